@@ -1,0 +1,162 @@
+"""The alert book: a lifecycle over findings. Time is an argument, transitions are data, the order is the log's.
+
+Theory of operation. A finding is an edge (a change point: DRIFT) or a level (a window verdict: BREACH or CLEAR).
+An edge fires at once and fades unless another edge renews it within `keep_firing_for`. A level is pending until it
+has held for `for`, and resolves once it has been clear for `keep_firing_for`. After an alert resolved, `cooldown`
+keeps it quiet. All durations are event time of the alert's own model: while a producer is silent nothing resolves,
+because silence is not health. One series of one monitor has at most one open alert, so one shift opens one alert.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any, NamedTuple
+
+QUIET, PENDING, FIRING, FADING = "quiet", "pending", "firing", "fading"
+DRIFT, BREACH, CLEAR, HELD = "drift", "breach", "clear", "held"
+
+TRANSITIONS: dict[tuple[str, str], tuple[str, str | None]] = {
+    # (state, signal): (next state, status to publish). A pair that is missing is a bug and raises.
+    (QUIET, DRIFT): (FADING, "firing"),
+    (FADING, DRIFT): (FADING, None),
+    (QUIET, BREACH): (PENDING, None),
+    (QUIET, CLEAR): (QUIET, None),
+    (PENDING, BREACH): (PENDING, None),
+    (PENDING, CLEAR): (QUIET, None),
+    (PENDING, HELD): (FIRING, "firing"),
+    (FIRING, BREACH): (FIRING, None),
+    (FIRING, CLEAR): (FADING, None),
+    (FADING, BREACH): (FIRING, None),
+    (FADING, CLEAR): (FADING, None),
+    (FADING, HELD): (QUIET, "resolved"),
+}
+
+
+class Policy(NamedTuple):
+    """Durations of a monitor in milliseconds of event time."""
+
+    for_ms: int
+    keep_firing_for_ms: int
+    cooldown_ms: int
+
+
+class Finding(NamedTuple):
+    """What a bank reports at one event. `evidence` is plain data, ready for the alert."""
+
+    event: int  # index of the event in the batch
+    monitor: int  # position of the monitor in the config
+    row: int
+    signal: str  # DRIFT, BREACH or CLEAR
+    evidence: dict[str, Any]
+
+
+class Moment(NamedTuple):
+    """Where in the log and in event time something happened."""
+
+    offset: int
+    time_ms: int  # the event's own time
+    now_ms: int  # newest time of the event's model up to here: the clock all durations run on
+
+
+@dataclass(slots=True)
+class Alert:
+    """One series of one monitor. `repr` of the book's alerts is the state dump of the tests."""
+
+    monitor: str
+    row: int
+    model: str
+    state: str = QUIET
+    due_ms: int | None = None  # when the state has been held long enough; None while no timer runs
+    quiet_until_ms: int | None = None  # end of the cooldown
+    episode: int = 0
+    detections: int = 0
+    suppressed: int = 0
+    opened: dict[str, Any] = field(default_factory=dict)  # trigger and evidence, fixed when the episode began
+
+
+class Notice(NamedTuple):
+    """An alert that changed its published status."""
+
+    status: str  # "firing" or "resolved"
+    alert: Alert
+    at: Moment
+    ended_ms: int | None  # when it resolved, in event time
+
+
+class AlertBook:
+    """All alerts of a task. Bounded by the series: an alert without an episode and a cooldown is not kept."""
+
+    def __init__(self, policies: dict[str, Policy]) -> None:
+        self.policies = policies
+        self.alerts: dict[tuple[str, int], Alert] = {}
+
+    def __repr__(self) -> str:
+        open_alerts = [f"{a.monitor}[{a.row}]={a.state}" for a in self.alerts.values() if a.state != QUIET]
+        return f"AlertBook({', '.join(open_alerts) or 'quiet'})"
+
+    def due(self) -> dict[str, int]:
+        """For each model with a running timer the earliest time at which something happens by itself."""
+        earliest: dict[str, int] = {}
+        for alert in self.alerts.values():
+            if alert.due_ms is not None:
+                earliest[alert.model] = min(alert.due_ms, earliest.get(alert.model, alert.due_ms))
+        return earliest
+
+    def tick(self, model: str, at: Moment) -> Iterable[Notice]:
+        """Everything of this model that became due by `at`, in the order of its due time."""
+        due = [a for a in self.alerts.values() if a.model == model and a.due_ms is not None and a.due_ms <= at.now_ms]
+        for alert in sorted(due, key=lambda a: (a.due_ms, a.monitor, a.row)):
+            yield from self._signal(alert, HELD, at)
+
+    def apply(self, monitor: str, row: int, model: str, signal: str, at: Moment, opened: dict[str, Any]) -> list[Notice]:
+        """One finding. `opened` is kept as the episode's trigger and evidence if this begins one."""
+        alert = self.alerts.get((monitor, row)) or Alert(monitor, row, model)
+        if alert.state == QUIET and signal != CLEAR:
+            if alert.quiet_until_ms is not None and at.now_ms < alert.quiet_until_ms:
+                alert.suppressed += 1
+                return []
+            alert.opened, alert.detections = opened, 0
+        if signal != CLEAR:
+            alert.detections += 1
+        self.alerts[monitor, row] = alert
+        notices = self._signal(alert, signal, at)
+        if alert.state == QUIET and alert.episode == 0:
+            del self.alerts[monitor, row]
+        return notices
+
+    def _signal(self, alert: Alert, signal: str, at: Moment) -> list[Notice]:
+        before, policy = alert.state, self.policies[alert.monitor]
+        alert.state, status = TRANSITIONS[before, signal]
+        due, notices = alert.due_ms, []
+        if status == "firing":
+            alert.episode += 1
+            notices.append(Notice("firing", alert, at, None))
+        elif status == "resolved":
+            notices.append(Notice("resolved", alert, at, due))
+            alert.quiet_until_ms, alert.suppressed = at.now_ms + policy.cooldown_ms, 0
+        self._set_timer(alert, before, signal, at.now_ms, policy)
+        if alert.due_ms is not None and alert.due_ms <= at.now_ms:
+            notices += self._signal(alert, HELD, at)
+        return notices
+
+    @staticmethod
+    def _set_timer(alert: Alert, before: str, signal: str, now_ms: int, policy: Policy) -> None:
+        if alert.state in (QUIET, FIRING):
+            alert.due_ms = None
+        elif alert.state == PENDING and before == QUIET:
+            alert.due_ms = now_ms + policy.for_ms
+        elif alert.state == FADING and (before != FADING or signal == DRIFT):
+            # An edge that could fade at once would publish a resolution with no time between: give it 1 ms.
+            alert.due_ms = now_ms + max(policy.keep_firing_for_ms, 1 if signal == DRIFT else 0)
+
+    def dump(self) -> list[dict[str, Any]]:
+        return [asdict(alert) for alert in self.alerts.values()]
+
+    def load(self, state: list[dict[str, Any]]) -> None:
+        for item in state:
+            alert = Alert(**item)
+            if alert.state not in (QUIET, PENDING, FIRING, FADING):
+                raise ValueError(f"unknown alert state {alert.state!r}")
+            if alert.monitor in self.policies:
+                self.alerts[alert.monitor, alert.row] = alert

@@ -1,0 +1,133 @@
+"""`driftline replay`: the same engine over a file or a range of a topic; prints the alerts `run` would publish."""
+
+from __future__ import annotations
+
+import base64
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, nullcontext
+from pathlib import Path
+from typing import IO, Any
+
+import click
+import orjson
+
+from schemas.batch import Record
+from streamer.replay import BadInput, Replay, parse_inputs, read_lines
+from streamer.log import LogDown, LogGap, Out, Partition
+from streamer.service import fields_of, load_or_exit
+
+EXIT_FINDINGS = 1
+EXIT_UNREACHABLE = 69
+
+
+@click.command("replay")
+@click.option("-c", "--config", "config_path", required=True, type=click.Path(path_type=Path), help="The YAML file.")
+@click.option("--input", "inputs", multiple=True, metavar="[[TOPIC:]PARTITION=]FILE",
+              help="JSONL file, .gz or not: one event a line, the line number is the offset. Repeatable.")
+@click.option("--topic", help="Read a range of this topic instead.")
+@click.option("--partition", "partitions", multiple=True, type=int, help="Only these partitions of --topic.")
+@click.option("--from", "begin", help="First offset, or a time (RFC 3339). Default: the oldest record.")
+@click.option("--to", "end", help="Offset or time to stop before. Default: the end as it is now.")
+@click.option("--dead-letter", "dead_letter_path", type=click.Path(path_type=Path, dir_okay=False),
+              help="Write what cannot be read to this file, as JSON lines.")
+def replay(config_path: Path, inputs: tuple[str, ...], topic: str | None, partitions: tuple[int, ...],
+           begin: str | None, end: str | None, dead_letter_path: Path | None) -> None:
+    """Run the engine over history and print the alert records, one JSON per line. Commits nothing."""
+    if bool(inputs) == bool(topic):
+        raise click.UsageError("Give either --input FILE (repeatable) or --topic T.")
+    config = load_or_exit(config_path)
+    engine = Replay(config, fields_of(config))
+    began = time.monotonic()
+    try:
+        with ExitStack() as stack:
+            letters = stack.enter_context(dead_letter_path.open("wb")) if dead_letter_path else None
+            if topic:
+                source = _topic_records(config, topic, partitions, begin, end)
+            else:
+                source = stack.enter_context(_progress(parse_inputs(inputs, config.topics.events[0]), config))
+            printed = sum(_emit(engine.step(p, records), letters) for p, records in source if records)
+    except (BadInput, LogGap) as error:
+        raise click.ClickException(str(error)) from error
+    except OSError as error:
+        raise click.ClickException(f"{error.filename}: {error.strerror}") from error
+    except LogDown as error:
+        click.echo(f"driftline: {error}", err=True)
+        sys.exit(EXIT_UNREACHABLE)
+    _summary(engine, printed, time.monotonic() - began, dead_letter_path)
+
+
+def _topic_records(config: Any, topic: str, partitions: tuple[int, ...], begin: str | None,
+                   end: str | None) -> Iterator[tuple[Partition, list[Record]]]:
+    from streamer.kafka_read import read_topic
+
+    return read_topic(config, topic, partitions, begin, end)
+
+
+def _progress(inputs: list[Any], config: Any) -> Any:
+    """Records of the files, with a bar on stderr that counts input files' bytes when a person watches."""
+    limit = config.limits.message_bytes
+    if not sys.stderr.isatty():
+        return nullcontext((i.partition, chunk) for i in inputs for chunk in read_lines(i.path, limit))
+    from rich.console import Console
+    from rich.progress import Progress
+
+    return _Bar(Progress(console=Console(stderr=True), transient=True), inputs, limit)
+
+
+class _Bar:
+    """A rich progress bar as a context whose value is the record source."""
+
+    def __init__(self, progress: Any, inputs: list[Any], limit: int) -> None:
+        self.progress, self.inputs, self.limit = progress, inputs, limit
+
+    def __enter__(self) -> Iterator[tuple[Partition, list[Record]]]:
+        self.progress.__enter__()
+        return self._records()
+
+    def __exit__(self, *details: Any) -> None:
+        self.progress.__exit__(*details)
+
+    def _records(self) -> Iterator[tuple[Partition, list[Record]]]:
+        for item in self.inputs:
+            bar = self.progress.add_task(str(item.path), total=None)
+            for chunk in read_lines(item.path, self.limit):
+                yield item.partition, chunk
+                self.progress.advance(bar, len(chunk))
+
+
+def _emit(outs: list[Out], letters: IO[bytes] | None) -> int:
+    """Alerts to stdout, dead letters to their file; the number of alert records."""
+    printed = 0
+    for out in outs:
+        if out.topic == "alerts":
+            sys.stdout.buffer.write((out.value or b"") + b"\n")
+            printed += 1
+        elif letters is not None:
+            letters.write(orjson.dumps(_letter(out)) + b"\n")
+    if printed:
+        sys.stdout.buffer.flush()
+    return printed
+
+
+def _letter(out: Out) -> dict[str, Any]:
+    """A dead letter as a line: the headers, and the original value as text or, where it is none, as base64."""
+    line: dict[str, Any] = {name: (value or b"").decode("utf-8", "replace") for name, value in out.headers}
+    value = out.value or b""
+    try:
+        line["value"] = value.decode()
+    except UnicodeDecodeError:
+        line["value_base64"] = base64.b64encode(value).decode()
+    return line
+
+
+def _summary(engine: Replay, printed: int, seconds: float, letters: Path | None) -> None:
+    counts = engine.counts()
+    total = sum(counts.values())
+    account = " + ".join(f"{count:,} {name.replace('_', '-')}" for name, count in counts.items())
+    reasons = ", ".join(f"{reason} {count:,}" for reason, count in engine.reasons().items())
+    click.echo(f"{total:,} records = {account}" + (f" ({reasons})" if reasons else ""), err=True)
+    click.echo(f"{printed:,} alert records in {seconds:.1f} s ({total / max(seconds, 1e-9):,.0f} records/s)", err=True)
+    if reasons and letters is None:
+        click.echo("What could not be read was counted only; --dead-letter FILE keeps it.", err=True)

@@ -1,0 +1,145 @@
+"""From a notice of the alert book to the record that crosses Kafka: evidence, one plain sentence, how to repeat it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from schemas.alert import LEVEL_ENDS_MS, AlertFacts, render, rfc3339
+from streamer import config as cfg
+from streamer.alerting import Notice
+from streamer.log import Out, Partition
+from streamer.monitors import LevelMonitor, Monitor
+from streamer.signals import member_title
+
+BY_LABELS = {"version": "model_version", "caller": "caller"}
+INDICATOR_KINDS = ("missing", "label", "anomaly")
+
+
+def alert_record(config: cfg.Config, partition: Partition, monitor: Monitor, notice: Notice) -> Out:
+    """The record of one alert that changed its status. A function of state, offsets and config alone."""
+    alert, table, policy = notice.alert, monitor.table, monitor.config
+    group, member = table.keys[alert.row]
+    opened = alert.opened
+    labels = {"model": group[0], "monitor": monitor.name, "detector": policy.detect.kind}
+    labels["signal"] = member_title(table.signal, member)
+    for field, value in zip(table.by, group[1:], strict=True):
+        labels[BY_LABELS.get(field, field.replace(".", "_"))] = value
+    firing = notice.status == "firing"
+    hold_ms = LEVEL_ENDS_MS if isinstance(monitor, LevelMonitor) else policy.keep_firing_for_ms
+    topic, number = partition
+    facts = AlertFacts(
+        status=notice.status,
+        source=config.kafka.group,
+        severity=policy.severity,
+        labels=labels,
+        annotations=_annotations(policy),
+        sequence=1 if firing else 2,
+        episode=alert.episode,
+        detections=alert.detections,
+        suppressed=alert.suppressed,
+        topic=topic,
+        partition=number,
+        trigger_offset=opened["offset"],
+        trigger_time_ms=opened["time_ms"],
+        changed_offset=notice.at.offset,
+        changed_time_ms=notice.at.time_ms,
+        ends_ms=notice.ended_ms if notice.ended_ms is not None else max(opened["time_ms"], notice.at.now_ms) + hold_ms,
+        detector={"kind": policy.detect.kind, "params": policy.detect.shown(), "scale_free": not policy.detect.raw},
+        finding=_finding(opened),
+        evidence={name: _wire(opened[name]) for name in ("before", "after", "window")},
+        sentence=sentence(labels, opened, partition, firing),
+        replay=_replay(config, partition, opened),
+    )
+    key, value = render(facts)
+    headers = (("content-type", b"application/cloudevents+json; charset=utf-8"),)
+    return Out("alerts", key, value, headers)
+
+
+def _annotations(policy: cfg.Monitor) -> dict[str, str]:
+    chosen = {"description": policy.description, "runbook_url": policy.runbook_url}
+    return {name: text for name, text in chosen.items() if text}
+
+
+def _finding(opened: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "statistic": opened["statistic"],
+        "threshold": opened["threshold"],
+        "direction": {1: "up", -1: "down"}.get(opened["direction"], "unknown"),
+        "effect": effect(opened),
+    }
+
+
+def effect(opened: dict[str, Any]) -> dict[str, float | None]:
+    """How far the mean moved, in units of the signal and in standard deviations of the reference."""
+    before, after, window = opened["before"], opened["after"], opened["window"]
+    now = window["fraction"] if window else after["mean"] if after else None
+    if now is None or not before:
+        return {"absolute": None, "deviations": None}
+    moved = now - before["mean"]
+    return {"absolute": moved, "deviations": moved / before["std"] if before["std"] > 0 else None}
+
+
+def _wire(evidence: dict[str, Any] | None) -> dict[str, Any] | None:
+    if evidence is None:
+        return None
+    shown = {k: v for k, v in evidence.items() if not k.endswith("_ms")}
+    return {**shown, "from": rfc3339(evidence["from_ms"]), "to": rfc3339(evidence["to_ms"])}
+
+
+def _replay(config: cfg.Config, partition: Partition, opened: dict[str, Any]) -> dict[str, Any]:
+    """The series' whole history in the range makes the repetition exact: same reference, same detector state."""
+    topic, number = partition
+    begin = min(part["offsets"][0] for part in (opened["before"], opened["after"], opened["window"]) if part)
+    end = opened["offset"] + 1
+    return {
+        "ranges": [{"topic": topic, "partition": number, "from": begin, "to": end}],
+        "config": config.config_hash,
+        "command": f"driftline replay -c driftline.yaml --topic {topic} --partition {number} --from {begin} --to {end}",
+    }
+
+
+def sentence(labels: dict[str, str], opened: dict[str, Any], partition: Partition, firing: bool) -> str:
+    """What moved, from what to what, how sure and where, in one line."""
+    where = f"{partition[0]}[{partition[1]}]@{opened['offset']}"
+    extra = [v for k, v in labels.items() if k not in ("model", "monitor", "detector", "signal") and v]
+    who = labels["model"] + (f" ({', '.join(extra)})" if extra else "")
+    signal, before, after, window = labels["signal"], opened["before"], opened["after"], opened["window"]
+    if window:
+        moved = f"{window['fraction']:.1%} of {window['n']} events {_counted(signal)} (limit {opened['threshold']:.1%})"
+        if window["reasons"]:
+            top = window["reasons"][0]
+            moved += f", most often {top['reason']} ({top['count']})"
+    elif before and after:
+        moved = f"{_quantity(signal)} went {_from_to(signal, before['mean'], after['mean'])}"
+        deviations = effect(opened)["deviations"]
+        moved += f" ({deviations:+.1f} deviations)" if deviations is not None else ""
+    elif after:
+        moved = f"{_quantity(signal)} moved to {_number(after['mean'])}"
+    else:
+        moved = f"{_quantity(signal)} changed"
+    verdict = "found by" if firing else "resolved, was found by"
+    return f"{who}: {moved}; {verdict} {labels['detector']} at {where}."
+
+
+def _quantity(signal: str) -> str:
+    kind, _, name = signal.partition(".")
+    return {
+        "missing": f"share of events without {name}",
+        "label": f"share of label {name}",
+        "anomaly": "share of anomalous events",
+    }.get(kind, f"mean of {signal}")
+
+
+def _counted(signal: str) -> str:
+    kind, _, name = signal.partition(".")
+    return {"missing": f"lack {name}", "label": f"have label {name}"}.get(kind, "are anomalous")
+
+
+def _from_to(signal: str, before: float, after: float) -> str:
+    if signal.partition(".")[0] in INDICATOR_KINDS:
+        return f"from {before:.1%} to {after:.1%}"
+    return f"from {_number(before)} to {_number(after)}"
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}"

@@ -1,0 +1,205 @@
+"""Monitors at work: one bank (or window set) per monitor of the config, fed with its table's columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from detectors import Bank, make_bank
+from detectors.windows import FractionWindows, Window, wilson
+from schemas.batch import Batch
+from streamer import config as cfg
+from streamer.alerting import BREACH, CLEAR, DRIFT, Finding
+from streamer.series import Column, Judged, SeriesTable
+
+TIME_OF: dict[str, int] = {"up": 1, "down": -1}
+
+
+class EdgeMonitor:
+    """A drift detector over the standardised values (or, `raw`, the values as they are) of one table."""
+
+    def __init__(self, order: int, name: str, config: cfg.Monitor, table: SeriesTable) -> None:
+        self.order, self.name, self.config, self.table = order, name, config, table
+        self.bank: Bank = make_bank(config.detect.params())
+        self.raw = config.detect.raw
+
+    def hits(self, column: Column, judged: Judged) -> list[tuple[int, int, float, float]]:
+        """Edges of this column: (index of the value, direction, statistic, threshold), ascending."""
+        self.bank.resize(len(self.table.keys))
+        if self.raw:
+            found = self.bank.update(column.rows, column.values)
+            places = found.index
+        else:
+            chosen = np.flatnonzero(judged.ready)
+            found = self.bank.update(column.rows[chosen], judged.z[chosen])
+            places = chosen[found.index]
+        columns = (places, found.direction, found.statistic, found.threshold)
+        return list(zip(*(c.tolist() for c in columns), strict=True))
+
+    def dump(self) -> Any:
+        return self.bank.dump()
+
+    def load(self, state: Any) -> None:
+        self.bank.resize(len(self.table.keys))
+        self.bank.load(state)
+
+
+class LevelMonitor:
+    """The share of ones in tumbling windows, as a level with hysteresis: breach above `max`, clear below `clear`."""
+
+    def __init__(self, order: int, name: str, config: cfg.Monitor, table: SeriesTable, lateness_ms: int) -> None:
+        self.order, self.name, self.config, self.table = order, name, config, table
+        self.windows = FractionWindows(config.window.events, config.window.time_ms, lateness_ms)
+        self.last: dict[int, Window] = {}  # newest closed window per row, for the metrics; not state
+
+    def findings(self, batch: Batch, column: Column) -> list[Finding]:
+        self.windows.resize(len(self.table.keys))
+        offsets, times = batch.offsets[column.events], batch.times_ms[column.events]
+        found = []
+        for window in self.windows.update(column.rows, column.values, offsets, times, list(column.reasons)):
+            self.last[window.row] = window
+            signal = self._verdict(window)
+            if signal is not None:
+                event = int(column.events[window.index])
+                found.append(Finding(event, self.order, window.row, signal, self._evidence(window)))
+        return found
+
+    def _verdict(self, window: Window) -> str | None:
+        detect = self.config.detect
+        if window.n < detect.min_count:
+            return None
+        fraction = window.hits / window.n
+        if fraction > detect.max:
+            return BREACH
+        return CLEAR if fraction <= detect.clear_below else None
+
+    def _evidence(self, window: Window) -> dict[str, Any]:
+        low, high = wilson(window.hits, window.n)
+        fraction = window.hits / window.n
+        return {
+            "direction": 1,
+            "statistic": fraction,
+            "threshold": self.config.detect.max,
+            "before": reference_evidence(self.table, window.row),
+            "after": None,
+            "window": {
+                "n": window.n,
+                "count": window.hits,
+                "fraction": fraction,
+                "interval": [low, high],
+                "reasons": [{"reason": reason, "count": count} for reason, count in window.reasons],
+                "from_ms": window.start_ms,
+                "to_ms": window.end_ms,
+                "offsets": [window.first_offset, window.last_offset],
+            },
+        }
+
+    def dump(self) -> Any:
+        return self.windows.dump()
+
+    def load(self, state: Any) -> None:
+        self.windows.resize(len(self.table.keys))
+        self.windows.load(state)
+
+
+Monitor = EdgeMonitor | LevelMonitor
+
+
+class _Edge(NamedTuple):
+    place: int
+    monitor: EdgeMonitor
+    direction: int
+    statistic: float
+    threshold: float
+
+
+def step_table(batch: Batch, table: SeriesTable, column: Column, judged: Judged, monitors: list[Monitor]) -> list[Finding]:
+    """Feed one column to the monitors of its table; the evidence of an edge stands at its event, whatever follows."""
+    edges: list[_Edge] = []
+    found: list[Finding] = []
+    for monitor in monitors:
+        if isinstance(monitor, EdgeMonitor):
+            edges += [_Edge(place, monitor, *rest) for place, *rest in monitor.hits(column, judged)]
+        else:
+            found += monitor.findings(batch, column)
+    done = 0
+    for edge in sorted(edges, key=lambda e: (e.place, e.monitor.order)):
+        table.remember(batch, column, judged, done, edge.place + 1)
+        done = edge.place + 1
+        finding = _edge_finding(batch, table, column, edge)
+        if finding is not None:
+            found.append(finding)
+    table.remember(batch, column, judged, done, len(column.rows))
+    return found
+
+
+def _edge_finding(batch: Batch, table: SeriesTable, column: Column, edge: _Edge) -> Finding | None:
+    row = int(column.rows[edge.place])
+    before, after = reference_evidence(table, row), recent_evidence(table, row)
+    direction = edge.direction
+    if direction == 0 and before and after:
+        direction = (after["mean"] > before["mean"]) - (after["mean"] < before["mean"])
+    wanted = TIME_OF.get(edge.monitor.config.detect.direction)
+    if wanted is not None and direction != wanted:
+        return None
+    evidence = {
+        "direction": direction,
+        "statistic": edge.statistic,
+        "threshold": edge.threshold,
+        "before": before,
+        "after": after,
+        "window": None,
+    }
+    return Finding(int(column.events[edge.place]), edge.monitor.order, row, DRIFT, evidence)
+
+
+def reference_evidence(table: SeriesTable, row: int) -> dict[str, Any] | None:
+    """The reference of a row in raw units, None while it is still being learned."""
+    reference = table.reference
+    if not reference.is_ready(row):
+        return None
+    return _evidence(reference, row)
+
+
+def recent_evidence(table: SeriesTable, row: int) -> dict[str, Any] | None:
+    """The newest values of a row, cut where they depart from the reference the most."""
+    reference = table.reference
+    centre = float(reference.centre[row])
+    recent = table.history.recent(row, float(reference.mean[row]) - centre)
+    if recent is None:
+        return None
+    return {
+        "n": recent.n,
+        "mean": recent.mean + centre,
+        "std": recent.std,
+        "from_ms": recent.first_time_ms,
+        "to_ms": recent.last_time_ms,
+        "offsets": [recent.first_offset, recent.last_offset],
+    }
+
+
+def _evidence(reference: Any, row: int) -> dict[str, Any]:
+    return {
+        "n": int(reference.n[row]),
+        "mean": float(reference.mean[row]),
+        "std": float(reference.std[row]),
+        "from_ms": int(reference.first_time_ms[row]),
+        "to_ms": int(reference.last_time_ms[row]),
+        "offsets": [int(reference.first_offset[row]), int(reference.last_offset[row])],
+    }
+
+
+def make_monitors(
+    config: cfg.Config, table_of: Callable[[cfg.Monitor], SeriesTable]
+) -> dict[str, Monitor]:
+    """The monitors of the config by name, in its order."""
+    made: dict[str, Monitor] = {}
+    for order, (name, monitor) in enumerate(config.effective_monitors().items()):
+        table = table_of(monitor)
+        if monitor.detect.kind == "fraction":
+            made[name] = LevelMonitor(order, name, monitor, table, config.limits.lateness_ms)
+        else:
+            made[name] = EdgeMonitor(order, name, monitor, table)
+    return made

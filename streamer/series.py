@@ -1,0 +1,218 @@
+"""Series tables: which row of the banks a value belongs to, its reference, and its recent history.
+
+One table per distinct (signal, by, model filter); monitors on the same signal share its rows and its reference.
+Rows are created in the order in which the log shows their keys, so the table depends on the log alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from detectors.history import History
+from detectors.reference import Reference
+from schemas.batch import Batch
+from streamer.signals import (
+    F64,
+    I64,
+    INDICATORS,
+    LABELS_MAX,
+    Bool,
+    Groups,
+    Observed,
+    Signal,
+    dense,
+    groups_of,
+    observe_numbers,
+)
+
+Key = tuple[tuple[str, ...], str]
+"""(group key: model and `by` values, member: name of the value)."""
+
+
+class Column(NamedTuple):
+    """What one step feeds to a table: m values with their row and their event's index in the batch.
+
+    `reasons` names why a value is 1: (index of the value, reason), ascending; only anomalies have any.
+    """
+
+    rows: I64
+    values: F64
+    events: I64
+    reasons: Sequence[tuple[int, str]] = ()
+
+
+class Judged(NamedTuple):
+    """A column after the reference: which values may be judged, and the standardised ones."""
+
+    ready: Bool
+    z: F64
+
+
+class SeriesTable:
+    """Rows of one signal. `rows_max` bounds them; values of keys beyond it are counted in `dropped`."""
+
+    def __init__(self, signal: Signal, by: tuple[str, ...], model: str | None, warmup: int, rows_max: int) -> None:
+        self.signal = signal
+        self.by = by
+        self.model = model
+        self.rows_max = rows_max
+        self.index: dict[Key, int] = {}
+        self.keys: list[Key] = []
+        self.members: dict[tuple[str, ...], list[int]] = {}
+        self.dropped = 0
+        self.reference = Reference(warmup, scale=not signal.indicator)
+        self.history = History()
+
+    @property
+    def identity(self) -> str:
+        """Stable name of the table's state in a snapshot: the same text means the same meaning of its rows."""
+        return "|".join(map(str, (*self.signal_identity, ",".join(self.by), self.model or "*", self.reference.warmup)))
+
+    @property
+    def signal_identity(self) -> tuple[str, str, bool]:
+        return self.signal.kind, self.signal.path, self.signal.every
+
+    def groups(self, batch: Batch, used: Bool) -> Groups:
+        """Groups of the batch's used events that pass the model filter."""
+        if self.model is not None:
+            code = batch.strings.index(self.model) if self.model in batch.strings else -1
+            used = used & (batch.model == code)
+        return groups_of(batch, used, self.by)
+
+    def row(self, group: tuple[str, ...], member: str) -> int:
+        """The row of a key, made when it is new; -1 when the table is full."""
+        key = (group, member)
+        row = self.index.get(key)
+        if row is not None:
+            return row
+        siblings = self.members.setdefault(group, [])
+        if len(self.keys) >= self.rows_max or (self.signal.kind == "label" and len(siblings) >= LABELS_MAX):
+            if not siblings:
+                del self.members[group]  # A full table must not grow by the names of groups it does not hold.
+            return -1
+        row = len(self.keys)
+        self.index[key] = row
+        self.keys.append(key)
+        siblings.append(row)
+        return row
+
+    def column(self, batch: Batch, groups: Groups) -> Column:
+        """The values this batch gives to the table, in log order per row; makes rows for new keys."""
+        column = self._indicators(batch, groups) if self.signal.indicator else self._numbers(batch, groups)
+        self.resize()
+        return column
+
+    def resize(self) -> None:
+        self.reference.resize(len(self.keys))
+        self.history.resize(len(self.keys))
+
+    def _numbers(self, batch: Batch, groups: Groups) -> Column:
+        seen = observe_numbers(batch, groups, self.signal)
+        if not len(seen.event):
+            return Column(seen.event, seen.value, seen.event)
+        inverse, first = dense(seen.group * len(seen.members) + seen.member)
+        row_of = np.array([self.row(groups.keys[seen.group[i]], seen.members[seen.member[i]]) for i in first], np.int64)
+        rows = row_of[inverse]
+        keep = rows >= 0
+        self.dropped += int(np.count_nonzero(~keep))
+        return Column(rows[keep], seen.value[keep], seen.event[keep])
+
+    def _indicators(self, batch: Batch, groups: Groups) -> Column:
+        """0/1 for every member a group knows by then: a member first seen at an event counts from that event on."""
+        kind = INDICATORS[self.signal.kind]
+        seen = kind.observe(batch, groups, self.signal)
+        speaking = np.flatnonzero(groups.of_event >= 0) if kind.every_event else seen.event
+        if not len(speaking):
+            return Column(speaking, np.zeros(0), speaking)
+        if not self.signal.every:
+            own = np.array([m == self.signal.path for m in seen.members], bool)[seen.member]
+            seen = seen._replace(event=seen.event[own], group=seen.group[own], member=seen.member[own],
+                                 value=seen.value[own])
+        starts: dict[int, int] = {}
+        rows = self._rows_of_members(seen, groups, speaking, starts)
+        group_of = groups.of_event[speaking]
+        parts = [
+            self._matrix(groups.keys[g], speaking[group_of == g], seen, rows, starts)
+            for g in group_of[dense(group_of)[1]]
+        ]
+        return Column(
+            np.concatenate([p[0] for p in parts]),
+            np.concatenate([p[1] for p in parts]),
+            np.concatenate([p[2] for p in parts]),
+        )
+
+    def _rows_of_members(self, seen: Observed, groups: Groups, speaking: I64, starts: dict[int, int]) -> I64:
+        """The row of each observation; `starts` receives the first event of the rows made here."""
+        known = len(self.keys)
+        if not self.signal.every:
+            for i in dense(groups.of_event[speaking])[1]:
+                row = self.row(groups.keys[groups.of_event[speaking[i]]], self.signal.path)
+                if row >= known:
+                    starts[row] = int(speaking[i])
+        if not len(seen.event):
+            return np.zeros(0, np.int64)
+        inverse, first = dense(seen.group * len(seen.members) + seen.member)
+        row_of = np.empty(len(first), np.int64)
+        for j, i in enumerate(first):
+            row_of[j] = row = self.row(groups.keys[seen.group[i]], seen.members[seen.member[i]])
+            if row >= known:
+                starts.setdefault(row, int(seen.event[i]))
+        rows = row_of[inverse]
+        self.dropped += int(np.count_nonzero(rows < 0))
+        return rows
+
+    def _matrix(
+        self, key: tuple[str, ...], events: I64, seen: Observed, rows: I64, starts: dict[int, int]
+    ) -> tuple[I64, F64, I64]:
+        kind = INDICATORS[self.signal.kind]
+        members = np.array(self.members.get(key, []), np.int64)
+        hit = np.zeros((len(events), len(members)))
+        mine = np.isin(rows, members)
+        hit[np.searchsorted(events, seen.event[mine]), np.searchsorted(members, rows[mine])] = seen.value[mine]
+        if not kind.hit_when_seen:
+            hit = 1.0 - hit
+        begun = np.array([starts.get(int(r), -1) for r in members], np.int64)
+        known = events[:, None] >= begun[None, :]
+        return (
+            np.broadcast_to(members, hit.shape)[known],
+            hit[known],
+            np.broadcast_to(events[:, None], hit.shape)[known],
+        )
+
+    def judge(self, batch: Batch, column: Column) -> Judged:
+        """Learn the reference from the first values of each row, standardise the others."""
+        offsets, times = batch.offsets[column.events], batch.times_ms[column.events]
+        return Judged(*self.reference.update(column.rows, column.values, offsets, times))
+
+    def remember(self, batch: Batch, column: Column, judged: Judged, begin: int, end: int) -> None:
+        """Add the judged values begin..end of the column to the recent history."""
+        keep = np.flatnonzero(judged.ready[begin:end]) + begin
+        rows, events = column.rows[keep], column.events[keep]
+        values = column.values[keep] - self.reference.centre[rows]
+        self.history.update(rows, values, batch.offsets[events], batch.times_ms[events])
+
+    def dump(self) -> dict[str, Any]:
+        return {
+            "keys": [[list(group), member] for group, member in self.keys],
+            "dropped": self.dropped,
+            "reference": self.reference.dump(),
+            "history": self.history.dump(),
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        if len(state["keys"]) > self.rows_max:
+            raise ValueError("more series than the limit allows")
+        for group, member in state["keys"]:
+            key = (tuple(map(str, group)), str(member))
+            self.index[key] = len(self.keys)
+            self.keys.append(key)
+            self.members.setdefault(key[0], []).append(self.index[key])
+        self.dropped = int(state["dropped"])
+        self.resize()
+        self.reference.load(state["reference"])
+        self.history.load(state["history"])
+        if not self.reference.rows == self.history.rows == len(self.keys):
+            raise ValueError("series table and its arrays differ in length")

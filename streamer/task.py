@@ -1,0 +1,200 @@
+"""The whole brain of one input partition. Pure: no I/O, no clock, no randomness.
+
+Its state at offset P depends only on the partition's records before P and on the config; so any cutting of the log
+into batches gives the same alerts in the same order and the same snapshot bytes.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from schemas.batch import Batch
+from schemas.dead_letter import dead_letter
+from streamer import config as cfg
+from streamer import snapshot
+from streamer.admission import Admission
+from streamer.alerting import AlertBook, Finding, Moment, Notice, Policy
+from streamer.anomaly import AnomalyRule
+from streamer.explain import alert_record
+from streamer.log import Out, Partition
+from streamer.monitors import Monitor, make_monitors, step_table
+from streamer.series import Column, Judged, SeriesTable
+from streamer.signals import I64, Bool, Signal, parse_signal
+
+
+class TableId(NamedTuple):
+    """Monitors with the same table id share rows, reference and history."""
+
+    signal: Signal
+    by: tuple[str, ...]
+    model: str | None
+
+
+FEATURE_NUMBERS = parse_signal("features.*")
+
+
+class Task:
+    """One partition: state, position, and the outbox of what the next commit publishes."""
+
+    def __init__(self, config: cfg.Config, partition: Partition, position: int) -> None:
+        self.config = config
+        self.partition = partition
+        self.position = position
+        self.outbox: list[Out] = []
+        self.tables: dict[TableId, SeriesTable] = {}
+        self.rules: dict[TableId, AnomalyRule] = {}
+        wanted = self._table_ids()
+        self.rows_max = max(config.limits.series // max(len(wanted), 1), 1)
+        for table_id in wanted:
+            self._add_table(table_id)
+        self.monitors: dict[str, Monitor] = make_monitors(config, lambda m: self.tables[self._table_id(m)])
+        self.by_order = list(self.monitors.values())
+        self.of_table = {i: [m for m in self.by_order if m.table is t] for i, t in self.tables.items()}
+        self.admission = Admission(self._watches, config.limits.lateness_ms, config.limits.duplicates, self.rows_max)
+        self.book = AlertBook(
+            {
+                name: Policy(m.config.for_ms, m.config.keep_firing_for_ms, m.config.cooldown_ms)
+                for name, m in self.monitors.items()
+            }
+        )
+
+    def __repr__(self) -> str:
+        series = sum(len(table.keys) for table in self.tables.values())
+        topic, number = self.partition
+        return f"Task({topic}[{number}]@{self.position}, {series} series, {self.book!r}, outbox {len(self.outbox)})"
+
+    @staticmethod
+    def _table_id(monitor: cfg.Monitor) -> TableId:
+        return TableId(parse_signal(monitor.signal), tuple(monitor.by), monitor.model)
+
+    def _table_ids(self) -> list[TableId]:
+        """Every table the monitors need, in their order; an anomaly table comes after the numbers it is judged by."""
+        ids: dict[TableId, None] = {}
+        for monitor in self.config.effective_monitors().values():
+            table_id = self._table_id(monitor)
+            if table_id.signal.kind == "anomaly":
+                ids.setdefault(table_id._replace(signal=FEATURE_NUMBERS))
+            ids.setdefault(table_id)
+        return sorted(ids, key=lambda i: i.signal.kind == "anomaly")
+
+    def _add_table(self, table_id: TableId) -> None:
+        warmup = self.config.reference.warmup
+        self.tables[table_id] = SeriesTable(*table_id, warmup, self.rows_max)
+        if table_id.signal.kind == "anomaly":
+            rule = self.config.anomaly
+            numbers = self.tables[table_id._replace(signal=FEATURE_NUMBERS)]
+            self.rules[table_id] = AnomalyRule(numbers, rule.beyond, rule.unseen_category, rule.score, rule.score_max)
+
+    def _watches(self, model: str) -> bool:
+        return any(m.config.model in (None, model) for m in self.by_order)
+
+    def step(self, batch: Batch) -> None:
+        """Take one batch that begins at or after the position; everything it decides goes to the outbox."""
+        first = min([*batch.offsets[:1].tolist(), *(r.record.offset for r in batch.rejects[:1])], default=self.position)
+        if first < self.position or batch.next_offset < self.position:
+            raise AssertionError(f"{self!r} was given offset {first} again")
+        topic, number = self.partition
+        self.outbox += [Out("dead_letter", *dead_letter(topic, number, reject)) for reject in batch.rejects]
+        used, now = self.admission.admit(batch)
+        findings = self._detect(batch, used)
+        self._alert(batch, used, now, findings)
+        self.position = batch.next_offset
+
+    def _detect(self, batch: Batch, used: Bool) -> list[Finding]:
+        found: list[Finding] = []
+        columns: dict[TableId, tuple[Column, Judged]] = {}
+        for table_id, table in self.tables.items():
+            groups = table.groups(batch, used)
+            if table_id in self.rules:
+                numbers, judged_numbers = columns[table_id._replace(signal=FEATURE_NUMBERS)]
+                column = self.rules[table_id].column(batch, groups, numbers, judged_numbers.ready, table)
+            else:
+                column = table.column(batch, groups)
+            judged = table.judge(batch, column)
+            columns[table_id] = column, judged
+            found += step_table(batch, table, column, judged, self.of_table[table_id])
+        return sorted(found, key=lambda f: (f.event, f.monitor, f.row))
+
+    def _alert(self, batch: Batch, used: Bool, now: I64, findings: list[Finding]) -> None:
+        """Apply findings and timers event by event, so that the order is the log's whatever the batch was."""
+        due = self.book.due()
+        if not findings and not due:
+            return
+        newest = self.admission.newest_ms
+        if not findings and all(newest.get(model, 0) < at for model, at in due.items()):
+            return
+        queue = findings[::-1]
+        for event in np.flatnonzero(used).tolist():
+            model = batch.strings[batch.model[event]]
+            at = Moment(int(batch.offsets[event]), int(batch.times_ms[event]), int(now[event]))
+            if due.get(model, at.now_ms + 1) <= at.now_ms:
+                self._publish(self.book.tick(model, at))
+                due = self.book.due()
+            while queue and queue[-1].event == event:
+                self._apply(queue.pop(), model, at)
+                due = self.book.due()
+
+    def _apply(self, finding: Finding, model: str, at: Moment) -> None:
+        opened = {**finding.evidence, "offset": at.offset, "time_ms": at.time_ms}
+        name = self.by_order[finding.monitor].name
+        self._publish(self.book.apply(name, finding.row, model, finding.signal, at, opened))
+
+    def _publish(self, notices: Any) -> None:
+        for notice in notices:
+            self.outbox.append(self._record(notice))
+
+    def _record(self, notice: Notice) -> Out:
+        return alert_record(self.config, self.partition, self.monitors[notice.alert.monitor], notice)
+
+    def dump(self) -> bytes:
+        """Snapshot bytes of the state at `position`; the outbox is not part of it."""
+        monitors = {name: {"spec": self._spec(name), "state": m.dump()} for name, m in self.monitors.items()}
+        state = {
+            "partition": list(self.partition),
+            "position": self.position,
+            "config": self.config.config_hash,
+            "admission": self.admission.dump(),
+            "tables": {t.identity: t.dump() for t in self.tables.values()},
+            "rules": {self.tables[i].identity: rule.dump() for i, rule in self.rules.items()},
+            "monitors": monitors,
+            "alerts": self.book.dump(),
+        }
+        return snapshot.encode(state)
+
+    def _spec(self, name: str) -> str:
+        """What a monitor's state means: with another detector or table the state of old is void."""
+        monitor = self.monitors[name]
+        return f"{monitor.table.identity}|{monitor.config.state_spec()}"
+
+    @classmethod
+    def load(cls, config: cfg.Config, partition: Partition, blob: bytes) -> Task:
+        """A task from snapshot bytes; parts the config no longer describes start anew. Raises BadSnapshot."""
+        state = snapshot.decode(blob)
+        try:
+            if tuple(state["partition"]) != partition:
+                raise snapshot.BadSnapshot(f"snapshot of {state['partition']}, not of {list(partition)}")
+            task = cls(config, partition, int(state["position"]))
+            task._restore(state)
+        except snapshot.BadSnapshot:
+            raise
+        except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+            raise snapshot.BadSnapshot(f"{type(error).__name__}: {error}") from error
+        return task
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        self.admission.load(state["admission"])
+        for table in self.tables.values():
+            if table.identity in state["tables"]:
+                table.load(state["tables"][table.identity])
+        for table_id, rule in self.rules.items():
+            if self.tables[table_id].identity in state["rules"]:
+                rule.load(state["rules"][self.tables[table_id].identity])
+        kept = set()
+        for name, monitor in self.monitors.items():
+            saved = state["monitors"].get(name)
+            if saved is not None and saved["spec"] == self._spec(name):
+                monitor.load(saved["state"])
+                kept.add(name)
+        self.book.load([a for a in state["alerts"] if a["monitor"] in kept])

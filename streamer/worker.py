@@ -1,0 +1,299 @@
+"""The one loop that does I/O. It takes no decision about drift; it holds the commit protocol.
+
+Poll, step the tasks, and every commit interval publish outbox + offsets (+ snapshots that are due) in one
+transaction. A new partition is restored first: newest snapshot S, then a muted replay of S..C, because everything
+triggered before the committed offset C is already in the topics. What the broker refuses is kept and retried; what
+it may or may not have taken is settled by asking for the committed offset after the producer was re-created.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from schemas.batch import Record
+from schemas.decode import Fields, decode
+from streamer import config as cfg
+from streamer.log import (
+    Assigned,
+    Committed,
+    CommitResult,
+    Log,
+    LogGap,
+    Lost,
+    Out,
+    Outcome,
+    Partition,
+    Pointer,
+    Records,
+    Snapshot,
+)
+from streamer.snapshot import BadSnapshot
+from streamer.task import Task
+
+POLL_RECORDS_MAX = 500
+"""Larger batches lose the processor's cache and gain nothing (measured: best between 250 and 500)."""
+OUTBOX_MAX = 10_000
+"""Commit before the interval ends when this many records wait, so that one transaction stays small."""
+POLL_TIMEOUT_S = 0.1
+DRAIN_TRIES = 3
+FINISHED = object()
+
+
+class StateLost(Exception):
+    """No usable snapshot, or its input is no longer retained, and the policy says to halt."""
+
+
+@dataclass(slots=True)
+class Owned:
+    """A partition of ours whose task is live."""
+
+    task: Task
+    committed: int | None  # C as we last knew it landed
+    pointer: Pointer | None
+    slot: int
+    snapshot_due_s: float
+    sent: int = 0  # outbox records in the transaction whose outcome is open
+
+
+@dataclass(slots=True)
+class Stats:
+    """Plain counters of the shell, copied to the metrics once per commit."""
+
+    commits: dict[str, int] = field(default_factory=dict)
+    rebalances: int = 0
+    recovered: int = 0
+    state_lost: dict[str, int] = field(default_factory=dict)
+    restored: int = 0
+
+
+Notify = Callable[..., None]
+
+
+class Worker:
+    """One member of the consumer group. `clock` gives seconds and only schedules commits; results never see it."""
+
+    def __init__(
+        self, config: cfg.Config, fields: Fields, log: Log, clock: Callable[[], float], notify: Notify
+    ) -> None:
+        self.config = config
+        self.fields = fields
+        self.log = log
+        self.clock = clock
+        self.notify = notify
+        self.owned: dict[Partition, Owned] = {}
+        self.restoring: dict[Partition, Iterator[None]] = {}
+        self.unsettled: dict[Partition, tuple[int, Pointer | None]] | None = None  # sent, outcome unknown
+        self.recovered = True  # the producer was re-created since the outcome became unknown
+        self.refused = False  # the last commit did not land: take little in until one does
+        self.commit_due_s = clock()
+        self.stats = Stats()
+
+    def run(self, stopping: Callable[[], bool], after_step: Callable[[], None]) -> bool:
+        """Until told to stop; then publish and snapshot everything at S == C and leave the group.
+
+        False when the last commit did not land: nothing is lost, but the next start has more to replay.
+        """
+        while not stopping():
+            self.step(POLL_TIMEOUT_S)
+            after_step()
+        drained = self.drain()
+        self.log.close()
+        return drained
+
+    def step(self, timeout_s: float) -> None:
+        """One round: poll, step the tasks, advance restores, commit when it is due."""
+        limit = 1 if self.refused or self.unsettled is not None else POLL_RECORDS_MAX
+        for event in self.log.poll(limit, 0.0 if self.restoring else timeout_s, self.release):
+            match event:
+                case Assigned(partition):
+                    self.stats.rebalances += 1
+                    self.drop(partition)
+                    self.restoring[partition] = self.restore(partition)
+                case Lost(partition):
+                    self.stats.rebalances += 1
+                    self.notify("partition_lost", partition)
+                    self.drop(partition)
+                case Records(partition, records):
+                    if partition in self.owned:
+                        self.feed(self.owned[partition].task, records)
+        for partition, steps in list(self.restoring.items()):
+            if next(steps, FINISHED) is FINISHED:
+                self.restoring.pop(partition, None)
+        if self.commit_is_due():
+            self.commit()
+
+    def feed(self, task: Task, records: Sequence[Record]) -> None:
+        task.step(decode(records, self.fields, task.partition[0]))
+
+    def commit_is_due(self) -> bool:
+        waiting = sum(len(owned.task.outbox) for owned in self.owned.values())
+        return self.unsettled is not None or self.clock() >= self.commit_due_s or waiting >= OUTBOX_MAX
+
+    def commit(self, snapshot_all: bool = False, only: Sequence[Partition] | None = None) -> bool:
+        """Publish what waits. True when everything asked for has landed."""
+        self.commit_due_s = self.clock() + self.config.commit.interval_ms / 1000
+        if self.unsettled is not None and not self.settle():
+            return False
+        chosen = {p: o for p, o in self.owned.items() if only is None or p in only}
+        now_s = self.clock()
+        snapshots = {
+            partition: Snapshot(o.task.position, 1 - o.slot, self.config.config_hash, o.task.dump())
+            for partition, o in chosen.items()
+            if o.pointer is None
+            or (o.pointer.position != o.task.position and (snapshot_all or now_s >= o.snapshot_due_s))
+        }
+        outs: list[Out] = []
+        offsets: dict[Partition, tuple[int, Pointer | None]] = {}
+        for partition, owned in chosen.items():
+            if owned.task.position != owned.committed or partition in snapshots:
+                owned.sent = len(owned.task.outbox)
+                outs += owned.task.outbox
+                offsets[partition] = owned.task.position, owned.pointer
+        if not offsets:
+            self.refused = False
+            return True
+        return self.conclude(self.log.commit(outs, offsets, snapshots), offsets)
+
+    def conclude(self, result: CommitResult, offsets: dict[Partition, tuple[int, Pointer | None]]) -> bool:
+        name = result.outcome.value
+        self.stats.commits[name] = self.stats.commits.get(name, 0) + 1
+        self.refused = result.outcome is not Outcome.DONE
+        if result.outcome is Outcome.DONE:
+            for partition, (offset, pointer) in offsets.items():
+                self.landed(partition, offset, result.pointers.get(partition, pointer))
+        elif result.outcome is Outcome.UNKNOWN:
+            self.unsettled, self.recovered = offsets, False
+            return self.settle()
+        return result.outcome is Outcome.DONE
+
+    def landed(self, partition: Partition, offset: int, pointer: Pointer | None) -> None:
+        """The broker has it: forget what was published, remember the new root pointer."""
+        owned = self.owned.get(partition)
+        if owned is None:
+            return
+        del owned.task.outbox[: owned.sent]
+        owned.sent = 0
+        owned.committed = offset
+        if pointer is not None and pointer != owned.pointer:
+            owned.pointer, owned.slot = pointer, 1 - owned.slot
+            owned.snapshot_due_s = self.clock() + self.config.commit.snapshot_interval_ms / 1000
+
+    def settle(self) -> bool:
+        """Find out how a commit of unknown outcome ended. False while that cannot be known yet."""
+        assert self.unsettled is not None
+        if not self.recovered:
+            self.log.recover()  # Fences every delayed request of the old producer: from here on nothing changes.
+            self.recovered = True
+            self.stats.recovered += 1
+        truth: dict[Partition, Committed] = {}
+        for partition in self.unsettled:
+            if partition in self.owned:
+                committed = self.log.committed(partition)
+                if committed is None:
+                    return False
+                truth[partition] = committed
+        for partition, committed in truth.items():
+            sent, _ = self.unsettled[partition]
+            if committed.offset is not None and committed.offset >= sent:
+                self.landed(partition, committed.offset, committed.pointer)
+            self.owned[partition].sent = 0
+        self.unsettled = None
+        return True
+
+    def release(self, partitions: list[Partition]) -> None:
+        """Called inside poll while the partitions are still ours: publish their work, then let go."""
+        self.stats.rebalances += 1
+        self.commit(snapshot_all=True, only=partitions)
+        for partition in partitions:
+            self.drop(partition)
+
+    def drop(self, partition: Partition) -> None:
+        """Forget a partition. What was not published is found again by its next owner, from C on."""
+        self.owned.pop(partition, None)
+        self.restoring.pop(partition, None)
+
+    def drain(self) -> bool:
+        """Publish and snapshot all; a commit that is refused once is tried again."""
+        return any(self.commit(snapshot_all=True) for _ in range(DRAIN_TRIES))
+
+    def restore(self, partition: Partition) -> Iterator[None]:
+        """Bring a partition to life; yields while there is something to wait for."""
+        committed = self.log.committed(partition)
+        while committed is None:
+            yield
+            committed = self.log.committed(partition)
+        begin, end = self.log.begin_end(partition)
+        if committed.offset is None:
+            start = begin if self.config.kafka.start == "earliest" else end
+            task = Task(self.config, partition, start)
+        else:
+            task = yield from self.rebuild(partition, committed, begin, end)
+        self.go(partition, task, committed)
+
+    def go(self, partition: Partition, task: Task, committed: Committed) -> None:
+        """The task stands at C: everything from here on is published by us."""
+        pointer = committed.pointer
+        if pointer is not None and (pointer.config != self.config.config_hash or task.position != committed.offset):
+            pointer = None  # Another config or a lost state: the next commit carries a snapshot of our own.
+        due_s = self.clock() + self.config.commit.snapshot_interval_ms / 1000
+        self.owned[partition] = Owned(task, committed.offset, pointer, 0, due_s)
+        self.stats.restored += 1
+        self.notify("partition_ready", partition, offset=task.position, series=repr(task))
+        self.log.start(partition, task.position)
+
+    def rebuild(self, partition: Partition, committed: Committed, begin: int, end: int) -> Generator[None, None, Task]:
+        """Newest usable snapshot plus the muted replay of S..C; by policy a fresh task where that cannot be had."""
+        assert committed.offset is not None
+        task = yield from self.load(partition, committed)
+        start = max(committed.offset, begin)
+        if committed.offset > end:
+            why, start = f"committed offset {committed.offset} lies beyond the end {end}: the topic was made anew", begin
+        elif task is None:
+            why = "no usable snapshot"
+        elif task.position < begin:
+            why = f"input retained from {begin} on, snapshot at {task.position}"
+        else:
+            try:
+                yield from self.replay(task, committed.offset)
+                return task
+            except LogGap as gap:
+                why = str(gap)
+        policy = self.config.commit.on_state_loss
+        self.stats.state_lost[policy] = self.stats.state_lost.get(policy, 0) + 1
+        self.notify("state_lost", partition, why=why, policy=policy)
+        if policy == "halt":
+            raise StateLost(f"{partition[0]}[{partition[1]}]: {why}; commit.on_state_loss is halt")
+        return Task(self.config, partition, start)
+
+    def load(self, partition: Partition, committed: Committed) -> Generator[None, None, Task | None]:
+        """The pointed snapshot, else the newest complete one at or before C, else None."""
+        sources = [committed.pointer, None] if committed.pointer else [None]
+        for pointer in sources:
+            for blob in self.log.read_state(partition, pointer):
+                if blob is None:
+                    yield
+                    continue
+                try:
+                    task = Task.load(self.config, partition, blob)
+                except BadSnapshot as error:
+                    self.notify("snapshot_refused", partition, why=str(error))
+                    continue
+                if task.position <= (committed.offset or 0):
+                    return task
+        return None
+
+    def replay(self, task: Task, end: int) -> Iterator[None]:
+        """An earlier life published everything triggered before C, so the outbox of the replay is discarded."""
+        if task.position >= end:
+            return
+        for records in self.log.replay(task.partition, task.position, end):
+            if records:
+                self.feed(task, records)
+                self.mute(task)
+            yield
+        # Gaps at the end of the range (transaction markers) hold no records but belong to it.
+        task.position = max(task.position, end)
+
+    def mute(self, task: Task) -> None:
+        task.outbox.clear()

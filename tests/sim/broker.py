@@ -1,0 +1,253 @@
+"""An in-memory Kafka for the simulator: partitions, a group with generations, transactions, a compacted state topic.
+
+It models what the commit protocol depends on and nothing else: offsets of an open transaction hide the committed
+offset; a commit is checked against the *member*, not against the partition (as Kafka does); a member that does not
+poll is evicted and learns it late; an EndTxn may be applied although its answer never arrives.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from schemas.batch import Record
+from streamer.log import (
+    Assigned,
+    Committed,
+    CommitResult,
+    LogEvent,
+    LogGap,
+    Lost,
+    Out,
+    Outcome,
+    Partition,
+    Pointer,
+    Records,
+    Snapshot,
+)
+
+
+class Crash(Exception):
+    """The process dies here."""
+
+
+@dataclass
+class Transaction:
+    outs: list[Out]
+    offsets: dict[Partition, tuple[int, Pointer | None]]
+    snapshots: list[tuple[int, Partition, Snapshot]]
+    state: str = "open"  # open, committed, aborted
+    end_sent: bool = False  # the client asked to commit; whether that arrived is for the broker to decide
+
+
+@dataclass
+class Broker:
+    """The shared truth. `faults` maps a fault name to its probability per commit."""
+
+    rng: random.Random
+    partitions: list[Partition]
+    faults: dict[str, float] = field(default_factory=dict)
+    logs: dict[Partition, list[Record]] = field(default_factory=dict)
+    topic: list[tuple[Out, Transaction]] = field(default_factory=list)
+    state: list[tuple[Partition, Snapshot, Transaction] | None] = field(default_factory=list)
+    committed: dict[Partition, Committed] = field(default_factory=dict)
+    open: dict[str, Transaction] = field(default_factory=dict)
+    epochs: dict[str, int] = field(default_factory=dict)
+    members: dict[str, None] = field(default_factory=dict)
+    owner: dict[Partition, str] = field(default_factory=dict)
+    target: dict[Partition, str] = field(default_factory=dict)
+    joined: int = 0
+
+    def join(self) -> str:
+        self.joined += 1
+        member = f"member-{self.joined}"
+        self.members[member] = None
+        self.rebalance()
+        return member
+
+    def leave(self, member: str) -> None:
+        """Left, or evicted because it did not poll: its partitions are free at once."""
+        self.members.pop(member, None)
+        self.owner = {p: m for p, m in self.owner.items() if m != member}
+        self.rebalance()
+
+    def rebalance(self) -> None:
+        alive = sorted(self.members)
+        self.rng.shuffle(alive)
+        self.target = {p: alive[i % len(alive)] for i, p in enumerate(self.partitions)} if alive else {}
+
+    def end(self, transaction: Transaction, commit: bool) -> None:
+        """The coordinator writes its decision; only the first one counts."""
+        if transaction.state != "open":
+            return
+        transaction.state = "committed" if commit else "aborted"
+        if commit:
+            for partition, (offset, pointer) in transaction.offsets.items():
+                self.committed[partition] = Committed(offset, pointer)
+
+    def settle(self, transactional_id: str) -> None:
+        """InitProducerId: a request to commit that had arrived is finished, everything else is aborted."""
+        self.epochs[transactional_id] = self.epochs.get(transactional_id, 0) + 1
+        transaction = self.open.pop(transactional_id, None)
+        if transaction is not None:
+            self.end(transaction, transaction.end_sent and self.rng.random() < 0.5)
+
+    def expire(self) -> None:
+        """Transaction timeouts: what nobody settled is ended by the broker."""
+        for transactional_id in list(self.open):
+            if self.rng.random() < 0.5:
+                self.settle(transactional_id)
+
+    def pending(self, partition: Partition) -> bool:
+        return any(t.state == "open" and partition in t.offsets for t in self.open.values())
+
+    def compact(self) -> None:
+        """Keep the newest committed snapshot of every slot, as the cleaner may at any time."""
+        seen = set()
+        for i in range(len(self.state) - 1, -1, -1):
+            entry = self.state[i]
+            if entry is not None and entry[2].state == "committed":
+                key = entry[0], entry[1].slot
+                if key in seen:
+                    self.state[i] = None
+                seen.add(key)
+
+    def published(self) -> list[Out]:
+        """What a read_committed consumer sees, in log order."""
+        return [out for out, transaction in self.topic if transaction.state == "committed"]
+
+
+class SimLog:
+    """One group member and one producer over the broker; implements `streamer.log.Log`."""
+
+    def __init__(self, broker: Broker, instance: str) -> None:
+        self.broker, self.instance = broker, instance
+        self.rng = broker.rng
+        self.broker.settle(instance)
+        self.epoch = broker.epochs[instance]
+        self.member = broker.join()
+        self.mine: dict[Partition, int | None] = {}  # next offset; None until started
+
+    def poll(
+        self, limit: int, timeout_s: float, on_revoke: Callable[[list[Partition]], None]
+    ) -> list[LogEvent]:
+        broker = self.broker
+        events: list[LogEvent] = []
+        if self.member not in broker.members:
+            events += [Lost(partition) for partition in self.mine]
+            self.mine = {}
+            self.member = broker.join()
+            return events
+        revoked = [p for p in self.mine if broker.target.get(p) != self.member]
+        if revoked:
+            on_revoke(revoked)
+            for partition in revoked:
+                del self.mine[partition]
+                if broker.owner.get(partition) == self.member:
+                    del broker.owner[partition]
+        for partition, member in broker.target.items():
+            if member == self.member and partition not in broker.owner:
+                broker.owner[partition] = member
+                self.mine[partition] = None
+                events.append(Assigned(partition))
+        for partition, position in self.mine.items():
+            if position is not None and self.rng.random() < 0.8:
+                records = broker.logs[partition][position : position + self.rng.randint(1, min(limit, 60))]
+                if records:
+                    self.mine[partition] = records[-1].offset + 1
+                    events.append(Records(partition, records))
+        return events
+
+    def committed(self, partition: Partition) -> Committed | None:
+        if self.broker.pending(partition):
+            return None
+        return self.broker.committed.get(partition, Committed(None, None))
+
+    def begin_end(self, partition: Partition) -> tuple[int, int]:
+        return 0, len(self.broker.logs[partition])
+
+    def read_state(self, partition: Partition, pointer: Pointer | None) -> Iterator[bytes | None]:
+        yield None
+        for i in range(len(self.broker.state) - 1, -1, -1):
+            entry = self.broker.state[i]
+            if entry is None or entry[0] != partition or entry[2].state != "committed":
+                continue
+            if pointer is None or i == pointer.offset:
+                yield entry[1].blob
+
+    def replay(self, partition: Partition, start: int, end: int) -> Iterator[list[Record]]:
+        log = self.broker.logs[partition]
+        if start < 0:
+            raise LogGap(f"{start}")
+        while start < end:
+            stop = min(end, start + self.rng.randint(1, 80))
+            yield log[start:stop]
+            start = stop
+
+    def start(self, partition: Partition, offset: int) -> None:
+        assert partition in self.mine
+        self.mine[partition] = offset
+
+    def commit(
+        self,
+        outs: Sequence[Out],
+        offsets: Mapping[Partition, tuple[int, Pointer | None]],
+        snapshots: Mapping[Partition, Snapshot],
+    ) -> CommitResult:
+        fault = self._fault()
+        if fault == "crash-before":
+            raise Crash
+        if fault == "abort" or self.member not in self.broker.members:
+            return CommitResult(Outcome.ABORTED, {})
+        if self.epoch != self.broker.epochs[self.instance]:
+            return CommitResult(Outcome.UNKNOWN, {})
+        transaction, pointers = self._stage(outs, offsets, snapshots)
+        if fault == "crash-open":
+            raise Crash
+        if fault == "abort-late":
+            self.broker.end(transaction, commit=False)
+            self.broker.open.pop(self.instance)
+            return CommitResult(Outcome.ABORTED, {})
+        transaction.end_sent = True
+        if fault == "stall":  # EndTxn on its way: the broker may apply it now, later, or never
+            return CommitResult(Outcome.UNKNOWN, {})
+        if fault == "crash-end":
+            raise Crash
+        self.broker.end(transaction, commit=True)
+        self.broker.open.pop(self.instance)
+        if fault == "crash-after":
+            raise Crash
+        if fault == "lost-ack":
+            return CommitResult(Outcome.UNKNOWN, {})
+        return CommitResult(Outcome.DONE, pointers)
+
+    def _fault(self) -> str | None:
+        for name, probability in self.broker.faults.items():
+            if self.rng.random() < probability:
+                return name
+        return None
+
+    def _stage(
+        self,
+        outs: Sequence[Out],
+        offsets: Mapping[Partition, tuple[int, Pointer | None]],
+        snapshots: Mapping[Partition, Snapshot],
+    ) -> tuple[Transaction, dict[Partition, Pointer]]:
+        pointers: dict[Partition, Pointer] = {}
+        transaction = Transaction(list(outs), dict(offsets), [])
+        for partition, snapshot in snapshots.items():
+            offset = len(self.broker.state)
+            self.broker.state.append((partition, snapshot, transaction))
+            pointers[partition] = Pointer(snapshot.position, 0, offset, 1, "", snapshot.config)
+            transaction.offsets[partition] = offsets[partition][0], pointers[partition]
+        self.broker.topic += [(out, transaction) for out in outs]
+        self.broker.open[self.instance] = transaction
+        return transaction, pointers
+
+    def recover(self) -> None:
+        self.broker.settle(self.instance)
+        self.epoch = self.broker.epochs[self.instance]
+
+    def close(self) -> None:
+        self.broker.leave(self.member)

@@ -1,0 +1,208 @@
+"""One simulated life: production worker and task over the in-memory broker, under a seeded schedule of faults."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+from schemas.batch import Record
+from schemas.decode import decode
+from streamer.config import Config, load_text
+from streamer.log import Out, Partition
+from streamer.service import fields_of
+from streamer.task import Task
+from streamer.worker import Worker
+from tests.sim.broker import Broker, Crash, SimLog
+
+TOPIC = "inferences"
+FAULTS = {
+    "crash-before": 0.01,
+    "crash-open": 0.01,
+    "crash-end": 0.01,
+    "crash-after": 0.01,
+    "abort": 0.05,
+    "abort-late": 0.03,
+    "stall": 0.03,
+    "lost-ack": 0.03,
+}
+
+CONFIG = """
+version: 1
+kafka: {brokers: "localhost:1"}
+topics: {events: [inferences]}
+reference: {warmup: 40}
+limits: {duplicates: 50, lateness: 20s}
+commit: {interval: 1s, snapshot_interval: 4s}
+monitors:
+  mean: {signal: features.*, detect: {kind: adwin}, keep_firing_for: 30s}
+  jump: {signal: features.amount, detect: {kind: page_hinkley}, keep_firing_for: 10s, cooldown: 5s}
+  empty: {signal: missing.*, detect: {kind: adwin}, keep_firing_for: 20s}
+  labels: {signal: label.*, by: [version], detect: {kind: adwin}}
+  odd: {signal: anomaly, window: {events: 40}, detect: {kind: fraction, max: 0.2}, keep_firing_for: 5s}
+  odd-time: {signal: anomaly, window: {time: 15s}, detect: {kind: fraction, max: 0.2, min_count: 5}, for: 5s}
+"""
+
+POISON = [b"", None, b"{", b"\xff\xfe", b'{"model": 3}', b'{"model":"m","features":{"amount":NaN}}', b"[]", b"1e400"]
+
+
+def make_log(rng: random.Random, partition: int, length: int) -> list[Record]:
+    """A partition of two models: a shift, some nulls, a new label and poison in the middle of ordinary events."""
+    records = []
+    begin, stop = sorted(rng.sample(range(length // 4, length), 2))
+    for offset in range(length):
+        time_ms = 1_700_000_000_000 + offset * 250
+        if rng.random() < 0.02:
+            records.append(Record(offset, time_ms, b"k", rng.choice(POISON)))
+            continue
+        shifted = begin <= offset < stop
+        event: dict[str, Any] = {
+            "model": f"m{partition}" if rng.random() < 0.8 else "shared",
+            "model_version": "2" if offset > length // 2 else "1",
+            "event_id": f"{partition}-{offset if rng.random() > 0.03 else offset - 1}",
+            "time": (time_ms - (40_000 if rng.random() < 0.01 else 0)) / 1000,
+            "features": {
+                "amount": rng.gauss(0, 1) * 20 + 100 + (60 if shifted else 0),
+                "age": None if shifted and rng.random() < 0.6 else rng.lognormvariate(0, 1),
+                "country": rng.choice("abc") if not shifted else rng.choice("abz"),
+            },
+            "prediction": {"label": "yes" if rng.random() < (0.9 if shifted else 0.2) else "no"},
+        }
+        records.append(Record(offset, time_ms, None, json.dumps(event).encode()))
+    return records
+
+
+def oracle(config: Config, partition: Partition, records: list[Record]) -> Task:
+    """The uninterrupted run: one task, the whole log at once."""
+    task = Task(config, partition, 0)
+    if records:
+        task.step(decode(records, fields_of(config), partition[0]))
+    return task
+
+
+def by_partition(outs: Iterable[Out]) -> dict[tuple[str, int], list[Out]]:
+    """Published records per (topic role, input partition), in order."""
+    split: dict[tuple[str, int], list[Out]] = defaultdict(list)
+    for out in outs:
+        if out.topic == "alerts":
+            number = json.loads(out.value or b"")["data"]["trigger"]["partition"]
+        else:
+            number = int(dict(out.headers)["driftline.error.partition"] or b"")
+        split[out.topic, number].append(out)
+    return split
+
+
+class Campaign:
+    """A schedule: which worker acts next, who dies, who is paused, when the broker's own housekeeping runs."""
+
+    def __init__(self, seed: int, worker_class: type[Worker] = Worker, length: int = 260) -> None:
+        self.rng = random.Random(seed)
+        self.config = load_text(CONFIG, "sim.yaml", {})
+        self.worker_class = worker_class
+        self.partitions = [(TOPIC, number) for number in range(3)]
+        self.broker = Broker(self.rng, self.partitions, dict(FAULTS))
+        self.full = {p: make_log(self.rng, p[1], length) for p in self.partitions}
+        self.broker.logs = {p: [] for p in self.partitions}
+        self.now_s = 0.0
+        self.workers: dict[str, Worker] = {}
+        self.logs: dict[str, SimLog] = {}
+        self.notes: list[str] = []
+
+    def start(self, instance: str) -> None:
+        self.logs[instance] = SimLog(self.broker, instance)
+        self.workers[instance] = self.worker_class(
+            self.config, fields_of(self.config), self.logs[instance], lambda: self.now_s, self.note
+        )
+
+    def note(self, event: str, partition: Partition, **fields: object) -> None:
+        self.notes.append(event)
+
+    def kill(self, instance: str) -> None:
+        """SIGKILL: the group notices later, the open transaction stays open."""
+        self.workers.pop(instance)
+        self.gone = self.logs.pop(instance).member
+        if self.rng.random() < 0.7:
+            self.broker.leave(self.gone)
+
+    def act(self, instance: str) -> None:
+        try:
+            self.workers[instance].step(0.0)
+        except Crash:
+            self.kill(instance)
+
+    def turn(self) -> None:
+        """One random action."""
+        roll = self.rng.random()
+        self.now_s += self.rng.random() * 0.8
+        if roll < 0.25:
+            for partition, full in self.full.items():
+                log = self.broker.logs[partition]
+                log += full[len(log) : len(log) + self.rng.randint(0, 40)]
+        elif roll < 0.28 and len(self.workers) < 3:
+            name = next(f"w{i}" for i in range(3) if f"w{i}" not in self.workers)
+            self.start(name)
+        elif roll < 0.30 and self.workers:
+            self.kill(self.rng.choice(sorted(self.workers)))
+        elif roll < 0.33 and self.workers:  # A paused member is evicted; it wakes up as a zombie at its next step.
+            self.broker.leave(self.logs[self.rng.choice(sorted(self.workers))].member)
+        elif roll < 0.34 and self.workers:
+            name = self.rng.choice(sorted(self.workers))
+            try:
+                self.workers[name].drain()
+                self.logs[name].close()
+                del self.workers[name], self.logs[name]
+            except Crash:
+                self.kill(name)
+        elif roll < 0.38:
+            self.broker.expire()
+            self.broker.compact()
+        elif self.workers:
+            self.act(self.rng.choice(sorted(self.workers)))
+
+    def run(self, turns: int = 220) -> None:
+        """Random turns, then calm weather until every partition stands at its end and everything is published."""
+        self.start("w0")
+        for _ in range(turns):
+            self.turn()
+        self.broker.faults = {}
+        self.broker.logs = {p: list(full) for p, full in self.full.items()}
+        for member in set(self.broker.members) - {log.member for log in self.logs.values()}:
+            self.broker.leave(member)
+        if not self.workers:
+            self.start("w0")
+        for _ in range(400):
+            self.now_s += 1.0
+            self.broker.expire()
+            for instance in sorted(self.workers):
+                self.act(instance)
+            if self.finished():
+                return
+        raise AssertionError(f"did not finish: {self.broker.committed} {self.workers}")
+
+    def finished(self) -> bool:
+        ends = all(
+            (c := self.broker.committed.get(p)) is not None and c.offset == len(self.full[p]) for p in self.partitions
+        )
+        live = sum(len(w.owned) for w in self.workers.values()) == len(self.partitions)
+        return ends and live and not any(o.task.outbox for w in self.workers.values() for o in w.owned.values())
+
+    def check(self) -> None:
+        """Read-committed output and final state equal those of the uninterrupted run, byte for byte."""
+        published = by_partition(self.broker.published())
+        tasks = {p: o.task for w in self.workers.values() for p, o in w.owned.items()}
+        for partition in self.partitions:
+            expected = oracle(self.config, partition, self.full[partition])
+            for role, outs in by_partition(expected.outbox).items():
+                assert published.get(role, []) == outs, f"{role}: published differs from the oracle"
+                published.pop(role)
+            assert tasks[partition].dump() == expected.dump(), f"state of {partition} differs from the oracle"
+        assert not published, f"published beyond the oracle: {list(published)}"
+
+
+def run_seed(seed: int, worker_class: type[Worker] = Worker) -> Campaign:
+    campaign = Campaign(seed, worker_class)
+    campaign.run()
+    campaign.check()
+    return campaign
