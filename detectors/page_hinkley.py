@@ -1,0 +1,80 @@
+"""Page-Hinkley test (Page, "Continuous inspection schemes", 1954), two-sided, bit-equal to river.
+
+Bank of `river.drift.PageHinkley` 0.26.1: the mean uses river's operation order, the sums forget with `alpha`, and a
+row starts anew at the value after an alarm.
+
+>>> import numpy as np
+>>> bank = PageHinkleyBank(PageHinkley(delta=0.005, threshold=50))
+>>> bank.resize(1)
+>>> values = np.r_[np.zeros(1000), np.ones(1000)]
+>>> bank.update(np.zeros(2000, np.int64), values).index.tolist()
+[1051]
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.bank import F64, I64, Hits, State, arrays_of, check_values, hits_of, rows_of
+from detectors.params import PageHinkley
+
+FIELDS = ("n", "mean", "sum_increase", "sum_decrease", "min_increase", "max_decrease", "detected")
+FRESH = (0.0, 0.0, 0.0, 0.0, float("inf"), -1.0, 0.0)
+
+
+class PageHinkleyBank:
+    """One row per series: seven numbers, see FIELDS."""
+
+    def __init__(self, params: PageHinkley) -> None:
+        self.params = params
+        self.rows = 0
+        self.state: list[tuple[float, ...]] = []
+
+    def resize(self, rows: int) -> None:
+        self.state += [FRESH] * (rows - self.rows)
+        self.rows = len(self.state)
+
+    def update(self, rows: I64, values: F64) -> Hits:
+        check_values(rows, values)
+        params, state = self.params, self.state
+        alpha, delta, threshold, least = params.alpha, params.delta, params.threshold, params.min_instances
+        watch_up, watch_down = params.direction != "down", params.direction != "up"
+        found: list[tuple[int, int, float, float]] = []
+        for i, (row, x) in enumerate(zip(rows.tolist(), values.tolist(), strict=True)):
+            n, mean, increase, decrease, lowest, highest, detected = state[row]
+            if detected:
+                n, mean, increase, decrease, lowest, highest, detected = FRESH
+            n += 1.0
+            mean += (1.0 / n) * (x - mean)
+            away = x - mean
+            increase = alpha * increase + away - delta
+            decrease = alpha * decrease + away + delta
+            if increase < lowest:
+                lowest = increase
+            if decrease > highest:
+                highest = decrease
+            if n >= least:
+                up, down = increase - lowest, highest - decrease
+                if watch_up and up > threshold:
+                    detected = 1.0
+                    found.append((i, 1, up, threshold))
+                elif watch_down and down > threshold:
+                    detected = 1.0
+                    found.append((i, -1, down, threshold))
+            state[row] = (n, mean, increase, decrease, lowest, highest, detected)
+        return hits_of(found)
+
+    def dump(self) -> dict[str, NDArray[Any]]:
+        table = np.array(self.state, np.float64).reshape(self.rows, len(FIELDS))
+        return {name: np.ascontiguousarray(table[:, i]) for i, name in enumerate(FIELDS)}
+
+    def load(self, state: State) -> None:
+        rows = rows_of(state, "n")
+        columns = arrays_of(state, rows, dict.fromkeys(FIELDS, "f8"))
+        if any(np.isnan(array).any() for array in columns.values()):
+            raise ValueError("a number that is not a number")
+        self.state = list(zip(*(columns[name].tolist() for name in FIELDS), strict=True))
+        self.rows = rows

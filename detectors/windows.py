@@ -1,0 +1,161 @@
+"""Tumbling windows of a 0/1 signal: by count or by event time, per series.
+
+>>> import numpy as np
+>>> windows = FractionWindows(window_events=4, window_ms=None, lateness_ms=0)
+>>> windows.resize(1)
+>>> at = np.arange(5)
+>>> [(w.n, w.hits, w.index) for w in windows.update(np.zeros(5, np.int64), np.array([0., 1, 1, 0, 1]), at, at, [])]
+[(4, 2, 3)]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from detectors.bank import F64, I64
+
+REASONS_MAX = 32
+"""Distinct reasons counted per window; further ones are counted together as `other`."""
+REASONS_TOLD = 5
+OPEN_MAX = 1000
+"""Open windows per series; with more the lateness is longer than any sensible multiple of the window."""
+Z95 = 1.959963984540054
+
+
+class Window(NamedTuple):
+    """A closed window."""
+
+    row: int
+    index: int  # of the value that closed it
+    n: int
+    hits: int
+    first_offset: int
+    last_offset: int
+    start_ms: int
+    end_ms: int
+    reasons: tuple[tuple[str, int], ...]  # the most frequent, with their counts
+
+
+@dataclass(slots=True)
+class Open:
+    """A window that still counts. By count `start_ms` and `end_ms` are those of its first and last value."""
+
+    start_ms: int
+    end_ms: int
+    first_offset: int
+    last_offset: int = 0
+    n: int = 0
+    hits: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
+
+    def add(self, flag: float, offset: int, reasons: Sequence[str]) -> None:
+        self.n += 1
+        self.hits += flag > 0
+        self.last_offset = offset
+        for reason in reasons:
+            if reason not in self.reasons and len(self.reasons) >= REASONS_MAX:
+                reason = "other"
+            self.reasons[reason] = self.reasons.get(reason, 0) + 1
+
+    def close(self, row: int, index: int) -> Window:
+        top = sorted(self.reasons.items(), key=lambda item: (-item[1], item[0]))[:REASONS_TOLD]
+        places = (self.first_offset, self.last_offset, self.start_ms, self.end_ms)
+        return Window(row, index, self.n, self.hits, *places, tuple(top))
+
+
+class FractionWindows:
+    """Windows of `window_events` values, or of `window_ms` of event time aligned to the epoch.
+
+    A window of time closes when a value of its row is newer than its end by `lateness_ms`; values may come out of
+    order by less than that. An empty window is never opened, so silence closes nothing.
+    """
+
+    def __init__(self, window_events: int | None, window_ms: int | None, lateness_ms: int) -> None:
+        if (window_events is None) == (window_ms is None):
+            raise ValueError("a window is either of events or of time")
+        self.window_events, self.window_ms, self.lateness_ms = window_events, window_ms, lateness_ms
+        self.rows = 0
+        self.open: list[dict[int, Open]] = []  # per row: start (0 for windows by count) -> window
+        self.newest_ms: list[int | None] = []
+
+    def resize(self, rows: int) -> None:
+        self.open += [{} for _ in range(rows - self.rows)]
+        self.newest_ms += [None] * (rows - self.rows)
+        self.rows = len(self.open)
+
+    def update(
+        self, rows: I64, flags: F64, offsets: I64, times_ms: I64, reasons: Sequence[tuple[int, str]]
+    ) -> list[Window]:
+        """Row rows[i] takes flags[i] (0 or 1); `reasons` are (i, text), ascending. The windows closed, in order."""
+        why: dict[int, list[str]] = {}
+        for i, reason in reasons:
+            why.setdefault(i, []).append(reason)
+        closed: list[Window] = []
+        step = self._by_count if self.window_events is not None else self._by_time
+        columns = zip(rows.tolist(), flags.tolist(), offsets.tolist(), times_ms.tolist(), strict=True)
+        for i, (row, flag, offset, time_ms) in enumerate(columns):
+            closed += step(i, row, flag, offset, time_ms, why.get(i, ()))
+        return closed
+
+    def _by_count(
+        self, i: int, row: int, flag: float, offset: int, time_ms: int, reasons: Sequence[str]
+    ) -> list[Window]:
+        window = self.open[row].setdefault(0, Open(time_ms, time_ms, offset))
+        window.add(flag, offset, reasons)
+        window.start_ms, window.end_ms = min(window.start_ms, time_ms), max(window.end_ms, time_ms)
+        if window.n != self.window_events:
+            return []
+        return [self.open[row].pop(0).close(row, i)]
+
+    def _by_time(
+        self, i: int, row: int, flag: float, offset: int, time_ms: int, reasons: Sequence[str]
+    ) -> list[Window]:
+        assert self.window_ms is not None
+        length, windows = self.window_ms, self.open[row]
+        newest = self.newest_ms[row]
+        newest = self.newest_ms[row] = time_ms if newest is None else max(newest, time_ms)
+        start = time_ms - time_ms % length
+        if start not in windows:
+            windows[start] = Open(start, start + length, offset)
+        windows[start].add(flag, offset, reasons)
+        due = sorted(s for s in windows if s + length + self.lateness_ms <= newest)
+        due += sorted(windows)[: max(len(windows) - len(due) - OPEN_MAX, 0)]
+        return [windows.pop(s).close(row, i) for s in dict.fromkeys(due)]
+
+    def dump(self) -> dict[str, Any]:
+        return {
+            "newest_ms": list(self.newest_ms),
+            "open": [[_plain(w) for _, w in sorted(windows.items())] for windows in self.open],
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        newest, rows = state["newest_ms"], state["open"]
+        if len(newest) != len(rows):
+            raise ValueError("windows and their times differ in length")
+        self.open = []
+        for row in rows:
+            windows = [Open(*numbers, dict(reasons)) for *numbers, reasons in row]
+            if any(not 0 <= w.hits <= w.n for w in windows) or len(windows) > OPEN_MAX + 1:
+                raise ValueError("a window that cannot be")
+            self.open.append({w.start_ms if self.window_ms else 0: w for w in windows})
+        self.newest_ms = [None if at is None else int(at) for at in newest]
+        self.rows = len(rows)
+
+
+def _plain(window: Open) -> list[Any]:
+    return [
+        window.start_ms, window.end_ms, window.first_offset, window.last_offset, window.n, window.hits,
+        list(window.reasons.items()),
+    ]
+
+
+def wilson(hits: int, n: int) -> tuple[float, float]:
+    """Wilson's 95 % score interval of a share (Wilson 1927); (0, 1) for n = 0."""
+    if n == 0:
+        return 0.0, 1.0
+    share, z2 = hits / n, Z95 * Z95
+    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = Z95 / (1 + z2 / n) * (share * (1 - share) / n + z2 / (4 * n * n)) ** 0.5
+    return max(middle - half, 0.0), min(middle + half, 1.0)

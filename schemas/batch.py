@@ -1,0 +1,88 @@
+"""The event batch: one partition's records as columns, and the records that could not become events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+I32 = NDArray[np.int32]
+I64 = NDArray[np.int64]
+U64 = NDArray[np.uint64]
+F64 = NDArray[np.float64]
+
+REASONS: dict[str, str] = {
+    "empty": "the record has no value (a tombstone) or a value of zero bytes",
+    "too_large": "the value is longer than the limit on message bytes",
+    "bad_utf8": "the value, or the key or header a field is mapped to, is not UTF-8",
+    "bad_json": "the value is not one RFC 8259 JSON text, or exceeds the parser's limits on depth and magnitude",
+    "not_an_object": "the JSON text is not an object",
+    "missing_model": "the event does not name its model: absent, null or the empty text",
+    "wrong_type": "a field holds another type than it takes, or a name or text is over 256 characters",
+    "bad_number": "the key or header a numeric field is mapped to is not a number that is finite as float64",
+    "bad_time": "the event time cannot be read or lies outside the years 1970 to 2200",
+    "too_many_fields": "features, scores, logits and segment together have more than 2,000 entries",
+}
+"""Every reason a record can be rejected for. The set is closed: metrics and dead letters may enumerate it."""
+
+
+class Record(NamedTuple):
+    """One Kafka record as the log port hands it over."""
+
+    offset: int
+    time_ms: int  # record timestamp; -1 when it has none
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...] = ()
+
+
+class Numbers(NamedTuple):
+    """Finite numbers, m of them; `event` indexes the batch's events and ascends, `name` indexes `Batch.names`."""
+
+    event: I32
+    name: I32
+    value: F64
+
+
+class Texts(NamedTuple):
+    """Strings and booleans ("true", "false"), as `Numbers`; `text` indexes `Batch.strings`."""
+
+    event: I32
+    name: I32
+    text: I32
+
+
+class Nulls(NamedTuple):
+    """What is present but null, as `Numbers`: features and the pointers that monitors name."""
+
+    event: I32
+    name: I32
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A record that is no event. `detail` says where, never what: it holds no value of the payload."""
+
+    record: Record
+    reason: str  # a key of REASONS
+    detail: str  # one line, at most 80 characters
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One partition's records as columns in offset order; n decoded events and the rejects between them."""
+
+    offsets: I64  # n
+    times_ms: I64  # n; event time, else record timestamp, else 0
+    model: I32  # n codes into `strings`
+    version: I32  # n codes into `strings`; -1 = none
+    event_id: U64  # n; BLAKE2b-64 (little endian) of the id's text, 0 = none
+    names: tuple[str, ...]  # signal paths in order of first appearance: "features.amount", "latency_ms" ...
+    strings: tuple[str, ...]  # one dictionary of models, versions and texts, in order of first appearance
+    numbers: Numbers
+    texts: Texts
+    nulls: Nulls
+    rejects: tuple[Reject, ...]  # in offset order
+    next_offset: int  # last record's offset + 1; 0 for no records

@@ -1,0 +1,228 @@
+"""`driftline demo`: the main job on one screen, against an embedded broker or a given one."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import click
+
+SEED = 7
+RATE = 1500  # events per second over both models; the mock cluster keeps some 5 MB per partition
+READY_WITHIN_S = 30.0
+HEALTHY_S = 8.0
+SHIFT_S = 8.0
+GIVE_UP_S = 45.0
+MODELS = {"fraud": 0, "churn": 1}  # model -> partition: each model's events stay in order
+SHIFT = "fraud receives amounts in another currency: features.amount x 1.5"
+BARS = "▁▂▃▄▅▆▇█"
+
+
+class Traffic:
+    """Generated inference events of two models; `shift` multiplies one feature of one of them."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+        self.count = 0
+        self.level = 0.0
+        self.marked = False  # the first shifted event was sent
+
+    def event(self, model: str, time_s: float, shifted: bool) -> bytes:
+        self.count += 1
+        amount = self.random.gauss(100.0, 20.0) * (1.5 if shifted and model == "fraud" else 1.0)
+        if model == "fraud":
+            self.level += 0.02 * (amount - self.level) if self.level else amount
+        confidence = min(1.0, max(0.5, self.random.gauss(0.9, 0.05)))
+        return json.dumps(
+            {
+                "model": model,
+                "model_version": "7",
+                "event_id": f"{model}-{self.count}",
+                "time": time_s,
+                "features": {
+                    "amount": round(amount, 2),
+                    "age_days": round(self.random.lognormvariate(3, 1), 1),
+                    "country": self.random.choice(["NL", "DE", "FR"]),
+                },
+                "prediction": {"label": "yes" if self.random.random() < 0.1 else "no", "confidence": confidence},
+                "latency_ms": round(self.random.gammavariate(4, 3), 2),
+            }
+        ).encode()
+
+
+class Screen:
+    """A live panel for a person, a line every two seconds for a log file."""
+
+    def __init__(self) -> None:
+        self.levels: list[float] = []
+        self.live: Any = None
+        self.printed_s = 0.0
+        if sys.stdout.isatty():
+            from rich.live import Live
+
+            self.live = Live(refresh_per_second=8, transient=True)
+            self.live.start()
+
+    def show(self, elapsed_s: float, rate: float, level: float, phase: str) -> None:
+        self.levels = [*self.levels[-59:], level]
+        low, high = min(self.levels), max(self.levels)
+        line = "".join(BARS[int((v - low) / max(high - low, 20.0) * 7.99)] for v in self.levels)
+        text = f"{elapsed_s:5.1f} s  {rate:6,.0f} events/s  fraud amount {level:6.1f}  {line}  {phase}"
+        if self.live is not None:
+            self.live.update(text)
+        elif elapsed_s - self.printed_s >= 2.0:
+            self.printed_s = elapsed_s
+            click.echo(text)
+
+    def say(self, text: str) -> None:
+        (self.live.console.print if self.live is not None else click.echo)(text)
+
+    def close(self) -> None:
+        if self.live is not None:
+            self.live.stop()
+            self.live = None
+
+
+@click.command("demo")
+@click.option("--brokers", help="Run against this broker instead of an embedded one.")
+@click.option("--exit", "leave", is_flag=True, help="End after the story instead of streaming on until Ctrl-C.")
+def demo(brokers: str | None, leave: bool) -> None:
+    """Stream events of two models, shift one, and show the alert as a consumer reads it back."""
+    from streamer.kafka_demo import Generator, MockCluster, create_topics
+
+    cluster = None if brokers else MockCluster()
+    address = brokers or (cluster.brokers if cluster else "")
+    run = f"-{os.getpid()}" if brokers else ""
+    names = {role: f"demo-{role}{run}" for role in ("inferences", "alerts", "state", "dead-letter")}
+    if brokers:
+        create_topics(address, list(names.values()), 4)
+    click.echo(f"Broker: {address} ({'yours' if brokers else 'embedded: a mock cluster inside librdkafka'})")
+    with tempfile.TemporaryDirectory() as folder:
+        config = Path(folder, "demo.yaml")
+        config.write_text(resources.files("streamer.commands").joinpath("demo.yaml").read_text())
+        log_path = Path(folder, "service.log")
+        environment = {**os.environ, "KAFKA_BROKERS": address, "DEMO_RUN": run}
+        generator = Generator(address, names["inferences"])
+        for model, partition in MODELS.items():  # The first event makes the mock cluster create the topic.
+            generator.send(partition, model, Traffic(SEED).event(model, time.time(), False))
+        generator.flush()
+        with log_path.open("wb") as log:
+            service = subprocess.Popen(
+                [sys.executable, "-m", "streamer", "run", "-c", str(config)],
+                env=environment, stdout=log, stderr=subprocess.STDOUT,
+            )
+        try:
+            _wait_ready(log_path, service)
+            told = _story(generator, address, names["alerts"], service, leave)
+        finally:
+            service.terminate()
+            code = service.wait(20)
+    if not told or code != 0:
+        raise click.ClickException(f"the story did not come to its end (service exit code {code})")
+
+
+def _wait_ready(log_path: Path, service: subprocess.Popen[bytes]) -> None:
+    """The service logs `partition_ready` once it owns a partition."""
+    deadline_s = time.monotonic() + READY_WITHIN_S
+    click.echo("Service: driftline run -c demo.yaml (the YAML of the README); waiting for its partitions ...")
+    while time.monotonic() < deadline_s and service.poll() is None:
+        if log_path.read_text().count("partition_ready") >= len(MODELS):
+            return
+        time.sleep(0.1)
+    raise click.ClickException("the service did not become ready:\n" + log_path.read_text()[-2000:])
+
+
+def _story(generator: Any, address: str, topic: str, service: subprocess.Popen[bytes], leave: bool) -> bool:
+    """Healthy traffic, the shift, its end; returns whether the alert fired and resolved."""
+    from streamer.kafka_demo import read_back
+
+    traffic, screen, alerts = Traffic(SEED), Screen(), read_back(address, topic)
+    begin_s = time.monotonic()
+    seen: dict[str, bool] = {}
+    announced = ""
+    try:
+        for elapsed_s, due in _ticks(begin_s):
+            shifted = HEALTHY_S <= elapsed_s < HEALTHY_S + SHIFT_S
+            phase = "shifted" if shifted else "healthy"
+            if shifted and announced == "":
+                announced = "shifted"
+                screen.say(f"\n{elapsed_s:5.1f} s  now shifting: {SHIFT}")
+            if not shifted and announced == "shifted":
+                announced = "ended"
+                screen.say(f"{elapsed_s:5.1f} s  the shift ends")
+            _send(generator, traffic, due, shifted)
+            screen.show(elapsed_s, traffic.count / max(elapsed_s, 0.1), traffic.level, phase)
+            for value in _news(alerts):
+                _tell(screen, json.loads(value), generator, seen)
+            if seen.get("resolved") or (elapsed_s > GIVE_UP_S and len(seen) < 2) or service.poll() is not None:
+                if leave or len(seen) < 2:
+                    break
+                if not seen.get("told"):
+                    seen["told"] = True
+                    _next_steps(screen)
+                    screen.say("Still streaming; Ctrl-C ends it.")
+    except KeyboardInterrupt:
+        pass
+    finally:
+        screen.close()
+        generator.flush()
+        alerts.close()
+    if leave and seen.get("resolved"):
+        _next_steps(screen)
+    return bool(seen.get("firing") and seen.get("resolved"))
+
+
+def _ticks(begin_s: float) -> Iterator[tuple[float, int]]:
+    """(elapsed seconds, events due) about thirty times a second."""
+    sent = 0
+    while True:
+        elapsed_s = time.monotonic() - begin_s
+        due = int(elapsed_s * RATE) - sent
+        sent += due
+        yield elapsed_s, due
+        time.sleep(0.03)
+
+
+def _send(generator: Any, traffic: Traffic, count: int, shifted: bool) -> None:
+    now_s = time.time()
+    for _ in range(count):
+        model = "fraud" if traffic.count % 2 else "churn"
+        first = shifted and model == "fraud" and not traffic.marked
+        traffic.marked |= first
+        generator.send(MODELS[model], model, traffic.event(model, now_s, shifted), "shift" if first else None)
+    generator.poll()
+
+
+def _news(alerts: Iterator[bytes | None]) -> list[bytes]:
+    value = next(alerts, None)
+    return [] if value is None else [value]
+
+
+def _tell(screen: Screen, record: dict[str, Any], generator: Any, seen: dict[str, bool]) -> None:
+    data = record["data"]
+    labels = data["alert"]["labels"]
+    screen.say(f"\n{data['status'].upper()}  {labels['monitor']}  {data['sentence']}")
+    if labels["monitor"] != "amount-mean":
+        return
+    if data["status"] == "firing" and not seen.get("firing"):
+        screen.say("As a separate consumer read it back from the alerts topic:")
+        screen.say(json.dumps(record, indent=2))
+        events = data["trigger"]["offset"] - generator.marked.get("shift", data["trigger"]["offset"]) + 1
+        screen.say(f"Detection delay: {events} events of the model, {events / (RATE / 2):.2f} s of its traffic.\n")
+    seen[data["status"]] = True
+
+
+def _next_steps(screen: Screen) -> None:
+    screen.say("\nNext:")
+    screen.say("  driftline config show -c driftline.yaml     your own file: the least is a broker and a topic (README)")
+    screen.say("  driftline lint driftline.yaml               every mistake at once, with line and column")
+    screen.say("  driftline replay -c driftline.yaml --input events.jsonl   the same engine over history")

@@ -1,0 +1,78 @@
+"""Kafka for the demo: librdkafka's mock cluster as an embedded broker, and a producer of generated events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, Message, Producer
+from confluent_kafka.admin import AdminClient, NewTopic
+
+
+class MockCluster:
+    """One in-process broker that other processes can join. It lives and dies with this object."""
+
+    def __init__(self) -> None:
+        self._owner = Producer({"test.mock.num.brokers": 1, "log_level": 3, "log.queue": False})
+        brokers = self._owner.list_topics(timeout=10).brokers
+        self.brokers = ",".join(f"{b.host}:{b.port}" for b in brokers.values())
+
+
+def create_topics(brokers: str, names: list[str], partitions: int) -> None:
+    """For a real broker; topics that exist stay as they are."""
+    admin = AdminClient({"bootstrap.servers": brokers})
+    futures = admin.create_topics([NewTopic(name, partitions, -1) for name in names], operation_timeout=20)
+    for future in futures.values():
+        error = future.exception(timeout=30)
+        code = error.args[0].code() if error is not None and error.args else None
+        if error is not None and code != KafkaError.TOPIC_ALREADY_EXISTS:
+            raise error
+
+
+class Generator:
+    """Produces events to chosen partitions and remembers the offset of the ones that were marked."""
+
+    def __init__(self, brokers: str, topic: str) -> None:
+        self.topic = topic
+        self.marked: dict[str, int] = {}
+        self._producer = Producer({"bootstrap.servers": brokers, "linger.ms": 5, "enable.idempotence": False})
+
+    def send(self, partition: int, key: str, value: bytes, mark: str | None = None) -> None:
+        """Queue one event; with `mark` its offset is found under that name once it is delivered."""
+
+        def delivered(error: KafkaError | None, message: Message) -> None:
+            offset = message.offset()
+            if error is None and mark is not None and offset is not None:
+                self.marked[mark] = offset
+
+        options: dict[str, Any] = {"on_delivery": delivered} if mark else {}
+        self._producer.produce(self.topic, value=value, key=key.encode(), partition=partition, **options)
+
+    def poll(self) -> None:
+        self._producer.poll(0)
+
+    def flush(self) -> None:
+        self._producer.flush(5)
+
+
+def read_back(brokers: str, topic: str) -> Iterator[bytes | None]:
+    """Values of a topic from its beginning, as any downstream consumer reads them; None while nothing comes."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": brokers,
+            "group.id": "driftline-demo-reader",
+            "auto.offset.reset": "earliest",
+            "isolation.level": "read_committed",
+            "enable.auto.commit": False,
+            "fetch.wait.max.ms": 50,
+            "topic.metadata.refresh.interval.ms": 1000,
+            "log_level": 3,
+        }
+    )
+    consumer.subscribe([topic])
+    try:
+        while True:
+            message = consumer.poll(0.0)
+            yield None if message is None or message.error() else message.value()
+    finally:
+        consumer.close()

@@ -1,0 +1,85 @@
+"""Copies the core's plain counters to the metrics, once per commit; the core itself knows no metrics."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from streamer.log import Partition
+from streamer.metrics import CounterName, Metrics
+from streamer.monitors import LevelMonitor
+from streamer.server import Health
+from streamer.task import Task
+from streamer.worker import Worker
+
+INTERVAL_S = 1.0
+
+
+class Reporter:
+    """Called by the worker's loop after every step."""
+
+    def __init__(self, worker: Worker, metrics: Metrics, health: Health) -> None:
+        self.worker, self.metrics, self.health = worker, metrics, health
+        self.due_s = 0.0
+        self.known: dict[Partition, Task] = {}
+        self.seen: dict[tuple[str, Partition, str], int] = {}
+
+    def after_step(self) -> None:
+        now_s = time.monotonic()
+        self.health.beat()
+        self._greet()
+        if now_s < self.due_s:
+            return
+        self.due_s = now_s + INTERVAL_S
+        worker, metrics = self.worker, self.metrics
+        self.health.settled = not worker.restoring
+        metrics.set("assigned_partitions", len(worker.owned))
+        metrics.total("rebalances_total", worker.stats.rebalances)
+        metrics.total("producer_recreated_total", worker.stats.recovered)
+        for outcome, count in worker.stats.commits.items():
+            metrics.total("commits_total", count, outcome=outcome)
+        for policy, count in worker.stats.state_lost.items():
+            metrics.total("state_lost_total", count, policy=policy)
+        alerts: dict[tuple[str, str], int] = {}
+        for partition, owned in worker.owned.items():
+            self._task(partition, owned.task, alerts)
+        for name in worker.config.effective_monitors():
+            for state in ("pending", "firing", "fading"):
+                metrics.set("alerts_active", alerts.get((name, state), 0), monitor=name, state=state)
+
+    def _greet(self) -> None:
+        """A task that has just become ours counts from where its snapshot and replay left it."""
+        for partition, owned in self.worker.owned.items():
+            if self.known.get(partition) is not owned.task:
+                self.known[partition] = owned.task
+                self.seen = {key: count for key, count in self.seen.items() if key[1] != partition}
+                for name, part, count, _ in self._counts(partition, owned.task):
+                    self.seen[name, partition, part] = count
+
+    @staticmethod
+    def _counts(partition: Partition, task: Task) -> Iterator[tuple[CounterName, str, int, dict[str, str]]]:
+        """Every core counter of a task: metric, part, value, labels."""
+        topic = partition[0]
+        for result, count in task.admission.counts.items():
+            yield "events_total", result, count, {"topic": topic, "result": result}
+        for reason, count in task.admission.reasons.items():
+            yield "records_failed_total", reason, count, {"topic": topic, "reason": reason}
+        yield "records_consumed_total", "", sum(task.admission.counts.values()), {"topic": topic}
+        yield "series_dropped_total", "", sum(table.dropped for table in task.tables.values()), {}
+
+    def _task(self, partition: Partition, task: Task, alerts: dict[tuple[str, str], int]) -> None:
+        topic, number = partition[0], str(partition[1])
+        for name, part, count, labels in self._counts(partition, task):
+            before = self.seen.get((name, partition, part), 0)
+            self.seen[name, partition, part] = count
+            self.metrics.inc(name, count - before, **labels)
+        series = sum(len(table.keys) for table in task.tables.values())
+        self.metrics.set("series", series, topic=topic, partition=number)
+        for alert in task.book.alerts.values():
+            alerts[alert.monitor, alert.state] = alerts.get((alert.monitor, alert.state), 0) + 1
+        for monitor in task.by_order:
+            if isinstance(monitor, LevelMonitor):
+                for row, window in monitor.last.items():
+                    model = monitor.table.keys[row][0][0]
+                    self.metrics.set("anomaly_fraction", window.hits / window.n, monitor=monitor.name, model=model)
+                    self.metrics.set("window_rows", window.n, monitor=monitor.name, model=model)

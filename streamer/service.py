@@ -1,0 +1,108 @@
+"""`driftline run`: config, logs, metrics, endpoints, log and worker put together; signals and exit codes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import click
+
+from schemas.decode import Fields, compile_fields
+from streamer import __version__
+from streamer import config as cfg
+from streamer.log import LogDown, LogGap, Partition
+
+EXIT_CONFIG = 78
+EXIT_UNREACHABLE = 69
+EXIT_INTERNAL = 70
+EXIT_NOT_DRAINED = 75
+DRAIN_SECONDS = 10.0
+"""After a stop signal the last commit, snapshot and group leave get this long; then the process ends, hard."""
+
+
+def load_or_exit(path: Path) -> cfg.Config:
+    """The config, or every error on stderr and exit 78."""
+    try:
+        return cfg.load_config(path, os.environ)
+    except cfg.ConfigError as error:
+        click.echo(str(error), err=True)
+        sys.exit(EXIT_CONFIG)
+
+
+def fields_of(config: cfg.Config) -> Fields:
+    """The decoder's plan: the field mapping plus every JSON Pointer a monitor or the anomaly rule names."""
+    named = [m.signal for m in config.effective_monitors().values()] + [config.anomaly.score or ""]
+    extra = dict.fromkeys(text for text in named if text.startswith("/"))
+    return compile_fields(config.fields.model_dump(), tuple(extra), config.limits.message_bytes)
+
+
+def versions() -> dict[str, str]:
+    return {
+        "version": __version__,
+        "river": metadata.version("river"),
+        "librdkafka": metadata.version("confluent-kafka"),
+    }
+
+
+class Stopper:
+    """SIGTERM and SIGINT ask for a drain; a second signal, or a drain that takes too long, ends the process."""
+
+    def __init__(self) -> None:
+        self.asked = threading.Event()
+
+    def install(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._handle)
+
+    def _handle(self, number: int, frame: Any) -> None:
+        if self.asked.is_set():
+            os._exit(EXIT_NOT_DRAINED)
+        self.asked.set()
+        # librdkafka's close may hang when its broker is gone (librdkafka#4674), so nothing Python could still do
+        # is relied upon: a daemon timer ends the process.
+        timer = threading.Timer(DRAIN_SECONDS, os._exit, (EXIT_NOT_DRAINED,))
+        timer.daemon = True
+        timer.start()
+
+
+def run_service(config: cfg.Config, stopper: Stopper) -> int:
+    """Run until stopped; the exit code."""
+    from streamer.kafka import KafkaLog
+    from streamer.logs import CoordinatorWatch, get_logger, log, setup_logging
+    from streamer.metrics import Metrics
+    from streamer.reporting import Reporter
+    from streamer.server import Health, start_server
+    from streamer.worker import StateLost, Worker
+
+    setup_logging(config.secrets())
+    logger = get_logger("driftline")
+    metrics, health = Metrics(), Health()
+    metrics.set("build_info", 1, **versions())
+    with contextlib.ExitStack() as stack:
+        try:
+            server = start_server(config.server.listen, metrics, health, versions())
+            stack.callback(server.close)
+            log(logger, "info", "starting", brokers=config.kafka.brokers, group=config.kafka.group,
+                listen=server.address, monitors=len(config.effective_monitors()), config=config.config_hash)
+            kafka = KafkaLog(config, get_logger("librdkafka"), CoordinatorWatch())
+            health.broker_seen = True
+
+            def notify(event: str, partition: Partition, **fields: object) -> None:
+                level = "warning" if event in ("state_lost", "snapshot_refused", "partition_lost") else "info"
+                log(logger, level, event, topic=partition[0], partition=partition[1], **fields)
+
+            worker = Worker(config, fields_of(config), kafka, time.monotonic, notify)
+            reporter = Reporter(worker, metrics, health)
+            drained = worker.run(stopper.asked.is_set, reporter.after_step)
+        except (LogDown, LogGap, StateLost, OSError) as error:
+            log(logger, "error", "stopped", why=str(error))
+            return EXIT_UNREACHABLE
+        log(logger, "info", "stopped", drained=drained)
+    return 0 if drained else EXIT_NOT_DRAINED
