@@ -1,0 +1,51 @@
+# Driftline. `make help` lists what there is.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.setup
+ARGS ?=
+KAFKA ?=
+SEED ?= $(shell date +%s)
+CAMPAIGN ?= 2000
+
+.PHONY: help setup test lint demo kafka bench soak lock clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(STAMP) ## .venv with everything in it; instant when nothing changed
+
+$(STAMP): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "no venv module: apt-get install python3-venv"; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+lint: setup ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+test: lint ## lint, types, unit, property, simulation and, with Java 17+ and Maven, the real-broker tests
+	$(BIN)/pytest -q -n 2 --dist loadgroup --durations 5 $(ARGS)
+
+demo: setup ## the main job on one screen; ARGS=--exit ends by itself, KAFKA=host:9092 uses a real broker
+	@$(BIN)/driftline demo $(if $(KAFKA),--brokers $(KAFKA)) $(ARGS)
+
+kafka: setup ## the tests' Apache Kafka in the foreground (KAFKA_PORT, default 9092)
+	@$(BIN)/python -m tests.broker.broker
+
+bench: setup ## figures of the README, on a real broker; ARGS="--events 60000 --rounds 3"
+	$(BIN)/python benchmarks/bench.py $(if $(KAFKA),--kafka $(KAFKA)) $(ARGS)
+
+soak: setup ## the long campaign: CAMPAIGN simulator seeds from a printed SEED on
+	@echo "seeds from $(SEED); repeat with: make soak SEED=$(SEED)"
+	DRIFTLINE_FIRST_SEED=$(SEED) DRIFTLINE_SEEDS=$(CAMPAIGN) $(BIN)/pytest -q -n 2 tests/sim
+
+lock: setup ## requirements.txt anew: every version and hash, no address
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --no-annotate --extra dev pyproject.toml -o requirements.txt
+
+clean: ## everything that can be made again
+	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache

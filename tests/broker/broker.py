@@ -1,0 +1,150 @@
+"""Apache Kafka from its Maven jars: one KRaft node on free ports of this machine, for tests and `make kafka`.
+
+The jars are fetched once (pinned pom) into the user's cache; each node has a fresh data directory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+HERE = Path(__file__).parent
+POM = HERE / "pom.xml"
+JAVA_LEAST = 17
+START_S = 60.0
+HEAP = ["-Xms192m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.awt.headless=true"]
+
+
+def missing_tools() -> str | None:
+    """What this machine lacks to run a broker, or None."""
+    for tool in ("java", "mvn"):
+        if shutil.which(tool) is None:
+            return f"{tool} is not installed"
+    text = subprocess.run(["java", "-version"], capture_output=True, text=True, check=False).stderr
+    found = re.search(r'version "(\d+)', text)
+    if found is None or int(found[1]) < JAVA_LEAST:
+        return f"Java {JAVA_LEAST} or newer is needed"
+    return None
+
+
+def jars() -> Path:
+    """The folder of jars; fetched with Maven when this pom was not fetched before."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "driftline"
+    folder = cache / f"kafka-{hashlib.sha256(POM.read_bytes()).hexdigest()[:16]}"
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            with tempfile.TemporaryDirectory(dir=cache) as fresh:
+                command = ["mvn", "-q", "-B", "-f", str(POM), "dependency:copy-dependencies"]
+                command += [f"-DoutputDirectory={fresh}/jars", "-DincludeScope=runtime"]
+                subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+                Path(fresh, "jars").rename(folder)
+    return folder
+
+
+def free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+class Broker:
+    """One combined broker and controller. Use as a context manager."""
+
+    def __init__(self, port: int | None = None) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="driftline-kafka-"))
+        ports = free_ports(2)
+        self.port = port or ports[0]
+        self.bootstrap = f"127.0.0.1:{self.port}"
+        self.log = self.folder / "broker.log"
+        text = (HERE / "server.properties").read_text()
+        values = {"PORT": str(self.port), "CONTROLLER": str(ports[1]), "DATA": str(self.folder / "data")}
+        for name, value in values.items():
+            text = text.replace(f"@{name}@", value)
+        self.properties = self.folder / "server.properties"
+        self.properties.write_text(text)
+        self.process: subprocess.Popen[bytes] | None = None
+        self._java("kafka.tools.StorageTool", "format", "-t", "ZHJpZnRsaW5ldGVzdGJrcg", "-c", str(self.properties)).wait()
+
+    def _java(self, *arguments: str) -> subprocess.Popen[bytes]:
+        logging = f"-Dlog4j2.configurationFile={HERE / 'log4j2.properties'}"
+        command = ["java", *HEAP, logging, "-cp", f"{jars()}/*", *arguments]
+        with self.log.open("ab") as log:
+            return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=self.folder)
+
+    def start(self) -> Broker:
+        """Start, and wait until it answers."""
+        from confluent_kafka import KafkaException
+        from confluent_kafka.admin import AdminClient
+
+        self.process = self._java("kafka.Kafka", str(self.properties))
+        deadline_s = time.monotonic() + START_S
+        admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
+        while time.monotonic() < deadline_s and self.process.poll() is None:
+            with contextlib.suppress(KafkaException):
+                admin.list_topics(timeout=1)
+                return self
+        raise RuntimeError(f"the broker did not start; its log ends with\n{self.log.read_text()[-3000:]}")
+
+    def send(self, number: signal.Signals) -> None:
+        """SIGSTOP pauses it, SIGCONT resumes, SIGKILL is a crash."""
+        assert self.process is not None
+        self.process.send_signal(number)
+
+    def stop(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.terminate()
+            try:
+                self.process.wait(15)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def __enter__(self) -> Broker:
+        return self.start()
+
+    def __exit__(self, *details: object) -> None:
+        self.stop()
+
+
+@contextlib.contextmanager
+def running_broker(address: str | None = None) -> Iterator[str]:
+    """Bootstrap address of the given broker, or of one started for the length of the context."""
+    if address:
+        yield address
+        return
+    with Broker() as broker:
+        yield broker.bootstrap
+
+
+def main() -> None:
+    """`make kafka`: the tests' broker in the foreground, on a port one can remember."""
+    missing = missing_tools()
+    if missing:
+        sys.exit(f"cannot start a broker here: {missing}")
+    with Broker(int(os.environ.get("KAFKA_PORT", "9092"))) as broker:
+        print(f"Apache Kafka at {broker.bootstrap}; its log is {broker.log}. Ctrl-C stops it.", flush=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            assert broker.process is not None
+            broker.process.wait()
+
+
+if __name__ == "__main__":
+    main()

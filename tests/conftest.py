@@ -1,0 +1,78 @@
+"""Fixtures of the whole suite: the data folder, and one real broker per session for the tests marked `broker`."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.broker.broker import Broker, missing_tools
+
+DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
+NOT_RUN: dict[str, str] = {}
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """Folder of the test data sets; they are no part of the repository."""
+    if not DATA.is_dir():
+        pytest.skip("no data sets beside this checkout")
+    return DATA
+
+
+@pytest.fixture(scope="session")
+def the_broker() -> Iterator[Broker]:
+    with Broker() as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def broker(request: pytest.FixtureRequest) -> str:
+    """Bootstrap address of a real Apache Kafka: DRIFTLINE_TEST_KAFKA, or one started from its jars."""
+    given = os.environ.get("DRIFTLINE_TEST_KAFKA")
+    if given:
+        return given
+    address: str = request.getfixturevalue("the_broker").bootstrap
+    return address
+
+
+@pytest.fixture
+def make_topics(broker: str) -> Callable[..., list[str]]:
+    """`make_topics("a", "b", partitions=4)` -> topic names nobody else uses."""
+    from confluent_kafka.admin import AdminClient, NewTopic
+
+    admin = AdminClient({"bootstrap.servers": broker})
+
+    def make(*roles: str, partitions: int = 1, config: dict[str, str] | None = None) -> list[str]:
+        names = [f"{role}-{os.getpid()}-{next(_numbers)}" for role in roles]
+        topics = [NewTopic(name, partitions, 1, config=config or {}) for name in names]
+        for future in admin.create_topics(topics).values():
+            future.result(20)
+        return names
+
+    return make
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Broker tests share one broker and so one worker; without Java they are named, in CI they fail."""
+    missing = None if os.environ.get("DRIFTLINE_TEST_KAFKA") else missing_tools()
+    for item in items:
+        if item.get_closest_marker("broker") is None:
+            continue
+        item.add_marker(pytest.mark.xdist_group("broker"))
+        if missing and os.environ.get("CI") != "true":
+            item.add_marker(pytest.mark.skip(reason=f"{missing}: no real broker"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name what did not run: a silent skip reads like a pass."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    if skipped:
+        terminalreporter.section("NOT RUN on this machine")
+        for report in skipped:
+            reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+            terminalreporter.write_line(f"{report.nodeid}: {reason.removeprefix('Skipped: ')}")

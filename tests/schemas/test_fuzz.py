@@ -1,0 +1,133 @@
+"""100,000 mutated messages: none may crash the decoder, every one is used or rejected."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import orjson
+
+from schemas.batch import REASONS, Record
+from schemas.dead_letter import RECORD_BYTES_MAX, dead_letter
+from schemas.decode import compile_fields, decode
+
+MESSAGES = 100_000
+BATCH = 500
+
+EVENTS: list[dict[str, Any]] = [
+    {
+        "model": "fraud",
+        "model_version": 7,
+        "event_id": "5c0a2f6e-8c2b",
+        "time": "2026-01-02T03:04:05.678Z",
+        "features": {"amount": 12.5, "country": "NL", "new": True, "age": None, "é": -0.0},
+        "prediction": {"label": "ok", "confidence": 0.9, "scores": {"ok": 0.9, "bad": 0.1}, "logits": [1.5, -2]},
+        "latency_ms": 12,
+        "status": 200,
+        "caller": "web",
+        "segment": {"country": "NL", "tier": 2},
+    },
+    {"model": "churn", "time": 1700000000.5, "features": {"visits": 3}, "prediction": {"value": 0.4}},
+    {"model": "m", "event_id": 18446744073709551615, "features": {f"f{i}": i * 0.5 for i in range(10)}},
+]
+SEEDS = [orjson.dumps(event) for event in EVENTS]
+TOKENS = [
+    b"NaN", b"Infinity", b"1e400", b"-1e-400", b"9" * 25, b"9" * 5000, b"null", b"true", b"[" * 30, b"{}", b'""',
+    b"\\ud800", b"\\u0000", b"\x00", b"\xff", b"\xed\xa0\x80", b"\xef\xbb\xbf", b",", b":", b'"', b"}", b"\\", b"-",
+    b'{"model":', b"[" * 2000, b'"a":1,"a":2,', "\u202e".encode(), b"1700000000000", b"0001-01-01T00:00:00+23:59",
+]  # fmt: skip
+ODD: list[Any] = [
+    None, True, False, 0, -1, 1.5, -0.0, 2**63, 2**64 - 1, -(2**63), 1e308, 5e-324, "", "x", "x" * 257, "\u0000", "é",
+    [], {}, [1], [[]], {"a": 1}, {"": None}, {"x" * 300: 1}, [None] * 2001, "2026-02-30T00:00:00Z", "1e5", 1e10, 9e9,
+    {str(i): i for i in range(2001)},
+]  # fmt: skip
+
+
+def flip(rng: random.Random, value: bytes) -> bytes:
+    out = bytearray(value)
+    for _ in range(rng.randint(1, 3)):
+        if out:
+            out[rng.randrange(len(out))] ^= 1 << rng.randrange(8)
+    return bytes(out)
+
+
+def truncate(rng: random.Random, value: bytes) -> bytes:
+    return value[: rng.randrange(len(value) + 1)]
+
+
+def insert(rng: random.Random, value: bytes) -> bytes:
+    at = rng.randrange(len(value) + 1)
+    return value[:at] + rng.choice(TOKENS) + value[at + rng.choice((0, 0, 1, 4)) :]
+
+
+def splice(rng: random.Random, value: bytes) -> bytes:
+    other = rng.choice(SEEDS)
+    return value[: rng.randrange(len(value) + 1)] + other[rng.randrange(len(other)) :]
+
+
+def structure(rng: random.Random, value: bytes) -> bytes:
+    """Stays JSON: some place of an event becomes, gains or loses something odd."""
+    event = orjson.loads(rng.choice(SEEDS))
+    for _ in range(rng.randint(1, 2)):
+        place = event
+        while isinstance(place, dict) and place:
+            name = rng.choice(list(place))
+            if isinstance(place[name], dict) and rng.random() < 0.6:
+                place = place[name]
+                continue
+            action = rng.random()
+            if action < 0.15:
+                del place[name]
+            elif action < 0.3:
+                place[rng.choice(["new", "", "label", "scores", "features"])] = rng.choice(ODD)
+            else:
+                place[name] = rng.choice(ODD)
+            break
+    return orjson.dumps(event)
+
+
+MUTATIONS: list[Callable[[random.Random, bytes], bytes]] = [flip, flip, truncate, insert, insert, splice, structure,
+                                                           structure]  # fmt: skip
+
+
+def mutate(rng: random.Random) -> bytes:
+    value = rng.choice(MUTATIONS)(rng, rng.choice(SEEDS))
+    return rng.choice(MUTATIONS)(rng, value) if rng.random() < 0.2 else value
+
+
+def test_mutated_messages_are_used_or_rejected() -> None:
+    rng = random.Random(20260102)
+    mapped = compile_fields(
+        {"model": "/model", "version": "header:v", "latency_ms": "header:ms", "event_id": "key", "time": "header:t"},
+        ["/features/age", "/prediction/logits/1", "/segment"],
+    )
+    counts: Counter[str] = Counter()
+    for start in range(0, MESSAGES, BATCH):
+        fields = mapped if start % (2 * BATCH) else compile_fields({})
+        records = [
+            Record(
+                start + i,
+                rng.choice((-1, 0, 1_700_000_000_000)),
+                rng.choice((None, b"", b"k", b"\xff")),
+                mutate(rng),
+                (("v", rng.choice((None, b"1", b"\xfe"))), ("ms", rng.choice(TOKENS)), ("t", b"1700000000")),
+            )
+            for i in range(BATCH)
+        ]
+        batch = decode(records, fields, "t")
+        assert len(batch.offsets) + len(batch.rejects) == BATCH
+        seen = sorted(batch.offsets.tolist() + [reject.record.offset for reject in batch.rejects])
+        assert seen == list(range(start, start + BATCH))
+        assert np.isfinite(batch.numbers.value).all()
+        counts["used"] += len(batch.offsets)
+        for reject in batch.rejects:
+            counts[reject.reason] += 1
+            assert len(reject.detail) <= 80
+            _, value, headers = dead_letter("t", 0, reject)
+            assert len(value or b"") + sum(len(v or b"") for _, v in headers) <= RECORD_BYTES_MAX
+    assert sum(counts.values()) == MESSAGES
+    assert counts["used"] > MESSAGES // 10, "the fuzzer must reach past the parser"
+    assert set(counts) == set(REASONS) - {"too_large"} | {"used"}, counts
