@@ -100,7 +100,7 @@ def driftline(brokers: str, topic: str, events: int, run: str) -> str:
     """The product's own loop: group member, exactly-once commits, snapshots, alerts, accounting."""
     from confluent_kafka.admin import AdminClient, NewTopic
 
-    from streamer.config import load_text
+    from streamer.config_load import load_text
     from streamer.kafka import KafkaLog
     from streamer.logs import CoordinatorWatch
     from streamer.service import fields_of

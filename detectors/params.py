@@ -12,7 +12,7 @@ from typing import Any
 DIRECTIONS = ("up", "down", "both")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Adwin:
     """Bifet & Gavalda 2007, as `river.drift.ADWIN`; `delta` bounds a false cut per check, not per week."""
 
@@ -24,7 +24,7 @@ class Adwin:
     direction: str = "both"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PageHinkley:
     """Page 1954, as `river.drift.PageHinkley`; `delta` and `threshold` in standard deviations of the reference."""
 
@@ -35,7 +35,7 @@ class PageHinkley:
     direction: str = "both"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class River:
     """Any other drift detector of river, by name."""
 

@@ -84,7 +84,7 @@ def parse_selector(text: str) -> Selector:
             raise ValueError("'header:' lacks the header's name, as in 'header:model'")
         return Selector(text, "header", header=text.removeprefix("header:"))
     if text and not text.startswith("/"):
-        raise ValueError(f"{text!r} is not a JSON Pointer such as '/{text}', nor 'key', 'topic' or 'header:NAME'")
+        raise ValueError(f"{text!r} is not a JSON Pointer such as {'/' + text!r}, nor 'key', 'topic' or 'header:NAME'")
     if _BAD_TILDE(text):
         raise ValueError(f"{text!r} has a lone '~'; in a JSON Pointer '~' is written '~0' and '/' inside a name '~1'")
     return Selector(text, "pointer", tuple(_step(token) for token in text.split("/")[1:]))

@@ -51,7 +51,7 @@ class LevelMonitor:
 
     def __init__(self, order: int, name: str, config: cfg.Monitor, table: SeriesTable, lateness_ms: int) -> None:
         self.order, self.name, self.config, self.table = order, name, config, table
-        self.windows = FractionWindows(config.window.events, config.window.time_ms, lateness_ms)
+        self.windows = FractionWindows(config.windows.events, config.windows.time_ms, lateness_ms)
         self.last: dict[int, Window] = {}  # newest closed window per row, for the metrics; not state
 
     def findings(self, batch: Batch, column: Column) -> list[Finding]:

@@ -17,7 +17,9 @@ import click
 from schemas.decode import Fields, compile_fields
 from streamer import __version__
 from streamer import config as cfg
+from streamer.config_load import load_config
 from streamer.log import LogDown, LogGap, Partition
+from streamer.problems import ConfigError
 
 EXIT_CONFIG = 78
 EXIT_UNREACHABLE = 69
@@ -30,8 +32,8 @@ DRAIN_SECONDS = 10.0
 def load_or_exit(path: Path) -> cfg.Config:
     """The config, or every error on stderr and exit 78."""
     try:
-        return cfg.load_config(path, os.environ)
-    except cfg.ConfigError as error:
+        return load_config(path, os.environ)
+    except ConfigError as error:
         click.echo(str(error), err=True)
         sys.exit(EXIT_CONFIG)
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from schemas.batch import Record
 from schemas.decode import decode
-from streamer.config import Config, load_text
+from streamer.config import Config
+from streamer.config_load import load_text
 from streamer.log import Out, Partition
 from streamer.service import fields_of
 from streamer.task import Task

@@ -1,0 +1,5 @@
+"""`python -m streamer` is `driftline`."""
+
+from streamer.cli import main
+
+main(prog_name="driftline")

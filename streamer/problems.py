@@ -1,0 +1,71 @@
+"""What can be wrong with a config: every problem has a place, a kind from a closed table, and one line of text."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+KINDS = {
+    "bad-yaml": "the text is not YAML that Driftline reads",
+    "unreadable": "the file, or a file it names, cannot be read",
+    "duplicate-key": "a key stands twice in one mapping",
+    "unknown-field": "no such key here",
+    "missing-field": "a key that has no default is not there",
+    "wrong-type": "a value of another type is needed",
+    "out-of-range": "a number outside its limits",
+    "bad-value": "a text that means nothing here",
+    "missing-env": "an environment variable that is not set and has no default",
+    "reserved": "a setting the service owns",
+    "unknown-setting": "a librdkafka setting Driftline has never heard of",
+}
+WARNINGS = {"unknown-setting"}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One problem. Line and column count from 1; `path` is the key path, empty for the whole file."""
+
+    file: str
+    line: int
+    column: int
+    kind: str
+    path: str
+    message: str
+
+    @property
+    def severity(self) -> str:
+        return "warning" if self.kind in WARNINGS else "error"
+
+    def __str__(self) -> str:
+        where = f" {self.path}:" if self.path else ""
+        return f"{self.file}:{self.line}:{self.column}: {self.severity}[{self.kind}]{where} {self.message}"
+
+
+def in_order(problems: Iterable[Problem]) -> list[Problem]:
+    return sorted(set(problems), key=lambda p: (p.file, p.line, p.column, p.path, p.message))
+
+
+def summary(problems: Iterable[Problem]) -> str:
+    """`2 errors, 1 warning`"""
+    counts = {"error": 0, "warning": 0}
+    for problem in problems:
+        counts[problem.severity] += 1
+    return ", ".join(f"{n} {name}{'' if n == 1 else 's'}" for name, n in counts.items())
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """` Did you mean 'delta'?`, or the whole list where it is short and nothing is near."""
+    names = sorted(known)
+    near = difflib.get_close_matches(word, names, 1, 0.6)
+    if near:
+        return f" Did you mean {near[0]!r}?"
+    return f" Known: {', '.join(names)}." if 0 < len(names) <= 16 else ""
+
+
+class ConfigError(Exception):
+    """Every problem of a config at once. `run` prints it and exits 78."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = in_order(problems)
+        super().__init__("\n".join([*map(str, self.problems), f"{summary(self.problems)}. Nothing was started."]))
