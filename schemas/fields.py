@@ -107,7 +107,7 @@ def compile_fields(
         raise ValueError(f"{unknown[0]}: unknown field; the fields are {', '.join(FIELDS)}")
     if message_bytes < 1:
         raise ValueError(f"message_bytes: {message_bytes} is not positive")
-    selectors = tuple(_field_selector(name, mapping.get(name, DEFAULTS[name])) for name in FIELDS)
+    selectors = tuple(_named(name, mapping.get(name, DEFAULTS[name])) for name in FIELDS)
     pointers = tuple(parse_selector(text) for text in dict.fromkeys(extra))
     for pointer in pointers:
         if not pointer.steps:
@@ -116,17 +116,22 @@ def compile_fields(
     return Fields(selectors, pointers, message_bytes, plain)
 
 
-def _field_selector(name: str, text: str) -> Selector:
+def parse_field(name: str, text: str) -> Selector:
+    """`parse_selector` for a field of FIELDS: also refuses a place that cannot hold what the field takes."""
+    selector = parse_selector(text)
+    kind = FIELDS[name].kind
+    if kind in ("object", "array") and selector.kind != "pointer":
+        raise ValueError(f"{text!r} is a text, but {name} is an {kind}: use a JSON Pointer")
+    if text == "" and kind != "object":
+        raise ValueError(f"the empty pointer is the whole event, an object, which {name} cannot be")
+    return selector
+
+
+def _named(name: str, text: str) -> Selector:
     try:
-        selector = parse_selector(text)
+        return parse_field(name, text)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
-    compound = FIELDS[name].kind in ("object", "array")
-    if compound and selector.kind != "pointer":
-        raise ValueError(f"{name}: {text!r} is a text, but {name} is an {FIELDS[name].kind}: use a JSON Pointer")
-    if text == "" and FIELDS[name].kind != "object":
-        raise ValueError(f"{name}: the empty pointer is the whole event, an object, which {name} cannot be")
-    return selector
 
 
 def walk(steps: tuple[tuple[str, int], ...], value: Any) -> Any:

@@ -25,7 +25,7 @@ from pydantic import (
 )
 
 from detectors.params import DIRECTIONS, RIVER_DETECTORS, Adwin, PageHinkley, River
-from schemas.fields import FIELDS, parse_selector
+from schemas.fields import FIELDS, parse_field, parse_selector
 from streamer.problems import did_you_mean
 from streamer.signals import parse_signal
 
@@ -164,6 +164,15 @@ class FieldMap(Model):
     status: SelectorText = FIELDS["status"].pointer
     caller: SelectorText = FIELDS["caller"].pointer
     segment: SelectorText = FIELDS["segment"].pointer
+
+    @model_validator(mode="after")
+    def _fits(self) -> FieldMap:
+        for name in FIELDS:
+            try:
+                parse_field(name, getattr(self, name))
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from None
+        return self
 
 
 class Reference(Model):

@@ -64,7 +64,7 @@ def check(data: bytes, name: str, env: Mapping[str, str], first_line: int = 1) -
     """The config, None where it has errors, and every problem, warnings too."""
     source = parse(data, name, env, first_line)
     config = None
-    if source.value is not None:
+    if source.value is not None and source.complete:
         try:
             config = cfg.Config.model_validate(source.value)
         except ValidationError as error:
@@ -83,8 +83,8 @@ def _report(source: Source, detail: ErrorDetails) -> None:
     """One problem of pydantic's in our words, at its place."""
     path, model = _locate(source.value, detail["loc"])
     kind_of_error, given = detail["type"], detail["input"]
-    if any(problem.path == show_path(path) for problem in source.problems if problem.kind in ("missing-env", "unreadable")):
-        return  # The value is wrong only because it could not be filled in, which was said already.
+    if any(p.path == show_path(path) and p.kind not in ("unknown-setting", "duplicate-key") for p in source.problems):
+        return  # The value could not be filled in or read, or another member of a union was tried: said already.
     context = detail.get("ctx", {})
     if kind_of_error in RANGES:
         _, sentence = RANGES[kind_of_error]
@@ -101,6 +101,9 @@ def _report(source: Source, detail: ErrorDetails) -> None:
         tags = [t.strip().strip("'") for t in str(context["expected_tags"]).split(",")]
         source.report("bad-value", (*path, "kind"), f"{context['tag']!r} is no detector.{did_you_mean(context['tag'], tags)}")
     elif kind_of_error == "literal_error":
+        if str(given) in str(context["expected"]):
+            source.report("wrong-type", path, f"must be {given} without quotes.")
+            return
         known = [part.strip(" '") for part in str(context["expected"]).replace(" or ", ",").split(",")]
         source.report("bad-value", path, f"{_shown(path, given)} is not one of them.{did_you_mean(str(given), known)}")
     elif kind_of_error == "string_pattern_mismatch":
@@ -110,6 +113,7 @@ def _report(source: Source, detail: ErrorDetails) -> None:
         _sentence(source, path, str(context["error"]))
     else:
         wanted = TYPES.get(kind_of_error.partition("_")[0], "another type")
+        wanted = "a plain value" if detail["loc"][-1] in UNION_PARTS else wanted
         source.report("wrong-type", path, f"must be {wanted}, not {_shown(path, given)}.")
 
 

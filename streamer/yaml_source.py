@@ -60,6 +60,7 @@ class Source:
     problems: list[Problem] = field(default_factory=list)
     secrets: list[str] = field(default_factory=list)
     nodes: int = 0
+    complete: bool = True  # False when reading was given up half-way: what is there means nothing
 
     def report(self, kind: str, path: PathKey, message: str, mark: Any = None) -> None:
         line, column = self.place(path) if mark is None else (mark.line + self.first_line, mark.column + 1)
@@ -123,16 +124,17 @@ def _build(source: Source, node: yaml.Node, path: PathKey) -> Any:
     """Plain values of a node; records where everything stands."""
     source.nodes += 1
     if source.nodes > NODES_MAX or len(path) > DEPTH_MAX:
-        if source.nodes != 1 << 60:
+        if source.complete:
             source.report("bad-yaml", (), "too many values once aliases are followed, or nested too deeply.", node.start_mark)
-        source.nodes = 1 << 60  # Reported once; everything after it is dropped.
+        source.complete = False
         return None
     source.places.setdefault(path, (node.start_mark.line + source.first_line, node.start_mark.column + 1))
     if not node.tag.startswith("tag:yaml.org,2002:") or node.tag.startswith("tag:yaml.org,2002:python"):
         source.report("bad-yaml", path, f"tag {node.tag!r} is not supported.", node.start_mark)
         return None
     if isinstance(node, yaml.SequenceNode):
-        return [_build(source, item, (*path, i)) for i, item in enumerate(node.value)]
+        items = node.value if source.complete else []
+        return [_build(source, item, (*path, i)) for i, item in enumerate(items)]
     if isinstance(node, yaml.MappingNode):
         return _mapping(source, node, path)
     return _interpolate(source, node, path)
@@ -140,7 +142,7 @@ def _build(source: Source, node: yaml.Node, path: PathKey) -> Any:
 
 def _mapping(source: Source, node: yaml.MappingNode, path: PathKey) -> dict[str, Any]:
     built: dict[str, Any] = {}
-    for key_node, value_node in node.value:
+    for key_node, value_node in node.value if source.complete else ():
         if not isinstance(key_node, yaml.ScalarNode):
             source.report("bad-yaml", path, "a key must be a text.", key_node.start_mark)
             continue

@@ -1,0 +1,261 @@
+"""`driftline topics`: what the config's topics should be, what they are, and making the ones that are missing.
+
+Nothing that exists is ever changed: partitions, retention and compaction of a topic in use are its owner's decision.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn
+
+import click
+
+from streamer import config as cfg
+from streamer.log import LogDown
+from streamer.service import EXIT_UNREACHABLE, load_or_exit
+
+if TYPE_CHECKING:
+    from streamer.kafka_admin import Found, TopicAdmin
+
+EXIT_CHANGES = 1
+TIMEOUT_S = 10.0
+PARTITIONS = 6
+"""Of an event topic made by --create-events: room to grow to six instances."""
+MINUTE_MS, DAY_MS = 60_000, 86_400_000
+DURABLE_REPLICAS = 3
+
+Role = Literal["events", "alerts", "state", "dead_letter"]
+Rule = Literal["is", "at least", "at most"]
+
+
+class Setting(NamedTuple):
+    """A topic setting: the value it is created with, which others do as well, and what it is for."""
+
+    name: str
+    value: str
+    rule: Rule
+    why: str
+
+
+SETTINGS: dict[Role, tuple[Setting, ...]] = {
+    "events": (),
+    "alerts": (
+        Setting("cleanup.policy", "compact,delete", "is", "the last record of each alert outlives its history"),
+        Setting("min.compaction.lag.ms", str(7 * DAY_MS), "at least", "every transition stays readable for a week"),
+        Setting("retention.ms", str(30 * DAY_MS), "at least", "an alert can be looked up for a month"),
+    ),
+    "state": (
+        Setting("cleanup.policy", "compact", "is", "a snapshot that was deleted by age is a lost baseline"),
+        Setting("segment.bytes", str(32 << 20), "at most", "the active segment is never compacted, a restore reads it"),
+        Setting("segment.ms", str(10 * MINUTE_MS), "at most", "likewise where there is little traffic"),
+        Setting("min.cleanable.dirty.ratio", "0.3", "at most", "compact before the topic has doubled"),
+        Setting("min.compaction.lag.ms", str(2 * MINUTE_MS), "at least", "earlier snapshots remain as a fallback"),
+        Setting("max.compaction.lag.ms", str(60 * MINUTE_MS), "at most", "a restore never reads more than an hour"),
+    ),
+    "dead_letter": (
+        Setting("cleanup.policy", "delete", "is", "rejected records may have equal keys, or none"),
+        Setting("retention.ms", str(14 * DAY_MS), "at least", "two weeks to look at them and feed them back"),
+    ),
+}
+
+
+class Wanted(NamedTuple):
+    """A topic the config names. `partitions` is what it is created with, `partitions_least` what is needed."""
+
+    role: Role
+    name: str
+    partitions: int
+    partitions_least: int
+    create: bool
+    settings: tuple[Setting, ...]
+
+
+class Difference(NamedTuple):
+    setting: str
+    has: str
+    wants: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What there is to do about one topic."""
+
+    topic: Wanted
+    action: Literal["ok", "create", "missing", "differs"]
+    partitions: int  # as it is, or will be
+    differences: tuple[Difference, ...] = field(default=())
+
+
+def wanted_topics(
+    config: cfg.Config, found: Mapping[str, Found], partitions: int | None = None, create_events: bool = False
+) -> list[Wanted]:
+    """Every topic of the config, in its order.
+
+    found: the topics that exist. partitions: of topics to be made, where the state topic does not need more; by
+    default as many as the widest event topic has. Partition p of every event topic keeps its state in partition p.
+    """
+    names = config.topics
+    events = [Wanted("events", name, partitions or PARTITIONS, 1, create_events, ()) for name in names.events]
+    there = [found[name].partitions for name in names.events if name in found]
+    made = [partitions or PARTITIONS] * (create_events and len(there) < len(events))
+    widest = max([*there, *made], default=partitions or PARTITIONS)
+    others: list[tuple[Role, str]] = [
+        ("alerts", names.alerts), ("state", names.state), ("dead_letter", names.dead_letter)
+    ]
+    return events + [
+        Wanted(role, name, widest, widest, True, SETTINGS[role])
+        if role == "state"
+        else Wanted(role, name, partitions or widest, 1, True, SETTINGS[role])
+        for role, name in others
+    ]
+
+
+def plan_topics(wanted: Sequence[Wanted], found: Mapping[str, Found]) -> list[Step]:
+    """One step per topic wanted, in order."""
+    return [_step(topic, found.get(topic.name)) for topic in wanted]
+
+
+def _step(topic: Wanted, found: Found | None) -> Step:
+    if found is None:
+        return Step(topic, "create" if topic.create else "missing", topic.partitions)
+    differences = []
+    if found.partitions < topic.partitions_least:
+        why = "partition p of every event topic keeps its state in partition p"
+        differences.append(Difference("partitions", str(found.partitions), f"at least {topic.partitions_least}", why))
+    if topic.settings and found.config is None:
+        differences.append(Difference("settings", "not readable", "DescribeConfigs", "this user may not look at them"))
+    for setting in topic.settings if found.config is not None else ():
+        has = (found.config or {}).get(setting.name, "unknown")
+        if not _satisfies(has, setting):
+            relation = "" if setting.rule == "is" else f"{setting.rule} "
+            differences.append(Difference(setting.name, has, f"{relation}{setting.value}", setting.why))
+    return Step(topic, "differs" if differences else "ok", found.partitions, tuple(differences))
+
+
+def _satisfies(has: str, setting: Setting) -> bool:
+    if setting.rule == "is":
+        return {part.strip() for part in has.split(",")} == set(setting.value.split(","))
+    try:
+        value, limit = float(has), float(setting.value)
+    except ValueError:
+        return False
+    if value == -1:  # Kafka's "no limit", for retention
+        value = float("inf")
+    return value >= limit if setting.rule == "at least" else value <= limit
+
+
+MARKS = {"ok": " ", "create": "+", "missing": "!", "differs": "~"}
+
+
+def plan_text(steps: Sequence[Step]) -> str:
+    """The plan as lines: a mark, role, topic, what is to be done, and below it each setting concerned."""
+    width = max(len(step.topic.name) for step in steps)
+    lines = []
+    for step in steps:
+        head = f"{MARKS[step.action]} {step.topic.role:<11} {step.topic.name:<{width}}"
+        count = f"{step.partitions} partition{'' if step.partitions == 1 else 's'}"
+        match step.action:
+            case "ok":
+                lines.append(f"{head}  ok, {count}")
+            case "missing":
+                lines.append(f"{head}  missing: its producers own it; --create-events makes it")
+            case "create":
+                lines.append(f"{head}  create, {count}")
+                lines += [f"    + {s.name} = {s.value}  # {s.why}" for s in step.topic.settings]
+            case "differs":
+                lines.append(f"{head}  differs, {count}")
+                lines += [f"    ~ {d.setting}: {d.has} -> {d.wants}  # {d.why}" for d in step.differences]
+    return "\n".join([*lines, summary(steps)])
+
+
+def summary(steps: Sequence[Step]) -> str:
+    """`2 ok, 1 to create, 0 missing, 1 different`"""
+    words = {"ok": "ok", "create": "to create", "missing": "missing", "differs": "different"}
+    count = {action: sum(step.action == action for step in steps) for action in words}
+    return ", ".join(f"{count[action]} {word}" for action, word in words.items()) + "."
+
+
+def common_options(command: Callable[..., None]) -> Callable[..., None]:
+    for option in (
+        click.option("--timeout", "timeout_s", type=click.FloatRange(0.1, 300), default=TIMEOUT_S, show_default=True,
+                     help="Seconds to wait for the broker."),
+        click.option("--create-events", is_flag=True, help="Event topics, too, are Driftline's to make."),
+        click.option("--replication-factor", "replicas", type=click.IntRange(1, 100),
+                     help="Of topics to be made. Default: the broker's."),
+        click.option("--partitions", type=click.IntRange(1, 10_000),
+                     help="Of topics to be made. Default: as the widest event topic."),
+        click.option("-c", "--config", "config_path", required=True, type=click.Path(path_type=Path),
+                     help="The YAML file."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group("topics")
+def topics() -> None:
+    """Plan or create the topics a config needs."""
+
+
+@topics.command("plan")
+@common_options
+@click.option("--check", is_flag=True, help="Exit 1 unless every topic is there and as it should be.")
+def plan(config_path: Path, partitions: int | None, replicas: int | None, create_events: bool, timeout_s: float,
+         check: bool) -> None:
+    """Show what `apply` would do. Changes nothing."""
+    _, steps = _look(config_path, partitions, create_events, timeout_s)
+    click.echo(plan_text(steps))
+    if check and any(step.action != "ok" for step in steps):
+        sys.exit(EXIT_CHANGES)
+
+
+@topics.command("apply")
+@common_options
+def apply(config_path: Path, partitions: int | None, replicas: int | None, create_events: bool,
+          timeout_s: float) -> None:
+    """Create what is missing; what exists but differs is reported and left alone.
+
+    Exit 1 when an event topic is still missing or a topic could not be made.
+    """
+    from streamer.kafka_admin import Creation
+
+    admin, steps = _look(config_path, partitions, create_events, timeout_s)
+    click.echo(plan_text(steps))
+    # With three replicas a record must be on two before it counts, or the exactly-once promise ends with one disk.
+    durable = {"min.insync.replicas": "2"} if (replicas or 0) >= DURABLE_REPLICAS else {}
+    new = [
+        Creation(s.topic.name, s.partitions, replicas or -1, {x.name: x.value for x in s.topic.settings} | durable)
+        for s in steps
+        if s.action == "create"
+    ]
+    try:
+        outcome = admin.create(new)
+    except LogDown as error:
+        _unreachable(error)
+    for name, why in outcome.items():
+        click.echo(f"created {name}" if why is None else f"could not create {name}: {why}", err=why is not None)
+    if any(outcome.values()) or any(step.action == "missing" for step in steps):
+        sys.exit(EXIT_CHANGES)
+
+
+def _look(
+    config_path: Path, partitions: int | None, create_events: bool, timeout_s: float
+) -> tuple[TopicAdmin, list[Step]]:
+    config = load_or_exit(config_path)
+    from streamer.kafka_admin import TopicAdmin
+
+    names = config.topics
+    try:
+        admin = TopicAdmin(config, timeout_s)
+        found = admin.find([*names.events, names.alerts, names.state, names.dead_letter])
+    except LogDown as error:
+        _unreachable(error)
+    return admin, plan_topics(wanted_topics(config, found, partitions, create_events), found)
+
+
+def _unreachable(error: LogDown) -> NoReturn:
+    click.echo(f"driftline: {error}", err=True)
+    sys.exit(EXIT_UNREACHABLE)

@@ -1,0 +1,328 @@
+"""`streamer.log.Log` on Kafka: one group member, one transactional producer, and readers outside the group.
+
+The worker decides; here calls, callbacks and errors are mapped. Three rules of Kafka shape the code:
+
+- A transactional offset commit is checked against member and generation, not against the partition. Hence a revoked
+  partition's work is committed inside the revoke callback, or dropped.
+- After a lost membership librdkafka sends generation -1 and an empty member id, and the broker then checks nothing: a
+  zombie would commit. Hence the member id noted at assignment must be there, unchanged, when offsets are sent.
+- Transaction markers and aborted records occupy offsets. Hence ends are reached by position, never by counting.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from schemas.batch import Record
+from streamer.config import Config
+from streamer.kafka_client import (
+    GAPS,
+    REFUSED,
+    UNREADABLE,
+    BadOffsets,
+    Complaints,
+    Deadline,
+    Limits,
+    Probe,
+    error_of,
+    make_consumer,
+    record_of,
+)
+from streamer.kafka_producer import Transactions, Watch
+from streamer.kafka_reader import Readers
+from streamer.kafka_state import Outgoing, StateTopic, chunks_of
+from streamer.log import (
+    Assigned,
+    CommitResult,
+    Committed,
+    LogDown,
+    LogEvent,
+    LogGap,
+    Lost,
+    Out,
+    Outcome,
+    Partition,
+    Pointer,
+    Records,
+    Snapshot,
+)
+from streamer.pointer import from_text, to_text
+
+DEFAULT_LIMITS = Limits()
+
+
+class NoWatch:
+    """For callers without a log watch: never sees trouble."""
+
+    trouble = False
+
+    def reset(self) -> None:
+        self.trouble = False
+
+
+class KafkaLog:
+    """See `streamer.log.Log`. The constructor connects, checks the topics, takes the transactional.id (which settles
+    what a predecessor left open) and only then joins the group. LogDown says what is missing.
+    """
+
+    def __init__(
+        self, config: Config, logger: logging.Logger, watch: Watch | None = None, limits: Limits = DEFAULT_LIMITS
+    ) -> None:
+        self._config, self._logger, self._limits = config, logger, limits
+        names = config.topics
+        self._topics = {"alerts": names.alerts, "dead_letter": names.dead_letter}
+        self._probe = Probe(config, logger, limits)
+        counts = self._probe.partitions([*names.events, names.alerts, names.dead_letter, names.state])
+        self._transactions = Transactions(config, logger, watch or NoWatch(), limits)
+        self._transactions.recover()
+        self._readers = Readers(config, logger, self._probe, limits)
+        self._state = StateTopic(names.state, counts[names.state], self._readers, self._probe, logger)
+        self._complaints = Complaints(logger)
+        self._bad = BadOffsets()
+        self._assigned: dict[Partition, None] = {}  # a dict for its order
+        self._known: set[Partition] = set()  # assigned, and the worker was told
+        self._next: dict[Partition, int] = {}  # started: the next offset to hand over
+        self._member = ""
+        self._events: list[LogEvent] = []
+        self._failure: BaseException | None = None
+        self._on_revoke: Callable[[list[Partition]], None] | None = None
+        self._consumer = self._join()
+
+    def _join(self) -> Consumer:
+        fixed: dict[str, Any] = {
+            "isolation.level": "read_committed",
+            "enable.partition.eof": False,
+            "partition.assignment.strategy": "cooperative-sticky",
+            "error_cb": self._client_error,
+        }
+        if self._config.kafka.instance:
+            fixed["group.instance.id"] = self._config.kafka.instance
+        consumer = make_consumer(self._config, self._logger, fixed)
+        consumer.subscribe(
+            list(self._config.topics.events), on_assign=self._assign, on_revoke=self._revoke, on_lost=self._lose
+        )
+        return consumer
+
+    # Calls of the worker
+
+    def poll(
+        self, limit: int, timeout_s: float, on_revoke: Callable[[list[Partition]], None]
+    ) -> list[LogEvent]:
+        """See `Log.poll`. A record whose stored batch cannot be unpacked comes as Record(offset, -1, None, None), one
+        for each offset given up, so that it is dead-lettered as empty and accounted for.
+        """
+        self._on_revoke = on_revoke
+        try:
+            first = self._consumer.poll(timeout_s)
+            messages = [] if first is None else [first]
+            if messages and limit > 1:
+                messages += self._consumer.consume(limit - 1, 0)
+        except KafkaException as exception:
+            raise LogDown(f"consumer: {error_of(exception).str()}") from exception
+        finally:
+            self._on_revoke = None
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
+        events, self._events = self._events, []
+        self._known |= {event.partition for event in events if isinstance(event, Assigned)}
+        return events + self._records(messages)
+
+    def committed(self, partition: Partition) -> Committed | None:
+        """See `Log.committed`. librdkafka asks for stable offsets and repeats until the timeout."""
+        try:
+            [found] = self._consumer.committed([TopicPartition(*partition)], timeout=self._limits.committed)
+            error = found.error
+        except KafkaException as exception:
+            error = error_of(exception)
+        if error is not None:
+            if error.fatal() or error.code() in REFUSED:
+                raise LogDown(f"committed offset of {partition[0]}[{partition[1]}]: {error.str()}")
+            return None
+        if found.offset < 0:
+            return Committed(None, None)
+        return Committed(found.offset, from_text(found.metadata))
+
+    def begin_end(self, partition: Partition) -> tuple[int, int]:
+        return self._probe.begin_end(partition)
+
+    def read_state(self, partition: Partition, pointer: Pointer | None) -> Iterator[bytes | None]:
+        return self._state.read(partition, pointer)
+
+    def replay(self, partition: Partition, start: int, end: int) -> Iterator[list[Record]]:
+        low, high = self._probe.begin_end(partition)
+        if start < low or end > high:
+            raise LogGap(f"{partition[0]}[{partition[1]}] holds offsets {low} to {high}, {start} to {end} are needed")
+        yield from self._readers.read(partition, start, end)
+
+    def start(self, partition: Partition, offset: int) -> None:
+        if partition not in self._known:
+            return  # Lost meanwhile; the event is on its way.
+        deadline = Deadline(self._limits.metadata)
+        while True:
+            try:
+                self._consumer.seek(TopicPartition(*partition, offset))
+                self._consumer.resume([TopicPartition(*partition)])
+                break
+            except KafkaException as exception:
+                # _STATE: librdkafka's main thread has not served the assignment yet.
+                error = error_of(exception)
+                if error.code() != KafkaError._STATE or deadline.over():
+                    raise LogDown(f"cannot start {partition[0]}[{partition[1]}]: {error.str()}") from exception
+                time.sleep(0.02)
+        self._next[partition] = offset
+
+    def commit(
+        self,
+        outs: Sequence[Out],
+        offsets: Mapping[Partition, tuple[int, Pointer | None]],
+        snapshots: Mapping[Partition, Snapshot],
+    ) -> CommitResult:
+        if not self._known.issuperset(offsets):
+            return CommitResult(Outcome.ABORTED, {})
+        records = [Outgoing(self._topics[out.topic], out.key, out.value, out.headers) for out in outs]
+        shapes: dict[Partition, tuple[str, int]] = {}
+        for partition, snapshot in snapshots.items():
+            chunks, sha, count = chunks_of(self._state.topic, self._state.place(partition), partition, snapshot)
+            records += chunks
+            shapes[partition] = sha, count
+        pointers: dict[Partition, Pointer] = {}
+
+        def positions(marked: Mapping[Partition, int]) -> list[TopicPartition]:
+            for partition, (sha, count) in shapes.items():
+                snapshot, place = snapshots[partition], self._state.place(partition)
+                pointers[partition] = Pointer(
+                    snapshot.position, place, marked[partition], count, sha, snapshot.config
+                )
+            return [
+                TopicPartition(*partition, offset, metadata=to_text(pointers.get(partition, given)))
+                for partition, (offset, given) in offsets.items()
+            ]
+
+        outcome = self._transactions.commit(records, positions, self._membership)
+        return CommitResult(outcome, pointers if outcome is Outcome.DONE else {})
+
+    def recover(self) -> None:
+        self._transactions.recover()
+
+    def close(self) -> None:
+        self._consumer.close()
+        self._transactions.drop()
+        self._readers.close()
+        self._probe.close()
+
+    # Callbacks; they run inside poll and close, and librdkafka would swallow what they raise
+
+    @contextmanager
+    def _kept(self) -> Iterator[None]:
+        """What is raised inside is raised again by poll; the first one wins."""
+        try:
+            yield
+        except BaseException as failure:
+            self._failure = self._failure or failure
+
+    def _assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        with self._kept():
+            # An explicit offset, or librdkafka would fetch the committed one and start there by itself.
+            consumer.incremental_assign([TopicPartition(p.topic, p.partition, OFFSET_END) for p in partitions])
+            consumer.pause(partitions)
+            self._member = consumer.memberid() or ""
+            for partition in keys(partitions):
+                self._assigned[partition] = None
+                self._next.pop(partition, None)
+                self._events.append(Assigned(partition))
+
+    def _revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        with self._kept():
+            known = [partition for partition in keys(partitions) if partition in self._known]
+            if known and self._on_revoke is not None:
+                self._on_revoke(known)
+        self._forget(consumer, partitions)
+
+    def _lose(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._member = ""
+        lost = [Lost(partition) for partition in keys(partitions) if partition in self._known]
+        self._forget(consumer, partitions)
+        self._events += lost
+
+    def _forget(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        gone = [partition for partition in keys(partitions) if partition in self._assigned]
+        for partition in gone:
+            del self._assigned[partition]
+            self._known.discard(partition)
+            self._next.pop(partition, None)
+        # An assignment the worker never heard of needs no end; a Lost before it does.
+        self._events = [e for e in self._events if not (isinstance(e, Assigned) and e.partition in gone)]
+        with self._kept():
+            # Partitions that were never assigned can be among them (confluent-kafka-python#1551).
+            consumer.incremental_unassign([TopicPartition(*partition) for partition in gone])
+
+    def _client_error(self, error: KafkaError) -> None:
+        if error.fatal():
+            self._failure = self._failure or LogDown(self._fatal(error))
+
+    # Helpers
+
+    def _fatal(self, error: KafkaError) -> str:
+        if error.code() == KafkaError.FENCED_INSTANCE_ID:
+            ours = self._config.kafka
+            return f"another process uses kafka.instance {ours.instance!r} in group {ours.group!r}"
+        return f"consumer: fatal: {error.str()}"
+
+    def _membership(self) -> Any:
+        """Group metadata of the membership our partitions were assigned under, or None."""
+        before = self._consumer.memberid()
+        metadata = self._consumer.consumer_group_metadata()
+        after = self._consumer.memberid()
+        return metadata if before and before == after == self._member else None
+
+    def _records(self, messages: list[Message]) -> list[LogEvent]:
+        batches: dict[Partition, list[Record]] = {}
+        struck: set[Partition] = set()
+        for message in messages:
+            topic, number = message.topic(), message.partition()
+            partition = (topic or "", -1 if number is None else number)
+            error = message.error()
+            if error is None:
+                # Not started also means: revoked while this batch was taken; its next owner reads it again.
+                expected = self._next.get(partition)
+                record = record_of(message)
+                if expected is not None and record.offset >= expected:
+                    self._next[partition] = record.offset + 1
+                    batches.setdefault(partition, []).append(record)
+            elif (given_up := self._error(error, partition, message.offset(), struck)) is not None:
+                batches.setdefault(partition, []).append(given_up)
+        return [Records(partition, records) for partition, records in batches.items()]
+
+    def _error(
+        self, error: KafkaError, partition: Partition, offset: int | None, struck: set[Partition]
+    ) -> Record | None:
+        code = error.code()
+        expected = self._next.get(partition)
+        if error.fatal():
+            raise LogDown(self._fatal(error))
+        if code in GAPS and expected is not None:
+            raise LogGap(f"{partition[0]}[{partition[1]}]: offset {expected} is not retained")
+        if code in UNREADABLE and expected is not None:
+            self._complaints.say(error, *partition)
+            at = max(expected, offset or 0)
+            # Of several failures taken at once the later ones may stem from before the seek of the first.
+            if partition not in struck and self._bad.struck(partition, at):
+                self._next[partition] = at + 1
+                self._consumer.seek(TopicPartition(*partition, at + 1))
+                struck.add(partition)
+                return Record(at, -1, None, None)
+            struck.add(partition)
+        elif code != KafkaError._PARTITION_EOF and code not in GAPS:
+            self._complaints.say(error, *partition)
+        return None
+
+
+def keys(partitions: list[TopicPartition]) -> list[Partition]:
+    return [(p.topic, p.partition) for p in partitions]

@@ -1,0 +1,263 @@
+"""The transactional producer and its one error policy.
+
+| When | Error | Done | Outcome |
+|---|---|---|---|
+| any call | retriable | the same call again, until the deadline | - |
+| before EndTxn | generation gone, transaction must be aborted, anything else not fatal | abort | ABORTED |
+| before EndTxn | fatal, or the abort fails | - | UNKNOWN |
+| at EndTxn | anything, or the deadline | - | UNKNOWN |
+
+UNKNOWN is answered by `recover`: the object is dropped and one with the same transactional.id made, whose
+InitProducerId has the broker finish or abort what was open and fences every delayed request.
+
+librdkafka repeats an EndTxn that timed out in flight or lost its connection, and reports success; the delayed first
+one could still end the *next* transaction (Jepsen's report on Bufstream 0.1.0; confluentinc/librdkafka#5423). Only its
+log tells, so `LogTap` watches it and such a producer never begins another transaction.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from enum import Enum
+from typing import Any, Protocol
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
+
+from streamer.config import Config
+from streamer.kafka_client import CONSUMER_ONLY, REFUSED, Deadline, Limits, error_of, settings
+from streamer.kafka_state import Outgoing
+from streamer.log import LogDown, Outcome, Partition
+
+FENCED = {KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH}
+FENCED_MAX = 3
+FENCED_WITHIN_S = 60.0
+FLUSH_SLICE_S = 0.25
+PRODUCER_DEFAULTS: dict[str, Any] = {"compression.type": "lz4", "linger.ms": 5, "partitioner": "murmur2_random"}
+PRODUCER_FIXED: dict[str, Any] = {
+    "transaction.timeout.ms": 15_000,
+    # As high as librdkafka allows beside it, and above the commit deadline: a slow EndTxn then surfaces as our own
+    # deadline instead of being repeated silently.
+    "socket.timeout.ms": 15_000,
+    "acks": "all",
+    "enable.idempotence": True,
+}
+
+
+class Watch(Protocol):
+    """What is needed of `streamer.logs.CoordinatorWatch`."""
+
+    trouble: bool
+
+    def reset(self) -> None: ...
+
+
+class Verdict(Enum):
+    RETRY = "retry"
+    ABORT = "abort"
+    DROP = "drop"
+
+
+def verdict(error: KafkaError, ending: bool) -> Verdict:
+    """The policy above. `ending`: EndTxn may be on its way."""
+    if error.fatal() or error.code() in FENCED:
+        return Verdict.DROP
+    if error.retriable() and not error.txn_requires_abort():
+        return Verdict.RETRY
+    return Verdict.DROP if ending else Verdict.ABORT
+
+
+def transactional_id(config: Config) -> str:
+    """Stable where the instance has a name, so that its successor settles its open transaction at once; else unique."""
+    return f"driftline-{config.kafka.group}-" + (
+        config.kafka.instance or f"{socket.gethostname()}-{os.getpid()}-{os.urandom(4).hex()}"
+    )
+
+
+class LogTap:
+    """Stands between librdkafka's log and the logger: the watch must see every line, whatever level is shown."""
+
+    def __init__(self, logger: logging.Logger, watch: Watch) -> None:
+        self._logger, self._watch = logger, watch
+        self.failed = False  # the current transaction can only be aborted
+
+    def log(self, level: int, message: str, *values: object) -> None:
+        # TXNERR is the only sign of it before the next transactional call, and flush would wait in vain.
+        self.failed |= values[:1] == ("TXNERR",)
+        record = self._logger.makeRecord(self._logger.name, level, "librdkafka", 0, message, values, None)
+        if isinstance(self._watch, logging.Handler):
+            self._watch.handle(record)
+        if self._logger.isEnabledFor(level):
+            self._logger.handle(record)
+
+
+class Transactions:
+    """One transactional producer, replaced whenever its word can no longer be trusted. Not thread-safe."""
+
+    def __init__(self, config: Config, logger: logging.Logger, watch: Watch, limits: Limits) -> None:
+        self.id = transactional_id(config)
+        self._config, self._logger, self._watch, self._limits = config, logger, watch, limits
+        self._tap = LogTap(logger, watch)
+        self._producer: Producer | None = None
+        self._fenced: deque[float] = deque(maxlen=FENCED_MAX)
+
+    def recover(self) -> None:
+        """Drop the producer, make one with the same transactional.id and initialise it. LogDown after the deadline."""
+        self._refuse_ping_pong()
+        self.drop()
+        deadline = Deadline(self._limits.recover)
+        pause_s = 0.1
+        while self._producer is None:
+            try:
+                self._producer = self._open(deadline)
+            except KafkaException as exception:
+                error = error_of(exception)
+                self._note_fenced(error)
+                self._refuse_ping_pong()
+                if deadline.over() or error.code() in REFUSED:
+                    why = f"{error.name()} {error.str()}"
+                    raise LogDown(f"transactional.id {self.id}: no producer: {why}") from exception
+                time.sleep(deadline.slice(pause_s))
+                pause_s = min(1.0, 2 * pause_s)
+        self._watch.reset()
+        self._tap.failed = False
+
+    def drop(self) -> None:
+        """Never flushed: what it still holds belongs to a transaction that is over."""
+        self._producer = None
+
+    def commit(
+        self,
+        records: Sequence[Outgoing],
+        positions: Callable[[Mapping[Partition, int]], list[TopicPartition]],
+        membership: Callable[[], Any],
+    ) -> Outcome:
+        """One transaction. `positions` gets the offsets of the marked records; `membership` gives the group metadata,
+        or None when the group no longer counts us in: nothing is written then.
+        """
+        producer = self._trusted()
+        if membership() is None:
+            return Outcome.ABORTED
+        deadline = Deadline(self._limits.commit)
+        work = Deadline(self._limits.commit - self._limits.slice)  # Leaves time to abort.
+        self._tap.failed = False
+        try:
+            producer.begin_transaction()
+            marked = self._publish(producer, records, work)
+            offsets, metadata = positions(marked), membership()
+            if metadata is None:
+                self._logger.warning("transaction aborted: the group membership is gone")
+                return self._abort(producer, deadline)
+            self._again(lambda s: producer.send_offsets_to_transaction(offsets, metadata, s), work, ending=False)
+        except KafkaException as exception:
+            return self._settle(producer, error_of(exception), deadline)
+        try:
+            self._again(producer.commit_transaction, deadline, ending=True)
+        except KafkaException as exception:
+            return self._doubt(error_of(exception), "commit")
+        return Outcome.DONE
+
+    def _open(self, deadline: Deadline) -> Producer:
+        merged = PRODUCER_DEFAULTS | settings(self._config, *CONSUMER_ONLY) | PRODUCER_FIXED
+        try:
+            producer = Producer(merged | {"transactional.id": self.id}, logger=self._tap)
+        except KafkaException as exception:
+            raise LogDown(f"kafka.client: {error_of(exception).str()}") from exception
+        self._again(producer.init_transactions, deadline, ending=False)
+        return producer
+
+    def _trusted(self) -> Producer:
+        """The producer; a new one first when the log of this one shows trouble with its coordinator."""
+        if self._producer is not None:
+            self._producer.poll(0)  # Serves the log.
+            if self._watch.trouble:
+                self._logger.warning("transactional.id %s: coordinator trouble in the log; new producer", self.id)
+                self.drop()
+        if self._producer is None:
+            self.recover()
+        assert self._producer is not None
+        return self._producer
+
+    def _publish(self, producer: Producer, records: Sequence[Outgoing], deadline: Deadline) -> dict[Partition, int]:
+        """Produce and wait for delivery, so that whatever is wrong with a record shows before EndTxn is sent.
+
+        Returns the offsets of the marked records.
+        """
+        marked: dict[Partition, int] = {}
+        for record in records:
+            self._produce(producer, record, marked, deadline)
+        while records and producer.flush(FLUSH_SLICE_S):
+            if self._tap.failed or deadline.over():
+                raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "records were not delivered"))
+        if sum(record.mark is not None for record in records) != len(marked):
+            raise KafkaException(KafkaError(KafkaError._FAIL, "a snapshot was not delivered"))
+        return marked
+
+    def _produce(
+        self, producer: Producer, record: Outgoing, marked: dict[Partition, int], deadline: Deadline
+    ) -> None:
+        def delivered(error: KafkaError | None, message: Message) -> None:
+            offset = message.offset()
+            if error is None and offset is not None and record.mark is not None:
+                marked[record.mark] = offset
+
+        options: dict[str, Any] = {"on_delivery": delivered} if record.mark else {}
+        if record.headers:
+            options["headers"] = list(record.headers)
+        while True:
+            try:
+                producer.produce(record.topic, record.value, record.key, partition=record.partition, **options)
+                return
+            except BufferError:
+                if self._tap.failed or deadline.over():
+                    raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "the send buffer stays full")) from None
+                producer.poll(0.05)
+
+    def _again(self, call: Callable[[float], object], deadline: Deadline, ending: bool) -> None:
+        """Repeat one call with the same arguments while its error is retriable and there is time."""
+        while True:
+            began_s = time.monotonic()
+            try:
+                call(deadline.slice(self._limits.slice))
+                return
+            except KafkaException as exception:
+                if verdict(error_of(exception), ending) is not Verdict.RETRY or deadline.over():
+                    raise
+            if time.monotonic() - began_s < 0.05:
+                time.sleep(0.05)
+
+    def _settle(self, producer: Producer, error: KafkaError, deadline: Deadline) -> Outcome:
+        """EndTxn was not sent: abort what can be aborted."""
+        if verdict(error, ending=False) is Verdict.DROP:
+            return self._doubt(error, "transaction")
+        self._logger.warning("transaction aborted: %s %s", error.name(), error.str())
+        return self._abort(producer, deadline)
+
+    def _abort(self, producer: Producer, deadline: Deadline) -> Outcome:
+        try:
+            self._again(producer.abort_transaction, deadline, ending=False)
+        except KafkaException as exception:
+            return self._doubt(error_of(exception), "abort")
+        return Outcome.ABORTED
+
+    def _doubt(self, error: KafkaError, stage: str) -> Outcome:
+        self._note_fenced(error)
+        self._logger.warning("outcome of the %s unknown: %s %s", stage, error.name(), error.str())
+        self.drop()
+        return Outcome.UNKNOWN
+
+    def _note_fenced(self, error: KafkaError) -> None:
+        if error.code() in FENCED:
+            self._fenced.append(time.monotonic())
+
+    def _refuse_ping_pong(self) -> None:
+        """Taking the id back fences the other process, which would do the same to us."""
+        if len(self._fenced) == FENCED_MAX and time.monotonic() - self._fenced[0] < FENCED_WITHIN_S:
+            raise LogDown(
+                f"another process uses transactional.id {self.id} (kafka.instance {self._config.kafka.instance!r}):"
+                f" fenced {FENCED_MAX} times within {FENCED_WITHIN_S:g} s; give every instance its own kafka.instance"
+            )

@@ -1,0 +1,490 @@
+"""The contract of `streamer.log.Log` on a real broker: what the simulator assumes must hold here."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from streamer.kafka import KafkaLog
+from streamer.kafka_client import Limits
+from streamer.kafka_read import read_topic, tail
+from streamer.log import Assigned, LogDown, LogGap, Lost, Out, Outcome, Partition, Pointer, Records, Snapshot
+from tests.broker.broker import Broker
+
+pytestmark = pytest.mark.broker
+
+CONFIG_HASH = "c0ffee"
+MakeTopics = Callable[..., list[str]]
+_numbers = itertools.count()
+
+
+class World:
+    """Topics of one test and everything that touches them."""
+
+    def __init__(self, broker: str, make_topics: MakeTopics, partitions: int = 1) -> None:
+        self.broker = broker
+        self.events, self.alerts, self.state, self.dead = make_topics(
+            "events", "alerts", "state", "dead", partitions=partitions
+        )
+        self.group = f"group-{os.getpid()}-{next(_numbers)}"
+        self.logs: list[KafkaLog] = []
+
+    def config(self, instance: str | None = None, **client: Any) -> Any:
+        kafka = {"brokers": self.broker, "group": self.group, "instance": instance, "start": "earliest"}
+        topics = {"events": [self.events], "alerts": self.alerts, "state": self.state, "dead_letter": self.dead}
+        return SimpleNamespace(
+            kafka=SimpleNamespace(**kafka, client=client), topics=SimpleNamespace(**topics)
+        )
+
+    def log(
+        self, instance: str | None = None, limits: Limits | None = None, watch: Any = None, **client: Any
+    ) -> KafkaLog:
+        log = KafkaLog(self.config(instance, **client), logging.getLogger("test"), watch, limits or Limits())
+        self.logs.append(log)
+        return log
+
+    def produce(self, count: int, partition: int = 0, topic: str | None = None) -> None:
+        producer = Producer({"bootstrap.servers": self.broker})
+        for i in range(count):
+            producer.produce(topic or self.events, b"v%d" % i, b"k", partition=partition, headers=[("h", b"1")])
+        assert producer.flush(10) == 0
+
+    def transactional(self, name: str) -> Producer:
+        producer = Producer({"bootstrap.servers": self.broker, "transactional.id": f"{name}-{self.group}"})
+        producer.init_transactions(20)
+        return producer
+
+    def values(self, topic: str, isolation: str = "read_committed") -> list[bytes | None]:
+        """What a consumer of partition 0 sees now."""
+        settings = {"bootstrap.servers": self.broker, "group.id": "reader", "isolation.level": isolation}
+        consumer = Consumer(settings | {"enable.partition.eof": True, "enable.auto.commit": False})
+        consumer.assign([TopicPartition(topic, 0, 0)])
+        found = []
+        while True:
+            message = consumer.poll(10)
+            assert message is not None
+            if message.error():
+                consumer.close()
+                return found
+            found.append(message.value())
+
+
+@pytest.fixture
+def world(broker: str, make_topics: MakeTopics) -> Iterator[World]:
+    world = World(broker, make_topics)
+    yield world
+    for log in world.logs:
+        log.close()
+
+
+def nothing(partitions: list[Partition]) -> None:
+    pass
+
+
+def wait_for(
+    log: KafkaLog, done: Callable[[list[Any]], bool], seconds: float = 20.0, on_revoke: Any = nothing
+) -> list[Any]:
+    """Poll until the events seen so far satisfy `done`."""
+    seen: list[Any] = []
+    end = time.monotonic() + seconds
+    while not done(seen):
+        assert time.monotonic() < end, f"not within {seconds} s: {seen}"
+        seen += log.poll(100, 0.1, on_revoke)
+    return seen
+
+
+def assigned(count: int) -> Callable[[list[Any]], bool]:
+    return lambda seen: sum(isinstance(e, Assigned) for e in seen) >= count
+
+
+def offsets_in(seen: list[Any], partition: Partition) -> list[int]:
+    return [r.offset for e in seen if isinstance(e, Records) and e.partition == partition for r in e.records]
+
+
+def owner(world: World, start: int = 0, **options: Any) -> KafkaLog:
+    """A member that owns partition 0 and has started it."""
+    log = world.log(**options)
+    wait_for(log, assigned(1))
+    log.start((world.events, 0), start)
+    return log
+
+
+def blob_of(log: KafkaLog, partition: Partition, pointer: Pointer | None) -> list[bytes]:
+    return [blob for blob in log.read_state(partition, pointer) if blob is not None]
+
+
+def alert(text: str) -> Out:
+    return Out("alerts", b"key", text.encode(), (("h", b"1"), ("none", None)))
+
+
+@contextmanager
+def stopped(broker: Broker, seconds: float) -> Iterator[None]:
+    """The broker process gets no processor time for a while; the block runs meanwhile."""
+    broker.send(signal.SIGSTOP)
+    timer = threading.Timer(seconds, broker.send, (signal.SIGCONT,))
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.join()
+
+
+def test_records_come_in_order_from_the_offset_started_at(world: World) -> None:
+    world.produce(20)
+    log = world.log()
+    partition = (world.events, 0)
+    seen = wait_for(log, assigned(1))
+    for _ in range(5):
+        seen += log.poll(100, 0.05, nothing)
+    assert seen == [Assigned(partition)]  # nothing is delivered before the start
+    assert log.committed(partition) == (None, None)
+    assert log.begin_end(partition) == (0, 20)
+    log.start(partition, 7)
+    seen = wait_for(log, lambda s: len(offsets_in(s, partition)) >= 13)
+    assert offsets_in(seen, partition) == list(range(7, 20))
+    [record] = [r for e in seen for r in e.records if r.offset == 7]
+    assert (record.key, record.value, record.headers) == (b"k", b"v7", (("h", b"1"),))
+    assert abs(record.time_ms / 1000 - time.time()) < 60
+
+
+def test_poll_respects_the_limit(world: World) -> None:
+    world.produce(30)
+    log = owner(world)
+    batches = []
+    while sum(batches) < 30:
+        batches.append(len(offsets_in(log.poll(4, 1.0, nothing), (world.events, 0))))
+    assert max(batches) == 4
+
+
+def test_a_commit_publishes_everything_at_once(world: World) -> None:
+    world.produce(3)
+    log = owner(world)
+    partition = (world.events, 0)
+    outs = [alert("a"), Out("dead_letter", None, b"d"), alert("b")]
+    snapshot = Snapshot(2, 1, CONFIG_HASH, b"blob")
+    outcome, pointers = log.commit(outs, {partition: (3, None)}, {partition: snapshot})
+    assert outcome is Outcome.DONE
+    assert world.values(world.alerts) == [b"a", b"b"]
+    assert world.values(world.dead) == [b"d"]
+    committed = log.committed(partition)
+    assert committed == (3, pointers[partition])
+    assert pointers[partition][:4] == (2, 0, 0, 1)
+    assert blob_of(log, partition, pointers[partition]) == [b"blob"]
+    # A later commit repeats the given pointer; one without loses it.
+    assert log.commit([], {partition: (3, pointers[partition])}, {}).outcome is Outcome.DONE
+    assert log.committed(partition) == (3, pointers[partition])
+    assert log.commit([], {partition: (3, None)}, {}).outcome is Outcome.DONE
+    assert log.committed(partition) == (3, None)
+
+
+def test_a_large_snapshot_comes_back_and_the_next_owner_finds_it(world: World) -> None:
+    partition = (world.events, 0)
+    log = owner(world)
+    blob = os.urandom(2_500_000)
+    result = log.commit([], {partition: (0, None)}, {partition: Snapshot(0, 0, CONFIG_HASH, blob)})
+    assert result.outcome is Outcome.DONE
+    assert result.pointers[partition].chunks == 3
+    assert blob_of(log, partition, result.pointers[partition]) == [blob]
+    log.close()
+    world.logs.clear()
+    successor = world.log()
+    wait_for(successor, assigned(1))
+    committed = successor.committed(partition)
+    assert committed is not None
+    assert committed.pointer == result.pointers[partition]
+    assert blob_of(successor, partition, committed.pointer) == [blob]
+    wrong = result.pointers[partition]._replace(sha="0" * 64)
+    for pointer in (wrong, wrong._replace(offset=10**6), wrong._replace(partition=9), wrong._replace(offset=1)):
+        assert blob_of(successor, partition, pointer) == []
+
+
+def test_the_scan_finds_every_complete_snapshot_newest_first(world: World) -> None:
+    partition = (world.events, 0)
+    log = owner(world)
+    big, second = os.urandom(1_000_000), b"second"
+    assert blob_of(log, partition, None) == []
+    for position, slot, blob in ((1, 0, big), (2, 1, second), (3, 0, b"third")):
+        snapshots = {partition: Snapshot(position, slot, CONFIG_HASH, blob)}
+        assert log.commit([], {partition: (5, None)}, snapshots).outcome is Outcome.DONE
+    foreign = Producer({"bootstrap.servers": world.broker})
+    stored = [("position", b"9"), ("sha256", b"0" * 64), ("config", b"c"), ("chunks", b"2")]
+    foreign.produce(world.state, b"half", f"{world.events}/0/1/0".encode(), partition=0, headers=stored)
+    foreign.produce(world.state, b"junk", b"\xff/0/0/0", partition=0)
+    foreign.produce(world.state, b"other", f"{world.events}/1/0/0".encode(), partition=0, headers=stored)
+    assert foreign.flush(10) == 0
+    assert blob_of(log, partition, None) == [b"third", second, big]
+
+
+def test_a_scan_waits_for_an_open_foreign_transaction(world: World) -> None:
+    partition = (world.events, 0)
+    log = owner(world)
+    foreign = world.transactional("foreign")
+    foreign.begin_transaction()
+    foreign.produce(world.state, b"open", b"k", partition=0)
+    assert foreign.flush(10) == 0
+    result = log.commit([], {partition: (0, None)}, {partition: Snapshot(0, 0, CONFIG_HASH, b"ours")})
+    assert result.outcome is Outcome.DONE  # committed, yet behind the last stable offset
+    for pointer in (None, result.pointers[partition]):
+        steps = log.read_state(partition, pointer)
+        waited = [next(steps) for _ in range(15)]
+        assert waited == [None] * 15
+        if pointer is None:
+            steps.close()  # type: ignore[attr-defined]
+    foreign.abort_transaction(10)
+    assert [blob for blob in steps if blob is not None] == [b"ours"]
+    assert blob_of(log, partition, None) == [b"ours"]
+
+
+def test_a_transaction_that_stays_open_is_named(world: World) -> None:
+    world.produce(3)
+    log = owner(world, limits=Limits(stalled=1.0))
+    foreign = world.transactional("foreign")
+    foreign.begin_transaction()
+    foreign.produce(world.events, b"open", b"k", partition=0)
+    assert foreign.flush(10) == 0
+    with pytest.raises(LogDown, match=r"open transaction holds readers back at 3, records reach to 4"):
+        list(log.replay((world.events, 0), 0, 4))
+    foreign.abort_transaction(10)
+
+
+def test_replay_passes_markers_and_aborted_records(world: World) -> None:
+    partition = (world.events, 0)
+    upstream = world.transactional("upstream")
+    for i in range(6):
+        upstream.begin_transaction()
+        for j in range(3):
+            upstream.produce(world.events, b"%d-%d" % (i, j), partition=0)
+        (upstream.abort_transaction if i % 2 else upstream.commit_transaction)(10)
+    log = world.log()
+    _, end = log.begin_end(partition)
+    assert end == 24  # 18 records and 6 markers; the range ends with an aborted transaction and its marker
+    records = [r for batch in log.replay(partition, 0, end) for r in batch]
+    assert [r.value for r in records] == [b"%d-%d" % (i, j) for i in (0, 2, 4) for j in range(3)]
+    assert [r.offset for r in records] == [0, 1, 2, 8, 9, 10, 16, 17, 18]
+    assert [r.offset for batch in log.replay(partition, 2, 10) for r in batch] == [2, 8, 9]
+    assert [batch for batch in log.replay(partition, 5, 5)] == []
+    with pytest.raises(LogGap, match="holds offsets 0 to 24"):
+        list(log.replay(partition, 0, 25))
+
+
+def test_what_is_not_retained_is_a_gap(world: World) -> None:
+    world.produce(10)
+    partition = (world.events, 0)
+    log = world.log()
+    wait_for(log, assigned(1))
+    admin = AdminClient({"bootstrap.servers": world.broker})
+    for future in admin.delete_records([TopicPartition(*partition, 6)]).values():
+        future.result(10)
+    assert log.begin_end(partition) == (6, 10)
+    with pytest.raises(LogGap, match=r"events-.*\[0\] holds offsets 6 to 10, 5 to 10"):
+        list(log.replay(partition, 5, 10))
+    log.start(partition, 3)
+    with pytest.raises(LogGap, match=r"\[0\]: offset 3 is not retained"):
+        wait_for(log, lambda seen: False)
+
+
+def test_a_revoked_partition_commits_inside_the_callback(broker: str, make_topics: MakeTopics) -> None:
+    world = World(broker, make_topics, partitions=2)
+    for number in (0, 1):
+        world.produce(10, number)
+    first = world.log()
+    wait_for(first, assigned(2))
+    for number in (0, 1):
+        first.start((world.events, number), 0)
+    results: dict[Partition, Outcome] = {}
+
+    def release(partitions: list[Partition]) -> None:
+        for partition in partitions:
+            snapshot = Snapshot(4, 0, CONFIG_HASH, b"handed over")
+            result = first.commit([alert("last")], {partition: (4, None)}, {partition: snapshot})
+            results[partition] = result.outcome
+
+    second = world.log()
+    events: list[Any] = []
+    end = time.monotonic() + 20
+    while not assigned(1)(events):
+        assert time.monotonic() < end
+        first.poll(10, 0.05, release)
+        events += second.poll(10, 0.05, nothing)
+    [moved] = [e.partition for e in events]
+    assert results == {moved: Outcome.DONE}
+    committed = second.committed(moved)
+    assert committed is not None
+    assert committed.offset == 4
+    assert blob_of(second, moved, committed.pointer) == [b"handed over"]
+    # The old owner can no longer commit it, but still what it kept.
+    kept = (world.events, 1 - moved[1])
+    assert first.commit([], {moved: (9, None)}, {}).outcome is Outcome.ABORTED
+    assert first.commit([], {kept: (5, None)}, {}).outcome is Outcome.DONE
+    assert second.committed(moved) == committed
+    world.produce(1, kept[1])
+    assert kept in {e.partition for e in wait_for(first, lambda seen: bool(seen)) if isinstance(e, Records)}
+    for log in world.logs:
+        log.close()
+
+
+def test_a_zombie_writes_nothing(world: World) -> None:
+    """A member that did not poll for too long lost its partitions; it may not know yet."""
+    world.produce(5)
+    partition = (world.events, 0)
+    settings = {"session.timeout.ms": 6000, "heartbeat.interval.ms": 500, "max.poll.interval.ms": 6000}
+    zombie = owner(world, **settings)
+    wait_for(zombie, lambda seen: len(offsets_in(seen, partition)) == 5)
+    assert zombie.commit([], {partition: (2, None)}, {}).outcome is Outcome.DONE
+    heir = world.log()
+    wait_for(heir, assigned(1), 15)
+    before = heir.committed(partition)
+    assert before == (2, None)
+    assert heir.commit([], {partition: (3, None)}, {}).outcome is Outcome.DONE
+    result = zombie.commit([alert("zombie")], {partition: (5, None)}, {})
+    assert result.outcome is Outcome.ABORTED
+    assert heir.committed(partition) == (3, None)
+    assert world.values(world.alerts) == []
+    seen = wait_for(zombie, lambda seen: Lost(partition) in seen)
+    assert not [e for e in seen if isinstance(e, Records)]
+    assert zombie.commit([], {partition: (5, None)}, {}).outcome is Outcome.ABORTED
+
+
+def test_recover_settles_a_commit_that_the_broker_slept_through(world: World, request: pytest.FixtureRequest) -> None:
+    if os.environ.get("DRIFTLINE_TEST_KAFKA"):
+        pytest.skip("a given broker is not ours to stop")
+    the_broker: Broker = request.getfixturevalue("the_broker")
+    world.produce(9)
+    partition = (world.events, 0)
+    log = owner(world, limits=Limits(slice=0.5, commit=1.0))
+    assert log.commit([], {partition: (1, None)}, {}).outcome is Outcome.DONE
+    landed = [1]
+    for i in range(3):
+        with stopped(the_broker, 2.0):
+            outcome = log.commit([alert(str(i))], {partition: (2 + i, None)}, {}).outcome
+            assert outcome is Outcome.UNKNOWN
+        log.recover()
+        committed = log.committed(partition)
+        assert committed is not None
+        assert committed.offset in (landed[-1], 2 + i)
+        if committed.offset == 2 + i:
+            landed.append(2 + i)
+        assert world.values(world.alerts) == [b"%d" % (at - 2) for at in landed[1:]]
+    assert log.commit([alert("end")], {partition: (9, None)}, {}).outcome is Outcome.DONE
+    assert log.committed(partition) == (9, None)
+
+
+def test_trouble_in_the_log_replaces_the_producer_first(world: World) -> None:
+    class Watch:
+        trouble = False
+        resets = 0
+
+        def reset(self) -> None:
+            self.trouble = False
+            self.resets += 1
+
+    watch = Watch()
+    log = owner(world, watch=watch)
+    resets = watch.resets
+    assert log.commit([], {(world.events, 0): (0, None)}, {}).outcome is Outcome.DONE
+    assert watch.resets == resets
+    watch.trouble = True
+    assert log.commit([], {(world.events, 0): (0, None)}, {}).outcome is Outcome.DONE
+    assert watch.resets == resets + 1
+    assert not watch.trouble
+
+
+def test_two_processes_with_one_transactional_id_do_not_go_on_for_ever(broker: str, make_topics: MakeTopics) -> None:
+    world = World(broker, make_topics, partitions=2)
+    world_2 = World(broker, make_topics, partitions=2)
+    world_2.group = world.group
+    first = world.log(instance="same")
+    wait_for(first, assigned(2))
+    world_2.group, group = world_2.group + "-b", world.group
+    second = world_2.log(instance="same")
+    wait_for(second, assigned(2))
+    # Another group, so that only the transactional.id clashes and not the membership.
+    second._transactions.id = first._transactions.id
+    for _ in range(3):
+        second.recover()
+        assert first.commit([], {(world.events, 0): (1, None)}, {}).outcome is Outcome.UNKNOWN
+        if _ < 2:
+            first.recover()
+    with pytest.raises(LogDown, match=f"transactional.id driftline-{group}-same .*'same'.*fenced 3 times"):
+        first.recover()
+    for log in (first, second):
+        log.close()
+
+
+def test_missing_topics_are_named(world: World) -> None:
+    world.events, world.state = "no-such-events", "no-such-state"
+    with pytest.raises(LogDown, match=r"no-such-events, no-such-state; `driftline topics apply`"):
+        world.log()
+
+
+def test_no_broker_is_said_so(make_topics: MakeTopics, broker: str) -> None:
+    world = World(broker, make_topics)
+    world.broker = "127.0.0.1:1"
+    with pytest.raises(LogDown, match=r"no broker of 127\.0\.0\.1:1 answered within 1 s"):
+        world.log(limits=Limits(metadata=1.0))
+
+
+def test_what_a_callback_raises_comes_out_of_poll(broker: str, make_topics: MakeTopics) -> None:
+    world = World(broker, make_topics, partitions=2)
+    first = world.log()
+    wait_for(first, assigned(2))
+
+    def fail(partitions: list[Partition]) -> None:
+        raise RuntimeError("inside the callback")
+
+    second = world.log()
+    with pytest.raises(RuntimeError, match="inside the callback"):
+        wait_for(first, lambda seen: bool(second.poll(10, 0.0, nothing)) and False, on_revoke=fail)
+    for log in world.logs:
+        log.close()
+
+
+def test_a_range_of_history_by_offset_and_time(broker: str, make_topics: MakeTopics) -> None:
+    world = World(broker, make_topics, partitions=2)
+    producer = Producer({"bootstrap.servers": broker})
+    for i in range(10):
+        producer.produce(world.events, b"%d" % i, partition=i % 2, timestamp=1_700_000_000_000 + 1000 * (i // 2))
+    assert producer.flush(10) == 0
+
+    def read(*arguments: Any) -> dict[int, list[bytes | None]]:
+        found: dict[int, list[bytes | None]] = {}
+        for (_, number), records in read_topic(world.config(), world.events, *arguments):
+            found.setdefault(number, []).extend(r.value for r in records)
+        return found
+
+    assert read() == {0: [b"0", b"2", b"4", b"6", b"8"], 1: [b"1", b"3", b"5", b"7", b"9"]}
+    assert read([1], "1", "3") == {1: [b"3", b"5"]}
+    assert read([0], "2023-11-14T22:13:22Z") == {0: [b"4", b"6", b"8"]}
+    assert read([0], "@1700000001", "@1700000003") == {0: [b"2", b"4"]}
+    assert read([0], "2030-01-01T00:00:00Z") == {}
+    steps = tail(world.config(), world.events)
+    values = set()
+    while len(values) < 10:
+        item = next(steps)
+        if item is not None:
+            values.add(item[1].value)
+    steps.close()  # type: ignore[attr-defined]
+
+
+def test_the_broker_is_asked_in_read_uncommitted_for_the_end(world: World) -> None:
+    log = world.log()
+    foreign = world.transactional("foreign")
+    foreign.begin_transaction()
+    foreign.produce(world.events, b"open", partition=0)
+    assert foreign.flush(10) == 0
+    assert log.begin_end((world.events, 0)) == (0, 1)
+    foreign.abort_transaction(10)
+    with pytest.raises(KafkaException):
+        foreign.commit_transaction(1)

@@ -1,0 +1,179 @@
+"""Every rejected config is a fixture with its exact messages; and what the accepted ones mean."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from streamer.cli import main
+from streamer.commands.config import effective, json_schema
+from streamer.config import STANDARD_MONITORS, Config
+from streamer.config_load import check, load_text
+from streamer.problems import KINDS, ConfigError
+from streamer.yaml_source import parse, resolve
+
+ROOT = Path(__file__).resolve().parents[2]
+BAD = sorted((ROOT / "tests" / "configs").glob("*.bad.yaml"))
+LEAST = 'version: 1\nkafka: {brokers: "localhost:9092"}\ntopics: {events: [inferences]}\n'
+
+
+def test_there_are_enough_fixtures_of_every_kind() -> None:
+    assert len(BAD) >= 45
+    found = {p.kind for path in BAD for p in check(path.read_bytes(), path.name, {})[1]}
+    assert found | {"unknown-setting"} == set(KINDS)
+
+
+@pytest.mark.parametrize("path", BAD, ids=lambda p: p.name.removesuffix(".bad.yaml"))
+def test_a_broken_config_is_refused_with_exactly_these_words(path: Path) -> None:
+    config, problems = check(path.read_bytes(), path.name, {})
+    assert config is None
+    assert str(ConfigError(problems)) + "\n" == path.with_suffix(".txt").read_text()
+
+
+def test_the_least_config_has_the_standard_monitors() -> None:
+    config = load_text(LEAST, "least.yaml", {})
+    assert config.effective_monitors() == STANDARD_MONITORS
+    assert {m.signal for m in STANDARD_MONITORS.values()} == {
+        "features.*", "confidence", "label.*", "missing.*", "anomaly",
+    }
+    assert (config.reference.warmup, config.commit.interval_ms, config.limits.message_bytes) == (500, 1000, 1 << 20)
+
+
+def test_the_example_of_the_documentation_loads() -> None:
+    text = LEAST + """
+monitors:
+  amount-mean: {model: fraud, signal: features.amount, by: [version], detect: {kind: adwin, delta: 0.002}, severity: warning, keep_firing_for: 10m}
+  latency-up:  {signal: latency_ms, detect: {kind: page_hinkley, direction: up, threshold: 50}, severity: critical}
+  odd-events:  {signal: anomaly, window: {events: 1000}, detect: {kind: fraction, max: 0.05}, for: 2m, cooldown: 1h}
+commit: {interval: 1s, snapshot_interval: 10s}
+limits: {series: 20000, message_bytes: 1MiB}
+server: {listen: "127.0.0.1:8080"}
+"""
+    config = load_text(text, "x.yaml", {})
+    assert config.monitors["odd-events"].for_ms == 120_000
+    assert config.monitors["amount-mean"].detect.params().delta == 0.002  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("1e-3", 0.001), ("on", "on"), ("NO", "NO"), ("yes", "yes"), ("010", 10), ("0o10", 8), ("0x1F", 31), ("22:30", "22:30"),
+     ("2026-01-01", "2026-01-01"), ("true", True), ("~", None), ("", None), (".5", 0.5), ("1_000", "1_000"), ("-7", -7)],
+)  # fmt: skip
+def test_scalars_are_those_of_yaml_1_2(text: str, value: object) -> None:
+    found = resolve(text)
+    assert (found, type(found)) == (value, type(value))
+
+
+def test_variables_are_filled_into_scalars_not_into_text() -> None:
+    env = {"GROUP": "a: b # c", "WARMUP": "77", "EMPTY": ""}
+    text = LEAST.replace("brokers:", 'group: "g-${NAME:-x}", brokers:') + "reference: {warmup: \"${WARMUP}\"}\n"
+    with pytest.raises(ConfigError, match="must be a whole number"):
+        load_text(text, "quoted.yaml", env)
+    source = parse(b"a: ${WARMUP}\nb: ${GROUP}\nc: $${GROUP}\nd: ${EMPTY:-7}\ne: '${WARMUP}'\nf: ${EMPTY}\n", "x", env)
+    assert source.value == {"a": 77, "b": "a: b # c", "c": "${GROUP}", "d": 7, "e": "77", "f": None}
+    assert source.problems == []
+
+
+def test_secrets_never_show(tmp_path: Path) -> None:
+    secret = tmp_path / "password"
+    secret.write_text("hunter2\n")
+    client = f'client: {{sasl.password: "${{file:{secret}}}", ssl.key.pem: s3cr3t, sasl.mechanisms: PLAIN}}'
+    config = load_text(LEAST.replace("brokers:", f"{client}, brokers:"), "x.yaml", {})
+    assert config.kafka.client["sasl.password"] == "hunter2"
+    shown = yaml.safe_dump(effective(config))
+    assert "hunter2" not in shown
+    assert "s3cr3t" not in shown
+    assert shown.count("***") == 2
+    assert set(config.secrets()) == {"hunter2", "s3cr3t"}
+    _, problems = check(LEAST.replace("brokers:", 'client: {sasl.password: [hunter2], group.id: s3cr3t}, brokers:').encode(), "x", {})
+    assert problems
+    assert not any(word in str(problem) for problem in problems for word in ("hunter2", "s3cr3t"))
+
+
+def test_what_show_prints_is_the_same_config() -> None:
+    config = load_text(LEAST, "x.yaml", {})
+    shown = yaml.safe_dump(effective(config), sort_keys=False)
+    again = load_text(shown, "shown.yaml", {})
+    assert again.config_hash == config.config_hash
+
+
+def test_the_hash_is_of_what_affects_detection() -> None:
+    def digest(text: str) -> str:
+        return load_text(text, "x", {}).config_hash
+
+    assert digest(LEAST) == digest(LEAST.replace("localhost", "elsewhere") + "server: {listen: 'a:1'}\n")
+    assert digest(LEAST) != digest(LEAST + "reference: {warmup: 600}\n")
+
+
+def test_the_schema_is_generated_and_committed_and_agrees() -> None:
+    committed = json.loads((ROOT / "schemas" / "config.v1.json").read_text())
+    assert committed == json_schema(), "run: driftline config schema > schemas/config.v1.json"
+    jsonschema.Draft202012Validator.check_schema(committed)
+    validator = jsonschema.Draft202012Validator(committed)
+    assert validator.is_valid(yaml.safe_load(LEAST))
+    assert not validator.is_valid(yaml.safe_load(LEAST + "monitor: {}\n"))
+
+
+def test_lint_reads_folders_and_markdown_and_says_how_many(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(LEAST)
+    (tmp_path / "b.md").write_text(f"# Doc\n\n```yaml\n{LEAST}limit: 1\n```\n\n```yaml\nother: 1\n```\n")
+    runner = CliRunner()
+    assert runner.invoke(main, ["lint", str(tmp_path)]).exit_code == 0
+    result = runner.invoke(main, ["lint", str(tmp_path / "b.md")])
+    assert result.exit_code == 1
+    assert "b.md:7:1: error[unknown-field] limit: unknown field. Did you mean 'limits'?" in result.output
+    result = runner.invoke(main, ["lint", "--format", "json", str(tmp_path / "b.md")])
+    assert json.loads(result.output)[0]["kind"] == "unknown-field"
+
+
+def test_a_setting_nobody_knows_is_a_warning(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(LEAST.replace("brokers:", "client: {sasl.pasword: x}, brokers:"))
+    runner = CliRunner()
+    result = runner.invoke(main, ["lint", str(path)])
+    assert (result.exit_code, "Did you mean 'sasl.password'?" in result.output) == (0, True)
+    assert runner.invoke(main, ["lint", "--deny-warnings", str(path)]).exit_code == 3
+
+
+def test_run_refuses_with_78_and_starts_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("version: 2\n")
+    result = CliRunner().invoke(main, ["run", "-c", str(path)])
+    assert result.exit_code == 78
+    assert "Nothing was started." in result.output
+    missing = CliRunner().invoke(main, ["run", "-c", str(tmp_path / "none.yaml")])
+    assert missing.exit_code == 78
+    assert "error[unreadable]" in missing.output
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["lint", "LEAST"], ["config", "schema"], ["version"]])
+def test_small_verbs_import_nothing_large(arguments: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "least.yaml"
+    path.write_text(LEAST)
+    code = "import sys; from streamer.cli import main\ntry: main(sys.argv[1:])\nfinally: print(*sys.modules, file=sys.stderr)"
+    chosen = [str(path) if a == "LEAST" else a for a in arguments]
+    done = subprocess.run([sys.executable, "-c", code, *chosen], capture_output=True, text=True, check=True, cwd=ROOT)
+    loaded = set(done.stderr.split())
+    assert not loaded & {"river", "scipy", "confluent_kafka", "pandas"}
+    if arguments == ["--help"]:
+        assert not loaded & {"numpy", "pydantic", "yaml"}
+
+
+def test_a_misspelt_verb_is_suggested() -> None:
+    result = CliRunner().invoke(main, ["replya"])
+    assert result.exit_code == 2
+    assert "Did you mean 'replay'?" in result.output
+
+
+def test_config_is_frozen() -> None:
+    config = load_text(LEAST, "x", {})
+    assert isinstance(config, Config)
+    with pytest.raises(ValueError, match="frozen"):
+        config.limits.series = 5
