@@ -34,7 +34,7 @@ from streamer.kafka_client import (
     make_consumer,
     record_of,
 )
-from streamer.kafka_producer import Transactions, Watch
+from streamer.kafka_producer import NoWatch, Transactions, Watch
 from streamer.kafka_reader import Readers
 from streamer.kafka_state import Outgoing, StateTopic, chunks_of
 from streamer.log import (
@@ -55,15 +55,6 @@ from streamer.log import (
 from streamer.pointer import from_text, to_text
 
 DEFAULT_LIMITS = Limits()
-
-
-class NoWatch:
-    """For callers without a log watch: never sees trouble."""
-
-    trouble = False
-
-    def reset(self) -> None:
-        self.trouble = False
 
 
 class KafkaLog:
@@ -151,6 +142,13 @@ class KafkaLog:
 
     def begin_end(self, partition: Partition) -> tuple[int, int]:
         return self._probe.begin_end(partition)
+
+    def watermarks(self, partition: Partition) -> tuple[int, int] | None:
+        try:
+            marks = self._consumer.get_watermark_offsets(TopicPartition(*partition), cached=True)
+        except KafkaException:
+            return None
+        return None if marks is None or marks[1] < 0 else marks
 
     def read_state(self, partition: Partition, pointer: Pointer | None) -> Iterator[bytes | None]:
         return self._state.read(partition, pointer)

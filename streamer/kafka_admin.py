@@ -7,7 +7,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # documented names, not re-exported for mypy
+    AdminClient,
+    ConfigResource,
+    NewTopic,
+    ResourceType,
+)
 
 from streamer.config import Config
 from streamer.kafka_client import CONSUMER_ONLY, PRODUCER_ONLY, Deadline, error_of, settings
@@ -56,8 +61,8 @@ class TopicAdmin:
         try:
             # The request has its own, equal deadline; the second more lets that one speak first.
             return future.result(deadline.left() + 1)
-        except TimeoutError as error:
-            raise self._down("no answer") from error
+        except TimeoutError as late:
+            raise self._down("no answer") from late
         except KafkaException as exception:
             error = error_of(exception)
             if error.code() in UNREACHABLE:

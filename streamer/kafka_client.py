@@ -33,6 +33,7 @@ CONSUMER_DEFAULTS: dict[str, Any] = {
     "check.crcs": True,
     "queued.max.messages.kbytes": 32_768,
     "fetch.max.bytes": 16 << 20,
+    "fetch.wait.max.ms": 100,  # also the delay of a start: a fetch already waiting at the broker is waited out
     "fetch.queue.backoff.ms": 100,
     "fetch.error.backoff.ms": 100,
 }

@@ -3,12 +3,15 @@
 | When | Error | Done | Outcome |
 |---|---|---|---|
 | any call | retriable | the same call again, until the deadline | - |
-| before EndTxn | generation gone, transaction must be aborted, anything else not fatal | abort | ABORTED |
-| before EndTxn | fatal, or the abort fails | - | UNKNOWN |
+| before EndTxn | the group generation is gone | abort | ABORTED |
+| before EndTxn | transaction must be aborted, anything else not fatal | abort, new producer | ABORTED |
+| before EndTxn | fatal, or the deadline, or the abort fails | - | UNKNOWN |
 | at EndTxn | anything, or the deadline | - | UNKNOWN |
 
 UNKNOWN is answered by `recover`: the object is dropped and one with the same transactional.id made, whose
-InitProducerId has the broker finish or abort what was open and fences every delayed request.
+InitProducerId has the broker finish or abort what was open and fences every delayed request. A deadline counts among
+them although nothing was published: the offset commit that was not answered may arrive after the abort, as part of
+the next transaction.
 
 librdkafka repeats an EndTxn that timed out in flight or lost its connection, and reports success; the delayed first
 one could still end the *next* transaction (Jepsen's report on Bufstream 0.1.0; confluentinc/librdkafka#5423). Only its
@@ -34,6 +37,15 @@ from streamer.kafka_state import Outgoing
 from streamer.log import LogDown, Outcome, Partition
 
 FENCED = {KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH}
+GENERATION_GONE = {
+    KafkaError.ILLEGAL_GENERATION,
+    KafkaError.UNKNOWN_MEMBER_ID,
+    KafkaError.FENCED_INSTANCE_ID,
+    KafkaError.REBALANCE_IN_PROGRESS,
+    KafkaError.STALE_MEMBER_EPOCH,
+    KafkaError.FENCED_MEMBER_EPOCH,
+}
+"""The broker no longer counts us as the member we were; the producer is as good as before."""
 FENCED_MAX = 3
 FENCED_WITHIN_S = 60.0
 FLUSH_SLICE_S = 0.25
@@ -54,6 +66,15 @@ class Watch(Protocol):
     trouble: bool
 
     def reset(self) -> None: ...
+
+
+class NoWatch:
+    """For callers without a log watch: never sees trouble."""
+
+    trouble = False
+
+    def reset(self) -> None:
+        self.trouble = False
 
 
 class Verdict(Enum):
@@ -191,8 +212,7 @@ class Transactions:
         for record in records:
             self._produce(producer, record, marked, deadline)
         while records and producer.flush(FLUSH_SLICE_S):
-            if self._tap.failed or deadline.over():
-                raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "records were not delivered"))
+            self._check(deadline)
         if sum(record.mark is not None for record in records) != len(marked):
             raise KafkaException(KafkaError(KafkaError._FAIL, "a snapshot was not delivered"))
         return marked
@@ -213,9 +233,14 @@ class Transactions:
                 producer.produce(record.topic, record.value, record.key, partition=record.partition, **options)
                 return
             except BufferError:
-                if self._tap.failed or deadline.over():
-                    raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "the send buffer stays full")) from None
+                self._check(deadline)
                 producer.poll(0.05)
+
+    def _check(self, deadline: Deadline) -> None:
+        if self._tap.failed:
+            raise KafkaException(KafkaError(KafkaError._FAIL, "the transaction can only be aborted"))
+        if deadline.over():
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "records were not delivered", retriable=True))
 
     def _again(self, call: Callable[[float], object], deadline: Deadline, ending: bool) -> None:
         """Repeat one call with the same arguments while its error is retriable and there is time."""
@@ -232,10 +257,14 @@ class Transactions:
 
     def _settle(self, producer: Producer, error: KafkaError, deadline: Deadline) -> Outcome:
         """EndTxn was not sent: abort what can be aborted."""
-        if verdict(error, ending=False) is Verdict.DROP:
+        if verdict(error, ending=False) is not Verdict.ABORT:
             return self._doubt(error, "transaction")
         self._logger.warning("transaction aborted: %s %s", error.name(), error.str())
-        return self._abort(producer, deadline)
+        outcome = self._abort(producer, deadline)
+        if error.code() not in GENERATION_GONE:
+            # A record that failed leaves librdkafka out of sequence or with its topic marked as forbidden (measured).
+            self.drop()
+        return outcome
 
     def _abort(self, producer: Producer, deadline: Deadline) -> Outcome:
         try:

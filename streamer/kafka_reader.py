@@ -68,8 +68,11 @@ class Readers:
         self._idle.clear()
 
     def _make(self) -> Consumer:
-        fixed = {"isolation.level": "read_committed", "enable.partition.eof": True}
-        return make_consumer(self._config, self._logger, fixed)
+        fixed = {"isolation.level": "read_committed", "enable.partition.eof": True, "fetch.wait.max.ms": 20}
+        consumer = make_consumer(self._config, self._logger, fixed)
+        # Metadata of all topics at once: a topic that is new to a client in use is looked up by a timer of 1 s.
+        consumer.list_topics(timeout=self._limits.metadata)
+        return consumer
 
     def _drain(self, consumer: Consumer, partition: Partition, start: int, end: int) -> Iterator[list[Record]]:
         cursor = Cursor(consumer, partition, start, end, self._complaints)

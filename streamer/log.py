@@ -113,6 +113,9 @@ class Log(Protocol):
     def begin_end(self, partition: Partition) -> tuple[int, int]:
         """First retained offset and high watermark (not the last stable offset) of an input partition."""
 
+    def watermarks(self, partition: Partition) -> tuple[int, int] | None:
+        """The same as last heard while fetching, for the metrics; never asks a broker. None when not heard yet."""
+
     def read_state(self, partition: Partition, pointer: Pointer | None) -> Iterator[bytes | None]:
         """Snapshot blobs of `partition`: the one pointed at, or without a pointer every complete one, newest first.
 

@@ -78,7 +78,7 @@ class Redactor:
 
     KEY = re.compile(r"passw(or)?d|passphrase|secret|token|credential|(^|[._-])sasl\.(?!mechanisms?$)|key\.pem", re.I)
     ASSIGNED = re.compile(
-        r"""(?P<key>[\w.\-]*(?:passw(?:or)?d|passphrase|secret)[\w.\-]*|sasl\.(?!mechanisms?\b)[\w.\-]+)"""
+        r"""(?<![\w.\-])(?P<key>[\w.\-]*(?:passw(?:or)?d|passphrase|secret)[\w.\-]*|sasl\.(?!mechanisms?\b)[\w.\-]+)"""
         r"""(?P<sign>["']?\s*[=:]\s*)(?:"[^"]*"|'[^']*'|[^\s,;]+)""",
         re.I,
     )
@@ -91,12 +91,16 @@ class Redactor:
             forms |= {secret, quote(secret, safe=""), json.dumps(secret)[1:-1], repr(secret)[1:-1]}
         # Longest first, or a secret that contains another would be masked in part. A very short one is masked only
         # where it stands alone, or every line would be unreadable.
-        patterns = [re.escape(f) if len(f) > 3 else rf"(?<!\w){re.escape(f)}(?!\w)" for f in sorted(forms, key=_longest)]
+        quoted = [(form, re.escape(form)) for form in sorted(forms, key=_longest)]
+        patterns = [text if len(form) > 3 else rf"(?<!\w){text}(?!\w)" for form, text in quoted]
         self._values = re.compile("|".join(patterns)) if patterns else None
 
     def text(self, text: str) -> str:
+        """Masked, and cut to TEXT_MAX characters: after the known values, lest half of one remains, and before the
+        patterns, whose cost may grow with the square of the length."""
         if self._values is not None:
             text = self._values.sub(MASK, text)
+        text = text if len(text) <= TEXT_MAX else text[:TEXT_MAX] + "…"
         text = self.ASSIGNED.sub(rf"\g<key>\g<sign>{MASK}", text)
         return self.LOGIN.sub(f"{MASK}@", text)
 
@@ -114,10 +118,9 @@ class Redactor:
             case list() | tuple() if depth < DEPTH_MAX:
                 return [self.value("", v, depth + 1) for v in value]
             case BaseException():
-                text = self.text(f"{type(value).__name__}: {value}")
+                return self.text(f"{type(value).__name__}: {value}")
             case _:
-                text = self.text(str(value))
-        return text if len(text) <= TEXT_MAX else text[:TEXT_MAX] + "…"
+                return self.text(str(value))
 
 
 def _longest(text: str) -> tuple[int, str]:
@@ -245,7 +248,7 @@ class LineHandler(logging.Handler):
             suppressed = self.limit.admit(self.limit.key(fields, str(record.msg)))
             if suppressed is not None:
                 self._write(fields | ({"suppressed": suppressed} if suppressed else {}))
-        except (OSError, ValueError):  # A closed pipe or stream: the service outlives its log reader.
+        except Exception:  # A closed pipe, a value that cannot be shown: the service outlives its log.
             self.dropped += 1
 
     def _write(self, fields: Mapping[str, object]) -> None:
@@ -259,7 +262,8 @@ class CoordinatorWatch(logging.Handler):
 
     An EndTxn that timed out is repeated silently and may, arriving late, end the *next* transaction. So the producer
     has to be re-created before it begins another one. To be added to the logger the producer was given, as handler or
-    as filter; lines arrive inside `poll` of that producer. The logger must let INFO through, `setup_logging` sees to it.
+    as filter; lines arrive inside `poll` of that producer. The logger must let INFO through; `setup_logging` sees to
+    that.
     """
 
     FACILITIES = ("REQTMOUT", "FAIL")
@@ -276,8 +280,10 @@ class CoordinatorWatch(logging.Handler):
 
     def filter(self, record: logging.LogRecord) -> bool:
         args = record.args
-        if isinstance(args, tuple) and len(args) == 3 and args[0] in self.FACILITIES and "TxnCoordinator" in str(args[2]):
-            self.trouble, self.last = True, str(args[2])
+        if isinstance(args, tuple) and len(args) == 3 and args[0] in self.FACILITIES:
+            text = str(args[2])
+            if "TxnCoordinator" in text:
+                self.trouble, self.last = True, text
         return True
 
     def emit(self, record: logging.LogRecord) -> None:

@@ -16,7 +16,6 @@ from prometheus_client import CollectorRegistry, ProcessCollector, exposition
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
-from prometheus_client.utils import floatToGoString
 
 from schemas.alert import SEVERITIES
 from schemas.batch import REASONS
@@ -197,7 +196,8 @@ class Metrics(Collector):
         """Body and content type of a scrape: OpenMetrics when the Accept header names it, else the plain format."""
         # prometheus_client's own negotiation copies parts of the request header into the response; this does not.
         if "application/openmetrics-text" in accept:
-            return openmetrics.generate_latest(self.registry), openmetrics.CONTENT_TYPE_LATEST
+            body: bytes = openmetrics.generate_latest(self.registry)  # type: ignore[no-untyped-call]
+            return body, openmetrics.CONTENT_TYPE_LATEST
         return exposition.generate_latest(self.registry), exposition.CONTENT_TYPE_PLAIN_0_0_4
 
     def collect(self) -> Iterable[Metric]:
@@ -260,7 +260,7 @@ def _label_value(text: str) -> str:
 
 def _histogram(name: str, spec: Spec, observed: Mapping[Key, list[float]]) -> Metric:
     metric = HistogramMetricFamily(PREFIX + name, spec.help, labels=list(spec.labels))
-    bounds = [floatToGoString(bound) for bound in (*spec.buckets, float("inf"))]
+    bounds = [*map(str, spec.buckets), "+Inf"]
     for key, counts in observed.items():
         running = list(itertools.accumulate(counts[:-1]))
         metric.add_metric(key, list(zip(bounds, running, strict=True)), counts[-1])

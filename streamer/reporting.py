@@ -10,7 +10,7 @@ from streamer.metrics import CounterName, Metrics
 from streamer.monitors import LevelMonitor
 from streamer.server import Health
 from streamer.task import Task
-from streamer.worker import Worker
+from streamer.worker import Owned, Worker
 
 INTERVAL_S = 1.0
 
@@ -40,9 +40,18 @@ class Reporter:
             metrics.total("commits_total", count, outcome=outcome)
         for policy, count in worker.stats.state_lost.items():
             metrics.total("state_lost_total", count, policy=policy)
+        for topic, size in worker.stats.bytes_consumed.items():
+            metrics.total("bytes_consumed_total", size, topic=topic)
+        timings, worker.stats.timings = worker.stats.timings, []
+        for name, seconds in timings:
+            metrics.observe(name, seconds)
         alerts: dict[tuple[str, str], int] = {}
         for partition, owned in worker.owned.items():
             self._task(partition, owned.task, alerts)
+            self._place(partition, owned, now_s)
+        for partition in set(self.known) - set(worker.owned):
+            del self.known[partition]
+            metrics.forget(topic=partition[0], partition=str(partition[1]))
         for name in worker.config.effective_monitors():
             for state in ("pending", "firing", "fading"):
                 metrics.set("alerts_active", alerts.get((name, state), 0), monitor=name, state=state)
@@ -66,6 +75,10 @@ class Reporter:
             yield "records_failed_total", reason, count, {"topic": topic, "reason": reason}
         yield "records_consumed_total", "", sum(task.admission.counts.values()), {"topic": topic}
         yield "series_dropped_total", "", sum(table.dropped for table in task.tables.values()), {}
+        for monitor, count in task.detections.items():
+            yield "detections_total", monitor, count, {"monitor": monitor}
+        for (status, severity), count in task.emitted.items():
+            yield "alerts_emitted_total", status + severity, count, {"status": status, "severity": severity}
 
     def _task(self, partition: Partition, task: Task, alerts: dict[tuple[str, str], int]) -> None:
         topic, number = partition[0], str(partition[1])
@@ -83,3 +96,19 @@ class Reporter:
                     model = monitor.table.keys[row][0][0]
                     self.metrics.set("anomaly_fraction", window.hits / window.n, monitor=monitor.name, model=model)
                     self.metrics.set("window_rows", window.n, monitor=monitor.name, model=model)
+
+    def _place(self, partition: Partition, owned: Owned, now_s: float) -> None:
+        """Where a partition stands: lag, age of its newest record and of its snapshot."""
+        topic, number = partition[0], str(partition[1])
+        metrics = self.metrics
+        metrics.set("snapshot_age_seconds", now_s - owned.snapshot_s, topic=topic, partition=number)
+        metrics.set("state_bytes", owned.snapshot_bytes, topic=topic, partition=number)
+        marks = self.worker.log.watermarks(partition)
+        if marks is not None:
+            low, high = marks
+            lag = max(high - max(owned.task.position, low), 0)
+            metrics.set("consumer_lag_records", lag, topic=topic, partition=number)
+        if owned.newest_ms >= 0:
+            newest_s = owned.newest_ms / 1000
+            metrics.set("last_record_timestamp_seconds", newest_s, topic=topic, partition=number)
+            metrics.set("event_lag_seconds", max(time.time() - newest_s, 0.0), topic=topic, partition=number)

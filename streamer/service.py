@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -100,11 +101,21 @@ def run_service(config: cfg.Config, stopper: Stopper) -> int:
                 level = "warning" if event in ("state_lost", "snapshot_refused", "partition_lost") else "info"
                 log(logger, level, event, topic=partition[0], partition=partition[1], **fields)
 
+            def stopping() -> bool:
+                health.draining = stopper.asked.is_set()
+                return health.draining
+
             worker = Worker(config, fields_of(config), kafka, time.monotonic, notify)
             reporter = Reporter(worker, metrics, health)
-            drained = worker.run(stopper.asked.is_set, reporter.after_step)
-        except (LogDown, LogGap, StateLost, OSError) as error:
-            log(logger, "error", "stopped", why=str(error))
+            drained = worker.run(stopping, reporter.after_step)
+        except LogDown as error:
+            log(logger, "error", "broker_unreachable", why=str(error))
             return EXIT_UNREACHABLE
+        except (LogGap, StateLost, OSError) as error:
+            log(logger, "error", "halted", why=str(error))
+            return EXIT_INTERNAL
+        except Exception as error:
+            log(logger, "error", "crashed", error=error, where=traceback.format_tb(error.__traceback__)[-1].strip())
+            return EXIT_INTERNAL
         log(logger, "info", "stopped", drained=drained)
     return 0 if drained else EXIT_NOT_DRAINED

@@ -6,6 +6,7 @@ into batches gives the same alerts in the same order and the same snapshot bytes
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -43,6 +44,8 @@ class Task:
         self.partition = partition
         self.position = position
         self.outbox: list[Out] = []
+        self.detections: dict[str, int] = {}  # findings per monitor and alerts per status, for the metrics; not state
+        self.emitted: dict[tuple[str, str], int] = {}
         self.tables: dict[TableId, SeriesTable] = {}
         self.rules: dict[TableId, AnomalyRule] = {}
         wanted = self._table_ids()
@@ -139,14 +142,15 @@ class Task:
     def _apply(self, finding: Finding, model: str, at: Moment) -> None:
         opened = {**finding.evidence, "offset": at.offset, "time_ms": at.time_ms}
         name = self.by_order[finding.monitor].name
+        self.detections[name] = self.detections.get(name, 0) + 1
         self._publish(self.book.apply(name, finding.row, model, finding.signal, at, opened))
 
-    def _publish(self, notices: Any) -> None:
+    def _publish(self, notices: Iterable[Notice]) -> None:
         for notice in notices:
-            self.outbox.append(self._record(notice))
-
-    def _record(self, notice: Notice) -> Out:
-        return alert_record(self.config, self.partition, self.monitors[notice.alert.monitor], notice)
+            monitor = self.monitors[notice.alert.monitor]
+            self.outbox.append(alert_record(self.config, self.partition, monitor, notice))
+            kind = notice.status, monitor.config.severity
+            self.emitted[kind] = self.emitted.get(kind, 0) + 1
 
     def dump(self) -> bytes:
         """Snapshot bytes of the state at `position`; the outbox is not part of it."""

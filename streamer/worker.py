@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from schemas.batch import Record
 from schemas.decode import Fields, decode
@@ -53,7 +54,13 @@ class Owned:
     pointer: Pointer | None
     slot: int
     snapshot_due_s: float
+    snapshot_s: float  # clock when the newest snapshot landed, or the task became live
+    snapshot_bytes: int = 0
+    newest_ms: int = -1  # timestamp of the newest record taken
     sent: int = 0  # outbox records in the transaction whose outcome is open
+
+
+Timing = Literal["processing_seconds", "commit_seconds", "checkpoint_seconds", "restore_seconds"]
 
 
 @dataclass(slots=True)
@@ -65,6 +72,8 @@ class Stats:
     recovered: int = 0
     state_lost: dict[str, int] = field(default_factory=dict)
     restored: int = 0
+    bytes_consumed: dict[str, int] = field(default_factory=dict)  # by topic
+    timings: list[tuple[Timing, float]] = field(default_factory=list)  # (metric, seconds), taken away by the reporter
 
 
 Notify = Callable[..., None]
@@ -116,12 +125,22 @@ class Worker:
                     self.drop(partition)
                 case Records(partition, records):
                     if partition in self.owned:
-                        self.feed(self.owned[partition].task, records)
+                        self.take(self.owned[partition], records)
         for partition, steps in list(self.restoring.items()):
             if next(steps, FINISHED) is FINISHED:
                 self.restoring.pop(partition, None)
         if self.commit_is_due():
             self.commit()
+
+    def take(self, owned: Owned, records: Sequence[Record]) -> None:
+        """Live records: step the task and count."""
+        begin_s = self.clock()
+        self.feed(owned.task, records)
+        self.stats.timings.append(("processing_seconds", self.clock() - begin_s))
+        topic = owned.task.partition[0]
+        size = sum(len(record.value or b"") + len(record.key or b"") for record in records)
+        self.stats.bytes_consumed[topic] = self.stats.bytes_consumed.get(topic, 0) + size
+        owned.newest_ms = records[-1].time_ms
 
     def feed(self, task: Task, records: Sequence[Record]) -> None:
         task.step(decode(records, self.fields, task.partition[0]))
@@ -138,7 +157,7 @@ class Worker:
         chosen = {p: o for p, o in self.owned.items() if only is None or p in only}
         now_s = self.clock()
         snapshots = {
-            partition: Snapshot(o.task.position, 1 - o.slot, self.config.config_hash, o.task.dump())
+            partition: self.snapshot(o)
             for partition, o in chosen.items()
             if o.pointer is None
             or (o.pointer.position != o.task.position and (snapshot_all or now_s >= o.snapshot_due_s))
@@ -153,7 +172,17 @@ class Worker:
         if not offsets:
             self.refused = False
             return True
-        return self.conclude(self.log.commit(outs, offsets, snapshots), offsets)
+        begin_s = self.clock()
+        result = self.log.commit(outs, offsets, snapshots)
+        self.stats.timings.append(("commit_seconds", self.clock() - begin_s))
+        return self.conclude(result, offsets)
+
+    def snapshot(self, owned: Owned) -> Snapshot:
+        begin_s = self.clock()
+        blob = owned.task.dump()
+        self.stats.timings.append(("checkpoint_seconds", self.clock() - begin_s))
+        owned.snapshot_bytes = len(blob)
+        return Snapshot(owned.task.position, 1 - owned.slot, self.config.config_hash, blob)
 
     def conclude(self, result: CommitResult, offsets: dict[Partition, tuple[int, Pointer | None]]) -> bool:
         name = result.outcome.value
@@ -177,7 +206,8 @@ class Worker:
         owned.committed = offset
         if pointer is not None and pointer != owned.pointer:
             owned.pointer, owned.slot = pointer, 1 - owned.slot
-            owned.snapshot_due_s = self.clock() + self.config.commit.snapshot_interval_ms / 1000
+            owned.snapshot_s = self.clock()
+            owned.snapshot_due_s = owned.snapshot_s + self.config.commit.snapshot_interval_ms / 1000
 
     def settle(self) -> bool:
         """Find out how a commit of unknown outcome ended. False while that cannot be known yet."""
@@ -219,6 +249,7 @@ class Worker:
 
     def restore(self, partition: Partition) -> Iterator[None]:
         """Bring a partition to life; yields while there is something to wait for."""
+        begin_s = self.clock()
         committed = self.log.committed(partition)
         while committed is None:
             yield
@@ -230,14 +261,16 @@ class Worker:
         else:
             task = yield from self.rebuild(partition, committed, begin, end)
         self.go(partition, task, committed)
+        self.stats.timings.append(("restore_seconds", self.clock() - begin_s))
 
     def go(self, partition: Partition, task: Task, committed: Committed) -> None:
         """The task stands at C: everything from here on is published by us."""
         pointer = committed.pointer
         if pointer is not None and (pointer.config != self.config.config_hash or task.position != committed.offset):
             pointer = None  # Another config or a lost state: the next commit carries a snapshot of our own.
-        due_s = self.clock() + self.config.commit.snapshot_interval_ms / 1000
-        self.owned[partition] = Owned(task, committed.offset, pointer, 0, due_s)
+        now_s = self.clock()
+        due_s = now_s + self.config.commit.snapshot_interval_ms / 1000
+        self.owned[partition] = Owned(task, committed.offset, pointer, 0, due_s, now_s)
         self.stats.restored += 1
         self.notify("partition_ready", partition, offset=task.position, series=repr(task))
         self.log.start(partition, task.position)

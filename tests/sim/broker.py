@@ -167,6 +167,9 @@ class SimLog:
     def begin_end(self, partition: Partition) -> tuple[int, int]:
         return 0, len(self.broker.logs[partition])
 
+    def watermarks(self, partition: Partition) -> tuple[int, int] | None:
+        return 0, len(self.broker.logs[partition])
+
     def read_state(self, partition: Partition, pointer: Pointer | None) -> Iterator[bytes | None]:
         yield None
         for i in range(len(self.broker.state) - 1, -1, -1):

@@ -1,0 +1,102 @@
+"""Helpers for tests that run the real service against the real broker."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Producer, TopicPartition
+
+from schemas.batch import Record
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Service:
+    """`driftline run` as a process; its log lines are in `log`."""
+
+    def __init__(self, config: Path, log: Path) -> None:
+        self.config, self.log = config, log
+        with log.open("ab") as out:
+            command = [sys.executable, "-m", "streamer", "run", "-c", str(config)]
+            self.process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, env={**os.environ})
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> int:
+        """SIGTERM; the exit code."""
+        self.process.terminate()
+        return self.process.wait(15)
+
+    def lines(self, event: str) -> list[dict[str, Any]]:
+        found = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+        return [line for line in found if line["event"] == event]
+
+    def __enter__(self) -> Service:
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        if self.process.poll() is None:
+            self.kill()
+
+
+def produce(broker: str, topic: str, records: Mapping[int, Iterable[Record]]) -> None:
+    """Records per partition, with their keys and timestamps."""
+    producer = Producer({"bootstrap.servers": broker, "linger.ms": 20, "log_level": 0})
+    for partition, chosen in records.items():
+        for record in chosen:
+            time_ms = max(record.time_ms, 0)
+            producer.produce(topic, value=record.value, key=record.key, partition=partition, timestamp=time_ms)
+            producer.poll(0)
+    assert producer.flush(30) == 0
+
+
+def committed(broker: str, group: str, topic: str, partitions: int) -> dict[int, tuple[int, str]]:
+    """Committed offset and metadata per partition."""
+    consumer = Consumer({"bootstrap.servers": broker, "group.id": group, "log_level": 0})
+    found = consumer.committed([TopicPartition(topic, n) for n in range(partitions)], timeout=30)
+    consumer.close()
+    return {p.partition: (p.offset, p.metadata or "") for p in found}
+
+
+def wait_committed(broker: str, group: str, topic: str, ends: Mapping[int, int], seconds: float = 60.0) -> None:
+    """Until the group has committed the end of every partition."""
+    deadline_s = time.monotonic() + seconds
+    at: dict[int, tuple[int, str]] = {}
+    while time.monotonic() < deadline_s:
+        with contextlib.suppress(KafkaException):  # The group's coordinator may still be electing itself.
+            at = committed(broker, group, topic, len(ends))
+        if at and all(at[n][0] == end for n, end in ends.items()):
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"committed {at}, wanted {dict(ends)}")
+
+
+def read_all(broker: str, topic: str, partitions: int) -> list[Any]:
+    """Every committed record of a topic, as any read_committed consumer gets them."""
+    consumer = Consumer(
+        {"bootstrap.servers": broker, "group.id": "reader", "isolation.level": "read_committed",
+         "enable.partition.eof": True, "enable.auto.commit": False, "log_level": 0}
+    )
+    consumer.assign([TopicPartition(topic, n, OFFSET_BEGINNING) for n in range(partitions)])
+    found, ended = [], set()
+    while len(ended) < partitions:
+        message = consumer.poll(1.0)
+        if message is None:
+            continue
+        if message.error() is None:
+            found.append(message)
+        else:
+            ended.add(message.partition())
+    consumer.close()
+    return found

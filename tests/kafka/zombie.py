@@ -1,0 +1,53 @@
+"""A member that a test stops and continues: takes its partition, says READY, and on a line of input commits.
+
+Run as a program: JSON of the settings as its one argument. The test sends SIGSTOP, a line, SIGCONT: the commit is the
+first thing the process does after its sleep, at the same time as its heartbeat learns the truth.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from streamer.kafka import KafkaLog
+from streamer.log import Assigned, Lost, Out, Records
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+def run(options: dict[str, Any]) -> None:
+    config: Any = SimpleNamespace(
+        kafka=SimpleNamespace(**options["kafka"]), topics=SimpleNamespace(**options["topics"])
+    )
+    log = KafkaLog(config, logging.getLogger("zombie"))
+    if options["unguarded"]:  # The mutant: what the broker alone would stop.
+        log._membership = lambda: log._consumer.consumer_group_metadata()  # type: ignore[method-assign]
+    partition = (config.topics.events[0], 0)
+    while Assigned(partition) not in log.poll(10, 0.1, lambda _: None):
+        pass
+    log.start(partition, 0)
+    while not any(isinstance(e, Records) for e in log.poll(10, 0.1, lambda _: None)):
+        pass
+    say("READY " + log.commit([], {partition: (1, None)}, {}).outcome.value)
+    delay = float(sys.stdin.readline())
+    time.sleep(delay)
+    say(log.commit([Out("alerts", None, b"zombie")], {partition: (5, None)}, {}).outcome.value)
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        if Lost(partition) in log.poll(10, 0.1, lambda _: None):
+            say("LOST")
+            break
+    log.close()
+
+
+if __name__ == "__main__":
+    run(json.loads(sys.argv[1]))

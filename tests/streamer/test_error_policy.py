@@ -1,0 +1,190 @@
+"""The error policy of transactions, against broker errors injected into librdkafka's mock cluster."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+
+import pytest
+from confluent_kafka import KafkaError, Producer
+
+from streamer.kafka import KafkaLog
+from streamer.kafka_client import Limits
+from streamer.kafka_producer import LogTap, NoWatch, Verdict, verdict
+from streamer.log import Assigned, LogDown, Out, Outcome, Partition, Snapshot
+from tests.streamer.mock_cluster import (
+    ADD_OFFSETS,
+    ADD_PARTITIONS,
+    END_TXN,
+    INIT_PRODUCER_ID,
+    PRODUCE,
+    TXN_OFFSET_COMMIT,
+    MockCluster,
+    config,
+    fill,
+)
+
+P: Partition = ("events", 0)
+OUT = Out("alerts", b"k", b"v")
+LIMITS = Limits(slice=0.5, commit=3.0, recover=3.0)
+E = KafkaError
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[MockCluster]:
+    with MockCluster("events", "alerts", "state", "dead") as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def log(cluster: MockCluster) -> Iterator[KafkaLog]:
+    log = KafkaLog(config(cluster.brokers), logging.getLogger("test"), None, LIMITS)
+    end = time.monotonic() + 20
+    while Assigned(P) not in log.poll(10, 0.1, lambda _: None):
+        assert time.monotonic() < end
+    yield log
+    log.close()
+
+
+def commit(log: KafkaLog) -> Outcome:
+    return log.commit([OUT], {P: (1, None)}, {P: Snapshot(0, 0, "c0ffee", b"blob")}).outcome
+
+
+TABLE = [
+    # Absorbed by librdkafka or by repeating the call.
+    (TXN_OFFSET_COMMIT, E.COORDINATOR_LOAD_IN_PROGRESS, Outcome.DONE),
+    (PRODUCE, E.NOT_ENOUGH_REPLICAS, Outcome.DONE),
+    (END_TXN, E.CONCURRENT_TRANSACTIONS, Outcome.DONE),
+    (END_TXN, E.NOT_COORDINATOR, Outcome.DONE),
+    # The generation is gone, or the transaction can only be aborted.
+    *[
+        (TXN_OFFSET_COMMIT, code, Outcome.ABORTED)
+        for code in (
+            E.ILLEGAL_GENERATION,
+            E.UNKNOWN_MEMBER_ID,
+            E.FENCED_INSTANCE_ID,
+            E.REBALANCE_IN_PROGRESS,
+            E.STALE_MEMBER_EPOCH,
+            E.GROUP_AUTHORIZATION_FAILED,
+            E.OFFSET_METADATA_TOO_LARGE,
+        )
+    ],
+    (ADD_PARTITIONS, E.TOPIC_AUTHORIZATION_FAILED, Outcome.ABORTED),
+    (ADD_OFFSETS, E.GROUP_AUTHORIZATION_FAILED, Outcome.ABORTED),
+    (PRODUCE, E.MSG_SIZE_TOO_LARGE, Outcome.ABORTED),
+    (PRODUCE, E.TOPIC_AUTHORIZATION_FAILED, Outcome.ABORTED),
+    # The producer is dead.
+    (ADD_PARTITIONS, E.INVALID_PRODUCER_EPOCH, Outcome.UNKNOWN),
+    (ADD_PARTITIONS, E.INVALID_TXN_STATE, Outcome.UNKNOWN),
+    (ADD_OFFSETS, E.INVALID_TXN_STATE, Outcome.UNKNOWN),
+    (TXN_OFFSET_COMMIT, E.INVALID_PRODUCER_EPOCH, Outcome.UNKNOWN),
+    (PRODUCE, E.OUT_OF_ORDER_SEQUENCE_NUMBER, Outcome.UNKNOWN),
+    # EndTxn was sent.
+    (END_TXN, E.UNKNOWN_PRODUCER_ID, Outcome.UNKNOWN),
+    (END_TXN, E.INVALID_TXN_STATE, Outcome.UNKNOWN),
+    (END_TXN, E.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, Outcome.UNKNOWN),
+]
+
+
+@pytest.mark.parametrize(("request_kind", "code", "expected"), TABLE, ids=lambda v: str(v))
+def test_each_error_has_one_outcome_and_the_next_commit_works(
+    cluster: MockCluster, log: KafkaLog, request_kind: int, code: int, expected: Outcome
+) -> None:
+    log._transactions._fenced.clear()
+    cluster.push(request_kind, code)
+    began_s = time.monotonic()
+    assert commit(log) is expected
+    assert time.monotonic() - began_s < LIMITS.commit + 1
+    cluster.clear(request_kind)
+    if expected is Outcome.UNKNOWN:
+        log.recover()
+    assert commit(log) is Outcome.DONE
+
+
+def test_a_coordinator_that_does_not_answer_is_unknown_within_the_deadline(
+    cluster: MockCluster, log: KafkaLog
+) -> None:
+    cluster.push(END_TXN, *[E.COORDINATOR_LOAD_IN_PROGRESS] * 1000)
+    began_s = time.monotonic()
+    assert commit(log) is Outcome.UNKNOWN
+    assert LIMITS.commit - 0.5 < time.monotonic() - began_s < LIMITS.commit + 1
+    cluster.clear(END_TXN)
+    log.recover()
+    assert commit(log) is Outcome.DONE
+
+
+def test_recovery_gives_up_after_its_deadline(cluster: MockCluster, log: KafkaLog) -> None:
+    cluster.push(INIT_PRODUCER_ID, *[E.COORDINATOR_LOAD_IN_PROGRESS] * 1000)
+    began_s = time.monotonic()
+    with pytest.raises(LogDown, match="transactional.id driftline-group-one: no producer"):
+        log.recover()
+    assert time.monotonic() - began_s < LIMITS.recover + 2
+    cluster.clear(INIT_PRODUCER_ID)
+    assert commit(log) is Outcome.DONE  # The next commit makes its producer first.
+
+
+def test_what_nobody_will_grant_is_said_at_once(cluster: MockCluster, log: KafkaLog) -> None:
+    cluster.push(INIT_PRODUCER_ID, E.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
+    began_s = time.monotonic()
+    with pytest.raises(LogDown, match="TRANSACTIONAL_ID_AUTHORIZATION_FAILED"):
+        log.recover()
+    assert time.monotonic() - began_s < 2
+    log.recover()
+
+
+def test_the_mock_cluster_is_enough_for_the_demo() -> None:
+    """No topic exists, EndTxn is accepted, stored offsets are missing: everything still runs."""
+    owner = Producer({"test.mock.num.brokers": 1, "log_level": 0})
+    [broker] = owner.list_topics(timeout=10).brokers.values()
+    brokers = f"{broker.host}:{broker.port}"
+    fill(brokers, "events", 10)
+    log = KafkaLog(config(brokers), logging.getLogger("test"))
+    seen = []
+    end = time.monotonic() + 20
+    while Assigned(P) not in seen:
+        assert time.monotonic() < end
+        seen += log.poll(10, 0.1, lambda _: None)
+    assert log.committed(P) == (None, None)
+    assert log.begin_end(P) == (0, 10)
+    assert [r.offset for batch in log.replay(P, 2, 10) for r in batch] == list(range(2, 10))
+    log.start(P, 0)
+    events = []
+    while not events:
+        events = log.poll(100, 0.1, lambda _: None)
+    result = log.commit([OUT], {P: (10, None)}, {P: Snapshot(10, 0, "c0ffee", b"blob")})
+    assert result.outcome is Outcome.DONE
+    assert [blob for blob in log.read_state(P, result.pointers[P]) if blob] == [b"blob"]
+    assert [blob for blob in log.read_state(P, None) if blob] == [b"blob"]
+    log.close()
+
+
+def test_fatal_and_fenced_errors_never_lead_to_an_abort() -> None:
+    for ending in (False, True):
+        assert verdict(KafkaError(E.INVALID_TXN_STATE, "x", fatal=True), ending) is Verdict.DROP
+        assert verdict(KafkaError(E.PRODUCER_FENCED, "x", txn_requires_abort=True), ending) is Verdict.DROP
+        assert verdict(KafkaError(E._TIMED_OUT, "x", retriable=True), ending) is Verdict.RETRY
+    assert verdict(KafkaError(E.ILLEGAL_GENERATION, "x"), False) is Verdict.ABORT
+    assert verdict(KafkaError(E.UNKNOWN_PRODUCER_ID, "x", txn_requires_abort=True), True) is Verdict.DROP
+
+
+def test_the_watch_sees_lines_the_logger_hides() -> None:
+    lines: list[str] = []
+
+    class Watch(logging.Handler):
+        trouble = False
+
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append(record.getMessage())
+
+        def reset(self) -> None: ...
+
+    logger = logging.getLogger("test.hidden")
+    logger.setLevel(logging.CRITICAL)
+    tap = LogTap(logger, Watch())
+    tap.log(logging.INFO, "%s [%s] %s", "FAIL", "rdkafka#producer-1", "TxnCoordinator: Disconnected")
+    assert lines == ["FAIL [rdkafka#producer-1] TxnCoordinator: Disconnected"]
+    assert not tap.failed
+    tap.log(logging.ERROR, "%s [%s] %s", "TXNERR", "rdkafka#producer-1", "Current transaction failed")
+    assert tap.failed
+    assert not NoWatch().trouble

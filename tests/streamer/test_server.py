@@ -1,0 +1,265 @@
+"""The HTTP endpoints: what they answer, and that nobody hurts the service through them."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import json
+import logging
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from streamer import server as under_test
+from streamer.logs import setup_logging
+from streamer.metrics import Metrics
+from streamer.server import CannotListen, Health, Server, start_server
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def health(clock: Clock) -> Health:
+    return Health(clock, stuck_s=30)
+
+
+@pytest.fixture
+def server(health: Health) -> Iterator[Server]:
+    running = start_server("127.0.0.1:0", Metrics(), health, {"version": "1.2.3"})
+    yield running
+    running.close()
+
+
+def ask(server: Server, path: str, method: str = "GET", **headers: str) -> tuple[int, str, dict[str, str]]:
+    connection = http.client.HTTPConnection(server.address, timeout=5)
+    connection.request(method, path, headers=headers)
+    response = connection.getresponse()
+    body = response.read().decode()
+    connection.close()
+    return response.status, body, dict(response.getheaders())
+
+
+def raw(server: Server, data: bytes, timeout_s: float = 5) -> bytes:
+    """Everything the server says to these bytes."""
+    host, port = server.address.rsplit(":", 1)
+    with socket.create_connection((host, int(port)), timeout=timeout_s) as connection:
+        connection.sendall(data)
+        answer = b""
+        while piece := connection.recv(65536):
+            answer += piece
+        return answer
+
+
+@pytest.mark.parametrize(("silent_s", "status"), [(0, 200), (30, 200), (30.1, 503)])
+def test_liveness_is_the_age_of_the_heartbeat(
+    server: Server, health: Health, clock: Clock, silent_s: float, status: int
+) -> None:
+    clock.now_s += 100
+    health.beat()
+    clock.now_s += silent_s
+    assert ask(server, "/livez")[0] == ask(server, "/-/healthy")[0] == status
+
+
+def test_liveness_does_not_depend_on_the_broker(server: Server, health: Health) -> None:
+    health.broker_seen = health.settled = False
+    assert ask(server, "/livez")[:2] == (200, "ok\n")
+
+
+@pytest.mark.parametrize("failing", [None, "config_loaded", "broker_seen", "settled", "draining"])
+def test_readiness_needs_every_check(server: Server, health: Health, failing: str | None) -> None:
+    health.broker_seen = health.settled = True
+    if failing:
+        setattr(health, failing, failing == "draining")
+    assert ask(server, "/readyz")[0] == ask(server, "/-/ready")[0] == (503 if failing else 200)
+
+
+def test_a_new_process_is_alive_and_not_ready(server: Server) -> None:
+    assert ask(server, "/livez")[0] == 200
+    status, body, _ = ask(server, "/readyz")
+    assert status == 503
+    assert body == (
+        "[+] config_loaded ok\n[-] broker_seen failed\n[-] assignment_settled failed\n[+] not_draining ok\n"
+        "readyz: failed\n"
+    )
+
+
+@pytest.mark.parametrize("path", ["/readyz?verbose", "/readyz?verbose=1", "/readyz?a=b&verbose"])
+def test_verbose_lists_checks_that_pass(server: Server, health: Health, path: str) -> None:
+    health.broker_seen = health.settled = True
+    assert "[+] assignment_settled ok\n" in ask(server, path)[1]
+    assert ask(server, "/readyz")[1] == "ok\n"
+
+
+def test_further_checks_come_from_the_callable(clock: Clock) -> None:
+    health = Health(clock, more=lambda: {"disk": False})
+    health.broker_seen = health.settled = True
+    assert not all(health.ready().values())
+    assert health.ready()["disk"] is False
+
+
+def test_metrics_and_version(server: Server) -> None:
+    server.metrics.inc("records_consumed_total", 5, topic="x")
+    status, body, headers = ask(server, "/metrics")
+    assert (status, headers["Content-Type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")
+    assert 'driftline_records_consumed_total{topic="x"} 5.0' in body
+    assert ask(server, "/metrics", Accept="application/openmetrics-text")[1].endswith("# EOF\n")
+    assert json.loads(ask(server, "/version")[1]) == {"version": "1.2.3"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/", 404),
+        ("GET", "/livez/", 404),
+        ("GET", "/../etc/passwd", 404),
+        ("GET", "/%2e%2e/livez", 404),
+        ("POST", "/unknown", 404),
+        ("POST", "/livez", 405),
+        ("DELETE", "/metrics", 405),
+        ("OPTIONS", "/-/ready", 405),
+        ("BREW", "/livez", 501),
+        ("HEAD", "/livez", 200),
+    ],
+)
+def test_other_paths_and_methods(server: Server, method: str, path: str, status: int) -> None:
+    found, body, headers = ask(server, path, method)
+    assert found == status
+    assert headers.get("Allow") == ("GET, HEAD" if status == 405 else None)
+    assert (body == "") == (method == "HEAD")
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (b"GET /livez HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 20_000 + b"\r\n\r\n", 431),
+        (b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\n\r\n", 431),
+        (b"GET /livez HTTP/1.1\r\n" + b"a: b\r\n" * 101 + b"\r\n", 431),
+        (b"GET /livez HTTP/1.1\r\n" + b"a: b\r\n" * 10_000 + b"\r\n", 431),
+        (b"nonsense\r\n\r\n", 400),
+        (b"GET <script>alert(1)</script> HTTP/9.9 x\r\n\r\n", 400),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),
+        (b"GET http://[/livez HTTP/1.1\r\n\r\n", 404),
+    ],
+)
+def test_bad_requests_get_a_status_and_no_echo(server: Server, data: bytes, status: int) -> None:
+    answer = raw(server, data)
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d " % status)
+    assert b"script" not in body
+    assert b"Traceback" not in answer
+    assert b"Python" not in answer
+    assert ask(server, "/livez")[0] == 200
+
+
+def test_a_slow_client_is_cut_off_however_steadily_it_drips(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(under_test, "REQUEST_SECONDS", 0.4)
+    host, port = server.address.rsplit(":", 1)
+    began = time.monotonic()
+    with socket.create_connection((host, int(port)), timeout=5) as connection:
+        connection.settimeout(0.05)
+        connection.sendall(b"GET /livez HTTP/1.1\r\n")
+        for _ in range(100):
+            try:
+                connection.sendall(b"x")
+                if connection.recv(100) == b"":
+                    break
+            except TimeoutError:
+                continue
+            except OSError:
+                break
+    assert 0.3 < time.monotonic() - began < 3
+
+
+def test_the_seventeenth_request_gets_503_and_slots_come_back(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(under_test, "REQUEST_SECONDS", 1.0)
+    host, port = server.address.rsplit(":", 1)
+    idle = [socket.create_connection((host, int(port)), timeout=5) for _ in range(under_test.REQUESTS_MAX)]
+    deadline_s = time.monotonic() + 5
+    statuses = []
+    while 503 not in statuses and time.monotonic() < deadline_s:
+        statuses.append(int(raw(server, b"GET /livez HTTP/1.1\r\n\r\n").split()[1]))
+    assert 503 in statuses
+    for one in idle:
+        one.close()
+    while statuses[-1] != 200 and time.monotonic() < deadline_s:
+        statuses.append(int(raw(server, b"GET /livez HTTP/1.1\r\n\r\n").split()[1]))
+    assert statuses[-1] == 200
+
+
+def test_an_error_inside_is_500_without_a_stack_trace_and_one_log_line(
+    capsys: pytest.CaptureFixture[str], clock: Clock
+) -> None:
+    stream = io.StringIO()
+    handler = setup_logging(stream=stream)
+
+    def broken() -> dict[str, bool]:
+        raise RuntimeError("state of the art")
+
+    running = start_server("127.0.0.1:0", Metrics(), Health(clock, more=broken), {})
+    try:
+        status, body, _ = ask(running, "/readyz")
+    finally:
+        running.close()
+        logging.getLogger().removeHandler(handler)
+    assert (status, body) == (500, "internal error\n")
+    assert json.loads(stream.getvalue())["event"] == "http_failed"
+    assert capsys.readouterr() == ("", "")
+
+
+def test_no_name_is_looked_up(monkeypatch: pytest.MonkeyPatch, health: Health) -> None:
+    def refuse(*arguments: object) -> str:
+        raise AssertionError("a name was looked up")
+
+    monkeypatch.setattr(socket, "getfqdn", refuse)
+    monkeypatch.setattr(socket, "gethostbyaddr", refuse)
+    running = start_server("127.0.0.1:0", Metrics(), health, {})
+    assert ask(running, "/livez")[0] == 200
+    running.close()
+
+
+def test_the_port_is_free_after_close(health: Health) -> None:
+    first = start_server("127.0.0.1:0", Metrics(), health, {})
+    with pytest.raises(CannotListen, match=rf"cannot listen on {first.address}: Address already in use"):
+        start_server(first.address, Metrics(), health, {})
+    first.close()
+    second = start_server(first.address, Metrics(), health, {})
+    assert second.address == first.address
+    second.close()
+
+
+@pytest.mark.parametrize(
+    "listen", ["8080", "", "localhost", ":8080", "localhost:http", "127.0.0.1:99999", "203.0.113.1:80"]
+)
+def test_an_address_that_cannot_be_used_is_named(listen: str, health: Health) -> None:
+    with pytest.raises(CannotListen, match="cannot listen on"):
+        start_server(listen, Metrics(), health, {})
+
+
+def test_ipv6(health: Health) -> None:
+    try:
+        running = start_server("[::1]:0", Metrics(), health, {})
+    except CannotListen as error:
+        pytest.skip(f"no IPv6 here: {error}")
+    assert running.address.startswith("[::1]:")
+    connection = http.client.HTTPConnection("::1", running.server_port, timeout=5)
+    connection.request("GET", "/livez")
+    assert connection.getresponse().status == 200
+    connection.close()
+    running.close()

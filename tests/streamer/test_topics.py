@@ -1,0 +1,272 @@
+"""The topic plan as a pure function, and the command line around it without a broker."""
+
+from __future__ import annotations
+
+import os
+import sys
+import types
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from click.testing import CliRunner
+
+from streamer.commands import topics as under_test
+from streamer.commands.topics import SETTINGS, Step, plan_text, plan_topics, wanted_topics
+from streamer.config import Config
+from streamer.log import LogDown
+
+MISSING_PORT = "127.0.0.1:1"
+
+
+class Found(NamedTuple):
+    """As `streamer.kafka_admin.Found`, which needs confluent_kafka."""
+
+    partitions: int
+    replicas: int = 1
+    config: dict[str, str] | None = {}  # noqa: RUF012
+
+
+def config(*events: str) -> Config:
+    return Config.model_validate(
+        {"version": 1, "kafka": {"brokers": MISSING_PORT}, "topics": {"events": list(events or ("events",))}}
+    )
+
+
+def good(role: str, partitions: int = 6, **changes: str) -> Found:
+    """A topic as this service would make it, but for the changes (`_` for `.`)."""
+    settings = {s.name: s.value for s in SETTINGS[role]}  # type: ignore[index]
+    return Found(partitions, 1, settings | {name.replace("_", "."): value for name, value in changes.items()})
+
+
+ALL = {
+    "events": Found(6),
+    "drift-alerts": good("alerts", 1),
+    "drift-state": good("state"),
+    "drift-dead-letter": good("dead_letter", 1),
+}
+
+
+def steps(
+    found: dict[str, Found], *events: str, partitions: int | None = None, create: bool = False
+) -> dict[str, Step]:
+    wanted = wanted_topics(config(*events), found, partitions, create)  # type: ignore[arg-type]
+    return {step.topic.name: step for step in plan_topics(wanted, found)}  # type: ignore[arg-type]
+
+
+def test_everything_as_it_should_be() -> None:
+    assert {name: step.action for name, step in steps(ALL).items()} == dict.fromkeys(ALL, "ok")
+
+
+@pytest.mark.parametrize(
+    ("there", "partitions", "create", "actions", "made"),
+    [
+        # what is there, --partitions, --create-events -> actions of events, alerts, state, dead letters; partitions
+        ({}, None, False, ("missing", "create", "create", "create"), (6, 6, 6, 6)),
+        ({}, None, True, ("create", "create", "create", "create"), (6, 6, 6, 6)),
+        ({}, 3, True, ("create", "create", "create", "create"), (3, 3, 3, 3)),
+        ({"events": 12}, None, False, ("ok", "create", "create", "create"), (12, 12, 12, 12)),
+        ({"events": 12}, 2, False, ("ok", "create", "create", "create"), (12, 2, 12, 2)),
+        ({"events": 12}, 2, True, ("ok", "create", "create", "create"), (12, 2, 12, 2)),
+        ({"events": 1}, None, True, ("ok", "create", "create", "create"), (1, 1, 1, 1)),
+    ],
+)
+def test_what_is_missing_is_made_with_the_right_partitions(
+    there: dict[str, int], partitions: int | None, create: bool, actions: tuple[str, ...], made: tuple[int, ...]
+) -> None:
+    found = {name: Found(count) for name, count in there.items()}
+    plan = list(steps(found, partitions=partitions, create=create).values())
+    assert tuple(step.action for step in plan) == actions
+    assert tuple(step.partitions for step in plan) == made
+
+
+def test_the_state_topic_follows_the_widest_of_several_event_topics() -> None:
+    found = {"a": Found(3), "b": Found(9)}
+    assert steps(found, "a", "b")["drift-state"].partitions == 9
+    assert steps({"a": Found(3)}, "a", "b")["drift-state"].partitions == 3
+    assert steps({"a": Found(3)}, "a", "b", create=True)["drift-state"].partitions == 6
+    assert steps({"a": Found(3)}, "a", "b", create=True, partitions=20)["drift-state"].partitions == 20
+
+
+DAY = 86_400_000
+
+
+@pytest.mark.parametrize(
+    ("name", "topic", "differing"),
+    [
+        ("drift-state", good("state", 5), {"partitions"}),
+        ("drift-state", good("state", 60), set()),
+        ("drift-state", good("state", cleanup_policy="delete"), {"cleanup.policy"}),
+        ("drift-state", good("state", cleanup_policy="compact,delete"), {"cleanup.policy"}),
+        ("drift-state", good("state", segment_bytes=str(1 << 30)), {"segment.bytes"}),
+        ("drift-state", good("state", segment_bytes=str(16 << 20)), set()),
+        ("drift-state", good("state", segment_ms=str(7 * DAY)), {"segment.ms"}),
+        ("drift-state", good("state", min_cleanable_dirty_ratio="0.5"), {"min.cleanable.dirty.ratio"}),
+        ("drift-state", good("state", min_cleanable_dirty_ratio="0.10"), set()),
+        ("drift-state", good("state", min_compaction_lag_ms="0"), {"min.compaction.lag.ms"}),
+        ("drift-state", good("state", max_compaction_lag_ms=str(2**63 - 1)), {"max.compaction.lag.ms"}),
+        ("drift-state", Found(6, 1, {}), {s.name for s in SETTINGS["state"]}),
+        ("drift-state", Found(6, 1, None), {"settings"}),
+        ("drift-state", Found(2, 1, None), {"partitions", "settings"}),
+        ("drift-alerts", good("alerts", cleanup_policy="delete, compact"), set()),
+        ("drift-alerts", good("alerts", cleanup_policy="delete"), {"cleanup.policy"}),
+        ("drift-alerts", good("alerts", retention_ms="-1"), set()),
+        ("drift-alerts", good("alerts", retention_ms=str(7 * DAY)), {"retention.ms"}),
+        ("drift-alerts", good("alerts", min_compaction_lag_ms=str(8 * DAY)), set()),
+        ("drift-dead-letter", good("dead_letter", cleanup_policy="compact"), {"cleanup.policy"}),
+        ("drift-dead-letter", good("dead_letter", retention_ms=str(15 * DAY)), set()),
+        ("drift-dead-letter", good("dead_letter", retention_ms="soon"), {"retention.ms"}),
+        ("events", Found(6, 1, {"cleanup.policy": "compact"}), set()),
+        ("events", Found(6, 1, None), set()),
+    ],
+)
+def test_differences(name: str, topic: Found, differing: set[str]) -> None:
+    step = steps(ALL | {name: topic})[name]
+    assert {difference.setting for difference in step.differences} == differing
+    assert step.action == ("differs" if differing else "ok")
+
+
+def test_the_plan_reads_like_a_diff() -> None:
+    found = {"events": Found(2), "drift-state": good("state", 1), "drift-dead-letter": good("dead_letter", 1)}
+    text = plan_text(list(steps(found, "events", "other").values()))
+    assert text.splitlines() == [
+        "  events      events             ok, 2 partitions",
+        "! events      other              missing: its producers own it; --create-events makes it",
+        "+ alerts      drift-alerts       create, 2 partitions",
+        "    + cleanup.policy = compact,delete  # the last record of each alert outlives its history",
+        "    + min.compaction.lag.ms = 604800000  # every transition stays readable for a week",
+        "    + retention.ms = 2592000000  # an alert can be looked up for a month",
+        "~ state       drift-state        differs, 1 partition",
+        "    ~ partitions: 1 -> at least 2  # partition p of every event topic keeps its state in partition p",
+        "  dead_letter drift-dead-letter  ok, 1 partition",
+        "2 ok, 1 to create, 1 missing, 1 different.",
+    ]
+
+
+# The command line
+
+
+class Admin:
+    """Stands in for the broker; remembers what was asked of it."""
+
+    found: dict[str, Found]
+    down: str
+    failing: dict[str, str]
+    created: list[tuple[str, int, int, dict[str, str]]]
+
+    def __init__(self, config: Config, timeout_s: float) -> None:
+        if Admin.down:
+            raise LogDown(Admin.down)
+
+    def find(self, names: Iterable[str]) -> dict[str, Found]:
+        return {name: Admin.found[name] for name in names if name in Admin.found}
+
+    def create(self, new: list[tuple[str, int, int, dict[str, str]]]) -> dict[str, str | None]:
+        Admin.created = new
+        return {creation[0]: Admin.failing.get(creation[0]) for creation in new}
+
+
+@pytest.fixture(autouse=True)
+def _no_broker(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "real_admin" in request.fixturenames:
+        return
+    fake = types.ModuleType("streamer.kafka_admin")
+    fake.TopicAdmin = Admin  # type: ignore[attr-defined]
+    fake.Creation = lambda *parts: parts  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "streamer.kafka_admin", fake)
+    monkeypatch.setattr(under_test, "load_or_exit", lambda path: config())
+    Admin.found, Admin.down, Admin.failing, Admin.created = dict(ALL), "", {}, []
+
+
+def run(*arguments: str) -> tuple[int, str, str]:
+    result = CliRunner().invoke(under_test.topics, [arguments[0], "-c", "x.yaml", *arguments[1:]])
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    return result.exit_code, result.stdout, result.stderr
+
+
+@pytest.mark.parametrize(
+    ("missing", "options", "status"),
+    [
+        ((), (), 0),
+        ((), ("--check",), 0),
+        (("drift-state",), (), 0),
+        (("drift-state",), ("--check",), 1),
+        (("events",), ("--check",), 1),
+    ],
+)
+def test_plan_exits_1_only_with_check(missing: tuple[str, ...], options: tuple[str, ...], status: int) -> None:
+    Admin.found = {name: topic for name, topic in ALL.items() if name not in missing}
+    code, out, _ = run("plan", *options)
+    assert code == status
+    assert f"{4 - len(missing)} ok" in out
+    assert Admin.created == []
+
+
+def test_apply_creates_what_is_missing_and_leaves_the_rest_alone() -> None:
+    Admin.found = {"events": Found(4), "drift-alerts": good("alerts", cleanup_policy="delete")}
+    code, out, _ = run("apply")
+    assert code == 0
+    assert [(name, partitions, replicas) for name, partitions, replicas, _ in Admin.created] == [
+        ("drift-state", 4, -1), ("drift-dead-letter", 4, -1),
+    ]
+    assert Admin.created[0][3] == {s.name: s.value for s in SETTINGS["state"]}
+    assert "~ cleanup.policy: delete -> compact,delete" in out
+    assert out.endswith("created drift-state\ncreated drift-dead-letter\n")
+
+
+@pytest.mark.parametrize(("replicas", "durable"), [("1", None), ("2", None), ("3", "2")])
+def test_replication_factor(replicas: str, durable: str | None) -> None:
+    Admin.found = {"events": Found(4)}
+    assert run("apply", "--replication-factor", replicas, "--partitions", "2")[0] == 0
+    assert [(c[0], c[1], c[2]) for c in Admin.created] == [
+        ("drift-alerts", 2, int(replicas)), ("drift-state", 4, int(replicas)), ("drift-dead-letter", 2, int(replicas)),
+    ]
+    assert {c[3].get("min.insync.replicas") for c in Admin.created} == {durable}
+
+
+def test_apply_exits_1_while_events_are_missing_and_makes_them_when_told_to() -> None:
+    Admin.found = {}
+    assert run("apply")[0] == 1
+    assert [c[0] for c in Admin.created] == ["drift-alerts", "drift-state", "drift-dead-letter"]
+    assert run("apply", "--create-events", "--partitions", "3")[0] == 0
+    assert Admin.created[0] == ("events", 3, -1, {})
+
+
+def test_a_topic_that_cannot_be_made_is_named() -> None:
+    Admin.found, Admin.failing = {"events": Found(4)}, {"drift-state": "Cluster authorization failed"}
+    code, out, err = run("apply")
+    assert code == 1
+    assert err == "could not create drift-state: Cluster authorization failed\n"
+    assert "created drift-alerts" in out
+
+
+@pytest.mark.parametrize("verb", ["plan", "apply"])
+def test_an_unreachable_broker_is_69_and_one_line(verb: str) -> None:
+    Admin.down = "no broker of x answered within 10 s: refused"
+    assert run(verb) == (69, "", "driftline: no broker of x answered within 10 s: refused\n")
+
+
+@pytest.fixture
+def real_admin() -> None:
+    """Switches the stand-in off."""
+
+
+@pytest.mark.usefixtures("real_admin")
+def test_nobody_listens_there(tmp_path: Path) -> None:
+    path = tmp_path / "drift.yaml"
+    path.write_text(f"version: 1\nkafka: {{brokers: '{MISSING_PORT}'}}\ntopics: {{events: [events]}}\n")
+    result = CliRunner().invoke(under_test.topics, ["plan", "-c", os.fspath(path), "--timeout", "1"])
+    assert result.exit_code == 69
+    [line] = result.stderr.splitlines()
+    assert line.startswith(f"driftline: no broker of {MISSING_PORT} answered within 1 s: ")
+    assert "refused" in line
+
+
+@pytest.mark.usefixtures("real_admin")
+def test_a_bad_config_is_78(tmp_path: Path) -> None:
+    path = tmp_path / "drift.yaml"
+    path.write_text("version: 1\nkafka: {brokers: x}\n")
+    result = CliRunner().invoke(under_test.topics, ["plan", "-c", os.fspath(path)])
+    assert result.exit_code == 78
+    assert "topics" in result.stderr
