@@ -131,7 +131,9 @@ def main() -> None:
         fill(brokers, topic, options.features, options.events)
         rounds = []
         for number in range(options.rounds):
-            rounds.append({n: run_contestant(n, brokers, topic, options.events, f"{run}-{number}") for n in CONTESTANTS})
+            rounds.append(
+                {n: run_contestant(n, brokers, topic, options.events, f"{run}-{number}") for n in CONTESTANTS}
+            )
             if rounds[-1]["plain"]["alarms_hash"] != rounds[-1]["driftline"]["alarms_hash"]:
                 raise SystemExit(f"alarms differ: {rounds[-1]}")
             print(f"round {number + 1} of {options.rounds} done", file=sys.stderr)

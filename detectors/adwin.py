@@ -7,31 +7,38 @@ cut is looked for every `clock`-th value only, and the whole window is wiped at 
 >>> bank = AdwinBank(Adwin(delta=0.002))
 >>> bank.resize(1)
 >>> values = np.r_[np.zeros(1000), np.ones(1000)]
->>> bank.update(np.zeros(2000, np.int64), values).index.tolist()
+>>> bank.update(np.zeros(2000, np.int64), values).place.tolist()
 [1023]
 """
 
 from __future__ import annotations
 
+from itertools import chain
 from math import log, nan, sqrt
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.bank import F64, I64, Hits, State, arrays_of, check_values, hits_of, rows_of
+from detectors.bank import DIRECTION, F64, I64, Hits, State, arrays_of, check_values, count_of, hits_of, rows_of
 from detectors.params import Adwin
 
-LEVELS_MAX = 64
-"""Level i holds buckets of 2^i values, so no window that fits into time has more."""
+LEVELS_MAX = 53
+"""Level i holds buckets of 2^i values and a width is a float, so no window has more."""
+
+SCALARS = {"total": "f8", "variance": "f8", "width": "f8", "tick": "i8", "detected": "?", "levels": "i8"}
 
 
 class Window:
-    """One adaptive window. Level i: sums and variances of its buckets of 2^i values, oldest first."""
+    """One adaptive window. Level i: sums and variances of its buckets of 2^i values, oldest first.
 
-    __slots__ = ("detected", "sums", "tick", "total", "variance", "variances", "width")
+    `pending` are the newest values, not yet inserted: nothing is decided before the next look for a cut, which comes
+    with `room` values, and inserting them in one go gives the same bits in a third of the time.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("detected", "pending", "room", "sums", "tick", "total", "variance", "variances", "width")
+
+    def __init__(self, clock: int) -> None:
         self.sums: list[list[float]] = [[]]
         self.variances: list[list[float]] = [[]]
         self.total = 0.0
@@ -39,42 +46,50 @@ class Window:
         self.width = 0.0
         self.tick = 0
         self.detected = False
+        self.pending: list[float] = []
+        self.room = clock
 
 
-def insert(window: Window, value: float, max_buckets: int) -> None:
-    """Add one value as the newest bucket of level 0 and merge where a level is over-full."""
-    window.width += 1.0
-    width = window.width
-    if width > 1.0:
-        before = width - 1.0
-        away = value - window.total / before
-        window.variance += before * away * away / width
-    window.total += value
-    level = window.sums[0]
-    level.append(value)
-    window.variances[0].append(0.0)
-    if len(level) > max_buckets:
-        compress(window, max_buckets)
-
-
-def compress(window: Window, max_buckets: int) -> None:
-    """Merge the two oldest buckets of every level that holds max_buckets + 1 into one of the next level."""
+def insert(window: Window, max_buckets: int) -> None:
+    """Add the pending values, each as the newest bucket of level 0, merging where a level is over-full."""
     sums, variances = window.sums, window.variances
+    level, spread = sums[0], variances[0]
+    total, variance, width = window.total, window.variance, window.width
+    for value in window.pending:
+        if width > 0.0:
+            away = value - total / width
+            variance += width * away * away / (width + 1.0)
+        width += 1.0
+        total += value
+        level.append(value)
+        spread.append(0.0)
+        if len(level) > max_buckets:
+            merge(sums, variances, max_buckets)
+    window.total, window.variance, window.width = total, variance, width
+    window.tick += len(window.pending)
+    window.room -= len(window.pending)
+    window.pending.clear()
+
+
+def merge(sums: list[list[float]], variances: list[list[float]], max_buckets: int) -> None:
+    """Merge the two oldest buckets of every over-full level, from level 0 up, into one of the next level."""
     index, size = 0, 1.0
-    while index < len(sums) and len(sums[index]) == max_buckets + 1:
-        if index + 1 == len(sums):
-            sums.append([])
-            variances.append([])
+    while len(sums[index]) > max_buckets:
         level, spread = sums[index], variances[index]
-        away = level[0] / size - level[1] / size
-        sums[index + 1].append(level[0] + level[1])
-        variances[index + 1].append(spread[0] + spread[1] + size * size * away * away / (size + size))
+        one, two = level[0], level[1]
+        away = one / size - two / size
+        variance = spread[0] + spread[1] + size * 0.5 * away * away
         del level[:2], spread[:2]
         index, size = index + 1, size * 2.0
+        if index == len(sums):
+            sums.append([])
+            variances.append([])
+        sums[index].append(one + two)
+        variances[index].append(variance)
 
 
-def delete_oldest(window: Window) -> float:
-    """Forget the oldest bucket; the number of values it held."""
+def delete_oldest(window: Window) -> None:
+    """Forget the oldest bucket."""
     size = float(2 ** (len(window.sums) - 1))
     total = window.sums[-1].pop(0)
     variance = window.variances[-1].pop(0)
@@ -85,85 +100,103 @@ def delete_oldest(window: Window) -> float:
     if not window.sums[-1]:
         window.sums.pop()
         window.variances.pop()
-    return size
 
 
 def find_cut(window: Window, params: Adwin) -> tuple[float, float] | None:
     """The first cut, oldest first, whose two sides differ: (difference of means new - old, epsilon)."""
-    least = float(params.min_window_length)
     width = window.width
+    if width < 2.0:
+        return None  # One value has no two sides, and the logarithm of its delta' would have no value.
+    least = float(params.min_window_length)
     before, after = 0.0, width
     sum_before, sum_after = 0.0, window.total
     delta_prime = log(2.0 * log(width) / params.delta)
     variance = window.variance / width
-    for index in range(len(window.sums) - 1, -1, -1):
-        level = window.sums[index]
-        size = float(2**index)
-        for k in range(len(level) if index else len(level) - 1):
+    slack = 2.0 / 3.0 * delta_prime
+    size = float(2 ** (len(window.sums) - 1))
+    for level in reversed(window.sums):
+        for total in level:
             before += size
             after -= size
-            sum_before += level[k]
-            sum_after -= level[k]
+            sum_before += total
+            sum_after -= total
             if after >= least and before >= least:
                 recip = 1.0 / (before - least + 1.0) + 1.0 / (after - least + 1.0)
+                moved = sum_before / before - sum_after / after
                 spread = 2.0 * recip * variance * delta_prime
                 # Rounding can leave a variance below zero: river's epsilon is then NaN, and nothing exceeds NaN.
-                epsilon = (sqrt(spread) if spread >= 0.0 else nan) + 2.0 / 3.0 * delta_prime * recip
-                moved = sum_before / before - sum_after / after
+                epsilon = (sqrt(spread) if spread >= 0.0 else nan) + slack * recip
                 if abs(moved) > epsilon:
                     return -moved, epsilon
+        size *= 0.5
     return None
 
 
-def detect(window: Window, params: Adwin) -> tuple[float, float] | None:
-    """Shrink the window while it can be cut; the first cut found, or None."""
-    window.tick += 1
-    if window.tick % params.clock or window.width <= params.grace_period:
+def shrink(window: Window, params: Adwin) -> tuple[float, float] | None:
+    """Drop the oldest buckets while the window can be cut; the last cut found, None when there was none."""
+    if window.width <= params.grace_period:
         return None
-    first = cut = find_cut(window, params)
+    last, cut = None, find_cut(window, params)
     while cut is not None:
         delete_oldest(window)
-        cut = find_cut(window, params)
-    window.detected = first is not None
-    return first
+        last, cut = cut, find_cut(window, params)
+    window.detected = last is not None
+    return last
 
 
 class AdwinBank:
-    """ADWIN for many series. Python state while it runs, flat arrays in snapshots."""
+    """ADWIN for many series. Python state while it runs, flat arrays in snapshots.
+
+    A hit's statistic is the difference of the means of the two sides of the last cut, its threshold that cut's
+    epsilon, its direction the sign of (newer mean - older mean).
+    """
 
     def __init__(self, params: Adwin) -> None:
         self.params = params
         self.rows = 0
         self.windows: list[Window] = []
-        self.wanted = {"up": (1,), "down": (-1,)}.get(params.direction, (1, 0, -1))
 
     def resize(self, rows: int) -> None:
-        self.windows += [Window() for _ in range(rows - self.rows)]
+        """Append fresh rows up to `rows`; never shrinks."""
+        self.windows += [Window(self.params.clock) for _ in range(rows - self.rows)]
         self.rows = len(self.windows)
 
     def update(self, rows: I64, values: F64) -> Hits:
+        """Row rows[i] takes values[i], in order; AssertionError for a value that is not finite."""
         check_values(rows, values)
         found: list[tuple[int, int, float, float]] = []
-        params, windows, most, clock = self.params, self.windows, self.params.max_buckets, self.params.clock
+        params, windows, wanted = self.params, self.windows, DIRECTION[self.params.direction]
         for i, (row, value) in enumerate(zip(rows.tolist(), values.tolist(), strict=True)):
             window = windows[row]
             if window.detected:
-                window = windows[row] = Window()
-            insert(window, value, most)
-            if (window.tick + 1) % clock:
-                window.tick += 1  # Most values end here: no cut is looked for.
+                window = windows[row] = Window(params.clock)
+            pending = window.pending
+            pending.append(value)
+            if len(pending) < window.room:
                 continue
-            cut = detect(window, params)
+            insert(window, params.max_buckets)
+            window.room = params.clock
+            cut = shrink(window, params)
             if cut is not None:
                 direction = (cut[0] > 0) - (cut[0] < 0)
-                if direction in self.wanted:
+                if direction in wanted:
                     found.append((i, direction, abs(cut[0]), cut[1]))
         return hits_of(found)
 
+    def settle(self) -> list[Window]:
+        """All windows with nothing pending: what river would hold at this value."""
+        for window in self.windows:
+            if window.pending:
+                insert(window, self.params.max_buckets)
+        return self.windows
+
     def dump(self) -> dict[str, NDArray[Any]]:
-        windows = self.windows
+        """Scalars per row, then `levels` counts into `buckets`, which count into the bucket arrays."""
+        windows = self.settle()
         levels = [level for w in windows for level in w.sums]
         spreads = [level for w in windows for level in w.variances]
+        counts = np.array([len(level) for level in levels], np.int64)
+        total = int(counts.sum())
         return {
             "total": np.array([w.total for w in windows], np.float64),
             "variance": np.array([w.variance for w in windows], np.float64),
@@ -171,36 +204,44 @@ class AdwinBank:
             "tick": np.array([w.tick for w in windows], np.int64),
             "detected": np.array([w.detected for w in windows], np.bool_),
             "levels": np.array([len(w.sums) for w in windows], np.int64),
-            "buckets": np.array([len(level) for level in levels], np.int64),
-            "bucket_sums": np.array([v for level in levels for v in level], np.float64),
-            "bucket_variances": np.array([v for level in spreads for v in level], np.float64),
+            "buckets": counts,
+            "bucket_sums": np.fromiter(chain.from_iterable(levels), np.float64, total),
+            "bucket_variances": np.fromiter(chain.from_iterable(spreads), np.float64, total),
         }
 
     def load(self, state: State) -> None:
+        """Replace all rows. Sums may be infinite (huge raw values overflow), counts must add up: else ValueError."""
         rows = rows_of(state, "total")
-        names = {"total": "f8", "variance": "f8", "width": "f8", "tick": "i8", "detected": "?", "levels": "i8"}
-        flat = {name: array.tolist() for name, array in arrays_of(state, rows, names).items()}
-        if any(not 1 <= n <= LEVELS_MAX for n in flat["levels"]):
-            raise ValueError("a window with an impossible number of levels")
-        buckets = arrays_of(state, sum(flat["levels"]), {"buckets": "i8"})["buckets"].tolist()
-        if any(not 0 <= n <= self.params.max_buckets for n in buckets):
-            raise ValueError("a level with an impossible number of buckets")
-        names = {"bucket_sums": "f8", "bucket_variances": "f8"}
-        ragged = {name: array.tolist() for name, array in arrays_of(state, sum(buckets), names).items()}
-        if not all(np.isfinite(array).all() for name, array in state.items() if array.dtype.kind == "f"):
-            raise ValueError("a number that is not finite")
-        level = place = 0
+        scalars = arrays_of(state, rows, SCALARS)
+        levels = scalars["levels"]
+        if rows and int(levels.min()) < 1:
+            raise ValueError("a window without levels")
+        buckets = arrays_of(state, count_of(levels, LEVELS_MAX), {"buckets": "i8"})["buckets"]
+        ragged = arrays_of(state, count_of(buckets, self.params.max_buckets),
+                           {"bucket_sums": "f8", "bucket_variances": "f8"})
+        flat = {name: array.tolist() for name, array in (scalars | ragged).items()}
+        counts, level, place = buckets.tolist(), 0, 0
         windows = []
         for row in range(rows):
-            window = Window()
+            window = Window(self.params.clock)
             for name in ("total", "variance", "width", "tick", "detected"):
                 setattr(window, name, flat[name][row])
-            counts = buckets[level : level + flat["levels"][row]]
-            level += len(counts)
+            own = counts[level : level + flat["levels"][row]]
+            level += len(own)
+            if not _adds_up(window, own):
+                raise ValueError("a window whose buckets do not add up to its width")
+            window.room -= window.tick % self.params.clock
             window.sums, window.variances = [], []
-            for count in counts:
-                window.sums.append(ragged["bucket_sums"][place : place + count])
-                window.variances.append(ragged["bucket_variances"][place : place + count])
+            for count in own:
+                window.sums.append(flat["bucket_sums"][place : place + count])
+                window.variances.append(flat["bucket_variances"][place : place + count])
                 place += count
             windows.append(window)
         self.windows, self.rows = windows, rows
+
+
+def _adds_up(window: Window, counts: list[int]) -> bool:
+    held = sum(count << i for i, count in enumerate(counts))
+    # Only an empty window may have an empty level: merging leaves at least one bucket behind.
+    whole = all(counts) or (counts == [0] and window.tick == 0)
+    return window.width == held and window.tick >= held and whole

@@ -11,16 +11,20 @@ from numpy.typing import NDArray
 I64 = NDArray[np.int64]
 I8 = NDArray[np.int8]
 F64 = NDArray[np.float64]
-State = Mapping[str, NDArray[Any]]
+Bool = NDArray[np.bool_]
+State = Mapping[str, Any]
 
 ROWS_MAX = 1 << 24
 """A state that claims more rows is refused before anything is allocated."""
 
+DIRECTION = {"up": (1,), "down": (-1,), "both": (1, 0, -1)}
+"""Directions of an edge that a monitor wants to hear of."""
+
 
 class Hits(NamedTuple):
-    """Edges found in one update: parallel arrays, `index` ascending into the values given."""
+    """Edges found in one update: parallel arrays, `place` ascending into the values given."""
 
-    index: I64
+    index: I64  # type: ignore[assignment]  # The contract's name; it hides tuple.index, which nobody calls here.
     direction: I8  # +1 up, -1 down, 0 unknown
     statistic: F64
     threshold: F64
@@ -38,10 +42,10 @@ class Bank(Protocol):
         """Row rows[i] takes values[i], in order. Values must be finite: AssertionError otherwise."""
 
     def dump(self) -> dict[str, NDArray[Any]]:
-        """Canonical arrays of all rows."""
+        """Canonical arrays of all rows: equal histories give equal bytes."""
 
     def load(self, state: State) -> None:
-        """Replace the state of all rows. Raises ValueError on anything inconsistent."""
+        """Replace the state of all rows. Raises ValueError on anything inconsistent, and then changes nothing."""
 
 
 def hits_of(found: list[tuple[int, int, float, float]]) -> Hits:
@@ -61,22 +65,42 @@ def check_values(rows: I64, values: F64) -> None:
     assert bool(np.isfinite(values).all()), "a detector was given a number that is not finite"
 
 
-def arrays_of(state: State, rows: int, names: Mapping[str, str]) -> dict[str, NDArray[Any]]:
-    """The named one-dimensional arrays of `rows` elements and the given dtypes; ValueError when one is not there."""
-    if not 0 <= rows <= ROWS_MAX:
-        raise ValueError(f"{rows} rows")
-    found = {}
-    for name, dtype in names.items():
-        array = state.get(name)
-        if not isinstance(array, np.ndarray) or array.dtype != np.dtype(dtype) or array.shape != (rows,):
-            raise ValueError(f"state array {name!r} is missing or not {dtype}[{rows}]")
-        found[name] = array
-    return found
+def array_of(state: State, name: str, dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:
+    """The named array of exactly this dtype and shape; ValueError when it is not there."""
+    array = state.get(name)
+    if not isinstance(array, np.ndarray) or array.dtype != np.dtype(dtype) or array.shape != shape:
+        raise ValueError(f"state array {name!r} is missing or not {dtype}{list(shape)}")
+    return array
+
+
+def arrays_of(state: State, length: int, names: Mapping[str, str]) -> dict[str, NDArray[Any]]:
+    """The named one-dimensional arrays of `length` elements and the given dtypes; ValueError when one is not there."""
+    return {name: array_of(state, name, dtype, (length,)) for name, dtype in names.items()}
 
 
 def rows_of(state: State, name: str) -> int:
-    """Number of rows of a state, from its array `name`."""
+    """Number of rows of a state, from its array `name`; ValueError for none or too many."""
     array = state.get(name)
-    if not isinstance(array, np.ndarray) or array.ndim < 1:
-        raise ValueError(f"state array {name!r} is missing")
+    if not isinstance(array, np.ndarray) or array.ndim != 1 or len(array) > ROWS_MAX:
+        raise ValueError(f"state array {name!r} is missing or has too many rows")
     return len(array)
+
+
+def count_of(counts: NDArray[Any], most: int) -> int:
+    """Sum of ragged lengths, each in 0..most; ValueError otherwise, so that a sum cannot overflow."""
+    if len(counts) and not (int(counts.min()) >= 0 and int(counts.max()) <= most):
+        raise ValueError("a length that cannot be")
+    return sum(counts.tolist())
+
+
+def ranks(rows: I64) -> I64:
+    """For each position how often its row occurred before it: [3, 5, 3, 3] -> [0, 0, 1, 2]."""
+    if not len(rows):
+        return np.zeros(0, np.int64)
+    order = np.argsort(rows, kind="stable")
+    ordered = rows[order]
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    lengths = np.diff(np.r_[starts, len(rows)])
+    rank = np.empty(len(rows), np.int64)
+    rank[order] = np.arange(len(rows)) - np.repeat(starts, lengths)
+    return rank

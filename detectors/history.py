@@ -1,4 +1,4 @@
-"""Recent values of each series in eight blocks of 32: enough to say when it left the reference, and how far.
+"""Recent values of each series in sixteen blocks of eight: enough to say when it left the reference, and how far.
 
 Block sums are kept in the order of the values, so they are the same bits however the log was cut into batches.
 """
@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.bank import F64, I64, State, rows_of
+from detectors.bank import F64, I64, State, ranks, rows_of
 
-BLOCKS = 8
-BLOCK = 32
+BLOCKS = 16
+BLOCK = 8
 FIELDS = {"total": "f8", "squares": "f8", "first_offset": "i8", "first_time_ms": "i8"}
 
 
@@ -119,7 +119,9 @@ class History:
 
     def load(self, state: State) -> None:
         rows = rows_of(state, "seen")
-        shapes = {name: ("i8", (rows,)) for name in ("seen", "last_offset", "last_time_ms")}
+        shapes: dict[str, tuple[str, tuple[int, ...]]] = {
+            name: ("i8", (rows,)) for name in ("seen", "last_offset", "last_time_ms")
+        }
         shapes |= {name: (dtype, (rows, BLOCKS)) for name, dtype in FIELDS.items()}
         for name, (dtype, shape) in shapes.items():
             array = state.get(name)

@@ -7,7 +7,7 @@ row starts anew at the value after an alarm.
 >>> bank = PageHinkleyBank(PageHinkley(delta=0.005, threshold=50))
 >>> bank.resize(1)
 >>> values = np.r_[np.zeros(1000), np.ones(1000)]
->>> bank.update(np.zeros(2000, np.int64), values).index.tolist()
+>>> bank.update(np.zeros(2000, np.int64), values).place.tolist()
 [1051]
 """
 
@@ -22,11 +22,15 @@ from detectors.bank import F64, I64, Hits, State, arrays_of, check_values, hits_
 from detectors.params import PageHinkley
 
 FIELDS = ("n", "mean", "sum_increase", "sum_decrease", "min_increase", "max_decrease", "detected")
-FRESH = (0.0, 0.0, 0.0, 0.0, float("inf"), -1.0, 0.0)
+FRESH = (0.0, 0.0, 0.0, 0.0, float("inf"), -1.0, 0.0)  # river's, its maximum of -1 included
 
 
 class PageHinkleyBank:
-    """One row per series: seven numbers, see FIELDS."""
+    """One row per series: seven numbers, see FIELDS.
+
+    A row is one tuple while the bank runs: swapping tuples costs half of what seven columns of numpy would for one
+    value. A hit's statistic is the excess of the alarming side, its threshold the parameter.
+    """
 
     def __init__(self, params: PageHinkley) -> None:
         self.params = params
@@ -34,10 +38,12 @@ class PageHinkleyBank:
         self.state: list[tuple[float, ...]] = []
 
     def resize(self, rows: int) -> None:
+        """Append fresh rows up to `rows`; never shrinks."""
         self.state += [FRESH] * (rows - self.rows)
         self.rows = len(self.state)
 
     def update(self, rows: I64, values: F64) -> Hits:
+        """Row rows[i] takes values[i], in order; AssertionError for a value that is not finite."""
         check_values(rows, values)
         params, state = self.params, self.state
         alpha, delta, threshold, least = params.alpha, params.delta, params.threshold, params.min_instances
@@ -68,13 +74,18 @@ class PageHinkleyBank:
         return hits_of(found)
 
     def dump(self) -> dict[str, NDArray[Any]]:
+        """One array of `rows` numbers per field."""
         table = np.array(self.state, np.float64).reshape(self.rows, len(FIELDS))
         return {name: np.ascontiguousarray(table[:, i]) for i, name in enumerate(FIELDS)}
 
     def load(self, state: State) -> None:
+        """Replace all rows. Sums may be infinite or NaN (huge raw values overflow), counts may not: ValueError."""
         rows = rows_of(state, "n")
         columns = arrays_of(state, rows, dict.fromkeys(FIELDS, "f8"))
-        if any(np.isnan(array).any() for array in columns.values()):
-            raise ValueError("a number that is not a number")
+        n, detected = columns["n"], columns["detected"]
+        if not (np.isfinite(n) & (n >= 0.0) & (n == np.floor(n))).all():
+            raise ValueError("a number of values that cannot be")
+        if not np.isin(detected, (0.0, 1.0)).all():
+            raise ValueError("a detection that is neither yes nor no")
         self.state = list(zip(*(columns[name].tolist() for name in FIELDS), strict=True))
         self.rows = rows

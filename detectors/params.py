@@ -1,26 +1,28 @@
-"""Parameters of the detectors as plain values, importable without river.
+"""Parameters of the detectors as plain values, importable without river or numpy.
 
-Defaults are chosen for standardised values (see `reference.py`), so that they mean the same for every feature.
-Measured over ten healthy streams of 60,000 values per family, warm-up 500, and twenty shifted ones after 5,000:
-
-    false alarms per 10,000    N(0,1)  lognormal  t3     Bern .01  Bern .3   median delay at 0.5 / 1 / 2 deviations
-    adwin delta 0.0002         0       0          0      0         0         152 / 56 / 24
-    adwin delta 0.002          0       0.017      0      0.017     0         136 / 56 / 24
-    page_hinkley (defaults)    0       0          0      0         0         232 / 72 / 29
-    page_hinkley threshold 35  0       0.217      0.033  0         0         152 / 49 / 20
+@@CALIBRATION@@
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf, isfinite
 from typing import Any
 
 DIRECTIONS = ("up", "down", "both")
 
 
+def _require(holds: bool, what: str) -> None:
+    if not holds:
+        raise ValueError(what)
+
+
 @dataclass(frozen=True)
 class Adwin:
-    """Bifet & Gavalda 2007, as `river.drift.ADWIN`; `delta` bounds a false cut per check, not per week."""
+    """Bifet & Gavalda 2007, as `river.drift.ADWIN`; `delta` bounds a false cut per check, not per week.
+
+    Raises ValueError outside the ranges below: there river's own core divides by zero, panics or never fires.
+    """
 
     delta: float = 0.0002
     clock: int = 32
@@ -28,6 +30,14 @@ class Adwin:
     min_window_length: int = 5
     grace_period: int = 10
     direction: str = "both"
+
+    def __post_init__(self) -> None:
+        _require(0.0 < self.delta < 1.0, "delta must be between 0 and 1")
+        _require(self.clock >= 1, "clock must be at least 1")
+        _require(self.max_buckets >= 2, "max_buckets must be at least 2")
+        _require(self.min_window_length >= 1, "min_window_length must be at least 1")
+        _require(self.grace_period >= 0, "grace_period must not be negative")
+        _require(self.direction in DIRECTIONS, f"direction must be one of {', '.join(DIRECTIONS)}")
 
 
 @dataclass(frozen=True)
@@ -44,14 +54,25 @@ class PageHinkley:
     alpha: float = 1.0
     direction: str = "both"
 
+    def __post_init__(self) -> None:
+        _require(self.min_instances >= 0, "min_instances must not be negative")
+        _require(0.0 <= self.delta < inf, "delta must be a number and not negative")
+        _require(0.0 < self.threshold < inf, "threshold must be a number above 0")
+        _require(0.0 < self.alpha <= 1.0, "alpha must be above 0 and at most 1")
+        _require(self.direction in DIRECTIONS, f"direction must be one of {', '.join(DIRECTIONS)}")
+
 
 @dataclass(frozen=True)
 class River:
-    """Any other drift detector of river, by name."""
+    """Any other drift detector of river, by name; ValueError for what river would only trip over later."""
 
     name: str
     params: tuple[tuple[str, Any], ...] = ()
     direction: str = "both"
+
+    def __post_init__(self) -> None:
+        _require(self.direction in DIRECTIONS, f"direction must be one of {', '.join(DIRECTIONS)}")
+        check_river(self.name, dict(self.params))
 
 
 Params = Adwin | PageHinkley | River
@@ -70,3 +91,57 @@ RIVER_DETECTORS: dict[str, dict[str, tuple[type, ...]]] = {
     "HDDMW": {"drift_confidence": (float,), "warning_confidence": (float,), "lambda_val": (float,),
               "two_sided_test": (bool,)},
 }
+
+BINARY = frozenset({"DDM", "EDDM", "FHDDM", "HDDMA", "HDDMW"})
+"""Detectors of river's `drift.binary`: their bounds hold for values in [0, 1] only, so RiverBank clips to it."""
+
+WINDOW_MAX = 10_000
+"""Longest window of values a river detector may keep: it is copied into every snapshot, once per series."""
+
+SHARE = (1e-300, 1.0 - 1e-9)
+RIVER_RANGES: dict[str, dict[str, tuple[float, float]]] = {
+    # Least and greatest value, both allowed.
+    "ADWIN": {"delta": SHARE, "clock": (1, 2**31 - 1), "max_buckets": (2, 1000), "min_window_length": (1, 10**6),
+              "grace_period": (0, 10**6)},
+    "PageHinkley": {"min_instances": (0, 10**9), "delta": (0.0, 1e300), "threshold": (0.0, 1e300),
+                    "alpha": (1e-300, 1.0)},
+    "KSWIN": {"alpha": (0.0, 1.0), "window_size": (2, WINDOW_MAX), "stat_size": (1, WINDOW_MAX // 2),
+              "seed": (0, 2**63 - 1)},
+    "DDM": {"warm_start": (0, 10**9), "warning_threshold": (0.0, 1e6), "drift_threshold": (0.0, 1e6)},
+    "EDDM": {"warm_start": (1, 10**9), "alpha": (0.0, 1.0), "beta": (0.0, 1.0)},
+    "FHDDM": {"sliding_window_size": (1, WINDOW_MAX), "confidence_level": SHARE, "short_window_size": (1, WINDOW_MAX)},
+    "HDDMA": {"drift_confidence": SHARE, "warning_confidence": SHARE},
+    "HDDMW": {"drift_confidence": SHARE, "warning_confidence": SHARE, "lambda_val": (0.0, 1.0)},
+}
+
+RIVER_TEXTS = {("PageHinkley", "mode"): ("up", "down", "both")}
+
+RIVER_ORDERED = {
+    # Name -> (larger, its default, smaller, its default, factor): larger >= factor * smaller.
+    "KSWIN": ("window_size", 100, "stat_size", 30, 2),  # It draws stat_size values from those that are not the newest.
+    "FHDDM": ("sliding_window_size", 100, "short_window_size", 1, 1),
+    "EDDM": ("alpha", 0.95, "beta", 0.9, 1),
+}
+
+
+def check_river(name: str, params: dict[str, Any]) -> None:
+    """Raises ValueError for a detector or parameter that is not in the tables, or a value river cannot work with."""
+    known = RIVER_DETECTORS.get(name)
+    if known is None:
+        raise ValueError(f"river has no detector {name!r} that Driftline knows")
+    for param, value in params.items():
+        if param not in known:
+            raise ValueError(f"{name} has no parameter {param!r}")
+        kind = known[param][0]
+        right = type(value) is kind or (kind is float and type(value) is int)
+        _require(right, f"{param} of {name} must be {kind.__name__}")
+        texts = RIVER_TEXTS.get((name, param))
+        _require(texts is None or value in texts, f"{param} of {name} must be one of {', '.join(texts or ())}")
+        if param in RIVER_RANGES[name]:
+            low, high = RIVER_RANGES[name][param]
+            _require(isfinite(value) and low <= value <= high, f"{param} of {name} must be in {low:g}..{high:g}")
+    if name in RIVER_ORDERED:
+        large, large_default, small, small_default, factor = RIVER_ORDERED[name]
+        enough = params.get(large, large_default) >= factor * params.get(small, small_default)
+        times = f"{factor} times " if factor > 1 else ""
+        _require(enough, f"{large} of {name} must be at least {times}{small}")

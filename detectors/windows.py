@@ -4,7 +4,7 @@
 >>> windows = FractionWindows(window_events=4, window_ms=None, lateness_ms=0)
 >>> windows.resize(1)
 >>> at = np.arange(5)
->>> [(w.n, w.hits, w.index) for w in windows.update(np.zeros(5, np.int64), np.array([0., 1, 1, 0, 1]), at, at, [])]
+>>> [(w.n, w.hits, w.closed_by) for w in windows.update(np.zeros(5, np.int64), np.array([0., 1, 1, 0, 1]), at, at, [])]
 [(4, 2, 3)]
 """
 
@@ -28,7 +28,7 @@ class Window(NamedTuple):
     """A closed window."""
 
     row: int
-    index: int  # of the value that closed it
+    closed_by: int  # index of the value that closed it
     n: int
     hits: int
     first_offset: int
@@ -136,7 +136,7 @@ class FractionWindows:
             raise ValueError("windows and their times differ in length")
         self.open = []
         for row in rows:
-            windows = [Open(*numbers, dict(reasons)) for *numbers, reasons in row]
+            windows = [Open(*numbers, reasons=dict(reasons)) for *numbers, reasons in row]
             if any(not 0 <= w.hits <= w.n for w in windows) or len(windows) > OPEN_MAX + 1:
                 raise ValueError("a window that cannot be")
             self.open.append({w.start_ms if self.window_ms else 0: w for w in windows})
@@ -146,7 +146,12 @@ class FractionWindows:
 
 def _plain(window: Open) -> list[Any]:
     return [
-        window.start_ms, window.end_ms, window.first_offset, window.last_offset, window.n, window.hits,
+        window.start_ms,
+        window.end_ms,
+        window.first_offset,
+        window.last_offset,
+        window.n,
+        window.hits,
         list(window.reasons.items()),
     ]
 

@@ -50,8 +50,17 @@ from schemas.fields import (
     walk,
 )
 
-__all__ = ["DEFAULTS", "FIELDS_MAX", "FUTURE_MS", "REASONS", "Fields", "Selector", "compile_fields", "decode",
-           "parse_selector"]
+__all__ = [
+    "DEFAULTS",
+    "FIELDS_MAX",
+    "FUTURE_MS",
+    "REASONS",
+    "Fields",
+    "Selector",
+    "compile_fields",
+    "decode",
+    "parse_selector",
+]
 
 FUTURE_MS = 5 * 60 * 1000
 """How far event time may run ahead of the record's timestamp; beyond, it is clipped. A producer with a wrong clock must
@@ -204,8 +213,20 @@ def _event(c: _Columns, record: Record, fields: Fields, topic: str) -> None:
     if fields.extra:
         _members(c, _extra(fields.extra, document), c.extra, "", "")
     # The event is good: from here on it can no longer be taken back.
-    c.rows.extend((record.offset, event_ms, model_code, version_code, id_code, len(c.number_name), len(c.text_name),
-                   len(c.null_name), len(c.names), len(strings)))
+    c.rows.extend(
+        (
+            record.offset,
+            event_ms,
+            model_code,
+            version_code,
+            id_code,
+            len(c.number_name),
+            len(c.text_name),
+            len(c.null_name),
+            len(c.names),
+            len(strings),
+        )
+    )
 
 
 def _time(value: Any, record: Record, path: str) -> int:

@@ -94,9 +94,7 @@ def _step(token: str) -> tuple[str, int]:
     return token.replace("~1", "/").replace("~0", "~"), int(token) if _INDEX(token) else -1
 
 
-def compile_fields(
-    mapping: Mapping[str, str], extra: Sequence[str] = (), message_bytes: int = MESSAGE_BYTES
-) -> Fields:
+def compile_fields(mapping: Mapping[str, str], extra: Sequence[str] = (), message_bytes: int = MESSAGE_BYTES) -> Fields:
     """Precompile a mapping of field name (a key of FIELDS) to selector; fields not named keep their default.
 
     `extra`: JSON Pointers that monitors name; each is a signal of its own, called like the pointer. `message_bytes`:

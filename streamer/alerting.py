@@ -109,7 +109,9 @@ class AlertBook:
         for alert in sorted(due, key=lambda a: (a.due_ms, a.monitor, a.row)):
             yield from self._signal(alert, HELD, at)
 
-    def apply(self, monitor: str, row: int, model: str, signal: str, at: Moment, opened: dict[str, Any]) -> list[Notice]:
+    def apply(
+        self, monitor: str, row: int, model: str, signal: str, at: Moment, opened: dict[str, Any]
+    ) -> list[Notice]:
         """One finding. `opened` is kept as the episode's trigger and evidence if this begins one."""
         alert = self.alerts.get((monitor, row)) or Alert(monitor, row, model)
         if alert.state == QUIET and signal != CLEAR:

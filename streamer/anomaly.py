@@ -13,7 +13,7 @@ import numpy as np
 
 from schemas.batch import Batch
 from streamer.series import Column, SeriesTable
-from streamer.signals import FEATURES, I64, Groups
+from streamer.signals import FEATURES, Groups
 
 CATEGORIES_MAX = 1000
 """Categories remembered per feature. A feature with more is free text or an id; unseen values of it mean nothing."""
@@ -103,7 +103,7 @@ class AnomalyRule:
             return []
         found = []
         feature = [n.startswith(FEATURES) for n in batch.names]
-        columns: tuple[I64, ...] = (batch.texts.event, batch.texts.name, batch.texts.text)
+        columns = (batch.texts.event, batch.texts.name, batch.texts.text)
         for event, name, text in zip(*(c.tolist() for c in columns), strict=True):
             group = groups.of_event[event]
             if group < 0 or not feature[name]:

@@ -10,7 +10,10 @@ VERBS: dict[str, tuple[str, str]] = {
     # verb -> (module:function, help line); the line stands here so that --help imports nothing.
     "run": ("streamer.commands.run:run", "Run the service until SIGTERM."),
     "lint": ("streamer.commands.lint:lint", "Check configs: every mistake at once, with line and column."),
-    "replay": ("streamer.commands.replay:replay", "Run the engine over a file or a range of a topic; print its alerts."),
+    "replay": (
+        "streamer.commands.replay:replay",
+        "Run the engine over a file or a range of a topic; print its alerts.",
+    ),
     "demo": ("streamer.commands.demo:demo", "See it work on an embedded broker: shift, alert, resolution."),
     "topics": ("streamer.commands.topics:topics", "Plan or create the topics a config needs."),
     "config": ("streamer.commands.config:config", "Show the effective config, or the JSON Schema for editors."),

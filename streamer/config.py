@@ -8,89 +8,34 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     PrivateAttr,
     StringConstraints,
-    WithJsonSchema,
     model_validator,
 )
 
-from detectors.params import DIRECTIONS, RIVER_DETECTORS, Adwin, PageHinkley, River
-from schemas.fields import FIELDS, parse_field, parse_selector
+from detectors.params import RIVER_DETECTORS, Adwin, PageHinkley, River
+from schemas.fields import FIELDS, parse_field
+from streamer.config_types import (
+    ByText,
+    Direction,
+    Duration,
+    Listen,
+    Name,
+    SelectorText,
+    Share,
+    SignalText,
+    Size,
+    Topic,
+)
 from streamer.problems import did_you_mean
 from streamer.signals import parse_signal
-
-DURATION = re.compile(r"(\d{1,9})(ms|s|m|h|d)")
-DURATIONS_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-SIZE = re.compile(r"(\d{1,12})(B|KB|MB|KiB|MiB)?")
-SIZES = {None: 1, "B": 1, "KB": 1000, "MB": 1_000_000, "KiB": 1 << 10, "MiB": 1 << 20}
-SIGNALS = ["features.*", "features.NAME", "missing.*", "missing.NAME", "label.*", "label.NAME", "confidence", "value",
-           "latency_ms", "anomaly", "score.NAME", "logit.INDEX", "/json/pointer"]
-
-
-def _duration(value: Any) -> Any:
-    match = DURATION.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
-        raise ValueError(f"{value!r} is not a duration such as 250ms, 10s, 2m, 1h or 7d.")
-    return int(match[1]) * DURATIONS_MS[match[2]]
-
-
-def _size(value: Any) -> Any:
-    match = SIZE.fullmatch(str(value)) if isinstance(value, str | int) and not isinstance(value, bool) else None
-    if match is None:
-        raise ValueError(f"{value!r} is not a size such as 1048576, 900KB or 1MiB.")
-    return int(match[1]) * SIZES[match[2]]
-
-
-def _signal(text: str) -> str:
-    if text.startswith("/"):
-        parse_selector(text)
-        return text
-    try:
-        parse_signal(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is not a signal.{did_you_mean(text, SIGNALS)}") from None
-    return text
-
-
-def _by(text: str) -> str:
-    if text not in ("version", "caller") and not re.fullmatch(r"segment\.\S+", text):
-        raise ValueError(f"{text!r} is not version, caller or segment.NAME.{did_you_mean(text, ['version', 'caller'])}")
-    return text
-
-
-def _selector(text: str) -> str:
-    parse_selector(text)
-    return text
-
-
-def _listen(text: str) -> str:
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdigit() or int(port) > 65535:
-        raise ValueError(f"{text!r} is not HOST:PORT.")
-    return text
-
-
-Duration = Annotated[int, BeforeValidator(_duration), WithJsonSchema({"type": "string", "pattern": "^[0-9]+(ms|s|m|h|d)$"})]
-Size = Annotated[int, BeforeValidator(_size), Field(ge=1024, le=64 << 20), WithJsonSchema({"type": ["string", "integer"]})]
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
-Topic = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
-SignalText = Annotated[str, AfterValidator(_signal)]
-ByText = Annotated[str, AfterValidator(_by)]
-SelectorText = Annotated[str, AfterValidator(_selector)]
-Direction = Literal["up", "down", "both"]
-Share = Annotated[float, Field(gt=0, lt=1)]
-
-assert DIRECTIONS == ("up", "down", "both")
 
 RESERVED = {
     # librdkafka setting the service owns -> the key to use instead, or why there is none.
@@ -182,7 +127,9 @@ class Reference(Model):
 class Anomaly(Model):
     beyond: float = Field(6.0, gt=0, le=1000, description="A number is odd beyond so many deviations of its own tail.")
     unseen_category: bool = Field(True, description="A text the warm-up never saw is odd.")
-    score: Annotated[str, StringConstraints(pattern="^/")] | None = Field(None, description="JSON Pointer to a model's own score.")
+    score: Annotated[str, StringConstraints(pattern="^/")] | None = Field(
+        None, description="JSON Pointer to a model's own score."
+    )
     score_max: float | None = Field(None, description="The score is odd above this.")
 
     @model_validator(mode="after")
@@ -194,7 +141,9 @@ class Anomaly(Model):
 
 class Detect(Model):
     direction: Direction = Field("both", description="Which way the mean must move to alert.")
-    raw: bool = Field(False, description="Feed the values as they are, from the first on, instead of standardised ones.")
+    raw: bool = Field(
+        False, description="Feed the values as they are, from the first on, instead of standardised ones."
+    )
 
     def shown(self) -> dict[str, Any]:
         """The parameters as an alert shows them."""
@@ -279,18 +228,22 @@ class WindowSize(Model):
         return self
 
 
-EVENTS_PER_WINDOW = WindowSize(events=1000)
+EVENTS_PER_WINDOW = WindowSize.model_validate({"events": 1000})
 
 
 class Monitor(Model):
     model: str | None = Field(None, min_length=1, description="Only this model; default every one that appears.")
     signal: SignalText = Field(description="What to watch.")
-    by: list[ByText] = Field(default_factory=list, description="Split by version, caller, segment.NAME (besides the model).")
+    by: list[ByText] = Field(
+        default_factory=list, description="Split by version, caller, segment.NAME (besides the model)."
+    )
     detect: AnyDetect
     window: WindowSize | None = Field(None, description="With detect.kind fraction; default {events: 1000}.")
     severity: Literal["info", "warning", "critical"] = "warning"
     for_ms: Duration = Field(0, alias="for", description="A level must have held so long before it fires.")
-    keep_firing_for_ms: Duration = Field(600_000, alias="keep_firing_for", description="An edge fades, a clear level resolves after this.")
+    keep_firing_for_ms: Duration = Field(
+        600_000, alias="keep_firing_for", description="An edge fades, a clear level resolves after this."
+    )
     cooldown_ms: Duration = Field(0, alias="cooldown", description="Quiet time after an alert resolved.")
     description: str | None = None
     runbook_url: str | None = None
@@ -299,7 +252,9 @@ class Monitor(Model):
     def _fits(self) -> Monitor:
         if self.detect.kind == "fraction":
             if not parse_signal(self.signal).indicator:
-                raise ValueError(f"detect: fraction counts a 0/1 signal (anomaly, missing, label), not {self.signal!r}.")
+                raise ValueError(
+                    f"detect: fraction counts a 0/1 signal (anomaly, missing, label), not {self.signal!r}."
+                )
         elif self.window is not None:
             raise ValueError("window: only detect.kind fraction has windows.")
         elif self.for_ms:
@@ -320,32 +275,38 @@ class Monitor(Model):
 
 class Commit(Model):
     interval_ms: Duration = Field(1000, alias="interval", description="Alerts are visible at most this much later.")
-    snapshot_interval_ms: Duration = Field(10_000, alias="snapshot_interval", description="Bounds the replay of a restart.")
+    snapshot_interval_ms: Duration = Field(
+        10_000, alias="snapshot_interval", description="Bounds the replay of a restart."
+    )
     on_state_loss: Literal["rebaseline", "halt"] = Field("rebaseline", description="When no usable snapshot is left.")
 
 
 class Limits(Model):
     series: int = Field(20_000, ge=1, le=5_000_000, description="Series per partition over all monitors.")
     message_bytes: Size = Field(1 << 20, description="Longer events go to the dead letters.")
-    lateness_ms: Duration = Field(300_000, alias="lateness", description="Older events than this behind their model's newest are late.")
+    lateness_ms: Duration = Field(
+        300_000, alias="lateness", description="Older events than this behind their model's newest are late."
+    )
     duplicates: int = Field(10_000, ge=0, le=1_000_000, description="Event ids remembered per partition; 0 = off.")
 
 
 class Server(Model):
-    listen: Annotated[str, AfterValidator(_listen)] = Field("127.0.0.1:8080", description="Health and metrics; port 0 picks one.")
+    listen: Listen = Field("127.0.0.1:8080", description="Health and metrics; port 0 picks one.")
 
 
 class Config(Model):
     version: Literal[1] = Field(description="Version of this file format.")
     kafka: Kafka
     topics: Topics
-    fields: FieldMap = Field(default_factory=FieldMap)
-    reference: Reference = Field(default_factory=Reference)
-    anomaly: Anomaly = Field(default_factory=Anomaly)
-    monitors: dict[Name, Monitor] = Field(default_factory=dict, description="By name; without any the standard set watches every model.")
-    commit: Commit = Field(default_factory=Commit)
-    limits: Limits = Field(default_factory=Limits)
-    server: Server = Field(default_factory=Server)
+    fields: FieldMap = FieldMap()
+    reference: Reference = Reference()
+    anomaly: Anomaly = Anomaly()
+    monitors: dict[Name, Monitor] = Field(
+        default_factory=dict, description="By name; without any the standard set watches every model."
+    )
+    commit: Commit = Commit()
+    limits: Limits = Limits()
+    server: Server = Server()
     _secrets: tuple[str, ...] = PrivateAttr(default=())
 
     def effective_monitors(self) -> dict[str, Monitor]:

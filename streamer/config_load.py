@@ -34,8 +34,13 @@ RANGES = {
     "finite_number": ("", "must be a finite number"),
 }
 TYPES = {
-    "int": "a whole number", "float": "a number", "string": "a text", "bool": "true or false", "list": "a list",
-    "dict": "a mapping", "model": "a mapping",
+    "int": "a whole number",
+    "float": "a number",
+    "string": "a text",
+    "bool": "true or false",
+    "list": "a list",
+    "dict": "a mapping",
+    "model": "a mapping",
 }
 
 
@@ -60,7 +65,9 @@ def load_text(text: str | Path, name: str, env: Mapping[str, str]) -> cfg.Config
     return config
 
 
-def check(data: bytes, name: str, env: Mapping[str, str], first_line: int = 1) -> tuple[cfg.Config | None, list[Problem]]:
+def check(
+    data: bytes, name: str, env: Mapping[str, str], first_line: int = 1
+) -> tuple[cfg.Config | None, list[Problem]]:
     """The config, None where it has errors, and every problem, warnings too."""
     source = parse(data, name, env, first_line)
     config = None
@@ -99,7 +106,9 @@ def _report(source: Source, detail: ErrorDetails) -> None:
         source.report("unknown-field", path, f"unknown field.{did_you_mean(str(path[-1]), _names(model))}")
     elif kind_of_error == "union_tag_invalid":
         tags = [t.strip().strip("'") for t in str(context["expected_tags"]).split(",")]
-        source.report("bad-value", (*path, "kind"), f"{context['tag']!r} is no detector.{did_you_mean(context['tag'], tags)}")
+        source.report(
+            "bad-value", (*path, "kind"), f"{context['tag']!r} is no detector.{did_you_mean(context['tag'], tags)}"
+        )
     elif kind_of_error == "literal_error":
         if str(given) in str(context["expected"]):
             source.report("wrong-type", path, f"must be {given} without quotes.")
@@ -123,7 +132,11 @@ def _sentence(source: Source, path: PathKey, text: str) -> None:
     if colon and head.replace("_", "").isalpha():
         setting = rest.split("'")[1] if head == "client" else None
         path, text = (*path, head, *([setting] if setting else [])), rest
-    source.report("reserved" if "the service's own" in text else "bad-value", path, text.rstrip(".") + "." if "?" not in text[-2:] else text)
+    source.report(
+        "reserved" if "the service's own" in text else "bad-value",
+        path,
+        text.rstrip(".") + "." if "?" not in text[-2:] else text,
+    )
 
 
 def _locate(value: Any, loc: tuple[int | str, ...]) -> tuple[PathKey, type[BaseModel] | None]:

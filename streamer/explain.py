@@ -50,9 +50,9 @@ def alert_record(config: cfg.Config, partition: Partition, monitor: Monitor, not
         sentence=sentence(labels, opened, partition, firing),
         replay=_replay(config, partition, opened),
     )
-    key, value = render(facts)
+    key, record = render(facts)
     headers = (("content-type", b"application/cloudevents+json; charset=utf-8"),)
-    return Out("alerts", key, value, headers)
+    return Out("alerts", key, record, headers)
 
 
 def _annotations(policy: cfg.Monitor) -> dict[str, str]:

@@ -102,9 +102,7 @@ class KafkaLog:
 
     # Calls of the worker
 
-    def poll(
-        self, limit: int, timeout_s: float, on_revoke: Callable[[list[Partition]], None]
-    ) -> list[LogEvent]:
+    def poll(self, limit: int, timeout_s: float, on_revoke: Callable[[list[Partition]], None]) -> list[LogEvent]:
         """See `Log.poll`. A record whose stored batch cannot be unpacked comes as Record(offset, -1, None, None), one
         for each offset given up, so that it is dead-lettered as empty and accounted for.
         """
@@ -195,9 +193,7 @@ class KafkaLog:
         def positions(marked: Mapping[Partition, int]) -> list[TopicPartition]:
             for partition, (sha, count) in shapes.items():
                 snapshot, place = snapshots[partition], self._state.place(partition)
-                pointers[partition] = Pointer(
-                    snapshot.position, place, marked[partition], count, sha, snapshot.config
-                )
+                pointers[partition] = Pointer(snapshot.position, place, marked[partition], count, sha, snapshot.config)
             return [
                 TopicPartition(*partition, offset, metadata=to_text(pointers.get(partition, given)))
                 for partition, (offset, given) in offsets.items()

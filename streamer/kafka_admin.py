@@ -111,9 +111,7 @@ class TopicAdmin:
         if not wanted:
             return {}
         outcome: dict[str, str | None] = {}
-        futures = self._client.create_topics(
-            wanted, operation_timeout=self._timeout_s, request_timeout=self._timeout_s
-        )
+        futures = self._client.create_topics(wanted, operation_timeout=self._timeout_s, request_timeout=self._timeout_s)
         for name, future in futures.items():
             outcome[name] = None
             try:

@@ -17,11 +17,30 @@ MOCK_CLUSTER = "mockCluster"
 """librdkafka's embedded mock cluster calls itself so; topics appear there on first use and never beforehand."""
 
 PRODUCER_ONLY = (
-    "acks", "batch.", "compression.", "linger.", "partitioner", "queue.buffering.", "sticky.", "transaction",
+    "acks",
+    "batch.",
+    "compression.",
+    "linger.",
+    "partitioner",
+    "queue.buffering.",
+    "sticky.",
+    "transaction",
 )
 CONSUMER_ONLY = (
-    "allow.auto", "auto.", "check.", "enable.auto", "enable.partition", "fetch.", "group.", "heartbeat.", "isolation.",
-    "max.partition", "max.poll", "partition.assignment", "queued.", "session.",
+    "allow.auto",
+    "auto.",
+    "check.",
+    "enable.auto",
+    "enable.partition",
+    "fetch.",
+    "group.",
+    "heartbeat.",
+    "isolation.",
+    "max.partition",
+    "max.poll",
+    "partition.assignment",
+    "queued.",
+    "session.",
 )
 CLASSIC_ONLY = ("session.timeout.ms", "heartbeat.interval.ms", "partition.assignment.strategy")
 """librdkafka refuses these together with group.protocol=consumer; the broker decides them there."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, Message, Producer
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 
 class MockCluster:
@@ -29,7 +29,7 @@ def create_topics(brokers: str, names: list[str], partitions: int) -> None:
             raise error
 
 
-class Generator:
+class Sender:
     """Produces events to chosen partitions and remembers the offset of the ones that were marked."""
 
     def __init__(self, brokers: str, topic: str) -> None:
@@ -55,7 +55,7 @@ class Generator:
         self._producer.flush(5)
 
 
-def read_back(brokers: str, topic: str) -> Iterator[bytes | None]:
+def read_back(brokers: str, topic: str) -> Generator[bytes | None, None, None]:
     """Values of a topic from its beginning, as any downstream consumer reads them; None while nothing comes."""
     consumer = Consumer(
         {

@@ -217,9 +217,7 @@ class Transactions:
             raise KafkaException(KafkaError(KafkaError._FAIL, "a snapshot was not delivered"))
         return marked
 
-    def _produce(
-        self, producer: Producer, record: Outgoing, marked: dict[Partition, int], deadline: Deadline
-    ) -> None:
+    def _produce(self, producer: Producer, record: Outgoing, marked: dict[Partition, int], deadline: Deadline) -> None:
         def delivered(error: KafkaError | None, message: Message) -> None:
             offset = message.offset()
             if error is None and offset is not None and record.mark is not None:

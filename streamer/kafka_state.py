@@ -121,7 +121,12 @@ class StateTopic:
         except (Unusable, LogGap) as why:
             self._logger.warning(
                 "snapshot %s[%d]@%d (state partition %d, offset %d, %d chunks) is not usable: %s",
-                *partition, pointer.position, pointer.partition, pointer.offset, pointer.chunks, why,
+                *partition,
+                pointer.position,
+                pointer.partition,
+                pointer.offset,
+                pointer.chunks,
+                why,
             )
             return None
 

@@ -98,9 +98,7 @@ class LogDown(Exception):
 class Log(Protocol):
     """One consumer group member plus one transactional producer. Not thread-safe; never blocks past its deadlines."""
 
-    def poll(
-        self, limit: int, timeout_s: float, on_revoke: Callable[[list[Partition]], None]
-    ) -> list[LogEvent]:
+    def poll(self, limit: int, timeout_s: float, on_revoke: Callable[[list[Partition]], None]) -> list[LogEvent]:
         """Next events, at most `limit` records in all.
 
         `on_revoke` is called inside, while the partitions named are still ours: commit their work there.

@@ -106,7 +106,8 @@ CATALOGUE: dict[Name, Spec] = {
     ),
     "state_bytes": Spec("gauge", "Size of the partition's last snapshot.", PARTITION),
     "state_lost_total": Spec(
-        "counter", "Partitions whose state could not be restored, by the policy applied.",
+        "counter",
+        "Partitions whose state could not be restored, by the policy applied.",
         {"policy": ("rebaseline", "halt")},
     ),
     "series": Spec("gauge", "Series held in memory.", PARTITION),
@@ -121,8 +122,9 @@ CATALOGUE: dict[Name, Spec] = {
     "rebalances_total": Spec("counter", "Partitions assigned, lost or revoked."),
     "assigned_partitions": Spec("gauge", "Input partitions this instance works on; 0 is healthy for a spare."),
     "producer_recreated_total": Spec("counter", "Producers replaced because a commit's outcome was unknown."),
-    "build_info": Spec("gauge", "Always 1; the versions are in the labels.",
-                       {"version": OPEN, "river": OPEN, "librdkafka": OPEN}),
+    "build_info": Spec(
+        "gauge", "Always 1; the versions are in the labels.", {"version": OPEN, "river": OPEN, "librdkafka": OPEN}
+    ),
 }
 
 Key = tuple[str, ...]

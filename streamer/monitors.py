@@ -14,29 +14,40 @@ from streamer import config as cfg
 from streamer.alerting import BREACH, CLEAR, DRIFT, Finding
 from streamer.series import Column, Judged, SeriesTable
 
-TIME_OF: dict[str, int] = {"up": 1, "down": -1}
+DIRECTIONS: dict[str, int] = {"up": 1, "down": -1}
+
+
+class Edge(NamedTuple):
+    """A hit of a bank: which value of the column, and what the detector says of it."""
+
+    place: int
+    monitor: EdgeMonitor
+    direction: int  # 0 = unknown to the detector
+    statistic: float
+    threshold: float
 
 
 class EdgeMonitor:
     """A drift detector over the standardised values (or, `raw`, the values as they are) of one table."""
 
     def __init__(self, order: int, name: str, config: cfg.Monitor, table: SeriesTable) -> None:
+        assert not isinstance(config.detect, cfg.DetectFraction)
         self.order, self.name, self.config, self.table = order, name, config, table
         self.bank: Bank = make_bank(config.detect.params())
         self.raw = config.detect.raw
 
-    def hits(self, column: Column, judged: Judged) -> list[tuple[int, int, float, float]]:
-        """Edges of this column: (index of the value, direction, statistic, threshold), ascending."""
+    def edges(self, column: Column, judged: Judged) -> list[Edge]:
+        """Edges of this column, ascending."""
         self.bank.resize(len(self.table.keys))
         if self.raw:
             found = self.bank.update(column.rows, column.values)
-            places = found.index
+            places = found.place
         else:
             chosen = np.flatnonzero(judged.ready)
             found = self.bank.update(column.rows[chosen], judged.z[chosen])
-            places = chosen[found.index]
+            places = chosen[found.place]
         columns = (places, found.direction, found.statistic, found.threshold)
-        return list(zip(*(c.tolist() for c in columns), strict=True))
+        return [Edge(place, self, *rest) for place, *rest in zip(*(c.tolist() for c in columns), strict=True)]
 
     def dump(self) -> Any:
         return self.bank.dump()
@@ -50,7 +61,9 @@ class LevelMonitor:
     """The share of ones in tumbling windows, as a level with hysteresis: breach above `max`, clear below `clear`."""
 
     def __init__(self, order: int, name: str, config: cfg.Monitor, table: SeriesTable, lateness_ms: int) -> None:
+        assert isinstance(config.detect, cfg.DetectFraction)
         self.order, self.name, self.config, self.table = order, name, config, table
+        self.detect = config.detect
         self.windows = FractionWindows(config.windows.events, config.windows.time_ms, lateness_ms)
         self.last: dict[int, Window] = {}  # newest closed window per row, for the metrics; not state
 
@@ -62,12 +75,12 @@ class LevelMonitor:
             self.last[window.row] = window
             signal = self._verdict(window)
             if signal is not None:
-                event = int(column.events[window.index])
+                event = int(column.events[window.closed_by])
                 found.append(Finding(event, self.order, window.row, signal, self._evidence(window)))
         return found
 
     def _verdict(self, window: Window) -> str | None:
-        detect = self.config.detect
+        detect = self.detect
         if window.n < detect.min_count:
             return None
         fraction = window.hits / window.n
@@ -81,7 +94,7 @@ class LevelMonitor:
         return {
             "direction": 1,
             "statistic": fraction,
-            "threshold": self.config.detect.max,
+            "threshold": self.detect.max,
             "before": reference_evidence(self.table, window.row),
             "after": None,
             "window": {
@@ -107,21 +120,15 @@ class LevelMonitor:
 Monitor = EdgeMonitor | LevelMonitor
 
 
-class _Edge(NamedTuple):
-    place: int
-    monitor: EdgeMonitor
-    direction: int
-    statistic: float
-    threshold: float
-
-
-def step_table(batch: Batch, table: SeriesTable, column: Column, judged: Judged, monitors: list[Monitor]) -> list[Finding]:
+def step_table(
+    batch: Batch, table: SeriesTable, column: Column, judged: Judged, monitors: list[Monitor]
+) -> list[Finding]:
     """Feed one column to the monitors of its table; the evidence of an edge stands at its event, whatever follows."""
-    edges: list[_Edge] = []
+    edges: list[Edge] = []
     found: list[Finding] = []
     for monitor in monitors:
         if isinstance(monitor, EdgeMonitor):
-            edges += [_Edge(place, monitor, *rest) for place, *rest in monitor.hits(column, judged)]
+            edges += monitor.edges(column, judged)
         else:
             found += monitor.findings(batch, column)
     done = 0
@@ -135,13 +142,13 @@ def step_table(batch: Batch, table: SeriesTable, column: Column, judged: Judged,
     return found
 
 
-def _edge_finding(batch: Batch, table: SeriesTable, column: Column, edge: _Edge) -> Finding | None:
+def _edge_finding(batch: Batch, table: SeriesTable, column: Column, edge: Edge) -> Finding | None:
     row = int(column.rows[edge.place])
     before, after = reference_evidence(table, row), recent_evidence(table, row)
     direction = edge.direction
     if direction == 0 and before and after:
         direction = (after["mean"] > before["mean"]) - (after["mean"] < before["mean"])
-    wanted = TIME_OF.get(edge.monitor.config.detect.direction)
+    wanted = DIRECTIONS.get(edge.monitor.config.detect.direction)
     if wanted is not None and direction != wanted:
         return None
     evidence = {
@@ -191,9 +198,7 @@ def _evidence(reference: Any, row: int) -> dict[str, Any]:
     }
 
 
-def make_monitors(
-    config: cfg.Config, table_of: Callable[[cfg.Monitor], SeriesTable]
-) -> dict[str, Monitor]:
+def make_monitors(config: cfg.Config, table_of: Callable[[cfg.Monitor], SeriesTable]) -> dict[str, Monitor]:
     """The monitors of the config by name, in its order."""
     made: dict[str, Monitor] = {}
     for order, (name, monitor) in enumerate(config.effective_monitors().items()):

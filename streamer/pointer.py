@@ -6,7 +6,9 @@ import re
 
 from streamer.log import Pointer
 
-PATTERN = re.compile(r"v1;S=(\d{1,19});p=(\d{1,9});o=(\d{1,19});n=(\d{1,9});sha=([0-9a-f]{64});cfg=([0-9a-f]{1,64})", re.ASCII)
+PATTERN = re.compile(
+    r"v1;S=(\d{1,19});p=(\d{1,9});o=(\d{1,19});n=(\d{1,9});sha=([0-9a-f]{64});cfg=([0-9a-f]{1,64})", re.ASCII
+)
 
 
 def to_text(pointer: Pointer | None) -> str:

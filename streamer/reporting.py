@@ -43,8 +43,8 @@ class Reporter:
         for topic, size in worker.stats.bytes_consumed.items():
             metrics.total("bytes_consumed_total", size, topic=topic)
         timings, worker.stats.timings = worker.stats.timings, []
-        for name, seconds in timings:
-            metrics.observe(name, seconds)
+        for timing, seconds in timings:
+            metrics.observe(timing, seconds)
         alerts: dict[tuple[str, str], int] = {}
         for partition, owned in worker.owned.items():
             self._task(partition, owned.task, alerts)

@@ -129,8 +129,9 @@ class SeriesTable:
             return Column(speaking, np.zeros(0), speaking)
         if not self.signal.every:
             own = np.array([m == self.signal.path for m in seen.members], bool)[seen.member]
-            seen = seen._replace(event=seen.event[own], group=seen.group[own], member=seen.member[own],
-                                 value=seen.value[own])
+            seen = seen._replace(
+                event=seen.event[own], group=seen.group[own], member=seen.member[own], value=seen.value[own]
+            )
         starts: dict[int, int] = {}
         rows = self._rows_of_members(seen, groups, speaking, starts)
         group_of = groups.of_event[speaking]

@@ -92,8 +92,16 @@ def run_service(config: cfg.Config, stopper: Stopper) -> int:
         try:
             server = start_server(config.server.listen, metrics, health, versions())
             stack.callback(server.close)
-            log(logger, "info", "starting", brokers=config.kafka.brokers, group=config.kafka.group,
-                listen=server.address, monitors=len(config.effective_monitors()), config=config.config_hash)
+            log(
+                logger,
+                "info",
+                "starting",
+                brokers=config.kafka.brokers,
+                group=config.kafka.group,
+                listen=server.address,
+                monitors=len(config.effective_monitors()),
+                config=config.config_hash,
+            )
             kafka = KafkaLog(config, get_logger("librdkafka"), CoordinatorWatch())
             health.broker_seen = True
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 SETTINGS = frozenset(
     """
-    allow.auto.create.topics api.version.request api.version.request.timeout.ms auto.commit.interval.ms batch.num.messages
-    batch.size broker.address.family broker.address.ttl broker.version.fallback check.crcs client.dns.lookup client.id
-    client.rack compression.codec compression.level compression.type connections.max.idle.ms coordinator.query.interval.ms
-    debug delivery.timeout.ms enable.metrics.push enable.random.seed enable.sasl.oauthbearer.unsecure.jwt
-    enable.ssl.certificate.verification fetch.error.backoff.ms fetch.max.bytes fetch.message.max.bytes fetch.min.bytes
-    fetch.queue.backoff.ms fetch.wait.max.ms heartbeat.interval.ms internal.termination.signal linger.ms log.connection.close
-    log.queue log.thread.name log_level max.in.flight max.in.flight.requests.per.connection max.partition.fetch.bytes
+    allow.auto.create.topics api.version.request api.version.request.timeout.ms auto.commit.interval.ms
+    batch.num.messages batch.size broker.address.family broker.address.ttl broker.version.fallback check.crcs
+    client.dns.lookup client.id client.rack compression.codec compression.level compression.type
+    connections.max.idle.ms coordinator.query.interval.ms debug delivery.timeout.ms enable.metrics.push
+    enable.random.seed enable.sasl.oauthbearer.unsecure.jwt enable.ssl.certificate.verification
+    fetch.error.backoff.ms fetch.max.bytes fetch.message.max.bytes fetch.min.bytes fetch.queue.backoff.ms
+    fetch.wait.max.ms heartbeat.interval.ms internal.termination.signal linger.ms log.connection.close log.queue
+    log.thread.name log_level max.in.flight max.in.flight.requests.per.connection max.partition.fetch.bytes
     max.poll.interval.ms message.copy.max.bytes message.max.bytes message.send.max.retries message.timeout.ms
     metadata.max.age.ms metadata.recovery.rebootstrap.trigger.ms metadata.recovery.strategy partitioner
     queue.buffering.max.kbytes queue.buffering.max.messages queue.buffering.max.ms queued.max.messages.kbytes
@@ -23,13 +24,13 @@ SETTINGS = frozenset(
     sasl.oauthbearer.client.credentials.client.secret sasl.oauthbearer.client.id sasl.oauthbearer.client.secret
     sasl.oauthbearer.config sasl.oauthbearer.extensions sasl.oauthbearer.grant.type sasl.oauthbearer.method
     sasl.oauthbearer.scope sasl.oauthbearer.token.endpoint.url sasl.password sasl.username security.protocol
-    session.timeout.ms socket.connection.setup.timeout.ms socket.keepalive.enable socket.max.fails socket.nagle.disable
-    socket.receive.buffer.bytes socket.send.buffer.bytes socket.timeout.ms ssl.ca.certificate.stores ssl.ca.location
-    ssl.ca.pem ssl.certificate.location ssl.certificate.pem ssl.cipher.suites ssl.crl.location ssl.curves.list
-    ssl.endpoint.identification.algorithm ssl.engine.location ssl.key.location ssl.key.password ssl.key.pem
-    ssl.keystore.location ssl.keystore.password ssl.providers ssl.sigalgs.list statistics.interval.ms
-    sticky.partitioning.linger.ms topic.blacklist topic.metadata.propagation.max.ms topic.metadata.refresh.interval.ms
-    topic.metadata.refresh.sparse
+    session.timeout.ms socket.connection.setup.timeout.ms socket.keepalive.enable socket.max.fails
+    socket.nagle.disable socket.receive.buffer.bytes socket.send.buffer.bytes socket.timeout.ms
+    ssl.ca.certificate.stores ssl.ca.location ssl.ca.pem ssl.certificate.location ssl.certificate.pem
+    ssl.cipher.suites ssl.crl.location ssl.curves.list ssl.endpoint.identification.algorithm ssl.engine.location
+    ssl.key.location ssl.key.password ssl.key.pem ssl.keystore.location ssl.keystore.password ssl.providers
+    ssl.sigalgs.list statistics.interval.ms sticky.partitioning.linger.ms topic.blacklist
+    topic.metadata.propagation.max.ms topic.metadata.refresh.interval.ms topic.metadata.refresh.sparse
     """.split()
 )
 

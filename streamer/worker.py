@@ -17,8 +17,8 @@ from schemas.decode import Fields, decode
 from streamer import config as cfg
 from streamer.log import (
     Assigned,
-    Committed,
     CommitResult,
+    Committed,
     Log,
     LogGap,
     Lost,
@@ -281,7 +281,10 @@ class Worker:
         task = yield from self.load(partition, committed)
         start = max(committed.offset, begin)
         if committed.offset > end:
-            why, start = f"committed offset {committed.offset} lies beyond the end {end}: the topic was made anew", begin
+            why, start = (
+                f"committed offset {committed.offset} lies beyond the end {end}: the topic was made anew",
+                begin,
+            )
         elif task is None:
             why = "no usable snapshot"
         elif task.position < begin:

@@ -125,7 +125,9 @@ def _build(source: Source, node: yaml.Node, path: PathKey) -> Any:
     source.nodes += 1
     if source.nodes > NODES_MAX or len(path) > DEPTH_MAX:
         if source.complete:
-            source.report("bad-yaml", (), "too many values once aliases are followed, or nested too deeply.", node.start_mark)
+            source.report(
+                "bad-yaml", (), "too many values once aliases are followed, or nested too deeply.", node.start_mark
+            )
         source.complete = False
         return None
     source.places.setdefault(path, (node.start_mark.line + source.first_line, node.start_mark.column + 1))
@@ -137,6 +139,7 @@ def _build(source: Source, node: yaml.Node, path: PathKey) -> Any:
         return [_build(source, item, (*path, i)) for i, item in enumerate(items)]
     if isinstance(node, yaml.MappingNode):
         return _mapping(source, node, path)
+    assert isinstance(node, yaml.ScalarNode)
     return _interpolate(source, node, path)
 
 
@@ -168,7 +171,9 @@ def _interpolate(source: Source, node: yaml.ScalarNode, path: PathKey) -> Any:
 
     filled = VARIABLE.sub(fill, text)
     if "${" in text and not VARIABLE.search(text):
-        source.report("bad-value", path, "'${' is never closed; write '$${' for the characters themselves.", node.start_mark)
+        source.report(
+            "bad-value", path, "'${' is never closed; write '$${' for the characters themselves.", node.start_mark
+        )
     return resolve(filled) if plain else filled
 
 
@@ -185,7 +190,9 @@ def _variable(source: Source, body: str, path: PathKey, mark: Any) -> str:
         return secret
     name, separator, default = body.partition(":-")
     if not NAME.fullmatch(name):
-        source.report("bad-value", path, f"'${{{body}}}' is not ${{NAME}}, ${{NAME:-default}} or ${{file:/path}}.", mark)
+        source.report(
+            "bad-value", path, f"'${{{body}}}' is not ${{NAME}}, ${{NAME:-default}} or ${{file:/path}}.", mark
+        )
         return ""
     value = source.env.get(name, "")
     if value or (name in source.env and not separator):

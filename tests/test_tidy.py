@@ -62,7 +62,9 @@ def test_nothing_banned_is_used(path: Path) -> None:
     package = path.relative_to(ROOT).parts[0]
     if package in PACKAGES:
         calls = {
-            n.func.id for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)
+            n.func.id
+            for n in ast.walk(ast.parse(path.read_text()))
+            if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)
         }
         assert not calls & BANNED_CALLS
         assert not (set(PACKAGES) & used) - MAY_IMPORT[package]

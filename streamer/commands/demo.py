@@ -97,7 +97,7 @@ class Screen:
 @click.option("--exit", "leave", is_flag=True, help="End after the story instead of streaming on until Ctrl-C.")
 def demo(brokers: str | None, leave: bool) -> None:
     """Stream events of two models, shift one, and show the alert as a consumer reads it back."""
-    from streamer.kafka_demo import Generator, MockCluster, create_topics
+    from streamer.kafka_demo import MockCluster, Sender, create_topics
 
     cluster = None if brokers else MockCluster()
     address = brokers or (cluster.brokers if cluster else "")
@@ -111,14 +111,16 @@ def demo(brokers: str | None, leave: bool) -> None:
         config.write_text(resources.files("streamer.commands").joinpath("demo.yaml").read_text())
         log_path = Path(folder, "service.log")
         environment = {**os.environ, "KAFKA_BROKERS": address, "DEMO_RUN": run}
-        generator = Generator(address, names["inferences"])
+        generator = Sender(address, names["inferences"])
         for model, partition in MODELS.items():  # The first event makes the mock cluster create the topic.
             generator.send(partition, model, Traffic(SEED).event(model, time.time(), False))
         generator.flush()
         with log_path.open("wb") as log:
             service = subprocess.Popen(
                 [sys.executable, "-m", "streamer", "run", "-c", str(config)],
-                env=environment, stdout=log, stderr=subprocess.STDOUT,
+                env=environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
             )
         try:
             _wait_ready(log_path, service)
@@ -223,6 +225,8 @@ def _tell(screen: Screen, record: dict[str, Any], generator: Any, seen: dict[str
 
 def _next_steps(screen: Screen) -> None:
     screen.say("\nNext:")
-    screen.say("  driftline config show -c driftline.yaml     your own file: the least is a broker and a topic (README)")
+    screen.say(
+        "  driftline config show -c driftline.yaml     your own file: the least is a broker and a topic (README)"
+    )
     screen.say("  driftline lint driftline.yaml               every mistake at once, with line and column")
     screen.say("  driftline replay -c driftline.yaml --input events.jsonl   the same engine over history")

@@ -14,8 +14,8 @@ import click
 import orjson
 
 from schemas.batch import Record
-from streamer.replay import BadInput, Replay, parse_inputs, read_lines
 from streamer.log import LogDown, LogGap, Out, Partition
+from streamer.replay import BadInput, Replay, parse_inputs, read_lines
 from streamer.service import fields_of, load_or_exit
 
 EXIT_FINDINGS = 1
@@ -24,16 +24,32 @@ EXIT_UNREACHABLE = 69
 
 @click.command("replay")
 @click.option("-c", "--config", "config_path", required=True, type=click.Path(path_type=Path), help="The YAML file.")
-@click.option("--input", "inputs", multiple=True, metavar="[[TOPIC:]PARTITION=]FILE",
-              help="JSONL file, .gz or not: one event a line, the line number is the offset. Repeatable.")
+@click.option(
+    "--input",
+    "inputs",
+    multiple=True,
+    metavar="[[TOPIC:]PARTITION=]FILE",
+    help="JSONL file, .gz or not: one event a line, the line number is the offset. Repeatable.",
+)
 @click.option("--topic", help="Read a range of this topic instead.")
 @click.option("--partition", "partitions", multiple=True, type=int, help="Only these partitions of --topic.")
 @click.option("--from", "begin", help="First offset, or a time (RFC 3339). Default: the oldest record.")
 @click.option("--to", "end", help="Offset or time to stop before. Default: the end as it is now.")
-@click.option("--dead-letter", "dead_letter_path", type=click.Path(path_type=Path, dir_okay=False),
-              help="Write what cannot be read to this file, as JSON lines.")
-def replay(config_path: Path, inputs: tuple[str, ...], topic: str | None, partitions: tuple[int, ...],
-           begin: str | None, end: str | None, dead_letter_path: Path | None) -> None:
+@click.option(
+    "--dead-letter",
+    "dead_letter_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write what cannot be read to this file, as JSON lines.",
+)
+def replay(
+    config_path: Path,
+    inputs: tuple[str, ...],
+    topic: str | None,
+    partitions: tuple[int, ...],
+    begin: str | None,
+    end: str | None,
+    dead_letter_path: Path | None,
+) -> None:
     """Run the engine over history and print the alert records, one JSON per line. Commits nothing."""
     if bool(inputs) == bool(topic):
         raise click.UsageError("Give either --input FILE (repeatable) or --topic T.")
@@ -58,8 +74,9 @@ def replay(config_path: Path, inputs: tuple[str, ...], topic: str | None, partit
     _summary(engine, printed, time.monotonic() - began, dead_letter_path)
 
 
-def _topic_records(config: Any, topic: str, partitions: tuple[int, ...], begin: str | None,
-                   end: str | None) -> Iterator[tuple[Partition, list[Record]]]:
+def _topic_records(
+    config: Any, topic: str, partitions: tuple[int, ...], begin: str | None, end: str | None
+) -> Iterator[tuple[Partition, list[Record]]]:
     from streamer.kafka_read import read_topic
 
     return read_topic(config, topic, partitions, begin, end)

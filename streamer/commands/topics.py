@@ -104,7 +104,9 @@ def wanted_topics(
     made = [partitions or PARTITIONS] * (create_events and len(there) < len(events))
     widest = max([*there, *made], default=partitions or PARTITIONS)
     others: list[tuple[Role, str]] = [
-        ("alerts", names.alerts), ("state", names.state), ("dead_letter", names.dead_letter)
+        ("alerts", names.alerts),
+        ("state", names.state),
+        ("dead_letter", names.dead_letter),
     ]
     return events + [
         Wanted(role, name, widest, widest, True, SETTINGS[role])
@@ -181,15 +183,29 @@ def summary(steps: Sequence[Step]) -> str:
 
 def common_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in (
-        click.option("--timeout", "timeout_s", type=click.FloatRange(0.1, 300), default=TIMEOUT_S, show_default=True,
-                     help="Seconds to wait for the broker."),
+        click.option(
+            "--timeout",
+            "timeout_s",
+            type=click.FloatRange(0.1, 300),
+            default=TIMEOUT_S,
+            show_default=True,
+            help="Seconds to wait for the broker.",
+        ),
         click.option("--create-events", is_flag=True, help="Event topics, too, are Driftline's to make."),
-        click.option("--replication-factor", "replicas", type=click.IntRange(1, 100),
-                     help="Of topics to be made. Default: the broker's."),
-        click.option("--partitions", type=click.IntRange(1, 10_000),
-                     help="Of topics to be made. Default: as the widest event topic."),
-        click.option("-c", "--config", "config_path", required=True, type=click.Path(path_type=Path),
-                     help="The YAML file."),
+        click.option(
+            "--replication-factor",
+            "replicas",
+            type=click.IntRange(1, 100),
+            help="Of topics to be made. Default: the broker's.",
+        ),
+        click.option(
+            "--partitions",
+            type=click.IntRange(1, 10_000),
+            help="Of topics to be made. Default: as the widest event topic.",
+        ),
+        click.option(
+            "-c", "--config", "config_path", required=True, type=click.Path(path_type=Path), help="The YAML file."
+        ),
     ):
         command = option(command)
     return command
@@ -203,8 +219,9 @@ def topics() -> None:
 @topics.command("plan")
 @common_options
 @click.option("--check", is_flag=True, help="Exit 1 unless every topic is there and as it should be.")
-def plan(config_path: Path, partitions: int | None, replicas: int | None, create_events: bool, timeout_s: float,
-         check: bool) -> None:
+def plan(
+    config_path: Path, partitions: int | None, replicas: int | None, create_events: bool, timeout_s: float, check: bool
+) -> None:
     """Show what `apply` would do. Changes nothing."""
     _, steps = _look(config_path, partitions, create_events, timeout_s)
     click.echo(plan_text(steps))
@@ -214,8 +231,9 @@ def plan(config_path: Path, partitions: int | None, replicas: int | None, create
 
 @topics.command("apply")
 @common_options
-def apply(config_path: Path, partitions: int | None, replicas: int | None, create_events: bool,
-          timeout_s: float) -> None:
+def apply(
+    config_path: Path, partitions: int | None, replicas: int | None, create_events: bool, timeout_s: float
+) -> None:
     """Create what is missing; what exists but differs is reported and left alone.
 
     Exit 1 when an event topic is still missing or a topic could not be made.

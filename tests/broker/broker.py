@@ -79,7 +79,9 @@ class Broker:
         self.properties = self.folder / "server.properties"
         self.properties.write_text(text)
         self.process: subprocess.Popen[bytes] | None = None
-        self._java("kafka.tools.StorageTool", "format", "-t", "ZHJpZnRsaW5ldGVzdGJrcg", "-c", str(self.properties)).wait()
+        self._java(
+            "kafka.tools.StorageTool", "format", "-t", "ZHJpZnRsaW5ldGVzdGJrcg", "-c", str(self.properties)
+        ).wait()
 
     def _java(self, *arguments: str) -> subprocess.Popen[bytes]:
         logging = f"-Dlog4j2.configurationFile={HERE / 'log4j2.properties'}"

@@ -150,7 +150,7 @@ CANONICAL: list[tuple[Params, int]] = [
 @pytest.mark.parametrize(("params", "index"), CANONICAL, ids=lambda p: ids(p) if not isinstance(p, int) else str(p))
 def test_exact_index_on_a_step(params: Params, index: int) -> None:
     values = np.r_[np.zeros(1000), np.ones(1000)]
-    assert make(params, 1).update(np.zeros(2000, np.int64), values).index.tolist()[:1] == [index]
+    assert make(params, 1).update(np.zeros(2000, np.int64), values).place.tolist()[:1] == [index]
 
 
 @pytest.mark.parametrize("kind", [Adwin, PageHinkley])

@@ -128,7 +128,7 @@ def test_windows_by_time_wait_for_late_values_and_conserve_them() -> None:
     times = np.array([100, 900, 1200, 950, 1499, 1500, 2600])
     flags = np.array([1.0, 0, 1, 1, 0, 0, 1])
     closed = windows.update(np.zeros(7, np.int64), flags, np.arange(7), times, [(0, "a"), (3, "a"), (3, "b")])
-    assert [(w.start_ms, w.n, w.hits, w.index, w.reasons) for w in closed] == [
+    assert [(w.start_ms, w.n, w.hits, w.closed_by, w.reasons) for w in closed] == [
         (0, 3, 2, 5, (("a", 2), ("b", 1))),
         (1000, 3, 1, 6, ()),
     ]
@@ -146,7 +146,9 @@ def test_reasons_are_bounded() -> None:
     assert len(window.reasons) == 5
 
 
-@pytest.mark.parametrize(("hits", "n", "low", "high"), [(0, 10, 0.0, 0.2775), (5, 10, 0.2366, 0.7634), (1, 1, 0.2065, 1.0)])
+@pytest.mark.parametrize(
+    ("hits", "n", "low", "high"), [(0, 10, 0.0, 0.2775), (5, 10, 0.2366, 0.7634), (1, 1, 0.2065, 1.0)]
+)
 def test_wilson(hits: int, n: int, low: float, high: float) -> None:
     np.testing.assert_allclose(wilson(hits, n), (low, high), atol=1e-4)
     assert wilson(0, 0) == (0.0, 1.0)

@@ -38,7 +38,7 @@ def check_adwin(params: Adwin, values: list[float]) -> int:
     bank = AdwinBank(params)
     bank.resize(1)
     oracle = drift.ADWIN(params.delta, params.clock, params.max_buckets, params.min_window_length, params.grace_period)
-    ours = bank.update(np.zeros(len(values), np.int64), np.array(values, float)).index.tolist()
+    ours = bank.update(np.zeros(len(values), np.int64), np.array(values, float)).place.tolist()
     assert ours == alarms(oracle, values)
     window = bank.windows[0]
     assert window.width == oracle.width
@@ -51,10 +51,16 @@ def check_page_hinkley(params: PageHinkley, values: list[float]) -> int:
     bank = PageHinkleyBank(params)
     bank.resize(1)
     oracle = drift.PageHinkley(params.min_instances, params.delta, params.threshold, params.alpha, params.direction)
-    ours = bank.update(np.zeros(len(values), np.int64), np.array(values, float)).index.tolist()
+    ours = bank.update(np.zeros(len(values), np.int64), np.array(values, float)).place.tolist()
     assert ours == alarms(oracle, values)
-    fields = [oracle._x_mean.n, oracle._x_mean.get(), oracle._sum_increase, oracle._sum_decrease,
-              oracle._min_increase, oracle._max_decrease]
+    fields = [
+        oracle._x_mean.n,
+        oracle._x_mean.get(),
+        oracle._sum_increase,
+        oracle._sum_decrease,
+        oracle._min_increase,
+        oracle._max_decrease,
+    ]
     if np.isfinite(fields[:4]).all():
         same_bits(list(bank.state[0][:6]), fields)
     return len(ours)
@@ -65,8 +71,11 @@ def test_adwin_on_long_streams(first: int) -> None:
     found = 0
     for seed in range(first, first + 20):
         params = Adwin(
-            delta=(0.002, 0.05, 0.3)[seed % 3], clock=(32, 1, 7)[seed // 2 % 3], max_buckets=(5, 3, 8)[seed // 5 % 3],
-            min_window_length=(5, 1, 20)[seed // 7 % 3], grace_period=(10, 2, 100)[seed // 3 % 3],
+            delta=(0.002, 0.05, 0.3)[seed % 3],
+            clock=(32, 1, 7)[seed // 2 % 3],
+            max_buckets=(5, 3, 8)[seed // 5 % 3],
+            min_window_length=(5, 1, 20)[seed // 7 % 3],
+            grace_period=(10, 2, 100)[seed // 3 % 3],
         )
         found += check_adwin(params, stream(seed, 3000).tolist())
     assert found > 100
@@ -99,7 +108,7 @@ def test_every_other_detector_is_rivers_own(name: str) -> None:
     bank = make_bank(River(name, tuple(chosen.items())))
     bank.resize(1)
     made = getattr(drift, name, None) or getattr(drift.binary, name)
-    ours = bank.update(np.zeros(len(values), np.int64), values).index.tolist()
+    ours = bank.update(np.zeros(len(values), np.int64), values).place.tolist()
     assert ours == alarms(made(**chosen), values.tolist())
 
 

@@ -85,8 +85,14 @@ def wait_committed(broker: str, group: str, topic: str, ends: Mapping[int, int],
 def read_all(broker: str, topic: str, partitions: int) -> list[Any]:
     """Every committed record of a topic, as any read_committed consumer gets them."""
     consumer = Consumer(
-        {"bootstrap.servers": broker, "group.id": "reader", "isolation.level": "read_committed",
-         "enable.partition.eof": True, "enable.auto.commit": False, "log_level": 0}
+        {
+            "bootstrap.servers": broker,
+            "group.id": "reader",
+            "isolation.level": "read_committed",
+            "enable.partition.eof": True,
+            "enable.auto.commit": False,
+            "log_level": 0,
+        }
     )
     consumer.assign([TopicPartition(topic, n, OFFSET_BEGINNING) for n in range(partitions)])
     found, ended = [], set()

@@ -2,149 +2,40 @@
 
 from __future__ import annotations
 
-import itertools
-import json
-import logging
 import os
-import signal
-import subprocess
-import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from types import SimpleNamespace
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from schemas.batch import Record
-from streamer.kafka import KafkaLog
 from streamer.kafka_client import Limits
 from streamer.kafka_read import read_topic, tail
-from streamer.log import Assigned, LogDown, LogGap, Lost, Out, Outcome, Partition, Pointer, Records, Snapshot
-from tests.broker.broker import Broker
+from streamer.log import Assigned, LogDown, LogGap, Out, Outcome, Records, Snapshot
+from tests.kafka.world import (
+    CONFIG_HASH,
+    MakeTopics,
+    World,
+    alert,
+    assigned,
+    blob_of,
+    nothing,
+    offsets_in,
+    owner,
+    wait_for,
+)
 
 pytestmark = pytest.mark.broker
-
-CONFIG_HASH = "c0ffee"
-QUICK = {"session.timeout.ms": 2000, "heartbeat.interval.ms": 300}
-MakeTopics = Callable[..., list[str]]
-_numbers = itertools.count()
-
-
-class World:
-    """Topics of one test and everything that touches them."""
-
-    def __init__(self, broker: str, make_topics: MakeTopics, partitions: int = 1) -> None:
-        self.broker = broker
-        self.events, self.alerts, self.state, self.dead = make_topics(
-            "events", "alerts", "state", "dead", partitions=partitions
-        )
-        self.group = f"group-{os.getpid()}-{next(_numbers)}"
-        self.logs: list[KafkaLog] = []
-
-    def config(self, instance: str | None = None, **client: Any) -> Any:
-        kafka = {"brokers": self.broker, "group": self.group, "instance": instance, "start": "earliest"}
-        topics = {"events": [self.events], "alerts": self.alerts, "state": self.state, "dead_letter": self.dead}
-        return SimpleNamespace(
-            kafka=SimpleNamespace(**kafka, client=client), topics=SimpleNamespace(**topics)
-        )
-
-    def log(
-        self, instance: str | None = None, limits: Limits | None = None, watch: Any = None, **client: Any
-    ) -> KafkaLog:
-        log = KafkaLog(self.config(instance, **client), logging.getLogger("test"), watch, limits or Limits())
-        self.logs.append(log)
-        return log
-
-    def produce(self, count: int, partition: int = 0, topic: str | None = None) -> None:
-        producer = Producer({"bootstrap.servers": self.broker})
-        for i in range(count):
-            producer.produce(topic or self.events, b"v%d" % i, b"k", partition=partition, headers=[("h", b"1")])
-        assert producer.flush(10) == 0
-
-    def transactional(self, name: str) -> Producer:
-        producer = Producer({"bootstrap.servers": self.broker, "transactional.id": f"{name}-{self.group}"})
-        producer.init_transactions(20)
-        return producer
-
-    def values(self, topic: str, isolation: str = "read_committed") -> list[bytes | None]:
-        """What a consumer of partition 0 sees now."""
-        settings = {"bootstrap.servers": self.broker, "group.id": "reader", "isolation.level": isolation}
-        consumer = Consumer(settings | {"enable.partition.eof": True, "enable.auto.commit": False})
-        consumer.assign([TopicPartition(topic, 0, 0)])
-        found = []
-        while True:
-            message = consumer.poll(10)
-            assert message is not None
-            if message.error():
-                consumer.close()
-                return found
-            found.append(message.value())
 
 
 @pytest.fixture
 def world(broker: str, make_topics: MakeTopics) -> Iterator[World]:
     world = World(broker, make_topics)
     yield world
-    for log in world.logs:
-        log.close()
-
-
-def nothing(partitions: list[Partition]) -> None:
-    pass
-
-
-def wait_for(
-    log: KafkaLog, done: Callable[[list[Any]], bool], seconds: float = 20.0, on_revoke: Any = nothing
-) -> list[Any]:
-    """Poll until the events seen so far satisfy `done`."""
-    seen: list[Any] = []
-    end = time.monotonic() + seconds
-    while not done(seen):
-        assert time.monotonic() < end, f"not within {seconds} s: {seen}"
-        seen += log.poll(100, 0.1, on_revoke)
-    return seen
-
-
-def assigned(count: int) -> Callable[[list[Any]], bool]:
-    return lambda seen: sum(isinstance(e, Assigned) for e in seen) >= count
-
-
-def offsets_in(seen: list[Any], partition: Partition) -> list[int]:
-    return [r.offset for e in seen if isinstance(e, Records) and e.partition == partition for r in e.records]
-
-
-def owner(world: World, start: int = 0, **options: Any) -> KafkaLog:
-    """A member that owns partition 0 and has started it."""
-    log = world.log(**options)
-    wait_for(log, assigned(1))
-    log.start((world.events, 0), start)
-    return log
-
-
-def blob_of(log: KafkaLog, partition: Partition, pointer: Pointer | None) -> list[bytes]:
-    return [blob for blob in log.read_state(partition, pointer) if blob is not None]
-
-
-def alert(text: str) -> Out:
-    return Out("alerts", b"key", text.encode(), (("h", b"1"), ("none", None)))
-
-
-@contextmanager
-def stopped(broker: Broker, seconds: float) -> Iterator[None]:
-    """The broker process gets no processor time for a while; the block runs meanwhile."""
-    broker.send(signal.SIGSTOP)
-    timer = threading.Timer(seconds, broker.send, (signal.SIGCONT,))
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.join()
+    world.close()
 
 
 def test_records_come_in_order_from_the_offset_started_at(world: World) -> None:
@@ -203,8 +94,7 @@ def test_a_large_snapshot_comes_back_and_the_next_owner_finds_it(world: World) -
     assert result.outcome is Outcome.DONE
     assert result.pointers[partition].chunks == 3
     assert blob_of(log, partition, result.pointers[partition]) == [blob]
-    log.close()
-    world.logs.clear()
+    world.close()
     successor = world.log()
     wait_for(successor, assigned(1))
     committed = successor.committed(partition)
@@ -302,103 +192,11 @@ def test_what_is_not_retained_is_a_gap(world: World) -> None:
         wait_for(log, lambda seen: False)
 
 
-def test_a_revoked_partition_commits_inside_the_callback(broker: str, make_topics: MakeTopics) -> None:
-    world = World(broker, make_topics, partitions=2)
-    for number in (0, 1):
-        world.produce(10, number)
-    first = world.log(**QUICK)
-    wait_for(first, assigned(2))
-    for number in (0, 1):
-        first.start((world.events, number), 0)
-    results: dict[Partition, Outcome] = {}
-
-    def release(partitions: list[Partition]) -> None:
-        for partition in partitions:
-            snapshot = Snapshot(4, 0, CONFIG_HASH, b"handed over")
-            result = first.commit([alert("last")], {partition: (4, None)}, {partition: snapshot})
-            results[partition] = result.outcome
-
-    second = world.log()
-    events: list[Any] = []
-    end = time.monotonic() + 20
-    while not assigned(1)(events):
-        assert time.monotonic() < end
-        first.poll(10, 0.05, release)
-        events += second.poll(10, 0.05, nothing)
-    [moved] = [e.partition for e in events]
-    assert results == {moved: Outcome.DONE}
-    committed = second.committed(moved)
-    assert committed is not None
-    assert committed.offset == 4
-    assert blob_of(second, moved, committed.pointer) == [b"handed over"]
-    # The old owner can no longer commit it, but still what it kept.
-    kept = (world.events, 1 - moved[1])
-    assert first.commit([], {moved: (9, None)}, {}).outcome is Outcome.ABORTED
-    assert first.commit([], {kept: (5, None)}, {}).outcome is Outcome.DONE
-    assert second.committed(moved) == committed
-    world.produce(1, kept[1])
-    assert kept in {e.partition for e in wait_for(first, lambda seen: bool(seen)) if isinstance(e, Records)}
-    for log in world.logs:
-        log.close()
-
-
-def test_a_member_that_polled_too_late_writes_nothing(world: World) -> None:
-    """librdkafka itself left the group for it; the worker may not know yet."""
-    world.produce(5)
-    partition = (world.events, 0)
-    late = owner(world, **QUICK, **{"max.poll.interval.ms": 2000})
-    wait_for(late, lambda seen: len(offsets_in(seen, partition)) == 5)
-    assert late.commit([], {partition: (2, None)}, {}).outcome is Outcome.DONE
-    heir = world.log()
-    wait_for(heir, assigned(1), 15)
-    assert heir.committed(partition) == (2, None)
-    assert heir.commit([], {partition: (3, None)}, {}).outcome is Outcome.DONE
-    assert late.commit([alert("late")], {partition: (5, None)}, {}).outcome is Outcome.ABORTED
-    seen = wait_for(late, lambda seen: Lost(partition) in seen)
-    assert not [e for e in seen if isinstance(e, Records)]
-    assert late.commit([alert("late")], {partition: (5, None)}, {}).outcome is Outcome.ABORTED
-    assert heir.committed(partition) == (3, None)
-    assert world.values(world.alerts) == []
-
-
-@pytest.mark.parametrize(("delay_s", "unguarded"), [(0.0, False), (0.3, False), (0.3, True)])
-def test_a_zombie_writes_nothing(world: World, delay_s: float, unguarded: bool) -> None:
-    """A process stopped for longer than its session commits at the moment it wakes, while its heartbeat learns why.
-
-    Unguarded, without the check of the member id: Kafka 4 refuses it by itself; older brokers need not.
-    """
-    world.produce(5)
-    partition = (world.events, 0)
-    config = world.config(**QUICK)
-    options = {"kafka": vars(config.kafka), "topics": vars(config.topics), "unguarded": unguarded}
-    program = Path(__file__).with_name("zombie.py")
-    with subprocess.Popen(
-        [sys.executable, str(program), json.dumps(options)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-    ) as zombie:
-        assert zombie.stdin is not None
-        assert zombie.stdout is not None
-        assert zombie.stdout.readline() == "READY done\n"
-        zombie.send_signal(signal.SIGSTOP)
-        heir = world.log(**QUICK)
-        wait_for(heir, assigned(1), 15)
-        assert heir.commit([], {partition: (3, None)}, {}).outcome is Outcome.DONE
-        zombie.stdin.write(f"{delay_s}\n")
-        zombie.stdin.flush()
-        zombie.send_signal(signal.SIGCONT)
-        assert zombie.stdout.readline() == "aborted\n"
-        assert zombie.stdout.readline() == "LOST\n"
-    assert heir.committed(partition) == (3, None)
-    assert world.values(world.alerts) == []
-
-
 def test_a_batch_that_cannot_be_unpacked_is_stepped_over(world: World) -> None:
     """zstd beyond receive.message.max.bytes: librdkafka refuses it for ever. The replay must see the same."""
     partition = (world.events, 0)
     world.produce(3)
-    bomber = Producer(
-        {"bootstrap.servers": world.broker, "compression.type": "zstd", "message.max.bytes": 20_000_000}
-    )
+    bomber = Producer({"bootstrap.servers": world.broker, "compression.type": "zstd", "message.max.bytes": 20_000_000})
     bomber.produce(world.events, bytes(8_000_000), partition=0)
     assert bomber.flush(10) == 0
     world.produce(2)
@@ -409,72 +207,6 @@ def test_a_batch_that_cannot_be_unpacked_is_stepped_over(world: World) -> None:
     assert records[3] == Record(3, -1, None, None)
     again = [r for batch in log.replay(partition, 0, 6) for r in batch]
     assert again == records
-
-
-def test_recover_settles_a_commit_that_the_broker_slept_through(world: World, request: pytest.FixtureRequest) -> None:
-    if os.environ.get("DRIFTLINE_TEST_KAFKA"):
-        pytest.skip("a given broker is not ours to stop")
-    the_broker: Broker = request.getfixturevalue("the_broker")
-    world.produce(9)
-    partition = (world.events, 0)
-    log = owner(world, limits=Limits(slice=0.5, commit=1.0))
-    assert log.commit([], {partition: (1, None)}, {}).outcome is Outcome.DONE
-    landed = [1]
-    for i in range(3):
-        with stopped(the_broker, 2.0):
-            outcome = log.commit([alert(str(i))], {partition: (2 + i, None)}, {}).outcome
-            assert outcome is Outcome.UNKNOWN
-        log.recover()
-        committed = log.committed(partition)
-        assert committed is not None
-        assert committed.offset in (landed[-1], 2 + i)
-        if committed.offset == 2 + i:
-            landed.append(2 + i)
-        assert world.values(world.alerts) == [b"%d" % (at - 2) for at in landed[1:]]
-    assert log.commit([alert("end")], {partition: (9, None)}, {}).outcome is Outcome.DONE
-    assert log.committed(partition) == (9, None)
-
-
-def test_trouble_in_the_log_replaces_the_producer_first(world: World) -> None:
-    class Watch:
-        trouble = False
-        resets = 0
-
-        def reset(self) -> None:
-            self.trouble = False
-            self.resets += 1
-
-    watch = Watch()
-    log = owner(world, watch=watch)
-    resets = watch.resets
-    assert log.commit([], {(world.events, 0): (0, None)}, {}).outcome is Outcome.DONE
-    assert watch.resets == resets
-    watch.trouble = True
-    assert log.commit([], {(world.events, 0): (0, None)}, {}).outcome is Outcome.DONE
-    assert watch.resets == resets + 1
-    assert not watch.trouble
-
-
-def test_two_processes_with_one_transactional_id_do_not_go_on_for_ever(broker: str, make_topics: MakeTopics) -> None:
-    world = World(broker, make_topics, partitions=2)
-    world_2 = World(broker, make_topics, partitions=2)
-    world_2.group = world.group
-    first = world.log(instance="same")
-    wait_for(first, assigned(2))
-    world_2.group, group = world_2.group + "-b", world.group
-    second = world_2.log(instance="same")
-    wait_for(second, assigned(2))
-    # Another group, so that only the transactional.id clashes and not the membership.
-    second._transactions.id = first._transactions.id
-    for _ in range(3):
-        second.recover()
-        assert first.commit([], {(world.events, 0): (1, None)}, {}).outcome is Outcome.UNKNOWN
-        if _ < 2:
-            first.recover()
-    with pytest.raises(LogDown, match=f"transactional.id driftline-{group}-same .*'same'.*fenced 3 times"):
-        first.recover()
-    for log in (first, second):
-        log.close()
 
 
 def test_missing_topics_are_named(world: World) -> None:
@@ -488,21 +220,6 @@ def test_no_broker_is_said_so(make_topics: MakeTopics, broker: str) -> None:
     world.broker = "127.0.0.1:1"
     with pytest.raises(LogDown, match=r"no broker of 127\.0\.0\.1:1 answered within 1 s"):
         world.log(limits=Limits(metadata=1.0))
-
-
-def test_what_a_callback_raises_comes_out_of_poll(broker: str, make_topics: MakeTopics) -> None:
-    world = World(broker, make_topics, partitions=2)
-    first = world.log(**QUICK)
-    wait_for(first, assigned(2))
-
-    def fail(partitions: list[Partition]) -> None:
-        raise RuntimeError("inside the callback")
-
-    second = world.log()
-    with pytest.raises(RuntimeError, match="inside the callback"):
-        wait_for(first, lambda seen: bool(second.poll(10, 0.0, nothing)) and False, on_revoke=fail)
-    for log in world.logs:
-        log.close()
 
 
 def test_a_range_of_history_by_offset_and_time(broker: str, make_topics: MakeTopics) -> None:

@@ -74,7 +74,9 @@ def electricity(data: Path, rows: int) -> Iterator[dict[str, Any]]:
         for number, row in enumerate(csv.DictReader(handle)):
             if number == rows:
                 return
-            features = {name: float(row[name]) for name in ("nswprice", "nswdemand", "vicprice", "vicdemand", "transfer")}
+            features = {
+                name: float(row[name]) for name in ("nswprice", "nswdemand", "vicprice", "vicdemand", "transfer")
+            }
             yield {"model": "electricity", "time": 1_600_000_000 + 60 * number, "features": features}
 
 
@@ -129,8 +131,10 @@ def test_alerts_equal_an_independent_river_loop_and_replay(
         with gzip.open(path, "wt") as handle:
             handle.writelines(json.dumps(event) + "\n" for event in events)
         files += ["--input", f"{partition}={path}"]
-        records = [Record(i, 1000 * event["time"], event["model"].encode(), json.dumps(event).encode())
-                   for i, event in enumerate(events)]
+        records = [
+            Record(i, 1000 * event["time"], event["model"].encode(), json.dumps(event).encode())
+            for i, event in enumerate(events)
+        ]
         produce(broker, setup.events, {partition: records})
     with setup.run() as service:
         wait_committed(broker, setup.group, setup.events, {1: 20_000, 3: 12_000, 0: 0, 2: 0}, 90)
@@ -152,7 +156,9 @@ def test_alerts_equal_an_independent_river_loop_and_replay(
     assert sorted(replayed.stdout.splitlines()) == sorted(published)
     assert b"32,000 records = 32,000 used + 0 late" in replayed.stderr
     command = [sys.executable, "-m", "streamer", "replay", "-c", str(setup.path), "--topic", setup.events]
-    assert sorted(subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout.splitlines()) == sorted(published)
+    assert sorted(subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout.splitlines()) == sorted(
+        published
+    )
 
 
 def test_twenty_kills_change_nothing(broker: str, make_topics: Topics, tmp_path: Path) -> None:
@@ -181,8 +187,10 @@ def check_against_oracle(setup: Setup, logs: dict[int, list[Record]], length: in
     """Alerts, dead letters and the last snapshots equal those of one uninterrupted run."""
     config = load_config(setup.path, {})
     alerts = sorted(setup.published())
-    letters = sorted((m.value() or b"", dict(m.headers() or []).get("driftline.error.offset", b""))
-                     for m in read_all(setup.broker, setup.dead, PARTITIONS))
+    letters = sorted(
+        (m.value() or b"", dict(m.headers() or []).get("driftline.error.offset", b""))
+        for m in read_all(setup.broker, setup.dead, PARTITIONS)
+    )
     tasks = {n: oracle(config, (setup.events, n), records) for n, records in logs.items()}
     outs = [out for task in tasks.values() for out in task.outbox]
     assert alerts == sorted(out.value or b"" for out in outs if out.topic == "alerts")
@@ -209,8 +217,10 @@ def test_sigterm_drains_within_ten_seconds_and_the_endpoints_answer(
         wait_committed(broker, setup.group, setup.events, dict.fromkeys(logs, 2_000))
         address = service.lines("starting")[0]["listen"]
         time.sleep(1.2)  # The metrics are copied once a second.
-        pages = {path: urllib.request.urlopen(f"http://{address}{path}", timeout=5).read().decode()
-                 for path in ("/livez", "/readyz", "/metrics", "/version")}
+        pages = {
+            path: urllib.request.urlopen(f"http://{address}{path}", timeout=5).read().decode()
+            for path in ("/livez", "/readyz", "/metrics", "/version")
+        }
         begun_s = time.monotonic()
         assert service.stop() == 0
         assert time.monotonic() - begun_s < 10

@@ -5,8 +5,13 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 NAMES = st.text(max_size=4)
-LEAVES = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False,
-                                                                                  allow_infinity=False) | NAMES
+LEAVES = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | NAMES
+)
 ANY = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3))
 LOOSE = st.fixed_dictionaries(
     {},

@@ -20,6 +20,7 @@ from tests.schemas.tables import REJECTED, T0
 
 WIDE = 1 << 30
 
+
 @pytest.mark.parametrize(("value", "reason"), [pytest.param(v, r, id=name) for name, v, r in REJECTED])
 def test_rejected(value: bytes | None, reason: str) -> None:
     assert why(value)[0] == reason

@@ -35,8 +35,11 @@ def test_the_schema_rejects_what_decode_rejects(value: bytes) -> None:
     assert not VALIDATOR.is_valid(json.loads(value))
 
 
-@pytest.mark.parametrize(("field", "value"), [(field, value) for field, value, _, _ in TEXTS] + [
-    ("time", time) for time, expected in TIMES if expected is not None])
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [(field, value) for field, value, _, _ in TEXTS]
+    + [("time", time) for time, expected in TIMES if expected is not None],
+)
 def test_the_schema_accepts_what_decode_accepts(field: str, value: Any) -> None:
     VALIDATOR.validate({"model": "m", field: value})
 

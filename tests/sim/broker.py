@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from schemas.batch import Record
 from streamer.log import (
     Assigned,
-    Committed,
     CommitResult,
+    Committed,
     LogEvent,
     LogGap,
     Lost,
@@ -129,9 +129,7 @@ class SimLog:
         self.member = broker.join()
         self.mine: dict[Partition, int | None] = {}  # next offset; None until started
 
-    def poll(
-        self, limit: int, timeout_s: float, on_revoke: Callable[[list[Partition]], None]
-    ) -> list[LogEvent]:
+    def poll(self, limit: int, timeout_s: float, on_revoke: Callable[[list[Partition]], None]) -> list[LogEvent]:
         broker = self.broker
         events: list[LogEvent] = []
         if self.member not in broker.members:

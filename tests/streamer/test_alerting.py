@@ -39,17 +39,22 @@ def play(policy: Policy, script: str) -> None:
 
 
 def test_an_edge_fires_at_once_is_renewed_and_fades() -> None:
-    play(Policy(0, 10_000, 0), """
+    play(
+        Policy(0, 10_000, 0),
+        """
         0  drift -> firing fading
         5  drift -> - fading
         14 tick  -> - fading
         15 tick  -> resolved quiet
         16 drift -> firing fading
-    """)
+    """,
+    )
 
 
 def test_a_level_is_pending_until_it_has_held_and_resolves_when_it_stayed_clear() -> None:
-    play(Policy(5_000, 10_000, 0), """
+    play(
+        Policy(5_000, 10_000, 0),
+        """
         0  clear  -> - quiet
         1  breach -> - pending
         3  clear  -> - quiet
@@ -61,14 +66,18 @@ def test_a_level_is_pending_until_it_has_held_and_resolves_when_it_stayed_clear(
         25 breach -> - firing
         26 clear  -> - fading
         36 clear  -> resolved quiet
-    """)
+    """,
+    )
 
 
 def test_without_for_a_level_fires_with_its_first_breach() -> None:
-    play(Policy(0, 0, 0), """
+    play(
+        Policy(0, 0, 0),
+        """
         1 breach -> firing firing
         2 clear  -> resolved quiet
-    """)
+    """,
+    )
 
 
 def test_a_cooldown_suppresses_and_counts() -> None:

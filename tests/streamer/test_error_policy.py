@@ -102,9 +102,7 @@ def test_each_error_has_one_outcome_and_the_next_commit_works(
     assert commit(log) is Outcome.DONE
 
 
-def test_a_coordinator_that_does_not_answer_is_unknown_within_the_deadline(
-    cluster: MockCluster, log: KafkaLog
-) -> None:
+def test_a_coordinator_that_does_not_answer_is_unknown_within_the_deadline(cluster: MockCluster, log: KafkaLog) -> None:
     cluster.push(END_TXN, *[E.COORDINATOR_LOAD_IN_PROGRESS] * 1000)
     began_s = time.monotonic()
     assert commit(log) is Outcome.UNKNOWN

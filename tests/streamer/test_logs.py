@@ -60,8 +60,14 @@ def test_json_where_nobody_is_looking() -> None:
     assert at.endswith("Z")
     assert len(at) == len("2026-01-02T03:04:05.678Z")
     assert record == {
-        "level": "warning", "event": "partition_lost", "logger": "driftline",
-        "topic": "events", "partition": 3, "took_s": 0.25, "ok": True, "why": None,
+        "level": "warning",
+        "event": "partition_lost",
+        "logger": "driftline",
+        "topic": "events",
+        "partition": 3,
+        "took_s": 0.25,
+        "ok": True,
+        "why": None,
     }
 
 
@@ -69,9 +75,7 @@ def test_pretty_for_a_person() -> None:
     out = Output(pretty=True)
     log(out.logger, "info", "starting", listen="127.0.0.1:80", why="two words", empty="", bell="\x07\x9b1m", n=1)
     [line] = out.lines()
-    assert line[12:] == (
-        r' INFO     starting listen=127.0.0.1:80 why="two words" empty="" bell="\u0007\u009b1m" n=1'
-    )
+    assert line[12:] == (r' INFO     starting listen=127.0.0.1:80 why="two words" empty="" bell="\u0007\u009b1m" n=1')
 
 
 def test_a_terminal_is_recognised() -> None:
@@ -87,8 +91,23 @@ def test_a_terminal_is_recognised() -> None:
 
 @pytest.mark.parametrize("pretty", [True, False])
 @pytest.mark.parametrize(
-    "value", ["a\nb", "a\r\nb", "\u2028", "\ud800", "\x00", "\x1b[31m", "é", float("nan"), float("-inf"), object(),
-              {"a": {"b": {"c": {"d": {"e": 1}}}}}, [1, "x"], b"\xff", 10**400 // 10**300]
+    "value",
+    [
+        "a\nb",
+        "a\r\nb",
+        "\u2028",
+        "\ud800",
+        "\x00",
+        "\x1b[31m",
+        "é",
+        float("nan"),
+        float("-inf"),
+        object(),
+        {"a": {"b": {"c": {"d": {"e": 1}}}}},
+        [1, "x"],
+        b"\xff",
+        10**400 // 10**300,
+    ],
 )
 def test_any_value_stays_on_one_line(pretty: bool, value: object) -> None:
     out = Output(pretty=pretty)
@@ -230,7 +249,10 @@ def test_repeats_are_counted_and_reported_when_the_interval_is_over() -> None:
     report, last = out.records()[6:]
     assert report["event"] == "repeats_suppressed"
     assert (report["of"], report["topic"], report["partition"], report["suppressed"]) == (
-        "commit_refused", "events", "1", 4,
+        "commit_refused",
+        "events",
+        "1",
+        4,
     )
     assert (last["event"], last["partition"]) == ("commit_refused", 2)
 
@@ -270,7 +292,10 @@ def test_librdkafka_lines_have_its_parts() -> None:
     get_logger("librdkafka").error(LIBRDKAFKA, "FAIL", "rdkafka#consumer-1", "[thrd:x]: refused")
     [record] = out.records()
     assert (record["event"], record["fac"], record["client"], record["text"]) == (
-        "librdkafka", "FAIL", "rdkafka#consumer-1", "[thrd:x]: refused",
+        "librdkafka",
+        "FAIL",
+        "rdkafka#consumer-1",
+        "[thrd:x]: refused",
     )
 
 

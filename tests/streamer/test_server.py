@@ -164,9 +164,7 @@ def test_bad_requests_get_a_status_and_no_echo(server: Server, data: bytes, stat
     assert ask(server, "/livez")[0] == 200
 
 
-def test_a_slow_client_is_cut_off_however_steadily_it_drips(
-    server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_slow_client_is_cut_off_however_steadily_it_drips(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(under_test, "REQUEST_SECONDS", 0.4)
     host, port = server.address.rsplit(":", 1)
     began = time.monotonic()
@@ -185,9 +183,7 @@ def test_a_slow_client_is_cut_off_however_steadily_it_drips(
     assert 0.3 < time.monotonic() - began < 3
 
 
-def test_the_seventeenth_request_gets_503_and_slots_come_back(
-    server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_seventeenth_request_gets_503_and_slots_come_back(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(under_test, "REQUEST_SECONDS", 1.0)
     host, port = server.address.rsplit(":", 1)
     idle = [socket.create_connection((host, int(port)), timeout=5) for _ in range(under_test.REQUESTS_MAX)]

@@ -208,7 +208,8 @@ def test_apply_creates_what_is_missing_and_leaves_the_rest_alone() -> None:
     code, out, _ = run("apply")
     assert code == 0
     assert [(name, partitions, replicas) for name, partitions, replicas, _ in Admin.created] == [
-        ("drift-state", 4, -1), ("drift-dead-letter", 4, -1),
+        ("drift-state", 4, -1),
+        ("drift-dead-letter", 4, -1),
     ]
     assert Admin.created[0][3] == {s.name: s.value for s in SETTINGS["state"]}
     assert "~ cleanup.policy: delete -> compact,delete" in out
@@ -220,7 +221,9 @@ def test_replication_factor(replicas: str, durable: str | None) -> None:
     Admin.found = {"events": Found(4)}
     assert run("apply", "--replication-factor", replicas, "--partitions", "2")[0] == 0
     assert [(c[0], c[1], c[2]) for c in Admin.created] == [
-        ("drift-alerts", 2, int(replicas)), ("drift-state", 4, int(replicas)), ("drift-dead-letter", 2, int(replicas)),
+        ("drift-alerts", 2, int(replicas)),
+        ("drift-state", 4, int(replicas)),
+        ("drift-dead-letter", 2, int(replicas)),
     ]
     assert {c[3].get("min.insync.replicas") for c in Admin.created} == {durable}
 

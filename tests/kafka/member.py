@@ -1,0 +1,146 @@
+"""Plain Kafka clients for tests of the broker; run as a script it is the zombie of test_broker_facts.py."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+
+WAIT_S = 20.0
+SESSION_MS = 2_000
+_numbers = itertools.count()
+
+
+def unique(role: str) -> str:
+    return f"{role}-{os.getpid()}-{next(_numbers)}"
+
+
+def transactional(broker: str, name: str, **settings: Any) -> Producer:
+    producer = Producer({"bootstrap.servers": broker, "transactional.id": name, "log_level": 0, **settings})
+    producer.init_transactions(WAIT_S)
+    return producer
+
+
+def error_of(call: Callable[[], object]) -> KafkaError:
+    try:
+        call()
+    except KafkaException as exception:
+        error = exception.args[0]
+        assert isinstance(error, KafkaError)
+        return error
+    raise AssertionError("no error came")
+
+
+def fill(broker: str, topic: str, count: int, partition: int = 0) -> None:
+    producer = Producer({"bootstrap.servers": broker})
+    for i in range(count):
+        producer.produce(topic, b"%d" % i, partition=partition)
+    assert producer.flush(WAIT_S) == 0
+
+
+class Member:
+    """A group member that notes what it is told. `at` is the offset given to incremental_assign."""
+
+    def __init__(self, broker: str, group: str, topic: str, at: int = 0, paused: bool = False, **settings: Any) -> None:
+        self.at, self.paused = at, paused
+        self.owned: list[int] = []
+        self.lost: list[int] = []
+        self.on_revoke: Callable[[list[TopicPartition]], None] = lambda partitions: None
+        self.consumer = Consumer(
+            {
+                "bootstrap.servers": broker,
+                "group.id": group,
+                "enable.auto.commit": False,
+                "enable.auto.offset.store": False,
+                "auto.offset.reset": "error",
+                "isolation.level": "read_committed",
+                "partition.assignment.strategy": "cooperative-sticky",
+                "session.timeout.ms": SESSION_MS,
+                "heartbeat.interval.ms": 200,
+                "log_level": 0,
+                **settings,
+            }
+        )
+        self.consumer.subscribe([topic], on_assign=self._assign, on_revoke=self._revoke, on_lost=self._lose)
+
+    def _assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        consumer.incremental_assign([TopicPartition(p.topic, p.partition, self.at) for p in partitions])
+        if self.paused:
+            consumer.pause(partitions)
+        self.owned += [p.partition for p in partitions]
+
+    def _revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self.on_revoke(partitions)
+        self._drop(consumer, partitions)
+
+    def _lose(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self.lost += [p.partition for p in partitions]
+        self._drop(consumer, partitions)
+
+    def _drop(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        consumer.incremental_unassign(partitions)
+        self.owned = [number for number in self.owned if number not in {p.partition for p in partitions}]
+
+
+def until(done: Callable[[], bool], members: Sequence[Member]) -> list[Message]:
+    """Poll the members in turn until `done`; the records they were given."""
+    found = []
+    end_s = time.monotonic() + WAIT_S
+    while not done():
+        assert time.monotonic() < end_s
+        for member in members:
+            message = member.consumer.poll(0.02)
+            if message is not None:
+                assert message.error() is None
+                found.append(message)
+    return found
+
+
+def read(broker: str, topic: str, isolation: str) -> list[tuple[int, bytes | None]]:
+    """(offset, value) of partition 0 up to the end that this isolation level sees."""
+    settings = {"bootstrap.servers": broker, "group.id": "reader", "isolation.level": isolation}
+    consumer = Consumer(settings | {"enable.partition.eof": True, "enable.auto.commit": False})
+    consumer.assign([TopicPartition(topic, 0, 0)])
+    found = []
+    while True:
+        message = consumer.poll(WAIT_S)
+        assert message is not None
+        if message.error():
+            assert message.error().code() == KafkaError._PARTITION_EOF
+            consumer.close()
+            return found
+        found.append((message.offset(), message.value()))
+
+
+def zombie(broker: str, group: str, topic: str) -> None:
+    """A member that is stopped past its session; then tries, in this order, metadata from before and of now."""
+    member = Member(broker, group, topic)
+    until(lambda: member.owned == [0], [member])
+    before = member.consumer.consumer_group_metadata()
+    producer = transactional(broker, f"zombie-{group}")
+    print("ready", flush=True)
+    sys.stdin.readline()
+    producer.begin_transaction()
+    error = error_of(lambda: producer.send_offsets_to_transaction([TopicPartition(topic, 0, 100)], before, WAIT_S))
+    print(error.name(), error.txn_requires_abort(), error.fatal(), flush=True)
+    producer.abort_transaction(WAIT_S)
+    end_s = time.monotonic() + WAIT_S
+    while member.consumer.memberid() and time.monotonic() < end_s:
+        time.sleep(0.02)
+    producer.begin_transaction()
+    now = member.consumer.consumer_group_metadata()
+    producer.send_offsets_to_transaction([TopicPartition(topic, 0, 200)], now, WAIT_S)
+    producer.commit_transaction(WAIT_S)
+    print("accepted", repr(member.consumer.memberid()), member.owned, flush=True)
+    until(lambda: member.lost == [0], [member])
+    print("lost", flush=True)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    zombie(*sys.argv[1:])
