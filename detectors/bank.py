@@ -24,7 +24,7 @@ DIRECTION = {"up": (1,), "down": (-1,), "both": (1, 0, -1)}
 class Hits(NamedTuple):
     """Edges found in one update: parallel arrays, `place` ascending into the values given."""
 
-    index: I64  # type: ignore[assignment]  # The contract's name; it hides tuple.index, which nobody calls here.
+    place: I64
     direction: I8  # +1 up, -1 down, 0 unknown
     statistic: F64
     threshold: F64

@@ -1,6 +1,14 @@
 """Recent values of each series in sixteen blocks of eight: enough to say when it left the reference, and how far.
 
 Block sums are kept in the order of the values, so they are the same bits however the log was cut into batches.
+
+>>> import numpy as np
+>>> history = History()
+>>> history.resize(1)
+>>> at = np.arange(128)
+>>> history.update(np.zeros(128, np.int64), np.where(at < 64, 0.0, 1.0), at, at * 10)
+>>> history.recent(0, expected=0.0)
+Recent(n=64, mean=1.0, std=0.0, first_offset=64, last_offset=127, first_time_ms=640, last_time_ms=1270)
 """
 
 from __future__ import annotations
@@ -10,11 +18,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.bank import F64, I64, State, ranks, rows_of
+from detectors.bank import F64, I64, State, array_of, ranks, rows_of
 
 BLOCKS = 16
 BLOCK = 8
 FIELDS = {"total": "f8", "squares": "f8", "first_offset": "i8", "first_time_ms": "i8"}
+LATEST = ("seen", "last_offset", "last_time_ms")
+HUGE = 1e150
+"""Larger values count as this one, so that sums of squares stay finite; see `reference.HUGE`."""
 
 
 class Recent(NamedTuple):
@@ -29,19 +40,11 @@ class Recent(NamedTuple):
     last_time_ms: int
 
 
-def ranks(rows: I64) -> I64:
-    """For each position how often its row occurred before it: [3, 5, 3, 3] -> [0, 0, 1, 2]."""
-    order = np.argsort(rows, kind="stable")
-    ordered = rows[order]
-    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]) if len(rows) else np.zeros(0, np.int64)
-    lengths = np.diff(np.r_[starts, len(rows)])
-    rank = np.empty(len(rows), np.int64)
-    rank[order] = np.arange(len(rows)) - np.repeat(starts, lengths)
-    return rank
-
-
 class History:
-    """Blocks of rows 0..rows-1; `seen` counts all values ever taken, so it also says where the ring stands."""
+    """Blocks of rows 0..rows-1; `seen` counts all values ever taken, so it also says where the ring stands.
+
+    Give differences from the reference's centre: sums of squares of values far from zero would lose the deviation.
+    """
 
     def __init__(self) -> None:
         self.rows = 0
@@ -51,10 +54,11 @@ class History:
         self.blocks = {name: np.zeros((0, BLOCKS), dtype) for name, dtype in FIELDS.items()}
 
     def resize(self, rows: int) -> None:
+        """Append fresh rows up to `rows`; never shrinks."""
         if rows <= self.rows:
             return
         more = rows - self.rows
-        for name in ("seen", "last_offset", "last_time_ms"):
+        for name in LATEST:
             setattr(self, name, np.concatenate([getattr(self, name), np.zeros(more, np.int64)]))
         for name, blocks in self.blocks.items():
             self.blocks[name] = np.concatenate([blocks, np.zeros((more, BLOCKS), blocks.dtype)])
@@ -62,8 +66,7 @@ class History:
 
     def update(self, rows: I64, values: F64, offsets: I64, times_ms: I64) -> None:
         """Row rows[i] takes values[i], which stands at offsets[i] and times_ms[i]; in order."""
-        if not len(rows):
-            return
+        values = np.clip(values, -HUGE, HUGE)
         place = self.seen[rows] + ranks(rows)
         np.add.at(self.seen, rows, 1)
         self.last_offset[rows] = offsets  # With repeated rows the last assignment holds, which is the newest value.
@@ -114,22 +117,19 @@ class History:
         )
 
     def dump(self) -> dict[str, NDArray[Any]]:
-        plain = {name: getattr(self, name).copy() for name in ("seen", "last_offset", "last_time_ms")}
-        return {**plain, **{name: blocks.copy() for name, blocks in self.blocks.items()}}
+        """Arrays of one element, or of BLOCKS, per row."""
+        return {**{name: getattr(self, name).copy() for name in LATEST}, **{n: b.copy() for n, b in self.blocks.items()}}
 
     def load(self, state: State) -> None:
+        """Replace all rows; ValueError for a state that cannot be, and then nothing is changed."""
         rows = rows_of(state, "seen")
-        shapes: dict[str, tuple[str, tuple[int, ...]]] = {
-            name: ("i8", (rows,)) for name in ("seen", "last_offset", "last_time_ms")
-        }
-        shapes |= {name: (dtype, (rows, BLOCKS)) for name, dtype in FIELDS.items()}
-        for name, (dtype, shape) in shapes.items():
-            array = state.get(name)
-            if not isinstance(array, np.ndarray) or array.dtype != np.dtype(dtype) or array.shape != shape:
-                raise ValueError(f"history array {name!r} is missing or of another shape")
-        if (state["seen"] < 0).any() or not np.isfinite(state["total"]).all():
+        latest = {name: array_of(state, name, "i8", (rows,)) for name in LATEST}
+        blocks = {name: array_of(state, name, dtype, (rows, BLOCKS)) for name, dtype in FIELDS.items()}
+        if (latest["seen"] < 0).any() or not all(np.isfinite(blocks[name]).all() for name in ("total", "squares")):
             raise ValueError("a history that cannot be")
-        for name in ("seen", "last_offset", "last_time_ms"):
-            setattr(self, name, state[name].copy())
-        self.blocks = {name: state[name].copy() for name in FIELDS}
+        if (blocks["squares"] < 0.0).any():
+            raise ValueError("a negative sum of squares")
+        for name, column in latest.items():
+            setattr(self, name, column.copy())
+        self.blocks = {name: block.copy() for name, block in blocks.items()}
         self.rows = rows

@@ -1,6 +1,13 @@
 """Parameters of the detectors as plain values, importable without river or numpy.
 
-@@CALIBRATION@@
+Defaults are chosen for standardised values (see `reference.py`), so that they mean the same for every feature.
+Measured over ten healthy streams of 60,000 values per family, warm-up 500, and twenty shifted ones after 5,000:
+
+    false alarms per 10,000    N(0,1)  lognormal  t3     Bern .01  Bern .3   median delay at 0.5 / 1 / 2 deviations
+    adwin delta 0.0002         0       0          0      0         0         152 / 56 / 24
+    adwin delta 0.002          0       0.017      0      0.017     0         136 / 56 / 24
+    page_hinkley (defaults)    0       0          0      0         0         232 / 72 / 29
+    page_hinkley threshold 35  0       0.217      0.033  0         0         152 / 49 / 20
 """
 
 from __future__ import annotations

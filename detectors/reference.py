@@ -4,19 +4,31 @@ Values are standardised against it, z = (value - centre) / scale, so that a dete
 the same for every feature. Centre and scale are the median and the median absolute deviation (Hampel 1974): up to
 half of the warm-up may be outliers. Everything is equivariant: multiplying a series or adding a constant to it
 changes no z.
+
+>>> import numpy as np
+>>> reference = Reference(warmup=5)
+>>> reference.resize(1)
+>>> at = np.arange(7)
+>>> ready, z = reference.update(np.zeros(7, np.int64), np.array([1.0, 2, 3, 4, 100, 3, 3 + 1.4826]), at, at)
+>>> np.flatnonzero(ready).tolist(), z[ready].round(9).tolist()
+([5, 6], [0.0, 1.0])
 """
 
 from __future__ import annotations
 
+from array import array
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.bank import F64, I64, State, arrays_of, rows_of
+from detectors.bank import F64, I64, Bool, State, arrays_of, count_of, ranks, rows_of
 
 CLIP = 4.0
 """|z| is cut here: one absurd value must not decide, and ADWIN's bound assumes a bounded range."""
+
+HUGE = 1e150
+"""Larger values count as this one: squares and sums stay finite, so no detector is ever handed inf or NaN."""
 
 MAD_TO_SIGMA = 1.4826
 """Makes the median absolute deviation estimate the standard deviation of normal data."""
@@ -28,18 +40,20 @@ TAIL_SIGMAS = 2.3263478740408408
 STATS = ("centre", "scale", "mean", "std", "below", "above")
 PLACES = ("first_offset", "last_offset", "first_time_ms", "last_time_ms")
 
-Bool = NDArray[np.bool_]
-
 
 def robust_scale(values: F64, centre: float) -> float:
-    """1.4826 MAD; for values of which most are equal the deviation of the middle 98 %; 0 when those are equal too."""
+    """1.4826 MAD; where most values are equal the deviation of the middle 98 %; 0 where those are equal too.
+
+    The deviation is taken around `centre`, as z is, not around the mean.
+    """
     away = np.abs(values - centre)
     scale = MAD_TO_SIGMA * float(np.median(away))
     if scale > 0.0:
         return scale
     ordered = np.sort(values)
     cut = -(-len(ordered) // 100)
-    return float(np.std(ordered[cut:-cut]))
+    middle = ordered[cut : len(ordered) - cut] - centre
+    return float(np.sqrt(np.mean(middle * middle))) if len(middle) else 0.0
 
 
 def tail_scales(values: F64, centre: float, scale: float) -> tuple[float, float]:
@@ -52,18 +66,12 @@ def tail_scales(values: F64, centre: float, scale: float) -> tuple[float, float]
 
 
 class Reference:
-    """References of rows 0..rows-1. With `scale=False` values pass as they are (0/1 indicators), and are only noted."""
+    """References of rows 0..rows-1: what each was like, from where to where; arrays of one element per row.
 
-    def __init__(self, warmup: int, scale: bool = True) -> None:
-        self.warmup = warmup
-        self.standardise = scale
-        self.rows = 0
-        self.n = np.zeros(0, np.int64)  # values seen, up to `warmup`
-        self.waiting: list[list[float] | None] = []  # the warm-up's values; None once frozen
-        for name in STATS:
-            setattr(self, name, np.zeros(0))
-        for name in PLACES:
-            setattr(self, name, np.zeros(0, np.int64))
+    `n` values were seen, at most `warmup`. Of the frozen ones: `centre` and `scale` as above, `mean` and `std` of the
+    whole warm-up, `below` and `above` see `tail_scales`; all in the signal's own units. With `scale=False` values
+    pass as they are (0/1 indicators, raw values), centre is 0 and the rest is only noted.
+    """
 
     centre: F64
     scale: F64
@@ -76,47 +84,72 @@ class Reference:
     first_time_ms: I64
     last_time_ms: I64
 
+    def __init__(self, warmup: int, scale: bool = True) -> None:
+        if warmup < 1:
+            raise ValueError("a reference of no values")
+        self.warmup = warmup
+        self.standardise = scale
+        self.rows = 0
+        self.n = np.zeros(0, np.int64)
+        self.waiting: list[array[float] | None] = []  # the warm-up's values; None once frozen
+        for name in STATS:
+            setattr(self, name, np.zeros(0))
+        for name in PLACES:
+            setattr(self, name, np.zeros(0, np.int64))
+
     def is_ready(self, row: int) -> bool:
+        """Whether the row's reference is frozen."""
         return self.waiting[row] is None
 
     def resize(self, rows: int) -> None:
+        """Append fresh rows up to `rows`; never shrinks."""
         if rows <= self.rows:
             return
         for name in ("n", *STATS, *PLACES):
             old = getattr(self, name)
             setattr(self, name, np.concatenate([old, np.zeros(rows - len(old), old.dtype)]))
-        self.waiting += [[] for _ in range(rows - self.rows)]
+        self.waiting += [array("d") for _ in range(rows - self.rows)]
         self.rows = rows
 
     def update(self, rows: I64, values: F64, offsets: I64, times_ms: I64) -> tuple[Bool, F64]:
-        """Which values come after their row's warm-up, and z of those (0 for the others); all arrays of length m."""
-        ready = self.n[rows] >= self.warmup
+        """Which values come after their row's warm-up, and z of those (0 for the others); all arrays of length m.
+
+        A row may become ready in the middle: its warm-up is its first `warmup` values, wherever the batches are cut.
+        """
+        values = np.clip(values, -HUGE, HUGE)
+        ready: Bool = self.n[rows] >= self.warmup
         if not ready.all():
-            self._learn(rows, values, offsets, times_ms, ready)
-        z = np.zeros(len(values))
+            ready = self._learn(rows, values, offsets, times_ms)
         if not self.standardise:
-            z[ready] = values[ready]
-            return ready, z
+            return ready, np.where(ready, values, 0.0)
+        z = np.zeros(len(values))
         chosen = rows[ready]
         away, scale = values[ready] - self.centre[chosen], self.scale[chosen]
+        # A quotient too large for a float is clipped like any other; the scale of a constant is not divided by.
+        with np.errstate(over="ignore"):
+            z[ready] = away / np.where(scale > 0.0, scale, 1.0)
         # A constant reference has no scale: any other value is then one deviation away, whatever its size.
-        z[ready] = np.where(scale > 0.0, away / np.where(scale > 0.0, scale, 1.0), np.sign(away))
+        z[ready] = np.where(scale > 0.0, z[ready], np.sign(away))
         return ready, np.clip(z, -CLIP, CLIP)
 
-    def _learn(self, rows: I64, values: F64, offsets: I64, times_ms: I64, ready: Bool) -> None:
-        for i in np.flatnonzero(~ready).tolist():
-            row = int(rows[i])
+    def _learn(self, rows: I64, values: F64, offsets: I64, times_ms: I64) -> Bool:
+        place = self.n[rows] + ranks(rows)
+        ready: Bool = place >= self.warmup
+        early = np.flatnonzero(~ready)
+        chosen = rows[early]
+        begins = early[place[early] == 0]
+        self.first_offset[rows[begins]] = offsets[begins]
+        self.first_time_ms[rows[begins]] = times_ms[begins]
+        np.add.at(self.n, chosen, 1)
+        self.last_offset[chosen] = offsets[early]  # With repeated rows the last assignment holds, the newest value.
+        self.last_time_ms[chosen] = times_ms[early]
+        for row, value in zip(chosen.tolist(), values[early].tolist(), strict=True):
             waiting = self.waiting[row]
-            if waiting is None:  # Frozen by an earlier value of this very batch.
-                ready[i] = True
-                continue
-            if not waiting:
-                self.first_offset[row], self.first_time_ms[row] = offsets[i], times_ms[i]
-            waiting.append(float(values[i]))
-            self.n[row] += 1
-            self.last_offset[row], self.last_time_ms[row] = offsets[i], times_ms[i]
+            assert waiting is not None
+            waiting.append(value)
             if len(waiting) == self.warmup:
                 self._freeze(row, np.array(waiting))
+        return ready
 
     def _freeze(self, row: int, values: F64) -> None:
         centre = float(np.median(values)) if self.standardise else 0.0
@@ -129,27 +162,29 @@ class Reference:
         self.waiting[row] = None
 
     def dump(self) -> dict[str, NDArray[Any]]:
-        waiting = [values or [] for values in self.waiting]
+        """Arrays per row, and `waiting`: the values of unfrozen rows one after another, n of each."""
+        waiting = b"".join(values.tobytes() for values in self.waiting if values is not None)
         return {
             **{name: getattr(self, name).copy() for name in ("n", *STATS, *PLACES)},
-            "waiting": np.array([v for values in waiting for v in values], np.float64),
+            "waiting": np.frombuffer(waiting, np.float64).copy(),
         }
 
     def load(self, state: State) -> None:
+        """Replace all rows; ValueError for a state that cannot be, and then nothing is changed."""
         rows = rows_of(state, "n")
         names = {"n": "i8", **dict.fromkeys(STATS, "f8"), **dict.fromkeys(PLACES, "i8")}
         found = arrays_of(state, rows, names)
-        counts = found["n"].tolist()
-        if any(not 0 <= n <= self.warmup for n in counts):
-            raise ValueError("a reference of more values than its warm-up")
-        left = [n if n < self.warmup else 0 for n in counts]
-        values = arrays_of(state, sum(left), {"waiting": "f8"})["waiting"].tolist()
-        if not all(np.isfinite(array).all() for name, array in found.items() if name in STATS):
+        count_of(found["n"], self.warmup)
+        left = np.where(found["n"] < self.warmup, found["n"], 0)
+        values = arrays_of(state, int(left.sum()), {"waiting": "f8"})["waiting"]
+        if not all(np.isfinite(a).all() for a in (values, *(found[name] for name in STATS))):
             raise ValueError("a reference that is not finite")
-        self.waiting, place = [], 0
-        for n, count in zip(counts, left, strict=True):
-            self.waiting.append(None if n == self.warmup else values[place : place + count])
-            place += count
-        for name, array in found.items():
-            setattr(self, name, array.copy())
-        self.rows = rows
+        if any((found[name] < 0.0).any() for name in ("scale", "std", "below", "above")):
+            raise ValueError("a negative deviation")
+        waiting: list[array[float] | None] = []
+        ends = np.cumsum(left).tolist()
+        for n, count, end in zip(found["n"].tolist(), left.tolist(), ends, strict=True):
+            waiting.append(None if n == self.warmup else array("d", values[end - count : end].tobytes()))
+        for name, column in found.items():
+            setattr(self, name, column.copy())
+        self.waiting, self.rows = waiting, rows

@@ -10,11 +10,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from detectors.bank import F64, I64
+from detectors.bank import F64, I64, ROWS_MAX
 
 REASONS_MAX = 32
 """Distinct reasons counted per window; further ones are counted together as `other`."""
@@ -68,19 +68,23 @@ class Open:
 class FractionWindows:
     """Windows of `window_events` values, or of `window_ms` of event time aligned to the epoch.
 
-    A window of time closes when a value of its row is newer than its end by `lateness_ms`; values may come out of
-    order by less than that. An empty window is never opened, so silence closes nothing.
+    A window of time closes when a value of its row is at least `lateness_ms` newer than its end, so values may come
+    out of order by less than that. The caller drops older ones; one that is handed in all the same makes a window of
+    its own, which closes with it. An empty window is never opened, so silence closes nothing.
     """
 
     def __init__(self, window_events: int | None, window_ms: int | None, lateness_ms: int) -> None:
         if (window_events is None) == (window_ms is None):
             raise ValueError("a window is either of events or of time")
+        if (window_events or window_ms or 0) < 1 or lateness_ms < 0:
+            raise ValueError("a window has a length, and lateness is not negative")
         self.window_events, self.window_ms, self.lateness_ms = window_events, window_ms, lateness_ms
         self.rows = 0
         self.open: list[dict[int, Open]] = []  # per row: start (0 for windows by count) -> window
         self.newest_ms: list[int | None] = []
 
     def resize(self, rows: int) -> None:
+        """Append fresh rows up to `rows`; never shrinks."""
         self.open += [{} for _ in range(rows - self.rows)]
         self.newest_ms += [None] * (rows - self.rows)
         self.rows = len(self.open)
@@ -101,59 +105,95 @@ class FractionWindows:
 
     def _by_count(
         self, i: int, row: int, flag: float, offset: int, time_ms: int, reasons: Sequence[str]
-    ) -> list[Window]:
-        window = self.open[row].setdefault(0, Open(time_ms, time_ms, offset))
+    ) -> Sequence[Window]:
+        window = self.open[row].get(0)
+        if window is None:
+            window = self.open[row][0] = Open(time_ms, time_ms, offset)
         window.add(flag, offset, reasons)
-        window.start_ms, window.end_ms = min(window.start_ms, time_ms), max(window.end_ms, time_ms)
+        if time_ms < window.start_ms:
+            window.start_ms = time_ms
+        elif time_ms > window.end_ms:
+            window.end_ms = time_ms
         if window.n != self.window_events:
-            return []
+            return ()
         return [self.open[row].pop(0).close(row, i)]
 
     def _by_time(
         self, i: int, row: int, flag: float, offset: int, time_ms: int, reasons: Sequence[str]
-    ) -> list[Window]:
+    ) -> Sequence[Window]:
         assert self.window_ms is not None
         length, windows = self.window_ms, self.open[row]
-        newest = self.newest_ms[row]
-        newest = self.newest_ms[row] = time_ms if newest is None else max(newest, time_ms)
         start = time_ms - time_ms % length
-        if start not in windows:
-            windows[start] = Open(start, start + length, offset)
-        windows[start].add(flag, offset, reasons)
+        window = windows.get(start)
+        opened = window is None
+        if window is None:
+            window = windows[start] = Open(start, start + length, offset)
+        window.add(flag, offset, reasons)
+        newest = self.newest_ms[row]
+        if newest is None or time_ms > newest:
+            newest = self.newest_ms[row] = time_ms
+        elif not opened:
+            return ()  # Neither a newer time nor another window: nothing can have become due.
+        first = min(windows)
+        if first + length + self.lateness_ms > newest and len(windows) <= OPEN_MAX:
+            return ()
         due = sorted(s for s in windows if s + length + self.lateness_ms <= newest)
-        due += sorted(windows)[: max(len(windows) - len(due) - OPEN_MAX, 0)]
-        return [windows.pop(s).close(row, i) for s in dict.fromkeys(due)]
+        due = due or [first]  # Too many are open: the oldest goes although its time has not come.
+        return [windows.pop(s).close(row, i) for s in due]
 
     def dump(self) -> dict[str, Any]:
+        """Plain lists: per row its newest time and its open windows, oldest first."""
         return {
             "newest_ms": list(self.newest_ms),
             "open": [[_plain(w) for _, w in sorted(windows.items())] for windows in self.open],
         }
 
-    def load(self, state: dict[str, Any]) -> None:
-        newest, rows = state["newest_ms"], state["open"]
-        if len(newest) != len(rows):
-            raise ValueError("windows and their times differ in length")
-        self.open = []
-        for row in rows:
-            windows = [Open(*numbers, reasons=dict(reasons)) for *numbers, reasons in row]
-            if any(not 0 <= w.hits <= w.n for w in windows) or len(windows) > OPEN_MAX + 1:
-                raise ValueError("a window that cannot be")
-            self.open.append({w.start_ms if self.window_ms else 0: w for w in windows})
-        self.newest_ms = [None if at is None else int(at) for at in newest]
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Replace all rows; ValueError for a state that cannot be, and then nothing is changed."""
+        newest, rows = state.get("newest_ms"), state.get("open")
+        if not isinstance(newest, list) or not isinstance(rows, list) or len(newest) != len(rows):
+            raise ValueError("windows and their times are missing or differ in length")
+        if len(rows) > ROWS_MAX or not all(at is None or type(at) is int for at in newest):
+            raise ValueError("too many rows, or times that are not whole numbers")
+        self.open = [self._load_row(row) for row in rows]
+        self.newest_ms = list(newest)
         self.rows = len(rows)
+
+    def _load_row(self, row: Any) -> dict[int, Open]:
+        if not isinstance(row, list) or len(row) > (OPEN_MAX if self.window_ms else 1):
+            raise ValueError("too many open windows")
+        windows = [_window_of(plain) for plain in row]
+        if self.window_ms and any(w.start_ms % self.window_ms or w.end_ms - w.start_ms != self.window_ms for w in windows):
+            raise ValueError("a window that is not aligned")
+        if self.window_events and any(w.n >= self.window_events for w in windows):
+            raise ValueError("a full window that is still open")
+        found = {w.start_ms if self.window_ms else 0: w for w in windows}
+        if len(found) != len(windows):
+            raise ValueError("the same window twice")
+        return found
 
 
 def _plain(window: Open) -> list[Any]:
     return [
-        window.start_ms,
-        window.end_ms,
-        window.first_offset,
-        window.last_offset,
-        window.n,
-        window.hits,
-        list(window.reasons.items()),
+        window.start_ms, window.end_ms, window.first_offset, window.last_offset, window.n, window.hits,
+        [list(item) for item in window.reasons.items()],
     ]
+
+
+def _window_of(plain: Any) -> Open:
+    if not isinstance(plain, list) or len(plain) != 7 or not all(type(number) is int for number in plain[:6]):
+        raise ValueError("a window that is not six whole numbers and its reasons")
+    reasons = plain[6]
+    # One more than counted by name: `other` may be among them.
+    if not isinstance(reasons, list) or len(reasons) > REASONS_MAX + 1:
+        raise ValueError("too many reasons")
+    for item in reasons:
+        if not isinstance(item, (list, tuple)) or len(item) != 2 or type(item[0]) is not str or type(item[1]) is not int:
+            raise ValueError("a reason that is not a text and a count")
+    start_ms, end_ms, first_offset, last_offset, n, hits = plain[:6]
+    if not 0 <= hits <= n or n < 1 or end_ms < start_ms or any(count < 1 for _, count in reasons):
+        raise ValueError("a window that cannot be")
+    return Open(start_ms, end_ms, first_offset, last_offset, n, hits, {reason: count for reason, count in reasons})
 
 
 def wilson(hits: int, n: int) -> tuple[float, float]:

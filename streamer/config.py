@@ -1,7 +1,7 @@
 """The config: one YAML, strict, every key with a default but `version`, `kafka.brokers` and `topics.events`.
 
 The models below are the one place where a key, its type, limits, default and description stand: parsing, lint, the
-JSON Schema and `config show` all come from them.
+JSON Schema and `config show` all come from them. What holds between keys is in `lint.py`.
 """
 
 from __future__ import annotations
@@ -13,130 +13,104 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PrivateAttr,
-    StringConstraints,
-    model_validator,
+    ValidationInfo,
+    field_validator,
 )
 
 from detectors.params import RIVER_DETECTORS, Adwin, PageHinkley, River
 from schemas.fields import FIELDS, parse_field
 from streamer.config_types import (
+    SIGNALS,
     ByText,
     Direction,
     Duration,
     Listen,
     Name,
-    SelectorText,
+    Pointer,
     Share,
     SignalText,
     Size,
     Topic,
+    Version,
 )
-from streamer.problems import did_you_mean
-from streamer.signals import parse_signal
-
-RESERVED = {
-    # librdkafka setting the service owns -> the key to use instead, or why there is none.
-    "bootstrap.servers": "use kafka.brokers",
-    "metadata.broker.list": "use kafka.brokers",
-    "group.id": "use kafka.group",
-    "group.instance.id": "use kafka.instance",
-    "transactional.id": "it is derived from kafka.group and kafka.instance",
-    "auto.offset.reset": "use kafka.start; an offset is never reset silently",
-    "group.protocol": "the commit protocol is proved for the classic group protocol",
-    "partition.assignment.strategy": "the service needs cooperative-sticky",
-    "enable.auto.commit": "offsets are committed in the transaction of the alerts",
-    "enable.auto.offset.store": "offsets are committed in the transaction of the alerts",
-    "isolation.level": "the service reads committed records only",
-    "enable.idempotence": "transactions need it",
-    "transaction.timeout.ms": "it belongs to the commit deadline",
-    "enable.partition.eof": "the service sets it where it needs it",
-}
+from streamer.settings import RESERVED
 
 
 class Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, populate_by_name=False)
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, populate_by_name=False, allow_inf_nan=False
+    )
 
 
 class Kafka(Model):
+    """The cluster and how the service joins it."""
+
     brokers: str = Field(min_length=1, description="Bootstrap addresses, host:port separated by commas.")
     group: Topic = Field("driftline", description="Consumer group; also names the transactional id.")
     instance: Topic | None = Field(None, description="Stable name of this member (a pod's name): static membership.")
     start: Literal["earliest", "latest"] = Field("earliest", description="Where a group without offsets begins.")
     client: dict[str, str | int | float | bool] = Field(
-        default_factory=dict, description="librdkafka settings, passed through (security, TLS, fetch sizes ...)."
+        default_factory=dict,
+        description="librdkafka settings, passed through (security, TLS, fetch sizes ...).",
+        json_schema_extra={"propertyNames": {"not": {"enum": list(RESERVED)}}},
     )
-
-    @model_validator(mode="after")
-    def _owned(self) -> Kafka:
-        for name in self.client:
-            if name in RESERVED:
-                raise ValueError(f"client: {name!r} is the service's own: {RESERVED[name]}.")
-        return self
 
 
 class Topics(Model):
+    """Topics by role; every topic has one use."""
+
     events: list[Topic] = Field(min_length=1, description="Topics of inference events.")
     alerts: Topic = Field("drift-alerts", description="Where alerts are published.")
     state: Topic = Field("drift-state", description="Compacted topic of snapshots; only the service may write to it.")
     dead_letter: Topic = Field("drift-dead-letter", description="Where records go that cannot be read.")
 
-    @model_validator(mode="after")
-    def _distinct(self) -> Topics:
-        names = [*self.events, self.alerts, self.state, self.dead_letter]
-        twice = [name for name in names if names.count(name) > 1]
-        if twice:
-            raise ValueError(f"topic {twice[0]!r} is named twice; every topic has one use.")
-        return self
+
+def _place(name: str, what: str) -> Any:
+    return Field(FIELDS[name].pointer, description=f"Where {what}.")
 
 
 class FieldMap(Model):
     """Where the fields of an event are: a JSON Pointer, `key`, `topic` or `header:NAME`."""
 
-    model: SelectorText = FIELDS["model"].pointer
-    version: SelectorText = FIELDS["version"].pointer
-    time: SelectorText = FIELDS["time"].pointer
-    event_id: SelectorText = FIELDS["event_id"].pointer
-    features: SelectorText = FIELDS["features"].pointer
-    label: SelectorText = FIELDS["label"].pointer
-    value: SelectorText = FIELDS["value"].pointer
-    confidence: SelectorText = FIELDS["confidence"].pointer
-    scores: SelectorText = FIELDS["scores"].pointer
-    logits: SelectorText = FIELDS["logits"].pointer
-    latency_ms: SelectorText = FIELDS["latency_ms"].pointer
-    status: SelectorText = FIELDS["status"].pointer
-    caller: SelectorText = FIELDS["caller"].pointer
-    segment: SelectorText = FIELDS["segment"].pointer
+    model: str = _place("model", "the model's name is; an event without one is a dead letter")
+    version: str = _place("version", "the model's version is")
+    time: str = _place("time", "the event time is (RFC 3339 or epoch); without one the record's timestamp counts")
+    event_id: str = _place("event_id", "the id is by which duplicates are known")
+    features: str = _place("features", "the object of the model's inputs is")
+    label: str = _place("label", "the predicted label is")
+    value: str = _place("value", "the predicted number is")
+    confidence: str = _place("confidence", "the confidence is; without one the greatest score counts")
+    scores: str = _place("scores", "the object of scores by class is")
+    logits: str = _place("logits", "the array of logits is")
+    latency_ms: str = _place("latency_ms", "the latency in milliseconds is")
+    status: str = _place("status", "the status of the call is")
+    caller: str = _place("caller", "the name of the caller is")
+    segment: str = _place("segment", "the object of segments (country, channel ...) is")
 
-    @model_validator(mode="after")
-    def _fits(self) -> FieldMap:
-        for name in FIELDS:
-            try:
-                parse_field(name, getattr(self, name))
-            except ValueError as error:
-                raise ValueError(f"{name}: {error}") from None
-        return self
+    @field_validator("*")
+    @classmethod
+    def _fits(cls, text: str, info: ValidationInfo) -> str:
+        parse_field(str(info.field_name), text)
+        return text
 
 
 class Reference(Model):
+    """What series are compared with."""
+
     warmup: int = Field(500, ge=30, le=100_000, description="First values of a series that make its reference.")
 
 
 class Anomaly(Model):
+    """When an event is odd: the signal `anomaly`."""
+
     beyond: float = Field(6.0, gt=0, le=1000, description="A number is odd beyond so many deviations of its own tail.")
     unseen_category: bool = Field(True, description="A text the warm-up never saw is odd.")
-    score: Annotated[str, StringConstraints(pattern="^/")] | None = Field(
-        None, description="JSON Pointer to a model's own score."
-    )
+    score: Pointer | None = Field(None, description="JSON Pointer to a model's own score; goes with score_max.")
     score_max: float | None = Field(None, description="The score is odd above this.")
-
-    @model_validator(mode="after")
-    def _both(self) -> Anomaly:
-        if (self.score is None) != (self.score_max is None):
-            raise ValueError("score and score_max go together.")
-        return self
 
 
 class Detect(Model):
@@ -151,52 +125,55 @@ class Detect(Model):
 
 
 class DetectAdwin(Detect):
-    kind: Literal["adwin"]
+    """Adaptive windowing: an edge when two halves of the recent past have different means."""
+
+    kind: Literal["adwin"] = Field(description="ADWIN (Bifet & Gavalda 2007).")
     delta: Share = Field(Adwin.delta, description="Confidence of a cut; smaller is quieter and slower.")
     clock: int = Field(Adwin.clock, ge=1, le=100_000, description="Look for a cut every so many values.")
-    max_buckets: int = Field(Adwin.max_buckets, ge=2, le=100)
-    min_window_length: int = Field(Adwin.min_window_length, ge=1, le=100_000)
-    grace_period: int = Field(Adwin.grace_period, ge=2, le=1_000_000)
+    max_buckets: int = Field(Adwin.max_buckets, ge=2, le=100, description="Buckets per size before two are merged; more is finer.")
+    min_window_length: int = Field(
+        Adwin.min_window_length, ge=1, le=100_000, description="A half shorter than this is never compared."
+    )
+    grace_period: int = Field(Adwin.grace_period, ge=2, le=1_000_000, description="No cut before so many values.")
 
     def params(self) -> Adwin:
         return Adwin(**self.shown())
 
 
 class DetectPageHinkley(Detect):
-    kind: Literal["page_hinkley"]
-    min_instances: int = Field(PageHinkley.min_instances, ge=1, le=1_000_000)
+    """Page-Hinkley: an edge when deviations from the mean add up."""
+
+    kind: Literal["page_hinkley"] = Field(description="Page-Hinkley (Page 1954).")
+    min_instances: int = Field(
+        PageHinkley.min_instances, ge=1, le=1_000_000, description="No change before so many values."
+    )
     delta: float = Field(PageHinkley.delta, ge=0, description="Half the shift of interest, in deviations.")
     threshold: float = Field(PageHinkley.threshold, gt=0, description="Larger is quieter and slower.")
-    alpha: float = Field(PageHinkley.alpha, gt=0, le=1)
+    alpha: float = Field(PageHinkley.alpha, gt=0, le=1, description="Below 1 the sum forgets; 1 forgets nothing.")
 
     def params(self) -> PageHinkley:
         return PageHinkley(**self.shown())
 
 
 class DetectRiver(Detect):
-    kind: Literal["river"]
-    name: str = Field(description=f"One of {', '.join(RIVER_DETECTORS)}.")
-    given: dict[str, bool | int | float | str] = Field(default_factory=dict, alias="params")
+    """Any other drift detector of river."""
 
-    @model_validator(mode="after")
-    def _known(self) -> DetectRiver:
-        known = RIVER_DETECTORS.get(self.name)
-        if known is None:
-            raise ValueError(f"name: river has no {self.name!r}.{did_you_mean(self.name, RIVER_DETECTORS)}")
-        for name, value in self.given.items():
-            if name not in known:
-                raise ValueError(f"params: {self.name} has no {name!r}.{did_you_mean(name, known)}")
-            fits = isinstance(value, known[name]) or (float in known[name] and type(value) is int)
-            if not fits or (isinstance(value, bool) and bool not in known[name]):
-                raise ValueError(f"params: {name} of {self.name} must be {known[name][0].__name__}.")
-        return self
+    kind: Literal["river"] = Field(description="A detector of river, by name.")
+    name: str = Field(
+        description=f"One of {', '.join(RIVER_DETECTORS)}.", json_schema_extra={"enum": list(RIVER_DETECTORS)}
+    )
+    given: dict[str, bool | int | float | str] = Field(
+        default_factory=dict, alias="params", description="The detector's own parameters, by river's names for them."
+    )
 
     def params(self) -> River:
         return River(self.name, tuple(sorted(self.given.items())), self.direction)
 
 
 class DetectFraction(Detect):
-    kind: Literal["fraction"]
+    """The share of ones per window: a level, which breaches and clears."""
+
+    kind: Literal["fraction"] = Field(description="Share of a 0/1 signal per window.")
     max: Share = Field(description="The share of a window above which it is a breach.")
     clear: Share | None = Field(None, description="At or below this it is clear again; default 0.8 of max.")
     min_count: int = Field(30, ge=1, description="A window with fewer events has no verdict.")
@@ -205,63 +182,48 @@ class DetectFraction(Detect):
     def clear_below(self) -> float:
         return 0.8 * self.max if self.clear is None else self.clear
 
-    @model_validator(mode="after")
-    def _hysteresis(self) -> DetectFraction:
-        if self.clear is not None and self.clear > self.max:
-            raise ValueError("clear must not be above max.")
-        return self
-
 
 AnyDetect = Annotated[DetectAdwin | DetectPageHinkley | DetectRiver | DetectFraction, Field(discriminator="kind")]
 
 
-class WindowSize(Model):
-    events: int | None = Field(None, ge=10, le=10_000_000, description="Tumbling windows of so many events.")
-    time_ms: Duration | None = Field(None, alias="time", description="Tumbling windows of event time.")
+WindowTime = Annotated[Duration, Field(ge=1000, le=7 * 86_400_000)]
 
-    @model_validator(mode="after")
-    def _one(self) -> WindowSize:
-        if (self.events is None) == (self.time_ms is None):
-            raise ValueError("a window has either events or time.")
-        if self.time_ms is not None and self.time_ms < 1000:
-            raise ValueError("a window of time is at least 1s.")
-        return self
+
+class WindowSize(Model):
+    """Either events or time."""
+
+    events: int | None = Field(None, ge=10, le=10_000_000, description="Tumbling windows of so many events.")
+    time_ms: WindowTime | None = Field(None, alias="time", description="Tumbling windows of event time.")
 
 
 EVENTS_PER_WINDOW = WindowSize.model_validate({"events": 1000})
 
 
 class Monitor(Model):
+    """One rule. Its name is its identity: rename it and its state starts anew."""
+
     model: str | None = Field(None, min_length=1, description="Only this model; default every one that appears.")
-    signal: SignalText = Field(description="What to watch.")
+    signal: SignalText = Field(description=f"What to watch: {', '.join(SIGNALS)}.")
     by: list[ByText] = Field(
         default_factory=list, description="Split by version, caller, segment.NAME (besides the model)."
     )
-    detect: AnyDetect
+    detect: AnyDetect = Field(description="How change is detected.")
     window: WindowSize | None = Field(None, description="With detect.kind fraction; default {events: 1000}.")
-    severity: Literal["info", "warning", "critical"] = "warning"
-    for_ms: Duration = Field(0, alias="for", description="A level must have held so long before it fires.")
-    keep_firing_for_ms: Duration = Field(
-        600_000, alias="keep_firing_for", description="An edge fades, a clear level resolves after this."
+    severity: Literal["info", "warning", "critical"] = Field("warning", description="A label of every alert.")
+    for_ms: Duration = Field(
+        "0s", alias="for", validate_default=True, description="A level must have held so long before it fires."
     )
-    cooldown_ms: Duration = Field(0, alias="cooldown", description="Quiet time after an alert resolved.")
-    description: str | None = None
-    runbook_url: str | None = None
-
-    @model_validator(mode="after")
-    def _fits(self) -> Monitor:
-        if self.detect.kind == "fraction":
-            if not parse_signal(self.signal).indicator:
-                raise ValueError(
-                    f"detect: fraction counts a 0/1 signal (anomaly, missing, label), not {self.signal!r}."
-                )
-        elif self.window is not None:
-            raise ValueError("window: only detect.kind fraction has windows.")
-        elif self.for_ms:
-            raise ValueError("for: an edge fires at once; only detect.kind fraction can be held.")
-        if len(set(self.by)) != len(self.by):
-            raise ValueError("by: a field is named twice.")
-        return self
+    keep_firing_for_ms: Duration = Field(
+        "10m",
+        alias="keep_firing_for",
+        validate_default=True,
+        description="An edge fades, a clear level resolves after this.",
+    )
+    cooldown_ms: Duration = Field(
+        "0s", alias="cooldown", validate_default=True, description="Quiet time after an alert resolved."
+    )
+    description: str | None = Field(None, description="Annotation of every alert: what it means.")
+    runbook_url: str | None = Field(None, description="Annotation of every alert: what to do.")
 
     @property
     def windows(self) -> WindowSize:
@@ -274,40 +236,71 @@ class Monitor(Model):
 
 
 class Commit(Model):
-    interval_ms: Duration = Field(1000, alias="interval", description="Alerts are visible at most this much later.")
+    """The transaction of alerts, offsets and snapshots."""
+
+    interval_ms: Duration = Field(
+        "1s",
+        alias="interval",
+        ge=10,
+        le=60_000,
+        validate_default=True,
+        description="Alerts are visible at most this much later.",
+    )
     snapshot_interval_ms: Duration = Field(
-        10_000, alias="snapshot_interval", description="Bounds the replay of a restart."
+        "10s",
+        alias="snapshot_interval",
+        ge=10,
+        le=3_600_000,
+        validate_default=True,
+        description="Bounds the replay of a restart.",
     )
     on_state_loss: Literal["rebaseline", "halt"] = Field("rebaseline", description="When no usable snapshot is left.")
 
 
 class Limits(Model):
+    """What bounds memory; whatever exceeds a bound is counted."""
+
     series: int = Field(20_000, ge=1, le=5_000_000, description="Series per partition over all monitors.")
-    message_bytes: Size = Field(1 << 20, description="Longer events go to the dead letters.")
+    message_bytes: Size = Field(
+        "1MiB", ge=1024, le=64 << 20, validate_default=True, description="Longer events go to the dead letters."
+    )
     lateness_ms: Duration = Field(
-        300_000, alias="lateness", description="Older events than this behind their model's newest are late."
+        "5m",
+        alias="lateness",
+        validate_default=True,
+        description="Older events than this behind their model's newest are late.",
     )
     duplicates: int = Field(10_000, ge=0, le=1_000_000, description="Event ids remembered per partition; 0 = off.")
 
 
 class Server(Model):
-    listen: Listen = Field("127.0.0.1:8080", description="Health and metrics; port 0 picks one.")
+    """Health and metrics over HTTP."""
+
+    listen: Listen = Field("127.0.0.1:8080", description="HOST:PORT; port 0 picks one.")
+
+
+def _present(monitors: Any) -> Any:
+    """A `monitors:` with nothing below it, as when all are commented out, is none."""
+    return {} if monitors is None else monitors
 
 
 class Config(Model):
-    version: Literal[1] = Field(description="Version of this file format.")
-    kafka: Kafka
-    topics: Topics
-    fields: FieldMap = FieldMap()
-    reference: Reference = Reference()
-    anomaly: Anomaly = Anomaly()
-    monitors: dict[Name, Monitor] = Field(
+    """Driftline's config."""
+
+    version: Version = Field(description="Version of this file format.")
+    kafka: Kafka = Field(description="The cluster and how the service joins it.")
+    topics: Topics = Field(description="Topics by role; every topic has one use.")
+    fields: FieldMap = Field(FieldMap(), description="Where the fields of an event are.")
+    reference: Reference = Field(Reference(), description="What series are compared with.")
+    anomaly: Anomaly = Field(Anomaly(), description="When an event is odd: the signal anomaly.")
+    monitors: Annotated[dict[Name, Monitor], BeforeValidator(_present)] = Field(
         default_factory=dict, description="By name; without any the standard set watches every model."
     )
-    commit: Commit = Commit()
-    limits: Limits = Limits()
-    server: Server = Server()
+    commit: Commit = Field(Commit(), description="The transaction of alerts, offsets and snapshots.")
+    limits: Limits = Field(Limits(), description="What bounds memory; whatever exceeds a bound is counted.")
+    server: Server = Field(Server(), description="Health and metrics over HTTP.")
     _secrets: tuple[str, ...] = PrivateAttr(default=())
+    _hidden: tuple[tuple[str | int, ...], ...] = PrivateAttr(default=())
 
     def effective_monitors(self) -> dict[str, Monitor]:
         """The monitors of the file, or the standard set where it names none."""
@@ -316,6 +309,10 @@ class Config(Model):
     def secrets(self) -> tuple[str, ...]:
         """Texts that must never be shown."""
         return self._secrets
+
+    def hidden(self) -> tuple[tuple[str | int, ...], ...]:
+        """Key paths of values that came from a `${file:}`."""
+        return self._hidden
 
     @cached_property
     def config_hash(self) -> str:

@@ -5,17 +5,15 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, StringConstraints, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from detectors.params import DIRECTIONS
 from schemas.fields import parse_selector
-from streamer.problems import did_you_mean
+from streamer.problems import did_you_mean, quoted
 from streamer.signals import parse_signal
+from streamer.units import DURATION, SIZE, parse_duration, parse_size, show_duration, show_size
 
-DURATION = re.compile(r"(\d{1,9})(ms|s|m|h|d)")
-DURATIONS_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-SIZE = re.compile(r"(\d{1,12})(B|KB|MB|KiB|MiB)?")
-SIZES = {None: 1, "B": 1, "KB": 1000, "MB": 1_000_000, "KiB": 1 << 10, "MiB": 1 << 20}
 SIGNALS = [
     "features.*",
     "features.NAME",
@@ -31,63 +29,77 @@ SIGNALS = [
     "logit.INDEX",
     "/json/pointer",
 ]
-
-
-def _duration(value: Any) -> Any:
-    match = DURATION.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
-        raise ValueError(f"{value!r} is not a duration such as 250ms, 10s, 2m, 1h or 7d.")
-    return int(match[1]) * DURATIONS_MS[match[2]]
-
-
-def _size(value: Any) -> Any:
-    match = SIZE.fullmatch(str(value)) if isinstance(value, str | int) and not isinstance(value, bool) else None
-    if match is None:
-        raise ValueError(f"{value!r} is not a size such as 1048576, 900KB or 1MiB.")
-    return int(match[1]) * SIZES[match[2]]
+BY = ["version", "caller", "segment.NAME"]
 
 
 def _signal(text: str) -> str:
     if text.startswith("/"):
         parse_selector(text)
         return text
+    head, _, member = text.partition(".")
     try:
         parse_signal(text)
+        if head in ("score", "logit") and (not member or (head == "logit" and not re.fullmatch("[0-9]+", member))):
+            raise ValueError
     except ValueError:
-        raise ValueError(f"{text!r} is not a signal.{did_you_mean(text, SIGNALS)}") from None
+        raise ValueError(f"{quoted(text)} is not a signal.{did_you_mean(text, SIGNALS)}") from None
     return text
 
 
 def _by(text: str) -> str:
     if text not in ("version", "caller") and not re.fullmatch(r"segment\.\S+", text):
-        raise ValueError(f"{text!r} is not version, caller or segment.NAME.{did_you_mean(text, ['version', 'caller'])}")
+        raise ValueError(f"{quoted(text)} is not version, caller or segment.NAME.{did_you_mean(text, BY)}")
     return text
 
 
-def _selector(text: str) -> str:
+def _pointer(text: str) -> str:
+    if not text.startswith("/"):
+        raise ValueError(f"{quoted(text)} is not a JSON Pointer such as '/prediction/ood'.")
     parse_selector(text)
+    return text
+
+
+def _topic(text: str) -> str:
+    if text in (".", ".."):
+        raise ValueError(f"{text!r} is no name Kafka takes.")
     return text
 
 
 def _listen(text: str) -> str:
     host, _, port = text.rpartition(":")
-    if not host or not port.isdigit() or int(port) > 65535:
-        raise ValueError(f"{text!r} is not HOST:PORT.")
+    if not re.fullmatch(r"\S+", host) or not re.fullmatch("[0-9]{1,5}", port) or int(port) > 65535:
+        raise ValueError(f"{quoted(text)} is not HOST:PORT.")
     return text
 
 
+def _whole(value: Any) -> Any:
+    """`Literal[1]` alone also takes true and 1.0."""
+    if type(value) is not int:
+        raise PydanticCustomError("int_type", "not an integer")
+    return value
+
+
 Duration = Annotated[
-    int, BeforeValidator(_duration), WithJsonSchema({"type": "string", "pattern": "^[0-9]+(ms|s|m|h|d)$"})
+    int,
+    BeforeValidator(parse_duration),
+    PlainSerializer(show_duration, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "pattern": f"^{DURATION}$"}),
 ]
+"""Milliseconds; texts in the file."""
 Size = Annotated[
-    int, BeforeValidator(_size), Field(ge=1024, le=64 << 20), WithJsonSchema({"type": ["string", "integer"]})
+    int,
+    BeforeValidator(parse_size),
+    PlainSerializer(show_size, return_type=str, when_used="json"),
+    WithJsonSchema({"anyOf": [{"type": "string", "pattern": f"^{SIZE}$"}, {"type": "integer", "minimum": 0}]}),
 ]
+"""Bytes; texts or whole numbers in the file."""
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
-Topic = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
+Topic = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,249}$"), AfterValidator(_topic)]
 SignalText = Annotated[str, AfterValidator(_signal)]
 ByText = Annotated[str, AfterValidator(_by)]
-SelectorText = Annotated[str, AfterValidator(_selector)]
+Pointer = Annotated[str, AfterValidator(_pointer)]
 Listen = Annotated[str, AfterValidator(_listen)]
+Version = Annotated[Literal[1], BeforeValidator(_whole)]
 Direction = Literal["up", "down", "both"]
 Share = Annotated[float, Field(gt=0, lt=1)]
 

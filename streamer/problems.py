@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 KINDS = {
     "bad-yaml": "the text is not YAML that Driftline reads",
@@ -20,6 +21,8 @@ KINDS = {
     "unknown-setting": "a librdkafka setting Driftline has never heard of",
 }
 WARNINGS = {"unknown-setting"}
+SHOWN_MAX = 60
+"""Characters of a value or key that an error repeats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,14 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     if near:
         return f" Did you mean {near[0]!r}?"
     return f" Known: {', '.join(names)}." if 0 < len(names) <= 16 else ""
+
+
+def quoted(value: Any) -> str:
+    """A value as an error shows it: one short line, whatever it is."""
+    if isinstance(value, dict | list):
+        return "a mapping" if isinstance(value, dict) else "a list"
+    text = "nothing" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
+    return text if len(text) <= SHOWN_MAX else text[: SHOWN_MAX - 3] + "..."
 
 
 class ConfigError(Exception):

@@ -1,4 +1,4 @@
-"""Names of librdkafka settings that make sense here, for did-you-mean; and which of them hold secrets."""
+"""librdkafka settings: names that make sense here, for did-you-mean; those the service owns; those that hold secrets."""
 
 from __future__ import annotations
 
@@ -34,9 +34,48 @@ SETTINGS = frozenset(
     """.split()
 )
 
-SECRET_ENDINGS = ("password", "secret", "passphrase", "key.pem", "oauthbearer.config", "sasl.username")
+RESERVED = {
+    # librdkafka setting the service owns -> the key to use instead, or why there is none.
+    "bootstrap.servers": "use kafka.brokers",
+    "metadata.broker.list": "use kafka.brokers",
+    "group.id": "use kafka.group",
+    "group.instance.id": "use kafka.instance",
+    "transactional.id": "it is derived from kafka.group and kafka.instance",
+    "auto.offset.reset": "use kafka.start; an offset is never reset silently",
+    "group.protocol": "the commit protocol is proved for the classic group protocol",
+    "group.remote.assignor": "the commit protocol is proved for the classic group protocol",
+    "partition.assignment.strategy": "the service needs cooperative-sticky",
+    "enable.auto.commit": "offsets are committed in the transaction of the alerts",
+    "enable.auto.offset.store": "offsets are committed in the transaction of the alerts",
+    "isolation.level": "the service reads committed records only",
+    "enable.idempotence": "transactions need it",
+    "acks": "transactions need acks of all replicas",
+    "request.required.acks": "transactions need acks of all replicas",
+    "transaction.timeout.ms": "it belongs to the commit deadline",
+    "enable.partition.eof": "the service sets it where it needs it",
+}
+
+SECRET_ENDINGS = (
+    "password", "passphrase", "secret", "token", "key", "pem", "oauthbearer.config", "jaas.config", "sasl.username"
+)  # fmt: skip
+CLIENT = ("kafka", "client")
+HIDDEN = "***"
 
 
 def is_secret(name: str) -> bool:
     """Whether a librdkafka setting holds something that must never be shown."""
-    return name.endswith(SECRET_ENDINGS)
+    return name.lower().endswith(SECRET_ENDINGS)
+
+
+def may_show(name: str) -> bool:
+    """Whether a setting's value may be shown: an unknown name may be a misspelt password."""
+    return name in SETTINGS and not is_secret(name)
+
+
+class Secret(str):
+    """A text that a repr, and so a log line or a traceback, shows as ***."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return repr(HIDDEN)

@@ -40,7 +40,7 @@ def check_adwin(params: Adwin, values: list[float]) -> int:
     oracle = drift.ADWIN(params.delta, params.clock, params.max_buckets, params.min_window_length, params.grace_period)
     ours = bank.update(np.zeros(len(values), np.int64), np.array(values, float)).place.tolist()
     assert ours == alarms(oracle, values)
-    window = bank.windows[0]
+    window = bank.settle()[0]
     assert window.width == oracle.width
     if np.isfinite([oracle.total, oracle.variance]).all():
         same_bits([window.total, window.variance], [oracle.total, oracle.variance])

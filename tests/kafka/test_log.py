@@ -59,7 +59,7 @@ def test_records_come_in_order_from_the_offset_started_at(world: World) -> None:
 def test_poll_respects_the_limit(world: World) -> None:
     world.produce(30)
     log = owner(world)
-    batches = []
+    batches: list[int] = []
     while sum(batches) < 30:
         batches.append(len(offsets_in(log.poll(4, 1.0, nothing), (world.events, 0))))
     assert max(batches) == 4
@@ -115,7 +115,8 @@ def test_the_scan_finds_every_complete_snapshot_newest_first(world: World) -> No
         snapshots = {partition: Snapshot(position, slot, CONFIG_HASH, blob)}
         assert log.commit([], {partition: (5, None)}, snapshots).outcome is Outcome.DONE
     foreign = Producer({"bootstrap.servers": world.broker})
-    stored = [("position", b"9"), ("sha256", b"0" * 64), ("config", b"c"), ("chunks", b"2")]
+    stored: list[tuple[str, str | bytes | None]] = [("position", b"9"), ("config", b"c")]
+    stored += [("sha256", b"0" * 64), ("chunks", b"2")]
     foreign.produce(world.state, b"half", f"{world.events}/0/1/0".encode(), partition=0, headers=stored)
     foreign.produce(world.state, b"junk", b"\xff/0/0/0", partition=0)
     foreign.produce(world.state, b"other", f"{world.events}/1/0/0".encode(), partition=0, headers=stored)
@@ -241,7 +242,7 @@ def test_a_range_of_history_by_offset_and_time(broker: str, make_topics: MakeTop
     assert read([0], "@1700000001", "@1700000003") == {0: [b"2", b"4"]}
     assert read([0], "2030-01-01T00:00:00Z") == {}
     steps = tail(world.config(), world.events)
-    values = set()
+    values: set[bytes | None] = set()
     while len(values) < 10:
         item = next(steps)
         if item is not None:

@@ -191,7 +191,7 @@ def test_two_processes_with_one_transactional_id_do_not_go_on_for_ever(broker: s
     second._transactions.id = first._transactions.id
     for _ in range(3):
         second.recover()
-        assert first.commit([], {(world.events, 0): (1, None)}, {}).outcome is Outcome.UNKNOWN
+        assert first.commit([alert("x")], {(world.events, 0): (1, None)}, {}).outcome is Outcome.UNKNOWN
         if _ < 2:
             first.recover()
     with pytest.raises(LogDown, match=f"transactional.id driftline-{group}-same .*'same'.*fenced 3 times"):

@@ -21,7 +21,7 @@ from streamer.log import Assigned, Out, Partition, Pointer, Records
 from tests.broker.broker import Broker
 
 CONFIG_HASH = "c0ffee"
-QUICK = {"session.timeout.ms": 2000, "heartbeat.interval.ms": 300}
+QUICK: dict[str, Any] = {"session.timeout.ms": 2000, "heartbeat.interval.ms": 300}
 MakeTopics = Callable[..., list[str]]
 _numbers = itertools.count()
 
@@ -70,7 +70,7 @@ class World:
         settings = {"bootstrap.servers": self.broker, "group.id": "reader", "isolation.level": isolation}
         consumer = Consumer(settings | {"enable.partition.eof": True, "enable.auto.commit": False})
         consumer.assign([TopicPartition(topic, 0, 0)])
-        found = []
+        found: list[bytes | None] = []
         while True:
             message = consumer.poll(10)
             assert message is not None

@@ -12,7 +12,7 @@ from confluent_kafka import KafkaError, Producer
 from streamer.kafka import KafkaLog
 from streamer.kafka_client import Limits
 from streamer.kafka_producer import LogTap, NoWatch, Verdict, verdict
-from streamer.log import Assigned, LogDown, Out, Outcome, Partition, Snapshot
+from streamer.log import Assigned, LogDown, LogEvent, Out, Outcome, Partition, Snapshot
 from tests.streamer.mock_cluster import (
     ADD_OFFSETS,
     ADD_PARTITIONS,
@@ -147,7 +147,7 @@ def test_the_mock_cluster_is_enough_for_the_demo() -> None:
     assert log.begin_end(P) == (0, 10)
     assert [r.offset for batch in log.replay(P, 2, 10) for r in batch] == list(range(2, 10))
     log.start(P, 0)
-    events = []
+    events: list[LogEvent] = []
     while not events:
         events = log.poll(100, 0.1, lambda _: None)
     result = log.commit([OUT], {P: (10, None)}, {P: Snapshot(10, 0, "c0ffee", b"blob")})

@@ -1,0 +1,65 @@
+"""The pointer codec, and the rule by which an unreadable offset is given up."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.batch import Record
+from streamer.kafka_client import BadOffsets
+from streamer.kafka_state import CHUNK_BYTES, chunk_of, chunks_of
+from streamer.log import Pointer, Snapshot
+from streamer.pointer import from_text, to_text
+
+SHA = "ab" * 32
+GOOD = f"v1;S=81812;p=3;o=7;n=2;sha={SHA};cfg=c0ffee"
+
+
+@given(
+    st.integers(0, 2**63 - 1), st.integers(0, 10**9 - 1), st.integers(0, 2**63 - 1), st.integers(1, 10**9 - 1)
+)
+def test_a_pointer_comes_back_and_fits_the_metadata(position: int, partition: int, offset: int, chunks: int) -> None:
+    pointer = Pointer(position, partition, offset, chunks, SHA, "c0ffee")
+    assert from_text(to_text(pointer)) == pointer
+    assert len(to_text(pointer)) < 4096
+
+
+@pytest.mark.parametrize(
+    "text",
+    [None, "", "x", GOOD + ";", GOOD + "\n", GOOD.replace("v1", "v2"), GOOD.replace("S=8", "S=-8"),
+     GOOD.replace("S=8", "S=٨"), GOOD.replace(SHA, SHA[1:]), GOOD.replace("c0ffee", ""), GOOD.replace("7", "7.0")],
+)  # fmt: skip
+def test_anything_else_is_none(text: str | None) -> None:
+    assert from_text(GOOD) is not None
+    assert from_text(text) is None
+
+
+@given(st.text())
+def test_no_text_raises(text: str) -> None:
+    assert from_text(text) is None
+
+
+def test_no_pointer_is_the_empty_text() -> None:
+    assert to_text(None) == ""
+
+
+@pytest.mark.parametrize(("size", "count"), [(0, 1), (1, 1), (CHUNK_BYTES, 1), (CHUNK_BYTES + 1, 2), (2_500_000, 3)])
+def test_chunks_join_to_the_blob_and_name_their_snapshot(size: int, count: int) -> None:
+    blob = bytes(i % 251 for i in range(size))
+    records, _, chunks = chunks_of("state", 1, ("t.x", 5), Snapshot(9, 1, "c0ffee", blob))
+    assert chunks == len(records) == count
+    read = [chunk_of(Record(i, -1, r.key, r.value, r.headers), ("t.x", 5)) for i, r in enumerate(records)]
+    assert b"".join(c.value for c in read if c) == blob
+    assert [c.number for c in read if c] == list(range(count))
+    assert chunk_of(Record(0, -1, records[0].key, b"", records[0].headers), ("t.x", 6)) is None
+    assert chunk_of(Record(0, -1, records[0].key, None, records[0].headers), ("t.x", 5)) is None
+    assert chunk_of(Record(0, -1, records[0].key, b"", ()), ("t.x", 5)) is None
+
+
+def test_an_offset_is_given_up_after_three_failures_and_its_neighbours_at_once() -> None:
+    bad = BadOffsets()
+    here = ("t", 0)
+    assert [bad.struck(here, 5) for _ in range(3)] == [False, False, True]
+    assert [bad.struck(here, 6), bad.struck(here, 7)] == [True, True]
+    assert [bad.struck(here, 9), bad.struck(("t", 1), 6)] == [False, False]
