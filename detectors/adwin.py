@@ -217,8 +217,9 @@ class AdwinBank:
         if rows and int(levels.min()) < 1:
             raise ValueError("a window without levels")
         buckets = arrays_of(state, count_of(levels, LEVELS_MAX), {"buckets": "i8"})["buckets"]
-        ragged = arrays_of(state, count_of(buckets, self.params.max_buckets),
-                           {"bucket_sums": "f8", "bucket_variances": "f8"})
+        ragged = arrays_of(
+            state, count_of(buckets, self.params.max_buckets), {"bucket_sums": "f8", "bucket_variances": "f8"}
+        )
         flat = {name: array.tolist() for name, array in (scalars | ragged).items()}
         counts, level, place = buckets.tolist(), 0, 0
         windows = []

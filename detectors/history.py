@@ -118,7 +118,10 @@ class History:
 
     def dump(self) -> dict[str, NDArray[Any]]:
         """Arrays of one element, or of BLOCKS, per row."""
-        return {**{name: getattr(self, name).copy() for name in LATEST}, **{n: b.copy() for n, b in self.blocks.items()}}
+        return {
+            **{name: getattr(self, name).copy() for name in LATEST},
+            **{n: b.copy() for n, b in self.blocks.items()},
+        }
 
     def load(self, state: State) -> None:
         """Replace all rows; ValueError for a state that cannot be, and then nothing is changed."""

@@ -86,17 +86,31 @@ Params = Adwin | PageHinkley | River
 
 RIVER_DETECTORS: dict[str, dict[str, tuple[type, ...]]] = {
     # Name -> parameter -> types. Kept equal to the installed river by a test, so that `lint` need not import it.
-    "ADWIN": {"delta": (float,), "clock": (int,), "max_buckets": (int,), "min_window_length": (int,),
-              "grace_period": (int,)},
-    "PageHinkley": {"min_instances": (int,), "delta": (float,), "threshold": (float,), "alpha": (float,),
-                    "mode": (str,)},
+    "ADWIN": {
+        "delta": (float,),
+        "clock": (int,),
+        "max_buckets": (int,),
+        "min_window_length": (int,),
+        "grace_period": (int,),
+    },
+    "PageHinkley": {
+        "min_instances": (int,),
+        "delta": (float,),
+        "threshold": (float,),
+        "alpha": (float,),
+        "mode": (str,),
+    },
     "KSWIN": {"alpha": (float,), "window_size": (int,), "stat_size": (int,), "seed": (int,)},
     "DDM": {"warm_start": (int,), "warning_threshold": (float,), "drift_threshold": (float,)},
     "EDDM": {"warm_start": (int,), "alpha": (float,), "beta": (float,)},
     "FHDDM": {"sliding_window_size": (int,), "confidence_level": (float,), "short_window_size": (int,)},
     "HDDMA": {"drift_confidence": (float,), "warning_confidence": (float,), "two_sided_test": (bool,)},
-    "HDDMW": {"drift_confidence": (float,), "warning_confidence": (float,), "lambda_val": (float,),
-              "two_sided_test": (bool,)},
+    "HDDMW": {
+        "drift_confidence": (float,),
+        "warning_confidence": (float,),
+        "lambda_val": (float,),
+        "two_sided_test": (bool,),
+    },
 }
 
 BINARY = frozenset({"DDM", "EDDM", "FHDDM", "HDDMA", "HDDMW"})
@@ -108,12 +122,25 @@ WINDOW_MAX = 10_000
 SHARE = (1e-300, 1.0 - 1e-9)
 RIVER_RANGES: dict[str, dict[str, tuple[float, float]]] = {
     # Least and greatest value, both allowed.
-    "ADWIN": {"delta": SHARE, "clock": (1, 2**31 - 1), "max_buckets": (2, 1000), "min_window_length": (1, 10**6),
-              "grace_period": (0, 10**6)},
-    "PageHinkley": {"min_instances": (0, 10**9), "delta": (0.0, 1e300), "threshold": (0.0, 1e300),
-                    "alpha": (1e-300, 1.0)},
-    "KSWIN": {"alpha": (0.0, 1.0), "window_size": (2, WINDOW_MAX), "stat_size": (1, WINDOW_MAX // 2),
-              "seed": (0, 2**63 - 1)},
+    "ADWIN": {
+        "delta": SHARE,
+        "clock": (1, 2**31 - 1),
+        "max_buckets": (2, 1000),
+        "min_window_length": (1, 10**6),
+        "grace_period": (0, 10**6),
+    },
+    "PageHinkley": {
+        "min_instances": (0, 10**9),
+        "delta": (0.0, 1e300),
+        "threshold": (0.0, 1e300),
+        "alpha": (1e-300, 1.0),
+    },
+    "KSWIN": {
+        "alpha": (0.0, 1.0),
+        "window_size": (2, WINDOW_MAX),
+        "stat_size": (1, WINDOW_MAX // 2),
+        "seed": (0, 2**63 - 1),
+    },
     "DDM": {"warm_start": (0, 10**9), "warning_threshold": (0.0, 1e6), "drift_threshold": (0.0, 1e6)},
     "EDDM": {"warm_start": (1, 10**9), "alpha": (0.0, 1.0), "beta": (0.0, 1.0)},
     "FHDDM": {"sliding_window_size": (1, WINDOW_MAX), "confidence_level": SHARE, "short_window_size": (1, WINDOW_MAX)},

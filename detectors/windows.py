@@ -163,7 +163,9 @@ class FractionWindows:
         if not isinstance(row, list) or len(row) > (OPEN_MAX if self.window_ms else 1):
             raise ValueError("too many open windows")
         windows = [_window_of(plain) for plain in row]
-        if self.window_ms and any(w.start_ms % self.window_ms or w.end_ms - w.start_ms != self.window_ms for w in windows):
+        if self.window_ms and any(
+            w.start_ms % self.window_ms or w.end_ms - w.start_ms != self.window_ms for w in windows
+        ):
             raise ValueError("a window that is not aligned")
         if self.window_events and any(w.n >= self.window_events for w in windows):
             raise ValueError("a full window that is still open")
@@ -175,7 +177,12 @@ class FractionWindows:
 
 def _plain(window: Open) -> list[Any]:
     return [
-        window.start_ms, window.end_ms, window.first_offset, window.last_offset, window.n, window.hits,
+        window.start_ms,
+        window.end_ms,
+        window.first_offset,
+        window.last_offset,
+        window.n,
+        window.hits,
         [list(item) for item in window.reasons.items()],
     ]
 
@@ -188,7 +195,12 @@ def _window_of(plain: Any) -> Open:
     if not isinstance(reasons, list) or len(reasons) > REASONS_MAX + 1:
         raise ValueError("too many reasons")
     for item in reasons:
-        if not isinstance(item, (list, tuple)) or len(item) != 2 or type(item[0]) is not str or type(item[1]) is not int:
+        if (
+            not isinstance(item, (list, tuple))
+            or len(item) != 2
+            or type(item[0]) is not str
+            or type(item[1]) is not int
+        ):
             raise ValueError("a reason that is not a text and a count")
     start_ms, end_ms, first_offset, last_offset, n, hits = plain[:6]
     if not 0 <= hits <= n or n < 1 or end_ms < start_ms or any(count < 1 for _, count in reasons):

@@ -41,9 +41,7 @@ from streamer.settings import RESERVED
 
 
 class Model(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", strict=True, frozen=True, populate_by_name=False, allow_inf_nan=False
-    )
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, populate_by_name=False, allow_inf_nan=False)
 
 
 class Kafka(Model):
@@ -130,7 +128,9 @@ class DetectAdwin(Detect):
     kind: Literal["adwin"] = Field(description="ADWIN (Bifet & Gavalda 2007).")
     delta: Share = Field(Adwin.delta, description="Confidence of a cut; smaller is quieter and slower.")
     clock: int = Field(Adwin.clock, ge=1, le=100_000, description="Look for a cut every so many values.")
-    max_buckets: int = Field(Adwin.max_buckets, ge=2, le=100, description="Buckets per size before two are merged; more is finer.")
+    max_buckets: int = Field(
+        Adwin.max_buckets, ge=2, le=100, description="Buckets per size before two are merged; more is finer."
+    )
     min_window_length: int = Field(
         Adwin.min_window_length, ge=1, le=100_000, description="A half shorter than this is never compared."
     )

@@ -3,36 +3,37 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, BeforeValidator, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from streamer import config as cfg
-from streamer.problems import ConfigError, Problem, did_you_mean, in_order
-from streamer.settings import SETTINGS, is_secret
-from streamer.yaml_source import PathKey, Source, parse, show_path
+from streamer.lint import check_rules
+from streamer.problems import ConfigError, Problem, did_you_mean, in_order, quoted
+from streamer.settings import CLIENT, HIDDEN, Secret, is_secret, may_show
+from streamer.units import parse_duration, parse_size, show_duration, show_size
+from streamer.yaml_source import PathKey, Source, parse
 
-KIND_OF = {
-    "missing": "missing-field",
-    "union_tag_not_found": "missing-field",
-    "extra_forbidden": "unknown-field",
-    "union_tag_invalid": "bad-value",
-    "literal_error": "bad-value",
-    "string_pattern_mismatch": "bad-value",
-    "value_error": "bad-value",
-}
-RANGES = {
-    "greater_than": ("gt", "must be > {}"),
-    "greater_than_equal": ("ge", "must be >= {}"),
-    "less_than": ("lt", "must be < {}"),
-    "less_than_equal": ("le", "must be <= {}"),
-    "too_short": ("min_length", "must have at least {}"),
-    "string_too_short": ("min_length", "must have at least {} character"),
-    "finite_number": ("", "must be a finite number"),
-}
+
+class Wrong(NamedTuple):
+    """One error of pydantic's: its key path, the model the last key is in, the value, and the value as text."""
+
+    detail: ErrorDetails
+    path: PathKey
+    model: Any
+    given: Any
+    shown: str
+
+
+Said = tuple[PathKey, str, str]
+"""Path, kind, message."""
+
+DETECTORS = ("adwin", "page_hinkley", "river", "fraction")
+LIMITS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 TYPES = {
     "int": "a whole number",
     "float": "a number",
@@ -42,6 +43,8 @@ TYPES = {
     "dict": "a mapping",
     "model": "a mapping",
 }
+UNION_PARTS = {"str", "int", "float", "bool"}
+"""pydantic names the members of a plain union in its locations; they are no keys."""
 
 
 def load_config(path: Path, env: Mapping[str, str]) -> cfg.Config:
@@ -59,17 +62,19 @@ def load_text(text: str | Path, name: str, env: Mapping[str, str]) -> cfg.Config
     else:
         data = text.encode()
     config, problems = check(data, name, env)
-    errors = [problem for problem in problems if problem.severity == "error"]
-    if config is None or errors:
+    if config is None:
         raise ConfigError(problems)
     return config
 
 
 def check(
-    data: bytes, name: str, env: Mapping[str, str], first_line: int = 1
+    data: bytes, name: str, env: Mapping[str, str], first_line: int = 1, indent: int = 0
 ) -> tuple[cfg.Config | None, list[Problem]]:
-    """The config, None where it has errors, and every problem, warnings too."""
-    source = parse(data, name, env, first_line)
+    """The config, None where it has errors, and every problem, warnings too.
+
+    `first_line` and `indent` say where the text was cut out of `name`, so that places are those in the whole file.
+    """
+    source = parse(data, name, env, first_line, indent)
     config = None
     if source.value is not None and source.complete:
         try:
@@ -77,66 +82,148 @@ def check(
         except ValidationError as error:
             for detail in error.errors(include_url=False):
                 _report(source, detail)
-        _settings(source)
-    if any(problem.severity == "error" for problem in source.problems):
-        return None, in_order(source.problems)
+        check_rules(source)
+    problems = in_order(source.problems)
+    if any(problem.severity == "error" for problem in problems):
+        return None, problems
     assert config is not None
-    secret = [v for k, v in config.kafka.client.items() if is_secret(k) and isinstance(v, str)]
-    config._secrets = tuple(dict.fromkeys(text for text in [*source.secrets, *secret] if text))
-    return config, in_order(source.problems)
+    _seal(config, source)
+    return config, problems
+
+
+def _seal(config: cfg.Config, source: Source) -> None:
+    """Remember what must never be shown, and make every repr hide it: pydantic hands back plain texts."""
+    client = config.kafka.client
+    passwords = [value for name, value in client.items() if is_secret(name) and isinstance(value, str)]
+    config._secrets = tuple(dict.fromkeys(str(text) for text in [*source.secrets, *passwords] if text))
+    config._hidden = tuple(sorted(source.hidden, key=str))
+    paths = [(*CLIENT, name) for name in client if not may_show(name)] + list(source.hidden)
+    for path in paths:
+        owner: Any = config
+        for part in path[:-1]:
+            owner = getattr(owner, _name_of(type(owner), str(part))) if isinstance(owner, BaseModel) else owner[part]
+        last: Any = path[-1]
+        if isinstance(owner, BaseModel):
+            owner, last = owner.__dict__, _name_of(type(owner), str(last))
+        owner[last] = Secret(owner[last]) if isinstance(owner[last], str) else owner[last]
 
 
 def _report(source: Source, detail: ErrorDetails) -> None:
     """One problem of pydantic's in our words, at its place."""
     path, model = _locate(source.value, detail["loc"])
-    kind_of_error, given = detail["type"], detail["input"]
-    if any(p.path == show_path(path) and p.kind not in ("unknown-setting", "duplicate-key") for p in source.problems):
-        return  # The value could not be filled in or read, or another member of a union was tried: said already.
-    context = detail.get("ctx", {})
-    if kind_of_error in RANGES:
-        _, sentence = RANGES[kind_of_error]
-        limit = next((context[k] for k in ("gt", "ge", "lt", "le", "min_length") if k in context), "")
-        shown = f"{_shown(path, given)} " if isinstance(given, int | float) else ""
-        source.report("out-of-range", path, f"{shown}{sentence.format(limit)}{_default(model, path)}.")
-    elif kind_of_error == "missing":
-        source.report("missing-field", path, "is needed and has no default.")
-    elif kind_of_error == "union_tag_not_found":
-        source.report("missing-field", (*path, "kind"), "is needed: adwin, page_hinkley, river or fraction.")
-    elif kind_of_error == "extra_forbidden":
-        source.report("unknown-field", path, f"unknown field.{did_you_mean(str(path[-1]), _names(model))}")
-    elif kind_of_error == "union_tag_invalid":
-        tags = [t.strip().strip("'") for t in str(context["expected_tags"]).split(",")]
-        source.report(
-            "bad-value", (*path, "kind"), f"{context['tag']!r} is no detector.{did_you_mean(context['tag'], tags)}"
-        )
-    elif kind_of_error == "literal_error":
-        if str(given) in str(context["expected"]):
-            source.report("wrong-type", path, f"must be {given} without quotes.")
-            return
-        known = [part.strip(" '") for part in str(context["expected"]).replace(" or ", ",").split(",")]
-        source.report("bad-value", path, f"{_shown(path, given)} is not one of them.{did_you_mean(str(given), known)}")
-    elif kind_of_error == "string_pattern_mismatch":
-        name = path[-1] if detail["loc"][-1] == "[key]" else given
-        source.report("bad-value", path, f"{_shown(path, name)} does not match {context['pattern']}.")
-    elif kind_of_error == "value_error":
-        _sentence(source, path, str(context["error"]))
-    else:
-        wanted = TYPES.get(kind_of_error.partition("_")[0], "another type")
-        wanted = "a plain value" if detail["loc"][-1] in UNION_PARTS else wanted
-        source.report("wrong-type", path, f"must be {wanted}, not {_shown(path, given)}.")
+    given = detail["input"]
+    shown = HIDDEN if source.is_hidden(path) and not isinstance(given, dict | list) else quoted(given)
+    path, kind, message = SENTENCES.get(detail["type"], _type)(Wrong(detail, path, model, given, shown))
+    if path in source.broken:
+        return  # The value could not be filled in or read: said already.
+    if kind == "bad-value" and source.is_hidden(path):
+        message = f"{HIDDEN} is not accepted here."
+    source.report(kind, path, message)
 
 
-def _sentence(source: Source, path: PathKey, text: str) -> None:
-    """A rule over several keys names the one it is about as `key: ...`, so the problem stands there."""
-    head, colon, rest = text.partition(": ")
-    if colon and head.replace("_", "").isalpha():
-        setting = rest.split("'")[1] if head == "client" else None
-        path, text = (*path, head, *([setting] if setting else [])), rest
-    source.report(
-        "reserved" if "the service's own" in text else "bad-value",
-        path,
-        text.rstrip(".") + "." if "?" not in text[-2:] else text,
-    )
+def _missing(wrong: Wrong) -> Said:
+    return wrong.path, "missing-field", "is needed and has no default."
+
+
+def _unknown(wrong: Wrong) -> Said:
+    names = [field.alias or name for name, field in _fields(wrong.model).items()]
+    return wrong.path, "unknown-field", f"unknown field.{did_you_mean(str(wrong.path[-1]), names)}"
+
+
+def _no_kind(wrong: Wrong) -> Said:
+    return (*wrong.path, "kind"), "missing-field", f"is needed.{did_you_mean('', DETECTORS)}"
+
+
+def _bad_kind(wrong: Wrong) -> Said:
+    path, kind = (*wrong.path, "kind"), wrong.given["kind"]
+    if not isinstance(kind, str):
+        return path, "wrong-type", f"must be a text, not {quoted(kind)}."
+    near, known = did_you_mean(kind, DETECTORS), did_you_mean("", DETECTORS)
+    return path, "bad-value", f"{quoted(kind)} is no detector.{near}{known if near != known else ''}"
+
+
+def _literal(wrong: Wrong) -> Said:
+    expected = wrong.detail["ctx"]["expected"].replace(" or ", ",").split(",")
+    near = did_you_mean(str(wrong.given), [part.strip(" '") for part in expected])
+    return wrong.path, "bad-value", f"{wrong.shown} is not one of them.{near}"
+
+
+def _pattern(wrong: Wrong) -> Said:
+    shown = quoted(wrong.path[-1]) if wrong.detail["loc"][-1] == "[key]" else wrong.shown
+    return wrong.path, "bad-value", f"{shown} does not match {wrong.detail['ctx']['pattern']}."
+
+
+def _refused(wrong: Wrong) -> Said:
+    text = str(wrong.detail["ctx"]["error"])
+    return wrong.path, "bad-value", text if text.endswith((".", "?")) else f"{text}."
+
+
+def _empty(wrong: Wrong) -> Said:
+    return wrong.path, "bad-value", "must not be empty."
+
+
+def _range(wrong: Wrong) -> Said:
+    """`2.0 must be > 0 and < 1 (default 0.002).`"""
+    field = _fields(wrong.model).get(_name_of(wrong.model, str(wrong.path[-1])))
+    metadata = list(_metadata(field))
+    converters = [part.func for part in metadata if isinstance(part, BeforeValidator)]
+    show = next((UNITS[convert] for convert in converters if convert in UNITS), _number)
+    limits = [f"{sign} {show(getattr(part, n))}" for n, sign in LIMITS.items() for part in metadata if hasattr(part, n)]
+    limits += ["finite"] if wrong.detail["type"] == "finite_number" else []
+    default = "" if field is None or field.is_required() or field.default is None else f" (default {field.default})"
+    given = wrong.shown
+    if show is not _number and given != HIDDEN:  # Some limits see the text of the file, some what it was made into.
+        given = wrong.given if isinstance(wrong.given, str) else show(wrong.given)
+    return wrong.path, "out-of-range", f"{given} must be {' and '.join(limits)}{default}."
+
+
+def _type(wrong: Wrong) -> Said:
+    wanted = TYPES.get(wrong.detail["type"].partition("_")[0], "another type")
+    if wrong.detail["loc"][-1] in UNION_PARTS:
+        wanted = "a text, a number, true or false"
+    return wrong.path, "wrong-type", f"must be {wanted}, not {wrong.shown}."
+
+
+def _not_finite(wrong: Wrong) -> Said:
+    return _type(wrong) if wrong.detail["loc"][-1] in UNION_PARTS else _range(wrong)
+
+
+SENTENCES: dict[str, Callable[[Wrong], Said]] = {
+    "missing": _missing,
+    "extra_forbidden": _unknown,
+    "union_tag_not_found": _no_kind,
+    "union_tag_invalid": _bad_kind,
+    "literal_error": _literal,
+    "string_pattern_mismatch": _pattern,
+    "value_error": _refused,
+    "too_short": _empty,
+    "string_too_short": _empty,
+    "greater_than": _range,
+    "greater_than_equal": _range,
+    "less_than": _range,
+    "less_than_equal": _range,
+    "finite_number": _not_finite,
+}
+"""By pydantic's name of the error; what is not here is a wrong type."""
+UNITS: dict[Any, Callable[[Any], str]] = {parse_duration: show_duration, parse_size: show_size}
+
+
+def _number(value: Any) -> str:
+    """`100000`, not `100000.0` nor `1e+05`."""
+    return str(int(value)) if value == int(value) else str(value)
+
+
+def _metadata(annotation: Any) -> Iterator[Any]:
+    """The constraints of a field, also those within `X | None`."""
+    if isinstance(annotation, FieldInfo):
+        yield from annotation.metadata
+        yield from _metadata(annotation.annotation)
+    elif hasattr(annotation, "__metadata__"):
+        for part in annotation.__metadata__:
+            yield from _metadata(part) if isinstance(part, FieldInfo) else (part,)
+    for part in typing.get_args(annotation):
+        if hasattr(part, "__metadata__"):
+            yield from _metadata(part)
 
 
 def _locate(value: Any, loc: tuple[int | str, ...]) -> tuple[PathKey, type[BaseModel] | None]:
@@ -158,15 +245,13 @@ def _locate(value: Any, loc: tuple[int | str, ...]) -> tuple[PathKey, type[BaseM
     return tuple(path), owner
 
 
-UNION_PARTS = {"str", "int", "float", "bool"}
-"""pydantic names the members of a plain union in its locations; they are no keys."""
+def _fields(model: Any) -> dict[str, FieldInfo]:
+    return model.model_fields if model else {}
 
 
-def _field(model: type[BaseModel] | None, key: str) -> Any:
-    for name, field in (model.model_fields if model else {}).items():
-        if (field.alias or name) == key:
-            return field
-    return None
+def _name_of(model: Any, key: str) -> str:
+    """The attribute a key of the file becomes; empty when the model has no such key."""
+    return next((name for name, field in _fields(model).items() if (field.alias or name) == key), "")
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:
@@ -177,7 +262,7 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
 
 
 def _below(model: type[BaseModel] | None, key: str) -> Any:
-    field = _field(model, key)
+    field = _fields(model).get(_name_of(model, key))
     if field is None:
         return model  # A name in a mapping of named things: the model of its values was taken already.
     found = _models(field.annotation)
@@ -200,32 +285,3 @@ def _member(model: Any, tag: str) -> Any:
         if typing.get_args(member.model_fields["kind"].annotation) == (tag,):
             return member
     return None
-
-
-def _names(model: Any) -> list[str]:
-    return [field.alias or name for name, field in (model.model_fields if model else {}).items()]
-
-
-def _default(model: Any, path: PathKey) -> str:
-    field = _field(model, str(path[-1])) if path else None
-    return "" if field is None or field.is_required() or field.default is None else f" (default {field.default})"
-
-
-def _shown(path: PathKey, value: Any) -> str:
-    """A value as an error may show it: short, and never one that may be a secret."""
-    if path[:2] == ("kafka", "client"):
-        return "***"
-    if isinstance(value, dict | list):
-        return "a mapping" if isinstance(value, dict) else "a list"
-    text = "nothing" if value is None else repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _settings(source: Source) -> None:
-    """Warn about librdkafka settings nobody has heard of: a misspelt one surfaces as something else at run time."""
-    kafka = source.value.get("kafka")
-    client = kafka.get("client") if isinstance(kafka, dict) else None
-    for name in client if isinstance(client, dict) else ():
-        if name not in SETTINGS and name not in cfg.RESERVED:
-            message = f"not a librdkafka setting Driftline knows.{did_you_mean(name, SETTINGS)}"
-            source.report("unknown-setting", ("kafka", "client", name), message)

@@ -48,7 +48,7 @@ def alert_record(config: cfg.Config, partition: Partition, monitor: Monitor, not
         finding=_finding(opened),
         evidence={name: _wire(opened[name]) for name in ("before", "after", "window")},
         sentence=sentence(labels, opened, partition, firing),
-        replay=_replay(config, partition, opened),
+        replay=_replay(config, partition, opened["first_offset"], notice.at.offset + 1),
     )
     key, record = render(facts)
     headers = (("content-type", b"application/cloudevents+json; charset=utf-8"),)
@@ -86,11 +86,9 @@ def _wire(evidence: dict[str, Any] | None) -> dict[str, Any] | None:
     return {**shown, "from": rfc3339(evidence["from_ms"]), "to": rfc3339(evidence["to_ms"])}
 
 
-def _replay(config: cfg.Config, partition: Partition, opened: dict[str, Any]) -> dict[str, Any]:
+def _replay(config: cfg.Config, partition: Partition, begin: int, end: int) -> dict[str, Any]:
     """The series' whole history in the range makes the repetition exact: same reference, same detector state."""
     topic, number = partition
-    begin = min(part["offsets"][0] for part in (opened["before"], opened["after"], opened["window"]) if part)
-    end = opened["offset"] + 1
     return {
         "ranges": [{"topic": topic, "partition": number, "from": begin, "to": end}],
         "config": config.config_hash,

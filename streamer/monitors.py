@@ -76,7 +76,9 @@ class LevelMonitor:
             signal = self._verdict(window)
             if signal is not None:
                 event = int(column.events[window.closed_by])
-                found.append(Finding(event, self.order, window.row, signal, self._evidence(window)))
+                found.append(
+                    Finding(event, self.order, window.row, signal, self._evidence(window, int(batch.offsets[event])))
+                )
         return found
 
     def _verdict(self, window: Window) -> str | None:
@@ -88,14 +90,14 @@ class LevelMonitor:
             return BREACH
         return CLEAR if fraction <= detect.clear_below else None
 
-    def _evidence(self, window: Window) -> dict[str, Any]:
+    def _evidence(self, window: Window, offset: int) -> dict[str, Any]:
         low, high = wilson(window.hits, window.n)
         fraction = window.hits / window.n
         return {
             "direction": 1,
             "statistic": fraction,
             "threshold": self.detect.max,
-            "before": reference_evidence(self.table, window.row),
+            "before": reference_evidence(self.table, window.row, offset),
             "after": None,
             "window": {
                 "n": window.n,
@@ -144,7 +146,8 @@ def step_table(
 
 def _edge_finding(batch: Batch, table: SeriesTable, column: Column, edge: Edge) -> Finding | None:
     row = int(column.rows[edge.place])
-    before, after = reference_evidence(table, row), recent_evidence(table, row)
+    offset = int(batch.offsets[column.events[edge.place]])
+    before, after = reference_evidence(table, row, offset), recent_evidence(table, row)
     direction = edge.direction
     if direction == 0 and before and after:
         direction = (after["mean"] > before["mean"]) - (after["mean"] < before["mean"])
@@ -162,10 +165,13 @@ def _edge_finding(batch: Batch, table: SeriesTable, column: Column, edge: Edge) 
     return Finding(int(column.events[edge.place]), edge.monitor.order, row, DRIFT, evidence)
 
 
-def reference_evidence(table: SeriesTable, row: int) -> dict[str, Any] | None:
-    """The reference of a row in raw units, None while it is still being learned."""
+def reference_evidence(table: SeriesTable, row: int, offset: int) -> dict[str, Any] | None:
+    """The reference of a row in raw units, None while it was still being learned at `offset`.
+
+    The whole batch has passed the reference by now, so that it is ready says nothing of an event in the middle.
+    """
     reference = table.reference
-    if not reference.is_ready(row):
+    if not reference.is_ready(row) or int(reference.last_offset[row]) > offset:
         return None
     return _evidence(reference, row)
 

@@ -63,6 +63,7 @@ class SeriesTable:
         self.keys: list[Key] = []
         self.members: dict[tuple[str, ...], list[int]] = {}
         self.dropped = 0
+        self.origin: SeriesTable = self  # the table whose references the values depend on
         self.reference = Reference(warmup, scale=not signal.indicator)
         self.history = History()
 
@@ -194,6 +195,12 @@ class SeriesTable:
         rows, events = column.rows[keep], column.events[keep]
         values = column.values[keep] - self.reference.centre[rows]
         self.history.update(rows, values, batch.offsets[events], batch.times_ms[events])
+
+    def first_offset(self, row: int) -> int:
+        """Where the log must be read from for this row to become what it is."""
+        rows = [row] if self.origin is self else self.origin.members.get(self.keys[row][0], [])
+        firsts = [int(self.origin.reference.first_offset[r]) for r in rows]
+        return min([*firsts, int(self.reference.first_offset[row])])
 
     def dump(self) -> dict[str, Any]:
         return {

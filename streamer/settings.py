@@ -1,4 +1,4 @@
-"""librdkafka settings: names that make sense here, for did-you-mean; those the service owns; those that hold secrets."""
+"""librdkafka settings: names that make sense here, for did-you-mean; those that are ours; those that are secret."""
 
 from __future__ import annotations
 

@@ -88,6 +88,7 @@ class Task:
         if table_id.signal.kind == "anomaly":
             rule = self.config.anomaly
             numbers = self.tables[table_id._replace(signal=FEATURE_NUMBERS)]
+            self.tables[table_id].origin = numbers
             self.rules[table_id] = AnomalyRule(numbers, rule.beyond, rule.unseen_category, rule.score, rule.score_max)
 
     def _watches(self, model: str) -> bool:
@@ -140,8 +141,10 @@ class Task:
                 due = self.book.due()
 
     def _apply(self, finding: Finding, model: str, at: Moment) -> None:
-        opened = {**finding.evidence, "offset": at.offset, "time_ms": at.time_ms}
-        name = self.by_order[finding.monitor].name
+        monitor = self.by_order[finding.monitor]
+        name = monitor.name
+        first = monitor.table.first_offset(finding.row)
+        opened = {**finding.evidence, "offset": at.offset, "time_ms": at.time_ms, "first_offset": first}
         self.detections[name] = self.detections.get(name, 0) + 1
         self._publish(self.book.apply(name, finding.row, model, finding.signal, at, opened))
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import click
 import yaml
+from pydantic.json_schema import GenerateJsonSchema
 
 from streamer import config as cfg
-from streamer.settings import is_secret
+from streamer.settings import CLIENT, HIDDEN, may_show
 
 
 @click.group("config")
@@ -35,43 +36,29 @@ def schema() -> None:
     click.echo(json.dumps(json_schema(), indent=2))
 
 
+class Untitled(GenerateJsonSchema):
+    """pydantic titles every field with its own name."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+
 def json_schema() -> dict[str, Any]:
     """The schema editors complete from: `# yaml-language-server: $schema=...` in the first line of a config."""
-    made = cfg.Config.model_json_schema()
+    made = cfg.Config.model_json_schema(schema_generator=Untitled)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "urn:driftline:schema:config:1", **made}
 
 
 def effective(loaded: cfg.Config) -> dict[str, Any]:
-    """A file that means the same, nothing left to defaults; durations in milliseconds, secrets as ***."""
+    """A file that means the same with nothing left to defaults; secrets as ***."""
     shown = loaded.model_dump(mode="json", by_alias=True)
     shown["monitors"] = {
         name: monitor.model_dump(mode="json", by_alias=True, exclude_none=True)
         for name, monitor in loaded.effective_monitors().items()
     }
-    _spell_durations(shown)
-    client = shown["kafka"]["client"]
-    shown["kafka"]["client"] = {name: "***" if is_secret(name) else value for name, value in client.items()}
-    hidden: dict[str, Any] = _hide(shown, loaded.secrets())
-    return hidden
-
-
-DURATIONS = ("for", "keep_firing_for", "cooldown", "interval", "snapshot_interval", "lateness", "time")
-
-
-def _spell_durations(value: Any) -> None:
-    """Milliseconds back into the texts the file takes."""
-    for key, item in value.items() if isinstance(value, dict) else ():
-        if key in DURATIONS and isinstance(item, int):
-            value[key] = f"{item}ms"
-        _spell_durations(item)
-
-
-def _hide(value: Any, secrets: tuple[str, ...]) -> Any:
-    if isinstance(value, dict):
-        return {key: _hide(item, secrets) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_hide(item, secrets) for item in value]
-    if isinstance(value, str):
-        for secret in secrets:
-            value = value.replace(secret, "***")
-    return value
+    for path in [(*CLIENT, name) for name in loaded.kafka.client if not may_show(name)] + list(loaded.hidden()):
+        owner: Any = shown
+        for part in path[:-1]:
+            owner = owner[part]
+        owner[path[-1]] = HIDDEN
+    return shown

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,15 +15,15 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from detectors import BANKS, Adwin, Bank, PageHinkley, Params, River, make_bank
-from detectors.params import RIVER_DETECTORS
+from detectors.params import BINARY, RIVER_DETECTORS
 from tests.detectors.streams import coin, shifting
 
 PARAMS: list[Params] = [
     Adwin(delta=0.05, clock=4),
+    Adwin(),
     PageHinkley(delta=0.005, threshold=5),
     *(River(name) for name in RIVER_DETECTORS),
 ]
-BINARY = {"DDM", "EDDM", "FHDDM", "HDDMA", "HDDMW"}
 
 
 def make(params: Params, rows: int) -> Bank:
@@ -38,9 +41,17 @@ def state(bank: Bank) -> dict[str, bytes]:
     return {name: array.tobytes() for name, array in bank.dump().items()}
 
 
-def ids(params: Params) -> str:
-    return params.name if isinstance(params, River) else type(params).__name__
+def reloaded(params: Params, bank: Bank) -> Bank:
+    again = make_bank(params)
+    again.load(bank.dump())
+    return again
 
+
+def ids(params: Params) -> str:
+    return f"River {params.name}" if isinstance(params, River) else repr(params)
+
+
+COUNTS = ("width", "levels", "buckets", "size")
 
 every = pytest.mark.parametrize("params", PARAMS, ids=ids)
 
@@ -50,74 +61,95 @@ def test_the_suite_covers_the_table() -> None:
     assert {p.name for p in PARAMS if isinstance(p, River)} == set(RIVER_DETECTORS)
 
 
+def test_importing_the_package_does_not_import_river() -> None:
+    code = "import sys, detectors; sys.exit(any(m.partition('.')[0] in ('river', 'scipy') for m in sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_parameters_need_neither_river_nor_numpy() -> None:
+    source = sys.modules[Adwin.__module__].__file__ or ""
+    code = f"import sys, runpy; runpy.run_path({source!r}); sys.exit('numpy' in sys.modules or 'river' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
 @every
-def test_any_cut_gives_the_same_hits_and_state(params: Params) -> None:
+def test_any_cut_growth_or_snapshot_gives_the_same_hits_and_state(params: Params) -> None:
     n = 300 if isinstance(params, River) else 1500
-    rows = np.random.default_rng(1).integers(0, 3, n)
+    rows = np.sort(np.random.default_rng(1).integers(0, 3, n).reshape(3, -1)).ravel()
     values = values_for(params, 2, n)
     whole = make(params, 3)
-    expected = whole.update(rows, values)
+    expected = list(zip(*(h.tolist() for h in whole.update(rows, values)), strict=True))
 
     @settings(max_examples=8 if isinstance(params, River) else 25, deadline=None, database=None)
-    @given(st.lists(st.integers(0, n), max_size=6))
-    def check(cuts: list[int]) -> None:
-        edges = [0, *sorted(cuts), n]
-        bank, found = make(params, 3), []
-        for begin, end in zip(edges, edges[1:], strict=False):
+    @given(st.lists(st.tuples(st.integers(0, n), st.booleans()), max_size=6))
+    def check(cuts: list[tuple[int, bool]]) -> None:
+        bank, found = make(params, 0), []
+        snapshots = dict(cuts)
+        for begin, end in pairwise([0, *sorted(place for place, _ in cuts), n]):
+            bank.resize(max(bank.rows, int(rows[begin:end].max(initial=-1)) + 1))
             hits = bank.update(rows[begin:end], values[begin:end])
             found += [(begin + i, *rest) for i, *rest in zip(*(h.tolist() for h in hits), strict=True)]
-        assert found == list(zip(*(h.tolist() for h in expected), strict=True))
+            if snapshots.get(end):
+                bank = reloaded(params, bank)
+        bank.resize(3)
+        assert found == expected
         assert state(bank) == state(whole)
 
     check()
 
 
 @every
-def test_a_snapshot_continues_as_if_nothing_had_happened(params: Params) -> None:
-    n = 800
-    values, rows = values_for(params, 4, n), np.zeros(n, np.int64)
-    bank = make(params, 1)
-    bank.update(rows[:500], values[:500])
-    again = make_bank(params)
-    again.load(bank.dump())
-    assert again.rows == 1
-    for one, other in zip(bank.update(rows[500:], values[500:]), again.update(rows[500:], values[500:]), strict=True):
-        np.testing.assert_array_equal(one, other)
-    assert state(bank) == state(again)
+def test_rows_do_not_know_each_other(params: Params) -> None:
+    n = 200
+    streams = [values_for(params, seed, n) for seed in (5, 6, 7)]
+    mixed = make(params, 3)
+    rows = np.random.default_rng(0).permutation(np.repeat([0, 1, 2], n))
+    values = np.zeros(3 * n)
+    for row, own in enumerate(streams):
+        values[rows == row] = own
+    mixed.update(rows, values)
+    blocks = make(params, 3)
+    for row, own in enumerate(streams):
+        blocks.update(np.full(n, row), own)
+    assert state(mixed) == state(blocks)
+    for row, own in enumerate(streams):
+        alone = make(params, 1)
+        alone.update(np.zeros(n, np.int64), own)
+        probe = values_for(params, 9, 300)
+        told = alone.update(np.zeros(300, np.int64), probe)
+        for one, other in zip(told, reloaded(params, mixed).update(np.full(300, row), probe), strict=True):
+            np.testing.assert_array_equal(one, other)
 
 
 @every
-def test_rows_do_not_know_each_other_and_may_come_later(params: Params) -> None:
-    n = 400
-    one, two = values_for(params, 5, n), values_for(params, 6, n)
-    alone = make(params, 1)
-    alone.update(np.zeros(n, np.int64), two)
+def test_a_dump_is_not_changed_by_what_follows(params: Params) -> None:
     bank = make(params, 1)
-    bank.update(np.zeros(100, np.int64), one[:100])
-    bank.resize(2)
-    mixed = np.concatenate([np.repeat(1, 100), np.tile([0, 1], 300)])
-    bank.update(mixed, np.concatenate([two[:100], np.column_stack([one[100:], two[100:]]).ravel()]))
-    assert alone.rows == 1
-    assert bank.rows == 2
-    tail = make_bank(params)
-    tail.load(bank.dump())
-    solo = bank_of_row(params, bank, 1)
-    assert solo == bank_of_row(params, alone, 0)
-
-
-def bank_of_row(params: Params, bank: Bank, row: int) -> list[Any]:
-    """What a row does next is its state, told without looking inside."""
-    probe = values_for(params, 9, 300)
-    copy = make_bank(params)
-    copy.load(bank.dump())
-    return [h.tolist() for h in copy.update(np.full(300, row), probe)]
+    values = values_for(params, 3, 200)
+    bank.update(np.zeros(100, np.int64), values[:100])
+    taken = bank.dump()
+    before = {name: array.tobytes() for name, array in taken.items()}
+    bank.update(np.zeros(100, np.int64), values[100:])
+    assert {name: array.tobytes() for name, array in taken.items()} == before
+    assert state(bank) != before
 
 
 @every
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_what_is_not_finite_is_refused(params: Params, value: float) -> None:
+def test_what_is_not_finite_is_refused_before_anything_is_changed(params: Params, value: float) -> None:
+    bank = make(params, 1)
+    before = state(bank)
     with pytest.raises(AssertionError, match="not finite"):
-        make(params, 1).update(np.zeros(1, np.int64), np.array([value]))
+        bank.update(np.zeros(2, np.int64), np.array([0.0, value]))
+    assert state(bank) == before
+
+
+@every
+def test_no_finite_value_breaks_a_bank_or_its_snapshot(params: Params) -> None:
+    n = 150 if isinstance(params, River) else 400
+    bank = make(params, 1)
+    values = np.random.default_rng(0).choice([-1.7e308, 1.7e308, 5e-324, -2.0, 0.0, 1.0], n)
+    bank.update(np.zeros(n, np.int64), values)
+    assert state(reloaded(params, bank)) == state(bank)
 
 
 @every
@@ -129,21 +161,38 @@ def test_state_stays_small(params: Params) -> None:
 
 
 @every
-def test_broken_state_is_refused(params: Params) -> None:
+def test_nothing_given_is_nothing_found(params: Params) -> None:
+    bank = make(params, 0)
+    assert [h.tolist() for h in bank.update(np.zeros(0, np.int64), np.zeros(0))] == [[], [], [], []]
+    assert reloaded(params, bank).rows == 0
+
+
+@every
+def test_broken_state_is_refused_and_changes_nothing(params: Params) -> None:
     bank = make(params, 2)
     bank.update(np.array([0, 1] * 50), values_for(params, 8, 100))
     good = bank.dump()
-    for name in good:
-        for bad in (None, good[name][:-1], good[name].astype(np.float32)):
-            broken: dict[str, Any] = {**good, name: bad}
+    target = reloaded(params, bank)
+    for name, array in good.items():
+        bad: list[Any] = [None, array[:-1], array.astype(np.float32), array.reshape(1, -1), "text"]
+        if name in COUNTS:  # Other numbers may have any value.
+            bad += [array - array.dtype.type(1 << 40), array + array.dtype.type(1)]
+        for wrong in bad:
+            broken: dict[str, Any] = {**good, name: wrong}
             with pytest.raises(ValueError):  # noqa: PT011  (the text differs per bank)
-                make_bank(params).load(broken)
+                target.load(broken)
+    assert state(target) == state(bank)
 
 
 CANONICAL: list[tuple[Params, int]] = [
     (Adwin(delta=0.002), 1023),
     (PageHinkley(delta=0.005, threshold=50), 1051),
     (River("KSWIN"), 1013),
+    (River("ADWIN"), 1023),
+    (River("PageHinkley"), 1051),
+    (River("DDM", (("warm_start", 30),)), 1000),
+    (River("HDDMA"), 1003),
+    (River("HDDMW"), 1010),
 ]
 
 
@@ -159,3 +208,12 @@ def test_direction(kind: Callable[..., Params]) -> None:
     for direction, shift, expected in (("up", 1, [1]), ("down", -1, [-1]), ("down", 1, []), ("up", -1, [])):
         bank = make(kind(direction=direction), 1)
         assert bank.update(np.zeros(1000, np.int64), values * shift).direction.tolist() == expected
+
+
+def test_a_hit_says_how_far_beyond_its_threshold() -> None:
+    values = np.r_[np.zeros(512), np.full(64, 2.0)]
+    for params in (Adwin(), PageHinkley()):
+        hits = make(params, 1).update(np.zeros(len(values), np.int64), values)
+        assert (hits.statistic > hits.threshold).all()
+        assert len(hits.place) == 1
+    assert 0.0 < make(Adwin(), 1).update(np.zeros(len(values), np.int64), values).statistic[0] <= 2.0

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import inspect
+import struct
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from river import drift
 
 from detectors import Adwin, PageHinkley, River, make_bank
 from detectors.adwin import AdwinBank
 from detectors.page_hinkley import PageHinkleyBank
-from detectors.params import RIVER_DETECTORS
-from tests.detectors.streams import stream
+from detectors.params import BINARY, DIRECTIONS, RIVER_DETECTORS, RIVER_ORDERED, RIVER_RANGES, RIVER_TEXTS
+from tests.detectors.streams import STREAMS, stream
 
-MODES = ("both", "up", "down")
 finite = st.floats(allow_nan=False, allow_infinity=False)
 
 
@@ -30,8 +30,30 @@ def alarms(detector: Any, values: list[float]) -> list[int]:
     return found
 
 
-def same_bits(ours: list[float], theirs: list[float]) -> None:
-    assert np.array(ours, float).tobytes() == np.array(theirs, float).tobytes()
+def bits(numbers: list[float]) -> bytes:
+    """Bytes of the numbers; all NaN count as one, since their sign is the machine's."""
+    array = np.array(numbers, float)
+    array[np.isnan(array)] = np.nan
+    return array.tobytes()
+
+
+def levels_of(oracle: drift.ADWIN) -> list[tuple[list[float], list[float]]]:
+    """Sums and variances of river's buckets, from the bytes its Rust core pickles itself to."""
+    data = bytes(oracle._helper.__getstate__())
+    place = struct.calcsize("<diQdddddd iiii".replace(" ", ""))
+
+    def take(kind: str, n: int) -> tuple[Any, ...]:
+        nonlocal place
+        place += struct.calcsize(f"<{n}{kind}")
+        return struct.unpack_from(f"<{n}{kind}", data, place - struct.calcsize(f"<{n}{kind}"))
+
+    levels = []
+    for _ in range(take("Q", 1)[0]):
+        _, used = take("Q", 2)
+        sums = take("d", take("Q", 1)[0])
+        variances = take("d", take("Q", 1)[0])
+        levels.append((list(sums[:used]), list(variances[:used])))
+    return levels
 
 
 def check_adwin(params: Adwin, values: list[float]) -> int:
@@ -40,10 +62,17 @@ def check_adwin(params: Adwin, values: list[float]) -> int:
     oracle = drift.ADWIN(params.delta, params.clock, params.max_buckets, params.min_window_length, params.grace_period)
     ours = bank.update(np.zeros(len(values), np.int64), np.array(values, float)).place.tolist()
     assert ours == alarms(oracle, values)
-    window = bank.settle()[0]
-    assert window.width == oracle.width
-    if np.isfinite([oracle.total, oracle.variance]).all():
-        same_bits([window.total, window.variance], [oracle.total, oracle.variance])
+    [window] = bank.settle()
+    assert window.detected == oracle.drift_detected
+    estimation = window.total / window.width if window.width else 0.0
+    assert bits([window.width, window.total, window.variance, estimation]) == bits(
+        [oracle.width, oracle.total, oracle.variance, oracle.estimation]
+    )
+    theirs = levels_of(oracle)
+    assert [len(level) for level in window.sums] == [len(sums) for sums, _ in theirs]
+    for level, spread, (sums, variances) in zip(window.sums, window.variances, theirs, strict=True):
+        assert bits(level) == bits(sums)
+        assert bits(spread) == bits(variances)
     return len(ours)
 
 
@@ -60,60 +89,93 @@ def check_page_hinkley(params: PageHinkley, values: list[float]) -> int:
         oracle._sum_decrease,
         oracle._min_increase,
         oracle._max_decrease,
+        oracle.drift_detected,
     ]
-    if np.isfinite(fields[:4]).all():
-        same_bits(list(bank.state[0][:6]), fields)
+    assert bits(list(bank.state[0])) == bits(fields)
     return len(ours)
 
 
-@pytest.mark.parametrize("first", range(0, 60, 20))
-def test_adwin_on_long_streams(first: int) -> None:
+@pytest.mark.parametrize("family", STREAMS, ids=lambda f: f.__name__)
+def test_on_long_streams(family: Any) -> None:
     found = 0
-    for seed in range(first, first + 20):
-        params = Adwin(
-            delta=(0.002, 0.05, 0.3)[seed % 3],
-            clock=(32, 1, 7)[seed // 2 % 3],
-            max_buckets=(5, 3, 8)[seed // 5 % 3],
-            min_window_length=(5, 1, 20)[seed // 7 % 3],
-            grace_period=(10, 2, 100)[seed // 3 % 3],
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        values = family(rng, 2000).tolist()
+        adwin = Adwin(
+            delta=float(rng.choice([0.0002, 0.002, 0.05, 0.3, 0.99])),
+            clock=int(rng.choice([1, 7, 32])),
+            max_buckets=int(rng.choice([2, 3, 5, 8])),
+            min_window_length=int(rng.choice([1, 5, 20])),
+            grace_period=int(rng.choice([0, 2, 10, 100])),
         )
-        found += check_adwin(params, stream(seed, 3000).tolist())
-    assert found > 100
-
-
-def test_page_hinkley_on_long_streams() -> None:
-    found = 0
-    for seed in range(60):
-        params = PageHinkley(30, 0.005, (50, 5, 1)[seed % 3], 0.9999, MODES[seed // 2 % 3])
-        found += check_page_hinkley(params, stream(seed, 3000).tolist())
-    assert found > 100
+        found += check_adwin(adwin, values)
+        mode = DIRECTIONS[seed % 3]
+        threshold, alpha = float(rng.choice([50, 5, 1])), float(rng.choice([0.9999, 1.0, 0.5]))
+        found += check_page_hinkley(PageHinkley(30, 0.005, threshold, alpha, mode), values)
+    if family.__name__ not in ("constant", "far_from_zero"):
+        assert found > 10
 
 
 @settings(max_examples=200, deadline=None, database=None)
-@given(st.lists(finite, max_size=120), st.integers(1, 8))
-def test_adwin_on_any_values(values: list[float], clock: int) -> None:
-    check_adwin(Adwin(delta=0.3, clock=clock, grace_period=2, min_window_length=1), values)
+@given(st.lists(finite, max_size=120), st.integers(1, 8), st.sampled_from([0.01, 0.3, 0.99]))
+@example([0.0, 1000.0, 0.0], 1, 0.99)  # Leaves a window of one value, whose delta' has no logarithm.
+def test_adwin_on_any_values(values: list[float], clock: int, delta: float) -> None:
+    check_adwin(Adwin(delta=delta, clock=clock, grace_period=0, min_window_length=1, max_buckets=2), values)
 
 
 @settings(max_examples=200, deadline=None, database=None)
-@given(st.lists(finite, max_size=120), st.sampled_from(MODES))
+@given(st.lists(finite, max_size=120), st.sampled_from(DIRECTIONS))
 def test_page_hinkley_on_any_values(values: list[float], mode: str) -> None:
     check_page_hinkley(PageHinkley(3, 0.005, 2.0, 0.99, mode), values)
 
 
+GIVEN: dict[str, dict[str, Any]] = {
+    "KSWIN": {"seed": 3, "alpha": 0.05},
+    "FHDDM": {"short_window_size": 20},
+    "HDDMA": {"two_sided_test": True},
+    "HDDMW": {"two_sided_test": True},
+    "PageHinkley": {"mode": "up", "threshold": 10.0},
+}
+
+
 @pytest.mark.parametrize("name", RIVER_DETECTORS)
-def test_every_other_detector_is_rivers_own(name: str) -> None:
-    values = stream(2 if name not in ("ADWIN", "PageHinkley", "KSWIN") else 0, 1500)
-    chosen = {"seed": 3} if name == "KSWIN" else {}
-    bank = make_bank(River(name, tuple(chosen.items())))
+@pytest.mark.parametrize("chosen", [False, True], ids=["defaults", "chosen"])
+def test_every_other_detector_is_rivers_own(name: str, chosen: bool) -> None:
+    given = GIVEN.get(name, {}) if chosen else {}
+    if name == "KSWIN":
+        given = {"seed": 3, **given}
+    values = stream(2 if name in BINARY else 0, 1500)
+    bank = make_bank(River(name, tuple(given.items())))
     bank.resize(1)
     made = getattr(drift, name, None) or getattr(drift.binary, name)
-    ours = bank.update(np.zeros(len(values), np.int64), values).place.tolist()
-    assert ours == alarms(made(**chosen), values.tolist())
+    ours: list[int] = []
+    for begin in range(0, 1500, 300):  # A snapshot between the batches must not show either.
+        part = values[begin : begin + 300]
+        ours += [begin + i for i in bank.update(np.zeros(300, np.int64), part).place.tolist()]
+        again = make_bank(River(name, tuple(given.items())))
+        again.load(bank.dump())
+        bank = again
+    assert ours == alarms(made(**given), values.tolist())
+    assert ours or name in ("EDDM", "FHDDM")
 
 
 def test_the_table_of_rivers_detectors_is_rivers() -> None:
     for name, known in RIVER_DETECTORS.items():
         made = getattr(drift, name, None) or getattr(drift.binary, name)
-        taken = {p for p in inspect.signature(made).parameters if p != "window"}
-        assert set(known) == taken, name
+        defaults = {p: v.default for p, v in inspect.signature(made).parameters.items() if p != "window"}
+        assert set(known) == set(defaults), name
+        for param, (kind, *_) in known.items():
+            assert defaults[param] is None or type(defaults[param]) is kind, (name, param)
+            low, high = RIVER_RANGES[name].get(param, (0, 1))
+            assert defaults[param] is None or kind is str or low <= defaults[param] <= high, (name, param)
+            assert param in RIVER_RANGES[name] or kind is bool or (name, param) in RIVER_TEXTS
+        if name in RIVER_ORDERED:
+            large, large_default, small, small_default, _ = RIVER_ORDERED[name]
+            assert defaults[large] == large_default
+            assert defaults[small] in (small_default, None)
+
+
+def test_the_table_holds_every_drift_detector_of_river() -> None:
+    names = {name for name in [*dir(drift), *dir(drift.binary)] if name[0].isupper()}
+    assert names - set(RIVER_DETECTORS) == {"DriftRetrainingClassifier", "DummyDriftDetector", "NoDrift"}
+    assert {name for name in dir(drift.binary) if name[0].isupper()} == BINARY

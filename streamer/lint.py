@@ -1,0 +1,164 @@
+"""What a config means as a whole: rules over several keys, as tables.
+
+The rules read the values as the file has them, so that they speak even where a neighbour is wrong and every mistake
+shows in one run. A value of the wrong type is for the models to refuse; here it is passed over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from detectors.params import RIVER_DETECTORS
+from streamer.config import Topics
+from streamer.problems import did_you_mean, quoted
+from streamer.settings import CLIENT, RESERVED, SETTINGS
+from streamer.signals import parse_signal
+from streamer.units import parse_duration
+from streamer.yaml_source import PathKey, Source
+
+EDGES = ("adwin", "page_hinkley", "river")
+TYPE_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+
+
+class Finding(NamedTuple):
+    path: PathKey
+    kind: str
+    message: str
+
+
+Rule = Callable[[Any], Iterator[Finding]]
+
+
+def check_rules(source: Source) -> None:
+    """Report what the rules find, except of values that could not be read."""
+    for rule in RULES:
+        for path, kind, message in rule(source.value):
+            if path not in source.broken:
+                source.report(kind, path, "*** is not accepted here." if path in source.hidden else message)
+
+
+def _get(value: Any, *keys: str) -> Any:
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def _items(value: Any) -> list[tuple[Any, Any]]:
+    return list(value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ())
+
+
+def settings_of_librdkafka(raw: Any) -> Iterator[Finding]:
+    """A misspelt setting surfaces as something else at run time; one the service owns would break its guarantees."""
+    for name, _ in _items(_get(raw, *CLIENT)):
+        path = (*CLIENT, name)
+        if name in RESERVED:
+            yield Finding(path, "reserved", f"is the service's own: {RESERVED[name]}.")
+        elif name not in SETTINGS:
+            near = did_you_mean(str(name), SETTINGS)
+            yield Finding(path, "unknown-setting", f"not a librdkafka setting Driftline knows.{near}")
+
+
+def topics_are_distinct(raw: Any) -> Iterator[Finding]:
+    topics = _get(raw, "topics")
+    uses: list[tuple[PathKey, str]] = [(("events", i), name) for i, name in _items(_get(topics, "events"))]
+    uses += [((role,), name) for role, name in _items(topics) if role != "events" and role in Topics.model_fields]
+    first: dict[str, str] = {}
+    for role, field in Topics.model_fields.items():
+        if isinstance(topics, dict) and role not in topics and isinstance(field.default, str):
+            first[field.default] = f"the default of topics.{role}"
+    for path, name in uses:
+        if isinstance(name, str) and name in first:
+            message = f"{quoted(name)} is {first[name]}; every topic has one use."
+            yield Finding(("topics", *path), "bad-value", message)
+        elif isinstance(name, str):
+            first[name] = "topics." + (str(path[0]) if len(path) == 1 else f"events[{path[1]}]") + " already"
+
+
+def score_has_a_limit(raw: Any) -> Iterator[Finding]:
+    anomaly = _get(raw, "anomaly")
+    for one, other in (("score", "score_max"), ("score_max", "score")):
+        if _get(anomaly, one) is not None and _get(anomaly, other) is None:
+            yield Finding(("anomaly", one), "bad-value", f"goes together with {other}.")
+
+
+def each_monitor(raw: Any) -> Iterator[Finding]:
+    for name, monitor in _items(_get(raw, "monitors")):
+        for rule in MONITOR_RULES:
+            for path, kind, message in rule(monitor):
+                yield Finding(("monitors", name, *path), kind, message)
+
+
+def river_knows_it(monitor: Any) -> Iterator[Finding]:
+    name = _get(monitor, "detect", "name")
+    if _get(monitor, "detect", "kind") != "river" or not isinstance(name, str):
+        return
+    if name not in RIVER_DETECTORS:
+        near = did_you_mean(name, RIVER_DETECTORS)
+        yield Finding(("detect", "name"), "bad-value", f"river has no {quoted(name)}.{near}")
+        return
+    known = RIVER_DETECTORS[name]
+    for parameter, value in _items(_get(monitor, "detect", "params")):
+        path = ("detect", "params", parameter)
+        if parameter not in known:
+            yield Finding(path, "unknown-field", f"{name} has no such parameter.{did_you_mean(str(parameter), known)}")
+        elif type(value) not in known[parameter] and not (float in known[parameter] and type(value) is int):
+            wanted = " or ".join(TYPE_NAMES[t] for t in known[parameter])
+            yield Finding(path, "wrong-type", f"must be {wanted}, not {quoted(value)}.")
+
+
+def clear_is_not_above_max(monitor: Any) -> Iterator[Finding]:
+    clear, most = (_get(monitor, "detect", key) for key in ("clear", "max"))
+    if all(type(number) in (int, float) for number in (clear, most)) and clear > most:
+        yield Finding(("detect", "clear"), "bad-value", f"{clear} must not be above max, which is {most}.")
+
+
+def fraction_counts_ones(monitor: Any) -> Iterator[Finding]:
+    signal = _get(monitor, "signal")
+    if _get(monitor, "detect", "kind") != "fraction" or not isinstance(signal, str):
+        return
+    try:
+        indicator = parse_signal(signal).indicator
+    except ValueError:
+        return
+    if not indicator:
+        message = f"fraction counts a 0/1 signal (anomaly, missing.NAME, label.NAME), not {quoted(signal)}."
+        yield Finding(("detect", "kind"), "bad-value", message)
+
+
+def a_window_has_one_length(monitor: Any) -> Iterator[Finding]:
+    window = _get(monitor, "window")
+    if isinstance(window, dict) and (window.get("events") is None) == (window.get("time") is None):
+        yield Finding(("window",), "bad-value", "a window has either events or time.")
+
+
+def an_edge_has_no_length(monitor: Any) -> Iterator[Finding]:
+    if _get(monitor, "detect", "kind") not in EDGES:
+        return
+    if _get(monitor, "window") is not None:
+        yield Finding(("window",), "bad-value", "only detect.kind fraction has windows.")
+    try:
+        held = parse_duration(_get(monitor, "for"))
+    except ValueError:
+        return
+    if held:
+        message = "an edge fires at once; only detect.kind fraction can be held."
+        yield Finding(("for",), "bad-value", message)
+
+
+def split_once_by_each(monitor: Any) -> Iterator[Finding]:
+    by = _get(monitor, "by")
+    for i, field in _items(by if isinstance(by, list) else []):
+        if field in by[:i]:
+            yield Finding(("by", i), "bad-value", f"{quoted(field)} is named twice.")
+
+
+MONITOR_RULES: tuple[Rule, ...] = (
+    river_knows_it,
+    clear_is_not_above_max,
+    fraction_counts_ones,
+    a_window_has_one_length,
+    an_edge_has_no_length,
+    split_once_by_each,
+)
+RULES: tuple[Rule, ...] = (settings_of_librdkafka, topics_are_distinct, score_has_a_limit, each_monitor)

@@ -1,0 +1,157 @@
+"""The reference against its definition, and what must not matter to it."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from detectors.reference import CLIP, HUGE, Reference
+
+F64 = NDArray[np.float64]
+
+
+def made(rows: int, warmup: int = 100, scale: bool = True) -> Reference:
+    reference = Reference(warmup, scale)
+    reference.resize(rows)
+    return reference
+
+
+def standardise(values: F64, warmup: int = 100, scale: bool = True) -> F64:
+    places = np.arange(len(values))
+    ready, z = made(1, warmup, scale).update(np.zeros(len(values), np.int64), values, places, places)
+    assert np.flatnonzero(ready).tolist() == list(range(warmup, len(values)))
+    assert not z[~ready].any()
+    return z[ready]
+
+
+def test_median_and_mad_by_hand() -> None:
+    values = np.r_[np.arange(101.0), [50.0, 125.0, 1e9, -1e9]]
+    np.testing.assert_allclose(standardise(values, 101), [0.0, 75 / (1.4826 * 25), CLIP, -CLIP])
+
+
+def test_where_most_values_are_equal_the_middle_98_percent_decide() -> None:
+    warmup = np.r_[np.zeros(90), np.full(9, 2.0), 1e6]  # One value is cut at each end: 89 zeros and 9 twos are left.
+    np.testing.assert_allclose(standardise(np.r_[warmup, 1.0, 0.0]), [1 / np.sqrt(9 * 4 / 98), 0.0])
+
+
+def test_a_constant_reference_makes_any_other_value_one_deviation() -> None:
+    assert standardise(np.r_[np.full(100, 7.0), 7.0, 7.0 + 1e-9, -1e300]).tolist() == [0.0, 1.0, -1.0]
+
+
+def test_plain_values_pass_as_they_are_and_are_noted() -> None:
+    reference = made(1, 4, scale=False)
+    at = np.arange(6)
+    ready, z = reference.update(np.zeros(6, np.int64), np.array([0.0, 1, 0, 1, 0, 1]), at, at)
+    assert (ready.tolist(), z.tolist()) == ([False] * 4 + [True] * 2, [0, 0, 0, 0, 0, 1])
+    assert (reference.n[0], reference.mean[0], reference.std[0]) == (4, 0.5, 0.5)
+    assert standardise(np.r_[np.zeros(100), 1e9, -3.0, 1e301], scale=False).tolist() == [1e9, -3.0, HUGE]
+
+
+def test_evidence_covers_the_whole_warm_up_and_nothing_else() -> None:
+    rng = np.random.default_rng(2)
+    values = rng.normal(5, 3, 300)
+    reference, at = made(1), np.arange(300)
+    reference.update(np.zeros(300, np.int64), values, at * 3, at * 7 + 1)
+    np.testing.assert_allclose(reference.mean[0], values[:100].mean())
+    np.testing.assert_allclose(reference.std[0], values[:100].std())
+    places = [reference.first_offset, reference.last_offset, reference.first_time_ms, reference.last_time_ms]
+    assert [int(p[0]) for p in places] == [0, 297, 1, 694]
+    assert reference.is_ready(0)
+    assert len(reference.dump()["waiting"]) == 0  # The warm-up's values are let go.
+
+
+FAMILIES: dict[str, Any] = {
+    "normal": lambda rng: rng.normal(0, 1, 600),
+    "lognormal": lambda rng: rng.lognormal(0, 1, 600),
+    "constant": lambda rng: np.r_[np.full(300, 7.0), np.full(300, 9.0)],
+    "rare": lambda rng: (rng.random(600) < 0.05) * 3.0,
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_scale_and_shift_change_nothing(family: str) -> None:
+    values = FAMILIES[family](np.random.default_rng(3))
+    expected = standardise(values)
+    for power in (1024.0, 2.0**-40, -1.0):
+        np.testing.assert_array_equal(standardise(values * power), expected * np.sign(power))
+    np.testing.assert_allclose(standardise(values * 1000), expected, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(standardise(values + 1e6), expected, rtol=1e-6, atol=1e-6)
+
+
+def test_an_outlier_in_the_warm_up_does_not_blind() -> None:
+    values = np.random.default_rng(1).normal(0, 1, 300)
+    spoilt = values.copy()
+    spoilt[:20] = 1e12
+    clean, dirty = standardise(values), standardise(spoilt)
+    assert 0.6 < np.std(dirty) / np.std(clean) < 1.1  # A mean and deviation would have made every z 0.
+
+
+@settings(max_examples=100, deadline=None, database=None)
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=12, max_size=40), st.booleans())
+def test_any_finite_value_gives_a_finite_z_and_a_snapshot(values: list[float], scale: bool) -> None:
+    reference, at = made(1, 5, scale), np.arange(len(values))
+    _, z = reference.update(np.zeros(len(values), np.int64), np.array(values), at, at)
+    assert np.isfinite(z).all()
+    assert not scale or np.abs(z).max() <= CLIP
+    Reference(5, scale).load(reference.dump())
+
+
+@settings(max_examples=50, deadline=None, database=None)
+@given(st.integers(0, 2**32 - 1), st.lists(st.tuples(st.integers(0, 900), st.booleans()), max_size=5))
+def test_it_does_not_see_the_cuts_nor_a_snapshot(seed: int, cuts: list[tuple[int, bool]]) -> None:
+    rng = np.random.default_rng(seed)
+    rows, values, at = rng.integers(0, 3, 900), rng.normal(0, 1, 900), np.arange(900)
+
+    def play(edges: list[int], snapshots: dict[int, bool]) -> list[bytes]:
+        reference, told = made(3, 250), []
+        for a, b in pairwise(edges):
+            told.append(reference.update(rows[a:b], values[a:b], at[a:b], at[a:b] * 2))
+            if snapshots.get(b):
+                state, reference = reference.dump(), Reference(250)
+                reference.load(state)
+        parts = [np.concatenate(column).tobytes() for column in zip(*told, strict=True)]
+        return parts + [array.tobytes() for array in reference.dump().values()]
+
+    assert play([0, *sorted(place for place, _ in cuts), 900], dict(cuts)) == play([0, 900], {})
+
+
+def test_rows_may_come_later_and_do_not_know_each_other() -> None:
+    rng = np.random.default_rng(4)
+    values, at = rng.normal(0, 1, 200), np.arange(200)
+    one, two = made(1, 50), made(1, 50)
+    one.update(np.zeros(200, np.int64), values, at, at)
+    two.update(np.zeros(60, np.int64), np.full(60, 9.0), at[:60], at[:60])
+    two.resize(2)
+    two.update(np.ones(200, np.int64), values, at, at)
+    for name, array in one.dump().items():
+        if name != "waiting":
+            assert array[0] == two.dump()[name][1], name
+
+
+def test_broken_state_is_refused_and_changes_nothing() -> None:
+    reference, at = made(2, 50), np.arange(80)
+    reference.update(np.repeat([0, 1], [60, 20]), np.random.default_rng(0).normal(0, 1, 80), at, at)
+    good = reference.dump()
+    wrong: list[tuple[str, Any]] = [
+        ("n", np.array([50, 51])),
+        ("n", np.array([-1, 20])),
+        ("n", np.array([50, 2**62])),
+        ("scale", np.array([-1.0, 0.0])),
+        ("centre", np.array([np.nan, 0.0])),
+        ("waiting", np.full(20, np.inf)),
+        ("waiting", good["waiting"][:-1]),
+        ("last_offset", good["last_offset"].astype(np.int32)),
+        ("std", None),
+    ]
+    for name, bad in wrong:
+        with pytest.raises(ValueError):  # noqa: PT011  (the text differs)
+            reference.load({**good, name: bad})
+    assert {k: v.tobytes() for k, v in reference.dump().items()} == {k: v.tobytes() for k, v in good.items()}
+    with pytest.raises(ValueError, match="no values"):
+        Reference(0)

@@ -1,0 +1,150 @@
+"""What a snapshot may make of a river object: values only, of the types a fresh one has, or ValueError."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgpack
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detectors import River
+from detectors.params import RIVER_DETECTORS, Adwin, PageHinkley, check_river
+from detectors.river_bank import RiverBank, make_river, restore, take_apart
+
+NAMES = ["ADWIN", "KSWIN", "DDM", "HDDMW"]
+
+
+def used(name: str) -> Any:
+    detector = make_river(River(name))
+    for i in range(150):
+        detector.update(float(i % 3 == 0))
+    return detector
+
+
+BLOBS = {name: msgpack.packb(take_apart(used(name))) for name in NAMES}
+
+
+def changed(name: str, attribute: str, part: Any) -> bytes:
+    kind, parts = take_apart(used(name))
+    return bytes(msgpack.packb([kind, {**parts, attribute: part}]))
+
+
+@pytest.mark.parametrize(
+    ("name", "attribute", "part"),
+    [
+        ("DDM", "_p_min", ["v", "text"]),
+        ("DDM", "_drift_detected", ["v", 3]),
+        ("DDM", "_ps_min", ["v", None]),
+        ("DDM", "drift_threshold", ["v", 99.0]),
+        ("DDM", "_p", ["v", 1.0]),
+        ("DDM", "unheard_of", ["v", 1.0]),
+        ("DDM", "_ps_min", ["x", 1.0]),
+        ("DDM", "_ps_min", ["l", [["v", 1.0]]]),
+        ("DDM", "_ps_min", 7),
+        ("KSWIN", "window", ["l", [["v", 1.0]] * 101]),
+        ("KSWIN", "window", ["l", [["v", "text"]]]),
+        ("KSWIN", "window", ["l", [["l", [["v", 1.0]]]]]),
+        ("KSWIN", "_rng", ["r", [3, [1, 2], None]]),
+        ("KSWIN", "_rng", ["v", 1]),
+        ("ADWIN", "_helper", ["b", b""]),
+        ("ADWIN", "_helper", ["b", b"\xff" * 300]),
+        ("ADWIN", "_helper", ["v", 1.0]),
+    ],
+)
+def test_a_part_of_another_kind_is_refused(name: str, attribute: str, part: Any) -> None:
+    with pytest.raises(ValueError, match="river state"):
+        restore(River(name), changed(name, attribute, part))
+
+
+def test_state_of_other_parameters_is_refused() -> None:
+    with pytest.raises(ValueError, match="parameters"):
+        restore(River("DDM", (("warm_start", 31),)), BLOBS["DDM"])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_cut_short_it_is_refused(name: str) -> None:
+    blob = BLOBS[name]
+    for length in range(0, len(blob), max(len(blob) // 40, 1)):
+        with pytest.raises(ValueError, match="river state"):
+            restore(River(name), blob[:length])
+
+
+def test_nested_without_end_it_is_refused() -> None:
+    with pytest.raises(ValueError, match="river state"):
+        restore(River("DDM"), b"\x92\xa1l\x91" * 600 + b"\x90")
+
+
+@settings(max_examples=150, deadline=None, database=None)
+@given(st.sampled_from(NAMES), st.integers(0, 10**6), st.binary(min_size=1, max_size=4))
+def test_spoilt_it_is_a_value_error_or_a_detector(name: str, place: int, noise: bytes) -> None:
+    blob = BLOBS[name]
+    place %= len(blob)
+    try:
+        detector = restore(River(name), blob[:place] + noise + blob[place + len(noise) :])
+    except ValueError:
+        return
+    assert type(detector) is type(make_river(River(name)))
+
+
+def test_binary_detectors_get_values_between_0_and_1() -> None:
+    values = np.random.default_rng(0).normal(0, 3, 500)
+    for name in ("DDM", "EDDM", "FHDDM", "HDDMA", "HDDMW"):
+        wild, tame = RiverBank(River(name)), RiverBank(River(name))
+        for bank, fed in ((wild, values), (tame, np.clip(values, 0, 1))):
+            bank.resize(1)
+            bank.update(np.zeros(500, np.int64), fed)
+        assert wild.dump()["data"].tobytes() == tame.dump()["data"].tobytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "why"),
+    [
+        ("NoDrift", {}, "no detector"),
+        ("DDM", {"nope": 1}, "no parameter"),
+        ("DDM", {"warm_start": 1.5}, "must be int"),
+        ("DDM", {"warm_start": True}, "must be int"),
+        ("DDM", {"drift_threshold": float("nan")}, "must be in"),
+        ("ADWIN", {"clock": 0}, "must be in"),
+        ("ADWIN", {"delta": 1.0}, "must be in"),
+        ("KSWIN", {"stat_size": 60}, "at least 2 times"),
+        ("FHDDM", {"short_window_size": 101}, "at least short_window_size"),
+        ("FHDDM", {"sliding_window_size": 10**7}, "must be in"),
+        ("EDDM", {"alpha": 0.5}, "at least beta"),
+        ("PageHinkley", {"mode": "sideways"}, "one of up, down, both"),
+        ("HDDMA", {"two_sided_test": 1}, "must be bool"),
+    ],
+)
+def test_what_river_would_trip_over_is_refused_at_once(name: str, params: dict[str, Any], why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        check_river(name, params)
+    with pytest.raises(ValueError, match=why):
+        River(name, tuple(params.items()))
+
+
+def test_the_extremes_of_the_table_work() -> None:
+    for name in RIVER_DETECTORS:
+        check_river(name, {})
+        River(name)
+    bank = RiverBank(River("KSWIN", (("window_size", 60), ("stat_size", 30))))
+    bank.resize(1)
+    bank.update(np.zeros(100, np.int64), np.arange(100.0))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"delta": 0.0}, {"delta": 1.0}, {"clock": 0}, {"max_buckets": 1}, {"min_window_length": 0}, {"direction": "left"}],
+)
+def test_adwin_parameters_outside_their_ranges(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        Adwin(**wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"threshold": 0.0}, {"threshold": float("nan")}, {"delta": -1.0}, {"alpha": 0.0}, {"direction": ""}]
+)
+def test_page_hinkley_parameters_outside_their_ranges(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        PageHinkley(**wrong)

@@ -1,0 +1,297 @@
+"""The task as a whole: batch-split invariance, snapshots, conservation, scale freedom, and what an alert says."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.alert import fingerprint
+from schemas.batch import Record
+from schemas.decode import decode
+from streamer.config import Config
+from streamer.config_load import load_text
+from streamer.log import Out
+from streamer.service import fields_of
+from streamer.snapshot import BadSnapshot
+from streamer.task import Task
+from tests.sim.campaign import CONFIG, make_log
+
+ROOT = Path(__file__).resolve().parents[2]
+AT = ("inferences", 0)
+LEAST = 'version: 1\nkafka: {brokers: "b:1"}\ntopics: {events: [inferences]}\n'
+SCHEMA = jsonschema.Draft202012Validator(json.loads((ROOT / "schemas" / "alert.v1.json").read_text()))
+
+
+def run(config: Config, records: list[Record], cuts: list[int] | None = None) -> Task:
+    task = Task(config, AT, 0)
+    edges = [0, *sorted(cuts or []), len(records)]
+    for begin, end in zip(edges, edges[1:], strict=False):
+        if begin < end:
+            task.step(decode(records[begin:end], fields_of(config), AT[0]))
+    return task
+
+
+def events(make: Any, n: int, model: str = "fraud") -> list[Record]:
+    """n events of one model, a second apart; `make(i)` gives the fields beside model and time."""
+    return [
+        Record(i, -1, None, json.dumps({"model": model, "time": 1_700_000_000 + i, **make(i)}).encode())
+        for i in range(n)
+    ]
+
+
+def alerts(task: Task) -> list[dict[str, Any]]:
+    return [json.loads(out.value or b"") for out in task.outbox if out.topic == "alerts"]
+
+
+def by_topic(*tasks: Task) -> dict[str, list[Out]]:
+    """What each topic gets, in order; the order between topics means nothing."""
+    outs = [out for task in tasks for out in task.outbox]
+    return {topic: [out for out in outs if out.topic == topic] for topic in ("alerts", "dead_letter")}
+
+
+def kinds(task: Task) -> list[tuple[str, str, str]]:
+    return [
+        (a["data"]["status"], a["data"]["alert"]["labels"]["monitor"], a["data"]["alert"]["labels"]["signal"])
+        for a in alerts(task)
+    ]
+
+
+@settings(max_examples=25, deadline=None, database=None)
+@given(st.integers(0, 5), st.lists(st.integers(0, 500), max_size=8))
+def test_any_cutting_of_the_log_gives_the_same_alerts_and_snapshot(seed: int, cuts: list[int]) -> None:
+    config = load_text(CONFIG, "x", {})
+    records = make_log(random.Random(seed), 0, 500)
+    whole, cut = run(config, records), run(config, records, cuts)
+    assert by_topic(cut) == by_topic(whole)
+    assert cut.dump() == whole.dump()
+
+
+@pytest.mark.parametrize("text", [CONFIG, LEAST], ids=["every-kind", "standard-set"])
+def test_one_record_at_a_time_is_the_same_as_all_at_once(text: str) -> None:
+    config = load_text(text.replace("warmup: 500", "warmup: 40"), "x", {})
+    records = make_log(random.Random(3), 0, 400)
+    whole, single = run(config, records), run(config, records, list(range(400)))
+    assert by_topic(single) == by_topic(whole)
+    assert single.dump() == whole.dump()
+    assert any(out.topic == "dead_letter" for out in whole.outbox)
+
+
+@pytest.mark.parametrize("at", [1, 39, 150, 399])
+def test_a_snapshot_continues_as_if_nothing_had_happened(at: int) -> None:
+    config = load_text(CONFIG, "x", {})
+    records = make_log(random.Random(4), 0, 400)
+    whole, first = run(config, records), run(config, records[:at])
+    second = Task.load(config, AT, first.dump())
+    assert repr(second) == repr(first).rsplit("outbox", 1)[0] + "outbox 0)"
+    second.step(decode(records[at:], fields_of(config), AT[0]))
+    assert by_topic(first, second) == by_topic(whole)
+    assert second.dump() == whole.dump()
+
+
+def test_a_broken_snapshot_is_refused_whatever_is_broken() -> None:
+    config = load_text(CONFIG, "x", {})
+    blob = run(config, make_log(random.Random(4), 0, 200)).dump()
+    rng = random.Random(1)
+    for _ in range(200):
+        broken = bytearray(blob)
+        broken[rng.randrange(len(broken))] ^= 1 << rng.randrange(8)
+        with pytest.raises(BadSnapshot):
+            Task.load(config, AT, bytes(broken[: rng.choice([len(broken), rng.randrange(len(broken))])]))
+    with pytest.raises(BadSnapshot, match="snapshot of"):
+        Task.load(config, ("inferences", 1), blob)
+
+
+def test_a_changed_monitor_starts_anew_and_the_others_keep_their_state() -> None:
+    config = load_text(CONFIG, "x", {})
+    before = run(config, make_log(random.Random(4), 0, 300))
+    changed = load_text(CONFIG.replace("{kind: page_hinkley}", "{kind: page_hinkley, threshold: 7}"), "x", {})
+    after = Task.load(changed, AT, before.dump())
+    assert after.monitors["mean"].dump().keys() == before.monitors["mean"].dump().keys()
+    assert after.monitors["mean"].dump()["tick"].tolist() == before.monitors["mean"].dump()["tick"].tolist()
+    assert after.monitors["jump"].bank.rows == 0  # type: ignore[union-attr]
+
+
+def test_every_record_is_accounted_for_whatever_it_holds() -> None:
+    """100,000 records, most of them mutated, through the whole task: no crash, and the account adds up."""
+    config = load_text(
+        CONFIG.replace("monitors:", "monitors:\n  only: {model: m0, signal: confidence, detect: {kind: adwin}}"),
+        "x",
+        {},
+    )
+    rng = random.Random(11)
+    seeds = [r.value or b"" for r in make_log(rng, 0, 400)]
+    task = Task(config, AT, 0)
+    for begin in range(0, 100_000, 1000):
+        records = []
+        for offset in range(begin, begin + 1000):
+            value = bytearray(rng.choice(seeds))
+            for _ in range(rng.choice([0, 1, 1, 2, 5])):
+                if value:
+                    place = rng.randrange(len(value))
+                    value[place : place + rng.randrange(3)] = rng.randbytes(rng.randrange(3))
+            records.append(Record(offset, 1_700_000_000_000 + offset * 10, None, bytes(value)))
+        task.step(decode(records, fields_of(config), AT[0]))
+        task.outbox.clear()
+    counts = task.admission.counts
+    assert sum(counts.values()) == 100_000
+    assert sum(task.admission.reasons.values()) == counts["dead_lettered"]
+    assert min(counts[name] for name in ("used", "late", "duplicate", "dead_lettered")) > 0
+
+
+def test_unwatched_models_are_filtered_and_series_are_bounded() -> None:
+    text = LEAST + "limits: {series: 3}\nmonitors: {a: {model: fraud, signal: features.*, detect: {kind: adwin}}}\n"
+    config = load_text(text, "x", {})
+    records = events(lambda i: {"features": {f"f{j}": i for j in range(5)}}, 10)
+    records += [
+        r._replace(offset=10 + i, value=(r.value or b"").replace(b"fraud", b"other")) for i, r in enumerate(records)
+    ]
+    task = run(config, records)
+    assert task.admission.counts == {"used": 10, "late": 0, "duplicate": 0, "filtered": 10, "dead_lettered": 0}
+    [table] = task.tables.values()
+    assert (len(table.keys), table.dropped) == (3, 20)
+
+
+def shifted(scale: float, add: float) -> list[Record]:
+    rng = np.random.default_rng(5)
+    values = rng.normal(0, 1, 3000)
+    values[2000:] += 1.5
+    return events(lambda i: {"features": {"amount": float(values[i] * scale + add)}}, 3000)
+
+
+def test_scale_and_offset_of_a_feature_change_no_alert() -> None:
+    text = LEAST + "monitors:\n"
+    for kind in ("adwin", "page_hinkley"):
+        text += f"  {kind.replace('_', '-')}: {{signal: features.amount, detect: {{kind: {kind}}}}}\n"
+    config = load_text(text, "x", {})
+    expected = [a["id"] for a in alerts(run(config, shifted(1.0, 0.0)))]
+    assert len(expected) >= 2
+    assert [a["id"] for a in alerts(run(config, shifted(1000.0, 0.0)))] == expected
+    assert [a["id"] for a in alerts(run(config, shifted(1.0, 1e6)))] == expected
+
+
+def test_one_shift_opens_one_alert_that_says_what_happened() -> None:
+    config = load_text(
+        LEAST + "monitors: {a: {signal: features.amount, by: [segment.country], detect: {kind: adwin}}}", "x", {}
+    )
+    records = [
+        r._replace(value=(r.value or b"").replace(b'"model"', b'"segment": {"country": "NL"}, "model"'))
+        for r in shifted(20.0, 100.0)
+    ]
+    found = alerts(run(config, records))
+    assert [a["data"]["status"] for a in found] == ["firing", "resolved"]
+    firing = found[0]
+    data, labels = firing["data"], firing["data"]["alert"]["labels"]
+    assert labels == {
+        "alertname": "ModelDrift",
+        "severity": "warning",
+        "model": "fraud",
+        "monitor": "a",
+        "detector": "adwin",
+        "signal": "features.amount",
+        "segment_country": "NL",
+    }
+    assert 2000 <= data["trigger"]["offset"] <= 2100
+    assert (data["direction"], data["evidence"]["before"]["n"]) == ("up", 500)
+    assert 1.0 < data["effect"]["deviations"] < 2.5
+    assert firing["partitionkey"] == data["fingerprint"] == fingerprint(labels)
+    assert data["sentence"].startswith("fraud (NL): mean of features.amount went from")
+    assert data["replay"]["ranges"] == [
+        {"topic": "inferences", "partition": 0, "from": 0, "to": data["trigger"]["offset"] + 1}
+    ]
+
+
+def test_the_replay_range_of_an_alert_reproduces_it() -> None:
+    config = load_text(CONFIG, "x", {})
+    checked = 0
+    for seed in range(5):
+        records = make_log(random.Random(seed), 0, 400)
+        for out in by_topic(run(config, records))["alerts"]:
+            [place] = json.loads(out.value or b"")["data"]["replay"]["ranges"]
+            again = Task(config, AT, place["from"])
+            again.step(decode(records[place["from"] : place["to"]], fields_of(config), AT[0]))
+            assert out in again.outbox
+            checked += 1
+    assert checked >= 20
+
+
+def test_every_alert_fits_its_schema_and_alertmanager() -> None:
+    config = load_text(CONFIG, "x", {})
+    found = [a for seed in range(4) for a in alerts(run(config, make_log(random.Random(seed), 0, 500)))]
+    assert {a["data"]["alert"]["labels"]["monitor"] for a in found} >= {"mean", "jump", "odd", "labels", "empty"}
+    for alert in found:
+        SCHEMA.validate(alert)
+
+
+def test_fingerprint_is_alertmanagers() -> None:
+    # FNV-1a 64 of no bytes is its offset basis; the order of the labels does not matter, their borders do.
+    assert fingerprint({}) == "cbf29ce484222325"
+    assert fingerprint({"b": "2", "a": "1"}) == fingerprint({"a": "1", "b": "2"}) != fingerprint({"a": "1b", "": "2"})
+
+
+def test_the_standard_set_finds_what_goes_wrong_and_names_it() -> None:
+    config = load_text(LEAST, "x", {})
+    rng = random.Random(8)
+
+    def event(i: int) -> dict[str, Any]:
+        late = i >= 3000
+        return {
+            "features": {
+                "amount": rng.gauss(100, 20) * (1.5 if late else 1),
+                "age": None if late and rng.random() < 0.3 else rng.lognormvariate(0, 1),
+                "country": "XX" if late and rng.random() < 0.2 else rng.choice(["NL", "DE"]),
+            },
+            "prediction": {
+                "label": "yes" if rng.random() < (0.5 if late else 0.1) else "no",
+                "confidence": rng.uniform(0.5, 0.7) if late else rng.uniform(0.8, 1.0),
+            },
+        }
+
+    task = run(config, events(event, 6000))
+    firing = {(monitor, signal) for status, monitor, signal in kinds(task) if status == "firing"}
+    assert firing == {
+        ("feature-mean", "features.amount"),
+        ("missing", "missing.age"),
+        ("label-share", "label.yes"),
+        ("label-share", "label.no"),
+        ("confidence", "confidence"),
+        ("anomaly-fraction", "anomaly"),
+        ("anomaly-drift", "anomaly"),
+    }
+    assert min(a["data"]["trigger"]["offset"] for a in alerts(task)) >= 3000
+    [window] = [a["data"]["evidence"]["window"] for a in alerts(task) if a["data"]["evidence"]["window"]][:1]
+    assert window["reasons"][0]["reason"] == "features.country unseen category"
+
+
+def test_fifty_healthy_windows_raise_nothing() -> None:
+    rng = random.Random(9)
+
+    def event(i: int) -> dict[str, Any]:
+        return {
+            "features": {
+                "a": rng.gauss(100, 20),
+                "b": rng.lognormvariate(0, 1),
+                "c": rng.choice("xyz"),
+                "d": float(rng.random() < 0.01),
+            },
+            "prediction": {"label": rng.choice("yn"), "confidence": rng.betavariate(9, 1)},
+        }
+
+    task = run(load_text(LEAST, "x", {}), events(event, 20_000))
+    assert kinds(task) == []
+
+
+def test_outbox_records_are_complete() -> None:
+    config = load_text(CONFIG, "x", {})
+    for out in run(config, make_log(random.Random(2), 0, 300)).outbox:
+        assert isinstance(out, Out)
+        assert out.topic in ("alerts", "dead_letter")
+        if out.topic == "alerts":
+            assert json.loads(out.value or b"")["partitionkey"].encode() == out.key
