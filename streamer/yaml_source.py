@@ -46,16 +46,13 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 IN_OTHER_WORDS = [
     # PyYAML quotes what it could not read, and that may be a password somebody forgot to quote.
-    (
-        re.compile("found undefined alias"),
-        "an alias to an anchor that is not there; quote a text that begins with '*'.",
-    ),
-    (re.compile("found undefined tag handle"), "tags are not supported; quote a text that begins with '!'."),
-    (
-        re.compile("found duplicate anchor"),
-        "an anchor of this name is there already; quote a text that begins with '&'.",
-    ),
-    (re.compile("but found another document"), "a config is one document; '---' begins another."),
+    ("found duplicate anchor", "an anchor of this name is there already; quote a text that begins with '&'."),
+    ("while scanning an anchor", "an anchor's name is letters and digits; quote a text that begins with '&'."),
+    ("found undefined alias", "an alias to an anchor that is not there; quote a text that begins with '*'."),
+    ("while scanning an alias", "an alias's name is letters and digits; quote a text that begins with '*'."),
+    ("found undefined tag handle", "tags are not supported; quote a text that begins with '!'."),
+    ("while scanning a tag", "tags are not supported; quote a text that begins with '!'."),
+    ("but found another document", "a config is one document; '---' begins another."),
 ]
 
 
@@ -161,8 +158,9 @@ def _mark(before: str) -> yaml.Mark:
 
 
 def _sentence(text: str, error: yaml.MarkedYAMLError) -> str:
-    problem = error.problem or error.context or "not YAML"
-    message = next((words for pattern, words in IN_OTHER_WORDS if pattern.match(problem)), f"{problem}.")
+    said = (error.problem or "", error.context or "")
+    known = (words for start, words in IN_OTHER_WORDS if any(part.startswith(start) for part in said))
+    message = next(known, f"{said[0] or said[1]}.")
     hint = " An unquoted ${...} inside [ ] or { } must be quoted." if _unquoted(text, error) else ""
     return message[0].lower() + message[1:] + hint
 

@@ -19,8 +19,7 @@ import click
 SEED = 7
 RATE = 1500  # events per second over both models; the mock cluster keeps some 5 MB per partition
 READY_WITHIN_S = 30.0
-HEALTHY_S = 8.0
-SHIFT_S = 8.0
+SHIFT_EVENTS = range(12_000, 18_000)  # counted in events, so that every run detects at the same one
 GIVE_UP_S = 45.0
 MODELS = {"fraud": 0, "churn": 1}  # model -> partition: each model's events stay in order
 SHIFT = "fraud receives amounts in another currency: features.amount x 1.5"
@@ -153,7 +152,7 @@ def _story(generator: Any, address: str, topic: str, service: subprocess.Popen[b
     announced = ""
     try:
         for elapsed_s, due in _ticks(begin_s):
-            shifted = HEALTHY_S <= elapsed_s < HEALTHY_S + SHIFT_S
+            shifted = traffic.count in SHIFT_EVENTS
             phase = "shifted" if shifted else "healthy"
             if shifted and announced == "":
                 announced = "shifted"
@@ -161,7 +160,7 @@ def _story(generator: Any, address: str, topic: str, service: subprocess.Popen[b
             if not shifted and announced == "shifted":
                 announced = "ended"
                 screen.say(f"{elapsed_s:5.1f} s  the shift ends")
-            _send(generator, traffic, due, shifted)
+            _send(generator, traffic, due)
             screen.show(elapsed_s, traffic.count / max(elapsed_s, 0.1), traffic.level, phase)
             for value in _news(alerts):
                 _tell(screen, json.loads(value), generator, seen)
@@ -194,10 +193,11 @@ def _ticks(begin_s: float) -> Iterator[tuple[float, int]]:
         time.sleep(0.03)
 
 
-def _send(generator: Any, traffic: Traffic, count: int, shifted: bool) -> None:
+def _send(generator: Any, traffic: Traffic, count: int) -> None:
     now_s = time.time()
     for _ in range(count):
         model = "fraud" if traffic.count % 2 else "churn"
+        shifted = traffic.count in SHIFT_EVENTS
         first = shifted and model == "fraud" and not traffic.marked
         traffic.marked |= first
         generator.send(MODELS[model], model, traffic.event(model, now_s, shifted), "shift" if first else None)

@@ -118,27 +118,36 @@ def read(broker: str, topic: str, isolation: str) -> list[tuple[int, bytes | Non
 
 
 def zombie(broker: str, group: str, topic: str) -> None:
-    """A member that is stopped past its session; then tries, in this order, metadata from before and of now."""
+    """A member stopped past its session. Prints what each attempt to commit partition 0 met, one line a phase."""
     member = Member(broker, group, topic)
     until(lambda: member.owned == [0], [member])
     before = member.consumer.consumer_group_metadata()
     producer = transactional(broker, f"zombie-{group}")
     print("ready", flush=True)
     sys.stdin.readline()
-    producer.begin_transaction()
-    error = error_of(lambda: producer.send_offsets_to_transaction([TopicPartition(topic, 0, 100)], before, WAIT_S))
-    print(error.name(), error.txn_requires_abort(), error.fatal(), flush=True)
-    producer.abort_transaction(WAIT_S)
+
+    def attempt(offset: int, metadata: Any) -> str:
+        producer.begin_transaction()
+        try:
+            producer.send_offsets_to_transaction([TopicPartition(topic, 0, offset)], metadata, WAIT_S)
+            producer.commit_transaction(WAIT_S)
+        except KafkaException as exception:
+            producer.abort_transaction(WAIT_S)
+            return str(exception.args[0].name())
+        return "accepted"
+
+    print(attempt(100, before), flush=True)
     end_s = time.monotonic() + WAIT_S
     while member.consumer.memberid() and time.monotonic() < end_s:
         time.sleep(0.02)
-    producer.begin_transaction()
-    now = member.consumer.consumer_group_metadata()
-    producer.send_offsets_to_transaction([TopicPartition(topic, 0, 200)], now, WAIT_S)
-    producer.commit_transaction(WAIT_S)
-    print("accepted", repr(member.consumer.memberid()), member.owned, flush=True)
+    print(member.consumer.memberid(), attempt(200, member.consumer.consumer_group_metadata()), flush=True)
     until(lambda: member.lost == [0], [member])
-    print("lost", flush=True)
+    met = []
+    while "accepted" not in met and time.monotonic() < end_s:
+        member.consumer.poll(0.02)
+        met.append(attempt(300, member.consumer.consumer_group_metadata()))
+    print(sorted(set(met) - {"UNKNOWN_MEMBER_ID", "ILLEGAL_GENERATION", "REBALANCE_IN_PROGRESS"}), member.owned)
+    sys.stdout.flush()
     os._exit(0)
 
 

@@ -126,15 +126,13 @@ def test_the_fence_knows_generations_and_not_partitions(
     assert found.offset == 9
 
 
-def test_a_zombie_is_fenced_only_while_it_still_names_its_old_membership(
+def test_a_zombie_is_fenced_until_it_has_joined_again(
     broker: str, make_topics: MakeTopics, join: Callable[..., Member]
 ) -> None:
-    """Once librdkafka knows that the membership is gone it sends none, and the broker checks nothing: the caller must
-    see that the member id is there before it sends offsets.
-    """
+    """The broker refuses it while its membership is gone. Once a member again it may commit what is another's now."""
     [topic] = make_topics("in")
     group = unique("g")
-    command = [sys.executable, str(ROOT / "tests/kafka/member.py"), broker, group, topic]
+    command = [sys.executable, "-m", "tests.kafka.member", broker, group, topic]
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, cwd=ROOT, **pipes) as child:
         assert child.stdin is not None
@@ -144,16 +142,39 @@ def test_a_zombie_is_fenced_only_while_it_still_names_its_old_membership(
             child.send_signal(signal.SIGSTOP)
             successor = join(group, topic)
             until(lambda: successor.owned == [0], [successor])
-            child.send_signal(signal.SIGCONT)
             child.stdin.write("\n")
             child.stdin.flush()
-            assert child.stdout.readline() == "UNKNOWN_MEMBER_ID True False\n"
-            assert child.stdout.readline() == "accepted '' [0]\n"
-            assert child.stdout.readline() == "lost\n"
+            child.send_signal(signal.SIGCONT)
+            until(lambda: child.poll() is not None, [successor])
+            before, without, again = child.stdout.read().splitlines()
         finally:
             child.kill()
+    assert before == "UNKNOWN_MEMBER_ID"
+    assert without == "None UNKNOWN_MEMBER_ID"
+    assert again == "['accepted'] []"
+    assert (successor.owned, successor.lost) == ([0], [])
     [found] = successor.consumer.committed([TopicPartition(topic, 0)], WAIT_S)
-    assert found.offset == 200  # the hole
+    assert found.offset == 300
+
+
+def test_a_consumer_that_never_joined_is_not_checked(
+    broker: str, make_topics: MakeTopics, join: Callable[..., Member]
+) -> None:
+    """Hence offsets may be sent only while a member id is there."""
+    [topic] = make_topics("in")
+    group = unique("g")
+    owner = join(group, topic)
+    until(lambda: owner.owned == [0], [owner])
+    outsider = Consumer({"bootstrap.servers": broker, "group.id": group, "enable.auto.commit": False})
+    assert outsider.memberid() is None
+    producer = transactional(broker, unique("t"))
+    producer.begin_transaction()
+    offsets = [TopicPartition(topic, 0, 55)]
+    producer.send_offsets_to_transaction(offsets, outsider.consumer_group_metadata(), WAIT_S)
+    producer.commit_transaction(WAIT_S)
+    outsider.close()
+    [found] = owner.consumer.committed([TopicPartition(topic, 0)], WAIT_S)
+    assert found.offset == 55
 
 
 def test_a_pending_offset_makes_committed_wait(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import jsonschema
@@ -21,13 +22,15 @@ from streamer.yaml_source import parse, resolve
 
 ROOT = Path(__file__).resolve().parents[2]
 BAD = sorted((ROOT / "tests" / "configs").glob("*.bad.yaml"))
+GOOD = sorted((ROOT / "tests" / "configs").glob("*.good.yaml"))
 LEAST = 'version: 1\nkafka: {brokers: "localhost:9092"}\ntopics: {events: [inferences]}\n'
 
 
 def test_there_are_enough_fixtures_of_every_kind() -> None:
     assert len(BAD) >= 45
+    assert {p.stem for p in BAD} == {p.stem for p in (ROOT / "tests" / "configs").glob("*.bad.txt")}
     found = {p.kind for path in BAD for p in check(path.read_bytes(), path.name, {})[1]}
-    assert found | {"unknown-setting"} == set(KINDS)
+    assert found == set(KINDS)
 
 
 @pytest.mark.parametrize("path", BAD, ids=lambda p: p.name.removesuffix(".bad.yaml"))
@@ -35,6 +38,38 @@ def test_a_broken_config_is_refused_with_exactly_these_words(path: Path) -> None
     config, problems = check(path.read_bytes(), path.name, {})
     assert config is None
     assert str(ConfigError(problems)) + "\n" == path.with_suffix(".txt").read_text()
+
+
+@pytest.mark.parametrize("path", GOOD, ids=lambda p: p.name.removesuffix(".good.yaml"))
+def test_a_good_config_is_one_for_editors_too_and_shown_means_the_same(path: Path) -> None:
+    config, problems = check(path.read_bytes(), path.name, {})
+    assert config is not None
+    assert problems == []
+    written = parse(path.read_bytes(), path.name, {}).value
+    if written.get("monitors", {}) is not None:  # Editors may well point at a key with nothing below it.
+        jsonschema.Draft202012Validator(json_schema()).validate(written)
+    shown = effective(config)
+    jsonschema.Draft202012Validator(json_schema()).validate(shown)
+    again = load_text(yaml.safe_dump(shown, sort_keys=False), "shown.yaml", {})
+    assert again.config_hash == config.config_hash
+    assert again.effective_monitors() == config.effective_monitors()
+    assert (again.commit, again.limits, again.topics) == (config.commit, config.limits, config.topics)
+
+
+def test_one_good_config_writes_every_key_there_is() -> None:
+    """It is the reference by example, so a new key has to be in it."""
+    written = parse((ROOT / "tests" / "configs" / "everything.good.yaml").read_bytes(), "x", {})
+    keys = {path[-1] for path in written.places if path}
+    made = json_schema()
+    assert {key for model in [made, *made["$defs"].values()] for key in model["properties"]} <= keys
+
+
+def test_every_key_is_described() -> None:
+    made = json_schema()
+    for model in [made, *made["$defs"].values()]:
+        for key, field in model["properties"].items():
+            reference = made["$defs"].get(field.get("$ref", "").rpartition("/")[2], {})
+            assert field.get("description") or reference.get("description"), key
 
 
 def test_the_least_config_has_the_standard_monitors() -> None:
@@ -135,12 +170,31 @@ def test_lint_reads_folders_and_markdown_and_says_how_many(tmp_path: Path) -> No
     (tmp_path / "a.yaml").write_text(LEAST)
     (tmp_path / "b.md").write_text(f"# Doc\n\n```yaml\n{LEAST}limit: 1\n```\n\n```yaml\nother: 1\n```\n")
     runner = CliRunner()
-    assert runner.invoke(main, ["lint", str(tmp_path)]).exit_code == 0
+    assert runner.invoke(main, ["lint", str(tmp_path / "a.yaml")]).exit_code == 0
+    whole = runner.invoke(main, ["lint", str(tmp_path)])
+    assert (whole.exit_code, whole.output.splitlines()[-1]) == (1, "1 error, 0 warnings in 2 files.")
     result = runner.invoke(main, ["lint", str(tmp_path / "b.md")])
     assert result.exit_code == 1
     assert "b.md:7:1: error[unknown-field] limit: unknown field. Did you mean 'limits'?" in result.output
     result = runner.invoke(main, ["lint", "--format", "json", str(tmp_path / "b.md")])
     assert json.loads(result.output)[0]["kind"] == "unknown-field"
+
+
+def test_markdown_places_are_those_in_the_file_even_within_a_list(tmp_path: Path) -> None:
+    block = "".join(f"   {line}\n" for line in ["```yaml title=x", *LEAST.splitlines(), "limit: 1", "```"])
+    path = tmp_path / "b.md"
+    path.write_bytes(f"# Doc\n\n1. So:\n\n{block}\n~~~yml\n{LEAST}server: 1\n~~~\n".replace("\n", "\r\n").encode())
+    output = CliRunner().invoke(main, ["lint", str(path)]).output
+    assert "b.md:9:4: error[unknown-field] limit:" in output
+    assert "b.md:16:1: error[wrong-type] server:" in output
+
+
+def test_annotations_of_github_are_escaped(tmp_path: Path) -> None:
+    path = tmp_path / "a,b.yaml"
+    path.write_text(LEAST + "monitors: {a: {signal: 50%, detect: {kind: adwin}}}\n")
+    output = CliRunner().invoke(main, ["lint", "--format", "github", str(path)]).output
+    assert output.startswith("::error file=")
+    assert "a%2Cb.yaml,line=4,col=16,title=bad-value::monitors.a.signal: '50%25' is not a signal." in output
 
 
 def test_a_setting_nobody_knows_is_a_warning(tmp_path: Path) -> None:
@@ -175,6 +229,15 @@ def test_small_verbs_import_nothing_large(arguments: list[str], tmp_path: Path) 
     assert not loaded & {"river", "scipy", "confluent_kafka", "pandas"}
     if arguments == ["--help"]:
         assert not loaded & {"numpy", "pydantic", "yaml"}
+
+
+def test_help_is_there_at_once() -> None:
+    taken = []
+    for _ in range(5):
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "streamer", "--help"], capture_output=True, check=True, cwd=ROOT)
+        taken.append(time.perf_counter() - began)
+    assert min(taken) < 0.3
 
 
 def test_a_misspelt_verb_is_suggested() -> None:
