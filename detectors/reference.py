@@ -24,8 +24,11 @@ from numpy.typing import NDArray
 
 from detectors.bank import F64, I64, Bool, State, arrays_of, count_of, ranks, rows_of
 
-CLIP = 4.0
-"""|z| is cut here: one absurd value must not decide, and ADWIN's bound assumes a bounded range."""
+CLIP = 3.0
+"""|z| is cut here: one absurd value must not decide, and ADWIN's bound assumes a bounded range.
+
+At 4 the tail of a lognormal feature alone makes Page-Hinkley alarm several times as often, see `params.py`.
+"""
 
 HUGE = 1e150
 """Larger values count as this one: squares and sums stay finite, so no detector is ever handed inf or NaN."""

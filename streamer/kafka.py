@@ -193,7 +193,9 @@ class KafkaLog:
         def positions(marked: Mapping[Partition, int]) -> list[TopicPartition]:
             for partition, (sha, count) in shapes.items():
                 snapshot, place = snapshots[partition], self._state.place(partition)
-                pointers[partition] = Pointer(snapshot.position, place, marked[partition], count, sha, snapshot.config)
+                pointers[partition] = Pointer(
+                    snapshot.position, place, marked[partition], count, sha, snapshot.config, snapshot.slot
+                )
             return [
                 TopicPartition(*partition, offset, metadata=to_text(pointers.get(partition, given)))
                 for partition, (offset, given) in offsets.items()

@@ -26,6 +26,7 @@ class Pointer(NamedTuple):
     chunks: int
     sha: str  # sha256 of the whole blob, hex
     config: str  # config hash it was made under
+    slot: int = 0  # the next snapshot goes to the other one, also after a restart
 
 
 class Committed(NamedTuple):

@@ -205,7 +205,7 @@ class Worker:
         owned.sent = 0
         owned.committed = offset
         if pointer is not None and pointer != owned.pointer:
-            owned.pointer, owned.slot = pointer, 1 - owned.slot
+            owned.pointer, owned.slot = pointer, pointer.slot
             owned.snapshot_s = self.clock()
             owned.snapshot_due_s = owned.snapshot_s + self.config.commit.snapshot_interval_ms / 1000
 
@@ -268,9 +268,10 @@ class Worker:
         pointer = committed.pointer
         if pointer is not None and (pointer.config != self.config.config_hash or task.position != committed.offset):
             pointer = None  # Another config or a lost state: the next commit carries a snapshot of our own.
+        slot = committed.pointer.slot if committed.pointer is not None else 0
         now_s = self.clock()
         due_s = now_s + self.config.commit.snapshot_interval_ms / 1000
-        self.owned[partition] = Owned(task, committed.offset, pointer, 0, due_s, now_s)
+        self.owned[partition] = Owned(task, committed.offset, pointer, slot, due_s, now_s)
         self.stats.restored += 1
         self.notify("partition_ready", partition, offset=task.position, series=repr(task))
         self.log.start(partition, task.position)

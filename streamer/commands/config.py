@@ -12,6 +12,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from streamer import config as cfg
 from streamer.settings import CLIENT, HIDDEN, may_show
+from streamer.yaml_source import resolve
 
 
 @click.group("config")
@@ -27,7 +28,7 @@ def show(path: Path) -> None:
 
     loaded = load_or_exit(path)
     click.echo(f"# config hash {loaded.config_hash}")
-    click.echo(yaml.safe_dump(effective(loaded), sort_keys=False, allow_unicode=True), nl=False)
+    click.echo(as_yaml(effective(loaded)), nl=False)
 
 
 @config.command("schema")
@@ -47,6 +48,23 @@ def json_schema() -> dict[str, Any]:
     """The schema editors complete from: `# yaml-language-server: $schema=...` in the first line of a config."""
     made = cfg.Config.model_json_schema(schema_generator=Untitled)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "urn:driftline:schema:config:1", **made}
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes what `yaml_source` reads back: PyYAML leaves `1e3` without quotes, a number in YAML 1.2."""
+
+
+def _write_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    style = None if isinstance(resolve(text), str) else "'"
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text.replace("${", "$${"), style)
+
+
+_Dumper.add_representer(str, _write_text)
+
+
+def as_yaml(shown: dict[str, Any]) -> str:
+    """YAML that reads back as the same values."""
+    return yaml.dump(shown, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
 
 
 def effective(loaded: cfg.Config) -> dict[str, Any]:

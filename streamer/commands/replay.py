@@ -6,7 +6,7 @@ import base64
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,10 +15,9 @@ import orjson
 
 from schemas.batch import Record
 from streamer.log import LogDown, LogGap, Out, Partition
-from streamer.replay import BadInput, Replay, parse_inputs, read_lines
+from streamer.replay import BadInput, Input, Replay, parse_inputs, read_lines
 from streamer.service import fields_of, load_or_exit
 
-EXIT_FINDINGS = 1
 EXIT_UNREACHABLE = 69
 
 
@@ -62,7 +61,9 @@ def replay(
             if topic:
                 source = _topic_records(config, topic, partitions, begin, end)
             else:
-                source = stack.enter_context(_progress(parse_inputs(inputs, config.topics.events[0]), config))
+                source = stack.enter_context(
+                    _progress(parse_inputs(inputs, config.topics.events[0]), config.limits.message_bytes)
+                )
             printed = sum(_emit(engine.step(p, records), letters) for p, records in source if records)
     except (BadInput, LogGap) as error:
         raise click.ClickException(str(error)) from error
@@ -82,36 +83,26 @@ def _topic_records(
     return read_topic(config, topic, partitions, begin, end)
 
 
-def _progress(inputs: list[Any], config: Any) -> Any:
-    """Records of the files, with a bar on stderr that counts input files' bytes when a person watches."""
-    limit = config.limits.message_bytes
+@contextmanager
+def _progress(inputs: list[Input], line_bytes_max: int) -> Iterator[Iterator[tuple[Partition, list[Record]]]]:
+    """Records of the files; with a bar on stderr when a person watches."""
     if not sys.stderr.isatty():
-        return nullcontext((i.partition, chunk) for i in inputs for chunk in read_lines(i.path, limit))
+        yield ((i.partition, chunk) for i in inputs for chunk in read_lines(i.path, line_bytes_max))
+        return
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    return _Bar(Progress(console=Console(stderr=True), transient=True), inputs, limit)
+    columns = (SpinnerColumn(), TextColumn("{task.description} {task.completed:,.0f} lines"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
 
+        def watched() -> Iterator[tuple[Partition, list[Record]]]:
+            for item in inputs:
+                bar = progress.add_task(item.path.name, total=None)
+                for chunk in read_lines(item.path, line_bytes_max):
+                    yield item.partition, chunk
+                    progress.advance(bar, len(chunk))
 
-class _Bar:
-    """A rich progress bar as a context whose value is the record source."""
-
-    def __init__(self, progress: Any, inputs: list[Any], limit: int) -> None:
-        self.progress, self.inputs, self.limit = progress, inputs, limit
-
-    def __enter__(self) -> Iterator[tuple[Partition, list[Record]]]:
-        self.progress.__enter__()
-        return self._records()
-
-    def __exit__(self, *details: Any) -> None:
-        self.progress.__exit__(*details)
-
-    def _records(self) -> Iterator[tuple[Partition, list[Record]]]:
-        for item in self.inputs:
-            bar = self.progress.add_task(str(item.path), total=None)
-            for chunk in read_lines(item.path, self.limit):
-                yield item.partition, chunk
-                self.progress.advance(bar, len(chunk))
+        yield watched()
 
 
 def _emit(outs: list[Out], letters: IO[bytes] | None) -> int:

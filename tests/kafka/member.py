@@ -101,17 +101,18 @@ def until(done: Callable[[], bool], members: Sequence[Member]) -> list[Message]:
     return found
 
 
-def read(broker: str, topic: str, isolation: str) -> list[tuple[int, bytes | None]]:
+def read(broker: str, topic: str, isolation: str) -> list[tuple[int | None, bytes | None]]:
     """(offset, value) of partition 0 up to the end that this isolation level sees."""
     settings = {"bootstrap.servers": broker, "group.id": "reader", "isolation.level": isolation}
     consumer = Consumer(settings | {"enable.partition.eof": True, "enable.auto.commit": False})
     consumer.assign([TopicPartition(topic, 0, 0)])
-    found = []
+    found: list[tuple[int | None, bytes | None]] = []
     while True:
         message = consumer.poll(WAIT_S)
         assert message is not None
-        if message.error():
-            assert message.error().code() == KafkaError._PARTITION_EOF
+        error = message.error()
+        if error is not None:
+            assert error.code() == KafkaError._PARTITION_EOF
             consumer.close()
             return found
         found.append((message.offset(), message.value()))

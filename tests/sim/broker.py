@@ -240,7 +240,7 @@ class SimLog:
         for partition, snapshot in snapshots.items():
             offset = len(self.broker.state)
             self.broker.state.append((partition, snapshot, transaction))
-            pointers[partition] = Pointer(snapshot.position, 0, offset, 1, "", snapshot.config)
+            pointers[partition] = Pointer(snapshot.position, 0, offset, 1, "", snapshot.config, snapshot.slot)
             transaction.offsets[partition] = offsets[partition][0], pointers[partition]
         self.broker.topic += [(out, transaction) for out in outs]
         self.broker.open[self.instance] = transaction

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import yaml
 from click.testing import CliRunner
 
 from streamer.cli import main
-from streamer.commands.config import effective
+from streamer.commands.config import as_yaml, effective
 from streamer.config_load import check, load_text
 from streamer.problems import ConfigError
 from streamer.settings import RESERVED, SETTINGS, is_secret, may_show
@@ -90,7 +89,7 @@ def test_show_and_repr_hide_by_name_and_by_origin(tmp_path: Path) -> None:
     config = load_text(text, "x.yaml", {})
     assert config.kafka.client == client
     assert config.monitors["a"].description == SECRET
-    shown = [repr(config), str(config), repr(config.kafka), repr(config.monitors), yaml.safe_dump(effective(config))]
+    shown = [repr(config), str(config), repr(config.kafka), repr(config.monitors), as_yaml(effective(config))]
     assert not any(word in text for word in ("hunter2", "s3cr3t", "0wn3d") for text in shown)
     assert effective(config)["kafka"]["client"]["linger.ms"] == 5
     assert set(config.secrets()) == {SECRET, "s3cr3t"}

@@ -1,0 +1,44 @@
+"""What stands in deploy/ works with this version."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from streamer.config_load import check, load_config
+from streamer.metrics import CATALOGUE
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_the_example_config_is_valid_without_any_variable_set() -> None:
+    config, problems = check((ROOT / "deploy" / "driftline.yaml").read_bytes(), "driftline.yaml", {})
+    assert problems == []
+    assert config is not None
+
+
+def test_the_demo_runs_the_config_the_readme_shows() -> None:
+    shown = (ROOT / "streamer" / "commands" / "demo.yaml").read_text().replace('"${KAFKA_BROKERS}"', "BROKERS")
+    readme = (ROOT / "README.md").read_text().replace('"${KAFKA_BROKERS:-localhost:9092}"', "BROKERS")
+    assert shown in readme
+    load_config(ROOT / "streamer" / "commands" / "demo.yaml", {"KAFKA_BROKERS": "b:1"})
+
+
+def test_metrics_the_readme_names_exist() -> None:
+    words = (ROOT / "README.md").read_text().replace("`", " ").replace(",", " ").split()
+    named = {word.removeprefix("driftline_").rstrip(".;") for word in words if word.startswith("driftline_")} - {""}
+    assert named
+    assert named <= set(CATALOGUE)
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+def test_the_unit_file_is_one(tmp_path: Path) -> None:
+    unit = tmp_path / "driftline.service"
+    text = (ROOT / "deploy" / "driftline.service").read_text()
+    command = next(line for line in text.splitlines() if line.startswith("ExecStart="))
+    unit.write_text(text.replace(command, "ExecStart=/bin/true"))
+    done = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, check=False)
+    assert (done.returncode, [line for line in done.stderr.splitlines() if "driftline" in line]) == (0, [])
