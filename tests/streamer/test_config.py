@@ -18,6 +18,7 @@ from streamer.commands.config import as_yaml, effective, json_schema
 from streamer.config import STANDARD_MONITORS, Config
 from streamer.config_load import check, load_text
 from streamer.problems import KINDS, ConfigError
+from streamer.units import parse_duration, parse_size, show_duration, show_size
 from streamer.yaml_source import parse, resolve
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -148,6 +149,21 @@ def test_secrets_never_show(tmp_path: Path) -> None:
 )
 def test_what_show_prints_reads_back_as_the_same_text(text: str) -> None:
     assert parse(as_yaml({"a": text}).encode(), "x", {}).value == {"a": text}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("250ms", 250), ("10s", 10_000), ("2m", 120_000), ("1h", 3_600_000), ("7d", 604_800_000)]
+)
+def test_durations(text: str, value: int) -> None:
+    assert (parse_duration(text), show_duration(value)) == (value, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("7B", 7), ("900KB", 900_000), ("3MB", 3_000_000), ("3KiB", 3072), ("1MiB", 1 << 20)]
+)
+def test_sizes(text: str, value: int) -> None:
+    assert (parse_size(text), show_size(value)) == (value, text)
+    assert (parse_size(str(value)), parse_size(value)) == (value, value)
 
 
 def test_the_hash_is_of_what_affects_detection() -> None:
