@@ -37,8 +37,8 @@ topics: {{events: [{events}], alerts: {alerts}, state: {state}, dead_letter: {de
 reference: {{warmup: {warmup}}}
 limits: {{lateness: 20s, duplicates: 50}}
 monitors:
-  mean: {{signal: features.*, detect: {{kind: adwin}}, keep_firing_for: 1ms}}
-  jump: {{signal: features.*, detect: {{kind: page_hinkley, threshold: 30}}, keep_firing_for: 1ms}}
+  mean: {{signal: features.*, detect: {{kind: adwin, delta: 0.0002}}, keep_firing_for: 1ms}}
+  jump: {{signal: features.*, detect: {{kind: page_hinkley, delta: 0.25, threshold: 30}}, keep_firing_for: 1ms}}
 {more}
 commit: {{interval: 200ms, snapshot_interval: 1s}}
 server: {{listen: "127.0.0.1:0"}}
@@ -107,7 +107,7 @@ def river_loop(events: list[dict[str, Any]], warmup: int) -> set[tuple[str, str,
                 continue
             middle, scale = centre[name]
             if scale > 0:
-                z = min(max((value - middle) / scale, -4.0), 4.0)
+                z = min(max((value - middle) / scale, -3.0), 3.0)
             else:  # The interconnector's columns are constant at first: any other value is one deviation away.
                 assert len(set(series[name])) == 1
                 z = float(np.sign(value - middle))

@@ -68,6 +68,25 @@ def test_no_message_repeats_what_came_from_a_file(text: str, named: str, secret:
 
 
 @pytest.mark.parametrize(
+    ("secret", "text"),
+    [
+        ("KSWINN", monitor('{signal: value, detect: {kind: river, name: "NAMED"}}')),
+        ("adwinn", monitor('{signal: value, detect: {kind: "NAMED"}}')),
+        ("confidense", monitor('{signal: "NAMED", detect: {kind: adwin}}')),
+        ("lates", HEAD.format(kafka=', start: "NAMED"')),
+    ],
+)
+def test_no_message_says_what_a_secret_is_near_to(text: str, named: str) -> None:
+    _, problems = check(text.replace("NAMED", named).encode(), "x.yaml", {})
+    assert [p.message for p in problems] == ["*** is not accepted here."]
+
+
+def test_the_second_line_of_defence_knows_the_forms_of_a_secret() -> None:
+    source = Source("x", {}, secrets=[SECRET, "hunter2", SHORT])
+    assert source.masked(f"{SECRET} {SECRET!r} hunter2s any7xy7") == "*** '***' ***s any7xy7"
+
+
+@pytest.mark.parametrize(
     "text",
     ["*hunter2", "!hunter2", "!hunter2!x y", "&hunter2 [&hunter2 x]", "[hunter2]", "{hunter2: 1}", "${hunter2!}"],
 )

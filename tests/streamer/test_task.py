@@ -112,7 +112,7 @@ def test_a_broken_snapshot_is_refused_whatever_is_broken() -> None:
 def test_a_changed_monitor_starts_anew_and_the_others_keep_their_state() -> None:
     config = load_text(CONFIG, "x", {})
     before = run(config, make_log(random.Random(4), 0, 300))
-    changed = load_text(CONFIG.replace("{kind: page_hinkley}", "{kind: page_hinkley, threshold: 7}"), "x", {})
+    changed = load_text(CONFIG.replace("threshold: 30", "threshold: 7"), "x", {})
     after = Task.load(changed, AT, before.dump())
     assert after.monitors["mean"].dump().keys() == before.monitors["mean"].dump().keys()
     assert after.monitors["mean"].dump()["tick"].tolist() == before.monitors["mean"].dump()["tick"].tolist()
