@@ -39,7 +39,11 @@ limits: {duplicates: 50, lateness: 20s}
 commit: {interval: 1s, snapshot_interval: 4s}
 monitors:
   mean: {signal: features.*, detect: {kind: adwin, delta: 0.002}, keep_firing_for: 30s}
-  jump: {signal: features.amount, detect: {kind: page_hinkley, delta: 0.25, threshold: 30}, keep_firing_for: 10s, cooldown: 5s}
+  jump:
+    signal: features.amount
+    detect: {kind: page_hinkley, delta: 0.25, threshold: 30}
+    keep_firing_for: 10s
+    cooldown: 5s
   empty: {signal: missing.*, detect: {kind: adwin, delta: 0.002}, keep_firing_for: 20s}
   labels: {signal: label.*, by: [version], detect: {kind: adwin, delta: 0.002}}
   odd: {signal: anomaly, window: {events: 40}, detect: {kind: fraction, max: 0.2}, keep_firing_for: 5s}
