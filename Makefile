@@ -8,6 +8,7 @@ ARGS ?=
 KAFKA ?=
 SEED ?= $(shell date +%s)
 CAMPAIGN ?= 2000
+LOCK := --quiet --generate-hashes --no-emit-index-url --no-header --no-annotate
 
 .PHONY: help setup test lint demo kafka bench soak lock clean
 
@@ -16,11 +17,11 @@ help: ## this list
 
 setup: $(STAMP) ## .venv with everything in it; instant when nothing changed
 
-$(STAMP): requirements.txt pyproject.toml
+$(STAMP): requirements-dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
-	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { rm -rf .venv; $(PYTHON) -m venv .venv; } \
-		|| { rm -rf .venv; echo "cannot make .venv: on Debian and Ubuntu apt-get install python3-venv"; exit 1; }
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv .venv \
+		|| { echo "cannot make .venv: on Debian and Ubuntu, apt-get install python3-venv, then again"; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -44,9 +45,10 @@ soak: setup ## the long campaign: CAMPAIGN simulator seeds from a printed SEED o
 	@echo "seeds from $(SEED); repeat with: make soak SEED=$(SEED)"
 	DRIFTLINE_FIRST_SEED=$(SEED) DRIFTLINE_SEEDS=$(CAMPAIGN) $(BIN)/pytest -q -n 2 tests/sim
 
-lock: setup ## requirements.txt anew: every version and hash, no address
+lock: setup ## requirements*.txt anew: every version and hash, no address
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --no-annotate --extra dev pyproject.toml -o requirements.txt
+	$(BIN)/uv pip compile $(LOCK) --extra dev pyproject.toml -o requirements-dev.txt
+	$(BIN)/uv pip compile $(LOCK) -c requirements-dev.txt pyproject.toml -o requirements.txt
 
 clean: ## everything that can be made again
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache

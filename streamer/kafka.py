@@ -4,8 +4,9 @@ The worker decides; here calls, callbacks and errors are mapped. Three rules of 
 
 - A transactional offset commit is checked against member and generation, not against the partition. Hence a revoked
   partition's work is committed inside the revoke callback, or dropped.
-- After a lost membership librdkafka sends generation -1 and an empty member id, and the broker then checks nothing: a
-  zombie would commit. Hence the member id noted at assignment must be there, unchanged, when offsets are sent.
+- A broker accepts a transactional commit that names no member, and one of any current member for any partition; so a
+  member that was evicted and has rejoined could commit what is no longer its own. Hence the member id noted at
+  assignment must be there, unchanged, when offsets are sent.
 - Transaction markers and aborted records occupy offsets. Hence ends are reached by position, never by counting.
 """
 

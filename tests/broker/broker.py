@@ -141,6 +141,7 @@ def main() -> None:
     missing = missing_tools()
     if missing:
         sys.exit(f"cannot start a broker here: {missing}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # Leaves the context below, which stops the broker.
     with Broker(int(os.environ.get("KAFKA_PORT", "9092"))) as broker:
         print(f"Apache Kafka at {broker.bootstrap}; its log is {broker.log}. Ctrl-C stops it.", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
