@@ -33,7 +33,7 @@ class Window:
     """One adaptive window. Level i: sums and variances of its buckets of 2^i values, oldest first.
 
     `pending` are the newest values, not yet inserted: nothing is decided before the next look for a cut, which comes
-    with `room` values, and inserting them in one go gives the same bits in a third of the time.
+    with `room` values. Inserting them in one go does the same operations in the same order, so it gives the same bits.
     """
 
     __slots__ = ("detected", "pending", "room", "sums", "tick", "total", "variance", "variances", "width")

@@ -28,8 +28,8 @@ FRESH = (0.0, 0.0, 0.0, 0.0, float("inf"), -1.0, 0.0)  # river's, its maximum of
 class PageHinkleyBank:
     """One row per series: seven numbers, see FIELDS.
 
-    A row is one tuple while the bank runs: swapping tuples costs half of what seven columns of numpy would for one
-    value. A hit's statistic is the excess of the alarming side, its threshold the parameter.
+    A row is one tuple while the bank runs and becomes columns in a snapshot only. A hit's statistic is the excess of
+    the alarming side, its threshold the parameter.
     """
 
     def __init__(self, params: PageHinkley) -> None:

@@ -35,7 +35,9 @@ class Sender:
     def __init__(self, brokers: str, topic: str) -> None:
         self.topic = topic
         self.marked: dict[str, int] = {}
-        self._producer = Producer({"bootstrap.servers": brokers, "linger.ms": 5, "enable.idempotence": False})
+        self._producer = Producer(
+            {"bootstrap.servers": brokers, "linger.ms": 5, "enable.idempotence": False, "log_level": 0}
+        )
 
     def send(self, partition: int, key: str, value: bytes, mark: str | None = None) -> None:
         """Queue one event; with `mark` its offset is found under that name once it is delivered."""
