@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from detectors.params import RIVER_DETECTORS
+from detectors.params import RIVER_DETECTORS, check_river
 from streamer.config import Topics
 from streamer.problems import did_you_mean, quoted
 from streamer.settings import CLIENT, RESERVED, SETTINGS
@@ -97,14 +97,22 @@ def river_knows_it(monitor: Any) -> Iterator[Finding]:
         near = did_you_mean(name, RIVER_DETECTORS)
         yield Finding(("detect", "name"), "bad-value", f"river has no {quoted(name)}.{near}")
         return
-    known = RIVER_DETECTORS[name]
-    for parameter, value in _items(_get(monitor, "detect", "params")):
+    known, params, fine = RIVER_DETECTORS[name], _get(monitor, "detect", "params"), True
+    for parameter, value in _items(params):
         path = ("detect", "params", parameter)
         if parameter not in known:
             yield Finding(path, "unknown-field", f"{name} has no such parameter.{did_you_mean(str(parameter), known)}")
         elif type(value) not in known[parameter] and not (float in known[parameter] and type(value) is int):
             wanted = " or ".join(TYPE_NAMES[t] for t in known[parameter])
             yield Finding(path, "wrong-type", f"must be {wanted}, not {quoted(value)}.")
+        else:
+            continue
+        fine = False
+    if fine and isinstance(params, dict):
+        try:
+            check_river(name, params)
+        except ValueError as error:  # A range, or two parameters that do not go together.
+            yield Finding(("detect", "params"), "out-of-range", f"{error}.")
 
 
 def clear_is_not_above_max(monitor: Any) -> Iterator[Finding]:

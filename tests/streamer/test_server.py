@@ -211,6 +211,9 @@ def test_an_error_inside_is_500_without_a_stack_trace_and_one_log_line(
     running = start_server("127.0.0.1:0", Metrics(), Health(clock, more=broken), {})
     try:
         status, body, _ = ask(running, "/readyz")
+        deadline_s = time.monotonic() + 5
+        while not stream.getvalue() and time.monotonic() < deadline_s:
+            time.sleep(0.01)  # The line is written after the answer was sent.
     finally:
         running.close()
         logging.getLogger().removeHandler(handler)
