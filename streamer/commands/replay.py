@@ -20,6 +20,8 @@ from streamer.service import fields_of, load_or_exit
 
 EXIT_UNREACHABLE = 69
 
+Source = Iterator[tuple[Partition, list[Record]]]
+
 
 @click.command("replay")
 @click.option("-c", "--config", "config_path", required=True, type=click.Path(path_type=Path), help="The YAML file.")
@@ -61,9 +63,9 @@ def replay(
             if topic:
                 source = _topic_records(config, topic, partitions, begin, end)
             else:
-                source = stack.enter_context(
-                    _progress(parse_inputs(inputs, config.topics.events[0]), config.limits.message_bytes)
-                )
+                files = parse_inputs(inputs, config.topics.events[0])
+                source = _file_records(files, config.limits.message_bytes)
+            source = stack.enter_context(_progress(source))
             printed = sum(_emit(engine.step(p, records), letters) for p, records in source if records)
     except (BadInput, LogGap) as error:
         raise click.ClickException(str(error)) from error
@@ -75,34 +77,39 @@ def replay(
     _summary(engine, printed, time.monotonic() - began, dead_letter_path)
 
 
-def _topic_records(
-    config: Any, topic: str, partitions: tuple[int, ...], begin: str | None, end: str | None
-) -> Iterator[tuple[Partition, list[Record]]]:
+def _topic_records(config: Any, topic: str, partitions: tuple[int, ...], begin: str | None, end: str | None) -> Source:
     from streamer.kafka_read import read_topic
 
     return read_topic(config, topic, partitions, begin, end)
 
 
 @contextmanager
-def _progress(inputs: list[Input], line_bytes_max: int) -> Iterator[Iterator[tuple[Partition, list[Record]]]]:
-    """Records of the files; with a bar on stderr when a person watches."""
+def _progress(source: Source) -> Iterator[Source]:
+    """The source itself; with a bar per partition on stderr when a person watches."""
     if not sys.stderr.isatty():
-        yield ((i.partition, chunk) for i in inputs for chunk in read_lines(i.path, line_bytes_max))
+        yield source
         return
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    columns = (SpinnerColumn(), TextColumn("{task.description} {task.completed:,.0f} lines"), TimeElapsedColumn())
+    columns = (SpinnerColumn(), TextColumn("{task.description} {task.completed:,.0f} records"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
 
-        def watched() -> Iterator[tuple[Partition, list[Record]]]:
-            for item in inputs:
-                bar = progress.add_task(item.path.name, total=None)
-                for chunk in read_lines(item.path, line_bytes_max):
-                    yield item.partition, chunk
-                    progress.advance(bar, len(chunk))
+        def watched() -> Source:
+            bars: dict[Partition, Any] = {}
+            for partition, records in source:
+                if partition not in bars:
+                    bars[partition] = progress.add_task(f"{partition[0]}[{partition[1]}]", total=None)
+                yield partition, records
+                progress.advance(bars[partition], len(records))
 
         yield watched()
+
+
+def _file_records(inputs: list[Input], line_bytes_max: int) -> Source:
+    for item in inputs:
+        for records in read_lines(item.path, line_bytes_max):
+            yield item.partition, records
 
 
 def _emit(outs: list[Out], letters: IO[bytes] | None) -> int:
