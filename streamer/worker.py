@@ -193,7 +193,8 @@ class Worker:
                 self.landed(partition, offset, result.pointers.get(partition, pointer))
         elif result.outcome is Outcome.UNKNOWN:
             self.unsettled, self.recovered = offsets, False
-            return self.settle()
+            self.settle()
+            return all(p in self.owned and self.owned[p].committed == offset for p, (offset, _) in offsets.items())
         return result.outcome is Outcome.DONE
 
     def landed(self, partition: Partition, offset: int, pointer: Pointer | None) -> None:
