@@ -14,6 +14,9 @@ F64 = NDArray[np.float64]
 Bool = NDArray[np.bool_]
 State = Mapping[str, Any]
 
+HUGE = 1e150
+"""References and histories count larger values as this one: squares and sums stay finite, never inf or NaN."""
+
 ROWS_MAX = 1 << 24
 """A state that claims more rows is refused before anything is allocated."""
 

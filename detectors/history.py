@@ -18,14 +18,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.bank import F64, I64, State, array_of, ranks, rows_of
+from detectors.bank import F64, HUGE, I64, State, array_of, ranks, rows_of
 
 BLOCKS = 16
 BLOCK = 8
 FIELDS = {"total": "f8", "squares": "f8", "first_offset": "i8", "first_time_ms": "i8"}
 LATEST = ("seen", "last_offset", "last_time_ms")
-HUGE = 1e150
-"""Larger values count as this one, so that sums of squares stay finite; see `reference.HUGE`."""
 
 
 class Recent(NamedTuple):

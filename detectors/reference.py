@@ -22,16 +22,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.bank import F64, I64, Bool, State, arrays_of, count_of, ranks, rows_of
+from detectors.bank import F64, HUGE, I64, Bool, State, arrays_of, count_of, ranks, rows_of
 
 CLIP = 3.0
 """|z| is cut here: one absurd value must not decide, and ADWIN's bound assumes a bounded range.
 
 At 4 the tail of a lognormal feature alone makes Page-Hinkley alarm several times as often, see `params.py`.
 """
-
-HUGE = 1e150
-"""Larger values count as this one: squares and sums stay finite, so no detector is ever handed inf or NaN."""
 
 MAD_TO_SIGMA = 1.4826
 """Makes the median absolute deviation estimate the standard deviation of normal data."""

@@ -173,7 +173,14 @@ def reference_evidence(table: SeriesTable, row: int, offset: int) -> dict[str, A
     reference = table.reference
     if not reference.is_ready(row) or int(reference.last_offset[row]) > offset:
         return None
-    return _evidence(reference, row)
+    return {
+        "n": int(reference.n[row]),
+        "mean": float(reference.mean[row]),
+        "std": float(reference.std[row]),
+        "from_ms": int(reference.first_time_ms[row]),
+        "to_ms": int(reference.last_time_ms[row]),
+        "offsets": [int(reference.first_offset[row]), int(reference.last_offset[row])],
+    }
 
 
 def recent_evidence(table: SeriesTable, row: int) -> dict[str, Any] | None:
@@ -190,17 +197,6 @@ def recent_evidence(table: SeriesTable, row: int) -> dict[str, Any] | None:
         "from_ms": recent.first_time_ms,
         "to_ms": recent.last_time_ms,
         "offsets": [recent.first_offset, recent.last_offset],
-    }
-
-
-def _evidence(reference: Any, row: int) -> dict[str, Any]:
-    return {
-        "n": int(reference.n[row]),
-        "mean": float(reference.mean[row]),
-        "std": float(reference.std[row]),
-        "from_ms": int(reference.first_time_ms[row]),
-        "to_ms": int(reference.last_time_ms[row]),
-        "offsets": [int(reference.first_offset[row]), int(reference.last_offset[row])],
     }
 
 

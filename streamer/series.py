@@ -70,11 +70,8 @@ class SeriesTable:
     @property
     def identity(self) -> str:
         """Stable name of the table's state in a snapshot: the same text means the same meaning of its rows."""
-        return "|".join(map(str, (*self.signal_identity, ",".join(self.by), self.model or "*", self.reference.warmup)))
-
-    @property
-    def signal_identity(self) -> tuple[str, str, bool]:
-        return self.signal.kind, self.signal.path, self.signal.every
+        kind, path, every = self.signal.kind, self.signal.path, self.signal.every
+        return "|".join(map(str, (kind, path, every, ",".join(self.by), self.model or "*", self.reference.warmup)))
 
     def groups(self, batch: Batch, used: Bool) -> Groups:
         """Groups of the batch's used events that pass the model filter."""
