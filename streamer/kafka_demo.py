@@ -6,7 +6,6 @@ from collections.abc import Generator
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, Message, Producer
-from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 
 class MockCluster:
@@ -16,17 +15,6 @@ class MockCluster:
         self._owner = Producer({"test.mock.num.brokers": 1, "log_level": 3, "log.queue": False})
         brokers = self._owner.list_topics(timeout=10).brokers
         self.brokers = ",".join(f"{b.host}:{b.port}" for b in brokers.values())
-
-
-def create_topics(brokers: str, names: list[str], partitions: int) -> None:
-    """For a real broker; topics that exist stay as they are."""
-    admin = AdminClient({"bootstrap.servers": brokers})
-    futures = admin.create_topics([NewTopic(name, partitions, -1) for name in names], operation_timeout=20)
-    for future in futures.values():
-        error = future.exception(timeout=30)
-        code = error.args[0].code() if error is not None and error.args else None
-        if error is not None and code != KafkaError.TOPIC_ALREADY_EXISTS:
-            raise error
 
 
 class Sender:
@@ -58,7 +46,11 @@ class Sender:
 
 
 def read_back(brokers: str, topic: str) -> Generator[bytes | None, None, None]:
-    """Values of a topic from its beginning, as any downstream consumer reads them; None while nothing comes."""
+    """Values of a topic from its beginning; None while nothing comes.
+
+    A plain consumer, as anybody downstream has one, and not one of the service's own: those check CRCs, and the mock
+    cluster writes transaction markers without any.
+    """
     consumer = Consumer(
         {
             "bootstrap.servers": brokers,

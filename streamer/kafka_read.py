@@ -1,4 +1,4 @@
-"""Topics read by the command line: a range of history for `driftline replay`, and the tail of a topic."""
+"""A range of a topic's history, as `driftline replay` reads it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from confluent_kafka import OFFSET_BEGINNING, KafkaException, TopicPartition
-
 from schemas.batch import Record
 from streamer.config import Config
-from streamer.kafka_client import Limits, Probe, error_of, make_consumer, record_of
+from streamer.kafka_client import Limits, Probe
 from streamer.kafka_reader import Readers
-from streamer.log import LogDown, LogGap, Partition
+from streamer.log import LogGap, Partition
 from streamer.replay import BadInput
 
 
@@ -76,30 +74,6 @@ def time_ms_of(text: str) -> int:
     except (ValueError, OverflowError) as error:
         example = "2026-01-31T12:00:00Z or @1769860800"
         raise BadInput(f"{text!r} is neither an offset nor a time such as {example}") from error
-
-
-def tail(config: Config, topic: str, timeout_s: float = 0.1) -> Iterator[tuple[Partition, Record] | None]:
-    """Committed records of all partitions from the beginning, for ever; None when none came within `timeout_s`."""
-    logger = quiet_logger()
-    limits = Limits()
-    probe = Probe(config, logger, limits)
-    try:
-        count = probe.partitions([topic])[topic]
-    finally:
-        probe.close()
-    consumer = make_consumer(config, logger, {"isolation.level": "read_committed", "fetch.wait.max.ms": 50})
-    try:
-        consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in range(count)])
-        while True:
-            message = consumer.poll(timeout_s)
-            if message is None or message.error() is not None:
-                yield None
-            else:
-                yield (topic, message.partition() or 0), record_of(message)
-    except KafkaException as exception:
-        raise LogDown(f"{topic}: {error_of(exception).str()}") from exception
-    finally:
-        consumer.close()
 
 
 def quiet_logger() -> logging.Logger:

@@ -16,6 +16,9 @@ from typing import Any
 
 import click
 
+from streamer.config import Config
+from streamer.config_load import load_text
+
 SEED = 7
 RATE = 1500  # events per second over both models; the mock cluster keeps some 5 MB per partition
 READY_WITHIN_S = 30.0
@@ -96,34 +99,35 @@ class Screen:
 @click.option("--exit", "leave", is_flag=True, help="End after the story instead of streaming on until Ctrl-C.")
 def demo(brokers: str | None, leave: bool) -> None:
     """Stream events of two models, shift one, and show the alert as a consumer reads it back."""
-    from streamer.kafka_demo import MockCluster, Sender, create_topics
+    from streamer.kafka_demo import MockCluster, Sender
 
     cluster = None if brokers else MockCluster()
     address = brokers or (cluster.brokers if cluster else "")
     run = f"-{os.getpid()}" if brokers else ""
-    names = {role: f"demo-{role}{run}" for role in ("inferences", "alerts", "state", "dead-letter")}
+    environment = {**os.environ, "KAFKA_BROKERS": address, "DEMO_RUN": run}
+    text = resources.files("streamer.commands").joinpath("demo.yaml").read_text()
+    config = load_text(text, "demo.yaml", environment)
     if brokers:
-        create_topics(address, list(names.values()), 4)
+        _create_topics(config)
     click.echo(f"Broker: {address} ({'yours' if brokers else 'embedded: a mock cluster inside librdkafka'})")
     with tempfile.TemporaryDirectory() as folder:
-        config = Path(folder, "demo.yaml")
-        config.write_text(resources.files("streamer.commands").joinpath("demo.yaml").read_text())
+        path = Path(folder, "demo.yaml")
+        path.write_text(text)
         log_path = Path(folder, "service.log")
-        environment = {**os.environ, "KAFKA_BROKERS": address, "DEMO_RUN": run}
-        generator = Sender(address, names["inferences"])
+        generator = Sender(address, config.topics.events[0])
         for model, partition in MODELS.items():  # The first event makes the mock cluster create the topic.
             generator.send(partition, model, Traffic(SEED).event(model, time.time(), False))
         generator.flush()
         with log_path.open("wb") as log:
             service = subprocess.Popen(
-                [sys.executable, "-m", "streamer", "run", "-c", str(config)],
+                [sys.executable, "-m", "streamer", "run", "-c", str(path)],
                 env=environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
         try:
             _wait_ready(log_path, service)
-            told = _story(generator, address, names["alerts"], service, leave)
+            told = _story(generator, config, service, leave)
         finally:
             service.terminate()
             code = service.wait(20)
@@ -142,11 +146,27 @@ def _wait_ready(log_path: Path, service: subprocess.Popen[bytes]) -> None:
     raise click.ClickException("the service did not become ready:\n" + log_path.read_text()[-2000:])
 
 
-def _story(generator: Any, address: str, topic: str, service: subprocess.Popen[bytes], leave: bool) -> bool:
+def _create_topics(config: Config) -> None:
+    """On a real broker; the mock cluster makes topics by itself."""
+    from streamer.kafka_admin import Creation, TopicAdmin
+    from streamer.log import LogDown
+
+    topics = config.topics
+    names = [*topics.events, topics.alerts, topics.state, topics.dead_letter]
+    try:
+        failed = TopicAdmin(config, 20.0).create([Creation(name, 4, -1, {}) for name in names])
+    except LogDown as error:
+        raise click.ClickException(str(error)) from error
+    for name, why in failed.items():
+        if why is not None:
+            raise click.ClickException(f"topic {name}: {why}")
+
+
+def _story(generator: Any, config: Config, service: subprocess.Popen[bytes], leave: bool) -> bool:
     """Healthy traffic, the shift, its end; returns whether the alert fired and resolved."""
     from streamer.kafka_demo import read_back
 
-    traffic, screen, alerts = Traffic(SEED), Screen(), read_back(address, topic)
+    traffic, screen, alerts = Traffic(SEED), Screen(), read_back(config.kafka.brokers, config.topics.alerts)
     begin_s = time.monotonic()
     seen: dict[str, bool] = {}
     announced = ""
@@ -162,8 +182,9 @@ def _story(generator: Any, address: str, topic: str, service: subprocess.Popen[b
                 screen.say(f"{elapsed_s:5.1f} s  the shift ends")
             _send(generator, traffic, due)
             screen.show(elapsed_s, traffic.count / max(elapsed_s, 0.1), traffic.level, phase)
-            for value in _news(alerts):
-                _tell(screen, json.loads(value), generator, seen)
+            news = next(alerts)
+            if news is not None:
+                _tell(screen, json.loads(news), generator, seen)
             if seen.get("resolved") or (elapsed_s > GIVE_UP_S and len(seen) < 2) or service.poll() is not None:
                 if leave or len(seen) < 2:
                     break
@@ -202,11 +223,6 @@ def _send(generator: Any, traffic: Traffic, count: int) -> None:
         traffic.marked |= first
         generator.send(MODELS[model], model, traffic.event(model, now_s, shifted), "shift" if first else None)
     generator.poll()
-
-
-def _news(alerts: Iterator[bytes | None]) -> list[bytes]:
-    value = next(alerts, None)
-    return [] if value is None else [value]
 
 
 def _tell(screen: Screen, record: dict[str, Any], generator: Any, seen: dict[str, bool]) -> None:

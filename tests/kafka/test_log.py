@@ -13,7 +13,7 @@ from confluent_kafka.admin import AdminClient
 
 from schemas.batch import Record
 from streamer.kafka_client import Limits
-from streamer.kafka_read import read_topic, tail
+from streamer.kafka_read import read_topic
 from streamer.log import Assigned, LogDown, LogGap, Out, Outcome, Records, Snapshot
 from tests.kafka.world import (
     CONFIG_HASH,
@@ -241,13 +241,6 @@ def test_a_range_of_history_by_offset_and_time(broker: str, make_topics: MakeTop
     assert read([0], "2023-11-14T22:13:22Z") == {0: [b"4", b"6", b"8"]}
     assert read([0], "@1700000001", "@1700000003") == {0: [b"2", b"4"]}
     assert read([0], "2030-01-01T00:00:00Z") == {}
-    steps = tail(world.config(), world.events)
-    values: set[bytes | None] = set()
-    while len(values) < 10:
-        item = next(steps)
-        if item is not None:
-            values.add(item[1].value)
-    steps.close()  # type: ignore[attr-defined]
 
 
 def test_the_broker_is_asked_in_read_uncommitted_for_the_end(world: World) -> None:
