@@ -210,27 +210,17 @@ class AdwinBank:
         }
 
     def load(self, state: State) -> None:
-        """Replace all rows. Sums may be infinite (huge raw values overflow), counts must add up: else ValueError."""
-        rows = rows_of(state, "total")
-        scalars = arrays_of(state, rows, SCALARS)
-        levels = scalars["levels"]
-        if rows and int(levels.min()) < 1:
-            raise ValueError("a window without levels")
-        buckets = arrays_of(state, count_of(levels, LEVELS_MAX), {"buckets": "i8"})["buckets"]
-        ragged = arrays_of(
-            state, count_of(buckets, self.params.max_buckets), {"bucket_sums": "f8", "bucket_variances": "f8"}
-        )
-        flat = {name: array.tolist() for name, array in (scalars | ragged).items()}
-        counts, level, place = buckets.tolist(), 0, 0
+        """Replace all rows; ValueError for a state that cannot be, and then nothing is changed."""
+        found = checked_state(state, self.params)
+        flat = {name: array.tolist() for name, array in found.items()}
+        counts, level, place = flat["buckets"], 0, 0
         windows = []
-        for row in range(rows):
+        for row in range(len(flat["total"])):
             window = Window(self.params.clock)
             for name in ("total", "variance", "width", "tick", "detected"):
                 setattr(window, name, flat[name][row])
             own = counts[level : level + flat["levels"][row]]
             level += len(own)
-            if not _adds_up(window, own):
-                raise ValueError("a window whose buckets do not add up to its width")
             window.room -= window.tick % self.params.clock
             window.sums, window.variances = [], []
             for count in own:
@@ -238,11 +228,25 @@ class AdwinBank:
                 window.variances.append(flat["bucket_variances"][place : place + count])
                 place += count
             windows.append(window)
-        self.windows, self.rows = windows, rows
+        self.windows, self.rows = windows, len(windows)
 
 
-def _adds_up(window: Window, counts: list[int]) -> bool:
-    held = sum(count << i for i, count in enumerate(counts))
-    # Only an empty window may have an empty level: merging leaves at least one bucket behind.
-    whole = all(counts) or (counts == [0] and window.tick == 0)
-    return window.width == held and window.tick >= held and whole
+def checked_state(state: State, params: Adwin) -> dict[str, NDArray[Any]]:
+    """The arrays of a dump. Sums may be infinite (huge raw values overflow), counts must add up: else ValueError."""
+    rows = rows_of(state, "total")
+    scalars = arrays_of(state, rows, SCALARS)
+    levels = scalars["levels"]
+    if rows and int(levels.min()) < 1:
+        raise ValueError("a window without levels")
+    buckets = arrays_of(state, count_of(levels, LEVELS_MAX), {"buckets": "i8"})["buckets"]
+    ragged = arrays_of(state, count_of(buckets, params.max_buckets), {"bucket_sums": "f8", "bucket_variances": "f8"})
+    if rows:
+        starts = np.cumsum(levels) - levels
+        exponent = np.arange(len(buckets)) - np.repeat(starts, levels)
+        held = np.add.reduceat(np.ldexp(buckets.astype(np.float64), exponent), starts)
+        empty = np.minimum.reduceat(buckets, starts) == 0
+        # Only an empty window may have an empty level: merging leaves at least one bucket behind.
+        whole = ~empty | ((levels == 1) & (scalars["tick"] == 0))
+        if not ((scalars["width"] == held) & (scalars["tick"] >= held) & whole).all():
+            raise ValueError("a window whose buckets do not add up to its width")
+    return {**scalars, "buckets": buckets, **ragged}

@@ -6,7 +6,8 @@ Block sums are kept in the order of the values, so they are the same bits howeve
 >>> history = History()
 >>> history.resize(1)
 >>> at = np.arange(128)
->>> history.update(np.zeros(128, np.int64), np.where(at < 64, 0.0, 1.0), at, at * 10)
+>>> where = np.zeros(128, np.int64), np.where(at < 64, 0.0, 1.0), np.ones(128, bool), at, at, at * 10
+>>> history.update(*where, 0, 128)
 >>> history.recent(0, expected=0.0)
 Recent(n=64, mean=1.0, std=0.0, first_offset=64, last_offset=127, first_time_ms=640, last_time_ms=1270)
 """
@@ -18,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.bank import F64, HUGE, I64, State, array_of, ranks, rows_of
+from detectors.bank import F64, HUGE, I64, Bool, State, array_of, ranks, rows_of
 
 BLOCKS = 16
 BLOCK = 8
@@ -62,16 +63,22 @@ class History:
             self.blocks[name] = np.concatenate([blocks, np.zeros((more, BLOCKS), blocks.dtype)])
         self.rows = rows
 
-    def update(self, rows: I64, values: F64, offsets: I64, times_ms: I64) -> None:
-        """Row rows[i] takes values[i], which stands at offsets[i] and times_ms[i]; in order."""
-        values = np.clip(values, -HUGE, HUGE)
+    def update(
+        self, rows: I64, values: F64, ready: Bool, events: I64, offsets: I64, times_ms: I64, begin: int, end: int
+    ) -> None:
+        """Take, in order, the values of begin..end that are `ready`; value i belongs to event events[i], which stands
+        at offsets[events[i]].
+        """
+        keep = np.flatnonzero(ready[begin:end]) + begin
+        rows, values = rows[keep], np.clip(values[keep], -HUGE, HUGE)
+        offsets, times_ms = offsets[events[keep]], times_ms[events[keep]]
         place = self.seen[rows] + ranks(rows)
         np.add.at(self.seen, rows, 1)
         self.last_offset[rows] = offsets  # With repeated rows the last assignment holds, which is the newest value.
         self.last_time_ms[rows] = times_ms
         # A value whose block this same batch laps would be gone anyway; without it every slot is one block.
-        keep = place // BLOCK > (self.seen[rows] - 1) // BLOCK - BLOCKS
-        rows, values, place, offsets, times_ms = rows[keep], values[keep], place[keep], offsets[keep], times_ms[keep]
+        left = place // BLOCK > (self.seen[rows] - 1) // BLOCK - BLOCKS
+        rows, values, place, offsets, times_ms = rows[left], values[left], place[left], offsets[left], times_ms[left]
         slot = place // BLOCK % BLOCKS
         fresh = place % BLOCK == 0
         opened = rows[fresh], slot[fresh]
@@ -83,36 +90,9 @@ class History:
         np.add.at(self.blocks["squares"], (rows, slot), values * values)
 
     def recent(self, row: int, expected: float) -> Recent | None:
-        """The newest blocks, as many as maximise n (mean - expected)^2; None while there are no values.
-
-        That is the maximum-likelihood onset of a shift from a known mean (Lorden 1971), to the nearest block.
-        """
-        seen = int(self.seen[row])
-        if seen == 0:
-            return None
-        newest = (seen - 1) // BLOCK
-        n, total, squares = 0, 0.0, 0.0
-        best: tuple[float, int, float, float, int] | None = None
-        for block in range(newest, max(newest - BLOCKS, -1), -1):
-            slot = block % BLOCKS
-            n += seen - newest * BLOCK if block == newest else BLOCK
-            total += float(self.blocks["total"][row, slot])
-            squares += float(self.blocks["squares"][row, slot])
-            gain = n * (total / n - expected) ** 2
-            if best is None or gain > best[0]:
-                best = gain, n, total, squares, slot
-        assert best is not None
-        _, n, total, squares, slot = best
-        mean = total / n
-        return Recent(
-            n,
-            mean,
-            max(squares / n - mean * mean, 0.0) ** 0.5,
-            int(self.blocks["first_offset"][row, slot]),
-            int(self.last_offset[row]),
-            int(self.blocks["first_time_ms"][row, slot]),
-            int(self.last_time_ms[row]),
-        )
+        """The newest blocks, as many as maximise n (mean - expected)^2; None while there are no values."""
+        latest = [int(getattr(self, name)[row]) for name in LATEST]
+        return onset(*latest, *(self.blocks[name][row].tolist() for name in FIELDS), expected=expected)
 
     def dump(self) -> dict[str, NDArray[Any]]:
         """Arrays of one element, or of BLOCKS, per row."""
@@ -123,14 +103,55 @@ class History:
 
     def load(self, state: State) -> None:
         """Replace all rows; ValueError for a state that cannot be, and then nothing is changed."""
-        rows = rows_of(state, "seen")
-        latest = {name: array_of(state, name, "i8", (rows,)) for name in LATEST}
-        blocks = {name: array_of(state, name, dtype, (rows, BLOCKS)) for name, dtype in FIELDS.items()}
-        if (latest["seen"] < 0).any() or not all(np.isfinite(blocks[name]).all() for name in ("total", "squares")):
-            raise ValueError("a history that cannot be")
-        if (blocks["squares"] < 0.0).any():
-            raise ValueError("a negative sum of squares")
-        for name, column in latest.items():
-            setattr(self, name, column.copy())
-        self.blocks = {name: block.copy() for name, block in blocks.items()}
-        self.rows = rows
+        found = checked_state(state)
+        for name in LATEST:
+            setattr(self, name, found[name].copy())
+        self.blocks = {name: found[name].copy() for name in FIELDS}
+        self.rows = len(self.seen)
+
+
+def onset(
+    seen: int,
+    last_offset: int,
+    last_time_ms: int,
+    totals: list[float],
+    squares: list[float],
+    first_offsets: list[int],
+    first_times_ms: list[int],
+    *,
+    expected: float,
+) -> Recent | None:
+    """The newest blocks, as many as maximise n (mean - expected)^2; None while there are no values.
+
+    That is the maximum-likelihood onset of a shift from a known mean (Lorden 1971), to the nearest block.
+    """
+    if seen == 0:
+        return None
+    newest = (seen - 1) // BLOCK
+    n, total, square = 0, 0.0, 0.0
+    best: tuple[float, int, float, float, int] | None = None
+    for block in range(newest, max(newest - BLOCKS, -1), -1):
+        slot = block % BLOCKS
+        n += seen - newest * BLOCK if block == newest else BLOCK
+        total += totals[slot]
+        square += squares[slot]
+        gain = n * (total / n - expected) ** 2
+        if best is None or gain > best[0]:
+            best = gain, n, total, square, slot
+    assert best is not None
+    _, n, total, square, slot = best
+    mean = total / n
+    std = max(square / n - mean * mean, 0.0) ** 0.5
+    return Recent(n, mean, std, first_offsets[slot], last_offset, first_times_ms[slot], last_time_ms)
+
+
+def checked_state(state: State) -> dict[str, NDArray[Any]]:
+    """The arrays of a dump; ValueError for what cannot be."""
+    rows = rows_of(state, "seen")
+    latest = {name: array_of(state, name, "i8", (rows,)) for name in LATEST}
+    blocks = {name: array_of(state, name, dtype, (rows, BLOCKS)) for name, dtype in FIELDS.items()}
+    if (latest["seen"] < 0).any() or not all(np.isfinite(blocks[name]).all() for name in ("total", "squares")):
+        raise ValueError("a history that cannot be")
+    if (blocks["squares"] < 0.0).any():
+        raise ValueError("a negative sum of squares")
+    return {**latest, **blocks}

@@ -79,13 +79,18 @@ class PageHinkleyBank:
         return {name: np.ascontiguousarray(table[:, i]) for i, name in enumerate(FIELDS)}
 
     def load(self, state: State) -> None:
-        """Replace all rows. Sums may be infinite or NaN (huge raw values overflow), counts may not: ValueError."""
-        rows = rows_of(state, "n")
-        columns = arrays_of(state, rows, dict.fromkeys(FIELDS, "f8"))
-        n, detected = columns["n"], columns["detected"]
-        if not (np.isfinite(n) & (n >= 0.0) & (n == np.floor(n))).all():
-            raise ValueError("a number of values that cannot be")
-        if not np.isin(detected, (0.0, 1.0)).all():
-            raise ValueError("a detection that is neither yes nor no")
+        """Replace all rows; ValueError for a state that cannot be."""
+        columns = checked_state(state)
         self.state = list(zip(*(columns[name].tolist() for name in FIELDS), strict=True))
-        self.rows = rows
+        self.rows = len(self.state)
+
+
+def checked_state(state: State) -> dict[str, NDArray[Any]]:
+    """The arrays of a dump. Sums may be infinite or NaN (huge raw values overflow), counts may not: ValueError."""
+    columns = arrays_of(state, rows_of(state, "n"), dict.fromkeys(FIELDS, "f8"))
+    n, detected = columns["n"], columns["detected"]
+    if not (np.isfinite(n) & (n >= 0.0) & (n == np.floor(n))).all():
+        raise ValueError("a number of values that cannot be")
+    if not np.isin(detected, (0.0, 1.0)).all():
+        raise ValueError("a detection that is neither yes nor no")
+    return columns

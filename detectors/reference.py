@@ -9,7 +9,7 @@ changes no z.
 >>> reference = Reference(warmup=5)
 >>> reference.resize(1)
 >>> at = np.arange(7)
->>> ready, z = reference.update(np.zeros(7, np.int64), np.array([1.0, 2, 3, 4, 100, 3, 3 + 1.4826]), at, at)
+>>> ready, z, _ = reference.update(np.zeros(7, np.int64), np.array([1.0, 2, 3, 4, 100, 3, 3 + 1.4826]), at, at, at)
 >>> np.flatnonzero(ready).tolist(), z[ready].round(9).tolist()
 ([5, 6], [0.0, 1.0])
 """
@@ -17,7 +17,7 @@ changes no z.
 from __future__ import annotations
 
 from array import array
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,8 @@ TAIL_SIGMAS = 2.3263478740408408
 
 STATS = ("centre", "scale", "mean", "std", "below", "above")
 PLACES = ("first_offset", "last_offset", "first_time_ms", "last_time_ms")
+COLUMNS = {"n": "i8", **dict.fromkeys(STATS, "f8"), **dict.fromkeys(PLACES, "i8")}
+"""Arrays of one element per row, in the order of `Learned`."""
 
 
 def robust_scale(values: F64, centre: float) -> float:
@@ -65,126 +67,153 @@ def tail_scales(values: F64, centre: float, scale: float) -> tuple[float, float]
     return max(scale, (centre - float(low)) / TAIL_SIGMAS), max(scale, (float(high) - centre) / TAIL_SIGMAS)
 
 
-class Reference:
-    """References of rows 0..rows-1: what each was like, from where to where; arrays of one element per row.
+class Judged(NamedTuple):
+    """A column after the reference, arrays of length m; where `ready` is false there is no verdict, and zeros."""
 
-    `n` values were seen, at most `warmup`. Of the frozen ones: `centre` and `scale` as above, `mean` and `std` of the
-    whole warm-up, `below` and `above` see `tail_scales`; all in the signal's own units. With `scale=False` values
-    pass as they are (0/1 indicators, raw values), centre is 0 and the rest is only noted.
+    ready: Bool  # the value comes after its row's warm-up
+    z: F64  # standardised, at most CLIP
+    away: F64  # difference from the centre, in the signal's own units
+
+
+class Learned(NamedTuple):
+    """The reference of one row. All but `n`, `first_offset` and `first_time_ms` are final once `n` is the warm-up.
+
+    `centre` and `scale` as above, `mean` and `std` of the whole warm-up, `below` and `above` see `tail_scales`; all in
+    the signal's own units.
     """
 
-    centre: F64
-    scale: F64
-    mean: F64
-    std: F64
-    below: F64
-    above: F64
-    first_offset: I64
-    last_offset: I64
-    first_time_ms: I64
-    last_time_ms: I64
+    n: int
+    centre: float
+    scale: float
+    mean: float
+    std: float
+    below: float
+    above: float
+    first_offset: int
+    last_offset: int
+    first_time_ms: int
+    last_time_ms: int
+
+
+def learn(values: F64, standardise: bool) -> tuple[float, ...]:
+    """What a full warm-up amounts to, in the order of STATS."""
+    centre = float(np.median(values)) if standardise else 0.0
+    scale = robust_scale(values, centre)
+    # The mean of differences from the centre keeps its digits where the values are large and close together.
+    mean, std = centre + float(np.mean(values - centre)), float(np.std(values - centre))
+    return centre, scale, mean, std, *tail_scales(values, centre, scale)
+
+
+class Reference:
+    """References of rows 0..rows-1, at most `warmup` values of each.
+
+    With `scale=False` values pass as they are (0/1 indicators, raw values), centre is 0 and the rest is only noted.
+    """
 
     def __init__(self, warmup: int, scale: bool = True) -> None:
-        if warmup < 1:
-            raise ValueError("a reference of no values")
+        check_warmup(warmup)
         self.warmup = warmup
         self.standardise = scale
         self.rows = 0
-        self.n = np.zeros(0, np.int64)
         self.waiting: list[array[float] | None] = []  # the warm-up's values; None once frozen
-        for name in STATS:
-            setattr(self, name, np.zeros(0))
-        for name in PLACES:
-            setattr(self, name, np.zeros(0, np.int64))
+        self.columns: dict[str, NDArray[Any]] = {name: np.zeros(0, dtype) for name, dtype in COLUMNS.items()}
 
-    def is_ready(self, row: int) -> bool:
-        """Whether the row's reference is frozen."""
-        return self.waiting[row] is None
+    def at(self, row: int) -> Learned:
+        """What is known of a row."""
+        return Learned(*(self.columns[name][row].item() for name in COLUMNS))
 
     def resize(self, rows: int) -> None:
         """Append fresh rows up to `rows`; never shrinks."""
         if rows <= self.rows:
             return
-        for name in ("n", *STATS, *PLACES):
-            old = getattr(self, name)
-            setattr(self, name, np.concatenate([old, np.zeros(rows - len(old), old.dtype)]))
+        for name, old in self.columns.items():
+            self.columns[name] = np.concatenate([old, np.zeros(rows - len(old), old.dtype)])
         self.waiting += [array("d") for _ in range(rows - self.rows)]
         self.rows = rows
 
-    def update(self, rows: I64, values: F64, offsets: I64, times_ms: I64) -> tuple[Bool, F64]:
-        """Which values come after their row's warm-up, and z of those (0 for the others); all arrays of length m.
+    def update(self, rows: I64, values: F64, events: I64, offsets: I64, times_ms: I64) -> Judged:
+        """Judge m values; value i belongs to event events[i], which stands at offsets[events[i]].
 
         A row may become ready in the middle: its warm-up is its first `warmup` values, wherever the batches are cut.
         """
         values = np.clip(values, -HUGE, HUGE)
-        ready: Bool = self.n[rows] >= self.warmup
+        ready: Bool = self.columns["n"][rows] >= self.warmup
         if not ready.all():
-            ready = self._learn(rows, values, offsets, times_ms)
-        if not self.standardise:
-            return ready, np.where(ready, values, 0.0)
-        z = np.zeros(len(values))
+            ready = self._learn(rows, values, offsets[events], times_ms[events])
+        z, away = np.zeros(len(values)), np.zeros(len(values))
         chosen = rows[ready]
-        away, scale = values[ready] - self.centre[chosen], self.scale[chosen]
+        away[ready] = apart = values[ready] - self.columns["centre"][chosen]
+        if not self.standardise:
+            return Judged(ready, np.where(ready, values, 0.0), away)
+        scale = self.columns["scale"][chosen]
         # A quotient too large for a float is clipped like any other; the scale of a constant is not divided by.
         with np.errstate(over="ignore"):
-            z[ready] = away / np.where(scale > 0.0, scale, 1.0)
+            quotient = apart / np.where(scale > 0.0, scale, 1.0)
         # A constant reference has no scale: any other value is then one deviation away, whatever its size.
-        z[ready] = np.where(scale > 0.0, z[ready], np.sign(away))
-        return ready, np.clip(z, -CLIP, CLIP)
+        z[ready] = np.where(scale > 0.0, quotient, np.sign(apart))
+        return Judged(ready, np.clip(z, -CLIP, CLIP), away)
 
     def _learn(self, rows: I64, values: F64, offsets: I64, times_ms: I64) -> Bool:
-        place = self.n[rows] + ranks(rows)
+        own = self.columns
+        place = own["n"][rows] + ranks(rows)
         ready: Bool = place >= self.warmup
         early = np.flatnonzero(~ready)
         chosen = rows[early]
         begins = early[place[early] == 0]
-        self.first_offset[rows[begins]] = offsets[begins]
-        self.first_time_ms[rows[begins]] = times_ms[begins]
-        np.add.at(self.n, chosen, 1)
-        self.last_offset[chosen] = offsets[early]  # With repeated rows the last assignment holds, the newest value.
-        self.last_time_ms[chosen] = times_ms[early]
+        own["first_offset"][rows[begins]] = offsets[begins]
+        own["first_time_ms"][rows[begins]] = times_ms[begins]
+        np.add.at(own["n"], chosen, 1)
+        own["last_offset"][chosen] = offsets[early]  # With repeated rows the last assignment holds, the newest value.
+        own["last_time_ms"][chosen] = times_ms[early]
         for row, value in zip(chosen.tolist(), values[early].tolist(), strict=True):
             waiting = self.waiting[row]
             assert waiting is not None
             waiting.append(value)
             if len(waiting) == self.warmup:
-                self._freeze(row, np.array(waiting))
+                for name, number in zip(STATS, learn(np.array(waiting), self.standardise), strict=True):
+                    own[name][row] = number
+                self.waiting[row] = None
         return ready
 
-    def _freeze(self, row: int, values: F64) -> None:
-        centre = float(np.median(values)) if self.standardise else 0.0
-        self.centre[row] = centre
-        self.scale[row] = robust_scale(values, centre)
-        # The mean of differences from the centre keeps its digits where the values are large and close together.
-        self.mean[row] = centre + float(np.mean(values - centre))
-        self.std[row] = float(np.std(values - centre))
-        self.below[row], self.above[row] = tail_scales(values, centre, float(self.scale[row]))
-        self.waiting[row] = None
+    def far(self, rows: I64, judged: Judged, beyond: float) -> I64:
+        """Places of the judged values more than `beyond` deviations of their own tail from the centre, ascending."""
+        places = np.flatnonzero(judged.ready)
+        away, chosen = judged.away[places], rows[places]
+        above, below = self.columns["above"][chosen], self.columns["below"][chosen]
+        return places[(away > beyond * above) | (-away > beyond * below)]
 
     def dump(self) -> dict[str, NDArray[Any]]:
         """Arrays per row, and `waiting`: the values of unfrozen rows one after another, n of each."""
         waiting = b"".join(values.tobytes() for values in self.waiting if values is not None)
-        return {
-            **{name: getattr(self, name).copy() for name in ("n", *STATS, *PLACES)},
-            "waiting": np.frombuffer(waiting, np.float64).copy(),
-        }
+        copies = {name: column.copy() for name, column in self.columns.items()}
+        return {**copies, "waiting": np.frombuffer(waiting, np.float64).copy()}
 
     def load(self, state: State) -> None:
         """Replace all rows; ValueError for a state that cannot be, and then nothing is changed."""
-        rows = rows_of(state, "n")
-        names = {"n": "i8", **dict.fromkeys(STATS, "f8"), **dict.fromkeys(PLACES, "i8")}
-        found = arrays_of(state, rows, names)
-        count_of(found["n"], self.warmup)
+        found = checked_state(state, self.warmup)
+        values = found.pop("waiting")
         left = np.where(found["n"] < self.warmup, found["n"], 0)
-        values = arrays_of(state, int(left.sum()), {"waiting": "f8"})["waiting"]
-        if not all(np.isfinite(a).all() for a in (values, *(found[name] for name in STATS))):
-            raise ValueError("a reference that is not finite")
-        if any((found[name] < 0.0).any() for name in ("scale", "std", "below", "above")):
-            raise ValueError("a negative deviation")
         waiting: list[array[float] | None] = []
         ends = np.cumsum(left).tolist()
         for n, count, end in zip(found["n"].tolist(), left.tolist(), ends, strict=True):
             waiting.append(None if n == self.warmup else array("d", values[end - count : end].tobytes()))
-        for name, column in found.items():
-            setattr(self, name, column.copy())
-        self.waiting, self.rows = waiting, rows
+        self.columns = {name: column.copy() for name, column in found.items()}
+        self.waiting, self.rows = waiting, len(waiting)
+
+
+def check_warmup(warmup: int) -> None:
+    if warmup < 1:
+        raise ValueError("a reference of no values")
+
+
+def checked_state(state: State, warmup: int) -> dict[str, NDArray[Any]]:
+    """The arrays of a dump; ValueError for what cannot be."""
+    found = arrays_of(state, rows_of(state, "n"), COLUMNS)
+    count_of(found["n"], warmup)
+    left = np.where(found["n"] < warmup, found["n"], 0)
+    values = arrays_of(state, int(left.sum()), {"waiting": "f8"})["waiting"]
+    if not all(np.isfinite(a).all() for a in (values, *(found[name] for name in STATS))):
+        raise ValueError("a reference that is not finite")
+    if any((found[name] < 0.0).any() for name in ("scale", "std", "below", "above")):
+        raise ValueError("a negative deviation")
+    return {**found, "waiting": values}

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from detectors.reference import Judged
 from schemas.batch import Batch
 from streamer.series import Column, SeriesTable
 from streamer.signals import FEATURES, Groups
@@ -68,10 +69,10 @@ class AnomalyRule:
         self.score_max = score_max
         self.categories = KnownCategories(numbers.reference.warmup, numbers.rows_max) if unseen else None
 
-    def column(self, batch: Batch, groups: Groups, numbers: Column, ready: Any, table: SeriesTable) -> Column:
+    def column(self, batch: Batch, groups: Groups, numbers: Column, known: Judged, table: SeriesTable) -> Column:
         """One 0/1 value per judged event, with reasons; `table` gives the row of each group."""
         judged = np.zeros(len(batch.offsets), bool)
-        found: list[tuple[int, str]] = self._far(batch, numbers, ready, judged)
+        found: list[tuple[int, str]] = self._far(numbers, known, judged)
         found += self._unseen(batch, groups, judged)
         found += self._scored(batch, groups, judged)
         events = np.flatnonzero(judged)
@@ -87,15 +88,12 @@ class AnomalyRule:
         reasons = sorted((place[event], name) for event, name in found if event in place)
         return Column(rows, values[events], events, reasons)
 
-    def _far(self, batch: Batch, numbers: Column, ready: Any, judged: Any) -> list[tuple[int, str]]:
-        rows, events = numbers.rows[ready], numbers.events[ready]
-        judged[events] = True
-        away = numbers.values[ready] - self.numbers.reference.centre[rows]
-        reference = self.numbers.reference
-        far = (away > self.beyond * reference.above[rows]) | (-away > self.beyond * reference.below[rows])
+    def _far(self, numbers: Column, known: Judged, judged: Any) -> list[tuple[int, str]]:
+        judged[numbers.events[known.ready]] = True
+        places = self.numbers.reference.far(numbers.rows, known, self.beyond)
         return [
-            (int(event), f"{self.numbers.keys[row][1]} beyond {self.beyond:g} deviations")
-            for event, row in zip(events[far], rows[far], strict=True)
+            (event, f"{self.numbers.keys[row][1]} beyond {self.beyond:g} deviations")
+            for event, row in zip(numbers.events[places].tolist(), numbers.rows[places].tolist(), strict=True)
         ]
 
     def _unseen(self, batch: Batch, groups: Groups, judged: Any) -> list[tuple[int, str]]:

@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from detectors import Bank, make_bank
+from detectors.reference import Judged
 from detectors.windows import FractionWindows, Window, wilson
 from schemas.batch import Batch
 from streamer import config as cfg
 from streamer.alerting import BREACH, CLEAR, DRIFT, Finding
-from streamer.series import Column, Judged, SeriesTable
+from streamer.series import Column, SeriesTable
 
 DIRECTIONS: dict[str, int] = {"up": 1, "down": -1}
 
@@ -170,24 +171,24 @@ def reference_evidence(table: SeriesTable, row: int, offset: int) -> dict[str, A
 
     The whole batch has passed the reference by now, so that it is ready says nothing of an event in the middle.
     """
-    reference = table.reference
-    if not reference.is_ready(row) or int(reference.last_offset[row]) > offset:
+    learned = table.reference.at(row)
+    if learned.n < table.reference.warmup or learned.last_offset > offset:
         return None
     return {
-        "n": int(reference.n[row]),
-        "mean": float(reference.mean[row]),
-        "std": float(reference.std[row]),
-        "from_ms": int(reference.first_time_ms[row]),
-        "to_ms": int(reference.last_time_ms[row]),
-        "offsets": [int(reference.first_offset[row]), int(reference.last_offset[row])],
+        "n": learned.n,
+        "mean": learned.mean,
+        "std": learned.std,
+        "from_ms": learned.first_time_ms,
+        "to_ms": learned.last_time_ms,
+        "offsets": [learned.first_offset, learned.last_offset],
     }
 
 
 def recent_evidence(table: SeriesTable, row: int) -> dict[str, Any] | None:
     """The newest values of a row, cut where they depart from the reference the most."""
-    reference = table.reference
-    centre = float(reference.centre[row])
-    recent = table.history.recent(row, float(reference.mean[row]) - centre)
+    learned = table.reference.at(row)
+    centre = learned.centre
+    recent = table.history.recent(row, learned.mean - centre)
     if recent is None:
         return None
     return {

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from detectors.history import History
-from detectors.reference import Reference
+from detectors import make_history, make_reference
+from detectors.reference import Judged
 from schemas.batch import Batch
 from streamer.signals import (
     F64,
@@ -44,13 +44,6 @@ class Column(NamedTuple):
     reasons: Sequence[tuple[int, str]] = ()
 
 
-class Judged(NamedTuple):
-    """A column after the reference: which values may be judged, and the standardised ones."""
-
-    ready: Bool
-    z: F64
-
-
 class SeriesTable:
     """Rows of one signal. `rows_max` bounds them; values of keys beyond it are counted in `dropped`."""
 
@@ -64,8 +57,8 @@ class SeriesTable:
         self.members: dict[tuple[str, ...], list[int]] = {}
         self.dropped = 0
         self.origin: SeriesTable = self  # the table whose references the values depend on
-        self.reference = Reference(warmup, scale=not signal.indicator)
-        self.history = History()
+        self.reference = make_reference(warmup, scale=not signal.indicator)
+        self.history = make_history()
 
     @property
     def identity(self) -> str:
@@ -183,21 +176,18 @@ class SeriesTable:
 
     def judge(self, batch: Batch, column: Column) -> Judged:
         """Learn the reference from the first values of each row, standardise the others."""
-        offsets, times = batch.offsets[column.events], batch.times_ms[column.events]
-        return Judged(*self.reference.update(column.rows, column.values, offsets, times))
+        return self.reference.update(column.rows, column.values, column.events, batch.offsets, batch.times_ms)
 
     def remember(self, batch: Batch, column: Column, judged: Judged, begin: int, end: int) -> None:
         """Add the judged values begin..end of the column to the recent history."""
-        keep = np.flatnonzero(judged.ready[begin:end]) + begin
-        rows, events = column.rows[keep], column.events[keep]
-        values = column.values[keep] - self.reference.centre[rows]
-        self.history.update(rows, values, batch.offsets[events], batch.times_ms[events])
+        places = column.events, batch.offsets, batch.times_ms
+        self.history.update(column.rows, judged.away, judged.ready, *places, begin, end)
 
     def first_offset(self, row: int) -> int:
         """Where the log must be read from for this row to become what it is."""
         rows = [row] if self.origin is self else self.origin.members.get(self.keys[row][0], [])
-        firsts = [int(self.origin.reference.first_offset[r]) for r in rows]
-        return min([*firsts, int(self.reference.first_offset[row])])
+        firsts = [self.origin.reference.at(r).first_offset for r in rows]
+        return min([*firsts, self.reference.at(row).first_offset])
 
     def dump(self) -> dict[str, Any]:
         return {

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from detectors.reference import Judged
 from schemas.batch import Batch
 from schemas.dead_letter import dead_letter
 from streamer import config as cfg
@@ -21,7 +22,7 @@ from streamer.anomaly import AnomalyRule
 from streamer.explain import alert_record
 from streamer.log import Out, Partition
 from streamer.monitors import Monitor, make_monitors, step_table
-from streamer.series import Column, Judged, SeriesTable
+from streamer.series import Column, SeriesTable
 from streamer.signals import I64, Bool, Signal, parse_signal
 
 
@@ -113,7 +114,7 @@ class Task:
             groups = table.groups(batch, used)
             if table_id in self.rules:
                 numbers, judged_numbers = columns[table_id._replace(signal=FEATURE_NUMBERS)]
-                column = self.rules[table_id].column(batch, groups, numbers, judged_numbers.ready, table)
+                column = self.rules[table_id].column(batch, groups, numbers, judged_numbers, table)
             else:
                 column = table.column(batch, groups)
             judged = table.judge(batch, column)

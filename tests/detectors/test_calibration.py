@@ -33,9 +33,8 @@ def standardised(values: F64) -> F64:
     series, n = values.shape
     reference = Reference(WARMUP)
     reference.resize(series)
-    _, z = reference.update(
-        np.tile(np.arange(series), n), values.T.ravel(), np.arange(values.size), np.arange(values.size)
-    )
+    at = np.arange(values.size)
+    _, z, _ = reference.update(np.tile(np.arange(series), n), values.T.ravel(), at, at, at)
     return z.reshape(n, series)[WARMUP:].T
 
 

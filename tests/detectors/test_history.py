@@ -28,7 +28,8 @@ def naive(values: list[float], expected: float) -> tuple[int, float, float] | No
 def fed(values: Any, row: int = 0, rows: int = 1) -> History:
     history, at = History(), np.arange(len(values))
     history.resize(rows)
-    history.update(np.full(len(values), row), np.asarray(values, float), at * 2, at * 10)
+    taken = np.full(len(values), row), np.asarray(values, float), np.ones(len(values), bool), at
+    history.update(*taken, at * 2, at * 10, 0, len(values))
     return history
 
 
@@ -71,7 +72,7 @@ def test_it_does_not_see_the_cuts_nor_a_snapshot(seed: int, cuts: list[tuple[int
         history = History()
         for a, b in pairwise(edges):
             history.resize(2)
-            history.update(rows[a:b], values[a:b], at[a:b], at[a:b])
+            history.update(rows, values, values > -1.0, at, at, at, a, b)
             if snapshots.get(b):
                 state, history = history.dump(), History()
                 history.load(state)

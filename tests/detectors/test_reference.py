@@ -23,8 +23,8 @@ def made(rows: int, warmup: int = 100, scale: bool = True) -> Reference:
 
 
 def standardise(values: F64, warmup: int = 100, scale: bool = True) -> F64:
-    places = np.arange(len(values))
-    ready, z = made(1, warmup, scale).update(np.zeros(len(values), np.int64), values, places, places)
+    at = np.arange(len(values))
+    ready, z, _ = made(1, warmup, scale).update(np.zeros(len(values), np.int64), values, at, at, at)
     assert np.flatnonzero(ready).tolist() == list(range(warmup, len(values)))
     assert not z[~ready].any()
     return z[ready]
@@ -47,9 +47,10 @@ def test_a_constant_reference_makes_any_other_value_one_deviation() -> None:
 def test_plain_values_pass_as_they_are_and_are_noted() -> None:
     reference = made(1, 4, scale=False)
     at = np.arange(6)
-    ready, z = reference.update(np.zeros(6, np.int64), np.array([0.0, 1, 0, 1, 0, 1]), at, at)
-    assert (ready.tolist(), z.tolist()) == ([False] * 4 + [True] * 2, [0, 0, 0, 0, 0, 1])
-    assert (reference.n[0], reference.mean[0], reference.std[0]) == (4, 0.5, 0.5)
+    ready, z, away = reference.update(np.zeros(6, np.int64), np.array([0.0, 1, 0, 1, 0, 1]), at, at, at)
+    assert (ready.tolist(), z.tolist(), away.tolist()) == ([False] * 4 + [True] * 2, [0, 0, 0, 0, 0, 1], z.tolist())
+    learned = reference.at(0)
+    assert (learned.n, learned.mean, learned.std) == (4, 0.5, 0.5)
     assert standardise(np.r_[np.zeros(100), 1e9, -3.0, 1e301], scale=False).tolist() == [1e9, -3.0, HUGE]
 
 
@@ -57,12 +58,10 @@ def test_evidence_covers_the_whole_warm_up_and_nothing_else() -> None:
     rng = np.random.default_rng(2)
     values = rng.normal(5, 3, 300)
     reference, at = made(1), np.arange(300)
-    reference.update(np.zeros(300, np.int64), values, at * 3, at * 7 + 1)
-    np.testing.assert_allclose(reference.mean[0], values[:100].mean())
-    np.testing.assert_allclose(reference.std[0], values[:100].std())
-    places = [reference.first_offset, reference.last_offset, reference.first_time_ms, reference.last_time_ms]
-    assert [int(p[0]) for p in places] == [0, 297, 1, 694]
-    assert reference.is_ready(0)
+    reference.update(np.zeros(300, np.int64), values, at, at * 3, at * 7 + 1)
+    learned = reference.at(0)
+    np.testing.assert_allclose((learned.mean, learned.std), (values[:100].mean(), values[:100].std()))
+    assert (learned.n, *learned[-4:]) == (100, 0, 297, 1, 694)
     assert len(reference.dump()["waiting"]) == 0  # The warm-up's values are let go.
 
 
@@ -96,7 +95,7 @@ def test_an_outlier_in_the_warm_up_does_not_blind() -> None:
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=12, max_size=40), st.booleans())
 def test_any_finite_value_gives_a_finite_z_and_a_snapshot(values: list[float], scale: bool) -> None:
     reference, at = made(1, 5, scale), np.arange(len(values))
-    _, z = reference.update(np.zeros(len(values), np.int64), np.array(values), at, at)
+    _, z, _ = reference.update(np.zeros(len(values), np.int64), np.array(values), at, at, at)
     assert np.isfinite(z).all()
     assert not scale or np.abs(z).max() <= CLIP
     Reference(5, scale).load(reference.dump())
@@ -111,7 +110,7 @@ def test_it_does_not_see_the_cuts_nor_a_snapshot(seed: int, cuts: list[tuple[int
     def play(edges: list[int], snapshots: dict[int, bool]) -> list[bytes]:
         reference, told = made(3, 250), []
         for a, b in pairwise(edges):
-            told.append(reference.update(rows[a:b], values[a:b], at[a:b], at[a:b] * 2))
+            told.append(reference.update(rows[a:b], values[a:b], at[a:b], at, at * 2))
             if snapshots.get(b):
                 state, reference = reference.dump(), Reference(250)
                 reference.load(state)
@@ -125,10 +124,10 @@ def test_rows_may_come_later_and_do_not_know_each_other() -> None:
     rng = np.random.default_rng(4)
     values, at = rng.normal(0, 1, 200), np.arange(200)
     one, two = made(1, 50), made(1, 50)
-    one.update(np.zeros(200, np.int64), values, at, at)
-    two.update(np.zeros(60, np.int64), np.full(60, 9.0), at[:60], at[:60])
+    one.update(np.zeros(200, np.int64), values, at, at, at)
+    two.update(np.zeros(60, np.int64), np.full(60, 9.0), at[:60], at, at)
     two.resize(2)
-    two.update(np.ones(200, np.int64), values, at, at)
+    two.update(np.ones(200, np.int64), values, at, at, at)
     for name, array in one.dump().items():
         if name != "waiting":
             assert array[0] == two.dump()[name][1], name
@@ -136,7 +135,7 @@ def test_rows_may_come_later_and_do_not_know_each_other() -> None:
 
 def test_broken_state_is_refused_and_changes_nothing() -> None:
     reference, at = made(2, 50), np.arange(80)
-    reference.update(np.repeat([0, 1], [60, 20]), np.random.default_rng(0).normal(0, 1, 80), at, at)
+    reference.update(np.repeat([0, 1], [60, 20]), np.random.default_rng(0).normal(0, 1, 80), at, at, at)
     good = reference.dump()
     wrong: list[tuple[str, Any]] = [
         ("n", np.array([50, 51])),

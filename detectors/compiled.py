@@ -1,0 +1,180 @@
+"""The banks of `schemas/native` behind the same interface and with the same dumps as the Python ones beside them.
+
+Python keeps what happens seldom: checking a state that comes from outside, and what a full warm-up amounts to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors import adwin, histogram, history, page_hinkley, reference
+from detectors.bank import DIRECTION, F64, HUGE, I64, Bool, Hits, State
+from detectors.params import Adwin, PageHinkley
+from detectors.reference import CLIP, PLACES, STATS, Judged, Learned
+from schemas.compiled import native
+
+
+class Compiled:
+    """What every wrapper does: hold the core."""
+
+    core: Any
+
+    @property
+    def rows(self) -> int:
+        return int(self.core.rows)
+
+    def resize(self, rows: int) -> None:
+        """Append fresh rows up to `rows`; never shrinks."""
+        self.core.resize(rows)
+
+
+class CompiledAdwin(Compiled):
+    """`detectors.adwin.AdwinBank`."""
+
+    def __init__(self, params: Adwin) -> None:
+        assert native is not None
+        self.params = params
+        wanted = DIRECTION[params.direction]
+        self.core = native.Adwin(
+            params.delta,
+            params.clock,
+            params.max_buckets,
+            params.min_window_length,
+            params.grace_period,
+            1 in wanted,
+            -1 in wanted,
+        )
+
+    def update(self, rows: I64, values: F64) -> Hits:
+        return Hits(*self.core.update(rows, values))
+
+    def dump(self) -> dict[str, NDArray[Any]]:
+        (total, variance, width), (tick, levels, buckets), detected, (sums, variances) = self.core.dump()
+        scalars = {"total": total, "variance": variance, "width": width, "tick": tick}
+        ragged = {"buckets": buckets, "bucket_sums": sums, "bucket_variances": variances}
+        return {**scalars, "detected": detected, "levels": levels, **ragged}
+
+    def load(self, state: State) -> None:
+        found = adwin.checked_state(state, self.params)
+        self.core.load(
+            [found[name] for name in ("total", "variance", "width")],
+            [found[name] for name in ("tick", "levels", "buckets")],
+            found["detected"],
+            [found[name] for name in ("bucket_sums", "bucket_variances")],
+        )
+
+
+class CompiledPageHinkley(Compiled):
+    """`detectors.page_hinkley.PageHinkleyBank`."""
+
+    def __init__(self, params: PageHinkley) -> None:
+        assert native is not None
+        sides = params.direction != "down", params.direction != "up"
+        self.core = native.PageHinkley(params.min_instances, params.delta, params.threshold, params.alpha, *sides)
+
+    def update(self, rows: I64, values: F64) -> Hits:
+        return Hits(*self.core.update(rows, values))
+
+    def dump(self) -> dict[str, NDArray[Any]]:
+        return dict(zip(page_hinkley.FIELDS, self.core.dump(), strict=True))
+
+    def load(self, state: State) -> None:
+        found = page_hinkley.checked_state(state)
+        self.core.load([found[name] for name in page_hinkley.FIELDS])
+
+
+class CompiledReference(Compiled):
+    """`detectors.reference.Reference`."""
+
+    def __init__(self, warmup: int, scale: bool = True) -> None:
+        assert native is not None
+        reference.check_warmup(warmup)
+        self.warmup = warmup
+        self.standardise = scale
+        self.core = native.Reference(warmup, scale, CLIP, HUGE)
+
+    def at(self, row: int) -> Learned:
+        n, stats, places = self.core.at(row)
+        return Learned(n, *stats, *places)
+
+    def update(self, rows: I64, values: F64, events: I64, offsets: I64, times_ms: I64) -> Judged:
+        m = len(rows)
+        judged = Judged(np.zeros(m, bool), np.zeros(m), np.zeros(m))
+        done, full = self.core.update(rows, values, events, offsets, times_ms, *judged, 0)
+        while full >= 0:
+            self.core.freeze(full, reference.learn(self.core.waiting(full), self.standardise))
+            done, full = self.core.update(rows, values, events, offsets, times_ms, *judged, done)
+        return judged
+
+    def far(self, rows: I64, judged: Judged, beyond: float) -> I64:
+        found: I64 = self.core.far(rows, judged.away, judged.ready, beyond)
+        return found
+
+    def dump(self) -> dict[str, NDArray[Any]]:
+        n, stats, places = self.core.dump()
+        columns = dict(zip((*STATS, *PLACES), (*stats, *places), strict=True))
+        return {"n": n, **columns, "waiting": self.core.dump_waiting()}
+
+    def load(self, state: State) -> None:
+        found = reference.checked_state(state, self.warmup)
+        stats, places = [found[name] for name in STATS], [found[name] for name in PLACES]
+        self.core.load(found["n"], stats, places, found["waiting"])
+
+
+class CompiledHistory(Compiled):
+    """`detectors.history.History`."""
+
+    def __init__(self) -> None:
+        assert native is not None
+        self.core = native.History(HUGE)
+
+    def update(
+        self, rows: I64, values: F64, ready: Bool, events: I64, offsets: I64, times_ms: I64, begin: int, end: int
+    ) -> None:
+        self.core.update(rows, values, ready, events, offsets, times_ms, begin, end)
+
+    def recent(self, row: int, expected: float) -> history.Recent | None:
+        return history.onset(*self.core.at(row), expected=expected)
+
+    def dump(self) -> dict[str, NDArray[Any]]:
+        latest, sums, places = self.core.dump()
+        blocks = zip(history.FIELDS, (*sums, *places), strict=True)
+        shaped = {name: block.reshape(-1, history.BLOCKS) for name, block in blocks}
+        return {**dict(zip(history.LATEST, latest, strict=True)), **shaped}
+
+    def load(self, state: State) -> None:
+        found = history.checked_state(state)
+        flat = [np.ascontiguousarray(found[name]).ravel() for name in history.FIELDS]
+        self.core.load([found[name] for name in history.LATEST], flat[:2], flat[2:])
+
+
+class CompiledHistogram(Compiled):
+    """`detectors.histogram.Histogram`."""
+
+    def __init__(self, bins: int) -> None:
+        assert native is not None
+        histogram.check_bins(bins)
+        self.bins = bins
+        self.core = native.Histogram(bins)
+
+    def set_edges(self, row: int, edges: Sequence[float]) -> None:
+        self.core.set_edges(row, histogram.checked_edges(edges, self.bins))
+
+    def update(self, rows: I64, values: F64) -> None:
+        self.core.update(rows, values)
+
+    def take(self, row: int) -> I64:
+        counts: I64 = self.core.take(row)
+        return counts
+
+    def dump(self) -> dict[str, NDArray[Any]]:
+        edges, counts = self.core.dump()
+        return {"edges": edges.reshape(-1, self.bins - 1), "counts": counts.reshape(-1, self.bins)}
+
+    def load(self, state: State) -> None:
+        found = histogram.checked_state(state, self.bins)
+        self.core.load(found["edges"].ravel(), found["counts"].ravel())

@@ -1,0 +1,309 @@
+//! ADWIN for many series; operation for operation `detectors/adwin.py`, hence bit-equal to river.
+
+use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+use crate::bank::{HitArrays, Hits, check_finite, check_length, check_rows, prefetch, slice};
+
+#[derive(Clone, Copy)]
+struct Params {
+    delta: f64,
+    clock: u64,
+    max_buckets: usize,
+    min_window_length: f64,
+    grace_period: f64,
+}
+
+impl Params {
+    /// Cells of a level: its number of buckets, their sums oldest first, their variances.
+    fn stride(&self) -> usize {
+        1 + 2 * self.max_buckets
+    }
+}
+
+/// One adaptive window. Level i, at `cells[i * stride]`, holds buckets of 2^i values.
+///
+/// All levels lie in one block of memory which grows by a level at a time: half of river's bytes, and one cache miss
+/// instead of many. A level never holds more than `max_buckets`, since room is made before a bucket is added.
+#[derive(Clone, Default)]
+struct Window {
+    total: f64,
+    variance: f64,
+    width: f64,
+    tick: u64,
+    detected: bool,
+    cells: Vec<f64>,
+}
+
+impl Window {
+    fn levels(&self, params: &Params) -> usize {
+        self.cells.len() / params.stride()
+    }
+
+    fn insert(&mut self, value: f64, params: &Params) {
+        if self.width > 0.0 {
+            let away = value - self.total / self.width;
+            self.variance += self.width * away * away / (self.width + 1.0);
+        }
+        self.width += 1.0;
+        self.total += value;
+        self.tick += 1;
+        self.add_bucket(value, params);
+    }
+
+    /// Add the newest bucket of level 0; where a level is full, its two oldest make one bucket of the next level.
+    fn add_bucket(&mut self, value: f64, params: &Params) {
+        let (most, stride) = (params.max_buckets, params.stride());
+        let (mut sum, mut variance, mut base, mut size) = (value, 0.0, 0, 1.0f64);
+        loop {
+            if base == self.cells.len() {
+                self.cells.reserve_exact(stride);
+                self.cells.resize(base + stride, 0.0);
+            }
+            let level = &mut self.cells[base..base + stride];
+            let held = level[0] as usize;
+            let (sums, variances) = level[1..].split_at_mut(most);
+            if held < most {
+                (sums[held], variances[held]) = (sum, variance);
+                level[0] += 1.0;
+                return;
+            }
+            let away = sums[0] / size - sums[1] / size;
+            let merged = (sums[0] + sums[1], variances[0] + variances[1] + size * 0.5 * away * away);
+            for (cells, newest) in [(&mut *sums, sum), (&mut *variances, variance)] {
+                cells.copy_within(2.., 0);
+                cells[most - 2] = newest;
+                cells[most - 1] = 0.0;
+            }
+            level[0] = (most - 1) as f64;
+            ((sum, variance), base, size) = (merged, base + stride, size * 2.0);
+        }
+    }
+
+    fn delete_oldest(&mut self, params: &Params) {
+        let (most, stride) = (params.max_buckets, params.stride());
+        let last = self.levels(params) - 1;
+        let size = (1u64 << last) as f64;
+        let level = &mut self.cells[last * stride..];
+        let (total, variance) = (level[1], level[1 + most]);
+        level[1..].copy_within(1..most, 0);
+        level[1 + most..].copy_within(1.., 0);
+        (level[most], level[2 * most]) = (0.0, 0.0);
+        level[0] -= 1.0;
+        let empty = level[0] == 0.0;
+        self.width -= size;
+        self.total -= total;
+        let away = total / size - self.total / self.width;
+        self.variance -= variance + size * self.width * away * away / (size + self.width);
+        if empty {
+            self.cells.truncate(last * stride);
+        }
+    }
+
+    /// The first cut, oldest first, whose two sides differ: (difference of means new - old, epsilon).
+    fn find_cut(&self, params: &Params) -> Option<(f64, f64)> {
+        let width = self.width;
+        if width < 2.0 {
+            return None;
+        }
+        let (stride, least) = (params.stride(), params.min_window_length);
+        let (mut before, mut after) = (0.0, width);
+        let (mut sum_before, mut sum_after) = (0.0, self.total);
+        let delta_prime = (2.0 * width.ln() / params.delta).ln();
+        let variance = self.variance / width;
+        let slack = 2.0 / 3.0 * delta_prime;
+        let mut size = (1u64 << (self.levels(params) - 1)) as f64;
+        for level in self.cells.rchunks_exact(stride) {
+            for &total in &level[1..1 + level[0] as usize] {
+                before += size;
+                after -= size;
+                sum_before += total;
+                sum_after -= total;
+                if after >= least && before >= least {
+                    let recip = 1.0 / (before - least + 1.0) + 1.0 / (after - least + 1.0);
+                    let moved = sum_before / before - sum_after / after;
+                    // Rounding can leave a variance below zero: epsilon is then NaN, and nothing exceeds NaN.
+                    let epsilon = (2.0 * recip * variance * delta_prime).sqrt() + slack * recip;
+                    if moved.abs() > epsilon {
+                        return Some((-moved, epsilon));
+                    }
+                }
+            }
+            size *= 0.5;
+        }
+        None
+    }
+
+    /// Drop the oldest buckets while the window can be cut; the last cut found.
+    fn shrink(&mut self, params: &Params) -> Option<(f64, f64)> {
+        if self.width <= params.grace_period {
+            return None;
+        }
+        let mut last = None;
+        while let Some(cut) = self.find_cut(params) {
+            self.delete_oldest(params);
+            last = Some(cut);
+        }
+        self.detected = last.is_some();
+        last
+    }
+}
+
+#[pyclass]
+pub struct Adwin {
+    params: Params,
+    up: bool,
+    down: bool,
+    rows: Vec<Window>,
+}
+
+impl Adwin {
+    fn step(&mut self, row: i64, value: f64) -> Option<(i8, f64, f64)> {
+        let window = &mut self.rows[row as usize];
+        if window.detected {
+            *window = Window { cells: std::mem::take(&mut window.cells), ..Window::default() };
+            window.cells.clear();
+        }
+        window.insert(value, &self.params);
+        if window.tick % self.params.clock != 0 {
+            return None;
+        }
+        let (moved, epsilon) = window.shrink(&self.params)?;
+        match moved > 0.0 {
+            true => self.up.then_some((1, moved, epsilon)),
+            false => self.down.then_some((-1, -moved, epsilon)),
+        }
+    }
+}
+
+type State<'py> = (
+    [Bound<'py, PyArray1<f64>>; 3],
+    [Bound<'py, PyArray1<i64>>; 3],
+    Bound<'py, PyArray1<bool>>,
+    [Bound<'py, PyArray1<f64>>; 2],
+);
+
+#[pymethods]
+impl Adwin {
+    #[new]
+    fn new(
+        delta: f64,
+        clock: u64,
+        max_buckets: usize,
+        min_window_length: f64,
+        grace_period: f64,
+        up: bool,
+        down: bool,
+    ) -> Self {
+        let params = Params { delta, clock, max_buckets, min_window_length, grace_period };
+        Adwin { params, up, down, rows: Vec::new() }
+    }
+
+    #[getter]
+    fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn resize(&mut self, rows: usize) {
+        if rows > self.rows.len() {
+            self.rows.resize(rows, Window::default());
+        }
+    }
+
+    fn update<'py>(
+        &mut self,
+        py: Python<'py>,
+        rows: PyReadonlyArray1<'py, i64>,
+        values: PyReadonlyArray1<'py, f64>,
+    ) -> PyResult<HitArrays<'py>> {
+        let (rows, values) = (slice(&rows)?, slice(&values)?);
+        check_length(&[rows.len(), values.len()])?;
+        check_rows(rows, self.rows.len())?;
+        check_finite(values)?;
+        let hits = py.detach(|| {
+            let mut hits = Hits::default();
+            for (i, (&row, &value)) in rows.iter().zip(values).enumerate() {
+                prefetch(&self.rows, rows, i);
+                if let Some((direction, moved, epsilon)) = self.step(row, value) {
+                    hits.push(i, direction, moved, epsilon);
+                }
+            }
+            hits
+        });
+        Ok(hits.into_arrays(py))
+    }
+
+    /// (total, variance, width), (tick, levels, buckets), detected, (bucket sums, bucket variances), as in Python.
+    fn dump<'py>(&self, py: Python<'py>) -> State<'py> {
+        let (most, stride) = (self.params.max_buckets, self.params.stride());
+        let (mut levels, mut buckets, mut sums, mut variances) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for window in &self.rows {
+            // A fresh window has one level without buckets, in river and in the snapshot.
+            levels.push(window.levels(&self.params).max(1) as i64);
+            if window.cells.is_empty() {
+                buckets.push(0);
+            }
+            for level in window.cells.chunks_exact(stride) {
+                let held = level[0] as usize;
+                buckets.push(held as i64);
+                sums.extend_from_slice(&level[1..1 + held]);
+                variances.extend_from_slice(&level[1 + most..1 + most + held]);
+            }
+        }
+        let scalar = |f: fn(&Window) -> f64| self.rows.iter().map(f).collect::<Vec<_>>().into_pyarray(py);
+        (
+            [scalar(|w| w.total), scalar(|w| w.variance), scalar(|w| w.width)],
+            [
+                self.rows.iter().map(|w| w.tick as i64).collect::<Vec<_>>().into_pyarray(py),
+                levels.into_pyarray(py),
+                buckets.into_pyarray(py),
+            ],
+            self.rows.iter().map(|w| w.detected).collect::<Vec<_>>().into_pyarray(py),
+            [sums.into_pyarray(py), variances.into_pyarray(py)],
+        )
+    }
+
+    /// The arrays of `dump`, already checked by the caller.
+    fn load(
+        &mut self,
+        scalars: [PyReadonlyArray1<'_, f64>; 3],
+        counts: [PyReadonlyArray1<'_, i64>; 3],
+        detected: PyReadonlyArray1<'_, bool>,
+        cells: [PyReadonlyArray1<'_, f64>; 2],
+    ) -> PyResult<()> {
+        let wrong = || PyValueError::new_err("arrays that do not fit together");
+        let (most, stride) = (self.params.max_buckets, self.params.stride());
+        let [total, variance, width] = [slice(&scalars[0])?, slice(&scalars[1])?, slice(&scalars[2])?];
+        let [tick, levels, buckets] = [slice(&counts[0])?, slice(&counts[1])?, slice(&counts[2])?];
+        let (detected, sums, variances) = (slice(&detected)?, slice(&cells[0])?, slice(&cells[1])?);
+        check_length(&[total.len(), variance.len(), width.len(), tick.len(), levels.len(), detected.len()])?;
+        let (mut level, mut place) = (0, 0);
+        let mut rows = Vec::with_capacity(total.len());
+        for i in 0..total.len() {
+            let held = buckets.get(level..level + levels[i] as usize).ok_or_else(wrong)?;
+            level += held.len();
+            let mut cells = vec![0.0; if width[i] > 0.0 { held.len() * stride } else { 0 }];
+            for (chunk, &held) in cells.chunks_exact_mut(stride).zip(held) {
+                let (held, next) = (held as usize, place + held as usize);
+                if held > most || next > sums.len() || next > variances.len() {
+                    return Err(wrong());
+                }
+                chunk[0] = held as f64;
+                chunk[1..1 + held].copy_from_slice(&sums[place..next]);
+                chunk[1 + most..1 + most + held].copy_from_slice(&variances[place..next]);
+                place = next;
+            }
+            rows.push(Window {
+                total: total[i],
+                variance: variance[i],
+                width: width[i],
+                tick: tick[i] as u64,
+                detected: detected[i],
+                cells,
+            });
+        }
+        self.rows = rows;
+        Ok(())
+    }
+}

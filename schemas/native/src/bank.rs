@@ -1,0 +1,85 @@
+//! What the detector banks share: checked columns in, hits out, and a look-ahead for rows that are far apart.
+
+use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
+use pyo3::exceptions::{PyAssertionError, PyValueError};
+use pyo3::prelude::*;
+
+/// Hits as they are found: place, direction, statistic, threshold; arrays of the same length for Python.
+#[derive(Default)]
+pub struct Hits {
+    place: Vec<i64>,
+    direction: Vec<i8>,
+    statistic: Vec<f64>,
+    threshold: Vec<f64>,
+}
+
+pub type HitArrays<'py> = (
+    Bound<'py, PyArray1<i64>>,
+    Bound<'py, PyArray1<i8>>,
+    Bound<'py, PyArray1<f64>>,
+    Bound<'py, PyArray1<f64>>,
+);
+
+impl Hits {
+    pub fn push(&mut self, place: usize, direction: i8, statistic: f64, threshold: f64) {
+        self.place.push(place as i64);
+        self.direction.push(direction);
+        self.statistic.push(statistic);
+        self.threshold.push(threshold);
+    }
+
+    pub fn into_arrays(self, py: Python<'_>) -> HitArrays<'_> {
+        (
+            self.place.into_pyarray(py),
+            self.direction.into_pyarray(py),
+            self.statistic.into_pyarray(py),
+            self.threshold.into_pyarray(py),
+        )
+    }
+}
+
+/// The elements of a contiguous array; ValueError for any other.
+pub fn slice<'a, T: numpy::Element>(array: &'a PyReadonlyArray1<'_, T>) -> PyResult<&'a [T]> {
+    array.as_slice().map_err(|_| PyValueError::new_err("an array that is not contiguous"))
+}
+
+/// Rows must exist. Checked once before a loop starts, so that a bad call changes nothing.
+pub fn check_rows(rows: &[i64], count: usize) -> PyResult<()> {
+    match rows.iter().all(|&row| (row as u64) < count as u64) {
+        true => Ok(()),
+        false => Err(PyValueError::new_err("a row that does not exist")),
+    }
+}
+
+pub fn check_length(lengths: &[usize]) -> PyResult<()> {
+    match lengths.windows(2).all(|pair| pair[0] == pair[1]) {
+        true => Ok(()),
+        false => Err(PyAssertionError::new_err("columns of different length")),
+    }
+}
+
+/// A detector only ever sees finite numbers: one NaN would make ADWIN blind for ever.
+pub fn check_finite(values: &[f64]) -> PyResult<()> {
+    match values.iter().all(|value| value.is_finite()) {
+        true => Ok(()),
+        false => Err(PyAssertionError::new_err("a detector was given a number that is not finite")),
+    }
+}
+
+/// How many values ahead a row is asked for: about the time one value takes, times the latency of memory.
+pub const AHEAD: usize = 8;
+
+/// Ask the processor for the row of a value to come: with many series nearly every row is a cache miss.
+#[inline(always)]
+pub fn prefetch<T>(table: &[T], rows: &[i64], at: usize) {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(element) = rows.get(at + AHEAD).and_then(|&row| table.get(row as usize)) {
+        // SAFETY: a prefetch reads nothing; the address is that of a live element all the same.
+        unsafe {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            _mm_prefetch::<_MM_HINT_T0>((element as *const T).cast());
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (table, rows, at);
+}

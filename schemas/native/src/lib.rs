@@ -1,0 +1,25 @@
+//! The compiled core of Driftline: what costs time per value, with the same results as the Python beside it.
+//!
+//! Everything here exists in Python too, which is the oracle in the tests and the path where nothing was compiled.
+//! The order of every floating-point operation is part of the contract; Rust never fuses or reorders them.
+
+use pyo3::prelude::*;
+
+mod adwin;
+mod bank;
+mod histogram;
+mod history;
+mod index;
+mod page_hinkley;
+mod reference;
+
+#[pymodule]
+fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<adwin::Adwin>()?;
+    module.add_class::<page_hinkley::PageHinkley>()?;
+    module.add_class::<reference::Reference>()?;
+    module.add_class::<history::History>()?;
+    module.add_class::<histogram::Histogram>()?;
+    module.add_class::<index::RowIndex>()?;
+    module.add_class::<index::Admission>()
+}

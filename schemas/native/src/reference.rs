@@ -1,0 +1,230 @@
+//! References of many series: the hot half of `detectors/reference.py`. What a warm-up amounts to is decided there.
+
+use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1, PyReadwriteArray1};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+use crate::bank::{check_length, check_rows, prefetch, slice};
+
+/// STATS and PLACES of `detectors/reference.py`, in that order; a warm-up that is not over keeps its values.
+#[derive(Clone, Default)]
+struct Row {
+    n: i64,
+    stats: [f64; 6],
+    places: [i64; 4],
+    waiting: Vec<f64>,
+}
+
+const CENTRE: usize = 0;
+const SCALE: usize = 1;
+const BELOW: usize = 4;
+const ABOVE: usize = 5;
+
+#[pyclass]
+pub struct Reference {
+    warmup: i64,
+    standardise: bool,
+    clip: f64,
+    huge: f64,
+    rows: Vec<Row>,
+}
+
+/// What the values of a column are when they have passed the reference; written in place.
+struct Judged<'a> {
+    ready: &'a mut [bool],
+    z: &'a mut [f64],
+    away: &'a mut [f64],
+}
+
+/// The column: which row, which value, which event; and where the events stand.
+struct Column<'a> {
+    rows: &'a [i64],
+    values: &'a [f64],
+    events: &'a [i64],
+    offsets: &'a [i64],
+    times_ms: &'a [i64],
+}
+
+impl Reference {
+    /// From `begin` on; stops behind the value that fills a warm-up, since what follows needs its statistics.
+    fn run(&mut self, column: &Column, judged: &mut Judged, begin: usize) -> (usize, i64) {
+        for i in begin..column.rows.len() {
+            prefetch(&self.rows, column.rows, i);
+            let value = column.values[i].clamp(-self.huge, self.huge);
+            let row = &mut self.rows[column.rows[i] as usize];
+            if row.n >= self.warmup {
+                let (away, scale) = (value - row.stats[CENTRE], row.stats[SCALE]);
+                judged.ready[i] = true;
+                judged.away[i] = away;
+                judged.z[i] = if self.standardise { standardised(away, scale, self.clip) } else { value };
+                continue;
+            }
+            let event = column.events[i] as usize;
+            let (offset, time_ms) = (column.offsets[event], column.times_ms[event]);
+            if row.n == 0 {
+                (row.places[0], row.places[2]) = (offset, time_ms);
+            }
+            (row.places[1], row.places[3]) = (offset, time_ms);
+            row.n += 1;
+            row.waiting.push(value);
+            if row.n == self.warmup {
+                return (i + 1, column.rows[i]);
+            }
+        }
+        (column.rows.len(), -1)
+    }
+
+    fn row(&self, row: usize) -> PyResult<&Row> {
+        self.rows.get(row).ok_or_else(|| PyValueError::new_err("a row that does not exist"))
+    }
+}
+
+/// A constant reference has no scale: any other value is then one deviation away, whatever its size.
+fn standardised(away: f64, scale: f64, clip: f64) -> f64 {
+    if scale > 0.0 {
+        (away / scale).clamp(-clip, clip)
+    } else if away > 0.0 {
+        1.0
+    } else if away < 0.0 {
+        -1.0
+    } else {
+        0.0
+    }
+}
+
+type State<'py> = (Bound<'py, PyArray1<i64>>, Vec<Bound<'py, PyArray1<f64>>>, Vec<Bound<'py, PyArray1<i64>>>);
+
+#[pymethods]
+impl Reference {
+    #[new]
+    fn new(warmup: i64, standardise: bool, clip: f64, huge: f64) -> Self {
+        Reference { warmup, standardise, clip, huge, rows: Vec::new() }
+    }
+
+    #[getter]
+    fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn resize(&mut self, rows: usize) {
+        if rows > self.rows.len() {
+            self.rows.resize(rows, Row::default());
+        }
+    }
+
+    /// Judge a column from `begin` on. Returns how far it came and the row whose warm-up is full there, or -1.
+    #[allow(clippy::too_many_arguments)]
+    fn update(
+        &mut self,
+        py: Python<'_>,
+        rows: PyReadonlyArray1<'_, i64>,
+        values: PyReadonlyArray1<'_, f64>,
+        events: PyReadonlyArray1<'_, i64>,
+        offsets: PyReadonlyArray1<'_, i64>,
+        times_ms: PyReadonlyArray1<'_, i64>,
+        mut ready: PyReadwriteArray1<'_, bool>,
+        mut z: PyReadwriteArray1<'_, f64>,
+        mut away: PyReadwriteArray1<'_, f64>,
+        begin: usize,
+    ) -> PyResult<(usize, i64)> {
+        let column = Column {
+            rows: slice(&rows)?,
+            values: slice(&values)?,
+            events: slice(&events)?,
+            offsets: slice(&offsets)?,
+            times_ms: slice(&times_ms)?,
+        };
+        let judged = &mut Judged { ready: ready.as_slice_mut()?, z: z.as_slice_mut()?, away: away.as_slice_mut()? };
+        let n = column.rows.len();
+        check_length(&[n, column.values.len(), column.events.len(), judged.ready.len(), judged.z.len(), judged.away.len()])?;
+        check_length(&[column.offsets.len(), column.times_ms.len()])?;
+        check_rows(column.rows, self.rows.len())?;
+        check_rows(column.events, column.offsets.len())?;
+        Ok(py.detach(|| self.run(&column, judged, begin)))
+    }
+
+    /// The values of a warm-up, full or not.
+    fn waiting<'py>(&self, py: Python<'py>, row: usize) -> PyResult<Bound<'py, PyArray1<f64>>> {
+        Ok(PyArray1::from_slice(py, &self.row(row)?.waiting))
+    }
+
+    /// The warm-up is over: keep its statistics, forget its values.
+    fn freeze(&mut self, row: usize, stats: [f64; 6]) -> PyResult<()> {
+        self.row(row)?;
+        self.rows[row].stats = stats;
+        self.rows[row].waiting = Vec::new();
+        Ok(())
+    }
+
+    /// (n, stats, places) of a row.
+    fn at(&self, row: usize) -> PyResult<(i64, [f64; 6], [i64; 4])> {
+        let row = self.row(row)?;
+        Ok((row.n, row.stats, row.places))
+    }
+
+    /// Places of the judged values more than `beyond` deviations of their own tail from the centre.
+    fn far<'py>(
+        &self,
+        py: Python<'py>,
+        rows: PyReadonlyArray1<'py, i64>,
+        away: PyReadonlyArray1<'py, f64>,
+        ready: PyReadonlyArray1<'py, bool>,
+        beyond: f64,
+    ) -> PyResult<Bound<'py, PyArray1<i64>>> {
+        let (rows, away, ready) = (slice(&rows)?, slice(&away)?, slice(&ready)?);
+        check_length(&[rows.len(), away.len(), ready.len()])?;
+        check_rows(rows, self.rows.len())?;
+        let is_far = |i: &usize| {
+            let stats = &self.rows[rows[*i] as usize].stats;
+            ready[*i] && (away[*i] > beyond * stats[ABOVE] || -away[*i] > beyond * stats[BELOW])
+        };
+        Ok((0..rows.len()).filter(is_far).map(|i| i as i64).collect::<Vec<_>>().into_pyarray(py))
+    }
+
+    /// n, STATS, PLACES; one array each.
+    fn dump<'py>(&self, py: Python<'py>) -> State<'py> {
+        let n = self.rows.iter().map(|r| r.n).collect::<Vec<_>>().into_pyarray(py);
+        let stats = (0..6).map(|k| self.rows.iter().map(|r| r.stats[k]).collect::<Vec<_>>().into_pyarray(py));
+        let places = (0..4).map(|k| self.rows.iter().map(|r| r.places[k]).collect::<Vec<_>>().into_pyarray(py));
+        (n, stats.collect(), places.collect())
+    }
+
+    /// The values of all warm-ups that are not over, one after another.
+    fn dump_waiting<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
+        let mut all = Vec::with_capacity(self.rows.iter().map(|r| r.waiting.len()).sum());
+        self.rows.iter().for_each(|r| all.extend_from_slice(&r.waiting));
+        all.into_pyarray(py)
+    }
+
+    /// The arrays of `dump` and `dump_waiting`, already checked by the caller.
+    fn load(
+        &mut self,
+        n: PyReadonlyArray1<'_, i64>,
+        stats: Vec<PyReadonlyArray1<'_, f64>>,
+        places: Vec<PyReadonlyArray1<'_, i64>>,
+        waiting: PyReadonlyArray1<'_, f64>,
+    ) -> PyResult<()> {
+        let wrong = || PyValueError::new_err("arrays that do not fit together");
+        let (n, waiting) = (slice(&n)?, slice(&waiting)?);
+        let stats: Vec<&[f64]> = stats.iter().map(slice).collect::<PyResult<_>>()?;
+        let places: Vec<&[i64]> = places.iter().map(slice).collect::<PyResult<_>>()?;
+        if stats.len() != 6 || places.len() != 4 {
+            return Err(wrong());
+        }
+        let lengths = [n.len()].into_iter().chain(stats.iter().map(|s| s.len())).chain(places.iter().map(|p| p.len()));
+        check_length(&lengths.collect::<Vec<_>>())?;
+        let (mut rows, mut begin) = (Vec::with_capacity(n.len()), 0);
+        for (i, &n) in n.iter().enumerate() {
+            let end = begin + if n < self.warmup { n as usize } else { 0 };
+            rows.push(Row {
+                n,
+                stats: std::array::from_fn(|k| stats[k][i]),
+                places: std::array::from_fn(|k| places[k][i]),
+                waiting: waiting.get(begin..end).ok_or_else(wrong)?.to_vec(),
+            });
+            begin = end;
+        }
+        self.rows = rows;
+        Ok(())
+    }
+}
