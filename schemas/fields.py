@@ -162,21 +162,23 @@ def _read(selector: Selector, kind: str, document: dict[str, Any], record: Recor
         if value is STUCK:
             raise Rejected("wrong_type", selector.text)
         return None if value is ABSENT else value
-    if selector.kind == "topic":
-        text: str | None = topic
-    else:
-        raw = record.key if selector.kind == "key" else _last_header(record, selector.header)
-        try:
-            text = None if raw is None else raw.decode()
-        except UnicodeDecodeError:
-            raise Rejected("bad_utf8", selector.text) from None
+    raw = outside_text(selector, record, topic)
+    try:
+        text = None if raw is None else raw.decode()
+    except UnicodeDecodeError:
+        raise Rejected("bad_utf8", selector.text) from None
     if text is None or kind == "text":
         return text
     return _number_of_text(text, kind, selector)
 
 
-def _last_header(record: Record, name: str) -> bytes | None:
-    return next((value for header, value in reversed(record.headers) if header == name), None)
+def outside_text(selector: Selector, record: Record, topic: str) -> bytes | None:
+    """What a selector that is no pointer finds beside the value: the key, the last header of a name, the topic."""
+    if selector.kind == "topic":
+        return topic.encode()
+    if selector.kind == "key":
+        return record.key
+    return next((value for header, value in reversed(record.headers) if header == selector.header), None)
 
 
 def _number_of_text(text: str, kind: str, selector: Selector) -> Any:

@@ -7,14 +7,20 @@ use pyo3::prelude::*;
 
 mod adwin;
 mod bank;
+mod decode;
+mod event;
 mod histogram;
 mod history;
 mod index;
+mod names;
 mod page_hinkley;
 mod reference;
+mod scan;
+mod text;
 
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<decode::Decoder>()?;
     module.add_class::<adwin::Adwin>()?;
     module.add_class::<page_hinkley::PageHinkley>()?;
     module.add_class::<reference::Reference>()?;

@@ -1,0 +1,303 @@
+//! Records to columns, as `schemas/decode.py`. A record this decoder is not sure of is named, and Python decides.
+
+use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
+
+use crate::bank::slice;
+use crate::event::{
+    CALLER, CONFIDENCE, Event, FIELDS, LABEL, LATENCY, Plan, STATUS, TIME, VALUE, VERSION,
+};
+use crate::names::{Names, Strings};
+use crate::scan::{Odd, Res, Scalar, Scanner, Span};
+use crate::text::{beginning, is_name};
+
+/// As in `schemas/decode.py`.
+const FUTURE_MS: i64 = 5 * 60 * 1000;
+
+#[derive(Default)]
+struct Column<T> {
+    event: Vec<i32>,
+    name: Vec<i32>,
+    value: Vec<T>,
+}
+
+impl<T> Column<T> {
+    #[inline]
+    fn push(&mut self, event: usize, name: i32, value: T) {
+        self.event.push(event as i32);
+        self.name.push(name);
+        self.value.push(value);
+    }
+}
+
+/// The batch under construction.
+#[derive(Default)]
+struct Columns {
+    offsets: Vec<i64>,
+    times_ms: Vec<i64>,
+    model: Vec<i32>,
+    version: Vec<i32>,
+    event_id: Vec<u64>,
+    numbers: Column<f64>,
+    texts: Column<i32>,
+    nulls: Column<()>,
+    odd: Vec<i64>,
+}
+
+/// A record's own data: what the log says of it.
+struct Place<'a> {
+    payload: &'a [u8],
+    offset: i64,
+    time_ms: i64,
+}
+
+#[pyclass]
+pub struct Decoder {
+    plan: Plan,
+    names: Names,
+    strings: Strings,
+    event: Event,
+    label: u32,
+    value: u32,
+    confidence: u32,
+    latency: u32,
+    status: u32,
+    caller: u32,
+    extra: Vec<u32>,
+    outside: Vec<usize>,
+    message_bytes: usize,
+}
+
+impl Decoder {
+    /// Add one record to the columns, or nothing at all.
+    fn record(&mut self, columns: &mut Columns, place: &Place, outside: &[Option<&[u8]>]) -> Res<()> {
+        if place.payload.is_empty() || place.payload.len() > self.message_bytes {
+            return Err(Odd);
+        }
+        self.event.clear();
+        self.names.begin_event();
+        self.event.document(place.payload, &mut self.plan, &mut self.names)?;
+        for (&slot, text) in self.outside.iter().zip(outside) {
+            self.event.slots[slot] = outside_value(&mut self.event, slot, *text)?;
+        }
+        let (event, payload) = (&self.event, place.payload);
+        event.check(payload)?;
+        let version = event.slots[VERSION];
+        if matches!(version, Scalar::Bool(_)) || !event.text(payload, version).is_none_or(is_name) {
+            return Err(Odd);
+        }
+        let (model, time_ms, id) = (event.model(payload)?, event.time_ms(payload)?, event.id(payload)?);
+        let latest = if place.time_ms < 0 { i64::MAX } else { place.time_ms.saturating_add(FUTURE_MS) };
+        columns.offsets.push(place.offset);
+        columns.times_ms.push(time_ms.map_or(place.time_ms.max(0), |ms| ms.min(latest)));
+        columns.model.push(self.strings.code(model));
+        let mut code = -1;
+        event.named(payload, version, &mut |text| code = self.strings.code(text));
+        columns.version.push(code);
+        columns.event_id.push(id);
+        self.values(columns, payload);
+        Ok(())
+    }
+
+    /// The fields behind the first four, in the order of FIELDS.
+    fn values(&mut self, columns: &mut Columns, payload: &[u8]) {
+        let at = columns.offsets.len() - 1;
+        let slots = [LABEL, VALUE, CONFIDENCE, LATENCY, STATUS, CALLER].map(|slot| self.event.slots[slot]);
+        let [label, value, confidence, latency, status, caller] = slots;
+        self.members(columns, payload, at);
+        self.text(columns, payload, at, self.label, label);
+        self.number(columns, at, self.value, value.number());
+        self.numbers(columns, at, 1);
+        let given = confidence.number().or_else(|| self.event.greatest_score());
+        self.number(columns, at, self.confidence, given);
+        self.numbers(columns, at, 2);
+        self.number(columns, at, self.latency, latency.number());
+        self.text(columns, payload, at, self.status, status);
+        self.text(columns, payload, at, self.caller, caller);
+        for i in 0..self.event.members[3].len() {
+            let (id, value) = self.event.members[3][i];
+            self.text(columns, payload, at, id, value);
+        }
+        for i in 0..self.extra.len() {
+            leaf(columns, &mut self.names, &mut self.strings, &self.event, payload, at, self.extra[i], self.event.slots[FIELDS + i]);
+        }
+    }
+
+    fn members(&mut self, columns: &mut Columns, payload: &[u8], at: usize) {
+        for &(id, value) in &self.event.members[0] {
+            leaf(columns, &mut self.names, &mut self.strings, &self.event, payload, at, id, value);
+        }
+    }
+
+    fn numbers(&mut self, columns: &mut Columns, at: usize, own: usize) {
+        for &(id, value) in &self.event.members[own] {
+            if let Some(number) = value.number() {
+                columns.numbers.push(at, self.names.code(id), number);
+            }
+        }
+    }
+
+    fn number(&mut self, columns: &mut Columns, at: usize, id: u32, value: Option<f64>) {
+        if let Some(number) = value {
+            columns.numbers.push(at, self.names.code(id), number);
+        }
+    }
+
+    /// A naming value: whatever its type, a text.
+    fn text(&mut self, columns: &mut Columns, payload: &[u8], at: usize, id: u32, value: Scalar) {
+        let (names, strings) = (&mut self.names, &mut self.strings);
+        self.event.named(payload, value, &mut |text| columns.texts.push(at, names.code(id), strings.code(text)));
+    }
+}
+
+/// A feature or an extra pointer: any leaf, null too.
+#[allow(clippy::too_many_arguments)]
+#[inline]
+fn leaf(
+    columns: &mut Columns,
+    names: &mut Names,
+    strings: &mut Strings,
+    event: &Event,
+    payload: &[u8],
+    at: usize,
+    id: u32,
+    value: Scalar,
+) {
+    match value {
+        Scalar::Absent => {}
+        Scalar::Null => columns.nulls.push(at, names.code(id), ()),
+        Scalar::Bool(flag) => {
+            let text: &[u8] = if flag { b"true" } else { b"false" };
+            columns.texts.push(at, names.code(id), strings.code(text));
+        }
+        Scalar::Text(_) => {
+            let text = beginning(event.text(payload, value).unwrap_or_default());
+            columns.texts.push(at, names.code(id), strings.code(text));
+        }
+        _ => columns.numbers.push(at, names.code(id), value.number().unwrap_or_default()),
+    }
+}
+
+/// A key, a header or the topic's name as the value of a slot; where a number is wanted it is read as JSON.
+fn outside_value(event: &mut Event, slot: usize, text: Option<&[u8]>) -> Res<Scalar> {
+    let Some(text) = text else { return Ok(Scalar::Absent) };
+    let mut scanner = Scanner::new(text)?;
+    if matches!(slot, VALUE | CONFIDENCE | LATENCY | TIME) {
+        scanner.token();
+        if let Ok(number) = scanner.number() {
+            scanner.token();
+            if scanner.at == text.len() {
+                return Ok(number);
+            }
+        }
+        if slot != TIME {
+            return Err(Odd);
+        }
+    }
+    let start = event.arena.len() as u32;
+    event.arena.extend_from_slice(text);
+    Ok(Scalar::Text(Span { start, end: event.arena.len() as u32, in_arena: true }))
+}
+
+type Triple<'py, T> = (Bound<'py, PyArray1<i32>>, Bound<'py, PyArray1<i32>>, T);
+
+/// offsets, times, model, version, ids; names, strings; numbers, texts, nulls; indices of the records left to Python.
+type Decoded<'py> = (
+    (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<i64>>),
+    (Bound<'py, PyArray1<i32>>, Bound<'py, PyArray1<i32>>, Bound<'py, PyArray1<u64>>),
+    (Bound<'py, PyTuple>, Bound<'py, PyTuple>),
+    Triple<'py, Bound<'py, PyArray1<f64>>>,
+    Triple<'py, Bound<'py, PyArray1<i32>>>,
+    (Bound<'py, PyArray1<i32>>, Bound<'py, PyArray1<i32>>),
+    Bound<'py, PyArray1<i64>>,
+);
+
+/// Bytes, or None for anything else: a record without a value.
+fn bytes_of<'a>(item: &'a Bound<'_, PyAny>) -> Option<&'a [u8]> {
+    item.cast::<PyBytes>().ok().map(|bytes| bytes.as_bytes())
+}
+
+fn list_of<'py>(list: &Bound<'py, PyList>) -> Vec<Bound<'py, PyAny>> {
+    list.iter().collect()
+}
+
+#[pymethods]
+impl Decoder {
+    /// `pointers`: slot and steps of each pointer, none the beginning of another; slots from FIELDS on are `extra`, in
+    /// order. `outside`: slots whose texts come with each call.
+    #[new]
+    fn new(pointers: Vec<(usize, Vec<String>)>, extra: Vec<String>, outside: Vec<usize>, message_bytes: usize) -> PyResult<Self> {
+        let slots = FIELDS + extra.len();
+        if pointers.iter().any(|(slot, _)| *slot >= slots) || outside.iter().any(|slot| *slot >= FIELDS) {
+            return Err(PyValueError::new_err("a slot that does not exist"));
+        }
+        let mut names = Names::new();
+        Ok(Decoder {
+            plan: Plan::new(&pointers),
+            strings: Strings::default(),
+            event: Event::new(slots),
+            label: names.fix("prediction.label"),
+            value: names.fix("prediction.value"),
+            confidence: names.fix("prediction.confidence"),
+            latency: names.fix("latency_ms"),
+            status: names.fix("status"),
+            caller: names.fix("caller"),
+            extra: extra.iter().map(|text| names.fix(text)).collect(),
+            names,
+            outside,
+            message_bytes,
+        })
+    }
+
+    fn decode<'py>(
+        &mut self,
+        py: Python<'py>,
+        values: &Bound<'py, PyList>,
+        offsets: PyReadonlyArray1<'py, i64>,
+        times_ms: PyReadonlyArray1<'py, i64>,
+        outside: Vec<Bound<'py, PyList>>,
+    ) -> PyResult<Decoded<'py>> {
+        let (offsets, times_ms, values) = (slice(&offsets)?, slice(&times_ms)?, list_of(values));
+        let outside: Vec<Vec<Bound<'py, PyAny>>> = outside.iter().map(list_of).collect();
+        let n = values.len();
+        if offsets.len() != n || times_ms.len() != n || outside.len() != self.outside.len() || outside.iter().any(|o| o.len() != n) {
+            return Err(PyValueError::new_err("columns of different length"));
+        }
+        let payloads: Vec<Option<&[u8]>> = values.iter().map(bytes_of).collect();
+        let outside: Vec<Vec<Option<&[u8]>>> = outside.iter().map(|o| o.iter().map(bytes_of).collect()).collect();
+        let columns = py.detach(|| {
+            let mut columns = Columns::default();
+            self.names.begin_batch();
+            self.event.forget_names();
+            self.strings.clear();
+            let mut own = vec![None; outside.len()];
+            for i in 0..n {
+                own.iter_mut().zip(&outside).for_each(|(text, texts)| *text = texts[i]);
+                let place = Place { payload: payloads[i].unwrap_or_default(), offset: offsets[i], time_ms: times_ms[i] };
+                if self.record(&mut columns, &place, &own).is_err() {
+                    columns.odd.push(i as i64);
+                }
+            }
+            columns
+        });
+        self.arrays(py, columns)
+    }
+}
+
+impl Decoder {
+    fn arrays<'py>(&mut self, py: Python<'py>, columns: Columns) -> PyResult<Decoded<'py>> {
+        let Columns { offsets, times_ms, model, version, event_id, numbers, texts, nulls, odd } = columns;
+        let tuple = |texts: Vec<Bound<'py, PyString>>| PyTuple::new(py, texts);
+        Ok((
+            (offsets.into_pyarray(py), times_ms.into_pyarray(py)),
+            (model.into_pyarray(py), version.into_pyarray(py), event_id.into_pyarray(py)),
+            (tuple(self.names.texts(py))?, tuple(self.strings.texts(py))?),
+            (numbers.event.into_pyarray(py), numbers.name.into_pyarray(py), numbers.value.into_pyarray(py)),
+            (texts.event.into_pyarray(py), texts.name.into_pyarray(py), texts.value.into_pyarray(py)),
+            (nulls.event.into_pyarray(py), nulls.name.into_pyarray(py)),
+            odd.into_pyarray(py),
+        ))
+    }
+}

@@ -1,0 +1,204 @@
+//! Names and texts as small numbers: names of members for the decoder's whole life, texts for one batch.
+#![forbid(unsafe_code)]
+
+use std::hash::BuildHasher;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+
+use crate::scan::{Odd, Res};
+use crate::text::is_name;
+
+/// Names kept; a batch that brings more is decoded in Python, and the table begins anew.
+const NAMES_MAX: usize = 200_000;
+
+/// No name: what comes before the first member.
+pub const NONE: u32 = u32::MAX;
+
+struct Name {
+    prefix: &'static str,
+    text: Box<[u8]>,
+    /// Can be compared with raw JSON: nothing in it would be escaped there.
+    plain: bool,
+    /// The name that came after this one the last time, which is the guess for the next time.
+    next: u32,
+    /// The last event it occurred in, for finding duplicate keys.
+    event: u64,
+    /// Its number in the batch, valid when `batch` is the current one.
+    batch: u64,
+    code: i32,
+    python: Option<Py<PyString>>,
+}
+
+/// Names of members by prefix ("features.", "segment." ...), and which of them the current batch has.
+pub struct Names {
+    table: HashTable<u32>,
+    hasher: DefaultHashBuilder,
+    names: Vec<Name>,
+    fixed: usize,
+    first: Vec<(&'static str, u32)>,
+    batch: u64,
+    event: u64,
+    in_batch: Vec<u32>,
+}
+
+impl Names {
+    pub fn new() -> Self {
+        Names {
+            table: HashTable::new(),
+            hasher: DefaultHashBuilder::default(),
+            names: Vec::new(),
+            fixed: 0,
+            first: Vec::new(),
+            batch: 0,
+            event: 0,
+            in_batch: Vec::new(),
+        }
+    }
+
+    /// Names that are never forgotten; call it before any other.
+    pub fn fix(&mut self, text: &str) -> u32 {
+        let id = self.push("", text.as_bytes());
+        self.fixed = self.names.len();
+        id
+    }
+
+    fn push(&mut self, prefix: &'static str, text: &[u8]) -> u32 {
+        let plain = text.iter().all(|&byte| byte >= 0x20 && byte != b'"' && byte != b'\\');
+        self.names.push(Name {
+            prefix,
+            text: text.into(),
+            plain,
+            next: NONE,
+            event: 0,
+            batch: 0,
+            code: 0,
+            python: None,
+        });
+        (self.names.len() - 1) as u32
+    }
+
+    pub fn begin_batch(&mut self) {
+        self.batch += 1;
+        self.in_batch.clear();
+        if self.names.len() > NAMES_MAX {
+            self.names.truncate(self.fixed);
+            self.table.clear();
+            self.first.clear();
+        }
+    }
+
+    pub fn begin_event(&mut self) {
+        self.event += 1;
+    }
+
+    /// The name that is likely to come after `last`.
+    #[inline]
+    fn guess(&self, prefix: &'static str, last: u32) -> u32 {
+        match self.names.get(last as usize) {
+            Some(name) => name.next,
+            None => self.first.iter().find(|(p, _)| *p == prefix).map_or(NONE, |(_, id)| *id),
+        }
+    }
+
+    /// The name after `last` when the raw JSON at hand is just that, in quotes.
+    #[inline]
+    pub fn guessed(&self, prefix: &'static str, last: u32, quoted: &[u8]) -> Option<(u32, usize)> {
+        let id = self.guess(prefix, last);
+        let name = self.names.get(id as usize)?;
+        let rest = quoted.get(1..)?.strip_prefix(&name.text[..])?;
+        (name.plain && rest.first() == Some(&b'"')).then_some((id, name.text.len() + 2))
+    }
+
+    /// The number of a name under a prefix, a new one when it has none.
+    pub fn find(&mut self, prefix: &'static str, text: &[u8]) -> Res<u32> {
+        let hash = self.hasher.hash_one((prefix, text));
+        let (names, hasher) = (&self.names, &self.hasher);
+        let same = |&id: &u32| names[id as usize].prefix == prefix && *names[id as usize].text == *text;
+        if let Some(&id) = self.table.find(hash, same) {
+            return Ok(id);
+        }
+        if self.names.len() > NAMES_MAX || !is_name(text) {
+            return Err(Odd);
+        }
+        let rehash = |&id: &u32| hasher.hash_one((names[id as usize].prefix, &*names[id as usize].text));
+        self.table.insert_unique(hash, names.len() as u32, rehash);
+        Ok(self.push(prefix, text))
+    }
+
+    /// Note that `id` came after `last` in this event; Odd when it has occurred before.
+    #[inline]
+    pub fn occurs(&mut self, prefix: &'static str, last: u32, id: u32) -> Res<()> {
+        let name = &mut self.names[id as usize];
+        if name.event == self.event {
+            return Err(Odd);
+        }
+        name.event = self.event;
+        match self.names.get_mut(last as usize) {
+            Some(before) => before.next = id,
+            None => match self.first.iter_mut().find(|(p, _)| *p == prefix) {
+                Some(entry) => entry.1 = id,
+                None => self.first.push((prefix, id)),
+            },
+        }
+        Ok(())
+    }
+
+    /// The number of a name in this batch, in order of first appearance.
+    #[inline]
+    pub fn code(&mut self, id: u32) -> i32 {
+        let name = &mut self.names[id as usize];
+        if name.batch != self.batch {
+            (name.batch, name.code) = (self.batch, self.in_batch.len() as i32);
+            self.in_batch.push(id);
+        }
+        name.code
+    }
+
+    /// The names of this batch as Python texts.
+    pub fn texts<'py>(&mut self, py: Python<'py>) -> Vec<Bound<'py, PyString>> {
+        let make = |name: &mut Name| {
+            let full = || PyString::new(py, &format!("{}{}", name.prefix, String::from_utf8_lossy(&name.text))).unbind();
+            name.python.get_or_insert_with(full).clone_ref(py).into_bound(py)
+        };
+        self.in_batch.iter().map(|&id| make(&mut self.names[id as usize])).collect()
+    }
+}
+
+/// The texts of one batch, numbered in order of first appearance.
+#[derive(Default)]
+pub struct Strings {
+    table: HashTable<u32>,
+    hasher: DefaultHashBuilder,
+    bytes: Vec<u8>,
+    spans: Vec<(u32, u32)>,
+}
+
+impl Strings {
+    pub fn clear(&mut self) {
+        self.table.clear();
+        self.bytes.clear();
+        self.spans.clear();
+    }
+
+    pub fn code(&mut self, text: &[u8]) -> i32 {
+        let (bytes, spans, hasher) = (&self.bytes, &self.spans, &self.hasher);
+        let of = |id: u32| &bytes[spans[id as usize].0 as usize..spans[id as usize].1 as usize];
+        let hash = hasher.hash_one(text);
+        if let Some(&id) = self.table.find(hash, |&id| of(id) == text) {
+            return id as i32;
+        }
+        let id = spans.len() as u32;
+        self.table.insert_unique(hash, id, |&id| hasher.hash_one(of(id)));
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(text);
+        self.spans.push((start as u32, self.bytes.len() as u32));
+        id as i32
+    }
+
+    pub fn texts<'py>(&self, py: Python<'py>) -> Vec<Bound<'py, PyString>> {
+        let text = |&(start, end): &(u32, u32)| String::from_utf8_lossy(&self.bytes[start as usize..end as usize]);
+        self.spans.iter().map(|span| PyString::new(py, &text(span))).collect()
+    }
+}

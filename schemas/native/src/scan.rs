@@ -1,0 +1,352 @@
+//! A strict scanner of RFC 8259 text. It stops at the first thing it is not sure of, and Python decides about that.
+#![forbid(unsafe_code)]
+
+/// Not for this decoder: a broken event, or one too strange to be worth the code. The Python decoder has the last word.
+#[derive(Debug)]
+pub struct Odd;
+
+pub type Res<T> = Result<T, Odd>;
+
+/// Depth at which a document is strange.
+const DEPTH_MAX: u32 = 100;
+
+/// A text: bytes start..end of the payload, or of the arena when it had to be made (escapes, keys and headers).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Span {
+    pub start: u32,
+    pub end: u32,
+    pub in_arena: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Scalar {
+    #[default]
+    Absent,
+    Null,
+    Bool(bool),
+    Int(i64),
+    UInt(u64),
+    Float(f64),
+    Text(Span),
+}
+
+impl Scalar {
+    pub fn number(self) -> Option<f64> {
+        match self {
+            Scalar::Int(value) => Some(value as f64),
+            Scalar::UInt(value) => Some(value as f64),
+            Scalar::Float(value) => Some(value),
+            _ => None,
+        }
+    }
+}
+
+pub struct Scanner<'a> {
+    pub bytes: &'a [u8],
+    pub at: usize,
+}
+
+impl<'a> Scanner<'a> {
+    /// Of a payload; its bytes must be UTF-8 throughout, skipped parts too.
+    pub fn new(bytes: &'a [u8]) -> Res<Scanner<'a>> {
+        std::str::from_utf8(bytes).map_err(|_| Odd)?;
+        Ok(Scanner { bytes, at: 0 })
+    }
+
+    /// The byte at hand; at the end 0, which is no token.
+    #[inline]
+    pub fn peek(&self) -> u8 {
+        self.bytes.get(self.at).copied().unwrap_or(0)
+    }
+
+    /// The next byte that is no white space, not yet taken.
+    #[inline]
+    pub fn token(&mut self) -> u8 {
+        loop {
+            match self.peek() {
+                b' ' | b'\n' | b'\t' | b'\r' => self.at += 1,
+                byte => return byte,
+            }
+        }
+    }
+
+    #[inline]
+    pub fn expect(&mut self, byte: u8) -> Res<()> {
+        if self.token() != byte {
+            return Err(Odd);
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    /// After a value: true when another follows, false when `close` ends the container.
+    #[inline]
+    pub fn more(&mut self, close: u8) -> Res<bool> {
+        let byte = self.token();
+        self.at += 1;
+        match byte {
+            b',' => Ok(true),
+            _ if byte == close => Ok(false),
+            _ => Err(Odd),
+        }
+    }
+
+    /// From `{` or `[` to the first member; true when there is none.
+    #[inline]
+    pub fn enter_empty(&mut self, close: u8) -> bool {
+        self.at += 1;
+        let empty = self.token() == close;
+        self.at += usize::from(empty);
+        empty
+    }
+
+    /// A string, from its opening quote on. What has escapes is written to the arena.
+    pub fn string(&mut self, arena: &mut Vec<u8>) -> Res<Span> {
+        let start = self.at + 1;
+        let end = self.plain_end(start);
+        match self.bytes.get(end) {
+            Some(b'"') => {
+                self.at = end + 1;
+                Ok(Span { start: start as u32, end: end as u32, in_arena: false })
+            }
+            Some(b'\\') => self.unescape(start, end, arena),
+            _ => Err(Odd),
+        }
+    }
+
+    /// The first quote, backslash or control character from `at` on, eight bytes at a time; the length if there is none.
+    #[inline]
+    fn plain_end(&self, mut at: usize) -> usize {
+        const ONES: u64 = u64::MAX / 255;
+        const HIGHS: u64 = ONES * 0x80;
+        while let Some(chunk) = self.bytes.get(at..at + 8) {
+            let word = u64::from_le_bytes(chunk.try_into().unwrap_or_default());
+            let zero = |x: u64| x.wrapping_sub(ONES) & !x;
+            let control = word.wrapping_sub(ONES * 0x20) & !word;
+            let stop = (zero(word ^ (ONES * 0x22)) | zero(word ^ (ONES * 0x5c)) | control) & HIGHS;
+            if stop != 0 {
+                // A borrow can only mark bytes above a true one, so the lowest mark is true.
+                return at + stop.trailing_zeros() as usize / 8;
+            }
+            at += 8;
+        }
+        while self.bytes.get(at).is_some_and(|&byte| byte >= 0x20 && byte != b'"' && byte != b'\\') {
+            at += 1;
+        }
+        at
+    }
+
+    /// The string that begins at `start` and has its first backslash at `at`.
+    fn unescape(&mut self, start: usize, mut at: usize, arena: &mut Vec<u8>) -> Res<Span> {
+        let begin = arena.len();
+        arena.extend_from_slice(&self.bytes[start..at]);
+        loop {
+            match self.bytes.get(at) {
+                Some(b'"') => break,
+                Some(b'\\') => at = self.escape(at + 1, arena)?,
+                _ => return Err(Odd),
+            }
+            let end = self.plain_end(at);
+            arena.extend_from_slice(&self.bytes[at..end]);
+            at = end;
+        }
+        self.at = at + 1;
+        Ok(Span { start: begin as u32, end: arena.len() as u32, in_arena: true })
+    }
+
+    /// One escape, from the byte after its backslash; where the text goes on.
+    fn escape(&self, at: usize, arena: &mut Vec<u8>) -> Res<usize> {
+        let plain = match self.bytes.get(at).ok_or(Odd)? {
+            b'u' => return self.code_point(at + 1, arena),
+            b'"' => b'"',
+            b'\\' => b'\\',
+            b'/' => b'/',
+            b'b' => 8,
+            b'f' => 12,
+            b'n' => b'\n',
+            b'r' => b'\r',
+            b't' => b'\t',
+            _ => return Err(Odd),
+        };
+        arena.push(plain);
+        Ok(at + 1)
+    }
+
+    /// Four hex digits, or two times four for a pair of surrogates; a lone surrogate is no text.
+    fn code_point(&self, at: usize, arena: &mut Vec<u8>) -> Res<usize> {
+        let (first, mut end) = (self.hex4(at)?, at + 4);
+        let mut code = first;
+        if (0xd800..0xdc00).contains(&first) {
+            if self.bytes.get(end..end + 2) != Some(b"\\u") {
+                return Err(Odd);
+            }
+            let second = self.hex4(end + 2)?;
+            if !(0xdc00..0xe000).contains(&second) {
+                return Err(Odd);
+            }
+            code = 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00);
+            end += 6;
+        }
+        let char = char::from_u32(code).ok_or(Odd)?;
+        arena.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
+        Ok(end)
+    }
+
+    fn hex4(&self, at: usize) -> Res<u32> {
+        let digits = self.bytes.get(at..at + 4).ok_or(Odd)?;
+        digits.iter().try_fold(0, |code, &digit| Ok(code * 16 + (digit as char).to_digit(16).ok_or(Odd)?))
+    }
+
+    /// A value that is no container.
+    #[inline]
+    pub fn scalar(&mut self, arena: &mut Vec<u8>) -> Res<Scalar> {
+        match self.token() {
+            b'"' => Ok(Scalar::Text(self.string(arena)?)),
+            b'-' | b'0'..=b'9' => self.number(),
+            b't' => self.literal(b"true", Scalar::Bool(true)),
+            b'f' => self.literal(b"false", Scalar::Bool(false)),
+            b'n' => self.literal(b"null", Scalar::Null),
+            _ => Err(Odd),
+        }
+    }
+
+    fn literal(&mut self, text: &[u8], value: Scalar) -> Res<Scalar> {
+        if !self.bytes[self.at..].starts_with(text) {
+            return Err(Odd);
+        }
+        self.at += text.len();
+        Ok(value)
+    }
+
+    /// A number: an integer where it is written as one and fits 64 bits, else a float; Odd when it rounds to infinity.
+    pub fn number(&mut self) -> Res<Scalar> {
+        let start = self.at;
+        let negative = self.peek() == b'-';
+        self.at += usize::from(negative);
+        let mut digits = Digits::default();
+        match self.peek() {
+            b'0' => self.at += 1,
+            b'1'..=b'9' => self.digits(&mut digits),
+            _ => return Err(Odd),
+        }
+        let integer_end = self.at;
+        if self.peek() == b'.' {
+            self.at += 1;
+            let before = self.at;
+            self.digits(&mut digits);
+            digits.scale = -((self.at - before) as i64);
+            if self.at == before {
+                return Err(Odd);
+            }
+        }
+        if matches!(self.peek(), b'e' | b'E') {
+            digits.scale = digits.scale.saturating_add(self.exponent()?);
+        }
+        if self.at == integer_end && !digits.too_many {
+            match (negative, digits.mantissa) {
+                (false, value) => return Ok(i64::try_from(value).map_or(Scalar::UInt(value), Scalar::Int)),
+                (true, value) if value <= 1 << 63 => return Ok(Scalar::Int((value as i64).wrapping_neg())),
+                _ => {}
+            }
+        }
+        self.float(start, negative, &digits)
+    }
+
+    #[inline]
+    fn digits(&mut self, digits: &mut Digits) {
+        while let byte @ b'0'..=b'9' = self.peek() {
+            digits.push(u64::from(byte - b'0'));
+            self.at += 1;
+        }
+    }
+
+    fn exponent(&mut self) -> Res<i64> {
+        self.at += 1;
+        let negative = self.peek() == b'-';
+        self.at += usize::from(negative || self.peek() == b'+');
+        let before = self.at;
+        let mut digits = Digits::default();
+        self.digits(&mut digits);
+        if self.at == before {
+            return Err(Odd);
+        }
+        let size = if digits.too_many { i64::MAX } else { digits.mantissa.min(1 << 40) as i64 };
+        Ok(if negative { -size } else { size })
+    }
+
+    /// Exact for what float64 holds exactly (Clinger 1990); the rest is the standard library's correctly rounded parser.
+    #[inline]
+    fn float(&self, start: usize, negative: bool, digits: &Digits) -> Res<Scalar> {
+        if !digits.too_many && digits.mantissa <= 1 << 53 && digits.scale.unsigned_abs() <= 22 {
+            let power = POWERS[digits.scale.unsigned_abs() as usize];
+            let size = digits.mantissa as f64;
+            let value = if digits.scale < 0 { size / power } else { size * power };
+            return Ok(Scalar::Float(if negative { -value } else { value }));
+        }
+        let text = std::str::from_utf8(&self.bytes[start..self.at]).map_err(|_| Odd)?;
+        match text.parse::<f64>() {
+            Ok(value) if value.is_finite() => Ok(Scalar::Float(value)),
+            _ => Err(Odd),
+        }
+    }
+
+    /// Over a value of any kind, checking all of it.
+    pub fn skip(&mut self, arena: &mut Vec<u8>, depth: u32) -> Res<()> {
+        if depth > DEPTH_MAX {
+            return Err(Odd);
+        }
+        match self.token() {
+            b'{' => {
+                if self.enter_empty(b'}') {
+                    return Ok(());
+                }
+                loop {
+                    if self.token() != b'"' {
+                        return Err(Odd);
+                    }
+                    self.string(arena)?;
+                    self.expect(b':')?;
+                    self.skip(arena, depth + 1)?;
+                    if !self.more(b'}')? {
+                        return Ok(());
+                    }
+                }
+            }
+            b'[' => {
+                if self.enter_empty(b']') {
+                    return Ok(());
+                }
+                loop {
+                    self.skip(arena, depth + 1)?;
+                    if !self.more(b']')? {
+                        return Ok(());
+                    }
+                }
+            }
+            _ => self.scalar(arena).map(|_| ()),
+        }
+    }
+}
+
+/// The digits of a number as they are read: value = mantissa * 10^scale, unless there were too many for 64 bits.
+#[derive(Default)]
+struct Digits {
+    mantissa: u64,
+    scale: i64,
+    too_many: bool,
+}
+
+impl Digits {
+    #[inline]
+    fn push(&mut self, digit: u64) {
+        match self.mantissa.checked_mul(10).and_then(|m| m.checked_add(digit)) {
+            Some(mantissa) => self.mantissa = mantissa,
+            None => self.too_many = true,
+        }
+    }
+}
+
+const POWERS: [f64; 23] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20,
+    1e21, 1e22,
+];

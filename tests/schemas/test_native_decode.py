@@ -1,0 +1,198 @@
+"""The compiled decoder against the Python one, on anything: same columns, same rejects, to the last bit."""
+
+from __future__ import annotations
+
+import os
+import random
+from dataclasses import fields as fields_of
+from typing import Any
+
+import numpy as np
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.batch import Batch, Record
+from schemas.compiled import native
+from schemas.decode import Fields, compile_fields, decode
+from schemas.decoder import Decoder, expressible
+from tests.schemas.strategies import GOOD, LOOSE
+from tests.schemas.test_fuzz import KEYS, TOKENS, headers, mutate
+
+pytestmark = pytest.mark.skipif(native is None, reason="the compiled core was not built")
+
+MESSAGES = int(os.environ.get("DRIFTLINE_FUZZ", "100000"))
+SEED = int(os.environ.get("DRIFTLINE_FIRST_SEED", "20261123"))
+MAPPED = {
+    "model": "/meta/model",
+    "version": "header:v",
+    "latency_ms": "header:ms",
+    "event_id": "key",
+    "time": "header:t",
+    "caller": "topic",
+    "features": "/features",
+    "segment": "/meta/seg",
+}
+MAPPINGS: dict[str, Fields] = {
+    "plain": compile_fields({}),
+    "extra": compile_fields({}, ["/other", "/meta/deep/x", "/meta/deep/y~1z", "/prediction/raw"]),
+    "mapped": compile_fields(MAPPED, ["/model", "/prediction/extra"]),
+    "short": compile_fields({}, message_bytes=120),
+}
+
+
+def flat(batch: Batch) -> dict[str, Any]:
+    """Everything a batch holds, floats as their bits."""
+    out: dict[str, Any] = {}
+    for field in fields_of(batch):
+        value = getattr(batch, field.name)
+        parts = value if field.name in ("numbers", "texts", "nulls") else [value]
+        out[field.name] = [(a.dtype.str, a.tobytes()) if isinstance(a, np.ndarray) else a for a in parts]
+    return out
+
+
+def check(decoder: Decoder, records: list[Record], topic: str = "t") -> Batch:
+    expected = decode(records, decoder.fields, topic)
+    assert flat(decoder(records, topic)) == flat(expected)
+    return expected
+
+
+@pytest.mark.parametrize("mapping", MAPPINGS)
+def test_mutated_messages(mapping: str) -> None:
+    decoder = Decoder(MAPPINGS[mapping])
+    assert decoder.core is not None
+    rng, start, native_only, accepted = random.Random(f"{SEED} {mapping}"), 0, 0, 0
+    while start < MESSAGES // len(MAPPINGS):
+        # Small batches: one record with a key twice makes Python decode all of its batch, and that compares nothing.
+        size, before = rng.choice((1, 4, 25)), decoder.fallbacks
+        batch = check(decoder, [any_record(rng, start + i, mapping) for i in range(size)])
+        native_only += len(batch.offsets) if decoder.fallbacks == before else 0
+        accepted += len(batch.offsets)
+        start += size
+    assert accepted > start // 20, "the fuzzer must reach past the parser"
+    assert native_only > 0.6 * accepted, "most good events must be compared"
+
+
+def any_record(rng: random.Random, offset: int, mapping: str) -> Record:
+    time_ms = rng.choice((-1, 0, 1_700_000_000_000))
+    return Record(offset, time_ms, rng.choice(KEYS), reshape(rng, mapping), headers(rng))
+
+
+def reshape(rng: random.Random, mapping: str) -> bytes:
+    """A mutated message; for the mapped fields its model and segment move below `meta`."""
+    value = mutate(rng)
+    if mapping == "mapped" and rng.random() < 0.7:
+        meta = b'{"meta":{"model":"m","seg":{"a":1,"b":2.5}},' if rng.random() < 0.9 else b'{"meta":{"model":"m"},'
+        value = meta + value[1:]
+    if mapping == "extra" and rng.random() < 0.5:
+        deep = rng.choice([b'{"x":1}', b'{"x":null,"y/z":"t"}', b"null", b"3", b"[1]", b'{"y/z":[1]}'])
+        value = b'{"other":' + rng.choice(TOKENS[6:14]) + b',"meta":{"deep":' + deep + b"}," + value[1:]
+    return value
+
+
+@settings(max_examples=300, deadline=None, database=None)
+@given(st.lists(LOOSE | GOOD, min_size=1, max_size=8), st.sampled_from(sorted(MAPPINGS)))
+def test_any_events(events: list[Any], mapping: str) -> None:
+    records = [Record(i, -1, b"k", orjson.dumps(event), (("v", b"1"),)) for i, event in enumerate(events)]
+    check(Decoder(MAPPINGS[mapping]), records)
+
+
+NUMBERS = [
+    "0", "-0", "-0.0", "0.0", "1", "-1", "01", "-", "+1", "1.", ".5", "1e5", "1E+05", "1e", "1e+",
+    "9223372036854775807", "9223372036854775808",
+    "-9223372036854775808", "-9223372036854775809", "18446744073709551615",
+    "18446744073709551616", "1e22", "1e23", "123456789012345678e-20", "0.1", "1.7976931348623157e308", "1e308", "1e309",
+    "1.7976931348623159e308", "5e-324", "2e-324", "2.4703282292062328e-324", "1e-400", "0e999999", "9007199254740993",
+    "9007199254740993.0", "0." + "0" * 400 + "1", "1" * 400, "1" * 308, "0.30000000000000004", "1e99999999999999999999",
+    "1x", "1 ", "tru", "true", "nul", "null", "NaN", "Infinity", "0x1", "1_0", "1e5.5", "--1", "1e-", "0e-0", "8.5e+00",
+]  # fmt: skip
+TIMES = [
+    "2026-01-02T03:04:05Z", "2026-01-02t03:04:05.6789z", "2026-01-02 03:04:05+23:59", "2026-01-02T03:04:05-00:00",
+    "2024-02-29T00:00:00Z", "2026-02-29T00:00:00Z", "2100-02-29T00:00:00Z", "2000-02-29T23:59:59.999999999Z",
+    "1970-01-01T00:00:00Z", "1970-01-01T00:00:00+00:01", "1969-12-31T23:59:59.9999Z", "2200-12-31T23:59:59.999Z",
+    "2201-01-01T00:00:00Z", "2026-01-02T24:00:00Z", "2026-01-02T03:04:60Z", "2026-01-02T03:04:05", "2026-01-02",
+    "2026-01-02T03:04:05.Z", "2026-01-02T03:04:05,5Z", "2026-01-02T03:04:05+24:00", "2026-13-02T03:04:05Z",
+    "0000-01-02T03:04:05Z", "2026-W01-1T03:04:05Z", "٢٠٢٦-01-02T03:04:05Z", "2026-01-02T03:04:05+0100", "", "Z",
+]  # fmt: skip
+EPOCHS = [
+    "0", "1", "-1", "1700000000", "1700000000.5", "9999999999", "10000000000", "9999999999.9999", "9999999999999",
+    "10000000000000", "9999999999999999", "10000000000000000", "18446744073709551615", "18446744073709551616", "1e19",
+    "1700000000.0005", "1700000000.0015", "-0.0", "1e-9", "7289654400", "7289654399.9996", "0.0005", "0.0015",
+]  # fmt: skip
+
+
+def test_every_edge_of_numbers_and_times() -> None:
+    """One record each, so that no fallback can hide a difference."""
+    decoder = Decoder(MAPPINGS["plain"])
+    texts = [f'{{"model":"m","features":{{"a":{n}}}}}' for n in NUMBERS]
+    texts += [f'{{"model":"m","model_version":{n},"segment":{{"s":{n}}}}}' for n in NUMBERS]
+    texts += [f'{{"model":"m","event_id":{n}}}' for n in NUMBERS]
+    texts += [f'{{"model":"m","prediction":{{"label":{n},"scores":{{"a":{n},"b":1}}}},"status":{n}}}' for n in NUMBERS]
+    texts += [f'{{"model":"m","time":{n}}}' for n in [*EPOCHS, *NUMBERS]]
+    texts += [f'{{"model":"m","time":"{t}"}}' for t in TIMES]
+    texts += [
+        f'{{"model":"m","x":{"[" * d}{"]" * d}}}' for d in (1, 50, 99, 100, 101, 1000, 1022, 1023, 1024, 1025, 3000)
+    ]
+    texts += [
+        f'{{"model":"{m}"}}' for m in ("", "é" * 256, "é" * 257, "\\u00e9", "\\ud83d\\ude00", "\\ud83d", "\\ude00")
+    ]
+    texts += [f'{{"model":"m","features":{{"a":"{"é" * n}"}}}}' for n in (255, 256, 257, 3000)]
+    texts += [f'{{"model":"m","features":{{"{"é" * n}":1}}}}' for n in (255, 256, 257)]
+    texts += [
+        f'{{"model":"m","features":{{{",".join(f"{chr(34)}f{i}{chr(34)}:1" for i in range(n))}}}}}'
+        for n in (2000, 2001)
+    ]
+    texts += ['{"model":"a","model":"b"}', '{"model":"a","features":{"x":1,"x":2}}', '{"a":1,"a":2,"model":"m"}']
+    texts += ['{"model":"m"} ', ' {"model":"m"}', '{"model":"m"},', '{"model":"m",}', '{"model":"m" "x":1}', "{}", "[]"]
+    for i, text in enumerate(texts):
+        check(decoder, [Record(i, (-1, 0, 1_700_000_000_000)[i % 3], None, text.encode())])
+
+
+def test_floats_are_written_as_python_writes_them() -> None:
+    rng = random.Random(1)
+    decoder = Decoder(MAPPINGS["plain"])
+    floats = [rng.uniform(-1, 1) * 10.0 ** rng.randint(-320, 308) for _ in range(10_000)]
+    # Between 1e13 and 2^53 some floats lie just between two shortest decimals; Python takes the even one.
+    floats += [rng.uniform(1e13, 2.0**53) for _ in range(10_000)]
+    floats += [float(10**e) for e in range(20)] + [10.0**-e for e in range(8)] + [9999999999999998.0, 123456.0, 1e16]
+    for begin in range(0, len(floats), 500):
+        part = [v for v in floats[begin : begin + 500] if v == v]
+        check(
+            decoder,
+            [Record(i, -1, None, f'{{"model":"m","model_version":{v!r}}}'.encode()) for i, v in enumerate(part)],
+        )
+    assert decoder.fallbacks == 0
+
+
+def test_records_without_a_plain_value() -> None:
+    values: list[Any] = [
+        None,
+        b"",
+        b"\xff",
+        b"\xef\xbb\xbf{}",
+        b'{"model":"m"}',
+        b'{"model":"\xed\xa0\x80"}',
+        b'"\x00"',
+    ]
+    check(Decoder(MAPPINGS["plain"]), [Record(i, -1, None, value) for i, value in enumerate(values)])
+
+
+def test_what_it_learnt_of_names_does_not_show() -> None:
+    """The tables of names outlive a batch; the batches must not."""
+    decoder = Decoder(MAPPINGS["plain"])
+    orders = ['"a":1,"b":2,"c":3', '"c":1,"a":2', '"b":1', '"a":1,"b":null,"\\u0061b":3', '"a":1,"b":2,"c":3']
+    for order in orders * 2:
+        records = [Record(i, -1, None, f'{{"model":"m","features":{{{order}}}}}'.encode()) for i in range(3)]
+        check(decoder, records)
+
+
+def test_mappings_it_cannot_express_are_left_to_python() -> None:
+    for mapping, extra in (
+        ({"features": ""}, []),
+        ({}, ["/features/age"]),
+        ({}, ["/prediction/logits/1"]),
+        ({"value": "/prediction/label"}, []),
+    ):
+        assert not expressible(compile_fields(mapping, extra))
+    assert all(expressible(fields) for fields in MAPPINGS.values())
