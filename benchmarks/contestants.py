@@ -1,148 +1,216 @@
-"""The contestants of the benchmark, one per process: NAME BROKERS TOPIC EVENTS RUN; prints one JSON line."""
+"""The contestants, one per process: raw consume, two scripts with river, and Driftline itself.
+
+All of them read the same topics with the same fetch buffers, and their clocks start before the first fetch: imports
+and connections are nobody's merit.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
-import resource
-import sys
 import time
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
 
-from benchmarks.bench import PARTITIONS, alarms_hash
+from benchmarks.measure import Alarm, Clock, Job, hand_in, job_from_arguments
 
+BUFFER_KB = 65536
 CONFIG = """
 version: 1
-kafka: {{brokers: "{brokers}", group: "bench-{run}"}}
-topics: {{events: [{topic}], alerts: alerts-{run}, state: state-{run}, dead_letter: dead-letter-{run}}}
+kafka: {{brokers: "{brokers}", group: "{run}", client: {{queued.max.messages.kbytes: {buffer}}}}}
+topics: {{events: {topics}, alerts: {run}-alerts, state: {run}-state, dead_letter: {run}-dead-letter}}
 monitors:
   adwin: {{signal: features.*, detect: {{kind: adwin, delta: 0.002, raw: true}}, keep_firing_for: 1ms}}
   page_hinkley:
     signal: features.*
     detect: {{kind: page_hinkley, min_instances: 30, delta: 0.005, threshold: 50, alpha: 0.9999, raw: true}}
     keep_firing_for: 1ms
+limits: {{series: 1000000}}
 server: {{listen: "127.0.0.1:0"}}
 """
+"""River's defaults on the values as they are, and alerts so short that every alarm is one."""
 
 
-class Clock:
-    """CPU of the whole process and wall time, from the first event to the last."""
-
-    def __init__(self) -> None:
-        self.cpu_s, self.wall_s = time.process_time(), time.perf_counter()
-
-    def result(self, events: int, series: int, alarms: list[list[Any]]) -> str:
-        cpu_s, wall_s = time.process_time() - self.cpu_s, time.perf_counter() - self.wall_s
-        return json.dumps(
-            {
-                "cpu_us_per_event": cpu_s / events * 1e6,
-                "wall_events_per_s": events / wall_s,
-                "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-                "series": series,
-                "alarms": len(alarms),
-                "alarms_hash": alarms_hash(alarms),
-            }
-        )
+def config_text(job: Job) -> str:
+    return CONFIG.format(brokers=job.brokers, run=job.run, topics=json.dumps(list(job.topics)), buffer=BUFFER_KB)
 
 
-def consumer(brokers: str, topic: str) -> Any:
-    from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
-
-    settings = {
-        "bootstrap.servers": brokers,
-        "group.id": "bench-plain",
-        "enable.auto.commit": False,
-        "isolation.level": "read_committed",
-        "queued.max.messages.kbytes": 65536,
-    }
-    made = Consumer(settings)
-    made.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for p in range(PARTITIONS)])
-    return made
-
-
-def raw(brokers: str, topic: str, events: int, run: str) -> str:
-    source, seen, clock = consumer(brokers, topic), 0, Clock()
-    while seen < events:
-        seen += sum(m.error() is None and m.value() is not None for m in source.consume(500, 0.1))
-    return clock.result(events, 0, [])
+def connect(job: Job) -> Consumer:
+    consumer = Consumer(
+        {
+            "bootstrap.servers": job.brokers,
+            "group.id": job.run,
+            "enable.auto.commit": False,
+            "isolation.level": "read_committed",
+            "queued.max.messages.kbytes": BUFFER_KB,
+        }
+    )
+    for topic in job.topics:
+        consumer.list_topics(topic, 30)
+    return consumer
 
 
-def plain(brokers: str, topic: str, events: int, run: str) -> str:
-    """The script a good engineer writes in an afternoon: consume in batches, orjson, one river object per series."""
+def assign(consumer: Consumer, job: Job) -> None:
+    """From here on the library fetches, so the clock runs already."""
+    places = [TopicPartition(t, p, OFFSET_BEGINNING) for t in job.topics for p in range(job.partitions)]
+    consumer.assign(places)
+
+
+def raw(job: Job) -> None:
+    """What the client library costs by itself."""
+    consumer, seen = connect(job), 0
+    clock = Clock()
+    assign(consumer, job)
+    while seen < job.events:
+        if clock.seen < job.timed_from <= seen:
+            clock = Clock(seen)
+        seen += sum(m.error() is None and m.value() is not None for m in consumer.consume(500, 0.1))
+    hand_in(job, clock.figures(seen), 0, 0, [])
+
+
+def obvious(job: Job) -> None:
+    """The first script: one message at a time, the standard library's JSON, river objects in a dict."""
+    from river import drift
+
+    consumer, seen, skipped = connect(job), 0, 0
+    detectors: dict[tuple[str, str], tuple[Any, Any]] = {}
+    alarms: list[Alarm] = []
+    clock = Clock()
+    assign(consumer, job)
+    while seen < job.events:
+        message = consumer.poll(1.0)
+        if message is None or message.error():
+            continue
+        if clock.seen < job.timed_from <= seen:
+            clock = Clock(seen)
+        seen += 1
+        try:
+            record = json.loads(message.value())
+            model, features = record["model"], record["features"]
+        except (ValueError, TypeError, KeyError):
+            skipped += 1
+            continue
+        for name, value in features.items():
+            if (model, name) not in detectors:
+                detectors[model, name] = (drift.ADWIN(), drift.PageHinkley())
+            adwin, page_hinkley = detectors[model, name]
+            adwin.update(value)
+            if adwin.drift_detected:
+                alarms.append((model, name, "adwin", message.partition(), message.offset()))
+            page_hinkley.update(value)
+            if page_hinkley.drift_detected:
+                alarms.append((model, name, "page_hinkley", message.partition(), message.offset()))
+    hand_in(job, clock.figures(seen), len(detectors), skipped, alarms)
+
+
+def tuned(job: Job) -> None:
+    """What a good engineer makes of it in an afternoon: batches, orjson, no lookup twice."""
     import orjson
     from river import drift
 
-    source, seen = consumer(brokers, topic), 0
+    consumer, seen, skipped = connect(job), 0, 0
     detectors: dict[tuple[str, str], tuple[Any, Any]] = {}
-    alarms: list[list[Any]] = []
+    alarms: list[Alarm] = []
+    loads, get, adwin_of, page_hinkley_of = orjson.loads, detectors.get, drift.ADWIN, drift.PageHinkley
     clock = Clock()
-    while seen < events:
-        for message in source.consume(500, 0.1):
-            record = orjson.loads(message.value())
+    assign(consumer, job)
+    while seen < job.events:
+        if clock.seen < job.timed_from <= seen:
+            clock = Clock(seen)
+        for message in consumer.consume(500, 0.1):
+            if message.error() is not None:
+                continue
             seen += 1
-            for name, value in record["features"].items():
-                key = (record["model"], name)
-                if key not in detectors:
-                    detectors[key] = (drift.ADWIN(), drift.PageHinkley())
-                adwin, page_hinkley = detectors[key]
+            try:
+                record = loads(message.value())
+                model, features = record["model"], record["features"]
+            except (ValueError, TypeError, KeyError):
+                skipped += 1
+                continue
+            for name, value in features.items():
+                key = (model, name)
+                pair = get(key)
+                if pair is None:
+                    pair = detectors[key] = (adwin_of(), page_hinkley_of())
+                adwin, page_hinkley = pair
                 adwin.update(value)
                 page_hinkley.update(value)
-                for kind, detector in (("adwin", adwin), ("page_hinkley", page_hinkley)):
-                    if detector.drift_detected:
-                        alarms.append([*key, kind, message.partition(), message.offset()])
-    return clock.result(events, len(detectors), alarms)
+                if adwin.drift_detected:
+                    alarms.append((*key, "adwin", message.partition(), message.offset()))
+                if page_hinkley.drift_detected:
+                    alarms.append((*key, "page_hinkley", message.partition(), message.offset()))
+    hand_in(job, clock.figures(seen), len(detectors), skipped, alarms)
 
 
-def driftline(brokers: str, topic: str, events: int, run: str) -> str:
-    """The product's own loop: group member, exactly-once commits, snapshots, alerts, accounting."""
-    from confluent_kafka.admin import AdminClient, NewTopic
+def ours(job: Job) -> None:
+    """The product's own loop: group member, exactly-once commits, snapshots when due, alerts, dead letters.
 
+    The clock starts when the first partition is about to be fetched, and stops when all that was found is committed.
+    What a stop of the service costs on top (a snapshot of everything) is a figure of its own.
+    """
     from streamer.config_load import load_text
     from streamer.kafka import KafkaLog
     from streamer.logs import CoordinatorWatch
     from streamer.service import fields_of
     from streamer.worker import Worker
 
-    admin = AdminClient({"bootstrap.servers": brokers})
-    topics = [NewTopic(f"{role}-{run}", PARTITIONS, 1) for role in ("alerts", "state", "dead-letter")]
-    for future in admin.create_topics(topics).values():
-        future.result(30)
-    config = load_text(CONFIG.format(brokers=brokers, topic=topic, run=run), "bench.yaml", {})
+    config = load_text(config_text(job), "bench.yaml", {})
+    started: list[Clock] = []
+
+    def notify(event: str, *where: object, **fields: object) -> None:
+        if event == "partition_ready" and not started:
+            started.append(Clock())
+
     log = KafkaLog(config, logging.getLogger("bench"), CoordinatorWatch())
-    worker = Worker(config, fields_of(config), log, time.monotonic, lambda *a, **k: None)
-    while len(worker.owned) < PARTITIONS:
+    worker = Worker(config, fields_of(config), log, time.monotonic, notify)
+    seen = 0
+    while seen < job.events:
+        if started and started[-1].seen < job.timed_from <= seen:
+            started.append(Clock(seen))
         worker.step(0.1)
-    before = sum(sum(o.task.admission.counts.values()) for o in worker.owned.values())
-    clock = Clock()
-    while sum(sum(o.task.admission.counts.values()) for o in worker.owned.values()) < events:
-        worker.step(0.1)
-    worker.drain()
-    series = sum(len(t.keys) for o in worker.owned.values() for t in o.task.tables.values())
-    result = json.loads(clock.result(events - before, series, []))
+        seen = sum(owned.task.position for owned in worker.owned.values())
+    assert worker.commit(), "the last commit did not land"
+    figures = started[-1].figures(seen)
+    drain_s = time.process_time()
+    assert worker.drain()
+    figures["drain_cpu_ms"] = (time.process_time() - drain_s) * 1000
     log.close()
-    alarms = [alarm for alarm in published(brokers, f"alerts-{run}") if alarm]
-    return json.dumps({**result, "alarms": len(alarms), "alarms_hash": alarms_hash(alarms)})
+    alarms = [alarm for value in published(job, f"{job.run}-alerts") for alarm in alarm_of(value)]
+    skipped = sum(1 for _ in published(job, f"{job.run}-dead-letter"))
+    hand_in(job, figures, 0, skipped, alarms)
 
 
-def published(brokers: str, topic: str) -> list[list[Any]]:
-    """The alarms as a read_committed consumer finds them in the alerts topic."""
-    source, alarms, idle = consumer(brokers, topic), [], 0
-    while idle < 20:
-        message = source.poll(0.1)
-        idle = idle + 1 if message is None else 0
-        if message is not None and message.error() is None:
-            data = json.loads(message.value())["data"]
-            if data["status"] == "firing":
-                labels, at = data["alert"]["labels"], data["trigger"]
-                name = labels["signal"].removeprefix("features.")
-                alarms.append([labels["model"], name, labels["detector"], at["partition"], at["offset"]])
-    return alarms
+def published(job: Job, topic: str) -> Iterator[bytes]:
+    """The values of a topic, as any read_committed consumer finds them."""
+    settings = {"bootstrap.servers": job.brokers, "group.id": f"{job.run}-reader", "enable.partition.eof": True}
+    consumer = Consumer({**settings, "isolation.level": "read_committed", "enable.auto.commit": False})
+    partitions = range(len(consumer.list_topics(topic, 30).topics[topic].partitions))
+    consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for p in partitions])
+    ended: set[int] = set()
+    while len(ended) < len(partitions):
+        for message in consumer.consume(1000, 0.1):
+            error = message.error()
+            if error is None:
+                yield message.value() or b""
+            elif error.code() == KafkaError._PARTITION_EOF:
+                ended.add(message.partition())
+    consumer.close()
 
+
+def alarm_of(value: bytes) -> list[Alarm]:
+    """The alarm of an alert that fires; one that resolves is none."""
+    data = json.loads(value)["data"]
+    if data["status"] != "firing":
+        return []
+    labels, at = data["alert"]["labels"], data["trigger"]
+    name = labels["signal"].removeprefix("features.")
+    return [(labels["model"], name, labels["detector"], at["partition"], at["offset"])]
+
+
+CONTESTANTS = {"raw": raw, "obvious": obvious, "tuned": tuned, "ours": ours, "ours_pure": ours}
 
 if __name__ == "__main__":
-    name, *rest = sys.argv[1:]
-    brokers, topic, events, run = rest
-    print({"raw": raw, "plain": plain, "driftline": driftline}[name](brokers, topic, int(events), run))
+    the_job = job_from_arguments()
+    CONTESTANTS[the_job.contestant](the_job)

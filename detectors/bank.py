@@ -36,7 +36,9 @@ class Hits(NamedTuple):
 class Bank(Protocol):
     """State of rows 0..rows-1. Same history of a row gives the same state and hits, however it was cut."""
 
-    rows: int
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
 
     def resize(self, rows: int) -> None:
         """Append fresh rows up to `rows`; never shrinks."""

@@ -59,7 +59,7 @@ class Histogram:
 
     def take(self, row: int) -> I64:
         """The counts of a row, which begin at zero again."""
-        counts = self.counts[row].copy()
+        counts: I64 = self.counts[row].copy()
         self.counts[row] = 0
         return counts
 

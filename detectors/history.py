@@ -91,8 +91,9 @@ class History:
 
     def recent(self, row: int, expected: float) -> Recent | None:
         """The newest blocks, as many as maximise n (mean - expected)^2; None while there are no values."""
-        latest = [int(getattr(self, name)[row]) for name in LATEST]
-        return onset(*latest, *(self.blocks[name][row].tolist() for name in FIELDS), expected=expected)
+        latest: list[Any] = [getattr(self, name)[row].item() for name in LATEST]
+        blocks: list[Any] = [self.blocks[name][row].tolist() for name in FIELDS]
+        return onset(*latest, *blocks, expected=expected)
 
     def dump(self) -> dict[str, NDArray[Any]]:
         """Arrays of one element, or of BLOCKS, per row."""

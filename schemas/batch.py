@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -36,6 +37,33 @@ class Record(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...] = ()
+
+
+class RecordColumns(Sequence[Record]):
+    """Records as columns, all that a decoder needs of nearly every one; a whole Record is made when asked for."""
+
+    def __init__(
+        self, values: list[bytes | None], offsets: I64, times_ms: I64, record: Callable[[int], Record]
+    ) -> None:
+        self.values, self.offsets, self.times_ms, self._record = values, offsets, times_ms, record
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, place: int) -> Record:  # type: ignore[override]  # nobody slices them
+        return self._record(place)
+
+    def __iter__(self) -> Iterator[Record]:
+        return map(self._record, range(len(self)))
+
+
+def columns_of(records: Sequence[Record]) -> RecordColumns:
+    """The columns of any records."""
+    if isinstance(records, RecordColumns):
+        return records
+    offsets = np.array([record.offset for record in records], np.int64)
+    times_ms = np.array([record.time_ms for record in records], np.int64)
+    return RecordColumns([record.value for record in records], offsets, times_ms, records.__getitem__)
 
 
 class Numbers(NamedTuple):

@@ -15,7 +15,7 @@ if os.environ.get("DRIFTLINE_NATIVE") == "0":
     why_not = "DRIFTLINE_NATIVE is 0"
 else:
     try:
-        from schemas import _native
+        import schemas._native as _native
 
         native = _native
     except ImportError as error:

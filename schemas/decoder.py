@@ -11,9 +11,7 @@ from collections.abc import Sequence
 from itertools import permutations
 from typing import Any
 
-import numpy as np
-
-from schemas.batch import Batch, Nulls, Numbers, Record, Reject, Texts
+from schemas.batch import Batch, Nulls, Numbers, Record, Reject, Texts, columns_of
 from schemas.compiled import native
 from schemas.decode import decode
 from schemas.fields import Fields, Selector, outside_text
@@ -31,14 +29,10 @@ class Decoder:
     def __call__(self, records: Sequence[Record], topic: str) -> Batch:
         if self.core is None or not len(records):
             return decode(records, self.fields, topic)
-        (offsets, times_ms), (model, version, event_id), (names, strings), numbers, texts, nulls, odd = (
-            self.core.decode(
-                [record.value for record in records],
-                np.array([record.offset for record in records], np.int64),
-                np.array([record.time_ms for record in records], np.int64),
-                [[outside_text(selector, record, topic) for record in records] for selector in self.outside],
-            )
-        )
+        columns = columns_of(records)
+        outside = [[outside_text(selector, record, topic) for record in records] for selector in self.outside]
+        found = self.core.decode(columns.values, columns.offsets, columns.times_ms, outside)
+        (offsets, times_ms), (model, version, event_id), (names, strings), numbers, texts, nulls, odd = found
         rejects: list[Reject] = []
         for place in odd.tolist():
             alone = decode([records[place]], self.fields, topic)
@@ -58,7 +52,7 @@ class Decoder:
             texts=Texts(*texts),
             nulls=Nulls(*nulls),
             rejects=tuple(rejects),
-            next_offset=records[-1].offset + 1,
+            next_offset=int(columns.offsets[-1]) + 1,
         )
 
 

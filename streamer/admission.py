@@ -12,55 +12,107 @@ from typing import Any
 
 import numpy as np
 
-from schemas.batch import Batch
+from schemas.batch import I32, U64, Batch
+from schemas.compiled import native
 from streamer.signals import I64, Bool
 
 RESULTS = ("used", "late", "duplicate", "filtered", "dead_lettered")
+
+NEVER = int(np.iinfo(np.int64).min)
+"""Newest time of a model none of whose events was used yet."""
+
+Admitted = tuple[Bool, I64, I64, int, int, int]
+"""used, the model's newest time up to and including each event, newest time per code; filtered, duplicate, late"""
+
+
+class Gate:
+    """Decides event by event; `codes` are models, `watched` and `newest_ms` are per code.
+
+    A model beyond `room` new ones is filtered like an unwatched one: it could have no series either.
+    """
+
+    def __init__(self, lateness_ms: int, capacity: int) -> None:
+        self.lateness_ms = lateness_ms
+        self.capacity = capacity
+        self.ids: dict[int, None] = {}
+
+    def admit(self, codes: I32, times_ms: I64, event_ids: U64, watched: Bool, newest_ms: I64, room: int) -> Admitted:
+        used, now = np.zeros(len(codes), bool), np.zeros(len(codes), np.int64)
+        newest, ids = newest_ms.tolist(), self.ids
+        filtered = duplicate = late = 0
+        for i, (code, time_ms, event_id) in enumerate(
+            zip(codes.tolist(), times_ms.tolist(), event_ids.tolist(), strict=True)
+        ):
+            fresh = newest[code] == NEVER
+            if not watched[code] or (fresh and room == 0):
+                filtered += 1
+                continue
+            if event_id in ids:
+                duplicate += 1
+                continue
+            latest = time_ms if fresh else newest[code]
+            if time_ms < latest - self.lateness_ms:
+                late += 1
+                continue
+            if event_id and self.capacity:
+                ids[event_id] = None
+                if len(ids) > self.capacity:
+                    del ids[next(iter(ids))]
+            room -= fresh
+            newest[code] = now[i] = max(latest, time_ms)
+            used[i] = True
+        return used, now, np.array(newest, np.int64), filtered, duplicate, late
+
+    def dump(self) -> U64:
+        """The ids remembered, oldest first."""
+        return np.fromiter(self.ids, np.uint64, len(self.ids))
+
+    def load(self, ids: U64) -> None:
+        """Replace them all; of too many the newest stay."""
+        self.ids = dict.fromkeys(ids.tolist()[-self.capacity :] if self.capacity else [])
 
 
 class Admission:
     """State: newest event time per model, the last `duplicates` event ids, and the counters."""
 
-    def __init__(self, watched: Callable[[str], bool], lateness_ms: int, duplicates: int, models_max: int) -> None:
+    def __init__(
+        self,
+        watched: Callable[[str], bool],
+        lateness_ms: int,
+        duplicates: int,
+        models_max: int,
+        compiled: bool = native is not None,
+    ) -> None:
         self.watched = watched
-        self.lateness_ms = lateness_ms
-        self.duplicates = duplicates
         self.models_max = models_max
+        self.gate: Any = (
+            native.Admission(lateness_ms, duplicates) if compiled and native else Gate(lateness_ms, duplicates)
+        )
         self.newest_ms: dict[str, int] = {}
-        self.ids: dict[int, None] = {}
         self.counts: dict[str, int] = dict.fromkeys(RESULTS, 0)
         self.reasons: dict[str, int] = {}
 
     def admit(self, batch: Batch) -> tuple[Bool, I64]:
         """For each event whether it is used, and its model's newest time up to and including it."""
-        used = np.zeros(len(batch.offsets), bool)
-        now = np.zeros(len(batch.offsets), np.int64)
-        watched: dict[int, bool] = {}
-        counts, newest, ids = self.counts, self.newest_ms, self.ids
-        columns = zip(batch.model.tolist(), batch.times_ms.tolist(), batch.event_id.tolist(), strict=True)
-        for i, (code, time_ms, event_id) in enumerate(columns):
+        present = np.flatnonzero(np.bincount(batch.model, minlength=len(batch.strings))).tolist()
+        watched = np.zeros(len(batch.strings), bool)
+        before = np.full(len(batch.strings), NEVER, np.int64)
+        for code in present:
             model = batch.strings[code]
-            if code not in watched:
-                watched[code] = self.watched(model)
-            # A model beyond the bound is filtered like an unwatched one: it could have no series either.
-            if not watched[code] or (model not in newest and len(newest) >= self.models_max):
-                counts["filtered"] += 1
-                continue
-            if event_id in ids:
-                counts["duplicate"] += 1
-                continue
-            latest = newest.get(model, time_ms)
-            if time_ms < latest - self.lateness_ms:
-                counts["late"] += 1
-                continue
-            if event_id and self.duplicates:
-                ids[event_id] = None
-                if len(ids) > self.duplicates:
-                    del ids[next(iter(ids))]
-            newest[model] = now[i] = max(latest, time_ms)
-            used[i] = True
-        counts["used"] += int(np.count_nonzero(used))
-        counts["dead_lettered"] += len(batch.rejects)
+            watched[code] = self.watched(model)
+            before[code] = self.newest_ms.get(model, NEVER)
+        room = max(self.models_max - len(self.newest_ms), 0)
+        used, now, newest, filtered, duplicate, late = self.gate.admit(
+            batch.model, batch.times_ms, batch.event_id, watched, before, room
+        )
+        known = [code for code in present if newest[code] != NEVER]
+        # New models enter in the order of their first used event, so that no snapshot depends on the cuts.
+        for code in sorted(known, key=lambda code: first_use(batch, used, code) if before[code] == NEVER else -1):
+            self.newest_ms[batch.strings[code]] = int(newest[code])
+        for name, count in (("filtered", filtered), ("duplicate", duplicate), ("late", late)):
+            self.counts[name] += count
+        self.counts["used"] += len(used) - filtered - duplicate - late
+        self.counts["dead_lettered"] += len(batch.rejects)
         for reject in batch.rejects:
             self.reasons[reject.reason] = self.reasons.get(reject.reason, 0) + 1
         return used, now
@@ -68,13 +120,17 @@ class Admission:
     def dump(self) -> dict[str, Any]:
         return {
             "newest_ms": list(self.newest_ms.items()),
-            "ids": np.fromiter(self.ids, np.uint64, len(self.ids)),
+            "ids": self.gate.dump(),
             "counts": list(self.counts.items()),
             "reasons": list(self.reasons.items()),
         }
 
     def load(self, state: dict[str, Any]) -> None:
         self.newest_ms = {str(model): int(time_ms) for model, time_ms in state["newest_ms"]}
-        self.ids = dict.fromkeys(state["ids"].tolist()[-self.duplicates :] if self.duplicates else [])
+        self.gate.load(np.ascontiguousarray(state["ids"], np.uint64))
         self.counts.update({str(name): int(n) for name, n in state["counts"]})
         self.reasons = {str(name): int(n) for name, n in state["reasons"]}
+
+
+def first_use(batch: Batch, used: Bool, code: int) -> int:
+    return int(np.argmax(used & (batch.model == code)))

@@ -9,7 +9,6 @@ because silence is not health. One series of one monitor has at most one open al
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
@@ -90,24 +89,20 @@ class AlertBook:
     def __init__(self, policies: dict[str, Policy]) -> None:
         self.policies = policies
         self.alerts: dict[tuple[str, int], Alert] = {}
+        self.timers: dict[str, dict[tuple[str, int], int]] = {}  # due times of `alerts`, by model
 
     def __repr__(self) -> str:
         open_alerts = [f"{a.monitor}[{a.row}]={a.state}" for a in self.alerts.values() if a.state != QUIET]
         return f"AlertBook({', '.join(open_alerts) or 'quiet'})"
 
-    def due(self) -> dict[str, int]:
-        """For each model with a running timer the earliest time at which something happens by itself."""
-        earliest: dict[str, int] = {}
-        for alert in self.alerts.values():
-            if alert.due_ms is not None:
-                earliest[alert.model] = min(alert.due_ms, earliest.get(alert.model, alert.due_ms))
-        return earliest
+    def due(self, model: str) -> int | None:
+        """The earliest time at which something of this model happens by itself; None while no timer of it runs."""
+        return min(self.timers[model].values()) if model in self.timers else None
 
-    def tick(self, model: str, at: Moment) -> Iterable[Notice]:
+    def tick(self, model: str, at: Moment) -> list[Notice]:
         """Everything of this model that became due by `at`, in the order of its due time."""
-        due = [a for a in self.alerts.values() if a.model == model and a.due_ms is not None and a.due_ms <= at.now_ms]
-        for alert in sorted(due, key=lambda a: (a.due_ms, a.monitor, a.row)):
-            yield from self._signal(alert, HELD, at)
+        due = sorted((when, key) for key, when in self.timers.get(model, {}).items() if when <= at.now_ms)
+        return [notice for _, key in due for notice in self._signal(self.alerts[key], HELD, at)]
 
     def apply(
         self, monitor: str, row: int, model: str, signal: str, at: Moment, opened: dict[str, Any]
@@ -138,6 +133,7 @@ class AlertBook:
             notices.append(Notice("resolved", alert, at, due))
             alert.quiet_until_ms, alert.suppressed = at.now_ms + policy.cooldown_ms, 0
         self._set_timer(alert, before, signal, at.now_ms, policy)
+        self._note_timer(alert)
         if alert.due_ms is not None and alert.due_ms <= at.now_ms:
             notices += self._signal(alert, HELD, at)
         return notices
@@ -152,6 +148,15 @@ class AlertBook:
             # An edge that could fade at once would publish a resolution with no time between: give it 1 ms.
             alert.due_ms = now_ms + max(policy.keep_firing_for_ms, 1 if signal == DRIFT else 0)
 
+    def _note_timer(self, alert: Alert) -> None:
+        key = alert.monitor, alert.row
+        if alert.due_ms is not None:
+            self.timers.setdefault(alert.model, {})[key] = alert.due_ms
+        elif key in self.timers.get(alert.model, {}):
+            del self.timers[alert.model][key]
+            if not self.timers[alert.model]:
+                del self.timers[alert.model]
+
     def dump(self) -> list[dict[str, Any]]:
         return [asdict(alert) for alert in self.alerts.values()]
 
@@ -162,3 +167,4 @@ class AlertBook:
                 raise ValueError(f"unknown alert state {alert.state!r}")
             if alert.monitor in self.policies:
                 self.alerts[alert.monitor, alert.row] = alert
+                self._note_timer(alert)

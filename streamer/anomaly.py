@@ -13,8 +13,8 @@ import numpy as np
 
 from detectors.reference import Judged
 from schemas.batch import Batch
-from streamer.series import Column, SeriesTable
-from streamer.signals import FEATURES, Groups
+from streamer.series import SeriesTable
+from streamer.signals import FEATURES, Column, Groups
 
 CATEGORIES_MAX = 1000
 """Categories remembered per feature. A feature with more is free text or an id; unseen values of it mean nothing."""

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from schemas.batch import Record
@@ -33,7 +34,7 @@ from streamer.kafka_client import (
     Probe,
     error_of,
     make_consumer,
-    record_of,
+    record_columns,
 )
 from streamer.kafka_producer import NoWatch, Transactions, Watch
 from streamer.kafka_reader import Readers
@@ -280,22 +281,26 @@ class KafkaLog:
         return metadata if before and before == after == self._member else None
 
     def _records(self, messages: list[Message]) -> list[LogEvent]:
-        batches: dict[Partition, list[Record]] = {}
+        found: list[LogEvent] = []
         struck: set[Partition] = set()
-        for message in messages:
-            topic, number = message.topic(), message.partition()
-            partition = (topic or "", -1 if number is None else number)
-            error = message.error()
-            if error is None:
-                # Not started also means: revoked while this batch was taken; its next owner reads it again.
-                expected = self._next.get(partition)
-                record = record_of(message)
-                if expected is not None and record.offset >= expected:
-                    self._next[partition] = record.offset + 1
-                    batches.setdefault(partition, []).append(record)
-            elif (given_up := self._error(error, partition, message.offset(), struck)) is not None:
-                batches.setdefault(partition, []).append(given_up)
-        return [Records(partition, records) for partition, records in batches.items()]
+        for partition, stretch in stretches(messages):
+            error = stretch[0].error()
+            if error is not None:
+                given_up = self._error(error, partition, stretch[0].offset(), struck)
+                if given_up is not None:
+                    found.append(Records(partition, [given_up]))
+                continue
+            # Not started also means: revoked while this batch was taken; its next owner reads it again.
+            expected = self._next.get(partition)
+            if expected is not None:
+                columns = record_columns(stretch)
+                behind = int(np.searchsorted(columns.offsets, expected))
+                if behind:
+                    columns = record_columns(stretch[behind:])
+                if len(columns):
+                    self._next[partition] = int(columns.offsets[-1]) + 1
+                    found.append(Records(partition, columns))
+        return found
 
     def _error(
         self, error: KafkaError, partition: Partition, offset: int | None, struck: set[Partition]
@@ -319,6 +324,28 @@ class KafkaLog:
         elif code != KafkaError._PARTITION_EOF and code not in GAPS:
             self._complaints.say(error, *partition)
         return None
+
+
+def stretches(messages: list[Message]) -> list[tuple[Partition, list[Message]]]:
+    """Consecutive messages of one partition, in order; a message with an error stands alone."""
+    if not messages:
+        return []
+    topics = [topic or "" for topic in map(Message.topic, messages)]
+    numbers = [-1 if number is None else number for number in map(Message.partition, messages)]
+    errors = list(map(Message.error, messages))
+    # Nearly always they are all of one partition, which is seen without a look at each.
+    if topics.count(topics[0]) == numbers.count(numbers[0]) == errors.count(None) == len(messages):
+        return [((topics[0], numbers[0]), messages)]
+    found: list[tuple[Partition, list[Message]]] = []
+    before = None
+    for message, topic, number, error in zip(messages, topics, numbers, errors, strict=True):
+        partition = topic, number
+        if error is None and partition == before:
+            found[-1][1].append(message)
+        else:
+            found.append((partition, [message]))
+        before = partition if error is None else None
+    return found
 
 
 def keys(partitions: list[TopicPartition]) -> list[Partition]:

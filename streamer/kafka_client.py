@@ -7,9 +7,10 @@ import time
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+import numpy as np
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
-from schemas.batch import Record
+from schemas.batch import Record, RecordColumns
 from streamer.config import Config
 from streamer.log import LogDown, Partition
 
@@ -180,6 +181,17 @@ def record_of(message: Message) -> Record:
         message.key(),
         message.value(),
         tuple(headers) if headers else (),  # type: ignore[arg-type]  # the binding hands out str and bytes pairs
+    )
+
+
+def record_columns(messages: list[Message]) -> RecordColumns:
+    """Messages of one partition without errors. Keys and headers stay with the messages until a Record is wanted."""
+    stamps = [time_ms if kind else -1 for kind, time_ms in map(Message.timestamp, messages)]
+    return RecordColumns(
+        list(map(Message.value, messages)),
+        np.fromiter(map(Message.offset, messages), np.int64, len(messages)),
+        np.array(stamps, np.int64),
+        lambda place: record_of(messages[place]),
     )
 
 

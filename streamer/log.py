@@ -71,7 +71,7 @@ class Records:
     """Records of a started partition, in offset order, gapless in delivery."""
 
     partition: Partition
-    records: list[Record]
+    records: Sequence[Record]
 
 
 LogEvent = Assigned | Lost | Records

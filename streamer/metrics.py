@@ -82,7 +82,7 @@ class Spec(NamedTuple):
 
 CATALOGUE: dict[Name, Spec] = {
     "records_consumed_total": Spec("counter", "Records read from the input topics.", {"topic": OPEN}),
-    "bytes_consumed_total": Spec("counter", "Bytes of keys and values read from the input topics.", {"topic": OPEN}),
+    "bytes_consumed_total": Spec("counter", "Bytes of the values read from the input topics.", {"topic": OPEN}),
     "events_total": Spec(
         "counter", "What became of every record consumed; the results add up.", {"topic": OPEN, "result": RESULTS}
     ),

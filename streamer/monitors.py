@@ -13,7 +13,8 @@ from detectors.windows import FractionWindows, Window, wilson
 from schemas.batch import Batch
 from streamer import config as cfg
 from streamer.alerting import BREACH, CLEAR, DRIFT, Finding
-from streamer.series import Column, SeriesTable
+from streamer.series import SeriesTable
+from streamer.signals import Column
 
 DIRECTIONS: dict[str, int] = {"up": 1, "down": -1}
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import gzip
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, NamedTuple, cast
 
 from schemas.batch import Record
-from schemas.decode import Fields, decode
+from schemas.decode import Fields
+from schemas.decoder import Decoder
 from streamer import config as cfg
 from streamer.admission import RESULTS
 from streamer.log import Out, Partition
@@ -70,14 +71,14 @@ class Replay:
 
     def __init__(self, config: cfg.Config, fields: Fields) -> None:
         self.config = config
-        self.fields = fields
+        self.decode = Decoder(fields)
         self.tasks: dict[Partition, Task] = {}
 
-    def step(self, partition: Partition, records: list[Record]) -> list[Out]:
+    def step(self, partition: Partition, records: Sequence[Record]) -> list[Out]:
         task = self.tasks.get(partition)
         if task is None:
             task = self.tasks[partition] = Task(self.config, partition, records[0].offset)
-        task.step(decode(records, self.fields, partition[0]))
+        task.step(self.decode(records, partition[0]))
         outs, task.outbox = task.outbox, []
         return outs
 

@@ -6,20 +6,22 @@ Rows are created in the order in which the log shows their keys, so the table de
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from detectors import make_history, make_reference
 from detectors.reference import Judged
 from schemas.batch import Batch
+from schemas.compiled import native
+from streamer.places import Places
 from streamer.signals import (
     F64,
     I64,
     INDICATORS,
     LABELS_MAX,
     Bool,
+    Column,
     Groups,
     Observed,
     Signal,
@@ -32,22 +34,18 @@ Key = tuple[tuple[str, ...], str]
 """(group key: model and `by` values, member: name of the value)."""
 
 
-class Column(NamedTuple):
-    """What one step feeds to a table: m values with their row and their event's index in the batch.
-
-    `reasons` names why a value is 1: (index of the value, reason), ascending; only anomalies have any.
-    """
-
-    rows: I64
-    values: F64
-    events: I64
-    reasons: Sequence[tuple[int, str]] = ()
-
-
 class SeriesTable:
     """Rows of one signal. `rows_max` bounds them; values of keys beyond it are counted in `dropped`."""
 
-    def __init__(self, signal: Signal, by: tuple[str, ...], model: str | None, warmup: int, rows_max: int) -> None:
+    def __init__(
+        self,
+        signal: Signal,
+        by: tuple[str, ...],
+        model: str | None,
+        warmup: int,
+        rows_max: int,
+        compiled: bool = native is not None,
+    ) -> None:
         self.signal = signal
         self.by = by
         self.model = model
@@ -57,8 +55,9 @@ class SeriesTable:
         self.members: dict[tuple[str, ...], list[int]] = {}
         self.dropped = 0
         self.origin: SeriesTable = self  # the table whose references the values depend on
-        self.reference = make_reference(warmup, scale=not signal.indicator)
-        self.history = make_history()
+        self.places = Places() if compiled else None
+        self.reference = make_reference(warmup, not signal.indicator, compiled)
+        self.history = make_history(compiled)
 
     @property
     def identity(self) -> str:
@@ -101,6 +100,8 @@ class SeriesTable:
         self.history.resize(len(self.keys))
 
     def _numbers(self, batch: Batch, groups: Groups) -> Column:
+        if self.places is not None:
+            return self.places.column(self, batch, groups)
         seen = observe_numbers(batch, groups, self.signal)
         if not len(seen.event):
             return Column(seen.event, seen.value, seen.event)

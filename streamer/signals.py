@@ -6,7 +6,7 @@ batches: members (feature names, labels) appear in the order in which the log sh
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -69,6 +69,18 @@ class Groups(NamedTuple):
     keys: list[tuple[str, ...]]
 
 
+class Column(NamedTuple):
+    """What one step feeds to a table: m values with their row and their event's index in the batch.
+
+    `reasons` names why a value is 1: (index of the value, reason), ascending; only anomalies have any.
+    """
+
+    rows: I64
+    values: F64
+    events: I64
+    reasons: Sequence[tuple[int, str]] = ()
+
+
 class Observed(NamedTuple):
     """Values found in a batch before they have rows: parallel arrays of m values."""
 
@@ -98,21 +110,31 @@ def text_of_event(batch: Batch, path: str) -> I64:
 
 
 def groups_of(batch: Batch, used: Bool, by: tuple[str, ...]) -> Groups:
-    """Group the used events by model and the `by` fields; an event without such a field has the empty text."""
+    """Group the used events by model and the `by` fields; an event without such a field has the empty text.
+
+    The numbers of the groups mean nothing: what depends on an order takes that of the events.
+    """
     columns = [batch.model.astype(np.int64)]
     for field in by:
         columns.append(batch.version.astype(np.int64) if field == "version" else text_of_event(batch, field))
-    of_event = np.full(len(batch.offsets), -1, np.int64)
+    codes = columns[0]
+    span = len(batch.strings) + 1
+    if by:
+        for column in columns[1:]:
+            codes = dense(codes)[0] * span + column + 1
+        codes = dense(codes)[0]
+        span = len(codes)
+    # An event of each code; where a code repeats any of them will do.
+    example = np.full(span, -1, np.int64)
     events = np.flatnonzero(used)
-    if not len(events):
-        return Groups(of_event, [])
-    codes = columns[0][events]
-    for column in columns[1:]:
-        codes = dense(codes)[0] * (len(batch.strings) + 1) + column[events] + 1
-    inverse, first = dense(codes)
-    of_event[events] = inverse
-    keys = [tuple(batch.strings[c[e]] if c[e] >= 0 else "" for c in columns) for e in events[first]]
-    return Groups(of_event, keys)
+    example[codes[events]] = events
+    present = np.flatnonzero(example >= 0)
+    number = np.full(span, -1, np.int64)
+    number[present] = np.arange(len(present))
+    of_event = np.where(used, number[codes], -1) if len(codes) else codes
+    picked = [column[example[present]].tolist() for column in columns]
+    strings = (*batch.strings, "")  # -1 is the empty text
+    return Groups(of_event, [tuple(strings[code] for code in key) for key in zip(*picked, strict=True)])
 
 
 def observe_numbers(batch: Batch, groups: Groups, signal: Signal) -> Observed:

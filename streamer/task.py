@@ -22,8 +22,8 @@ from streamer.anomaly import AnomalyRule
 from streamer.explain import alert_record
 from streamer.log import Out, Partition
 from streamer.monitors import Monitor, make_monitors, step_table
-from streamer.series import Column, SeriesTable
-from streamer.signals import I64, Bool, Signal, parse_signal
+from streamer.series import SeriesTable
+from streamer.signals import I64, Bool, Column, Groups, Signal, parse_signal
 
 
 class TableId(NamedTuple):
@@ -56,6 +56,7 @@ class Task:
         self.monitors: dict[str, Monitor] = make_monitors(config, lambda m: self.tables[self._table_id(m)])
         self.by_order = list(self.monitors.values())
         self.of_table = {i: [m for m in self.by_order if m.table is t] for i, t in self.tables.items()}
+        self.watched = {m.config.model for m in self.by_order}
         self.admission = Admission(self._watches, config.limits.lateness_ms, config.limits.duplicates, self.rows_max)
         self.book = AlertBook(
             {
@@ -93,7 +94,7 @@ class Task:
             self.rules[table_id] = AnomalyRule(numbers, rule.beyond, rule.unseen_category, rule.score, rule.score_max)
 
     def _watches(self, model: str) -> bool:
-        return any(m.config.model in (None, model) for m in self.by_order)
+        return None in self.watched or model in self.watched
 
     def step(self, batch: Batch) -> None:
         """Take one batch that begins at or after the position; everything it decides goes to the outbox."""
@@ -110,8 +111,10 @@ class Task:
     def _detect(self, batch: Batch, used: Bool) -> list[Finding]:
         found: list[Finding] = []
         columns: dict[TableId, tuple[Column, Judged]] = {}
+        grouped: dict[tuple[Any, ...], Groups] = {}
         for table_id, table in self.tables.items():
-            groups = table.groups(batch, used)
+            same = table_id.by, table_id.model
+            groups = grouped[same] if same in grouped else grouped.setdefault(same, table.groups(batch, used))
             if table_id in self.rules:
                 numbers, judged_numbers = columns[table_id._replace(signal=FEATURE_NUMBERS)]
                 column = self.rules[table_id].column(batch, groups, numbers, judged_numbers, table)
@@ -124,22 +127,34 @@ class Task:
 
     def _alert(self, batch: Batch, used: Bool, now: I64, findings: list[Finding]) -> None:
         """Apply findings and timers event by event, so that the order is the log's whatever the batch was."""
-        due = self.book.due()
-        if not findings and not due:
-            return
-        newest = self.admission.newest_ms
-        if not findings and all(newest.get(model, 0) < at for model, at in due.items()):
-            return
-        queue = findings[::-1]
-        for event in np.flatnonzero(used).tolist():
+        queue, due = findings[::-1], self.book.due
+        for event in self._concerned(batch, used, now, findings):
             model = batch.strings[batch.model[event]]
             at = Moment(int(batch.offsets[event]), int(batch.times_ms[event]), int(now[event]))
-            if due.get(model, at.now_ms + 1) <= at.now_ms:
+            waiting = due(model)
+            if waiting is not None and waiting <= at.now_ms:
                 self._publish(self.book.tick(model, at))
-                due = self.book.due()
             while queue and queue[-1].event == event:
                 self._apply(queue.pop(), model, at)
-                due = self.book.due()
+
+    def _concerned(self, batch: Batch, used: Bool, now: I64, findings: list[Finding]) -> list[int]:
+        """The events that bring a finding or may be the ones a timer waits for, ascending; mostly none of a batch.
+
+        A finding sets new timers, so from its first one on every event of a model may be the one.
+        """
+        since: dict[int, int] = {}
+        for finding in findings:
+            since.setdefault(int(batch.model[finding.event]), finding.event)
+        if not since and not self.book.timers:
+            return []
+        chosen = np.zeros(len(used), bool)
+        for code in np.flatnonzero(np.bincount(batch.model, minlength=1)).tolist():
+            waiting = self.book.due(batch.strings[code])
+            if waiting is not None:
+                chosen |= (batch.model == code) & (now >= waiting)
+            if code in since:
+                chosen[since[code] :] |= batch.model[since[code] :] == code
+        return np.flatnonzero(chosen & used).tolist()
 
     def _apply(self, finding: Finding, model: str, at: Moment) -> None:
         monitor = self.by_order[finding.monitor]

@@ -12,8 +12,9 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from schemas.batch import Record
-from schemas.decode import Fields, decode
+from schemas.batch import Record, columns_of
+from schemas.decode import Fields
+from schemas.decoder import Decoder
 from streamer import config as cfg
 from streamer.log import (
     Assigned,
@@ -86,7 +87,7 @@ class Worker:
         self, config: cfg.Config, fields: Fields, log: Log, clock: Callable[[], float], notify: Notify
     ) -> None:
         self.config = config
-        self.fields = fields
+        self.decode = Decoder(fields)
         self.log = log
         self.clock = clock
         self.notify = notify
@@ -138,12 +139,13 @@ class Worker:
         self.feed(owned.task, records)
         self.stats.timings.append(("processing_seconds", self.clock() - begin_s))
         topic = owned.task.partition[0]
-        size = sum(len(record.value or b"") + len(record.key or b"") for record in records)
+        columns = columns_of(records)
+        size = sum(map(len, filter(None, columns.values)))
         self.stats.bytes_consumed[topic] = self.stats.bytes_consumed.get(topic, 0) + size
-        owned.newest_ms = records[-1].time_ms
+        owned.newest_ms = int(columns.times_ms[-1])
 
     def feed(self, task: Task, records: Sequence[Record]) -> None:
-        task.step(decode(records, self.fields, task.partition[0]))
+        task.step(self.decode(records, task.partition[0]))
 
     def commit_is_due(self) -> bool:
         waiting = sum(len(owned.task.outbox) for owned in self.owned.values())

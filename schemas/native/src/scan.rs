@@ -219,75 +219,39 @@ impl<'a> Scanner<'a> {
     }
 
     /// A number: an integer where it is written as one and fits 64 bits, else a float; Odd when it rounds to infinity.
+    #[inline]
     pub fn number(&mut self) -> Res<Scalar> {
-        let start = self.at;
-        let negative = self.peek() == b'-';
-        self.at += usize::from(negative);
-        let mut digits = Digits::default();
-        match self.peek() {
-            b'0' => self.at += 1,
-            b'1'..=b'9' => self.digits(&mut digits),
-            _ => return Err(Odd),
+        let text = &self.bytes[self.at..];
+        let negative = text.first() == Some(&b'-');
+        let first = usize::from(negative);
+        let mut mantissa = Mantissa::default();
+        let mut end = digits(text, first, &mut mantissa);
+        if end == first || (text[first] == b'0' && end > first + 1) {
+            return Err(Odd);
         }
-        let integer_end = self.at;
-        if self.peek() == b'.' {
-            self.at += 1;
-            let before = self.at;
-            self.digits(&mut digits);
-            digits.scale = -((self.at - before) as i64);
-            if self.at == before {
+        let mut scale = 0i64;
+        let integer = !matches!(text.get(end), Some(b'.' | b'e' | b'E'));
+        if text.get(end) == Some(&b'.') {
+            let point = end + 1;
+            end = digits(text, point, &mut mantissa);
+            if end == point {
                 return Err(Odd);
             }
+            scale = -((end - point) as i64);
         }
-        if matches!(self.peek(), b'e' | b'E') {
-            digits.scale = digits.scale.saturating_add(self.exponent()?);
+        if let Some(b'e' | b'E') = text.get(end) {
+            let (after, power) = exponent(text, end + 1)?;
+            (end, scale) = (after, scale.saturating_add(power));
         }
-        if self.at == integer_end && !digits.too_many {
-            match (negative, digits.mantissa) {
+        self.at += end;
+        if integer && !mantissa.too_long {
+            match (negative, mantissa.value) {
                 (false, value) => return Ok(i64::try_from(value).map_or(Scalar::UInt(value), Scalar::Int)),
                 (true, value) if value <= 1 << 63 => return Ok(Scalar::Int((value as i64).wrapping_neg())),
                 _ => {}
             }
         }
-        self.float(start, negative, &digits)
-    }
-
-    #[inline]
-    fn digits(&mut self, digits: &mut Digits) {
-        while let byte @ b'0'..=b'9' = self.peek() {
-            digits.push(u64::from(byte - b'0'));
-            self.at += 1;
-        }
-    }
-
-    fn exponent(&mut self) -> Res<i64> {
-        self.at += 1;
-        let negative = self.peek() == b'-';
-        self.at += usize::from(negative || self.peek() == b'+');
-        let before = self.at;
-        let mut digits = Digits::default();
-        self.digits(&mut digits);
-        if self.at == before {
-            return Err(Odd);
-        }
-        let size = if digits.too_many { i64::MAX } else { digits.mantissa.min(1 << 40) as i64 };
-        Ok(if negative { -size } else { size })
-    }
-
-    /// Exact for what float64 holds exactly (Clinger 1990); the rest is the standard library's correctly rounded parser.
-    #[inline]
-    fn float(&self, start: usize, negative: bool, digits: &Digits) -> Res<Scalar> {
-        if !digits.too_many && digits.mantissa <= 1 << 53 && digits.scale.unsigned_abs() <= 22 {
-            let power = POWERS[digits.scale.unsigned_abs() as usize];
-            let size = digits.mantissa as f64;
-            let value = if digits.scale < 0 { size / power } else { size * power };
-            return Ok(Scalar::Float(if negative { -value } else { value }));
-        }
-        let text = std::str::from_utf8(&self.bytes[start..self.at]).map_err(|_| Odd)?;
-        match text.parse::<f64>() {
-            Ok(value) if value.is_finite() => Ok(Scalar::Float(value)),
-            _ => Err(Odd),
-        }
+        float(&text[..end], negative, &mantissa, scale)
     }
 
     /// Over a value of any kind, checking all of it.
@@ -328,21 +292,58 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// The digits of a number as they are read: value = mantissa * 10^scale, unless there were too many for 64 bits.
+/// The digits of a number without their point, unless there were too many for 64 bits.
 #[derive(Default)]
-struct Digits {
-    mantissa: u64,
-    scale: i64,
-    too_many: bool,
+struct Mantissa {
+    value: u64,
+    too_long: bool,
 }
 
-impl Digits {
-    #[inline]
-    fn push(&mut self, digit: u64) {
-        match self.mantissa.checked_mul(10).and_then(|m| m.checked_add(digit)) {
-            Some(mantissa) => self.mantissa = mantissa,
-            None => self.too_many = true,
+/// Digits below which one more cannot overflow 64 bits.
+const ROOM: u64 = u64::MAX / 10 - 1;
+
+/// Take digits from `at` on; where they end.
+#[inline]
+fn digits(text: &[u8], at: usize, mantissa: &mut Mantissa) -> usize {
+    let mut end = at;
+    let mut value = mantissa.value;
+    while let Some(digit) = text.get(end).map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit < 10) {
+        if value > ROOM {
+            mantissa.too_long |= value.checked_mul(10).and_then(|v| v.checked_add(digit.into())).is_none();
         }
+        value = value.wrapping_mul(10).wrapping_add(digit.into());
+        end += 1;
+    }
+    mantissa.value = value;
+    end
+}
+
+/// What follows the letter e: where it ends, and its value.
+fn exponent(text: &[u8], at: usize) -> Res<(usize, i64)> {
+    let negative = text.get(at) == Some(&b'-');
+    let first = at + usize::from(matches!(text.get(at), Some(b'-' | b'+')));
+    let mut size = Mantissa::default();
+    let end = digits(text, first, &mut size);
+    if end == first {
+        return Err(Odd);
+    }
+    let size = if size.too_long { 1 << 40 } else { size.value.min(1 << 40) as i64 };
+    Ok((end, if negative { -size } else { size }))
+}
+
+/// Exact for what float64 holds exactly (Clinger 1990); the rest is the standard library's correctly rounded parser.
+#[inline]
+fn float(text: &[u8], negative: bool, mantissa: &Mantissa, scale: i64) -> Res<Scalar> {
+    if !mantissa.too_long && mantissa.value <= 1 << 53 && scale.unsigned_abs() <= 22 {
+        let power = POWERS[scale.unsigned_abs() as usize];
+        let size = mantissa.value as f64;
+        let value = if scale < 0 { size / power } else { size * power };
+        return Ok(Scalar::Float(if negative { -value } else { value }));
+    }
+    let text = std::str::from_utf8(text).map_err(|_| Odd)?;
+    match text.parse::<f64>() {
+        Ok(value) if value.is_finite() => Ok(Scalar::Float(value)),
+        _ => Err(Odd),
     }
 }
 

@@ -1,0 +1,29 @@
+"""Types of the compiled core; what each call means stands in `native/src` and in the Python it mirrors."""
+
+from typing import Any
+
+class Decoder:
+    def __init__(
+        self, pointers: list[tuple[int, list[str]]], extra: list[str], outside: list[int], message_bytes: int
+    ) -> None: ...
+    def decode(self, values: Any, offsets: Any, times_ms: Any, outside: Any) -> Any: ...
+
+class Adwin:
+    def __init__(self, *params: Any) -> None: ...
+
+class PageHinkley:
+    def __init__(self, *params: Any) -> None: ...
+
+class Reference:
+    def __init__(self, warmup: int, standardise: bool, clip: float, huge: float) -> None: ...
+
+class History:
+    def __init__(self, huge: float) -> None: ...
+
+class Histogram:
+    def __init__(self, bins: int) -> None: ...
+
+class RowIndex: ...
+
+class Admission:
+    def __init__(self, lateness_ms: int, capacity: int) -> None: ...

@@ -1,0 +1,75 @@
+"""The compiled way from the numbers of a batch to rows of a series table, see `native/src/index.rs`.
+
+It is a cache of the table's own index: groups and members as small numbers, pairs of them as rows. What it does not
+know it asks of the table, which alone makes rows.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from schemas.batch import Batch
+from schemas.compiled import native
+from streamer.signals import Column, Groups
+
+if TYPE_CHECKING:
+    from streamer.series import SeriesTable
+
+REFUSED = -2
+"""A group that the full table has no place for: its values are counted as dropped without another look."""
+
+SPARE = 10_000
+"""Groups and members remembered beyond the table's rows; with more the cache begins anew."""
+
+
+class Places:
+    """Numbers of groups and members, and the compiled index over pairs of them."""
+
+    def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        assert native is not None
+        self.index: Any = native.RowIndex()
+        self.groups: dict[tuple[str, ...], int] = {}
+        self.members: dict[str, int] = {}
+        self.names: tuple[str, ...] = ()
+        self.member_of_name = np.zeros(0, np.int32)
+
+    def column(self, table: SeriesTable, batch: Batch, groups: Groups) -> Column:
+        """The values this batch gives to the table, in log order; makes rows for new keys."""
+        if len(self.groups) + len(self.members) > 2 * table.rows_max + SPARE:
+            self.clear()
+        group_of = np.array([self._group(table, key) for key in groups.keys] + [-1], np.int32)[groups.of_event]
+        if batch.names != self.names:
+            self.names = batch.names
+            self.member_of_name = np.array([self._member(table, name) for name in batch.names], np.int32)
+        numbers = batch.numbers
+        given = group_of, self.member_of_name, numbers.event, numbers.name, numbers.value
+        rows, values, events, dropped, unknown = self.index.find(*given)
+        if len(unknown):
+            for place in unknown.tolist():
+                key = groups.keys[groups.of_event[numbers.event[place]]]
+                member = batch.names[numbers.name[place]]
+                row = table.row(key, member)
+                if row >= 0:
+                    self.index.put(self.groups[key], self.members[member], row)
+            rows, values, events, dropped, _ = self.index.find(*given)
+        table.dropped += dropped
+        return Column(rows, values, events)
+
+    def _group(self, table: SeriesTable, key: tuple[str, ...]) -> int:
+        number = self.groups.get(key)
+        if number is None:
+            if len(table.keys) >= table.rows_max and key not in table.members:
+                return REFUSED
+            number = self.groups[key] = len(self.groups)
+        return number
+
+    def _member(self, table: SeriesTable, name: str) -> int:
+        path, every = table.signal.path, table.signal.every
+        if not (name.startswith(path) if every else name == path):
+            return -1
+        return self.members.setdefault(name, len(self.members))
