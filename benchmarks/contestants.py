@@ -17,6 +17,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartiti
 from benchmarks.measure import Alarm, Clock, Job, hand_in, job_from_arguments
 
 BUFFER_KB = 65536
+STALLED_S = 20.0
 CONFIG = """
 version: 1
 kafka: {{brokers: "{brokers}", group: "{run}", client: {{queued.max.messages.kbytes: {buffer}}}}}
@@ -165,12 +166,15 @@ def ours(job: Job) -> None:
 
     log = KafkaLog(config, logging.getLogger("bench"), CoordinatorWatch())
     worker = Worker(config, fields_of(config), log, time.monotonic, notify)
-    seen = 0
+    seen, moved_s = 0, time.monotonic()
     while seen < job.events:
         if started and started[-1].seen < job.timed_from <= seen:
             started.append(Clock(seen))
         worker.step(0.1)
-        seen = sum(owned.task.position for owned in worker.owned.values())
+        before, seen = seen, sum(owned.task.position for owned in worker.owned.values())
+        moved_s = time.monotonic() if seen != before else moved_s
+        if time.monotonic() - moved_s > STALLED_S:
+            raise SystemExit(f"stalled at {seen} of {job.events} events:\n{list(worker.owned.values())}")
     assert worker.commit(), "the last commit did not land"
     figures = started[-1].figures(seen)
     drain_s = time.process_time()

@@ -24,7 +24,7 @@ TITLES = {
 }
 FIGURES = ("cpu_us_per_event", "wall_events_per_s", "peak_rss_mb")
 ROLES = ("alerts", "state", "dead-letter")
-TIMEOUT_S = 900
+TIMEOUT_S = 300
 Result = dict[str, Any]
 Command = Callable[[str], list[str]]
 """Contestant -> the command whose last argument will be its job."""

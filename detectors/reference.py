@@ -43,28 +43,40 @@ COLUMNS = {"n": "i8", **dict.fromkeys(STATS, "f8"), **dict.fromkeys(PLACES, "i8"
 """Arrays of one element per row, in the order of `Learned`."""
 
 
-def robust_scale(values: F64, centre: float) -> float:
+def middle(ordered: F64) -> float:
+    """The median of ascending values."""
+    half = len(ordered) // 2
+    return float(ordered[half]) if len(ordered) % 2 else (float(ordered[half - 1]) + float(ordered[half])) / 2.0
+
+
+def quantile(ordered: F64, share: float) -> float:
+    """The quantile of ascending values, straight lines between them."""
+    place = share * (len(ordered) - 1)
+    low = int(place)
+    high = min(low + 1, len(ordered) - 1)
+    return float(ordered[low]) + (place - low) * (float(ordered[high]) - float(ordered[low]))
+
+
+def robust_scale(ordered: F64, centre: float) -> float:
     """1.4826 MAD; where most values are equal the deviation of the middle 98 %; 0 where those are equal too.
 
     The deviation is taken around `centre`, as z is, not around the mean.
     """
-    away = np.abs(values - centre)
-    scale = MAD_TO_SIGMA * float(np.median(away))
+    scale = MAD_TO_SIGMA * middle(np.sort(np.abs(ordered - centre)))
     if scale > 0.0:
         return scale
-    ordered = np.sort(values)
     cut = -(-len(ordered) // 100)
-    middle = ordered[cut : len(ordered) - cut] - centre
-    return float(np.sqrt(np.mean(middle * middle))) if len(middle) else 0.0
+    most = ordered[cut : len(ordered) - cut] - centre
+    return float(np.sqrt(np.mean(most * most))) if len(most) else 0.0
 
 
-def tail_scales(values: F64, centre: float, scale: float) -> tuple[float, float]:
+def tail_scales(ordered: F64, centre: float, scale: float) -> tuple[float, float]:
     """Deviation of the lower and the upper tail: at least `scale`, more where the tail itself is longer.
 
     A skewed feature would otherwise call its own healthy tail anomalous.
     """
-    low, high = np.quantile(values, [1.0 - TAIL, TAIL])
-    return max(scale, (centre - float(low)) / TAIL_SIGMAS), max(scale, (float(high) - centre) / TAIL_SIGMAS)
+    low, high = quantile(ordered, 1.0 - TAIL), quantile(ordered, TAIL)
+    return max(scale, (centre - low) / TAIL_SIGMAS), max(scale, (high - centre) / TAIL_SIGMAS)
 
 
 class Judged(NamedTuple):
@@ -96,12 +108,15 @@ class Learned(NamedTuple):
 
 
 def learn(values: F64, standardise: bool) -> tuple[float, ...]:
-    """What a full warm-up amounts to, in the order of STATS."""
-    centre = float(np.median(values)) if standardise else 0.0
-    scale = robust_scale(values, centre)
+    """What a full warm-up amounts to, in the order of STATS. One sort serves every quantile."""
+    ordered = np.sort(values)
+    centre = middle(ordered) if standardise else 0.0
+    scale = robust_scale(ordered, centre)
     # The mean of differences from the centre keeps its digits where the values are large and close together.
-    mean, std = centre + float(np.mean(values - centre)), float(np.std(values - centre))
-    return centre, scale, mean, std, *tail_scales(values, centre, scale)
+    away = values - centre
+    mean = float(away.mean())
+    std = float(np.sqrt(np.mean((away - mean) ** 2)))
+    return centre, scale, centre + mean, std, *tail_scales(ordered, centre, scale)
 
 
 class Reference:

@@ -34,6 +34,36 @@ class TableId(NamedTuple):
     model: str | None
 
 
+class Timers:
+    """At which events of a batch timers of the alert book are due: `next` has the next such event of each model."""
+
+    def __init__(self, book: AlertBook, batch: Batch, used: Bool, now: I64) -> None:
+        self.book, self.batch, self.used, self.now = book, batch, used, now
+        self.next: dict[int, int] = {}
+        self.events: dict[int, I64] = {}  # the used events of a model, whose clocks never go back
+
+    def waiting_models(self) -> list[int]:
+        """Codes of the models of this batch that have a timer."""
+        if not self.book.timers:
+            return []
+        present = np.flatnonzero(np.bincount(self.batch.model)).tolist()
+        return [code for code in present if self.batch.strings[code] in self.book.timers]
+
+    def look(self, code: int, begin: int) -> None:
+        """Find the next event of a model from `begin` on; called whenever its timers may have changed."""
+        self.next.pop(code, None)
+        due = self.book.due(self.batch.strings[code])
+        if due is None:
+            return
+        if code not in self.events:
+            self.events[code] = np.flatnonzero((self.batch.model == code) & self.used)
+        events = self.events[code]
+        events = events[np.searchsorted(events, begin) :]
+        place = int(np.searchsorted(self.now[events], due))
+        if place < len(events):
+            self.next[code] = int(events[place])
+
+
 FEATURE_NUMBERS = parse_signal("features.*")
 
 
@@ -126,35 +156,21 @@ class Task:
         return sorted(found, key=lambda f: (f.event, f.monitor, f.row))
 
     def _alert(self, batch: Batch, used: Bool, now: I64, findings: list[Finding]) -> None:
-        """Apply findings and timers event by event, so that the order is the log's whatever the batch was."""
-        queue, due = findings[::-1], self.book.due
-        for event in self._concerned(batch, used, now, findings):
-            model = batch.strings[batch.model[event]]
+        """Apply findings and timers in the order of the events they belong to, so that the order is the log's."""
+        timers = Timers(self.book, batch, used, now)
+        for code in timers.waiting_models():
+            timers.look(code, 0)
+        queue = findings[::-1]
+        while queue or timers.next:
+            event = min([*timers.next.values(), *(f.event for f in queue[-1:])])
+            code = int(batch.model[event])
+            model = batch.strings[code]
             at = Moment(int(batch.offsets[event]), int(batch.times_ms[event]), int(now[event]))
-            waiting = due(model)
-            if waiting is not None and waiting <= at.now_ms:
+            if timers.next.get(code) == event:
                 self._publish(self.book.tick(model, at))
             while queue and queue[-1].event == event:
                 self._apply(queue.pop(), model, at)
-
-    def _concerned(self, batch: Batch, used: Bool, now: I64, findings: list[Finding]) -> list[int]:
-        """The events that bring a finding or may be the ones a timer waits for, ascending; mostly none of a batch.
-
-        A finding sets new timers, so from its first one on every event of a model may be the one.
-        """
-        since: dict[int, int] = {}
-        for finding in findings:
-            since.setdefault(int(batch.model[finding.event]), finding.event)
-        if not since and not self.book.timers:
-            return []
-        chosen = np.zeros(len(used), bool)
-        for code in np.flatnonzero(np.bincount(batch.model, minlength=1)).tolist():
-            waiting = self.book.due(batch.strings[code])
-            if waiting is not None:
-                chosen |= (batch.model == code) & (now >= waiting)
-            if code in since:
-                chosen[since[code] :] |= batch.model[since[code] :] == code
-        return np.flatnonzero(chosen & used).tolist()
+            timers.look(code, event + 1)
 
     def _apply(self, finding: Finding, model: str, at: Moment) -> None:
         monitor = self.by_order[finding.monitor]
