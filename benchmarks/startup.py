@@ -16,6 +16,7 @@ from benchmarks.rounds import ROLES, child
 from benchmarks.sets import PARTITIONS, Case, create, delete, fill
 
 EVENTS = 60_000
+STALLED_S = 20.0  # without a new event: the process ends, and says where it stood
 ROUNDS = 5
 DISCARDED = 1  # rounds that warm the file cache
 
@@ -52,13 +53,18 @@ def observed_service(config: str, events: int) -> None:
     from streamer.cli import main
     from streamer.worker import Worker
 
-    step, found = Worker.step, {}
+    step, found, last = Worker.step, {}, {"seen": 0, "s": time.monotonic()}
 
     def looked_at(self: Worker, timeout_s: float) -> None:
         step(self, timeout_s)
         seen = sum(owned.task.position for owned in self.owned.values())
         if seen and not found:
             found["first_event_s"] = time.time()
+        if seen != last["seen"]:
+            last.update(seen=seen, s=time.monotonic())
+        elif seen < events and time.monotonic() - last["s"] > STALLED_S:
+            print(f"stalled at {seen} of {events} events:", *self.owned.values(), sep="\n", file=sys.stderr, flush=True)
+            os._exit(1)
         if seen >= events and "rss_mb" not in found:
             found["rss_mb"] = memory_mb("VmRSS")
             os.kill(os.getpid(), signal.SIGTERM)

@@ -10,13 +10,12 @@ use crate::event::{
     CALLER, CONFIDENCE, Event, FIELDS, LABEL, LATENCY, Plan, STATUS, TIME, VALUE, VERSION,
 };
 use crate::names::{Names, Strings};
-use crate::scan::{Odd, Res, Scalar, Scanner, Span};
+use crate::scan::{Kind, Odd, Res, Scalar, Scanner};
 use crate::text::{beginning, is_name};
 
 /// As in `schemas/decode.py`.
 const FUTURE_MS: i64 = 5 * 60 * 1000;
 
-#[derive(Default)]
 struct Column<T> {
     event: Vec<i32>,
     name: Vec<i32>,
@@ -24,6 +23,14 @@ struct Column<T> {
 }
 
 impl<T> Column<T> {
+    fn with_room_for(values: usize) -> Self {
+        Column {
+            event: Vec::with_capacity(values),
+            name: Vec::with_capacity(values),
+            value: Vec::with_capacity(values),
+        }
+    }
+
     #[inline]
     fn push(&mut self, event: usize, name: i32, value: T) {
         self.event.push(event as i32);
@@ -33,7 +40,6 @@ impl<T> Column<T> {
 }
 
 /// The batch under construction.
-#[derive(Default)]
 struct Columns {
     offsets: Vec<i64>,
     times_ms: Vec<i64>,
@@ -44,6 +50,22 @@ struct Columns {
     texts: Column<i32>,
     nulls: Column<()>,
     odd: Vec<i64>,
+}
+
+impl Columns {
+    fn with_room(events: usize, [numbers, texts, nulls]: [usize; 3]) -> Self {
+        Columns {
+            offsets: Vec::with_capacity(events),
+            times_ms: Vec::with_capacity(events),
+            model: Vec::with_capacity(events),
+            version: Vec::with_capacity(events),
+            event_id: Vec::with_capacity(events),
+            numbers: Column::with_room_for(numbers + numbers / 8),
+            texts: Column::with_room_for(texts + texts / 8),
+            nulls: Column::with_room_for(nulls + nulls / 8),
+            odd: Vec::new(),
+        }
+    }
 }
 
 /// A record's own data: what the log says of it.
@@ -68,6 +90,8 @@ pub struct Decoder {
     extra: Vec<u32>,
     outside: Vec<usize>,
     message_bytes: usize,
+    /// Numbers, texts and nulls of the last batch: about as many as the next one will have.
+    values_before: [usize; 3],
 }
 
 impl Decoder {
@@ -85,7 +109,7 @@ impl Decoder {
         let (event, payload) = (&self.event, place.payload);
         event.check(payload)?;
         let version = event.slots[VERSION];
-        if matches!(version, Scalar::Bool(_)) || !event.text(payload, version).is_none_or(is_name) {
+        if version.kind == Kind::Bool || !event.text(payload, version).is_none_or(is_name) {
             return Err(Odd);
         }
         let (model, time_ms, id) = (event.model(payload)?, event.time_ms(payload)?, event.id(payload)?);
@@ -165,14 +189,14 @@ fn leaf(
     id: u32,
     value: Scalar,
 ) {
-    match value {
-        Scalar::Absent => {}
-        Scalar::Null => columns.nulls.push(at, names.code(id), ()),
-        Scalar::Bool(flag) => {
-            let text: &[u8] = if flag { b"true" } else { b"false" };
+    match value.kind {
+        Kind::Absent => {}
+        Kind::Null => columns.nulls.push(at, names.code(id), ()),
+        Kind::Bool => {
+            let text: &[u8] = if value.truth() { b"true" } else { b"false" };
             columns.texts.push(at, names.code(id), strings.code(text));
         }
-        Scalar::Text(_) => {
+        Kind::Text | Kind::Made => {
             let text = beginning(event.text(payload, value).unwrap_or_default());
             columns.texts.push(at, names.code(id), strings.code(text));
         }
@@ -182,7 +206,7 @@ fn leaf(
 
 /// A key, a header or the topic's name as the value of a slot; where a number is wanted it is read as JSON.
 fn outside_value(event: &mut Event, slot: usize, text: Option<&[u8]>) -> Res<Scalar> {
-    let Some(text) = text else { return Ok(Scalar::Absent) };
+    let Some(text) = text else { return Ok(Scalar::ABSENT) };
     let mut scanner = Scanner::new(text)?;
     if matches!(slot, VALUE | CONFIDENCE | LATENCY | TIME) {
         scanner.token();
@@ -196,9 +220,9 @@ fn outside_value(event: &mut Event, slot: usize, text: Option<&[u8]>) -> Res<Sca
             return Err(Odd);
         }
     }
-    let start = event.arena.len() as u32;
+    let start = event.arena.len();
     event.arena.extend_from_slice(text);
-    Ok(Scalar::Text(Span { start, end: event.arena.len() as u32, in_arena: true }))
+    Ok(Scalar::text(Kind::Made, start, event.arena.len()))
 }
 
 type Triple<'py, T> = (Bound<'py, PyArray1<i32>>, Bound<'py, PyArray1<i32>>, T);
@@ -248,6 +272,7 @@ impl Decoder {
             names,
             outside,
             message_bytes,
+            values_before: [0; 3],
         })
     }
 
@@ -268,7 +293,7 @@ impl Decoder {
         let payloads: Vec<Option<&[u8]>> = values.iter().map(bytes_of).collect();
         let outside: Vec<Vec<Option<&[u8]>>> = outside.iter().map(|o| o.iter().map(bytes_of).collect()).collect();
         let columns = py.detach(|| {
-            let mut columns = Columns::default();
+            let mut columns = Columns::with_room(n, self.values_before);
             self.names.begin_batch();
             self.event.forget_names();
             self.strings.clear();
@@ -280,6 +305,8 @@ impl Decoder {
                     columns.odd.push(i as i64);
                 }
             }
+            let values = [columns.numbers.event.len(), columns.texts.event.len(), columns.nulls.event.len()];
+            self.values_before = values;
             columns
         });
         self.arrays(py, columns)

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use crate::names::{NONE, Names};
-use crate::scan::{Odd, Res, Scalar, Scanner};
+use crate::scan::{Head, Kind, Odd, Res, Scalar, Scanner};
 use crate::text::{epoch_of_float, epoch_of_int, id_hash, is_name, repr, rfc3339_ms};
 
 /// Slots in the order of FIELDS in `schemas/fields.py`; those of the extra pointers follow.
@@ -30,7 +30,8 @@ pub const CONTAINERS: [(usize, &str); 4] =
 const ENTRIES_MAX: usize = 2000;
 
 /// A place in the document that somebody reads: an object on the way, or the slot it goes to.
-enum Kind {
+#[derive(Clone, Copy)]
+enum Target {
     Inner { node: usize, of_field: bool },
     Slot(usize),
     Container(usize),
@@ -38,20 +39,63 @@ enum Kind {
 
 struct Child {
     name: Vec<u8>,
-    kind: Kind,
+    target: Target,
     event: u64,
+}
+
+/// A key as a document had it at some place of an object, and what it meant.
+#[derive(Default)]
+struct Key {
+    text: Vec<u8>,
+    head: Head,
+    child: Option<usize>,
+}
+
+#[derive(Default)]
+struct Node {
+    children: Vec<Child>,
+    /// The keys of the last document, unknown ones too: the next mostly has the same at the same places.
+    keys: Vec<Key>,
+}
+
+/// Keys remembered per object, and their longest.
+const KEYS_MAX: usize = 64;
+const KEY_BYTES_MAX: usize = 64;
+
+impl Node {
+    /// The key at hand (its opening quote is) when it is the one remembered for this place: what it means, its length.
+    #[inline]
+    fn guessed(&self, place: usize, quoted: &[u8]) -> Option<(Option<usize>, usize)> {
+        let key = self.keys.get(place)?;
+        key.head.matches(&key.text, quoted).then_some((key.child, key.text.len() + 2))
+    }
+
+    /// Remember a key, which has no escapes.
+    fn remember(&mut self, place: usize, text: &[u8], child: Option<usize>) {
+        if place >= KEYS_MAX || text.len() > KEY_BYTES_MAX {
+            return;
+        }
+        if self.keys.len() <= place {
+            self.keys.resize_with(place + 1, Key::default);
+        }
+        let key = &mut self.keys[place];
+        key.text.clear();
+        key.text.extend_from_slice(text);
+        key.head = Head::of(text);
+        key.child = child;
+    }
 }
 
 /// The pointers of all slots as a tree; the root is node 0.
 pub struct Plan {
-    nodes: Vec<Vec<Child>>,
+    nodes: Vec<Node>,
     event: u64,
 }
 
 impl Plan {
     /// No pointer may be the beginning of another; the caller sees to that.
     pub fn new(pointers: &[(usize, Vec<String>)]) -> Self {
-        let mut plan = Plan { nodes: vec![Vec::new()], event: 0 };
+        let mut plan = Plan { nodes: vec![Node::default()], event: 0 };
         for (slot, steps) in pointers {
             plan.add(*slot, steps);
         }
@@ -65,20 +109,20 @@ impl Plan {
             at = self.inner(at, step.as_bytes(), slot < FIELDS);
         }
         let container = CONTAINERS.iter().position(|(own, _)| *own == slot);
-        let kind = container.map_or(Kind::Slot(slot), Kind::Container);
-        self.nodes[at].push(Child { name: leaf.as_bytes().to_vec(), kind, event: 0 });
+        let target = container.map_or(Target::Slot(slot), Target::Container);
+        self.nodes[at].children.push(Child { name: leaf.as_bytes().to_vec(), target, event: 0 });
     }
 
     fn inner(&mut self, at: usize, name: &[u8], field: bool) -> usize {
-        for child in self.nodes[at].iter_mut().filter(|child| child.name == name) {
-            if let Kind::Inner { node, of_field } = &mut child.kind {
+        for child in self.nodes[at].children.iter_mut().filter(|child| child.name == name) {
+            if let Target::Inner { node, of_field } = &mut child.target {
                 *of_field |= field;
                 return *node;
             }
         }
         let node = self.nodes.len();
-        self.nodes.push(Vec::new());
-        self.nodes[at].push(Child { name: name.to_vec(), kind: Kind::Inner { node, of_field: field }, event: 0 });
+        self.nodes.push(Node::default());
+        self.nodes[at].children.push(Child { name: name.to_vec(), target: Target::Inner { node, of_field: field }, event: 0 });
         node
     }
 }
@@ -95,11 +139,11 @@ pub struct Event {
 
 impl Event {
     pub fn new(slots: usize) -> Self {
-        Event { slots: vec![Scalar::Absent; slots], members: Default::default(), arena: Vec::new(), index_names: Vec::new() }
+        Event { slots: vec![Scalar::ABSENT; slots], members: Default::default(), arena: Vec::new(), index_names: Vec::new() }
     }
 
     pub fn clear(&mut self) {
-        self.slots.fill(Scalar::Absent);
+        self.slots.fill(Scalar::ABSENT);
         self.members.iter_mut().for_each(Vec::clear);
         self.arena.clear();
     }
@@ -111,9 +155,9 @@ impl Event {
     /// The bytes of a text.
     #[inline]
     pub fn text<'a>(&'a self, payload: &'a [u8], value: Scalar) -> Option<&'a [u8]> {
-        match value {
-            Scalar::Text(span) if span.in_arena => self.arena.get(span.start as usize..span.end as usize),
-            Scalar::Text(span) => payload.get(span.start as usize..span.end as usize),
+        match value.kind {
+            Kind::Text => payload.get(value.range()),
+            Kind::Made => self.arena.get(value.range()),
             _ => None,
         }
     }
@@ -133,33 +177,22 @@ impl Event {
         if scanner.enter_empty(b'}') {
             return Ok(());
         }
-        let mut guess = 0;
+        let mut place = 0;
         loop {
-            let found = self.child(scanner, &plan.nodes[node], guess)?;
+            let found = self.child(scanner, &mut plan.nodes[node], place)?;
+            place += 1;
             scanner.expect(b':')?;
-            let Some(index) = found else {
-                scanner.skip(&mut self.arena, 1)?;
-                if scanner.more(b'}')? {
-                    continue;
+            match found {
+                None => scanner.skip(&mut self.arena, 1)?,
+                Some(index) => {
+                    let event = plan.event;
+                    let child = &mut plan.nodes[node].children[index];
+                    if std::mem::replace(&mut child.event, event) == event {
+                        return Err(Odd); // A key twice: which value counts is said in Python.
+                    }
+                    let target = child.target;
+                    self.value(scanner, plan, target, names)?;
                 }
-                return Ok(());
-            };
-            guess = index + 1;
-            let event = plan.event;
-            let child = &mut plan.nodes[node][index];
-            if std::mem::replace(&mut child.event, event) == event {
-                return Err(Odd); // A key twice: which value counts is said in Python.
-            }
-            match child.kind {
-                Kind::Slot(slot) => self.slot(scanner, slot)?,
-                Kind::Container(own) => self.container(scanner, own, names)?,
-                Kind::Inner { node, of_field } => match scanner.token() {
-                    b'{' => self.object(scanner, plan, node, names)?,
-                    b'n' => scanner.skip(&mut self.arena, 1)?,
-                    _ if of_field => return Err(Odd),
-                    b'[' => return Err(Odd), // A pointer may go into an array, which is too rare to be here.
-                    _ => scanner.skip(&mut self.arena, 1)?,
-                },
             }
             if !scanner.more(b'}')? {
                 return Ok(());
@@ -167,18 +200,37 @@ impl Event {
         }
     }
 
-    /// Read a key; which child of the node it names. Members mostly come in the order of the fields.
+    fn value(&mut self, scanner: &mut Scanner, plan: &mut Plan, target: Target, names: &mut Names) -> Res<()> {
+        match target {
+            Target::Slot(slot) => self.slot(scanner, slot),
+            Target::Container(own) => self.container(scanner, own, names),
+            Target::Inner { node, of_field } => match scanner.token() {
+                b'{' => self.object(scanner, plan, node, names),
+                b'n' => scanner.skip(&mut self.arena, 1),
+                _ if of_field => Err(Odd),
+                b'[' => Err(Odd), // A pointer may go into an array, which is too rare to be here.
+                _ => scanner.skip(&mut self.arena, 1),
+            },
+        }
+    }
+
+    /// Read a key; which child of the node it names. Documents of one producer mostly have the same keys in one order.
     #[inline]
-    fn child(&mut self, scanner: &mut Scanner, node: &[Child], guess: usize) -> Res<Option<usize>> {
+    fn child(&mut self, scanner: &mut Scanner, node: &mut Node, place: usize) -> Res<Option<usize>> {
         if scanner.token() != b'"' {
             return Err(Odd);
         }
-        let span = scanner.string(&mut self.arena)?;
-        let name = self.text(scanner.bytes, Scalar::Text(span)).ok_or(Odd)?;
-        if node.get(guess).is_some_and(|child| child.name == name) {
-            return Ok(Some(guess));
+        if let Some((child, length)) = node.guessed(place, &scanner.bytes[scanner.at..]) {
+            scanner.at += length;
+            return Ok(child);
         }
-        Ok(node.iter().position(|child| child.name == name))
+        let value = scanner.string(&mut self.arena)?;
+        let name = self.text(scanner.bytes, value).ok_or(Odd)?;
+        let child = node.children.iter().position(|child| child.name == name);
+        if value.kind == Kind::Text {
+            node.remember(place, name, child);
+        }
+        Ok(child)
     }
 
     fn slot(&mut self, scanner: &mut Scanner, slot: usize) -> Res<()> {
@@ -217,8 +269,8 @@ impl Event {
                     id
                 }
                 None => {
-                    let span = scanner.string(&mut self.arena)?;
-                    names.find(prefix, self.text(scanner.bytes, Scalar::Text(span)).ok_or(Odd)?)?
+                    let text = scanner.string(&mut self.arena)?;
+                    names.find(prefix, self.text(scanner.bytes, text).ok_or(Odd)?)?
                 }
             };
             names.occurs(prefix, last, id)?;
@@ -256,19 +308,17 @@ impl Event {
     /// Everything Python checks between the parser and the columns, except model, version, time and id.
     pub fn check(&self, payload: &[u8]) -> Res<()> {
         let entries: usize = self.members.iter().map(Vec::len).sum();
-        let numbers = |own: usize| {
-            self.members[own].iter().all(|(_, value)| matches!(value, Scalar::Null) || value.number().is_some())
-        };
-        let number = |slot: usize| {
-            matches!(self.slots[slot], Scalar::Absent | Scalar::Null) || self.slots[slot].number().is_some()
-        };
+        let numbers =
+            |own: usize| self.members[own].iter().all(|(_, value)| value.is_none() || value.number().is_some());
+        let number = |slot: usize| self.slots[slot].is_none() || self.slots[slot].number().is_some();
         let short = |value: Scalar| self.text(payload, value).is_none_or(is_name);
+        let kind = |slot: usize| self.slots[slot].kind;
         let kinds = number(VALUE)
             && number(CONFIDENCE)
             && number(LATENCY)
-            && !matches!(self.slots[LABEL], Scalar::Float(_))
-            && !matches!(self.slots[STATUS], Scalar::Float(_) | Scalar::Bool(_))
-            && matches!(self.slots[CALLER], Scalar::Absent | Scalar::Null | Scalar::Text(_));
+            && kind(LABEL) != Kind::Float
+            && !matches!(kind(STATUS), Kind::Float | Kind::Bool)
+            && matches!(kind(CALLER), Kind::Absent | Kind::Null | Kind::Text | Kind::Made);
         let texts = [LABEL, STATUS, CALLER].into_iter().all(|slot| short(self.slots[slot]))
             && self.members[3].iter().all(|(_, value)| short(*value));
         if entries <= ENTRIES_MAX && kinds && texts && numbers(1) && numbers(2) { Ok(()) } else { Err(Odd) }
@@ -282,34 +332,33 @@ impl Event {
 
     /// Event time, 0 or more; None when the event has none.
     pub fn time_ms(&self, payload: &[u8]) -> Res<Option<i64>> {
-        match self.slots[TIME] {
-            Scalar::Absent | Scalar::Null => Ok(None),
-            Scalar::Int(value) => epoch_of_int(value.into()).map(Some),
-            Scalar::UInt(value) => epoch_of_int(value.into()).map(Some),
-            Scalar::Float(value) => epoch_of_float(value).map(Some),
-            Scalar::Text(_) => rfc3339_ms(self.text(payload, self.slots[TIME]).ok_or(Odd)?).map(Some),
-            Scalar::Bool(_) => Err(Odd),
+        let value = self.slots[TIME];
+        match value.kind {
+            Kind::Absent | Kind::Null => Ok(None),
+            Kind::Int | Kind::UInt => epoch_of_int(value.whole()).map(Some),
+            Kind::Float => epoch_of_float(value.number().ok_or(Odd)?).map(Some),
+            Kind::Text | Kind::Made => rfc3339_ms(self.text(payload, value).ok_or(Odd)?).map(Some),
+            Kind::Bool => Err(Odd),
         }
     }
 
     pub fn id(&self, payload: &[u8]) -> Res<u64> {
-        match self.slots[EVENT_ID] {
-            Scalar::Absent | Scalar::Null => Ok(0),
-            Scalar::Int(value) => Ok(id_hash(value.to_string().as_bytes())),
-            Scalar::UInt(value) => Ok(id_hash(value.to_string().as_bytes())),
-            value => self.text(payload, value).map(id_hash).ok_or(Odd),
+        let value = self.slots[EVENT_ID];
+        match value.kind {
+            Kind::Absent | Kind::Null => Ok(0),
+            Kind::Int | Kind::UInt => Ok(id_hash(value.whole().to_string().as_bytes())),
+            _ => self.text(payload, value).map(id_hash).ok_or(Odd),
         }
     }
 
     /// A naming value as text: integers in decimal, floats as Python writes them.
     pub fn named(&self, payload: &[u8], value: Scalar, take: &mut dyn FnMut(&[u8])) {
-        match value {
-            Scalar::Absent | Scalar::Null => {}
-            Scalar::Bool(value) => take(if value { b"true" } else { b"false" }),
-            Scalar::Int(value) => take(value.to_string().as_bytes()),
-            Scalar::UInt(value) => take(value.to_string().as_bytes()),
-            Scalar::Float(value) => take(repr(value).as_bytes()),
-            Scalar::Text(_) => take(self.text(payload, value).unwrap_or_default()),
+        match value.kind {
+            Kind::Absent | Kind::Null => {}
+            Kind::Bool => take(if value.truth() { b"true" } else { b"false" }),
+            Kind::Int | Kind::UInt => take(value.whole().to_string().as_bytes()),
+            Kind::Float => take(repr(value.number().unwrap_or_default()).as_bytes()),
+            Kind::Text | Kind::Made => take(self.text(payload, value).unwrap_or_default()),
         }
     }
 

@@ -7,7 +7,7 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-use crate::scan::{Odd, Res};
+use crate::scan::{Head, Odd, Res};
 use crate::text::is_name;
 
 /// Names kept; a batch that brings more is decoded in Python, and the table begins anew.
@@ -16,19 +16,22 @@ const NAMES_MAX: usize = 200_000;
 /// No name: what comes before the first member.
 pub const NONE: u32 = u32::MAX;
 
+/// What is looked at for every value; small, since wide events have many names.
 struct Name {
-    prefix: &'static str,
-    text: Box<[u8]>,
-    /// Can be compared with raw JSON: nothing in it would be escaped there.
-    plain: bool,
-    /// The name that came after this one the last time, which is the guess for the next time.
-    next: u32,
     /// The last event it occurred in, for finding duplicate keys.
     event: u64,
     /// Its number in the batch, valid when `batch` is the current one.
     batch: u64,
     code: i32,
-    python: Option<Py<PyString>>,
+    /// The name that came after this one the last time, which is the guess for the next time.
+    next: u32,
+    /// Where its text is in `bytes`.
+    start: u32,
+    end: u32,
+    /// Can be compared with raw JSON: nothing in it would be escaped there.
+    plain: bool,
+    prefix: &'static str,
+    head: Head,
 }
 
 /// Names of members by prefix ("features.", "segment." ...), and which of them the current batch has.
@@ -36,6 +39,8 @@ pub struct Names {
     table: HashTable<u32>,
     hasher: DefaultHashBuilder,
     names: Vec<Name>,
+    bytes: Vec<u8>,
+    python: Vec<Option<Py<PyString>>>,
     fixed: usize,
     first: Vec<(&'static str, u32)>,
     batch: u64,
@@ -49,6 +54,8 @@ impl Names {
             table: HashTable::new(),
             hasher: DefaultHashBuilder::default(),
             names: Vec::new(),
+            bytes: Vec::new(),
+            python: Vec::new(),
             fixed: 0,
             first: Vec::new(),
             batch: 0,
@@ -66,16 +73,11 @@ impl Names {
 
     fn push(&mut self, prefix: &'static str, text: &[u8]) -> u32 {
         let plain = text.iter().all(|&byte| byte >= 0x20 && byte != b'"' && byte != b'\\');
-        self.names.push(Name {
-            prefix,
-            text: text.into(),
-            plain,
-            next: NONE,
-            event: 0,
-            batch: 0,
-            code: 0,
-            python: None,
-        });
+        let start = self.bytes.len() as u32;
+        self.bytes.extend_from_slice(text);
+        let end = self.bytes.len() as u32;
+        self.names.push(Name { event: 0, batch: 0, code: 0, next: NONE, start, end, plain, prefix, head: Head::of(text) });
+        self.python.push(None);
         (self.names.len() - 1) as u32
     }
 
@@ -84,6 +86,8 @@ impl Names {
         self.in_batch.clear();
         if self.names.len() > NAMES_MAX {
             self.names.truncate(self.fixed);
+            self.python.truncate(self.fixed);
+            self.bytes.truncate(self.names.last().map_or(0, |name| name.end as usize));
             self.table.clear();
             self.first.clear();
         }
@@ -91,6 +95,11 @@ impl Names {
 
     pub fn begin_event(&mut self) {
         self.event += 1;
+    }
+
+    #[inline]
+    fn text(&self, name: &Name) -> &[u8] {
+        &self.bytes[name.start as usize..name.end as usize]
     }
 
     /// The name that is likely to come after `last`.
@@ -107,23 +116,26 @@ impl Names {
     pub fn guessed(&self, prefix: &'static str, last: u32, quoted: &[u8]) -> Option<(u32, usize)> {
         let id = self.guess(prefix, last);
         let name = self.names.get(id as usize)?;
-        let rest = quoted.get(1..)?.strip_prefix(&name.text[..])?;
-        (name.plain && rest.first() == Some(&b'"')).then_some((id, name.text.len() + 2))
+        let text = self.text(name);
+        (name.plain && name.head.matches(text, quoted)).then_some((id, text.len() + 2))
     }
 
     /// The number of a name under a prefix, a new one when it has none.
     pub fn find(&mut self, prefix: &'static str, text: &[u8]) -> Res<u32> {
         let hash = self.hasher.hash_one((prefix, text));
-        let (names, hasher) = (&self.names, &self.hasher);
-        let same = |&id: &u32| names[id as usize].prefix == prefix && *names[id as usize].text == *text;
+        let (names, bytes, hasher) = (&self.names, &self.bytes, &self.hasher);
+        let of = |id: u32| {
+            let name = &names[id as usize];
+            (name.prefix, &bytes[name.start as usize..name.end as usize])
+        };
+        let same = |&id: &u32| of(id) == (prefix, text);
         if let Some(&id) = self.table.find(hash, same) {
             return Ok(id);
         }
         if self.names.len() > NAMES_MAX || !is_name(text) {
             return Err(Odd);
         }
-        let rehash = |&id: &u32| hasher.hash_one((names[id as usize].prefix, &*names[id as usize].text));
-        self.table.insert_unique(hash, names.len() as u32, rehash);
+        self.table.insert_unique(hash, names.len() as u32, |&id| hasher.hash_one(of(id)));
         Ok(self.push(prefix, text))
     }
 
@@ -158,11 +170,14 @@ impl Names {
 
     /// The names of this batch as Python texts.
     pub fn texts<'py>(&mut self, py: Python<'py>) -> Vec<Bound<'py, PyString>> {
-        let make = |name: &mut Name| {
-            let full = || PyString::new(py, &format!("{}{}", name.prefix, String::from_utf8_lossy(&name.text))).unbind();
-            name.python.get_or_insert_with(full).clone_ref(py).into_bound(py)
+        let (names, bytes, python) = (&self.names, &self.bytes, &mut self.python);
+        let make = |&id: &u32| {
+            let name = &names[id as usize];
+            let text = || String::from_utf8_lossy(&bytes[name.start as usize..name.end as usize]);
+            let full = || PyString::new(py, &format!("{}{}", name.prefix, text())).unbind();
+            python[id as usize].get_or_insert_with(full).clone_ref(py).into_bound(py)
         };
-        self.in_batch.iter().map(|&id| make(&mut self.names[id as usize])).collect()
+        self.in_batch.iter().map(make).collect()
     }
 }
 

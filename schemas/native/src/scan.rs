@@ -10,34 +10,107 @@ pub type Res<T> = Result<T, Odd>;
 /// Depth at which a document is strange.
 const DEPTH_MAX: u32 = 100;
 
-/// A text: bytes start..end of the payload, or of the arena when it had to be made (escapes, keys and headers).
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Span {
-    pub start: u32,
-    pub end: u32,
-    pub in_arena: bool,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-pub enum Scalar {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kind {
     #[default]
     Absent,
     Null,
-    Bool(bool),
-    Int(i64),
-    UInt(u64),
-    Float(f64),
-    Text(Span),
+    Bool,
+    Int,
+    UInt,
+    Float,
+    /// Bytes of the payload.
+    Text,
+    /// Bytes of the arena: a text that had to be made (escapes, keys and headers).
+    Made,
+}
+
+/// A value that is no container. Kind and bits travel in two registers; an enum with data would go through memory.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Scalar {
+    pub kind: Kind,
+    bits: u64,
 }
 
 impl Scalar {
+    pub const ABSENT: Scalar = Scalar { kind: Kind::Absent, bits: 0 };
+    pub const NULL: Scalar = Scalar { kind: Kind::Null, bits: 0 };
+
+    pub fn bool(value: bool) -> Scalar {
+        Scalar { kind: Kind::Bool, bits: value.into() }
+    }
+
+    #[inline]
+    pub fn int(value: i64) -> Scalar {
+        Scalar { kind: Kind::Int, bits: value as u64 }
+    }
+
+    #[inline]
+    pub fn float(value: f64) -> Scalar {
+        Scalar { kind: Kind::Float, bits: value.to_bits() }
+    }
+
+    #[inline]
+    pub fn text(kind: Kind, start: usize, end: usize) -> Scalar {
+        Scalar { kind, bits: (start as u64) << 32 | end as u64 }
+    }
+
+    /// An integer of either sign.
+    pub fn whole(self) -> i128 {
+        if self.kind == Kind::Int { (self.bits as i64).into() } else { self.bits.into() }
+    }
+
+    pub fn truth(self) -> bool {
+        self.bits != 0
+    }
+
+    pub fn range(self) -> std::ops::Range<usize> {
+        (self.bits >> 32) as usize..(self.bits & 0xffff_ffff) as usize
+    }
+
+    #[inline]
     pub fn number(self) -> Option<f64> {
-        match self {
-            Scalar::Int(value) => Some(value as f64),
-            Scalar::UInt(value) => Some(value as f64),
-            Scalar::Float(value) => Some(value),
+        match self.kind {
+            Kind::Float => Some(f64::from_bits(self.bits)),
+            Kind::Int => Some(self.bits as i64 as f64),
+            Kind::UInt => Some(self.bits as f64),
             _ => None,
         }
+    }
+
+    pub fn is_none(self) -> bool {
+        matches!(self.kind, Kind::Absent | Kind::Null)
+    }
+}
+
+/// A text as it stands in raw JSON, ready to be compared with what is at hand: most keys fit one machine word.
+#[derive(Clone, Copy, Default)]
+pub struct Head {
+    word: u64,
+    mask: u64,
+}
+
+impl Head {
+    /// The first bytes of a text and its closing quote.
+    pub fn of(text: &[u8]) -> Head {
+        let mut bytes = [0; 8];
+        let mut mask = [0; 8];
+        for (i, byte) in text.iter().chain(b"\"").take(8).enumerate() {
+            (bytes[i], mask[i]) = (*byte, 0xff);
+        }
+        Head { word: u64::from_le_bytes(bytes), mask: u64::from_le_bytes(mask) }
+    }
+
+    /// Whether `quoted` (from its opening quote on) is the text of this head, which is given too, and nothing else.
+    #[inline]
+    pub fn matches(self, text: &[u8], quoted: &[u8]) -> bool {
+        if let Some(chunk) = quoted.get(1..9) {
+            let same = (u64::from_le_bytes(chunk.try_into().unwrap_or_default()) & self.mask) == self.word;
+            if !same || text.len() < 8 {
+                return same;
+            }
+        }
+        quoted.get(1..1 + text.len()) == Some(text) && quoted.get(1 + text.len()) == Some(&b'"')
     }
 }
 
@@ -101,13 +174,13 @@ impl<'a> Scanner<'a> {
     }
 
     /// A string, from its opening quote on. What has escapes is written to the arena.
-    pub fn string(&mut self, arena: &mut Vec<u8>) -> Res<Span> {
+    pub fn string(&mut self, arena: &mut Vec<u8>) -> Res<Scalar> {
         let start = self.at + 1;
         let end = self.plain_end(start);
         match self.bytes.get(end) {
             Some(b'"') => {
                 self.at = end + 1;
-                Ok(Span { start: start as u32, end: end as u32, in_arena: false })
+                Ok(Scalar::text(Kind::Text, start, end))
             }
             Some(b'\\') => self.unescape(start, end, arena),
             _ => Err(Odd),
@@ -137,7 +210,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// The string that begins at `start` and has its first backslash at `at`.
-    fn unescape(&mut self, start: usize, mut at: usize, arena: &mut Vec<u8>) -> Res<Span> {
+    fn unescape(&mut self, start: usize, mut at: usize, arena: &mut Vec<u8>) -> Res<Scalar> {
         let begin = arena.len();
         arena.extend_from_slice(&self.bytes[start..at]);
         loop {
@@ -151,7 +224,7 @@ impl<'a> Scanner<'a> {
             at = end;
         }
         self.at = at + 1;
-        Ok(Span { start: begin as u32, end: arena.len() as u32, in_arena: true })
+        Ok(Scalar::text(Kind::Made, begin, arena.len()))
     }
 
     /// One escape, from the byte after its backslash; where the text goes on.
@@ -201,11 +274,11 @@ impl<'a> Scanner<'a> {
     #[inline]
     pub fn scalar(&mut self, arena: &mut Vec<u8>) -> Res<Scalar> {
         match self.token() {
-            b'"' => Ok(Scalar::Text(self.string(arena)?)),
+            b'"' => self.string(arena),
             b'-' | b'0'..=b'9' => self.number(),
-            b't' => self.literal(b"true", Scalar::Bool(true)),
-            b'f' => self.literal(b"false", Scalar::Bool(false)),
-            b'n' => self.literal(b"null", Scalar::Null),
+            b't' => self.literal(b"true", Scalar::bool(true)),
+            b'f' => self.literal(b"false", Scalar::bool(false)),
+            b'n' => self.literal(b"null", Scalar::NULL),
             _ => Err(Odd),
         }
     }
@@ -246,8 +319,8 @@ impl<'a> Scanner<'a> {
         self.at += end;
         if integer && !mantissa.too_long {
             match (negative, mantissa.value) {
-                (false, value) => return Ok(i64::try_from(value).map_or(Scalar::UInt(value), Scalar::Int)),
-                (true, value) if value <= 1 << 63 => return Ok(Scalar::Int((value as i64).wrapping_neg())),
+                (false, value) => return Ok(i64::try_from(value).map_or(Scalar { kind: Kind::UInt, bits: value }, Scalar::int)),
+                (true, value) if value <= 1 << 63 => return Ok(Scalar::int((value as i64).wrapping_neg())),
                 _ => {}
             }
         }
@@ -338,11 +411,11 @@ fn float(text: &[u8], negative: bool, mantissa: &Mantissa, scale: i64) -> Res<Sc
         let power = POWERS[scale.unsigned_abs() as usize];
         let size = mantissa.value as f64;
         let value = if scale < 0 { size / power } else { size * power };
-        return Ok(Scalar::Float(if negative { -value } else { value }));
+        return Ok(Scalar::float(if negative { -value } else { value }));
     }
     let text = std::str::from_utf8(text).map_err(|_| Odd)?;
     match text.parse::<f64>() {
-        Ok(value) if value.is_finite() => Ok(Scalar::Float(value)),
+        Ok(value) if value.is_finite() => Ok(Scalar::float(value)),
         _ => Err(Odd),
     }
 }
