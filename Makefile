@@ -10,7 +10,7 @@ SEED ?= $(shell date +%s)
 CAMPAIGN ?= 2000
 LOCK := --quiet --generate-hashes --no-emit-index-url --no-header --no-annotate
 
-.PHONY: help setup test lint demo kafka bench soak lock clean
+.PHONY: help setup test lint demo kafka bench bench-peers soak lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -38,8 +38,11 @@ demo: setup ## the main job on one screen; ARGS=--exit ends by itself, KAFKA=hos
 kafka: setup ## the tests' Apache Kafka in the foreground (KAFKA_PORT, default 9092)
 	@$(BIN)/python -m tests.broker.broker
 
-bench: setup ## figures of the README, on a real broker; ARGS="--events 60000 --rounds 3"
+bench: setup ## figures of the README, some 10 minutes; ARGS="--events 4000 --rounds 1 --cases s10,s50" is quick
 	$(BIN)/python benchmarks/bench.py $(if $(KAFKA),--kafka $(KAFKA)) $(ARGS)
+
+bench-peers: setup ## quixstreams and bytewax with river next to Driftline, each in its own environment under build/
+	$(BIN)/python benchmarks/peers.py $(if $(KAFKA),--kafka $(KAFKA)) $(ARGS)
 
 soak: setup ## the long campaign: CAMPAIGN simulator seeds from a printed SEED on
 	@echo "seeds from $(SEED); repeat with: make soak SEED=$(SEED)"

@@ -147,7 +147,7 @@ def checkpoint(models: int, values: int, repeat: int) -> list[dict[str, float]]:
     from streamer.service import fields_of
     from streamer.task import Task
 
-    job = Job("ours", "none:1", ["events"], 1, 0, 0, "bench", "")
+    job = Job("ours", "none:1", ["events"], 1, 0, 0, "bench", "", {})
     config = load_text(config_text(job), "bench.yaml", {})
     task, fields = Task(config, ("events", 0), 0), fields_of(config)
     rng, numbers = random.Random(1), np.random.default_rng(1).normal(0.0, 1.0, (values * models, 10)).round(6)

@@ -16,11 +16,10 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartiti
 
 from benchmarks.measure import Alarm, Clock, Job, hand_in, job_from_arguments
 
-BUFFER_KB = 65536
 STALLED_S = 20.0
 CONFIG = """
 version: 1
-kafka: {{brokers: "{brokers}", group: "{run}", client: {{queued.max.messages.kbytes: {buffer}}}}}
+kafka: {{brokers: "{brokers}", group: "{run}", client: {client}}}
 topics: {{events: {topics}, alerts: {run}-alerts, state: {run}-state, dead_letter: {run}-dead-letter}}
 monitors:
   adwin: {{signal: features.*, detect: {{kind: adwin, delta: 0.002, raw: true}}, keep_firing_for: 1ms}}
@@ -35,7 +34,8 @@ server: {{listen: "127.0.0.1:0"}}
 
 
 def config_text(job: Job) -> str:
-    return CONFIG.format(brokers=job.brokers, run=job.run, topics=json.dumps(list(job.topics)), buffer=BUFFER_KB)
+    topics, client = json.dumps(list(job.topics)), json.dumps(job.client)
+    return CONFIG.format(brokers=job.brokers, run=job.run, topics=topics, client=client)
 
 
 def connect(job: Job) -> Consumer:
@@ -45,7 +45,7 @@ def connect(job: Job) -> Consumer:
             "group.id": job.run,
             "enable.auto.commit": False,
             "isolation.level": "read_committed",
-            "queued.max.messages.kbytes": BUFFER_KB,
+            **job.client,
         }
     )
     for topic in job.topics:

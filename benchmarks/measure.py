@@ -12,7 +12,7 @@ import resource
 import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +20,13 @@ ROOT = Path(__file__).resolve().parent.parent
 
 Alarm = tuple[str, str, str, int, int]
 """(model, feature, detector, partition, offset)"""
+
+
+BUFFERED: Mapping[str, int] = {"queued.max.messages.kbytes": 65536}
+"""Fetch ahead as far as the processor allows: then the figures are the processor's and not the network's."""
+
+BUFFERED_LITTLE: Mapping[str, int] = {"queued.max.messages.kbytes": 4096, "fetch.max.bytes": 4 << 20}
+"""Where the clock starts half-way: what was fetched ahead by then would be missing from the timed half."""
 
 
 class Job(NamedTuple):
@@ -31,6 +38,7 @@ class Job(NamedTuple):
     timed_from: int  # the clock starts after so many of them
     run: str  # a name nobody else uses
     alarms: str  # a file
+    client: Mapping[str, int]  # librdkafka settings of everybody
 
 
 def job_from_arguments() -> Job:

@@ -47,7 +47,7 @@ def main(job: Job) -> None:
             figures.append(clocks[0].figures(seen))
         return state, alarms
 
-    settings = {"isolation.level": "read_committed", "queued.max.messages.kbytes": "65536"}
+    settings = {"isolation.level": "read_committed", **{name: str(value) for name, value in job.client.items()}}
     source = KafkaSource(job.brokers.split(","), list(job.topics), tail=False, add_config=settings, batch_size=500)
     flow = Dataflow("bench")
     keyed = op.map("read", op.input("events", flow, source), read)

@@ -19,7 +19,7 @@ def main(job: Job) -> None:
     clocks: list[Clock] = []
     figures: list[dict[str, float]] = []
     seen = 0
-    settings = {"isolation.level": "read_committed", "queued.max.messages.kbytes": 65536}
+    settings = {"isolation.level": "read_committed", **job.client}
     app = Application(
         broker_address=job.brokers,
         consumer_group=job.run,

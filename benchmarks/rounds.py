@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.measure import ROOT, Job, spread
+from benchmarks.measure import BUFFERED, BUFFERED_LITTLE, ROOT, Job, spread
 from benchmarks.sets import CASES, PARTITIONS, Case, create, delete
 
 CONTESTANTS = ("raw", "obvious", "tuned", "ours", "ours_pure")
@@ -64,7 +64,8 @@ def run_contestant(place: Place, contestant: str, run: str, alarms: Path, comman
     if own and real:
         create(place.brokers, own)
     timed_from = int(place.events * (1 - place.case.timed_share))
-    job = Job(contestant, place.brokers, place.topics, PARTITIONS, place.events, timed_from, run, str(alarms))
+    client = BUFFERED_LITTLE if timed_from else BUFFERED
+    job = Job(contestant, place.brokers, place.topics, PARTITIONS, place.events, timed_from, run, str(alarms), client)
     native = {"DRIFTLINE_NATIVE": "0"} if contestant == "ours_pure" else {}
     result = child(command(contestant), job._asdict(), native)
     if own and real:

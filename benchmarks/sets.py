@@ -64,7 +64,7 @@ CASES = {
     "s50": Case("s50", events=30_000, rounds=3),
     "p10": Case("p10"),
     "s10_10": Case("s10", models=1),
-    "s10_10k": Case("s10", models=1_000, timed_share=0.5),
+    "s10_10k": Case("s10", models=1_000, events=120_000, timed_share=0.5),
     "s10_100k": Case("s10", models=10_000, events=200_000, timed_share=0.5, rounds=3),
     "s10_free": Case("s10", drift="free"),
     "s10_heavy": Case("s10", drift="heavy"),

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import Job, memory_mb, spread
+from benchmarks.measure import BUFFERED, Job, memory_mb, spread
 from benchmarks.rounds import ROLES, child
 from benchmarks.sets import PARTITIONS, Case, create, delete, fill
 
@@ -35,7 +35,7 @@ def measure(brokers: str, quick: bool) -> tuple[list[dict[str, Any]], dict[str, 
         create(brokers, own)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "driftline.yaml")
-            path.write_text(config_text(Job("ours", brokers, topics, PARTITIONS, count, 0, run, "")))
+            path.write_text(config_text(Job("ours", brokers, topics, PARTITIONS, count, 0, run, "", BUFFERED)))
             begin_s = time.time()
             found = child([sys.executable, "-m", "benchmarks.startup"], {"config": str(path), "events": count})
         rows.append({"start_to_first_event_s": found["first_event_s"] - begin_s, "rss_mb": found["rss_mb"]})

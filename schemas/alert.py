@@ -6,10 +6,9 @@ a replay repeats it byte for byte. When it was recorded is the Kafka record's ow
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -22,8 +21,7 @@ LEVEL_ENDS_MS = 24 * 3600 * 1000
 """Alertmanager drops an alert without `endsAt` after minutes; an open level is held a day or until it resolves."""
 
 
-@dataclass(frozen=True, slots=True)
-class AlertFacts:
+class AlertFacts(NamedTuple):
     """What the service decided; times in milliseconds of event time, offsets of the input topic."""
 
     status: str  # "firing" or "resolved"

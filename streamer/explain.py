@@ -32,7 +32,7 @@ def alert_record(config: cfg.Config, partition: Partition, monitor: Monitor, not
         source=config.kafka.group,
         severity=policy.severity,
         labels=labels,
-        annotations=_annotations(policy),
+        annotations=monitor.annotations,
         sequence=1 if firing else 2,
         episode=alert.episode,
         detections=alert.detections,
@@ -44,7 +44,7 @@ def alert_record(config: cfg.Config, partition: Partition, monitor: Monitor, not
         changed_offset=notice.at.offset,
         changed_time_ms=notice.at.time_ms,
         ends_ms=notice.ended_ms if notice.ended_ms is not None else max(opened["time_ms"], notice.at.now_ms) + hold_ms,
-        detector={"kind": policy.detect.kind, "params": policy.detect.shown(), "scale_free": not policy.detect.raw},
+        detector=monitor.described,
         finding=_finding(opened),
         evidence={name: _wire(opened[name]) for name in ("before", "after", "window")},
         sentence=sentence(labels, opened, partition, firing),
@@ -53,11 +53,6 @@ def alert_record(config: cfg.Config, partition: Partition, monitor: Monitor, not
     key, record = render(facts)
     headers = (("content-type", b"application/cloudevents+json; charset=utf-8"),)
     return Out("alerts", key, record, headers)
-
-
-def _annotations(policy: cfg.Monitor) -> dict[str, str]:
-    chosen = {"description": policy.description, "runbook_url": policy.runbook_url}
-    return {name: text for name, text in chosen.items() if text}
 
 
 def _finding(opened: dict[str, Any]) -> dict[str, Any]:
@@ -82,8 +77,9 @@ def effect(opened: dict[str, Any]) -> dict[str, float | None]:
 def _wire(evidence: dict[str, Any] | None) -> dict[str, Any] | None:
     if evidence is None:
         return None
-    shown = {k: v for k, v in evidence.items() if not k.endswith("_ms")}
-    return {**shown, "from": rfc3339(evidence["from_ms"]), "to": rfc3339(evidence["to_ms"])}
+    shown = dict(evidence)
+    shown["from"], shown["to"] = rfc3339(shown.pop("from_ms")), rfc3339(shown.pop("to_ms"))
+    return shown
 
 
 def _replay(config: cfg.Config, partition: Partition, begin: int, end: int) -> dict[str, Any]:

@@ -29,6 +29,18 @@ class Edge(NamedTuple):
     threshold: float
 
 
+def annotations_of(config: cfg.Monitor) -> dict[str, str]:
+    """What the user wrote for the reader of an alert."""
+    chosen = {"description": config.description, "runbook_url": config.runbook_url}
+    return {name: text for name, text in chosen.items() if text}
+
+
+def described(config: cfg.Monitor) -> dict[str, Any]:
+    """The detector as alerts show it."""
+    detect = config.detect
+    return {"kind": detect.kind, "params": detect.shown(), "scale_free": not detect.raw}
+
+
 class EdgeMonitor:
     """A drift detector over the standardised values (or, `raw`, the values as they are) of one table."""
 
@@ -37,6 +49,7 @@ class EdgeMonitor:
         self.order, self.name, self.config, self.table = order, name, config, table
         self.bank: Bank = make_bank(config.detect.params())
         self.raw = config.detect.raw
+        self.annotations, self.described = annotations_of(config), described(config)
 
     def edges(self, column: Column, judged: Judged) -> list[Edge]:
         """Edges of this column, ascending."""
@@ -67,6 +80,7 @@ class LevelMonitor:
         self.order, self.name, self.config, self.table = order, name, config, table
         self.detect = config.detect
         self.windows = FractionWindows(config.windows.events, config.windows.time_ms, lateness_ms)
+        self.annotations, self.described = annotations_of(config), described(config)
         self.last: dict[int, Window] = {}  # newest closed window per row, for the metrics; not state
 
     def findings(self, batch: Batch, column: Column) -> list[Finding]:

@@ -1,7 +1,9 @@
 """Snapshot codec: bytes of a task's state, checked before a single value of them is believed.
 
-Layout: magic, format number, sha256 of the body, body. The body is msgpack; arrays travel as an extension holding
-dtype, shape and raw little-endian bytes. Never pickle: whoever may write to the state topic must not run code here.
+Layout: magic, format number, length of the header, sha256 of header and arrays; the header; the arrays. The header is
+msgpack, in which an array is an extension that holds its dtype and shape; the raw little-endian bytes of all arrays
+follow in the order of the header, so that a snapshot is little more than one copy of memory. Never pickle: whoever may
+write to the state topic must not run code here.
 """
 
 from __future__ import annotations
@@ -15,9 +17,9 @@ import msgpack
 import numpy as np
 
 MAGIC = b"DRFT"
-FORMAT = 1
+FORMAT = 2
 ARRAY = 1
-HEAD = struct.Struct(">4sH32s")
+HEAD = struct.Struct(">4sHQ32s")
 BYTES_MAX = 1 << 30
 """A snapshot beyond this is refused: 20,000 series need some 100 MB, so it would be a mistake or an attack."""
 
@@ -30,15 +32,27 @@ class BadSnapshot(ValueError):
 
 def encode(state: dict[str, Any]) -> bytes:
     """Nested dicts and lists of plain values and numpy arrays -> snapshot bytes; equal states give equal bytes."""
-    body = msgpack.packb(state, default=_pack_array, use_bin_type=True)
-    return HEAD.pack(MAGIC, FORMAT, hashlib.sha256(body).digest()) + bytes(body)
+    parts: list[Any] = []
+
+    def shape_of(value: Any) -> msgpack.ExtType:
+        if not isinstance(value, np.ndarray):
+            raise TypeError(f"cannot store {type(value).__name__} in a snapshot")
+        array = np.ascontiguousarray(value, value.dtype.newbyteorder("<"))
+        parts.append(array.reshape(-1).view(np.uint8).data)
+        return msgpack.ExtType(ARRAY, msgpack.packb([array.dtype.str, list(value.shape)]))
+
+    header = bytes(msgpack.packb(state, default=shape_of, use_bin_type=True))
+    digest = hashlib.sha256(header)
+    for part in parts:
+        digest.update(part)
+    return b"".join([HEAD.pack(MAGIC, FORMAT, len(header), digest.digest()), header, *parts])
 
 
 def decode(blob: bytes) -> dict[str, Any]:
-    """The inverse of `encode`. Raises BadSnapshot."""
+    """The inverse of `encode`; its arrays may be written to. Raises BadSnapshot."""
     if len(blob) < HEAD.size or len(blob) > BYTES_MAX:
         raise BadSnapshot(f"{len(blob)} bytes cannot be a snapshot")
-    magic, version, digest = HEAD.unpack_from(blob)
+    magic, version, length, digest = HEAD.unpack_from(blob)
     body = memoryview(blob)[HEAD.size :]
     if magic != MAGIC:
         raise BadSnapshot("not a Driftline snapshot")
@@ -46,32 +60,23 @@ def decode(blob: bytes) -> dict[str, Any]:
         raise BadSnapshot(f"snapshot format {version}; this version reads format {FORMAT}")
     if hashlib.sha256(body).digest() != digest:
         raise BadSnapshot("checksum does not match")
+    rest = body[length:]
+
+    def array_of(code: int, data: bytes) -> Any:
+        nonlocal rest
+        dtype, shape = msgpack.unpackb(data)
+        if code != ARRAY or dtype not in DTYPES or len(shape) > 3 or not all(type(n) is int and n >= 0 for n in shape):
+            raise BadSnapshot("array of a kind never stored")
+        size = math.prod(shape) * np.dtype(dtype).itemsize
+        if size > len(rest):
+            raise BadSnapshot("array and its bytes differ")
+        raw, rest = rest[:size], rest[size:]
+        return np.frombuffer(raw, dtype).reshape(shape).copy()
+
     try:
-        state = msgpack.unpackb(body, ext_hook=_unpack_array, strict_map_key=True)
+        state = msgpack.unpackb(body[:length], ext_hook=array_of, strict_map_key=True)
     except (ValueError, TypeError, msgpack.exceptions.UnpackException) as error:
         raise BadSnapshot(str(error)) from error
-    if not isinstance(state, dict):
-        raise BadSnapshot("not a mapping")
+    if not isinstance(state, dict) or len(rest):
+        raise BadSnapshot("not a mapping, or bytes that belong to nothing")
     return state
-
-
-def _pack_array(value: Any) -> msgpack.ExtType:
-    if not isinstance(value, np.ndarray):
-        raise TypeError(f"cannot store {type(value).__name__} in a snapshot")
-    array = np.ascontiguousarray(value)
-    head = msgpack.packb([array.dtype.newbyteorder("<").str, list(array.shape)])
-    return msgpack.ExtType(ARRAY, bytes(head) + array.astype(array.dtype.newbyteorder("<")).tobytes())
-
-
-def _unpack_array(code: int, data: bytes) -> Any:
-    if code != ARRAY:
-        raise BadSnapshot(f"unknown extension {code}")
-    unpacker = msgpack.Unpacker(max_buffer_size=0)
-    unpacker.feed(data[:256])
-    dtype, shape = unpacker.unpack()
-    if dtype not in DTYPES or not all(isinstance(n, int) and n >= 0 for n in shape) or len(shape) > 3:
-        raise BadSnapshot("array of a kind never stored")
-    raw = data[unpacker.tell() :]
-    if math.prod(shape) * np.dtype(dtype).itemsize != len(raw):
-        raise BadSnapshot("array and its shape differ")
-    return np.frombuffer(raw, dtype).reshape(shape).copy()

@@ -108,11 +108,14 @@ impl Window {
             return None;
         }
         let (stride, least) = (params.stride(), params.min_window_length);
-        let (mut before, mut after) = (0.0, width);
-        let (mut sum_before, mut sum_after) = (0.0, self.total);
         let delta_prime = (2.0 * width.ln() / params.delta).ln();
         let variance = self.variance / width;
         let slack = 2.0 / 3.0 * delta_prime;
+        if !self.may_be_cut(params, 2.0 * variance * delta_prime, slack) {
+            return None;
+        }
+        let (mut before, mut after) = (0.0, width);
+        let (mut sum_before, mut sum_after) = (0.0, self.total);
         let mut size = (1u64 << (self.levels(params) - 1)) as f64;
         for level in self.cells.rchunks_exact(stride) {
             for &total in &level[1..1 + level[0] as usize] {
@@ -133,6 +136,38 @@ impl Window {
             size *= 0.5;
         }
         None
+    }
+
+    /// Whether some cut comes near its bound: false is certain, true is for `find_cut` to decide in river's own order.
+    ///
+    /// With p and q for the lengths of the sides in `recip` and W = p + q, recip is W / pq; so |moved| <= epsilon,
+    /// multiplied by the lengths and by pq, needs neither division nor root. MARGIN is far more than rounding can
+    /// amount to on both sides, and what overflows compares as false, which is true here.
+    fn may_be_cut(&self, params: &Params, spread: f64, slack: f64) -> bool {
+        const MARGIN: f64 = 1e-9;
+        let (stride, least) = (params.stride(), params.min_window_length);
+        let both = self.width - 2.0 * least + 2.0;
+        let (spread, slack) = (spread * both * (1.0 - MARGIN), slack * both * (1.0 - MARGIN));
+        let (mut before, mut after) = (0.0, self.width);
+        let (mut sum_before, mut sum_after) = (0.0, self.total);
+        let mut size = (1u64 << (self.levels(params) - 1)) as f64;
+        let mut may = false;
+        for level in self.cells.rchunks_exact(stride) {
+            for &total in &level[1..1 + level[0] as usize] {
+                before += size;
+                after -= size;
+                sum_before += total;
+                sum_after -= total;
+                let (lengths, sides) = (before * after, (before - least + 1.0) * (after - least + 1.0));
+                let (left, right) = (sum_before * after, sum_after * before);
+                let moved = ((left - right).abs() + MARGIN * (left.abs() + right.abs())) * sides;
+                let excess = moved - lengths * slack;
+                let surely_not = (excess <= 0.0) | (excess * excess < lengths * lengths * spread * sides);
+                may |= !surely_not & (after >= least) & (before >= least);
+            }
+            size *= 0.5;
+        }
+        may
     }
 
     /// Drop the oldest buckets while the window can be cut; the last cut found.

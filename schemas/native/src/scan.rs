@@ -372,23 +372,51 @@ struct Mantissa {
     too_long: bool,
 }
 
-/// Digits below which one more cannot overflow 64 bits.
-const ROOM: u64 = u64::MAX / 10 - 1;
+/// Below this eight more digits cannot overflow 64 bits.
+const ROOM: u64 = 10_000_000_000;
 
-/// Take digits from `at` on; where they end.
+const TENS: [u64; 9] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
+
+/// Take digits from `at` on, up to eight at a time; where they end.
 #[inline]
 fn digits(text: &[u8], at: usize, mantissa: &mut Mantissa) -> usize {
     let mut end = at;
-    let mut value = mantissa.value;
-    while let Some(digit) = text.get(end).map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit < 10) {
-        if value > ROOM {
-            mantissa.too_long |= value.checked_mul(10).and_then(|v| v.checked_add(digit.into())).is_none();
+    while mantissa.value < ROOM {
+        let Some(chunk) = text.get(end..end + 8) else { break };
+        let word = u64::from_le_bytes(chunk.try_into().unwrap_or_default());
+        let (count, number) = eight_digits(word);
+        mantissa.value = mantissa.value * TENS[count] + number;
+        end += count;
+        if count < 8 {
+            return end;
         }
-        value = value.wrapping_mul(10).wrapping_add(digit.into());
+    }
+    while let Some(digit) = text.get(end).map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit < 10) {
+        match mantissa.value.checked_mul(10).and_then(|value| value.checked_add(digit.into())) {
+            Some(value) => mantissa.value = value,
+            None => mantissa.too_long = true,
+        }
         end += 1;
     }
-    mantissa.value = value;
     end
+}
+
+/// How many of the eight bytes are digits before the first that is none, and the number they make.
+#[inline]
+fn eight_digits(word: u64) -> (usize, u64) {
+    const HIGH: u64 = 0xf0f0_f0f0_f0f0_f0f0;
+    // A digit has 3 in its high half, also after 6 was added; a carry only reaches bytes behind the first non-digit.
+    let other = ((word & HIGH) | ((word.wrapping_add(0x0606_0606_0606_0606) & HIGH) >> 4)) ^ 0x3333_3333_3333_3333;
+    let count = other.trailing_zeros() as usize / 8;
+    if count == 0 {
+        return (0, 0);
+    }
+    // The digits move to the high end, zeros come in before them; then pairs, fours and all eight are joined.
+    let value = (word ^ 0x3030_3030_3030_3030) << (64 - 8 * count);
+    let pairs = value.wrapping_mul(10).wrapping_add(value >> 8);
+    let low = (pairs & 0x0000_00ff_0000_00ff).wrapping_mul(0x000f_4240_0000_0064);
+    let high = ((pairs >> 16) & 0x0000_00ff_0000_00ff).wrapping_mul(0x0000_2710_0000_0001);
+    (count, low.wrapping_add(high) >> 32)
 }
 
 /// What follows the letter e: where it ends, and its value.

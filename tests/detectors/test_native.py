@@ -1,0 +1,203 @@
+"""The compiled banks against Python's and against river itself: hits and every number of the state, to the last bit."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from river import drift
+
+from detectors import Adwin, PageHinkley, Params, make_bank, make_histogram, make_history, make_reference
+from detectors.params import DIRECTIONS
+from schemas.compiled import native
+from tests.detectors.streams import STREAMS
+from tests.detectors.test_river_equality import alarms, bits, levels_of
+
+pytestmark = pytest.mark.skipif(native is None, reason="the compiled core was not built")
+
+VALUES = int(os.environ.get("DRIFTLINE_FUZZ_VALUES", "400000"))
+SEED = int(os.environ.get("DRIFTLINE_FIRST_SEED", "0"))
+LENGTH = 4000
+finite = st.floats(allow_nan=False, allow_infinity=False)
+
+
+def any_adwin(rng: np.random.Generator) -> Adwin:
+    return Adwin(
+        delta=float(rng.choice([1e-9, 0.00002, 0.002, 0.05, 0.3, 0.99])),
+        clock=int(rng.choice([1, 7, 32])),
+        max_buckets=int(rng.choice([2, 3, 5, 8])),
+        min_window_length=int(rng.choice([1, 5, 20])),
+        grace_period=int(rng.choice([0, 2, 10, 100])),
+    )
+
+
+def any_page_hinkley(rng: np.random.Generator) -> PageHinkley:
+    threshold, alpha = float(rng.choice([50, 5, 1])), float(rng.choice([0.9999, 1.0, 0.5]))
+    return PageHinkley(int(rng.choice([0, 3, 30])), 0.005, threshold, alpha, str(rng.choice(DIRECTIONS)))
+
+
+def same_bits(one: dict[str, NDArray[Any]], other: dict[str, NDArray[Any]]) -> None:
+    assert list(one) == list(other)
+    for name in one:
+        assert one[name].dtype == other[name].dtype
+        assert one[name].shape == other[name].shape, name
+        assert bits(one[name].ravel()) == bits(other[name].ravel()), name
+
+
+def in_batches(bank: Any, rows: NDArray[np.int64], values: NDArray[np.float64]) -> list[tuple[Any, ...]]:
+    found = []
+    for begin in range(0, len(rows), 700):
+        hits = bank.update(rows[begin : begin + 700], values[begin : begin + 700])
+        found += [(begin + i, *rest) for i, *rest in zip(*(h.tolist() for h in hits), strict=True)]
+    return found
+
+
+def check_river(kind: str, rng: np.random.Generator, values: NDArray[np.float64]) -> int:
+    """One stream: the compiled bank and river's own object."""
+    listed = values.tolist()
+    if kind == "adwin":
+        params: Params = any_adwin(rng)
+        assert isinstance(params, Adwin)
+        oracle: Any = drift.ADWIN(
+            params.delta, params.clock, params.max_buckets, params.min_window_length, params.grace_period
+        )
+    else:
+        params = any_page_hinkley(rng)
+        assert isinstance(params, PageHinkley)
+        oracle = drift.PageHinkley(params.min_instances, params.delta, params.threshold, params.alpha, params.direction)
+    bank = make_bank(params, compiled=True)
+    bank.resize(1)
+    found = in_batches(bank, np.zeros(len(values), np.int64), values)
+    assert [place for place, *_ in found] == alarms(oracle, listed), (kind, params)
+    state = bank.dump()
+    if kind == "adwin":
+        theirs = levels_of(oracle)
+        assert bits([state[n][0] for n in ("width", "total", "variance", "detected")]) == bits(
+            [oracle.width, oracle.total, oracle.variance, oracle.drift_detected]
+        )
+        assert state["buckets"].tolist() == [len(sums) for sums, _ in theirs]
+        assert bits(state["bucket_sums"]) == bits([s for sums, _ in theirs for s in sums])
+        assert bits(state["bucket_variances"]) == bits([v for _, variances in theirs for v in variances])
+    else:
+        mean = oracle._x_mean
+        sums = [oracle._sum_increase, oracle._sum_decrease, oracle._min_increase, oracle._max_decrease]
+        assert bits([a[0] for a in state.values()]) == bits([mean.n, mean.get(), *sums, oracle.drift_detected])
+    return len(found)
+
+
+@pytest.mark.parametrize("kind", ["adwin", "page_hinkley"])
+def test_as_river_on_long_streams(kind: str) -> None:
+    done, seed, found = 0, SEED, 0
+    while done < VALUES // 2:
+        rng = np.random.default_rng([seed, kind == "adwin"])
+        values = STREAMS[seed % len(STREAMS)](rng, LENGTH)
+        try:
+            found += check_river(kind, rng, values)
+        except AssertionError as error:
+            raise AssertionError(f"seed {seed}, {STREAMS[seed % len(STREAMS)].__name__}: {error}") from error
+        done, seed = done + LENGTH, seed + 1
+    assert found > done / 2000
+
+
+@settings(max_examples=300, deadline=None, database=None)
+@given(st.lists(finite, max_size=150), st.integers(0, 2**32 - 1))
+def test_as_river_on_any_values(values: list[float], seed: int) -> None:
+    for kind in ("adwin", "page_hinkley"):
+        check_river(kind, np.random.default_rng(seed), np.array(values, float))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_as_python_with_many_rows_growth_and_snapshots(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    params: Params = any_adwin(rng) if seed % 2 else any_page_hinkley(rng)
+    ours, python = make_bank(params, compiled=True), make_bank(params, compiled=False)
+    for step in range(6):
+        count = 1 + 2 * step
+        for bank in (ours, python):
+            bank.resize(count)
+        rows, values = rng.integers(0, count, 900), STREAMS[(seed + step) % len(STREAMS)](rng, 900)
+        assert in_batches(ours, rows, values) == in_batches(python, rows, values)
+        same_bits(ours.dump(), python.dump())
+        if step % 2:  # Either takes up what the other left.
+            ours, python = make_bank(params, compiled=True), make_bank(params, compiled=False)
+            state = ours.dump() if seed % 4 > 1 else python.dump()
+            ours.load(state)
+            python.load(state)
+            assert ours.rows == python.rows == len(next(iter(state.values())))
+
+
+@settings(max_examples=100, deadline=None, database=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 4), finite), max_size=300),
+    st.integers(1, 40),
+    st.booleans(),
+    st.lists(st.integers(0, 300), max_size=4),
+)
+def test_reference_and_history_as_python(
+    given_values: list[tuple[int, float]], warmup: int, scale: bool, cuts: list[int]
+) -> None:
+    rows = np.array([row for row, _ in given_values], np.int64)
+    values = np.array([value for _, value in given_values], np.float64)
+    edges = [0, *sorted(min(cut, len(rows)) for cut in cuts), len(rows)]
+    told: list[list[Any]] = []
+    for compiled in (True, False):
+        reference, history = make_reference(warmup, scale, compiled), make_history(compiled)
+        out: list[Any] = []
+        for begin, end in zip(edges, edges[1:], strict=False):
+            reference.resize(5)
+            history.resize(5)
+            events = np.arange(end - begin) // 3
+            at = (np.arange(len(events)) + begin) * 7
+            judged = reference.update(rows[begin:end], values[begin:end], events, at, at * 2)
+            out += [array.tobytes() for array in judged]
+            out.append(reference.far(rows[begin:end], judged, 2.0).tolist())
+            history.update(rows[begin:end], judged.away, judged.ready, events, at, at * 2, 0, end - begin)
+        out += [reference.at(row) for row in range(5)]
+        out += [history.recent(row, 0.25) for row in range(5)]
+        states = reference.dump(), history.dump()
+        again = make_reference(warmup, scale, not compiled), make_history(not compiled)
+        for one, state in zip(again, states, strict=True):
+            one.load(state)
+            same_bits(one.dump(), state)
+        told.append(out + [array.tobytes() for state in states for array in state.values()])
+    assert told[0] == told[1]
+
+
+@settings(max_examples=50, deadline=None, database=None)
+@given(st.lists(st.tuples(st.integers(0, 3), finite), max_size=80), st.lists(finite, min_size=4, max_size=4))
+def test_histograms_as_python(given_values: list[tuple[int, float]], edges: list[float]) -> None:
+    rows = np.array([row for row, _ in given_values], np.int64)
+    values = np.array([value for _, value in given_values], np.float64)
+    ours, python = make_histogram(5, compiled=True), make_histogram(5, compiled=False)
+    for one in (ours, python):
+        one.resize(4)
+        one.set_edges(1, sorted(edges))
+        one.update(rows, values)
+    same_bits(ours.dump(), python.dump())
+    assert int(ours.dump()["counts"].sum()) == len(rows)
+    again = make_histogram(5, compiled=True)
+    again.load(python.dump())
+    assert [again.take(row).tolist() for row in range(4)] == [python.take(row).tolist() for row in range(4)]
+    assert not again.dump()["counts"].any()
+
+
+def test_bad_calls_change_nothing() -> None:
+    bank = make_bank(Adwin(), compiled=True)
+    bank.resize(2)
+    for rows in ([0, 2], [-1, 0], [0]):
+        with pytest.raises((ValueError, AssertionError)):
+            bank.update(np.array(rows, np.int64), np.zeros(2))
+    with pytest.raises((ValueError, TypeError)):
+        bank.update(np.zeros(4, np.int64)[::2], np.zeros(4)[::2])
+    assert not bank.dump()["tick"].any()
+    reference = make_reference(3, True, compiled=True)
+    reference.resize(1)
+    with pytest.raises(ValueError, match="does not exist"):
+        reference.update(
+            np.zeros(1, np.int64), np.zeros(1), np.ones(1, np.int64), np.zeros(1, np.int64), np.zeros(1, np.int64)
+        )
