@@ -8,6 +8,7 @@ ARGS ?=
 KAFKA ?=
 SEED ?= $(shell date +%s)
 CAMPAIGN ?= 2000
+PURE := tests/detectors tests/sim tests/streamer/test_task.py tests/streamer/test_alerting.py --ignore tests/detectors/test_native.py
 LOCK := --quiet --generate-hashes --no-emit-index-url --no-header --no-annotate
 
 .PHONY: help setup test lint demo kafka bench bench-peers soak lock clean
@@ -17,12 +18,13 @@ help: ## this list
 
 setup: $(STAMP) ## .venv with everything in it; instant when nothing changed
 
-$(STAMP): requirements-dev.txt pyproject.toml
+$(STAMP): requirements-dev.txt pyproject.toml $(wildcard schemas/native/Cargo.toml schemas/native/src/*.rs)
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv .venv \
 		|| { echo "cannot make .venv: on Debian and Ubuntu, apt-get install python3-venv, then again"; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -c 'from schemas.compiled import native, why_not; print("compiled core:", "yes" if native else "no, " + why_not)'
 	@touch $@
 
 lint: setup ## style and types
@@ -31,6 +33,8 @@ lint: setup ## style and types
 
 test: lint ## lint, types, unit, property, simulation and, with Java 17+ and Maven, the real-broker tests
 	$(BIN)/pytest -q -n 2 --dist loadgroup --durations 5 $(ARGS)
+	@echo "once more without the compiled core:"
+	DRIFTLINE_NATIVE=0 $(BIN)/pytest -q -n 2 $(PURE)
 
 demo: setup ## the main job on one screen; ARGS=--exit ends by itself, KAFKA=host:9092 uses a real broker
 	@$(BIN)/driftline demo $(if $(KAFKA),--brokers $(KAFKA)) $(ARGS)

@@ -55,9 +55,9 @@ def pair_of(detector: str) -> Pair:
 
 
 def stream(count: int, series: int) -> tuple[Any, Any]:
-    """Rows in turn, and normal values whose mean moves now and then."""
+    """Rows in turn, and normal values whose mean moves now and then, a few times at least."""
     place = np.arange(count)
-    level = (place // series // 5_000) % 2
+    level = place // series // min(5_000, count // series // 4) % 2
     return (place % series).astype(np.int64), np.random.default_rng(1).normal(0.0, 1.0, count) + level
 
 

@@ -116,6 +116,12 @@ def arguments() -> argparse.Namespace:
     return options
 
 
+def save(report: dict[str, Any]) -> None:
+    build = ROOT / "build"
+    build.mkdir(exist_ok=True)
+    (build / "bench.json").write_text(json.dumps(report, indent=2) + "\n")
+
+
 def main() -> None:
     options = arguments()
     from tests.broker.broker import running_broker
@@ -126,16 +132,21 @@ def main() -> None:
         if any(name in CASES and CASES[name].broker == "mock" for name in options.names):
             brokers["mock"] = stack.enter_context(running_mock())
         results, ratios = run_cases([name for name in options.names if name in CASES], brokers, options)
-        details: dict[str, Any] = {}
+        report: dict[str, Any] = {
+            "environment": environment(),
+            "results": results,
+            "details": {},
+            "ratios": ratios,
+            "finished": False,
+        }
+        save(report)  # Also between the parts, so that one that fails does not cost what was measured before it.
         for name, measure in PARTS.items():
             if name in options.names:
                 say(f"{name}: measuring")
-                details[name], found = measure(brokers["real"], quick)
+                report["details"][name], found = measure(brokers["real"], quick)
                 ratios |= found
-    report = {"environment": environment(), "results": results, "details": details, "ratios": ratios}
-    build = ROOT / "build"
-    build.mkdir(exist_ok=True)
-    (build / "bench.json").write_text(json.dumps(report, indent=2) + "\n")
+                save(report)
+    save({**report, "finished": True})
     if results:
         print(table(results) + "\n\nAlarms are equal in every case.\n")
     print(ratio_lines(ratios) + "\n\nWritten to build/bench.json")

@@ -330,16 +330,15 @@ def stretches(messages: list[Message]) -> list[tuple[Partition, list[Message]]]:
     """Consecutive messages of one partition, in order; a message with an error stands alone."""
     if not messages:
         return []
-    topics = [topic or "" for topic in map(Message.topic, messages)]
-    numbers = [-1 if number is None else number for number in map(Message.partition, messages)]
+    topics, numbers = list(map(Message.topic, messages)), list(map(Message.partition, messages))
     errors = list(map(Message.error, messages))
     # Nearly always they are all of one partition, which is seen without a look at each.
     if topics.count(topics[0]) == numbers.count(numbers[0]) == errors.count(None) == len(messages):
-        return [((topics[0], numbers[0]), messages)]
+        return [((topics[0] or "", numbers[0] or 0), messages)]
     found: list[tuple[Partition, list[Message]]] = []
     before = None
     for message, topic, number, error in zip(messages, topics, numbers, errors, strict=True):
-        partition = topic, number
+        partition = topic or "", -1 if number is None else number
         if error is None and partition == before:
             found[-1][1].append(message)
         else:

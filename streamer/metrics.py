@@ -123,7 +123,9 @@ CATALOGUE: dict[Name, Spec] = {
     "assigned_partitions": Spec("gauge", "Input partitions this instance works on; 0 is healthy for a spare."),
     "producer_recreated_total": Spec("counter", "Producers replaced because a commit's outcome was unknown."),
     "build_info": Spec(
-        "gauge", "Always 1; the versions are in the labels.", {"version": OPEN, "river": OPEN, "librdkafka": OPEN}
+        "gauge",
+        "Always 1; the versions are in the labels, and whether the core is compiled.",
+        {"version": OPEN, "river": OPEN, "librdkafka": OPEN, "core": ("compiled", "python")},
     ),
 }
 

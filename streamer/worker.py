@@ -140,7 +140,7 @@ class Worker:
         self.stats.timings.append(("processing_seconds", self.clock() - begin_s))
         topic = owned.task.partition[0]
         columns = columns_of(records)
-        size = sum(len(value) for value in columns.values if value)
+        size = sum(map(len, filter(None, columns.values)))
         self.stats.bytes_consumed[topic] = self.stats.bytes_consumed.get(topic, 0) + size
         owned.newest_ms = int(columns.times_ms[-1])
 

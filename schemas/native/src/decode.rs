@@ -7,7 +7,7 @@ use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 
 use crate::bank::slice;
 use crate::event::{
-    CALLER, CONFIDENCE, Event, FIELDS, LABEL, LATENCY, Plan, STATUS, TIME, VALUE, VERSION,
+    CALLER, CONFIDENCE, Event, FIELDS, LABEL, LATENCY, MODEL, Plan, SEGMENT, STATUS, TIME, VALUE, VERSION,
 };
 use crate::names::{Names, Strings};
 use crate::scan::{Kind, Odd, Res, Scalar, Scanner};
@@ -92,6 +92,8 @@ pub struct Decoder {
     message_bytes: usize,
     /// Numbers, texts and nulls of the last batch: about as many as the next one will have.
     values_before: [usize; 3],
+    /// Per slot the text it had last, as numbered in this batch.
+    hints: [i32; FIELDS],
 }
 
 impl Decoder {
@@ -116,9 +118,9 @@ impl Decoder {
         let latest = if place.time_ms < 0 { i64::MAX } else { place.time_ms.saturating_add(FUTURE_MS) };
         columns.offsets.push(place.offset);
         columns.times_ms.push(time_ms.map_or(place.time_ms.max(0), |ms| ms.min(latest)));
-        columns.model.push(self.strings.code(model));
-        let mut code = -1;
-        event.named(payload, version, &mut |text| code = self.strings.code(text));
+        columns.model.push(self.strings.code_near(model, &mut self.hints[MODEL]));
+        let (mut code, hint) = (-1, &mut self.hints[VERSION]);
+        event.named(payload, version, &mut |text| code = self.strings.code_near(text, hint));
         columns.version.push(code);
         columns.event_id.push(id);
         self.values(columns, payload);
@@ -131,18 +133,18 @@ impl Decoder {
         let slots = [LABEL, VALUE, CONFIDENCE, LATENCY, STATUS, CALLER].map(|slot| self.event.slots[slot]);
         let [label, value, confidence, latency, status, caller] = slots;
         self.members(columns, payload, at);
-        self.text(columns, payload, at, self.label, label);
+        self.text(columns, payload, at, self.label, label, LABEL);
         self.number(columns, at, self.value, value.number());
         self.numbers(columns, at, 1);
         let given = confidence.number().or_else(|| self.event.greatest_score());
         self.number(columns, at, self.confidence, given);
         self.numbers(columns, at, 2);
         self.number(columns, at, self.latency, latency.number());
-        self.text(columns, payload, at, self.status, status);
-        self.text(columns, payload, at, self.caller, caller);
+        self.text(columns, payload, at, self.status, status, STATUS);
+        self.text(columns, payload, at, self.caller, caller, CALLER);
         for i in 0..self.event.members[3].len() {
             let (id, value) = self.event.members[3][i];
-            self.text(columns, payload, at, id, value);
+            self.text(columns, payload, at, id, value, SEGMENT);
         }
         for i in 0..self.extra.len() {
             leaf(columns, &mut self.names, &mut self.strings, &self.event, payload, at, self.extra[i], self.event.slots[FIELDS + i]);
@@ -170,9 +172,10 @@ impl Decoder {
     }
 
     /// A naming value: whatever its type, a text.
-    fn text(&mut self, columns: &mut Columns, payload: &[u8], at: usize, id: u32, value: Scalar) {
-        let (names, strings) = (&mut self.names, &mut self.strings);
-        self.event.named(payload, value, &mut |text| columns.texts.push(at, names.code(id), strings.code(text)));
+    fn text(&mut self, columns: &mut Columns, payload: &[u8], at: usize, id: u32, value: Scalar, slot: usize) {
+        let (names, strings, hint) = (&mut self.names, &mut self.strings, &mut self.hints[slot]);
+        let take = &mut |text: &[u8]| columns.texts.push(at, names.code(id), strings.code_near(text, hint));
+        self.event.named(payload, value, take);
     }
 }
 
@@ -273,6 +276,7 @@ impl Decoder {
             outside,
             message_bytes,
             values_before: [0; 3],
+            hints: [-1; FIELDS],
         })
     }
 
@@ -297,6 +301,7 @@ impl Decoder {
             self.names.begin_batch();
             self.event.forget_names();
             self.strings.clear();
+            self.hints = [-1; FIELDS];
             let mut own = vec![None; outside.len()];
             for i in 0..n {
                 own.iter_mut().zip(&outside).for_each(|(text, texts)| *text = texts[i]);

@@ -212,6 +212,18 @@ impl Strings {
         id as i32
     }
 
+    /// The same, looking first whether it is the text that `hint` stands for: fields mostly repeat.
+    #[inline]
+    pub fn code_near(&mut self, text: &[u8], hint: &mut i32) -> i32 {
+        if let Some(&(start, end)) = self.spans.get(*hint as usize) {
+            if self.bytes[start as usize..end as usize] == *text {
+                return *hint;
+            }
+        }
+        *hint = self.code(text);
+        *hint
+    }
+
     pub fn texts<'py>(&self, py: Python<'py>) -> Vec<Bound<'py, PyString>> {
         let text = |&(start, end): &(u32, u32)| String::from_utf8_lossy(&self.bytes[start as usize..end as usize]);
         self.spans.iter().map(|span| PyString::new(py, &text(span))).collect()

@@ -1,0 +1,66 @@
+"""With and without the compiled core: the same alerts, dead letters and snapshot bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from schemas.compiled import native
+
+ROOT = Path(__file__).resolve().parents[2]
+SEEDS = range(6)
+
+
+def digest(seed: int) -> str:
+    """A task over a log of many kinds of events, cut at random, its snapshot taken up half-way."""
+    from schemas.decoder import Decoder
+    from streamer.config_load import load_text
+    from streamer.service import fields_of
+    from streamer.task import Task
+    from tests.sim.campaign import CONFIG, make_log
+
+    text = CONFIG.replace("duplicates: 50", "duplicates: 50, series: 60") if seed % 2 else CONFIG
+    config, rng, total = load_text(text, "sim.yaml", {}), random.Random(seed), hashlib.sha256()
+    records, decoder = make_log(rng, seed, 3000), Decoder(fields_of(config))
+    task, begin = Task(config, ("inferences", seed), 0), 0
+    while begin < len(records):
+        end = begin + rng.choice((1, 7, 100, 500))
+        task.step(decoder(records[begin:end], "inferences"))
+        for out in task.outbox:
+            total.update(repr(out).encode())
+        task.outbox.clear()
+        if rng.random() < 0.3:
+            blob = task.dump()
+            total.update(blob)
+            task = Task.load(config, ("inferences", seed), blob)
+        begin = end
+    total.update(task.dump())
+    return total.hexdigest()
+
+
+@pytest.mark.skipif(native is None, reason="the compiled core was not built")
+def test_the_compiled_core_changes_no_byte() -> None:
+    told = {}
+    for chosen in ("0", "1"):
+        environment = {**os.environ, "DRIFTLINE_NATIVE": chosen, "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.streamer.test_compiled"],
+            env=environment, cwd=ROOT, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        told[chosen] = done.stdout.splitlines()
+    assert told["0"][0] == "native: False"
+    assert told["1"][0] == "native: True"
+    assert told["0"][1:] == told["1"][1:]
+    assert len(told["0"]) == 1 + len(SEEDS)
+
+
+if __name__ == "__main__":
+    print(f"native: {native is not None}")
+    for number in SEEDS:
+        print(digest(number))
