@@ -174,7 +174,8 @@ def ours(job: Job) -> None:
         before, seen = seen, sum(owned.task.position for owned in worker.owned.values())
         moved_s = time.monotonic() if seen != before else moved_s
         if time.monotonic() - moved_s > STALLED_S:
-            raise SystemExit(f"stalled at {seen} of {job.events} events:\n{list(worker.owned.values())}")
+            places = {partition: owned.task.position for partition, owned in worker.owned.items()}
+            raise SystemExit(f"stalled at {seen} of {job.events} events; positions: {places}")
     assert worker.commit(), "the last commit did not land"
     figures = started[-1].figures(seen)
     drain_s = time.process_time()

@@ -63,7 +63,8 @@ def observed_service(config: str, events: int) -> None:
         if seen != last["seen"]:
             last.update(seen=seen, s=time.monotonic())
         elif seen < events and time.monotonic() - last["s"] > STALLED_S:
-            print(f"stalled at {seen} of {events} events:", *self.owned.values(), sep="\n", file=sys.stderr, flush=True)
+            places = {partition: owned.task.position for partition, owned in self.owned.items()}
+            print(f"stalled at {seen} of {events} events; positions: {places}", file=sys.stderr, flush=True)
             os._exit(1)
         if seen >= events and "rss_mb" not in found:
             found["rss_mb"] = memory_mb("VmRSS")
