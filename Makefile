@@ -14,7 +14,7 @@ LOCK := --quiet --generate-hashes --no-emit-index-url --no-header --no-annotate
 .PHONY: help setup test lint demo kafka bench bench-peers soak lock clean
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: $(STAMP) ## .venv with everything in it; instant when nothing changed
 

@@ -9,7 +9,7 @@ because silence is not health. One series of one monitor has at most one open al
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
 QUIET, PENDING, FIRING, FADING = "quiet", "pending", "firing", "fading"
@@ -72,6 +72,9 @@ class Alert:
     detections: int = 0
     suppressed: int = 0
     opened: dict[str, Any] = field(default_factory=dict)  # trigger and evidence, fixed when the episode began
+
+
+ALERT_FIELDS = tuple(f.name for f in fields(Alert))
 
 
 class Notice(NamedTuple):
@@ -158,7 +161,7 @@ class AlertBook:
                 del self.timers[alert.model]
 
     def dump(self) -> list[dict[str, Any]]:
-        return [asdict(alert) for alert in self.alerts.values()]
+        return [{name: getattr(alert, name) for name in ALERT_FIELDS} for alert in self.alerts.values()]
 
     def load(self, state: list[dict[str, Any]]) -> None:
         for item in state:

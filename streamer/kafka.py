@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from schemas.batch import Record
 from streamer.config import Config
@@ -227,8 +227,10 @@ class KafkaLog:
 
     def _assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         with self._kept():
-            # An explicit offset, or librdkafka would fetch the committed one and start there by itself.
-            consumer.incremental_assign([TopicPartition(p.topic, p.partition, OFFSET_END) for p in partitions])
+            # A plain offset: without one librdkafka would start at the committed offset by itself. A logical one such
+            # as the end makes it ask the broker, and the pause below makes it ask again after the answer; that late
+            # second answer then moves a partition that was started meanwhile past all its records.
+            consumer.incremental_assign([TopicPartition(p.topic, p.partition, 0) for p in partitions])
             consumer.pause(partitions)
             self._member = consumer.memberid() or ""
             for partition in keys(partitions):
@@ -332,8 +334,9 @@ def stretches(messages: list[Message]) -> list[tuple[Partition, list[Message]]]:
         return []
     topics, numbers = list(map(Message.topic, messages)), list(map(Message.partition, messages))
     errors = list(map(Message.error, messages))
-    # Nearly always they are all of one partition, which is seen without a look at each.
-    if topics.count(topics[0]) == numbers.count(numbers[0]) == errors.count(None) == len(messages):
+    # Nearly always they are all of one partition, which is seen without a look at each. (An error must not be compared:
+    # the binding's errors raise when they are.)
+    if not any(errors) and topics.count(topics[0]) == numbers.count(numbers[0]) == len(messages):
         return [((topics[0] or "", numbers[0] or 0), messages)]
     found: list[tuple[Partition, list[Message]]] = []
     before = None

@@ -1,0 +1,71 @@
+"""Where a new assignment begins to read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from confluent_kafka import Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from streamer.kafka import KafkaLog
+from streamer.log import Assigned, Records
+from tests.kafka.world import MakeTopics, World, assigned, offsets_in, wait_for
+
+pytestmark = pytest.mark.broker
+
+
+@pytest.fixture
+def world(broker: str, make_topics: MakeTopics) -> Iterator[World]:
+    world = World(broker, make_topics)
+    yield world
+    world.close()
+
+
+PARTITIONS = 32
+EACH = 3
+
+
+def test_every_partition_of_many_is_read_from_where_it_was_started(broker: str, make_topics: MakeTopics) -> None:
+    """Assigned at the logical end, three starts of four lost all records of some partition: librdkafka asks for the
+    end again when the answer came after a pause, and takes that answer although the partition was started meanwhile.
+    """
+    world = World(broker, make_topics, partitions=PARTITIONS)
+    producer = Producer({"bootstrap.servers": broker})
+    for number in range(PARTITIONS):
+        for i in range(EACH):
+            producer.produce(world.events, b"%d" % i, partition=number)
+    assert producer.flush(10) == 0
+    for attempt in range(4):
+        world.group = f"{world.group}-{attempt}"
+        log = world.log()
+        started: dict[Any, None] = {}
+
+        def all_read(seen: list[Any], log: KafkaLog = log, started: dict[Any, None] = started) -> bool:
+            waiting = [e.partition for e in seen if isinstance(e, Assigned) and e.partition not in started]
+            for partition in waiting[:1]:  # As the worker does it: one after the other, after a look at the offsets.
+                log.committed(partition)
+                log.begin_end(partition)
+                log.start(partition, 0)
+                started[partition] = None
+            return sum(len(e.records) for e in seen if isinstance(e, Records)) == PARTITIONS * EACH
+
+        wait_for(log, all_read, 15)
+        world.close()
+
+
+def test_a_partition_without_its_first_records_is_started_behind_them(world: World) -> None:
+    """Offset 0, where an assignment stands until it is started, need not be there."""
+    world.produce(10)
+    partition = (world.events, 0)
+    admin = AdminClient({"bootstrap.servers": world.broker})
+    for future in admin.delete_records([TopicPartition(*partition, 6)]).values():
+        future.result(10)
+    log = world.log()
+    wait_for(log, assigned(1))
+    for _ in range(10):
+        assert log.poll(10, 0.1, lambda _: None) == []
+    log.start(partition, 6)
+    seen = wait_for(log, lambda seen: len(offsets_in(seen, partition)) == 4)
+    assert offsets_in(seen, partition) == [6, 7, 8, 9]
