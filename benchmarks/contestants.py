@@ -10,6 +10,7 @@ import json
 import logging
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
@@ -154,7 +155,7 @@ def ours(job: Job) -> None:
     from streamer.config_load import load_text
     from streamer.kafka import KafkaLog
     from streamer.logs import CoordinatorWatch
-    from streamer.service import fields_of
+    from streamer.service import fields_of, quiet_collector
     from streamer.worker import Worker
 
     config = load_text(config_text(job), "bench.yaml", {})
@@ -165,7 +166,8 @@ def ours(job: Job) -> None:
             started.append(Clock())
 
     log = KafkaLog(config, logging.getLogger("bench"), CoordinatorWatch())
-    worker = Worker(config, fields_of(config), log, time.monotonic, notify)
+    worker = Worker(config, fields_of(config), log, time.monotonic, notify, ThreadPoolExecutor(1))
+    quiet_collector()
     seen, moved_s = 0, time.monotonic()
     while seen < job.events:
         if started and started[-1].seen < job.timed_from <= seen:

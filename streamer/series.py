@@ -52,6 +52,7 @@ class SeriesTable:
         self.rows_max = rows_max
         self.index: dict[Key, int] = {}
         self.keys: list[Key] = []
+        self.plain_keys: list[list[Any]] = []  # the same as a snapshot has them
         self.members: dict[tuple[str, ...], list[int]] = {}
         self.dropped = 0
         self.origin: SeriesTable = self  # the table whose references the values depend on
@@ -85,9 +86,13 @@ class SeriesTable:
             return -1
         row = len(self.keys)
         self.index[key] = row
-        self.keys.append(key)
+        self._add_key(key)
         siblings.append(row)
         return row
+
+    def _add_key(self, key: Key) -> None:
+        self.keys.append(key)
+        self.plain_keys.append([list(key[0]), key[1]])
 
     def column(self, batch: Batch, groups: Groups) -> Column:
         """The values this batch gives to the table, in log order per row; makes rows for new keys."""
@@ -192,7 +197,7 @@ class SeriesTable:
 
     def dump(self) -> dict[str, Any]:
         return {
-            "keys": [[list(group), member] for group, member in self.keys],
+            "keys": self.plain_keys.copy(),
             "dropped": self.dropped,
             "reference": self.reference.dump(),
             "history": self.history.dump(),
@@ -204,7 +209,7 @@ class SeriesTable:
         for group, member in state["keys"]:
             key = (tuple(map(str, group)), str(member))
             self.index[key] = len(self.keys)
-            self.keys.append(key)
+            self._add_key(key)
             self.members.setdefault(key[0], []).append(self.index[key])
         self.dropped = int(state["dropped"])
         self.resize()

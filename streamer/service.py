@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -128,7 +129,8 @@ def run_service(config: cfg.Config, stopper: Stopper) -> int:
                 health.draining = stopper.asked.is_set()
                 return health.draining
 
-            worker = Worker(config, fields_of(config), kafka, time.monotonic, notify)
+            pool = stack.enter_context(ThreadPoolExecutor(1, "snapshot"))
+            worker = Worker(config, fields_of(config), kafka, time.monotonic, notify, pool)
             reporter = Reporter(worker, metrics, health)
             quiet_collector()
             drained = worker.run(stopping, reporter.after_step)

@@ -189,8 +189,12 @@ class Task:
 
     def dump(self) -> bytes:
         """Snapshot bytes of the state at `position`; the outbox is not part of it."""
+        return snapshot.encode(self.state())
+
+    def state(self) -> dict[str, Any]:
+        """The state as plain values and arrays of its own, which no later step changes: `snapshot.encode` takes it."""
         monitors = {name: {"spec": self._spec(name), "state": m.dump()} for name, m in self.monitors.items()}
-        state = {
+        return {
             "partition": list(self.partition),
             "position": self.position,
             "config": self.config.config_hash,
@@ -200,7 +204,6 @@ class Task:
             "monitors": monitors,
             "alerts": self.book.dump(),
         }
-        return snapshot.encode(state)
 
     def _spec(self, name: str) -> str:
         """What a monitor's state means: with another detector or table the state of old is void."""

@@ -9,8 +9,9 @@ it may or may not have taken is settled by asking for the committed offset after
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 from schemas.batch import Record, columns_of
 from schemas.decode import Fields
@@ -30,7 +31,7 @@ from streamer.log import (
     Records,
     Snapshot,
 )
-from streamer.snapshot import BadSnapshot
+from streamer.snapshot import BadSnapshot, encode
 from streamer.task import Task
 
 POLL_RECORDS_MAX = 500
@@ -58,6 +59,7 @@ class Owned:
     snapshot_s: float  # clock when the newest snapshot landed, or the task became live
     snapshot_bytes: int = 0
     newest_ms: int = -1  # timestamp of the newest record taken
+    writing: tuple[int, Future[bytes]] | None = None  # a snapshot of that offset, being encoded
     sent: int = 0  # outbox records in the transaction whose outcome is open
 
 
@@ -80,12 +82,36 @@ class Stats:
 Notify = Callable[..., None]
 
 
+class Pool(Protocol):
+    """What snapshots are encoded with: a thread of the service, or nothing but the call itself."""
+
+    def submit(self, work: Callable[[dict[str, Any]], bytes], state: dict[str, Any], /) -> Future[bytes]:
+        """The result to come."""
+
+
+class InPlace:
+    """Done when it returns: for the first and the last snapshot, and for the simulator, whose lives repeat."""
+
+    def submit(self, work: Callable[[dict[str, Any]], bytes], state: dict[str, Any], /) -> Future[bytes]:
+        future: Future[bytes] = Future()
+        future.set_result(work(state))
+        return future
+
+
 class Worker:
     """One member of the consumer group. `clock` gives seconds and only schedules commits; results never see it."""
 
     def __init__(
-        self, config: cfg.Config, fields: Fields, log: Log, clock: Callable[[], float], notify: Notify
+        self,
+        config: cfg.Config,
+        fields: Fields,
+        log: Log,
+        clock: Callable[[], float],
+        notify: Notify,
+        pool: Pool | None = None,
     ) -> None:
+        self.in_place: Pool = InPlace()
+        self.pool = pool or self.in_place
         self.config = config
         self.decode = Decoder(fields)
         self.log = log
@@ -157,13 +183,8 @@ class Worker:
         if self.unsettled is not None and not self.settle():
             return False
         chosen = {p: o for p, o in self.owned.items() if only is None or p in only}
-        now_s = self.clock()
-        snapshots = {
-            partition: self.snapshot(o)
-            for partition, o in chosen.items()
-            if o.pointer is None
-            or (o.pointer.position != o.task.position and (snapshot_all or now_s >= o.snapshot_due_s))
-        }
+        found = ((partition, self.snapshot(owned, snapshot_all)) for partition, owned in chosen.items())
+        snapshots = {partition: snapshot for partition, snapshot in found if snapshot is not None}
         outs: list[Out] = []
         offsets: dict[Partition, tuple[int, Pointer | None]] = {}
         for partition, owned in chosen.items():
@@ -179,12 +200,27 @@ class Worker:
         self.stats.timings.append(("commit_seconds", self.clock() - begin_s))
         return self.conclude(result, offsets)
 
-    def snapshot(self, owned: Owned) -> Snapshot:
-        begin_s = self.clock()
-        blob = owned.task.dump()
-        self.stats.timings.append(("checkpoint_seconds", self.clock() - begin_s))
+    def snapshot(self, owned: Owned, at_once: bool) -> Snapshot | None:
+        """The snapshot the next commit carries, if any. The loop only waits for the copy of the state; it is encoded
+        beside the loop and goes with a later commit, except where the first or the last one must have it.
+        """
+        before, position = owned.pointer, owned.task.position
+        fresh = before is None or before.position != position
+        if fresh and (before is None or at_once):
+            owned.writing = position, self.in_place.submit(encode, self.state(owned))
+        elif fresh and owned.writing is None and self.clock() >= owned.snapshot_due_s:
+            owned.writing = position, self.pool.submit(encode, self.state(owned))
+        if owned.writing is None or not owned.writing[1].done():
+            return None
+        position, blob = owned.writing[0], owned.writing[1].result()
         owned.snapshot_bytes = len(blob)
-        return Snapshot(owned.task.position, 1 - owned.slot, self.config.config_hash, blob)
+        return Snapshot(position, 1 - owned.slot, self.config.config_hash, blob)
+
+    def state(self, owned: Owned) -> dict[str, Any]:
+        begin_s = self.clock()
+        state = owned.task.state()
+        self.stats.timings.append(("checkpoint_seconds", self.clock() - begin_s))
+        return state
 
     def conclude(self, result: CommitResult, offsets: dict[Partition, tuple[int, Pointer | None]]) -> bool:
         name = result.outcome.value
@@ -209,6 +245,8 @@ class Worker:
         owned.committed = offset
         if pointer is not None and pointer != owned.pointer:
             owned.pointer, owned.slot = pointer, pointer.slot
+            if owned.writing is not None and owned.writing[0] <= pointer.position:
+                owned.writing = None
             owned.snapshot_s = self.clock()
             owned.snapshot_due_s = owned.snapshot_s + self.config.commit.snapshot_interval_ms / 1000
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import random
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from typing import Any
 
 from schemas.batch import Record
@@ -99,12 +100,33 @@ def by_partition(outs: Iterable[Out]) -> dict[tuple[str, int], list[Out]]:
     return split
 
 
+class Late(Future[bytes]):
+    """A snapshot that takes its time, so that it is of an older offset than the commit that carries it."""
+
+    rng = random.Random(0)
+
+    def done(self) -> bool:
+        return self.rng.random() < 0.3 and super().done()
+
+
+class LatePool:
+    def __init__(self, seed: int) -> None:
+        self.rng = random.Random(seed)
+
+    def submit(self, work: Callable[[dict[str, Any]], bytes], state: dict[str, Any]) -> Future[bytes]:
+        future = Late()
+        future.rng = self.rng
+        future.set_result(work(state))
+        return future
+
+
 class Campaign:
     """A schedule: which worker acts next, who dies, who is paused, when the broker's own housekeeping runs."""
 
     def __init__(self, seed: int, worker_class: type[Worker] = Worker, length: int = 260) -> None:
         self.rng = random.Random(seed)
         self.config = load_text(CONFIG, "sim.yaml", {})
+        self.pool = LatePool(seed)
         self.worker_class = worker_class
         self.partitions = [(TOPIC, number) for number in range(3)]
         self.broker = Broker(self.rng, self.partitions, dict(FAULTS))
@@ -118,7 +140,7 @@ class Campaign:
     def start(self, instance: str) -> None:
         self.logs[instance] = SimLog(self.broker, instance)
         self.workers[instance] = self.worker_class(
-            self.config, fields_of(self.config), self.logs[instance], lambda: self.now_s, self.note
+            self.config, fields_of(self.config), self.logs[instance], lambda: self.now_s, self.note, self.pool
         )
 
     def note(self, event: str, partition: Partition, **fields: object) -> None:
