@@ -103,7 +103,7 @@ class CompiledReference(Compiled):
 
     def update(self, rows: I64, values: F64, events: I64, offsets: I64, times_ms: I64) -> Judged:
         m = len(rows)
-        judged = Judged(np.zeros(m, bool), np.zeros(m), np.zeros(m))
+        judged = Judged(np.empty(m, bool), np.empty(m), np.empty(m))
         done, full = self.core.update(rows, values, events, offsets, times_ms, *judged, 0)
         while full >= 0:
             self.core.freeze(full, reference.learn(self.core.waiting(full), self.standardise))

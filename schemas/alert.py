@@ -78,7 +78,8 @@ def _fnv1a(text: str) -> str:
 
 def render(facts: AlertFacts) -> tuple[bytes, bytes]:
     """Key (the fingerprint) and value of the alert record."""
-    labels = {"alertname": "ModelDrift", "severity": facts.severity, **{k: v for k, v in facts.labels.items() if v}}
+    labels = {"alertname": "ModelDrift", "severity": facts.severity}
+    labels |= facts.labels if all(facts.labels.values()) else {k: v for k, v in facts.labels.items() if v}
     mark = fingerprint(labels)
     episode = f"{mark}-{facts.topic}-{facts.partition}-{facts.trigger_offset}"
     text, number = SEVERITIES[facts.severity]

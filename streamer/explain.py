@@ -17,13 +17,9 @@ INDICATOR_KINDS = ("missing", "label", "anomaly")
 
 def alert_record(config: cfg.Config, partition: Partition, monitor: Monitor, notice: Notice) -> Out:
     """The record of one alert that changed its status. A function of state, offsets and config alone."""
-    alert, table, policy = notice.alert, monitor.table, monitor.config
-    group, member = table.keys[alert.row]
+    alert, policy = notice.alert, monitor.config
     opened = alert.opened
-    labels = {"model": group[0], "monitor": monitor.name, "detector": policy.detect.kind}
-    labels["signal"] = member_title(table.signal, member)
-    for field, value in zip(table.by, group[1:], strict=True):
-        labels[BY_LABELS.get(field, field.replace(".", "_"))] = value
+    labels = monitor.labels.get(alert.row) or monitor.labels.setdefault(alert.row, _labels(monitor, alert.row))
     firing = notice.status == "firing"
     hold_ms = LEVEL_ENDS_MS if isinstance(monitor, LevelMonitor) else policy.keep_firing_for_ms
     topic, number = partition
@@ -53,6 +49,17 @@ def alert_record(config: cfg.Config, partition: Partition, monitor: Monitor, not
     key, record = render(facts)
     headers = (("content-type", b"application/cloudevents+json; charset=utf-8"),)
     return Out("alerts", key, record, headers)
+
+
+def _labels(monitor: Monitor, row: int) -> dict[str, str]:
+    """What tells an alert of this series from all others; it never changes."""
+    table = monitor.table
+    group, member = table.keys[row]
+    labels = {"model": group[0], "monitor": monitor.name, "detector": monitor.config.detect.kind}
+    labels["signal"] = member_title(table.signal, member)
+    for field, value in zip(table.by, group[1:], strict=True):
+        labels[BY_LABELS.get(field, field.replace(".", "_"))] = value
+    return labels
 
 
 def _finding(opened: dict[str, Any]) -> dict[str, Any]:

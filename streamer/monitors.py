@@ -50,17 +50,20 @@ class EdgeMonitor:
         self.bank: Bank = make_bank(config.detect.params())
         self.raw = config.detect.raw
         self.annotations, self.described = annotations_of(config), described(config)
+        self.labels: dict[int, dict[str, str]] = {}  # of the rows that had an alert
 
     def edges(self, column: Column, judged: Judged) -> list[Edge]:
         """Edges of this column, ascending."""
         self.bank.resize(len(self.table.keys))
-        if self.raw:
-            found = self.bank.update(column.rows, column.values)
+        if self.raw or judged.ready.all():
+            found = self.bank.update(column.rows, column.values if self.raw else judged.z)
             places = found.place
         else:
             chosen = np.flatnonzero(judged.ready)
             found = self.bank.update(column.rows[chosen], judged.z[chosen])
             places = chosen[found.place]
+        if not len(places):
+            return []
         columns = (places, found.direction, found.statistic, found.threshold)
         return [Edge(place, self, *rest) for place, *rest in zip(*(c.tolist() for c in columns), strict=True)]
 
@@ -81,6 +84,7 @@ class LevelMonitor:
         self.detect = config.detect
         self.windows = FractionWindows(config.windows.events, config.windows.time_ms, lateness_ms)
         self.annotations, self.described = annotations_of(config), described(config)
+        self.labels: dict[int, dict[str, str]] = {}  # of the rows that had an alert
         self.last: dict[int, Window] = {}  # newest closed window per row, for the metrics; not state
 
     def findings(self, batch: Batch, column: Column) -> list[Finding]:

@@ -26,6 +26,7 @@ FEATURES = "features."
 LABEL = "prediction.label"
 ALIASES = {"confidence": "prediction.confidence", "value": "prediction.value", "latency_ms": "latency_ms"}
 PREFIXES = {"score.": "prediction.scores.", "logit.": "prediction.logits."}
+SHORT = {**ALIASES, **PREFIXES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +192,7 @@ def member_title(signal: Signal, member: str) -> str:
         return "anomaly"
     if signal.kind != "number":
         return f"{signal.kind}.{member.removeprefix(FEATURES)}"
-    for short, path in {**ALIASES, **PREFIXES}.items():
+    for short, path in SHORT.items():
         if member.startswith(path):
             return short + member.removeprefix(path)
     return member

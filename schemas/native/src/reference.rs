@@ -59,6 +59,7 @@ impl Reference {
                 judged.z[i] = if self.standardise { standardised(away, scale, self.clip) } else { value };
                 continue;
             }
+            (judged.ready[i], judged.z[i], judged.away[i]) = (false, 0.0, 0.0);
             let event = column.events[i] as usize;
             let (offset, time_ms) = (column.offsets[event], column.times_ms[event]);
             if row.n == 0 {
