@@ -71,11 +71,8 @@ impl Window {
             }
             let away = sums[0] / size - sums[1] / size;
             let merged = (sums[0] + sums[1], variances[0] + variances[1] + size * 0.5 * away * away);
-            for (cells, newest) in [(&mut *sums, sum), (&mut *variances, variance)] {
-                cells.copy_within(2.., 0);
-                cells[most - 2] = newest;
-                cells[most - 1] = 0.0;
-            }
+            replace_two_oldest(sums, sum);
+            replace_two_oldest(variances, variance);
             level[0] = (most - 1) as f64;
             ((sum, variance), base, size) = (merged, base + stride, size * 2.0);
         }
@@ -182,6 +179,20 @@ impl Window {
         }
         self.detected = last.is_some();
         last
+    }
+}
+
+/// The buckets of a full level move up by two, and a new one comes in behind them.
+#[inline]
+fn replace_two_oldest(cells: &mut [f64], newest: f64) {
+    // This happens once per value. With the default size it is a few moves instead of a call that copies memory.
+    if let [a, b, c, d, e] = cells {
+        (*a, *b, *c, *d, *e) = (*c, *d, *e, newest, 0.0);
+        return;
+    }
+    cells.copy_within(2.., 0);
+    if let [.., before_last, last] = cells {
+        (*before_last, *last) = (newest, 0.0);
     }
 }
 
