@@ -30,6 +30,9 @@ $(STAMP): requirements-dev.txt pyproject.toml $(wildcard schemas/native/Cargo.to
 lint: setup ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	@if cargo clippy --version >/dev/null 2>&1 && cargo fmt --version >/dev/null 2>&1; then \
+		cd schemas/native && cargo fmt --check && cargo clippy --quiet --release -- -D warnings; \
+	else echo "cargo with rustfmt and clippy is not here: the compiled core was not linted"; fi
 
 test: lint ## lint, types, unit, property, simulation and, with Java 17+ and Maven, the real-broker tests
 	$(BIN)/pytest -q -n 2 --dist loadgroup --durations 5 $(ARGS)

@@ -13,12 +13,8 @@ pub struct Hits {
     threshold: Vec<f64>,
 }
 
-pub type HitArrays<'py> = (
-    Bound<'py, PyArray1<i64>>,
-    Bound<'py, PyArray1<i8>>,
-    Bound<'py, PyArray1<f64>>,
-    Bound<'py, PyArray1<f64>>,
-);
+pub type HitArrays<'py> =
+    (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<i8>>, Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<f64>>);
 
 impl Hits {
     pub fn push(&mut self, place: usize, direction: i8, statistic: f64, threshold: f64) {

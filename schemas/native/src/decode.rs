@@ -147,7 +147,16 @@ impl Decoder {
             self.text(columns, payload, at, id, value, SEGMENT);
         }
         for i in 0..self.extra.len() {
-            leaf(columns, &mut self.names, &mut self.strings, &self.event, payload, at, self.extra[i], self.event.slots[FIELDS + i]);
+            leaf(
+                columns,
+                &mut self.names,
+                &mut self.strings,
+                &self.event,
+                payload,
+                at,
+                self.extra[i],
+                self.event.slots[FIELDS + i],
+            );
         }
     }
 
@@ -255,7 +264,12 @@ impl Decoder {
     /// `pointers`: slot and steps of each pointer, none the beginning of another; slots from FIELDS on are `extra`, in
     /// order. `outside`: slots whose texts come with each call.
     #[new]
-    fn new(pointers: Vec<(usize, Vec<String>)>, extra: Vec<String>, outside: Vec<usize>, message_bytes: usize) -> PyResult<Self> {
+    fn new(
+        pointers: Vec<(usize, Vec<String>)>,
+        extra: Vec<String>,
+        outside: Vec<usize>,
+        message_bytes: usize,
+    ) -> PyResult<Self> {
         let slots = FIELDS + extra.len();
         if pointers.iter().any(|(slot, _)| *slot >= slots) || outside.iter().any(|slot| *slot >= FIELDS) {
             return Err(PyValueError::new_err("a slot that does not exist"));
@@ -291,7 +305,11 @@ impl Decoder {
         let (offsets, times_ms, values) = (slice(&offsets)?, slice(&times_ms)?, list_of(values));
         let outside: Vec<Vec<Bound<'py, PyAny>>> = outside.iter().map(list_of).collect();
         let n = values.len();
-        if offsets.len() != n || times_ms.len() != n || outside.len() != self.outside.len() || outside.iter().any(|o| o.len() != n) {
+        if offsets.len() != n
+            || times_ms.len() != n
+            || outside.len() != self.outside.len()
+            || outside.iter().any(|o| o.len() != n)
+        {
             return Err(PyValueError::new_err("columns of different length"));
         }
         let payloads: Vec<Option<&[u8]>> = values.iter().map(bytes_of).collect();
@@ -305,7 +323,8 @@ impl Decoder {
             let mut own = vec![None; outside.len()];
             for i in 0..n {
                 own.iter_mut().zip(&outside).for_each(|(text, texts)| *text = texts[i]);
-                let place = Place { payload: payloads[i].unwrap_or_default(), offset: offsets[i], time_ms: times_ms[i] };
+                let place =
+                    Place { payload: payloads[i].unwrap_or_default(), offset: offsets[i], time_ms: times_ms[i] };
                 if self.record(&mut columns, &place, &own).is_err() {
                     columns.odd.push(i as i64);
                 }

@@ -122,7 +122,11 @@ impl Plan {
         }
         let node = self.nodes.len();
         self.nodes.push(Node::default());
-        self.nodes[at].children.push(Child { name: name.to_vec(), target: Target::Inner { node, of_field: field }, event: 0 });
+        self.nodes[at].children.push(Child {
+            name: name.to_vec(),
+            target: Target::Inner { node, of_field: field },
+            event: 0,
+        });
         node
     }
 }
@@ -139,7 +143,12 @@ pub struct Event {
 
 impl Event {
     pub fn new(slots: usize) -> Self {
-        Event { slots: vec![Scalar::ABSENT; slots], members: Default::default(), arena: Vec::new(), index_names: Vec::new() }
+        Event {
+            slots: vec![Scalar::ABSENT; slots],
+            members: Default::default(),
+            arena: Vec::new(),
+            index_names: Vec::new(),
+        }
     }
 
     pub fn clear(&mut self) {

@@ -50,7 +50,12 @@ impl Histogram {
         Ok(taken)
     }
 
-    fn update(&mut self, py: Python<'_>, rows: PyReadonlyArray1<'_, i64>, values: PyReadonlyArray1<'_, f64>) -> PyResult<()> {
+    fn update(
+        &mut self,
+        py: Python<'_>,
+        rows: PyReadonlyArray1<'_, i64>,
+        values: PyReadonlyArray1<'_, f64>,
+    ) -> PyResult<()> {
         let (rows, values) = (slice(&rows)?, slice(&values)?);
         check_length(&[rows.len(), values.len()])?;
         check_rows(rows, self.rows())?;

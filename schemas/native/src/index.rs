@@ -69,8 +69,10 @@ impl RowIndex {
         let (mut rows, mut values, mut events) = (Vec::with_capacity(m), Vec::with_capacity(m), Vec::with_capacity(m));
         let (mut dropped, mut last, mut unknown, mut asked) = (0, -2, Vec::new(), HashSet::new());
         for i in 0..m {
-            let group = *groups.get(event[i] as usize).ok_or_else(|| PyValueError::new_err("an event that does not exist"))?;
-            let member = *members.get(name[i] as usize).ok_or_else(|| PyValueError::new_err("a name that does not exist"))?;
+            let group =
+                *groups.get(event[i] as usize).ok_or_else(|| PyValueError::new_err("an event that does not exist"))?;
+            let member =
+                *members.get(name[i] as usize).ok_or_else(|| PyValueError::new_err("a name that does not exist"))?;
             if group == -1 || member == -1 {
                 continue;
             }
@@ -103,7 +105,8 @@ pub struct Admission {
 }
 
 /// (used, newest time up to and including each event, new newest per code, filtered, duplicate, late)
-type Admitted<'py> = (Bound<'py, PyArray1<bool>>, Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<i64>>, usize, usize, usize);
+type Admitted<'py> =
+    (Bound<'py, PyArray1<bool>>, Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<i64>>, usize, usize, usize);
 
 /// A code none of whose events was used yet.
 const NEVER: i64 = i64::MIN;
@@ -129,6 +132,7 @@ impl Admission {
     }
 
     /// `watched` and `newest` are per code; at most `room` codes that were never used may become so.
+    #[allow(clippy::too_many_arguments)]
     fn admit<'py>(
         &mut self,
         py: Python<'py>,

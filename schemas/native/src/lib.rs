@@ -13,6 +13,7 @@ mod histogram;
 mod history;
 mod index;
 mod names;
+mod number;
 mod page_hinkley;
 mod reference;
 mod scan;

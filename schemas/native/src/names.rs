@@ -76,7 +76,17 @@ impl Names {
         let start = self.bytes.len() as u32;
         self.bytes.extend_from_slice(text);
         let end = self.bytes.len() as u32;
-        self.names.push(Name { event: 0, batch: 0, code: 0, next: NONE, start, end, plain, prefix, head: Head::of(text) });
+        self.names.push(Name {
+            event: 0,
+            batch: 0,
+            code: 0,
+            next: NONE,
+            start,
+            end,
+            plain,
+            prefix,
+            head: Head::of(text),
+        });
         self.python.push(None);
         (self.names.len() - 1) as u32
     }

@@ -137,7 +137,14 @@ impl Reference {
         };
         let judged = &mut Judged { ready: ready.as_slice_mut()?, z: z.as_slice_mut()?, away: away.as_slice_mut()? };
         let n = column.rows.len();
-        check_length(&[n, column.values.len(), column.events.len(), judged.ready.len(), judged.z.len(), judged.away.len()])?;
+        check_length(&[
+            n,
+            column.values.len(),
+            column.events.len(),
+            judged.ready.len(),
+            judged.z.len(),
+            judged.away.len(),
+        ])?;
         check_length(&[column.offsets.len(), column.times_ms.len()])?;
         check_rows(column.rows, self.rows.len())?;
         check_rows(column.events, column.offsets.len())?;
