@@ -33,13 +33,13 @@ class Decoder:
         outside = [[outside_text(selector, record, topic) for record in records] for selector in self.outside]
         found = self.core.decode(columns.values, columns.offsets, columns.times_ms, outside)
         (offsets, times_ms), (model, version, event_id), (names, strings), numbers, texts, nulls, odd = found
-        rejects: list[Reject] = []
-        for place in odd.tolist():
-            alone = decode([records[place]], self.fields, topic)
-            if not alone.rejects:
+        rejects: tuple[Reject, ...] = ()
+        if len(odd):
+            judged = decode([records[place] for place in odd.tolist()], self.fields, topic)
+            if len(judged.offsets):
                 self.fallbacks += 1
                 return decode(records, self.fields, topic)
-            rejects += alone.rejects
+            rejects = judged.rejects
         return Batch(
             offsets=offsets,
             times_ms=times_ms,
@@ -51,7 +51,7 @@ class Decoder:
             numbers=Numbers(*numbers),
             texts=Texts(*texts),
             nulls=Nulls(*nulls),
-            rejects=tuple(rejects),
+            rejects=rejects,
             next_offset=int(columns.offsets[-1]) + 1,
         )
 
