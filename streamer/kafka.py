@@ -15,7 +15,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
@@ -175,6 +175,7 @@ class KafkaLog:
                     raise LogDown(f"cannot start {partition[0]}[{partition[1]}]: {error.str()}") from exception
                 time.sleep(0.02)
         self._next[partition] = offset
+        self._wake(partition)
 
     def commit(
         self,
@@ -214,6 +215,15 @@ class KafkaLog:
         self._transactions.drop()
         self._readers.close()
         self._probe.close()
+
+    def _wake(self, partition: Partition) -> None:
+        """Any request to its leader, whose answer nobody waits for.
+
+        The thread that fetches from a broker sleeps for a second while nothing is to be fetched there, and neither a
+        seek nor a resume wakes it (librdkafka 2.16): measured, the first record came 0.98 s after the start.
+        """
+        with suppress(KafkaException):
+            self._consumer.get_watermark_offsets(TopicPartition(*partition), timeout=0.001, cached=False)
 
     # Callbacks; they run inside poll and close, and librdkafka would swallow what they raise
 
