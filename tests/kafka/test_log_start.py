@@ -56,7 +56,7 @@ def test_every_partition_of_many_is_read_from_where_it_was_started(broker: str, 
 
 
 def test_a_partition_without_its_first_records_is_started_behind_them(world: World) -> None:
-    """Until it is started an assignment may not stand at offset 0: a fetch from there fails, and then so does a seek."""
+    """A fetch from offset 0 would fail there, and with it the seek of the start."""
     world.produce(10)
     partition = (world.events, 0)
     admin = AdminClient({"bootstrap.servers": world.broker})
