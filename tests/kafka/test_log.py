@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -29,13 +28,6 @@ from tests.kafka.world import (
 )
 
 pytestmark = pytest.mark.broker
-
-
-@pytest.fixture
-def world(broker: str, make_topics: MakeTopics) -> Iterator[World]:
-    world = World(broker, make_topics)
-    yield world
-    world.close()
 
 
 def test_records_come_in_order_from_the_offset_started_at(world: World) -> None:

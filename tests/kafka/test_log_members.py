@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +32,6 @@ from tests.kafka.world import (
 )
 
 pytestmark = pytest.mark.broker
-
-
-@pytest.fixture
-def world(broker: str, make_topics: MakeTopics) -> Iterator[World]:
-    world = World(broker, make_topics)
-    yield world
-    world.close()
 
 
 def test_a_revoked_partition_commits_inside_the_callback(broker: str, make_topics: MakeTopics) -> None:

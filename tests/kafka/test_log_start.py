@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,13 +13,6 @@ from streamer.log import Assigned, Records
 from tests.kafka.world import MakeTopics, World, assigned, offsets_in, wait_for
 
 pytestmark = pytest.mark.broker
-
-
-@pytest.fixture
-def world(broker: str, make_topics: MakeTopics) -> Iterator[World]:
-    world = World(broker, make_topics)
-    yield world
-    world.close()
 
 
 PARTITIONS = 32
