@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from detectors import adwin, histogram, history, page_hinkley, reference
 from detectors.bank import DIRECTION, F64, HUGE, I64, Bool, Hits, State
+from detectors.history import NO_MARKS, NOTHING_EXPECTED
 from detectors.params import Adwin, PageHinkley
 from detectors.reference import CLIP, PLACES, STATS, Judged, Learned
 from schemas.compiled import native
@@ -133,12 +134,22 @@ class CompiledHistory(Compiled):
         self.core = native.History(HUGE)
 
     def update(
-        self, rows: I64, values: F64, ready: Bool, events: I64, offsets: I64, times_ms: I64, begin: int, end: int
-    ) -> None:
-        self.core.update(rows, values, ready, events, offsets, times_ms, begin, end)
+        self,
+        rows: I64,
+        values: F64,
+        ready: Bool,
+        events: I64,
+        offsets: I64,
+        times_ms: I64,
+        marks: I64 = NO_MARKS,
+        expected: F64 = NOTHING_EXPECTED,
+    ) -> list[history.Recent | None]:
+        told = self.core.update(rows, values, ready, events, offsets, times_ms, marks, expected)
+        return [None if found is None else history.Recent(*found) for found in told]
 
     def recent(self, row: int, expected: float) -> history.Recent | None:
-        return history.onset(*self.core.at(row), expected=expected)
+        found = self.core.recent(row, expected)
+        return None if found is None else history.Recent(*found)
 
     def dump(self) -> dict[str, NDArray[Any]]:
         latest, sums, places = self.core.dump()

@@ -7,13 +7,15 @@ Block sums are kept in the order of the values, so they are the same bits howeve
 >>> history.resize(1)
 >>> at = np.arange(128)
 >>> where = np.zeros(128, np.int64), np.where(at < 64, 0.0, 1.0), np.ones(128, bool), at, at, at * 10
->>> history.update(*where, 0, 128)
+>>> history.update(*where, marks=np.array([63]), expected=np.array([0.0]))
+[Recent(n=64, mean=0.0, std=0.0, first_offset=0, last_offset=63, first_time_ms=0, last_time_ms=630)]
 >>> history.recent(0, expected=0.0)
 Recent(n=64, mean=1.0, std=0.0, first_offset=64, last_offset=127, first_time_ms=640, last_time_ms=1270)
 """
 
 from __future__ import annotations
 
+from math import sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,6 +27,8 @@ BLOCKS = 16
 BLOCK = 8
 FIELDS = {"total": "f8", "squares": "f8", "first_offset": "i8", "first_time_ms": "i8"}
 LATEST = ("seen", "last_offset", "last_time_ms")
+NO_MARKS = np.zeros(0, np.int64)
+NOTHING_EXPECTED = np.zeros(0)
 
 
 class Recent(NamedTuple):
@@ -64,11 +68,31 @@ class History:
         self.rows = rows
 
     def update(
+        self,
+        rows: I64,
+        values: F64,
+        ready: Bool,
+        events: I64,
+        offsets: I64,
+        times_ms: I64,
+        marks: I64 = NO_MARKS,
+        expected: F64 = NOTHING_EXPECTED,
+    ) -> list[Recent | None]:
+        """Take, in order, the values that are `ready`; value i belongs to event events[i], which stands at
+        offsets[events[i]]. Tells, for each of `marks` (places in the column, ascending), what `recent` would say of
+        its row right behind that value, with the mean expected there.
+        """
+        begin, told = 0, []
+        for mark, mean in zip(marks.tolist(), expected.tolist(), strict=True):
+            self._take(rows, values, ready, events, offsets, times_ms, begin, mark + 1)
+            begin = mark + 1
+            told.append(self.recent(int(rows[mark]), mean))
+        self._take(rows, values, ready, events, offsets, times_ms, begin, len(rows))
+        return told
+
+    def _take(
         self, rows: I64, values: F64, ready: Bool, events: I64, offsets: I64, times_ms: I64, begin: int, end: int
     ) -> None:
-        """Take, in order, the values of begin..end that are `ready`; value i belongs to event events[i], which stands
-        at offsets[events[i]].
-        """
         keep = np.flatnonzero(ready[begin:end]) + begin
         rows, values = rows[keep], np.clip(values[keep], -HUGE, HUGE)
         offsets, times_ms = offsets[events[keep]], times_ms[events[keep]]
@@ -136,13 +160,15 @@ def onset(
         n += seen - newest * BLOCK if block == newest else BLOCK
         total += totals[slot]
         square += squares[slot]
-        gain = n * (total / n - expected) ** 2
+        apart = total / n - expected
+        gain = n * (apart * apart)
         if best is None or gain > best[0]:
             best = gain, n, total, square, slot
     assert best is not None
     _, n, total, square, slot = best
     mean = total / n
-    std = max(square / n - mean * mean, 0.0) ** 0.5
+    variance = square / n - mean * mean
+    std = sqrt(variance) if variance > 0.0 else 0.0
     return Recent(n, mean, std, first_offsets[slot], last_offset, first_times_ms[slot], last_time_ms)
 
 

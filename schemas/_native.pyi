@@ -2,6 +2,8 @@
 
 from typing import Any
 
+def fnv1a(text: bytes) -> int: ...
+
 class Decoder:
     def __init__(
         self, pointers: list[tuple[int, list[str]]], extra: list[str], outside: list[int], message_bytes: int

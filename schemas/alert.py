@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from schemas.compiled import native
+
 SEVERITIES = {"info": ("INFO", 9), "warning": ("WARN", 13), "critical": ("ERROR", 17)}
 """Severity -> OpenTelemetry's severity text and number."""
 
@@ -21,18 +23,26 @@ LEVEL_ENDS_MS = 24 * 3600 * 1000
 """Alertmanager drops an alert without `endsAt` after minutes; an open level is held a day or until it resolves."""
 
 
+class Identity(NamedTuple):
+    """What all records of one series of one monitor have in common, made and written as JSON once."""
+
+    labels: dict[str, str]  # beyond alertname and severity; may have empty texts
+    severity: str
+    mark: str  # the fingerprint
+    subject: str
+    annotations: dict[str, str]
+    shown: orjson.Fragment  # the labels of the alert
+    detector: orjson.Fragment
+
+
 class AlertFacts(NamedTuple):
     """What the service decided; times in milliseconds of event time, offsets of the input topic."""
 
+    identity: Identity
     status: str  # "firing" or "resolved"
     source: str  # consumer group
-    severity: str
-    labels: dict[str, str]  # identity beyond alertname and severity
-    annotations: dict[str, str]
     sequence: int  # 1 = firing, 2 = resolved
-    episode: int
-    detections: int
-    suppressed: int
+    episode: dict[str, int]  # number, detections, suppressed
     topic: str
     partition: int
     trigger_offset: int
@@ -40,11 +50,18 @@ class AlertFacts(NamedTuple):
     changed_offset: int  # the event that caused this very record
     changed_time_ms: int
     ends_ms: int
-    detector: dict[str, Any]
     finding: dict[str, Any]  # statistic, threshold, direction, effect
     evidence: dict[str, Any]
     sentence: str
     replay: dict[str, Any]
+
+
+def identity(labels: dict[str, str], severity: str, annotations: dict[str, str], detector: orjson.Fragment) -> Identity:
+    """The labels that hold something are the alert's identity for Alertmanager, too."""
+    shown = {"alertname": "ModelDrift", "severity": severity} | {k: v for k, v in labels.items() if v}
+    subject = f"model/{labels['model']}/monitor/{labels['monitor']}"
+    written = orjson.Fragment(orjson.dumps(shown))
+    return Identity(labels, severity, fingerprint(shown), subject, annotations, written, detector)
 
 
 @lru_cache(16_384)
@@ -61,67 +78,58 @@ def _date(days: int) -> str:
     return (EPOCH + timedelta(days)).isoformat()
 
 
-def fingerprint(labels: dict[str, str]) -> str:
-    """Alertmanager's own: FNV-1a 64 over the sorted labels, name 0xFF value 0xFF; 16 hex digits."""
-    return _fnv1a("".join(f"{name}\xff{labels[name]}\xff" for name in sorted(labels)))
-
-
-@lru_cache(16_384)
-def _fnv1a(text: str) -> str:
-    """Remembered, since the labels of a series never change and the sum costs more than all the rest of a record."""
+def fnv1a(text: bytes) -> int:
+    """FNV-1a, 64 bits (Fowler, Noll, Vo)."""
     value = 0xCBF29CE484222325
-    for part in text.split("\xff")[:-1]:
-        for byte in part.encode() + b"\xff":
-            value = ((value ^ byte) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
+    for byte in text:
+        value = ((value ^ byte) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
+    return value
+
+
+def fingerprint(labels: dict[str, str], compiled: bool = native is not None) -> str:
+    """Alertmanager's own: FNV-1a over the sorted labels, name 0xFF value 0xFF; 16 hex digits."""
+    text = b"".join([b"%b\xff%b\xff" % (name.encode(), labels[name].encode()) for name in sorted(labels)])
+    value = native.fnv1a(text) if native is not None and compiled else fnv1a(text)
     return f"{value:016x}"
 
 
 def render(facts: AlertFacts) -> tuple[bytes, bytes]:
     """Key (the fingerprint) and value of the alert record."""
-    labels = {"alertname": "ModelDrift", "severity": facts.severity}
-    labels |= facts.labels if all(facts.labels.values()) else {k: v for k, v in facts.labels.items() if v}
-    mark = fingerprint(labels)
-    episode = f"{mark}-{facts.topic}-{facts.partition}-{facts.trigger_offset}"
-    text, number = SEVERITIES[facts.severity]
+    own, topic, partition = facts.identity, facts.topic, facts.partition
+    mark, severity = own.mark, SEVERITIES[own.severity]
+    episode = f"{mark}-{topic}-{partition}-{facts.trigger_offset}"
+    began, changed = rfc3339(facts.trigger_time_ms), rfc3339(facts.changed_time_ms)
     record = {
         "specversion": "1.0",
         "id": f"{episode}-{facts.sequence}",
         "type": f"io.driftline.alert.{facts.status}.v1",
         "source": f"/driftline/{facts.source}",
-        "subject": f"model/{facts.labels['model']}/monitor/{facts.labels['monitor']}",
-        "time": rfc3339(facts.changed_time_ms),
+        "subject": own.subject,
+        "time": changed,
         "datacontenttype": "application/json",
         "dataschema": "urn:driftline:schema:alert:1",
         "partitionkey": mark,
         "sequence": f"{facts.sequence:010d}",
-        "severitytext": text,
-        "severitynumber": number,
+        "severitytext": severity[0],
+        "severitynumber": severity[1],
         "correlationid": episode,
         "data": {
             "status": facts.status,
             "sentence": facts.sentence,
             "alert": {
-                "labels": labels,
-                "annotations": {"summary": facts.sentence, **facts.annotations},
-                "startsAt": rfc3339(facts.trigger_time_ms),
+                "labels": own.shown,
+                "annotations": {"summary": facts.sentence, **own.annotations},
+                "startsAt": began,
                 "endsAt": rfc3339(facts.ends_ms),
             },
             "fingerprint": mark,
-            "trigger": _place(facts.topic, facts.partition, facts.trigger_offset, facts.trigger_time_ms),
-            "changed": _place(facts.topic, facts.partition, facts.changed_offset, facts.changed_time_ms),
-            "episode": {
-                "number": facts.episode,
-                "detections": facts.detections,
-                "suppressed": facts.suppressed,
-            },
-            "detector": facts.detector,
+            "trigger": {"topic": topic, "partition": partition, "offset": facts.trigger_offset, "time": began},
+            "changed": {"topic": topic, "partition": partition, "offset": facts.changed_offset, "time": changed},
+            "episode": facts.episode,
+            "detector": own.detector,
             **facts.finding,
             "evidence": facts.evidence,
             "replay": facts.replay,
         },
     }
     return mark.encode(), orjson.dumps(record)
-
-
-def _place(topic: str, partition: int, offset: int, time_ms: int) -> dict[str, Any]:
-    return {"topic": topic, "partition": partition, "offset": offset, "time": rfc3339(time_ms)}

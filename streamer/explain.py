@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from schemas.alert import LEVEL_ENDS_MS, AlertFacts, render, rfc3339
+from schemas.alert import LEVEL_ENDS_MS, AlertFacts, identity, render
 from streamer import config as cfg
 from streamer.alerting import Notice
 from streamer.log import Out, Partition
@@ -13,42 +13,38 @@ from streamer.signals import member_title
 
 BY_LABELS = {"version": "model_version", "caller": "caller"}
 INDICATOR_KINDS = ("missing", "label", "anomaly")
+HEADERS = (("content-type", b"application/cloudevents+json; charset=utf-8"),)
 
 
 def alert_record(config: cfg.Config, partition: Partition, monitor: Monitor, notice: Notice) -> Out:
     """The record of one alert that changed its status. A function of state, offsets and config alone."""
-    alert, policy = notice.alert, monitor.config
-    opened = alert.opened
-    labels = monitor.labels.get(alert.row) or monitor.labels.setdefault(alert.row, _labels(monitor, alert.row))
+    alert, at, opened = notice.alert, notice.at, notice.alert.opened
+    own = monitor.identities.get(alert.row)
+    if own is None:
+        own = identity(_labels(monitor, alert.row), monitor.config.severity, monitor.annotations, monitor.detector)
+        monitor.identities[alert.row] = own
     firing = notice.status == "firing"
-    hold_ms = LEVEL_ENDS_MS if isinstance(monitor, LevelMonitor) else policy.keep_firing_for_ms
-    topic, number = partition
+    hold_ms = LEVEL_ENDS_MS if isinstance(monitor, LevelMonitor) else monitor.config.keep_firing_for_ms
+    began_ms: int = opened["time_ms"]
     facts = AlertFacts(
+        identity=own,
         status=notice.status,
         source=config.kafka.group,
-        severity=policy.severity,
-        labels=labels,
-        annotations=monitor.annotations,
         sequence=1 if firing else 2,
-        episode=alert.episode,
-        detections=alert.detections,
-        suppressed=alert.suppressed,
-        topic=topic,
-        partition=number,
+        episode={"number": alert.episode, "detections": alert.detections, "suppressed": alert.suppressed},
+        topic=partition[0],
+        partition=partition[1],
         trigger_offset=opened["offset"],
-        trigger_time_ms=opened["time_ms"],
-        changed_offset=notice.at.offset,
-        changed_time_ms=notice.at.time_ms,
-        ends_ms=notice.ended_ms if notice.ended_ms is not None else max(opened["time_ms"], notice.at.now_ms) + hold_ms,
-        detector=monitor.described,
-        finding=_finding(opened),
-        evidence={name: _wire(opened[name]) for name in ("before", "after", "window")},
-        sentence=sentence(labels, opened, partition, firing),
-        replay=_replay(config, partition, opened["first_offset"], notice.at.offset + 1),
+        trigger_time_ms=began_ms,
+        changed_offset=at.offset,
+        changed_time_ms=at.time_ms,
+        ends_ms=notice.ended_ms if notice.ended_ms is not None else max(began_ms, at.now_ms) + hold_ms,
+        finding=opened["finding"],
+        evidence=opened["evidence"],
+        sentence=sentence(own.labels, opened, partition, firing),
+        replay=_replay(config, partition, opened["first_offset"], at.offset + 1),
     )
-    key, record = render(facts)
-    headers = (("content-type", b"application/cloudevents+json; charset=utf-8"),)
-    return Out("alerts", key, record, headers)
+    return Out("alerts", *render(facts), HEADERS)
 
 
 def _labels(monitor: Monitor, row: int) -> dict[str, str]:
@@ -60,33 +56,6 @@ def _labels(monitor: Monitor, row: int) -> dict[str, str]:
     for field, value in zip(table.by, group[1:], strict=True):
         labels[BY_LABELS.get(field, field.replace(".", "_"))] = value
     return labels
-
-
-def _finding(opened: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "statistic": opened["statistic"],
-        "threshold": opened["threshold"],
-        "direction": {1: "up", -1: "down"}.get(opened["direction"], "unknown"),
-        "effect": effect(opened),
-    }
-
-
-def effect(opened: dict[str, Any]) -> dict[str, float | None]:
-    """How far the mean moved, in units of the signal and in standard deviations of the reference."""
-    before, after, window = opened["before"], opened["after"], opened["window"]
-    now = window["fraction"] if window else after["mean"] if after else None
-    if now is None or not before:
-        return {"absolute": None, "deviations": None}
-    moved = now - before["mean"]
-    return {"absolute": moved, "deviations": moved / before["std"] if before["std"] > 0 else None}
-
-
-def _wire(evidence: dict[str, Any] | None) -> dict[str, Any] | None:
-    if evidence is None:
-        return None
-    shown = dict(evidence)
-    shown["from"], shown["to"] = rfc3339(shown.pop("from_ms")), rfc3339(shown.pop("to_ms"))
-    return shown
 
 
 def _replay(config: cfg.Config, partition: Partition, begin: int, end: int) -> dict[str, Any]:
@@ -104,15 +73,17 @@ def sentence(labels: dict[str, str], opened: dict[str, Any], partition: Partitio
     where = f"{partition[0]}[{partition[1]}]@{opened['offset']}"
     extra = [v for k, v in labels.items() if k not in ("model", "monitor", "detector", "signal") and v]
     who = labels["model"] + (f" ({', '.join(extra)})" if extra else "")
-    signal, before, after, window = labels["signal"], opened["before"], opened["after"], opened["window"]
+    signal, finding, evidence = labels["signal"], opened["finding"], opened["evidence"]
+    before, after, window = evidence["before"], evidence["after"], evidence["window"]
     if window:
-        moved = f"{window['fraction']:.1%} of {window['n']} events {_counted(signal)} (limit {opened['threshold']:.1%})"
+        share, limit = f"{window['fraction']:.1%}", f"{finding['threshold']:.1%}"
+        moved = f"{share} of {window['n']} events {_counted(signal)} (limit {limit})"
         if window["reasons"]:
             top = window["reasons"][0]
             moved += f", most often {top['reason']} ({top['count']})"
     elif before and after:
         moved = f"{_quantity(signal)} went {_from_to(signal, before['mean'], after['mean'])}"
-        deviations = effect(opened)["deviations"]
+        deviations = finding["effect"]["deviations"]
         moved += f" ({deviations:+.1f} deviations)" if deviations is not None else ""
     elif after:
         moved = f"{_quantity(signal)} moved to {_number(after['mean'])}"

@@ -6,10 +6,13 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+import orjson
 
 from detectors import Bank, make_bank
-from detectors.reference import Judged
+from detectors.history import Recent
+from detectors.reference import Judged, Learned
 from detectors.windows import FractionWindows, Window, wilson
+from schemas.alert import Identity, rfc3339
 from schemas.batch import Batch
 from streamer import config as cfg
 from streamer.alerting import BREACH, CLEAR, DRIFT, Finding
@@ -17,6 +20,8 @@ from streamer.series import SeriesTable
 from streamer.signals import Column
 
 DIRECTIONS: dict[str, int] = {"up": 1, "down": -1}
+DIRECTION_NAMES = {1: "up", -1: "down", 0: "unknown"}
+Evidence = dict[str, Any]
 
 
 class Edge(NamedTuple):
@@ -35,10 +40,11 @@ def annotations_of(config: cfg.Monitor) -> dict[str, str]:
     return {name: text for name, text in chosen.items() if text}
 
 
-def described(config: cfg.Monitor) -> dict[str, Any]:
+def detector_of(config: cfg.Monitor) -> orjson.Fragment:
     """The detector as alerts show it."""
     detect = config.detect
-    return {"kind": detect.kind, "params": detect.shown(), "scale_free": not detect.raw}
+    shown = {"kind": detect.kind, "params": detect.shown(), "scale_free": not detect.raw}
+    return orjson.Fragment(orjson.dumps(shown))
 
 
 class EdgeMonitor:
@@ -49,8 +55,8 @@ class EdgeMonitor:
         self.order, self.name, self.config, self.table = order, name, config, table
         self.bank: Bank = make_bank(config.detect.params())
         self.raw = config.detect.raw
-        self.annotations, self.described = annotations_of(config), described(config)
-        self.labels: dict[int, dict[str, str]] = {}  # of the rows that had an alert
+        self.annotations, self.detector = annotations_of(config), detector_of(config)
+        self.identities: dict[int, Identity] = {}  # of the rows that had an alert
 
     def edges(self, column: Column, judged: Judged) -> list[Edge]:
         """Edges of this column, ascending."""
@@ -83,8 +89,8 @@ class LevelMonitor:
         self.order, self.name, self.config, self.table = order, name, config, table
         self.detect = config.detect
         self.windows = FractionWindows(config.windows.events, config.windows.time_ms, lateness_ms)
-        self.annotations, self.described = annotations_of(config), described(config)
-        self.labels: dict[int, dict[str, str]] = {}  # of the rows that had an alert
+        self.annotations, self.detector = annotations_of(config), detector_of(config)
+        self.identities: dict[int, Identity] = {}  # of the rows that had an alert
         self.last: dict[int, Window] = {}  # newest closed window per row, for the metrics; not state
 
     def findings(self, batch: Batch, column: Column) -> list[Finding]:
@@ -110,26 +116,19 @@ class LevelMonitor:
             return BREACH
         return CLEAR if fraction <= detect.clear_below else None
 
-    def _evidence(self, window: Window, offset: int) -> dict[str, Any]:
+    def _evidence(self, window: Window, offset: int) -> Evidence:
         low, high = wilson(window.hits, window.n)
-        fraction = window.hits / window.n
-        return {
-            "direction": 1,
-            "statistic": fraction,
-            "threshold": self.detect.max,
-            "before": reference_evidence(self.table, window.row, offset),
-            "after": None,
-            "window": {
-                "n": window.n,
-                "count": window.hits,
-                "fraction": fraction,
-                "interval": [low, high],
-                "reasons": [{"reason": reason, "count": count} for reason, count in window.reasons],
-                "from_ms": window.start_ms,
-                "to_ms": window.end_ms,
-                "offsets": [window.first_offset, window.last_offset],
-            },
+        fraction, reference = window.hits / window.n, self.table.reference
+        before = reference_evidence(reference.at(window.row), reference.warmup, offset)
+        shown = {
+            "n": window.n,
+            "count": window.hits,
+            "fraction": fraction,
+            "interval": [low, high],
+            "reasons": [{"reason": reason, "count": count} for reason, count in window.reasons],
+            **span(window.first_offset, window.last_offset, window.start_ms, window.end_ms),
         }
+        return evidence(1, fraction, self.detect.max, before, None, shown)
 
     def dump(self) -> Any:
         return self.windows.dump()
@@ -153,70 +152,81 @@ def step_table(
             edges += monitor.edges(column, judged)
         else:
             found += monitor.findings(batch, column)
-    done = 0
-    for edge in sorted(edges, key=lambda e: (e.place, e.monitor.order)):
-        table.remember(batch, column, judged, done, edge.place + 1)
-        done = edge.place + 1
-        finding = _edge_finding(batch, table, column, edge)
+    edges.sort(key=lambda e: (e.place, e.monitor.order))
+    rows = [int(column.rows[edge.place]) for edge in edges]
+    references = [table.reference.at(row) for row in rows]
+    marks = np.array([edge.place for edge in edges], np.int64)
+    recents = table.remember(batch, column, judged, marks, np.array([r.mean - r.centre for r in references]))
+    for edge, row, learned, recent in zip(edges, rows, references, recents, strict=True):
+        event = int(column.events[edge.place])
+        before = reference_evidence(learned, table.reference.warmup, int(batch.offsets[event]))
+        finding = _edge_finding(edge, event, row, before, recent_evidence(recent, learned.centre))
         if finding is not None:
             found.append(finding)
-    table.remember(batch, column, judged, done, len(column.rows))
     return found
 
 
-def _edge_finding(batch: Batch, table: SeriesTable, column: Column, edge: Edge) -> Finding | None:
-    row = int(column.rows[edge.place])
-    offset = int(batch.offsets[column.events[edge.place]])
-    before, after = reference_evidence(table, row, offset), recent_evidence(table, row)
+def _edge_finding(
+    edge: Edge, event: int, row: int, before: dict[str, Any] | None, after: dict[str, Any] | None
+) -> Finding | None:
     direction = edge.direction
     if direction == 0 and before and after:
         direction = (after["mean"] > before["mean"]) - (after["mean"] < before["mean"])
     wanted = DIRECTIONS.get(edge.monitor.config.detect.direction)
     if wanted is not None and direction != wanted:
         return None
-    evidence = {
-        "direction": direction,
-        "statistic": edge.statistic,
-        "threshold": edge.threshold,
-        "before": before,
-        "after": after,
-        "window": None,
+    shown = evidence(direction, edge.statistic, edge.threshold, before, after, None)
+    return Finding(event, edge.monitor.order, row, DRIFT, shown)
+
+
+Part = dict[str, Any] | None
+
+
+def evidence(direction: int, statistic: float, threshold: float, before: Part, after: Part, window: Part) -> Evidence:
+    """What an alert will show of a finding. How far the mean moved is told in units of the signal and in standard
+    deviations of the reference.
+    """
+    now = window["fraction"] if window else after["mean"] if after else None
+    moved = now - before["mean"] if before and now is not None else None
+    deviations = moved / before["std"] if before and moved is not None and before["std"] > 0 else None
+    finding = {
+        "statistic": statistic,
+        "threshold": threshold,
+        "direction": DIRECTION_NAMES[direction],
+        "effect": {"absolute": moved, "deviations": deviations},
     }
-    return Finding(int(column.events[edge.place]), edge.monitor.order, row, DRIFT, evidence)
+    return {"finding": finding, "evidence": {"before": before, "after": after, "window": window}}
 
 
-def reference_evidence(table: SeriesTable, row: int, offset: int) -> dict[str, Any] | None:
+def span(first_offset: int, last_offset: int, from_ms: int, to_ms: int) -> dict[str, Any]:
+    """Where in event time and in the log something was seen."""
+    return {"offsets": [first_offset, last_offset], "from": rfc3339(from_ms), "to": rfc3339(to_ms)}
+
+
+def reference_evidence(learned: Learned, warmup: int, offset: int) -> dict[str, Any] | None:
     """The reference of a row in raw units, None while it was still being learned at `offset`.
 
     The whole batch has passed the reference by now, so that it is ready says nothing of an event in the middle.
     """
-    learned = table.reference.at(row)
-    if learned.n < table.reference.warmup or learned.last_offset > offset:
+    if learned.n < warmup or learned.last_offset > offset:
         return None
     return {
         "n": learned.n,
         "mean": learned.mean,
         "std": learned.std,
-        "from_ms": learned.first_time_ms,
-        "to_ms": learned.last_time_ms,
-        "offsets": [learned.first_offset, learned.last_offset],
+        **span(learned.first_offset, learned.last_offset, learned.first_time_ms, learned.last_time_ms),
     }
 
 
-def recent_evidence(table: SeriesTable, row: int) -> dict[str, Any] | None:
+def recent_evidence(recent: Recent | None, centre: float) -> dict[str, Any] | None:
     """The newest values of a row, cut where they depart from the reference the most."""
-    learned = table.reference.at(row)
-    centre = learned.centre
-    recent = table.history.recent(row, learned.mean - centre)
     if recent is None:
         return None
     return {
         "n": recent.n,
         "mean": recent.mean + centre,
         "std": recent.std,
-        "from_ms": recent.first_time_ms,
-        "to_ms": recent.last_time_ms,
-        "offsets": [recent.first_offset, recent.last_offset],
+        **span(recent.first_offset, recent.last_offset, recent.first_time_ms, recent.last_time_ms),
     }
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from detectors import make_history, make_reference
+from detectors.history import NO_MARKS, NOTHING_EXPECTED, Recent
 from detectors.reference import Judged
 from schemas.batch import Batch
 from schemas.compiled import native
@@ -184,10 +185,12 @@ class SeriesTable:
         """Learn the reference from the first values of each row, standardise the others."""
         return self.reference.update(column.rows, column.values, column.events, batch.offsets, batch.times_ms)
 
-    def remember(self, batch: Batch, column: Column, judged: Judged, begin: int, end: int) -> None:
-        """Add the judged values begin..end of the column to the recent history."""
+    def remember(
+        self, batch: Batch, column: Column, judged: Judged, marks: I64 = NO_MARKS, expected: F64 = NOTHING_EXPECTED
+    ) -> list[Recent | None]:
+        """Add the judged values to the recent history; what it was right behind each of the ascending `marks`."""
         places = column.events, batch.offsets, batch.times_ms
-        self.history.update(column.rows, judged.away, judged.ready, *places, begin, end)
+        return self.history.update(column.rows, judged.away, judged.ready, *places, marks, expected)
 
     def first_offset(self, row: int) -> int:
         """Where the log must be read from for this row to become what it is."""

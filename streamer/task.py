@@ -6,6 +6,7 @@ into batches gives the same alerts in the same order and the same snapshot bytes
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -40,7 +41,7 @@ class Timers:
     def __init__(self, book: AlertBook, batch: Batch, used: Bool, now: I64) -> None:
         self.book, self.batch, self.used, self.now = book, batch, used, now
         self.next: dict[int, int] = {}
-        self.events: dict[int, I64] = {}  # the used events of a model, whose clocks never go back
+        self.own: dict[int, tuple[list[int], list[int]]] = {}  # the used events of a model, and its clock at them
 
     def waiting_models(self) -> list[int]:
         """Codes of the models of this batch that have a timer."""
@@ -55,13 +56,13 @@ class Timers:
         due = self.book.due(self.batch.strings[code])
         if due is None:
             return
-        if code not in self.events:
-            self.events[code] = np.flatnonzero((self.batch.model == code) & self.used)
-        events = self.events[code]
-        events = events[np.searchsorted(events, begin) :]
-        place = int(np.searchsorted(self.now[events], due))
+        if code not in self.own:
+            chosen = np.flatnonzero((self.batch.model == code) & self.used)
+            self.own[code] = chosen.tolist(), self.now[chosen].tolist()
+        events, clock = self.own[code]
+        place = bisect_left(clock, due, bisect_left(events, begin))  # The clock of a model never goes back.
         if place < len(events):
-            self.next[code] = int(events[place])
+            self.next[code] = events[place]
 
 
 FEATURE_NUMBERS = parse_signal("features.*")

@@ -29,7 +29,7 @@ def fed(values: Any, row: int = 0, rows: int = 1) -> History:
     history, at = History(), np.arange(len(values))
     history.resize(rows)
     taken = np.full(len(values), row), np.asarray(values, float), np.ones(len(values), bool), at
-    history.update(*taken, at * 2, at * 10, 0, len(values))
+    history.update(*taken, at * 2, at * 10)
     return history
 
 
@@ -72,13 +72,33 @@ def test_it_does_not_see_the_cuts_nor_a_snapshot(seed: int, cuts: list[tuple[int
         history = History()
         for a, b in pairwise(edges):
             history.resize(2)
-            history.update(rows, values, values > -1.0, at, at, at, a, b)
+            part = rows[a:b], values[a:b], values[a:b] > -1.0
+            history.update(*part, at[: b - a], at[a:b], at[a:b])
             if snapshots.get(b):
                 state, history = history.dump(), History()
                 history.load(state)
         return [array.tobytes() for array in history.dump().values()]
 
     assert play([0, *sorted(place for place, _ in cuts), 900], dict(cuts)) == play([0, 900], {})
+
+
+@settings(max_examples=60, deadline=None, database=None)
+@given(st.integers(0, 2**32 - 1), st.lists(st.integers(0, 299), max_size=8).map(sorted))
+def test_marks_tell_what_was_so_at_their_place(seed: int, marks: list[int]) -> None:
+    rng = np.random.default_rng(seed)
+    rows, values, at = rng.integers(0, 3, 300), rng.normal(0, 1, 300), np.arange(300)
+    ready, expected = values > -1.0, rng.normal(0, 1, len(marks))
+    history, told = History(), []
+    history.resize(3)
+    for mark, mean in zip(marks, expected.tolist(), strict=True):
+        history = History()
+        history.resize(3)
+        part = slice(mark + 1)
+        history.update(rows[part], values[part], ready[part], at[part], at, at)
+        told.append(history.recent(int(rows[mark]), mean))
+    history = History()
+    history.resize(3)
+    assert history.update(rows, values, ready, at, at, at, np.array(marks, np.int64), expected) == told
 
 
 def test_values_far_too_large_stay_finite() -> None:

@@ -156,7 +156,10 @@ def test_reference_and_history_as_python(
             judged = reference.update(rows[begin:end], values[begin:end], events, at, at * 2)
             out += [array.tobytes() for array in judged]
             out.append(reference.far(rows[begin:end], judged, 2.0).tolist())
-            history.update(rows[begin:end], judged.away, judged.ready, events, at, at * 2, 0, end - begin)
+            marks = np.repeat(np.arange(0, end - begin, 7), 2)
+            out += history.update(
+                rows[begin:end], judged.away, judged.ready, events, at, at * 2, marks, judged.z[marks] / 3
+            )
         out += [reference.at(row) for row in range(5)]
         out += [history.recent(row, 0.25) for row in range(5)]
         states = reference.dump(), history.dump()

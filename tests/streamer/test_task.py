@@ -233,6 +233,8 @@ def test_every_alert_fits_its_schema_and_alertmanager() -> None:
 def test_fingerprint_is_alertmanagers() -> None:
     # FNV-1a 64 of no bytes is its offset basis; the order of the labels does not matter, their borders do.
     assert fingerprint({}) == "cbf29ce484222325"
+    labels = {"model": "m", "signal": "features.größe", "zone": "\u4e2d"}
+    assert fingerprint(labels) == fingerprint(labels, compiled=False)
     assert fingerprint({"b": "2", "a": "1"}) == fingerprint({"a": "1", "b": "2"}) != fingerprint({"a": "1b", "": "2"})
 
 

@@ -36,6 +36,32 @@ impl Row {
         self.seen += 1;
         (self.last_offset, self.last_time_ms) = (offset, time_ms);
     }
+
+    /// The newest blocks, as many as maximise n (mean - expected)^2; None while there are no values.
+    fn recent(&self, expected: f64) -> Option<Recent> {
+        if self.seen == 0 {
+            return None;
+        }
+        let newest = (self.seen - 1) / BLOCK;
+        let (mut n, mut total, mut squares) = (0, 0.0, 0.0);
+        let mut best: Option<(f64, i64, f64, f64, &Block)> = None;
+        for number in ((newest + 1 - BLOCKS as i64).max(0)..=newest).rev() {
+            let block = &self.blocks[number as usize % BLOCKS];
+            n += if number == newest { self.seen - newest * BLOCK } else { BLOCK };
+            total += block.total;
+            squares += block.squares;
+            let apart = total / n as f64 - expected;
+            let gain = n as f64 * (apart * apart);
+            if best.is_none_or(|(most, ..)| gain > most) {
+                best = Some((gain, n, total, squares, block));
+            }
+        }
+        let (_, n, total, squares, block) = best?;
+        let mean = total / n as f64;
+        let variance = squares / n as f64 - mean * mean;
+        let std = if variance > 0.0 { variance.sqrt() } else { 0.0 };
+        Some((n, mean, std, block.first_offset, self.last_offset, block.first_time_ms, self.last_time_ms))
+    }
 }
 
 #[pyclass]
@@ -45,7 +71,9 @@ pub struct History {
 }
 
 type State<'py> = ([Bound<'py, PyArray1<i64>>; 3], [Bound<'py, PyArray1<f64>>; 2], [Bound<'py, PyArray1<i64>>; 2]);
-type RowState = (i64, i64, i64, [f64; BLOCKS], [f64; BLOCKS], [i64; BLOCKS], [i64; BLOCKS]);
+
+/// n, mean, std, first and last offset, first and last time.
+type Recent = (i64, f64, f64, i64, i64, i64, i64);
 
 #[pymethods]
 impl History {
@@ -65,7 +93,8 @@ impl History {
         }
     }
 
-    /// Take the values begin..end that are `ready`; value i belongs to event events[i], which stands at its offset.
+    /// Take the values that are `ready`; value i belongs to event events[i], which stands at its offset. Tells what
+    /// `recent` says behind each of the ascending `marks`.
     #[allow(clippy::too_many_arguments)]
     fn update(
         &mut self,
@@ -76,40 +105,43 @@ impl History {
         events: PyReadonlyArray1<'_, i64>,
         offsets: PyReadonlyArray1<'_, i64>,
         times_ms: PyReadonlyArray1<'_, i64>,
-        begin: usize,
-        end: usize,
-    ) -> PyResult<()> {
+        marks: PyReadonlyArray1<'_, i64>,
+        expected: PyReadonlyArray1<'_, f64>,
+    ) -> PyResult<Vec<Option<Recent>>> {
         let (rows, values, ready, events) = (slice(&rows)?, slice(&values)?, slice(&ready)?, slice(&events)?);
         let (offsets, times_ms) = (slice(&offsets)?, slice(&times_ms)?);
+        let (marks, expected) = (slice(&marks)?, slice(&expected)?);
         check_length(&[rows.len(), values.len(), ready.len(), events.len()])?;
         check_length(&[offsets.len(), times_ms.len()])?;
         check_rows(rows, self.rows.len())?;
         check_rows(events, offsets.len())?;
-        if begin > end || end > rows.len() {
-            return Err(PyValueError::new_err("a range outside the column"));
+        check_length(&[marks.len(), expected.len()])?;
+        check_rows(marks, rows.len())?;
+        if !marks.is_sorted() {
+            return Err(PyValueError::new_err("marks that do not ascend"));
         }
-        py.detach(|| {
-            for i in (begin..end).filter(|&i| ready[i]) {
-                prefetch(&self.rows, rows, i);
-                let (event, value) = (events[i] as usize, values[i].clamp(-self.huge, self.huge));
-                self.rows[rows[i] as usize].add(value, offsets[event], times_ms[event]);
+        Ok(py.detach(|| {
+            let (mut told, mut begin) = (Vec::with_capacity(marks.len()), 0);
+            let ends = marks.iter().map(|&mark| mark as usize + 1).chain([rows.len()]);
+            for (k, end) in ends.enumerate() {
+                for i in (begin..end).filter(|&i| ready[i]) {
+                    prefetch(&self.rows, rows, i);
+                    let (event, value) = (events[i] as usize, values[i].clamp(-self.huge, self.huge));
+                    self.rows[rows[i] as usize].add(value, offsets[event], times_ms[event]);
+                }
+                begin = end;
+                if k < marks.len() {
+                    told.push(self.rows[rows[end - 1] as usize].recent(expected[k]));
+                }
             }
-        });
-        Ok(())
+            told
+        }))
     }
 
-    /// LATEST and FIELDS of a row.
-    fn at(&self, row: usize) -> PyResult<RowState> {
+    /// See `detectors/history.py`.
+    fn recent(&self, row: usize, expected: f64) -> PyResult<Option<Recent>> {
         let row = self.rows.get(row).ok_or_else(|| PyValueError::new_err("a row that does not exist"))?;
-        Ok((
-            row.seen,
-            row.last_offset,
-            row.last_time_ms,
-            row.blocks.map(|b| b.total),
-            row.blocks.map(|b| b.squares),
-            row.blocks.map(|b| b.first_offset),
-            row.blocks.map(|b| b.first_time_ms),
-        ))
+        Ok(row.recent(expected))
     }
 
     /// LATEST, then FIELDS as flat arrays of BLOCKS elements per row.

@@ -19,8 +19,14 @@ mod reference;
 mod scan;
 mod text;
 
+#[pyfunction]
+fn fnv1a(text: &[u8]) -> u64 {
+    text::fnv1a(text)
+}
+
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(fnv1a, module)?)?;
     module.add_class::<decode::Decoder>()?;
     module.add_class::<adwin::Adwin>()?;
     module.add_class::<page_hinkley::PageHinkley>()?;

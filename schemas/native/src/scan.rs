@@ -129,7 +129,10 @@ pub struct Scanner<'a> {
 impl<'a> Scanner<'a> {
     /// Of a payload; its bytes must be UTF-8 throughout, skipped parts too.
     pub fn new(bytes: &'a [u8]) -> Res<Scanner<'a>> {
-        std::str::from_utf8(bytes).map_err(|_| Odd)?;
+        // Nearly all payloads are ASCII, which is seen several times faster than the rest of UTF-8 is checked.
+        if !bytes.is_ascii() {
+            std::str::from_utf8(bytes).map_err(|_| Odd)?;
+        }
         Ok(Scanner { bytes, at: 0 })
     }
 
