@@ -1,6 +1,6 @@
 """The banks of `schemas/native` behind the same interface and with the same dumps as the Python ones beside them.
 
-Python keeps what happens seldom: checking a state that comes from outside, and what a full warm-up amounts to.
+Python keeps what happens seldom: checking a state that comes from outside.
 """
 
 from __future__ import annotations
@@ -95,7 +95,6 @@ class CompiledReference(Compiled):
         assert native is not None
         reference.check_warmup(warmup)
         self.warmup = warmup
-        self.standardise = scale
         self.core = native.Reference(warmup, scale, CLIP, HUGE)
 
     def at(self, row: int) -> Learned:
@@ -105,10 +104,7 @@ class CompiledReference(Compiled):
     def update(self, rows: I64, values: F64, events: I64, offsets: I64, times_ms: I64) -> Judged:
         m = len(rows)
         judged = Judged(np.empty(m, bool), np.empty(m), np.empty(m))
-        done, full = self.core.update(rows, values, events, offsets, times_ms, *judged, 0)
-        while full >= 0:
-            self.core.freeze(full, reference.learn(self.core.waiting(full), self.standardise))
-            done, full = self.core.update(rows, values, events, offsets, times_ms, *judged, done)
+        self.core.update(rows, values, events, offsets, times_ms, *judged)
         return judged
 
     def far(self, rows: I64, judged: Judged, beyond: float) -> I64:

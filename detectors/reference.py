@@ -17,6 +17,7 @@ changes no z.
 from __future__ import annotations
 
 from array import array
+from math import sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -49,6 +50,11 @@ def middle(ordered: F64) -> float:
     return float(ordered[half]) if len(ordered) % 2 else (float(ordered[half - 1]) + float(ordered[half])) / 2.0
 
 
+def average(values: F64) -> float:
+    """Summed one after another: an order that the compiled core can keep, unlike that of numpy's own sum."""
+    return float(np.cumsum(values)[-1]) / len(values)
+
+
 def quantile(ordered: F64, share: float) -> float:
     """The quantile of ascending values, straight lines between them."""
     place = share * (len(ordered) - 1)
@@ -67,7 +73,7 @@ def robust_scale(ordered: F64, centre: float) -> float:
         return scale
     cut = -(-len(ordered) // 100)
     most = ordered[cut : len(ordered) - cut] - centre
-    return float(np.sqrt(np.mean(most * most))) if len(most) else 0.0
+    return sqrt(average(most * most)) if len(most) else 0.0
 
 
 def tail_scales(ordered: F64, centre: float, scale: float) -> tuple[float, float]:
@@ -109,13 +115,14 @@ class Learned(NamedTuple):
 
 def learn(values: F64, standardise: bool) -> tuple[float, ...]:
     """What a full warm-up amounts to, in the order of STATS. One sort serves every quantile."""
-    ordered = np.sort(values)
+    ordered = np.sort(values + 0.0)  # There is no -0.0 then, whose place among zeros would be anybody's guess.
     centre = middle(ordered) if standardise else 0.0
     scale = robust_scale(ordered, centre)
     # The mean of differences from the centre keeps its digits where the values are large and close together.
     away = values - centre
-    mean = float(away.mean())
-    std = float(np.sqrt(np.mean((away - mean) ** 2)))
+    mean = average(away)
+    apart = away - mean
+    std = sqrt(average(apart * apart))
     return centre, scale, centre + mean, std, *tail_scales(ordered, centre, scale)
 
 

@@ -190,7 +190,7 @@ def record_columns(messages: list[Message]) -> RecordColumns:
     return RecordColumns(
         list(map(Message.value, messages)),
         np.fromiter(map(Message.offset, messages), np.int64, len(messages)),
-        np.array(stamps, np.int64),
+        np.fromiter(stamps, np.int64, len(stamps)),
         lambda place: record_of(messages[place]),
     )
 

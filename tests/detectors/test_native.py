@@ -171,6 +171,24 @@ def test_reference_and_history_as_python(
     assert told[0] == told[1]
 
 
+@pytest.mark.parametrize("warmup", [1, 2, 99, 100, 101, 1000])
+def test_a_full_warm_up_amounts_to_the_same(warmup: int) -> None:
+    rng = np.random.default_rng(warmup)
+    streams = [stream(rng, 1000) for stream in STREAMS]
+    streams += [
+        np.where(rng.random(1000) < 0.97, -0.0, 0.0),
+        np.where(rng.random(1000) < 0.97, 3.0, rng.normal(0, 1, 1000)),
+    ]
+    at = np.arange(1000)
+    for scale in (True, False):
+        ours, python = make_reference(warmup, scale, compiled=True), make_reference(warmup, scale, compiled=False)
+        for row, values in enumerate(streams):
+            for reference in (ours, python):
+                reference.resize(row + 1)
+                reference.update(np.full(1000, row), values, at, at, at)
+        same_bits(ours.dump(), python.dump())
+
+
 @settings(max_examples=50, deadline=None, database=None)
 @given(st.lists(st.tuples(st.integers(0, 3), finite), max_size=80), st.lists(finite, min_size=4, max_size=4))
 def test_histograms_as_python(given_values: list[tuple[int, float]], edges: list[float]) -> None:

@@ -1,4 +1,4 @@
-//! References of many series: the hot half of `detectors/reference.py`. What a warm-up amounts to is decided there.
+//! References of many series; operation for operation `detectors/reference.py`.
 
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1, PyReadwriteArray1};
 use pyo3::exceptions::PyValueError;
@@ -13,6 +13,18 @@ struct Row {
     stats: [f64; 6],
     places: [i64; 4],
     waiting: Vec<f64>,
+}
+
+impl Row {
+    /// One more value of the warm-up.
+    fn wait(&mut self, value: f64, offset: i64, time_ms: i64) {
+        if self.n == 0 {
+            (self.places[0], self.places[2]) = (offset, time_ms);
+        }
+        (self.places[1], self.places[3]) = (offset, time_ms);
+        self.n += 1;
+        self.waiting.push(value);
+    }
 }
 
 const CENTRE: usize = 0;
@@ -46,12 +58,11 @@ struct Column<'a> {
 }
 
 impl Reference {
-    /// From `begin` on; stops behind the value that fills a warm-up, since what follows needs its statistics.
-    fn run(&mut self, column: &Column, judged: &mut Judged, begin: usize) -> (usize, i64) {
-        for i in begin..column.rows.len() {
+    fn run(&mut self, column: &Column, judged: &mut Judged) {
+        for (i, &number) in column.rows.iter().enumerate() {
             prefetch(&self.rows, column.rows, i);
             let value = column.values[i].clamp(-self.huge, self.huge);
-            let row = &mut self.rows[column.rows[i] as usize];
+            let row = &mut self.rows[number as usize];
             if row.n >= self.warmup {
                 let (away, scale) = (value - row.stats[CENTRE], row.stats[SCALE]);
                 judged.ready[i] = true;
@@ -61,22 +72,71 @@ impl Reference {
             }
             (judged.ready[i], judged.z[i], judged.away[i]) = (false, 0.0, 0.0);
             let event = column.events[i] as usize;
-            let (offset, time_ms) = (column.offsets[event], column.times_ms[event]);
-            if row.n == 0 {
-                (row.places[0], row.places[2]) = (offset, time_ms);
-            }
-            (row.places[1], row.places[3]) = (offset, time_ms);
-            row.n += 1;
-            row.waiting.push(value);
+            row.wait(value, column.offsets[event], column.times_ms[event]);
             if row.n == self.warmup {
-                return (i + 1, column.rows[i]);
+                row.stats = learn(&row.waiting, self.standardise);
+                row.waiting = Vec::new();
             }
         }
-        (column.rows.len(), -1)
     }
 
     fn row(&self, row: usize) -> PyResult<&Row> {
         self.rows.get(row).ok_or_else(|| PyValueError::new_err("a row that does not exist"))
+    }
+}
+
+/// As in `detectors/reference.py`, whose constants these are.
+const MAD_TO_SIGMA: f64 = 1.4826;
+const TAIL: f64 = 0.99;
+const TAIL_SIGMAS: f64 = 2.3263478740408408;
+
+/// What a full warm-up amounts to, in the order of STATS.
+fn learn(values: &[f64], standardise: bool) -> [f64; 6] {
+    let ordered = sorted(values.iter().map(|value| value + 0.0));
+    let centre = if standardise { middle(&ordered) } else { 0.0 };
+    let scale = robust_scale(&ordered, centre);
+    let mean = average(values.iter().map(|value| value - centre));
+    let apart = values.iter().map(|value| value - centre - mean);
+    let std = average(apart.map(|apart| apart * apart)).sqrt();
+    let longer = |tail: f64| if tail / TAIL_SIGMAS > scale { tail / TAIL_SIGMAS } else { scale };
+    let below = longer(centre - quantile(&ordered, 1.0 - TAIL));
+    let above = longer(quantile(&ordered, TAIL) - centre);
+    [centre, scale, centre + mean, std, below, above]
+}
+
+fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
+    let mut ordered: Vec<f64> = values.collect();
+    ordered.sort_unstable_by(f64::total_cmp);
+    ordered
+}
+
+/// Summed one after another.
+fn average(values: impl ExactSizeIterator<Item = f64>) -> f64 {
+    let n = values.len() as f64;
+    values.reduce(|sum, value| sum + value).unwrap_or_default() / n
+}
+
+fn middle(ordered: &[f64]) -> f64 {
+    let half = ordered.len() / 2;
+    if ordered.len() % 2 == 1 { ordered[half] } else { (ordered[half - 1] + ordered[half]) / 2.0 }
+}
+
+fn quantile(ordered: &[f64], share: f64) -> f64 {
+    let place = share * (ordered.len() - 1) as f64;
+    let low = place as usize;
+    let high = (low + 1).min(ordered.len() - 1);
+    ordered[low] + (place - low as f64) * (ordered[high] - ordered[low])
+}
+
+fn robust_scale(ordered: &[f64], centre: f64) -> f64 {
+    let scale = MAD_TO_SIGMA * middle(&sorted(ordered.iter().map(|value| (value - centre).abs())));
+    if scale > 0.0 {
+        return scale;
+    }
+    let cut = ordered.len().div_ceil(100);
+    match ordered.get(cut..ordered.len() - cut) {
+        Some(most) if !most.is_empty() => average(most.iter().map(|value| (value - centre) * (value - centre))).sqrt(),
+        _ => 0.0,
     }
 }
 
@@ -113,7 +173,7 @@ impl Reference {
         }
     }
 
-    /// Judge a column from `begin` on. Returns how far it came and the row whose warm-up is full there, or -1.
+    /// Judge a column.
     #[allow(clippy::too_many_arguments)]
     fn update(
         &mut self,
@@ -126,8 +186,7 @@ impl Reference {
         mut ready: PyReadwriteArray1<'_, bool>,
         mut z: PyReadwriteArray1<'_, f64>,
         mut away: PyReadwriteArray1<'_, f64>,
-        begin: usize,
-    ) -> PyResult<(usize, i64)> {
+    ) -> PyResult<()> {
         let column = Column {
             rows: slice(&rows)?,
             values: slice(&values)?,
@@ -148,19 +207,7 @@ impl Reference {
         check_length(&[column.offsets.len(), column.times_ms.len()])?;
         check_rows(column.rows, self.rows.len())?;
         check_rows(column.events, column.offsets.len())?;
-        Ok(py.detach(|| self.run(&column, judged, begin)))
-    }
-
-    /// The values of a warm-up, full or not.
-    fn waiting<'py>(&self, py: Python<'py>, row: usize) -> PyResult<Bound<'py, PyArray1<f64>>> {
-        Ok(PyArray1::from_slice(py, &self.row(row)?.waiting))
-    }
-
-    /// The warm-up is over: keep its statistics, forget its values.
-    fn freeze(&mut self, row: usize, stats: [f64; 6]) -> PyResult<()> {
-        self.row(row)?;
-        self.rows[row].stats = stats;
-        self.rows[row].waiting = Vec::new();
+        py.detach(|| self.run(&column, judged));
         Ok(())
     }
 
