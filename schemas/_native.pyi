@@ -3,6 +3,7 @@
 from typing import Any
 
 def fnv1a(text: bytes) -> int: ...
+def group(columns: Any, used: Any) -> Any: ...
 
 class Decoder:
     def __init__(

@@ -218,12 +218,15 @@ class Transactions:
         return marked
 
     def _produce(self, producer: Producer, record: Outgoing, marked: dict[Partition, int], deadline: Deadline) -> None:
-        def delivered(error: KafkaError | None, message: Message) -> None:
-            offset = message.offset()
-            if error is None and offset is not None and record.mark is not None:
-                marked[record.mark] = offset
+        options: dict[str, Any] = {}
+        if record.mark is not None:
 
-        options: dict[str, Any] = {"on_delivery": delivered} if record.mark else {}
+            def delivered(error: KafkaError | None, message: Message) -> None:
+                offset = message.offset()
+                if error is None and offset is not None and record.mark is not None:
+                    marked[record.mark] = offset
+
+            options["on_delivery"] = delivered
         if record.headers:
             options["headers"] = list(record.headers)
         while True:

@@ -194,9 +194,11 @@ class SeriesTable:
 
     def first_offset(self, row: int) -> int:
         """Where the log must be read from for this row to become what it is."""
-        rows = [row] if self.origin is self else self.origin.members.get(self.keys[row][0], [])
-        firsts = [self.origin.reference.at(r).first_offset for r in rows]
-        return min([*firsts, self.reference.at(row).first_offset])
+        first = self.reference.at(row).first_offset
+        if self.origin is self:
+            return first
+        siblings = self.origin.members.get(self.keys[row][0], [])
+        return min([first, *(self.origin.reference.at(sibling).first_offset for sibling in siblings)])
 
     def dump(self) -> dict[str, Any]:
         return {

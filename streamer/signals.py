@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.batch import Batch
+from schemas.compiled import native
 
 I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
@@ -110,7 +111,7 @@ def text_of_event(batch: Batch, path: str) -> I64:
     return out
 
 
-def groups_of(batch: Batch, used: Bool, by: tuple[str, ...]) -> Groups:
+def groups_of(batch: Batch, used: Bool, by: tuple[str, ...], compiled: bool = native is not None) -> Groups:
     """Group the used events by model and the `by` fields; an event without such a field has the empty text.
 
     The numbers of the groups mean nothing: what depends on an order takes that of the events.
@@ -118,24 +119,26 @@ def groups_of(batch: Batch, used: Bool, by: tuple[str, ...]) -> Groups:
     columns = [batch.model.astype(np.int64)]
     for field in by:
         columns.append(batch.version.astype(np.int64) if field == "version" else text_of_event(batch, field))
-    codes = columns[0]
-    span = len(batch.strings) + 1
-    if by:
-        for column in columns[1:]:
-            codes = dense(codes)[0] * span + column + 1
-        codes = dense(codes)[0]
-        span = len(codes)
-    # An event of each code; where a code repeats any of them will do.
-    example = np.full(span, -1, np.int64)
-    events = np.flatnonzero(used)
-    example[codes[events]] = events
-    present = np.flatnonzero(example >= 0)
-    number = np.full(span, -1, np.int64)
-    number[present] = np.arange(len(present))
-    of_event = np.where(used, number[codes], -1) if len(codes) else codes
-    picked = [column[example[present]].tolist() for column in columns]
+    if native is not None and compiled:
+        of_event, example = native.group(columns, used)
+    else:
+        of_event, example = group(columns, used)
+    picked = [column[example].tolist() for column in columns]
     strings = (*batch.strings, "")  # -1 is the empty text
     return Groups(of_event, [tuple(strings[code] for code in key) for key in zip(*picked, strict=True)])
+
+
+def group(columns: list[I64], used: Bool) -> tuple[I64, I64]:
+    """The group of each used event (-1 of the others), and an event of each group: of each tuple of codes (>= -1)."""
+    events = np.flatnonzero(used)
+    codes = np.zeros(len(events), np.int64)
+    for column in columns:
+        chosen = column[events] + 1
+        codes = dense(codes)[0] * (int(chosen.max(initial=0)) + 1) + chosen
+    number, first = dense(codes)
+    of_event = np.full(len(used), -1, np.int64)
+    of_event[events] = number
+    return of_event, events[first]
 
 
 def observe_numbers(batch: Batch, groups: Groups, signal: Signal) -> Observed:

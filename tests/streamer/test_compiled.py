@@ -9,9 +9,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from schemas.compiled import native
+from streamer.signals import group
 
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS = range(6)
@@ -64,3 +68,19 @@ if __name__ == "__main__":
     print(f"native: {native is not None}")
     for number in SEEDS:
         print(digest(number))
+
+
+@pytest.mark.skipif(native is None, reason="the compiled core was not built")
+@settings(max_examples=100, deadline=None, database=None)
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 2), st.integers(-1, 2), st.integers(-1, 1)), max_size=60))
+def test_groups_are_the_same(events: list[tuple[bool, int, int, int]]) -> None:
+    assert native is not None
+    used = np.array([event[0] for event in events], bool)
+    for depth in (1, 2, 3):
+        columns = [np.array([event[k] for event in events], np.int64) for k in range(1, depth + 1)]
+        of_event, example = (array.tolist() for array in group(columns, used))
+        assert (of_event, example) == tuple(array.tolist() for array in native.group(columns, used))
+        keys = [event[1 : depth + 1] for event in events]
+        assert [n >= 0 for n in of_event] == used.tolist()
+        assert [keys[example[n]] for n in of_event if n >= 0] == [keys[i] for i in np.flatnonzero(used)]
+        assert len({keys[i] for i in example}) == len(example)

@@ -94,6 +94,37 @@ impl RowIndex {
     }
 }
 
+/// The group of each used event (-1 of the others), and an event of each group; `group` of `streamer/signals.py`.
+#[pyfunction]
+#[allow(clippy::type_complexity)]
+pub fn group<'py>(
+    py: Python<'py>,
+    columns: Vec<PyReadonlyArray1<'py, i64>>,
+    used: PyReadonlyArray1<'py, bool>,
+) -> PyResult<(Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<i64>>)> {
+    let (columns, used) = (columns.iter().map(slice).collect::<PyResult<Vec<_>>>()?, slice(&used)?);
+    if columns.iter().any(|column| column.len() != used.len()) {
+        return Err(PyValueError::new_err("columns of different length"));
+    }
+    let (mut of_event, mut example) = (vec![-1; used.len()], Vec::new());
+    let mut numbers: HashMap<Vec<i64>, i64> = HashMap::new();
+    let mut last = None;
+    for event in (0..used.len()).filter(|&event| used[event]) {
+        // Most events are of the group of the one before.
+        let same = |&(before, _): &(usize, i64)| columns.iter().all(|column| column[before] == column[event]);
+        let number = match last.filter(same) {
+            Some((_, number)) => number,
+            None => *numbers.entry(columns.iter().map(|column| column[event]).collect()).or_insert_with(|| {
+                example.push(event as i64);
+                example.len() as i64 - 1
+            }),
+        };
+        last = Some((event, number));
+        of_event[event] = number;
+    }
+    Ok((of_event.into_pyarray(py), example.into_pyarray(py)))
+}
+
 /// The last ids used, oldest first; the hot half of `streamer/admission.py`.
 #[pyclass]
 pub struct Admission {

@@ -27,6 +27,7 @@ fn fnv1a(text: &[u8]) -> u64 {
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(fnv1a, module)?)?;
+    module.add_function(wrap_pyfunction!(index::group, module)?)?;
     module.add_class::<decode::Decoder>()?;
     module.add_class::<adwin::Adwin>()?;
     module.add_class::<page_hinkley::PageHinkley>()?;
