@@ -31,6 +31,8 @@ SPEED = {
 MEMORY = {"updates": 1_000_000, "few": 1_000, "many": 6_000, "after": 100}
 """One series takes `updates` values; `few` and `many` copies of it, `after` values later, give the slope per series."""
 CHECKPOINT = {"models": 1_000, "values": 300, "repeat": 5}
+WARMUPS = {"": 200, "_warming": 500}
+"""Values of a warm-up: past it, as a service is nearly all its life, and within it, when every value is kept."""
 QUICK = 20  # times fewer values
 FIXED_HEAP = {"MALLOC_MMAP_THRESHOLD_": "131072"}
 """Else the allocator keeps large freed arrays by moods of its own, and the slope would count them."""
@@ -136,7 +138,7 @@ def bytes_per_series(side: str, scale: int) -> float:
     return (many - few) * (1 << 20) / (MEMORY["many"] - MEMORY["few"])
 
 
-def checkpoint(models: int, values: int, repeat: int) -> list[dict[str, float]]:
+def checkpoint(models: int, values: int, warmup: int, repeat: int) -> list[dict[str, float]]:
     """How long a snapshot of ten series per model keeps the consumer from consuming, next to pickling river.
 
     The loop waits for the copy of the state; it is encoded beside the loop, whose time is given too.
@@ -152,7 +154,7 @@ def checkpoint(models: int, values: int, repeat: int) -> list[dict[str, float]]:
     from streamer.task import Task
 
     job = Job("ours", "none:1", ["events"], 1, 0, 0, "bench", "", {})
-    config = load_text(config_text(job), "bench.yaml", {})
+    config = load_text(f"{config_text(job)}reference: {{warmup: {warmup}}}\n", "bench.yaml", {})
     task, fields = Task(config, ("events", 0), 0), fields_of(config)
     rng, numbers = random.Random(1), np.random.default_rng(1).normal(0.0, 1.0, (values * models, 10)).round(6)
     for begin in range(0, values * models, 500):
@@ -200,9 +202,13 @@ def measure(brokers: str, quick: bool) -> tuple[list[dict[str, Any]], dict[str, 
     each = {side: bytes_per_series(side, scale) for side in ("bank", "river")}
     rows.append({"what": "bytes per series", "updates": MEMORY["updates"] // scale, **each})
     ratios["bytes_per_series_over_river"] = spread([each["bank"] / each["river"]])
-    found = run(part="checkpoint", **{**CHECKPOINT, "values": max(CHECKPOINT["values"] // scale, 30)})
-    rows += [{"what": "pause of a snapshot", "series": CHECKPOINT["models"] * 10, **one} for one in found]
-    ratios["checkpoint_pause_over_pickle_10k"] = spread([one["pause_ms"] / one["pickle_ms"] for one in found])
+    values = max(CHECKPOINT["values"] // scale, 30)
+    for suffix, warmup in WARMUPS.items():
+        found = run(part="checkpoint", **{**CHECKPOINT, "values": values, "warmup": max(warmup // scale, 20)})
+        what = f"pause of a snapshot, warm-ups of {warmup}"
+        rows += [{"what": what, "series": CHECKPOINT["models"] * 10, **one} for one in found]
+        pauses = [one["pause_ms"] / one["pickle_ms"] for one in found]
+        ratios[f"checkpoint_pause_over_pickle_10k{suffix}"] = spread(pauses)
     return rows, ratios
 
 

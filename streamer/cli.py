@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import os
 
 import click
+
+# Nothing here multiplies matrices. Without this numpy's BLAS starts a thread per core, which spins at first.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 VERBS: dict[str, tuple[str, str]] = {
     # verb -> (module:function, help line); the line stands here so that --help imports nothing.
