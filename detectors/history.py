@@ -7,7 +7,7 @@ Block sums are kept in the order of the values, so they are the same bits howeve
 >>> history.resize(1)
 >>> at = np.arange(128)
 >>> where = np.zeros(128, np.int64), np.where(at < 64, 0.0, 1.0), np.ones(128, bool), at, at, at * 10
->>> history.update(*where, marks=np.array([63]), expected=np.array([0.0]))
+>>> history.update(*where, marks=np.array([63]), expected=np.array([1.0]))
 [Recent(n=64, mean=0.0, std=0.0, first_offset=0, last_offset=63, first_time_ms=0, last_time_ms=630)]
 >>> history.recent(0, expected=0.0)
 Recent(n=64, mean=1.0, std=0.0, first_offset=64, last_offset=127, first_time_ms=640, last_time_ms=1270)

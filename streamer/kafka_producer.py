@@ -99,6 +99,18 @@ def transactional_id(config: Config) -> str:
     )
 
 
+def served(call: Callable[[float], int], seconds: float) -> int:
+    """`flush` or `poll` of a producer. The binding raises a fatal error in them and, with that exception pending,
+    may still call back for a delivery, which makes a SystemError of it.
+    """
+    try:
+        return call(seconds)
+    except SystemError as error:
+        if isinstance(error.__cause__, KafkaException):
+            raise error.__cause__ from None
+        raise
+
+
 class LogTap:
     """Stands between librdkafka's log and the logger: the watch must see every line, whatever level is shown."""
 
@@ -194,9 +206,14 @@ class Transactions:
     def _trusted(self) -> Producer:
         """The producer; a new one first when the log of this one shows trouble with its coordinator."""
         if self._producer is not None:
-            self._producer.poll(0)  # Serves the log.
-            if self._watch.trouble:
-                self._logger.warning("transactional.id %s: coordinator trouble in the log; new producer", self.id)
+            try:
+                served(self._producer.poll, 0)  # Serves the log.
+                trouble = "coordinator trouble in the log" if self._watch.trouble else ""
+            except KafkaException as exception:
+                self._note_fenced(error_of(exception))
+                trouble = error_of(exception).str()
+            if trouble:
+                self._logger.warning("transactional.id %s: %s; new producer", self.id, trouble)
                 self.drop()
         if self._producer is None:
             self.recover()
@@ -211,7 +228,7 @@ class Transactions:
         marked: dict[Partition, int] = {}
         for record in records:
             self._produce(producer, record, marked, deadline)
-        while records and producer.flush(FLUSH_SLICE_S):
+        while records and served(producer.flush, FLUSH_SLICE_S):
             self._check(deadline)
         if sum(record.mark is not None for record in records) != len(marked):
             raise KafkaException(KafkaError(KafkaError._FAIL, "a snapshot was not delivered"))
@@ -235,7 +252,7 @@ class Transactions:
                 return
             except BufferError:
                 self._check(deadline)
-                producer.poll(0.05)
+                served(producer.poll, 0.05)
 
     def _check(self, deadline: Deadline) -> None:
         if self._tap.failed:

@@ -7,11 +7,11 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from confluent_kafka import KafkaError, Producer
+from confluent_kafka import KafkaError, KafkaException, Producer
 
 from streamer.kafka import KafkaLog
 from streamer.kafka_client import Limits
-from streamer.kafka_producer import LogTap, NoWatch, Verdict, verdict
+from streamer.kafka_producer import LogTap, NoWatch, Verdict, served, verdict
 from streamer.log import Assigned, LogDown, LogEvent, Out, Outcome, Partition, Snapshot
 from tests.streamer.mock_cluster import (
     ADD_OFFSETS,
@@ -164,6 +164,28 @@ def test_fatal_and_fenced_errors_never_lead_to_an_abort() -> None:
         assert verdict(KafkaError(E._TIMED_OUT, "x", retriable=True), ending) is Verdict.RETRY
     assert verdict(KafkaError(E.ILLEGAL_GENERATION, "x"), False) is Verdict.ABORT
     assert verdict(KafkaError(E.UNKNOWN_PRODUCER_ID, "x", txn_requires_abort=True), True) is Verdict.DROP
+
+
+class FatalInside:
+    """A producer whose poll raises as the binding does when a delivery is due in the same call."""
+
+    def poll(self, seconds: float) -> int:
+        try:
+            raise KafkaException(KafkaError(E.OUT_OF_ORDER_SEQUENCE_NUMBER, "x", fatal=True))
+        except KafkaException as fatal:
+            raise SystemError("returned a result with an exception set") from fatal
+
+
+def test_a_fatal_error_is_found_under_the_systemerror_of_the_binding() -> None:
+    with pytest.raises(KafkaException) as found:
+        served(FatalInside().poll, 0.0)
+    assert found.value.args[0].fatal()
+
+
+def test_a_fatal_error_between_commits_makes_a_new_producer(log: KafkaLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log._transactions, "_producer", FatalInside())
+    assert commit(log) is Outcome.DONE
+    assert isinstance(log._transactions._producer, Producer)
 
 
 def test_the_watch_sees_lines_the_logger_hides() -> None:
