@@ -68,14 +68,28 @@ pub const AHEAD: usize = 8;
 /// Ask the processor for the row of a value to come: with many series nearly every row is a cache miss.
 #[inline(always)]
 pub fn prefetch<T>(table: &[T], rows: &[i64], at: usize) {
-    #[cfg(target_arch = "x86_64")]
     if let Some(element) = rows.get(at + AHEAD).and_then(|&row| table.get(row as usize)) {
-        // SAFETY: a prefetch reads nothing; the address is that of a live element all the same.
-        unsafe {
-            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            _mm_prefetch::<_MM_HINT_T0>((element as *const T).cast());
-        }
+        fetch(element);
+    }
+}
+
+/// Ask for the beginning of a text to come; the rest of it the processor fetches by itself.
+#[inline(always)]
+pub fn prefetch_text(text: &[u8]) {
+    text.chunks(LINE).take(LINES).for_each(|line| fetch(&line[0]));
+}
+
+const LINE: usize = 64;
+const LINES: usize = 16;
+
+#[inline(always)]
+fn fetch<T>(element: &T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch reads nothing; the address is that of a live element all the same.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>((element as *const T).cast());
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = (table, rows, at);
+    let _ = element;
 }

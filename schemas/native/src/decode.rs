@@ -5,7 +5,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 
-use crate::bank::slice;
+use crate::bank::{prefetch_text, slice};
 use crate::event::{
     CALLER, CONFIDENCE, Event, FIELDS, LABEL, LATENCY, MODEL, Plan, SEGMENT, STATUS, TIME, VALUE, VERSION,
 };
@@ -322,6 +322,7 @@ impl Decoder {
             self.hints = [-1; FIELDS];
             let mut own = vec![None; outside.len()];
             for i in 0..n {
+                prefetch_text(payloads.get(i + 2).copied().flatten().unwrap_or_default());
                 own.iter_mut().zip(&outside).for_each(|(text, texts)| *text = texts[i]);
                 let place =
                     Place { payload: payloads[i].unwrap_or_default(), offset: offsets[i], time_ms: times_ms[i] };
