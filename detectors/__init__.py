@@ -11,8 +11,14 @@ from typing import Any
 
 from detectors.adwin import AdwinBank
 from detectors.bank import Bank, Hits
-from detectors.compiled import CompiledAdwin, CompiledHistogram, CompiledHistory, CompiledPageHinkley, CompiledReference
-from detectors.histogram import Histogram
+from detectors.compiled import (
+    CompiledAdwin,
+    CompiledDistribution,
+    CompiledHistory,
+    CompiledPageHinkley,
+    CompiledReference,
+)
+from detectors.distribution import Distribution
 from detectors.history import History
 from detectors.page_hinkley import PageHinkleyBank
 from detectors.params import Adwin, PageHinkley, Params, River
@@ -30,7 +36,7 @@ __all__ = [
     "Params",
     "River",
     "make_bank",
-    "make_histogram",
+    "make_distribution",
     "make_history",
     "make_reference",
 ]
@@ -60,6 +66,9 @@ def make_history(compiled: bool = FAST) -> History | CompiledHistory:
     return CompiledHistory() if compiled else History()
 
 
-def make_histogram(bins: int, compiled: bool = FAST) -> Histogram | CompiledHistogram:
-    """Histograms without rows."""
-    return CompiledHistogram(bins) if compiled else Histogram(bins)
+def make_distribution(
+    warmup: int, bins: int, window: int, coded: bool, compiled: bool = FAST
+) -> Distribution | CompiledDistribution:
+    """Distributions without rows."""
+    kind = CompiledDistribution if compiled else Distribution
+    return kind(warmup, bins, window, coded)

@@ -5,14 +5,14 @@ Python keeps what happens seldom: checking a state that comes from outside.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors import adwin, histogram, history, page_hinkley, reference
+from detectors import adwin, distribution, history, page_hinkley, reference
 from detectors.bank import DIRECTION, F64, HUGE, I64, Bool, Hits, State
+from detectors.distribution import Closed
 from detectors.history import NO_MARKS, NOTHING_EXPECTED
 from detectors.params import Adwin, PageHinkley
 from detectors.reference import CLIP, PLACES, STATS, Judged, Learned
@@ -159,29 +159,35 @@ class CompiledHistory(Compiled):
         self.core.load([found[name] for name in history.LATEST], flat[:2], flat[2:])
 
 
-class CompiledHistogram(Compiled):
-    """`detectors.histogram.Histogram`."""
+class CompiledDistribution(Compiled):
+    """`detectors.distribution.Distribution`."""
 
-    def __init__(self, bins: int) -> None:
+    def __init__(self, warmup: int, bins: int, window: int, coded: bool = False) -> None:
         assert native is not None
-        histogram.check_bins(bins)
-        self.bins = bins
-        self.core = native.Histogram(bins)
+        distribution.check_shape(warmup, bins, window)
+        self.warmup, self.bins = warmup, bins
+        self.core = native.Distribution(warmup, bins, window, coded)
 
-    def set_edges(self, row: int, edges: Sequence[float]) -> None:
-        self.core.set_edges(row, histogram.checked_edges(edges, self.bins))
+    def update(self, rows: I64, values: F64, events: I64, offsets: I64, times_ms: I64) -> list[Closed]:
+        found = self.core.update(rows, values, events, offsets, times_ms)
+        return [Closed(place, row, tuple(counts), *rest) for place, row, counts, *rest in found]
 
-    def update(self, rows: I64, values: F64) -> None:
-        self.core.update(rows, values)
-
-    def take(self, row: int) -> I64:
-        counts: I64 = self.core.take(row)
-        return counts
+    def bins_of(self, row: int) -> tuple[list[float], list[int]]:
+        learned, edges, counts = self.core.bins_of(row)
+        edges = [edge for edge in edges if edge < np.inf]
+        return edges, counts[: len(edges) + 1] if learned else []
 
     def dump(self) -> dict[str, NDArray[Any]]:
-        edges, counts = self.core.dump()
-        return {"edges": edges.reshape(-1, self.bins - 1), "counts": counts.reshape(-1, self.bins)}
+        (*latest, reference, counts), (edges, waiting) = self.core.dump()
+        return {
+            **dict(zip(distribution.LATEST, latest, strict=True)),
+            "edges": edges.reshape(-1, self.bins - 1),
+            "reference": reference.reshape(-1, self.bins),
+            "counts": counts.reshape(-1, self.bins),
+            "waiting": waiting,
+        }
 
     def load(self, state: State) -> None:
-        found = histogram.checked_state(state, self.bins)
-        self.core.load(found["edges"].ravel(), found["counts"].ravel())
+        found = distribution.checked_state(state, self.warmup, self.bins)
+        whole = [np.ascontiguousarray(found[name]).ravel() for name in (*distribution.LATEST, "reference", "counts")]
+        self.core.load(whole, [np.ascontiguousarray(found[name]).ravel() for name in ("edges", "waiting")])

@@ -21,6 +21,7 @@ from pydantic import (
     field_validator,
 )
 
+from detectors.distances import DISTANCES
 from detectors.params import RIVER_DETECTORS, Adwin, PageHinkley, River
 from schemas.fields import FIELDS, parse_field
 from streamer.config_types import (
@@ -183,7 +184,28 @@ class DetectFraction(Detect):
         return 0.8 * self.max if self.clear is None else self.clear
 
 
-AnyDetect = Annotated[DetectAdwin | DetectPageHinkley | DetectRiver | DetectFraction, Field(discriminator="kind")]
+class DetectDistribution(Detect):
+    """The histogram of a window against that of the reference: a level, which breaches and clears."""
+
+    kind: Literal["distribution"] = Field(description="Distribution per window against the reference's.")
+    distance: Literal[tuple(DISTANCES)] = Field(  # type: ignore[valid-type]
+        "psi", description="How far apart two histograms are."
+    )
+    max: float = Field(0.2, gt=0, description="A breach is a distance above this ..")
+    clear: float | None = Field(None, gt=0, description="At or below this it is clear again; default 0.8 of max.")
+    surprise: float = Field(
+        5.0, ge=0, description=".. that is also so many standard deviations beyond chance, given both sample sizes."
+    )
+    bins: int = Field(10, ge=2, le=100, description="Bins of a number, of about equal share in the reference.")
+
+    @property
+    def clear_below(self) -> float:
+        return 0.8 * self.max if self.clear is None else self.clear
+
+
+AnyDetect = Annotated[
+    DetectAdwin | DetectPageHinkley | DetectRiver | DetectFraction | DetectDistribution, Field(discriminator="kind")
+]
 
 
 WindowTime = Annotated[Duration, Field(ge=1000, le=7 * 86_400_000)]
@@ -208,7 +230,9 @@ class Monitor(Model):
         default_factory=list, description="Split by version, caller, segment.NAME (besides the model)."
     )
     detect: AnyDetect = Field(description="How change is detected.")
-    window: WindowSize | None = Field(None, description="With detect.kind fraction; default {events: 1000}.")
+    window: WindowSize | None = Field(
+        None, description="With detect.kind fraction or distribution; default {events: 1000}."
+    )
     severity: Literal["info", "warning", "critical"] = Field("warning", description="A label of every alert.")
     for_ms: Duration = Field(
         "0s", alias="for", validate_default=True, description="A level must have held so long before it fires."
@@ -326,6 +350,9 @@ def _standard() -> dict[str, Monitor]:
     edge = {"kind": "adwin"}
     plain: dict[str, dict[str, Any]] = {
         "feature-mean": {"signal": "features.*", "detect": edge},
+        "feature-distribution": {"signal": "features.*", "detect": {"kind": "distribution"}},
+        "category-distribution": {"signal": "category.*", "detect": {"kind": "distribution"}},
+        "confidence-distribution": {"signal": "confidence", "detect": {"kind": "distribution"}},
         "confidence": {"signal": "confidence", "detect": {**edge, "direction": "down"}},
         "label-share": {"signal": "label.*", "detect": edge},
         "missing": {"signal": "missing.*", "detect": edge},

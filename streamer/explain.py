@@ -8,7 +8,7 @@ from schemas.alert import LEVEL_ENDS_MS, AlertFacts, identity, render
 from streamer import config as cfg
 from streamer.alerting import Notice
 from streamer.log import Out, Partition
-from streamer.monitors import LevelMonitor, Monitor
+from streamer.monitors import EdgeMonitor, Monitor
 from streamer.signals import member_title
 
 BY_LABELS = {"version": "model_version", "caller": "caller"}
@@ -24,7 +24,7 @@ def alert_record(config: cfg.Config, partition: Partition, monitor: Monitor, not
         own = identity(_labels(monitor, alert.row), monitor.config.severity, monitor.annotations, monitor.detector)
         monitor.identities[alert.row] = own
     firing = notice.status == "firing"
-    hold_ms = LEVEL_ENDS_MS if isinstance(monitor, LevelMonitor) else monitor.config.keep_firing_for_ms
+    hold_ms = monitor.config.keep_firing_for_ms if isinstance(monitor, EdgeMonitor) else LEVEL_ENDS_MS
     began_ms: int = opened["time_ms"]
     facts = AlertFacts(
         identity=own,
@@ -75,7 +75,11 @@ def sentence(labels: dict[str, str], opened: dict[str, Any], partition: Partitio
     who = labels["model"] + (f" ({', '.join(extra)})" if extra else "")
     signal, finding, evidence = labels["signal"], opened["finding"], opened["evidence"]
     before, after, window = evidence["before"], evidence["after"], evidence["window"]
-    if window:
+    if window and "distance" in window:
+        moved = f"the distribution of {signal} moved by {window['distance']:.3g} (limit {finding['threshold']:.3g})"
+        most = window["moved"][0]
+        moved += f" in {window['n']} events, most {most['bin']} ({most['before']:.1%} to {most['after']:.1%})"
+    elif window:
         share, limit = f"{window['fraction']:.1%}", f"{finding['threshold']:.1%}"
         moved = f"{share} of {window['n']} events {_counted(signal)} (limit {limit})"
         if window["reasons"]:

@@ -126,12 +126,35 @@ def fraction_counts_ones(monitor: Any) -> Iterator[Finding]:
     if _get(monitor, "detect", "kind") != "fraction" or not isinstance(signal, str):
         return
     try:
-        indicator = parse_signal(signal).indicator
+        parsed = parse_signal(signal)
     except ValueError:
         return
-    if not indicator:
+    if parsed.kind == "number":
         message = f"fraction counts a 0/1 signal (anomaly, missing.NAME, label.NAME), not {quoted(signal)}."
         yield Finding(("detect", "kind"), "bad-value", message)
+
+
+def a_distribution_has_more_than_two_values(monitor: Any) -> Iterator[Finding]:
+    """Categories have a distribution and no mean; a 0/1 signal has a mean and nothing else."""
+    name, kind = _get(monitor, "signal"), _get(monitor, "detect", "kind")
+    if not isinstance(name, str) or not isinstance(kind, str):
+        return
+    try:
+        signal = parse_signal(name)
+    except ValueError:
+        return
+    if kind == "distribution" and signal.indicator:
+        message = f"{quoted(name)} is 0 or 1: its share says it all; use fraction, adwin or page_hinkley."
+        yield Finding(("detect", "kind"), "bad-value", message)
+    if kind != "distribution" and signal.kind == "category":
+        message = f"{quoted(name)} has categories, which have no mean; use distribution, or label.NAME, unseen.NAME."
+        yield Finding(("detect", "kind"), "bad-value", message)
+
+
+def a_distribution_counts_events(monitor: Any) -> Iterator[Finding]:
+    if _get(monitor, "detect", "kind") == "distribution" and _get(monitor, "window", "time") is not None:
+        message = "the windows of a distribution are of events, so that all of them are equally sure."
+        yield Finding(("window", "time"), "bad-value", message)
 
 
 def a_window_has_one_length(monitor: Any) -> Iterator[Finding]:
@@ -144,13 +167,13 @@ def an_edge_has_no_length(monitor: Any) -> Iterator[Finding]:
     if _get(monitor, "detect", "kind") not in EDGES:
         return
     if _get(monitor, "window") is not None:
-        yield Finding(("window",), "bad-value", "only detect.kind fraction has windows.")
+        yield Finding(("window",), "bad-value", "only detect.kind fraction and distribution have windows.")
     try:
         held = parse_duration(_get(monitor, "for"))
     except ValueError:
         return
     if held:
-        message = "an edge fires at once; only detect.kind fraction can be held."
+        message = "an edge fires at once; only detect.kind fraction and distribution can be held."
         yield Finding(("for",), "bad-value", message)
 
 
@@ -165,6 +188,8 @@ MONITOR_RULES: tuple[Rule, ...] = (
     river_knows_it,
     clear_is_not_above_max,
     fraction_counts_ones,
+    a_distribution_has_more_than_two_values,
+    a_distribution_counts_events,
     a_window_has_one_length,
     an_edge_has_no_length,
     split_once_by_each,

@@ -53,6 +53,7 @@ GaugeName = Literal[
     "state_bytes",
     "series",
     "anomaly_fraction",
+    "distribution_distance",
     "window_rows",
     "alerts_active",
     "assigned_partitions",
@@ -113,6 +114,7 @@ CATALOGUE: dict[Name, Spec] = {
     "series": Spec("gauge", "Series held in memory.", PARTITION),
     "series_dropped_total": Spec("counter", "Series refused because `limits.series` was reached."),
     "anomaly_fraction": Spec("gauge", "Share of anomalous events in the last window.", WINDOW),
+    "distribution_distance": Spec("gauge", "Largest distance of a signal's last window from its reference.", WINDOW),
     "window_rows": Spec("gauge", "Events in the last window.", WINDOW),
     "detections_total": Spec("counter", "Change points and window verdicts found.", {"monitor": OPEN}),
     "alerts_emitted_total": Spec(

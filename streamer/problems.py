@@ -21,6 +21,7 @@ KINDS = {
     "unknown-setting": "a librdkafka setting Driftline has never heard of",
 }
 WARNINGS = {"unknown-setting"}
+KNOWN_SHOWN_MAX = 32
 SHOWN_MAX = 60
 """Characters of a value or key that an error repeats."""
 
@@ -63,7 +64,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(word, names, 1, 0.6)
     if near:
         return f" Did you mean {near[0]!r}?"
-    return f" Known: {', '.join(names)}." if 0 < len(names) <= 16 else ""
+    return f" Known: {', '.join(names)}." if 0 < len(names) <= KNOWN_SHOWN_MAX else ""
 
 
 def quoted(value: Any) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
+from streamer.levels import DistributionMonitor, FractionMonitor
 from streamer.log import Partition
 from streamer.metrics import CounterName, Metrics
-from streamer.monitors import LevelMonitor
 from streamer.server import Health
 from streamer.task import Task
 from streamer.worker import Owned, Worker
@@ -91,7 +91,14 @@ class Reporter:
         for alert in task.book.alerts.values():
             alerts[alert.monitor, alert.state] = alerts.get((alert.monitor, alert.state), 0) + 1
         for monitor in task.by_order:
-            if isinstance(monitor, LevelMonitor):
+            if isinstance(monitor, DistributionMonitor):
+                worst: dict[str, float] = {}
+                for row, distance in monitor.last.items():
+                    model = monitor.table.keys[row][0][0]
+                    worst[model] = max(distance, worst.get(model, 0.0))
+                for model, distance in worst.items():
+                    self.metrics.set("distribution_distance", distance, monitor=monitor.name, model=model)
+            if isinstance(monitor, FractionMonitor):
                 for row, window in monitor.last.items():
                     model = monitor.table.keys[row][0][0]
                     self.metrics.set("anomaly_fraction", window.hits / window.n, monitor=monitor.name, model=model)

@@ -15,6 +15,7 @@ from detectors.history import NO_MARKS, NOTHING_EXPECTED, Recent
 from detectors.reference import Judged
 from schemas.batch import Batch
 from schemas.compiled import native
+from streamer.categories import CODES, Categories, texts_under
 from streamer.places import Places
 from streamer.signals import (
     F64,
@@ -58,7 +59,8 @@ class SeriesTable:
         self.dropped = 0
         self.origin: SeriesTable = self  # the table whose references the values depend on
         self.places = Places() if compiled else None
-        self.reference = make_reference(warmup, not signal.indicator, compiled)
+        self.categories = Categories(warmup) if signal.text else None
+        self.reference = make_reference(warmup, signal.kind == "number", compiled)
         self.history = make_history(compiled)
 
     @property
@@ -97,9 +99,29 @@ class SeriesTable:
 
     def column(self, batch: Batch, groups: Groups) -> Column:
         """The values this batch gives to the table, in log order per row; makes rows for new keys."""
-        column = self._indicators(batch, groups) if self.signal.indicator else self._numbers(batch, groups)
+        if self.categories is not None:
+            column = self._texts(batch, groups, self.categories)
+        elif self.signal.indicator:
+            column = self._indicators(batch, groups)
+        else:
+            column = self._numbers(batch, groups)
         self.resize()
         return column
+
+    def _texts(self, batch: Batch, groups: Groups, categories: Categories) -> Column:
+        """The number of each text's category; of an `unseen` signal whether it has none of its own."""
+        events, names, texts = texts_under(batch, groups, self.signal)
+        if not len(events):
+            return Column(events, np.zeros(0), events)
+        inverse, first = dense(groups.of_event[events] * len(batch.names) + names)
+        row_of = np.array([self.row(groups.keys[groups.of_event[events[i]]], batch.names[names[i]]) for i in first])
+        rows = row_of[inverse]
+        keep = rows >= 0
+        self.dropped += int(np.count_nonzero(~keep))
+        rows, events = rows[keep], events[keep]
+        categories.resize(len(self.keys))
+        values = categories.encode(rows, texts[keep], batch.strings)
+        return Column(rows, values if self.signal.kind == "category" else (values == CODES) * 1.0, events)
 
     def resize(self) -> None:
         self.reference.resize(len(self.keys))
@@ -204,6 +226,7 @@ class SeriesTable:
         return {
             "keys": self.plain_keys.copy(),
             "dropped": self.dropped,
+            "categories": self.categories.dump() if self.categories is not None else None,
             "reference": self.reference.dump(),
             "history": self.history.dump(),
         }
@@ -217,6 +240,8 @@ class SeriesTable:
             self._add_key(key)
             self.members.setdefault(key[0], []).append(self.index[key])
         self.dropped = int(state["dropped"])
+        if self.categories is not None:
+            self.categories.load(state["categories"], len(self.keys))
         self.resize()
         self.reference.load(state["reference"])
         self.history.load(state["history"])

@@ -28,20 +28,33 @@ LABEL = "prediction.label"
 ALIASES = {"confidence": "prediction.confidence", "value": "prediction.value", "latency_ms": "latency_ms"}
 PREFIXES = {"score.": "prediction.scores.", "logit.": "prediction.logits."}
 SHORT = {**ALIASES, **PREFIXES}
+KINDS = {
+    # Head of a signal's name -> its kind.
+    "features": "number",
+    "missing": "missing",
+    "label": "label",
+    "category": "category",
+    "unseen": "unseen",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Signal:
     """What a monitor watches, parsed: the kind of quantity and which member of it."""
 
-    kind: str  # "number", "missing", "label" or "anomaly"
+    kind: str  # "number", "missing", "label", "anomaly", "category" or "unseen"
     path: str  # the batch's name of the value; with `every` the common prefix
     every: bool
 
     @property
     def indicator(self) -> bool:
-        """True when the values are 0 or 1: those are compared as they are, never standardised."""
-        return self.kind != "number"
+        """True when the values are 0 or 1."""
+        return self.kind not in ("number", "category")
+
+    @property
+    def text(self) -> bool:
+        """True when the values are made of texts."""
+        return self.kind in ("category", "unseen")
 
 
 def parse_signal(text: str) -> Signal:
@@ -50,13 +63,15 @@ def parse_signal(text: str) -> Signal:
         return Signal("anomaly", "", False)
     if text.startswith("/"):
         return Signal("number", text, False)
+    if text == "label":
+        return Signal("category", LABEL, False)
     if text in ALIASES:
         return Signal("number", ALIASES[text], False)
     for prefix, path in PREFIXES.items():
         if text.startswith(prefix):
             return Signal("number", path + text.removeprefix(prefix), False)
     head, _, member = text.partition(".")
-    kind = {"features": "number", "missing": "missing", "label": "label"}.get(head)
+    kind = KINDS.get(head)
     if kind is None or not member:
         raise ValueError(f"unknown signal {text!r}")
     every = member == "*"
@@ -193,6 +208,8 @@ def member_title(signal: Signal, member: str) -> str:
     """The signal's name as labels of an alert show it."""
     if signal.kind == "anomaly":
         return "anomaly"
+    if signal.kind == "category" and member == LABEL:
+        return "label"
     if signal.kind != "number":
         return f"{signal.kind}.{member.removeprefix(FEATURES)}"
     for short, path in SHORT.items():

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from river import drift
 
-from detectors import Adwin, PageHinkley, Params, make_bank, make_histogram, make_history, make_reference
+from detectors import Adwin, PageHinkley, Params, make_bank, make_history, make_reference
 from detectors.params import DIRECTIONS
 from schemas.compiled import native
 from tests.detectors.streams import STREAMS
@@ -187,24 +187,6 @@ def test_a_full_warm_up_amounts_to_the_same(warmup: int) -> None:
                 reference.resize(row + 1)
                 reference.update(np.full(1000, row), values, at, at, at)
         same_bits(ours.dump(), python.dump())
-
-
-@settings(max_examples=50, deadline=None, database=None)
-@given(st.lists(st.tuples(st.integers(0, 3), finite), max_size=80), st.lists(finite, min_size=4, max_size=4))
-def test_histograms_as_python(given_values: list[tuple[int, float]], edges: list[float]) -> None:
-    rows = np.array([row for row, _ in given_values], np.int64)
-    values = np.array([value for _, value in given_values], np.float64)
-    ours, python = make_histogram(5, compiled=True), make_histogram(5, compiled=False)
-    for one in (ours, python):
-        one.resize(4)
-        one.set_edges(1, sorted(edges))
-        one.update(rows, values)
-    same_bits(ours.dump(), python.dump())
-    assert int(ours.dump()["counts"].sum()) == len(rows)
-    again = make_histogram(5, compiled=True)
-    again.load(python.dump())
-    assert [again.take(row).tolist() for row in range(4)] == [python.take(row).tolist() for row in range(4)]
-    assert not again.dump()["counts"].any()
 
 
 def test_bad_calls_change_nothing() -> None:

@@ -49,6 +49,10 @@ monitors:
   labels: {signal: label.*, by: [version], detect: {kind: adwin, delta: 0.002}}
   odd: {signal: anomaly, window: {events: 40}, detect: {kind: fraction, max: 0.2}, keep_firing_for: 5s}
   odd-time: {signal: anomaly, window: {time: 15s}, detect: {kind: fraction, max: 0.2, min_count: 5}, for: 5s}
+  bins: {signal: features.*, window: {events: 50}, detect: {kind: distribution, surprise: 3}, keep_firing_for: 5s}
+  shares: {signal: label, by: [version], window: {events: 30}, detect: {kind: distribution, distance: hellinger}}
+  kinds: {signal: category.*, window: {events: 30}, detect: {kind: distribution, surprise: 3, bins: 4}}
+  unseen: {signal: unseen.*, window: {events: 30}, detect: {kind: fraction, max: 0.1}}
 """
 
 POISON = [b"", None, b"{", b"\xff\xfe", b'{"model": 3}', b'{"model":"m","features":{"amount":NaN}}', b"[]", b"1e400"]

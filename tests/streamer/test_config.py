@@ -87,6 +87,7 @@ def test_the_least_config_has_the_standard_monitors() -> None:
         "label.*",
         "missing.*",
         "anomaly",
+        "category.*",
     }
     assert (config.reference.warmup, config.commit.interval_ms, config.limits.message_bytes) == (500, 1000, 1 << 20)
 

@@ -266,27 +266,40 @@ def test_the_standard_set_finds_what_goes_wrong_and_names_it() -> None:
         ("confidence", "confidence"),
         ("anomaly-fraction", "anomaly"),
         ("anomaly-drift", "anomaly"),
+        ("feature-distribution", "features.amount"),
+        ("category-distribution", "category.country"),
+        ("confidence-distribution", "confidence"),
     }
     assert min(a["data"]["trigger"]["offset"] for a in alerts(task)) >= 3000
-    [window] = [a["data"]["evidence"]["window"] for a in alerts(task) if a["data"]["evidence"]["window"]][:1]
+    told = {(a["data"]["alert"]["labels"]["monitor"], a["data"]["status"]): a["data"] for a in alerts(task)}
+    window = told["anomaly-fraction", "firing"]["evidence"]["window"]
     assert window["reasons"][0]["reason"] == "features.country unseen category"
+    moved = told["category-distribution", "firing"]["evidence"]["window"]["moved"]
+    assert (moved[0]["bin"], moved[0]["before"]) == ("other", 0.0)
+    assert 0.05 < moved[0]["after"] < 0.25
 
 
-def test_fifty_healthy_windows_raise_nothing() -> None:
-    rng = random.Random(9)
+@pytest.mark.parametrize("seed", range(5))
+def test_fifty_healthy_windows_of_twenty_features_raise_nothing(seed: int) -> None:
+    rng = random.Random(seed)
+    draws: list[Any] = [
+        lambda: rng.gauss(100, 20),
+        lambda: rng.lognormvariate(0, 1),
+        lambda: rng.choice("xyz"),
+        lambda: float(rng.random() < 0.01),
+        lambda: rng.expovariate(3),
+        lambda: rng.randrange(5),
+        lambda: rng.choices("abcdefgh", range(1, 9))[0],
+        lambda: None if rng.random() < 0.02 else rng.uniform(-1, 1),
+    ]
 
     def event(i: int) -> dict[str, Any]:
         return {
-            "features": {
-                "a": rng.gauss(100, 20),
-                "b": rng.lognormvariate(0, 1),
-                "c": rng.choice("xyz"),
-                "d": float(rng.random() < 0.01),
-            },
+            "features": {f"f{k}": draws[k % len(draws)]() for k in range(20)},
             "prediction": {"label": rng.choice("yn"), "confidence": rng.betavariate(9, 1)},
         }
 
-    task = run(load_text(LEAST, "x", {}), events(event, 20_000))
+    task = run(load_text(LEAST, "x", {}), events(event, 50_000))
     assert kinds(task) == []
 
 

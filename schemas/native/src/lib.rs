@@ -8,8 +8,8 @@ use pyo3::prelude::*;
 mod adwin;
 mod bank;
 mod decode;
+mod distribution;
 mod event;
-mod histogram;
 mod history;
 mod index;
 mod names;
@@ -33,7 +33,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<page_hinkley::PageHinkley>()?;
     module.add_class::<reference::Reference>()?;
     module.add_class::<history::History>()?;
-    module.add_class::<histogram::Histogram>()?;
+    module.add_class::<distribution::Distribution>()?;
     module.add_class::<index::RowIndex>()?;
     module.add_class::<index::Admission>()
 }

@@ -1,0 +1,156 @@
+"""Monitors whose findings are verdicts over windows: a share of ones, and a distribution against its reference."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from detectors import make_distribution
+from detectors.distances import distance, surprise
+from detectors.distribution import Closed
+from detectors.windows import FractionWindows, Window, wilson
+from schemas.alert import Identity
+from schemas.batch import Batch
+from streamer import config as cfg
+from streamer.alerting import BREACH, CLEAR, Finding
+from streamer.categories import CODES
+from streamer.evidence import Evidence, annotations_of, detector_of, evidence, reference_evidence, span
+from streamer.series import SeriesTable
+from streamer.signals import Column
+
+MOVED_TOLD = 3
+
+
+class FractionMonitor:
+    """The share of ones in tumbling windows, as a level with hysteresis: breach above `max`, clear below `clear`."""
+
+    def __init__(self, order: int, name: str, config: cfg.Monitor, table: SeriesTable, lateness_ms: int) -> None:
+        assert isinstance(config.detect, cfg.DetectFraction)
+        self.order, self.name, self.config, self.table = order, name, config, table
+        self.detect = config.detect
+        self.windows = FractionWindows(config.windows.events, config.windows.time_ms, lateness_ms)
+        self.annotations, self.detector = annotations_of(config), detector_of(config)
+        self.identities: dict[int, Identity] = {}  # of the rows that had an alert
+        self.last: dict[int, Window] = {}  # newest closed window per row, for the metrics; not state
+
+    def findings(self, batch: Batch, column: Column) -> list[Finding]:
+        self.windows.resize(len(self.table.keys))
+        offsets, times = batch.offsets[column.events], batch.times_ms[column.events]
+        found = []
+        for window in self.windows.update(column.rows, column.values, offsets, times, list(column.reasons)):
+            self.last[window.row] = window
+            signal = self._verdict(window)
+            if signal is not None:
+                event = int(column.events[window.closed_by])
+                shown = self._evidence(window, int(batch.offsets[event]))
+                found.append(Finding(event, self.order, window.row, signal, shown))
+        return found
+
+    def _verdict(self, window: Window) -> str | None:
+        detect = self.detect
+        if window.n < detect.min_count:
+            return None
+        fraction = window.hits / window.n
+        if fraction > detect.max:
+            return BREACH
+        return CLEAR if fraction <= detect.clear_below else None
+
+    def _evidence(self, window: Window, offset: int) -> Evidence:
+        low, high = wilson(window.hits, window.n)
+        fraction, reference = window.hits / window.n, self.table.reference
+        before = reference_evidence(reference.at(window.row), reference.warmup, offset)
+        shown = {
+            "n": window.n,
+            "count": window.hits,
+            "fraction": fraction,
+            "interval": [low, high],
+            "reasons": [{"reason": reason, "count": count} for reason, count in window.reasons],
+            **span(window.first_offset, window.last_offset, window.start_ms, window.end_ms),
+        }
+        return evidence(1, fraction, self.detect.max, before, None, shown)
+
+    def dump(self) -> Any:
+        return self.windows.dump()
+
+    def load(self, state: Any) -> None:
+        self.windows.resize(len(self.table.keys))
+        self.windows.load(state)
+
+
+class DistributionMonitor:
+    """The histogram of each window against that of the reference, as a level: a breach must be both large (`max` of
+    the distance) and beyond chance (`surprise`), since either alone is a matter of the sample size.
+    """
+
+    def __init__(self, order: int, name: str, config: cfg.Monitor, table: SeriesTable) -> None:
+        assert isinstance(config.detect, cfg.DetectDistribution)
+        assert config.windows.events is not None
+        self.order, self.name, self.config, self.table = order, name, config, table
+        self.detect = config.detect
+        self.coded = table.categories is not None
+        bins = CODES + 1 if self.coded else self.detect.bins
+        self.bank = make_distribution(table.reference.warmup, bins, config.windows.events, self.coded)
+        self.annotations, self.detector = annotations_of(config), detector_of(config)
+        self.identities: dict[int, Identity] = {}  # of the rows that had an alert
+        self.last: dict[int, float] = {}  # newest distance per row, for the metrics; not state
+
+    def findings(self, batch: Batch, column: Column) -> list[Finding]:
+        self.bank.resize(len(self.table.keys))
+        found = []
+        places = column.events, batch.offsets, batch.times_ms
+        for window in self.bank.update(column.rows, column.values, *places):
+            finding = self._judge(window, int(column.events[window.place]), batch)
+            if finding is not None:
+                found.append(finding)
+        return found
+
+    def _judge(self, window: Closed, event: int, batch: Batch) -> Finding | None:
+        edges, known = self.bank.bins_of(window.row)
+        reference, counts = np.array(known), np.array(window.counts[: len(known)])
+        names = np.array(self.table.categories.names(window.row) if self.table.categories else bin_names(edges))
+        if self.coded:  # Most numbers stand for no category.
+            some = (reference + counts) > 0
+            reference, counts, names = reference[some], counts[some], names[some]
+        detect = self.detect
+        apart, beyond = distance(detect.distance, reference, counts), surprise(reference, counts)
+        self.last[window.row] = apart
+        if apart > detect.max and beyond > detect.surprise:
+            signal = BREACH
+        elif apart <= detect.clear_below or beyond <= detect.surprise:
+            signal = CLEAR
+        else:
+            return None
+        shown = {
+            "n": sum(window.counts),
+            "distance": apart,
+            "surprise": beyond,
+            "moved": moved(names.tolist(), reference / reference.sum(), counts / counts.sum()),
+            **span(window.first_offset, window.last_offset, window.from_ms, window.to_ms),
+        }
+        learned = self.table.reference
+        offset = int(batch.offsets[event])
+        before = None if self.coded else reference_evidence(learned.at(window.row), learned.warmup, offset)
+        return Finding(event, self.order, window.row, signal, evidence(0, apart, detect.max, before, None, shown))
+
+    def dump(self) -> Any:
+        return self.bank.dump()
+
+    def load(self, state: Any) -> None:
+        self.bank.load(state)
+        self.bank.resize(len(self.table.keys))
+
+
+def moved(names: list[str], before: Any, after: Any) -> list[dict[str, Any]]:
+    """The bins whose shares changed the most, by name."""
+    order = np.argsort(-np.abs(after - before), kind="stable")[:MOVED_TOLD].tolist()
+    return [{"bin": names[i], "before": float(before[i]), "after": float(after[i])} for i in order]
+
+
+def bin_names(edges: list[float]) -> list[str]:
+    """`below 3`, `3 to 5`, `from 5 on`."""
+    if not edges:
+        return ["all values"]
+    shown = [f"{edge:.4g}" for edge in edges]
+    between = [f"{low} to {high}" for low, high in zip(shown, shown[1:], strict=False)]
+    return [f"below {shown[0]}", *between, f"from {shown[-1]} on"]
