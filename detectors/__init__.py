@@ -20,8 +20,9 @@ from detectors.compiled import (
 )
 from detectors.distribution import Distribution
 from detectors.history import History
+from detectors.occurrence import OccurrenceBank
 from detectors.page_hinkley import PageHinkleyBank
-from detectors.params import Adwin, PageHinkley, Params, River
+from detectors.params import Adwin, Occurrence, PageHinkley, Params, River
 from detectors.reference import Reference
 from detectors.river_bank import RiverBank
 from schemas.compiled import native
@@ -32,6 +33,7 @@ __all__ = [
     "Adwin",
     "Bank",
     "Hits",
+    "Occurrence",
     "PageHinkley",
     "Params",
     "River",
@@ -44,6 +46,7 @@ __all__ = [
 BANKS: dict[type[Any], Callable[[Any], Bank]] = {
     Adwin: AdwinBank,
     PageHinkley: PageHinkleyBank,
+    Occurrence: OccurrenceBank,
     River: RiverBank,
 }
 COMPILED: dict[type[Any], Callable[[Any], Bank]] = {Adwin: CompiledAdwin, PageHinkley: CompiledPageHinkley}

@@ -81,6 +81,11 @@ class PageHinkley:
 
 
 @dataclass(frozen=True)
+class Occurrence:
+    """Every value above zero."""
+
+
+@dataclass(frozen=True)
 class River:
     """Any other drift detector of river, by name; ValueError for what river would only trip over later."""
 
@@ -93,7 +98,7 @@ class River:
         check_river(self.name, dict(self.params))
 
 
-Params = Adwin | PageHinkley | River
+Params = Adwin | PageHinkley | Occurrence | River
 
 RIVER_DETECTORS: dict[str, dict[str, tuple[type, ...]]] = {
     # Name -> parameter -> types. Kept equal to the installed river by a test, so that `lint` need not import it.

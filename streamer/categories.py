@@ -12,7 +12,7 @@ import numpy as np
 
 from detectors.bank import ranks
 from schemas.batch import Batch
-from streamer.signals import F64, I64, Groups, Signal, dense
+from streamer.signals import F64, I64, Groups, Signal, dense, one_text
 
 CODES = 63
 """Categories numbered per row. The number behind them, CODES, is all others."""
@@ -69,6 +69,9 @@ class Categories:
 
 def texts_under(batch: Batch, groups: Groups, signal: Signal) -> tuple[I64, I64, I64]:
     """(event, name, text) of the texts the signal is about, of used events."""
+    if signal.path == "version":
+        event, code = one_text(batch, groups, "version")
+        return event, np.zeros_like(event), code
     wanted = np.array([n.startswith(signal.path) if signal.every else n == signal.path for n in batch.names], bool)
     texts = batch.texts
     keep = wanted[texts.name] & (groups.of_event[texts.event] >= 0) if len(wanted) else np.zeros(0, bool)

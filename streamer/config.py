@@ -12,37 +12,30 @@ from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     PrivateAttr,
     ValidationInfo,
     field_validator,
 )
 
-from detectors.distances import DISTANCES
-from detectors.params import RIVER_DETECTORS, Adwin, PageHinkley, River
 from schemas.fields import FIELDS, parse_field
+from streamer.config_detect import AnyDetect, CheckRule
 from streamer.config_types import (
     SIGNALS,
     ByText,
-    Direction,
+    CheckedName,
     Duration,
     Listen,
+    Model,
     Name,
     Pointer,
-    Share,
     SignalText,
     Size,
     Topic,
     Version,
 )
 from streamer.settings import RESERVED
-
-
-class Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, populate_by_name=False, allow_inf_nan=False)
 
 
 class Kafka(Model):
@@ -110,102 +103,6 @@ class Anomaly(Model):
     unseen_category: bool = Field(True, description="A text the warm-up never saw is odd.")
     score: Pointer | None = Field(None, description="JSON Pointer to a model's own score; goes with score_max.")
     score_max: float | None = Field(None, description="The score is odd above this.")
-
-
-class Detect(Model):
-    direction: Direction = Field("both", description="Which way the mean must move to alert.")
-    raw: bool = Field(
-        False, description="Feed the values as they are, from the first on, instead of standardised ones."
-    )
-
-    def shown(self) -> dict[str, Any]:
-        """The parameters as an alert shows them."""
-        return self.model_dump(exclude={"kind", "raw"}, mode="json")
-
-
-class DetectAdwin(Detect):
-    """Adaptive windowing: an edge when two halves of the recent past have different means."""
-
-    kind: Literal["adwin"] = Field(description="ADWIN (Bifet & Gavalda 2007).")
-    delta: Share = Field(Adwin.delta, description="Confidence of a cut; smaller is quieter and slower.")
-    clock: int = Field(Adwin.clock, ge=1, le=100_000, description="Look for a cut every so many values.")
-    max_buckets: int = Field(
-        Adwin.max_buckets, ge=2, le=100, description="Buckets per size before two are merged; more is finer."
-    )
-    min_window_length: int = Field(
-        Adwin.min_window_length, ge=1, le=100_000, description="A half shorter than this is never compared."
-    )
-    grace_period: int = Field(Adwin.grace_period, ge=2, le=1_000_000, description="No cut before so many values.")
-
-    def params(self) -> Adwin:
-        return Adwin(**self.shown())
-
-
-class DetectPageHinkley(Detect):
-    """Page-Hinkley: an edge when deviations from the mean add up."""
-
-    kind: Literal["page_hinkley"] = Field(description="Page-Hinkley (Page 1954).")
-    min_instances: int = Field(
-        PageHinkley.min_instances, ge=1, le=1_000_000, description="No change before so many values."
-    )
-    delta: float = Field(PageHinkley.delta, ge=0, description="Half the shift of interest, in deviations.")
-    threshold: float = Field(PageHinkley.threshold, gt=0, description="Larger is quieter and slower.")
-    alpha: float = Field(PageHinkley.alpha, gt=0, le=1, description="Below 1 the sum forgets; 1 forgets nothing.")
-
-    def params(self) -> PageHinkley:
-        return PageHinkley(**self.shown())
-
-
-class DetectRiver(Detect):
-    """Any other drift detector of river."""
-
-    kind: Literal["river"] = Field(description="A detector of river, by name.")
-    name: str = Field(
-        description=f"One of {', '.join(RIVER_DETECTORS)}.", json_schema_extra={"enum": list(RIVER_DETECTORS)}
-    )
-    given: dict[str, bool | int | float | str] = Field(
-        default_factory=dict, alias="params", description="The detector's own parameters, by river's names for them."
-    )
-
-    def params(self) -> River:
-        return River(self.name, tuple(sorted(self.given.items())), self.direction)
-
-
-class DetectFraction(Detect):
-    """The share of ones per window: a level, which breaches and clears."""
-
-    kind: Literal["fraction"] = Field(description="Share of a 0/1 signal per window.")
-    max: Share = Field(description="The share of a window above which it is a breach.")
-    clear: Share | None = Field(None, description="At or below this it is clear again; default 0.8 of max.")
-    min_count: int = Field(30, ge=1, description="A window with fewer events has no verdict.")
-
-    @property
-    def clear_below(self) -> float:
-        return 0.8 * self.max if self.clear is None else self.clear
-
-
-class DetectDistribution(Detect):
-    """The histogram of a window against that of the reference: a level, which breaches and clears."""
-
-    kind: Literal["distribution"] = Field(description="Distribution per window against the reference's.")
-    distance: Literal[tuple(DISTANCES)] = Field(  # type: ignore[valid-type]
-        "psi", description="How far apart two histograms are."
-    )
-    max: float = Field(0.2, gt=0, description="A breach is a distance above this ..")
-    clear: float | None = Field(None, gt=0, description="At or below this it is clear again; default 0.8 of max.")
-    surprise: float = Field(
-        5.0, ge=0, description=".. that is also so many standard deviations beyond chance, given both sample sizes."
-    )
-    bins: int = Field(10, ge=2, le=100, description="Bins of a number, of about equal share in the reference.")
-
-    @property
-    def clear_below(self) -> float:
-        return 0.8 * self.max if self.clear is None else self.clear
-
-
-AnyDetect = Annotated[
-    DetectAdwin | DetectPageHinkley | DetectRiver | DetectFraction | DetectDistribution, Field(discriminator="kind")
-]
 
 
 WindowTime = Annotated[Duration, Field(ge=1000, le=7 * 86_400_000)]
@@ -317,6 +214,9 @@ class Config(Model):
     fields: FieldMap = Field(FieldMap(), description="Where the fields of an event are.")
     reference: Reference = Field(Reference(), description="What series are compared with.")
     anomaly: Anomaly = Field(Anomaly(), description="When an event is odd: the signal anomaly.")
+    checks: dict[CheckedName, CheckRule] = Field(
+        default_factory=dict, description="Rules for values, by features.NAME, confidence, value or latency_ms."
+    )
     monitors: Annotated[dict[Name, Monitor], BeforeValidator(_present)] = Field(
         default_factory=dict, description="By name; without any the standard set watches every model."
     )
@@ -341,7 +241,7 @@ class Config(Model):
     @cached_property
     def config_hash(self) -> str:
         """16 hex digits over what affects detection: not brokers, secrets, commit intervals or the server."""
-        parts = self.model_dump(mode="json", include={"fields", "reference", "anomaly", "limits"})
+        parts = self.model_dump(mode="json", include={"fields", "reference", "anomaly", "checks", "limits"})
         parts["monitors"] = {name: m.model_dump(mode="json") for name, m in self.effective_monitors().items()}
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, StringConstraints, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    WithJsonSchema,
+)
 from pydantic_core import PydanticCustomError
 
 from detectors.params import DIRECTIONS
@@ -26,6 +35,20 @@ SIGNALS = [
     "category.NAME",
     "unseen.*",
     "unseen.NAME",
+    "new_label",
+    "new_version",
+    "status.*",
+    "status.NAME",
+    "error",
+    "caller.*",
+    "caller.NAME",
+    "version.*",
+    "version.NAME",
+    "invalid.*",
+    "invalid.NAME",
+    "entropy",
+    "margin",
+    "ratio(A, B)",
     "confidence",
     "value",
     "latency_ms",
@@ -64,6 +87,20 @@ def _pointer(text: str) -> str:
     return text
 
 
+def _pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"{quoted(text)} is not a regular expression: {error}.") from None
+    return text
+
+
+def _checked(text: str) -> str:
+    if text not in ("confidence", "value", "latency_ms") and not re.fullmatch(r"features\.(?!\*$)\S+", text):
+        raise ValueError(f"{quoted(text)} is not features.NAME, confidence, value or latency_ms.")
+    return text
+
+
 def _topic(text: str) -> str:
     if text in (".", ".."):
         raise ValueError(f"{text!r} is no name Kafka takes.")
@@ -84,6 +121,10 @@ def _whole(value: Any) -> Any:
     return value
 
 
+class Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, populate_by_name=False, allow_inf_nan=False)
+
+
 Duration = Annotated[
     int,
     BeforeValidator(parse_duration),
@@ -102,6 +143,8 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 Topic = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,249}$"), AfterValidator(_topic)]
 SignalText = Annotated[str, AfterValidator(_signal)]
 ByText = Annotated[str, AfterValidator(_by)]
+Pattern = Annotated[str, AfterValidator(_pattern)]
+CheckedName = Annotated[str, AfterValidator(_checked)]
 Pointer = Annotated[str, AfterValidator(_pointer)]
 Listen = Annotated[str, AfterValidator(_listen)]
 Version = Annotated[Literal[1], BeforeValidator(_whole)]

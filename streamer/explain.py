@@ -12,7 +12,20 @@ from streamer.monitors import EdgeMonitor, Monitor
 from streamer.signals import member_title
 
 BY_LABELS = {"version": "model_version", "caller": "caller"}
-INDICATOR_KINDS = ("missing", "label", "anomaly")
+PHRASES = {
+    # Head of a 0/1 signal -> the events it counts, and what they do.
+    "missing": ("events without {}", "lack {}"),
+    "label": ("label {}", "have label {}"),
+    "status": ("status {}", "have status {}"),
+    "caller": ("caller {}", "come from {}"),
+    "version": ("version {}", "are of version {}"),
+    "unseen": ("events with an unseen {}", "have a {} the reference never saw"),
+    "new_label": ("events with a new label", "have a label the reference never saw"),
+    "new_version": ("events of a new version", "are of a version the reference never saw"),
+    "invalid": ("events with an invalid {}", "have an invalid {}"),
+    "error": ("failed events", "failed"),
+    "anomaly": ("anomalous events", "are anomalous"),
+}
 HEADERS = (("content-type", b"application/cloudevents+json; charset=utf-8"),)
 
 
@@ -81,10 +94,12 @@ def sentence(labels: dict[str, str], opened: dict[str, Any], partition: Partitio
         moved += f" in {window['n']} events, most {most['bin']} ({most['before']:.1%} to {most['after']:.1%})"
     elif window:
         share, limit = f"{window['fraction']:.1%}", f"{finding['threshold']:.1%}"
-        moved = f"{share} of {window['n']} events {_counted(signal)} (limit {limit})"
+        moved = f"{share} of {window['n']} events {_phrase(signal, 1)} (limit {limit})"
         if window["reasons"]:
             top = window["reasons"][0]
             moved += f", most often {top['reason']} ({top['count']})"
+    elif labels["detector"] == "occurrence":
+        moved = f"events {_phrase(signal, 1)}"
     elif before and after:
         moved = f"{_quantity(signal)} went {_from_to(signal, before['mean'], after['mean'])}"
         deviations = finding["effect"]["deviations"]
@@ -98,21 +113,17 @@ def sentence(labels: dict[str, str], opened: dict[str, Any], partition: Partitio
 
 
 def _quantity(signal: str) -> str:
-    kind, _, name = signal.partition(".")
-    return {
-        "missing": f"share of events without {name}",
-        "label": f"share of label {name}",
-        "anomaly": "share of anomalous events",
-    }.get(kind, f"mean of {signal}")
+    return "share of " + _phrase(signal, 0) if _phrase(signal, 0) else f"mean of {signal}"
 
 
-def _counted(signal: str) -> str:
-    kind, _, name = signal.partition(".")
-    return {"missing": f"lack {name}", "label": f"have label {name}"}.get(kind, "are anomalous")
+def _phrase(signal: str, form: int) -> str:
+    """A 0/1 signal in words, see PHRASES; empty for a number."""
+    head, _, name = signal.partition(".")
+    return PHRASES[head][form].format(name) if head in PHRASES else ""
 
 
 def _from_to(signal: str, before: float, after: float) -> str:
-    if signal.partition(".")[0] in INDICATOR_KINDS:
+    if _phrase(signal, 0):
         return f"from {before:.1%} to {after:.1%}"
     return f"from {_number(before)} to {_number(after)}"
 

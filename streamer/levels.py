@@ -15,6 +15,7 @@ from schemas.batch import Batch
 from streamer import config as cfg
 from streamer.alerting import BREACH, CLEAR, Finding
 from streamer.categories import CODES
+from streamer.config_detect import DetectDistribution, DetectFraction
 from streamer.evidence import Evidence, annotations_of, detector_of, evidence, reference_evidence, span
 from streamer.series import SeriesTable
 from streamer.signals import Column
@@ -26,7 +27,7 @@ class FractionMonitor:
     """The share of ones in tumbling windows, as a level with hysteresis: breach above `max`, clear below `clear`."""
 
     def __init__(self, order: int, name: str, config: cfg.Monitor, table: SeriesTable, lateness_ms: int) -> None:
-        assert isinstance(config.detect, cfg.DetectFraction)
+        assert isinstance(config.detect, DetectFraction)
         self.order, self.name, self.config, self.table = order, name, config, table
         self.detect = config.detect
         self.windows = FractionWindows(config.windows.events, config.windows.time_ms, lateness_ms)
@@ -84,7 +85,7 @@ class DistributionMonitor:
     """
 
     def __init__(self, order: int, name: str, config: cfg.Monitor, table: SeriesTable) -> None:
-        assert isinstance(config.detect, cfg.DetectDistribution)
+        assert isinstance(config.detect, DetectDistribution)
         assert config.windows.events is not None
         self.order, self.name, self.config, self.table = order, name, config, table
         self.detect = config.detect

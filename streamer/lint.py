@@ -17,7 +17,7 @@ from streamer.signals import parse_signal
 from streamer.units import parse_duration
 from streamer.yaml_source import PathKey, Source
 
-EDGES = ("adwin", "page_hinkley", "river")
+EDGES = ("adwin", "page_hinkley", "river", "occurrence")
 TYPE_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 
 
@@ -46,6 +46,19 @@ def _get(value: Any, *keys: str) -> Any:
 
 def _items(value: Any) -> list[tuple[Any, Any]]:
     return list(value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ())
+
+
+def what_is_invalid_has_a_check(raw: Any) -> Iterator[Finding]:
+    """Without a check nothing is ever invalid, and the monitor would watch nothing."""
+    checks = [name.removeprefix("features.") for name, _ in _items(_get(raw, "checks")) if isinstance(name, str)]
+    for name, monitor in _items(_get(raw, "monitors")):
+        signal = _get(monitor, "signal")
+        if not isinstance(signal, str) or not signal.startswith("invalid."):
+            continue
+        member = signal.removeprefix("invalid.")
+        if member not in checks and not (member == "*" and checks):
+            near = did_you_mean(member, checks) if checks else " There are no checks."
+            yield Finding(("monitors", name, "signal"), "bad-value", f"no check is about {quoted(member)}.{near}")
 
 
 def settings_of_librdkafka(raw: Any) -> Iterator[Finding]:
@@ -134,6 +147,19 @@ def fraction_counts_ones(monitor: Any) -> Iterator[Finding]:
         yield Finding(("detect", "kind"), "bad-value", message)
 
 
+def an_occurrence_is_of_a_share(monitor: Any) -> Iterator[Finding]:
+    signal = _get(monitor, "signal")
+    if _get(monitor, "detect", "kind") != "occurrence" or not isinstance(signal, str):
+        return
+    try:
+        parsed = parse_signal(signal)
+    except ValueError:
+        return
+    if parsed.kind == "number":
+        message = f"occurrence is for a 0/1 signal (invalid.NAME, new_label, error), not {quoted(signal)}."
+        yield Finding(("detect", "kind"), "bad-value", message)
+
+
 def a_distribution_has_more_than_two_values(monitor: Any) -> Iterator[Finding]:
     """Categories have a distribution and no mean; a 0/1 signal has a mean and nothing else."""
     name, kind = _get(monitor, "signal"), _get(monitor, "detect", "kind")
@@ -188,10 +214,17 @@ MONITOR_RULES: tuple[Rule, ...] = (
     river_knows_it,
     clear_is_not_above_max,
     fraction_counts_ones,
+    an_occurrence_is_of_a_share,
     a_distribution_has_more_than_two_values,
     a_distribution_counts_events,
     a_window_has_one_length,
     an_edge_has_no_length,
     split_once_by_each,
 )
-RULES: tuple[Rule, ...] = (settings_of_librdkafka, topics_are_distinct, score_has_a_limit, each_monitor)
+RULES: tuple[Rule, ...] = (
+    settings_of_librdkafka,
+    topics_are_distinct,
+    score_has_a_limit,
+    what_is_invalid_has_a_check,
+    each_monitor,
+)

@@ -13,6 +13,7 @@ from schemas.alert import Identity
 from schemas.batch import Batch
 from streamer import config as cfg
 from streamer.alerting import DRIFT, Finding
+from streamer.config_detect import DetectDistribution, DetectFraction
 from streamer.evidence import Part, annotations_of, detector_of, evidence, recent_evidence, reference_evidence
 from streamer.levels import DistributionMonitor, FractionMonitor
 from streamer.series import SeriesTable
@@ -35,7 +36,7 @@ class EdgeMonitor:
     """A drift detector over the standardised values (or, `raw`, the values as they are) of one table."""
 
     def __init__(self, order: int, name: str, config: cfg.Monitor, table: SeriesTable) -> None:
-        assert not isinstance(config.detect, cfg.DetectFraction | cfg.DetectDistribution)
+        assert not isinstance(config.detect, DetectFraction | DetectDistribution)
         self.order, self.name, self.config, self.table = order, name, config, table
         self.bank: Bank = make_bank(config.detect.params())
         self.raw = config.detect.raw

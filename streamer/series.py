@@ -6,6 +6,7 @@ Rows are created in the order in which the log shows their keys, so the table de
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,14 @@ from detectors.reference import Judged
 from schemas.batch import Batch
 from schemas.compiled import native
 from streamer.categories import CODES, Categories, texts_under
+from streamer.checks import Checks
 from streamer.places import Places
 from streamer.signals import (
     F64,
     I64,
     INDICATORS,
     LABELS_MAX,
+    TEXTS,
     Bool,
     Column,
     Groups,
@@ -29,6 +32,7 @@ from streamer.signals import (
     Signal,
     dense,
     groups_of,
+    observe_invalid,
     observe_numbers,
 )
 
@@ -46,9 +50,11 @@ class SeriesTable:
         model: str | None,
         warmup: int,
         rows_max: int,
+        checks: Checks | None = None,
         compiled: bool = native is not None,
     ) -> None:
         self.signal = signal
+        self.checks = (checks or {}) if signal.kind == "invalid" else {}
         self.by = by
         self.model = model
         self.rows_max = rows_max
@@ -67,7 +73,8 @@ class SeriesTable:
     def identity(self) -> str:
         """Stable name of the table's state in a snapshot: the same text means the same meaning of its rows."""
         kind, path, every = self.signal.kind, self.signal.path, self.signal.every
-        return "|".join(map(str, (kind, path, every, ",".join(self.by), self.model or "*", self.reference.warmup)))
+        parts = (kind, path, every, ",".join(self.by), self.model or "*", self.reference.warmup)
+        return "|".join(map(str, (*parts, *(f"{name}={check}" for name, check in self.checks.items()))))
 
     def groups(self, batch: Batch, used: Bool) -> Groups:
         """Groups of the batch's used events that pass the model filter."""
@@ -83,7 +90,7 @@ class SeriesTable:
         if row is not None:
             return row
         siblings = self.members.setdefault(group, [])
-        if len(self.keys) >= self.rows_max or (self.signal.kind == "label" and len(siblings) >= LABELS_MAX):
+        if len(self.keys) >= self.rows_max or (self.signal.kind in TEXTS and len(siblings) >= LABELS_MAX):
             if not siblings:
                 del self.members[group]  # A full table must not grow by the names of groups it does not hold.
             return -1
@@ -143,7 +150,8 @@ class SeriesTable:
     def _indicators(self, batch: Batch, groups: Groups) -> Column:
         """0/1 for every member a group knows by then: a member first seen at an event counts from that event on."""
         kind = INDICATORS[self.signal.kind]
-        seen = kind.observe(batch, groups, self.signal)
+        observe = partial(observe_invalid, self.checks) if self.checks else kind.observe
+        seen = observe(batch, groups, self.signal)
         speaking = np.flatnonzero(groups.of_event >= 0) if kind.every_event else seen.event
         if not len(speaking):
             return Column(speaking, np.zeros(0), speaking)

@@ -24,6 +24,7 @@ from streamer import config as cfg
 from streamer.config_load import load_config
 from streamer.log import LogDown, LogGap, Partition
 from streamer.problems import ConfigError
+from streamer.signals import pointers_of
 
 EXIT_CONFIG = 78
 EXIT_UNREACHABLE = 69
@@ -45,7 +46,7 @@ def load_or_exit(path: Path) -> cfg.Config:
 def fields_of(config: cfg.Config) -> Fields:
     """The decoder's plan: the field mapping plus every JSON Pointer a monitor or the anomaly rule names."""
     named = [m.signal for m in config.effective_monitors().values()] + [config.anomaly.score or ""]
-    extra = dict.fromkeys(text for text in named if text.startswith("/"))
+    extra = dict.fromkeys(pointer for text in named for pointer in pointers_of(text))
     return compile_fields(config.fields.model_dump(), tuple(extra), config.limits.message_bytes)
 
 

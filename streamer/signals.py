@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 
 from schemas.batch import Batch
 from schemas.compiled import native
+from streamer.checks import Checks, violations
+from streamer.derived import DERIVED, RATIO, Found, ratio
 
 I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
@@ -24,10 +27,10 @@ LABELS_MAX = 32
 """Labels watched per group: every event costs one update per label, so the number is bounded; more are counted."""
 
 FEATURES = "features."
-LABEL = "prediction.label"
 ALIASES = {"confidence": "prediction.confidence", "value": "prediction.value", "latency_ms": "latency_ms"}
 PREFIXES = {"score.": "prediction.scores.", "logit.": "prediction.logits."}
 SHORT = {**ALIASES, **PREFIXES}
+SHORT_OF = {path: word for word, path in ALIASES.items()}
 KINDS = {
     # Head of a signal's name -> its kind.
     "features": "number",
@@ -35,14 +38,35 @@ KINDS = {
     "label": "label",
     "category": "category",
     "unseen": "unseen",
+    "status": "status",
+    "caller": "caller",
+    "version": "version",
+    "invalid": "invalid",
 }
+TEXTS = {
+    # Texts of which each event has one, and every one they may be has a share: kind -> the batch's name of it.
+    "label": "prediction.label",
+    "status": "status",
+    "caller": "caller",
+    "version": "version",
+}
+WHOLE = {
+    # Signals that are one word.
+    "anomaly": ("anomaly", ""),
+    "error": ("error", "error"),
+    "label": ("category", "prediction.label"),
+    "new_label": ("unseen", "prediction.label"),
+    "new_version": ("unseen", "version"),
+}
+FINE = frozenset({"ok", "success", "succeeded", "true", "200"})
+"""A status that is none of these, nor a number below 400, is an error."""
 
 
 @dataclass(frozen=True, slots=True)
 class Signal:
     """What a monitor watches, parsed: the kind of quantity and which member of it."""
 
-    kind: str  # "number", "missing", "label", "anomaly", "category" or "unseen"
+    kind: str  # "number", "category", "unseen", "anomaly" or a key of INDICATORS
     path: str  # the batch's name of the value; with `every` the common prefix
     every: bool
 
@@ -59,12 +83,13 @@ class Signal:
 
 def parse_signal(text: str) -> Signal:
     """`features.*`, `missing.amount`, `label.fraud`, `confidence`, `/json/pointer` ... as the YAML has them."""
-    if text == "anomaly":
-        return Signal("anomaly", "", False)
-    if text.startswith("/"):
+    if text in WHOLE:
+        return Signal(*WHOLE[text], False)
+    if text.startswith("/") or text in DERIVED:
         return Signal("number", text, False)
-    if text == "label":
-        return Signal("category", LABEL, False)
+    if text.startswith("ratio("):
+        ratio_of(text)
+        return Signal("number", text, False)
     if text in ALIASES:
         return Signal("number", ALIASES[text], False)
     for prefix, path in PREFIXES.items():
@@ -75,8 +100,34 @@ def parse_signal(text: str) -> Signal:
     if kind is None or not member:
         raise ValueError(f"unknown signal {text!r}")
     every = member == "*"
-    base = "" if kind == "label" else FEATURES
+    if kind == "invalid" and (every or member in ALIASES):
+        return Signal(kind, ALIASES.get(member, ""), every)
+    base = "" if kind in TEXTS else FEATURES
     return Signal(kind, base if every else base + member, every)
+
+
+def ratio_of(text: str) -> tuple[str, str]:
+    """The batch's names of both numbers of `ratio(A, B)`; ValueError when that is not what it is."""
+    found = RATIO(text)
+    parts = [parse_signal(part) for part in found.groups()] if found else []
+    if len(parts) != 2 or any(part.kind != "number" or part.every for part in parts):
+        raise ValueError(f"{text!r} is not ratio(A, B) of two numbers")
+    return parts[0].path, parts[1].path
+
+
+def computed(signal: Signal) -> Callable[[Batch], Found] | None:
+    """How a number is made that no field holds; None for all others."""
+    if signal.kind != "number":
+        return None
+    if signal.path in DERIVED:
+        return DERIVED[signal.path].compute
+    return ratio(*ratio_of(signal.path)) if signal.path.startswith("ratio(") else None
+
+
+def pointers_of(text: str) -> list[str]:
+    """The JSON Pointers that a signal's text names."""
+    found = RATIO(text)
+    return [part for part in (found.groups() if found else (text,)) if part.startswith("/")]
 
 
 class Groups(NamedTuple):
@@ -162,11 +213,41 @@ def observe_numbers(batch: Batch, groups: Groups, signal: Signal) -> Observed:
     return _observed(batch, groups, wanted, batch.numbers.event, batch.numbers.name, batch.numbers.value)
 
 
-def observe_labels(batch: Batch, groups: Groups, signal: Signal) -> Observed:
-    """The predicted label of each event that has one; member = the label, value 1."""
-    codes = text_of_event(batch, LABEL)
+def one_text(batch: Batch, groups: Groups, path: str) -> tuple[I64, I64]:
+    """Used events that have the text, and its code."""
+    codes = batch.version.astype(np.int64) if path == "version" else text_of_event(batch, path)
     event = np.flatnonzero((codes >= 0) & (groups.of_event >= 0))
-    return Observed(event, groups.of_event[event], codes[event], np.ones(len(event)), list(batch.strings))
+    return event, codes[event]
+
+
+def observe_texts(batch: Batch, groups: Groups, signal: Signal) -> Observed:
+    """What each event that has the text has; member = the text, value 1."""
+    event, codes = one_text(batch, groups, TEXTS[signal.kind])
+    return Observed(event, groups.of_event[event], codes, np.ones(len(event)), list(batch.strings))
+
+
+def observe_errors(batch: Batch, groups: Groups, signal: Signal) -> Observed:
+    """Whether the status of each event that has one is an error."""
+    event, codes = one_text(batch, groups, "status")
+    bad = np.array([is_error(text) for text in batch.strings] or [False], bool)
+    return Observed(event, groups.of_event[event], np.zeros_like(event), bad[codes] * 1.0, ["error"])
+
+
+def is_error(status: str) -> bool:
+    """By HTTP's numbers, or by the usual words."""
+    if status.isdecimal() and len(status) == 3:
+        return status >= "400"
+    return status.lower() not in FINE
+
+
+def observe_invalid(checks: Checks, batch: Batch, groups: Groups, signal: Signal) -> Observed:
+    """Whether each used event breaks each of the checks the signal is about."""
+    wanted = [name for name in checks if signal.every or name == signal.path]
+    used = np.flatnonzero(groups.of_event >= 0)
+    bad = np.array([violations(batch, name, checks[name])[used] for name in wanted]).reshape(len(wanted), len(used))
+    event = np.repeat(used, len(wanted))
+    member = np.tile(np.arange(len(wanted)), len(used))
+    return Observed(event, groups.of_event[event], member, bad.T.ravel() * 1.0, wanted)
 
 
 def observe_presence(batch: Batch, groups: Groups, signal: Signal) -> Observed:
@@ -199,19 +280,20 @@ class Indicators(NamedTuple):
 
 
 INDICATORS: dict[str, Indicators] = {
-    "label": Indicators(observe_labels, hit_when_seen=True, every_event=False),
+    **{kind: Indicators(observe_texts, hit_when_seen=True, every_event=False) for kind in TEXTS},
+    "error": Indicators(observe_errors, hit_when_seen=True, every_event=False),
+    "invalid": Indicators(partial(observe_invalid, {}), hit_when_seen=True, every_event=True),
     "missing": Indicators(observe_presence, hit_when_seen=False, every_event=True),
 }
 
 
 def member_title(signal: Signal, member: str) -> str:
     """The signal's name as labels of an alert show it."""
-    if signal.kind == "anomaly":
-        return "anomaly"
-    if signal.kind == "category" and member == LABEL:
-        return "label"
+    for word, (kind, path) in WHOLE.items():
+        if signal.kind == kind and (member or kind) == (path or kind):
+            return word
     if signal.kind != "number":
-        return f"{signal.kind}.{member.removeprefix(FEATURES)}"
+        return f"{signal.kind}.{SHORT_OF.get(member, member.removeprefix(FEATURES))}"
     for short, path in SHORT.items():
         if member.startswith(path):
             return short + member.removeprefix(path)

@@ -20,11 +20,12 @@ from streamer import snapshot
 from streamer.admission import Admission
 from streamer.alerting import AlertBook, Finding, Moment, Notice, Policy
 from streamer.anomaly import AnomalyRule
+from streamer.derived import enriched
 from streamer.explain import alert_record
 from streamer.log import Out, Partition
 from streamer.monitors import Monitor, make_monitors, step_table
 from streamer.series import SeriesTable
-from streamer.signals import I64, Bool, Column, Groups, Signal, parse_signal
+from streamer.signals import I64, Bool, Column, Groups, Signal, computed, parse_signal
 
 
 class TableId(NamedTuple):
@@ -78,6 +79,7 @@ class Task:
         self.outbox: list[Out] = []
         self.detections: dict[str, int] = {}  # findings per monitor and alerts per status, for the metrics; not state
         self.emitted: dict[tuple[str, str], int] = {}
+        self.checks = {parse_signal(name).path: rule.compiled() for name, rule in config.checks.items()}
         self.tables: dict[TableId, SeriesTable] = {}
         self.rules: dict[TableId, AnomalyRule] = {}
         wanted = self._table_ids()
@@ -85,6 +87,7 @@ class Task:
         for table_id in wanted:
             self._add_table(table_id)
         self.monitors: dict[str, Monitor] = make_monitors(config, lambda m: self.tables[self._table_id(m)])
+        self.derived = {i.signal.path: made for i in wanted if (made := computed(i.signal)) is not None}
         self.by_order = list(self.monitors.values())
         self.of_table = {i: [m for m in self.by_order if m.table is t] for i, t in self.tables.items()}
         self.watched = {m.config.model for m in self.by_order}
@@ -117,7 +120,7 @@ class Task:
 
     def _add_table(self, table_id: TableId) -> None:
         warmup = self.config.reference.warmup
-        self.tables[table_id] = SeriesTable(*table_id, warmup, self.rows_max)
+        self.tables[table_id] = SeriesTable(*table_id, warmup, self.rows_max, self.checks)
         if table_id.signal.kind == "anomaly":
             rule = self.config.anomaly
             numbers = self.tables[table_id._replace(signal=FEATURE_NUMBERS)]
@@ -134,6 +137,8 @@ class Task:
             raise AssertionError(f"{self!r} was given offset {first} again")
         topic, number = self.partition
         self.outbox += [Out("dead_letter", *dead_letter(topic, number, reject)) for reject in batch.rejects]
+        if self.derived:
+            batch = enriched(batch, self.derived)
         used, now = self.admission.admit(batch)
         findings = self._detect(batch, used)
         self._alert(batch, used, now, findings)

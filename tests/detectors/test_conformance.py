@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from detectors import BANKS, Adwin, Bank, PageHinkley, Params, River, make_bank
+from detectors import BANKS, Adwin, Bank, Occurrence, PageHinkley, Params, River, make_bank
 from detectors.params import BINARY, RIVER_DETECTORS
 from tests.detectors.streams import coin, shifting
 
@@ -22,6 +22,7 @@ PARAMS: list[Params] = [
     Adwin(delta=0.05, clock=4),
     Adwin(),
     PageHinkley(delta=0.005, threshold=5),
+    Occurrence(),
     *(River(name) for name in RIVER_DETECTORS),
 ]
 

@@ -38,6 +38,7 @@ topics: {events: [inferences]}
 reference: {warmup: 40}
 limits: {duplicates: 50, lateness: 20s}
 commit: {interval: 1s, snapshot_interval: 4s}
+checks: {features.amount: {type: number, max: 230}, features.country: {allowed: [a, b, c]}}
 monitors:
   mean: {signal: features.*, detect: {kind: adwin, delta: 0.002}, keep_firing_for: 30s}
   jump:
@@ -52,6 +53,15 @@ monitors:
   bins: {signal: features.*, window: {events: 50}, detect: {kind: distribution, surprise: 3}, keep_firing_for: 5s}
   shares: {signal: label, by: [version], window: {events: 30}, detect: {kind: distribution, distance: hellinger}}
   kinds: {signal: category.*, window: {events: 30}, detect: {kind: distribution, surprise: 3, bins: 4}}
+  broken: {signal: invalid.*, detect: {kind: adwin, delta: 0.002}, keep_firing_for: 5s}
+  never: {signal: invalid.amount, detect: {kind: occurrence}, keep_firing_for: 5s}
+  failing: {signal: error, detect: {kind: adwin, delta: 0.002}, keep_firing_for: 5s}
+  statuses: {signal: status.*, detect: {kind: adwin, delta: 0.002}, keep_firing_for: 5s}
+  versions: {signal: version.*, detect: {kind: adwin, delta: 0.002}, keep_firing_for: 5s}
+  new-version: {signal: new_version, detect: {kind: occurrence}, keep_firing_for: 5s}
+  spread: {signal: entropy, detect: {kind: page_hinkley, threshold: 10}, keep_firing_for: 5s}
+  lead: {signal: margin, detect: {kind: adwin, delta: 0.002}, keep_firing_for: 5s}
+  per-year: {signal: "ratio(features.amount, features.age)", detect: {kind: adwin, delta: 0.002}}
   unseen: {signal: unseen.*, window: {events: 30}, detect: {kind: fraction, max: 0.1}}
 """
 
@@ -78,7 +88,11 @@ def make_log(rng: random.Random, partition: int, length: int) -> list[Record]:
                 "age": None if shifted and rng.random() < 0.6 else rng.lognormvariate(0, 1),
                 "country": rng.choice("abc") if not shifted else rng.choice("abz"),
             },
-            "prediction": {"label": "yes" if rng.random() < (0.9 if shifted else 0.2) else "no"},
+            "prediction": {
+                "label": "yes" if rng.random() < (0.9 if shifted else 0.2) else "no",
+                "scores": {"yes": rng.random() * (0.5 if shifted else 1), "no": rng.random(), "maybe": rng.random()},
+            },
+            "status": rng.choice(["ok", "500"] if shifted else ["ok", "ok", "ok", "429"]),
         }
         records.append(Record(offset, time_ms, None, json.dumps(event).encode()))
     return records

@@ -1,0 +1,136 @@
+"""The part of the config that says how change is detected, and what values must be."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from detectors.distances import DISTANCES
+from detectors.params import RIVER_DETECTORS, Adwin, Occurrence, PageHinkley, River
+from streamer.checks import Check
+from streamer.config_types import Direction, Model, Pattern, Share
+
+
+class CheckRule(Model):
+    """What the values under one name must be; those that are not count as invalid.NAME."""
+
+    type: Literal["number", "text"] | None = Field(None, description="Kind of value.")
+    min: float | None = Field(None, description="A number below is invalid.")
+    max: float | None = Field(None, description="A number above is invalid.")
+    allowed: list[str] | None = Field(None, min_length=1, description="A text that is none of these is invalid.")
+    pattern: Pattern | None = Field(None, description="A text that does not match as a whole is invalid (Python re).")
+    required: bool = Field(False, description="Absent or null is invalid.")
+
+    def compiled(self) -> Check:
+        allowed = None if self.allowed is None else tuple(self.allowed)
+        pattern = None if self.pattern is None else re.compile(self.pattern)
+        return Check(self.type, self.min, self.max, allowed, pattern, self.required)
+
+
+class Detect(Model):
+    direction: Direction = Field("both", description="Which way the mean must move to alert.")
+    raw: bool = Field(
+        False, description="Feed the values as they are, from the first on, instead of standardised ones."
+    )
+
+    def shown(self) -> dict[str, Any]:
+        """The parameters as an alert shows them."""
+        return self.model_dump(exclude={"kind", "raw"}, mode="json")
+
+
+class DetectAdwin(Detect):
+    """Adaptive windowing: an edge when two halves of the recent past have different means."""
+
+    kind: Literal["adwin"] = Field(description="ADWIN (Bifet & Gavalda 2007).")
+    delta: Share = Field(Adwin.delta, description="Confidence of a cut; smaller is quieter and slower.")
+    clock: int = Field(Adwin.clock, ge=1, le=100_000, description="Look for a cut every so many values.")
+    max_buckets: int = Field(
+        Adwin.max_buckets, ge=2, le=100, description="Buckets per size before two are merged; more is finer."
+    )
+    min_window_length: int = Field(
+        Adwin.min_window_length, ge=1, le=100_000, description="A half shorter than this is never compared."
+    )
+    grace_period: int = Field(Adwin.grace_period, ge=2, le=1_000_000, description="No cut before so many values.")
+
+    def params(self) -> Adwin:
+        return Adwin(**self.shown())
+
+
+class DetectPageHinkley(Detect):
+    """Page-Hinkley: an edge when deviations from the mean add up."""
+
+    kind: Literal["page_hinkley"] = Field(description="Page-Hinkley (Page 1954).")
+    min_instances: int = Field(
+        PageHinkley.min_instances, ge=1, le=1_000_000, description="No change before so many values."
+    )
+    delta: float = Field(PageHinkley.delta, ge=0, description="Half the shift of interest, in deviations.")
+    threshold: float = Field(PageHinkley.threshold, gt=0, description="Larger is quieter and slower.")
+    alpha: float = Field(PageHinkley.alpha, gt=0, le=1, description="Below 1 the sum forgets; 1 forgets nothing.")
+
+    def params(self) -> PageHinkley:
+        return PageHinkley(**self.shown())
+
+
+class DetectRiver(Detect):
+    """Any other drift detector of river."""
+
+    kind: Literal["river"] = Field(description="A detector of river, by name.")
+    name: str = Field(
+        description=f"One of {', '.join(RIVER_DETECTORS)}.", json_schema_extra={"enum": list(RIVER_DETECTORS)}
+    )
+    given: dict[str, bool | int | float | str] = Field(
+        default_factory=dict, alias="params", description="The detector's own parameters, by river's names for them."
+    )
+
+    def params(self) -> River:
+        return River(self.name, tuple(sorted(self.given.items())), self.direction)
+
+
+class DetectFraction(Detect):
+    """The share of ones per window: a level, which breaches and clears."""
+
+    kind: Literal["fraction"] = Field(description="Share of a 0/1 signal per window.")
+    max: Share = Field(description="The share of a window above which it is a breach.")
+    clear: Share | None = Field(None, description="At or below this it is clear again; default 0.8 of max.")
+    min_count: int = Field(30, ge=1, description="A window with fewer events has no verdict.")
+
+    @property
+    def clear_below(self) -> float:
+        return 0.8 * self.max if self.clear is None else self.clear
+
+
+class DetectOccurrence(Detect):
+    """The first one, and every other while the alert is not over: for what must not happen at all."""
+
+    kind: Literal["occurrence"] = Field(description="Any event whose 0/1 signal is 1.")
+    raw: Literal[True] = Field(True, description="There is nothing to wait for.")
+
+    def params(self) -> Occurrence:
+        return Occurrence()
+
+
+class DetectDistribution(Detect):
+    """The histogram of a window against that of the reference: a level, which breaches and clears."""
+
+    kind: Literal["distribution"] = Field(description="Distribution per window against the reference's.")
+    distance: Literal[tuple(DISTANCES)] = Field(  # type: ignore[valid-type]
+        "psi", description="How far apart two histograms are."
+    )
+    max: float = Field(0.2, gt=0, description="A breach is a distance above this ..")
+    clear: float | None = Field(None, gt=0, description="At or below this it is clear again; default 0.8 of max.")
+    surprise: float = Field(
+        5.0, ge=0, description=".. that is also so many standard deviations beyond chance, given both sample sizes."
+    )
+    bins: int = Field(10, ge=2, le=100, description="Bins of a number, of about equal share in the reference.")
+
+    @property
+    def clear_below(self) -> float:
+        return 0.8 * self.max if self.clear is None else self.clear
+
+
+AnyDetect = Annotated[
+    DetectAdwin | DetectPageHinkley | DetectRiver | DetectOccurrence | DetectFraction | DetectDistribution,
+    Field(discriminator="kind"),
+]
