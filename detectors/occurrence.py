@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from detectors.bank import F64, I64, Hits, State, arrays_of, check_values, rows_of
 from detectors.params import Occurrence
 
-
 FIELDS = ("n", "hits")
 
 

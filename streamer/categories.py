@@ -68,11 +68,11 @@ class Categories:
 
 
 def texts_under(batch: Batch, groups: Groups, signal: Signal) -> tuple[I64, I64, I64]:
-    """(event, name, text) of the texts the signal is about, of used events."""
-    if signal.path == "version":
-        event, code = one_text(batch, groups, "version")
+    """(event, name, text) of the texts the signal is about, of used events; of a signal of one name the name is 0."""
+    if not signal.every:
+        event, code = one_text(batch, groups, signal.path)
         return event, np.zeros_like(event), code
-    wanted = np.array([n.startswith(signal.path) if signal.every else n == signal.path for n in batch.names], bool)
+    wanted = np.array([n.startswith(signal.path) for n in batch.names], bool)
     texts = batch.texts
     keep = wanted[texts.name] & (groups.of_event[texts.event] >= 0) if len(wanted) else np.zeros(0, bool)
     return texts.event[keep].astype(np.int64), texts.name[keep].astype(np.int64), texts.text[keep].astype(np.int64)

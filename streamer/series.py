@@ -120,8 +120,9 @@ class SeriesTable:
         events, names, texts = texts_under(batch, groups, self.signal)
         if not len(events):
             return Column(events, np.zeros(0), events)
-        inverse, first = dense(groups.of_event[events] * len(batch.names) + names)
-        row_of = np.array([self.row(groups.keys[groups.of_event[events[i]]], batch.names[names[i]]) for i in first])
+        inverse, first = dense(groups.of_event[events] * (len(batch.names) + 1) + names)
+        members = batch.names if self.signal.every else (self.signal.path,)
+        row_of = np.array([self.row(groups.keys[groups.of_event[events[i]]], members[names[i]]) for i in first])
         rows = row_of[inverse]
         keep = rows >= 0
         self.dropped += int(np.count_nonzero(~keep))
