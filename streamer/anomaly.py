@@ -7,13 +7,14 @@ An event nothing can be said about yet (every feature still warming up) is not j
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from detectors.reference import Judged
 from schemas.batch import Batch
-from streamer.series import SeriesTable
+from streamer.series import SeriesTable, TableId
 from streamer.signals import FEATURES, Column, Groups
 
 CATEGORIES_MAX = 1000
@@ -69,10 +70,12 @@ class AnomalyRule:
         self.score_max = score_max
         self.categories = KnownCategories(numbers.reference.warmup, numbers.rows_max) if unseen else None
 
-    def column(self, batch: Batch, groups: Groups, numbers: Column, known: Judged, table: SeriesTable) -> Column:
+    def column(
+        self, batch: Batch, groups: Groups, table: SeriesTable, known: Mapping[TableId, tuple[Column, Judged]]
+    ) -> Column:
         """One 0/1 value per judged event, with reasons; `table` gives the row of each group."""
         judged = np.zeros(len(batch.offsets), bool)
-        found: list[tuple[int, str]] = self._far(numbers, known, judged)
+        found: list[tuple[int, str]] = self._far(*known[self.numbers.id], judged)
         found += self._unseen(batch, groups, judged)
         found += self._scored(batch, groups, judged)
         events = np.flatnonzero(judged)

@@ -7,7 +7,7 @@ Rows are created in the order in which the log shows their keys, so the table de
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -40,23 +40,29 @@ Key = tuple[tuple[str, ...], str]
 """(group key: model and `by` values, member: name of the value)."""
 
 
+class TableId(NamedTuple):
+    """Monitors with the same table id share rows, reference and history."""
+
+    signal: Signal
+    by: tuple[str, ...]
+    model: str | None
+
+
+
 class SeriesTable:
     """Rows of one signal. `rows_max` bounds them; values of keys beyond it are counted in `dropped`."""
 
     def __init__(
         self,
-        signal: Signal,
-        by: tuple[str, ...],
-        model: str | None,
+        table_id: TableId,
         warmup: int,
         rows_max: int,
         checks: Checks | None = None,
         compiled: bool = native is not None,
     ) -> None:
-        self.signal = signal
-        self.checks = (checks or {}) if signal.kind == "invalid" else {}
-        self.by = by
-        self.model = model
+        self.id = table_id
+        self.signal, self.by, self.model = table_id
+        self.checks = (checks or {}) if self.signal.kind == "invalid" else {}
         self.rows_max = rows_max
         self.index: dict[Key, int] = {}
         self.keys: list[Key] = []
@@ -65,8 +71,8 @@ class SeriesTable:
         self.dropped = 0
         self.origin: SeriesTable = self  # the table whose references the values depend on
         self.places = Places() if compiled else None
-        self.categories = Categories(warmup) if signal.text else None
-        self.reference = make_reference(warmup, signal.kind == "number", compiled)
+        self.categories = Categories(warmup) if self.signal.text else None
+        self.reference = make_reference(warmup, self.signal.kind == "number", compiled)
         self.history = make_history(compiled)
 
     @property

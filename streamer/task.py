@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -19,21 +19,13 @@ from streamer import config as cfg
 from streamer import snapshot
 from streamer.admission import Admission
 from streamer.alerting import AlertBook, Finding, Moment, Notice, Policy
-from streamer.anomaly import AnomalyRule
 from streamer.derived import enriched
 from streamer.explain import alert_record
 from streamer.log import Out, Partition
 from streamer.monitors import Monitor, make_monitors, step_table
-from streamer.series import SeriesTable
-from streamer.signals import I64, Bool, Column, Groups, Signal, computed, parse_signal
-
-
-class TableId(NamedTuple):
-    """Monitors with the same table id share rows, reference and history."""
-
-    signal: Signal
-    by: tuple[str, ...]
-    model: str | None
+from streamer.rules import RULES, Rule, make_rule, needs
+from streamer.series import SeriesTable, TableId
+from streamer.signals import I64, Bool, Column, Groups, computed, parse_signal
 
 
 class Timers:
@@ -66,9 +58,6 @@ class Timers:
             self.next[code] = events[place]
 
 
-FEATURE_NUMBERS = parse_signal("features.*")
-
-
 class Task:
     """One partition: state, position, and the outbox of what the next commit publishes."""
 
@@ -81,7 +70,7 @@ class Task:
         self.emitted: dict[tuple[str, str], int] = {}
         self.checks = {parse_signal(name).path: rule.compiled() for name, rule in config.checks.items()}
         self.tables: dict[TableId, SeriesTable] = {}
-        self.rules: dict[TableId, AnomalyRule] = {}
+        self.rules: dict[TableId, Rule] = {}
         wanted = self._table_ids()
         self.rows_max = max(config.limits.series // max(len(wanted), 1), 1)
         for table_id in wanted:
@@ -109,23 +98,20 @@ class Task:
         return TableId(parse_signal(monitor.signal), tuple(monitor.by), monitor.model)
 
     def _table_ids(self) -> list[TableId]:
-        """Every table the monitors need, in their order; an anomaly table comes after the numbers it is judged by."""
+        """Every table the monitors need, in their order; one that a rule makes comes after those it is judged by."""
         ids: dict[TableId, None] = {}
         for monitor in self.config.effective_monitors().values():
             table_id = self._table_id(monitor)
-            if table_id.signal.kind == "anomaly":
-                ids.setdefault(table_id._replace(signal=FEATURE_NUMBERS))
-            ids.setdefault(table_id)
-        return sorted(ids, key=lambda i: i.signal.kind == "anomaly")
+            for needed in (*needs(table_id), table_id):
+                ids.setdefault(needed)
+        return sorted(ids, key=lambda i: i.signal.kind in RULES)
 
     def _add_table(self, table_id: TableId) -> None:
         warmup = self.config.reference.warmup
-        self.tables[table_id] = SeriesTable(*table_id, warmup, self.rows_max, self.checks)
-        if table_id.signal.kind == "anomaly":
-            rule = self.config.anomaly
-            numbers = self.tables[table_id._replace(signal=FEATURE_NUMBERS)]
-            self.tables[table_id].origin = numbers
-            self.rules[table_id] = AnomalyRule(numbers, rule.beyond, rule.unseen_category, rule.score, rule.score_max)
+        self.tables[table_id] = SeriesTable(table_id, warmup, self.rows_max, self.checks)
+        rule = make_rule(self.config, table_id, self.tables)
+        if rule is not None:
+            self.rules[table_id] = rule
 
     def _watches(self, model: str) -> bool:
         return None in self.watched or model in self.watched
@@ -146,18 +132,15 @@ class Task:
 
     def _detect(self, batch: Batch, used: Bool) -> list[Finding]:
         found: list[Finding] = []
-        columns: dict[TableId, tuple[Column, Judged]] = {}
+        known: dict[TableId, tuple[Column, Judged]] = {}
         grouped: dict[tuple[Any, ...], Groups] = {}
         for table_id, table in self.tables.items():
             same = table_id.by, table_id.model
             groups = grouped[same] if same in grouped else grouped.setdefault(same, table.groups(batch, used))
-            if table_id in self.rules:
-                numbers, judged_numbers = columns[table_id._replace(signal=FEATURE_NUMBERS)]
-                column = self.rules[table_id].column(batch, groups, numbers, judged_numbers, table)
-            else:
-                column = table.column(batch, groups)
+            rule = self.rules.get(table_id)
+            column = rule.column(batch, groups, table, known) if rule else table.column(batch, groups)
             judged = table.judge(batch, column)
-            columns[table_id] = column, judged
+            known[table_id] = column, judged
             found += step_table(batch, table, column, judged, self.of_table[table_id])
         return sorted(found, key=lambda f: (f.event, f.monitor, f.row))
 

@@ -1,0 +1,63 @@
+"""Signals whose values a rule makes that has a memory of its own, where one event's fields are not enough.
+
+A new one is an entry of RULES: the head of the signal -> what it is judged by, and how the rule is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Protocol
+
+from detectors.reference import Judged
+from schemas.batch import Batch
+from streamer import config as cfg
+from streamer.anomaly import AnomalyRule
+from streamer.series import SeriesTable, TableId
+from streamer.signals import Column, Groups, parse_signal
+
+Known = Mapping[TableId, tuple[Column, Judged]]
+"""What the tables before have of the same batch."""
+
+
+class Rule(Protocol):
+    """State by group; its values at an event depend on the events before it and on the config."""
+
+    def column(self, batch: Batch, groups: Groups, table: SeriesTable, known: Known) -> Column:
+        """The values of `table` for this batch, in log order; makes rows for new keys."""
+
+    def dump(self) -> Any:
+        """The state as plain values and arrays of its own."""
+
+    def load(self, state: Any) -> None:
+        """Replace the state; ValueError for one that cannot be."""
+
+
+class Making(NamedTuple):
+    needs: tuple[str, ...]  # signals whose tables, under the same `by` and model, come first
+    make: Callable[[cfg.Config, SeriesTable, tuple[SeriesTable, ...]], Rule]
+
+
+def _anomaly(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable, ...]) -> Rule:
+    [numbers] = needed
+    table.origin = numbers
+    rule = config.anomaly
+    return AnomalyRule(numbers, rule.beyond, rule.unseen_category, rule.score, rule.score_max)
+
+
+RULES: dict[str, Making] = {
+    "anomaly": Making(("features.*",), _anomaly),
+}
+
+
+def needs(table_id: TableId) -> list[TableId]:
+    """The tables that must be there for this one."""
+    making = RULES.get(table_id.signal.kind)
+    return [table_id._replace(signal=parse_signal(name)) for name in making.needs] if making else []
+
+
+def make_rule(config: cfg.Config, table_id: TableId, tables: Mapping[TableId, SeriesTable]) -> Rule | None:
+    """The rule that makes the values of a table; None where its events' own fields do."""
+    making = RULES.get(table_id.signal.kind)
+    if making is None:
+        return None
+    return making.make(config, tables[table_id], tuple(tables[other] for other in needs(table_id)))
