@@ -48,7 +48,6 @@ class TableId(NamedTuple):
     model: str | None
 
 
-
 class SeriesTable:
     """Rows of one signal. `rows_max` bounds them; values of keys beyond it are counted in `dropped`."""
 
