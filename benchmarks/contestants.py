@@ -21,7 +21,12 @@ STALLED_S = 20.0
 CONFIG = """
 version: 1
 kafka: {{brokers: "{brokers}", group: "{run}", client: {client}}}
-topics: {{events: {topics}, alerts: {run}-alerts, state: {run}-state, dead_letter: {run}-dead-letter}}
+topics:
+  events: {topics}
+  alerts: {run}-alerts
+  state: {run}-state
+  heartbeats: {run}-heartbeats
+  dead_letter: {run}-dead-letter
 monitors:
   adwin: {{signal: features.*, detect: {{kind: adwin, delta: 0.002, raw: true}}, keep_firing_for: 1ms}}
   page_hinkley:
@@ -155,7 +160,7 @@ def ours(job: Job) -> None:
     from streamer.config_load import load_text
     from streamer.kafka import KafkaLog
     from streamer.logs import CoordinatorWatch
-    from streamer.service import fields_of, quiet_collector
+    from streamer.service import fields_of, quiet_collector, wall_ms
     from streamer.worker import Worker
 
     config = load_text(config_text(job), "bench.yaml", {})
@@ -166,7 +171,7 @@ def ours(job: Job) -> None:
             started.append(Clock())
 
     log = KafkaLog(config, logging.getLogger("bench"), CoordinatorWatch())
-    worker = Worker(config, fields_of(config), log, time.monotonic, notify, ThreadPoolExecutor(1))
+    worker = Worker(config, fields_of(config), log, time.monotonic, wall_ms, notify, ThreadPoolExecutor(1))
     quiet_collector()
     seen, moved_s = 0, time.monotonic()
     while seen < job.events:

@@ -38,7 +38,12 @@ COMMITS = (DEFAULT_COMMIT, "100ms", "10ms")
 CONFIG = """
 version: 1
 kafka: {{brokers: "{brokers}", group: "{run}"}}
-topics: {{events: [{run}-events], alerts: {run}-alerts, state: {run}-state, dead_letter: {run}-dead-letter}}
+topics:
+  events: [{run}-events]
+  alerts: {run}-alerts
+  state: {run}-state
+  heartbeats: {run}-heartbeats
+  dead_letter: {run}-dead-letter
 monitors:
   spike:
     signal: features.*

@@ -89,6 +89,7 @@ class Admission:
             native.Admission(lateness_ms, duplicates) if compiled and native else Gate(lateness_ms, duplicates)
         )
         self.newest_ms: dict[str, int] = {}
+        self.events: dict[str, int] = {}  # used ones, by model
         self.counts: dict[str, int] = dict.fromkeys(RESULTS, 0)
         self.reasons: dict[str, int] = {}
 
@@ -109,6 +110,10 @@ class Admission:
         # New models enter in the order of their first used event, so that no snapshot depends on the cuts.
         for code in sorted(known, key=lambda code: first_use(batch, used, code) if before[code] == NEVER else -1):
             self.newest_ms[batch.strings[code]] = int(newest[code])
+        taken = np.bincount(batch.model[used], minlength=len(batch.strings)).tolist()
+        for code in known:
+            model = batch.strings[code]
+            self.events[model] = self.events.get(model, 0) + taken[code]
         for name, count in (("filtered", filtered), ("duplicate", duplicate), ("late", late)):
             self.counts[name] += count
         self.counts["used"] += len(used) - filtered - duplicate - late
@@ -119,14 +124,15 @@ class Admission:
 
     def dump(self) -> dict[str, Any]:
         return {
-            "newest_ms": list(self.newest_ms.items()),
+            "newest_ms": [[model, newest_ms, self.events[model]] for model, newest_ms in self.newest_ms.items()],
             "ids": self.gate.dump(),
             "counts": list(self.counts.items()),
             "reasons": list(self.reasons.items()),
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        self.newest_ms = {str(model): int(time_ms) for model, time_ms in state["newest_ms"]}
+        self.newest_ms = {str(model): int(time_ms) for model, time_ms, _ in state["newest_ms"]}
+        self.events = {str(model): int(count) for model, _, count in state["newest_ms"]}
         self.gate.load(np.ascontiguousarray(state["ids"], np.uint64))
         self.counts.update({str(name): int(n) for name, n in state["counts"]})
         self.reasons = {str(name): int(n) for name, n in state["reasons"]}

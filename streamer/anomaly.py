@@ -7,14 +7,13 @@ An event nothing can be said about yet (every feature still warming up) is not j
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from detectors.reference import Judged
 from schemas.batch import Batch
-from streamer.series import SeriesTable, TableId
+from streamer.series import Known, SeriesTable
 from streamer.signals import FEATURES, Column, Groups
 
 CATEGORIES_MAX = 1000
@@ -70,9 +69,7 @@ class AnomalyRule:
         self.score_max = score_max
         self.categories = KnownCategories(numbers.reference.warmup, numbers.rows_max) if unseen else None
 
-    def column(
-        self, batch: Batch, groups: Groups, table: SeriesTable, known: Mapping[TableId, tuple[Column, Judged]]
-    ) -> Column:
+    def column(self, batch: Batch, groups: Groups, table: SeriesTable, known: Known) -> Column:
         """One 0/1 value per judged event, with reasons; `table` gives the row of each group."""
         judged = np.zeros(len(batch.offsets), bool)
         found: list[tuple[int, str]] = self._far(*known[self.numbers.id], judged)

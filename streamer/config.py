@@ -58,7 +58,12 @@ class Topics(Model):
     events: list[Topic] = Field(min_length=1, description="Topics of inference events.")
     alerts: Topic = Field("drift-alerts", description="Where alerts are published.")
     state: Topic = Field("drift-state", description="Compacted topic of snapshots; only the service may write to it.")
+    heartbeats: Topic = Field("drift-heartbeats", description="Where every model's sign of life is published.")
     dead_letter: Topic = Field("drift-dead-letter", description="Where records go that cannot be read.")
+
+    def own(self) -> dict[str, str]:
+        """The topics that the service writes to, by role."""
+        return self.model_dump(exclude={"events"})
 
 
 def _place(name: str, what: str) -> Any:
@@ -178,6 +183,19 @@ class Commit(Model):
     on_state_loss: Literal["rebaseline", "halt"] = Field("rebaseline", description="When no usable snapshot is left.")
 
 
+class Heartbeat(Model):
+    """Ticks of the clock: signs of life, and how silence is known."""
+
+    interval_ms: Duration = Field(
+        "1m",
+        alias="interval",
+        ge=1000,
+        le=3_600_000,
+        validate_default=True,
+        description="Time between two ticks.",
+    )
+
+
 class Limits(Model):
     """What bounds memory; whatever exceeds a bound is counted."""
 
@@ -198,6 +216,10 @@ class Server(Model):
     """Health and metrics over HTTP."""
 
     listen: Listen = Field("127.0.0.1:8080", description="HOST:PORT; port 0 picks one.")
+
+
+DETECTION = ("fields", "reference", "anomaly", "checks", "limits", "heartbeat")
+"""Sections that, beside the monitors, affect what is detected."""
 
 
 def _present(monitors: Any) -> Any:
@@ -221,6 +243,7 @@ class Config(Model):
         default_factory=dict, description="By name; without any the standard set watches every model."
     )
     commit: Commit = Field(Commit(), description="The transaction of alerts, offsets and snapshots.")
+    heartbeat: Heartbeat = Field(Heartbeat(), description="Ticks: signs of life, and how silence is known.")
     limits: Limits = Field(Limits(), description="What bounds memory; whatever exceeds a bound is counted.")
     server: Server = Field(Server(), description="Health and metrics over HTTP.")
     _secrets: tuple[str, ...] = PrivateAttr(default=())
@@ -241,7 +264,7 @@ class Config(Model):
     @cached_property
     def config_hash(self) -> str:
         """16 hex digits over what affects detection: not brokers, secrets, commit intervals or the server."""
-        parts = self.model_dump(mode="json", include={"fields", "reference", "anomaly", "checks", "limits"})
+        parts = self.model_dump(mode="json", include=set(DETECTION))
         parts["monitors"] = {name: m.model_dump(mode="json") for name, m in self.effective_monitors().items()}
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -258,6 +281,7 @@ def _standard() -> dict[str, Monitor]:
         "missing": {"signal": "missing.*", "detect": edge},
         "anomaly-fraction": {"signal": "anomaly", "detect": {"kind": "fraction", "max": 0.05}},
         "anomaly-drift": {"signal": "anomaly", "detect": edge},
+        "no-data": {"signal": "events", "detect": {"kind": "silence"}},
     }
     return {name: Monitor.model_validate(monitor) for name, monitor in plain.items()}
 

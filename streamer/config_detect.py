@@ -10,7 +10,7 @@ from pydantic import Field
 from detectors.distances import DISTANCES
 from detectors.params import RIVER_DETECTORS, Adwin, Occurrence, PageHinkley, River
 from streamer.checks import Check
-from streamer.config_types import Direction, Model, Pattern, Share
+from streamer.config_types import Direction, Duration, Model, Pattern, Share
 
 
 class CheckRule(Model):
@@ -111,6 +111,21 @@ class DetectOccurrence(Detect):
         return Occurrence()
 
 
+class DetectSilence(Detect):
+    """No event for a while: a level, which breaches by ticks of the clock and clears with the next event."""
+
+    kind: Literal["silence"] = Field(description="No event of a series for too long.")
+    after_ms: Duration = Field(
+        "1h",
+        alias="after",
+        ge=1000,
+        le=31 * 86_400_000,
+        validate_default=True,
+        description="So long no event is a breach.",
+    )
+    min_count: int = Field(30, ge=1, description="A series with fewer events so far is not missed.")
+
+
 class DetectDistribution(Detect):
     """The histogram of a window against that of the reference: a level, which breaches and clears."""
 
@@ -131,6 +146,12 @@ class DetectDistribution(Detect):
 
 
 AnyDetect = Annotated[
-    DetectAdwin | DetectPageHinkley | DetectRiver | DetectOccurrence | DetectFraction | DetectDistribution,
+    DetectAdwin
+    | DetectPageHinkley
+    | DetectRiver
+    | DetectOccurrence
+    | DetectFraction
+    | DetectDistribution
+    | DetectSilence,
     Field(discriminator="kind"),
 ]

@@ -53,6 +53,7 @@ SIGNALS = [
     "value",
     "latency_ms",
     "anomaly",
+    "events",
     "score.NAME",
     "logit.INDEX",
     "/json/pointer",

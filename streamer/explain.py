@@ -10,6 +10,7 @@ from streamer.alerting import Notice
 from streamer.log import Out, Partition
 from streamer.monitors import EdgeMonitor, Monitor
 from streamer.signals import member_title
+from streamer.units import show_duration
 
 BY_LABELS = {"version": "model_version", "caller": "caller"}
 PHRASES = {
@@ -98,6 +99,9 @@ def sentence(labels: dict[str, str], opened: dict[str, Any], partition: Partitio
         if window["reasons"]:
             top = window["reasons"][0]
             moved += f", most often {top['reason']} ({top['count']})"
+    elif labels["detector"] == "silence":
+        silent, limit = (show_duration(1000 * int(finding[name])) for name in ("statistic", "threshold"))
+        moved = f"no events for {silent} (limit {limit})"
     elif labels["detector"] == "occurrence":
         moved = f"events {_phrase(signal, 1)}"
     elif before and after:

@@ -69,9 +69,9 @@ class KafkaLog:
     ) -> None:
         self._config, self._logger, self._limits = config, logger, limits
         names = config.topics
-        self._topics = {"alerts": names.alerts, "dead_letter": names.dead_letter}
+        self._topics = {"alerts": names.alerts, "heartbeats": names.heartbeats, "dead_letter": names.dead_letter}
         self._probe = Probe(config, logger, limits)
-        counts = self._probe.partitions([*names.events, names.alerts, names.dead_letter, names.state])
+        counts = self._probe.partitions([*names.events, *self._topics.values(), names.state])
         self._transactions = Transactions(config, logger, watch or NoWatch(), limits)
         self._transactions.recover()
         self._readers = Readers(config, logger, self._probe, limits)
@@ -138,7 +138,7 @@ class KafkaLog:
             return None
         if found.offset < 0:
             return Committed(None, None)
-        return Committed(found.offset, from_text(found.metadata))
+        return from_text(found.offset, found.metadata)
 
     def begin_end(self, partition: Partition) -> tuple[int, int]:
         return self._probe.begin_end(partition)
@@ -180,7 +180,7 @@ class KafkaLog:
     def commit(
         self,
         outs: Sequence[Out],
-        offsets: Mapping[Partition, tuple[int, Pointer | None]],
+        offsets: Mapping[Partition, Committed],
         snapshots: Mapping[Partition, Snapshot],
     ) -> CommitResult:
         if not self._known.issuperset(offsets):
@@ -196,13 +196,10 @@ class KafkaLog:
         def positions(marked: Mapping[Partition, int]) -> list[TopicPartition]:
             for partition, (sha, count) in shapes.items():
                 snapshot, place = snapshots[partition], self._state.place(partition)
-                pointers[partition] = Pointer(
-                    snapshot.position, place, marked[partition], count, sha, snapshot.config, snapshot.slot
-                )
-            return [
-                TopicPartition(*partition, offset, metadata=to_text(pointers.get(partition, given)))
-                for partition, (offset, given) in offsets.items()
-            ]
+                own = snapshot.config, snapshot.slot, snapshot.ticks
+                pointers[partition] = Pointer(snapshot.position, place, marked[partition], count, sha, *own)
+            roots = {p: given._replace(pointer=pointers.get(p, given.pointer)) for p, given in offsets.items()}
+            return [TopicPartition(*p, root.progress[0], metadata=to_text(root)) for p, root in roots.items()]
 
         outcome = self._transactions.commit(records, positions, self._membership)
         return CommitResult(outcome, pointers if outcome is Outcome.DONE else {})

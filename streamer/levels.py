@@ -22,6 +22,9 @@ from streamer.signals import Column
 
 MOVED_TOLD = 3
 
+Verdicts = dict[str, list[int]]
+"""Windows that ended, by model: evaluated, insufficient."""
+
 
 class FractionMonitor:
     """The share of ones in tumbling windows, as a level with hysteresis: breach above `max`, clear below `clear`."""
@@ -34,6 +37,7 @@ class FractionMonitor:
         self.annotations, self.detector = annotations_of(config), detector_of(config)
         self.identities: dict[int, Identity] = {}  # of the rows that had an alert
         self.last: dict[int, Window] = {}  # newest closed window per row, for the metrics; not state
+        self.verdicts: Verdicts = {}
 
     def findings(self, batch: Batch, column: Column) -> list[Finding]:
         self.windows.resize(len(self.table.keys))
@@ -41,6 +45,7 @@ class FractionMonitor:
         found = []
         for window in self.windows.update(column.rows, column.values, offsets, times, list(column.reasons)):
             self.last[window.row] = window
+            note(self.verdicts, self.table, window.row, window.n >= self.detect.min_count)
             signal = self._verdict(window)
             if signal is not None:
                 event = int(column.events[window.closed_by])
@@ -72,11 +77,12 @@ class FractionMonitor:
         return evidence(1, fraction, self.detect.max, before, None, shown)
 
     def dump(self) -> Any:
-        return self.windows.dump()
+        return {"windows": self.windows.dump(), "verdicts": plain(self.verdicts)}
 
     def load(self, state: Any) -> None:
         self.windows.resize(len(self.table.keys))
-        self.windows.load(state)
+        self.windows.load(state["windows"])
+        self.verdicts = verdicts_of(state["verdicts"])
 
 
 class DistributionMonitor:
@@ -95,12 +101,14 @@ class DistributionMonitor:
         self.annotations, self.detector = annotations_of(config), detector_of(config)
         self.identities: dict[int, Identity] = {}  # of the rows that had an alert
         self.last: dict[int, float] = {}  # newest distance per row, for the metrics; not state
+        self.verdicts: Verdicts = {}
 
     def findings(self, batch: Batch, column: Column) -> list[Finding]:
         self.bank.resize(len(self.table.keys))
         found = []
         places = column.events, batch.offsets, batch.times_ms
         for window in self.bank.update(column.rows, column.values, *places):
+            note(self.verdicts, self.table, window.row, True)
             finding = self._judge(window, int(column.events[window.place]), batch)
             if finding is not None:
                 found.append(finding)
@@ -135,11 +143,25 @@ class DistributionMonitor:
         return Finding(event, self.order, window.row, signal, evidence(0, apart, detect.max, before, None, shown))
 
     def dump(self) -> Any:
-        return self.bank.dump()
+        return {"windows": self.bank.dump(), "verdicts": plain(self.verdicts)}
 
     def load(self, state: Any) -> None:
-        self.bank.load(state)
+        self.bank.load(state["windows"])
         self.bank.resize(len(self.table.keys))
+        self.verdicts = verdicts_of(state["verdicts"])
+
+
+def note(verdicts: Verdicts, table: SeriesTable, row: int, enough: bool) -> None:
+    """Count a closed window: evaluated, or with too few events for a verdict."""
+    verdicts.setdefault(table.keys[row][0][0], [0, 0])[not enough] += 1
+
+
+def plain(verdicts: Verdicts) -> list[Any]:
+    return [[model, *counts] for model, counts in verdicts.items()]
+
+
+def verdicts_of(state: list[Any]) -> Verdicts:
+    return {str(model): [int(evaluated), int(insufficient)] for model, evaluated, insufficient in state}
 
 
 def moved(names: list[str], before: Any, after: Any) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from streamer.signals import parse_signal
 from streamer.units import parse_duration
 from streamer.yaml_source import PathKey, Source
 
-EDGES = ("adwin", "page_hinkley", "river", "occurrence")
+EDGES = ("adwin", "page_hinkley", "river", "occurrence", "silence")
 TYPE_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 
 
@@ -183,6 +183,17 @@ def a_distribution_counts_events(monitor: Any) -> Iterator[Finding]:
         yield Finding(("window", "time"), "bad-value", message)
 
 
+def silence_is_of_events(monitor: Any) -> Iterator[Finding]:
+    """`events` has no value to watch, only that there is none; and time that passes by ticks is not event time."""
+    name, kind = _get(monitor, "signal"), _get(monitor, "detect", "kind")
+    if not isinstance(name, str) or not isinstance(kind, str) or (name == "events") == (kind == "silence"):
+        return
+    if kind == "silence":
+        yield Finding(("signal",), "bad-value", f"silence is of signal events, not {quoted(name)}; by splits it.")
+    else:
+        yield Finding(("detect", "kind"), "bad-value", f"signal events has no values; only silence, not {kind}.")
+
+
 def a_window_has_one_length(monitor: Any) -> Iterator[Finding]:
     window = _get(monitor, "window")
     if isinstance(window, dict) and (window.get("events") is None) == (window.get("time") is None):
@@ -199,7 +210,7 @@ def an_edge_has_no_length(monitor: Any) -> Iterator[Finding]:
     except ValueError:
         return
     if held:
-        message = "an edge fires at once; only detect.kind fraction and distribution can be held."
+        message = "it fires at once; only detect.kind fraction and distribution can be held."
         yield Finding(("for",), "bad-value", message)
 
 
@@ -217,6 +228,7 @@ MONITOR_RULES: tuple[Rule, ...] = (
     an_occurrence_is_of_a_share,
     a_distribution_has_more_than_two_values,
     a_distribution_counts_events,
+    silence_is_of_events,
     a_window_has_one_length,
     an_edge_has_no_length,
     split_once_by_each,

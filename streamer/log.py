@@ -27,11 +27,31 @@ class Pointer(NamedTuple):
     sha: str  # sha256 of the whole blob, hex
     config: str  # config hash it was made under
     slot: int = 0  # the next snapshot goes to the other one, also after a restart
+    ticks: int = 0  # how many ticks the snapshot has seen
+
+
+class Tick(NamedTuple):
+    """What the wall clock showed when a task stood at `offset`. Silence needs a clock and the core has none: so time is
+    data, written down with the commit that follows, and a replay repeats it.
+    """
+
+    offset: int
+    time_ms: int
+    caught_up: bool  # nothing was left to read, so that who is silent is silent and not unread
 
 
 class Committed(NamedTuple):
+    """What is known of a partition's past: the committed offset and its metadata."""
+
     offset: int | None  # C: the next input offset to consume; None when the group never committed
     pointer: Pointer | None  # None when the metadata is missing or unreadable
+    ticked: int = 0  # ticks up to C, in all
+    ticks: tuple[Tick, ...] = ()  # the last of them, those the snapshot has not seen
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """Grows with every commit that has anything in it."""
+        return -1 if self.offset is None else self.offset, self.ticked
 
 
 class Snapshot(NamedTuple):
@@ -41,12 +61,13 @@ class Snapshot(NamedTuple):
     slot: int
     config: str
     blob: bytes
+    ticks: int = 0
 
 
 class Out(NamedTuple):
     """One record to publish. `topic` is a role, resolved to a name by the implementation."""
 
-    topic: str  # "alerts" or "dead_letter"
+    topic: str  # "alerts", "heartbeats" or "dead_letter"
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...] = ()
@@ -131,12 +152,12 @@ class Log(Protocol):
     def commit(
         self,
         outs: Sequence[Out],
-        offsets: Mapping[Partition, tuple[int, Pointer | None]],
+        offsets: Mapping[Partition, Committed],
         snapshots: Mapping[Partition, Snapshot],
     ) -> CommitResult:
-        """One transaction: `outs`, `snapshots` and the input `offsets`.
+        """One transaction: `outs`, `snapshots` and the input `offsets` with their metadata.
 
-        The offset's metadata is the pointer to the snapshot written here where there is one, else the given one.
+        The pointer in the metadata is that to the snapshot written here where there is one, else the given one.
         """
 
     def recover(self) -> None:

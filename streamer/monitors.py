@@ -13,11 +13,15 @@ from schemas.alert import Identity
 from schemas.batch import Batch
 from streamer import config as cfg
 from streamer.alerting import DRIFT, Finding
-from streamer.config_detect import DetectDistribution, DetectFraction
+from streamer.config_detect import DetectDistribution, DetectFraction, DetectSilence
 from streamer.evidence import Part, annotations_of, detector_of, evidence, recent_evidence, reference_evidence
 from streamer.levels import DistributionMonitor, FractionMonitor
+from streamer.rules import Rule
 from streamer.series import SeriesTable
 from streamer.signals import Column
+from streamer.silence import SilenceMonitor
+
+LevelDetect = DetectFraction | DetectDistribution | DetectSilence
 
 DIRECTIONS: dict[str, int] = {"up": 1, "down": -1}
 
@@ -36,7 +40,7 @@ class EdgeMonitor:
     """A drift detector over the standardised values (or, `raw`, the values as they are) of one table."""
 
     def __init__(self, order: int, name: str, config: cfg.Monitor, table: SeriesTable) -> None:
-        assert not isinstance(config.detect, DetectFraction | DetectDistribution)
+        assert not isinstance(config.detect, LevelDetect)
         self.order, self.name, self.config, self.table = order, name, config, table
         self.bank: Bank = make_bank(config.detect.params())
         self.raw = config.detect.raw
@@ -66,7 +70,7 @@ class EdgeMonitor:
         self.bank.load(state)
 
 
-Monitor = EdgeMonitor | FractionMonitor | DistributionMonitor
+Monitor = EdgeMonitor | FractionMonitor | DistributionMonitor | SilenceMonitor
 
 
 def step_table(
@@ -105,14 +109,23 @@ def _edge_finding(edge: Edge, event: int, row: int, before: Part, after: Part) -
     return Finding(event, edge.monitor.order, row, DRIFT, shown)
 
 
-def make_monitors(config: cfg.Config, table_of: Callable[[cfg.Monitor], SeriesTable]) -> dict[str, Monitor]:
-    """The monitors of the config by name, in its order."""
+LEVELS: dict[str, Callable[[cfg.Config, int, str, cfg.Monitor, SeriesTable, Rule | None], Monitor]] = {
+    # Kinds of `detect` whose findings are verdicts; all others find edges.
+    "fraction": lambda c, order, name, m, table, _: FractionMonitor(order, name, m, table, c.limits.lateness_ms),
+    "distribution": lambda c, order, name, m, table, _: DistributionMonitor(order, name, m, table),
+    "silence": lambda c, order, name, m, table, rule: SilenceMonitor(order, name, m, table, rule),
+}
+
+
+def make_monitors(
+    config: cfg.Config, made_of: Callable[[cfg.Monitor], tuple[SeriesTable, Rule | None]]
+) -> dict[str, Monitor]:
+    """The monitors of the config by name, in its order; `made_of` gives a monitor's table and what makes its values."""
     made: dict[str, Monitor] = {}
     for order, (name, monitor) in enumerate(config.effective_monitors().items()):
-        table = table_of(monitor)
-        if monitor.detect.kind == "fraction":
-            made[name] = FractionMonitor(order, name, monitor, table, config.limits.lateness_ms)
-        else:
-            kind = DistributionMonitor if monitor.detect.kind == "distribution" else EdgeMonitor
-            made[name] = kind(order, name, monitor, table)
+        table, rule = made_of(monitor)
+        level = LEVELS.get(monitor.detect.kind)
+        made[name] = (
+            level(config, order, name, monitor, table, rule) if level else EdgeMonitor(order, name, monitor, table)
+        )
     return made

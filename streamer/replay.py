@@ -8,15 +8,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, NamedTuple, cast
 
-from schemas.batch import Record
+import numpy as np
+
+from schemas.batch import Record, columns_of
 from schemas.decode import Fields
 from schemas.decoder import Decoder
 from streamer import config as cfg
 from streamer.admission import RESULTS
-from streamer.log import Out, Partition
+from streamer.log import Out, Partition, Tick
 from streamer.task import Task
 
 CHUNK = 500
+GAP_TICKS_MAX = 10_000
+"""Ticks of one gap between records: a week of minutes."""
 INPUT = re.compile(r"(?:(?:(?P<topic>[A-Za-z0-9._-]+):)?(?P<partition>\d+)=)?(?P<path>.+)", re.DOTALL)
 
 
@@ -73,14 +77,35 @@ class Replay:
         self.config = config
         self.decode = Decoder(fields)
         self.tasks: dict[Partition, Task] = {}
+        self.due_ms: dict[Partition, int] = {}  # the next tick
 
     def step(self, partition: Partition, records: Sequence[Record]) -> list[Out]:
         task = self.tasks.get(partition)
         if task is None:
             task = self.tasks[partition] = Task(self.config, partition, records[0].offset)
-        task.step(self.decode(records, partition[0]))
+        for part, tick in self.between_ticks(task, records):
+            if part:
+                task.step(self.decode(part, partition[0]))
+            if tick is not None:
+                task.tick(tick)
         outs, task.outbox = task.outbox, []
-        return outs
+        return [out for out in outs if out.topic != "heartbeats"]
+
+    def between_ticks(self, task: Task, records: Sequence[Record]) -> Iterator[tuple[Sequence[Record], Tick | None]]:
+        """Records up to each tick, and the tick. The ticks of the service are not in the topic, so the records' own
+        timestamps stand for them: about when each arrived.
+        """
+        interval_ms = self.config.heartbeat.interval_ms
+        times_ms, begin = columns_of(records).times_ms, 0
+        due_ms = self.due_ms.setdefault(task.partition, (int(times_ms[0]) // interval_ms + 1) * interval_ms)
+        while (late := times_ms[begin:] >= due_ms).any():
+            end = begin + int(np.argmax(late))
+            yield [records[i] for i in range(begin, end)], Tick(records[end].offset, due_ms, caught_up=True)
+            # After years without records nobody wants to count the minutes.
+            due_ms = max(due_ms + interval_ms, int(times_ms[end]) - GAP_TICKS_MAX * interval_ms)
+            begin = end
+        self.due_ms[task.partition] = due_ms
+        yield records if begin == 0 else [records[i] for i in range(begin, len(records))], None
 
     def counts(self) -> dict[str, int]:
         """Records per result over all partitions; their sum is the number of records read."""

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from streamer.levels import DistributionMonitor, FractionMonitor
 from streamer.log import Partition
 from streamer.metrics import CounterName, Metrics
+from streamer.owned import Owned
 from streamer.server import Health
 from streamer.task import Task
-from streamer.worker import Owned, Worker
+from streamer.worker import Worker
 
 INTERVAL_S = 1.0
 

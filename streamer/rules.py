@@ -8,15 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
-from detectors.reference import Judged
 from schemas.batch import Batch
 from streamer import config as cfg
 from streamer.anomaly import AnomalyRule
-from streamer.series import SeriesTable, TableId
+from streamer.series import Known, SeriesTable, TableId
 from streamer.signals import Column, Groups, parse_signal
-
-Known = Mapping[TableId, tuple[Column, Judged]]
-"""What the tables before have of the same batch."""
+from streamer.silence import Presence
 
 
 class Rule(Protocol):
@@ -44,8 +41,13 @@ def _anomaly(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable, 
     return AnomalyRule(numbers, rule.beyond, rule.unseen_category, rule.score, rule.score_max)
 
 
+def _presence(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable, ...]) -> Rule:
+    return Presence()
+
+
 RULES: dict[str, Making] = {
     "anomaly": Making(("features.*",), _anomaly),
+    "events": Making((), _presence),
 }
 
 

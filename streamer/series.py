@@ -6,6 +6,7 @@ Rows are created in the order in which the log shows their keys, so the table de
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -46,6 +47,10 @@ class TableId(NamedTuple):
     signal: Signal
     by: tuple[str, ...]
     model: str | None
+
+
+Known = Mapping[TableId, tuple[Column, Judged]]
+"""What the tables before have of the same batch."""
 
 
 class SeriesTable:

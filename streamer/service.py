@@ -90,6 +90,11 @@ def quiet_collector() -> None:
     gc.set_threshold(100_000, 20, 20)
 
 
+def wall_ms() -> int:
+    """Unix time in milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
 def run_service(config: cfg.Config, stopper: Stopper) -> int:
     """Run until stopped; the exit code."""
     from streamer.kafka import KafkaLog
@@ -131,7 +136,7 @@ def run_service(config: cfg.Config, stopper: Stopper) -> int:
                 return health.draining
 
             pool = stack.enter_context(ThreadPoolExecutor(1, "snapshot"))
-            worker = Worker(config, fields_of(config), kafka, time.monotonic, notify, pool)
+            worker = Worker(config, fields_of(config), kafka, time.monotonic, wall_ms, notify, pool)
             reporter = Reporter(worker, metrics, health)
             quiet_collector()
             drained = worker.run(stopping, reporter.after_step)

@@ -54,6 +54,7 @@ WHOLE = {
     # Signals that are one word.
     "anomaly": ("anomaly", ""),
     "error": ("error", "error"),
+    "events": ("events", "events"),
     "label": ("category", "prediction.label"),
     "new_label": ("unseen", "prediction.label"),
     "new_version": ("unseen", "version"),

@@ -21,11 +21,13 @@ from streamer.admission import Admission
 from streamer.alerting import AlertBook, Finding, Moment, Notice, Policy
 from streamer.derived import enriched
 from streamer.explain import alert_record
-from streamer.log import Out, Partition
+from streamer.heartbeat import heartbeats
+from streamer.log import Out, Partition, Tick
 from streamer.monitors import Monitor, make_monitors, step_table
 from streamer.rules import RULES, Rule, make_rule, needs
 from streamer.series import SeriesTable, TableId
 from streamer.signals import I64, Bool, Column, Groups, computed, parse_signal
+from streamer.silence import Presence, SilenceMonitor
 
 
 class Timers:
@@ -65,6 +67,7 @@ class Task:
         self.config = config
         self.partition = partition
         self.position = position
+        self.ticks, self.tick_ms = 0, 0  # how many there were, and the time of the last
         self.outbox: list[Out] = []
         self.detections: dict[str, int] = {}  # findings per monitor and alerts per status, for the metrics; not state
         self.emitted: dict[tuple[str, str], int] = {}
@@ -75,7 +78,7 @@ class Task:
         self.rows_max = max(config.limits.series // max(len(wanted), 1), 1)
         for table_id in wanted:
             self._add_table(table_id)
-        self.monitors: dict[str, Monitor] = make_monitors(config, lambda m: self.tables[self._table_id(m)])
+        self.monitors: dict[str, Monitor] = make_monitors(config, self._made_of)
         self.derived = {i.signal.path: made for i in wanted if (made := computed(i.signal)) is not None}
         self.by_order = list(self.monitors.values())
         self.of_table = {i: [m for m in self.by_order if m.table is t] for i, t in self.tables.items()}
@@ -96,6 +99,10 @@ class Task:
     @staticmethod
     def _table_id(monitor: cfg.Monitor) -> TableId:
         return TableId(parse_signal(monitor.signal), tuple(monitor.by), monitor.model)
+
+    def _made_of(self, monitor: cfg.Monitor) -> tuple[SeriesTable, Rule | None]:
+        table_id = self._table_id(monitor)
+        return self.tables[table_id], self.rules.get(table_id)
 
     def _table_ids(self) -> list[TableId]:
         """Every table the monitors need, in their order; one that a rule makes comes after those it is judged by."""
@@ -129,6 +136,23 @@ class Task:
         findings = self._detect(batch, used)
         self._alert(batch, used, now, findings)
         self.position = batch.next_offset
+
+    def tick(self, tick: Tick) -> None:
+        """Take the time: who fell silent, and a sign of life per model."""
+        longest_ms = 2 * self.config.heartbeat.interval_ms
+        heard = self.ticks > 0 and tick.caught_up
+        passed_ms = min(max(tick.time_ms - self.tick_ms, 0), longest_ms) if heard else 0
+        self.position = max(self.position, tick.offset)
+        self.ticks, self.tick_ms = self.ticks + 1, tick.time_ms
+        for rule in self.rules.values():
+            if isinstance(rule, Presence):
+                rule.tick(passed_ms)
+        for monitor in self.by_order:
+            if isinstance(monitor, SilenceMonitor):
+                for finding in monitor.overdue(passed_ms):
+                    model = monitor.table.keys[finding.row][0][0]
+                    self._apply(finding, model, Moment(self.position, tick.time_ms, self.admission.newest_ms[model]))
+        self.outbox += heartbeats(self, tick)
 
     def _detect(self, batch: Batch, used: Bool) -> list[Finding]:
         found: list[Finding] = []
@@ -187,6 +211,7 @@ class Task:
             "partition": list(self.partition),
             "position": self.position,
             "config": self.config.config_hash,
+            "ticks": [self.ticks, self.tick_ms],
             "admission": self.admission.dump(),
             "tables": {t.identity: t.dump() for t in self.tables.values()},
             "rules": {self.tables[i].identity: rule.dump() for i, rule in self.rules.items()},
@@ -215,6 +240,7 @@ class Task:
         return task
 
     def _restore(self, state: dict[str, Any]) -> None:
+        self.ticks, self.tick_ms = map(int, state["ticks"])
         self.admission.load(state["admission"])
         for table in self.tables.values():
             if table.identity in state["tables"]:

@@ -9,9 +9,7 @@ it may or may not have taken is settled by asking for the committed offset after
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any
 
 from schemas.batch import Record, columns_of
 from schemas.decode import Fields
@@ -27,10 +25,12 @@ from streamer.log import (
     Out,
     Outcome,
     Partition,
-    Pointer,
     Records,
     Snapshot,
+    Tick,
 )
+from streamer.owned import InPlace, Owned, Pool, Stats, newest
+from streamer.pointer import TICKS_MAX
 from streamer.snapshot import BadSnapshot, encode
 from streamer.task import Task
 
@@ -47,55 +47,7 @@ class StateLost(Exception):
     """No usable snapshot, or its input is no longer retained, and the policy says to halt."""
 
 
-@dataclass(slots=True)
-class Owned:
-    """A partition of ours whose task is live."""
-
-    task: Task
-    committed: int | None  # C as we last knew it landed
-    pointer: Pointer | None
-    slot: int
-    snapshot_due_s: float
-    snapshot_s: float  # clock when the newest snapshot landed, or the task became live
-    snapshot_bytes: int = 0
-    newest_ms: int = -1  # timestamp of the newest record taken
-    writing: tuple[int, Future[bytes]] | None = None  # a snapshot of that offset, being encoded
-    sent: int = 0  # outbox records in the transaction whose outcome is open
-
-
-Timing = Literal["processing_seconds", "commit_seconds", "checkpoint_seconds", "restore_seconds"]
-
-
-@dataclass(slots=True)
-class Stats:
-    """Plain counters of the shell, copied to the metrics once per commit."""
-
-    commits: dict[str, int] = field(default_factory=dict)
-    rebalances: int = 0
-    recovered: int = 0
-    state_lost: dict[str, int] = field(default_factory=dict)
-    restored: int = 0
-    bytes_consumed: dict[str, int] = field(default_factory=dict)  # by topic
-    timings: list[tuple[Timing, float]] = field(default_factory=list)  # (metric, seconds), taken away by the reporter
-
-
 Notify = Callable[..., None]
-
-
-class Pool(Protocol):
-    """What snapshots are encoded with: a thread of the service, or nothing but the call itself."""
-
-    def submit(self, work: Callable[[dict[str, Any]], bytes], state: dict[str, Any], /) -> Future[bytes]:
-        """The result to come."""
-
-
-class InPlace:
-    """Done when it returns: for the first and the last snapshot, and for the simulator, whose lives repeat."""
-
-    def submit(self, work: Callable[[dict[str, Any]], bytes], state: dict[str, Any], /) -> Future[bytes]:
-        future: Future[bytes] = Future()
-        future.set_result(work(state))
-        return future
 
 
 class Worker:
@@ -107,6 +59,7 @@ class Worker:
         fields: Fields,
         log: Log,
         clock: Callable[[], float],
+        wall_ms: Callable[[], int],
         notify: Notify,
         pool: Pool | None = None,
     ) -> None:
@@ -115,14 +68,15 @@ class Worker:
         self.config = config
         self.decode = Decoder(fields)
         self.log = log
-        self.clock = clock
+        self.clock, self.wall_ms = clock, wall_ms
         self.notify = notify
         self.owned: dict[Partition, Owned] = {}
         self.restoring: dict[Partition, Iterator[None]] = {}
-        self.unsettled: dict[Partition, tuple[int, Pointer | None]] | None = None  # sent, outcome unknown
+        self.unsettled: dict[Partition, Committed] | None = None  # sent, outcome unknown
         self.recovered = True  # the producer was re-created since the outcome became unknown
         self.refused = False  # the last commit did not land: take little in until one does
         self.commit_due_s = clock()
+        self.tick_due_s = clock() + config.heartbeat.interval_ms / 1000
         self.stats = Stats()
 
     def run(self, stopping: Callable[[], bool], after_step: Callable[[], None]) -> bool:
@@ -156,6 +110,8 @@ class Worker:
         for partition, steps in list(self.restoring.items()):
             if next(steps, FINISHED) is FINISHED:
                 self.restoring.pop(partition, None)
+        if self.clock() >= self.tick_due_s:
+            self.tick()
         if self.commit_is_due():
             self.commit()
 
@@ -173,6 +129,20 @@ class Worker:
     def feed(self, task: Task, records: Sequence[Record]) -> None:
         task.step(self.decode(records, task.partition[0]))
 
+    def tick(self) -> None:
+        """Tell every task the time. While nothing lands it stands still: then we are the one who is silent."""
+        self.tick_due_s = self.clock() + self.config.heartbeat.interval_ms / 1000
+        if self.refused or self.unsettled is not None:
+            return
+        for partition, owned in self.owned.items():
+            position, marks = owned.task.position, self.log.watermarks(partition)
+            # At the end: at where it was a tick ago, or at where nothing has come since.
+            caught_up = position == owned.tick_at or (owned.tick_end is not None and position >= owned.tick_end)
+            owned.tick_at, owned.tick_end = position, marks[1] if marks is not None else None
+            if len(owned.ticks) < TICKS_MAX:
+                owned.ticks.append(Tick(position, self.wall_ms(), caught_up))
+                owned.task.tick(owned.ticks[-1])
+
     def commit_is_due(self) -> bool:
         waiting = sum(len(owned.task.outbox) for owned in self.owned.values())
         return self.unsettled is not None or self.clock() >= self.commit_due_s or waiting >= OUTBOX_MAX
@@ -186,12 +156,13 @@ class Worker:
         found = ((partition, self.snapshot(owned, snapshot_all)) for partition, owned in chosen.items())
         snapshots = {partition: snapshot for partition, snapshot in found if snapshot is not None}
         outs: list[Out] = []
-        offsets: dict[Partition, tuple[int, Pointer | None]] = {}
+        offsets: dict[Partition, Committed] = {}
         for partition, owned in chosen.items():
-            if owned.task.position != owned.committed or partition in snapshots:
+            progress = owned.task.position, owned.task.ticks
+            if progress != (owned.committed, owned.ticked) or partition in snapshots:
                 owned.sent = len(owned.task.outbox)
                 outs += owned.task.outbox
-                offsets[partition] = owned.task.position, owned.pointer
+                offsets[partition] = self.root(owned, snapshots.get(partition))
         if not offsets:
             self.refused = False
             return True
@@ -200,21 +171,27 @@ class Worker:
         self.stats.timings.append(("commit_seconds", self.clock() - begin_s))
         return self.conclude(result, offsets)
 
+    @staticmethod
+    def root(owned: Owned, snapshot: Snapshot | None) -> Committed:
+        """What the commit writes down of a partition: where it stands, its snapshot, and the ticks since that."""
+        seen = snapshot.ticks if snapshot is not None else owned.pointer.ticks if owned.pointer is not None else 0
+        return Committed(owned.task.position, owned.pointer, owned.task.ticks, newest(owned, seen))
+
     def snapshot(self, owned: Owned, at_once: bool) -> Snapshot | None:
         """The snapshot the next commit carries, if any. The loop only waits for the copy of the state; it is encoded
         beside the loop and goes with a later commit, except where the first or the last one must have it.
         """
-        before, position = owned.pointer, owned.task.position
-        fresh = before is None or before.position != position
+        before, place = owned.pointer, (owned.task.position, owned.task.ticks)
+        fresh = before is None or before.position != place[0] or len(owned.ticks) > TICKS_MAX // 2
         if fresh and (before is None or at_once):
-            owned.writing = position, self.in_place.submit(encode, self.state(owned))
+            owned.writing = *place, self.in_place.submit(encode, self.state(owned))
         elif fresh and owned.writing is None and self.clock() >= owned.snapshot_due_s:
-            owned.writing = position, self.pool.submit(encode, self.state(owned))
-        if owned.writing is None or not owned.writing[1].done():
+            owned.writing = *place, self.pool.submit(encode, self.state(owned))
+        if owned.writing is None or not owned.writing[2].done():
             return None
-        position, blob = owned.writing[0], owned.writing[1].result()
-        owned.snapshot_bytes = len(blob)
-        return Snapshot(position, 1 - owned.slot, self.config.config_hash, blob)
+        position, seen, future = owned.writing
+        owned.snapshot_bytes = len(future.result())
+        return Snapshot(position, 1 - owned.slot, self.config.config_hash, future.result(), seen)
 
     def state(self, owned: Owned) -> dict[str, Any]:
         begin_s = self.clock()
@@ -222,30 +199,33 @@ class Worker:
         self.stats.timings.append(("checkpoint_seconds", self.clock() - begin_s))
         return state
 
-    def conclude(self, result: CommitResult, offsets: dict[Partition, tuple[int, Pointer | None]]) -> bool:
+    def conclude(self, result: CommitResult, offsets: dict[Partition, Committed]) -> bool:
         name = result.outcome.value
         self.stats.commits[name] = self.stats.commits.get(name, 0) + 1
         self.refused = result.outcome is not Outcome.DONE
         if result.outcome is Outcome.DONE:
-            for partition, (offset, pointer) in offsets.items():
-                self.landed(partition, offset, result.pointers.get(partition, pointer))
+            for partition, sent in offsets.items():
+                self.landed(partition, sent._replace(pointer=result.pointers.get(partition, sent.pointer)))
         elif result.outcome is Outcome.UNKNOWN:
             self.unsettled, self.recovered = offsets, False
             self.settle()
-            return all(p in self.owned and self.owned[p].committed == offset for p, (offset, _) in offsets.items())
+            own = {p: (owned.committed, owned.ticked) for p, owned in self.owned.items()}
+            return all(own.get(p) == sent.progress for p, sent in offsets.items())
         return result.outcome is Outcome.DONE
 
-    def landed(self, partition: Partition, offset: int, pointer: Pointer | None) -> None:
+    def landed(self, partition: Partition, committed: Committed) -> None:
         """The broker has it: forget what was published, remember the new root pointer."""
         owned = self.owned.get(partition)
         if owned is None:
             return
         del owned.task.outbox[: owned.sent]
         owned.sent = 0
-        owned.committed = offset
+        owned.committed, owned.ticked = committed.progress
+        pointer = committed.pointer
         if pointer is not None and pointer != owned.pointer:
             owned.pointer, owned.slot = pointer, pointer.slot
-            if owned.writing is not None and owned.writing[0] <= pointer.position:
+            owned.ticks = list(newest(owned, pointer.ticks))
+            if owned.writing is not None and owned.writing[:2] <= (pointer.position, pointer.ticks):
                 owned.writing = None
             owned.snapshot_s = self.clock()
             owned.snapshot_due_s = owned.snapshot_s + self.config.commit.snapshot_interval_ms / 1000
@@ -265,9 +245,8 @@ class Worker:
                     return False
                 truth[partition] = committed
         for partition, committed in truth.items():
-            sent, _ = self.unsettled[partition]
-            if committed.offset is not None and committed.offset >= sent:
-                self.landed(partition, committed.offset, committed.pointer)
+            if committed.progress >= self.unsettled[partition].progress:
+                self.landed(partition, committed)
             self.owned[partition].sent = 0
         self.unsettled = None
         return True
@@ -301,6 +280,7 @@ class Worker:
             task = Task(self.config, partition, start)
         else:
             task = yield from self.rebuild(partition, committed, begin, end)
+        task.ticks = committed.ticked
         self.go(partition, task, committed)
         self.stats.timings.append(("restore_seconds", self.clock() - begin_s))
 
@@ -312,7 +292,9 @@ class Worker:
         slot = committed.pointer.slot if committed.pointer is not None else 0
         now_s = self.clock()
         due_s = now_s + self.config.commit.snapshot_interval_ms / 1000
-        self.owned[partition] = Owned(task, committed.offset, pointer, slot, due_s, now_s)
+        owned = Owned(task, committed.offset, pointer, slot, due_s, now_s, ticked=committed.ticked)
+        owned.ticks = list(committed.ticks) if pointer is not None else []
+        self.owned[partition] = owned
         self.stats.restored += 1
         self.notify("partition_ready", partition, offset=task.position, series=repr(task))
         self.log.start(partition, task.position)
@@ -333,7 +315,7 @@ class Worker:
             why = f"input retained from {begin} on, snapshot at {task.position}"
         else:
             try:
-                yield from self.replay(task, committed.offset)
+                yield from self.replay(task, committed)
                 return task
             except LogGap as gap:
                 why = str(gap)
@@ -361,8 +343,19 @@ class Worker:
                     return task
         return None
 
-    def replay(self, task: Task, end: int) -> Iterator[None]:
-        """An earlier life published everything triggered before C, so the outbox of the replay is discarded."""
+    def replay(self, task: Task, committed: Committed) -> Iterator[None]:
+        """Records and ticks up to C. An earlier life published everything triggered before C, so the outbox of the
+        replay is discarded.
+        """
+        assert committed.offset is not None
+        missing = max(committed.ticked - task.ticks, 0)
+        for tick in committed.ticks[max(len(committed.ticks) - missing, 0) :]:
+            yield from self.read_to(task, tick.offset)
+            task.tick(tick)
+            self.mute(task)
+        yield from self.read_to(task, committed.offset)
+
+    def read_to(self, task: Task, end: int) -> Iterator[None]:
         if task.position >= end:
             return
         for records in self.log.replay(task.partition, task.position, end):

@@ -152,7 +152,7 @@ def _create_topics(config: Config) -> None:
     from streamer.log import LogDown
 
     topics = config.topics
-    names = [*topics.events, topics.alerts, topics.state, topics.dead_letter]
+    names = [*topics.events, *topics.own().values()]
     try:
         failed = TopicAdmin(config, 20.0).create([Creation(name, 4, -1, {}) for name in names])
     except LogDown as error:

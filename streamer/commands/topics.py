@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn, cast
 
 import click
 
@@ -27,7 +27,7 @@ PARTITIONS = 6
 MINUTE_MS, DAY_MS = 60_000, 86_400_000
 DURABLE_REPLICAS = 3
 
-Role = Literal["events", "alerts", "state", "dead_letter"]
+Role = Literal["events", "alerts", "heartbeats", "state", "dead_letter"]
 Rule = Literal["is", "at least", "at most"]
 
 
@@ -46,6 +46,10 @@ SETTINGS: dict[Role, tuple[Setting, ...]] = {
         Setting("cleanup.policy", "compact,delete", "is", "the last record of each alert outlives its history"),
         Setting("min.compaction.lag.ms", str(7 * DAY_MS), "at least", "every transition stays readable for a week"),
         Setting("retention.ms", str(30 * DAY_MS), "at least", "an alert can be looked up for a month"),
+    ),
+    "heartbeats": (
+        Setting("cleanup.policy", "compact,delete", "is", "the last sign of life outlives the others"),
+        Setting("retention.ms", str(7 * DAY_MS), "at least", "a week of ticks to replay silence from"),
     ),
     "state": (
         Setting("cleanup.policy", "compact", "is", "a snapshot that was deleted by age is a lost baseline"),
@@ -103,16 +107,11 @@ def wanted_topics(
     there = [found[name].partitions for name in names.events if name in found]
     made = [partitions or PARTITIONS] * (create_events and len(there) < len(events))
     widest = max([*there, *made], default=partitions or PARTITIONS)
-    others: list[tuple[Role, str]] = [
-        ("alerts", names.alerts),
-        ("state", names.state),
-        ("dead_letter", names.dead_letter),
-    ]
     return events + [
         Wanted(role, name, widest, widest, True, SETTINGS[role])
         if role == "state"
         else Wanted(role, name, partitions or widest, 1, True, SETTINGS[role])
-        for role, name in others
+        for role, name in cast("dict[Role, str]", names.own()).items()
     ]
 
 
@@ -268,7 +267,7 @@ def _look(
     names = config.topics
     try:
         admin = TopicAdmin(config, timeout_s)
-        found = admin.find([*names.events, names.alerts, names.state, names.dead_letter])
+        found = admin.find([*names.events, *names.own().values()])
     except LogDown as error:
         _unreachable(error)
     return admin, plan_topics(wanted_topics(config, found, partitions, create_events), found)

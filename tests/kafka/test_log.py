@@ -13,7 +13,7 @@ from confluent_kafka.admin import AdminClient
 from schemas.batch import Record
 from streamer.kafka_client import Limits
 from streamer.kafka_read import read_topic
-from streamer.log import Assigned, LogDown, LogGap, Out, Outcome, Records, Snapshot
+from streamer.log import Assigned, Committed, LogDown, LogGap, Out, Outcome, Records, Snapshot
 from tests.kafka.world import (
     CONFIG_HASH,
     MakeTopics,
@@ -38,7 +38,7 @@ def test_records_come_in_order_from_the_offset_started_at(world: World) -> None:
     for _ in range(5):
         seen += log.poll(100, 0.05, nothing)
     assert seen == [Assigned(partition)]  # nothing is delivered before the start
-    assert log.committed(partition) == (None, None)
+    assert log.committed(partition) == Committed(None, None)
     assert log.begin_end(partition) == (0, 20)
     log.start(partition, 7)
     seen = wait_for(log, lambda s: len(offsets_in(s, partition)) >= 13)
@@ -63,26 +63,26 @@ def test_a_commit_publishes_everything_at_once(world: World) -> None:
     partition = (world.events, 0)
     outs = [alert("a"), Out("dead_letter", None, b"d"), alert("b")]
     snapshot = Snapshot(2, 1, CONFIG_HASH, b"blob")
-    outcome, pointers = log.commit(outs, {partition: (3, None)}, {partition: snapshot})
+    outcome, pointers = log.commit(outs, {partition: Committed(3, None)}, {partition: snapshot})
     assert outcome is Outcome.DONE
     assert world.values(world.alerts) == [b"a", b"b"]
     assert world.values(world.dead) == [b"d"]
     committed = log.committed(partition)
-    assert committed == (3, pointers[partition])
+    assert committed == Committed(3, pointers[partition])
     assert pointers[partition][:4] == (2, 0, 0, 1)
     assert blob_of(log, partition, pointers[partition]) == [b"blob"]
     # A later commit repeats the given pointer; one without loses it.
-    assert log.commit([], {partition: (3, pointers[partition])}, {}).outcome is Outcome.DONE
-    assert log.committed(partition) == (3, pointers[partition])
-    assert log.commit([], {partition: (3, None)}, {}).outcome is Outcome.DONE
-    assert log.committed(partition) == (3, None)
+    assert log.commit([], {partition: Committed(3, pointers[partition])}, {}).outcome is Outcome.DONE
+    assert log.committed(partition) == Committed(3, pointers[partition])
+    assert log.commit([], {partition: Committed(3, None)}, {}).outcome is Outcome.DONE
+    assert log.committed(partition) == Committed(3, None)
 
 
 def test_a_large_snapshot_comes_back_and_the_next_owner_finds_it(world: World) -> None:
     partition = (world.events, 0)
     log = owner(world)
     blob = os.urandom(2_500_000)
-    result = log.commit([], {partition: (0, None)}, {partition: Snapshot(0, 0, CONFIG_HASH, blob)})
+    result = log.commit([], {partition: Committed(0, None)}, {partition: Snapshot(0, 0, CONFIG_HASH, blob)})
     assert result.outcome is Outcome.DONE
     assert result.pointers[partition].chunks == 3
     assert blob_of(log, partition, result.pointers[partition]) == [blob]
@@ -105,7 +105,7 @@ def test_the_scan_finds_every_complete_snapshot_newest_first(world: World) -> No
     assert blob_of(log, partition, None) == []
     for position, slot, blob in ((1, 0, big), (2, 1, second), (3, 0, b"third")):
         snapshots = {partition: Snapshot(position, slot, CONFIG_HASH, blob)}
-        assert log.commit([], {partition: (5, None)}, snapshots).outcome is Outcome.DONE
+        assert log.commit([], {partition: Committed(5, None)}, snapshots).outcome is Outcome.DONE
     foreign = Producer({"bootstrap.servers": world.broker})
     stored: list[tuple[str, str | bytes | None]] = [("position", b"9"), ("config", b"c")]
     stored += [("sha256", b"0" * 64), ("chunks", b"2")]
@@ -123,7 +123,7 @@ def test_a_scan_waits_for_an_open_foreign_transaction(world: World) -> None:
     foreign.begin_transaction()
     foreign.produce(world.state, b"open", b"k", partition=0)
     assert foreign.flush(10) == 0
-    result = log.commit([], {partition: (0, None)}, {partition: Snapshot(0, 0, CONFIG_HASH, b"ours")})
+    result = log.commit([], {partition: Committed(0, None)}, {partition: Snapshot(0, 0, CONFIG_HASH, b"ours")})
     assert result.outcome is Outcome.DONE  # committed, yet behind the last stable offset
     for pointer in (None, result.pointers[partition]):
         steps = log.read_state(partition, pointer)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from streamer.kafka_client import Limits
-from streamer.log import LogDown, Lost, Outcome, Partition, Records, Snapshot
+from streamer.log import Committed, LogDown, Lost, Outcome, Partition, Records, Snapshot
 from tests.broker.broker import Broker
 from tests.kafka.world import (
     CONFIG_HASH,
@@ -47,7 +47,7 @@ def test_a_revoked_partition_commits_inside_the_callback(broker: str, make_topic
     def release(partitions: list[Partition]) -> None:
         for partition in partitions:
             snapshot = Snapshot(4, 0, CONFIG_HASH, b"handed over")
-            result = first.commit([alert("last")], {partition: (4, None)}, {partition: snapshot})
+            result = first.commit([alert("last")], {partition: Committed(4, None)}, {partition: snapshot})
             results[partition] = result.outcome
 
     second = world.log()
@@ -65,8 +65,8 @@ def test_a_revoked_partition_commits_inside_the_callback(broker: str, make_topic
     assert blob_of(second, moved, committed.pointer) == [b"handed over"]
     # The old owner can no longer commit it, but still what it kept.
     kept = (world.events, 1 - moved[1])
-    assert first.commit([], {moved: (9, None)}, {}).outcome is Outcome.ABORTED
-    assert first.commit([], {kept: (5, None)}, {}).outcome is Outcome.DONE
+    assert first.commit([], {moved: Committed(9, None)}, {}).outcome is Outcome.ABORTED
+    assert first.commit([], {kept: Committed(5, None)}, {}).outcome is Outcome.DONE
     assert second.committed(moved) == committed
     world.produce(1, kept[1])
     assert kept in {e.partition for e in wait_for(first, lambda seen: bool(seen)) if isinstance(e, Records)}
@@ -79,16 +79,16 @@ def test_a_member_that_polled_too_late_writes_nothing(world: World) -> None:
     partition = (world.events, 0)
     late = owner(world, **QUICK, **{"max.poll.interval.ms": 2000})
     wait_for(late, lambda seen: len(offsets_in(seen, partition)) == 5)
-    assert late.commit([], {partition: (2, None)}, {}).outcome is Outcome.DONE
+    assert late.commit([], {partition: Committed(2, None)}, {}).outcome is Outcome.DONE
     heir = world.log()
     wait_for(heir, assigned(1), 15)
-    assert heir.committed(partition) == (2, None)
-    assert heir.commit([], {partition: (3, None)}, {}).outcome is Outcome.DONE
-    assert late.commit([alert("late")], {partition: (5, None)}, {}).outcome is Outcome.ABORTED
+    assert heir.committed(partition) == Committed(2, None)
+    assert heir.commit([], {partition: Committed(3, None)}, {}).outcome is Outcome.DONE
+    assert late.commit([alert("late")], {partition: Committed(5, None)}, {}).outcome is Outcome.ABORTED
     seen = wait_for(late, lambda seen: Lost(partition) in seen)
     assert not [e for e in seen if isinstance(e, Records)]
-    assert late.commit([alert("late")], {partition: (5, None)}, {}).outcome is Outcome.ABORTED
-    assert heir.committed(partition) == (3, None)
+    assert late.commit([alert("late")], {partition: Committed(5, None)}, {}).outcome is Outcome.ABORTED
+    assert heir.committed(partition) == Committed(3, None)
     assert world.values(world.alerts) == []
 
 
@@ -116,13 +116,13 @@ def test_a_zombie_writes_nothing(world: World, delay_s: float, unguarded: bool) 
         zombie.send_signal(signal.SIGSTOP)
         heir = world.log(**QUICK)
         wait_for(heir, assigned(1), 15)
-        assert heir.commit([], {partition: (3, None)}, {}).outcome is Outcome.DONE
+        assert heir.commit([], {partition: Committed(3, None)}, {}).outcome is Outcome.DONE
         zombie.stdin.write(f"{delay_s}\n")
         zombie.stdin.flush()
         zombie.send_signal(signal.SIGCONT)
         assert zombie.stdout.readline() == "aborted\n"
         assert zombie.stdout.readline() == "LOST\n"
-    assert heir.committed(partition) == (3, None)
+    assert heir.committed(partition) == Committed(3, None)
     assert world.values(world.alerts) == []
 
 
@@ -133,11 +133,11 @@ def test_recover_settles_a_commit_that_the_broker_slept_through(world: World, re
     world.produce(9)
     partition = (world.events, 0)
     log = owner(world, limits=Limits(slice=0.5, commit=1.0))
-    assert log.commit([], {partition: (1, None)}, {}).outcome is Outcome.DONE
+    assert log.commit([], {partition: Committed(1, None)}, {}).outcome is Outcome.DONE
     landed = [1]
     for i in range(3):
         with stopped(the_broker, 2.0):
-            outcome = log.commit([alert(str(i))], {partition: (2 + i, None)}, {}).outcome
+            outcome = log.commit([alert(str(i))], {partition: Committed(2 + i, None)}, {}).outcome
             assert outcome is Outcome.UNKNOWN
         log.recover()
         committed = log.committed(partition)
@@ -146,8 +146,8 @@ def test_recover_settles_a_commit_that_the_broker_slept_through(world: World, re
         if committed.offset == 2 + i:
             landed.append(2 + i)
         assert world.values(world.alerts) == [b"%d" % (at - 2) for at in landed[1:]]
-    assert log.commit([alert("end")], {partition: (9, None)}, {}).outcome is Outcome.DONE
-    assert log.committed(partition) == (9, None)
+    assert log.commit([alert("end")], {partition: Committed(9, None)}, {}).outcome is Outcome.DONE
+    assert log.committed(partition) == Committed(9, None)
 
 
 def test_trouble_in_the_log_replaces_the_producer_first(world: World) -> None:
@@ -162,10 +162,10 @@ def test_trouble_in_the_log_replaces_the_producer_first(world: World) -> None:
     watch = Watch()
     log = owner(world, watch=watch)
     resets = watch.resets
-    assert log.commit([], {(world.events, 0): (0, None)}, {}).outcome is Outcome.DONE
+    assert log.commit([], {(world.events, 0): Committed(0, None)}, {}).outcome is Outcome.DONE
     assert watch.resets == resets
     watch.trouble = True
-    assert log.commit([], {(world.events, 0): (0, None)}, {}).outcome is Outcome.DONE
+    assert log.commit([], {(world.events, 0): Committed(0, None)}, {}).outcome is Outcome.DONE
     assert watch.resets == resets + 1
     assert not watch.trouble
 
@@ -183,7 +183,7 @@ def test_two_processes_with_one_transactional_id_do_not_go_on_for_ever(broker: s
     second._transactions.id = first._transactions.id
     for _ in range(3):
         second.recover()
-        assert first.commit([alert("x")], {(world.events, 0): (1, None)}, {}).outcome is Outcome.UNKNOWN
+        assert first.commit([alert("x")], {(world.events, 0): Committed(1, None)}, {}).outcome is Outcome.UNKNOWN
         if _ < 2:
             first.recover()
     with pytest.raises(LogDown, match=f"transactional.id driftline-{group}-same .*'same'.*fenced 3 times"):

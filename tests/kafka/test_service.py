@@ -33,7 +33,7 @@ Topics = Callable[..., list[str]]
 CONFIG = """
 version: 1
 kafka: {{brokers: "{broker}", group: "{group}", instance: worker-0, client: {{session.timeout.ms: 6000}}}}
-topics: {{events: [{events}], alerts: {alerts}, state: {state}, dead_letter: {dead}}}
+topics: {{events: [{events}], alerts: {alerts}, state: {state}, dead_letter: {dead}, heartbeats: {beats}}}
 reference: {{warmup: {warmup}}}
 limits: {{lateness: 20s, duplicates: 50}}
 monitors:
@@ -54,10 +54,18 @@ class Setup:
 
     def __init__(self, broker: str, make_topics: Topics, folder: Path, warmup: int, more: str = "") -> None:
         self.broker = broker
-        self.events, self.alerts, self.state, self.dead = make_topics("in", "al", "st", "dl", partitions=PARTITIONS)
+        self.events, self.alerts, self.state, self.dead, self.beats = make_topics(
+            "in", "al", "st", "dl", "hb", partitions=PARTITIONS
+        )
         self.group = f"g-{self.events}"
         self.path = folder / "driftline.yaml"
-        names = {"broker": broker, "group": self.group, "events": self.events, "alerts": self.alerts}
+        names = {
+            "broker": broker,
+            "group": self.group,
+            "events": self.events,
+            "alerts": self.alerts,
+            "beats": self.beats,
+        }
         text = CONFIG.format(**names, state=self.state, dead=self.dead, warmup=warmup, more=more)
         self.path.write_text(text)
         self.log = folder / "service.log"
@@ -199,7 +207,7 @@ def check_against_oracle(setup: Setup, logs: dict[int, list[Record]], length: in
     assert letters == sorted(expected)
     state = {(m.partition(), m.offset()): m.value() for m in read_all(setup.broker, setup.state, PARTITIONS)}
     for number, (offset, metadata) in committed(setup.broker, setup.group, setup.events, PARTITIONS).items():
-        root = pointer.from_text(metadata)
+        root = pointer.from_text(offset, metadata).pointer
         assert root is not None
         assert (offset, root.position) == (length, length)  # A drained service leaves S == C.
         blob = b"".join(state[root.partition, root.offset + i] for i in range(root.chunks))

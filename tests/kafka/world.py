@@ -31,15 +31,21 @@ class World:
 
     def __init__(self, broker: str, make_topics: MakeTopics, partitions: int = 1) -> None:
         self.broker = broker
-        self.events, self.alerts, self.state, self.dead = make_topics(
-            "events", "alerts", "state", "dead", partitions=partitions
+        self.events, self.alerts, self.state, self.dead, self.beats = make_topics(
+            "events", "alerts", "state", "dead", "beats", partitions=partitions
         )
         self.group = f"group-{os.getpid()}-{next(_numbers)}"
         self.logs: list[KafkaLog] = []
 
     def config(self, instance: str | None = None, **client: Any) -> Any:
         kafka = {"brokers": self.broker, "group": self.group, "instance": instance, "start": "earliest"}
-        topics = {"events": [self.events], "alerts": self.alerts, "state": self.state, "dead_letter": self.dead}
+        topics = {
+            "events": [self.events],
+            "alerts": self.alerts,
+            "state": self.state,
+            "dead_letter": self.dead,
+            "heartbeats": self.beats,
+        }
         return SimpleNamespace(kafka=SimpleNamespace(**kafka, client=client), topics=SimpleNamespace(**topics))
 
     def log(

@@ -17,7 +17,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from streamer.kafka import KafkaLog
-from streamer.log import Assigned, Lost, Out, Records
+from streamer.log import Assigned, Committed, Lost, Out, Records
 
 
 def say(text: str) -> None:
@@ -37,10 +37,10 @@ def run(options: dict[str, Any]) -> None:
     log.start(partition, 0)
     while not any(isinstance(e, Records) for e in log.poll(10, 0.1, lambda _: None)):
         pass
-    say("READY " + log.commit([], {partition: (1, None)}, {}).outcome.value)
+    say("READY " + log.commit([], {partition: Committed(1, None)}, {}).outcome.value)
     delay = float(sys.stdin.readline())
     time.sleep(delay)
-    say(log.commit([Out("alerts", None, b"zombie")], {partition: (5, None)}, {}).outcome.value)
+    say(log.commit([Out("alerts", None, b"zombie")], {partition: Committed(5, None)}, {}).outcome.value)
     end = time.monotonic() + 20
     while time.monotonic() < end:
         if Lost(partition) in log.poll(10, 0.1, lambda _: None):

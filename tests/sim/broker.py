@@ -35,7 +35,7 @@ class Crash(Exception):
 @dataclass
 class Transaction:
     outs: list[Out]
-    offsets: dict[Partition, tuple[int, Pointer | None]]
+    offsets: dict[Partition, Committed]
     snapshots: list[tuple[int, Partition, Snapshot]]
     state: str = "open"  # open, committed, aborted
     end_sent: bool = False  # the client asked to commit; whether that arrived is for the broker to decide
@@ -83,8 +83,7 @@ class Broker:
             return
         transaction.state = "committed" if commit else "aborted"
         if commit:
-            for partition, (offset, pointer) in transaction.offsets.items():
-                self.committed[partition] = Committed(offset, pointer)
+            self.committed |= transaction.offsets
 
     def settle(self, transactional_id: str) -> None:
         """InitProducerId: a request to commit that had arrived is finished, everything else is aborted."""
@@ -193,7 +192,7 @@ class SimLog:
     def commit(
         self,
         outs: Sequence[Out],
-        offsets: Mapping[Partition, tuple[int, Pointer | None]],
+        offsets: Mapping[Partition, Committed],
         snapshots: Mapping[Partition, Snapshot],
     ) -> CommitResult:
         fault = self._fault()
@@ -232,7 +231,7 @@ class SimLog:
     def _stage(
         self,
         outs: Sequence[Out],
-        offsets: Mapping[Partition, tuple[int, Pointer | None]],
+        offsets: Mapping[Partition, Committed],
         snapshots: Mapping[Partition, Snapshot],
     ) -> tuple[Transaction, dict[Partition, Pointer]]:
         pointers: dict[Partition, Pointer] = {}
@@ -240,8 +239,9 @@ class SimLog:
         for partition, snapshot in snapshots.items():
             offset = len(self.broker.state)
             self.broker.state.append((partition, snapshot, transaction))
-            pointers[partition] = Pointer(snapshot.position, 0, offset, 1, "", snapshot.config, snapshot.slot)
-            transaction.offsets[partition] = offsets[partition][0], pointers[partition]
+            named = snapshot.config, snapshot.slot, snapshot.ticks
+            pointers[partition] = Pointer(snapshot.position, 0, offset, 1, "", *named)
+            transaction.offsets[partition] = offsets[partition]._replace(pointer=pointers[partition])
         self.broker.topic += [(out, transaction) for out in outs]
         self.broker.open[self.instance] = transaction
         return transaction, pointers

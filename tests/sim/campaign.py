@@ -13,7 +13,7 @@ from schemas.batch import Record
 from schemas.decode import decode
 from streamer.config import Config
 from streamer.config_load import load_text
-from streamer.log import Out, Partition
+from streamer.log import Out, Partition, Tick
 from streamer.service import fields_of
 from streamer.task import Task
 from streamer.worker import Worker
@@ -38,6 +38,7 @@ topics: {events: [inferences]}
 reference: {warmup: 40}
 limits: {duplicates: 50, lateness: 20s}
 commit: {interval: 1s, snapshot_interval: 4s}
+heartbeat: {interval: 2s}
 checks: {features.amount: {type: number, max: 230}, features.country: {allowed: [a, b, c]}}
 monitors:
   mean: {signal: features.*, detect: {kind: adwin, delta: 0.002}, keep_firing_for: 30s}
@@ -62,6 +63,8 @@ monitors:
   spread: {signal: entropy, detect: {kind: page_hinkley, threshold: 10}, keep_firing_for: 5s}
   lead: {signal: margin, detect: {kind: adwin, delta: 0.002}, keep_firing_for: 5s}
   per-year: {signal: "ratio(features.amount, features.age)", detect: {kind: adwin, delta: 0.002}}
+  silent: {signal: events, detect: {kind: silence, after: 3s, min_count: 5}, keep_firing_for: 1s}
+  silent-version: {signal: events, by: [version], detect: {kind: silence, after: 5s, min_count: 5}}
   unseen: {signal: unseen.*, window: {events: 30}, detect: {kind: fraction, max: 0.1}}
 """
 
@@ -98,12 +101,28 @@ def make_log(rng: random.Random, partition: int, length: int) -> list[Record]:
     return records
 
 
-def oracle(config: Config, partition: Partition, records: list[Record]) -> Task:
-    """The uninterrupted run: one task, the whole log at once."""
+def oracle(config: Config, partition: Partition, records: list[Record], ticks: Iterable[Tick] = ()) -> Task:
+    """The uninterrupted run: one task, the whole log at once but for the ticks."""
     task = Task(config, partition, 0)
-    if records:
-        task.step(decode(records, fields_of(config), partition[0]))
+    for tick in [*ticks, None]:
+        end = tick.offset if tick is not None else len(records)
+        if records[task.position : end]:
+            task.step(decode(records[task.position : end], fields_of(config), partition[0]))
+        if tick is not None:
+            task.tick(tick)
     return task
+
+
+def ticks_of(beats: list[Out]) -> list[Tick]:
+    """The ticks that the heartbeats of a partition tell of."""
+    found: dict[int, Tick] = {}
+    for beat in beats:
+        data = json.loads(beat.value or b"")["data"]
+        number = data["tick"].pop("number")
+        tick = Tick(data["offset"], **data["tick"])
+        assert found.setdefault(number, tick) == tick
+    assert list(found) == list(range(1, len(found) + 1)), "a tick is missing or told late"
+    return list(found.values())
 
 
 def by_partition(outs: Iterable[Out]) -> dict[tuple[str, int], list[Out]]:
@@ -112,6 +131,8 @@ def by_partition(outs: Iterable[Out]) -> dict[tuple[str, int], list[Out]]:
     for out in outs:
         if out.topic == "alerts":
             number = json.loads(out.value or b"")["data"]["trigger"]["partition"]
+        elif out.topic == "heartbeats":
+            number = json.loads(out.value or b"")["data"]["partition"]
         else:
             number = int(dict(out.headers)["driftline.error.partition"] or b"")
         split[out.topic, number].append(out)
@@ -158,8 +179,17 @@ class Campaign:
     def start(self, instance: str) -> None:
         self.logs[instance] = SimLog(self.broker, instance)
         self.workers[instance] = self.worker_class(
-            self.config, fields_of(self.config), self.logs[instance], lambda: self.now_s, self.note, self.pool
+            self.config,
+            fields_of(self.config),
+            self.logs[instance],
+            lambda: self.now_s,
+            self.wall_ms,
+            self.note,
+            self.pool,
         )
+
+    def wall_ms(self) -> int:
+        return 1_700_000_000_000 + int(self.now_s * 1000)
 
     def note(self, event: str, partition: Partition, **fields: object) -> None:
         self.notes.append(event)
@@ -238,7 +268,8 @@ class Campaign:
         published = by_partition(self.broker.published())
         tasks = {p: o.task for w in self.workers.values() for p, o in w.owned.items()}
         for partition in self.partitions:
-            expected = oracle(self.config, partition, self.full[partition])
+            ticks = ticks_of(published.get(("heartbeats", partition[1]), []))
+            expected = oracle(self.config, partition, self.full[partition], ticks)
             for role, outs in by_partition(expected.outbox).items():
                 assert published.get(role, []) == outs, f"{role}: published differs from the oracle"
                 published.pop(role)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from streamer.log import CommitResult, Outcome, Partition
+from streamer.log import CommitResult, Committed, Outcome, Partition
 from streamer.task import Task
 from streamer.worker import Worker
 from tests.sim.campaign import run_seed
@@ -35,9 +35,26 @@ def test_published_alerts_and_state_equal_the_oracle(first: int) -> None:
 class ResumesAtC(Worker):
     """Takes the state of S for the state at C."""
 
-    def replay(self, task: Task, end: int) -> Iterator[None]:
-        task.position = end
+    def replay(self, task: Task, committed: Committed) -> Iterator[None]:
+        assert committed.offset is not None
+        task.position = committed.offset
         yield
+
+
+class ForgetsTicks(Worker):
+    """Replays the records and not the ticks between them."""
+
+    def replay(self, task: Task, committed: Committed) -> Iterator[None]:
+        yield from super().replay(task, committed._replace(ticks=()))
+
+
+class TakesIdleForLanded(Worker):
+    """Compares offsets alone, which a tick does not move."""
+
+    def settle(self) -> bool:
+        if self.unsettled is not None:
+            self.unsettled = {p: sent._replace(ticked=0) for p, sent in self.unsettled.items()}
+        return super().settle()
 
 
 class ReplayNotMuted(Worker):
@@ -72,15 +89,24 @@ class TakesUnknownForDone(Worker):
     def settle(self) -> bool:
         assert self.unsettled is not None
         self.log.recover()
-        for partition, (offset, pointer) in self.unsettled.items():
-            self.landed(partition, offset, pointer)
+        for partition, sent in self.unsettled.items():
+            self.landed(partition, sent)
         self.unsettled = None
         return True
 
 
 @pytest.mark.parametrize(
     "mutant",
-    [ResumesAtC, ReplayNotMuted, DropsOutboxOnAbort, EmitsAfterLost, TakesUnknownForAborted, TakesUnknownForDone],
+    [
+        ResumesAtC,
+        ReplayNotMuted,
+        ForgetsTicks,
+        TakesIdleForLanded,
+        DropsOutboxOnAbort,
+        EmitsAfterLost,
+        TakesUnknownForAborted,
+        TakesUnknownForDone,
+    ],
 )
 def test_a_broken_worker_is_caught(mutant: type[Worker]) -> None:
     for seed in range(MUTANT_SEEDS):

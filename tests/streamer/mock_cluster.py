@@ -85,7 +85,9 @@ class MockCluster:
 def config(brokers: str, **client: Any) -> Any:
     """What `streamer.kafka` reads of a config."""
     kafka = SimpleNamespace(brokers=brokers, group="group", instance="one", start="earliest", client=client)
-    topics = SimpleNamespace(events=["events"], alerts="alerts", state="state", dead_letter="dead")
+    topics = SimpleNamespace(
+        events=["events"], alerts="alerts", state="state", heartbeats="heartbeats", dead_letter="dead"
+    )
     return SimpleNamespace(kafka=kafka, topics=topics)
 
 

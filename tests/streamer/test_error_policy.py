@@ -12,7 +12,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from streamer.kafka import KafkaLog
 from streamer.kafka_client import Limits
 from streamer.kafka_producer import LogTap, NoWatch, Verdict, served, verdict
-from streamer.log import Assigned, LogDown, LogEvent, Out, Outcome, Partition, Snapshot
+from streamer.log import Assigned, Committed, LogDown, LogEvent, Out, Outcome, Partition, Snapshot
 from tests.streamer.mock_cluster import (
     ADD_OFFSETS,
     ADD_PARTITIONS,
@@ -48,7 +48,7 @@ def log(cluster: MockCluster) -> Iterator[KafkaLog]:
 
 
 def commit(log: KafkaLog) -> Outcome:
-    return log.commit([OUT], {P: (1, None)}, {P: Snapshot(0, 0, "c0ffee", b"blob")}).outcome
+    return log.commit([OUT], {P: Committed(1, None)}, {P: Snapshot(0, 0, "c0ffee", b"blob")}).outcome
 
 
 TABLE = [
@@ -143,14 +143,14 @@ def test_the_mock_cluster_is_enough_for_the_demo() -> None:
     while Assigned(P) not in seen:
         assert time.monotonic() < end
         seen += log.poll(10, 0.1, lambda _: None)
-    assert log.committed(P) == (None, None)
+    assert log.committed(P) == Committed(None, None)
     assert log.begin_end(P) == (0, 10)
     assert [r.offset for batch in log.replay(P, 2, 10) for r in batch] == list(range(2, 10))
     log.start(P, 0)
     events: list[LogEvent] = []
     while not events:
         events = log.poll(100, 0.1, lambda _: None)
-    result = log.commit([OUT], {P: (10, None)}, {P: Snapshot(10, 0, "c0ffee", b"blob")})
+    result = log.commit([OUT], {P: Committed(10, None)}, {P: Snapshot(10, 0, "c0ffee", b"blob")})
     assert result.outcome is Outcome.DONE
     assert [blob for blob in log.read_state(P, result.pointers[P]) if blob] == [b"blob"]
     assert [blob for blob in log.read_state(P, None) if blob] == [b"blob"]

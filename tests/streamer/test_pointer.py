@@ -9,37 +9,48 @@ from hypothesis import strategies as st
 from schemas.batch import Record
 from streamer.kafka_client import BadOffsets
 from streamer.kafka_state import CHUNK_BYTES, chunk_of, chunks_of
-from streamer.log import Pointer, Snapshot
-from streamer.pointer import from_text, to_text
+from streamer.log import Committed, Pointer, Snapshot, Tick
+from streamer.pointer import TICKS_MAX, from_text, to_text
 
 SHA = "ab" * 32
-GOOD = f"v1;S=81812;p=3;o=7;n=2;sha={SHA};cfg=c0ffee;slot=1"
+GOOD = f"v2;S=81812;p=3;o=7;n=2;sha={SHA};cfg=c0ffee;slot=1;t=2;T=4;q=81900:1700000000000:1,81901:1700000060000:0"
+NUMBER, TIME = st.integers(0, 2**63 - 1), st.integers(0, 10**14 - 1)
+TICKS = st.lists(st.builds(Tick, NUMBER, TIME, st.booleans()), max_size=TICKS_MAX)
 
 
-@given(st.integers(0, 2**63 - 1), st.integers(0, 10**9 - 1), st.integers(0, 2**63 - 1), st.integers(1, 10**9 - 1))
-def test_a_pointer_comes_back_and_fits_the_metadata(position: int, partition: int, offset: int, chunks: int) -> None:
-    pointer = Pointer(position, partition, offset, chunks, SHA, "c0ffee", position % 2)
-    assert from_text(to_text(pointer)) == pointer
-    assert len(to_text(pointer)) < 4096
+@given(NUMBER, st.integers(0, 10**9 - 1), NUMBER, st.integers(1, 10**9 - 1), TICKS)
+def test_a_root_comes_back(position: int, partition: int, offset: int, chunks: int, ticks: list[Tick]) -> None:
+    pointer = Pointer(position, partition, offset, chunks, SHA, "c0ffee", position % 2, 7)
+    root = Committed(position, pointer, 7 + len(ticks), tuple(ticks))
+    assert from_text(position, to_text(root)) == root
+
+
+def test_the_largest_root_fits_the_metadata() -> None:
+    most = 2**63 - 1
+    pointer = Pointer(most, 10**9 - 1, most, 10**9 - 1, SHA, "c" * 64, 1, 10**12 - 1)
+    root = Committed(most, pointer, 10**12 - 1, (Tick(most, 10**14 - 1, True),) * TICKS_MAX)
+    assert len(to_text(root)) <= 4096
+    assert from_text(most, to_text(root)) == root
 
 
 @pytest.mark.parametrize(
     "text",
-    [None, "", "x", GOOD + ";", GOOD + "\n", GOOD.replace("v1", "v2"), GOOD.replace("S=8", "S=-8"),
-     GOOD.replace("S=8", "S=٨"), GOOD.replace(SHA, SHA[1:]), GOOD.replace("c0ffee", ""), GOOD.replace("7", "7.0")],
+    [None, "", "x", GOOD + ";", GOOD + "\n", GOOD.replace("v2", "v1"), GOOD.replace("S=8", "S=-8"), GOOD + ",",
+     GOOD.replace("S=8", "S=٨"), GOOD.replace(SHA, SHA[1:]), GOOD.replace("c0ffee", ""), GOOD.replace("7", "7.0"),
+     GOOD.replace(":1,", ":2,")],
 )  # fmt: skip
 def test_anything_else_is_none(text: str | None) -> None:
-    assert from_text(GOOD) is not None
-    assert from_text(text) is None
+    assert from_text(5, GOOD).ticks[0] == Tick(81900, 1_700_000_000_000, True)
+    assert from_text(5, text) == Committed(5, None)
 
 
 @given(st.text())
 def test_no_text_raises(text: str) -> None:
-    assert from_text(text) is None
+    assert from_text(5, text) == Committed(5, None)
 
 
 def test_no_pointer_is_the_empty_text() -> None:
-    assert to_text(None) == ""
+    assert to_text(Committed(5, None, 3, (Tick(1, 2, True),))) == ""
 
 
 @pytest.mark.parametrize(("size", "count"), [(0, 1), (1, 1), (CHUNK_BYTES, 1), (CHUNK_BYTES + 1, 2), (2_500_000, 3)])

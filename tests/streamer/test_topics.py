@@ -44,6 +44,7 @@ ALL = {
     "events": Found(6),
     "drift-alerts": good("alerts", 1),
     "drift-state": good("state"),
+    "drift-heartbeats": good("heartbeats", 1),
     "drift-dead-letter": good("dead_letter", 1),
 }
 
@@ -62,7 +63,8 @@ def test_everything_as_it_should_be() -> None:
 @pytest.mark.parametrize(
     ("there", "partitions", "create", "actions", "made"),
     [
-        # what is there, --partitions, --create-events -> actions of events, alerts, state, dead letters; partitions
+        # what is there, --partitions, --create-events -> actions of events and the others; partitions of events,
+        # alerts, state and the others
         ({}, None, False, ("missing", "create", "create", "create"), (6, 6, 6, 6)),
         ({}, None, True, ("create", "create", "create", "create"), (6, 6, 6, 6)),
         ({}, 3, True, ("create", "create", "create", "create"), (3, 3, 3, 3)),
@@ -77,8 +79,8 @@ def test_what_is_missing_is_made_with_the_right_partitions(
 ) -> None:
     found = {name: Found(count) for name, count in there.items()}
     plan = list(steps(found, partitions=partitions, create=create).values())
-    assert tuple(step.action for step in plan) == actions
-    assert tuple(step.partitions for step in plan) == made
+    assert tuple(step.action for step in plan) == (*actions, "create")
+    assert tuple(step.partitions for step in plan) == (*made, made[3])
 
 
 def test_the_state_topic_follows_the_widest_of_several_event_topics() -> None:
@@ -129,6 +131,7 @@ def test_differences(name: str, topic: Found, differing: set[str]) -> None:
 
 def test_the_plan_reads_like_a_diff() -> None:
     found = {"events": Found(2), "drift-state": good("state", 1), "drift-dead-letter": good("dead_letter", 1)}
+    found["drift-heartbeats"] = good("heartbeats", 1)
     text = plan_text(list(steps(found, "events", "other").values()))
     assert text.splitlines() == [
         "  events      events             ok, 2 partitions",
@@ -139,8 +142,9 @@ def test_the_plan_reads_like_a_diff() -> None:
         "    + retention.ms = 2592000000  # an alert can be looked up for a month",
         "~ state       drift-state        differs, 1 partition",
         "    ~ partitions: 1 -> at least 2  # partition p of every event topic keeps its state in partition p",
+        "  heartbeats  drift-heartbeats   ok, 1 partition",
         "  dead_letter drift-dead-letter  ok, 1 partition",
-        "2 ok, 1 to create, 1 missing, 1 different.",
+        "3 ok, 1 to create, 1 missing, 1 different.",
     ]
 
 
@@ -199,7 +203,7 @@ def test_plan_exits_1_only_with_check(missing: tuple[str, ...], options: tuple[s
     Admin.found = {name: topic for name, topic in ALL.items() if name not in missing}
     code, out, _ = run("plan", *options)
     assert code == status
-    assert f"{4 - len(missing)} ok" in out
+    assert f"{5 - len(missing)} ok" in out
     assert Admin.created == []
 
 
@@ -209,11 +213,12 @@ def test_apply_creates_what_is_missing_and_leaves_the_rest_alone() -> None:
     assert code == 0
     assert [(name, partitions, replicas) for name, partitions, replicas, _ in Admin.created] == [
         ("drift-state", 4, -1),
+        ("drift-heartbeats", 4, -1),
         ("drift-dead-letter", 4, -1),
     ]
     assert Admin.created[0][3] == {s.name: s.value for s in SETTINGS["state"]}
     assert "~ cleanup.policy: delete -> compact,delete" in out
-    assert out.endswith("created drift-state\ncreated drift-dead-letter\n")
+    assert out.endswith("created drift-state\ncreated drift-heartbeats\ncreated drift-dead-letter\n")
 
 
 @pytest.mark.parametrize(("replicas", "durable"), [("1", None), ("2", None), ("3", "2")])
@@ -223,6 +228,7 @@ def test_replication_factor(replicas: str, durable: str | None) -> None:
     assert [(c[0], c[1], c[2]) for c in Admin.created] == [
         ("drift-alerts", 2, int(replicas)),
         ("drift-state", 4, int(replicas)),
+        ("drift-heartbeats", 2, int(replicas)),
         ("drift-dead-letter", 2, int(replicas)),
     ]
     assert {c[3].get("min.insync.replicas") for c in Admin.created} == {durable}
@@ -231,7 +237,7 @@ def test_replication_factor(replicas: str, durable: str | None) -> None:
 def test_apply_exits_1_while_events_are_missing_and_makes_them_when_told_to() -> None:
     Admin.found = {}
     assert run("apply")[0] == 1
-    assert [c[0] for c in Admin.created] == ["drift-alerts", "drift-state", "drift-dead-letter"]
+    assert [c[0] for c in Admin.created] == ["drift-alerts", "drift-state", "drift-heartbeats", "drift-dead-letter"]
     assert run("apply", "--create-events", "--partitions", "3")[0] == 0
     assert Admin.created[0] == ("events", 3, -1, {})
 

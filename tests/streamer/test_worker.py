@@ -21,7 +21,7 @@ def test_drained_means_that_the_last_commit_landed(fault: str, drained: bool, mo
     broker = Broker(random.Random(1), [AT], {})
     broker.logs = {AT: make_log(random.Random(2), 0, 100)}
     log = SimLog(broker, "w0")
-    worker = Worker(config, fields_of(config), log, lambda: 0.0, lambda *a, **k: None)
+    worker = Worker(config, fields_of(config), log, lambda: 0.0, lambda: 0, lambda *a, **k: None)
     while AT not in worker.owned or worker.owned[AT].task.position < 50:
         worker.step(0.0)
     if fault == "stall-never":  # Every EndTxn gets lost: each outcome is unknown, and each settles as not landed.

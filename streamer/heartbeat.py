@@ -1,0 +1,65 @@
+"""Signs of life: at every tick one record per model says what of it is watched, so that silence differs from health."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from schemas.alert import rfc3339
+from schemas.heartbeat import HeartbeatFacts, render_heartbeat
+from streamer.alerting import FADING, FIRING, PENDING
+from streamer.levels import DistributionMonitor, FractionMonitor
+from streamer.log import Out, Tick
+
+if TYPE_CHECKING:
+    from streamer.task import Task
+
+HEADERS = (("content-type", b"application/cloudevents+json; charset=utf-8"),)
+VERDICTS = ("evaluated", "insufficient")
+
+
+def heartbeats(task: Task, tick: Tick) -> list[Out]:
+    """The records of one tick; of a partition without models one that says so."""
+    topic, partition = task.partition
+    common = {
+        "source": task.config.kafka.group,
+        "topic": topic,
+        "partition": partition,
+        "offset": task.position,
+        "number": task.ticks,
+        "time_ms": tick.time_ms,
+        "caught_up": tick.caught_up,
+        "account": task.admission.counts,
+    }
+    found = details(task)
+    facts = [HeartbeatFacts(model=m, details=d, **common) for m, d in found.items()]  # type: ignore[arg-type]
+    if not facts:
+        facts = [HeartbeatFacts(model=None, details={}, **common)]  # type: ignore[arg-type]
+    return [Out("heartbeats", *render_heartbeat(fact), HEADERS) for fact in facts]
+
+
+def details(task: Task) -> dict[str, dict[str, Any]]:
+    """What is watched of each model: events, series ready and warming up, windows by verdict, alerts by state."""
+    found: dict[str, dict[str, Any]] = {
+        model: {
+            "events": task.admission.events[model],
+            "newest_event": rfc3339(newest_ms),
+            "series": {"ready": 0, "warming": 0},
+            "windows": dict.fromkeys(VERDICTS, 0),
+            "alerts": dict.fromkeys((PENDING, FIRING, FADING), 0),
+        }
+        for model, newest_ms in task.admission.newest_ms.items()
+    }
+    for table in task.tables.values():
+        if table.signal.kind != "events":  # Its values are silences, which nobody waits for.
+            reference = table.reference
+            for row, (group, _) in enumerate(table.keys):
+                found[group[0]]["series"]["ready" if reference.at(row).n >= reference.warmup else "warming"] += 1
+    for monitor in task.by_order:
+        if isinstance(monitor, FractionMonitor | DistributionMonitor):
+            for model, counts in monitor.verdicts.items():
+                for verdict, count in zip(VERDICTS, counts, strict=True):
+                    found[model]["windows"][verdict] += count
+    for alert in task.book.alerts.values():
+        if alert.state in (PENDING, FIRING, FADING):
+            found[alert.model]["alerts"][alert.state] += 1
+    return found
