@@ -93,18 +93,22 @@ class Admission:
         self.counts: dict[str, int] = dict.fromkeys(RESULTS, 0)
         self.reasons: dict[str, int] = {}
 
-    def admit(self, batch: Batch) -> tuple[Bool, I64]:
-        """For each event whether it is used, and its model's newest time up to and including it."""
+    def admit(self, batch: Batch, refused: Bool | None = None) -> tuple[Bool, I64]:
+        """For each event whether it is used, and its model's newest time up to and including it. The refused ones are
+        filtered before anything of them is remembered.
+        """
         present = np.flatnonzero(np.bincount(batch.model, minlength=len(batch.strings))).tolist()
-        watched = np.zeros(len(batch.strings), bool)
-        before = np.full(len(batch.strings), NEVER, np.int64)
+        # One code more than there are: the model of the refused, which nobody watches.
+        watched = np.zeros(len(batch.strings) + 1, bool)
+        before = np.full(len(batch.strings) + 1, NEVER, np.int64)
+        codes = batch.model if refused is None else np.where(refused, len(batch.strings), batch.model).astype(np.int32)
         for code in present:
             model = batch.strings[code]
             watched[code] = self.watched(model)
             before[code] = self.newest_ms.get(model, NEVER)
         room = max(self.models_max - len(self.newest_ms), 0)
         used, now, newest, filtered, duplicate, late = self.gate.admit(
-            batch.model, batch.times_ms, batch.event_id, watched, before, room
+            codes, batch.times_ms, batch.event_id, watched, before, room
         )
         known = [code for code in present if newest[code] != NEVER]
         # New models enter in the order of their first used event, so that no snapshot depends on the cuts.

@@ -183,6 +183,24 @@ class Commit(Model):
     on_state_loss: Literal["rebaseline", "halt"] = Field("rebaseline", description="When no usable snapshot is left.")
 
 
+class Feedback(Model):
+    """What people did with a prediction: the signals action.NAME."""
+
+    action: Pointer = Field("/feedback/action", description="Where the action is: accept, override, ignore ...")
+    event_id: Pointer = Field(
+        "/feedback/event_id", description="Where a feedback event names the inference, by the text of its event_id."
+    )
+    pending: int = Field(
+        100_000, ge=1, le=10_000_000, description="Inferences per partition that feedback is waited for."
+    )
+
+
+class Privacy(Model):
+    """Who is not watched."""
+
+    opt_out: Pointer = Field(description="Where an event says true: it is filtered, and leaves no trace.")
+
+
 class Heartbeat(Model):
     """Ticks of the clock: signs of life, and how silence is known."""
 
@@ -218,7 +236,7 @@ class Server(Model):
     listen: Listen = Field("127.0.0.1:8080", description="HOST:PORT; port 0 picks one.")
 
 
-DETECTION = ("fields", "reference", "anomaly", "checks", "limits", "heartbeat")
+DETECTION = ("fields", "reference", "anomaly", "checks", "feedback", "privacy", "limits", "heartbeat")
 """Sections that, beside the monitors, affect what is detected."""
 
 
@@ -239,6 +257,8 @@ class Config(Model):
     checks: dict[CheckedName, CheckRule] = Field(
         default_factory=dict, description="Rules for values, by features.NAME, confidence, value or latency_ms."
     )
+    feedback: Feedback | None = Field(None, description="What people did with a prediction: the signals action.NAME.")
+    privacy: Privacy | None = Field(None, description="Who is not watched.")
     monitors: Annotated[dict[Name, Monitor], BeforeValidator(_present)] = Field(
         default_factory=dict, description="By name; without any the standard set watches every model."
     )
@@ -252,6 +272,15 @@ class Config(Model):
     def effective_monitors(self) -> dict[str, Monitor]:
         """The monitors of the file, or the standard set where it names none."""
         return self.monitors or STANDARD_MONITORS
+
+    def renamed(self) -> dict[str, str]:
+        """Pointers of the config that have a meaning, and the batch's names of what they find."""
+        found: dict[str, str] = {}
+        if self.feedback is not None:
+            found |= {self.feedback.action: "action", self.feedback.event_id: "feedback.event_id"}
+        if self.privacy is not None:
+            found[self.privacy.opt_out] = "opt_out"
+        return found
 
     def secrets(self) -> tuple[str, ...]:
         """Texts that must never be shown."""

@@ -44,6 +44,8 @@ SIGNALS = [
     "caller.NAME",
     "version.*",
     "version.NAME",
+    "action.*",
+    "action.NAME",
     "invalid.*",
     "invalid.NAME",
     "entropy",

@@ -20,6 +20,7 @@ PHRASES = {
     "status": ("status {}", "have status {}"),
     "caller": ("caller {}", "come from {}"),
     "version": ("version {}", "are of version {}"),
+    "action": ("feedback {}", "have feedback {}"),
     "unseen": ("events with an unseen {}", "have a {} the reference never saw"),
     "new_label": ("events with a new label", "have a label the reference never saw"),
     "new_version": ("events of a new version", "are of a version the reference never saw"),

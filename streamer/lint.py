@@ -61,6 +61,14 @@ def what_is_invalid_has_a_check(raw: Any) -> Iterator[Finding]:
             yield Finding(("monitors", name, "signal"), "bad-value", f"no check is about {quoted(member)}.{near}")
 
 
+def actions_need_feedback(raw: Any) -> Iterator[Finding]:
+    for name, monitor in _items(_get(raw, "monitors")):
+        signal = _get(monitor, "signal")
+        if isinstance(signal, str) and signal.startswith("action.") and not isinstance(_get(raw, "feedback"), dict):
+            message = f"{quoted(signal)} needs the section feedback, be it 'feedback: {{}}'."
+            yield Finding(("monitors", name, "signal"), "bad-value", message)
+
+
 def settings_of_librdkafka(raw: Any) -> Iterator[Finding]:
     """A misspelt setting surfaces as something else at run time; one the service owns would break its guarantees."""
     for name, _ in _items(_get(raw, *CLIENT)):
@@ -238,5 +246,6 @@ RULES: tuple[Rule, ...] = (
     topics_are_distinct,
     score_has_a_limit,
     what_is_invalid_has_a_check,
+    actions_need_feedback,
     each_monitor,
 )

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 from schemas.batch import Batch
 from streamer import config as cfg
 from streamer.anomaly import AnomalyRule
+from streamer.feedback import Feedback
 from streamer.series import Known, SeriesTable, TableId
 from streamer.signals import Column, Groups, parse_signal
 from streamer.silence import Presence
@@ -41,12 +42,17 @@ def _anomaly(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable, 
     return AnomalyRule(numbers, rule.beyond, rule.unseen_category, rule.score, rule.score_max)
 
 
+def _feedback(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable, ...]) -> Rule:
+    return Feedback(config.feedback.pending if config.feedback is not None else 1)
+
+
 def _presence(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable, ...]) -> Rule:
     return Presence()
 
 
 RULES: dict[str, Making] = {
     "anomaly": Making(("features.*",), _anomaly),
+    "action": Making((), _feedback),
     "events": Making((), _presence),
 }
 

@@ -73,6 +73,7 @@ class SeriesTable:
         self.plain_keys: list[list[Any]] = []  # the same as a snapshot has them
         self.members: dict[tuple[str, ...], list[int]] = {}
         self.dropped = 0
+        self.since: int | None = None  # what a rule remembers begins there
         self.origin: SeriesTable = self  # the table whose references the values depend on
         self.places = Places() if compiled else None
         self.categories = Categories(warmup) if self.signal.text else None
@@ -236,6 +237,8 @@ class SeriesTable:
     def first_offset(self, row: int) -> int:
         """Where the log must be read from for this row to become what it is."""
         first = self.reference.at(row).first_offset
+        if self.since is not None:
+            return min(first, self.since)
         if self.origin is self:
             return first
         siblings = self.origin.members.get(self.keys[row][0], [])

@@ -41,6 +41,7 @@ KINDS = {
     "status": "status",
     "caller": "caller",
     "version": "version",
+    "action": "action",
     "invalid": "invalid",
 }
 TEXTS = {
@@ -49,6 +50,7 @@ TEXTS = {
     "status": "status",
     "caller": "caller",
     "version": "version",
+    "action": "action",
 }
 WHOLE = {
     # Signals that are one word.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from streamer.admission import Admission
 from streamer.alerting import AlertBook, Finding, Moment, Notice, Policy
 from streamer.derived import enriched
 from streamer.explain import alert_record
+from streamer.feedback import is_feedback, opted_out
 from streamer.heartbeat import heartbeats
 from streamer.log import Out, Partition, Tick
 from streamer.monitors import Monitor, make_monitors, step_table
@@ -71,6 +73,7 @@ class Task:
         self.outbox: list[Out] = []
         self.detections: dict[str, int] = {}  # findings per monitor and alerts per status, for the metrics; not state
         self.emitted: dict[tuple[str, str], int] = {}
+        self.renamed = config.renamed()
         self.checks = {parse_signal(name).path: rule.compiled() for name, rule in config.checks.items()}
         self.tables: dict[TableId, SeriesTable] = {}
         self.rules: dict[TableId, Rule] = {}
@@ -130,9 +133,11 @@ class Task:
             raise AssertionError(f"{self!r} was given offset {first} again")
         topic, number = self.partition
         self.outbox += [Out("dead_letter", *dead_letter(topic, number, reject)) for reject in batch.rejects]
+        if self.renamed:
+            batch = replace(batch, names=tuple(self.renamed.get(name, name) for name in batch.names))
         if self.derived:
             batch = enriched(batch, self.derived)
-        used, now = self.admission.admit(batch)
+        used, now = self.admission.admit(batch, opted_out(batch) if self.config.privacy else None)
         findings = self._detect(batch, used)
         self._alert(batch, used, now, findings)
         self.position = batch.next_offset
@@ -158,9 +163,11 @@ class Task:
         found: list[Finding] = []
         known: dict[TableId, tuple[Column, Judged]] = {}
         grouped: dict[tuple[Any, ...], Groups] = {}
+        inferences = used & ~is_feedback(batch) if self.config.feedback else used
         for table_id, table in self.tables.items():
-            same = table_id.by, table_id.model
-            groups = grouped[same] if same in grouped else grouped.setdefault(same, table.groups(batch, used))
+            chosen = used if table_id.signal.kind == "action" else inferences
+            same = table_id.by, table_id.model, chosen is used
+            groups = grouped[same] if same in grouped else grouped.setdefault(same, table.groups(batch, chosen))
             rule = self.rules.get(table_id)
             column = rule.column(batch, groups, table, known) if rule else table.column(batch, groups)
             judged = table.judge(batch, column)

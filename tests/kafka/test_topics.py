@@ -74,5 +74,5 @@ def test_what_the_broker_refuses_is_named(
     [events] = make_topics("refused-events")
     result = driftline("apply", events, "--replication-factor", "3")  # the tests' cluster is one broker
     assert result.exit_code == 1
-    assert result.stderr.count("could not create ") == 3
+    assert result.stderr.count("could not create ") == 4
     assert "replication factor" in result.stderr

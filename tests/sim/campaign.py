@@ -39,6 +39,8 @@ reference: {warmup: 40}
 limits: {duplicates: 50, lateness: 20s}
 commit: {interval: 1s, snapshot_interval: 4s}
 heartbeat: {interval: 2s}
+feedback: {pending: 60}
+privacy: {opt_out: /secret}
 checks: {features.amount: {type: number, max: 230}, features.country: {allowed: [a, b, c]}}
 monitors:
   mean: {signal: features.*, detect: {kind: adwin, delta: 0.002}, keep_firing_for: 30s}
@@ -63,6 +65,7 @@ monitors:
   spread: {signal: entropy, detect: {kind: page_hinkley, threshold: 10}, keep_firing_for: 5s}
   lead: {signal: margin, detect: {kind: adwin, delta: 0.002}, keep_firing_for: 5s}
   per-year: {signal: "ratio(features.amount, features.age)", detect: {kind: adwin, delta: 0.002}}
+  actions: {signal: action.*, by: [version], detect: {kind: adwin, delta: 0.002}, keep_firing_for: 5s}
   silent: {signal: events, detect: {kind: silence, after: 3s, min_count: 5}, keep_firing_for: 1s}
   silent-version: {signal: events, by: [version], detect: {kind: silence, after: 5s, min_count: 5}}
   unseen: {signal: unseen.*, window: {events: 30}, detect: {kind: fraction, max: 0.1}}
@@ -97,6 +100,13 @@ def make_log(rng: random.Random, partition: int, length: int) -> list[Record]:
             },
             "status": rng.choice(["ok", "500"] if shifted else ["ok", "ok", "ok", "429"]),
         }
+        if rng.random() < 0.03:
+            event["secret"] = True
+        if rng.random() < 0.12:
+            about = f"{partition}-{max(offset - rng.randrange(1, 90), 0)}"
+            action = rng.choice(["accept", "override"] if shifted else ["accept"] * 9 + ["override"])
+            event = {**{name: event[name] for name in ("model", "event_id", "time")}, "feedback": {"action": action}}
+            event["feedback"]["event_id"] = about
         records.append(Record(offset, time_ms, None, json.dumps(event).encode()))
     return records
 

@@ -1,0 +1,55 @@
+"""Time as data on a real broker: a stopped producer is reported, once, whatever is killed meanwhile."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from streamer.config_load import load_config
+from streamer.log import Out
+from tests.kafka.service import produce, read_all, wait_committed
+from tests.kafka.test_service import MORE, PARTITIONS, Setup
+from tests.sim.campaign import make_log, oracle, ticks_of
+
+pytestmark = pytest.mark.broker
+
+SILENCE = """
+  silent: {signal: events, detect: {kind: silence, after: 4s, min_count: 5}, keep_firing_for: 1ms}
+heartbeat: {interval: 1s}
+"""
+
+
+def test_silence_is_reported_exactly_once_through_kills(
+    broker: str, make_topics: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    setup = Setup(broker, make_topics, tmp_path, 40, MORE + SILENCE)
+    logs = {n: make_log(random.Random(n), n, 400) for n in range(PARTITIONS)}
+    produce(broker, setup.events, {n: records[:300] for n, records in logs.items()})
+    for _ in range(3):
+        with setup.run() as service:
+            time.sleep(random.SystemRandom().uniform(3.0, 5.0))
+            service.kill()
+    deadline_s = time.monotonic() + 40
+    with setup.run() as service:  # Killed ones may have heard nothing: after a start the first ticks do not count.
+        while not any(b'"silent"' in value for value in setup.published()) and time.monotonic() < deadline_s:
+            time.sleep(0.5)
+        produce(broker, setup.events, {n: records[300:] for n, records in logs.items()})
+        wait_committed(broker, setup.group, setup.events, dict.fromkeys(logs, 400))
+        assert service.stop() == 0, setup.log.read_text()[-2000:]
+    config, alerts, beats = load_config(setup.path, {}), [], []
+    published = [Out("heartbeats", m.key(), m.value()) for m in read_all(broker, setup.beats, PARTITIONS)]
+    for n, records in logs.items():
+        own = [out for out in published if json.loads(out.value or b"")["data"]["partition"] == n]
+        task = oracle(config, (setup.events, n), records, ticks_of(own))
+        alerts += [out.value for out in task.outbox if out.topic == "alerts"]
+        beats += [out.value for out in task.outbox if out.topic == "heartbeats"]
+    assert sorted(beats) == sorted(out.value or b"" for out in published)
+    assert sorted(alerts) == sorted(setup.published())
+    silent = [json.loads(value) for value in setup.published() if b'"silent"' in value]
+    assert {a["data"]["status"] for a in silent} == {"firing", "resolved"}
+    assert {a["data"]["alert"]["labels"]["model"] for a in silent} >= {f"m{n}" for n in range(PARTITIONS)}

@@ -1,0 +1,130 @@
+"""What people do with predictions, by caller of the inference; and people who do not want to be watched."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from schemas.batch import Record
+from schemas.decode import decode
+from streamer.config_load import load_text
+from streamer.feedback import Feedback
+from streamer.service import fields_of
+from streamer.task import Task
+
+AT = ("inferences", 0)
+CONFIG = load_text(
+    """
+version: 1
+kafka: {brokers: "b:1"}
+topics: {events: [inferences]}
+reference: {warmup: 300}
+feedback: {pending: 500}
+privacy: {opt_out: /opt_out}
+monitors:
+  adoption: {signal: action.*, by: [caller, segment.country], detect: {kind: adwin}}
+  missing: {signal: missing.*, detect: {kind: adwin}}
+  callers: {signal: caller.*, detect: {kind: adwin}}
+""",
+    "x",
+    {},
+)
+
+
+def record(offset: int, event: dict[str, Any]) -> Record:
+    return Record(offset, 1_700_000_000_000 + offset * 1000, None, json.dumps({"model": "fraud", **event}).encode())
+
+
+def stream(n: int, override: dict[str, float], seed: int = 1) -> Iterator[Record]:
+    """n inferences of two callers, each with feedback 40 events later; `override` by caller from the middle on."""
+    rng = random.Random(seed)
+    waiting: list[tuple[int, str]] = []
+    for i in range(2 * n):
+        if i % 2 == 0:
+            caller = rng.choice(["app", "desk"])
+            waiting.append((i, caller))
+            inference = {"event_id": f"e{i}", "caller": caller, "segment": {"country": "NL"}, "features": {"a": 1.0}}
+            yield record(i, inference)
+        elif len(waiting) > 20:
+            about, caller = waiting.pop(0)
+            share = override.get(caller, 0.05) if i > n else 0.05
+            action = "override" if rng.random() < share else "accept"
+            yield record(i, {"event_id": f"f{i}", "feedback": {"action": action, "event_id": f"e{about}"}})
+        else:
+            yield record(i, {"event_id": f"f{i}", "feedback": {"action": "accept", "event_id": "unknown"}})
+
+
+def run(records: list[Record], size: int = 500, task: Task | None = None) -> Task:
+    task = task or Task(CONFIG, AT, 0)
+    for begin in range(0, len(records), size):
+        task.step(decode(records[begin : begin + size], fields_of(CONFIG), AT[0]))
+    return task
+
+
+def firing(task: Task) -> set[tuple[str, str, str]]:
+    found = [json.loads(out.value or b"")["data"] for out in task.outbox if out.topic == "alerts"]
+    labels = [d["alert"]["labels"] for d in found if d["status"] == "firing"]
+    return {(x["signal"], x.get("caller", ""), x.get("segment_country", "")) for x in labels}
+
+
+def test_more_overrides_at_one_desk_are_found_and_named() -> None:
+    task = run(list(stream(8000, {"desk": 0.12})))
+    assert firing(task) == {("action.accept", "desk", "NL"), ("action.override", "desk", "NL")}
+    assert firing(run(list(stream(8000, {})))) == set()  # Feedback is no inference: no feature is missing in it.
+
+
+def test_what_nobody_remembers_is_counted() -> None:
+    task = run(list(stream(100, {})))
+    [rule] = [rule for rule in task.rules.values() if isinstance(rule, Feedback)]
+    assert rule.unmatched == 20
+    assert len(rule.groups) == 100
+    run(list(stream(2000, {})), task=Task(CONFIG, AT, 0))
+    assert len(rule.groups) <= 500
+
+
+@pytest.mark.parametrize("size", [1, 7, 100_000])
+def test_the_cut_of_the_log_changes_nothing(size: int) -> None:
+    records = list(stream(1500, {"app": 0.3}))
+    whole, cut = run(records), run(records, size)
+    assert cut.outbox == whole.outbox
+    assert cut.dump() == whole.dump()
+    first = run(records[:1001])
+    second = run(records[1001:], task=Task.load(CONFIG, AT, first.dump()))
+    assert first.outbox + second.outbox == whole.outbox
+    assert second.dump() == whole.dump()
+
+
+@pytest.mark.parametrize("word", [True, "true", "yes", 1])
+def test_who_opted_out_leaves_no_trace(word: Any) -> None:
+    events = [
+        {"event_id": f"e{i}", "caller": "desk", "segment": {"country": "NL"}, "features": {"a": 1.0}} for i in range(50)
+    ]
+    shy = {"event_id": "shy-id", "caller": "shy-caller", "segment": {"country": "XX"}, "features": {"shy": 2.0}}
+    about = {"event_id": "shy-2", "feedback": {"action": "shy-action", "event_id": "shy-id"}, "opt_out": word}
+    without = run([record(i, e) for i, e in enumerate(events)])
+    mixed = [record(i, e) for i, e in enumerate(events)]
+    mixed += [record(50, {**shy, "opt_out": word}), record(51, about)]
+    task = run(mixed)
+    assert task.admission.counts["filtered"] == 2
+    assert b"shy" not in task.dump()
+    task.position, task.admission.counts["filtered"] = without.position, 0
+    assert task.dump() == without.dump()
+
+
+def test_who_did_not_opt_out_is_watched() -> None:
+    for word in (False, "no", None, "false"):
+        assert run([record(0, {"caller": "desk", "opt_out": word})]).admission.counts["used"] == 1
+
+
+def test_feedback_within_the_inference_itself_counts_there() -> None:
+    events = [
+        {"caller": "app", "segment": {"country": "NL"}, "feedback": {"action": "accept"}, "features": {"a": 1.0}}
+    ] * 5
+    task = run([record(i, event) for i, event in enumerate(events)])
+    [table] = [table for table in task.tables.values() if table.signal.kind == "action"]
+    assert table.keys == [(("fraud", "app", "NL"), "accept")]
+    assert table.reference.at(0).n == 5
