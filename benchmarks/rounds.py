@@ -23,7 +23,7 @@ TITLES = {
     "ours_pure": "driftline without its compiled core",
 }
 FIGURES = ("cpu_us_per_event", "wall_events_per_s", "peak_rss_mb")
-ROLES = ("alerts", "state", "dead-letter")
+ROLES = ("alerts", "state", "heartbeats", "dead-letter")
 TIMEOUT_S = 300
 Result = dict[str, Any]
 Command = Callable[[str], list[str]]

@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from detectors.bank import F64, I64, ROWS_MAX
 
 REASONS_MAX = 32
@@ -54,6 +56,17 @@ class Open:
         self.n += 1
         self.hits += flag > 0
         self.last_offset = offset
+        self.blame(reasons)
+
+    def take(self, flags: F64, offsets: I64, times_ms: I64) -> None:
+        """Several values in order, of a window by count."""
+        self.n += len(flags)
+        self.hits += int(np.count_nonzero(flags > 0))
+        self.last_offset = int(offsets[-1])
+        self.start_ms = min(self.start_ms, int(times_ms.min()))
+        self.end_ms = max(self.end_ms, int(times_ms.max()))
+
+    def blame(self, reasons: Sequence[str]) -> None:
         for reason in reasons:
             if reason not in self.reasons and len(self.reasons) >= REASONS_MAX:
                 reason = "other"
@@ -96,27 +109,38 @@ class FractionWindows:
         why: dict[int, list[str]] = {}
         for i, reason in reasons:
             why.setdefault(i, []).append(reason)
+        if self.window_events is not None:
+            return self._by_count(rows, flags, offsets, times_ms, why)
         closed: list[Window] = []
-        step = self._by_count if self.window_events is not None else self._by_time
         columns = zip(rows.tolist(), flags.tolist(), offsets.tolist(), times_ms.tolist(), strict=True)
         for i, (row, flag, offset, time_ms) in enumerate(columns):
-            closed += step(i, row, flag, offset, time_ms, why.get(i, ()))
+            closed += self._by_time(i, row, flag, offset, time_ms, why.get(i, ()))
         return closed
 
     def _by_count(
-        self, i: int, row: int, flag: float, offset: int, time_ms: int, reasons: Sequence[str]
-    ) -> Sequence[Window]:
-        window = self.open[row].get(0)
-        if window is None:
-            window = self.open[row][0] = Open(time_ms, time_ms, offset)
-        window.add(flag, offset, reasons)
-        if time_ms < window.start_ms:
-            window.start_ms = time_ms
-        elif time_ms > window.end_ms:
-            window.end_ms = time_ms
-        if window.n != self.window_events:
-            return ()
-        return [self.open[row].pop(0).close(row, i)]
+        self, rows: I64, flags: F64, offsets: I64, times_ms: I64, why: Mapping[int, Sequence[str]]
+    ) -> list[Window]:
+        """Row by row, as many values at a time as its window still takes."""
+        assert self.window_events is not None
+        closed = []
+        order = np.argsort(rows, kind="stable")
+        borders = np.flatnonzero(np.diff(rows[order])) + 1
+        for places in np.split(order, borders) if len(rows) else []:
+            row, begin = int(rows[places[0]]), 0
+            while begin < len(places):
+                window = self.open[row].get(0)
+                if window is None:
+                    at = places[begin]
+                    window = self.open[row][0] = Open(int(times_ms[at]), int(times_ms[at]), int(offsets[at]))
+                part = places[begin : begin + self.window_events - window.n]
+                window.take(flags[part], offsets[part], times_ms[part])
+                for i in [i for i in why if part[0] <= i <= part[-1]] if why else []:
+                    if rows[i] == row:
+                        window.blame(why[i])
+                if window.n == self.window_events:
+                    closed.append(self.open[row].pop(0).close(row, int(part[-1])))
+                begin += len(part)
+        return sorted(closed, key=lambda window: window.closed_by)
 
     def _by_time(
         self, i: int, row: int, flag: float, offset: int, time_ms: int, reasons: Sequence[str]

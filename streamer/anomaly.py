@@ -14,7 +14,7 @@ import numpy as np
 from detectors.reference import Judged
 from schemas.batch import Batch
 from streamer.series import Known, SeriesTable
-from streamer.signals import FEATURES, Column, Groups
+from streamer.signals import FEATURES, Column, Groups, dense
 
 CATEGORIES_MAX = 1000
 """Categories remembered per feature. A feature with more is free text or an id; unseen values of it mean nothing."""
@@ -30,6 +30,10 @@ class KnownCategories:
         self.rows_max = rows_max
         self.seen: dict[Category, int] = {}
         self.known: dict[Category, dict[str, None]] = {}
+
+    def frozen(self, key: Category) -> bool:
+        """True past the warm-up: then `unseen` changes nothing any more."""
+        return self.seen.get(key, 0) >= self.warmup
 
     def unseen(self, key: Category, text: str) -> bool | None:
         """True for a category outside the reference, None while there is no verdict; learns during the warm-up."""
@@ -79,7 +83,9 @@ class AnomalyRule:
         values = np.zeros(len(batch.offsets))
         values[[event for event, _ in found]] = 1.0
         # Rows exist from the first judged event of a group on; a group the full table refuses is counted there.
-        rows = np.array([table.row(groups.keys[groups.of_event[e]], "anomaly") for e in events], np.int64)
+        inverse, first = dense(groups.of_event[events])
+        row_of = [table.row(groups.keys[groups.of_event[events[i]]], "anomaly") for i in first]
+        rows = np.array(row_of, np.int64)[inverse]
         keep = rows >= 0
         table.dropped += int(np.count_nonzero(~keep))
         table.resize()
@@ -99,19 +105,42 @@ class AnomalyRule:
     def _unseen(self, batch: Batch, groups: Groups, judged: Any) -> list[tuple[int, str]]:
         if self.categories is None:
             return []
-        found = []
-        feature = [n.startswith(FEATURES) for n in batch.names]
-        columns = (batch.texts.event, batch.texts.name, batch.texts.text)
-        for event, name, text in zip(*(c.tolist() for c in columns), strict=True):
-            group = groups.of_event[event]
-            if group < 0 or not feature[name]:
-                continue
-            verdict = self.categories.unseen((groups.keys[group], batch.names[name]), batch.strings[text])
-            if verdict is not None:
-                judged[event] = True
-                if verdict:
-                    found.append((event, f"{batch.names[name]} unseen category"))
-        return found
+        feature = np.array([n.startswith(FEATURES) for n in batch.names] or [False], bool)
+        group = groups.of_event[batch.texts.event]
+        chosen = np.flatnonzero(feature[batch.texts.name] & (group >= 0))
+        if not len(chosen):
+            return []
+        events, names, texts = (column[chosen].astype(np.int64) for column in batch.texts)
+        keys = group[chosen] * len(batch.names) + names
+        # A key past its warm-up gives one verdict per text, however many events have it; others learn in log order.
+        distinct = np.unique(keys)
+        frozen = np.array([self.categories.frozen(self._key(batch, groups, key)) for key in distinct])
+        learns = ~frozen[np.searchsorted(distinct, keys)]
+        pairs, inverse = np.unique(np.where(learns, -1, keys * len(batch.strings) + texts), return_inverse=True)
+        verdicts = np.zeros(len(chosen), np.int64)  # 1 = unseen, 0 = seen, -1 = none
+        verdicts[~learns] = np.array([self._verdict(batch, groups, pair) for pair in pairs.tolist()])[inverse][~learns]
+        for place in np.flatnonzero(learns).tolist():
+            verdicts[place] = self._verdict(batch, groups, int(keys[place]) * len(batch.strings) + int(texts[place]))
+        judged[events[verdicts >= 0]] = True
+        unseen = verdicts > 0
+        return [
+            (event, f"{batch.names[name]} unseen category")
+            for event, name in zip(events[unseen].tolist(), names[unseen].tolist(), strict=True)
+        ]
+
+    @staticmethod
+    def _key(batch: Batch, groups: Groups, key: int) -> Category:
+        group, name = divmod(int(key), len(batch.names))
+        return groups.keys[group], batch.names[name]
+
+    def _verdict(self, batch: Batch, groups: Groups, pair: int) -> int:
+        """Of a key and a text, as one number; -1 while there is none, and for the number that stands for nothing."""
+        if pair < 0:
+            return -1
+        assert self.categories is not None
+        key, text = divmod(pair, len(batch.strings))
+        verdict = self.categories.unseen(self._key(batch, groups, key), batch.strings[text])
+        return -1 if verdict is None else int(verdict)
 
     def _scored(self, batch: Batch, groups: Groups, judged: Any) -> list[tuple[int, str]]:
         if self.score is None or self.score_max is None or self.score not in batch.names:
