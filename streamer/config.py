@@ -99,6 +99,7 @@ class Reference(Model):
     """What series are compared with."""
 
     warmup: int = Field(500, ge=30, le=100_000, description="First values of a series that make its reference.")
+    windows: int = Field(60, ge=10, le=100_000, description="The same for aggregates, which have one value per window.")
 
 
 class Anomaly(Model):
@@ -133,7 +134,8 @@ class Monitor(Model):
     )
     detect: AnyDetect = Field(description="How change is detected.")
     window: WindowSize | None = Field(
-        None, description="With detect.kind fraction or distribution; default {events: 1000}."
+        None,
+        description="With detect.kind fraction or distribution, default {events: 1000}; of an aggregate, {time: 1m}.",
     )
     severity: Literal["info", "warning", "critical"] = Field("warning", description="A label of every alert.")
     for_ms: Duration = Field(
@@ -154,6 +156,11 @@ class Monitor(Model):
     @property
     def windows(self) -> WindowSize:
         return self.window or EVENTS_PER_WINDOW
+
+    @property
+    def aggregate_ms(self) -> int:
+        """The window of a signal that is an aggregate."""
+        return self.window.time_ms if self.window is not None and self.window.time_ms is not None else 60_000
 
     def state_spec(self) -> str:
         """What the state of the bank means: another text, another state."""
@@ -310,6 +317,12 @@ def _standard() -> dict[str, Monitor]:
         "missing": {"signal": "missing.*", "detect": edge},
         "anomaly-fraction": {"signal": "anomaly", "detect": {"kind": "fraction", "max": 0.05}},
         "anomaly-drift": {"signal": "anomaly", "detect": edge},
+        "traffic": {"signal": "traffic", "detect": {"kind": "level"}, "for": "2m"},
+        "latency": {
+            "signal": "p95(latency_ms)",
+            "detect": {"kind": "level", "against": "reference", "direction": "up"},
+            "for": "2m",
+        },
         "no-data": {"signal": "events", "detect": {"kind": "silence"}},
     }
     return {name: Monitor.model_validate(monitor) for name, monitor in plain.items()}

@@ -111,6 +111,40 @@ class DetectOccurrence(Detect):
         return Occurrence()
 
 
+class DetectLevel(Detect):
+    """A window's value far from what others were: a level, for aggregates."""
+
+    kind: Literal["level"] = Field(description="An aggregate far from its reference, or from its last windows.")
+    against: Literal["reference", "recent"] = Field("recent", description="What a window is compared with.")
+    recent: int = Field(30, ge=5, le=10_000, description="Windows remembered; those in breach are not.")
+    season: Literal["day", "week"] | None = Field(
+        None, description="Compare with the same hour of earlier days or weeks (UTC); `recent` windows of each hour."
+    )
+    change: Share = Field(0.5, description="A breach is a value lower by this share, or higher by as large a factor ..")
+    beyond: float = Field(4.0, gt=0, description=".. and so many deviations away, by the median and MAD.")
+
+    @property
+    def least(self) -> int:
+        """Windows without which there is no verdict."""
+        return 3 if self.season else min(10, self.recent)
+
+
+class DetectTrend(Detect):
+    """A slow rise or fall over many windows: a level, for aggregates."""
+
+    kind: Literal["trend"] = Field(
+        description="A steady rise or fall of an aggregate (Mann 1945, Theil 1950, Sen 1968)."
+    )
+    points: int = Field(336, ge=20, le=2_000, description="Windows that are looked at together.")
+    max: float = Field(0.1, gt=0, description="A breach is a rise or fall over all points by more than this share ..")
+    beyond: float = Field(5.0, gt=0, description=".. whose Mann-Kendall statistic is beyond so many deviations.")
+
+    @property
+    def clock(self) -> int:
+        """Look once in so many windows: a slow change is in no hurry."""
+        return max(self.points // 14, 1)
+
+
 class DetectSilence(Detect):
     """No event for a while: a level, which breaches by ticks of the clock and clears with the next event."""
 
@@ -152,6 +186,8 @@ AnyDetect = Annotated[
     | DetectOccurrence
     | DetectFraction
     | DetectDistribution
+    | DetectLevel
+    | DetectTrend
     | DetectSilence,
     Field(discriminator="kind"),
 ]

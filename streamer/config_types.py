@@ -51,6 +51,8 @@ SIGNALS = [
     "entropy",
     "margin",
     "ratio(A, B)",
+    "traffic",
+    "p95(NUMBER)",
     "confidence",
     "value",
     "latency_ms",

@@ -94,6 +94,13 @@ def sentence(labels: dict[str, str], opened: dict[str, Any], partition: Partitio
         moved = f"the distribution of {signal} moved by {window['distance']:.3g} (limit {finding['threshold']:.3g})"
         most = window["moved"][0]
         moved += f" in {window['n']} events, most {most['bin']} ({most['before']:.1%} to {most['after']:.1%})"
+    elif window and labels["detector"] == "trend":
+        moved = (
+            f"{signal} went steadily {_from_to(signal, window['expected'], window['value'])} in {window['n']} windows"
+        )
+    elif window and "value" in window:
+        moved = f"{signal} was {_number(window['value'])}, {_number(window['expected'])} expected"
+        moved += f" ({window['deviations']:+.1f} deviations)"
     elif window:
         share, limit = f"{window['fraction']:.1%}", f"{finding['threshold']:.1%}"
         moved = f"{share} of {window['n']} events {_phrase(signal, 1)} (limit {limit})"

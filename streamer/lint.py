@@ -13,7 +13,7 @@ from detectors.params import RIVER_DETECTORS, check_river
 from streamer.config import Topics
 from streamer.problems import did_you_mean, quoted
 from streamer.settings import CLIENT, RESERVED, SETTINGS
-from streamer.signals import parse_signal
+from streamer.signals import AGGREGATE, parse_signal
 from streamer.units import parse_duration
 from streamer.yaml_source import PathKey, Source
 
@@ -202,6 +202,25 @@ def silence_is_of_events(monitor: Any) -> Iterator[Finding]:
         yield Finding(("detect", "kind"), "bad-value", f"signal events has no values; only silence, not {kind}.")
 
 
+def an_aggregate_has_values_of_its_own(monitor: Any) -> Iterator[Finding]:
+    """One value per window of time: too few for a histogram, no 0 or 1; and only they can be a level or a trend."""
+    name, kind = _get(monitor, "signal"), _get(monitor, "detect", "kind")
+    if not isinstance(name, str) or not isinstance(kind, str):
+        return
+    try:
+        aggregate = parse_signal(name).kind == "aggregate"
+    except ValueError:
+        return
+    if aggregate and kind in ("fraction", "distribution", "occurrence"):
+        message = f"{quoted(name)} is one number per window; use level, trend, adwin or page_hinkley."
+        yield Finding(("detect", "kind"), "bad-value", message)
+    if not aggregate and kind in ("level", "trend"):
+        message = f"{kind} is for an aggregate (traffic, p95(latency_ms), mean(value)), not {quoted(name)}."
+        yield Finding(("detect", "kind"), "bad-value", message)
+    if aggregate and _get(monitor, "window", "events") is not None:
+        yield Finding(("window", "events"), "bad-value", "the windows of an aggregate are of time.")
+
+
 def a_window_has_one_length(monitor: Any) -> Iterator[Finding]:
     window = _get(monitor, "window")
     if isinstance(window, dict) and (window.get("events") is None) == (window.get("time") is None):
@@ -211,7 +230,8 @@ def a_window_has_one_length(monitor: Any) -> Iterator[Finding]:
 def an_edge_has_no_length(monitor: Any) -> Iterator[Finding]:
     if _get(monitor, "detect", "kind") not in EDGES:
         return
-    if _get(monitor, "window") is not None:
+    aggregate = isinstance(name := _get(monitor, "signal"), str) and (name == "traffic" or AGGREGATE(name))
+    if _get(monitor, "window") is not None and not aggregate:
         yield Finding(("window",), "bad-value", "only detect.kind fraction and distribution have windows.")
     try:
         held = parse_duration(_get(monitor, "for"))
@@ -237,6 +257,7 @@ MONITOR_RULES: tuple[Rule, ...] = (
     a_distribution_has_more_than_two_values,
     a_distribution_counts_events,
     silence_is_of_events,
+    an_aggregate_has_values_of_its_own,
     a_window_has_one_length,
     an_edge_has_no_length,
     split_once_by_each,

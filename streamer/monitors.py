@@ -12,8 +12,9 @@ from detectors.reference import Judged
 from schemas.alert import Identity
 from schemas.batch import Batch
 from streamer import config as cfg
+from streamer.aggregate_levels import AggregateMonitor
 from streamer.alerting import DRIFT, Finding
-from streamer.config_detect import DetectDistribution, DetectFraction, DetectSilence
+from streamer.config_detect import DetectDistribution, DetectFraction, DetectLevel, DetectSilence, DetectTrend
 from streamer.evidence import Part, annotations_of, detector_of, evidence, recent_evidence, reference_evidence
 from streamer.levels import DistributionMonitor, FractionMonitor
 from streamer.rules import Rule
@@ -21,7 +22,7 @@ from streamer.series import SeriesTable
 from streamer.signals import Column
 from streamer.silence import SilenceMonitor
 
-LevelDetect = DetectFraction | DetectDistribution | DetectSilence
+LevelDetect = DetectFraction | DetectDistribution | DetectLevel | DetectTrend | DetectSilence
 
 DIRECTIONS: dict[str, int] = {"up": 1, "down": -1}
 
@@ -70,7 +71,7 @@ class EdgeMonitor:
         self.bank.load(state)
 
 
-Monitor = EdgeMonitor | FractionMonitor | DistributionMonitor | SilenceMonitor
+Monitor = EdgeMonitor | FractionMonitor | DistributionMonitor | AggregateMonitor | SilenceMonitor
 
 
 def step_table(
@@ -113,6 +114,8 @@ LEVELS: dict[str, Callable[[cfg.Config, int, str, cfg.Monitor, SeriesTable, Rule
     # Kinds of `detect` whose findings are verdicts; all others find edges.
     "fraction": lambda c, order, name, m, table, _: FractionMonitor(order, name, m, table, c.limits.lateness_ms),
     "distribution": lambda c, order, name, m, table, _: DistributionMonitor(order, name, m, table),
+    "level": lambda c, order, name, m, table, _: AggregateMonitor(order, name, m, table),
+    "trend": lambda c, order, name, m, table, _: AggregateMonitor(order, name, m, table),
     "silence": lambda c, order, name, m, table, rule: SilenceMonitor(order, name, m, table, rule),
 }
 

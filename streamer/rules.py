@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 from schemas.batch import Batch
 from streamer import config as cfg
+from streamer.aggregates import Aggregates
 from streamer.anomaly import AnomalyRule
 from streamer.feedback import Feedback
 from streamer.series import Known, SeriesTable, TableId
@@ -50,9 +51,14 @@ def _presence(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable,
     return Presence()
 
 
+def _aggregates(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable, ...]) -> Rule:
+    return Aggregates(table.signal.path, table.signal.window_ms, config.limits.lateness_ms)
+
+
 RULES: dict[str, Making] = {
     "anomaly": Making(("features.*",), _anomaly),
     "action": Making((), _feedback),
+    "aggregate": Making((), _aggregates),
     "events": Making((), _presence),
 }
 

@@ -77,13 +77,14 @@ class SeriesTable:
         self.origin: SeriesTable = self  # the table whose references the values depend on
         self.places = Places() if compiled else None
         self.categories = Categories(warmup) if self.signal.text else None
-        self.reference = make_reference(warmup, self.signal.kind == "number", compiled)
+        self.reference = make_reference(warmup, self.signal.scaled, compiled)
         self.history = make_history(compiled)
 
     @property
     def identity(self) -> str:
         """Stable name of the table's state in a snapshot: the same text means the same meaning of its rows."""
         kind, path, every = self.signal.kind, self.signal.path, self.signal.every
+        path += f"@{self.signal.window_ms}" if self.signal.window_ms else ""
         parts = (kind, path, every, ",".join(self.by), self.model or "*", self.reference.warmup)
         return "|".join(map(str, (*parts, *(f"{name}={check}" for name, check in self.checks.items()))))
 

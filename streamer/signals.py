@@ -6,6 +6,7 @@ batches: members (feature names, labels) appear in the order in which the log sh
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -61,6 +62,10 @@ WHOLE = {
     "new_label": ("unseen", "prediction.label"),
     "new_version": ("unseen", "version"),
 }
+STATS = ("count", "mean", "std", "min", "max", "median", "p50", "p90", "p95", "p99")
+COUNTS = ("count",)
+"""Statistics that are zero, not unknown, where there is nothing."""
+AGGREGATE = re.compile(r"(?!ratio\()([a-z0-9]+)\((.+)\)").fullmatch
 FINE = frozenset({"ok", "success", "succeeded", "true", "200"})
 """A status that is none of these, nor a number below 400, is an error."""
 
@@ -72,11 +77,17 @@ class Signal:
     kind: str  # "number", "category", "unseen", "anomaly" or a key of INDICATORS
     path: str  # the batch's name of the value; with `every` the common prefix
     every: bool
+    window_ms: int = 0  # of an aggregate
+
+    @property
+    def scaled(self) -> bool:
+        """True when the values are numbers of any size, which are standardised."""
+        return self.kind in ("number", "aggregate")
 
     @property
     def indicator(self) -> bool:
         """True when the values are 0 or 1."""
-        return self.kind not in ("number", "category")
+        return self.kind not in ("number", "category", "aggregate")
 
     @property
     def text(self) -> bool:
@@ -90,6 +101,9 @@ def parse_signal(text: str) -> Signal:
         return Signal(*WHOLE[text], False)
     if text.startswith("/") or text in DERIVED:
         return Signal("number", text, False)
+    if text == "traffic" or AGGREGATE(text):
+        aggregate_of(text)
+        return Signal("aggregate", text, False)
     if text.startswith("ratio("):
         ratio_of(text)
         return Signal("number", text, False)
@@ -118,8 +132,22 @@ def ratio_of(text: str) -> tuple[str, str]:
     return parts[0].path, parts[1].path
 
 
+def aggregate_of(text: str) -> tuple[str, str | None]:
+    """The statistic of an aggregate and the batch's name of its number; None where it counts events."""
+    if text == "traffic":
+        return "count", None
+    found = AGGREGATE(text)
+    inner = parse_signal(found[2]) if found else None
+    if found is None or found[1] not in STATS or inner is None or inner.kind != "number" or inner.every:
+        raise ValueError(f"{text!r} is not STAT(NUMBER) with one of {', '.join(STATS)}")
+    return found[1], inner.path
+
+
 def computed(signal: Signal) -> Callable[[Batch], Found] | None:
     """How a number is made that no field holds; None for all others."""
+    if signal.kind == "aggregate":
+        inner = aggregate_of(signal.path)[1]
+        return None if inner is None else computed(Signal("number", inner, False))
     if signal.kind != "number":
         return None
     if signal.path in DERIVED:
@@ -127,8 +155,15 @@ def computed(signal: Signal) -> Callable[[Batch], Found] | None:
     return ratio(*ratio_of(signal.path)) if signal.path.startswith("ratio(") else None
 
 
+def number_of(signal: Signal) -> str:
+    """The batch's name of the number that a signal is, or is an aggregate of."""
+    return (aggregate_of(signal.path)[1] or "") if signal.kind == "aggregate" else signal.path
+
+
 def pointers_of(text: str) -> list[str]:
     """The JSON Pointers that a signal's text names."""
+    found = AGGREGATE(text)
+    text = found[2] if found else text
     found = RATIO(text)
     return [part for part in (found.groups() if found else (text,)) if part.startswith("/")]
 
@@ -150,6 +185,7 @@ class Column(NamedTuple):
     values: F64
     events: I64
     reasons: Sequence[tuple[int, str]] = ()
+    starts_ms: Sequence[int] = ()  # of an aggregate: where its windows begin
 
 
 class Observed(NamedTuple):
@@ -295,6 +331,8 @@ def member_title(signal: Signal, member: str) -> str:
     for word, (kind, path) in WHOLE.items():
         if signal.kind == kind and (member or kind) == (path or kind):
             return word
+    if signal.kind == "aggregate":
+        return member
     if signal.kind != "number":
         return f"{signal.kind}.{SHORT_OF.get(member, member.removeprefix(FEATURES))}"
     for short, path in SHORT.items():

@@ -28,7 +28,7 @@ from streamer.log import Out, Partition, Tick
 from streamer.monitors import Monitor, make_monitors, step_table
 from streamer.rules import RULES, Rule, make_rule, needs
 from streamer.series import SeriesTable, TableId
-from streamer.signals import I64, Bool, Column, Groups, computed, parse_signal
+from streamer.signals import I64, Bool, Column, Groups, computed, number_of, parse_signal
 from streamer.silence import Presence, SilenceMonitor
 
 
@@ -82,7 +82,8 @@ class Task:
         for table_id in wanted:
             self._add_table(table_id)
         self.monitors: dict[str, Monitor] = make_monitors(config, self._made_of)
-        self.derived = {i.signal.path: made for i in wanted if (made := computed(i.signal)) is not None}
+        numbers = {number_of(i.signal): computed(i.signal) for i in wanted}
+        self.derived = {path: made for path, made in numbers.items() if made is not None}
         self.by_order = list(self.monitors.values())
         self.of_table = {i: [m for m in self.by_order if m.table is t] for i, t in self.tables.items()}
         self.watched = {m.config.model for m in self.by_order}
@@ -101,7 +102,10 @@ class Task:
 
     @staticmethod
     def _table_id(monitor: cfg.Monitor) -> TableId:
-        return TableId(parse_signal(monitor.signal), tuple(monitor.by), monitor.model)
+        signal = parse_signal(monitor.signal)
+        if signal.kind == "aggregate":
+            signal = replace(signal, window_ms=monitor.aggregate_ms)
+        return TableId(signal, tuple(monitor.by), monitor.model)
 
     def _made_of(self, monitor: cfg.Monitor) -> tuple[SeriesTable, Rule | None]:
         table_id = self._table_id(monitor)
@@ -117,7 +121,8 @@ class Task:
         return sorted(ids, key=lambda i: i.signal.kind in RULES)
 
     def _add_table(self, table_id: TableId) -> None:
-        warmup = self.config.reference.warmup
+        reference = self.config.reference
+        warmup = reference.windows if table_id.signal.kind == "aggregate" else reference.warmup
         self.tables[table_id] = SeriesTable(table_id, warmup, self.rows_max, self.checks)
         rule = make_rule(self.config, table_id, self.tables)
         if rule is not None:

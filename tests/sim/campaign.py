@@ -35,7 +35,7 @@ CONFIG = """
 version: 1
 kafka: {brokers: "localhost:1"}
 topics: {events: [inferences]}
-reference: {warmup: 40}
+reference: {warmup: 40, windows: 10}
 limits: {duplicates: 50, lateness: 20s}
 commit: {interval: 1s, snapshot_interval: 4s}
 heartbeat: {interval: 2s}
@@ -66,6 +66,13 @@ monitors:
   lead: {signal: margin, detect: {kind: adwin, delta: 0.002}, keep_firing_for: 5s}
   per-year: {signal: "ratio(features.amount, features.age)", detect: {kind: adwin, delta: 0.002}}
   actions: {signal: action.*, by: [version], detect: {kind: adwin, delta: 0.002}, keep_firing_for: 5s}
+  rate: {signal: traffic, window: {time: 2s}, detect: {kind: level, recent: 6, beyond: 1, change: 0.2}, for: 2s}
+  rates: {signal: traffic, by: [version], window: {time: 5s}, detect: {kind: page_hinkley, threshold: 3}}
+  high:
+    signal: p90(features.amount)
+    window: {time: 3s}
+    detect: {kind: level, against: reference, beyond: 1, change: 0.1}
+  wide: {signal: "std(ratio(features.amount, features.age))", window: {time: 2s}, detect: {kind: trend, points: 20}}
   silent: {signal: events, detect: {kind: silence, after: 3s, min_count: 5}, keep_firing_for: 1s}
   silent-version: {signal: events, by: [version], detect: {kind: silence, after: 5s, min_count: 5}}
   unseen: {signal: unseen.*, window: {events: 30}, detect: {kind: fraction, max: 0.1}}

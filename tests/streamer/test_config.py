@@ -89,6 +89,8 @@ def test_the_least_config_has_the_standard_monitors() -> None:
         "anomaly",
         "category.*",
         "events",
+        "traffic",
+        "p95(latency_ms)",
     }
     assert (config.reference.warmup, config.commit.interval_ms, config.limits.message_bytes) == (500, 1000, 1 << 20)
 

@@ -1,0 +1,135 @@
+"""Monitors of aggregates, whose values are few: far from what others were, and a steady rise or fall."""
+
+from __future__ import annotations
+
+from math import sqrt
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from detectors.trend import centre_and_scale, trend
+from schemas.alert import Identity, rfc3339
+from schemas.batch import Batch
+from streamer import config as cfg
+from streamer.alerting import BREACH, CLEAR, Finding
+from streamer.config_detect import DetectLevel, DetectTrend
+from streamer.evidence import annotations_of, detector_of, evidence
+from streamer.series import SeriesTable
+from streamer.signals import COUNTS, Column, aggregate_of
+
+HOUR_MS, DAY_MS = 3_600_000, 86_400_000
+SLOTS = {"day": 24, "week": 168}
+PATIENCE = 4
+"""A level that lasts so many times the windows remembered is the new normal: what is remembered begins anew."""
+
+
+class Verdict(NamedTuple):
+    """What one value, or a stretch of them, says. `deviations` have the sign of the direction."""
+
+    breach: bool
+    value: float
+    expected: float
+    deviations: float
+    n: int
+
+
+class AggregateMonitor:
+    """Remembers values per row and hour slot; the judge of its `detect.kind` looks at each new one."""
+
+    def __init__(self, order: int, name: str, config: cfg.Monitor, table: SeriesTable) -> None:
+        assert isinstance(config.detect, DetectLevel | DetectTrend)
+        self.order, self.name, self.config, self.table = order, name, config, table
+        self.detect = config.detect
+        self.counted = aggregate_of(table.signal.path)[0] in COUNTS
+        self.annotations, self.detector = annotations_of(config), detector_of(config)
+        self.identities: dict[int, Identity] = {}  # of the rows that had an alert
+        self.kept: dict[tuple[int, int], list[float]] = {}  # (row, slot) -> values, oldest first
+        self.places: dict[int, list[int]] = {}  # of a trend: row -> the windows of the values
+        self.runs: dict[int, int] = {}  # row -> breaches in a row, or values since the last look
+
+    def findings(self, batch: Batch, column: Column) -> list[Finding]:
+        found = []
+        columns = (column.rows.tolist(), column.values.tolist(), column.events.tolist(), column.starts_ms)
+        for row, value, event, start_ms in zip(*columns, strict=True):
+            if isinstance(self.detect, DetectLevel):
+                verdict = self._level(self.detect, row, value, start_ms, int(batch.offsets[event]))
+            else:
+                verdict = self._trend(self.detect, row, value, start_ms // self.table.signal.window_ms)
+            if verdict is not None:
+                signal = BREACH if verdict.breach else CLEAR
+                found.append(Finding(event, self.order, row, signal, self._evidence(verdict, start_ms)))
+        return found
+
+    def _level(self, detect: DetectLevel, row: int, value: float, start_ms: int, offset: int) -> Verdict | None:
+        slot = start_ms // HOUR_MS % SLOTS[detect.season] if detect.season else 0
+        kept = self.kept.setdefault((row, slot), [])
+        verdict = None
+        if detect.against == "reference":
+            learned = self.table.reference.at(row)
+            if learned.n >= self.table.reference.warmup and learned.last_offset < offset:
+                verdict = self._compare(detect, value, learned.centre, learned.scale, learned.n)
+        elif len(kept) >= detect.least:
+            verdict = self._compare(detect, value, *centre_and_scale(np.array(kept)), len(kept))
+        breach = verdict is not None and verdict.breach
+        self.runs[row] = self.runs.get(row, 0) + 1 if breach else 0
+        if self.runs[row] > PATIENCE * detect.recent:
+            kept.clear()
+        if not breach or not kept:
+            kept.append(value)
+            del kept[: -detect.recent]
+        return verdict
+
+    def _compare(self, detect: DetectLevel, value: float, centre: float, scale: float, n: int) -> Verdict:
+        if self.counted:
+            scale = max(scale, sqrt(max(centre, 1.0)))  # Independent events cannot come more evenly than that.
+        away = value - centre
+        allowed = abs(centre) * (detect.change if away < 0 else detect.change / (1.0 - detect.change))
+        deviations = away / scale if scale > 0.0 else float(np.sign(away)) * detect.beyond * 2.0
+        wanted = {"up": away > 0, "down": away < 0, "both": True}[detect.direction]
+        far = abs(away) > allowed and abs(deviations) > detect.beyond
+        return Verdict(wanted and far, value, centre, deviations, n)
+
+    def _trend(self, detect: DetectTrend, row: int, value: float, window: int) -> Verdict | None:
+        kept, places = self.kept.setdefault((row, 0), []), self.places.setdefault(row, [])
+        kept.append(value)
+        places.append(window)
+        del kept[: -detect.points], places[: -detect.points]
+        self.runs[row] = self.runs.get(row, 0) + 1
+        if len(kept) < detect.points or self.runs[row] < detect.clock:
+            return None
+        self.runs[row] = 0
+        values = np.array(kept)
+        day = DAY_MS // self.table.signal.window_ms  # Compare equal hours, once there are three days of them.
+        period = day if day > 1 and 3 * day <= detect.points else 1
+        found, centre = trend(values, np.array(places), period), centre_and_scale(values)[0]
+        rise = found.slope * (places[-1] - places[0])
+        wanted = {"up": rise > 0, "down": rise < 0, "both": True}[detect.direction]
+        far = abs(rise) > detect.max * abs(centre) and abs(found.z) > detect.beyond
+        return Verdict(wanted and far, centre + rise / 2, centre - rise / 2, found.z, len(kept))
+
+    def _evidence(self, verdict: Verdict, start_ms: int) -> dict[str, Any]:
+        window = {
+            "value": verdict.value,
+            "expected": verdict.expected,
+            "deviations": verdict.deviations,
+            "n": verdict.n,
+            "from": rfc3339(start_ms),
+            "to": rfc3339(start_ms + self.table.signal.window_ms),
+        }
+        direction = 1 if verdict.deviations > 0 else -1
+        return evidence(direction, verdict.deviations, self.detect.beyond, None, None, window)
+
+    def dump(self) -> Any:
+        kept = [[row, slot, np.array(values, np.float64)] for (row, slot), values in self.kept.items()]
+        places = [[row, np.array(windows, np.int64)] for row, windows in self.places.items()]
+        return {"kept": kept, "places": places, "runs": list(self.runs.items())}
+
+    def load(self, state: Any) -> None:
+        kept = {(int(row), int(slot)): values.tolist() for row, slot, values in state["kept"]}
+        most = self.detect.recent if isinstance(self.detect, DetectLevel) else self.detect.points
+        if any(not 0 <= row < len(self.table.keys) or len(values) > most for (row, _), values in kept.items()):
+            raise ValueError("remembered values that cannot be")
+        self.places = {int(row): windows.tolist() for row, windows in state["places"]}
+        if any(len(windows) != len(kept[row, 0]) for row, windows in self.places.items()):
+            raise ValueError("a trend without its places")
+        self.kept, self.runs = kept, {int(row): int(run) for row, run in state["runs"]}
