@@ -24,9 +24,10 @@ class Trend(NamedTuple):
 
 
 def trend(values: F64, at: I64, period: int = 1) -> Trend:
-    """The median of pairwise slopes (Theil 1950, Sen 1968) and the statistic of Mann (1945) and Kendall (1975) for values
-    at ascending places. With a period only values at the same place of it are compared (Hirsch, Slack & Smith 1982), so
-    that a cycle is no trend and hides none. Zero where no two values can be compared. Time is O(n^2).
+    """Median of the pairwise slopes (Theil 1950, Sen 1968) and the statistic of Mann (1945) and Kendall (1975).
+
+    The values stand at ascending places. With a period only those at the same place of it are compared (Hirsch, Slack &
+    Smith 1982), so that a cycle is no trend and hides none. Zero where no two can be compared. Time is O(n^2).
     """
     first, second = np.triu_indices(len(values), 1)
     same = (at[second] - at[first]) % period == 0

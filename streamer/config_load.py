@@ -5,13 +5,14 @@ from __future__ import annotations
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from streamer import config as cfg
+from streamer.config_detect import AnyDetect
 from streamer.lint import check_rules
 from streamer.problems import ConfigError, Problem, did_you_mean, in_order, quoted
 from streamer.settings import CLIENT, HIDDEN, Secret, is_secret, may_show
@@ -29,10 +30,14 @@ class Wrong(NamedTuple):
     shown: str
 
 
+Root = TypeVar("Root", bound=BaseModel)
+
 Said = tuple[PathKey, str, str]
 """Path, kind, message."""
 
-DETECTORS = ("adwin", "page_hinkley", "river", "fraction")
+DETECTORS = [
+    typing.get_args(m.model_fields["kind"].annotation)[0] for m in typing.get_args(typing.get_args(AnyDetect)[0])
+]
 LIMITS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 TYPES = {
     "int": "a whole number",
@@ -75,20 +80,29 @@ def check(
     `first_line` and `indent` say where the text was cut out of `name`, so that places are those in the whole file.
     """
     source = parse(data, name, env, first_line, indent)
+    return build(source), in_order(source.problems)
+
+
+def build(source: Source) -> cfg.Config | None:
+    """The config of a parsed text, None where it has errors; they are in the source."""
     config = None
     if source.value is not None and source.complete:
-        try:
-            config = cfg.Config.model_validate(source.value)
-        except ValidationError as error:
-            for detail in error.errors(include_url=False):
-                _report(source, detail)
+        config = validated(source, cfg.Config)
         check_rules(source)
-    problems = in_order(source.problems)
-    if any(problem.severity == "error" for problem in problems):
-        return None, problems
-    assert config is not None
+    if config is None or any(problem.severity == "error" for problem in source.problems):
+        return None
     _seal(config, source)
-    return config, problems
+    return config
+
+
+def validated(source: Source, root: type[Root]) -> Root | None:
+    """What was parsed as a model; None, and every problem in the source, where it does not fit."""
+    try:
+        return root.model_validate(source.value)
+    except ValidationError as error:
+        for detail in error.errors(include_url=False):
+            _report(source, detail, root)
+    return None
 
 
 def _seal(config: cfg.Config, source: Source) -> None:
@@ -108,9 +122,9 @@ def _seal(config: cfg.Config, source: Source) -> None:
         owner[last] = Secret(owner[last]) if isinstance(owner[last], str) else owner[last]
 
 
-def _report(source: Source, detail: ErrorDetails) -> None:
+def _report(source: Source, detail: ErrorDetails, root: type[BaseModel]) -> None:
     """One problem of pydantic's in our words, at its place."""
-    path, model = _locate(source.value, detail["loc"])
+    path, model = _locate(source.value, detail["loc"], root)
     given = detail["input"]
     shown = HIDDEN if source.is_hidden(path) and not isinstance(given, dict | list) else quoted(given)
     path, kind, message = SENTENCES.get(detail["type"], _type)(Wrong(detail, path, model, given, shown))
@@ -226,11 +240,11 @@ def _metadata(annotation: Any) -> Iterator[Any]:
             yield from _metadata(part)
 
 
-def _locate(value: Any, loc: tuple[int | str, ...]) -> tuple[PathKey, type[BaseModel] | None]:
+def _locate(value: Any, loc: tuple[int | str, ...], root: type[BaseModel]) -> tuple[PathKey, type[BaseModel] | None]:
     """The key path of a pydantic location, which also names union members, and the model the last key is in."""
     path: list[int | str] = []
-    model: type[BaseModel] | None = cfg.Config
-    owner: type[BaseModel] | None = cfg.Config
+    model: type[BaseModel] | None = root
+    owner: type[BaseModel] | None = root
     for position, part in enumerate(loc):
         last = position == len(loc) - 1
         if isinstance(value, list) and isinstance(part, int):
