@@ -83,7 +83,7 @@ class AggregateMonitor:
         if self.counted:
             scale = max(scale, sqrt(max(centre, 1.0)))  # Independent events cannot come more evenly than that.
         away = value - centre
-        allowed = abs(centre) * (detect.change if away < 0 else detect.change / (1.0 - detect.change))
+        allowed = abs(centre) * detect.change
         deviations = away / scale if scale > 0.0 else float(np.sign(away)) * detect.beyond * 2.0
         wanted = {"up": away > 0, "down": away < 0, "both": True}[detect.direction]
         far = abs(away) > allowed and abs(deviations) > detect.beyond

@@ -316,7 +316,9 @@ def _standard() -> dict[str, Monitor]:
         "label-share": {"signal": "label.*", "detect": edge},
         "missing": {"signal": "missing.*", "detect": edge},
         "anomaly-fraction": {"signal": "anomaly", "detect": {"kind": "fraction", "max": 0.05}},
-        "anomaly-drift": {"signal": "anomaly", "detect": edge},
+        "unseen-category": {"signal": "unseen.*", "detect": {**edge, "direction": "up"}},
+        # What sums up others must not come before them.
+        "anomaly-drift": {"signal": "anomaly", "detect": {**edge, "min_window_length": 200}},
         "traffic": {"signal": "traffic", "detect": {"kind": "level"}, "for": "2m"},
         "latency": {
             "signal": "p95(latency_ms)",

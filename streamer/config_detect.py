@@ -120,7 +120,7 @@ class DetectLevel(Detect):
     season: Literal["day", "week"] | None = Field(
         None, description="Compare with the same hour of earlier days or weeks (UTC); `recent` windows of each hour."
     )
-    change: Share = Field(0.5, description="A breach is a value lower by this share, or higher by as large a factor ..")
+    change: Share = Field(0.5, description="A breach is a value off by more than this share ..")
     beyond: float = Field(4.0, gt=0, description=".. and so many deviations away, by the median and MAD.")
 
     @property

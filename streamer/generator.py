@@ -144,6 +144,7 @@ class Change(Model):
     add: float | None = None
     set: Any = ABSENT
     drop: bool = False
+    over: int | None = Field(None, ge=1)  # events until `multiply` and `add` have their whole size
     every_ms: Duration | None = Field(None, alias="every")
     pause_ms: Duration | None = Field(None, alias="pause")
 
@@ -199,10 +200,10 @@ def apply(change: Change, instead: Draw | None, event: dict[str, Any], now: Now)
     assert change.path is not None
     *above, last = (part.replace("~1", "/").replace("~0", "~") for part in change.path.split("/")[1:])
     place: Any = event
-    for part in above:
-        if not isinstance(place, dict) or (part not in place and instead is None):
+    for name in above:
+        if not isinstance(place, dict) or (name not in place and instead is None):
             return
-        place = place.setdefault(part, {})
+        place = place.setdefault(name, {})
     if instead is not None:
         place[last] = instead(now)
         if place[last] is ABSENT:
@@ -210,7 +211,9 @@ def apply(change: Change, instead: Draw | None, event: dict[str, Any], now: Now)
     elif change.drop:
         place.pop(last, None)
     elif isinstance(place.get(last), int | float):
-        place[last] = place[last] * (1.0 if change.multiply is None else change.multiply) + (change.add or 0.0)
+        part = 1.0 if change.over is None else min((now.number - change.begin) / change.over, 1.0)
+        factor = 1.0 if change.multiply is None else 1.0 + (change.multiply - 1.0) * part
+        place[last] = place[last] * factor + (change.add or 0.0) * part
 
 
 def literal(events: list[Any]) -> Iterator[Record]:

@@ -191,7 +191,7 @@ def _told(alert: dict[str, Any]) -> str:
 
 
 def files_of(paths: Iterable[Path]) -> list[Path]:
-    """The files named, and of folders those YAML files that are scenarios: that have `expect:` or `first:` or `twin:`."""
+    """The files named, and the scenarios among the YAML files of folders."""
     found: dict[Path, None] = {}
     for path in paths:
         inside = sorted([*path.rglob("*.yaml"), *path.rglob("*.yml")]) if path.is_dir() else [path]

@@ -89,6 +89,7 @@ def test_the_least_config_has_the_standard_monitors() -> None:
         "anomaly",
         "category.*",
         "events",
+        "unseen.*",
         "traffic",
         "p95(latency_ms)",
     }

@@ -266,6 +266,7 @@ def test_the_standard_set_finds_what_goes_wrong_and_names_it() -> None:
         ("confidence", "confidence"),
         ("anomaly-fraction", "anomaly"),
         ("anomaly-drift", "anomaly"),
+        ("unseen-category", "unseen.country"),
         ("feature-distribution", "features.amount"),
         ("category-distribution", "category.country"),
         ("confidence-distribution", "confidence"),
