@@ -20,7 +20,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks import banks, latency, standard, startup
+from benchmarks import banks, latency, ood, standard, startup
 from benchmarks.measure import ROOT
 from benchmarks.rounds import (
     CONTESTANTS,
@@ -34,7 +34,13 @@ from benchmarks.rounds import (
 )
 from benchmarks.sets import CASES, count_of, delete, fill, running_mock
 
-PARTS = {"banks": banks.measure, "standard": standard.measure, "startup": startup.measure, "latency": latency.measure}
+PARTS = {
+    "banks": banks.measure,
+    "standard": standard.measure,
+    "ood": ood.measure,
+    "startup": startup.measure,
+    "latency": latency.measure,
+}
 """What is no comparison of contestants: (brokers, quick) -> rows and ratios."""
 QUICK_BELOW = 20_000
 

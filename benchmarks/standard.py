@@ -33,7 +33,7 @@ def event(rng: random.Random, features: int, number: int) -> bytes:
             "model": "fraud",
             "model_version": "7",
             "event_id": f"e{number}",
-            "time": 1_700_000_000 + number,
+            "time": 1_700_000_000 + number / 100,
             "features": values,
             "prediction": {"label": rng.choice(["yes", "no", "no"]), "confidence": round(rng.uniform(0.5, 1.0), 4)},
             "latency_ms": round(rng.gammavariate(4, 3), 2),

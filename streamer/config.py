@@ -21,6 +21,7 @@ from pydantic import (
 
 from schemas.fields import FIELDS, parse_field
 from streamer.config_detect import AnyDetect, CheckRule
+from streamer.config_ood import Ood
 from streamer.config_types import (
     SIGNALS,
     ByText,
@@ -243,7 +244,7 @@ class Server(Model):
     listen: Listen = Field("127.0.0.1:8080", description="HOST:PORT; port 0 picks one.")
 
 
-DETECTION = ("fields", "reference", "anomaly", "checks", "feedback", "privacy", "limits", "heartbeat")
+DETECTION = ("fields", "reference", "anomaly", "ood", "checks", "feedback", "privacy", "limits", "heartbeat")
 """Sections that, beside the monitors, affect what is detected."""
 
 
@@ -261,6 +262,7 @@ class Config(Model):
     fields: FieldMap = Field(FieldMap(), description="Where the fields of an event are.")
     reference: Reference = Field(Reference(), description="What series are compared with.")
     anomaly: Anomaly = Field(Anomaly(), description="When an event is odd: the signal anomaly.")
+    ood: Ood = Field(Ood(), description="When an event is unfamiliar: the signals ood and confident_ood.")
     checks: dict[CheckedName, CheckRule] = Field(
         default_factory=dict, description="Rules for values, by features.NAME, confidence, value or latency_ms."
     )
@@ -319,6 +321,10 @@ def _standard() -> dict[str, Monitor]:
         "unseen-category": {"signal": "unseen.*", "detect": {**edge, "direction": "up"}},
         # What sums up others must not come before them.
         "anomaly-drift": {"signal": "anomaly", "detect": {**edge, "min_window_length": 200}},
+        "joint-distance": {
+            "signal": "distance",
+            "detect": {**edge, "min_window_length": 200, "direction": "up"},
+        },
         "traffic": {"signal": "traffic", "detect": {"kind": "level"}, "for": "2m"},
         "latency": {
             "signal": "p95(latency_ms)",

@@ -26,6 +26,8 @@ PHRASES = {
     "new_version": ("events of a new version", "are of a version the reference never saw"),
     "invalid": ("events with an invalid {}", "have an invalid {}"),
     "error": ("failed events", "failed"),
+    "ood": ("unfamiliar events", "are unfamiliar"),
+    "confident_ood": ("unfamiliar events the model is sure of", "are unfamiliar, and the model is sure of them"),
     "anomaly": ("anomalous events", "are anomalous"),
 }
 HEADERS = (("content-type", b"application/cloudevents+json; charset=utf-8"),)

@@ -97,10 +97,11 @@ def topics_are_distinct(raw: Any) -> Iterator[Finding]:
 
 
 def score_has_a_limit(raw: Any) -> Iterator[Finding]:
-    anomaly = _get(raw, "anomaly")
-    for one, other in (("score", "score_max"), ("score_max", "score")):
-        if _get(anomaly, one) is not None and _get(anomaly, other) is None:
-            yield Finding(("anomaly", one), "bad-value", f"goes together with {other}.")
+    for section in ("anomaly", "ood"):
+        rule = _get(raw, section)
+        for one, other in (("score", "score_max"), ("score_max", "score")):
+            if _get(rule, one) is not None and _get(rule, other) is None:
+                yield Finding((section, one), "bad-value", f"goes together with {other}.")
 
 
 def each_monitor(raw: Any) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from schemas.batch import Batch
 from streamer import config as cfg
 from streamer.aggregates import Aggregates
 from streamer.anomaly import AnomalyRule
+from streamer.familiarity import Distance, OutOfDistribution
 from streamer.feedback import Feedback
 from streamer.series import Known, SeriesTable, TableId
 from streamer.signals import Column, Groups, parse_signal
@@ -55,9 +56,21 @@ def _aggregates(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTabl
     return Aggregates(table.signal.path, table.signal.window_ms, config.limits.lateness_ms)
 
 
+def _distance(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable, ...]) -> Rule:
+    return Distance(config.reference.warmup, table.rows_max)
+
+
+def _ood(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable, ...]) -> Rule:
+    [numbers] = needed
+    return OutOfDistribution(table, numbers, config.ood, confident=table.signal.kind == "confident_ood")
+
+
 RULES: dict[str, Making] = {
     "anomaly": Making(("features.*",), _anomaly),
     "action": Making((), _feedback),
+    "distance": Making((), _distance),
+    "ood": Making(("distance",), _ood),
+    "confident_ood": Making(("distance",), _ood),
     "aggregate": Making((), _aggregates),
     "events": Making((), _presence),
 }
@@ -67,6 +80,12 @@ def needs(table_id: TableId) -> list[TableId]:
     """The tables that must be there for this one."""
     making = RULES.get(table_id.signal.kind)
     return [table_id._replace(signal=parse_signal(name)) for name in making.needs] if making else []
+
+
+def depth(kind: str) -> int:
+    """How many tables must come before one of this kind; those of the events' own fields come first."""
+    making = RULES.get(kind)
+    return 0 if making is None else 1 + max((depth(parse_signal(name).kind) for name in making.needs), default=0)
 
 
 def make_rule(config: cfg.Config, table_id: TableId, tables: Mapping[TableId, SeriesTable]) -> Rule | None:

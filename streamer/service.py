@@ -45,7 +45,10 @@ def load_or_exit(path: Path) -> cfg.Config:
 
 def fields_of(config: cfg.Config) -> Fields:
     """The decoder's plan: the field mapping plus every JSON Pointer a monitor or the anomaly rule names."""
-    named = [m.signal for m in config.effective_monitors().values()] + [config.anomaly.score or ""]
+    named = [m.signal for m in config.effective_monitors().values()] + [
+        config.anomaly.score or "",
+        config.ood.score or "",
+    ]
     extra = dict.fromkeys(pointer for text in named for pointer in pointers_of(text))
     extra |= dict.fromkeys(config.renamed())
     return compile_fields(config.fields.model_dump(), tuple(extra), config.limits.message_bytes)

@@ -58,6 +58,9 @@ WHOLE = {
     "anomaly": ("anomaly", ""),
     "error": ("error", "error"),
     "events": ("events", "events"),
+    "distance": ("distance", "distance"),
+    "ood": ("ood", "ood"),
+    "confident_ood": ("confident_ood", "confident_ood"),
     "label": ("category", "prediction.label"),
     "new_label": ("unseen", "prediction.label"),
     "new_version": ("unseen", "version"),
@@ -82,12 +85,12 @@ class Signal:
     @property
     def scaled(self) -> bool:
         """True when the values are numbers of any size, which are standardised."""
-        return self.kind in ("number", "aggregate")
+        return self.kind in ("number", "aggregate", "distance")
 
     @property
     def indicator(self) -> bool:
         """True when the values are 0 or 1."""
-        return self.kind not in ("number", "category", "aggregate")
+        return not self.scaled and self.kind != "category"
 
     @property
     def text(self) -> bool:
@@ -199,7 +202,16 @@ class Observed(NamedTuple):
 
 
 def dense(codes: I64) -> tuple[I64, I64]:
-    """Codes renumbered 0.. in order of first appearance, and the index of each code's first appearance."""
+    """Codes >= 0 renumbered 0.. in order of first appearance, and the index of each code's first appearance."""
+    most = int(codes.max(initial=0))
+    if most <= 4 * len(codes):  # A table of all codes is cheaper than to sort them.
+        first = np.full(most + 1, len(codes))
+        first[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)  # With repeated codes the last assignment holds.
+        present = np.flatnonzero(first < len(codes))
+        present = present[np.argsort(first[present])]
+        number = np.empty(most + 1, np.int64)
+        number[present] = np.arange(len(present))
+        return number[codes], first[present]
     _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
     order = np.argsort(first, kind="stable")
     rank = np.empty_like(order)

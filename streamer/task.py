@@ -26,7 +26,7 @@ from streamer.feedback import is_feedback, opted_out
 from streamer.heartbeat import heartbeats
 from streamer.log import Out, Partition, Tick
 from streamer.monitors import Monitor, make_monitors, step_table
-from streamer.rules import RULES, Rule, make_rule, needs
+from streamer.rules import Rule, depth, make_rule, needs
 from streamer.series import SeriesTable, TableId
 from streamer.signals import I64, Bool, Column, Groups, computed, number_of, parse_signal
 from streamer.silence import Presence, SilenceMonitor
@@ -118,7 +118,7 @@ class Task:
             table_id = self._table_id(monitor)
             for needed in (*needs(table_id), table_id):
                 ids.setdefault(needed)
-        return sorted(ids, key=lambda i: i.signal.kind in RULES)
+        return sorted(ids, key=lambda i: depth(i.signal.kind))
 
     def _add_table(self, table_id: TableId) -> None:
         reference = self.config.reference

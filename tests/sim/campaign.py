@@ -66,6 +66,9 @@ monitors:
   lead: {signal: margin, detect: {kind: adwin, delta: 0.002}, keep_firing_for: 5s}
   per-year: {signal: "ratio(features.amount, features.age)", detect: {kind: adwin, delta: 0.002}}
   actions: {signal: action.*, by: [version], detect: {kind: adwin, delta: 0.002}, keep_firing_for: 5s}
+  far: {signal: distance, by: [version], detect: {kind: page_hinkley, threshold: 10}, keep_firing_for: 5s}
+  ood: {signal: ood, window: {events: 30}, detect: {kind: fraction, max: 0.01}, keep_firing_for: 5s}
+  sure: {signal: confident_ood, detect: {kind: adwin, delta: 0.002}}
   rate: {signal: traffic, window: {time: 2s}, detect: {kind: level, recent: 6, beyond: 1, change: 0.2}, for: 2s}
   rates: {signal: traffic, by: [version], window: {time: 5s}, detect: {kind: page_hinkley, threshold: 3}}
   high:
