@@ -23,6 +23,10 @@ PATIENCE = 4
 """A level that lasts so many times the windows remembered is the new normal: what is remembered begins anew."""
 
 
+MEDIAN_VARIANCE = 1.5708
+"""A median of n values is itself unsure, by pi / 2 / n of their variance."""
+
+
 class Verdict(NamedTuple):
     """What one value, or a stretch of them, says. `deviations` have the sign of the direction."""
 
@@ -82,6 +86,7 @@ class AggregateMonitor:
     def _compare(self, detect: DetectLevel, value: float, centre: float, scale: float, n: int) -> Verdict:
         if self.counted:
             scale = max(scale, sqrt(max(centre, 1.0)))  # Independent events cannot come more evenly than that.
+        scale *= sqrt(1.0 + MEDIAN_VARIANCE / n)
         away = value - centre
         allowed = abs(centre) * detect.change
         deviations = away / scale if scale > 0.0 else float(np.sign(away)) * detect.beyond * 2.0
