@@ -37,6 +37,7 @@ from streamer.config_types import (
     Version,
 )
 from streamer.settings import RESERVED
+from streamer.standard import STANDARD
 
 
 class Kafka(Model):
@@ -169,6 +170,16 @@ class Monitor(Model):
         return json.dumps(parts, sort_keys=True)
 
 
+class Defaults(Model):
+    """What monitors share. Each may say otherwise."""
+
+    severity: Literal["info", "warning", "critical"] | None = Field(None, description="A label of every alert.")
+    for_ms: Duration | None = Field(None, alias="for", description="Of levels: held so long before it fires.")
+    keep_firing_for_ms: Duration | None = Field(None, alias="keep_firing_for", description="As of a monitor.")
+    cooldown_ms: Duration | None = Field(None, alias="cooldown", description="As of a monitor.")
+    runbook_url: str | None = Field(None, description="As of a monitor.")
+
+
 class Commit(Model):
     """The transaction of alerts, offsets and snapshots."""
 
@@ -268,8 +279,13 @@ class Config(Model):
     )
     feedback: Feedback | None = Field(None, description="What people did with a prediction: the signals action.NAME.")
     privacy: Privacy | None = Field(None, description="Who is not watched.")
+    standard: bool | None = Field(
+        None, description="Whether the standard set is there; default: without monitors, or when one of it is changed."
+    )
+    defaults: Defaults = Field(Defaults(), description="What monitors share that do not say otherwise.")
     monitors: Annotated[dict[Name, Monitor], BeforeValidator(_present)] = Field(
-        default_factory=dict, description="By name; without any the standard set watches every model."
+        default_factory=dict,
+        description="By name. Without `signal` an entry changes the standard monitor of its name, false takes it away.",
     )
     commit: Commit = Field(Commit(), description="The transaction of alerts, offsets and snapshots.")
     heartbeat: Heartbeat = Field(Heartbeat(), description="Ticks: signs of life, and how silence is known.")
@@ -279,8 +295,8 @@ class Config(Model):
     _hidden: tuple[tuple[str | int, ...], ...] = PrivateAttr(default=())
 
     def effective_monitors(self) -> dict[str, Monitor]:
-        """The monitors of the file, or the standard set where it names none."""
-        return self.monitors or STANDARD_MONITORS
+        """The monitors of the file, with the standard set and the defaults worked in by `standard.resolved`."""
+        return self.monitors
 
     def renamed(self) -> dict[str, str]:
         """Pointers of the config that have a meaning, and the batch's names of what they find."""
@@ -307,33 +323,4 @@ class Config(Model):
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _standard() -> dict[str, Monitor]:
-    edge = {"kind": "adwin"}
-    plain: dict[str, dict[str, Any]] = {
-        "feature-mean": {"signal": "features.*", "detect": edge},
-        "feature-distribution": {"signal": "features.*", "detect": {"kind": "distribution"}},
-        "category-distribution": {"signal": "category.*", "detect": {"kind": "distribution"}},
-        "confidence-distribution": {"signal": "confidence", "detect": {"kind": "distribution"}},
-        "confidence": {"signal": "confidence", "detect": {**edge, "direction": "down"}},
-        "label-share": {"signal": "label.*", "detect": edge},
-        "missing": {"signal": "missing.*", "detect": edge},
-        "anomaly-fraction": {"signal": "anomaly", "detect": {"kind": "fraction", "max": 0.05}},
-        "unseen-category": {"signal": "unseen.*", "detect": {**edge, "direction": "up"}},
-        # What sums up others must not come before them.
-        "anomaly-drift": {"signal": "anomaly", "detect": {**edge, "min_window_length": 200}},
-        "joint-distance": {
-            "signal": "distance",
-            "detect": {**edge, "min_window_length": 200, "direction": "up"},
-        },
-        "traffic": {"signal": "traffic", "detect": {"kind": "level"}, "for": "2m"},
-        "latency": {
-            "signal": "p95(latency_ms)",
-            "detect": {"kind": "level", "against": "reference", "direction": "up"},
-            "for": "2m",
-        },
-        "no-data": {"signal": "events", "detect": {"kind": "silence"}},
-    }
-    return {name: Monitor.model_validate(monitor) for name, monitor in plain.items()}
-
-
-STANDARD_MONITORS = _standard()
+STANDARD_MONITORS = {name: Monitor.model_validate(monitor) for name, monitor in STANDARD.items()}

@@ -16,6 +16,7 @@ from streamer.config_detect import AnyDetect
 from streamer.lint import check_rules
 from streamer.problems import ConfigError, Problem, did_you_mean, in_order, quoted
 from streamer.settings import CLIENT, HIDDEN, Secret, is_secret, may_show
+from streamer.standard import resolved
 from streamer.units import parse_duration, parse_size, show_duration, show_size
 from streamer.yaml_source import PathKey, Source, parse
 
@@ -87,12 +88,21 @@ def build(source: Source) -> cfg.Config | None:
     """The config of a parsed text, None where it has errors; they are in the source."""
     config = None
     if source.value is not None and source.complete:
+        source.value = resolved(source.value, filled=_fits(cfg.Defaults, source.value))
         config = validated(source, cfg.Config)
         check_rules(source)
     if config is None or any(problem.severity == "error" for problem in source.problems):
         return None
     _seal(config, source)
     return config
+
+
+def _fits(model: type[BaseModel], value: Any) -> bool:
+    try:
+        model.model_validate(value.get("defaults", {}) if isinstance(value, dict) else {})
+    except ValidationError:
+        return False
+    return True
 
 
 def validated(source: Source, root: type[Root]) -> Root | None:

@@ -69,6 +69,11 @@ def actions_need_feedback(raw: Any) -> Iterator[Finding]:
             yield Finding(("monitors", name, "signal"), "bad-value", message)
 
 
+def something_is_watched(raw: Any) -> Iterator[Finding]:
+    if isinstance(raw, dict) and raw.get("monitors") == {}:
+        yield Finding(("standard",), "bad-value", "without the standard set and with no monitors nothing is watched.")
+
+
 def settings_of_librdkafka(raw: Any) -> Iterator[Finding]:
     """A misspelt setting surfaces as something else at run time; one the service owns would break its guarantees."""
     for name, _ in _items(_get(raw, *CLIENT)):
@@ -269,5 +274,6 @@ RULES: tuple[Rule, ...] = (
     score_has_a_limit,
     what_is_invalid_has_a_check,
     actions_need_feedback,
+    something_is_watched,
     each_monitor,
 )

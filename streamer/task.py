@@ -69,6 +69,7 @@ class Task:
         self.config = config
         self.partition = partition
         self.position = position
+        self.anew: list[str] = []  # monitors that a snapshot had nothing for; not state
         self.ticks, self.tick_ms = 0, 0  # how many there were, and the time of the last
         self.outbox: list[Out] = []
         self.detections: dict[str, int] = {}  # findings per monitor and alerts per status, for the metrics; not state
@@ -266,4 +267,5 @@ class Task:
             if saved is not None and saved["spec"] == self._spec(name):
                 monitor.load(saved["state"])
                 kept.add(name)
+        self.anew = [name for name in self.monitors if name not in kept]
         self.book.load([a for a in state["alerts"] if a["monitor"] in kept])

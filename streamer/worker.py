@@ -296,7 +296,7 @@ class Worker:
         owned.ticks = list(committed.ticks) if pointer is not None else []
         self.owned[partition] = owned
         self.stats.restored += 1
-        self.notify("partition_ready", partition, offset=task.position, series=repr(task))
+        self.notify("partition_ready", partition, offset=task.position, series=repr(task), monitors_anew=task.anew)
         self.log.start(partition, task.position)
 
     def rebuild(self, partition: Partition, committed: Committed, begin: int, end: int) -> Generator[None, None, Task]:

@@ -12,6 +12,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from streamer import config as cfg
 from streamer.settings import CLIENT, HIDDEN, may_show
+from streamer.standard import STANDARD
 from streamer.yaml_source import resolve
 
 
@@ -47,6 +48,11 @@ class Untitled(GenerateJsonSchema):
 def json_schema() -> dict[str, Any]:
     """The schema editors complete from: `# yaml-language-server: $schema=...` in the first line of a config."""
     made = cfg.Config.model_json_schema(schema_generator=Untitled)
+    changed = {"anyOf": [{"$ref": "#/$defs/Monitor"}, {"not": {"required": ["signal"]}}, {"enum": [False, "off"]}]}
+    monitors = made["properties"]["monitors"]
+    [(pattern, monitor)] = monitors["patternProperties"].items()
+    others = f"^(?!({'|'.join(STANDARD)})$){pattern.removeprefix('^')}"
+    monitors |= {"properties": dict.fromkeys(STANDARD, changed), "patternProperties": {others: monitor}}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "urn:driftline:schema:config:1", **made}
 
 
@@ -70,6 +76,7 @@ def as_yaml(shown: dict[str, Any]) -> str:
 def effective(loaded: cfg.Config) -> dict[str, Any]:
     """A file that means the same with nothing left to defaults; secrets as ***."""
     shown = loaded.model_dump(mode="json", by_alias=True)
+    shown |= {"standard": False, "defaults": {}}  # Worked into the monitors.
     shown["monitors"] = {
         name: monitor.model_dump(mode="json", by_alias=True, exclude_none=True)
         for name, monitor in loaded.effective_monitors().items()

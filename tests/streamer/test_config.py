@@ -278,3 +278,33 @@ def test_config_is_frozen() -> None:
     assert isinstance(config, Config)
     with pytest.raises(ValueError, match="frozen"):
         config.limits.series = 5
+
+
+def test_the_standard_set_is_changed_by_name_and_defaults_are_shared() -> None:
+    config = load_text(ROOT / "tests" / "configs" / "standard-changed.good.yaml", "x", {})
+    found = config.effective_monitors()
+    assert set(found) == set(STANDARD_MONITORS) - {"anomaly-drift"} | {"score"}
+    assert found["feature-mean"].detect.shown()["delta"] == 0.0001
+    assert found["feature-mean"].signal == "features.*"
+    assert (found["feature-mean"].severity, found["missing"].severity) == ("info", "critical")
+    assert found["latency"].detect.kind == "trend"
+    assert (found["latency"].for_ms, found["anomaly-fraction"].for_ms, found["score"].for_ms) == (120_000, 180_000, 0)
+    assert {m.cooldown_ms for m in found.values()} == {3_600_000}
+
+
+@pytest.mark.parametrize(
+    ("more", "standard"),
+    [
+        ("monitors: {traffic: {signal: traffic, detect: {kind: level}}}", False),
+        ("standard: true\nmonitors: {traffic: {signal: traffic, detect: {kind: trend}}}", True),
+        ("standard: true\nmonitors: {mine: {signal: value, detect: {kind: adwin}}}", True),
+        ("monitors: {traffic: false}", True),
+        ("standard: false\nmonitors: {mine: {signal: value, detect: {kind: adwin}}}", False),
+        ("monitors: {}", True),
+    ],
+)
+def test_when_the_standard_set_is_there(more: str, standard: bool) -> None:
+    found = load_text(LEAST + more + "\n", "x", {}).effective_monitors()
+    assert ("feature-mean" in found) is standard
+    if "kind: trend" in more:
+        assert found["traffic"].detect.kind == "trend"

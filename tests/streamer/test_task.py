@@ -117,6 +117,8 @@ def test_a_changed_monitor_starts_anew_and_the_others_keep_their_state() -> None
     assert after.monitors["mean"].dump().keys() == before.monitors["mean"].dump().keys()
     assert after.monitors["mean"].dump()["tick"].tolist() == before.monitors["mean"].dump()["tick"].tolist()
     assert after.monitors["jump"].bank.rows == 0  # type: ignore[union-attr]
+    assert (before.anew, after.anew) == ([], ["jump"])
+    assert Task.load(config, AT, before.dump()).anew == []
 
 
 def test_every_record_is_accounted_for_whatever_it_holds() -> None:

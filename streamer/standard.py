@@ -1,0 +1,84 @@
+"""The standard set of monitors, and what a file means that changes some of it, or shares defaults among its monitors.
+
+It is worked out on the plain values of the file, before they are checked: what is checked, shown and hashed is all.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+ADWIN = {"kind": "adwin"}
+LATER = {"min_window_length": 200}
+"""For what sums up others: it must not come before them."""
+
+STANDARD: dict[str, dict[str, Any]] = {
+    "feature-mean": {"signal": "features.*", "detect": ADWIN},
+    "feature-distribution": {"signal": "features.*", "detect": {"kind": "distribution"}},
+    "category-distribution": {"signal": "category.*", "detect": {"kind": "distribution"}},
+    "unseen-category": {"signal": "unseen.*", "detect": {**ADWIN, "direction": "up"}},
+    "missing": {"signal": "missing.*", "detect": ADWIN},
+    "confidence": {"signal": "confidence", "detect": {**ADWIN, "direction": "down"}},
+    "confidence-distribution": {"signal": "confidence", "detect": {"kind": "distribution"}},
+    "label-share": {"signal": "label.*", "detect": ADWIN},
+    "anomaly-fraction": {"signal": "anomaly", "detect": {"kind": "fraction", "max": 0.05}},
+    "anomaly-drift": {"signal": "anomaly", "detect": {**ADWIN, **LATER}},
+    "joint-distance": {"signal": "distance", "detect": {**ADWIN, **LATER, "direction": "up"}},
+    "traffic": {"signal": "traffic", "detect": {"kind": "level"}, "for": "2m"},
+    "latency": {
+        "signal": "p95(latency_ms)",
+        "detect": {"kind": "level", "against": "reference", "direction": "up"},
+        "for": "2m",
+    },
+    "no-data": {"signal": "events", "detect": {"kind": "silence"}},
+}
+OFF = (False, "off")
+HELD = ("fraction", "distribution", "level", "trend")
+"""Kinds of `detect` that `for` means something to."""
+
+
+def resolved(value: Any, filled: bool = True) -> Any:
+    """The config with the standard set and the defaults worked in; values that are no mappings stay as they are.
+
+    An entry without `signal` under the name of a standard monitor changes it key by key, `false` takes it away. The set
+    is there when the file says `standard: true`, names no monitors, or changes one of it. Without `filled` the defaults
+    are left alone: they are wrong, and that is said once.
+    """
+    if not isinstance(value, dict) or not isinstance(value.get("monitors"), dict | None):
+        return value
+    own: dict[str, Any] = value.get("monitors") or {}
+    changes = {name for name, monitor in own.items() if _changes(name, monitor)}
+    standard = value.get("standard")
+    if not isinstance(standard, bool):
+        standard = bool(changes) or not own
+    monitors: dict[str, Any] = {}
+    for name, monitor in STANDARD.items() if standard else ():
+        given = own.get(name, {})
+        if not (isinstance(given, bool | str) and given in OFF):
+            monitors[name] = _changed(monitor, given) if name in changes or name not in own else given
+    monitors |= {name: monitor for name, monitor in own.items() if name not in changes}
+    defaults = value.get("defaults")
+    if filled and isinstance(defaults, dict):
+        monitors = {name: _filled(monitor, defaults) for name, monitor in monitors.items()}
+    return {**value, "monitors": monitors}
+
+
+def _changes(name: str, monitor: Any) -> bool:
+    if name not in STANDARD:
+        return False
+    off = isinstance(monitor, bool | str) and monitor in OFF
+    return off or (isinstance(monitor, dict) and "signal" not in monitor)
+
+
+def _changed(monitor: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    detect, new = monitor["detect"], given.get("detect")
+    if isinstance(new, dict) and new.get("kind", detect["kind"]) == detect["kind"]:
+        given = {**given, "detect": {**detect, **new}}
+    return {**monitor, **given}
+
+
+def _filled(monitor: Any, defaults: dict[str, Any]) -> Any:
+    if not isinstance(monitor, dict):
+        return monitor
+    detect = monitor.get("detect")
+    held = isinstance(detect, dict) and detect.get("kind") in HELD
+    return {**{name: value for name, value in defaults.items() if name != "for" or held}, **monitor}
