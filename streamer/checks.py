@@ -35,6 +35,11 @@ Checks = Mapping[str, Check]
 def violations(batch: Batch, name: str, check: Check) -> Bool:
     """For each event whether it breaks the check."""
     bad = np.full(len(batch.offsets), check.required)
+    if name == "version":
+        mine = batch.version >= 0
+        wrong = np.array([text_is_bad(text, check) for text in batch.strings] or [False], bool)
+        bad[mine] = wrong[batch.version[mine]]
+        return bad
     if name not in batch.names:
         return bad
     number = batch.names.index(name)

@@ -178,6 +178,9 @@ class Defaults(Model):
     keep_firing_for_ms: Duration | None = Field(None, alias="keep_firing_for", description="As of a monitor.")
     cooldown_ms: Duration | None = Field(None, alias="cooldown", description="As of a monitor.")
     runbook_url: str | None = Field(None, description="As of a monitor.")
+    by: list[ByText] | None = Field(
+        None, description="As of a monitor; not for events and traffic, which may well stop."
+    )
 
 
 class Commit(Model):

@@ -10,7 +10,7 @@ from pydantic import Field
 from detectors.distances import DISTANCES
 from detectors.params import RIVER_DETECTORS, Adwin, Occurrence, PageHinkley, River
 from streamer.checks import Check
-from streamer.config_types import Direction, Duration, Model, Pattern, Share
+from streamer.config_types import Date, Direction, Duration, Model, Pattern, Share
 
 
 class CheckRule(Model):
@@ -145,6 +145,14 @@ class DetectTrend(Detect):
         return max(self.points // 14, 1)
 
 
+class DetectAge(Detect):
+    """Too long since the model was trained, or since its reference was learned: a level, looked at with every tick."""
+
+    kind: Literal["age"] = Field(description="Event time since a date, or since the first event of the series.")
+    max_ms: Duration = Field(alias="max", ge=1000, le=3650 * 86_400_000, description="A breach is an age above this.")
+    since: Date | None = Field(None, description="YYYY-MM-DD: when the model was trained; default its first event.")
+
+
 class DetectSilence(Detect):
     """No event for a while: a level, which breaches by ticks of the clock and clears with the next event."""
 
@@ -188,6 +196,7 @@ AnyDetect = Annotated[
     | DetectDistribution
     | DetectLevel
     | DetectTrend
+    | DetectAge
     | DetectSilence,
     Field(discriminator="kind"),
 ]

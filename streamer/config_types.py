@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -37,6 +38,7 @@ SIGNALS = [
     "unseen.NAME",
     "new_label",
     "new_version",
+    "version_change",
     "status.*",
     "status.NAME",
     "error",
@@ -95,6 +97,14 @@ def _pointer(text: str) -> str:
     return text
 
 
+def _date(text: str) -> str:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{quoted(text)} is not a date such as 2026-01-31.") from None
+    return text
+
+
 def _pattern(text: str) -> str:
     try:
         re.compile(text)
@@ -104,8 +114,8 @@ def _pattern(text: str) -> str:
 
 
 def _checked(text: str) -> str:
-    if text not in ("confidence", "value", "latency_ms") and not re.fullmatch(r"features\.(?!\*$)\S+", text):
-        raise ValueError(f"{quoted(text)} is not features.NAME, confidence, value or latency_ms.")
+    if text not in ("confidence", "value", "latency_ms", "version") and not re.fullmatch(r"features\.(?!\*$)\S+", text):
+        raise ValueError(f"{quoted(text)} is not features.NAME, confidence, value, latency_ms or version.")
     return text
 
 
@@ -156,6 +166,7 @@ CheckedName = Annotated[str, AfterValidator(_checked)]
 Pointer = Annotated[str, AfterValidator(_pointer)]
 Listen = Annotated[str, AfterValidator(_listen)]
 Version = Annotated[Literal[1], BeforeValidator(_whole)]
+Date = Annotated[str, AfterValidator(_date)]
 Direction = Literal["up", "down", "both"]
 Share = Annotated[float, Field(gt=0, lt=1)]
 

@@ -24,6 +24,7 @@ PHRASES = {
     "unseen": ("events with an unseen {}", "have a {} the reference never saw"),
     "new_label": ("events with a new label", "have a label the reference never saw"),
     "new_version": ("events of a new version", "are of a version the reference never saw"),
+    "version_change": ("changes of version", "are of another version than the one before"),
     "invalid": ("events with an invalid {}", "have an invalid {}"),
     "error": ("failed events", "failed"),
     "ood": ("unfamiliar events", "are unfamiliar"),
@@ -112,6 +113,9 @@ def sentence(labels: dict[str, str], opened: dict[str, Any], partition: Partitio
     elif labels["detector"] == "silence":
         silent, limit = (show_duration(1000 * int(finding[name])) for name in ("statistic", "threshold"))
         moved = f"no events for {silent} (limit {limit})"
+    elif labels["detector"] == "age":
+        old, limit = (finding[name] / 86_400 for name in ("statistic", "threshold"))
+        moved = f"the model is {old:.1f} days old (limit {limit:g})"
     elif labels["detector"] == "occurrence":
         moved = f"events {_phrase(signal, 1)}"
     elif before and after:

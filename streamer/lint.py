@@ -17,7 +17,8 @@ from streamer.signals import AGGREGATE, parse_signal
 from streamer.units import parse_duration
 from streamer.yaml_source import PathKey, Source
 
-EDGES = ("adwin", "page_hinkley", "river", "occurrence", "silence")
+EDGES = ("adwin", "page_hinkley", "river", "occurrence", "silence", "age")
+TICKED = ("silence", "age")
 TYPE_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 
 
@@ -200,12 +201,13 @@ def a_distribution_counts_events(monitor: Any) -> Iterator[Finding]:
 def silence_is_of_events(monitor: Any) -> Iterator[Finding]:
     """`events` has no value to watch, only that there is none; and time that passes by ticks is not event time."""
     name, kind = _get(monitor, "signal"), _get(monitor, "detect", "kind")
-    if not isinstance(name, str) or not isinstance(kind, str) or (name == "events") == (kind == "silence"):
+    if not isinstance(name, str) or not isinstance(kind, str) or (name == "events") == (kind in TICKED):
         return
-    if kind == "silence":
-        yield Finding(("signal",), "bad-value", f"silence is of signal events, not {quoted(name)}; by splits it.")
+    if kind in TICKED:
+        yield Finding(("signal",), "bad-value", f"{kind} is of signal events, not {quoted(name)}; by splits it.")
     else:
-        yield Finding(("detect", "kind"), "bad-value", f"signal events has no values; only silence, not {kind}.")
+        message = f"signal events has no values; only {' and '.join(TICKED)}, not {kind}."
+        yield Finding(("detect", "kind"), "bad-value", message)
 
 
 def an_aggregate_has_values_of_its_own(monitor: Any) -> Iterator[Finding]:

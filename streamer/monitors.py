@@ -14,15 +14,22 @@ from schemas.batch import Batch
 from streamer import config as cfg
 from streamer.aggregate_levels import AggregateMonitor
 from streamer.alerting import DRIFT, Finding
-from streamer.config_detect import DetectDistribution, DetectFraction, DetectLevel, DetectSilence, DetectTrend
+from streamer.config_detect import (
+    DetectAge,
+    DetectDistribution,
+    DetectFraction,
+    DetectLevel,
+    DetectSilence,
+    DetectTrend,
+)
 from streamer.evidence import Part, annotations_of, detector_of, evidence, recent_evidence, reference_evidence
 from streamer.levels import DistributionMonitor, FractionMonitor
 from streamer.rules import Rule
 from streamer.series import SeriesTable
 from streamer.signals import Column
-from streamer.silence import SilenceMonitor
+from streamer.silence import AgeMonitor, SilenceMonitor
 
-LevelDetect = DetectFraction | DetectDistribution | DetectLevel | DetectTrend | DetectSilence
+LevelDetect = DetectFraction | DetectDistribution | DetectLevel | DetectTrend | DetectSilence | DetectAge
 
 DIRECTIONS: dict[str, int] = {"up": 1, "down": -1}
 
@@ -71,7 +78,7 @@ class EdgeMonitor:
         self.bank.load(state)
 
 
-Monitor = EdgeMonitor | FractionMonitor | DistributionMonitor | AggregateMonitor | SilenceMonitor
+Monitor = EdgeMonitor | FractionMonitor | DistributionMonitor | AggregateMonitor | SilenceMonitor | AgeMonitor
 
 
 def step_table(
@@ -116,6 +123,7 @@ LEVELS: dict[str, Callable[[cfg.Config, int, str, cfg.Monitor, SeriesTable, Rule
     "distribution": lambda c, order, name, m, table, _: DistributionMonitor(order, name, m, table),
     "level": lambda c, order, name, m, table, _: AggregateMonitor(order, name, m, table),
     "trend": lambda c, order, name, m, table, _: AggregateMonitor(order, name, m, table),
+    "age": lambda c, order, name, m, table, rule: AgeMonitor(order, name, m, table, rule),
     "silence": lambda c, order, name, m, table, rule: SilenceMonitor(order, name, m, table, rule),
 }
 

@@ -17,6 +17,7 @@ from streamer.feedback import Feedback
 from streamer.series import Known, SeriesTable, TableId
 from streamer.signals import Column, Groups, parse_signal
 from streamer.silence import Presence
+from streamer.versions import VersionChange
 
 
 class Rule(Protocol):
@@ -65,9 +66,14 @@ def _ood(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable, ...]
     return OutOfDistribution(table, numbers, config.ood, confident=table.signal.kind == "confident_ood")
 
 
+def _version_change(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable, ...]) -> Rule:
+    return VersionChange()
+
+
 RULES: dict[str, Making] = {
     "anomaly": Making(("features.*",), _anomaly),
     "action": Making((), _feedback),
+    "version_change": Making((), _version_change),
     "distance": Making((), _distance),
     "ood": Making(("distance",), _ood),
     "confident_ood": Making(("distance",), _ood),

@@ -58,6 +58,7 @@ WHOLE = {
     "anomaly": ("anomaly", ""),
     "error": ("error", "error"),
     "events": ("events", "events"),
+    "version_change": ("version_change", "version_change"),
     "distance": ("distance", "distance"),
     "ood": ("ood", "ood"),
     "confident_ood": ("confident_ood", "confident_ood"),
@@ -120,8 +121,9 @@ def parse_signal(text: str) -> Signal:
     if kind is None or not member:
         raise ValueError(f"unknown signal {text!r}")
     every = member == "*"
-    if kind == "invalid" and (every or member in ALIASES):
-        return Signal(kind, ALIASES.get(member, ""), every)
+    member = member.removeprefix(FEATURES) if kind == "invalid" else member
+    if kind == "invalid" and (every or member in ALIASES or member == "version"):
+        return Signal(kind, ALIASES.get(member, "" if every else member), every)
     base = "" if kind in TEXTS else FEATURES
     return Signal(kind, base if every else base + member, every)
 

@@ -6,6 +6,8 @@ heard, not what was missed.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -14,13 +16,13 @@ from schemas.alert import Identity
 from schemas.batch import Batch
 from streamer import config as cfg
 from streamer.alerting import BREACH, CLEAR, Finding
-from streamer.config_detect import DetectSilence
+from streamer.config_detect import DetectAge, DetectSilence
 from streamer.evidence import annotations_of, detector_of, evidence
 from streamer.series import Known, SeriesTable
 from streamer.signals import Column, Groups, dense
 
-FIELDS = ("n", "spoke", "silent_ms")
-"""Per row: events so far, whether any since the last tick, and the silence up to the last tick."""
+FIELDS = ("n", "spoke", "silent_ms", "first_ms")
+"""Per row: events so far, whether any since the last tick, the silence up to then, and the time of the first event."""
 
 
 class Presence:
@@ -39,6 +41,8 @@ class Presence:
         table.dropped += int(counts[rows < 0].sum())
         kept = np.flatnonzero(rows >= 0)
         rows, first, counts = rows[kept], events[first[kept]], counts[kept]
+        new = self.state["n"][rows] == 0
+        self.state["first_ms"][rows[new]] = batch.times_ms[first[new]]
         silent = self.state["silent_ms"][rows]
         self.state["n"][rows] += counts
         self.state["spoke"][rows] = 1
@@ -84,7 +88,7 @@ class SilenceMonitor:
             for i in back
         ]
 
-    def overdue(self, passed_ms: int) -> list[Finding]:
+    def overdue(self, passed_ms: int, newest_ms: Mapping[str, int]) -> list[Finding]:
         """Who became overdue with the tick that took `passed_ms`; the findings belong to no event."""
         state, after_ms = self.presence.state, self.detect.after_ms
         silent = state["silent_ms"]
@@ -101,3 +105,39 @@ class SilenceMonitor:
 
     def load(self, state: Any) -> None:
         """What there is to remember is in the table's rule and in the alert book."""
+
+
+class AgeMonitor:
+    """A level: breach once a series is older than `max`, by the event time of its model."""
+
+    def __init__(self, order: int, name: str, config: cfg.Monitor, table: SeriesTable, presence: object) -> None:
+        assert isinstance(config.detect, DetectAge)
+        assert isinstance(presence, Presence)
+        self.order, self.name, self.config, self.table = order, name, config, table
+        self.detect, self.presence = config.detect, presence
+        self.annotations, self.detector = annotations_of(config), detector_of(config)
+        self.identities: dict[int, Identity] = {}  # of the rows that had an alert
+        self.told: dict[int, None] = {}  # rows whose breach was reported
+        given = datetime.fromisoformat(config.detect.since).replace(tzinfo=UTC) if config.detect.since else None
+        self.since_ms = None if given is None else int(given.timestamp() * 1000)
+
+    def findings(self, batch: Batch, column: Column) -> list[Finding]:
+        return []
+
+    def overdue(self, passed_ms: int, newest_ms: Mapping[str, int]) -> list[Finding]:
+        """Whose age passed the limit since the last tick."""
+        found = []
+        for row, (group, _) in enumerate(self.table.keys):
+            began_ms = int(self.presence.state["first_ms"][row]) if self.since_ms is None else self.since_ms
+            age_ms = newest_ms[group[0]] - began_ms
+            if age_ms > self.detect.max_ms and row not in self.told:
+                self.told[row] = None
+                shown = evidence(1, age_ms / 1000, self.detect.max_ms / 1000, None, None, None)
+                found.append(Finding(-1, self.order, row, BREACH, shown))
+        return found
+
+    def dump(self) -> Any:
+        return list(self.told)
+
+    def load(self, state: Any) -> None:
+        self.told = dict.fromkeys(map(int, state))

@@ -32,6 +32,8 @@ STANDARD: dict[str, dict[str, Any]] = {
     "no-data": {"signal": "events", "detect": {"kind": "silence"}},
 }
 OFF = (False, "off")
+WHOLE = ("events", "traffic", "version_change")
+"""Signals that are about the model as a whole: an old version that falls silent is no news."""
 HELD = ("fraction", "distribution", "level", "trend")
 """Kinds of `detect` that `for` means something to."""
 
@@ -81,4 +83,5 @@ def _filled(monitor: Any, defaults: dict[str, Any]) -> Any:
         return monitor
     detect = monitor.get("detect")
     held = isinstance(detect, dict) and detect.get("kind") in HELD
-    return {**{name: value for name, value in defaults.items() if name != "for" or held}, **monitor}
+    left = {"for": held, "by": monitor.get("signal") not in WHOLE}
+    return {**{name: value for name, value in defaults.items() if left.get(name, True)}, **monitor}

@@ -29,7 +29,7 @@ from streamer.monitors import Monitor, make_monitors, step_table
 from streamer.rules import Rule, depth, make_rule, needs
 from streamer.series import SeriesTable, TableId
 from streamer.signals import I64, Bool, Column, Groups, computed, number_of, parse_signal
-from streamer.silence import Presence, SilenceMonitor
+from streamer.silence import AgeMonitor, Presence, SilenceMonitor
 
 
 class Timers:
@@ -75,7 +75,7 @@ class Task:
         self.detections: dict[str, int] = {}  # findings per monitor and alerts per status, for the metrics; not state
         self.emitted: dict[tuple[str, str], int] = {}
         self.renamed = config.renamed()
-        self.checks = {parse_signal(name).path: rule.compiled() for name, rule in config.checks.items()}
+        self.checks = {parse_signal(f"invalid.{name}").path: rule.compiled() for name, rule in config.checks.items()}
         self.tables: dict[TableId, SeriesTable] = {}
         self.rules: dict[TableId, Rule] = {}
         wanted = self._table_ids()
@@ -159,8 +159,8 @@ class Task:
             if isinstance(rule, Presence):
                 rule.tick(passed_ms)
         for monitor in self.by_order:
-            if isinstance(monitor, SilenceMonitor):
-                for finding in monitor.overdue(passed_ms):
+            if isinstance(monitor, SilenceMonitor | AgeMonitor):
+                for finding in monitor.overdue(passed_ms, self.admission.newest_ms):
                     model = monitor.table.keys[finding.row][0][0]
                     self._apply(finding, model, Moment(self.position, tick.time_ms, self.admission.newest_ms[model]))
         self.outbox += heartbeats(self, tick)

@@ -41,7 +41,7 @@ commit: {interval: 1s, snapshot_interval: 4s}
 heartbeat: {interval: 2s}
 feedback: {pending: 60}
 privacy: {opt_out: /secret}
-checks: {features.amount: {type: number, max: 230}, features.country: {allowed: [a, b, c]}}
+checks: {version: {allowed: ["1"]}, features.amount: {type: number, max: 230}, features.country: {allowed: [a, b, c]}}
 monitors:
   mean: {signal: features.*, detect: {kind: adwin, delta: 0.002}, keep_firing_for: 30s}
   jump:
@@ -69,6 +69,8 @@ monitors:
   far: {signal: distance, by: [version], detect: {kind: page_hinkley, threshold: 10}, keep_firing_for: 5s}
   ood: {signal: ood, window: {events: 30}, detect: {kind: fraction, max: 0.01}, keep_firing_for: 5s}
   sure: {signal: confident_ood, detect: {kind: adwin, delta: 0.002}}
+  change: {signal: version_change, detect: {kind: occurrence}, keep_firing_for: 5s}
+  old: {signal: events, by: [version], detect: {kind: age, max: 20s}}
   rate: {signal: traffic, window: {time: 2s}, detect: {kind: level, recent: 6, beyond: 1, change: 0.2}, for: 2s}
   rates: {signal: traffic, by: [version], window: {time: 5s}, detect: {kind: page_hinkley, threshold: 3}}
   high:
