@@ -19,6 +19,7 @@ VERBS: dict[str, tuple[str, str]] = {
         "Run the engine over a file or a range of a topic; print its alerts.",
     ),
     "test": ("streamer.commands.test:test", "Run scenario tests: config, stream of events, expected alerts."),
+    "reference": ("streamer.commands.reference:reference", "Build, show and compare files of references."),
     "demo": ("streamer.commands.demo:demo", "See it work on an embedded broker: shift, alert, resolution."),
     "topics": ("streamer.commands.topics:topics", "Plan or create the topics a config needs."),
     "config": ("streamer.commands.config:config", "Show the effective config, or the JSON Schema for editors."),

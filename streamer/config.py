@@ -101,6 +101,9 @@ class Reference(Model):
     """What series are compared with."""
 
     warmup: int = Field(500, ge=30, le=100_000, description="First values of a series that make its reference.")
+    file: str | None = Field(
+        None, description="A file of `driftline reference build`: its series need no warm-up. Beside the config."
+    )
     windows: int = Field(60, ge=10, le=100_000, description="The same for aggregates, which have one value per window.")
 
 
@@ -294,12 +297,24 @@ class Config(Model):
     heartbeat: Heartbeat = Field(Heartbeat(), description="Ticks: signs of life, and how silence is known.")
     limits: Limits = Field(Limits(), description="What bounds memory; whatever exceeds a bound is counted.")
     server: Server = Field(Server(), description="Health and metrics over HTTP.")
+    _given: Any = PrivateAttr(default=None)
+    _given_hash: str = PrivateAttr(default="")
     _secrets: tuple[str, ...] = PrivateAttr(default=())
     _hidden: tuple[tuple[str | int, ...], ...] = PrivateAttr(default=())
 
     def effective_monitors(self) -> dict[str, Monitor]:
         """The monitors of the file, with the standard set and the defaults worked in by `standard.resolved`."""
         return self.monitors
+
+    @property
+    def given(self) -> Any:
+        """The `References` of the file that `reference.file` names; None without one."""
+        return self._given
+
+    @property
+    def given_hash(self) -> str:
+        """16 hex digits over the file's content, empty without one."""
+        return self._given_hash
 
     def renamed(self) -> dict[str, str]:
         """Pointers of the config that have a meaning, and the batch's names of what they find."""
@@ -322,6 +337,8 @@ class Config(Model):
     def config_hash(self) -> str:
         """16 hex digits over what affects detection: not brokers, secrets, commit intervals or the server."""
         parts = self.model_dump(mode="json", include=set(DETECTION))
+        parts["given"] = self.given_hash
+        del parts["reference"]["file"]  # Its content counts, not its name.
         parts["monitors"] = {name: m.model_dump(mode="json") for name, m in self.effective_monitors().items()}
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from streamer import config as cfg
 from streamer.config_detect import AnyDetect
 from streamer.lint import check_rules
 from streamer.problems import ConfigError, Problem, did_you_mean, in_order, quoted
+from streamer.reference_file import References
 from streamer.settings import CLIENT, HIDDEN, Secret, is_secret, may_show
 from streamer.standard import resolved
 from streamer.units import parse_duration, parse_size, show_duration, show_size
@@ -67,20 +69,21 @@ def load_text(text: str | Path, name: str, env: Mapping[str, str]) -> cfg.Config
             raise ConfigError([Problem(name, 1, 1, "unreadable", "", f"{error.strerror}.")]) from None
     else:
         data = text.encode()
-    config, problems = check(data, name, env)
+    config, problems = check(data, name, env, folder=text.parent if isinstance(text, Path) else None)
     if config is None:
         raise ConfigError(problems)
     return config
 
 
 def check(
-    data: bytes, name: str, env: Mapping[str, str], first_line: int = 1, indent: int = 0
+    data: bytes, name: str, env: Mapping[str, str], first_line: int = 1, indent: int = 0, folder: Path | None = None
 ) -> tuple[cfg.Config | None, list[Problem]]:
     """The config, None where it has errors, and every problem, warnings too.
 
     `first_line` and `indent` say where the text was cut out of `name`, so that places are those in the whole file.
     """
     source = parse(data, name, env, first_line, indent)
+    source.folder = folder
     return build(source), in_order(source.problems)
 
 
@@ -91,10 +94,27 @@ def build(source: Source) -> cfg.Config | None:
         source.value = resolved(source.value, filled=_fits(cfg.Defaults, source.value))
         config = validated(source, cfg.Config)
         check_rules(source)
+    if config is not None and config.reference.file is not None:
+        _read_references(source, config, config.reference.file)
     if config is None or any(problem.severity == "error" for problem in source.problems):
         return None
     _seal(config, source)
     return config
+
+
+def _read_references(source: Source, config: cfg.Config, name: str) -> None:
+    """The file of references, beside the config; its content belongs to the config from here on."""
+    try:
+        data = ((source.folder or Path(source.file).parent) / name).read_bytes()
+        config._given = References.model_validate_json(data)
+        config._given_hash = hashlib.sha256(data).hexdigest()[:16]
+    except OSError as error:
+        source.report("unreadable", ("reference", "file"), f"{error.strerror}.")
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"])) or "the file"
+        message = f"is no file of `driftline reference build`: {place}: {first['msg']}."
+        source.report("bad-value", ("reference", "file"), message)
 
 
 def _fits(model: type[BaseModel], value: Any) -> bool:

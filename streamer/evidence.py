@@ -10,6 +10,7 @@ from detectors.history import Recent
 from detectors.reference import Learned
 from schemas.alert import rfc3339
 from streamer import config as cfg
+from streamer.series import SeriesTable
 
 DIRECTION_NAMES = {1: "up", -1: "down", 0: "unknown"}
 
@@ -64,6 +65,13 @@ def reference_evidence(learned: Learned, warmup: int, offset: int) -> Part:
         "std": learned.std,
         **span(learned.first_offset, learned.last_offset, learned.first_time_ms, learned.last_time_ms),
     }
+
+
+def before_of(table: SeriesTable, row: int, offset: int) -> Part:
+    """What a row is compared with: what the file of references says of it, or what it learned by then."""
+    if row in table.pinned:
+        return table.pinned[row]
+    return reference_evidence(table.reference.at(row), table.reference.warmup, offset)
 
 
 def recent_evidence(recent: Recent | None, centre: float) -> Part:

@@ -16,7 +16,7 @@ from streamer import config as cfg
 from streamer.alerting import BREACH, CLEAR, Finding
 from streamer.categories import CODES
 from streamer.config_detect import DetectDistribution, DetectFraction
-from streamer.evidence import Evidence, annotations_of, detector_of, evidence, reference_evidence, span
+from streamer.evidence import Evidence, annotations_of, before_of, detector_of, evidence, span
 from streamer.series import SeriesTable
 from streamer.signals import Column
 
@@ -64,8 +64,8 @@ class FractionMonitor:
 
     def _evidence(self, window: Window, offset: int) -> Evidence:
         low, high = wilson(window.hits, window.n)
-        fraction, reference = window.hits / window.n, self.table.reference
-        before = reference_evidence(reference.at(window.row), reference.warmup, offset)
+        fraction = window.hits / window.n
+        before = before_of(self.table, window.row, offset)
         shown = {
             "n": window.n,
             "count": window.hits,
@@ -96,8 +96,8 @@ class DistributionMonitor:
         self.order, self.name, self.config, self.table = order, name, config, table
         self.detect = config.detect
         self.coded = table.categories is not None
-        bins = CODES + 1 if self.coded else self.detect.bins
-        self.bank = make_distribution(table.reference.warmup, bins, config.windows.events, self.coded)
+        self.bins = CODES + 1 if self.coded else self.detect.bins
+        self.bank = make_distribution(table.reference.warmup, self.bins, config.windows.events, self.coded)
         self.annotations, self.detector = annotations_of(config), detector_of(config)
         self.identities: dict[int, Identity] = {}  # of the rows that had an alert
         self.last: dict[int, float] = {}  # newest distance per row, for the metrics; not state
@@ -137,9 +137,8 @@ class DistributionMonitor:
             "moved": moved(names.tolist(), reference / reference.sum(), counts / counts.sum()),
             **span(window.first_offset, window.last_offset, window.from_ms, window.to_ms),
         }
-        learned = self.table.reference
         offset = int(batch.offsets[event])
-        before = None if self.coded else reference_evidence(learned.at(window.row), learned.warmup, offset)
+        before = None if self.coded else before_of(self.table, window.row, offset)
         return Finding(event, self.order, window.row, signal, evidence(0, apart, detect.max, before, None, shown))
 
     def dump(self) -> Any:

@@ -22,7 +22,7 @@ from streamer.config_detect import (
     DetectSilence,
     DetectTrend,
 )
-from streamer.evidence import Part, annotations_of, detector_of, evidence, recent_evidence, reference_evidence
+from streamer.evidence import Part, annotations_of, before_of, detector_of, evidence, recent_evidence
 from streamer.levels import DistributionMonitor, FractionMonitor
 from streamer.rules import Rule
 from streamer.series import SeriesTable
@@ -99,7 +99,7 @@ def step_table(
     recents = table.remember(batch, column, judged, marks, np.array([r.mean - r.centre for r in references]))
     for edge, row, learned, recent in zip(edges, rows, references, recents, strict=True):
         event = int(column.events[edge.place])
-        before = reference_evidence(learned, table.reference.warmup, int(batch.offsets[event]))
+        before = before_of(table, row, int(batch.offsets[event]))
         finding = _edge_finding(edge, event, row, before, recent_evidence(recent, learned.centre))
         if finding is not None:
             found.append(finding)

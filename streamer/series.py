@@ -63,7 +63,9 @@ class SeriesTable:
         rows_max: int,
         checks: Checks | None = None,
         compiled: bool = native is not None,
+        given: str = "",
     ) -> None:
+        self.given = given  # hash of the file of references, empty without one
         self.id = table_id
         self.signal, self.by, self.model = table_id
         self.checks = (checks or {}) if self.signal.kind == "invalid" else {}
@@ -73,6 +75,8 @@ class SeriesTable:
         self.plain_keys: list[list[Any]] = []  # the same as a snapshot has them
         self.members: dict[tuple[str, ...], list[int]] = {}
         self.dropped = 0
+        self.pinned: dict[int, dict[str, Any]] = {}  # rows whose reference a file gave, and what it says
+        self.began: dict[int, int] = {}  # of those: the offset of their first value
         self.since: int | None = None  # what a rule remembers begins there
         self.origin: SeriesTable = self  # the table whose references the values depend on
         self.places = Places() if compiled else None
@@ -85,7 +89,7 @@ class SeriesTable:
         """Stable name of the table's state in a snapshot: the same text means the same meaning of its rows."""
         kind, path, every = self.signal.kind, self.signal.path, self.signal.every
         path += f"@{self.signal.window_ms}" if self.signal.window_ms else ""
-        parts = (kind, path, every, ",".join(self.by), self.model or "*", self.reference.warmup)
+        parts = (kind, path, every, ",".join(self.by), self.model or "*", self.reference.warmup, self.given)
         return "|".join(map(str, (*parts, *(f"{name}={check}" for name, check in self.checks.items()))))
 
     def groups(self, batch: Batch, used: Bool) -> Groups:
@@ -224,8 +228,21 @@ class SeriesTable:
             np.broadcast_to(events[:, None], hit.shape)[known],
         )
 
+    @property
+    def name(self) -> str:
+        """What the values are, whatever they are compared with: `number features.* by version`."""
+        text = f"{self.signal.kind} {self.signal.path}{'*' if self.signal.every else ''}"
+        text += f" per {self.signal.window_ms} ms" if self.signal.window_ms else ""
+        text += f" by {', '.join(self.by)}" if self.by else ""
+        return text + (f" of {self.model}" if self.model else "")
+
     def judge(self, batch: Batch, column: Column) -> Judged:
         """Learn the reference from the first values of each row, standardise the others."""
+        if self.pinned and len(self.began) < len(self.pinned):
+            rows, first = np.unique(column.rows, return_index=True)
+            for row, i in zip(rows.tolist(), first.tolist(), strict=True):
+                if row in self.pinned:
+                    self.began.setdefault(row, int(batch.offsets[column.events[i]]))
         return self.reference.update(column.rows, column.values, column.events, batch.offsets, batch.times_ms)
 
     def remember(
@@ -237,7 +254,7 @@ class SeriesTable:
 
     def first_offset(self, row: int) -> int:
         """Where the log must be read from for this row to become what it is."""
-        first = self.reference.at(row).first_offset
+        first = self.began[row] if row in self.pinned else self.reference.at(row).first_offset
         if self.since is not None:
             return min(first, self.since)
         if self.origin is self:
@@ -249,6 +266,7 @@ class SeriesTable:
         return {
             "keys": self.plain_keys.copy(),
             "dropped": self.dropped,
+            "began": sorted(self.began.items()),
             "categories": self.categories.dump() if self.categories is not None else None,
             "reference": self.reference.dump(),
             "history": self.history.dump(),
@@ -263,6 +281,7 @@ class SeriesTable:
             self._add_key(key)
             self.members.setdefault(key[0], []).append(self.index[key])
         self.dropped = int(state["dropped"])
+        self.began = {int(row): int(offset) for row, offset in state["began"]}
         if self.categories is not None:
             self.categories.load(state["categories"], len(self.keys))
         self.resize()

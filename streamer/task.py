@@ -26,6 +26,7 @@ from streamer.feedback import is_feedback, opted_out
 from streamer.heartbeat import heartbeats
 from streamer.log import Out, Partition, Tick
 from streamer.monitors import Monitor, make_monitors, step_table
+from streamer.references import pinned_again, seed
 from streamer.rules import Rule, depth, make_rule, needs
 from streamer.series import SeriesTable, TableId
 from streamer.signals import I64, Bool, Column, Groups, computed, number_of, parse_signal
@@ -65,7 +66,7 @@ class Timers:
 class Task:
     """One partition: state, position, and the outbox of what the next commit publishes."""
 
-    def __init__(self, config: cfg.Config, partition: Partition, position: int) -> None:
+    def __init__(self, config: cfg.Config, partition: Partition, position: int, seeded: bool = True) -> None:
         self.config = config
         self.partition = partition
         self.position = position
@@ -95,6 +96,8 @@ class Task:
                 for name, m in self.monitors.items()
             }
         )
+        if seeded and config.given is not None:
+            seed(self, config.given, self.tables.values())
 
     def __repr__(self) -> str:
         series = sum(len(table.keys) for table in self.tables.values())
@@ -124,7 +127,7 @@ class Task:
     def _add_table(self, table_id: TableId) -> None:
         reference = self.config.reference
         warmup = reference.windows if table_id.signal.kind == "aggregate" else reference.warmup
-        self.tables[table_id] = SeriesTable(table_id, warmup, self.rows_max, self.checks)
+        self.tables[table_id] = SeriesTable(table_id, warmup, self.rows_max, self.checks, given=self.config.given_hash)
         rule = make_rule(self.config, table_id, self.tables)
         if rule is not None:
             self.rules[table_id] = rule
@@ -244,7 +247,7 @@ class Task:
         try:
             if tuple(state["partition"]) != partition:
                 raise snapshot.BadSnapshot(f"snapshot of {state['partition']}, not of {list(partition)}")
-            task = cls(config, partition, int(state["position"]))
+            task = cls(config, partition, int(state["position"]), seeded=False)
             task._restore(state)
         except snapshot.BadSnapshot:
             raise
@@ -258,6 +261,10 @@ class Task:
         for table in self.tables.values():
             if table.identity in state["tables"]:
                 table.load(state["tables"][table.identity])
+        if self.config.given is not None:
+            for table in self.tables.values():
+                pinned_again(table, self.config.given)
+            seed(self, self.config.given, [t for t in self.tables.values() if t.identity not in state["tables"]])
         for table_id, rule in self.rules.items():
             if self.tables[table_id].identity in state["rules"]:
                 rule.load(state["rules"][self.tables[table_id].identity])

@@ -72,6 +72,7 @@ class Source:
     env: Mapping[str, str]
     first_line: int = 1
     indent: int = 0  # columns that were cut off every line
+    folder: Path | None = None  # where files named in it are looked for; default beside it
     value: Any = None
     places: dict[PathKey, tuple[int, int]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)

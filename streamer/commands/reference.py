@@ -1,0 +1,175 @@
+"""`driftline reference`: build a file of references from chosen events, look at one, compare two."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+from pydantic import ValidationError
+
+from schemas.batch import Record
+from streamer import config as cfg
+from streamer.log import LogDown, LogGap, Partition
+from streamer.reference_diff import diff as compare
+from streamer.reference_diff import series_of
+from streamer.reference_file import References
+from streamer.replay import CHUNK, BadInput, Replay, read_lines
+from streamer.service import fields_of, load_or_exit
+
+EXIT_UNREACHABLE = 69
+Source = Iterable[tuple[Partition, list[Record]]]
+
+
+@click.group("reference")
+def reference() -> None:
+    """Build a file of references from chosen events, look at one, compare two."""
+
+
+@reference.command("build")
+@click.option("-c", "--config", "config_path", required=True, type=click.Path(path_type=Path), help="The YAML file.")
+@click.option("--input", "inputs", multiple=True, type=click.Path(path_type=Path), help="JSONL (.gz), CSV or Parquet.")
+@click.option("--topic", help="Read a range of this topic instead.")
+@click.option("--partition", "partitions", multiple=True, type=int, help="Only these partitions of --topic.")
+@click.option("--from", "begin", help="First offset, or a time (RFC 3339). Default: the oldest record.")
+@click.option("--to", "end", help="Offset or time to stop before. Default: the end as it is now.")
+@click.option("--model", help="The model, where the rows of a table do not name it.")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The file to make.")
+def build(
+    config_path: Path,
+    inputs: tuple[Path, ...],
+    topic: str | None,
+    partitions: tuple[int, ...],
+    begin: str | None,
+    end: str | None,
+    model: str | None,
+    output: Path,
+) -> None:
+    """Learn from all the events and write what every series looks like; `reference.file` in the config then names it.
+
+    The columns of a table are named by their place in an event: features.amount, prediction.label, time, model.
+    """
+    if bool(inputs) == bool(topic):
+        raise click.UsageError("Give either --input FILE (repeatable) or --topic T.")
+    from streamer.references import VALUES_MAX, export
+
+    config = load_or_exit(config_path)
+    learning = cfg.Reference.model_construct(warmup=VALUES_MAX, windows=VALUES_MAX, file=None)
+    building = config.model_copy(update={"reference": learning})
+    building._given, building._given_hash = None, ""
+    engine = Replay(building, fields_of(config))
+    try:
+        if topic:
+            from streamer.kafka_read import read_topic
+
+            source: Source = read_topic(config, topic, partitions, begin, end)
+        else:
+            source = _files(inputs, config, model)
+        for partition, records in source:
+            if records:
+                engine.step(partition, records)
+    except (BadInput, LogGap) as error:
+        raise click.ClickException(str(error)) from error
+    except LogDown as error:
+        click.echo(f"driftline: {error}", err=True)
+        sys.exit(EXIT_UNREACHABLE)
+    named = ", ".join(map(str, inputs)) if inputs else f"{topic} from {begin or 'the beginning'} to {end or 'the end'}"
+    made = export(engine.tasks.values(), named, config.config_hash)
+    output.write_text(made.model_dump_json(indent=1, exclude_none=True) + "\n")
+    counts = engine.counts()
+    click.echo(f"{len(series_of(made))} series of {counts['used']:,} events in {output}", err=True)
+    click.echo(f"Add to the config:  reference: {{file: {output.name}}}", err=True)
+
+
+def _files(inputs: tuple[Path, ...], config: cfg.Config, model: str | None) -> Iterator[tuple[Partition, list[Record]]]:
+    for number, path in enumerate(inputs):
+        partition = config.topics.events[0], number
+        if path.suffix not in (".csv", ".parquet"):
+            for records in read_lines(path, config.limits.message_bytes):
+                yield partition, records
+            continue
+        chunk: list[Record] = []
+        for offset, row in enumerate(_rows(path)):
+            chunk.append(Record(offset, -1, None, orjson.dumps(_event(row, model))))
+            if len(chunk) == CHUNK:
+                yield partition, chunk
+                chunk = []
+        yield partition, chunk
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    try:
+        if path.suffix == ".csv":
+            with path.open(newline="", encoding="utf-8") as handle:
+                for row in csv.DictReader(handle):
+                    yield {name: _value(text) for name, text in row.items() if name}
+            return
+        try:
+            from pyarrow import parquet
+        except ImportError:
+            raise BadInput(f"{path}: reading Parquet needs pyarrow: pip install 'driftline[parquet]'") from None
+        for batch in parquet.ParquetFile(path).iter_batches():
+            yield from batch.to_pylist()
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise BadInput(f"{path}: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _value(text: str | None) -> Any:
+    """A cell of a CSV: nothing, a number, or a text."""
+    if text is None or text == "":
+        return None
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return number if number - number == 0 else None
+
+
+def _event(row: dict[str, Any], model: str | None) -> dict[str, Any]:
+    """`features.amount` becomes {"features": {"amount": ...}}."""
+    event: dict[str, Any] = {} if model is None else {"model": model}
+    for name, value in row.items():
+        *above, last = name.split(".")
+        place = event
+        for part in above:
+            place = place.setdefault(part, {})
+        place[last] = str(value) if name in ("model", "model_version", "event_id") and value is not None else value
+    return event
+
+
+@reference.command("show")
+@click.argument("path", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+def show(path: Path) -> None:
+    """Print the series of a file, one a line."""
+    made = _read(path)
+    click.echo(f"# {made.source}; built with config {made.config}")
+    for name, one in series_of(made).items():
+        told = f"mean {one.mean:.4g}, std {one.std:.4g}, centre {one.centre:.4g}"
+        if one.categories is not None:
+            told = f"{len(one.categories)} categories: {', '.join(one.categories[:8])}"
+        click.echo(f"{name}: {one.n:,} values, {told} ({one.begin} to {one.end})")
+
+
+@reference.command("diff")
+@click.argument("first", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("second", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--fail-above", type=float, help="Exit 1 when a mean moved by more deviations, or PSI is above a tenth.")
+def diff(first: Path, second: Path, fail_above: float | None) -> None:
+    """What moved between two files, the largest change first."""
+    found = compare(_read(first), _read(second))
+    for one in found:
+        click.echo(f"{one.what:9} {one.name}: {one.sentence}")
+    most = max((max(abs(m.deviations), 10.0 * (m.psi or 0.0)) for m in found), default=0.0)
+    sys.exit(1 if fail_above is not None and most > fail_above else 0)
+
+
+def _read(path: Path) -> References:
+    try:
+        return References.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise click.ClickException(f"{path} is no file of references: {first['loc']}: {first['msg']}") from None
