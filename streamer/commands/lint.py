@@ -54,7 +54,8 @@ def _check_file(path: Path) -> list[Problem]:
     except OSError as error:
         return [Problem(str(path), 1, 1, "unreadable", "", f"{error.strerror}.")]
     blocks = _blocks(data) if path.suffix in MARKDOWN else [(data, 1, 0)]
-    return [problem for text, *place in blocks for problem in check(text, str(path), os.environ, *place)[1]]
+    found = [check(text, str(path), os.environ, line, indent)[1] for text, line, indent in blocks]
+    return [problem for problems in found for problem in problems]
 
 
 def _blocks(data: bytes) -> Iterator[tuple[bytes, int, int]]:

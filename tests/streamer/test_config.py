@@ -47,7 +47,7 @@ def test_a_broken_config_is_refused_with_exactly_these_words(path: Path) -> None
 
 @pytest.mark.parametrize("path", GOOD, ids=lambda p: p.name.removesuffix(".good.yaml"))
 def test_a_good_config_is_one_for_editors_too_and_shown_means_the_same(path: Path) -> None:
-    config, problems = check(path.read_bytes(), path.name, {})
+    config, problems = check(path.read_bytes(), path.name, {}, folder=path.parent)
     assert config is not None
     assert problems == []
     written = parse(path.read_bytes(), path.name, {}).value
@@ -55,7 +55,8 @@ def test_a_good_config_is_one_for_editors_too_and_shown_means_the_same(path: Pat
         jsonschema.Draft202012Validator(json_schema()).validate(written)
     shown = effective(config)
     jsonschema.Draft202012Validator(json_schema()).validate(shown)
-    again = load_text(as_yaml(shown), "shown.yaml", {})
+    again, _ = check(as_yaml(shown).encode(), "shown.yaml", {}, folder=path.parent)
+    assert again is not None
     assert again.config_hash == config.config_hash
     assert again.kafka.model_copy(update={"client": {}}) == config.kafka.model_copy(update={"client": {}})
     assert again.effective_monitors() == config.effective_monitors()
