@@ -135,7 +135,7 @@ class Monitor(Model):
     model: str | None = Field(None, min_length=1, description="Only this model; default every one that appears.")
     signal: SignalText = Field(description=f"What to watch: {', '.join(SIGNALS)}.")
     by: list[ByText] = Field(
-        default_factory=list, description="Split by version, caller, segment.NAME (besides the model)."
+        default_factory=list, description="Split by version, caller, label, segment.NAME (besides the model)."
     )
     detect: AnyDetect = Field(description="How change is detected.")
     window: WindowSize | None = Field(

@@ -180,6 +180,10 @@ class DetectDistribution(Detect):
     surprise: float = Field(
         5.0, ge=0, description=".. that is also so many standard deviations beyond chance, given both sample sizes."
     )
+    against: Literal["reference", "recent"] = Field(
+        "reference", description="What a window is compared with; of the recent ones those in breach do not count."
+    )
+    recent: int = Field(20, ge=1, le=1_000, description="Windows that `against: recent` adds up.")
     bins: int = Field(10, ge=2, le=100, description="Bins of a number, of about equal share in the reference.")
 
     @property

@@ -67,7 +67,7 @@ SIGNALS = [
     "logit.INDEX",
     "/json/pointer",
 ]
-BY = ["version", "caller", "segment.NAME"]
+BY = ["version", "caller", "label", "segment.NAME"]
 
 
 def _signal(text: str) -> str:
@@ -85,8 +85,8 @@ def _signal(text: str) -> str:
 
 
 def _by(text: str) -> str:
-    if text not in ("version", "caller") and not re.fullmatch(r"segment\.\S+", text):
-        raise ValueError(f"{quoted(text)} is not version, caller or segment.NAME.{did_you_mean(text, BY)}")
+    if text not in ("version", "caller", "label") and not re.fullmatch(r"segment\.\S+", text):
+        raise ValueError(f"{quoted(text)} is not version, caller, label or segment.NAME.{did_you_mean(text, BY)}")
     return text
 
 

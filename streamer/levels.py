@@ -101,6 +101,9 @@ class DistributionMonitor:
         self.annotations, self.detector = annotations_of(config), detector_of(config)
         self.identities: dict[int, Identity] = {}  # of the rows that had an alert
         self.last: dict[int, float] = {}  # newest distance per row, for the metrics; not state
+        self.recent: dict[
+            int, list[list[int]]
+        ] = {}  # of `against: recent`: counts of windows not in breach, oldest first
         self.verdicts: Verdicts = {}
 
     def findings(self, batch: Batch, column: Column) -> list[Finding]:
@@ -117,6 +120,9 @@ class DistributionMonitor:
     def _judge(self, window: Closed, event: int, batch: Batch) -> Finding | None:
         edges, known = self.bank.bins_of(window.row)
         reference, counts = np.array(known), np.array(window.counts[: len(known)])
+        kept = self.recent.setdefault(window.row, []) if self.detect.against == "recent" else []
+        if kept:  # Until there are enough of them the reference stands in.
+            reference = np.array(kept).sum(axis=0) + (reference if len(kept) < self.detect.recent else 0)
         names = np.array(self.table.categories.names(window.row) if self.table.categories else bin_names(edges))
         if self.coded:  # Most numbers stand for no category.
             some = (reference + counts) > 0
@@ -128,6 +134,9 @@ class DistributionMonitor:
             signal = BREACH
         elif apart <= detect.clear_below or beyond <= detect.surprise:
             signal = CLEAR
+            if detect.against == "recent":  # Only what is clear: no drift ever becomes what drift is measured by.
+                kept.append(list(window.counts[: len(known)]))
+                del kept[: -detect.recent]
         else:
             return None
         shown = {
@@ -142,9 +151,11 @@ class DistributionMonitor:
         return Finding(event, self.order, window.row, signal, evidence(0, apart, detect.max, before, None, shown))
 
     def dump(self) -> Any:
-        return {"windows": self.bank.dump(), "verdicts": plain(self.verdicts)}
+        recent = [[row, np.array(kept, np.int64)] for row, kept in self.recent.items()]
+        return {"windows": self.bank.dump(), "verdicts": plain(self.verdicts), "recent": recent}
 
     def load(self, state: Any) -> None:
+        self.recent = {int(row): kept.tolist() for row, kept in state["recent"]}
         self.bank.load(state["windows"])
         self.bank.resize(len(self.table.keys))
         self.verdicts = verdicts_of(state["verdicts"])

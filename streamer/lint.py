@@ -198,6 +198,15 @@ def a_distribution_counts_events(monitor: Any) -> Iterator[Finding]:
         yield Finding(("window", "time"), "bad-value", message)
 
 
+def a_window_can_hold_enough(monitor: Any) -> Iterator[Finding]:
+    """A monitor that can never fire looks like health."""
+    least, events = _get(monitor, "detect", "min_count"), _get(monitor, "window", "events")
+    kind = _get(monitor, "detect", "kind")
+    most = 1000 if _get(monitor, "window") is None else events
+    if kind == "fraction" and type(least) is int and type(most) is int and least > most:
+        yield Finding(("detect", "min_count"), "bad-value", f"a window has {most} events: this can never fire.")
+
+
 def silence_is_of_events(monitor: Any) -> Iterator[Finding]:
     """`events` has no value to watch, only that there is none; and time that passes by ticks is not event time."""
     name, kind = _get(monitor, "signal"), _get(monitor, "detect", "kind")
@@ -264,6 +273,7 @@ MONITOR_RULES: tuple[Rule, ...] = (
     an_occurrence_is_of_a_share,
     a_distribution_has_more_than_two_values,
     a_distribution_counts_events,
+    a_window_can_hold_enough,
     silence_is_of_events,
     an_aggregate_has_values_of_its_own,
     a_window_has_one_length,

@@ -66,6 +66,8 @@ WHOLE = {
     "new_label": ("unseen", "prediction.label"),
     "new_version": ("unseen", "version"),
 }
+BY_PATHS = {"label": "prediction.label"}
+"""The batch's name of a field of `by`, where it is another."""
 STATS = ("count", "mean", "std", "min", "max", "median", "p50", "p90", "p95", "p99")
 COUNTS = ("count",)
 """Statistics that are zero, not unknown, where there is nothing."""
@@ -237,7 +239,9 @@ def groups_of(batch: Batch, used: Bool, by: tuple[str, ...], compiled: bool = na
     """
     columns = [batch.model.astype(np.int64)]
     for field in by:
-        columns.append(batch.version.astype(np.int64) if field == "version" else text_of_event(batch, field))
+        columns.append(
+            batch.version.astype(np.int64) if field == "version" else text_of_event(batch, BY_PATHS.get(field, field))
+        )
     if native is not None and compiled:
         of_event, example = native.group(columns, used)
     else:

@@ -54,6 +54,11 @@ monitors:
   odd: {signal: anomaly, window: {events: 40}, detect: {kind: fraction, max: 0.2}, keep_firing_for: 5s}
   odd-time: {signal: anomaly, window: {time: 15s}, detect: {kind: fraction, max: 0.2, min_count: 5}, for: 5s}
   bins: {signal: features.*, window: {events: 50}, detect: {kind: distribution, surprise: 3}, keep_firing_for: 5s}
+  rolling:
+    signal: features.amount
+    window: {events: 20}
+    detect: {kind: distribution, against: recent, recent: 3, surprise: 2}
+    keep_firing_for: 5s
   shares: {signal: label, by: [version], window: {events: 30}, detect: {kind: distribution, distance: hellinger}}
   kinds: {signal: category.*, window: {events: 30}, detect: {kind: distribution, surprise: 3, bins: 4}}
   broken: {signal: invalid.*, detect: {kind: adwin, delta: 0.002}, keep_firing_for: 5s}
