@@ -55,13 +55,15 @@ UNION_PARTS = {"str", "int", "float", "bool"}
 """pydantic names the members of a plain union in its locations; they are no keys."""
 
 
-def load_config(path: Path, env: Mapping[str, str]) -> cfg.Config:
-    """Read and check a file. Raises ConfigError with every problem."""
-    return load_text(path, str(path), env)
+def load_config(path: Path, env: Mapping[str, str], warn: Callable[[Problem], None] = lambda _: None) -> cfg.Config:
+    """Read and check a file. Raises ConfigError with every problem; warnings alone are told to `warn`."""
+    return load_text(path, str(path), env, warn)
 
 
-def load_text(text: str | Path, name: str, env: Mapping[str, str]) -> cfg.Config:
-    """Check a text (or the file of a path). Raises ConfigError with every problem."""
+def load_text(
+    text: str | Path, name: str, env: Mapping[str, str], warn: Callable[[Problem], None] = lambda _: None
+) -> cfg.Config:
+    """Check a text (or the file of a path). As `load_config`."""
     if isinstance(text, Path):
         try:
             data = text.read_bytes()
@@ -72,6 +74,8 @@ def load_text(text: str | Path, name: str, env: Mapping[str, str]) -> cfg.Config
     config, problems = check(data, name, env, folder=text.parent if isinstance(text, Path) else None)
     if config is None:
         raise ConfigError(problems)
+    for problem in problems:
+        warn(problem)
     return config
 
 

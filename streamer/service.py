@@ -35,9 +35,9 @@ DRAIN_SECONDS = 10.0
 
 
 def load_or_exit(path: Path) -> cfg.Config:
-    """The config, or every error on stderr and exit 78."""
+    """The config, warnings on stderr; or every error there and exit 78."""
     try:
-        return load_config(path, os.environ)
+        return load_config(path, os.environ, warn=lambda problem: click.echo(str(problem), err=True))
     except ConfigError as error:
         click.echo(str(error), err=True)
         sys.exit(EXIT_CONFIG)

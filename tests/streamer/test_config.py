@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -309,3 +310,18 @@ def test_when_the_standard_set_is_there(more: str, standard: bool) -> None:
     assert ("feature-mean" in found) is standard
     if "kind: trend" in more:
         assert found["traffic"].detect.kind == "trend"
+
+
+def test_warnings_are_told_and_stop_nothing() -> None:
+    told: list[str] = []
+    text = LEAST.replace('}\ntopics', ', client: {fetch.wait.max.mz: 5}}\ntopics')
+    assert "client" in text
+    load_text(text, "x", {}, lambda problem: told.append(problem.kind))
+    assert told == ["unknown-setting"]
+
+
+def test_the_readme_names_the_standard_set_and_nothing_else() -> None:
+    table = (ROOT / "README.md").read_text().partition("| standard monitor |")[2].partition("\n\n")[0]
+    named = re.findall(r"`([a-z-]+)`", "".join(line.split("|")[1] for line in table.splitlines()[2:]))
+    assert named == sorted(named, key=list(STANDARD_MONITORS).index)
+    assert set(named) == set(STANDARD_MONITORS)
