@@ -38,6 +38,8 @@ class Window(NamedTuple):
     start_ms: int
     end_ms: int
     reasons: tuple[tuple[str, int], ...]  # the most frequent, with their counts
+    late: bool = False  # a window of time that ended after a newer one of its row: of stragglers
+    skipped: int = 0  # windows of time without any value since the one before
 
 
 @dataclass(slots=True)
@@ -82,8 +84,9 @@ class FractionWindows:
     """Windows of `window_events` values, or of `window_ms` of event time aligned to the epoch.
 
     A window of time closes when a value of its row is at least `lateness_ms` newer than its end, so values may come
-    out of order by less than that. The caller drops older ones; one that is handed in all the same makes a window of
-    its own, which closes with it. An empty window is never opened, so silence closes nothing.
+    out of order by less than that. The caller drops older ones; one that is handed in all the same makes a late window
+    of its own, which closes with it. An empty window is never opened, so silence closes nothing; the next window that
+    does says how many there were.
     """
 
     def __init__(self, window_events: int | None, window_ms: int | None, lateness_ms: int) -> None:
@@ -95,11 +98,13 @@ class FractionWindows:
         self.rows = 0
         self.open: list[dict[int, Open]] = []  # per row: start (0 for windows by count) -> window
         self.newest_ms: list[int | None] = []
+        self.ended_ms: list[int | None] = []  # start of the newest closed window of time
 
     def resize(self, rows: int) -> None:
         """Append fresh rows up to `rows`; never shrinks."""
         self.open += [{} for _ in range(rows - self.rows)]
         self.newest_ms += [None] * (rows - self.rows)
+        self.ended_ms += [None] * (rows - self.rows)
         self.rows = len(self.open)
 
     def update(
@@ -163,24 +168,35 @@ class FractionWindows:
             return ()
         due = sorted(s for s in windows if s + length + self.lateness_ms <= newest)
         due = due or [first]  # Too many are open: the oldest goes although its time has not come.
-        return [windows.pop(s).close(row, i) for s in due]
+        return [self._ended(windows.pop(s).close(row, i)) for s in due]
+
+    def _ended(self, window: Window) -> Window:
+        assert self.window_ms is not None
+        before = self.ended_ms[window.row]
+        if before is not None and window.start_ms <= before:
+            return window._replace(late=True)
+        self.ended_ms[window.row] = window.start_ms
+        return window if before is None else window._replace(skipped=(window.start_ms - before) // self.window_ms - 1)
 
     def dump(self) -> dict[str, Any]:
-        """Plain lists: per row its newest time and its open windows, oldest first."""
+        """Plain lists: per row its newest time, the start of its newest closed window, its open ones (oldest first)."""
         return {
             "newest_ms": list(self.newest_ms),
+            "ended_ms": list(self.ended_ms),
             "open": [[_plain(w) for _, w in sorted(windows.items())] for windows in self.open],
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Replace all rows; ValueError for a state that cannot be, and then nothing is changed."""
-        newest, rows = state.get("newest_ms"), state.get("open")
-        if not isinstance(newest, list) or not isinstance(rows, list) or len(newest) != len(rows):
-            raise ValueError("windows and their times are missing or differ in length")
-        if len(rows) > ROWS_MAX or not all(at is None or type(at) is int for at in newest):
+        newest, ended, rows = state.get("newest_ms"), state.get("ended_ms"), state.get("open")
+        if not (isinstance(newest, list) and isinstance(ended, list) and isinstance(rows, list)):
+            raise ValueError("windows or their times are missing")
+        if not len(newest) == len(ended) == len(rows):
+            raise ValueError("windows and their times differ in length")
+        if len(rows) > ROWS_MAX or not all(at is None or type(at) is int for at in (*newest, *ended)):
             raise ValueError("too many rows, or times that are not whole numbers")
         self.open = [self._load_row(row) for row in rows]
-        self.newest_ms = list(newest)
+        self.newest_ms, self.ended_ms = list(newest), list(ended)
         self.rows = len(rows)
 
     def _load_row(self, row: Any) -> dict[int, Open]:

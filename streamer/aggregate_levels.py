@@ -11,11 +11,13 @@ from detectors.trend import centre_and_scale, trend
 from schemas.alert import Identity, rfc3339
 from schemas.batch import Batch
 from streamer import config as cfg
-from streamer.alerting import BREACH, CLEAR, Finding
+from streamer.aggregates import Aggregates
+from streamer.alerting import BREACH, CLEAR, NEITHER, Finding
 from streamer.config_detect import DetectLevel, DetectTrend
 from streamer.evidence import annotations_of, detector_of, evidence
 from streamer.series import SeriesTable
 from streamer.signals import COUNTS, Column, aggregate_of
+from streamer.verdicts import Verdicts, note, plain, verdicts_of
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 SLOTS = {"day": 24, "week": 168}
@@ -32,16 +34,18 @@ class Verdict(NamedTuple):
 
     breach: bool
     value: float
-    expected: float
-    deviations: float
+    expected: float | None  # None where there is nothing to compare with yet
+    deviations: float | None
     n: int
 
 
 class AggregateMonitor:
     """Remembers values per row and hour slot; the judge of its `detect.kind` looks at each new one."""
 
-    def __init__(self, order: int, name: str, config: cfg.Monitor, table: SeriesTable) -> None:
+    def __init__(self, order: int, name: str, config: cfg.Monitor, table: SeriesTable, rule: object) -> None:
         assert isinstance(config.detect, DetectLevel | DetectTrend)
+        assert isinstance(rule, Aggregates)
+        self.windows = rule
         self.order, self.name, self.config, self.table = order, name, config, table
         self.detect = config.detect
         self.counted = aggregate_of(table.signal.path)[0] in COUNTS
@@ -50,6 +54,7 @@ class AggregateMonitor:
         self.kept: dict[tuple[int, int], list[float]] = {}  # (row, slot) -> values, oldest first
         self.places: dict[int, list[int]] = {}  # of a trend: row -> the windows of the values
         self.runs: dict[int, int] = {}  # row -> breaches in a row, or values since the last look
+        self.verdicts: Verdicts = {}
 
     def findings(self, batch: Batch, column: Column) -> list[Finding]:
         found = []
@@ -59,9 +64,13 @@ class AggregateMonitor:
                 verdict = self._level(self.detect, row, value, start_ms, int(batch.offsets[event]))
             else:
                 verdict = self._trend(self.detect, row, value, start_ms // self.table.signal.window_ms)
-            if verdict is not None:
-                signal = BREACH if verdict.breach else CLEAR
-                found.append(Finding(event, self.order, row, signal, self._evidence(verdict, start_ms)))
+                if verdict is None:
+                    continue  # A trend is of many windows, and looked at now and then.
+            ended = "insufficient" if verdict is None else "evaluated"
+            note(self.verdicts, self.table.keys[row][0][0], ended)
+            signal = NEITHER if verdict is None else BREACH if verdict.breach else CLEAR
+            shown = self._evidence(verdict or Verdict(False, value, None, None, 0), start_ms)
+            found.append(Finding(event, self.order, row, signal, shown, ended))
         return found
 
     def _level(self, detect: DetectLevel, row: int, value: float, start_ms: int, offset: int) -> Verdict | None:
@@ -121,13 +130,14 @@ class AggregateMonitor:
             "from": rfc3339(start_ms),
             "to": rfc3339(start_ms + self.table.signal.window_ms),
         }
-        direction = 1 if verdict.deviations > 0 else -1
-        return evidence(direction, verdict.deviations, self.detect.beyond, None, None, window)
+        deviations = verdict.deviations or 0.0
+        return evidence(1 if deviations > 0 else -1, deviations, self.detect.beyond, None, None, window)
 
     def dump(self) -> Any:
         kept = [[row, slot, np.array(values, np.float64)] for (row, slot), values in self.kept.items()]
         places = [[row, np.array(windows, np.int64)] for row, windows in self.places.items()]
-        return {"kept": kept, "places": places, "runs": list(self.runs.items())}
+        runs = list(self.runs.items())
+        return {"kept": kept, "places": places, "runs": runs, "verdicts": plain(self.verdicts)}
 
     def load(self, state: Any) -> None:
         kept = {(int(row), int(slot)): values.tolist() for row, slot, values in state["kept"]}
@@ -138,3 +148,4 @@ class AggregateMonitor:
         if any(len(windows) != len(kept[row, 0]) for row, windows in self.places.items()):
             raise ValueError("a trend without its places")
         self.kept, self.runs = kept, {int(row): int(run) for row, run in state["runs"]}
+        self.verdicts = verdicts_of(state["verdicts"])

@@ -73,6 +73,7 @@ class Clock:
 
     newest_ms: int = -1
     spoke: int = -1  # the newest closed one that had events
+    skipped: int = 0  # windows that counted for nothing
     open: dict[int, dict[int, Part]] = field(default_factory=dict)  # window number -> row -> part
     first: dict[int, int] = field(default_factory=dict)  # row -> the first window it was in
 
@@ -168,6 +169,7 @@ class Aggregates:
             event = int(events[np.searchsorted(ripe, window)])
             parts = clock.open.pop(window)
             whole = clock.spoke == window - 1 and self._spoke(clock, model, window + 1, event, begun)
+            clock.skipped += (window - 1 - clock.spoke if clock.spoke >= 0 else 0) + (not whole)
             clock.spoke = window
             if whole:
                 found += [Value(event, window * length, row, value) for row, value in self._told(clock, window, parts)]
@@ -193,13 +195,14 @@ class Aggregates:
         clocks = []
         for model, clock in self.clocks.items():
             windows = [[w, [[row, part.dump()] for row, part in parts.items()]] for w, parts in clock.open.items()]
-            clocks.append([model, clock.newest_ms, clock.spoke, windows, list(clock.first.items())])
+            known = clock.newest_ms, clock.spoke, clock.skipped
+            clocks.append([model, *known, windows, list(clock.first.items())])
         return {"since": self.since, "clocks": clocks}
 
     def load(self, state: Any) -> None:
         self.since = int(state["since"])
-        for model, newest_ms, spoke, windows, first in state["clocks"]:
-            clock = self.clocks[str(model)] = Clock(int(newest_ms), int(spoke))
+        for model, newest_ms, spoke, skipped, windows, first in state["clocks"]:
+            clock = self.clocks[str(model)] = Clock(int(newest_ms), int(spoke), int(skipped))
             clock.first = {int(row): int(window) for row, window in first}
             for window, parts in windows:
                 clock.open[int(window)] = {int(row): Part.load(part) for row, part in parts}

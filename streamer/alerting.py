@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 
 QUIET, PENDING, FIRING, FADING = "quiet", "pending", "firing", "fading"
 DRIFT, BREACH, CLEAR, HELD = "drift", "breach", "clear", "held"
+NEITHER = "neither"
+"""Of a window without a verdict, or between its limits: it changes no alert."""
 
 TRANSITIONS: dict[tuple[str, str], tuple[str, str | None]] = {
     # (state, signal): (next state, status to publish). A pair that is missing is a bug and raises.
@@ -46,8 +48,9 @@ class Finding(NamedTuple):
     event: int  # index of the event in the batch
     monitor: int  # position of the monitor in the config
     row: int
-    signal: str  # DRIFT, BREACH or CLEAR
+    signal: str  # DRIFT, BREACH, CLEAR or NEITHER
     evidence: dict[str, Any]
+    ended: str = ""  # of a window: how it ended, see verdicts.ENDS
 
 
 class Moment(NamedTuple):

@@ -62,10 +62,11 @@ class Topics(Model):
     state: Topic = Field("drift-state", description="Compacted topic of snapshots; only the service may write to it.")
     heartbeats: Topic = Field("drift-heartbeats", description="Where every model's sign of life is published.")
     dead_letter: Topic = Field("drift-dead-letter", description="Where records go that cannot be read.")
+    windows: Topic | None = Field(None, description="Where every window that ended is published; default nowhere.")
 
     def own(self) -> dict[str, str]:
         """The topics that the service writes to, by role."""
-        return self.model_dump(exclude={"events"})
+        return self.model_dump(exclude={"events"}, exclude_none=True)
 
 
 def _place(name: str, what: str) -> Any:

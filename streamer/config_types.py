@@ -36,6 +36,8 @@ SIGNALS = [
     "category.NAME",
     "unseen.*",
     "unseen.NAME",
+    "new_feature.*",
+    "new_feature.NAME",
     "new_label",
     "new_version",
     "version_change",

@@ -23,6 +23,7 @@ PHRASES = {
     "action": ("feedback {}", "have feedback {}"),
     "unseen": ("events with an unseen {}", "have a {} the reference never saw"),
     "new_label": ("events with a new label", "have a label the reference never saw"),
+    "new_feature": ("events with the new feature {}", "have the feature {}, which the reference never saw"),
     "new_version": ("events of a new version", "are of a version the reference never saw"),
     "version_change": ("changes of version", "are of another version than the one before"),
     "invalid": ("events with an invalid {}", "have an invalid {}"),
@@ -39,7 +40,7 @@ def alert_record(config: cfg.Config, partition: Partition, monitor: Monitor, not
     alert, at, opened = notice.alert, notice.at, notice.alert.opened
     own = monitor.identities.get(alert.row)
     if own is None:
-        own = identity(_labels(monitor, alert.row), monitor.config.severity, monitor.annotations, monitor.detector)
+        own = identity(labels_of(monitor, alert.row), monitor.config.severity, monitor.annotations, monitor.detector)
         monitor.identities[alert.row] = own
     firing = notice.status == "firing"
     hold_ms = monitor.config.keep_firing_for_ms if isinstance(monitor, EdgeMonitor) else LEVEL_ENDS_MS
@@ -65,7 +66,7 @@ def alert_record(config: cfg.Config, partition: Partition, monitor: Monitor, not
     return Out("alerts", *render(facts), HEADERS)
 
 
-def _labels(monitor: Monitor, row: int) -> dict[str, str]:
+def labels_of(monitor: Monitor, row: int) -> dict[str, str]:
     """What tells an alert of this series from all others; it never changes."""
     table = monitor.table
     group, member = table.keys[row]

@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from schemas.alert import rfc3339
 from schemas.heartbeat import HeartbeatFacts, render_heartbeat
+from streamer.aggregate_levels import AggregateMonitor
 from streamer.alerting import FADING, FIRING, PENDING
 from streamer.levels import DistributionMonitor, FractionMonitor
 from streamer.log import Out, Tick
+from streamer.verdicts import ENDS
 
 if TYPE_CHECKING:
     from streamer.task import Task
 
 HEADERS = (("content-type", b"application/cloudevents+json; charset=utf-8"),)
-VERDICTS = ("evaluated", "insufficient")
 
 
 def heartbeats(task: Task, tick: Tick) -> list[Out]:
@@ -44,21 +45,24 @@ def details(task: Task) -> dict[str, dict[str, Any]]:
             "events": task.admission.events[model],
             "newest_event": rfc3339(newest_ms),
             "series": {"ready": 0, "warming": 0},
-            "windows": dict.fromkeys(VERDICTS, 0),
+            "windows": dict.fromkeys(ENDS, 0),
             "alerts": dict.fromkeys((PENDING, FIRING, FADING), 0),
         }
         for model, newest_ms in task.admission.newest_ms.items()
     }
     for table in task.tables.values():
-        if table.signal.kind != "events":  # Its values are silences, which nobody waits for.
+        if table.signal.kind not in ("events", "new_feature"):  # Their values are few and need no reference.
             reference = table.reference
             for row, (group, _) in enumerate(table.keys):
                 found[group[0]]["series"]["ready" if reference.at(row).n >= reference.warmup else "warming"] += 1
     for monitor in task.by_order:
-        if isinstance(monitor, FractionMonitor | DistributionMonitor):
+        if isinstance(monitor, FractionMonitor | DistributionMonitor | AggregateMonitor):
             for model, counts in monitor.verdicts.items():
-                for verdict, count in zip(VERDICTS, counts, strict=True):
-                    found[model]["windows"][verdict] += count
+                for ended, count in counts.items():
+                    found[model]["windows"][ended] += count
+        if isinstance(monitor, AggregateMonitor):
+            for model, clock in monitor.windows.clocks.items():
+                found[model]["windows"]["skipped"] += clock.skipped
     for alert in task.book.alerts.values():
         if alert.state in (PENDING, FIRING, FADING):
             found[alert.model]["alerts"][alert.state] += 1

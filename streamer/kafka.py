@@ -69,7 +69,7 @@ class KafkaLog:
     ) -> None:
         self._config, self._logger, self._limits = config, logger, limits
         names = config.topics
-        self._topics = {"alerts": names.alerts, "heartbeats": names.heartbeats, "dead_letter": names.dead_letter}
+        self._topics = {role: name for role, name in names.own().items() if role != "state"}
         self._probe = Probe(config, logger, limits)
         counts = self._probe.partitions([*names.events, *self._topics.values(), names.state])
         self._transactions = Transactions(config, logger, watch or NoWatch(), limits)

@@ -13,17 +13,15 @@ from detectors.windows import FractionWindows, Window, wilson
 from schemas.alert import Identity
 from schemas.batch import Batch
 from streamer import config as cfg
-from streamer.alerting import BREACH, CLEAR, Finding
+from streamer.alerting import BREACH, CLEAR, NEITHER, Finding
 from streamer.categories import CODES
 from streamer.config_detect import DetectDistribution, DetectFraction
 from streamer.evidence import Evidence, annotations_of, before_of, detector_of, evidence, span
 from streamer.series import SeriesTable
 from streamer.signals import Column
+from streamer.verdicts import Verdicts, note, plain, verdicts_of
 
 MOVED_TOLD = 3
-
-Verdicts = dict[str, list[int]]
-"""Windows that ended, by model: evaluated, insufficient."""
 
 
 class FractionMonitor:
@@ -45,22 +43,21 @@ class FractionMonitor:
         found = []
         for window in self.windows.update(column.rows, column.values, offsets, times, list(column.reasons)):
             self.last[window.row] = window
-            note(self.verdicts, self.table, window.row, window.n >= self.detect.min_count)
-            signal = self._verdict(window)
-            if signal is not None:
-                event = int(column.events[window.closed_by])
-                shown = self._evidence(window, int(batch.offsets[event]))
-                found.append(Finding(event, self.order, window.row, signal, shown))
+            ended = "late" if window.late else "evaluated" if window.n >= self.detect.min_count else "insufficient"
+            model = self.table.keys[window.row][0][0]
+            note(self.verdicts, model, ended)
+            note(self.verdicts, model, "skipped", window.skipped)
+            event = int(column.events[window.closed_by])
+            signal = self._signal(window) if ended == "evaluated" else NEITHER
+            shown = self._evidence(window, int(batch.offsets[event]))
+            found.append(Finding(event, self.order, window.row, signal, shown, ended))
         return found
 
-    def _verdict(self, window: Window) -> str | None:
-        detect = self.detect
-        if window.n < detect.min_count:
-            return None
+    def _signal(self, window: Window) -> str:
         fraction = window.hits / window.n
-        if fraction > detect.max:
+        if fraction > self.detect.max:
             return BREACH
-        return CLEAR if fraction <= detect.clear_below else None
+        return CLEAR if fraction <= self.detect.clear_below else NEITHER
 
     def _evidence(self, window: Window, offset: int) -> Evidence:
         low, high = wilson(window.hits, window.n)
@@ -111,13 +108,11 @@ class DistributionMonitor:
         found = []
         places = column.events, batch.offsets, batch.times_ms
         for window in self.bank.update(column.rows, column.values, *places):
-            note(self.verdicts, self.table, window.row, True)
-            finding = self._judge(window, int(column.events[window.place]), batch)
-            if finding is not None:
-                found.append(finding)
+            note(self.verdicts, self.table.keys[window.row][0][0], "evaluated")
+            found.append(self._judge(window, int(column.events[window.place]), batch))
         return found
 
-    def _judge(self, window: Closed, event: int, batch: Batch) -> Finding | None:
+    def _judge(self, window: Closed, event: int, batch: Batch) -> Finding:
         edges, known = self.bank.bins_of(window.row)
         reference, counts = np.array(known), np.array(window.counts[: len(known)])
         kept = self.recent.setdefault(window.row, []) if self.detect.against == "recent" else []
@@ -138,7 +133,7 @@ class DistributionMonitor:
                 kept.append(list(window.counts[: len(known)]))
                 del kept[: -detect.recent]
         else:
-            return None
+            signal = NEITHER
         shown = {
             "n": sum(window.counts),
             "distance": apart,
@@ -148,7 +143,8 @@ class DistributionMonitor:
         }
         offset = int(batch.offsets[event])
         before = None if self.coded else before_of(self.table, window.row, offset)
-        return Finding(event, self.order, window.row, signal, evidence(0, apart, detect.max, before, None, shown))
+        told = evidence(0, apart, detect.max, before, None, shown)
+        return Finding(event, self.order, window.row, signal, told, "evaluated")
 
     def dump(self) -> Any:
         recent = [[row, np.array(kept, np.int64)] for row, kept in self.recent.items()]
@@ -159,19 +155,6 @@ class DistributionMonitor:
         self.bank.load(state["windows"])
         self.bank.resize(len(self.table.keys))
         self.verdicts = verdicts_of(state["verdicts"])
-
-
-def note(verdicts: Verdicts, table: SeriesTable, row: int, enough: bool) -> None:
-    """Count a closed window: evaluated, or with too few events for a verdict."""
-    verdicts.setdefault(table.keys[row][0][0], [0, 0])[not enough] += 1
-
-
-def plain(verdicts: Verdicts) -> list[Any]:
-    return [[model, *counts] for model, counts in verdicts.items()]
-
-
-def verdicts_of(state: list[Any]) -> Verdicts:
-    return {str(model): [int(evaluated), int(insufficient)] for model, evaluated, insufficient in state}
 
 
 def moved(names: list[str], before: Any, after: Any) -> list[dict[str, Any]]:

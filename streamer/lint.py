@@ -19,6 +19,7 @@ from streamer.yaml_source import PathKey, Source
 
 EDGES = ("adwin", "page_hinkley", "river", "occurrence", "silence", "age")
 TICKED = ("silence", "age")
+KINDS = (*EDGES, "fraction", "distribution", "level", "trend")
 TYPE_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 
 
@@ -175,6 +176,14 @@ def an_occurrence_is_of_a_share(monitor: Any) -> Iterator[Finding]:
         yield Finding(("detect", "kind"), "bad-value", message)
 
 
+def what_only_appears_is_an_occurrence(monitor: Any) -> Iterator[Finding]:
+    """Events without a new feature say nothing of it: there is no share to watch."""
+    signal, kind = _get(monitor, "signal"), _get(monitor, "detect", "kind")
+    if isinstance(signal, str) and signal.startswith("new_feature.") and kind in KINDS and kind != "occurrence":
+        message = f"{quoted(signal)} is an event that happens; use occurrence, not {kind}."
+        yield Finding(("detect", "kind"), "bad-value", message)
+
+
 def a_distribution_has_more_than_two_values(monitor: Any) -> Iterator[Finding]:
     """Categories have a distribution and no mean; a 0/1 signal has a mean and nothing else."""
     name, kind = _get(monitor, "signal"), _get(monitor, "detect", "kind")
@@ -271,6 +280,7 @@ MONITOR_RULES: tuple[Rule, ...] = (
     clear_is_not_above_max,
     fraction_counts_ones,
     an_occurrence_is_of_a_share,
+    what_only_appears_is_an_occurrence,
     a_distribution_has_more_than_two_values,
     a_distribution_counts_events,
     a_window_can_hold_enough,

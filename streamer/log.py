@@ -67,7 +67,7 @@ class Snapshot(NamedTuple):
 class Out(NamedTuple):
     """One record to publish. `topic` is a role, resolved to a name by the implementation."""
 
-    topic: str  # "alerts", "heartbeats" or "dead_letter"
+    topic: str  # "alerts", "heartbeats", "windows" or "dead_letter"
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...] = ()

@@ -121,8 +121,8 @@ LEVELS: dict[str, Callable[[cfg.Config, int, str, cfg.Monitor, SeriesTable, Rule
     # Kinds of `detect` whose findings are verdicts; all others find edges.
     "fraction": lambda c, order, name, m, table, _: FractionMonitor(order, name, m, table, c.limits.lateness_ms),
     "distribution": lambda c, order, name, m, table, _: DistributionMonitor(order, name, m, table),
-    "level": lambda c, order, name, m, table, _: AggregateMonitor(order, name, m, table),
-    "trend": lambda c, order, name, m, table, _: AggregateMonitor(order, name, m, table),
+    "level": lambda c, order, name, m, table, rule: AggregateMonitor(order, name, m, table, rule),
+    "trend": lambda c, order, name, m, table, rule: AggregateMonitor(order, name, m, table, rule),
     "age": lambda c, order, name, m, table, rule: AgeMonitor(order, name, m, table, rule),
     "silence": lambda c, order, name, m, table, rule: SilenceMonitor(order, name, m, table, rule),
 }

@@ -89,7 +89,7 @@ class Replay:
             if tick is not None:
                 task.tick(tick)
         outs, task.outbox = task.outbox, []
-        return [out for out in outs if out.topic != "heartbeats"]
+        return [out for out in outs if out.topic in ("alerts", "dead_letter")]
 
     def between_ticks(self, task: Task, records: Sequence[Record]) -> Iterator[tuple[Sequence[Record], Tick | None]]:
         """Records up to each tick, and the tick. The ticks of the service are not in the topic, so the records' own

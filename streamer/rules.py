@@ -14,6 +14,7 @@ from streamer.aggregates import Aggregates
 from streamer.anomaly import AnomalyRule
 from streamer.familiarity import Distance, OutOfDistribution
 from streamer.feedback import Feedback
+from streamer.new_features import NewFeatures
 from streamer.series import Known, SeriesTable, TableId
 from streamer.signals import Column, Groups, parse_signal
 from streamer.silence import Presence
@@ -66,6 +67,10 @@ def _ood(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable, ...]
     return OutOfDistribution(table, numbers, config.ood, confident=table.signal.kind == "confident_ood")
 
 
+def _new_features(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable, ...]) -> Rule:
+    return NewFeatures(config.reference.warmup)
+
+
 def _version_change(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable, ...]) -> Rule:
     return VersionChange()
 
@@ -74,6 +79,7 @@ RULES: dict[str, Making] = {
     "anomaly": Making(("features.*",), _anomaly),
     "action": Making((), _feedback),
     "version_change": Making((), _version_change),
+    "new_feature": Making((), _new_features),
     "distance": Making((), _distance),
     "ood": Making(("distance",), _ood),
     "confident_ood": Making(("distance",), _ood),

@@ -44,6 +44,7 @@ KINDS = {
     "version": "version",
     "action": "action",
     "invalid": "invalid",
+    "new_feature": "new_feature",
 }
 TEXTS = {
     # Texts of which each event has one, and every one they may be has a share: kind -> the batch's name of it.

@@ -19,7 +19,7 @@ from schemas.dead_letter import dead_letter
 from streamer import config as cfg
 from streamer import snapshot
 from streamer.admission import Admission
-from streamer.alerting import AlertBook, Finding, Moment, Notice, Policy
+from streamer.alerting import NEITHER, AlertBook, Finding, Moment, Notice, Policy
 from streamer.derived import enriched
 from streamer.explain import alert_record
 from streamer.feedback import is_feedback, opted_out
@@ -31,6 +31,7 @@ from streamer.rules import Rule, depth, make_rule, needs
 from streamer.series import SeriesTable, TableId
 from streamer.signals import I64, Bool, Column, Groups, computed, number_of, parse_signal
 from streamer.silence import AgeMonitor, Presence, SilenceMonitor
+from streamer.windows import window_record
 
 
 class Timers:
@@ -204,6 +205,10 @@ class Task:
     def _apply(self, finding: Finding, model: str, at: Moment) -> None:
         monitor = self.by_order[finding.monitor]
         name = monitor.name
+        if finding.ended and self.config.topics.windows is not None:
+            self.outbox.append(window_record(self.config, self.partition, monitor, finding, at.offset))
+        if finding.signal == NEITHER:
+            return
         first = monitor.table.first_offset(finding.row)
         opened = {**finding.evidence, "offset": at.offset, "time_ms": at.time_ms, "first_offset": first}
         self.detections[name] = self.detections.get(name, 0) + 1

@@ -27,7 +27,7 @@ PARTITIONS = 6
 MINUTE_MS, DAY_MS = 60_000, 86_400_000
 DURABLE_REPLICAS = 3
 
-Role = Literal["events", "alerts", "heartbeats", "state", "dead_letter"]
+Role = Literal["events", "alerts", "heartbeats", "state", "dead_letter", "windows"]
 Rule = Literal["is", "at least", "at most"]
 
 
@@ -62,6 +62,10 @@ SETTINGS: dict[Role, tuple[Setting, ...]] = {
     "dead_letter": (
         Setting("cleanup.policy", "delete", "is", "rejected records may have equal keys, or none"),
         Setting("retention.ms", str(14 * DAY_MS), "at least", "two weeks to look at them and feed them back"),
+    ),
+    "windows": (
+        Setting("cleanup.policy", "delete", "is", "every window has a key of its own"),
+        Setting("retention.ms", str(30 * DAY_MS), "at least", "a month to compare with"),
     ),
 }
 

@@ -54,6 +54,7 @@ def naive_by_count(values: list[Value], length: int) -> list[Window]:
 def naive_by_time(values: list[Value], length: int, lateness: int) -> list[Window]:
     held: dict[tuple[int, int], list[tuple[int, Value]]] = {}
     newest: dict[int, int] = {}
+    ended: dict[int, int] = {}
     closed = []
     for i, value in enumerate(values):
         row, _, time_ms, _ = value
@@ -61,7 +62,11 @@ def naive_by_time(values: list[Value], length: int, lateness: int) -> list[Windo
         newest[row] = max(newest.get(row, time_ms), time_ms)
         for key in sorted(held):
             if key[0] == row and key[1] + length + lateness <= newest[row]:
-                closed.append(told(row, i, held.pop(key), key[1], key[1] + length))
+                window = told(row, i, held.pop(key), key[1], key[1] + length)
+                late = key[1] <= ended.get(row, key[1] - 1)
+                between = range(ended.get(row, key[1] - length) + length, key[1], length)
+                closed.append(window._replace(late=late, skipped=len(between)))
+                ended[row] = max(key[1], ended.get(row, key[1]))
     return closed
 
 
@@ -138,6 +143,9 @@ BROKEN: list[tuple[str, Any]] = [
     ("newest_ms", [1]),
     ("newest_ms", ["x", None]),
     ("newest_ms", [True, None]),
+    ("ended_ms", None),
+    ("ended_ms", [1]),
+    ("ended_ms", ["x", None]),
     ("open", None),
     ("open", [[], 3]),
     ("open", [[[0, 10, 0, 0, 1, 1, []], [0, 10, 0, 0, 1, 1, []]], []]),
@@ -168,7 +176,7 @@ def test_broken_state_is_refused_and_changes_nothing(name: str, bad: Any) -> Non
 
 def test_a_full_window_is_never_open() -> None:
     with pytest.raises(ValueError, match="full"):
-        made(3, None).load({"newest_ms": [None], "open": [[[0, 10, 0, 0, 3, 1, []]]]})
+        made(3, None).load({"newest_ms": [None], "ended_ms": [None], "open": [[[0, 10, 0, 0, 3, 1, []]]]})
 
 
 @pytest.mark.parametrize("args", [(None, None, 0), (5, 5, 0), (0, None, 0), (None, 0, 0), (None, 10, -1)])

@@ -15,6 +15,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 
+from streamer.config import Topics
 from streamer.kafka import KafkaLog
 from streamer.kafka_client import Limits
 from streamer.log import Assigned, Out, Partition, Pointer, Records
@@ -46,7 +47,7 @@ class World:
             "dead_letter": self.dead,
             "heartbeats": self.beats,
         }
-        return SimpleNamespace(kafka=SimpleNamespace(**kafka, client=client), topics=SimpleNamespace(**topics))
+        return SimpleNamespace(kafka=SimpleNamespace(**kafka, client=client), topics=Topics.model_validate(topics))
 
     def log(
         self, instance: str | None = None, limits: Limits | None = None, watch: Any = None, **client: Any

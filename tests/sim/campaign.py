@@ -34,7 +34,7 @@ FAULTS = {
 CONFIG = """
 version: 1
 kafka: {brokers: "localhost:1"}
-topics: {events: [inferences]}
+topics: {events: [inferences], windows: drift-windows}
 reference: {warmup: 40, windows: 10}
 limits: {duplicates: 50, lateness: 20s}
 commit: {interval: 1s, snapshot_interval: 4s}
@@ -86,6 +86,7 @@ monitors:
   silent: {signal: events, detect: {kind: silence, after: 3s, min_count: 5}, keep_firing_for: 1s}
   silent-version: {signal: events, by: [version], detect: {kind: silence, after: 5s, min_count: 5}}
   unseen: {signal: unseen.*, window: {events: 30}, detect: {kind: fraction, max: 0.1}}
+  more: {signal: new_feature.*, by: [version], detect: {kind: occurrence}, keep_firing_for: 5s}
 """
 
 POISON = [b"", None, b"{", b"\xff\xfe", b'{"model": 3}', b'{"model":"m","features":{"amount":NaN}}', b"[]", b"1e400"]
@@ -158,6 +159,8 @@ def by_partition(outs: Iterable[Out]) -> dict[tuple[str, int], list[Out]]:
     for out in outs:
         if out.topic == "alerts":
             number = json.loads(out.value or b"")["data"]["trigger"]["partition"]
+        elif out.topic == "windows":
+            number = json.loads(out.value or b"")["data"]["closed_by"]["partition"]
         elif out.topic == "heartbeats":
             number = json.loads(out.value or b"")["data"]["partition"]
         else:

@@ -314,7 +314,7 @@ def test_when_the_standard_set_is_there(more: str, standard: bool) -> None:
 
 def test_warnings_are_told_and_stop_nothing() -> None:
     told: list[str] = []
-    text = LEAST.replace('}\ntopics', ', client: {fetch.wait.max.mz: 5}}\ntopics')
+    text = LEAST.replace("}\ntopics", ", client: {fetch.wait.max.mz: 5}}\ntopics")
     assert "client" in text
     load_text(text, "x", {}, lambda problem: told.append(problem.kind))
     assert told == ["unknown-setting"]

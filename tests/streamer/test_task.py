@@ -311,6 +311,6 @@ def test_outbox_records_are_complete() -> None:
     config = load_text(CONFIG, "x", {})
     for out in run(config, make_log(random.Random(2), 0, 300)).outbox:
         assert isinstance(out, Out)
-        assert out.topic in ("alerts", "dead_letter")
+        assert out.topic in ("alerts", "windows", "dead_letter")
         if out.topic == "alerts":
             assert json.loads(out.value or b"")["partitionkey"].encode() == out.key

@@ -1,0 +1,83 @@
+"""Features that appear: those that the first events of a group did not have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from detectors.bank import ranks
+from schemas.batch import Batch
+from streamer.series import Known, SeriesTable
+from streamer.signals import Column, Groups, dense
+
+NAMES_MAX = 4096
+"""Names remembered per group; where there are more, names are data, and none of them is news."""
+
+
+class NewFeatures:
+    """Makes `new_feature.NAME`: 1 at each event that has a feature which none of the first `warmup` events had."""
+
+    def __init__(self, warmup: int) -> None:
+        self.warmup = warmup
+        self.seen: dict[tuple[str, ...], int] = {}  # events so far, up to the warm-up
+        self.names: dict[tuple[str, ...], set[str]] = {}
+        self.since = -1  # offset of the first event
+
+    def column(self, batch: Batch, groups: Groups, table: SeriesTable, known: Known) -> Column:
+        used = np.flatnonzero(groups.of_event >= 0)
+        if len(used) and self.since < 0:
+            self.since = int(batch.offsets[used[0]])
+        table.since = self.since
+        learning = np.zeros(len(groups.of_event), bool)
+        learning[used] = self._learning(groups, groups.of_event[used])
+        path, every = table.signal.path, table.signal.every
+        wanted = np.array([n.startswith(path) if every else n == path for n in batch.names], bool)
+        tables = (batch.numbers, batch.texts, batch.nulls)
+        event, name = np.concatenate([t.event for t in tables]), np.concatenate([t.name for t in tables])
+        keep = wanted[name] & (groups.of_event[event] >= 0) if len(wanted) else np.zeros(0, bool)
+        events, names = event[keep].astype(np.int64), name[keep].astype(np.int64)
+        order = np.argsort(events, kind="stable")
+        events, names = events[order], names[order]
+        # One look per group, name and phase, however many events there are.
+        codes = (groups.of_event[events] * (len(batch.names) + 1) + names) * 2 + ~learning[events]
+        inverse, first = dense(codes)
+        rows = np.array([self._row(table, groups, batch, int(events[i]), int(names[i]), learning) for i in first], int)
+        table.resize()
+        found = rows[inverse] if len(first) else np.zeros(0, np.int64)
+        chosen = found >= 0
+        return Column(found[chosen], np.ones(int(chosen.sum())), events[chosen])
+
+    def _learning(self, groups: Groups, codes: Any) -> Any:
+        """Which of the used events belong to the warm-up of their group; counts them."""
+        before = np.array([self.seen.get(key, 0) for key in groups.keys], np.int64)
+        learning = before[codes] + ranks(codes) < self.warmup
+        for g, count in enumerate(np.bincount(codes, minlength=len(groups.keys)).tolist()):
+            if count:
+                self.seen[groups.keys[g]] = min(self.warmup, int(before[g]) + count)
+        return learning
+
+    def _row(self, table: SeriesTable, groups: Groups, batch: Batch, event: int, name: int, learning: Any) -> int:
+        key, text = groups.keys[groups.of_event[event]], batch.names[name]
+        names = self.names.setdefault(key, set())
+        if learning[event] and len(names) < NAMES_MAX:
+            names.add(text)
+        if text in names or len(names) >= NAMES_MAX:
+            return -1
+        row = table.row(key, text)
+        table.dropped += row < 0
+        return row
+
+    def dump(self) -> Any:
+        return {
+            "since": self.since,
+            "groups": [[list(key), seen, sorted(self.names.get(key, ()))] for key, seen in self.seen.items()],
+        }
+
+    def load(self, state: Any) -> None:
+        self.since = int(state["since"])
+        for key, seen, names in state["groups"]:
+            if not 0 <= seen <= self.warmup or len(names) > NAMES_MAX:
+                raise ValueError("names of features that cannot be")
+            self.seen[tuple(map(str, key))] = int(seen)
+            self.names[tuple(map(str, key))] = set(map(str, names))

@@ -1,0 +1,29 @@
+"""How windows end, counted by model: with a verdict, or why without one. Signs of life tell it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+ENDS = {
+    "evaluated": "judged",
+    "insufficient": "too few events for a verdict, or nothing to compare them with yet",
+    "late": "of stragglers, whose window had ended before",
+    "skipped": "without an event, or cut off by the begin or the end of a silence",
+}
+
+Verdicts = dict[str, dict[str, int]]
+"""By model, by how it ended."""
+
+
+def note(verdicts: Verdicts, model: str, ended: str, count: int = 1) -> None:
+    """Count windows that ended."""
+    verdicts.setdefault(model, dict.fromkeys(ENDS, 0))[ended] += count
+
+
+def plain(verdicts: Verdicts) -> list[Any]:
+    return [[model, *counts.values()] for model, counts in verdicts.items()]
+
+
+def verdicts_of(state: list[Any]) -> Verdicts:
+    """Of what `plain` made; ValueError for what it cannot have made."""
+    return {str(model): dict(zip(ENDS, map(int, counts), strict=True)) for model, *counts in state}

@@ -1,0 +1,28 @@
+"""Every window that ended, as a record for dashboards: what alerts tell of a few of them, of all."""
+
+from __future__ import annotations
+
+from schemas.window import WindowFacts, render_window
+from streamer import config as cfg
+from streamer.alerting import BREACH, Finding
+from streamer.explain import labels_of
+from streamer.log import Out, Partition
+from streamer.monitors import Monitor
+
+HEADERS = (("content-type", b"application/cloudevents+json; charset=utf-8"),)
+
+
+def window_record(config: cfg.Config, partition: Partition, monitor: Monitor, finding: Finding, offset: int) -> Out:
+    """The record of the window that ended with the event at `offset`."""
+    facts = WindowFacts(
+        labels=labels_of(monitor, finding.row),
+        source=config.kafka.group,
+        topic=partition[0],
+        partition=partition[1],
+        offset=offset,
+        ended=finding.ended,
+        breach=finding.signal == BREACH,
+        limit=finding.evidence["finding"]["threshold"],
+        window=finding.evidence["evidence"]["window"],
+    )
+    return Out("windows", *render_window(facts), HEADERS)

@@ -1,0 +1,127 @@
+"""Windows that ended: each is published where the config asks for it, and together they hold every event."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from schemas.batch import Record
+from schemas.decode import decode
+from streamer.config_load import load_text
+from streamer.heartbeat import details
+from streamer.log import Out
+from streamer.service import fields_of
+from streamer.task import Task
+
+ROOT = Path(__file__).resolve().parents[2]
+SCHEMA = jsonschema.Draft202012Validator(json.loads((ROOT / "schemas" / "window.v1.json").read_text()))
+AT = ("inferences", 0)
+BEGIN_MS = 1_700_000_040_000
+TEXT = """
+version: 1
+kafka: {brokers: "b:1"}
+topics: {events: [inferences]%s}
+reference: {warmup: 100}
+limits: {lateness: 5s}
+monitors:
+  odd: {signal: anomaly, by: [caller], window: {events: 150}, detect: {kind: fraction, max: 0.05}}
+  errors: {signal: error, window: {time: 1m}, detect: {kind: fraction, max: 0.05, min_count: 50}}
+  bins: {signal: features.*, window: {events: 200}, detect: {kind: distribution}}
+  rate: {signal: traffic, window: {time: 1m}, detect: {kind: level}}
+"""
+CONFIG = load_text(TEXT % ", windows: drift-windows", "x", {})
+
+
+def event(number: int, time_ms: int) -> Record:
+    odd = number % 10 == 0 and 2000 <= number < 2400
+    value: dict[str, Any] = {
+        "model": "fraud",
+        "time": time_ms / 1000,
+        "caller": ("app", "batch")[number % 3 == 0],
+        "status": "500" if number % 40 == 0 else "200",
+        "features": {"a": 1000.0 if odd else float(number * 7919 % 101)},
+    }
+    return Record(number, -1, None, json.dumps(value).encode())
+
+
+def run(records: list[Record], cut: int = 10_000) -> Task:
+    task = Task(CONFIG, AT, 0)
+    for begin in range(0, len(records), cut):
+        task.step(decode(records[begin : begin + cut], fields_of(CONFIG), AT[0]))
+    return task
+
+
+def told(outs: list[Out]) -> list[dict[str, Any]]:
+    found = [json.loads(out.value or b"") for out in outs if out.topic == "windows"]
+    for record in found:
+        SCHEMA.validate(record)
+    return [record["data"] for record in found]
+
+
+STREAM = [event(i, BEGIN_MS + i * 500) for i in range(3000)]
+
+
+def test_windows_by_count_hold_every_event_with_counts_interval_and_reasons() -> None:
+    task = run(STREAM)
+    odd = [w for w in told(task.outbox) if w["labels"]["monitor"] == "odd"]
+    assert {w["labels"]["caller"] for w in odd} == {"app", "batch"}
+    monitor = task.monitors["odd"]
+    still_open = sum(w.n for windows in monitor.windows.open for w in windows.values())  # type: ignore[union-attr]
+    learned_from = 2 * 100  # The reference of each caller: there is no verdict on these.
+    assert sum(w["window"]["n"] for w in odd) + still_open + learned_from == task.admission.events["fraud"] == 3000
+    flagged = [w for w in odd if w["window"]["count"]]
+    assert any(w["breach"] for w in flagged)
+    for window in (w["window"] for w in flagged):
+        low, high = window["interval"]
+        assert low < window["fraction"] == window["count"] / window["n"] < high
+        assert window["reasons"][0]["reason"].startswith("features.a")
+        assert window["count"] == sum(r["count"] for r in window["reasons"])
+
+
+def test_every_window_has_a_record_also_without_a_verdict() -> None:
+    """Ten minutes of silence in the middle: skipped windows are counted, not published."""
+    pause = 1500
+    stream = [event(i, BEGIN_MS + i * 500 + (600_000 if i >= pause else 0)) for i in range(3000)]
+    thin = [event(3000 + i, BEGIN_MS + 3000 * 500 + 600_000 + i * 10_000) for i in range(60)]
+    task = run([*stream, *thin])
+    windows = told(task.outbox)
+    errors = [w for w in windows if w["labels"]["monitor"] == "errors"]
+    by_ending = {name: sum(w["ended"] == name for w in errors) for name in ("evaluated", "insufficient")}
+    assert by_ending == {"evaluated": 26, "insufficient": 9}
+    assert not any(w["breach"] for w in errors if w["ended"] == "insufficient")
+    counts = task.monitors["errors"].verdicts["fraud"]  # type: ignore[union-attr]
+    assert counts == {**by_ending, "late": 0, "skipped": 9}
+    begin, end = errors[0]["window"]["from"], errors[-1]["window"]["to"]
+    assert (begin, end) == ("2023-11-14T22:14:00.000Z", "2023-11-14T22:58:00.000Z")  # 44 minutes: none is missing.
+    rates = [w for w in windows if w["labels"]["monitor"] == "rate"]
+    assert [rates[0]["ended"], rates[-1]["ended"]] == ["insufficient", "evaluated"]
+    published = {"evaluated": 0, "insufficient": 0}
+    for window in windows:
+        published[window["ended"]] += 1
+    in_all = details(task)["fraud"]["windows"]
+    assert {name: in_all[name] for name in published} == published
+    assert in_all["skipped"] > 20  # Those of the traffic, too: also the first, and those around the silence.
+
+
+@pytest.mark.parametrize("cut", [1, 7, 500])
+def test_the_records_do_not_depend_on_the_batches_or_a_restart(cut: int) -> None:
+    whole = run(STREAM)
+    assert run(STREAM, cut).outbox == whole.outbox
+    first = run(STREAM[:1700], cut)
+    second = Task.load(CONFIG, AT, first.dump())
+    second.step(decode(STREAM[1700:], fields_of(CONFIG), AT[0]))
+    assert first.outbox + second.outbox == whole.outbox
+    assert second.dump() == whole.dump()
+
+
+def test_without_a_topic_nothing_is_published_and_the_alerts_are_the_same() -> None:
+    quiet = load_text(TEXT % "", "x", {})
+    task = Task(quiet, AT, 0)
+    task.step(decode(STREAM, fields_of(quiet), AT[0]))
+    assert {out.topic for out in task.outbox} == {"alerts"}
+    told_of = [json.loads(o.value or b"")["data"]["trigger"] for o in task.outbox]
+    assert told_of == [json.loads(o.value or b"")["data"]["trigger"] for o in run(STREAM).outbox if o.topic == "alerts"]
