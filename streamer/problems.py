@@ -19,8 +19,9 @@ KINDS = {
     "missing-env": "an environment variable that is not set and has no default",
     "reserved": "a setting the service owns",
     "unknown-setting": "a librdkafka setting Driftline has never heard of",
+    "never-fires": "a monitor that cannot fire on the traffic of a sample, or hardly ever",
 }
-WARNINGS = {"unknown-setting"}
+WARNINGS = {"unknown-setting", "never-fires"}
 KNOWN_SHOWN_MAX = 32
 SHOWN_MAX = 60
 """Characters of a value or key that an error repeats."""

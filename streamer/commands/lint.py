@@ -8,11 +8,16 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from streamer.config_load import check
+from streamer.config_load import build
 from streamer.problems import Problem, in_order, summary
+from streamer.yaml_source import parse
+
+if TYPE_CHECKING:
+    from streamer.cost import Estimate
 
 MARKDOWN = (".md", ".markdown")
 SUFFIXES = (".yaml", ".yml", *MARKDOWN)
@@ -23,17 +28,36 @@ OURS = (re.compile(r"^version:", re.MULTILINE), re.compile(r"^kafka:", re.MULTIL
 ANNOTATION = "::{severity} file={file},line={line},col={column},title={kind}::{text}"
 
 
+class Sampled(NamedTuple):
+    """What the traffic is like: events in files, and how many there are a day where their times do not say it."""
+
+    files: tuple[Path, ...]
+    events_per_day: float | None
+
+
 @click.command("lint")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--deny-warnings", is_flag=True, help="Exit 3 when there are warnings.")
 @click.option("--format", "shape", type=click.Choice(["text", "json", "github"]), default="text", show_default=True)
-def lint(paths: tuple[Path, ...], deny_warnings: bool, shape: str) -> None:
+@click.option("--sample", multiple=True, type=click.Path(path_type=Path), help="Events: JSONL (.gz), CSV or Parquet.")
+@click.option("--events-per-day", type=click.FloatRange(min=0, min_open=True), help="Default: by the sample's times.")
+def lint(
+    paths: tuple[Path, ...], deny_warnings: bool, shape: str, sample: tuple[Path, ...], events_per_day: float | None
+) -> None:
     """Check configs: every mistake at once, with line and column.
 
     Folders are searched for *.yaml, *.yml and *.md; in Markdown the YAML blocks with `version` and `kafka` are checked.
+    With --sample it says what each monitor costs on such events, and warns of those that can never fire on them.
     """
+    if events_per_day is not None and not sample:
+        raise click.UsageError("--events-per-day goes together with --sample.")
     files = dict.fromkeys(file for path in paths for file in _files(path))
-    problems = in_order(problem for file in files for problem in _check_file(file))
+    checked = [(file, *_check_file(file, Sampled(sample, events_per_day))) for file in files]
+    problems = in_order(problem for _, found, _ in checked for problem in found)
+    if shape == "text":
+        for file, _, estimates in checked:
+            for estimate in estimates:
+                click.echo(_table(str(file), estimate) + "\n")
     _print(problems, shape, len(files))
     if any(problem.severity == "error" for problem in problems):
         sys.exit(1)
@@ -48,14 +72,46 @@ def _files(path: Path) -> list[Path]:
     return sorted(f for f in found if not any(part.startswith(".") for part in f.relative_to(path).parts))
 
 
-def _check_file(path: Path) -> list[Problem]:
+def _check_file(path: Path, sampled: Sampled) -> tuple[list[Problem], list[Estimate]]:
     try:
         data = path.read_bytes()
     except OSError as error:
-        return [Problem(str(path), 1, 1, "unreadable", "", f"{error.strerror}.")]
-    blocks = _blocks(data) if path.suffix in MARKDOWN else [(data, 1, 0)]
-    found = [check(text, str(path), os.environ, line, indent)[1] for text, line, indent in blocks]
-    return [problem for problems in found for problem in problems]
+        return [Problem(str(path), 1, 1, "unreadable", "", f"{error.strerror}.")], []
+    problems, estimates = [], []
+    for text, line, indent in _blocks(data) if path.suffix in MARKDOWN else [(data, 1, 0)]:
+        source = parse(text, str(path), os.environ, line, indent)
+        config = build(source)
+        if config is not None and sampled.files:
+            from streamer.cost import estimate
+            from streamer.event_files import read_events
+            from streamer.replay import BadInput
+
+            try:
+                estimates.append(estimate(config, read_events(sampled.files, config), sampled.events_per_day))
+            except BadInput as error:
+                raise click.ClickException(str(error)) from error
+            for doubt in estimates[-1].doubts:
+                source.report("never-fires", ("monitors", doubt.monitor, *doubt.keys), doubt.sentence)
+        problems += source.problems
+    return problems, estimates
+
+
+def _table(name: str, estimate: Estimate) -> str:
+    """What each monitor costs, a line each."""
+    speed = "" if estimate.events_per_day is None else f", {estimate.events_per_day:,.0f} events a day"
+    models = f"{estimate.models} model{'' if estimate.models == 1 else 's'}"
+    rows: list[tuple[str, ...]] = [("monitor", "series", "state bytes", "windows a day")]
+    for cost in estimate.costs:
+        windows = "-" if cost.windows_per_day is None else f"{cost.windows_per_day:,.1f}"
+        rows.append((cost.monitor, f"{cost.series:,}", f"{cost.state_bytes:,}", windows))
+    in_all = [sum(numbers) for numbers in zip(*((c.series, c.state_bytes) for c in estimate.costs), strict=True)]
+    rows.append(("in all", *(f"{number:,}" for number in in_all), ""))
+    wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [f"{name}: {estimate.events:,} events of the sample, {models}{speed}"]
+    for first, *others in rows:
+        numbers = (text.rjust(width) for text, width in zip(others, wide[1:], strict=True))
+        lines.append("  ".join([first.ljust(wide[0]), *numbers]).rstrip())
+    return "\n".join(lines)
 
 
 def _blocks(data: bytes) -> Iterator[tuple[bytes, int, int]]:

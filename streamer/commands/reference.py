@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import csv
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import click
-import orjson
 from pydantic import ValidationError
 
 from schemas.batch import Record
 from streamer import config as cfg
+from streamer.event_files import read_events
 from streamer.log import LogDown, LogGap, Partition
 from streamer.reference_diff import diff as compare
 from streamer.reference_diff import series_of
 from streamer.reference_file import References
-from streamer.replay import CHUNK, BadInput, Replay, read_lines
+from streamer.replay import BadInput, Replay
 from streamer.service import fields_of, load_or_exit
 
 EXIT_UNREACHABLE = 69
@@ -68,7 +66,7 @@ def build(
 
             source: Source = read_topic(config, topic, partitions, begin, end)
         else:
-            source = _files(inputs, config, model)
+            source = read_events(inputs, config, model)
         for partition, records in source:
             if records:
                 engine.step(partition, records)
@@ -83,62 +81,6 @@ def build(
     counts = engine.counts()
     click.echo(f"{len(series_of(made))} series of {counts['used']:,} events in {output}", err=True)
     click.echo(f"Add to the config:  reference: {{file: {output.name}}}", err=True)
-
-
-def _files(inputs: tuple[Path, ...], config: cfg.Config, model: str | None) -> Iterator[tuple[Partition, list[Record]]]:
-    for number, path in enumerate(inputs):
-        partition = config.topics.events[0], number
-        if path.suffix not in (".csv", ".parquet"):
-            for records in read_lines(path, config.limits.message_bytes):
-                yield partition, records
-            continue
-        chunk: list[Record] = []
-        for offset, row in enumerate(_rows(path)):
-            chunk.append(Record(offset, -1, None, orjson.dumps(_event(row, model))))
-            if len(chunk) == CHUNK:
-                yield partition, chunk
-                chunk = []
-        yield partition, chunk
-
-
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    try:
-        if path.suffix == ".csv":
-            with path.open(newline="", encoding="utf-8") as handle:
-                for row in csv.DictReader(handle):
-                    yield {name: _value(text) for name, text in row.items() if name}
-            return
-        try:
-            from pyarrow import parquet
-        except ImportError:
-            raise BadInput(f"{path}: reading Parquet needs pyarrow: pip install 'driftline[parquet]'") from None
-        for batch in parquet.ParquetFile(path).iter_batches():
-            yield from batch.to_pylist()
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise BadInput(f"{path}: {getattr(error, 'strerror', None) or error}") from error
-
-
-def _value(text: str | None) -> Any:
-    """A cell of a CSV: nothing, a number, or a text."""
-    if text is None or text == "":
-        return None
-    try:
-        number = float(text)
-    except ValueError:
-        return text
-    return number if number - number == 0 else None
-
-
-def _event(row: dict[str, Any], model: str | None) -> dict[str, Any]:
-    """`features.amount` becomes {"features": {"amount": ...}}."""
-    event: dict[str, Any] = {} if model is None else {"model": model}
-    for name, value in row.items():
-        *above, last = name.split(".")
-        place = event
-        for part in above:
-            place = place.setdefault(part, {})
-        place[last] = str(value) if name in ("model", "model_version", "event_id") and value is not None else value
-    return event
 
 
 @reference.command("show")
