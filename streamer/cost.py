@@ -164,7 +164,9 @@ def too_few_in_a_window(config: cfg.Config, name: str, monitor: cfg.Monitor, rat
     if thin == len(rates):
         yield Doubt(name, ("detect", "min_count"), f"{window}, fewer than {least}: it can never fire.")
     elif thin:
-        yield Doubt(name, ("detect", "min_count"), f"{thin} of {len(rates)} series have fewer than {least} events in every window: they are too thin.")
+        yield Doubt(
+            name, ("detect", "min_count"), f"{thin} of {len(rates)} series have fewer than {least} events a window."
+        )
 
 
 def windows_that_take_for_ever(

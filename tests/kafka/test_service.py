@@ -33,7 +33,8 @@ Topics = Callable[..., list[str]]
 CONFIG = """
 version: 1
 kafka: {{brokers: "{broker}", group: "{group}", instance: worker-0, client: {{session.timeout.ms: 6000}}}}
-topics: {{events: [{events}], alerts: {alerts}, state: {state}, dead_letter: {dead}, heartbeats: {beats}}}
+topics:
+  {{events: [{events}], alerts: {alerts}, state: {state}, dead_letter: {dead}, heartbeats: {beats}, windows: {windows}}}
 reference: {{warmup: {warmup}}}
 limits: {{lateness: 20s, duplicates: 50}}
 monitors:
@@ -54,8 +55,8 @@ class Setup:
 
     def __init__(self, broker: str, make_topics: Topics, folder: Path, warmup: int, more: str = "") -> None:
         self.broker = broker
-        self.events, self.alerts, self.state, self.dead, self.beats = make_topics(
-            "in", "al", "st", "dl", "hb", partitions=PARTITIONS
+        self.events, self.alerts, self.state, self.dead, self.beats, self.windows = make_topics(
+            "in", "al", "st", "dl", "hb", "wi", partitions=PARTITIONS
         )
         self.group = f"g-{self.events}"
         self.path = folder / "driftline.yaml"
@@ -65,6 +66,7 @@ class Setup:
             "events": self.events,
             "alerts": self.alerts,
             "beats": self.beats,
+            "windows": self.windows,
         }
         text = CONFIG.format(**names, state=self.state, dead=self.dead, warmup=warmup, more=more)
         self.path.write_text(text)
@@ -192,7 +194,7 @@ def test_twenty_kills_change_nothing(broker: str, make_topics: Topics, tmp_path:
 
 
 def check_against_oracle(setup: Setup, logs: dict[int, list[Record]], length: int) -> None:
-    """Alerts, dead letters and the last snapshots equal those of one uninterrupted run."""
+    """Alerts, windows, dead letters and the last snapshots equal those of one uninterrupted run."""
     config = load_config(setup.path, {})
     alerts = sorted(setup.published())
     letters = sorted(
@@ -203,6 +205,9 @@ def check_against_oracle(setup: Setup, logs: dict[int, list[Record]], length: in
     outs = [out for task in tasks.values() for out in task.outbox]
     assert alerts == sorted(out.value or b"" for out in outs if out.topic == "alerts")
     assert len(alerts) > 20
+    windows = sorted(message.value() for message in read_all(setup.broker, setup.windows, PARTITIONS))
+    assert windows == sorted(out.value or b"" for out in outs if out.topic == "windows")
+    assert len(windows) > 20
     expected = [(o.value or b"", dict(o.headers)["driftline.error.offset"]) for o in outs if o.topic == "dead_letter"]
     assert letters == sorted(expected)
     state = {(m.partition(), m.offset()): m.value() for m in read_all(setup.broker, setup.state, PARTITIONS)}
