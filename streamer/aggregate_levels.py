@@ -17,7 +17,7 @@ from streamer.config_detect import DetectLevel, DetectTrend
 from streamer.evidence import annotations_of, detector_of, evidence
 from streamer.series import SeriesTable
 from streamer.signals import COUNTS, Column, aggregate_of
-from streamer.verdicts import Verdicts, note, plain, verdicts_of
+from streamer.verdicts import Verdicts, merged, note, plain, verdicts_of
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 SLOTS = {"day": 24, "week": 168}
@@ -132,6 +132,13 @@ class AggregateMonitor:
         }
         deviations = verdict.deviations or 0.0
         return evidence(1 if deviations > 0 else -1, deviations, self.detect.beyond, None, None, window)
+
+    def ended(self) -> Verdicts:
+        """How windows ended, those too of which no value came."""
+        skipped: Verdicts = {}
+        for model, clock in self.windows.clocks.items():
+            note(skipped, model, "skipped", clock.skipped)
+        return merged(self.verdicts, skipped)
 
     def dump(self) -> Any:
         kept = [[row, slot, np.array(values, np.float64)] for (row, slot), values in self.kept.items()]

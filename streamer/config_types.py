@@ -40,6 +40,7 @@ SIGNALS = [
     "new_feature.NAME",
     "new_label",
     "new_version",
+    "new_caller",
     "version_change",
     "status.*",
     "status.NAME",

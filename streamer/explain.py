@@ -25,6 +25,7 @@ PHRASES = {
     "new_label": ("events with a new label", "have a label the reference never saw"),
     "new_feature": ("events with the new feature {}", "have the feature {}, which the reference never saw"),
     "new_version": ("events of a new version", "are of a version the reference never saw"),
+    "new_caller": ("events of a new caller", "are from a caller the reference never saw"),
     "version_change": ("changes of version", "are of another version than the one before"),
     "invalid": ("events with an invalid {}", "have an invalid {}"),
     "error": ("failed events", "failed"),

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from schemas.alert import rfc3339
 from schemas.heartbeat import HeartbeatFacts, render_heartbeat
-from streamer.aggregate_levels import AggregateMonitor
 from streamer.alerting import FADING, FIRING, PENDING
-from streamer.levels import DistributionMonitor, FractionMonitor
 from streamer.log import Out, Tick
+from streamer.monitors import WINDOWED
 from streamer.verdicts import ENDS
 
 if TYPE_CHECKING:
@@ -56,13 +55,10 @@ def details(task: Task) -> dict[str, dict[str, Any]]:
             for row, (group, _) in enumerate(table.keys):
                 found[group[0]]["series"]["ready" if reference.at(row).n >= reference.warmup else "warming"] += 1
     for monitor in task.by_order:
-        if isinstance(monitor, FractionMonitor | DistributionMonitor | AggregateMonitor):
-            for model, counts in monitor.verdicts.items():
+        if isinstance(monitor, WINDOWED):
+            for model, counts in monitor.ended().items():
                 for ended, count in counts.items():
                     found[model]["windows"][ended] += count
-        if isinstance(monitor, AggregateMonitor):
-            for model, clock in monitor.windows.clocks.items():
-                found[model]["windows"]["skipped"] += clock.skipped
     for alert in task.book.alerts.values():
         if alert.state in (PENDING, FIRING, FADING):
             found[alert.model]["alerts"][alert.state] += 1

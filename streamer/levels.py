@@ -73,6 +73,10 @@ class FractionMonitor:
         }
         return evidence(1, fraction, self.detect.max, before, None, shown)
 
+    def ended(self) -> Verdicts:
+        """How windows ended."""
+        return self.verdicts
+
     def dump(self) -> Any:
         return {"windows": self.windows.dump(), "verdicts": plain(self.verdicts)}
 
@@ -145,6 +149,10 @@ class DistributionMonitor:
         before = None if self.coded else before_of(self.table, window.row, offset)
         told = evidence(0, apart, detect.max, before, None, shown)
         return Finding(event, self.order, window.row, signal, told, "evaluated")
+
+    def ended(self) -> Verdicts:
+        """How windows ended."""
+        return self.verdicts
 
     def dump(self) -> Any:
         recent = [[row, np.array(kept, np.int64)] for row, kept in self.recent.items()]

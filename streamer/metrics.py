@@ -22,6 +22,7 @@ from schemas.batch import REASONS
 from streamer.admission import RESULTS
 from streamer.alerting import FADING, FIRING, PENDING
 from streamer.log import Outcome
+from streamer.verdicts import ENDS
 
 PREFIX = "driftline_"
 MODEL_SERIES_MAX = 1000
@@ -39,6 +40,7 @@ CounterName = Literal[
     "records_failed_total",
     "commits_total",
     "series_dropped_total",
+    "windows_total",
     "detections_total",
     "alerts_emitted_total",
     "rebalances_total",
@@ -116,6 +118,7 @@ CATALOGUE: dict[Name, Spec] = {
     "anomaly_fraction": Spec("gauge", "Share of anomalous events in the last window.", WINDOW),
     "distribution_distance": Spec("gauge", "Largest distance of a signal's last window from its reference.", WINDOW),
     "window_rows": Spec("gauge", "Events in the last window.", WINDOW),
+    "windows_total": Spec("counter", "Windows by how they ended.", {"monitor": OPEN, "ended": tuple(ENDS)}),
     "detections_total": Spec("counter", "Change points and window verdicts found.", {"monitor": OPEN}),
     "alerts_emitted_total": Spec(
         "counter", "Alert records published.", {"status": (FIRING, "resolved"), "severity": tuple(SEVERITIES)}

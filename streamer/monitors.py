@@ -78,6 +78,7 @@ class EdgeMonitor:
         self.bank.load(state)
 
 
+WINDOWED = FractionMonitor | DistributionMonitor | AggregateMonitor
 Monitor = EdgeMonitor | FractionMonitor | DistributionMonitor | AggregateMonitor | SilenceMonitor | AgeMonitor
 
 

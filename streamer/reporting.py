@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from streamer.levels import DistributionMonitor, FractionMonitor
 from streamer.log import Partition
 from streamer.metrics import CounterName, Metrics
+from streamer.monitors import WINDOWED
 from streamer.owned import Owned
 from streamer.server import Health
 from streamer.task import Task
+from streamer.verdicts import ENDS
 from streamer.worker import Worker
 
 INTERVAL_S = 1.0
@@ -76,6 +78,10 @@ class Reporter:
             yield "records_failed_total", reason, count, {"topic": topic, "reason": reason}
         yield "records_consumed_total", "", sum(task.admission.counts.values()), {"topic": topic}
         yield "series_dropped_total", "", sum(table.dropped for table in task.tables.values()), {}
+        for windowed in (m for m in task.by_order if isinstance(m, WINDOWED)):
+            for ended in ENDS:
+                count = sum(counts[ended] for counts in windowed.ended().values())
+                yield "windows_total", windowed.name + ended, count, {"monitor": windowed.name, "ended": ended}
         for monitor, count in task.detections.items():
             yield "detections_total", monitor, count, {"monitor": monitor}
         for (status, severity), count in task.emitted.items():

@@ -66,6 +66,7 @@ WHOLE = {
     "label": ("category", "prediction.label"),
     "new_label": ("unseen", "prediction.label"),
     "new_version": ("unseen", "version"),
+    "new_caller": ("unseen", "caller"),
 }
 BY_PATHS = {"label": "prediction.label"}
 """The batch's name of a field of `by`, where it is another."""

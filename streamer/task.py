@@ -227,7 +227,7 @@ class Task:
 
     def state(self) -> dict[str, Any]:
         """The state as plain values and arrays of its own, which no later step changes: `snapshot.encode` takes it."""
-        monitors = {name: {"spec": self._spec(name), "state": m.dump()} for name, m in self.monitors.items()}
+        monitors = {name: {"spec": self.spec(name), "state": m.dump()} for name, m in self.monitors.items()}
         return {
             "partition": list(self.partition),
             "position": self.position,
@@ -240,7 +240,7 @@ class Task:
             "alerts": self.book.dump(),
         }
 
-    def _spec(self, name: str) -> str:
+    def spec(self, name: str) -> str:
         """What a monitor's state means: with another detector or table the state of old is void."""
         monitor = self.monitors[name]
         return f"{monitor.table.identity}|{monitor.config.state_spec()}"
@@ -276,7 +276,7 @@ class Task:
         kept = set()
         for name, monitor in self.monitors.items():
             saved = state["monitors"].get(name)
-            if saved is not None and saved["spec"] == self._spec(name):
+            if saved is not None and saved["spec"] == self.spec(name):
                 monitor.load(saved["state"])
                 kept.add(name)
         self.anew = [name for name in self.monitors if name not in kept]

@@ -1,4 +1,4 @@
-"""`driftline config show|schema`."""
+"""`driftline config show|diff|schema`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from streamer.yaml_source import resolve
 
 @click.group("config")
 def config() -> None:
-    """Show the effective config, or the JSON Schema for editors."""
+    """Show the effective config, what a change of it means, or the JSON Schema for editors."""
 
 
 @config.command("show")
@@ -36,6 +36,26 @@ def show(path: Path) -> None:
 def schema() -> None:
     """Print the JSON Schema (2020-12) of the config."""
     click.echo(json.dumps(json_schema(), indent=2))
+
+
+@config.command("diff")
+@click.argument("before", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("after", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+def diff(before: Path, after: Path) -> None:
+    """Say what a restart with AFTER would keep of BEFORE: monitors that are kept, begin anew, are new or gone."""
+    from streamer.service import load_or_exit
+    from streamer.task import Task
+
+    old, new = (Task(load_or_exit(path), ("", 0), 0) for path in (before, after))
+    for name in [*new.monitors, *(name for name in old.monitors if name not in new.monitors)]:
+        if name not in old.monitors or name not in new.monitors:
+            click.echo(f"{'new' if name in new.monitors else 'gone':5} {name}")
+            continue
+        shown = [task.monitors[name].config.model_dump(mode="json", by_alias=True) for task in (old, new)]
+        changed = ", ".join(key for key in shown[0] if shown[0][key] != shown[1][key])
+        anew = old.spec(name) != new.spec(name)
+        told = f" ({changed or 'reference, checks or the like'})" if changed or anew else ""
+        click.echo(f"{'anew' if anew else 'kept':5} {name}{told}")
 
 
 class Untitled(GenerateJsonSchema):

@@ -325,3 +325,33 @@ def test_the_readme_names_the_standard_set_and_nothing_else() -> None:
     named = re.findall(r"`([a-z-]+)`", "".join(line.split("|")[1] for line in table.splitlines()[2:]))
     assert named == sorted(named, key=list(STANDARD_MONITORS).index)
     assert set(named) == set(STANDARD_MONITORS)
+
+
+def test_diff_says_what_a_restart_keeps(tmp_path: Path) -> None:
+    monitors = {
+        "same": "{signal: confidence, detect: {kind: adwin}}",
+        "louder": "{signal: confidence, detect: {kind: adwin}, severity: critical}",
+        "finer": "{signal: confidence, detect: {kind: adwin, delta: 0.1}}",
+        "split": "{signal: confidence, by: [version], detect: {kind: adwin}}",
+    }
+    plain = {"same", "louder", "finer", "split"}
+    before, after = tmp_path / "before.yaml", tmp_path / "after.yaml"
+    old = "".join(f"  {name}: {monitors['same']}\n" for name in (*sorted(plain), "old"))
+    before.write_text(f"{LEAST}\nmonitors:\n{old}")
+    new = "".join(f"  {name}: {text}\n" for name, text in monitors.items())
+    after.write_text(f"{LEAST}\nmonitors:\n{new}  more: {monitors['same']}\n")
+    result = CliRunner().invoke(main, ["config", "diff", str(before), str(after)], catch_exceptions=False)
+    assert (result.exit_code, result.output.splitlines()) == (
+        0,
+        [
+            "kept  same",
+            "kept  louder (severity)",
+            "anew  finer (detect)",
+            "anew  split (by)",
+            "new   more",
+            "gone  old",
+        ],
+    )
+    after.write_text(f"{LEAST}\nreference: {{warmup: 60}}\nmonitors:\n{old}")
+    result = CliRunner().invoke(main, ["config", "diff", str(before), str(after)], catch_exceptions=False)
+    assert {line.partition(" (")[2] for line in result.output.splitlines()} == {"reference, checks or the like)"}
