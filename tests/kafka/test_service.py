@@ -241,4 +241,8 @@ def test_sigterm_drains_within_ten_seconds_and_the_endpoints_answer(
     totals = [line for line in pages["/metrics"].splitlines() if line.startswith("driftline_events_total{")]
     assert sum(float(line.rsplit(" ", 1)[1]) for line in totals) == 4 * 2_000
     assert f'driftline_consumer_lag_records{{partition="0",topic="{setup.events}"}} 0.0' in pages["/metrics"]
+    [ended] = [
+        line for line in pages["/metrics"].splitlines() if 'windows_total{ended="evaluated",monitor="odd"}' in line
+    ]
+    assert float(ended.rsplit(" ", 1)[1]) > 100
     check_against_oracle(setup, logs, 2_000)
