@@ -16,29 +16,47 @@ struct Params {
 }
 
 impl Params {
-    /// Cells of a level: its number of buckets, their sums oldest first, their variances.
+    /// Cells of a level: the sums of its buckets, oldest first, and their variances.
     fn stride(&self) -> usize {
-        1 + 2 * self.max_buckets
+        2 * self.max_buckets
     }
 }
 
-/// One adaptive window. Level i, at `cells[i * stride]`, holds buckets of 2^i values.
+/// More levels than 2^50 values fill.
+const LEVELS: usize = 52;
+/// The usual number of buckets of a level; with it known to the compiler the way of a value is a few moves.
+const USUAL: usize = 5;
+
+/// One adaptive window. Level i, at `cells[i * stride]`, has `held[i]` buckets of 2^i values.
 ///
 /// All levels lie in one block of memory which grows by a level at a time: half of river's bytes, and one cache miss
 /// instead of many. A level never holds more than `max_buckets`, since room is made before a bucket is added.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 struct Window {
     total: f64,
     variance: f64,
     width: f64,
     tick: u64,
-    detected: bool,
     cells: Vec<f64>,
+    detected: bool,
+    held: [u8; LEVELS],
 }
+
+const FRESH: Window =
+    Window { total: 0.0, variance: 0.0, width: 0.0, tick: 0, cells: Vec::new(), detected: false, held: [0; LEVELS] };
 
 impl Window {
     fn levels(&self, params: &Params) -> usize {
         self.cells.len() / params.stride()
+    }
+
+    /// The levels from the largest buckets on: the size of a bucket, the sums of those there are.
+    fn oldest_first(&self, params: &Params) -> impl Iterator<Item = (f64, &[f64])> {
+        let levels = self.levels(params);
+        let held = self.held[..levels].iter().rev();
+        self.cells.rchunks_exact(params.stride()).zip(held).enumerate().map(move |(i, (level, &held))| {
+            ((1u64 << (levels - 1 - i)) as f64, &level[..held as usize]) //
+        })
     }
 
     fn insert(&mut self, value: f64, params: &Params) {
@@ -49,33 +67,37 @@ impl Window {
         self.width += 1.0;
         self.total += value;
         self.tick += 1;
-        self.add_bucket(value, params);
+        match params.max_buckets {
+            USUAL => self.add_bucket(value, USUAL),
+            most => self.add_bucket(value, most),
+        }
     }
 
     /// Add the newest bucket of level 0; where a level is full, its two oldest make one bucket of the next level.
-    fn add_bucket(&mut self, value: f64, params: &Params) {
-        let (most, stride) = (params.max_buckets, params.stride());
-        let (mut sum, mut variance, mut base, mut size) = (value, 0.0, 0, 1.0f64);
-        loop {
-            if base == self.cells.len() {
-                self.cells.reserve_exact(stride);
-                self.cells.resize(base + stride, 0.0);
-            }
-            let level = &mut self.cells[base..base + stride];
-            let held = level[0] as usize;
-            let (sums, variances) = level[1..].split_at_mut(most);
-            if held < most {
-                (sums[held], variances[held]) = (sum, variance);
-                level[0] += 1.0;
+    #[inline(always)]
+    fn add_bucket(&mut self, value: f64, most: usize) {
+        // `share` is 1 / size, a power of two: to multiply by it is to divide, to the last bit.
+        let (mut sum, mut variance, mut half, mut share) = (value, 0.0, 0.5f64, 1.0f64);
+        for (level, held) in self.cells.chunks_exact_mut(2 * most).zip(&mut self.held) {
+            let (sums, variances) = level.split_at_mut(most);
+            let place = *held as usize;
+            if place < most {
+                (sums[place], variances[place]) = (sum, variance);
+                *held += 1;
                 return;
             }
-            let away = sums[0] / size - sums[1] / size;
-            let merged = (sums[0] + sums[1], variances[0] + variances[1] + size * 0.5 * away * away);
+            let away = sums[0] * share - sums[1] * share;
+            let merged = (sums[0] + sums[1], variances[0] + variances[1] + half * away * away);
             replace_two_oldest(sums, sum);
             replace_two_oldest(variances, variance);
-            level[0] = (most - 1) as f64;
-            ((sum, variance), base, size) = (merged, base + stride, size * 2.0);
+            *held = most as u8 - 1;
+            ((sum, variance), half, share) = (merged, half * 2.0, share * 0.5);
         }
+        let levels = self.cells.len() / (2 * most);
+        self.cells.reserve_exact(2 * most);
+        self.cells.resize((levels + 1) * 2 * most, 0.0);
+        (self.cells[levels * 2 * most], self.cells[levels * 2 * most + most]) = (sum, variance);
+        self.held[levels] = 1;
     }
 
     fn delete_oldest(&mut self, params: &Params) {
@@ -83,17 +105,16 @@ impl Window {
         let last = self.levels(params) - 1;
         let size = (1u64 << last) as f64;
         let level = &mut self.cells[last * stride..];
-        let (total, variance) = (level[1], level[1 + most]);
-        level[1..].copy_within(1..most, 0);
-        level[1 + most..].copy_within(1.., 0);
-        (level[most], level[2 * most]) = (0.0, 0.0);
-        level[0] -= 1.0;
-        let empty = level[0] == 0.0;
+        let (total, variance) = (level[0], level[most]);
+        level[..most].copy_within(1.., 0);
+        level[most..].copy_within(1.., 0);
+        (level[most - 1], level[2 * most - 1]) = (0.0, 0.0);
+        self.held[last] -= 1;
         self.width -= size;
         self.total -= total;
         let away = total / size - self.total / self.width;
         self.variance -= variance + size * self.width * away * away / (size + self.width);
-        if empty {
+        if self.held[last] == 0 {
             self.cells.truncate(last * stride);
         }
     }
@@ -104,7 +125,7 @@ impl Window {
         if width < 2.0 {
             return None;
         }
-        let (stride, least) = (params.stride(), params.min_window_length);
+        let least = params.min_window_length;
         let delta_prime = (2.0 * width.ln() / params.delta).ln();
         let variance = self.variance / width;
         let slack = 2.0 / 3.0 * delta_prime;
@@ -113,9 +134,8 @@ impl Window {
         }
         let (mut before, mut after) = (0.0, width);
         let (mut sum_before, mut sum_after) = (0.0, self.total);
-        let mut size = (1u64 << (self.levels(params) - 1)) as f64;
-        for level in self.cells.rchunks_exact(stride) {
-            for &total in &level[1..1 + level[0] as usize] {
+        for (size, sums) in self.oldest_first(params) {
+            for &total in sums {
                 before += size;
                 after -= size;
                 sum_before += total;
@@ -130,7 +150,6 @@ impl Window {
                     }
                 }
             }
-            size *= 0.5;
         }
         None
     }
@@ -142,15 +161,14 @@ impl Window {
     /// amount to on both sides, and what overflows compares as false, which is true here.
     fn may_be_cut(&self, params: &Params, spread: f64, slack: f64) -> bool {
         const MARGIN: f64 = 1e-9;
-        let (stride, least) = (params.stride(), params.min_window_length);
+        let least = params.min_window_length;
         let both = self.width - 2.0 * least + 2.0;
         let (spread, slack) = (spread * both * (1.0 - MARGIN), slack * both * (1.0 - MARGIN));
         let (mut before, mut after) = (0.0, self.width);
         let (mut sum_before, mut sum_after) = (0.0, self.total);
-        let mut size = (1u64 << (self.levels(params) - 1)) as f64;
         let mut may = false;
-        for level in self.cells.rchunks_exact(stride) {
-            for &total in &level[1..1 + level[0] as usize] {
+        for (size, sums) in self.oldest_first(params) {
+            for &total in sums {
                 before += size;
                 after -= size;
                 sum_before += total;
@@ -162,7 +180,6 @@ impl Window {
                 let surely_not = (excess <= 0.0) | (excess * excess < lengths * lengths * spread * sides);
                 may |= !surely_not & (after >= least) & (before >= least);
             }
-            size *= 0.5;
         }
         may
     }
@@ -208,7 +225,7 @@ impl Adwin {
     fn step(&mut self, row: i64, value: f64) -> Option<(i8, f64, f64)> {
         let window = &mut self.rows[row as usize];
         if window.detected {
-            *window = Window { cells: std::mem::take(&mut window.cells), ..Window::default() };
+            *window = Window { cells: std::mem::take(&mut window.cells), ..FRESH };
             window.cells.clear();
         }
         window.insert(value, &self.params);
@@ -253,7 +270,7 @@ impl Adwin {
 
     fn resize(&mut self, rows: usize) {
         if rows > self.rows.len() {
-            self.rows.resize(rows, Window::default());
+            self.rows.resize(rows, FRESH);
         }
     }
 
@@ -290,11 +307,10 @@ impl Adwin {
             if window.cells.is_empty() {
                 buckets.push(0);
             }
-            for level in window.cells.chunks_exact(stride) {
-                let held = level[0] as usize;
-                buckets.push(held as i64);
-                sums.extend_from_slice(&level[1..1 + held]);
-                variances.extend_from_slice(&level[1 + most..1 + most + held]);
+            for (level, &held) in window.cells.chunks_exact(stride).zip(&window.held) {
+                buckets.push(i64::from(held));
+                sums.extend_from_slice(&level[..held as usize]);
+                variances.extend_from_slice(&level[most..most + held as usize]);
             }
         }
         let scalar = |f: fn(&Window) -> f64| self.rows.iter().map(f).collect::<Vec<_>>().into_pyarray(py);
@@ -327,17 +343,21 @@ impl Adwin {
         let (mut level, mut place) = (0, 0);
         let mut rows = Vec::with_capacity(total.len());
         for i in 0..total.len() {
-            let held = buckets.get(level..level + levels[i] as usize).ok_or_else(wrong)?;
-            level += held.len();
-            let mut cells = vec![0.0; if width[i] > 0.0 { held.len() * stride } else { 0 }];
-            for (chunk, &held) in cells.chunks_exact_mut(stride).zip(held) {
-                let (held, next) = (held as usize, place + held as usize);
-                if held > most || next > sums.len() || next > variances.len() {
+            let there = buckets.get(level..level + levels[i] as usize).ok_or_else(wrong)?;
+            level += there.len();
+            if there.len() > LEVELS {
+                return Err(wrong());
+            }
+            let mut cells = vec![0.0; if width[i] > 0.0 { there.len() * stride } else { 0 }];
+            let mut held = [0; LEVELS];
+            for ((chunk, &count), held) in cells.chunks_exact_mut(stride).zip(there).zip(&mut held) {
+                let (count, next) = (count as usize, place + count as usize);
+                if count > most || next > sums.len() || next > variances.len() {
                     return Err(wrong());
                 }
-                chunk[0] = held as f64;
-                chunk[1..1 + held].copy_from_slice(&sums[place..next]);
-                chunk[1 + most..1 + most + held].copy_from_slice(&variances[place..next]);
+                *held = count as u8;
+                chunk[..count].copy_from_slice(&sums[place..next]);
+                chunk[most..most + count].copy_from_slice(&variances[place..next]);
                 place = next;
             }
             rows.push(Window {
@@ -347,6 +367,7 @@ impl Adwin {
                 tick: tick[i] as u64,
                 detected: detected[i],
                 cells,
+                held,
             });
         }
         self.rows = rows;

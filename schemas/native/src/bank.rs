@@ -41,7 +41,8 @@ pub fn slice<'a, T: numpy::Element>(array: &'a PyReadonlyArray1<'_, T>) -> PyRes
 
 /// Rows must exist. Checked once before a loop starts, so that a bad call changes nothing.
 pub fn check_rows(rows: &[i64], count: usize) -> PyResult<()> {
-    match rows.iter().all(|&row| (row as u64) < count as u64) {
+    // No early exit: a loop without one is several times as fast, and a bad row is the exception.
+    match rows.iter().fold(true, |fine, &row| fine & ((row as u64) < count as u64)) {
         true => Ok(()),
         false => Err(PyValueError::new_err("a row that does not exist")),
     }
@@ -56,7 +57,7 @@ pub fn check_length(lengths: &[usize]) -> PyResult<()> {
 
 /// A detector only ever sees finite numbers: one NaN would make ADWIN blind for ever.
 pub fn check_finite(values: &[f64]) -> PyResult<()> {
-    match values.iter().all(|value| value.is_finite()) {
+    match values.iter().fold(true, |fine, value| fine & (value.abs() < f64::INFINITY)) {
         true => Ok(()),
         false => Err(PyAssertionError::new_err("a detector was given a number that is not finite")),
     }

@@ -41,12 +41,9 @@ impl PageHinkley {
         let away = x - state.mean;
         state.increase = self.alpha * state.increase + away - self.delta;
         state.decrease = self.alpha * state.decrease + away + self.delta;
-        if state.increase < state.lowest {
-            state.lowest = state.increase;
-        }
-        if state.decrease > state.highest {
-            state.highest = state.decrease;
-        }
+        // Written so that the compiler makes no branch of it, which nobody could foresee.
+        state.lowest = if state.increase < state.lowest { state.increase } else { state.lowest };
+        state.highest = if state.decrease > state.highest { state.decrease } else { state.highest };
         if state.n < self.min_instances {
             return None;
         }
