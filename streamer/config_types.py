@@ -143,7 +143,14 @@ def _whole(value: Any) -> Any:
 
 
 class Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, populate_by_name=False, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        populate_by_name=False,
+        allow_inf_nan=False,
+        defer_build=True,  # The whole at first use, instead of every part once more for itself at import.
+    )
 
 
 Duration = Annotated[

@@ -57,6 +57,7 @@ from streamer.log import (
 from streamer.pointer import from_text, to_text
 
 DEFAULT_LIMITS = Limits()
+JOINING_S = 0.02
 
 
 class KafkaLog:
@@ -70,10 +71,10 @@ class KafkaLog:
         self._config, self._logger, self._limits = config, logger, limits
         names = config.topics
         self._topics = {role: name for role, name in names.own().items() if role != "state"}
-        self._probe = Probe(config, logger, limits)
-        counts = self._probe.partitions([*names.events, *self._topics.values(), names.state])
         self._transactions = Transactions(config, logger, watch or NoWatch(), limits)
+        counts = self._transactions.partitions([*names.events, *self._topics.values(), names.state])
         self._transactions.recover()
+        self._probe = Probe(config, logger, limits)
         self._readers = Readers(config, logger, self._probe, limits)
         self._state = StateTopic(names.state, counts[names.state], self._readers, self._probe, logger)
         self._complaints = Complaints(logger)
@@ -86,6 +87,7 @@ class KafkaLog:
         self._failure: BaseException | None = None
         self._on_revoke: Callable[[list[Partition]], None] | None = None
         self._consumer = self._join()
+        self._probe.partitions(names.events)  # While the group forms: the restores will not wait for a connection.
 
     def _join(self) -> Consumer:
         fixed: dict[str, Any] = {
@@ -110,7 +112,8 @@ class KafkaLog:
         """
         self._on_revoke = on_revoke
         try:
-            first = self._consumer.poll(timeout_s)
+            # Whoever waits for an assignment wants to hear of it at once, which librdkafka tells at the end of a poll.
+            first = self._consumer.poll(timeout_s if self._assigned else min(timeout_s, JOINING_S))
             messages = [] if first is None else [first]
             if messages and limit > 1:
                 messages += self._consumer.consume(limit - 1, 0)

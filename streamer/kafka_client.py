@@ -195,6 +195,32 @@ def record_columns(messages: list[Message]) -> RecordColumns:
     )
 
 
+def partition_counts(
+    client: Producer | Consumer, config: Config, limits: Limits, topics: Iterable[str]
+) -> dict[str, int]:
+    """Partition count of each topic. LogDown when no broker answers or a topic is missing."""
+    try:
+        found = client.list_topics(timeout=limits.metadata)
+        if (found.cluster_id or "").startswith(MOCK_CLUSTER):
+            owner = Producer({"bootstrap.servers": config.kafka.brokers, "log_level": 0})
+            for topic in topics:
+                owner.list_topics(topic, timeout=limits.metadata)
+            found = client.list_topics(timeout=limits.metadata)
+    except KafkaException as exception:
+        raise LogDown(
+            f"no broker of {config.kafka.brokers} answered within {limits.metadata:g} s:"
+            f" {error_of(exception).str()}"
+        ) from exception
+    counts = {topic: len(found.topics[topic].partitions) for topic in topics if topic in found.topics}
+    missing = [topic for topic in topics if not counts.get(topic)]
+    if missing:
+        raise LogDown(
+            f"topics missing, or not visible to this user: {', '.join(missing)};"
+            " `driftline topics apply` makes them"
+        )
+    return counts
+
+
 class Probe:
     """Topics and watermarks. It reads uncommitted: only so does librdkafka report the high watermark and not the
     last stable offset, and a restore bounded by the latter misses committed snapshots.
@@ -205,27 +231,8 @@ class Probe:
         self._consumer = make_consumer(config, logger, {"isolation.level": "read_uncommitted"})
 
     def partitions(self, topics: Iterable[str]) -> dict[str, int]:
-        """Partition count of each topic. LogDown when no broker answers or a topic is missing."""
-        try:
-            found = self._consumer.list_topics(timeout=self._limits.metadata)
-            if (found.cluster_id or "").startswith(MOCK_CLUSTER):
-                owner = Producer({"bootstrap.servers": self._config.kafka.brokers, "log_level": 0})
-                for topic in topics:
-                    owner.list_topics(topic, timeout=self._limits.metadata)
-                found = self._consumer.list_topics(timeout=self._limits.metadata)
-        except KafkaException as exception:
-            raise LogDown(
-                f"no broker of {self._config.kafka.brokers} answered within {self._limits.metadata:g} s:"
-                f" {error_of(exception).str()}"
-            ) from exception
-        counts = {topic: len(found.topics[topic].partitions) for topic in topics if topic in found.topics}
-        missing = [topic for topic in topics if not counts.get(topic)]
-        if missing:
-            raise LogDown(
-                f"topics missing, or not visible to this user: {', '.join(missing)};"
-                " `driftline topics apply` makes them"
-            )
-        return counts
+        """See `partition_counts`. The first answer takes a connection, the others find it."""
+        return partition_counts(self._consumer, self._config, self._limits, topics)
 
     def begin_end(self, partition: Partition) -> tuple[int, int]:
         """Low and high watermark. LogDown when they cannot be had within the metadata limit."""

@@ -20,19 +20,20 @@ log tells, so `LogTap` watches it and such a producer never begins another trans
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Any, Protocol
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from streamer.config import Config
-from streamer.kafka_client import CONSUMER_ONLY, REFUSED, Deadline, Limits, error_of, settings
+from streamer.kafka_client import CONSUMER_ONLY, REFUSED, Deadline, Limits, error_of, partition_counts, settings
 from streamer.kafka_state import Outgoing
 from streamer.log import LogDown, Outcome, Partition
 
@@ -136,7 +137,13 @@ class Transactions:
         self._config, self._logger, self._watch, self._limits = config, logger, watch, limits
         self._tap = LogTap(logger, watch)
         self._producer: Producer | None = None
+        self._made: Producer | None = None  # not initialised
         self._fenced: deque[float] = deque(maxlen=FENCED_MAX)
+
+    def partitions(self, topics: Iterable[str]) -> dict[str, int]:
+        """See `partition_counts`. Of all clients this one is asked first: it needs its connections the soonest."""
+        self._made = self._made or self._make()
+        return partition_counts(self._made, self._config, self._limits, topics)
 
     def recover(self) -> None:
         """Drop the producer, make one with the same transactional.id and initialise it. LogDown after the deadline."""
@@ -194,12 +201,20 @@ class Transactions:
             return self._doubt(error_of(exception), "commit")
         return Outcome.DONE
 
-    def _open(self, deadline: Deadline) -> Producer:
+    def _make(self) -> Producer:
         merged = PRODUCER_DEFAULTS | settings(self._config, *CONSUMER_ONLY) | PRODUCER_FIXED
         try:
-            producer = Producer(merged | {"transactional.id": self.id}, logger=self._tap)
+            return Producer(merged | {"transactional.id": self.id}, logger=self._tap)
         except KafkaException as exception:
             raise LogDown(f"kafka.client: {error_of(exception).str()}") from exception
+
+    def _open(self, deadline: Deadline) -> Producer:
+        producer, self._made = self._made or self._make(), None
+        # librdkafka looks for the coordinator when there is a connection, else half a second later. The first question
+        # goes over the bootstrap connection, which ends with its answer; the second opens one to a broker by name.
+        with contextlib.suppress(KafkaException):
+            for _ in range(2):
+                producer.list_topics(self._config.topics.alerts, deadline.slice(self._limits.slice))
         self._again(producer.init_transactions, deadline, ending=False)
         return producer
 

@@ -99,20 +99,30 @@ def wall_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def connect(config: cfg.Config) -> Any:
+    """The log, as soon as the broker has let us in."""
+    from streamer.kafka import KafkaLog
+    from streamer.logs import CoordinatorWatch, get_logger
+
+    return KafkaLog(config, get_logger("librdkafka"), CoordinatorWatch())
+
+
 def run_service(config: cfg.Config, stopper: Stopper) -> int:
     """Run until stopped; the exit code."""
-    from streamer.kafka import KafkaLog
-    from streamer.logs import CoordinatorWatch, get_logger, log, setup_logging
-    from streamer.metrics import Metrics
-    from streamer.reporting import Reporter
-    from streamer.server import Health, start_server
-    from streamer.worker import StateLost, Worker
+    from streamer.logs import get_logger, log, setup_logging
 
     setup_logging(config.secrets())
     logger = get_logger("driftline")
-    metrics, health = Metrics(), Health()
-    metrics.set("build_info", 1, **versions())
     with contextlib.ExitStack() as stack:
+        pool = stack.enter_context(ThreadPoolExecutor(1, "beside"))
+        connecting = pool.submit(connect, config)  # The broker takes its time, in which everything else is loaded.
+        from streamer.metrics import Metrics
+        from streamer.reporting import Reporter
+        from streamer.server import Health, start_server
+        from streamer.worker import StateLost, Worker
+
+        metrics, health = Metrics(), Health()
+        metrics.set("build_info", 1, **versions())
         try:
             server = start_server(config.server.listen, metrics, health, versions())
             stack.callback(server.close)
@@ -128,7 +138,7 @@ def run_service(config: cfg.Config, stopper: Stopper) -> int:
             )
             if native is None:
                 log(logger, "warning", "no_compiled_core", why=why_not, effect="same results, several times the CPU")
-            kafka = KafkaLog(config, get_logger("librdkafka"), CoordinatorWatch())
+            kafka = connecting.result()
             health.broker_seen = True
 
             def notify(event: str, partition: Partition, **fields: object) -> None:
@@ -139,7 +149,6 @@ def run_service(config: cfg.Config, stopper: Stopper) -> int:
                 health.draining = stopper.asked.is_set()
                 return health.draining
 
-            pool = stack.enter_context(ThreadPoolExecutor(1, "snapshot"))
             worker = Worker(config, fields_of(config), kafka, time.monotonic, wall_ms, notify, pool)
             reporter = Reporter(worker, metrics, health)
             quiet_collector()

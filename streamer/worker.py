@@ -39,6 +39,8 @@ POLL_RECORDS_MAX = 500
 OUTBOX_MAX = 10_000
 """Commit before the interval ends when this many records wait, so that one transaction stays small."""
 POLL_TIMEOUT_S = 0.1
+RESTORE_SLICE_S = 0.02
+"""Between two polls: what is restored already works, and the group hears of us, however many partitions there are."""
 DRAIN_TRIES = 3
 FINISHED = object()
 
@@ -75,7 +77,7 @@ class Worker:
         self.unsettled: dict[Partition, Committed] | None = None  # sent, outcome unknown
         self.recovered = True  # the producer was re-created since the outcome became unknown
         self.refused = False  # the last commit did not land: take little in until one does
-        self.commit_due_s = clock()
+        self.commit_due_s = clock() + config.commit.interval_ms / 1000
         self.tick_due_s = clock() + config.heartbeat.interval_ms / 1000
         self.stats = Stats()
 
@@ -107,9 +109,12 @@ class Worker:
                 case Records(partition, records):
                     if partition in self.owned:
                         self.take(self.owned[partition], records)
+        begin_s = self.clock()
         for partition, steps in list(self.restoring.items()):
             if next(steps, FINISHED) is FINISHED:
                 self.restoring.pop(partition, None)
+            if self.clock() - begin_s > RESTORE_SLICE_S:
+                break
         if self.clock() >= self.tick_due_s:
             self.tick()
         if self.commit_is_due():

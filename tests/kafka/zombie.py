@@ -16,6 +16,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from streamer.config import Topics
 from streamer.kafka import KafkaLog
 from streamer.log import Assigned, Committed, Lost, Out, Records
 
@@ -26,7 +27,7 @@ def say(text: str) -> None:
 
 def run(options: dict[str, Any]) -> None:
     config: Any = SimpleNamespace(
-        kafka=SimpleNamespace(**options["kafka"]), topics=SimpleNamespace(**options["topics"])
+        kafka=SimpleNamespace(**options["kafka"]), topics=Topics.model_validate(options["topics"])
     )
     log = KafkaLog(config, logging.getLogger("zombie"))
     if options["unguarded"]:  # The mutant: what the broker alone would stop.

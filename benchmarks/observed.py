@@ -1,0 +1,59 @@
+"""The service under a stopwatch: `python -m benchmarks.observed JOB`, JOB being the JSON of {"config", "events"}.
+
+It imports nothing of the benchmark before the first event, since what is timed is the start of the product.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from typing import Any
+
+STALLED_S = 20.0  # without a new event: the process ends, and says where it stood
+
+
+def observed_service(config: str, events: int) -> None:
+    """`driftline run`, looked at after every step of its loop; told to stop once it has taken all events."""
+    from streamer import service
+    from streamer.cli import main
+
+    connect, found, last = service.connect, {}, {"seen": 0, "s": time.monotonic()}
+
+    def connected(*given: Any) -> Any:
+        """The worker is imported by the service itself, while it connects: as late as nobody looked."""
+        log = connect(*given)
+        from streamer.worker import Worker
+
+        step = Worker.step
+        Worker.step = lambda worker, timeout_s: looked_at(worker, step(worker, timeout_s))  # type: ignore
+        return log
+
+    def looked_at(self: Any, _: None) -> None:
+        seen = sum(owned.task.position for owned in self.owned.values())
+        if seen and not found:
+            found["first_event_s"] = time.time()
+        if seen != last["seen"]:
+            last.update(seen=seen, s=time.monotonic())
+        elif seen < events and time.monotonic() - last["s"] > STALLED_S:
+            places = {partition: owned.task.position for partition, owned in self.owned.items()}
+            print(f"stalled at {seen} of {events} events; positions: {places}", file=sys.stderr, flush=True)
+            os._exit(1)
+        if seen >= events and "rss_mb" not in found:
+            from benchmarks.measure import memory_mb
+
+            found["rss_mb"] = memory_mb("VmRSS")
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    service.connect = connected
+    sys.argv = ["driftline", "run", "-c", config]
+    try:
+        main()
+    finally:
+        print(json.dumps(found), flush=True)
+
+
+if __name__ == "__main__":
+    observed_service(**json.loads(sys.argv[1]))
