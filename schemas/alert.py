@@ -6,6 +6,7 @@ a replay repeats it byte for byte. When it was recorded is the Kafka record's ow
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -65,8 +66,7 @@ def identity(labels: dict[str, str], severity: str, annotations: dict[str, str],
 
 
 @lru_cache(16_384)
-def rfc3339(time_ms: int) -> str:
-    """UTC with milliseconds, `2026-01-02T03:04:05.678Z`."""
+def _rfc3339(time_ms: int) -> str:
     days, rest = divmod(time_ms, 86_400_000)
     seconds, ms = divmod(rest, 1000)
     minutes, second = divmod(seconds, 60)
@@ -76,6 +76,10 @@ def rfc3339(time_ms: int) -> str:
 @lru_cache(1024)
 def _date(days: int) -> str:
     return (EPOCH + timedelta(days)).isoformat()
+
+
+rfc3339: Callable[[int], str] = _rfc3339 if native is None else native.rfc3339
+"""UTC with milliseconds of a time from 1970 on, `2026-01-02T03:04:05.678Z`."""
 
 
 def fnv1a(text: bytes) -> int:

@@ -50,7 +50,13 @@ GENERATION_GONE = {
 FENCED_MAX = 3
 FENCED_WITHIN_S = 60.0
 FLUSH_SLICE_S = 0.25
-PRODUCER_DEFAULTS: dict[str, Any] = {"compression.type": "lz4", "linger.ms": 5, "partitioner": "murmur2_random"}
+PRODUCER_DEFAULTS: dict[str, Any] = {
+    "compression.type": "lz4",
+    "linger.ms": 5,
+    "partitioner": "murmur2_random",
+    # A transaction that begins while the broker still ends the one before must come again: after this, not 100 ms.
+    "retry.backoff.ms": 10,
+}
 PRODUCER_FIXED: dict[str, Any] = {
     "transaction.timeout.ms": 15_000,
     # As high as librdkafka allows beside it, and above the commit deadline: a slow EndTxn then surfaces as our own

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.alert import fingerprint
+from schemas.alert import _rfc3339, fingerprint, rfc3339
 from schemas.batch import Record
 from schemas.decode import decode
 from streamer.config import Config
@@ -230,6 +231,14 @@ def test_every_alert_fits_its_schema_and_alertmanager() -> None:
     assert {a["data"]["alert"]["labels"]["monitor"] for a in found} >= {"mean", "jump", "odd", "labels", "empty"}
     for alert in found:
         SCHEMA.validate(alert)
+
+
+@given(st.integers(0, 8_000_000_000_000))
+@settings(max_examples=300, deadline=None, database=None)
+def test_times_are_written_as_datetime_has_them(time_ms: int) -> None:
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=time_ms)
+    expected = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    assert rfc3339(time_ms) == _rfc3339(time_ms) == expected
 
 
 def test_fingerprint_is_alertmanagers() -> None:

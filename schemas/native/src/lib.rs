@@ -24,9 +24,15 @@ fn fnv1a(text: &[u8]) -> u64 {
     text::fnv1a(text)
 }
 
+#[pyfunction]
+fn rfc3339(time_ms: u64) -> String {
+    text::rfc3339(time_ms)
+}
+
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(fnv1a, module)?)?;
+    module.add_function(wrap_pyfunction!(rfc3339, module)?)?;
     module.add_function(wrap_pyfunction!(index::group, module)?)?;
     module.add_class::<decode::Decoder>()?;
     module.add_class::<adwin::Adwin>()?;
