@@ -54,7 +54,7 @@ CONSUMER_DEFAULTS: dict[str, Any] = {
     "queued.max.messages.kbytes": 32_768,
     "fetch.max.bytes": 16 << 20,
     "fetch.wait.max.ms": 100,  # also the delay of a start: a fetch already waiting at the broker is waited out
-    "fetch.queue.backoff.ms": 20,  # with 100, or the default of 1000, a fast consumer waits for nothing half of its time
+    "fetch.queue.backoff.ms": 20,  # with 100, or the default of 1000, a fast consumer waits half of its time
     "fetch.error.backoff.ms": 100,
 }
 CONSUMER_FIXED: dict[str, Any] = {
