@@ -26,6 +26,8 @@ class Check(NamedTuple):
     allowed: tuple[str, ...] | None  # in the order of the config: a check as text is part of its state's identity
     pattern: re.Pattern[str] | None
     required: bool
+    same_as: str | None = None  # the batch's name of what it must be equal to, where that is there
+    tolerance: float = 0.0  # numbers may differ by this share of the larger one
 
 
 Checks = Mapping[str, Check]
@@ -34,6 +36,11 @@ Checks = Mapping[str, Check]
 
 def violations(batch: Batch, name: str, check: Check) -> Bool:
     """For each event whether it breaks the check."""
+    bad = _of_its_own(batch, name, check)
+    return bad if check.same_as is None else bad | differs(batch, name, check.same_as, check.tolerance)
+
+
+def _of_its_own(batch: Batch, name: str, check: Check) -> Bool:
     bad = np.full(len(batch.offsets), check.required)
     if name == "version":
         mine = batch.version >= 0
@@ -50,6 +57,29 @@ def violations(batch: Batch, name: str, check: Check) -> Bool:
     wrong = np.array([text_is_bad(text, check) for text in batch.strings] or [False], bool)
     bad[batch.texts.event[mine]] = wrong[batch.texts.text[mine]]
     return bad
+
+
+def differs(batch: Batch, name: str, other: str, tolerance: float) -> Bool:
+    """For each event that has `other` whether `name` is something else: another number, another text, or not there."""
+    (number, text), (expected, wanted) = _values(batch, name), _values(batch, other)
+    with np.errstate(over="ignore"):
+        apart = np.abs(number - expected) > tolerance * np.maximum(np.abs(number), np.abs(expected))
+    found: Bool = np.where(np.isnan(expected), False, apart | np.isnan(number)) | ((wanted >= 0) & (text != wanted))
+    return found
+
+
+def _values(batch: Batch, name: str) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """The number (NaN where there is none) and the text (-1) of each event under a name."""
+    number, text = np.full(len(batch.offsets), np.nan), np.full(len(batch.offsets), -1, np.int64)
+    if name == "version":
+        return number, batch.version.astype(np.int64)
+    if name in batch.names:
+        code = batch.names.index(name)
+        mine = batch.numbers.name == code
+        number[batch.numbers.event[mine]] = batch.numbers.value[mine]
+        mine = batch.texts.name == code
+        text[batch.texts.event[mine]] = batch.texts.text[mine]
+    return number, text
 
 
 def number_is_bad(values: NDArray[np.float64], check: Check) -> Bool:

@@ -227,6 +227,12 @@ class Privacy(Model):
     opt_out: Pointer = Field(description="Where an event says true: it is filtered, and leaves no trace.")
 
 
+class Probes(Model):
+    """Events with known inputs, sent to see whether the known answer comes."""
+
+    golden: Pointer = Field(description="Where an event says true: only checks look at it, nothing is learned from it.")
+
+
 class Heartbeat(Model):
     """Ticks of the clock: signs of life, and how silence is known."""
 
@@ -262,7 +268,7 @@ class Server(Model):
     listen: Listen = Field("127.0.0.1:8080", description="HOST:PORT; port 0 picks one.")
 
 
-DETECTION = ("fields", "reference", "anomaly", "ood", "checks", "feedback", "privacy", "limits", "heartbeat")
+DETECTION = ("fields", "reference", "anomaly", "ood", "checks", "feedback", "privacy", "probes", "limits", "heartbeat")
 """Sections that, beside the monitors, affect what is detected."""
 
 
@@ -286,6 +292,7 @@ class Config(Model):
     )
     feedback: Feedback | None = Field(None, description="What people did with a prediction: the signals action.NAME.")
     privacy: Privacy | None = Field(None, description="Who is not watched.")
+    probes: Probes | None = Field(None, description="Events with known inputs and a known answer.")
     standard: bool | None = Field(
         None, description="Whether the standard set is there; default: without monitors, or when one of it is changed."
     )
@@ -324,6 +331,8 @@ class Config(Model):
             found |= {self.feedback.action: "action", self.feedback.event_id: "feedback.event_id"}
         if self.privacy is not None:
             found[self.privacy.opt_out] = "opt_out"
+        if self.probes is not None:
+            found[self.probes.golden] = "golden"
         return found
 
     def secrets(self) -> tuple[str, ...]:

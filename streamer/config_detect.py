@@ -10,7 +10,7 @@ from pydantic import Field
 from detectors.distances import DISTANCES
 from detectors.params import RIVER_DETECTORS, Adwin, Occurrence, PageHinkley, River
 from streamer.checks import Check
-from streamer.config_types import Date, Direction, Duration, Model, Pattern, Share
+from streamer.config_types import Date, Direction, Duration, Model, Pattern, Pointer, Share
 
 
 class CheckRule(Model):
@@ -22,11 +22,17 @@ class CheckRule(Model):
     allowed: list[str] | None = Field(None, min_length=1, description="A text that is none of these is invalid.")
     pattern: Pattern | None = Field(None, description="A text that does not match as a whole is invalid (Python re).")
     required: bool = Field(False, description="Absent or null is invalid.")
+    same_as: Pointer | None = Field(
+        None, description="JSON Pointer to what it must be equal to, such as its value computed anew; nothing without."
+    )
+    tolerance: Annotated[float, Field(ge=0, lt=1)] = Field(
+        1e-6, description="Numbers may differ from `same_as` by this share of the larger one."
+    )
 
     def compiled(self) -> Check:
         allowed = None if self.allowed is None else tuple(self.allowed)
         pattern = None if self.pattern is None else re.compile(self.pattern)
-        return Check(self.type, self.min, self.max, allowed, pattern, self.required)
+        return Check(self.type, self.min, self.max, allowed, pattern, self.required, self.same_as, self.tolerance)
 
 
 class Detect(Model):

@@ -21,7 +21,7 @@ from pydantic_core import PydanticCustomError
 from detectors.params import DIRECTIONS
 from schemas.fields import parse_selector
 from streamer.problems import did_you_mean, quoted
-from streamer.signals import parse_signal
+from streamer.signals import CHECKED, parse_signal
 from streamer.units import DURATION, SIZE, parse_duration, parse_size, show_duration, show_size
 
 SIGNALS = [
@@ -117,8 +117,8 @@ def _pattern(text: str) -> str:
 
 
 def _checked(text: str) -> str:
-    if text not in ("confidence", "value", "latency_ms", "version") and not re.fullmatch(r"features\.(?!\*$)\S+", text):
-        raise ValueError(f"{quoted(text)} is not features.NAME, confidence, value, latency_ms or version.")
+    if text not in CHECKED and not re.fullmatch(r"features\.(?!\*$)\S+", text):
+        raise ValueError(f"{quoted(text)} is not features.NAME or one of {', '.join(CHECKED)}.")
     return text
 
 

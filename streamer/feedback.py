@@ -16,7 +16,7 @@ from schemas.convert import id_hash
 from streamer.series import Known, SeriesTable
 from streamer.signals import Bool, Column, Groups, text_of_event
 
-REFERENCE, ACTION, OPT_OUT = "feedback.event_id", "action", "opt_out"
+REFERENCE, ACTION, OPT_OUT, GOLDEN = "feedback.event_id", "action", "opt_out", "golden"
 """Names under which a batch has what the config's pointers found."""
 
 
@@ -25,13 +25,13 @@ def is_feedback(batch: Batch) -> Bool:
     return text_of_event(batch, REFERENCE) >= 0
 
 
-def opted_out(batch: Batch) -> Bool:
-    """Events whose actor does not want to be watched."""
-    codes = text_of_event(batch, OPT_OUT)
+def says(batch: Batch, name: str) -> Bool:
+    """Events that say true, or any number but 0: who opted out, which is a golden probe."""
+    codes = text_of_event(batch, name)
     wanted = np.array([text.lower() in ("true", "1", "yes") for text in batch.strings] or [False], bool)
     found: Bool = wanted[codes] & (codes >= 0)
-    if OPT_OUT in batch.names:
-        mine = batch.numbers.name == batch.names.index(OPT_OUT)
+    if name in batch.names:
+        mine = batch.numbers.name == batch.names.index(name)
         found[batch.numbers.event[mine]] = batch.numbers.value[mine] != 0.0
     return found
 

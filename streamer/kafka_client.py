@@ -208,15 +208,13 @@ def partition_counts(
             found = client.list_topics(timeout=limits.metadata)
     except KafkaException as exception:
         raise LogDown(
-            f"no broker of {config.kafka.brokers} answered within {limits.metadata:g} s:"
-            f" {error_of(exception).str()}"
+            f"no broker of {config.kafka.brokers} answered within {limits.metadata:g} s: {error_of(exception).str()}"
         ) from exception
     counts = {topic: len(found.topics[topic].partitions) for topic in topics if topic in found.topics}
     missing = [topic for topic in topics if not counts.get(topic)]
     if missing:
         raise LogDown(
-            f"topics missing, or not visible to this user: {', '.join(missing)};"
-            " `driftline topics apply` makes them"
+            f"topics missing, or not visible to this user: {', '.join(missing)}; `driftline topics apply` makes them"
         )
     return counts
 

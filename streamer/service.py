@@ -50,6 +50,7 @@ def fields_of(config: cfg.Config) -> Fields:
         config.ood.score or "",
     ]
     extra = dict.fromkeys(pointer for text in named for pointer in pointers_of(text))
+    extra |= dict.fromkeys(rule.same_as for rule in config.checks.values() if rule.same_as is not None)
     extra |= dict.fromkeys(config.renamed())
     return compile_fields(config.fields.model_dump(), tuple(extra), config.limits.message_bytes)
 

@@ -31,7 +31,9 @@ FEATURES = "features."
 ALIASES = {"confidence": "prediction.confidence", "value": "prediction.value", "latency_ms": "latency_ms"}
 PREFIXES = {"score.": "prediction.scores.", "logit.": "prediction.logits."}
 SHORT = {**ALIASES, **PREFIXES}
-SHORT_OF = {path: word for word, path in ALIASES.items()}
+CHECKED = {**ALIASES, "label": "prediction.label", "version": "version"}
+"""What `checks` can be about beside features, and the batch's names of it."""
+SHORT_OF = {path: word for word, path in CHECKED.items()}
 KINDS = {
     # Head of a signal's name -> its kind.
     "features": "number",
@@ -126,8 +128,8 @@ def parse_signal(text: str) -> Signal:
         raise ValueError(f"unknown signal {text!r}")
     every = member == "*"
     member = member.removeprefix(FEATURES) if kind == "invalid" else member
-    if kind == "invalid" and (every or member in ALIASES or member == "version"):
-        return Signal(kind, ALIASES.get(member, "" if every else member), every)
+    if kind == "invalid" and (every or member in CHECKED):
+        return Signal(kind, "" if every else CHECKED[member], every)
     base = "" if kind in TEXTS else FEATURES
     return Signal(kind, base if every else base + member, every)
 

@@ -22,7 +22,7 @@ from streamer.admission import Admission
 from streamer.alerting import NEITHER, AlertBook, Finding, Moment, Notice, Policy
 from streamer.derived import enriched
 from streamer.explain import alert_record
-from streamer.feedback import is_feedback, opted_out
+from streamer.feedback import GOLDEN, OPT_OUT, is_feedback, says
 from streamer.heartbeat import heartbeats
 from streamer.log import Out, Partition, Tick
 from streamer.monitors import Monitor, make_monitors, step_table
@@ -147,7 +147,7 @@ class Task:
             batch = replace(batch, names=tuple(self.renamed.get(name, name) for name in batch.names))
         if self.derived:
             batch = enriched(batch, self.derived)
-        used, now = self.admission.admit(batch, opted_out(batch) if self.config.privacy else None)
+        used, now = self.admission.admit(batch, says(batch, OPT_OUT) if self.config.privacy else None)
         findings = self._detect(batch, used)
         self._alert(batch, used, now, findings)
         self.position = batch.next_offset
@@ -173,10 +173,12 @@ class Task:
         found: list[Finding] = []
         known: dict[TableId, tuple[Column, Judged]] = {}
         grouped: dict[tuple[Any, ...], Groups] = {}
-        inferences = used & ~is_feedback(batch) if self.config.feedback else used
+        sent = used & ~is_feedback(batch) if self.config.feedback else used
+        inferences = sent & ~says(batch, GOLDEN) if self.config.probes else sent
+        special = {"action": used, "invalid": sent}
         for table_id, table in self.tables.items():
-            chosen = used if table_id.signal.kind == "action" else inferences
-            same = table_id.by, table_id.model, chosen is used
+            chosen = special.get(table_id.signal.kind, inferences)
+            same = table_id.by, table_id.model, id(chosen)
             groups = grouped[same] if same in grouped else grouped.setdefault(same, table.groups(batch, chosen))
             rule = self.rules.get(table_id)
             column = rule.column(batch, groups, table, known) if rule else table.column(batch, groups)

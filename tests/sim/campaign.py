@@ -41,7 +41,11 @@ commit: {interval: 1s, snapshot_interval: 4s}
 heartbeat: {interval: 2s}
 feedback: {pending: 60}
 privacy: {opt_out: /secret}
-checks: {version: {allowed: ["1"]}, features.amount: {type: number, max: 230}, features.country: {allowed: [a, b, c]}}
+probes: {golden: /golden}
+checks:
+  version: {allowed: ["1"]}
+  features.amount: {type: number, max: 230}
+  features.country: {allowed: [a, b, c], same_as: /offline/country}
 monitors:
   mean: {signal: features.*, detect: {kind: adwin, delta: 0.002}, keep_firing_for: 30s}
   jump:
@@ -120,6 +124,10 @@ def make_log(rng: random.Random, partition: int, length: int) -> list[Record]:
         }
         if rng.random() < 0.03:
             event["secret"] = True
+        if rng.random() < 0.05:
+            event["golden"] = True
+        if rng.random() < 0.1:
+            event["offline"] = {"country": event["features"]["country"] if rng.random() < 0.8 else "b"}
         if rng.random() < 0.12:
             about = f"{partition}-{max(offset - rng.randrange(1, 90), 0)}"
             action = rng.choice(["accept", "override"] if shifted else ["accept"] * 9 + ["override"])

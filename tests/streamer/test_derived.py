@@ -14,7 +14,7 @@ from scipy import stats
 
 from schemas.batch import Record
 from schemas.decode import decode
-from streamer.checks import Check, violations
+from streamer.checks import Check, differs, violations
 from streamer.config_load import load_text
 from streamer.derived import enriched, entropy, margin, ratio
 from streamer.service import fields_of
@@ -91,6 +91,51 @@ def test_what_breaks_a_check(check: Check, wrong: list[int]) -> None:
     features: list[dict[str, Any]] = [{"a": 7}, {"a": "NL"}, {"a": "DE"}, {"a": None}, {"a": 5}, {}]
     batch = batch_of([{"features": one} for one in features])
     assert np.flatnonzero(violations(batch, "features.a", check)).tolist() == wrong
+
+
+def test_what_differs_from_what_it_must_be_equal_to() -> None:
+    pairs: list[tuple[Any, Any]] = [(1.0, 1.0), (1.0, 1.0005), (1.0, 1.1), (1.0, None), (None, 1.0), ("a", "a")]
+    pairs += [("a", "b"), ("a", 1.0), (1.0, "a"), (1e308, -1e308), (0, 0), (True, True), (True, False)]
+    batch = batch_of([{"features": {"a": one, "b": other}} for one, other in pairs])
+    found = np.flatnonzero(differs(batch, "features.a", "features.b", 0.001)).tolist()
+    assert [pairs[i] for i in found] == [
+        (1.0, 1.1),
+        (None, 1.0),
+        ("a", "b"),
+        ("a", 1.0),
+        (1.0, "a"),
+        (1e308, -1e308),
+        (True, False),
+    ]
+    assert not differs(batch, "features.a", "nowhere", 0.001).any()
+
+
+def test_nothing_is_learned_from_a_golden_probe() -> None:
+    text = """probes: {golden: /probe}
+monitors:
+  mean: {signal: features.*, detect: {kind: adwin}}
+  odd: {signal: anomaly, detect: {kind: fraction, max: 0.05}}
+  rate: {signal: traffic, detect: {kind: level}}
+  silent: {signal: events, detect: {kind: silence}}
+"""
+    plain = [{"features": {"a": float(i % 7)}, "time": 1_700_000_000 + 4 * i} for i in range(600)]
+    mixed = []
+    for event in plain:
+        mixed += [event, {**event, "features": {"a": 1e6, "new": 1.0}, "probe": True}]
+    assert states(text, plain) == states(text, mixed)
+
+
+def states(text: str, events: list[dict[str, Any]]) -> list[Any]:
+    """What a task knows but for offsets: keys and numbers of its tables."""
+    config = load_text(HEAD + text, "x", {})
+    task = Task(config, ("inferences", 0), 0)
+    records = [Record(i, -1, None, json.dumps({"model": "m", **event}).encode()) for i, event in enumerate(events)]
+    task.step(decode(records, fields_of(config), "inferences"))
+    known = []
+    for table in task.tables.values():
+        learned = [table.reference.at(row)[:7] for row in range(len(table.keys))]
+        known.append((table.identity, table.keys, learned))
+    return known
 
 
 def test_errors_by_number_and_by_word() -> None:
