@@ -113,6 +113,10 @@ class LogGap(Exception):
     """The input no longer holds the offsets asked for (retention, or the topic was made anew)."""
 
 
+class StateLost(Exception):
+    """No usable snapshot, or its input is no longer retained, and the policy says to halt."""
+
+
 class LogDown(Exception):
     """The broker cannot be reached or refused us within the deadline; the worker stops and says why."""
 

@@ -13,6 +13,8 @@ from streamer.signals import Column, Groups, dense
 
 NAMES_MAX = 4096
 """Names remembered per group; where there are more, names are data, and none of them is news."""
+NO_NEWS, REFUSED = -1, -2
+"""No row: a name that is known; a table that is full."""
 
 
 class NewFeatures:
@@ -45,6 +47,7 @@ class NewFeatures:
         rows = np.array([self._row(table, groups, batch, int(events[i]), int(names[i]), learning) for i in first], int)
         table.resize()
         found = rows[inverse] if len(first) else np.zeros(0, np.int64)
+        table.dropped += int(np.count_nonzero(found == REFUSED))
         chosen = found >= 0
         return Column(found[chosen], np.ones(int(chosen.sum())), events[chosen])
 
@@ -63,10 +66,9 @@ class NewFeatures:
         if learning[event] and len(names) < NAMES_MAX:
             names.add(text)
         if text in names or len(names) >= NAMES_MAX:
-            return -1
+            return NO_NEWS
         row = table.row(key, text)
-        table.dropped += row < 0
-        return row
+        return row if row >= 0 else REFUSED
 
     def dump(self) -> Any:
         return {

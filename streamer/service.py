@@ -22,7 +22,7 @@ from schemas.decode import Fields, compile_fields
 from streamer import __version__
 from streamer import config as cfg
 from streamer.config_load import load_config
-from streamer.log import LogDown, LogGap, Partition
+from streamer.log import LogDown, LogGap, Partition, StateLost
 from streamer.problems import ConfigError
 from streamer.signals import pointers_of
 
@@ -111,19 +111,14 @@ def connect(config: cfg.Config) -> Any:
 def run_service(config: cfg.Config, stopper: Stopper) -> int:
     """Run until stopped; the exit code."""
     from streamer.logs import get_logger, log, setup_logging
+    from streamer.metrics import Metrics
+    from streamer.server import Health, start_server
 
     setup_logging(config.secrets())
     logger = get_logger("driftline")
+    metrics, health = Metrics(), Health()
+    metrics.set("build_info", 1, **versions())
     with contextlib.ExitStack() as stack:
-        pool = stack.enter_context(ThreadPoolExecutor(1, "beside"))
-        connecting = pool.submit(connect, config)  # The broker takes its time, in which everything else is loaded.
-        from streamer.metrics import Metrics
-        from streamer.reporting import Reporter
-        from streamer.server import Health, start_server
-        from streamer.worker import StateLost, Worker
-
-        metrics, health = Metrics(), Health()
-        metrics.set("build_info", 1, **versions())
         try:
             server = start_server(config.server.listen, metrics, health, versions())
             stack.callback(server.close)
@@ -139,6 +134,11 @@ def run_service(config: cfg.Config, stopper: Stopper) -> int:
             )
             if native is None:
                 log(logger, "warning", "no_compiled_core", why=why_not, effect="same results, several times the CPU")
+            pool = stack.enter_context(ThreadPoolExecutor(1, "beside"))
+            connecting = pool.submit(connect, config)  # The broker takes its time, in which the rest is loaded.
+            from streamer.reporting import Reporter
+            from streamer.worker import Worker
+
             kafka = connecting.result()
             health.broker_seen = True
 

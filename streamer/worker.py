@@ -27,6 +27,7 @@ from streamer.log import (
     Partition,
     Records,
     Snapshot,
+    StateLost,
     Tick,
 )
 from streamer.owned import InPlace, Owned, Pool, Stats, newest
@@ -45,10 +46,6 @@ DRAIN_TRIES = 3
 GOLDEN_RATIO = 0.6180339887498949
 """Its multiples, modulo 1, are spread evenly however many there are."""
 FINISHED = object()
-
-
-class StateLost(Exception):
-    """No usable snapshot, or its input is no longer retained, and the policy says to halt."""
 
 
 Notify = Callable[..., None]

@@ -258,9 +258,12 @@ impl Adwin {
         grace_period: f64,
         up: bool,
         down: bool,
-    ) -> Self {
+    ) -> PyResult<Self> {
+        if !(2..=u8::MAX.into()).contains(&max_buckets) {
+            return Err(PyValueError::new_err("a level has 2 to 255 buckets"));
+        }
         let params = Params { delta, clock, max_buckets, min_window_length, grace_period };
-        Adwin { params, up, down, rows: Vec::new() }
+        Ok(Adwin { params, up, down, rows: Vec::new() })
     }
 
     #[getter]
