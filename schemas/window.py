@@ -17,7 +17,7 @@ class WindowFacts(NamedTuple):
     offset: int  # of the event that closed it
     ended: str  # evaluated, insufficient or late
     breach: bool
-    limit: float  # what its statistic is compared with
+    limit: float | None  # what its statistic is compared with; None where there is no reference yet
     window: dict[str, Any]  # counts, shares and place, see the schema
 
 

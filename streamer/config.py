@@ -141,7 +141,7 @@ class Monitor(Model):
     detect: AnyDetect = Field(description="How change is detected.")
     window: WindowSize | None = Field(
         None,
-        description="With detect.kind fraction or distribution, default {events: 1000}; of an aggregate, {time: 1m}.",
+        description="Of detect.kind fraction, share, distribution: default {events: 1000}; of an aggregate {time: 1m}.",
     )
     severity: Literal["info", "warning", "critical"] = Field("warning", description="A label of every alert.")
     for_ms: Duration = Field(

@@ -11,7 +11,7 @@ import numpy as np
 from schemas.batch import Batch, Record
 from schemas.decoder import Decoder
 from streamer import config as cfg
-from streamer.config_detect import DetectDistribution, DetectFraction, DetectLevel, DetectTrend
+from streamer.config_detect import Counted, DetectDistribution, DetectLevel, DetectTrend
 from streamer.log import Partition
 from streamer.monitors import Monitor
 from streamer.rules import RULES
@@ -25,6 +25,10 @@ from streamer.units import show_duration
 DAY_MS = 86_400_000
 SELDOM_DAYS = 7
 """A verdict that takes longer is one nobody waits for."""
+
+
+LEARNING = ("adwin", "page_hinkley", "river", "share", "distribution")
+"""Kinds of `detect` that need a reference."""
 
 
 class Cost(NamedTuple):
@@ -136,12 +140,12 @@ def _length_ms(monitor: cfg.Monitor) -> int | None:
     """The length of the windows that are of time."""
     if isinstance(monitor.detect, DetectLevel | DetectTrend):
         return monitor.aggregate_ms
-    return monitor.windows.time_ms if isinstance(monitor.detect, DetectFraction) else None
+    return monitor.windows.time_ms if isinstance(monitor.detect, Counted) else None
 
 
 def _length_events(monitor: cfg.Monitor) -> int | None:
     """The length of the windows that are of events."""
-    return monitor.windows.events if isinstance(monitor.detect, DetectFraction | DetectDistribution) else None
+    return monitor.windows.events if isinstance(monitor.detect, Counted | DetectDistribution) else None
 
 
 def _windows_per_day(monitor: cfg.Monitor, rates: list[float]) -> float | None:
@@ -156,7 +160,7 @@ def _windows_per_day(monitor: cfg.Monitor, rates: list[float]) -> float | None:
 
 def too_few_in_a_window(config: cfg.Config, name: str, monitor: cfg.Monitor, rates: list[float]) -> Iterator[Doubt]:
     length_ms = _length_ms(monitor)
-    if not isinstance(monitor.detect, DetectFraction) or length_ms is None:
+    if not isinstance(monitor.detect, Counted) or length_ms is None:
         return
     most, least = max(rates) * length_ms / DAY_MS, monitor.detect.min_count
     thin = sum(rate * length_ms / DAY_MS < least for rate in rates)
@@ -181,8 +185,7 @@ def windows_that_take_for_ever(
 def references_that_take_for_ever(
     config: cfg.Config, name: str, monitor: cfg.Monitor, rates: list[float]
 ) -> Iterator[Doubt]:
-    """Occurrences, fractions and silence need no reference."""
-    if config.given is not None or monitor.detect.kind not in ("adwin", "page_hinkley", "river", "distribution"):
+    if config.given is not None or monitor.detect.kind not in LEARNING:
         return
     if monitor.detect.raw or parse_signal(monitor.signal).kind == "aggregate":
         return

@@ -31,7 +31,9 @@ def detector_of(config: cfg.Monitor) -> orjson.Fragment:
     return orjson.Fragment(orjson.dumps(shown))
 
 
-def evidence(direction: int, statistic: float, threshold: float, before: Part, after: Part, window: Part) -> Evidence:
+def evidence(
+    direction: int, statistic: float, threshold: float | None, before: Part, after: Part, window: Part
+) -> Evidence:
     """Before, after and window as evidence, and the finding itself. How far the mean moved is told in units of the
     signal and in standard deviations of the reference.
     """

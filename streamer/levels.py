@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from detectors import make_distribution
+from detectors.counts import clopper_pearson, fisher
 from detectors.distances import distance, surprise
 from detectors.distribution import Closed
 from detectors.windows import FractionWindows, Window, wilson
@@ -15,7 +16,7 @@ from schemas.batch import Batch
 from streamer import config as cfg
 from streamer.alerting import BREACH, CLEAR, NEITHER, Finding
 from streamer.categories import CODES
-from streamer.config_detect import DetectDistribution, DetectFraction
+from streamer.config_detect import Counted, DetectDistribution, DetectFraction
 from streamer.evidence import Evidence, annotations_of, before_of, detector_of, evidence, span
 from streamer.series import SeriesTable
 from streamer.signals import Column
@@ -24,11 +25,21 @@ from streamer.verdicts import Verdicts, note, plain, verdicts_of
 MOVED_TOLD = 3
 
 
+class Judgement(NamedTuple):
+    """What a window says: BREACH, CLEAR or NEITHER; which way (1 up, -1 down); the share that was the limit."""
+
+    signal: str
+    direction: int
+    limit: float
+
+
 class FractionMonitor:
-    """The share of ones in tumbling windows, as a level with hysteresis: breach above `max`, clear below `clear`."""
+    """The share of ones in tumbling windows, as a level: against a limit (`fraction`, with hysteresis: breach above
+    `max`, clear below `clear`), or against that of the reference (`share`).
+    """
 
     def __init__(self, order: int, name: str, config: cfg.Monitor, table: SeriesTable, lateness_ms: int) -> None:
-        assert isinstance(config.detect, DetectFraction)
+        assert isinstance(config.detect, Counted)
         self.order, self.name, self.config, self.table = order, name, config, table
         self.detect = config.detect
         self.windows = FractionWindows(config.windows.events, config.windows.time_ms, lateness_ms)
@@ -43,24 +54,43 @@ class FractionMonitor:
         found = []
         for window in self.windows.update(column.rows, column.values, offsets, times, list(column.reasons)):
             self.last[window.row] = window
-            ended = "late" if window.late else "evaluated" if window.n >= self.detect.min_count else "insufficient"
+            judged = self._judge(window)
+            ended = "late" if window.late else "insufficient" if judged is None else "evaluated"
+            judged = judged if ended == "evaluated" else None
             model = self.table.keys[window.row][0][0]
             note(self.verdicts, model, ended)
             note(self.verdicts, model, "skipped", window.skipped)
             event = int(column.events[window.closed_by])
-            signal = self._signal(window) if ended == "evaluated" else NEITHER
-            shown = self._evidence(window, int(batch.offsets[event]))
+            signal = judged.signal if judged is not None else NEITHER
+            shown = self._evidence(window, judged, int(batch.offsets[event]))
             found.append(Finding(event, self.order, window.row, signal, shown, ended))
         return found
 
-    def _signal(self, window: Window) -> str:
-        fraction = window.hits / window.n
-        if fraction > self.detect.max:
-            return BREACH
-        return CLEAR if fraction <= self.detect.clear_below else NEITHER
+    def _judge(self, window: Window) -> Judgement | None:
+        """None where there is too little for a verdict."""
+        detect, fraction = self.detect, window.hits / window.n
+        if window.n < detect.min_count:
+            return None
+        if isinstance(detect, DetectFraction):
+            below = CLEAR if fraction <= detect.clear_below else NEITHER
+            return Judgement(BREACH if fraction > detect.max else below, 1, detect.max)
+        learned = self.table.reference.at(window.row)
+        if learned.n < self.table.reference.warmup or window.first_offset <= learned.last_offset:
+            return None
+        up = fraction > learned.mean
+        limit = learned.mean * (1.0 + detect.change if up else 1.0 - detect.change)
+        ones = round(learned.mean * learned.n)
+        counts = (window.hits, ones) if up else (window.n - window.hits, learned.n - ones)
+        chance = fisher(counts[0], window.n, counts[1], learned.n)
+        wanted = {"up": up, "down": not up, "both": True}[detect.direction]
+        far = fraction > limit if up else fraction < limit
+        sides = 2.0 if detect.direction == "both" else 1.0
+        breach = wanted and far and chance * sides < detect.chance
+        return Judgement(BREACH if breach else CLEAR, 1 if up else -1, limit)
 
-    def _evidence(self, window: Window, offset: int) -> Evidence:
-        low, high = wilson(window.hits, window.n)
+    def _evidence(self, window: Window, judged: Judgement | None, offset: int) -> Evidence:
+        interval = wilson if isinstance(self.detect, DetectFraction) else clopper_pearson
+        low, high = interval(window.hits, window.n)
         fraction = window.hits / window.n
         before = before_of(self.table, window.row, offset)
         shown = {
@@ -71,7 +101,10 @@ class FractionMonitor:
             "reasons": [{"reason": reason, "count": count} for reason, count in window.reasons],
             **span(window.first_offset, window.last_offset, window.start_ms, window.end_ms),
         }
-        return evidence(1, fraction, self.detect.max, before, None, shown)
+        direction, limit = (judged.direction, judged.limit) if judged is not None else (0, None)
+        if isinstance(self.detect, DetectFraction):
+            direction, limit = 1, self.detect.max
+        return evidence(direction, fraction, limit, before, None, shown)
 
     def ended(self) -> Verdicts:
         """How windows ended."""

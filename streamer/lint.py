@@ -19,7 +19,8 @@ from streamer.yaml_source import PathKey, Source
 
 EDGES = ("adwin", "page_hinkley", "river", "occurrence", "silence", "age")
 TICKED = ("silence", "age")
-KINDS = (*EDGES, "fraction", "distribution", "level", "trend")
+COUNTED = ("fraction", "share")
+KINDS = (*EDGES, *COUNTED, "distribution", "level", "trend")
 TYPE_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 
 
@@ -152,14 +153,15 @@ def clear_is_not_above_max(monitor: Any) -> Iterator[Finding]:
 
 def fraction_counts_ones(monitor: Any) -> Iterator[Finding]:
     signal = _get(monitor, "signal")
-    if _get(monitor, "detect", "kind") != "fraction" or not isinstance(signal, str):
+    kind = _get(monitor, "detect", "kind")
+    if kind not in COUNTED or not isinstance(signal, str):
         return
     try:
         parsed = parse_signal(signal)
     except ValueError:
         return
     if parsed.kind == "number":
-        message = f"fraction counts a 0/1 signal (anomaly, missing.NAME, label.NAME), not {quoted(signal)}."
+        message = f"{kind} counts a 0/1 signal (anomaly, missing.NAME, label.NAME), not {quoted(signal)}."
         yield Finding(("detect", "kind"), "bad-value", message)
 
 
@@ -212,7 +214,7 @@ def a_window_can_hold_enough(monitor: Any) -> Iterator[Finding]:
     least, events = _get(monitor, "detect", "min_count"), _get(monitor, "window", "events")
     kind = _get(monitor, "detect", "kind")
     most = 1000 if _get(monitor, "window") is None else events
-    if kind == "fraction" and type(least) is int and type(most) is int and least > most:
+    if kind in COUNTED and type(least) is int and type(most) is int and least > most:
         yield Finding(("detect", "min_count"), "bad-value", f"a window has {most} events: this can never fire.")
 
 
@@ -237,7 +239,7 @@ def an_aggregate_has_values_of_its_own(monitor: Any) -> Iterator[Finding]:
         aggregate = parse_signal(name).kind == "aggregate"
     except ValueError:
         return
-    if aggregate and kind in ("fraction", "distribution", "occurrence"):
+    if aggregate and kind in (*COUNTED, "distribution", "occurrence"):
         message = f"{quoted(name)} is one number per window; use level, trend, adwin or page_hinkley."
         yield Finding(("detect", "kind"), "bad-value", message)
     if not aggregate and kind in ("level", "trend"):
@@ -258,13 +260,13 @@ def an_edge_has_no_length(monitor: Any) -> Iterator[Finding]:
         return
     aggregate = isinstance(name := _get(monitor, "signal"), str) and (name == "traffic" or AGGREGATE(name))
     if _get(monitor, "window") is not None and not aggregate:
-        yield Finding(("window",), "bad-value", "only detect.kind fraction and distribution have windows.")
+        yield Finding(("window",), "bad-value", "only detect.kind fraction, share and distribution have windows.")
     try:
         held = parse_duration(_get(monitor, "for"))
     except ValueError:
         return
     if held:
-        message = "it fires at once; only detect.kind fraction and distribution can be held."
+        message = "it fires at once; only detect.kind fraction, share and distribution can be held."
         yield Finding(("for",), "bad-value", message)
 
 

@@ -15,9 +15,9 @@ from streamer import config as cfg
 from streamer.aggregate_levels import AggregateMonitor
 from streamer.alerting import DRIFT, Finding
 from streamer.config_detect import (
+    Counted,
     DetectAge,
     DetectDistribution,
-    DetectFraction,
     DetectLevel,
     DetectSilence,
     DetectTrend,
@@ -29,7 +29,7 @@ from streamer.series import SeriesTable
 from streamer.signals import Column
 from streamer.silence import AgeMonitor, SilenceMonitor
 
-LevelDetect = DetectFraction | DetectDistribution | DetectLevel | DetectTrend | DetectSilence | DetectAge
+LevelDetect = Counted | DetectDistribution | DetectLevel | DetectTrend | DetectSilence | DetectAge
 
 DIRECTIONS: dict[str, int] = {"up": 1, "down": -1}
 
@@ -121,6 +121,7 @@ def _edge_finding(edge: Edge, event: int, row: int, before: Part, after: Part) -
 LEVELS: dict[str, Callable[[cfg.Config, int, str, cfg.Monitor, SeriesTable, Rule | None], Monitor]] = {
     # Kinds of `detect` whose findings are verdicts; all others find edges.
     "fraction": lambda c, order, name, m, table, _: FractionMonitor(order, name, m, table, c.limits.lateness_ms),
+    "share": lambda c, order, name, m, table, _: FractionMonitor(order, name, m, table, c.limits.lateness_ms),
     "distribution": lambda c, order, name, m, table, _: DistributionMonitor(order, name, m, table),
     "level": lambda c, order, name, m, table, rule: AggregateMonitor(order, name, m, table, rule),
     "trend": lambda c, order, name, m, table, rule: AggregateMonitor(order, name, m, table, rule),

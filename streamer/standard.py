@@ -34,7 +34,7 @@ STANDARD: dict[str, dict[str, Any]] = {
 OFF = (False, "off")
 WHOLE = ("events", "traffic", "version_change")
 """Signals that are about the model as a whole: an old version that falls silent is no news."""
-HELD = ("fraction", "distribution", "level", "trend")
+HELD = ("fraction", "share", "distribution", "level", "trend")
 """Kinds of `detect` that `for` means something to."""
 
 

@@ -76,6 +76,7 @@ monitors:
   per-year: {signal: "ratio(features.amount, features.age)", detect: {kind: adwin, delta: 0.002}}
   actions: {signal: action.*, by: [version], detect: {kind: adwin, delta: 0.002}, keep_firing_for: 5s}
   far: {signal: distance, by: [version], detect: {kind: page_hinkley, threshold: 10}, keep_firing_for: 5s}
+  gaps: {signal: missing.*, window: {events: 35}, detect: {kind: share, chance: 0.05}, keep_firing_for: 5s}
   ood: {signal: ood, window: {events: 30}, detect: {kind: fraction, max: 0.01}, keep_firing_for: 5s}
   sure: {signal: confident_ood, detect: {kind: adwin, delta: 0.002}}
   change: {signal: version_change, detect: {kind: occurrence}, keep_firing_for: 5s}
