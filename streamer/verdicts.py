@@ -31,7 +31,8 @@ def merged(*parts: Verdicts) -> Verdicts:
 
 
 def plain(verdicts: Verdicts) -> list[Any]:
-    return [[model, *counts.values()] for model, counts in verdicts.items()]
+    """By name: which model's window ended first may depend on where the log was cut."""
+    return [[model, *counts.values()] for model, counts in sorted(verdicts.items())]
 
 
 def verdicts_of(state: list[Any]) -> Verdicts:
