@@ -8,6 +8,7 @@ it may or may not have taken is settled by asking for the committed offset after
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
 
@@ -43,8 +44,6 @@ POLL_TIMEOUT_S = 0.1
 RESTORE_SLICE_S = 0.02
 """Between two polls: what is restored already works, and the group hears of us, however many partitions there are."""
 DRAIN_TRIES = 3
-GOLDEN_RATIO = 0.6180339887498949
-"""Its multiples, modulo 1, are spread evenly however many there are."""
 FINISHED = object()
 
 
@@ -232,7 +231,14 @@ class Worker:
             if owned.writing is not None and owned.writing[:2] <= (pointer.position, pointer.ticks):
                 owned.writing = None
             owned.snapshot_s = self.clock()
-            owned.snapshot_due_s = owned.snapshot_s + self.config.commit.snapshot_interval_ms / 1000
+            owned.snapshot_due_s = owned.snapshot_s + self.snapshot_period_s(partition)
+
+    def snapshot_period_s(self, partition: Partition) -> float:
+        """From three quarters of the interval to all of it, each partition its own: a commit that carries the snapshots
+        of all of them is a slow one, and equal periods would stay in step.
+        """
+        phase = zlib.crc32(f"{partition[0]}-{partition[1]}".encode()) / 2**32
+        return self.config.commit.snapshot_interval_ms / 1000 * (1.0 - 0.25 * phase)
 
     def settle(self) -> bool:
         """Find out how a commit of unknown outcome ended. False while that cannot be known yet."""
@@ -295,9 +301,7 @@ class Worker:
             pointer = None  # Another config or a lost state: the next commit carries a snapshot of our own.
         slot = committed.pointer.slot if committed.pointer is not None else 0
         now_s = self.clock()
-        # Each partition at a time of its own: a commit that carries the snapshots of all of them is a slow one.
-        phase = partition[1] * GOLDEN_RATIO % 1.0
-        due_s = now_s + self.config.commit.snapshot_interval_ms / 1000 * (1.0 - 0.9 * phase)
+        due_s = now_s + self.snapshot_period_s(partition)
         owned = Owned(task, committed.offset, pointer, slot, due_s, now_s, ticked=committed.ticked)
         owned.ticks = list(committed.ticks) if pointer is not None else []
         self.owned[partition] = owned
