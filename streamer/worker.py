@@ -107,16 +107,23 @@ class Worker:
                 case Records(partition, records):
                     if partition in self.owned:
                         self.take(self.owned[partition], records)
-        begin_s = self.clock()
+        self.advance()
+        if self.clock() >= self.tick_due_s:
+            self.tick()
+        if self.commit_is_due():
+            self.commit()
+
+    def advance(self) -> None:
+        """Bring the restores on, for a while."""
+        begin_s, restoring = self.clock(), bool(self.restoring)
         for partition, steps in list(self.restoring.items()):
             if next(steps, FINISHED) is FINISHED:
                 self.restoring.pop(partition, None)
             if self.clock() - begin_s > RESTORE_SLICE_S:
                 break
-        if self.clock() >= self.tick_due_s:
-            self.tick()
-        if self.commit_is_due():
-            self.commit()
+        if restoring and not self.restoring:
+            # The first commit of a partition carries its snapshot, which the loop waits for: while it is small.
+            self.commit_due_s = self.clock()
 
     def take(self, owned: Owned, records: Sequence[Record]) -> None:
         """Live records: step the task and count."""
