@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from schemas.compiled import native
+from schemas.envelope import envelope
 
 SEVERITIES = {"info": ("INFO", 9), "warning": ("WARN", 13), "critical": ("ERROR", 17)}
 """Severity -> OpenTelemetry's severity text and number."""
@@ -103,21 +104,18 @@ def render(facts: AlertFacts) -> tuple[bytes, bytes]:
     mark, severity = own.mark, SEVERITIES[own.severity]
     episode = f"{mark}-{topic}-{partition}-{facts.trigger_offset}"
     began, changed = rfc3339(facts.trigger_time_ms), rfc3339(facts.changed_time_ms)
-    record = {
-        "specversion": "1.0",
-        "id": f"{episode}-{facts.sequence}",
-        "type": f"io.driftline.alert.{facts.status}.v1",
-        "source": f"/driftline/{facts.source}",
-        "subject": own.subject,
-        "time": changed,
-        "datacontenttype": "application/json",
-        "dataschema": "urn:driftline:schema:alert:1",
-        "partitionkey": mark,
-        "sequence": f"{facts.sequence:010d}",
-        "severitytext": severity[0],
-        "severitynumber": severity[1],
-        "correlationid": episode,
-        "data": {
+    record = envelope(
+        f"alert.{facts.status}",
+        id=f"{episode}-{facts.sequence}",
+        source=facts.source,
+        subject=own.subject,
+        time=changed,
+        partitionkey=mark,
+        sequence=f"{facts.sequence:010d}",
+        severitytext=severity[0],
+        severitynumber=severity[1],
+        correlationid=episode,
+        data={
             "status": facts.status,
             "sentence": facts.sentence,
             "alert": {
@@ -135,5 +133,5 @@ def render(facts: AlertFacts) -> tuple[bytes, bytes]:
             "evidence": facts.evidence,
             "replay": facts.replay,
         },
-    }
+    )
     return mark.encode(), orjson.dumps(record)

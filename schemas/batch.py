@@ -114,3 +114,23 @@ class Batch:
     nulls: Nulls
     rejects: tuple[Reject, ...]  # in offset order
     next_offset: int  # last record's offset + 1; 0 for no records
+
+
+def text_of_event(batch: Batch, name: str) -> I64:
+    """For each event the string code under a name, -1 where it has none; `version` is the model's version."""
+    if name == "version":
+        return batch.version.astype(np.int64)
+    codes = np.full(len(batch.offsets), -1, np.int64)
+    if name in batch.names:
+        mine = batch.texts.name == batch.names.index(name)
+        codes[batch.texts.event[mine]] = batch.texts.text[mine]
+    return codes
+
+
+def number_of_event(batch: Batch, name: str) -> F64:
+    """For each event the number under a name, NaN where it has none."""
+    values = np.full(len(batch.offsets), np.nan)
+    if name in batch.names:
+        mine = batch.numbers.name == batch.names.index(name)
+        values[batch.numbers.event[mine]] = batch.numbers.value[mine]
+    return values

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from schemas.alert import rfc3339
+from schemas.envelope import envelope
 
 
 class HeartbeatFacts(NamedTuple):
@@ -29,16 +30,13 @@ def render_heartbeat(facts: HeartbeatFacts) -> tuple[bytes, bytes]:
     where = f"{facts.topic}-{facts.partition}"
     subject = "partition" if facts.model is None else f"model/{facts.model}"
     name = "" if facts.model is None else f"-{facts.model}"
-    record = {
-        "specversion": "1.0",
-        "id": f"{where}-{facts.number}{name}",
-        "type": "io.driftline.heartbeat.v1",
-        "source": f"/driftline/{facts.source}",
-        "subject": subject,
-        "time": rfc3339(facts.time_ms),
-        "datacontenttype": "application/json",
-        "dataschema": "urn:driftline:schema:heartbeat:1",
-        "data": {
+    record = envelope(
+        "heartbeat",
+        id=f"{where}-{facts.number}{name}",
+        source=facts.source,
+        subject=subject,
+        time=rfc3339(facts.time_ms),
+        data={
             "model": facts.model,
             "topic": facts.topic,
             "partition": facts.partition,
@@ -47,5 +45,5 @@ def render_heartbeat(facts: HeartbeatFacts) -> tuple[bytes, bytes]:
             "account": facts.account,
             **facts.details,
         },
-    }
+    )
     return f"{subject}/{where}".encode(), orjson.dumps(record)

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from schemas.envelope import envelope
+
 
 class WindowFacts(NamedTuple):
     """One window of one series of one monitor."""
@@ -25,16 +27,14 @@ def render_window(facts: WindowFacts) -> tuple[bytes, bytes]:
     """Key (model, so that a model's windows stay in order) and value of the record."""
     labels = {name: text for name, text in facts.labels.items() if text}
     who = ".".join(labels[name] for name in labels if name not in ("model", "detector"))
-    record = {
-        "specversion": "1.0",
-        "id": f"{facts.topic}-{facts.partition}-{facts.offset}-{facts.window['from']}-{labels['model']}.{who}",
-        "type": "io.driftline.window.v1",
-        "source": f"/driftline/{facts.source}",
-        "subject": f"model/{labels['model']}/monitor/{labels['monitor']}",
-        "time": facts.window["to"],
-        "datacontenttype": "application/json",
-        "dataschema": "urn:driftline:schema:window:1",
-        "data": {
+    place = f"{facts.topic}-{facts.partition}-{facts.offset}-{facts.window['from']}"
+    record = envelope(
+        "window",
+        id=f"{place}-{labels['model']}.{who}",
+        source=facts.source,
+        subject=f"model/{labels['model']}/monitor/{labels['monitor']}",
+        time=facts.window["to"],
+        data={
             "labels": labels,
             "ended": facts.ended,
             "breach": facts.breach,
@@ -42,5 +42,5 @@ def render_window(facts: WindowFacts) -> tuple[bytes, bytes]:
             "closed_by": {"topic": facts.topic, "partition": facts.partition, "offset": facts.offset},
             "window": facts.window,
         },
-    }
+    )
     return labels["model"].encode(), orjson.dumps(record)

@@ -8,16 +8,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from detectors.trend import centre_and_scale, trend
-from schemas.alert import Identity, rfc3339
+from schemas.alert import rfc3339
 from schemas.batch import Batch
 from streamer import config as cfg
 from streamer.aggregates import Aggregates
 from streamer.alerting import BREACH, CLEAR, NEITHER, Finding
 from streamer.config_detect import DetectLevel, DetectTrend
-from streamer.evidence import annotations_of, detector_of, evidence
+from streamer.evidence import evidence
+from streamer.monitor_base import MonitorBase
 from streamer.series import SeriesTable
 from streamer.signals import COUNTS, Column, aggregate_of
-from streamer.verdicts import Verdicts, merged, note, plain, verdicts_of
+from streamer.verdicts import Verdicts, note, plain, verdicts_of
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 SLOTS = {"day": 24, "week": 168}
@@ -39,18 +40,16 @@ class Verdict(NamedTuple):
     n: int
 
 
-class AggregateMonitor:
+class AggregateMonitor(MonitorBase):
     """Remembers values per row and hour slot; the judge of its `detect.kind` looks at each new one."""
 
     def __init__(self, order: int, name: str, config: cfg.Monitor, table: SeriesTable, rule: object) -> None:
         assert isinstance(config.detect, DetectLevel | DetectTrend)
         assert isinstance(rule, Aggregates)
         self.windows = rule
-        self.order, self.name, self.config, self.table = order, name, config, table
+        super().__init__(order, name, config, table)
         self.detect = config.detect
         self.counted = aggregate_of(table.signal.path)[0] in COUNTS
-        self.annotations, self.detector = annotations_of(config), detector_of(config)
-        self.identities: dict[int, Identity] = {}  # of the rows that had an alert
         self.kept: dict[tuple[int, int], list[float]] = {}  # (row, slot) -> values, oldest first
         self.places: dict[int, list[int]] = {}  # of a trend: row -> the windows of the values
         self.runs: dict[int, int] = {}  # row -> breaches in a row, or values since the last look
@@ -135,10 +134,10 @@ class AggregateMonitor:
 
     def ended(self) -> Verdicts:
         """How windows ended, those too of which no value came."""
-        skipped: Verdicts = {}
+        found = {model: counts.copy() for model, counts in self.verdicts.items()}
         for model, clock in self.windows.clocks.items():
-            note(skipped, model, "skipped", clock.skipped)
-        return merged(self.verdicts, skipped)
+            note(found, model, "skipped", clock.skipped)
+        return found
 
     def dump(self) -> Any:
         kept = [[row, slot, np.array(values, np.float64)] for (row, slot), values in self.kept.items()]

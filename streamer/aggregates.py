@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from detectors.quantiles import Quantiles
-from schemas.batch import Batch
+from schemas.batch import Batch, number_of_event
 from streamer.series import Known, SeriesTable
 from streamer.signals import COUNTS, F64, I64, Column, Groups, aggregate_of, dense
 
@@ -95,15 +95,12 @@ class Aggregates:
         self.stat, self.path = aggregate_of(signal)
         self.window_ms, self.lateness_ms = window_ms, lateness_ms
         self.clocks: dict[str, Clock] = {}
-        self.since = -1  # offset of the first event
 
     def column(self, batch: Batch, groups: Groups, table: SeriesTable, known: Known) -> Column:
         used = np.flatnonzero(groups.of_event >= 0)
         if not len(used):
             return Column(used, np.zeros(0), used)
-        if self.since < 0:
-            self.since = int(batch.offsets[used[0]])
-        table.since = self.since
+        table.begin(batch, used)
         rows = self._rows(groups, used, table)
         begun = self._collect(batch, groups, used, rows)
         values: list[Value] = []
@@ -151,13 +148,7 @@ class Aggregates:
 
     def _values(self, batch: Batch) -> F64:
         """The number of each event; NaN where it has none. Of a mere count anything will do."""
-        if self.path is None:
-            return np.ones(len(batch.offsets))
-        values = np.full(len(batch.offsets), np.nan)
-        if self.path in batch.names:
-            mine = batch.numbers.name == batch.names.index(self.path)
-            values[batch.numbers.event[mine]] = batch.numbers.value[mine]
-        return values
+        return np.ones(len(batch.offsets)) if self.path is None else number_of_event(batch, self.path)
 
     def _close(self, model: str, events: I64, batch: Batch, begun: dict[tuple[str, int], int]) -> list[Value]:
         clock, length = self.clocks[model], self.window_ms
@@ -197,11 +188,10 @@ class Aggregates:
             windows = [[w, [[row, part.dump()] for row, part in parts.items()]] for w, parts in clock.open.items()]
             known = clock.newest_ms, clock.spoke, clock.skipped
             clocks.append([model, *known, windows, list(clock.first.items())])
-        return {"since": self.since, "clocks": clocks}
+        return clocks
 
     def load(self, state: Any) -> None:
-        self.since = int(state["since"])
-        for model, newest_ms, spoke, skipped, windows, first in state["clocks"]:
+        for model, newest_ms, spoke, skipped, windows, first in state:
             clock = self.clocks[str(model)] = Clock(int(newest_ms), int(spoke), int(skipped))
             clock.first = {int(row): int(window) for row, window in first}
             for window, parts in windows:

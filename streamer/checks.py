@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.batch import Batch
+from schemas.batch import Batch, number_of_event, text_of_event
 
 Bool = NDArray[np.bool_]
 
@@ -61,25 +61,12 @@ def _of_its_own(batch: Batch, name: str, check: Check) -> Bool:
 
 def differs(batch: Batch, name: str, other: str, tolerance: float) -> Bool:
     """For each event that has `other` whether `name` is something else: another number, another text, or not there."""
-    (number, text), (expected, wanted) = _values(batch, name), _values(batch, other)
+    number, expected = number_of_event(batch, name), number_of_event(batch, other)
+    text, wanted = text_of_event(batch, name), text_of_event(batch, other)
     with np.errstate(over="ignore"):
         apart = np.abs(number - expected) > tolerance * np.maximum(np.abs(number), np.abs(expected))
     found: Bool = np.where(np.isnan(expected), False, apart | np.isnan(number)) | ((wanted >= 0) & (text != wanted))
     return found
-
-
-def _values(batch: Batch, name: str) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """The number (NaN where there is none) and the text (-1) of each event under a name."""
-    number, text = np.full(len(batch.offsets), np.nan), np.full(len(batch.offsets), -1, np.int64)
-    if name == "version":
-        return number, batch.version.astype(np.int64)
-    if name in batch.names:
-        code = batch.names.index(name)
-        mine = batch.numbers.name == code
-        number[batch.numbers.event[mine]] = batch.numbers.value[mine]
-        mine = batch.texts.name == code
-        text[batch.texts.event[mine]] = batch.texts.text[mine]
-    return number, text
 
 
 def number_is_bad(values: NDArray[np.float64], check: Check) -> Bool:

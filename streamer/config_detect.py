@@ -111,9 +111,7 @@ class DetectShare(Detect):
     """The share of ones per window against that of the reference: a level."""
 
     kind: Literal["share"] = Field(description="Share of a 0/1 signal per window against its reference's.")
-    change: float = Field(
-        0.5, gt=0, le=1000, description="A breach is off by more than this part of the reference .."
-    )
+    change: float = Field(0.5, gt=0, le=1000, description="A breach is off by more than this part of the reference ..")
     chance: Share = Field(1e-6, description=".. and would come by chance more seldom than this (Fisher's exact test).")
     min_count: int = Field(30, ge=1, description="A window with fewer events has no verdict.")
 

@@ -13,8 +13,8 @@ from schemas.decoder import Decoder
 from streamer import config as cfg
 from streamer.config_detect import Counted, DetectDistribution, DetectLevel, DetectTrend
 from streamer.log import Partition
-from streamer.monitors import Monitor
 from streamer.rules import RULES
+from streamer.series import SeriesTable
 from streamer.service import fields_of
 from streamer.signals import parse_signal
 from streamer.snapshot import encode
@@ -25,8 +25,6 @@ from streamer.units import show_duration
 DAY_MS = 86_400_000
 SELDOM_DAYS = 7
 """A verdict that takes longer is one nobody waits for."""
-
-
 LEARNING = ("adwin", "page_hinkley", "river", "share", "distribution")
 """Kinds of `detect` that need a reference."""
 
@@ -66,7 +64,9 @@ class Sample:
         self.first_ms, self.last_ms = 0, 0
 
     def take(self, partition: Partition, records: list[Record]) -> None:
-        task = self.tasks.setdefault(partition, Task(self.config, partition, records[0].offset))
+        if partition not in self.tasks:
+            self.tasks[partition] = Task(self.config, partition, records[0].offset)
+        task = self.tasks[partition]
         batch = self.decode(records, partition[0])
         task.step(batch)
         task.outbox.clear()
@@ -75,23 +75,20 @@ class Sample:
         begin = int(batch.times_ms.min())
         self.first_ms = min(self.first_ms or begin, begin)
         self.last_ms = max(self.last_ms, int(batch.times_ms.max()))
-        for by, model in {(table.by, table.model): None for table in task.tables.values()}:
-            self.count(task, batch, by, model)
+        for table in {(table.by, table.model): table for table in task.tables.values()}.values():
+            self.count(partition, table, batch)
 
-    def count(self, task: Task, batch: Batch, by: tuple[str, ...], model: str | None) -> None:
-        table = next(t for t in task.tables.values() if (t.by, t.model) == (by, model))
+    def count(self, partition: Partition, table: SeriesTable, batch: Batch) -> None:
         groups = table.groups(batch, np.ones(len(batch.offsets), bool))
         codes = groups.of_event[groups.of_event >= 0]
-        counts = self.counts.setdefault((task.partition, by, model), Counter())
+        counts = self.counts.setdefault((partition, table.by, table.model), Counter())
         for key, n in zip(groups.keys, np.bincount(codes, minlength=len(groups.keys)).tolist(), strict=True):
             counts[key] += n
 
-    def series(self, name: str) -> Iterator[tuple[tuple[str, ...], int]]:
-        """Group and number of events of each series of a monitor: no series has more values than its group events."""
-        for partition, task in self.tasks.items():
-            table = task.monitors[name].table
-            for group, _ in table.keys:
-                yield group, self.counts[partition, table.by, table.model][group]
+    def series(self, name: str) -> list[int]:
+        """The events of the group of each series of a monitor: no series has more values than that."""
+        tables = [(partition, task.monitors[name].table) for partition, task in self.tasks.items()]
+        return [self.counts[partition, t.by, t.model][group] for partition, t in tables for group, _ in t.keys]
 
 
 def estimate(
@@ -109,10 +106,10 @@ def estimate(
     per_event = events_per_day / events if events_per_day is not None and events else None
     costs, doubts = [], []
     for name, monitor in config.effective_monitors().items():
-        rates = [n * per_event for _, n in sample.series(name)] if per_event is not None else []
-        series = sum(1 for _ in sample.series(name))
-        costs.append(Cost(name, series, _state_bytes(sample, name), _windows_per_day(monitor, rates)))
-        if series == 0 and name not in STANDARD and parse_signal(monitor.signal).kind not in RULES:
+        series = sample.series(name)
+        rates = [n * per_event for n in series] if per_event is not None else []
+        costs.append(Cost(name, len(series), _state_bytes(sample, name), _windows_per_day(monitor, rates)))
+        if not series and name not in STANDARD and parse_signal(monitor.signal).kind not in RULES:
             doubts.append(
                 Doubt(name, ("signal",), f"no event of the sample has {monitor.signal!r}: it watches nothing.")
             )
@@ -128,12 +125,8 @@ def _state_bytes(sample: Sample, name: str) -> int:
     total = 0
     for task in sample.tasks.values():
         monitor = task.monitors[name]
-        total += size(monitor.dump()) + size(monitor.table.dump()) // len(_sharing(task, monitor))
+        total += size(monitor.dump()) + size(monitor.table.dump()) // len(task.of_table[monitor.table.id])
     return total
-
-
-def _sharing(task: Task, monitor: Monitor) -> list[Monitor]:
-    return [other for other in task.monitors.values() if other.table is monitor.table]
 
 
 def _length_ms(monitor: cfg.Monitor) -> int | None:

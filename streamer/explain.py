@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from schemas.alert import LEVEL_ENDS_MS, AlertFacts, identity, render
+from schemas.envelope import HEADERS
 from streamer import config as cfg
 from streamer.alerting import Notice
 from streamer.log import Out, Partition
@@ -33,7 +34,6 @@ PHRASES = {
     "confident_ood": ("unfamiliar events the model is sure of", "are unfamiliar, and the model is sure of them"),
     "anomaly": ("anomalous events", "are anomalous"),
 }
-HEADERS = (("content-type", b"application/cloudevents+json; charset=utf-8"),)
 
 
 def alert_record(config: cfg.Config, partition: Partition, monitor: Monitor, notice: Notice) -> Out:

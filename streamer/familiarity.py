@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from detectors.mahalanobis import Shape, distances, learn_shape
-from schemas.batch import Batch
+from schemas.batch import Batch, number_of_event
 from streamer.config_ood import Ood
 from streamer.series import Known, SeriesTable
 from streamer.signals import F64, FEATURES, I64, Column, Groups, dense
@@ -36,13 +36,10 @@ class Distance:
     def __init__(self, warmup: int, groups_max: int) -> None:
         self.warmup, self.groups_max = warmup, groups_max
         self.spaces: dict[tuple[str, ...], Space] = {}
-        self.since = -1  # offset of the first event
 
     def column(self, batch: Batch, groups: Groups, table: SeriesTable, known: Known) -> Column:
         used = np.flatnonzero(groups.of_event >= 0)
-        if len(used) and self.since < 0:
-            self.since = int(batch.offsets[used[0]])
-        table.since = self.since
+        table.begin(batch, used)
         codes = groups.of_event[used]
         order = [int(codes[i]) for i in dense(codes)[1]]
         judged = [(groups.keys[g], *self._judge(batch, used[codes == g], groups.keys[g], table)) for g in order]
@@ -106,11 +103,10 @@ class Distance:
         return matrix
 
     def dump(self) -> Any:
-        return {"since": self.since, "spaces": [[list(key), *_plain(space)] for key, space in self.spaces.items()]}
+        return [[list(key), *_plain(space)] for key, space in self.spaces.items()]
 
     def load(self, state: Any) -> None:
-        self.since = int(state["since"])
-        for key, *rest in state["spaces"]:
+        for key, *rest in state:
             self.spaces[tuple(map(str, key))] = _space_of(*rest)
 
 
@@ -157,12 +153,12 @@ class OutOfDistribution:
         told[distance.events[judged.ready]] = True
         places = self.numbers.reference.far(distance.rows, judged, self.rule.beyond)
         far[distance.events[places[judged.away[places] > 0]]] = True
-        scores = _number(batch, self.rule.score) if self.rule.score is not None else None
+        scores = number_of_event(batch, self.rule.score) if self.rule.score is not None else None
         if scores is not None and self.rule.score_max is not None:
             told |= ~np.isnan(scores)
             far |= scores > self.rule.score_max
         if self.confident:
-            confidence = _number(batch, CONFIDENCE)
+            confidence = number_of_event(batch, CONFIDENCE)
             told &= ~np.isnan(confidence)
             far &= confidence >= self.rule.confident
         events = np.flatnonzero(told & (groups.of_event >= 0))
@@ -179,12 +175,3 @@ class OutOfDistribution:
 
     def load(self, state: Any) -> None:
         """All it remembers is in the table of distances."""
-
-
-def _number(batch: Batch, name: str) -> F64:
-    """A number of each event, NaN where it has none."""
-    values = np.full(len(batch.offsets), np.nan)
-    if name in batch.names:
-        mine = batch.numbers.name == batch.names.index(name)
-        values[batch.numbers.event[mine]] = batch.numbers.value[mine]
-    return values

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from schemas.batch import Batch
+from schemas.batch import Batch, number_of_event, text_of_event
 from schemas.convert import id_hash
 from streamer.series import Known, SeriesTable
-from streamer.signals import Bool, Column, Groups, text_of_event
+from streamer.signals import Bool, Column, Groups
 
 REFERENCE, ACTION, OPT_OUT, GOLDEN = "feedback.event_id", "action", "opt_out", "golden"
 """Names under which a batch has what the config's pointers found."""
@@ -29,10 +29,8 @@ def says(batch: Batch, name: str) -> Bool:
     """Events that say true, or any number but 0: who opted out, which is a golden probe."""
     codes = text_of_event(batch, name)
     wanted = np.array([text.lower() in ("true", "1", "yes") for text in batch.strings] or [False], bool)
-    found: Bool = wanted[codes] & (codes >= 0)
-    if name in batch.names:
-        mine = batch.numbers.name == batch.names.index(name)
-        found[batch.numbers.event[mine]] = batch.numbers.value[mine] != 0.0
+    numbers = number_of_event(batch, name)
+    found: Bool = np.where(np.isnan(numbers), wanted[codes] & (codes >= 0), numbers != 0.0)
     return found
 
 
@@ -43,7 +41,6 @@ class Feedback:
         self.pending_max = pending_max
         self.groups: dict[int, tuple[str, ...]] = {}  # by event id, oldest first
         self.unmatched = 0
-        self.since = -1  # offset of the first inference remembered
 
     def column(self, batch: Batch, groups: Groups, table: SeriesTable, known: Known) -> Column:
         actions, about = text_of_event(batch, ACTION), text_of_event(batch, REFERENCE)
@@ -53,7 +50,7 @@ class Feedback:
         columns = (chosen, groups.of_event[chosen], batch.event_id[chosen], actions[chosen], about[chosen])
         for event, group, event_id, action, reference in zip(*(c.tolist() for c in columns), strict=True):
             if reference < 0:
-                self._remember(event_id, groups.keys[group], int(batch.offsets[event]))
+                self._remember(event_id, groups.keys[group])
             if action < 0:
                 continue
             key = groups.keys[group] if reference < 0 else self.groups.get(id_hash(batch.strings[reference], REFERENCE))
@@ -61,14 +58,13 @@ class Feedback:
                 self.unmatched += 1
             else:
                 of_event[event] = index.setdefault(key, len(index))
-        table.since = self.since
+        # Only inferences with an id are remembered; feedback is an inference of nobody's.
+        table.begin(batch, chosen[(about[chosen] < 0) & (batch.event_id[chosen] != 0)])
         return table.column(batch, Groups(of_event, list(index)))
 
-    def _remember(self, event_id: int, group: tuple[str, ...], offset: int) -> None:
+    def _remember(self, event_id: int, group: tuple[str, ...]) -> None:
         if event_id == 0:
             return
-        if self.since < 0:
-            self.since = offset
         self.groups[event_id] = group
         if len(self.groups) > self.pending_max:
             del self.groups[next(iter(self.groups))]
@@ -82,7 +78,6 @@ class Feedback:
             "numbers": np.array(numbers, np.int64),
             "groups": [list(group) for group in distinct],
             "unmatched": self.unmatched,
-            "since": self.since,
         }
 
     def load(self, state: Any) -> None:
@@ -91,4 +86,4 @@ class Feedback:
         if len(ids) != len(numbers) or len(ids) > self.pending_max or not all(0 <= n < len(groups) for n in numbers):
             raise ValueError("remembered inferences that cannot be")
         self.groups = {event_id: groups[number] for event_id, number in zip(ids, numbers, strict=True)}
-        self.unmatched, self.since = int(state["unmatched"]), int(state["since"])
+        self.unmatched = int(state["unmatched"])

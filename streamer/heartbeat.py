@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from schemas.alert import rfc3339
+from schemas.envelope import HEADERS
 from schemas.heartbeat import HeartbeatFacts, render_heartbeat
 from streamer.alerting import FADING, FIRING, PENDING
 from streamer.log import Out, Tick
@@ -13,8 +14,6 @@ from streamer.verdicts import ENDS
 
 if TYPE_CHECKING:
     from streamer.task import Task
-
-HEADERS = (("content-type", b"application/cloudevents+json; charset=utf-8"),)
 
 
 def heartbeats(task: Task, tick: Tick) -> list[Out]:

@@ -11,13 +11,13 @@ from detectors.counts import clopper_pearson, fisher
 from detectors.distances import distance, surprise
 from detectors.distribution import Closed
 from detectors.windows import FractionWindows, Window, wilson
-from schemas.alert import Identity
 from schemas.batch import Batch
 from streamer import config as cfg
 from streamer.alerting import BREACH, CLEAR, NEITHER, Finding
 from streamer.categories import CODES
 from streamer.config_detect import Counted, DetectDistribution, DetectFraction
-from streamer.evidence import Evidence, annotations_of, before_of, detector_of, evidence, span
+from streamer.evidence import Evidence, before_of, evidence, span
+from streamer.monitor_base import MonitorBase
 from streamer.series import SeriesTable
 from streamer.signals import Column
 from streamer.verdicts import Verdicts, note, plain, verdicts_of
@@ -33,18 +33,16 @@ class Judgement(NamedTuple):
     limit: float
 
 
-class FractionMonitor:
+class FractionMonitor(MonitorBase):
     """The share of ones in tumbling windows, as a level: against a limit (`fraction`, with hysteresis: breach above
     `max`, clear below `clear`), or against that of the reference (`share`).
     """
 
     def __init__(self, order: int, name: str, config: cfg.Monitor, table: SeriesTable, lateness_ms: int) -> None:
         assert isinstance(config.detect, Counted)
-        self.order, self.name, self.config, self.table = order, name, config, table
+        super().__init__(order, name, config, table)
         self.detect = config.detect
         self.windows = FractionWindows(config.windows.events, config.windows.time_ms, lateness_ms)
-        self.annotations, self.detector = annotations_of(config), detector_of(config)
-        self.identities: dict[int, Identity] = {}  # of the rows that had an alert
         self.last: dict[int, Window] = {}  # newest closed window per row, for the metrics; not state
         self.verdicts: Verdicts = {}
 
@@ -54,9 +52,8 @@ class FractionMonitor:
         found = []
         for window in self.windows.update(column.rows, column.values, offsets, times, list(column.reasons)):
             self.last[window.row] = window
-            judged = self._judge(window)
+            judged = None if window.late else self._judge(window)
             ended = "late" if window.late else "insufficient" if judged is None else "evaluated"
-            judged = judged if ended == "evaluated" else None
             model = self.table.keys[window.row][0][0]
             note(self.verdicts, model, ended)
             note(self.verdicts, model, "skipped", window.skipped)
@@ -119,7 +116,7 @@ class FractionMonitor:
         self.verdicts = verdicts_of(state["verdicts"])
 
 
-class DistributionMonitor:
+class DistributionMonitor(MonitorBase):
     """The histogram of each window against that of the reference, as a level: a breach must be both large (`max` of
     the distance) and beyond chance (`surprise`), since either alone is a matter of the sample size.
     """
@@ -127,13 +124,11 @@ class DistributionMonitor:
     def __init__(self, order: int, name: str, config: cfg.Monitor, table: SeriesTable) -> None:
         assert isinstance(config.detect, DetectDistribution)
         assert config.windows.events is not None
-        self.order, self.name, self.config, self.table = order, name, config, table
+        super().__init__(order, name, config, table)
         self.detect = config.detect
         self.coded = table.categories is not None
         self.bins = CODES + 1 if self.coded else self.detect.bins
         self.bank = make_distribution(table.reference.warmup, self.bins, config.windows.events, self.coded)
-        self.annotations, self.detector = annotations_of(config), detector_of(config)
-        self.identities: dict[int, Identity] = {}  # of the rows that had an alert
         self.last: dict[int, float] = {}  # newest distance per row, for the metrics; not state
         self.recent: dict[
             int, list[list[int]]

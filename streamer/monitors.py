@@ -9,7 +9,6 @@ import numpy as np
 
 from detectors import Bank, make_bank
 from detectors.reference import Judged
-from schemas.alert import Identity
 from schemas.batch import Batch
 from streamer import config as cfg
 from streamer.aggregate_levels import AggregateMonitor
@@ -22,8 +21,9 @@ from streamer.config_detect import (
     DetectSilence,
     DetectTrend,
 )
-from streamer.evidence import Part, annotations_of, before_of, detector_of, evidence, recent_evidence
+from streamer.evidence import Part, before_of, evidence, recent_evidence
 from streamer.levels import DistributionMonitor, FractionMonitor
+from streamer.monitor_base import MonitorBase
 from streamer.rules import Rule
 from streamer.series import SeriesTable
 from streamer.signals import Column
@@ -44,16 +44,14 @@ class Edge(NamedTuple):
     threshold: float
 
 
-class EdgeMonitor:
+class EdgeMonitor(MonitorBase):
     """A drift detector over the standardised values (or, `raw`, the values as they are) of one table."""
 
     def __init__(self, order: int, name: str, config: cfg.Monitor, table: SeriesTable) -> None:
         assert not isinstance(config.detect, LevelDetect)
-        self.order, self.name, self.config, self.table = order, name, config, table
+        super().__init__(order, name, config, table)
         self.bank: Bank = make_bank(config.detect.params())
         self.raw = config.detect.raw
-        self.annotations, self.detector = annotations_of(config), detector_of(config)
-        self.identities: dict[int, Identity] = {}  # of the rows that had an alert
 
     def edges(self, column: Column, judged: Judged) -> list[Edge]:
         """Edges of this column, ascending."""

@@ -9,7 +9,7 @@ import numpy as np
 from detectors.bank import ranks
 from schemas.batch import Batch
 from streamer.series import Known, SeriesTable
-from streamer.signals import Column, Groups, dense
+from streamer.signals import Column, Groups, dense, observe_presence
 
 NAMES_MAX = 4096
 """Names remembered per group; where there are more, names are data, and none of them is news."""
@@ -24,23 +24,15 @@ class NewFeatures:
         self.warmup = warmup
         self.seen: dict[tuple[str, ...], int] = {}  # events so far, up to the warm-up
         self.names: dict[tuple[str, ...], set[str]] = {}
-        self.since = -1  # offset of the first event
 
     def column(self, batch: Batch, groups: Groups, table: SeriesTable, known: Known) -> Column:
         used = np.flatnonzero(groups.of_event >= 0)
-        if len(used) and self.since < 0:
-            self.since = int(batch.offsets[used[0]])
-        table.since = self.since
+        table.begin(batch, used)
         learning = np.zeros(len(groups.of_event), bool)
         learning[used] = self._learning(groups, groups.of_event[used])
-        path, every = table.signal.path, table.signal.every
-        wanted = np.array([n.startswith(path) if every else n == path for n in batch.names], bool)
-        tables = (batch.numbers, batch.texts, batch.nulls)
-        event, name = np.concatenate([t.event for t in tables]), np.concatenate([t.name for t in tables])
-        keep = wanted[name] & (groups.of_event[event] >= 0) if len(wanted) else np.zeros(0, bool)
-        events, names = event[keep].astype(np.int64), name[keep].astype(np.int64)
-        order = np.argsort(events, kind="stable")
-        events, names = events[order], names[order]
+        seen, signal = observe_presence(batch, groups, table.signal), table.signal
+        own = np.array([signal.every or name == signal.path for name in seen.members], bool)[seen.member]
+        events, names = seen.event[own], seen.member[own]
         # One look per group, name and phase, however many events there are.
         codes = (groups.of_event[events] * (len(batch.names) + 1) + names) * 2 + ~learning[events]
         inverse, first = dense(codes)
@@ -71,14 +63,10 @@ class NewFeatures:
         return row if row >= 0 else REFUSED
 
     def dump(self) -> Any:
-        return {
-            "since": self.since,
-            "groups": [[list(key), seen, sorted(self.names.get(key, ()))] for key, seen in self.seen.items()],
-        }
+        return [[list(key), seen, sorted(self.names.get(key, ()))] for key, seen in self.seen.items()]
 
     def load(self, state: Any) -> None:
-        self.since = int(state["since"])
-        for key, seen, names in state["groups"]:
+        for key, seen, names in state:
             if not 0 <= seen <= self.warmup or len(names) > NAMES_MAX:
                 raise ValueError("names of features that cannot be")
             self.seen[tuple(map(str, key))] = int(seen)

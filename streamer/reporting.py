@@ -79,8 +79,9 @@ class Reporter:
         yield "records_consumed_total", "", sum(task.admission.counts.values()), {"topic": topic}
         yield "series_dropped_total", "", sum(table.dropped for table in task.tables.values()), {}
         for windowed in (m for m in task.by_order if isinstance(m, WINDOWED)):
+            by_model = windowed.ended().values()
             for ended in ENDS:
-                count = sum(counts[ended] for counts in windowed.ended().values())
+                count = sum(counts[ended] for counts in by_model)
                 yield "windows_total", windowed.name + ended, count, {"monitor": windowed.name, "ended": ended}
         for monitor, count in task.detections.items():
             yield "detections_total", monitor, count, {"monitor": monitor}

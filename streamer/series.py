@@ -77,7 +77,7 @@ class SeriesTable:
         self.dropped = 0
         self.pinned: dict[int, dict[str, Any]] = {}  # rows whose reference a file gave, and what it says
         self.began: dict[int, int] = {}  # of those: the offset of their first value
-        self.since: int | None = None  # what a rule remembers begins there
+        self.since: int | None = None  # offset of the first event that a rule remembers something of
         self.origin: SeriesTable = self  # the table whose references the values depend on
         self.places = Places() if compiled else None
         self.categories = Categories(warmup) if self.signal.text else None
@@ -91,6 +91,11 @@ class SeriesTable:
         path += f"@{self.signal.window_ms}" if self.signal.window_ms else ""
         parts = (kind, path, every, ",".join(self.by), self.model or "*", self.reference.warmup, self.given)
         return "|".join(map(str, (*parts, *(f"{name}={check}" for name, check in self.checks.items()))))
+
+    def begin(self, batch: Batch, events: I64) -> None:
+        """Note where what a rule remembers begins: with the first of these events, unless it began before."""
+        if self.since is None and len(events):
+            self.since = int(batch.offsets[events[0]])
 
     def groups(self, batch: Batch, used: Bool) -> Groups:
         """Groups of the batch's used events that pass the model filter."""
@@ -266,6 +271,7 @@ class SeriesTable:
         return {
             "keys": self.plain_keys.copy(),
             "dropped": self.dropped,
+            "since": self.since,
             "began": sorted(self.began.items()),
             "categories": self.categories.dump() if self.categories is not None else None,
             "reference": self.reference.dump(),
@@ -281,6 +287,7 @@ class SeriesTable:
             self._add_key(key)
             self.members.setdefault(key[0], []).append(self.index[key])
         self.dropped = int(state["dropped"])
+        self.since = None if state["since"] is None else int(state["since"])
         self.began = {int(row): int(offset) for row, offset in state["began"]}
         if self.categories is not None:
             self.categories.load(state["categories"], len(self.keys))

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.batch import Batch
+from schemas.batch import Batch, text_of_event
 from schemas.compiled import native
 from streamer.checks import Checks, violations
 from streamer.derived import DERIVED, RATIO, Found, ratio
@@ -227,25 +227,12 @@ def dense(codes: I64) -> tuple[I64, I64]:
     return rank[inverse.reshape(-1)], first[order]
 
 
-def text_of_event(batch: Batch, path: str) -> I64:
-    """For each event the string code of text `path`, -1 where it has none."""
-    out = np.full(len(batch.offsets), -1, np.int64)
-    if path in batch.names:
-        chosen = batch.texts.name == batch.names.index(path)
-        out[batch.texts.event[chosen]] = batch.texts.text[chosen]
-    return out
-
-
 def groups_of(batch: Batch, used: Bool, by: tuple[str, ...], compiled: bool = native is not None) -> Groups:
     """Group the used events by model and the `by` fields; an event without such a field has the empty text.
 
     The numbers of the groups mean nothing: what depends on an order takes that of the events.
     """
-    columns = [batch.model.astype(np.int64)]
-    for field in by:
-        columns.append(
-            batch.version.astype(np.int64) if field == "version" else text_of_event(batch, BY_PATHS.get(field, field))
-        )
+    columns = [batch.model.astype(np.int64), *(text_of_event(batch, BY_PATHS.get(field, field)) for field in by)]
     if native is not None and compiled:
         of_event, example = native.group(columns, used)
     else:
@@ -276,7 +263,7 @@ def observe_numbers(batch: Batch, groups: Groups, signal: Signal) -> Observed:
 
 def one_text(batch: Batch, groups: Groups, path: str) -> tuple[I64, I64]:
     """Used events that have the text, and its code."""
-    codes = batch.version.astype(np.int64) if path == "version" else text_of_event(batch, path)
+    codes = text_of_event(batch, path)
     event = np.flatnonzero((codes >= 0) & (groups.of_event >= 0))
     return event, codes[event]
 

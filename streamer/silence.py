@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from schemas.alert import Identity
 from schemas.batch import Batch
 from streamer import config as cfg
 from streamer.alerting import BREACH, CLEAR, Finding
 from streamer.config_detect import DetectAge, DetectSilence
-from streamer.evidence import annotations_of, detector_of, evidence
+from streamer.evidence import evidence
+from streamer.monitor_base import MonitorBase
 from streamer.series import Known, SeriesTable
 from streamer.signals import Column, Groups, dense
 
@@ -69,16 +69,14 @@ class Presence:
         self.state = found
 
 
-class SilenceMonitor:
+class SilenceMonitor(MonitorBase):
     """A level: breach once a series that has spoken often enough was silent for `after`, clear when it is back."""
 
     def __init__(self, order: int, name: str, config: cfg.Monitor, table: SeriesTable, presence: object) -> None:
         assert isinstance(config.detect, DetectSilence)
         assert isinstance(presence, Presence)
-        self.order, self.name, self.config, self.table = order, name, config, table
+        super().__init__(order, name, config, table)
         self.detect, self.presence = config.detect, presence
-        self.annotations, self.detector = annotations_of(config), detector_of(config)
-        self.identities: dict[int, Identity] = {}  # of the rows that had an alert
 
     def findings(self, batch: Batch, column: Column) -> list[Finding]:
         """Who is back."""
@@ -107,16 +105,14 @@ class SilenceMonitor:
         """What there is to remember is in the table's rule and in the alert book."""
 
 
-class AgeMonitor:
+class AgeMonitor(MonitorBase):
     """A level: breach once a series is older than `max`, by the event time of its model."""
 
     def __init__(self, order: int, name: str, config: cfg.Monitor, table: SeriesTable, presence: object) -> None:
         assert isinstance(config.detect, DetectAge)
         assert isinstance(presence, Presence)
-        self.order, self.name, self.config, self.table = order, name, config, table
+        super().__init__(order, name, config, table)
         self.detect, self.presence = config.detect, presence
-        self.annotations, self.detector = annotations_of(config), detector_of(config)
-        self.identities: dict[int, Identity] = {}  # of the rows that had an alert
         self.told: dict[int, None] = {}  # rows whose breach was reported
         given = datetime.fromisoformat(config.detect.since).replace(tzinfo=UTC) if config.detect.since else None
         self.since_ms = None if given is None else int(given.timestamp() * 1000)

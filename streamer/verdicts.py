@@ -20,16 +20,6 @@ def note(verdicts: Verdicts, model: str, ended: str, count: int = 1) -> None:
     verdicts.setdefault(model, dict.fromkeys(ENDS, 0))[ended] += count
 
 
-def merged(*parts: Verdicts) -> Verdicts:
-    """The sums."""
-    found: Verdicts = {}
-    for part in parts:
-        for model, counts in part.items():
-            for ended, count in counts.items():
-                note(found, model, ended, count)
-    return found
-
-
 def plain(verdicts: Verdicts) -> list[Any]:
     """By name: which model's window ended first may depend on where the log was cut."""
     return [[model, *counts.values()] for model, counts in sorted(verdicts.items())]

@@ -16,13 +16,10 @@ class VersionChange:
 
     def __init__(self) -> None:
         self.last: dict[tuple[str, ...], str] = {}
-        self.since = -1  # offset of the first event
 
     def column(self, batch: Batch, groups: Groups, table: SeriesTable, known: Known) -> Column:
         events = np.flatnonzero((groups.of_event >= 0) & (batch.version >= 0))
-        if len(events) and self.since < 0:
-            self.since = int(batch.offsets[events[0]])
-        table.since = self.since
+        table.begin(batch, events)
         codes = groups.of_event[events]
         found = []
         for g in [int(codes[i]) for i in dense(codes)[1]]:
@@ -46,8 +43,7 @@ class VersionChange:
         return Column(rows[order], values[order], places[order])
 
     def dump(self) -> Any:
-        return {"since": self.since, "last": [[list(key), version] for key, version in self.last.items()]}
+        return [[list(key), version] for key, version in self.last.items()]
 
     def load(self, state: Any) -> None:
-        self.since = int(state["since"])
-        self.last = {tuple(map(str, key)): str(version) for key, version in state["last"]}
+        self.last = {tuple(map(str, key)): str(version) for key, version in state}

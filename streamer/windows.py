@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from schemas.envelope import HEADERS
 from schemas.window import WindowFacts, render_window
 from streamer import config as cfg
 from streamer.alerting import BREACH, Finding
 from streamer.explain import labels_of
 from streamer.log import Out, Partition
 from streamer.monitors import Monitor
-
-HEADERS = (("content-type", b"application/cloudevents+json; charset=utf-8"),)
 
 
 def window_record(config: cfg.Config, partition: Partition, monitor: Monitor, finding: Finding, offset: int) -> Out:

@@ -127,6 +127,7 @@ def test_without_a_topic_nothing_is_published_and_the_alerts_are_the_same() -> N
     told_of = [json.loads(o.value or b"")["data"]["trigger"] for o in task.outbox]
     assert told_of == [json.loads(o.value or b"")["data"]["trigger"] for o in run(STREAM).outbox if o.topic == "alerts"]
 
+
 SHARE = """
 version: 1
 kafka: {brokers: "b:1"}

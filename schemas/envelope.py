@@ -1,0 +1,25 @@
+"""What all our records are wrapped in: CloudEvents 1.0 in structured JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+HEADERS = (("content-type", b"application/cloudevents+json; charset=utf-8"),)
+
+
+def envelope(
+    kind: str, id: str, source: str, subject: str, time: str, data: dict[str, Any], **extensions: Any
+) -> dict[str, Any]:
+    """`kind` begins with the name of the schema (`alert.firing`: alert); `source` is the consumer group."""
+    return {
+        "specversion": "1.0",
+        "id": id,
+        "type": f"io.driftline.{kind}.v1",
+        "source": f"/driftline/{source}",
+        "subject": subject,
+        "time": time,
+        "datacontenttype": "application/json",
+        "dataschema": f"urn:driftline:schema:{kind.partition('.')[0]}:1",
+        **extensions,
+        "data": data,
+    }

@@ -1,0 +1,17 @@
+"""What all monitors at work have in common."""
+
+from __future__ import annotations
+
+from schemas.alert import Identity
+from streamer import config as cfg
+from streamer.evidence import annotations_of, detector_of
+from streamer.series import SeriesTable
+
+
+class MonitorBase:
+    """A monitor's place in the config, its table, and what its alerts repeat."""
+
+    def __init__(self, order: int, name: str, config: cfg.Monitor, table: SeriesTable) -> None:
+        self.order, self.name, self.config, self.table = order, name, config, table
+        self.annotations, self.detector = annotations_of(config), detector_of(config)
+        self.identities: dict[int, Identity] = {}  # of the rows that had an alert
