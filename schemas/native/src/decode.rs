@@ -11,6 +11,7 @@ use crate::event::{
 };
 use crate::names::{Names, Strings};
 use crate::scan::{Kind, Odd, Res, Scalar, Scanner};
+use crate::shape::Shapes;
 use crate::text::{beginning, is_name};
 
 /// As in `schemas/decode.py`.
@@ -80,6 +81,7 @@ pub struct Decoder {
     plan: Plan,
     names: Names,
     strings: Strings,
+    shapes: Shapes,
     event: Event,
     label: u32,
     value: u32,
@@ -102,9 +104,7 @@ impl Decoder {
         if place.payload.is_empty() || place.payload.len() > self.message_bytes {
             return Err(Odd);
         }
-        self.event.clear();
-        self.names.begin_event();
-        self.event.document(place.payload, &mut self.plan, &mut self.names)?;
+        let shaped = self.read(place.payload)?;
         for (&slot, text) in self.outside.iter().zip(outside) {
             self.event.slots[slot] = outside_value(&mut self.event, slot, *text)?;
         }
@@ -124,7 +124,23 @@ impl Decoder {
         columns.version.push(code);
         columns.event_id.push(id);
         self.values(columns, payload);
+        if shaped { self.shapes.confirm() } else { self.shapes.learn(payload, &self.event.met) }
         Ok(())
+    }
+
+    /// Read the document into `event`; whether it was of the shape expected.
+    fn read(&mut self, payload: &[u8]) -> Res<bool> {
+        self.event.clear();
+        let scanner = Scanner::new(payload)?;
+        if let Some(shape) = self.shapes.expected() {
+            if shape.read(payload, &mut self.event).is_ok() {
+                return Ok(true);
+            }
+            self.event.clear();
+        }
+        self.names.begin_event();
+        self.event.document(scanner, &mut self.plan, &mut self.names)?;
+        Ok(false)
     }
 
     /// The fields behind the first four, in the order of FIELDS.
@@ -132,7 +148,7 @@ impl Decoder {
         let at = columns.offsets.len() - 1;
         let slots = [LABEL, VALUE, CONFIDENCE, LATENCY, STATUS, CALLER].map(|slot| self.event.slots[slot]);
         let [label, value, confidence, latency, status, caller] = slots;
-        self.members(columns, payload, at);
+        if self.event.plain.is_empty() { self.members(columns, payload, at) } else { self.plain(columns, at) }
         self.text(columns, payload, at, self.label, label, LABEL);
         self.number(columns, at, self.value, value.number());
         self.numbers(columns, at, 1);
@@ -158,6 +174,15 @@ impl Decoder {
                 self.event.slots[FIELDS + i],
             );
         }
+    }
+
+    /// Features that are numbers, all of them, of an event of the shape expected.
+    fn plain(&mut self, columns: &mut Columns, at: usize) {
+        let Some(shape) = self.shapes.expected() else { return };
+        let (numbers, values) = (&mut columns.numbers, &self.event.plain);
+        numbers.event.resize(numbers.event.len() + values.len(), at as i32);
+        numbers.name.extend_from_slice(shape.codes(&mut self.names));
+        numbers.value.extend_from_slice(values);
     }
 
     fn members(&mut self, columns: &mut Columns, payload: &[u8], at: usize) {
@@ -278,6 +303,7 @@ impl Decoder {
         Ok(Decoder {
             plan: Plan::new(&pointers),
             strings: Strings::default(),
+            shapes: Shapes::default(),
             event: Event::new(slots),
             label: names.fix("prediction.label"),
             value: names.fix("prediction.value"),
@@ -316,7 +342,9 @@ impl Decoder {
         let outside: Vec<Vec<Option<&[u8]>>> = outside.iter().map(|o| o.iter().map(bytes_of).collect()).collect();
         let columns = py.detach(|| {
             let mut columns = Columns::with_room(n, self.values_before);
-            self.names.begin_batch();
+            if self.names.begin_batch() {
+                self.shapes.clear();
+            }
             self.event.forget_names();
             self.strings.clear();
             self.hints = [-1; FIELDS];

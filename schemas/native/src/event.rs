@@ -2,7 +2,9 @@
 #![forbid(unsafe_code)]
 
 use crate::names::{NONE, Names};
+use crate::number::number;
 use crate::scan::{Head, Kind, Odd, Res, Scalar, Scanner};
+use crate::shape::{Goes, Met};
 use crate::text::{epoch_of_float, epoch_of_int, id_hash, is_name, repr, rfc3339_ms};
 
 /// Slots in the order of FIELDS in `schemas/fields.py`; those of the extra pointers follow.
@@ -136,8 +138,12 @@ pub struct Event {
     pub slots: Vec<Scalar>,
     /// Members of CONTAINERS: name and value, in the order of the document.
     pub members: [Vec<(u32, Scalar)>; 4],
+    /// Features of an event of a known shape all of which are numbers; there are none in `members` then.
+    pub plain: Vec<f64>,
     /// Texts that are not in the payload as they are.
     pub arena: Vec<u8>,
+    /// The values of a parsed document, in its order: what its shape is learned from.
+    pub met: Vec<Met>,
     index_names: Vec<u32>,
 }
 
@@ -146,7 +152,9 @@ impl Event {
         Event {
             slots: vec![Scalar::ABSENT; slots],
             members: Default::default(),
+            plain: Vec::new(),
             arena: Vec::new(),
+            met: Vec::new(),
             index_names: Vec::new(),
         }
     }
@@ -154,7 +162,9 @@ impl Event {
     pub fn clear(&mut self) {
         self.slots.fill(Scalar::ABSENT);
         self.members.iter_mut().for_each(Vec::clear);
+        self.plain.clear();
         self.arena.clear();
+        self.met.clear();
     }
 
     pub fn forget_names(&mut self) {
@@ -171,15 +181,44 @@ impl Event {
         }
     }
 
-    pub fn document(&mut self, payload: &[u8], plan: &mut Plan, names: &mut Names) -> Res<()> {
-        let mut scanner = Scanner::new(payload)?;
+    /// The feature at `at`, of an event of a known shape; where it ends.
+    #[inline(always)]
+    pub fn feature(&mut self, bytes: &[u8], at: usize, name: u32, names: &[u32]) -> Res<usize> {
+        let text = bytes.get(at..).unwrap_or_default();
+        if let (true, Some(b'-' | b'0'..=b'9')) = (self.members[0].is_empty(), text.first()) {
+            let (length, value) = number(text)?;
+            self.plain.push(value.number().unwrap_or_default());
+            return Ok(at + length);
+        }
+        // Not a number, for once: from here on kinds matter, of those before as well.
+        let before = std::mem::take(&mut self.plain);
+        self.members[0].extend(names.iter().copied().zip(before.into_iter().map(Scalar::float)));
+        self.take(bytes, at, Goes::Member(0, name))
+    }
+
+    /// Any value at `at`, of an event of a known shape; where it ends.
+    pub fn take(&mut self, bytes: &[u8], at: usize, goes: Goes) -> Res<usize> {
+        let mut scanner = Scanner { bytes, at };
+        match goes {
+            Goes::Nowhere => scanner.skip(&mut self.arena, 1)?,
+            Goes::Slot(slot) => self.slots[slot as usize] = scanner.scalar(&mut self.arena)?,
+            Goes::Member(own, name) => {
+                let value = scanner.scalar(&mut self.arena)?;
+                self.members[own as usize].push((name, value));
+            }
+        }
+        Ok(scanner.at)
+    }
+
+    /// Read any document, key by key.
+    pub fn document(&mut self, mut scanner: Scanner, plan: &mut Plan, names: &mut Names) -> Res<()> {
         plan.event += 1;
         if scanner.token() != b'{' {
             return Err(Odd);
         }
         self.object(&mut scanner, plan, 0, names)?;
         scanner.token();
-        if scanner.at == payload.len() { Ok(()) } else { Err(Odd) }
+        if scanner.at == scanner.bytes.len() { Ok(()) } else { Err(Odd) }
     }
 
     fn object(&mut self, scanner: &mut Scanner, plan: &mut Plan, node: usize, names: &mut Names) -> Res<()> {
@@ -192,7 +231,12 @@ impl Event {
             place += 1;
             scanner.expect(b':')?;
             match found {
-                None => scanner.skip(&mut self.arena, 1)?,
+                None => {
+                    scanner.token();
+                    let start = scanner.at;
+                    scanner.skip(&mut self.arena, 1)?;
+                    self.meet(start, scanner, Goes::Nowhere);
+                }
                 Some(index) => {
                     let event = plan.event;
                     let child = &mut plan.nodes[node].children[index];
@@ -247,7 +291,9 @@ impl Event {
             b'{' | b'[' if slot < FIELDS => Err(Odd),
             b'{' | b'[' => scanner.skip(&mut self.arena, 1), // An extra pointer that leads to no leaf is absent.
             _ => {
+                let start = scanner.at;
                 self.slots[slot] = scanner.scalar(&mut self.arena)?;
+                self.meet(start, scanner, Goes::Slot(slot as u32));
                 Ok(())
             }
         }
@@ -285,12 +331,25 @@ impl Event {
             names.occurs(prefix, last, id)?;
             last = id;
             scanner.expect(b':')?;
-            let value = scanner.scalar(&mut self.arena)?;
-            self.members[own].push((id, value));
+            self.member(scanner, own, id)?;
             if !scanner.more(b'}')? {
                 return Ok(());
             }
         }
+    }
+
+    fn member(&mut self, scanner: &mut Scanner, own: usize, name: u32) -> Res<()> {
+        scanner.token();
+        let start = scanner.at;
+        let value = scanner.scalar(&mut self.arena)?;
+        self.members[own].push((name, value));
+        self.meet(start, scanner, Goes::Member(own as u32, name));
+        Ok(())
+    }
+
+    #[inline]
+    fn meet(&mut self, start: usize, scanner: &Scanner, goes: Goes) {
+        self.met.push(Met { start, end: scanner.at, goes });
     }
 
     fn items(&mut self, scanner: &mut Scanner, own: usize, names: &mut Names) -> Res<()> {
@@ -306,8 +365,7 @@ impl Event {
                 let id = names.find(CONTAINERS[own].1, index.to_string().as_bytes())?;
                 self.index_names.push(id);
             }
-            let value = scanner.scalar(&mut self.arena)?;
-            self.members[own].push((self.index_names[index], value));
+            self.member(scanner, own, self.index_names[index])?;
             if !scanner.more(b']')? {
                 return Ok(());
             }
@@ -316,7 +374,7 @@ impl Event {
 
     /// Everything Python checks between the parser and the columns, except model, version, time and id.
     pub fn check(&self, payload: &[u8]) -> Res<()> {
-        let entries: usize = self.members.iter().map(Vec::len).sum();
+        let entries = self.members.iter().map(Vec::len).sum::<usize>() + self.plain.len();
         let numbers =
             |own: usize| self.members[own].iter().all(|(_, value)| value.is_none() || value.number().is_some());
         let number = |slot: usize| self.slots[slot].is_none() || self.slots[slot].number().is_some();

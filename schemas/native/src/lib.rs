@@ -17,6 +17,7 @@ mod number;
 mod page_hinkley;
 mod reference;
 mod scan;
+mod shape;
 mod text;
 
 #[pyfunction]

@@ -43,7 +43,7 @@ pub struct Names {
     python: Vec<Option<Py<PyString>>>,
     fixed: usize,
     first: Vec<(&'static str, u32)>,
-    batch: u64,
+    pub batch: u64,
     event: u64,
     in_batch: Vec<u32>,
 }
@@ -91,16 +91,19 @@ impl Names {
         (self.names.len() - 1) as u32
     }
 
-    pub fn begin_batch(&mut self) {
+    /// True when the names of before are forgotten.
+    pub fn begin_batch(&mut self) -> bool {
         self.batch += 1;
         self.in_batch.clear();
-        if self.names.len() > NAMES_MAX {
+        let full = self.names.len() > NAMES_MAX;
+        if full {
             self.names.truncate(self.fixed);
             self.python.truncate(self.fixed);
             self.bytes.truncate(self.names.last().map_or(0, |name| name.end as usize));
             self.table.clear();
             self.first.clear();
         }
+        full
     }
 
     pub fn begin_event(&mut self) {

@@ -4,7 +4,7 @@
 use crate::scan::{Odd, Res, Scalar};
 
 /// The number that `text` begins with, and its length; Odd when it rounds to infinity.
-#[inline]
+#[inline(always)]
 pub fn number(text: &[u8]) -> Res<(usize, Scalar)> {
     let negative = text.first() == Some(&b'-');
     let first = usize::from(negative);

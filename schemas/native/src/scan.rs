@@ -121,6 +121,7 @@ impl Head {
     }
 }
 
+#[derive(Clone, Copy)]
 pub struct Scanner<'a> {
     pub bytes: &'a [u8],
     pub at: usize,

@@ -1,0 +1,189 @@
+//! The shapes of events: what stands between their values. A producer's events mostly differ in their values only, so
+//! the next one is read as the literals of a known shape and the scalars between them, without a look at any key.
+//!
+//! A payload fits a shape exactly when its literals are those bytes and what is between them are scalars; then it says
+//! the same as the event the shape was learned from, but for those scalars. Whatever fits no shape is parsed.
+#![forbid(unsafe_code)]
+
+use crate::event::Event;
+use crate::names::Names;
+use crate::scan::{Odd, Res};
+
+/// Shapes kept; more producers than that in one partition take turns.
+const SHAPES_MAX: usize = 16;
+/// Longest literal text of a shape, and most values: beyond them an event is parsed every time.
+const LITERAL_BYTES_MAX: usize = 1 << 16;
+const VALUES_MAX: usize = 2048;
+
+/// Where a value goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goes {
+    /// Nobody reads it; it may be of any kind, containers too.
+    Nowhere,
+    Slot(u32),
+    /// A member of a container, and its name.
+    Member(u32, u32),
+}
+
+/// A value as the parser met it.
+#[derive(Clone, Copy)]
+pub struct Met {
+    pub start: usize,
+    pub end: usize,
+    pub goes: Goes,
+}
+
+/// Bytes between two values. The first sixteen are compared as one word.
+#[derive(Clone, Copy)]
+struct Literal {
+    word: u128,
+    mask: u128,
+    start: u32,
+    end: u32,
+}
+
+const WORD: usize = 16;
+
+impl Literal {
+    fn of(texts: &mut Vec<u8>, text: &[u8]) -> Literal {
+        let (mut bytes, mut mask) = ([0; WORD], [0; WORD]);
+        for (i, byte) in text.iter().take(WORD).enumerate() {
+            (bytes[i], mask[i]) = (*byte, 0xff);
+        }
+        let start = texts.len() as u32;
+        texts.extend_from_slice(text);
+        Literal { word: u128::from_le_bytes(bytes), mask: u128::from_le_bytes(mask), start, end: texts.len() as u32 }
+    }
+
+    fn text<'a>(&self, texts: &'a [u8]) -> &'a [u8] {
+        &texts[self.start as usize..self.end as usize]
+    }
+
+    /// Where the literal ends, if it is what stands at `at`.
+    #[inline(always)]
+    fn pass(&self, texts: &[u8], bytes: &[u8], at: usize) -> Res<usize> {
+        let end = at + (self.end - self.start) as usize;
+        let same = match bytes.get(at..at + WORD) {
+            Some(chunk) => {
+                let word = u128::from_le_bytes(chunk.try_into().unwrap_or_default());
+                (word & self.mask) == self.word
+                    && (end <= at + WORD || bytes.get(at + WORD..end) == self.text(texts).get(WORD..))
+            }
+            None => bytes.get(at..end) == Some(self.text(texts)),
+        };
+        if same { Ok(end) } else { Err(Odd) }
+    }
+}
+
+pub struct Shape {
+    texts: Vec<u8>,
+    values: Vec<(Literal, Goes)>,
+    tail: Literal,
+    /// The shape that came after this one the last time.
+    next: usize,
+    /// Names of the members of the first container in the order of the document, and their numbers in a batch.
+    names: Vec<u32>,
+    codes: Vec<i32>,
+    codes_of: u64,
+}
+
+impl Shape {
+    fn learn(payload: &[u8], met: &[Met]) -> Shape {
+        let (mut texts, mut values, mut names, mut at) = (Vec::new(), Vec::with_capacity(met.len()), Vec::new(), 0);
+        for value in met {
+            values.push((Literal::of(&mut texts, &payload[at..value.start]), value.goes));
+            at = value.end;
+            if let Goes::Member(0, name) = value.goes {
+                names.push(name);
+            }
+        }
+        let tail = Literal::of(&mut texts, &payload[at..]);
+        Shape { texts, values, tail, next: 0, names, codes: Vec::new(), codes_of: 0 }
+    }
+
+    /// Whether this is the shape of an event that was parsed.
+    fn is_of(&self, payload: &[u8], met: &[Met]) -> bool {
+        let starts = met.iter().map(|value| value.start).chain([payload.len()]);
+        let ends = [0].into_iter().chain(met.iter().map(|value| value.end));
+        let literals = self.values.iter().map(|(literal, _)| literal).chain([&self.tail]);
+        self.values.len() == met.len()
+            && self.values.iter().zip(met).all(|((_, goes), value)| *goes == value.goes)
+            && literals.zip(ends.zip(starts)).all(|(own, (end, start))| own.text(&self.texts) == &payload[end..start])
+    }
+
+    /// Read a payload of this shape into `event`; Odd as soon as it is of another.
+    pub fn read(&self, bytes: &[u8], event: &mut Event) -> Res<()> {
+        let mut at = 0;
+        for (literal, goes) in &self.values {
+            at = literal.pass(&self.texts, bytes, at)?;
+            at = match *goes {
+                Goes::Member(0, name) => event.feature(bytes, at, name, &self.names)?,
+                goes => event.take(bytes, at, goes)?,
+            };
+        }
+        at = self.tail.pass(&self.texts, bytes, at)?;
+        if at == bytes.len() { Ok(()) } else { Err(Odd) }
+    }
+
+    /// The numbers of the first container's names in the batch, in order of first appearance.
+    #[inline]
+    pub fn codes(&mut self, names: &mut Names) -> &[i32] {
+        if self.codes_of != names.batch {
+            self.codes_of = names.batch;
+            self.codes.clear();
+            self.codes.extend(self.names.iter().map(|&name| names.code(name)));
+        }
+        &self.codes
+    }
+}
+
+/// The shapes known, and the one that is expected next.
+#[derive(Default)]
+pub struct Shapes {
+    known: Vec<Shape>,
+    last: usize,
+    oldest: usize,
+}
+
+impl Shapes {
+    /// The shape to try.
+    #[inline]
+    pub fn expected(&mut self) -> Option<&mut Shape> {
+        let next = self.known.get(self.last)?.next;
+        self.known.get_mut(next)
+    }
+
+    /// The expected shape was right.
+    #[inline]
+    pub fn confirm(&mut self) {
+        self.last = self.known.get(self.last).map_or(0, |shape| shape.next);
+    }
+
+    /// It was not: this is what came instead.
+    pub fn learn(&mut self, payload: &[u8], met: &[Met]) {
+        let literals = payload.len() - met.iter().map(|value| value.end - value.start).sum::<usize>();
+        if literals > LITERAL_BYTES_MAX || met.len() > VALUES_MAX {
+            return;
+        }
+        let found = self.known.iter().position(|shape| shape.is_of(payload, met)).unwrap_or_else(|| {
+            let shape = Shape::learn(payload, met);
+            if self.known.len() < SHAPES_MAX {
+                self.known.push(shape);
+                return self.known.len() - 1;
+            }
+            self.oldest = (self.oldest + 1) % SHAPES_MAX;
+            self.known[self.oldest] = shape;
+            self.oldest
+        });
+        if let Some(before) = self.known.get_mut(self.last) {
+            before.next = found;
+        }
+        self.known[found].next = found;
+        self.last = found;
+    }
+
+    /// Names are numbered anew.
+    pub fn clear(&mut self) {
+        *self = Shapes::default();
+    }
+}
