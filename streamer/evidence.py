@@ -54,13 +54,8 @@ def span(first_offset: int, last_offset: int, from_ms: int, to_ms: int) -> dict[
     return {"offsets": [first_offset, last_offset], "from": rfc3339(from_ms), "to": rfc3339(to_ms)}
 
 
-def reference_evidence(learned: Learned, warmup: int, offset: int) -> Part:
-    """The reference of a row in raw units, None while it was still being learned at `offset`.
-
-    The whole batch has passed the reference by now, so that it is ready says nothing of an event in the middle.
-    """
-    if learned.n < warmup or learned.last_offset > offset:
-        return None
+def reference_evidence(learned: Learned) -> dict[str, Any]:
+    """The reference of a row in raw units."""
     return {
         "n": learned.n,
         "mean": learned.mean,
@@ -70,10 +65,18 @@ def reference_evidence(learned: Learned, warmup: int, offset: int) -> Part:
 
 
 def before_of(table: SeriesTable, row: int, offset: int) -> Part:
-    """What a row is compared with: what the file of references says of it, or what it learned by then."""
+    """What a row is compared with: what the file of references says of it, or what it had learned by `offset`.
+
+    The whole batch has passed the reference by now, so that it is ready says nothing of an event in the middle.
+    """
     if row in table.pinned:
         return table.pinned[row]
-    return reference_evidence(table.reference.at(row), table.reference.warmup, offset)
+    learned = table.learned(row)
+    if learned.n < table.reference.warmup or learned.last_offset > offset:
+        return None
+    if row not in table.shown:
+        table.shown[row] = reference_evidence(learned)
+    return table.shown[row]
 
 
 def recent_evidence(recent: Recent | None, centre: float) -> Part:

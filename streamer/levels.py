@@ -71,7 +71,7 @@ class FractionMonitor(MonitorBase):
         if isinstance(detect, DetectFraction):
             below = CLEAR if fraction <= detect.clear_below else NEITHER
             return Judgement(BREACH if fraction > detect.max else below, 1, detect.max)
-        learned = self.table.reference.at(window.row)
+        learned = self.table.learned(window.row)
         if learned.n < self.table.reference.warmup or window.first_offset <= learned.last_offset:
             return None
         up = fraction > learned.mean

@@ -93,19 +93,20 @@ def step_table(
             found += monitor.findings(batch, column)
     edges.sort(key=lambda e: (e.place, e.monitor.order))
     rows = [int(column.rows[edge.place]) for edge in edges]
-    references = [table.reference.at(row) for row in rows]
+    references = [table.learned(row) for row in rows]
     marks = np.array([edge.place for edge in edges], np.int64)
     recents = table.remember(batch, column, judged, marks, np.array([r.mean - r.centre for r in references]))
     for edge, row, learned, recent in zip(edges, rows, references, recents, strict=True):
         event = int(column.events[edge.place])
         before = before_of(table, row, int(batch.offsets[event]))
-        finding = _edge_finding(edge, event, row, before, recent_evidence(recent, learned.centre))
+        finding = edge_finding(edge, event, row, before, recent_evidence(recent, learned.centre))
         if finding is not None:
             found.append(finding)
     return found
 
 
-def _edge_finding(edge: Edge, event: int, row: int, before: Part, after: Part) -> Finding | None:
+def edge_finding(edge: Edge, event: int, row: int, before: Part, after: Part) -> Finding | None:
+    """The finding of an edge; None for a direction that nobody asked for."""
     direction = edge.direction
     if direction == 0 and before and after:
         direction = (after["mean"] > before["mean"]) - (after["mean"] < before["mean"])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from schemas.batch import Batch
+from schemas.batch import I32, I64, Batch
 from schemas.compiled import native
 from streamer.signals import Column, Groups
 
@@ -38,27 +38,41 @@ class Places:
         self.names: tuple[str, ...] = ()
         self.member_of_name = np.zeros(0, np.int32)
 
-    def column(self, table: SeriesTable, batch: Batch, groups: Groups) -> Column:
-        """The values this batch gives to the table, in log order; makes rows for new keys."""
+    def numbers(self, table: SeriesTable, batch: Batch, groups: Groups) -> tuple[I32, I32]:
+        """The number of each event's group, and of the member that each of the batch's names is; -1 for none."""
         if len(self.groups) + len(self.members) > 2 * table.rows_max + SPARE:
             self.clear()
         group_of = np.array([self._group(table, key) for key in groups.keys] + [-1], np.int32)[groups.of_event]
         if batch.names != self.names:
             self.names = batch.names
             self.member_of_name = np.array([self._member(table, name) for name in batch.names], np.int32)
+        return group_of, self.member_of_name
+
+    def column(self, table: SeriesTable, batch: Batch, groups: Groups) -> Column:
+        """The values this batch gives to the table, in log order; makes rows for new keys."""
         numbers = batch.numbers
-        given = group_of, self.member_of_name, numbers.event, numbers.name, numbers.value
+        given = *self.numbers(table, batch, groups), numbers.event, numbers.name, numbers.value
         rows, values, events, dropped, unknown = self.index.find(*given)
         if len(unknown):
-            for place in unknown.tolist():
-                key = groups.keys[groups.of_event[numbers.event[place]]]
-                member = batch.names[numbers.name[place]]
-                row = table.row(key, member)
-                if row >= 0:
-                    self.index.put(self.groups[key], self.members[member], row)
+            self._learn(table, batch, groups, unknown)
             rows, values, events, dropped, _ = self.index.find(*given)
         table.dropped += dropped
         return Column(rows, values, events)
+
+    def learn(self, table: SeriesTable, batch: Batch, groups: Groups, codes: tuple[I32, I32]) -> None:
+        """Make rows for the new keys of a batch; `codes` as from `numbers`."""
+        numbers = batch.numbers
+        *_, unknown = self.index.find(*codes, numbers.event, numbers.name, numbers.value)
+        self._learn(table, batch, groups, unknown)
+
+    def _learn(self, table: SeriesTable, batch: Batch, groups: Groups, unknown: I64) -> None:
+        numbers = batch.numbers
+        for place in unknown.tolist():
+            key = groups.keys[groups.of_event[numbers.event[place]]]
+            member = batch.names[numbers.name[place]]
+            row = table.row(key, member)
+            if row >= 0:
+                self.index.put(self.groups[key], self.members[member], row)
 
     def _group(self, table: SeriesTable, key: tuple[str, ...]) -> int:
         number = self.groups.get(key)

@@ -14,7 +14,7 @@ import numpy as np
 
 from detectors import make_history, make_reference
 from detectors.history import NO_MARKS, NOTHING_EXPECTED, Recent
-from detectors.reference import Judged
+from detectors.reference import Judged, Learned
 from schemas.batch import Batch
 from schemas.compiled import native
 from streamer.categories import CODES, Categories, texts_under
@@ -82,6 +82,8 @@ class SeriesTable:
         self.places = Places() if compiled else None
         self.categories = Categories(warmup) if self.signal.text else None
         self.reference = make_reference(warmup, self.signal.scaled, compiled)
+        self.final: dict[int, Learned] = {}  # references that change no more, of the rows that were asked for
+        self.shown: dict[int, dict[str, Any]] = {}  # the same as evidence
         self.history = make_history(compiled)
 
     @property
@@ -257,15 +259,24 @@ class SeriesTable:
         places = column.events, batch.offsets, batch.times_ms
         return self.history.update(column.rows, judged.away, judged.ready, *places, marks, expected)
 
+    def learned(self, row: int) -> Learned:
+        """The reference of a row as it is by now."""
+        found = self.final.get(row)
+        if found is None:
+            found = self.reference.at(row)
+            if found.n >= self.reference.warmup and not self.given:
+                self.final[row] = found
+        return found
+
     def first_offset(self, row: int) -> int:
         """Where the log must be read from for this row to become what it is."""
-        first = self.began[row] if row in self.pinned else self.reference.at(row).first_offset
+        first = self.began[row] if row in self.pinned else self.learned(row).first_offset
         if self.since is not None:
             return min(first, self.since)
         if self.origin is self:
             return first
         siblings = self.origin.members.get(self.keys[row][0], [])
-        return min([first, *(self.origin.reference.at(sibling).first_offset for sibling in siblings)])
+        return min([first, *(self.origin.learned(sibling).first_offset for sibling in siblings)])
 
     def dump(self) -> dict[str, Any]:
         return {

@@ -31,6 +31,7 @@ from streamer.rules import Rule, depth, make_rule, needs
 from streamer.series import SeriesTable, TableId
 from streamer.signals import I64, Bool, Column, Groups, computed, number_of, parse_signal
 from streamer.silence import AgeMonitor, Presence, SilenceMonitor
+from streamer.sweep import Sweep, fits
 from streamer.windows import window_record
 
 
@@ -89,6 +90,12 @@ class Task:
         self.derived = {path: made for path, made in numbers.items() if made is not None}
         self.by_order = list(self.monitors.values())
         self.of_table = {i: [m for m in self.by_order if m.table is t] for i, t in self.tables.items()}
+        needed = {other for table_id in self.rules for other in needs(table_id)}
+        self.sweeps = {
+            i: Sweep(self.tables[i], monitors, shown=i in needed)
+            for i, monitors in self.of_table.items()
+            if i not in self.rules and fits(self.tables[i], monitors)
+        }
         self.watched = {m.config.model for m in self.by_order}
         self.admission = Admission(self._watches, config.limits.lateness_ms, config.limits.duplicates, self.rows_max)
         self.book = AlertBook(
@@ -180,6 +187,12 @@ class Task:
             chosen = special.get(table_id.signal.kind, inferences)
             same = table_id.by, table_id.model, id(chosen)
             groups = grouped[same] if same in grouped else grouped.setdefault(same, table.groups(batch, chosen))
+            if table_id in self.sweeps:
+                findings, shown = self.sweeps[table_id].step(batch, groups)
+                found += findings
+                if shown is not None:
+                    known[table_id] = shown
+                continue
             rule = self.rules.get(table_id)
             column = rule.column(batch, groups, table, known) if rule else table.column(batch, groups)
             judged = table.judge(batch, column)

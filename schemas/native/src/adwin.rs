@@ -4,7 +4,7 @@ use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::bank::{HitArrays, Hits, check_finite, check_length, check_rows, prefetch, slice};
+use crate::bank::{HitArrays, Hits, check_finite, check_length, check_rows, fetch, prefetch, slice};
 
 #[derive(Clone, Copy)]
 struct Params {
@@ -32,7 +32,7 @@ const USUAL: usize = 5;
 /// All levels lie in one block of memory which grows by a level at a time: half of river's bytes, and one cache miss
 /// instead of many. A level never holds more than `max_buckets`, since room is made before a bucket is added.
 #[derive(Clone)]
-struct Window {
+pub struct Window {
     total: f64,
     variance: f64,
     width: f64,
@@ -46,6 +46,14 @@ const FRESH: Window =
     Window { total: 0.0, variance: 0.0, width: 0.0, tick: 0, cells: Vec::new(), detected: false, held: [0; LEVELS] };
 
 impl Window {
+    /// Ask for the cells of the newest values, the only ones that most values touch.
+    #[inline(always)]
+    pub fn prefetch_cells(&self) {
+        if let Some(cell) = self.cells.first() {
+            fetch(cell);
+        }
+    }
+
     fn levels(&self, params: &Params) -> usize {
         self.cells.len() / params.stride()
     }
@@ -218,11 +226,12 @@ pub struct Adwin {
     params: Params,
     up: bool,
     down: bool,
-    rows: Vec<Window>,
+    pub rows: Vec<Window>,
 }
 
 impl Adwin {
-    fn step(&mut self, row: i64, value: f64) -> Option<(i8, f64, f64)> {
+    #[inline(always)]
+    pub fn step(&mut self, row: i64, value: f64) -> Option<(i8, f64, f64)> {
         let window = &mut self.rows[row as usize];
         if window.detected {
             *window = Window { cells: std::mem::take(&mut window.cells), ..FRESH };

@@ -83,8 +83,9 @@ pub fn prefetch_text(text: &[u8]) {
 const LINE: usize = 64;
 const LINES: usize = 16;
 
+/// Ask for what a reference points at.
 #[inline(always)]
-fn fetch<T>(element: &T) {
+pub fn fetch<T>(element: &T) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: a prefetch reads nothing; the address is that of a live element all the same.
     unsafe {

@@ -4,7 +4,7 @@ use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::bank::{check_length, check_rows, prefetch, slice};
+use crate::bank::{check_length, check_rows, fetch, prefetch, slice};
 
 const BLOCKS: usize = 16;
 const BLOCK: i64 = 8;
@@ -18,7 +18,7 @@ struct Block {
 }
 
 #[derive(Clone, Default)]
-struct Row {
+pub struct Row {
     seen: i64,
     last_offset: i64,
     last_time_ms: i64,
@@ -38,7 +38,7 @@ impl Row {
     }
 
     /// The newest blocks, as many as maximise n (mean - expected)^2; None while there are no values.
-    fn recent(&self, expected: f64) -> Option<Recent> {
+    pub fn recent(&self, expected: f64) -> Option<Recent> {
         if self.seen == 0 {
             return None;
         }
@@ -67,13 +67,25 @@ impl Row {
 #[pyclass]
 pub struct History {
     huge: f64,
-    rows: Vec<Row>,
+    pub rows: Vec<Row>,
+}
+
+impl History {
+    #[inline(always)]
+    pub fn prefetch(&self, row: usize) {
+        fetch(&self.rows[row]);
+    }
+
+    #[inline(always)]
+    pub fn add(&mut self, row: usize, value: f64, offset: i64, time_ms: i64) {
+        self.rows[row].add(value.clamp(-self.huge, self.huge), offset, time_ms);
+    }
 }
 
 type State<'py> = ([Bound<'py, PyArray1<i64>>; 3], [Bound<'py, PyArray1<f64>>; 2], [Bound<'py, PyArray1<i64>>; 2]);
 
 /// n, mean, std, first and last offset, first and last time.
-type Recent = (i64, f64, f64, i64, i64, i64, i64);
+pub type Recent = (i64, f64, f64, i64, i64, i64, i64);
 
 #[pymethods]
 impl History {
@@ -126,8 +138,8 @@ impl History {
             for (k, end) in ends.enumerate() {
                 for i in (begin..end).filter(|&i| ready[i]) {
                     prefetch(&self.rows, rows, i);
-                    let (event, value) = (events[i] as usize, values[i].clamp(-self.huge, self.huge));
-                    self.rows[rows[i] as usize].add(value, offsets[event], times_ms[event]);
+                    let event = events[i] as usize;
+                    self.add(rows[i] as usize, values[i], offsets[event], times_ms[event]);
                 }
                 begin = end;
                 if k < marks.len() {

@@ -10,6 +10,17 @@ use crate::bank::{check_rows, slice};
 /// (number of the group, number of the member), as the caller numbers them.
 type Key = (i32, i32);
 
+/// Where a value belongs.
+pub enum Place {
+    Row(i64),
+    /// Its event or its name are not the table's.
+    Nowhere,
+    /// A key that nobody asked the table for.
+    Unknown,
+    /// A key of a group that the full table has no place for.
+    Refused,
+}
+
 /// A group that the full table has no place for.
 const REFUSED: i32 = -2;
 
@@ -21,7 +32,25 @@ pub struct RowIndex {
 }
 
 impl RowIndex {
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// What is known of a value of this group and member.
+    #[inline(always)]
+    pub fn place(&self, group: i32, member: i32, last: i64) -> Place {
+        if group == -1 || member == -1 {
+            return Place::Nowhere;
+        }
+        match self.row((group, member), last) {
+            Some(row) => Place::Row(row),
+            None if group == REFUSED => Place::Refused,
+            None => Place::Unknown,
+        }
+    }
+
     /// Values of an event mostly come in the order in which their rows were made, so the next row is tried first.
+    #[inline(always)]
     fn row(&self, key: Key, last: i64) -> Option<i64> {
         match self.keys.get((last + 1) as usize) {
             Some(&next) if next == key => Some(last + 1),
@@ -73,20 +102,20 @@ impl RowIndex {
                 *groups.get(event[i] as usize).ok_or_else(|| PyValueError::new_err("an event that does not exist"))?;
             let member =
                 *members.get(name[i] as usize).ok_or_else(|| PyValueError::new_err("a name that does not exist"))?;
-            if group == -1 || member == -1 {
-                continue;
-            }
-            if group == REFUSED {
-                dropped += 1;
-            } else if let Some(row) = self.row((group, member), last) {
-                last = row;
-                rows.push(row);
-                values.push(value[i]);
-                events.push(i64::from(event[i]));
-            } else {
-                dropped += 1;
-                if asked.insert((group, member)) {
-                    unknown.push(i as i64);
+            match self.place(group, member, last) {
+                Place::Row(row) => {
+                    last = row;
+                    rows.push(row);
+                    values.push(value[i]);
+                    events.push(i64::from(event[i]));
+                }
+                Place::Nowhere => {}
+                Place::Refused => dropped += 1,
+                Place::Unknown => {
+                    dropped += 1;
+                    if asked.insert((group, member)) {
+                        unknown.push(i as i64);
+                    }
                 }
             }
         }

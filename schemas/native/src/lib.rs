@@ -18,6 +18,7 @@ mod page_hinkley;
 mod reference;
 mod scan;
 mod shape;
+mod sweep;
 mod text;
 
 #[pyfunction]
@@ -35,6 +36,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(fnv1a, module)?)?;
     module.add_function(wrap_pyfunction!(rfc3339, module)?)?;
     module.add_function(wrap_pyfunction!(index::group, module)?)?;
+    module.add_function(wrap_pyfunction!(sweep::sweep, module)?)?;
     module.add_class::<decode::Decoder>()?;
     module.add_class::<adwin::Adwin>()?;
     module.add_class::<page_hinkley::PageHinkley>()?;

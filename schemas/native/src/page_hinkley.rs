@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use crate::bank::{HitArrays, Hits, check_finite, check_length, check_rows, prefetch, slice};
 
 #[derive(Clone, Copy)]
-struct Row {
+pub struct Row {
     n: f64,
     mean: f64,
     increase: f64,
@@ -23,15 +23,16 @@ const FRESH: Row =
 pub struct PageHinkley {
     min_instances: f64,
     delta: f64,
-    threshold: f64,
+    pub threshold: f64,
     alpha: f64,
     up: bool,
     down: bool,
-    rows: Vec<Row>,
+    pub rows: Vec<Row>,
 }
 
 impl PageHinkley {
-    fn step(&mut self, row: i64, x: f64) -> Option<(i8, f64)> {
+    #[inline(always)]
+    pub fn step(&mut self, row: i64, x: f64) -> Option<(i8, f64)> {
         let state = &mut self.rows[row as usize];
         if state.detected {
             *state = FRESH;

@@ -4,11 +4,12 @@ use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1, PyReadwriteArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::bank::{check_length, check_rows, prefetch, slice};
+use crate::bank::{check_length, check_rows, fetch, prefetch, slice};
 
 /// STATS and PLACES of `detectors/reference.py`, in that order; a warm-up that is not over keeps its values.
 #[derive(Clone, Default)]
-struct Row {
+#[repr(C)]
+pub struct Row {
     n: i64,
     stats: [f64; 6],
     places: [i64; 4],
@@ -29,6 +30,7 @@ impl Row {
 
 const CENTRE: usize = 0;
 const SCALE: usize = 1;
+const MEAN: usize = 2;
 const BELOW: usize = 4;
 const ABOVE: usize = 5;
 
@@ -38,7 +40,7 @@ pub struct Reference {
     standardise: bool,
     clip: f64,
     huge: f64,
-    rows: Vec<Row>,
+    pub rows: Vec<Row>,
 }
 
 /// What the values of a column are when they have passed the reference; written in place.
@@ -61,23 +63,45 @@ impl Reference {
     fn run(&mut self, column: &Column, judged: &mut Judged) {
         for (i, &number) in column.rows.iter().enumerate() {
             prefetch(&self.rows, column.rows, i);
-            let value = column.values[i].clamp(-self.huge, self.huge);
-            let row = &mut self.rows[number as usize];
-            if row.n >= self.warmup {
-                let (away, scale) = (value - row.stats[CENTRE], row.stats[SCALE]);
-                judged.ready[i] = true;
-                judged.away[i] = away;
-                judged.z[i] = if self.standardise { standardised(away, scale, self.clip) } else { value };
-                continue;
-            }
-            (judged.ready[i], judged.z[i], judged.away[i]) = (false, 0.0, 0.0);
-            let event = column.events[i] as usize;
-            row.wait(value, column.offsets[event], column.times_ms[event]);
-            if row.n == self.warmup {
-                row.stats = learn(&row.waiting, self.standardise);
-                row.waiting = Vec::new();
-            }
+            let (value, event) = (column.values[i], column.events[i] as usize);
+            let found = self.judge(number as usize, value, column.offsets[event], column.times_ms[event]);
+            judged.ready[i] = found.is_some();
+            judged.away[i] = found.map_or(0.0, |(away, _)| away);
+            judged.z[i] = found.map_or(0.0, |(away, scale)| self.z(value, away, scale));
         }
+    }
+
+    /// How far a value is from the centre, and the scale; None while the row is warming up, which takes the value.
+    #[inline(always)]
+    pub fn judge(&mut self, row: usize, value: f64, offset: i64, time_ms: i64) -> Option<(f64, f64)> {
+        let value = value.clamp(-self.huge, self.huge);
+        let row = &mut self.rows[row];
+        if row.n >= self.warmup {
+            return Some((value - row.stats[CENTRE], row.stats[SCALE]));
+        }
+        row.wait(value, offset, time_ms);
+        if row.n == self.warmup {
+            row.stats = learn(&row.waiting, self.standardise);
+            row.waiting = Vec::new();
+        }
+        None
+    }
+
+    /// A judged value as a detector gets it.
+    #[inline(always)]
+    pub fn z(&self, value: f64, away: f64, scale: f64) -> f64 {
+        if self.standardise { standardised(away, scale, self.clip) } else { value.clamp(-self.huge, self.huge) }
+    }
+
+    /// Where the mean of judged values is expected.
+    pub fn expected(&self, row: usize) -> f64 {
+        let stats = &self.rows[row].stats;
+        stats[MEAN] - stats[CENTRE]
+    }
+
+    #[inline(always)]
+    pub fn prefetch(&self, row: usize) {
+        fetch(&self.rows[row]);
     }
 
     fn row(&self, row: usize) -> PyResult<&Row> {

@@ -1,0 +1,289 @@
+//! One sweep over the numbers of a batch: row index, reference, banks, history, value by value.
+//!
+//! The parts are those of `index.rs`, `reference.rs`, `adwin.rs`, `page_hinkley.rs` and `history.rs`, which also stand
+//! alone; fused, no array goes from one to the next, and a series' state is fetched once for all of them.
+
+use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
+use pyo3::exceptions::{PyAssertionError, PyValueError};
+use pyo3::prelude::*;
+
+use crate::adwin::Adwin;
+use crate::bank::{check_length, fetch, slice};
+use crate::history::{History, Recent};
+use crate::index::{Place, RowIndex};
+use crate::page_hinkley::PageHinkley;
+use crate::reference::Reference;
+
+/// Values whose rows are found, and asked for, before the first of them is taken.
+const BLOCK: usize = 64;
+
+/// A bank taken from Python for the time of a sweep.
+enum Lent<'py> {
+    Adwin(PyRefMut<'py, Adwin>),
+    PageHinkley(PyRefMut<'py, PageHinkley>),
+}
+
+impl<'py> Lent<'py> {
+    fn take(bank: &Bound<'py, PyAny>) -> PyResult<Self> {
+        if let Ok(bank) = bank.cast::<Adwin>() {
+            return Ok(Lent::Adwin(bank.try_borrow_mut()?));
+        }
+        Ok(Lent::PageHinkley(bank.cast::<PageHinkley>()?.try_borrow_mut()?))
+    }
+
+    fn bank(&mut self) -> Bank<'_> {
+        match self {
+            Lent::Adwin(bank) => Bank::Adwin(bank),
+            Lent::PageHinkley(bank) => Bank::PageHinkley(bank),
+        }
+    }
+}
+
+enum Bank<'a> {
+    Adwin(&'a mut Adwin),
+    PageHinkley(&'a mut PageHinkley),
+}
+
+impl Bank<'_> {
+    fn rows(&self) -> usize {
+        match self {
+            Bank::Adwin(bank) => bank.rows.len(),
+            Bank::PageHinkley(bank) => bank.rows.len(),
+        }
+    }
+
+    #[inline(always)]
+    fn prefetch(&self, row: usize) {
+        match self {
+            Bank::Adwin(bank) => fetch(&bank.rows[row]),
+            Bank::PageHinkley(bank) => fetch(&bank.rows[row]),
+        }
+    }
+
+    /// What lies behind the row, which itself was asked for a while ago.
+    #[inline(always)]
+    fn prefetch_cells(&self, row: usize) {
+        if let Bank::Adwin(bank) = self {
+            bank.rows[row].prefetch_cells();
+        }
+    }
+
+    /// Direction, statistic, threshold of a hit.
+    #[inline(always)]
+    fn step(&mut self, row: usize, value: f64) -> Option<(i8, f64, f64)> {
+        match self {
+            Bank::Adwin(bank) => bank.step(row as i64, value),
+            Bank::PageHinkley(bank) => {
+                let threshold = bank.threshold;
+                bank.step(row as i64, value).map(|(direction, excess)| (direction, excess, threshold))
+            }
+        }
+    }
+}
+
+/// The numbers of a batch and where they belong.
+struct Numbers<'a> {
+    group_of_event: &'a [i32],
+    member_of_name: &'a [i32],
+    event: &'a [i32],
+    name: &'a [i32],
+    value: &'a [f64],
+    offsets: &'a [i64],
+    times_ms: &'a [i64],
+}
+
+impl Numbers<'_> {
+    fn check(&self) -> PyResult<()> {
+        check_length(&[self.event.len(), self.name.len(), self.value.len()])?;
+        check_length(&[self.group_of_event.len(), self.offsets.len(), self.times_ms.len()])?;
+        let inside = |codes: &[i32], n: usize| codes.iter().fold(true, |fine, &c| fine & ((c as u32 as usize) < n));
+        if !inside(self.event, self.group_of_event.len()) || !inside(self.name, self.member_of_name.len()) {
+            return Err(PyValueError::new_err("an event or a name that does not exist"));
+        }
+        // A detector only ever sees finite numbers: one NaN would make ADWIN blind for ever.
+        match self.value.iter().fold(true, |fine, value| fine & (value.abs() < f64::INFINITY)) {
+            true => Ok(()),
+            false => Err(PyAssertionError::new_err("a detector was given a number that is not finite")),
+        }
+    }
+}
+
+/// Row, bank, event, direction, statistic, threshold, and the newest values of the row up to there.
+type Hit = (usize, usize, i32, i8, f64, f64, Option<Recent>);
+
+/// What other monitors of the table, or rules, want to see of it: the column, and what the reference made of it.
+#[derive(Default)]
+struct Shown {
+    rows: Vec<i64>,
+    values: Vec<f64>,
+    events: Vec<i64>,
+    ready: Vec<bool>,
+    z: Vec<f64>,
+    away: Vec<f64>,
+}
+
+#[derive(Default)]
+struct Outcome {
+    hits: Vec<Hit>,
+    dropped: usize,
+    shown: Shown,
+}
+
+struct Sweep<'a> {
+    index: &'a RowIndex,
+    reference: &'a mut Reference,
+    history: &'a mut History,
+    banks: Vec<(Bank<'a>, bool)>,
+    show: bool,
+}
+
+impl Sweep<'_> {
+    /// Take the values from `begin` on. With `every` those without a row are dropped; else the first of them ends it.
+    /// Where it ended.
+    fn run(&mut self, numbers: &Numbers, begin: usize, every: bool, outcome: &mut Outcome) -> usize {
+        let (mut at, mut last) = (begin, -2);
+        let mut block = [(0usize, 0usize); BLOCK];
+        loop {
+            let (mut held, mut missing) = (0, false);
+            while held < BLOCK && at < numbers.event.len() {
+                let group = numbers.group_of_event[numbers.event[at] as usize];
+                let member = numbers.member_of_name[numbers.name[at] as usize];
+                match self.index.place(group, member, last) {
+                    Place::Row(row) => {
+                        last = row;
+                        self.prefetch(row as usize);
+                        block[held] = (row as usize, at);
+                        held += 1;
+                    }
+                    Place::Nowhere => {}
+                    Place::Unknown if !every => {
+                        missing = true;
+                        break;
+                    }
+                    Place::Unknown | Place::Refused => outcome.dropped += 1,
+                }
+                at += 1;
+            }
+            for (row, _) in &block[..held] {
+                self.banks.iter().for_each(|(bank, _)| bank.prefetch_cells(*row));
+            }
+            for &(row, i) in &block[..held] {
+                self.value(numbers, row, i, outcome);
+            }
+            if missing || at == numbers.event.len() {
+                return at;
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn prefetch(&self, row: usize) {
+        self.reference.prefetch(row);
+        self.history.prefetch(row);
+        self.banks.iter().for_each(|(bank, _)| bank.prefetch(row));
+    }
+
+    #[inline(always)]
+    fn value(&mut self, numbers: &Numbers, row: usize, i: usize, outcome: &mut Outcome) {
+        let (event, value) = (numbers.event[i], numbers.value[i]);
+        let (offset, time_ms) = (numbers.offsets[event as usize], numbers.times_ms[event as usize]);
+        let judged = self.reference.judge(row, value, offset, time_ms);
+        if let Some((away, _)) = judged {
+            self.history.add(row, away, offset, time_ms);
+        }
+        for (k, (bank, raw)) in self.banks.iter_mut().enumerate() {
+            let given = if *raw { Some(value) } else { judged.map(|(away, scale)| self.reference.z(value, away, scale)) };
+            if let Some((direction, statistic, threshold)) = given.and_then(|x| bank.step(row, x)) {
+                let recent = self.history.rows[row].recent(self.reference.expected(row));
+                outcome.hits.push((row, k, event, direction, statistic, threshold, recent));
+            }
+        }
+        if self.show {
+            let shown = &mut outcome.shown;
+            shown.rows.push(row as i64);
+            shown.values.push(value);
+            shown.events.push(event.into());
+            shown.ready.push(judged.is_some());
+            shown.z.push(judged.map_or(0.0, |(away, scale)| self.reference.z(value, away, scale)));
+            shown.away.push(judged.map_or(0.0, |(away, _)| away));
+        }
+    }
+}
+
+type Arrays<'py> = (
+    (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<i64>>),
+    (Bound<'py, PyArray1<bool>>, Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<f64>>),
+);
+
+/// Where it ended, the values without a place, the hits; and the column and its judgement, where they are to be shown.
+type Swept<'py> = (usize, usize, Vec<Hit>, Option<Arrays<'py>>);
+
+/// Sweep the numbers from `begin` on, see `Sweep::run`. `parts`: index, reference, history; `banks`: each with whether
+/// it takes the values as they are. All have a row for every row of the index.
+#[pyfunction]
+#[allow(clippy::too_many_arguments)]
+pub fn sweep<'py>(
+    py: Python<'py>,
+    parts: (Bound<'py, RowIndex>, Bound<'py, Reference>, Bound<'py, History>),
+    banks: Vec<(Bound<'py, PyAny>, bool)>,
+    codes: [PyReadonlyArray1<'py, i32>; 4],
+    value: PyReadonlyArray1<'py, f64>,
+    places: [PyReadonlyArray1<'py, i64>; 2],
+    begin: usize,
+    every: bool,
+    show: bool,
+) -> PyResult<Swept<'py>> {
+    let [group_of_event, member_of_name, event, name] = &codes;
+    let numbers = Numbers {
+        group_of_event: slice(group_of_event)?,
+        member_of_name: slice(member_of_name)?,
+        event: slice(event)?,
+        name: slice(name)?,
+        value: slice(&value)?,
+        offsets: slice(&places[0])?,
+        times_ms: slice(&places[1])?,
+    };
+    numbers.check()?;
+    let index = parts.0.try_borrow()?;
+    let (mut reference, mut history) = (parts.1.try_borrow_mut()?, parts.2.try_borrow_mut()?);
+    let mut lent = banks.iter().map(|(bank, raw)| Ok((Lent::take(bank)?, *raw))).collect::<PyResult<Vec<_>>>()?;
+    let mut sweep = Sweep {
+        index: &index,
+        reference: &mut reference,
+        history: &mut history,
+        banks: lent.iter_mut().map(|(bank, raw)| (bank.bank(), *raw)).collect(),
+        show,
+    };
+    let rows = sweep.banks.iter().map(|(bank, _)| bank.rows()).chain([sweep.history.rows.len()]);
+    let rows = rows.fold(sweep.reference.rows.len(), usize::min);
+    if sweep.index.len() > rows {
+        return Err(PyValueError::new_err("a row that does not exist"));
+    }
+    let (ended, outcome) = py.detach(|| {
+        let mut outcome = Outcome::default();
+        if show {
+            outcome.shown.reserve(numbers.event.len());
+        }
+        (sweep.run(&numbers, begin, every, &mut outcome), outcome)
+    });
+    let arrays = show.then(|| outcome.shown.into_arrays(py));
+    Ok((ended, outcome.dropped, outcome.hits, arrays))
+}
+
+impl Shown {
+    fn reserve(&mut self, n: usize) {
+        self.rows.reserve(n);
+        self.values.reserve(n);
+        self.events.reserve(n);
+        self.ready.reserve(n);
+        self.z.reserve(n);
+        self.away.reserve(n);
+    }
+
+    fn into_arrays(self, py: Python<'_>) -> Arrays<'_> {
+        (
+            (self.rows.into_pyarray(py), self.values.into_pyarray(py), self.events.into_pyarray(py)),
+            (self.ready.into_pyarray(py), self.z.into_pyarray(py), self.away.into_pyarray(py)),
+        )
+    }
+}
