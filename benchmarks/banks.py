@@ -160,7 +160,7 @@ def checkpoint(models: int, values: int, warmup: int, repeat: int) -> list[dict[
     for begin in range(0, values * models, 500):
         events = [event(rng, i, i % models, numbers[i].tolist()) for i in range(begin, begin + 500)]
         task.step(decode([Record(begin + i, -1, None, e) for i, e in enumerate(events)], fields, "events"))
-    task.outbox.clear()
+    task.published()
     pairs = [pair_of(name).river for name in DETECTORS]
     objects = [[make() for make in pairs] for _ in range(models * 10)]
     for i, row in enumerate(numbers.tolist()):

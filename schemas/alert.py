@@ -6,6 +6,7 @@ a replay repeats it byte for byte. When it was recorded is the Kafka record's ow
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import date, timedelta
 from functools import lru_cache
@@ -26,44 +27,146 @@ LEVEL_ENDS_MS = 24 * 3600 * 1000
 
 
 class Identity(NamedTuple):
-    """What all records of one series of one monitor have in common, made and written as JSON once."""
+    """What all records of one series of one monitor have in common."""
 
     labels: dict[str, str]  # beyond alertname and severity; may have empty texts
-    severity: str
     mark: str  # the fingerprint
-    subject: str
-    annotations: dict[str, str]
-    shown: orjson.Fragment  # the labels of the alert
-    detector: orjson.Fragment
+    subject: str  # JSON without its quotes
+    shown: str  # the labels of the alert as JSON
+
+
+class Source(NamedTuple):
+    """Who publishes, and of which input."""
+
+    group: str  # the consumer group
+    topic: str
+    partition: int
+
+
+class Form(NamedTuple):
+    """What all records of one monitor have in common: by status the record cut at what varies, texts and names of
+    AlertFacts in turn.
+    """
+
+    records: dict[str, list[str]]
 
 
 class AlertFacts(NamedTuple):
-    """What the service decided; times in milliseconds of event time, offsets of the input topic."""
+    """What varies between the records of a monitor; all of it as it stands in JSON, texts without their quotes."""
 
-    identity: Identity
-    status: str  # "firing" or "resolved"
-    source: str  # consumer group
-    sequence: int  # 1 = firing, 2 = resolved
-    episode: dict[str, int]  # number, detections, suppressed
-    topic: str
-    partition: int
-    trigger_offset: int
-    trigger_time_ms: int
-    changed_offset: int  # the event that caused this very record
-    changed_time_ms: int
-    ends_ms: int
-    finding: dict[str, Any]  # statistic, threshold, direction, effect
-    evidence: dict[str, Any]
+    mark: str
+    subject: str
+    labels: str
+    trigger_offset: str
+    began: str  # time of the trigger
+    changed_offset: str  # the event that caused this very record
+    changed: str  # its time
+    ends: str
+    number: str  # of the episode
+    detections: str
+    suppressed: str
+    finding: str  # members of an object: statistic, threshold, direction, effect
+    evidence: str
     sentence: str
-    replay: dict[str, Any]
+    replay: str
 
 
-def identity(labels: dict[str, str], severity: str, annotations: dict[str, str], detector: orjson.Fragment) -> Identity:
+HOLE = re.compile(r"%\((\w+)\)s")
+
+
+def _bare(name: str) -> str:
+    """A hole for a whole JSON value, or as a key with the value 0 for members of an object."""
+    return f"=%({name})s"
+
+
+def _record() -> str:
+    """The alert record as a template: no text of a user is in it yet."""
+    mark = "%(mark)s"
+    episode = f"{mark}-%(topic)s-%(partition)s-%(trigger_offset)s"
+    place = {"topic": "%(topic)s", "partition": _bare("partition")}
+    record = envelope(
+        "alert",
+        id=f"{episode}-%(sequence)s",
+        source="%(source)s",
+        subject="%(subject)s",
+        time="%(changed)s",
+        partitionkey=mark,
+        sequence="000000000%(sequence)s",
+        severitytext="%(severitytext)s",
+        severitynumber=_bare("severitynumber"),
+        correlationid=episode,
+        data={
+            "status": "%(status)s",
+            "sentence": _bare("sentence"),
+            "alert": {
+                "labels": _bare("labels"),
+                "annotations": {"summary": _bare("sentence"), _bare("annotations"): 0},
+                "startsAt": "%(began)s",
+                "endsAt": "%(ends)s",
+            },
+            "fingerprint": mark,
+            "trigger": {**place, "offset": _bare("trigger_offset"), "time": "%(began)s"},
+            "changed": {**place, "offset": _bare("changed_offset"), "time": "%(changed)s"},
+            "episode": {name: _bare(name) for name in ("number", "detections", "suppressed")},
+            "detector": _bare("detector"),
+            _bare("finding"): 0,
+            "evidence": _bare("evidence"),
+            "replay": _bare("replay"),
+        },
+    )
+    record["type"] = "io.driftline.alert.%(status)s.v1"
+    return re.sub(r'"=(%\(\w+\)s)"(:0)?', r"\1", orjson.dumps(record).decode())
+
+
+RECORD = _record()
+SEQUENCE = {"firing": 1, "resolved": 2}
+
+
+def identity(labels: dict[str, str], severity: str) -> Identity:
     """The labels that hold something are the alert's identity for Alertmanager, too."""
     shown = {"alertname": "ModelDrift", "severity": severity} | {k: v for k, v in labels.items() if v}
     subject = f"model/{labels['model']}/monitor/{labels['monitor']}"
-    written = orjson.Fragment(orjson.dumps(shown))
-    return Identity(labels, severity, fingerprint(shown), subject, annotations, written, detector)
+    return Identity(labels, fingerprint(shown), inner(subject), written(shown))
+
+
+def form(severity: str, annotations: dict[str, str], detector: dict[str, Any], source: Source) -> Form:
+    """The records of a monitor, with everything filled in that is the same in all of them."""
+    severitytext, severitynumber = SEVERITIES[severity]
+    common = {
+        "topic": inner(source.topic),
+        "partition": source.partition,
+        "source": inner(source.group),
+        "severitytext": severitytext,
+        "severitynumber": severitynumber,
+        "annotations": inner(annotations),
+        "detector": written(detector),
+    }
+    # Without annotations there is nothing behind the comma.
+    record = RECORD if annotations else RECORD.replace(",%(annotations)s", "")
+    return Form({status: _cut(record, {**common, "status": status, "sequence": n}) for status, n in SEQUENCE.items()})
+
+
+def _cut(record: str, common: dict[str, Any]) -> list[str]:
+    """Texts and names in turn; no text is looked at again once it is filled in."""
+    parts = HOLE.split(record)
+    whole = [""]
+    for text, name in zip(parts[::2], [*parts[1::2], ""], strict=True):
+        whole[-1] += text
+        if name in common:
+            whole[-1] += str(common[name])
+        elif name:
+            whole += [name, ""]
+    return whole
+
+
+def written(value: Any) -> str:
+    """A value as JSON."""
+    return orjson.dumps(value).decode()
+
+
+def inner(value: Any) -> str:
+    """The same of a text without its quotes, of an object without its braces."""
+    return written(value)[1:-1]
 
 
 @lru_cache(16_384)
@@ -98,40 +201,8 @@ def fingerprint(labels: dict[str, str], compiled: bool = native is not None) -> 
     return f"{value:016x}"
 
 
-def render(facts: AlertFacts) -> tuple[bytes, bytes]:
-    """Key (the fingerprint) and value of the alert record."""
-    own, topic, partition = facts.identity, facts.topic, facts.partition
-    mark, severity = own.mark, SEVERITIES[own.severity]
-    episode = f"{mark}-{topic}-{partition}-{facts.trigger_offset}"
-    began, changed = rfc3339(facts.trigger_time_ms), rfc3339(facts.changed_time_ms)
-    record = envelope(
-        f"alert.{facts.status}",
-        id=f"{episode}-{facts.sequence}",
-        source=facts.source,
-        subject=own.subject,
-        time=changed,
-        partitionkey=mark,
-        sequence=f"{facts.sequence:010d}",
-        severitytext=severity[0],
-        severitynumber=severity[1],
-        correlationid=episode,
-        data={
-            "status": facts.status,
-            "sentence": facts.sentence,
-            "alert": {
-                "labels": own.shown,
-                "annotations": {"summary": facts.sentence, **own.annotations},
-                "startsAt": began,
-                "endsAt": rfc3339(facts.ends_ms),
-            },
-            "fingerprint": mark,
-            "trigger": {"topic": topic, "partition": partition, "offset": facts.trigger_offset, "time": began},
-            "changed": {"topic": topic, "partition": partition, "offset": facts.changed_offset, "time": changed},
-            "episode": facts.episode,
-            "detector": own.detector,
-            **facts.finding,
-            "evidence": facts.evidence,
-            "replay": facts.replay,
-        },
-    )
-    return mark.encode(), orjson.dumps(record)
+def render(form: Form, status: str, facts: AlertFacts) -> tuple[bytes, bytes]:
+    """Key (the fingerprint) and value of the alert record; `status` is firing or resolved."""
+    parts = form.records[status].copy()
+    parts[1::2] = [getattr(facts, name) for name in parts[1::2]]
+    return facts.mark.encode(), "".join(parts).encode()

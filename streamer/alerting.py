@@ -75,18 +75,31 @@ class Alert:
     detections: int = 0
     suppressed: int = 0
     opened: dict[str, Any] = field(default_factory=dict)  # trigger and evidence, fixed when the episode began
+    told: list[Any] = field(default_factory=list, repr=False)  # kept by who writes its records; no state
 
 
-ALERT_FIELDS = tuple(f.name for f in fields(Alert))
+ALERT_FIELDS = tuple(f.name for f in fields(Alert) if f.name != "told")
 
 
 class Notice(NamedTuple):
-    """An alert that changed its published status."""
+    """An alert that changed its published status, and all that its record says; it changes no more."""
 
     status: str  # "firing" or "resolved"
-    alert: Alert
+    monitor: str
+    row: int
+    episode: int
+    detections: int
+    suppressed: int
+    opened: dict[str, Any]
+    told: list[Any]
     at: Moment
     ended_ms: int | None  # when it resolved, in event time
+
+
+def notice(alert: Alert, status: str, at: Moment, ended_ms: int | None) -> Notice:
+    """The alert as it is now."""
+    known = alert.monitor, alert.row, alert.episode, alert.detections, alert.suppressed, alert.opened, alert.told
+    return Notice(status, *known, at, ended_ms)
 
 
 class AlertBook:
@@ -119,7 +132,7 @@ class AlertBook:
             if alert.quiet_until_ms is not None and at.now_ms < alert.quiet_until_ms:
                 alert.suppressed += 1
                 return []
-            alert.opened, alert.detections = opened, 0
+            alert.opened, alert.told, alert.detections = opened, [], 0
         if signal != CLEAR:
             alert.detections += 1
         self.alerts[monitor, row] = alert
@@ -134,9 +147,9 @@ class AlertBook:
         due, notices = alert.due_ms, []
         if status == "firing":
             alert.episode += 1
-            notices.append(Notice("firing", alert, at, None))
+            notices.append(notice(alert, "firing", at, None))
         elif status == "resolved":
-            notices.append(Notice("resolved", alert, at, due))
+            notices.append(notice(alert, "resolved", at, due))
             alert.quiet_until_ms, alert.suppressed = at.now_ms + policy.cooldown_ms, 0
         self._set_timer(alert, before, signal, at.now_ms, policy)
         self._note_timer(alert)

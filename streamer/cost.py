@@ -69,7 +69,7 @@ class Sample:
         task = self.tasks[partition]
         batch = self.decode(records, partition[0])
         task.step(batch)
-        task.outbox.clear()
+        task.published()
         if not len(batch.offsets):
             return
         begin = int(batch.times_ms.min())

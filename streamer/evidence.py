@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
-
 from detectors.history import Recent
 from detectors.reference import Learned
 from schemas.alert import rfc3339
@@ -24,11 +22,10 @@ def annotations_of(config: cfg.Monitor) -> dict[str, str]:
     return {name: text for name, text in chosen.items() if text}
 
 
-def detector_of(config: cfg.Monitor) -> orjson.Fragment:
+def detector_of(config: cfg.Monitor) -> dict[str, Any]:
     """The detector as alerts show it."""
     detect = config.detect
-    shown = {"kind": detect.kind, "params": detect.shown(), "scale_free": not detect.raw}
-    return orjson.Fragment(orjson.dumps(shown))
+    return {"kind": detect.kind, "params": detect.shown(), "scale_free": not detect.raw}
 
 
 def evidence(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
-from schemas.alert import LEVEL_ENDS_MS, AlertFacts, identity, render
+from schemas.alert import AlertFacts, Source, form, identity, inner, render, rfc3339, written
 from schemas.envelope import HEADERS
 from streamer import config as cfg
 from streamer.alerting import Notice
 from streamer.log import Out, Partition
-from streamer.monitors import EdgeMonitor, Monitor
+from streamer.monitors import Monitor
 from streamer.signals import member_title
 from streamer.units import show_duration
 
@@ -36,35 +36,47 @@ PHRASES = {
 }
 
 
+class Told(NamedTuple):
+    """What both records of an episode say of it, written once."""
+
+    sentence: tuple[str, str]  # before and behind the verdict
+    finding: str  # see AlertFacts
+    evidence: str
+
+
 def alert_record(config: cfg.Config, partition: Partition, monitor: Monitor, notice: Notice) -> Out:
     """The record of one alert that changed its status. A function of state, offsets and config alone."""
-    alert, at, opened = notice.alert, notice.at, notice.alert.opened
-    own = monitor.identities.get(alert.row)
+    at, opened = notice.at, notice.opened
+    if monitor.form is None:
+        source = Source(config.kafka.group, *partition)
+        monitor.form = form(monitor.config.severity, monitor.annotations, monitor.detector, source)
+    own = monitor.identities.get(notice.row)
     if own is None:
-        own = identity(labels_of(monitor, alert.row), monitor.config.severity, monitor.annotations, monitor.detector)
-        monitor.identities[alert.row] = own
+        own = monitor.identities[notice.row] = identity(labels_of(monitor, notice.row), monitor.config.severity)
+    if not notice.told:
+        parts = sentence(own.labels, opened, partition)
+        notice.told.append(Told(parts, inner(opened["finding"]), written(opened["evidence"])))
+    told: Told = notice.told[0]
     firing = notice.status == "firing"
-    hold_ms = monitor.config.keep_firing_for_ms if isinstance(monitor, EdgeMonitor) else LEVEL_ENDS_MS
     began_ms: int = opened["time_ms"]
     facts = AlertFacts(
-        identity=own,
-        status=notice.status,
-        source=config.kafka.group,
-        sequence=1 if firing else 2,
-        episode={"number": alert.episode, "detections": alert.detections, "suppressed": alert.suppressed},
-        topic=partition[0],
-        partition=partition[1],
-        trigger_offset=opened["offset"],
-        trigger_time_ms=began_ms,
-        changed_offset=at.offset,
-        changed_time_ms=at.time_ms,
-        ends_ms=notice.ended_ms if notice.ended_ms is not None else max(began_ms, at.now_ms) + hold_ms,
-        finding=opened["finding"],
-        evidence=opened["evidence"],
-        sentence=sentence(own.labels, opened, partition, firing),
+        mark=own.mark,
+        subject=own.subject,
+        labels=own.shown,
+        trigger_offset=str(opened["offset"]),
+        began=rfc3339(began_ms),
+        changed_offset=str(at.offset),
+        changed=rfc3339(at.time_ms),
+        ends=rfc3339(notice.ended_ms if notice.ended_ms is not None else max(began_ms, at.now_ms) + monitor.hold_ms),
+        number=str(notice.episode),
+        detections=str(notice.detections),
+        suppressed=str(notice.suppressed),
+        finding=told.finding,
+        evidence=told.evidence,
+        sentence=written(("found by" if firing else "resolved, was found by").join(told.sentence)),
         replay=_replay(config, partition, opened["first_offset"], at.offset + 1),
     )
-    return Out("alerts", *render(facts), HEADERS)
+    return Out("alerts", *render(monitor.form, notice.status, facts), HEADERS)
 
 
 def labels_of(monitor: Monitor, row: int) -> dict[str, str]:
@@ -78,18 +90,21 @@ def labels_of(monitor: Monitor, row: int) -> dict[str, str]:
     return labels
 
 
-def _replay(config: cfg.Config, partition: Partition, begin: int, end: int) -> dict[str, Any]:
-    """The series' whole history in the range makes the repetition exact: same reference, same detector state."""
+def _replay(config: cfg.Config, partition: Partition, begin: int, end: int) -> str:
+    """The series' whole history in the range makes the repetition exact: same reference, same detector state.
+
+    A topic's name needs no escape, nor does anything else in it.
+    """
     topic, number = partition
-    return {
-        "ranges": [{"topic": topic, "partition": number, "from": begin, "to": end}],
-        "config": config.config_hash,
-        "command": f"driftline replay -c driftline.yaml --topic {topic} --partition {number} --from {begin} --to {end}",
-    }
+    place = f"--topic {topic} --partition {number} --from {begin} --to {end}"
+    return (
+        f'{{"ranges":[{{"topic":"{topic}","partition":{number},"from":{begin},"to":{end}}}],'
+        f'"config":"{config.config_hash}","command":"driftline replay -c driftline.yaml {place}"}}'
+    )
 
 
-def sentence(labels: dict[str, str], opened: dict[str, Any], partition: Partition, firing: bool) -> str:
-    """What moved, from what to what, how sure and where, in one line."""
+def sentence(labels: dict[str, str], opened: dict[str, Any], partition: Partition) -> tuple[str, str]:
+    """What moved, from what to what, how sure and where, in one line: before and behind the verdict."""
     where = f"{partition[0]}[{partition[1]}]@{opened['offset']}"
     extra = [v for k, v in labels.items() if k not in ("model", "monitor", "detector", "signal") and v]
     who = labels["model"] + (f" ({', '.join(extra)})" if extra else "")
@@ -128,8 +143,7 @@ def sentence(labels: dict[str, str], opened: dict[str, Any], partition: Partitio
         moved = f"{_quantity(signal)} moved to {_number(after['mean'])}"
     else:
         moved = f"{_quantity(signal)} changed"
-    verdict = "found by" if firing else "resolved, was found by"
-    return f"{who}: {moved}; {verdict} {labels['detector']} at {where}."
+    return f"{who}: {moved}; ", f" {labels['detector']} at {where}."
 
 
 def _quantity(signal: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from schemas.alert import Identity
+from schemas.alert import LEVEL_ENDS_MS, Form, Identity
 from streamer import config as cfg
 from streamer.evidence import annotations_of, detector_of
 from streamer.series import SeriesTable
@@ -11,7 +11,11 @@ from streamer.series import SeriesTable
 class MonitorBase:
     """A monitor's place in the config, its table, and what its alerts repeat."""
 
+    hold_ms = LEVEL_ENDS_MS
+    """How long after its last sign an alert ends by itself for who hears no more of it."""
+
     def __init__(self, order: int, name: str, config: cfg.Monitor, table: SeriesTable) -> None:
         self.order, self.name, self.config, self.table = order, name, config, table
         self.annotations, self.detector = annotations_of(config), detector_of(config)
+        self.form: Form | None = None  # of its alert records
         self.identities: dict[int, Identity] = {}  # of the rows that had an alert

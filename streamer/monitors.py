@@ -52,6 +52,7 @@ class EdgeMonitor(MonitorBase):
         super().__init__(order, name, config, table)
         self.bank: Bank = make_bank(config.detect.params())
         self.raw = config.detect.raw
+        self.hold_ms = config.keep_firing_for_ms
 
     def edges(self, column: Column, judged: Judged) -> list[Edge]:
         """Edges of this column, ascending."""

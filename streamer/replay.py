@@ -88,7 +88,8 @@ class Replay:
                 task.step(self.decode(part, partition[0]))
             if tick is not None:
                 task.tick(tick)
-        outs, task.outbox = task.outbox, []
+        outs = task.outbox
+        task.published()
         return [out for out in outs if out.topic in ("alerts", "dead_letter")]
 
     def between_ticks(self, task: Task, records: Sequence[Record]) -> Iterator[tuple[Sequence[Record], Tick | None]]:

@@ -54,7 +54,8 @@ class Sweep:
         table, numbers, places = self.table, batch.numbers, self.table.places
         assert places is not None
         reference, history = table.reference, table.history
-        assert isinstance(reference, CompiledReference) and isinstance(history, CompiledHistory)
+        assert isinstance(reference, CompiledReference)
+        assert isinstance(history, CompiledHistory)
         codes = places.numbers(table, batch, groups)
         parts = places.index, reference.core, history.core
         banks = [(core_of(monitor.bank), monitor.raw) for monitor in self.edges]

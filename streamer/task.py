@@ -74,7 +74,7 @@ class Task:
         self.position = position
         self.anew: list[str] = []  # monitors that a snapshot had nothing for; not state
         self.ticks, self.tick_ms = 0, 0  # how many there were, and the time of the last
-        self.outbox: list[Out] = []
+        self.decided: list[Out | Notice] = []
         self.detections: dict[str, int] = {}  # findings per monitor and alerts per status, for the metrics; not state
         self.emitted: dict[tuple[str, str], int] = {}
         self.renamed = config.renamed()
@@ -110,7 +110,7 @@ class Task:
     def __repr__(self) -> str:
         series = sum(len(table.keys) for table in self.tables.values())
         topic, number = self.partition
-        return f"Task({topic}[{number}]@{self.position}, {series} series, {self.book!r}, outbox {len(self.outbox)})"
+        return f"Task({topic}[{number}]@{self.position}, {series} series, {self.book!r}, outbox {self.waiting})"
 
     @staticmethod
     def _table_id(monitor: cfg.Monitor) -> TableId:
@@ -149,7 +149,7 @@ class Task:
         if first < self.position or batch.next_offset < self.position:
             raise AssertionError(f"{self!r} was given offset {first} again")
         topic, number = self.partition
-        self.outbox += [Out("dead_letter", *dead_letter(topic, number, reject)) for reject in batch.rejects]
+        self.decided += [Out("dead_letter", *dead_letter(topic, number, reject)) for reject in batch.rejects]
         if self.renamed:
             batch = replace(batch, names=tuple(self.renamed.get(name, name) for name in batch.names))
         if self.derived:
@@ -174,7 +174,7 @@ class Task:
                 for finding in monitor.overdue(passed_ms, self.admission.newest_ms):
                     model = monitor.table.keys[finding.row][0][0]
                     self._apply(finding, model, Moment(self.position, tick.time_ms, self.admission.newest_ms[model]))
-        self.outbox += heartbeats(self, tick)
+        self.decided += heartbeats(self, tick)
 
     def _detect(self, batch: Batch, used: Bool) -> list[Finding]:
         found: list[Finding] = []
@@ -221,7 +221,7 @@ class Task:
         monitor = self.by_order[finding.monitor]
         name = monitor.name
         if finding.ended and self.config.topics.windows is not None:
-            self.outbox.append(window_record(self.config, self.partition, monitor, finding, at.offset))
+            self.decided.append(window_record(self.config, self.partition, monitor, finding, at.offset))
         if finding.signal == NEITHER:
             return
         first = monitor.table.first_offset(finding.row)
@@ -231,10 +231,30 @@ class Task:
 
     def _publish(self, notices: Iterable[Notice]) -> None:
         for notice in notices:
-            monitor = self.monitors[notice.alert.monitor]
-            self.outbox.append(alert_record(self.config, self.partition, monitor, notice))
-            kind = notice.status, monitor.config.severity
+            self.decided.append(notice)
+            kind = notice.status, self.monitors[notice.monitor].config.severity
             self.emitted[kind] = self.emitted.get(kind, 0) + 1
+
+    @property
+    def waiting(self) -> int:
+        """How many records wait for a commit."""
+        return len(self.decided)
+
+    @property
+    def outbox(self) -> list[Out]:
+        """What the next commit publishes. Alerts are written only now, one after another: between batches, where the
+        processor has other things at hand, they cost twice as much.
+        """
+        return [
+            alert_record(self.config, self.partition, self.monitors[item.monitor], item)
+            if isinstance(item, Notice)
+            else item
+            for item in self.decided
+        ]
+
+    def published(self, count: int | None = None) -> None:
+        """Forget the first `count` records of the outbox, or all of them."""
+        del self.decided[:count]
 
     def dump(self) -> bytes:
         """Snapshot bytes of the state at `position`; the outbox is not part of it."""

@@ -154,7 +154,7 @@ class Worker:
                 owned.task.tick(owned.ticks[-1])
 
     def commit_is_due(self) -> bool:
-        waiting = sum(len(owned.task.outbox) for owned in self.owned.values())
+        waiting = sum(owned.task.waiting for owned in self.owned.values())
         return self.unsettled is not None or self.clock() >= self.commit_due_s or waiting >= OUTBOX_MAX
 
     def commit(self, snapshot_all: bool = False, only: Sequence[Partition] | None = None) -> bool:
@@ -170,7 +170,7 @@ class Worker:
         for partition, owned in chosen.items():
             progress = owned.task.position, owned.task.ticks
             if progress != (owned.committed, owned.ticked) or partition in snapshots:
-                owned.sent = len(owned.task.outbox)
+                owned.sent = owned.task.waiting
                 outs += owned.task.outbox
                 offsets[partition] = self.root(owned, snapshots.get(partition))
         if not offsets:
@@ -228,7 +228,7 @@ class Worker:
         owned = self.owned.get(partition)
         if owned is None:
             return
-        del owned.task.outbox[: owned.sent]
+        owned.task.published(owned.sent)
         owned.sent = 0
         owned.committed, owned.ticked = committed.progress
         pointer = committed.pointer
@@ -384,4 +384,4 @@ class Worker:
         task.position = max(task.position, end)
 
     def mute(self, task: Task) -> None:
-        task.outbox.clear()
+        task.published()

@@ -67,7 +67,7 @@ class DropsOutboxOnAbort(Worker):
         done = super().conclude(result, offsets)
         if result.outcome is Outcome.ABORTED:
             for partition in offsets:
-                self.owned[partition].task.outbox.clear()
+                self.owned[partition].task.published()
         return done
 
 

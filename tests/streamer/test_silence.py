@@ -143,7 +143,7 @@ def test_every_model_gives_a_sign_of_life_that_adds_up() -> None:
     life.task.tick(Tick(1, BEGIN_MS, caught_up=False))
     [alone] = life.beats()
     assert (alone["subject"], alone["data"]["model"], alone["data"]["offset"]) == ("partition", None, 1)
-    life.task.outbox.clear()
+    life.task.published()
     life.offset = 1
     life.minute("app", "batch")
     [beat] = life.beats()

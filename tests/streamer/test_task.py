@@ -142,7 +142,7 @@ def test_every_record_is_accounted_for_whatever_it_holds() -> None:
                     value[place : place + rng.randrange(3)] = rng.randbytes(rng.randrange(3))
             records.append(Record(offset, 1_700_000_000_000 + offset * 10, None, bytes(value)))
         task.step(decode(records, fields_of(config), AT[0]))
-        task.outbox.clear()
+        task.published()
     counts = task.admission.counts
     assert sum(counts.values()) == 100_000
     assert sum(task.admission.reasons.values()) == counts["dead_lettered"]
