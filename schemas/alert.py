@@ -10,7 +10,8 @@ import re
 from collections.abc import Callable
 from datetime import date, timedelta
 from functools import lru_cache
-from typing import Any, NamedTuple
+from operator import itemgetter
+from typing import Any, NamedTuple, TypedDict
 
 import orjson
 
@@ -44,14 +45,13 @@ class Source(NamedTuple):
 
 
 class Form(NamedTuple):
-    """What all records of one monitor have in common: by status the record cut at what varies, texts and names of
-    AlertFacts in turn.
-    """
+    """What the records of one monitor with one status have in common: the record cut at what varies."""
 
-    records: dict[str, list[str]]
+    parts: list[str]  # texts and names of AlertFacts in turn
+    pick: Callable[[AlertFacts], tuple[str, ...]]  # what stands for the names
 
 
-class AlertFacts(NamedTuple):
+class AlertFacts(TypedDict):
     """What varies between the records of a monitor; all of it as it stands in JSON, texts without their quotes."""
 
     mark: str
@@ -129,8 +129,8 @@ def identity(labels: dict[str, str], severity: str) -> Identity:
     return Identity(labels, fingerprint(shown), inner(subject), written(shown))
 
 
-def form(severity: str, annotations: dict[str, str], detector: dict[str, Any], source: Source) -> Form:
-    """The records of a monitor, with everything filled in that is the same in all of them."""
+def forms(severity: str, annotations: dict[str, str], detector: dict[str, Any], source: Source) -> dict[str, Form]:
+    """By status the records of a monitor, with everything filled in that is the same in all of them."""
     severitytext, severitynumber = SEVERITIES[severity]
     common = {
         "topic": inner(source.topic),
@@ -143,11 +143,11 @@ def form(severity: str, annotations: dict[str, str], detector: dict[str, Any], s
     }
     # Without annotations there is nothing behind the comma.
     record = RECORD if annotations else RECORD.replace(",%(annotations)s", "")
-    return Form({status: _cut(record, {**common, "status": status, "sequence": n}) for status, n in SEQUENCE.items()})
+    return {status: _cut(record, {**common, "status": status, "sequence": n}) for status, n in SEQUENCE.items()}
 
 
-def _cut(record: str, common: dict[str, Any]) -> list[str]:
-    """Texts and names in turn; no text is looked at again once it is filled in."""
+def _cut(record: str, common: dict[str, Any]) -> Form:
+    """No text is looked at again once it is filled in."""
     parts = HOLE.split(record)
     whole = [""]
     for text, name in zip(parts[::2], [*parts[1::2], ""], strict=True):
@@ -156,7 +156,7 @@ def _cut(record: str, common: dict[str, Any]) -> list[str]:
             whole[-1] += str(common[name])
         elif name:
             whole += [name, ""]
-    return whole
+    return Form(whole, itemgetter(*whole[1::2]))
 
 
 def written(value: Any) -> str:
@@ -201,8 +201,8 @@ def fingerprint(labels: dict[str, str], compiled: bool = native is not None) -> 
     return f"{value:016x}"
 
 
-def render(form: Form, status: str, facts: AlertFacts) -> tuple[bytes, bytes]:
-    """Key (the fingerprint) and value of the alert record; `status` is firing or resolved."""
-    parts = form.records[status].copy()
-    parts[1::2] = [getattr(facts, name) for name in parts[1::2]]
-    return facts.mark.encode(), "".join(parts).encode()
+def render(form: Form, facts: AlertFacts) -> tuple[bytes, bytes]:
+    """Key (the fingerprint) and value of the alert record."""
+    parts = form.parts.copy()
+    parts[1::2] = form.pick(facts)
+    return facts["mark"].encode(), "".join(parts).encode()

@@ -24,15 +24,17 @@ class Decoder:
         self.fields = fields
         self.outside = [s for s in fields.selectors if s.kind != "pointer"]
         self.core: Any = _core(fields) if compiled and expressible(fields) else None
+        self.size = 0  # bytes of the values of the last batch
         self.fallbacks = 0  # batches that Python decoded because it took a record the compiled decoder had not
 
     def __call__(self, records: Sequence[Record], topic: str) -> Batch:
-        if self.core is None or not len(records):
-            return decode(records, self.fields, topic)
         columns = columns_of(records)
+        if self.core is None or not len(records):
+            self.size = sum(map(len, filter(None, columns.values)))
+            return decode(records, self.fields, topic)
         outside = [[outside_text(selector, record, topic) for record in records] for selector in self.outside]
         found = self.core.decode(columns.values, columns.offsets, columns.times_ms, outside)
-        (offsets, times_ms), (model, version, event_id), (names, strings), numbers, texts, nulls, odd = found
+        (offsets, times_ms), (model, version, event_id), (names, strings), numbers, texts, nulls, odd, self.size = found
         rejects: tuple[Reject, ...] = ()
         if len(odd):
             judged = decode([records[place] for place in odd.tolist()], self.fields, topic)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from schemas.alert import AlertFacts, Source, form, identity, inner, render, rfc3339, written
+from schemas.alert import AlertFacts, Source, forms, identity, inner, render, rfc3339, written
 from schemas.envelope import HEADERS
 from streamer import config as cfg
 from streamer.alerting import Notice
@@ -47,9 +47,9 @@ class Told(NamedTuple):
 def alert_record(config: cfg.Config, partition: Partition, monitor: Monitor, notice: Notice) -> Out:
     """The record of one alert that changed its status. A function of state, offsets and config alone."""
     at, opened = notice.at, notice.opened
-    if monitor.form is None:
+    if not monitor.forms:
         source = Source(config.kafka.group, *partition)
-        monitor.form = form(monitor.config.severity, monitor.annotations, monitor.detector, source)
+        monitor.forms = forms(monitor.config.severity, monitor.annotations, monitor.detector, source)
     own = monitor.identities.get(notice.row)
     if own is None:
         own = monitor.identities[notice.row] = identity(labels_of(monitor, notice.row), monitor.config.severity)
@@ -59,15 +59,17 @@ def alert_record(config: cfg.Config, partition: Partition, monitor: Monitor, not
     told: Told = notice.told[0]
     firing = notice.status == "firing"
     began_ms: int = opened["time_ms"]
+    began = rfc3339(began_ms)
+    ends_ms = notice.ended_ms if notice.ended_ms is not None else max(began_ms, at.now_ms) + monitor.hold_ms
     facts = AlertFacts(
         mark=own.mark,
         subject=own.subject,
         labels=own.shown,
         trigger_offset=str(opened["offset"]),
-        began=rfc3339(began_ms),
+        began=began,
         changed_offset=str(at.offset),
-        changed=rfc3339(at.time_ms),
-        ends=rfc3339(notice.ended_ms if notice.ended_ms is not None else max(began_ms, at.now_ms) + monitor.hold_ms),
+        changed=rfc3339(at.time_ms) if at.time_ms != began_ms else began,
+        ends=rfc3339(ends_ms),
         number=str(notice.episode),
         detections=str(notice.detections),
         suppressed=str(notice.suppressed),
@@ -76,7 +78,7 @@ def alert_record(config: cfg.Config, partition: Partition, monitor: Monitor, not
         sentence=written(("found by" if firing else "resolved, was found by").join(told.sentence)),
         replay=_replay(config, partition, opened["first_offset"], at.offset + 1),
     )
-    return Out("alerts", *render(monitor.form, notice.status, facts), HEADERS)
+    return Out("alerts", *render(monitor.forms[notice.status], facts), HEADERS)
 
 
 def labels_of(monitor: Monitor, row: int) -> dict[str, str]:

@@ -344,23 +344,25 @@ class KafkaLog:
 
 def stretches(messages: list[Message]) -> list[tuple[Partition, list[Message]]]:
     """Consecutive messages of one partition, in order; a message with an error stands alone."""
-    if not messages:
-        return []
     topics, numbers = list(map(Message.topic, messages)), list(map(Message.partition, messages))
-    errors = list(map(Message.error, messages))
-    # Nearly always they are all of one partition, which is seen without a look at each. (An error must not be compared:
-    # the binding's errors raise when they are.)
-    if not any(errors) and topics.count(topics[0]) == numbers.count(numbers[0]) == len(messages):
-        return [((topics[0] or "", numbers[0] or 0), messages)]
+    # Nearly always they are of one partition or two, which is seen without a step of Python for each.
+    if messages and not any(map(Message.error, messages)):
+        one = numbers.count(numbers[0]) == len(numbers)
+        ends = [*([] if one else (np.flatnonzero(np.diff(np.array(numbers))) + 1).tolist()), len(numbers)]
+        spans = list(zip([0, *ends], ends, strict=False))
+        if all(topics[begin:end].count(topics[begin]) == end - begin for begin, end in spans):
+            return [((topics[begin] or "", numbers[begin] or 0), messages[begin:end]) for begin, end in spans]
     found: list[tuple[Partition, list[Message]]] = []
     before = None
-    for message, topic, number, error in zip(messages, topics, numbers, errors, strict=True):
+    for message, topic, number in zip(messages, topics, numbers, strict=True):
         partition = topic or "", -1 if number is None else number
-        if error is None and partition == before:
+        # An error must not be compared: the binding's errors raise when they are.
+        fine = message.error() is None
+        if fine and partition == before:
             found[-1][1].append(message)
         else:
             found.append((partition, [message]))
-        before = partition if error is None else None
+        before = partition if fine else None
     return found
 
 

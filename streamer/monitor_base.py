@@ -17,5 +17,5 @@ class MonitorBase:
     def __init__(self, order: int, name: str, config: cfg.Monitor, table: SeriesTable) -> None:
         self.order, self.name, self.config, self.table = order, name, config, table
         self.annotations, self.detector = annotations_of(config), detector_of(config)
-        self.form: Form | None = None  # of its alert records
+        self.forms: dict[str, Form] = {}  # of its alert records
         self.identities: dict[int, Identity] = {}  # of the rows that had an alert

@@ -6,15 +6,15 @@ into batches gives the same alerts in the same order and the same snapshot bytes
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from detectors.reference import Judged
-from schemas.batch import Batch
+from schemas.batch import I32, Batch
+from schemas.compiled import native
 from schemas.dead_letter import dead_letter
 from streamer import config as cfg
 from streamer import snapshot
@@ -41,28 +41,27 @@ class Timers:
     def __init__(self, book: AlertBook, batch: Batch, used: Bool, now: I64) -> None:
         self.book, self.batch, self.used, self.now = book, batch, used, now
         self.next: dict[int, int] = {}
-        self.own: dict[int, tuple[list[int], list[int]]] = {}  # the used events of a model, and its clock at them
-
-    def waiting_models(self) -> list[int]:
-        """Codes of the models of this batch that have a timer."""
-        if not self.book.timers:
-            return []
-        present = np.flatnonzero(np.bincount(self.batch.model)).tolist()
-        return [code for code in present if self.batch.strings[code] in self.book.timers]
+        if book.timers:
+            for code in np.flatnonzero(np.bincount(batch.model)).tolist():
+                self.look(code, 0)
 
     def look(self, code: int, begin: int) -> None:
         """Find the next event of a model from `begin` on; called whenever its timers may have changed."""
         self.next.pop(code, None)
         due = self.book.due(self.batch.strings[code])
-        if due is None:
-            return
-        if code not in self.own:
-            chosen = np.flatnonzero((self.batch.model == code) & self.used)
-            self.own[code] = chosen.tolist(), self.now[chosen].tolist()
-        events, clock = self.own[code]
-        place = bisect_left(clock, due, bisect_left(events, begin))  # The clock of a model never goes back.
-        if place < len(events):
-            self.next[code] = events[place]
+        if due is not None:
+            event = next_due(self.batch.model, self.used, self.now, code, begin, due)
+            if event >= 0:
+                self.next[code] = event
+
+
+def first_due(models: I32, used: Bool, now: I64, code: int, begin: int, due: int) -> int:
+    """The first used event of a model from `begin` on at which its clock has reached `due`, -1 if there is none."""
+    found = np.flatnonzero((models[begin:] == code) & used[begin:] & (now[begin:] >= due))
+    return begin + int(found[0]) if len(found) else -1
+
+
+next_due: Callable[[I32, Bool, I64, int, int, int], int] = first_due if native is None else native.next_due
 
 
 class Task:
@@ -202,9 +201,9 @@ class Task:
 
     def _alert(self, batch: Batch, used: Bool, now: I64, findings: list[Finding]) -> None:
         """Apply findings and timers in the order of the events they belong to, so that the order is the log's."""
+        if not findings and not self.book.timers:
+            return
         timers = Timers(self.book, batch, used, now)
-        for code in timers.waiting_models():
-            timers.look(code, 0)
         queue = findings[::-1]
         while queue or timers.next:
             event = min([*timers.next.values(), *(f.event for f in queue[-1:])])

@@ -101,7 +101,7 @@ def test_what_is_due_at_once_comes_in_the_order_of_its_due_time() -> None:
     book = AlertBook({"a": Policy(0, 3_000, 0), "b": Policy(0, 1_000, 0)})
     for name in "ab":
         book.apply(name, 0, "fraud", DRIFT, Moment(0, 0, 0), {})
-    assert [n.alert.monitor for n in book.tick("fraud", Moment(1, 9_000, 9_000))] == ["b", "a"]
+    assert [n.monitor for n in book.tick("fraud", Moment(1, 9_000, 9_000))] == ["b", "a"]
 
 
 def test_state_survives_a_dump() -> None:

@@ -264,7 +264,8 @@ fn outside_value(event: &mut Event, slot: usize, text: Option<&[u8]>) -> Res<Sca
 
 type Triple<'py, T> = (Bound<'py, PyArray1<i32>>, Bound<'py, PyArray1<i32>>, T);
 
-/// offsets, times, model, version, ids; names, strings; numbers, texts, nulls; indices of the records left to Python.
+/// offsets, times, model, version, ids; names, strings; numbers, texts, nulls; indices of the records left to Python;
+/// bytes of the payloads.
 type Decoded<'py> = (
     (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<i64>>),
     (Bound<'py, PyArray1<i32>>, Bound<'py, PyArray1<i32>>, Bound<'py, PyArray1<u64>>),
@@ -273,6 +274,7 @@ type Decoded<'py> = (
     Triple<'py, Bound<'py, PyArray1<i32>>>,
     (Bound<'py, PyArray1<i32>>, Bound<'py, PyArray1<i32>>),
     Bound<'py, PyArray1<i64>>,
+    usize,
 );
 
 /// Bytes, or None for anything else: a record without a value.
@@ -362,12 +364,13 @@ impl Decoder {
             self.values_before = values;
             columns
         });
-        self.arrays(py, columns)
+        let size = payloads.iter().flatten().map(|payload| payload.len()).sum();
+        self.arrays(py, columns, size)
     }
 }
 
 impl Decoder {
-    fn arrays<'py>(&mut self, py: Python<'py>, columns: Columns) -> PyResult<Decoded<'py>> {
+    fn arrays<'py>(&mut self, py: Python<'py>, columns: Columns, size: usize) -> PyResult<Decoded<'py>> {
         let Columns { offsets, times_ms, model, version, event_id, numbers, texts, nulls, odd } = columns;
         let tuple = |texts: Vec<Bound<'py, PyString>>| PyTuple::new(py, texts);
         Ok((
@@ -378,6 +381,7 @@ impl Decoder {
             (texts.event.into_pyarray(py), texts.name.into_pyarray(py), texts.value.into_pyarray(py)),
             (nulls.event.into_pyarray(py), nulls.name.into_pyarray(py)),
             odd.into_pyarray(py),
+            size,
         ))
     }
 }

@@ -3,7 +3,9 @@
 //! Everything here exists in Python too, which is the oracle in the tests and the path where nothing was compiled.
 //! The order of every floating-point operation is part of the contract; Rust never fuses or reorders them.
 
+use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
+use pyo3::types::{PyList, PyTuple};
 
 mod adwin;
 mod bank;
@@ -26,6 +28,17 @@ fn fnv1a(text: &[u8]) -> u64 {
     text::fnv1a(text)
 }
 
+/// The times of records, from what librdkafka's binding says of them: -1 where the kind is 0, there being none.
+#[pyfunction]
+fn times<'py>(py: Python<'py>, stamps: &Bound<'py, PyList>) -> PyResult<Bound<'py, PyArray1<i64>>> {
+    let time = |stamp: Bound<'py, PyAny>| {
+        let stamp = stamp.cast_into::<PyTuple>()?;
+        let (kind, time_ms): (i64, i64) = (stamp.get_item(0)?.extract()?, stamp.get_item(1)?.extract()?);
+        Ok(if kind == 0 { -1 } else { time_ms })
+    };
+    Ok(stamps.iter().map(time).collect::<PyResult<Vec<_>>>()?.into_pyarray(py))
+}
+
 #[pyfunction]
 fn rfc3339(time_ms: u64) -> String {
     text::rfc3339(time_ms)
@@ -35,7 +48,9 @@ fn rfc3339(time_ms: u64) -> String {
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(fnv1a, module)?)?;
     module.add_function(wrap_pyfunction!(rfc3339, module)?)?;
+    module.add_function(wrap_pyfunction!(times, module)?)?;
     module.add_function(wrap_pyfunction!(index::group, module)?)?;
+    module.add_function(wrap_pyfunction!(index::next_due, module)?)?;
     module.add_function(wrap_pyfunction!(sweep::sweep, module)?)?;
     module.add_class::<decode::Decoder>()?;
     module.add_class::<adwin::Adwin>()?;

@@ -17,6 +17,9 @@ use crate::reference::Reference;
 /// Values whose rows are found, and asked for, before the first of them is taken.
 const BLOCK: usize = 64;
 
+/// Rows whose state fits the nearer caches.
+const MANY: usize = 400;
+
 /// A bank taken from Python for the time of a sweep.
 enum Lent<'py> {
     Adwin(PyRefMut<'py, Adwin>),
@@ -135,6 +138,8 @@ struct Sweep<'a> {
     history: &'a mut History,
     banks: Vec<(Bank<'a>, bool)>,
     show: bool,
+    /// More rows than the processor's cache holds: they are asked for ahead of their turn.
+    many: bool,
 }
 
 impl Sweep<'_> {
@@ -151,7 +156,9 @@ impl Sweep<'_> {
                 match self.index.place(group, member, last) {
                     Place::Row(row) => {
                         last = row;
-                        self.prefetch(row as usize);
+                        if self.many {
+                            self.prefetch(row as usize);
+                        }
                         block[held] = (row as usize, at);
                         held += 1;
                     }
@@ -164,7 +171,7 @@ impl Sweep<'_> {
                 }
                 at += 1;
             }
-            for (row, _) in &block[..held] {
+            for (row, _) in block[..held].iter().filter(|_| self.many) {
                 self.banks.iter().for_each(|(bank, _)| bank.prefetch_cells(*row));
             }
             for &(row, i) in &block[..held] {
@@ -253,6 +260,7 @@ pub fn sweep<'py>(
         history: &mut history,
         banks: lent.iter_mut().map(|(bank, raw)| (bank.bank(), *raw)).collect(),
         show,
+        many: index.len() > MANY,
     };
     let rows = sweep.banks.iter().map(|(bank, _)| bank.rows()).chain([sweep.history.rows.len()]);
     let rows = rows.fold(sweep.reference.rows.len(), usize::min);
