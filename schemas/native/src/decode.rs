@@ -6,10 +6,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 
 use crate::bank::{prefetch_text, slice};
-use crate::event::{
-    CALLER, CONFIDENCE, Event, FIELDS, LABEL, LATENCY, MODEL, Plan, SEGMENT, STATUS, TIME, VALUE, VERSION,
-};
+use crate::event::{CALLER, CONFIDENCE, Event, FIELDS, LABEL, LATENCY, MODEL, SEGMENT, STATUS, TIME, VALUE, VERSION};
 use crate::names::{Names, Strings};
+use crate::plan::Plan;
 use crate::scan::{Kind, Odd, Res, Scalar, Scanner};
 use crate::shape::Shapes;
 use crate::text::{beginning, is_name};
@@ -124,14 +123,18 @@ impl Decoder {
         columns.version.push(code);
         columns.event_id.push(id);
         self.values(columns, payload);
-        if shaped { self.shapes.confirm() } else { self.shapes.learn(payload, &self.event.met) }
+        if shaped {
+            self.shapes.confirm()
+        } else {
+            self.shapes.learn(payload, &self.event.met)
+        }
         Ok(())
     }
 
     /// Read the document into `event`; whether it was of the shape expected.
     fn read(&mut self, payload: &[u8]) -> Res<bool> {
         self.event.clear();
-        let scanner = Scanner::new(payload)?;
+        let scanner = Scanner::new(payload);
         if let Some(shape) = self.shapes.expected() {
             if shape.read(payload, &mut self.event).is_ok() {
                 return Ok(true);
@@ -148,7 +151,11 @@ impl Decoder {
         let at = columns.offsets.len() - 1;
         let slots = [LABEL, VALUE, CONFIDENCE, LATENCY, STATUS, CALLER].map(|slot| self.event.slots[slot]);
         let [label, value, confidence, latency, status, caller] = slots;
-        if self.event.plain.is_empty() { self.members(columns, payload, at) } else { self.plain(columns, at) }
+        if self.event.plain.is_empty() {
+            self.members(columns, payload, at)
+        } else {
+            self.plain(columns, at)
+        }
         self.text(columns, payload, at, self.label, label, LABEL);
         self.number(columns, at, self.value, value.number());
         self.numbers(columns, at, 1);
@@ -244,7 +251,10 @@ fn leaf(
 /// A key, a header or the topic's name as the value of a slot; where a number is wanted it is read as JSON.
 fn outside_value(event: &mut Event, slot: usize, text: Option<&[u8]>) -> Res<Scalar> {
     let Some(text) = text else { return Ok(Scalar::ABSENT) };
-    let mut scanner = Scanner::new(text)?;
+    if std::str::from_utf8(text).is_err() {
+        return Err(Odd);
+    }
+    let mut scanner = Scanner::new(text);
     if matches!(slot, VALUE | CONFIDENCE | LATENCY | TIME) {
         scanner.token();
         if let Ok(number) = scanner.number() {

@@ -3,7 +3,8 @@
 
 use crate::names::{NONE, Names};
 use crate::number::number;
-use crate::scan::{Head, Kind, Odd, Res, Scalar, Scanner};
+use crate::plan::{Node, Plan, Target};
+use crate::scan::{Kind, Odd, Res, Scalar, Scanner};
 use crate::shape::{Goes, Met};
 use crate::text::{epoch_of_float, epoch_of_int, id_hash, is_name, repr, rfc3339_ms};
 
@@ -25,113 +26,11 @@ pub const SEGMENT: usize = 13;
 pub const FIELDS: usize = 14;
 
 /// The containers, with the prefix of their members' names.
-pub const CONTAINERS: [(usize, &str); 4] =
+pub static CONTAINERS: [(usize, &str); 4] =
     [(FEATURES, "features."), (SCORES, "prediction.scores."), (LOGITS, "prediction.logits."), (SEGMENT, "segment.")];
 
 /// As in `schemas/decode.py`.
 const ENTRIES_MAX: usize = 2000;
-
-/// A place in the document that somebody reads: an object on the way, or the slot it goes to.
-#[derive(Clone, Copy)]
-enum Target {
-    Inner { node: usize, of_field: bool },
-    Slot(usize),
-    Container(usize),
-}
-
-struct Child {
-    name: Vec<u8>,
-    target: Target,
-    event: u64,
-}
-
-/// A key as a document had it at some place of an object, and what it meant.
-#[derive(Default)]
-struct Key {
-    text: Vec<u8>,
-    head: Head,
-    child: Option<usize>,
-}
-
-#[derive(Default)]
-struct Node {
-    children: Vec<Child>,
-    /// The keys of the last document, unknown ones too: the next mostly has the same at the same places.
-    keys: Vec<Key>,
-}
-
-/// Keys remembered per object, and their longest.
-const KEYS_MAX: usize = 64;
-const KEY_BYTES_MAX: usize = 64;
-
-impl Node {
-    /// The key at hand (its opening quote is) when it is the one remembered for this place: what it means, its length.
-    #[inline]
-    fn guessed(&self, place: usize, quoted: &[u8]) -> Option<(Option<usize>, usize)> {
-        let key = self.keys.get(place)?;
-        key.head.matches(&key.text, quoted).then_some((key.child, key.text.len() + 2))
-    }
-
-    /// Remember a key, which has no escapes.
-    fn remember(&mut self, place: usize, text: &[u8], child: Option<usize>) {
-        if place >= KEYS_MAX || text.len() > KEY_BYTES_MAX {
-            return;
-        }
-        if self.keys.len() <= place {
-            self.keys.resize_with(place + 1, Key::default);
-        }
-        let key = &mut self.keys[place];
-        key.text.clear();
-        key.text.extend_from_slice(text);
-        key.head = Head::of(text);
-        key.child = child;
-    }
-}
-
-/// The pointers of all slots as a tree; the root is node 0.
-pub struct Plan {
-    nodes: Vec<Node>,
-    event: u64,
-}
-
-impl Plan {
-    /// No pointer may be the beginning of another; the caller sees to that.
-    pub fn new(pointers: &[(usize, Vec<String>)]) -> Self {
-        let mut plan = Plan { nodes: vec![Node::default()], event: 0 };
-        for (slot, steps) in pointers {
-            plan.add(*slot, steps);
-        }
-        plan
-    }
-
-    fn add(&mut self, slot: usize, steps: &[String]) {
-        let Some((leaf, inner)) = steps.split_last() else { return };
-        let mut at = 0;
-        for step in inner {
-            at = self.inner(at, step.as_bytes(), slot < FIELDS);
-        }
-        let container = CONTAINERS.iter().position(|(own, _)| *own == slot);
-        let target = container.map_or(Target::Slot(slot), Target::Container);
-        self.nodes[at].children.push(Child { name: leaf.as_bytes().to_vec(), target, event: 0 });
-    }
-
-    fn inner(&mut self, at: usize, name: &[u8], field: bool) -> usize {
-        for child in self.nodes[at].children.iter_mut().filter(|child| child.name == name) {
-            if let Target::Inner { node, of_field } = &mut child.target {
-                *of_field |= field;
-                return *node;
-            }
-        }
-        let node = self.nodes.len();
-        self.nodes.push(Node::default());
-        self.nodes[at].children.push(Child {
-            name: name.to_vec(),
-            target: Target::Inner { node, of_field: field },
-            event: 0,
-        });
-        node
-    }
-}
 
 /// What has been read of the event at hand.
 pub struct Event {

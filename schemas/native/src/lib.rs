@@ -17,6 +17,7 @@ mod index;
 mod names;
 mod number;
 mod page_hinkley;
+mod plan;
 mod reference;
 mod scan;
 mod shape;

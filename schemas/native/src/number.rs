@@ -54,7 +54,7 @@ struct Mantissa {
 /// Below this eight more digits cannot overflow 64 bits.
 const ROOM: u64 = 10_000_000_000;
 
-const TENS: [u64; 9] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
+static TENS: [u64; 9] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
 
 /// Take digits from `at` on, up to eight at a time; where they end.
 #[inline]
@@ -128,7 +128,8 @@ fn float(text: &[u8], negative: bool, mantissa: &Mantissa, scale: i64) -> Res<Sc
     }
 }
 
-const POWERS: [f64; 23] = [
+/// A static, since to index a constant array may copy all of it first.
+static POWERS: [f64; 23] = [
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20,
     1e21, 1e22,
 ];

@@ -128,13 +128,9 @@ pub struct Scanner<'a> {
 }
 
 impl<'a> Scanner<'a> {
-    /// Of a payload; its bytes must be UTF-8 throughout, skipped parts too.
-    pub fn new(bytes: &'a [u8]) -> Res<Scanner<'a>> {
-        // Nearly all payloads are ASCII, which is seen several times faster than the rest of UTF-8 is checked.
-        if !bytes.is_ascii() {
-            std::str::from_utf8(bytes).map_err(|_| Odd)?;
-        }
-        Ok(Scanner { bytes, at: 0 })
+    /// From the beginning of a payload.
+    pub fn new(bytes: &'a [u8]) -> Scanner<'a> {
+        Scanner { bytes, at: 0 }
     }
 
     /// The byte at hand; at the end 0, which is no token.
@@ -187,7 +183,7 @@ impl<'a> Scanner<'a> {
     /// A string, from its opening quote on. What has escapes is written to the arena.
     pub fn string(&mut self, arena: &mut Vec<u8>) -> Res<Scalar> {
         let start = self.at + 1;
-        let end = self.plain_end(start);
+        let end = self.plain_end(start)?;
         match self.bytes.get(end) {
             Some(b'"') => {
                 self.at = end + 1;
@@ -198,9 +194,19 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// The first quote, backslash or control character from `at` on, eight bytes at a time; the length if there is none.
+    /// The first quote, backslash or control character from `at` on; the length if there is none. What is before it is
+    /// UTF-8: outside of strings nothing but ASCII is taken anyway.
     #[inline]
-    fn plain_end(&self, mut at: usize) -> usize {
+    fn plain_end(&self, at: usize) -> Res<usize> {
+        let (end, ascii) = self.stop(at);
+        // Nearly all strings are ASCII, which is seen on the way.
+        if ascii || std::str::from_utf8(&self.bytes[at..end]).is_ok() { Ok(end) } else { Err(Odd) }
+    }
+
+    /// The same, eight bytes at a time, and whether all bytes that were looked at are ASCII.
+    #[inline]
+    fn stop(&self, mut at: usize) -> (usize, bool) {
+        let mut seen = 0;
         const ONES: u64 = u64::MAX / 255;
         const HIGHS: u64 = ONES * 0x80;
         while let Some(chunk) = self.bytes.get(at..at + 8) {
@@ -208,16 +214,18 @@ impl<'a> Scanner<'a> {
             let zero = |x: u64| x.wrapping_sub(ONES) & !x;
             let control = word.wrapping_sub(ONES * 0x20) & !word;
             let stop = (zero(word ^ (ONES * 0x22)) | zero(word ^ (ONES * 0x5c)) | control) & HIGHS;
+            seen |= word;
             if stop != 0 {
                 // A borrow can only mark bytes above a true one, so the lowest mark is true.
-                return at + stop.trailing_zeros() as usize / 8;
+                return (at + stop.trailing_zeros() as usize / 8, seen & HIGHS == 0);
             }
             at += 8;
         }
-        while self.bytes.get(at).is_some_and(|&byte| byte >= 0x20 && byte != b'"' && byte != b'\\') {
+        while let Some(&byte) = self.bytes.get(at).filter(|&&byte| byte >= 0x20 && byte != b'"' && byte != b'\\') {
+            seen |= u64::from(byte);
             at += 1;
         }
-        at
+        (at, seen & HIGHS == 0)
     }
 
     /// The string that begins at `start` and has its first backslash at `at`.
@@ -230,7 +238,7 @@ impl<'a> Scanner<'a> {
                 Some(b'\\') => at = self.escape(at + 1, arena)?,
                 _ => return Err(Odd),
             }
-            let end = self.plain_end(at);
+            let end = self.plain_end(at)?;
             arena.extend_from_slice(&self.bytes[at..end]);
             at = end;
         }

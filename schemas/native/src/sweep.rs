@@ -199,7 +199,8 @@ impl Sweep<'_> {
             self.history.add(row, away, offset, time_ms);
         }
         for (k, (bank, raw)) in self.banks.iter_mut().enumerate() {
-            let given = if *raw { Some(value) } else { judged.map(|(away, scale)| self.reference.z(value, away, scale)) };
+            let given =
+                if *raw { Some(value) } else { judged.map(|(away, scale)| self.reference.z(value, away, scale)) };
             if let Some((direction, statistic, threshold)) = given.and_then(|x| bank.step(row, x)) {
                 let recent = self.history.rows[row].recent(self.reference.expected(row));
                 outcome.hits.push((row, k, event, direction, statistic, threshold, recent));
