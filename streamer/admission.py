@@ -97,27 +97,28 @@ class Admission:
         """For each event whether it is used, and its model's newest time up to and including it. The refused ones are
         filtered before anything of them is remembered.
         """
-        present = np.flatnonzero(np.bincount(batch.model, minlength=len(batch.strings))).tolist()
+        counted = np.bincount(batch.model, minlength=len(batch.strings))
+        present = np.flatnonzero(counted)
+        names = [batch.strings[code] for code in present.tolist()]
         # One code more than there are: the model of the refused, which nobody watches.
         watched = np.zeros(len(batch.strings) + 1, bool)
         before = np.full(len(batch.strings) + 1, NEVER, np.int64)
+        watched[present] = list(map(self.watched, names))
+        before[present] = [self.newest_ms.get(name, NEVER) for name in names]
         codes = batch.model if refused is None else np.where(refused, len(batch.strings), batch.model).astype(np.int32)
-        for code in present:
-            model = batch.strings[code]
-            watched[code] = self.watched(model)
-            before[code] = self.newest_ms.get(model, NEVER)
         room = max(self.models_max - len(self.newest_ms), 0)
         used, now, newest, filtered, duplicate, late = self.gate.admit(
             codes, batch.times_ms, batch.event_id, watched, before, room
         )
-        known = [code for code in present if newest[code] != NEVER]
         # New models enter in the order of their first used event, so that no snapshot depends on the cuts.
-        for code in sorted(known, key=lambda code: first_use(batch, used, code) if before[code] == NEVER else -1):
-            self.newest_ms[batch.strings[code]] = int(newest[code])
-        taken = np.bincount(batch.model[used], minlength=len(batch.strings)).tolist()
-        for code in known:
-            model = batch.strings[code]
-            self.events[model] = self.events.get(model, 0) + taken[code]
+        fresh = np.flatnonzero((before == NEVER) & (newest != NEVER)).tolist()
+        for code in sorted(fresh, key=lambda code: first_use(batch, used, code)):
+            self.newest_ms[batch.strings[code]], self.events[batch.strings[code]] = NEVER, 0
+        taken = np.bincount(batch.model[used], minlength=len(batch.strings))[present]
+        for name, newest_ms, count in zip(names, newest[present].tolist(), taken.tolist(), strict=True):
+            if count:
+                self.newest_ms[name] = newest_ms
+                self.events[name] += count
         for name, count in (("filtered", filtered), ("duplicate", duplicate), ("late", late)):
             self.counts[name] += count
         self.counts["used"] += len(used) - filtered - duplicate - late

@@ -42,7 +42,10 @@ class Places:
         """The number of each event's group, and of the member that each of the batch's names is; -1 for none."""
         if len(self.groups) + len(self.members) > 2 * table.rows_max + SPARE:
             self.clear()
-        group_of = np.array([self._group(table, key) for key in groups.keys] + [-1], np.int32)[groups.of_event]
+        known = [*map(self.groups.get, groups.keys), -1]
+        if None in known:
+            known = [*(self._group(table, key) for key in groups.keys), -1]
+        group_of = np.array(known, np.int32)[groups.of_event]
         if batch.names != self.names:
             self.names = batch.names
             self.member_of_name = np.array([self._member(table, name) for name in batch.names], np.int32)

@@ -237,9 +237,9 @@ def groups_of(batch: Batch, used: Bool, by: tuple[str, ...], compiled: bool = na
         of_event, example = native.group(columns, used)
     else:
         of_event, example = group(columns, used)
-    picked = [column[example].tolist() for column in columns]
     strings = (*batch.strings, "")  # -1 is the empty text
-    return Groups(of_event, [tuple(strings[code] for code in key) for key in zip(*picked, strict=True)])
+    picked = [[strings[code] for code in column[example].tolist()] for column in columns]
+    return Groups(of_event, list(zip(*picked, strict=True)))
 
 
 def group(columns: list[I64], used: Bool) -> tuple[I64, I64]:

@@ -46,12 +46,10 @@ const FRESH: Window =
     Window { total: 0.0, variance: 0.0, width: 0.0, tick: 0, cells: Vec::new(), detected: false, held: [0; LEVELS] };
 
 impl Window {
-    /// Ask for the cells of the newest values, the only ones that most values touch.
+    /// Ask for the cells of the newest values, the only ones that most values touch: two levels of the usual size.
     #[inline(always)]
     pub fn prefetch_cells(&self) {
-        if let Some(cell) = self.cells.first() {
-            fetch(cell);
-        }
+        self.cells.iter().step_by(8).take(3).for_each(fetch);
     }
 
     fn levels(&self, params: &Params) -> usize {

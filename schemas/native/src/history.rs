@@ -26,8 +26,13 @@ pub struct Row {
 }
 
 impl Row {
+    fn newest(&self) -> &Block {
+        &self.blocks[self.seen as usize / BLOCK as usize % BLOCKS]
+    }
+
+    #[inline(always)]
     fn add(&mut self, value: f64, offset: i64, time_ms: i64) {
-        let block = &mut self.blocks[(self.seen / BLOCK) as usize % BLOCKS];
+        let block = &mut self.blocks[self.seen as usize / BLOCK as usize % BLOCKS];
         if self.seen % BLOCK == 0 {
             *block = Block { total: 0.0, squares: 0.0, first_offset: offset, first_time_ms: time_ms };
         }
@@ -74,6 +79,13 @@ impl History {
     #[inline(always)]
     pub fn prefetch(&self, row: usize) {
         fetch(&self.rows[row]);
+    }
+
+    /// Ask for the block that the next value of a row goes to.
+    #[inline(always)]
+    pub fn prefetch_block(&self, row: usize) {
+        let row = &self.rows[row];
+        fetch(row.newest());
     }
 
     #[inline(always)]

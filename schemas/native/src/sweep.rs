@@ -8,14 +8,11 @@ use pyo3::exceptions::{PyAssertionError, PyValueError};
 use pyo3::prelude::*;
 
 use crate::adwin::Adwin;
-use crate::bank::{check_length, fetch, slice};
+use crate::bank::{check_length, fetch_all, slice};
 use crate::history::{History, Recent};
 use crate::index::{Place, RowIndex};
 use crate::page_hinkley::PageHinkley;
 use crate::reference::Reference;
-
-/// Values whose rows are found, and asked for, before the first of them is taken.
-const BLOCK: usize = 64;
 
 /// Rows whose state fits the nearer caches.
 const MANY: usize = 400;
@@ -58,8 +55,8 @@ impl Bank<'_> {
     #[inline(always)]
     fn prefetch(&self, row: usize) {
         match self {
-            Bank::Adwin(bank) => fetch(&bank.rows[row]),
-            Bank::PageHinkley(bank) => fetch(&bank.rows[row]),
+            Bank::Adwin(bank) => fetch_all(&bank.rows[row]),
+            Bank::PageHinkley(bank) => fetch_all(&bank.rows[row]),
         }
     }
 
@@ -96,6 +93,13 @@ struct Numbers<'a> {
 }
 
 impl Numbers<'_> {
+    /// Where the values of the event end that value `at` is of.
+    #[inline(always)]
+    fn end_of_event(&self, at: usize) -> usize {
+        let event = self.event[at];
+        self.event[at..].iter().position(|&other| other != event).map_or(self.event.len(), |length| at + length)
+    }
+
     fn check(&self) -> PyResult<()> {
         check_length(&[self.event.len(), self.name.len(), self.value.len()])?;
         check_length(&[self.group_of_event.len(), self.offsets.len(), self.times_ms.len()])?;
@@ -132,6 +136,28 @@ struct Outcome {
     shown: Shown,
 }
 
+/// The values of one event and their rows; `NOWHERE` for those that are not of this table.
+#[derive(Default)]
+struct Span {
+    begin: usize,
+    rows: Vec<i64>,
+}
+
+const NOWHERE: i64 = -1;
+
+/// The rows of the last event of a group: the next one mostly has the same names.
+#[derive(Default)]
+struct Known {
+    group: i32,
+    begin: usize,
+    rows: Vec<i64>,
+}
+
+/// Groups remembered, by the low bits of their numbers.
+const GROUPS: usize = 64;
+/// Events whose rows are known before they are taken: one is taken, one has its cells on the way, the others their rows.
+const AHEAD: usize = 4;
+
 struct Sweep<'a> {
     index: &'a RowIndex,
     reference: &'a mut Reference,
@@ -140,46 +166,91 @@ struct Sweep<'a> {
     show: bool,
     /// More rows than the processor's cache holds: they are asked for ahead of their turn.
     many: bool,
+    known: Vec<Known>,
 }
 
 impl Sweep<'_> {
-    /// Take the values from `begin` on. With `every` those without a row are dropped; else the first of them ends it.
-    /// Where it ended.
+    /// Take the values from `begin` on, event by event. With `every` those without a row are dropped; else the first
+    /// event that has one ends it. Where it ended.
     fn run(&mut self, numbers: &Numbers, begin: usize, every: bool, outcome: &mut Outcome) -> usize {
-        let (mut at, mut last) = (begin, -2);
-        let mut block = [(0usize, 0usize); BLOCK];
+        let mut spans: [Span; AHEAD] = Default::default();
+        let (mut at, mut found, mut taken, mut stopped) = (begin, 0, 0, false);
         loop {
-            let (mut held, mut missing) = (0, false);
-            while held < BLOCK && at < numbers.event.len() {
-                let group = numbers.group_of_event[numbers.event[at] as usize];
-                let member = numbers.member_of_name[numbers.name[at] as usize];
-                match self.index.place(group, member, last) {
-                    Place::Row(row) => {
-                        last = row;
-                        if self.many {
-                            self.prefetch(row as usize);
-                        }
-                        block[held] = (row as usize, at);
-                        held += 1;
-                    }
-                    Place::Nowhere => {}
-                    Place::Unknown if !every => {
-                        missing = true;
+            while !stopped && found < taken + AHEAD && at < numbers.event.len() {
+                let end = numbers.end_of_event(at);
+                let span = &mut spans[found % AHEAD];
+                match self.find(numbers, at, end, every, span) {
+                    Some(dropped) => outcome.dropped += dropped,
+                    None => {
+                        stopped = true;
                         break;
                     }
-                    Place::Unknown | Place::Refused => outcome.dropped += 1,
                 }
-                at += 1;
+                if self.many {
+                    span.rows.iter().filter(|&&row| row != NOWHERE).for_each(|&row| self.prefetch(row as usize));
+                }
+                (at, found) = (end, found + 1);
             }
-            for (row, _) in block[..held].iter().filter(|_| self.many) {
-                self.banks.iter().for_each(|(bank, _)| bank.prefetch_cells(*row));
-            }
-            for &(row, i) in &block[..held] {
-                self.value(numbers, row, i, outcome);
-            }
-            if missing || at == numbers.event.len() {
+            if taken == found {
                 return at;
             }
+            if self.many && taken + 1 < found {
+                self.prefetch_cells(&spans[(taken + 1) % AHEAD]);
+            }
+            self.take(numbers, &spans[taken % AHEAD], outcome);
+            taken += 1;
+        }
+    }
+
+    /// The rows of an event's values, and how many of them the table has no place for; None when one is not known.
+    #[inline(always)]
+    fn find(&mut self, numbers: &Numbers, begin: usize, end: usize, every: bool, span: &mut Span) -> Option<usize> {
+        let group = numbers.group_of_event[numbers.event[begin] as usize];
+        let known = &mut self.known[group as usize % GROUPS];
+        let names = &numbers.name[begin..end];
+        span.begin = begin;
+        span.rows.clear();
+        if known.group == group && numbers.name.get(known.begin..known.begin + known.rows.len()) == Some(names) {
+            span.rows.extend_from_slice(&known.rows);
+            return Some(0);
+        }
+        let (mut last, mut dropped) = (-2, 0);
+        for &name in names {
+            let row = match self.index.place(group, numbers.member_of_name[name as usize], last) {
+                Place::Row(row) => row,
+                Place::Nowhere => NOWHERE,
+                Place::Unknown if !every => return None,
+                Place::Unknown | Place::Refused => {
+                    dropped += 1;
+                    NOWHERE
+                }
+            };
+            last = if row == NOWHERE { last } else { row };
+            span.rows.push(row);
+        }
+        if dropped == 0 {
+            (known.group, known.begin) = (group, begin);
+            known.rows.clone_from(&span.rows);
+        }
+        Some(dropped)
+    }
+
+    #[inline(always)]
+    fn take(&mut self, numbers: &Numbers, span: &Span, outcome: &mut Outcome) {
+        let values = &numbers.value[span.begin..span.begin + span.rows.len()];
+        let event = numbers.event[span.begin];
+        let at = (numbers.offsets[event as usize], numbers.times_ms[event as usize]);
+        for (&row, &value) in span.rows.iter().zip(values) {
+            if row != NOWHERE {
+                self.value(row as usize, value, event, at, outcome);
+            }
+        }
+    }
+
+    fn prefetch_cells(&self, span: &Span) {
+        for &row in span.rows.iter().filter(|&&row| row != NOWHERE) {
+            self.banks.iter().for_each(|(bank, _)| bank.prefetch_cells(row as usize));
+            self.history.prefetch_block(row as usize);
         }
     }
 
@@ -191,9 +262,7 @@ impl Sweep<'_> {
     }
 
     #[inline(always)]
-    fn value(&mut self, numbers: &Numbers, row: usize, i: usize, outcome: &mut Outcome) {
-        let (event, value) = (numbers.event[i], numbers.value[i]);
-        let (offset, time_ms) = (numbers.offsets[event as usize], numbers.times_ms[event as usize]);
+    fn value(&mut self, row: usize, value: f64, event: i32, (offset, time_ms): (i64, i64), outcome: &mut Outcome) {
         let judged = self.reference.judge(row, value, offset, time_ms);
         if let Some((away, _)) = judged {
             self.history.add(row, away, offset, time_ms);
@@ -262,6 +331,7 @@ pub fn sweep<'py>(
         banks: lent.iter_mut().map(|(bank, raw)| (bank.bank(), *raw)).collect(),
         show,
         many: index.len() > MANY,
+        known: (0..GROUPS).map(|_| Known { group: -1, ..Known::default() }).collect(),
     };
     let rows = sweep.banks.iter().map(|(bank, _)| bank.rows()).chain([sweep.history.rows.len()]);
     let rows = rows.fold(sweep.reference.rows.len(), usize::min);
