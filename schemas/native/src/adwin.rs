@@ -16,9 +16,14 @@ struct Params {
 }
 
 impl Params {
-    /// Cells of a level: the sums of its buckets, oldest first, and their variances.
+    /// Cells of a level: how many buckets it holds, their sums, oldest first, and their variances.
     fn stride(&self) -> usize {
-        2 * self.max_buckets
+        1 + 2 * self.max_buckets
+    }
+
+    /// The same of level 0, whose buckets are single values: they have no variance.
+    fn first(&self) -> usize {
+        1 + self.max_buckets
     }
 }
 
@@ -27,11 +32,21 @@ const LEVELS: usize = 52;
 /// The usual number of buckets of a level; with it known to the compiler the way of a value is a few moves.
 const USUAL: usize = 5;
 
-/// One adaptive window. Level i, at `cells[i * stride]`, has `held[i]` buckets of 2^i values.
+/// A count among the cells: its bits, never used as a number.
+fn count(cell: f64) -> usize {
+    cell.to_bits() as usize
+}
+
+fn cell(count: usize) -> f64 {
+    f64::from_bits(count as u64)
+}
+
+/// One adaptive window, one line of the processor's cache. Level i has buckets of 2^i values.
 ///
 /// All levels lie in one block of memory which grows by a level at a time: half of river's bytes, and one cache miss
 /// instead of many. A level never holds more than `max_buckets`, since room is made before a bucket is added.
 #[derive(Clone)]
+#[repr(align(64))]
 pub struct Window {
     total: f64,
     variance: f64,
@@ -39,29 +54,27 @@ pub struct Window {
     tick: u64,
     cells: Vec<f64>,
     detected: bool,
-    held: [u8; LEVELS],
 }
 
-const FRESH: Window =
-    Window { total: 0.0, variance: 0.0, width: 0.0, tick: 0, cells: Vec::new(), detected: false, held: [0; LEVELS] };
+const FRESH: Window = Window { total: 0.0, variance: 0.0, width: 0.0, tick: 0, cells: Vec::new(), detected: false };
 
 impl Window {
     /// Ask for the cells of the newest values, the only ones that most values touch: two levels of the usual size.
     #[inline(always)]
     pub fn prefetch_cells(&self) {
-        self.cells.iter().step_by(8).take(3).for_each(fetch);
+        self.cells.iter().step_by(8).take(2).for_each(fetch);
     }
 
-    fn levels(&self, params: &Params) -> usize {
-        self.cells.len() / params.stride()
-    }
-
-    /// The levels from the largest buckets on: the size of a bucket, the sums of those there are.
-    fn oldest_first(&self, params: &Params) -> impl Iterator<Item = (f64, &[f64])> {
-        let levels = self.levels(params);
-        let held = self.held[..levels].iter().rev();
-        self.cells.rchunks_exact(params.stride()).zip(held).enumerate().map(move |(i, (level, &held))| {
-            ((1u64 << (levels - 1 - i)) as f64, &level[..held as usize]) //
+    /// The levels from the largest buckets on: the size of a bucket, the sums of those there are, their variances.
+    fn oldest_first(&self, params: &Params) -> impl Iterator<Item = (f64, &[f64], &[f64])> {
+        let (level_0, others) = self.cells.split_at(params.first().min(self.cells.len()));
+        let most = params.max_buckets;
+        let levels = others.rchunks_exact(params.stride()).chain((!level_0.is_empty()).then_some(level_0));
+        let highest = others.len() / params.stride();
+        levels.enumerate().map(move |(i, level)| {
+            let held = count(level[0]);
+            let variances = level.get(1 + most..1 + most + held).unwrap_or_default();
+            ((1u64 << (highest - i)) as f64, &level[1..=held], variances)
         })
     }
 
@@ -82,46 +95,78 @@ impl Window {
     /// Add the newest bucket of level 0; where a level is full, its two oldest make one bucket of the next level.
     #[inline(always)]
     fn add_bucket(&mut self, value: f64, most: usize) {
+        if self.cells.is_empty() {
+            self.grow(1 + most, value, None);
+            return;
+        }
+        let (level_0, others) = self.cells.split_at_mut(1 + most);
+        let (held, sums) = level_0.split_at_mut(1);
+        let place = count(held[0]);
+        if place < most {
+            (sums[place], held[0]) = (value, cell(place + 1));
+            return;
+        }
+        let away = sums[0] - sums[1];
+        let (mut sum, mut variance) = (sums[0] + sums[1], 0.5 * away * away);
+        replace_two_oldest(sums, value);
+        held[0] = cell(most - 1);
         // `share` is 1 / size, a power of two: to multiply by it is to divide, to the last bit.
-        let (mut sum, mut variance, mut half, mut share) = (value, 0.0, 0.5f64, 1.0f64);
-        for (level, held) in self.cells.chunks_exact_mut(2 * most).zip(&mut self.held) {
-            let (sums, variances) = level.split_at_mut(most);
-            let place = *held as usize;
+        let (mut half, mut share) = (1.0f64, 0.5f64);
+        for level in others.chunks_exact_mut(1 + 2 * most) {
+            let (held, cells) = level.split_at_mut(1);
+            let (sums, variances) = cells.split_at_mut(most);
+            let place = count(held[0]);
             if place < most {
-                (sums[place], variances[place]) = (sum, variance);
-                *held += 1;
+                (sums[place], variances[place], held[0]) = (sum, variance, cell(place + 1));
                 return;
             }
             let away = sums[0] * share - sums[1] * share;
             let merged = (sums[0] + sums[1], variances[0] + variances[1] + half * away * away);
             replace_two_oldest(sums, sum);
             replace_two_oldest(variances, variance);
-            *held = most as u8 - 1;
+            held[0] = cell(most - 1);
             ((sum, variance), half, share) = (merged, half * 2.0, share * 0.5);
         }
-        let levels = self.cells.len() / (2 * most);
-        self.cells.reserve_exact(2 * most);
-        self.cells.resize((levels + 1) * 2 * most, 0.0);
-        (self.cells[levels * 2 * most], self.cells[levels * 2 * most + most]) = (sum, variance);
-        self.held[levels] = 1;
+        self.grow(1 + 2 * most, sum, Some((1 + most, variance)));
+    }
+
+    /// A new level of so many cells with one bucket; its variance where the level has variances.
+    #[cold]
+    fn grow(&mut self, cells: usize, sum: f64, variance: Option<(usize, f64)>) {
+        let begin = self.cells.len();
+        if begin == 0 {
+            // Room for three levels at once, 35 values of the usual size: many series never get more.
+            self.cells.reserve_exact(5 * cells - 2);
+        } else {
+            self.cells.reserve_exact(cells);
+        }
+        self.cells.resize(begin + cells, 0.0);
+        (self.cells[begin], self.cells[begin + 1]) = (cell(1), sum);
+        if let Some((place, variance)) = variance {
+            self.cells[begin + place] = variance;
+        }
     }
 
     fn delete_oldest(&mut self, params: &Params) {
-        let (most, stride) = (params.max_buckets, params.stride());
-        let last = self.levels(params) - 1;
+        let (most, first, stride) = (params.max_buckets, params.first(), params.stride());
+        let last = (self.cells.len() - first) / stride;
+        let begin = if last == 0 { 0 } else { first + (last - 1) * stride };
         let size = (1u64 << last) as f64;
-        let level = &mut self.cells[last * stride..];
-        let (total, variance) = (level[0], level[most]);
-        level[..most].copy_within(1.., 0);
-        level[most..].copy_within(1.., 0);
-        (level[most - 1], level[2 * most - 1]) = (0.0, 0.0);
-        self.held[last] -= 1;
+        let (held, cells) = self.cells[begin..].split_at_mut(1);
+        let (sums, variances) = cells.split_at_mut(most);
+        let (total, variance) = (sums[0], variances.first().copied().unwrap_or_default());
+        for cells in [sums, variances] {
+            cells.copy_within(1.min(cells.len()).., 0);
+            cells.iter_mut().last().into_iter().for_each(|cell| *cell = 0.0);
+        }
+        held[0] = cell(count(held[0]) - 1);
+        let empty = count(held[0]) == 0;
         self.width -= size;
         self.total -= total;
         let away = total / size - self.total / self.width;
         self.variance -= variance + size * self.width * away * away / (size + self.width);
-        if self.held[last] == 0 {
-            self.cells.truncate(last * stride);
+        if empty {
+            self.cells.truncate(begin);
         }
     }
 
@@ -140,7 +185,7 @@ impl Window {
         }
         let (mut before, mut after) = (0.0, width);
         let (mut sum_before, mut sum_after) = (0.0, self.total);
-        for (size, sums) in self.oldest_first(params) {
+        for (size, sums, _) in self.oldest_first(params) {
             for &total in sums {
                 before += size;
                 after -= size;
@@ -173,7 +218,7 @@ impl Window {
         let (mut before, mut after) = (0.0, self.width);
         let (mut sum_before, mut sum_after) = (0.0, self.total);
         let mut may = false;
-        for (size, sums) in self.oldest_first(params) {
+        for (size, sums, _) in self.oldest_first(params) {
             for &total in sums {
                 before += size;
                 after -= size;
@@ -309,18 +354,20 @@ impl Adwin {
 
     /// (total, variance, width), (tick, levels, buckets), detected, (bucket sums, bucket variances), as in Python.
     fn dump<'py>(&self, py: Python<'py>) -> State<'py> {
-        let (most, stride) = (self.params.max_buckets, self.params.stride());
         let (mut levels, mut buckets, mut sums, mut variances) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for window in &self.rows {
+            let mut all: Vec<_> = window.oldest_first(&self.params).collect();
+            all.reverse();
             // A fresh window has one level without buckets, in river and in the snapshot.
-            levels.push(window.levels(&self.params).max(1) as i64);
-            if window.cells.is_empty() {
+            levels.push(all.len().max(1) as i64);
+            if all.is_empty() {
                 buckets.push(0);
             }
-            for (level, &held) in window.cells.chunks_exact(stride).zip(&window.held) {
-                buckets.push(i64::from(held));
-                sums.extend_from_slice(&level[..held as usize]);
-                variances.extend_from_slice(&level[most..most + held as usize]);
+            for (_, own, apart) in all {
+                buckets.push(own.len() as i64);
+                sums.extend_from_slice(own);
+                variances.extend_from_slice(apart);
+                variances.resize(sums.len(), 0.0); // Those of level 0.
             }
         }
         let scalar = |f: fn(&Window) -> f64| self.rows.iter().map(f).collect::<Vec<_>>().into_pyarray(py);
@@ -345,7 +392,7 @@ impl Adwin {
         cells: [PyReadonlyArray1<'_, f64>; 2],
     ) -> PyResult<()> {
         let wrong = || PyValueError::new_err("arrays that do not fit together");
-        let (most, stride) = (self.params.max_buckets, self.params.stride());
+        let most = self.params.max_buckets;
         let [total, variance, width] = [slice(&scalars[0])?, slice(&scalars[1])?, slice(&scalars[2])?];
         let [tick, levels, buckets] = [slice(&counts[0])?, slice(&counts[1])?, slice(&counts[2])?];
         let (detected, sums, variances) = (slice(&detected)?, slice(&cells[0])?, slice(&cells[1])?);
@@ -358,18 +405,21 @@ impl Adwin {
             if there.len() > LEVELS {
                 return Err(wrong());
             }
-            let mut cells = vec![0.0; if width[i] > 0.0 { there.len() * stride } else { 0 }];
-            let mut held = [0; LEVELS];
-            for ((chunk, &count), held) in cells.chunks_exact_mut(stride).zip(there).zip(&mut held) {
-                let (count, next) = (count as usize, place + count as usize);
-                if count > most || next > sums.len() || next > variances.len() {
+            let mut cells = Vec::new();
+            for (number, &held) in there.iter().enumerate().filter(|_| width[i] > 0.0) {
+                let (held, begin, next) = (held as usize, cells.len(), place + held as usize);
+                if held > most || next > sums.len() || next > variances.len() {
                     return Err(wrong());
                 }
-                *held = count as u8;
-                chunk[..count].copy_from_slice(&sums[place..next]);
-                chunk[most..most + count].copy_from_slice(&variances[place..next]);
+                cells.resize(begin + if number == 0 { self.params.first() } else { self.params.stride() }, 0.0);
+                cells[begin] = cell(held);
+                cells[begin + 1..=begin + held].copy_from_slice(&sums[place..next]);
+                if number > 0 {
+                    cells[begin + 1 + most..][..held].copy_from_slice(&variances[place..next]);
+                }
                 place = next;
             }
+            cells.shrink_to_fit();
             rows.push(Window {
                 total: total[i],
                 variance: variance[i],
@@ -377,7 +427,6 @@ impl Adwin {
                 tick: tick[i] as u64,
                 detected: detected[i],
                 cells,
-                held,
             });
         }
         self.rows = rows;

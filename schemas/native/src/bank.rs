@@ -86,25 +86,12 @@ const LINES: usize = 16;
 /// Ask for what a reference points at.
 #[inline(always)]
 pub fn fetch<T>(element: &T) {
-    fetch_at((element as *const T).cast());
-}
-
-/// The same of what may lie across two lines of the cache.
-#[inline(always)]
-pub fn fetch_all<T>(element: &T) {
-    let begin: *const u8 = (element as *const T).cast();
-    fetch_at(begin);
-    fetch_at(begin.wrapping_add(size_of::<T>() - 1));
-}
-
-#[inline(always)]
-fn fetch_at(address: *const u8) {
     #[cfg(target_arch = "x86_64")]
-    // SAFETY: a prefetch reads nothing, whatever the address.
+    // SAFETY: a prefetch reads nothing; the address is that of a live element all the same.
     unsafe {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(address.cast());
+        _mm_prefetch::<_MM_HINT_T0>((element as *const T).cast());
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = address;
+    let _ = element;
 }

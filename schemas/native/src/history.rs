@@ -9,7 +9,9 @@ use crate::bank::{check_length, check_rows, fetch, prefetch, slice};
 const BLOCKS: usize = 16;
 const BLOCK: i64 = 8;
 
+/// Half a line of the processor's cache.
 #[derive(Clone, Copy, Default)]
+#[repr(align(32))]
 struct Block {
     total: f64,
     squares: f64,
@@ -18,6 +20,7 @@ struct Block {
 }
 
 #[derive(Clone, Default)]
+#[repr(C)]
 pub struct Row {
     seen: i64,
     last_offset: i64,

@@ -5,7 +5,9 @@ use pyo3::prelude::*;
 
 use crate::bank::{HitArrays, Hits, check_finite, check_length, check_rows, prefetch, slice};
 
+/// One line of the processor's cache.
 #[derive(Clone, Copy)]
+#[repr(align(64))]
 pub struct Row {
     n: f64,
     mean: f64,

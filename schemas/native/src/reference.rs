@@ -6,33 +6,62 @@ use pyo3::prelude::*;
 
 use crate::bank::{check_length, check_rows, fetch, prefetch, slice};
 
-/// STATS and PLACES of `detectors/reference.py`, in that order; a warm-up that is not over keeps its values.
+/// What every value looks at fills one line of the processor's cache, what is told when asked for the next.
 #[derive(Clone, Default)]
-#[repr(C)]
+#[repr(C, align(64))]
 pub struct Row {
     n: i64,
-    stats: [f64; 6],
-    places: [i64; 4],
+    centre: f64,
+    scale: f64,
+    last_offset: i64,
+    last_time_ms: i64,
+    /// The values of a warm-up that is not over.
     waiting: Vec<f64>,
+    /// Mean, std, below, above.
+    rest: [f64; 4],
+    first_offset: i64,
+    first_time_ms: i64,
 }
+
+/// Values of a warm-up that get room at once: to grow four times on the way there costs more than the bytes.
+const FEW: usize = 32;
+
+const MEAN: usize = 0;
+const BELOW: usize = 2;
+const ABOVE: usize = 3;
+
+/// STATS of `detectors/reference.py`, in that order.
+type Stats = [f64; 6];
+/// PLACES of the same.
+type Places = [i64; 4];
 
 impl Row {
     /// One more value of the warm-up.
     fn wait(&mut self, value: f64, offset: i64, time_ms: i64) {
         if self.n == 0 {
-            (self.places[0], self.places[2]) = (offset, time_ms);
+            (self.first_offset, self.first_time_ms) = (offset, time_ms);
         }
-        (self.places[1], self.places[3]) = (offset, time_ms);
+        (self.last_offset, self.last_time_ms) = (offset, time_ms);
         self.n += 1;
+        if self.waiting.capacity() == 0 {
+            self.waiting.reserve_exact(FEW);
+        }
         self.waiting.push(value);
     }
-}
 
-const CENTRE: usize = 0;
-const SCALE: usize = 1;
-const MEAN: usize = 2;
-const BELOW: usize = 4;
-const ABOVE: usize = 5;
+    fn stats(&self) -> Stats {
+        let [mean, std, below, above] = self.rest;
+        [self.centre, self.scale, mean, std, below, above]
+    }
+
+    fn places(&self) -> Places {
+        [self.first_offset, self.last_offset, self.first_time_ms, self.last_time_ms]
+    }
+
+    fn learned(&mut self, [centre, scale, rest @ ..]: Stats) {
+        (self.centre, self.scale, self.rest, self.waiting) = (centre, scale, rest, Vec::new());
+    }
+}
 
 #[pyclass]
 pub struct Reference {
@@ -77,12 +106,11 @@ impl Reference {
         let value = value.clamp(-self.huge, self.huge);
         let row = &mut self.rows[row];
         if row.n >= self.warmup {
-            return Some((value - row.stats[CENTRE], row.stats[SCALE]));
+            return Some((value - row.centre, row.scale));
         }
         row.wait(value, offset, time_ms);
         if row.n == self.warmup {
-            row.stats = learn(&row.waiting, self.standardise);
-            row.waiting = Vec::new();
+            row.learned(learn(&row.waiting, self.standardise));
         }
         None
     }
@@ -95,13 +123,19 @@ impl Reference {
 
     /// Where the mean of judged values is expected.
     pub fn expected(&self, row: usize) -> f64 {
-        let stats = &self.rows[row].stats;
-        stats[MEAN] - stats[CENTRE]
+        let row = &self.rows[row];
+        row.rest[MEAN] - row.centre
     }
 
     #[inline(always)]
     pub fn prefetch(&self, row: usize) {
         fetch(&self.rows[row]);
+    }
+
+    /// Ask for where a row that is warming up keeps its newest value.
+    #[inline(always)]
+    pub fn prefetch_waiting(&self, row: usize) {
+        self.rows[row].waiting.last().inspect(|value| fetch(*value));
     }
 
     fn row(&self, row: usize) -> PyResult<&Row> {
@@ -115,7 +149,7 @@ const TAIL: f64 = 0.99;
 const TAIL_SIGMAS: f64 = 2.3263478740408408;
 
 /// What a full warm-up amounts to, in the order of STATS.
-fn learn(values: &[f64], standardise: bool) -> [f64; 6] {
+fn learn(values: &[f64], standardise: bool) -> Stats {
     let ordered = sorted(values.iter().map(|value| value + 0.0));
     let centre = if standardise { middle(&ordered) } else { 0.0 };
     let scale = robust_scale(&ordered, centre);
@@ -236,9 +270,9 @@ impl Reference {
     }
 
     /// (n, stats, places) of a row.
-    fn at(&self, row: usize) -> PyResult<(i64, [f64; 6], [i64; 4])> {
+    fn at(&self, row: usize) -> PyResult<(i64, Stats, Places)> {
         let row = self.row(row)?;
-        Ok((row.n, row.stats, row.places))
+        Ok((row.n, row.stats(), row.places()))
     }
 
     /// Places of the judged values more than `beyond` deviations of their own tail from the centre.
@@ -254,8 +288,8 @@ impl Reference {
         check_length(&[rows.len(), away.len(), ready.len()])?;
         check_rows(rows, self.rows.len())?;
         let is_far = |i: &usize| {
-            let stats = &self.rows[rows[*i] as usize].stats;
-            ready[*i] && (away[*i] > beyond * stats[ABOVE] || -away[*i] > beyond * stats[BELOW])
+            let rest = &self.rows[rows[*i] as usize].rest;
+            ready[*i] && (away[*i] > beyond * rest[ABOVE] || -away[*i] > beyond * rest[BELOW])
         };
         Ok((0..rows.len()).filter(is_far).map(|i| i as i64).collect::<Vec<_>>().into_pyarray(py))
     }
@@ -263,8 +297,8 @@ impl Reference {
     /// n, STATS, PLACES; one array each.
     fn dump<'py>(&self, py: Python<'py>) -> State<'py> {
         let n = self.rows.iter().map(|r| r.n).collect::<Vec<_>>().into_pyarray(py);
-        let stats = (0..6).map(|k| self.rows.iter().map(|r| r.stats[k]).collect::<Vec<_>>().into_pyarray(py));
-        let places = (0..4).map(|k| self.rows.iter().map(|r| r.places[k]).collect::<Vec<_>>().into_pyarray(py));
+        let stats = (0..6).map(|k| self.rows.iter().map(|r| r.stats()[k]).collect::<Vec<_>>().into_pyarray(py));
+        let places = (0..4).map(|k| self.rows.iter().map(|r| r.places()[k]).collect::<Vec<_>>().into_pyarray(py));
         (n, stats.collect(), places.collect())
     }
 
@@ -295,12 +329,12 @@ impl Reference {
         let (mut rows, mut begin) = (Vec::with_capacity(n.len()), 0);
         for (i, &n) in n.iter().enumerate() {
             let end = begin + if n < self.warmup { n as usize } else { 0 };
-            rows.push(Row {
-                n,
-                stats: std::array::from_fn(|k| stats[k][i]),
-                places: std::array::from_fn(|k| places[k][i]),
-                waiting: waiting.get(begin..end).ok_or_else(wrong)?.to_vec(),
-            });
+            let mut row = Row { n, ..Row::default() };
+            row.learned(std::array::from_fn(|k| stats[k][i]));
+            [row.first_offset, row.last_offset, row.first_time_ms, row.last_time_ms] =
+                std::array::from_fn(|k| places[k][i]);
+            row.waiting = waiting.get(begin..end).ok_or_else(wrong)?.to_vec();
+            rows.push(row);
             begin = end;
         }
         self.rows = rows;

@@ -8,7 +8,7 @@ use pyo3::exceptions::{PyAssertionError, PyValueError};
 use pyo3::prelude::*;
 
 use crate::adwin::Adwin;
-use crate::bank::{check_length, fetch_all, slice};
+use crate::bank::{check_length, fetch, slice};
 use crate::history::{History, Recent};
 use crate::index::{Place, RowIndex};
 use crate::page_hinkley::PageHinkley;
@@ -55,8 +55,8 @@ impl Bank<'_> {
     #[inline(always)]
     fn prefetch(&self, row: usize) {
         match self {
-            Bank::Adwin(bank) => fetch_all(&bank.rows[row]),
-            Bank::PageHinkley(bank) => fetch_all(&bank.rows[row]),
+            Bank::Adwin(bank) => fetch(&bank.rows[row]),
+            Bank::PageHinkley(bank) => fetch(&bank.rows[row]),
         }
     }
 
@@ -251,6 +251,7 @@ impl Sweep<'_> {
         for &row in span.rows.iter().filter(|&&row| row != NOWHERE) {
             self.banks.iter().for_each(|(bank, _)| bank.prefetch_cells(row as usize));
             self.history.prefetch_block(row as usize);
+            self.reference.prefetch_waiting(row as usize);
         }
     }
 
