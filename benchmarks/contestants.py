@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, TopicPartition
 
 from benchmarks.measure import Alarm, Clock, Job, hand_in, job_from_arguments
+from benchmarks.untimed import Untimed
 
 STALLED_S = 20.0
 CONFIG = """
@@ -65,15 +66,24 @@ def assign(consumer: Consumer, job: Job) -> None:
     consumer.assign(places)
 
 
+def step(untimed: Untimed, consumer: Consumer, message: Message) -> bool:
+    """Whether the clock starts behind this message."""
+    return not message.error() and untimed.reached(
+        consumer, (message.topic() or "", message.partition() or 0), (message.offset() or 0) + 1
+    )
+
+
 def raw(job: Job) -> None:
     """What the client library costs by itself."""
     consumer, seen = connect(job), 0
+    untimed = Untimed(job, consumer)
     clock = Clock()
     assign(consumer, job)
     while seen < job.events:
-        if clock.seen < job.timed_from <= seen:
+        messages = consumer.consume(500, 0.1)
+        seen += sum(m.error() is None and m.value() is not None for m in messages)
+        if untimed.open and any(step(untimed, consumer, message) for message in messages):
             clock = Clock(seen)
-        seen += sum(m.error() is None and m.value() is not None for m in consumer.consume(500, 0.1))
     hand_in(job, clock.figures(seen), 0, 0, [])
 
 
@@ -84,13 +94,14 @@ def obvious(job: Job) -> None:
     consumer, seen, skipped = connect(job), 0, 0
     detectors: dict[tuple[str, str], tuple[Any, Any]] = {}
     alarms: list[Alarm] = []
+    untimed = Untimed(job, consumer)
     clock = Clock()
     assign(consumer, job)
     while seen < job.events:
         message = consumer.poll(1.0)
         if message is None or message.error():
             continue
-        if clock.seen < job.timed_from <= seen:
+        if untimed.open and step(untimed, consumer, message):
             clock = Clock(seen)
         seen += 1
         try:
@@ -121,14 +132,15 @@ def tuned(job: Job) -> None:
     detectors: dict[tuple[str, str], tuple[Any, Any]] = {}
     alarms: list[Alarm] = []
     loads, get, adwin_of, page_hinkley_of = orjson.loads, detectors.get, drift.ADWIN, drift.PageHinkley
+    untimed = Untimed(job, consumer)
     clock = Clock()
     assign(consumer, job)
     while seen < job.events:
-        if clock.seen < job.timed_from <= seen:
-            clock = Clock(seen)
         for message in consumer.consume(500, 0.1):
             if message.error() is not None:
                 continue
+            if untimed.open and step(untimed, consumer, message):
+                clock = Clock(seen)
             seen += 1
             try:
                 record = loads(message.value())
@@ -170,19 +182,20 @@ def ours(job: Job) -> None:
         if event == "partition_ready" and not started:
             started.append(Clock())
 
+    untimed = Untimed(job, connect(job))
     log = KafkaLog(config, logging.getLogger("bench"), CoordinatorWatch())
     worker = Worker(config, fields_of(config), log, time.monotonic, wall_ms, notify, ThreadPoolExecutor(1))
     quiet_collector()
     seen, moved_s = 0, time.monotonic()
     while seen < job.events:
-        if started and started[-1].seen < job.timed_from <= seen:
-            assert worker.commit(), "a commit did not land"  # What was found before the clock starts is not timed.
-            started.append(Clock(seen))
         worker.step(0.1)
         before, seen = seen, sum(owned.task.position for owned in worker.owned.values())
+        places = [(place, owned.task.position) for place, owned in worker.owned.items()]
+        if untimed.open and any([untimed.reached(log._consumer, *place) for place in places]):
+            assert worker.commit(), "a commit did not land"  # What was found before the clock starts is not timed.
+            started.append(Clock(seen))
         moved_s = time.monotonic() if seen != before else moved_s
         if time.monotonic() - moved_s > STALLED_S:
-            places = {partition: owned.task.position for partition, owned in worker.owned.items()}
             raise SystemExit(f"stalled at {seen} of {job.events} events; positions: {places}")
     assert worker.commit(), "the last commit did not land"
     figures = started[-1].figures(seen)

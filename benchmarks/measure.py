@@ -22,10 +22,14 @@ Alarm = tuple[str, str, str, int, int]
 """(model, feature, detector, partition, offset)"""
 
 
-BUFFERED: Mapping[str, int] = {"queued.max.messages.kbytes": 65536}
+BUFFERED: Mapping[str, int] = {"queued.max.messages.kbytes": 65536, "fetch.queue.backoff.ms": 20}
 """Fetch ahead as far as the processor allows: then the figures are the processor's and not the network's."""
 
-BUFFERED_LITTLE: Mapping[str, int] = {"queued.max.messages.kbytes": 4096, "fetch.max.bytes": 4 << 20}
+BUFFERED_LITTLE: Mapping[str, int] = {
+    "queued.max.messages.kbytes": 4096,
+    "fetch.max.bytes": 4 << 20,
+    "fetch.queue.backoff.ms": 20,
+}
 """Where the clock starts half-way: what was fetched ahead by then would be missing from the timed half."""
 
 
@@ -35,7 +39,7 @@ class Job(NamedTuple):
     topics: Sequence[str]
     partitions: int  # of each topic
     events: int  # how many there are in all
-    timed_from: int  # the clock starts after so many of them
+    timed_share: float  # the last part of every partition, for which the clock runs
     run: str  # a name nobody else uses
     alarms: str  # a file
     client: Mapping[str, int]  # librdkafka settings of everybody

@@ -63,9 +63,9 @@ def run_contestant(place: Place, contestant: str, run: str, alarms: Path, comman
     real = place.case.broker == "real"
     if own and real:
         create(place.brokers, own)
-    timed_from = int(place.events * (1 - place.case.timed_share))
-    client = BUFFERED_LITTLE if timed_from else BUFFERED
-    job = Job(contestant, place.brokers, place.topics, PARTITIONS, place.events, timed_from, run, str(alarms), client)
+    share = place.case.timed_share
+    client = BUFFERED_LITTLE if share < 1.0 else BUFFERED
+    job = Job(contestant, place.brokers, place.topics, PARTITIONS, place.events, share, run, str(alarms), client)
     native = {"DRIFTLINE_NATIVE": "0"} if contestant == "ours_pure" else {}
     result = child(command(contestant), job._asdict(), native)
     if own and real:

@@ -33,26 +33,33 @@ pub struct Met {
     pub goes: Goes,
 }
 
-/// Bytes between two values. The first sixteen are compared as one word.
+/// Bytes between two values. The first sixteen are compared as two words.
 #[derive(Clone, Copy)]
 struct Literal {
-    word: u128,
-    mask: u128,
+    words: [u64; 2],
+    masks: [u64; 2],
     start: u32,
     end: u32,
 }
 
-const WORD: usize = 16;
+const WORDS: usize = 16;
+
+/// The eight bytes at `at`.
+#[inline(always)]
+fn word(bytes: &[u8; WORDS], at: usize) -> u64 {
+    u64::from_le_bytes(std::array::from_fn(|i| bytes[at + i]))
+}
 
 impl Literal {
     fn of(texts: &mut Vec<u8>, text: &[u8]) -> Literal {
-        let (mut bytes, mut mask) = ([0; WORD], [0; WORD]);
-        for (i, byte) in text.iter().take(WORD).enumerate() {
+        let (mut bytes, mut mask) = ([0; WORDS], [0; WORDS]);
+        for (i, byte) in text.iter().take(WORDS).enumerate() {
             (bytes[i], mask[i]) = (*byte, 0xff);
         }
         let start = texts.len() as u32;
         texts.extend_from_slice(text);
-        Literal { word: u128::from_le_bytes(bytes), mask: u128::from_le_bytes(mask), start, end: texts.len() as u32 }
+        let (words, masks) = ([word(&bytes, 0), word(&bytes, 8)], [word(&mask, 0), word(&mask, 8)]);
+        Literal { words, masks, start, end: texts.len() as u32 }
     }
 
     fn text<'a>(&self, texts: &'a [u8]) -> &'a [u8] {
@@ -63,11 +70,11 @@ impl Literal {
     #[inline(always)]
     fn pass(&self, texts: &[u8], bytes: &[u8], at: usize) -> Res<usize> {
         let end = at + (self.end - self.start) as usize;
-        let same = match bytes.get(at..at + WORD) {
+        let same = match bytes.get(at..).and_then(|rest| rest.first_chunk::<WORDS>()) {
             Some(chunk) => {
-                let word = u128::from_le_bytes(chunk.try_into().unwrap_or_default());
-                (word & self.mask) == self.word
-                    && (end <= at + WORD || bytes.get(at + WORD..end) == self.text(texts).get(WORD..))
+                let apart = |k: usize| (word(chunk, 8 * k) ^ self.words[k]) & self.masks[k];
+                (apart(0) | apart(1)) == 0
+                    && (end <= at + WORDS || bytes.get(at + WORDS..end) == self.text(texts).get(WORDS..))
             }
             None => bytes.get(at..end) == Some(self.text(texts)),
         };
