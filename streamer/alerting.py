@@ -150,6 +150,7 @@ class AlertBook:
             notices.append(notice(alert, "firing", at, None))
         elif status == "resolved":
             notices.append(notice(alert, "resolved", at, due))
+            alert.told = []
             alert.quiet_until_ms, alert.suppressed = at.now_ms + policy.cooldown_ms, 0
         self._set_timer(alert, before, signal, at.now_ms, policy)
         self._note_timer(alert)

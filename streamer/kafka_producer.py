@@ -256,7 +256,7 @@ class Transactions:
         return marked
 
     def _produce(self, producer: Producer, record: Outgoing, marked: dict[Partition, int], deadline: Deadline) -> None:
-        options: dict[str, Any] = {}
+        options: dict[str, Any] = {"headers": list(record.headers)} if record.headers else {}
         if record.mark is not None:
 
             def delivered(error: KafkaError | None, message: Message) -> None:
@@ -265,8 +265,6 @@ class Transactions:
                     marked[record.mark] = offset
 
             options["on_delivery"] = delivered
-        if record.headers:
-            options["headers"] = list(record.headers)
         while True:
             try:
                 producer.produce(record.topic, record.value, record.key, partition=record.partition, **options)

@@ -206,7 +206,7 @@ class Task:
         timers = Timers(self.book, batch, used, now)
         queue = findings[::-1]
         while queue or timers.next:
-            event = min([*timers.next.values(), *(f.event for f in queue[-1:])])
+            event = min(min(timers.next.values(), default=len(now)), queue[-1].event if queue else len(now))
             code = int(batch.model[event])
             model = batch.strings[code]
             at = Moment(int(batch.offsets[event]), int(batch.times_ms[event]), int(now[event]))

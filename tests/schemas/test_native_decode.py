@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 from dataclasses import fields as fields_of
 from typing import Any
 
@@ -18,7 +19,7 @@ from schemas.compiled import native
 from schemas.decode import Fields, compile_fields, decode
 from schemas.decoder import Decoder, expressible
 from tests.schemas.strategies import GOOD, LOOSE
-from tests.schemas.test_fuzz import KEYS, TOKENS, headers, mutate
+from tests.schemas.test_fuzz import KEYS, TOKENS, flip, headers, mutate
 
 pytestmark = pytest.mark.skipif(native is None, reason="the compiled core was not built")
 
@@ -76,12 +77,48 @@ def test_mutated_messages(mapping: str) -> None:
 
 def any_record(rng: random.Random, offset: int, mapping: str) -> Record:
     time_ms = rng.choice((-1, 0, 1_700_000_000_000))
-    return Record(offset, time_ms, rng.choice(KEYS), reshape(rng, mapping), headers(rng))
+    value = filled(rng) if rng.random() < 0.4 else mutate(rng)
+    return Record(offset, time_ms, rng.choice(KEYS), reshape(rng, mapping, value), headers(rng))
 
 
-def reshape(rng: random.Random, mapping: str) -> bytes:
-    """A mutated message; for the mapped fields its model and segment move below `meta`."""
-    value = mutate(rng)
+SHAPES = [
+    '{"model": <t>, "model_version": <v>, "time": <p>, "event_id": <t>, "features": {"a": <n>, "b": <v>,'
+    ' "\u00e9": <n>}, "unread": <v>, "prediction": {"label": <t>, "confidence": <n>, "scores": {"x": <n>}, "logits": [<n>, <n>]}}',
+    '{"model":<t>,"features":{"a":<n>,"b":<n>,"c":<n>},"latency_ms":<p>,"segment":{"s":<t>},"long":"0123456789",'
+    '"caller":<t>,"status":<t>}',
+    '{"features":{"c":<n>,"a":<n>},"model":<t>}',
+]
+"""Events of one producer: literals, and values that `filled` puts between them."""
+POOLS = {
+    "n": [
+        "1.25",
+        "-0.5",
+        "0.123456",
+        "-3.1234567",
+        "2.12345678",
+        "9.1e3",
+        "-7.25E-2",
+        "-0.0",
+        "12.5",
+        "0.1234567e1",
+        "7",
+    ],
+    "t": ['"web"', '"caf\u00e9"', '"a\\nb"', '"a text that is longer than a word"', '"m"'],
+    "p": ["1700000000", "1700000000.25", "12.5", "1.5e3"],
+}
+POOLS["v"] = [*POOLS["n"], *POOLS["t"], "null", "true", "false"]
+
+
+def filled(rng: random.Random) -> bytes:
+    """An event of a shape that others have, too, mostly a good one: what the decoder reads without looking at keys."""
+    odd, share = NUMBERS + TEXTS, rng.choice((0.0, 0.0, 0.05))
+    pools = {kind: odd if rng.random() < share else pool for kind, pool in POOLS.items()}
+    value = re.sub("<(.)>", lambda found: rng.choice(pools[found[1]]), rng.choice(SHAPES)).encode()
+    return flip(rng, value) if rng.random() < 0.1 else value
+
+
+def reshape(rng: random.Random, mapping: str, value: bytes) -> bytes:
+    """The message; for the mapped fields its model and segment move below `meta`."""
     if mapping == "mapped" and rng.random() < 0.7:
         meta = b'{"meta":{"model":"m","seg":{"a":1,"b":2.5}},' if rng.random() < 0.9 else b'{"meta":{"model":"m"},'
         value = meta + value[1:]
@@ -107,6 +144,20 @@ NUMBERS = [
     "9007199254740993.0", "0." + "0" * 400 + "1", "1" * 400, "1" * 308, "0.30000000000000004", "1e99999999999999999999",
     "1x", "1 ", "tru", "true", "nul", "null", "NaN", "Infinity", "0x1", "1_0", "1e5.5", "--1", "1e-", "0e-0", "8.5e+00",
 ]  # fmt: skip
+TEXTS = [
+    '""',
+    '"\\ud83d\\ude00"',
+    '"\\ud83d"',
+    '"' + "x" * 300 + '"',
+    "[1]",
+    "{}",
+    '{"a":1}',
+    '"',
+    "",
+    '"\t"',
+    '"\\u0041"',
+    "1,2",
+]
 TIMES = [
     "2026-01-02T03:04:05Z", "2026-01-02t03:04:05.6789z", "2026-01-02 03:04:05+23:59", "2026-01-02T03:04:05-00:00",
     "2024-02-29T00:00:00Z", "2026-02-29T00:00:00Z", "2100-02-29T00:00:00Z", "2000-02-29T23:59:59.999999999Z",
@@ -185,6 +236,19 @@ def test_what_it_learnt_of_names_does_not_show() -> None:
     for order in orders * 2:
         records = [Record(i, -1, None, f'{{"model":"m","features":{{{order}}}}}'.encode()) for i in range(3)]
         check(decoder, records)
+
+
+def test_what_it_learnt_of_shapes_does_not_show() -> None:
+    """More shapes than are remembered, in turn and at random; the same event again behind each of them."""
+    decoder, rng = Decoder(MAPPINGS["extra"]), random.Random(3)
+    shapes = [f'{{"other": %s, "model": "m", "features": {{"f{i}": %s, "g": %s}}}}' for i in range(20)]
+    turns = [shape for shape in shapes for _ in range(3)] * 2 + rng.choices(shapes, k=200)
+    values = [tuple(rng.choice(POOLS["v"]) for _ in range(3)) for _ in turns]
+    records = [Record(i, -1, None, (s % v).encode()) for i, (s, v) in enumerate(zip(turns, values, strict=True))]
+    for begin in range(0, len(records), 50):
+        batch = check(decoder, records[begin : begin + 50])
+        assert len(batch.offsets) == len(records[begin : begin + 50])
+    assert decoder.fallbacks == 0
 
 
 def test_mappings_it_cannot_express_are_left_to_python() -> None:

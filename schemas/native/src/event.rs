@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use crate::names::{NONE, Names};
-use crate::number::number;
+use crate::number::{number, short_decimal};
 use crate::plan::{Node, Plan, Target};
 use crate::scan::{Kind, Odd, Res, Scalar, Scanner};
 use crate::shape::{Goes, Met};
@@ -39,6 +39,7 @@ pub struct Event {
     pub members: [Vec<(u32, Scalar)>; 4],
     /// Features of an event of a known shape all of which are numbers; there are none in `members` then.
     pub plain: Vec<f64>,
+    decimals: usize,
     /// Texts that are not in the payload as they are.
     pub arena: Vec<u8>,
     /// The values of a parsed document, in its order: what its shape is learned from.
@@ -52,6 +53,7 @@ impl Event {
             slots: vec![Scalar::ABSENT; slots],
             members: Default::default(),
             plain: Vec::new(),
+            decimals: 0,
             arena: Vec::new(),
             met: Vec::new(),
             index_names: Vec::new(),
@@ -85,8 +87,11 @@ impl Event {
     pub fn feature(&mut self, bytes: &[u8], at: usize, name: u32, names: &[u32]) -> Res<usize> {
         let text = bytes.get(at..).unwrap_or_default();
         if let (true, Some(b'-' | b'0'..=b'9')) = (self.members[0].is_empty(), text.first()) {
-            let (length, value) = number(text)?;
-            self.plain.push(value.number().unwrap_or_default());
+            let (length, value) = match short_decimal(text, &mut self.decimals) {
+                Some(found) => found,
+                None => number(text).map(|(length, value)| (length, value.number().unwrap_or_default()))?,
+            };
+            self.plain.push(value);
             return Ok(at + length);
         }
         // Not a number, for once: from here on kinds matter, of those before as well.

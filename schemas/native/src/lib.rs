@@ -33,8 +33,9 @@ fn fnv1a(text: &[u8]) -> u64 {
 #[pyfunction]
 fn times<'py>(py: Python<'py>, stamps: &Bound<'py, PyList>) -> PyResult<Bound<'py, PyArray1<i64>>> {
     let time = |stamp: Bound<'py, PyAny>| {
-        let stamp = stamp.cast_into::<PyTuple>()?;
-        let (kind, time_ms): (i64, i64) = (stamp.get_item(0)?.extract()?, stamp.get_item(1)?.extract()?);
+        let stamp = stamp.cast::<PyTuple>()?;
+        let (kind, time_ms): (i64, i64) =
+            (stamp.get_borrowed_item(0)?.extract()?, stamp.get_borrowed_item(1)?.extract()?);
         Ok(if kind == 0 { -1 } else { time_ms })
     };
     Ok(stamps.iter().map(time).collect::<PyResult<Vec<_>>>()?.into_pyarray(py))

@@ -44,6 +44,37 @@ pub fn number(text: &[u8]) -> Res<(usize, Scalar)> {
     Ok((end, float(&text[..end], negative, &mantissa, scale)?))
 }
 
+/// A number as most features are written, `-?d.d…` with up to seven decimals, and its length; None for any other.
+///
+/// `decimals` is how many the last one had. Where the next value begins is taken from it and only checked, so that the
+/// processor goes on there without waiting for the digits of this one.
+#[inline(always)]
+pub fn short_decimal(text: &[u8], decimals: &mut usize) -> Option<(usize, f64)> {
+    let text = text.first_chunk::<11>()?;
+    let negative = text[0] == b'-';
+    let first = usize::from(negative);
+    let whole = text[first].wrapping_sub(b'0');
+    if whole > 9 || text[first + 1] != b'.' {
+        return None;
+    }
+    let word = u64::from_le_bytes(std::array::from_fn(|i| text[first + 2 + i]));
+    let (count, number) = eight_digits(word);
+    if count == 0 || count == 8 || matches!((word >> (8 * count)) as u8, b'e' | b'E') {
+        return None;
+    }
+    if count != *decimals {
+        other_decimals(decimals, count);
+    }
+    let size = (u64::from(whole) * TENS[count] + number) as i64 as f64 / POWERS[count];
+    Some((first + 2 + *decimals, f64::from_bits(size.to_bits() | u64::from(negative) << 63)))
+}
+
+#[cold]
+#[inline(never)]
+fn other_decimals(decimals: &mut usize, count: usize) {
+    *decimals = count;
+}
+
 /// The digits of a number without their point, unless there were too many for 64 bits.
 #[derive(Default)]
 struct Mantissa {
