@@ -83,7 +83,8 @@ def any_record(rng: random.Random, offset: int, mapping: str) -> Record:
 
 SHAPES = [
     '{"model": <t>, "model_version": <v>, "time": <p>, "event_id": <t>, "features": {"a": <n>, "b": <v>,'
-    ' "\u00e9": <n>}, "unread": <v>, "prediction": {"label": <t>, "confidence": <n>, "scores": {"x": <n>}, "logits": [<n>, <n>]}}',
+    ' "\u00e9": <n>}, "unread": <v>, "prediction": {"label": <t>, "confidence": <n>,'
+    ' "scores": {"x": <n>}, "logits": [<n>, <n>]}}',
     '{"model":<t>,"features":{"a":<n>,"b":<n>,"c":<n>},"latency_ms":<p>,"segment":{"s":<t>},"long":"0123456789",'
     '"caller":<t>,"status":<t>}',
     '{"features":{"c":<n>,"a":<n>},"model":<t>}',

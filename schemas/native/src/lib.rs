@@ -23,6 +23,7 @@ mod scan;
 mod shape;
 mod sweep;
 mod text;
+mod window;
 
 #[pyfunction]
 fn fnv1a(text: &[u8]) -> u64 {

@@ -1,0 +1,85 @@
+"""The alert record against the same written out by hand: JSON with its keys in this order, whatever names are in it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+
+from schemas.alert import AlertFacts, Source, forms, identity, inner, render, written
+
+NASTY = '%(mark)s "q" =%(finding)s \\ \u0001 é\u202e'
+
+
+def expected(status: str, labels: dict[str, str], annotations: dict[str, str], mark: str) -> dict[str, Any]:
+    sequence = {"firing": 1, "resolved": 2}[status]
+    episode, sentence = f"{mark}-{'in.put'}-3-17", f"moved: {NASTY}"
+    began, changed = "2026-01-02T03:04:05.678Z", "2026-01-02T04:04:05.678Z"
+    return {
+        "specversion": "1.0",
+        "id": f"{episode}-{sequence}",
+        "type": f"io.driftline.alert.{status}.v1",
+        "source": "/driftline/group-1",
+        "subject": f"model/{labels['model']}/monitor/{labels['monitor']}",
+        "time": changed,
+        "datacontenttype": "application/json",
+        "dataschema": "urn:driftline:schema:alert:1",
+        "partitionkey": mark,
+        "sequence": f"{sequence:010d}",
+        "severitytext": "ERROR",
+        "severitynumber": 17,
+        "correlationid": episode,
+        "data": {
+            "status": status,
+            "sentence": sentence,
+            "alert": {
+                "labels": {"alertname": "ModelDrift", "severity": "critical", "model": NASTY, "monitor": "m"},
+                "annotations": {"summary": sentence, **annotations},
+                "startsAt": began,
+                "endsAt": "2026-01-02T05:04:05.678Z",
+            },
+            "fingerprint": mark,
+            "trigger": {"topic": "in.put", "partition": 3, "offset": 17, "time": began},
+            "changed": {"topic": "in.put", "partition": 3, "offset": 99, "time": changed},
+            "episode": {"number": 4, "detections": 5, "suppressed": 6},
+            "detector": {"kind": "adwin", "params": {"delta": 0.002}},
+            "statistic": 1e-7,
+            "threshold": None,
+            "direction": "up",
+            "effect": {"absolute": NASTY, "deviations": -0.0},
+            "evidence": {"before": None, "after": {"n": 1}},
+            "replay": {"command": NASTY},
+        },
+    }
+
+
+@pytest.mark.parametrize("status", ["firing", "resolved"])
+@pytest.mark.parametrize("annotations", [{}, {"description": NASTY, "runbook_url": "http://x/%20%(mark)s"}])
+def test_a_record_is_what_it_would_be_written_at_once(status: str, annotations: dict[str, str]) -> None:
+    labels = {"model": NASTY, "monitor": "m", "caller": ""}
+    own = identity(labels, "critical")
+    detector = {"kind": "adwin", "params": {"delta": 0.002}}
+    made = forms("critical", annotations, detector, Source("group-1", "in.put", 3))
+    whole = expected(status, labels, annotations, own.mark)
+    data = whole["data"]
+    facts = AlertFacts(
+        mark=own.mark,
+        subject=own.subject,
+        labels=own.shown,
+        trigger_offset="17",
+        began=data["trigger"]["time"],
+        changed_offset="99",
+        changed=data["changed"]["time"],
+        ends=data["alert"]["endsAt"],
+        number="4",
+        detections="5",
+        suppressed="6",
+        finding=inner({name: data[name] for name in ("statistic", "threshold", "direction", "effect")}),
+        evidence=written(data["evidence"]),
+        sentence=written(data["sentence"]),
+        replay=written(data["replay"]),
+    )
+    key, value = render(made[status], facts)
+    assert value == orjson.dumps(whole)
+    assert key == own.mark.encode()

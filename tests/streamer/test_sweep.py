@@ -1,0 +1,86 @@
+"""The sweep over a table of numbers against the same by its parts: every finding, every byte of the state."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.batch import Record
+from schemas.compiled import native
+from schemas.decoder import Decoder
+from streamer.config_load import load_text
+from streamer.service import fields_of
+from streamer.task import Task, first_due
+
+pytestmark = pytest.mark.skipif(native is None, reason="the compiled core was not built")
+
+CONFIG = """
+version: 1
+kafka: {brokers: "b:1", group: g}
+topics: {events: [t]}
+reference: {warmup: 30}
+monitors:
+  one: {signal: features.*, detect: {kind: adwin, raw: true, clock: 4}, keep_firing_for: 1ms}
+  two: {signal: features.*, by: [version], detect: {kind: page_hinkley, threshold: 5, direction: up}}
+  down: {signal: features.*, detect: {kind: adwin, direction: down, max_buckets: 3}, keep_firing_for: 5s}
+  only: {signal: features.f1, model: m1, detect: {kind: page_hinkley, threshold: 3}}
+  odd: {signal: anomaly, window: {events: 10}, detect: {kind: fraction, max: 0.3}}
+  apart: {signal: features.f2, window: {events: 30}, detect: {kind: distribution}}
+  other: {signal: features.f0, by: [caller], detect: {kind: river, name: KSWIN}}
+"""
+
+
+def log(seed: int, models: int, events: int) -> list[Record]:
+    """Events whose features come in several orders, are missing, and shift half-way."""
+    rng = random.Random(seed)
+    orders = [rng.sample(range(5), rng.randint(1, 5)) for _ in range(4)]
+    found = []
+    for i in range(events):
+        shift = 4.0 * (i > events // 2)
+        features: dict[str, Any] = {f"f{k}": rng.gauss(k + shift, 1.0) for k in rng.choice(orders)}
+        if rng.random() < 0.1:
+            features[rng.choice(list(features))] = rng.choice([None, "text", 1e300, -7])
+        event = {"model": f"m{rng.randrange(models)}", "model_version": f"v{rng.randrange(2)}", "features": features}
+        found.append(Record(i, 1000 * i, None, orjson.dumps({**event, "time": 1_700_000_000 + i})))
+    return found
+
+
+@pytest.mark.parametrize(("models", "series"), [(1, 1000), (3, 1000), (200, 100_000), (40, 150)])
+@pytest.mark.parametrize("seed", range(3))
+def test_it_is_the_same_as_its_parts(models: int, series: int, seed: int) -> None:
+    config = load_text(CONFIG + f"limits: {{series: {series}}}\n", "sweep.yaml", {})
+    records, decoder, rng = log(seed, models, 2500), Decoder(fields_of(config)), random.Random(seed)
+    swept, apart = Task(config, ("t", 0), 0), Task(config, ("t", 0), 0)
+    assert len(swept.sweeps) >= 3, "tables of edges alone, with a window beside them, and what a rule needs"
+    assert any(sweep.shown for sweep in swept.sweeps.values())
+    assert not all(sweep.shown for sweep in swept.sweeps.values())
+    apart.sweeps = {}
+    begin = 0
+    while begin < len(records):
+        end = begin + rng.choice((1, 30, 700))
+        batch = decoder(records[begin:end], "t")
+        swept.step(batch)
+        apart.step(batch)
+        begin = end
+    assert swept.outbox == apart.outbox
+    assert swept.dump() == apart.dump()
+    dropped = [table.dropped for table in swept.tables.values()]
+    assert dropped == [table.dropped for table in apart.tables.values()]
+    assert (series == 150) == any(dropped)
+    assert models > 3 or len(swept.outbox) > 3
+
+
+@settings(max_examples=200, deadline=None, database=None)
+@given(st.lists(st.tuples(st.integers(0, 2), st.booleans(), st.integers(0, 9)), max_size=30), st.data())
+def test_the_next_event_that_is_due(events: list[tuple[int, bool, int]], data: st.DataObject) -> None:
+    assert native is not None
+    models = np.array([event[0] for event in events], np.int32)
+    used, now = np.array([event[1] for event in events], bool), np.array([event[2] for event in events], np.int64)
+    asked = data.draw(st.tuples(st.integers(0, 2), st.integers(0, len(events)), st.integers(0, 9)))
+    assert native.next_due(models, used, now, *asked) == first_due(models, used, now, *asked)
