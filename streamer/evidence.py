@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from detectors.history import Recent
 from detectors.reference import Learned
 from schemas.alert import rfc3339
 from streamer import config as cfg
@@ -76,13 +75,9 @@ def before_of(table: SeriesTable, row: int, offset: int) -> Part:
     return table.shown[row]
 
 
-def recent_evidence(recent: Recent | None, centre: float) -> Part:
-    """The newest values of a row, cut where they depart from the reference the most."""
+def recent_evidence(recent: tuple[int, float, float, int, int, int, int] | None, centre: float) -> Part:
+    """The newest values of a row, cut where they depart from the reference the most: `Recent` as evidence."""
     if recent is None:
         return None
-    return {
-        "n": recent.n,
-        "mean": recent.mean + centre,
-        "std": recent.std,
-        **span(recent.first_offset, recent.last_offset, recent.first_time_ms, recent.last_time_ms),
-    }
+    n, mean, std, *places = recent
+    return {"n": n, "mean": mean + centre, "std": std, **span(*places)}

@@ -21,7 +21,7 @@ from streamer.config_detect import (
     DetectSilence,
     DetectTrend,
 )
-from streamer.evidence import Part, before_of, evidence, recent_evidence
+from streamer.evidence import before_of, evidence, recent_evidence
 from streamer.levels import DistributionMonitor, FractionMonitor
 from streamer.monitor_base import MonitorBase
 from streamer.rules import Rule
@@ -52,6 +52,7 @@ class EdgeMonitor(MonitorBase):
         super().__init__(order, name, config, table)
         self.bank: Bank = make_bank(config.detect.params())
         self.raw = config.detect.raw
+        self.wanted = DIRECTIONS.get(config.detect.direction)
         self.hold_ms = config.keep_firing_for_ms
 
     def edges(self, column: Column, judged: Judged) -> list[Edge]:
@@ -97,25 +98,33 @@ def step_table(
     references = [table.learned(row) for row in rows]
     marks = np.array([edge.place for edge in edges], np.int64)
     recents = table.remember(batch, column, judged, marks, np.array([r.mean - r.centre for r in references]))
-    for edge, row, learned, recent in zip(edges, rows, references, recents, strict=True):
-        event = int(column.events[edge.place])
-        before = before_of(table, row, int(batch.offsets[event]))
-        finding = edge_finding(edge, event, row, before, recent_evidence(recent, learned.centre))
+    for edge, row, recent in zip(edges, rows, recents, strict=True):
+        said = edge.direction, edge.statistic, edge.threshold
+        finding = edge_finding(batch, edge.monitor, row, int(column.events[edge.place]), *said, recent)
         if finding is not None:
             found.append(finding)
     return found
 
 
-def edge_finding(edge: Edge, event: int, row: int, before: Part, after: Part) -> Finding | None:
-    """The finding of an edge; None for a direction that nobody asked for."""
-    direction = edge.direction
+def edge_finding(
+    batch: Batch,
+    monitor: EdgeMonitor,
+    row: int,
+    event: int,
+    direction: int,
+    statistic: float,
+    threshold: float,
+    recent: tuple[int, float, float, int, int, int, int] | None,
+) -> Finding | None:
+    """The finding of a hit, given the `Recent` values of its row; None for a direction that nobody asked for."""
+    before = before_of(monitor.table, row, int(batch.offsets[event]))
+    after = recent_evidence(recent, monitor.table.learned(row).centre)
     if direction == 0 and before and after:
         direction = (after["mean"] > before["mean"]) - (after["mean"] < before["mean"])
-    wanted = DIRECTIONS.get(edge.monitor.config.detect.direction)
-    if wanted is not None and direction != wanted:
+    if monitor.wanted is not None and direction != monitor.wanted:
         return None
-    shown = evidence(direction, edge.statistic, edge.threshold, before, after, None)
-    return Finding(event, edge.monitor.order, row, DRIFT, shown)
+    shown = evidence(direction, statistic, threshold, before, after, None)
+    return Finding(event, monitor.order, row, DRIFT, shown)
 
 
 LEVELS: dict[str, Callable[[cfg.Config, int, str, cfg.Monitor, SeriesTable, Rule | None], Monitor]] = {

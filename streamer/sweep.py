@@ -14,13 +14,11 @@ import numpy as np
 
 from detectors import Bank
 from detectors.compiled import CompiledAdwin, CompiledHistory, CompiledPageHinkley, CompiledReference
-from detectors.history import Recent
 from detectors.reference import Judged
 from schemas.batch import Batch
 from schemas.compiled import native
 from streamer.alerting import Finding
-from streamer.evidence import before_of, recent_evidence
-from streamer.monitors import Edge, EdgeMonitor, Monitor, edge_finding
+from streamer.monitors import EdgeMonitor, Monitor, edge_finding
 from streamer.series import SeriesTable
 from streamer.signals import F64, I64, Bool, Column, Groups
 
@@ -68,7 +66,7 @@ class Sweep:
             given = texts, numbers.value, [batch.offsets, batch.times_ms], begin, known, self.shown
             begin, dropped, hits, arrays = native.sweep(parts, banks, *given)
             table.dropped += dropped
-            found += [self._finding(batch, *hit) for hit in hits]
+            found += [edge_finding(batch, self.edges[monitor], *hit) for monitor, *hit in hits]
             shown.append(arrays)
             if begin < len(numbers.event):
                 places.learn(table, batch, groups, codes)
@@ -83,22 +81,6 @@ class Sweep:
         self.table.resize()
         for monitor in self.edges:
             monitor.bank.resize(len(self.table.keys))
-
-    def _finding(
-        self,
-        batch: Batch,
-        row: int,
-        monitor: int,
-        event: int,
-        direction: int,
-        statistic: float,
-        threshold: float,
-        recent: tuple[int, float, float, int, int, int, int] | None,
-    ) -> Finding | None:
-        edge = Edge(0, self.edges[monitor], direction, statistic, threshold)
-        before = before_of(self.table, row, int(batch.offsets[event]))
-        newest = Recent(*recent) if recent is not None else None
-        return edge_finding(edge, event, row, before, recent_evidence(newest, self.table.learned(row).centre))
 
 
 Arrays = tuple[tuple[I64, F64, I64], tuple[Bool, F64, F64]]

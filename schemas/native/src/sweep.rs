@@ -115,7 +115,7 @@ impl Numbers<'_> {
     }
 }
 
-/// Row, bank, event, direction, statistic, threshold, and the newest values of the row up to there.
+/// Bank, row, event, direction, statistic, threshold, and the newest values of the row up to there.
 type Hit = (usize, usize, i32, i8, f64, f64, Option<Recent>);
 
 /// What other monitors of the table, or rules, want to see of it: the column, and what the reference made of it.
@@ -273,7 +273,7 @@ impl Sweep<'_> {
                 if *raw { Some(value) } else { judged.map(|(away, scale)| self.reference.z(value, away, scale)) };
             if let Some((direction, statistic, threshold)) = given.and_then(|x| bank.step(row, x)) {
                 let recent = self.history.rows[row].recent(self.reference.expected(row));
-                outcome.hits.push((row, k, event, direction, statistic, threshold, recent));
+                outcome.hits.push((k, row, event, direction, statistic, threshold, recent));
             }
         }
         if self.show {
