@@ -6,9 +6,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 
 use crate::bank::{prefetch_text, slice};
-use crate::event::{CALLER, CONFIDENCE, Event, FIELDS, LABEL, LATENCY, MODEL, SEGMENT, STATUS, TIME, VALUE, VERSION};
+use crate::event::Event;
 use crate::names::{Names, Strings};
-use crate::plan::Plan;
+use crate::plan::{CALLER, CONFIDENCE, FIELDS, LABEL, LATENCY, MODEL, Plan, SEGMENT, STATUS, TIME, VALUE, VERSION};
 use crate::scan::{Kind, Odd, Res, Scalar, Scanner};
 use crate::shape::Shapes;
 use crate::text::{beginning, is_name};
@@ -136,7 +136,7 @@ impl Decoder {
         self.event.clear();
         let scanner = Scanner::new(payload);
         if let Some(shape) = self.shapes.expected() {
-            if shape.read(payload, &mut self.event).is_ok() {
+            if self.event.shaped(payload, shape).is_ok() {
                 return Ok(true);
             }
             self.event.clear();

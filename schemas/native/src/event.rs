@@ -3,31 +3,13 @@
 
 use crate::names::{NONE, Names};
 use crate::number::{number, short_decimal};
-use crate::plan::{Node, Plan, Target};
+use crate::plan::{
+    CALLER, CONFIDENCE, CONTAINERS, EVENT_ID, FIELDS, LABEL, LATENCY, LOGITS, MODEL, Node, Plan, STATUS, TIME, Target,
+    VALUE,
+};
 use crate::scan::{Kind, Odd, Res, Scalar, Scanner};
-use crate::shape::{Goes, Met};
+use crate::shape::{Goes, Met, Shape};
 use crate::text::{epoch_of_float, epoch_of_int, id_hash, is_name, repr, rfc3339_ms};
-
-/// Slots in the order of FIELDS in `schemas/fields.py`; those of the extra pointers follow.
-pub const MODEL: usize = 0;
-pub const VERSION: usize = 1;
-pub const TIME: usize = 2;
-pub const EVENT_ID: usize = 3;
-pub const FEATURES: usize = 4;
-pub const LABEL: usize = 5;
-pub const VALUE: usize = 6;
-pub const CONFIDENCE: usize = 7;
-pub const SCORES: usize = 8;
-pub const LOGITS: usize = 9;
-pub const LATENCY: usize = 10;
-pub const STATUS: usize = 11;
-pub const CALLER: usize = 12;
-pub const SEGMENT: usize = 13;
-pub const FIELDS: usize = 14;
-
-/// The containers, with the prefix of their members' names.
-pub static CONTAINERS: [(usize, &str); 4] =
-    [(FEATURES, "features."), (SCORES, "prediction.scores."), (LOGITS, "prediction.logits."), (SEGMENT, "segment.")];
 
 /// As in `schemas/decode.py`.
 const ENTRIES_MAX: usize = 2000;
@@ -82,9 +64,23 @@ impl Event {
         }
     }
 
+    /// Read a payload of this shape; Odd as soon as it is of another, and then nothing of it may be used.
+    pub fn shaped(&mut self, bytes: &[u8], shape: &Shape) -> Res<()> {
+        let mut at = 0;
+        for value in &shape.values {
+            at = shape.pass(&value.literal, bytes, at)?;
+            at = match value.goes {
+                Goes::Member(0, name) => self.feature(bytes, at, name, &shape.names)?,
+                goes => self.take(bytes, at, goes)?,
+            };
+        }
+        at = shape.pass(&shape.tail, bytes, at)?;
+        if at == bytes.len() { Ok(()) } else { Err(Odd) }
+    }
+
     /// The feature at `at`, of an event of a known shape; where it ends.
     #[inline(always)]
-    pub fn feature(&mut self, bytes: &[u8], at: usize, name: u32, names: &[u32]) -> Res<usize> {
+    fn feature(&mut self, bytes: &[u8], at: usize, name: u32, names: &[u32]) -> Res<usize> {
         let text = bytes.get(at..).unwrap_or_default();
         if let (true, Some(b'-' | b'0'..=b'9')) = (self.members[0].is_empty(), text.first()) {
             let (length, value) = match short_decimal(text, &mut self.decimals) {
@@ -101,7 +97,7 @@ impl Event {
     }
 
     /// Any value at `at`, of an event of a known shape; where it ends.
-    pub fn take(&mut self, bytes: &[u8], at: usize, goes: Goes) -> Res<usize> {
+    fn take(&mut self, bytes: &[u8], at: usize, goes: Goes) -> Res<usize> {
         let mut scanner = Scanner { bytes, at };
         match goes {
             Goes::Nowhere => scanner.skip(&mut self.arena, 1)?,

@@ -1,8 +1,28 @@
 //! Where in a document the values are that somebody reads: the pointers of all slots as a tree.
 #![forbid(unsafe_code)]
 
-use crate::event::{CONTAINERS, FIELDS};
 use crate::scan::Head;
+
+/// Slots in the order of FIELDS in `schemas/fields.py`; those of the extra pointers follow.
+pub const MODEL: usize = 0;
+pub const VERSION: usize = 1;
+pub const TIME: usize = 2;
+pub const EVENT_ID: usize = 3;
+pub const FEATURES: usize = 4;
+pub const LABEL: usize = 5;
+pub const VALUE: usize = 6;
+pub const CONFIDENCE: usize = 7;
+pub const SCORES: usize = 8;
+pub const LOGITS: usize = 9;
+pub const LATENCY: usize = 10;
+pub const STATUS: usize = 11;
+pub const CALLER: usize = 12;
+pub const SEGMENT: usize = 13;
+pub const FIELDS: usize = 14;
+
+/// The containers, with the prefix of their members' names.
+pub static CONTAINERS: [(usize, &str); 4] =
+    [(FEATURES, "features."), (SCORES, "prediction.scores."), (LOGITS, "prediction.logits."), (SEGMENT, "segment.")];
 
 /// A place in the document that somebody reads: an object on the way, or the slot it goes to.
 #[derive(Clone, Copy)]

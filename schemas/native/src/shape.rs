@@ -5,7 +5,6 @@
 //! the same as the event the shape was learned from, but for those scalars. Whatever fits no shape is parsed.
 #![forbid(unsafe_code)]
 
-use crate::event::Event;
 use crate::names::Names;
 use crate::scan::{Odd, Res};
 
@@ -35,7 +34,7 @@ pub struct Met {
 
 /// Bytes between two values. The first sixteen are compared as two words.
 #[derive(Clone, Copy)]
-struct Literal {
+pub struct Literal {
     words: [u64; 2],
     masks: [u64; 2],
     start: u32,
@@ -82,14 +81,20 @@ impl Literal {
     }
 }
 
+/// A value, and what stands before it.
+pub struct Value {
+    pub literal: Literal,
+    pub goes: Goes,
+}
+
 pub struct Shape {
     texts: Vec<u8>,
-    values: Vec<(Literal, Goes)>,
-    tail: Literal,
+    pub values: Vec<Value>,
+    pub tail: Literal,
     /// The shape that came after this one the last time.
     next: usize,
     /// Names of the members of the first container in the order of the document, and their numbers in a batch.
-    names: Vec<u32>,
+    pub names: Vec<u32>,
     codes: Vec<i32>,
     codes_of: u64,
 }
@@ -98,7 +103,8 @@ impl Shape {
     fn learn(payload: &[u8], met: &[Met]) -> Shape {
         let (mut texts, mut values, mut names, mut at) = (Vec::new(), Vec::with_capacity(met.len()), Vec::new(), 0);
         for value in met {
-            values.push((Literal::of(&mut texts, &payload[at..value.start]), value.goes));
+            let literal = Literal::of(&mut texts, &payload[at..value.start]);
+            values.push(Value { literal, goes: value.goes });
             at = value.end;
             if let Goes::Member(0, name) = value.goes {
                 names.push(name);
@@ -112,24 +118,16 @@ impl Shape {
     fn is_of(&self, payload: &[u8], met: &[Met]) -> bool {
         let starts = met.iter().map(|value| value.start).chain([payload.len()]);
         let ends = [0].into_iter().chain(met.iter().map(|value| value.end));
-        let literals = self.values.iter().map(|(literal, _)| literal).chain([&self.tail]);
+        let literals = self.values.iter().map(|value| &value.literal).chain([&self.tail]);
         self.values.len() == met.len()
-            && self.values.iter().zip(met).all(|((_, goes), value)| *goes == value.goes)
+            && self.values.iter().zip(met).all(|(own, value)| own.goes == value.goes)
             && literals.zip(ends.zip(starts)).all(|(own, (end, start))| own.text(&self.texts) == &payload[end..start])
     }
 
-    /// Read a payload of this shape into `event`; Odd as soon as it is of another.
-    pub fn read(&self, bytes: &[u8], event: &mut Event) -> Res<()> {
-        let mut at = 0;
-        for (literal, goes) in &self.values {
-            at = literal.pass(&self.texts, bytes, at)?;
-            at = match *goes {
-                Goes::Member(0, name) => event.feature(bytes, at, name, &self.names)?,
-                goes => event.take(bytes, at, goes)?,
-            };
-        }
-        at = self.tail.pass(&self.texts, bytes, at)?;
-        if at == bytes.len() { Ok(()) } else { Err(Odd) }
+    /// Where a literal of this shape ends, if it is what stands at `at`.
+    #[inline(always)]
+    pub fn pass(&self, literal: &Literal, bytes: &[u8], at: usize) -> Res<usize> {
+        literal.pass(&self.texts, bytes, at)
     }
 
     /// The numbers of the first container's names in the batch, in order of first appearance.
