@@ -32,7 +32,7 @@ def measure(brokers: str, quick: bool) -> tuple[list[dict[str, Any]], dict[str, 
         create(brokers, own)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "driftline.yaml")
-            path.write_text(config_text(Job("ours", brokers, topics, PARTITIONS, count, 0, run, "", BUFFERED)))
+            path.write_text(config_text(Job("ours", brokers, topics, PARTITIONS, count, 1.0, run, "", BUFFERED)))
             begin_s = time.time()
             found = child([sys.executable, "-m", "benchmarks.observed"], {"config": str(path), "events": count})
         rows.append({"start_to_first_event_s": found["first_event_s"] - begin_s, "rss_mb": found["rss_mb"]})
