@@ -60,9 +60,9 @@ class Case(NamedTuple):
 
 CASES = {
     # The second half is timed where the topic is long enough: a service that runs for months is past its warm-ups.
-    "s10": Case("s10", events=800_000, timed_share=0.5, rounds=3),
+    "s10": Case("s10", events=800_000, timed_share=0.5, rounds=5),
     "s10_mock": Case("s10", events=320_000, timed_share=0.5, broker="mock"),
-    "s50": Case("s50", events=160_000, timed_share=0.5, rounds=3),
+    "s50": Case("s50", events=160_000, timed_share=0.5, rounds=5),
     "p10": Case("p10"),
     "s10_10": Case("s10", models=1),
     "s10_10k": Case("s10", models=1_000, events=120_000, timed_share=0.5),
