@@ -83,7 +83,7 @@ def raw(job: Job) -> None:
         messages = consumer.consume(500, 0.1)
         seen += sum(m.error() is None and m.value() is not None for m in messages)
         if untimed.open and any(step(untimed, consumer, message) for message in messages):
-            clock = Clock(seen)
+            clock = untimed.start(consumer, seen)
     hand_in(job, clock.figures(seen), 0, 0, [])
 
 
@@ -102,7 +102,7 @@ def obvious(job: Job) -> None:
         if message is None or message.error():
             continue
         if untimed.open and step(untimed, consumer, message):
-            clock = Clock(seen)
+            clock = untimed.start(consumer, seen)
         seen += 1
         try:
             record = json.loads(message.value())
@@ -140,7 +140,7 @@ def tuned(job: Job) -> None:
             if message.error() is not None:
                 continue
             if untimed.open and step(untimed, consumer, message):
-                clock = Clock(seen)
+                clock = untimed.start(consumer, seen)
             seen += 1
             try:
                 record = loads(message.value())
@@ -193,7 +193,7 @@ def ours(job: Job) -> None:
         places = [(place, owned.task.position) for place, owned in worker.owned.items()]
         if untimed.open and any([untimed.reached(log._consumer, *place) for place in places]):
             assert worker.commit(), "a commit did not land"  # What was found before the clock starts is not timed.
-            started.append(Clock(seen))
+            started.append(untimed.start(log._consumer, seen))
         moved_s = time.monotonic() if seen != before else moved_s
         if time.monotonic() - moved_s > STALLED_S:
             raise SystemExit(f"stalled at {seen} of {job.events} events; positions: {places}")

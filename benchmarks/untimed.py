@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from confluent_kafka import Consumer, TopicPartition
 
-from benchmarks.measure import Job
+from benchmarks.measure import Clock, Job
 
 Place = tuple[str, int]
 
@@ -22,16 +22,21 @@ class Untimed:
         if job.timed_share < 1.0:
             for place in ((topic, partition) for topic in job.topics for partition in range(job.partitions)):
                 size = consumer.get_watermark_offsets(TopicPartition(*place), 30)[1]
-                self.open[place] = int(size * (1.0 - job.timed_share))
+                if size:
+                    self.open[place] = int(size * (1.0 - job.timed_share))
         self.paused: list[TopicPartition] = []
 
     def reached(self, consumer: Consumer, place: Place, position: int) -> bool:
-        """Note the next offset of a partition; True when all were read so far and now go on."""
+        """Note the next offset of a partition; True when now all were read so far and stand still."""
         if position < self.open.get(place, position + 1):
             return False
         del self.open[place]
         self.paused.append(TopicPartition(*place))
         consumer.pause(self.paused[-1:])
-        if not self.open:
-            consumer.resume(self.paused)
         return not self.open
+
+    def start(self, consumer: Consumer, seen: int) -> Clock:
+        """The clock, of the timed part, which begins to be fetched."""
+        clock = Clock(seen)
+        consumer.resume(self.paused)
+        return clock

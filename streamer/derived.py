@@ -48,14 +48,16 @@ def entropy(batch: Batch) -> Found:
 
 
 def margin(batch: Batch) -> Found:
-    """The greatest score less the second, of events with two or more."""
+    """The greatest score less the second, of events with two or more, where it is finite."""
     events, values = scores_of(batch)
     order = np.lexsort((-values, events))
     events, values = events[order], values[order]
     first = np.flatnonzero(np.r_[True, events[1:] != events[:-1]]) if len(events) else np.zeros(0, np.int64)
     pairs = first[np.diff(np.r_[first, len(events)]) >= 2]
-    apart: F64 = values[pairs] - values[pairs + 1]
-    return events[pairs], apart
+    with np.errstate(over="ignore"):
+        apart: F64 = values[pairs] - values[pairs + 1]
+    some = np.isfinite(apart)
+    return events[pairs][some], apart[some]
 
 
 DERIVED: dict[str, Derived] = {

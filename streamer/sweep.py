@@ -60,8 +60,8 @@ class Sweep:
         found: list[Finding | None] = []
         shown: list[Arrays] = []
         begin, known = 0, False
+        self._resize()
         while begin < len(numbers.event):
-            self._resize()
             texts = [*codes, numbers.event, numbers.name]
             given = texts, numbers.value, [batch.offsets, batch.times_ms], begin, known, self.shown
             begin, dropped, hits, arrays = native.sweep(parts, banks, *given)
@@ -70,6 +70,7 @@ class Sweep:
             shown.append(arrays)
             if begin < len(numbers.event):
                 places.learn(table, batch, groups, codes)
+                self._resize()
                 known = True  # Whoever has no row now gets none.
         edges = [finding for finding in found if finding is not None]
         if not self.shown:

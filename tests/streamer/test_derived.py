@@ -55,6 +55,14 @@ def test_entropy_and_margin(many: list[dict[str, float]]) -> None:
     assert apart.tolist() == [high - low for low, high in pairs.values()]
 
 
+def test_a_margin_that_overflows_is_none() -> None:
+    """Found by review: one such event stopped its partition for good."""
+    kinds = "sure: {signal: margin, detect: {kind: adwin}}, raw: {signal: margin, detect: {kind: adwin, raw: true}}"
+    events = [{"prediction": {"scores": {"a": 1e308, "b": low}}} for low in (-1e308, -1.0, 1e307)]
+    assert margin(batch_of(events))[0].tolist() == [1, 2]
+    assert firing(f"monitors: {{{kinds}}}\n", events) == []
+
+
 def test_a_ratio_needs_both_numbers_and_a_finite_quotient() -> None:
     features = [{"a": 6, "b": 3}, {"a": 1}, {"a": 1, "b": 0}, {"b": 2}, {"a": 0, "b": 2}, {"a": "x", "b": 1}]
     batch = batch_of([{"features": one} for one in features])

@@ -84,3 +84,18 @@ def test_the_next_event_that_is_due(events: list[tuple[int, bool, int]], data: s
     used, now = np.array([event[1] for event in events], bool), np.array([event[2] for event in events], np.int64)
     asked = data.draw(st.tuples(st.integers(0, 2), st.integers(0, len(events)), st.integers(0, 9)))
     assert native.next_due(models, used, now, *asked) == first_due(models, used, now, *asked)
+
+
+def test_a_new_monitor_has_its_rows_before_the_next_number() -> None:
+    """Found by review: a snapshot behind a batch without numbers told how the batch was cut."""
+    config = load_text(CONFIG, "sweep.yaml", {})
+    first = Task(config, ("t", 0), 0)
+    first.step(Decoder(fields_of(config))(log(1, 2, 50), "t"))
+    more = "  new: {signal: features.*, detect: {kind: page_hinkley, delta: 0.7}}\n"
+    wider = load_text(CONFIG + more, "sweep.yaml", {})
+    swept, apart = (Task.load(wider, ("t", 0), first.dump()) for _ in range(2))
+    apart.sweeps = {}
+    nothing = Decoder(fields_of(wider))([Record(50, 0, None, b"nope")], "t")
+    swept.step(nothing)
+    apart.step(nothing)
+    assert swept.dump() == apart.dump()

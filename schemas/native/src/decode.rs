@@ -135,8 +135,10 @@ impl Decoder {
     fn read(&mut self, payload: &[u8]) -> Res<bool> {
         self.event.clear();
         let scanner = Scanner::new(payload);
-        if let Some(shape) = self.shapes.expected() {
+        for number in self.shapes.expected() {
+            let Some(shape) = self.shapes.get(number) else { break };
             if self.event.shaped(payload, shape).is_ok() {
+                self.shapes.found(number);
                 return Ok(true);
             }
             self.event.clear();
@@ -185,7 +187,7 @@ impl Decoder {
 
     /// Features that are numbers, all of them, of an event of the shape expected.
     fn plain(&mut self, columns: &mut Columns, at: usize) {
-        let Some(shape) = self.shapes.expected() else { return };
+        let Some(shape) = self.shapes.current() else { return };
         let (numbers, values) = (&mut columns.numbers, &self.event.plain);
         numbers.event.resize(numbers.event.len() + values.len(), at as i32);
         numbers.name.extend_from_slice(shape.codes(&mut self.names));

@@ -101,6 +101,7 @@ impl Event {
         let mut scanner = Scanner { bytes, at };
         match goes {
             Goes::Nowhere => scanner.skip(&mut self.arena, 1)?,
+            Goes::Leaf => drop(scanner.scalar(&mut self.arena)?),
             Goes::Slot(slot) => self.slots[slot as usize] = scanner.scalar(&mut self.arena)?,
             Goes::Member(own, name) => {
                 let value = scanner.scalar(&mut self.arena)?;
@@ -159,10 +160,15 @@ impl Event {
             Target::Container(own) => self.container(scanner, own, names),
             Target::Inner { node, of_field } => match scanner.token() {
                 b'{' => self.object(scanner, plan, node, names),
-                b'n' => scanner.skip(&mut self.arena, 1),
+                b'n' if of_field => scanner.skip(&mut self.arena, 1),
                 _ if of_field => Err(Odd),
                 b'[' => Err(Odd), // A pointer may go into an array, which is too rare to be here.
-                _ => scanner.skip(&mut self.arena, 1),
+                _ => {
+                    let start = scanner.at;
+                    scanner.skip(&mut self.arena, 1)?;
+                    self.meet(start, scanner, Goes::Leaf);
+                    Ok(())
+                }
             },
         }
     }

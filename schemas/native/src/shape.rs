@@ -19,6 +19,8 @@ const VALUES_MAX: usize = 2048;
 pub enum Goes {
     /// Nobody reads it; it may be of any kind, containers too.
     Nowhere,
+    /// Nobody reads it, as long as it is no container.
+    Leaf,
     Slot(u32),
     /// A member of a container, and its name.
     Member(u32, u32),
@@ -142,35 +144,63 @@ impl Shape {
     }
 }
 
-/// The shapes known, and the one that is expected next.
+/// The shapes known, and which are expected next.
 #[derive(Default)]
 pub struct Shapes {
     known: Vec<Shape>,
+    /// The last shape, the last one that was another, and that of the event at hand.
     last: usize,
+    before: usize,
+    current: usize,
     oldest: usize,
 }
 
 impl Shapes {
-    /// The shape to try.
+    /// The shapes to try, none twice: what came after the last one the last time, the last one, the one before.
     #[inline]
-    pub fn expected(&mut self) -> Option<&mut Shape> {
-        let next = self.known.get(self.last)?.next;
-        self.known.get_mut(next)
+    pub fn expected(&self) -> impl Iterator<Item = usize> + use<> {
+        let next = self.known.get(self.last).map_or(0, |shape| shape.next);
+        let (last, before) = (self.last, self.before);
+        let others = [last, before].into_iter().enumerate();
+        let others =
+            others.filter(move |&(i, shape)| shape != next && (i == 0 || shape != last)).map(|(_, shape)| shape);
+        let count = if self.known.is_empty() { 0 } else { 3 };
+        [next].into_iter().chain(others).take(count)
     }
 
-    /// The expected shape was right.
+    pub fn get(&self, number: usize) -> Option<&Shape> {
+        self.known.get(number)
+    }
+
+    /// The shape of the event at hand is this.
+    #[inline]
+    pub fn found(&mut self, number: usize) {
+        self.current = number;
+    }
+
+    #[inline]
+    pub fn current(&mut self) -> Option<&mut Shape> {
+        self.known.get_mut(self.current)
+    }
+
+    /// The event at hand is taken: it came after the last one.
     #[inline]
     pub fn confirm(&mut self) {
-        self.last = self.known.get(self.last).map_or(0, |shape| shape.next);
+        if let Some(shape) = self.known.get_mut(self.last) {
+            shape.next = self.current;
+        }
+        if self.current != self.last {
+            (self.before, self.last) = (self.last, self.current);
+        }
     }
 
-    /// It was not: this is what came instead.
+    /// None of those expected was right: this is what came instead.
     pub fn learn(&mut self, payload: &[u8], met: &[Met]) {
         let literals = payload.len() - met.iter().map(|value| value.end - value.start).sum::<usize>();
         if literals > LITERAL_BYTES_MAX || met.len() > VALUES_MAX {
             return;
         }
-        let found = self.known.iter().position(|shape| shape.is_of(payload, met)).unwrap_or_else(|| {
+        self.current = self.known.iter().position(|shape| shape.is_of(payload, met)).unwrap_or_else(|| {
             let shape = Shape::learn(payload, met);
             if self.known.len() < SHAPES_MAX {
                 self.known.push(shape);
@@ -180,11 +210,7 @@ impl Shapes {
             self.known[self.oldest] = shape;
             self.oldest
         });
-        if let Some(before) = self.known.get_mut(self.last) {
-            before.next = found;
-        }
-        self.known[found].next = found;
-        self.last = found;
+        self.confirm();
     }
 
     /// Names are numbered anew.
