@@ -97,8 +97,7 @@ class Admission:
         """For each event whether it is used, and its model's newest time up to and including it. The refused ones are
         filtered before anything of them is remembered.
         """
-        counted = np.bincount(batch.model, minlength=len(batch.strings))
-        present = np.flatnonzero(counted)
+        present = np.flatnonzero(np.bincount(batch.model))
         names = [batch.strings[code] for code in present.tolist()]
         # One code more than there are: the model of the refused, which nobody watches.
         watched = np.zeros(len(batch.strings) + 1, bool)

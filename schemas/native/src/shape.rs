@@ -160,12 +160,8 @@ impl Shapes {
     #[inline]
     pub fn expected(&self) -> impl Iterator<Item = usize> + use<> {
         let next = self.known.get(self.last).map_or(0, |shape| shape.next);
-        let (last, before) = (self.last, self.before);
-        let others = [last, before].into_iter().enumerate();
-        let others =
-            others.filter(move |&(i, shape)| shape != next && (i == 0 || shape != last)).map(|(_, shape)| shape);
-        let count = if self.known.is_empty() { 0 } else { 3 };
-        [next].into_iter().chain(others).take(count)
+        let tried = [next, self.last, self.before];
+        (0..tried.len()).filter(move |&i| !tried[..i].contains(&tried[i])).map(move |i| tried[i])
     }
 
     pub fn get(&self, number: usize) -> Option<&Shape> {

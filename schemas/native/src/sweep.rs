@@ -164,6 +164,8 @@ struct Sweep<'a> {
     history: &'a mut History,
     banks: Vec<(Bank<'a>, bool)>,
     show: bool,
+    /// Whether anybody wants the values standardised.
+    standardise: bool,
     /// More rows than the processor's cache holds: they are asked for ahead of their turn.
     many: bool,
     known: Vec<Known>,
@@ -268,9 +270,9 @@ impl Sweep<'_> {
         if let Some((away, _)) = judged {
             self.history.add(row, away, offset, time_ms);
         }
+        let z = judged.filter(|_| self.standardise).map(|(away, scale)| self.reference.z(value, away, scale));
         for (k, (bank, raw)) in self.banks.iter_mut().enumerate() {
-            let given =
-                if *raw { Some(value) } else { judged.map(|(away, scale)| self.reference.z(value, away, scale)) };
+            let given = if *raw { Some(value) } else { z };
             if let Some((direction, statistic, threshold)) = given.and_then(|x| bank.step(row, x)) {
                 let recent = self.history.rows[row].recent(self.reference.expected(row));
                 outcome.hits.push((k, row, event, direction, statistic, threshold, recent));
@@ -282,7 +284,7 @@ impl Sweep<'_> {
             shown.values.push(value);
             shown.events.push(event.into());
             shown.ready.push(judged.is_some());
-            shown.z.push(judged.map_or(0.0, |(away, scale)| self.reference.z(value, away, scale)));
+            shown.z.push(z.unwrap_or_default());
             shown.away.push(judged.map_or(0.0, |(away, _)| away));
         }
     }
@@ -331,6 +333,7 @@ pub fn sweep<'py>(
         history: &mut history,
         banks: lent.iter_mut().map(|(bank, raw)| (bank.bank(), *raw)).collect(),
         show,
+        standardise: show || banks.iter().any(|(_, raw)| !raw),
         many: index.len() > MANY,
         known: (0..GROUPS).map(|_| Known { group: -1, ..Known::default() }).collect(),
     };
