@@ -37,9 +37,10 @@ class Identity(NamedTuple):
 
 
 class Source(NamedTuple):
-    """Who publishes, and of which input."""
+    """Who publishes, under which config, and of which input."""
 
     group: str  # the consumer group
+    config: str  # its hash
     topic: str
     partition: int
 
@@ -68,7 +69,8 @@ class AlertFacts(TypedDict):
     finding: str  # members of an object: statistic, threshold, direction, effect
     evidence: str
     sentence: str
-    replay: str
+    first_offset: str  # what a replay reads to repeat the record: from here
+    end_offset: str  # and before here
 
 
 HOLE = re.compile(r"%\((\w+)\)s")
@@ -84,6 +86,8 @@ def _record() -> str:
     mark = "%(mark)s"
     episode = f"{mark}-%(topic)s-%(partition)s-%(trigger_offset)s"
     place = {"topic": "%(topic)s", "partition": _bare("partition")}
+    span = {"from": _bare("first_offset"), "to": _bare("end_offset")}
+    flags = "--topic %(topic)s --partition %(partition)s --from %(first_offset)s --to %(end_offset)s"
     record = envelope(
         "alert",
         id=f"{episode}-%(sequence)s",
@@ -97,10 +101,10 @@ def _record() -> str:
         correlationid=episode,
         data={
             "status": "%(status)s",
-            "sentence": _bare("sentence"),
+            "sentence": "%(sentence)s",
             "alert": {
                 "labels": _bare("labels"),
-                "annotations": {"summary": _bare("sentence"), _bare("annotations"): 0},
+                "annotations": {"summary": "%(sentence)s", _bare("annotations"): 0},
                 "startsAt": "%(began)s",
                 "endsAt": "%(ends)s",
             },
@@ -111,7 +115,12 @@ def _record() -> str:
             "detector": _bare("detector"),
             _bare("finding"): 0,
             "evidence": _bare("evidence"),
-            "replay": _bare("replay"),
+            # The series' whole history in the range makes the repetition exact: same reference, same detector state.
+            "replay": {
+                "ranges": [{**place, **span}],
+                "config": "%(config)s",
+                "command": f"driftline replay -c driftline.yaml {flags}",
+            },
         },
     )
     record["type"] = "io.driftline.alert.%(status)s.v1"
@@ -124,9 +133,18 @@ SEQUENCE = {"firing": 1, "resolved": 2}
 
 def identity(labels: dict[str, str], severity: str) -> Identity:
     """The labels that hold something are the alert's identity for Alertmanager, too."""
-    shown = {"alertname": "ModelDrift", "severity": severity} | {k: v for k, v in labels.items() if v}
-    subject = f"model/{labels['model']}/monitor/{labels['monitor']}"
-    return Identity(labels, fingerprint(shown), inner(subject), written(shown))
+    shown = shown_labels(labels, severity)
+    return Identity(labels, fingerprint(shown), inner(subject_of(labels)), written(shown))
+
+
+def shown_labels(labels: dict[str, str], severity: str) -> dict[str, str]:
+    """The labels as Alertmanager gets them."""
+    return {"alertname": "ModelDrift", "severity": severity} | {k: v for k, v in labels.items() if v}
+
+
+def subject_of(labels: dict[str, str]) -> str:
+    """What the event is about."""
+    return f"model/{labels['model']}/monitor/{labels['monitor']}"
 
 
 def forms(severity: str, annotations: dict[str, str], detector: dict[str, Any], source: Source) -> dict[str, Form]:
@@ -136,6 +154,7 @@ def forms(severity: str, annotations: dict[str, str], detector: dict[str, Any], 
         "topic": inner(source.topic),
         "partition": source.partition,
         "source": inner(source.group),
+        "config": source.config,
         "severitytext": severitytext,
         "severitynumber": severitynumber,
         "annotations": inner(annotations),
@@ -206,3 +225,11 @@ def render(form: Form, facts: AlertFacts) -> tuple[bytes, bytes]:
     parts = form.parts.copy()
     parts[1::2] = form.pick(facts)
     return facts["mark"].encode(), "".join(parts).encode()
+
+
+def edge_records(made: dict[str, Form], hold_ms: int, compiled: bool = native is not None) -> Any:
+    """What writes the records of a monitor's edges in the compiled core, see `native/src/alert.rs`; None without it."""
+    if native is None or not compiled:
+        return None
+    power = written(1e300).strip("0123456789.")  # Versions of orjson differ in it.
+    return native.EdgeRecords(*(made[status].parts for status in SEQUENCE), hold_ms, power)

@@ -9,7 +9,7 @@ because silence is not health. One series of one monitor has at most one open al
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 QUIET, PENDING, FIRING, FADING = "quiet", "pending", "firing", "fading"
@@ -43,13 +43,13 @@ class Policy(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """What a bank reports at one event. `evidence` is plain data, ready for the alert."""
+    """What a bank reports at one event. `evidence` is plain data, see `evidence.py`; the book only keeps it."""
 
     event: int  # index of the event in the batch
     monitor: int  # position of the monitor in the config
     row: int
     signal: str  # DRIFT, BREACH, CLEAR or NEITHER
-    evidence: dict[str, Any]
+    evidence: Any
     ended: str = ""  # of a window: how it ended, see verdicts.ENDS
 
 
@@ -59,6 +59,20 @@ class Moment(NamedTuple):
     offset: int
     time_ms: int  # the event's own time
     now_ms: int  # newest time of the event's model up to here: the clock all durations run on
+
+
+class Opened(NamedTuple):
+    """What began an episode."""
+
+    offset: int
+    time_ms: int
+    first_offset: int  # where the log must be read from for the series to become what it was
+    evidence: Any
+
+
+def settled(value: Any) -> Any:
+    """Plain data of a snapshot, in which every list was a tuple; but not what is in a dict."""
+    return tuple(map(settled, value)) if isinstance(value, list) else value
 
 
 @dataclass(slots=True)
@@ -74,11 +88,10 @@ class Alert:
     episode: int = 0
     detections: int = 0
     suppressed: int = 0
-    opened: dict[str, Any] = field(default_factory=dict)  # trigger and evidence, fixed when the episode began
-    told: list[Any] = field(default_factory=list, repr=False)  # kept by who writes its records; no state
+    opened: Opened | None = None  # fixed when the episode began
 
 
-ALERT_FIELDS = tuple(f.name for f in fields(Alert) if f.name != "told")
+ALERT_FIELDS = tuple(f.name for f in fields(Alert))
 
 
 class Notice(NamedTuple):
@@ -90,15 +103,15 @@ class Notice(NamedTuple):
     episode: int
     detections: int
     suppressed: int
-    opened: dict[str, Any]
-    told: list[Any]
+    opened: Opened
     at: Moment
     ended_ms: int | None  # when it resolved, in event time
 
 
 def notice(alert: Alert, status: str, at: Moment, ended_ms: int | None) -> Notice:
     """The alert as it is now."""
-    known = alert.monitor, alert.row, alert.episode, alert.detections, alert.suppressed, alert.opened, alert.told
+    assert alert.opened is not None
+    known = alert.monitor, alert.row, alert.episode, alert.detections, alert.suppressed, alert.opened
     return Notice(status, *known, at, ended_ms)
 
 
@@ -124,15 +137,15 @@ class AlertBook:
         return [notice for _, key in due for notice in self._signal(self.alerts[key], HELD, at)]
 
     def apply(
-        self, monitor: str, row: int, model: str, signal: str, at: Moment, opened: dict[str, Any]
+        self, monitor: str, row: int, model: str, signal: str, at: Moment, first_offset: int, evidence: Any
     ) -> list[Notice]:
-        """One finding. `opened` is kept as the episode's trigger and evidence if this begins one."""
+        """One finding. `first_offset` and `evidence` are kept if this begins an episode."""
         alert = self.alerts.get((monitor, row)) or Alert(monitor, row, model)
         if alert.state == QUIET and signal != CLEAR:
             if alert.quiet_until_ms is not None and at.now_ms < alert.quiet_until_ms:
                 alert.suppressed += 1
                 return []
-            alert.opened, alert.told, alert.detections = opened, [], 0
+            alert.opened, alert.detections = Opened(at.offset, at.time_ms, first_offset, evidence), 0
         if signal != CLEAR:
             alert.detections += 1
         self.alerts[monitor, row] = alert
@@ -150,7 +163,6 @@ class AlertBook:
             notices.append(notice(alert, "firing", at, None))
         elif status == "resolved":
             notices.append(notice(alert, "resolved", at, due))
-            alert.told = []
             alert.quiet_until_ms, alert.suppressed = at.now_ms + policy.cooldown_ms, 0
         self._set_timer(alert, before, signal, at.now_ms, policy)
         self._note_timer(alert)
@@ -185,6 +197,8 @@ class AlertBook:
             alert = Alert(**item)
             if alert.state not in (QUIET, PENDING, FIRING, FADING):
                 raise ValueError(f"unknown alert state {alert.state!r}")
+            if item["opened"] is not None:
+                alert.opened = Opened(*map(settled, item["opened"]))
             if alert.monitor in self.policies:
                 self.alerts[alert.monitor, alert.row] = alert
                 self._note_timer(alert)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from detectors.history import Recent
 from detectors.reference import Learned
 from schemas.alert import rfc3339
 from streamer import config as cfg
@@ -13,6 +14,12 @@ DIRECTION_NAMES = {1: "up", -1: "down", 0: "unknown"}
 
 Part = dict[str, Any] | None
 Evidence = dict[str, Any]
+Seen = tuple[int, float, float, int, int, int, int]
+"""Values of a row: how many, mean, standard deviation, first and last offset, first and last time; see `Recent`."""
+Edge = tuple[int, float, float, Seen | Evidence | None, Seen | None]
+"""The evidence of an edge as plain numbers, made for every hit and shown for few: direction, statistic, threshold, what
+the row is compared with (as a file of references says it, or as it was learned), and its newest values.
+"""
 
 
 def annotations_of(config: cfg.Monitor) -> dict[str, str]:
@@ -50,34 +57,60 @@ def span(first_offset: int, last_offset: int, from_ms: int, to_ms: int) -> dict[
     return {"offsets": [first_offset, last_offset], "from": rfc3339(from_ms), "to": rfc3339(to_ms)}
 
 
-def reference_evidence(learned: Learned) -> dict[str, Any]:
-    """The reference of a row in raw units."""
-    return {
-        "n": learned.n,
-        "mean": learned.mean,
-        "std": learned.std,
-        **span(learned.first_offset, learned.last_offset, learned.first_time_ms, learned.last_time_ms),
-    }
-
-
-def before_of(table: SeriesTable, row: int, offset: int) -> Part:
-    """What a row is compared with: what the file of references says of it, or what it had learned by `offset`.
+def learned_of(table: SeriesTable, row: int, offset: int) -> Learned | None:
+    """What a row had learned by `offset`; None where the warm-up was not over then.
 
     The whole batch has passed the reference by now, so that it is ready says nothing of an event in the middle.
     """
+    learned = table.learned(row)
+    return None if learned.n < table.reference.warmup or learned.last_offset > offset else learned
+
+
+def seen_in(learned: Learned) -> Seen:
+    """The reference of a row in raw units."""
+    places = learned.first_offset, learned.last_offset, learned.first_time_ms, learned.last_time_ms
+    return learned.n, learned.mean, learned.std, *places
+
+
+def shown(part: Seen | Evidence | None) -> Part:
+    """Before or after as alerts show it."""
+    if not isinstance(part, tuple):
+        return part
+    n, mean, std, *places = part
+    return {"n": n, "mean": mean, "std": std, **span(*places)}
+
+
+def before_of(table: SeriesTable, row: int, offset: int) -> Part:
+    """What a row is compared with: what the file of references says of it, or what it had learned by `offset`."""
     if row in table.pinned:
         return table.pinned[row]
-    learned = table.learned(row)
-    if learned.n < table.reference.warmup or learned.last_offset > offset:
-        return None
-    if row not in table.shown:
-        table.shown[row] = reference_evidence(learned)
-    return table.shown[row]
+    learned = learned_of(table, row, offset)
+    return shown(seen_in(learned)) if learned is not None else None
 
 
-def recent_evidence(recent: tuple[int, float, float, int, int, int, int] | None, centre: float) -> Part:
-    """The newest values of a row, cut where they depart from the reference the most: `Recent` as evidence."""
-    if recent is None:
-        return None
-    n, mean, std, *places = recent
-    return {"n": n, "mean": mean + centre, "std": std, **span(*places)}
+def edge_of(table: SeriesTable, row: int, offset: int, said: tuple[int, float, float], recent: Recent | None) -> Edge:
+    """The evidence of a hit at `offset`: what the detector said (direction, statistic, threshold), what the row is
+    compared with, and its newest values, cut where they depart from that the most. A direction that the detector does
+    not know is that of the mean.
+    """
+    direction, statistic, threshold = said
+    learned = learned_of(table, row, offset)
+    before = table.pinned.get(row) or (seen_in(learned) if learned is not None else None)
+    after = (recent.n, recent.mean + table.learned(row).centre, *recent[2:]) if recent is not None else None
+    if direction == 0 and before and after:
+        mean = before["mean"] if isinstance(before, dict) else before[1]
+        direction = (after[1] > mean) - (after[1] < mean)
+    return direction, statistic, threshold, before, after
+
+
+def is_edge(given: Evidence | Edge) -> bool:
+    """Of an edge that is compared with what was learned, or with nothing."""
+    return isinstance(given, tuple) and not isinstance(given[3], dict)
+
+
+def told(given: Evidence | Edge) -> Evidence:
+    """Evidence and finding as the alert has them."""
+    if isinstance(given, dict):
+        return given
+    direction, statistic, threshold, before, after = given
+    return evidence(direction, statistic, threshold, shown(before), shown(after), None)

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from schemas.alert import AlertFacts, Source, forms, identity, inner, render, rfc3339, written
+from schemas.alert import (
+    AlertFacts,
+    Source,
+    edge_records,
+    forms,
+    identity,
+    inner,
+    render,
+    rfc3339,
+    shown_labels,
+    subject_of,
+    written,
+)
 from schemas.envelope import HEADERS
 from streamer import config as cfg
 from streamer.alerting import Notice
+from streamer.evidence import Evidence, is_edge, told
 from streamer.log import Out, Partition
 from streamer.monitors import Monitor
 from streamer.signals import member_title
@@ -36,36 +49,53 @@ PHRASES = {
 }
 
 
-class Told(NamedTuple):
-    """What both records of an episode say of it, written once."""
+class Words(NamedTuple):
+    """What every sentence about a series has in it."""
 
-    sentence: tuple[str, str]  # before and behind the verdict
-    finding: str  # see AlertFacts
-    evidence: str
+    who: str
+    quantity: str  # what it is the mean of
+    place: str  # the detector and the partition; an offset follows
+    share: bool  # whether the mean is told as a share
 
 
 def alert_record(config: cfg.Config, partition: Partition, monitor: Monitor, notice: Notice) -> Out:
     """The record of one alert that changed its status. A function of state, offsets and config alone."""
-    at, opened = notice.at, notice.opened
     if not monitor.forms:
-        source = Source(config.kafka.group, *partition)
+        source = Source(config.kafka.group, config.config_hash, *partition)
         monitor.forms = forms(monitor.config.severity, monitor.annotations, monitor.detector, source)
+        if monitor.config.detect.kind != "occurrence":  # Of that nothing is told that moved.
+            monitor.writer = edge_records(monitor.forms, monitor.hold_ms)
+    if monitor.writer is None or not is_edge(notice.opened.evidence):
+        return Out("alerts", *written_out(partition, monitor, notice), HEADERS)
+    record: tuple[bytes, bytes] | None = monitor.writer.write(notice)
+    if record is None:
+        labels = labels_of(monitor, notice.row)
+        shown = list(shown_labels(labels, monitor.config.severity).items())
+        monitor.writer.add(notice.row, shown, subject_of(labels), words_of(labels, partition))
+        record = monitor.writer.write(notice)
+    assert record is not None
+    return Out("alerts", record[0], record[1], HEADERS)
+
+
+def written_out(partition: Partition, monitor: Monitor, notice: Notice) -> tuple[bytes, bytes]:
+    """Key and value of any notice's record; the compiled writer of edges is held against this."""
+    at, opened = notice.at, notice.opened
     own = monitor.identities.get(notice.row)
     if own is None:
         own = monitor.identities[notice.row] = identity(labels_of(monitor, notice.row), monitor.config.severity)
-    if not notice.told:
-        parts = sentence(own.labels, opened, partition)
-        notice.told.append(Told(parts, inner(opened["finding"]), written(opened["evidence"])))
-    told: Told = notice.told[0]
+    shown = told(opened.evidence)
     firing = notice.status == "firing"
-    began_ms: int = opened["time_ms"]
+    words = words_of(own.labels, partition)
+    verdict = "found by" if firing else "resolved, was found by"
+    text = f"{words.who}: {moved(own.labels, shown)}; {verdict} {words.place}{opened.offset}."
+    began_ms = opened.time_ms
     began = rfc3339(began_ms)
     ends_ms = notice.ended_ms if notice.ended_ms is not None else max(began_ms, at.now_ms) + monitor.hold_ms
     facts = AlertFacts(
         mark=own.mark,
         subject=own.subject,
         labels=own.shown,
-        trigger_offset=str(opened["offset"]),
+        trigger_offset=str(opened.offset),
         began=began,
         changed_offset=str(at.offset),
         changed=rfc3339(at.time_ms) if at.time_ms != began_ms else began,
@@ -73,12 +103,13 @@ def alert_record(config: cfg.Config, partition: Partition, monitor: Monitor, not
         number=str(notice.episode),
         detections=str(notice.detections),
         suppressed=str(notice.suppressed),
-        finding=told.finding,
-        evidence=told.evidence,
-        sentence=written(("found by" if firing else "resolved, was found by").join(told.sentence)),
-        replay=_replay(config, partition, opened["first_offset"], at.offset + 1),
+        finding=inner(shown["finding"]),
+        evidence=written(shown["evidence"]),
+        sentence=inner(text),
+        first_offset=str(opened.first_offset),
+        end_offset=str(at.offset + 1),
     )
-    return Out("alerts", *render(monitor.forms[notice.status], facts), HEADERS)
+    return render(monitor.forms[notice.status], facts)
 
 
 def labels_of(monitor: Monitor, row: int) -> dict[str, str]:
@@ -92,60 +123,52 @@ def labels_of(monitor: Monitor, row: int) -> dict[str, str]:
     return labels
 
 
-def _replay(config: cfg.Config, partition: Partition, begin: int, end: int) -> str:
-    """The series' whole history in the range makes the repetition exact: same reference, same detector state.
-
-    A topic's name needs no escape, nor does anything else in it.
-    """
-    topic, number = partition
-    place = f"--topic {topic} --partition {number} --from {begin} --to {end}"
-    return (
-        f'{{"ranges":[{{"topic":"{topic}","partition":{number},"from":{begin},"to":{end}}}],'
-        f'"config":"{config.config_hash}","command":"driftline replay -c driftline.yaml {place}"}}'
-    )
-
-
-def sentence(labels: dict[str, str], opened: dict[str, Any], partition: Partition) -> tuple[str, str]:
-    """What moved, from what to what, how sure and where, in one line: before and behind the verdict."""
-    where = f"{partition[0]}[{partition[1]}]@{opened['offset']}"
+def words_of(labels: dict[str, str], partition: Partition) -> Words:
+    """The words for a series with these labels."""
     extra = [v for k, v in labels.items() if k not in ("model", "monitor", "detector", "signal") and v]
     who = labels["model"] + (f" ({', '.join(extra)})" if extra else "")
-    signal, finding, evidence = labels["signal"], opened["finding"], opened["evidence"]
+    place = f"{labels['detector']} at {partition[0]}[{partition[1]}]@"
+    return Words(who, _quantity(labels["signal"]), place, bool(_phrase(labels["signal"], 0)))
+
+
+def moved(labels: dict[str, str], shown: Evidence) -> str:
+    """What moved, from what to what, and how sure, in one line."""
+    signal, finding, evidence = labels["signal"], shown["finding"], shown["evidence"]
     before, after, window = evidence["before"], evidence["after"], evidence["window"]
     if window and "distance" in window:
-        moved = f"the distribution of {signal} moved by {window['distance']:.3g} (limit {finding['threshold']:.3g})"
+        text = f"the distribution of {signal} moved by {window['distance']:.3g} (limit {finding['threshold']:.3g})"
         most = window["moved"][0]
-        moved += f" in {window['n']} events, most {most['bin']} ({most['before']:.1%} to {most['after']:.1%})"
+        text += f" in {window['n']} events, most {most['bin']} ({most['before']:.1%} to {most['after']:.1%})"
     elif window and labels["detector"] == "trend":
-        moved = (
+        text = (
             f"{signal} went steadily {_from_to(signal, window['expected'], window['value'])} in {window['n']} windows"
         )
     elif window and "value" in window:
-        moved = f"{signal} was {_number(window['value'])}, {_number(window['expected'])} expected"
-        moved += f" ({window['deviations']:+.1f} deviations)"
+        text = f"{signal} was {_number(window['value'])}, {_number(window['expected'])} expected"
+        text += f" ({window['deviations']:+.1f} deviations)"
     elif window:
         share, limit = f"{window['fraction']:.1%}", f"{finding['threshold']:.1%}"
-        moved = f"{share} of {window['n']} events {_phrase(signal, 1)} (limit {limit})"
+        text = f"{share} of {window['n']} events {_phrase(signal, 1)} (limit {limit})"
         if window["reasons"]:
             top = window["reasons"][0]
-            moved += f", most often {top['reason']} ({top['count']})"
+            text += f", most often {top['reason']} ({top['count']})"
     elif labels["detector"] == "silence":
         silent, limit = (show_duration(1000 * int(finding[name])) for name in ("statistic", "threshold"))
-        moved = f"no events for {silent} (limit {limit})"
+        text = f"no events for {silent} (limit {limit})"
     elif labels["detector"] == "age":
         old, limit = (finding[name] / 86_400 for name in ("statistic", "threshold"))
-        moved = f"the model is {old:.1f} days old (limit {limit:g})"
+        text = f"the model is {old:.1f} days old (limit {limit:g})"
     elif labels["detector"] == "occurrence":
-        moved = f"events {_phrase(signal, 1)}"
+        text = f"events {_phrase(signal, 1)}"
     elif before and after:
-        moved = f"{_quantity(signal)} went {_from_to(signal, before['mean'], after['mean'])}"
+        text = f"{_quantity(signal)} went {_from_to(signal, before['mean'], after['mean'])}"
         deviations = finding["effect"]["deviations"]
-        moved += f" ({deviations:+.1f} deviations)" if deviations is not None else ""
+        text += f" ({deviations:+.1f} deviations)" if deviations is not None else ""
     elif after:
-        moved = f"{_quantity(signal)} moved to {_number(after['mean'])}"
+        text = f"{_quantity(signal)} moved to {_number(after['mean'])}"
     else:
-        moved = f"{_quantity(signal)} changed"
-    return f"{who}: {moved}; ", f" {labels['detector']} at {where}."
+        text = f"{_quantity(signal)} changed"
+    return text
 
 
 def _quantity(signal: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from schemas.alert import LEVEL_ENDS_MS, Form, Identity
 from streamer import config as cfg
 from streamer.evidence import annotations_of, detector_of
@@ -19,3 +21,4 @@ class MonitorBase:
         self.annotations, self.detector = annotations_of(config), detector_of(config)
         self.forms: dict[str, Form] = {}  # of its alert records
         self.identities: dict[int, Identity] = {}  # of the rows that had an alert
+        self.writer: Any = None  # what writes those of edges, in the compiled core

@@ -21,7 +21,7 @@ from streamer.config_detect import (
     DetectSilence,
     DetectTrend,
 )
-from streamer.evidence import before_of, evidence, recent_evidence
+from streamer.evidence import edge_of
 from streamer.levels import DistributionMonitor, FractionMonitor
 from streamer.monitor_base import MonitorBase
 from streamer.rules import Rule
@@ -100,31 +100,11 @@ def step_table(
     recents = table.remember(batch, column, judged, marks, np.array([r.mean - r.centre for r in references]))
     for edge, row, recent in zip(edges, rows, recents, strict=True):
         said = edge.direction, edge.statistic, edge.threshold
-        finding = edge_finding(batch, edge.monitor, row, int(column.events[edge.place]), *said, recent)
-        if finding is not None:
-            found.append(finding)
+        event = int(column.events[edge.place])
+        told = edge_of(table, row, int(batch.offsets[event]), said, recent)
+        if edge.monitor.wanted in (None, told[0]):
+            found.append(Finding(event, edge.monitor.order, row, DRIFT, told))
     return found
-
-
-def edge_finding(
-    batch: Batch,
-    monitor: EdgeMonitor,
-    row: int,
-    event: int,
-    direction: int,
-    statistic: float,
-    threshold: float,
-    recent: tuple[int, float, float, int, int, int, int] | None,
-) -> Finding | None:
-    """The finding of a hit, given the `Recent` values of its row; None for a direction that nobody asked for."""
-    before = before_of(monitor.table, row, int(batch.offsets[event]))
-    after = recent_evidence(recent, monitor.table.learned(row).centre)
-    if direction == 0 and before and after:
-        direction = (after["mean"] > before["mean"]) - (after["mean"] < before["mean"])
-    if monitor.wanted is not None and direction != monitor.wanted:
-        return None
-    shown = evidence(direction, statistic, threshold, before, after, None)
-    return Finding(event, monitor.order, row, DRIFT, shown)
 
 
 LEVELS: dict[str, Callable[[cfg.Config, int, str, cfg.Monitor, SeriesTable, Rule | None], Monitor]] = {

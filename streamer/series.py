@@ -83,7 +83,6 @@ class SeriesTable:
         self.categories = Categories(warmup) if self.signal.text else None
         self.reference = make_reference(warmup, self.signal.scaled, compiled)
         self.final: dict[int, Learned] = {}  # references that change no more, of the rows that were asked for
-        self.shown: dict[int, dict[str, Any]] = {}  # the same as evidence
         self.history = make_history(compiled)
 
     @property

@@ -17,8 +17,8 @@ from detectors.compiled import CompiledAdwin, CompiledHistory, CompiledPageHinkl
 from detectors.reference import Judged
 from schemas.batch import Batch
 from schemas.compiled import native
-from streamer.alerting import Finding
-from streamer.monitors import EdgeMonitor, Monitor, edge_finding
+from streamer.alerting import DRIFT, Finding
+from streamer.monitors import EdgeMonitor, Monitor
 from streamer.series import SeriesTable
 from streamer.signals import F64, I64, Bool, Column, Groups
 
@@ -56,8 +56,8 @@ class Sweep:
         assert isinstance(history, CompiledHistory)
         codes = places.numbers(table, batch, groups)
         parts = places.index, reference.core, history.core
-        banks = [(core_of(monitor.bank), monitor.raw) for monitor in self.edges]
-        found: list[Finding | None] = []
+        banks = [(core_of(monitor.bank), monitor.order, monitor.raw, monitor.wanted) for monitor in self.edges]
+        found: list[Finding] = []
         shown: list[Arrays] = []
         begin, known = 0, False
         self._resize()
@@ -66,17 +66,16 @@ class Sweep:
             given = texts, numbers.value, [batch.offsets, batch.times_ms], begin, known, self.shown
             begin, dropped, hits, arrays = native.sweep(parts, banks, *given)
             table.dropped += dropped
-            found += [edge_finding(batch, self.edges[monitor], *hit) for monitor, *hit in hits]
+            found += [Finding(event, monitor, row, DRIFT, edge) for event, monitor, row, edge in hits]
             shown.append(arrays)
             if begin < len(numbers.event):
                 places.learn(table, batch, groups, codes)
                 self._resize()
                 known = True  # Whoever has no row now gets none.
-        edges = [finding for finding in found if finding is not None]
         if not self.shown:
-            return edges, None
+            return found, None
         column, judged = joined(shown)
-        return edges + [f for monitor in self.others for f in monitor.findings(batch, column)], (column, judged)
+        return found + [f for monitor in self.others for f in monitor.findings(batch, column)], (column, judged)
 
     def _resize(self) -> None:
         self.table.resize()

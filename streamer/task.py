@@ -224,9 +224,8 @@ class Task:
         if finding.signal == NEITHER:
             return
         first = monitor.table.first_offset(finding.row)
-        opened = {**finding.evidence, "offset": at.offset, "time_ms": at.time_ms, "first_offset": first}
         self.detections[name] = self.detections.get(name, 0) + 1
-        self._publish(self.book.apply(name, finding.row, model, finding.signal, at, opened))
+        self._publish(self.book.apply(name, finding.row, model, finding.signal, at, first, finding.evidence))
 
     def _publish(self, notices: Iterable[Notice]) -> None:
         for notice in notices:

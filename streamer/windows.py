@@ -6,6 +6,7 @@ from schemas.envelope import HEADERS
 from schemas.window import WindowFacts, render_window
 from streamer import config as cfg
 from streamer.alerting import BREACH, Finding
+from streamer.evidence import told
 from streamer.explain import labels_of
 from streamer.log import Out, Partition
 from streamer.monitors import Monitor
@@ -13,6 +14,7 @@ from streamer.monitors import Monitor
 
 def window_record(config: cfg.Config, partition: Partition, monitor: Monitor, finding: Finding, offset: int) -> Out:
     """The record of the window that ended with the event at `offset`."""
+    shown = told(finding.evidence)
     facts = WindowFacts(
         labels=labels_of(monitor, finding.row),
         source=config.kafka.group,
@@ -21,7 +23,7 @@ def window_record(config: cfg.Config, partition: Partition, monitor: Monitor, fi
         offset=offset,
         ended=finding.ended,
         breach=finding.signal == BREACH,
-        limit=finding.evidence["finding"]["threshold"],
-        window=finding.evidence["evidence"]["window"],
+        limit=shown["finding"]["threshold"],
+        window=shown["evidence"]["window"],
     )
     return Out("windows", *render_window(facts), HEADERS)

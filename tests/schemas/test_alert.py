@@ -49,7 +49,11 @@ def expected(status: str, labels: dict[str, str], annotations: dict[str, str], m
             "direction": "up",
             "effect": {"absolute": NASTY, "deviations": -0.0},
             "evidence": {"before": None, "after": {"n": 1}},
-            "replay": {"command": NASTY},
+            "replay": {
+                "ranges": [{"topic": "in.put", "partition": 3, "from": 7, "to": 100}],
+                "config": "c0ffee",
+                "command": "driftline replay -c driftline.yaml --topic in.put --partition 3 --from 7 --to 100",
+            },
         },
     }
 
@@ -60,7 +64,7 @@ def test_a_record_is_what_it_would_be_written_at_once(status: str, annotations: 
     labels = {"model": NASTY, "monitor": "m", "caller": ""}
     own = identity(labels, "critical")
     detector = {"kind": "adwin", "params": {"delta": 0.002}}
-    made = forms("critical", annotations, detector, Source("group-1", "in.put", 3))
+    made = forms("critical", annotations, detector, Source("group-1", "c0ffee", "in.put", 3))
     whole = expected(status, labels, annotations, own.mark)
     data = whole["data"]
     facts = AlertFacts(
@@ -77,8 +81,9 @@ def test_a_record_is_what_it_would_be_written_at_once(status: str, annotations: 
         suppressed="6",
         finding=inner({name: data[name] for name in ("statistic", "threshold", "direction", "effect")}),
         evidence=written(data["evidence"]),
-        sentence=written(data["sentence"]),
-        replay=written(data["replay"]),
+        sentence=inner(data["sentence"]),
+        first_offset="7",
+        end_offset="100",
     )
     key, value = render(made[status], facts)
     assert value == orjson.dumps(whole)

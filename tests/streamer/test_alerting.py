@@ -32,7 +32,7 @@ def play(policy: Policy, script: str) -> None:
         at = Moment(int(second), int(second) * 1000, int(second) * 1000)
         notices = list(book.tick("fraud", at))
         if signal != "tick":
-            notices += book.apply("m", 0, "fraud", signal, at, {"offset": at.offset})
+            notices += book.apply("m", 0, "fraud", signal, at, 0, {})
         alert = book.alerts.get(("m", 0))
         assert [n.status for n in notices] == ([] if published == "-" else [published]), line
         assert (alert.state if alert else QUIET) == state, line
@@ -82,17 +82,17 @@ def test_without_for_a_level_fires_with_its_first_breach() -> None:
 
 def test_a_cooldown_suppresses_and_counts() -> None:
     book = AlertBook({"m": Policy(0, 1_000, 60_000)})
-    book.apply("m", 0, "fraud", DRIFT, Moment(0, 0, 0), {})
+    book.apply("m", 0, "fraud", DRIFT, Moment(0, 0, 0), 0, {})
     assert [n.status for n in book.tick("fraud", Moment(1, 2_000, 2_000))] == ["resolved"]
-    assert book.apply("m", 0, "fraud", DRIFT, Moment(2, 30_000, 30_000), {}) == []
+    assert book.apply("m", 0, "fraud", DRIFT, Moment(2, 30_000, 30_000), 0, {}) == []
     assert book.alerts["m", 0].suppressed == 1
-    assert [n.status for n in book.apply("m", 0, "fraud", DRIFT, Moment(3, 62_000, 62_000), {})] == ["firing"]
+    assert [n.status for n in book.apply("m", 0, "fraud", DRIFT, Moment(3, 62_000, 62_000), 0, {})] == ["firing"]
     assert book.alerts["m", 0].episode == 2
 
 
 def test_time_of_another_model_resolves_nothing() -> None:
     book = AlertBook({"m": Policy(0, 1_000, 0)})
-    book.apply("m", 0, "fraud", DRIFT, Moment(0, 0, 0), {})
+    book.apply("m", 0, "fraud", DRIFT, Moment(0, 0, 0), 0, {})
     assert list(book.tick("churn", Moment(9, 99_000, 99_000))) == []
     assert repr(book) == "AlertBook(m[0]=fading)"
 
@@ -100,13 +100,13 @@ def test_time_of_another_model_resolves_nothing() -> None:
 def test_what_is_due_at_once_comes_in_the_order_of_its_due_time() -> None:
     book = AlertBook({"a": Policy(0, 3_000, 0), "b": Policy(0, 1_000, 0)})
     for name in "ab":
-        book.apply(name, 0, "fraud", DRIFT, Moment(0, 0, 0), {})
+        book.apply(name, 0, "fraud", DRIFT, Moment(0, 0, 0), 0, {})
     assert [n.monitor for n in book.tick("fraud", Moment(1, 9_000, 9_000))] == ["b", "a"]
 
 
 def test_state_survives_a_dump() -> None:
     book = AlertBook({"m": Policy(0, 1_000, 0)})
-    book.apply("m", 3, "fraud", DRIFT, Moment(0, 0, 0), {"offset": 0})
+    book.apply("m", 3, "fraud", DRIFT, Moment(0, 0, 0), 0, (1, 2.5, None, ((3, 4),)))
     again = AlertBook({"m": Policy(0, 1_000, 0)})
     again.load(book.dump())
     assert again.alerts == book.alerts

@@ -4,7 +4,7 @@ use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::bank::{check_length, check_rows, fetch, prefetch, slice};
+use crate::bank::{Seen, check_length, check_rows, fetch, prefetch, slice};
 
 const BLOCKS: usize = 16;
 const BLOCK: i64 = 8;
@@ -46,7 +46,7 @@ impl Row {
     }
 
     /// The newest blocks, as many as maximise n (mean - expected)^2; None while there are no values.
-    pub fn recent(&self, expected: f64) -> Option<Recent> {
+    pub fn recent(&self, expected: f64) -> Option<Seen> {
         if self.seen == 0 {
             return None;
         }
@@ -99,9 +99,6 @@ impl History {
 
 type State<'py> = ([Bound<'py, PyArray1<i64>>; 3], [Bound<'py, PyArray1<f64>>; 2], [Bound<'py, PyArray1<i64>>; 2]);
 
-/// n, mean, std, first and last offset, first and last time.
-pub type Recent = (i64, f64, f64, i64, i64, i64, i64);
-
 #[pymethods]
 impl History {
     #[new]
@@ -134,7 +131,7 @@ impl History {
         times_ms: PyReadonlyArray1<'_, i64>,
         marks: PyReadonlyArray1<'_, i64>,
         expected: PyReadonlyArray1<'_, f64>,
-    ) -> PyResult<Vec<Option<Recent>>> {
+    ) -> PyResult<Vec<Option<Seen>>> {
         let (rows, values, ready, events) = (slice(&rows)?, slice(&values)?, slice(&ready)?, slice(&events)?);
         let (offsets, times_ms) = (slice(&offsets)?, slice(&times_ms)?);
         let (marks, expected) = (slice(&marks)?, slice(&expected)?);
@@ -166,7 +163,7 @@ impl History {
     }
 
     /// See `detectors/history.py`.
-    fn recent(&self, row: usize, expected: f64) -> PyResult<Option<Recent>> {
+    fn recent(&self, row: usize, expected: f64) -> PyResult<Option<Seen>> {
         let row = self.rows.get(row).ok_or_else(|| PyValueError::new_err("a row that does not exist"))?;
         Ok(row.recent(expected))
     }

@@ -8,10 +8,12 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
 mod adwin;
+mod alert;
 mod bank;
 mod decode;
 mod distribution;
 mod event;
+mod evidence;
 mod history;
 mod index;
 mod names;
@@ -44,7 +46,9 @@ fn times<'py>(py: Python<'py>, stamps: &Bound<'py, PyList>) -> PyResult<Bound<'p
 
 #[pyfunction]
 fn rfc3339(time_ms: u64) -> String {
-    text::rfc3339(time_ms)
+    let mut text = String::with_capacity(24);
+    text::push_rfc3339(&mut text, time_ms);
+    text
 }
 
 #[pymodule]
@@ -56,6 +60,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(index::next_due, module)?)?;
     module.add_function(wrap_pyfunction!(sweep::sweep, module)?)?;
     module.add_class::<decode::Decoder>()?;
+    module.add_class::<alert::EdgeRecords>()?;
     module.add_class::<adwin::Adwin>()?;
     module.add_class::<page_hinkley::PageHinkley>()?;
     module.add_class::<reference::Reference>()?;

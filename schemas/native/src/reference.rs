@@ -4,7 +4,7 @@ use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1, PyReadwriteArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::bank::{check_length, check_rows, fetch, prefetch, slice};
+use crate::bank::{Seen, check_length, check_rows, fetch, prefetch, slice};
 
 /// What every value looks at fills one line of the processor's cache, what is told when asked for the next.
 #[derive(Clone, Default)]
@@ -125,6 +125,18 @@ impl Reference {
     pub fn expected(&self, row: usize) -> f64 {
         let row = &self.rows[row];
         row.rest[MEAN] - row.centre
+    }
+
+    /// The reference as evidence; None while the row is warming up.
+    pub fn seen(&self, row: usize) -> Option<Seen> {
+        let row = &self.rows[row];
+        let places = (row.first_offset, row.last_offset, row.first_time_ms, row.last_time_ms);
+        let [mean, std, ..] = row.rest;
+        (row.n >= self.warmup).then_some((row.n, mean, std, places.0, places.1, places.2, places.3))
+    }
+
+    pub fn centre(&self, row: usize) -> f64 {
+        self.rows[row].centre
     }
 
     #[inline(always)]

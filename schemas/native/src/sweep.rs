@@ -9,7 +9,8 @@ use pyo3::prelude::*;
 
 use crate::adwin::Adwin;
 use crate::bank::{check_length, fetch, slice};
-use crate::history::{History, Recent};
+use crate::evidence::{Edge, edge};
+use crate::history::History;
 use crate::index::{Place, RowIndex};
 use crate::page_hinkley::PageHinkley;
 use crate::reference::Reference;
@@ -115,8 +116,16 @@ impl Numbers<'_> {
     }
 }
 
-/// Bank, row, event, direction, statistic, threshold, and the newest values of the row up to there.
-type Hit = (usize, usize, i32, i8, f64, f64, Option<Recent>);
+/// Event, monitor, row, evidence.
+type Hit = (i32, i64, usize, Edge);
+
+/// A bank, its monitor's place in the config, whether it takes the values as they are, and the direction asked for.
+struct Watch<'a> {
+    bank: Bank<'a>,
+    monitor: i64,
+    raw: bool,
+    wanted: Option<i8>,
+}
 
 /// What other monitors of the table, or rules, want to see of it: the column, and what the reference made of it.
 #[derive(Default)]
@@ -162,7 +171,7 @@ struct Sweep<'a> {
     index: &'a RowIndex,
     reference: &'a mut Reference,
     history: &'a mut History,
-    banks: Vec<(Bank<'a>, bool)>,
+    watches: Vec<Watch<'a>>,
     show: bool,
     /// Whether anybody wants the values standardised.
     standardise: bool,
@@ -251,7 +260,7 @@ impl Sweep<'_> {
 
     fn prefetch_cells(&self, span: &Span) {
         for &row in span.rows.iter().filter(|&&row| row != NOWHERE) {
-            self.banks.iter().for_each(|(bank, _)| bank.prefetch_cells(row as usize));
+            self.watches.iter().for_each(|watch| watch.bank.prefetch_cells(row as usize));
             self.history.prefetch_block(row as usize);
             self.reference.prefetch_waiting(row as usize);
         }
@@ -261,7 +270,7 @@ impl Sweep<'_> {
     fn prefetch(&self, row: usize) {
         self.reference.prefetch(row);
         self.history.prefetch(row);
-        self.banks.iter().for_each(|(bank, _)| bank.prefetch(row));
+        self.watches.iter().for_each(|watch| watch.bank.prefetch(row));
     }
 
     #[inline(always)]
@@ -271,11 +280,13 @@ impl Sweep<'_> {
             self.history.add(row, away, offset, time_ms);
         }
         let z = judged.filter(|_| self.standardise).map(|(away, scale)| self.reference.z(value, away, scale));
-        for (k, (bank, raw)) in self.banks.iter_mut().enumerate() {
-            let given = if *raw { Some(value) } else { z };
-            if let Some((direction, statistic, threshold)) = given.and_then(|x| bank.step(row, x)) {
-                let recent = self.history.rows[row].recent(self.reference.expected(row));
-                outcome.hits.push((k, row, event, direction, statistic, threshold, recent));
+        for watch in &mut self.watches {
+            let given = if watch.raw { Some(value) } else { z };
+            if let Some(said) = given.and_then(|x| watch.bank.step(row, x)) {
+                let edge = edge(self.reference, self.history, row, said);
+                if watch.wanted.is_none_or(|wanted| wanted == edge.0) {
+                    outcome.hits.push((event, watch.monitor, row, edge));
+                }
             }
         }
         if self.show {
@@ -298,14 +309,14 @@ type Arrays<'py> = (
 /// Where it ended, the values without a place, the hits; and the column and its judgement, where they are to be shown.
 type Swept<'py> = (usize, usize, Vec<Hit>, Option<Arrays<'py>>);
 
-/// Sweep the numbers from `begin` on, see `Sweep::run`. `parts`: index, reference, history; `banks`: each with whether
-/// it takes the values as they are. All have a row for every row of the index.
+/// Sweep the numbers from `begin` on, see `Sweep::run`. `parts`: index, reference, history; `banks`: each with the
+/// rest of `Watch`. All have a row for every row of the index.
 #[pyfunction]
 #[allow(clippy::too_many_arguments)]
 pub fn sweep<'py>(
     py: Python<'py>,
     parts: (Bound<'py, RowIndex>, Bound<'py, Reference>, Bound<'py, History>),
-    banks: Vec<(Bound<'py, PyAny>, bool)>,
+    banks: Vec<(Bound<'py, PyAny>, i64, bool, Option<i8>)>,
     codes: [PyReadonlyArray1<'py, i32>; 4],
     value: PyReadonlyArray1<'py, f64>,
     places: [PyReadonlyArray1<'py, i64>; 2],
@@ -326,18 +337,22 @@ pub fn sweep<'py>(
     numbers.check()?;
     let index = parts.0.try_borrow()?;
     let (mut reference, mut history) = (parts.1.try_borrow_mut()?, parts.2.try_borrow_mut()?);
-    let mut lent = banks.iter().map(|(bank, raw)| Ok((Lent::take(bank)?, *raw))).collect::<PyResult<Vec<_>>>()?;
+    let mut lent = banks.iter().map(|(bank, ..)| Lent::take(bank)).collect::<PyResult<Vec<_>>>()?;
     let mut sweep = Sweep {
         index: &index,
         reference: &mut reference,
         history: &mut history,
-        banks: lent.iter_mut().map(|(bank, raw)| (bank.bank(), *raw)).collect(),
+        watches: lent
+            .iter_mut()
+            .zip(&banks)
+            .map(|(bank, &(_, monitor, raw, wanted))| Watch { bank: bank.bank(), monitor, raw, wanted })
+            .collect(),
         show,
-        standardise: show || banks.iter().any(|(_, raw)| !raw),
+        standardise: show || banks.iter().any(|(_, _, raw, _)| !raw),
         many: index.len() > MANY,
         known: (0..GROUPS).map(|_| Known { group: -1, ..Known::default() }).collect(),
     };
-    let rows = sweep.banks.iter().map(|(bank, _)| bank.rows()).chain([sweep.history.rows.len()]);
+    let rows = sweep.watches.iter().map(|watch| watch.bank.rows()).chain([sweep.history.rows.len()]);
     let rows = rows.fold(sweep.reference.rows.len(), usize::min);
     if sweep.index.len() > rows {
         return Err(PyValueError::new_err("a row that does not exist"));

@@ -1,6 +1,8 @@
 //! From one JSON value to what a column holds, as `schemas/convert.py` has it: texts, times and ids.
 #![forbid(unsafe_code)]
 
+use std::fmt::Write;
+
 use crate::scan::{Odd, Res};
 
 /// As in `schemas/convert.py`.
@@ -157,7 +159,7 @@ fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
 }
 
 /// UTC with milliseconds of a time from 1970 on, `2026-01-02T03:04:05.678Z`.
-pub fn rfc3339(time_ms: u64) -> String {
+pub fn push_rfc3339(out: &mut String, time_ms: u64) {
     let (days, rest) = (time_ms / 86_400_000, time_ms % 86_400_000);
     // Years from March on, so that the leap day comes last; eras of 400 years.
     let shifted = days + 719_468;
@@ -169,7 +171,67 @@ pub fn rfc3339(time_ms: u64) -> String {
     let (year, month) = (era * 400 + year_of_era, month + 3);
     let (year, month) = if month > 12 { (year + 1, month - 12) } else { (year, month) };
     let (hour, minute, second, ms) = (rest / 3_600_000, rest / 60_000 % 60, rest / 1000 % 60, rest % 1000);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z")
+    let _ = write!(out, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z");
+}
+
+/// A float as JSON, as orjson writes it: null for what JSON has no number for. Its versions differ in whether a positive
+/// exponent has its sign, `power` is how the one installed begins it: "e" or "e+".
+pub fn json_float(out: &mut String, value: Option<f64>, power: &str) {
+    let Some(value) = value.filter(|value| value.is_finite()) else { return out.push_str("null") };
+    let mut buffer = ryu::Buffer::new();
+    match buffer.format_finite(value).split_once('e') {
+        Some((mantissa, exponent)) if !exponent.starts_with('-') => {
+            out.push_str(mantissa);
+            out.push_str(power);
+            out.push_str(exponent);
+        }
+        _ => out.push_str(buffer.format_finite(value)),
+    }
+}
+
+/// A text as it stands in JSON, without quotes; as orjson writes it.
+pub fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\x08' => out.push_str("\\b"),
+            '\x0c' => out.push_str("\\f"),
+            ..' ' => _ = write!(out, "\\u{:04x}", letter as u32),
+            _ => out.push(letter),
+        }
+    }
+    out
+}
+
+/// Python's `.4g`.
+pub fn general(out: &mut String, value: f64) {
+    let text = format!("{value:.3e}");
+    let Some((mantissa, exponent)) = text.split_once('e') else { return out.push_str(&text) };
+    let trimmed = |text: &str| text.trim_end_matches('0').trim_end_matches('.').to_owned();
+    let _ = match exponent.parse::<i32>() {
+        Ok(power @ -4..3) => write!(out, "{}", trimmed(&format!("{value:.*}", (3 - power) as usize))),
+        Ok(3) => write!(out, "{value:.0}"),
+        Ok(power) => {
+            let sign = if power < 0 { '-' } else { '+' };
+            write!(out, "{}e{sign}{:02}", trimmed(mantissa), power.abs())
+        }
+        Err(_) => Ok(()),
+    };
+}
+
+/// Python's `.1%`.
+pub fn percent(out: &mut String, value: f64) {
+    let _ = write!(out, "{:.1}%", value * 100.0);
+}
+
+/// Python's `+.1f`.
+pub fn signed(out: &mut String, value: f64) {
+    let _ = write!(out, "{value:+.1}");
 }
 
 /// FNV-1a, 64 bits.
