@@ -111,8 +111,8 @@ class Notice(NamedTuple):
 def notice(alert: Alert, status: str, at: Moment, ended_ms: int | None) -> Notice:
     """The alert as it is now."""
     assert alert.opened is not None
-    known = alert.monitor, alert.row, alert.episode, alert.detections, alert.suppressed, alert.opened
-    return Notice(status, *known, at, ended_ms)
+    counts = alert.episode, alert.detections, alert.suppressed
+    return Notice(status, alert.monitor, alert.row, *counts, alert.opened, at, ended_ms)
 
 
 class AlertBook:
@@ -133,7 +133,7 @@ class AlertBook:
 
     def tick(self, model: str, at: Moment) -> list[Notice]:
         """Everything of this model that became due by `at`, in the order of its due time."""
-        due = sorted((when, key) for key, when in self.timers.get(model, {}).items() if when <= at.now_ms)
+        due = sorted([(when, key) for key, when in self.timers.get(model, {}).items() if when <= at.now_ms])
         return [notice for _, key in due for notice in self._signal(self.alerts[key], HELD, at)]
 
     def apply(

@@ -207,9 +207,9 @@ class Task:
         queue = findings[::-1]
         while queue or timers.next:
             event = min(min(timers.next.values(), default=len(now)), queue[-1].event if queue else len(now))
-            code = int(batch.model[event])
+            code = batch.model.item(event)
             model = batch.strings[code]
-            at = Moment(int(batch.offsets[event]), int(batch.times_ms[event]), int(now[event]))
+            at = Moment(batch.offsets.item(event), batch.times_ms.item(event), now.item(event))
             if timers.next.get(code) == event:
                 self._publish(self.book.tick(model, at))
             while queue and queue[-1].event == event:
