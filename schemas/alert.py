@@ -133,18 +133,9 @@ SEQUENCE = {"firing": 1, "resolved": 2}
 
 def identity(labels: dict[str, str], severity: str) -> Identity:
     """The labels that hold something are the alert's identity for Alertmanager, too."""
-    shown = shown_labels(labels, severity)
-    return Identity(labels, fingerprint(shown), inner(subject_of(labels)), written(shown))
-
-
-def shown_labels(labels: dict[str, str], severity: str) -> dict[str, str]:
-    """The labels as Alertmanager gets them."""
-    return {"alertname": "ModelDrift", "severity": severity} | {k: v for k, v in labels.items() if v}
-
-
-def subject_of(labels: dict[str, str]) -> str:
-    """What the event is about."""
-    return f"model/{labels['model']}/monitor/{labels['monitor']}"
+    shown = {"alertname": "ModelDrift", "severity": severity} | {k: v for k, v in labels.items() if v}
+    subject = f"model/{labels['model']}/monitor/{labels['monitor']}"
+    return Identity(labels, fingerprint(shown), inner(subject), written(shown))
 
 
 def forms(severity: str, annotations: dict[str, str], detector: dict[str, Any], source: Source) -> dict[str, Form]:

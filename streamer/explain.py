@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from schemas.alert import (
     AlertFacts,
+    Identity,
     Source,
     edge_records,
     forms,
@@ -13,8 +14,6 @@ from schemas.alert import (
     inner,
     render,
     rfc3339,
-    shown_labels,
-    subject_of,
     written,
 )
 from schemas.envelope import HEADERS
@@ -69,9 +68,9 @@ def alert_record(config: cfg.Config, partition: Partition, monitor: Monitor, not
         return Out("alerts", *written_out(partition, monitor, notice), HEADERS)
     record: tuple[bytes, bytes] | None = monitor.writer.write(notice)
     if record is None:
-        labels = labels_of(monitor, notice.row)
-        shown = list(shown_labels(labels, monitor.config.severity).items())
-        monitor.writer.add(notice.row, shown, subject_of(labels), words_of(labels, partition))
+        labels, *named = identity_of(monitor, notice.row)
+        *words, share = words_of(labels, partition)
+        monitor.writer.add(notice.row, named, (*map(inner, words), share))
         record = monitor.writer.write(notice)
     assert record is not None
     return Out("alerts", record[0], record[1], HEADERS)
@@ -82,7 +81,7 @@ def written_out(partition: Partition, monitor: Monitor, notice: Notice) -> tuple
     at, opened = notice.at, notice.opened
     own = monitor.identities.get(notice.row)
     if own is None:
-        own = monitor.identities[notice.row] = identity(labels_of(monitor, notice.row), monitor.config.severity)
+        own = monitor.identities[notice.row] = identity_of(monitor, notice.row)
     shown = told(opened.evidence)
     firing = notice.status == "firing"
     words = words_of(own.labels, partition)
@@ -110,6 +109,11 @@ def written_out(partition: Partition, monitor: Monitor, notice: Notice) -> tuple
         end_offset=str(at.offset + 1),
     )
     return render(monitor.forms[notice.status], facts)
+
+
+def identity_of(monitor: Monitor, row: int) -> Identity:
+    """What names a series in its records."""
+    return identity(labels_of(monitor, row), monitor.config.severity)
 
 
 def labels_of(monitor: Monitor, row: int) -> dict[str, str]:

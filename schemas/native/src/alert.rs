@@ -9,7 +9,7 @@ use pyo3::types::PyBytes;
 
 use crate::bank::Seen;
 use crate::evidence::Edge;
-use crate::text::{escaped, fnv1a, general, json_float, percent, push_rfc3339, signed};
+use crate::text::{general, json_float, percent, push_rfc3339, signed};
 
 /// The names of AlertFacts.
 #[derive(Clone, Copy)]
@@ -143,26 +143,11 @@ impl EdgeRecords {
         Ok(EdgeRecords { firing, resolved, hold_ms, power, series: HashMap::new() })
     }
 
-    /// Make the texts of a row known: the alert's labels, the subject, and the words of its sentences.
-    fn add(&mut self, row: i64, mut labels: Vec<(String, String)>, subject: &str, words: (&str, &str, &str, bool)) {
-        let mut shown = String::from("{");
-        for (name, value) in &labels {
-            let comma = if shown.len() > 1 { "," } else { "" };
-            let _ = write!(shown, "{comma}\"{}\":\"{}\"", escaped(name), escaped(value));
-        }
-        shown.push('}');
-        labels.sort_unstable();
-        let marked = labels.iter().flat_map(|(name, value)| [name.as_bytes(), b"\xff", value.as_bytes(), b"\xff"]);
-        let series = Series {
-            mark: format!("{:016x}", fnv1a(&marked.collect::<Vec<_>>().concat())),
-            subject: escaped(subject),
-            labels: shown,
-            who: escaped(words.0),
-            quantity: escaped(words.1),
-            place: escaped(words.2),
-            share: words.3,
-        };
-        self.series.insert(row, series);
+    /// Make the texts of a row known: what names it (mark, subject, labels) and the words of its sentences.
+    fn add(&mut self, row: i64, named: [String; 3], words: (String, String, String, bool)) {
+        let [mark, subject, labels] = named;
+        let (who, quantity, place, share) = words;
+        self.series.insert(row, Series { mark, subject, labels, who, quantity, place, share });
     }
 
     /// Key and value of the record; None for a row that was not added.

@@ -179,33 +179,15 @@ pub fn push_rfc3339(out: &mut String, time_ms: u64) {
 pub fn json_float(out: &mut String, value: Option<f64>, power: &str) {
     let Some(value) = value.filter(|value| value.is_finite()) else { return out.push_str("null") };
     let mut buffer = ryu::Buffer::new();
-    match buffer.format_finite(value).split_once('e') {
+    let text = buffer.format_finite(value);
+    match text.split_once('e') {
         Some((mantissa, exponent)) if !exponent.starts_with('-') => {
             out.push_str(mantissa);
             out.push_str(power);
             out.push_str(exponent);
         }
-        _ => out.push_str(buffer.format_finite(value)),
+        _ => out.push_str(text),
     }
-}
-
-/// A text as it stands in JSON, without quotes; as orjson writes it.
-pub fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\x08' => out.push_str("\\b"),
-            '\x0c' => out.push_str("\\f"),
-            ..' ' => _ = write!(out, "\\u{:04x}", letter as u32),
-            _ => out.push(letter),
-        }
-    }
-    out
 }
 
 /// Python's `.4g`.
