@@ -9,8 +9,14 @@ because silence is not health. One series of one monitor has at most one open al
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
+
+import numpy as np
+
+from schemas.batch import Batch
+from streamer.signals import I64, Bool
 
 QUIET, PENDING, FIRING, FADING = "quiet", "pending", "firing", "fading"
 DRIFT, BREACH, CLEAR, HELD = "drift", "breach", "clear", "held"
@@ -115,43 +121,86 @@ def notice(alert: Alert, status: str, at: Moment, ended_ms: int | None) -> Notic
     return Notice(status, alert.monitor, alert.row, *counts, alert.opened, at, ended_ms)
 
 
+class Known(NamedTuple):
+    """An alert as others may know it."""
+
+    monitor: str
+    row: int
+    model: str
+    state: str
+
+
+def told(states: Sequence[Known]) -> str:
+    """An alert book in one line."""
+    return f"AlertBook({', '.join(f'{a.monitor}[{a.row}]={a.state}' for a in states if a.state != QUIET) or 'quiet'})"
+
+
+FirstOffset = Callable[[str, int], int]
+"""Of a monitor and a row: where the log must be read from for the series to become what it was."""
+
+
 class AlertBook:
     """All alerts of a task. Bounded by the series: an alert without an episode and a cooldown is not kept."""
 
-    def __init__(self, policies: dict[str, Policy]) -> None:
-        self.policies = policies
+    def __init__(self, policies: dict[str, Policy], first_offset: FirstOffset) -> None:
+        self.policies, self.first_offset = policies, first_offset
+        self.names = tuple(policies)
         self.alerts: dict[tuple[str, int], Alert] = {}
         self.timers: dict[str, dict[tuple[str, int], int]] = {}  # due times of `alerts`, by model
+        self.detections: dict[str, int] = {}  # findings per monitor, for the metrics; not state
 
     def __repr__(self) -> str:
-        open_alerts = [f"{a.monitor}[{a.row}]={a.state}" for a in self.alerts.values() if a.state != QUIET]
-        return f"AlertBook({', '.join(open_alerts) or 'quiet'})"
+        return told(self.states())
 
     def due(self, model: str) -> int | None:
         """The earliest time at which something of this model happens by itself; None while no timer of it runs."""
         return min(self.timers[model].values()) if model in self.timers else None
+
+    def decide(self, batch: Batch, used: Bool, now: I64, findings: Sequence[Finding]) -> list[Notice]:
+        """Apply the findings of a batch and the timers, in the order of the events they belong to, so that the order
+        is the log's. `now`: the clock of each event's model.
+        """
+        if not findings and not self.timers:
+            return []
+        timers = Timers(self, batch, used, now)
+        queue, notices = list(findings[::-1]), []
+        while queue or timers.next:
+            event = min(min(timers.next.values(), default=len(now)), queue[-1].event if queue else len(now))
+            code = batch.model.item(event)
+            model = batch.strings[code]
+            at = Moment(batch.offsets.item(event), batch.times_ms.item(event), now.item(event))
+            if timers.next.get(code) == event:
+                notices += self.tick(model, at)
+            while queue and queue[-1].event == event:
+                notices += self.apply(queue.pop(), model, at)
+            timers.look(code, event + 1)
+        return notices
 
     def tick(self, model: str, at: Moment) -> list[Notice]:
         """Everything of this model that became due by `at`, in the order of its due time."""
         due = sorted([(when, key) for key, when in self.timers.get(model, {}).items() if when <= at.now_ms])
         return [notice for _, key in due for notice in self._signal(self.alerts[key], HELD, at)]
 
-    def apply(
-        self, monitor: str, row: int, model: str, signal: str, at: Moment, first_offset: int, evidence: Any
-    ) -> list[Notice]:
-        """One finding. `first_offset` and `evidence` are kept if this begins an episode."""
-        alert = self.alerts.get((monitor, row)) or Alert(monitor, row, model)
+    def apply(self, finding: Finding, model: str, at: Moment) -> list[Notice]:
+        """One finding. Its evidence is kept if this begins an episode."""
+        signal = finding.signal
+        if signal == NEITHER:
+            return []
+        key = name, row = self.names[finding.monitor], finding.row
+        self.detections[name] = self.detections.get(name, 0) + 1
+        alert = self.alerts.get(key) or Alert(name, row, model)
         if alert.state == QUIET and signal != CLEAR:
             if alert.quiet_until_ms is not None and at.now_ms < alert.quiet_until_ms:
                 alert.suppressed += 1
                 return []
-            alert.opened, alert.detections = Opened(at.offset, at.time_ms, first_offset, evidence), 0
+            first_offset = self.first_offset(name, row)
+            alert.opened, alert.detections = Opened(at.offset, at.time_ms, first_offset, finding.evidence), 0
         if signal != CLEAR:
             alert.detections += 1
-        self.alerts[monitor, row] = alert
+        self.alerts[key] = alert
         notices = self._signal(alert, signal, at)
         if alert.state == QUIET and alert.episode == 0:
-            del self.alerts[monitor, row]
+            del self.alerts[key]
         return notices
 
     def _signal(self, alert: Alert, signal: str, at: Moment) -> list[Notice]:
@@ -189,16 +238,49 @@ class AlertBook:
             if not self.timers[alert.model]:
                 del self.timers[alert.model]
 
+    def states(self) -> list[Known]:
+        """Every alert there is."""
+        return [Known(alert.monitor, alert.row, alert.model, alert.state) for alert in self.alerts.values()]
+
     def dump(self) -> list[dict[str, Any]]:
         return [{name: getattr(alert, name) for name in ALERT_FIELDS} for alert in self.alerts.values()]
 
     def load(self, state: list[dict[str, Any]]) -> None:
         for item in state:
-            alert = Alert(**item)
-            if alert.state not in (QUIET, PENDING, FIRING, FADING):
-                raise ValueError(f"unknown alert state {alert.state!r}")
-            if item["opened"] is not None:
-                alert.opened = Opened(*map(settled, item["opened"]))
+            alert = alert_of(item)
+            if (alert.monitor, alert.row) in self.alerts:
+                raise ValueError("an alert that is there twice")
             if alert.monitor in self.policies:
                 self.alerts[alert.monitor, alert.row] = alert
                 self._note_timer(alert)
+
+
+def alert_of(item: dict[str, Any]) -> Alert:
+    """An alert of a snapshot. Raises ValueError."""
+    alert = Alert(**item)
+    if alert.state not in (QUIET, PENDING, FIRING, FADING):
+        raise ValueError(f"unknown alert state {alert.state!r}")
+    if item["opened"] is not None:
+        alert.opened = Opened(*map(settled, item["opened"]))
+    return alert
+
+
+class Timers:
+    """At which events of a batch timers of the alert book are due: `next` has the next such event of each model."""
+
+    def __init__(self, book: AlertBook, batch: Batch, used: Bool, now: I64) -> None:
+        self.book, self.batch, self.used, self.now = book, batch, used, now
+        self.next: dict[int, int] = {}
+        if book.timers:
+            for code in np.flatnonzero(np.bincount(batch.model)).tolist():
+                self.look(code, 0)
+
+    def look(self, code: int, begin: int) -> None:
+        """Find the next event of a model from `begin` on; called whenever its timers may have changed."""
+        self.next.pop(code, None)
+        due = self.book.due(self.batch.strings[code])
+        if due is not None:
+            models, used, now = self.batch.model[begin:], self.used[begin:], self.now[begin:]
+            found = np.flatnonzero((models == code) & used & (now >= due))
+            if len(found):
+                self.next[code] = begin + int(found[0])

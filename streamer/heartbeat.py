@@ -58,7 +58,7 @@ def details(task: Task) -> dict[str, dict[str, Any]]:
             for model, counts in monitor.ended().items():
                 for ended, count in counts.items():
                     found[model]["windows"][ended] += count
-    for alert in task.book.alerts.values():
+    for alert in task.book.states():
         if alert.state in (PENDING, FIRING, FADING):
             found[alert.model]["alerts"][alert.state] += 1
     return found

@@ -83,7 +83,7 @@ class Reporter:
             for ended in ENDS:
                 count = sum(counts[ended] for counts in by_model)
                 yield "windows_total", windowed.name + ended, count, {"monitor": windowed.name, "ended": ended}
-        for monitor, count in task.detections.items():
+        for monitor, count in task.book.detections.items():
             yield "detections_total", monitor, count, {"monitor": monitor}
         for (status, severity), count in task.emitted.items():
             yield "alerts_emitted_total", status + severity, count, {"status": status, "severity": severity}
@@ -96,7 +96,7 @@ class Reporter:
             self.metrics.inc(name, count - before, **labels)
         series = sum(len(table.keys) for table in task.tables.values())
         self.metrics.set("series", series, topic=topic, partition=number)
-        for alert in task.book.alerts.values():
+        for alert in task.book.states():
             alerts[alert.monitor, alert.state] = alerts.get((alert.monitor, alert.state), 0) + 1
         for monitor in task.by_order:
             if isinstance(monitor, DistributionMonitor):

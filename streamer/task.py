@@ -6,20 +6,19 @@ into batches gives the same alerts in the same order and the same snapshot bytes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from operator import itemgetter
 from typing import Any
 
-import numpy as np
-
 from detectors.reference import Judged
-from schemas.batch import I32, Batch
-from schemas.compiled import native
+from schemas.batch import Batch
 from schemas.dead_letter import dead_letter
 from streamer import config as cfg
 from streamer import snapshot
 from streamer.admission import Admission
-from streamer.alerting import NEITHER, AlertBook, Finding, Moment, Notice, Policy
+from streamer.alerting import Finding, FirstOffset, Moment, Notice, Policy
+from streamer.book import make_book
 from streamer.derived import enriched
 from streamer.explain import alert_record
 from streamer.feedback import GOLDEN, OPT_OUT, is_feedback, says
@@ -29,39 +28,22 @@ from streamer.monitors import Monitor, make_monitors, step_table
 from streamer.references import pinned_again, seed
 from streamer.rules import Rule, depth, make_rule, needs
 from streamer.series import SeriesTable, TableId
-from streamer.signals import I64, Bool, Column, Groups, computed, number_of, parse_signal
+from streamer.signals import Bool, Column, Groups, computed, number_of, parse_signal
 from streamer.silence import AgeMonitor, Presence, SilenceMonitor
 from streamer.sweep import Sweep, fits
 from streamer.windows import window_record
 
-
-class Timers:
-    """At which events of a batch timers of the alert book are due: `next` has the next such event of each model."""
-
-    def __init__(self, book: AlertBook, batch: Batch, used: Bool, now: I64) -> None:
-        self.book, self.batch, self.used, self.now = book, batch, used, now
-        self.next: dict[int, int] = {}
-        if book.timers:
-            for code in np.flatnonzero(np.bincount(batch.model)).tolist():
-                self.look(code, 0)
-
-    def look(self, code: int, begin: int) -> None:
-        """Find the next event of a model from `begin` on; called whenever its timers may have changed."""
-        self.next.pop(code, None)
-        due = self.book.due(self.batch.strings[code])
-        if due is not None:
-            event = next_due(self.batch.model, self.used, self.now, code, begin, due)
-            if event >= 0:
-                self.next[code] = event
+IN_ORDER = itemgetter(0, 1, 2)
+"""Of a finding: event, monitor, row."""
 
 
-def first_due(models: I32, used: Bool, now: I64, code: int, begin: int, due: int) -> int:
-    """The first used event of a model from `begin` on at which its clock has reached `due`, -1 if there is none."""
-    found = np.flatnonzero((models[begin:] == code) & used[begin:] & (now[begin:] >= due))
-    return begin + int(found[0]) if len(found) else -1
+def policy_of(monitor: cfg.Monitor) -> Policy:
+    return Policy(monitor.for_ms, monitor.keep_firing_for_ms, monitor.cooldown_ms)
 
 
-next_due: Callable[[I32, Bool, I64, int, int, int], int] = first_due if native is None else native.next_due
+def first_of(monitors: Mapping[str, Monitor]) -> FirstOffset:
+    """Knows the monitors and not the task, which would hold itself then."""
+    return lambda monitor, row: monitors[monitor].table.first_offset(row)
 
 
 class Task:
@@ -74,8 +56,7 @@ class Task:
         self.anew: list[str] = []  # monitors that a snapshot had nothing for; not state
         self.ticks, self.tick_ms = 0, 0  # how many there were, and the time of the last
         self.decided: list[Out | Notice] = []
-        self.detections: dict[str, int] = {}  # findings per monitor and alerts per status, for the metrics; not state
-        self.emitted: dict[tuple[str, str], int] = {}
+        self.emitted: dict[tuple[str, str], int] = {}  # alerts by status and severity, for the metrics; not state
         self.renamed = config.renamed()
         self.checks = {parse_signal(f"invalid.{name}").path: rule.compiled() for name, rule in config.checks.items()}
         self.tables: dict[TableId, SeriesTable] = {}
@@ -97,12 +78,7 @@ class Task:
         }
         self.watched = {m.config.model for m in self.by_order}
         self.admission = Admission(self._watches, config.limits.lateness_ms, config.limits.duplicates, self.rows_max)
-        self.book = AlertBook(
-            {
-                name: Policy(m.config.for_ms, m.config.keep_firing_for_ms, m.config.cooldown_ms)
-                for name, m in self.monitors.items()
-            }
-        )
+        self.book = make_book({name: policy_of(m.config) for name, m in self.monitors.items()}, first_of(self.monitors))
         if seeded and config.given is not None:
             seed(self, config.given, self.tables.values())
 
@@ -155,7 +131,10 @@ class Task:
             batch = enriched(batch, self.derived)
         used, now = self.admission.admit(batch, says(batch, OPT_OUT) if self.config.privacy else None)
         findings = self._detect(batch, used)
-        self._alert(batch, used, now, findings)
+        if self.config.topics.windows is not None:
+            ended = [(self.by_order[f.monitor], f, batch.offsets.item(f.event)) for f in findings if f.ended]
+            self.decided += [window_record(self.config, self.partition, *window) for window in ended]
+        self._publish(self.book.decide(batch, used, now, findings))
         self.position = batch.next_offset
 
     def tick(self, tick: Tick) -> None:
@@ -172,7 +151,8 @@ class Task:
             if isinstance(monitor, SilenceMonitor | AgeMonitor):
                 for finding in monitor.overdue(passed_ms, self.admission.newest_ms):
                     model = monitor.table.keys[finding.row][0][0]
-                    self._apply(finding, model, Moment(self.position, tick.time_ms, self.admission.newest_ms[model]))
+                    at = Moment(self.position, tick.time_ms, self.admission.newest_ms[model])
+                    self._publish(self.book.apply(finding, model, at))
         self.decided += heartbeats(self, tick)
 
     def _detect(self, batch: Batch, used: Bool) -> list[Finding]:
@@ -197,35 +177,7 @@ class Task:
             judged = table.judge(batch, column)
             known[table_id] = column, judged
             found += step_table(batch, table, column, judged, self.of_table[table_id])
-        return sorted(found, key=lambda f: (f.event, f.monitor, f.row))
-
-    def _alert(self, batch: Batch, used: Bool, now: I64, findings: list[Finding]) -> None:
-        """Apply findings and timers in the order of the events they belong to, so that the order is the log's."""
-        if not findings and not self.book.timers:
-            return
-        timers = Timers(self.book, batch, used, now)
-        queue = findings[::-1]
-        while queue or timers.next:
-            event = min(min(timers.next.values(), default=len(now)), queue[-1].event if queue else len(now))
-            code = batch.model.item(event)
-            model = batch.strings[code]
-            at = Moment(batch.offsets.item(event), batch.times_ms.item(event), now.item(event))
-            if timers.next.get(code) == event:
-                self._publish(self.book.tick(model, at))
-            while queue and queue[-1].event == event:
-                self._apply(queue.pop(), model, at)
-            timers.look(code, event + 1)
-
-    def _apply(self, finding: Finding, model: str, at: Moment) -> None:
-        monitor = self.by_order[finding.monitor]
-        name = monitor.name
-        if finding.ended and self.config.topics.windows is not None:
-            self.decided.append(window_record(self.config, self.partition, monitor, finding, at.offset))
-        if finding.signal == NEITHER:
-            return
-        first = monitor.table.first_offset(finding.row)
-        self.detections[name] = self.detections.get(name, 0) + 1
-        self._publish(self.book.apply(name, finding.row, model, finding.signal, at, first, finding.evidence))
+        return sorted(found, key=IN_ORDER)
 
     def _publish(self, notices: Iterable[Notice]) -> None:
         for notice in notices:
@@ -289,7 +241,7 @@ class Task:
             task._restore(state)
         except snapshot.BadSnapshot:
             raise
-        except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+        except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
             raise snapshot.BadSnapshot(f"{type(error).__name__}: {error}") from error
         return task
 

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from schemas.batch import Batch, Nulls, Numbers, Texts
+from schemas.compiled import native
 from streamer.alerting import (
     BREACH,
     CLEAR,
@@ -13,33 +19,77 @@ from streamer.alerting import (
     FADING,
     FIRING,
     HELD,
+    NEITHER,
     PENDING,
     QUIET,
     TRANSITIONS,
     AlertBook,
+    Finding,
     Moment,
+    Notice,
     Policy,
 )
+from streamer.book import CompiledBook
+
+Book = AlertBook | CompiledBook
+BOOKS = [AlertBook, *([CompiledBook] if native is not None else [])]
 
 
-def play(policy: Policy, script: str) -> None:
+def first_offset(monitor: str, row: int) -> int:
+    return 100 * len(monitor) + row
+
+
+@pytest.fixture(params=BOOKS)
+def make(request: pytest.FixtureRequest) -> Any:
+    """Makes an empty book of the given policies."""
+    return lambda **policies: request.param(policies, first_offset)
+
+
+def at(second: int) -> Moment:
+    return Moment(second, second * 1000, second * 1000)
+
+
+MODELS = ("fraud", "churn", "spam")
+
+
+def batch_of(first: int, events: list[tuple[int, int]]) -> Batch:
+    """A batch of events (place among MODELS, time in ms), the first at offset `first`."""
+    none, codes = np.zeros(0, np.int32), np.array([model for model, _ in events], np.int32)
+    offsets, times_ms = np.arange(first, first + len(events)), np.array([time_ms for _, time_ms in events], np.int64)
+    numbers, texts, nulls = Numbers(none, none, np.zeros(0)), Texts(none, none, none), Nulls(none, none)
+    unnamed = np.zeros(len(events), np.uint64)
+    rest = numbers, texts, nulls, (), first + len(events)
+    return Batch(offsets, times_ms, codes, np.full(len(events), -1, np.int32), unnamed, (), MODELS, *rest)
+
+
+def passes(book: Book, model: str, second: int) -> list[Notice]:
+    """An event of a model in which nothing is found."""
+    batch = batch_of(second, [(MODELS.index(model), second * 1000)])
+    return book.decide(batch, np.array([True]), batch.times_ms, [])
+
+
+def found(book: Book, monitor: int, signal: str, second: int, row: int = 0, evidence: Any = ()) -> list[Notice]:
+    return book.apply(Finding(-1, monitor, row, signal, evidence), "fraud", at(second))
+
+
+def play(make: Any, policy: Policy, script: str) -> None:
     """Lines `seconds signal -> published state`; the signal `tick` only lets time pass."""
-    book = AlertBook({"m": policy})
+    book = make(m=policy)
     for line in filter(str.strip, script.splitlines()):
         left, right = line.split("->")
         second, signal = left.split()
         published, state = right.split()
-        at = Moment(int(second), int(second) * 1000, int(second) * 1000)
-        notices = list(book.tick("fraud", at))
+        notices = passes(book, "fraud", int(second))
         if signal != "tick":
-            notices += book.apply("m", 0, "fraud", signal, at, 0, {})
-        alert = book.alerts.get(("m", 0))
+            notices += found(book, 0, signal, int(second))
+        [alert] = book.states() or [None]
         assert [n.status for n in notices] == ([] if published == "-" else [published]), line
         assert (alert.state if alert else QUIET) == state, line
 
 
-def test_an_edge_fires_at_once_is_renewed_and_fades() -> None:
+def test_an_edge_fires_at_once_is_renewed_and_fades(make: Any) -> None:
     play(
+        make,
         Policy(0, 10_000, 0),
         """
         0  drift -> firing fading
@@ -51,8 +101,9 @@ def test_an_edge_fires_at_once_is_renewed_and_fades() -> None:
     )
 
 
-def test_a_level_is_pending_until_it_has_held_and_resolves_when_it_stayed_clear() -> None:
+def test_a_level_is_pending_until_it_has_held_and_resolves_when_it_stayed_clear(make: Any) -> None:
     play(
+        make,
         Policy(5_000, 10_000, 0),
         """
         0  clear  -> - quiet
@@ -70,8 +121,9 @@ def test_a_level_is_pending_until_it_has_held_and_resolves_when_it_stayed_clear(
     )
 
 
-def test_without_for_a_level_fires_with_its_first_breach() -> None:
+def test_without_for_a_level_fires_with_its_first_breach(make: Any) -> None:
     play(
+        make,
         Policy(0, 0, 0),
         """
         1 breach -> firing firing
@@ -80,40 +132,86 @@ def test_without_for_a_level_fires_with_its_first_breach() -> None:
     )
 
 
-def test_a_cooldown_suppresses_and_counts() -> None:
-    book = AlertBook({"m": Policy(0, 1_000, 60_000)})
-    book.apply("m", 0, "fraud", DRIFT, Moment(0, 0, 0), 0, {})
-    assert [n.status for n in book.tick("fraud", Moment(1, 2_000, 2_000))] == ["resolved"]
-    assert book.apply("m", 0, "fraud", DRIFT, Moment(2, 30_000, 30_000), 0, {}) == []
-    assert book.alerts["m", 0].suppressed == 1
-    assert [n.status for n in book.apply("m", 0, "fraud", DRIFT, Moment(3, 62_000, 62_000), 0, {})] == ["firing"]
-    assert book.alerts["m", 0].episode == 2
+def test_a_cooldown_suppresses_and_counts(make: Any) -> None:
+    book = make(m=Policy(0, 1_000, 60_000))
+    found(book, 0, DRIFT, 0)
+    assert [n.status for n in passes(book, "fraud", 2)] == ["resolved"]
+    assert found(book, 0, DRIFT, 30) == []
+    assert book.dump()[0]["suppressed"] == 1
+    [notice] = found(book, 0, DRIFT, 62)
+    assert (notice.status, notice.episode, notice.suppressed) == ("firing", 2, 1)
+    assert book.detections == {"m": 3}
 
 
-def test_time_of_another_model_resolves_nothing() -> None:
-    book = AlertBook({"m": Policy(0, 1_000, 0)})
-    book.apply("m", 0, "fraud", DRIFT, Moment(0, 0, 0), 0, {})
-    assert list(book.tick("churn", Moment(9, 99_000, 99_000))) == []
+def test_time_of_another_model_resolves_nothing(make: Any) -> None:
+    book = make(m=Policy(0, 1_000, 0))
+    found(book, 0, DRIFT, 0)
+    assert passes(book, "churn", 99) == []
     assert repr(book) == "AlertBook(m[0]=fading)"
 
 
-def test_what_is_due_at_once_comes_in_the_order_of_its_due_time() -> None:
-    book = AlertBook({"a": Policy(0, 3_000, 0), "b": Policy(0, 1_000, 0)})
-    for name in "ab":
-        book.apply(name, 0, "fraud", DRIFT, Moment(0, 0, 0), 0, {})
-    assert [n.monitor for n in book.tick("fraud", Moment(1, 9_000, 9_000))] == ["b", "a"]
+def test_what_is_due_at_once_comes_in_the_order_of_its_due_time_then_of_names(make: Any) -> None:
+    book = make(b=Policy(0, 1_000, 0), a=Policy(0, 3_000, 0), c=Policy(0, 3_000, 0))
+    for monitor in (2, 1, 0):
+        found(book, monitor, DRIFT, 0)
+    assert [n.monitor for n in passes(book, "fraud", 9)] == ["b", "a", "c"]
 
 
-def test_state_survives_a_dump() -> None:
-    book = AlertBook({"m": Policy(0, 1_000, 0)})
-    book.apply("m", 3, "fraud", DRIFT, Moment(0, 0, 0), 0, (1, 2.5, None, ((3, 4),)))
-    again = AlertBook({"m": Policy(0, 1_000, 0)})
+def test_a_notice_tells_where_the_episode_began(make: Any) -> None:
+    book = make(level=Policy(2_000, 0, 0))
+    assert found(book, 0, NEITHER, 0) == found(book, 0, BREACH, 1, row=7, evidence={"n": 3}) == []
+    [notice] = passes(book, "fraud", 4)
+    assert notice == ("firing", "level", 7, 1, 1, 0, (1, 1_000, 507, {"n": 3}), (4, 4_000, 4_000), None)
+    [notice] = found(book, 0, CLEAR, 5, row=7)
+    assert notice[:3] == ("resolved", "level", 7)
+    assert (notice.opened.evidence, notice.at.offset, notice.ended_ms) == ({"n": 3}, 5, 5_000)
+
+
+def test_state_survives_a_dump(make: Any) -> None:
+    book = make(m=Policy(0, 1_000, 0))
+    found(book, 0, DRIFT, 0, row=3, evidence=(1, 2.5, None, ((3, 4),)))
+    again = make(m=Policy(0, 1_000, 0))
     again.load(book.dump())
-    assert again.alerts == book.alerts
+    assert again.dump() == book.dump()
+    assert passes(again, "fraud", 5) == passes(book, "fraud", 5) != []
     broken = book.dump()
     broken[0]["state"] = "open"
     with pytest.raises(ValueError, match="unknown alert state"):
-        again.load(broken)
+        make(m=Policy(0, 1_000, 0)).load(broken)
+    with pytest.raises(ValueError, match="twice"):
+        again.load(book.dump())
+
+
+FINDINGS = st.tuples(st.integers(0, 3), st.integers(0, 2), st.sampled_from((DRIFT, BREACH, CLEAR, NEITHER)))
+EVENTS = st.tuples(st.integers(0, 2), st.integers(0, 3_000), st.booleans(), st.lists(FINDINGS, max_size=3))
+
+
+@pytest.mark.skipif(native is None, reason="the compiled core was not built")
+@settings(max_examples=300, deadline=None, database=None)
+@given(st.lists(EVENTS, max_size=60), st.integers(1, 20), st.lists(st.integers(0, 4_000), min_size=6, max_size=6))
+def test_both_books_decide_the_same(events: list[Any], size: int, durations: list[int]) -> None:
+    """Levels in the monitors 0 and 1, edges in 2 and 3; each model has three rows. Dumped, loaded between batches."""
+    policies = {"z": Policy(*durations[:3]), "b": Policy(*durations[3:])}
+    policies |= {"y": Policy(0, 500, 0), "a": Policy(0, 0, 900)}
+    plain, compiled = AlertBook(policies, first_offset), CompiledBook(policies, first_offset)
+    clocks = [0, 0, 0]
+    for begin in range(0, len(events), size):
+        places, now, findings = [], [], []
+        taken = np.array([used for _, _, used, _ in events[begin : begin + size]])
+        for event, (model, passed_ms, used, given_here) in enumerate(events[begin : begin + size]):
+            clocks[model] += passed_ms
+            places.append((model, clocks[model] // 2))
+            now.append(clocks[model])
+            for monitor, row, signal in given_here if used else []:
+                signal = signal if (signal == DRIFT) == (monitor >= 2) else NEITHER
+                findings.append(Finding(event, monitor, 3 * model + row, signal, {"of": begin + event}))
+        given_both = batch_of(begin, places), taken, np.array(now, np.int64), findings
+        assert compiled.decide(*given_both) == plain.decide(*given_both)
+        assert compiled.dump() == plain.dump()
+        assert compiled.states() == plain.states()
+        assert sum(compiled.detections.values()) == sum(f.signal != NEITHER for f in findings)
+        compiled = CompiledBook(policies, first_offset)
+        compiled.load(plain.dump())
 
 
 def test_every_pair_that_can_happen_is_in_the_table() -> None:

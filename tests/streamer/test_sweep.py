@@ -5,18 +5,15 @@ from __future__ import annotations
 import random
 from typing import Any
 
-import numpy as np
 import orjson
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from schemas.batch import Record
 from schemas.compiled import native
 from schemas.decoder import Decoder
 from streamer.config_load import load_text
 from streamer.service import fields_of
-from streamer.task import Task, first_due
+from streamer.task import Task
 
 pytestmark = pytest.mark.skipif(native is None, reason="the compiled core was not built")
 
@@ -74,16 +71,6 @@ def test_it_is_the_same_as_its_parts(models: int, series: int, seed: int) -> Non
     assert dropped == [table.dropped for table in apart.tables.values()]
     assert (series == 150) == any(dropped)
     assert models > 3 or len(swept.outbox) > 3
-
-
-@settings(max_examples=200, deadline=None, database=None)
-@given(st.lists(st.tuples(st.integers(0, 2), st.booleans(), st.integers(0, 9)), max_size=30), st.data())
-def test_the_next_event_that_is_due(events: list[tuple[int, bool, int]], data: st.DataObject) -> None:
-    assert native is not None
-    models = np.array([event[0] for event in events], np.int32)
-    used, now = np.array([event[1] for event in events], bool), np.array([event[2] for event in events], np.int64)
-    asked = data.draw(st.tuples(st.integers(0, 2), st.integers(0, len(events)), st.integers(0, 9)))
-    assert native.next_due(models, used, now, *asked) == first_due(models, used, now, *asked)
 
 
 def test_a_new_monitor_has_its_rows_before_the_next_number() -> None:

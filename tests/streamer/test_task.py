@@ -55,7 +55,7 @@ def alerts(task: Task) -> list[dict[str, Any]]:
 def by_topic(*tasks: Task) -> dict[str, list[Out]]:
     """What each topic gets, in order; the order between topics means nothing."""
     outs = [out for task in tasks for out in task.outbox]
-    return {topic: [out for out in outs if out.topic == topic] for topic in ("alerts", "dead_letter")}
+    return {topic: [out for out in outs if out.topic == topic] for topic in ("alerts", "windows", "dead_letter")}
 
 
 def kinds(task: Task) -> list[tuple[str, str, str]]:

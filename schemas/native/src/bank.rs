@@ -51,6 +51,14 @@ pub fn check_rows(rows: &[i64], count: usize) -> PyResult<()> {
     }
 }
 
+/// The same of codes.
+pub fn check_codes(codes: &[i32], count: usize) -> PyResult<()> {
+    match codes.iter().fold(true, |fine, &code| fine & ((code as u32 as usize) < count)) {
+        true => Ok(()),
+        false => Err(PyValueError::new_err("a code that does not exist")),
+    }
+}
+
 pub fn check_length(lengths: &[usize]) -> PyResult<()> {
     match lengths.windows(2).all(|pair| pair[0] == pair[1]) {
         true => Ok(()),

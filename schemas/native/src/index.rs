@@ -5,7 +5,7 @@ use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::bank::{check_length, check_rows, slice};
+use crate::bank::{check_rows, slice};
 
 /// (number of the group, number of the member), as the caller numbers them.
 type Key = (i32, i32);
@@ -152,22 +152,6 @@ pub fn group<'py>(
         of_event[event] = number;
     }
     Ok((of_event.into_pyarray(py), example.into_pyarray(py)))
-}
-
-/// `first_due` of `streamer/task.py`.
-#[pyfunction]
-pub fn next_due(
-    models: PyReadonlyArray1<'_, i32>,
-    used: PyReadonlyArray1<'_, bool>,
-    now: PyReadonlyArray1<'_, i64>,
-    code: i32,
-    begin: usize,
-    due: i64,
-) -> PyResult<i64> {
-    let (models, used, now) = (slice(&models)?, slice(&used)?, slice(&now)?);
-    check_length(&[models.len(), used.len(), now.len()])?;
-    let found = (begin..models.len()).find(|&event| models[event] == code && used[event] && now[event] >= due);
-    Ok(found.map_or(-1, |event| event as i64))
 }
 
 /// The last ids used, oldest first; the hot half of `streamer/admission.py`.

@@ -8,7 +8,7 @@ use pyo3::exceptions::{PyAssertionError, PyValueError};
 use pyo3::prelude::*;
 
 use crate::adwin::Adwin;
-use crate::bank::{check_length, fetch, slice};
+use crate::bank::{check_codes, check_length, fetch, slice};
 use crate::evidence::{Edge, edge};
 use crate::history::History;
 use crate::index::{Place, RowIndex};
@@ -104,10 +104,8 @@ impl Numbers<'_> {
     fn check(&self) -> PyResult<()> {
         check_length(&[self.event.len(), self.name.len(), self.value.len()])?;
         check_length(&[self.group_of_event.len(), self.offsets.len(), self.times_ms.len()])?;
-        let inside = |codes: &[i32], n: usize| codes.iter().fold(true, |fine, &c| fine & ((c as u32 as usize) < n));
-        if !inside(self.event, self.group_of_event.len()) || !inside(self.name, self.member_of_name.len()) {
-            return Err(PyValueError::new_err("an event or a name that does not exist"));
-        }
+        check_codes(self.event, self.group_of_event.len())?;
+        check_codes(self.name, self.member_of_name.len())?;
         // A detector only ever sees finite numbers: one NaN would make ADWIN blind for ever.
         match self.value.iter().fold(true, |fine, value| fine & (value.abs() < f64::INFINITY)) {
             true => Ok(()),

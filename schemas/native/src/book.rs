@@ -1,0 +1,397 @@
+//! The alert book, transition for transition that of `streamer/alerting.py`, which says what it means.
+
+use std::collections::BTreeSet;
+
+use hashbrown::HashMap;
+use numpy::PyReadonlyArray1;
+use pyo3::exceptions::{PyKeyError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString, PyTuple};
+
+use crate::bank::{check_codes, check_length, slice};
+
+#[derive(Clone, Copy, PartialEq)]
+enum State {
+    Quiet,
+    Pending,
+    Firing,
+    Fading,
+}
+
+const STATES: [(&str, State); 4] =
+    [("quiet", State::Quiet), ("pending", State::Pending), ("firing", State::Firing), ("fading", State::Fading)];
+
+impl State {
+    fn name(self) -> &'static str {
+        STATES.iter().find(|(_, state)| *state == self).map_or("", |(name, _)| name)
+    }
+
+    fn of(name: &str) -> PyResult<Self> {
+        let wrong = || PyValueError::new_err(format!("unknown alert state '{name}'"));
+        STATES.iter().find(|(known, _)| *known == name).map(|(_, state)| *state).ok_or_else(wrong)
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Signal {
+    Drift,
+    Breach,
+    Clear,
+    Held,
+}
+
+impl Signal {
+    /// None for a finding that changes no alert.
+    fn of(name: &str) -> PyResult<Option<Self>> {
+        match name {
+            "drift" => Ok(Some(Signal::Drift)),
+            "breach" => Ok(Some(Signal::Breach)),
+            "clear" => Ok(Some(Signal::Clear)),
+            "neither" => Ok(None),
+            _ => Err(PyValueError::new_err(format!("unknown signal '{name}'"))),
+        }
+    }
+}
+
+/// `TRANSITIONS`: the next state, and the status to publish.
+fn transition(state: State, signal: Signal) -> PyResult<(State, Option<&'static str>)> {
+    use Signal::{Breach, Clear, Drift, Held};
+    use State::{Fading, Firing, Pending, Quiet};
+    Ok(match (state, signal) {
+        (Quiet, Drift) => (Fading, Some("firing")),
+        (Fading, Drift) => (Fading, None),
+        (Quiet | Pending, Breach) => (Pending, None),
+        (Quiet | Pending, Clear) => (Quiet, None),
+        (Pending, Held) => (Firing, Some("firing")),
+        (Firing | Fading, Breach) => (Firing, None),
+        (Firing | Fading, Clear) => (Fading, None),
+        (Fading, Held) => (Quiet, Some("resolved")),
+        (Pending | Firing, Drift) | (Quiet | Firing, Held) => return Err(PyKeyError::new_err("no such transition")),
+    })
+}
+
+struct Policy {
+    monitor: Py<PyString>,
+    for_ms: i64,
+    keep_firing_for_ms: i64,
+    cooldown_ms: i64,
+}
+
+/// Offset, the event's own time, the clock of its model.
+type Moment = (i64, i64, i64);
+/// Offset, time, first offset, evidence.
+type Opened = (i64, i64, i64, Py<PyAny>);
+/// (monitor in the order of the names, row): alerts that are due at the same time come in this order.
+type Key = (usize, i64);
+
+struct Alert {
+    /// The number of its first finding among those that made an alert.
+    born: u64,
+    model: usize,
+    state: State,
+    due_ms: Option<i64>,
+    quiet_until_ms: Option<i64>,
+    episode: i64,
+    detections: i64,
+    suppressed: i64,
+    opened: Option<Opened>,
+}
+
+struct Model {
+    name: Py<PyString>,
+    due: BTreeSet<(i64, Key)>,
+    /// The earliest of them.
+    next_ms: i64,
+}
+
+const NEVER: i64 = i64::MAX;
+
+/// Event, monitor in the order of the config, row, signal, evidence; how a window ended is not for the book.
+type Finding<'py> = (i64, usize, i64, Bound<'py, PyString>, Bound<'py, PyAny>, Bound<'py, PyAny>);
+/// Status, monitor, row, episode, detections, suppressed, opened, at, ended.
+type Notice = (&'static str, Py<PyString>, i64, i64, i64, i64, Opened, Moment, Option<i64>);
+/// `ALERT_FIELDS`.
+type Saved = (Py<PyString>, i64, Py<PyString>, &'static str, Option<i64>, Option<i64>, i64, i64, i64, Option<Opened>);
+/// The same of an alert of a snapshot, without its monitor.
+type Given<'py> = (i64, Bound<'py, PyString>, String, Option<i64>, Option<i64>, i64, i64, i64, Option<Opened>);
+
+#[pyclass]
+pub struct AlertBook {
+    policies: Vec<Policy>,
+    /// By the place of a monitor in the config its place among the policies, which have the order of their names.
+    of_monitor: Vec<usize>,
+    found: Vec<u64>,
+    first_offset: Py<PyAny>,
+    alerts: HashMap<Key, Alert>,
+    born: u64,
+    models: Vec<Model>,
+    of_model: HashMap<String, usize>,
+}
+
+impl AlertBook {
+    fn model(&mut self, name: &Bound<PyString>) -> PyResult<usize> {
+        let text = name.to_str()?;
+        if let Some(&model) = self.of_model.get(text) {
+            return Ok(model);
+        }
+        self.of_model.insert(text.to_owned(), self.models.len());
+        self.models.push(Model { name: name.clone().unbind(), due: BTreeSet::new(), next_ms: NEVER });
+        Ok(self.models.len() - 1)
+    }
+
+    /// As Python's dict has them.
+    fn in_order(&self) -> Vec<(&Key, &Alert)> {
+        let mut alerts: Vec<_> = self.alerts.iter().collect();
+        alerts.sort_by_key(|(_, alert)| alert.born);
+        alerts
+    }
+
+    fn tick(&mut self, py: Python, model: usize, at: Moment, notices: &mut Vec<Notice>) -> PyResult<()> {
+        let due: Vec<Key> =
+            self.models[model].due.range(..=(at.2, (usize::MAX, i64::MAX))).map(|&(_, key)| key).collect();
+        due.into_iter().try_for_each(|key| self.signal(py, key, Signal::Held, at, notices))
+    }
+
+    fn finding(&mut self, finding: &Finding, model: usize, at: Moment, notices: &mut Vec<Notice>) -> PyResult<()> {
+        let (_, monitor, row, signal, evidence, _) = finding;
+        let Some(signal) = Signal::of(signal.to_str()?)? else { return Ok(()) };
+        let wrong = || PyValueError::new_err("a monitor that does not exist");
+        let key = (*self.of_monitor.get(*monitor).ok_or_else(wrong)?, *row);
+        self.found[*monitor] += 1;
+        let py = evidence.py();
+        if !self.alerts.contains_key(&key) {
+            if signal == Signal::Clear {
+                return Ok(());
+            }
+            self.alerts.insert(key, Alert::new(self.born, model));
+            self.born += 1;
+        }
+        let alert = self.alerts.get_mut(&key).expect("it was just put there");
+        if signal != Signal::Clear {
+            if alert.state == State::Quiet {
+                if alert.quiet_until_ms.is_some_and(|until_ms| at.2 < until_ms) {
+                    alert.suppressed += 1;
+                    return Ok(());
+                }
+                let first_offset = self.first_offset.call1(py, (&self.policies[key.0].monitor, row))?.extract(py)?;
+                alert.opened = Some((at.0, at.1, first_offset, evidence.clone().unbind()));
+                alert.detections = 0;
+            }
+            alert.detections += 1;
+        }
+        self.signal(py, key, signal, at, notices)?;
+        if self.alerts.get(&key).is_some_and(|alert| alert.state == State::Quiet && alert.episode == 0) {
+            self.alerts.remove(&key);
+        }
+        Ok(())
+    }
+
+    fn signal(&mut self, py: Python, key: Key, signal: Signal, at: Moment, notices: &mut Vec<Notice>) -> PyResult<()> {
+        let (policy, alert) = (&self.policies[key.0], self.alerts.get_mut(&key).expect("a timer of an alert"));
+        let (before, due_ms) = (alert.state, alert.due_ms);
+        let (state, status) = transition(before, signal)?;
+        alert.state = state;
+        if let Some(status) = status {
+            let resolved = status == "resolved";
+            alert.episode += i64::from(!resolved);
+            notices.push(alert.notice(py, status, policy, key.1, at, due_ms.filter(|_| resolved)));
+            if resolved {
+                (alert.quiet_until_ms, alert.suppressed) = (Some(at.2 + policy.cooldown_ms), 0);
+            }
+        }
+        alert.set_timer(before, signal, at.2, policy);
+        self.models[alert.model].move_timer(key, due_ms, alert.due_ms);
+        match alert.due_ms {
+            Some(due_ms) if due_ms <= at.2 => self.signal(py, key, Signal::Held, at, notices),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Model {
+    fn move_timer(&mut self, key: Key, before: Option<i64>, after: Option<i64>) {
+        if before != after {
+            before.map(|due_ms| self.due.remove(&(due_ms, key)));
+            after.map(|due_ms| self.due.insert((due_ms, key)));
+            self.next_ms = self.due.first().map_or(NEVER, |(due_ms, _)| *due_ms);
+        }
+    }
+}
+
+impl Alert {
+    fn new(born: u64, model: usize) -> Self {
+        let (due_ms, quiet_until_ms, opened) = (None, None, None);
+        Alert {
+            born,
+            model,
+            state: State::Quiet,
+            due_ms,
+            quiet_until_ms,
+            episode: 0,
+            detections: 0,
+            suppressed: 0,
+            opened,
+        }
+    }
+
+    fn notice(
+        &self,
+        py: Python,
+        status: &'static str,
+        policy: &Policy,
+        row: i64,
+        at: Moment,
+        ended_ms: Option<i64>,
+    ) -> Notice {
+        let counts = (self.episode, self.detections, self.suppressed);
+        let opened = self.opened(py).expect("an alert that fires was opened");
+        (status, policy.monitor.clone_ref(py), row, counts.0, counts.1, counts.2, opened, at, ended_ms)
+    }
+
+    fn opened(&self, py: Python) -> Option<Opened> {
+        self.opened
+            .as_ref()
+            .map(|(offset, time_ms, first, evidence)| (*offset, *time_ms, *first, evidence.clone_ref(py)))
+    }
+
+    fn set_timer(&mut self, before: State, signal: Signal, now_ms: i64, policy: &Policy) {
+        match self.state {
+            State::Quiet | State::Firing => self.due_ms = None,
+            State::Pending if before == State::Quiet => self.due_ms = Some(now_ms + policy.for_ms),
+            State::Fading if before != State::Fading || signal == Signal::Drift => {
+                let least_ms = i64::from(signal == Signal::Drift);
+                self.due_ms = Some(now_ms + policy.keep_firing_for_ms.max(least_ms));
+            }
+            State::Pending | State::Fading => {}
+        }
+    }
+}
+
+#[pymethods]
+impl AlertBook {
+    /// `policies`: monitor and durations, in the order of the config. `first_offset`: see `FirstOffset`.
+    #[new]
+    fn new(policies: Vec<(Bound<'_, PyString>, i64, i64, i64)>, first_offset: Py<PyAny>) -> PyResult<Self> {
+        let names = policies.iter().map(|policy| policy.0.extract()).collect::<PyResult<Vec<String>>>()?;
+        let mut order: Vec<usize> = (0..names.len()).collect();
+        order.sort_by_key(|&monitor| &names[monitor]);
+        let mut of_monitor = vec![0; names.len()];
+        order.iter().enumerate().for_each(|(place, &monitor)| of_monitor[monitor] = place);
+        let policy = |&monitor: &usize| {
+            let (name, for_ms, keep_firing_for_ms, cooldown_ms) = &policies[monitor];
+            let (for_ms, keep_firing_for_ms, cooldown_ms) = (*for_ms, *keep_firing_for_ms, *cooldown_ms);
+            Policy { monitor: name.clone().unbind(), for_ms, keep_firing_for_ms, cooldown_ms }
+        };
+        Ok(AlertBook {
+            policies: order.iter().map(policy).collect(),
+            of_monitor,
+            found: vec![0; names.len()],
+            first_offset,
+            alerts: HashMap::new(),
+            born: 0,
+            models: Vec::new(),
+            of_model: HashMap::new(),
+        })
+    }
+
+    /// Findings per monitor, those without any left out.
+    fn detections<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let found = PyDict::new(py);
+        for (&place, &count) in self.of_monitor.iter().zip(&self.found).filter(|(_, count)| **count > 0) {
+            found.set_item(&self.policies[place].monitor, count)?;
+        }
+        Ok(found)
+    }
+
+    /// Findings and timers of a batch, event by event. `models`: codes into `strings`; `places`: offsets, times, clocks.
+    fn decide(
+        &mut self,
+        py: Python<'_>,
+        models: PyReadonlyArray1<'_, i32>,
+        used: PyReadonlyArray1<'_, bool>,
+        places: [PyReadonlyArray1<'_, i64>; 3],
+        strings: &Bound<'_, PyTuple>,
+        findings: Vec<Finding<'_>>,
+    ) -> PyResult<Vec<Notice>> {
+        let mut notices = Vec::new();
+        if findings.is_empty() && self.models.iter().all(|model| model.due.is_empty()) {
+            return Ok(notices);
+        }
+        let (models, used) = (slice(&models)?, slice(&used)?);
+        let [offsets, times_ms, now] = [slice(&places[0])?, slice(&places[1])?, slice(&places[2])?];
+        check_length(&[models.len(), used.len(), offsets.len(), times_ms.len(), now.len()])?;
+        check_codes(models, strings.len())?;
+        let mut known: Vec<Option<usize>> = vec![None; strings.len()]; // by code, once it was met
+        let mut queue = findings.iter().peekable();
+        for event in 0..models.len() {
+            let code = models[event] as usize;
+            let model = match known[code] {
+                Some(model) => model,
+                None => self.model(strings.get_item(code)?.cast()?)?,
+            };
+            known[code] = Some(model);
+            let at = (offsets[event], times_ms[event], now[event]);
+            if used[event] && self.models[model].next_ms <= at.2 {
+                self.tick(py, model, at, &mut notices)?;
+            }
+            while let Some(finding) = queue.next_if(|finding| finding.0 == event as i64) {
+                self.finding(finding, model, at, &mut notices)?;
+            }
+        }
+        match queue.next() {
+            None => Ok(notices),
+            Some(_) => Err(PyValueError::new_err("findings that are not in the order of the events")),
+        }
+    }
+
+    fn apply(&mut self, finding: Finding<'_>, model: &Bound<'_, PyString>, at: Moment) -> PyResult<Vec<Notice>> {
+        let (model, mut notices) = (self.model(model)?, Vec::new());
+        self.finding(&finding, model, at, &mut notices)?;
+        Ok(notices)
+    }
+
+    /// `ALERT_FIELDS` of every alert.
+    fn dump(&self, py: Python<'_>) -> Vec<Saved> {
+        let saved = |(key, alert): (&Key, &Alert)| {
+            let names = (self.policies[key.0].monitor.clone_ref(py), self.models[alert.model].name.clone_ref(py));
+            let counts = (alert.episode, alert.detections, alert.suppressed);
+            let times = (alert.due_ms, alert.quiet_until_ms);
+            (
+                names.0,
+                key.1,
+                names.1,
+                alert.state.name(),
+                times.0,
+                times.1,
+                counts.0,
+                counts.1,
+                counts.2,
+                alert.opened(py),
+            )
+        };
+        self.in_order().into_iter().map(saved).collect()
+    }
+
+    /// Add an alert of a snapshot; `monitor` is its place in the config.
+    fn load(&mut self, monitor: usize, given: Given<'_>) -> PyResult<()> {
+        let (row, model, state, due_ms, quiet_until_ms, episode, detections, suppressed, opened) = given;
+        let (key, model, state) = ((self.of_monitor[monitor], row), self.model(&model)?, State::of(&state)?);
+        let born = self.born;
+        let alert = Alert { born, model, state, due_ms, quiet_until_ms, episode, detections, suppressed, opened };
+        self.models[model].move_timer(key, None, due_ms);
+        self.born += 1;
+        match self.alerts.insert(key, alert) {
+            None => Ok(()),
+            Some(_) => Err(PyValueError::new_err("an alert that is there twice")),
+        }
+    }
+
+    /// Monitor, row, model and state of every alert.
+    fn states(&self, py: Python<'_>) -> Vec<(Py<PyString>, i64, Py<PyString>, &'static str)> {
+        let one = |(key, alert): (&Key, &Alert)| {
+            let model = self.models[alert.model].name.clone_ref(py);
+            (self.policies[key.0].monitor.clone_ref(py), key.1, model, alert.state.name())
+        };
+        self.in_order().into_iter().map(one).collect()
+    }
+}
