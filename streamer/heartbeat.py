@@ -40,13 +40,13 @@ def details(task: Task) -> dict[str, dict[str, Any]]:
     """What is watched of each model: events, series ready and warming up, windows by verdict, alerts by state."""
     found: dict[str, dict[str, Any]] = {
         model: {
-            "events": task.admission.events[model],
+            "events": events,
             "newest_event": rfc3339(newest_ms),
             "series": {"ready": 0, "warming": 0},
             "windows": dict.fromkeys(ENDS, 0),
             "alerts": dict.fromkeys((PENDING, FIRING, FADING), 0),
         }
-        for model, newest_ms in task.admission.newest_ms.items()
+        for model, newest_ms, events in task.admission.models()
     }
     for table in task.tables.values():
         if table.signal.kind not in ("events", "new_feature"):  # Their values are few and need no reference.

@@ -76,8 +76,9 @@ class Task:
             for i, monitors in self.of_table.items()
             if i not in self.rules and fits(self.tables[i], monitors)
         }
-        self.watched = {m.config.model for m in self.by_order}
-        self.admission = Admission(self._watches, config.limits.lateness_ms, config.limits.duplicates, self.rows_max)
+        models = {m.config.model for m in self.by_order}
+        watched = None if None in models else {model for model in models if model is not None}
+        self.admission = Admission(watched, config.limits.lateness_ms, config.limits.duplicates, self.rows_max)
         self.book = make_book({name: policy_of(m.config) for name, m in self.monitors.items()}, first_of(self.monitors))
         if seeded and config.given is not None:
             seed(self, config.given, self.tables.values())
@@ -115,9 +116,6 @@ class Task:
         if rule is not None:
             self.rules[table_id] = rule
 
-    def _watches(self, model: str) -> bool:
-        return None in self.watched or model in self.watched
-
     def step(self, batch: Batch) -> None:
         """Take one batch that begins at or after the position; everything it decides goes to the outbox."""
         first = min([*batch.offsets[:1].tolist(), *(r.record.offset for r in batch.rejects[:1])], default=self.position)
@@ -147,11 +145,12 @@ class Task:
         for rule in self.rules.values():
             if isinstance(rule, Presence):
                 rule.tick(passed_ms)
+        newest_ms = self.admission.newest_ms
         for monitor in self.by_order:
             if isinstance(monitor, SilenceMonitor | AgeMonitor):
-                for finding in monitor.overdue(passed_ms, self.admission.newest_ms):
+                for finding in monitor.overdue(passed_ms, newest_ms):
                     model = monitor.table.keys[finding.row][0][0]
-                    at = Moment(self.position, tick.time_ms, self.admission.newest_ms[model])
+                    at = Moment(self.position, tick.time_ms, newest_ms[model])
                     self._publish(self.book.apply(finding, model, at))
         self.decided += heartbeats(self, tick)
 

@@ -5,7 +5,7 @@ use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::bank::{check_rows, slice};
+use crate::bank::slice;
 
 /// (number of the group, number of the member), as the caller numbers them.
 type Key = (i32, i32);
@@ -152,104 +152,4 @@ pub fn group<'py>(
         of_event[event] = number;
     }
     Ok((of_event.into_pyarray(py), example.into_pyarray(py)))
-}
-
-/// The last ids used, oldest first; the hot half of `streamer/admission.py`.
-#[pyclass]
-pub struct Admission {
-    lateness_ms: i64,
-    capacity: usize,
-    ids: HashSet<u64>,
-    ring: Vec<u64>,
-    oldest: usize,
-}
-
-/// (used, newest time up to and including each event, new newest per code, filtered, duplicate, late)
-type Admitted<'py> =
-    (Bound<'py, PyArray1<bool>>, Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<i64>>, usize, usize, usize);
-
-/// A code none of whose events was used yet.
-const NEVER: i64 = i64::MIN;
-
-impl Admission {
-    fn remember(&mut self, id: u64) {
-        self.ids.insert(id);
-        if self.ring.len() < self.capacity {
-            self.ring.push(id);
-            return;
-        }
-        let gone = std::mem::replace(&mut self.ring[self.oldest], id);
-        self.ids.remove(&gone);
-        self.oldest = (self.oldest + 1) % self.capacity;
-    }
-}
-
-#[pymethods]
-impl Admission {
-    #[new]
-    fn new(lateness_ms: i64, capacity: usize) -> Self {
-        Admission { lateness_ms, capacity, ids: HashSet::new(), ring: Vec::new(), oldest: 0 }
-    }
-
-    /// `watched` and `newest` are per code; at most `room` codes that were never used may become so.
-    #[allow(clippy::too_many_arguments)]
-    fn admit<'py>(
-        &mut self,
-        py: Python<'py>,
-        code: PyReadonlyArray1<'py, i32>,
-        times_ms: PyReadonlyArray1<'py, i64>,
-        id: PyReadonlyArray1<'py, u64>,
-        watched: PyReadonlyArray1<'py, bool>,
-        newest: PyReadonlyArray1<'py, i64>,
-        mut room: usize,
-    ) -> PyResult<Admitted<'py>> {
-        let (code, times_ms, id, watched) = (slice(&code)?, slice(&times_ms)?, slice(&id)?, slice(&watched)?);
-        let mut newest = slice(&newest)?.to_vec();
-        if times_ms.len() != code.len() || id.len() != code.len() || watched.len() != newest.len() {
-            return Err(PyValueError::new_err("columns of different length"));
-        }
-        check_rows(&code.iter().map(|&c| i64::from(c)).collect::<Vec<_>>(), watched.len())?;
-        let (mut used, mut now) = (vec![false; code.len()], vec![0; code.len()]);
-        let (mut filtered, mut duplicate, mut late) = (0, 0, 0);
-        for i in 0..code.len() {
-            let (model, time_ms) = (code[i] as usize, times_ms[i]);
-            let fresh = newest[model] == NEVER;
-            if !watched[model] || (fresh && room == 0) {
-                filtered += 1;
-                continue;
-            }
-            if id[i] != 0 && self.ids.contains(&id[i]) {
-                duplicate += 1;
-                continue;
-            }
-            let latest = if fresh { time_ms } else { newest[model] };
-            if time_ms < latest.saturating_sub(self.lateness_ms) {
-                late += 1;
-                continue;
-            }
-            if id[i] != 0 && self.capacity > 0 {
-                self.remember(id[i]);
-            }
-            room -= usize::from(fresh);
-            newest[model] = latest.max(time_ms);
-            (used[i], now[i]) = (true, newest[model]);
-        }
-        Ok((used.into_pyarray(py), now.into_pyarray(py), newest.into_pyarray(py), filtered, duplicate, late))
-    }
-
-    /// The ids remembered, oldest first.
-    fn dump<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<u64>> {
-        let (newer, older) = self.ring.split_at(self.oldest);
-        [older, newer].concat().into_pyarray(py)
-    }
-
-    /// Replace them all; of too many the newest stay.
-    fn load(&mut self, ids: PyReadonlyArray1<'_, u64>) -> PyResult<()> {
-        (self.ids, self.ring, self.oldest) = (HashSet::new(), Vec::new(), 0);
-        let ids = slice(&ids)?;
-        for &id in &ids[ids.len().saturating_sub(self.capacity)..] {
-            self.remember(id);
-        }
-        Ok(())
-    }
 }

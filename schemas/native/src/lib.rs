@@ -7,6 +7,7 @@ use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
+mod admission;
 mod adwin;
 mod alert;
 mod bank;
@@ -68,5 +69,5 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<history::History>()?;
     module.add_class::<distribution::Distribution>()?;
     module.add_class::<index::RowIndex>()?;
-    module.add_class::<index::Admission>()
+    module.add_class::<admission::Admission>()
 }

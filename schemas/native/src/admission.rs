@@ -1,0 +1,168 @@
+//! Which events of a batch are used, decision for decision the `Gate` of `streamer/admission.py`.
+
+use hashbrown::{HashMap, HashSet};
+use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
+use pyo3::prelude::*;
+use pyo3::types::{PyString, PyTuple};
+
+use crate::bank::{check_codes, check_length, slice};
+
+struct Model {
+    name: Py<PyString>,
+    newest_ms: i64,
+    /// Used ones.
+    events: u64,
+}
+
+/// What is known of a name in a batch.
+#[derive(Clone, Copy)]
+enum Name {
+    Unmet,
+    Unwatched,
+    /// Watched, without an event that was used.
+    Fresh,
+    Model(usize),
+}
+
+#[pyclass]
+pub struct Admission {
+    /// None: all of them.
+    watched: Option<HashSet<String>>,
+    lateness_ms: i64,
+    capacity: usize,
+    models_max: usize,
+    models: Vec<Model>,
+    of_model: HashMap<String, usize>,
+    /// The last ids used; the ring has them oldest first, from `oldest` on.
+    ids: HashSet<u64>,
+    ring: Vec<u64>,
+    oldest: usize,
+}
+
+/// used, newest time of the model up to and including each event; filtered, duplicate, late
+type Admitted<'py> = (Bound<'py, PyArray1<bool>>, Bound<'py, PyArray1<i64>>, usize, usize, usize);
+
+impl Admission {
+    fn meet(&self, name: &str) -> Name {
+        match self.of_model.get(name) {
+            Some(&model) => Name::Model(model),
+            None if self.watched.as_ref().is_none_or(|watched| watched.contains(name)) => Name::Fresh,
+            None => Name::Unwatched,
+        }
+    }
+
+    fn add(&mut self, name: &Bound<PyString>, newest_ms: i64, events: u64) -> PyResult<usize> {
+        self.of_model.insert(name.to_str()?.to_owned(), self.models.len());
+        self.models.push(Model { name: name.clone().unbind(), newest_ms, events });
+        Ok(self.models.len() - 1)
+    }
+
+    fn remember(&mut self, id: u64) {
+        self.ids.insert(id);
+        if self.ring.len() < self.capacity {
+            self.ring.push(id);
+            return;
+        }
+        let gone = std::mem::replace(&mut self.ring[self.oldest], id);
+        self.ids.remove(&gone);
+        self.oldest = (self.oldest + 1) % self.capacity;
+    }
+}
+
+#[pymethods]
+impl Admission {
+    #[new]
+    fn new(watched: Option<Vec<String>>, lateness_ms: i64, capacity: usize, models_max: usize) -> Self {
+        Admission {
+            watched: watched.map(|names| names.into_iter().collect()),
+            lateness_ms,
+            capacity,
+            models_max,
+            models: Vec::new(),
+            of_model: HashMap::new(),
+            ids: HashSet::new(),
+            ring: Vec::new(),
+            oldest: 0,
+        }
+    }
+
+    /// `models`: codes into `strings`.
+    fn admit<'py>(
+        &mut self,
+        py: Python<'py>,
+        models: PyReadonlyArray1<'py, i32>,
+        times_ms: PyReadonlyArray1<'py, i64>,
+        id: PyReadonlyArray1<'py, u64>,
+        strings: &Bound<'py, PyTuple>,
+        refused: Option<PyReadonlyArray1<'py, bool>>,
+    ) -> PyResult<Admitted<'py>> {
+        let (codes, times_ms, id) = (slice(&models)?, slice(&times_ms)?, slice(&id)?);
+        let refused = refused.as_ref().map(slice).transpose()?;
+        check_length(&[codes.len(), times_ms.len(), id.len(), refused.map_or(codes.len(), <[bool]>::len)])?;
+        check_codes(codes, strings.len())?;
+        let mut names = vec![Name::Unmet; strings.len()];
+        let (mut used, mut now) = (vec![false; codes.len()], vec![0; codes.len()]);
+        let (mut filtered, mut duplicate, mut late) = (0, 0, 0);
+        for i in 0..codes.len() {
+            let (code, time_ms) = (codes[i] as usize, times_ms[i]);
+            if refused.is_some_and(|refused| refused[i]) {
+                filtered += 1;
+                continue;
+            }
+            if let Name::Unmet = names[code] {
+                names[code] = self.meet(strings.get_borrowed_item(code)?.cast::<PyString>()?.to_str()?);
+            }
+            let latest = match names[code] {
+                Name::Model(model) => self.models[model].newest_ms,
+                Name::Fresh if self.models.len() < self.models_max => time_ms,
+                _ => {
+                    filtered += 1;
+                    continue;
+                }
+            };
+            if id[i] != 0 && self.ids.contains(&id[i]) {
+                duplicate += 1;
+                continue;
+            }
+            if time_ms < latest.saturating_sub(self.lateness_ms) {
+                late += 1;
+                continue;
+            }
+            if id[i] != 0 && self.capacity > 0 {
+                self.remember(id[i]);
+            }
+            let model = match names[code] {
+                Name::Model(model) => model,
+                _ => self.add(strings.get_item(code)?.cast()?, time_ms, 0)?,
+            };
+            names[code] = Name::Model(model);
+            let model = &mut self.models[model];
+            (model.newest_ms, model.events) = (latest.max(time_ms), model.events + 1);
+            (used[i], now[i]) = (true, model.newest_ms);
+        }
+        Ok((used.into_pyarray(py), now.into_pyarray(py), filtered, duplicate, late))
+    }
+
+    /// Name, newest time and used events of every model, in the order of their first used events.
+    fn models(&self, py: Python<'_>) -> Vec<(Py<PyString>, i64, u64)> {
+        self.models.iter().map(|model| (model.name.clone_ref(py), model.newest_ms, model.events)).collect()
+    }
+
+    /// The ids remembered, oldest first.
+    fn remembered<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<u64>> {
+        let (newer, older) = self.ring.split_at(self.oldest);
+        [older, newer].concat().into_pyarray(py)
+    }
+
+    /// Add to an empty gate what another one had; of too many ids the newest stay.
+    fn load(&mut self, models: Vec<(Bound<'_, PyString>, i64, u64)>, ids: PyReadonlyArray1<'_, u64>) -> PyResult<()> {
+        for (name, newest_ms, events) in models {
+            self.add(&name, newest_ms, events)?;
+        }
+        let ids = slice(&ids)?;
+        for &id in &ids[ids.len().saturating_sub(self.capacity)..] {
+            self.remember(id);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,76 @@
+"""Which events are used: with and without the compiled core the same, whatever is cut where."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.compiled import native
+from streamer.admission import Gate
+
+STRINGS = ("a", "b", "c", "other", "d")
+EVENTS = st.tuples(st.integers(0, 4), st.integers(0, 40), st.integers(0, 6), st.sampled_from((False, False, True)))
+GATES = [Gate, *([native.Admission] if native is not None else [])]
+
+
+def columns(events: list[Any]) -> tuple[Any, ...]:
+    """(place among STRINGS, time, id, refused) of each event."""
+    kinds = (np.int32, np.int64, np.uint64, bool)
+    return tuple(np.array([event[k] for event in events], kind) for k, kind in enumerate(kinds))
+
+
+@pytest.mark.parametrize("make", GATES)
+def test_each_event_is_used_or_counted_for_one_reason(make: Any) -> None:
+    gate = make(["a", "b"], 10, 2, 1)
+    events = [
+        (0, 50, 1),
+        (0, 45, 1),
+        (0, 39, 0),
+        (3, 99, 0),
+        (1, 99, 0),
+        (0, 40, 2),
+        (0, 60, 3),
+        (0, 60, 1),
+        (0, 70, 9),
+    ]
+    refused = [False] * 8 + [True]
+    models, times_ms, ids, away = columns([(*event, no) for event, no in zip(events, refused, strict=True)])
+    used, now, *counts = gate.admit(models, times_ms, ids, STRINGS, away)
+    # Used; a duplicate; too old; not watched; no room for a second model; old, but not too old; newer; an id that was
+    # forgotten by then; refused.
+    assert used.tolist() == [True, False, False, False, False, True, True, True, False]
+    assert now[used].tolist() == [50, 50, 60, 60]
+    assert counts == [3, 1, 1]
+    assert gate.models() == [("a", 60, 4)]
+    assert gate.remembered().tolist() == [3, 1]
+
+
+@pytest.mark.skipif(native is None, reason="the compiled core was not built")
+@settings(max_examples=300, deadline=None, database=None)
+@given(st.lists(EVENTS, max_size=60), st.integers(1, 30), st.integers(0, 3), st.integers(0, 5), st.booleans())
+def test_both_gates_decide_the_same(events: list[Any], size: int, capacity: int, room: int, some: bool) -> None:
+    """Loaded anew between batches; the compiled one is given the log in other pieces."""
+    assert native is not None
+    limits = ["d", "a", "c"] if some else None, 7, capacity, room
+    plain, compiled, whole = Gate(*limits), native.Admission(*limits), native.Admission(*limits)
+    told = []
+    for begin in range(0, len(events), size):
+        *batch, refused = columns(events[begin : begin + size])
+        away = refused if refused.any() else None
+        expected, found = (gate.admit(*batch, STRINGS, away) for gate in (plain, compiled))
+        assert [expected[0].tolist(), expected[1].tolist(), *expected[2:]] == [
+            found[0].tolist(), found[1].tolist(), *found[2:]
+        ]  # fmt: skip
+        told += expected[0].tolist()
+        state = plain.models(), plain.remembered()
+        assert compiled.models() == state[0]
+        assert compiled.remembered().tolist() == state[1].tolist()
+        compiled = native.Admission(*limits)
+        compiled.load(*state)
+    *batch, refused = columns(events)
+    assert whole.admit(*batch, STRINGS, refused)[0].tolist() == told
+    assert whole.models() == plain.models()
