@@ -204,11 +204,13 @@ def fnv1a(text: bytes) -> int:
     return value
 
 
-def fingerprint(labels: dict[str, str], compiled: bool = native is not None) -> str:
-    """Alertmanager's own: FNV-1a over the sorted labels, name 0xFF value 0xFF; 16 hex digits."""
+def _fingerprint(labels: dict[str, str]) -> str:
     text = b"".join([b"%b\xff%b\xff" % (name.encode(), labels[name].encode()) for name in sorted(labels)])
-    value = native.fnv1a(text) if native is not None and compiled else fnv1a(text)
-    return f"{value:016x}"
+    return f"{fnv1a(text):016x}"
+
+
+fingerprint: Callable[[dict[str, str]], str] = _fingerprint if native is None else native.fingerprint
+"""Alertmanager's own: FNV-1a over the sorted labels, name 0xFF value 0xFF; 16 hex digits."""
 
 
 def render(form: Form, facts: AlertFacts) -> tuple[bytes, bytes]:

@@ -70,6 +70,7 @@ class KafkaLog:
     ) -> None:
         self._config, self._logger, self._limits = config, logger, limits
         names = config.topics
+        self._only = names.events[0] if len(names.events) == 1 else ""
         self._topics = {role: name for role, name in names.own().items() if role != "state"}
         self._transactions = Transactions(config, logger, watch or NoWatch(), limits)
         counts = self._transactions.partitions([*names.events, *self._topics.values(), names.state])
@@ -299,7 +300,7 @@ class KafkaLog:
     def _records(self, messages: list[Message]) -> list[LogEvent]:
         found: list[LogEvent] = []
         struck: set[Partition] = set()
-        for partition, stretch in stretches(messages):
+        for partition, stretch in stretches(messages, self._only):
             error = stretch[0].error()
             if error is not None:
                 given_up = self._error(error, partition, stretch[0].offset(), struck)
@@ -342,9 +343,12 @@ class KafkaLog:
         return None
 
 
-def stretches(messages: list[Message]) -> list[tuple[Partition, list[Message]]]:
-    """Consecutive messages of one partition, in order; a message with an error stands alone."""
-    topics, numbers = list(map(Message.topic, messages)), list(map(Message.partition, messages))
+def stretches(messages: list[Message], only: str = "") -> list[tuple[Partition, list[Message]]]:
+    """Consecutive messages of one partition, in order; a message with an error stands alone. `only`: the topic, where
+    there is but one. It is not asked for then: a question to each message costs as much as a detector's step.
+    """
+    topics: list[str | None] = [only] * len(messages) if only else list(map(Message.topic, messages))
+    numbers = list(map(Message.partition, messages))
     # Nearly always they are of one partition or two, which is seen without a step of Python for each.
     if messages and not any(map(Message.error, messages)):
         one = numbers.count(numbers[0]) == len(numbers)

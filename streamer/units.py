@@ -12,6 +12,9 @@ SIZE = r"[0-9]{1,12}(B|KB|MB|KiB|MiB)?"
 MILLISECONDS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
 BYTES = {"MiB": 1 << 20, "MB": 1_000_000, "KiB": 1 << 10, "KB": 1000, "B": 1}
 
+DURATION_MAX = 36_500 * 86_400_000
+"""A hundred years: what begins before 2200 ends in a year of four digits."""
+
 _NUMBER = re.compile("[0-9]+")
 
 
@@ -23,7 +26,10 @@ def parse_duration(value: Any) -> int:
     """
     if not isinstance(value, str) or not re.fullmatch(DURATION, value):
         raise ValueError(f"{quoted(value)} is not a duration such as 250ms, 10s, 2m, 1h or 7d.")
-    return _parse(value, MILLISECONDS)
+    milliseconds = _parse(value, MILLISECONDS)
+    if milliseconds > DURATION_MAX:
+        raise ValueError(f"{value} is over the limit of {show_duration(DURATION_MAX)}.")
+    return milliseconds
 
 
 def parse_size(value: Any) -> int:

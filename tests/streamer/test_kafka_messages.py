@@ -35,9 +35,10 @@ def test_stretches_are_consecutive_messages_of_one_partition_and_errors_alone() 
                 expected[-1][1].append(one)
             else:
                 expected.append((place, [one]))
-        found = stretches(messages)
-        assert [where for where, _ in found] == [where for where, _ in expected]
-        assert [list(map(id, part)) for _, part in found] == [list(map(id, part)) for _, part in expected]
+        for only in ["", *(["t0"] if partitions == 1 else [])]:
+            found = stretches(messages, only)
+            assert [where for where, _ in found] == [where for where, _ in expected]
+            assert [list(map(id, part)) for _, part in found] == [list(map(id, part)) for _, part in expected]
 
 
 @pytest.mark.parametrize("offsets", [[5], [5, 6, 7], [5, 7, 8, 12]], ids=["one", "dense", "with gaps"])

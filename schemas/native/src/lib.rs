@@ -3,6 +3,8 @@
 //! Everything here exists in Python too, which is the oracle in the tests and the path where nothing was compiled.
 //! The order of every floating-point operation is part of the contract; Rust never fuses or reorders them.
 
+use std::collections::BTreeMap;
+
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
@@ -30,8 +32,8 @@ mod text;
 mod window;
 
 #[pyfunction]
-fn fnv1a(text: &[u8]) -> u64 {
-    text::fnv1a(text)
+fn fingerprint(labels: BTreeMap<String, String>) -> String {
+    format!("{:016x}", text::fingerprint(&labels))
 }
 
 /// The times of records, from what librdkafka's binding says of them: -1 where the kind is 0, there being none.
@@ -55,7 +57,7 @@ fn rfc3339(time_ms: u64) -> String {
 
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add_function(wrap_pyfunction!(fnv1a, module)?)?;
+    module.add_function(wrap_pyfunction!(fingerprint, module)?)?;
     module.add_function(wrap_pyfunction!(rfc3339, module)?)?;
     module.add_function(wrap_pyfunction!(times, module)?)?;
     module.add_function(wrap_pyfunction!(index::group, module)?)?;
