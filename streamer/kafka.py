@@ -34,8 +34,8 @@ from streamer.kafka_client import (
     Probe,
     error_of,
     make_consumer,
-    record_columns,
 )
+from streamer.kafka_messages import record_columns, stretches
 from streamer.kafka_producer import NoWatch, Transactions, Watch
 from streamer.kafka_reader import Readers
 from streamer.kafka_state import Outgoing, StateTopic, chunks_of
@@ -300,8 +300,8 @@ class KafkaLog:
     def _records(self, messages: list[Message]) -> list[LogEvent]:
         found: list[LogEvent] = []
         struck: set[Partition] = set()
-        for partition, stretch in stretches(messages, self._only):
-            error = stretch[0].error()
+        for partition, stretch, times_ms in stretches(messages, self._only):
+            error = stretch[0].error() if len(stretch) == 1 else None
             if error is not None:
                 given_up = self._error(error, partition, stretch[0].offset(), struck)
                 if given_up is not None:
@@ -310,10 +310,10 @@ class KafkaLog:
             # Not started also means: revoked while this batch was taken; its next owner reads it again.
             expected = self._next.get(partition)
             if expected is not None:
-                columns = record_columns(stretch)
+                columns = record_columns(stretch, times_ms)
                 behind = int(np.searchsorted(columns.offsets, expected))
                 if behind:
-                    columns = record_columns(stretch[behind:])
+                    columns = record_columns(stretch[behind:], times_ms[behind:])
                 if len(columns):
                     self._next[partition] = int(columns.offsets[-1]) + 1
                     found.append(Records(partition, columns))
@@ -341,33 +341,6 @@ class KafkaLog:
         elif code != KafkaError._PARTITION_EOF and code not in GAPS:
             self._complaints.say(error, *partition)
         return None
-
-
-def stretches(messages: list[Message], only: str = "") -> list[tuple[Partition, list[Message]]]:
-    """Consecutive messages of one partition, in order; a message with an error stands alone. `only`: the topic, where
-    there is but one. It is not asked for then: a question to each message costs as much as a detector's step.
-    """
-    topics: list[str | None] = [only] * len(messages) if only else list(map(Message.topic, messages))
-    numbers = list(map(Message.partition, messages))
-    # Nearly always they are of one partition or two, which is seen without a step of Python for each.
-    if messages and not any(map(Message.error, messages)):
-        one = numbers.count(numbers[0]) == len(numbers)
-        ends = [*([] if one else (np.flatnonzero(np.diff(np.array(numbers))) + 1).tolist()), len(numbers)]
-        spans = list(zip([0, *ends], ends, strict=False))
-        if all(topics[begin:end].count(topics[begin]) == end - begin for begin, end in spans):
-            return [((topics[begin] or "", numbers[begin] or 0), messages[begin:end]) for begin, end in spans]
-    found: list[tuple[Partition, list[Message]]] = []
-    before = None
-    for message, topic, number in zip(messages, topics, numbers, strict=True):
-        partition = topic or "", -1 if number is None else number
-        # An error must not be compared: the binding's errors raise when they are.
-        fine = message.error() is None
-        if fine and partition == before:
-            found[-1][1].append(message)
-        else:
-            found.append((partition, [message]))
-        before = partition if fine else None
-    return found
 
 
 def keys(partitions: list[TopicPartition]) -> list[Partition]:

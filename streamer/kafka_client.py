@@ -7,11 +7,8 @@ import time
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-import numpy as np
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
-from schemas.batch import Record, RecordColumns
-from schemas.compiled import native
 from streamer.config import Config
 from streamer.log import LogDown, Partition
 
@@ -169,34 +166,6 @@ def make_consumer(config: Config, logger: Any, fixed: dict[str, Any]) -> Consume
         return Consumer(merged, logger=logger)
     except KafkaException as exception:
         raise LogDown(f"kafka.client: {error_of(exception).str()}") from exception
-
-
-def record_of(message: Message) -> Record:
-    kind, time_ms = message.timestamp()
-    headers = message.headers()
-    offset = message.offset()
-    assert offset is not None
-    return Record(
-        offset,
-        time_ms if kind else -1,
-        message.key(),
-        message.value(),
-        tuple(headers) if headers else (),  # type: ignore[arg-type]  # the binding hands out str and bytes pairs
-    )
-
-
-def record_columns(messages: list[Message]) -> RecordColumns:
-    """Messages of one partition without errors. Keys and headers stay with the messages until a Record is wanted."""
-    first, last = messages[0].offset(), messages[-1].offset()
-    if first is not None and last is not None and last - first == len(messages) - 1:
-        offsets = np.arange(first, last + 1)  # They ascend, so there is no gap; to ask each for its own costs more.
-    else:
-        offsets = np.fromiter(map(Message.offset, messages), np.int64, len(messages))
-    stamps = list(map(Message.timestamp, messages))
-    times_ms = native.times(stamps) if native is not None else np.array([ms if kind else -1 for kind, ms in stamps])
-    return RecordColumns(
-        list(map(Message.value, messages)), offsets, times_ms, lambda place: record_of(messages[place])
-    )
 
 
 def partition_counts(

@@ -20,8 +20,8 @@ from streamer.kafka_client import (
     Probe,
     error_of,
     make_consumer,
-    record_of,
 )
+from streamer.kafka_messages import record_of
 from streamer.log import LogDown, LogGap, Partition
 
 READERS_MAX = 2

@@ -36,7 +36,7 @@ from streamer.pointer import TICKS_MAX
 from streamer.snapshot import BadSnapshot, encode
 from streamer.task import Task
 
-POLL_RECORDS_MAX = 1000
+POLL_RECORDS_MAX = 2000
 """Larger batches lose the processor's cache, smaller ones pay more for each batch (500 cost a tenth more)."""
 OUTBOX_MAX = 10_000
 """Commit before the interval ends when this many records wait, so that one transaction stays small."""

@@ -8,14 +8,13 @@ import random
 import pytest
 from confluent_kafka import KafkaError, Message
 
-from streamer.kafka import stretches
-from streamer.kafka_client import record_columns
+from streamer.kafka_messages import record_columns, stretches, times_of
 
 
 def message(topic: str, partition: int, offset: int, kind: int = 1, failed: bool = False) -> Message:
     error = KafkaError(KafkaError._BAD_MSG) if failed else None
     place = {"topic": topic, "partition": partition, "offset": offset, "error": error}
-    return Message(**place, value=b"%d" % offset, key=b"k", timestamp=(kind, 1000 + offset))
+    return Message(**place, value=b"%d" % offset, key=b"k", timestamp=(0, -1) if failed else (kind, 1000 + offset))
 
 
 def test_stretches_are_consecutive_messages_of_one_partition_and_errors_alone() -> None:
@@ -25,7 +24,8 @@ def test_stretches_are_consecutive_messages_of_one_partition_and_errors_alone() 
         messages: list[Message] = []
         for _ in range(rng.randint(0, 4)):
             topic, partition = f"t{rng.randrange(partitions)}", rng.randrange(partitions)
-            messages += [message(topic, partition, i, failed=rng.random() < share) for i in range(rng.randint(1, 9))]
+            kind = rng.choice((0, 1))
+            messages += [message(topic, partition, i, kind, rng.random() < share) for i in range(rng.randint(1, 9))]
         expected: list[tuple[object, list[Message]]] = []
         for i, one in enumerate(messages):
             before = messages[i - 1] if i else None
@@ -37,8 +37,9 @@ def test_stretches_are_consecutive_messages_of_one_partition_and_errors_alone() 
                 expected.append((place, [one]))
         for only in ["", *(["t0"] if partitions == 1 else [])]:
             found = stretches(messages, only)
-            assert [where for where, _ in found] == [where for where, _ in expected]
-            assert [list(map(id, part)) for _, part in found] == [list(map(id, part)) for _, part in expected]
+            assert [stretch.partition for stretch in found] == [where for where, _ in expected]
+            assert [list(map(id, s.messages)) for s in found] == [list(map(id, part)) for _, part in expected]
+            assert all(s.times_ms.tolist() == times_of(s.messages).tolist() for s in found)
 
 
 @pytest.mark.parametrize("offsets", [[5], [5, 6, 7], [5, 7, 8, 12]], ids=["one", "dense", "with gaps"])
@@ -46,7 +47,7 @@ def test_columns_say_what_the_messages_say(offsets: list[int]) -> None:
     messages = [
         message("t", 0, offset, kind) for offset, kind in zip(offsets, itertools.cycle((1, 0, 2)), strict=False)
     ]
-    columns = record_columns(messages)
+    columns = record_columns(messages, times_of(messages))
     assert columns.offsets.tolist() == offsets
     assert columns.times_ms.tolist() == [1000 + m.offset() if m.timestamp()[0] else -1 for m in messages]
     assert columns.values == [m.value() for m in messages]
