@@ -123,6 +123,9 @@ impl RowIndex {
     }
 }
 
+/// Pairs that are looked up in a table.
+const NEAR: usize = 2048;
+
 /// The group of each used event (-1 of the others), and an event of each group; `group` of `streamer/signals.py`.
 #[pyfunction]
 #[allow(clippy::type_complexity)]
@@ -136,20 +139,24 @@ pub fn group<'py>(
         return Err(PyValueError::new_err("columns of different length"));
     }
     let (mut of_event, mut example) = (vec![-1; used.len()], Vec::new());
-    let mut numbers: HashMap<Vec<i64>, i64> = HashMap::new();
-    let mut last = None;
-    for event in (0..used.len()).filter(|&event| used[event]) {
-        // Most events are of the group of the one before.
-        let same = |&(before, _): &(usize, i64)| columns.iter().all(|column| column[before] == column[event]);
-        let number = match last.filter(same) {
-            Some((_, number)) => number,
-            None => *numbers.entry(columns.iter().map(|column| column[event]).collect()).or_insert_with(|| {
+    of_event.iter_mut().zip(used).filter(|(_, used)| **used).for_each(|(number, _)| *number = 0);
+    for column in columns {
+        // Pairs of a number so far and a code (from -1 on); mostly they are few, and those have a table.
+        let codes = column.iter().max().map_or(0, |&code| code + 2);
+        let (mut near, mut far) = (vec![-1; NEAR], HashMap::new());
+        example.clear();
+        for (event, number) in of_event.iter_mut().enumerate().filter(|(_, number)| **number >= 0) {
+            let pair = (*number * codes + column[event] + 1) as usize;
+            let found = match near.get_mut(pair) {
+                Some(found) => found,
+                None => far.entry(pair).or_insert(-1),
+            };
+            if *found < 0 {
+                *found = example.len() as i64;
                 example.push(event as i64);
-                example.len() as i64 - 1
-            }),
-        };
-        last = Some((event, number));
-        of_event[event] = number;
+            }
+            *number = *found;
+        }
     }
     Ok((of_event.into_pyarray(py), example.into_pyarray(py)))
 }
