@@ -5,21 +5,27 @@ use pyo3::prelude::*;
 
 use crate::bank::{HitArrays, Hits, check_finite, check_length, check_rows, prefetch, slice};
 
+/// Sums and least values of the two sides: `increase` and `lowest`; `decrease` and `highest` with their signs turned, so
+/// that one instruction does the same to both. Turning a sign is exact but for that of a zero, see `turned`.
+type Sides = [f64; 2];
+
 /// One line of the processor's cache.
 #[derive(Clone, Copy)]
 #[repr(align(64))]
 pub struct Row {
     n: f64,
     mean: f64,
-    increase: f64,
-    decrease: f64,
-    lowest: f64,
-    highest: f64,
+    sum: Sides,
+    least: Sides,
     detected: bool,
 }
 
-const FRESH: Row =
-    Row { n: 0.0, mean: 0.0, increase: 0.0, decrease: 0.0, lowest: f64::INFINITY, highest: -1.0, detected: false };
+const FRESH: Row = Row { n: 0.0, mean: 0.0, sum: [0.0; 2], least: [f64::INFINITY, 1.0], detected: false };
+
+/// With the sign turned, and no zero but the positive one: the only one that `decrease` and `highest` can be.
+fn turned(value: f64) -> f64 {
+    0.0 - value
+}
 
 #[pyclass]
 pub struct PageHinkley {
@@ -27,8 +33,8 @@ pub struct PageHinkley {
     delta: f64,
     pub threshold: f64,
     alpha: f64,
-    up: bool,
-    down: bool,
+    /// The threshold, or infinity for a side that is not asked for.
+    limits: Sides,
     pub rows: Vec<Row>,
 }
 
@@ -42,22 +48,19 @@ impl PageHinkley {
         state.n += 1.0;
         state.mean += (1.0 / state.n) * (x - state.mean);
         let away = x - state.mean;
-        state.increase = self.alpha * state.increase + away - self.delta;
-        state.decrease = self.alpha * state.decrease + away + self.delta;
-        // Written so that the compiler makes no branch of it, which nobody could foresee.
-        state.lowest = if state.increase < state.lowest { state.increase } else { state.lowest };
-        state.highest = if state.decrease > state.highest { state.decrease } else { state.highest };
-        if state.n < self.min_instances {
+        let (moved, mut excess) = ([away, -away], [0.0; 2]);
+        for side in 0..2 {
+            let sum = self.alpha * state.sum[side] + moved[side] - self.delta;
+            // Written so that the compiler makes no branch of it, which nobody could foresee.
+            let least = if sum < state.least[side] { sum } else { state.least[side] };
+            (state.sum[side], state.least[side], excess[side]) = (sum, least, sum - least);
+        }
+        let beyond = [excess[0] > self.limits[0], excess[1] > self.limits[1]];
+        if state.n < self.min_instances || !(beyond[0] | beyond[1]) {
             return None;
         }
-        let (up, down) = (state.increase - state.lowest, state.highest - state.decrease);
-        let hit = match (self.up && up > self.threshold, self.down && down > self.threshold) {
-            (true, _) => Some((1, up)),
-            (_, true) => Some((-1, down)),
-            _ => None,
-        };
-        state.detected = hit.is_some();
-        hit
+        state.detected = true;
+        Some(if beyond[0] { (1, excess[0]) } else { (-1, excess[1]) })
     }
 }
 
@@ -67,7 +70,8 @@ type Columns<'py> = Vec<Bound<'py, PyArray1<f64>>>;
 impl PageHinkley {
     #[new]
     fn new(min_instances: f64, delta: f64, threshold: f64, alpha: f64, up: bool, down: bool) -> Self {
-        PageHinkley { min_instances, delta, threshold, alpha, up, down, rows: Vec::new() }
+        let limits = [up, down].map(|wanted| if wanted { threshold } else { f64::INFINITY });
+        PageHinkley { min_instances, delta, threshold, alpha, limits, rows: Vec::new() }
     }
 
     #[getter]
@@ -109,10 +113,10 @@ impl PageHinkley {
         let fields: [fn(&Row) -> f64; 7] = [
             |r| r.n,
             |r| r.mean,
-            |r| r.increase,
-            |r| r.decrease,
-            |r| r.lowest,
-            |r| r.highest,
+            |r| r.sum[0],
+            |r| turned(r.sum[1]),
+            |r| r.least[0],
+            |r| turned(r.least[1]),
             |r| f64::from(r.detected),
         ];
         fields.iter().map(|f| self.rows.iter().map(f).collect::<Vec<f64>>().into_pyarray(py)).collect()
@@ -129,10 +133,8 @@ impl PageHinkley {
             .map(|i| Row {
                 n: n[i],
                 mean: mean[i],
-                increase: increase[i],
-                decrease: decrease[i],
-                lowest: lowest[i],
-                highest: highest[i],
+                sum: [increase[i], turned(decrease[i])],
+                least: [lowest[i], turned(highest[i])],
                 detected: detected[i] != 0.0,
             })
             .collect();
