@@ -38,7 +38,8 @@ def any_adwin(rng: np.random.Generator) -> Adwin:
 
 def any_page_hinkley(rng: np.random.Generator) -> PageHinkley:
     threshold, alpha = float(rng.choice([50, 5, 1])), float(rng.choice([0.9999, 1.0, 0.5]))
-    return PageHinkley(int(rng.choice([0, 3, 30])), 0.005, threshold, alpha, str(rng.choice(DIRECTIONS)))
+    delta = float(rng.choice([0.005, 0.0, 0.5]))
+    return PageHinkley(int(rng.choice([0, 3, 30])), delta, threshold, alpha, str(rng.choice(DIRECTIONS)))
 
 
 def same_bits(one: dict[str, NDArray[Any]], other: dict[str, NDArray[Any]]) -> None:
@@ -105,7 +106,7 @@ def test_as_river_on_long_streams(kind: str) -> None:
 
 
 @settings(max_examples=300, deadline=None, database=None)
-@given(st.lists(finite, max_size=150), st.integers(0, 2**32 - 1))
+@given(st.lists(finite | st.sampled_from((0.0, -0.0, 0.5, -0.5, 1.0)), max_size=150), st.integers(0, 2**32 - 1))
 def test_as_river_on_any_values(values: list[float], seed: int) -> None:
     for kind in ("adwin", "page_hinkley"):
         check_river(kind, np.random.default_rng(seed), np.array(values, float))
