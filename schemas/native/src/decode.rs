@@ -119,7 +119,7 @@ impl Decoder {
         columns.times_ms.push(time_ms.map_or(place.time_ms.max(0), |ms| ms.min(latest)));
         columns.model.push(self.strings.code_near(model, &mut self.hints[MODEL]));
         let (mut code, hint) = (-1, &mut self.hints[VERSION]);
-        event.named(payload, version, &mut |text| code = self.strings.code_near(text, hint));
+        event.named(payload, version, |text| code = self.strings.code_near(text, hint));
         columns.version.push(code);
         columns.event_id.push(id);
         self.values(columns, payload);
@@ -217,7 +217,7 @@ impl Decoder {
     /// A naming value: whatever its type, a text.
     fn text(&mut self, columns: &mut Columns, payload: &[u8], at: usize, id: u32, value: Scalar, slot: usize) {
         let (names, strings, hint) = (&mut self.names, &mut self.strings, &mut self.hints[slot]);
-        let take = &mut |text: &[u8]| columns.texts.push(at, names.code(id), strings.code_near(text, hint));
+        let take = |text: &[u8]| columns.texts.push(at, names.code(id), strings.code_near(text, hint));
         self.event.named(payload, value, take);
     }
 }

@@ -325,7 +325,8 @@ impl Event {
     }
 
     /// A naming value as text: integers in decimal, floats as Python writes them.
-    pub fn named(&self, payload: &[u8], value: Scalar, take: &mut dyn FnMut(&[u8])) {
+    #[inline]
+    pub fn named(&self, payload: &[u8], value: Scalar, mut take: impl FnMut(&[u8])) {
         match value.kind {
             Kind::Absent | Kind::Null => {}
             Kind::Bool => take(if value.truth() { b"true" } else { b"false" }),
