@@ -75,6 +75,7 @@ class PageHinkley:
     def __post_init__(self) -> None:
         _require(self.min_instances >= 0, "min_instances must not be negative")
         _require(0.0 <= self.delta < inf, "delta must be a number and not negative")
+        object.__setattr__(self, "delta", self.delta + 0.0)  # Not -0.0, or sums could be that, too.
         _require(0.0 < self.threshold < inf, "threshold must be a number above 0")
         _require(0.0 < self.alpha <= 1.0, "alpha must be above 0 and at most 1")
         _require(self.direction in DIRECTIONS, f"direction must be one of {', '.join(DIRECTIONS)}")

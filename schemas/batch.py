@@ -23,7 +23,7 @@ REASONS: dict[str, str] = {
     "missing_model": "the event does not name its model: absent, null or the empty text",
     "wrong_type": "a field holds another type than it takes, or a name or text is over 256 characters",
     "bad_number": "the key or header a numeric field is mapped to is not a number that is finite as float64",
-    "bad_time": "the event time cannot be read or lies outside the years 1970 to 2200",
+    "bad_time": "the event time, or the record's where it has none, cannot be read or is not of the years 1970 to 2200",
     "too_many_fields": "features, scores, logits and segment together have more than 2,000 entries",
 }
 """Every reason a record can be rejected for. The set is closed: metrics and dead letters may enumerate it."""

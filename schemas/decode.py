@@ -37,7 +37,7 @@ import numpy as np
 import orjson
 
 from schemas.batch import I32, REASONS, Batch, Nulls, Numbers, Record, Reject, Texts
-from schemas.convert import NAME_MAX, TEXT_MAX, Rejected, as_text, id_hash, member_path, time_ms
+from schemas.convert import NAME_MAX, TEXT_MAX, TIME_MAX_MS, Rejected, as_text, id_hash, member_path, time_ms
 from schemas.fields import (
     ABSENT,
     DEFAULTS,
@@ -231,6 +231,8 @@ def _event(c: _Columns, record: Record, fields: Fields, topic: str) -> None:
 
 def _time(value: Any, record: Record, path: str) -> int:
     if value is None:
+        if record.time_ms >= TIME_MAX_MS:
+            raise Rejected("bad_time", "record timestamp")
         return max(record.time_ms, 0)
     event_ms = time_ms(value, path)
     return event_ms if record.time_ms < 0 else min(event_ms, record.time_ms + FUTURE_MS)

@@ -44,7 +44,8 @@ class Gate:
         for i, (code, time_ms, event_id, away) in enumerate(zip(*columns, strict=True)):
             model = strings[code]
             latest = self.newest_ms.get(model)
-            if away or (latest is None and not self._may_enter(model)):
+            full = latest is None and len(self.newest_ms) >= self.models_max
+            if away or full or (self.watched is not None and model not in self.watched):
                 filtered += 1
                 continue
             if event_id in self.ids:
@@ -59,9 +60,6 @@ class Gate:
             self.events[model] = self.events.get(model, 0) + 1
             used[i] = True
         return used, now, filtered, duplicate, late
-
-    def _may_enter(self, model: str) -> bool:
-        return len(self.newest_ms) < self.models_max and (self.watched is None or model in self.watched)
 
     def _remember(self, event_id: int) -> None:
         self.ids[event_id] = None
@@ -144,6 +142,9 @@ class Admission:
 
     def load(self, state: dict[str, Any]) -> None:
         models = [(str(model), int(time_ms), int(count)) for model, time_ms, count in state["newest_ms"]]
-        self.gate.load(models, np.ascontiguousarray(state["ids"], np.uint64))
+        ids = np.ascontiguousarray(state["ids"], np.uint64)
+        if len({model for model, _, _ in models}) < len(models) or len(set(ids.tolist()) - {0}) < len(ids):
+            raise ValueError("a model or an event id that is there twice, or an id that is none")
+        self.gate.load(models, ids)
         self.counts.update({str(name): int(n) for name, n in state["counts"]})
         self.reasons = {str(name): int(n) for name, n in state["reasons"]}

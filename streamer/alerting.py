@@ -262,6 +262,8 @@ def alert_of(item: dict[str, Any]) -> Alert:
         raise ValueError(f"unknown alert state {alert.state!r}")
     if item["opened"] is not None:
         alert.opened = Opened(*map(settled, item["opened"]))
+    if (alert.opened is None and alert.state != QUIET) or (alert.due_ms is None) != (alert.state in (QUIET, FIRING)):
+        raise ValueError(f"an alert that cannot be {alert.state}")
     return alert
 
 

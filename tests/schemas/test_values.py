@@ -10,7 +10,10 @@ import numpy as np
 import orjson
 import pytest
 
+from schemas.compiled import native
+from schemas.convert import TIME_MAX_MS
 from schemas.decode import FUTURE_MS, decode
+from schemas.decoder import Decoder
 from tests.schemas.events import NATIVE, SCHEMA, make, one, rows, why
 from tests.schemas.tables import T0, TEXTS, TIMES, feature
 
@@ -136,3 +139,13 @@ def test_event_time_is_clipped_to_the_record_time() -> None:
     assert at(T0 - 10**9, T0) == T0 - 10**9
     assert at(T0, 0) == FUTURE_MS
     assert at(T0, -1) == T0
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_record_time_beyond_the_years_is_no_event_time(compiled: bool) -> None:
+    """Found by review: of a producer with micro- for milliseconds no alert could be written."""
+    decoder = Decoder(NATIVE, compiled=compiled and native is not None)
+    far = make(b'{"model":"m"}', time_ms=1_700_000_000_000_000)
+    batch = decoder([far, make(b'{"model":"m"}', time_ms=TIME_MAX_MS - 1), make(b'{"model":"m","time":1}')], "t")
+    assert [(reject.record, reject.reason) for reject in batch.rejects] == [(far, "bad_time")]
+    assert batch.times_ms.tolist() == [TIME_MAX_MS - 1, 1000]

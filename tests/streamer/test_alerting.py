@@ -178,6 +178,9 @@ def test_state_survives_a_dump(make: Any) -> None:
     broken[0]["state"] = "open"
     with pytest.raises(ValueError, match="unknown alert state"):
         make(m=Policy(0, 1_000, 0)).load(broken)
+    for name in ("opened", "due_ms"):
+        with pytest.raises(ValueError, match="cannot be fading"):
+            make(m=Policy(0, 1_000, 0)).load([{**book.dump()[0], "state": "fading", name: None}])
     with pytest.raises(ValueError, match="twice"):
         again.load(book.dump())
 

@@ -45,9 +45,10 @@ type Admitted<'py> = (Bound<'py, PyArray1<bool>>, Bound<'py, PyArray1<i64>>, usi
 impl Admission {
     fn meet(&self, name: &str) -> Name {
         match self.of_model.get(name) {
+            // Also a model that a snapshot knows may be watched no more.
+            _ if self.watched.as_ref().is_some_and(|watched| !watched.contains(name)) => Name::Unwatched,
             Some(&model) => Name::Model(model),
-            None if self.watched.as_ref().is_none_or(|watched| watched.contains(name)) => Name::Fresh,
-            None => Name::Unwatched,
+            None => Name::Fresh,
         }
     }
 

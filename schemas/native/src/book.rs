@@ -1,101 +1,18 @@
-//! The alert book, transition for transition that of `streamer/alerting.py`, which says what it means.
+//! All alerts of a task and their timers, as the `AlertBook` of `streamer/alerting.py`; one alert is in `lifecycle.rs`.
 
 use std::collections::BTreeSet;
 
 use hashbrown::HashMap;
 use numpy::PyReadonlyArray1;
-use pyo3::exceptions::{PyKeyError, PyValueError};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
 use crate::bank::{check_codes, check_length, slice};
+use crate::lifecycle::{Alert, Moment, Notice, Opened, Policy, Signal, State};
 
-#[derive(Clone, Copy, PartialEq)]
-enum State {
-    Quiet,
-    Pending,
-    Firing,
-    Fading,
-}
-
-const STATES: [(&str, State); 4] =
-    [("quiet", State::Quiet), ("pending", State::Pending), ("firing", State::Firing), ("fading", State::Fading)];
-
-impl State {
-    fn name(self) -> &'static str {
-        STATES.iter().find(|(_, state)| *state == self).map_or("", |(name, _)| name)
-    }
-
-    fn of(name: &str) -> PyResult<Self> {
-        let wrong = || PyValueError::new_err(format!("unknown alert state '{name}'"));
-        STATES.iter().find(|(known, _)| *known == name).map(|(_, state)| *state).ok_or_else(wrong)
-    }
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Signal {
-    Drift,
-    Breach,
-    Clear,
-    Held,
-}
-
-impl Signal {
-    /// None for a finding that changes no alert.
-    fn of(name: &str) -> PyResult<Option<Self>> {
-        match name {
-            "drift" => Ok(Some(Signal::Drift)),
-            "breach" => Ok(Some(Signal::Breach)),
-            "clear" => Ok(Some(Signal::Clear)),
-            "neither" => Ok(None),
-            _ => Err(PyValueError::new_err(format!("unknown signal '{name}'"))),
-        }
-    }
-}
-
-/// `TRANSITIONS`: the next state, and the status to publish.
-fn transition(state: State, signal: Signal) -> PyResult<(State, Option<&'static str>)> {
-    use Signal::{Breach, Clear, Drift, Held};
-    use State::{Fading, Firing, Pending, Quiet};
-    Ok(match (state, signal) {
-        (Quiet, Drift) => (Fading, Some("firing")),
-        (Fading, Drift) => (Fading, None),
-        (Quiet | Pending, Breach) => (Pending, None),
-        (Quiet | Pending, Clear) => (Quiet, None),
-        (Pending, Held) => (Firing, Some("firing")),
-        (Firing | Fading, Breach) => (Firing, None),
-        (Firing | Fading, Clear) => (Fading, None),
-        (Fading, Held) => (Quiet, Some("resolved")),
-        (Pending | Firing, Drift) | (Quiet | Firing, Held) => return Err(PyKeyError::new_err("no such transition")),
-    })
-}
-
-struct Policy {
-    monitor: Py<PyString>,
-    for_ms: i64,
-    keep_firing_for_ms: i64,
-    cooldown_ms: i64,
-}
-
-/// Offset, the event's own time, the clock of its model.
-type Moment = (i64, i64, i64);
-/// Offset, time, first offset, evidence.
-type Opened = (i64, i64, i64, Py<PyAny>);
 /// (monitor in the order of the names, row): alerts that are due at the same time come in this order.
 type Key = (usize, i64);
-
-struct Alert {
-    /// The number of its first finding among those that made an alert.
-    born: u64,
-    model: usize,
-    state: State,
-    due_ms: Option<i64>,
-    quiet_until_ms: Option<i64>,
-    episode: i64,
-    detections: i64,
-    suppressed: i64,
-    opened: Option<Opened>,
-}
 
 struct Model {
     name: Py<PyString>,
@@ -108,8 +25,6 @@ const NEVER: i64 = i64::MAX;
 
 /// Event, monitor in the order of the config, row, signal, evidence; how a window ended is not for the book.
 type Finding<'py> = (i64, usize, i64, Bound<'py, PyString>, Bound<'py, PyAny>, Bound<'py, PyAny>);
-/// Status, monitor, row, episode, detections, suppressed, opened, at, ended.
-type Notice = (&'static str, Py<PyString>, i64, i64, i64, i64, Opened, Moment, Option<i64>);
 /// `ALERT_FIELDS`.
 type Saved = (Py<PyString>, i64, Py<PyString>, &'static str, Option<i64>, Option<i64>, i64, i64, i64, Option<Opened>);
 /// The same of an alert of a snapshot, without its monitor.
@@ -129,12 +44,16 @@ pub struct AlertBook {
 }
 
 impl AlertBook {
+    fn known(&self, name: &Bound<PyString>) -> PyResult<Option<usize>> {
+        Ok(self.of_model.get(name.to_str()?).copied())
+    }
+
+    /// The model of an alert that is made, which bounds them by the series.
     fn model(&mut self, name: &Bound<PyString>) -> PyResult<usize> {
-        let text = name.to_str()?;
-        if let Some(&model) = self.of_model.get(text) {
+        if let Some(model) = self.known(name)? {
             return Ok(model);
         }
-        self.of_model.insert(text.to_owned(), self.models.len());
+        self.of_model.insert(name.to_str()?.to_owned(), self.models.len());
         self.models.push(Model { name: name.clone().unbind(), due: BTreeSet::new(), next_ms: NEVER });
         Ok(self.models.len() - 1)
     }
@@ -152,7 +71,13 @@ impl AlertBook {
         due.into_iter().try_for_each(|key| self.signal(py, key, Signal::Held, at, notices))
     }
 
-    fn finding(&mut self, finding: &Finding, model: usize, at: Moment, notices: &mut Vec<Notice>) -> PyResult<()> {
+    fn finding(
+        &mut self,
+        finding: &Finding,
+        model: &Bound<PyString>,
+        at: Moment,
+        notices: &mut Vec<Notice>,
+    ) -> PyResult<()> {
         let (_, monitor, row, signal, evidence, _) = finding;
         let Some(signal) = Signal::of(signal.to_str()?)? else { return Ok(()) };
         let wrong = || PyValueError::new_err("a monitor that does not exist");
@@ -163,6 +88,7 @@ impl AlertBook {
             if signal == Signal::Clear {
                 return Ok(());
             }
+            let model = self.model(model)?;
             self.alerts.insert(key, Alert::new(self.born, model));
             self.born += 1;
         }
@@ -188,19 +114,9 @@ impl AlertBook {
 
     fn signal(&mut self, py: Python, key: Key, signal: Signal, at: Moment, notices: &mut Vec<Notice>) -> PyResult<()> {
         let (policy, alert) = (&self.policies[key.0], self.alerts.get_mut(&key).expect("a timer of an alert"));
-        let (before, due_ms) = (alert.state, alert.due_ms);
-        let (state, status) = transition(before, signal)?;
-        alert.state = state;
-        if let Some(status) = status {
-            let resolved = status == "resolved";
-            alert.episode += i64::from(!resolved);
-            notices.push(alert.notice(py, status, policy, key.1, at, due_ms.filter(|_| resolved)));
-            if resolved {
-                (alert.quiet_until_ms, alert.suppressed) = (Some(at.2 + policy.cooldown_ms), 0);
-            }
-        }
-        alert.set_timer(before, signal, at.2, policy);
-        self.models[alert.model].move_timer(key, due_ms, alert.due_ms);
+        let before = alert.due_ms;
+        notices.extend(alert.step(py, signal, at, key.1, policy)?);
+        self.models[alert.model].move_timer(key, before, alert.due_ms);
         match alert.due_ms {
             Some(due_ms) if due_ms <= at.2 => self.signal(py, key, Signal::Held, at, notices),
             _ => Ok(()),
@@ -214,55 +130,6 @@ impl Model {
             before.map(|due_ms| self.due.remove(&(due_ms, key)));
             after.map(|due_ms| self.due.insert((due_ms, key)));
             self.next_ms = self.due.first().map_or(NEVER, |(due_ms, _)| *due_ms);
-        }
-    }
-}
-
-impl Alert {
-    fn new(born: u64, model: usize) -> Self {
-        let (due_ms, quiet_until_ms, opened) = (None, None, None);
-        Alert {
-            born,
-            model,
-            state: State::Quiet,
-            due_ms,
-            quiet_until_ms,
-            episode: 0,
-            detections: 0,
-            suppressed: 0,
-            opened,
-        }
-    }
-
-    fn notice(
-        &self,
-        py: Python,
-        status: &'static str,
-        policy: &Policy,
-        row: i64,
-        at: Moment,
-        ended_ms: Option<i64>,
-    ) -> Notice {
-        let counts = (self.episode, self.detections, self.suppressed);
-        let opened = self.opened(py).expect("an alert that fires was opened");
-        (status, policy.monitor.clone_ref(py), row, counts.0, counts.1, counts.2, opened, at, ended_ms)
-    }
-
-    fn opened(&self, py: Python) -> Option<Opened> {
-        self.opened
-            .as_ref()
-            .map(|(offset, time_ms, first, evidence)| (*offset, *time_ms, *first, evidence.clone_ref(py)))
-    }
-
-    fn set_timer(&mut self, before: State, signal: Signal, now_ms: i64, policy: &Policy) {
-        match self.state {
-            State::Quiet | State::Firing => self.due_ms = None,
-            State::Pending if before == State::Quiet => self.due_ms = Some(now_ms + policy.for_ms),
-            State::Fading if before != State::Fading || signal == Signal::Drift => {
-                let least_ms = i64::from(signal == Signal::Drift);
-                self.due_ms = Some(now_ms + policy.keep_firing_for_ms.max(least_ms));
-            }
-            State::Pending | State::Fading => {}
         }
     }
 }
@@ -321,21 +188,22 @@ impl AlertBook {
         let [offsets, times_ms, now] = [slice(&places[0])?, slice(&places[1])?, slice(&places[2])?];
         check_length(&[models.len(), used.len(), offsets.len(), times_ms.len(), now.len()])?;
         check_codes(models, strings.len())?;
-        let mut known: Vec<Option<usize>> = vec![None; strings.len()]; // by code, once it was met
+        let mut known: Vec<Option<Option<usize>>> = vec![None; strings.len()]; // by code, once it was met
         let mut queue = findings.iter().peekable();
         for event in 0..models.len() {
             let code = models[event] as usize;
+            let at = (offsets[event], times_ms[event], now[event]);
             let model = match known[code] {
                 Some(model) => model,
-                None => self.model(strings.get_item(code)?.cast()?)?,
+                None => self.known(strings.get_item(code)?.cast()?)?,
             };
             known[code] = Some(model);
-            let at = (offsets[event], times_ms[event], now[event]);
-            if used[event] && self.models[model].next_ms <= at.2 {
+            if let Some(model) = model.filter(|&model| used[event] && self.models[model].next_ms <= at.2) {
                 self.tick(py, model, at, &mut notices)?;
             }
             while let Some(finding) = queue.next_if(|finding| finding.0 == event as i64) {
-                self.finding(finding, model, at, &mut notices)?;
+                self.finding(finding, strings.get_item(code)?.cast()?, at, &mut notices)?;
+                known[code] = None; // It may be known by now.
             }
         }
         match queue.next() {
@@ -345,7 +213,7 @@ impl AlertBook {
     }
 
     fn apply(&mut self, finding: Finding<'_>, model: &Bound<'_, PyString>, at: Moment) -> PyResult<Vec<Notice>> {
-        let (model, mut notices) = (self.model(model)?, Vec::new());
+        let mut notices = Vec::new();
         self.finding(&finding, model, at, &mut notices)?;
         Ok(notices)
     }

@@ -13,9 +13,6 @@ use crate::scan::{Kind, Odd, Res, Scalar, Scanner};
 use crate::shape::Shapes;
 use crate::text::{beginning, is_name};
 
-/// As in `schemas/decode.py`.
-const FUTURE_MS: i64 = 5 * 60 * 1000;
-
 struct Column<T> {
     event: Vec<i32>,
     name: Vec<i32>,
@@ -113,10 +110,10 @@ impl Decoder {
         if version.kind == Kind::Bool || !event.text(payload, version).is_none_or(is_name) {
             return Err(Odd);
         }
-        let (model, time_ms, id) = (event.model(payload)?, event.time_ms(payload)?, event.id(payload)?);
-        let latest = if place.time_ms < 0 { i64::MAX } else { place.time_ms.saturating_add(FUTURE_MS) };
+        let (model, id) = (event.model(payload)?, event.id(payload)?);
+        let time_ms = event.time_ms(payload, place.time_ms)?;
         columns.offsets.push(place.offset);
-        columns.times_ms.push(time_ms.map_or(place.time_ms.max(0), |ms| ms.min(latest)));
+        columns.times_ms.push(time_ms);
         columns.model.push(self.strings.code_near(model, &mut self.hints[MODEL]));
         let (mut code, hint) = (-1, &mut self.hints[VERSION]);
         event.named(payload, version, |text| code = self.strings.code_near(text, hint));

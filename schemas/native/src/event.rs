@@ -9,10 +9,11 @@ use crate::plan::{
 };
 use crate::scan::{Kind, Odd, Res, Scalar, Scanner};
 use crate::shape::{Goes, Met, Shape};
-use crate::text::{epoch_of_float, epoch_of_int, id_hash, is_name, repr, rfc3339_ms};
+use crate::text::{TIME_MAX_MS, epoch_of_float, epoch_of_int, id_hash, is_name, repr, rfc3339_ms};
 
 /// As in `schemas/decode.py`.
 const ENTRIES_MAX: usize = 2000;
+const FUTURE_MS: i64 = 5 * 60 * 1000;
 
 /// What has been read of the event at hand.
 pub struct Event {
@@ -303,16 +304,17 @@ impl Event {
         if !text.is_empty() && is_name(text) { Ok(text) } else { Err(Odd) }
     }
 
-    /// Event time, 0 or more; None when the event has none.
-    pub fn time_ms(&self, payload: &[u8]) -> Res<Option<i64>> {
+    /// Event time, at most a while after the record's; the record's where the event has none.
+    pub fn time_ms(&self, payload: &[u8], record_ms: i64) -> Res<i64> {
         let value = self.slots[TIME];
-        match value.kind {
-            Kind::Absent | Kind::Null => Ok(None),
-            Kind::Int | Kind::UInt => epoch_of_int(value.whole()).map(Some),
-            Kind::Float => epoch_of_float(value.number().ok_or(Odd)?).map(Some),
-            Kind::Text | Kind::Made => rfc3339_ms(self.text(payload, value).ok_or(Odd)?).map(Some),
-            Kind::Bool => Err(Odd),
-        }
+        let time_ms = match value.kind {
+            Kind::Absent | Kind::Null if record_ms < TIME_MAX_MS => return Ok(record_ms.max(0)),
+            Kind::Int | Kind::UInt => epoch_of_int(value.whole())?,
+            Kind::Float => epoch_of_float(value.number().ok_or(Odd)?)?,
+            Kind::Text | Kind::Made => rfc3339_ms(self.text(payload, value).ok_or(Odd)?)?,
+            Kind::Absent | Kind::Null | Kind::Bool => return Err(Odd),
+        };
+        Ok(if record_ms < 0 { time_ms } else { time_ms.min(record_ms.saturating_add(FUTURE_MS)) })
     }
 
     pub fn id(&self, payload: &[u8]) -> Res<u64> {

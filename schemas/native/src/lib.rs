@@ -20,6 +20,7 @@ mod event;
 mod evidence;
 mod history;
 mod index;
+mod lifecycle;
 mod names;
 mod number;
 mod page_hinkley;

@@ -9,7 +9,7 @@ use crate::scan::{Odd, Res};
 /// As in `schemas/convert.py`.
 pub const NAME_MAX: usize = 256;
 pub const TEXT_MAX: usize = 256;
-const TIME_MAX_MS: i64 = 7_289_654_400_000;
+pub const TIME_MAX_MS: i64 = 7_289_654_400_000;
 
 /// At most `NAME_MAX` characters.
 pub fn is_name(text: &[u8]) -> bool {
