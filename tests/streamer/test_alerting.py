@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from schemas.batch import Batch, Nulls, Numbers, Texts
 from schemas.compiled import native
@@ -183,38 +181,6 @@ def test_state_survives_a_dump(make: Any) -> None:
             make(m=Policy(0, 1_000, 0)).load([{**book.dump()[0], "state": "fading", name: None}])
     with pytest.raises(ValueError, match="twice"):
         again.load(book.dump())
-
-
-FINDINGS = st.tuples(st.integers(0, 3), st.integers(0, 2), st.sampled_from((DRIFT, BREACH, CLEAR, NEITHER)))
-EVENTS = st.tuples(st.integers(0, 2), st.integers(0, 3_000), st.booleans(), st.lists(FINDINGS, max_size=3))
-
-
-@pytest.mark.skipif(native is None, reason="the compiled core was not built")
-@settings(max_examples=300, deadline=None, database=None)
-@given(st.lists(EVENTS, max_size=60), st.integers(1, 20), st.lists(st.integers(0, 4_000), min_size=6, max_size=6))
-def test_both_books_decide_the_same(events: list[Any], size: int, durations: list[int]) -> None:
-    """Levels in the monitors 0 and 1, edges in 2 and 3; each model has three rows. Dumped, loaded between batches."""
-    policies = {"z": Policy(*durations[:3]), "b": Policy(*durations[3:])}
-    policies |= {"y": Policy(0, 500, 0), "a": Policy(0, 0, 900)}
-    plain, compiled = AlertBook(policies, first_offset), CompiledBook(policies, first_offset)
-    clocks = [0, 0, 0]
-    for begin in range(0, len(events), size):
-        places, now, findings = [], [], []
-        taken = np.array([used for _, _, used, _ in events[begin : begin + size]])
-        for event, (model, passed_ms, used, given_here) in enumerate(events[begin : begin + size]):
-            clocks[model] += passed_ms
-            places.append((model, clocks[model] // 2))
-            now.append(clocks[model])
-            for monitor, row, signal in given_here if used else []:
-                signal = signal if (signal == DRIFT) == (monitor >= 2) else NEITHER
-                findings.append(Finding(event, monitor, 3 * model + row, signal, {"of": begin + event}))
-        given_both = batch_of(begin, places), taken, np.array(now, np.int64), findings
-        assert compiled.decide(*given_both) == plain.decide(*given_both)
-        assert compiled.dump() == plain.dump()
-        assert compiled.states() == plain.states()
-        assert sum(compiled.detections.values()) == sum(f.signal != NEITHER for f in findings)
-        compiled = CompiledBook(policies, first_offset)
-        compiled.load(plain.dump())
 
 
 def test_every_pair_that_can_happen_is_in_the_table() -> None:
