@@ -9,6 +9,7 @@ because silence is not health. One series of one monitor has at most one open al
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
@@ -121,18 +122,10 @@ def notice(alert: Alert, status: str, at: Moment, ended_ms: int | None) -> Notic
     return Notice(status, alert.monitor, alert.row, *counts, alert.opened, at, ended_ms)
 
 
-class Known(NamedTuple):
-    """An alert as others may know it."""
-
-    monitor: str
-    row: int
-    model: str
-    state: str
-
-
-def told(states: Sequence[Known]) -> str:
-    """An alert book in one line."""
-    return f"AlertBook({', '.join(f'{a.monitor}[{a.row}]={a.state}' for a in states if a.state != QUIET) or 'quiet'})"
+def in_one_line(alerts: list[dict[str, Any]]) -> str:
+    """The dump of an alert book for human eyes."""
+    told = [f"{a['monitor']}[{a['row']}]={a['state']}" for a in alerts if a["state"] != QUIET]
+    return f"AlertBook({', '.join(told) or 'quiet'})"
 
 
 FirstOffset = Callable[[str, int], int]
@@ -150,7 +143,7 @@ class AlertBook:
         self.detections: dict[str, int] = {}  # findings per monitor, for the metrics; not state
 
     def __repr__(self) -> str:
-        return told(self.states())
+        return in_one_line(self.dump())
 
     def due(self, model: str) -> int | None:
         """The earliest time at which something of this model happens by itself; None while no timer of it runs."""
@@ -238,9 +231,9 @@ class AlertBook:
             if not self.timers[alert.model]:
                 del self.timers[alert.model]
 
-    def states(self) -> list[Known]:
-        """Every alert there is."""
-        return [Known(alert.monitor, alert.row, alert.model, alert.state) for alert in self.alerts.values()]
+    def counts(self) -> dict[tuple[str, str, str], int]:
+        """How many alerts there are by monitor, model and state."""
+        return Counter((alert.monitor, alert.model, alert.state) for alert in self.alerts.values())
 
     def dump(self) -> list[dict[str, Any]]:
         return [{name: getattr(alert, name) for name in ALERT_FIELDS} for alert in self.alerts.values()]

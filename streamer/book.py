@@ -12,13 +12,12 @@ from streamer.alerting import (
     AlertBook,
     Finding,
     FirstOffset,
-    Known,
     Moment,
     Notice,
     Opened,
     Policy,
     alert_of,
-    told,
+    in_one_line,
 )
 from streamer.signals import I64, Bool
 
@@ -32,7 +31,7 @@ class CompiledBook:
         self.core = native.AlertBook([(name, *policy) for name, policy in policies.items()], first_offset)
 
     def __repr__(self) -> str:
-        return told(self.states())
+        return in_one_line(self.dump())
 
     @property
     def detections(self) -> dict[str, int]:
@@ -46,8 +45,9 @@ class CompiledBook:
     def apply(self, finding: Finding, model: str, at: Moment) -> list[Notice]:
         return list(map(noticed, self.core.apply(finding, model, at)))
 
-    def states(self) -> list[Known]:
-        return [Known(*alert) for alert in self.core.states()]
+    def counts(self) -> dict[tuple[str, str, str], int]:
+        found: dict[tuple[str, str, str], int] = self.core.counts()
+        return found
 
     def dump(self) -> list[dict[str, Any]]:
         return [dict(zip(ALERT_FIELDS, alert, strict=True)) for alert in self.core.dump()]

@@ -58,7 +58,7 @@ def details(task: Task) -> dict[str, dict[str, Any]]:
             for model, counts in monitor.ended().items():
                 for ended, count in counts.items():
                     found[model]["windows"][ended] += count
-    for alert in task.book.states():
-        if alert.state in (PENDING, FIRING, FADING):
-            found[alert.model]["alerts"][alert.state] += 1
+    for (_, model, state), count in task.book.counts().items():
+        if state in (PENDING, FIRING, FADING):
+            found[model]["alerts"][state] += count
     return found

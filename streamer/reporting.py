@@ -96,8 +96,8 @@ class Reporter:
             self.metrics.inc(name, count - before, **labels)
         series = sum(len(table.keys) for table in task.tables.values())
         self.metrics.set("series", series, topic=topic, partition=number)
-        for alert in task.book.states():
-            alerts[alert.monitor, alert.state] = alerts.get((alert.monitor, alert.state), 0) + 1
+        for (watcher, _, state), count in task.book.counts().items():
+            alerts[watcher, state] = alerts.get((watcher, state), 0) + count
         for monitor in task.by_order:
             if isinstance(monitor, DistributionMonitor):
                 worst: dict[str, float] = {}

@@ -80,9 +80,9 @@ def play(make: Any, policy: Policy, script: str) -> None:
         notices = passes(book, "fraud", int(second))
         if signal != "tick":
             notices += found(book, 0, signal, int(second))
-        [alert] = book.states() or [None]
+        [alert] = book.dump() or [None]
         assert [n.status for n in notices] == ([] if published == "-" else [published]), line
-        assert (alert.state if alert else QUIET) == state, line
+        assert (alert["state"] if alert else QUIET) == state, line
 
 
 def test_an_edge_fires_at_once_is_renewed_and_fades(make: Any) -> None:

@@ -42,21 +42,20 @@ pub fn slice<'a, T: numpy::Element>(array: &'a PyReadonlyArray1<'_, T>) -> PyRes
     array.as_slice().map_err(|_| PyValueError::new_err("an array that is not contiguous"))
 }
 
+/// Whether all of these are numbers from 0 on below `count`.
+fn inside<T: Copy + Into<i64>>(numbers: &[T], count: usize) -> bool {
+    // No early exit: a loop without one is several times as fast, and a bad row is the exception.
+    numbers.iter().fold(true, |fine, &number| fine & ((number.into() as u64) < count as u64))
+}
+
 /// Rows must exist. Checked once before a loop starts, so that a bad call changes nothing.
 pub fn check_rows(rows: &[i64], count: usize) -> PyResult<()> {
-    // No early exit: a loop without one is several times as fast, and a bad row is the exception.
-    match rows.iter().fold(true, |fine, &row| fine & ((row as u64) < count as u64)) {
-        true => Ok(()),
-        false => Err(PyValueError::new_err("a row that does not exist")),
-    }
+    inside(rows, count).then_some(()).ok_or_else(|| PyValueError::new_err("a row that does not exist"))
 }
 
 /// The same of codes.
 pub fn check_codes(codes: &[i32], count: usize) -> PyResult<()> {
-    match codes.iter().fold(true, |fine, &code| fine & ((code as u32 as usize) < count)) {
-        true => Ok(()),
-        false => Err(PyValueError::new_err("a code that does not exist")),
-    }
+    inside(codes, count).then_some(()).ok_or_else(|| PyValueError::new_err("a code that does not exist"))
 }
 
 pub fn check_length(lengths: &[usize]) -> PyResult<()> {

@@ -58,13 +58,6 @@ impl AlertBook {
         Ok(self.models.len() - 1)
     }
 
-    /// As Python's dict has them.
-    fn in_order(&self) -> Vec<(&Key, &Alert)> {
-        let mut alerts: Vec<_> = self.alerts.iter().collect();
-        alerts.sort_by_key(|(_, alert)| alert.born);
-        alerts
-    }
-
     fn tick(&mut self, py: Python, model: usize, at: Moment, notices: &mut Vec<Notice>) -> PyResult<()> {
         let due: Vec<Key> =
             self.models[model].due.range(..=(at.2, (usize::MAX, i64::MAX))).map(|&(_, key)| key).collect();
@@ -218,8 +211,10 @@ impl AlertBook {
         Ok(notices)
     }
 
-    /// `ALERT_FIELDS` of every alert.
+    /// `ALERT_FIELDS` of every alert, in the order of Python's dict.
     fn dump(&self, py: Python<'_>) -> Vec<Saved> {
+        let mut alerts: Vec<_> = self.alerts.iter().collect();
+        alerts.sort_by_key(|(_, alert)| alert.born);
         let saved = |(key, alert): (&Key, &Alert)| {
             let names = (self.policies[key.0].monitor.clone_ref(py), self.models[alert.model].name.clone_ref(py));
             let counts = (alert.episode, alert.detections, alert.suppressed);
@@ -237,7 +232,7 @@ impl AlertBook {
                 alert.opened(py),
             )
         };
-        self.in_order().into_iter().map(saved).collect()
+        alerts.into_iter().map(saved).collect()
     }
 
     /// Add an alert of a snapshot; `monitor` is its place in the config.
@@ -254,12 +249,14 @@ impl AlertBook {
         }
     }
 
-    /// Monitor, row, model and state of every alert.
-    fn states(&self, py: Python<'_>) -> Vec<(Py<PyString>, i64, Py<PyString>, &'static str)> {
-        let one = |(key, alert): (&Key, &Alert)| {
-            let model = self.models[alert.model].name.clone_ref(py);
-            (self.policies[key.0].monitor.clone_ref(py), key.1, model, alert.state.name())
-        };
-        self.in_order().into_iter().map(one).collect()
+    /// How many alerts there are by monitor, model and state.
+    fn counts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let mut counts: HashMap<(usize, usize, State), u64> = HashMap::new();
+        self.alerts.iter().for_each(|(key, alert)| *counts.entry((key.0, alert.model, alert.state)).or_default() += 1);
+        let found = PyDict::new(py);
+        for ((policy, model, state), count) in counts {
+            found.set_item((&self.policies[policy].monitor, &self.models[model].name, state.name()), count)?;
+        }
+        Ok(found)
     }
 }
