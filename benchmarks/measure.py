@@ -22,10 +22,10 @@ Alarm = tuple[str, str, str, int, int]
 """(model, feature, detector, partition, offset)"""
 
 
-BUFFERED: Mapping[str, int] = {"queued.max.messages.kbytes": 65536, "fetch.queue.backoff.ms": 20}
+BUFFERED: Mapping[str, Any] = {"queued.max.messages.kbytes": 65536, "fetch.queue.backoff.ms": 20}
 """Fetch ahead as far as the processor allows: then the figures are the processor's and not the network's."""
 
-BUFFERED_LITTLE: Mapping[str, int] = {
+BUFFERED_LITTLE: Mapping[str, Any] = {
     "queued.max.messages.kbytes": 4096,
     "fetch.max.bytes": 4 << 20,
     "fetch.queue.backoff.ms": 20,
@@ -42,7 +42,7 @@ class Job(NamedTuple):
     timed_share: float  # the last part of every partition, for which the clock runs
     run: str  # a name nobody else uses
     alarms: str  # a file
-    client: Mapping[str, int]  # librdkafka settings of everybody
+    client: Mapping[str, Any]  # librdkafka settings of everybody
 
 
 def job_from_arguments() -> Job:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.measure import BUFFERED, BUFFERED_LITTLE, ROOT, Job, spread
 from benchmarks.sets import CASES, PARTITIONS, Case, create, delete
+from streamer.kafka_client import CONSUMER_DEFAULTS
 
 CONTESTANTS = ("raw", "obvious", "tuned", "ours", "ours_pure")
 TITLES = {
@@ -25,6 +26,8 @@ TITLES = {
 FIGURES = ("cpu_us_per_event", "wall_events_per_s", "peak_rss_mb")
 ROLES = ("alerts", "state", "heartbeats", "dead-letter")
 TIMEOUT_S = 300
+FETCHING = {name: value for name, value in CONSUMER_DEFAULTS.items() if name.startswith(("fetch.", "check."))}
+"""Everybody fetches as Driftline does, checksums included: what a setting costs is nobody's merit."""
 Result = dict[str, Any]
 Command = Callable[[str], list[str]]
 """Contestant -> the command whose last argument will be its job."""
@@ -64,7 +67,7 @@ def run_contestant(place: Place, contestant: str, run: str, alarms: Path, comman
     if own and real:
         create(place.brokers, own)
     share = place.case.timed_share
-    client = BUFFERED_LITTLE if share < 1.0 else BUFFERED
+    client = FETCHING | (BUFFERED_LITTLE if share < 1.0 else BUFFERED)
     job = Job(contestant, place.brokers, place.topics, PARTITIONS, place.events, share, run, str(alarms), client)
     native = {"DRIFTLINE_NATIVE": "0"} if contestant == "ours_pure" else {}
     result = child(command(contestant), job._asdict(), native)

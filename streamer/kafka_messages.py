@@ -5,6 +5,7 @@ Each question to a message costs as much as a detector's step, so none is asked 
 
 from __future__ import annotations
 
+from itertools import pairwise, repeat
 from typing import NamedTuple
 
 import numpy as np
@@ -48,45 +49,31 @@ def record_columns(messages: list[Message], times_ms: I64) -> RecordColumns:
     return RecordColumns(values, offsets, times_ms, lambda place: record_of(messages[place]))
 
 
-def times_of(messages: list[Message]) -> I64:
-    """Record timestamps, -1 where there is none."""
-    stamps = list(map(Message.timestamp, messages))
-    if native is not None:
-        found: I64 = native.times(stamps)
-        return found
-    return np.array([time_ms if kind else -1 for kind, time_ms in stamps], np.int64)
-
-
 def stretches(messages: list[Message], only: str = "") -> list[Stretch]:
     """All messages, in order. `only`: the topic, where there is but one."""
-    if not messages:
-        return []
-    topics: list[str | None] = [only] * len(messages) if only else list(map(Message.topic, messages))
-    numbers, times_ms = list(map(Message.partition, messages)), times_of(messages)
-    # What stands for an error has no time. Without one the messages nearly always are of one partition or two, which is
-    # seen without a step of Python for each.
-    if times_ms.min() >= 0 or not any(map(Message.error, messages)):
-        one = numbers.count(numbers[0]) == len(numbers)
-        ends = [*([] if one else (np.flatnonzero(np.diff(np.array(numbers))) + 1).tolist()), len(numbers)]
-        spans = list(zip([0, *ends], ends, strict=False))
-        if all(topics[begin:end].count(topics[begin]) == end - begin for begin, end in spans):
-            named = [((topics[begin] or "", numbers[begin] or 0), begin, end) for begin, end in spans]
-            return [Stretch(name, messages[begin:end], times_ms[begin:end]) for name, begin, end in named]
-    return _one_by_one(messages, topics, numbers, times_ms)
+    begins, times_ms = _runs(messages, only)
+    # What stands for an error has no time. It stands alone.
+    if messages and times_ms.min() < 0:
+        wrong = [place for place, message in enumerate(messages) if message.error() is not None]
+        begins = sorted({*begins, *wrong, *(place + 1 for place in wrong)} - {len(messages)})
+    spans = pairwise([*begins, len(messages)])
+    return [Stretch(_partition(messages[a], only), messages[a:b], times_ms[a:b]) for a, b in spans]
 
 
-def _one_by_one(
-    messages: list[Message], topics: list[str | None], numbers: list[int | None], times_ms: I64
-) -> list[Stretch]:
-    begins: list[tuple[Partition, int]] = []
-    before = None
-    for place, (message, topic, number) in enumerate(zip(messages, topics, numbers, strict=True)):
-        partition = topic or "", -1 if number is None else number
-        # An error must not be compared: the binding's errors raise when they are.
-        fine = message.error() is None
-        if not fine or partition != before:
-            begins.append((partition, place))
-        before = partition if fine else None
-    ends = [*(place for _, place in begins[1:]), len(messages)]
-    spans = zip(begins, ends, strict=True)
-    return [Stretch(partition, messages[begin:end], times_ms[begin:end]) for (partition, begin), end in spans]
+def _partition(message: Message, only: str) -> Partition:
+    number = message.partition()
+    return only or message.topic() or "", -1 if number is None else number
+
+
+def _runs(messages: list[Message], only: str) -> tuple[list[int], I64]:
+    """Where each run of messages of one partition begins, and the record timestamps, -1 where there is none."""
+    numbers, stamps = map(Message.partition, messages), map(Message.timestamp, messages)
+    topics = None if only else map(Message.topic, messages)
+    if native is not None:
+        begins: list[int]
+        begins, times_ms = native.runs(topics, numbers, stamps)
+        return begins, times_ms
+    times_ms = np.array([time_ms if kind else -1 for kind, time_ms in stamps], np.int64)
+    places = list(zip(topics or repeat(only), numbers, strict=False))
+    changes = (place for place, (one, other) in enumerate(pairwise(places), 1) if one != other)
+    return [*([0] if places else []), *changes], times_ms

@@ -5,10 +5,14 @@ from __future__ import annotations
 import itertools
 import random
 
+import numpy as np
 import pytest
 from confluent_kafka import KafkaError, Message
 
-from streamer.kafka_messages import record_columns, stretches, times_of
+from schemas.batch import I64
+from schemas.compiled import native
+from streamer import kafka_messages
+from streamer.kafka_messages import record_columns, stretches
 
 
 def message(topic: str, partition: int, offset: int, kind: int = 1, failed: bool = False) -> Message:
@@ -17,7 +21,16 @@ def message(topic: str, partition: int, offset: int, kind: int = 1, failed: bool
     return Message(**place, value=b"%d" % offset, key=b"k", timestamp=(0, -1) if failed else (kind, 1000 + offset))
 
 
-def test_stretches_are_consecutive_messages_of_one_partition_and_errors_alone() -> None:
+def times_of(messages: list[Message]) -> I64:
+    stamps = [message.timestamp() for message in messages]
+    return np.array([time_ms if kind else -1 for kind, time_ms in stamps], np.int64)
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_stretches_are_consecutive_messages_of_one_partition_and_errors_alone(
+    compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kafka_messages, "native", native if compiled else None)
     rng = random.Random(1)
     for _ in range(300):
         partitions, share = rng.choice((1, 1, 2, 3)), rng.choice((0.0, 0.0, 0.1))

@@ -5,9 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
-use pyo3::types::{PyList, PyTuple};
 
 mod admission;
 mod adwin;
@@ -21,6 +19,7 @@ mod evidence;
 mod history;
 mod index;
 mod lifecycle;
+mod message;
 mod names;
 mod number;
 mod page_hinkley;
@@ -37,18 +36,6 @@ fn fingerprint(labels: BTreeMap<String, String>) -> String {
     format!("{:016x}", text::fingerprint(&labels))
 }
 
-/// The times of records, from what librdkafka's binding says of them: -1 where the kind is 0, there being none.
-#[pyfunction]
-fn times<'py>(py: Python<'py>, stamps: &Bound<'py, PyList>) -> PyResult<Bound<'py, PyArray1<i64>>> {
-    let time = |stamp: Bound<'py, PyAny>| {
-        let stamp = stamp.cast::<PyTuple>()?;
-        let (kind, time_ms): (i64, i64) =
-            (stamp.get_borrowed_item(0)?.extract()?, stamp.get_borrowed_item(1)?.extract()?);
-        Ok(if kind == 0 { -1 } else { time_ms })
-    };
-    Ok(stamps.iter().map(time).collect::<PyResult<Vec<_>>>()?.into_pyarray(py))
-}
-
 #[pyfunction]
 fn rfc3339(time_ms: u64) -> String {
     let mut text = String::with_capacity(24);
@@ -60,7 +47,7 @@ fn rfc3339(time_ms: u64) -> String {
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(fingerprint, module)?)?;
     module.add_function(wrap_pyfunction!(rfc3339, module)?)?;
-    module.add_function(wrap_pyfunction!(times, module)?)?;
+    module.add_function(wrap_pyfunction!(message::runs, module)?)?;
     module.add_function(wrap_pyfunction!(index::group, module)?)?;
     module.add_function(wrap_pyfunction!(sweep::sweep, module)?)?;
     module.add_class::<decode::Decoder>()?;
