@@ -43,7 +43,7 @@ class RecordColumns(Sequence[Record]):
     """Records as columns, all that a decoder needs of nearly every one; a whole Record is made when asked for."""
 
     def __init__(
-        self, values: list[bytes | None], offsets: I64, times_ms: I64, record: Callable[[int], Record]
+        self, values: tuple[bytes | None, ...], offsets: I64, times_ms: I64, record: Callable[[int], Record]
     ) -> None:
         self.values, self.offsets, self.times_ms, self._record = values, offsets, times_ms, record
 
@@ -63,7 +63,7 @@ def columns_of(records: Sequence[Record]) -> RecordColumns:
         return records
     offsets = np.array([record.offset for record in records], np.int64)
     times_ms = np.array([record.time_ms for record in records], np.int64)
-    return RecordColumns([record.value for record in records], offsets, times_ms, records.__getitem__)
+    return RecordColumns(tuple(record.value for record in records), offsets, times_ms, records.__getitem__)
 
 
 class Numbers(NamedTuple):

@@ -32,7 +32,7 @@ class Decoder:
         if self.core is None or not len(records):
             self.size = sum(map(len, filter(None, columns.values)))
             return decode(records, self.fields, topic)
-        outside = [[outside_text(selector, record, topic) for record in records] for selector in self.outside]
+        outside = [tuple(outside_text(s, record, topic) for record in records) for s in self.outside]
         found = self.core.decode(columns.values, columns.offsets, columns.times_ms, outside)
         (offsets, times_ms), (model, version, event_id), (names, strings), numbers, texts, nulls, odd, self.size = found
         rejects: tuple[Reject, ...] = ()

@@ -45,7 +45,7 @@ def record_columns(messages: list[Message], times_ms: I64) -> RecordColumns:
         offsets = np.arange(first, last + 1)  # They ascend, so there is no gap.
     else:
         offsets = np.fromiter(map(Message.offset, messages), np.int64, len(messages))
-    values = list(map(Message.value, messages))
+    values = tuple(map(Message.value, messages))
     return RecordColumns(values, offsets, times_ms, lambda place: record_of(messages[place]))
 
 

@@ -63,6 +63,6 @@ def test_columns_say_what_the_messages_say(offsets: list[int]) -> None:
     columns = record_columns(messages, times_of(messages))
     assert columns.offsets.tolist() == offsets
     assert columns.times_ms.tolist() == [1000 + m.offset() if m.timestamp()[0] else -1 for m in messages]
-    assert columns.values == [m.value() for m in messages]
+    assert columns.values == tuple(m.value() for m in messages)
     assert [record.offset for record in columns] == offsets
     assert columns[0].key == b"k"

@@ -3,7 +3,7 @@
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
+use pyo3::types::{PyString, PyTuple};
 
 use crate::bank::{prefetch_text, slice};
 use crate::event::Event;
@@ -286,13 +286,9 @@ type Decoded<'py> = (
     usize,
 );
 
-/// Bytes, or None for anything else: a record without a value.
-fn bytes_of<'a>(item: &'a Bound<'_, PyAny>) -> Option<&'a [u8]> {
-    item.cast::<PyBytes>().ok().map(|bytes| bytes.as_bytes())
-}
-
-fn list_of<'py>(list: &Bound<'py, PyList>) -> Vec<Bound<'py, PyAny>> {
-    list.iter().collect()
+/// The bytes of each item, or None for anything else: a record without a value. A tuple keeps its items.
+fn bytes_of<'a>(items: &'a Bound<'_, PyTuple>) -> Vec<Option<&'a [u8]>> {
+    items.iter_borrowed().map(|item| item.extract().ok()).collect()
 }
 
 #[pymethods]
@@ -334,14 +330,14 @@ impl Decoder {
     fn decode<'py>(
         &mut self,
         py: Python<'py>,
-        values: &Bound<'py, PyList>,
+        values: &Bound<'py, PyTuple>,
         offsets: PyReadonlyArray1<'py, i64>,
         times_ms: PyReadonlyArray1<'py, i64>,
-        outside: Vec<Bound<'py, PyList>>,
+        outside: Vec<Bound<'py, PyTuple>>,
     ) -> PyResult<Decoded<'py>> {
-        let (offsets, times_ms, values) = (slice(&offsets)?, slice(&times_ms)?, list_of(values));
-        let outside: Vec<Vec<Bound<'py, PyAny>>> = outside.iter().map(list_of).collect();
-        let n = values.len();
+        let (offsets, times_ms, payloads) = (slice(&offsets)?, slice(&times_ms)?, bytes_of(values));
+        let outside: Vec<Vec<Option<&[u8]>>> = outside.iter().map(bytes_of).collect();
+        let n = payloads.len();
         if offsets.len() != n
             || times_ms.len() != n
             || outside.len() != self.outside.len()
@@ -349,8 +345,6 @@ impl Decoder {
         {
             return Err(PyValueError::new_err("columns of different length"));
         }
-        let payloads: Vec<Option<&[u8]>> = values.iter().map(bytes_of).collect();
-        let outside: Vec<Vec<Option<&[u8]>>> = outside.iter().map(|o| o.iter().map(bytes_of).collect()).collect();
         let columns = py.detach(|| {
             let mut columns = Columns::with_room(n, self.values_before);
             if self.names.begin_batch() {
