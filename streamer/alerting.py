@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -113,6 +113,25 @@ class Notice(NamedTuple):
     opened: Opened
     at: Moment
     ended_ms: int | None  # when it resolved, in event time
+
+
+class EdgeNotice(Protocol):
+    """The same of an edge as the compiled core keeps it."""
+
+    status: str
+    monitor: str
+    row: int
+
+    def plain(self) -> tuple[Any, ...]: ...
+
+
+AnyNotice = Notice | EdgeNotice
+
+
+def notice_of(plain: tuple[Any, ...]) -> Notice:
+    """From the plain data of the compiled core."""
+    opened, at, ended_ms = plain[6:]
+    return Notice._make((*plain[:6], Opened(*opened), Moment(*at), ended_ms))
 
 
 def notice(alert: Alert, status: str, at: Moment, ended_ms: int | None) -> Notice:

@@ -10,14 +10,14 @@ from schemas.compiled import native
 from streamer.alerting import (
     ALERT_FIELDS,
     AlertBook,
+    AnyNotice,
     Finding,
     FirstOffset,
     Moment,
-    Notice,
-    Opened,
     Policy,
     alert_of,
     in_one_line,
+    notice_of,
 )
 from streamer.signals import I64, Bool
 
@@ -38,11 +38,11 @@ class CompiledBook:
         found: dict[str, int] = self.core.detections()
         return found
 
-    def decide(self, batch: Batch, used: Bool, now: I64, findings: Sequence[Finding]) -> list[Notice]:
+    def decide(self, batch: Batch, used: Bool, now: I64, findings: Sequence[Finding]) -> list[AnyNotice]:
         places = batch.offsets, batch.times_ms, now
         return list(map(noticed, self.core.decide(batch.model, used, places, batch.strings, findings)))
 
-    def apply(self, finding: Finding, model: str, at: Moment) -> list[Notice]:
+    def apply(self, finding: Finding, model: str, at: Moment) -> list[AnyNotice]:
         return list(map(noticed, self.core.apply(finding, model, at)))
 
     def counts(self) -> dict[tuple[str, str, str], int]:
@@ -60,9 +60,10 @@ class CompiledBook:
                 self.core.load(self.order[alert.monitor], rest)
 
 
-def noticed(given: tuple[Any, ...]) -> Notice:
-    opened, at, ended_ms = given[6:]
-    return Notice._make((*given[:6], Opened(*opened), Moment(*at), ended_ms))
+def noticed(given: Any) -> AnyNotice:
+    """Notices of edges stay in the core, which writes their records, too; of others it gives the plain data."""
+    found: AnyNotice = notice_of(given) if isinstance(given, tuple) else given
+    return found
 
 
 def make_book(policies: dict[str, Policy], first_offset: FirstOffset) -> AlertBook | CompiledBook:

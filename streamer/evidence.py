@@ -103,11 +103,6 @@ def edge_of(table: SeriesTable, row: int, offset: int, said: tuple[int, float, f
     return direction, statistic, threshold, before, after
 
 
-def is_edge(given: Evidence | Edge) -> bool:
-    """Of an edge that is compared with what was learned, or with nothing."""
-    return isinstance(given, tuple) and not isinstance(given[3], dict)
-
-
 def told(given: Evidence | Edge) -> Evidence:
     """Evidence and finding as the alert has them."""
     if isinstance(given, dict):

@@ -18,8 +18,8 @@ from schemas.alert import (
 )
 from schemas.envelope import HEADERS
 from streamer import config as cfg
-from streamer.alerting import Notice
-from streamer.evidence import Evidence, is_edge, told
+from streamer.alerting import AnyNotice, Notice, notice_of
+from streamer.evidence import Evidence, told
 from streamer.log import Out, Partition
 from streamer.monitors import Monitor
 from streamer.signals import member_title
@@ -57,15 +57,16 @@ class Words(NamedTuple):
     share: bool  # whether the mean is told as a share
 
 
-def alert_record(config: cfg.Config, partition: Partition, monitor: Monitor, notice: Notice) -> Out:
+def alert_record(config: cfg.Config, partition: Partition, monitor: Monitor, notice: AnyNotice) -> Out:
     """The record of one alert that changed its status. A function of state, offsets and config alone."""
     if not monitor.forms:
         source = Source(config.kafka.group, config.config_hash, *partition)
         monitor.forms = forms(monitor.config.severity, monitor.annotations, monitor.detector, source)
         if monitor.config.detect.kind != "occurrence":  # Of that nothing is told that moved.
             monitor.writer = edge_records(monitor.forms, monitor.hold_ms)
-    if monitor.writer is None or not is_edge(notice.opened.evidence):
-        return Out("alerts", *written_out(partition, monitor, notice), HEADERS)
+    if monitor.writer is None or isinstance(notice, Notice):
+        plain = notice if isinstance(notice, Notice) else notice_of(notice.plain())
+        return Out("alerts", *written_out(partition, monitor, plain), HEADERS)
     record: tuple[bytes, bytes] | None = monitor.writer.write(notice)
     if record is None:
         labels, *named = identity_of(monitor, notice.row)

@@ -17,7 +17,7 @@ from schemas.dead_letter import dead_letter
 from streamer import config as cfg
 from streamer import snapshot
 from streamer.admission import Admission
-from streamer.alerting import Finding, FirstOffset, Moment, Notice, Policy
+from streamer.alerting import AnyNotice, Finding, FirstOffset, Moment, Policy
 from streamer.book import make_book
 from streamer.derived import enriched
 from streamer.explain import alert_record
@@ -55,7 +55,7 @@ class Task:
         self.position = position
         self.anew: list[str] = []  # monitors that a snapshot had nothing for; not state
         self.ticks, self.tick_ms = 0, 0  # how many there were, and the time of the last
-        self.decided: list[Out | Notice] = []
+        self.decided: list[Out | AnyNotice] = []
         self.emitted: dict[tuple[str, str], int] = {}  # alerts by status and severity, for the metrics; not state
         self.renamed = config.renamed()
         self.checks = {parse_signal(f"invalid.{name}").path: rule.compiled() for name, rule in config.checks.items()}
@@ -178,7 +178,7 @@ class Task:
             found += step_table(batch, table, column, judged, self.of_table[table_id])
         return sorted(found, key=IN_ORDER)
 
-    def _publish(self, notices: Iterable[Notice]) -> None:
+    def _publish(self, notices: Iterable[AnyNotice]) -> None:
         for notice in notices:
             self.decided.append(notice)
             kind = notice.status, self.monitors[notice.monitor].config.severity
@@ -195,9 +195,9 @@ class Task:
         processor has other things at hand, they cost twice as much.
         """
         return [
-            alert_record(self.config, self.partition, self.monitors[item.monitor], item)
-            if isinstance(item, Notice)
-            else item
+            item
+            if isinstance(item, Out)
+            else alert_record(self.config, self.partition, self.monitors[item.monitor], item)
             for item in self.decided
         ]
 

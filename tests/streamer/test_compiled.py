@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.compiled import native
-from streamer.alerting import BREACH, CLEAR, DRIFT, NEITHER, AlertBook, Finding, Policy
+from streamer.alerting import BREACH, CLEAR, DRIFT, NEITHER, AlertBook, Finding, Notice, Policy, notice_of
 from streamer.book import CompiledBook
 from streamer.signals import group
 from tests.streamer.test_alerting import batch_of, first_offset
@@ -94,6 +94,12 @@ FINDINGS = st.tuples(st.integers(0, 3), st.integers(0, 2), st.sampled_from((DRIF
 EVENTS = st.tuples(st.integers(0, 2), st.integers(0, 3_000), st.booleans(), st.lists(FINDINGS, max_size=3))
 
 
+def edge(number: int) -> Any:
+    """The evidence of an edge: compared with what was learned, with nothing, or with a file of references."""
+    seen = number, number / 3, number / 7, number, number + 1, 10 * number, 11 * number
+    return number % 3 - 1, number / 9, 50.0, (seen, None, {"mean": 1.0, "std": 2.0})[number % 3], seen
+
+
 @pytest.mark.skipif(native is None, reason="the compiled core was not built")
 @settings(max_examples=300, deadline=None, database=None)
 @given(st.lists(EVENTS, max_size=60), st.integers(1, 20), st.lists(st.integers(0, 4_000), min_size=6, max_size=6))
@@ -112,9 +118,11 @@ def test_both_books_decide_the_same(events: list[Any], size: int, durations: lis
             now.append(clocks[model])
             for monitor, row, signal in given_here if used else []:
                 signal = signal if (signal == DRIFT) == (monitor >= 2) else NEITHER
-                findings.append(Finding(event, monitor, 3 * model + row, signal, {"of": begin + event}))
+                evidence = edge(begin + event) if signal == DRIFT else {"of": begin + event}
+                findings.append(Finding(event, monitor, 3 * model + row, signal, evidence))
         given_both = batch_of(begin, places), taken, np.array(now, np.int64), findings
-        assert compiled.decide(*given_both) == plain.decide(*given_both)
+        notices = [n if isinstance(n, Notice) else notice_of(n.plain()) for n in compiled.decide(*given_both)]
+        assert notices == plain.decide(*given_both)
         assert compiled.dump() == plain.dump()
         assert compiled.counts() == plain.counts()
         assert repr(compiled) == repr(plain)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 import struct
+from typing import Any
 
 import pytest
 
@@ -63,6 +64,12 @@ def notice(rng: random.Random, monitor: Monitor, row: int) -> Notice:
     return Notice(status, monitor.name, row, *counts, opened, at, rng.choice((None, rng.randrange(2 * 10**12))))
 
 
+def compiled(notice: Notice) -> Any:
+    """The same as the core keeps it."""
+    assert native is not None
+    return native.Notice(*notice)
+
+
 def monitor_of(signal: str, model: str) -> tuple[Task, Monitor]:
     task = Task(load_text(CONFIG.replace("SIGNAL", signal), "d.yaml", {}), ("in.put", 3), 0)
     monitor = task.monitors["m"]
@@ -78,7 +85,7 @@ def test_the_compiled_writer_of_edges_gives_the_same_bytes(signal: str) -> None:
     task, monitor = monitor_of(signal, "m" + NASTY)
     for _ in range(3000):
         found = notice(rng, monitor, rng.randrange(2))
-        record = alert_record(task.config, task.partition, monitor, found)
+        record = alert_record(task.config, task.partition, monitor, compiled(found))
         assert (record.key, record.value) == written_out(task.partition, monitor, found), found
     assert monitor.writer is not None
 
@@ -87,17 +94,18 @@ def test_without_the_core_the_same_record_is_written_in_python() -> None:
     rng = random.Random(5)
     task, monitor = monitor_of("latency_ms", "fraud")
     found = notice(rng, monitor, 0)
-    compiled = alert_record(task.config, task.partition, monitor, found)
+    record = alert_record(task.config, task.partition, monitor, compiled(found))
     assert edge_records(monitor.forms, 0, compiled=False) is None
+    assert alert_record(task.config, task.partition, monitor, found) == record
     monitor.writer = None
-    assert alert_record(task.config, task.partition, monitor, found) == compiled
+    assert alert_record(task.config, task.partition, monitor, compiled(found)) == record
 
 
 def test_a_row_is_named_to_the_writer_before_its_first_record() -> None:
     source = Source("g", "hash", "in.put", 3)
     writer = edge_records(forms("warning", {}, {}, source), 0)
     _, monitor = monitor_of("latency_ms", "fraud")
-    assert writer.write(notice(random.Random(1), monitor, 0)) is None
+    assert writer.write(compiled(notice(random.Random(1), monitor, 0))) is None
 
 
 def test_a_form_with_a_fact_that_no_edge_has_is_refused() -> None:

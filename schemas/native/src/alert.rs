@@ -9,6 +9,7 @@ use pyo3::types::PyBytes;
 
 use crate::bank::Seen;
 use crate::evidence::Edge;
+use crate::lifecycle::{FIRING, Notice};
 use crate::text::{general, json_float, percent, push_rfc3339, signed};
 
 /// The names of AlertFacts.
@@ -81,13 +82,6 @@ struct Series {
     share: bool,
 }
 
-/// Offset, time, first offset, evidence.
-type Opened = (i64, i64, i64, Edge);
-/// Offset, time, clock.
-type Moment = (i64, i64, i64);
-/// `streamer.alerting.Notice`: status, monitor, row, episode, detections, suppressed, opened, at, ended.
-type Notice<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>, i64, i64, i64, i64, Opened, Moment, Option<i64>);
-
 #[pyclass]
 pub struct EdgeRecords {
     firing: Form,
@@ -99,24 +93,27 @@ pub struct EdgeRecords {
 }
 
 impl EdgeRecords {
-    fn fill(&self, out: &mut String, form: &Form, verdict: &str, series: &Series, notice: &Notice) {
-        let (_, _, _, episode, detections, suppressed, opened, at, ended) = notice;
-        let (trigger_offset, began_ms, first_offset, edge) = opened;
-        let ends_ms = ended.unwrap_or_else(|| *began_ms.max(&at.2) + self.hold_ms);
+    fn fill(&self, out: &mut String, series: &Series, notice: &Notice, edge: &Edge) {
+        let (form, verdict) = match notice.status {
+            FIRING => (&self.firing, "found by"),
+            _ => (&self.resolved, "resolved, was found by"),
+        };
+        let (opened, at, [episode, detections, suppressed]) = (&notice.opened, notice.at, notice.counts);
+        let ends_ms = notice.ended_ms.unwrap_or_else(|| opened.time_ms.max(at.2) + self.hold_ms);
         for (text, fact) in &form.parts {
             out.push_str(text);
             match fact {
                 Fact::Mark => out.push_str(&series.mark),
                 Fact::Subject => out.push_str(&series.subject),
                 Fact::Labels => out.push_str(&series.labels),
-                Fact::TriggerOffset => int(out, *trigger_offset),
-                Fact::Began => push_rfc3339(out, *began_ms as u64),
+                Fact::TriggerOffset => int(out, opened.offset),
+                Fact::Began => push_rfc3339(out, opened.time_ms as u64),
                 Fact::ChangedOffset => int(out, at.0),
                 Fact::Changed => push_rfc3339(out, at.1 as u64),
                 Fact::Ends => push_rfc3339(out, ends_ms as u64),
-                Fact::Number => int(out, *episode),
-                Fact::Detections => int(out, *detections),
-                Fact::Suppressed => int(out, *suppressed),
+                Fact::Number => int(out, episode),
+                Fact::Detections => int(out, detections),
+                Fact::Suppressed => int(out, suppressed),
                 Fact::Finding => finding(out, edge, &self.power),
                 Fact::Evidence => evidence(out, edge, &self.power),
                 Fact::Sentence => {
@@ -124,10 +121,10 @@ impl EdgeRecords {
                     out.push_str(verdict);
                     out.push(' ');
                     out.push_str(&series.place);
-                    int(out, *trigger_offset);
+                    int(out, opened.offset);
                     out.push('.');
                 }
-                Fact::FirstOffset => int(out, *first_offset),
+                Fact::FirstOffset => int(out, opened.first_offset),
                 Fact::EndOffset => int(out, at.0 + 1),
             }
         }
@@ -150,19 +147,12 @@ impl EdgeRecords {
         self.series.insert(row, Series { mark, subject, labels, who, quantity, place, share });
     }
 
-    /// Key and value of the record; None for a row that was not added.
-    fn write<'py>(
-        &self,
-        py: Python<'py>,
-        notice: Notice<'py>,
-    ) -> PyResult<Option<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)>> {
-        let Some(series) = self.series.get(&notice.2) else { return Ok(None) };
+    /// Key and value of the record of an edge; None for a row that was not added.
+    fn write<'py>(&self, py: Python<'py>, notice: &Notice) -> Option<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
+        let (series, edge) = (self.series.get(&notice.row)?, notice.opened.edge.as_ref()?);
         let mut record = String::with_capacity(4096);
-        match notice.0.extract()? {
-            "firing" => self.fill(&mut record, &self.firing, "found by", series, &notice),
-            _ => self.fill(&mut record, &self.resolved, "resolved, was found by", series, &notice),
-        }
-        Ok(Some((PyBytes::new(py, series.mark.as_bytes()), PyBytes::new(py, record.as_bytes()))))
+        self.fill(&mut record, series, notice, edge);
+        Some((PyBytes::new(py, series.mark.as_bytes()), PyBytes::new(py, record.as_bytes())))
     }
 }
 

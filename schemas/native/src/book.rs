@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 
 use hashbrown::HashMap;
 use numpy::PyReadonlyArray1;
+use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
 use crate::bank::{check_codes, check_length, slice};
-use crate::lifecycle::{Alert, Moment, Notice, Opened, Policy, Signal, State};
+use crate::lifecycle::{Alert, Moment, Notice, Opened, PlainOpened, Policy, Signal, State};
 
 /// (monitor in the order of the names, row): alerts that are due at the same time come in this order.
 type Key = (usize, i64);
@@ -26,9 +27,10 @@ const NEVER: i64 = i64::MAX;
 /// Event, monitor in the order of the config, row, signal, evidence; how a window ended is not for the book.
 type Finding<'py> = (i64, usize, i64, Bound<'py, PyString>, Bound<'py, PyAny>, Bound<'py, PyAny>);
 /// `ALERT_FIELDS`.
-type Saved = (Py<PyString>, i64, Py<PyString>, &'static str, Option<i64>, Option<i64>, i64, i64, i64, Option<Opened>);
+type Saved =
+    (Py<PyString>, i64, Py<PyString>, &'static str, Option<i64>, Option<i64>, i64, i64, i64, Option<PlainOpened>);
 /// The same of an alert of a snapshot, without its monitor.
-type Given<'py> = (i64, Bound<'py, PyString>, String, Option<i64>, Option<i64>, i64, i64, i64, Option<Opened>);
+type Given<'py> = (i64, Bound<'py, PyString>, String, Option<i64>, Option<i64>, i64, i64, i64, Option<PlainOpened>);
 
 #[pyclass]
 pub struct AlertBook {
@@ -93,7 +95,7 @@ impl AlertBook {
                     return Ok(());
                 }
                 let first_offset = self.first_offset.call1(py, (&self.policies[key.0].monitor, row))?.extract(py)?;
-                alert.opened = Some((at.0, at.1, first_offset, evidence.clone().unbind()));
+                alert.opened = Some(Opened::new(py, (at.0, at.1, first_offset, evidence.clone().unbind())));
                 alert.detections = 0;
             }
             alert.detections += 1;
@@ -125,6 +127,15 @@ impl Model {
             self.next_ms = self.due.first().map_or(NEVER, |(due_ms, _)| *due_ms);
         }
     }
+}
+
+/// Edges as they are, for `EdgeRecords`; of all others, which are written in Python, the plain data.
+fn shown(py: Python, notices: Vec<Notice>) -> PyResult<Vec<Py<PyAny>>> {
+    let show = |notice: Notice| match notice.opened.edge {
+        Some(_) => notice.into_py_any(py),
+        None => notice.plain(py).into_py_any(py),
+    };
+    notices.into_iter().map(show).collect()
 }
 
 #[pymethods]
@@ -172,10 +183,10 @@ impl AlertBook {
         places: [PyReadonlyArray1<'_, i64>; 3],
         strings: &Bound<'_, PyTuple>,
         findings: Vec<Finding<'_>>,
-    ) -> PyResult<Vec<Notice>> {
+    ) -> PyResult<Vec<Py<PyAny>>> {
         let mut notices = Vec::new();
         if findings.is_empty() && self.models.iter().all(|model| model.due.is_empty()) {
-            return Ok(notices);
+            return Ok(Vec::new());
         }
         let (models, used) = (slice(&models)?, slice(&used)?);
         let [offsets, times_ms, now] = [slice(&places[0])?, slice(&places[1])?, slice(&places[2])?];
@@ -200,15 +211,15 @@ impl AlertBook {
             }
         }
         match queue.next() {
-            None => Ok(notices),
+            None => shown(py, notices),
             Some(_) => Err(PyValueError::new_err("findings that are not in the order of the events")),
         }
     }
 
-    fn apply(&mut self, finding: Finding<'_>, model: &Bound<'_, PyString>, at: Moment) -> PyResult<Vec<Notice>> {
+    fn apply(&mut self, finding: Finding<'_>, model: &Bound<'_, PyString>, at: Moment) -> PyResult<Vec<Py<PyAny>>> {
         let mut notices = Vec::new();
         self.finding(&finding, model, at, &mut notices)?;
-        Ok(notices)
+        shown(model.py(), notices)
     }
 
     /// `ALERT_FIELDS` of every alert, in the order of Python's dict.
@@ -229,15 +240,16 @@ impl AlertBook {
                 counts.0,
                 counts.1,
                 counts.2,
-                alert.opened(py),
+                alert.opened.as_ref().map(|opened| opened.plain(py)),
             )
         };
         alerts.into_iter().map(saved).collect()
     }
 
     /// Add an alert of a snapshot; `monitor` is its place in the config.
-    fn load(&mut self, monitor: usize, given: Given<'_>) -> PyResult<()> {
+    fn load(&mut self, py: Python<'_>, monitor: usize, given: Given<'_>) -> PyResult<()> {
         let (row, model, state, due_ms, quiet_until_ms, episode, detections, suppressed, opened) = given;
+        let opened = opened.map(|opened| Opened::new(py, opened));
         let (key, model, state) = ((self.of_monitor[monitor], row), self.model(&model)?, State::of(&state)?);
         let born = self.born;
         let alert = Alert { born, model, state, due_ms, quiet_until_ms, episode, detections, suppressed, opened };

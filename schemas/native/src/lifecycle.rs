@@ -1,9 +1,13 @@
 //! The life of one alert, transition for transition that of `streamer/alerting.py`, which says what it means.
 #![forbid(unsafe_code)]
 
+use std::sync::Arc;
+
 use pyo3::exceptions::{PyKeyError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
+
+use crate::evidence::Edge;
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub enum State {
@@ -48,19 +52,22 @@ impl Signal {
     }
 }
 
+pub const FIRING: &str = "firing";
+const RESOLVED: &str = "resolved";
+
 /// `TRANSITIONS`: the next state, and the status to publish.
 fn transition(state: State, signal: Signal) -> PyResult<(State, Option<&'static str>)> {
     use Signal::{Breach, Clear, Drift, Held};
     use State::{Fading, Firing, Pending, Quiet};
     Ok(match (state, signal) {
-        (Quiet, Drift) => (Fading, Some("firing")),
+        (Quiet, Drift) => (Fading, Some(FIRING)),
         (Fading, Drift) => (Fading, None),
         (Quiet | Pending, Breach) => (Pending, None),
         (Quiet | Pending, Clear) => (Quiet, None),
-        (Pending, Held) => (Firing, Some("firing")),
+        (Pending, Held) => (Firing, Some(FIRING)),
         (Firing | Fading, Breach) => (Firing, None),
         (Firing | Fading, Clear) => (Fading, None),
-        (Fading, Held) => (Quiet, Some("resolved")),
+        (Fading, Held) => (Quiet, Some(RESOLVED)),
         (Pending | Firing, Drift) | (Quiet | Firing, Held) => return Err(PyKeyError::new_err("no such transition")),
     })
 }
@@ -74,10 +81,82 @@ pub struct Policy {
 
 /// Offset, the event's own time, the clock of its model.
 pub type Moment = (i64, i64, i64);
-/// Offset, time, first offset, evidence.
-pub type Opened = (i64, i64, i64, Py<PyAny>);
-/// Status, monitor, row, episode, detections, suppressed, opened, at, ended.
-pub type Notice = (&'static str, Py<PyString>, i64, i64, i64, i64, Opened, Moment, Option<i64>);
+
+/// What began an episode.
+pub struct Opened {
+    pub offset: i64,
+    pub time_ms: i64,
+    pub first_offset: i64,
+    /// As it was found, and will be saved.
+    evidence: Py<PyAny>,
+    /// The same where it is an edge's, ready to be written down.
+    pub edge: Option<Arc<Edge>>,
+}
+
+/// `Opened` of `streamer/alerting.py` as plain data.
+pub type PlainOpened = (i64, i64, i64, Py<PyAny>);
+
+impl Opened {
+    pub fn new(py: Python, (offset, time_ms, first_offset, evidence): PlainOpened) -> Self {
+        let edge = evidence.extract::<Edge>(py).ok().map(Arc::new);
+        Opened { offset, time_ms, first_offset, evidence, edge }
+    }
+
+    pub fn plain(&self, py: Python) -> PlainOpened {
+        (self.offset, self.time_ms, self.first_offset, self.evidence.clone_ref(py))
+    }
+
+    fn copy(&self, py: Python) -> Self {
+        Opened { evidence: self.evidence.clone_ref(py), edge: self.edge.clone(), ..*self }
+    }
+}
+
+/// `Notice` of `streamer/alerting.py`. Nearly all are only written down, so no more of Python is made of them.
+#[pyclass(frozen)]
+pub struct Notice {
+    #[pyo3(get)]
+    pub status: &'static str,
+    #[pyo3(get)]
+    monitor: Py<PyString>,
+    #[pyo3(get)]
+    pub row: i64,
+    /// Episode, detections, suppressed.
+    pub counts: [i64; 3],
+    pub opened: Opened,
+    pub at: Moment,
+    pub ended_ms: Option<i64>,
+}
+
+/// The same as plain data.
+type PlainNotice = (&'static str, Py<PyString>, i64, i64, i64, i64, PlainOpened, Moment, Option<i64>);
+
+#[pymethods]
+impl Notice {
+    #[new]
+    #[allow(clippy::too_many_arguments)]
+    fn new(
+        py: Python,
+        status: &str,
+        monitor: Py<PyString>,
+        row: i64,
+        episode: i64,
+        detections: i64,
+        suppressed: i64,
+        opened: PlainOpened,
+        at: Moment,
+        ended_ms: Option<i64>,
+    ) -> Self {
+        let status = if status == FIRING { FIRING } else { RESOLVED };
+        let counts = [episode, detections, suppressed];
+        Notice { status, monitor, row, counts, opened: Opened::new(py, opened), at, ended_ms }
+    }
+
+    pub fn plain(&self, py: Python) -> PlainNotice {
+        let [episode, detections, suppressed] = self.counts;
+        let (monitor, opened) = (self.monitor.clone_ref(py), self.opened.plain(py));
+        (self.status, monitor, self.row, episode, detections, suppressed, opened, self.at, self.ended_ms)
+    }
+}
 
 pub struct Alert {
     /// The number of its first finding among those that made an alert.
@@ -110,13 +189,14 @@ impl Alert {
     ) -> PyResult<Option<Notice>> {
         let (before, due_ms) = (self.state, self.due_ms);
         let (state, status) = transition(before, signal)?;
-        let resolved = status == Some("resolved");
+        let resolved = status == Some(RESOLVED);
         self.state = state;
         self.episode += i64::from(status.is_some() && !resolved);
         let notice = status.map(|status| {
-            let opened = self.opened(py).expect("only an alert that began is published");
+            let opened = self.opened.as_ref().expect("only an alert that began is published").copy(py);
             let (monitor, ended_ms) = (policy.monitor.clone_ref(py), due_ms.filter(|_| resolved));
-            (status, monitor, row, self.episode, self.detections, self.suppressed, opened, at, ended_ms)
+            let counts = [self.episode, self.detections, self.suppressed];
+            Notice { status, monitor, row, counts, opened, at, ended_ms }
         });
         if resolved {
             (self.quiet_until_ms, self.suppressed) = (Some(at.2 + policy.cooldown_ms), 0);
@@ -136,10 +216,5 @@ impl Alert {
             }
             State::Pending | State::Fading => {}
         }
-    }
-
-    pub fn opened(&self, py: Python) -> Option<Opened> {
-        let copy = |(offset, time_ms, first, evidence): &Opened| (*offset, *time_ms, *first, evidence.clone_ref(py));
-        self.opened.as_ref().map(copy)
     }
 }
