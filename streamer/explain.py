@@ -177,7 +177,8 @@ def moved(labels: dict[str, str], shown: Evidence) -> str:
 
 
 def _quantity(signal: str) -> str:
-    return "share of " + _phrase(signal, 0) if _phrase(signal, 0) else f"mean of {signal}"
+    counted = _phrase(signal, 0)
+    return f"share of {counted}" if counted else f"mean of {signal}"
 
 
 def _phrase(signal: str, form: int) -> str:

@@ -70,6 +70,7 @@ WHOLE = {
     "new_version": ("unseen", "version"),
     "new_caller": ("unseen", "caller"),
 }
+WORD_OF = {(kind, path or kind): word for word, (kind, path) in WHOLE.items()}
 BY_PATHS = {"label": "prediction.label"}
 """The batch's name of a field of `by`, where it is another."""
 STATS = ("count", "mean", "std", "min", "max", "median", "p50", "p90", "p95", "p99")
@@ -337,9 +338,9 @@ INDICATORS: dict[str, Indicators] = {
 
 def member_title(signal: Signal, member: str) -> str:
     """The signal's name as labels of an alert show it."""
-    for word, (kind, path) in WHOLE.items():
-        if signal.kind == kind and (member or kind) == (path or kind):
-            return word
+    word = WORD_OF.get((signal.kind, member or signal.kind))
+    if word is not None:
+        return word
     if signal.kind == "aggregate":
         return member
     if signal.kind != "number":
