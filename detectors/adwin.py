@@ -1,7 +1,10 @@
-"""ADWIN (Bifet & Gavalda, "Learning from time-changing data with adaptive windowing", 2007), bit-equal to river.
+"""ADWIN (Bifet & Gavalda, "Learning from time-changing data with adaptive windowing", 2007), which is river's own.
 
-Bank of `river.drift.ADWIN` 0.26.1: the order of every floating-point operation is river's, and so are its habits: a
-cut is looked for every `clock`-th value only, and the whole window is wiped at the value after a detection.
+Bank of `river.drift.ADWIN` 0.26.1. Each row is the object of river's core that its ADWIN wraps; the values of a batch
+go to it row by row, and no Python runs for a value. River only says that it found a change. What changed is found out
+here for the few that did, from the state before: the order of every floating-point operation is river's, and so are
+its habits: a cut is looked for every `clock`-th value only, and the whole window is wiped at the value after a
+detection.
 
 >>> import numpy as np
 >>> bank = AdwinBank(Adwin(delta=0.002))
@@ -13,14 +16,16 @@ cut is looked for every `clock`-th value only, and the whole window is wiped at 
 
 from __future__ import annotations
 
+from collections import deque
 from itertools import chain
 from math import log, nan, sqrt
+from struct import Struct
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.bank import DIRECTION, F64, I64, Hits, State, arrays_of, check_values, count_of, hits_of, rows_of
+from detectors.bank import DIRECTION, F64, I64, Hits, State, arrays_of, by_row, check_values, count_of, hits_of, rows_of
 from detectors.params import Adwin
 
 LEVELS_MAX = 53
@@ -28,34 +33,64 @@ LEVELS_MAX = 53
 
 SCALARS = {"total": "f8", "variance": "f8", "width": "f8", "tick": "i8", "detected": "?", "levels": "i8"}
 
+HEAD = Struct("<diQdddddd4iQ")
+"""What river's core saves itself as: parameters, total, variance, width, a sum of widths; how many buckets there are
+and were at most, ticks, detections; and how many levels follow."""
+
+TICKS_MAX = 1 << 29
+"""River counts values and buckets in 32 bits: after so many values its counts begin anew."""
+
 
 class Window:
-    """One adaptive window. Level i: sums and variances of its buckets of 2^i values, oldest first.
+    """One adaptive window. Level i: sums and variances of its buckets of 2^i values, oldest first."""
 
-    `pending` are the newest values, not yet inserted: nothing is decided before the next look for a cut, which comes
-    with `room` values. Inserting them in one go does the same operations in the same order, so it gives the same bits.
-    """
+    __slots__ = ("sums", "total", "variance", "variances", "width")
 
-    __slots__ = ("detected", "pending", "room", "sums", "tick", "total", "variance", "variances", "width")
-
-    def __init__(self, clock: int) -> None:
-        self.sums: list[list[float]] = [[]]
-        self.variances: list[list[float]] = [[]]
-        self.total = 0.0
-        self.variance = 0.0
-        self.width = 0.0
-        self.tick = 0
-        self.detected = False
-        self.pending: list[float] = []
-        self.room = clock
+    def __init__(self, total: float, variance: float, width: float) -> None:
+        self.sums: list[list[float]] = []
+        self.variances: list[list[float]] = []
+        self.total, self.variance, self.width = total, variance, width
 
 
-def insert(window: Window, max_buckets: int) -> None:
-    """Add the pending values, each as the newest bucket of level 0, merging where a level is over-full."""
+def level_of(max_buckets: int) -> Struct:
+    """A level as river saves it: most buckets, buckets, sums and variances with their number before them."""
+    return Struct(f"<3Q{max_buckets + 1}dQ{max_buckets + 1}d")
+
+
+def window_of(saved: bytes, max_buckets: int) -> Window:
+    """The window that river's core saved."""
+    *_, total, variance, width, _, _, _, _, _, levels = HEAD.unpack_from(saved)
+    window, level = Window(total, variance, width), level_of(max_buckets)
+    for number in range(levels):
+        _, held, _, *cells = level.unpack_from(saved, HEAD.size + number * level.size)
+        window.sums.append(cells[:held])
+        window.variances.append(cells[max_buckets + 2 :][:held])
+    return window
+
+
+def saved_of(window: Window, params: Adwin, tick: int) -> bytes:
+    """The same for river's core to go on from. What it counts for its user only is left out."""
+    most, level = params.max_buckets, level_of(params.max_buckets)
+    given = params.delta, params.clock, most, params.min_window_length, params.grace_period
+    counts = 0, 0, tick % params.clock, 0
+    head = HEAD.pack(*given, window.total, window.variance, window.width, 0.0, *counts, len(window.sums))
+    full = [
+        (most, len(sums), most + 1, *padded(sums, most + 1), most + 1, *padded(variances, most + 1))
+        for sums, variances in zip(window.sums, window.variances, strict=True)
+    ]
+    return head + b"".join(level.pack(*cells) for cells in full)
+
+
+def padded(cells: list[float], length: int) -> list[float]:
+    return cells + [0.0] * (length - len(cells))
+
+
+def insert(window: Window, values: list[float], max_buckets: int) -> None:
+    """Add the values, each as the newest bucket of level 0, merging where a level is over-full."""
     sums, variances = window.sums, window.variances
     level, spread = sums[0], variances[0]
     total, variance, width = window.total, window.variance, window.width
-    for value in window.pending:
+    for value in values:
         if width > 0.0:
             away = value - total / width
             variance += width * away * away / (width + 1.0)
@@ -66,9 +101,6 @@ def insert(window: Window, max_buckets: int) -> None:
         if len(level) > max_buckets:
             merge(sums, variances, max_buckets)
     window.total, window.variance, window.width = total, variance, width
-    window.tick += len(window.pending)
-    window.room -= len(window.pending)
-    window.pending.clear()
 
 
 def merge(sums: list[list[float]], variances: list[list[float]], max_buckets: int) -> None:
@@ -132,20 +164,34 @@ def find_cut(window: Window, params: Adwin) -> tuple[float, float] | None:
     return None
 
 
-def shrink(window: Window, params: Adwin) -> tuple[float, float] | None:
-    """Drop the oldest buckets while the window can be cut; the last cut found, None when there was none."""
-    if window.width <= params.grace_period:
-        return None
+def shrink(window: Window, params: Adwin) -> tuple[float, float]:
+    """Drop the oldest buckets while the window can be cut, which it can; the last cut found."""
     last, cut = None, find_cut(window, params)
     while cut is not None:
         delete_oldest(window)
         last, cut = cut, find_cut(window, params)
-    window.detected = last is not None
+    assert last is not None, "river found a cut where there is none"
     return last
 
 
+class Row:
+    """The object of river's core of one series. It is imported for the first: the compiled bank needs none of it."""
+
+    __slots__ = ("core", "detected", "room", "tick")
+
+    def __init__(self, params: Adwin, saved: bytes | None = None, tick: int = 0, detected: bool = False) -> None:
+        from river._river_rust.drift import AdaptiveWindowing
+
+        given = params.delta, params.clock, params.max_buckets, params.min_window_length, params.grace_period
+        self.core = AdaptiveWindowing(*given)
+        if saved is not None:
+            self.core.__setstate__(saved)
+        self.tick, self.detected = tick, detected
+        self.room = params.clock - tick % params.clock  # values up to the next look for a cut, that one included
+
+
 class AdwinBank:
-    """ADWIN for many series. Python state while it runs, flat arrays in snapshots.
+    """ADWIN for many series. Objects of river while it runs, flat arrays in snapshots.
 
     A hit's statistic is the difference of the means of the two sides of the last cut, its threshold that cut's
     epsilon, its direction the sign of (newer mean - older mean).
@@ -154,41 +200,54 @@ class AdwinBank:
     def __init__(self, params: Adwin) -> None:
         self.params = params
         self.rows = 0
-        self.windows: list[Window] = []
+        self.state: list[Row] = []
 
     def resize(self, rows: int) -> None:
         """Append fresh rows up to `rows`; never shrinks."""
-        self.windows += [Window(self.params.clock) for _ in range(rows - self.rows)]
-        self.rows = len(self.windows)
+        self.state += [Row(self.params) for _ in range(rows - self.rows)]
+        self.rows = len(self.state)
 
     def update(self, rows: I64, values: F64) -> Hits:
         """Row rows[i] takes values[i], in order; AssertionError for a value that is not finite."""
         check_values(rows, values)
         found: list[tuple[int, int, float, float]] = []
-        params, windows, wanted = self.params, self.windows, DIRECTION[self.params.direction]
-        for i, (row, value) in enumerate(zip(rows.tolist(), values.tolist(), strict=True)):
-            window = windows[row]
-            if window.detected:
-                window = windows[row] = Window(params.clock)
-            pending = window.pending
-            pending.append(value)
-            if len(pending) < window.room:
-                continue
-            insert(window, params.max_buckets)
-            window.room = params.clock
-            cut = shrink(window, params)
-            if cut is not None:
-                direction = (cut[0] > 0) - (cut[0] < 0)
-                if direction in wanted:
-                    found.append((i, direction, abs(cut[0]), cut[1]))
-        return hits_of(found)
+        wanted = DIRECTION[self.params.direction]
+        for number, places, taken in by_row(rows, values):
+            begin = 0
+            while begin < len(taken):
+                row = self.state[number]
+                if row.detected:
+                    row = self.state[number] = Row(self.params)
+                piece = taken[begin : begin + row.room]
+                begin += len(piece)
+                cut = self._take(row, piece)
+                if cut is not None:
+                    direction = (cut[0] > 0) - (cut[0] < 0)
+                    if direction in wanted:
+                        found.append((places[begin - 1], direction, abs(cut[0]), cut[1]))
+        return hits_of(sorted(found))
+
+    def _take(self, row: Row, piece: list[float]) -> tuple[float, float] | None:
+        """Values of a row, the last of which may be one where a cut is looked for; the cut that was made there."""
+        row.tick += len(piece)
+        if len(piece) < row.room:
+            row.room -= len(piece)
+            deque(map(row.core.update, piece), maxlen=0)
+            return None
+        before, most = row.core.__getstate__(), self.params.max_buckets
+        row.room = self.params.clock
+        [row.detected] = deque(map(row.core.update, piece), maxlen=1)
+        if row.detected:
+            window = window_of(before, most)
+            insert(window, piece, most)
+            return shrink(window, self.params)
+        if row.tick % TICKS_MAX < len(piece):
+            row.core.__setstate__(saved_of(window_of(row.core.__getstate__(), most), self.params, row.tick))
+        return None
 
     def settle(self) -> list[Window]:
-        """All windows with nothing pending: what river would hold at this value."""
-        for window in self.windows:
-            if window.pending:
-                insert(window, self.params.max_buckets)
-        return self.windows
+        """What the rows hold."""
+        return [window_of(row.core.__getstate__(), self.params.max_buckets) for row in self.state]
 
     def dump(self) -> dict[str, NDArray[Any]]:
         """Scalars per row, then `levels` counts into `buckets`, which count into the bucket arrays."""
@@ -201,8 +260,8 @@ class AdwinBank:
             "total": np.array([w.total for w in windows], np.float64),
             "variance": np.array([w.variance for w in windows], np.float64),
             "width": np.array([w.width for w in windows], np.float64),
-            "tick": np.array([w.tick for w in windows], np.int64),
-            "detected": np.array([w.detected for w in windows], np.bool_),
+            "tick": np.array([row.tick for row in self.state], np.int64),
+            "detected": np.array([row.detected for row in self.state], np.bool_),
             "levels": np.array([len(w.sums) for w in windows], np.int64),
             "buckets": counts,
             "bucket_sums": np.fromiter(chain.from_iterable(levels), np.float64, total),
@@ -214,21 +273,18 @@ class AdwinBank:
         found = checked_state(state, self.params)
         flat = {name: array.tolist() for name, array in found.items()}
         counts, level, place = flat["buckets"], 0, 0
-        windows = []
+        rows = []
         for row in range(len(flat["total"])):
-            window = Window(self.params.clock)
-            for name in ("total", "variance", "width", "tick", "detected"):
-                setattr(window, name, flat[name][row])
+            window = Window(*(flat[name][row] for name in ("total", "variance", "width")))
             own = counts[level : level + flat["levels"][row]]
             level += len(own)
-            window.room -= window.tick % self.params.clock
-            window.sums, window.variances = [], []
             for count in own:
                 window.sums.append(flat["bucket_sums"][place : place + count])
                 window.variances.append(flat["bucket_variances"][place : place + count])
                 place += count
-            windows.append(window)
-        self.windows, self.rows = windows, len(windows)
+            tick = flat["tick"][row]
+            rows.append(Row(self.params, saved_of(window, self.params, tick), tick, flat["detected"][row]))
+        self.state, self.rows = rows, len(rows)
 
 
 def checked_state(state: State, params: Adwin) -> dict[str, NDArray[Any]]:

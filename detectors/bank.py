@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -98,11 +99,25 @@ def count_of(counts: NDArray[Any], most: int) -> int:
     return sum(counts.tolist())
 
 
+def order_of(rows: I64) -> I64:
+    """What sorts the rows and leaves equal ones in their order. Numpy sorts small integers by their digits."""
+    return np.argsort(rows.astype(np.uint16) if rows.max(initial=0) < 1 << 16 else rows, kind="stable")
+
+
+def by_row(rows: I64, values: F64) -> Iterator[tuple[int, list[int], list[float]]]:
+    """Each row that there is, the places of its values and the values, in their order."""
+    order = order_of(rows)
+    ordered, places, taken = rows[order], order.tolist(), values[order].tolist()
+    begins = np.flatnonzero(np.diff(ordered, prepend=-1)).tolist()
+    for begin, end in pairwise([*begins, len(rows)]):
+        yield int(ordered[begin]), places[begin:end], taken[begin:end]
+
+
 def ranks(rows: I64) -> I64:
     """For each position how often its row occurred before it: [3, 5, 3, 3] -> [0, 0, 1, 2]."""
     if not len(rows):
         return np.zeros(0, np.int64)
-    order = np.argsort(rows, kind="stable")
+    order = order_of(rows)
     ordered = rows[order]
     starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
     lengths = np.diff(np.r_[starts, len(rows)])

@@ -103,15 +103,16 @@ class History:
         # A value whose block this same batch laps would be gone anyway; without it every slot is one block.
         left = place // BLOCK > (self.seen[rows] - 1) // BLOCK - BLOCKS
         rows, values, place, offsets, times_ms = rows[left], values[left], place[left], offsets[left], times_ms[left]
-        slot = place // BLOCK % BLOCKS
+        slot = rows * BLOCKS + place // BLOCK % BLOCKS
         fresh = place % BLOCK == 0
-        opened = rows[fresh], slot[fresh]
-        self.blocks["total"][opened] = 0.0
-        self.blocks["squares"][opened] = 0.0
-        self.blocks["first_offset"][opened] = offsets[fresh]
-        self.blocks["first_time_ms"][opened] = times_ms[fresh]
-        np.add.at(self.blocks["total"], (rows, slot), values)
-        np.add.at(self.blocks["squares"], (rows, slot), values * values)
+        # numpy adds at one index per value several times as fast as at two.
+        own = {name: blocks.reshape(-1) for name, blocks in self.blocks.items()}
+        own["total"][slot[fresh]] = 0.0
+        own["squares"][slot[fresh]] = 0.0
+        own["first_offset"][slot[fresh]] = offsets[fresh]
+        own["first_time_ms"][slot[fresh]] = times_ms[fresh]
+        np.add.at(own["total"], slot, values)
+        np.add.at(own["squares"], slot, values * values)
 
     def recent(self, row: int, expected: float) -> Recent | None:
         """The newest blocks, as many as maximise n (mean - expected)^2; None while there are no values."""

@@ -13,12 +13,13 @@ row starts anew at the value after an alarm.
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.bank import F64, I64, Hits, State, arrays_of, check_values, hits_of, rows_of
+from detectors.bank import F64, I64, Hits, State, arrays_of, by_row, check_values, hits_of, rows_of
 from detectors.params import PageHinkley
 
 FIELDS = ("n", "mean", "sum_increase", "sum_decrease", "min_increase", "max_decrease", "detected")
@@ -47,31 +48,28 @@ class PageHinkleyBank:
         check_values(rows, values)
         params, state = self.params, self.state
         alpha, delta, threshold, least = params.alpha, params.delta, params.threshold, params.min_instances
-        watch_up, watch_down = params.direction != "down", params.direction != "up"
+        most_up, most_down = (inf if params.direction == other else threshold for other in ("down", "up"))
         found: list[tuple[int, int, float, float]] = []
-        for i, (row, x) in enumerate(zip(rows.tolist(), values.tolist(), strict=True)):
+        for row, places, taken in by_row(rows, values):
             n, mean, increase, decrease, lowest, highest, detected = state[row]
-            if detected:
-                n, mean, increase, decrease, lowest, highest, detected = FRESH
-            n += 1.0
-            mean += (1.0 / n) * (x - mean)
-            away = x - mean
-            increase = alpha * increase + away - delta
-            decrease = alpha * decrease + away + delta
-            if increase < lowest:
-                lowest = increase
-            if decrease > highest:
-                highest = decrease
-            if n >= least:
+            for place, x in zip(places, taken, strict=True):
+                if detected:
+                    n, mean, increase, decrease, lowest, highest, detected = FRESH
+                n += 1.0
+                mean += (1.0 / n) * (x - mean)
+                away = x - mean
+                increase = alpha * increase + away - delta
+                decrease = alpha * decrease + away + delta
+                if increase < lowest:
+                    lowest = increase
+                if decrease > highest:
+                    highest = decrease
                 up, down = increase - lowest, highest - decrease
-                if watch_up and up > threshold:
+                if (up > most_up or down > most_down) and n >= least:
                     detected = 1.0
-                    found.append((i, 1, up, threshold))
-                elif watch_down and down > threshold:
-                    detected = 1.0
-                    found.append((i, -1, down, threshold))
+                    found.append((place, 1, up, threshold) if up > most_up else (place, -1, down, threshold))
             state[row] = (n, mean, increase, decrease, lowest, highest, detected)
-        return hits_of(found)
+        return hits_of(sorted(found))
 
     def dump(self) -> dict[str, NDArray[Any]]:
         """One array of `rows` numbers per field."""

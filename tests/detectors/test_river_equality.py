@@ -63,7 +63,7 @@ def check_adwin(params: Adwin, values: list[float]) -> int:
     ours = bank.update(np.zeros(len(values), np.int64), np.array(values, float)).place.tolist()
     assert ours == alarms(oracle, values)
     [window] = bank.settle()
-    assert window.detected == oracle.drift_detected
+    assert bank.state[0].detected == oracle.drift_detected
     estimation = window.total / window.width if window.width else 0.0
     assert bits([window.width, window.total, window.variance, estimation]) == bits(
         [oracle.width, oracle.total, oracle.variance, oracle.estimation]
