@@ -34,8 +34,9 @@ LEVELS_MAX = 53
 SCALARS = {"total": "f8", "variance": "f8", "width": "f8", "tick": "i8", "detected": "?", "levels": "i8"}
 
 HEAD = Struct("<diQdddddd4iQ")
+TAIL = Struct("<diQii")
 """What river's core saves itself as: parameters, total, variance, width, a sum of widths; how many buckets there are
-and were at most, ticks, detections; and how many levels follow."""
+and were at most, ticks, detections; how many levels follow; and behind them the parameters again."""
 
 TICKS_MAX = 1 << 29
 """River counts values and buckets in 32 bits: after so many values its counts begin anew."""
@@ -78,7 +79,7 @@ def saved_of(window: Window, params: Adwin, tick: int) -> bytes:
         (most, len(sums), most + 1, *padded(sums, most + 1), most + 1, *padded(variances, most + 1))
         for sums, variances in zip(window.sums, window.variances, strict=True)
     ]
-    return head + b"".join(level.pack(*cells) for cells in full)
+    return head + b"".join(level.pack(*cells) for cells in full) + TAIL.pack(*given)
 
 
 def padded(cells: list[float], length: int) -> list[float]:

@@ -14,6 +14,7 @@ row starts anew at the value after an alarm.
 from __future__ import annotations
 
 from math import inf
+from operator import length_hint
 from typing import Any
 
 import numpy as np
@@ -52,21 +53,25 @@ class PageHinkleyBank:
         found: list[tuple[int, int, float, float]] = []
         for row, places, taken in by_row(rows, values):
             n, mean, increase, decrease, lowest, highest, detected = state[row]
-            for place, x in zip(places, taken, strict=True):
+            left = iter(taken)
+            while length_hint(left):
                 if detected:
                     n, mean, increase, decrease, lowest, highest, detected = FRESH
-                n += 1.0
-                mean += (1.0 / n) * (x - mean)
-                away = x - mean
-                increase = alpha * increase + away - delta
-                decrease = alpha * decrease + away + delta
-                if increase < lowest:
-                    lowest = increase
-                if decrease > highest:
-                    highest = decrease
-                up, down = increase - lowest, highest - decrease
-                if (up > most_up or down > most_down) and n >= least:
-                    detected = 1.0
+                for x in left:
+                    n += 1.0
+                    mean += (1.0 / n) * (x - mean)
+                    away = x - mean
+                    increase = alpha * increase + away - delta
+                    decrease = alpha * decrease + away + delta
+                    if increase < lowest:
+                        lowest = increase
+                    if decrease > highest:
+                        highest = decrease
+                    if (increase - lowest > most_up or highest - decrease > most_down) and n >= least:
+                        detected = 1.0
+                        break
+                if detected:
+                    place, up, down = places[-1 - length_hint(left)], increase - lowest, highest - decrease
                     found.append((place, 1, up, threshold) if up > most_up else (place, -1, down, threshold))
             state[row] = (n, mean, increase, decrease, lowest, highest, detected)
         return hits_of(sorted(found))

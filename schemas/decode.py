@@ -36,7 +36,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from schemas.batch import I32, REASONS, Batch, Nulls, Numbers, Record, Reject, Texts
+from schemas.batch import I32, REASONS, Batch, Nulls, Numbers, Record, Reject, Texts, columns_of
 from schemas.convert import NAME_MAX, TEXT_MAX, TIME_MAX_MS, Rejected, as_text, id_hash, member_path, time_ms
 from schemas.fields import (
     ABSENT,
@@ -70,6 +70,7 @@ FIELDS_MAX = 2000
 """Entries of features, scores, logits and segment in one event. Each may become a series with its own detector state;
 the widest tabular models have about a thousand inputs; an object beyond that is a map keyed by ids, not features."""
 
+NUMBER = frozenset((int, float))
 VERSION = frozenset((str, int, float))
 LABEL = frozenset((str, int, bool))
 STATUS = frozenset((str, int))
@@ -91,6 +92,9 @@ class _Columns:
     logits: dict[str | int, int] = field(default_factory=dict)
     segment: dict[str | int, int] = field(default_factory=dict)
     extra: dict[str | int, int] = field(default_factory=dict)
+    # Names of the last event's features, and their codes: the next one mostly has the same.
+    same: tuple[str, ...] = ()
+    same_codes: list[int] = field(default_factory=list)
     number_name: list[int] = field(default_factory=list)
     number_value: list[float] = field(default_factory=list)
     text_name: list[int] = field(default_factory=list)
@@ -110,15 +114,18 @@ def decode(records: Sequence[Record], fields: Fields, topic: str) -> Batch:
     Whatever a record holds ends as a row or as a Reject: `len(offsets) + len(rejects) == len(records)`. Only
     MemoryError leaves this function, since it says nothing about the record.
     """
-    columns = _Columns()
+    columns, given = _Columns(), columns_of(records)
     rejects = []
-    for record in records:
+    offsets, times_ms = given.offsets.tolist(), given.times_ms.tolist()
+    for place, (value, offset, record_ms) in enumerate(zip(given.values, offsets, times_ms, strict=True)):
         try:
-            _event(columns, record, fields, topic)
+            document = _document(value, fields.message_bytes)
+            raw = _read_plain(document) if fields.plain else read_mapped(fields, document, records[place], topic)
+            _event(columns, raw, document, offset, record_ms, fields)
         except Rejected as bad:
             _take_back(columns)
-            rejects.append(Reject(record, bad.reason, bad.detail))
-    return _batch(columns, tuple(rejects), records[-1].offset + 1 if records else 0)
+            rejects.append(Reject(records[place], bad.reason, bad.detail))
+    return _batch(columns, tuple(rejects), offsets[-1] + 1 if offsets else 0)
 
 
 def _document(value: bytes | None, bytes_max: int) -> dict[str, Any]:
@@ -168,10 +175,10 @@ def _read_plain(document: dict[str, Any]) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def _event(c: _Columns, record: Record, fields: Fields, topic: str) -> None:
+def _event(
+    c: _Columns, raw: tuple[Any, ...], document: dict[str, Any], offset: int, record_ms: int, fields: Fields
+) -> None:
     """Append one event, or raise Rejected with the columns in need of `_take_back`."""
-    document = _document(record.value, fields.message_bytes)
-    raw = _read_plain(document) if fields.plain else read_mapped(fields, document, record, topic)
     (model, version, time, event_id, features, label, value, confidence, scores, logits,
      latency, status, caller, segment) = raw  # fmt: skip
     at = fields.selectors
@@ -180,15 +187,15 @@ def _event(c: _Columns, record: Record, fields: Fields, topic: str) -> None:
     if type(model) is not str or len(model) > NAME_MAX:
         raise Rejected("wrong_type", at[0].text)
     version_text = None if version is None else as_text(version, VERSION, at[1].text)
-    event_ms = _time(time, record, at[2].text)
-    id_code = id_hash(event_id, at[3].text)
+    event_ms = _time(time, record_ms, at[2].text)
+    id_code = 0 if event_id is None else id_hash(event_id, at[3].text)
     _check_shape(features, scores, logits, segment, at)
 
     strings = c.strings
     model_code = strings.setdefault(model, len(strings))
     version_code = -1 if version_text is None else strings.setdefault(version_text, len(strings))
     if features:
-        _members(c, features, c.features, "features.", at[4].text)
+        _features(c, features, at[4].text)
     if label is not None:
         _text(c, "prediction.label", as_text(label, LABEL, at[5].text))
     if value is not None:
@@ -213,29 +220,19 @@ def _event(c: _Columns, record: Record, fields: Fields, topic: str) -> None:
     if fields.extra:
         _members(c, _extra(fields.extra, document), c.extra, "", "")
     # The event is good: from here on it can no longer be taken back.
-    c.rows.extend(
-        (
-            record.offset,
-            event_ms,
-            model_code,
-            version_code,
-            id_code,
-            len(c.number_name),
-            len(c.text_name),
-            len(c.null_name),
-            len(c.names),
-            len(strings),
-        )
-    )
+    c.rows.extend((
+        offset, event_ms, model_code, version_code, id_code,
+        len(c.number_name), len(c.text_name), len(c.null_name), len(c.names), len(strings),
+    ))  # fmt: skip
 
 
-def _time(value: Any, record: Record, path: str) -> int:
+def _time(value: Any, record_ms: int, path: str) -> int:
     if value is None:
-        if record.time_ms >= TIME_MAX_MS:
+        if record_ms >= TIME_MAX_MS:
             raise Rejected("bad_time", "record timestamp")
-        return max(record.time_ms, 0)
+        return max(record_ms, 0)
     event_ms = time_ms(value, path)
-    return event_ms if record.time_ms < 0 else min(event_ms, record.time_ms + FUTURE_MS)
+    return event_ms if record_ms < 0 else min(event_ms, record_ms + FUTURE_MS)
 
 
 def _check_shape(features: Any, scores: Any, logits: Any, segment: Any, at: tuple[Selector, ...]) -> None:
@@ -267,8 +264,18 @@ def _code(c: _Columns, codes: dict[str | int, int], prefix: str, name: str | int
     return code
 
 
+def _features(c: _Columns, features: dict[str, Any], path: str) -> None:
+    names, values = tuple(features), features.values()
+    if names == c.same and NUMBER.issuperset(map(type, values)):
+        c.number_name += c.same_codes
+        c.number_value += values
+        return
+    _members(c, features, c.features, "features.", path)
+    c.same, c.same_codes = names, [c.features[name] for name in names]
+
+
 def _members(c: _Columns, members: dict[str, Any], codes: dict[str | int, int], prefix: str, path: str) -> None:
-    """Values of any leaf type: features and extra pointers. This is the hot loop, hence the local names."""
+    """Values of any leaf type: features and extra pointers."""
     add_name, add_value, strings = c.number_name.append, c.number_value.append, c.strings
     for name, value in members.items():
         code = codes.get(name)
@@ -350,6 +357,7 @@ def _take_back(c: _Columns) -> None:
     if len(c.names) > names:
         while len(c.names) > names:
             c.names.popitem()
+        c.same = ()
         for codes in (c.features, c.scores, c.logits, c.segment, c.extra):
             while codes and next(reversed(codes.values())) >= names:
                 codes.popitem()

@@ -37,10 +37,10 @@ class Gate:
     def admit(
         self, codes: I32, times_ms: I64, event_ids: U64, strings: tuple[str, ...], refused: Bool | None
     ) -> Admitted:
-        used, now = np.zeros(len(codes), bool), np.zeros(len(codes), np.int64)
-        turned_away = np.zeros(len(codes), bool) if refused is None else refused
+        used, now = [False] * len(codes), [0] * len(codes)
+        turned_away = [False] * len(codes) if refused is None else refused.tolist()
         filtered = duplicate = late = 0
-        columns = (codes.tolist(), times_ms.tolist(), event_ids.tolist(), turned_away.tolist())
+        columns = (codes.tolist(), times_ms.tolist(), event_ids.tolist(), turned_away)
         for i, (code, time_ms, event_id, away) in enumerate(zip(*columns, strict=True)):
             model = strings[code]
             latest = self.newest_ms.get(model)
@@ -56,10 +56,11 @@ class Gate:
                 continue
             if event_id and self.capacity:
                 self._remember(event_id)
-            self.newest_ms[model] = now[i] = time_ms if latest is None else max(latest, time_ms)
+            if latest is None or time_ms > latest:
+                self.newest_ms[model] = latest = time_ms
             self.events[model] = self.events.get(model, 0) + 1
-            used[i] = True
-        return used, now, filtered, duplicate, late
+            used[i], now[i] = True, latest
+        return np.array(used, bool), np.array(now, np.int64), filtered, duplicate, late
 
     def _remember(self, event_id: int) -> None:
         self.ids[event_id] = None

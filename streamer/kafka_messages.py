@@ -5,7 +5,7 @@ Each question to a message costs as much as a detector's step, so none is asked 
 
 from __future__ import annotations
 
-from itertools import pairwise, repeat
+from itertools import accumulate, groupby, pairwise, repeat
 from typing import NamedTuple
 
 import numpy as np
@@ -74,6 +74,5 @@ def _runs(messages: list[Message], only: str) -> tuple[list[int], I64]:
         begins, times_ms = native.runs(topics, numbers, stamps)
         return begins, times_ms
     times_ms = np.array([time_ms if kind else -1 for kind, time_ms in stamps], np.int64)
-    places = list(zip(topics or repeat(only), numbers, strict=False))
-    changes = (place for place, (one, other) in enumerate(pairwise(places), 1) if one != other)
-    return [*([0] if places else []), *changes], times_ms
+    lengths = [len(list(run)) for _, run in groupby(zip(topics or repeat(only), numbers, strict=False))]
+    return list(accumulate(lengths[:-1], initial=0)) if lengths else [], times_ms

@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from river import drift
 
-from detectors import Adwin, PageHinkley, River, make_bank
+from detectors import Adwin, PageHinkley, River, adwin, make_bank
 from detectors.adwin import AdwinBank
 from detectors.page_hinkley import PageHinkleyBank
 from detectors.params import BINARY, DIRECTIONS, RIVER_DETECTORS, RIVER_ORDERED, RIVER_RANGES, RIVER_TEXTS
@@ -114,6 +114,14 @@ def test_on_long_streams(family: Any) -> None:
         found += check_page_hinkley(PageHinkley(30, 0.005, threshold, alpha, mode), values)
     if family.__name__ not in ("constant", "far_from_zero"):
         assert found > 10
+
+
+@pytest.mark.parametrize("clock", [1, 7, 32])
+def test_counts_that_begin_anew_change_nothing(clock: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adwin, "TICKS_MAX", 100)
+    rng = np.random.default_rng(clock)
+    values = np.r_[rng.normal(0, 1, 1500), rng.normal(3, 1, 1500)].tolist()
+    assert check_adwin(Adwin(delta=0.002, clock=clock), values)
 
 
 @settings(max_examples=200, deadline=None, database=None)

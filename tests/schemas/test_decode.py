@@ -95,6 +95,19 @@ def test_a_rejected_event_leaves_no_trace() -> None:
     assert mixed.next_offset == 5
 
 
+def test_features_in_the_order_of_a_rejected_event_are_named_anew() -> None:
+    def event(label: Any, *names: str) -> bytes:
+        features = {name: number for number, name in enumerate(names)}
+        return orjson.dumps({"model": "a", "features": features, "prediction": {"label": label}})
+
+    values = [event("l", "x", "y"), event([], "q", "z"), event("l", "q", "z"), event("l", "q", "z"), event("l", "z")]
+    mixed = decode([make(v, offset=i) for i, v in enumerate(values)], NATIVE, "t")
+    check(mixed, 5)
+    alone = [decode([make(v, offset=i)], NATIVE, "t") for i, v in enumerate(values)]
+    assert rows(mixed) == [row for batch in alone for row in rows(batch)]
+    assert [name for name in mixed.names if name.startswith("features.")] == [f"features.{n}" for n in "xyqz"]
+
+
 def test_no_records() -> None:
     batch = decode([], NATIVE, "t")
     check(batch, 0)
