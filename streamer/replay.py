@@ -11,6 +11,7 @@ from typing import IO, NamedTuple, cast
 import numpy as np
 
 from schemas.batch import Record, columns_of
+from schemas.convert import TIME_MAX_MS
 from schemas.decode import Fields
 from schemas.decoder import Decoder
 from streamer import config as cfg
@@ -94,10 +95,11 @@ class Replay:
 
     def between_ticks(self, task: Task, records: Sequence[Record]) -> Iterator[tuple[Sequence[Record], Tick | None]]:
         """Records up to each tick, and the tick. The ticks of the service are not in the topic, so the records' own
-        timestamps stand for them: about when each arrived.
+        timestamps stand for them: about when each arrived. One that cannot be, such as of microseconds, tells nothing.
         """
         interval_ms = self.config.heartbeat.interval_ms
         times_ms, begin = columns_of(records).times_ms, 0
+        times_ms = np.where(times_ms < TIME_MAX_MS, times_ms, -1)
         due_ms = self.due_ms.setdefault(task.partition, (int(times_ms[0]) // interval_ms + 1) * interval_ms)
         while (late := times_ms[begin:] >= due_ms).any():
             end = begin + int(np.argmax(late))

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from schemas.batch import Record
 from streamer.cli import main
 from streamer.config_load import load_text
-from streamer.replay import BadInput, parse_inputs, read_lines
+from streamer.replay import BadInput, Replay, parse_inputs, read_lines
+from streamer.service import fields_of
 from tests.sim.campaign import CONFIG, make_log, oracle
 
 
@@ -99,3 +101,15 @@ def test_an_endless_line_does_not_fill_the_memory(tmp_path: Path) -> None:
 def test_where_files_stand() -> None:
     found = parse_inputs(["a", "7=b", "other:3=c"], "events")
     assert [i.partition for i in found] == [("events", 0), ("events", 7), ("other", 3)]
+
+
+def test_a_record_timestamp_in_microseconds_makes_no_tick() -> None:
+    loaded = load_text(CONFIG, "x", {})
+    replay, base_ms = Replay(loaded, fields_of(loaded)), 1_700_000_000_000
+    interval_ms = loaded.heartbeat.interval_ms
+    value = b'{"model": "m", "time": 1700000000, "features": {"x": 1.0}}'
+    stamps = [base_ms, base_ms * 1000, base_ms + 3 * interval_ms]
+    replay.step(("t", 0), [Record(i, time_ms, None, value) for i, time_ms in enumerate(stamps)])
+    task = replay.tasks["t", 0]
+    assert (task.ticks, task.tick_ms // interval_ms) == (3, base_ms // interval_ms + 3)
+    assert task.position == 3
