@@ -17,6 +17,7 @@ detection.
 from __future__ import annotations
 
 from collections import deque
+from functools import cache
 from itertools import chain
 from math import log, nan, sqrt
 from struct import Struct
@@ -53,6 +54,7 @@ class Window:
         self.total, self.variance, self.width = total, variance, width
 
 
+@cache
 def level_of(max_buckets: int) -> Struct:
     """A level as river saves it: most buckets, buckets, sums and variances with their number before them."""
     return Struct(f"<3Q{max_buckets + 1}dQ{max_buckets + 1}d")
@@ -242,17 +244,17 @@ class AdwinBank:
             window = window_of(before, most)
             insert(window, piece, most)
             return shrink(window, self.params)
-        if row.tick % TICKS_MAX < len(piece):
+        if row.tick % TICKS_MAX < self.params.clock:
             row.core.__setstate__(saved_of(window_of(row.core.__getstate__(), most), self.params, row.tick))
         return None
 
-    def settle(self) -> list[Window]:
+    def windows(self) -> list[Window]:
         """What the rows hold."""
         return [window_of(row.core.__getstate__(), self.params.max_buckets) for row in self.state]
 
     def dump(self) -> dict[str, NDArray[Any]]:
         """Scalars per row, then `levels` counts into `buckets`, which count into the bucket arrays."""
-        windows = self.settle()
+        windows = self.windows()
         levels = [level for w in windows for level in w.sums]
         spreads = [level for w in windows for level in w.variances]
         counts = np.array([len(level) for level in levels], np.int64)
@@ -306,4 +308,7 @@ def checked_state(state: State, params: Adwin) -> dict[str, NDArray[Any]]:
         whole = ~empty | ((levels == 1) & (scalars["tick"] == 0))
         if not ((scalars["width"] == held) & (scalars["tick"] >= held) & whole).all():
             raise ValueError("a window whose buckets do not add up to its width")
+        # Not even zeros of the other sign: river adds to them where the compiled bank begins with its own.
+        if any(scalars[name].view(np.int64)[empty].any() for name in ("total", "variance", "width")):
+            raise ValueError("an empty window that holds something")
     return {**scalars, "buckets": buckets, **ragged}

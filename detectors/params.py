@@ -52,7 +52,7 @@ class Adwin:
     def __post_init__(self) -> None:
         _require(0.0 < self.delta < 1.0, "delta must be between 0 and 1")
         _require(1 <= self.clock < 1 << 31, "clock must be at least 1, and below 2^31")
-        _require(self.max_buckets >= 2, "max_buckets must be at least 2")
+        _require(2 <= self.max_buckets <= 255, "max_buckets must be 2 to 255")
         _require(1 <= self.min_window_length < 1 << 31, "min_window_length must be at least 1, and below 2^31")
         _require(0 <= self.grace_period < 1 << 31, "grace_period must not be negative, and below 2^31")
         _require(self.direction in DIRECTIONS, f"direction must be one of {', '.join(DIRECTIONS)}")

@@ -100,14 +100,16 @@ class Replay:
         interval_ms = self.config.heartbeat.interval_ms
         times_ms, begin = columns_of(records).times_ms, 0
         times_ms = np.where(times_ms < TIME_MAX_MS, times_ms, -1)
-        due_ms = self.due_ms.setdefault(task.partition, (int(times_ms[0]) // interval_ms + 1) * interval_ms)
+        first_ms = int(times_ms[np.argmax(times_ms >= 0)])
+        due_ms = self.due_ms.get(task.partition, (first_ms // interval_ms + 1) * interval_ms)
         while (late := times_ms[begin:] >= due_ms).any():
             end = begin + int(np.argmax(late))
             yield [records[i] for i in range(begin, end)], Tick(records[end].offset, due_ms, caught_up=True)
             # After years without records nobody wants to count the minutes.
             due_ms = max(due_ms + interval_ms, int(times_ms[end]) - GAP_TICKS_MAX * interval_ms)
             begin = end
-        self.due_ms[task.partition] = due_ms
+        if first_ms >= 0:
+            self.due_ms[task.partition] = due_ms
         yield records if begin == 0 else [records[i] for i in range(begin, len(records))], None
 
     def counts(self) -> dict[str, int]:

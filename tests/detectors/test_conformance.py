@@ -185,6 +185,13 @@ def test_broken_state_is_refused_and_changes_nothing(params: Params) -> None:
     assert state(target) == state(bank)
 
 
+@pytest.mark.parametrize("name", ["total", "variance", "width"])
+def test_an_empty_window_holds_nothing(name: str) -> None:
+    bank = make(Adwin(), 1)
+    with pytest.raises(ValueError, match="empty window"):
+        bank.load({**bank.dump(), name: np.array([-0.0])})
+
+
 CANONICAL: list[tuple[Params, int]] = [
     (Adwin(delta=0.002), 1023),
     (PageHinkley(delta=0.005, threshold=50), 1051),

@@ -1,4 +1,7 @@
-"""Alarms and state equal to the pinned river, bit for bit, on any stream; river is the oracle, not a part."""
+"""Alarms and state equal to the pinned river, bit for bit, on any stream.
+
+Without the compiled core ADWIN is river's own: then this holds what stands around it, wipes, looks and saved states.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +65,7 @@ def check_adwin(params: Adwin, values: list[float]) -> int:
     oracle = drift.ADWIN(params.delta, params.clock, params.max_buckets, params.min_window_length, params.grace_period)
     ours = bank.update(np.zeros(len(values), np.int64), np.array(values, float)).place.tolist()
     assert ours == alarms(oracle, values)
-    [window] = bank.settle()
+    [window] = bank.windows()
     assert bank.state[0].detected == oracle.drift_detected
     estimation = window.total / window.width if window.width else 0.0
     assert bits([window.width, window.total, window.variance, estimation]) == bits(
@@ -116,12 +119,25 @@ def test_on_long_streams(family: Any) -> None:
         assert found > 10
 
 
+@pytest.mark.parametrize("most", [1, 3, 50])
 @pytest.mark.parametrize("clock", [1, 7, 32])
-def test_counts_that_begin_anew_change_nothing(clock: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_counts_that_begin_anew_change_nothing(clock: int, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """River's 32 bits, made short: its looks must stay where they were, however the values come."""
+    anew: list[int] = []
+    saved_of = adwin.saved_of
     monkeypatch.setattr(adwin, "TICKS_MAX", 100)
+    monkeypatch.setattr(adwin, "saved_of", lambda *given: anew.append(given[2]) or saved_of(*given))
     rng = np.random.default_rng(clock)
-    values = np.r_[rng.normal(0, 1, 1500), rng.normal(3, 1, 1500)].tolist()
-    assert check_adwin(Adwin(delta=0.002, clock=clock), values)
+    values = np.r_[rng.normal(0, 1, 1500), rng.normal(3, 1, 1500)]
+    bank, begin, hits = AdwinBank(Adwin(delta=0.002, clock=clock)), 0, []
+    bank.resize(1)
+    while begin < len(values):
+        piece = values[begin : begin + int(rng.integers(1, most + 1))]
+        hits += (bank.update(np.zeros(len(piece), np.int64), piece).place + begin).tolist()
+        begin += len(piece)
+    assert hits == alarms(drift.ADWIN(0.002, clock), values.tolist())
+    assert len(hits) > 0
+    assert [tick // 100 for tick in anew[:14]] == list(range(1, 15))
 
 
 @settings(max_examples=200, deadline=None, database=None)

@@ -121,8 +121,11 @@ def test_both_books_decide_the_same(events: list[Any], size: int, durations: lis
                 evidence = edge(begin + event) if signal == DRIFT else {"of": begin + event}
                 findings.append(Finding(event, monitor, 3 * model + row, signal, evidence))
         given_both = batch_of(begin, places), taken, np.array(now, np.int64), findings
-        notices = [n if isinstance(n, Notice) else notice_of(n.plain()) for n in compiled.decide(*given_both)]
-        assert notices == plain.decide(*given_both)
+        decided, expected = compiled.decide(*given_both), plain.decide(*given_both)
+        assert [n if isinstance(n, Notice) else notice_of(n.plain()) for n in decided] == expected
+        evidence_of = [n.opened.evidence for n in expected]
+        in_python = [isinstance(given, dict) or isinstance(given[3], dict) for given in evidence_of]
+        assert [isinstance(n, Notice) for n in decided] == in_python
         assert compiled.dump() == plain.dump()
         assert compiled.counts() == plain.counts()
         assert repr(compiled) == repr(plain)

@@ -105,11 +105,15 @@ def test_where_files_stand() -> None:
 
 def test_a_record_timestamp_in_microseconds_makes_no_tick() -> None:
     loaded = load_text(CONFIG, "x", {})
-    replay, base_ms = Replay(loaded, fields_of(loaded)), 1_700_000_000_000
+    base_ms = 1_700_000_000_000
     interval_ms = loaded.heartbeat.interval_ms
     value = b'{"model": "m", "time": 1700000000, "features": {"x": 1.0}}'
-    stamps = [base_ms, base_ms * 1000, base_ms + 3 * interval_ms]
-    replay.step(("t", 0), [Record(i, time_ms, None, value) for i, time_ms in enumerate(stamps)])
-    task = replay.tasks["t", 0]
-    assert (task.ticks, task.tick_ms // interval_ms) == (3, base_ms // interval_ms + 3)
-    assert task.position == 3
+    stamps = [-1, base_ms * 1000, base_ms, base_ms * 1000, base_ms + 3 * interval_ms]
+    for cut in (1, 2, 5):
+        replay = Replay(loaded, fields_of(loaded))
+        records = [Record(i, time_ms, None, value) for i, time_ms in enumerate(stamps)]
+        for begin in range(0, 5, cut):
+            replay.step(("t", 0), records[begin : begin + cut])
+        task = replay.tasks["t", 0]
+        assert (task.ticks, task.tick_ms // interval_ms) == (3, base_ms // interval_ms + 3)
+        assert task.position == 5

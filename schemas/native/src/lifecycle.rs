@@ -145,10 +145,11 @@ impl Notice {
         opened: PlainOpened,
         at: Moment,
         ended_ms: Option<i64>,
-    ) -> Self {
-        let status = if status == FIRING { FIRING } else { RESOLVED };
+    ) -> PyResult<Self> {
+        let wrong = || PyValueError::new_err(format!("unknown status '{status}'"));
+        let status = [FIRING, RESOLVED].into_iter().find(|known| *known == status).ok_or_else(wrong)?;
         let counts = [episode, detections, suppressed];
-        Notice { status, monitor, row, counts, opened: Opened::new(py, opened), at, ended_ms }
+        Ok(Notice { status, monitor, row, counts, opened: Opened::new(py, opened), at, ended_ms })
     }
 
     pub fn plain(&self, py: Python) -> PlainNotice {

@@ -1,4 +1,4 @@
-//! The adaptive window of one series; operation for operation `detectors/adwin.py`, hence bit-equal to river.
+//! The adaptive window of one series, operation for operation river's, which `detectors/adwin.py` runs.
 #![forbid(unsafe_code)]
 
 use crate::bank::fetch;
