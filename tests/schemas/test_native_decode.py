@@ -6,6 +6,7 @@ import os
 import random
 import re
 from dataclasses import fields as fields_of
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -214,6 +215,24 @@ def test_floats_are_written_as_python_writes_them() -> None:
             decoder,
             [Record(i, -1, None, f'{{"model":"m","model_version":{v!r}}}'.encode()) for i, v in enumerate(part)],
         )
+    assert decoder.fallbacks == 0
+
+
+def test_numbers_are_rounded_correctly() -> None:
+    """Also those that lie between two floats, where one digit more or less decides."""
+    rng = random.Random(2)
+    digits = [str(rng.randrange(10 ** rng.randrange(1, 21))) for _ in range(20_000)]
+    texts = [f"0.{'0' * rng.randrange(12)}{d}" for d in digits] + [f"{int(d)}.{rng.randrange(100)}" for d in digits]
+    texts += [f"{int(d)}e-{rng.randrange(40)}" for d in digits] + [repr(rng.gauss(0.0, 1.0)) for _ in digits]
+    for _ in digits:
+        between = format(Decimal(2 * rng.randrange(2**52, 2**53) + 1) / 2 ** rng.randrange(1, 8), "f")
+        texts += [between, between[:-1] + rng.choice("019")]
+    decoder = Decoder(MAPPINGS["plain"])
+    for begin in range(0, len(texts), 1000):
+        part = texts[begin : begin + 1000]
+        members = ",".join(f'"{i}":{text}' for i, text in enumerate(part))
+        batch = check(decoder, [Record(0, -1, None, f'{{"model":"m","features":{{{members}}}}}'.encode())])
+        assert batch.numbers.value.tolist() == [float(text) for text in part]
     assert decoder.fallbacks == 0
 
 

@@ -142,7 +142,8 @@ fn exponent(text: &[u8], at: usize) -> Res<(usize, i64)> {
     Ok((end, if negative { -size } else { size }))
 }
 
-/// Exact for what float64 holds exactly (Clinger 1990); the rest is the standard library's correctly rounded parser.
+/// Exact for what float64 holds exactly (Clinger 1990), and for all digits of any float64 as long as they fit 64 bits;
+/// the rest is the standard library's correctly rounded parser.
 #[inline]
 fn float(text: &[u8], negative: bool, mantissa: &Mantissa, scale: i64) -> Res<Scalar> {
     if !mantissa.too_long && mantissa.value <= 1 << 53 && scale.unsigned_abs() <= 22 {
@@ -152,12 +153,44 @@ fn float(text: &[u8], negative: bool, mantissa: &Mantissa, scale: i64) -> Res<Sc
         // The sign is as good as random in standardised features: set as a bit, it is no branch to mispredict.
         return Ok(Scalar::float(f64::from_bits(value.to_bits() | u64::from(negative) << 63)));
     }
+    if let (false, 1.., Ok(places @ ..FIVES_MAX)) = (mantissa.too_long, mantissa.value, usize::try_from(-scale)) {
+        let size = quotient(mantissa.value, places);
+        return Ok(Scalar::float(f64::from_bits(size.to_bits() | u64::from(negative) << 63)));
+    }
     let text = std::str::from_utf8(text).map_err(|_| Odd)?;
     match text.parse::<f64>() {
         Ok(value) if value.is_finite() => Ok(Scalar::float(value)),
         _ => Err(Odd),
     }
 }
+
+/// `digits` / 10^`places`, correctly rounded; `digits` is not 0.
+///
+/// Both sides are moved to the top of 64 bits, so the integer quotient has at least 62 of its own, ten more than a
+/// float64. Its last bit stands for whatever rest there is, and to make a float64 of it rounds once.
+fn quotient(digits: u64, places: usize) -> f64 {
+    let fives = FIVES[places];
+    let (up, down) = (digits.leading_zeros(), fives.leading_zeros());
+    let (dividend, divisor) = (u128::from(digits << up) << 63, u128::from(fives << down));
+    let quotient = dividend / divisor;
+    let whole = quotient as u64 | u64::from(dividend != quotient * divisor);
+    // 10^places is 5^places times a power of two; no result is so small that it would lose bits.
+    let exponent = 1023 - 63 + u64::from(down) - u64::from(up) - places as u64;
+    whole as f64 * f64::from_bits(exponent << 52)
+}
+
+const FIVES_MAX: usize = 28;
+
+/// Powers of five below 2^64.
+static FIVES: [u64; FIVES_MAX] = {
+    let mut powers = [1; FIVES_MAX];
+    let mut i = 1;
+    while i < FIVES_MAX {
+        powers[i] = powers[i - 1] * 5;
+        i += 1;
+    }
+    powers
+};
 
 /// A static, since to index a constant array may copy all of it first.
 static POWERS: [f64; 23] = [
