@@ -221,28 +221,28 @@ class AdwinBank:
                 row = self.state[number]
                 if row.detected:
                     row = self.state[number] = Row(self.params)
-                piece = taken[begin : begin + row.room]
-                begin += len(piece)
-                cut = self._take(row, piece)
+                end = begin + row.room
+                if end > len(taken):  # Nothing is decided before the next look for a cut.
+                    row.room, row.tick = end - len(taken), row.tick + len(taken) - begin
+                    for value in taken[begin:]:
+                        row.core.update(value)
+                    break
+                cut = self._look(row, taken[begin:end])
                 if cut is not None:
                     direction = (cut[0] > 0) - (cut[0] < 0)
                     if direction in wanted:
-                        found.append((places[begin - 1], direction, abs(cut[0]), cut[1]))
+                        found.append((places[end - 1], direction, abs(cut[0]), cut[1]))
+                begin = end
         return hits_of(sorted(found))
 
-    def _take(self, row: Row, piece: list[float]) -> tuple[float, float] | None:
-        """Values of a row, the last of which may be one where a cut is looked for; the cut that was made there."""
-        row.tick += len(piece)
-        if len(piece) < row.room:
-            row.room -= len(piece)
-            deque(map(row.core.update, piece), maxlen=0)
-            return None
+    def _look(self, row: Row, values: list[float]) -> tuple[float, float] | None:
+        """Values of a row up to one where a cut is looked for; the cut that was made."""
         before, most = row.core.__getstate__(), self.params.max_buckets
-        row.room = self.params.clock
-        [row.detected] = deque(map(row.core.update, piece), maxlen=1)
+        row.tick, row.room = row.tick + len(values), self.params.clock
+        [row.detected] = deque(map(row.core.update, values), maxlen=1)
         if row.detected:
             window = window_of(before, most)
-            insert(window, piece, most)
+            insert(window, values, most)
             return shrink(window, self.params)
         if row.tick % TICKS_MAX < self.params.clock:
             row.core.__setstate__(saved_of(window_of(row.core.__getstate__(), most), self.params, row.tick))

@@ -108,9 +108,9 @@ def by_row(rows: I64, values: F64) -> Iterator[tuple[int, list[int], list[float]
     """Each row that there is, the places of its values and the values, in their order."""
     order = order_of(rows)
     ordered, places, taken = rows[order], order.tolist(), values[order].tolist()
-    begins = np.flatnonzero(np.diff(ordered, prepend=-1)).tolist()
-    for begin, end in pairwise([*begins, len(rows)]):
-        yield int(ordered[begin]), places[begin:end], taken[begin:end]
+    begins = np.flatnonzero(np.diff(ordered, prepend=-1))
+    for row, (begin, end) in zip(ordered[begins].tolist(), pairwise([*begins.tolist(), len(rows)]), strict=True):
+        yield row, places[begin:end], taken[begin:end]
 
 
 def ranks(rows: I64) -> I64:
