@@ -22,14 +22,10 @@ Alarm = tuple[str, str, str, int, int]
 """(model, feature, detector, partition, offset)"""
 
 
-BUFFERED: Mapping[str, Any] = {"queued.max.messages.kbytes": 65536, "fetch.queue.backoff.ms": 20}
+BUFFERED: Mapping[str, int] = {"queued.max.messages.kbytes": 65536}
 """Fetch ahead as far as the processor allows: then the figures are the processor's and not the network's."""
 
-BUFFERED_LITTLE: Mapping[str, Any] = {
-    "queued.max.messages.kbytes": 4096,
-    "fetch.max.bytes": 4 << 20,
-    "fetch.queue.backoff.ms": 20,
-}
+BUFFERED_LITTLE: Mapping[str, int] = {"queued.max.messages.kbytes": 4096, "fetch.max.bytes": 4 << 20}
 """Where the clock starts half-way: what was fetched ahead by then would be missing from the timed half."""
 
 

@@ -1,10 +1,9 @@
 """ADWIN (Bifet & Gavalda, "Learning from time-changing data with adaptive windowing", 2007), which is river's own.
 
-Bank of `river.drift.ADWIN` 0.26.1. Each row is the object of river's core that its ADWIN wraps; the values of a batch
-go to it row by row, and no Python runs for a value. River only says that it found a change. What changed is found out
-here for the few that did, from the state before: the order of every floating-point operation is river's, and so are
-its habits: a cut is looked for every `clock`-th value only, and the whole window is wiped at the value after a
-detection.
+Bank of `river.drift.ADWIN` 0.26.1. Each row is the object of river's core that its ADWIN wraps, and the values of a
+batch go to it row by row. River only says that it found a change. What changed is found out here for the few that did,
+from the state before: the order of every floating-point operation is river's, and so are its habits: a cut is looked
+for every `clock`-th value only, and the whole window is wiped at the value after a detection.
 
 >>> import numpy as np
 >>> bank = AdwinBank(Adwin(delta=0.002))
@@ -71,10 +70,14 @@ def window_of(saved: bytes, max_buckets: int) -> Window:
     return window
 
 
+def given_to_river(params: Adwin) -> tuple[float, int, int, int, int]:
+    """The parameters in the order of its core."""
+    return params.delta, params.clock, params.max_buckets, params.min_window_length, params.grace_period
+
+
 def saved_of(window: Window, params: Adwin, tick: int) -> bytes:
     """The same for river's core to go on from. What it counts for its user only is left out."""
-    most, level = params.max_buckets, level_of(params.max_buckets)
-    given = params.delta, params.clock, most, params.min_window_length, params.grace_period
+    most, level, given = params.max_buckets, level_of(params.max_buckets), given_to_river(params)
     counts = 0, 0, tick % params.clock, 0
     head = HEAD.pack(*given, window.total, window.variance, window.width, 0.0, *counts, len(window.sums))
     full = [
@@ -180,17 +183,15 @@ def shrink(window: Window, params: Adwin) -> tuple[float, float]:
 class Row:
     """The object of river's core of one series. It is imported for the first: the compiled bank needs none of it."""
 
-    __slots__ = ("core", "detected", "room", "tick")
+    __slots__ = ("core", "detected", "tick")
 
     def __init__(self, params: Adwin, saved: bytes | None = None, tick: int = 0, detected: bool = False) -> None:
         from river._river_rust.drift import AdaptiveWindowing
 
-        given = params.delta, params.clock, params.max_buckets, params.min_window_length, params.grace_period
-        self.core = AdaptiveWindowing(*given)
+        self.core = AdaptiveWindowing(*given_to_river(params))
         if saved is not None:
             self.core.__setstate__(saved)
         self.tick, self.detected = tick, detected
-        self.room = params.clock - tick % params.clock  # values up to the next look for a cut, that one included
 
 
 class AdwinBank:
@@ -214,16 +215,16 @@ class AdwinBank:
         """Row rows[i] takes values[i], in order; AssertionError for a value that is not finite."""
         check_values(rows, values)
         found: list[tuple[int, int, float, float]] = []
-        wanted = DIRECTION[self.params.direction]
+        clock, wanted = self.params.clock, DIRECTION[self.params.direction]
         for number, places, taken in by_row(rows, values):
             begin = 0
             while begin < len(taken):
                 row = self.state[number]
                 if row.detected:
                     row = self.state[number] = Row(self.params)
-                end = begin + row.room
+                end = begin + clock - row.tick % clock
+                row.tick += min(end, len(taken)) - begin
                 if end > len(taken):  # Nothing is decided before the next look for a cut.
-                    row.room, row.tick = end - len(taken), row.tick + len(taken) - begin
                     for value in taken[begin:]:
                         row.core.update(value)
                     break
@@ -236,9 +237,8 @@ class AdwinBank:
         return hits_of(sorted(found))
 
     def _look(self, row: Row, values: list[float]) -> tuple[float, float] | None:
-        """Values of a row up to one where a cut is looked for; the cut that was made."""
+        """Give a row its values up to one where a cut is looked for; the cut that was made."""
         before, most = row.core.__getstate__(), self.params.max_buckets
-        row.tick, row.room = row.tick + len(values), self.params.clock
         [row.detected] = deque(map(row.core.update, values), maxlen=1)
         if row.detected:
             window = window_of(before, most)

@@ -104,22 +104,24 @@ def order_of(rows: I64) -> I64:
     return np.argsort(rows.astype(np.uint16) if rows.max(initial=0) < 1 << 16 else rows, kind="stable")
 
 
+def begins_of(ordered: I64) -> I64:
+    """Where each row begins among sorted ones."""
+    return np.flatnonzero(np.diff(ordered, prepend=-1))
+
+
 def by_row(rows: I64, values: F64) -> Iterator[tuple[int, list[int], list[float]]]:
     """Each row that there is, the places of its values and the values, in their order."""
     order = order_of(rows)
     ordered, places, taken = rows[order], order.tolist(), values[order].tolist()
-    begins = np.flatnonzero(np.diff(ordered, prepend=-1))
+    begins = begins_of(ordered)
     for row, (begin, end) in zip(ordered[begins].tolist(), pairwise([*begins.tolist(), len(rows)]), strict=True):
         yield row, places[begin:end], taken[begin:end]
 
 
 def ranks(rows: I64) -> I64:
     """For each position how often its row occurred before it: [3, 5, 3, 3] -> [0, 0, 1, 2]."""
-    if not len(rows):
-        return np.zeros(0, np.int64)
     order = order_of(rows)
-    ordered = rows[order]
-    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    starts = begins_of(rows[order])
     lengths = np.diff(np.r_[starts, len(rows)])
     rank = np.empty(len(rows), np.int64)
     rank[order] = np.arange(len(rows)) - np.repeat(starts, lengths)

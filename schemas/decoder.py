@@ -31,7 +31,7 @@ class Decoder:
         columns = columns_of(records)
         if self.core is None or not len(records):
             self.size = sum(map(len, filter(None, columns.values)))
-            return decode(records, self.fields, topic)
+            return decode(columns, self.fields, topic)
         outside = [tuple(outside_text(s, record, topic) for record in records) for s in self.outside]
         found = self.core.decode(columns.values, columns.offsets, columns.times_ms, outside)
         (offsets, times_ms), (model, version, event_id), (names, strings), numbers, texts, nulls, odd, self.size = found
@@ -40,7 +40,7 @@ class Decoder:
             judged = decode([records[place] for place in odd.tolist()], self.fields, topic)
             if len(judged.offsets):
                 self.fallbacks += 1
-                return decode(records, self.fields, topic)
+                return decode(columns, self.fields, topic)
             rejects = judged.rejects
         return Batch(
             offsets=offsets,

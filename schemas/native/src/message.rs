@@ -12,11 +12,10 @@ use pyo3::types::{PyIterator, PyString, PyTuple};
 #[pyfunction]
 pub fn runs<'py>(
     py: Python<'py>,
-    topics: Option<Bound<'py, PyIterator>>,
+    mut topics: Option<Bound<'py, PyIterator>>,
     mut numbers: Bound<'py, PyIterator>,
     stamps: Bound<'py, PyIterator>,
 ) -> PyResult<(Vec<usize>, Bound<'py, PyArray1<i64>>)> {
-    let mut topics = topics;
     let (mut begins, mut times_ms) = (Vec::new(), Vec::new());
     let (mut before, mut topic_before) = (None, None);
     for stamp in stamps {

@@ -66,7 +66,7 @@ pub fn short_decimal(text: &[u8], decimals: &mut usize) -> Option<(usize, f64)> 
         other_decimals(decimals, count);
     }
     let size = (u64::from(whole) * TENS[count] + number) as i64 as f64 / POWERS[count];
-    Some((first + 2 + *decimals, f64::from_bits(size.to_bits() | u64::from(negative) << 63)))
+    Some((first + 2 + *decimals, with_sign(size, negative)))
 }
 
 #[cold]
@@ -150,18 +150,23 @@ fn float(text: &[u8], negative: bool, mantissa: &Mantissa, scale: i64) -> Res<Sc
         let power = POWERS[scale.unsigned_abs() as usize];
         let size = mantissa.value as f64;
         let value = if scale < 0 { size / power } else { size * power };
-        // The sign is as good as random in standardised features: set as a bit, it is no branch to mispredict.
-        return Ok(Scalar::float(f64::from_bits(value.to_bits() | u64::from(negative) << 63)));
+        return Ok(Scalar::float(with_sign(value, negative)));
     }
     if let (false, 1.., Ok(places @ ..FIVES_MAX)) = (mantissa.too_long, mantissa.value, usize::try_from(-scale)) {
         let size = quotient(mantissa.value, places);
-        return Ok(Scalar::float(f64::from_bits(size.to_bits() | u64::from(negative) << 63)));
+        return Ok(Scalar::float(with_sign(size, negative)));
     }
     let text = std::str::from_utf8(text).map_err(|_| Odd)?;
     match text.parse::<f64>() {
         Ok(value) if value.is_finite() => Ok(Scalar::float(value)),
         _ => Err(Odd),
     }
+}
+
+/// The sign is as good as random in standardised features: set as a bit, it is no branch to mispredict.
+#[inline(always)]
+fn with_sign(size: f64, negative: bool) -> f64 {
+    f64::from_bits(size.to_bits() | u64::from(negative) << 63)
 }
 
 /// `digits` / 10^`places`, correctly rounded; `digits` is not 0.
