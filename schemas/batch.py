@@ -43,7 +43,7 @@ class RecordColumns(Sequence[Record]):
     """Records as columns, all that a decoder needs of nearly every one; a whole Record is made when asked for."""
 
     def __init__(
-        self, values: tuple[bytes | None, ...], offsets: I64, times_ms: I64, record: Callable[[int], Record]
+        self, values: Sequence[bytes | None], offsets: I64, times_ms: I64, record: Callable[[int], Record]
     ) -> None:
         self.values, self.offsets, self.times_ms, self._record = values, offsets, times_ms, record
 

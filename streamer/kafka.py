@@ -19,9 +19,9 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from schemas.batch import Record
+from schemas.batch import Record, columns_of
 from streamer.config import Config
 from streamer.kafka_client import (
     GAPS,
@@ -35,7 +35,7 @@ from streamer.kafka_client import (
     error_of,
     make_consumer,
 )
-from streamer.kafka_messages import record_columns, stretches
+from streamer.kafka_messages import Intake, Stretch, connect
 from streamer.kafka_producer import NoWatch, Transactions, Watch
 from streamer.kafka_reader import Readers
 from streamer.kafka_state import Outgoing, StateTopic, chunks_of
@@ -70,7 +70,6 @@ class KafkaLog:
     ) -> None:
         self._config, self._logger, self._limits = config, logger, limits
         names = config.topics
-        self._only = names.events[0] if len(names.events) == 1 else ""
         self._topics = {role: name for role, name in names.own().items() if role != "state"}
         self._transactions = Transactions(config, logger, watch or NoWatch(), limits)
         counts = self._transactions.partitions([*names.events, *self._topics.values(), names.state])
@@ -87,10 +86,10 @@ class KafkaLog:
         self._events: list[LogEvent] = []
         self._failure: BaseException | None = None
         self._on_revoke: Callable[[list[Partition]], None] | None = None
-        self._consumer = self._join()
+        self._consumer, self._intake = self._join()
         self._probe.partitions(names.events)  # While the group forms: the restores will not wait for a connection.
 
-    def _join(self) -> Consumer:
+    def _join(self) -> tuple[Consumer, Intake]:
         fixed: dict[str, Any] = {
             "isolation.level": "read_committed",
             "enable.partition.eof": False,
@@ -99,11 +98,14 @@ class KafkaLog:
         }
         if self._config.kafka.instance:
             fixed["group.instance.id"] = self._config.kafka.instance
-        consumer = make_consumer(self._config, self._logger, fixed)
+        consumer, intake = connect(
+            lambda more: make_consumer(self._config, self._logger, fixed | more),
+            str(self._config.kafka.client.get("plugin.library.paths", "")),
+        )
         consumer.subscribe(
             list(self._config.topics.events), on_assign=self._assign, on_revoke=self._revoke, on_lost=self._lose
         )
-        return consumer
+        return consumer, intake
 
     # Calls of the worker
 
@@ -114,10 +116,7 @@ class KafkaLog:
         self._on_revoke = on_revoke
         try:
             # Whoever waits for an assignment wants to hear of it at once, which librdkafka tells at the end of a poll.
-            first = self._consumer.poll(timeout_s if self._assigned else min(timeout_s, JOINING_S))
-            messages = [] if first is None else [first]
-            if messages and limit > 1:
-                messages += self._consumer.consume(limit - 1, 0)
+            taken = self._intake.take(limit, timeout_s if self._assigned else min(timeout_s, JOINING_S))
         except KafkaException as exception:
             raise LogDown(f"consumer: {error_of(exception).str()}") from exception
         finally:
@@ -127,7 +126,7 @@ class KafkaLog:
             raise failure
         events, self._events = self._events, []
         self._known |= {event.partition for event in events if isinstance(event, Assigned)}
-        return events + self._records(messages)
+        return events + self._records(taken)
 
     def committed(self, partition: Partition) -> Committed | None:
         """See `Log.committed`. librdkafka asks for stable offsets and repeats until the timeout."""
@@ -212,6 +211,7 @@ class KafkaLog:
         self._transactions.recover()
 
     def close(self) -> None:
+        self._intake.close()
         self._consumer.close()
         self._transactions.drop()
         self._readers.close()
@@ -243,6 +243,8 @@ class KafkaLog:
             # second answer then moves a partition that was started meanwhile past all its records. It must be an offset
             # that is there: a fetch is on its way before the pause, and after a failed one a seek is refused.
             begins = [self._probe.begin_end(partition)[0] for partition in keys(partitions)]
+            for partition in keys(partitions):
+                self._intake.follow(partition)
             consumer.incremental_assign(
                 [TopicPartition(p.topic, p.partition, begin) for p, begin in zip(partitions, begins, strict=True)]
             )
@@ -297,31 +299,27 @@ class KafkaLog:
         after = self._consumer.memberid()
         return metadata if before and before == after == self._member else None
 
-    def _records(self, messages: list[Message]) -> list[LogEvent]:
+    def _records(self, taken: list[Stretch]) -> list[LogEvent]:
         found: list[LogEvent] = []
         struck: set[Partition] = set()
-        for partition, stretch, times_ms in stretches(messages, self._only):
-            error = stretch[0].error() if len(stretch) == 1 else None
+        for partition, columns, error in taken:
             if error is not None:
-                given_up = self._error(error, partition, stretch[0].offset(), struck)
+                given_up = self._error(error, partition, int(columns.offsets[0]), struck)
                 if given_up is not None:
                     found.append(Records(partition, [given_up]))
                 continue
             # Not started also means: revoked while this batch was taken; its next owner reads it again.
             expected = self._next.get(partition)
             if expected is not None:
-                columns = record_columns(stretch, times_ms)
                 behind = int(np.searchsorted(columns.offsets, expected))
                 if behind:
-                    columns = record_columns(stretch[behind:], times_ms[behind:])
+                    columns = columns_of([columns[place] for place in range(behind, len(columns))])
                 if len(columns):
                     self._next[partition] = int(columns.offsets[-1]) + 1
                     found.append(Records(partition, columns))
         return found
 
-    def _error(
-        self, error: KafkaError, partition: Partition, offset: int | None, struck: set[Partition]
-    ) -> Record | None:
+    def _error(self, error: KafkaError, partition: Partition, offset: int, struck: set[Partition]) -> Record | None:
         code = error.code()
         expected = self._next.get(partition)
         if error.fatal():
@@ -330,7 +328,7 @@ class KafkaLog:
             raise LogGap(f"{partition[0]}[{partition[1]}]: offset {expected} is not retained")
         if code in UNREADABLE and expected is not None:
             self._complaints.say(error, *partition)
-            at = max(expected, offset or 0)
+            at = max(expected, offset)
             # Of several failures taken at once the later ones may stem from before the seek of the first.
             if partition not in struck and self._bad.struck(partition, at):
                 self._next[partition] = at + 1

@@ -1,27 +1,102 @@
-"""From the messages of confluent-kafka's binding to records and columns.
+"""From the messages of a consumer to records and columns, past the binding where the compiled core can take them.
 
-Each question to a message costs as much as a detector's step, so none is asked whose answer is known.
+The binding makes an object of every message; what it says of itself it has to be asked, each question for as much time
+as a detector's step. The core takes them from librdkafka as they are.
 """
 
 from __future__ import annotations
 
-from itertools import accumulate, groupby, pairwise, repeat
-from typing import NamedTuple
+from collections.abc import Callable
+from itertools import accumulate, groupby, pairwise
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from confluent_kafka import Message
+from confluent_kafka import Consumer, KafkaError, Message, cimpl
 
 from schemas.batch import I64, Record, RecordColumns
 from schemas.compiled import native
-from streamer.log import Partition
+from streamer.log import LogDown, Partition
 
 
 class Stretch(NamedTuple):
     """Consecutive messages of one partition without an error, or one with it."""
 
     partition: Partition
-    messages: list[Message]
-    times_ms: I64  # record timestamps, -1 where there is none
+    columns: RecordColumns
+    error: KafkaError | None = None
+
+
+class Intake(Protocol):
+    """How messages of a consumer in a group are taken."""
+
+    def follow(self, partition: Partition) -> None:
+        """To be called before a partition is assigned."""
+        ...
+
+    def take(self, limit: int, timeout_s: float) -> list[Stretch]:
+        """Serve the callbacks and take up to `limit` messages, as soon as there is one. Their values are there until
+        the next call. KafkaException: the consumer cannot go on.
+        """
+        ...
+
+    def close(self) -> None:
+        """To be called before the consumer is closed."""
+        ...
+
+
+class ByBinding:
+    """See `Intake`."""
+
+    def __init__(self, consumer: Consumer) -> None:
+        self._consumer = consumer
+
+    def follow(self, partition: Partition) -> None:
+        pass
+
+    def take(self, limit: int, timeout_s: float) -> list[Stretch]:
+        first = self._consumer.poll(timeout_s)
+        if first is None:
+            return []
+        return stretches([first, *self._consumer.consume(limit - 1, 0)] if limit > 1 else [first])
+
+    def close(self) -> None:
+        pass
+
+
+class ByCore:
+    """See `Intake`. The partitions' messages have a queue of their own; the consumer's has callbacks and errors."""
+
+    def __init__(self, consumer: Consumer) -> None:
+        assert native is not None
+        self._consumer, self._core = consumer, native.Intake(consumer)
+
+    def follow(self, partition: Partition) -> None:
+        self._core.follow(*partition)
+
+    def take(self, limit: int, timeout_s: float) -> list[Stretch]:
+        first = self._consumer.poll(0)
+        found = [] if first is None else stretches([first])
+        for topic, number, offsets, times_ms, messages, error in self._core.take(limit, round(timeout_s * 1000)):
+            columns = RecordColumns(messages, offsets, times_ms, _maker(messages))
+            found.append(Stretch((topic, number), columns, error and KafkaError(*error)))
+        return found
+
+    def close(self) -> None:
+        self._core.close()
+
+
+def connect(make: Callable[[dict[str, Any]], Consumer], plugins: str = "") -> tuple[Consumer, Intake]:
+    """A consumer, made from further settings, and how its messages are taken. `plugins`: those it has already."""
+    if native is not None:
+        try:
+            native.use_librdkafka_of(cimpl.__file__)
+            consumer = make({"plugin.library.paths": f"{plugins};{native.__file__}".lstrip(";")})
+        except (OSError, LogDown):
+            pass  # Another build of librdkafka; or the fault is not the plugin's, which is found out now.
+        else:
+            return consumer, ByCore(consumer)
+    consumer = make({})
+    return consumer, ByBinding(consumer)
 
 
 def record_of(message: Message) -> Record:
@@ -38,41 +113,33 @@ def record_of(message: Message) -> Record:
     )
 
 
-def record_columns(messages: list[Message], times_ms: I64) -> RecordColumns:
-    """Messages of one partition without errors. Keys and headers stay with the messages until a Record is wanted."""
+def stretches(messages: list[Message]) -> list[Stretch]:
+    """All messages, in order."""
+    stamps = map(Message.timestamp, messages)
+    times_ms = np.array([time_ms if kind else -1 for kind, time_ms in stamps], np.int64)
+    places = zip(map(Message.topic, messages), map(Message.partition, messages), strict=True)
+    lengths = [len(list(run)) for _, run in groupby(places)]
+    begins = set(accumulate(lengths[:-1], initial=0))
+    # What stands for an error has no time. It stands alone.
+    if messages and times_ms.min() < 0:
+        wrong = {place for place, message in enumerate(messages) if message.error() is not None}
+        begins |= wrong | {place + 1 for place in wrong}
+    spans = pairwise(sorted((begins if messages else set()) | {len(messages)}))
+    return [_stretch(messages[a:b], times_ms[a:b]) for a, b in spans]
+
+
+def _stretch(messages: list[Message], times_ms: I64) -> Stretch:
     first, last = messages[0].offset(), messages[-1].offset()
     if first is not None and last is not None and last - first == len(messages) - 1:
         offsets = np.arange(first, last + 1)  # They ascend, so there is no gap.
     else:
-        offsets = np.fromiter(map(Message.offset, messages), np.int64, len(messages))
+        offsets = np.array([-1 if offset is None else offset for offset in map(Message.offset, messages)], np.int64)
     values = tuple(map(Message.value, messages))
-    return RecordColumns(values, offsets, times_ms, lambda place: record_of(messages[place]))
+    topic, number = messages[0].topic(), messages[0].partition()
+    # Keys and headers stay with the messages until a Record is wanted.
+    columns = RecordColumns(values, offsets, times_ms, lambda place: record_of(messages[place]))
+    return Stretch((topic or "", -1 if number is None else number), columns, messages[0].error())
 
 
-def stretches(messages: list[Message], only: str = "") -> list[Stretch]:
-    """All messages, in order. `only`: the topic, where there is but one."""
-    begins, times_ms = _runs(messages, only)
-    # What stands for an error has no time. It stands alone.
-    if messages and times_ms.min() < 0:
-        wrong = [place for place, message in enumerate(messages) if message.error() is not None]
-        begins = sorted({*begins, *wrong, *(place + 1 for place in wrong)} - {len(messages)})
-    spans = pairwise([*begins, len(messages)])
-    return [Stretch(_partition(messages[a], only), messages[a:b], times_ms[a:b]) for a, b in spans]
-
-
-def _partition(message: Message, only: str) -> Partition:
-    number = message.partition()
-    return only or message.topic() or "", -1 if number is None else number
-
-
-def _runs(messages: list[Message], only: str) -> tuple[list[int], I64]:
-    """Where each run of messages of one partition begins, and the record timestamps, -1 where there is none."""
-    numbers, stamps = map(Message.partition, messages), map(Message.timestamp, messages)
-    topics = None if only else map(Message.topic, messages)
-    if native is not None:
-        begins: list[int]
-        begins, times_ms = native.runs(topics, numbers, stamps)
-        return begins, times_ms
-    times_ms = np.array([time_ms if kind else -1 for kind, time_ms in stamps], np.int64)
-    lengths = [len(list(run)) for _, run in groupby(zip(topics or repeat(only), numbers, strict=False))]
-    return list(accumulate(lengths[:-1], initial=0)) if lengths else [], times_ms
+def _maker(messages: Any) -> Callable[[int], Record]:
+    return lambda place: Record(*messages.record(place))

@@ -1,18 +1,14 @@
-"""From librdkafka's messages to columns: stretches of one partition, offsets with and without gaps, times."""
+"""From the binding's messages to columns: stretches of one partition, offsets with and without gaps, times."""
 
 from __future__ import annotations
 
 import itertools
 import random
 
-import numpy as np
 import pytest
 from confluent_kafka import KafkaError, Message
 
-from schemas.batch import I64
-from schemas.compiled import native
-from streamer import kafka_messages
-from streamer.kafka_messages import record_columns, stretches
+from streamer.kafka_messages import stretches
 
 
 def message(topic: str, partition: int, offset: int, kind: int = 1, failed: bool = False) -> Message:
@@ -21,16 +17,7 @@ def message(topic: str, partition: int, offset: int, kind: int = 1, failed: bool
     return Message(**place, value=b"%d" % offset, key=b"k", timestamp=(0, -1) if failed else (kind, 1000 + offset))
 
 
-def times_of(messages: list[Message]) -> I64:
-    stamps = [message.timestamp() for message in messages]
-    return np.array([time_ms if kind else -1 for kind, time_ms in stamps], np.int64)
-
-
-@pytest.mark.parametrize("compiled", [True, False])
-def test_stretches_are_consecutive_messages_of_one_partition_and_errors_alone(
-    compiled: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(kafka_messages, "native", native if compiled else None)
+def test_stretches_are_consecutive_messages_of_one_partition_and_errors_alone() -> None:
     rng = random.Random(1)
     for _ in range(300):
         partitions, share = rng.choice((1, 1, 2, 3)), rng.choice((0.0, 0.0, 0.1))
@@ -48,19 +35,19 @@ def test_stretches_are_consecutive_messages_of_one_partition_and_errors_alone(
                 expected[-1][1].append(one)
             else:
                 expected.append((place, [one]))
-        for only in ["", *(["t0"] if partitions == 1 else [])]:
-            found = stretches(messages, only)
-            assert [stretch.partition for stretch in found] == [where for where, _ in expected]
-            assert [list(map(id, s.messages)) for s in found] == [list(map(id, part)) for _, part in expected]
-            assert all(s.times_ms.tolist() == times_of(s.messages).tolist() for s in found)
+        found = stretches(messages)
+        assert [stretch.partition for stretch in found] == [where for where, _ in expected]
+        assert [stretch.error for stretch in found] == [part[0].error() for _, part in expected]
+        for stretch, (_, part) in zip(found, expected, strict=True):
+            assert stretch.columns.offsets.tolist() == [m.offset() for m in part]
+            assert stretch.columns.values == tuple(m.value() for m in part)
 
 
 @pytest.mark.parametrize("offsets", [[5], [5, 6, 7], [5, 7, 8, 12]], ids=["one", "dense", "with gaps"])
 def test_columns_say_what_the_messages_say(offsets: list[int]) -> None:
-    messages = [
-        message("t", 0, offset, kind) for offset, kind in zip(offsets, itertools.cycle((1, 0, 2)), strict=False)
-    ]
-    columns = record_columns(messages, times_of(messages))
+    kinds = itertools.cycle((1, 0, 2))
+    messages = [message("t", 0, offset, kind) for offset, kind in zip(offsets, kinds, strict=False)]
+    [(_, columns, _)] = stretches(messages)
     assert columns.offsets.tolist() == offsets
     assert columns.times_ms.tolist() == [1000 + m.offset() if m.timestamp()[0] else -1 for m in messages]
     assert columns.values == tuple(m.value() for m in messages)

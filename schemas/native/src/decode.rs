@@ -7,6 +7,7 @@ use pyo3::types::{PyString, PyTuple};
 
 use crate::bank::{prefetch_text, slice};
 use crate::event::Event;
+use crate::intake::Messages;
 use crate::names::{Names, Strings};
 use crate::plan::{CALLER, CONFIDENCE, FIELDS, LABEL, LATENCY, MODEL, Plan, SEGMENT, STATUS, TIME, VALUE, VERSION};
 use crate::scan::{Kind, Odd, Res, Scalar, Scanner};
@@ -327,15 +328,20 @@ impl Decoder {
         })
     }
 
+    /// `values`: messages as they were taken, or a tuple of bytes and None.
     fn decode<'py>(
         &mut self,
         py: Python<'py>,
-        values: &Bound<'py, PyTuple>,
+        values: &Bound<'py, PyAny>,
         offsets: PyReadonlyArray1<'py, i64>,
         times_ms: PyReadonlyArray1<'py, i64>,
         outside: Vec<Bound<'py, PyTuple>>,
     ) -> PyResult<Decoded<'py>> {
-        let (offsets, times_ms, payloads) = (slice(&offsets)?, slice(&times_ms)?, bytes_of(values));
+        let (offsets, times_ms, taken) = (slice(&offsets)?, slice(&times_ms)?, values.extract::<PyRef<Messages>>());
+        let payloads = match &taken {
+            Ok(taken) => taken.values(),
+            Err(_) => bytes_of(values.cast()?),
+        };
         let outside: Vec<Vec<Option<&[u8]>>> = outside.iter().map(bytes_of).collect();
         let n = payloads.len();
         if offsets.len() != n

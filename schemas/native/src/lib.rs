@@ -18,8 +18,10 @@ mod event;
 mod evidence;
 mod history;
 mod index;
+mod intake;
+mod librdkafka;
 mod lifecycle;
-mod message;
+
 mod names;
 mod number;
 mod page_hinkley;
@@ -47,10 +49,12 @@ fn rfc3339(time_ms: u64) -> String {
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(fingerprint, module)?)?;
     module.add_function(wrap_pyfunction!(rfc3339, module)?)?;
-    module.add_function(wrap_pyfunction!(message::runs, module)?)?;
+    module.add_function(wrap_pyfunction!(intake::use_librdkafka_of, module)?)?;
     module.add_function(wrap_pyfunction!(index::group, module)?)?;
     module.add_function(wrap_pyfunction!(sweep::sweep, module)?)?;
     module.add_class::<decode::Decoder>()?;
+    module.add_class::<intake::Intake>()?;
+    module.add_class::<intake::Messages>()?;
     module.add_class::<alert::EdgeRecords>()?;
     module.add_class::<book::AlertBook>()?;
     module.add_class::<lifecycle::Notice>()?;
