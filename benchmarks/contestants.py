@@ -172,7 +172,7 @@ def ours(job: Job) -> None:
     from streamer.config_load import load_text
     from streamer.kafka import KafkaLog
     from streamer.logs import CoordinatorWatch
-    from streamer.service import fields_of, quiet_collector, wall_ms
+    from streamer.service import fields_of, settle_memory, wall_ms
     from streamer.worker import Worker
 
     config = load_text(config_text(job), "bench.yaml", {})
@@ -185,7 +185,7 @@ def ours(job: Job) -> None:
     untimed = Untimed(job, connect(job))
     log = KafkaLog(config, logging.getLogger("bench"), CoordinatorWatch())
     worker = Worker(config, fields_of(config), log, time.monotonic, wall_ms, notify, ThreadPoolExecutor(1))
-    quiet_collector()
+    settle_memory()
     seen, moved_s = 0, time.monotonic()
     while seen < job.events:
         worker.step(0.1)

@@ -100,6 +100,7 @@ class KafkaLog:
             fixed["group.instance.id"] = self._config.kafka.instance
         consumer, intake = connect(
             lambda more: make_consumer(self._config, self._logger, fixed | more),
+            self._logger,
             str(self._config.kafka.client.get("plugin.library.paths", "")),
         )
         consumer.subscribe(

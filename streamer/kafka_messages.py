@@ -6,6 +6,7 @@ as a detector's step. The core takes them from librdkafka as they are.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from itertools import accumulate, groupby, pairwise
 from typing import Any, NamedTuple, Protocol
@@ -85,16 +86,18 @@ class ByCore:
         self._core.close()
 
 
-def connect(make: Callable[[dict[str, Any]], Consumer], plugins: str = "") -> tuple[Consumer, Intake]:
+def connect(
+    make: Callable[[dict[str, Any]], Consumer], logger: logging.Logger, plugins: str = ""
+) -> tuple[Consumer, Intake]:
     """A consumer, made from further settings, and how its messages are taken. `plugins`: those it has already."""
     if native is not None:
         try:
             native.use_librdkafka_of(cimpl.__file__)
             consumer = make({"plugin.library.paths": f"{plugins};{native.__file__}".lstrip(";")})
-        except (OSError, LogDown):
-            pass  # Another build of librdkafka; or the fault is not the plugin's, which is found out now.
-        else:
             return consumer, ByCore(consumer)
+        except (OSError, LogDown) as error:
+            # Another build of librdkafka; or the fault is not the plugin's, which the next attempt tells.
+            logger.info("the core cannot take messages, so the binding does, for more time: %s", error)
     consumer = make({})
     return consumer, ByBinding(consumer)
 

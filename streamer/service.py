@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import gc
 import os
 import signal
@@ -32,6 +33,8 @@ EXIT_INTERNAL = 70
 EXIT_NOT_DRAINED = 75
 DRAIN_SECONDS = 10.0
 """After a stop signal the last commit, snapshot and group leave get this long; then the process ends, hard."""
+MALLOC = {-1: 64 << 20, -3: 32 << 20}
+"""M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of glibc, in bytes: what is kept is more than all fetches under way."""
 
 
 def load_or_exit(path: Path) -> cfg.Config:
@@ -85,14 +88,19 @@ class Stopper:
         timer.start()
 
 
-def quiet_collector() -> None:
-    """What is alive now stays alive, and every batch brings hundreds of messages that no cycle can hold.
+def settle_memory() -> None:
+    """What is alive now stays alive, and every batch brings hundreds of objects that no cycle can hold.
 
-    Left alone the cycle collector looks at all of them again and again, some 10 % of the service's time.
+    Left alone the cycle collector looks at all of them again and again, some 10 % of the service's time. And glibc
+    hands what was fetched back to the system, by the megabyte, to have it cleared again page by page: 4 to 15 %.
     """
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 20, 20)
+    if sys.platform == "linux":
+        set_option = getattr(ctypes.CDLL(None), "mallopt", lambda *_: 0)  # musl has none.
+        for option, value in MALLOC.items():
+            set_option(option, value)
 
 
 def wall_ms() -> int:
@@ -152,7 +160,7 @@ def run_service(config: cfg.Config, stopper: Stopper) -> int:
 
             worker = Worker(config, fields_of(config), kafka, time.monotonic, wall_ms, notify, pool)
             reporter = Reporter(worker, metrics, health)
-            quiet_collector()
+            settle_memory()
             drained = worker.run(stopping, reporter.after_step)
         except LogDown as error:
             log(logger, "error", "broker_unreachable", why=str(error))

@@ -1,0 +1,219 @@
+"""Messages taken by the compiled core, past the binding, are those that the binding hands out."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import time
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from schemas.batch import Record
+from schemas.compiled import native, why_not
+from streamer import kafka_messages
+from streamer.kafka_client import error_of
+from streamer.kafka_messages import ByBinding, ByCore, Intake, Stretch, connect
+from streamer.log import LogDown
+
+compiled = pytest.mark.skipif(native is None, reason=f"no compiled core: {why_not}")
+pytestmark = [pytest.mark.broker, compiled]
+
+Partition = tuple[str, int]
+LOGGER = logging.getLogger("test")
+
+
+def joined(broker: str, core: bool, **settings: Any) -> tuple[Consumer, Intake]:
+    common = {"bootstrap.servers": broker, "group.id": "intake", "enable.auto.commit": False} | settings
+    consumer, intake = connect(lambda more: Consumer(common | more), LOGGER)
+    assert isinstance(intake, ByCore)
+    if core:
+        return consumer, intake
+    intake.close()
+    consumer.close()
+    consumer = Consumer(common)
+    return consumer, ByBinding(consumer)
+
+
+def taken(intake: Intake, done: Callable[[list[Stretch]], bool], limit: int = 7) -> list[Stretch]:
+    found: list[Stretch] = []
+    end_s = time.monotonic() + 20
+    while not done(found):
+        assert time.monotonic() < end_s, found
+        found += intake.take(limit, 0.1)
+    return found
+
+
+def records_of(stretches: list[Stretch]) -> dict[Partition, list[Record]]:
+    found: dict[Partition, list[Record]] = {}
+    for partition, columns, error in stretches:
+        if error is None:
+            records = list(columns)
+            assert [r.offset for r in records] == columns.offsets.tolist()
+            assert [r.time_ms for r in records] == columns.times_ms.tolist()
+            assert [r.value for r in records] == list(columns.values)
+            found.setdefault(partition, []).extend(records)
+    return found
+
+
+def mixed(broker: str, topics: list[str]) -> int:
+    """Every kind of record, on two partitions each; of a transaction that aborts, too. How many count."""
+    producer = Producer({"bootstrap.servers": broker, "transactional.id": f"mixed-{topics[0]}"})
+    producer.init_transactions(20)
+    odd: list[dict[str, Any]] = [
+        {"value": None},
+        {"value": b""},
+        {"value": b"v", "key": b""},
+        {"value": "ä".encode(), "key": b"\xff\x00k", "timestamp": 1},
+        {"value": b"v", "headers": [("h", b"1"), ("h", None), ("ü", b"")], "timestamp": 1_700_000_000_000},
+        {"value": bytes(100_000)},
+    ]
+    count = 0
+    for aborts in (False, True, False):
+        producer.begin_transaction()
+        for i in range(60):
+            record = odd[i % len(odd)]
+            producer.produce(topics[i % len(topics)], partition=i // 7 % 2, **record)
+            count += not aborts
+        producer.flush(10)
+        (producer.abort_transaction if aborts else producer.commit_transaction)(10)
+    return count
+
+
+def test_both_ways_give_the_same_records(broker: str, make_topics: Callable[..., list[str]]) -> None:
+    topics = make_topics("one", "two", partitions=2)
+    count = mixed(broker, topics)
+    places = [(topic, number) for topic in topics for number in range(2)]
+    found = []
+    for core in (True, False):
+        consumer, intake = joined(broker, core)
+        for place in places:
+            intake.follow(place)
+        consumer.assign([TopicPartition(*place, 0) for place in places])
+        stretches = taken(intake, lambda seen: sum(len(s.columns) for s in seen) == count)
+        found.append(records_of(stretches))
+        sizes = [len(s.columns) for s in stretches]
+        assert max(sizes) <= 7
+        intake.close()
+        consumer.close()
+    assert found[0] == found[1]
+    assert sum(map(len, found[0].values())) == count
+    assert {len(r.headers) for r in found[0][places[0]]} == {0, 3}
+
+
+def test_both_ways_give_the_same_errors(broker: str, make_topics: Callable[..., list[str]]) -> None:
+    [topic] = make_topics("in", partitions=2)
+    mixed(broker, [topic])
+    admin = AdminClient({"bootstrap.servers": broker})
+    for future in admin.delete_records([TopicPartition(topic, 0, 5)]).values():
+        future.result(10)
+    for core in (True, False):
+        consumer, intake = joined(broker, core, **{"auto.offset.reset": "error", "enable.partition.eof": True})
+        for number in range(2):
+            intake.follow((topic, number))
+        consumer.assign([TopicPartition(topic, 0, 2), TopicPartition(topic, 1, 0)])
+        errors = [s for s in taken(intake, lambda seen: len([s for s in seen if s.error]) == 2, 100) if s.error]
+        assert {(s.partition, s.error.code(), s.error.fatal()) for s in errors if s.error} == {
+            ((topic, 0), KafkaError._AUTO_OFFSET_RESET, False),
+            ((topic, 1), KafkaError._PARTITION_EOF, False),
+        }
+        assert all(len(s.columns) == 1 and s.error and s.error.str() for s in errors)
+        intake.close()
+        consumer.close()
+
+
+def test_messages_are_there_until_the_intake_is_closed(world: Any) -> None:
+    world.produce(30)
+    consumer, intake = joined(world.broker, True)
+    intake.follow((world.events, 0))
+    consumer.assign([TopicPartition(world.events, 0, 0)])
+    stretches = taken(intake, lambda seen: sum(len(s.columns) for s in seen) == 30)
+    # A seek makes librdkafka drop what was read before it; what we hold is ours.
+    consumer.seek(TopicPartition(world.events, 0, 20))
+    again = taken(intake, lambda seen: sum(len(s.columns) for s in seen) == 10)
+    assert [r.value for s in again for r in s.columns] == [b"v%d" % i for i in range(20, 30)]
+    assert [r.value for s in stretches for r in s.columns] == [b"v%d" % i for i in range(30)]
+    intake.close()
+    assert len(stretches[0].columns) == len(stretches[0].columns.offsets)
+    with pytest.raises(IndexError, match="its consumer was closed"):
+        stretches[0].columns[0]
+    with pytest.raises(RuntimeError, match="closed"):
+        intake.take(1, 0)
+    with pytest.raises(RuntimeError, match="closed"):
+        intake.follow((world.events, 0))
+    intake.close()
+    consumer.close()
+
+
+def test_a_partition_comes_back_after_it_was_taken_away(world: Any) -> None:
+    world.produce(10)
+    partition = (world.events, 0)
+    consumer, intake = joined(world.broker, True)
+    for begin in (0, 4, 8):
+        intake.follow(partition)
+        consumer.incremental_assign([TopicPartition(*partition, begin)])
+        stretches = taken(intake, lambda seen, due=10 - begin: sum(len(s.columns) for s in seen) == due)  # type: ignore[misc]
+        assert [o for s in stretches for o in s.columns.offsets.tolist()] == list(range(begin, 10))
+        consumer.incremental_unassign([TopicPartition(*partition)])
+        assert intake.take(10, 0.2) == []
+    intake.close()
+    consumer.close()
+
+
+def test_dropping_everything_unclosed_is_no_harm(world: Any) -> None:
+    world.produce(10)
+    consumer, intake = joined(world.broker, True)
+    intake.follow((world.events, 0))
+    consumer.assign([TopicPartition(world.events, 0, 0)])
+    stretches = taken(intake, lambda seen: sum(len(s.columns) for s in seen) == 10)
+    del consumer, intake
+    gc.collect()
+    with pytest.raises(IndexError):
+        stretches[0].columns[0]
+
+
+def test_without_librdkafka_in_reach_the_binding_serves(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def missing(binding: str) -> None:
+        raise OSError("no such symbol")
+
+    monkeypatch.setattr(kafka_messages, "native", SimpleNamespace(use_librdkafka_of=missing))
+    settings = {"bootstrap.servers": "127.0.0.1:1", "group.id": "g"}
+    with caplog.at_level(logging.INFO):
+        consumer, intake = connect(lambda more: Consumer(settings | more), LOGGER)
+    assert isinstance(intake, ByBinding)
+    assert "the binding does, for more time: no such symbol" in caplog.text
+    consumer.close()
+
+
+def test_a_wrong_setting_is_told_and_not_taken_for_the_plugin() -> None:
+    def make(more: dict[str, Any]) -> Consumer:
+        try:
+            return Consumer({"bootstrap.servers": "127.0.0.1:1", "group.id": "g", "fetch.min.bytes": -7} | more)
+        except KafkaException as exception:
+            raise LogDown(error_of(exception).str()) from exception
+
+    with pytest.raises(LogDown, match=r"fetch\.min\.bytes"):
+        connect(make, LOGGER)
+
+
+def test_a_plugin_of_the_user_stays() -> None:
+    made: list[dict[str, Any]] = []
+
+    def make(more: dict[str, Any]) -> Consumer:
+        made.append(more)
+        settings = {"bootstrap.servers": "127.0.0.1:1", "group.id": "g", "plugin.library.paths": "no-such-plugin"}
+        try:
+            return Consumer(settings | more)
+        except KafkaException as exception:
+            raise LogDown(error_of(exception).str()) from exception
+
+    with pytest.raises(LogDown, match="no-such-plugin"):
+        connect(make, LOGGER, "no-such-plugin")
+    assert made[0]["plugin.library.paths"].split(";")[0] == "no-such-plugin"
+    assert made[1:] == [{}]
