@@ -28,6 +28,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
+from functools import partial
 from typing import Any, Protocol
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
@@ -133,6 +134,13 @@ class LogTap:
             self._watch.handle(record)
         if self._logger.isEnabledFor(level):
             self._logger.handle(record)
+
+
+def _note(marked: dict[Partition, int], mark: Partition, error: KafkaError | None, message: Message) -> None:
+    """Where a record landed."""
+    offset = message.offset()
+    if error is None and offset is not None:
+        marked[mark] = offset
 
 
 class Transactions:
@@ -247,31 +255,20 @@ class Transactions:
         Returns the offsets of the marked records.
         """
         marked: dict[Partition, int] = {}
-        for record in records:
-            self._produce(producer, record, marked, deadline)
+        for topic, key, value, headers, partition, mark in records:
+            told = None if mark is None else partial(_note, marked, mark)
+            while True:
+                try:
+                    producer.produce(topic, value, key, partition, told, headers=list(headers))
+                    break
+                except BufferError:
+                    self._check(deadline)
+                    served(producer.poll, 0.05)
         while records and served(producer.flush, FLUSH_SLICE_S):
             self._check(deadline)
         if sum(record.mark is not None for record in records) != len(marked):
             raise KafkaException(KafkaError(KafkaError._FAIL, "a snapshot was not delivered"))
         return marked
-
-    def _produce(self, producer: Producer, record: Outgoing, marked: dict[Partition, int], deadline: Deadline) -> None:
-        options: dict[str, Any] = {"headers": list(record.headers)} if record.headers else {}
-        if record.mark is not None:
-
-            def delivered(error: KafkaError | None, message: Message) -> None:
-                offset = message.offset()
-                if error is None and offset is not None and record.mark is not None:
-                    marked[record.mark] = offset
-
-            options["on_delivery"] = delivered
-        while True:
-            try:
-                producer.produce(record.topic, record.value, record.key, partition=record.partition, **options)
-                return
-            except BufferError:
-                self._check(deadline)
-                served(producer.poll, 0.05)
 
     def _check(self, deadline: Deadline) -> None:
         if self._tap.failed:
