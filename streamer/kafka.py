@@ -116,7 +116,7 @@ class KafkaLog:
         """
         self._on_revoke = on_revoke
         try:
-            # Whoever waits for an assignment wants to hear of it at once, which librdkafka tells at the end of a poll.
+            # Whoever waits for an assignment wants to hear of it at once, not at the end of a long wait.
             taken = self._intake.take(limit, timeout_s if self._assigned else min(timeout_s, JOINING_S))
         except KafkaException as exception:
             raise LogDown(f"consumer: {error_of(exception).str()}") from exception
@@ -170,6 +170,7 @@ class KafkaLog:
         while True:
             try:
                 self._consumer.seek(TopicPartition(*partition, offset))
+                self._intake.follow(partition)
                 self._consumer.resume([TopicPartition(*partition)])
                 break
             except KafkaException as exception:
@@ -244,8 +245,6 @@ class KafkaLog:
             # second answer then moves a partition that was started meanwhile past all its records. It must be an offset
             # that is there: a fetch is on its way before the pause, and after a failed one a seek is refused.
             begins = [self._probe.begin_end(partition)[0] for partition in keys(partitions)]
-            for partition in keys(partitions):
-                self._intake.follow(partition)
             consumer.incremental_assign(
                 [TopicPartition(p.topic, p.partition, begin) for p, begin in zip(partitions, begins, strict=True)]
             )

@@ -31,12 +31,12 @@ class Intake(Protocol):
     """How messages of a consumer in a group are taken."""
 
     def follow(self, partition: Partition) -> None:
-        """To be called before a partition is assigned."""
+        """To be called once a partition is assigned and sought, before it is resumed."""
         ...
 
     def take(self, limit: int, timeout_s: float) -> list[Stretch]:
-        """Serve the callbacks and take up to `limit` messages, as soon as there is one. Their values are there until
-        the next call. KafkaException: the consumer cannot go on.
+        """Serve the callbacks and take up to `limit` messages, as soon as there is one. What a message holds is there
+        until `close`. KafkaException: the consumer cannot go on.
         """
         ...
 
@@ -75,8 +75,9 @@ class ByCore:
         self._core.follow(*partition)
 
     def take(self, limit: int, timeout_s: float) -> list[Stretch]:
-        first = self._consumer.poll(0)
-        found = [] if first is None else stretches([first])
+        found: list[Stretch] = []
+        while (message := self._consumer.poll(0)) is not None:
+            found += stretches([message])
         for topic, number, offsets, times_ms, messages, error in self._core.take(limit, round(timeout_s * 1000)):
             columns = RecordColumns(messages, offsets, times_ms, _maker(messages))
             found.append(Stretch((topic, number), columns, error and KafkaError(*error)))
@@ -95,9 +96,9 @@ def connect(
             native.use_librdkafka_of(cimpl.__file__)
             consumer = make({"plugin.library.paths": f"{plugins};{native.__file__}".lstrip(";")})
             return consumer, ByCore(consumer)
-        except (OSError, LogDown) as error:
+        except (OSError, RuntimeError, LogDown) as error:
             # Another build of librdkafka; or the fault is not the plugin's, which the next attempt tells.
-            logger.info("the core cannot take messages, so the binding does, for more time: %s", error)
+            logger.info("kafka client without plugin, messages take more time: %s", error)
     consumer = make({})
     return consumer, ByBinding(consumer)
 

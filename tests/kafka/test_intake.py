@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import time
+import weakref
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -28,7 +29,12 @@ LOGGER = logging.getLogger("test")
 
 
 def joined(broker: str, core: bool, **settings: Any) -> tuple[Consumer, Intake]:
-    common = {"bootstrap.servers": broker, "group.id": "intake", "enable.auto.commit": False} | settings
+    common = {
+        "bootstrap.servers": broker,
+        "group.id": "intake",
+        "enable.auto.commit": False,
+        "fetch.wait.max.ms": 20,
+    } | settings
     consumer, intake = connect(lambda more: Consumer(common | more), LOGGER)
     assert isinstance(intake, ByCore)
     if core:
@@ -37,6 +43,25 @@ def joined(broker: str, core: bool, **settings: Any) -> tuple[Consumer, Intake]:
     consumer.close()
     consumer = Consumer(common)
     return consumer, ByBinding(consumer)
+
+
+def begin(consumer: Consumer, intake: Intake, places: list[TopicPartition]) -> None:
+    """As `KafkaLog` does it: librdkafka has served the assignment once it accepts a seek."""
+    consumer.incremental_assign([TopicPartition(p.topic, p.partition, 0) for p in places])
+    for place in places:
+        while not sought(consumer, place):
+            time.sleep(0.001)
+        intake.follow((place.topic, place.partition))
+
+
+def sought(consumer: Consumer, place: TopicPartition) -> bool:
+    try:
+        consumer.seek(place)
+    except KafkaException as exception:
+        if error_of(exception).code() == KafkaError._STATE:
+            return False
+        raise
+    return True
 
 
 def taken(intake: Intake, done: Callable[[list[Stretch]], bool], limit: int = 7) -> list[Stretch]:
@@ -91,9 +116,7 @@ def test_both_ways_give_the_same_records(broker: str, make_topics: Callable[...,
     found = []
     for core in (True, False):
         consumer, intake = joined(broker, core)
-        for place in places:
-            intake.follow(place)
-        consumer.assign([TopicPartition(*place, 0) for place in places])
+        begin(consumer, intake, [TopicPartition(*place, 0) for place in places])
         stretches = taken(intake, lambda seen: sum(len(s.columns) for s in seen) == count)
         found.append(records_of(stretches))
         sizes = [len(s.columns) for s in stretches]
@@ -113,9 +136,7 @@ def test_both_ways_give_the_same_errors(broker: str, make_topics: Callable[..., 
         future.result(10)
     for core in (True, False):
         consumer, intake = joined(broker, core, **{"auto.offset.reset": "error", "enable.partition.eof": True})
-        for number in range(2):
-            intake.follow((topic, number))
-        consumer.assign([TopicPartition(topic, 0, 2), TopicPartition(topic, 1, 0)])
+        begin(consumer, intake, [TopicPartition(topic, 0, 2), TopicPartition(topic, 1, 0)])
         errors = [s for s in taken(intake, lambda seen: len([s for s in seen if s.error]) == 2, 100) if s.error]
         assert {(s.partition, s.error.code(), s.error.fatal()) for s in errors if s.error} == {
             ((topic, 0), KafkaError._AUTO_OFFSET_RESET, False),
@@ -129,8 +150,7 @@ def test_both_ways_give_the_same_errors(broker: str, make_topics: Callable[..., 
 def test_messages_are_there_until_the_intake_is_closed(world: Any) -> None:
     world.produce(30)
     consumer, intake = joined(world.broker, True)
-    intake.follow((world.events, 0))
-    consumer.assign([TopicPartition(world.events, 0, 0)])
+    begin(consumer, intake, [TopicPartition(world.events, 0, 0)])
     stretches = taken(intake, lambda seen: sum(len(s.columns) for s in seen) == 30)
     # A seek makes librdkafka drop what was read before it; what we hold is ours.
     consumer.seek(TopicPartition(world.events, 0, 20))
@@ -139,8 +159,11 @@ def test_messages_are_there_until_the_intake_is_closed(world: Any) -> None:
     assert [r.value for s in stretches for r in s.columns] == [b"v%d" % i for i in range(30)]
     intake.close()
     assert len(stretches[0].columns) == len(stretches[0].columns.offsets)
-    with pytest.raises(IndexError, match="its consumer was closed"):
-        stretches[0].columns[0]
+    for ask in (lambda: stretches[0].columns[0], lambda: list(stretches[0].columns.values)):
+        with pytest.raises(RuntimeError, match="was closed"):
+            ask()
+    with pytest.raises(IndexError):
+        stretches[0].columns.values[99]
     with pytest.raises(RuntimeError, match="closed"):
         intake.take(1, 0)
     with pytest.raises(RuntimeError, match="closed"):
@@ -149,30 +172,39 @@ def test_messages_are_there_until_the_intake_is_closed(world: Any) -> None:
     consumer.close()
 
 
-def test_a_partition_comes_back_after_it_was_taken_away(world: Any) -> None:
+def test_a_partition_comes_back_whenever_it_was_taken_away(world: Any) -> None:
+    """librdkafka stops a partition when it comes to it, and cuts its queue off then, also one that is in use again."""
     world.produce(10)
     partition = (world.events, 0)
     consumer, intake = joined(world.broker, True)
-    for begin in (0, 4, 8):
-        intake.follow(partition)
-        consumer.incremental_assign([TopicPartition(*partition, begin)])
-        stretches = taken(intake, lambda seen, due=10 - begin: sum(len(s.columns) for s in seen) == due)  # type: ignore[misc]
-        assert [o for s in stretches for o in s.columns.offsets.tolist()] == list(range(begin, 10))
+    for offset in [0, 4, 8] * 20:
+        begin(consumer, intake, [TopicPartition(*partition, offset)])
+        stretches = taken(intake, lambda seen, due=10 - offset: sum(len(s.columns) for s in seen) == due)  # type: ignore[misc]
+        assert [o for s in stretches for o in s.columns.offsets.tolist()] == list(range(offset, 10))
         consumer.incremental_unassign([TopicPartition(*partition)])
-        assert intake.take(10, 0.2) == []
+    assert intake.take(10, 0.2) == []
     intake.close()
     consumer.close()
 
 
-def test_dropping_everything_unclosed_is_no_harm(world: Any) -> None:
+def test_dropping_everything_unclosed_leaves_nothing(world: Any) -> None:
+    """Also where the client's callbacks keep whoever keeps the client."""
     world.produce(10)
-    consumer, intake = joined(world.broker, True)
-    intake.follow((world.events, 0))
-    consumer.assign([TopicPartition(world.events, 0, 0)])
-    stretches = taken(intake, lambda seen: sum(len(s.columns) for s in seen) == 10)
-    del consumer, intake
+
+    class Owner:
+        def __init__(self) -> None:
+            self.consumer, self.intake = joined(world.broker, True, error_cb=self.failed)
+
+        def failed(self, error: KafkaError) -> None: ...
+
+    owner = Owner()
+    begin(owner.consumer, owner.intake, [TopicPartition(world.events, 0, 0)])
+    stretches = taken(owner.intake, lambda seen: sum(len(s.columns) for s in seen) == 10)
+    alive = weakref.ref(owner)
+    del owner
     gc.collect()
-    with pytest.raises(IndexError):
+    assert alive() is None
+    with pytest.raises(RuntimeError, match="was closed"):
         stretches[0].columns[0]
 
 
@@ -187,7 +219,7 @@ def test_without_librdkafka_in_reach_the_binding_serves(
     with caplog.at_level(logging.INFO):
         consumer, intake = connect(lambda more: Consumer(settings | more), LOGGER)
     assert isinstance(intake, ByBinding)
-    assert "the binding does, for more time: no such symbol" in caplog.text
+    assert "messages take more time: no such symbol" in caplog.text
     consumer.close()
 
 

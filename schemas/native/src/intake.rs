@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::exceptions::{PyIndexError, PyOSError, PyRuntimeError};
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple, PyWeakrefMethods, PyWeakrefReference};
 
@@ -33,7 +34,10 @@ impl Messages {
     }
 
     fn at(&self, place: usize) -> PyResult<&Message> {
-        self.messages.get(place).ok_or_else(|| PyIndexError::new_err("no such message, or its consumer was closed"))
+        self.messages.get(place).ok_or_else(|| match place < self.count {
+            true => PyRuntimeError::new_err("the intake of this message was closed"),
+            false => PyIndexError::new_err("no such message"),
+        })
     }
 }
 
@@ -75,13 +79,13 @@ impl Intake {
     /// `consumer`: the client this thread has just made, with this library as a plugin.
     #[new]
     fn new(consumer: Py<PyAny>) -> PyResult<Self> {
-        // SAFETY: the consumer is kept until queue and messages are gone; `close` comes before it is closed.
+        // SAFETY: the consumer is kept until queue and messages are gone, and is not closed before `close` was called.
         let queue = unsafe { Queue::of_made() };
         let queue = queue.ok_or_else(|| PyRuntimeError::new_err("librdkafka told of no new client"))?;
         Ok(Intake { taken: Vec::new(), queue: Some(queue), consumer: Some(consumer) })
     }
 
-    /// Messages of this partition come here from its next assignment on.
+    /// Messages of an assigned partition come here from now on.
     fn follow(&self, topic: CString, partition: i32) -> PyResult<()> {
         match self.queue()?.follow(&topic, partition) {
             true => Ok(()),
@@ -113,14 +117,23 @@ impl Intake {
 
     /// To be called before the consumer is closed.
     fn close(&mut self, py: Python<'_>) -> PyResult<()> {
-        self.queue = None;
-        for run in self.taken.drain(..) {
+        for run in &self.taken {
             if let Some(run) = run.bind(py).upgrade_as::<Messages>()? {
                 run.try_borrow_mut()?.messages.clear();
             }
         }
-        self.consumer = None;
+        (self.queue, self.consumer) = (None, None);
+        self.taken.clear();
         Ok(())
+    }
+
+    /// The consumer keeps its callbacks, and whoever they belong to keeps us.
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.consumer)
+    }
+
+    fn __clear__(&mut self) {
+        Python::attach(|py| self.close(py).unwrap_or_default());
     }
 }
 
@@ -132,7 +145,7 @@ impl Intake {
 
 impl Drop for Intake {
     fn drop(&mut self) {
-        Python::attach(|py| self.close(py).unwrap_or_default());
+        self.__clear__();
     }
 }
 

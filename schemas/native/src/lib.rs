@@ -21,7 +21,6 @@ mod index;
 mod intake;
 mod librdkafka;
 mod lifecycle;
-
 mod names;
 mod number;
 mod page_hinkley;

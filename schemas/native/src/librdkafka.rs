@@ -79,13 +79,18 @@ pub fn load(binding: &Path) -> Result<(), libloading::Error> {
     Ok(())
 }
 
-/// Called by librdkafka for each configuration that names this library a plugin; 0 is `RD_KAFKA_CONF_OK`.
+/// Called by librdkafka for each configuration that names this library a plugin; 0 is "no error".
 ///
 /// # Safety
-/// `conf` is a configuration under construction.
+/// `conf` is a configuration under construction, `why` has room for `size` characters.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn conf_init(conf: *mut c_void, _: *mut *mut c_void, _: *mut c_char, _: usize) -> c_int {
-    let Some(functions) = FUNCTIONS.get() else { return -1 };
+pub unsafe extern "C" fn conf_init(conf: *mut c_void, _: *mut *mut c_void, why: *mut c_char, size: usize) -> c_int {
+    let Some(functions) = FUNCTIONS.get() else {
+        if size > 0 {
+            unsafe { *why = 0 };
+        }
+        return -1;
+    };
     unsafe { (functions.add_on_new)(conf, c"driftline".as_ptr(), on_new, null_mut()) }
 }
 
@@ -109,14 +114,15 @@ impl Queue {
     /// A queue at the client that this thread made last.
     ///
     /// # Safety
-    /// The client outlives the queue and all messages taken from it.
+    /// The client is alive: making it did not fail. It outlives the queue and all messages taken from it.
     pub unsafe fn of_made() -> Option<Queue> {
         let (functions, client) = (FUNCTIONS.get()?, NonNull::new(MADE.replace(null_mut()))?);
         let queue = NonNull::new(unsafe { (functions.queue_new)(client.as_ptr()) })?;
         Some(Queue { functions, client, queue })
     }
 
-    /// From now on messages of a partition, and its errors, come to this queue, whenever it is assigned.
+    /// From now on messages of a partition, and its errors, come to this queue. A stop of it that librdkafka has still to
+    /// serve would undo that, and they would come nowhere: where a seek was accepted there is none.
     pub fn follow(&self, topic: &CStr, partition: i32) -> bool {
         // SAFETY: client and queue are alive. A forwarded queue keeps what it is forwarded to; ours is only a reference.
         unsafe {
@@ -154,7 +160,8 @@ impl Drop for Queue {
 #[repr(transparent)]
 pub struct Message(NonNull<Fields>);
 
-// SAFETY: a message belongs to whoever took it; only its destruction touches the client, which takes any thread.
+// SAFETY: a message belongs to whoever took it; only its destruction touches the client, which takes any thread. Its
+// headers are parsed when they are asked for, which only happens with Python's lock held.
 unsafe impl Send for Message {}
 unsafe impl Sync for Message {}
 
