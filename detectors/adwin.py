@@ -216,8 +216,9 @@ class AdwinBank:
         check_values(rows, values)
         found: list[tuple[int, int, float, float]] = []
         clock, wanted = self.params.clock, DIRECTION[self.params.direction]
-        for number, places, taken in by_row(rows, values):
-            begin = 0
+        order, sorted_values, spans = by_row(rows, values)
+        for number, first, last in spans:
+            taken, begin = sorted_values[first:last], 0
             while begin < len(taken):
                 row = self.state[number]
                 if row.detected:
@@ -232,7 +233,7 @@ class AdwinBank:
                 if cut is not None:
                     direction = (cut[0] > 0) - (cut[0] < 0)
                     if direction in wanted:
-                        found.append((places[end - 1], direction, abs(cut[0]), cut[1]))
+                        found.append((order.item(first + end - 1), direction, abs(cut[0]), cut[1]))
                 begin = end
         return hits_of(sorted(found))
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from itertools import pairwise
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+R = TypeVar("R")
 
 I64 = NDArray[np.int64]
 I8 = NDArray[np.int8]
@@ -99,30 +100,42 @@ def count_of(counts: NDArray[Any], most: int) -> int:
     return sum(counts.tolist())
 
 
-def order_of(rows: I64) -> I64:
-    """What sorts the rows and leaves equal ones in their order. Numpy sorts small integers by their digits."""
-    return np.argsort(rows.astype(np.uint16) if rows.max(initial=0) < 1 << 16 else rows, kind="stable")
+def once(function: Callable[..., R]) -> Callable[..., R]:
+    """Remembers the arrays given last, by their bytes, and what came of them: the detectors of a table get the same."""
+    before: list[tuple[str, bytes]] = []
+    result: list[R] = []
+
+    def call(*arrays: NDArray[Any]) -> R:
+        given = [(array.dtype.str, array.tobytes()) for array in arrays]
+        if given != before or not result:
+            before[:], result[:] = given, [function(*arrays)]
+        return result[0]
+
+    return call
 
 
-def begins_of(ordered: I64) -> I64:
-    """Where each row begins among sorted ones."""
-    return np.flatnonzero(np.diff(ordered, prepend=-1))
+@once
+def in_order(rows: I64) -> tuple[I64, I64, list[int]]:
+    """What sorts the rows, leaving equal ones in their order; the rows that there are, ascending; where each of them
+    begins among the sorted ones. Numpy sorts small integers by their digits.
+    """
+    order = np.argsort(rows.astype(np.uint16) if rows.max(initial=0) < 1 << 16 else rows, kind="stable")
+    ordered = rows[order]
+    begins = np.flatnonzero(np.diff(ordered, prepend=-1))
+    return order, ordered[begins], begins.tolist()
 
 
-def by_row(rows: I64, values: F64) -> Iterator[tuple[int, list[int], list[float]]]:
-    """Each row that there is, the places of its values and the values, in their order."""
-    order = order_of(rows)
-    ordered, places, taken = rows[order], order.tolist(), values[order].tolist()
-    begins = begins_of(ordered)
-    for row, (begin, end) in zip(ordered[begins].tolist(), pairwise([*begins.tolist(), len(rows)]), strict=True):
-        yield row, places[begin:end], taken[begin:end]
+@once
+def by_row(rows: I64, values: F64) -> tuple[I64, list[float], list[tuple[int, int, int]]]:
+    """What sorts the rows; the values sorted so; and each row that there is, where it begins among them and ends."""
+    order, there, begins = in_order(rows)
+    return order, values[order].tolist(), list(zip(there.tolist(), begins, [*begins[1:], len(rows)], strict=False))
 
 
 def ranks(rows: I64) -> I64:
     """For each position how often its row occurred before it: [3, 5, 3, 3] -> [0, 0, 1, 2]."""
-    order = order_of(rows)
-    starts = begins_of(rows[order])
-    lengths = np.diff(np.r_[starts, len(rows)])
+    order, _, starts = in_order(rows)
+    lengths = np.diff([*starts, len(rows)])
     rank = np.empty(len(rows), np.int64)
     rank[order] = np.arange(len(rows)) - np.repeat(starts, lengths)
     return rank

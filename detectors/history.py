@@ -82,35 +82,43 @@ class History:
         offsets[events[i]]. Tells, for each of `marks` (places in the column, ascending), what `recent` would say of
         its row right behind that value, with the mean expected there.
         """
+        keep = slice(None) if ready.all() else np.flatnonzero(ready)
+        marked = rows[marks]
+        rows, values, events = rows[keep], np.clip(values[keep], -HUGE, HUGE), events[keep]
+        place, offsets, times_ms = self.seen[rows] + ranks(rows), offsets[events], times_ms[events]
+
+        def take(begin: int, end: int) -> None:
+            part = slice(begin, end)
+            self._take(rows[part], values[part], place[part], offsets[part], times_ms[part])
+
         begin, told = 0, []
-        for mark, mean in zip(marks.tolist(), expected.tolist(), strict=True):
-            self._take(rows, values, ready, events, offsets, times_ms, begin, mark + 1)
-            begin = mark + 1
-            told.append(self.recent(int(rows[mark]), mean))
-        self._take(rows, values, ready, events, offsets, times_ms, begin, len(rows))
+        ends = np.cumsum(ready)[marks].tolist() if len(marks) else []
+        for end, row, mean in zip(ends, marked.tolist(), expected.tolist(), strict=True):
+            take(begin, end)
+            told.append(self.recent(row, mean))
+            begin = end
+        take(begin, len(rows))
         return told
 
-    def _take(
-        self, rows: I64, values: F64, ready: Bool, events: I64, offsets: I64, times_ms: I64, begin: int, end: int
-    ) -> None:
-        keep = np.flatnonzero(ready[begin:end]) + begin
-        rows, values = rows[keep], np.clip(values[keep], -HUGE, HUGE)
-        offsets, times_ms = offsets[events[keep]], times_ms[events[keep]]
-        place = self.seen[rows] + ranks(rows)
+    def _take(self, rows: I64, values: F64, place: I64, offsets: I64, times_ms: I64) -> None:
         np.add.at(self.seen, rows, 1)
         self.last_offset[rows] = offsets  # With repeated rows the last assignment holds, which is the newest value.
         self.last_time_ms[rows] = times_ms
-        # A value whose block this same batch laps would be gone anyway; without it every slot is one block.
-        left = place // BLOCK > (self.seen[rows] - 1) // BLOCK - BLOCKS
-        rows, values, place, offsets, times_ms = rows[left], values[left], place[left], offsets[left], times_ms[left]
-        slot = rows * BLOCKS + place // BLOCK % BLOCKS
-        fresh = place % BLOCK == 0
+        block = place // BLOCK
+        # A value whose block these same values lap would be gone anyway; without it every slot is one block.
+        left = block > (self.seen[rows] - 1) // BLOCK - BLOCKS
+        if not left.all():
+            rows, values, place, block = rows[left], values[left], place[left], block[left]
+            offsets, times_ms = offsets[left], times_ms[left]
+        slot = rows * BLOCKS + block % BLOCKS
+        fresh = np.flatnonzero(place % BLOCK == 0)
+        begun = slot[fresh]
         # numpy adds at one index per value several times as fast as at two.
         own = {name: blocks.reshape(-1) for name, blocks in self.blocks.items()}
-        own["total"][slot[fresh]] = 0.0
-        own["squares"][slot[fresh]] = 0.0
-        own["first_offset"][slot[fresh]] = offsets[fresh]
-        own["first_time_ms"][slot[fresh]] = times_ms[fresh]
+        own["total"][begun] = 0.0
+        own["squares"][begun] = 0.0
+        own["first_offset"][begun] = offsets[fresh]
+        own["first_time_ms"][begun] = times_ms[fresh]
         np.add.at(own["total"], slot, values)
         np.add.at(own["squares"], slot, values * values)
 

@@ -14,12 +14,13 @@ row starts anew at the value after an alarm.
 from __future__ import annotations
 
 from math import inf
+from operator import length_hint
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.bank import F64, I64, Hits, State, arrays_of, check_values, hits_of, order_of, rows_of
+from detectors.bank import F64, I64, Hits, State, arrays_of, by_row, check_values, hits_of, rows_of
 from detectors.params import PageHinkley
 
 FIELDS = ("n", "mean", "sum_increase", "sum_decrease", "min_increase", "max_decrease", "detected")
@@ -50,32 +51,28 @@ class PageHinkleyBank:
         alpha, delta, threshold, least = params.alpha, params.delta, params.threshold, params.min_instances
         most_up, most_down = (inf if params.direction == other else threshold for other in ("down", "up"))
         found: list[tuple[int, int, float, float]] = []
-        order, last = order_of(rows), -1
-        row_by_row = rows[order].tolist(), order.tolist(), values[order].tolist()
-        n = mean = increase = decrease = lowest = highest = detected = 0.0
-        for row, place, x in zip(*row_by_row, strict=True):
-            if row != last:
-                if last >= 0:
-                    state[last] = (n, mean, increase, decrease, lowest, highest, detected)
-                n, mean, increase, decrease, lowest, highest, detected = state[row]
-                last = row
-            if detected:
-                n, mean, increase, decrease, lowest, highest, detected = FRESH
-            n += 1.0
-            mean += (1.0 / n) * (x - mean)
-            away = x - mean
-            increase = alpha * increase + away - delta
-            decrease = alpha * decrease + away + delta
-            if increase < lowest:
-                lowest = increase
-            if decrease > highest:
-                highest = decrease
-            up, down = increase - lowest, highest - decrease
-            if (up > most_up or down > most_down) and n >= least:
-                detected = 1.0
-                found.append((place, 1, up, threshold) if up > most_up else (place, -1, down, threshold))
-        if last >= 0:
-            state[last] = (n, mean, increase, decrease, lowest, highest, detected)
+        order, sorted_values, spans = by_row(rows, values)
+        for row, begin, end in spans:
+            n, mean, increase, decrease, lowest, highest, detected = state[row]
+            left = iter(sorted_values[begin:end])
+            for x in left:
+                if detected:
+                    n, mean, increase, decrease, lowest, highest, detected = FRESH
+                n += 1.0
+                mean += (1.0 / n) * (x - mean)
+                away = x - mean
+                increase = alpha * increase + away - delta
+                decrease = alpha * decrease + away + delta
+                if increase < lowest:
+                    lowest = increase
+                if decrease > highest:
+                    highest = decrease
+                if (increase - lowest > most_up or highest - decrease > most_down) and n >= least:
+                    detected, up, place = 1.0, increase - lowest, order.item(end - 1 - length_hint(left))
+                    found.append(
+                        (place, 1, up, threshold) if up > most_up else (place, -1, highest - decrease, threshold)
+                    )
+            state[row] = (n, mean, increase, decrease, lowest, highest, detected)
         return hits_of(sorted(found))
 
     def dump(self) -> dict[str, NDArray[Any]]:
