@@ -59,7 +59,8 @@ def as_text(value: Any, allowed: frozenset[type], path: str) -> str:
     """
     kind = type(value)
     if kind is str and len(value) <= NAME_MAX:
-        return str(value)
+        text: str = value
+        return text
     if kind is str or kind not in allowed:
         raise Rejected("wrong_type", path)
     if kind is bool:
@@ -89,7 +90,11 @@ def time_ms(value: Any, path: str) -> int:
     """
     kind = type(value)
     if kind is int or kind is float:
-        result = _epoch_ms(value)
+        result = -1  # No time, unless a unit fits.
+        for below, times, over in EPOCH_UNITS if value >= 0 else ():
+            if value < below:
+                result = value * times // over if kind is int else round(value * times / over)
+                break
     elif kind is str:
         result = _rfc3339_ms(value)
     else:
@@ -97,18 +102,6 @@ def time_ms(value: Any, path: str) -> int:
     if not 0 <= result < TIME_MAX_MS:
         raise Rejected("bad_time", path)
     return result
-
-
-def _epoch_ms(value: int | float) -> int:
-    """-1 for what is no time."""
-    if value < 0:
-        return -1
-    for below, times, over in EPOCH_UNITS:
-        if value < below:
-            if type(value) is int:
-                return value * times // over
-            return round(value * times / over)
-    return -1
 
 
 def _rfc3339_ms(text: str) -> int:
