@@ -186,6 +186,7 @@ def _event(
     version_text = None if version is None else as_text(version, VERSION, at[1].text)
     event_ms = _time(time, record_ms, at[2].text)
     id_code = 0 if event_id is None else id_hash(event_id, at[3].text)
+    # Most events have features and nothing else of the four, which is seen sooner than asked.
     if type(features) is not dict or len(features) > FIELDS_MAX or not scores is logits is segment is None:
         _check_shape(features, scores, logits, segment, at)
 

@@ -17,6 +17,11 @@ def message(topic: str, partition: int, offset: int, kind: int = 1, failed: bool
     return Message(**place, value=b"%d" % offset, key=b"k", timestamp=(0, -1) if failed else (kind, 1000 + offset))
 
 
+def times_of(messages: list[Message]) -> list[int]:
+    stamps = [message.timestamp() for message in messages]
+    return [time_ms if kind else -1 for kind, time_ms in stamps]
+
+
 def test_stretches_are_consecutive_messages_of_one_partition_and_errors_alone() -> None:
     rng = random.Random(1)
     for _ in range(300):
@@ -40,6 +45,7 @@ def test_stretches_are_consecutive_messages_of_one_partition_and_errors_alone() 
         assert [stretch.error for stretch in found] == [part[0].error() for _, part in expected]
         for stretch, (_, part) in zip(found, expected, strict=True):
             assert stretch.columns.offsets.tolist() == [m.offset() for m in part]
+            assert stretch.columns.times_ms.tolist() == times_of(part)
             assert stretch.columns.values == tuple(m.value() for m in part)
 
 

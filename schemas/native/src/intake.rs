@@ -1,5 +1,4 @@
 //! Messages as librdkafka holds them, in runs of one partition: no object of Python for each.
-#![forbid(unsafe_op_in_unsafe_fn)]
 
 use std::ffi::CString;
 use std::path::PathBuf;
