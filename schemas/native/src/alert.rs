@@ -1,16 +1,16 @@
 //! Alert records of edges, byte for byte as `streamer/explain.py` and `schemas/alert.py` write them.
 
 use std::collections::HashMap;
-use std::fmt::Write;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::bank::Seen;
+use crate::decimal::{push_general, push_int, push_json, push_percent, push_signed};
 use crate::evidence::Edge;
 use crate::lifecycle::{FIRING, Notice};
-use crate::text::{general, json_float, percent, push_rfc3339, signed};
+use crate::text::rfc3339;
 
 /// The names of AlertFacts.
 #[derive(Clone, Copy)]
@@ -82,53 +82,50 @@ struct Series {
     share: bool,
 }
 
+/// Room for nearly every record.
+const RECORD_BYTES: usize = 4096;
+
 #[pyclass]
 pub struct EdgeRecords {
     firing: Form,
     resolved: Form,
     hold_ms: i64,
-    /// See `json_float`.
+    /// See `push_json`.
     power: String,
     series: HashMap<i64, Series>,
 }
 
 impl EdgeRecords {
-    fn fill(&self, out: &mut String, series: &Series, notice: &Notice, edge: &Edge) {
+    fn fill(&self, out: &mut Vec<u8>, series: &Series, notice: &Notice, edge: &Edge) {
         let (form, verdict) = match notice.status {
-            FIRING => (&self.firing, "found by"),
-            _ => (&self.resolved, "resolved, was found by"),
+            FIRING => (&self.firing, "; found by "),
+            _ => (&self.resolved, "; resolved, was found by "),
         };
         let (opened, at, [episode, detections, suppressed]) = (&notice.opened, notice.at, notice.counts);
         let ends_ms = notice.ended_ms.unwrap_or_else(|| opened.time_ms.max(at.2) + self.hold_ms);
+        let sentence = sentence(series, edge, verdict, opened.offset);
         for (text, fact) in &form.parts {
-            out.push_str(text);
+            push(out, text);
             match fact {
-                Fact::Mark => out.push_str(&series.mark),
-                Fact::Subject => out.push_str(&series.subject),
-                Fact::Labels => out.push_str(&series.labels),
-                Fact::TriggerOffset => int(out, opened.offset),
-                Fact::Began => push_rfc3339(out, opened.time_ms as u64),
-                Fact::ChangedOffset => int(out, at.0),
-                Fact::Changed => push_rfc3339(out, at.1 as u64),
-                Fact::Ends => push_rfc3339(out, ends_ms as u64),
-                Fact::Number => int(out, episode),
-                Fact::Detections => int(out, detections),
-                Fact::Suppressed => int(out, suppressed),
+                Fact::Mark => push(out, &series.mark),
+                Fact::Subject => push(out, &series.subject),
+                Fact::Labels => push(out, &series.labels),
+                Fact::TriggerOffset => push_int(out, opened.offset),
+                Fact::Began => push_time(out, opened.time_ms),
+                Fact::ChangedOffset => push_int(out, at.0),
+                Fact::Changed => push_time(out, at.1),
+                Fact::Ends => push_time(out, ends_ms),
+                Fact::Number => push_int(out, episode),
+                Fact::Detections => push_int(out, detections),
+                Fact::Suppressed => push_int(out, suppressed),
                 Fact::Finding => finding(out, edge, &self.power),
                 Fact::Evidence => evidence(out, edge, &self.power),
-                Fact::Sentence => {
-                    sentence(out, series, edge);
-                    out.push_str(verdict);
-                    out.push(' ');
-                    out.push_str(&series.place);
-                    int(out, opened.offset);
-                    out.push('.');
-                }
-                Fact::FirstOffset => int(out, opened.first_offset),
-                Fact::EndOffset => int(out, at.0 + 1),
+                Fact::Sentence => out.extend_from_slice(&sentence),
+                Fact::FirstOffset => push_int(out, opened.first_offset),
+                Fact::EndOffset => push_int(out, at.0 + 1),
             }
         }
-        out.push_str(&form.last);
+        push(out, &form.last);
     }
 }
 
@@ -150,14 +147,18 @@ impl EdgeRecords {
     /// Key and value of the record of an edge; None for a row that was not added.
     fn write<'py>(&self, py: Python<'py>, notice: &Notice) -> Option<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
         let (series, edge) = (self.series.get(&notice.row)?, notice.opened.edge.as_ref()?);
-        let mut record = String::with_capacity(4096);
+        let mut record = Vec::with_capacity(RECORD_BYTES);
         self.fill(&mut record, series, notice, edge);
-        Some((PyBytes::new(py, series.mark.as_bytes()), PyBytes::new(py, record.as_bytes())))
+        Some((PyBytes::new(py, series.mark.as_bytes()), PyBytes::new(py, &record)))
     }
 }
 
-fn int(out: &mut String, value: i64) {
-    let _ = write!(out, "{value}");
+fn push(out: &mut Vec<u8>, text: &str) {
+    out.extend_from_slice(text.as_bytes());
+}
+
+fn push_time(out: &mut Vec<u8>, time_ms: i64) {
+    out.extend_from_slice(&rfc3339(time_ms as u64));
 }
 
 /// How far the mean moved, in the units of the signal and in deviations of the reference.
@@ -167,70 +168,83 @@ fn effect(edge: &Edge) -> (Option<f64>, Option<f64>) {
     (Some(moved), (before.2 > 0.0).then(|| moved / before.2))
 }
 
-fn finding(out: &mut String, edge: &Edge, power: &str) {
+fn finding(out: &mut Vec<u8>, edge: &Edge, power: &str) {
     let (absolute, deviations) = effect(edge);
     let direction = match edge.0 {
         1 => "up",
         -1 => "down",
         _ => "unknown",
     };
-    out.push_str("\"statistic\":");
-    json_float(out, Some(edge.1), power);
-    out.push_str(",\"threshold\":");
-    json_float(out, Some(edge.2), power);
-    let _ = write!(out, ",\"direction\":\"{direction}\",\"effect\":{{\"absolute\":");
-    json_float(out, absolute, power);
-    out.push_str(",\"deviations\":");
-    json_float(out, deviations, power);
-    out.push('}');
+    push(out, "\"statistic\":");
+    push_json(out, Some(edge.1), power);
+    push(out, ",\"threshold\":");
+    push_json(out, Some(edge.2), power);
+    push(out, ",\"direction\":\"");
+    push(out, direction);
+    push(out, "\",\"effect\":{\"absolute\":");
+    push_json(out, absolute, power);
+    push(out, ",\"deviations\":");
+    push_json(out, deviations, power);
+    push(out, "}");
 }
 
-fn evidence(out: &mut String, edge: &Edge, power: &str) {
-    out.push_str("{\"before\":");
+fn evidence(out: &mut Vec<u8>, edge: &Edge, power: &str) {
+    push(out, "{\"before\":");
     seen(out, edge.3, power);
-    out.push_str(",\"after\":");
+    push(out, ",\"after\":");
     seen(out, edge.4, power);
-    out.push_str(",\"window\":null}");
+    push(out, ",\"window\":null}");
 }
 
-fn seen(out: &mut String, seen: Option<Seen>, power: &str) {
+fn seen(out: &mut Vec<u8>, seen: Option<Seen>, power: &str) {
     let Some((n, mean, std, first_offset, last_offset, from_ms, to_ms)) = seen else {
-        return out.push_str("null");
+        return push(out, "null");
     };
-    let _ = write!(out, "{{\"n\":{n},\"mean\":");
-    json_float(out, Some(mean), power);
-    out.push_str(",\"std\":");
-    json_float(out, Some(std), power);
-    let _ = write!(out, ",\"offsets\":[{first_offset},{last_offset}],\"from\":\"");
-    push_rfc3339(out, from_ms as u64);
-    out.push_str("\",\"to\":\"");
-    push_rfc3339(out, to_ms as u64);
-    out.push_str("\"}");
+    push(out, "{\"n\":");
+    push_int(out, n);
+    push(out, ",\"mean\":");
+    push_json(out, Some(mean), power);
+    push(out, ",\"std\":");
+    push_json(out, Some(std), power);
+    push(out, ",\"offsets\":[");
+    push_int(out, first_offset);
+    push(out, ",");
+    push_int(out, last_offset);
+    push(out, "],\"from\":\"");
+    push_time(out, from_ms);
+    push(out, "\",\"to\":\"");
+    push_time(out, to_ms);
+    push(out, "\"}");
 }
 
-/// Up to the verdict.
-fn sentence(out: &mut String, series: &Series, edge: &Edge) {
-    out.push_str(&series.who);
-    out.push_str(": ");
-    out.push_str(&series.quantity);
+fn sentence(series: &Series, edge: &Edge, verdict: &str, trigger_offset: i64) -> Vec<u8> {
+    let (mut sentence, moved) = (Vec::with_capacity(256), effect(edge).1);
+    let out = &mut sentence;
+    push(out, &series.who);
+    push(out, ": ");
+    push(out, &series.quantity);
     match (edge.3, edge.4) {
         (Some(before), Some(after)) => {
-            let number = if series.share { percent } else { general };
-            out.push_str(" went from ");
+            let number = if series.share { push_percent } else { push_general };
+            push(out, " went from ");
             number(out, before.1);
-            out.push_str(" to ");
+            push(out, " to ");
             number(out, after.1);
-            if let Some(deviations) = effect(edge).1 {
-                out.push_str(" (");
-                signed(out, deviations);
-                out.push_str(" deviations)");
+            if let Some(deviations) = moved {
+                push(out, " (");
+                push_signed(out, deviations);
+                push(out, " deviations)");
             }
         }
         (None, Some(after)) => {
-            out.push_str(" moved to ");
-            general(out, after.1);
+            push(out, " moved to ");
+            push_general(out, after.1);
         }
-        _ => out.push_str(" changed"),
+        _ => push(out, " changed"),
     }
-    out.push_str("; ");
+    push(out, verdict);
+    push(out, &series.place);
+    push_int(out, trigger_offset);
+    push(out, ".");
+    sentence
 }

@@ -1,6 +1,7 @@
 //! One event: from the bytes of a record to the values of its fields, checked, before any of them enters a column.
 #![forbid(unsafe_code)]
 
+use crate::decimal::push_repr;
 use crate::names::{NONE, Names};
 use crate::number::{number, short_decimal};
 use crate::plan::{
@@ -9,7 +10,7 @@ use crate::plan::{
 };
 use crate::scan::{Kind, Odd, Res, Scalar, Scanner};
 use crate::shape::{Goes, Met, Shape};
-use crate::text::{TIME_MAX_MS, epoch_of_float, epoch_of_int, id_hash, is_name, repr, rfc3339_ms};
+use crate::text::{TIME_MAX_MS, epoch_of_float, epoch_of_int, id_hash, is_name, rfc3339_ms};
 
 /// As in `schemas/decode.py`.
 const ENTRIES_MAX: usize = 2000;
@@ -333,7 +334,11 @@ impl Event {
             Kind::Absent | Kind::Null => {}
             Kind::Bool => take(if value.truth() { b"true" } else { b"false" }),
             Kind::Int | Kind::UInt => take(value.whole().to_string().as_bytes()),
-            Kind::Float => take(repr(value.number().unwrap_or_default()).as_bytes()),
+            Kind::Float => {
+                let mut text = Vec::new();
+                push_repr(&mut text, value.number().unwrap_or_default());
+                take(&text)
+            }
             Kind::Text | Kind::Made => take(self.text(payload, value).unwrap_or_default()),
         }
     }

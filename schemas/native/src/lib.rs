@@ -12,6 +12,7 @@ mod adwin;
 mod alert;
 mod bank;
 mod book;
+mod decimal;
 mod decode;
 mod distribution;
 mod event;
@@ -39,9 +40,7 @@ fn fingerprint(labels: BTreeMap<String, String>) -> String {
 
 #[pyfunction]
 fn rfc3339(time_ms: u64) -> String {
-    let mut text = String::with_capacity(24);
-    text::push_rfc3339(&mut text, time_ms);
-    text
+    text::rfc3339(time_ms).map(char::from).iter().collect()
 }
 
 #[pymodule]

@@ -16,7 +16,7 @@ use crate::page_hinkley::PageHinkley;
 use crate::reference::Reference;
 
 /// Rows whose state fits the nearer caches.
-const MANY: usize = 400;
+const MANY: usize = 4000;
 
 /// A bank taken from Python for the time of a sweep.
 enum Lent<'py> {

@@ -2,7 +2,6 @@
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 use crate::scan::{Odd, Res};
 
@@ -25,38 +24,6 @@ pub fn beginning(text: &[u8]) -> &[u8] {
         Ok(Some((end, _))) => &text[..end],
         _ => text,
     }
-}
-
-/// A float as Python's repr writes it: the shortest decimal that reads back as the same float64. (The standard library
-/// finds one as short, but of two equally near ones not always the even one.)
-pub fn repr(value: f64) -> String {
-    let mut buffer = ryu::Buffer::new();
-    let text = buffer.format_finite(value.abs());
-    let sign = if value.is_sign_negative() { "-" } else { "" };
-    let (mantissa, power) = text.split_once('e').unwrap_or((text, "0"));
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let all = format!("{whole}{fraction}");
-    let digits = all.trim_start_matches('0').trim_end_matches('0');
-    if digits.is_empty() {
-        return format!("{sign}0.0");
-    }
-    let leading = all.len() - all.trim_start_matches('0').len();
-    // The exponent of the first digit that is not zero.
-    let exponent = power.parse::<i32>().unwrap_or(0) + whole.len() as i32 - 1 - leading as i32;
-    if !(-4..16).contains(&exponent) {
-        let (first, rest) = digits.split_at(1);
-        let point = if rest.is_empty() { "" } else { "." };
-        let sign_of_exponent = if exponent < 0 { '-' } else { '+' };
-        return format!("{sign}{first}{point}{rest}e{sign_of_exponent}{:02}", exponent.abs());
-    }
-    if exponent < 0 {
-        return format!("{sign}0.{}{digits}", "0".repeat((-exponent - 1) as usize));
-    }
-    let before = exponent as usize + 1;
-    if digits.len() <= before {
-        return format!("{sign}{digits}{}.0", "0".repeat(before - digits.len()));
-    }
-    format!("{sign}{}.{}", &digits[..before], &digits[before..])
 }
 
 /// 64 bits that stand for an event id; the empty text counts as none.
@@ -160,7 +127,7 @@ fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
 }
 
 /// UTC with milliseconds of a time from 1970 on, `2026-01-02T03:04:05.678Z`.
-pub fn push_rfc3339(out: &mut String, time_ms: u64) {
+pub fn rfc3339(time_ms: u64) -> [u8; 24] {
     let (days, rest) = (time_ms / 86_400_000, time_ms % 86_400_000);
     // Years from March on, so that the leap day comes last; eras of 400 years.
     let shifted = days + 719_468;
@@ -171,61 +138,20 @@ pub fn push_rfc3339(out: &mut String, time_ms: u64) {
     let day = of_year - (153 * month + 2) / 5 + 1;
     let (year, month) = (era * 400 + year_of_era, month + 3);
     let (year, month) = if month > 12 { (year + 1, month - 12) } else { (year, month) };
-    let (hour, minute, second, ms) = (rest / 3_600_000, rest / 60_000 % 60, rest / 1000 % 60, rest % 1000);
-    // By hand: `write!` takes ten times as long, and a record has nine times in it.
-    let parts = [(year, 4, '-'), (month, 2, '-'), (day, 2, 'T'), (hour, 2, ':'), (minute, 2, ':'), (second, 2, '.')];
-    for (value, width, behind) in parts.into_iter().chain([(ms, 3, 'Z')]) {
-        digits(out, value, width);
-        out.push(behind);
+    let (minutes, ms) = (rest / 60_000, rest % 60_000);
+    let mut text = *b"0000-00-00T00:00:00.000Z";
+    let pairs =
+        [(0, year / 100), (2, year), (5, month), (8, day), (11, minutes / 60), (14, minutes % 60), (17, ms / 1000)];
+    for (at, pair) in pairs {
+        (text[at], text[at + 1]) = (digit(pair / 10), digit(pair));
     }
+    (text[20], text[21], text[22]) = (digit(ms / 100), digit(ms / 10), digit(ms));
+    text
 }
 
-/// The last `width` decimal digits.
-#[inline(always)]
-fn digits(out: &mut String, value: u64, width: u32) {
-    (0..width).rev().for_each(|place| out.push((b'0' + (value / 10u64.pow(place) % 10) as u8) as char));
-}
-
-/// A float as JSON, as orjson writes it: null for what JSON has no number for. Its versions differ in whether a positive
-/// exponent has its sign, `power` is how the one installed begins it: "e" or "e+".
-pub fn json_float(out: &mut String, value: Option<f64>, power: &str) {
-    let Some(value) = value.filter(|value| value.is_finite()) else { return out.push_str("null") };
-    let mut buffer = ryu::Buffer::new();
-    let text = buffer.format_finite(value);
-    match text.split_once('e') {
-        Some((mantissa, exponent)) if !exponent.starts_with('-') => {
-            out.push_str(mantissa);
-            out.push_str(power);
-            out.push_str(exponent);
-        }
-        _ => out.push_str(text),
-    }
-}
-
-/// Python's `.4g`.
-pub fn general(out: &mut String, value: f64) {
-    let text = format!("{value:.3e}");
-    let Some((mantissa, exponent)) = text.split_once('e') else { return out.push_str(&text) };
-    let trimmed = |text: &str| text.trim_end_matches('0').trim_end_matches('.').to_owned();
-    let _ = match exponent.parse::<i32>() {
-        Ok(power @ -4..3) => write!(out, "{}", trimmed(&format!("{value:.*}", (3 - power) as usize))),
-        Ok(3) => write!(out, "{value:.0}"),
-        Ok(power) => {
-            let sign = if power < 0 { '-' } else { '+' };
-            write!(out, "{}e{sign}{:02}", trimmed(mantissa), power.abs())
-        }
-        Err(_) => Ok(()),
-    };
-}
-
-/// Python's `.1%`.
-pub fn percent(out: &mut String, value: f64) {
-    let _ = write!(out, "{:.1}%", value * 100.0);
-}
-
-/// Python's `+.1f`.
-pub fn signed(out: &mut String, value: f64) {
-    let _ = write!(out, "{value:+.1}");
+/// The last decimal digit.
+fn digit(value: u64) -> u8 {
+    b'0' + (value % 10) as u8
 }
 
 /// FNV-1a, 64 bits, over names and values in the order of the names, each with 0xFF behind it.
