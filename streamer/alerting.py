@@ -60,6 +60,20 @@ class Finding(NamedTuple):
     ended: str = ""  # of a window: how it ended, see verdicts.ENDS
 
 
+class EdgeFinding(Protocol):
+    """The same of an edge as the compiled core keeps it."""
+
+    event: int
+    monitor: int
+    row: int
+    signal: str
+    evidence: Any
+    ended: str
+
+
+AnyFinding = Finding | EdgeFinding
+
+
 class Moment(NamedTuple):
     """Where in the log and in event time something happened."""
 
@@ -168,7 +182,7 @@ class AlertBook:
         """The earliest time at which something of this model happens by itself; None while no timer of it runs."""
         return min(self.timers[model].values()) if model in self.timers else None
 
-    def decide(self, batch: Batch, used: Bool, now: I64, findings: Sequence[Finding]) -> list[Notice]:
+    def decide(self, batch: Batch, used: Bool, now: I64, findings: Sequence[AnyFinding]) -> list[Notice]:
         """Apply the findings of a batch and the timers, in the order of the events they belong to, so that the order
         is the log's. `now`: the clock of each event's model.
         """
@@ -193,7 +207,7 @@ class AlertBook:
         due = sorted([(when, key) for key, when in self.timers.get(model, {}).items() if when <= at.now_ms])
         return [notice for _, key in due for notice in self._signal(self.alerts[key], HELD, at)]
 
-    def apply(self, finding: Finding, model: str, at: Moment) -> list[Notice]:
+    def apply(self, finding: AnyFinding, model: str, at: Moment) -> list[Notice]:
         """One finding. Its evidence is kept if this begins an episode."""
         signal = finding.signal
         if signal == NEITHER:

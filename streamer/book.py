@@ -10,6 +10,7 @@ from schemas.compiled import native
 from streamer.alerting import (
     ALERT_FIELDS,
     AlertBook,
+    AnyFinding,
     AnyNotice,
     Finding,
     FirstOffset,
@@ -38,7 +39,7 @@ class CompiledBook:
         found: dict[str, int] = self.core.detections()
         return found
 
-    def decide(self, batch: Batch, used: Bool, now: I64, findings: Sequence[Finding]) -> list[AnyNotice]:
+    def decide(self, batch: Batch, used: Bool, now: I64, findings: Sequence[AnyFinding]) -> list[AnyNotice]:
         places = batch.offsets, batch.times_ms, now
         return list(map(noticed, self.core.decide(batch.model, used, places, batch.strings, findings)))
 

@@ -17,7 +17,7 @@ from detectors.compiled import CompiledAdwin, CompiledHistory, CompiledPageHinkl
 from detectors.reference import Judged
 from schemas.batch import Batch
 from schemas.compiled import native
-from streamer.alerting import DRIFT, Finding
+from streamer.alerting import AnyFinding
 from streamer.monitors import EdgeMonitor, Monitor
 from streamer.series import SeriesTable
 from streamer.signals import F64, I64, Bool, Column, Groups
@@ -46,7 +46,7 @@ class Sweep:
         self.others = [m for m in monitors if not isinstance(m, EdgeMonitor)]
         self.shown = shown or bool(self.others)
 
-    def step(self, batch: Batch, groups: Groups) -> tuple[list[Finding], tuple[Column, Judged] | None]:
+    def step(self, batch: Batch, groups: Groups) -> tuple[list[AnyFinding], tuple[Column, Judged] | None]:
         """What the monitors of the table find; and the column, where it is to be shown."""
         assert native is not None
         table, numbers, places = self.table, batch.numbers, self.table.places
@@ -57,7 +57,7 @@ class Sweep:
         codes = places.numbers(table, batch, groups)
         parts = places.index, reference.core, history.core
         banks = [(core_of(monitor.bank), monitor.order, monitor.raw, monitor.wanted) for monitor in self.edges]
-        found: list[Finding] = []
+        found: list[AnyFinding] = []
         shown: list[Arrays] = []
         begin, known = 0, False
         self._resize()
@@ -66,7 +66,7 @@ class Sweep:
             given = texts, numbers.value, [batch.offsets, batch.times_ms], begin, known, self.shown
             begin, dropped, hits, arrays = native.sweep(parts, banks, *given)
             table.dropped += dropped
-            found += [Finding(event, monitor, row, DRIFT, edge) for event, monitor, row, edge in hits]
+            found += hits
             shown.append(arrays)
             if begin < len(numbers.event):
                 places.learn(table, batch, groups, codes)
@@ -75,7 +75,8 @@ class Sweep:
         if not self.shown:
             return found, None
         column, judged = joined(shown)
-        return found + [f for monitor in self.others for f in monitor.findings(batch, column)], (column, judged)
+        found += [f for monitor in self.others for f in monitor.findings(batch, column)]
+        return found, (column, judged)
 
     def _resize(self) -> None:
         self.table.resize()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from operator import itemgetter
+from operator import attrgetter
 from typing import Any
 
 from detectors.reference import Judged
@@ -17,7 +17,7 @@ from schemas.dead_letter import dead_letter
 from streamer import config as cfg
 from streamer import snapshot
 from streamer.admission import Admission
-from streamer.alerting import AnyNotice, Finding, FirstOffset, Moment, Policy
+from streamer.alerting import AnyFinding, AnyNotice, FirstOffset, Moment, Policy
 from streamer.book import make_book
 from streamer.derived import enriched
 from streamer.explain import alert_record
@@ -33,8 +33,7 @@ from streamer.silence import AgeMonitor, Presence, SilenceMonitor
 from streamer.sweep import Sweep, fits
 from streamer.windows import window_record
 
-IN_ORDER = itemgetter(0, 1, 2)
-"""Of a finding: event, monitor, row."""
+IN_ORDER = attrgetter("event", "monitor", "row")
 
 
 def policy_of(monitor: cfg.Monitor) -> Policy:
@@ -154,8 +153,8 @@ class Task:
                     self._publish(self.book.apply(finding, model, at))
         self.decided += heartbeats(self, tick)
 
-    def _detect(self, batch: Batch, used: Bool) -> list[Finding]:
-        found: list[Finding] = []
+    def _detect(self, batch: Batch, used: Bool) -> list[AnyFinding]:
+        found: list[AnyFinding] = []
         known: dict[TableId, tuple[Column, Judged]] = {}
         grouped: dict[tuple[Any, ...], Groups] = {}
         sent = used & ~is_feedback(batch) if self.config.feedback else used

@@ -5,14 +5,14 @@ from __future__ import annotations
 from schemas.envelope import HEADERS
 from schemas.window import WindowFacts, render_window
 from streamer import config as cfg
-from streamer.alerting import BREACH, Finding
+from streamer.alerting import BREACH, AnyFinding
 from streamer.evidence import told
 from streamer.explain import labels_of
 from streamer.log import Out, Partition
 from streamer.monitors import Monitor
 
 
-def window_record(config: cfg.Config, partition: Partition, monitor: Monitor, finding: Finding, offset: int) -> Out:
+def window_record(config: cfg.Config, partition: Partition, monitor: Monitor, finding: AnyFinding, offset: int) -> Out:
     """The record of the window that ended with the event at `offset`."""
     shown = told(finding.evidence)
     facts = WindowFacts(

@@ -9,7 +9,7 @@ use pyo3::types::PyBytes;
 use crate::bank::Seen;
 use crate::decimal::{push_general, push_int, push_json, push_percent, push_signed};
 use crate::evidence::Edge;
-use crate::lifecycle::{FIRING, Notice};
+use crate::lifecycle::{Evidence, FIRING, Notice};
 use crate::text::rfc3339;
 
 /// The names of AlertFacts.
@@ -146,7 +146,8 @@ impl EdgeRecords {
 
     /// Key and value of the record of an edge; None for a row that was not added.
     fn write<'py>(&self, py: Python<'py>, notice: &Notice) -> Option<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
-        let (series, edge) = (self.series.get(&notice.row)?, notice.opened.edge.as_ref()?);
+        let Evidence::Edge(edge) = &notice.opened.evidence else { return None };
+        let series = self.series.get(&notice.row)?;
         let mut record = Vec::with_capacity(RECORD_BYTES);
         self.fill(&mut record, series, notice, edge);
         Some((PyBytes::new(py, series.mark.as_bytes()), PyBytes::new(py, &record)))

@@ -10,7 +10,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
 use crate::bank::{check_codes, check_length, slice};
-use crate::lifecycle::{Alert, Moment, Notice, Opened, PlainOpened, Policy, Signal, State};
+use crate::evidence::EdgeFinding;
+use crate::lifecycle::{Alert, Evidence, Moment, Notice, Opened, PlainOpened, Policy, Signal, State};
 
 /// (monitor in the order of the names, row): alerts that are due at the same time come in this order.
 type Key = (usize, i64);
@@ -25,7 +26,30 @@ struct Model {
 const NEVER: i64 = i64::MAX;
 
 /// Event, monitor in the order of the config, row, signal, evidence; how a window ended is not for the book.
-type Finding<'py> = (i64, usize, i64, Bound<'py, PyString>, Bound<'py, PyAny>, Bound<'py, PyAny>);
+type PlainFinding<'py> = (i64, usize, i64, Bound<'py, PyString>, Bound<'py, PyAny>, Bound<'py, PyAny>);
+
+struct Finding {
+    event: i64,
+    monitor: usize,
+    row: i64,
+    /// None of one that changes no alert.
+    signal: Option<Signal>,
+    evidence: Evidence,
+}
+
+impl<'py> FromPyObject<'_, 'py> for Finding {
+    type Error = PyErr;
+
+    fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        if let Ok(found) = given.cast::<EdgeFinding>() {
+            let EdgeFinding { event, monitor, row, edge } = found.get();
+            let (event, evidence) = (i64::from(*event), Evidence::Edge(edge.clone()));
+            return Ok(Finding { event, monitor: *monitor, row: *row, signal: Some(Signal::Drift), evidence });
+        }
+        let (event, monitor, row, signal, evidence, _) = given.extract::<PlainFinding>()?;
+        Ok(Finding { event, monitor, row, signal: Signal::of(signal.to_str()?)?, evidence: Evidence::of(&evidence) })
+    }
+}
 /// `ALERT_FIELDS`.
 type Saved =
     (Py<PyString>, i64, Py<PyString>, &'static str, Option<i64>, Option<i64>, i64, i64, i64, Option<PlainOpened>);
@@ -68,17 +92,16 @@ impl AlertBook {
 
     fn finding(
         &mut self,
-        finding: &Finding,
+        finding: Finding,
         model: &Bound<PyString>,
         at: Moment,
         notices: &mut Vec<Notice>,
     ) -> PyResult<()> {
-        let (_, monitor, row, signal, evidence, _) = finding;
-        let Some(signal) = Signal::of(signal.to_str()?)? else { return Ok(()) };
+        let Finding { monitor, row, signal: Some(signal), evidence, .. } = finding else { return Ok(()) };
         let wrong = || PyValueError::new_err("a monitor that does not exist");
-        let key = (*self.of_monitor.get(*monitor).ok_or_else(wrong)?, *row);
-        self.found[*monitor] += 1;
-        let py = evidence.py();
+        let key = (*self.of_monitor.get(monitor).ok_or_else(wrong)?, row);
+        self.found[monitor] += 1;
+        let py = model.py();
         if !self.alerts.contains_key(&key) {
             if signal == Signal::Clear {
                 return Ok(());
@@ -95,7 +118,7 @@ impl AlertBook {
                     return Ok(());
                 }
                 let first_offset = self.first_offset.call1(py, (&self.policies[key.0].monitor, row))?.extract(py)?;
-                alert.opened = Some(Opened::new(py, (at.0, at.1, first_offset, evidence.clone().unbind())));
+                alert.opened = Some(Opened { offset: at.0, time_ms: at.1, first_offset, evidence });
                 alert.detections = 0;
             }
             alert.detections += 1;
@@ -131,9 +154,9 @@ impl Model {
 
 /// Edges as they are, for `EdgeRecords`; of all others, which are written in Python, the plain data.
 fn shown(py: Python, notices: Vec<Notice>) -> PyResult<Vec<Py<PyAny>>> {
-    let show = |notice: Notice| match notice.opened.edge {
-        Some(_) => notice.into_py_any(py),
-        None => notice.plain(py).into_py_any(py),
+    let show = |notice: Notice| match notice.opened.evidence {
+        Evidence::Edge(_) => notice.into_py_any(py),
+        Evidence::Other(_) => notice.plain(py)?.into_py_any(py),
     };
     notices.into_iter().map(show).collect()
 }
@@ -182,7 +205,7 @@ impl AlertBook {
         used: PyReadonlyArray1<'_, bool>,
         places: [PyReadonlyArray1<'_, i64>; 3],
         strings: &Bound<'_, PyTuple>,
-        findings: Vec<Finding<'_>>,
+        findings: Vec<Finding>,
     ) -> PyResult<Vec<Py<PyAny>>> {
         let mut notices = Vec::new();
         if findings.is_empty() && self.models.iter().all(|model| model.due.is_empty()) {
@@ -193,7 +216,7 @@ impl AlertBook {
         check_length(&[models.len(), used.len(), offsets.len(), times_ms.len(), now.len()])?;
         check_codes(models, strings.len())?;
         let mut known: Vec<Option<Option<usize>>> = vec![None; strings.len()]; // by code, once it was met
-        let mut queue = findings.iter().peekable();
+        let mut queue = findings.into_iter().peekable();
         for event in 0..models.len() {
             let code = models[event] as usize;
             let at = (offsets[event], times_ms[event], now[event]);
@@ -205,7 +228,7 @@ impl AlertBook {
             if let Some(model) = model.filter(|&model| used[event] && self.models[model].next_ms <= at.2) {
                 self.tick(py, model, at, &mut notices)?;
             }
-            while let Some(finding) = queue.next_if(|finding| finding.0 == event as i64) {
+            while let Some(finding) = queue.next_if(|finding| finding.event == event as i64) {
                 self.finding(finding, strings.get_item(code)?.cast()?, at, &mut notices)?;
                 known[code] = None; // It may be known by now.
             }
@@ -216,21 +239,21 @@ impl AlertBook {
         }
     }
 
-    fn apply(&mut self, finding: Finding<'_>, model: &Bound<'_, PyString>, at: Moment) -> PyResult<Vec<Py<PyAny>>> {
+    fn apply(&mut self, finding: Finding, model: &Bound<'_, PyString>, at: Moment) -> PyResult<Vec<Py<PyAny>>> {
         let mut notices = Vec::new();
-        self.finding(&finding, model, at, &mut notices)?;
+        self.finding(finding, model, at, &mut notices)?;
         shown(model.py(), notices)
     }
 
     /// `ALERT_FIELDS` of every alert, in the order of Python's dict.
-    fn dump(&self, py: Python<'_>) -> Vec<Saved> {
+    fn dump(&self, py: Python<'_>) -> PyResult<Vec<Saved>> {
         let mut alerts: Vec<_> = self.alerts.iter().collect();
         alerts.sort_by_key(|(_, alert)| alert.born);
         let saved = |(key, alert): (&Key, &Alert)| {
             let names = (self.policies[key.0].monitor.clone_ref(py), self.models[alert.model].name.clone_ref(py));
             let counts = (alert.episode, alert.detections, alert.suppressed);
             let times = (alert.due_ms, alert.quiet_until_ms);
-            (
+            Ok((
                 names.0,
                 key.1,
                 names.1,
@@ -240,8 +263,8 @@ impl AlertBook {
                 counts.0,
                 counts.1,
                 counts.2,
-                alert.opened.as_ref().map(|opened| opened.plain(py)),
-            )
+                alert.opened.as_ref().map(|opened| opened.plain(py)).transpose()?,
+            ))
         };
         alerts.into_iter().map(saved).collect()
     }
@@ -249,7 +272,7 @@ impl AlertBook {
     /// Add an alert of a snapshot; `monitor` is its place in the config.
     fn load(&mut self, py: Python<'_>, monitor: usize, given: Given<'_>) -> PyResult<()> {
         let (row, model, state, due_ms, quiet_until_ms, episode, detections, suppressed, opened) = given;
-        let opened = opened.map(|opened| Opened::new(py, opened));
+        let opened = opened.map(|opened| Opened::of(opened, py));
         let (key, model, state) = ((self.of_monitor[monitor], row), self.model(&model)?, State::of(&state)?);
         let born = self.born;
         let alert = Alert { born, model, state, due_ms, quiet_until_ms, episode, detections, suppressed, opened };

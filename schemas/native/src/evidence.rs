@@ -1,5 +1,9 @@
 //! What an alert shows of a hit, as plain numbers; operation for operation `streamer/evidence.py`.
 
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+
 use crate::bank::Seen;
 use crate::history::History;
 use crate::reference::Reference;
@@ -20,4 +24,33 @@ pub fn edge(reference: &Reference, history: &History, row: usize, said: (i8, f64
         direction = (after.1 > before.1) as i8 - (after.1 < before.1) as i8;
     }
     (direction, statistic, threshold, before, after)
+}
+
+/// A `Finding` of `streamer/alerting.py` that is an edge of a sweep. Its evidence becomes an object of Python for who asks only.
+#[pyclass(frozen)]
+pub struct EdgeFinding {
+    #[pyo3(get)]
+    pub event: i32,
+    #[pyo3(get)]
+    pub monitor: usize,
+    #[pyo3(get)]
+    pub row: i64,
+    pub edge: Arc<Edge>,
+}
+
+#[pymethods]
+impl EdgeFinding {
+    /// Of a window: how it ended.
+    #[classattr]
+    #[pyo3(name = "ended")]
+    const ENDED: &'static str = "";
+
+    #[classattr]
+    #[pyo3(name = "signal")]
+    const SIGNAL: &'static str = "drift";
+
+    #[getter]
+    fn evidence(&self) -> Edge {
+        Edge::clone(&self.edge)
+    }
 }

@@ -56,6 +56,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<alert::EdgeRecords>()?;
     module.add_class::<book::AlertBook>()?;
     module.add_class::<lifecycle::Notice>()?;
+    module.add_class::<evidence::EdgeFinding>()?;
     module.add_class::<adwin::Adwin>()?;
     module.add_class::<page_hinkley::PageHinkley>()?;
     module.add_class::<reference::Reference>()?;

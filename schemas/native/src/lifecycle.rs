@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::{PyKeyError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
@@ -87,27 +88,53 @@ pub struct Opened {
     pub offset: i64,
     pub time_ms: i64,
     pub first_offset: i64,
-    /// As it was found, and will be saved.
-    evidence: Py<PyAny>,
-    /// The same where it is an edge's, ready to be written down.
-    pub edge: Option<Arc<Edge>>,
+    pub evidence: Evidence,
+}
+
+/// What was found: of an edge the numbers, of all else what Python makes of it.
+pub enum Evidence {
+    Edge(Arc<Edge>),
+    Other(Py<PyAny>),
+}
+
+impl Evidence {
+    pub fn of(evidence: &Bound<PyAny>) -> Self {
+        match evidence.extract::<Edge>() {
+            Ok(edge) => Evidence::Edge(Arc::new(edge)),
+            Err(_) => Evidence::Other(evidence.clone().unbind()),
+        }
+    }
+
+    pub fn copy(&self, py: Python) -> Self {
+        match self {
+            Evidence::Edge(edge) => Evidence::Edge(edge.clone()),
+            Evidence::Other(evidence) => Evidence::Other(evidence.clone_ref(py)),
+        }
+    }
+
+    /// As it is saved.
+    fn plain(&self, py: Python) -> PyResult<Py<PyAny>> {
+        match self {
+            Evidence::Edge(edge) => Edge::clone(edge).into_py_any(py),
+            Evidence::Other(evidence) => Ok(evidence.clone_ref(py)),
+        }
+    }
 }
 
 /// `Opened` of `streamer/alerting.py` as plain data.
 pub type PlainOpened = (i64, i64, i64, Py<PyAny>);
 
 impl Opened {
-    pub fn new(py: Python, (offset, time_ms, first_offset, evidence): PlainOpened) -> Self {
-        let edge = evidence.extract::<Edge>(py).ok().map(Arc::new);
-        Opened { offset, time_ms, first_offset, evidence, edge }
+    pub fn of((offset, time_ms, first_offset, evidence): PlainOpened, py: Python) -> Self {
+        Opened { offset, time_ms, first_offset, evidence: Evidence::of(evidence.bind(py)) }
     }
 
-    pub fn plain(&self, py: Python) -> PlainOpened {
-        (self.offset, self.time_ms, self.first_offset, self.evidence.clone_ref(py))
+    pub fn plain(&self, py: Python) -> PyResult<PlainOpened> {
+        Ok((self.offset, self.time_ms, self.first_offset, self.evidence.plain(py)?))
     }
 
     fn copy(&self, py: Python) -> Self {
-        Opened { evidence: self.evidence.clone_ref(py), edge: self.edge.clone(), ..*self }
+        Opened { evidence: self.evidence.copy(py), ..*self }
     }
 }
 
@@ -149,13 +176,13 @@ impl Notice {
         let wrong = || PyValueError::new_err(format!("unknown status '{status}'"));
         let status = [FIRING, RESOLVED].into_iter().find(|known| *known == status).ok_or_else(wrong)?;
         let counts = [episode, detections, suppressed];
-        Ok(Notice { status, monitor, row, counts, opened: Opened::new(py, opened), at, ended_ms })
+        Ok(Notice { status, monitor, row, counts, opened: Opened::of(opened, py), at, ended_ms })
     }
 
-    pub fn plain(&self, py: Python) -> PlainNotice {
+    pub fn plain(&self, py: Python) -> PyResult<PlainNotice> {
         let [episode, detections, suppressed] = self.counts;
-        let (monitor, opened) = (self.monitor.clone_ref(py), self.opened.plain(py));
-        (self.status, monitor, self.row, episode, detections, suppressed, opened, self.at, self.ended_ms)
+        let (monitor, opened) = (self.monitor.clone_ref(py), self.opened.plain(py)?);
+        Ok((self.status, monitor, self.row, episode, detections, suppressed, opened, self.at, self.ended_ms))
     }
 }
 

@@ -3,13 +3,15 @@
 //! The parts are those of `index.rs`, `reference.rs`, `adwin.rs`, `page_hinkley.rs` and `history.rs`, which also stand
 //! alone; fused, no array goes from one to the next, and a series' state is fetched once for all of them.
 
+use std::sync::Arc;
+
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::{PyAssertionError, PyValueError};
 use pyo3::prelude::*;
 
 use crate::adwin::Adwin;
 use crate::bank::{check_codes, check_length, fetch, slice};
-use crate::evidence::{Edge, edge};
+use crate::evidence::{EdgeFinding, edge};
 use crate::history::History;
 use crate::index::{Place, RowIndex};
 use crate::page_hinkley::PageHinkley;
@@ -114,13 +116,10 @@ impl Numbers<'_> {
     }
 }
 
-/// Event, monitor, row, evidence.
-type Hit = (i32, i64, usize, Edge);
-
 /// A bank, its monitor's place in the config, whether it takes the values as they are, and the direction asked for.
 struct Watch<'a> {
     bank: Bank<'a>,
-    monitor: i64,
+    monitor: usize,
     raw: bool,
     wanted: Option<i8>,
 }
@@ -138,7 +137,7 @@ struct Shown {
 
 #[derive(Default)]
 struct Outcome {
-    hits: Vec<Hit>,
+    hits: Vec<EdgeFinding>,
     dropped: usize,
     shown: Shown,
 }
@@ -283,7 +282,12 @@ impl Sweep<'_> {
             if let Some(said) = given.and_then(|x| watch.bank.step(row, x)) {
                 let edge = edge(self.reference, self.history, row, said);
                 if watch.wanted.is_none_or(|wanted| wanted == edge.0) {
-                    outcome.hits.push((event, watch.monitor, row, edge));
+                    outcome.hits.push(EdgeFinding {
+                        event,
+                        monitor: watch.monitor,
+                        row: row as i64,
+                        edge: Arc::new(edge),
+                    });
                 }
             }
         }
@@ -305,7 +309,7 @@ type Arrays<'py> = (
 );
 
 /// Where it ended, the values without a place, the hits; and the column and its judgement, where they are to be shown.
-type Swept<'py> = (usize, usize, Vec<Hit>, Option<Arrays<'py>>);
+type Swept<'py> = (usize, usize, Vec<EdgeFinding>, Option<Arrays<'py>>);
 
 /// Sweep the numbers from `begin` on, see `Sweep::run`. `parts`: index, reference, history; `banks`: each with the
 /// rest of `Watch`. All have a row for every row of the index.
@@ -314,7 +318,7 @@ type Swept<'py> = (usize, usize, Vec<Hit>, Option<Arrays<'py>>);
 pub fn sweep<'py>(
     py: Python<'py>,
     parts: (Bound<'py, RowIndex>, Bound<'py, Reference>, Bound<'py, History>),
-    banks: Vec<(Bound<'py, PyAny>, i64, bool, Option<i8>)>,
+    banks: Vec<(Bound<'py, PyAny>, usize, bool, Option<i8>)>,
     codes: [PyReadonlyArray1<'py, i32>; 4],
     value: PyReadonlyArray1<'py, f64>,
     places: [PyReadonlyArray1<'py, i64>; 2],
