@@ -3,7 +3,7 @@
 
 use crate::decimal::push_repr;
 use crate::names::{NONE, Names};
-use crate::number::{number, short_decimal};
+use crate::number::{Decimals, number, short_decimal};
 use crate::plan::{
     CALLER, CONFIDENCE, CONTAINERS, EVENT_ID, FIELDS, LABEL, LATENCY, LOGITS, MODEL, Node, Plan, STATUS, TIME, Target,
     VALUE,
@@ -23,7 +23,7 @@ pub struct Event {
     pub members: [Vec<(u32, Scalar)>; 4],
     /// Features of an event of a known shape all of which are numbers; there are none in `members` then.
     pub plain: Vec<f64>,
-    decimals: usize,
+    decimals: Decimals,
     /// Texts that are not in the payload as they are.
     pub arena: Vec<u8>,
     /// The values of a parsed document, in its order: what its shape is learned from.
@@ -37,7 +37,7 @@ impl Event {
             slots: vec![Scalar::ABSENT; slots],
             members: Default::default(),
             plain: Vec::new(),
-            decimals: 0,
+            decimals: Decimals::default(),
             arena: Vec::new(),
             met: Vec::new(),
             index_names: Vec::new(),
@@ -67,29 +67,35 @@ impl Event {
     }
 
     /// Read a payload of this shape; Odd as soon as it is of another, and then nothing of it may be used.
+    ///
+    /// Most of a decoder's time goes by in this loop: it has the processor's registers for itself.
+    #[inline(never)]
     pub fn shaped(&mut self, bytes: &[u8], shape: &Shape) -> Res<()> {
-        let mut at = 0;
+        let (mut at, mut decimals) = (0, self.decimals);
         for value in &shape.values {
             at = shape.pass(&value.literal, bytes, at)?;
             at = match value.goes {
-                Goes::Member(0, name) => self.feature(bytes, at, name, &shape.names)?,
+                Goes::Member(0, name) => match bytes.get(at..).and_then(<[u8]>::first_chunk).and_then(short_decimal) {
+                    Some((begin, count, value)) if self.members[0].is_empty() => {
+                        self.plain.push(value);
+                        at + begin + decimals.take(count)
+                    }
+                    _ => self.feature(bytes, at, name, &shape.names)?,
+                },
                 goes => self.take(bytes, at, goes)?,
             };
         }
+        self.decimals = decimals;
         at = shape.pass(&shape.tail, bytes, at)?;
         if at == bytes.len() { Ok(()) } else { Err(Odd) }
     }
 
-    /// The feature at `at`, of an event of a known shape; where it ends.
-    #[inline(always)]
+    /// Any feature at `at`, of an event of a known shape; where it ends.
+    #[cold]
     fn feature(&mut self, bytes: &[u8], at: usize, name: u32, names: &[u32]) -> Res<usize> {
-        let text = bytes.get(at..).unwrap_or_default();
-        if let (true, Some(b'-' | b'0'..=b'9')) = (self.members[0].is_empty(), text.first()) {
-            let (length, value) = match short_decimal(text, &mut self.decimals) {
-                Some(found) => found,
-                None => number(text).map(|(length, value)| (length, value.number().unwrap_or_default()))?,
-            };
-            self.plain.push(value);
+        if let (true, Some(b'-' | b'0'..=b'9')) = (self.members[0].is_empty(), bytes.get(at)) {
+            let (length, value) = number(&bytes[at..])?;
+            self.plain.push(value.number().unwrap_or_default());
             return Ok(at + length);
         }
         // Not a number, for once: from here on kinds matter, of those before as well.

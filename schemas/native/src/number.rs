@@ -44,35 +44,49 @@ pub fn number(text: &[u8]) -> Res<(usize, Scalar)> {
     Ok((end, float(&text[..end], negative, &mantissa, scale)?))
 }
 
-/// A number as most features are written, `-?d.d…` with up to seven decimals, and its length; None for any other.
-///
-/// `decimals` is how many the last one had. Where the next value begins is taken from it and only checked, so that the
-/// processor goes on there without waiting for the digits of this one.
+/// A number as most features are written, `-?d.d…` with up to seven decimals: where they begin, how many they are, and
+/// the number; None for any other.
 #[inline(always)]
-pub fn short_decimal(text: &[u8], decimals: &mut usize) -> Option<(usize, f64)> {
-    let text = text.first_chunk::<11>()?;
+pub fn short_decimal(text: &[u8; 11]) -> Option<(usize, usize, f64)> {
     let negative = text[0] == b'-';
     let first = usize::from(negative);
     let whole = text[first].wrapping_sub(b'0');
     if whole > 9 || text[first + 1] != b'.' {
         return None;
     }
-    let word = u64::from_le_bytes(std::array::from_fn(|i| text[first + 2 + i]));
+    let word = u64::from_le_bytes(*text[first + 2..].first_chunk()?);
     let (count, number) = eight_digits(word);
     if count == 0 || count == 8 || matches!((word >> (8 * count)) as u8, b'e' | b'E') {
         return None;
     }
-    if count != *decimals {
-        other_decimals(decimals, count);
-    }
     let size = (u64::from(whole) * TENS[count] + number) as i64 as f64 / POWERS[count];
-    Some((first + 2 + *decimals, with_sign(size, negative)))
+    Some((first + 2, count, with_sign(size, negative)))
 }
 
-#[cold]
-#[inline(never)]
-fn other_decimals(decimals: &mut usize, count: usize) {
-    *decimals = count;
+/// How many decimals the next number will have: as many as the last one.
+///
+/// Where the next value begins is taken from it and only checked, so that the processor goes on there without waiting for
+/// the digits of this one. Hence the two copies, of which the compiler must not know that they are the same.
+#[derive(Clone, Copy, Default)]
+pub struct Decimals {
+    checked: usize,
+    taken: usize,
+}
+
+impl Decimals {
+    #[inline(always)]
+    pub fn take(&mut self, count: usize) -> usize {
+        if count != self.checked {
+            *self = Decimals::other(count);
+        }
+        self.taken
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn other(count: usize) -> Decimals {
+        Decimals { checked: count, taken: std::hint::black_box(count) }
+    }
 }
 
 /// The digits of a number without their point, unless there were too many for 64 bits.
