@@ -106,7 +106,7 @@ class Batch:
     times_ms: I64  # n; event time, else record timestamp, else 0
     model: I32  # n codes into `strings`
     version: I32  # n codes into `strings`; -1 = none
-    event_id: U64  # n; BLAKE2b-64 (little endian) of the id's text, 0 = none
+    event_id: U64  # n; XXH3-64 of the id's text, 0 = none
     names: tuple[str, ...]  # signal paths in order of first appearance: "features.amount", "latency_ms" ...
     strings: tuple[str, ...]  # one dictionary of models, versions and texts, in order of first appearance
     numbers: Numbers

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use xxhash_rust::xxh3::xxh3_64;
+
 use crate::scan::{Odd, Res};
 
 /// As in `schemas/convert.py`.
@@ -31,9 +33,7 @@ pub fn id_hash(text: &[u8]) -> u64 {
     if text.is_empty() {
         return 0;
     }
-    let hash = blake2b_simd::Params::new().hash_length(8).hash(text);
-    let bytes: [u8; 8] = hash.as_bytes().try_into().unwrap_or_default();
-    u64::from_le_bytes(bytes).max(1)
+    xxh3_64(text).max(1)
 }
 
 fn in_range(time_ms: i64) -> Res<i64> {
