@@ -42,20 +42,23 @@ pub fn slice<'a, T: numpy::Element>(array: &'a PyReadonlyArray1<'_, T>) -> PyRes
     array.as_slice().map_err(|_| PyValueError::new_err("an array that is not contiguous"))
 }
 
-/// Whether all of these are numbers from 0 on below `count`.
-fn inside<T: Copy + Into<i64>>(numbers: &[T], count: usize) -> bool {
-    // No early exit: a loop without one is several times as fast, and a bad row is the exception.
-    numbers.iter().fold(true, |fine, &number| fine & ((number.into() as u64) < count as u64))
-}
-
 /// Rows must exist. Checked once before a loop starts, so that a bad call changes nothing.
 pub fn check_rows(rows: &[i64], count: usize) -> PyResult<()> {
-    inside(rows, count).then_some(()).ok_or_else(|| PyValueError::new_err("a row that does not exist"))
+    // No early exit here and below: a loop without one is several times as fast, and what is bad is the exception.
+    match rows.iter().fold(true, |fine, &row| fine & ((row as u64) < count as u64)) {
+        true => Ok(()),
+        false => Err(PyValueError::new_err("a row that does not exist")),
+    }
 }
 
 /// The same of codes.
 pub fn check_codes(codes: &[i32], count: usize) -> PyResult<()> {
-    inside(codes, count).then_some(()).ok_or_else(|| PyValueError::new_err("a code that does not exist"))
+    let last = i32::try_from(count).unwrap_or(i32::MAX) - 1;
+    // One that is below zero or beyond the last leaves a sign.
+    match codes.iter().fold(0, |signs, &code| signs | code | last.wrapping_sub(code)) {
+        0.. => Ok(()),
+        _ => Err(PyValueError::new_err("a code that does not exist")),
+    }
 }
 
 pub fn check_length(lengths: &[usize]) -> PyResult<()> {
@@ -67,9 +70,12 @@ pub fn check_length(lengths: &[usize]) -> PyResult<()> {
 
 /// A detector only ever sees finite numbers: one NaN would make ADWIN blind for ever.
 pub fn check_finite(values: &[f64]) -> PyResult<()> {
-    match values.iter().fold(true, |fine, value| fine & (value.abs() < f64::INFINITY)) {
-        true => Ok(()),
-        false => Err(PyAssertionError::new_err("a detector was given a number that is not finite")),
+    // The exponent of what is none has all its bits set: with one more it overflows.
+    const EXPONENT: u64 = f64::INFINITY.to_bits();
+    const ONE: u64 = EXPONENT & EXPONENT.wrapping_neg();
+    match values.iter().fold(0, |highest, value| highest | ((value.to_bits() & EXPONENT) + ONE)) >> 63 {
+        0 => Ok(()),
+        _ => Err(PyAssertionError::new_err("a detector was given a number that is not finite")),
     }
 }
 
@@ -104,4 +110,11 @@ pub fn fetch<T>(element: &T) {
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = element;
+}
+
+/// A value that is not NaN, no larger than `most` either way; without the branch that `clamp` has for a bad bound.
+#[inline(always)]
+pub fn bounded(value: f64, most: f64) -> f64 {
+    let value = if value < most { value } else { most };
+    if value > -most { value } else { -most }
 }

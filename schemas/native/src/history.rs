@@ -4,7 +4,7 @@ use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::bank::{Seen, check_length, check_rows, fetch, prefetch, slice};
+use crate::bank::{Seen, bounded, check_length, check_rows, fetch, prefetch, slice};
 
 const BLOCKS: usize = 16;
 const BLOCK: i64 = 8;
@@ -93,7 +93,7 @@ impl History {
 
     #[inline(always)]
     pub fn add(&mut self, row: usize, value: f64, offset: i64, time_ms: i64) {
-        self.rows[row].add(value.clamp(-self.huge, self.huge), offset, time_ms);
+        self.rows[row].add(bounded(value, self.huge), offset, time_ms);
     }
 }
 

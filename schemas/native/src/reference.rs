@@ -4,7 +4,7 @@ use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1, PyReadwriteArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::bank::{Seen, check_length, check_rows, fetch, prefetch, slice};
+use crate::bank::{Seen, bounded, check_length, check_rows, fetch, prefetch, slice};
 
 /// What every value looks at fills one line of the processor's cache, what is told when asked for the next.
 #[derive(Clone, Default)]
@@ -103,7 +103,7 @@ impl Reference {
     /// How far a value is from the centre, and the scale; None while the row is warming up, which takes the value.
     #[inline(always)]
     pub fn judge(&mut self, row: usize, value: f64, offset: i64, time_ms: i64) -> Option<(f64, f64)> {
-        let value = value.clamp(-self.huge, self.huge);
+        let value = bounded(value, self.huge);
         let row = &mut self.rows[row];
         if row.n >= self.warmup {
             return Some((value - row.centre, row.scale));
@@ -118,7 +118,7 @@ impl Reference {
     /// A judged value as a detector gets it.
     #[inline(always)]
     pub fn z(&self, value: f64, away: f64, scale: f64) -> f64 {
-        if self.standardise { standardised(away, scale, self.clip) } else { value.clamp(-self.huge, self.huge) }
+        if self.standardise { standardised(away, scale, self.clip) } else { bounded(value, self.huge) }
     }
 
     /// Where the mean of judged values is expected.

@@ -6,11 +6,11 @@
 use std::sync::Arc;
 
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
-use pyo3::exceptions::{PyAssertionError, PyValueError};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use crate::adwin::Adwin;
-use crate::bank::{check_codes, check_length, fetch, slice};
+use crate::bank::{check_codes, check_finite, check_length, fetch, slice};
 use crate::evidence::{EdgeFinding, edge};
 use crate::history::History;
 use crate::index::{Place, RowIndex};
@@ -108,11 +108,7 @@ impl Numbers<'_> {
         check_length(&[self.group_of_event.len(), self.offsets.len(), self.times_ms.len()])?;
         check_codes(self.event, self.group_of_event.len())?;
         check_codes(self.name, self.member_of_name.len())?;
-        // A detector only ever sees finite numbers: one NaN would make ADWIN blind for ever.
-        match self.value.iter().fold(true, |fine, value| fine & (value.abs() < f64::INFINITY)) {
-            true => Ok(()),
-            false => Err(PyAssertionError::new_err("a detector was given a number that is not finite")),
-        }
+        check_finite(self.value)
     }
 }
 

@@ -75,6 +75,7 @@ impl Window {
         })
     }
 
+    #[inline(always)]
     pub fn insert(&mut self, value: f64, params: &Params) {
         if self.width > 0.0 {
             let away = value - self.total / self.width;
@@ -83,7 +84,18 @@ impl Window {
         self.width += 1.0;
         self.total += value;
         self.tick += 1;
-        match params.max_buckets {
+        // Every other value finds room among the single values.
+        match self.cells.as_mut_slice() {
+            [held, sums @ ..] if count(*held) < params.max_buckets => {
+                (sums[count(*held)], *held) = (value, cell(count(*held) + 1));
+            }
+            _ => self.carry(value, params.max_buckets),
+        }
+    }
+
+    #[inline(never)]
+    fn carry(&mut self, value: f64, most: usize) {
+        match most {
             USUAL => self.add_bucket(value, USUAL),
             most => self.add_bucket(value, most),
         }
