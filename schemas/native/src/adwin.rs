@@ -4,7 +4,7 @@ use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::bank::{HitArrays, Hits, check_finite, check_length, check_rows, prefetch, slice};
+use crate::bank::{HitArrays, Hits, NOWHERE, Said, check_finite, check_length, check_rows, prefetch, slice};
 use crate::window::{FRESH, LEVELS, Params, Window, cell};
 
 #[pyclass]
@@ -16,8 +16,18 @@ pub struct Adwin {
 }
 
 impl Adwin {
+    /// Take the values that have a row.
+    #[inline(never)]
+    pub fn take(&mut self, rows: &[i64], values: &[f64], found: &mut Vec<Said>) {
+        for (&row, &value) in rows.iter().zip(values).filter(|(row, _)| **row != NOWHERE) {
+            if let Some(said) = self.step(row, value) {
+                found.push((row, said));
+            }
+        }
+    }
+
     #[inline(always)]
-    pub fn step(&mut self, row: i64, value: f64) -> Option<(i8, f64, f64)> {
+    fn step(&mut self, row: i64, value: f64) -> Option<(i8, f64, f64)> {
         let window = &mut self.rows[row as usize];
         if window.detected {
             *window = Window { cells: std::mem::take(&mut window.cells), ..FRESH };

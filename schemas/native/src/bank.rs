@@ -82,6 +82,12 @@ pub fn check_finite(values: &[f64]) -> PyResult<()> {
 /// How many values ahead a row is asked for: about the time one value takes, times the latency of memory.
 pub const AHEAD: usize = 8;
 
+/// The row of a value that has none.
+pub const NOWHERE: i64 = -1;
+
+/// Of a row: direction, statistic, threshold.
+pub type Said = (i64, (i8, f64, f64));
+
 /// Ask the processor for the row of a value to come: with many series nearly every row is a cache miss.
 #[inline(always)]
 pub fn prefetch<T>(table: &[T], rows: &[i64], at: usize) {

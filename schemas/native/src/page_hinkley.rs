@@ -3,7 +3,7 @@
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
 
-use crate::bank::{HitArrays, Hits, check_finite, check_length, check_rows, prefetch, slice};
+use crate::bank::{HitArrays, Hits, NOWHERE, Said, check_finite, check_length, check_rows, prefetch, slice};
 
 /// Sums and least values of the two sides: `increase` and `lowest`; `decrease` and `highest` with their signs turned, so
 /// that one instruction does the same to both. Turning a sign is exact but for that of a zero, see `turned`.
@@ -31,7 +31,7 @@ fn turned(value: f64) -> f64 {
 pub struct PageHinkley {
     min_instances: f64,
     delta: f64,
-    pub threshold: f64,
+    threshold: f64,
     alpha: f64,
     /// The threshold, or infinity for a side that is not asked for.
     limits: Sides,
@@ -39,8 +39,18 @@ pub struct PageHinkley {
 }
 
 impl PageHinkley {
+    /// Take the values that have a row.
+    #[inline(never)]
+    pub fn take(&mut self, rows: &[i64], values: &[f64], found: &mut Vec<Said>) {
+        for (&row, &value) in rows.iter().zip(values).filter(|(row, _)| **row != NOWHERE) {
+            if let Some((direction, excess)) = self.step(row, value) {
+                found.push((row, (direction, excess, self.threshold)));
+            }
+        }
+    }
+
     #[inline(always)]
-    pub fn step(&mut self, row: i64, x: f64) -> Option<(i8, f64)> {
+    fn step(&mut self, row: i64, x: f64) -> Option<(i8, f64)> {
         let state = &mut self.rows[row as usize];
         if state.detected {
             *state = FRESH;

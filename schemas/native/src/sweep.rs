@@ -10,7 +10,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use crate::adwin::Adwin;
-use crate::bank::{check_codes, check_finite, check_length, fetch, slice};
+use crate::bank::{NOWHERE, Said, check_codes, check_finite, check_length, fetch, slice};
 use crate::evidence::{EdgeFinding, edge};
 use crate::history::History;
 use crate::index::{Place, RowIndex};
@@ -71,15 +71,10 @@ impl Bank<'_> {
         }
     }
 
-    /// Direction, statistic, threshold of a hit.
-    #[inline(always)]
-    fn step(&mut self, row: usize, value: f64) -> Option<(i8, f64, f64)> {
+    fn take(&mut self, rows: &[i64], values: &[f64], found: &mut Vec<Said>) {
         match self {
-            Bank::Adwin(bank) => bank.step(row as i64, value),
-            Bank::PageHinkley(bank) => {
-                let threshold = bank.threshold;
-                bank.step(row as i64, value).map(|(direction, excess)| (direction, excess, threshold))
-            }
+            Bank::Adwin(bank) => bank.take(rows, values, found),
+            Bank::PageHinkley(bank) => bank.take(rows, values, found),
         }
     }
 }
@@ -129,6 +124,8 @@ struct Shown {
     ready: Vec<bool>,
     z: Vec<f64>,
     away: Vec<f64>,
+    /// The rows again, `NOWHERE` for those that are warming up.
+    judged: Vec<i64>,
 }
 
 #[derive(Default)]
@@ -143,9 +140,9 @@ struct Outcome {
 struct Span {
     begin: usize,
     rows: Vec<i64>,
+    /// Whether a row is there twice.
+    twice: bool,
 }
-
-const NOWHERE: i64 = -1;
 
 /// The rows of the last event of a group: the next one mostly has the same names.
 #[derive(Default)]
@@ -153,6 +150,7 @@ struct Known {
     group: i32,
     begin: usize,
     rows: Vec<i64>,
+    twice: bool,
 }
 
 /// Groups remembered, by the low bits of their numbers.
@@ -171,6 +169,8 @@ struct Sweep<'a> {
     /// More rows than the processor's cache holds: they are asked for ahead of their turn.
     many: bool,
     known: Vec<Known>,
+    /// What the banks say of the values at hand.
+    found: Vec<Said>,
 }
 
 impl Sweep<'_> {
@@ -216,6 +216,7 @@ impl Sweep<'_> {
         span.rows.clear();
         if known.group == group && numbers.name.get(known.begin..known.begin + known.rows.len()) == Some(names) {
             span.rows.extend_from_slice(&known.rows);
+            span.twice = known.twice;
             return Some(0);
         }
         let (mut last, mut dropped) = (-2, 0);
@@ -232,21 +233,61 @@ impl Sweep<'_> {
             last = if row == NOWHERE { last } else { row };
             span.rows.push(row);
         }
+        span.twice = has_twice(&span.rows);
         if dropped == 0 {
-            (known.group, known.begin) = (group, begin);
+            (known.group, known.begin, known.twice) = (group, begin, span.twice);
             known.rows.clone_from(&span.rows);
         }
         Some(dropped)
     }
 
-    #[inline(always)]
     fn take(&mut self, numbers: &Numbers, span: &Span, outcome: &mut Outcome) {
         let values = &numbers.value[span.begin..span.begin + span.rows.len()];
         let event = numbers.event[span.begin];
         let at = (numbers.offsets[event as usize], numbers.times_ms[event as usize]);
-        for (&row, &value) in span.rows.iter().zip(values) {
-            if row != NOWHERE {
-                self.value(row as usize, value, event, at, outcome);
+        // Evidence is made when all values of a stretch are taken, so no row may be there twice.
+        let most = if span.twice { 1 } else { values.len() };
+        for (rows, values) in span.rows.chunks(most).zip(values.chunks(most)) {
+            if !self.show {
+                outcome.shown.clear();
+            }
+            let begin = outcome.shown.rows.len();
+            self.judge(rows, values, event, at, &mut outcome.shown);
+            self.watch(rows, values, event, begin, outcome);
+        }
+    }
+
+    /// Show the values to the reference, and what is judged to the history.
+    #[inline(never)]
+    fn judge(&mut self, rows: &[i64], values: &[f64], event: i32, at: (i64, i64), shown: &mut Shown) {
+        let (offset, time_ms) = at;
+        for (&row, &value) in rows.iter().zip(values).filter(|(row, _)| **row != NOWHERE) {
+            let judged = self.reference.judge(row as usize, value, offset, time_ms);
+            if let Some((away, _)) = judged {
+                self.history.add(row as usize, away, offset, time_ms);
+            }
+            if self.standardise {
+                let z = judged.map_or(0.0, |(away, scale)| self.reference.z(value, away, scale));
+                shown.push((row, value, event), judged.map(|(away, _)| (away, z)));
+            }
+        }
+    }
+
+    fn watch(&mut self, rows: &[i64], values: &[f64], event: i32, begin: usize, outcome: &mut Outcome) {
+        for watch in &mut self.watches {
+            self.found.clear();
+            match watch.raw {
+                true => watch.bank.take(rows, values, &mut self.found),
+                false => {
+                    let (rows, values) = (&outcome.shown.judged[begin..], &outcome.shown.z[begin..]);
+                    watch.bank.take(rows, values, &mut self.found)
+                }
+            }
+            for &(row, said) in &self.found {
+                let edge = edge(self.reference, self.history, row as usize, said);
+                if watch.wanted.is_none_or(|wanted| wanted == edge.0) {
+                    outcome.hits.push(EdgeFinding { event, monitor: watch.monitor, row, edge: Arc::new(edge) });
+                }
             }
         }
     }
@@ -265,38 +306,15 @@ impl Sweep<'_> {
         self.history.prefetch(row);
         self.watches.iter().for_each(|watch| watch.bank.prefetch(row));
     }
+}
 
-    #[inline(always)]
-    fn value(&mut self, row: usize, value: f64, event: i32, (offset, time_ms): (i64, i64), outcome: &mut Outcome) {
-        let judged = self.reference.judge(row, value, offset, time_ms);
-        if let Some((away, _)) = judged {
-            self.history.add(row, away, offset, time_ms);
-        }
-        let z = judged.filter(|_| self.standardise).map(|(away, scale)| self.reference.z(value, away, scale));
-        for watch in &mut self.watches {
-            let given = if watch.raw { Some(value) } else { z };
-            if let Some(said) = given.and_then(|x| watch.bank.step(row, x)) {
-                let edge = edge(self.reference, self.history, row, said);
-                if watch.wanted.is_none_or(|wanted| wanted == edge.0) {
-                    outcome.hits.push(EdgeFinding {
-                        event,
-                        monitor: watch.monitor,
-                        row: row as i64,
-                        edge: Arc::new(edge),
-                    });
-                }
-            }
-        }
-        if self.show {
-            let shown = &mut outcome.shown;
-            shown.rows.push(row as i64);
-            shown.values.push(value);
-            shown.events.push(event.into());
-            shown.ready.push(judged.is_some());
-            shown.z.push(z.unwrap_or_default());
-            shown.away.push(judged.map_or(0.0, |(away, _)| away));
-        }
+fn has_twice(rows: &[i64]) -> bool {
+    if rows.is_sorted_by(|a, b| a < b) {
+        return false;
     }
+    let mut sorted: Vec<i64> = rows.iter().copied().filter(|row| *row != NOWHERE).collect();
+    sorted.sort_unstable();
+    !sorted.is_sorted_by(|a, b| a < b)
 }
 
 type Arrays<'py> = (
@@ -348,6 +366,7 @@ pub fn sweep<'py>(
         show,
         standardise: show || banks.iter().any(|(_, _, raw, _)| !raw),
         many: index.len() > MANY,
+        found: Vec::new(),
         known: (0..GROUPS).map(|_| Known { group: -1, ..Known::default() }).collect(),
     };
     let rows = sweep.watches.iter().map(|watch| watch.bank.rows()).chain([sweep.history.rows.len()]);
@@ -367,6 +386,27 @@ pub fn sweep<'py>(
 }
 
 impl Shown {
+    fn push(&mut self, (row, value, event): (i64, f64, i32), judged: Option<(f64, f64)>) {
+        let (away, z) = judged.unwrap_or_default();
+        self.rows.push(row);
+        self.values.push(value);
+        self.events.push(event.into());
+        self.ready.push(judged.is_some());
+        self.z.push(z);
+        self.away.push(away);
+        self.judged.push(if judged.is_some() { row } else { NOWHERE });
+    }
+
+    fn clear(&mut self) {
+        self.rows.clear();
+        self.values.clear();
+        self.events.clear();
+        self.ready.clear();
+        self.z.clear();
+        self.away.clear();
+        self.judged.clear();
+    }
+
     fn reserve(&mut self, n: usize) {
         self.rows.reserve(n);
         self.values.reserve(n);
