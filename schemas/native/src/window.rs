@@ -222,8 +222,14 @@ impl Window {
     fn may_be_cut(&self, params: &Params, spread: f64, slack: f64) -> bool {
         const MARGIN: f64 = 1e-9;
         let least = params.min_window_length;
+        if least > 1e5 {
+            return true;
+        }
         let both = self.width - 2.0 * least + 2.0;
         let (spread, slack) = (spread * both * (1.0 - MARGIN), slack * both * (1.0 - MARGIN));
+        // pq from the lengths of the sides: (a - c)(b - c) is ab - c(a + b - c), whole numbers all of them. Rounding only
+        // begins with windows of 10^8, and is then `least` times as large as in the product.
+        let closer = (least - 1.0) * (self.width - least + 1.0);
         let (mut before, mut after) = (0.0, self.width);
         let (mut sum_before, mut sum_after) = (0.0, self.total);
         let mut may = false;
@@ -233,12 +239,14 @@ impl Window {
                 after -= size;
                 sum_before += total;
                 sum_after -= total;
-                let (lengths, sides) = (before * after, (before - least + 1.0) * (after - least + 1.0));
+                let lengths = before * after;
+                let sides = lengths - closer;
                 let (left, right) = (sum_before * after, sum_after * before);
                 let moved = ((left - right).abs() + MARGIN * (left.abs() + right.abs())) * sides;
                 let excess = moved - lengths * slack;
-                let surely_not = (excess <= 0.0) | (excess * excess < lengths * lengths * spread * sides);
-                may |= !surely_not & (after >= least) & (before >= least);
+                let surely_not = excess * excess.abs() < lengths * lengths * (spread * sides);
+                let shorter = if before < after { before } else { after };
+                may |= !surely_not & (shorter >= least);
             }
         }
         may
