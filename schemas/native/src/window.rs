@@ -216,37 +216,27 @@ impl Window {
 
     /// Whether some cut comes near its bound: false is certain, true is for `find_cut` to decide in river's own order.
     ///
-    /// With p and q for the lengths of the sides in `recip` and W = p + q, recip is W / pq; so |moved| <= epsilon,
-    /// multiplied by the lengths and by pq, needs neither division nor root. MARGIN is far more than rounding can
-    /// amount to on both sides, and what overflows compares as false, which is true here.
+    /// A cut into a and b values moves the mean by D / ab, with D = width * sum of the a - total * a. The bound of river
+    /// is at least what it would be with W / ab for `recip`; so, times ab, |D| <= sqrt(spread * ab) + slack * W, which
+    /// needs neither division nor root. MARGIN is far more than rounding can amount to on both sides, and what overflows
+    /// compares as false, which is true here.
     fn may_be_cut(&self, params: &Params, spread: f64, slack: f64) -> bool {
         const MARGIN: f64 = 1e-9;
-        let least = params.min_window_length;
-        if least > 1e5 {
-            return true;
-        }
-        let both = self.width - 2.0 * least + 2.0;
-        let (spread, slack) = (spread * both * (1.0 - MARGIN), slack * both * (1.0 - MARGIN));
-        // pq from the lengths of the sides: (a - c)(b - c) is ab - c(a + b - c), whole numbers all of them. Rounding only
-        // begins with windows of 10^8, and is then `least` times as large as in the product.
-        let closer = (least - 1.0) * (self.width - least + 1.0);
-        let (mut before, mut after) = (0.0, self.width);
-        let (mut sum_before, mut sum_after) = (0.0, self.total);
-        let mut may = false;
+        let (width, least) = (self.width, params.min_window_length);
+        let (spread, slack) = (spread * width * (1.0 - MARGIN), slack * width * (1.0 - MARGIN));
+        let (start, blur) = (MARGIN * width * self.total.abs() - slack, 2.0 * MARGIN * width);
+        let (mut before, mut moved, mut sums_before) = (0.0, 0.0f64, 0.0);
+        let mut may = !(slack > 0.0);
         for (size, sums, _) in self.oldest_first(params) {
+            let expected = self.total * size;
             for &total in sums {
                 before += size;
-                after -= size;
-                sum_before += total;
-                sum_after -= total;
-                let lengths = before * after;
-                let sides = lengths - closer;
-                let (left, right) = (sum_before * after, sum_after * before);
-                let moved = ((left - right).abs() + MARGIN * (left.abs() + right.abs())) * sides;
-                let excess = moved - lengths * slack;
-                let surely_not = excess * excess.abs() < lengths * lengths * (spread * sides);
-                let shorter = if before < after { before } else { after };
-                may |= !surely_not & (shorter >= least);
+                moved += width * total - expected;
+                sums_before += total.abs();
+                let after = width - before;
+                let beyond = moved.abs() + blur * sums_before + start;
+                let surely_not = beyond * beyond.abs() < spread * (before * after);
+                may |= !surely_not & (before >= least) & (after >= least);
             }
         }
         may
