@@ -4,7 +4,7 @@ use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::bank::{HitArrays, Hits, NOWHERE, Said, check_finite, check_length, check_rows, prefetch, slice};
+use crate::bank::{HitArrays, Hits, Said, check_finite, check_length, check_rows, prefetch, slice};
 use crate::window::{FRESH, LEVELS, Params, Window, cell};
 
 #[pyclass]
@@ -19,16 +19,17 @@ impl Adwin {
     /// Take the values that have a row.
     #[inline(never)]
     pub fn take(&mut self, rows: &[i64], values: &[f64], found: &mut Vec<Said>) {
-        for (&row, &value) in rows.iter().zip(values).filter(|(row, _)| **row != NOWHERE) {
+        for (&row, &value) in rows.iter().zip(values) {
             if let Some(said) = self.step(row, value) {
                 found.push((row, said));
             }
         }
     }
 
+    /// NOWHERE is a row that does not exist.
     #[inline(always)]
     fn step(&mut self, row: i64, value: f64) -> Option<(i8, f64, f64)> {
-        let window = &mut self.rows[row as usize];
+        let window = self.rows.get_mut(row as usize)?;
         if window.detected {
             *window = Window { cells: std::mem::take(&mut window.cells), ..FRESH };
             window.cells.clear();

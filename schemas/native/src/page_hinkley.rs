@@ -3,7 +3,7 @@
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
 
-use crate::bank::{HitArrays, Hits, NOWHERE, Said, check_finite, check_length, check_rows, prefetch, slice};
+use crate::bank::{HitArrays, Hits, Said, check_finite, check_length, check_rows, prefetch, slice};
 
 /// Sums and least values of the two sides: `increase` and `lowest`; `decrease` and `highest` with their signs turned, so
 /// that one instruction does the same to both. Turning a sign is exact but for that of a zero, see `turned`.
@@ -42,16 +42,17 @@ impl PageHinkley {
     /// Take the values that have a row.
     #[inline(never)]
     pub fn take(&mut self, rows: &[i64], values: &[f64], found: &mut Vec<Said>) {
-        for (&row, &value) in rows.iter().zip(values).filter(|(row, _)| **row != NOWHERE) {
+        for (&row, &value) in rows.iter().zip(values) {
             if let Some((direction, excess)) = self.step(row, value) {
                 found.push((row, (direction, excess, self.threshold)));
             }
         }
     }
 
+    /// NOWHERE is a row that does not exist.
     #[inline(always)]
     fn step(&mut self, row: i64, x: f64) -> Option<(i8, f64)> {
-        let state = &mut self.rows[row as usize];
+        let state = self.rows.get_mut(row as usize)?;
         if state.detected {
             *state = FRESH;
         }
