@@ -226,7 +226,7 @@ impl Window {
         let (spread, slack) = (spread * width * (1.0 - MARGIN), slack * width * (1.0 - MARGIN));
         let (start, blur) = (MARGIN * width * self.total.abs() - slack, 2.0 * MARGIN * width);
         let (mut before, mut moved, mut sums_before) = (0.0, 0.0f64, 0.0);
-        let mut may = !(slack > 0.0);
+        let mut may = slack <= 0.0;
         for (size, sums, _) in self.oldest_first(params) {
             let expected = self.total * size;
             for &total in sums {
