@@ -53,11 +53,9 @@ class PageHinkleyBank:
         found: list[tuple[int, int, float, float]] = []
         order, sorted_values, spans = by_row(rows, values)
         for row, begin, end in spans:
-            n, mean, increase, decrease, lowest, highest, detected = state[row]
+            n, mean, increase, decrease, lowest, highest, detected = FRESH if state[row][-1] else state[row]
             left = iter(sorted_values[begin:end])
             for x in left:
-                if detected:
-                    n, mean, increase, decrease, lowest, highest, detected = FRESH
                 n += 1.0
                 mean += (1.0 / n) * (x - mean)
                 away = x - mean
@@ -68,10 +66,15 @@ class PageHinkleyBank:
                 if decrease > highest:
                     highest = decrease
                 if (increase - lowest > most_up or highest - decrease > most_down) and n >= least:
-                    detected, up, place = 1.0, increase - lowest, order.item(end - 1 - length_hint(left))
+                    up, more = increase - lowest, length_hint(left)
+                    place = order.item(end - 1 - more)
                     found.append(
                         (place, 1, up, threshold) if up > most_up else (place, -1, highest - decrease, threshold)
                     )
+                    if more:
+                        n, mean, increase, decrease, lowest, highest, _ = FRESH
+                    else:
+                        detected = 1.0
             state[row] = (n, mean, increase, decrease, lowest, highest, detected)
         return hits_of(sorted(found))
 

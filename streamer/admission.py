@@ -40,27 +40,32 @@ class Gate:
         used, now = [False] * len(codes), [0] * len(codes)
         turned_away = [False] * len(codes) if refused is None else refused.tolist()
         filtered = duplicate = late = 0
+        watched, lateness_ms, newest_ms, ids = self.watched, self.lateness_ms, self.newest_ms, self.ids
         columns = (codes.tolist(), times_ms.tolist(), event_ids.tolist(), turned_away)
         for i, (code, time_ms, event_id, away) in enumerate(zip(*columns, strict=True)):
             model = strings[code]
-            latest = self.newest_ms.get(model)
-            full = latest is None and len(self.newest_ms) >= self.models_max
-            if away or full or (self.watched is not None and model not in self.watched):
+            latest = newest_ms.get(model)
+            full = latest is None and len(newest_ms) >= self.models_max
+            if away or full or (watched is not None and model not in watched):
                 filtered += 1
                 continue
-            if event_id in self.ids:
+            if event_id in ids:
                 duplicate += 1
                 continue
-            if latest is not None and time_ms < latest - self.lateness_ms:
+            if latest is None or time_ms > latest:
+                newest_ms[model] = latest = time_ms
+            elif time_ms < latest - lateness_ms:
                 late += 1
                 continue
             if event_id and self.capacity:
                 self._remember(event_id)
-            if latest is None or time_ms > latest:
-                self.newest_ms[model] = latest = time_ms
-            self.events[model] = self.events.get(model, 0) + 1
             used[i], now[i] = True, latest
-        return np.array(used, bool), np.array(now, np.int64), filtered, duplicate, late
+        taken = np.array(used, bool)
+        counts = np.bincount(codes[taken])
+        for code in np.flatnonzero(counts).tolist():
+            model = strings[code]
+            self.events[model] = self.events.get(model, 0) + counts.item(code)
+        return taken, np.array(now, np.int64), filtered, duplicate, late
 
     def _remember(self, event_id: int) -> None:
         self.ids[event_id] = None
