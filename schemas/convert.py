@@ -92,7 +92,7 @@ def time_ms(value: Any, path: str) -> int:
     """
     kind = type(value)
     if kind is float and 0.0 <= value < 1e10:  # The first of EPOCH_UNITS, which most producers send, without the loop.
-        result = round(value * 1000.0)
+        result: int = round(value * 1000.0)
     elif kind is int or kind is float:
         result = -1  # No time, unless a unit fits.
         for below, times, over in EPOCH_UNITS if value >= 0 else ():

@@ -178,14 +178,14 @@ def _event(
     else:
         (model, version, time, event_id, features, label, value, confidence, scores, logits,
          latency, status, caller, segment) = raw  # fmt: skip
-    at = fields.selectors
+    at = fields.texts
     if model is None or model == "":
-        raise Rejected("missing_model", at[0].text)
+        raise Rejected("missing_model", at[0])
     if type(model) is not str or len(model) > NAME_MAX:
-        raise Rejected("wrong_type", at[0].text)
-    version_text = None if version is None else as_text(version, VERSION, at[1].text)
-    event_ms = _time(time, record_ms, at[2].text)
-    id_code = 0 if event_id is None else id_hash(event_id, at[3].text)
+        raise Rejected("wrong_type", at[0])
+    version_text = None if version is None else as_text(version, VERSION, at[1])
+    event_ms = _time(time, record_ms, at[2])
+    id_code = 0 if event_id is None else id_hash(event_id, at[3])
     # Most events have features and nothing else of the four, which is seen sooner than asked.
     if type(features) is not dict or len(features) > FIELDS_MAX or not scores is logits is segment is None:
         _check_shape(features, scores, logits, segment, at)
@@ -194,35 +194,35 @@ def _event(
     model_code = strings.setdefault(model, len(strings))
     version_code = -1 if version_text is None else strings.setdefault(version_text, len(strings))
     if features:
-        _features(c, features, at[4].text)
+        _features(c, features, at[4])
     if label is not None:
-        _text(c, "prediction.label", label, LABEL, at[5].text)
+        _text(c, "prediction.label", label, LABEL, at[5])
     if value is not None:
-        _number(c, "prediction.value", value, at[6].text)
+        _number(c, "prediction.value", value, at[6])
     if scores:
-        _numbers(c, scores.items(), c.scores, "prediction.scores.", at[8].text)
+        _numbers(c, scores.items(), c.scores, "prediction.scores.", at[8])
         if confidence is None:
             # The greatest of nothing but nulls is no confidence.
             confidence = max((score for score in scores.values() if score is not None), default=None)
     if confidence is not None:
-        _number(c, "prediction.confidence", confidence, at[7].text)
+        _number(c, "prediction.confidence", confidence, at[7])
     if logits:
-        _numbers(c, enumerate(logits), c.logits, "prediction.logits.", at[9].text)
+        _numbers(c, enumerate(logits), c.logits, "prediction.logits.", at[9])
     if latency is not None:
-        _number(c, "latency_ms", latency, at[10].text)
+        _number(c, "latency_ms", latency, at[10])
     if status is not None:
-        _text(c, "status", status, STATUS, at[11].text)
+        _text(c, "status", status, STATUS, at[11])
     if caller is not None:
-        _text(c, "caller", caller, CALLER, at[12].text)
+        _text(c, "caller", caller, CALLER, at[12])
     if segment:
-        _segment(c, segment, at[13].text)
+        _segment(c, segment, at[13])
     if fields.extra:
         _members(c, _extra(fields.extra, document), c.extra, "", "")
     # The event is good: from here on it can no longer be taken back.
-    c.rows.extend((
+    c.rows += (
         offset, event_ms, model_code, version_code, id_code,
         len(c.number_name), len(c.text_name), len(c.null_name), len(c.names), len(strings),
-    ))  # fmt: skip
+    )  # fmt: skip
 
 
 def _time(value: Any, record_ms: int, path: str) -> int:
@@ -235,7 +235,7 @@ def _time(value: Any, record_ms: int, path: str) -> int:
     return event_ms if event_ms <= latest_ms or record_ms < 0 else latest_ms
 
 
-def _check_shape(features: Any, scores: Any, logits: Any, segment: Any, at: tuple[Selector, ...]) -> None:
+def _check_shape(features: Any, scores: Any, logits: Any, segment: Any, at: tuple[str, ...]) -> None:
     """Types and total size of the four containers, before any entry is looked at: a bomb costs one len()."""
     entries = 0
     if features is not None:
@@ -250,9 +250,9 @@ def _check_shape(features: Any, scores: Any, logits: Any, segment: Any, at: tupl
         raise Rejected("too_many_fields", f"{entries} entries, the limit is {FIELDS_MAX}")
 
 
-def _entries(value: Any, kind: type[dict[str, Any]] | type[list[Any]], selector: Selector) -> int:
+def _entries(value: Any, kind: type[dict[str, Any]] | type[list[Any]], path: str) -> int:
     if type(value) is not kind:
-        raise Rejected("wrong_type", selector.text)
+        raise Rejected("wrong_type", path)
     return len(value)
 
 

@@ -62,9 +62,10 @@ class Selector:
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """A compiled mapping. `selectors` has one entry per FIELDS, in that order."""
+    """A compiled mapping. `selectors` has one entry per FIELDS, in that order, `texts` says it as the config does."""
 
     selectors: tuple[Selector, ...]
+    texts: tuple[str, ...]
     extra: tuple[Selector, ...]
     message_bytes: int
     plain: bool  # every field is where the native event has it: `decode` then reads by plain dict gets
@@ -110,8 +111,8 @@ def compile_fields(mapping: Mapping[str, str], extra: Sequence[str] = (), messag
     for pointer in pointers:
         if not pointer.steps:
             raise ValueError(f"{pointer.text!r} is not a JSON Pointer that begins with '/'")
-    plain = [selector.text for selector in selectors] == list(DEFAULTS.values())
-    return Fields(selectors, pointers, message_bytes, plain)
+    texts = tuple(selector.text for selector in selectors)
+    return Fields(selectors, texts, pointers, message_bytes, texts == tuple(DEFAULTS.values()))
 
 
 def parse_field(name: str, text: str) -> Selector:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from itertools import accumulate, groupby, pairwise
+from itertools import compress, count, pairwise
+from operator import ne
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -121,9 +122,10 @@ def stretches(messages: list[Message]) -> list[Stretch]:
     """All messages, in order."""
     stamps = map(Message.timestamp, messages)
     times_ms = np.array([time_ms if kind else -1 for kind, time_ms in stamps], np.int64)
-    places = zip(map(Message.topic, messages), map(Message.partition, messages), strict=True)
-    lengths = [len(list(run)) for _, run in groupby(places)]
-    begins = set(accumulate(lengths[:-1], initial=0))
+    begins = {0}
+    for place in (Message.topic, Message.partition):
+        places = list(map(place, messages))
+        begins.update(compress(count(1), map(ne, places, places[1:])))
     # What stands for an error has no time. It stands alone.
     if messages and times_ms.min() < 0:
         wrong = {place for place, message in enumerate(messages) if message.error() is not None}
