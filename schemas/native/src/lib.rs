@@ -29,6 +29,7 @@ mod plan;
 mod reference;
 mod scan;
 mod shape;
+mod shown;
 mod sweep;
 mod text;
 mod window;

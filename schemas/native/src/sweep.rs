@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
+use numpy::PyReadonlyArray1;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -16,6 +16,7 @@ use crate::history::History;
 use crate::index::{Place, RowIndex};
 use crate::page_hinkley::PageHinkley;
 use crate::reference::Reference;
+use crate::shown::{Arrays, Shown};
 
 /// Rows whose state fits the nearer caches.
 const MANY: usize = 4000;
@@ -115,19 +116,6 @@ struct Watch<'a> {
     wanted: Option<i8>,
 }
 
-/// What other monitors of the table, or rules, want to see of it: the column, and what the reference made of it.
-#[derive(Default)]
-struct Shown {
-    rows: Vec<i64>,
-    values: Vec<f64>,
-    events: Vec<i64>,
-    ready: Vec<bool>,
-    z: Vec<f64>,
-    away: Vec<f64>,
-    /// The rows again, `NOWHERE` for those that are warming up.
-    judged: Vec<i64>,
-}
-
 #[derive(Default)]
 struct Outcome {
     hits: Vec<EdgeFinding>,
@@ -140,8 +128,6 @@ struct Outcome {
 struct Span {
     begin: usize,
     rows: Vec<i64>,
-    /// Whether a row is there twice.
-    twice: bool,
 }
 
 /// The rows of the last event of a group: the next one mostly has the same names.
@@ -150,7 +136,6 @@ struct Known {
     group: i32,
     begin: usize,
     rows: Vec<i64>,
-    twice: bool,
 }
 
 /// Groups remembered, by the low bits of their numbers.
@@ -216,7 +201,6 @@ impl Sweep<'_> {
         span.rows.clear();
         if known.group == group && numbers.name.get(known.begin..known.begin + known.rows.len()) == Some(names) {
             span.rows.extend_from_slice(&known.rows);
-            span.twice = known.twice;
             return Some(0);
         }
         let (mut last, mut dropped) = (-2, 0);
@@ -233,9 +217,8 @@ impl Sweep<'_> {
             last = if row == NOWHERE { last } else { row };
             span.rows.push(row);
         }
-        span.twice = has_twice(&span.rows);
         if dropped == 0 {
-            (known.group, known.begin, known.twice) = (group, begin, span.twice);
+            (known.group, known.begin) = (group, begin);
             known.rows.clone_from(&span.rows);
         }
         Some(dropped)
@@ -245,16 +228,14 @@ impl Sweep<'_> {
         let values = &numbers.value[span.begin..span.begin + span.rows.len()];
         let event = numbers.event[span.begin];
         let at = (numbers.offsets[event as usize], numbers.times_ms[event as usize]);
-        // Evidence is made when all values of a stretch are taken, so no row may be there twice.
-        let most = if span.twice { 1 } else { values.len() };
-        for (rows, values) in span.rows.chunks(most).zip(values.chunks(most)) {
-            if !self.show {
-                outcome.shown.clear();
-            }
-            let begin = outcome.shown.rows.len();
-            self.judge(rows, values, event, at, &mut outcome.shown);
-            self.watch(rows, values, event, begin, outcome);
+        if !self.show {
+            outcome.shown.clear();
         }
+        // One after the other, each with the processor's registers for itself. An event has no name twice and so no row,
+        // for which it would matter that evidence is made when all its values are taken.
+        let begin = outcome.shown.rows.len();
+        self.judge(&span.rows, values, event, at, &mut outcome.shown);
+        self.watch(&span.rows, values, event, begin, outcome);
     }
 
     /// Show the values to the reference, and what is judged to the history.
@@ -307,20 +288,6 @@ impl Sweep<'_> {
         self.watches.iter().for_each(|watch| watch.bank.prefetch(row));
     }
 }
-
-fn has_twice(rows: &[i64]) -> bool {
-    if rows.is_sorted_by(|a, b| a < b) {
-        return false;
-    }
-    let mut sorted: Vec<i64> = rows.iter().copied().filter(|row| *row != NOWHERE).collect();
-    sorted.sort_unstable();
-    !sorted.is_sorted_by(|a, b| a < b)
-}
-
-type Arrays<'py> = (
-    (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<i64>>),
-    (Bound<'py, PyArray1<bool>>, Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<f64>>),
-);
 
 /// Where it ended, the values without a place, the hits; and the column and its judgement, where they are to be shown.
 type Swept<'py> = (usize, usize, Vec<EdgeFinding>, Option<Arrays<'py>>);
@@ -383,43 +350,4 @@ pub fn sweep<'py>(
     });
     let arrays = show.then(|| outcome.shown.into_arrays(py));
     Ok((ended, outcome.dropped, outcome.hits, arrays))
-}
-
-impl Shown {
-    fn push(&mut self, (row, value, event): (i64, f64, i32), judged: Option<(f64, f64)>) {
-        let (away, z) = judged.unwrap_or_default();
-        self.rows.push(row);
-        self.values.push(value);
-        self.events.push(event.into());
-        self.ready.push(judged.is_some());
-        self.z.push(z);
-        self.away.push(away);
-        self.judged.push(if judged.is_some() { row } else { NOWHERE });
-    }
-
-    fn clear(&mut self) {
-        self.rows.clear();
-        self.values.clear();
-        self.events.clear();
-        self.ready.clear();
-        self.z.clear();
-        self.away.clear();
-        self.judged.clear();
-    }
-
-    fn reserve(&mut self, n: usize) {
-        self.rows.reserve(n);
-        self.values.reserve(n);
-        self.events.reserve(n);
-        self.ready.reserve(n);
-        self.z.reserve(n);
-        self.away.reserve(n);
-    }
-
-    fn into_arrays(self, py: Python<'_>) -> Arrays<'_> {
-        (
-            (self.rows.into_pyarray(py), self.values.into_pyarray(py), self.events.into_pyarray(py)),
-            (self.ready.into_pyarray(py), self.z.into_pyarray(py), self.away.into_pyarray(py)),
-        )
-    }
 }

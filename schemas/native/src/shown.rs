@@ -1,0 +1,65 @@
+//! The column of a sweep and what the reference made of it.
+#![forbid(unsafe_code)]
+
+use numpy::{IntoPyArray, PyArray1};
+use pyo3::prelude::*;
+
+use crate::bank::NOWHERE;
+
+/// What other monitors of the table, or rules, want to see of it: the column, and what the reference made of it.
+#[derive(Default)]
+pub struct Shown {
+    pub rows: Vec<i64>,
+    values: Vec<f64>,
+    events: Vec<i64>,
+    ready: Vec<bool>,
+    pub z: Vec<f64>,
+    away: Vec<f64>,
+    /// The rows again, `NOWHERE` for those that are warming up.
+    pub judged: Vec<i64>,
+}
+
+pub type Arrays<'py> = (
+    (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<i64>>),
+    (Bound<'py, PyArray1<bool>>, Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<f64>>),
+);
+
+impl Shown {
+    pub fn push(&mut self, (row, value, event): (i64, f64, i32), judged: Option<(f64, f64)>) {
+        let (away, z) = judged.unwrap_or_default();
+        self.rows.push(row);
+        self.values.push(value);
+        self.events.push(event.into());
+        self.ready.push(judged.is_some());
+        self.z.push(z);
+        self.away.push(away);
+        self.judged.push(if judged.is_some() { row } else { NOWHERE });
+    }
+
+    pub fn clear(&mut self) {
+        self.rows.clear();
+        self.values.clear();
+        self.events.clear();
+        self.ready.clear();
+        self.z.clear();
+        self.away.clear();
+        self.judged.clear();
+    }
+
+    pub fn reserve(&mut self, n: usize) {
+        self.rows.reserve(n);
+        self.values.reserve(n);
+        self.events.reserve(n);
+        self.ready.reserve(n);
+        self.z.reserve(n);
+        self.away.reserve(n);
+        self.judged.reserve(n);
+    }
+
+    pub fn into_arrays(self, py: Python<'_>) -> Arrays<'_> {
+        (
+            (self.rows.into_pyarray(py), self.values.into_pyarray(py), self.events.into_pyarray(py)),
+            (self.ready.into_pyarray(py), self.z.into_pyarray(py), self.away.into_pyarray(py)),
+        )
+    }
+}
