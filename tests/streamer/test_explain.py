@@ -34,7 +34,7 @@ TIES = (0.5, 1.5, 2.5, 0.125, 0.25, 0.05, 0.15, 1234.5, 9999.5, 99995.0, 0.00012
 
 def number(rng: random.Random) -> float:
     """Any finite number, mostly one that rounds in an interesting way."""
-    kind = rng.randrange(5)
+    kind = rng.randrange(6)
     if kind == 0:
         return rng.choice(TIES) * rng.choice((1, -1))
     if kind == 1:
@@ -43,6 +43,14 @@ def number(rng: random.Random) -> float:
         return rng.randrange(-10_000, 10_000) / 2 ** rng.randrange(12)
     if kind == 3:
         return round(rng.gauss(0.0, 10.0 ** rng.randrange(-6, 7)), rng.randrange(8))
+    if kind == 4:  # Half way between two texts of four digits or of one decimal, or a few floats beside it.
+        digits, power = rng.choice(
+            ((rng.randrange(1000, 10_000), rng.randrange(-310, 300)), (rng.randrange(10**9), -2))
+        )
+        value = (10 * digits + 5) * 10.0**power
+        for _ in range(rng.randrange(3)):
+            value = math.nextafter(value, rng.choice((0.0, math.inf)))
+        return value * rng.choice((1, -1))
     value = struct.unpack("<d", rng.randbytes(8))[0]
     return float(value) if math.isfinite(value) else 0.0
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
 import pytest
 
-from schemas.batch import Record
+from schemas.batch import Batch, Record
 from schemas.compiled import native
 from schemas.decoder import Decoder
+from streamer.alerting import AnyFinding, Finding
 from streamer.config_load import load_text
 from streamer.service import fields_of
+from streamer.signals import I64, Bool
 from streamer.task import Task
 
 pytestmark = pytest.mark.skipif(native is None, reason="the compiled core was not built")
@@ -48,6 +51,19 @@ def log(seed: int, models: int, events: int) -> list[Record]:
     return found
 
 
+def findings_of(task: Task) -> list[Finding]:
+    """All findings that the task's book is given from now on, in plain fields."""
+    found: list[Finding] = []
+    decide = task.book.decide
+
+    def noted(batch: Batch, used: Bool, now: I64, findings: Sequence[AnyFinding]) -> Any:
+        found.extend(Finding(*(getattr(f, name) for name in Finding._fields)) for f in findings)
+        return decide(batch, used, now, findings)
+
+    task.book.decide = noted  # type: ignore[method-assign]
+    return found
+
+
 @pytest.mark.parametrize(("models", "series"), [(1, 1000), (3, 1000), (200, 100_000), (40, 150)])
 @pytest.mark.parametrize("seed", range(3))
 def test_it_is_the_same_as_its_parts(models: int, series: int, seed: int) -> None:
@@ -58,6 +74,7 @@ def test_it_is_the_same_as_its_parts(models: int, series: int, seed: int) -> Non
     assert any(sweep.shown for sweep in swept.sweeps.values())
     assert not all(sweep.shown for sweep in swept.sweeps.values())
     apart.sweeps = {}
+    found_swept, found_apart = findings_of(swept), findings_of(apart)
     begin = 0
     while begin < len(records):
         end = begin + rng.choice((1, 30, 700))
@@ -65,6 +82,7 @@ def test_it_is_the_same_as_its_parts(models: int, series: int, seed: int) -> Non
         swept.step(batch)
         apart.step(batch)
         begin = end
+    assert found_swept == found_apart
     assert swept.outbox == apart.outbox
     assert swept.dump() == apart.dump()
     dropped = [table.dropped for table in swept.tables.values()]

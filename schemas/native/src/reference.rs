@@ -100,6 +100,11 @@ impl Reference {
         }
     }
 
+    #[inline(always)]
+    pub fn is_ready(&self, row: usize) -> bool {
+        self.rows[row].n >= self.warmup
+    }
+
     /// How far a value is from the centre, and the scale; None while the row is warming up, which takes the value.
     #[inline(always)]
     pub fn judge(&mut self, row: usize, value: f64, offset: i64, time_ms: i64) -> Option<(f64, f64)> {

@@ -130,6 +130,12 @@ struct Span {
     rows: Vec<i64>,
 }
 
+impl Span {
+    fn known(&self) -> impl Iterator<Item = usize> {
+        self.rows.iter().filter(|&&row| row != NOWHERE).map(|&row| row as usize)
+    }
+}
+
 /// The rows of the last event of a group: the next one mostly has the same names.
 #[derive(Default)]
 struct Known {
@@ -176,15 +182,18 @@ impl Sweep<'_> {
                     }
                 }
                 if self.many {
-                    span.rows.iter().filter(|&&row| row != NOWHERE).for_each(|&row| self.prefetch(row as usize));
+                    span.known().for_each(|row| self.prefetch(row));
                 }
                 (at, found) = (end, found + 1);
             }
             if taken == found {
                 return at;
             }
+            if self.many && taken + 2 < found {
+                self.prefetch_cells(&spans[(taken + 2) % AHEAD]);
+            }
             if self.many && taken + 1 < found {
-                self.prefetch_cells(&spans[(taken + 1) % AHEAD]);
+                self.prefetch_blocks(&spans[(taken + 1) % AHEAD]);
             }
             self.take(numbers, &spans[taken % AHEAD], outcome);
             taken += 1;
@@ -274,17 +283,22 @@ impl Sweep<'_> {
     }
 
     fn prefetch_cells(&self, span: &Span) {
-        for &row in span.rows.iter().filter(|&&row| row != NOWHERE) {
-            self.watches.iter().for_each(|watch| watch.bank.prefetch_cells(row as usize));
-            self.history.prefetch_block(row as usize);
-            self.reference.prefetch_waiting(row as usize);
+        for row in span.known() {
+            self.watches.iter().for_each(|watch| watch.bank.prefetch_cells(row));
+            match self.reference.is_ready(row) {
+                true => self.history.prefetch(row),
+                false => self.reference.prefetch_waiting(row),
+            }
         }
+    }
+
+    fn prefetch_blocks(&self, span: &Span) {
+        span.known().filter(|&row| self.reference.is_ready(row)).for_each(|row| self.history.prefetch_block(row));
     }
 
     #[inline(always)]
     fn prefetch(&self, row: usize) {
         self.reference.prefetch(row);
-        self.history.prefetch(row);
         self.watches.iter().for_each(|watch| watch.bank.prefetch(row));
     }
 }
