@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from detectors.bank import HUGE
 from detectors.quantiles import Quantiles
 from schemas.batch import Batch, number_of_event
 from streamer.series import Known, SeriesTable
@@ -30,6 +31,8 @@ class Part:
         self.sketch = Quantiles() if sketched else None
 
     def add(self, values: F64) -> None:
+        """Beyond HUGE the squares would overflow, and a detector only ever sees finite numbers."""
+        values = np.clip(values, -HUGE, HUGE)
         if self.n == 0:
             self.first = float(values[0])
         self.n += len(values)

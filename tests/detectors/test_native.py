@@ -28,10 +28,10 @@ finite = st.floats(allow_nan=False, allow_infinity=False)
 
 def any_adwin(rng: np.random.Generator) -> Adwin:
     return Adwin(
-        delta=float(rng.choice([1e-9, 0.00002, 0.002, 0.05, 0.3, 0.99])),
+        delta=float(rng.choice([1e-300, 1e-9, 0.00002, 0.002, 0.05, 0.3, 0.99, 1 - 1e-12])),
         clock=int(rng.choice([1, 7, 32])),
-        max_buckets=int(rng.choice([2, 3, 5, 8])),
-        min_window_length=int(rng.choice([1, 5, 20])),
+        max_buckets=int(rng.choice([2, 3, 5, 8, 40, 255])),
+        min_window_length=int(rng.choice([1, 5, 20, 200])),
         grace_period=int(rng.choice([0, 2, 10, 100])),
     )
 

@@ -196,6 +196,7 @@ def test_every_edge_of_numbers_and_times() -> None:
         f'{{"model":"m","features":{{{",".join(f"{chr(34)}f{i}{chr(34)}:1" for i in range(n))}}}}}'
         for n in (2000, 2001)
     ]
+    texts += [f'{{"model":"m","event_id":"{"é" * (n % 2)}{"x" * n}"}}' for n in range(300)]
     texts += ['{"model":"a","model":"b"}', '{"model":"a","features":{"x":1,"x":2}}', '{"a":1,"a":2,"model":"m"}']
     texts += ['{"model":"m"} ', ' {"model":"m"}', '{"model":"m"},', '{"model":"m",}', '{"model":"m" "x":1}', "{}", "[]"]
     for i, text in enumerate(texts):

@@ -234,3 +234,19 @@ def test_statistics_are_those_of_numpy() -> None:
         task = run(setup, events)
         [table] = task.tables.values()
         assert table.reference.at(0).mean == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("huge", [[0.0, 1e200], [0.0, 1.7e308, 1.7e308], [1e307, 1.7e308, 1.7e308, -1.75e308]])
+@pytest.mark.parametrize("stat", ["std", "mean"])
+@pytest.mark.parametrize("window", [2, 17])
+def test_numbers_near_the_end_of_float64_stop_nothing(huge: list[float], stat: str, window: int) -> None:
+    """Found by review: their squares and sums overflowed, and one such window stopped its partition."""
+    monitors = f"""  level: {{signal: {stat}(features.x), detect: {{kind: level}}}}
+  edge: {{signal: {stat}(features.x), detect: {{kind: adwin}}}}
+"""
+    setup = config(monitors, "limits: {lateness: 0s}\nreference: {windows: 10}\n")
+    values = [huge if number == window else [0.0, 1.0, 2.0] for number in range(22)]
+    times = [(BEGIN_S + 60 * number + i, x) for number, xs in enumerate(values) for i, x in enumerate(xs)]
+    task = run(setup, [{"time": time_s, "features": {"x": x}} for time_s, x in times])
+    assert task.position == len(times)
+    assert Task.load(setup, AT, task.dump()).dump() == task.dump()

@@ -118,9 +118,9 @@ pub fn fetch<T>(element: &T) {
     let _ = element;
 }
 
-/// A value that is not NaN, no larger than `most` either way; without the branch that `clamp` has for a bad bound.
+/// As `clamp`, without its branch for a bad bound.
 #[inline(always)]
 pub fn bounded(value: f64, most: f64) -> f64 {
-    let value = if value < most { value } else { most };
-    if value > -most { value } else { -most }
+    let value = if value > most { most } else { value };
+    if value < -most { -most } else { value }
 }

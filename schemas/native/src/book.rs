@@ -50,6 +50,7 @@ impl<'py> FromPyObject<'_, 'py> for Finding {
         Ok(Finding { event, monitor, row, signal: Signal::of(signal.to_str()?)?, evidence: Evidence::of(&evidence) })
     }
 }
+
 /// `ALERT_FIELDS`.
 type Saved =
     (Py<PyString>, i64, Py<PyString>, &'static str, Option<i64>, Option<i64>, i64, i64, i64, Option<PlainOpened>);

@@ -26,7 +26,8 @@ pub fn edge(reference: &Reference, history: &History, row: usize, said: (i8, f64
     (direction, statistic, threshold, before, after)
 }
 
-/// A `Finding` of `streamer/alerting.py` that is an edge of a sweep. Its evidence becomes an object of Python for who asks only.
+/// A `Finding` of `streamer/alerting.py` that is an edge of a sweep. Its evidence is made an object of Python only for
+/// those who ask for it.
 #[pyclass(frozen)]
 pub struct EdgeFinding {
     #[pyo3(get)]

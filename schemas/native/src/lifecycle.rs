@@ -105,7 +105,7 @@ impl Evidence {
         }
     }
 
-    pub fn copy(&self, py: Python) -> Self {
+    fn copy(&self, py: Python) -> Self {
         match self {
             Evidence::Edge(edge) => Evidence::Edge(edge.clone()),
             Evidence::Other(evidence) => Evidence::Other(evidence.clone_ref(py)),

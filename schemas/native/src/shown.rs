@@ -4,19 +4,15 @@
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
 
-use crate::bank::NOWHERE;
-
 /// What other monitors of the table, or rules, want to see of it: the column, and what the reference made of it.
 #[derive(Default)]
 pub struct Shown {
-    pub rows: Vec<i64>,
+    rows: Vec<i64>,
     values: Vec<f64>,
     events: Vec<i64>,
     ready: Vec<bool>,
-    pub z: Vec<f64>,
+    z: Vec<f64>,
     away: Vec<f64>,
-    /// The rows again, `NOWHERE` for those that are warming up.
-    pub judged: Vec<i64>,
 }
 
 pub type Arrays<'py> = (
@@ -25,25 +21,13 @@ pub type Arrays<'py> = (
 );
 
 impl Shown {
-    pub fn push(&mut self, (row, value, event): (i64, f64, i32), judged: Option<(f64, f64)>) {
-        let (away, z) = judged.unwrap_or_default();
+    pub fn push(&mut self, (row, value, event): (i64, f64, i32), away: Option<f64>, z: f64) {
         self.rows.push(row);
         self.values.push(value);
         self.events.push(event.into());
-        self.ready.push(judged.is_some());
+        self.ready.push(away.is_some());
         self.z.push(z);
-        self.away.push(away);
-        self.judged.push(if judged.is_some() { row } else { NOWHERE });
-    }
-
-    pub fn clear(&mut self) {
-        self.rows.clear();
-        self.values.clear();
-        self.events.clear();
-        self.ready.clear();
-        self.z.clear();
-        self.away.clear();
-        self.judged.clear();
+        self.away.push(away.unwrap_or_default());
     }
 
     pub fn reserve(&mut self, n: usize) {
@@ -53,7 +37,6 @@ impl Shown {
         self.ready.reserve(n);
         self.z.reserve(n);
         self.away.reserve(n);
-        self.judged.reserve(n);
     }
 
     pub fn into_arrays(self, py: Python<'_>) -> Arrays<'_> {

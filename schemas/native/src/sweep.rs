@@ -1,7 +1,7 @@
-//! One sweep over the numbers of a batch: row index, reference, banks, history, value by value.
+//! One sweep over the numbers of a batch: row index, reference, history and banks, event by event.
 //!
-//! The parts are those of `index.rs`, `reference.rs`, `adwin.rs`, `page_hinkley.rs` and `history.rs`, which also stand
-//! alone; fused, no array goes from one to the next, and a series' state is fetched once for all of them.
+//! The parts are those of `index.rs`, `reference.rs`, `history.rs`, `adwin.rs` and `page_hinkley.rs`, which also stand
+//! alone; fused, no column of the batch goes from one to the next, only the values of the event at hand.
 
 use std::sync::Arc;
 
@@ -160,7 +160,10 @@ struct Sweep<'a> {
     /// More rows than the processor's cache holds: they are asked for ahead of their turn.
     many: bool,
     known: Vec<Known>,
-    /// What the banks say of the values at hand.
+    /// Of the values at hand the rows, `NOWHERE` for those that are warming up, and the values standardised.
+    judged: Vec<i64>,
+    z: Vec<f64>,
+    /// What a bank says of them.
     found: Vec<Said>,
 }
 
@@ -237,20 +240,18 @@ impl Sweep<'_> {
         let values = &numbers.value[span.begin..span.begin + span.rows.len()];
         let event = numbers.event[span.begin];
         let at = (numbers.offsets[event as usize], numbers.times_ms[event as usize]);
-        if !self.show {
-            outcome.shown.clear();
-        }
         // One after the other, each with the processor's registers for itself. An event has no name twice and so no row,
         // for which it would matter that evidence is made when all its values are taken.
-        let begin = outcome.shown.rows.len();
         self.judge(&span.rows, values, event, at, &mut outcome.shown);
-        self.watch(&span.rows, values, event, begin, outcome);
+        self.watch(&span.rows, values, event, outcome);
     }
 
     /// Show the values to the reference, and what is judged to the history.
     #[inline(never)]
     fn judge(&mut self, rows: &[i64], values: &[f64], event: i32, at: (i64, i64), shown: &mut Shown) {
         let (offset, time_ms) = at;
+        self.judged.clear();
+        self.z.clear();
         for (&row, &value) in rows.iter().zip(values).filter(|(row, _)| **row != NOWHERE) {
             let judged = self.reference.judge(row as usize, value, offset, time_ms);
             if let Some((away, _)) = judged {
@@ -258,20 +259,21 @@ impl Sweep<'_> {
             }
             if self.standardise {
                 let z = judged.map_or(0.0, |(away, scale)| self.reference.z(value, away, scale));
-                shown.push((row, value, event), judged.map(|(away, _)| (away, z)));
+                self.judged.push(if judged.is_some() { row } else { NOWHERE });
+                self.z.push(z);
+                if self.show {
+                    shown.push((row, value, event), judged.map(|(away, _)| away), z);
+                }
             }
         }
     }
 
-    fn watch(&mut self, rows: &[i64], values: &[f64], event: i32, begin: usize, outcome: &mut Outcome) {
+    fn watch(&mut self, rows: &[i64], values: &[f64], event: i32, outcome: &mut Outcome) {
         for watch in &mut self.watches {
             self.found.clear();
             match watch.raw {
                 true => watch.bank.take(rows, values, &mut self.found),
-                false => {
-                    let (rows, values) = (&outcome.shown.judged[begin..], &outcome.shown.z[begin..]);
-                    watch.bank.take(rows, values, &mut self.found)
-                }
+                false => watch.bank.take(&self.judged, &self.z, &mut self.found),
             }
             for &(row, said) in &self.found {
                 let edge = edge(self.reference, self.history, row as usize, said);
@@ -347,6 +349,8 @@ pub fn sweep<'py>(
         show,
         standardise: show || banks.iter().any(|(_, _, raw, _)| !raw),
         many: index.len() > MANY,
+        judged: Vec::new(),
+        z: Vec::new(),
         found: Vec::new(),
         known: (0..GROUPS).map(|_| Known { group: -1, ..Known::default() }).collect(),
     };

@@ -216,10 +216,10 @@ impl Window {
 
     /// Whether some cut comes near its bound: false is certain, true is for `find_cut` to decide in river's own order.
     ///
-    /// A cut into a and b values moves the mean by D / ab, with D = width * sum of the a - total * a. The bound of river
-    /// is at least what it would be with W / ab for `recip`; so, times ab, |D| <= sqrt(spread * ab) + slack * W, which
-    /// needs neither division nor root. MARGIN is far more than rounding can amount to on both sides, and what overflows
-    /// compares as false, which is true here.
+    /// A cut of the W values into a and b moves the mean by D / ab, with D = W * sum of the a - total * a. The bound of
+    /// river is at least what it would be with W / ab for `recip`, as min_window_length is at least 1; so, times ab,
+    /// |D| <= sqrt(spread * W * ab) + slack * W, which needs neither division nor root. MARGIN is far more than rounding
+    /// can amount to on both sides, and what overflows compares as false, which is true here.
     fn may_be_cut(&self, params: &Params, spread: f64, slack: f64) -> bool {
         const MARGIN: f64 = 1e-9;
         let (width, least) = (self.width, params.min_window_length);
