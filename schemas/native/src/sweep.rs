@@ -249,21 +249,23 @@ impl Sweep<'_> {
     /// Show the values to the reference, and what is judged to the history.
     #[inline(never)]
     fn judge(&mut self, rows: &[i64], values: &[f64], event: i32, at: (i64, i64), shown: &mut Shown) {
-        let (offset, time_ms) = at;
+        let (reference, history) = (&mut *self.reference, &mut *self.history);
+        let known = rows.iter().zip(values).filter(|(row, _)| **row != NOWHERE);
+        if !self.standardise {
+            known.for_each(|(&row, &value)| {
+                judge(reference, history, row as usize, value, at);
+            });
+            return;
+        }
         self.judged.clear();
         self.z.clear();
-        for (&row, &value) in rows.iter().zip(values).filter(|(row, _)| **row != NOWHERE) {
-            let judged = self.reference.judge(row as usize, value, offset, time_ms);
-            if let Some((away, _)) = judged {
-                self.history.add(row as usize, away, offset, time_ms);
-            }
-            if self.standardise {
-                let z = judged.map_or(0.0, |(away, scale)| self.reference.z(value, away, scale));
-                self.judged.push(if judged.is_some() { row } else { NOWHERE });
-                self.z.push(z);
-                if self.show {
-                    shown.push((row, value, event), judged.map(|(away, _)| away), z);
-                }
+        for (&row, &value) in known {
+            let judged = judge(reference, history, row as usize, value, at);
+            let z = judged.map_or(0.0, |(away, scale)| reference.z(value, away, scale));
+            self.judged.push(if judged.is_some() { row } else { NOWHERE });
+            self.z.push(z);
+            if self.show {
+                shown.push((row, value, event), judged.map(|(away, _)| away), z);
             }
         }
     }
@@ -303,6 +305,22 @@ impl Sweep<'_> {
         self.reference.prefetch(row);
         self.watches.iter().for_each(|watch| watch.bank.prefetch(row));
     }
+}
+
+/// How far a value is from the centre of its row, and the scale; None while the row is warming up.
+#[inline(always)]
+fn judge(
+    reference: &mut Reference,
+    history: &mut History,
+    row: usize,
+    value: f64,
+    (offset, time_ms): (i64, i64),
+) -> Option<(f64, f64)> {
+    let judged = reference.judge(row, value, offset, time_ms);
+    if let Some((away, _)) = judged {
+        history.add(row, away, offset, time_ms);
+    }
+    judged
 }
 
 /// Where it ended, the values without a place, the hits; and the column and its judgement, where they are to be shown.
