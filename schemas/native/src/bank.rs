@@ -107,7 +107,7 @@ const LINES: usize = 16;
 
 /// Ask for what a reference points at.
 #[inline(always)]
-pub fn fetch<T>(element: &T) {
+fn fetch<T>(element: &T) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: a prefetch reads nothing; the address is that of a live element all the same.
     unsafe {

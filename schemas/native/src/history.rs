@@ -4,7 +4,7 @@ use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::bank::{Seen, bounded, check_length, check_rows, fetch, prefetch, slice};
+use crate::bank::{Seen, bounded, check_length, check_rows, prefetch, slice};
 
 const BLOCKS: usize = 16;
 const BLOCK: i64 = 8;
@@ -29,10 +29,6 @@ pub struct Row {
 }
 
 impl Row {
-    fn newest(&self) -> &Block {
-        &self.blocks[self.seen as usize / BLOCK as usize % BLOCKS]
-    }
-
     #[inline(always)]
     fn add(&mut self, value: f64, offset: i64, time_ms: i64) {
         let block = &mut self.blocks[self.seen as usize / BLOCK as usize % BLOCKS];
@@ -79,18 +75,6 @@ pub struct History {
 }
 
 impl History {
-    #[inline(always)]
-    pub fn prefetch(&self, row: usize) {
-        fetch(&self.rows[row]);
-    }
-
-    /// Ask for the block that the next value of a row goes to.
-    #[inline(always)]
-    pub fn prefetch_block(&self, row: usize) {
-        let row = &self.rows[row];
-        fetch(row.newest());
-    }
-
     #[inline(always)]
     pub fn add(&mut self, row: usize, value: f64, offset: i64, time_ms: i64) {
         self.rows[row].add(bounded(value, self.huge), offset, time_ms);

@@ -4,7 +4,7 @@ use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1, PyReadwriteArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::bank::{Seen, bounded, check_length, check_rows, fetch, prefetch, slice};
+use crate::bank::{Seen, bounded, check_length, check_rows, prefetch, slice};
 
 /// What every value looks at fills one line of the processor's cache, what is told when asked for the next.
 #[derive(Clone, Default)]
@@ -100,11 +100,6 @@ impl Reference {
         }
     }
 
-    #[inline(always)]
-    pub fn is_ready(&self, row: usize) -> bool {
-        self.rows[row].n >= self.warmup
-    }
-
     /// How far a value is from the centre, and the scale; None while the row is warming up, which takes the value.
     #[inline(always)]
     pub fn judge(&mut self, row: usize, value: f64, offset: i64, time_ms: i64) -> Option<(f64, f64)> {
@@ -142,17 +137,6 @@ impl Reference {
 
     pub fn centre(&self, row: usize) -> f64 {
         self.rows[row].centre
-    }
-
-    #[inline(always)]
-    pub fn prefetch(&self, row: usize) {
-        fetch(&self.rows[row]);
-    }
-
-    /// Ask for where a row that is warming up keeps its newest value.
-    #[inline(always)]
-    pub fn prefetch_waiting(&self, row: usize) {
-        self.rows[row].waiting.last().inspect(|value| fetch(*value));
     }
 
     fn row(&self, row: usize) -> PyResult<&Row> {

@@ -10,16 +10,13 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use crate::adwin::Adwin;
-use crate::bank::{NOWHERE, Said, check_codes, check_finite, check_length, fetch, slice};
+use crate::bank::{NOWHERE, Said, check_codes, check_finite, check_length, slice};
 use crate::evidence::{EdgeFinding, edge};
 use crate::history::History;
 use crate::index::{Place, RowIndex};
 use crate::page_hinkley::PageHinkley;
 use crate::reference::Reference;
 use crate::shown::{Arrays, Shown};
-
-/// Rows whose state fits the nearer caches.
-const MANY: usize = 4000;
 
 /// A bank taken from Python for the time of a sweep.
 enum Lent<'py> {
@@ -53,22 +50,6 @@ impl Bank<'_> {
         match self {
             Bank::Adwin(bank) => bank.rows.len(),
             Bank::PageHinkley(bank) => bank.rows.len(),
-        }
-    }
-
-    #[inline(always)]
-    fn prefetch(&self, row: usize) {
-        match self {
-            Bank::Adwin(bank) => fetch(&bank.rows[row]),
-            Bank::PageHinkley(bank) => fetch(&bank.rows[row]),
-        }
-    }
-
-    /// What lies behind the row, which itself was asked for a while ago.
-    #[inline(always)]
-    fn prefetch_cells(&self, row: usize) {
-        if let Bank::Adwin(bank) = self {
-            bank.rows[row].prefetch_cells();
         }
     }
 
@@ -123,19 +104,6 @@ struct Outcome {
     shown: Shown,
 }
 
-/// The values of one event and their rows; `NOWHERE` for those that are not of this table.
-#[derive(Default)]
-struct Span {
-    begin: usize,
-    rows: Vec<i64>,
-}
-
-impl Span {
-    fn known(&self) -> impl Iterator<Item = usize> {
-        self.rows.iter().filter(|&&row| row != NOWHERE).map(|&row| row as usize)
-    }
-}
-
 /// The rows of the last event of a group: the next one mostly has the same names.
 #[derive(Default)]
 struct Known {
@@ -146,8 +114,6 @@ struct Known {
 
 /// Groups remembered, by the low bits of their numbers.
 const GROUPS: usize = 64;
-/// Events whose rows are known before they are taken: one is taken, one has its cells on the way, the others their rows.
-const AHEAD: usize = 4;
 
 struct Sweep<'a> {
     index: &'a RowIndex,
@@ -157,10 +123,10 @@ struct Sweep<'a> {
     show: bool,
     /// Whether anybody wants the values standardised.
     standardise: bool,
-    /// More rows than the processor's cache holds: they are asked for ahead of their turn.
-    many: bool,
     known: Vec<Known>,
-    /// Of the values at hand the rows, `NOWHERE` for those that are warming up, and the values standardised.
+    /// The rows of the values at hand, `NOWHERE` for those that are not of this table.
+    rows: Vec<i64>,
+    /// The same, `NOWHERE` also for those that are warming up, and the values standardised.
     judged: Vec<i64>,
     z: Vec<f64>,
     /// What a bank says of them.
@@ -170,49 +136,32 @@ struct Sweep<'a> {
 impl Sweep<'_> {
     /// Take the values from `begin` on, event by event. With `every` those without a row are dropped; else the first
     /// event that has one ends it. Where it ended.
+    ///
+    /// Nothing is asked for ahead of its turn: the values of an event go through one part after the other, so that the
+    /// processor has several of their rows on the way at once by itself (measured with 100,000 series).
     fn run(&mut self, numbers: &Numbers, begin: usize, every: bool, outcome: &mut Outcome) -> usize {
-        let mut spans: [Span; AHEAD] = Default::default();
-        let (mut at, mut found, mut taken, mut stopped) = (begin, 0, 0, false);
-        loop {
-            while !stopped && found < taken + AHEAD && at < numbers.event.len() {
-                let end = numbers.end_of_event(at);
-                let span = &mut spans[found % AHEAD];
-                match self.find(numbers, at, end, every, span) {
-                    Some(dropped) => outcome.dropped += dropped,
-                    None => {
-                        stopped = true;
-                        break;
-                    }
-                }
-                if self.many {
-                    span.known().for_each(|row| self.prefetch(row));
-                }
-                (at, found) = (end, found + 1);
+        let mut at = begin;
+        while at < numbers.event.len() {
+            let end = numbers.end_of_event(at);
+            match self.find(numbers, at, end, every) {
+                Some(dropped) => outcome.dropped += dropped,
+                None => break,
             }
-            if taken == found {
-                return at;
-            }
-            if self.many && taken + 2 < found {
-                self.prefetch_cells(&spans[(taken + 2) % AHEAD]);
-            }
-            if self.many && taken + 1 < found {
-                self.prefetch_blocks(&spans[(taken + 1) % AHEAD]);
-            }
-            self.take(numbers, &spans[taken % AHEAD], outcome);
-            taken += 1;
+            self.take(numbers, at, outcome);
+            at = end;
         }
+        at
     }
 
     /// The rows of an event's values, and how many of them the table has no place for; None when one is not known.
     #[inline(always)]
-    fn find(&mut self, numbers: &Numbers, begin: usize, end: usize, every: bool, span: &mut Span) -> Option<usize> {
+    fn find(&mut self, numbers: &Numbers, begin: usize, end: usize, every: bool) -> Option<usize> {
         let group = numbers.group_of_event[numbers.event[begin] as usize];
         let known = &mut self.known[group as usize % GROUPS];
         let names = &numbers.name[begin..end];
-        span.begin = begin;
-        span.rows.clear();
+        self.rows.clear();
         if known.group == group && numbers.name.get(known.begin..known.begin + known.rows.len()) == Some(names) {
-            span.rows.extend_from_slice(&known.rows);
+            self.rows.extend_from_slice(&known.rows);
             return Some(0);
         }
         let (mut last, mut dropped) = (-2, 0);
@@ -227,23 +176,25 @@ impl Sweep<'_> {
                 }
             };
             last = if row == NOWHERE { last } else { row };
-            span.rows.push(row);
+            self.rows.push(row);
         }
         if dropped == 0 {
             (known.group, known.begin) = (group, begin);
-            known.rows.clone_from(&span.rows);
+            known.rows.clone_from(&self.rows);
         }
         Some(dropped)
     }
 
-    fn take(&mut self, numbers: &Numbers, span: &Span, outcome: &mut Outcome) {
-        let values = &numbers.value[span.begin..span.begin + span.rows.len()];
-        let event = numbers.event[span.begin];
+    /// Take the values of the event that begins at `begin`; `find` has found their rows.
+    fn take(&mut self, numbers: &Numbers, begin: usize, outcome: &mut Outcome) {
+        let rows = std::mem::take(&mut self.rows);
+        let (values, event) = (&numbers.value[begin..begin + rows.len()], numbers.event[begin]);
         let at = (numbers.offsets[event as usize], numbers.times_ms[event as usize]);
         // One after the other, each with the processor's registers for itself. An event has no name twice and so no row,
         // for which it would matter that evidence is made when all its values are taken.
-        self.judge(&span.rows, values, event, at, &mut outcome.shown);
-        self.watch(&span.rows, values, event, outcome);
+        self.judge(&rows, values, event, at, &mut outcome.shown);
+        self.watch(&rows, values, event, outcome);
+        self.rows = rows;
     }
 
     /// Show the values to the reference, and what is judged to the history.
@@ -284,26 +235,6 @@ impl Sweep<'_> {
                 }
             }
         }
-    }
-
-    fn prefetch_cells(&self, span: &Span) {
-        for row in span.known() {
-            self.watches.iter().for_each(|watch| watch.bank.prefetch_cells(row));
-            match self.reference.is_ready(row) {
-                true => self.history.prefetch(row),
-                false => self.reference.prefetch_waiting(row),
-            }
-        }
-    }
-
-    fn prefetch_blocks(&self, span: &Span) {
-        span.known().filter(|&row| self.reference.is_ready(row)).for_each(|row| self.history.prefetch_block(row));
-    }
-
-    #[inline(always)]
-    fn prefetch(&self, row: usize) {
-        self.reference.prefetch(row);
-        self.watches.iter().for_each(|watch| watch.bank.prefetch(row));
     }
 }
 
@@ -366,7 +297,7 @@ pub fn sweep<'py>(
             .collect(),
         show,
         standardise: show || banks.iter().any(|(_, _, raw, _)| !raw),
-        many: index.len() > MANY,
+        rows: Vec::new(),
         judged: Vec::new(),
         z: Vec::new(),
         found: Vec::new(),

@@ -1,8 +1,6 @@
 //! The adaptive window of one series, operation for operation river's, which `detectors/adwin.py` runs.
 #![forbid(unsafe_code)]
 
-use crate::bank::fetch;
-
 #[derive(Clone, Copy)]
 pub struct Params {
     pub delta: f64,
@@ -56,12 +54,6 @@ pub struct Window {
 pub const FRESH: Window = Window { total: 0.0, variance: 0.0, width: 0.0, tick: 0, cells: Vec::new(), detected: false };
 
 impl Window {
-    /// Ask for the cells of the newest values, the only ones that most values touch: two levels of the usual size.
-    #[inline(always)]
-    pub fn prefetch_cells(&self) {
-        self.cells.iter().step_by(8).take(2).for_each(fetch);
-    }
-
     /// The levels from the largest buckets on: the size of a bucket, the sums of those there are, their variances.
     pub fn oldest_first(&self, params: &Params) -> impl Iterator<Item = (f64, &[f64], &[f64])> {
         let (level_0, others) = self.cells.split_at(params.first().min(self.cells.len()));
