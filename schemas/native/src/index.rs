@@ -29,6 +29,8 @@ const REFUSED: i32 = -2;
 pub struct RowIndex {
     rows: HashMap<Key, i64>,
     keys: Vec<Key>,
+    /// By group the row that was made for it first.
+    first: Vec<i64>,
 }
 
 impl RowIndex {
@@ -49,11 +51,13 @@ impl RowIndex {
         }
     }
 
-    /// Values of an event mostly come in the order in which their rows were made, so the next row is tried first.
+    /// Values of an event mostly come in the order in which their rows were made, so the next row is tried first; without
+    /// a last row that of the group. With many series the table is a miss of the caches each time.
     #[inline(always)]
     fn row(&self, key: Key, last: i64) -> Option<i64> {
-        match self.keys.get((last + 1) as usize) {
-            Some(&next) if next == key => Some(last + 1),
+        let guess = if last >= 0 { last + 1 } else { self.first.get(key.0 as usize).copied().unwrap_or(-1) };
+        match self.keys.get(guess as usize) {
+            Some(&next) if next == key => Some(guess),
             _ => self.rows.get(&key).copied(),
         }
     }
@@ -70,13 +74,21 @@ impl RowIndex {
         RowIndex::default()
     }
 
-    fn put(&mut self, group: i32, member: i32, row: i64) {
-        let place = row as usize;
+    fn put(&mut self, group: i32, member: i32, row: i64) -> PyResult<()> {
+        let wrong = |_| PyValueError::new_err("a group or a row below zero");
+        let (own, place) = (usize::try_from(group).map_err(wrong)?, usize::try_from(row).map_err(wrong)?);
         if place >= self.keys.len() {
             self.keys.resize(place + 1, (-1, -1));
         }
         self.keys[place] = (group, member);
+        if own >= self.first.len() {
+            self.first.resize(own + 1, -1);
+        }
+        if self.first[own] < 0 {
+            self.first[own] = row;
+        }
         self.rows.insert((group, member), row);
+        Ok(())
     }
 
     /// The column of the values whose event has a group (else -1) and whose name is a member (else -1).
