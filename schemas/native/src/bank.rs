@@ -91,7 +91,9 @@ pub type Said = (i64, (i8, f64, f64));
 /// Ask the processor for the row of a value to come: with many series nearly every row is a cache miss.
 #[inline(always)]
 pub fn prefetch<T>(table: &[T], rows: &[i64], at: usize) {
-    if let Some(element) = rows.get(at + AHEAD).and_then(|&row| table.get(row as usize)) {
+    // Rows in turn it asks for by itself.
+    let next = rows.get(at + AHEAD).filter(|&&row| row != rows[at] + AHEAD as i64);
+    if let Some(element) = next.and_then(|&row| table.get(row as usize)) {
         fetch(element);
     }
 }
