@@ -50,14 +50,6 @@ class Admission:
 class AlertBook:
     def __init__(self, policies: list[tuple[str, int, int, int]], first_offset: Any) -> None: ...
 
-class EdgeFinding:
-    event: int
-    monitor: int
-    row: int
-    signal: str
-    evidence: Any
-    ended: str
-
 class Notice:
     status: str
     monitor: str
