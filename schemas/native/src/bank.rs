@@ -80,7 +80,7 @@ pub fn check_finite(values: &[f64]) -> PyResult<()> {
 }
 
 /// How many values ahead a row is asked for: about the time one value takes, times the latency of memory.
-pub const AHEAD: usize = 8;
+const AHEAD: usize = 8;
 
 /// The row of a value that has none.
 pub const NOWHERE: i64 = -1;
