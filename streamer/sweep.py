@@ -61,14 +61,14 @@ class Sweep:
         shown: list[Arrays] = []
         begin, known = 0, False
         self._resize()
-        while begin < len(numbers.event):
+        while begin is not None:
             texts = [*codes, numbers.event, numbers.name]
             given = texts, numbers.value, [batch.offsets, batch.times_ms], begin, known, self.shown
             begin, dropped, hits, arrays = native.sweep(parts, banks, *given)
             table.dropped += dropped
             found += hits
             shown.append(arrays)
-            if begin < len(numbers.event):
+            if begin is not None:
                 places.learn(table, batch, groups, codes)
                 self._resize()
                 known = True  # Whoever has no row now gets none.
@@ -85,15 +85,11 @@ class Sweep:
 
 
 Arrays = tuple[tuple[I64, F64, I64], tuple[Bool, F64, F64]]
-NOTHING: Arrays = (
-    (np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.int64)),
-    (np.zeros(0, bool), np.zeros(0), np.zeros(0)),
-)
 
 
 def joined(shown: Sequence[Arrays]) -> tuple[Column, Judged]:
     """The arrays of a batch's sweeps, nearly always one, as one column."""
-    columns, verdicts = zip(*(shown if len(shown) else [NOTHING]), strict=True)
+    columns, verdicts = zip(*shown, strict=True)
     if len(columns) == 1:
         return Column(*columns[0]), Judged(*verdicts[0])
     rows, values, events = map(np.concatenate, zip(*columns, strict=True))

@@ -1,5 +1,8 @@
 //! One sweep over the numbers of a batch: row index, reference, history and banks, event by event.
 //!
+//! The events of a group come one after another: their rows are at hand then, and those of the next group mostly lie
+//! behind them. Every series still gets its values in the order of the log, and no series knows of another.
+//!
 //! The parts are those of `index.rs`, `reference.rs`, `history.rs`, `adwin.rs` and `page_hinkley.rs`, which also stand
 //! alone; fused, no column of the batch goes from one to the next, only the values of the event at hand.
 
@@ -61,6 +64,12 @@ impl Bank<'_> {
     }
 }
 
+/// The values of an event: the first of them, and the first behind them.
+type Span = (usize, usize);
+
+/// Groups told apart when the events are put in order; of more, several share a place.
+const BUCKETS: usize = 1024;
+
 /// The numbers of a batch and where they belong.
 struct Numbers<'a> {
     group_of_event: &'a [i32],
@@ -73,11 +82,44 @@ struct Numbers<'a> {
 }
 
 impl Numbers<'_> {
-    /// Where the values of the event end that value `at` is of.
-    #[inline(always)]
-    fn end_of_event(&self, at: usize) -> usize {
-        let event = self.event[at];
-        self.event[at..].iter().position(|&other| other != event).map_or(self.event.len(), |length| at + length)
+    /// Where the values of each event begin and end, of those that have any.
+    fn spans(&self) -> Vec<Span> {
+        let mut spans = Vec::with_capacity(self.group_of_event.len());
+        let (mut begin, mut length) = (0, 1);
+        while let Some(event) = self.event.get(begin) {
+            // Most have as many as the one before. Events ascend, so the last of them speaks for all.
+            let mut end = begin + length;
+            if self.event.get(end - 1) != Some(event) || self.event.get(end) == Some(event) {
+                end = begin + self.event[begin..].iter().take_while(|other| *other == event).count();
+                length = end - begin;
+            }
+            spans.push((begin, end));
+            begin = end;
+        }
+        spans
+    }
+
+    fn group(&self, span: Span) -> i32 {
+        self.group_of_event[self.event[span.0] as usize]
+    }
+
+    /// The same, group after group, with the events of a group in order: a counting sort by the low bits of its number.
+    fn by_group(&self, spans: Vec<Span>) -> Vec<Span> {
+        let bucket = |span: Span| self.group(span) as usize % BUCKETS;
+        let mut next = [0; BUCKETS];
+        spans.iter().for_each(|&span| next[bucket(span)] += 1);
+        if next.contains(&spans.len()) {
+            return spans;
+        }
+        let mut before = 0;
+        next.iter_mut().for_each(|next| (*next, before) = (before, before + *next));
+        let mut sorted = vec![(0, 0); spans.len()];
+        for span in spans {
+            let place = &mut next[bucket(span)];
+            sorted[*place] = span;
+            *place += 1;
+        }
+        sorted
     }
 
     fn check(&self) -> PyResult<()> {
@@ -104,16 +146,12 @@ struct Outcome {
     shown: Shown,
 }
 
-/// The rows of the last event of a group: the next one mostly has the same names.
-#[derive(Default)]
+/// The rows of the last event: the next one is mostly of the same group and has the same names.
 struct Known {
     group: i32,
     begin: usize,
     rows: Vec<i64>,
 }
-
-/// Groups remembered, by the low bits of their numbers.
-const GROUPS: usize = 64;
 
 struct Sweep<'a> {
     index: &'a RowIndex,
@@ -123,7 +161,7 @@ struct Sweep<'a> {
     show: bool,
     /// Whether anybody wants the values standardised.
     standardise: bool,
-    known: Vec<Known>,
+    known: Known,
     /// The rows of the values at hand, `NOWHERE` for those that are not of this table.
     rows: Vec<i64>,
     /// The same, `NOWHERE` also for those that are warming up, and the values standardised.
@@ -134,30 +172,29 @@ struct Sweep<'a> {
 }
 
 impl Sweep<'_> {
-    /// Take the values from `begin` on, event by event. With `every` those without a row are dropped; else the first
-    /// event that has one ends it. Where it ended.
+    /// Take the values of the events from number `begin` on. With `every` those without a row are dropped; else the
+    /// first event that has one ends it. The number of the event it ended at, None when all were taken.
     ///
     /// Nothing is asked for ahead of its turn: the values of an event go through one part after the other, so that the
     /// processor has several of their rows on the way at once by itself (measured with 100,000 series).
-    fn run(&mut self, numbers: &Numbers, begin: usize, every: bool, outcome: &mut Outcome) -> usize {
-        let mut at = begin;
-        while at < numbers.event.len() {
-            let end = numbers.end_of_event(at);
-            match self.find(numbers, at, end, every) {
+    fn run(&mut self, numbers: &Numbers, begin: usize, every: bool, outcome: &mut Outcome) -> Option<usize> {
+        let spans = numbers.spans();
+        let spans = if self.show { spans } else { numbers.by_group(spans) };
+        for (number, &span) in spans.iter().enumerate().skip(begin) {
+            match self.find(numbers, span, every) {
                 Some(dropped) => outcome.dropped += dropped,
-                None => break,
+                None => return Some(number),
             }
-            self.take(numbers, at, outcome);
-            at = end;
+            self.take(numbers, span.0, outcome);
         }
-        at
+        None
     }
 
     /// The rows of an event's values, and how many of them the table has no place for; None when one is not known.
     #[inline(always)]
-    fn find(&mut self, numbers: &Numbers, begin: usize, end: usize, every: bool) -> Option<usize> {
-        let group = numbers.group_of_event[numbers.event[begin] as usize];
-        let known = &mut self.known[group as usize % GROUPS];
+    fn find(&mut self, numbers: &Numbers, (begin, end): Span, every: bool) -> Option<usize> {
+        let group = numbers.group((begin, end));
+        let known = &mut self.known;
         let names = &numbers.name[begin..end];
         self.rows.clear();
         if known.group == group && numbers.name.get(known.begin..known.begin + known.rows.len()) == Some(names) {
@@ -255,9 +292,9 @@ fn judge(
 }
 
 /// Where it ended, the values without a place, the hits; and the column and its judgement, where they are to be shown.
-type Swept<'py> = (usize, usize, Vec<EdgeFinding>, Option<Arrays<'py>>);
+type Swept<'py> = (Option<usize>, usize, Vec<EdgeFinding>, Option<Arrays<'py>>);
 
-/// Sweep the numbers from `begin` on, see `Sweep::run`. `parts`: index, reference, history; `banks`: each with the
+/// Sweep the events from number `begin` on, see `Sweep::run`. `parts`: index, reference, history; `banks`: each with the
 /// rest of `Watch`. All have a row for every row of the index.
 #[pyfunction]
 #[allow(clippy::too_many_arguments)]
@@ -301,7 +338,7 @@ pub fn sweep<'py>(
         judged: Vec::new(),
         z: Vec::new(),
         found: Vec::new(),
-        known: (0..GROUPS).map(|_| Known { group: -1, ..Known::default() }).collect(),
+        known: Known { group: -1, begin: 0, rows: Vec::new() },
     };
     let rows = sweep.watches.iter().map(|watch| watch.bank.rows()).chain([sweep.history.rows.len()]);
     let rows = rows.fold(sweep.reference.rows.len(), usize::min);
