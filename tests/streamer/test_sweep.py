@@ -64,7 +64,7 @@ def findings_of(task: Task) -> list[Finding]:
     return found
 
 
-@pytest.mark.parametrize(("models", "series"), [(1, 1000), (3, 1000), (200, 100_000), (40, 150)])
+@pytest.mark.parametrize(("models", "series"), [(1, 1000), (3, 1000), (200, 100_000), (1500, 100_000), (40, 150)])
 @pytest.mark.parametrize("seed", range(3))
 def test_it_is_the_same_as_its_parts(models: int, series: int, seed: int) -> None:
     config = load_text(CONFIG + f"limits: {{series: {series}}}\n", "sweep.yaml", {})

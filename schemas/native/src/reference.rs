@@ -202,7 +202,7 @@ fn robust_scale(ordered: &[f64], centre: f64) -> f64 {
 /// A constant reference has no scale: any other value is then one deviation away, whatever its size.
 fn standardised(away: f64, scale: f64, clip: f64) -> f64 {
     if scale > 0.0 {
-        (away / scale).clamp(-clip, clip)
+        bounded(away / scale, clip)
     } else if away > 0.0 {
         1.0
     } else if away < 0.0 {
