@@ -59,7 +59,8 @@ class Sweep:
         banks = [(core_of(monitor.bank), monitor.order, monitor.raw, monitor.wanted) for monitor in self.edges]
         found: list[AnyFinding] = []
         shown: list[Arrays] = []
-        begin, known = 0, False
+        begin: int | None = 0
+        known = False
         self._resize()
         while begin is not None:
             texts = [*codes, numbers.event, numbers.name]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import orjson
 import pytest
 
-from schemas.batch import Batch, Record
+from schemas.batch import Batch, Numbers, Record
 from schemas.compiled import native
 from schemas.decoder import Decoder
 from streamer.alerting import AnyFinding, Finding
@@ -28,6 +30,7 @@ reference: {warmup: 30}
 monitors:
   one: {signal: features.*, detect: {kind: adwin, raw: true, clock: 4}, keep_firing_for: 1ms}
   two: {signal: features.*, by: [version], detect: {kind: page_hinkley, threshold: 5, direction: up}}
+  raw: {signal: features.*, by: [version], detect: {kind: adwin, raw: true, clock: 4}}
   down: {signal: features.*, detect: {kind: adwin, direction: down, max_buckets: 3}, keep_firing_for: 5s}
   only: {signal: features.f1, model: m1, detect: {kind: page_hinkley, threshold: 3}}
   odd: {signal: anomaly, window: {events: 10}, detect: {kind: fraction, max: 0.3}}
@@ -37,7 +40,7 @@ monitors:
 
 
 def log(seed: int, models: int, events: int) -> list[Record]:
-    """Events whose features come in several orders, are missing, and shift half-way."""
+    """Events whose features come in several orders, are missing, and shift half-way; most are of the first models."""
     rng = random.Random(seed)
     orders = [rng.sample(range(5), rng.randint(1, 5)) for _ in range(4)]
     found = []
@@ -46,8 +49,9 @@ def log(seed: int, models: int, events: int) -> list[Record]:
         features: dict[str, Any] = {f"f{k}": rng.gauss(k + shift, 1.0) for k in rng.choice(orders)}
         if rng.random() < 0.1:
             features[rng.choice(list(features))] = rng.choice([None, "text", 1e300, -7])
-        event = {"model": f"m{rng.randrange(models)}", "model_version": f"v{rng.randrange(2)}", "features": features}
-        found.append(Record(i, 1000 * i, None, orjson.dumps({**event, "time": 1_700_000_000 + i})))
+        names = {"model": f"m{int(models * rng.random() ** 5)}", "model_version": f"v{rng.randrange(2)}"}
+        event = {**names, "features": features, "time": 1_700_000_000 + i}
+        found.append(Record(i, 1000 * i, None, orjson.dumps(event)))
     return found
 
 
@@ -64,7 +68,7 @@ def findings_of(task: Task) -> list[Finding]:
     return found
 
 
-@pytest.mark.parametrize(("models", "series"), [(1, 1000), (3, 1000), (200, 100_000), (1500, 100_000), (40, 150)])
+@pytest.mark.parametrize(("models", "series"), [(1, 1000), (3, 1000), (200, 100_000), (6000, 100_000), (40, 150)])
 @pytest.mark.parametrize("seed", range(3))
 def test_it_is_the_same_as_its_parts(models: int, series: int, seed: int) -> None:
     config = load_text(CONFIG + f"limits: {{series: {series}}}\n", "sweep.yaml", {})
@@ -104,3 +108,18 @@ def test_a_new_monitor_has_its_rows_before_the_next_number() -> None:
     swept.step(nothing)
     apart.step(nothing)
     assert swept.dump() == apart.dump()
+
+
+@pytest.mark.parametrize("event", [[0, 1, 0], [1, 0, 1], [0, 1, 2], [0, -1, 1]])
+def test_a_bad_call_changes_nothing(event: list[int]) -> None:
+    task = Task(load_text(CONFIG, "sweep.yaml", {}), ("t", 0), 0)
+    decode = Decoder(fields_of(task.config))
+    value = b'{"model": "m", "features": {"a": 1}}'
+    task.step(decode([Record(0, 0, None, value)], "t"))
+    sweep, *_ = task.sweeps.values()
+    batch = decode([Record(offset, 0, None, value) for offset in (1, 2)], "t")
+    odd = Numbers(np.array(event, np.int32), np.zeros(3, np.int32), np.zeros(3))
+    before = task.dump()
+    with pytest.raises(ValueError, match="do not ascend|does not exist"):
+        sweep.step(replace(batch, numbers=odd), sweep.table.groups(batch, np.ones(2, bool)))
+    assert task.dump() == before

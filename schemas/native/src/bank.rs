@@ -61,6 +61,14 @@ pub fn check_codes(codes: &[i32], count: usize) -> PyResult<()> {
     }
 }
 
+/// None is less than the one before.
+pub fn check_ascending(codes: &[i32]) -> PyResult<()> {
+    match codes.iter().zip(codes.iter().skip(1)).fold(true, |fine, (code, next)| fine & (code <= next)) {
+        true => Ok(()),
+        false => Err(PyValueError::new_err("codes that do not ascend")),
+    }
+}
+
 pub fn check_length(lengths: &[usize]) -> PyResult<()> {
     match lengths.windows(2).all(|pair| pair[0] == pair[1]) {
         true => Ok(()),

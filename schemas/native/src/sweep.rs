@@ -1,7 +1,8 @@
 //! One sweep over the numbers of a batch: row index, reference, history and banks, event by event.
 //!
-//! The events of a group come one after another: their rows are at hand then, and those of the next group mostly lie
-//! behind them. Every series still gets its values in the order of the log, and no series knows of another.
+//! Where nobody wants to see the column, the events of a group come one after another: its rows are at hand then, and
+//! those of the next group mostly lie behind them. Every series still gets its values in the order of the log, and no
+//! series knows of another.
 //!
 //! The parts are those of `index.rs`, `reference.rs`, `history.rs`, `adwin.rs` and `page_hinkley.rs`, which also stand
 //! alone; fused, no column of the batch goes from one to the next, only the values of the event at hand.
@@ -13,7 +14,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use crate::adwin::Adwin;
-use crate::bank::{NOWHERE, Said, check_codes, check_finite, check_length, slice};
+use crate::bank::{NOWHERE, Said, check_ascending, check_codes, check_finite, check_length, slice};
 use crate::evidence::{EdgeFinding, edge};
 use crate::history::History;
 use crate::index::{Place, RowIndex};
@@ -67,7 +68,7 @@ impl Bank<'_> {
 /// The values of an event: the first of them, and the first behind them.
 type Span = (usize, usize);
 
-/// Groups told apart when the events are put in order; of more, several share a place.
+/// Groups told apart when the events are put in order; with more, several share a bucket and alternate in it.
 const BUCKETS: usize = 1024;
 
 /// The numbers of a batch and where they belong.
@@ -87,7 +88,7 @@ impl Numbers<'_> {
         let mut spans = Vec::with_capacity(self.group_of_event.len());
         let (mut begin, mut length) = (0, 1);
         while let Some(event) = self.event.get(begin) {
-            // Most have as many as the one before. Events ascend, so the last of them speaks for all.
+            // Most have as many as the one before. Events ascend (`check`), so the last of them speaks for all.
             let mut end = begin + length;
             if self.event.get(end - 1) != Some(event) || self.event.get(end) == Some(event) {
                 end = begin + self.event[begin..].iter().take_while(|other| *other == event).count();
@@ -103,7 +104,8 @@ impl Numbers<'_> {
         self.group_of_event[self.event[span.0] as usize]
     }
 
-    /// The same, group after group, with the events of a group in order: a counting sort by the low bits of its number.
+    /// The same, bucket after bucket of groups, with the events of a bucket in order: a counting sort. Most partitions
+    /// have a group or two per batch; where it is one, nothing is moved.
     fn by_group(&self, spans: Vec<Span>) -> Vec<Span> {
         let bucket = |span: Span| self.group(span) as usize % BUCKETS;
         let mut next = [0; BUCKETS];
@@ -126,6 +128,7 @@ impl Numbers<'_> {
         check_length(&[self.event.len(), self.name.len(), self.value.len()])?;
         check_length(&[self.group_of_event.len(), self.offsets.len(), self.times_ms.len()])?;
         check_codes(self.event, self.group_of_event.len())?;
+        check_ascending(self.event)?;
         check_codes(self.name, self.member_of_name.len())?;
         check_finite(self.value)
     }
@@ -146,7 +149,7 @@ struct Outcome {
     shown: Shown,
 }
 
-/// The rows of the last event: the next one is mostly of the same group and has the same names.
+/// The rows of the last event: often the next one is of the same group and has the same names.
 struct Known {
     group: i32,
     begin: usize,
@@ -172,18 +175,19 @@ struct Sweep<'a> {
 }
 
 impl Sweep<'_> {
-    /// Take the values of the events from number `begin` on. With `every` those without a row are dropped; else the
-    /// first event that has one ends it. The number of the event it ended at, None when all were taken.
+    /// Take the values of the events from place `begin` of their order on. With `every` those without a row are dropped;
+    /// else the first event that has one ends it. Its place, for another call with the same arrays; None when all were
+    /// taken.
     ///
     /// Nothing is asked for ahead of its turn: the values of an event go through one part after the other, so that the
     /// processor has several of their rows on the way at once by itself (measured with 100,000 series).
     fn run(&mut self, numbers: &Numbers, begin: usize, every: bool, outcome: &mut Outcome) -> Option<usize> {
         let spans = numbers.spans();
         let spans = if self.show { spans } else { numbers.by_group(spans) };
-        for (number, &span) in spans.iter().enumerate().skip(begin) {
+        for (place, &span) in spans.iter().enumerate().skip(begin) {
             match self.find(numbers, span, every) {
                 Some(dropped) => outcome.dropped += dropped,
-                None => return Some(number),
+                None => return Some(place),
             }
             self.take(numbers, span.0, outcome);
         }
@@ -291,10 +295,10 @@ fn judge(
     judged
 }
 
-/// Where it ended, the values without a place, the hits; and the column and its judgement, where they are to be shown.
+/// The place where it ended, the values without a place, the hits; and the column and its judgement, where they are to be shown.
 type Swept<'py> = (Option<usize>, usize, Vec<EdgeFinding>, Option<Arrays<'py>>);
 
-/// Sweep the events from number `begin` on, see `Sweep::run`. `parts`: index, reference, history; `banks`: each with the
+/// Sweep the events from place `begin` on, see `Sweep::run`. `parts`: index, reference, history; `banks`: each with the
 /// rest of `Watch`. All have a row for every row of the index.
 #[pyfunction]
 #[allow(clippy::too_many_arguments)]
