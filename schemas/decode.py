@@ -31,10 +31,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from struct import pack
 from typing import Any
 
 import numpy as np
 import orjson
+from numpy.typing import NDArray
 
 from schemas.batch import I32, REASONS, Batch, Nulls, Numbers, Record, Reject, Texts, columns_of
 from schemas.convert import NAME_MAX, TEXT_MAX, TIME_MAX_MS, Rejected, as_text, id_hash, member_path, time_ms
@@ -77,6 +79,8 @@ STATUS = frozenset((str, int))
 CALLER = frozenset((str,))
 SEGMENT = frozenset((str, int, float, bool))
 
+PACKED: dict[type[np.generic], str] = {np.int32: "i", np.int64: "q", np.uint64: "Q", np.float64: "d"}
+
 
 @dataclass(slots=True)
 class _Columns:
@@ -93,7 +97,7 @@ class _Columns:
     segment: dict[str | int, int] = field(default_factory=dict)
     extra: dict[str | int, int] = field(default_factory=dict)
     # Names of the last event's features, and their codes: the next one mostly has the same.
-    same: tuple[str, ...] = ()
+    same: list[str] = field(default_factory=list)
     same_codes: list[int] = field(default_factory=list)
     number_name: list[int] = field(default_factory=list)
     number_value: list[float] = field(default_factory=list)
@@ -184,7 +188,9 @@ def _event(
     if type(model) is not str or len(model) > NAME_MAX:
         raise Rejected("wrong_type", at[0])
     version_text = None if version is None else as_text(version, VERSION, at[1])
-    event_ms = _time(time, record_ms, at[2])
+    event_ms = _record_time(record_ms) if time is None else time_ms(time, at[2])
+    if event_ms > record_ms + FUTURE_MS and record_ms >= 0:
+        event_ms = record_ms + FUTURE_MS
     id_code = 0 if event_id is None else id_hash(event_id, at[3])
     # Most events have features and nothing else of the four, which is seen sooner than asked.
     if type(features) is not dict or len(features) > FIELDS_MAX or not scores is logits is segment is None:
@@ -225,14 +231,10 @@ def _event(
     )  # fmt: skip
 
 
-def _time(value: Any, record_ms: int, path: str) -> int:
-    if value is None:
-        if record_ms >= TIME_MAX_MS:
-            raise Rejected("bad_time", "record timestamp")
-        return max(record_ms, 0)
-    event_ms = time_ms(value, path)
-    latest_ms = record_ms + FUTURE_MS
-    return event_ms if event_ms <= latest_ms or record_ms < 0 else latest_ms
+def _record_time(record_ms: int) -> int:
+    if record_ms >= TIME_MAX_MS:
+        raise Rejected("bad_time", "record timestamp")
+    return max(record_ms, 0)
 
 
 def _check_shape(features: Any, scores: Any, logits: Any, segment: Any, at: tuple[str, ...]) -> None:
@@ -265,7 +267,7 @@ def _code(c: _Columns, codes: dict[str | int, int], prefix: str, name: str | int
 
 
 def _features(c: _Columns, features: dict[str, Any], path: str) -> None:
-    names, values = tuple(features), features.values()
+    names, values = [*features], features.values()
     if names == c.same and NUMBER.issuperset(map(type, values)):
         c.number_name += c.same_codes
         c.number_value += values
@@ -359,39 +361,37 @@ def _take_back(c: _Columns) -> None:
     if len(c.names) > names:
         while len(c.names) > names:
             c.names.popitem()
-        c.same = ()
+        c.same = []
         for codes in (c.features, c.scores, c.logits, c.segment, c.extra):
             while codes and next(reversed(codes.values())) >= names:
                 codes.popitem()
 
 
 def _batch(c: _Columns, rejects: tuple[Reject, ...], next_offset: int) -> Batch:
-    n = len(c.rows) // ROW
     offsets, times_ms, model, version, event_id, number_ends, text_ends, null_ends, _, _ = (
         c.rows[i::ROW] for i in range(ROW)
     )
     return Batch(
-        offsets=np.fromiter(offsets, np.int64, n),
-        times_ms=np.fromiter(times_ms, np.int64, n),
-        model=_int32(model),
-        version=_int32(version),
-        event_id=np.fromiter(event_id, np.uint64, n),
+        offsets=_array(offsets, np.int64),
+        times_ms=_array(times_ms, np.int64),
+        model=_array(model, np.int32),
+        version=_array(version, np.int32),
+        event_id=_array(event_id, np.uint64),
         names=tuple(c.names),
         strings=tuple(c.strings),
-        numbers=Numbers(
-            _events(number_ends), _int32(c.number_name), np.fromiter(c.number_value, np.float64, len(c.number_value))
-        ),
-        texts=Texts(_events(text_ends), _int32(c.text_name), _int32(c.text_text)),
-        nulls=Nulls(_events(null_ends), _int32(c.null_name)),
+        numbers=Numbers(_events(number_ends), _array(c.number_name, np.int32), _array(c.number_value, np.float64)),
+        texts=Texts(_events(text_ends), _array(c.text_name, np.int32), _array(c.text_text, np.int32)),
+        nulls=Nulls(_events(null_ends), _array(c.null_name, np.int32)),
         rejects=rejects,
         next_offset=next_offset,
     )
 
 
-def _int32(values: list[int]) -> I32:
-    return np.fromiter(values, np.int32, len(values))
+def _array(values: Sequence[float], kind: type[np.generic]) -> NDArray[Any]:
+    """An array of a list, by way of `struct`: in half the time that numpy itself takes."""
+    return np.frombuffer(pack(f"{len(values)}{PACKED[kind]}", *values), kind)
 
 
 def _events(ends: list[int]) -> I32:
     """The event index of every value, from the number of values after each event."""
-    return np.repeat(np.arange(len(ends), dtype=np.int32), np.diff(_int32(ends), prepend=0))
+    return np.repeat(np.arange(len(ends), dtype=np.int32), np.diff(_array(ends, np.int32), prepend=0))
