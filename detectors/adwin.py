@@ -15,7 +15,6 @@ for every `clock`-th value only, and the whole window is wiped at the value afte
 
 from __future__ import annotations
 
-from collections import deque
 from functools import cache
 from itertools import chain
 from math import log, nan, sqrt
@@ -240,7 +239,7 @@ class AdwinBank:
     def _look(self, row: Row, values: list[float]) -> tuple[float, float] | None:
         """Give a row its values up to one where a cut is looked for; the cut that was made."""
         before, most = row.core.__getstate__(), self.params.max_buckets
-        [row.detected] = deque(map(row.core.update, values), maxlen=1)
+        row.detected = any(map(row.core.update, values))  # Only the last of them can be said to have made a cut.
         if row.detected:
             window = window_of(before, most)
             insert(window, values, most)
