@@ -295,7 +295,7 @@ fn judge(
     judged
 }
 
-/// The place where it ended, the values without a place, the hits; and the column and its judgement, where they are to be shown.
+/// Where it ended, the values without a place, the hits; the column and its judgement, where they are to be shown.
 type Swept<'py> = (Option<usize>, usize, Vec<EdgeFinding>, Option<Arrays<'py>>);
 
 /// Sweep the events from place `begin` on, see `Sweep::run`. `parts`: index, reference, history; `banks`: each with the
