@@ -149,13 +149,6 @@ struct Outcome {
     shown: Shown,
 }
 
-/// The rows of the last event: often the next one is of the same group and has the same names.
-struct Known {
-    group: i32,
-    begin: usize,
-    rows: Vec<i64>,
-}
-
 struct Sweep<'a> {
     index: &'a RowIndex,
     reference: &'a mut Reference,
@@ -164,9 +157,10 @@ struct Sweep<'a> {
     show: bool,
     /// Whether anybody wants the values standardised.
     standardise: bool,
-    known: Known,
     /// The rows of the values at hand, `NOWHERE` for those that are not of this table.
     rows: Vec<i64>,
+    /// The group and the first value they were found for: often the next event is of the same and has the same names.
+    found_for: Option<(i32, usize)>,
     /// The same, `NOWHERE` also for those that are warming up, and the values standardised.
     judged: Vec<i64>,
     z: Vec<f64>,
@@ -198,13 +192,13 @@ impl Sweep<'_> {
     #[inline(always)]
     fn find(&mut self, numbers: &Numbers, (begin, end): Span, every: bool) -> Option<usize> {
         let group = numbers.group((begin, end));
-        let known = &mut self.known;
         let names = &numbers.name[begin..end];
-        self.rows.clear();
-        if known.group == group && numbers.name.get(known.begin..known.begin + known.rows.len()) == Some(names) {
-            self.rows.extend_from_slice(&known.rows);
+        let same = |(other, first)| other == group && numbers.name[first..first + self.rows.len()] == *names;
+        if self.found_for.is_some_and(same) {
             return Some(0);
         }
+        self.found_for = None;
+        self.rows.clear();
         let (mut last, mut dropped) = (-2, 0);
         for &name in names {
             let row = match self.index.place(group, numbers.member_of_name[name as usize], last) {
@@ -220,8 +214,7 @@ impl Sweep<'_> {
             self.rows.push(row);
         }
         if dropped == 0 {
-            (known.group, known.begin) = (group, begin);
-            known.rows.clone_from(&self.rows);
+            self.found_for = Some((group, begin));
         }
         Some(dropped)
     }
@@ -339,10 +332,10 @@ pub fn sweep<'py>(
         show,
         standardise: show || banks.iter().any(|(_, _, raw, _)| !raw),
         rows: Vec::new(),
+        found_for: None,
         judged: Vec::new(),
         z: Vec::new(),
         found: Vec::new(),
-        known: Known { group: -1, begin: 0, rows: Vec::new() },
     };
     let rows = sweep.watches.iter().map(|watch| watch.bank.rows()).chain([sweep.history.rows.len()]);
     let rows = rows.fold(sweep.reference.rows.len(), usize::min);
