@@ -24,7 +24,7 @@ $(STAMP): requirements-dev.txt pyproject.toml $(wildcard schemas/native/Cargo.to
 		|| { echo "cannot make .venv: on Debian and Ubuntu, apt-get install python3-venv, then again"; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@$(BIN)/python -c 'from schemas.compiled import native, why_not; print("compiled core:", "yes" if native else "no, " + why_not)'
+	@$(BIN)/python -c 'from schemas.core import native, why_not; print("compiled core:", "yes" if native else "no, " + why_not)'
 	@touch $@
 
 lint: setup ## style and types

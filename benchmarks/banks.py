@@ -146,12 +146,12 @@ def checkpoint(models: int, values: int, warmup: int, repeat: int) -> list[dict[
     import random
 
     from benchmarks.contestants import config_text
-    from schemas.batch import Record
-    from schemas.decode import decode
-    from streamer import snapshot
-    from streamer.config_load import load_text
-    from streamer.service import fields_of
-    from streamer.task import Task
+    from schemas.events.batch import Record
+    from schemas.events.native_json import decode
+    from streamer.config.load import load_text
+    from streamer.engine import snapshot
+    from streamer.engine.task import Task
+    from streamer.service.run import fields_of
 
     job = Job("ours", "none:1", ["events"], 1, 0, 0, "bench", "", {})
     config = load_text(f"{config_text(job)}reference: {{warmup: {warmup}}}\n", "bench.yaml", {})

@@ -51,7 +51,7 @@ def say(text: str) -> None:
 
 def native_core() -> bool:
     try:
-        from schemas.compiled import native
+        from schemas.core import native
     except ImportError:
         return False
     return native is not None

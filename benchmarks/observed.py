@@ -17,15 +17,15 @@ STALLED_S = 20.0  # without a new event: the process ends, and says where it sto
 
 def observed_service(config: str, events: int) -> None:
     """`driftline run`, looked at after every step of its loop; told to stop once it has taken all events."""
-    from streamer import service
-    from streamer.cli import main
+    from streamer.commands.cli import main
+    from streamer.service.run import run as service
 
     connect, found, last = service.connect, {}, {"seen": 0, "s": time.monotonic()}
 
     def connected(*given: Any) -> Any:
         """The worker is imported by the service itself, while it connects: as late as nobody looked."""
         log = connect(*given)
-        from streamer.worker import Worker
+        from streamer.service.worker import Worker
 
         step = Worker.step
         Worker.step = lambda worker, timeout_s: looked_at(worker, step(worker, timeout_s))  # type: ignore

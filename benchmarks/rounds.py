@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.measure import BUFFERED, BUFFERED_LITTLE, ROOT, Job, spread
 from benchmarks.sets import CASES, PARTITIONS, Case, create, delete
-from streamer.kafka_client import CONSUMER_DEFAULTS
+from streamer.kafka.client import CONSUMER_DEFAULTS
 
 CONTESTANTS = ("raw", "obvious", "tuned", "ours", "ours_pure")
 TITLES = {

@@ -158,7 +158,7 @@ def fill(brokers: str, run: str, case: Case, count: int) -> list[str]:
 @contextlib.contextmanager
 def running_mock() -> Iterator[str]:
     """librdkafka's embedded cluster in a process of its own, so that its work is not the consumer's."""
-    held = "from streamer.kafka_demo import MockCluster; m = MockCluster(); print(m.brokers, flush=True); input()"
+    held = "from streamer.kafka.demo_cluster import MockCluster as M; m = M(); print(m.brokers, flush=True); input()"
     process = subprocess.Popen(
         [sys.executable, "-c", held], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )

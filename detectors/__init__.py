@@ -25,7 +25,7 @@ from detectors.page_hinkley import PageHinkleyBank
 from detectors.params import Adwin, Occurrence, PageHinkley, Params, River
 from detectors.reference import Reference
 from detectors.river_bank import RiverBank
-from schemas.compiled import native
+from schemas.core import native
 
 __all__ = [
     "BANKS",

@@ -16,7 +16,7 @@ from detectors.distribution import Closed
 from detectors.history import NO_MARKS, NOTHING_EXPECTED
 from detectors.params import Adwin, PageHinkley
 from detectors.reference import CLIP, PLACES, STATS, Judged, Learned
-from schemas.compiled import native
+from schemas.core import native
 
 
 class Compiled:

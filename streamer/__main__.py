@@ -1,5 +1,5 @@
 """`python -m streamer` is `driftline`."""
 
-from streamer.cli import main
+from streamer.commands.cli import main
 
 main(prog_name="driftline")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from streamer.config_load import check, load_config
-from streamer.metrics import CATALOGUE
+from streamer.config.load import check, load_config
+from streamer.service.metrics import CATALOGUE
 
 ROOT = Path(__file__).parent.parent
 

@@ -10,10 +10,10 @@ import click
 import yaml
 from pydantic.json_schema import GenerateJsonSchema
 
-from streamer import config as cfg
-from streamer.settings import CLIENT, HIDDEN, may_show
-from streamer.standard import STANDARD
-from streamer.yaml_source import resolve
+from streamer.config import model as cfg
+from streamer.config.librdkafka_settings import CLIENT, HIDDEN, may_show
+from streamer.config.standard import STANDARD
+from streamer.config.yaml_source import resolve
 
 
 @click.group("config")
@@ -25,7 +25,7 @@ def config() -> None:
 @click.option("-c", "--config", "path", required=True, type=click.Path(path_type=Path), help="The YAML file.")
 def show(path: Path) -> None:
     """Print the config with every default and the standard monitors spelled out; secrets as ***."""
-    from streamer.service import load_or_exit
+    from streamer.service.run import load_or_exit
 
     loaded = load_or_exit(path)
     click.echo(f"# config hash {loaded.config_hash}")
@@ -43,8 +43,8 @@ def schema() -> None:
 @click.argument("after", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 def diff(before: Path, after: Path) -> None:
     """Say what a restart with AFTER would keep of BEFORE: monitors that are kept, begin anew, are new or gone."""
-    from streamer.service import load_or_exit
-    from streamer.task import Task
+    from streamer.engine.task import Task
+    from streamer.service.run import load_or_exit
 
     old, new = (Task(load_or_exit(path), ("", 0), 0) for path in (before, after))
     for name in [*new.monitors, *(name for name in old.monitors if name not in new.monitors)]:

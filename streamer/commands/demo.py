@@ -16,8 +16,8 @@ from typing import Any
 
 import click
 
-from streamer.config import Config
-from streamer.config_load import load_text
+from streamer.config.load import load_text
+from streamer.config.model import Config
 
 SEED = 7
 RATE = 1500  # events per second over both models; the mock cluster keeps some 5 MB per partition
@@ -99,7 +99,7 @@ class Screen:
 @click.option("--exit", "leave", is_flag=True, help="End after the story instead of streaming on until Ctrl-C.")
 def demo(brokers: str | None, leave: bool) -> None:
     """Stream events of two models, shift one, and show the alert as a consumer reads it back."""
-    from streamer.kafka_demo import MockCluster, Sender
+    from streamer.kafka.demo_cluster import MockCluster, Sender
 
     cluster = None if brokers else MockCluster()
     address = brokers or (cluster.brokers if cluster else "")
@@ -148,8 +148,8 @@ def _wait_ready(log_path: Path, service: subprocess.Popen[bytes]) -> None:
 
 def _create_topics(config: Config) -> None:
     """On a real broker; the mock cluster makes topics by itself."""
-    from streamer.kafka_admin import Creation, TopicAdmin
-    from streamer.log import LogDown
+    from streamer.kafka.admin import Creation, TopicAdmin
+    from streamer.port import LogDown
 
     topics = config.topics
     names = [*topics.events, *topics.own().values()]
@@ -164,7 +164,7 @@ def _create_topics(config: Config) -> None:
 
 def _story(generator: Any, config: Config, service: subprocess.Popen[bytes], leave: bool) -> bool:
     """Healthy traffic, the shift, its end; returns whether the alert fired and resolved."""
-    from streamer.kafka_demo import read_back
+    from streamer.kafka.demo_cluster import read_back
 
     traffic, screen, alerts = Traffic(SEED), Screen(), read_back(config.kafka.brokers, config.topics.alerts)
     begin_s = time.monotonic()

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from streamer.config_load import build
-from streamer.problems import Problem, in_order, summary
-from streamer.yaml_source import parse
+from streamer.config.load import build
+from streamer.config.problems import Problem, in_order, summary
+from streamer.config.yaml_source import parse
 
 if TYPE_CHECKING:
-    from streamer.cost import Estimate
+    from streamer.offline.cost import Estimate
 
 MARKDOWN = (".md", ".markdown")
 SUFFIXES = (".yaml", ".yml", *MARKDOWN)
@@ -82,9 +82,9 @@ def _check_file(path: Path, sampled: Sampled) -> tuple[list[Problem], list[Estim
         source = parse(text, str(path), os.environ, line, indent)
         config = build(source)
         if config is not None and sampled.files:
-            from streamer.cost import estimate
-            from streamer.event_files import read_events
-            from streamer.replay import BadInput
+            from streamer.offline.cost import estimate
+            from streamer.offline.event_files import read_events
+            from streamer.offline.replay import BadInput
 
             try:
                 estimates.append(estimate(config, read_events(sampled.files, config), sampled.events_per_day))

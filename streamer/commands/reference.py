@@ -9,15 +9,15 @@ from pathlib import Path
 import click
 from pydantic import ValidationError
 
-from schemas.batch import Record
-from streamer import config as cfg
-from streamer.event_files import read_events
-from streamer.log import LogDown, LogGap, Partition
-from streamer.reference_diff import diff as compare
-from streamer.reference_diff import series_of
-from streamer.reference_file import References
-from streamer.replay import BadInput, Replay
-from streamer.service import fields_of, load_or_exit
+from schemas.events.batch import Record
+from streamer.config import model as cfg
+from streamer.config.reference_file import References
+from streamer.offline.event_files import read_events
+from streamer.offline.reference_diff import diff as compare
+from streamer.offline.reference_diff import series_of
+from streamer.offline.replay import BadInput, Replay
+from streamer.port import LogDown, LogGap, Partition
+from streamer.service.run import fields_of, load_or_exit
 
 EXIT_UNREACHABLE = 69
 Source = Iterable[tuple[Partition, list[Record]]]
@@ -53,7 +53,7 @@ def build(
     """
     if bool(inputs) == bool(topic):
         raise click.UsageError("Give either --input FILE (repeatable) or --topic T.")
-    from streamer.references import VALUES_MAX, export
+    from streamer.engine.references import VALUES_MAX, export
 
     config = load_or_exit(config_path)
     learning = cfg.Reference.model_construct(warmup=VALUES_MAX, windows=VALUES_MAX, file=None)
@@ -62,7 +62,7 @@ def build(
     engine = Replay(building, fields_of(config))
     try:
         if topic:
-            from streamer.kafka_read import read_topic
+            from streamer.kafka.topic_range import read_topic
 
             source: Source = read_topic(config, topic, partitions, begin, end)
         else:

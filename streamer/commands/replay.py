@@ -13,10 +13,10 @@ from typing import IO, Any
 import click
 import orjson
 
-from schemas.batch import Record
-from streamer.log import LogDown, LogGap, Out, Partition
-from streamer.replay import BadInput, Input, Replay, parse_inputs, read_lines
-from streamer.service import fields_of, load_or_exit
+from schemas.events.batch import Record
+from streamer.offline.replay import BadInput, Input, Replay, parse_inputs, read_lines
+from streamer.port import LogDown, LogGap, Out, Partition
+from streamer.service.run import fields_of, load_or_exit
 
 EXIT_UNREACHABLE = 69
 
@@ -78,7 +78,7 @@ def replay(
 
 
 def _topic_records(config: Any, topic: str, partitions: tuple[int, ...], begin: str | None, end: str | None) -> Source:
-    from streamer.kafka_read import read_topic
+    from streamer.kafka.topic_range import read_topic
 
     return read_topic(config, topic, partitions, begin, end)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from streamer.service import Stopper, load_or_exit, run_service
+from streamer.service.run import Stopper, load_or_exit, run_service
 
 
 @click.command("run")

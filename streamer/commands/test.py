@@ -11,9 +11,9 @@ from xml.sax.saxutils import quoteattr
 
 import click
 
-from streamer.problems import ConfigError
-from streamer.replay import CHUNK
-from streamer.scenario import Case, files_of, read, run
+from streamer.config.problems import ConfigError
+from streamer.offline.replay import CHUNK
+from streamer.offline.scenario import Case, files_of, read, run
 
 EXIT_FAILED, EXIT_NOTHING, EXIT_CONFIG = 1, 2, 78
 

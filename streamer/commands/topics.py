@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn, cast
 
 import click
 
-from streamer import config as cfg
-from streamer.log import LogDown
-from streamer.service import EXIT_UNREACHABLE, load_or_exit
+from streamer.config import model as cfg
+from streamer.port import LogDown
+from streamer.service.run import EXIT_UNREACHABLE, load_or_exit
 
 if TYPE_CHECKING:
-    from streamer.kafka_admin import Found, TopicAdmin
+    from streamer.kafka.admin import Found, TopicAdmin
 
 EXIT_CHANGES = 1
 TIMEOUT_S = 10.0
@@ -241,7 +241,7 @@ def apply(
 
     Exit 1 when an event topic is still missing or a topic could not be made.
     """
-    from streamer.kafka_admin import Creation
+    from streamer.kafka.admin import Creation
 
     admin, steps = _look(config_path, partitions, create_events, timeout_s)
     click.echo(plan_text(steps))
@@ -266,7 +266,7 @@ def _look(
     config_path: Path, partitions: int | None, create_events: bool, timeout_s: float
 ) -> tuple[TopicAdmin, list[Step]]:
     config = load_or_exit(config_path)
-    from streamer.kafka_admin import TopicAdmin
+    from streamer.kafka.admin import TopicAdmin
 
     names = config.topics
     try:

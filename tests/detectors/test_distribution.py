@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from detectors import make_distribution
 from detectors.distribution import Distribution, edges_of
-from schemas.compiled import native
+from schemas.core import native
 
 CORES = [False, True] if native is not None else [False]
 finite = st.floats(allow_nan=False, allow_infinity=False)

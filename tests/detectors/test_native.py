@@ -14,7 +14,7 @@ from river import drift
 
 from detectors import Adwin, PageHinkley, Params, make_bank, make_history, make_reference
 from detectors.params import DIRECTIONS
-from schemas.compiled import native
+from schemas.core import native
 from tests.detectors.streams import STREAMS
 from tests.detectors.test_river_equality import alarms, bits, levels_of
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Producer, TopicPartition
 
-from schemas.batch import Record
+from schemas.events.batch import Record
 
 ROOT = Path(__file__).resolve().parents[2]
 

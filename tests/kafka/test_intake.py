@@ -14,12 +14,12 @@ import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from schemas.batch import Record
-from schemas.compiled import native, why_not
-from streamer import kafka_messages
-from streamer.kafka_client import error_of
-from streamer.kafka_messages import ByBinding, ByCore, Intake, Stretch, connect
-from streamer.log import LogDown
+from schemas.core import native, why_not
+from schemas.events.batch import Record
+from streamer.kafka.client import error_of
+from streamer.kafka.intake import ByBinding, ByCore, Intake, Stretch, connect
+from streamer.kafka.log import intake as kafka_messages
+from streamer.port import LogDown
 
 compiled = pytest.mark.skipif(native is None, reason=f"no compiled core: {why_not}")
 pytestmark = [pytest.mark.broker, compiled]

@@ -1,4 +1,4 @@
-"""The contract of `streamer.log.Log` on a real broker: what the simulator assumes must hold here."""
+"""The contract of `streamer.port.Log` on a real broker: what the simulator assumes must hold here."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import pytest
 from confluent_kafka import KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from schemas.batch import Record
-from streamer.kafka_client import Limits
-from streamer.kafka_read import read_topic
-from streamer.log import Assigned, Committed, LogDown, LogGap, Out, Outcome, Records, Snapshot
+from schemas.events.batch import Record
+from streamer.kafka.client import Limits
+from streamer.kafka.topic_range import read_topic
+from streamer.port import Assigned, Committed, LogDown, LogGap, Out, Outcome, Records, Snapshot
 from tests.kafka.world import (
     CONFIG_HASH,
     MakeTopics,

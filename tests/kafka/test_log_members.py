@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from streamer.kafka_client import Limits
-from streamer.log import Committed, LogDown, Lost, Outcome, Partition, Records, Snapshot
+from streamer.kafka.client import Limits
+from streamer.port import Committed, LogDown, Lost, Outcome, Partition, Records, Snapshot
 from tests.broker.broker import Broker
 from tests.kafka.world import (
     CONFIG_HASH,

@@ -8,8 +8,8 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from streamer.kafka import KafkaLog
-from streamer.log import Assigned, Records
+from streamer.kafka.log import KafkaLog
+from streamer.port import Assigned, Records
 from tests.kafka.world import MakeTopics, World, assigned, offsets_in, wait_for
 
 pytestmark = pytest.mark.broker

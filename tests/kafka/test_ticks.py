@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from streamer.config_load import load_config
-from streamer.log import Out
+from streamer.config.load import load_config
+from streamer.port import Out
 from tests.kafka.service import produce, read_all, wait_committed
 from tests.kafka.test_service import MORE, PARTITIONS, Setup
 from tests.sim.campaign import make_log, oracle, ticks_of

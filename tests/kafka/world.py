@@ -15,10 +15,10 @@ from typing import Any
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from streamer.config import Topics
-from streamer.kafka import KafkaLog
-from streamer.kafka_client import Limits
-from streamer.log import Assigned, Out, Partition, Pointer, Records
+from streamer.config.model import Topics
+from streamer.kafka.client import Limits
+from streamer.kafka.log import KafkaLog
+from streamer.port import Assigned, Out, Partition, Pointer, Records
 from tests.broker.broker import Broker
 
 CONFIG_HASH = "c0ffee"

@@ -16,9 +16,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from streamer.config import Topics
-from streamer.kafka import KafkaLog
-from streamer.log import Assigned, Committed, Lost, Out, Records
+from streamer.config.model import Topics
+from streamer.kafka.log import KafkaLog
+from streamer.port import Assigned, Committed, Lost, Out, Records
 
 
 def say(text: str) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import orjson
 
-from schemas.batch import REASONS, Batch, Record
-from schemas.decode import Fields, compile_fields, decode
+from schemas.events.batch import REASONS, Batch, Record
+from schemas.events.native_json import Fields, compile_fields, decode
 from tests.schemas.tables import T0
 
 NATIVE = compile_fields({})

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from schemas.alert import AlertFacts, Source, forms, identity, inner, render, written
+from schemas.records.alert import AlertFacts, Source, forms, identity, inner, render, written
 
 NASTY = '%(mark)s "q" =%(finding)s \\ \u0001 é\u202e'
 

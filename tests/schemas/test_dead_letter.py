@@ -8,9 +8,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.batch import Record, Reject
-from schemas.dead_letter import PART_BYTES_MAX, RECORD_BYTES_MAX, dead_letter
-from schemas.decode import compile_fields, decode
+from schemas.events.batch import Record, Reject
+from schemas.events.native_json import compile_fields, decode
+from schemas.records.dead_letter import PART_BYTES_MAX, RECORD_BYTES_MAX, dead_letter
 
 NATIVE = compile_fields({})
 

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.batch import REASONS, Record
-from schemas.decode import FIELDS_MAX, compile_fields, decode
+from schemas.events.batch import REASONS, Record
+from schemas.events.native_json import FIELDS_MAX, compile_fields, decode
 from tests.schemas.events import NATIVE, check, make, one, rows, why
 from tests.schemas.strategies import GOOD, LOOSE
 from tests.schemas.tables import REJECTED, T0

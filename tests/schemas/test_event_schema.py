@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 from hypothesis import given, settings
 
-from schemas.decode import decode
+from schemas.events.native_json import decode
 from tests.schemas.events import NATIVE, SCHEMA, make, one
 from tests.schemas.strategies import LOOSE
 from tests.schemas.tables import REJECTED, TEXTS, TIMES

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from schemas.decode import compile_fields, decode, parse_selector
+from schemas.events.native_json import compile_fields, decode, parse_selector
 from tests.schemas.events import make, one, why
 from tests.schemas.tables import T0
 

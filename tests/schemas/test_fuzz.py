@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import orjson
 
-from schemas.batch import REASONS, Record
-from schemas.dead_letter import RECORD_BYTES_MAX, dead_letter
-from schemas.decode import compile_fields, decode
+from schemas.events.batch import REASONS, Record
+from schemas.events.native_json import compile_fields, decode
+from schemas.records.dead_letter import RECORD_BYTES_MAX, dead_letter
 
 MESSAGES = 100_000
 BATCH = 500

@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.batch import Batch, Record
-from schemas.compiled import native
-from schemas.decode import Fields, compile_fields, decode
-from schemas.decoder import Decoder, expressible
+from schemas.core import native
+from schemas.events.batch import Batch, Record
+from schemas.events.decoder import Decoder, expressible
+from schemas.events.native_json import Fields, compile_fields, decode
 from tests.schemas.strategies import GOOD, LOOSE
 from tests.schemas.test_fuzz import KEYS, TOKENS, flip, headers, mutate
 

@@ -10,10 +10,10 @@ import orjson
 import pytest
 import xxhash
 
-from schemas.compiled import native
-from schemas.convert import TIME_MAX_MS
-from schemas.decode import FUTURE_MS, decode
-from schemas.decoder import Decoder
+from schemas.core import native
+from schemas.events.convert import TIME_MAX_MS
+from schemas.events.decoder import Decoder
+from schemas.events.native_json import FUTURE_MS, decode
 from tests.schemas.events import NATIVE, SCHEMA, make, one, rows, why
 from tests.schemas.tables import T0, TEXTS, TIMES, feature
 

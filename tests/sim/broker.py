@@ -11,8 +11,8 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from schemas.batch import Record
-from streamer.log import (
+from schemas.events.batch import Record
+from streamer.port import (
     Assigned,
     CommitResult,
     Committed,
@@ -118,7 +118,7 @@ class Broker:
 
 
 class SimLog:
-    """One group member and one producer over the broker; implements `streamer.log.Log`."""
+    """One group member and one producer over the broker; implements `streamer.port.Log`."""
 
     def __init__(self, broker: Broker, instance: str) -> None:
         self.broker, self.instance = broker, instance

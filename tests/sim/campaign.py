@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from typing import Any
 
-from schemas.batch import Record
-from schemas.decode import decode
-from streamer.config import Config
-from streamer.config_load import load_text
-from streamer.log import Out, Partition, Tick
-from streamer.service import fields_of
-from streamer.task import Task
-from streamer.worker import Worker
+from schemas.events.batch import Record
+from schemas.events.native_json import decode
+from streamer.config.load import load_text
+from streamer.config.model import Config
+from streamer.engine.task import Task
+from streamer.port import Out, Partition, Tick
+from streamer.service.run import fields_of
+from streamer.service.worker import Worker
 from tests.sim.broker import Broker, Crash, SimLog
 
 TOPIC = "inferences"

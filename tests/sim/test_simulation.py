@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from streamer.log import CommitResult, Committed, Outcome, Partition
-from streamer.task import Task
-from streamer.worker import Worker
+from streamer.engine.task import Task
+from streamer.port import CommitResult, Committed, Outcome, Partition
+from streamer.service.worker import Worker
 from tests.sim.campaign import run_seed
 
 SEEDS = int(os.environ.get("DRIFTLINE_SEEDS", "200"))

@@ -10,7 +10,7 @@ from typing import Any
 import confluent_kafka
 from confluent_kafka import Producer
 
-from streamer.config import Topics
+from streamer.config.model import Topics
 
 PRODUCE, METADATA, FIND_COORDINATOR = 0, 3, 10
 INIT_PRODUCER_ID, ADD_PARTITIONS, ADD_OFFSETS, END_TXN, TXN_OFFSET_COMMIT = 22, 24, 25, 26, 28
@@ -85,7 +85,7 @@ class MockCluster:
 
 
 def config(brokers: str, **client: Any) -> Any:
-    """What `streamer.kafka` reads of a config."""
+    """What `streamer.kafka.log` reads of a config."""
     kafka = SimpleNamespace(brokers=brokers, group="group", instance="one", start="earliest", client=client)
     topics = Topics(events=["events"], alerts="alerts", state="state", heartbeats="heartbeats", dead_letter="dead")
     return SimpleNamespace(kafka=kafka, topics=topics)

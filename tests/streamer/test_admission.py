@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.compiled import native
-from streamer.admission import Gate
+from schemas.core import native
+from streamer.engine.admission import Gate
 
 STRINGS = ("a", "b", "c", "other", "d")
 EVENTS = st.tuples(st.integers(0, 4), st.integers(0, 40), st.integers(0, 6), st.sampled_from((False, False, True)))

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from schemas.batch import Record
-from schemas.decode import decode
-from streamer.aggregates import Aggregates
-from streamer.config import Config
-from streamer.config_load import load_text
-from streamer.service import fields_of
-from streamer.task import Task
+from schemas.events.batch import Record
+from schemas.events.native_json import decode
+from streamer.config.load import load_text
+from streamer.config.model import Config
+from streamer.engine.task import Task
+from streamer.series.aggregates import Aggregates
+from streamer.service.run import fields_of
 
 AT = ("inferences", 0)
 BEGIN_S = 1_700_006_400  # a full hour

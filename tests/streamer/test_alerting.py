@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from schemas.batch import Batch, Nulls, Numbers, Texts
-from schemas.compiled import native
-from streamer.alerting import (
+from schemas.core import native
+from schemas.events.batch import Batch, Nulls, Numbers, Texts
+from streamer.alerts.book import CompiledBook
+from streamer.alerts.lifecycle import (
     BREACH,
     CLEAR,
     DRIFT,
@@ -27,7 +28,6 @@ from streamer.alerting import (
     Notice,
     Policy,
 )
-from streamer.book import CompiledBook
 
 Book = AlertBook | CompiledBook
 BOOKS = [AlertBook, *([CompiledBook] if native is not None else [])]

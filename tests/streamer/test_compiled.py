@@ -15,11 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.compiled import native
-from streamer.alerting import BREACH, CLEAR, DRIFT, NEITHER, AlertBook, Finding, Notice, Policy, notice_of
-from streamer.book import CompiledBook
-from streamer.signals import group
-from streamer.snapshot import encode
+from schemas.core import native
+from streamer.alerts.book import CompiledBook
+from streamer.alerts.lifecycle import BREACH, CLEAR, DRIFT, NEITHER, AlertBook, Finding, Notice, Policy, notice_of
+from streamer.engine.snapshot import encode
+from streamer.signals.grammar import group
 from tests.streamer.test_alerting import batch_of, first_offset
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,10 +28,10 @@ SEEDS = range(6)
 
 def digest(seed: int) -> str:
     """A task over a log of many kinds of events, cut at random, its snapshot taken up half-way."""
-    from schemas.decoder import Decoder
-    from streamer.config_load import load_text
-    from streamer.service import fields_of
-    from streamer.task import Task
+    from schemas.events.decoder import Decoder
+    from streamer.config.load import load_text
+    from streamer.engine.task import Task
+    from streamer.service.run import fields_of
     from tests.sim.campaign import CONFIG, make_log
 
     text = CONFIG.replace("duplicates: 50", "duplicates: 50, series: 60") if seed % 2 else CONFIG

@@ -15,13 +15,13 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from streamer.cli import main
+from streamer.commands.cli import main
 from streamer.commands.config import as_yaml, effective, json_schema
-from streamer.config import STANDARD_MONITORS, Config
-from streamer.config_load import check, load_text
-from streamer.problems import KINDS, ConfigError
-from streamer.units import parse_duration, parse_size, show_duration, show_size
-from streamer.yaml_source import parse, resolve
+from streamer.config.load import check, load_text
+from streamer.config.model import STANDARD_MONITORS, Config
+from streamer.config.problems import KINDS, ConfigError
+from streamer.config.units import parse_duration, parse_size, show_duration, show_size
+from streamer.config.yaml_source import parse, resolve
 
 ROOT = Path(__file__).resolve().parents[2]
 BAD = sorted((ROOT / "tests" / "configs").glob("*.bad.yaml"))
@@ -251,7 +251,7 @@ def test_small_verbs_import_nothing_large(arguments: list[str], tmp_path: Path) 
     path = tmp_path / "least.yaml"
     path.write_text(LEAST)
     run = "try: main(sys.argv[1:])\nfinally: print(*sys.modules, file=sys.stderr)"
-    code = f"import sys; from streamer.cli import main\n{run}"
+    code = f"import sys; from streamer.commands.cli import main\n{run}"
     chosen = [str(path) if a == "LEAST" else a for a in arguments]
     done = subprocess.run([sys.executable, "-c", code, *chosen], capture_output=True, text=True, check=True, cwd=ROOT)
     loaded = set(done.stderr.split())

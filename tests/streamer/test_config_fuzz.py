@@ -9,9 +9,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer.config_load import check
-from streamer.problems import KINDS, SHOWN_MAX
-from streamer.yaml_source import PathKey, parse
+from streamer.config.load import check
+from streamer.config.problems import KINDS, SHOWN_MAX
+from streamer.config.yaml_source import PathKey, parse
 
 EVERYTHING = (Path(__file__).resolve().parents[1] / "configs" / "everything.good.yaml").read_bytes()
 WHOLE = parse(EVERYTHING, "x", {}).value

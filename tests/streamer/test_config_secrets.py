@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from streamer.cli import main
+from streamer.commands.cli import main
 from streamer.commands.config import as_yaml, effective
-from streamer.config_load import check, load_text
-from streamer.problems import ConfigError
-from streamer.settings import RESERVED, SETTINGS, is_secret, may_show
-from streamer.yaml_source import FILE_MAX, Source
+from streamer.config.librdkafka_settings import RESERVED, SETTINGS, is_secret, may_show
+from streamer.config.load import check, load_text
+from streamer.config.problems import ConfigError
+from streamer.config.yaml_source import FILE_MAX, Source
 
 HEAD = 'version: 1\nkafka: {{brokers: "localhost:9092"{kafka}}}\ntopics: {{events: [inferences]}}\n'
 BLOCK = "version: 1\nkafka:\n  brokers: a\n  client:\n    sasl.password: {text}\ntopics: {{events: [x]}}\n"

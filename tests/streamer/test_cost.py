@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from streamer.cli import main
-from streamer.config_load import load_text
-from streamer.cost import Estimate, Sample, estimate
-from streamer.event_files import read_events
+from streamer.commands.cli import main
+from streamer.config.load import load_text
+from streamer.offline.cost import Estimate, Sample, estimate
+from streamer.offline.event_files import read_events
 
 HEAD = 'version: 1\nkafka: {brokers: "b:1"}\ntopics: {events: [inferences]}\nreference: {warmup: 50}\n'
 OWN = HEAD + (

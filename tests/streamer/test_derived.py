@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from schemas.batch import Record
-from schemas.decode import decode
-from streamer.checks import Check, differs, violations
-from streamer.config_load import load_text
-from streamer.derived import enriched, entropy, margin, ratio
-from streamer.service import fields_of
-from streamer.signals import is_error, parse_signal, pointers_of
-from streamer.task import Task
+from schemas.events.batch import Record
+from schemas.events.native_json import decode
+from streamer.config.load import load_text
+from streamer.engine.task import Task
+from streamer.service.run import fields_of
+from streamer.signals.checks import Check, differs, violations
+from streamer.signals.derived import enriched, entropy, margin, ratio
+from streamer.signals.grammar import is_error, parse_signal, pointers_of
 
 HEAD = 'version: 1\nkafka: {brokers: "b:1"}\ntopics: {events: [inferences]}\nreference: {warmup: 100}\n'
 

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import pytest
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from streamer.kafka import KafkaLog
-from streamer.kafka_client import Limits
-from streamer.kafka_producer import LogTap, NoWatch, Verdict, served, verdict
-from streamer.log import Assigned, Committed, LogDown, LogEvent, Out, Outcome, Partition, Snapshot
+from streamer.kafka.client import Limits
+from streamer.kafka.log import KafkaLog
+from streamer.kafka.transactions import LogTap, NoWatch, Verdict, served, verdict
+from streamer.port import Assigned, Committed, LogDown, LogEvent, Out, Outcome, Partition, Snapshot
 from tests.streamer.mock_cluster import (
     ADD_OFFSETS,
     ADD_PARTITIONS,

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from schemas.alert import Source, edge_records, forms
-from schemas.compiled import native
-from streamer.alerting import Moment, Notice, Opened
-from streamer.config_load import load_text
-from streamer.evidence import Edge, Seen
-from streamer.explain import alert_record, written_out
-from streamer.monitors import Monitor
-from streamer.signals import parse_signal
-from streamer.task import Task
+from schemas.core import native
+from schemas.records.alert import Source, edge_records, forms
+from streamer.alerts.alert_record import alert_record, written_out
+from streamer.alerts.lifecycle import Moment, Notice, Opened
+from streamer.config.load import load_text
+from streamer.engine.task import Task
+from streamer.monitors.evidence import Edge, Seen
+from streamer.monitors.registry import Monitor
+from streamer.signals.grammar import parse_signal
 
 pytestmark = pytest.mark.skipif(native is None, reason="no compiled core")
 

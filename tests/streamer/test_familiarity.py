@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from schemas.batch import Record
-from schemas.decode import decode
-from streamer.config import Config
-from streamer.config_load import load_text
-from streamer.familiarity import FEATURES_MAX, Distance
-from streamer.service import fields_of
-from streamer.task import Task
+from schemas.events.batch import Record
+from schemas.events.native_json import decode
+from streamer.config.load import load_text
+from streamer.config.model import Config
+from streamer.engine.task import Task
+from streamer.series.out_of_distribution import FEATURES_MAX, Distance
+from streamer.service.run import fields_of
 
 AT = ("inferences", 0)
 HEAD = 'version: 1\nkafka: {brokers: "b:1"}\ntopics: {events: [inferences]}\nreference: {warmup: 100}\n'

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from schemas.batch import Record
-from schemas.decode import decode
-from streamer.config_load import load_text
-from streamer.feedback import Feedback
-from streamer.service import fields_of
-from streamer.task import Task
+from schemas.events.batch import Record
+from schemas.events.native_json import decode
+from streamer.config.load import load_text
+from streamer.engine.task import Task
+from streamer.series.feedback import Feedback
+from streamer.service.run import fields_of
 
 AT = ("inferences", 0)
 CONFIG = load_text(

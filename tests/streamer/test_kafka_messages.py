@@ -8,7 +8,7 @@ import random
 import pytest
 from confluent_kafka import KafkaError, Message
 
-from streamer.kafka_messages import stretches
+from streamer.kafka.intake import stretches
 
 
 def message(topic: str, partition: int, offset: int, kind: int = 1, failed: bool = False) -> Message:

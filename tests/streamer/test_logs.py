@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from streamer.logs import (
+from streamer.service.json_logs import (
     LIBRDKAFKA,
     TEXT_MAX,
     CoordinatorWatch,

@@ -11,7 +11,7 @@ from typing import Any, get_args
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from streamer.metrics import (
+from streamer.service.metrics import (
     CATALOGUE,
     LABEL_MAX,
     MODEL_SERIES_MAX,
@@ -55,7 +55,7 @@ def test_a_row_follows_the_naming_rules(name: Any) -> None:
 def test_mypy_refuses_a_name_that_is_not_in_the_table(tmp_path: Path) -> None:
     script = tmp_path / "wrong.py"
     script.write_text(
-        "from streamer.metrics import Metrics\n"
+        "from streamer.service.metrics import Metrics\n"
         "Metrics().inc('records_consumed_total', 5, topic='x')\n"
         "Metrics().inc('records_eaten_total', 5)\n"
         "Metrics().set('rebalances_total', 5)\n"

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.batch import Record
-from streamer.kafka_client import BadOffsets
-from streamer.kafka_state import CHUNK_BYTES, chunk_of, chunks_of
-from streamer.log import Committed, Pointer, Snapshot, Tick
-from streamer.pointer import TICKS_MAX, from_text, to_text
+from schemas.events.batch import Record
+from streamer.kafka.client import BadOffsets
+from streamer.kafka.offset_metadata import TICKS_MAX, from_text, to_text
+from streamer.kafka.state_topic import CHUNK_BYTES, chunk_of, chunks_of
+from streamer.port import Committed, Pointer, Snapshot, Tick
 
 SHA = "ab" * 32
 GOOD = f"v2;S=81812;p=3;o=7;n=2;sha={SHA};cfg=c0ffee;slot=1;t=2;T=4;q=81900:1700000000000:1,81901:1700000060000:0"

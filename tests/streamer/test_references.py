@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from schemas.batch import Record
-from schemas.decode import decode
+from schemas.events.batch import Record
+from schemas.events.native_json import decode
 from streamer.commands.reference import reference
-from streamer.config import Config
-from streamer.config_load import load_config
-from streamer.problems import ConfigError
-from streamer.service import fields_of
-from streamer.task import Task
+from streamer.config.load import load_config
+from streamer.config.model import Config
+from streamer.config.problems import ConfigError
+from streamer.engine.task import Task
+from streamer.service.run import fields_of
 
 AT = ("inferences", 0)
 CONFIG = """

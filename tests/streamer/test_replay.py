@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from schemas.batch import Record
-from streamer.cli import main
-from streamer.config_load import load_text
-from streamer.replay import BadInput, Replay, parse_inputs, read_lines
-from streamer.service import fields_of
+from schemas.events.batch import Record
+from streamer.commands.cli import main
+from streamer.config.load import load_text
+from streamer.offline.replay import BadInput, Replay, parse_inputs, read_lines
+from streamer.service.run import fields_of
 from tests.sim.campaign import CONFIG, make_log, oracle
 
 

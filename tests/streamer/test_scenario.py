@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from streamer.commands.test import test as command
-from streamer.generator import BEGIN_MS, Stream, records
-from streamer.scenario import files_of, read, run
+from streamer.offline.generator import BEGIN_MS, Stream, records
+from streamer.offline.scenario import files_of, read, run
 
 SCENARIOS = files_of([Path(__file__).parents[1] / "scenarios"])
 SHIFT = """

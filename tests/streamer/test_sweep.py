@@ -11,14 +11,14 @@ import numpy as np
 import orjson
 import pytest
 
-from schemas.batch import Batch, Numbers, Record
-from schemas.compiled import native
-from schemas.decoder import Decoder
-from streamer.alerting import AnyFinding, Finding
-from streamer.config_load import load_text
-from streamer.service import fields_of
-from streamer.signals import I64, Bool
-from streamer.task import Task
+from schemas.core import native
+from schemas.events.batch import Batch, Numbers, Record
+from schemas.events.decoder import Decoder
+from streamer.alerts.lifecycle import AnyFinding, Finding
+from streamer.config.load import load_text
+from streamer.engine.task import Task
+from streamer.service.run import fields_of
+from streamer.signals.grammar import I64, Bool
 
 pytestmark = pytest.mark.skipif(native is None, reason="the compiled core was not built")
 

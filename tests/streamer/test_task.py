@@ -14,15 +14,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.alert import _fingerprint, _rfc3339, fingerprint, rfc3339
-from schemas.batch import Record
-from schemas.decode import decode
-from streamer.config import Config
-from streamer.config_load import load_text
-from streamer.log import Out
-from streamer.service import fields_of
-from streamer.snapshot import BadSnapshot
-from streamer.task import Task
+from schemas.events.batch import Record
+from schemas.events.native_json import decode
+from schemas.records.alert import _fingerprint, _rfc3339, fingerprint, rfc3339
+from streamer.config.load import load_text
+from streamer.config.model import Config
+from streamer.engine.snapshot import BadSnapshot
+from streamer.engine.task import Task
+from streamer.port import Out
+from streamer.service.run import fields_of
 from tests.sim.campaign import CONFIG, make_log
 
 ROOT = Path(__file__).resolve().parents[2]

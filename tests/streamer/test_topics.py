@@ -14,14 +14,14 @@ from click.testing import CliRunner
 
 from streamer.commands import topics as under_test
 from streamer.commands.topics import SETTINGS, Step, plan_text, plan_topics, wanted_topics
-from streamer.config import Config
-from streamer.log import LogDown
+from streamer.config.model import Config
+from streamer.port import LogDown
 
 MISSING_PORT = "127.0.0.1:1"
 
 
 class Found(NamedTuple):
-    """As `streamer.kafka_admin.Found`, which needs confluent_kafka."""
+    """As `streamer.kafka.admin.Found`, which needs confluent_kafka."""
 
     partitions: int
     replicas: int = 1
@@ -175,10 +175,10 @@ class Admin:
 def _no_broker(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if "real_admin" in request.fixturenames:
         return
-    fake = types.ModuleType("streamer.kafka_admin")
+    fake = types.ModuleType("streamer.kafka.admin")
     fake.TopicAdmin = Admin  # type: ignore[attr-defined]
     fake.Creation = lambda *parts: parts  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "streamer.kafka_admin", fake)
+    monkeypatch.setitem(sys.modules, "streamer.kafka.admin", fake)
     monkeypatch.setattr(under_test, "load_or_exit", lambda path: config())
     Admin.found, Admin.down, Admin.failing, Admin.created = dict(ALL), "", {}, []
 

@@ -10,13 +10,13 @@ from typing import Any
 import jsonschema
 import pytest
 
-from schemas.batch import Record
-from schemas.decode import decode
-from streamer.config_load import load_text
-from streamer.heartbeat import details
-from streamer.log import Out
-from streamer.service import fields_of
-from streamer.task import Task
+from schemas.events.batch import Record
+from schemas.events.native_json import decode
+from streamer.config.load import load_text
+from streamer.engine.heartbeat import details
+from streamer.engine.task import Task
+from streamer.port import Out
+from streamer.service.run import fields_of
 from tests.streamer.test_task import by_topic
 
 ROOT = Path(__file__).resolve().parents[2]

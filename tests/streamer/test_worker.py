@@ -6,9 +6,9 @@ import random
 
 import pytest
 
-from streamer.config_load import load_text
-from streamer.service import fields_of
-from streamer.worker import Worker
+from streamer.config.load import load_text
+from streamer.service.run import fields_of
+from streamer.service.worker import Worker
 from tests.sim.broker import Broker, SimLog
 from tests.sim.campaign import CONFIG, make_log
 

@@ -1,0 +1,195 @@
+"""Where an event's fields are found: selectors, and the compiled mapping that `decode` takes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from schemas.events.batch import Record
+from schemas.events.convert import NAME_MAX, Rejected
+
+MESSAGE_BYTES = 1 << 20
+
+
+class Field(NamedTuple):
+    """A field of the native event: where it is by default and what kind of value it takes."""
+
+    pointer: str
+    kind: str  # "text", "number", "time", "object" or "array"
+
+
+FIELDS: dict[str, Field] = {
+    "model": Field("/model", "text"),
+    "version": Field("/model_version", "text"),
+    "time": Field("/time", "time"),
+    "event_id": Field("/event_id", "text"),
+    "features": Field("/features", "object"),
+    "label": Field("/prediction/label", "text"),
+    "value": Field("/prediction/value", "number"),
+    "confidence": Field("/prediction/confidence", "number"),
+    "scores": Field("/prediction/scores", "object"),
+    "logits": Field("/prediction/logits", "array"),
+    "latency_ms": Field("/latency_ms", "number"),
+    "status": Field("/status", "text"),
+    "caller": Field("/caller", "text"),
+    "segment": Field("/segment", "object"),
+}
+"""The order is part of the contract: it is the order in which fields are read, so it decides which reason wins."""
+
+DEFAULTS: dict[str, str] = {name: field.pointer for name, field in FIELDS.items()}
+
+ABSENT: Final = object()
+STUCK: Final = object()
+"""`walk` met a value that has no such step: a scalar, or an array asked for a name."""
+
+_INDEX = re.compile(r"0|[1-9][0-9]*").fullmatch
+_BAD_TILDE = re.compile(r"~(?![01])").search
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """One place in a record: a JSON Pointer into the value, the record key, a header, or the topic's name."""
+
+    text: str  # as the config has it
+    kind: str  # "pointer", "key", "header" or "topic"
+    steps: tuple[tuple[str, int], ...] = ()  # pointer: (member name, array index or -1)
+    header: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """A compiled mapping. `selectors` has one entry per FIELDS, in that order, `texts` says it as the config does."""
+
+    selectors: tuple[Selector, ...]
+    texts: tuple[str, ...]
+    extra: tuple[Selector, ...]
+    message_bytes: int
+    plain: bool  # every field is where the native event has it: `decode` then reads by plain dict gets
+
+
+def parse_selector(text: str) -> Selector:
+    """Read `/json/pointer` (RFC 6901), `key`, `topic` or `header:NAME`; the empty text points at the whole event.
+
+    Raises ValueError with one line that says what is wrong.
+    """
+    if len(text) > NAME_MAX:
+        raise ValueError(f"{text[:40]!r}... is longer than {NAME_MAX} characters")
+    if text in ("key", "topic"):
+        return Selector(text, text)
+    if text.startswith("header:"):
+        if text == "header:":
+            raise ValueError("'header:' lacks the header's name, as in 'header:model'")
+        return Selector(text, "header", header=text.removeprefix("header:"))
+    if text and not text.startswith("/"):
+        raise ValueError(f"{text!r} is not a JSON Pointer such as {'/' + text!r}, nor 'key', 'topic' or 'header:NAME'")
+    if _BAD_TILDE(text):
+        raise ValueError(f"{text!r} has a lone '~'; in a JSON Pointer '~' is written '~0' and '/' inside a name '~1'")
+    return Selector(text, "pointer", tuple(_step(token) for token in text.split("/")[1:]))
+
+
+def _step(token: str) -> tuple[str, int]:
+    return token.replace("~1", "/").replace("~0", "~"), int(token) if _INDEX(token) else -1
+
+
+def compile_fields(mapping: Mapping[str, str], extra: Sequence[str] = (), message_bytes: int = MESSAGE_BYTES) -> Fields:
+    """Precompile a mapping of field name (a key of FIELDS) to selector; fields not named keep their default.
+
+    `extra`: JSON Pointers that monitors name; each is a signal of its own, called like the pointer. `message_bytes`:
+    longest value that is decoded. Raises ValueError with one line.
+    """
+    unknown = [name for name in mapping if name not in FIELDS]
+    if unknown:
+        raise ValueError(f"{unknown[0]}: unknown field; the fields are {', '.join(FIELDS)}")
+    if message_bytes < 1:
+        raise ValueError(f"message_bytes: {message_bytes} is not positive")
+    selectors = tuple(_named(name, mapping.get(name, DEFAULTS[name])) for name in FIELDS)
+    pointers = tuple(parse_selector(text) for text in dict.fromkeys(extra))
+    for pointer in pointers:
+        if not pointer.steps:
+            raise ValueError(f"{pointer.text!r} is not a JSON Pointer that begins with '/'")
+    texts = tuple(selector.text for selector in selectors)
+    return Fields(selectors, texts, pointers, message_bytes, texts == tuple(DEFAULTS.values()))
+
+
+def parse_field(name: str, text: str) -> Selector:
+    """`parse_selector` for a field of FIELDS: also refuses a place that cannot hold what the field takes."""
+    selector = parse_selector(text)
+    kind = FIELDS[name].kind
+    if kind in ("object", "array") and selector.kind != "pointer":
+        raise ValueError(f"{text!r} is a text, but {name} is an {kind}: use a JSON Pointer")
+    if text == "" and kind != "object":
+        raise ValueError(f"the empty pointer is the whole event, an object, which {name} cannot be")
+    return selector
+
+
+def _named(name: str, text: str) -> Selector:
+    try:
+        return parse_field(name, text)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+
+
+def walk(steps: tuple[tuple[str, int], ...], value: Any) -> Any:
+    """Follow a pointer: the value (None = null), STUCK, or ABSENT past a missing member, an array's end or a null."""
+    for name, index in steps:
+        if type(value) is dict:
+            value = value.get(name, ABSENT)
+        elif type(value) is list:
+            if index < 0:
+                return STUCK
+            value = value[index] if index < len(value) else ABSENT
+        elif value is None or value is ABSENT:
+            return ABSENT
+        else:
+            return STUCK
+    return value
+
+
+def read_mapped(fields: Fields, document: dict[str, Any], record: Record, topic: str) -> tuple[Any, ...]:
+    """The raw value of every field in the order of FIELDS; None where it is absent or null."""
+    return tuple(
+        _read(selector, field.kind, document, record, topic)
+        for selector, field in zip(fields.selectors, FIELDS.values(), strict=True)
+    )
+
+
+def _read(selector: Selector, kind: str, document: dict[str, Any], record: Record, topic: str) -> Any:
+    if selector.kind == "pointer":
+        value = walk(selector.steps, document)
+        if value is STUCK:
+            raise Rejected("wrong_type", selector.text)
+        return None if value is ABSENT else value
+    raw = outside_text(selector, record, topic)
+    try:
+        text = None if raw is None else raw.decode()
+    except UnicodeDecodeError:
+        raise Rejected("bad_utf8", selector.text) from None
+    if text is None or kind == "text":
+        return text
+    return _number_of_text(text, kind, selector)
+
+
+def outside_text(selector: Selector, record: Record, topic: str) -> bytes | None:
+    """What a selector that is no pointer finds beside the value: the key, the last header of a name, the topic."""
+    if selector.kind == "topic":
+        return topic.encode()
+    if selector.kind == "key":
+        return record.key
+    return next((value for header, value in reversed(record.headers) if header == selector.header), None)
+
+
+def _number_of_text(text: str, kind: str, selector: Selector) -> Any:
+    """Headers have no types, so a numeric field takes a JSON number literal; a time may also be a date as text."""
+    try:
+        number = orjson.loads(text)
+    except (ValueError, RecursionError):
+        number = None
+    if type(number) is int or type(number) is float:
+        return number
+    if kind == "time":
+        return text
+    raise Rejected("bad_number", selector.text)

@@ -1,0 +1,1 @@
+"""The records the service publishes, as they cross Kafka."""

@@ -1,0 +1,228 @@
+"""The alert record: CloudEvents 1.0 structured JSON whose `data.alert` Alertmanager's v2 API takes as it is.
+
+Nothing in the bytes comes from a clock, a host or a process: an alert is a function of the log and the config, so
+a replay repeats it byte for byte. When it was recorded is the Kafka record's own timestamp.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import date, timedelta
+from functools import lru_cache
+from operator import itemgetter
+from typing import Any, NamedTuple, TypedDict
+
+import orjson
+
+from schemas.core import native
+from schemas.records.envelope import envelope
+
+SEVERITIES = {"info": ("INFO", 9), "warning": ("WARN", 13), "critical": ("ERROR", 17)}
+"""Severity -> OpenTelemetry's severity text and number."""
+
+EPOCH = date(1970, 1, 1)
+
+LEVEL_ENDS_MS = 24 * 3600 * 1000
+"""Alertmanager drops an alert without `endsAt` after minutes; an open level is held a day or until it resolves."""
+
+
+class Identity(NamedTuple):
+    """What all records of one series of one monitor have in common."""
+
+    labels: dict[str, str]  # beyond alertname and severity; may have empty texts
+    mark: str  # the fingerprint
+    subject: str  # JSON without its quotes
+    shown: str  # the labels of the alert as JSON
+
+
+class Source(NamedTuple):
+    """Who publishes, under which config, and of which input."""
+
+    group: str  # the consumer group
+    config: str  # its hash
+    topic: str
+    partition: int
+
+
+class Form(NamedTuple):
+    """What the records of one monitor with one status have in common: the record cut at what varies."""
+
+    parts: list[str]  # texts and names of AlertFacts in turn
+    pick: Callable[[AlertFacts], tuple[str, ...]]  # what stands for the names
+
+
+class AlertFacts(TypedDict):
+    """What varies between the records of a monitor; all of it as it stands in JSON, texts without their quotes."""
+
+    mark: str
+    subject: str
+    labels: str
+    trigger_offset: str
+    began: str  # time of the trigger
+    changed_offset: str  # the event that caused this very record
+    changed: str  # its time
+    ends: str
+    number: str  # of the episode
+    detections: str
+    suppressed: str
+    finding: str  # members of an object: statistic, threshold, direction, effect
+    evidence: str
+    sentence: str
+    first_offset: str  # what a replay reads to repeat the record: from here
+    end_offset: str  # and before here
+
+
+HOLE = re.compile(r"%\((\w+)\)s")
+
+
+def _bare(name: str) -> str:
+    """A hole for a whole JSON value, or as a key with the value 0 for members of an object."""
+    return f"=%({name})s"
+
+
+def _record() -> str:
+    """The alert record as a template: no text of a user is in it yet."""
+    mark = "%(mark)s"
+    episode = f"{mark}-%(topic)s-%(partition)s-%(trigger_offset)s"
+    place = {"topic": "%(topic)s", "partition": _bare("partition")}
+    span = {"from": _bare("first_offset"), "to": _bare("end_offset")}
+    flags = "--topic %(topic)s --partition %(partition)s --from %(first_offset)s --to %(end_offset)s"
+    record = envelope(
+        "alert",
+        id=f"{episode}-%(sequence)s",
+        source="%(source)s",
+        subject="%(subject)s",
+        time="%(changed)s",
+        partitionkey=mark,
+        sequence="000000000%(sequence)s",
+        severitytext="%(severitytext)s",
+        severitynumber=_bare("severitynumber"),
+        correlationid=episode,
+        data={
+            "status": "%(status)s",
+            "sentence": "%(sentence)s",
+            "alert": {
+                "labels": _bare("labels"),
+                "annotations": {"summary": "%(sentence)s", _bare("annotations"): 0},
+                "startsAt": "%(began)s",
+                "endsAt": "%(ends)s",
+            },
+            "fingerprint": mark,
+            "trigger": {**place, "offset": _bare("trigger_offset"), "time": "%(began)s"},
+            "changed": {**place, "offset": _bare("changed_offset"), "time": "%(changed)s"},
+            "episode": {name: _bare(name) for name in ("number", "detections", "suppressed")},
+            "detector": _bare("detector"),
+            _bare("finding"): 0,
+            "evidence": _bare("evidence"),
+            # The series' whole history in the range makes the repetition exact: same reference, same detector state.
+            "replay": {
+                "ranges": [{**place, **span}],
+                "config": "%(config)s",
+                "command": f"driftline replay -c driftline.yaml {flags}",
+            },
+        },
+    )
+    record["type"] = "io.driftline.alert.%(status)s.v1"
+    return re.sub(r'"=(%\(\w+\)s)"(:0)?', r"\1", orjson.dumps(record).decode())
+
+
+RECORD = _record()
+SEQUENCE = {"firing": 1, "resolved": 2}
+
+
+def identity(labels: dict[str, str], severity: str) -> Identity:
+    """The labels that hold something are the alert's identity for Alertmanager, too."""
+    shown = {"alertname": "ModelDrift", "severity": severity} | {k: v for k, v in labels.items() if v}
+    subject = f"model/{labels['model']}/monitor/{labels['monitor']}"
+    return Identity(labels, fingerprint(shown), inner(subject), written(shown))
+
+
+def forms(severity: str, annotations: dict[str, str], detector: dict[str, Any], source: Source) -> dict[str, Form]:
+    """By status the records of a monitor, with everything filled in that is the same in all of them."""
+    severitytext, severitynumber = SEVERITIES[severity]
+    common = {
+        "topic": inner(source.topic),
+        "partition": source.partition,
+        "source": inner(source.group),
+        "config": source.config,
+        "severitytext": severitytext,
+        "severitynumber": severitynumber,
+        "annotations": inner(annotations),
+        "detector": written(detector),
+    }
+    # Without annotations there is nothing behind the comma.
+    record = RECORD if annotations else RECORD.replace(",%(annotations)s", "")
+    return {status: _cut(record, {**common, "status": status, "sequence": n}) for status, n in SEQUENCE.items()}
+
+
+def _cut(record: str, common: dict[str, Any]) -> Form:
+    """No text is looked at again once it is filled in."""
+    parts = HOLE.split(record)
+    whole = [""]
+    for text, name in zip(parts[::2], [*parts[1::2], ""], strict=True):
+        whole[-1] += text
+        if name in common:
+            whole[-1] += str(common[name])
+        elif name:
+            whole += [name, ""]
+    return Form(whole, itemgetter(*whole[1::2]))
+
+
+def written(value: Any) -> str:
+    """A value as JSON."""
+    return orjson.dumps(value).decode()
+
+
+def inner(value: Any) -> str:
+    """The same of a text without its quotes, of an object without its braces."""
+    return written(value)[1:-1]
+
+
+@lru_cache(16_384)
+def _rfc3339(time_ms: int) -> str:
+    days, rest = divmod(time_ms, 86_400_000)
+    seconds, ms = divmod(rest, 1000)
+    minutes, second = divmod(seconds, 60)
+    return f"{_date(days)}T{minutes // 60:02d}:{minutes % 60:02d}:{second:02d}.{ms:03d}Z"
+
+
+@lru_cache(1024)
+def _date(days: int) -> str:
+    return (EPOCH + timedelta(days)).isoformat()
+
+
+rfc3339: Callable[[int], str] = _rfc3339 if native is None else native.rfc3339
+"""UTC with milliseconds of a time from 1970 on, `2026-01-02T03:04:05.678Z`."""
+
+
+def fnv1a(text: bytes) -> int:
+    """FNV-1a, 64 bits (Fowler, Noll, Vo)."""
+    value = 0xCBF29CE484222325
+    for byte in text:
+        value = ((value ^ byte) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
+    return value
+
+
+def _fingerprint(labels: dict[str, str]) -> str:
+    text = b"".join([b"%b\xff%b\xff" % (name.encode(), labels[name].encode()) for name in sorted(labels)])
+    return f"{fnv1a(text):016x}"
+
+
+fingerprint: Callable[[dict[str, str]], str] = _fingerprint if native is None else native.fingerprint
+"""Alertmanager's own: FNV-1a over the sorted labels, name 0xFF value 0xFF; 16 hex digits."""
+
+
+def render(form: Form, facts: AlertFacts) -> tuple[bytes, bytes]:
+    """Key (the fingerprint) and value of the alert record."""
+    parts = form.parts.copy()
+    parts[1::2] = form.pick(facts)
+    return facts["mark"].encode(), "".join(parts).encode()
+
+
+def edge_records(made: dict[str, Form], hold_ms: int, compiled: bool = native is not None) -> Any:
+    """What writes the records of a monitor's edges in the compiled core, see `native/src/alert.rs`; None without it."""
+    if native is None or not compiled:
+        return None
+    power = written(1e300).strip("0123456789.")  # Versions of orjson differ in it.
+    return native.EdgeRecords(*(made[status].parts for status in SEQUENCE), hold_ms, power)

@@ -1,0 +1,46 @@
+"""A window that ended, as it crosses Kafka; its JSON Schema is `window.v1.json`."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import orjson
+
+from schemas.records.envelope import envelope
+
+
+class WindowFacts(NamedTuple):
+    """One window of one series of one monitor."""
+
+    labels: dict[str, str]  # model, monitor, detector, signal and the fields of `by`
+    source: str  # consumer group
+    topic: str
+    partition: int
+    offset: int  # of the event that closed it
+    ended: str  # evaluated, insufficient or late
+    breach: bool
+    limit: float | None  # what its statistic is compared with; None where there is no reference yet
+    window: dict[str, Any]  # counts, shares and place, see the schema
+
+
+def render_window(facts: WindowFacts) -> tuple[bytes, bytes]:
+    """Key (model, so that a model's windows stay in order) and value of the record."""
+    labels = {name: text for name, text in facts.labels.items() if text}
+    who = ".".join(labels[name] for name in labels if name not in ("model", "detector"))
+    place = f"{facts.topic}-{facts.partition}-{facts.offset}-{facts.window['from']}"
+    record = envelope(
+        "window",
+        id=f"{place}-{labels['model']}.{who}",
+        source=facts.source,
+        subject=f"model/{labels['model']}/monitor/{labels['monitor']}",
+        time=facts.window["to"],
+        data={
+            "labels": labels,
+            "ended": facts.ended,
+            "breach": facts.breach,
+            "limit": facts.limit,
+            "closed_by": {"topic": facts.topic, "partition": facts.partition, "offset": facts.offset},
+            "window": facts.window,
+        },
+    )
+    return labels["model"].encode(), orjson.dumps(record)

@@ -1,0 +1,1 @@
+"""From findings to alerts: the lifecycle, and the records that tell of it."""

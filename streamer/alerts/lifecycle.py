@@ -1,0 +1,314 @@
+"""The alert book: a lifecycle over findings. Time is an argument, transitions are data, the order is the log's.
+
+Theory of operation. A finding is an edge (a change point: DRIFT) or a level (a window verdict: BREACH or CLEAR).
+An edge fires at once and fades unless another edge renews it within `keep_firing_for`. A level is pending until it
+has held for `for`, and resolves once it has been clear for `keep_firing_for`. After an alert resolved, `cooldown`
+keeps it quiet. All durations are event time of the alert's own model: while a producer is silent nothing resolves,
+because silence is not health. One series of one monitor has at most one open alert, so one shift opens one alert.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from schemas.events.batch import Batch
+from streamer.signals.grammar import I64, Bool
+
+QUIET, PENDING, FIRING, FADING = "quiet", "pending", "firing", "fading"
+DRIFT, BREACH, CLEAR, HELD = "drift", "breach", "clear", "held"
+NEITHER = "neither"
+"""Of a window without a verdict, or between its limits: it changes no alert."""
+
+TRANSITIONS: dict[tuple[str, str], tuple[str, str | None]] = {
+    # (state, signal): (next state, status to publish). A pair that is missing is a bug and raises.
+    (QUIET, DRIFT): (FADING, "firing"),
+    (FADING, DRIFT): (FADING, None),
+    (QUIET, BREACH): (PENDING, None),
+    (QUIET, CLEAR): (QUIET, None),
+    (PENDING, BREACH): (PENDING, None),
+    (PENDING, CLEAR): (QUIET, None),
+    (PENDING, HELD): (FIRING, "firing"),
+    (FIRING, BREACH): (FIRING, None),
+    (FIRING, CLEAR): (FADING, None),
+    (FADING, BREACH): (FIRING, None),
+    (FADING, CLEAR): (FADING, None),
+    (FADING, HELD): (QUIET, "resolved"),
+}
+
+
+class Policy(NamedTuple):
+    """Durations of a monitor in milliseconds of event time."""
+
+    for_ms: int
+    keep_firing_for_ms: int
+    cooldown_ms: int
+
+
+class Finding(NamedTuple):
+    """What a bank reports at one event. `evidence` is plain data, see `evidence.py`; the book only keeps it."""
+
+    event: int  # index of the event in the batch
+    monitor: int  # position of the monitor in the config
+    row: int
+    signal: str  # DRIFT, BREACH, CLEAR or NEITHER
+    evidence: Any
+    ended: str = ""  # of a window: how it ended, see verdicts.ENDS
+
+
+class EdgeFinding(Protocol):
+    """The same of an edge as the compiled core keeps it."""
+
+    event: int
+    monitor: int
+    row: int
+    signal: str
+    evidence: Any
+    ended: str
+
+
+AnyFinding = Finding | EdgeFinding
+
+
+class Moment(NamedTuple):
+    """Where in the log and in event time something happened."""
+
+    offset: int
+    time_ms: int  # the event's own time
+    now_ms: int  # newest time of the event's model up to here: the clock all durations run on
+
+
+class Opened(NamedTuple):
+    """What began an episode."""
+
+    offset: int
+    time_ms: int
+    first_offset: int  # where the log must be read from for the series to become what it was
+    evidence: Any
+
+
+def settled(value: Any) -> Any:
+    """Plain data of a snapshot, in which every list was a tuple; but not what is in a dict."""
+    return tuple(map(settled, value)) if isinstance(value, list) else value
+
+
+@dataclass(slots=True)
+class Alert:
+    """One series of one monitor. `repr` of the book's alerts is the state dump of the tests."""
+
+    monitor: str
+    row: int
+    model: str
+    state: str = QUIET
+    due_ms: int | None = None  # when the state has been held long enough; None while no timer runs
+    quiet_until_ms: int | None = None  # end of the cooldown
+    episode: int = 0
+    detections: int = 0
+    suppressed: int = 0
+    opened: Opened | None = None  # fixed when the episode began
+
+
+ALERT_FIELDS = tuple(f.name for f in fields(Alert))
+
+
+class Notice(NamedTuple):
+    """An alert that changed its published status, and all that its record says; it changes no more."""
+
+    status: str  # "firing" or "resolved"
+    monitor: str
+    row: int
+    episode: int
+    detections: int
+    suppressed: int
+    opened: Opened
+    at: Moment
+    ended_ms: int | None  # when it resolved, in event time
+
+
+class EdgeNotice(Protocol):
+    """The same of an edge as the compiled core keeps it."""
+
+    status: str
+    monitor: str
+    row: int
+
+    def plain(self) -> tuple[Any, ...]: ...
+
+
+AnyNotice = Notice | EdgeNotice
+
+
+def notice_of(plain: tuple[Any, ...]) -> Notice:
+    """From the plain data of the compiled core."""
+    opened, at, ended_ms = plain[6:]
+    return Notice._make((*plain[:6], Opened(*opened), Moment(*at), ended_ms))
+
+
+def notice(alert: Alert, status: str, at: Moment, ended_ms: int | None) -> Notice:
+    """The alert as it is now."""
+    assert alert.opened is not None
+    counts = alert.episode, alert.detections, alert.suppressed
+    return Notice(status, alert.monitor, alert.row, *counts, alert.opened, at, ended_ms)
+
+
+def in_one_line(alerts: list[dict[str, Any]]) -> str:
+    """The dump of an alert book for human eyes."""
+    told = [f"{a['monitor']}[{a['row']}]={a['state']}" for a in alerts if a["state"] != QUIET]
+    return f"AlertBook({', '.join(told) or 'quiet'})"
+
+
+FirstOffset = Callable[[str, int], int]
+"""Of a monitor and a row: where the log must be read from for the series to become what it was."""
+
+
+class AlertBook:
+    """All alerts of a task. Bounded by the series: an alert without an episode and a cooldown is not kept."""
+
+    def __init__(self, policies: dict[str, Policy], first_offset: FirstOffset) -> None:
+        self.policies, self.first_offset = policies, first_offset
+        self.names = tuple(policies)
+        self.alerts: dict[tuple[str, int], Alert] = {}
+        self.timers: dict[str, dict[tuple[str, int], int]] = {}  # due times of `alerts`, by model
+        self.detections: dict[str, int] = {}  # findings per monitor, for the metrics; not state
+
+    def __repr__(self) -> str:
+        return in_one_line(self.dump())
+
+    def due(self, model: str) -> int | None:
+        """The earliest time at which something of this model happens by itself; None while no timer of it runs."""
+        return min(self.timers[model].values()) if model in self.timers else None
+
+    def decide(self, batch: Batch, used: Bool, now: I64, findings: Sequence[AnyFinding]) -> list[Notice]:
+        """Apply the findings of a batch and the timers, in the order of the events they belong to, so that the order
+        is the log's. `now`: the clock of each event's model.
+        """
+        if not findings and not self.timers:
+            return []
+        timers = Timers(self, batch, used, now)
+        queue, notices = list(findings[::-1]), []
+        while queue or timers.next:
+            event = min(min(timers.next.values(), default=len(now)), queue[-1].event if queue else len(now))
+            code = batch.model.item(event)
+            model = batch.strings[code]
+            at = Moment(batch.offsets.item(event), batch.times_ms.item(event), now.item(event))
+            if timers.next.get(code) == event:
+                notices += self.tick(model, at)
+            while queue and queue[-1].event == event:
+                notices += self.apply(queue.pop(), model, at)
+            timers.look(code, event + 1)
+        return notices
+
+    def tick(self, model: str, at: Moment) -> list[Notice]:
+        """Everything of this model that became due by `at`, in the order of its due time."""
+        due = sorted([(when, key) for key, when in self.timers.get(model, {}).items() if when <= at.now_ms])
+        return [notice for _, key in due for notice in self._signal(self.alerts[key], HELD, at)]
+
+    def apply(self, finding: AnyFinding, model: str, at: Moment) -> list[Notice]:
+        """One finding. Its evidence is kept if this begins an episode."""
+        signal = finding.signal
+        if signal == NEITHER:
+            return []
+        key = name, row = self.names[finding.monitor], finding.row
+        self.detections[name] = self.detections.get(name, 0) + 1
+        alert = self.alerts.get(key) or Alert(name, row, model)
+        if alert.state == QUIET and signal != CLEAR:
+            if alert.quiet_until_ms is not None and at.now_ms < alert.quiet_until_ms:
+                alert.suppressed += 1
+                return []
+            first_offset = self.first_offset(name, row)
+            alert.opened, alert.detections = Opened(at.offset, at.time_ms, first_offset, finding.evidence), 0
+        if signal != CLEAR:
+            alert.detections += 1
+        self.alerts[key] = alert
+        notices = self._signal(alert, signal, at)
+        if alert.state == QUIET and alert.episode == 0:
+            del self.alerts[key]
+        return notices
+
+    def _signal(self, alert: Alert, signal: str, at: Moment) -> list[Notice]:
+        before, policy = alert.state, self.policies[alert.monitor]
+        alert.state, status = TRANSITIONS[before, signal]
+        due, notices = alert.due_ms, []
+        if status == "firing":
+            alert.episode += 1
+            notices.append(notice(alert, "firing", at, None))
+        elif status == "resolved":
+            notices.append(notice(alert, "resolved", at, due))
+            alert.quiet_until_ms, alert.suppressed = at.now_ms + policy.cooldown_ms, 0
+        self._set_timer(alert, before, signal, at.now_ms, policy)
+        self._note_timer(alert)
+        if alert.due_ms is not None and alert.due_ms <= at.now_ms:
+            notices += self._signal(alert, HELD, at)
+        return notices
+
+    @staticmethod
+    def _set_timer(alert: Alert, before: str, signal: str, now_ms: int, policy: Policy) -> None:
+        if alert.state in (QUIET, FIRING):
+            alert.due_ms = None
+        elif alert.state == PENDING and before == QUIET:
+            alert.due_ms = now_ms + policy.for_ms
+        elif alert.state == FADING and (before != FADING or signal == DRIFT):
+            # An edge that could fade at once would publish a resolution with no time between: give it 1 ms.
+            alert.due_ms = now_ms + max(policy.keep_firing_for_ms, 1 if signal == DRIFT else 0)
+
+    def _note_timer(self, alert: Alert) -> None:
+        key = alert.monitor, alert.row
+        if alert.due_ms is not None:
+            self.timers.setdefault(alert.model, {})[key] = alert.due_ms
+        elif key in self.timers.get(alert.model, {}):
+            del self.timers[alert.model][key]
+            if not self.timers[alert.model]:
+                del self.timers[alert.model]
+
+    def counts(self) -> dict[tuple[str, str, str], int]:
+        """How many alerts there are by monitor, model and state."""
+        return Counter((alert.monitor, alert.model, alert.state) for alert in self.alerts.values())
+
+    def dump(self) -> list[dict[str, Any]]:
+        return [{name: getattr(alert, name) for name in ALERT_FIELDS} for alert in self.alerts.values()]
+
+    def load(self, state: list[dict[str, Any]]) -> None:
+        for item in state:
+            alert = alert_of(item)
+            if (alert.monitor, alert.row) in self.alerts:
+                raise ValueError("an alert that is there twice")
+            if alert.monitor in self.policies:
+                self.alerts[alert.monitor, alert.row] = alert
+                self._note_timer(alert)
+
+
+def alert_of(item: dict[str, Any]) -> Alert:
+    """An alert of a snapshot. Raises ValueError."""
+    alert = Alert(**item)
+    if alert.state not in (QUIET, PENDING, FIRING, FADING):
+        raise ValueError(f"unknown alert state {alert.state!r}")
+    if item["opened"] is not None:
+        alert.opened = Opened(*map(settled, item["opened"]))
+    if (alert.opened is None and alert.state != QUIET) or (alert.due_ms is None) != (alert.state in (QUIET, FIRING)):
+        raise ValueError(f"an alert that cannot be {alert.state}")
+    return alert
+
+
+class Timers:
+    """At which events of a batch timers of the alert book are due: `next` has the next such event of each model."""
+
+    def __init__(self, book: AlertBook, batch: Batch, used: Bool, now: I64) -> None:
+        self.book, self.batch, self.used, self.now = book, batch, used, now
+        self.next: dict[int, int] = {}
+        if book.timers:
+            for code in np.flatnonzero(np.bincount(batch.model)).tolist():
+                self.look(code, 0)
+
+    def look(self, code: int, begin: int) -> None:
+        """Find the next event of a model from `begin` on; called whenever its timers may have changed."""
+        self.next.pop(code, None)
+        due = self.book.due(self.batch.strings[code])
+        if due is not None:
+            models, used, now = self.batch.model[begin:], self.used[begin:], self.now[begin:]
+            found = np.flatnonzero((models == code) & used & (now >= due))
+            if len(found):
+                self.next[code] = begin + int(found[0])

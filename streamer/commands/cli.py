@@ -1,0 +1,63 @@
+"""The command line. Each verb is one entry of VERBS and is imported only when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import os
+
+import click
+
+# Nothing here multiplies matrices. Without this numpy's BLAS starts a thread per core, which spins at first.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+VERBS: dict[str, tuple[str, str]] = {
+    # verb -> (module:function, help line); the line stands here so that --help imports nothing.
+    "run": ("streamer.commands.run:run", "Run the service until SIGTERM."),
+    "lint": ("streamer.commands.lint:lint", "Check configs: every mistake at once, with line and column."),
+    "replay": (
+        "streamer.commands.replay:replay",
+        "Run the engine over a file or a range of a topic; print its alerts.",
+    ),
+    "test": ("streamer.commands.test:test", "Run scenario tests: config, stream of events, expected alerts."),
+    "reference": ("streamer.commands.reference:reference", "Build, show and compare files of references."),
+    "demo": ("streamer.commands.demo:demo", "See it work on an embedded broker: shift, alert, resolution."),
+    "topics": ("streamer.commands.topics:topics", "Plan or create the topics a config needs."),
+    "config": ("streamer.commands.config:config", "Show the effective config, or the JSON Schema for editors."),
+    "version": ("streamer.commands.version:version", "Versions of Driftline and of what its results depend on."),
+}
+
+
+class Verbs(click.Group):
+    """Loads a verb when it is asked for; suggests one when it is misspelt (click does that)."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        entry = VERBS.get(cmd_name)
+        if entry is None:
+            return None
+        module, _, function = entry[0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), function)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in VERBS:
+            from streamer.config.problems import did_you_mean
+
+            ctx.fail(f"No such command {args[0]!r}.{did_you_mean(args[0], VERBS)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in VERBS.items()])
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Driftline: drift alerts for every model on a Kafka topic, exactly once, from one YAML file.
+
+    First steps: driftline demo. Then a file with version, kafka.brokers and topics.events, and driftline run -c it.
+    """

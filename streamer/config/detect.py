@@ -1,0 +1,226 @@
+"""The part of the config that says how change is detected, and what values must be."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from detectors.distances import DISTANCES
+from detectors.params import RIVER_DETECTORS, Adwin, Occurrence, PageHinkley, River
+from streamer.config.types import Date, Direction, Duration, Model, Pattern, Pointer, Share
+from streamer.signals.checks import Check
+
+
+class CheckRule(Model):
+    """What the values under one name must be; those that are not count as invalid.NAME."""
+
+    type: Literal["number", "text"] | None = Field(None, description="Kind of value.")
+    min: float | None = Field(None, description="A number below is invalid.")
+    max: float | None = Field(None, description="A number above is invalid.")
+    allowed: list[str] | None = Field(None, min_length=1, description="A text that is none of these is invalid.")
+    pattern: Pattern | None = Field(None, description="A text that does not match as a whole is invalid (Python re).")
+    required: bool = Field(False, description="Absent or null is invalid.")
+    same_as: Pointer | None = Field(
+        None, description="JSON Pointer to what it must be equal to, such as its value computed anew; nothing without."
+    )
+    tolerance: Annotated[float, Field(ge=0, lt=1)] = Field(
+        1e-6, description="Numbers may differ from `same_as` by this share of the larger one."
+    )
+
+    def compiled(self) -> Check:
+        allowed = None if self.allowed is None else tuple(self.allowed)
+        pattern = None if self.pattern is None else re.compile(self.pattern)
+        return Check(self.type, self.min, self.max, allowed, pattern, self.required, self.same_as, self.tolerance)
+
+
+class Detect(Model):
+    direction: Direction = Field("both", description="Which way the mean must move to alert.")
+    raw: bool = Field(
+        False, description="Feed the values as they are, from the first on, instead of standardised ones."
+    )
+
+    def shown(self) -> dict[str, Any]:
+        """The parameters as an alert shows them."""
+        return self.model_dump(exclude={"kind", "raw"}, mode="json")
+
+
+class DetectAdwin(Detect):
+    """Adaptive windowing: an edge when two halves of the recent past have different means."""
+
+    kind: Literal["adwin"] = Field(description="ADWIN (Bifet & Gavalda 2007).")
+    delta: Share = Field(Adwin.delta, description="Confidence of a cut; smaller is quieter and slower.")
+    clock: int = Field(Adwin.clock, ge=1, le=100_000, description="Look for a cut every so many values.")
+    max_buckets: int = Field(
+        Adwin.max_buckets, ge=2, le=100, description="Buckets per size before two are merged; more is finer."
+    )
+    min_window_length: int = Field(
+        Adwin.min_window_length, ge=1, le=100_000, description="A half shorter than this is never compared."
+    )
+    grace_period: int = Field(Adwin.grace_period, ge=2, le=1_000_000, description="No cut before so many values.")
+
+    def params(self) -> Adwin:
+        return Adwin(**self.shown())
+
+
+class DetectPageHinkley(Detect):
+    """Page-Hinkley: an edge when deviations from the mean add up."""
+
+    kind: Literal["page_hinkley"] = Field(description="Page-Hinkley (Page 1954).")
+    min_instances: int = Field(
+        PageHinkley.min_instances, ge=1, le=1_000_000, description="No change before so many values."
+    )
+    delta: float = Field(PageHinkley.delta, ge=0, description="Half the shift of interest, in deviations.")
+    threshold: float = Field(PageHinkley.threshold, gt=0, description="Larger is quieter and slower.")
+    alpha: float = Field(PageHinkley.alpha, gt=0, le=1, description="Below 1 the sum forgets; 1 forgets nothing.")
+
+    def params(self) -> PageHinkley:
+        return PageHinkley(**self.shown())
+
+
+class DetectRiver(Detect):
+    """Any other drift detector of river."""
+
+    kind: Literal["river"] = Field(description="A detector of river, by name.")
+    name: str = Field(
+        description=f"One of {', '.join(RIVER_DETECTORS)}.", json_schema_extra={"enum": list(RIVER_DETECTORS)}
+    )
+    given: dict[str, bool | int | float | str] = Field(
+        default_factory=dict, alias="params", description="The detector's own parameters, by river's names for them."
+    )
+
+    def params(self) -> River:
+        return River(self.name, tuple(sorted(self.given.items())), self.direction)
+
+
+class DetectFraction(Detect):
+    """The share of ones per window: a level, which breaches and clears."""
+
+    kind: Literal["fraction"] = Field(description="Share of a 0/1 signal per window.")
+    max: Share = Field(description="The share of a window above which it is a breach.")
+    clear: Share | None = Field(None, description="At or below this it is clear again; default 0.8 of max.")
+    min_count: int = Field(30, ge=1, description="A window with fewer events has no verdict.")
+
+    @property
+    def clear_below(self) -> float:
+        return 0.8 * self.max if self.clear is None else self.clear
+
+
+class DetectShare(Detect):
+    """The share of ones per window against that of the reference: a level."""
+
+    kind: Literal["share"] = Field(description="Share of a 0/1 signal per window against its reference's.")
+    change: float = Field(0.5, gt=0, le=1000, description="A breach is off by more than this part of the reference ..")
+    chance: Share = Field(1e-6, description=".. and would come by chance more seldom than this (Fisher's exact test).")
+    min_count: int = Field(30, ge=1, description="A window with fewer events has no verdict.")
+
+
+Counted = DetectFraction | DetectShare
+"""Shares per window of a 0/1 signal."""
+
+
+class DetectOccurrence(Detect):
+    """The first one, and every other while the alert is not over: for what must not happen at all."""
+
+    kind: Literal["occurrence"] = Field(description="Any event whose 0/1 signal is 1.")
+    raw: Literal[True] = Field(True, description="There is nothing to wait for.")
+
+    def params(self) -> Occurrence:
+        return Occurrence()
+
+
+class DetectLevel(Detect):
+    """A window's value far from what others were: a level, for aggregates."""
+
+    kind: Literal["level"] = Field(description="An aggregate far from its reference, or from its last windows.")
+    against: Literal["reference", "recent"] = Field("recent", description="What a window is compared with.")
+    recent: int = Field(30, ge=5, le=10_000, description="Windows remembered; those in breach are not.")
+    season: Literal["day", "week"] | None = Field(
+        None, description="Compare with the same hour of earlier days or weeks (UTC); `recent` windows of each hour."
+    )
+    change: Share = Field(0.5, description="A breach is a value off by more than this share ..")
+    beyond: float = Field(4.0, gt=0, description=".. and so many deviations away, by the median and MAD.")
+
+    @property
+    def least(self) -> int:
+        """Windows without which there is no verdict."""
+        return 3 if self.season else min(10, self.recent)
+
+
+class DetectTrend(Detect):
+    """A slow rise or fall over many windows: a level, for aggregates."""
+
+    kind: Literal["trend"] = Field(
+        description="A steady rise or fall of an aggregate (Mann 1945, Theil 1950, Sen 1968)."
+    )
+    points: int = Field(336, ge=20, le=2_000, description="Windows that are looked at together.")
+    max: float = Field(0.1, gt=0, description="A breach is a rise or fall over all points by more than this share ..")
+    beyond: float = Field(5.0, gt=0, description=".. whose Mann-Kendall statistic is beyond so many deviations.")
+
+    @property
+    def clock(self) -> int:
+        """Look once in so many windows: a slow change is in no hurry."""
+        return max(self.points // 14, 1)
+
+
+class DetectAge(Detect):
+    """Too long since the model was trained, or since its reference was learned: a level, looked at with every tick."""
+
+    kind: Literal["age"] = Field(description="Event time since a date, or since the first event of the series.")
+    max_ms: Duration = Field(alias="max", ge=1000, le=3650 * 86_400_000, description="A breach is an age above this.")
+    since: Date | None = Field(None, description="YYYY-MM-DD: when the model was trained; default its first event.")
+
+
+class DetectSilence(Detect):
+    """No event for a while: a level, which breaches by ticks of the clock and clears with the next event."""
+
+    kind: Literal["silence"] = Field(description="No event of a series for too long.")
+    after_ms: Duration = Field(
+        "1h",
+        alias="after",
+        ge=1000,
+        le=31 * 86_400_000,
+        validate_default=True,
+        description="So long no event is a breach.",
+    )
+    min_count: int = Field(30, ge=1, description="A series with fewer events so far is not missed.")
+
+
+class DetectDistribution(Detect):
+    """The histogram of a window against that of the reference: a level, which breaches and clears."""
+
+    kind: Literal["distribution"] = Field(description="Distribution per window against the reference's.")
+    distance: Literal[tuple(DISTANCES)] = Field(  # type: ignore[valid-type]
+        "psi", description="How far apart two histograms are."
+    )
+    max: float = Field(0.2, gt=0, description="A breach is a distance above this ..")
+    clear: float | None = Field(None, gt=0, description="At or below this it is clear again; default 0.8 of max.")
+    surprise: float = Field(
+        5.0, ge=0, description=".. that is also so many standard deviations beyond chance, given both sample sizes."
+    )
+    against: Literal["reference", "recent"] = Field(
+        "reference", description="What a window is compared with; of the recent ones those in breach do not count."
+    )
+    recent: int = Field(20, ge=1, le=1_000, description="Windows that `against: recent` adds up.")
+    bins: int = Field(10, ge=2, le=100, description="Bins of a number, of about equal share in the reference.")
+
+    @property
+    def clear_below(self) -> float:
+        return 0.8 * self.max if self.clear is None else self.clear
+
+
+AnyDetect = Annotated[
+    DetectAdwin
+    | DetectPageHinkley
+    | DetectRiver
+    | DetectOccurrence
+    | DetectFraction
+    | DetectShare
+    | DetectDistribution
+    | DetectLevel
+    | DetectTrend
+    | DetectAge
+    | DetectSilence,
+    Field(discriminator="kind"),
+]

@@ -1,0 +1,335 @@
+"""From the text of a config to its model, or to every problem with its place."""
+
+from __future__ import annotations
+
+import hashlib
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from streamer.config import model as cfg
+from streamer.config.cross_checks import check_rules
+from streamer.config.detect import AnyDetect
+from streamer.config.librdkafka_settings import CLIENT, HIDDEN, Secret, is_secret, may_show
+from streamer.config.problems import ConfigError, Problem, did_you_mean, in_order, quoted
+from streamer.config.reference_file import References
+from streamer.config.standard import resolved
+from streamer.config.units import parse_duration, parse_size, show_duration, show_size
+from streamer.config.yaml_source import PathKey, Source, parse
+
+
+class Wrong(NamedTuple):
+    """One error of pydantic's: its key path, the model the last key is in, the value, and the value as text."""
+
+    detail: ErrorDetails
+    path: PathKey
+    model: Any
+    given: Any
+    shown: str
+
+
+Root = TypeVar("Root", bound=BaseModel)
+
+Said = tuple[PathKey, str, str]
+"""Path, kind, message."""
+
+DETECTORS = [
+    typing.get_args(m.model_fields["kind"].annotation)[0] for m in typing.get_args(typing.get_args(AnyDetect)[0])
+]
+LIMITS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
+TYPES = {
+    "int": "a whole number",
+    "float": "a number",
+    "string": "a text",
+    "bool": "true or false",
+    "list": "a list",
+    "dict": "a mapping",
+    "model": "a mapping",
+}
+UNION_PARTS = {"str", "int", "float", "bool"}
+"""pydantic names the members of a plain union in its locations; they are no keys."""
+
+
+def load_config(path: Path, env: Mapping[str, str], warn: Callable[[Problem], None] = lambda _: None) -> cfg.Config:
+    """Read and check a file. Raises ConfigError with every problem; warnings alone are told to `warn`."""
+    return load_text(path, str(path), env, warn)
+
+
+def load_text(
+    text: str | Path, name: str, env: Mapping[str, str], warn: Callable[[Problem], None] = lambda _: None
+) -> cfg.Config:
+    """Check a text (or the file of a path). As `load_config`."""
+    if isinstance(text, Path):
+        try:
+            data = text.read_bytes()
+        except OSError as error:
+            raise ConfigError([Problem(name, 1, 1, "unreadable", "", f"{error.strerror}.")]) from None
+    else:
+        data = text.encode()
+    config, problems = check(data, name, env, folder=text.parent if isinstance(text, Path) else None)
+    if config is None:
+        raise ConfigError(problems)
+    for problem in problems:
+        warn(problem)
+    return config
+
+
+def check(
+    data: bytes, name: str, env: Mapping[str, str], first_line: int = 1, indent: int = 0, folder: Path | None = None
+) -> tuple[cfg.Config | None, list[Problem]]:
+    """The config, None where it has errors, and every problem, warnings too.
+
+    `first_line` and `indent` say where the text was cut out of `name`, so that places are those in the whole file.
+    """
+    source = parse(data, name, env, first_line, indent)
+    source.folder = folder
+    return build(source), in_order(source.problems)
+
+
+def build(source: Source) -> cfg.Config | None:
+    """The config of a parsed text, None where it has errors; they are in the source."""
+    config = None
+    if source.value is not None and source.complete:
+        source.value = resolved(source.value, filled=_fits(cfg.Defaults, source.value))
+        config = validated(source, cfg.Config)
+        check_rules(source)
+    if config is not None and config.reference.file is not None:
+        _read_references(source, config, config.reference.file)
+    if config is None or any(problem.severity == "error" for problem in source.problems):
+        return None
+    _seal(config, source)
+    return config
+
+
+def _read_references(source: Source, config: cfg.Config, name: str) -> None:
+    """The file of references, beside the config; its content belongs to the config from here on."""
+    try:
+        data = ((source.folder or Path(source.file).parent) / name).read_bytes()
+        config._given = References.model_validate_json(data)
+        config._given_hash = hashlib.sha256(data).hexdigest()[:16]
+    except OSError as error:
+        source.report("unreadable", ("reference", "file"), f"{error.strerror}.")
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"])) or "the file"
+        message = f"is no file of `driftline reference build`: {place}: {first['msg']}."
+        source.report("bad-value", ("reference", "file"), message)
+
+
+def _fits(model: type[BaseModel], value: Any) -> bool:
+    try:
+        model.model_validate(value.get("defaults", {}) if isinstance(value, dict) else {})
+    except ValidationError:
+        return False
+    return True
+
+
+def validated(source: Source, root: type[Root]) -> Root | None:
+    """What was parsed as a model; None, and every problem in the source, where it does not fit."""
+    try:
+        return root.model_validate(source.value)
+    except ValidationError as error:
+        for detail in error.errors(include_url=False):
+            _report(source, detail, root)
+    return None
+
+
+def _seal(config: cfg.Config, source: Source) -> None:
+    """Remember what must never be shown, and make every repr hide it: pydantic hands back plain texts."""
+    client = config.kafka.client
+    passwords = [value for name, value in client.items() if is_secret(name) and isinstance(value, str)]
+    config._secrets = tuple(dict.fromkeys(str(text) for text in [*source.secrets, *passwords] if text))
+    config._hidden = tuple(sorted(source.hidden, key=str))
+    paths = [(*CLIENT, name) for name in client if not may_show(name)] + list(source.hidden)
+    for path in paths:
+        owner: Any = config
+        for part in path[:-1]:
+            owner = getattr(owner, _name_of(type(owner), str(part))) if isinstance(owner, BaseModel) else owner[part]
+        last: Any = path[-1]
+        if isinstance(owner, BaseModel):
+            owner, last = owner.__dict__, _name_of(type(owner), str(last))
+        owner[last] = Secret(owner[last]) if isinstance(owner[last], str) else owner[last]
+
+
+def _report(source: Source, detail: ErrorDetails, root: type[BaseModel]) -> None:
+    """One problem of pydantic's in our words, at its place."""
+    path, model = _locate(source.value, detail["loc"], root)
+    given = detail["input"]
+    shown = HIDDEN if source.is_hidden(path) and not isinstance(given, dict | list) else quoted(given)
+    path, kind, message = SENTENCES.get(detail["type"], _type)(Wrong(detail, path, model, given, shown))
+    if path in source.broken:
+        return  # The value could not be filled in or read: said already.
+    if kind == "bad-value" and source.is_hidden(path):
+        message = f"{HIDDEN} is not accepted here."
+    source.report(kind, path, message)
+
+
+def _missing(wrong: Wrong) -> Said:
+    return wrong.path, "missing-field", "is needed and has no default."
+
+
+def _unknown(wrong: Wrong) -> Said:
+    names = [field.alias or name for name, field in _fields(wrong.model).items()]
+    return wrong.path, "unknown-field", f"unknown field.{did_you_mean(str(wrong.path[-1]), names)}"
+
+
+def _no_kind(wrong: Wrong) -> Said:
+    return (*wrong.path, "kind"), "missing-field", f"is needed.{did_you_mean('', DETECTORS)}"
+
+
+def _bad_kind(wrong: Wrong) -> Said:
+    path, kind = (*wrong.path, "kind"), wrong.given["kind"]
+    if not isinstance(kind, str):
+        return path, "wrong-type", f"must be a text, not {quoted(kind)}."
+    near, known = did_you_mean(kind, DETECTORS), did_you_mean("", DETECTORS)
+    return path, "bad-value", f"{quoted(kind)} is no detector.{near}{known if near != known else ''}"
+
+
+def _literal(wrong: Wrong) -> Said:
+    expected = wrong.detail["ctx"]["expected"].replace(" or ", ",").split(",")
+    near = did_you_mean(str(wrong.given), [part.strip(" '") for part in expected])
+    return wrong.path, "bad-value", f"{wrong.shown} is not one of them.{near}"
+
+
+def _pattern(wrong: Wrong) -> Said:
+    shown = quoted(wrong.path[-1]) if wrong.detail["loc"][-1] == "[key]" else wrong.shown
+    return wrong.path, "bad-value", f"{shown} does not match {wrong.detail['ctx']['pattern']}."
+
+
+def _refused(wrong: Wrong) -> Said:
+    text = str(wrong.detail["ctx"]["error"])
+    return wrong.path, "bad-value", text if text.endswith((".", "?")) else f"{text}."
+
+
+def _empty(wrong: Wrong) -> Said:
+    return wrong.path, "bad-value", "must not be empty."
+
+
+def _range(wrong: Wrong) -> Said:
+    """`2.0 must be > 0 and < 1 (default 0.002).`"""
+    field = _fields(wrong.model).get(_name_of(wrong.model, str(wrong.path[-1])))
+    metadata = list(_metadata(field))
+    converters = [part.func for part in metadata if isinstance(part, BeforeValidator)]
+    show = next((UNITS[convert] for convert in converters if convert in UNITS), _number)
+    limits = [f"{sign} {show(getattr(part, n))}" for n, sign in LIMITS.items() for part in metadata if hasattr(part, n)]
+    limits += ["finite"] if wrong.detail["type"] == "finite_number" else []
+    default = "" if field is None or field.is_required() or field.default is None else f" (default {field.default})"
+    given = wrong.shown
+    if show is not _number and given != HIDDEN:  # Some limits see the text of the file, some what it was made into.
+        given = wrong.given if isinstance(wrong.given, str) else show(wrong.given)
+    return wrong.path, "out-of-range", f"{given} must be {' and '.join(limits)}{default}."
+
+
+def _type(wrong: Wrong) -> Said:
+    wanted = TYPES.get(wrong.detail["type"].partition("_")[0], "another type")
+    if wrong.detail["loc"][-1] in UNION_PARTS:
+        wanted = "a text, a number, true or false"
+    return wrong.path, "wrong-type", f"must be {wanted}, not {wrong.shown}."
+
+
+def _not_finite(wrong: Wrong) -> Said:
+    return _type(wrong) if wrong.detail["loc"][-1] in UNION_PARTS else _range(wrong)
+
+
+SENTENCES: dict[str, Callable[[Wrong], Said]] = {
+    "missing": _missing,
+    "extra_forbidden": _unknown,
+    "union_tag_not_found": _no_kind,
+    "union_tag_invalid": _bad_kind,
+    "literal_error": _literal,
+    "string_pattern_mismatch": _pattern,
+    "value_error": _refused,
+    "too_short": _empty,
+    "string_too_short": _empty,
+    "greater_than": _range,
+    "greater_than_equal": _range,
+    "less_than": _range,
+    "less_than_equal": _range,
+    "finite_number": _not_finite,
+}
+"""By pydantic's name of the error; what is not here is a wrong type."""
+UNITS: dict[Any, Callable[[Any], str]] = {parse_duration: show_duration, parse_size: show_size}
+
+
+def _number(value: Any) -> str:
+    """`100000`, not `100000.0` nor `1e+05`."""
+    return str(int(value)) if value == int(value) else str(value)
+
+
+def _metadata(annotation: Any) -> Iterator[Any]:
+    """The constraints of a field, also those within `X | None`."""
+    if isinstance(annotation, FieldInfo):
+        yield from annotation.metadata
+        yield from _metadata(annotation.annotation)
+    elif hasattr(annotation, "__metadata__"):
+        for part in annotation.__metadata__:
+            yield from _metadata(part) if isinstance(part, FieldInfo) else (part,)
+    for part in typing.get_args(annotation):
+        if hasattr(part, "__metadata__"):
+            yield from _metadata(part)
+
+
+def _locate(value: Any, loc: tuple[int | str, ...], root: type[BaseModel]) -> tuple[PathKey, type[BaseModel] | None]:
+    """The key path of a pydantic location, which also names union members, and the model the last key is in."""
+    path: list[int | str] = []
+    model: type[BaseModel] | None = root
+    owner: type[BaseModel] | None = root
+    for position, part in enumerate(loc):
+        last = position == len(loc) - 1
+        if isinstance(value, list) and isinstance(part, int):
+            path.append(part)
+            value = value[part] if part < len(value) else None
+        elif part == "[key]" or part in UNION_PARTS or _member(model, str(part)) is not None:
+            model = _member(model, str(part)) or model
+        elif isinstance(value, dict) and (part in value or last):
+            owner, model = model, _below(model, str(part))
+            path.append(part)
+            value = value.get(part)
+    return tuple(path), owner
+
+
+def _fields(model: Any) -> dict[str, FieldInfo]:
+    return model.model_fields if model else {}
+
+
+def _name_of(model: Any, key: str) -> str:
+    """The attribute a key of the file becomes; empty when the model has no such key."""
+    return next((name for name, field in _fields(model).items() if (field.alias or name) == key), "")
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    """The models an annotation can be, in order."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [m for part in typing.get_args(annotation) for m in _models(part)]
+
+
+def _below(model: type[BaseModel] | None, key: str) -> Any:
+    field = _fields(model).get(_name_of(model, key))
+    if field is None:
+        return model  # A name in a mapping of named things: the model of its values was taken already.
+    found = _models(field.annotation)
+    return found[0] if len(found) == 1 else _Union(found) if found else None
+
+
+class _Union:
+    """Stands for a tagged union until the location names its member."""
+
+    model_fields: typing.ClassVar[dict[str, Any]] = {}
+
+    def __init__(self, members: list[type[BaseModel]]) -> None:
+        self.members = members
+
+
+def _member(model: Any, tag: str) -> Any:
+    if not isinstance(model, _Union):
+        return None
+    for member in model.members:
+        if typing.get_args(member.model_fields["kind"].annotation) == (tag,):
+            return member
+    return None

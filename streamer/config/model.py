@@ -1,0 +1,356 @@
+"""The config: one YAML, strict, every key with a default but `version`, `kafka.brokers` and `topics.events`.
+
+The models below are the one place where a key, its type, limits, default and description stand: parsing, lint, the
+JSON Schema and `config show` all come from them. What holds between keys is in `lint.py`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cached_property
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PrivateAttr,
+    ValidationInfo,
+    field_validator,
+)
+
+from schemas.events.fields import FIELDS, parse_field
+from streamer.config.detect import AnyDetect, CheckRule
+from streamer.config.librdkafka_settings import RESERVED
+from streamer.config.ood import Ood
+from streamer.config.standard import STANDARD
+from streamer.config.types import (
+    SIGNALS,
+    ByText,
+    CheckedName,
+    Duration,
+    Listen,
+    Model,
+    Name,
+    Pointer,
+    SignalText,
+    Size,
+    Topic,
+    Version,
+)
+
+
+class Kafka(Model):
+    """The cluster and how the service joins it."""
+
+    brokers: str = Field(min_length=1, description="Bootstrap addresses, host:port separated by commas.")
+    group: Topic = Field("driftline", description="Consumer group; also names the transactional id.")
+    instance: Topic | None = Field(None, description="Stable name of this member (a pod's name): static membership.")
+    start: Literal["earliest", "latest"] = Field("earliest", description="Where a group without offsets begins.")
+    client: dict[str, str | int | float | bool] = Field(
+        default_factory=dict,
+        description="librdkafka settings, passed through (security, TLS, fetch sizes ...).",
+        json_schema_extra={"propertyNames": {"not": {"enum": list(RESERVED)}}},
+    )
+
+
+class Topics(Model):
+    """Topics by role; every topic has one use."""
+
+    events: list[Topic] = Field(min_length=1, description="Topics of inference events.")
+    alerts: Topic = Field("drift-alerts", description="Where alerts are published.")
+    state: Topic = Field("drift-state", description="Compacted topic of snapshots; only the service may write to it.")
+    heartbeats: Topic = Field("drift-heartbeats", description="Where every model's sign of life is published.")
+    dead_letter: Topic = Field("drift-dead-letter", description="Where records go that cannot be read.")
+    windows: Topic | None = Field(None, description="Where every window that ended is published; default nowhere.")
+
+    def own(self) -> dict[str, str]:
+        """The topics that the service writes to, by role."""
+        return self.model_dump(exclude={"events"}, exclude_none=True)
+
+
+def _place(name: str, what: str) -> Any:
+    return Field(FIELDS[name].pointer, description=f"Where {what}.")
+
+
+class FieldMap(Model):
+    """Where the fields of an event are: a JSON Pointer, `key`, `topic` or `header:NAME`."""
+
+    model: str = _place("model", "the model's name is; an event without one is a dead letter")
+    version: str = _place("version", "the model's version is")
+    time: str = _place("time", "the event time is (RFC 3339 or epoch); without one the record's timestamp counts")
+    event_id: str = _place("event_id", "the id is by which duplicates are known")
+    features: str = _place("features", "the object of the model's inputs is")
+    label: str = _place("label", "the predicted label is")
+    value: str = _place("value", "the predicted number is")
+    confidence: str = _place("confidence", "the confidence is; without one the greatest score counts")
+    scores: str = _place("scores", "the object of scores by class is")
+    logits: str = _place("logits", "the array of logits is")
+    latency_ms: str = _place("latency_ms", "the latency in milliseconds is")
+    status: str = _place("status", "the status of the call is")
+    caller: str = _place("caller", "the name of the caller is")
+    segment: str = _place("segment", "the object of segments (country, channel ...) is")
+
+    @field_validator("*")
+    @classmethod
+    def _fits(cls, text: str, info: ValidationInfo) -> str:
+        parse_field(str(info.field_name), text)
+        return text
+
+
+class Reference(Model):
+    """What series are compared with."""
+
+    warmup: int = Field(500, ge=30, le=100_000, description="First values of a series that make its reference.")
+    file: str | None = Field(
+        None, description="A file of `driftline reference build`: its series need no warm-up. Beside the config."
+    )
+    windows: int = Field(60, ge=10, le=100_000, description="The same for aggregates, which have one value per window.")
+
+
+class Anomaly(Model):
+    """When an event is odd: the signal `anomaly`."""
+
+    beyond: float = Field(6.0, gt=0, le=1000, description="A number is odd beyond so many deviations of its own tail.")
+    unseen_category: bool = Field(True, description="A text the warm-up never saw is odd.")
+    score: Pointer | None = Field(None, description="JSON Pointer to a model's own score; goes with score_max.")
+    score_max: float | None = Field(None, description="The score is odd above this.")
+
+
+WindowTime = Annotated[Duration, Field(ge=1000, le=7 * 86_400_000)]
+
+
+class WindowSize(Model):
+    """Either events or time."""
+
+    events: int | None = Field(None, ge=10, le=10_000_000, description="Tumbling windows of so many events.")
+    time_ms: WindowTime | None = Field(None, alias="time", description="Tumbling windows of event time.")
+
+
+EVENTS_PER_WINDOW = WindowSize.model_validate({"events": 1000})
+
+
+class Monitor(Model):
+    """One rule. Its name is its identity: rename it and its state starts anew."""
+
+    model: str | None = Field(None, min_length=1, description="Only this model; default every one that appears.")
+    signal: SignalText = Field(description=f"What to watch: {', '.join(SIGNALS)}.")
+    by: list[ByText] = Field(
+        default_factory=list, description="Split by version, caller, label, segment.NAME (besides the model)."
+    )
+    detect: AnyDetect = Field(description="How change is detected.")
+    window: WindowSize | None = Field(
+        None,
+        description="Of detect.kind fraction, share, distribution: default {events: 1000}; of an aggregate {time: 1m}.",
+    )
+    severity: Literal["info", "warning", "critical"] = Field("warning", description="A label of every alert.")
+    for_ms: Duration = Field(
+        "0s", alias="for", validate_default=True, description="A level must have held so long before it fires."
+    )
+    keep_firing_for_ms: Duration = Field(
+        "10m",
+        alias="keep_firing_for",
+        validate_default=True,
+        description="An edge fades, a clear level resolves after this.",
+    )
+    cooldown_ms: Duration = Field(
+        "0s", alias="cooldown", validate_default=True, description="Quiet time after an alert resolved."
+    )
+    description: str | None = Field(None, description="Annotation of every alert: what it means.")
+    runbook_url: str | None = Field(None, description="Annotation of every alert: what to do.")
+
+    @property
+    def windows(self) -> WindowSize:
+        return self.window or EVENTS_PER_WINDOW
+
+    @property
+    def aggregate_ms(self) -> int:
+        """The window of a signal that is an aggregate."""
+        return self.window.time_ms if self.window is not None and self.window.time_ms is not None else 60_000
+
+    def state_spec(self) -> str:
+        """What the state of the bank means: another text, another state."""
+        parts = [self.detect.model_dump(mode="json"), self.windows.model_dump(mode="json")]
+        return json.dumps(parts, sort_keys=True)
+
+
+class Defaults(Model):
+    """What monitors share. Each may say otherwise."""
+
+    severity: Literal["info", "warning", "critical"] | None = Field(None, description="A label of every alert.")
+    for_ms: Duration | None = Field(None, alias="for", description="Of levels: held so long before it fires.")
+    keep_firing_for_ms: Duration | None = Field(None, alias="keep_firing_for", description="As of a monitor.")
+    cooldown_ms: Duration | None = Field(None, alias="cooldown", description="As of a monitor.")
+    runbook_url: str | None = Field(None, description="As of a monitor.")
+    by: list[ByText] | None = Field(
+        None, description="As of a monitor; not for events and traffic, which may well stop."
+    )
+
+
+class Commit(Model):
+    """The transaction of alerts, offsets and snapshots."""
+
+    interval_ms: Duration = Field(
+        "1s",
+        alias="interval",
+        ge=10,
+        le=60_000,
+        validate_default=True,
+        description="Alerts are visible at most this much later.",
+    )
+    snapshot_interval_ms: Duration = Field(
+        "10s",
+        alias="snapshot_interval",
+        ge=10,
+        le=3_600_000,
+        validate_default=True,
+        description="Bounds the replay of a restart.",
+    )
+    on_state_loss: Literal["rebaseline", "halt"] = Field("rebaseline", description="When no usable snapshot is left.")
+
+
+class Feedback(Model):
+    """What people did with a prediction: the signals action.NAME."""
+
+    action: Pointer = Field("/feedback/action", description="Where the action is: accept, override, ignore ...")
+    event_id: Pointer = Field(
+        "/feedback/event_id", description="Where a feedback event names the inference, by the text of its event_id."
+    )
+    pending: int = Field(
+        100_000, ge=1, le=10_000_000, description="Inferences per partition that feedback is waited for."
+    )
+
+
+class Privacy(Model):
+    """Who is not watched."""
+
+    opt_out: Pointer = Field(description="Where an event says true: it is filtered, and leaves no trace.")
+
+
+class Probes(Model):
+    """Events with known inputs, sent to see whether the known answer comes."""
+
+    golden: Pointer = Field(description="Where an event says true: only checks look at it, nothing is learned from it.")
+
+
+class Heartbeat(Model):
+    """Ticks of the clock: signs of life, and how silence is known."""
+
+    interval_ms: Duration = Field(
+        "1m",
+        alias="interval",
+        ge=1000,
+        le=3_600_000,
+        validate_default=True,
+        description="Time between two ticks.",
+    )
+
+
+class Limits(Model):
+    """What bounds memory; whatever exceeds a bound is counted."""
+
+    series: int = Field(20_000, ge=1, le=5_000_000, description="Series per partition over all monitors.")
+    message_bytes: Size = Field(
+        "1MiB", ge=1024, le=64 << 20, validate_default=True, description="Longer events go to the dead letters."
+    )
+    lateness_ms: Duration = Field(
+        "5m",
+        alias="lateness",
+        validate_default=True,
+        description="Older events than this behind their model's newest are late.",
+    )
+    duplicates: int = Field(10_000, ge=0, le=1_000_000, description="Event ids remembered per partition; 0 = off.")
+
+
+class Server(Model):
+    """Health and metrics over HTTP."""
+
+    listen: Listen = Field("127.0.0.1:8080", description="HOST:PORT; port 0 picks one.")
+
+
+DETECTION = ("fields", "reference", "anomaly", "ood", "checks", "feedback", "privacy", "probes", "limits", "heartbeat")
+"""Sections that, beside the monitors, affect what is detected."""
+
+
+def _present(monitors: Any) -> Any:
+    """A `monitors:` with nothing below it, as when all are commented out, is none."""
+    return {} if monitors is None else monitors
+
+
+class Config(Model):
+    """Driftline's config."""
+
+    version: Version = Field(description="Version of this file format.")
+    kafka: Kafka = Field(description="The cluster and how the service joins it.")
+    topics: Topics = Field(description="Topics by role; every topic has one use.")
+    fields: FieldMap = Field(FieldMap(), description="Where the fields of an event are.")
+    reference: Reference = Field(Reference(), description="What series are compared with.")
+    anomaly: Anomaly = Field(Anomaly(), description="When an event is odd: the signal anomaly.")
+    ood: Ood = Field(Ood(), description="When an event is unfamiliar: the signals ood and confident_ood.")
+    checks: dict[CheckedName, CheckRule] = Field(
+        default_factory=dict, description="Rules for values, by features.NAME, confidence, value or latency_ms."
+    )
+    feedback: Feedback | None = Field(None, description="What people did with a prediction: the signals action.NAME.")
+    privacy: Privacy | None = Field(None, description="Who is not watched.")
+    probes: Probes | None = Field(None, description="Events with known inputs and a known answer.")
+    standard: bool | None = Field(
+        None, description="Whether the standard set is there; default: without monitors, or when one of it is changed."
+    )
+    defaults: Defaults = Field(Defaults(), description="What monitors share that do not say otherwise.")
+    monitors: Annotated[dict[Name, Monitor], BeforeValidator(_present)] = Field(
+        default_factory=dict,
+        description="By name. Without `signal` an entry changes the standard monitor of its name, false takes it away.",
+    )
+    commit: Commit = Field(Commit(), description="The transaction of alerts, offsets and snapshots.")
+    heartbeat: Heartbeat = Field(Heartbeat(), description="Ticks: signs of life, and how silence is known.")
+    limits: Limits = Field(Limits(), description="What bounds memory; whatever exceeds a bound is counted.")
+    server: Server = Field(Server(), description="Health and metrics over HTTP.")
+    _given: Any = PrivateAttr(default=None)
+    _given_hash: str = PrivateAttr(default="")
+    _secrets: tuple[str, ...] = PrivateAttr(default=())
+    _hidden: tuple[tuple[str | int, ...], ...] = PrivateAttr(default=())
+
+    def effective_monitors(self) -> dict[str, Monitor]:
+        """The monitors of the file, with the standard set and the defaults worked in by `standard.resolved`."""
+        return self.monitors
+
+    @property
+    def given(self) -> Any:
+        """The `References` of the file that `reference.file` names; None without one."""
+        return self._given
+
+    @property
+    def given_hash(self) -> str:
+        """16 hex digits over the file's content, empty without one."""
+        return self._given_hash
+
+    def renamed(self) -> dict[str, str]:
+        """Pointers of the config that have a meaning, and the batch's names of what they find."""
+        found: dict[str, str] = {}
+        if self.feedback is not None:
+            found |= {self.feedback.action: "action", self.feedback.event_id: "feedback.event_id"}
+        if self.privacy is not None:
+            found[self.privacy.opt_out] = "opt_out"
+        if self.probes is not None:
+            found[self.probes.golden] = "golden"
+        return found
+
+    def secrets(self) -> tuple[str, ...]:
+        """Texts that must never be shown."""
+        return self._secrets
+
+    def hidden(self) -> tuple[tuple[str | int, ...], ...]:
+        """Key paths of values that came from a `${file:}`."""
+        return self._hidden
+
+    @cached_property
+    def config_hash(self) -> str:
+        """16 hex digits over what affects detection: not brokers, secrets, commit intervals or the server."""
+        parts = self.model_dump(mode="json", include=set(DETECTION))
+        parts["given"] = self.given_hash
+        del parts["reference"]["file"]  # Its content counts, not its name.
+        parts["monitors"] = {name: m.model_dump(mode="json") for name, m in self.effective_monitors().items()}
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+STANDARD_MONITORS = {name: Monitor.model_validate(monitor) for name, monitor in STANDARD.items()}

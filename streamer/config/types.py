@@ -1,0 +1,183 @@
+"""Types of config values: durations, sizes, names, signals; each refuses with one sentence."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    WithJsonSchema,
+)
+from pydantic_core import PydanticCustomError
+
+from detectors.params import DIRECTIONS
+from schemas.events.fields import parse_selector
+from streamer.config.problems import did_you_mean, quoted
+from streamer.config.units import DURATION, SIZE, parse_duration, parse_size, show_duration, show_size
+from streamer.signals.grammar import CHECKED, parse_signal
+
+SIGNALS = [
+    "features.*",
+    "features.NAME",
+    "missing.*",
+    "missing.NAME",
+    "label.*",
+    "label.NAME",
+    "label",
+    "category.*",
+    "category.NAME",
+    "unseen.*",
+    "unseen.NAME",
+    "new_feature.*",
+    "new_feature.NAME",
+    "new_label",
+    "new_version",
+    "new_caller",
+    "version_change",
+    "status.*",
+    "status.NAME",
+    "error",
+    "caller.*",
+    "caller.NAME",
+    "version.*",
+    "version.NAME",
+    "action.*",
+    "action.NAME",
+    "invalid.*",
+    "invalid.NAME",
+    "entropy",
+    "margin",
+    "ratio(A, B)",
+    "traffic",
+    "p95(NUMBER)",
+    "confidence",
+    "value",
+    "latency_ms",
+    "anomaly",
+    "events",
+    "distance",
+    "ood",
+    "confident_ood",
+    "score.NAME",
+    "logit.INDEX",
+    "/json/pointer",
+]
+BY = ["version", "caller", "label", "segment.NAME"]
+
+
+def _signal(text: str) -> str:
+    if text.startswith("/"):
+        parse_selector(text)
+        return text
+    head, _, member = text.partition(".")
+    try:
+        parse_signal(text)
+        if head in ("score", "logit") and (not member or (head == "logit" and not re.fullmatch("[0-9]+", member))):
+            raise ValueError
+    except ValueError:
+        raise ValueError(f"{quoted(text)} is not a signal.{did_you_mean(text, SIGNALS)}") from None
+    return text
+
+
+def _by(text: str) -> str:
+    if text not in ("version", "caller", "label") and not re.fullmatch(r"segment\.\S+", text):
+        raise ValueError(f"{quoted(text)} is not version, caller, label or segment.NAME.{did_you_mean(text, BY)}")
+    return text
+
+
+def _pointer(text: str) -> str:
+    if not text.startswith("/"):
+        raise ValueError(f"{quoted(text)} is not a JSON Pointer such as '/prediction/ood'.")
+    parse_selector(text)
+    return text
+
+
+def _date(text: str) -> str:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{quoted(text)} is not a date such as 2026-01-31.") from None
+    return text
+
+
+def _pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"{quoted(text)} is not a regular expression: {error}.") from None
+    return text
+
+
+def _checked(text: str) -> str:
+    if text not in CHECKED and not re.fullmatch(r"features\.(?!\*$)\S+", text):
+        raise ValueError(f"{quoted(text)} is not features.NAME or one of {', '.join(CHECKED)}.")
+    return text
+
+
+def _topic(text: str) -> str:
+    if text in (".", ".."):
+        raise ValueError(f"{text!r} is no name Kafka takes.")
+    return text
+
+
+def _listen(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if not re.fullmatch(r"\S+", host) or not re.fullmatch("[0-9]{1,5}", port) or int(port) > 65535:
+        raise ValueError(f"{quoted(text)} is not HOST:PORT.")
+    return text
+
+
+def _whole(value: Any) -> Any:
+    """`Literal[1]` alone also takes true and 1.0."""
+    if type(value) is not int:
+        raise PydanticCustomError("int_type", "not an integer")
+    return value
+
+
+class Model(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        populate_by_name=False,
+        allow_inf_nan=False,
+        defer_build=True,  # The whole at first use, instead of every part once more for itself at import.
+    )
+
+
+Duration = Annotated[
+    int,
+    BeforeValidator(parse_duration),
+    PlainSerializer(show_duration, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "pattern": f"^{DURATION}$"}),
+]
+"""Milliseconds; texts in the file."""
+Size = Annotated[
+    int,
+    BeforeValidator(parse_size),
+    PlainSerializer(show_size, return_type=str, when_used="json"),
+    WithJsonSchema({"anyOf": [{"type": "string", "pattern": f"^{SIZE}$"}, {"type": "integer", "minimum": 0}]}),
+]
+"""Bytes; texts or whole numbers in the file."""
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+Topic = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,249}$"), AfterValidator(_topic)]
+SignalText = Annotated[str, AfterValidator(_signal)]
+ByText = Annotated[str, AfterValidator(_by)]
+Pattern = Annotated[str, AfterValidator(_pattern)]
+CheckedName = Annotated[str, AfterValidator(_checked)]
+Pointer = Annotated[str, AfterValidator(_pointer)]
+Listen = Annotated[str, AfterValidator(_listen)]
+Version = Annotated[Literal[1], BeforeValidator(_whole)]
+Date = Annotated[str, AfterValidator(_date)]
+Direction = Literal["up", "down", "both"]
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+assert DIRECTIONS == ("up", "down", "both")

@@ -1,0 +1,72 @@
+"""Durations and sizes as a config writes them: `250ms`, `10s`, `2m`, `1h`, `7d`; `1MiB`, `900KB`, `1048576`."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from streamer.config.problems import quoted
+
+DURATION = r"[0-9]{1,9}(ms|s|m|h|d)"
+SIZE = r"[0-9]{1,12}(B|KB|MB|KiB|MiB)?"
+MILLISECONDS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
+BYTES = {"MiB": 1 << 20, "MB": 1_000_000, "KiB": 1 << 10, "KB": 1000, "B": 1}
+
+DURATION_MAX = 36_500 * 86_400_000
+"""A hundred years: what begins before 2200 ends in a year of four digits."""
+
+_NUMBER = re.compile("[0-9]+")
+
+
+def parse_duration(value: Any) -> int:
+    """Milliseconds of a duration. Raises ValueError with one sentence.
+
+    >>> parse_duration("2m")
+    120000
+    """
+    if not isinstance(value, str) or not re.fullmatch(DURATION, value):
+        raise ValueError(f"{quoted(value)} is not a duration such as 250ms, 10s, 2m, 1h or 7d.")
+    milliseconds = _parse(value, MILLISECONDS)
+    if milliseconds > DURATION_MAX:
+        raise ValueError(f"{value} is over the limit of {show_duration(DURATION_MAX)}.")
+    return milliseconds
+
+
+def parse_size(value: Any) -> int:
+    """Bytes of a size; a bare number is bytes. Raises ValueError with one sentence.
+
+    >>> parse_size("1MiB"), parse_size(1000)
+    (1048576, 1000)
+    """
+    if isinstance(value, bool) or not isinstance(value, str | int) or not re.fullmatch(SIZE, str(value)):
+        raise ValueError(f"{quoted(value)} is not a size such as 1048576, 900KB or 1MiB.")
+    return _parse(str(value), BYTES)
+
+
+def show_duration(milliseconds: int) -> str:
+    """The shortest text that `parse_duration` reads back.
+
+    >>> show_duration(600_000), show_duration(1500), show_duration(0)
+    ('10m', '1500ms', '0s')
+    """
+    return _show(milliseconds, MILLISECONDS) if milliseconds else "0s"
+
+
+def show_size(size: int) -> str:
+    """The shortest text that `parse_size` reads back.
+
+    >>> show_size(1 << 20), show_size(1001)
+    ('1MiB', '1001B')
+    """
+    return _show(size, BYTES)
+
+
+def _parse(text: str, units: dict[str, int]) -> int:
+    number = _NUMBER.match(text)
+    assert number is not None
+    return int(number[0]) * units.get(text[number.end() :], 1)
+
+
+def _show(value: int, units: dict[str, int]) -> str:
+    unit, factor = next((unit, factor) for unit, factor in units.items() if value % factor == 0)
+    return f"{value // factor}{unit}"

@@ -1,0 +1,1 @@
+"""The brain of one partition: pure, no I/O, no clock."""

@@ -1,0 +1,156 @@
+"""Which events of a batch are used, and the account of those that are not.
+
+Every record ends in exactly one of: used, late, duplicate, filtered, dead-lettered. An event is filtered when no
+monitor watches its model, a duplicate when its id is among the last ones used, late when it is older than the
+newest event of its model by more than the allowed lateness.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+import numpy as np
+
+from schemas.core import native
+from schemas.events.batch import I32, U64, Batch
+from streamer.signals.grammar import I64, Bool
+
+RESULTS = ("used", "late", "duplicate", "filtered", "dead_lettered")
+
+Admitted = tuple[Bool, I64, int, int, int]
+"""used, the model's newest time up to and including each event; filtered, duplicate, late"""
+
+
+class Gate:
+    """Decides event by event. A model beyond `models_max` is filtered like an unwatched one: it could have no series
+    either.
+    """
+
+    def __init__(self, watched: Collection[str] | None, lateness_ms: int, capacity: int, models_max: int) -> None:
+        self.watched, self.lateness_ms = watched, lateness_ms
+        self.capacity, self.models_max = capacity, models_max
+        self.newest_ms: dict[str, int] = {}
+        self.events: dict[str, int] = {}  # used ones
+        self.ids: dict[int, None] = {}
+
+    def admit(
+        self, codes: I32, times_ms: I64, event_ids: U64, strings: tuple[str, ...], refused: Bool | None
+    ) -> Admitted:
+        used, now = [False] * len(codes), [0] * len(codes)
+        turned_away = [False] * len(codes) if refused is None else refused.tolist()
+        filtered = duplicate = late = 0
+        watched, lateness_ms, newest_ms, ids = self.watched, self.lateness_ms, self.newest_ms, self.ids
+        columns = (codes.tolist(), times_ms.tolist(), event_ids.tolist(), turned_away)
+        for i, (code, time_ms, event_id, away) in enumerate(zip(*columns, strict=True)):
+            model = strings[code]
+            latest = newest_ms.get(model)
+            full = latest is None and len(newest_ms) >= self.models_max
+            if away or full or (watched is not None and model not in watched):
+                filtered += 1
+                continue
+            if event_id in ids:
+                duplicate += 1
+                continue
+            if latest is None or time_ms > latest:
+                newest_ms[model] = latest = time_ms
+            elif time_ms < latest - lateness_ms:
+                late += 1
+                continue
+            if event_id and self.capacity:
+                self._remember(event_id)
+            used[i], now[i] = True, latest
+        taken = np.array(used, bool)
+        counts = np.bincount(codes[taken])
+        for code in np.flatnonzero(counts).tolist():
+            model = strings[code]
+            self.events[model] = self.events.get(model, 0) + counts.item(code)
+        return taken, np.array(now, np.int64), filtered, duplicate, late
+
+    def _remember(self, event_id: int) -> None:
+        self.ids[event_id] = None
+        if len(self.ids) > self.capacity:
+            del self.ids[next(iter(self.ids))]
+
+    def models(self) -> list[tuple[str, int, int]]:
+        """See `Admission.models`."""
+        return [(model, newest_ms, self.events[model]) for model, newest_ms in self.newest_ms.items()]
+
+    def remembered(self) -> U64:
+        """The ids remembered, oldest first."""
+        return np.fromiter(self.ids, np.uint64, len(self.ids))
+
+    def load(self, models: Iterable[tuple[str, int, int]], ids: U64) -> None:
+        """Add to an empty gate what another one had; of too many ids the newest stay."""
+        for model, newest_ms, events in models:
+            self.newest_ms[model], self.events[model] = newest_ms, events
+        self.ids = dict.fromkeys(ids.tolist()[-self.capacity :] if self.capacity else [])
+
+
+class Admission:
+    """State: newest event time and used events per model, the last `duplicates` event ids, and the counters.
+    `watched`: the models that anybody watches, None for all.
+    """
+
+    def __init__(
+        self,
+        watched: Collection[str] | None,
+        lateness_ms: int,
+        duplicates: int,
+        models_max: int,
+        compiled: bool = native is not None,
+    ) -> None:
+        limits = lateness_ms, duplicates, models_max
+        if native is not None and compiled:
+            self.gate: Any = native.Admission(None if watched is None else list(watched), *limits)
+        else:
+            self.gate = Gate(watched, *limits)
+        self.counts: dict[str, int] = dict.fromkeys(RESULTS, 0)
+        self.reasons: dict[str, int] = {}
+
+    def models(self) -> list[tuple[str, int, int]]:
+        """Name, newest event time and used events of every model that had one, in the order of their first."""
+        found: list[tuple[str, int, int]] = self.gate.models()
+        return found
+
+    @property
+    def newest_ms(self) -> dict[str, int]:
+        """Newest event time by model."""
+        return {model: newest_ms for model, newest_ms, _ in self.models()}
+
+    @property
+    def events(self) -> dict[str, int]:
+        """Used events by model."""
+        return {model: events for model, _, events in self.models()}
+
+    def admit(self, batch: Batch, refused: Bool | None = None) -> tuple[Bool, I64]:
+        """For each event whether it is used, and its model's newest time up to and including it. The refused ones are
+        filtered before anything of them is remembered.
+        """
+        used, now, filtered, duplicate, late = self.gate.admit(
+            batch.model, batch.times_ms, batch.event_id, batch.strings, refused
+        )
+        for name, count in (("filtered", filtered), ("duplicate", duplicate), ("late", late)):
+            self.counts[name] += count
+        self.counts["used"] += len(used) - filtered - duplicate - late
+        self.counts["dead_lettered"] += len(batch.rejects)
+        for reject in batch.rejects:
+            self.reasons[reject.reason] = self.reasons.get(reject.reason, 0) + 1
+        return used, now
+
+    def dump(self) -> dict[str, Any]:
+        return {
+            "newest_ms": self.models(),
+            "ids": self.gate.remembered(),
+            "counts": list(self.counts.items()),
+            "reasons": list(self.reasons.items()),
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        models = [(str(model), int(time_ms), int(count)) for model, time_ms, count in state["newest_ms"]]
+        ids = np.ascontiguousarray(state["ids"], np.uint64)
+        if len({model for model, _, _ in models}) < len(models) or len(set(ids.tolist()) - {0}) < len(ids):
+            raise ValueError("a model or an event id that is there twice, or an id that is none")
+        self.gate.load(models, ids)
+        self.counts.update({str(name): int(n) for name, n in state["counts"]})
+        self.reasons = {str(name): int(n) for name, n in state["reasons"]}

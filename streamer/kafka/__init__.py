@@ -1,0 +1,1 @@
+"""The port on Apache Kafka: the only room that talks to a broker."""

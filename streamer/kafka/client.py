@@ -1,0 +1,238 @@
+"""What every Kafka client here shares: settings, deadlines, error tables, preflight, conversion to records."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+
+from streamer.config.model import Config
+from streamer.port import LogDown, Partition
+
+MOCK_CLUSTER = "mockCluster"
+"""librdkafka's embedded mock cluster calls itself so; topics appear there on first use and never beforehand."""
+
+PRODUCER_ONLY = (
+    "acks",
+    "batch.",
+    "compression.",
+    "linger.",
+    "partitioner",
+    "queue.buffering.",
+    "sticky.",
+    "transaction",
+)
+CONSUMER_ONLY = (
+    "allow.auto",
+    "auto.",
+    "check.",
+    "enable.auto",
+    "enable.partition",
+    "fetch.",
+    "group.",
+    "heartbeat.",
+    "isolation.",
+    "max.partition",
+    "max.poll",
+    "partition.assignment",
+    "queued.",
+    "session.",
+)
+CLASSIC_ONLY = ("session.timeout.ms", "heartbeat.interval.ms", "partition.assignment.strategy")
+"""librdkafka refuses these together with group.protocol=consumer; the broker decides them there."""
+
+CONSUMER_DEFAULTS: dict[str, Any] = {
+    "session.timeout.ms": 10_000,
+    "heartbeat.interval.ms": 3_000,
+    "max.poll.interval.ms": 300_000,
+    "check.crcs": True,
+    "queued.max.messages.kbytes": 32_768,
+    "fetch.max.bytes": 16 << 20,
+    "fetch.wait.max.ms": 100,  # also the delay of a start: a fetch already waiting at the broker is waited out
+    "fetch.queue.backoff.ms": 20,  # with 100, or the default of 1000, a fast consumer waits half of its time
+    "fetch.error.backoff.ms": 100,
+}
+CONSUMER_FIXED: dict[str, Any] = {
+    "enable.auto.commit": False,
+    "enable.auto.offset.store": False,
+    "auto.offset.reset": "error",
+}
+
+GAPS = {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._LOG_TRUNCATION}
+"""The offset asked for is not there. librdkafka reports the first, because auto.offset.reset is "error"."""
+UNREADABLE = {KafkaError._BAD_COMPRESSION, KafkaError._BAD_MSG, KafkaError.INVALID_MSG}
+"""A stored batch that cannot be unpacked; librdkafka would fetch it again for ever."""
+REFUSED = {
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.GROUP_AUTHORIZATION_FAILED,
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+    KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+    KafkaError.INVALID_TRANSACTION_TIMEOUT,
+    KafkaError.UNSUPPORTED_VERSION,
+}
+"""Waiting does not help: somebody has to change something."""
+
+
+class Limits(NamedTuple):
+    """Seconds. Nothing here waits without one of them."""
+
+    slice: float = 2.0  # the longest single call into librdkafka that waits for a broker
+    commit: float = 12.0  # one transaction, begin to end; below transaction.timeout.ms (15 s)
+    recover: float = 30.0  # a new producer, until its transactions are initialised
+    committed: float = 2.0
+    metadata: float = 10.0
+    stalled: float = 60.0  # a bounded read that makes no progress; open transactions end after 15 s + scan
+
+
+class Deadline:
+    def __init__(self, seconds: float) -> None:
+        self._end_s = time.monotonic() + seconds
+
+    def left(self) -> float:
+        return max(0.0, self._end_s - time.monotonic())
+
+    def over(self) -> bool:
+        return self.left() == 0.0
+
+    def slice(self, longest: float) -> float:
+        """How long the next call may wait; never 0, which some calls take for "do not even try"."""
+        return max(0.05, min(longest, self.left()))
+
+
+class Complaints:
+    """Logs an error that keeps coming once a minute instead of a hundred times a second."""
+
+    def __init__(self, logger: logging.Logger, every_s: float = 60.0) -> None:
+        self._logger, self._every_s = logger, every_s
+        self._said: dict[tuple[object, ...], float] = {}
+
+    def say(self, error: KafkaError, *where: object) -> None:
+        key, now_s = (error.code(), *where), time.monotonic()
+        if now_s - self._said.get(key, -self._every_s) >= self._every_s:
+            self._said[key] = now_s
+            self._logger.warning("kafka %s: %s %s", " ".join(map(str, where)), error.name(), error.str())
+
+
+class BadOffsets:
+    """Decides when a partition's next offset counts as unreadable.
+
+    A broken fetch is repeated, because the network may have broken it; after `PATIENCE` failures at one offset the
+    offset is given up. The offsets right behind it share its batch and get no second chance. The length of a batch
+    that cannot be unpacked is unknown, hence steps of one.
+    """
+
+    PATIENCE = 3
+
+    def __init__(self) -> None:
+        self._strikes: dict[Partition, tuple[int, int]] = {}
+        self._given_up: dict[Partition, int] = {}
+
+    def struck(self, partition: Partition, offset: int) -> bool:
+        """Another failure at `offset`; True when the caller is to skip it."""
+        at, count = self._strikes.get(partition, (offset, 0))
+        count = count + 1 if at == offset else 1
+        self._strikes[partition] = offset, count
+        if count < self.PATIENCE and self._given_up.get(partition) != offset - 1:
+            return False
+        self._given_up[partition] = offset
+        return True
+
+
+def error_of(exception: KafkaException) -> KafkaError:
+    error = exception.args[0]
+    assert isinstance(error, KafkaError)
+    return error
+
+
+def settings(config: Config, *drop: str) -> dict[str, Any]:
+    """Common settings; the user's `kafka.client` wins over ours, except for what a client fixes afterwards."""
+    user = {name: value for name, value in config.kafka.client.items() if not name.startswith(drop)}
+    return {"bootstrap.servers": config.kafka.brokers, "client.id": "driftline"} | user
+
+
+def make_consumer(config: Config, logger: Any, fixed: dict[str, Any]) -> Consumer:
+    """A consumer with our defaults, the user's settings and then what must hold, in rising order of force.
+
+    Readers outside the group get the group's id, too: the binding demands one, and it is the one ACLs allow.
+    """
+    merged = CONSUMER_DEFAULTS | settings(config, *PRODUCER_ONLY) | CONSUMER_FIXED | {"group.id": config.kafka.group}
+    merged |= fixed
+    if merged.get("group.protocol") == "consumer":
+        merged = {name: value for name, value in merged.items() if name not in CLASSIC_ONLY}
+    try:
+        return Consumer(merged, logger=logger)
+    except KafkaException as exception:
+        raise LogDown(f"kafka.client: {error_of(exception).str()}") from exception
+
+
+def partition_counts(
+    client: Producer | Consumer, config: Config, limits: Limits, topics: Iterable[str]
+) -> dict[str, int]:
+    """Partition count of each topic. LogDown when no broker answers or a topic is missing."""
+    try:
+        found = client.list_topics(timeout=limits.metadata)
+        if (found.cluster_id or "").startswith(MOCK_CLUSTER):
+            owner = Producer({"bootstrap.servers": config.kafka.brokers, "log_level": 0})
+            for topic in topics:
+                owner.list_topics(topic, timeout=limits.metadata)
+            found = client.list_topics(timeout=limits.metadata)
+    except KafkaException as exception:
+        raise LogDown(
+            f"no broker of {config.kafka.brokers} answered within {limits.metadata:g} s: {error_of(exception).str()}"
+        ) from exception
+    counts = {topic: len(found.topics[topic].partitions) for topic in topics if topic in found.topics}
+    missing = [topic for topic in topics if not counts.get(topic)]
+    if missing:
+        raise LogDown(
+            f"topics missing, or not visible to this user: {', '.join(missing)}; `driftline topics apply` makes them"
+        )
+    return counts
+
+
+class Probe:
+    """Topics and watermarks. It reads uncommitted: only so does librdkafka report the high watermark and not the
+    last stable offset, and a restore bounded by the latter misses committed snapshots.
+    """
+
+    def __init__(self, config: Config, logger: Any, limits: Limits) -> None:
+        self._config, self._limits = config, limits
+        self._consumer = make_consumer(config, logger, {"isolation.level": "read_uncommitted"})
+
+    def partitions(self, topics: Iterable[str]) -> dict[str, int]:
+        """See `partition_counts`. The first answer takes a connection, the others find it."""
+        return partition_counts(self._consumer, self._config, self._limits, topics)
+
+    def begin_end(self, partition: Partition) -> tuple[int, int]:
+        """Low and high watermark. LogDown when they cannot be had within the metadata limit."""
+        deadline = Deadline(self._limits.metadata)
+        why = "no answer"
+        while not deadline.over():
+            try:
+                marks = self._consumer.get_watermark_offsets(
+                    TopicPartition(*partition), timeout=deadline.slice(self._limits.slice), cached=False
+                )
+                if marks is not None:
+                    return marks
+            except KafkaException as exception:
+                error = error_of(exception)
+                why = f"{error.name()} {error.str()}"
+                if error.code() in REFUSED:
+                    break
+                time.sleep(deadline.slice(0.1))
+        raise LogDown(f"{partition[0]}[{partition[1]}]: no watermarks: {why}")
+
+    def offset_at(self, partition: Partition, time_ms: int) -> int | None:
+        """First offset with a timestamp at or after `time_ms`; None when all are older."""
+        try:
+            [found] = self._consumer.offsets_for_times(
+                [TopicPartition(*partition, time_ms)], timeout=self._limits.metadata
+            )
+        except KafkaException as exception:
+            raise LogDown(f"{partition[0]}[{partition[1]}]: {error_of(exception).str()}") from exception
+        return found.offset if found.offset >= 0 else None
+
+    def close(self) -> None:
+        self._consumer.close()

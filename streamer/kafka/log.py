@@ -1,0 +1,345 @@
+"""`streamer.port.Log` on Kafka: one group member, one transactional producer, and readers outside the group.
+
+The worker decides; here calls, callbacks and errors are mapped. Three rules of Kafka shape the code:
+
+- A transactional offset commit is checked against member and generation, not against the partition. Hence a revoked
+  partition's work is committed inside the revoke callback, or dropped.
+- A broker accepts a transactional commit that names no member, and one of any current member for any partition; so a
+  member that was evicted and has rejoined could commit what is no longer its own. Hence the member id noted at
+  assignment must be there, unchanged, when offsets are sent.
+- Transaction markers and aborted records occupy offsets. Hence ends are reached by position, never by counting.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import numpy as np
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from schemas.events.batch import Record, columns_of
+from streamer.config.model import Config
+from streamer.kafka.client import (
+    GAPS,
+    REFUSED,
+    UNREADABLE,
+    BadOffsets,
+    Complaints,
+    Deadline,
+    Limits,
+    Probe,
+    error_of,
+    make_consumer,
+)
+from streamer.kafka.intake import Intake, Stretch, connect
+from streamer.kafka.offset_metadata import from_text, to_text
+from streamer.kafka.reader import Readers
+from streamer.kafka.state_topic import Outgoing, StateTopic, chunks_of
+from streamer.kafka.transactions import NoWatch, Transactions, Watch
+from streamer.port import (
+    Assigned,
+    CommitResult,
+    Committed,
+    LogDown,
+    LogEvent,
+    LogGap,
+    Lost,
+    Out,
+    Outcome,
+    Partition,
+    Pointer,
+    Records,
+    Snapshot,
+)
+
+DEFAULT_LIMITS = Limits()
+JOINING_S = 0.02
+
+
+class KafkaLog:
+    """See `streamer.port.Log`. The constructor connects, checks the topics, takes the transactional.id (which settles
+    what a predecessor left open) and only then joins the group. LogDown says what is missing.
+    """
+
+    def __init__(
+        self, config: Config, logger: logging.Logger, watch: Watch | None = None, limits: Limits = DEFAULT_LIMITS
+    ) -> None:
+        self._config, self._logger, self._limits = config, logger, limits
+        names = config.topics
+        self._topics = {role: name for role, name in names.own().items() if role != "state"}
+        self._transactions = Transactions(config, logger, watch or NoWatch(), limits)
+        counts = self._transactions.partitions([*names.events, *self._topics.values(), names.state])
+        self._transactions.recover()
+        self._probe = Probe(config, logger, limits)
+        self._readers = Readers(config, logger, self._probe, limits)
+        self._state = StateTopic(names.state, counts[names.state], self._readers, self._probe, logger)
+        self._complaints = Complaints(logger)
+        self._bad = BadOffsets()
+        self._assigned: dict[Partition, None] = {}  # a dict for its order
+        self._known: set[Partition] = set()  # assigned, and the worker was told
+        self._next: dict[Partition, int] = {}  # started: the next offset to hand over
+        self._member = ""
+        self._events: list[LogEvent] = []
+        self._failure: BaseException | None = None
+        self._on_revoke: Callable[[list[Partition]], None] | None = None
+        self._consumer, self._intake = self._join()
+        self._probe.partitions(names.events)  # While the group forms: the restores will not wait for a connection.
+
+    def _join(self) -> tuple[Consumer, Intake]:
+        fixed: dict[str, Any] = {
+            "isolation.level": "read_committed",
+            "enable.partition.eof": False,
+            "partition.assignment.strategy": "cooperative-sticky",
+            "error_cb": self._client_error,
+        }
+        if self._config.kafka.instance:
+            fixed["group.instance.id"] = self._config.kafka.instance
+        consumer, intake = connect(
+            lambda more: make_consumer(self._config, self._logger, fixed | more),
+            self._logger,
+            str(self._config.kafka.client.get("plugin.library.paths", "")),
+        )
+        consumer.subscribe(
+            list(self._config.topics.events), on_assign=self._assign, on_revoke=self._revoke, on_lost=self._lose
+        )
+        return consumer, intake
+
+    # Calls of the worker
+
+    def poll(self, limit: int, timeout_s: float, on_revoke: Callable[[list[Partition]], None]) -> list[LogEvent]:
+        """See `Log.poll`. A record whose stored batch cannot be unpacked comes as Record(offset, -1, None, None), one
+        for each offset given up, so that it is dead-lettered as empty and accounted for.
+        """
+        self._on_revoke = on_revoke
+        try:
+            # Whoever waits for an assignment wants to hear of it at once, not at the end of a long wait.
+            taken = self._intake.take(limit, timeout_s if self._assigned else min(timeout_s, JOINING_S))
+        except KafkaException as exception:
+            raise LogDown(f"consumer: {error_of(exception).str()}") from exception
+        finally:
+            self._on_revoke = None
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
+        events, self._events = self._events, []
+        self._known |= {event.partition for event in events if isinstance(event, Assigned)}
+        return events + self._records(taken)
+
+    def committed(self, partition: Partition) -> Committed | None:
+        """See `Log.committed`. librdkafka asks for stable offsets and repeats until the timeout."""
+        try:
+            [found] = self._consumer.committed([TopicPartition(*partition)], timeout=self._limits.committed)
+            error = found.error
+        except KafkaException as exception:
+            error = error_of(exception)
+        if error is not None:
+            if error.fatal() or error.code() in REFUSED:
+                raise LogDown(f"committed offset of {partition[0]}[{partition[1]}]: {error.str()}")
+            return None
+        if found.offset < 0:
+            return Committed(None, None)
+        return from_text(found.offset, found.metadata)
+
+    def begin_end(self, partition: Partition) -> tuple[int, int]:
+        return self._probe.begin_end(partition)
+
+    def watermarks(self, partition: Partition) -> tuple[int, int] | None:
+        try:
+            marks = self._consumer.get_watermark_offsets(TopicPartition(*partition), cached=True)
+        except KafkaException:
+            return None
+        return None if marks is None or marks[1] < 0 else marks
+
+    def read_state(self, partition: Partition, pointer: Pointer | None) -> Iterator[bytes | None]:
+        return self._state.read(partition, pointer)
+
+    def replay(self, partition: Partition, start: int, end: int) -> Iterator[list[Record]]:
+        low, high = self._probe.begin_end(partition)
+        if start < low or end > high:
+            raise LogGap(f"{partition[0]}[{partition[1]}] holds offsets {low} to {high}, {start} to {end} are needed")
+        yield from self._readers.read(partition, start, end)
+
+    def start(self, partition: Partition, offset: int) -> None:
+        if partition not in self._known:
+            return  # Lost meanwhile; the event is on its way.
+        deadline = Deadline(self._limits.metadata)
+        while True:
+            try:
+                self._consumer.seek(TopicPartition(*partition, offset))
+                self._intake.follow(partition)
+                self._consumer.resume([TopicPartition(*partition)])
+                break
+            except KafkaException as exception:
+                # _STATE: librdkafka's main thread has not served the assignment yet.
+                error = error_of(exception)
+                if error.code() != KafkaError._STATE or deadline.over():
+                    raise LogDown(f"cannot start {partition[0]}[{partition[1]}]: {error.str()}") from exception
+                time.sleep(0.02)
+        self._next[partition] = offset
+        self._wake(partition)
+
+    def commit(
+        self,
+        outs: Sequence[Out],
+        offsets: Mapping[Partition, Committed],
+        snapshots: Mapping[Partition, Snapshot],
+    ) -> CommitResult:
+        if not self._known.issuperset(offsets):
+            return CommitResult(Outcome.ABORTED, {})
+        records = [Outgoing(self._topics[out.topic], out.key, out.value, out.headers) for out in outs]
+        shapes: dict[Partition, tuple[str, int]] = {}
+        for partition, snapshot in snapshots.items():
+            chunks, sha, count = chunks_of(self._state.topic, self._state.place(partition), partition, snapshot)
+            records += chunks
+            shapes[partition] = sha, count
+        pointers: dict[Partition, Pointer] = {}
+
+        def positions(marked: Mapping[Partition, int]) -> list[TopicPartition]:
+            for partition, (sha, count) in shapes.items():
+                snapshot, place = snapshots[partition], self._state.place(partition)
+                own = snapshot.config, snapshot.slot, snapshot.ticks
+                pointers[partition] = Pointer(snapshot.position, place, marked[partition], count, sha, *own)
+            roots = {p: given._replace(pointer=pointers.get(p, given.pointer)) for p, given in offsets.items()}
+            return [TopicPartition(*p, root.progress[0], metadata=to_text(root)) for p, root in roots.items()]
+
+        outcome = self._transactions.commit(records, positions, self._membership)
+        return CommitResult(outcome, pointers if outcome is Outcome.DONE else {})
+
+    def recover(self) -> None:
+        self._transactions.recover()
+
+    def close(self) -> None:
+        self._intake.close()
+        self._consumer.close()
+        self._transactions.drop()
+        self._readers.close()
+        self._probe.close()
+
+    def _wake(self, partition: Partition) -> None:
+        """Any request to its leader, whose answer nobody waits for.
+
+        The thread that fetches from a broker sleeps for a second while nothing is to be fetched there, and neither a
+        seek nor a resume wakes it (librdkafka 2.16): measured, the first record came 0.98 s after the start.
+        """
+        with suppress(KafkaException):
+            self._consumer.get_watermark_offsets(TopicPartition(*partition), timeout=0.001, cached=False)
+
+    # Callbacks; they run inside poll and close, and librdkafka would swallow what they raise
+
+    @contextmanager
+    def _kept(self) -> Iterator[None]:
+        """What is raised inside is raised again by poll; the first one wins."""
+        try:
+            yield
+        except BaseException as failure:
+            self._failure = self._failure or failure
+
+    def _assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        with self._kept():
+            # A plain offset: without one librdkafka would start at the committed offset by itself. A logical one such
+            # as the end makes it ask the broker, and the pause below makes it ask again after the answer; that late
+            # second answer then moves a partition that was started meanwhile past all its records. It must be an offset
+            # that is there: a fetch is on its way before the pause, and after a failed one a seek is refused.
+            begins = [self._probe.begin_end(partition)[0] for partition in keys(partitions)]
+            consumer.incremental_assign(
+                [TopicPartition(p.topic, p.partition, begin) for p, begin in zip(partitions, begins, strict=True)]
+            )
+            consumer.pause(partitions)
+            self._member = consumer.memberid() or ""
+            for partition in keys(partitions):
+                self._assigned[partition] = None
+                self._next.pop(partition, None)
+                self._events.append(Assigned(partition))
+
+    def _revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        with self._kept():
+            known = [partition for partition in keys(partitions) if partition in self._known]
+            if known and self._on_revoke is not None:
+                self._on_revoke(known)
+        self._forget(consumer, partitions)
+
+    def _lose(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._member = ""
+        lost = [Lost(partition) for partition in keys(partitions) if partition in self._known]
+        self._forget(consumer, partitions)
+        self._events += lost
+
+    def _forget(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        gone = [partition for partition in keys(partitions) if partition in self._assigned]
+        for partition in gone:
+            del self._assigned[partition]
+            self._known.discard(partition)
+            self._next.pop(partition, None)
+        # An assignment the worker never heard of needs no end; a Lost before it does.
+        self._events = [e for e in self._events if not (isinstance(e, Assigned) and e.partition in gone)]
+        with self._kept():
+            # Partitions that were never assigned can be among them (confluent-kafka-python#1551).
+            consumer.incremental_unassign([TopicPartition(*partition) for partition in gone])
+
+    def _client_error(self, error: KafkaError) -> None:
+        if error.fatal():
+            self._failure = self._failure or LogDown(self._fatal(error))
+
+    # Helpers
+
+    def _fatal(self, error: KafkaError) -> str:
+        if error.code() == KafkaError.FENCED_INSTANCE_ID:
+            ours = self._config.kafka
+            return f"another process uses kafka.instance {ours.instance!r} in group {ours.group!r}"
+        return f"consumer: fatal: {error.str()}"
+
+    def _membership(self) -> Any:
+        """Group metadata of the membership our partitions were assigned under, or None."""
+        before = self._consumer.memberid()
+        metadata = self._consumer.consumer_group_metadata()
+        after = self._consumer.memberid()
+        return metadata if before and before == after == self._member else None
+
+    def _records(self, taken: list[Stretch]) -> list[LogEvent]:
+        found: list[LogEvent] = []
+        struck: set[Partition] = set()
+        for partition, columns, error in taken:
+            if error is not None:
+                given_up = self._error(error, partition, int(columns.offsets[0]), struck)
+                if given_up is not None:
+                    found.append(Records(partition, [given_up]))
+                continue
+            # Not started also means: revoked while this batch was taken; its next owner reads it again.
+            expected = self._next.get(partition)
+            if expected is not None:
+                behind = int(np.searchsorted(columns.offsets, expected))
+                if behind:
+                    columns = columns_of([columns[place] for place in range(behind, len(columns))])
+                if len(columns):
+                    self._next[partition] = int(columns.offsets[-1]) + 1
+                    found.append(Records(partition, columns))
+        return found
+
+    def _error(self, error: KafkaError, partition: Partition, offset: int, struck: set[Partition]) -> Record | None:
+        code = error.code()
+        expected = self._next.get(partition)
+        if error.fatal():
+            raise LogDown(self._fatal(error))
+        if code in GAPS and expected is not None:
+            raise LogGap(f"{partition[0]}[{partition[1]}]: offset {expected} is not retained")
+        if code in UNREADABLE and expected is not None:
+            self._complaints.say(error, *partition)
+            at = max(expected, offset)
+            # Of several failures taken at once the later ones may stem from before the seek of the first.
+            if partition not in struck and self._bad.struck(partition, at):
+                self._next[partition] = at + 1
+                self._consumer.seek(TopicPartition(*partition, at + 1))
+                struck.add(partition)
+                return Record(at, -1, None, None)
+            struck.add(partition)
+        elif code != KafkaError._PARTITION_EOF and code not in GAPS:
+            self._complaints.say(error, *partition)
+        return None
+
+
+def keys(partitions: list[TopicPartition]) -> list[Partition]:
+    return [(p.topic, p.partition) for p in partitions]

@@ -1,0 +1,191 @@
+"""Snapshots in the state topic: cut into chunks that fit a record, found again by pointer or by a scan.
+
+A chunk's key is `topic/partition/slot/index`, so that compaction keeps the newest write of each of the two slots. Its
+headers name the snapshot it belongs to; a slot of which compaction or a later, shorter snapshot left only parts is
+thereby seen to be incomplete.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from schemas.events.batch import Record
+from streamer.kafka.client import Probe
+from streamer.kafka.reader import Readers
+from streamer.port import LogGap, Partition, Pointer, Snapshot
+
+CHUNK_BYTES = 900_000
+"""A record with its key, headers and batch framing stays below the broker's default limit of 1,048,588 bytes."""
+
+KEY = re.compile(rb"([A-Za-z0-9._-]+)/(\d{1,10})/(\d)/(\d{1,6})")
+
+
+class Unusable(Exception):
+    """A snapshot that is not, or no longer, what its pointer says."""
+
+
+class Chunk(NamedTuple):
+    """One record of a snapshot, as stored."""
+
+    snapshot: tuple[int, str, str, int, int]  # S, sha256 of the blob, config hash, number of chunks, slot
+    number: int
+    value: bytes
+
+
+@dataclass(slots=True)
+class Found:
+    """Chunks 0..count-1 of a snapshot seen so far in a scan."""
+
+    first: int  # offset of chunk 0
+    count: int
+
+
+class Outgoing(NamedTuple):
+    """A record to produce. `mark` names the one whose offset the caller needs."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...]
+    partition: int = -1
+    mark: Partition | None = None
+
+
+def chunks_of(
+    topic: str, state_partition: int, partition: Partition, snapshot: Snapshot
+) -> tuple[list[Outgoing], str, int]:
+    """The records of a snapshot, the sha256 of its blob, and how many records they are (at least one)."""
+    blob = snapshot.blob
+    sha = sha256(blob).hexdigest()
+    count = max(1, -(-len(blob) // CHUNK_BYTES))
+    named = {"position": snapshot.position, "sha256": sha, "config": snapshot.config, "chunks": count}
+    headers = tuple((name, str(value).encode()) for name, value in named.items())
+    records = [
+        Outgoing(
+            topic,
+            f"{partition[0]}/{partition[1]}/{snapshot.slot}/{i}".encode(),
+            blob[i * CHUNK_BYTES : (i + 1) * CHUNK_BYTES],
+            headers,
+            state_partition,
+            partition if i == 0 else None,
+        )
+        for i in range(count)
+    ]
+    return records, sha, count
+
+
+def chunk_of(record: Record, partition: Partition) -> Chunk | None:
+    """The chunk of a snapshot of `partition` that the record is, or None for anything else; nothing is trusted."""
+    match = KEY.fullmatch(record.key or b"")
+    if match is None or record.value is None or (match[1].decode(), int(match[2])) != partition:
+        return None
+    headers = {name: (value or b"").decode("ascii", "replace") for name, value in record.headers}
+    position, count = headers.get("position", ""), headers.get("chunks", "")
+    if re.fullmatch(r"\d{1,19}", position) is None or re.fullmatch(r"[1-9]\d{0,5}", count) is None:
+        return None
+    identity = int(position), headers.get("sha256", ""), headers.get("config", ""), int(count), int(match[3])
+    return Chunk(identity, int(match[4]), record.value)
+
+
+class StateTopic:
+    """Reads snapshots back. Partition p of any input keeps its state in partition p mod n."""
+
+    def __init__(self, topic: str, partitions: int, readers: Readers, probe: Probe, logger: Any) -> None:
+        self.topic, self.partitions = topic, partitions
+        self._readers, self._probe, self._logger = readers, probe, logger
+
+    def place(self, partition: Partition) -> int:
+        return partition[1] % self.partitions
+
+    def read(self, partition: Partition, pointer: Pointer | None) -> Iterator[bytes | None]:
+        """See `streamer.port.Log.read_state`."""
+        if pointer is not None:
+            blob = yield from self._fetch(partition, pointer)
+            if blob is not None:
+                yield blob
+            return
+        # Blobs are fetched one by one after the scan, so that memory holds one of them and not the partition.
+        found = yield from self._scan(partition)
+        for candidate in found:
+            blob = yield from self._fetch(partition, candidate)
+            if blob is not None:
+                yield blob
+
+    def _fetch(self, partition: Partition, pointer: Pointer) -> Generator[None, None, bytes | None]:
+        try:
+            return (yield from self._pointed(partition, pointer))
+        except (Unusable, LogGap) as why:
+            self._logger.warning(
+                "snapshot %s[%d]@%d (state partition %d, offset %d, %d chunks) is not usable: %s",
+                *partition,
+                pointer.position,
+                pointer.partition,
+                pointer.offset,
+                pointer.chunks,
+                why,
+            )
+            return None
+
+    def _pointed(self, partition: Partition, pointer: Pointer) -> Generator[None, None, bytes]:
+        if pointer.partition >= self.partitions:
+            raise Unusable(f"the state topic has {self.partitions} partitions")
+        place = self.topic, pointer.partition
+        low, high = self._probe.begin_end(place)
+        if not (low <= pointer.offset and pointer.offset + pointer.chunks <= high):
+            raise Unusable(f"the state partition holds offsets {low} to {high}")
+        parts: list[bytes] = []
+        for records in self._readers.read(place, pointer.offset, high):
+            yield None
+            for record in records:
+                chunk = chunk_of(record, partition)
+                fits = chunk is not None and self._fits(chunk, pointer, len(parts))
+                if not parts and not (fits and record.offset == pointer.offset):
+                    raise Unusable(f"offset {record.offset} holds something else")
+                if chunk is not None and fits and len(parts) < pointer.chunks:
+                    parts.append(chunk.value)  # Chunks of other partitions may stand in between.
+            if len(parts) == pointer.chunks:
+                break
+        blob = b"".join(parts)
+        if len(parts) < pointer.chunks:
+            raise Unusable(f"only {len(parts)} of its chunks are left")
+        if sha256(blob).hexdigest() != pointer.sha:
+            raise Unusable("its bytes do not match its checksum")
+        return blob
+
+    def _fits(self, chunk: Chunk, pointer: Pointer, index: int) -> bool:
+        named = chunk.snapshot[:4] == (pointer.position, pointer.sha, pointer.config, pointer.chunks)
+        return named and chunk.number == index
+
+    def _scan(self, partition: Partition) -> Generator[None, None, list[Pointer]]:
+        """Every complete snapshot of the partition, newest first. Reads to the HIGH watermark: behind the last
+        stable offset of an open foreign transaction may stand what we committed ourselves.
+        """
+        place = self.topic, self.place(partition)
+        low, high = self._probe.begin_end(place)
+        found: dict[tuple[int, str, str, int, int], Found] = {}
+        for records in self._readers.read(place, low, high):
+            yield None
+            note(found, records, partition)
+        complete = [
+            Pointer(position, place[1], entry.first, count, sha, config)
+            for (position, sha, config, count, _), entry in found.items()
+            if entry.count == count
+        ]
+        return sorted(complete, key=lambda p: (p.position, p.offset), reverse=True)
+
+
+def note(found: dict[tuple[int, str, str, int, int], Found], records: Iterable[Record], partition: Partition) -> None:
+    """Enter the chunks among `records` into the index of a scan."""
+    for record in records:
+        chunk = chunk_of(record, partition)
+        if chunk is None:
+            continue
+        entry = found.get(chunk.snapshot)
+        if chunk.number == 0:
+            found[chunk.snapshot] = Found(record.offset, 1)  # The same snapshot written again: the later copy counts.
+        elif entry is not None and chunk.number == entry.count:
+            entry.count += 1

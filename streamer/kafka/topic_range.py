@@ -1,0 +1,83 @@
+"""A range of a topic's history, as `driftline replay` reads it."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+from schemas.events.batch import Record
+from streamer.config.model import Config
+from streamer.kafka.client import Limits, Probe
+from streamer.kafka.reader import Readers
+from streamer.offline.replay import BadInput
+from streamer.port import LogGap, Partition
+
+
+def read_topic(
+    config: Config,
+    topic: str,
+    partitions: Sequence[int] = (),
+    begin: str | None = None,
+    end: str | None = None,
+    logger: logging.Logger | None = None,
+) -> Iterator[tuple[Partition, list[Record]]]:
+    """Committed records of a topic, one partition after the other, each in offset order.
+
+    `begin` and `end` (exclusive) are an offset, a time as RFC 3339, or `@` and seconds since 1970; by default the
+    oldest record and the end as it is now. BadInput for a text or partition that makes no sense, LogGap for an
+    offset that is not retained, LogDown when the broker does not answer.
+    """
+    logger = logger or quiet_logger()
+    limits = Limits()
+    probe = Probe(config, logger, limits)
+    readers = Readers(config, logger, probe, limits)
+    try:
+        count = probe.partitions([topic])[topic]
+        unknown = [number for number in partitions if not 0 <= number < count]
+        if unknown:
+            raise BadInput(f"{topic} has partitions 0 to {count - 1}, not {unknown[0]}")
+        for number in sorted(set(partitions)) or range(count):
+            low, high = probe.begin_end((topic, number))
+            start = low if begin is None else resolve(probe, (topic, number), begin, high)
+            stop = high if end is None else min(high, resolve(probe, (topic, number), end, high))
+            if start < low:
+                raise LogGap(f"{topic}[{number}] holds offsets from {low} on, not {start}")
+            for records in readers.read((topic, number), start, stop):
+                if records:
+                    yield (topic, number), records
+    finally:
+        readers.close()
+        probe.close()
+
+
+def resolve(probe: Probe, partition: Partition, text: str, high: int) -> int:
+    """An offset or a time as an offset of the partition; `high` for a time after the last record."""
+    if re.fullmatch(r"\d{1,18}", text):
+        return int(text)
+    found = probe.offset_at(partition, time_ms_of(text))
+    return high if found is None else found
+
+
+def time_ms_of(text: str) -> int:
+    """Milliseconds since 1970.
+
+    >>> time_ms_of("2026-01-02T03:04:05Z"), time_ms_of("@1.5")
+    (1767323045000, 1500)
+    """
+    try:
+        if text.startswith("@"):
+            return round(float(text[1:]) * 1000)
+        moment = datetime.fromisoformat(text)
+        return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+    except (ValueError, OverflowError) as error:
+        example = "2026-01-31T12:00:00Z or @1769860800"
+        raise BadInput(f"{text!r} is neither an offset nor a time such as {example}") from error
+
+
+def quiet_logger() -> logging.Logger:
+    """librdkafka's own lines are no concern of somebody who reads a topic; errors are raised."""
+    logger = logging.getLogger("driftline.reader")
+    logger.setLevel(logging.ERROR)
+    return logger

@@ -1,0 +1,1 @@
+"""Monitors at work: a detector over the series of one signal, and what it finds."""

@@ -1,0 +1,111 @@
+"""What an alert shows of a finding: plain data, ready for the wire."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from detectors.history import Recent
+from detectors.reference import Learned
+from schemas.records.alert import rfc3339
+from streamer.config import model as cfg
+from streamer.series.table import SeriesTable
+
+DIRECTION_NAMES = {1: "up", -1: "down", 0: "unknown"}
+
+Part = dict[str, Any] | None
+Evidence = dict[str, Any]
+Seen = tuple[int, float, float, int, int, int, int]
+"""Values of a row: how many, mean, standard deviation, first and last offset, first and last time; see `Recent`."""
+Edge = tuple[int, float, float, Seen | Evidence | None, Seen | None]
+"""The evidence of an edge as plain numbers, made for every hit and shown for few: direction, statistic, threshold, what
+the row is compared with (as a file of references says it, or as it was learned), and its newest values.
+"""
+
+
+def annotations_of(config: cfg.Monitor) -> dict[str, str]:
+    """What the user wrote for the reader of an alert."""
+    chosen = {"description": config.description, "runbook_url": config.runbook_url}
+    return {name: text for name, text in chosen.items() if text}
+
+
+def detector_of(config: cfg.Monitor) -> dict[str, Any]:
+    """The detector as alerts show it."""
+    detect = config.detect
+    return {"kind": detect.kind, "params": detect.shown(), "scale_free": not detect.raw}
+
+
+def evidence(
+    direction: int, statistic: float, threshold: float | None, before: Part, after: Part, window: Part
+) -> Evidence:
+    """Before, after and window as evidence, and the finding itself. How far the mean moved is told in units of the
+    signal and in standard deviations of the reference.
+    """
+    now = window.get("fraction") if window else after["mean"] if after else None
+    moved = now - before["mean"] if before and now is not None else None
+    deviations = moved / before["std"] if before and moved is not None and before["std"] > 0 else None
+    finding = {
+        "statistic": statistic,
+        "threshold": threshold,
+        "direction": DIRECTION_NAMES[direction],
+        "effect": {"absolute": moved, "deviations": deviations},
+    }
+    return {"finding": finding, "evidence": {"before": before, "after": after, "window": window}}
+
+
+def span(first_offset: int, last_offset: int, from_ms: int, to_ms: int) -> dict[str, Any]:
+    """Where in event time and in the log something was seen."""
+    return {"offsets": [first_offset, last_offset], "from": rfc3339(from_ms), "to": rfc3339(to_ms)}
+
+
+def learned_of(table: SeriesTable, row: int, offset: int) -> Learned | None:
+    """What a row had learned by `offset`; None where the warm-up was not over then.
+
+    The whole batch has passed the reference by now, so that it is ready says nothing of an event in the middle.
+    """
+    learned = table.learned(row)
+    return None if learned.n < table.reference.warmup or learned.last_offset > offset else learned
+
+
+def seen_in(learned: Learned) -> Seen:
+    """The reference of a row in raw units."""
+    places = learned.first_offset, learned.last_offset, learned.first_time_ms, learned.last_time_ms
+    return learned.n, learned.mean, learned.std, *places
+
+
+def shown(part: Seen | Evidence | None) -> Part:
+    """Before or after as alerts show it."""
+    if not isinstance(part, tuple):
+        return part
+    n, mean, std, *places = part
+    return {"n": n, "mean": mean, "std": std, **span(*places)}
+
+
+def before_of(table: SeriesTable, row: int, offset: int) -> Part:
+    """What a row is compared with: what the file of references says of it, or what it had learned by `offset`."""
+    if row in table.pinned:
+        return table.pinned[row]
+    learned = learned_of(table, row, offset)
+    return shown(seen_in(learned)) if learned is not None else None
+
+
+def edge_of(table: SeriesTable, row: int, offset: int, said: tuple[int, float, float], recent: Recent | None) -> Edge:
+    """The evidence of a hit at `offset`: what the detector said (direction, statistic, threshold), what the row is
+    compared with, and its newest values, cut where they depart from that the most. A direction that the detector does
+    not know is that of the mean.
+    """
+    direction, statistic, threshold = said
+    learned = learned_of(table, row, offset)
+    before = table.pinned.get(row) or (seen_in(learned) if learned is not None else None)
+    after = (recent.n, recent.mean + table.learned(row).centre, *recent[2:]) if recent is not None else None
+    if direction == 0 and before and after:
+        mean = before["mean"] if isinstance(before, dict) else before[1]
+        direction = (after[1] > mean) - (after[1] < mean)
+    return direction, statistic, threshold, before, after
+
+
+def told(given: Evidence | Edge) -> Evidence:
+    """Evidence and finding as the alert has them."""
+    if isinstance(given, dict):
+        return given
+    direction, statistic, threshold, before, after = given
+    return evidence(direction, statistic, threshold, shown(before), shown(after), None)

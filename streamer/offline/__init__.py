@@ -1,0 +1,1 @@
+"""The engine over files and history: replay, scenario tests, cost estimates."""

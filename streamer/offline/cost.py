@@ -1,0 +1,193 @@
+"""What each monitor costs on a sample of the traffic, and which can never fire on it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from schemas.events.batch import Batch, Record
+from schemas.events.decoder import Decoder
+from streamer.config import model as cfg
+from streamer.config.detect import Counted, DetectDistribution, DetectLevel, DetectTrend
+from streamer.config.standard import STANDARD
+from streamer.config.units import show_duration
+from streamer.engine.snapshot import encode
+from streamer.engine.task import Task
+from streamer.port import Partition
+from streamer.series.sources import RULES
+from streamer.series.table import SeriesTable
+from streamer.service.run import fields_of
+from streamer.signals.grammar import parse_signal
+
+DAY_MS = 86_400_000
+SELDOM_DAYS = 7
+"""A verdict that takes longer is one nobody waits for."""
+LEARNING = ("adwin", "page_hinkley", "river", "share", "distribution")
+"""Kinds of `detect` that need a reference."""
+
+
+class Cost(NamedTuple):
+    """Of one monitor on the sample."""
+
+    monitor: str
+    series: int
+    state_bytes: int  # its part of a snapshot; what monitors of one signal share is divided among them
+    windows_per_day: float | None  # None without windows, or where the sample does not say how fast events come
+
+
+class Doubt(NamedTuple):
+    """Why a monitor will never fire, or hardly ever: the key that says so, and one sentence."""
+
+    monitor: str
+    keys: tuple[str, ...]
+    sentence: str
+
+
+class Estimate(NamedTuple):
+    events: int
+    models: int
+    events_per_day: float | None
+    costs: list[Cost]
+    doubts: list[Doubt]
+
+
+class Sample:
+    """A task that has seen the sample, and how many events each group of each table had."""
+
+    def __init__(self, config: cfg.Config) -> None:
+        self.config, self.decode = config, Decoder(fields_of(config))
+        self.tasks: dict[Partition, Task] = {}
+        self.counts: dict[tuple[Partition, tuple[str, ...], str | None], Counter[tuple[str, ...]]] = {}
+        self.first_ms, self.last_ms = 0, 0
+
+    def take(self, partition: Partition, records: list[Record]) -> None:
+        if partition not in self.tasks:
+            self.tasks[partition] = Task(self.config, partition, records[0].offset)
+        task = self.tasks[partition]
+        batch = self.decode(records, partition[0])
+        task.step(batch)
+        task.published()
+        if not len(batch.offsets):
+            return
+        begin = int(batch.times_ms.min())
+        self.first_ms = min(self.first_ms or begin, begin)
+        self.last_ms = max(self.last_ms, int(batch.times_ms.max()))
+        for table in {(table.by, table.model): table for table in task.tables.values()}.values():
+            self.count(partition, table, batch)
+
+    def count(self, partition: Partition, table: SeriesTable, batch: Batch) -> None:
+        groups = table.groups(batch, np.ones(len(batch.offsets), bool))
+        codes = groups.of_event[groups.of_event >= 0]
+        counts = self.counts.setdefault((partition, table.by, table.model), Counter())
+        for key, n in zip(groups.keys, np.bincount(codes, minlength=len(groups.keys)).tolist(), strict=True):
+            counts[key] += n
+
+    def series(self, name: str) -> list[int]:
+        """The events of the group of each series of a monitor: no series has more values than that."""
+        tables = [(partition, task.monitors[name].table) for partition, task in self.tasks.items()]
+        return [self.counts[partition, t.by, t.model][group] for partition, t in tables for group, _ in t.keys]
+
+
+def estimate(
+    config: cfg.Config, source: Iterable[tuple[Partition, list[Record]]], events_per_day: float | None = None
+) -> Estimate:
+    """Run the monitors over the sample. How fast events come is told by their times, or by `events_per_day`."""
+    sample = Sample(config)
+    for partition, records in source:
+        if records:
+            sample.take(partition, records)
+    events = sum(sum(task.admission.events.values()) for task in sample.tasks.values())
+    span_ms = sample.last_ms - sample.first_ms
+    if events_per_day is None and span_ms > 0:
+        events_per_day = events * DAY_MS / span_ms
+    per_event = events_per_day / events if events_per_day is not None and events else None
+    costs, doubts = [], []
+    for name, monitor in config.effective_monitors().items():
+        series = sample.series(name)
+        rates = [n * per_event for n in series] if per_event is not None else []
+        costs.append(Cost(name, len(series), _state_bytes(sample, name), _windows_per_day(monitor, rates)))
+        if not series and name not in STANDARD and parse_signal(monitor.signal).kind not in RULES:
+            doubts.append(
+                Doubt(name, ("signal",), f"no event of the sample has {monitor.signal!r}: it watches nothing.")
+            )
+        doubts += [doubt for check in CHECKS if rates for doubt in check(config, name, monitor, rates)]
+    models = {model for task in sample.tasks.values() for model in task.admission.events}
+    return Estimate(events, len(models), events_per_day, costs, doubts)
+
+
+def _state_bytes(sample: Sample, name: str) -> int:
+    def size(state: Any) -> int:
+        return len(encode({"": state}))
+
+    total = 0
+    for task in sample.tasks.values():
+        monitor = task.monitors[name]
+        total += size(monitor.dump()) + size(monitor.table.dump()) // len(task.of_table[monitor.table.id])
+    return total
+
+
+def _length_ms(monitor: cfg.Monitor) -> int | None:
+    """The length of the windows that are of time."""
+    if isinstance(monitor.detect, DetectLevel | DetectTrend):
+        return monitor.aggregate_ms
+    return monitor.windows.time_ms if isinstance(monitor.detect, Counted) else None
+
+
+def _length_events(monitor: cfg.Monitor) -> int | None:
+    """The length of the windows that are of events."""
+    return monitor.windows.events if isinstance(monitor.detect, Counted | DetectDistribution) else None
+
+
+def _windows_per_day(monitor: cfg.Monitor, rates: list[float]) -> float | None:
+    """At most: a series may have no value at some events of its group."""
+    length_ms, length_events = _length_ms(monitor), _length_events(monitor)
+    if not rates or (length_ms is None and length_events is None):
+        return None
+    if length_events is not None:
+        return sum(rates) / length_events
+    return sum(min(DAY_MS / (length_ms or DAY_MS), rate) for rate in rates)
+
+
+def too_few_in_a_window(config: cfg.Config, name: str, monitor: cfg.Monitor, rates: list[float]) -> Iterator[Doubt]:
+    length_ms = _length_ms(monitor)
+    if not isinstance(monitor.detect, Counted) or length_ms is None:
+        return
+    most, least = max(rates) * length_ms / DAY_MS, monitor.detect.min_count
+    thin = sum(rate * length_ms / DAY_MS < least for rate in rates)
+    window = f"a window of {show_duration(length_ms)} has some {most:.3g} events at most"
+    if thin == len(rates):
+        yield Doubt(name, ("detect", "min_count"), f"{window}, fewer than {least}: it can never fire.")
+    elif thin:
+        yield Doubt(
+            name, ("detect", "min_count"), f"{thin} of {len(rates)} series have fewer than {least} events a window."
+        )
+
+
+def windows_that_take_for_ever(
+    config: cfg.Config, name: str, monitor: cfg.Monitor, rates: list[float]
+) -> Iterator[Doubt]:
+    length = _length_events(monitor)
+    if length is not None and length / max(rates) > SELDOM_DAYS:
+        days = length / max(rates)
+        yield Doubt(name, ("window", "events"), f"a window of {length} events takes {days:.3g} days to fill.")
+
+
+def references_that_take_for_ever(
+    config: cfg.Config, name: str, monitor: cfg.Monitor, rates: list[float]
+) -> Iterator[Doubt]:
+    if config.given is not None or monitor.detect.kind not in LEARNING:
+        return
+    if monitor.detect.raw or parse_signal(monitor.signal).kind == "aggregate":
+        return
+    days = config.reference.warmup / max(rates)
+    if days > SELDOM_DAYS:
+        yield Doubt(
+            name, ("signal",), f"its reference of {config.reference.warmup} values takes {days:.3g} days to learn."
+        )
+
+
+Check = Callable[[cfg.Config, str, cfg.Monitor, list[float]], Iterator[Doubt]]
+CHECKS: tuple[Check, ...] = (too_few_in_a_window, windows_that_take_for_ever, references_that_take_for_ever)

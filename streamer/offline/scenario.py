@@ -1,0 +1,206 @@
+"""Scenario tests: a config, a stream of events, and the alerts that must come of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import orjson
+from pydantic import Field
+
+from schemas.events.batch import Record
+from streamer.config import model as cfg
+from streamer.config.load import build, validated
+from streamer.config.problems import ConfigError, Problem, in_order
+from streamer.config.types import Model
+from streamer.config.yaml_source import PathKey, Source, parse
+from streamer.engine.task import Task
+from streamer.offline.generator import BadGenerator, Stream, literal, records
+from streamer.offline.replay import CHUNK, Replay
+from streamer.service.run import fields_of
+
+BASE = {"version": 1, "kafka": {"brokers": "scenario:9092"}, "topics": {"events": ["inferences"]}}
+"""What a scenario's config may leave out."""
+AT = ("inferences", 0)
+TOLD_MAX = 8
+
+
+class Expected(Model):
+    """An alert that must come: what is said here must be so."""
+
+    status: Literal["firing", "resolved"] = "firing"
+    monitor: str | None = None
+    signal: str | None = None
+    model: str | None = None
+    labels: dict[str, str] = Field(default_factory=dict)
+    direction: Literal["up", "down", "unknown"] | None = None
+    within: list[int] | None = Field(None, min_length=2, max_length=2)
+    sentence: str | None = None
+    count: int | None = Field(None, ge=1)
+
+    def wanted_labels(self) -> dict[str, str]:
+        named = {"monitor": self.monitor, "signal": self.signal, "model": self.model}
+        return {name: text for name, text in named.items() if text is not None} | self.labels
+
+    def fits(self, alert: dict[str, Any]) -> bool:
+        labels, offset = alert["alert"]["labels"], alert["trigger"]["offset"]
+        return (
+            alert["status"] == self.status
+            and all(labels.get(name) == text for name, text in self.wanted_labels().items())
+            and self.direction in (None, alert["direction"])
+            and (self.within is None or self.within[0] <= offset <= self.within[1])
+            and (self.sentence is None or self.sentence in alert["sentence"])
+        )
+
+    def __str__(self) -> str:
+        said = self.model_dump(exclude_defaults=True)
+        return ", ".join(f"{name} {value}" for name, value in said.items()) or "any alert"
+
+
+class Restart(Model):
+    """From an event on the service runs with another config; what it keeps of its state is what `run` would keep."""
+
+    at: int = Field(ge=1)
+    config: dict[str, Any]
+
+
+class Scenario(Model):
+    description: str = Field(min_length=1)
+    capability: str | None = None
+    config: dict[str, Any] = Field(default_factory=dict)
+    stream: Stream | None = None
+    records: list[Any] = Field(default_factory=list)
+    restart: Restart | None = None
+    expect: list[Expected] = Field(default_factory=list)
+    first: Expected | None = None
+    others: Literal["forbidden", "allowed"] = "forbidden"
+    account: dict[Literal["used", "late", "duplicate", "filtered", "dead_lettered"], int] | None = None
+    twin: Literal["silent"] | None = None
+
+
+class Plan(NamedTuple):
+    """A scenario that can be run."""
+
+    scenario: Scenario
+    config: cfg.Config
+    after: cfg.Config | None  # of the restart
+
+
+class Case(NamedTuple):
+    """What became of a scenario, or of its twin."""
+
+    name: str
+    wrong: list[str]  # empty when all is well
+
+
+def read(path: Path, env: Mapping[str, str]) -> Plan:
+    """The scenario of a file; ConfigError with every problem and its place."""
+    try:
+        source = parse(path.read_bytes(), str(path), env)
+    except OSError as error:
+        raise ConfigError([Problem(str(path), 1, 1, "unreadable", "", f"{error.strerror}.")]) from None
+    found = validated(source, Scenario) if source.value is not None and source.complete else None
+    configs: list[cfg.Config | None] = [None, None]
+    if found is not None:
+        if found.stream is not None:
+            _check_generators(source, found.stream)
+        configs = [_config(source, ("config",), found.config)]
+        configs.append(_config(source, ("restart", "config"), found.restart.config) if found.restart else None)
+    if source.problems or found is None or configs[0] is None:
+        raise ConfigError(in_order(source.problems))
+    return Plan(found, configs[0], configs[1])
+
+
+def _check_generators(source: Source, stream: Stream) -> None:
+    try:
+        next(records(stream))
+    except BadGenerator as error:
+        source.report("bad-value", ("stream", *error.path), f"{error}.")
+
+
+def _config(source: Source, path: PathKey, value: dict[str, Any]) -> cfg.Config | None:
+    """A config that stands within another file; its problems are told at their places there."""
+    places = {p[len(path) :]: place for p, place in source.places.items() if p[: len(path)] == path}
+    inner = Source(source.file, source.env, *source.place(path), value={**BASE, **value}, places=places)
+    inner.indent = 0
+    config = build(inner)
+    source.problems += inner.problems
+    return config
+
+
+def run(plan: Plan, name: str, cut: int = CHUNK) -> list[Case]:
+    """The scenario, and its twin where it has one."""
+    scenario = plan.scenario
+    cases = [Case(name, judge(scenario, *play(plan, True, cut)))]
+    if scenario.twin is not None:
+        alerts, _ = play(plan, False, cut)
+        said = [f"the twin must be silent: {alert['sentence']}" for alert in alerts if alert["status"] == "firing"]
+        cases.append(Case(f"{name} (twin)", said[:TOLD_MAX]))
+    return cases
+
+
+def play(plan: Plan, changed: bool, cut: int) -> tuple[list[dict[str, Any]], dict[str, int]]:
+    """The alerts, in their order, and the account of all records."""
+    scenario, engine = plan.scenario, Replay(plan.config, fields_of(plan.config))
+    events = [*(records(scenario.stream, changed) if scenario.stream else ()), *literal(scenario.records)]
+    events = [record._replace(offset=offset) for offset, record in enumerate(events)]
+    turn = scenario.restart.at if scenario.restart is not None and changed else len(events)
+    alerts = _alerts(engine, events[:turn], cut)
+    if turn < len(events) and plan.after is not None:
+        later = Replay(plan.after, fields_of(plan.after))
+        later.tasks = {at: Task.load(plan.after, at, task.dump()) for at, task in engine.tasks.items()}
+        later.due_ms, engine = engine.due_ms, later
+        alerts += _alerts(engine, events[turn:], cut)
+    return alerts, engine.counts()
+
+
+def _alerts(engine: Replay, events: list[Record], cut: int) -> list[dict[str, Any]]:
+    found = []
+    for begin in range(0, len(events), cut):
+        for out in engine.step(AT, events[begin : begin + cut]):
+            if out.topic == "alerts":
+                found.append(orjson.loads(out.value or b"")["data"])
+    return found
+
+
+def judge(scenario: Scenario, alerts: list[dict[str, Any]], account: dict[str, int]) -> list[str]:
+    """Everything that is not as expected, in sentences."""
+    wrong = []
+    for expected in scenario.expect:
+        count = sum(expected.fits(alert) for alert in alerts)
+        if count == 0 or expected.count not in (None, count):
+            wrong.append(f"expected {expected}: came {count} times")
+    firing = [alert for alert in alerts if alert["status"] == "firing"]
+    if scenario.first is not None and not (firing and scenario.first.fits(firing[0])):
+        wrong.append(f"expected first {scenario.first}: came {firing[0]['sentence'] if firing else 'nothing'}")
+    known = [*scenario.expect, *([scenario.first] if scenario.first else [])]
+    if scenario.others == "forbidden":
+        others = [alert for alert in firing if not any(expected.fits(alert) for expected in known)]
+        wrong += [f"not expected: {_told(alert)}" for alert in others[:TOLD_MAX]]
+    elif wrong:
+        wrong += [f"came: {_told(alert)}" for alert in firing[:TOLD_MAX]]
+    for name, count in (scenario.account or {}).items():
+        if account[name] != count:
+            wrong.append(f"expected {count:,} {name.replace('_', '-')} records: there are {account[name]:,}")
+    return wrong
+
+
+def _told(alert: dict[str, Any]) -> str:
+    return f"{alert['alert']['labels']['monitor']}: {alert['sentence']}"
+
+
+def files_of(paths: Iterable[Path]) -> list[Path]:
+    """The files named, and the scenarios among the YAML files of folders."""
+    found: dict[Path, None] = {}
+    for path in paths:
+        inside = sorted([*path.rglob("*.yaml"), *path.rglob("*.yml")]) if path.is_dir() else [path]
+        for file in inside:
+            if not path.is_dir() or is_scenario(file):
+                found[file] = None
+    return list(found)
+
+
+def is_scenario(path: Path) -> bool:
+    text = "\n" + path.read_text("utf-8", "replace")
+    return "\ndescription:" in text and any(f"\n{key}:" in text for key in ("stream", "records"))

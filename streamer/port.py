@@ -1,0 +1,171 @@
+"""The port to Kafka: what the worker asks of it, and nothing else.
+
+``kafka.py`` implements it with confluent-kafka; the simulator implements it in memory. The worker holds the
+commit protocol; an implementation only maps calls and errors, so that what the simulator proves holds for both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple, Protocol
+
+from schemas.events.batch import Record
+
+Partition = tuple[str, int]
+"""(input topic, partition number)."""
+
+
+class Pointer(NamedTuple):
+    """Root pointer to a snapshot; it travels as metadata of the committed input offset."""
+
+    position: int  # S: the input offset the snapshot stands at
+    partition: int  # partition of the state topic
+    offset: int  # offset of the snapshot's first chunk there
+    chunks: int
+    sha: str  # sha256 of the whole blob, hex
+    config: str  # config hash it was made under
+    slot: int = 0  # the next snapshot goes to the other one, also after a restart
+    ticks: int = 0  # how many ticks the snapshot has seen
+
+
+class Tick(NamedTuple):
+    """What the wall clock showed when a task stood at `offset`. Silence needs a clock and the core has none: so time is
+    data, written down with the commit that follows, and a replay repeats it.
+    """
+
+    offset: int
+    time_ms: int
+    caught_up: bool  # nothing was left to read, so that who is silent is silent and not unread
+
+
+class Committed(NamedTuple):
+    """What is known of a partition's past: the committed offset and its metadata."""
+
+    offset: int | None  # C: the next input offset to consume; None when the group never committed
+    pointer: Pointer | None  # None when the metadata is missing or unreadable
+    ticked: int = 0  # ticks up to C, in all
+    ticks: tuple[Tick, ...] = ()  # the last of them, those the snapshot has not seen
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """Grows with every commit that has anything in it."""
+        return -1 if self.offset is None else self.offset, self.ticked
+
+
+class Snapshot(NamedTuple):
+    """A task's state at input offset `position`. Two slots alternate, so the previous one survives compaction."""
+
+    position: int
+    slot: int
+    config: str
+    blob: bytes
+    ticks: int = 0
+
+
+class Out(NamedTuple):
+    """One record to publish. `topic` is a role, resolved to a name by the implementation."""
+
+    topic: str  # "alerts", "heartbeats", "windows" or "dead_letter"
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """The partition is ours; nothing of it is delivered until `Log.start`."""
+
+    partition: Partition
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The partition is no longer ours and nothing of it may be published any more."""
+
+    partition: Partition
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Records of a started partition, in offset order, gapless in delivery."""
+
+    partition: Partition
+    records: Sequence[Record]
+
+
+LogEvent = Assigned | Lost | Records
+
+
+class Outcome(Enum):
+    DONE = "done"  # everything was published, atomically
+    ABORTED = "aborted"  # nothing was published; the same call may be made again after a poll
+    UNKNOWN = "unknown"  # call `recover`, then compare `committed` with what was sent
+
+
+class CommitResult(NamedTuple):
+    outcome: Outcome
+    pointers: Mapping[Partition, Pointer]  # of the snapshots written; empty unless DONE
+
+
+class LogGap(Exception):
+    """The input no longer holds the offsets asked for (retention, or the topic was made anew)."""
+
+
+class StateLost(Exception):
+    """No usable snapshot, or its input is no longer retained, and the policy says to halt."""
+
+
+class LogDown(Exception):
+    """The broker cannot be reached or refused us within the deadline; the worker stops and says why."""
+
+
+class Log(Protocol):
+    """One consumer group member plus one transactional producer. Not thread-safe; never blocks past its deadlines."""
+
+    def poll(self, limit: int, timeout_s: float, on_revoke: Callable[[list[Partition]], None]) -> list[LogEvent]:
+        """Next events, at most `limit` records in all.
+
+        `on_revoke` is called inside, while the partitions named are still ours: commit their work there.
+        When it returns they are gone, without a `Lost`.
+        """
+
+    def committed(self, partition: Partition) -> Committed | None:
+        """The group's committed offset and pointer, or None while an open transaction hides it (ask again)."""
+
+    def begin_end(self, partition: Partition) -> tuple[int, int]:
+        """First retained offset and high watermark (not the last stable offset) of an input partition."""
+
+    def watermarks(self, partition: Partition) -> tuple[int, int] | None:
+        """The same as last heard while fetching, for the metrics; never asks a broker. None when not heard yet."""
+
+    def read_state(self, partition: Partition, pointer: Pointer | None) -> Iterator[bytes | None]:
+        """Snapshot blobs of `partition`: the one pointed at, or without a pointer every complete one, newest first.
+
+        Yields None while it works, so that the worker can poll in between. Integrity of the bytes is checked by
+        the reader of the blob; a pointed snapshot that is not there any more yields nothing.
+        """
+
+    def replay(self, partition: Partition, start: int, end: int) -> Iterator[list[Record]]:
+        """Records with start <= offset < end, committed ones only; empty lists while waiting. Raises LogGap."""
+
+    def start(self, partition: Partition, offset: int) -> None:
+        """Deliver the partition's records from `offset` on."""
+
+    def commit(
+        self,
+        outs: Sequence[Out],
+        offsets: Mapping[Partition, Committed],
+        snapshots: Mapping[Partition, Snapshot],
+    ) -> CommitResult:
+        """One transaction: `outs`, `snapshots` and the input `offsets` with their metadata.
+
+        The pointer in the metadata is that to the snapshot written here where there is one, else the given one.
+        """
+
+    def recover(self) -> None:
+        """Destroy and re-create the producer: fences delayed requests, settles every open transaction of ours."""
+
+    def close(self) -> None:
+        """Leave the group and release everything; further calls are errors."""

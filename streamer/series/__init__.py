@@ -1,0 +1,1 @@
+"""Series: rows of values by key, their references, and the sources that make values with a memory."""

@@ -1,0 +1,177 @@
+"""How familiar an event is: `distance` from the reference as a whole, `ood` when it is too far, and `confident_ood`
+when the model is sure of itself all the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from detectors.mahalanobis import Shape, distances, learn_shape
+from schemas.events.batch import Batch, number_of_event
+from streamer.config.ood import Ood
+from streamer.series.table import Known, SeriesTable
+from streamer.signals.grammar import F64, FEATURES, I64, Column, Groups, dense
+
+FEATURES_MAX = 64
+"""Features judged together: the work grows with their square. Later ones of a group are left out."""
+FEATURES_MIN = 2
+CONFIDENCE = "prediction.confidence"
+
+
+@dataclass
+class Space:
+    """The numeric features of one group: while it learns its events, then their shape."""
+
+    names: dict[str, int] = field(default_factory=dict)
+    events: list[tuple[list[int], list[float]]] = field(default_factory=list)  # columns and values
+    shape: Shape | None = None
+
+
+class Distance:
+    """Makes the signal `distance`, from a group's first `warmup` events with two numeric features on."""
+
+    def __init__(self, warmup: int, groups_max: int) -> None:
+        self.warmup, self.groups_max = warmup, groups_max
+        self.spaces: dict[tuple[str, ...], Space] = {}
+
+    def column(self, batch: Batch, groups: Groups, table: SeriesTable, known: Known) -> Column:
+        used = np.flatnonzero(groups.of_event >= 0)
+        table.begin(batch, used)
+        codes = groups.of_event[used]
+        order = [int(codes[i]) for i in dense(codes)[1]]
+        judged = [(groups.keys[g], *self._judge(batch, used[codes == g], groups.keys[g], table)) for g in order]
+        # Rows are made in the order of the first events that have a distance, wherever the log was cut.
+        judged = sorted((part for part in judged if len(part[1])), key=lambda part: int(part[1][0]))
+        parts = [(table.row(key, "distance"), events, values) for key, events, values in judged]
+        table.dropped += sum(len(events) for row, events, _ in parts if row < 0)
+        parts = [part for part in parts if part[0] >= 0]
+        table.resize()
+        rows = np.concatenate([np.zeros(0, np.int64), *(np.full(len(events), row) for row, events, _ in parts)])
+        values = np.concatenate([np.zeros(0), *(part[2] for part in parts)])
+        events = np.concatenate([np.zeros(0, np.int64), *(part[1] for part in parts)])
+        by_event = np.argsort(events, kind="stable")
+        return Column(rows[by_event], values[by_event], events[by_event])
+
+    def _judge(self, batch: Batch, events: I64, key: tuple[str, ...], table: SeriesTable) -> tuple[I64, F64]:
+        """Those events of a group that have a distance, and it; learns from them first where it must."""
+        nothing = np.zeros(0, np.int64), np.zeros(0)
+        if key not in self.spaces and len(self.spaces) >= self.groups_max:
+            table.dropped += len(events)
+            return nothing
+        space = self.spaces.setdefault(key, Space())
+        if space.shape is None:
+            events = events[self._learn(batch, events, space) :]
+        if space.shape is None or not len(events):
+            return nothing
+        matrix = self._matrix(batch, events, space)
+        enough = (~np.isnan(matrix)).sum(axis=1) >= max(FEATURES_MIN, (len(space.names) + 1) // 2)
+        return events[enough], distances(space.shape, matrix[enough])
+
+    def _learn(self, batch: Batch, events: I64, space: Space) -> int:
+        """Take events in their order until there are enough; how many were taken."""
+        numbers = batch.numbers
+        begin, end = np.searchsorted(numbers.event, events), np.searchsorted(numbers.event, events, side="right")
+        for taken, (first, last) in enumerate(zip(begin.tolist(), end.tolist(), strict=True)):
+            columns, values = [], []
+            for i in range(first, last):
+                name = batch.names[numbers.name[i]]
+                if name.startswith(FEATURES) and (name in space.names or len(space.names) < FEATURES_MAX):
+                    columns.append(space.names.setdefault(name, len(space.names)))
+                    values.append(float(numbers.value[i]))
+            if len(values) >= FEATURES_MIN:
+                space.events.append((columns, values))
+            if len(space.events) == self.warmup:
+                matrix = np.full((self.warmup, len(space.names)), np.nan)
+                for i, (at, own) in enumerate(space.events):
+                    matrix[i, at] = own
+                space.shape, space.events = learn_shape(matrix), []
+                return taken + 1
+        return len(events)
+
+    @staticmethod
+    def _matrix(batch: Batch, events: I64, space: Space) -> F64:
+        place = np.full(len(batch.offsets), -1, np.int64)
+        place[events] = np.arange(len(events))
+        column = np.array([space.names.get(name, -1) for name in batch.names] or [-1], np.int64)
+        at, of = place[batch.numbers.event], column[batch.numbers.name]
+        mine = (at >= 0) & (of >= 0)
+        matrix = np.full((len(events), len(space.names)), np.nan)
+        matrix[at[mine], of[mine]] = batch.numbers.value[mine]
+        return matrix
+
+    def dump(self) -> Any:
+        return [[list(key), *_plain(space)] for key, space in self.spaces.items()]
+
+    def load(self, state: Any) -> None:
+        for key, *rest in state:
+            self.spaces[tuple(map(str, key))] = _space_of(*rest)
+
+
+def _plain(space: Space) -> list[Any]:
+    counts = np.array([len(values) for _, values in space.events], np.int64)
+    columns = np.array([c for columns, _ in space.events for c in columns], np.int64)
+    values = np.array([v for _, values in space.events for v in values], np.float64)
+    shape = [array.copy() for array in space.shape] if space.shape is not None else None
+    return [list(space.names), counts, columns, values, shape]
+
+
+def _space_of(names: Any, counts: Any, columns: Any, values: Any, shape: Any) -> Space:
+    if len(columns) != len(values) or int(counts.sum()) != len(values) or len(names) > FEATURES_MAX:
+        raise ValueError("a reference space that cannot be")
+    ends = np.cumsum(counts).tolist()
+    parts = [slice(end - count, end) for end, count in zip(ends, counts.tolist(), strict=True)]
+    space = Space(
+        {str(name): i for i, name in enumerate(names)}, [(columns[p].tolist(), values[p].tolist()) for p in parts]
+    )
+    if shape is not None:
+        found = Shape(*(np.array(array, np.float64) for array in shape))
+        p = len(names)
+        if found.centre.shape != (p,) or found.scale.shape != (p,) or found.factor.shape != (p, p):
+            raise ValueError("a reference space that cannot be")
+        if not all(np.isfinite(array).all() for array in found) or not (np.diag(found.factor) > 0).all():
+            raise ValueError("a reference space that cannot be")
+        space.shape = found
+    return space
+
+
+class OutOfDistribution:
+    """Makes `ood`, and with `confident` only where the model says it is sure: 0/1 for each event that has a distance
+    with a reference, or a score of the model's own.
+    """
+
+    def __init__(self, table: SeriesTable, numbers: SeriesTable, rule: Ood, confident: bool) -> None:
+        self.numbers, self.rule, self.confident = numbers, rule, confident
+        self.member = table.signal.path
+
+    def column(self, batch: Batch, groups: Groups, table: SeriesTable, known: Known) -> Column:
+        table.since = self.numbers.since  # What is unfamiliar hangs on every event that the distances learned from.
+        distance, judged = known[self.numbers.id]
+        told, far = np.zeros(len(batch.offsets), bool), np.zeros(len(batch.offsets), bool)
+        told[distance.events[judged.ready]] = True
+        places = self.numbers.reference.far(distance.rows, judged, self.rule.beyond)
+        far[distance.events[places[judged.away[places] > 0]]] = True
+        scores = number_of_event(batch, self.rule.score) if self.rule.score is not None else None
+        if scores is not None and self.rule.score_max is not None:
+            told |= ~np.isnan(scores)
+            far |= scores > self.rule.score_max
+        if self.confident:
+            confidence = number_of_event(batch, CONFIDENCE)
+            told &= ~np.isnan(confidence)
+            far &= confidence >= self.rule.confident
+        events = np.flatnonzero(told & (groups.of_event >= 0))
+        inverse, first = dense(groups.of_event[events])
+        row_of = [table.row(groups.keys[groups.of_event[events[i]]], self.member) for i in first]
+        rows = np.array(row_of, np.int64)[inverse]
+        table.resize()
+        keep = rows >= 0
+        table.dropped += int(np.count_nonzero(~keep))
+        return Column(rows[keep], far[events[keep]] * 1.0, events[keep])
+
+    def dump(self) -> Any:
+        return None
+
+    def load(self, state: Any) -> None:
+        """All it remembers is in the table of distances."""

@@ -1,0 +1,308 @@
+"""Series tables: which row of the banks a value belongs to, its reference, and its recent history.
+
+One table per distinct (signal, by, model filter); monitors on the same signal share its rows and its reference.
+Rows are created in the order in which the log shows their keys, so the table depends on the log alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from detectors import make_history, make_reference
+from detectors.history import NO_MARKS, NOTHING_EXPECTED, Recent
+from detectors.reference import Judged, Learned
+from schemas.core import native
+from schemas.events.batch import Batch
+from streamer.series.row_cache import Places
+from streamer.signals.categories import CODES, Categories, texts_under
+from streamer.signals.checks import Checks
+from streamer.signals.grammar import (
+    F64,
+    I64,
+    INDICATORS,
+    LABELS_MAX,
+    TEXTS,
+    Bool,
+    Column,
+    Groups,
+    Observed,
+    Signal,
+    dense,
+    groups_of,
+    observe_invalid,
+    observe_numbers,
+)
+
+Key = tuple[tuple[str, ...], str]
+"""(group key: model and `by` values, member: name of the value)."""
+
+
+class TableId(NamedTuple):
+    """Monitors with the same table id share rows, reference and history."""
+
+    signal: Signal
+    by: tuple[str, ...]
+    model: str | None
+
+
+Known = Mapping[TableId, tuple[Column, Judged]]
+"""What the tables before have of the same batch."""
+
+
+class SeriesTable:
+    """Rows of one signal. `rows_max` bounds them; values of keys beyond it are counted in `dropped`."""
+
+    def __init__(
+        self,
+        table_id: TableId,
+        warmup: int,
+        rows_max: int,
+        checks: Checks | None = None,
+        compiled: bool = native is not None,
+        given: str = "",
+    ) -> None:
+        self.given = given  # hash of the file of references, empty without one
+        self.id = table_id
+        self.signal, self.by, self.model = table_id
+        self.checks = (checks or {}) if self.signal.kind == "invalid" else {}
+        self.rows_max = rows_max
+        self.index: dict[Key, int] = {}
+        self.keys: list[Key] = []
+        self.plain_keys: list[list[Any]] = []  # the same as a snapshot has them
+        self.members: dict[tuple[str, ...], list[int]] = {}
+        self.dropped = 0
+        self.pinned: dict[int, dict[str, Any]] = {}  # rows whose reference a file gave, and what it says
+        self.began: dict[int, int] = {}  # of those: the offset of their first value
+        self.since: int | None = None  # offset of the first event that a rule remembers something of
+        self.origin: SeriesTable = self  # the table whose references the values depend on
+        self.places = Places() if compiled else None
+        self.categories = Categories(warmup) if self.signal.text else None
+        self.reference = make_reference(warmup, self.signal.scaled, compiled)
+        self.final: dict[int, Learned] = {}  # references that change no more, of the rows that were asked for
+        self.history = make_history(compiled)
+
+    @property
+    def identity(self) -> str:
+        """Stable name of the table's state in a snapshot: the same text means the same meaning of its rows."""
+        kind, path, every = self.signal.kind, self.signal.path, self.signal.every
+        path += f"@{self.signal.window_ms}" if self.signal.window_ms else ""
+        parts = (kind, path, every, ",".join(self.by), self.model or "*", self.reference.warmup, self.given)
+        return "|".join(map(str, (*parts, *(f"{name}={check}" for name, check in self.checks.items()))))
+
+    def begin(self, batch: Batch, events: I64) -> None:
+        """Note where what a rule remembers begins: with the first of these events, unless it began before."""
+        if self.since is None and len(events):
+            self.since = int(batch.offsets[events[0]])
+
+    def groups(self, batch: Batch, used: Bool) -> Groups:
+        """Groups of the batch's used events that pass the model filter."""
+        if self.model is not None:
+            code = batch.strings.index(self.model) if self.model in batch.strings else -1
+            used = used & (batch.model == code)
+        return groups_of(batch, used, self.by)
+
+    def row(self, group: tuple[str, ...], member: str) -> int:
+        """The row of a key, made when it is new; -1 when the table is full."""
+        key = (group, member)
+        row = self.index.get(key)
+        if row is not None:
+            return row
+        siblings = self.members.setdefault(group, [])
+        if len(self.keys) >= self.rows_max or (self.signal.kind in TEXTS and len(siblings) >= LABELS_MAX):
+            if not siblings:
+                del self.members[group]  # A full table must not grow by the names of groups it does not hold.
+            return -1
+        row = len(self.keys)
+        self.index[key] = row
+        self._add_key(key)
+        siblings.append(row)
+        return row
+
+    def _add_key(self, key: Key) -> None:
+        self.keys.append(key)
+        self.plain_keys.append([list(key[0]), key[1]])
+
+    def column(self, batch: Batch, groups: Groups) -> Column:
+        """The values this batch gives to the table, in log order per row; makes rows for new keys."""
+        if self.categories is not None:
+            column = self._texts(batch, groups, self.categories)
+        elif self.signal.indicator:
+            column = self._indicators(batch, groups)
+        else:
+            column = self._numbers(batch, groups)
+        self.resize()
+        return column
+
+    def _texts(self, batch: Batch, groups: Groups, categories: Categories) -> Column:
+        """The number of each text's category; of an `unseen` signal whether it has none of its own."""
+        events, names, texts = texts_under(batch, groups, self.signal)
+        if not len(events):
+            return Column(events, np.zeros(0), events)
+        inverse, first = dense(groups.of_event[events] * (len(batch.names) + 1) + names)
+        members = batch.names if self.signal.every else (self.signal.path,)
+        row_of = np.array([self.row(groups.keys[groups.of_event[events[i]]], members[names[i]]) for i in first])
+        rows = row_of[inverse]
+        keep = rows >= 0
+        self.dropped += int(np.count_nonzero(~keep))
+        rows, events = rows[keep], events[keep]
+        categories.resize(len(self.keys))
+        values = categories.encode(rows, texts[keep], batch.strings)
+        return Column(rows, values if self.signal.kind == "category" else (values == CODES) * 1.0, events)
+
+    def resize(self) -> None:
+        self.reference.resize(len(self.keys))
+        self.history.resize(len(self.keys))
+
+    def _numbers(self, batch: Batch, groups: Groups) -> Column:
+        if self.places is not None:
+            return self.places.column(self, batch, groups)
+        seen = observe_numbers(batch, groups, self.signal)
+        if not len(seen.event):
+            return Column(seen.event, seen.value, seen.event)
+        inverse, first = dense(seen.group * len(seen.members) + seen.member)
+        row_of = np.array([self.row(groups.keys[seen.group[i]], seen.members[seen.member[i]]) for i in first], np.int64)
+        rows = row_of[inverse]
+        keep = rows >= 0
+        self.dropped += int(np.count_nonzero(~keep))
+        return Column(rows[keep], seen.value[keep], seen.event[keep])
+
+    def _indicators(self, batch: Batch, groups: Groups) -> Column:
+        """0/1 for every member a group knows by then: a member first seen at an event counts from that event on."""
+        kind = INDICATORS[self.signal.kind]
+        observe = partial(observe_invalid, self.checks) if self.checks else kind.observe
+        seen = observe(batch, groups, self.signal)
+        speaking = np.flatnonzero(groups.of_event >= 0) if kind.every_event else seen.event
+        if not len(speaking):
+            return Column(speaking, np.zeros(0), speaking)
+        if not self.signal.every:
+            own = np.array([m == self.signal.path for m in seen.members], bool)[seen.member]
+            seen = seen._replace(
+                event=seen.event[own], group=seen.group[own], member=seen.member[own], value=seen.value[own]
+            )
+        starts: dict[int, int] = {}
+        rows = self._rows_of_members(seen, groups, speaking, starts)
+        group_of = groups.of_event[speaking]
+        parts = [
+            self._matrix(groups.keys[g], speaking[group_of == g], seen, rows, starts)
+            for g in group_of[dense(group_of)[1]]
+        ]
+        return Column(
+            np.concatenate([p[0] for p in parts]),
+            np.concatenate([p[1] for p in parts]),
+            np.concatenate([p[2] for p in parts]),
+        )
+
+    def _rows_of_members(self, seen: Observed, groups: Groups, speaking: I64, starts: dict[int, int]) -> I64:
+        """The row of each observation; `starts` receives the first event of the rows made here."""
+        known = len(self.keys)
+        if not self.signal.every:
+            for i in dense(groups.of_event[speaking])[1]:
+                row = self.row(groups.keys[groups.of_event[speaking[i]]], self.signal.path)
+                if row >= known:
+                    starts[row] = int(speaking[i])
+        if not len(seen.event):
+            return np.zeros(0, np.int64)
+        inverse, first = dense(seen.group * len(seen.members) + seen.member)
+        row_of = np.empty(len(first), np.int64)
+        for j, i in enumerate(first):
+            row_of[j] = row = self.row(groups.keys[seen.group[i]], seen.members[seen.member[i]])
+            if row >= known:
+                starts.setdefault(row, int(seen.event[i]))
+        rows = row_of[inverse]
+        self.dropped += int(np.count_nonzero(rows < 0))
+        return rows
+
+    def _matrix(
+        self, key: tuple[str, ...], events: I64, seen: Observed, rows: I64, starts: dict[int, int]
+    ) -> tuple[I64, F64, I64]:
+        kind = INDICATORS[self.signal.kind]
+        members = np.array(self.members.get(key, []), np.int64)
+        hit = np.zeros((len(events), len(members)))
+        mine = np.isin(rows, members)
+        hit[np.searchsorted(events, seen.event[mine]), np.searchsorted(members, rows[mine])] = seen.value[mine]
+        if not kind.hit_when_seen:
+            hit = 1.0 - hit
+        begun = np.array([starts.get(int(r), -1) for r in members], np.int64)
+        known = events[:, None] >= begun[None, :]
+        return (
+            np.broadcast_to(members, hit.shape)[known],
+            hit[known],
+            np.broadcast_to(events[:, None], hit.shape)[known],
+        )
+
+    @property
+    def name(self) -> str:
+        """What the values are, whatever they are compared with: `number features.* by version`."""
+        text = f"{self.signal.kind} {self.signal.path}{'*' if self.signal.every else ''}"
+        text += f" per {self.signal.window_ms} ms" if self.signal.window_ms else ""
+        text += f" by {', '.join(self.by)}" if self.by else ""
+        return text + (f" of {self.model}" if self.model else "")
+
+    def judge(self, batch: Batch, column: Column) -> Judged:
+        """Learn the reference from the first values of each row, standardise the others."""
+        if self.pinned and len(self.began) < len(self.pinned):
+            rows, first = np.unique(column.rows, return_index=True)
+            for row, i in zip(rows.tolist(), first.tolist(), strict=True):
+                if row in self.pinned:
+                    self.began.setdefault(row, int(batch.offsets[column.events[i]]))
+        return self.reference.update(column.rows, column.values, column.events, batch.offsets, batch.times_ms)
+
+    def remember(
+        self, batch: Batch, column: Column, judged: Judged, marks: I64 = NO_MARKS, expected: F64 = NOTHING_EXPECTED
+    ) -> list[Recent | None]:
+        """Add the judged values to the recent history; what it was right behind each of the ascending `marks`."""
+        places = column.events, batch.offsets, batch.times_ms
+        return self.history.update(column.rows, judged.away, judged.ready, *places, marks, expected)
+
+    def learned(self, row: int) -> Learned:
+        """The reference of a row as it is by now."""
+        found = self.final.get(row)
+        if found is None:
+            found = self.reference.at(row)
+            if found.n >= self.reference.warmup and not self.given:
+                self.final[row] = found
+        return found
+
+    def first_offset(self, row: int) -> int:
+        """Where the log must be read from for this row to become what it is."""
+        first = self.began[row] if row in self.pinned else self.learned(row).first_offset
+        if self.since is not None:
+            return min(first, self.since)
+        if self.origin is self:
+            return first
+        siblings = self.origin.members.get(self.keys[row][0], [])
+        return min([first, *(self.origin.learned(sibling).first_offset for sibling in siblings)])
+
+    def dump(self) -> dict[str, Any]:
+        return {
+            "keys": self.plain_keys.copy(),
+            "dropped": self.dropped,
+            "since": self.since,
+            "began": sorted(self.began.items()),
+            "categories": self.categories.dump() if self.categories is not None else None,
+            "reference": self.reference.dump(),
+            "history": self.history.dump(),
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        if len(state["keys"]) > self.rows_max:
+            raise ValueError("more series than the limit allows")
+        for group, member in state["keys"]:
+            key = (tuple(map(str, group)), str(member))
+            self.index[key] = len(self.keys)
+            self._add_key(key)
+            self.members.setdefault(key[0], []).append(self.index[key])
+        self.dropped = int(state["dropped"])
+        self.since = None if state["since"] is None else int(state["since"])
+        self.began = {int(row): int(offset) for row, offset in state["began"]}
+        if self.categories is not None:
+            self.categories.load(state["categories"], len(self.keys))
+        self.resize()
+        self.reference.load(state["reference"])
+        self.history.load(state["history"])
+        if not self.reference.rows == self.history.rows == len(self.keys):
+            raise ValueError("series table and its arrays differ in length")

@@ -1,0 +1,1 @@
+"""The running service: worker loop, metrics, HTTP, logs."""

@@ -1,0 +1,287 @@
+"""Every metric Driftline exports, in one typed table, and the small store behind it.
+
+A name that is not in the table does not pass mypy and labels that do not fit raise at the first call, so that a metric
+cannot be exported that the README's table (made from here) does not describe.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
+from typing import Literal, NamedTuple
+
+from prometheus_client import CollectorRegistry, ProcessCollector, exposition
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.openmetrics import exposition as openmetrics
+from prometheus_client.registry import Collector
+
+from schemas.events.batch import REASONS
+from schemas.records.alert import SEVERITIES
+from streamer.alerts.lifecycle import FADING, FIRING, PENDING
+from streamer.engine.admission import RESULTS
+from streamer.monitors.window_outcomes import ENDS
+from streamer.port import Outcome
+
+PREFIX = "driftline_"
+MODEL_SERIES_MAX = 1000
+"""Model names come from the events. Beyond this many label sets of one metric, new models share OTHER: Prometheus pays
+for every set for as long as the process lives."""
+OTHER = "__other__"
+LABEL_MAX = 128
+"""Characters of a label value; longer ones are cut."""
+
+Kind = Literal["counter", "gauge", "histogram"]
+CounterName = Literal[
+    "records_consumed_total",
+    "bytes_consumed_total",
+    "events_total",
+    "records_failed_total",
+    "commits_total",
+    "series_dropped_total",
+    "windows_total",
+    "detections_total",
+    "alerts_emitted_total",
+    "rebalances_total",
+    "state_lost_total",
+    "producer_recreated_total",
+]
+GaugeName = Literal[
+    "consumer_lag_records",
+    "event_lag_seconds",
+    "last_record_timestamp_seconds",
+    "snapshot_age_seconds",
+    "state_bytes",
+    "series",
+    "anomaly_fraction",
+    "distribution_distance",
+    "window_rows",
+    "alerts_active",
+    "assigned_partitions",
+    "build_info",
+]
+HistogramName = Literal["processing_seconds", "commit_seconds", "checkpoint_seconds", "restore_seconds"]
+Name = CounterName | GaugeName | HistogramName
+
+OPEN: tuple[str, ...] = ()
+"""A label whose values are not known beforehand."""
+PARTITION: Mapping[str, tuple[str, ...]] = {"topic": OPEN, "partition": OPEN}
+WINDOW: Mapping[str, tuple[str, ...]] = {"monitor": OPEN, "model": OPEN}
+
+QUICK_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+ROUND_TRIP_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0)
+LONG_S = (0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0)
+
+
+class Spec(NamedTuple):
+    """One row of the catalogue. `labels` maps each label to its closed set of values, or to OPEN."""
+
+    kind: Kind
+    help: str
+    labels: Mapping[str, tuple[str, ...]] = {}
+    buckets: tuple[float, ...] = ()  # upper bounds in seconds, ascending; histograms only
+
+
+CATALOGUE: dict[Name, Spec] = {
+    "records_consumed_total": Spec("counter", "Records read from the input topics.", {"topic": OPEN}),
+    "bytes_consumed_total": Spec("counter", "Bytes of the values read from the input topics.", {"topic": OPEN}),
+    "events_total": Spec(
+        "counter", "What became of every record consumed; the results add up.", {"topic": OPEN, "result": RESULTS}
+    ),
+    "records_failed_total": Spec(
+        "counter", "Records sent to the dead-letter topic, by reason.", {"topic": OPEN, "reason": tuple(REASONS)}
+    ),
+    "consumer_lag_records": Spec(
+        "gauge", "Records not consumed yet: high watermark - max(position, first retained offset).", PARTITION
+    ),
+    "event_lag_seconds": Spec("gauge", "Wall clock minus the timestamp of the last record consumed.", PARTITION),
+    "last_record_timestamp_seconds": Spec("gauge", "Timestamp of the last record consumed, Unix time.", PARTITION),
+    "processing_seconds": Spec("histogram", "Decoding and detecting one batch.", {}, QUICK_S),
+    "commit_seconds": Spec("histogram", "One commit transaction, whatever its outcome.", {}, ROUND_TRIP_S),
+    "commits_total": Spec(
+        "counter", "Commit transactions by outcome.", {"outcome": tuple(outcome.value for outcome in Outcome)}
+    ),
+    "snapshot_age_seconds": Spec("gauge", "Time since a snapshot of the partition landed.", PARTITION),
+    "checkpoint_seconds": Spec("histogram", "Making the snapshot of one partition.", {}, QUICK_S),
+    "restore_seconds": Spec(
+        "histogram", "From assignment to the first live record: snapshot loaded and replayed.", {}, LONG_S
+    ),
+    "state_bytes": Spec("gauge", "Size of the partition's last snapshot.", PARTITION),
+    "state_lost_total": Spec(
+        "counter",
+        "Partitions whose state could not be restored, by the policy applied.",
+        {"policy": ("rebaseline", "halt")},
+    ),
+    "series": Spec("gauge", "Series held in memory.", PARTITION),
+    "series_dropped_total": Spec("counter", "Series refused because `limits.series` was reached."),
+    "anomaly_fraction": Spec("gauge", "Share of anomalous events in the last window.", WINDOW),
+    "distribution_distance": Spec("gauge", "Largest distance of a signal's last window from its reference.", WINDOW),
+    "window_rows": Spec("gauge", "Events in the last window.", WINDOW),
+    "windows_total": Spec("counter", "Windows by how they ended.", {"monitor": OPEN, "ended": tuple(ENDS)}),
+    "detections_total": Spec("counter", "Change points and window verdicts found.", {"monitor": OPEN}),
+    "alerts_emitted_total": Spec(
+        "counter", "Alert records published.", {"status": (FIRING, "resolved"), "severity": tuple(SEVERITIES)}
+    ),
+    "alerts_active": Spec("gauge", "Open alerts.", {"monitor": OPEN, "state": (PENDING, FIRING, FADING)}),
+    "rebalances_total": Spec("counter", "Partitions assigned, lost or revoked."),
+    "assigned_partitions": Spec("gauge", "Input partitions this instance works on; 0 is healthy for a spare."),
+    "producer_recreated_total": Spec("counter", "Producers replaced because a commit's outcome was unknown."),
+    "build_info": Spec(
+        "gauge",
+        "Always 1; the versions are in the labels, and whether the core is compiled.",
+        {"version": OPEN, "river": OPEN, "librdkafka": OPEN, "core": ("compiled", "python")},
+    ),
+}
+
+Key = tuple[str, ...]
+
+
+class Metrics(Collector):
+    """The values of one process. Written by the worker, read by the server's threads; every method is thread-safe.
+
+    Unknown names are refused by mypy; wrong labels, and counters that go down, raise ValueError.
+    """
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._lock = threading.Lock()
+        self._values: dict[Name, dict[Key, float]] = {n: {} for n, s in CATALOGUE.items() if s.kind != "histogram"}
+        # Per label set: observations per bucket (the last one is unbounded), then their sum.
+        self._observed: dict[Name, dict[Key, list[float]]] = {n: {} for n in CATALOGUE if n not in self._values}
+        for name, spec in CATALOGUE.items():
+            if spec.kind == "counter" and all(spec.labels.values()):
+                self._count_from_zero(name, ("",) * len(spec.labels))
+            elif spec.kind == "histogram" and not spec.labels:
+                self._observed[name][()] = [0.0] * (len(spec.buckets) + 2)
+        self.registry.register(self)
+        ProcessCollector(registry=self.registry)  # process_resident_memory_bytes and the like, read when scraped
+
+    def inc(self, name: CounterName, by: float = 1, /, **labels: str) -> None:
+        """Count `by` >= 0 more."""
+        if by < 0:
+            raise ValueError(f"{name}: a counter never goes down, by {by}")
+        with self._lock:
+            key = self._key(name, labels)
+            self._values[name][key] += by
+
+    def total(self, name: CounterName, value: float, /, **labels: str) -> None:
+        """Raise a counter to the absolute count the core keeps.
+
+        A lower value changes nothing: a core that was restored counts on from its snapshot, and what it counts twice
+        was already exported.
+        """
+        with self._lock:
+            key = self._key(name, labels)
+            self._values[name][key] = max(self._values[name][key], value)
+
+    def set(self, name: GaugeName, value: float, /, **labels: str) -> None:
+        with self._lock:
+            self._values[name][self._key(name, labels)] = value
+
+    def observe(self, name: HistogramName, seconds: float, /, **labels: str) -> None:
+        with self._lock:
+            counts = self._observed[name][self._key(name, labels)]
+            counts[bisect_left(CATALOGUE[name].buckets, seconds)] += 1
+            counts[-1] += seconds
+
+    def forget(self, **labels: str) -> None:
+        """Drop every gauge with these labels: a partition that went elsewhere must not leave its lag behind."""
+        with self._lock:
+            for name, values in self._values.items():
+                spec = CATALOGUE[name]
+                if spec.kind != "gauge" or not labels.keys() <= spec.labels.keys():
+                    continue
+                wanted = [(list(spec.labels).index(label), value) for label, value in labels.items()]
+                for key in [key for key in values if all(key[i] == value for i, value in wanted)]:
+                    del values[key]
+
+    def get(self, name: CounterName | GaugeName, /, **labels: str) -> float | None:
+        """Present value, for tests and status pages; None when it was never set. Creates nothing."""
+        with self._lock:
+            return self._values[name].get(self._raw_key(name, labels))
+
+    def expose(self, accept: str = "") -> tuple[bytes, str]:
+        """Body and content type of a scrape: OpenMetrics when the Accept header names it, else the plain format."""
+        # prometheus_client's own negotiation copies parts of the request header into the response; this does not.
+        if "application/openmetrics-text" in accept:
+            body: bytes = openmetrics.generate_latest(self.registry)  # type: ignore[no-untyped-call]
+            return body, openmetrics.CONTENT_TYPE_LATEST
+        return exposition.generate_latest(self.registry), exposition.CONTENT_TYPE_PLAIN_0_0_4
+
+    def collect(self) -> Iterable[Metric]:
+        """One snapshot of all values, for prometheus_client."""
+        with self._lock:
+            values = {name: dict(of) for name, of in self._values.items()}
+            observed = {name: {key: list(counts) for key, counts in of.items()} for name, of in self._observed.items()}
+        for name, spec in CATALOGUE.items():
+            if spec.kind == "histogram":
+                yield _histogram(name, spec, observed[name])
+            else:
+                family = CounterMetricFamily if spec.kind == "counter" else GaugeMetricFamily
+                metric = family(PREFIX + name, spec.help, labels=list(spec.labels))
+                for key, value in values[name].items():
+                    metric.add_metric(key, value)
+                yield metric
+
+    @staticmethod
+    def _raw_key(name: Name, labels: Mapping[str, str]) -> Key:
+        spec = CATALOGUE[name]
+        if labels.keys() != spec.labels.keys():
+            raise ValueError(f"{name} takes the labels {sorted(spec.labels)}, not {sorted(labels)}")
+        return tuple([labels[label] for label in spec.labels])
+
+    def _key(self, name: Name, labels: Mapping[str, str]) -> Key:
+        """The label set under which the values are kept; made, at zero, where it is new."""
+        key = self._raw_key(name, labels)
+        store = self._observed[name] if name in self._observed else self._values[name]
+        if key in store:
+            return key
+        key = tuple(_label_value(value) for value in key)
+        names = list(CATALOGUE[name].labels)
+        if key not in store and "model" in names and len(store) >= MODEL_SERIES_MAX:
+            at = names.index("model")
+            key = (*key[:at], OTHER, *key[at + 1 :])
+        if key in store:
+            return key
+        match CATALOGUE[name].kind:
+            case "counter":
+                self._count_from_zero(name, key)
+            case "gauge":
+                self._values[name][key] = 0.0
+            case "histogram":
+                self._observed[name][key] = [0.0] * (len(CATALOGUE[name].buckets) + 2)
+        return key
+
+    def _count_from_zero(self, name: Name, key: Key) -> None:
+        """A counter that appears at 1 has no increase in Prometheus; so all values of closed labels begin at 0."""
+        choices = [known or (value,) for known, value in zip(CATALOGUE[name].labels.values(), key, strict=True)]
+        for sibling in itertools.product(*choices):
+            self._values[name].setdefault(sibling, 0.0)
+        if all(key):
+            self._values[name].setdefault(key, 0.0)
+
+
+def _label_value(text: str) -> str:
+    """At most LABEL_MAX characters that UTF-8 can hold: one lone surrogate would make every later scrape fail."""
+    return text[:LABEL_MAX].encode(errors="replace").decode()
+
+
+def _histogram(name: str, spec: Spec, observed: Mapping[Key, list[float]]) -> Metric:
+    metric = HistogramMetricFamily(PREFIX + name, spec.help, labels=list(spec.labels))
+    bounds = [*map(str, spec.buckets), "+Inf"]
+    for key, counts in observed.items():
+        running = list(itertools.accumulate(counts[:-1]))
+        metric.add_metric(key, list(zip(bounds, running, strict=True)), counts[-1])
+    return metric
+
+
+def catalogue_markdown() -> str:
+    """The catalogue as a Markdown table, one metric a row, with a newline at the end."""
+    rows = ["| metric | type | labels | meaning |", "| --- | --- | --- | --- |"]
+    for name, spec in CATALOGUE.items():
+        labels = ", ".join(
+            f"`{label}` ({', '.join(known)})" if known else f"`{label}`" for label, known in spec.labels.items()
+        )
+        rows.append(f"| `{PREFIX}{name}` | {spec.kind} | {labels} | {spec.help} |")
+    return "\n".join(rows) + "\n"

@@ -1,0 +1,78 @@
+"""Texts as numbers: each row's categories by order of appearance in its warm-up, and one number for all others.
+
+What a row's warm-up has not shown is unseen for ever, as every reference is frozen; so is what came after the first
+`CODES` categories of a text that has too many to be one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from detectors.bank import ranks
+from schemas.events.batch import Batch
+from streamer.signals.grammar import F64, I64, Groups, Signal, dense, one_text
+
+CODES = 63
+"""Categories numbered per row. The number behind them, CODES, is all others."""
+
+
+class Categories:
+    """Numbers of the categories of rows 0..rows-1."""
+
+    def __init__(self, warmup: int) -> None:
+        self.warmup = warmup
+        self.seen = np.zeros(0, np.int64)
+        self.codes: list[dict[str, int]] = []
+
+    def resize(self, rows: int) -> None:
+        more = max(rows - len(self.codes), 0)
+        self.seen = np.concatenate([self.seen, np.zeros(more, np.int64)])
+        self.codes += [{} for _ in range(more)]
+
+    def encode(self, rows: I64, texts: I64, strings: tuple[str, ...]) -> F64:
+        """The number of each text (a code into `strings`) for its row."""
+        place = self.seen[rows] + ranks(rows)
+        np.add.at(self.seen, rows, 1)
+        inverse, first = dense(rows * (len(strings) + 1) + texts)
+        numbers = [self._number(int(rows[i]), strings[texts[i]], place[i] < self.warmup) for i in first]
+        return np.array(numbers, np.float64)[inverse]
+
+    def _number(self, row: int, text: str, learning: Any) -> int:
+        codes = self.codes[row]
+        code = codes.get(text)
+        if code is None:
+            if not learning or len(codes) >= CODES:
+                return CODES
+            code = codes[text] = len(codes)
+        return code
+
+    def names(self, row: int) -> list[str]:
+        """The categories of a row, by number; the last stands for all others."""
+        known = list(self.codes[row])
+        return known + [""] * (CODES - len(known)) + ["other"]
+
+    def dump(self) -> list[Any]:
+        return [self.seen.copy(), [list(codes) for codes in self.codes]]
+
+    def load(self, state: Any, rows: int) -> None:
+        """ValueError for a state that cannot be."""
+        seen, codes = state
+        if len(codes) != rows or not isinstance(seen, np.ndarray) or seen.shape != (rows,) or seen.dtype != np.int64:
+            raise ValueError("categories that do not fit the rows")
+        if any(len(names) > CODES or len(set(names)) != len(names) for names in codes):
+            raise ValueError("categories that cannot be")
+        self.seen = seen.copy()
+        self.codes = [{str(name): i for i, name in enumerate(names)} for names in codes]
+
+
+def texts_under(batch: Batch, groups: Groups, signal: Signal) -> tuple[I64, I64, I64]:
+    """(event, name, text) of the texts the signal is about, of used events; of a signal of one name the name is 0."""
+    if not signal.every:
+        event, code = one_text(batch, groups, signal.path)
+        return event, np.zeros_like(event), code
+    wanted = np.array([n.startswith(signal.path) for n in batch.names], bool)
+    texts = batch.texts
+    keep = wanted[texts.name] & (groups.of_event[texts.event] >= 0) if len(wanted) else np.zeros(0, bool)
+    return texts.event[keep].astype(np.int64), texts.name[keep].astype(np.int64), texts.text[keep].astype(np.int64)
