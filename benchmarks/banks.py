@@ -148,10 +148,10 @@ def checkpoint(models: int, values: int, warmup: int, repeat: int) -> list[dict[
     from benchmarks.contestants import config_text
     from schemas.events.batch import Record
     from schemas.events.native_json import decode
+    from streamer.config.decoder_fields import fields_of
     from streamer.config.load import load_text
     from streamer.engine import snapshot
     from streamer.engine.task import Task
-    from streamer.service.run import fields_of
 
     job = Job("ours", "none:1", ["events"], 1, 0, 0, "bench", "", {})
     config = load_text(f"{config_text(job)}reference: {{warmup: {warmup}}}\n", "bench.yaml", {})

@@ -169,10 +169,11 @@ def ours(job: Job) -> None:
     The clock starts when the first partition is about to be fetched, and stops when all that was found is committed.
     What a stop of the service costs on top (a snapshot of everything) is a figure of its own.
     """
+    from streamer.config.decoder_fields import fields_of
     from streamer.config.load import load_text
     from streamer.kafka.log import KafkaLog
     from streamer.service.json_logs import CoordinatorWatch
-    from streamer.service.run import fields_of, settle_memory, wall_ms
+    from streamer.service.run import settle_memory, wall_ms
     from streamer.service.worker import Worker
 
     config = load_text(config_text(job), "bench.yaml", {})

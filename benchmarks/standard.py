@@ -47,9 +47,9 @@ def run(features: int, events: int) -> dict[str, float]:
     """Half of the events bring every series past its warm-up, the other half is timed."""
     from schemas.events.batch import Record
     from schemas.events.decoder import Decoder
+    from streamer.config.decoder_fields import fields_of
     from streamer.config.load import load_text
     from streamer.engine.task import Task
-    from streamer.service.run import fields_of
 
     config = load_text(LEAST, "bench.yaml", {})
     decode, rng = Decoder(fields_of(config)), random.Random(1)

@@ -191,3 +191,7 @@ class CompiledDistribution(Compiled):
         found = distribution.checked_state(state, self.warmup, self.bins)
         whole = [np.ascontiguousarray(found[name]).ravel() for name in (*distribution.LATEST, "reference", "counts")]
         self.core.load(whole, [np.ascontiguousarray(found[name]).ravel() for name in ("edges", "waiting")])
+
+
+SWEPT = (CompiledAdwin, CompiledPageHinkley)
+"""Banks that the compiled sweep over a table takes along."""

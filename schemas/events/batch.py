@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -114,10 +114,12 @@ class Batch:
     nulls: Nulls
     rejects: tuple[Reject, ...]  # in offset order
     next_offset: int  # last record's offset + 1; 0 for no records
+    aliases: Mapping[str, str] = field(default_factory=dict)  # further names of columns: alias -> one of `names`
 
 
 def text_of_event(batch: Batch, name: str) -> I64:
-    """For each event the string code under a name, -1 where it has none; `version` is the model's version."""
+    """For each event the string code under a name or alias, -1 where it has none; `version` is the model's version."""
+    name = batch.aliases.get(name, name)
     if name == "version":
         return batch.version.astype(np.int64)
     codes = np.full(len(batch.offsets), -1, np.int64)
@@ -128,7 +130,8 @@ def text_of_event(batch: Batch, name: str) -> I64:
 
 
 def number_of_event(batch: Batch, name: str) -> F64:
-    """For each event the number under a name, NaN where it has none."""
+    """For each event the number under a name or alias, NaN where it has none."""
+    name = batch.aliases.get(name, name)
     values = np.full(len(batch.offsets), np.nan)
     if name in batch.names:
         mine = batch.numbers.name == batch.names.index(name)

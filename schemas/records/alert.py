@@ -7,15 +7,14 @@ a replay repeats it byte for byte. When it was recorded is the Kafka record's ow
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, timedelta
 from functools import lru_cache
 from operator import itemgetter
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, NamedTuple
 
 import orjson
 
-from schemas.core import native
 from schemas.records.envelope import envelope
 
 SEVERITIES = {"info": ("INFO", 9), "warning": ("WARN", 13), "critical": ("ERROR", 17)}
@@ -31,7 +30,7 @@ class Identity(NamedTuple):
     """What all records of one series of one monitor have in common."""
 
     labels: dict[str, str]  # beyond alertname and severity; may have empty texts
-    mark: str  # the fingerprint
+    fingerprint: str
     subject: str  # JSON without its quotes
     shown: str  # the labels of the alert as JSON
 
@@ -48,29 +47,8 @@ class Source(NamedTuple):
 class Form(NamedTuple):
     """What the records of one monitor with one status have in common: the record cut at what varies."""
 
-    parts: list[str]  # texts and names of AlertFacts in turn
-    pick: Callable[[AlertFacts], tuple[str, ...]]  # what stands for the names
-
-
-class AlertFacts(TypedDict):
-    """What varies between the records of a monitor; all of it as it stands in JSON, texts without their quotes."""
-
-    mark: str
-    subject: str
-    labels: str
-    trigger_offset: str
-    began: str  # time of the trigger
-    changed_offset: str  # the event that caused this very record
-    changed: str  # its time
-    ends: str
-    number: str  # of the episode
-    detections: str
-    suppressed: str
-    finding: str  # members of an object: statistic, threshold, direction, effect
-    evidence: str
-    sentence: str
-    first_offset: str  # what a replay reads to repeat the record: from here
-    end_offset: str  # and before here
+    parts: list[str]  # texts and names of facts in turn
+    pick: Callable[[Mapping[str, str]], tuple[str, ...]]  # what stands for the names
 
 
 HOLE = re.compile(r"%\((\w+)\)s")
@@ -81,10 +59,12 @@ def _bare(name: str) -> str:
     return f"=%({name})s"
 
 
-def _record() -> str:
-    """The alert record as a template: no text of a user is in it yet."""
-    mark = "%(mark)s"
-    episode = f"{mark}-%(topic)s-%(partition)s-%(trigger_offset)s"
+def template(more: Iterable[str] = ()) -> str:
+    """The alert record with a hole for each fact: no text of a user is in it yet. `more`: further members of `data`,
+    each with the fact of its name.
+    """
+    fingerprint = "%(fingerprint)s"
+    episode = f"{fingerprint}-%(topic)s-%(partition)s-%(trigger_offset)s"
     place = {"topic": "%(topic)s", "partition": _bare("partition")}
     span = {"from": _bare("first_offset"), "to": _bare("end_offset")}
     flags = "--topic %(topic)s --partition %(partition)s --from %(first_offset)s --to %(end_offset)s"
@@ -94,7 +74,7 @@ def _record() -> str:
         source="%(source)s",
         subject="%(subject)s",
         time="%(changed)s",
-        partitionkey=mark,
+        partitionkey=fingerprint,
         sequence="000000000%(sequence)s",
         severitytext="%(severitytext)s",
         severitynumber=_bare("severitynumber"),
@@ -108,7 +88,7 @@ def _record() -> str:
                 "startsAt": "%(began)s",
                 "endsAt": "%(ends)s",
             },
-            "fingerprint": mark,
+            "fingerprint": fingerprint,
             "trigger": {**place, "offset": _bare("trigger_offset"), "time": "%(began)s"},
             "changed": {**place, "offset": _bare("changed_offset"), "time": "%(changed)s"},
             "episode": {name: _bare(name) for name in ("number", "detections", "suppressed")},
@@ -121,13 +101,16 @@ def _record() -> str:
                 "config": "%(config)s",
                 "command": f"driftline replay -c driftline.yaml {flags}",
             },
+            **{name: _bare(name) for name in more},
         },
     )
     record["type"] = "io.driftline.alert.%(status)s.v1"
     return re.sub(r'"=(%\(\w+\)s)"(:0)?', r"\1", orjson.dumps(record).decode())
 
 
-RECORD = _record()
+RECORD = template()
+FACTS = frozenset(HOLE.findall(RECORD))
+"""Names of its holes."""
 SEQUENCE = {"firing": 1, "resolved": 2}
 
 
@@ -138,8 +121,12 @@ def identity(labels: dict[str, str], severity: str) -> Identity:
     return Identity(labels, fingerprint(shown), inner(subject), written(shown))
 
 
-def forms(severity: str, annotations: dict[str, str], detector: dict[str, Any], source: Source) -> dict[str, Form]:
-    """By status the records of a monitor, with everything filled in that is the same in all of them."""
+def forms(
+    record: str, severity: str, annotations: dict[str, str], detector: dict[str, Any], source: Source
+) -> dict[str, Form]:
+    """By status the records of a monitor, with everything filled in that is the same in all of them; `record` as
+    `template` makes it.
+    """
     severitytext, severitynumber = SEVERITIES[severity]
     common = {
         "topic": inner(source.topic),
@@ -152,7 +139,7 @@ def forms(severity: str, annotations: dict[str, str], detector: dict[str, Any], 
         "detector": written(detector),
     }
     # Without annotations there is nothing behind the comma.
-    record = RECORD if annotations else RECORD.replace(",%(annotations)s", "")
+    record = record if annotations else record.replace(",%(annotations)s", "")
     return {status: _cut(record, {**common, "status": status, "sequence": n}) for status, n in SEQUENCE.items()}
 
 
@@ -179,21 +166,17 @@ def inner(value: Any) -> str:
     return written(value)[1:-1]
 
 
-@lru_cache(16_384)
-def _rfc3339(time_ms: int) -> str:
-    days, rest = divmod(time_ms, 86_400_000)
-    seconds, ms = divmod(rest, 1000)
-    minutes, second = divmod(seconds, 60)
-    return f"{_date(days)}T{minutes // 60:02d}:{minutes % 60:02d}:{second:02d}.{ms:03d}Z"
+def rfc3339(time_ms: int) -> str:
+    """UTC with milliseconds of a time from 1970 on, `2026-01-02T03:04:05.678Z`."""
+    minutes, ms = divmod(time_ms, 60_000)
+    return f"{_minute(minutes)}{ms // 1000:02d}.{ms % 1000:03d}Z"
 
 
-@lru_cache(1024)
-def _date(days: int) -> str:
-    return (EPOCH + timedelta(days)).isoformat()
-
-
-rfc3339: Callable[[int], str] = _rfc3339 if native is None else native.rfc3339
-"""UTC with milliseconds of a time from 1970 on, `2026-01-02T03:04:05.678Z`."""
+@lru_cache(4096)
+def _minute(minutes: int) -> str:
+    """The beginning of a time: alerts that are written together have few different ones."""
+    days, minute = divmod(minutes, 1440)
+    return f"{(EPOCH + timedelta(days)).isoformat()}T{minute // 60:02d}:{minute % 60:02d}:"
 
 
 def fnv1a(text: bytes) -> int:
@@ -204,25 +187,14 @@ def fnv1a(text: bytes) -> int:
     return value
 
 
-def _fingerprint(labels: dict[str, str]) -> str:
+def fingerprint(labels: dict[str, str]) -> str:
+    """Alertmanager's own: FNV-1a over the sorted labels, name 0xFF value 0xFF; 16 hex digits."""
     text = b"".join([b"%b\xff%b\xff" % (name.encode(), labels[name].encode()) for name in sorted(labels)])
     return f"{fnv1a(text):016x}"
 
 
-fingerprint: Callable[[dict[str, str]], str] = _fingerprint if native is None else native.fingerprint
-"""Alertmanager's own: FNV-1a over the sorted labels, name 0xFF value 0xFF; 16 hex digits."""
-
-
-def render(form: Form, facts: AlertFacts) -> tuple[bytes, bytes]:
-    """Key (the fingerprint) and value of the alert record."""
+def render(form: Form, facts: Mapping[str, str]) -> bytes:
+    """The value of the alert record; `facts` as they stand in JSON, texts without their quotes."""
     parts = form.parts.copy()
     parts[1::2] = form.pick(facts)
-    return facts["mark"].encode(), "".join(parts).encode()
-
-
-def edge_records(made: dict[str, Form], hold_ms: int, compiled: bool = native is not None) -> Any:
-    """What writes the records of a monitor's edges in the compiled core, see `native/src/alert.rs`; None without it."""
-    if native is None or not compiled:
-        return None
-    power = written(1e300).strip("0123456789.")  # Versions of orjson differ in it.
-    return native.EdgeRecords(*(made[status].parts for status in SEQUENCE), hold_ms, power)
+    return "".join(parts).encode()

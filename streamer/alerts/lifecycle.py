@@ -12,17 +12,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from schemas.events.batch import Batch
-from streamer.signals.grammar import I64, Bool
+from streamer.monitors.finding import BREACH, CLEAR, DRIFT, NEITHER, Finding
+from streamer.signals.columns import I64, Bool
 
 QUIET, PENDING, FIRING, FADING = "quiet", "pending", "firing", "fading"
-DRIFT, BREACH, CLEAR, HELD = "drift", "breach", "clear", "held"
-NEITHER = "neither"
-"""Of a window without a verdict, or between its limits: it changes no alert."""
+HELD = "held"
+"""What a timer says: the state has lasted long enough."""
 
 TRANSITIONS: dict[tuple[str, str], tuple[str, str | None]] = {
     # (state, signal): (next state, status to publish). A pair that is missing is a bug and raises.
@@ -47,31 +47,6 @@ class Policy(NamedTuple):
     for_ms: int
     keep_firing_for_ms: int
     cooldown_ms: int
-
-
-class Finding(NamedTuple):
-    """What a bank reports at one event. `evidence` is plain data, see `evidence.py`; the book only keeps it."""
-
-    event: int  # index of the event in the batch
-    monitor: int  # position of the monitor in the config
-    row: int
-    signal: str  # DRIFT, BREACH, CLEAR or NEITHER
-    evidence: Any
-    ended: str = ""  # of a window: how it ended, see verdicts.ENDS
-
-
-class EdgeFinding(Protocol):
-    """The same of an edge as the compiled core keeps it."""
-
-    event: int
-    monitor: int
-    row: int
-    signal: str
-    evidence: Any
-    ended: str
-
-
-AnyFinding = Finding | EdgeFinding
 
 
 class Moment(NamedTuple):
@@ -129,36 +104,11 @@ class Notice(NamedTuple):
     ended_ms: int | None  # when it resolved, in event time
 
 
-class EdgeNotice(Protocol):
-    """The same of an edge as the compiled core keeps it."""
-
-    status: str
-    monitor: str
-    row: int
-
-    def plain(self) -> tuple[Any, ...]: ...
-
-
-AnyNotice = Notice | EdgeNotice
-
-
-def notice_of(plain: tuple[Any, ...]) -> Notice:
-    """From the plain data of the compiled core."""
-    opened, at, ended_ms = plain[6:]
-    return Notice._make((*plain[:6], Opened(*opened), Moment(*at), ended_ms))
-
-
 def notice(alert: Alert, status: str, at: Moment, ended_ms: int | None) -> Notice:
     """The alert as it is now."""
     assert alert.opened is not None
     counts = alert.episode, alert.detections, alert.suppressed
     return Notice(status, alert.monitor, alert.row, *counts, alert.opened, at, ended_ms)
-
-
-def in_one_line(alerts: list[dict[str, Any]]) -> str:
-    """The dump of an alert book for human eyes."""
-    told = [f"{a['monitor']}[{a['row']}]={a['state']}" for a in alerts if a["state"] != QUIET]
-    return f"AlertBook({', '.join(told) or 'quiet'})"
 
 
 FirstOffset = Callable[[str, int], int]
@@ -176,22 +126,23 @@ class AlertBook:
         self.detections: dict[str, int] = {}  # findings per monitor, for the metrics; not state
 
     def __repr__(self) -> str:
-        return in_one_line(self.dump())
+        told = [f"{a.monitor}[{a.row}]={a.state}" for a in self.alerts.values() if a.state != QUIET]
+        return f"AlertBook({', '.join(told) or 'quiet'})"
 
     def due(self, model: str) -> int | None:
         """The earliest time at which something of this model happens by itself; None while no timer of it runs."""
         return min(self.timers[model].values()) if model in self.timers else None
 
-    def decide(self, batch: Batch, used: Bool, now: I64, findings: Sequence[AnyFinding]) -> list[Notice]:
+    def decide(self, batch: Batch, used: Bool, now: I64, findings: Sequence[Finding]) -> list[Notice]:
         """Apply the findings of a batch and the timers, in the order of the events they belong to, so that the order
         is the log's. `now`: the clock of each event's model.
         """
         if not findings and not self.timers:
             return []
         timers = Timers(self, batch, used, now)
-        queue, notices = list(findings[::-1]), []
+        queue, notices, end = list(findings[::-1]), [], len(now)
         while queue or timers.next:
-            event = min(min(timers.next.values(), default=len(now)), queue[-1].event if queue else len(now))
+            event = min(min(timers.next.values(), default=end), queue[-1].event if queue else end)
             code = batch.model.item(event)
             model = batch.strings[code]
             at = Moment(batch.offsets.item(event), batch.times_ms.item(event), now.item(event))
@@ -207,7 +158,7 @@ class AlertBook:
         due = sorted([(when, key) for key, when in self.timers.get(model, {}).items() if when <= at.now_ms])
         return [notice for _, key in due for notice in self._signal(self.alerts[key], HELD, at)]
 
-    def apply(self, finding: AnyFinding, model: str, at: Moment) -> list[Notice]:
+    def apply(self, finding: Finding, model: str, at: Moment) -> list[Notice]:
         """One finding. Its evidence is kept if this begins an episode."""
         signal = finding.signal
         if signal == NEITHER:
@@ -294,21 +245,42 @@ def alert_of(item: dict[str, Any]) -> Alert:
 
 
 class Timers:
-    """At which events of a batch timers of the alert book are due: `next` has the next such event of each model."""
+    """At which events of a batch timers of the alert book are due: `next` has the next such event of each model.
+
+    The used events are sorted by their model once, when the first timer asks: then a model's events are a stretch of
+    which its clock ascends, and the next one that is due is found by halving.
+    """
 
     def __init__(self, book: AlertBook, batch: Batch, used: Bool, now: I64) -> None:
         self.book, self.batch, self.used, self.now = book, batch, used, now
         self.next: dict[int, int] = {}
+        self.stretches: dict[int, tuple[I64, I64]] | None = None
         if book.timers:
             for code in np.flatnonzero(np.bincount(batch.model)).tolist():
-                self.look(code, 0)
+                if batch.strings[code] in book.timers:
+                    self.look(code, 0)
 
     def look(self, code: int, begin: int) -> None:
         """Find the next event of a model from `begin` on; called whenever its timers may have changed."""
         self.next.pop(code, None)
         due = self.book.due(self.batch.strings[code])
-        if due is not None:
-            models, used, now = self.batch.model[begin:], self.used[begin:], self.now[begin:]
-            found = np.flatnonzero((models == code) & used & (now >= due))
-            if len(found):
-                self.next[code] = begin + int(found[0])
+        if due is None:
+            return
+        if self.stretches is None:
+            self.stretches = self._stretches()
+        events, now = self.stretches.get(code, (None, None))
+        if events is None or now is None:
+            return
+        place = max(int(events.searchsorted(begin)), int(now.searchsorted(due)))
+        if place < len(events):
+            self.next[code] = events.item(place)
+
+    def _stretches(self) -> dict[int, tuple[I64, I64]]:
+        """By model its used events, ascending, and its clock at each."""
+        events = np.flatnonzero(self.used)
+        codes = self.batch.model[events]
+        events = events[np.argsort(codes, kind="stable")]
+        now, codes = self.now[events], self.batch.model[events]
+        begins = np.flatnonzero(np.diff(codes, prepend=-1)).tolist()
+        spans = zip(codes[begins].tolist(), begins, [*begins[1:], len(events)], strict=False)
+        return {code: (events[begin:end], now[begin:end]) for code, begin, end in spans}

@@ -5,14 +5,14 @@ from __future__ import annotations
 from schemas.records.envelope import HEADERS
 from schemas.records.window import WindowFacts, render_window
 from streamer.alerts.alert_record import labels_of
-from streamer.alerts.lifecycle import BREACH, AnyFinding
 from streamer.config import model as cfg
+from streamer.monitors.base import Monitor
 from streamer.monitors.evidence import told
-from streamer.monitors.registry import Monitor
+from streamer.monitors.finding import BREACH, Finding
 from streamer.port import Out, Partition
 
 
-def window_record(config: cfg.Config, partition: Partition, monitor: Monitor, finding: AnyFinding, offset: int) -> Out:
+def window_record(config: cfg.Config, partition: Partition, monitor: Monitor, finding: Finding, offset: int) -> Out:
     """The record of the window that ended with the event at `offset`."""
     shown = told(finding.evidence)
     facts = WindowFacts(

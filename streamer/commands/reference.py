@@ -11,13 +11,14 @@ from pydantic import ValidationError
 
 from schemas.events.batch import Record
 from streamer.config import model as cfg
+from streamer.config.decoder_fields import fields_of
 from streamer.config.reference_file import References
 from streamer.offline.event_files import read_events
 from streamer.offline.reference_diff import diff as compare
 from streamer.offline.reference_diff import series_of
 from streamer.offline.replay import BadInput, Replay
 from streamer.port import LogDown, LogGap, Partition
-from streamer.service.run import fields_of, load_or_exit
+from streamer.service.run import load_or_exit
 
 EXIT_UNREACHABLE = 69
 Source = Iterable[tuple[Partition, list[Record]]]
@@ -76,7 +77,8 @@ def build(
         click.echo(f"driftline: {error}", err=True)
         sys.exit(EXIT_UNREACHABLE)
     named = ", ".join(map(str, inputs)) if inputs else f"{topic} from {begin or 'the beginning'} to {end or 'the end'}"
-    made = export(engine.tasks.values(), named, config.config_hash)
+    watched = (pair for task in engine.tasks.values() for pair in task.watched(task.tables.values()))
+    made = export(watched, named, config.config_hash)
     output.write_text(made.model_dump_json(indent=1, exclude_none=True) + "\n")
     counts = engine.counts()
     click.echo(f"{len(series_of(made))} series of {counts['used']:,} events in {output}", err=True)

@@ -14,9 +14,10 @@ import click
 import orjson
 
 from schemas.events.batch import Record
+from streamer.config.decoder_fields import fields_of
 from streamer.offline.replay import BadInput, Input, Replay, parse_inputs, read_lines
 from streamer.port import LogDown, LogGap, Out, Partition
-from streamer.service.run import fields_of, load_or_exit
+from streamer.service.run import load_or_exit
 
 EXIT_UNREACHABLE = 69
 

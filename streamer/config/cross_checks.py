@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from detectors.params import RIVER_DETECTORS, check_river
+from streamer.config.detect import DETECTS, kinds_that
 from streamer.config.librdkafka_settings import CLIENT, RESERVED, SETTINGS
 from streamer.config.model import Topics
 from streamer.config.problems import did_you_mean, quoted
@@ -17,10 +18,6 @@ from streamer.config.units import parse_duration
 from streamer.config.yaml_source import PathKey, Source
 from streamer.signals.grammar import AGGREGATE, parse_signal
 
-EDGES = ("adwin", "page_hinkley", "river", "occurrence", "silence", "age")
-TICKED = ("silence", "age")
-COUNTED = ("fraction", "share")
-KINDS = (*EDGES, *COUNTED, "distribution", "level", "trend")
 TYPE_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 
 
@@ -112,6 +109,11 @@ def score_has_a_limit(raw: Any) -> Iterator[Finding]:
                 yield Finding((section, one), "bad-value", f"goes together with {other}.")
 
 
+def _is(kind: Any, what: str) -> bool:
+    """Whether something is so of this `detect.kind`, see `Detect`; of one that does not exist nothing is."""
+    return isinstance(kind, str) and kind in DETECTS and bool(getattr(DETECTS[kind], what))
+
+
 def each_monitor(raw: Any) -> Iterator[Finding]:
     for name, monitor in _items(_get(raw, "monitors")):
         for rule in MONITOR_RULES:
@@ -154,7 +156,7 @@ def clear_is_not_above_max(monitor: Any) -> Iterator[Finding]:
 def fraction_counts_ones(monitor: Any) -> Iterator[Finding]:
     signal = _get(monitor, "signal")
     kind = _get(monitor, "detect", "kind")
-    if kind not in COUNTED or not isinstance(signal, str):
+    if not _is(kind, "counted") or not isinstance(signal, str):
         return
     try:
         parsed = parse_signal(signal)
@@ -181,7 +183,7 @@ def an_occurrence_is_of_a_share(monitor: Any) -> Iterator[Finding]:
 def what_only_appears_is_an_occurrence(monitor: Any) -> Iterator[Finding]:
     """Events without a new feature say nothing of it: there is no share to watch."""
     signal, kind = _get(monitor, "signal"), _get(monitor, "detect", "kind")
-    if isinstance(signal, str) and signal.startswith("new_feature.") and kind in KINDS and kind != "occurrence":
+    if isinstance(signal, str) and signal.startswith("new_feature.") and kind in DETECTS and kind != "occurrence":
         message = f"{quoted(signal)} is an event that happens; use occurrence, not {kind}."
         yield Finding(("detect", "kind"), "bad-value", message)
 
@@ -214,19 +216,19 @@ def a_window_can_hold_enough(monitor: Any) -> Iterator[Finding]:
     least, events = _get(monitor, "detect", "min_count"), _get(monitor, "window", "events")
     kind = _get(monitor, "detect", "kind")
     most = 1000 if _get(monitor, "window") is None else events
-    if kind in COUNTED and type(least) is int and type(most) is int and least > most:
+    if _is(kind, "counted") and type(least) is int and type(most) is int and least > most:
         yield Finding(("detect", "min_count"), "bad-value", f"a window has {most} events: this can never fire.")
 
 
 def silence_is_of_events(monitor: Any) -> Iterator[Finding]:
     """`events` has no value to watch, only that there is none; and time that passes by ticks is not event time."""
     name, kind = _get(monitor, "signal"), _get(monitor, "detect", "kind")
-    if not isinstance(name, str) or not isinstance(kind, str) or (name == "events") == (kind in TICKED):
+    if not isinstance(name, str) or not isinstance(kind, str) or (name == "events") == _is(kind, "ticked"):
         return
-    if kind in TICKED:
-        yield Finding(("signal",), "bad-value", f"{kind} is of signal events, not {quoted(name)}; by splits it.")
+    if _is(kind, "ticked"):
+        yield Finding(("signal",), "bad-value", f"{kind} is of signal events, not {quoted(name)}; split it with `by`.")
     else:
-        message = f"signal events has no values; only {' and '.join(TICKED)}, not {kind}."
+        message = f"signal events has no values; only {' and '.join(kinds_that('ticked'))}, not {kind}."
         yield Finding(("detect", "kind"), "bad-value", message)
 
 
@@ -239,10 +241,10 @@ def an_aggregate_has_values_of_its_own(monitor: Any) -> Iterator[Finding]:
         aggregate = parse_signal(name).kind == "aggregate"
     except ValueError:
         return
-    if aggregate and kind in (*COUNTED, "distribution", "occurrence"):
+    if aggregate and (_is(kind, "windowed") or kind == "occurrence"):
         message = f"{quoted(name)} is one number per window; use level, trend, adwin or page_hinkley."
         yield Finding(("detect", "kind"), "bad-value", message)
-    if not aggregate and kind in ("level", "trend"):
+    if not aggregate and _is(kind, "aggregated"):
         message = f"{kind} is for an aggregate (traffic, p95(latency_ms), mean(value)), not {quoted(name)}."
         yield Finding(("detect", "kind"), "bad-value", message)
     if aggregate and _get(monitor, "window", "events") is not None:
@@ -256,7 +258,8 @@ def a_window_has_one_length(monitor: Any) -> Iterator[Finding]:
 
 
 def an_edge_has_no_length(monitor: Any) -> Iterator[Finding]:
-    if _get(monitor, "detect", "kind") not in EDGES:
+    kind = _get(monitor, "detect", "kind")
+    if kind not in DETECTS or _is(kind, "held"):
         return
     aggregate = isinstance(name := _get(monitor, "signal"), str) and (name == "traffic" or AGGREGATE(name))
     if _get(monitor, "window") is not None and not aggregate:

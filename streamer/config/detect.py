@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field
 
 from detectors.distances import DISTANCES
-from detectors.params import RIVER_DETECTORS, Adwin, Occurrence, PageHinkley, River
+from detectors.params import RIVER_DETECTORS, Adwin, Occurrence, PageHinkley, Params, River
 from streamer.config.types import Date, Direction, Duration, Model, Pattern, Pointer, Share
 from streamer.signals.checks import Check
 
@@ -36,6 +36,15 @@ class CheckRule(Model):
 
 
 class Detect(Model):
+    """What all kinds share, and what the rules of the config ask of a kind."""
+
+    held: ClassVar[bool] = False  # a breach can be held for a while, `for`, before it fires
+    windowed: ClassVar[bool] = False  # its verdicts are over windows of its own
+    counted: ClassVar[bool] = False  # of the share of ones per window
+    aggregated: ClassVar[bool] = False  # only for aggregates, which have windows themselves
+    ticked: ClassVar[bool] = False  # time passes by ticks of the clock
+    learns: ClassVar[bool] = False  # without a reference it has no verdict
+
     direction: Direction = Field("both", description="Which way the mean must move to alert.")
     raw: bool = Field(
         False, description="Feed the values as they are, from the first on, instead of standardised ones."
@@ -45,10 +54,15 @@ class Detect(Model):
         """The parameters as an alert shows them."""
         return self.model_dump(exclude={"kind", "raw"}, mode="json")
 
+    def params(self) -> Params:
+        """The parameters of the bank that looks for change points."""
+        raise TypeError(f"{self.shown()} has no bank")
+
 
 class DetectAdwin(Detect):
     """Adaptive windowing: an edge when two halves of the recent past have different means."""
 
+    learns: ClassVar[bool] = True
     kind: Literal["adwin"] = Field(description="ADWIN (Bifet & Gavalda 2007).")
     delta: Share = Field(Adwin.delta, description="Confidence of a cut; smaller is quieter and slower.")
     clock: int = Field(Adwin.clock, ge=1, le=100_000, description="Look for a cut every so many values.")
@@ -67,6 +81,7 @@ class DetectAdwin(Detect):
 class DetectPageHinkley(Detect):
     """Page-Hinkley: an edge when deviations from the mean add up."""
 
+    learns: ClassVar[bool] = True
     kind: Literal["page_hinkley"] = Field(description="Page-Hinkley (Page 1954).")
     min_instances: int = Field(
         PageHinkley.min_instances, ge=1, le=1_000_000, description="No change before so many values."
@@ -82,6 +97,7 @@ class DetectPageHinkley(Detect):
 class DetectRiver(Detect):
     """Any other drift detector of river."""
 
+    learns: ClassVar[bool] = True
     kind: Literal["river"] = Field(description="A detector of river, by name.")
     name: str = Field(
         description=f"One of {', '.join(RIVER_DETECTORS)}.", json_schema_extra={"enum": list(RIVER_DETECTORS)}
@@ -97,6 +113,9 @@ class DetectRiver(Detect):
 class DetectFraction(Detect):
     """The share of ones per window: a level, which breaches and clears."""
 
+    held: ClassVar[bool] = True
+    windowed: ClassVar[bool] = True
+    counted: ClassVar[bool] = True
     kind: Literal["fraction"] = Field(description="Share of a 0/1 signal per window.")
     max: Share = Field(description="The share of a window above which it is a breach.")
     clear: Share | None = Field(None, description="At or below this it is clear again; default 0.8 of max.")
@@ -110,6 +129,10 @@ class DetectFraction(Detect):
 class DetectShare(Detect):
     """The share of ones per window against that of the reference: a level."""
 
+    held: ClassVar[bool] = True
+    windowed: ClassVar[bool] = True
+    counted: ClassVar[bool] = True
+    learns: ClassVar[bool] = True
     kind: Literal["share"] = Field(description="Share of a 0/1 signal per window against its reference's.")
     change: float = Field(0.5, gt=0, le=1000, description="A breach is off by more than this part of the reference ..")
     chance: Share = Field(1e-6, description=".. and would come by chance more seldom than this (Fisher's exact test).")
@@ -133,6 +156,8 @@ class DetectOccurrence(Detect):
 class DetectLevel(Detect):
     """A window's value far from what others were: a level, for aggregates."""
 
+    held: ClassVar[bool] = True
+    aggregated: ClassVar[bool] = True
     kind: Literal["level"] = Field(description="An aggregate far from its reference, or from its last windows.")
     against: Literal["reference", "recent"] = Field("recent", description="What a window is compared with.")
     recent: int = Field(30, ge=5, le=10_000, description="Windows remembered; those in breach are not.")
@@ -151,6 +176,8 @@ class DetectLevel(Detect):
 class DetectTrend(Detect):
     """A slow rise or fall over many windows: a level, for aggregates."""
 
+    held: ClassVar[bool] = True
+    aggregated: ClassVar[bool] = True
     kind: Literal["trend"] = Field(
         description="A steady rise or fall of an aggregate (Mann 1945, Theil 1950, Sen 1968)."
     )
@@ -167,6 +194,7 @@ class DetectTrend(Detect):
 class DetectAge(Detect):
     """Too long since the model was trained, or since its reference was learned: a level, looked at with every tick."""
 
+    ticked: ClassVar[bool] = True
     kind: Literal["age"] = Field(description="Event time since a date, or since the first event of the series.")
     max_ms: Duration = Field(alias="max", ge=1000, le=3650 * 86_400_000, description="A breach is an age above this.")
     since: Date | None = Field(None, description="YYYY-MM-DD: when the model was trained; default its first event.")
@@ -175,6 +203,7 @@ class DetectAge(Detect):
 class DetectSilence(Detect):
     """No event for a while: a level, which breaches by ticks of the clock and clears with the next event."""
 
+    ticked: ClassVar[bool] = True
     kind: Literal["silence"] = Field(description="No event of a series for too long.")
     after_ms: Duration = Field(
         "1h",
@@ -190,6 +219,9 @@ class DetectSilence(Detect):
 class DetectDistribution(Detect):
     """The histogram of a window against that of the reference: a level, which breaches and clears."""
 
+    held: ClassVar[bool] = True
+    windowed: ClassVar[bool] = True
+    learns: ClassVar[bool] = True
     kind: Literal["distribution"] = Field(description="Distribution per window against the reference's.")
     distance: Literal[tuple(DISTANCES)] = Field(  # type: ignore[valid-type]
         "psi", description="How far apart two histograms are."
@@ -224,3 +256,13 @@ AnyDetect = Annotated[
     | DetectSilence,
     Field(discriminator="kind"),
 ]
+
+DETECTS: dict[str, type[Detect]] = {
+    get_args(model.model_fields["kind"].annotation)[0]: model for model in get_args(get_args(AnyDetect)[0])
+}
+"""By `detect.kind`."""
+
+
+def kinds_that(are: str) -> list[str]:
+    """The kinds of which something is so: one of the class variables of `Detect`."""
+    return [kind for kind, model in DETECTS.items() if getattr(model, are)]

@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 
 from streamer.config import model as cfg
 from streamer.config.cross_checks import check_rules
-from streamer.config.detect import AnyDetect
+from streamer.config.detect import DETECTS
 from streamer.config.librdkafka_settings import CLIENT, HIDDEN, Secret, is_secret, may_show
 from streamer.config.problems import ConfigError, Problem, did_you_mean, in_order, quoted
 from streamer.config.reference_file import References
@@ -38,9 +38,7 @@ Root = TypeVar("Root", bound=BaseModel)
 Said = tuple[PathKey, str, str]
 """Path, kind, message."""
 
-DETECTORS = [
-    typing.get_args(m.model_fields["kind"].annotation)[0] for m in typing.get_args(typing.get_args(AnyDetect)[0])
-]
+DETECTORS = list(DETECTS)
 LIMITS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 TYPES = {
     "int": "a whole number",

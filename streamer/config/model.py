@@ -22,10 +22,7 @@ from pydantic import (
 from schemas.events.fields import FIELDS, parse_field
 from streamer.config.detect import AnyDetect, CheckRule
 from streamer.config.librdkafka_settings import RESERVED
-from streamer.config.ood import Ood
-from streamer.config.standard import STANDARD
 from streamer.config.types import (
-    SIGNALS,
     ByText,
     CheckedName,
     Duration,
@@ -38,6 +35,8 @@ from streamer.config.types import (
     Topic,
     Version,
 )
+from streamer.signals.kinds import FORMS
+from streamer.signals.roles import ACTION, GOLDEN, OPT_OUT, REFERENCE
 
 
 class Kafka(Model):
@@ -117,6 +116,17 @@ class Anomaly(Model):
     score_max: float | None = Field(None, description="The score is odd above this.")
 
 
+class Ood(Model):
+    """When an event is unfamiliar as a whole: the signals ood and confident_ood."""
+
+    beyond: float = Field(
+        6.0, gt=0, le=1000, description="Unfamiliar beyond so many deviations of the distances' own upper tail."
+    )
+    confident: float = Field(0.9, ge=0, le=1, description="From this confidence on the model is sure of itself.")
+    score: Pointer | None = Field(None, description="JSON Pointer to a model's own score; goes with score_max.")
+    score_max: float | None = Field(None, description="An event is out of distribution above this score.")
+
+
 WindowTime = Annotated[Duration, Field(ge=1000, le=7 * 86_400_000)]
 
 
@@ -134,7 +144,7 @@ class Monitor(Model):
     """One rule. Its name is its identity: rename it and its state starts anew."""
 
     model: str | None = Field(None, min_length=1, description="Only this model; default every one that appears.")
-    signal: SignalText = Field(description=f"What to watch: {', '.join(SIGNALS)}.")
+    signal: SignalText = Field(description=f"What to watch: {', '.join(FORMS)}.")
     by: list[ByText] = Field(
         default_factory=list, description="Split by version, caller, label, segment.NAME (besides the model)."
     )
@@ -268,8 +278,11 @@ class Server(Model):
     listen: Listen = Field("127.0.0.1:8080", description="HOST:PORT; port 0 picks one.")
 
 
-DETECTION = ("fields", "reference", "anomaly", "ood", "checks", "feedback", "privacy", "probes", "limits", "heartbeat")
-"""Sections that, beside the monitors, affect what is detected."""
+HARMLESS = ("version", "kafka", "topics", "standard", "defaults", "commit", "server")
+"""Sections that change nothing of what is detected. All others are in the hash, those to come as well: one that was
+forgotten must not change alerts under an equal hash. The standard set and the defaults are in it as the monitors they
+amount to.
+"""
 
 
 def _present(monitors: Any) -> Any:
@@ -324,15 +337,15 @@ class Config(Model):
         """16 hex digits over the file's content, empty without one."""
         return self._given_hash
 
-    def renamed(self) -> dict[str, str]:
-        """Pointers of the config that have a meaning, and the batch's names of what they find."""
+    def roles(self) -> dict[str, str]:
+        """The pointer of each role that fields of an event have: where a batch finds what the role is called by."""
         found: dict[str, str] = {}
         if self.feedback is not None:
-            found |= {self.feedback.action: "action", self.feedback.event_id: "feedback.event_id"}
+            found |= {ACTION: self.feedback.action, REFERENCE: self.feedback.event_id}
         if self.privacy is not None:
-            found[self.privacy.opt_out] = "opt_out"
+            found[OPT_OUT] = self.privacy.opt_out
         if self.probes is not None:
-            found[self.probes.golden] = "golden"
+            found[GOLDEN] = self.probes.golden
         return found
 
     def secrets(self) -> tuple[str, ...]:
@@ -346,11 +359,8 @@ class Config(Model):
     @cached_property
     def config_hash(self) -> str:
         """16 hex digits over what affects detection: not brokers, secrets, commit intervals or the server."""
-        parts = self.model_dump(mode="json", include=set(DETECTION))
+        parts = self.model_dump(mode="json", exclude={*HARMLESS, "monitors"})
         parts["given"] = self.given_hash
         del parts["reference"]["file"]  # Its content counts, not its name.
         parts["monitors"] = {name: m.model_dump(mode="json") for name, m in self.effective_monitors().items()}
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
-
-
-STANDARD_MONITORS = {name: Monitor.model_validate(monitor) for name, monitor in STANDARD.items()}

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from streamer.config.detect import kinds_that
+
 ADWIN = {"kind": "adwin"}
 LATER = {"min_window_length": 200}
 """For what sums up others: it must not come before them."""
@@ -34,8 +36,6 @@ STANDARD: dict[str, dict[str, Any]] = {
 OFF = (False, "off")
 WHOLE = ("events", "traffic", "version_change")
 """Signals that are about the model as a whole: an old version that falls silent is no news."""
-HELD = ("fraction", "share", "distribution", "level", "trend")
-"""Kinds of `detect` that `for` means something to."""
 
 
 def resolved(value: Any, filled: bool = True) -> Any:
@@ -82,6 +82,6 @@ def _filled(monitor: Any, defaults: dict[str, Any]) -> Any:
     if not isinstance(monitor, dict):
         return monitor
     detect = monitor.get("detect")
-    held = isinstance(detect, dict) and detect.get("kind") in HELD
+    held = isinstance(detect, dict) and detect.get("kind") in kinds_that("held")
     left = {"for": held, "by": monitor.get("signal") not in WHOLE}
     return {**{name: value for name, value in defaults.items() if left.get(name, True)}, **monitor}

@@ -23,53 +23,8 @@ from schemas.events.fields import parse_selector
 from streamer.config.problems import did_you_mean, quoted
 from streamer.config.units import DURATION, SIZE, parse_duration, parse_size, show_duration, show_size
 from streamer.signals.grammar import CHECKED, parse_signal
+from streamer.signals.kinds import FORMS
 
-SIGNALS = [
-    "features.*",
-    "features.NAME",
-    "missing.*",
-    "missing.NAME",
-    "label.*",
-    "label.NAME",
-    "label",
-    "category.*",
-    "category.NAME",
-    "unseen.*",
-    "unseen.NAME",
-    "new_feature.*",
-    "new_feature.NAME",
-    "new_label",
-    "new_version",
-    "new_caller",
-    "version_change",
-    "status.*",
-    "status.NAME",
-    "error",
-    "caller.*",
-    "caller.NAME",
-    "version.*",
-    "version.NAME",
-    "action.*",
-    "action.NAME",
-    "invalid.*",
-    "invalid.NAME",
-    "entropy",
-    "margin",
-    "ratio(A, B)",
-    "traffic",
-    "p95(NUMBER)",
-    "confidence",
-    "value",
-    "latency_ms",
-    "anomaly",
-    "events",
-    "distance",
-    "ood",
-    "confident_ood",
-    "score.NAME",
-    "logit.INDEX",
-    "/json/pointer",
-]
 BY = ["version", "caller", "label", "segment.NAME"]
 
 
@@ -83,7 +38,7 @@ def _signal(text: str) -> str:
         if head in ("score", "logit") and (not member or (head == "logit" and not re.fullmatch("[0-9]+", member))):
             raise ValueError
     except ValueError:
-        raise ValueError(f"{quoted(text)} is not a signal.{did_you_mean(text, SIGNALS)}") from None
+        raise ValueError(f"{quoted(text)} is not a signal.{did_you_mean(text, FORMS)}") from None
     return text
 
 

@@ -12,9 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from schemas.core import native
 from schemas.events.batch import I32, U64, Batch
-from streamer.signals.grammar import I64, Bool
+from streamer.signals.columns import I64, Bool
 
 RESULTS = ("used", "late", "duplicate", "filtered", "dead_lettered")
 
@@ -89,22 +88,11 @@ class Gate:
 
 class Admission:
     """State: newest event time and used events per model, the last `duplicates` event ids, and the counters.
-    `watched`: the models that anybody watches, None for all.
+    `gate` decides: a `Gate`, or its compiled twin.
     """
 
-    def __init__(
-        self,
-        watched: Collection[str] | None,
-        lateness_ms: int,
-        duplicates: int,
-        models_max: int,
-        compiled: bool = native is not None,
-    ) -> None:
-        limits = lateness_ms, duplicates, models_max
-        if native is not None and compiled:
-            self.gate: Any = native.Admission(None if watched is None else list(watched), *limits)
-        else:
-            self.gate = Gate(watched, *limits)
+    def __init__(self, gate: Any) -> None:
+        self.gate = gate
         self.counts: dict[str, int] = dict.fromkeys(RESULTS, 0)
         self.reasons: dict[str, int] = {}
 

@@ -6,8 +6,8 @@ rows: frozen, so that they are judged from their first value on. What the file d
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -15,31 +15,28 @@ from detectors.distribution import code_edges, edges_of
 from detectors.reference import STATS, learn
 from schemas.records.alert import rfc3339
 from streamer.config.reference_file import Bins, References, Series, Table
-from streamer.monitors.windowed import DistributionMonitor
+from streamer.monitors.base import Monitor
+from streamer.series.table import SeriesTable
 
-if TYPE_CHECKING:
-    from streamer.engine.task import Task
-    from streamer.series.table import SeriesTable
-
+Watched = Iterable[tuple[SeriesTable, Sequence[Monitor]]]
+"""Tables, each with its monitors."""
 VALUES_MAX = 1_000_000
 """Values per series that a reference is built from: they are all in memory until the end."""
 LEAST = 30
 """Fewer values make no reference."""
 
 
-def export(tasks: Iterable[Task], source: str, config: str) -> References:
-    """The references of tasks that did nothing but learn; of a series in several the one with most values."""
+def export(watched: Watched, source: str, config: str) -> References:
+    """The references of tables that did nothing but learn; of a series in several the one with most values."""
     found: dict[str, dict[tuple[Any, ...], Series]] = {}
-    for task in tasks:
-        for table_id, table in task.tables.items():
-            if table.signal.kind == "events":
-                continue
-            bins = [m.bins for m in task.of_table[table_id] if isinstance(m, DistributionMonitor)]
-            series = found.setdefault(table.name, {})
-            for one in _series_of(table, bins):
-                key = (*one.key, one.member)
-                if key not in series or series[key].n < one.n:
-                    series[key] = one
+    for table, monitors in watched:
+        if table.signal.kind == "events":
+            continue
+        series = found.setdefault(table.name, {})
+        for one in _series_of(table, [m.bins for m in monitors if m.bins is not None]):
+            key = (*one.key, one.member)
+            if key not in series or series[key].n < one.n:
+                series[key] = one
     tables = [Table(signal=name, series=list(series.values())) for name, series in found.items() if series]
     return References(source=source, config=config, tables=tables)
 
@@ -77,19 +74,21 @@ def _bins_of(values: Any, bins: int, coded: bool) -> Bins:
     return Bins(edges=edges[:known].tolist(), counts=counts[: known + 1].tolist())
 
 
-def seed(task: Task, references: References, fresh: Iterable[SeriesTable]) -> None:
-    """Give the rows of the file to tables that have none yet, and to their distribution monitors."""
+def seed(references: References, fresh: Watched) -> None:
+    """Give the rows of the file to tables that have none yet, and to the monitors that need more than the table's own
+    reference.
+    """
     by_name = {table.signal: table.series for table in references.tables}
-    chosen = [table for table in fresh if table.name in by_name]
-    for table in chosen:
-        series = by_name[table.name]
+    for table, monitors in fresh:
+        series = by_name.get(table.name)
+        if series is None:
+            continue
         given = {row: one for one in series if (row := table.row((tuple(one.key)), one.member)) >= 0}
         table.resize()
         pin(table, given, references.source)
         _freeze(table, given)
-        for monitor in task.of_table[table.id]:
-            if isinstance(monitor, DistributionMonitor):
-                _freeze_bins(monitor, given)
+        for monitor in monitors:
+            monitor.seed(given)
 
 
 def pin(table: SeriesTable, given: dict[int, Series], source: str) -> None:
@@ -128,15 +127,3 @@ def _freeze(table: SeriesTable, given: dict[int, Series]) -> None:
             table.categories.seen[row] = table.categories.warmup
             table.categories.codes[row] = {name: i for i, name in enumerate(one.categories or [])}
     table.reference.load(state)
-
-
-def _freeze_bins(monitor: DistributionMonitor, given: dict[int, Series]) -> None:
-    monitor.bank.resize(len(monitor.table.keys))
-    state = monitor.bank.dump()
-    for row, one in given.items():
-        bins = one.bins.get(str(monitor.bins))
-        if bins is not None and len(bins.counts) == len(bins.edges) + 1 <= monitor.bins:
-            state["seen"][row] = monitor.table.reference.warmup
-            state["edges"][row, : len(bins.edges)] = bins.edges
-            state["reference"][row, : len(bins.counts)] = bins.counts
-    monitor.bank.load(state)

@@ -26,7 +26,7 @@ BYTES_MAX = 1 << 30
 DTYPES = ("<f8", "<i8", "<u8", "<i4", "|i1", "|u1", "|b1")
 
 
-class BadSnapshot(ValueError):
+class InvalidSnapshot(ValueError):
     """The bytes are not a snapshot of ours, or not whole."""
 
 
@@ -49,34 +49,34 @@ def encode(state: dict[str, Any]) -> bytes:
 
 
 def decode(blob: bytes) -> dict[str, Any]:
-    """The inverse of `encode`; its arrays may be written to. Raises BadSnapshot."""
+    """The inverse of `encode`; its arrays may be written to. Raises InvalidSnapshot."""
     if len(blob) < HEAD.size or len(blob) > BYTES_MAX:
-        raise BadSnapshot(f"{len(blob)} bytes cannot be a snapshot")
+        raise InvalidSnapshot(f"{len(blob)} bytes cannot be a snapshot")
     magic, version, length, digest = HEAD.unpack_from(blob)
     body = memoryview(blob)[HEAD.size :]
     if magic != MAGIC:
-        raise BadSnapshot("not a Driftline snapshot")
+        raise InvalidSnapshot("not a Driftline snapshot")
     if version != FORMAT:
-        raise BadSnapshot(f"snapshot format {version}; this version reads format {FORMAT}")
+        raise InvalidSnapshot(f"snapshot format {version}; this version reads format {FORMAT}")
     if hashlib.sha256(body).digest() != digest:
-        raise BadSnapshot("checksum does not match")
+        raise InvalidSnapshot("checksum does not match")
     rest = body[length:]
 
     def array_of(code: int, data: bytes) -> Any:
         nonlocal rest
         dtype, shape = msgpack.unpackb(data)
         if code != ARRAY or dtype not in DTYPES or len(shape) > 3 or not all(type(n) is int and n >= 0 for n in shape):
-            raise BadSnapshot("array of a kind never stored")
+            raise InvalidSnapshot("array of a kind never stored")
         size = math.prod(shape) * np.dtype(dtype).itemsize
         if size > len(rest):
-            raise BadSnapshot("array and its bytes differ")
+            raise InvalidSnapshot("array and its bytes differ")
         raw, rest = rest[:size], rest[size:]
         return np.frombuffer(raw, dtype).reshape(shape).copy()
 
     try:
         state = msgpack.unpackb(body[:length], ext_hook=array_of, strict_map_key=True)
     except (ValueError, TypeError, msgpack.exceptions.UnpackException) as error:
-        raise BadSnapshot(str(error)) from error
+        raise InvalidSnapshot(str(error)) from error
     if not isinstance(state, dict) or len(rest):
-        raise BadSnapshot("not a mapping, or bytes that belong to nothing")
+        raise InvalidSnapshot("not a mapping, or bytes that belong to nothing")
     return state

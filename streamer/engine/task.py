@@ -6,7 +6,7 @@ into batches gives the same alerts in the same order and the same snapshot bytes
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from operator import attrgetter
 from typing import Any
@@ -14,24 +14,28 @@ from typing import Any
 from detectors.reference import Judged
 from schemas.events.batch import Batch
 from schemas.records.dead_letter import dead_letter
-from streamer.alerts.alert_record import alert_record
-from streamer.alerts.book import make_book
-from streamer.alerts.lifecycle import AnyFinding, AnyNotice, FirstOffset, Moment, Policy
+from streamer.alerts.alert_record import AlertRecords
+from streamer.alerts.lifecycle import AlertBook, FirstOffset, Moment, Notice, Policy
 from streamer.alerts.window_record import window_record
 from streamer.config import model as cfg
+from streamer.config.decoder_fields import fields_of
 from streamer.engine import snapshot
 from streamer.engine.admission import Admission
-from streamer.engine.heartbeat import heartbeats
+from streamer.engine.engines import ENGINE, Engine
+from streamer.engine.figures import Counter, counters
+from streamer.engine.heartbeat import Watched, heartbeats
 from streamer.engine.references import pinned_again, seed
-from streamer.monitors.fused_sweep import Sweep, fits
-from streamer.monitors.registry import Monitor, make_monitors, step_table
-from streamer.monitors.silence import AgeMonitor, Presence, SilenceMonitor
+from streamer.monitors.base import Gauge, Monitor
+from streamer.monitors.edges import step_table
+from streamer.monitors.finding import Finding
+from streamer.monitors.registry import make_monitors
 from streamer.port import Out, Partition, Tick
-from streamer.series.feedback import GOLDEN, OPT_OUT, is_feedback, says
-from streamer.series.sources import Rule, depth, make_rule, needs
+from streamer.series.sources import Source, depth, make_source, needs
 from streamer.series.table import SeriesTable, TableId
+from streamer.signals.columns import Bool, Column, Groups
 from streamer.signals.derived import enriched
-from streamer.signals.grammar import Bool, Column, Groups, computed, number_of, parse_signal
+from streamer.signals.grammar import computed, number_of, parse_signal
+from streamer.signals.roles import OPT_OUT, is_true, populations
 
 IN_ORDER = attrgetter("event", "monitor", "row")
 
@@ -46,46 +50,59 @@ def first_of(monitors: Mapping[str, Monitor]) -> FirstOffset:
 
 
 class Task:
-    """One partition: state, position, and the outbox of what the next commit publishes."""
+    """One partition: state, position, and the outbox of what the next commit publishes. See `Stage`."""
 
-    def __init__(self, config: cfg.Config, partition: Partition, position: int, seeded: bool = True) -> None:
-        self.config = config
+    def __init__(
+        self, config: cfg.Config, partition: Partition, position: int, seeded: bool = True, engine: Engine = ENGINE
+    ) -> None:
+        self.config, self.engine = config, engine
         self.partition = partition
         self.position = position
-        self.anew: list[str] = []  # monitors that a snapshot had nothing for; not state
+        self.monitors_reset: list[str] = []  # those that a snapshot had nothing for; not state
         self.ticks, self.tick_ms = 0, 0  # how many there were, and the time of the last
-        self.decided: list[Out | AnyNotice] = []
+        self.decided: list[Out | Notice] = []
         self.emitted: dict[tuple[str, str], int] = {}  # alerts by status and severity, for the metrics; not state
-        self.renamed = config.renamed()
+        self.roles = config.roles()
         self.checks = {parse_signal(f"invalid.{name}").path: rule.compiled() for name, rule in config.checks.items()}
         self.tables: dict[TableId, SeriesTable] = {}
-        self.rules: dict[TableId, Rule] = {}
+        self.sources: dict[TableId, Source] = {}
         wanted = self._table_ids()
         self.rows_max = max(config.limits.series // max(len(wanted), 1), 1)
         for table_id in wanted:
             self._add_table(table_id)
-        self.monitors: dict[str, Monitor] = make_monitors(config, self._made_of)
+        self.monitors: dict[str, Monitor] = make_monitors(config, engine.monitors, self._made_of)
         numbers = {number_of(i.signal): computed(i.signal) for i in wanted}
         self.derived = {path: made for path, made in numbers.items() if made is not None}
         self.by_order = list(self.monitors.values())
         self.of_table = {i: [m for m in self.by_order if m.table is t] for i, t in self.tables.items()}
-        needed = {other for table_id in self.rules for other in needs(table_id)}
-        self.sweeps = {
-            i: Sweep(self.tables[i], monitors, shown=i in needed)
+        needed = {other for table_id in self.sources for other in needs(table_id)}
+        sweeps = {
+            i: engine.sweep(self.tables[i], monitors, i in needed)
             for i, monitors in self.of_table.items()
-            if i not in self.rules and fits(self.tables[i], monitors)
+            if i not in self.sources
         }
+        self.sweeps = {i: sweep for i, sweep in sweeps.items() if sweep is not None}
         models = {m.config.model for m in self.by_order}
-        watched = None if None in models else {model for model in models if model is not None}
-        self.admission = Admission(watched, config.limits.lateness_ms, config.limits.duplicates, self.rows_max)
-        self.book = make_book({name: policy_of(m.config) for name, m in self.monitors.items()}, first_of(self.monitors))
+        watched = None if None in models else [model for model in models if model is not None]
+        limits = config.limits
+        self.admission = Admission(engine.gate(watched, limits.lateness_ms, limits.duplicates, self.rows_max))
+        self.book = AlertBook({name: policy_of(m.config) for name, m in self.monitors.items()}, first_of(self.monitors))
+        self.records = AlertRecords(config, partition, self.monitors)
         if seeded and config.given is not None:
-            seed(self, config.given, self.tables.values())
+            seed(config.given, self.watched(self.tables.values()))
 
     def __repr__(self) -> str:
-        series = sum(len(table.keys) for table in self.tables.values())
         topic, number = self.partition
-        return f"Task({topic}[{number}]@{self.position}, {series} series, {self.book!r}, outbox {self.waiting})"
+        return f"Task({topic}[{number}]@{self.position}, {self.series} series, {self.book!r}, outbox {self.waiting})"
+
+    @property
+    def series(self) -> int:
+        """How many series there are."""
+        return sum(len(table.keys) for table in self.tables.values())
+
+    def watched(self, tables: Iterable[SeriesTable]) -> list[tuple[SeriesTable, Sequence[Monitor]]]:
+        """Tables with their monitors."""
+        return [(table, self.of_table[table.id]) for table in tables]
 
     @staticmethod
     def _table_id(monitor: cfg.Monitor) -> TableId:
@@ -94,12 +111,12 @@ class Task:
             signal = replace(signal, window_ms=monitor.aggregate_ms)
         return TableId(signal, tuple(monitor.by), monitor.model)
 
-    def _made_of(self, monitor: cfg.Monitor) -> tuple[SeriesTable, Rule | None]:
+    def _made_of(self, monitor: cfg.Monitor) -> tuple[SeriesTable, Source | None]:
         table_id = self._table_id(monitor)
-        return self.tables[table_id], self.rules.get(table_id)
+        return self.tables[table_id], self.sources.get(table_id)
 
     def _table_ids(self) -> list[TableId]:
-        """Every table the monitors need, in their order; one that a rule makes comes after those it is judged by."""
+        """Every table the monitors need, in their order; one that a source makes comes after those it is judged by."""
         ids: dict[TableId, None] = {}
         for monitor in self.config.effective_monitors().values():
             table_id = self._table_id(monitor)
@@ -110,10 +127,12 @@ class Task:
     def _add_table(self, table_id: TableId) -> None:
         reference = self.config.reference
         warmup = reference.windows if table_id.signal.kind == "aggregate" else reference.warmup
-        self.tables[table_id] = SeriesTable(table_id, warmup, self.rows_max, self.checks, given=self.config.given_hash)
-        rule = make_rule(self.config, table_id, self.tables)
-        if rule is not None:
-            self.rules[table_id] = rule
+        self.tables[table_id] = SeriesTable(
+            table_id, warmup, self.rows_max, self.engine.table, self.checks, self.config.given_hash
+        )
+        source = make_source(self.config, table_id, self.tables)
+        if source is not None:
+            self.sources[table_id] = source
 
     def step(self, batch: Batch) -> None:
         """Take one batch that begins at or after the position; everything it decides goes to the outbox."""
@@ -122,11 +141,11 @@ class Task:
             raise AssertionError(f"{self!r} was given offset {first} again")
         topic, number = self.partition
         self.decided += [Out("dead_letter", *dead_letter(topic, number, reject)) for reject in batch.rejects]
-        if self.renamed:
-            batch = replace(batch, names=tuple(self.renamed.get(name, name) for name in batch.names))
+        if self.roles:
+            batch = replace(batch, aliases=self.roles)
         if self.derived:
             batch = enriched(batch, self.derived)
-        used, now = self.admission.admit(batch, says(batch, OPT_OUT) if self.config.privacy else None)
+        used, now = self.admission.admit(batch, is_true(batch, OPT_OUT) if self.config.privacy else None)
         findings = self._detect(batch, used)
         if self.config.topics.windows is not None:
             ended = [(self.by_order[f.monitor], f, batch.offsets.item(f.event)) for f in findings if f.ended]
@@ -141,27 +160,24 @@ class Task:
         passed_ms = min(max(tick.time_ms - self.tick_ms, 0), longest_ms) if heard else 0
         self.position = max(self.position, tick.offset)
         self.ticks, self.tick_ms = self.ticks + 1, tick.time_ms
-        for rule in self.rules.values():
-            if isinstance(rule, Presence):
-                rule.tick(passed_ms)
+        for source in self.sources.values():
+            source.tick(passed_ms)
         newest_ms = self.admission.newest_ms
         for monitor in self.by_order:
-            if isinstance(monitor, SilenceMonitor | AgeMonitor):
-                for finding in monitor.overdue(passed_ms, newest_ms):
-                    model = monitor.table.keys[finding.row][0][0]
-                    at = Moment(self.position, tick.time_ms, newest_ms[model])
-                    self._publish(self.book.apply(finding, model, at))
-        self.decided += heartbeats(self, tick)
+            for finding in monitor.overdue(passed_ms, newest_ms):
+                model = monitor.table.keys[finding.row][0][0]
+                at = Moment(self.position, tick.time_ms, newest_ms[model])
+                self._publish(self.book.apply(finding, model, at))
+        watched = Watched(self.admission, self.tables.values(), self.by_order, self.book.counts())
+        self.decided += heartbeats(self.config.kafka.group, self.partition, self.position, self.ticks, tick, watched)
 
-    def _detect(self, batch: Batch, used: Bool) -> list[AnyFinding]:
-        found: list[AnyFinding] = []
+    def _detect(self, batch: Batch, used: Bool) -> list[Finding]:
+        found: list[Finding] = []
         known: dict[TableId, tuple[Column, Judged]] = {}
         grouped: dict[tuple[Any, ...], Groups] = {}
-        sent = used & ~is_feedback(batch) if self.config.feedback else used
-        inferences = sent & ~says(batch, GOLDEN) if self.config.probes else sent
-        special = {"action": used, "invalid": sent}
+        of = populations(batch, used, self.config.feedback is not None, self.config.probes is not None)
         for table_id, table in self.tables.items():
-            chosen = special.get(table_id.signal.kind, inferences)
+            chosen = of[table_id.signal.spec.population]
             same = table_id.by, table_id.model, id(chosen)
             groups = grouped[same] if same in grouped else grouped.setdefault(same, table.groups(batch, chosen))
             if table_id in self.sweeps:
@@ -170,18 +186,31 @@ class Task:
                 if shown is not None:
                     known[table_id] = shown
                 continue
-            rule = self.rules.get(table_id)
-            column = rule.column(batch, groups, table, known) if rule else table.column(batch, groups)
+            source = self.sources.get(table_id)
+            column = source.column(batch, groups, table, known) if source else table.column(batch, groups)
             judged = table.judge(batch, column)
             known[table_id] = column, judged
             found += step_table(batch, table, column, judged, self.of_table[table_id])
         return sorted(found, key=IN_ORDER)
 
-    def _publish(self, notices: Iterable[AnyNotice]) -> None:
+    def _publish(self, notices: Iterable[Notice]) -> None:
         for notice in notices:
             self.decided.append(notice)
             kind = notice.status, self.monitors[notice.monitor].config.severity
             self.emitted[kind] = self.emitted.get(kind, 0) + 1
+
+    def counters(self) -> Iterator[Counter]:
+        """What was counted so far, for the metrics."""
+        counted = self.book.detections, self.emitted
+        return counters(self.partition[0], self.admission, self.tables.values(), self.by_order, *counted)
+
+    def gauges(self) -> Iterator[tuple[str, Gauge]]:
+        """Figures of the last windows, with their monitor."""
+        return ((monitor.name, gauge) for monitor in self.by_order for gauge in monitor.gauges())
+
+    def alerts(self) -> dict[tuple[str, str, str], int]:
+        """How many alerts there are by monitor, model and state."""
+        return self.book.counts()
 
     @property
     def waiting(self) -> int:
@@ -193,12 +222,8 @@ class Task:
         """What the next commit publishes. Alerts are written only now, one after another: between batches, where the
         processor has other things at hand, they cost twice as much.
         """
-        return [
-            item
-            if isinstance(item, Out)
-            else alert_record(self.config, self.partition, self.monitors[item.monitor], item)
-            for item in self.decided
-        ]
+        record = self.records.record
+        return [item if isinstance(item, Out) else record(item) for item in self.decided]
 
     def published(self, count: int | None = None) -> None:
         """Forget the first `count` records of the outbox, or all of them."""
@@ -218,7 +243,7 @@ class Task:
             "ticks": [self.ticks, self.tick_ms],
             "admission": self.admission.dump(),
             "tables": {t.identity: t.dump() for t in self.tables.values()},
-            "rules": {self.tables[i].identity: rule.dump() for i, rule in self.rules.items()},
+            "rules": {self.tables[i].identity: source.dump() for i, source in self.sources.items()},
             "monitors": monitors,
             "alerts": self.book.dump(),
         }
@@ -229,18 +254,18 @@ class Task:
         return f"{monitor.table.identity}|{monitor.config.state_spec()}"
 
     @classmethod
-    def load(cls, config: cfg.Config, partition: Partition, blob: bytes) -> Task:
-        """A task from snapshot bytes; parts the config no longer describes start anew. Raises BadSnapshot."""
+    def load(cls, config: cfg.Config, partition: Partition, blob: bytes, engine: Engine = ENGINE) -> Task:
+        """A task from snapshot bytes; parts the config no longer describes start anew. Raises InvalidSnapshot."""
         state = snapshot.decode(blob)
         try:
             if tuple(state["partition"]) != partition:
-                raise snapshot.BadSnapshot(f"snapshot of {state['partition']}, not of {list(partition)}")
-            task = cls(config, partition, int(state["position"]), seeded=False)
+                raise snapshot.InvalidSnapshot(f"snapshot of {state['partition']}, not of {list(partition)}")
+            task = cls(config, partition, int(state["position"]), False, engine)
             task._restore(state)
-        except snapshot.BadSnapshot:
+        except snapshot.InvalidSnapshot:
             raise
         except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
-            raise snapshot.BadSnapshot(f"{type(error).__name__}: {error}") from error
+            raise snapshot.InvalidSnapshot(f"{type(error).__name__}: {error}") from error
         return task
 
     def _restore(self, state: dict[str, Any]) -> None:
@@ -252,15 +277,30 @@ class Task:
         if self.config.given is not None:
             for table in self.tables.values():
                 pinned_again(table, self.config.given)
-            seed(self, self.config.given, [t for t in self.tables.values() if t.identity not in state["tables"]])
-        for table_id, rule in self.rules.items():
+            fresh = [t for t in self.tables.values() if t.identity not in state["tables"]]
+            seed(self.config.given, self.watched(fresh))
+        for table_id, source in self.sources.items():
             if self.tables[table_id].identity in state["rules"]:
-                rule.load(state["rules"][self.tables[table_id].identity])
+                source.load(state["rules"][self.tables[table_id].identity])
         kept = set()
         for name, monitor in self.monitors.items():
             saved = state["monitors"].get(name)
             if saved is not None and saved["spec"] == self.spec(name):
                 monitor.load(saved["state"])
                 kept.add(name)
-        self.anew = [name for name in self.monitors if name not in kept]
+        self.monitors_reset = [name for name in self.monitors if name not in kept]
         self.book.load([a for a in state["alerts"] if a["monitor"] in kept])
+
+
+class Tasks:
+    """Makes the tasks of a config. See `Stages`."""
+
+    def __init__(self, config: cfg.Config, engine: Engine = ENGINE) -> None:
+        self.config, self.engine = config, engine
+        self.decode = engine.decoder(fields_of(config))
+
+    def new(self, partition: Partition, position: int) -> Task:
+        return Task(self.config, partition, position, engine=self.engine)
+
+    def load(self, partition: Partition, blob: bytes) -> Task:
+        return Task.load(self.config, partition, blob, self.engine)

@@ -1,24 +1,136 @@
-"""What all monitors at work have in common."""
+"""The contract of a monitor at work. Nobody asks which class one is: each answers every question, most by nothing."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
-from schemas.records.alert import LEVEL_ENDS_MS, Form, Identity
+from detectors import Bank, Params
+from detectors.compiled import CompiledDistribution
+from detectors.distribution import Distribution
+from detectors.reference import Judged
+from schemas.events.batch import Batch
+from schemas.records.alert import LEVEL_ENDS_MS
 from streamer.config import model as cfg
-from streamer.monitors.evidence import annotations_of, detector_of
+from streamer.config.reference_file import Series
+from streamer.monitors.evidence import Evidence
+from streamer.monitors.finding import Finding
+from streamer.monitors.window_outcomes import Outcomes
+from streamer.series.sources import Source
 from streamer.series.table import SeriesTable
+from streamer.signals.columns import Column
+
+
+class MonitorParts(NamedTuple):
+    """What monitors are made of, in Python or compiled; see `streamer/engine/engines.py`."""
+
+    bank: Callable[[Params], Bank]
+    distribution: Callable[[int, int, int, bool], Distribution | CompiledDistribution]
+
+
+class MonitorSpec(NamedTuple):
+    """All that a monitor is made from."""
+
+    order: int  # its place in the config
+    name: str
+    config: cfg.Monitor
+    table: SeriesTable
+    source: Source | None  # what makes the table's values, where its events' own fields do not
+    lateness_ms: int
+    parts: MonitorParts
+
+
+class Hit(NamedTuple):
+    """A hit of a bank: which value of the column, and what the detector says of it."""
+
+    place: int
+    direction: int  # 0 = unknown to the detector
+    statistic: float
+    threshold: float
+
+
+class Gauge(NamedTuple):
+    """A figure of a model's last window, for the metrics."""
+
+    name: Literal["anomaly_fraction", "window_rows", "distribution_distance"]
+    model: str
+    value: float
+
+
+class Monitor(Protocol):
+    """One rule of the config over the series of its table. Its state depends on the values of its column alone."""
+
+    order: int
+    name: str
+    config: cfg.Monitor
+    table: SeriesTable
+    hold_ms: int  # how long after its last sign an alert ends by itself for who hears no more of it
+
+    @property
+    def bank(self) -> Bank | None:
+        """What looks for change points, where one does."""
+
+    @property
+    def bins(self) -> int | None:
+        """Of the histograms that it needs of a file of references."""
+
+    @property
+    def windowed(self) -> bool:
+        """Whether its findings are verdicts over windows, which end in one of the ways of ENDS."""
+
+    def hits(self, column: Column, judged: Judged) -> list[Hit]:
+        """Change points of this column, ascending; their evidence is made where the table's history stands at each."""
+
+    def findings(self, batch: Batch, column: Column) -> list[Finding]:
+        """Verdicts of this column."""
+
+    def overdue(self, passed_ms: int, newest_ms: Mapping[str, int]) -> list[Finding]:
+        """What became due by the tick that took `passed_ms`; `newest_ms`: newest event time by model."""
+
+    def ended(self) -> Outcomes:
+        """How windows ended."""
+
+    def gauges(self) -> Iterator[Gauge]:
+        """Figures of the last windows."""
+
+    def sentence(self, labels: Mapping[str, str], told: Evidence) -> str:
+        """What moved, from what to what, and how sure, in one line."""
+
+    def seed(self, given: Mapping[int, Series]) -> None:
+        """Take what a file of references says of these rows."""
+
+    def dump(self) -> Any:
+        """The state as plain values and arrays of its own."""
+
+    def load(self, state: Any) -> None:
+        """Replace the state; ValueError for one that cannot be."""
 
 
 class MonitorBase:
-    """A monitor's place in the config, its table, and what its alerts repeat."""
+    """What a monitor is unless it says otherwise."""
 
+    windowed: ClassVar[bool] = False
     hold_ms = LEVEL_ENDS_MS
-    """How long after its last sign an alert ends by itself for who hears no more of it."""
+    bank: Any = None
+    bins: Any = None
 
-    def __init__(self, order: int, name: str, config: cfg.Monitor, table: SeriesTable) -> None:
-        self.order, self.name, self.config, self.table = order, name, config, table
-        self.annotations, self.detector = annotations_of(config), detector_of(config)
-        self.forms: dict[str, Form] = {}  # of its alert records
-        self.identities: dict[int, Identity] = {}  # of the rows that had an alert
-        self.writer: Any = None  # what writes those of edges, in the compiled core
+    def __init__(self, made: MonitorSpec) -> None:
+        self.order, self.name, self.config, self.table = made.order, made.name, made.config, made.table
+
+    def hits(self, column: Column, judged: Judged) -> list[Hit]:
+        return []
+
+    def findings(self, batch: Batch, column: Column) -> list[Finding]:
+        return []
+
+    def overdue(self, passed_ms: int, newest_ms: Mapping[str, int]) -> list[Finding]:
+        return []
+
+    def ended(self) -> Outcomes:
+        return {}
+
+    def gauges(self) -> Iterator[Gauge]:
+        yield from ()
+
+    def seed(self, given: Mapping[int, Series]) -> None:
+        """Nothing but the table's own reference is needed."""

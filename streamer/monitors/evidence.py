@@ -7,7 +7,6 @@ from typing import Any
 from detectors.history import Recent
 from detectors.reference import Learned
 from schemas.records.alert import rfc3339
-from streamer.config import model as cfg
 from streamer.series.table import SeriesTable
 
 DIRECTION_NAMES = {1: "up", -1: "down", 0: "unknown"}
@@ -20,18 +19,6 @@ Edge = tuple[int, float, float, Seen | Evidence | None, Seen | None]
 """The evidence of an edge as plain numbers, made for every hit and shown for few: direction, statistic, threshold, what
 the row is compared with (as a file of references says it, or as it was learned), and its newest values.
 """
-
-
-def annotations_of(config: cfg.Monitor) -> dict[str, str]:
-    """What the user wrote for the reader of an alert."""
-    chosen = {"description": config.description, "runbook_url": config.runbook_url}
-    return {name: text for name, text in chosen.items() if text}
-
-
-def detector_of(config: cfg.Monitor) -> dict[str, Any]:
-    """The detector as alerts show it."""
-    detect = config.detect
-    return {"kind": detect.kind, "params": detect.shown(), "scale_free": not detect.raw}
 
 
 def evidence(

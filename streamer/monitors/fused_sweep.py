@@ -1,8 +1,8 @@
 """The compiled way through a table of numbers: row index, reference, banks and history in one sweep over a batch.
 
-The parts also stand alone, behind `SeriesTable.column`, `judge` and `remember` and `EdgeMonitor.edges`: that is the way
-of all other tables and of the Python core, and what the tests hold this one against. They are fused because the arrays
-between them were a fifth of an event's time at fifty features.
+The parts also stand alone, behind `SeriesTable.column`, `judge` and `remember` and `EdgeMonitor.hits`: that is the way
+of all other tables and of the Python engine, and what the tests hold this one against. They are fused because the
+arrays between them were a fifth of an event's time at fifty features.
 """
 
 from __future__ import annotations
@@ -12,53 +12,70 @@ from typing import Any
 
 import numpy as np
 
-from detectors import Bank
-from detectors.compiled import CompiledAdwin, CompiledHistory, CompiledPageHinkley, CompiledReference
+from detectors.compiled import SWEPT, CompiledHistory, CompiledReference
 from detectors.reference import Judged
 from schemas.core import native
 from schemas.events.batch import Batch
-from streamer.alerts.lifecycle import AnyFinding
-from streamer.monitors.registry import EdgeMonitor, Monitor
+from streamer.monitors.base import Hit, Monitor
+from streamer.monitors.edges import edge_findings, wanted_of
+from streamer.monitors.finding import DRIFT, Finding
 from streamer.series.table import SeriesTable
-from streamer.signals.grammar import F64, I64, Bool, Column, Groups
+from streamer.signals.columns import F64, I64, Bool, Column, Groups
 
-SWEPT = (CompiledAdwin, CompiledPageHinkley)
-
-
-def core_of(bank: Bank) -> Any:
-    assert isinstance(bank, SWEPT)
-    return bank.core
+Arrays = tuple[tuple[I64, F64, I64], tuple[Bool, F64, F64]]
 
 
-def fits(table: SeriesTable, monitors: Sequence[Monitor]) -> bool:
-    """Whether a table can be swept: numbers in the compiled core, and nothing but compiled banks looking for edges."""
-    banks = [m.bank for m in monitors if isinstance(m, EdgeMonitor)]
-    known = all(isinstance(bank, SWEPT) for bank in banks)
-    return table.places is not None and table.signal.kind == "number" and not table.given and known
+def fits(table: SeriesTable) -> bool:
+    """Whether a table can be swept: numbers in the compiled core, whose references are learned."""
+    return table.row_cache is not None and table.signal.kind == "number" and not table.given
 
 
 class Sweep:
-    """`shown`: others want to see the column and its judgement, too."""
+    """`shown`: others want to see the column and its judgement, too.
+
+    Monitors without a compiled bank look at the column that the sweep shows. Where such a one looks for edges the
+    history is fed behind the sweep, so that the evidence of its edges, too, is what it was at their events.
+    """
 
     def __init__(self, table: SeriesTable, monitors: Sequence[Monitor], shown: bool) -> None:
         self.table = table
-        self.edges = [m for m in monitors if isinstance(m, EdgeMonitor)]
-        self.others = [m for m in monitors if not isinstance(m, EdgeMonitor)]
+        self.swept = [m for m in monitors if isinstance(m.bank, SWEPT)]
+        self.others = [m for m in monitors if not isinstance(m.bank, SWEPT)]
+        self.apart = any(m.bank is not None for m in self.others)
         self.shown = shown or bool(self.others)
+        self.monitors = {m.order: m for m in monitors}
 
-    def step(self, batch: Batch, groups: Groups) -> tuple[list[AnyFinding], tuple[Column, Judged] | None]:
+    def step(self, batch: Batch, groups: Groups) -> tuple[list[Finding], tuple[Column, Judged] | None]:
         """What the monitors of the table find; and the column, where it is to be shown."""
+        parts, swept = self._run(batch, groups)
+        if not self.shown:
+            return drifts(swept), None
+        column, judged = joined(parts)
+        found = [finding for monitor in self.others for finding in monitor.findings(batch, column)]
+        if not self.apart:
+            return found + drifts(swept), (column, judged)
+        begins = np.cumsum([0, *(len(arrays[0][0]) for arrays in parts[:-1])]).tolist()
+        said = [
+            (Hit(begin + place, *rest), self.monitors[order])
+            for begin, hits in zip(begins, swept, strict=True)
+            for place, order, *rest in hits
+        ]
+        said += [(hit, monitor) for monitor in self.others for hit in monitor.hits(column, judged)]
+        return found + edge_findings(batch, self.table, column, judged, said), (column, judged)
+
+    def _run(self, batch: Batch, groups: Groups) -> tuple[list[Arrays], list[list[Any]]]:
+        """Sweep, make rows for new keys, and go on where the sweep met them: the arrays and the hits of each part."""
         assert native is not None
-        table, numbers, places = self.table, batch.numbers, self.table.places
-        assert places is not None
+        table, numbers, cache = self.table, batch.numbers, self.table.row_cache
+        assert cache is not None
         reference, history = table.reference, table.history
         assert isinstance(reference, CompiledReference)
         assert isinstance(history, CompiledHistory)
-        codes = places.numbers(table, batch, groups)
-        parts = places.index, reference.core, history.core
-        banks = [(core_of(monitor.bank), monitor.order, monitor.raw, monitor.wanted) for monitor in self.edges]
-        found: list[AnyFinding] = []
+        codes = cache.numbers(table, batch, groups)
+        parts = cache.index, reference.core, None if self.apart else history.core
+        banks = [(m.bank.core, m.order, m.config.detect.raw, wanted_of(m)) for m in self.swept]  # type: ignore[union-attr]
         shown: list[Arrays] = []
+        found: list[list[Any]] = []
         begin: int | None = 0
         known = False
         self._resize()
@@ -67,25 +84,24 @@ class Sweep:
             given = texts, numbers.value, [batch.offsets, batch.times_ms], begin, known, self.shown
             begin, dropped, hits, arrays = native.sweep(parts, banks, *given)
             table.dropped += dropped
-            found += hits
+            found.append(hits)
             shown.append(arrays)
             if begin is not None:
-                places.learn(table, batch, groups, codes)
+                cache.learn(table, batch, groups, codes)
                 self._resize()
                 known = True  # Whoever has no row now gets none.
-        if not self.shown:
-            return found, None
-        column, judged = joined(shown)
-        found += [f for monitor in self.others for f in monitor.findings(batch, column)]
-        return found, (column, judged)
+        return shown, found
 
     def _resize(self) -> None:
         self.table.resize()
-        for monitor in self.edges:
+        for monitor in self.swept:
+            assert monitor.bank is not None
             monitor.bank.resize(len(self.table.keys))
 
 
-Arrays = tuple[tuple[I64, F64, I64], tuple[Bool, F64, F64]]
+def drifts(swept: Sequence[Sequence[Any]]) -> list[Finding]:
+    """Findings of the hits of a sweep that fed the history, too."""
+    return [Finding(event, order, row, DRIFT, edge) for hits in swept for event, order, row, edge in hits]
 
 
 def joined(shown: Sequence[Arrays]) -> tuple[Column, Judged]:

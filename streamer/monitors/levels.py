@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import sqrt
 from typing import Any, NamedTuple
 
@@ -10,15 +11,15 @@ import numpy as np
 from detectors.trend import centre_and_scale, trend
 from schemas.events.batch import Batch
 from schemas.records.alert import rfc3339
-from streamer.alerts.lifecycle import BREACH, CLEAR, NEITHER, Finding
-from streamer.config import model as cfg
 from streamer.config.detect import DetectLevel, DetectTrend
-from streamer.monitors.base import MonitorBase
-from streamer.monitors.evidence import evidence
-from streamer.monitors.window_outcomes import Verdicts, note, plain, verdicts_of
+from streamer.monitors.base import MonitorBase, MonitorSpec
+from streamer.monitors.evidence import Evidence, evidence
+from streamer.monitors.finding import BREACH, CLEAR, NEITHER, Finding
+from streamer.monitors.window_outcomes import Outcomes, note, outcomes_of, plain
+from streamer.monitors.words import from_to
 from streamer.series.aggregates import Aggregates
-from streamer.series.table import SeriesTable
-from streamer.signals.grammar import COUNTS, Column, aggregate_of
+from streamer.signals.columns import Column
+from streamer.signals.grammar import COUNTS, aggregate_of
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 SLOTS = {"day": 24, "week": 168}
@@ -41,57 +42,105 @@ class Verdict(NamedTuple):
 
 
 class AggregateMonitor(MonitorBase):
-    """Remembers values per row and hour slot; the judge of its `detect.kind` looks at each new one."""
+    """Remembers values per row and hour slot; the judge of its kind looks at each new one."""
 
-    def __init__(self, order: int, name: str, config: cfg.Monitor, table: SeriesTable, rule: object) -> None:
-        assert isinstance(config.detect, DetectLevel | DetectTrend)
-        assert isinstance(rule, Aggregates)
-        self.windows = rule
-        super().__init__(order, name, config, table)
-        self.detect = config.detect
-        self.counted = aggregate_of(table.signal.path)[0] in COUNTS
+    windowed = True
+    most: int  # values remembered per slot
+    beyond: float  # deviations, the limit that is told
+
+    def __init__(self, made: MonitorSpec) -> None:
+        super().__init__(made)
+        assert isinstance(made.source, Aggregates)
+        self.windows = made.source
+        self.counted = aggregate_of(self.table.signal.path)[0] in COUNTS
         self.kept: dict[tuple[int, int], list[float]] = {}  # (row, slot) -> values, oldest first
         self.places: dict[int, list[int]] = {}  # of a trend: row -> the windows of the values
         self.runs: dict[int, int] = {}  # row -> breaches in a row, or values since the last look
-        self.verdicts: Verdicts = {}
+        self.outcomes: Outcomes = {}
 
     def findings(self, batch: Batch, column: Column) -> list[Finding]:
         found = []
         columns = (column.rows.tolist(), column.values.tolist(), column.events.tolist(), column.starts_ms)
         for row, value, event, start_ms in zip(*columns, strict=True):
-            if isinstance(self.detect, DetectLevel):
-                verdict = self._level(self.detect, row, value, start_ms, int(batch.offsets[event]))
-            else:
-                verdict = self._trend(self.detect, row, value, start_ms // self.table.signal.window_ms)
-                if verdict is None:
-                    continue  # A trend is of many windows, and looked at now and then.
-            ended = "insufficient" if verdict is None else "evaluated"
-            note(self.verdicts, self.table.keys[row][0][0], ended)
-            signal = NEITHER if verdict is None else BREACH if verdict.breach else CLEAR
-            shown = self._evidence(verdict or Verdict(False, value, None, None, 0), start_ms)
-            found.append(Finding(event, self.order, row, signal, shown, ended))
+            verdict = self.judge(row, value, start_ms, int(batch.offsets[event]))
+            if verdict is None:
+                continue
+            ended = "insufficient" if verdict.expected is None else "evaluated"
+            note(self.outcomes, self.table.keys[row][0][0], ended)
+            signal = NEITHER if verdict.expected is None else BREACH if verdict.breach else CLEAR
+            found.append(Finding(event, self.order, row, signal, self.told(verdict, start_ms), ended))
         return found
 
-    def _level(self, detect: DetectLevel, row: int, value: float, start_ms: int, offset: int) -> Verdict | None:
+    def judge(self, row: int, value: float, start_ms: int, offset: int) -> Verdict | None:
+        """What the value of a window says; None where it was not looked at."""
+        raise NotImplementedError
+
+    def told(self, verdict: Verdict, start_ms: int) -> Evidence:
+        window = {
+            "value": verdict.value,
+            "expected": verdict.expected,
+            "deviations": verdict.deviations,
+            "n": verdict.n,
+            "from": rfc3339(start_ms),
+            "to": rfc3339(start_ms + self.table.signal.window_ms),
+        }
+        deviations = verdict.deviations or 0.0
+        return evidence(1 if deviations > 0 else -1, deviations, self.beyond, None, None, window)
+
+    def ended(self) -> Outcomes:
+        """Those too of which no value came."""
+        found = {model: counts.copy() for model, counts in self.outcomes.items()}
+        for model, clock in self.windows.clocks.items():
+            note(found, model, "skipped", clock.skipped)
+        return found
+
+    def dump(self) -> Any:
+        kept = [[row, slot, np.array(values, np.float64)] for (row, slot), values in self.kept.items()]
+        places = [[row, np.array(windows, np.int64)] for row, windows in self.places.items()]
+        runs = list(self.runs.items())
+        return {"kept": kept, "places": places, "runs": runs, "verdicts": plain(self.outcomes)}
+
+    def load(self, state: Any) -> None:
+        kept = {(int(row), int(slot)): values.tolist() for row, slot, values in state["kept"]}
+        if any(not 0 <= row < len(self.table.keys) or len(values) > self.most for (row, _), values in kept.items()):
+            raise ValueError("remembered values that cannot be")
+        self.places = {int(row): windows.tolist() for row, windows in state["places"]}
+        if any(len(windows) != len(kept[row, 0]) for row, windows in self.places.items()):
+            raise ValueError("a trend without its places")
+        self.kept, self.runs = kept, {int(row): int(run) for row, run in state["runs"]}
+        self.outcomes = outcomes_of(state["verdicts"])
+
+
+class LevelMonitor(AggregateMonitor):
+    """A value far from what others were."""
+
+    def __init__(self, made: MonitorSpec) -> None:
+        super().__init__(made)
+        assert isinstance(self.config.detect, DetectLevel)
+        self.detect = self.config.detect
+        self.most, self.beyond = self.detect.recent, self.detect.beyond
+
+    def judge(self, row: int, value: float, start_ms: int, offset: int) -> Verdict:
+        detect = self.detect
         slot = start_ms // HOUR_MS % SLOTS[detect.season] if detect.season else 0
         kept = self.kept.setdefault((row, slot), [])
-        verdict = None
+        verdict = Verdict(False, value, None, None, 0)
         if detect.against == "reference":
             learned = self.table.reference.at(row)
             if learned.n >= self.table.reference.warmup and learned.last_offset < offset:
-                verdict = self._compare(detect, value, learned.centre, learned.scale, learned.n)
+                verdict = self._compare(value, learned.centre, learned.scale, learned.n)
         elif len(kept) >= detect.least:
-            verdict = self._compare(detect, value, *centre_and_scale(np.array(kept)), len(kept))
-        breach = verdict is not None and verdict.breach
-        self.runs[row] = self.runs.get(row, 0) + 1 if breach else 0
+            verdict = self._compare(value, *centre_and_scale(np.array(kept)), len(kept))
+        self.runs[row] = self.runs.get(row, 0) + 1 if verdict.breach else 0
         if self.runs[row] > PATIENCE * detect.recent:
             kept.clear()
-        if not breach or not kept:
+        if not verdict.breach or not kept:
             kept.append(value)
             del kept[: -detect.recent]
         return verdict
 
-    def _compare(self, detect: DetectLevel, value: float, centre: float, scale: float, n: int) -> Verdict:
+    def _compare(self, value: float, centre: float, scale: float, n: int) -> Verdict:
+        detect = self.detect
         if self.counted:
             scale = max(scale, sqrt(max(centre, 1.0)))  # Independent events cannot come more evenly than that.
         scale *= sqrt(1.0 + MEDIAN_VARIANCE / n)
@@ -102,7 +151,23 @@ class AggregateMonitor(MonitorBase):
         far = abs(away) > allowed and abs(deviations) > detect.beyond
         return Verdict(wanted and far, value, centre, deviations, n)
 
-    def _trend(self, detect: DetectTrend, row: int, value: float, window: int) -> Verdict | None:
+    def sentence(self, labels: Mapping[str, str], told: Evidence) -> str:
+        window = told["evidence"]["window"]
+        text = f"{labels['signal']} was {window['value']:.4g}, {window['expected']:.4g} expected"
+        return f"{text} ({window['deviations']:+.1f} deviations)"
+
+
+class TrendMonitor(AggregateMonitor):
+    """A steady rise or fall. It is of many windows, and looked at now and then."""
+
+    def __init__(self, made: MonitorSpec) -> None:
+        super().__init__(made)
+        assert isinstance(self.config.detect, DetectTrend)
+        self.detect = self.config.detect
+        self.most, self.beyond = self.detect.points, self.detect.beyond
+
+    def judge(self, row: int, value: float, start_ms: int, offset: int) -> Verdict | None:
+        detect, window = self.detect, start_ms // self.table.signal.window_ms
         kept, places = self.kept.setdefault((row, 0), []), self.places.setdefault(row, [])
         kept.append(value)
         places.append(window)
@@ -120,38 +185,6 @@ class AggregateMonitor(MonitorBase):
         far = abs(rise) > detect.max * abs(centre) and abs(found.z) > detect.beyond
         return Verdict(wanted and far, centre + rise / 2, centre - rise / 2, found.z, len(kept))
 
-    def _evidence(self, verdict: Verdict, start_ms: int) -> dict[str, Any]:
-        window = {
-            "value": verdict.value,
-            "expected": verdict.expected,
-            "deviations": verdict.deviations,
-            "n": verdict.n,
-            "from": rfc3339(start_ms),
-            "to": rfc3339(start_ms + self.table.signal.window_ms),
-        }
-        deviations = verdict.deviations or 0.0
-        return evidence(1 if deviations > 0 else -1, deviations, self.detect.beyond, None, None, window)
-
-    def ended(self) -> Verdicts:
-        """How windows ended, those too of which no value came."""
-        found = {model: counts.copy() for model, counts in self.verdicts.items()}
-        for model, clock in self.windows.clocks.items():
-            note(found, model, "skipped", clock.skipped)
-        return found
-
-    def dump(self) -> Any:
-        kept = [[row, slot, np.array(values, np.float64)] for (row, slot), values in self.kept.items()]
-        places = [[row, np.array(windows, np.int64)] for row, windows in self.places.items()]
-        runs = list(self.runs.items())
-        return {"kept": kept, "places": places, "runs": runs, "verdicts": plain(self.verdicts)}
-
-    def load(self, state: Any) -> None:
-        kept = {(int(row), int(slot)): values.tolist() for row, slot, values in state["kept"]}
-        most = self.detect.recent if isinstance(self.detect, DetectLevel) else self.detect.points
-        if any(not 0 <= row < len(self.table.keys) or len(values) > most for (row, _), values in kept.items()):
-            raise ValueError("remembered values that cannot be")
-        self.places = {int(row): windows.tolist() for row, windows in state["places"]}
-        if any(len(windows) != len(kept[row, 0]) for row, windows in self.places.items()):
-            raise ValueError("a trend without its places")
-        self.kept, self.runs = kept, {int(row): int(run) for row, run in state["runs"]}
-        self.verdicts = verdicts_of(state["verdicts"])
+    def sentence(self, labels: Mapping[str, str], told: Evidence) -> str:
+        signal, window = labels["signal"], told["evidence"]["window"]
+        return f"{signal} went steadily {from_to(signal, window['expected'], window['value'])} in {window['n']} windows"

@@ -1,8 +1,4 @@
-"""Who fell silent: groups that no event has come from for too long, by ticks of the wall clock that are data.
-
-A tick counts at most twice its interval, and nothing where the task had not read all there was: silence is what was
-heard, not what was missed.
-"""
+"""Monitors that look at every tick: who fell silent, and who is too old."""
 
 from __future__ import annotations
 
@@ -13,70 +9,23 @@ from typing import Any
 import numpy as np
 
 from schemas.events.batch import Batch
-from streamer.alerts.lifecycle import BREACH, CLEAR, Finding
-from streamer.config import model as cfg
 from streamer.config.detect import DetectAge, DetectSilence
-from streamer.monitors.base import MonitorBase
-from streamer.monitors.evidence import evidence
-from streamer.series.table import Known, SeriesTable
-from streamer.signals.grammar import Column, Groups, dense
-
-FIELDS = ("n", "spoke", "silent_ms", "first_ms")
-"""Per row: events so far, whether any since the last tick, the silence up to then, and the time of the first event."""
-
-
-class Presence:
-    """Makes the signal `events`: no value while a group speaks, and its silence in ms at the event that ends one."""
-
-    def __init__(self) -> None:
-        self.state = {name: np.zeros(0, np.int64) for name in FIELDS}
-
-    def column(self, batch: Batch, groups: Groups, table: SeriesTable, known: Known) -> Column:
-        events = np.flatnonzero(groups.of_event >= 0)
-        inverse, first = dense(groups.of_event[events])
-        rows = np.array([table.row(groups.keys[groups.of_event[events[i]]], "events") for i in first], np.int64)
-        table.resize()
-        self.resize(len(table.keys))
-        counts = np.bincount(inverse, minlength=len(rows))
-        table.dropped += int(counts[rows < 0].sum())
-        kept = np.flatnonzero(rows >= 0)
-        rows, first, counts = rows[kept], events[first[kept]], counts[kept]
-        new = self.state["n"][rows] == 0
-        self.state["first_ms"][rows[new]] = batch.times_ms[first[new]]
-        silent = self.state["silent_ms"][rows]
-        self.state["n"][rows] += counts
-        self.state["spoke"][rows] = 1
-        self.state["silent_ms"][rows] = 0
-        back = silent > 0
-        return Column(rows[back], silent[back].astype(np.float64), first[back])
-
-    def resize(self, rows: int) -> None:
-        for name, column in self.state.items():
-            self.state[name] = np.concatenate([column, np.zeros(rows - len(column), np.int64)])
-
-    def tick(self, passed_ms: int) -> None:
-        """So much time has passed since the last tick."""
-        self.state["silent_ms"] += np.where(self.state["spoke"] > 0, 0, passed_ms)
-        self.state["spoke"][:] = 0
-
-    def dump(self) -> Any:
-        return {name: column.copy() for name, column in self.state.items()}
-
-    def load(self, state: Any) -> None:
-        found = {name: np.array(state[name], np.int64) for name in FIELDS}
-        if len({len(column) for column in found.values()}) != 1 or any((column < 0).any() for column in found.values()):
-            raise ValueError("presence that cannot be")
-        self.state = found
+from streamer.config.units import show_duration
+from streamer.monitors.base import MonitorBase, MonitorSpec
+from streamer.monitors.evidence import Evidence, evidence
+from streamer.monitors.finding import BREACH, CLEAR, Finding
+from streamer.series.presence import Presence
+from streamer.signals.columns import Column
 
 
 class SilenceMonitor(MonitorBase):
     """A level: breach once a series that has spoken often enough was silent for `after`, clear when it is back."""
 
-    def __init__(self, order: int, name: str, config: cfg.Monitor, table: SeriesTable, presence: object) -> None:
-        assert isinstance(config.detect, DetectSilence)
-        assert isinstance(presence, Presence)
-        super().__init__(order, name, config, table)
-        self.detect, self.presence = config.detect, presence
+    def __init__(self, made: MonitorSpec) -> None:
+        super().__init__(made)
+        assert isinstance(self.config.detect, DetectSilence)
+        assert isinstance(made.source, Presence)
+        self.detect, self.presence = self.config.detect, made.source
 
     def findings(self, batch: Batch, column: Column) -> list[Finding]:
         """Who is back."""
@@ -98,6 +47,10 @@ class SilenceMonitor(MonitorBase):
     def _evidence(self, silent_ms: float) -> dict[str, Any]:
         return evidence(-1, float(silent_ms) / 1000, self.detect.after_ms / 1000, None, None, None)
 
+    def sentence(self, labels: Mapping[str, str], told: Evidence) -> str:
+        silent, limit = (show_duration(1000 * int(told["finding"][name])) for name in ("statistic", "threshold"))
+        return f"no events for {silent} (limit {limit})"
+
     def dump(self) -> Any:
         return None
 
@@ -108,17 +61,15 @@ class SilenceMonitor(MonitorBase):
 class AgeMonitor(MonitorBase):
     """A level: breach once a series is older than `max`, by the event time of its model."""
 
-    def __init__(self, order: int, name: str, config: cfg.Monitor, table: SeriesTable, presence: object) -> None:
-        assert isinstance(config.detect, DetectAge)
-        assert isinstance(presence, Presence)
-        super().__init__(order, name, config, table)
-        self.detect, self.presence = config.detect, presence
+    def __init__(self, made: MonitorSpec) -> None:
+        super().__init__(made)
+        assert isinstance(self.config.detect, DetectAge)
+        assert isinstance(made.source, Presence)
+        self.detect, self.presence = self.config.detect, made.source
         self.told: dict[int, None] = {}  # rows whose breach was reported
-        given = datetime.fromisoformat(config.detect.since).replace(tzinfo=UTC) if config.detect.since else None
+        since = self.detect.since
+        given = datetime.fromisoformat(since).replace(tzinfo=UTC) if since else None
         self.since_ms = None if given is None else int(given.timestamp() * 1000)
-
-    def findings(self, batch: Batch, column: Column) -> list[Finding]:
-        return []
 
     def overdue(self, passed_ms: int, newest_ms: Mapping[str, int]) -> list[Finding]:
         """Whose age passed the limit since the last tick."""
@@ -131,6 +82,10 @@ class AgeMonitor(MonitorBase):
                 shown = evidence(1, age_ms / 1000, self.detect.max_ms / 1000, None, None, None)
                 found.append(Finding(-1, self.order, row, BREACH, shown))
         return found
+
+    def sentence(self, labels: Mapping[str, str], told: Evidence) -> str:
+        old, limit = (told["finding"][name] / 86_400 for name in ("statistic", "threshold"))
+        return f"the model is {old:.1f} days old (limit {limit:g})"
 
     def dump(self) -> Any:
         return list(self.told)

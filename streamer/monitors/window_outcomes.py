@@ -11,20 +11,20 @@ ENDS = {
     "skipped": "without an event, or cut off by the begin or the end of a silence",
 }
 
-Verdicts = dict[str, dict[str, int]]
+Outcomes = dict[str, dict[str, int]]
 """By model, by how it ended."""
 
 
-def note(verdicts: Verdicts, model: str, ended: str, count: int = 1) -> None:
+def note(outcomes: Outcomes, model: str, ended: str, count: int = 1) -> None:
     """Count windows that ended."""
-    verdicts.setdefault(model, dict.fromkeys(ENDS, 0))[ended] += count
+    outcomes.setdefault(model, dict.fromkeys(ENDS, 0))[ended] += count
 
 
-def plain(verdicts: Verdicts) -> list[Any]:
+def plain(outcomes: Outcomes) -> list[Any]:
     """By name: which model's window ended first may depend on where the log was cut."""
-    return [[model, *counts.values()] for model, counts in sorted(verdicts.items())]
+    return [[model, *counts.values()] for model, counts in sorted(outcomes.items())]
 
 
-def verdicts_of(state: list[Any]) -> Verdicts:
+def outcomes_of(state: list[Any]) -> Outcomes:
     """Of what `plain` made; ValueError for what it cannot have made."""
     return {str(model): dict(zip(ENDS, map(int, counts), strict=True)) for model, *counts in state}

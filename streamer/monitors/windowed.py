@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from detectors import make_distribution
 from detectors.counts import clopper_pearson, fisher
 from detectors.distances import distance, surprise
 from detectors.distribution import Closed
 from detectors.windows import FractionWindows, Window, wilson
 from schemas.events.batch import Batch
-from streamer.alerts.lifecycle import BREACH, CLEAR, NEITHER, Finding
-from streamer.config import model as cfg
-from streamer.config.detect import Counted, DetectDistribution, DetectFraction
-from streamer.monitors.base import MonitorBase
+from streamer.config.detect import Counted, DetectDistribution, DetectFraction, DetectShare
+from streamer.config.reference_file import Series
+from streamer.monitors.base import Gauge, MonitorBase, MonitorSpec
 from streamer.monitors.evidence import Evidence, before_of, evidence, span
-from streamer.monitors.window_outcomes import Verdicts, note, plain, verdicts_of
-from streamer.series.table import SeriesTable
+from streamer.monitors.finding import BREACH, CLEAR, NEITHER, Finding
+from streamer.monitors.window_outcomes import Outcomes, note, outcomes_of, plain
 from streamer.signals.categories import CODES
-from streamer.signals.grammar import Column
+from streamer.signals.columns import Column
+from streamer.signals.kinds import phrase_of
 
 MOVED_TOLD = 3
 
@@ -33,18 +33,17 @@ class Judgement(NamedTuple):
     limit: float
 
 
-class FractionMonitor(MonitorBase):
-    """The share of ones in tumbling windows, as a level: against a limit (`fraction`, with hysteresis: breach above
-    `max`, clear below `clear`), or against that of the reference (`share`).
-    """
+class CountedMonitor(MonitorBase):
+    """The share of ones in tumbling windows, as a level. What a window is compared with is a matter of the kind."""
 
-    def __init__(self, order: int, name: str, config: cfg.Monitor, table: SeriesTable, lateness_ms: int) -> None:
-        assert isinstance(config.detect, Counted)
-        super().__init__(order, name, config, table)
-        self.detect = config.detect
-        self.windows = FractionWindows(config.windows.events, config.windows.time_ms, lateness_ms)
+    windowed = True
+
+    def __init__(self, made: MonitorSpec) -> None:
+        super().__init__(made)
+        windows = self.config.windows
+        self.windows = FractionWindows(windows.events, windows.time_ms, made.lateness_ms)
         self.last: dict[int, Window] = {}  # newest closed window per row, for the metrics; not state
-        self.verdicts: Verdicts = {}
+        self.outcomes: Outcomes = {}
 
     def findings(self, batch: Batch, column: Column) -> list[Finding]:
         self.windows.resize(len(self.table.keys))
@@ -52,25 +51,96 @@ class FractionMonitor(MonitorBase):
         found = []
         for window in self.windows.update(column.rows, column.values, offsets, times, list(column.reasons)):
             self.last[window.row] = window
-            judged = None if window.late else self._judge(window)
+            detect = self.config.detect
+            assert isinstance(detect, Counted)
+            judged = None if window.late or window.n < detect.min_count else self.judge(window)
             ended = "late" if window.late else "insufficient" if judged is None else "evaluated"
             model = self.table.keys[window.row][0][0]
-            note(self.verdicts, model, ended)
-            note(self.verdicts, model, "skipped", window.skipped)
+            note(self.outcomes, model, ended)
+            note(self.outcomes, model, "skipped", window.skipped)
             event = int(column.events[window.closed_by])
             signal = judged.signal if judged is not None else NEITHER
-            shown = self._evidence(window, judged, int(batch.offsets[event]))
-            found.append(Finding(event, self.order, window.row, signal, shown, ended))
+            told = self.told(window, judged, int(batch.offsets[event]))
+            found.append(Finding(event, self.order, window.row, signal, told, ended))
         return found
 
-    def _judge(self, window: Window) -> Judgement | None:
-        """None where there is too little for a verdict."""
+    def judge(self, window: Window) -> Judgement | None:
+        """The verdict of a window that is large enough; None where there is nothing yet to compare it with."""
+        raise NotImplementedError
+
+    def told(self, window: Window, judged: Judgement | None, offset: int) -> Evidence:
+        """The evidence of a window."""
+        raise NotImplementedError
+
+    def shown(
+        self, window: Window, interval: tuple[float, float], direction: int, limit: float | None, offset: int
+    ) -> Evidence:
+        """The evidence of a window with the interval of its share."""
+        counts = {
+            "n": window.n,
+            "count": window.hits,
+            "fraction": window.hits / window.n,
+            "interval": list(interval),
+            "reasons": [{"reason": reason, "count": count} for reason, count in window.reasons],
+            **span(window.first_offset, window.last_offset, window.start_ms, window.end_ms),
+        }
+        before = before_of(self.table, window.row, offset)
+        return evidence(direction, window.hits / window.n, limit, before, None, counts)
+
+    def sentence(self, labels: Mapping[str, str], told: Evidence) -> str:
+        window, limit = told["evidence"]["window"], told["finding"]["threshold"]
+        does = phrase_of(labels["signal"], 1)
+        text = f"{window['fraction']:.1%} of {window['n']} events {does} (limit {limit:.1%})"
+        if window["reasons"]:
+            top = window["reasons"][0]
+            text += f", most often {top['reason']} ({top['count']})"
+        return text
+
+    def ended(self) -> Outcomes:
+        return self.outcomes
+
+    def gauges(self) -> Iterator[Gauge]:
+        for row, window in self.last.items():
+            model = self.table.keys[row][0][0]
+            yield Gauge("anomaly_fraction", model, window.hits / window.n)
+            yield Gauge("window_rows", model, window.n)
+
+    def dump(self) -> Any:
+        return {"windows": self.windows.dump(), "verdicts": plain(self.outcomes)}
+
+    def load(self, state: Any) -> None:
+        self.windows.resize(len(self.table.keys))
+        self.windows.load(state["windows"])
+        self.outcomes = outcomes_of(state["verdicts"])
+
+
+class FractionMonitor(CountedMonitor):
+    """Against a limit, with hysteresis: breach above `max`, clear below `clear`."""
+
+    def __init__(self, made: MonitorSpec) -> None:
+        super().__init__(made)
+        assert isinstance(self.config.detect, DetectFraction)
+        self.detect = self.config.detect
+
+    def judge(self, window: Window) -> Judgement:
+        fraction, detect = window.hits / window.n, self.detect
+        below = CLEAR if fraction <= detect.clear_below else NEITHER
+        return Judgement(BREACH if fraction > detect.max else below, 1, detect.max)
+
+    def told(self, window: Window, judged: Judgement | None, offset: int) -> Evidence:
+        return self.shown(window, wilson(window.hits, window.n), 1, self.detect.max, offset)
+
+
+class ShareMonitor(CountedMonitor):
+    """Against the share of the reference: a breach is both large and beyond chance."""
+
+    def __init__(self, made: MonitorSpec) -> None:
+        super().__init__(made)
+        assert isinstance(self.config.detect, DetectShare)
+        self.detect = self.config.detect
+
+    def judge(self, window: Window) -> Judgement | None:
         detect, fraction = self.detect, window.hits / window.n
-        if window.n < detect.min_count:
-            return None
-        if isinstance(detect, DetectFraction):
-            below = CLEAR if fraction <= detect.clear_below else NEITHER
-            return Judgement(BREACH if fraction > detect.max else below, 1, detect.max)
         learned = self.table.learned(window.row)
         if learned.n < self.table.reference.warmup or window.first_offset <= learned.last_offset:
             return None
@@ -85,35 +155,9 @@ class FractionMonitor(MonitorBase):
         breach = wanted and far and chance * sides < detect.chance
         return Judgement(BREACH if breach else CLEAR, 1 if up else -1, limit)
 
-    def _evidence(self, window: Window, judged: Judgement | None, offset: int) -> Evidence:
-        interval = wilson if isinstance(self.detect, DetectFraction) else clopper_pearson
-        low, high = interval(window.hits, window.n)
-        fraction = window.hits / window.n
-        before = before_of(self.table, window.row, offset)
-        shown = {
-            "n": window.n,
-            "count": window.hits,
-            "fraction": fraction,
-            "interval": [low, high],
-            "reasons": [{"reason": reason, "count": count} for reason, count in window.reasons],
-            **span(window.first_offset, window.last_offset, window.start_ms, window.end_ms),
-        }
+    def told(self, window: Window, judged: Judgement | None, offset: int) -> Evidence:
         direction, limit = (judged.direction, judged.limit) if judged is not None else (0, None)
-        if isinstance(self.detect, DetectFraction):
-            direction, limit = 1, self.detect.max
-        return evidence(direction, fraction, limit, before, None, shown)
-
-    def ended(self) -> Verdicts:
-        """How windows ended."""
-        return self.verdicts
-
-    def dump(self) -> Any:
-        return {"windows": self.windows.dump(), "verdicts": plain(self.verdicts)}
-
-    def load(self, state: Any) -> None:
-        self.windows.resize(len(self.table.keys))
-        self.windows.load(state["windows"])
-        self.verdicts = verdicts_of(state["verdicts"])
+        return self.shown(window, clopper_pearson(window.hits, window.n), direction, limit, offset)
 
 
 class DistributionMonitor(MonitorBase):
@@ -121,31 +165,34 @@ class DistributionMonitor(MonitorBase):
     the distance) and beyond chance (`surprise`), since either alone is a matter of the sample size.
     """
 
-    def __init__(self, order: int, name: str, config: cfg.Monitor, table: SeriesTable) -> None:
-        assert isinstance(config.detect, DetectDistribution)
-        assert config.windows.events is not None
-        super().__init__(order, name, config, table)
-        self.detect = config.detect
-        self.coded = table.categories is not None
-        self.bins = CODES + 1 if self.coded else self.detect.bins
-        self.bank = make_distribution(table.reference.warmup, self.bins, config.windows.events, self.coded)
+    windowed = True
+
+    def __init__(self, made: MonitorSpec) -> None:
+        super().__init__(made)
+        detect, events = self.config.detect, self.config.windows.events
+        assert isinstance(detect, DetectDistribution)
+        assert events is not None
+        self.detect = detect
+        self.coded = self.table.categories is not None
+        self.bins: int = CODES + 1 if self.coded else detect.bins
+        self.histograms = made.parts.distribution(self.table.reference.warmup, self.bins, events, self.coded)
         self.last: dict[int, float] = {}  # newest distance per row, for the metrics; not state
         self.recent: dict[
             int, list[list[int]]
         ] = {}  # of `against: recent`: counts of windows not in breach, oldest first
-        self.verdicts: Verdicts = {}
+        self.outcomes: Outcomes = {}
 
     def findings(self, batch: Batch, column: Column) -> list[Finding]:
-        self.bank.resize(len(self.table.keys))
+        self.histograms.resize(len(self.table.keys))
         found = []
         places = column.events, batch.offsets, batch.times_ms
-        for window in self.bank.update(column.rows, column.values, *places):
-            note(self.verdicts, self.table.keys[window.row][0][0], "evaluated")
+        for window in self.histograms.update(column.rows, column.values, *places):
+            note(self.outcomes, self.table.keys[window.row][0][0], "evaluated")
             found.append(self._judge(window, int(column.events[window.place]), batch))
         return found
 
     def _judge(self, window: Closed, event: int, batch: Batch) -> Finding:
-        edges, known = self.bank.bins_of(window.row)
+        edges, known = self.histograms.bins_of(window.row)
         reference, counts = np.array(known), np.array(window.counts[: len(known)])
         kept = self.recent.setdefault(window.row, []) if self.detect.against == "recent" else []
         if kept:  # Until there are enough of them the reference stands in.
@@ -178,19 +225,43 @@ class DistributionMonitor(MonitorBase):
         told = evidence(0, apart, detect.max, before, None, shown)
         return Finding(event, self.order, window.row, signal, told, "evaluated")
 
-    def ended(self) -> Verdicts:
-        """How windows ended."""
-        return self.verdicts
+    def sentence(self, labels: Mapping[str, str], told: Evidence) -> str:
+        window, limit = told["evidence"]["window"], told["finding"]["threshold"]
+        most = window["moved"][0]
+        text = f"the distribution of {labels['signal']} moved by {window['distance']:.3g} (limit {limit:.3g})"
+        return f"{text} in {window['n']} events, most {most['bin']} ({most['before']:.1%} to {most['after']:.1%})"
+
+    def ended(self) -> Outcomes:
+        return self.outcomes
+
+    def gauges(self) -> Iterator[Gauge]:
+        worst: dict[str, float] = {}
+        for row, apart in self.last.items():
+            model = self.table.keys[row][0][0]
+            worst[model] = max(apart, worst.get(model, 0.0))
+        for model, apart in worst.items():
+            yield Gauge("distribution_distance", model, apart)
+
+    def seed(self, given: Mapping[int, Series]) -> None:
+        self.histograms.resize(len(self.table.keys))
+        state = self.histograms.dump()
+        for row, one in given.items():
+            bins = one.bins.get(str(self.bins))
+            if bins is not None and len(bins.counts) == len(bins.edges) + 1 <= self.bins:
+                state["seen"][row] = self.table.reference.warmup
+                state["edges"][row, : len(bins.edges)] = bins.edges
+                state["reference"][row, : len(bins.counts)] = bins.counts
+        self.histograms.load(state)
 
     def dump(self) -> Any:
         recent = [[row, np.array(kept, np.int64)] for row, kept in self.recent.items()]
-        return {"windows": self.bank.dump(), "verdicts": plain(self.verdicts), "recent": recent}
+        return {"windows": self.histograms.dump(), "verdicts": plain(self.outcomes), "recent": recent}
 
     def load(self, state: Any) -> None:
         self.recent = {int(row): kept.tolist() for row, kept in state["recent"]}
-        self.bank.load(state["windows"])
-        self.bank.resize(len(self.table.keys))
-        self.verdicts = verdicts_of(state["verdicts"])
+        self.histograms.load(state["windows"])
+        self.histograms.resize(len(self.table.keys))
+        self.outcomes = outcomes_of(state["verdicts"])
 
 
 def moved(names: list[str], before: Any, after: Any) -> list[dict[str, Any]]:

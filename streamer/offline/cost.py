@@ -11,22 +11,20 @@ import numpy as np
 from schemas.events.batch import Batch, Record
 from schemas.events.decoder import Decoder
 from streamer.config import model as cfg
-from streamer.config.detect import Counted, DetectDistribution, DetectLevel, DetectTrend
+from streamer.config.decoder_fields import fields_of
+from streamer.config.detect import Counted
 from streamer.config.standard import STANDARD
 from streamer.config.units import show_duration
 from streamer.engine.snapshot import encode
 from streamer.engine.task import Task
 from streamer.port import Partition
-from streamer.series.sources import RULES
+from streamer.series.sources import SOURCES
 from streamer.series.table import SeriesTable
-from streamer.service.run import fields_of
 from streamer.signals.grammar import parse_signal
 
 DAY_MS = 86_400_000
 SELDOM_DAYS = 7
 """A verdict that takes longer is one nobody waits for."""
-LEARNING = ("adwin", "page_hinkley", "river", "share", "distribution")
-"""Kinds of `detect` that need a reference."""
 
 
 class Cost(NamedTuple):
@@ -109,7 +107,7 @@ def estimate(
         series = sample.series(name)
         rates = [n * per_event for n in series] if per_event is not None else []
         costs.append(Cost(name, len(series), _state_bytes(sample, name), _windows_per_day(monitor, rates)))
-        if not series and name not in STANDARD and parse_signal(monitor.signal).kind not in RULES:
+        if not series and name not in STANDARD and parse_signal(monitor.signal).kind not in SOURCES:
             doubts.append(
                 Doubt(name, ("signal",), f"no event of the sample has {monitor.signal!r}: it watches nothing.")
             )
@@ -131,14 +129,14 @@ def _state_bytes(sample: Sample, name: str) -> int:
 
 def _length_ms(monitor: cfg.Monitor) -> int | None:
     """The length of the windows that are of time."""
-    if isinstance(monitor.detect, DetectLevel | DetectTrend):
+    if monitor.detect.aggregated:
         return monitor.aggregate_ms
-    return monitor.windows.time_ms if isinstance(monitor.detect, Counted) else None
+    return monitor.windows.time_ms if monitor.detect.windowed else None
 
 
 def _length_events(monitor: cfg.Monitor) -> int | None:
     """The length of the windows that are of events."""
-    return monitor.windows.events if isinstance(monitor.detect, Counted | DetectDistribution) else None
+    return monitor.windows.events if monitor.detect.windowed else None
 
 
 def _windows_per_day(monitor: cfg.Monitor, rates: list[float]) -> float | None:
@@ -178,7 +176,7 @@ def windows_that_take_for_ever(
 def references_that_take_for_ever(
     config: cfg.Config, name: str, monitor: cfg.Monitor, rates: list[float]
 ) -> Iterator[Doubt]:
-    if config.given is not None or monitor.detect.kind not in LEARNING:
+    if config.given is not None or not monitor.detect.learns:
         return
     if monitor.detect.raw or parse_signal(monitor.signal).kind == "aggregate":
         return

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from schemas.events.batch import Record
 from streamer.config import model as cfg
+from streamer.config.decoder_fields import fields_of
 from streamer.config.load import build, validated
 from streamer.config.problems import ConfigError, Problem, in_order
 from streamer.config.types import Model
@@ -18,7 +19,6 @@ from streamer.config.yaml_source import PathKey, Source, parse
 from streamer.engine.task import Task
 from streamer.offline.generator import BadGenerator, Stream, literal, records
 from streamer.offline.replay import CHUNK, Replay
-from streamer.service.run import fields_of
 
 BASE = {"version": 1, "kafka": {"brokers": "scenario:9092"}, "topics": {"events": ["inferences"]}}
 """What a scenario's config may leave out."""

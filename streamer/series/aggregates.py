@@ -19,7 +19,9 @@ from detectors.bank import HUGE
 from detectors.quantiles import Quantiles
 from schemas.events.batch import Batch, number_of_event
 from streamer.series.table import Known, SeriesTable
-from streamer.signals.grammar import COUNTS, F64, I64, Column, Groups, aggregate_of, dense
+from streamer.series.timeless import Timeless
+from streamer.signals.columns import F64, I64, Column, Groups, dense
+from streamer.signals.grammar import COUNTS, aggregate_of
 
 
 class Part:
@@ -90,7 +92,7 @@ class Value(NamedTuple):
     value: float
 
 
-class Aggregates:
+class Aggregates(Timeless):
     """Makes `traffic` (count of events) and STAT(NUMBER), by windows of `window_ms`."""
 
     def __init__(self, signal: str, window_ms: int, lateness_ms: int) -> None:

@@ -14,7 +14,9 @@ import numpy as np
 from detectors.reference import Judged
 from schemas.events.batch import Batch
 from streamer.series.table import Known, SeriesTable
-from streamer.signals.grammar import FEATURES, Column, Groups, dense
+from streamer.series.timeless import Timeless
+from streamer.signals.columns import Column, Groups, dense
+from streamer.signals.observe import FEATURES
 
 CATEGORIES_MAX = 1000
 """Categories remembered per feature. A feature with more is free text or an id; unseen values of it mean nothing."""
@@ -61,7 +63,7 @@ class KnownCategories:
             self.known[key] = dict.fromkeys(map(str, known))
 
 
-class AnomalyRule:
+class AnomalyRule(Timeless):
     """Judges every event of the groups of `numbers`, a table over all numeric features."""
 
     def __init__(

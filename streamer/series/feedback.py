@@ -11,30 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from schemas.events.batch import Batch, number_of_event, text_of_event
+from schemas.events.batch import Batch, text_of_event
 from schemas.events.convert import id_hash
 from streamer.series.table import Known, SeriesTable
-from streamer.signals.grammar import Bool, Column, Groups
-
-REFERENCE, ACTION, OPT_OUT, GOLDEN = "feedback.event_id", "action", "opt_out", "golden"
-"""Names under which a batch has what the config's pointers found."""
-
-
-def is_feedback(batch: Batch) -> Bool:
-    """Events about another event: they are no inferences, so nothing else is to be learned from them."""
-    return text_of_event(batch, REFERENCE) >= 0
+from streamer.series.timeless import Timeless
+from streamer.signals.columns import Column, Groups
+from streamer.signals.roles import ACTION, REFERENCE
 
 
-def says(batch: Batch, name: str) -> Bool:
-    """Events that say true, or any number but 0: who opted out, which is a golden probe."""
-    codes = text_of_event(batch, name)
-    wanted = np.array([text.lower() in ("true", "1", "yes") for text in batch.strings] or [False], bool)
-    numbers = number_of_event(batch, name)
-    found: Bool = np.where(np.isnan(numbers), wanted[codes] & (codes >= 0), numbers != 0.0)
-    return found
-
-
-class Feedback:
+class Feedback(Timeless):
     """Makes the shares of actions: a feedback event stands in the group of the inference it is about."""
 
     def __init__(self, pending_max: int) -> None:

@@ -9,7 +9,9 @@ import numpy as np
 from detectors.bank import ranks
 from schemas.events.batch import Batch
 from streamer.series.table import Known, SeriesTable
-from streamer.signals.grammar import Column, Groups, dense, observe_presence
+from streamer.series.timeless import Timeless
+from streamer.signals.columns import Column, Groups, dense
+from streamer.signals.observe import observe_presence
 
 NAMES_MAX = 4096
 """Names remembered per group; where there are more, names are data, and none of them is news."""
@@ -17,7 +19,7 @@ NO_NEWS, REFUSED = -1, -2
 """No row: a name that is known; a table that is full."""
 
 
-class NewFeatures:
+class NewFeatures(Timeless):
     """Makes `new_feature.NAME`: 1 at each event that has a feature which none of the first `warmup` events had."""
 
     def __init__(self, warmup: int) -> None:
@@ -30,7 +32,7 @@ class NewFeatures:
         table.begin(batch, used)
         learning = np.zeros(len(groups.of_event), bool)
         learning[used] = self._learning(groups, groups.of_event[used])
-        seen, signal = observe_presence(batch, groups, table.signal), table.signal
+        seen, signal = observe_presence(batch, groups, table.signal.path, table.signal.every), table.signal
         own = np.array([signal.every or name == signal.path for name in seen.members], bool)[seen.member]
         events, names = seen.event[own], seen.member[own]
         # One look per group, name and phase, however many events there are.

@@ -11,9 +11,11 @@ import numpy as np
 
 from detectors.mahalanobis import Shape, distances, learn_shape
 from schemas.events.batch import Batch, number_of_event
-from streamer.config.ood import Ood
+from streamer.config.model import Ood
 from streamer.series.table import Known, SeriesTable
-from streamer.signals.grammar import F64, FEATURES, I64, Column, Groups, dense
+from streamer.series.timeless import Timeless
+from streamer.signals.columns import F64, I64, Column, Groups, dense
+from streamer.signals.observe import FEATURES
 
 FEATURES_MAX = 64
 """Features judged together: the work grows with their square. Later ones of a group are left out."""
@@ -30,7 +32,7 @@ class Space:
     shape: Shape | None = None
 
 
-class Distance:
+class Distance(Timeless):
     """Makes the signal `distance`, from a group's first `warmup` events with two numeric features on."""
 
     def __init__(self, warmup: int, groups_max: int) -> None:
@@ -137,7 +139,7 @@ def _space_of(names: Any, counts: Any, columns: Any, values: Any, shape: Any) ->
     return space
 
 
-class OutOfDistribution:
+class OutOfDistribution(Timeless):
     """Makes `ood`, and with `confident` only where the model says it is sure: 0/1 for each event that has a distance
     with a reference, or a score of the model's own.
     """

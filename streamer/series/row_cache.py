@@ -6,16 +6,14 @@ know it asks of the table, which alone makes rows.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from schemas.core import native
 from schemas.events.batch import I32, I64, Batch
-from streamer.signals.grammar import Column, Groups
-
-if TYPE_CHECKING:
-    from streamer.series.table import SeriesTable
+from streamer.signals.columns import Column, Groups
+from streamer.signals.grammar import Signal
 
 REFUSED = -2
 """A group that the full table has no place for: its values are counted as dropped without another look."""
@@ -24,7 +22,20 @@ SPARE = 10_000
 """Groups and members remembered beyond the table's rows; with more the cache begins anew."""
 
 
-class Places:
+class Rows(Protocol):
+    """What the cache asks of the table it is one of."""
+
+    rows_max: int
+    dropped: int
+    signal: Signal
+    keys: list[tuple[tuple[str, ...], str]]
+    members: dict[tuple[str, ...], list[int]]
+
+    def row(self, group: tuple[str, ...], member: str) -> int:
+        """The row of a key, made when it is new; -1 when the table is full."""
+
+
+class RowCache:
     """Numbers of groups and members, and the compiled index over pairs of them."""
 
     def __init__(self) -> None:
@@ -38,7 +49,7 @@ class Places:
         self.names: tuple[str, ...] = ()
         self.member_of_name = np.zeros(0, np.int32)
 
-    def numbers(self, table: SeriesTable, batch: Batch, groups: Groups) -> tuple[I32, I32]:
+    def numbers(self, table: Rows, batch: Batch, groups: Groups) -> tuple[I32, I32]:
         """The number of each event's group, and of the member that each of the batch's names is; -1 for none."""
         if len(self.groups) + len(self.members) > 2 * table.rows_max + SPARE:
             self.clear()
@@ -51,7 +62,7 @@ class Places:
             self.member_of_name = np.array([self._member(table, name) for name in batch.names], np.int32)
         return group_of, self.member_of_name
 
-    def column(self, table: SeriesTable, batch: Batch, groups: Groups) -> Column:
+    def column(self, table: Rows, batch: Batch, groups: Groups) -> Column:
         """The values this batch gives to the table, in log order; makes rows for new keys."""
         numbers = batch.numbers
         given = *self.numbers(table, batch, groups), numbers.event, numbers.name, numbers.value
@@ -62,13 +73,13 @@ class Places:
         table.dropped += dropped
         return Column(rows, values, events)
 
-    def learn(self, table: SeriesTable, batch: Batch, groups: Groups, codes: tuple[I32, I32]) -> None:
+    def learn(self, table: Rows, batch: Batch, groups: Groups, codes: tuple[I32, I32]) -> None:
         """Make rows for the new keys of a batch; `codes` as from `numbers`."""
         numbers = batch.numbers
         *_, unknown = self.index.find(*codes, numbers.event, numbers.name, numbers.value)
         self._learn(table, batch, groups, unknown)
 
-    def _learn(self, table: SeriesTable, batch: Batch, groups: Groups, unknown: I64) -> None:
+    def _learn(self, table: Rows, batch: Batch, groups: Groups, unknown: I64) -> None:
         numbers = batch.numbers
         for place in unknown.tolist():
             key = groups.keys[groups.of_event[numbers.event[place]]]
@@ -77,7 +88,7 @@ class Places:
             if row >= 0:
                 self.index.put(self.groups[key], self.members[member], row)
 
-    def _group(self, table: SeriesTable, key: tuple[str, ...]) -> int:
+    def _group(self, table: Rows, key: tuple[str, ...]) -> int:
         number = self.groups.get(key)
         if number is None:
             if len(table.keys) >= table.rows_max and key not in table.members:
@@ -85,7 +96,7 @@ class Places:
             number = self.groups[key] = len(self.groups)
         return number
 
-    def _member(self, table: SeriesTable, name: str) -> int:
+    def _member(self, table: Rows, name: str) -> int:
         path, every = table.signal.path, table.signal.every
         if not (name.startswith(path) if every else name == path):
             return -1

@@ -6,36 +6,21 @@ Rows are created in the order in which the log shows their keys, so the table de
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from detectors import make_history, make_reference
-from detectors.history import NO_MARKS, NOTHING_EXPECTED, Recent
-from detectors.reference import Judged, Learned
-from schemas.core import native
+from detectors.compiled import CompiledHistory, CompiledReference
+from detectors.history import NO_MARKS, NOTHING_EXPECTED, History, Recent
+from detectors.reference import Judged, Learned, Reference
 from schemas.events.batch import Batch
-from streamer.series.row_cache import Places
+from streamer.series.row_cache import RowCache
 from streamer.signals.categories import CODES, Categories, texts_under
 from streamer.signals.checks import Checks
-from streamer.signals.grammar import (
-    F64,
-    I64,
-    INDICATORS,
-    LABELS_MAX,
-    TEXTS,
-    Bool,
-    Column,
-    Groups,
-    Observed,
-    Signal,
-    dense,
-    groups_of,
-    observe_invalid,
-    observe_numbers,
-)
+from streamer.signals.columns import F64, I64, Bool, Column, Grouping, Groups, Observed, dense, groups_of
+from streamer.signals.grammar import BY_PATHS, Signal
+from streamer.signals.observe import observe_invalid, observe_numbers
 
 Key = tuple[tuple[str, ...], str]
 """(group key: model and `by` values, member: name of the value)."""
@@ -53,6 +38,15 @@ Known = Mapping[TableId, tuple[Column, Judged]]
 """What the tables before have of the same batch."""
 
 
+class TableParts(NamedTuple):
+    """What a table is made of, in Python or compiled; see `streamer/engine/engines.py`."""
+
+    reference: Callable[[int, bool], Reference | CompiledReference]  # warm-up, whether to standardise
+    history: Callable[[], History | CompiledHistory]
+    row_cache: Callable[[], RowCache] | None  # the compiled way from numbers to rows
+    grouping: Grouping
+
+
 class SeriesTable:
     """Rows of one signal. `rows_max` bounds them; values of keys beyond it are counted in `dropped`."""
 
@@ -61,14 +55,16 @@ class SeriesTable:
         table_id: TableId,
         warmup: int,
         rows_max: int,
+        parts: TableParts,
         checks: Checks | None = None,
-        compiled: bool = native is not None,
         given: str = "",
     ) -> None:
+        self.parts = parts
         self.given = given  # hash of the file of references, empty without one
         self.id = table_id
         self.signal, self.by, self.model = table_id
         self.checks = (checks or {}) if self.signal.kind == "invalid" else {}
+        self.observe = observe_invalid(self.checks) if self.checks else self.signal.spec.observe
         self.rows_max = rows_max
         self.index: dict[Key, int] = {}
         self.keys: list[Key] = []
@@ -79,11 +75,11 @@ class SeriesTable:
         self.began: dict[int, int] = {}  # of those: the offset of their first value
         self.since: int | None = None  # offset of the first event that a rule remembers something of
         self.origin: SeriesTable = self  # the table whose references the values depend on
-        self.places = Places() if compiled else None
+        self.row_cache = parts.row_cache() if parts.row_cache is not None else None
         self.categories = Categories(warmup) if self.signal.text else None
-        self.reference = make_reference(warmup, self.signal.scaled, compiled)
+        self.reference = parts.reference(warmup, self.signal.scaled)
         self.final: dict[int, Learned] = {}  # references that change no more, of the rows that were asked for
-        self.history = make_history(compiled)
+        self.history = parts.history()
 
     @property
     def identity(self) -> str:
@@ -103,7 +99,7 @@ class SeriesTable:
         if self.model is not None:
             code = batch.strings.index(self.model) if self.model in batch.strings else -1
             used = used & (batch.model == code)
-        return groups_of(batch, used, self.by)
+        return groups_of(batch, used, self.by, BY_PATHS, self.parts.grouping)
 
     def row(self, group: tuple[str, ...], member: str) -> int:
         """The row of a key, made when it is new; -1 when the table is full."""
@@ -112,7 +108,8 @@ class SeriesTable:
         if row is not None:
             return row
         siblings = self.members.setdefault(group, [])
-        if len(self.keys) >= self.rows_max or (self.signal.kind in TEXTS and len(siblings) >= LABELS_MAX):
+        most = self.signal.spec.members_max
+        if len(self.keys) >= self.rows_max or (most is not None and len(siblings) >= most):
             if not siblings:
                 del self.members[group]  # A full table must not grow by the names of groups it does not hold.
             return -1
@@ -158,9 +155,9 @@ class SeriesTable:
         self.history.resize(len(self.keys))
 
     def _numbers(self, batch: Batch, groups: Groups) -> Column:
-        if self.places is not None:
-            return self.places.column(self, batch, groups)
-        seen = observe_numbers(batch, groups, self.signal)
+        if self.row_cache is not None:
+            return self.row_cache.column(self, batch, groups)
+        seen = observe_numbers(batch, groups, self.signal.path, self.signal.every)
         if not len(seen.event):
             return Column(seen.event, seen.value, seen.event)
         inverse, first = dense(seen.group * len(seen.members) + seen.member)
@@ -172,10 +169,9 @@ class SeriesTable:
 
     def _indicators(self, batch: Batch, groups: Groups) -> Column:
         """0/1 for every member a group knows by then: a member first seen at an event counts from that event on."""
-        kind = INDICATORS[self.signal.kind]
-        observe = partial(observe_invalid, self.checks) if self.checks else kind.observe
-        seen = observe(batch, groups, self.signal)
-        speaking = np.flatnonzero(groups.of_event >= 0) if kind.every_event else seen.event
+        assert self.observe is not None
+        seen = self.observe(batch, groups, self.signal.path, self.signal.every)
+        speaking = np.flatnonzero(groups.of_event >= 0) if self.signal.spec.every_event else seen.event
         if not len(speaking):
             return Column(speaking, np.zeros(0), speaking)
         if not self.signal.every:
@@ -219,12 +215,11 @@ class SeriesTable:
     def _matrix(
         self, key: tuple[str, ...], events: I64, seen: Observed, rows: I64, starts: dict[int, int]
     ) -> tuple[I64, F64, I64]:
-        kind = INDICATORS[self.signal.kind]
         members = np.array(self.members.get(key, []), np.int64)
         hit = np.zeros((len(events), len(members)))
         mine = np.isin(rows, members)
         hit[np.searchsorted(events, seen.event[mine]), np.searchsorted(members, rows[mine])] = seen.value[mine]
-        if not kind.hit_when_seen:
+        if not self.signal.spec.hit_when_seen:
             hit = 1.0 - hit
         begun = np.array([starts.get(int(r), -1) for r in members], np.int64)
         known = events[:, None] >= begun[None, :]

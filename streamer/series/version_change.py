@@ -8,10 +8,11 @@ import numpy as np
 
 from schemas.events.batch import Batch
 from streamer.series.table import Known, SeriesTable
-from streamer.signals.grammar import Column, Groups, dense
+from streamer.series.timeless import Timeless
+from streamer.signals.columns import Column, Groups, dense
 
 
-class VersionChange:
+class VersionChange(Timeless):
     """Makes `version_change`, 0/1 for each event that has a version, but for the first of its group."""
 
     def __init__(self) -> None:

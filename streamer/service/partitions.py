@@ -7,15 +7,15 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from streamer.engine.task import Task
+from streamer.engine.stage import Stage
 from streamer.port import Pointer, Tick
 
 
 @dataclass(slots=True)
-class Owned:
+class LivePartition:
     """A partition of ours whose task is live."""
 
-    task: Task
+    task: Stage
     committed: int | None  # C as we last knew it landed
     pointer: Pointer | None
     slot: int
@@ -63,6 +63,6 @@ class InPlace:
         return future
 
 
-def newest(owned: Owned, seen: int) -> tuple[Tick, ...]:
+def newest(owned: LivePartition, seen: int) -> tuple[Tick, ...]:
     """The ticks of a task but for the first `seen` ones."""
     return tuple(owned.ticks[max(len(owned.ticks) - max(owned.task.ticks - seen, 0), 0) :])

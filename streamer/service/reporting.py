@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
-from streamer.engine.task import Task
-from streamer.monitors.registry import WINDOWED
-from streamer.monitors.window_outcomes import ENDS
-from streamer.monitors.windowed import DistributionMonitor, FractionMonitor
+from streamer.engine.stage import Stage
 from streamer.port import Partition
 from streamer.service.http import Health
-from streamer.service.metrics import CounterName, Metrics
-from streamer.service.partitions import Owned
+from streamer.service.metrics import Metrics
+from streamer.service.partitions import LivePartition
 from streamer.service.worker import Worker
 
 INTERVAL_S = 1.0
@@ -24,8 +20,8 @@ class Reporter:
     def __init__(self, worker: Worker, metrics: Metrics, health: Health) -> None:
         self.worker, self.metrics, self.health = worker, metrics, health
         self.due_s = 0.0
-        self.known: dict[Partition, Task] = {}
-        self.seen: dict[tuple[str, Partition, str], int] = {}
+        self.known: dict[Partition, Stage] = {}
+        self.seen: dict[tuple[Partition, str, str], int] = {}
 
     def after_step(self) -> None:
         now_s = time.monotonic()
@@ -64,55 +60,24 @@ class Reporter:
         for partition, owned in self.worker.owned.items():
             if self.known.get(partition) is not owned.task:
                 self.known[partition] = owned.task
-                self.seen = {key: count for key, count in self.seen.items() if key[1] != partition}
-                for name, part, count, _ in self._counts(partition, owned.task):
-                    self.seen[name, partition, part] = count
+                self.seen = {key: count for key, count in self.seen.items() if key[0] != partition}
+                for counter in owned.task.counters():
+                    self.seen[partition, counter.name, str(counter.labels)] = counter.value
 
-    @staticmethod
-    def _counts(partition: Partition, task: Task) -> Iterator[tuple[CounterName, str, int, dict[str, str]]]:
-        """Every core counter of a task: metric, part, value, labels."""
-        topic = partition[0]
-        for result, count in task.admission.counts.items():
-            yield "events_total", result, count, {"topic": topic, "result": result}
-        for reason, count in task.admission.reasons.items():
-            yield "records_failed_total", reason, count, {"topic": topic, "reason": reason}
-        yield "records_consumed_total", "", sum(task.admission.counts.values()), {"topic": topic}
-        yield "series_dropped_total", "", sum(table.dropped for table in task.tables.values()), {}
-        for windowed in (m for m in task.by_order if isinstance(m, WINDOWED)):
-            by_model = windowed.ended().values()
-            for ended in ENDS:
-                count = sum(counts[ended] for counts in by_model)
-                yield "windows_total", windowed.name + ended, count, {"monitor": windowed.name, "ended": ended}
-        for monitor, count in task.book.detections.items():
-            yield "detections_total", monitor, count, {"monitor": monitor}
-        for (status, severity), count in task.emitted.items():
-            yield "alerts_emitted_total", status + severity, count, {"status": status, "severity": severity}
-
-    def _task(self, partition: Partition, task: Task, alerts: dict[tuple[str, str], int]) -> None:
+    def _task(self, partition: Partition, task: Stage, alerts: dict[tuple[str, str], int]) -> None:
         topic, number = partition[0], str(partition[1])
-        for name, part, count, labels in self._counts(partition, task):
-            before = self.seen.get((name, partition, part), 0)
-            self.seen[name, partition, part] = count
+        for name, labels, count in task.counters():
+            key = partition, name, str(labels)
+            before = self.seen.get(key, 0)
+            self.seen[key] = count
             self.metrics.inc(name, count - before, **labels)
-        series = sum(len(table.keys) for table in task.tables.values())
-        self.metrics.set("series", series, topic=topic, partition=number)
-        for (watcher, _, state), count in task.book.counts().items():
+        self.metrics.set("series", task.series, topic=topic, partition=number)
+        for (watcher, _, state), count in task.alerts().items():
             alerts[watcher, state] = alerts.get((watcher, state), 0) + count
-        for monitor in task.by_order:
-            if isinstance(monitor, DistributionMonitor):
-                worst: dict[str, float] = {}
-                for row, distance in monitor.last.items():
-                    model = monitor.table.keys[row][0][0]
-                    worst[model] = max(distance, worst.get(model, 0.0))
-                for model, distance in worst.items():
-                    self.metrics.set("distribution_distance", distance, monitor=monitor.name, model=model)
-            if isinstance(monitor, FractionMonitor):
-                for row, window in monitor.last.items():
-                    model = monitor.table.keys[row][0][0]
-                    self.metrics.set("anomaly_fraction", window.hits / window.n, monitor=monitor.name, model=model)
-                    self.metrics.set("window_rows", window.n, monitor=monitor.name, model=model)
+        for watcher, gauge in task.gauges():
+            self.metrics.set(gauge.name, gauge.value, monitor=watcher, model=gauge.model)
 
-    def _place(self, partition: Partition, owned: Owned, now_s: float) -> None:
+    def _place(self, partition: Partition, owned: LivePartition, now_s: float) -> None:
         """Where a partition stands: lag, age of its newest record and of its snapshot."""
         topic, number = partition[0], str(partition[1])
         metrics = self.metrics

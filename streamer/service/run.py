@@ -19,13 +19,11 @@ from typing import Any
 import click
 
 from schemas.core import native, why_not
-from schemas.events.native_json import Fields, compile_fields
 from streamer import __version__
 from streamer.config import model as cfg
 from streamer.config.load import load_config
 from streamer.config.problems import ConfigError
 from streamer.port import LogDown, LogGap, Partition, StateLost
-from streamer.signals.grammar import pointers_of
 
 EXIT_CONFIG = 78
 EXIT_UNREACHABLE = 69
@@ -44,18 +42,6 @@ def load_or_exit(path: Path) -> cfg.Config:
     except ConfigError as error:
         click.echo(str(error), err=True)
         sys.exit(EXIT_CONFIG)
-
-
-def fields_of(config: cfg.Config) -> Fields:
-    """The decoder's plan: the field mapping plus every JSON Pointer a monitor or the anomaly rule names."""
-    named = [m.signal for m in config.effective_monitors().values()] + [
-        config.anomaly.score or "",
-        config.ood.score or "",
-    ]
-    extra = dict.fromkeys(pointer for text in named for pointer in pointers_of(text))
-    extra |= dict.fromkeys(rule.same_as for rule in config.checks.values() if rule.same_as is not None)
-    extra |= dict.fromkeys(config.renamed())
-    return compile_fields(config.fields.model_dump(), tuple(extra), config.limits.message_bytes)
 
 
 def versions() -> dict[str, str]:
@@ -144,6 +130,7 @@ def run_service(config: cfg.Config, stopper: Stopper) -> int:
                 log(logger, "warning", "no_compiled_core", why=why_not, effect="same results, several times the CPU")
             pool = stack.enter_context(ThreadPoolExecutor(1, "beside"))
             connecting = pool.submit(connect, config)  # The broker takes its time, in which the rest is loaded.
+            from streamer.engine.task import Tasks
             from streamer.service.reporting import Reporter
             from streamer.service.worker import Worker
 
@@ -158,7 +145,7 @@ def run_service(config: cfg.Config, stopper: Stopper) -> int:
                 health.draining = stopper.asked.is_set()
                 return health.draining
 
-            worker = Worker(config, fields_of(config), kafka, time.monotonic, wall_ms, notify, pool)
+            worker = Worker(config, Tasks(config), kafka, time.monotonic, wall_ms, notify, pool)
             reporter = Reporter(worker, metrics, health)
             settle_memory()
             drained = worker.run(stopping, reporter.after_step)

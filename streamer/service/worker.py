@@ -9,32 +9,29 @@ it may or may not have taken is settled by asking for the committed offset after
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from schemas.events.batch import Record, columns_of
-from schemas.events.decoder import Decoder
-from schemas.events.native_json import Fields
 from streamer.config import model as cfg
-from streamer.engine.snapshot import BadSnapshot, encode
-from streamer.engine.task import Task
+from streamer.engine.snapshot import encode
+from streamer.engine.stage import Stage, Stages
 from streamer.kafka.offset_metadata import TICKS_MAX
 from streamer.port import (
     Assigned,
     CommitResult,
     Committed,
     Log,
-    LogGap,
     Lost,
     Out,
     Outcome,
     Partition,
     Records,
     Snapshot,
-    StateLost,
     Tick,
 )
-from streamer.service.partitions import InPlace, Owned, Pool, Stats, newest
+from streamer.service.partitions import InPlace, LivePartition, Pool, Stats, newest
+from streamer.service.restore import Notify, Restorer
 
 POLL_RECORDS_MAX = 2000
 """Larger batches lose the processor's cache, smaller ones pay more for each batch (500 cost a tenth more)."""
@@ -47,16 +44,15 @@ DRAIN_TRIES = 3
 FINISHED = object()
 
 
-Notify = Callable[..., None]
-
-
 class Worker:
     """One member of the consumer group. `clock` gives seconds and only schedules commits; results never see it."""
+
+    restorer_class = Restorer
 
     def __init__(
         self,
         config: cfg.Config,
-        fields: Fields,
+        stages: Stages,
         log: Log,
         clock: Callable[[], float],
         wall_ms: Callable[[], int],
@@ -66,11 +62,11 @@ class Worker:
         self.in_place: Pool = InPlace()
         self.pool = pool or self.in_place
         self.config = config
-        self.decode = Decoder(fields)
+        self.decode = stages.decode
         self.log = log
         self.clock, self.wall_ms = clock, wall_ms
         self.notify = notify
-        self.owned: dict[Partition, Owned] = {}
+        self.owned: dict[Partition, LivePartition] = {}
         self.restoring: dict[Partition, Iterator[None]] = {}
         self.unsettled: dict[Partition, Committed] | None = None  # sent, outcome unknown
         self.recovered = True  # the producer was re-created since the outcome became unknown
@@ -78,6 +74,7 @@ class Worker:
         self.commit_due_s = clock() + config.commit.interval_ms / 1000
         self.tick_due_s = clock() + config.heartbeat.interval_ms / 1000
         self.stats = Stats()
+        self.restorer = self.restorer_class(config, stages, log, self.stats, notify)
 
     def run(self, stopping: Callable[[], bool], after_step: Callable[[], None]) -> bool:
         """Until told to stop; then publish and snapshot everything at S == C and leave the group.
@@ -125,7 +122,7 @@ class Worker:
             # The first commit of a partition carries its snapshot, which the loop waits for: while it is small.
             self.commit_due_s = self.clock()
 
-    def take(self, owned: Owned, records: Sequence[Record]) -> None:
+    def take(self, owned: LivePartition, records: Sequence[Record]) -> None:
         """Live records: step the task and count."""
         begin_s = self.clock()
         self.feed(owned.task, records)
@@ -134,7 +131,7 @@ class Worker:
         self.stats.bytes_consumed[topic] = self.stats.bytes_consumed.get(topic, 0) + self.decode.size
         owned.newest_ms = int(columns_of(records).times_ms[-1])
 
-    def feed(self, task: Task, records: Sequence[Record]) -> None:
+    def feed(self, task: Stage, records: Sequence[Record]) -> None:
         task.step(self.decode(records, task.partition[0]))
 
     def tick(self) -> None:
@@ -180,12 +177,12 @@ class Worker:
         return self.conclude(result, offsets)
 
     @staticmethod
-    def root(owned: Owned, snapshot: Snapshot | None) -> Committed:
+    def root(owned: LivePartition, snapshot: Snapshot | None) -> Committed:
         """What the commit writes down of a partition: where it stands, its snapshot, and the ticks since that."""
         seen = snapshot.ticks if snapshot is not None else owned.pointer.ticks if owned.pointer is not None else 0
         return Committed(owned.task.position, owned.pointer, owned.task.ticks, newest(owned, seen))
 
-    def snapshot(self, owned: Owned, at_once: bool) -> Snapshot | None:
+    def snapshot(self, owned: LivePartition, at_once: bool) -> Snapshot | None:
         """The snapshot the next commit carries, if any. The loop only waits for the copy of the state; it is encoded
         beside the loop and goes with a later commit, except where the first or the last one must have it.
         """
@@ -201,7 +198,7 @@ class Worker:
         owned.snapshot_bytes = len(future.result())
         return Snapshot(position, 1 - owned.slot, self.config.config_hash, future.result(), seen)
 
-    def state(self, owned: Owned) -> dict[str, Any]:
+    def state(self, owned: LivePartition) -> dict[str, Any]:
         begin_s = self.clock()
         state = owned.task.state()
         self.stats.timings.append(("checkpoint_seconds", self.clock() - begin_s))
@@ -285,21 +282,11 @@ class Worker:
     def restore(self, partition: Partition) -> Iterator[None]:
         """Bring a partition to life; yields while there is something to wait for."""
         begin_s = self.clock()
-        committed = self.log.committed(partition)
-        while committed is None:
-            yield
-            committed = self.log.committed(partition)
-        begin, end = self.log.begin_end(partition)
-        if committed.offset is None:
-            start = begin if self.config.kafka.start == "earliest" else end
-            task = Task(self.config, partition, start)
-        else:
-            task = yield from self.rebuild(partition, committed, begin, end)
-        task.ticks = committed.ticked
+        task, committed = yield from self.restorer.restore(partition)
         self.go(partition, task, committed)
         self.stats.timings.append(("restore_seconds", self.clock() - begin_s))
 
-    def go(self, partition: Partition, task: Task, committed: Committed) -> None:
+    def go(self, partition: Partition, task: Stage, committed: Committed) -> None:
         """The task stands at C: everything from here on is published by us."""
         pointer = committed.pointer
         if pointer is not None and (pointer.config != self.config.config_hash or task.position != committed.offset):
@@ -307,79 +294,11 @@ class Worker:
         slot = committed.pointer.slot if committed.pointer is not None else 0
         now_s = self.clock()
         due_s = now_s + self.snapshot_period_s(partition)
-        owned = Owned(task, committed.offset, pointer, slot, due_s, now_s, ticked=committed.ticked)
+        owned = LivePartition(task, committed.offset, pointer, slot, due_s, now_s, ticked=committed.ticked)
         owned.ticks = list(committed.ticks) if pointer is not None else []
         self.owned[partition] = owned
         self.stats.restored += 1
-        self.notify("partition_ready", partition, offset=task.position, series=repr(task), monitors_anew=task.anew)
+        self.notify(
+            "partition_ready", partition, offset=task.position, series=task.series, monitors_reset=task.monitors_reset
+        )
         self.log.start(partition, task.position)
-
-    def rebuild(self, partition: Partition, committed: Committed, begin: int, end: int) -> Generator[None, None, Task]:
-        """Newest usable snapshot plus the muted replay of S..C; by policy a fresh task where that cannot be had."""
-        assert committed.offset is not None
-        task = yield from self.load(partition, committed)
-        start = max(committed.offset, begin)
-        if committed.offset > end:
-            why, start = (
-                f"committed offset {committed.offset} lies beyond the end {end}: the topic was made anew",
-                begin,
-            )
-        elif task is None:
-            why = "no usable snapshot"
-        elif task.position < begin:
-            why = f"input retained from {begin} on, snapshot at {task.position}"
-        else:
-            try:
-                yield from self.replay(task, committed)
-                return task
-            except LogGap as gap:
-                why = str(gap)
-        policy = self.config.commit.on_state_loss
-        self.stats.state_lost[policy] = self.stats.state_lost.get(policy, 0) + 1
-        self.notify("state_lost", partition, why=why, policy=policy)
-        if policy == "halt":
-            raise StateLost(f"{partition[0]}[{partition[1]}]: {why}; commit.on_state_loss is halt")
-        return Task(self.config, partition, start)
-
-    def load(self, partition: Partition, committed: Committed) -> Generator[None, None, Task | None]:
-        """The pointed snapshot, else the newest complete one at or before C, else None."""
-        sources = [committed.pointer, None] if committed.pointer else [None]
-        for pointer in sources:
-            for blob in self.log.read_state(partition, pointer):
-                if blob is None:
-                    yield
-                    continue
-                try:
-                    task = Task.load(self.config, partition, blob)
-                except BadSnapshot as error:
-                    self.notify("snapshot_refused", partition, why=str(error))
-                    continue
-                if task.position <= (committed.offset or 0):
-                    return task
-        return None
-
-    def replay(self, task: Task, committed: Committed) -> Iterator[None]:
-        """Records and ticks up to C. An earlier life published everything triggered before C, so the outbox of the
-        replay is discarded.
-        """
-        assert committed.offset is not None
-        missing = max(committed.ticked - task.ticks, 0)
-        for tick in committed.ticks[max(len(committed.ticks) - missing, 0) :]:
-            yield from self.read_to(task, tick.offset)
-            task.tick(tick)
-            self.mute(task)
-        yield from self.read_to(task, committed.offset)
-
-    def read_to(self, task: Task, end: int) -> Iterator[None]:
-        if task.position >= end:
-            return
-        for records in self.log.replay(task.partition, task.position, end):
-            if records:
-                self.feed(task, records)
-                self.mute(task)
-            yield
-        # Gaps at the end of the range (transaction markers) hold no records but belong to it.
-        task.position = max(task.position, end)
-
-    def mute(self, task: Task) -> None:
-        task.published()

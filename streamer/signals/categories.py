@@ -12,7 +12,9 @@ import numpy as np
 
 from detectors.bank import ranks
 from schemas.events.batch import Batch
-from streamer.signals.grammar import F64, I64, Groups, Signal, dense, one_text
+from streamer.signals.columns import F64, I64, Groups, dense
+from streamer.signals.grammar import Signal
+from streamer.signals.observe import one_text
 
 CODES = 63
 """Categories numbered per row. The number behind them, CODES, is all others."""

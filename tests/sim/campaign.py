@@ -11,11 +11,11 @@ from typing import Any
 
 from schemas.events.batch import Record
 from schemas.events.native_json import decode
+from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
 from streamer.config.model import Config
 from streamer.engine.task import Task
 from streamer.port import Out, Partition, Tick
-from streamer.service.run import fields_of
 from streamer.service.worker import Worker
 from tests.sim.broker import Broker, Crash, SimLog
 

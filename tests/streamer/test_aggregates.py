@@ -13,11 +13,11 @@ import pytest
 
 from schemas.events.batch import Record
 from schemas.events.native_json import decode
+from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
 from streamer.config.model import Config
 from streamer.engine.task import Task
 from streamer.series.aggregates import Aggregates
-from streamer.service.run import fields_of
 
 AT = ("inferences", 0)
 BEGIN_S = 1_700_006_400  # a full hour

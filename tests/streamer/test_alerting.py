@@ -7,27 +7,23 @@ from typing import Any
 
 import numpy as np
 import pytest
+from streamer.alerts.book import CompiledBook
 
 from schemas.core import native
 from schemas.events.batch import Batch, Nulls, Numbers, Texts
-from streamer.alerts.book import CompiledBook
 from streamer.alerts.lifecycle import (
-    BREACH,
-    CLEAR,
-    DRIFT,
     FADING,
     FIRING,
     HELD,
-    NEITHER,
     PENDING,
     QUIET,
     TRANSITIONS,
     AlertBook,
-    Finding,
     Moment,
     Notice,
     Policy,
 )
+from streamer.monitors.finding import BREACH, CLEAR, DRIFT, NEITHER, Finding
 
 Book = AlertBook | CompiledBook
 BOOKS = [AlertBook, *([CompiledBook] if native is not None else [])]

@@ -14,12 +14,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from streamer.alerts.book import CompiledBook
 
 from schemas.core import native
-from streamer.alerts.book import CompiledBook
-from streamer.alerts.lifecycle import BREACH, CLEAR, DRIFT, NEITHER, AlertBook, Finding, Notice, Policy, notice_of
+from streamer.alerts.lifecycle import AlertBook, Notice, Policy, notice_of
 from streamer.engine.snapshot import encode
-from streamer.signals.grammar import group
+from streamer.monitors.finding import BREACH, CLEAR, DRIFT, NEITHER, Finding
+from streamer.signals.columns import group
 from tests.streamer.test_alerting import batch_of, first_offset
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,9 +30,9 @@ SEEDS = range(6)
 def digest(seed: int) -> str:
     """A task over a log of many kinds of events, cut at random, its snapshot taken up half-way."""
     from schemas.events.decoder import Decoder
+    from streamer.config.decoder_fields import fields_of
     from streamer.config.load import load_text
     from streamer.engine.task import Task
-    from streamer.service.run import fields_of
     from tests.sim.campaign import CONFIG, make_log
 
     text = CONFIG.replace("duplicates: 50", "duplicates: 50, series: 60") if seed % 2 else CONFIG

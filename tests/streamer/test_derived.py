@@ -14,12 +14,13 @@ from scipy import stats
 
 from schemas.events.batch import Record
 from schemas.events.native_json import decode
+from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
 from streamer.engine.task import Task
-from streamer.service.run import fields_of
 from streamer.signals.checks import Check, differs, violations
 from streamer.signals.derived import enriched, entropy, margin, ratio
-from streamer.signals.grammar import is_error, parse_signal, pointers_of
+from streamer.signals.grammar import parse_signal, pointers_of
+from streamer.signals.observe import is_error
 
 HEAD = 'version: 1\nkafka: {brokers: "b:1"}\ntopics: {events: [inferences]}\nreference: {warmup: 100}\n'
 

@@ -15,8 +15,8 @@ from streamer.alerts.alert_record import alert_record, written_out
 from streamer.alerts.lifecycle import Moment, Notice, Opened
 from streamer.config.load import load_text
 from streamer.engine.task import Task
+from streamer.monitors.base import Monitor
 from streamer.monitors.evidence import Edge, Seen
-from streamer.monitors.registry import Monitor
 from streamer.signals.grammar import parse_signal
 
 pytestmark = pytest.mark.skipif(native is None, reason="no compiled core")

@@ -10,11 +10,11 @@ import pytest
 
 from schemas.events.batch import Record
 from schemas.events.native_json import decode
+from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
 from streamer.config.model import Config
 from streamer.engine.task import Task
 from streamer.series.out_of_distribution import FEATURES_MAX, Distance
-from streamer.service.run import fields_of
 
 AT = ("inferences", 0)
 HEAD = 'version: 1\nkafka: {brokers: "b:1"}\ntopics: {events: [inferences]}\nreference: {warmup: 100}\n'

@@ -11,10 +11,10 @@ import pytest
 
 from schemas.events.batch import Record
 from schemas.events.native_json import decode
+from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
 from streamer.engine.task import Task
 from streamer.series.feedback import Feedback
-from streamer.service.run import fields_of
 
 AT = ("inferences", 0)
 CONFIG = load_text(

@@ -13,11 +13,11 @@ from click.testing import CliRunner, Result
 from schemas.events.batch import Record
 from schemas.events.native_json import decode
 from streamer.commands.reference import reference
+from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_config
 from streamer.config.model import Config
 from streamer.config.problems import ConfigError
 from streamer.engine.task import Task
-from streamer.service.run import fields_of
 
 AT = ("inferences", 0)
 CONFIG = """

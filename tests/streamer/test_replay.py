@@ -12,9 +12,9 @@ from click.testing import CliRunner
 
 from schemas.events.batch import Record
 from streamer.commands.cli import main
+from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
 from streamer.offline.replay import BadInput, Replay, parse_inputs, read_lines
-from streamer.service.run import fields_of
 from tests.sim.campaign import CONFIG, make_log, oracle
 
 

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from streamer.service import http as under_test
 from streamer.service.http import CannotListen, Health, Server, start_server
 from streamer.service.json_logs import setup_logging
 from streamer.service.metrics import Metrics
-from streamer.service import http as under_test
 
 
 class Clock:

@@ -10,11 +10,11 @@ import jsonschema
 
 from schemas.events.batch import Record
 from schemas.events.native_json import decode
+from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
 from streamer.engine.task import Task
 from streamer.offline.replay import Replay
 from streamer.port import Tick
-from streamer.service.run import fields_of
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = jsonschema.Draft202012Validator(json.loads((ROOT / "schemas" / "heartbeat.v1.json").read_text()))

@@ -14,11 +14,11 @@ import pytest
 from schemas.core import native
 from schemas.events.batch import Batch, Numbers, Record
 from schemas.events.decoder import Decoder
-from streamer.alerts.lifecycle import AnyFinding, Finding
+from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
 from streamer.engine.task import Task
-from streamer.service.run import fields_of
-from streamer.signals.grammar import I64, Bool
+from streamer.monitors.finding import Finding
+from streamer.signals.columns import I64, Bool
 
 pytestmark = pytest.mark.skipif(native is None, reason="the compiled core was not built")
 
@@ -60,7 +60,7 @@ def findings_of(task: Task) -> list[Finding]:
     found: list[Finding] = []
     decide = task.book.decide
 
-    def noted(batch: Batch, used: Bool, now: I64, findings: Sequence[AnyFinding]) -> Any:
+    def noted(batch: Batch, used: Bool, now: I64, findings: Sequence[Finding]) -> Any:
         found.extend(Finding(*(getattr(f, name) for name in Finding._fields)) for f in findings)
         return decide(batch, used, now, findings)
 

@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 from schemas.events.batch import Record
 from schemas.events.native_json import decode
 from schemas.records.alert import _fingerprint, _rfc3339, fingerprint, rfc3339
+from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
 from streamer.config.model import Config
-from streamer.engine.snapshot import BadSnapshot
+from streamer.engine.snapshot import InvalidSnapshot
 from streamer.engine.task import Task
 from streamer.port import Out
-from streamer.service.run import fields_of
 from tests.sim.campaign import CONFIG, make_log
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -104,9 +104,9 @@ def test_a_broken_snapshot_is_refused_whatever_is_broken() -> None:
     for _ in range(200):
         broken = bytearray(blob)
         broken[rng.randrange(len(broken))] ^= 1 << rng.randrange(8)
-        with pytest.raises(BadSnapshot):
+        with pytest.raises(InvalidSnapshot):
             Task.load(config, AT, bytes(broken[: rng.choice([len(broken), rng.randrange(len(broken))])]))
-    with pytest.raises(BadSnapshot, match="snapshot of"):
+    with pytest.raises(InvalidSnapshot, match="snapshot of"):
         Task.load(config, ("inferences", 1), blob)
 
 

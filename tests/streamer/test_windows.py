@@ -12,11 +12,11 @@ import pytest
 
 from schemas.events.batch import Record
 from schemas.events.native_json import decode
+from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
 from streamer.engine.heartbeat import details
 from streamer.engine.task import Task
 from streamer.port import Out
-from streamer.service.run import fields_of
 from tests.streamer.test_task import by_topic
 
 ROOT = Path(__file__).resolve().parents[2]

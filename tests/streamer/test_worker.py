@@ -6,8 +6,8 @@ import random
 
 import pytest
 
+from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
-from streamer.service.run import fields_of
 from streamer.service.worker import Worker
 from tests.sim.broker import Broker, SimLog
 from tests.sim.campaign import CONFIG, make_log

@@ -1,0 +1,17 @@
+"""What the decoder must find in an event, for all that a config names."""
+
+from __future__ import annotations
+
+from schemas.events.fields import Fields, compile_fields
+from streamer.config import model as cfg
+from streamer.signals.grammar import pointers_of
+
+
+def fields_of(config: cfg.Config) -> Fields:
+    """The decoder's plan: the field mapping plus each JSON Pointer that a monitor, a check, a role or a score names."""
+    named = [m.signal for m in config.effective_monitors().values()]
+    named += [config.anomaly.score or "", config.ood.score or ""]
+    extra = dict.fromkeys(pointer for text in named for pointer in pointers_of(text))
+    extra |= dict.fromkeys(rule.same_as for rule in config.checks.values() if rule.same_as is not None)
+    extra |= dict.fromkeys(config.roles().values())
+    return compile_fields(config.fields.model_dump(), tuple(extra), config.limits.message_bytes)

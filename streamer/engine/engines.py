@@ -1,0 +1,66 @@
+"""The two engines: all that exists in Python and compiled, as one set of constructors each. One of them is chosen here,
+once, and handed to the task; nothing below asks again. Both give the same results to the last bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+from detectors import make_bank
+from detectors.compiled import CompiledDistribution, CompiledHistory, CompiledReference
+from detectors.distribution import Distribution
+from detectors.history import History
+from detectors.reference import Reference
+from schemas.core import native
+from schemas.events.decoder import Decoder
+from schemas.events.fields import Fields
+from streamer.engine.admission import Gate
+from streamer.monitors.base import Monitor, MonitorParts
+from streamer.monitors.fused_sweep import Sweep, fits
+from streamer.series.row_cache import RowCache
+from streamer.series.table import SeriesTable, TableParts
+from streamer.signals.columns import group
+
+
+class Engine(NamedTuple):
+    """`gate`: watched models, lateness in ms, event ids remembered, most models. `sweep`: the fused way through a table
+    for these monitors, None where there is none; the flag: others want to see its column, too.
+    """
+
+    name: str
+    decoder: Callable[[Fields], Decoder]
+    gate: Callable[[Collection[str] | None, int, int, int], Any]
+    table: TableParts
+    monitors: MonitorParts
+    sweep: Callable[[SeriesTable, Sequence[Monitor], bool], Sweep | None]
+
+
+def no_sweep(table: SeriesTable, monitors: Sequence[Monitor], shown: bool) -> None:
+    """In Python the parts of a table stand alone."""
+
+
+def compiled_sweep(table: SeriesTable, monitors: Sequence[Monitor], shown: bool) -> Sweep | None:
+    return Sweep(table, monitors, shown) if fits(table) else None
+
+
+PYTHON = Engine(
+    "python",
+    partial(Decoder, compiled=False),
+    Gate,
+    TableParts(Reference, History, None, group),
+    MonitorParts(partial(make_bank, compiled=False), Distribution),
+    no_sweep,
+)
+COMPILED = None
+if native is not None:
+    COMPILED = Engine(
+        "compiled",
+        Decoder,
+        native.Admission,
+        TableParts(CompiledReference, CompiledHistory, RowCache, native.group),
+        MonitorParts(make_bank, CompiledDistribution),
+        compiled_sweep,
+    )
+ENGINE: Engine = COMPILED or PYTHON

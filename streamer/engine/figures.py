@@ -1,0 +1,55 @@
+"""What a task counts, as the metrics name it; the task itself knows no metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Literal, NamedTuple
+
+from streamer.engine.admission import Admission
+from streamer.monitors.base import Monitor
+from streamer.monitors.window_outcomes import ENDS
+from streamer.series.table import SeriesTable
+
+Name = Literal[
+    "events_total",
+    "records_failed_total",
+    "records_consumed_total",
+    "series_dropped_total",
+    "windows_total",
+    "detections_total",
+    "alerts_emitted_total",
+]
+
+
+class Counter(NamedTuple):
+    """A count that only grows, with its labels."""
+
+    name: Name
+    labels: dict[str, str]
+    value: int
+
+
+def counters(
+    topic: str,
+    admission: Admission,
+    tables: Iterable[SeriesTable],
+    monitors: Iterable[Monitor],
+    detections: Mapping[str, int],
+    emitted: Mapping[tuple[str, str], int],
+) -> Iterator[Counter]:
+    """Every counter of a task."""
+    for result, count in admission.counts.items():
+        yield Counter("events_total", {"topic": topic, "result": result}, count)
+    for reason, count in admission.reasons.items():
+        yield Counter("records_failed_total", {"topic": topic, "reason": reason}, count)
+    yield Counter("records_consumed_total", {"topic": topic}, sum(admission.counts.values()))
+    yield Counter("series_dropped_total", {}, sum(table.dropped for table in tables))
+    for monitor in (m for m in monitors if m.windowed):
+        by_model = monitor.ended().values()
+        for ended in ENDS:
+            count = sum(counts[ended] for counts in by_model)
+            yield Counter("windows_total", {"monitor": monitor.name, "ended": ended}, count)
+    for name, count in detections.items():
+        yield Counter("detections_total", {"monitor": name}, count)
+    for (status, severity), count in emitted.items():
+        yield Counter("alerts_emitted_total", {"status": status, "severity": severity}, count)

@@ -1,0 +1,72 @@
+"""What a worker drives: the state of one partition, which takes batches and ticks and leaves what is to be published.
+
+Today there is one kind, the task that detects. A stage that only decodes and repartitions would be another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+from schemas.events.batch import Batch
+from schemas.events.decoder import Decoder
+from streamer.engine.figures import Counter
+from streamer.monitors.base import Gauge
+from streamer.port import Out, Partition, Tick
+
+
+class Stage(Protocol):
+    """Its state at `position` depends only on the partition's records before it, on the ticks and on the config."""
+
+    partition: Partition
+    position: int  # the next input offset
+    ticks: int  # how many there were
+    monitors_reset: list[str]  # those that a snapshot had nothing for
+
+    @property
+    def series(self) -> int:
+        """How many series there are."""
+
+    def counters(self) -> Iterator[Counter]:
+        """What was counted so far, for the metrics."""
+
+    def gauges(self) -> Iterator[tuple[str, Gauge]]:
+        """Figures of the last windows, with their monitor."""
+
+    def alerts(self) -> dict[tuple[str, str, str], int]:
+        """How many alerts there are by monitor, model and state."""
+
+    @property
+    def waiting(self) -> int:
+        """How many records wait for a commit."""
+
+    @property
+    def outbox(self) -> list[Out]:
+        """What the next commit publishes."""
+
+    def step(self, batch: Batch) -> None:
+        """Take one batch that begins at or after the position."""
+
+    def tick(self, tick: Tick) -> None:
+        """Take the time."""
+
+    def published(self, count: int | None = None) -> None:
+        """Forget the first `count` records of the outbox, or all of them."""
+
+    def state(self) -> dict[str, Any]:
+        """The state as plain values and arrays of its own, which no later step changes."""
+
+    def dump(self) -> bytes:
+        """Snapshot bytes of the state; the outbox is not part of it."""
+
+
+class Stages(Protocol):
+    """Makes the stages of a config, and the decoder of what they take."""
+
+    decode: Decoder
+
+    def new(self, partition: Partition, position: int) -> Stage:
+        """One without a past."""
+
+    def load(self, partition: Partition, blob: bytes) -> Stage:
+        """From snapshot bytes; raises InvalidSnapshot."""

@@ -1,0 +1,101 @@
+"""Monitors whose findings are edges: a drift detector looks for the moment at which a series changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from detectors import Bank
+from detectors.reference import Judged
+from schemas.events.batch import Batch
+from streamer.monitors.base import Hit, Monitor, MonitorBase, MonitorSpec
+from streamer.monitors.evidence import Evidence, edge_of
+from streamer.monitors.finding import DRIFT, Finding
+from streamer.monitors.words import from_to, quantity
+from streamer.series.table import SeriesTable
+from streamer.signals.columns import Column
+from streamer.signals.kinds import phrase_of
+
+DIRECTIONS: dict[str, int] = {"up": 1, "down": -1}
+
+
+class EdgeMonitor(MonitorBase):
+    """A drift detector over the standardised values (or, `raw`, the values as they are) of one table."""
+
+    def __init__(self, made: MonitorSpec) -> None:
+        super().__init__(made)
+        detect = self.config.detect
+        self.bank: Bank = made.parts.bank(detect.params())
+        self.raw = detect.raw
+        self.hold_ms = self.config.keep_firing_for_ms
+
+    def hits(self, column: Column, judged: Judged) -> list[Hit]:
+        self.bank.resize(len(self.table.keys))
+        if self.raw or judged.ready.all():
+            found = self.bank.update(column.rows, column.values if self.raw else judged.z)
+            places = found.place
+        else:
+            chosen = np.flatnonzero(judged.ready)
+            found = self.bank.update(column.rows[chosen], judged.z[chosen])
+            places = chosen[found.place]
+        if not len(places):
+            return []
+        columns = (places, found.direction, found.statistic, found.threshold)
+        return list(map(Hit._make, zip(*(c.tolist() for c in columns), strict=True)))
+
+    def sentence(self, labels: Mapping[str, str], told: Evidence) -> str:
+        signal, before, after = labels["signal"], told["evidence"]["before"], told["evidence"]["after"]
+        if before and after:
+            deviations = told["finding"]["effect"]["deviations"]
+            sure = f" ({deviations:+.1f} deviations)" if deviations is not None else ""
+            return f"{quantity(signal)} went {from_to(signal, before['mean'], after['mean'])}{sure}"
+        return f"{quantity(signal)} moved to {after['mean']:.4g}" if after else f"{quantity(signal)} changed"
+
+    def dump(self) -> Any:
+        return self.bank.dump()
+
+    def load(self, state: Any) -> None:
+        self.bank.resize(len(self.table.keys))
+        self.bank.load(state)
+
+
+class OccurrenceMonitor(EdgeMonitor):
+    """What must not happen even once: nothing is told that moved."""
+
+    def sentence(self, labels: Mapping[str, str], told: Evidence) -> str:
+        return f"events {phrase_of(labels['signal'], 1)}"
+
+
+def wanted_of(monitor: Monitor) -> int | None:
+    """The direction that the config asks for; None for both."""
+    return DIRECTIONS.get(monitor.config.detect.direction)
+
+
+def step_table(
+    batch: Batch, table: SeriesTable, column: Column, judged: Judged, monitors: Sequence[Monitor]
+) -> list[Finding]:
+    """Feed one column to the monitors of its table."""
+    hits = [(hit, monitor) for monitor in monitors for hit in monitor.hits(column, judged)]
+    found = [finding for monitor in monitors for finding in monitor.findings(batch, column)]
+    return found + edge_findings(batch, table, column, judged, hits)
+
+
+def edge_findings(
+    batch: Batch, table: SeriesTable, column: Column, judged: Judged, hits: list[tuple[Hit, Monitor]]
+) -> list[Finding]:
+    """Feed the column to the table's history, and make findings of the hits: the evidence of each is what the history
+    was at its event, whatever follows in the batch.
+    """
+    hits.sort(key=lambda hit: (hit[0].place, hit[1].order))
+    rows = [int(column.rows[hit.place]) for hit, _ in hits]
+    expected = np.array([learned.mean - learned.centre for learned in map(table.learned, rows)])
+    recents = table.remember(batch, column, judged, np.array([hit.place for hit, _ in hits], np.int64), expected)
+    found = []
+    for (hit, monitor), row, recent in zip(hits, rows, recents, strict=True):
+        event = int(column.events[hit.place])
+        told = edge_of(table, row, int(batch.offsets[event]), hit[1:], recent)
+        if wanted_of(monitor) in (None, told[0]):
+            found.append(Finding(event, monitor.order, row, DRIFT, told))
+    return found

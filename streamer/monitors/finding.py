@@ -1,0 +1,20 @@
+"""What a monitor reports: an edge (a change point) or a level (the verdict of a window)."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+DRIFT, BREACH, CLEAR = "drift", "breach", "clear"
+NEITHER = "neither"
+"""Of a window without a verdict, or between its limits: it changes no alert."""
+
+
+class Finding(NamedTuple):
+    """What a monitor reports at one event. `evidence` is plain data, see `evidence.py`; alerts only keep it."""
+
+    event: int  # index of the event in the batch; -1 of one that a tick brought
+    monitor: int  # position of the monitor in the config
+    row: int
+    signal: str  # DRIFT, BREACH, CLEAR or NEITHER
+    evidence: Any
+    ended: str = ""  # of a window: how it ended, see window_outcomes.ENDS

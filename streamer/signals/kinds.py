@@ -1,0 +1,174 @@
+"""Every kind of signal, one record each: how it is written, what its values are, which events it is about, and the
+words an alert has for it. A new kind is an entry here, and the function that finds its values.
+
+What is made with a memory of its own (aggregates, anomalies ...) has no observer here but a source, see
+`streamer/series/sources.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from streamer.signals.derived import DERIVED
+from streamer.signals.observe import (
+    FEATURES,
+    Observe,
+    observe_errors,
+    observe_invalid,
+    observe_presence,
+    observe_texts,
+)
+from streamer.signals.roles import Population
+
+NUMBER, FLAG, CATEGORY = "number", "0 or 1", "category"
+"""What a value is: a number of any size, which is standardised; 0 or 1, whose mean is a share; one of some texts."""
+
+LABELS_MAX = 32
+"""Texts watched per group: every event costs one update per text, so the number is bounded; more are counted."""
+
+Phrase = tuple[str, str]
+"""Of a 0/1 signal: the events it counts, and what they do. `{}` is the member."""
+
+
+class Word(NamedTuple):
+    """A signal that is one word: the batch's name of its value, and its phrase."""
+
+    path: str
+    phrase: Phrase | None = None
+
+
+class SignalKind(NamedTuple):
+    """`forms`: how the help writes it. `heads`: of `head.NAME` and `head.*`, with what the batch's names of the members
+    begin with. `words`: signals of one word. `observe`: how 0/1 values are found; `hit_when_seen`: they are 1 where a
+    member is seen (a label), not where it is not (a missing feature); `every_event`: each event of the group speaks,
+    not only those that have the field. `members_max`: of a group. `referenced`: its series have something to learn.
+    """
+
+    forms: tuple[str, ...]
+    values: str
+    heads: Mapping[str, str] = {}
+    words: Mapping[str, Word] = {}
+    phrase: Phrase | None = None
+    population: Population = Population.INFERENCES
+    observe: Observe | None = None
+    hit_when_seen: bool = True
+    every_event: bool = False
+    members_max: int | None = None
+    referenced: bool = True
+
+
+def _text_shares(head: str, column: str, phrase: Phrase, population: Population = Population.INFERENCES) -> SignalKind:
+    """Texts of which each event has one, and every one they may be has a share."""
+    return SignalKind(
+        (f"{head}.*", f"{head}.NAME"),
+        FLAG,
+        heads={head: ""},
+        phrase=phrase,
+        population=population,
+        observe=observe_texts(column),
+        members_max=LABELS_MAX,
+    )
+
+
+def _event_flag(word: str, phrase: Phrase | None = None, path: str | None = None) -> SignalKind:
+    """One 0/1 value per event, made by a source."""
+    return SignalKind((word,), FLAG, words={word: Word(word if path is None else path, phrase)})
+
+
+KINDS: dict[str, SignalKind] = {
+    "number": SignalKind(
+        (
+            *("features.*", "features.NAME", "confidence", "value", "latency_ms", "score.NAME", "logit.INDEX"),
+            *(*DERIVED, "ratio(A, B)", "/json/pointer"),
+        ),
+        NUMBER,
+        heads={"features": FEATURES},
+        words={
+            "confidence": Word("prediction.confidence"),
+            "value": Word("prediction.value"),
+            "latency_ms": Word("latency_ms"),
+            **{word: Word(word) for word in DERIVED},
+        },
+    ),
+    "aggregate": SignalKind(("traffic", "p95(NUMBER)"), NUMBER),
+    "distance": SignalKind(("distance",), NUMBER, words={"distance": Word("distance")}),
+    "category": SignalKind(
+        ("category.*", "category.NAME", "label"),
+        CATEGORY,
+        heads={"category": FEATURES},
+        words={"label": Word("prediction.label")},
+    ),
+    "missing": SignalKind(
+        ("missing.*", "missing.NAME"),
+        FLAG,
+        heads={"missing": FEATURES},
+        phrase=("events without {}", "lack {}"),
+        observe=observe_presence,
+        hit_when_seen=False,
+        every_event=True,
+    ),
+    "unseen": SignalKind(
+        ("unseen.*", "unseen.NAME", "new_label", "new_version", "new_caller"),
+        FLAG,
+        heads={"unseen": FEATURES},
+        words={
+            "new_label": Word("prediction.label", ("events with a new label", "have a label the reference never saw")),
+            "new_version": Word("version", ("events of a new version", "are of a version the reference never saw")),
+            "new_caller": Word("caller", ("events of a new caller", "are from a caller the reference never saw")),
+        },
+        phrase=("events with an unseen {}", "have a {} the reference never saw"),
+    ),
+    "invalid": SignalKind(
+        ("invalid.*", "invalid.NAME"),
+        FLAG,
+        heads={"invalid": ""},
+        phrase=("events with an invalid {}", "have an invalid {}"),
+        population=Population.SENT,
+        observe=observe_invalid({}),
+        every_event=True,
+    ),
+    "new_feature": SignalKind(
+        ("new_feature.*", "new_feature.NAME"),
+        FLAG,
+        heads={"new_feature": FEATURES},
+        phrase=("events with the new feature {}", "have the feature {}, which the reference never saw"),
+        referenced=False,
+    ),
+    "label": _text_shares("label", "prediction.label", ("label {}", "have label {}")),
+    "status": _text_shares("status", "status", ("status {}", "have status {}")),
+    "caller": _text_shares("caller", "caller", ("caller {}", "come from {}")),
+    "version": _text_shares("version", "version", ("version {}", "are of version {}")),
+    "action": _text_shares("action", "action", ("feedback {}", "have feedback {}"), Population.USED),
+    "error": SignalKind(
+        ("error",), FLAG, words={"error": Word("error", ("failed events", "failed"))}, observe=observe_errors
+    ),
+    "anomaly": _event_flag("anomaly", ("anomalous events", "are anomalous"), path=""),
+    "ood": _event_flag("ood", ("unfamiliar events", "are unfamiliar")),
+    "confident_ood": _event_flag(
+        "confident_ood",
+        ("unfamiliar events the model is sure of", "are unfamiliar, and the model is sure of them"),
+    ),
+    "version_change": _event_flag(
+        "version_change", ("changes of version", "are of another version than the one before")
+    ),
+    "events": SignalKind(("events",), FLAG, words={"events": Word("events")}, referenced=False),
+}
+FORMS: tuple[str, ...] = tuple(form for kind in KINDS.values() for form in kind.forms)
+"""How all signals are written, for the help and for did-you-mean."""
+PHRASES: dict[str, Phrase] = {
+    name: phrase
+    for kind in KINDS.values()
+    for name, phrase in [
+        *((head, kind.phrase) for head in kind.heads),
+        *((word, given.phrase) for word, given in kind.words.items()),
+    ]
+    if phrase is not None
+}
+"""By the head of a signal as alerts show it."""
+
+
+def phrase_of(title: str, form: int) -> str:
+    """A 0/1 signal in words (0: the events it counts, 1: what they do); empty for a number."""
+    head, _, member = title.partition(".")
+    return PHRASES[head][form].format(member) if head in PHRASES else ""
