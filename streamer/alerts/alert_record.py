@@ -1,7 +1,7 @@
 """From a notice of the alert book to the record that crosses Kafka: evidence, one plain sentence, how to repeat it.
 
-A field of the record that varies is an entry of FACTS; `schemas/records/alert.py` has the place of the older ones, a
-new one stands in `data` under its name, and `schemas/alert.v1.json` says what it means.
+A field of the record that varies is an entry of EPISODE_FACTS or CHANGE_FACTS; `schemas/records/alert.py` has the
+place of the older ones, a new one stands in `data` under its name, and `schemas/alert.v1.json` says what it means.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from schemas.records import alert as wire
 from schemas.records.envelope import HEADERS
-from streamer.alerts.lifecycle import Notice
+from streamer.alerts.lifecycle import Notice, Opened
 from streamer.config import model as cfg
 from streamer.monitors.base import Monitor
 from streamer.monitors.evidence import Evidence, told
@@ -19,27 +19,43 @@ from streamer.port import Out, Partition
 from streamer.signals.grammar import member_title
 
 BY_LABELS = {"version": "model_version", "caller": "caller"}
+Key = tuple[str, int]
+"""Monitor and row."""
+BEGUN_MAX = 4096
+"""Episodes whose texts are kept for their later records; those of others are made anew."""
 VERDICTS = {"firing": "found by", "resolved": "resolved, was found by"}
 
 
-class Change(NamedTuple):
-    """An alert that changed its published status, with all that its record is made of."""
+class Episode(NamedTuple):
+    """What an alert began with, which all records of the episode repeat."""
 
-    notice: Notice
     monitor: Monitor
     own: wire.Identity
+    opened: Opened
     evidence: Evidence
     partition: Partition
 
 
-def sentence_of(change: Change) -> str:
-    """Who, what moved, and who found it where."""
-    labels = change.own.labels
+class Change(NamedTuple):
+    """An alert that changed its published status; `begun` has the texts of EPISODE_FACTS."""
+
+    notice: Notice
+    monitor: Monitor
+    begun: Mapping[str, str]
+
+
+def what_moved(episode: Episode) -> str:
+    """Who, what moved, from what to what."""
+    labels = episode.own.labels
     extra = [v for k, v in labels.items() if k not in ("model", "monitor", "detector", "signal") and v]
     who = labels["model"] + (f" ({', '.join(extra)})" if extra else "")
-    what = change.monitor.sentence(labels, change.evidence)
-    place = f"{labels['detector']} at {change.partition[0]}[{change.partition[1]}]@{change.notice.opened.offset}"
-    return f"{who}: {what}; {VERDICTS[change.notice.status]} {place}."
+    return f"{who}: {episode.monitor.sentence(labels, episode.evidence)}"
+
+
+def found_by(episode: Episode) -> str:
+    """Which detector, and where in the log."""
+    topic, partition = episode.partition
+    return f"{episode.own.labels['detector']} at {topic}[{partition}]@{episode.opened.offset}."
 
 
 def ends_ms(change: Change) -> int:
@@ -50,54 +66,73 @@ def ends_ms(change: Change) -> int:
     return max(notice.opened.time_ms, notice.at.now_ms) + change.monitor.hold_ms
 
 
-FACTS: dict[str, Callable[[Change], str]] = {
-    # Each as it stands in JSON, texts without their quotes.
-    "fingerprint": lambda change: change.own.fingerprint,
-    "subject": lambda change: change.own.subject,
-    "labels": lambda change: change.own.shown,
-    "trigger_offset": lambda change: str(change.notice.opened.offset),
-    "began": lambda change: wire.rfc3339(change.notice.opened.time_ms),
+EPISODE_FACTS: dict[str, Callable[[Episode], str]] = {
+    # What no later record of the episode says otherwise. Each as it stands in JSON, texts without their quotes.
+    "fingerprint": lambda episode: episode.own.fingerprint,
+    "subject": lambda episode: episode.own.subject,
+    "labels": lambda episode: episode.own.shown,
+    "trigger_offset": lambda episode: str(episode.opened.offset),
+    "began": lambda episode: wire.rfc3339(episode.opened.time_ms),
+    "finding": lambda episode: wire.inner(episode.evidence["finding"]),
+    "evidence": lambda episode: wire.written(episode.evidence["evidence"]),
+    "first_offset": lambda episode: str(episode.opened.first_offset),
+    "what_moved": lambda episode: wire.inner(what_moved(episode)),
+    "found_by": lambda episode: wire.inner(found_by(episode)),
+}
+CHANGE_FACTS: dict[str, Callable[[Change], str]] = {
+    # What each record says anew.
     "changed_offset": lambda change: str(change.notice.at.offset),
     "changed": lambda change: wire.rfc3339(change.notice.at.time_ms),
     "ends": lambda change: wire.rfc3339(ends_ms(change)),
     "number": lambda change: str(change.notice.episode),
     "detections": lambda change: str(change.notice.detections),
     "suppressed": lambda change: str(change.notice.suppressed),
-    "finding": lambda change: wire.inner(change.evidence["finding"]),
-    "evidence": lambda change: wire.written(change.evidence["evidence"]),
-    "sentence": lambda change: wire.inner(sentence_of(change)),
-    "first_offset": lambda change: str(change.notice.opened.first_offset),
+    "sentence": lambda change: "{what_moved}; {} {found_by}".format(VERDICTS[change.notice.status], **change.begun),
     "end_offset": lambda change: str(change.notice.at.offset + 1),
 }
 
 
 class AlertRecords:
-    """Writes the records of one partition. What those of a monitor, or of a series, repeat is made once."""
+    """Writes the records of one partition. What those of a monitor, a series or an episode repeat is made once."""
 
     def __init__(self, config: cfg.Config, partition: Partition, monitors: Mapping[str, Monitor]) -> None:
         self.config, self.partition, self.monitors = config, partition, monitors
         self.forms: dict[str, dict[str, wire.Form]] = {}  # by monitor and status
-        self.identities: dict[tuple[str, int], wire.Identity] = {}  # of the series that had an alert
+        self.identities: dict[Key, wire.Identity] = {}  # of the series that had an alert
+        self.begun: dict[Key, tuple[Opened, dict[str, str]]] = {}  # texts of the episodes that are told and not over
 
     def record(self, notice: Notice) -> Out:
         """The record of one alert that changed its status. A function of state, offsets and config alone."""
-        monitor, key = self.monitors[notice.monitor], (notice.monitor, notice.row)
-        forms = self.forms.get(notice.monitor)
-        if forms is None:
-            forms = self.forms[notice.monitor] = self._forms(monitor)
+        monitor, key, opened = self.monitors[notice.monitor], (notice.monitor, notice.row), notice.opened
+        known = self.begun.pop(key, None)
+        begun = known[1] if known is not None and known[0] is opened else self._episode(monitor, key, opened)
+        if notice.status == "firing" and len(self.begun) < BEGUN_MAX:
+            self.begun[key] = opened, begun
+        change = Change(notice, monitor, begun)
+        facts = begun | {name: fact(change) for name, fact in CHANGE_FACTS.items()}
+        value = wire.render(self._forms(monitor)[notice.status], facts)
+        return Out("alerts", facts["fingerprint"].encode(), value, HEADERS)
+
+    def _episode(self, monitor: Monitor, key: Key, opened: Opened) -> dict[str, str]:
         own = self.identities.get(key)
         if own is None:
-            labels = labels_of(monitor, notice.row)
-            own = self.identities[key] = wire.identity(labels, monitor.config.severity)
-        change = Change(notice, monitor, own, told(notice.opened.evidence), self.partition)
-        facts = {name: fact(change) for name, fact in FACTS.items()}
-        return Out("alerts", own.fingerprint.encode(), wire.render(forms[notice.status], facts), HEADERS)
+            own = self.identities[key] = wire.identity(labels_of(monitor, key[1]), monitor.config.severity)
+        episode = Episode(monitor, own, opened, told(opened.evidence), self.partition)
+        return {name: fact(episode) for name, fact in EPISODE_FACTS.items()}
 
     def _forms(self, monitor: Monitor) -> dict[str, wire.Form]:
-        source = wire.Source(self.config.kafka.group, self.config.config_hash, *self.partition)
-        record = wire.template(name for name in FACTS if name not in wire.FACTS)
-        made = monitor.config
-        return wire.forms(record, made.severity, annotations_of(made), detector_of(made), source)
+        found = self.forms.get(monitor.name)
+        if found is None:
+            made = monitor.config
+            source = wire.Source(self.config.kafka.group, self.config.config_hash, *self.partition)
+            own = made.severity, annotations_of(made), detector_of(made), source
+            found = self.forms[monitor.name] = wire.forms(wire.template(further()), *own)
+        return found
+
+
+def further() -> list[str]:
+    """Facts that the record has no place for but `data` itself."""
+    return [name for name in (*EPISODE_FACTS, *CHANGE_FACTS) if name not in {*wire.FACTS, "what_moved", "found_by"}]
 
 
 def annotations_of(config: cfg.Monitor) -> dict[str, str]:

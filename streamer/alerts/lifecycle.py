@@ -9,6 +9,7 @@ because silence is not health. One series of one monitor has at most one open al
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
@@ -254,7 +255,7 @@ class Timers:
     def __init__(self, book: AlertBook, batch: Batch, used: Bool, now: I64) -> None:
         self.book, self.batch, self.used, self.now = book, batch, used, now
         self.next: dict[int, int] = {}
-        self.stretches: dict[int, tuple[I64, I64]] | None = None
+        self.stretches: dict[int, tuple[list[int], list[int]]] | None = None
         if book.timers:
             for code in np.flatnonzero(np.bincount(batch.model)).tolist():
                 if batch.strings[code] in book.timers:
@@ -268,19 +269,19 @@ class Timers:
             return
         if self.stretches is None:
             self.stretches = self._stretches()
-        events, now = self.stretches.get(code, (None, None))
-        if events is None or now is None:
-            return
-        place = max(int(events.searchsorted(begin)), int(now.searchsorted(due)))
+        events, now = self.stretches.get(code, NOTHING)
+        place = bisect_left(now, due, bisect_left(events, begin))
         if place < len(events):
-            self.next[code] = events.item(place)
+            self.next[code] = events[place]
 
-    def _stretches(self) -> dict[int, tuple[I64, I64]]:
+    def _stretches(self) -> dict[int, tuple[list[int], list[int]]]:
         """By model its used events, ascending, and its clock at each."""
-        events = np.flatnonzero(self.used)
-        codes = self.batch.model[events]
-        events = events[np.argsort(codes, kind="stable")]
-        now, codes = self.now[events], self.batch.model[events]
-        begins = np.flatnonzero(np.diff(codes, prepend=-1)).tolist()
-        spans = zip(codes[begins].tolist(), begins, [*begins[1:], len(events)], strict=False)
+        used = np.flatnonzero(self.used)
+        used = used[np.argsort(self.batch.model[used], kind="stable")]
+        codes = self.batch.model[used]
+        events, now, begins = used.tolist(), self.now[used].tolist(), np.flatnonzero(np.diff(codes, prepend=-1))
+        spans = zip(codes[begins].tolist(), begins.tolist(), [*begins[1:].tolist(), len(events)], strict=False)
         return {code: (events[begin:end], now[begin:end]) for code, begin, end in spans}
+
+
+NOTHING: tuple[list[int], list[int]] = ([], [])
