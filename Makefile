@@ -11,7 +11,7 @@ CAMPAIGN ?= 2000
 PURE := tests/detectors tests/sim tests/streamer/test_task.py tests/streamer/test_alerting.py tests/kafka/test_log.py tests/kafka/test_log_members.py --ignore tests/detectors/test_native.py
 LOCK := --quiet --generate-hashes --no-emit-index-url --no-header --no-annotate
 
-.PHONY: help setup test lint demo kafka bench bench-peers soak lock clean
+.PHONY: help setup test lint docs demo kafka bench bench-peers soak lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -38,6 +38,9 @@ test: lint ## lint, types, unit, property, simulation and, with Java 17+ and Mav
 	$(BIN)/pytest -q -n 2 --dist loadgroup --durations 5 $(ARGS)
 	@echo "once more without the compiled core:"
 	DRIFTLINE_NATIVE=0 $(BIN)/pytest -q -n 2 $(PURE)
+
+docs: setup ## the generated parts of the READMEs, from the live tables
+	@$(BIN)/python -m tests.docs
 
 demo: setup ## the main job on one screen; ARGS=--exit ends by itself, KAFKA=host:9092 uses a real broker
 	@$(BIN)/driftline demo $(if $(KAFKA),--brokers $(KAFKA)) $(ARGS)
