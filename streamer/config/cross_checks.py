@@ -183,7 +183,8 @@ def an_occurrence_is_of_a_share(monitor: Any) -> Iterator[Finding]:
 def what_only_appears_is_an_occurrence(monitor: Any) -> Iterator[Finding]:
     """Events without a new feature say nothing of it: there is no share to watch."""
     signal, kind = _get(monitor, "signal"), _get(monitor, "detect", "kind")
-    if isinstance(signal, str) and signal.startswith("new_feature.") and kind in DETECTS and kind != "occurrence":
+    known = isinstance(kind, str) and kind in DETECTS and kind != "occurrence"
+    if isinstance(signal, str) and signal.startswith("new_feature.") and known:
         message = f"{quoted(signal)} is an event that happens; use occurrence, not {kind}."
         yield Finding(("detect", "kind"), "bad-value", message)
 
@@ -259,7 +260,7 @@ def a_window_has_one_length(monitor: Any) -> Iterator[Finding]:
 
 def an_edge_has_no_length(monitor: Any) -> Iterator[Finding]:
     kind = _get(monitor, "detect", "kind")
-    if kind not in DETECTS or _is(kind, "held"):
+    if not isinstance(kind, str) or kind not in DETECTS or _is(kind, "held"):
         return
     aggregate = isinstance(name := _get(monitor, "signal"), str) and (name == "traffic" or AGGREGATE(name))
     if _get(monitor, "window") is not None and not aggregate:

@@ -14,7 +14,7 @@ from schemas.events.native_json import decode
 from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
 from streamer.config.model import Config
-from streamer.engine.task import Task
+from streamer.engine.task import Task, Tasks
 from streamer.port import Out, Partition, Tick
 from streamer.service.worker import Worker
 from tests.sim.broker import Broker, Crash, SimLog
@@ -219,7 +219,7 @@ class Campaign:
         self.logs[instance] = SimLog(self.broker, instance)
         self.workers[instance] = self.worker_class(
             self.config,
-            fields_of(self.config),
+            Tasks(self.config),
             self.logs[instance],
             lambda: self.now_s,
             self.wall_ms,

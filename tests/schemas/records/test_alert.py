@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from schemas.records.alert import AlertFacts, Source, forms, identity, inner, render, written
+from schemas.records.alert import RECORD, Source, forms, identity, inner, render, written
 
 NASTY = '%(mark)s "q" =%(finding)s \\ \u0001 é\u202e'
 
@@ -64,11 +64,11 @@ def test_a_record_is_what_it_would_be_written_at_once(status: str, annotations: 
     labels = {"model": NASTY, "monitor": "m", "caller": ""}
     own = identity(labels, "critical")
     detector = {"kind": "adwin", "params": {"delta": 0.002}}
-    made = forms("critical", annotations, detector, Source("group-1", "c0ffee", "in.put", 3))
-    whole = expected(status, labels, annotations, own.mark)
+    made = forms(RECORD, "critical", annotations, detector, Source("group-1", "c0ffee", "in.put", 3))
+    whole = expected(status, labels, annotations, own.fingerprint)
     data = whole["data"]
-    facts = AlertFacts(
-        mark=own.mark,
+    facts = dict(
+        fingerprint=own.fingerprint,
         subject=own.subject,
         labels=own.shown,
         trigger_offset="17",
@@ -85,6 +85,4 @@ def test_a_record_is_what_it_would_be_written_at_once(status: str, annotations: 
         first_offset="7",
         end_offset="100",
     )
-    key, value = render(made[status], facts)
-    assert value == orjson.dumps(whole)
-    assert key == own.mark.encode()
+    assert render(made[status], facts) == orjson.dumps(whole)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 
 from schemas.events.native_json import decode
-from tests.schemas.events import NATIVE, SCHEMA, make, one
-from tests.schemas.strategies import LOOSE
-from tests.schemas.tables import REJECTED, TEXTS, TIMES
+from tests.schemas.events.samples import NATIVE, SCHEMA, make, one
+from tests.schemas.events.strategies import LOOSE
+from tests.schemas.events.tables import REJECTED, TEXTS, TIMES
 
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 SHAPES = [value for _, value, reason in REJECTED if reason in ("missing_model", "wrong_type", "bad_time")]

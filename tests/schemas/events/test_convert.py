@@ -14,8 +14,8 @@ from schemas.core import native
 from schemas.events.convert import TIME_MAX_MS
 from schemas.events.decoder import Decoder
 from schemas.events.native_json import FUTURE_MS, decode
-from tests.schemas.events import NATIVE, SCHEMA, make, one, rows, why
-from tests.schemas.tables import T0, TEXTS, TIMES, feature
+from tests.schemas.events.samples import NATIVE, SCHEMA, make, one, rows, why
+from tests.schemas.events.tables import T0, TEXTS, TIMES, feature
 
 FULL = SCHEMA["examples"][0]
 

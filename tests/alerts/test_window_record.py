@@ -14,10 +14,10 @@ from schemas.events.batch import Record
 from schemas.events.native_json import decode
 from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
-from streamer.engine.heartbeat import details
+from streamer.engine.heartbeat import Watched, details
 from streamer.engine.task import Task
 from streamer.port import Out
-from tests.streamer.test_task import by_topic
+from tests.engine.test_task import by_topic
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = jsonschema.Draft202012Validator(json.loads((ROOT / "schemas" / "window.v1.json").read_text()))
@@ -104,7 +104,7 @@ def test_every_window_has_a_record_also_without_a_verdict() -> None:
     published = {"evaluated": 0, "insufficient": 0}
     for window in windows:
         published[window["ended"]] += 1
-    in_all = details(task)["fraud"]["windows"]
+    in_all = details(Watched(task.admission, task.tables.values(), task.by_order, task.alerts()))["fraud"]["windows"]
     assert {name: in_all[name] for name in published} == published
     assert in_all["skipped"] > 20  # Those of the traffic, too: also the first, and those around the silence.
 

@@ -79,7 +79,7 @@ def test_more_overrides_at_one_desk_are_found_and_named() -> None:
 
 def test_what_nobody_remembers_is_counted() -> None:
     task = run(list(stream(100, {})))
-    [rule] = [rule for rule in task.rules.values() if isinstance(rule, Feedback)]
+    [rule] = [source for source in task.sources.values() if isinstance(source, Feedback)]
     assert rule.unmatched == 20
     assert len(rule.groups) == 100
     run(list(stream(2000, {})), task=Task(CONFIG, AT, 0))

@@ -8,8 +8,8 @@ import orjson
 import pytest
 
 from schemas.events.native_json import compile_fields, decode, parse_selector
-from tests.schemas.events import make, one, why
-from tests.schemas.tables import T0
+from tests.schemas.events.samples import make, one, why
+from tests.schemas.events.tables import T0
 
 
 def test_mapped_fields() -> None:

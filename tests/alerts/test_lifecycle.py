@@ -7,9 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from streamer.alerts.book import CompiledBook
 
-from schemas.core import native
 from schemas.events.batch import Batch, Nulls, Numbers, Texts
 from streamer.alerts.lifecycle import (
     FADING,
@@ -25,18 +23,14 @@ from streamer.alerts.lifecycle import (
 )
 from streamer.monitors.finding import BREACH, CLEAR, DRIFT, NEITHER, Finding
 
-Book = AlertBook | CompiledBook
-BOOKS = [AlertBook, *([CompiledBook] if native is not None else [])]
-
 
 def first_offset(monitor: str, row: int) -> int:
     return 100 * len(monitor) + row
 
 
-@pytest.fixture(params=BOOKS)
-def make(request: pytest.FixtureRequest) -> Any:
-    """Makes an empty book of the given policies."""
-    return lambda **policies: request.param(policies, first_offset)
+def make(**policies: Policy) -> AlertBook:
+    """An empty book of the given policies."""
+    return AlertBook(policies, first_offset)
 
 
 def at(second: int) -> Moment:
@@ -56,17 +50,17 @@ def batch_of(first: int, events: list[tuple[int, int]]) -> Batch:
     return Batch(offsets, times_ms, codes, np.full(len(events), -1, np.int32), unnamed, (), MODELS, *rest)
 
 
-def passes(book: Book, model: str, second: int) -> list[Notice]:
+def passes(book: AlertBook, model: str, second: int) -> list[Notice]:
     """An event of a model in which nothing is found."""
     batch = batch_of(second, [(MODELS.index(model), second * 1000)])
     return book.decide(batch, np.array([True]), batch.times_ms, [])
 
 
-def found(book: Book, monitor: int, signal: str, second: int, row: int = 0, evidence: Any = ()) -> list[Notice]:
+def found(book: AlertBook, monitor: int, signal: str, second: int, row: int = 0, evidence: Any = ()) -> list[Notice]:
     return book.apply(Finding(-1, monitor, row, signal, evidence), "fraud", at(second))
 
 
-def play(make: Any, policy: Policy, script: str) -> None:
+def play(policy: Policy, script: str) -> None:
     """Lines `seconds signal -> published state`; the signal `tick` only lets time pass."""
     book = make(m=policy)
     for line in filter(str.strip, script.splitlines()):
@@ -81,9 +75,8 @@ def play(make: Any, policy: Policy, script: str) -> None:
         assert (alert["state"] if alert else QUIET) == state, line
 
 
-def test_an_edge_fires_at_once_is_renewed_and_fades(make: Any) -> None:
+def test_an_edge_fires_at_once_is_renewed_and_fades() -> None:
     play(
-        make,
         Policy(0, 10_000, 0),
         """
         0  drift -> firing fading
@@ -95,9 +88,8 @@ def test_an_edge_fires_at_once_is_renewed_and_fades(make: Any) -> None:
     )
 
 
-def test_a_level_is_pending_until_it_has_held_and_resolves_when_it_stayed_clear(make: Any) -> None:
+def test_a_level_is_pending_until_it_has_held_and_resolves_when_it_stayed_clear() -> None:
     play(
-        make,
         Policy(5_000, 10_000, 0),
         """
         0  clear  -> - quiet
@@ -115,9 +107,8 @@ def test_a_level_is_pending_until_it_has_held_and_resolves_when_it_stayed_clear(
     )
 
 
-def test_without_for_a_level_fires_with_its_first_breach(make: Any) -> None:
+def test_without_for_a_level_fires_with_its_first_breach() -> None:
     play(
-        make,
         Policy(0, 0, 0),
         """
         1 breach -> firing firing
@@ -126,7 +117,7 @@ def test_without_for_a_level_fires_with_its_first_breach(make: Any) -> None:
     )
 
 
-def test_a_cooldown_suppresses_and_counts(make: Any) -> None:
+def test_a_cooldown_suppresses_and_counts() -> None:
     book = make(m=Policy(0, 1_000, 60_000))
     found(book, 0, DRIFT, 0)
     assert [n.status for n in passes(book, "fraud", 2)] == ["resolved"]
@@ -137,21 +128,21 @@ def test_a_cooldown_suppresses_and_counts(make: Any) -> None:
     assert book.detections == {"m": 3}
 
 
-def test_time_of_another_model_resolves_nothing(make: Any) -> None:
+def test_time_of_another_model_resolves_nothing() -> None:
     book = make(m=Policy(0, 1_000, 0))
     found(book, 0, DRIFT, 0)
     assert passes(book, "churn", 99) == []
     assert repr(book) == "AlertBook(m[0]=fading)"
 
 
-def test_what_is_due_at_once_comes_in_the_order_of_its_due_time_then_of_names(make: Any) -> None:
+def test_what_is_due_at_once_comes_in_the_order_of_its_due_time_then_of_names() -> None:
     book = make(b=Policy(0, 1_000, 0), a=Policy(0, 3_000, 0), c=Policy(0, 3_000, 0))
     for monitor in (2, 1, 0):
         found(book, monitor, DRIFT, 0)
     assert [n.monitor for n in passes(book, "fraud", 9)] == ["b", "a", "c"]
 
 
-def test_a_notice_tells_where_the_episode_began(make: Any) -> None:
+def test_a_notice_tells_where_the_episode_began() -> None:
     book = make(level=Policy(2_000, 0, 0))
     assert found(book, 0, NEITHER, 0) == found(book, 0, BREACH, 1, row=7, evidence={"n": 3}) == []
     [notice] = passes(book, "fraud", 4)
@@ -161,7 +152,7 @@ def test_a_notice_tells_where_the_episode_began(make: Any) -> None:
     assert (notice.opened.evidence, notice.at.offset, notice.ended_ms) == ({"n": 3}, 5, 5_000)
 
 
-def test_state_survives_a_dump(make: Any) -> None:
+def test_state_survives_a_dump() -> None:
     book = make(m=Policy(0, 1_000, 0))
     found(book, 0, DRIFT, 0, row=3, evidence=(1, 2.5, None, ((3, 4),)))
     again = make(m=Policy(0, 1_000, 0))

@@ -1,25 +1,21 @@
-"""The compiled writer of edges' records against the Python one, byte for byte."""
+"""Alert records: whatever is in a notice stands in its record, and what is kept of an episode changes no byte."""
 
 from __future__ import annotations
 
 import math
 import random
 import struct
-from typing import Any
 
+import orjson
 import pytest
 
-from schemas.core import native
-from schemas.records.alert import Source, edge_records, forms
-from streamer.alerts.alert_record import alert_record, written_out
+from streamer.alerts.alert_record import AlertRecords
 from streamer.alerts.lifecycle import Moment, Notice, Opened
 from streamer.config.load import load_text
 from streamer.engine.task import Task
 from streamer.monitors.base import Monitor
 from streamer.monitors.evidence import Edge, Seen
 from streamer.signals.grammar import parse_signal
-
-pytestmark = pytest.mark.skipif(native is None, reason="no compiled core")
 
 NASTY = 'é\u202e "q" \\ %(mark)s \u0001\b\f\n\r\t\u007f 😀'
 CONFIG = """
@@ -72,51 +68,52 @@ def notice(rng: random.Random, monitor: Monitor, row: int) -> Notice:
     return Notice(status, monitor.name, row, *counts, opened, at, rng.choice((None, rng.randrange(2 * 10**12))))
 
 
-def compiled(notice: Notice) -> Any:
-    """The same as the core keeps it."""
-    assert native is not None
-    return native.Notice(*notice)
-
-
-def monitor_of(signal: str, model: str) -> tuple[Task, Monitor]:
+def writer_of(signal: str, model: str) -> tuple[AlertRecords, Monitor]:
     task = Task(load_text(CONFIG.replace("SIGNAL", signal), "d.yaml", {}), ("in.put", 3), 0)
     monitor = task.monitors["m"]
     name = parse_signal(signal).path
     for version in ("", "v" + NASTY):
         monitor.table.row((model, version), name)
-    return task, monitor
+    return task.records, monitor
 
 
 @pytest.mark.parametrize("signal", ["latency_ms", "/x y", "missing.amount"])
-def test_the_compiled_writer_of_edges_gives_the_same_bytes(signal: str) -> None:
+def test_a_record_says_what_its_notice_says_whatever_numbers_and_names_are_in_it(signal: str) -> None:
     rng = random.Random(f"edges of {signal}")
-    task, monitor = monitor_of(signal, "m" + NASTY)
+    records, monitor = writer_of(signal, "m" + NASTY)
     for _ in range(3000):
         found = notice(rng, monitor, rng.randrange(2))
-        record = alert_record(task.config, task.partition, monitor, compiled(found))
-        assert (record.key, record.value) == written_out(task.partition, monitor, found), found
-    assert monitor.writer is not None
+        out = records.record(found)
+        assert out.value is not None
+        record = orjson.loads(out.value)
+        assert orjson.dumps(record) == out.value, "one JSON text, written as orjson writes it"
+        data, edge = record["data"], found.opened.evidence
+        assert data["alert"]["labels"]["model"] == "m" + NASTY
+        assert (data["status"], data["trigger"]["offset"], data["changed"]["offset"]) == (
+            found.status,
+            found.opened.offset,
+            found.at.offset,
+        )
+        assert data["statistic"] == (edge[1] if math.isfinite(edge[1]) else None)
+        for part, given in (("before", edge[3]), ("after", edge[4])):
+            shown = data["evidence"][part]
+            assert shown == given is None or (shown["n"], shown["mean"], shown["std"], *shown["offsets"]) == given[:5]
+        assert data["sentence"] == data["alert"]["annotations"]["summary"]
+        assert data["sentence"].endswith(f"adwin at in.put[3]@{found.opened.offset}.")
+        assert data["replay"]["ranges"][0]["to"] == found.at.offset + 1
+        assert out.key == data["fingerprint"].encode()
 
 
-def test_without_the_core_the_same_record_is_written_in_python() -> None:
-    rng = random.Random(5)
-    task, monitor = monitor_of("latency_ms", "fraud")
-    found = notice(rng, monitor, 0)
-    record = alert_record(task.config, task.partition, monitor, compiled(found))
-    assert edge_records(monitor.forms, 0, compiled=False) is None
-    assert alert_record(task.config, task.partition, monitor, found) == record
-    monitor.writer = None
-    assert alert_record(task.config, task.partition, monitor, compiled(found)) == record
-
-
-def test_a_row_is_named_to_the_writer_before_its_first_record() -> None:
-    source = Source("g", "hash", "in.put", 3)
-    writer = edge_records(forms("warning", {}, {}, source), 0)
-    _, monitor = monitor_of("latency_ms", "fraud")
-    assert writer.write(compiled(notice(random.Random(1), monitor, 0))) is None
-
-
-def test_a_form_with_a_fact_that_no_edge_has_is_refused() -> None:
-    assert native is not None
-    with pytest.raises(ValueError, match="no edge has"):
-        native.EdgeRecords(["", "nonsense", ""], [""], 0, "e")
+def test_what_an_episode_repeats_is_the_same_when_it_is_made_anew() -> None:
+    """The resolution after a restart, or after so many other alerts that nothing of the episode is at hand."""
+    rng = random.Random(7)
+    records, monitor = writer_of("latency_ms", "fraud")
+    for row in (0, 1) * 200:
+        opened = notice(rng, monitor, row)._replace(status="firing", ended_ms=None)
+        renewed = notice(rng, monitor, row)._replace(status="resolved", opened=opened.opened)
+        fresh, _ = writer_of("latency_ms", "fraud")
+        assert records.record(opened) == fresh.record(opened)
+        assert records.begun, "what the resolution will repeat"
+        fresh, _ = writer_of("latency_ms", "fraud")
+        assert records.record(renewed) == fresh.record(renewed)
+        assert not records.begun, "nothing is kept of an episode that is over"

@@ -11,10 +11,10 @@ import orjson
 
 from schemas.events.batch import REASONS, Batch, Record
 from schemas.events.native_json import Fields, compile_fields, decode
-from tests.schemas.tables import T0
+from tests.schemas.events.tables import T0
 
 NATIVE = compile_fields({})
-SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "event.v1.json").read_text())
+SCHEMA = json.loads((Path(__file__).parents[3] / "schemas" / "event.v1.json").read_text())
 
 
 def make(value: bytes | None, **more: Any) -> Record:

@@ -67,7 +67,7 @@ def test_a_window_counts_what_is_in_it() -> None:
     [table] = task.tables.values()
     # Of the windows 0..3, 16..18 those with a neighbour on both sides count, whose first one is a part.
     assert table.reference.at(0).n == 3
-    [rule] = [rule for rule in task.rules.values() if isinstance(rule, Aggregates)]
+    [rule] = [source for source in task.sources.values() if isinstance(source, Aggregates)]
     assert rule.clocks["m"].spoke == (BEGIN_S + 1121) // 60 - 1
 
 

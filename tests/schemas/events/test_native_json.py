@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from schemas.events.batch import REASONS, Record
 from schemas.events.native_json import FIELDS_MAX, compile_fields, decode
-from tests.schemas.events import NATIVE, check, make, one, rows, why
-from tests.schemas.strategies import GOOD, LOOSE
-from tests.schemas.tables import REJECTED, T0
+from tests.schemas.events.samples import NATIVE, check, make, one, rows, why
+from tests.schemas.events.strategies import GOOD, LOOSE
+from tests.schemas.events.tables import REJECTED, T0
 
 WIDE = 1 << 30
 

@@ -8,20 +8,14 @@ import random
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from streamer.alerts.book import CompiledBook
 
 from schemas.core import native
-from streamer.alerts.lifecycle import AlertBook, Notice, Policy, notice_of
-from streamer.engine.snapshot import encode
-from streamer.monitors.finding import BREACH, CLEAR, DRIFT, NEITHER, Finding
 from streamer.signals.columns import group
-from tests.streamer.test_alerting import batch_of, first_offset
 
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS = range(6)
@@ -60,7 +54,7 @@ def test_the_compiled_core_changes_no_byte() -> None:
     for chosen in ("0", "1"):
         environment = {**os.environ, "DRIFTLINE_NATIVE": chosen, "PYTHONPATH": str(ROOT)}
         done = subprocess.run(
-            [sys.executable, "-m", "tests.streamer.test_compiled"],
+            [sys.executable, "-m", "tests.engine.test_engines"],
             env=environment, cwd=ROOT, capture_output=True, text=True, check=True,
         )  # fmt: skip
         told[chosen] = done.stdout.splitlines()
@@ -90,48 +84,3 @@ def test_groups_are_the_same(events: list[tuple[bool, int, int, int]]) -> None:
         assert [n >= 0 for n in of_event] == used.tolist()
         assert [keys[example[n]] for n in of_event if n >= 0] == [keys[i] for i in np.flatnonzero(used)]
         assert len({keys[i] for i in example}) == len(example)
-
-
-FINDINGS = st.tuples(st.integers(0, 3), st.integers(0, 2), st.sampled_from((DRIFT, BREACH, CLEAR, NEITHER)))
-EVENTS = st.tuples(st.integers(0, 2), st.integers(0, 3_000), st.booleans(), st.lists(FINDINGS, max_size=3))
-
-
-def edge(number: int) -> Any:
-    """The evidence of an edge: compared with what was learned, with nothing, or with a file of references."""
-    seen = number, number / 3, number / 7, number, number + 1, 10 * number, 11 * number
-    return number % 3 - 1, number / 9, 50.0, (seen, None, {"mean": 1.0, "std": 2.0})[number % 3], seen
-
-
-@pytest.mark.skipif(native is None, reason="the compiled core was not built")
-@settings(max_examples=300, deadline=None, database=None)
-@given(st.lists(EVENTS, max_size=60), st.integers(1, 20), st.lists(st.integers(0, 4_000), min_size=6, max_size=6))
-def test_both_books_decide_the_same(events: list[Any], size: int, durations: list[int]) -> None:
-    """Levels in the monitors 0 and 1, edges in 2 and 3; each model has three rows. Dumped, loaded between batches."""
-    policies = {"z": Policy(*durations[:3]), "b": Policy(*durations[3:])}
-    policies |= {"y": Policy(0, 500, 0), "a": Policy(0, 0, 900)}
-    plain, compiled = AlertBook(policies, first_offset), CompiledBook(policies, first_offset)
-    clocks = [0, 0, 0]
-    for begin in range(0, len(events), size):
-        places, now, findings = [], [], []
-        taken = np.array([used for _, _, used, _ in events[begin : begin + size]])
-        for event, (model, passed_ms, used, given_here) in enumerate(events[begin : begin + size]):
-            clocks[model] += passed_ms
-            places.append((model, clocks[model] // 2))
-            now.append(clocks[model])
-            for monitor, row, signal in given_here if used else []:
-                signal = signal if (signal == DRIFT) == (monitor >= 2) else NEITHER
-                evidence = edge(begin + event) if signal == DRIFT else {"of": begin + event}
-                findings.append(Finding(event, monitor, 3 * model + row, signal, evidence))
-        given_both = batch_of(begin, places), taken, np.array(now, np.int64), findings
-        decided, expected = compiled.decide(*given_both), plain.decide(*given_both)
-        assert [n if isinstance(n, Notice) else notice_of(n.plain()) for n in decided] == expected
-        evidence_of = [n.opened.evidence for n in expected]
-        in_python = [isinstance(given, dict) or isinstance(given[3], dict) for given in evidence_of]
-        assert [isinstance(n, Notice) for n in decided] == in_python
-        dumped = compiled.dump()
-        assert encode({"alerts": dumped}) == encode({"alerts": plain.dump()})
-        assert compiled.counts() == plain.counts()
-        assert repr(compiled) == repr(plain)
-        assert sum(compiled.detections.values()) == sum(f.signal != NEITHER for f in findings)
-        compiled = CompiledBook(policies, first_offset)
-        compiled.load(dumped)

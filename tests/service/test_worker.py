@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
+from streamer.engine.task import Tasks
 from streamer.service.worker import Worker
 from tests.sim.broker import Broker, SimLog
 from tests.sim.campaign import CONFIG, make_log
@@ -21,7 +21,7 @@ def test_drained_means_that_the_last_commit_landed(fault: str, drained: bool, mo
     broker = Broker(random.Random(1), [AT], {})
     broker.logs = {AT: make_log(random.Random(2), 0, 100)}
     log = SimLog(broker, "w0")
-    worker = Worker(config, fields_of(config), log, lambda: 0.0, lambda: 0, lambda *a, **k: None)
+    worker = Worker(config, Tasks(config), log, lambda: 0.0, lambda: 0, lambda *a, **k: None)
     while AT not in worker.owned or worker.owned[AT].task.position < 50:
         worker.step(0.0)
     if fault == "stall-never":  # Every EndTxn gets lost: each outcome is unknown, and each settles as not landed.

@@ -18,14 +18,16 @@ from click.testing import CliRunner
 from streamer.commands.cli import main
 from streamer.commands.config import as_yaml, effective, json_schema
 from streamer.config.load import check, load_text
-from streamer.config.model import STANDARD_MONITORS, Config
+from streamer.config.model import Config, Monitor
 from streamer.config.problems import KINDS, ConfigError
+from streamer.config.standard import STANDARD
 from streamer.config.units import parse_duration, parse_size, show_duration, show_size
 from streamer.config.yaml_source import parse, resolve
 
 ROOT = Path(__file__).resolve().parents[2]
 BAD = sorted((ROOT / "tests" / "configs").glob("*.bad.yaml"))
 GOOD = sorted((ROOT / "tests" / "configs").glob("*.good.yaml"))
+STANDARD_MONITORS = {name: Monitor.model_validate(monitor) for name, monitor in STANDARD.items()}
 LEAST = 'version: 1\nkafka: {brokers: "localhost:9092"}\ntopics: {events: [inferences]}\n'
 
 

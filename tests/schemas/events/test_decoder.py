@@ -19,8 +19,8 @@ from schemas.core import native
 from schemas.events.batch import Batch, Record
 from schemas.events.decoder import Decoder, expressible
 from schemas.events.native_json import Fields, compile_fields, decode
-from tests.schemas.strategies import GOOD, LOOSE
-from tests.schemas.test_fuzz import KEYS, TOKENS, flip, headers, mutate
+from tests.schemas.events.strategies import GOOD, LOOSE
+from tests.schemas.events.test_fuzz import KEYS, TOKENS, flip, headers, mutate
 
 pytestmark = pytest.mark.skipif(native is None, reason="the compiled core was not built")
 

@@ -13,7 +13,7 @@ from streamer.kafka.client import Limits
 from streamer.kafka.log import KafkaLog
 from streamer.kafka.transactions import LogTap, NoWatch, Verdict, served, verdict
 from streamer.port import Assigned, Committed, LogDown, LogEvent, Out, Outcome, Partition, Snapshot
-from tests.streamer.mock_cluster import (
+from tests.kafka.mock_cluster import (
     ADD_OFFSETS,
     ADD_PARTITIONS,
     END_TXN,

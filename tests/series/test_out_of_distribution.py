@@ -72,7 +72,7 @@ def test_the_cut_of_the_log_changes_nothing(size: int) -> None:
 
 
 def rule_of(task: Task) -> Distance:
-    [rule] = [rule for rule in task.rules.values() if isinstance(rule, Distance)]
+    [rule] = [source for source in task.sources.values() if isinstance(source, Distance)]
     return rule
 
 

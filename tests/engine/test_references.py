@@ -130,9 +130,9 @@ def test_another_file_is_another_config_and_begins_anew(built: Path) -> None:
     (built / "refs.json").write_text(text.replace('"n": 3000', '"n": 2999'))
     other = configured(built, "refs.json")
     assert other.config_hash != one.config_hash
-    assert Task.load(one, AT, task.dump()).anew == []
+    assert Task.load(one, AT, task.dump()).monitors_reset == []
     again = Task.load(other, AT, task.dump())
-    assert set(again.anew) == set(other.effective_monitors())
+    assert set(again.monitors_reset) == set(other.effective_monitors())
     assert any(table.pinned for table in again.tables.values())
     (built / "copy.json").write_text(text)
     assert configured(built, "copy.json").config_hash == one.config_hash
