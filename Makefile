@@ -18,7 +18,7 @@ help: ## this list
 
 setup: $(STAMP) ## .venv with everything in it; instant when nothing changed
 
-$(STAMP): requirements-dev.txt pyproject.toml $(wildcard schemas/native/Cargo.toml schemas/native/src/*.rs)
+$(STAMP): requirements-dev.txt pyproject.toml schemas/native/Cargo.toml $(shell find schemas/native/src -name "*.rs")
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv .venv \
 		|| { echo "cannot make .venv: on Debian and Ubuntu, apt-get install python3-venv, then again"; exit 1; }

@@ -1,11 +1,11 @@
-//! Which events of a batch are used, decision for decision the `Gate` of `streamer/admission.py`.
+//! Which events of a batch are used, decision for decision the `Gate` of `streamer/engine/admission.py`.
 
 use hashbrown::{HashMap, HashSet};
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
 
-use crate::bank::{check_codes, check_length, slice};
+use crate::arrays::{check_codes, check_length, slice};
 
 struct Model {
     name: Py<PyString>,

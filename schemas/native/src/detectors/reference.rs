@@ -4,7 +4,8 @@ use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1, PyReadwriteArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::bank::{Seen, bounded, check_length, check_rows, prefetch, slice};
+use crate::arrays::{check_length, check_rows, prefetch, slice};
+use crate::detectors::bank::{Seen, bounded};
 
 /// What every value looks at fills one line of the processor's cache, what is told when asked for the next.
 #[derive(Clone, Default)]

@@ -5,8 +5,8 @@
 //! the same as the event the shape was learned from, but for those scalars. Whatever fits no shape is parsed.
 #![forbid(unsafe_code)]
 
-use crate::names::Names;
-use crate::scan::{Odd, Res};
+use crate::events::names::Names;
+use crate::events::scan::{Odd, Res};
 
 /// Shapes kept; more producers than that in one partition take turns.
 const SHAPES_MAX: usize = 16;

@@ -1,18 +1,20 @@
-//! Records to columns, as `schemas/decode.py`. A record this decoder is not sure of is named, and Python decides.
+//! Records to columns, as `schemas/events/native_json.py`. A record this decoder is not sure of is named, and Python decides.
 
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
 
-use crate::bank::{prefetch_text, slice};
-use crate::event::Event;
-use crate::intake::Messages;
-use crate::names::{Names, Strings};
-use crate::plan::{CALLER, CONFIDENCE, FIELDS, LABEL, LATENCY, MODEL, Plan, SEGMENT, STATUS, TIME, VALUE, VERSION};
-use crate::scan::{Kind, Odd, Res, Scalar, Scanner};
-use crate::shape::Shapes;
-use crate::text::{beginning, is_name};
+use crate::arrays::{prefetch_text, slice};
+use crate::events::event::Event;
+use crate::events::names::{Names, Strings};
+use crate::events::plan::{
+    CALLER, CONFIDENCE, FIELDS, LABEL, LATENCY, MODEL, Plan, SEGMENT, STATUS, TIME, VALUE, VERSION,
+};
+use crate::events::scan::{Kind, Odd, Res, Scalar, Scanner};
+use crate::events::shape::Shapes;
+use crate::events::text::{beginning, is_name};
+use crate::kafka::intake::Messages;
 
 struct Column<T> {
     event: Vec<i32>,

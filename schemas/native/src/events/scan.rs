@@ -1,7 +1,7 @@
 //! A strict scanner of RFC 8259 text. It stops at the first thing it is not sure of, and Python decides about that.
 #![forbid(unsafe_code)]
 
-use crate::number::number;
+use crate::events::number::number;
 
 /// Not for this decoder: a broken event, or one too strange to be worth the code. The Python decoder has the last word.
 #[derive(Debug)]

@@ -4,8 +4,9 @@ use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::bank::{HitArrays, Hits, Said, check_finite, check_length, check_rows, prefetch, slice};
-use crate::window::{FRESH, LEVELS, Params, Window, cell};
+use crate::arrays::{check_finite, check_length, check_rows, prefetch, slice};
+use crate::detectors::bank::{HitArrays, Hits, Said};
+use crate::detectors::window::{FRESH, LEVELS, Params, Window, cell};
 
 #[pyclass]
 pub struct Adwin {

@@ -7,20 +7,19 @@
 //! The parts are those of `index.rs`, `reference.rs`, `history.rs`, `adwin.rs` and `page_hinkley.rs`, which also stand
 //! alone; fused, no column of the batch goes from one to the next, only the values of the event at hand.
 
-use std::sync::Arc;
-
 use numpy::PyReadonlyArray1;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::adwin::Adwin;
-use crate::bank::{NOWHERE, Said, check_ascending, check_codes, check_finite, check_length, slice};
-use crate::evidence::{EdgeFinding, edge};
-use crate::history::History;
-use crate::index::{Place, RowIndex};
-use crate::page_hinkley::PageHinkley;
-use crate::reference::Reference;
-use crate::shown::{Arrays, Shown};
+use crate::arrays::{check_ascending, check_codes, check_finite, check_length, slice};
+use crate::detectors::adwin::Adwin;
+use crate::detectors::bank::{NOWHERE, Said};
+use crate::detectors::history::History;
+use crate::detectors::page_hinkley::PageHinkley;
+use crate::detectors::reference::Reference;
+use crate::streamer::evidence::{Edge, edge};
+use crate::streamer::index::{Place, RowIndex};
+use crate::streamer::shown::{Arrays, Shown};
 
 /// A bank taken from Python for the time of a sweep.
 enum Lent<'py> {
@@ -142,9 +141,16 @@ struct Watch<'a> {
     wanted: Option<i8>,
 }
 
+/// A hit with its evidence: event, monitor, row, edge.
+type Finding = (i32, usize, i64, Edge);
+/// A hit whose evidence is still to be made: place in the shown column, monitor, direction, statistic, threshold.
+type Hit = (usize, usize, i8, f64, f64);
+
 #[derive(Default)]
 struct Outcome {
-    hits: Vec<EdgeFinding>,
+    /// What the banks have found: with a history the first, without one the second.
+    findings: Vec<Finding>,
+    hits: Vec<Hit>,
     dropped: usize,
     shown: Shown,
 }
@@ -152,7 +158,8 @@ struct Outcome {
 struct Sweep<'a> {
     index: &'a RowIndex,
     reference: &'a mut Reference,
-    history: &'a mut History,
+    /// None where banks that are not swept look for edges, too: Python then feeds it, with the places of all of them.
+    history: Option<&'a mut History>,
     watches: Vec<Watch<'a>>,
     show: bool,
     /// Whether anybody wants the values standardised.
@@ -165,7 +172,7 @@ struct Sweep<'a> {
     judged: Vec<i64>,
     z: Vec<f64>,
     /// What a bank says of them.
-    found: Vec<Said>,
+    said: Vec<Said>,
 }
 
 impl Sweep<'_> {
@@ -234,19 +241,43 @@ impl Sweep<'_> {
     /// Show the values to the reference, and what is judged to the history.
     #[inline(never)]
     fn judge(&mut self, rows: &[i64], values: &[f64], event: i32, at: (i64, i64), shown: &mut Shown) {
-        let (reference, history) = (&mut *self.reference, &mut *self.history);
-        let known = rows.iter().zip(values).filter(|(row, _)| **row != NOWHERE);
-        if !self.standardise {
-            known.for_each(|(&row, &value)| {
-                judge(reference, history, row as usize, value, at);
-            });
-            return;
+        match self.history.take() {
+            Some(history) if self.standardise => {
+                self.standardised(rows, values, event, at, shown, |row, away| history.add(row, away, at.0, at.1));
+                self.history = Some(history);
+            }
+            Some(history) => {
+                let known = rows.iter().zip(values).filter(|(row, _)| **row != NOWHERE);
+                known.for_each(|(&row, &value)| {
+                    if let Some((away, _)) = self.reference.judge(row as usize, value, at.0, at.1) {
+                        history.add(row as usize, away, at.0, at.1);
+                    }
+                });
+                self.history = Some(history);
+            }
+            None => self.standardised(rows, values, event, at, shown, |_, _| {}),
         }
+    }
+
+    /// The same with the values standardised; `keep` is given row and difference of what is judged.
+    #[inline(always)]
+    fn standardised(
+        &mut self,
+        rows: &[i64],
+        values: &[f64],
+        event: i32,
+        at: (i64, i64),
+        shown: &mut Shown,
+        mut keep: impl FnMut(usize, f64),
+    ) {
         self.judged.clear();
         self.z.clear();
-        for (&row, &value) in known {
-            let judged = judge(reference, history, row as usize, value, at);
-            let z = judged.map_or(0.0, |(away, scale)| reference.z(value, away, scale));
+        for (&row, &value) in rows.iter().zip(values).filter(|(row, _)| **row != NOWHERE) {
+            let judged = self.reference.judge(row as usize, value, at.0, at.1);
+            if let Some((away, _)) = judged {
+                keep(row as usize, away);
+            }
+            let z = judged.map_or(0.0, |(away, scale)| self.reference.z(value, away, scale));
             self.judged.push(if judged.is_some() { row } else { NOWHERE });
             self.z.push(z);
             if self.show {
@@ -257,47 +288,44 @@ impl Sweep<'_> {
 
     fn watch(&mut self, rows: &[i64], values: &[f64], event: i32, outcome: &mut Outcome) {
         for watch in &mut self.watches {
-            self.found.clear();
+            self.said.clear();
             match watch.raw {
-                true => watch.bank.take(rows, values, &mut self.found),
-                false => watch.bank.take(&self.judged, &self.z, &mut self.found),
+                true => watch.bank.take(rows, values, &mut self.said),
+                false => watch.bank.take(&self.judged, &self.z, &mut self.said),
             }
-            for &(row, said) in &self.found {
-                let edge = edge(self.reference, self.history, row as usize, said);
+            for &(row, said) in &self.said {
+                let Some(history) = &self.history else {
+                    outcome.hits.push((outcome.shown.place(row), watch.monitor, said.0, said.1, said.2));
+                    continue;
+                };
+                let edge = edge(self.reference, history, row as usize, said);
                 if watch.wanted.is_none_or(|wanted| wanted == edge.0) {
-                    outcome.hits.push(EdgeFinding { event, monitor: watch.monitor, row, edge: Arc::new(edge) });
+                    outcome.findings.push((event, watch.monitor, row, edge));
                 }
             }
         }
     }
 }
 
-/// How far a value is from the centre of its row, and the scale; None while the row is warming up.
-#[inline(always)]
-fn judge(
-    reference: &mut Reference,
-    history: &mut History,
-    row: usize,
-    value: f64,
-    (offset, time_ms): (i64, i64),
-) -> Option<(f64, f64)> {
-    let judged = reference.judge(row, value, offset, time_ms);
-    if let Some((away, _)) = judged {
-        history.add(row, away, offset, time_ms);
-    }
-    judged
+/// What Python gets of the hits: see `Outcome`.
+#[derive(IntoPyObject)]
+pub enum Found {
+    Findings(Vec<Finding>),
+    Hits(Vec<Hit>),
 }
 
 /// Where it ended, the values without a place, the hits; the column and its judgement, where they are to be shown.
-type Swept<'py> = (Option<usize>, usize, Vec<EdgeFinding>, Option<Arrays<'py>>);
+type Swept<'py> = (Option<usize>, usize, Found, Option<Arrays<'py>>);
 
 /// Sweep the events from place `begin` on, see `Sweep::run`. `parts`: index, reference, history; `banks`: each with the
 /// rest of `Watch`. All have a row for every row of the index.
+///
+/// Without a history the hits are told as they are, those of all directions, for Python to make their evidence.
 #[pyfunction]
 #[allow(clippy::too_many_arguments)]
 pub fn sweep<'py>(
     py: Python<'py>,
-    parts: (Bound<'py, RowIndex>, Bound<'py, Reference>, Bound<'py, History>),
+    parts: (Bound<'py, RowIndex>, Bound<'py, Reference>, Option<Bound<'py, History>>),
     banks: Vec<(Bound<'py, PyAny>, usize, bool, Option<i8>)>,
     codes: [PyReadonlyArray1<'py, i32>; 4],
     value: PyReadonlyArray1<'py, f64>,
@@ -317,13 +345,16 @@ pub fn sweep<'py>(
         times_ms: slice(&places[1])?,
     };
     numbers.check()?;
-    let index = parts.0.try_borrow()?;
-    let (mut reference, mut history) = (parts.1.try_borrow_mut()?, parts.2.try_borrow_mut()?);
+    if parts.2.is_none() && !show {
+        return Err(PyValueError::new_err("without a history the hits have their places in the shown column"));
+    }
+    let (index, mut reference) = (parts.0.try_borrow()?, parts.1.try_borrow_mut()?);
+    let mut history = parts.2.as_ref().map(Bound::try_borrow_mut).transpose()?;
     let mut lent = banks.iter().map(|(bank, ..)| Lent::take(bank)).collect::<PyResult<Vec<_>>>()?;
     let mut sweep = Sweep {
         index: &index,
         reference: &mut reference,
-        history: &mut history,
+        history: history.as_deref_mut(),
         watches: lent
             .iter_mut()
             .zip(&banks)
@@ -335,11 +366,11 @@ pub fn sweep<'py>(
         found_for: None,
         judged: Vec::new(),
         z: Vec::new(),
-        found: Vec::new(),
+        said: Vec::new(),
     };
-    let rows = sweep.watches.iter().map(|watch| watch.bank.rows()).chain([sweep.history.rows.len()]);
-    let rows = rows.fold(sweep.reference.rows.len(), usize::min);
-    if sweep.index.len() > rows {
+    let rows = sweep.watches.iter().map(|watch| watch.bank.rows());
+    let rows = rows.chain(sweep.history.iter().map(|history| history.rows.len()));
+    if sweep.index.len() > rows.fold(sweep.reference.rows.len(), usize::min) {
         return Err(PyValueError::new_err("a row that does not exist"));
     }
     let (ended, outcome) = py.detach(|| {
@@ -350,5 +381,9 @@ pub fn sweep<'py>(
         (sweep.run(&numbers, begin, every, &mut outcome), outcome)
     });
     let arrays = show.then(|| outcome.shown.into_arrays(py));
-    Ok((ended, outcome.dropped, outcome.hits, arrays))
+    let found = match parts.2 {
+        Some(_) => Found::Findings(outcome.findings),
+        None => Found::Hits(outcome.hits),
+    };
+    Ok((ended, outcome.dropped, found, arrays))
 }

@@ -1,18 +1,18 @@
 //! One event: from the bytes of a record to the values of its fields, checked, before any of them enters a column.
 #![forbid(unsafe_code)]
 
-use crate::decimal::push_repr;
-use crate::names::{NONE, Names};
-use crate::number::{Decimals, number, short_decimal};
-use crate::plan::{
+use crate::events::decimal::push_repr;
+use crate::events::names::{NONE, Names};
+use crate::events::number::{Decimals, number, short_decimal};
+use crate::events::plan::{
     CALLER, CONFIDENCE, CONTAINERS, EVENT_ID, FIELDS, LABEL, LATENCY, LOGITS, MODEL, Node, Plan, STATUS, TIME, Target,
     VALUE,
 };
-use crate::scan::{Kind, Odd, Res, Scalar, Scanner};
-use crate::shape::{Goes, Met, Shape};
-use crate::text::{TIME_MAX_MS, epoch_of_float, epoch_of_int, id_hash, is_name, rfc3339_ms};
+use crate::events::scan::{Kind, Odd, Res, Scalar, Scanner};
+use crate::events::shape::{Goes, Met, Shape};
+use crate::events::text::{TIME_MAX_MS, epoch_of_float, epoch_of_int, id_hash, is_name, rfc3339_ms};
 
-/// As in `schemas/decode.py`.
+/// As in `schemas/events/native_json.py`.
 const ENTRIES_MAX: usize = 2000;
 const FUTURE_MS: i64 = 5 * 60 * 1000;
 

@@ -1,41 +1,9 @@
-//! What the detector banks share: checked columns in, hits out, and a look-ahead for rows that are far apart.
+//! What every room does with the arrays of Python: look at their elements, check them once before a loop starts, and ask
+//! the processor ahead of time for what they point at.
 
-use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
+use numpy::PyReadonlyArray1;
 use pyo3::exceptions::{PyAssertionError, PyValueError};
 use pyo3::prelude::*;
-
-/// Values of a row: n, mean, std, first and last offset, first and last time; `Seen` of `streamer/evidence.py`.
-pub type Seen = (i64, f64, f64, i64, i64, i64, i64);
-
-/// Hits as they are found: place, direction, statistic, threshold; arrays of the same length for Python.
-#[derive(Default)]
-pub struct Hits {
-    place: Vec<i64>,
-    direction: Vec<i8>,
-    statistic: Vec<f64>,
-    threshold: Vec<f64>,
-}
-
-pub type HitArrays<'py> =
-    (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<i8>>, Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<f64>>);
-
-impl Hits {
-    pub fn push(&mut self, place: usize, direction: i8, statistic: f64, threshold: f64) {
-        self.place.push(place as i64);
-        self.direction.push(direction);
-        self.statistic.push(statistic);
-        self.threshold.push(threshold);
-    }
-
-    pub fn into_arrays(self, py: Python<'_>) -> HitArrays<'_> {
-        (
-            self.place.into_pyarray(py),
-            self.direction.into_pyarray(py),
-            self.statistic.into_pyarray(py),
-            self.threshold.into_pyarray(py),
-        )
-    }
-}
 
 /// The elements of a contiguous array; ValueError for any other.
 pub fn slice<'a, T: numpy::Element>(array: &'a PyReadonlyArray1<'_, T>) -> PyResult<&'a [T]> {
@@ -90,12 +58,6 @@ pub fn check_finite(values: &[f64]) -> PyResult<()> {
 /// How many values ahead a row is asked for: about the time one value takes, times the latency of memory.
 const AHEAD: usize = 8;
 
-/// The row of a value that has none.
-pub const NOWHERE: i64 = -1;
-
-/// Of a row: direction, statistic, threshold.
-pub type Said = (i64, (i8, f64, f64));
-
 /// Ask the processor for the row of a value to come: with many series nearly every row is a cache miss.
 #[inline(always)]
 pub fn prefetch<T>(table: &[T], rows: &[i64], at: usize) {
@@ -126,11 +88,4 @@ fn fetch<T>(element: &T) {
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = element;
-}
-
-/// As `clamp`, without its branch for a bad bound.
-#[inline(always)]
-pub fn bounded(value: f64, most: f64) -> f64 {
-    let value = if value > most { most } else { value };
-    if value < -most { -most } else { value }
 }

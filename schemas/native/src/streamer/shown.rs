@@ -30,6 +30,11 @@ impl Shown {
         self.away.push(away.unwrap_or_default());
     }
 
+    /// The place of a row's newest value, which was pushed.
+    pub fn place(&self, row: i64) -> usize {
+        self.rows.iter().rposition(|&other| other == row).unwrap_or_default()
+    }
+
     pub fn reserve(&mut self, n: usize) {
         self.rows.reserve(n);
         self.values.reserve(n);

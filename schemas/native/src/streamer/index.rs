@@ -1,11 +1,11 @@
-//! Which row of a series table a value belongs to: an index over the keys that `streamer/series.py` has made.
+//! Which row of a series table a value belongs to: an index over the keys that `streamer/series/table.py` has made.
 
 use hashbrown::{HashMap, HashSet};
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::bank::slice;
+use crate::arrays::slice;
 
 /// (number of the group, number of the member), as the caller numbers them.
 type Key = (i32, i32);
@@ -138,7 +138,7 @@ impl RowIndex {
 /// Pairs that are looked up in a table.
 const NEAR: usize = 2048;
 
-/// The group of each used event (-1 of the others), and an event of each group; `group` of `streamer/signals.py`.
+/// The group of each used event (-1 of the others), and an event of each group; `group` of `streamer/signals/grammar.py`.
 #[pyfunction]
 #[allow(clippy::type_complexity)]
 pub fn group<'py>(

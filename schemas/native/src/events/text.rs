@@ -1,13 +1,11 @@
-//! From one JSON value to what a column holds, as `schemas/convert.py` has it: texts, times and ids.
+//! From one JSON value to what a column holds, as `schemas/events/convert.py` has it: texts, times and ids.
 #![forbid(unsafe_code)]
-
-use std::collections::BTreeMap;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::scan::{Odd, Res};
+use crate::events::scan::{Odd, Res};
 
-/// As in `schemas/convert.py`.
+/// As in `schemas/events/convert.py`.
 pub const NAME_MAX: usize = 256;
 pub const TEXT_MAX: usize = 256;
 pub const TIME_MAX_MS: i64 = 7_289_654_400_000;
@@ -124,39 +122,4 @@ fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
     let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
     era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + (month * 153 + 2) / 5 + day - 1 - 719_468
-}
-
-/// UTC with milliseconds of a time from 1970 on, `2026-01-02T03:04:05.678Z`.
-pub fn rfc3339(time_ms: u64) -> [u8; 24] {
-    let (days, rest) = (time_ms / 86_400_000, time_ms % 86_400_000);
-    // Years from March on, so that the leap day comes last; eras of 400 years.
-    let shifted = days + 719_468;
-    let (era, of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let (year, month) = (era * 400 + year_of_era, month + 3);
-    let (year, month) = if month > 12 { (year + 1, month - 12) } else { (year, month) };
-    let (minutes, ms) = (rest / 60_000, rest % 60_000);
-    let mut text = *b"0000-00-00T00:00:00.000Z";
-    let pairs =
-        [(0, year / 100), (2, year), (5, month), (8, day), (11, minutes / 60), (14, minutes % 60), (17, ms / 1000)];
-    for (at, pair) in pairs {
-        (text[at], text[at + 1]) = (digit(pair / 10), digit(pair));
-    }
-    (text[20], text[21], text[22]) = (digit(ms / 100), digit(ms / 10), digit(ms));
-    text
-}
-
-/// The last decimal digit.
-fn digit(value: u64) -> u8 {
-    b'0' + (value % 10) as u8
-}
-
-/// FNV-1a, 64 bits, over names and values in the order of the names, each with 0xFF behind it.
-pub fn fingerprint(labels: &BTreeMap<String, String>) -> u64 {
-    let parts = labels.iter().flat_map(|(name, value)| [name.as_bytes(), b"\xff", value.as_bytes(), b"\xff"]);
-    let step = |sum: u64, byte: &u8| (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-    parts.flatten().fold(0xcbf2_9ce4_8422_2325, step)
 }

@@ -1,9 +1,9 @@
 //! Where in a document the values are that somebody reads: the pointers of all slots as a tree.
 #![forbid(unsafe_code)]
 
-use crate::scan::Head;
+use crate::events::scan::Head;
 
-/// Slots in the order of FIELDS in `schemas/fields.py`; those of the extra pointers follow.
+/// Slots in the order of FIELDS in `schemas/events/fields.py`; those of the extra pointers follow.
 pub const MODEL: usize = 0;
 pub const VERSION: usize = 1;
 pub const TIME: usize = 2;

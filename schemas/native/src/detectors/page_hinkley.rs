@@ -3,7 +3,8 @@
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
 
-use crate::bank::{HitArrays, Hits, Said, check_finite, check_length, check_rows, prefetch, slice};
+use crate::arrays::{check_finite, check_length, check_rows, prefetch, slice};
+use crate::detectors::bank::{HitArrays, Hits, Said};
 
 /// Sums and least values of the two sides: `increase` and `lowest`; `decrease` and `highest` with their signs turned, so
 /// that one instruction does the same to both. Turning a sign is exact but for that of a zero, see `turned`.

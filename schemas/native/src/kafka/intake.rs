@@ -9,7 +9,7 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple, PyWeakrefMethods, PyWeakrefReference};
 
-use crate::librdkafka::{self, Message, Queue};
+use crate::kafka::librdkafka::{self, Message, Queue};
 
 /// Find the library that the binding has loaded, so that clients can name this one as a plugin. OSError: it is not there.
 #[pyfunction]
@@ -51,7 +51,7 @@ impl Messages {
         Ok(self.at(place)?.value().map(|value| PyBytes::new(py, value)))
     }
 
-    /// Offset, time, key, value and headers of one, as `schemas.batch.Record`.
+    /// Offset, time, key, value and headers of one, as `Record` of `schemas/events/batch.py`.
     fn record<'py>(&self, py: Python<'py>, place: usize) -> PyResult<Parts<'py>> {
         let (message, bytes) = (self.at(place)?, |bytes| PyBytes::new(py, bytes));
         let headers: Headers = message.headers().into_iter().map(|(name, value)| (name, value.map(bytes))).collect();

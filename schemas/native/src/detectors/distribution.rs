@@ -4,7 +4,7 @@ use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::bank::{check_finite, check_length, check_rows, prefetch, slice};
+use crate::arrays::{check_finite, check_length, check_rows, prefetch, slice};
 
 /// LATEST of `detectors/distribution.py`, in that order; and the values of a warm-up that is not over.
 #[derive(Clone, Default)]

@@ -4,7 +4,8 @@ use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::bank::{Seen, bounded, check_length, check_rows, prefetch, slice};
+use crate::arrays::{check_length, check_rows, prefetch, slice};
+use crate::detectors::bank::{Seen, bounded};
 
 const BLOCKS: usize = 16;
 const BLOCK: i64 = 8;

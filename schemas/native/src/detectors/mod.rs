@@ -1,0 +1,9 @@
+//! Banks, references and histories, as `detectors`.
+
+pub mod adwin;
+pub mod bank;
+pub mod distribution;
+pub mod history;
+pub mod page_hinkley;
+pub mod reference;
+pub mod window;

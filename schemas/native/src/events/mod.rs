@@ -1,0 +1,11 @@
+//! Records to columns, as `schemas/events`.
+
+pub mod decimal;
+pub mod decode;
+pub mod event;
+pub mod names;
+pub mod number;
+pub mod plan;
+pub mod scan;
+pub mod shape;
+pub mod text;

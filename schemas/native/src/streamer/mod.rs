@@ -1,0 +1,7 @@
+//! What the parts of a batch go through together, as `streamer`.
+
+pub mod admission;
+pub mod evidence;
+pub mod index;
+pub mod shown;
+pub mod sweep;
