@@ -5,7 +5,7 @@ Python keeps what happens seldom: checking a state that comes from outside.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,15 +18,27 @@ from detectors.params import Adwin, PageHinkley
 from detectors.reference import CLIP, PLACES, STATS, Judged, Learned
 from schemas.core import native
 
+if TYPE_CHECKING:
+    from schemas import _native
+
+
+class Rows(Protocol):
+    """What every core has."""
+
+    @property
+    def rows(self) -> int: ...
+
+    def resize(self, rows: int) -> None: ...
+
 
 class Compiled:
     """What every wrapper does: hold the core."""
 
-    core: Any
+    core: Rows
 
     @property
     def rows(self) -> int:
-        return int(self.core.rows)
+        return self.core.rows
 
     def resize(self, rows: int) -> None:
         """Append fresh rows up to `rows`; never shrinks."""
@@ -35,6 +47,8 @@ class Compiled:
 
 class CompiledAdwin(Compiled):
     """`detectors.adwin.AdwinBank`."""
+
+    core: _native.Adwin
 
     def __init__(self, params: Adwin) -> None:
         assert native is not None
@@ -72,6 +86,8 @@ class CompiledAdwin(Compiled):
 class CompiledPageHinkley(Compiled):
     """`detectors.page_hinkley.PageHinkleyBank`."""
 
+    core: _native.PageHinkley
+
     def __init__(self, params: PageHinkley) -> None:
         assert native is not None
         sides = params.direction != "down", params.direction != "up"
@@ -91,6 +107,8 @@ class CompiledPageHinkley(Compiled):
 class CompiledReference(Compiled):
     """`detectors.reference.Reference`."""
 
+    core: _native.Reference
+
     def __init__(self, warmup: int, scale: bool = True) -> None:
         assert native is not None
         reference.check_warmup(warmup)
@@ -99,7 +117,7 @@ class CompiledReference(Compiled):
 
     def at(self, row: int) -> Learned:
         n, stats, places = self.core.at(row)
-        return Learned(n, *stats, *places)
+        return Learned._make((n, *stats, *places))
 
     def update(self, rows: I64, values: F64, events: I64, offsets: I64, times_ms: I64) -> Judged:
         m = len(rows)
@@ -108,8 +126,7 @@ class CompiledReference(Compiled):
         return judged
 
     def far(self, rows: I64, judged: Judged, beyond: float) -> I64:
-        found: I64 = self.core.far(rows, judged.away, judged.ready, beyond)
-        return found
+        return self.core.far(rows, judged.away, judged.ready, beyond)
 
     def dump(self) -> dict[str, NDArray[Any]]:
         n, stats, places = self.core.dump()
@@ -124,6 +141,8 @@ class CompiledReference(Compiled):
 
 class CompiledHistory(Compiled):
     """`detectors.history.History`."""
+
+    core: _native.History
 
     def __init__(self) -> None:
         assert native is not None
@@ -161,6 +180,8 @@ class CompiledHistory(Compiled):
 
 class CompiledDistribution(Compiled):
     """`detectors.distribution.Distribution`."""
+
+    core: _native.Distribution
 
     def __init__(self, warmup: int, bins: int, window: int, coded: bool = False) -> None:
         assert native is not None

@@ -6,9 +6,56 @@ Everything it does exists in Python as well, with the same results to the last b
 from __future__ import annotations
 
 import os
-from types import ModuleType
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
 
-native: ModuleType | None = None
+if TYPE_CHECKING:
+    import schemas._native as _native
+
+
+class Core(Protocol):
+    """What the module has. A module has no type that one could write down, and one of unknown type would take any name:
+    so its own types are named here, and `_native.pyi` is checked against both this and the module.
+    """
+
+    @property
+    def __file__(self) -> str | None: ...
+    @property
+    def Adwin(self) -> type[_native.Adwin]: ...
+    @property
+    def Admission(self) -> type[_native.Admission]: ...
+    @property
+    def Decoder(self) -> type[_native.Decoder]: ...
+    @property
+    def Distribution(self) -> type[_native.Distribution]: ...
+    @property
+    def History(self) -> type[_native.History]: ...
+    @property
+    def Intake(self) -> type[_native.Intake]: ...
+    @property
+    def Messages(self) -> type[_native.Messages]: ...
+    @property
+    def PageHinkley(self) -> type[_native.PageHinkley]: ...
+    @property
+    def Reference(self) -> type[_native.Reference]: ...
+    @property
+    def RowIndex(self) -> type[_native.RowIndex]: ...
+    def group(self, columns: Sequence[_native.I64], used: _native.Bool) -> tuple[_native.I64, _native.I64]: ...
+    def sweep(
+        self,
+        parts: tuple[_native.RowIndex, _native.Reference, _native.History | None],
+        banks: Sequence[tuple[_native.Adwin | _native.PageHinkley, int, bool, int | None]],
+        codes: Sequence[_native.I32],
+        value: _native.F64,
+        places: Sequence[_native.I64],
+        begin: int,
+        every: bool,
+        show: bool,
+    ) -> _native.Swept: ...
+    def use_librdkafka_of(self, binding: str) -> None: ...
+
+
+native: Core | None = None
 why_not = ""
 
 if os.environ.get("DRIFTLINE_NATIVE") == "0":
