@@ -1,77 +1,86 @@
 """Online drift detectors as banks: arrays in, findings out. No I/O, clock, logging, threads or randomness.
 
-A new detector is one file with a bank and its parameters, plus one entry of BANKS; a compiled twin is one more in
-COMPILED. A twin gives the same results to the last bit, so which of the two runs is never part of a state.
+A new detector is one file with a bank and its parameters, plus one entry of DETECTORS. A compiled twin gives the same
+results to the last bit, so which of the two runs is never part of a state: whoever makes banks decides it once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from detectors.adwin import AdwinBank
 from detectors.bank import Bank, Hits
-from detectors.compiled import (
-    CompiledAdwin,
-    CompiledDistribution,
-    CompiledHistory,
-    CompiledPageHinkley,
-    CompiledReference,
-)
-from detectors.distribution import Distribution
-from detectors.history import History
+from detectors.compiled import CompiledAdwin, CompiledPageHinkley
 from detectors.occurrence import OccurrenceBank
 from detectors.page_hinkley import PageHinkleyBank
 from detectors.params import Adwin, Occurrence, PageHinkley, Params, River
-from detectors.reference import Reference
 from detectors.river_bank import RiverBank
-from schemas.core import native
 
 __all__ = [
-    "BANKS",
-    "COMPILED",
+    "DETECTORS",
     "Adwin",
     "Bank",
+    "Detector",
     "Hits",
     "Occurrence",
     "PageHinkley",
     "Params",
     "River",
     "make_bank",
-    "make_distribution",
-    "make_history",
-    "make_reference",
+    "make_compiled_bank",
 ]
 
-BANKS: dict[type[Any], Callable[[Any], Bank]] = {
-    Adwin: AdwinBank,
-    PageHinkley: PageHinkleyBank,
-    Occurrence: OccurrenceBank,
-    River: RiverBank,
+
+class Detector(NamedTuple):
+    """A detector as the config has it. `params`: a dataclass whose fields are made by `detectors.params.param`; the
+    banks are made of one of those.
+    """
+
+    params: type[Params]
+    bank: Callable[[Any], Bank]
+    title: str
+    summary: str
+    twin: Callable[[Any], Bank] | None = None  # compiled
+
+
+DETECTORS = {
+    "adwin": Detector(
+        Adwin,
+        AdwinBank,
+        "ADWIN (Bifet & Gavalda 2007).",
+        "Adaptive windowing: an edge when two halves of the recent past have different means.",
+        CompiledAdwin,
+    ),
+    "page_hinkley": Detector(
+        PageHinkley,
+        PageHinkleyBank,
+        "Page-Hinkley (Page 1954).",
+        "Page-Hinkley: an edge when deviations from the mean add up.",
+        CompiledPageHinkley,
+    ),
+    "river": Detector(River, RiverBank, "A detector of river, by name.", "Any other drift detector of river."),
+    "occurrence": Detector(
+        Occurrence,
+        OccurrenceBank,
+        "Any event whose 0/1 signal is 1.",
+        "The first one, and every other while the alert is not over: for what must not happen at all.",
+    ),
 }
-COMPILED: dict[type[Any], Callable[[Any], Bank]] = {Adwin: CompiledAdwin, PageHinkley: CompiledPageHinkley}
-FAST = native is not None
+"""By `detect.kind`."""
 
 
-def make_bank(params: Params, compiled: bool = FAST) -> Bank:
-    """An empty bank for these parameters; river's own detectors have no compiled twin."""
-    kind = type(params)
-    return COMPILED[kind](params) if compiled and kind in COMPILED else BANKS[kind](params)
+def detector_of(params: Params) -> Detector:
+    """The detector whose parameters these are."""
+    return next(detector for detector in DETECTORS.values() if detector.params is type(params))
 
 
-def make_reference(warmup: int, scale: bool, compiled: bool = FAST) -> Reference | CompiledReference:
-    """References without rows."""
-    return CompiledReference(warmup, scale) if compiled else Reference(warmup, scale)
+def make_bank(params: Params) -> Bank:
+    """An empty bank for these parameters."""
+    return detector_of(params).bank(params)
 
 
-def make_history(compiled: bool = FAST) -> History | CompiledHistory:
-    """A history without rows."""
-    return CompiledHistory() if compiled else History()
-
-
-def make_distribution(
-    warmup: int, bins: int, window: int, coded: bool, compiled: bool = FAST
-) -> Distribution | CompiledDistribution:
-    """Distributions without rows."""
-    kind = CompiledDistribution if compiled else Distribution
-    return kind(warmup, bins, window, coded)
+def make_compiled_bank(params: Params) -> Bank:
+    """The same in the compiled core, where the detector has a twin there."""
+    detector = detector_of(params)
+    return (detector.twin or detector.bank)(params)

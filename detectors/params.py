@@ -23,83 +23,13 @@ None of this holds for autocorrelated or seasonal series: there every detector o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, field
 from math import inf, isfinite
-from typing import Any
+from typing import Any, Literal, get_args
 
-DIRECTIONS = ("up", "down", "both")
-
-
-def _require(holds: bool, what: str) -> None:
-    if not holds:
-        raise ValueError(what)
-
-
-@dataclass(frozen=True)
-class Adwin:
-    """Bifet & Gavalda 2007, as `river.drift.ADWIN`; `delta` bounds a false cut per check, not per week.
-
-    Raises ValueError outside the ranges below: there river's own core divides by zero, panics or never fires.
-    """
-
-    delta: float = 0.00002
-    clock: int = 32
-    max_buckets: int = 5
-    min_window_length: int = 5
-    grace_period: int = 10
-    direction: str = "both"
-
-    def __post_init__(self) -> None:
-        _require(0.0 < self.delta < 1.0, "delta must be between 0 and 1")
-        _require(1 <= self.clock < 1 << 31, "clock must be at least 1, and below 2^31")
-        _require(2 <= self.max_buckets <= 255, "max_buckets must be 2 to 255")
-        _require(1 <= self.min_window_length < 1 << 31, "min_window_length must be at least 1, and below 2^31")
-        _require(0 <= self.grace_period < 1 << 31, "grace_period must not be negative, and below 2^31")
-        _require(self.direction in DIRECTIONS, f"direction must be one of {', '.join(DIRECTIONS)}")
-
-
-@dataclass(frozen=True)
-class PageHinkley:
-    """Page 1954, as `river.drift.PageHinkley`; `delta` and `threshold` in standard deviations of the reference.
-
-    `alpha` below 1 makes the sum forget, which bounds it: river's 0.9999 lets healthy noise swing it by 70
-    deviations and so fires for ever. Here nothing is forgotten unless asked for.
-    """
-
-    min_instances: int = 30
-    delta: float = 0.3
-    threshold: float = 40.0
-    alpha: float = 1.0
-    direction: str = "both"
-
-    def __post_init__(self) -> None:
-        _require(self.min_instances >= 0, "min_instances must not be negative")
-        _require(0.0 <= self.delta < inf, "delta must be a number and not negative")
-        object.__setattr__(self, "delta", self.delta + 0.0)  # Not -0.0, or sums could be that, too.
-        _require(0.0 < self.threshold < inf, "threshold must be a number above 0")
-        _require(0.0 < self.alpha <= 1.0, "alpha must be above 0 and at most 1")
-        _require(self.direction in DIRECTIONS, f"direction must be one of {', '.join(DIRECTIONS)}")
-
-
-@dataclass(frozen=True)
-class Occurrence:
-    """Every value above zero."""
-
-
-@dataclass(frozen=True)
-class River:
-    """Any other drift detector of river, by name; ValueError for what river would only trip over later."""
-
-    name: str
-    params: tuple[tuple[str, Any], ...] = ()
-    direction: str = "both"
-
-    def __post_init__(self) -> None:
-        _require(self.direction in DIRECTIONS, f"direction must be one of {', '.join(DIRECTIONS)}")
-        check_river(self.name, dict(self.params))
-
-
-Params = Adwin | PageHinkley | Occurrence | River
+Direction = Literal["up", "down", "both"]
+DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
+WHICH_WAY = {"description": "Which way the mean must move to alert."}
 
 RIVER_DETECTORS: dict[str, dict[str, tuple[type, ...]]] = {
     # Name -> parameter -> types. Kept equal to the installed river by a test, so that `lint` need not import it.
@@ -175,6 +105,18 @@ RIVER_ORDERED = {
 }
 
 
+def param(default: Any, description: str, **limits: float) -> Any:
+    """A parameter as the config shows it: what it does, and what it may be there (`ge`, `gt`, `le`, `lt`), which is
+    less than what its bank could work with. MISSING: it has no default.
+    """
+    return field(default=default, metadata={"description": description, **limits})
+
+
+def _require(holds: bool, what: str) -> None:
+    if not holds:
+        raise ValueError(what)
+
+
 def check_river(name: str, params: dict[str, Any]) -> None:
     """Raises ValueError for a detector or parameter that is not in the tables, or a value river cannot work with."""
     known = RIVER_DETECTORS.get(name)
@@ -196,3 +138,71 @@ def check_river(name: str, params: dict[str, Any]) -> None:
         enough = params.get(large, large_default) >= factor * params.get(small, small_default)
         times = f"{factor} times " if factor > 1 else ""
         _require(enough, f"{large} of {name} must be at least {times}{small}")
+
+
+class Params:
+    """What a detector is given, as a frozen dataclass; values that it cannot work with are a ValueError."""
+
+
+@dataclass(frozen=True)
+class Adwin(Params):
+    """Bifet & Gavalda 2007, as `river.drift.ADWIN`; `delta` bounds a false cut per check, not per week.
+
+    Raises ValueError outside the ranges below: there river's own core divides by zero, panics or never fires.
+    """
+
+    delta: float = param(0.00002, "Confidence of a cut; smaller is quieter and slower.", gt=0, lt=1)
+    clock: int = param(32, "Look for a cut every so many values.", ge=1, le=100_000)
+    max_buckets: int = param(5, "Buckets per size before two are merged; more is finer.", ge=2, le=100)
+    min_window_length: int = param(5, "A half shorter than this is never compared.", ge=1, le=100_000)
+    grace_period: int = param(10, "No cut before so many values.", ge=2, le=1_000_000)
+    direction: Direction = field(default="both", metadata=WHICH_WAY)
+
+    def __post_init__(self) -> None:
+        _require(0.0 < self.delta < 1.0, "delta must be between 0 and 1")
+        _require(1 <= self.clock < 1 << 31, "clock must be at least 1, and below 2^31")
+        _require(2 <= self.max_buckets <= 255, "max_buckets must be 2 to 255")
+        _require(1 <= self.min_window_length < 1 << 31, "min_window_length must be at least 1, and below 2^31")
+        _require(0 <= self.grace_period < 1 << 31, "grace_period must not be negative, and below 2^31")
+        _require(self.direction in DIRECTIONS, f"direction must be one of {', '.join(DIRECTIONS)}")
+
+
+@dataclass(frozen=True)
+class PageHinkley(Params):
+    """Page 1954, as `river.drift.PageHinkley`; `delta` and `threshold` in standard deviations of the reference.
+
+    `alpha` below 1 makes the sum forget, which bounds it: river's 0.9999 lets healthy noise swing it by 70
+    deviations and so fires for ever. Here nothing is forgotten unless asked for.
+    """
+
+    min_instances: int = param(30, "No change before so many values.", ge=1, le=1_000_000)
+    delta: float = param(0.3, "Half the shift of interest, in deviations.", ge=0)
+    threshold: float = param(40.0, "Larger is quieter and slower.", gt=0)
+    alpha: float = param(1.0, "Below 1 the sum forgets; 1 forgets nothing.", gt=0, le=1)
+    direction: Direction = field(default="both", metadata=WHICH_WAY)
+
+    def __post_init__(self) -> None:
+        _require(self.min_instances >= 0, "min_instances must not be negative")
+        _require(0.0 <= self.delta < inf, "delta must be a number and not negative")
+        object.__setattr__(self, "delta", self.delta + 0.0)  # Not -0.0, or sums could be that, too.
+        _require(0.0 < self.threshold < inf, "threshold must be a number above 0")
+        _require(0.0 < self.alpha <= 1.0, "alpha must be above 0 and at most 1")
+        _require(self.direction in DIRECTIONS, f"direction must be one of {', '.join(DIRECTIONS)}")
+
+
+@dataclass(frozen=True)
+class Occurrence(Params):
+    """Every value above zero."""
+
+
+@dataclass(frozen=True)
+class River(Params):
+    """Any other drift detector of river, by name; ValueError for what river would only trip over later."""
+
+    name: str = param(MISSING, f"One of {', '.join(RIVER_DETECTORS)}.")
+    params: tuple[tuple[str, Any], ...] = param((), "The detector's own parameters, by river's names for them.")
+    direction: Direction = field(default="both", metadata=WHICH_WAY)
+
+    def __post_init__(self) -> None:
+        _require(self.direction in DIRECTIONS, f"direction must be one of {', '.join(DIRECTIONS)}")
+        check_river(self.name, dict(self.params))

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from detectors import Adwin, PageHinkley, Params, make_bank
+from detectors import Adwin, PageHinkley, Params, make_bank, make_compiled_bank
 from detectors.reference import Reference
+from schemas.core import native
 
 F64 = NDArray[np.float64]
 WARMUP = 500
@@ -40,7 +41,7 @@ def standardised(values: F64) -> F64:
 
 def alarms(params: Params, z: F64) -> list[tuple[int, int]]:
     """(series, index) of every alarm."""
-    bank = make_bank(params)
+    bank = make_bank(params) if native is None else make_compiled_bank(params)
     bank.resize(len(z))
     places = bank.update(np.repeat(np.arange(len(z)), z.shape[1]), z.ravel()).place
     return [divmod(place, z.shape[1]) for place in places.tolist()]

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detectors import make_distribution
+from detectors.compiled import CompiledDistribution
 from detectors.distribution import Distribution, edges_of
 from schemas.core import native
 
-CORES = [False, True] if native is not None else [False]
+CORES: list[Any] = [Distribution, CompiledDistribution] if native is not None else [Distribution]
 finite = st.floats(allow_nan=False, allow_infinity=False)
 stream = st.lists(st.tuples(st.integers(0, 3), st.one_of(st.integers(0, 3).map(float), finite)), max_size=200)
 
@@ -28,8 +28,8 @@ def fed(bank: Any, rows: Any, values: Any, cuts: list[int] | None = None, snapsh
         closed = bank.update(rows[begin:end], values[begin:end], at - begin, at * 3, 1000 - at % 7)
         told += [window._replace(place=window.place + begin) for window in closed]
         if snapshot:
-            state, other = bank.dump(), isinstance(bank, Distribution) and native is not None
-            bank = make_distribution(bank.warmup, bank.bins, WINDOW, CODED, other)
+            state, other = bank.dump(), CORES[isinstance(bank, Distribution) and native is not None]
+            bank = other(bank.warmup, bank.bins, WINDOW, CODED)
             bank.load(state)
     return told, bank
 
@@ -55,10 +55,10 @@ def test_as_the_naive_one_however_it_is_cut(
             times = 1000 - mine % 7
             ends = mine[0] * 3, mine[-1] * 3, times.min(), times.max()
             wanted.append((mine[-1], row, tuple(counts), *ends))
-    for compiled in CORES:
-        told, bank = fed(make_distribution(warmup, bins, WINDOW, CODED, compiled), rows, values, cuts)
+    for core in CORES:
+        told, bank = fed(core(warmup, bins, WINDOW, CODED), rows, values, cuts)
         assert told == sorted(wanted)
-        again, other = fed(make_distribution(warmup, bins, WINDOW, CODED, compiled), rows, values, cuts, snapshot=True)
+        again, other = fed(core(warmup, bins, WINDOW, CODED), rows, values, cuts, snapshot=True)
         assert again == told
         assert {k: v.tobytes() for k, v in other.dump().items()} == {k: v.tobytes() for k, v in bank.dump().items()}
 
@@ -77,9 +77,9 @@ def test_bins_have_equal_shares_and_frequent_values_bins_of_their_own() -> None:
     assert counts.min() > 20
 
 
-@pytest.mark.parametrize("compiled", CORES)
-def test_categories_have_a_bin_each_and_the_rest_the_last(compiled: bool) -> None:
-    bank = make_distribution(4, 3, 4, True, compiled)
+@pytest.mark.parametrize("core", CORES)
+def test_categories_have_a_bin_each_and_the_rest_the_last(core: Any) -> None:
+    bank = core(4, 3, 4, True)
     bank.resize(1)
     at = np.arange(8)
     told = bank.update(np.zeros(8, np.int64), np.array([0.0, 1, 1, 0, 2, 2, 9, 0]), at, at, at)
@@ -87,9 +87,9 @@ def test_categories_have_a_bin_each_and_the_rest_the_last(compiled: bool) -> Non
     assert bank.bins_of(0) == ([0.5, 1.5], [2, 2, 0])
 
 
-@pytest.mark.parametrize("compiled", CORES)
-def test_broken_state_is_refused_and_changes_nothing(compiled: bool) -> None:
-    bank = make_distribution(3, 3, 5, False, compiled)
+@pytest.mark.parametrize("core", CORES)
+def test_broken_state_is_refused_and_changes_nothing(core: Any) -> None:
+    bank = core(3, 3, 5, False)
     bank.resize(2)
     at = np.arange(6)
     bank.update(np.array([0, 1, 0, 0, 0, 1]), np.arange(6.0), at, at, at)

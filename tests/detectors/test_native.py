@@ -12,8 +12,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from river import drift
 
-from detectors import Adwin, PageHinkley, Params, make_bank, make_history, make_reference
+from detectors import Adwin, PageHinkley, Params, make_bank, make_compiled_bank
+from detectors.compiled import CompiledHistory, CompiledReference
+from detectors.history import History
 from detectors.params import DIRECTIONS
+from detectors.reference import Reference
 from schemas.core import native
 from tests.detectors.streams import STREAMS
 from tests.detectors.test_river_equality import alarms, bits, levels_of
@@ -23,6 +26,7 @@ pytestmark = pytest.mark.skipif(native is None, reason="the compiled core was no
 VALUES = int(os.environ.get("DRIFTLINE_FUZZ_VALUES", "400000"))
 SEED = int(os.environ.get("DRIFTLINE_FIRST_SEED", "0"))
 LENGTH = 4000
+CORES: list[tuple[Any, Any]] = [(CompiledReference, CompiledHistory), (Reference, History)]
 finite = st.floats(allow_nan=False, allow_infinity=False)
 
 
@@ -71,7 +75,7 @@ def check_river(kind: str, rng: np.random.Generator, values: NDArray[np.float64]
         params = any_page_hinkley(rng)
         assert isinstance(params, PageHinkley)
         oracle = drift.PageHinkley(params.min_instances, params.delta, params.threshold, params.alpha, params.direction)
-    bank = make_bank(params, compiled=True)
+    bank = make_compiled_bank(params)
     bank.resize(1)
     found = in_batches(bank, np.zeros(len(values), np.int64), values)
     assert [place for place, *_ in found] == alarms(oracle, listed), (kind, params)
@@ -116,7 +120,7 @@ def test_as_river_on_any_values(values: list[float], seed: int) -> None:
 def test_as_python_with_many_rows_growth_and_snapshots(seed: int) -> None:
     rng = np.random.default_rng(seed)
     params: Params = any_adwin(rng) if seed % 2 else any_page_hinkley(rng)
-    ours, python = make_bank(params, compiled=True), make_bank(params, compiled=False)
+    ours, python = make_compiled_bank(params), make_bank(params)
     for step in range(6):
         count = 1 + 2 * step
         for bank in (ours, python):
@@ -125,7 +129,7 @@ def test_as_python_with_many_rows_growth_and_snapshots(seed: int) -> None:
         assert in_batches(ours, rows, values) == in_batches(python, rows, values)
         same_bits(ours.dump(), python.dump())
         if step % 2:  # Either takes up what the other left.
-            ours, python = make_bank(params, compiled=True), make_bank(params, compiled=False)
+            ours, python = make_compiled_bank(params), make_bank(params)
             state = ours.dump() if seed % 4 > 1 else python.dump()
             ours.load(state)
             python.load(state)
@@ -146,8 +150,8 @@ def test_reference_and_history_as_python(
     values = np.array([value for _, value in given_values], np.float64)
     edges = [0, *sorted(min(cut, len(rows)) for cut in cuts), len(rows)]
     told: list[list[Any]] = []
-    for compiled in (True, False):
-        reference, history = make_reference(warmup, scale, compiled), make_history(compiled)
+    for core, other in (CORES, CORES[::-1]):
+        reference, history = core[0](warmup, scale), core[1]()
         out: list[Any] = []
         for begin, end in zip(edges, edges[1:], strict=False):
             reference.resize(5)
@@ -164,7 +168,7 @@ def test_reference_and_history_as_python(
         out += [reference.at(row) for row in range(5)]
         out += [history.recent(row, 0.25) for row in range(5)]
         states = reference.dump(), history.dump()
-        again = make_reference(warmup, scale, not compiled), make_history(not compiled)
+        again = other[0](warmup, scale), other[1]()
         for one, state in zip(again, states, strict=True):
             one.load(state)
             same_bits(one.dump(), state)
@@ -182,7 +186,7 @@ def test_a_full_warm_up_amounts_to_the_same(warmup: int) -> None:
     ]
     at = np.arange(1000)
     for scale in (True, False):
-        ours, python = make_reference(warmup, scale, compiled=True), make_reference(warmup, scale, compiled=False)
+        ours, python = CompiledReference(warmup, scale), Reference(warmup, scale)
         for row, values in enumerate(streams):
             for reference in (ours, python):
                 reference.resize(row + 1)
@@ -191,7 +195,7 @@ def test_a_full_warm_up_amounts_to_the_same(warmup: int) -> None:
 
 
 def test_bad_calls_change_nothing() -> None:
-    bank = make_bank(Adwin(), compiled=True)
+    bank = make_compiled_bank(Adwin())
     bank.resize(2)
     for rows in ([0, 2], [-1, 0], [0]):
         with pytest.raises((ValueError, AssertionError)):
@@ -199,7 +203,7 @@ def test_bad_calls_change_nothing() -> None:
     with pytest.raises((ValueError, TypeError)):
         bank.update(np.zeros(4, np.int64)[::2], np.zeros(4)[::2])
     assert not bank.dump()["tick"].any()
-    reference = make_reference(3, True, compiled=True)
+    reference = CompiledReference(3, True)
     reference.resize(1)
     with pytest.raises(ValueError, match="does not exist"):
         reference.update(
