@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union, get_args, get_type_hints
 
-from pydantic import Field
+from pydantic import Field, create_model
 
+from detectors import DETECTORS, Detector
 from detectors.distances import DISTANCES
-from detectors.params import RIVER_DETECTORS, Adwin, Occurrence, PageHinkley, Params, River
+from detectors.params import RIVER_DETECTORS, Occurrence, Params, River
 from streamer.config.types import Date, Direction, Duration, Model, Pattern, Pointer, Share
 from streamer.signals.checks import Check
 
@@ -44,6 +46,8 @@ class Detect(Model):
     aggregated: ClassVar[bool] = False  # only for aggregates, which have windows themselves
     ticked: ClassVar[bool] = False  # time passes by ticks of the clock
     learns: ClassVar[bool] = False  # without a reference it has no verdict
+    if TYPE_CHECKING:
+        kind: str
 
     direction: Direction = Field("both", description="Which way the mean must move to alert.")
     raw: bool = Field(
@@ -56,49 +60,22 @@ class Detect(Model):
 
     def params(self) -> Params:
         """The parameters of the bank that looks for change points."""
-        raise TypeError(f"{self.shown()} has no bank")
+        raise TypeError(f"{self.kind} has no bank")
 
 
-class DetectAdwin(Detect):
-    """Adaptive windowing: an edge when two halves of the recent past have different means."""
-
-    learns: ClassVar[bool] = True
-    kind: Literal["adwin"] = Field(description="ADWIN (Bifet & Gavalda 2007).")
-    delta: Share = Field(Adwin.delta, description="Confidence of a cut; smaller is quieter and slower.")
-    clock: int = Field(Adwin.clock, ge=1, le=100_000, description="Look for a cut every so many values.")
-    max_buckets: int = Field(
-        Adwin.max_buckets, ge=2, le=100, description="Buckets per size before two are merged; more is finer."
-    )
-    min_window_length: int = Field(
-        Adwin.min_window_length, ge=1, le=100_000, description="A half shorter than this is never compared."
-    )
-    grace_period: int = Field(Adwin.grace_period, ge=2, le=1_000_000, description="No cut before so many values.")
-
-    def params(self) -> Adwin:
-        return Adwin(**self.shown())
-
-
-class DetectPageHinkley(Detect):
-    """Page-Hinkley: an edge when deviations from the mean add up."""
+class BankDetect(Detect):
+    """Looks for change points with a bank of `detectors.DETECTORS`."""
 
     learns: ClassVar[bool] = True
-    kind: Literal["page_hinkley"] = Field(description="Page-Hinkley (Page 1954).")
-    min_instances: int = Field(
-        PageHinkley.min_instances, ge=1, le=1_000_000, description="No change before so many values."
-    )
-    delta: float = Field(PageHinkley.delta, ge=0, description="Half the shift of interest, in deviations.")
-    threshold: float = Field(PageHinkley.threshold, gt=0, description="Larger is quieter and slower.")
-    alpha: float = Field(PageHinkley.alpha, gt=0, le=1, description="Below 1 the sum forgets; 1 forgets nothing.")
 
-    def params(self) -> PageHinkley:
-        return PageHinkley(**self.shown())
+    def params(self) -> Params:
+        return DETECTORS[self.kind].params(**self.shown())
 
 
-class DetectRiver(Detect):
+class DetectRiver(BankDetect):
     """Any other drift detector of river."""
 
-    learns: ClassVar[bool] = True
-    kind: Literal["river"] = Field(description="A detector of river, by name.")
+    kind: Literal["river"] = Field(description=DETECTORS["river"].title)
     name: str = Field(
         description=f"One of {', '.join(RIVER_DETECTORS)}.", json_schema_extra={"enum": list(RIVER_DETECTORS)}
     )
@@ -108,6 +85,30 @@ class DetectRiver(Detect):
 
     def params(self) -> River:
         return River(self.name, tuple(sorted(self.given.items())), self.direction)
+
+
+class DetectOccurrence(Detect):
+    """The first one, and every other while the alert is not over: for what must not happen at all."""
+
+    kind: Literal["occurrence"] = Field(description=DETECTORS["occurrence"].title)
+    raw: Literal[True] = Field(True, description="There is nothing to wait for.")
+
+    def params(self) -> Occurrence:
+        return Occurrence()
+
+
+def model_of(kind: str, detector: Detector) -> type[Detect]:
+    """The model of a detector, made from what its parameters say of themselves."""
+    types = get_type_hints(detector.params)
+    fields: dict[str, Any] = {"kind": (Literal[kind], Field(description=detector.title))}
+    params: Any = detector.params  # Any dataclass: the base has no fields by which one could be known.
+    for one in dataclasses.fields(params):
+        if one.name != "direction":
+            default = ... if one.default is dataclasses.MISSING else one.default
+            fields[one.name] = types[one.name], Field(default, **one.metadata)
+    name = f"Detect{kind.title().replace('_', '')}"
+    made: type[Detect] = create_model(name, __base__=BankDetect, __doc__=detector.summary, **fields)
+    return made
 
 
 class DetectFraction(Detect):
@@ -141,16 +142,6 @@ class DetectShare(Detect):
 
 Counted = DetectFraction | DetectShare
 """Shares per window of a 0/1 signal."""
-
-
-class DetectOccurrence(Detect):
-    """The first one, and every other while the alert is not over: for what must not happen at all."""
-
-    kind: Literal["occurrence"] = Field(description="Any event whose 0/1 signal is 1.")
-    raw: Literal[True] = Field(True, description="There is nothing to wait for.")
-
-    def params(self) -> Occurrence:
-        return Occurrence()
 
 
 class DetectLevel(Detect):
@@ -242,25 +233,26 @@ class DetectDistribution(Detect):
         return 0.8 * self.max if self.clear is None else self.clear
 
 
-AnyDetect = Annotated[
-    DetectAdwin
-    | DetectPageHinkley
-    | DetectRiver
-    | DetectOccurrence
-    | DetectFraction
-    | DetectShare
-    | DetectDistribution
-    | DetectLevel
-    | DetectTrend
-    | DetectAge
-    | DetectSilence,
-    Field(discriminator="kind"),
-]
-
-DETECTS: dict[str, type[Detect]] = {
-    get_args(model.model_fields["kind"].annotation)[0]: model for model in get_args(get_args(AnyDetect)[0])
+OWN: dict[str, type[Detect]] = {"river": DetectRiver, "occurrence": DetectOccurrence}
+"""Models of detectors that are more than their parameters."""
+LEVELS: tuple[type[Detect], ...] = (
+    DetectFraction,
+    DetectShare,
+    DetectDistribution,
+    DetectLevel,
+    DetectTrend,
+    DetectAge,
+    DetectSilence,
+)
+DETECTS: dict[str, type[Detect]] = {kind: OWN.get(kind) or model_of(kind, one) for kind, one in DETECTORS.items()} | {
+    get_args(model.model_fields["kind"].annotation)[0]: model for model in LEVELS
 }
 """By `detect.kind`."""
+
+if TYPE_CHECKING:
+    AnyDetect = Detect
+else:
+    AnyDetect = Annotated[Union[tuple(DETECTS.values())], Field(discriminator="kind")]  # noqa: UP007
 
 
 def kinds_that(are: str) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from detectors import make_bank
+from detectors import make_bank, make_compiled_bank
 from detectors.compiled import CompiledDistribution, CompiledHistory, CompiledReference
 from detectors.distribution import Distribution
 from detectors.history import History
@@ -50,7 +50,7 @@ PYTHON = Engine(
     partial(Decoder, compiled=False),
     Gate,
     TableParts(Reference, History, None, group),
-    MonitorParts(partial(make_bank, compiled=False), Distribution),
+    MonitorParts(make_bank, Distribution),
     no_sweep,
 )
 COMPILED = None
@@ -60,7 +60,7 @@ if native is not None:
         Decoder,
         native.Admission,
         TableParts(CompiledReference, CompiledHistory, RowCache, native.group),
-        MonitorParts(make_bank, CompiledDistribution),
+        MonitorParts(make_compiled_bank, CompiledDistribution),
         compiled_sweep,
     )
 ENGINE: Engine = COMPILED or PYTHON

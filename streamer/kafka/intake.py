@@ -7,10 +7,10 @@ as a detector's step. The core takes them from librdkafka as they are.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import compress, count, pairwise
 from operator import ne
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
 from confluent_kafka import Consumer, KafkaError, Message, cimpl
@@ -80,7 +80,7 @@ class ByCore:
         while (message := self._consumer.poll(0)) is not None:
             found += stretches([message])
         for topic, number, offsets, times_ms, messages, error in self._core.take(limit, round(timeout_s * 1000)):
-            columns = RecordColumns(messages, offsets, times_ms, _maker(messages))
+            columns = RecordColumns(cast("Sequence[bytes | None]", messages), offsets, times_ms, _maker(messages))
             found.append(Stretch((topic, number), columns, error and KafkaError(*error)))
         return found
 

@@ -85,7 +85,8 @@ class Sweep:
             begin, dropped, hits, arrays = native.sweep(parts, banks, *given)
             table.dropped += dropped
             found.append(hits)
-            shown.append(arrays)
+            if arrays is not None:
+                shown.append(arrays)
             if begin is not None:
                 cache.learn(table, batch, groups, codes)
                 self._resize()
