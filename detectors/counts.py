@@ -8,59 +8,92 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from math import exp, lgamma, log, log1p
+from math import exp, lgamma, log, log1p, sqrt
 
 TAIL = 0.025
 """Of a 95 % interval on either side."""
+DEVIATE = 1.959963984540054
+"""Of the standard normal distribution, above which TAIL is."""
+CLOSE = 0.02
+"""How far off in the logarithm of the tail the last step may begin: the error is of the fifth power of that."""
 STEPS = 60
-TINY = 1e-300
+"""Far more than ever taken (one to three are, by the start below)."""
 
 
 def clopper_pearson(hits: int, n: int) -> tuple[float, float]:
     """The exact 95 % interval of a share (Clopper & Pearson 1934); (0, 1) for n = 0."""
-    if n == 0:
-        return 0.0, 1.0
-    low = 0.0 if hits == 0 else _where(lambda share: beta(share, hits, n - hits + 1), TAIL)
-    high = 1.0 if hits == n else _where(lambda share: beta(share, hits + 1, n - hits), 1.0 - TAIL)
+    # The upper border is the lower one of the misses. Turned around as a logit, it stays exact for a tiny share too.
+    low = 0.0 if hits == 0 else 1.0 / (1.0 + exp(-_quantile(float(hits), n - hits + 1.0)))
+    high = 1.0 if hits == n else 1.0 / (1.0 + exp(_quantile(float(n - hits), hits + 1.0)))
     return low, high
 
 
-def _where(rising: Callable[[float], float], level: float) -> float:
-    """Where a function that rises from 0 to 1 has a level."""
-    low, high = 0.0, 1.0
+def _quantile(a: float, b: float) -> float:
+    """The logit below which TAIL of the beta distribution of a and b is.
+
+    On this scale the logarithm of the tail is concave, so a step of Newton's from anywhere lands left of the quantile
+    and the next ones rise to it: it always converges. Near by, four terms of the inverse's Taylor series go at once
+    where Newton's steps would, so that a border mostly costs one sum of the continued fraction, the expensive part.
+    """
+    mean = log(a / b)  # The quantile is below it: a log-concave density has at least 1/e on either side of its mean.
+    logit = min(_start(a, b), mean)
     for _ in range(STEPS):
-        middle = (low + high) / 2.0
-        if rising(middle) < level:
-            low = middle
-        else:
-            high = middle
-    return (low + high) / 2.0
-
-
-def beta(x: float, a: float, b: float) -> float:
-    """The regularised incomplete beta function, by Lentz's continued fraction (Press et al., section 6.4)."""
-    if x <= 0.0 or x >= 1.0:
-        return float(x >= 1.0)
-    if x > (a + 1.0) / (a + b + 2.0):
-        return 1.0 - beta(1.0 - x, b, a)
-    front = exp(lgamma(a + b) - lgamma(a) - lgamma(b) + a * log(x) + b * log1p(-x)) / a
-    c, d = 1.0, 1.0 / _not_zero(1.0 - (a + b) * x / (a + 1.0))
-    found = d
-    for m in range(1, 10_000):
-        even = m * (b - m) * x / ((a + 2 * m - 1.0) * (a + 2 * m))
-        d, c = 1.0 / _not_zero(1.0 + even * d), _not_zero(1.0 + even / c)
-        found *= d * c
-        odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1.0))
-        d, c = 1.0 / _not_zero(1.0 + odd * d), _not_zero(1.0 + odd / c)
-        found *= d * c
-        if abs(d * c - 1.0) < 1e-15:
+        level, slope = log_beta(logit, a, b)
+        off = level - log(TAIL)
+        logit = min(logit + (_taylor(logit, a, b, slope, off) if abs(off) < 1.0 else -off / slope), mean)
+        if abs(off) < CLOSE:
             break
-    return front * found
+    return logit
 
 
-def _not_zero(value: float) -> float:
-    return value if abs(value) > TINY else TINY
+def _start(a: float, b: float) -> float:
+    """The quantile as a normal deviate has it, nearly (Abramowitz & Stegun 1964, 26.5.22)."""
+    of_a, of_b = 1.0 / (2.0 * a - 1.0), 1.0 / (2.0 * b - 1.0)
+    h, skew = 2.0 / (of_a + of_b), (DEVIATE * DEVIATE - 3.0) / 6.0
+    w = DEVIATE * sqrt(h + skew) / h - (of_b - of_a) * (skew + 5.0 / 6.0 - 2.0 / (3.0 * h))
+    return log(a / b) - 2.0 * w
+
+
+def _taylor(logit: float, a: float, b: float, slope: float, off: float) -> float:
+    """The step to where the logarithm of the tail is `off` less.
+
+    The derivatives of the inverse function follow one from another, C' - k * bend * C from C = the k-th over the k-th
+    power of the first, where bend is that of the logarithm of the slope.
+    """
+    x, y = 1.0 / (1.0 + exp(-logit)), 1.0 / (1.0 + exp(logit))
+    spread = (a + b) * x * y
+    bend = a - (a + b) * x - slope
+    bend_1 = -spread - slope * bend
+    bend_2 = spread * (x - y) - slope * (bend * bend + bend_1)
+    third = 2.0 * bend * bend - bend_1
+    fourth = 4.0 * bend * bend_1 - bend_2 - 3.0 * bend * third
+    step = -off / slope
+    return step * (1.0 + step * (-bend / 2.0 + step * (third / 6.0 + step * fourth / 24.0)))
+
+
+def log_beta(logit: float, a: float, b: float) -> tuple[float, float]:
+    """The logarithm of the regularised incomplete beta function, and its slope, at a logit up to that of the mean.
+
+    By the continued fraction of DiDonato & Morris (1992), which is the slope itself. Up to the mean all its terms are
+    positive, so that nothing is divided by zero, and with a whole b it ends by itself at the b-th.
+    """
+    odds = exp(logit)
+    x, y = odds / (1.0 + odds), 1.0 / (1.0 + odds)
+    ahead = max(a * y - b * x, 0.0) + 1.0
+    slope = c = a * ahead / (a + 1.0)
+    d, m, factor = 0.0, 1.0, 0.0
+    while abs(factor - 1.0) > 1e-12:
+        before = a + m + m - 1.0
+        part = m * (b - m) * x / before
+        top = (a + m - 1.0) * (a + b + m - 1.0) * x * part / before
+        bottom = m + part + (a + m) * (ahead + m * (1.0 + y)) / (before + 2.0)
+        d = 1.0 / (bottom + top * d)
+        c = bottom + top / c
+        factor = c * d
+        slope *= factor
+        m += 1.0
+    front = lgamma(a + b) - lgamma(a) - lgamma(b) + a * logit - (a + b) * log1p(odds)
+    return front - log(slope), slope
 
 
 def fisher(hits: int, n: int, hits_before: int, n_before: int) -> float:
