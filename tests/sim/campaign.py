@@ -150,6 +150,20 @@ def oracle(config: Config, partition: Partition, records: list[Record], ticks: I
     return task
 
 
+class Differs(AssertionError):
+    """What was published, or the final state, is not the oracle's. Nothing else raises it: a run that breaks, or that
+    does not end, says nothing about what the oracle would have seen.
+    """
+
+
+def compare(what: str, published: list[Out], expected: list[Out]) -> None:
+    if published != expected:
+        pairs = zip(published, expected, strict=False)
+        same = next((i for i, (one, other) in enumerate(pairs) if one != other), min(len(published), len(expected)))
+        sizes = f"record {same} of {len(published)}, {len(expected)} expected"
+        raise Differs(f"{what}: published differs from the oracle at {sizes}")
+
+
 def ticks_of(beats: list[Out]) -> list[Tick]:
     """The ticks that the heartbeats of a partition tell of."""
     found: dict[int, Tick] = {}
@@ -157,8 +171,10 @@ def ticks_of(beats: list[Out]) -> list[Tick]:
         data = json.loads(beat.value or b"")["data"]
         number = data["tick"].pop("number")
         tick = Tick(data["offset"], **data["tick"])
-        assert found.setdefault(number, tick) == tick
-    assert list(found) == list(range(1, len(found) + 1)), "a tick is missing or told late"
+        if found.setdefault(number, tick) != tick:
+            raise Differs(f"tick {number} is told twice: {found[number]} and {tick}")
+    if list(found) != list(range(1, len(found) + 1)):
+        raise Differs(f"a tick is missing or told late: {list(found)}")
     return list(found.values())
 
 
@@ -310,10 +326,13 @@ class Campaign:
             ticks = ticks_of(published.get(("heartbeats", partition[1]), []))
             expected = oracle(self.config, partition, self.full[partition], ticks)
             for role, outs in by_partition(expected.outbox).items():
-                assert published.get(role, []) == outs, f"{role}: published differs from the oracle"
-                published.pop(role)
-            assert tasks[partition].dump() == expected.dump(), f"state of {partition} differs from the oracle"
-        assert not published, f"published beyond the oracle: {list(published)}"
+                compare(str(role), published.pop(role, []), outs)
+            if partition not in tasks:
+                raise Differs(f"nobody has the state of {partition}")
+            if tasks[partition].dump() != expected.dump():
+                raise Differs(f"state of {partition} differs from the oracle")
+        if published:
+            raise Differs(f"published beyond the oracle: {list(published)}")
 
 
 def run_seed(seed: int, worker_class: type[Worker] = Worker) -> Campaign:

@@ -6,14 +6,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
+from schemas.events.batch import Record
 from streamer.engine.task import Task
 from streamer.port import CommitResult, Committed, Outcome, Partition
+from streamer.service.partitions import Owned
 from streamer.service.worker import Worker
-from tests.sim.campaign import run_seed
+from tests.sim.campaign import Differs, run_seed
 
 SEEDS = int(os.environ.get("DRIFTLINE_SEEDS", "200"))
 FIRST = int(os.environ.get("DRIFTLINE_FIRST_SEED", "0"))
@@ -109,9 +111,54 @@ class TakesUnknownForDone(Worker):
     ],
 )
 def test_a_broken_worker_is_caught(mutant: type[Worker]) -> None:
+    assert caught(mutant) is not None, f"{mutant.__name__} survived {MUTANT_SEEDS} seeds"
+
+
+def caught(mutant: type[Worker]) -> tuple[int, Differs] | None:
+    """The first seed where the oracle sees a difference, and which. A mutant that merely breaks proves nothing about
+    the oracle: its error comes through, with its name and the seed's.
+    """
     for seed in range(MUTANT_SEEDS):
         try:
             run_seed(seed, mutant)
-        except Exception:
-            return
-    pytest.fail(f"{mutant.__name__} survived {MUTANT_SEEDS} seeds")
+        except Differs as difference:
+            return seed, difference
+        except Exception as error:
+            raise AssertionError(f"{mutant.__name__}, seed {seed}, broke: {error!r}") from error
+    return None
+
+
+class RaisesTypeError(Worker):
+    def take(self, owned: Owned, records: Sequence[Record]) -> None:
+        raise TypeError("of a mistake in the mutant")
+
+
+class RaisesRuntimeError(Worker):
+    def mute(self, task: Task) -> None:
+        raise RuntimeError("of a mistake in the mutant")
+
+
+class FailsAnAssertion(Worker):
+    def settle(self) -> bool:
+        raise AssertionError("of a mistake in the mutant")
+
+
+class NeverCommits(Worker):
+    def commit(self, snapshot_all: bool = False, only: Sequence[Partition] | None = None) -> bool:
+        return False
+
+
+@pytest.mark.parametrize(
+    ("mutant", "why"),
+    [
+        (RaisesTypeError, "TypeError.*of a mistake"),
+        (RaisesRuntimeError, "RuntimeError.*of a mistake"),
+        (FailsAnAssertion, "AssertionError.*of a mistake"),
+        (NeverCommits, "did not finish"),
+    ],
+)
+def test_a_worker_that_merely_breaks_does_not_count_as_caught(mutant: type[Worker], why: str) -> None:
+    with pytest.raises(AssertionError, match=rf"{mutant.__name__}, seed \d+, broke: .*{why}") as raised:
+        caught(mutant)
+    assert not isinstance(raised.value, Differs)
+    assert not isinstance(raised.value.__cause__, Differs)
