@@ -114,6 +114,12 @@ def _is(kind: Any, what: str) -> bool:
     return isinstance(kind, str) and kind in DETECTS and bool(getattr(DETECTS[kind], what))
 
 
+def listed(what: str) -> str:
+    """The kinds of which something is so: `fraction, share and distribution`."""
+    *others, last = kinds_that(what)
+    return f"{', '.join(others)} and {last}"
+
+
 def each_monitor(raw: Any) -> Iterator[Finding]:
     for name, monitor in _items(_get(raw, "monitors")):
         for rule in MONITOR_RULES:
@@ -229,7 +235,7 @@ def silence_is_of_events(monitor: Any) -> Iterator[Finding]:
     if _is(kind, "ticked"):
         yield Finding(("signal",), "bad-value", f"{kind} is of signal events, not {quoted(name)}; split it with `by`.")
     else:
-        message = f"signal events has no values; only {' and '.join(kinds_that('ticked'))}, not {kind}."
+        message = f"signal events has no values; only {listed('ticked')}, not {kind}."
         yield Finding(("detect", "kind"), "bad-value", message)
 
 
@@ -264,13 +270,13 @@ def an_edge_has_no_length(monitor: Any) -> Iterator[Finding]:
         return
     aggregate = isinstance(name := _get(monitor, "signal"), str) and (name == "traffic" or AGGREGATE(name))
     if _get(monitor, "window") is not None and not aggregate:
-        yield Finding(("window",), "bad-value", "only detect.kind fraction, share and distribution have windows.")
+        yield Finding(("window",), "bad-value", f"only detect.kind {listed('windowed')} have windows.")
     try:
         held = parse_duration(_get(monitor, "for"))
     except ValueError:
         return
     if held:
-        message = "it fires at once; only detect.kind fraction, share and distribution can be held."
+        message = f"it fires at once; only detect.kind {listed('held')} can be held."
         yield Finding(("for",), "bad-value", message)
 
 

@@ -11,9 +11,10 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from schemas.events.batch import Record
-from streamer.engine.task import Task
+from streamer.engine.stage import Stage
 from streamer.port import CommitResult, Committed, Outcome, Partition
-from streamer.service.partitions import Owned
+from streamer.service.partitions import LivePartition
+from streamer.service.restore import Restorer
 from streamer.service.worker import Worker
 from tests.sim.campaign import Differs, run_seed
 
@@ -34,19 +35,24 @@ def test_published_alerts_and_state_equal_the_oracle(first: int) -> None:
     assert restored > 0
 
 
-class ResumesAtC(Worker):
+def restoring(broken: type[Restorer]) -> type[Worker]:
+    """A worker whose new partitions come back to life in a broken way."""
+    return type(broken.__name__, (Worker,), {"restorer_class": broken})
+
+
+class ResumesAtC(Restorer):
     """Takes the state of S for the state at C."""
 
-    def replay(self, task: Task, committed: Committed) -> Iterator[None]:
+    def replay(self, task: Stage, committed: Committed) -> Iterator[None]:
         assert committed.offset is not None
         task.position = committed.offset
         yield
 
 
-class ForgetsTicks(Worker):
+class ForgetsTicks(Restorer):
     """Replays the records and not the ticks between them."""
 
-    def replay(self, task: Task, committed: Committed) -> Iterator[None]:
+    def replay(self, task: Stage, committed: Committed) -> Iterator[None]:
         yield from super().replay(task, committed._replace(ticks=()))
 
 
@@ -59,8 +65,8 @@ class TakesIdleForLanded(Worker):
         return super().settle()
 
 
-class ReplayNotMuted(Worker):
-    def mute(self, task: Task) -> None:
+class ReplayNotMuted(Restorer):
+    def mute(self, task: Stage) -> None:
         pass
 
 
@@ -100,9 +106,9 @@ class TakesUnknownForDone(Worker):
 @pytest.mark.parametrize(
     "mutant",
     [
-        ResumesAtC,
-        ReplayNotMuted,
-        ForgetsTicks,
+        restoring(ResumesAtC),
+        restoring(ReplayNotMuted),
+        restoring(ForgetsTicks),
         TakesIdleForLanded,
         DropsOutboxOnAbort,
         EmitsAfterLost,
@@ -129,12 +135,12 @@ def caught(mutant: type[Worker]) -> tuple[int, Differs] | None:
 
 
 class RaisesTypeError(Worker):
-    def take(self, owned: Owned, records: Sequence[Record]) -> None:
+    def take(self, owned: LivePartition, records: Sequence[Record]) -> None:
         raise TypeError("of a mistake in the mutant")
 
 
-class RaisesRuntimeError(Worker):
-    def mute(self, task: Task) -> None:
+class RaisesRuntimeError(Restorer):
+    def mute(self, task: Stage) -> None:
         raise RuntimeError("of a mistake in the mutant")
 
 
@@ -152,7 +158,7 @@ class NeverCommits(Worker):
     ("mutant", "why"),
     [
         (RaisesTypeError, "TypeError.*of a mistake"),
-        (RaisesRuntimeError, "RuntimeError.*of a mistake"),
+        (restoring(RaisesRuntimeError), "RuntimeError.*of a mistake"),
         (FailsAnAssertion, "AssertionError.*of a mistake"),
         (NeverCommits, "did not finish"),
     ],
