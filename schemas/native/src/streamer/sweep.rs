@@ -247,9 +247,10 @@ impl Sweep<'_> {
                 self.history = Some(history);
             }
             Some(history) => {
+                let reference = &mut *self.reference;
                 let known = rows.iter().zip(values).filter(|(row, _)| **row != NOWHERE);
                 known.for_each(|(&row, &value)| {
-                    if let Some((away, _)) = self.reference.judge(row as usize, value, at.0, at.1) {
+                    if let Some((away, _)) = reference.judge(row as usize, value, at.0, at.1) {
                         history.add(row as usize, away, at.0, at.1);
                     }
                 });
@@ -270,14 +271,15 @@ impl Sweep<'_> {
         shown: &mut Shown,
         mut keep: impl FnMut(usize, f64),
     ) {
+        let reference = &mut *self.reference;
         self.judged.clear();
         self.z.clear();
         for (&row, &value) in rows.iter().zip(values).filter(|(row, _)| **row != NOWHERE) {
-            let judged = self.reference.judge(row as usize, value, at.0, at.1);
+            let judged = reference.judge(row as usize, value, at.0, at.1);
             if let Some((away, _)) = judged {
                 keep(row as usize, away);
             }
-            let z = judged.map_or(0.0, |(away, scale)| self.reference.z(value, away, scale));
+            let z = judged.map_or(0.0, |(away, scale)| reference.z(value, away, scale));
             self.judged.push(if judged.is_some() { row } else { NOWHERE });
             self.z.push(z);
             if self.show {
