@@ -109,11 +109,11 @@ class CompiledReference(Compiled):
 
     core: _native.Reference
 
-    def __init__(self, warmup: int, scale: bool = True) -> None:
+    def __init__(self, warmup: int, scale: bool = True, keep: bool = False) -> None:
         assert native is not None
         reference.check_warmup(warmup)
-        self.warmup = warmup
-        self.core = native.Reference(warmup, scale, CLIP, HUGE)
+        self.warmup, self.keep = warmup, keep
+        self.core = native.Reference(warmup, scale, CLIP, HUGE, keep)
 
     def at(self, row: int) -> Learned:
         n, stats, places = self.core.at(row)
@@ -124,6 +124,9 @@ class CompiledReference(Compiled):
         judged = Judged(np.empty(m, bool), np.empty(m), np.empty(m))
         self.core.update(rows, values, events, offsets, times_ms, *judged)
         return judged
+
+    def completed(self) -> list[tuple[int, F64]]:
+        return self.core.completed()
 
     def far(self, rows: I64, judged: Judged, beyond: float) -> I64:
         return self.core.far(rows, judged.away, judged.ready, beyond)
@@ -186,11 +189,17 @@ class CompiledDistribution(Compiled):
     def __init__(self, warmup: int, bins: int, window: int, coded: bool = False) -> None:
         assert native is not None
         distribution.check_shape(warmup, bins, window)
-        self.warmup, self.bins = warmup, bins
+        self.warmup, self.bins, self.window = warmup, bins, window
         self.core = native.Distribution(warmup, bins, window, coded)
 
-    def update(self, rows: I64, values: F64, events: I64, offsets: I64, times_ms: I64) -> list[Closed]:
-        found = self.core.update(rows, values, events, offsets, times_ms)
+    def learned(self, rows: I64) -> Bool:
+        return self.core.learned(rows)
+
+    def learn(self, row: int, values: F64) -> None:
+        self.core.learn(row, values)
+
+    def update(self, rows: I64, values: F64, chosen: Bool, events: I64, offsets: I64, times_ms: I64) -> list[Closed]:
+        found = self.core.update(rows, values, chosen, events, offsets, times_ms)
         return [Closed(place, row, tuple(counts), *rest) for place, row, counts, *rest in found]
 
     def bins_of(self, row: int) -> tuple[list[float], list[int]]:
@@ -199,19 +208,19 @@ class CompiledDistribution(Compiled):
         return edges, counts[: len(edges) + 1] if learned else []
 
     def dump(self) -> dict[str, NDArray[Any]]:
-        (*latest, reference, counts), (edges, waiting) = self.core.dump()
+        (*latest, reference, counts), learned, edges = self.core.dump()
         return {
-            **dict(zip(distribution.LATEST, latest, strict=True)),
+            **dict(zip(distribution.LATEST, (*latest, learned), strict=True)),
             "edges": edges.reshape(-1, self.bins - 1),
             "reference": reference.reshape(-1, self.bins),
             "counts": counts.reshape(-1, self.bins),
-            "waiting": waiting,
         }
 
     def load(self, state: State) -> None:
-        found = distribution.checked_state(state, self.warmup, self.bins)
-        whole = [np.ascontiguousarray(found[name]).ravel() for name in (*distribution.LATEST, "reference", "counts")]
-        self.core.load(whole, [np.ascontiguousarray(found[name]).ravel() for name in ("edges", "waiting")])
+        found = distribution.checked_state(state, self.bins, self.window)
+        flat = {name: np.ascontiguousarray(array).ravel() for name, array in found.items()}
+        learned, edges = flat.pop("learned"), flat.pop("edges")
+        self.core.load([flat[name] for name in ("seen", *distribution.PLACES, "reference", "counts")], learned, edges)
 
 
 SWEPT = (CompiledAdwin, CompiledPageHinkley)

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from array import array
 from math import sqrt
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -115,6 +116,7 @@ class Learned(NamedTuple):
 
 def learn(values: F64, standardise: bool) -> tuple[float, ...]:
     """What a full warm-up amounts to, in the order of STATS. One sort serves every quantile."""
+    values = np.clip(values, -HUGE, HUGE)
     ordered = np.sort(values + 0.0)  # There is no -0.0 then, whose place among zeros would be anybody's guess.
     centre = middle(ordered) if standardise else 0.0
     scale = robust_scale(ordered, centre)
@@ -130,12 +132,16 @@ class Reference:
     """References of rows 0..rows-1, at most `warmup` values of each.
 
     With `scale=False` values pass as they are (0/1 indicators, raw values), centre is 0 and the rest is only noted.
+    With `keep` the values of each warm-up are there until `completed` has handed them out: whoever else learns from
+    them keeps none.
     """
 
-    def __init__(self, warmup: int, scale: bool = True) -> None:
+    def __init__(self, warmup: int, scale: bool = True, keep: bool = False) -> None:
         check_warmup(warmup)
         self.warmup = warmup
         self.standardise = scale
+        self.keep = keep
+        self.kept: list[tuple[int, F64]] = []
         self.rows = 0
         self.waiting: list[array[float] | None] = []  # the warm-up's values; None once frozen
         self.columns: dict[str, NDArray[Any]] = {name: np.zeros(0, dtype) for name, dtype in COLUMNS.items()}
@@ -158,10 +164,10 @@ class Reference:
 
         A row may become ready in the middle: its warm-up is its first `warmup` values, wherever the batches are cut.
         """
-        values = np.clip(values, -HUGE, HUGE)
         ready: Bool = self.columns["n"][rows] >= self.warmup
         if not ready.all():
             ready = self._learn(rows, values, offsets[events], times_ms[events])
+        values = np.clip(values, -HUGE, HUGE)
         z, away = np.zeros(len(values)), np.zeros(len(values))
         chosen = rows[ready]
         away[ready] = apart = values[ready] - self.columns["centre"][chosen]
@@ -192,10 +198,20 @@ class Reference:
             assert waiting is not None
             waiting.append(value)
             if len(waiting) == self.warmup:
-                for name, number in zip(STATS, learn(np.array(waiting), self.standardise), strict=True):
+                sample = np.array(waiting)
+                for name, number in zip(STATS, learn(sample, self.standardise), strict=True):
                     own[name][row] = number
                 self.waiting[row] = None
+                if self.keep:
+                    self.kept.append((row, sample))
         return ready
+
+    def completed(self) -> list[tuple[int, F64]]:
+        """The rows whose warm-up has ended since the last call, ascending, each with its values as they came, in the
+        order of the log. To be called behind every update where they are kept: a snapshot has none of them.
+        """
+        completed, self.kept = sorted(self.kept, key=itemgetter(0)), []
+        return completed
 
     def far(self, rows: I64, judged: Judged, beyond: float) -> I64:
         """Places of the judged values more than `beyond` deviations of their own tail from the centre, ascending."""
@@ -206,6 +222,7 @@ class Reference:
 
     def dump(self) -> dict[str, NDArray[Any]]:
         """Arrays per row, and `waiting`: the values of unfrozen rows one after another, n of each."""
+        assert not self.kept, "samples that nobody has taken would be lost"
         waiting = b"".join(values.tobytes() for values in self.waiting if values is not None)
         copies = {name: column.copy() for name, column in self.columns.items()}
         return {**copies, "waiting": np.frombuffer(waiting, np.float64).copy()}
@@ -220,7 +237,7 @@ class Reference:
         for n, count, end in zip(found["n"].tolist(), left.tolist(), ends, strict=True):
             waiting.append(None if n == self.warmup else array("d", values[end - count : end].tobytes()))
         self.columns = {name: column.copy() for name, column in found.items()}
-        self.waiting, self.rows = waiting, len(waiting)
+        self.waiting, self.rows, self.kept = waiting, len(waiting), []
 
 
 def check_warmup(warmup: int) -> None:

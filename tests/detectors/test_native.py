@@ -151,7 +151,7 @@ def test_reference_and_history_as_python(
     edges = [0, *sorted(min(cut, len(rows)) for cut in cuts), len(rows)]
     told: list[list[Any]] = []
     for core, other in (CORES, CORES[::-1]):
-        reference, history = core[0](warmup, scale), core[1]()
+        reference, history = core[0](warmup, scale, True), core[1]()
         out: list[Any] = []
         for begin, end in zip(edges, edges[1:], strict=False):
             reference.resize(5)
@@ -160,6 +160,7 @@ def test_reference_and_history_as_python(
             at = (np.arange(len(events)) + begin) * 7
             judged = reference.update(rows[begin:end], values[begin:end], events, at, at * 2)
             out += [array.tobytes() for array in judged]
+            out += [(row, sample.tobytes()) for row, sample in reference.completed()]
             out.append(reference.far(rows[begin:end], judged, 2.0).tolist())
             marks = np.repeat(np.arange(0, end - begin, 7), 2)
             out += history.update(
@@ -168,7 +169,7 @@ def test_reference_and_history_as_python(
         out += [reference.at(row) for row in range(5)]
         out += [history.recent(row, 0.25) for row in range(5)]
         states = reference.dump(), history.dump()
-        again = other[0](warmup, scale), other[1]()
+        again = other[0](warmup, scale, True), other[1]()
         for one, state in zip(again, states, strict=True):
             one.load(state)
             same_bits(one.dump(), state)

@@ -11,8 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from detectors.compiled import CompiledReference
 from detectors.reference import CLIP, HUGE, Reference
+from schemas.core import native
 
+CORES: list[Any] = [Reference, CompiledReference] if native is not None else [Reference]
 F64 = NDArray[np.float64]
 
 
@@ -154,3 +157,56 @@ def test_broken_state_is_refused_and_changes_nothing() -> None:
     assert {k: v.tobytes() for k, v in reference.dump().items()} == {k: v.tobytes() for k, v in good.items()}
     with pytest.raises(ValueError, match="no values"):
         Reference(0)
+
+
+@pytest.mark.parametrize("core", CORES)
+@settings(max_examples=50, deadline=None, database=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.floats(allow_nan=False, allow_infinity=False)), max_size=80),
+    st.integers(1, 15),
+    st.lists(st.tuples(st.integers(0, 80), st.booleans()), max_size=5),
+)
+def test_a_kept_sample_is_handed_out_once_and_as_it_came(
+    core: Any, given_values: list[tuple[int, float]], warmup: int, cuts: list[tuple[int, bool]]
+) -> None:
+    rows = np.array([row for row, _ in given_values], np.int64)
+    values, at = np.array([value for _, value in given_values]), np.arange(len(rows))
+    snapshots = {min(place, len(rows)): taken for place, taken in cuts}
+    reference, samples = core(warmup, True, True), {}
+    for begin, end in pairwise([0, *sorted(snapshots), len(rows)]):
+        reference.resize(4)
+        part = slice(begin, end)
+        ready, _, _ = reference.update(rows[part], values[part], at[part], at, at)
+        completed = reference.completed()
+        assert [row for row, _ in completed] == sorted({row for row, _ in completed})
+        for row, sample in completed:
+            assert row not in samples
+            samples[row] = sample.tobytes()
+        assert set(rows[part][ready].tolist()) <= set(samples)
+        if snapshots.get(end):
+            state, reference = reference.dump(), core(warmup, True, True)
+            reference.load(state)
+    places = {row: np.flatnonzero(rows == row) for row in range(4)}
+    full = {row: mine[:warmup] for row, mine in places.items() if len(mine) >= warmup}
+    assert samples == {row: values[mine].tobytes() for row, mine in full.items()}
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_no_snapshot_loses_a_sample_that_was_not_taken(core: Any) -> None:
+    reference, at = core(2, True, True), np.arange(2)
+    reference.resize(1)
+    reference.update(np.zeros(2, np.int64), np.array([-0.0, 1e300]), at, at, at)
+    with pytest.raises(AssertionError, match="nobody has taken"):
+        reference.dump()
+    ((row, sample),) = reference.completed()
+    assert (row, sample.tobytes()) == (0, np.array([-0.0, 1e300]).tobytes())
+    assert reference.completed() == []
+    state = reference.dump()
+    again = core(2, True, True)
+    again.load(state)
+    assert again.completed() == []  # Its warm-up was over before.
+    plain = core(2)
+    plain.resize(1)
+    plain.update(np.zeros(2, np.int64), np.array([-0.0, 1e300]), at, at, at)
+    assert {k: v.tobytes() for k, v in plain.dump().items()} == {k: v.tobytes() for k, v in state.items()}
+    assert plain.completed() == []

@@ -56,7 +56,7 @@ class Parts:
 
     def __init__(self) -> None:
         self.rows: dict[tuple[int, int], int] = {}
-        self.reference, self.history = Reference(WARMUP), History()
+        self.reference, self.history = Reference(WARMUP, keep=True), History()
         self.banks = [make_bank(params) for params, *_ in BANKS]
 
     def all(self) -> list[Any]:
@@ -105,7 +105,7 @@ class Swept:
         assert native is not None
         self.keys: dict[tuple[int, int], int] = {}
         self.index, self.with_history, self.show = native.RowIndex(), with_history, show
-        self.reference, self.history = CompiledReference(WARMUP), CompiledHistory()
+        self.reference, self.history = CompiledReference(WARMUP, keep=True), CompiledHistory()
         twins: dict[type[Params], Any] = {Adwin: CompiledAdwin, PageHinkley: CompiledPageHinkley}
         self.banks: list[Bank] = [twins[type(params)](params) for params, *_ in BANKS]
 
@@ -165,7 +165,7 @@ class Swept:
 @pytest.mark.parametrize(("with_history", "show"), [(True, False), (True, True), (False, True)])
 def test_it_is_the_same_as_its_parts(with_history: bool, show: bool, seed: int) -> None:
     rng, parts, swept = np.random.default_rng(seed), Parts(), Swept(with_history, show)
-    begin, count, turned_away = 0, 0, 0
+    begin, count, turned_away, handed_out = 0, 0, 0, 0
     for events in (1, 300, 2, 40, 700):
         numbers = batch(rng, begin, events)
         wanted, dropped = parts.step(numbers)
@@ -175,12 +175,16 @@ def test_it_is_the_same_as_its_parts(with_history: bool, show: bool, seed: int) 
         told, also_dropped = swept.step(numbers)
         assert sorted(told, key=lambda f: f[:3]) == sorted(wanted, key=lambda f: f[:3])
         assert dropped == also_dropped
+        samples = [(row, sample.tobytes()) for row, sample in parts.reference.completed()]
+        assert [(row, sample.tobytes()) for row, sample in swept.reference.completed()] == samples
+        handed_out += len(samples)
         for one, other in zip(swept.all(), parts.all(), strict=True):
             same_bits(one.dump(), other.dump())
         begin, count, turned_away = begin + events, count + len(told), turned_away + dropped
     assert len({number for _, number, *_ in told}) == len(BANKS)
     assert count > 40
     assert turned_away
+    assert handed_out == ROWS_MAX
 
 
 def test_without_a_history_the_directions_of_all_hits_are_told() -> None:

@@ -1,12 +1,12 @@
 //! Histograms of windows of many series over bins of their own; operation for operation `detectors/distribution.py`.
 
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyAssertionError, PyValueError};
 use pyo3::prelude::*;
 
 use crate::arrays::{check_finite, check_length, check_rows, prefetch, slice};
 
-/// LATEST of `detectors/distribution.py`, in that order; and the values of a warm-up that is not over.
+/// LATEST of `detectors/distribution.py`, in that order.
 #[derive(Clone, Default)]
 struct Row {
     seen: i64,
@@ -14,7 +14,7 @@ struct Row {
     last_offset: i64,
     from_ms: i64,
     to_ms: i64,
-    waiting: Vec<f64>,
+    learned: bool,
 }
 
 #[pyclass]
@@ -31,23 +31,16 @@ pub struct Distribution {
 
 /// place, row, counts, first and last offset, first and last time.
 type Closed = (usize, i64, Vec<i64>, i64, i64, i64, i64);
-type State<'py> = (Vec<Bound<'py, PyArray1<i64>>>, Vec<Bound<'py, PyArray1<f64>>>);
+type State<'py> = (Vec<Bound<'py, PyArray1<i64>>>, Bound<'py, PyArray1<bool>>, Bound<'py, PyArray1<f64>>);
 
 impl Distribution {
+    /// Take a value of a row that has learned; true when it fills the window.
     fn add(&mut self, number: usize, value: f64, offset: i64, time_ms: i64) -> bool {
         let (cells, edges) = (number * self.bins, number * (self.bins - 1));
         let (row, bins) = (&mut self.rows[number], self.bins);
-        let edges = &mut self.edges[edges..edges + bins - 1];
+        let edges = &self.edges[edges..edges + bins - 1];
+        let place = row.seen % self.window;
         row.seen += 1;
-        if row.seen <= self.warmup {
-            row.waiting.push(value);
-            if row.seen == self.warmup {
-                set_edges(edges, &row.waiting, self.coded);
-                std::mem::take(&mut row.waiting).iter().for_each(|&v| self.reference[cells + bin_of(edges, v)] += 1);
-            }
-            return false;
-        }
-        let place = (row.seen - self.warmup - 1) % self.window;
         let counts = &mut self.counts[cells..cells + bins];
         if place == 0 {
             counts.fill(0);
@@ -116,20 +109,44 @@ impl Distribution {
         }
     }
 
-    /// Take a column; the windows that became full, by place.
+    /// For each of these rows whether it has learned its bins.
+    fn learned<'py>(&self, py: Python<'py>, rows: PyReadonlyArray1<'py, i64>) -> PyResult<Bound<'py, PyArray1<bool>>> {
+        let rows = slice(&rows)?;
+        check_rows(rows, self.rows.len())?;
+        Ok(rows.iter().map(|&row| self.rows[row as usize].learned).collect::<Vec<_>>().into_pyarray(py))
+    }
+
+    /// The bins of a row that has none, from the values of its warm-up.
+    fn learn(&mut self, row: usize, values: PyReadonlyArray1<'_, f64>) -> PyResult<()> {
+        let values = slice(&values)?;
+        check_finite(values)?;
+        let fine = self.rows.get(row).is_some_and(|row| !row.learned) && values.len() as i64 == self.warmup;
+        if !fine {
+            return Err(PyAssertionError::new_err("a row learns once, from the values of its warm-up"));
+        }
+        let (cells, bins) = (row * self.bins, self.bins - 1);
+        let edges = &mut self.edges[row * bins..(row + 1) * bins];
+        set_edges(edges, values, self.coded);
+        values.iter().for_each(|&value| self.reference[cells + bin_of(edges, value)] += 1);
+        self.rows[row].learned = true;
+        Ok(())
+    }
+
+    /// Take the values of a column that are `chosen`, of rows that have learned; the windows that became full, by place.
     #[allow(clippy::too_many_arguments)]
     fn update(
         &mut self,
         py: Python<'_>,
         rows: PyReadonlyArray1<'_, i64>,
         values: PyReadonlyArray1<'_, f64>,
+        chosen: PyReadonlyArray1<'_, bool>,
         events: PyReadonlyArray1<'_, i64>,
         offsets: PyReadonlyArray1<'_, i64>,
         times_ms: PyReadonlyArray1<'_, i64>,
     ) -> PyResult<Vec<Closed>> {
-        let (rows, values, events) = (slice(&rows)?, slice(&values)?, slice(&events)?);
+        let (rows, values, chosen, events) = (slice(&rows)?, slice(&values)?, slice(&chosen)?, slice(&events)?);
         let (offsets, times_ms) = (slice(&offsets)?, slice(&times_ms)?);
-        check_length(&[rows.len(), values.len(), events.len()])?;
+        check_length(&[rows.len(), values.len(), chosen.len(), events.len()])?;
         check_length(&[offsets.len(), times_ms.len()])?;
         check_rows(rows, self.rows.len())?;
         check_rows(events, offsets.len())?;
@@ -138,6 +155,9 @@ impl Distribution {
             let mut closed = Vec::new();
             for (i, (&row, &value)) in rows.iter().zip(values).enumerate() {
                 prefetch(&self.rows, rows, i);
+                if !chosen[i] || !self.rows[row as usize].learned {
+                    continue;
+                }
                 let event = events[i] as usize;
                 if self.add(row as usize, value, offsets[event], times_ms[event]) {
                     closed.push(self.closed(i, row as usize));
@@ -152,13 +172,12 @@ impl Distribution {
         check_rows(&[row as i64], self.rows.len())?;
         let edges = self.edges[row * (self.bins - 1)..(row + 1) * (self.bins - 1)].to_vec();
         let counts = self.reference[row * self.bins..(row + 1) * self.bins].to_vec();
-        Ok((self.rows[row].seen >= self.warmup, edges, counts))
+        Ok((self.rows[row].learned, edges, counts))
     }
 
-    /// LATEST, reference, counts; edges, waiting.
+    /// LATEST but for `learned`, reference, counts; that; edges.
     fn dump<'py>(&self, py: Python<'py>) -> State<'py> {
         let latest = |f: fn(&Row) -> i64| self.rows.iter().map(f).collect::<Vec<_>>().into_pyarray(py);
-        let waiting: Vec<f64> = self.rows.iter().flat_map(|row| row.waiting.iter().copied()).collect();
         (
             vec![
                 latest(|r| r.seen),
@@ -169,33 +188,33 @@ impl Distribution {
                 self.reference.clone().into_pyarray(py),
                 self.counts.clone().into_pyarray(py),
             ],
-            vec![self.edges.clone().into_pyarray(py), waiting.into_pyarray(py)],
+            self.rows.iter().map(|row| row.learned).collect::<Vec<_>>().into_pyarray(py),
+            self.edges.clone().into_pyarray(py),
         )
     }
 
     /// The arrays of `dump`, already checked by the caller.
-    fn load(&mut self, whole: [PyReadonlyArray1<'_, i64>; 7], floats: [PyReadonlyArray1<'_, f64>; 2]) -> PyResult<()> {
-        let wrong = || PyValueError::new_err("arrays that do not fit together");
+    fn load(
+        &mut self,
+        whole: [PyReadonlyArray1<'_, i64>; 7],
+        learned: PyReadonlyArray1<'_, bool>,
+        edges: PyReadonlyArray1<'_, f64>,
+    ) -> PyResult<()> {
         let whole = whole.iter().map(slice).collect::<PyResult<Vec<_>>>()?;
-        let (edges, waiting) = (slice(&floats[0])?, slice(&floats[1])?);
+        let (learned, edges) = (slice(&learned)?, slice(&edges)?);
         let n = whole[0].len();
-        check_length(&[n, whole[1].len(), whole[2].len(), whole[3].len(), whole[4].len()])?;
+        check_length(&[n, whole[1].len(), whole[2].len(), whole[3].len(), whole[4].len(), learned.len()])?;
         check_length(&[n * self.bins, whole[5].len(), whole[6].len()])?;
         check_length(&[n * (self.bins - 1), edges.len()])?;
-        let (mut rows, mut begin) = (Vec::with_capacity(n), 0);
-        for (i, &seen) in whole[0].iter().enumerate() {
-            let end = begin + if seen < self.warmup { seen as usize } else { 0 };
-            rows.push(Row {
-                seen,
-                first_offset: whole[1][i],
-                last_offset: whole[2][i],
-                from_ms: whole[3][i],
-                to_ms: whole[4][i],
-                waiting: waiting.get(begin..end).ok_or_else(wrong)?.to_vec(),
-            });
-            begin = end;
-        }
-        (self.rows, self.edges) = (rows, edges.to_vec());
+        let row = |i: usize| Row {
+            seen: whole[0][i],
+            first_offset: whole[1][i],
+            last_offset: whole[2][i],
+            from_ms: whole[3][i],
+            to_ms: whole[4][i],
+            learned: learned[i],
+        };
+        (self.rows, self.edges) = ((0..n).map(row).collect(), edges.to_vec());
         (self.reference, self.counts) = (whole[5].to_vec(), whole[6].to_vec());
         Ok(())
     }

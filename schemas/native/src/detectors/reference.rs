@@ -1,7 +1,7 @@
 //! References of many series; operation for operation `detectors/reference.py`.
 
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1, PyReadwriteArray1};
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyAssertionError, PyValueError};
 use pyo3::prelude::*;
 
 use crate::arrays::{check_length, check_rows, prefetch, slice};
@@ -60,7 +60,7 @@ impl Row {
     }
 
     fn learned(&mut self, [centre, scale, rest @ ..]: Stats) {
-        (self.centre, self.scale, self.rest, self.waiting) = (centre, scale, rest, Vec::new());
+        (self.centre, self.scale, self.rest) = (centre, scale, rest);
     }
 }
 
@@ -71,6 +71,9 @@ pub struct Reference {
     clip: f64,
     huge: f64,
     pub rows: Vec<Row>,
+    /// Whether the values of a warm-up are of use to others when it has ended.
+    keep: bool,
+    completed: Vec<(i64, Vec<f64>)>,
 }
 
 /// What the values of a column are when they have passed the reference; written in place.
@@ -104,16 +107,25 @@ impl Reference {
     /// How far a value is from the centre, and the scale; None while the row is warming up, which takes the value.
     #[inline(always)]
     pub fn judge(&mut self, row: usize, value: f64, offset: i64, time_ms: i64) -> Option<(f64, f64)> {
-        let value = bounded(value, self.huge);
-        let row = &mut self.rows[row];
-        if row.n >= self.warmup {
-            return Some((value - row.centre, row.scale));
+        let own = &mut self.rows[row];
+        if own.n >= self.warmup {
+            return Some((bounded(value, self.huge) - own.centre, own.scale));
         }
-        row.wait(value, offset, time_ms);
-        if row.n == self.warmup {
-            row.learned(learn(&row.waiting, self.standardise));
+        own.wait(value, offset, time_ms);
+        if own.n == self.warmup {
+            self.complete(row);
         }
         None
+    }
+
+    #[cold]
+    fn complete(&mut self, number: usize) {
+        let row = &mut self.rows[number];
+        let sample = std::mem::take(&mut row.waiting);
+        row.learned(learn(&sample, self.standardise, self.huge));
+        if self.keep {
+            self.completed.push((number as i64, sample));
+        }
     }
 
     /// A judged value as a detector gets it.
@@ -151,7 +163,8 @@ const TAIL: f64 = 0.99;
 const TAIL_SIGMAS: f64 = 2.3263478740408408;
 
 /// What a full warm-up amounts to, in the order of STATS.
-fn learn(values: &[f64], standardise: bool) -> Stats {
+fn learn(values: &[f64], standardise: bool, huge: f64) -> Stats {
+    let values: Vec<f64> = values.iter().map(|&value| bounded(value, huge)).collect();
     let ordered = sorted(values.iter().map(|value| value + 0.0));
     let centre = if standardise { middle(&ordered) } else { 0.0 };
     let scale = robust_scale(&ordered, centre);
@@ -218,8 +231,8 @@ type State<'py> = (Bound<'py, PyArray1<i64>>, Vec<Bound<'py, PyArray1<f64>>>, Ve
 #[pymethods]
 impl Reference {
     #[new]
-    fn new(warmup: i64, standardise: bool, clip: f64, huge: f64) -> Self {
-        Reference { warmup, standardise, clip, huge, rows: Vec::new() }
+    fn new(warmup: i64, standardise: bool, clip: f64, huge: f64, keep: bool) -> Self {
+        Reference { warmup, standardise, clip, huge, rows: Vec::new(), keep, completed: Vec::new() }
     }
 
     #[getter]
@@ -277,6 +290,13 @@ impl Reference {
         Ok((row.n, row.stats(), row.places()))
     }
 
+    /// The rows whose warm-up has ended since the last call, ascending, with its values as they came.
+    fn completed<'py>(&mut self, py: Python<'py>) -> Vec<(i64, Bound<'py, PyArray1<f64>>)> {
+        let mut completed = std::mem::take(&mut self.completed);
+        completed.sort_unstable_by_key(|(row, _)| *row);
+        completed.into_iter().map(|(row, sample)| (row, sample.into_pyarray(py))).collect()
+    }
+
     /// Places of the judged values more than `beyond` deviations of their own tail from the centre.
     fn far<'py>(
         &self,
@@ -297,11 +317,14 @@ impl Reference {
     }
 
     /// n, STATS, PLACES; one array each.
-    fn dump<'py>(&self, py: Python<'py>) -> State<'py> {
+    fn dump<'py>(&self, py: Python<'py>) -> PyResult<State<'py>> {
+        if !self.completed.is_empty() {
+            return Err(PyAssertionError::new_err("samples that nobody has taken would be lost"));
+        }
         let n = self.rows.iter().map(|r| r.n).collect::<Vec<_>>().into_pyarray(py);
         let stats = (0..6).map(|k| self.rows.iter().map(|r| r.stats()[k]).collect::<Vec<_>>().into_pyarray(py));
         let places = (0..4).map(|k| self.rows.iter().map(|r| r.places()[k]).collect::<Vec<_>>().into_pyarray(py));
-        (n, stats.collect(), places.collect())
+        Ok((n, stats.collect(), places.collect()))
     }
 
     /// The values of all warm-ups that are not over, one after another.
@@ -339,7 +362,7 @@ impl Reference {
             rows.push(row);
             begin = end;
         }
-        self.rows = rows;
+        (self.rows, self.completed) = (rows, Vec::new());
         Ok(())
     }
 }
