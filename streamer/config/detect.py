@@ -46,6 +46,7 @@ class Detect(Model):
     aggregated: ClassVar[bool] = False  # only for aggregates, which have windows themselves
     ticked: ClassVar[bool] = False  # time passes by ticks of the clock
     learns: ClassVar[bool] = False  # without a reference it has no verdict
+    sampled: ClassVar[bool] = False  # it learns from the values of the warm-up themselves
     if TYPE_CHECKING:
         kind: str
 
@@ -212,6 +213,7 @@ class DetectDistribution(Detect):
 
     held: ClassVar[bool] = True
     windowed: ClassVar[bool] = True
+    sampled: ClassVar[bool] = True
     learns: ClassVar[bool] = True
     kind: Literal["distribution"] = Field(description="Distribution per window against the reference's.")
     distance: Literal[tuple(DISTANCES)] = Field(  # type: ignore[valid-type]

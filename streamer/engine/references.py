@@ -124,6 +124,5 @@ def _freeze(table: SeriesTable, given: dict[int, Series]) -> None:
         state["first_time_ms"][row], state["last_time_ms"][row] = one.begin_ms, one.end_ms
         if table.categories is not None:
             table.categories.resize(len(table.keys))
-            table.categories.seen[row] = table.categories.warmup
             table.categories.codes[row] = {name: i for i, name in enumerate(one.categories or [])}
     table.reference.load(state)

@@ -127,8 +127,10 @@ class Task:
     def _add_table(self, table_id: TableId) -> None:
         reference = self.config.reference
         warmup = reference.windows if table_id.signal.kind == "aggregate" else reference.warmup
+        monitors = self.config.effective_monitors().values()
+        sampled = any(m.detect.sampled and self._table_id(m) == table_id for m in monitors)
         self.tables[table_id] = SeriesTable(
-            table_id, warmup, self.rows_max, self.engine.table, self.checks, self.config.given_hash
+            table_id, warmup, self.rows_max, self.engine.table, self.checks, self.config.given_hash, sampled
         )
         source = make_source(self.config, table_id, self.tables)
         if source is not None:

@@ -17,7 +17,7 @@ from streamer.monitors.evidence import Evidence
 from streamer.monitors.finding import Finding
 from streamer.monitors.window_outcomes import Outcomes
 from streamer.series.sources import Source
-from streamer.series.table import SeriesTable
+from streamer.series.table import Samples, SeriesTable
 from streamer.signals.columns import Column
 
 
@@ -81,7 +81,10 @@ class Monitor(Protocol):
     def hits(self, column: Column, judged: Judged) -> list[Hit]:
         """Change points of this column, ascending; their evidence is made where the table's history stands at each."""
 
-    def findings(self, batch: Batch, column: Column) -> list[Finding]:
+    def learn(self, samples: Samples) -> None:
+        """Take the warm-up of rows whose reference is ready by now; before the column that made it so."""
+
+    def findings(self, batch: Batch, column: Column, judged: Judged) -> list[Finding]:
         """Verdicts of this column."""
 
     def overdue(self, passed_ms: int, newest_ms: Mapping[str, int]) -> list[Finding]:
@@ -120,7 +123,10 @@ class MonitorBase:
     def hits(self, column: Column, judged: Judged) -> list[Hit]:
         return []
 
-    def findings(self, batch: Batch, column: Column) -> list[Finding]:
+    def learn(self, samples: Samples) -> None:
+        """Nothing but the table's own reference is needed."""
+
+    def findings(self, batch: Batch, column: Column, judged: Judged) -> list[Finding]:
         return []
 
     def overdue(self, passed_ms: int, newest_ms: Mapping[str, int]) -> list[Finding]:

@@ -77,9 +77,17 @@ def step_table(
     batch: Batch, table: SeriesTable, column: Column, judged: Judged, monitors: Sequence[Monitor]
 ) -> list[Finding]:
     """Feed one column to the monitors of its table."""
+    learn(table, monitors)
     hits = [(hit, monitor) for monitor in monitors for hit in monitor.hits(column, judged)]
-    found = [finding for monitor in monitors for finding in monitor.findings(batch, column)]
+    found = [finding for monitor in monitors for finding in monitor.findings(batch, column, judged)]
     return found + edge_findings(batch, table, column, judged, hits)
+
+
+def learn(table: SeriesTable, monitors: Sequence[Monitor]) -> None:
+    """Hand out the warm-ups that are over by now: the table has one sample of each row, and all learn from that."""
+    samples = table.completed()
+    for monitor in monitors if samples else ():
+        monitor.learn(samples)
 
 
 def edge_findings(

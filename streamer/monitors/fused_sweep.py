@@ -17,7 +17,7 @@ from detectors.reference import Judged
 from schemas.core import native
 from schemas.events.batch import Batch
 from streamer.monitors.base import Hit, Monitor
-from streamer.monitors.edges import edge_findings, wanted_of
+from streamer.monitors.edges import edge_findings, learn, wanted_of
 from streamer.monitors.finding import DRIFT, Finding
 from streamer.series.table import SeriesTable
 from streamer.signals.columns import F64, I64, Bool, Column, Groups
@@ -51,7 +51,8 @@ class Sweep:
         if not self.shown:
             return drifts(swept), None
         column, judged = joined(parts)
-        found = [finding for monitor in self.others for finding in monitor.findings(batch, column)]
+        learn(self.table, self.others)
+        found = [finding for monitor in self.others for finding in monitor.findings(batch, column, judged)]
         if not self.apart:
             return found + drifts(swept), (column, judged)
         begins = np.cumsum([0, *(len(arrays[0][0]) for arrays in parts[:-1])]).tolist()

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from detectors.reference import Judged
 from detectors.trend import centre_and_scale, trend
 from schemas.events.batch import Batch
 from schemas.records.alert import rfc3339
@@ -58,7 +59,7 @@ class AggregateMonitor(MonitorBase):
         self.runs: dict[int, int] = {}  # row -> breaches in a row, or values since the last look
         self.outcomes: Outcomes = {}
 
-    def findings(self, batch: Batch, column: Column) -> list[Finding]:
+    def findings(self, batch: Batch, column: Column, judged: Judged) -> list[Finding]:
         found = []
         columns = (column.rows.tolist(), column.values.tolist(), column.events.tolist(), column.starts_ms)
         for row, value, event, start_ms in zip(*columns, strict=True):

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from detectors.reference import Judged
 from schemas.events.batch import Batch
 from streamer.config.detect import DetectAge, DetectSilence
 from streamer.config.units import show_duration
@@ -27,7 +28,7 @@ class SilenceMonitor(MonitorBase):
         assert isinstance(made.source, Presence)
         self.detect, self.presence = self.config.detect, made.source
 
-    def findings(self, batch: Batch, column: Column) -> list[Finding]:
+    def findings(self, batch: Batch, column: Column, judged: Judged) -> list[Finding]:
         """Who is back."""
         back = np.flatnonzero(column.values >= self.detect.after_ms)
         return [

@@ -10,6 +10,8 @@ import numpy as np
 from detectors.counts import clopper_pearson, fisher
 from detectors.distances import distance, surprise
 from detectors.distribution import Closed
+from detectors.reference import Judged
+from detectors.sample import LateSamples
 from detectors.windows import FractionWindows, Window, wilson
 from schemas.events.batch import Batch
 from streamer.config.detect import Counted, DetectDistribution, DetectFraction, DetectShare
@@ -18,6 +20,7 @@ from streamer.monitors.base import Gauge, MonitorBase, MonitorSpec
 from streamer.monitors.evidence import Evidence, before_of, evidence, span
 from streamer.monitors.finding import BREACH, CLEAR, NEITHER, Finding
 from streamer.monitors.window_outcomes import Outcomes, note, outcomes_of, plain
+from streamer.series.table import Samples
 from streamer.signals.categories import CODES
 from streamer.signals.columns import Column
 from streamer.signals.kinds import phrase_of
@@ -45,7 +48,7 @@ class CountedMonitor(MonitorBase):
         self.last: dict[int, Window] = {}  # newest closed window per row, for the metrics; not state
         self.outcomes: Outcomes = {}
 
-    def findings(self, batch: Batch, column: Column) -> list[Finding]:
+    def findings(self, batch: Batch, column: Column, judged: Judged) -> list[Finding]:
         self.windows.resize(len(self.table.keys))
         offsets, times = batch.offsets[column.events], batch.times_ms[column.events]
         found = []
@@ -53,14 +56,14 @@ class CountedMonitor(MonitorBase):
             self.last[window.row] = window
             detect = self.config.detect
             assert isinstance(detect, Counted)
-            judged = None if window.late or window.n < detect.min_count else self.judge(window)
-            ended = "late" if window.late else "insufficient" if judged is None else "evaluated"
+            verdict = None if window.late or window.n < detect.min_count else self.judge(window)
+            ended = "late" if window.late else "insufficient" if verdict is None else "evaluated"
             model = self.table.keys[window.row][0][0]
             note(self.outcomes, model, ended)
             note(self.outcomes, model, "skipped", window.skipped)
             event = int(column.events[window.closed_by])
-            signal = judged.signal if judged is not None else NEITHER
-            told = self.told(window, judged, int(batch.offsets[event]))
+            signal = verdict.signal if verdict is not None else NEITHER
+            told = self.told(window, verdict, int(batch.offsets[event]))
             found.append(Finding(event, self.order, window.row, signal, told, ended))
         return found
 
@@ -68,7 +71,7 @@ class CountedMonitor(MonitorBase):
         """The verdict of a window that is large enough; None where there is nothing yet to compare it with."""
         raise NotImplementedError
 
-    def told(self, window: Window, judged: Judgement | None, offset: int) -> Evidence:
+    def told(self, window: Window, verdict: Judgement | None, offset: int) -> Evidence:
         """The evidence of a window."""
         raise NotImplementedError
 
@@ -127,7 +130,7 @@ class FractionMonitor(CountedMonitor):
         below = CLEAR if fraction <= detect.clear_below else NEITHER
         return Judgement(BREACH if fraction > detect.max else below, 1, detect.max)
 
-    def told(self, window: Window, judged: Judgement | None, offset: int) -> Evidence:
+    def told(self, window: Window, verdict: Judgement | None, offset: int) -> Evidence:
         return self.shown(window, wilson(window.hits, window.n), 1, self.detect.max, offset)
 
 
@@ -155,8 +158,8 @@ class ShareMonitor(CountedMonitor):
         breach = wanted and far and chance * sides < detect.chance
         return Judgement(BREACH if breach else CLEAR, 1 if up else -1, limit)
 
-    def told(self, window: Window, judged: Judgement | None, offset: int) -> Evidence:
-        direction, limit = (judged.direction, judged.limit) if judged is not None else (0, None)
+    def told(self, window: Window, verdict: Judgement | None, offset: int) -> Evidence:
+        direction, limit = (verdict.direction, verdict.limit) if verdict is not None else (0, None)
         return self.shown(window, clopper_pearson(window.hits, window.n), direction, limit, offset)
 
 
@@ -176,17 +179,21 @@ class DistributionMonitor(MonitorBase):
         self.coded = self.table.categories is not None
         self.bins: int = CODES + 1 if self.coded else detect.bins
         self.histograms = made.parts.distribution(self.table.reference.warmup, self.bins, events, self.coded)
+        self.late = LateSamples(self.table.reference.warmup)  # of rows whose reference was there before this monitor
         self.last: dict[int, float] = {}  # newest distance per row, for the metrics; not state
         self.recent: dict[
             int, list[list[int]]
         ] = {}  # of `against: recent`: counts of windows not in breach, oldest first
         self.outcomes: Outcomes = {}
 
-    def findings(self, batch: Batch, column: Column) -> list[Finding]:
+    def findings(self, batch: Batch, column: Column, judged: Judged) -> list[Finding]:
+        rows, values = column.rows, column.values
         self.histograms.resize(len(self.table.keys))
+        chosen = self.late.update(rows, values, judged.ready, self.histograms.learned(rows))
+        self.learn(self.late.completed())
         found = []
         places = column.events, batch.offsets, batch.times_ms
-        for window in self.histograms.update(column.rows, column.values, *places):
+        for window in self.histograms.update(rows, values, chosen, *places):
             note(self.outcomes, self.table.keys[window.row][0][0], "evaluated")
             found.append(self._judge(window, int(column.events[window.place]), batch))
         return found
@@ -225,6 +232,12 @@ class DistributionMonitor(MonitorBase):
         told = evidence(0, apart, detect.max, before, None, shown)
         return Finding(event, self.order, window.row, signal, told, "evaluated")
 
+    def learn(self, samples: Samples) -> None:
+        self.histograms.resize(len(self.table.keys))
+        for row, values in samples:
+            if not self.histograms.learned(np.array([row]))[0]:
+                self.histograms.learn(row, values)
+
     def sentence(self, labels: Mapping[str, str], told: Evidence) -> str:
         window, limit = told["evidence"]["window"], told["finding"]["threshold"]
         most = window["moved"][0]
@@ -248,18 +261,20 @@ class DistributionMonitor(MonitorBase):
         for row, one in given.items():
             bins = one.bins.get(str(self.bins))
             if bins is not None and len(bins.counts) == len(bins.edges) + 1 <= self.bins:
-                state["seen"][row] = self.table.reference.warmup
+                state["learned"][row] = True
                 state["edges"][row, : len(bins.edges)] = bins.edges
                 state["reference"][row, : len(bins.counts)] = bins.counts
         self.histograms.load(state)
 
     def dump(self) -> Any:
         recent = [[row, np.array(kept, np.int64)] for row, kept in self.recent.items()]
-        return {"windows": self.histograms.dump(), "verdicts": plain(self.outcomes), "recent": recent}
+        late = self.late.dump()
+        return {"windows": self.histograms.dump(), "late": late, "verdicts": plain(self.outcomes), "recent": recent}
 
     def load(self, state: Any) -> None:
         self.recent = {int(row): kept.tolist() for row, kept in state["recent"]}
         self.histograms.load(state["windows"])
+        self.late.load(state["late"])
         self.histograms.resize(len(self.table.keys))
         self.outcomes = outcomes_of(state["verdicts"])
 

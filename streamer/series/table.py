@@ -6,7 +6,7 @@ Rows are created in the order in which the log shows their keys, so the table de
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,10 +38,14 @@ Known = Mapping[TableId, tuple[Column, Judged]]
 """What the tables before have of the same batch."""
 
 
+Samples = Sequence[tuple[int, F64]]
+"""Rows, each with the values of its warm-up in the order of the log."""
+
+
 class TableParts(NamedTuple):
     """What a table is made of, in Python or compiled; see `streamer/engine/engines.py`."""
 
-    reference: Callable[[int, bool], Reference | CompiledReference]  # warm-up, whether to standardise
+    reference: Callable[[int, bool, bool], Reference | CompiledReference]  # warm-up, standardise, keep samples
     history: Callable[[], History | CompiledHistory]
     row_cache: Callable[[], RowCache] | None  # the compiled way from numbers to rows
     grouping: Grouping
@@ -58,7 +62,9 @@ class SeriesTable:
         parts: TableParts,
         checks: Checks | None = None,
         given: str = "",
+        sampled: bool = False,
     ) -> None:
+        """`sampled`: somebody wants the samples of the warm-ups, see `completed`."""
         self.parts = parts
         self.given = given  # hash of the file of references, empty without one
         self.id = table_id
@@ -76,8 +82,8 @@ class SeriesTable:
         self.since: int | None = None  # offset of the first event that a rule remembers something of
         self.origin: SeriesTable = self  # the table whose references the values depend on
         self.row_cache = parts.row_cache() if parts.row_cache is not None else None
-        self.categories = Categories(warmup) if self.signal.text else None
-        self.reference = parts.reference(warmup, self.signal.scaled)
+        self.reference = parts.reference(warmup, self.signal.scaled, sampled)
+        self.categories = Categories(self.reference) if self.signal.text else None
         self.final: dict[int, Learned] = {}  # references that change no more, of the rows that were asked for
         self.history = parts.history()
 
@@ -147,6 +153,7 @@ class SeriesTable:
         self.dropped += int(np.count_nonzero(~keep))
         rows, events = rows[keep], events[keep]
         categories.resize(len(self.keys))
+        self.reference.resize(len(self.keys))
         values = categories.encode(rows, texts[keep], batch.strings)
         return Column(rows, values if self.signal.kind == "category" else (values == CODES) * 1.0, events)
 
@@ -245,6 +252,10 @@ class SeriesTable:
                 if row in self.pinned:
                     self.began.setdefault(row, int(batch.offsets[column.events[i]]))
         return self.reference.update(column.rows, column.values, column.events, batch.offsets, batch.times_ms)
+
+    def completed(self) -> Samples:
+        """The rows whose warm-up has ended since the last call, with its values."""
+        return self.reference.completed()
 
     def remember(
         self, batch: Batch, column: Column, judged: Judged, marks: I64 = NO_MARKS, expected: F64 = NOTHING_EXPECTED

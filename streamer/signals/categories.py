@@ -6,11 +6,12 @@ What a row's warm-up has not shown is unseen for ever, as every reference is fro
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from detectors.bank import ranks
+from detectors.reference import Learned
 from schemas.events.batch import Batch
 from streamer.signals.columns import F64, I64, Groups, dense
 from streamer.signals.grammar import Signal
@@ -20,32 +21,36 @@ CODES = 63
 """Categories numbered per row. The number behind them, CODES, is all others."""
 
 
+class Warmups(Protocol):
+    """What is asked of the table's reference: how many values of their warm-up its rows have had."""
+
+    warmup: int
+
+    def at(self, row: int) -> Learned: ...
+
+
 class Categories:
     """Numbers of the categories of rows 0..rows-1."""
 
-    def __init__(self, warmup: int) -> None:
-        self.warmup = warmup
-        self.seen = np.zeros(0, np.int64)
+    def __init__(self, reference: Warmups) -> None:
+        self.reference = reference
         self.codes: list[dict[str, int]] = []
 
     def resize(self, rows: int) -> None:
-        more = max(rows - len(self.codes), 0)
-        self.seen = np.concatenate([self.seen, np.zeros(more, np.int64)])
-        self.codes += [{} for _ in range(more)]
+        self.codes += [{} for _ in range(rows - len(self.codes))]
 
     def encode(self, rows: I64, texts: I64, strings: tuple[str, ...]) -> F64:
         """The number of each text (a code into `strings`) for its row."""
-        place = self.seen[rows] + ranks(rows)
-        np.add.at(self.seen, rows, 1)
+        rank = ranks(rows)  # Behind the values that the row's reference has, which sees these only when they are codes.
         inverse, first = dense(rows * (len(strings) + 1) + texts)
-        numbers = [self._number(int(rows[i]), strings[texts[i]], place[i] < self.warmup) for i in first]
+        numbers = [self._number(int(rows[i]), strings[texts[i]], int(rank[i])) for i in first]
         return np.array(numbers, np.float64)[inverse]
 
-    def _number(self, row: int, text: str, learning: Any) -> int:
+    def _number(self, row: int, text: str, rank: int) -> int:
         codes = self.codes[row]
         code = codes.get(text)
         if code is None:
-            if not learning or len(codes) >= CODES:
+            if len(codes) >= CODES or self.reference.at(row).n + rank >= self.reference.warmup:
                 return CODES
             code = codes[text] = len(codes)
         return code
@@ -56,16 +61,15 @@ class Categories:
         return known + [""] * (CODES - len(known)) + ["other"]
 
     def dump(self) -> list[Any]:
-        return [self.seen.copy(), [list(codes) for codes in self.codes]]
+        return [list(codes) for codes in self.codes]
 
     def load(self, state: Any, rows: int) -> None:
         """ValueError for a state that cannot be."""
-        seen, codes = state
-        if len(codes) != rows or not isinstance(seen, np.ndarray) or seen.shape != (rows,) or seen.dtype != np.int64:
+        codes = state
+        if len(codes) != rows:
             raise ValueError("categories that do not fit the rows")
         if any(len(names) > CODES or len(set(names)) != len(names) for names in codes):
             raise ValueError("categories that cannot be")
-        self.seen = seen.copy()
         self.codes = [{str(name): i for i, name in enumerate(names)} for names in codes]
 
 
