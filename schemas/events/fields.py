@@ -16,29 +16,35 @@ MESSAGE_BYTES = 1 << 20
 
 
 class Field(NamedTuple):
-    """A field of the native event: where it is by default and what kind of value it takes."""
+    """A field of the native event: where it is by default, what kind of value it takes, and what stands there."""
 
     pointer: str
     kind: str  # "text", "number", "time", "object" or "array"
+    says: str  # completes "Where .."
 
 
 FIELDS: dict[str, Field] = {
-    "model": Field("/model", "text"),
-    "version": Field("/model_version", "text"),
-    "time": Field("/time", "time"),
-    "event_id": Field("/event_id", "text"),
-    "features": Field("/features", "object"),
-    "label": Field("/prediction/label", "text"),
-    "value": Field("/prediction/value", "number"),
-    "confidence": Field("/prediction/confidence", "number"),
-    "scores": Field("/prediction/scores", "object"),
-    "logits": Field("/prediction/logits", "array"),
-    "latency_ms": Field("/latency_ms", "number"),
-    "status": Field("/status", "text"),
-    "caller": Field("/caller", "text"),
-    "segment": Field("/segment", "object"),
+    "model": Field("/model", "text", "the model's name is; an event without one is a dead letter"),
+    "version": Field("/model_version", "text", "the model's version is"),
+    "time": Field("/time", "time", "the event time is (RFC 3339 or epoch); without one the record's timestamp counts"),
+    "event_id": Field("/event_id", "text", "the id is by which duplicates are known"),
+    "features": Field("/features", "object", "the object of the model's inputs is"),
+    "label": Field("/prediction/label", "text", "the predicted label is"),
+    "value": Field("/prediction/value", "number", "the predicted number is"),
+    "confidence": Field("/prediction/confidence", "number", "the confidence is; without one the greatest score counts"),
+    "scores": Field("/prediction/scores", "object", "the object of scores by class is"),
+    "logits": Field("/prediction/logits", "array", "the array of logits is"),
+    "latency_ms": Field("/latency_ms", "number", "the latency in milliseconds is"),
+    "status": Field("/status", "text", "the status of the call is"),
+    "caller": Field("/caller", "text", "the name of the caller is"),
+    "segment": Field("/segment", "object", "the object of segments (country, channel ...) is"),
 }
 """The order is part of the contract: it is the order in which fields are read, so it decides which reason wins."""
+
+PLAIN_FIELDS: dict[str, Field] = {}
+"""Fields that are but a text or a number of their own, which a signal can be about: found by their pointer as any other
+that a monitor names, and called by their name. They never reject an event. A new field of an event belongs here.
+"""
 
 DEFAULTS: dict[str, str] = {name: field.pointer for name, field in FIELDS.items()}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from schemas.events.fields import Fields, compile_fields
+from schemas.events.fields import FIELDS, Fields, compile_fields
 from streamer.config import model as cfg
 from streamer.signals.grammar import pointers_of
 
@@ -14,4 +14,4 @@ def fields_of(config: cfg.Config) -> Fields:
     extra = dict.fromkeys(pointer for text in named for pointer in pointers_of(text))
     extra |= dict.fromkeys(rule.same_as for rule in config.checks.values() if rule.same_as is not None)
     extra |= dict.fromkeys(config.roles().values())
-    return compile_fields(config.fields.model_dump(), tuple(extra), config.limits.message_bytes)
+    return compile_fields(config.fields.model_dump(include=set(FIELDS)), tuple(extra), config.limits.message_bytes)

@@ -16,10 +16,11 @@ from pydantic import (
     Field,
     PrivateAttr,
     ValidationInfo,
+    create_model,
     field_validator,
 )
 
-from schemas.events.fields import FIELDS, parse_field
+from schemas.events.fields import FIELDS, PLAIN_FIELDS, parse_field
 from streamer.config.detect import AnyDetect, CheckRule
 from streamer.config.librdkafka_settings import RESERVED
 from streamer.config.types import (
@@ -34,6 +35,7 @@ from streamer.config.types import (
     Size,
     Topic,
     Version,
+    check_pointer,
 )
 from streamer.signals.kinds import FORMS
 from streamer.signals.roles import ACTION, GOLDEN, OPT_OUT, REFERENCE
@@ -68,33 +70,21 @@ class Topics(Model):
         return self.model_dump(exclude={"events"}, exclude_none=True)
 
 
-def _place(name: str, what: str) -> Any:
-    return Field(FIELDS[name].pointer, description=f"Where {what}.")
-
-
-class FieldMap(Model):
+class FieldPlaces(Model):
     """Where the fields of an event are: a JSON Pointer, `key`, `topic` or `header:NAME`."""
-
-    model: str = _place("model", "the model's name is; an event without one is a dead letter")
-    version: str = _place("version", "the model's version is")
-    time: str = _place("time", "the event time is (RFC 3339 or epoch); without one the record's timestamp counts")
-    event_id: str = _place("event_id", "the id is by which duplicates are known")
-    features: str = _place("features", "the object of the model's inputs is")
-    label: str = _place("label", "the predicted label is")
-    value: str = _place("value", "the predicted number is")
-    confidence: str = _place("confidence", "the confidence is; without one the greatest score counts")
-    scores: str = _place("scores", "the object of scores by class is")
-    logits: str = _place("logits", "the array of logits is")
-    latency_ms: str = _place("latency_ms", "the latency in milliseconds is")
-    status: str = _place("status", "the status of the call is")
-    caller: str = _place("caller", "the name of the caller is")
-    segment: str = _place("segment", "the object of segments (country, channel ...) is")
 
     @field_validator("*")
     @classmethod
     def _fits(cls, text: str, info: ValidationInfo) -> str:
-        parse_field(str(info.field_name), text)
-        return text
+        name = str(info.field_name)
+        return parse_field(name, text).text if name in FIELDS else check_pointer(text)
+
+
+_places: dict[str, Any] = {
+    name: (str, Field(field.pointer, description=f"Where {field.says}."))
+    for name, field in {**FIELDS, **PLAIN_FIELDS}.items()
+}
+FieldMap: type[FieldPlaces] = create_model("FieldMap", __base__=FieldPlaces, __doc__=FieldPlaces.__doc__, **_places)
 
 
 class Reference(Model):
@@ -339,7 +329,7 @@ class Config(Model):
 
     def roles(self) -> dict[str, str]:
         """The pointer of each role that fields of an event have: where a batch finds what the role is called by."""
-        found: dict[str, str] = {}
+        found: dict[str, str] = {name: getattr(self.fields, name) for name in PLAIN_FIELDS}
         if self.feedback is not None:
             found |= {ACTION: self.feedback.action, REFERENCE: self.feedback.event_id}
         if self.privacy is not None:

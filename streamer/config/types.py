@@ -48,7 +48,8 @@ def _by(text: str) -> str:
     return text
 
 
-def _pointer(text: str) -> str:
+def check_pointer(text: str) -> str:
+    """The text, if it is a JSON Pointer; ValueError with one sentence."""
     if not text.startswith("/"):
         raise ValueError(f"{quoted(text)} is not a JSON Pointer such as '/prediction/ood'.")
     parse_selector(text)
@@ -128,7 +129,7 @@ SignalText = Annotated[str, AfterValidator(_signal)]
 ByText = Annotated[str, AfterValidator(_by)]
 Pattern = Annotated[str, AfterValidator(_pattern)]
 CheckedName = Annotated[str, AfterValidator(_checked)]
-Pointer = Annotated[str, AfterValidator(_pointer)]
+Pointer = Annotated[str, AfterValidator(check_pointer)]
 Listen = Annotated[str, AfterValidator(_listen)]
 Version = Annotated[Literal[1], BeforeValidator(_whole)]
 Date = Annotated[str, AfterValidator(_date)]
