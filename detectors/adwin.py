@@ -38,7 +38,7 @@ TAIL = Struct("<diQii")
 and were at most, ticks, detections; how many levels follow; and behind them the parameters again."""
 
 TICKS_MAX = 1 << 29
-"""River counts values and buckets in 32 bits: after so many values its counts begin anew."""
+"""River counts values and buckets in 32 bits: after so many values its counts start over."""
 
 
 class Window:
@@ -272,7 +272,7 @@ class AdwinBank:
         }
 
     def load(self, state: State) -> None:
-        """Replace all rows; ValueError for a state that cannot be, and then nothing is changed."""
+        """Replace all rows; ValueError for an invalid state, and then nothing is changed."""
         found = checked_state(state, self.params)
         flat = {name: array.tolist() for name, array in found.items()}
         counts, level, place = flat["buckets"], 0, 0

@@ -96,7 +96,7 @@ def rows_of(state: State, name: str) -> int:
 def count_of(counts: NDArray[Any], most: int) -> int:
     """Sum of ragged lengths, each in 0..most; ValueError otherwise, so that a sum cannot overflow."""
     if len(counts) and not (int(counts.min()) >= 0 and int(counts.max()) <= most):
-        raise ValueError("a length that cannot be")
+        raise ValueError("an invalid length")
     return sum(counts.tolist())
 
 

@@ -131,7 +131,7 @@ class Distribution:
         return {name: array.copy() for name, array in {**self.latest, **wide}.items()}
 
     def load(self, state: State) -> None:
-        """Replace all rows; ValueError for a state that cannot be, and then nothing is changed."""
+        """Replace all rows; ValueError for an invalid state, and then nothing is changed."""
         found = checked_state(state, self.bins, self.window)
         self.latest = {name: found[name].copy() for name in LATEST}
         self.edges, self.reference, self.counts = (found[n].copy() for n in ("edges", "reference", "counts"))
@@ -176,7 +176,7 @@ def checked_state(state: State, bins: int, window: int) -> dict[str, NDArray[Any
     with np.errstate(invalid="ignore"):  # Edges that were never set are infinite, and inf - inf is no step down.
         descending = (np.diff(found["edges"], axis=1) < 0).any()
     if descending or np.isnan(found["edges"]).any():
-        raise ValueError("bins that cannot be")
+        raise ValueError("invalid bins")
     if any((array < 0).any() for array in (seen, found["reference"], found["counts"])):
         raise ValueError("a negative count")
     if (np.where(seen > 0, (seen - 1) % window + 1, 0) != found["counts"].sum(axis=1)).any():

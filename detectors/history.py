@@ -138,7 +138,7 @@ class History:
         }
 
     def load(self, state: State) -> None:
-        """Replace all rows; ValueError for a state that cannot be, and then nothing is changed."""
+        """Replace all rows; ValueError for an invalid state, and then nothing is changed."""
         found = checked_state(state)
         for name in LATEST:
             setattr(self, name, found[name].copy())
@@ -189,7 +189,7 @@ def checked_state(state: State) -> dict[str, NDArray[Any]]:
     latest = {name: array_of(state, name, "i8", (rows,)) for name in LATEST}
     blocks = {name: array_of(state, name, dtype, (rows, BLOCKS)) for name, dtype in FIELDS.items()}
     if (latest["seen"] < 0).any() or not all(np.isfinite(blocks[name]).all() for name in ("total", "squares")):
-        raise ValueError("a history that cannot be")
+        raise ValueError("an invalid history")
     if (blocks["squares"] < 0.0).any():
         raise ValueError("a negative sum of squares")
     return {**latest, **blocks}

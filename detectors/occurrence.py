@@ -48,8 +48,8 @@ class OccurrenceBank:
         return {name: counts.copy() for name, counts in self.counts.items()}
 
     def load(self, state: State) -> None:
-        """Replace all rows; ValueError for a state that cannot be."""
+        """Replace all rows; ValueError for an invalid state."""
         found = arrays_of(state, rows_of(state, "n"), dict.fromkeys(FIELDS, "i8"))
         if not ((found["hits"] >= 0) & (found["hits"] <= found["n"])).all():
-            raise ValueError("counts that cannot be")
+            raise ValueError("invalid counts")
         self.counts = {name: counts.copy() for name, counts in found.items()}

@@ -1,7 +1,7 @@
 """Page-Hinkley test (Page, "Continuous inspection schemes", 1954), two-sided, bit-equal to river.
 
 Bank of `river.drift.PageHinkley` 0.26.1: the mean uses river's operation order, the sums forget with `alpha`, and a
-row starts anew at the value after an alarm.
+row starts over at the value after an alarm.
 
 >>> import numpy as np
 >>> bank = PageHinkleyBank(PageHinkley(delta=0.005, threshold=50))
@@ -84,7 +84,7 @@ class PageHinkleyBank:
         return {name: np.ascontiguousarray(table[:, i]) for i, name in enumerate(FIELDS)}
 
     def load(self, state: State) -> None:
-        """Replace all rows; ValueError for a state that cannot be."""
+        """Replace all rows; ValueError for an invalid state."""
         columns = checked_state(state)
         self.state = list(zip(*(columns[name].tolist() for name in FIELDS), strict=True))
         self.rows = len(self.state)
@@ -95,7 +95,7 @@ def checked_state(state: State) -> dict[str, NDArray[Any]]:
     columns = arrays_of(state, rows_of(state, "n"), dict.fromkeys(FIELDS, "f8"))
     n, detected = columns["n"], columns["detected"]
     if not (np.isfinite(n) & (n >= 0.0) & (n == np.floor(n))).all():
-        raise ValueError("a number of values that cannot be")
+        raise ValueError("an invalid number of values")
     if not np.isin(detected, (0.0, 1.0)).all():
         raise ValueError("a detection that is neither yes nor no")
     return columns

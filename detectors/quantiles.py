@@ -83,14 +83,14 @@ class Quantiles:
 
     @classmethod
     def load(cls, state: Any) -> Quantiles:
-        """ValueError for a state that cannot be."""
+        """ValueError for an invalid state."""
         n, levels, odd = state
         made = cls()
         made.n, made.odd = int(n), [bool(flag) for flag in odd]
         made.levels = [np.array(level, np.float64) for level in levels]
         weights = sum(len(level) << k for k, level in enumerate(made.levels))
         if not 0 < len(made.levels) == len(made.odd) <= LEVELS_MAX or weights != made.n:
-            raise ValueError("a sketch that cannot be")
+            raise ValueError("an invalid sketch")
         if any(level.ndim != 1 or len(level) >= CAPACITY or not np.isfinite(level).all() for level in made.levels):
-            raise ValueError("a sketch that cannot be")
+            raise ValueError("an invalid sketch")
         return made

@@ -228,7 +228,7 @@ class Reference:
         return {**copies, "waiting": np.frombuffer(waiting, np.float64).copy()}
 
     def load(self, state: State) -> None:
-        """Replace all rows; ValueError for a state that cannot be, and then nothing is changed."""
+        """Replace all rows; ValueError for an invalid state, and then nothing is changed."""
         found = checked_state(state, self.warmup)
         values = found.pop("waiting")
         left = np.where(found["n"] < self.warmup, found["n"], 0)

@@ -188,7 +188,7 @@ class RiverBank:
         }
 
     def load(self, state: State) -> None:
-        """Replace all rows; ValueError for a state that cannot be, and then nothing is changed."""
+        """Replace all rows; ValueError for an invalid state, and then nothing is changed."""
         sizes = array_of(state, "size", "i8", (rows_of(state, "size"),))
         data = array_of(state, "data", "u1", (count_of(sizes, BYTES_MAX),)).tobytes()
         detectors, place = [], 0

@@ -72,7 +72,7 @@ class LateSamples:
         }
 
     def load(self, state: State) -> None:
-        """Replace all rows; ValueError for a state that cannot be, and then nothing is changed."""
+        """Replace all rows; ValueError for an invalid state, and then nothing is changed."""
         found = arrays_of(state, rows_of(state, "row"), {"row": "i8", "n": "i8"})
         rows, counts = found["row"], found["n"]
         if len(rows) and not (rows[0] >= 0 and rows[-1] < ROWS_MAX and (np.diff(rows) > 0).all()):

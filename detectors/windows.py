@@ -187,7 +187,7 @@ class FractionWindows:
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Replace all rows; ValueError for a state that cannot be, and then nothing is changed."""
+        """Replace all rows; ValueError for an invalid state, and then nothing is changed."""
         newest, ended, rows = state.get("newest_ms"), state.get("ended_ms"), state.get("open")
         if not (isinstance(newest, list) and isinstance(ended, list) and isinstance(rows, list)):
             raise ValueError("windows or their times are missing")
@@ -244,7 +244,7 @@ def _window_of(plain: Any) -> Open:
             raise ValueError("a reason that is not a text and a count")
     start_ms, end_ms, first_offset, last_offset, n, hits = plain[:6]
     if not 0 <= hits <= n or n < 1 or end_ms < start_ms or any(count < 1 for _, count in reasons):
-        raise ValueError("a window that cannot be")
+        raise ValueError("an invalid window")
     return Open(start_ms, end_ms, first_offset, last_offset, n, hits, {reason: count for reason, count in reasons})
 
 

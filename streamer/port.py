@@ -110,7 +110,7 @@ class CommitResult(NamedTuple):
 
 
 class LogGap(Exception):
-    """The input no longer holds the offsets asked for (retention, or the topic was made anew)."""
+    """The input no longer holds the offsets asked for (retention, or the topic was recreated)."""
 
 
 class StateLost(Exception):

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from detectors import BANKS
+from detectors import DETECTORS
 from detectors.distances import DISTANCES
 from detectors.params import RIVER_DETECTORS, RIVER_RANGES
 from schemas.events.batch import REASONS
@@ -79,11 +79,11 @@ def files(home: str, pattern: str) -> Callable[[], str]:
 def detector_reference() -> str:
     """The parameters of every bank."""
     parts = []
-    for params in BANKS:
-        kind = re.sub(r"(?<!^)(?=[A-Z])", "_", params.__name__).lower()
+    for kind, detector in DETECTORS.items():
+        params: Any = detector.params  # Any dataclass: the base has no fields by which one could be known.
         parts += [f"### {kind}", (params.__doc__ or "").replace("\n    ", "\n").strip()]
-        fields = [(code(f.name), default_of(f)) for f in dataclasses.fields(params)]
-        parts += [table("parameter, default", fields)] if fields else ["It has no parameters."]
+        fields = [(code(f.name), default_of(f), f.metadata["description"]) for f in dataclasses.fields(params)]
+        parts += [table("parameter, default, what it does", fields)] if fields else ["It has no parameters."]
     return "\n\n".join(parts)
 
 

@@ -23,6 +23,7 @@ New = Mapping[str, str]
 Edits = Mapping[str, tuple[str, str]]
 """File -> a text in it, and what stands there instead."""
 
+PROPERTIES = '\n  "properties": {\n'
 RUN = """
 import json, sys
 from streamer.commands.config import json_schema
@@ -293,7 +294,10 @@ def test_an_event_field_is_two_entries_and_its_line_of_the_schema(tmp_path: Path
                 "KINDS: dict[str, SignalKind] = {\n",
                 f"KINDS: dict[str, SignalKind] = {{\n{kind}",
             ),
-            "schemas/event.v1.json": ('\n  "properties": {\n', '\n  "properties": {\n    "region": {"type": "string"},\n'),
+            "schemas/event.v1.json": (
+                '\n  "properties": {\n',
+                '\n  "properties": {\n    "region": {"type": "string"},\n',
+            ),
         },
         mapping + config_with("{signal: region.south, window: {events: 50}, detect: {kind: fraction, max: 0.9}}"),
         [event_of(i, region="south" if i >= 100 else "north", where={"region": where}) for i in range(200)],

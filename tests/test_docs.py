@@ -10,10 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 from streamer.commands.cli import main
-from streamer.config.types import SIGNALS
 from streamer.offline.generator import GENERATORS, Change, Stream
 from streamer.offline.scenario import Expected, Scenario
 from streamer.service.metrics import CATALOGUE, PREFIX
+from streamer.signals.kinds import FORMS
 from tests.docs import PART, PARTS, ROOT, readmes, refreshed
 from tests.docs_config import config_reference
 
@@ -122,7 +122,7 @@ def test_metrics_that_are_named_exist(path: Path) -> None:
 
 
 def test_the_tables_of_the_config_are_whole() -> None:
-    assert set(SIGNALS) - {"/json/pointer"} <= column("streamer/config/README.md", "signal")
+    assert set(FORMS) - {"/json/pointer"} <= column("streamer/config/README.md", "signal")
     assert set(KINDS) == column("streamer/config/README.md", "`detect.kind`")
     assert set(KINDS) - {"silence", "age"} == column("detectors/README.md", "kind of `detect`")
 

@@ -22,7 +22,7 @@ BY_LABELS = {"version": "model_version", "caller": "caller"}
 Key = tuple[str, int]
 """Monitor and row."""
 BEGUN_MAX = 4096
-"""Episodes whose texts are kept for their later records; those of others are made anew."""
+"""Episodes whose texts are kept for their later records; those of others are written again."""
 VERDICTS = {"firing": "found by", "resolved": "resolved, was found by"}
 
 
@@ -80,7 +80,7 @@ EPISODE_FACTS: dict[str, Callable[[Episode], str]] = {
     "found_by": lambda episode: wire.inner(found_by(episode)),
 }
 CHANGE_FACTS: dict[str, Callable[[Change], str]] = {
-    # What each record says anew.
+    # What each record says for itself.
     "changed_offset": lambda change: str(change.notice.at.offset),
     "changed": lambda change: wire.rfc3339(change.notice.at.time_ms),
     "ends": lambda change: wire.rfc3339(ends_ms(change)),

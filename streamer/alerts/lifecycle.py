@@ -241,7 +241,7 @@ def alert_of(item: dict[str, Any]) -> Alert:
     if item["opened"] is not None:
         alert.opened = Opened(*map(settled, item["opened"]))
     if (alert.opened is None and alert.state != QUIET) or (alert.due_ms is None) != (alert.state in (QUIET, FIRING)):
-        raise ValueError(f"an alert that cannot be {alert.state}")
+        raise ValueError(f"an alert that is {alert.state} without what such a one has")
     return alert
 
 

@@ -42,7 +42,7 @@ def schema() -> None:
 @click.argument("before", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.argument("after", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 def diff(before: Path, after: Path) -> None:
-    """Say what a restart with AFTER would keep of BEFORE: monitors that are kept, begin anew, are new or gone."""
+    """Say what a restart with AFTER would keep of BEFORE: monitors that are kept, reset, new or gone."""
     from streamer.engine.task import Task
     from streamer.service.run import load_or_exit
 
@@ -53,9 +53,9 @@ def diff(before: Path, after: Path) -> None:
             continue
         shown = [task.monitors[name].config.model_dump(mode="json", by_alias=True) for task in (old, new)]
         changed = ", ".join(key for key in shown[0] if shown[0][key] != shown[1][key])
-        anew = old.spec(name) != new.spec(name)
-        told = f" ({changed or 'reference, checks or the like'})" if changed or anew else ""
-        click.echo(f"{'anew' if anew else 'kept':5} {name}{told}")
+        reset = old.spec(name) != new.spec(name)
+        told = f" ({changed or 'reference, checks or the like'})" if changed or reset else ""
+        click.echo(f"{'reset' if reset else 'kept':5} {name}{told}")
 
 
 class Untitled(GenerateJsonSchema):

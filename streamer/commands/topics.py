@@ -18,7 +18,7 @@ from streamer.port import LogDown
 from streamer.service.run import EXIT_UNREACHABLE, load_or_exit
 
 if TYPE_CHECKING:
-    from streamer.kafka.admin import Found, TopicAdmin
+    from streamer.kafka.admin import ExistingTopic, TopicAdmin
 
 EXIT_CHANGES = 1
 TIMEOUT_S = 10.0
@@ -99,7 +99,7 @@ class Step:
 
 
 def wanted_topics(
-    config: cfg.Config, found: Mapping[str, Found], partitions: int | None = None, create_events: bool = False
+    config: cfg.Config, found: Mapping[str, ExistingTopic], partitions: int | None = None, create_events: bool = False
 ) -> list[Wanted]:
     """Every topic of the config, in its order.
 
@@ -119,12 +119,12 @@ def wanted_topics(
     ]
 
 
-def plan_topics(wanted: Sequence[Wanted], found: Mapping[str, Found]) -> list[Step]:
+def plan_topics(wanted: Sequence[Wanted], found: Mapping[str, ExistingTopic]) -> list[Step]:
     """One step per topic wanted, in order."""
     return [_step(topic, found.get(topic.name)) for topic in wanted]
 
 
-def _step(topic: Wanted, found: Found | None) -> Step:
+def _step(topic: Wanted, found: ExistingTopic | None) -> Step:
     if found is None:
         return Step(topic, "create" if topic.create else "missing", topic.partitions)
     differences = []

@@ -21,13 +21,13 @@ from streamer.signals.grammar import AGGREGATE, parse_signal
 TYPE_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 
 
-class Finding(NamedTuple):
+class Complaint(NamedTuple):
     path: PathKey
     kind: str
     message: str
 
 
-Rule = Callable[[Any], Iterator[Finding]]
+Rule = Callable[[Any], Iterator[Complaint]]
 
 
 def check_rules(source: Source) -> None:
@@ -48,7 +48,7 @@ def _items(value: Any) -> list[tuple[Any, Any]]:
     return list(value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ())
 
 
-def what_is_invalid_has_a_check(raw: Any) -> Iterator[Finding]:
+def what_is_invalid_has_a_check(raw: Any) -> Iterator[Complaint]:
     """Without a check nothing is ever invalid, and the monitor would watch nothing."""
     checks = [name.removeprefix("features.") for name, _ in _items(_get(raw, "checks")) if isinstance(name, str)]
     for name, monitor in _items(_get(raw, "monitors")):
@@ -58,34 +58,34 @@ def what_is_invalid_has_a_check(raw: Any) -> Iterator[Finding]:
         member = signal.removeprefix("invalid.")
         if member not in checks and not (member == "*" and checks):
             near = did_you_mean(member, checks) if checks else " There are no checks."
-            yield Finding(("monitors", name, "signal"), "bad-value", f"no check is about {quoted(member)}.{near}")
+            yield Complaint(("monitors", name, "signal"), "bad-value", f"no check is about {quoted(member)}.{near}")
 
 
-def actions_need_feedback(raw: Any) -> Iterator[Finding]:
+def actions_need_feedback(raw: Any) -> Iterator[Complaint]:
     for name, monitor in _items(_get(raw, "monitors")):
         signal = _get(monitor, "signal")
         if isinstance(signal, str) and signal.startswith("action.") and not isinstance(_get(raw, "feedback"), dict):
             message = f"{quoted(signal)} needs the section feedback, be it 'feedback: {{}}'."
-            yield Finding(("monitors", name, "signal"), "bad-value", message)
+            yield Complaint(("monitors", name, "signal"), "bad-value", message)
 
 
-def something_is_watched(raw: Any) -> Iterator[Finding]:
+def something_is_watched(raw: Any) -> Iterator[Complaint]:
     if isinstance(raw, dict) and raw.get("monitors") == {}:
-        yield Finding(("standard",), "bad-value", "without the standard set and with no monitors nothing is watched.")
+        yield Complaint(("standard",), "bad-value", "without the standard set and with no monitors nothing is watched.")
 
 
-def settings_of_librdkafka(raw: Any) -> Iterator[Finding]:
+def settings_of_librdkafka(raw: Any) -> Iterator[Complaint]:
     """A misspelt setting surfaces as something else at run time; one the service owns would break its guarantees."""
     for name, _ in _items(_get(raw, *CLIENT)):
         path = (*CLIENT, name)
         if name in RESERVED:
-            yield Finding(path, "reserved", f"is the service's own: {RESERVED[name]}.")
+            yield Complaint(path, "reserved", f"is the service's own: {RESERVED[name]}.")
         elif name not in SETTINGS:
             near = did_you_mean(str(name), SETTINGS)
-            yield Finding(path, "unknown-setting", f"not a librdkafka setting Driftline knows.{near}")
+            yield Complaint(path, "unknown-setting", f"not a librdkafka setting Driftline knows.{near}")
 
 
-def topics_are_distinct(raw: Any) -> Iterator[Finding]:
+def topics_are_distinct(raw: Any) -> Iterator[Complaint]:
     topics = _get(raw, "topics")
     uses: list[tuple[PathKey, str]] = [(("events", i), name) for i, name in _items(_get(topics, "events"))]
     uses += [((role,), name) for role, name in _items(topics) if role != "events" and role in Topics.model_fields]
@@ -96,17 +96,17 @@ def topics_are_distinct(raw: Any) -> Iterator[Finding]:
     for path, name in uses:
         if isinstance(name, str) and name in first:
             message = f"{quoted(name)} is {first[name]}; every topic has one use."
-            yield Finding(("topics", *path), "bad-value", message)
+            yield Complaint(("topics", *path), "bad-value", message)
         elif isinstance(name, str):
             first[name] = "topics." + (str(path[0]) if len(path) == 1 else f"events[{path[1]}]") + " already"
 
 
-def score_has_a_limit(raw: Any) -> Iterator[Finding]:
+def score_has_a_limit(raw: Any) -> Iterator[Complaint]:
     for section in ("anomaly", "ood"):
         rule = _get(raw, section)
         for one, other in (("score", "score_max"), ("score_max", "score")):
             if _get(rule, one) is not None and _get(rule, other) is None:
-                yield Finding((section, one), "bad-value", f"goes together with {other}.")
+                yield Complaint((section, one), "bad-value", f"goes together with {other}.")
 
 
 def _is(kind: Any, what: str) -> bool:
@@ -120,29 +120,31 @@ def listed(what: str) -> str:
     return f"{', '.join(others)} and {last}"
 
 
-def each_monitor(raw: Any) -> Iterator[Finding]:
+def each_monitor(raw: Any) -> Iterator[Complaint]:
     for name, monitor in _items(_get(raw, "monitors")):
         for rule in MONITOR_RULES:
             for path, kind, message in rule(monitor):
-                yield Finding(("monitors", name, *path), kind, message)
+                yield Complaint(("monitors", name, *path), kind, message)
 
 
-def river_knows_it(monitor: Any) -> Iterator[Finding]:
+def river_knows_it(monitor: Any) -> Iterator[Complaint]:
     name = _get(monitor, "detect", "name")
     if _get(monitor, "detect", "kind") != "river" or not isinstance(name, str):
         return
     if name not in RIVER_DETECTORS:
         near = did_you_mean(name, RIVER_DETECTORS)
-        yield Finding(("detect", "name"), "bad-value", f"river has no {quoted(name)}.{near}")
+        yield Complaint(("detect", "name"), "bad-value", f"river has no {quoted(name)}.{near}")
         return
     known, params, fine = RIVER_DETECTORS[name], _get(monitor, "detect", "params"), True
     for parameter, value in _items(params):
         path = ("detect", "params", parameter)
         if parameter not in known:
-            yield Finding(path, "unknown-field", f"{name} has no such parameter.{did_you_mean(str(parameter), known)}")
+            yield Complaint(
+                path, "unknown-field", f"{name} has no such parameter.{did_you_mean(str(parameter), known)}"
+            )
         elif type(value) not in known[parameter] and not (float in known[parameter] and type(value) is int):
             wanted = " or ".join(TYPE_NAMES[t] for t in known[parameter])
-            yield Finding(path, "wrong-type", f"must be {wanted}, not {quoted(value)}.")
+            yield Complaint(path, "wrong-type", f"must be {wanted}, not {quoted(value)}.")
         else:
             continue
         fine = False
@@ -150,16 +152,16 @@ def river_knows_it(monitor: Any) -> Iterator[Finding]:
         try:
             check_river(name, params)
         except ValueError as error:  # A range, or two parameters that do not go together.
-            yield Finding(("detect", "params"), "out-of-range", f"{error}.")
+            yield Complaint(("detect", "params"), "out-of-range", f"{error}.")
 
 
-def clear_is_not_above_max(monitor: Any) -> Iterator[Finding]:
+def clear_is_not_above_max(monitor: Any) -> Iterator[Complaint]:
     clear, most = (_get(monitor, "detect", key) for key in ("clear", "max"))
     if all(type(number) in (int, float) for number in (clear, most)) and clear > most:
-        yield Finding(("detect", "clear"), "bad-value", f"{clear} must not be above max, which is {most}.")
+        yield Complaint(("detect", "clear"), "bad-value", f"{clear} must not be above max, which is {most}.")
 
 
-def fraction_counts_ones(monitor: Any) -> Iterator[Finding]:
+def fraction_counts_ones(monitor: Any) -> Iterator[Complaint]:
     signal = _get(monitor, "signal")
     kind = _get(monitor, "detect", "kind")
     if not _is(kind, "counted") or not isinstance(signal, str):
@@ -170,10 +172,10 @@ def fraction_counts_ones(monitor: Any) -> Iterator[Finding]:
         return
     if parsed.kind == "number":
         message = f"{kind} counts a 0/1 signal (anomaly, missing.NAME, label.NAME), not {quoted(signal)}."
-        yield Finding(("detect", "kind"), "bad-value", message)
+        yield Complaint(("detect", "kind"), "bad-value", message)
 
 
-def an_occurrence_is_of_a_share(monitor: Any) -> Iterator[Finding]:
+def an_occurrence_is_of_a_share(monitor: Any) -> Iterator[Complaint]:
     signal = _get(monitor, "signal")
     if _get(monitor, "detect", "kind") != "occurrence" or not isinstance(signal, str):
         return
@@ -183,19 +185,19 @@ def an_occurrence_is_of_a_share(monitor: Any) -> Iterator[Finding]:
         return
     if parsed.kind == "number":
         message = f"occurrence is for a 0/1 signal (invalid.NAME, new_label, error), not {quoted(signal)}."
-        yield Finding(("detect", "kind"), "bad-value", message)
+        yield Complaint(("detect", "kind"), "bad-value", message)
 
 
-def what_only_appears_is_an_occurrence(monitor: Any) -> Iterator[Finding]:
+def what_only_appears_is_an_occurrence(monitor: Any) -> Iterator[Complaint]:
     """Events without a new feature say nothing of it: there is no share to watch."""
     signal, kind = _get(monitor, "signal"), _get(monitor, "detect", "kind")
     known = isinstance(kind, str) and kind in DETECTS and kind != "occurrence"
     if isinstance(signal, str) and signal.startswith("new_feature.") and known:
         message = f"{quoted(signal)} is an event that happens; use occurrence, not {kind}."
-        yield Finding(("detect", "kind"), "bad-value", message)
+        yield Complaint(("detect", "kind"), "bad-value", message)
 
 
-def a_distribution_has_more_than_two_values(monitor: Any) -> Iterator[Finding]:
+def a_distribution_has_more_than_two_values(monitor: Any) -> Iterator[Complaint]:
     """Categories have a distribution and no mean; a 0/1 signal has a mean and nothing else."""
     name, kind = _get(monitor, "signal"), _get(monitor, "detect", "kind")
     if not isinstance(name, str) or not isinstance(kind, str):
@@ -206,40 +208,42 @@ def a_distribution_has_more_than_two_values(monitor: Any) -> Iterator[Finding]:
         return
     if kind == "distribution" and signal.indicator:
         message = f"{quoted(name)} is 0 or 1: its share says it all; use fraction, adwin or page_hinkley."
-        yield Finding(("detect", "kind"), "bad-value", message)
+        yield Complaint(("detect", "kind"), "bad-value", message)
     if kind != "distribution" and signal.kind == "category":
         message = f"{quoted(name)} has categories, which have no mean; use distribution, or label.NAME, unseen.NAME."
-        yield Finding(("detect", "kind"), "bad-value", message)
+        yield Complaint(("detect", "kind"), "bad-value", message)
 
 
-def a_distribution_counts_events(monitor: Any) -> Iterator[Finding]:
+def a_distribution_counts_events(monitor: Any) -> Iterator[Complaint]:
     if _get(monitor, "detect", "kind") == "distribution" and _get(monitor, "window", "time") is not None:
         message = "the windows of a distribution are of events, so that all of them are equally sure."
-        yield Finding(("window", "time"), "bad-value", message)
+        yield Complaint(("window", "time"), "bad-value", message)
 
 
-def a_window_can_hold_enough(monitor: Any) -> Iterator[Finding]:
+def a_window_can_hold_enough(monitor: Any) -> Iterator[Complaint]:
     """A monitor that can never fire looks like health."""
     least, events = _get(monitor, "detect", "min_count"), _get(monitor, "window", "events")
     kind = _get(monitor, "detect", "kind")
     most = 1000 if _get(monitor, "window") is None else events
     if _is(kind, "counted") and type(least) is int and type(most) is int and least > most:
-        yield Finding(("detect", "min_count"), "bad-value", f"a window has {most} events: this can never fire.")
+        yield Complaint(("detect", "min_count"), "bad-value", f"a window has {most} events: this can never fire.")
 
 
-def silence_is_of_events(monitor: Any) -> Iterator[Finding]:
+def silence_is_of_events(monitor: Any) -> Iterator[Complaint]:
     """`events` has no value to watch, only that there is none; and time that passes by ticks is not event time."""
     name, kind = _get(monitor, "signal"), _get(monitor, "detect", "kind")
     if not isinstance(name, str) or not isinstance(kind, str) or (name == "events") == _is(kind, "ticked"):
         return
     if _is(kind, "ticked"):
-        yield Finding(("signal",), "bad-value", f"{kind} is of signal events, not {quoted(name)}; split it with `by`.")
+        yield Complaint(
+            ("signal",), "bad-value", f"{kind} is of signal events, not {quoted(name)}; split it with `by`."
+        )
     else:
         message = f"signal events has no values; only {listed('ticked')}, not {kind}."
-        yield Finding(("detect", "kind"), "bad-value", message)
+        yield Complaint(("detect", "kind"), "bad-value", message)
 
 
-def an_aggregate_has_values_of_its_own(monitor: Any) -> Iterator[Finding]:
+def an_aggregate_has_values_of_its_own(monitor: Any) -> Iterator[Complaint]:
     """One value per window of time: too few for a histogram, no 0 or 1; and only they can be a level or a trend."""
     name, kind = _get(monitor, "signal"), _get(monitor, "detect", "kind")
     if not isinstance(name, str) or not isinstance(kind, str):
@@ -250,41 +254,41 @@ def an_aggregate_has_values_of_its_own(monitor: Any) -> Iterator[Finding]:
         return
     if aggregate and (_is(kind, "windowed") or kind == "occurrence"):
         message = f"{quoted(name)} is one number per window; use level, trend, adwin or page_hinkley."
-        yield Finding(("detect", "kind"), "bad-value", message)
+        yield Complaint(("detect", "kind"), "bad-value", message)
     if not aggregate and _is(kind, "aggregated"):
         message = f"{kind} is for an aggregate (traffic, p95(latency_ms), mean(value)), not {quoted(name)}."
-        yield Finding(("detect", "kind"), "bad-value", message)
+        yield Complaint(("detect", "kind"), "bad-value", message)
     if aggregate and _get(monitor, "window", "events") is not None:
-        yield Finding(("window", "events"), "bad-value", "the windows of an aggregate are of time.")
+        yield Complaint(("window", "events"), "bad-value", "the windows of an aggregate are of time.")
 
 
-def a_window_has_one_length(monitor: Any) -> Iterator[Finding]:
+def a_window_has_one_length(monitor: Any) -> Iterator[Complaint]:
     window = _get(monitor, "window")
     if isinstance(window, dict) and (window.get("events") is None) == (window.get("time") is None):
-        yield Finding(("window",), "bad-value", "a window has either events or time.")
+        yield Complaint(("window",), "bad-value", "a window has either events or time.")
 
 
-def an_edge_has_no_length(monitor: Any) -> Iterator[Finding]:
+def an_edge_has_no_length(monitor: Any) -> Iterator[Complaint]:
     kind = _get(monitor, "detect", "kind")
     if not isinstance(kind, str) or kind not in DETECTS or _is(kind, "held"):
         return
     aggregate = isinstance(name := _get(monitor, "signal"), str) and (name == "traffic" or AGGREGATE(name))
     if _get(monitor, "window") is not None and not aggregate:
-        yield Finding(("window",), "bad-value", f"only detect.kind {listed('windowed')} have windows.")
+        yield Complaint(("window",), "bad-value", f"only detect.kind {listed('windowed')} have windows.")
     try:
         held = parse_duration(_get(monitor, "for"))
     except ValueError:
         return
     if held:
         message = f"it fires at once; only detect.kind {listed('held')} can be held."
-        yield Finding(("for",), "bad-value", message)
+        yield Complaint(("for",), "bad-value", message)
 
 
-def split_once_by_each(monitor: Any) -> Iterator[Finding]:
+def split_once_by_each(monitor: Any) -> Iterator[Complaint]:
     by = _get(monitor, "by")
     for i, field in _items(by if isinstance(by, list) else []):
         if field in by[:i]:
-            yield Finding(("by", i), "bad-value", f"{quoted(field)} is named twice.")
+            yield Complaint(("by", i), "bad-value", f"{quoted(field)} is named twice.")
 
 
 MONITOR_RULES: tuple[Rule, ...] = (

@@ -25,7 +25,7 @@ class CheckRule(Model):
     pattern: Pattern | None = Field(None, description="A text that does not match as a whole is invalid (Python re).")
     required: bool = Field(False, description="Absent or null is invalid.")
     same_as: Pointer | None = Field(
-        None, description="JSON Pointer to what it must be equal to, such as its value computed anew; nothing without."
+        None, description="JSON Pointer to what it must be equal to, such as its value computed again; nothing without."
     )
     tolerance: Annotated[float, Field(ge=0, lt=1)] = Field(
         1e-6, description="Numbers may differ from `same_as` by this share of the larger one."

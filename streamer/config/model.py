@@ -98,12 +98,14 @@ class Reference(Model):
 
 
 class Anomaly(Model):
-    """When an event is odd: the signal `anomaly`."""
+    """When an event is anomalous: the signal `anomaly`."""
 
-    beyond: float = Field(6.0, gt=0, le=1000, description="A number is odd beyond so many deviations of its own tail.")
-    unseen_category: bool = Field(True, description="A text the warm-up never saw is odd.")
+    beyond: float = Field(
+        6.0, gt=0, le=1000, description="Anomalous is a number beyond so many deviations of its own tail."
+    )
+    unseen_category: bool = Field(True, description="A text that the warm-up never saw is anomalous.")
     score: Pointer | None = Field(None, description="JSON Pointer to a model's own score; goes with score_max.")
-    score_max: float | None = Field(None, description="The score is odd above this.")
+    score_max: float | None = Field(None, description="The score is anomalous above this.")
 
 
 class Ood(Model):
@@ -131,7 +133,7 @@ EVENTS_PER_WINDOW = WindowSize.model_validate({"events": 1000})
 
 
 class Monitor(Model):
-    """One rule. Its name is its identity: rename it and its state starts anew."""
+    """One rule. Its name is its identity: rename it and its state is reset."""
 
     model: str | None = Field(None, min_length=1, description="Only this model; default every one that appears.")
     signal: SignalText = Field(description=f"What to watch: {', '.join(FORMS)}.")
@@ -288,7 +290,7 @@ class Config(Model):
     topics: Topics = Field(description="Topics by role; every topic has one use.")
     fields: FieldMap = Field(FieldMap(), description="Where the fields of an event are.")
     reference: Reference = Field(Reference(), description="What series are compared with.")
-    anomaly: Anomaly = Field(Anomaly(), description="When an event is odd: the signal anomaly.")
+    anomaly: Anomaly = Field(Anomaly(), description="When an event is anomalous: the signal anomaly.")
     ood: Ood = Field(Ood(), description="When an event is unfamiliar: the signals ood and confident_ood.")
     checks: dict[CheckedName, CheckRule] = Field(
         default_factory=dict, description="Rules for values, by features.NAME, confidence, value or latency_ms."

@@ -257,7 +257,7 @@ class Task:
 
     @classmethod
     def load(cls, config: cfg.Config, partition: Partition, blob: bytes, engine: Engine = ENGINE) -> Task:
-        """A task from snapshot bytes; parts the config no longer describes start anew. Raises InvalidSnapshot."""
+        """A task from snapshot bytes; parts that the config no longer describes are reset. Raises InvalidSnapshot."""
         state = snapshot.decode(blob)
         try:
             if tuple(state["partition"]) != partition:
@@ -267,7 +267,7 @@ class Task:
         except snapshot.InvalidSnapshot:
             raise
         except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
-            raise snapshot.InvalidSnapshot(f"{type(error).__name__}: {error}") from error
+            raise snapshot.InvalidSnapshot(f"invalid snapshot: {error}") from error
         return task
 
     def _restore(self, state: dict[str, Any]) -> None:

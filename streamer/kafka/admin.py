@@ -21,7 +21,7 @@ from streamer.port import LogDown
 UNREACHABLE = {KafkaError._TIMED_OUT, KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._AUTHENTICATION}
 
 
-class Found(NamedTuple):
+class ExistingTopic(NamedTuple):
     """A topic that exists. `config` is None when this user may not read it."""
 
     partitions: int
@@ -74,7 +74,7 @@ class TopicAdmin:
         reason = self._said or why
         return LogDown(f"no broker of {self._brokers} answered within {self._timeout_s:g} s: {reason}")
 
-    def find(self, names: Iterable[str]) -> dict[str, Found]:
+    def find(self, names: Iterable[str]) -> dict[str, ExistingTopic]:
         """Those of the topics that exist. LogDown, too, where a topic may not be described."""
         deadline = Deadline(self._timeout_s)
         wanted = list(dict.fromkeys(names))
@@ -90,7 +90,7 @@ class TopicAdmin:
                 continue
             shapes[name] = len(topic.partitions), min((len(p.replicas) for p in topic.partitions), default=0)
         configs = self._configs(list(shapes)) if shapes else {}
-        return {name: Found(*shape, configs.get(name)) for name, shape in shapes.items()}
+        return {name: ExistingTopic(*shape, configs.get(name)) for name, shape in shapes.items()}
 
     def _configs(self, names: list[str]) -> dict[str, dict[str, str]]:
         deadline = Deadline(self._timeout_s)

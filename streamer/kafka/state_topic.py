@@ -37,7 +37,7 @@ class Chunk(NamedTuple):
 
 
 @dataclass(slots=True)
-class Found:
+class PartialSnapshot:
     """Chunks 0..count-1 of a snapshot seen so far in a scan."""
 
     first: int  # offset of chunk 0
@@ -166,7 +166,7 @@ class StateTopic:
         """
         place = self.topic, self.place(partition)
         low, high = self._probe.begin_end(place)
-        found: dict[tuple[int, str, str, int, int], Found] = {}
+        found: dict[tuple[int, str, str, int, int], PartialSnapshot] = {}
         for records in self._readers.read(place, low, high):
             yield None
             note(found, records, partition)
@@ -178,7 +178,9 @@ class StateTopic:
         return sorted(complete, key=lambda p: (p.position, p.offset), reverse=True)
 
 
-def note(found: dict[tuple[int, str, str, int, int], Found], records: Iterable[Record], partition: Partition) -> None:
+def note(
+    found: dict[tuple[int, str, str, int, int], PartialSnapshot], records: Iterable[Record], partition: Partition
+) -> None:
     """Enter the chunks among `records` into the index of a scan."""
     for record in records:
         chunk = chunk_of(record, partition)
@@ -186,6 +188,8 @@ def note(found: dict[tuple[int, str, str, int, int], Found], records: Iterable[R
             continue
         entry = found.get(chunk.snapshot)
         if chunk.number == 0:
-            found[chunk.snapshot] = Found(record.offset, 1)  # The same snapshot written again: the later copy counts.
+            found[chunk.snapshot] = PartialSnapshot(
+                record.offset, 1
+            )  # The same snapshot written again: the later copy counts.
         elif entry is not None and chunk.number == entry.count:
             entry.count += 1

@@ -106,7 +106,7 @@ class Monitor(Protocol):
         """The state as plain values and arrays of its own."""
 
     def load(self, state: Any) -> None:
-        """Replace the state; ValueError for one that cannot be."""
+        """Replace the state; ValueError for an invalid one."""
 
 
 class MonitorBase:

@@ -13,9 +13,9 @@ DIRECTION_NAMES = {1: "up", -1: "down", 0: "unknown"}
 
 Part = dict[str, Any] | None
 Evidence = dict[str, Any]
-Seen = tuple[int, float, float, int, int, int, int]
+Summary = tuple[int, float, float, int, int, int, int]
 """Values of a row: how many, mean, standard deviation, first and last offset, first and last time; see `Recent`."""
-Edge = tuple[int, float, float, Seen | Evidence | None, Seen | None]
+Edge = tuple[int, float, float, Summary | Evidence | None, Summary | None]
 """The evidence of an edge as plain numbers, made for every hit and shown for few: direction, statistic, threshold, what
 the row is compared with (as a file of references says it, or as it was learned), and its newest values.
 """
@@ -53,13 +53,13 @@ def learned_of(table: SeriesTable, row: int, offset: int) -> Learned | None:
     return None if learned.n < table.reference.warmup or learned.last_offset > offset else learned
 
 
-def seen_in(learned: Learned) -> Seen:
+def seen_in(learned: Learned) -> Summary:
     """The reference of a row in raw units."""
     places = learned.first_offset, learned.last_offset, learned.first_time_ms, learned.last_time_ms
     return learned.n, learned.mean, learned.std, *places
 
 
-def shown(part: Seen | Evidence | None) -> Part:
+def shown(part: Summary | Evidence | None) -> Part:
     """Before or after as alerts show it."""
     if not isinstance(part, tuple):
         return part

@@ -25,7 +25,7 @@ from streamer.signals.grammar import COUNTS, aggregate_of
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 SLOTS = {"day": 24, "week": 168}
 PATIENCE = 4
-"""A level that lasts so many times the windows remembered is the new normal: what is remembered begins anew."""
+"""A level that lasts so many times the windows remembered is the new normal: what is remembered is reset."""
 
 
 MEDIAN_VARIANCE = 1.5708
@@ -104,7 +104,7 @@ class AggregateMonitor(MonitorBase):
     def load(self, state: Any) -> None:
         kept = {(int(row), int(slot)): values.tolist() for row, slot, values in state["kept"]}
         if any(not 0 <= row < len(self.table.keys) or len(values) > self.most for (row, _), values in kept.items()):
-            raise ValueError("remembered values that cannot be")
+            raise ValueError("invalid remembered values")
         self.places = {int(row): windows.tolist() for row, windows in state["places"]}
         if any(len(windows) != len(kept[row, 0]) for row, windows in self.places.items()):
             raise ValueError("a trend without its places")

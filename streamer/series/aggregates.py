@@ -18,7 +18,7 @@ import numpy as np
 from detectors.bank import HUGE
 from detectors.quantiles import Quantiles
 from schemas.events.batch import Batch, number_of_event
-from streamer.series.table import Known, SeriesTable
+from streamer.series.table import ColumnsSoFar, SeriesTable
 from streamer.series.timeless import Timeless
 from streamer.signals.columns import F64, I64, Column, Groups, dense
 from streamer.signals.grammar import COUNTS, aggregate_of
@@ -101,7 +101,7 @@ class Aggregates(Timeless):
         self.window_ms, self.lateness_ms = window_ms, lateness_ms
         self.clocks: dict[str, Clock] = {}
 
-    def column(self, batch: Batch, groups: Groups, table: SeriesTable, known: Known) -> Column:
+    def column(self, batch: Batch, groups: Groups, table: SeriesTable, known: ColumnsSoFar) -> Column:
         used = np.flatnonzero(groups.of_event >= 0)
         if not len(used):
             return Column(used, np.zeros(0), used)

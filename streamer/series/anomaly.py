@@ -13,7 +13,7 @@ import numpy as np
 
 from detectors.reference import Judged
 from schemas.events.batch import Batch
-from streamer.series.table import Known, SeriesTable
+from streamer.series.table import ColumnsSoFar, SeriesTable
 from streamer.series.timeless import Timeless
 from streamer.signals.columns import Column, Groups, dense
 from streamer.signals.observe import FEATURES
@@ -75,7 +75,7 @@ class AnomalyRule(Timeless):
         self.score_max = score_max
         self.categories = KnownCategories(numbers.reference.warmup, numbers.rows_max) if unseen else None
 
-    def column(self, batch: Batch, groups: Groups, table: SeriesTable, known: Known) -> Column:
+    def column(self, batch: Batch, groups: Groups, table: SeriesTable, known: ColumnsSoFar) -> Column:
         """One 0/1 value per judged event, with reasons; `table` gives the row of each group."""
         judged = np.zeros(len(batch.offsets), bool)
         found: list[tuple[int, str]] = self._far(*known[self.numbers.id], judged)

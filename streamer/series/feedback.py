@@ -13,7 +13,7 @@ import numpy as np
 
 from schemas.events.batch import Batch, text_of_event
 from schemas.events.convert import id_hash
-from streamer.series.table import Known, SeriesTable
+from streamer.series.table import ColumnsSoFar, SeriesTable
 from streamer.series.timeless import Timeless
 from streamer.signals.columns import Column, Groups
 from streamer.signals.roles import ACTION, REFERENCE
@@ -27,7 +27,7 @@ class Feedback(Timeless):
         self.groups: dict[int, tuple[str, ...]] = {}  # by event id, oldest first
         self.unmatched = 0
 
-    def column(self, batch: Batch, groups: Groups, table: SeriesTable, known: Known) -> Column:
+    def column(self, batch: Batch, groups: Groups, table: SeriesTable, known: ColumnsSoFar) -> Column:
         actions, about = text_of_event(batch, ACTION), text_of_event(batch, REFERENCE)
         index = {key: i for i, key in enumerate(groups.keys)}
         of_event = np.full(len(batch.offsets), -1, np.int64)
@@ -69,6 +69,6 @@ class Feedback(Timeless):
         groups = [tuple(map(str, group)) for group in state["groups"]]
         ids, numbers = state["ids"].tolist(), state["numbers"].tolist()
         if len(ids) != len(numbers) or len(ids) > self.pending_max or not all(0 <= n < len(groups) for n in numbers):
-            raise ValueError("remembered inferences that cannot be")
+            raise ValueError("invalid remembered inferences")
         self.groups = {event_id: groups[number] for event_id, number in zip(ids, numbers, strict=True)}
         self.unmatched = int(state["unmatched"])

@@ -8,7 +8,7 @@ import numpy as np
 
 from detectors.bank import ranks
 from schemas.events.batch import Batch
-from streamer.series.table import Known, SeriesTable
+from streamer.series.table import ColumnsSoFar, SeriesTable
 from streamer.series.timeless import Timeless
 from streamer.signals.columns import Column, Groups, dense
 from streamer.signals.observe import observe_presence
@@ -27,7 +27,7 @@ class NewFeatures(Timeless):
         self.seen: dict[tuple[str, ...], int] = {}  # events so far, up to the warm-up
         self.names: dict[tuple[str, ...], set[str]] = {}
 
-    def column(self, batch: Batch, groups: Groups, table: SeriesTable, known: Known) -> Column:
+    def column(self, batch: Batch, groups: Groups, table: SeriesTable, known: ColumnsSoFar) -> Column:
         used = np.flatnonzero(groups.of_event >= 0)
         table.begin(batch, used)
         learning = np.zeros(len(groups.of_event), bool)
@@ -70,6 +70,6 @@ class NewFeatures(Timeless):
     def load(self, state: Any) -> None:
         for key, seen, names in state:
             if not 0 <= seen <= self.warmup or len(names) > NAMES_MAX:
-                raise ValueError("names of features that cannot be")
+                raise ValueError("invalid names of features")
             self.seen[tuple(map(str, key))] = int(seen)
             self.names[tuple(map(str, key))] = set(map(str, names))

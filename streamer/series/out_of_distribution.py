@@ -12,7 +12,7 @@ import numpy as np
 from detectors.mahalanobis import Shape, distances, learn_shape
 from schemas.events.batch import Batch, number_of_event
 from streamer.config.model import Ood
-from streamer.series.table import Known, SeriesTable
+from streamer.series.table import ColumnsSoFar, SeriesTable
 from streamer.series.timeless import Timeless
 from streamer.signals.columns import F64, I64, Column, Groups, dense
 from streamer.signals.observe import FEATURES
@@ -39,7 +39,7 @@ class Distance(Timeless):
         self.warmup, self.groups_max = warmup, groups_max
         self.spaces: dict[tuple[str, ...], Space] = {}
 
-    def column(self, batch: Batch, groups: Groups, table: SeriesTable, known: Known) -> Column:
+    def column(self, batch: Batch, groups: Groups, table: SeriesTable, known: ColumnsSoFar) -> Column:
         used = np.flatnonzero(groups.of_event >= 0)
         table.begin(batch, used)
         codes = groups.of_event[used]
@@ -122,7 +122,7 @@ def _plain(space: Space) -> list[Any]:
 
 def _space_of(names: Any, counts: Any, columns: Any, values: Any, shape: Any) -> Space:
     if len(columns) != len(values) or int(counts.sum()) != len(values) or len(names) > FEATURES_MAX:
-        raise ValueError("a reference space that cannot be")
+        raise ValueError("an invalid reference space")
     ends = np.cumsum(counts).tolist()
     parts = [slice(end - count, end) for end, count in zip(ends, counts.tolist(), strict=True)]
     space = Space(
@@ -132,9 +132,9 @@ def _space_of(names: Any, counts: Any, columns: Any, values: Any, shape: Any) ->
         found = Shape(*(np.array(array, np.float64) for array in shape))
         p = len(names)
         if found.centre.shape != (p,) or found.scale.shape != (p,) or found.factor.shape != (p, p):
-            raise ValueError("a reference space that cannot be")
+            raise ValueError("an invalid reference space")
         if not all(np.isfinite(array).all() for array in found) or not (np.diag(found.factor) > 0).all():
-            raise ValueError("a reference space that cannot be")
+            raise ValueError("an invalid reference space")
         space.shape = found
     return space
 
@@ -148,7 +148,7 @@ class OutOfDistribution(Timeless):
         self.numbers, self.rule, self.confident = numbers, rule, confident
         self.member = table.signal.path
 
-    def column(self, batch: Batch, groups: Groups, table: SeriesTable, known: Known) -> Column:
+    def column(self, batch: Batch, groups: Groups, table: SeriesTable, known: ColumnsSoFar) -> Column:
         table.since = self.numbers.since  # What is unfamiliar hangs on every event that the distances learned from.
         distance, judged = known[self.numbers.id]
         told, far = np.zeros(len(batch.offsets), bool), np.zeros(len(batch.offsets), bool)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from schemas.events.batch import Batch
-from streamer.series.table import Known, SeriesTable
+from streamer.series.table import ColumnsSoFar, SeriesTable
 from streamer.signals.columns import Column, Groups, dense
 
 FIELDS = ("n", "spoke", "silent_ms", "first_ms")
@@ -23,7 +23,7 @@ class Presence:
     def __init__(self) -> None:
         self.state = {name: np.zeros(0, np.int64) for name in FIELDS}
 
-    def column(self, batch: Batch, groups: Groups, table: SeriesTable, known: Known) -> Column:
+    def column(self, batch: Batch, groups: Groups, table: SeriesTable, known: ColumnsSoFar) -> Column:
         events = np.flatnonzero(groups.of_event >= 0)
         inverse, first = dense(groups.of_event[events])
         rows = np.array([table.row(groups.keys[groups.of_event[events[i]]], "events") for i in first], np.int64)
@@ -57,5 +57,5 @@ class Presence:
     def load(self, state: Any) -> None:
         found = {name: np.array(state[name], np.int64) for name in FIELDS}
         if len({len(column) for column in found.values()}) != 1 or any((column < 0).any() for column in found.values()):
-            raise ValueError("invalid snapshot: times of presence that are negative or of different length")
+            raise ValueError("times of presence that are negative or of different length")
         self.state = found

@@ -19,7 +19,7 @@ REFUSED = -2
 """A group that the full table has no place for: its values are counted as dropped without another look."""
 
 SPARE = 10_000
-"""Groups and members remembered beyond the table's rows; with more the cache begins anew."""
+"""Groups and members remembered beyond the table's rows; with more the cache begins from nothing."""
 
 
 class Rows(Protocol):

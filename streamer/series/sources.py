@@ -16,7 +16,7 @@ from streamer.series.feedback import Feedback
 from streamer.series.new_features import NewFeatures
 from streamer.series.out_of_distribution import Distance, OutOfDistribution
 from streamer.series.presence import Presence
-from streamer.series.table import Known, SeriesTable, TableId
+from streamer.series.table import ColumnsSoFar, SeriesTable, TableId
 from streamer.series.version_change import VersionChange
 from streamer.signals.columns import Column, Groups
 from streamer.signals.grammar import parse_signal
@@ -25,7 +25,7 @@ from streamer.signals.grammar import parse_signal
 class Source(Protocol):
     """State by group; its values at an event depend on the events before it and on the config."""
 
-    def column(self, batch: Batch, groups: Groups, table: SeriesTable, known: Known) -> Column:
+    def column(self, batch: Batch, groups: Groups, table: SeriesTable, known: ColumnsSoFar) -> Column:
         """The values of `table` for this batch, in log order; makes rows for new keys."""
 
     def tick(self, passed_ms: int) -> None:
@@ -35,7 +35,7 @@ class Source(Protocol):
         """The state as plain values and arrays of its own."""
 
     def load(self, state: Any) -> None:
-        """Replace the state; ValueError for one that cannot be."""
+        """Replace the state; ValueError for an invalid one."""
 
 
 class SourceSpec(NamedTuple):

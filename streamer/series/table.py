@@ -34,7 +34,7 @@ class TableId(NamedTuple):
     model: str | None
 
 
-Known = Mapping[TableId, tuple[Column, Judged]]
+ColumnsSoFar = Mapping[TableId, tuple[Column, Judged]]
 """What the tables before have of the same batch."""
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from schemas.events.batch import Batch
-from streamer.series.table import Known, SeriesTable
+from streamer.series.table import ColumnsSoFar, SeriesTable
 from streamer.series.timeless import Timeless
 from streamer.signals.columns import Column, Groups, dense
 
@@ -18,7 +18,7 @@ class VersionChange(Timeless):
     def __init__(self) -> None:
         self.last: dict[tuple[str, ...], str] = {}
 
-    def column(self, batch: Batch, groups: Groups, table: SeriesTable, known: Known) -> Column:
+    def column(self, batch: Batch, groups: Groups, table: SeriesTable, known: ColumnsSoFar) -> Column:
         events = np.flatnonzero((groups.of_event >= 0) & (batch.version >= 0))
         table.begin(batch, events)
         codes = groups.of_event[events]

@@ -73,7 +73,7 @@ class Restorer:
                 try:
                     task = self.stages.load(partition, blob)
                 except InvalidSnapshot as error:
-                    self.notify("snapshot_refused", partition, why=str(error))
+                    self.notify("invalid_snapshot", partition, why=str(error))
                     continue
                 if task.position <= (committed.offset or 0):
                     return task

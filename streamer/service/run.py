@@ -138,7 +138,7 @@ def run_service(config: cfg.Config, stopper: Stopper) -> int:
             health.broker_seen = True
 
             def notify(event: str, partition: Partition, **fields: object) -> None:
-                level = "warning" if event in ("state_lost", "snapshot_refused", "partition_lost") else "info"
+                level = "warning" if event in ("state_lost", "invalid_snapshot", "partition_lost") else "info"
                 log(logger, level, event, topic=partition[0], partition=partition[1], **fields)
 
             def stopping() -> bool:

@@ -64,12 +64,12 @@ class Categories:
         return [list(codes) for codes in self.codes]
 
     def load(self, state: Any, rows: int) -> None:
-        """ValueError for a state that cannot be."""
+        """ValueError for an invalid state."""
         codes = state
         if len(codes) != rows:
             raise ValueError("categories that do not fit the rows")
         if any(len(names) > CODES or len(set(names)) != len(names) for names in codes):
-            raise ValueError("categories that cannot be")
+            raise ValueError("invalid categories")
         self.codes = [{str(name): i for i, name in enumerate(names)} for names in codes]
 
 

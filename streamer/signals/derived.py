@@ -17,18 +17,18 @@ F64 = NDArray[np.float64]
 SCORES = "prediction.scores."
 RATIO = re.compile(r"ratio\(\s*(\S+)\s*,\s*(\S+)\s*\)").fullmatch
 
-Found = tuple[I64, F64]
+EventValues = tuple[I64, F64]
 """Events, ascending, and the value of each."""
 
 
-def scores_of(batch: Batch) -> Found:
+def scores_of(batch: Batch) -> EventValues:
     """Events and values of all scores."""
     chosen = np.array([name.startswith(SCORES) for name in batch.names], bool)
     mine = chosen[batch.numbers.name] if len(chosen) else np.zeros(0, bool)
     return batch.numbers.event[mine].astype(np.int64), batch.numbers.value[mine]
 
 
-def entropy(batch: Batch) -> Found:
+def entropy(batch: Batch) -> EventValues:
     """Shannon's entropy of the scores in bits, each over their sum; scores below 0 count as 0."""
     events, values = scores_of(batch)
     present = np.unique(events)
@@ -41,7 +41,7 @@ def entropy(batch: Batch) -> Found:
     return present[some], bits[some]
 
 
-def margin(batch: Batch) -> Found:
+def margin(batch: Batch) -> EventValues:
     """The greatest score less the second, of events with two or more, where it is finite."""
     events, values = scores_of(batch)
     order = np.lexsort((-values, events))
@@ -54,13 +54,13 @@ def margin(batch: Batch) -> Found:
     return events[pairs][some], apart[some]
 
 
-DERIVED: dict[str, Callable[[Batch], Found]] = {"entropy": entropy, "margin": margin}
+DERIVED: dict[str, Callable[[Batch], EventValues]] = {"entropy": entropy, "margin": margin}
 
 
-def ratio(above: str, below: str) -> Callable[[Batch], Found]:
+def ratio(above: str, below: str) -> Callable[[Batch], EventValues]:
     """The quotient of two numbers of an event, where it has both and the quotient is finite."""
 
-    def compute(batch: Batch) -> Found:
+    def compute(batch: Batch) -> EventValues:
         one, two = _column(batch, above), _column(batch, below)
         events, left, right = np.intersect1d(one[0], two[0], assume_unique=True, return_indices=True)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -71,14 +71,14 @@ def ratio(above: str, below: str) -> Callable[[Batch], Found]:
     return compute
 
 
-def _column(batch: Batch, name: str) -> Found:
+def _column(batch: Batch, name: str) -> EventValues:
     if name not in batch.names:
         return np.zeros(0, np.int64), np.zeros(0)
     mine = batch.numbers.name == batch.names.index(name)
     return batch.numbers.event[mine].astype(np.int64), batch.numbers.value[mine]
 
 
-def enriched(batch: Batch, wanted: Mapping[str, Callable[[Batch], Found]]) -> Batch:
+def enriched(batch: Batch, wanted: Mapping[str, Callable[[Batch], EventValues]]) -> Batch:
     """The batch with the wanted numbers beside its own, each under its name."""
     own = batch.numbers
     events, names, values = [own.event.astype(np.int64)], [own.name.astype(np.int64)], [own.value]

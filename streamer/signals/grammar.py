@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from schemas.events.batch import Batch
-from streamer.signals.derived import DERIVED, RATIO, Found, ratio
+from streamer.signals.derived import DERIVED, RATIO, EventValues, ratio
 from streamer.signals.kinds import CATEGORY, FLAG, KINDS, NUMBER, SignalKind
 from streamer.signals.observe import FEATURES
 
@@ -112,7 +112,7 @@ def aggregate_of(text: str) -> tuple[str, str | None]:
     return found[1], inner.path
 
 
-def computed(signal: Signal) -> Callable[[Batch], Found] | None:
+def computed(signal: Signal) -> Callable[[Batch], EventValues] | None:
     """How a number is made that no field holds; None for all others."""
     if signal.kind == "aggregate":
         inner = aggregate_of(signal.path)[1]

@@ -14,7 +14,7 @@ from streamer.alerts.lifecycle import Moment, Notice, Opened
 from streamer.config.load import load_text
 from streamer.engine.task import Task
 from streamer.monitors.base import Monitor
-from streamer.monitors.evidence import Edge, Seen
+from streamer.monitors.evidence import Edge, Summary
 from streamer.signals.grammar import parse_signal
 
 NASTY = 'é\u202e "q" \\ %(mark)s \u0001\b\f\n\r\t\u007f 😀'
@@ -51,7 +51,7 @@ def number(rng: random.Random) -> float:
     return float(value) if math.isfinite(value) else 0.0
 
 
-def seen(rng: random.Random) -> Seen | None:
+def seen(rng: random.Random) -> Summary | None:
     if rng.random() < 0.2:
         return None
     places = (rng.randrange(10**6), rng.randrange(10**15), rng.randrange(2 * 10**12), rng.randrange(2 * 10**12))

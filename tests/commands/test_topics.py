@@ -20,7 +20,7 @@ from streamer.port import LogDown
 MISSING_PORT = "127.0.0.1:1"
 
 
-class Found(NamedTuple):
+class ExistingTopic(NamedTuple):
     """As `streamer.kafka.admin.Found`, which needs confluent_kafka."""
 
     partitions: int
@@ -34,14 +34,14 @@ def config(*events: str) -> Config:
     )
 
 
-def good(role: str, partitions: int = 6, **changes: str) -> Found:
+def good(role: str, partitions: int = 6, **changes: str) -> ExistingTopic:
     """A topic as this service would make it, but for the changes (`_` for `.`)."""
     settings = {s.name: s.value for s in SETTINGS[role]}  # type: ignore[index]
-    return Found(partitions, 1, settings | {name.replace("_", "."): value for name, value in changes.items()})
+    return ExistingTopic(partitions, 1, settings | {name.replace("_", "."): value for name, value in changes.items()})
 
 
 ALL = {
-    "events": Found(6),
+    "events": ExistingTopic(6),
     "drift-alerts": good("alerts", 1),
     "drift-state": good("state"),
     "drift-heartbeats": good("heartbeats", 1),
@@ -50,7 +50,7 @@ ALL = {
 
 
 def steps(
-    found: dict[str, Found], *events: str, partitions: int | None = None, create: bool = False
+    found: dict[str, ExistingTopic], *events: str, partitions: int | None = None, create: bool = False
 ) -> dict[str, Step]:
     wanted = wanted_topics(config(*events), found, partitions, create)  # type: ignore[arg-type]
     return {step.topic.name: step for step in plan_topics(wanted, found)}  # type: ignore[arg-type]
@@ -77,18 +77,18 @@ def test_everything_as_it_should_be() -> None:
 def test_what_is_missing_is_made_with_the_right_partitions(
     there: dict[str, int], partitions: int | None, create: bool, actions: tuple[str, ...], made: tuple[int, ...]
 ) -> None:
-    found = {name: Found(count) for name, count in there.items()}
+    found = {name: ExistingTopic(count) for name, count in there.items()}
     plan = list(steps(found, partitions=partitions, create=create).values())
     assert tuple(step.action for step in plan) == (*actions, "create")
     assert tuple(step.partitions for step in plan) == (*made, made[3])
 
 
 def test_the_state_topic_follows_the_widest_of_several_event_topics() -> None:
-    found = {"a": Found(3), "b": Found(9)}
+    found = {"a": ExistingTopic(3), "b": ExistingTopic(9)}
     assert steps(found, "a", "b")["drift-state"].partitions == 9
-    assert steps({"a": Found(3)}, "a", "b")["drift-state"].partitions == 3
-    assert steps({"a": Found(3)}, "a", "b", create=True)["drift-state"].partitions == 6
-    assert steps({"a": Found(3)}, "a", "b", create=True, partitions=20)["drift-state"].partitions == 20
+    assert steps({"a": ExistingTopic(3)}, "a", "b")["drift-state"].partitions == 3
+    assert steps({"a": ExistingTopic(3)}, "a", "b", create=True)["drift-state"].partitions == 6
+    assert steps({"a": ExistingTopic(3)}, "a", "b", create=True, partitions=20)["drift-state"].partitions == 20
 
 
 DAY = 86_400_000
@@ -108,9 +108,9 @@ DAY = 86_400_000
         ("drift-state", good("state", min_cleanable_dirty_ratio="0.10"), set()),
         ("drift-state", good("state", min_compaction_lag_ms="0"), {"min.compaction.lag.ms"}),
         ("drift-state", good("state", max_compaction_lag_ms=str(2**63 - 1)), {"max.compaction.lag.ms"}),
-        ("drift-state", Found(6, 1, {}), {s.name for s in SETTINGS["state"]}),
-        ("drift-state", Found(6, 1, None), {"settings"}),
-        ("drift-state", Found(2, 1, None), {"partitions", "settings"}),
+        ("drift-state", ExistingTopic(6, 1, {}), {s.name for s in SETTINGS["state"]}),
+        ("drift-state", ExistingTopic(6, 1, None), {"settings"}),
+        ("drift-state", ExistingTopic(2, 1, None), {"partitions", "settings"}),
         ("drift-alerts", good("alerts", cleanup_policy="delete, compact"), set()),
         ("drift-alerts", good("alerts", cleanup_policy="delete"), {"cleanup.policy"}),
         ("drift-alerts", good("alerts", retention_ms="-1"), set()),
@@ -119,18 +119,18 @@ DAY = 86_400_000
         ("drift-dead-letter", good("dead_letter", cleanup_policy="compact"), {"cleanup.policy"}),
         ("drift-dead-letter", good("dead_letter", retention_ms=str(15 * DAY)), set()),
         ("drift-dead-letter", good("dead_letter", retention_ms="soon"), {"retention.ms"}),
-        ("events", Found(6, 1, {"cleanup.policy": "compact"}), set()),
-        ("events", Found(6, 1, None), set()),
+        ("events", ExistingTopic(6, 1, {"cleanup.policy": "compact"}), set()),
+        ("events", ExistingTopic(6, 1, None), set()),
     ],
 )
-def test_differences(name: str, topic: Found, differing: set[str]) -> None:
+def test_differences(name: str, topic: ExistingTopic, differing: set[str]) -> None:
     step = steps(ALL | {name: topic})[name]
     assert {difference.setting for difference in step.differences} == differing
     assert step.action == ("differs" if differing else "ok")
 
 
 def test_the_plan_reads_like_a_diff() -> None:
-    found = {"events": Found(2), "drift-state": good("state", 1), "drift-dead-letter": good("dead_letter", 1)}
+    found = {"events": ExistingTopic(2), "drift-state": good("state", 1), "drift-dead-letter": good("dead_letter", 1)}
     found["drift-heartbeats"] = good("heartbeats", 1)
     text = plan_text(list(steps(found, "events", "other").values()))
     assert text.splitlines() == [
@@ -154,7 +154,7 @@ def test_the_plan_reads_like_a_diff() -> None:
 class Admin:
     """Stands in for the broker; remembers what was asked of it."""
 
-    found: dict[str, Found]
+    found: dict[str, ExistingTopic]
     down: str
     failing: dict[str, str]
     created: list[tuple[str, int, int, dict[str, str]]]
@@ -163,7 +163,7 @@ class Admin:
         if Admin.down:
             raise LogDown(Admin.down)
 
-    def find(self, names: Iterable[str]) -> dict[str, Found]:
+    def find(self, names: Iterable[str]) -> dict[str, ExistingTopic]:
         return {name: Admin.found[name] for name in names if name in Admin.found}
 
     def create(self, new: list[tuple[str, int, int, dict[str, str]]]) -> dict[str, str | None]:
@@ -208,7 +208,7 @@ def test_plan_exits_1_only_with_check(missing: tuple[str, ...], options: tuple[s
 
 
 def test_apply_creates_what_is_missing_and_leaves_the_rest_alone() -> None:
-    Admin.found = {"events": Found(4), "drift-alerts": good("alerts", cleanup_policy="delete")}
+    Admin.found = {"events": ExistingTopic(4), "drift-alerts": good("alerts", cleanup_policy="delete")}
     code, out, _ = run("apply")
     assert code == 0
     assert [(name, partitions, replicas) for name, partitions, replicas, _ in Admin.created] == [
@@ -223,7 +223,7 @@ def test_apply_creates_what_is_missing_and_leaves_the_rest_alone() -> None:
 
 @pytest.mark.parametrize(("replicas", "durable"), [("1", None), ("2", None), ("3", "2")])
 def test_replication_factor(replicas: str, durable: str | None) -> None:
-    Admin.found = {"events": Found(4)}
+    Admin.found = {"events": ExistingTopic(4)}
     assert run("apply", "--replication-factor", replicas, "--partitions", "2")[0] == 0
     assert [(c[0], c[1], c[2]) for c in Admin.created] == [
         ("drift-alerts", 2, int(replicas)),
@@ -243,7 +243,7 @@ def test_apply_exits_1_while_events_are_missing_and_makes_them_when_told_to() ->
 
 
 def test_a_topic_that_cannot_be_made_is_named() -> None:
-    Admin.found, Admin.failing = {"events": Found(4)}, {"drift-state": "Cluster authorization failed"}
+    Admin.found, Admin.failing = {"events": ExistingTopic(4)}, {"drift-state": "Cluster authorization failed"}
     code, out, err = run("apply")
     assert code == 1
     assert err == "could not create drift-state: Cluster authorization failed\n"

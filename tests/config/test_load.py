@@ -348,8 +348,8 @@ def test_diff_says_what_a_restart_keeps(tmp_path: Path) -> None:
         [
             "kept  same",
             "kept  louder (severity)",
-            "anew  finer (detect)",
-            "anew  split (by)",
+            "reset finer (detect)",
+            "reset split (by)",
             "new   more",
             "gone  old",
         ],
