@@ -48,7 +48,7 @@ demo: setup ## the main job on one screen; ARGS=--exit ends by itself, KAFKA=hos
 kafka: setup ## the tests' Apache Kafka in the foreground (KAFKA_PORT, default 9092)
 	@$(BIN)/python -m tests.broker.broker
 
-bench: setup ## figures of the README, some 10 minutes; ARGS="--events 4000 --rounds 1 --cases s10,s50" is quick
+bench: setup ## the figures of benchmarks/README.md, some 10 minutes; ARGS="--events 4000 --rounds 1 --cases s10,s50" is quick
 	$(BIN)/python benchmarks/bench.py $(if $(KAFKA),--kafka $(KAFKA)) $(ARGS)
 
 bench-peers: setup ## quixstreams and bytewax with river next to Driftline, each in its own environment under build/

@@ -131,7 +131,7 @@ def test_the_tables_of_the_config_are_whole() -> None:
     ("head", "keys"),
     [
         # The number of an internal plan is no part of the format that is shown.
-        ("key", {field.alias or name for name, field in Scenario.model_fields.items()} - {"capability"}),
+        ("key", {field.alias or name for name, field in Scenario.model_fields.items()}),
         ("key of `expect`, `first`", set(Expected.model_fields)),
         ("key of `stream`", {field.alias or name for name, field in Stream.model_fields.items()}),
         ("key of `changes`", {field.alias or name for name, field in Change.model_fields.items()}),

@@ -67,7 +67,6 @@ class Restart(Model):
 
 class Scenario(Model):
     description: str = Field(min_length=1)
-    capability: str | None = None
     config: dict[str, Any] = Field(default_factory=dict)
     stream: Stream | None = None
     records: list[Any] = Field(default_factory=list)
