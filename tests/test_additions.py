@@ -257,15 +257,14 @@ def test_a_signal_kind_with_a_memory_is_its_file_and_two_entries(tmp_path: Path)
 
 
 def test_an_alert_field_is_one_entry_and_its_line_of_the_schema(tmp_path: Path) -> None:
-    entry = 'CHANGE_FACTS: dict[str, Callable[[Change], str]] = {\n    "lasted_ms": lambda c: '
-    entry += "str(c.notice.at.time_ms - c.notice.opened.time_ms),\n"
+    entry = '        "changed_offset": str(at.offset),\n        "lasted_ms": str(at.time_ms - opened.time_ms),\n'
     property_ = '"properties": {\n        "lasted_ms": {"type": "integer", "description": "Since the trigger."},\n'
     told = added(
         tmp_path,
         2,
         {},
         {
-            "streamer/alerts/alert_record.py": ("CHANGE_FACTS: dict[str, Callable[[Change], str]] = {\n", entry),
+            "streamer/alerts/alert_record.py": ('        "changed_offset": str(at.offset),\n', entry),
             "schemas/alert.v1.json": ('"properties": {\n        "status": {', f'{property_}        "status": {{'),
         },
         config_with("{signal: features.amount, detect: {kind: adwin, delta: 0.01}, keep_firing_for: 30s}"),

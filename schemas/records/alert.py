@@ -93,8 +93,7 @@ def template(more: Iterable[str] = ()) -> str:
             "changed": {**place, "offset": _bare("changed_offset"), "time": "%(changed)s"},
             "episode": {name: _bare(name) for name in ("number", "detections", "suppressed")},
             "detector": _bare("detector"),
-            _bare("finding"): 0,
-            "evidence": _bare("evidence"),
+            _bare("finding"): 0,  # evidence among them
             # The series' whole history in the range makes the repetition exact: same reference, same detector state.
             "replay": {
                 "ranges": [{**place, **span}],

@@ -1,12 +1,12 @@
 """From a notice of the alert book to the record that crosses Kafka: evidence, one plain sentence, how to repeat it.
 
-A field of the record that varies is an entry of EPISODE_FACTS or CHANGE_FACTS; `schemas/records/alert.py` has the
+A field of the record that varies is an entry of `episode_facts` or `change_facts`; `schemas/records/alert.py` has the
 place of the older ones, a new one stands in `data` under its name, and `schemas/alert.v1.json` says what it means.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from schemas.records import alert as wire
@@ -14,7 +14,7 @@ from schemas.records.envelope import HEADERS
 from streamer.alerts.lifecycle import Notice, Opened
 from streamer.config import model as cfg
 from streamer.monitors.base import Monitor
-from streamer.monitors.evidence import Evidence, told
+from streamer.monitors.evidence import told
 from streamer.port import Out, Partition
 from streamer.signals.grammar import member_title
 
@@ -26,70 +26,58 @@ BEGUN_MAX = 4096
 VERDICTS = {"firing": "found by", "resolved": "resolved, was found by"}
 
 
-class Episode(NamedTuple):
-    """What an alert began with, which all records of the episode repeat."""
+class Series(NamedTuple):
+    """What all records of a series of a monitor repeat; texts as they stand in JSON, without their quotes."""
 
-    monitor: Monitor
-    own: wire.Identity
-    opened: Opened
-    evidence: Evidence
-    partition: Partition
+    identity: wire.Identity
+    who: str
+    found_at: str  # the detector and the partition; an offset follows
 
 
-class Change(NamedTuple):
-    """An alert that changed its published status; `begun` has the texts of EPISODE_FACTS."""
-
-    notice: Notice
-    monitor: Monitor
-    begun: Mapping[str, str]
-
-
-def what_moved(episode: Episode) -> str:
-    """Who, what moved, from what to what."""
-    labels = episode.own.labels
+def series_of(monitor: Monitor, row: int, partition: Partition) -> Series:
+    labels = labels_of(monitor, row)
     extra = [v for k, v in labels.items() if k not in ("model", "monitor", "detector", "signal") and v]
     who = labels["model"] + (f" ({', '.join(extra)})" if extra else "")
-    return f"{who}: {episode.monitor.sentence(labels, episode.evidence)}"
+    found_at = f"{labels['detector']} at {partition[0]}[{partition[1]}]@"
+    return Series(wire.identity(labels, monitor.config.severity), wire.inner(who), wire.inner(found_at))
 
 
-def found_by(episode: Episode) -> str:
-    """Which detector, and where in the log."""
-    topic, partition = episode.partition
-    return f"{episode.own.labels['detector']} at {topic}[{partition}]@{episode.opened.offset}."
+def episode_facts(monitor: Monitor, series: Series, opened: Opened) -> dict[str, str]:
+    """What no later record of the episode says otherwise. Each as it stands in JSON, texts without their quotes."""
+    own, evidence = series.identity, told(opened.evidence)
+    moved = wire.inner(monitor.sentence(own.labels, evidence))
+    return {
+        "fingerprint": own.fingerprint,
+        "subject": own.subject,
+        "labels": own.shown,
+        "trigger_offset": str(opened.offset),
+        "began": wire.rfc3339(opened.time_ms),
+        "finding": wire.inner({**evidence["finding"], "evidence": evidence["evidence"]}),
+        "first_offset": str(opened.first_offset),
+        "what_moved": f"{series.who}: {moved}",
+        "found_at": f"{series.found_at}{opened.offset}.",
+    }
 
 
-def ends_ms(change: Change) -> int:
-    """When it ended, or when whoever hears no more of it takes it for ended."""
-    notice = change.notice
-    if notice.ended_ms is not None:
-        return notice.ended_ms
-    return max(notice.opened.time_ms, notice.at.now_ms) + change.monitor.hold_ms
+def change_facts(monitor: Monitor, notice: Notice, begun: Mapping[str, str]) -> dict[str, str]:
+    """What each record says for itself; `begun`: what `episode_facts` says."""
+    at, opened = notice.at, notice.opened
+    # When it ended, or when whoever hears no more of it takes it for ended.
+    held_ms = max(opened.time_ms, at.now_ms) + monitor.hold_ms
+    return {
+        "changed_offset": str(at.offset),
+        "changed": begun["began"] if at.time_ms == opened.time_ms else wire.rfc3339(at.time_ms),
+        "ends": wire.rfc3339(held_ms if notice.ended_ms is None else notice.ended_ms),
+        "number": str(notice.episode),
+        "detections": str(notice.detections),
+        "suppressed": str(notice.suppressed),
+        "sentence": f"{begun['what_moved']}; {VERDICTS[notice.status]} {begun['found_at']}",
+        "end_offset": str(at.offset + 1),
+    }
 
 
-EPISODE_FACTS: dict[str, Callable[[Episode], str]] = {
-    # What no later record of the episode says otherwise. Each as it stands in JSON, texts without their quotes.
-    "fingerprint": lambda episode: episode.own.fingerprint,
-    "subject": lambda episode: episode.own.subject,
-    "labels": lambda episode: episode.own.shown,
-    "trigger_offset": lambda episode: str(episode.opened.offset),
-    "began": lambda episode: wire.rfc3339(episode.opened.time_ms),
-    "finding": lambda episode: wire.inner(episode.evidence["finding"]),
-    "evidence": lambda episode: wire.written(episode.evidence["evidence"]),
-    "first_offset": lambda episode: str(episode.opened.first_offset),
-    "what_moved": lambda episode: wire.inner(what_moved(episode)),
-    "found_by": lambda episode: wire.inner(found_by(episode)),
-}
-CHANGE_FACTS: dict[str, Callable[[Change], str]] = {
-    # What each record says for itself.
-    "changed_offset": lambda change: str(change.notice.at.offset),
-    "changed": lambda change: wire.rfc3339(change.notice.at.time_ms),
-    "ends": lambda change: wire.rfc3339(ends_ms(change)),
-    "number": lambda change: str(change.notice.episode),
-    "detections": lambda change: str(change.notice.detections),
-    "suppressed": lambda change: str(change.notice.suppressed),
-    "sentence": lambda change: "{what_moved}; {} {found_by}".format(VERDICTS[change.notice.status], **change.begun),
-    "end_offset": lambda change: str(change.notice.at.offset + 1),
-}
+PARTS = frozenset({"what_moved", "found_at"})
+"""Facts that stand within others."""
 
 
 class AlertRecords:
@@ -98,8 +86,8 @@ class AlertRecords:
     def __init__(self, config: cfg.Config, partition: Partition, monitors: Mapping[str, Monitor]) -> None:
         self.config, self.partition, self.monitors = config, partition, monitors
         self.forms: dict[str, dict[str, wire.Form]] = {}  # by monitor and status
-        self.identities: dict[Key, wire.Identity] = {}  # of the series that had an alert
-        self.begun: dict[Key, tuple[Opened, dict[str, str]]] = {}  # texts of the episodes that are told and not over
+        self.series: dict[Key, Series] = {}  # those that had an alert
+        self.begun: dict[Key, tuple[Opened, dict[str, str]]] = {}  # facts of the episodes that are told and not over
 
     def record(self, notice: Notice) -> Out:
         """The record of one alert that changed its status. A function of state, offsets and config alone."""
@@ -108,31 +96,24 @@ class AlertRecords:
         begun = known[1] if known is not None and known[0] is opened else self._episode(monitor, key, opened)
         if notice.status == "firing" and len(self.begun) < BEGUN_MAX:
             self.begun[key] = opened, begun
-        change = Change(notice, monitor, begun)
-        facts = begun | {name: fact(change) for name, fact in CHANGE_FACTS.items()}
-        value = wire.render(self._forms(monitor)[notice.status], facts)
-        return Out("alerts", facts["fingerprint"].encode(), value, HEADERS)
+        facts = begun | change_facts(monitor, notice, begun)
+        forms = self.forms.get(notice.monitor) or self._forms(monitor, facts)
+        return Out("alerts", begun["fingerprint"].encode(), wire.render(forms[notice.status], facts), HEADERS)
 
     def _episode(self, monitor: Monitor, key: Key, opened: Opened) -> dict[str, str]:
-        own = self.identities.get(key)
-        if own is None:
-            own = self.identities[key] = wire.identity(labels_of(monitor, key[1]), monitor.config.severity)
-        episode = Episode(monitor, own, opened, told(opened.evidence), self.partition)
-        return {name: fact(episode) for name, fact in EPISODE_FACTS.items()}
+        series = self.series.get(key)
+        if series is None:
+            series = self.series[key] = series_of(monitor, key[1], self.partition)
+        return episode_facts(monitor, series, opened)
 
-    def _forms(self, monitor: Monitor) -> dict[str, wire.Form]:
-        found = self.forms.get(monitor.name)
-        if found is None:
-            made = monitor.config
-            source = wire.Source(self.config.kafka.group, self.config.config_hash, *self.partition)
-            own = made.severity, annotations_of(made), detector_of(made), source
-            found = self.forms[monitor.name] = wire.forms(wire.template(further()), *own)
-        return found
-
-
-def further() -> list[str]:
-    """Facts that the record has no place for but `data` itself."""
-    return [name for name in (*EPISODE_FACTS, *CHANGE_FACTS) if name not in {*wire.FACTS, "what_moved", "found_by"}]
+    def _forms(self, monitor: Monitor, facts: Mapping[str, str]) -> dict[str, wire.Form]:
+        """The records of a monitor, with a place in `data` for each fact that has none elsewhere."""
+        made = monitor.config
+        record = wire.template(name for name in facts if name not in wire.FACTS | PARTS)
+        source = wire.Source(self.config.kafka.group, self.config.config_hash, *self.partition)
+        own = wire.forms(record, made.severity, annotations_of(made), detector_of(made), source)
+        self.forms[monitor.name] = own
+        return own
 
 
 def annotations_of(config: cfg.Monitor) -> dict[str, str]:

@@ -248,8 +248,9 @@ def alert_of(item: dict[str, Any]) -> Alert:
 class Timers:
     """At which events of a batch timers of the alert book are due: `next` has the next such event of each model.
 
-    The used events are sorted by their model once, when the first timer asks: then a model's events are a stretch of
-    which its clock ascends, and the next one that is due is found by halving.
+    Mostly a timer is due at one of the next few events, or at none of the batch. For all others the used events are
+    sorted by their model, once: then a model's events are a stretch of which its clock ascends, and the next one that
+    is due is found by halving.
     """
 
     def __init__(self, book: AlertBook, batch: Batch, used: Bool, now: I64) -> None:
@@ -267,6 +268,11 @@ class Timers:
         due = self.book.due(self.batch.strings[code])
         if due is None:
             return
+        models, used, now_of = self.batch.model, self.used, self.now
+        for event in range(begin, min(begin + NEAR, len(now_of))):
+            if models.item(event) == code and used.item(event) and now_of.item(event) >= due:
+                self.next[code] = event
+                return
         if self.stretches is None:
             self.stretches = self._stretches()
         events, now = self.stretches.get(code, NOTHING)
@@ -284,4 +290,6 @@ class Timers:
         return {code: (events[begin:end], now[begin:end]) for code, begin, end in spans}
 
 
+NEAR = 4
+"""Events that are looked at one by one."""
 NOTHING: tuple[list[int], list[int]] = ([], [])

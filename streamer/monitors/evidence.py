@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from detectors.history import Recent
@@ -61,9 +62,13 @@ def seen_in(learned: Learned) -> Summary:
 
 def shown(part: Summary | Evidence | None) -> Part:
     """Before or after as alerts show it."""
-    if not isinstance(part, tuple):
-        return part
-    n, mean, std, *places = part
+    return summary(part) if isinstance(part, tuple) else part
+
+
+@lru_cache(4096)
+def summary(seen: Summary) -> Evidence:
+    """The values of a row as alerts show them; what a row is compared with is the same for all its alerts."""
+    n, mean, std, *places = seen
     return {"n": n, "mean": mean, "std": std, **span(*places)}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from schemas.records.alert import RECORD, Source, forms, identity, inner, render, written
+from schemas.records.alert import RECORD, Source, forms, identity, inner, render
 
 NASTY = '%(mark)s "q" =%(finding)s \\ \u0001 é\u202e'
 
@@ -79,8 +79,7 @@ def test_a_record_is_what_it_would_be_written_at_once(status: str, annotations: 
         number="4",
         detections="5",
         suppressed="6",
-        finding=inner({name: data[name] for name in ("statistic", "threshold", "direction", "effect")}),
-        evidence=written(data["evidence"]),
+        finding=inner({name: data[name] for name in ("statistic", "threshold", "direction", "effect", "evidence")}),
         sentence=inner(data["sentence"]),
         first_offset="7",
         end_offset="100",
