@@ -39,6 +39,7 @@ class Job(NamedTuple):
     run: str  # a name nobody else uses
     alarms: str  # a file
     client: Mapping[str, Any]  # librdkafka settings of everybody
+    detectors: str = "river"  # as in `Case`
 
 
 def job_from_arguments() -> Job:

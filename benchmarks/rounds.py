@@ -68,7 +68,18 @@ def run_contestant(place: Place, contestant: str, run: str, alarms: Path, comman
         create(place.brokers, own)
     share = place.case.timed_share
     client = FETCHING | (BUFFERED_LITTLE if share < 1.0 else BUFFERED)
-    job = Job(contestant, place.brokers, place.topics, PARTITIONS, place.events, share, run, str(alarms), client)
+    job = Job(
+        contestant,
+        place.brokers,
+        place.topics,
+        PARTITIONS,
+        place.events,
+        share,
+        run,
+        str(alarms),
+        client,
+        place.case.detectors,
+    )
     native = {"DRIFTLINE_NATIVE": "0"} if contestant == "ours_pure" else {}
     result = child(command(contestant), job._asdict(), native)
     if own and real:
