@@ -34,6 +34,7 @@ CHECKPOINT = {"models": 1_000, "values": 300, "repeat": 5}
 WARMUPS = {"": 200, "_warming": 500}
 """Values of a warm-up: past it, as a service is nearly all its life, and within it, when every value is kept."""
 QUICK = 20  # times fewer values
+WARMUP_LEAST = 30  # that a config may ask for
 FIXED_HEAP = {"MALLOC_MMAP_THRESHOLD_": "131072"}
 """Else the allocator keeps large freed arrays by moods of its own, and the slope would count them."""
 
@@ -202,9 +203,9 @@ def measure(brokers: str, quick: bool) -> tuple[list[dict[str, Any]], dict[str, 
     each = {side: bytes_per_series(side, scale) for side in ("bank", "river")}
     rows.append({"what": "bytes per series", "updates": MEMORY["updates"] // scale, **each})
     ratios["bytes_per_series_over_river"] = spread([each["bank"] / each["river"]])
-    values = max(CHECKPOINT["values"] // scale, 30)
+    values = max(CHECKPOINT["values"] // scale, WARMUP_LEAST)
     for suffix, warmup in WARMUPS.items():
-        found = run(part="checkpoint", **{**CHECKPOINT, "values": values, "warmup": max(warmup // scale, 20)})
+        found = run(part="checkpoint", **{**CHECKPOINT, "values": values, "warmup": max(warmup // scale, WARMUP_LEAST)})
         what = f"pause of a snapshot, warm-ups of {warmup}"
         rows += [{"what": what, "series": CHECKPOINT["models"] * 10, **one} for one in found]
         pauses = [one["pause_ms"] / one["pickle_ms"] for one in found]

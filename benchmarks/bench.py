@@ -24,6 +24,7 @@ from benchmarks import banks, latency, ood, standard, startup
 from benchmarks.measure import ROOT
 from benchmarks.rounds import (
     CONTESTANTS,
+    QUICK_BELOW,
     Place,
     ratio_lines,
     ratios_of,
@@ -42,7 +43,6 @@ PARTS = {
     "latency": latency.measure,
 }
 """What is no comparison of contestants: (brokers, quick) -> rows and ratios."""
-QUICK_BELOW = 20_000
 
 
 def say(text: str) -> None:

@@ -18,7 +18,7 @@ STALLED_S = 20.0  # without a new event: the process ends, and says where it sto
 def observed_service(config: str, events: int) -> None:
     """`driftline run`, looked at after every step of its loop; told to stop once it has taken all events."""
     from streamer.commands.cli import main
-    from streamer.service.run import run as service
+    from streamer.service import run as service
 
     connect, found, last = service.connect, {}, {"seen": 0, "s": time.monotonic()}
 
