@@ -49,12 +49,12 @@ class Pair(NamedTuple):
 def pair_of(detector: str) -> Pair:
     from river import drift
 
-    from detectors import Adwin, PageHinkley, make_bank
+    from detectors import Adwin, PageHinkley, make_compiled_bank
 
     if detector == "adwin":
-        return Pair(lambda: make_bank(Adwin(delta=0.002)), drift.ADWIN)
+        return Pair(lambda: make_compiled_bank(Adwin(delta=0.002)), drift.ADWIN)
     params = PageHinkley(min_instances=30, delta=0.005, threshold=50.0, alpha=0.9999)
-    return Pair(lambda: make_bank(params), drift.PageHinkley)
+    return Pair(lambda: make_compiled_bank(params), drift.PageHinkley)
 
 
 def stream(count: int, series: int) -> tuple[Any, Any]:

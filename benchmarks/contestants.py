@@ -152,8 +152,8 @@ def ours(job: Job) -> None:
     The clock starts when the first partition is about to be fetched, and stops when all that was found is committed.
     What a stop of the service costs on top (a snapshot of everything) is a figure of its own.
     """
-    from streamer.config.decoder_fields import fields_of
     from streamer.config.load import load_text
+    from streamer.engine.task import Tasks
     from streamer.kafka.log import KafkaLog
     from streamer.service.json_logs import CoordinatorWatch
     from streamer.service.run import settle_memory, wall_ms
@@ -168,7 +168,7 @@ def ours(job: Job) -> None:
 
     untimed = Untimed(job, connect(job))
     log = KafkaLog(config, logging.getLogger("bench"), CoordinatorWatch())
-    worker = Worker(config, fields_of(config), log, time.monotonic, wall_ms, notify, ThreadPoolExecutor(1))
+    worker = Worker(config, Tasks(config), log, time.monotonic, wall_ms, notify, ThreadPoolExecutor(1))
     settle_memory()
     seen, moved_s = 0, time.monotonic()
     while seen < job.events:
