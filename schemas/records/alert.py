@@ -167,15 +167,16 @@ def inner(value: Any) -> str:
 
 def rfc3339(time_ms: int) -> str:
     """UTC with milliseconds of a time from 1970 on, `2026-01-02T03:04:05.678Z`."""
-    minutes, ms = divmod(time_ms, 60_000)
-    return f"{_minute(minutes)}{ms // 1000:02d}.{ms % 1000:03d}Z"
+    seconds, ms = divmod(time_ms, 1000)
+    return f"{_second(seconds)}.{ms:03d}Z"
 
 
 @lru_cache(4096)
-def _minute(minutes: int) -> str:
+def _second(seconds: int) -> str:
     """The beginning of a time: alerts that are written together have few different ones."""
-    days, minute = divmod(minutes, 1440)
-    return f"{(EPOCH + timedelta(days)).isoformat()}T{minute // 60:02d}:{minute % 60:02d}:"
+    days, second = divmod(seconds, 86_400)
+    minute = second // 60
+    return f"{(EPOCH + timedelta(days)).isoformat()}T{minute // 60:02d}:{minute % 60:02d}:{second % 60:02d}"
 
 
 def fnv1a(text: bytes) -> int:

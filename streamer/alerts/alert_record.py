@@ -60,11 +60,12 @@ def episode_facts(monitor: Monitor, series: Series, opened: Opened) -> dict[str,
 
 
 def change_facts(monitor: Monitor, notice: Notice, begun: Mapping[str, str]) -> dict[str, str]:
-    """What each record says for itself; `begun`: what `episode_facts` says."""
+    """All facts of a record: what it says for itself and, in `begun`, what `episode_facts` says."""
     at, opened = notice.at, notice.opened
     # When it ended, or when whoever hears no more of it takes it for ended.
     held_ms = max(opened.time_ms, at.now_ms) + monitor.hold_ms
     return {
+        **begun,
         "changed_offset": str(at.offset),
         "changed": begun["began"] if at.time_ms == opened.time_ms else wire.rfc3339(at.time_ms),
         "ends": wire.rfc3339(held_ms if notice.ended_ms is None else notice.ended_ms),
@@ -96,7 +97,7 @@ class AlertRecords:
         begun = known[1] if known is not None and known[0] is opened else self._episode(monitor, key, opened)
         if notice.status == "firing" and len(self.begun) < BEGUN_MAX:
             self.begun[key] = opened, begun
-        facts = begun | change_facts(monitor, notice, begun)
+        facts = change_facts(monitor, notice, begun)
         forms = self.forms.get(notice.monitor) or self._forms(monitor, facts)
         return Out("alerts", begun["fingerprint"].encode(), wire.render(forms[notice.status], facts), HEADERS)
 

@@ -112,6 +112,18 @@ def notice(alert: Alert, status: str, at: Moment, ended_ms: int | None) -> Notic
     return Notice(status, alert.monitor, alert.row, *counts, alert.opened, at, ended_ms)
 
 
+def due_of(alert: Alert, before: str, signal: str, now_ms: int, policy: Policy) -> int | None:
+    """When the state that the alert is in now, and was not `before` the signal, has been held long enough."""
+    if alert.state in (QUIET, FIRING):
+        return None
+    if alert.state == PENDING:
+        return now_ms + policy.for_ms if before == QUIET else alert.due_ms
+    if before == FADING and signal != DRIFT:
+        return alert.due_ms
+    # An edge that could fade at once would publish a resolution with no time between: give it 1 ms.
+    return now_ms + max(policy.keep_firing_for_ms, 1 if signal == DRIFT else 0)
+
+
 FirstOffset = Callable[[str, int], int]
 """Of a monitor and a row: where the log must be read from for the series to become what it was."""
 
@@ -191,30 +203,22 @@ class AlertBook:
         elif status == "resolved":
             notices.append(notice(alert, "resolved", at, due))
             alert.quiet_until_ms, alert.suppressed = at.now_ms + policy.cooldown_ms, 0
-        self._set_timer(alert, before, signal, at.now_ms, policy)
-        self._note_timer(alert)
+        alert.due_ms = due_of(alert, before, signal, at.now_ms, policy)
+        if alert.due_ms != due:
+            self._note_timer(alert)
         if alert.due_ms is not None and alert.due_ms <= at.now_ms:
             notices += self._signal(alert, HELD, at)
         return notices
-
-    @staticmethod
-    def _set_timer(alert: Alert, before: str, signal: str, now_ms: int, policy: Policy) -> None:
-        if alert.state in (QUIET, FIRING):
-            alert.due_ms = None
-        elif alert.state == PENDING and before == QUIET:
-            alert.due_ms = now_ms + policy.for_ms
-        elif alert.state == FADING and (before != FADING or signal == DRIFT):
-            # An edge that could fade at once would publish a resolution with no time between: give it 1 ms.
-            alert.due_ms = now_ms + max(policy.keep_firing_for_ms, 1 if signal == DRIFT else 0)
 
     def _note_timer(self, alert: Alert) -> None:
         key = alert.monitor, alert.row
         if alert.due_ms is not None:
             self.timers.setdefault(alert.model, {})[key] = alert.due_ms
-        elif key in self.timers.get(alert.model, {}):
-            del self.timers[alert.model][key]
-            if not self.timers[alert.model]:
-                del self.timers[alert.model]
+            return
+        due = self.timers[alert.model]
+        del due[key]
+        if not due:
+            del self.timers[alert.model]
 
     def counts(self) -> dict[tuple[str, str, str], int]:
         """How many alerts there are by monitor, model and state."""
@@ -230,7 +234,8 @@ class AlertBook:
                 raise ValueError("an alert that is there twice")
             if alert.monitor in self.policies:
                 self.alerts[alert.monitor, alert.row] = alert
-                self._note_timer(alert)
+                if alert.due_ms is not None:
+                    self._note_timer(alert)
 
 
 def alert_of(item: dict[str, Any]) -> Alert:

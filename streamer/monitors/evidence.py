@@ -60,16 +60,14 @@ def seen_in(learned: Learned) -> Summary:
     return learned.n, learned.mean, learned.std, *places
 
 
-def shown(part: Summary | Evidence | None) -> Part:
-    """Before or after as alerts show it."""
-    return summary(part) if isinstance(part, tuple) else part
-
-
-@lru_cache(4096)
 def summary(seen: Summary) -> Evidence:
-    """The values of a row as alerts show them; what a row is compared with is the same for all its alerts."""
+    """The values of a row as alerts show them."""
     n, mean, std, *places = seen
     return {"n": n, "mean": mean, "std": std, **span(*places)}
+
+
+compared = lru_cache(4096)(summary)
+"""The same of what a row is compared with, which all its alerts show."""
 
 
 def before_of(table: SeriesTable, row: int, offset: int) -> Part:
@@ -77,7 +75,7 @@ def before_of(table: SeriesTable, row: int, offset: int) -> Part:
     if row in table.pinned:
         return table.pinned[row]
     learned = learned_of(table, row, offset)
-    return shown(seen_in(learned)) if learned is not None else None
+    return compared(seen_in(learned)) if learned is not None else None
 
 
 def edge_of(table: SeriesTable, row: int, offset: int, said: tuple[int, float, float], recent: Recent | None) -> Edge:
@@ -100,4 +98,5 @@ def told(given: Evidence | Edge) -> Evidence:
     if isinstance(given, dict):
         return given
     direction, statistic, threshold, before, after = given
-    return evidence(direction, statistic, threshold, shown(before), shown(after), None)
+    shown = compared(before) if isinstance(before, tuple) else before
+    return evidence(direction, statistic, threshold, shown, summary(after) if after else None, None)
