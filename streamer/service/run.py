@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
+import logging
 import os
 import signal
 import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
@@ -24,6 +26,7 @@ from streamer.config import model as cfg
 from streamer.config.load import load_config
 from streamer.config.problems import ConfigError
 from streamer.port import LogDown, LogGap, Partition, StateLost
+from streamer.service.closing import CLOSE_SECONDS, LEAVE_SECONDS, bounded, end_after
 
 EXIT_CONFIG = 78
 EXIT_UNREACHABLE = 69
@@ -54,10 +57,15 @@ def versions() -> dict[str, str]:
 
 
 class Stopper:
-    """SIGTERM and SIGINT ask for a drain; a second signal, or a drain that takes too long, ends the process."""
+    """SIGTERM and SIGINT ask for a drain; a second signal, or a drain that takes too long, ends the process.
+
+    It also ends when the drain is over and something hangs. Always with the exit code that is true by then.
+    """
 
     def __init__(self) -> None:
         self.asked = threading.Event()
+        self.code = EXIT_NOT_DRAINED
+        self._disarm: Callable[[], None] = lambda: None
 
     def install(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -65,13 +73,41 @@ class Stopper:
 
     def _handle(self, number: int, frame: Any) -> None:
         if self.asked.is_set():
-            os._exit(EXIT_NOT_DRAINED)
+            os._exit(self.code)
         self.asked.set()
-        # librdkafka's close may hang when its broker is gone (librdkafka#4674), so nothing Python could still do
-        # is relied upon: a daemon timer ends the process.
-        timer = threading.Timer(DRAIN_SECONDS, os._exit, (EXIT_NOT_DRAINED,))
-        timer.daemon = True
-        timer.start()
+        self._disarm = end_after(DRAIN_SECONDS, EXIT_NOT_DRAINED)
+
+    def drained(self, landed: bool) -> None:
+        """The last commit has landed, which no hang and no further signal can undo, or it has not."""
+        if landed:
+            self._disarm()
+            self.code = 0
+
+    def leave(self, code: int) -> int:
+        """The code the process ends with, and soon: a thread or a client may hang on a broker that is gone."""
+        end_after(LEAVE_SECONDS, code)
+        return code
+
+
+ABANDONED = {
+    True: "leaving the group hangs: the broker is gone, or librdkafka waits for itself (librdkafka#4884). Everything "
+    "is committed, so the process ends; the group notices after session.timeout.ms",
+    False: "leaving the group hangs, after a drain that did not land. Nothing is lost, the next start has more to "
+    "replay; the group notices after session.timeout.ms",
+}
+
+
+def close(kafka: Any, stopper: Stopper, drained: bool, handler: Any) -> None:
+    """Leave the group, within a bound. The line for its end is made before: then nobody in Python can write any."""
+    from streamer.service.json_logs import fields_of, get_logger
+
+    stopper.drained(drained)
+    fields = {"drained": drained, "why": ABANDONED[drained]}
+    logger = get_logger("driftline")
+    line = logger.makeRecord(logger.name, logging.WARNING, "", 0, "close_abandoned", (), None, extra={"fields": fields})
+    line.created += CLOSE_SECONDS  # When it is printed.
+    with bounded(CLOSE_SECONDS, stopper.code, handler.shape(fields_of(line))):
+        kafka.close()
 
 
 def settle_memory() -> None:
@@ -108,7 +144,7 @@ def run_service(config: cfg.Config, stopper: Stopper) -> int:
     from streamer.service.json_logs import get_logger, log, setup_logging
     from streamer.service.metrics import Metrics
 
-    setup_logging(config.secrets())
+    handler = setup_logging(config.secrets())
     logger = get_logger("driftline")
     metrics, health = Metrics(), Health()
     metrics.set("build_info", 1, **versions())
@@ -149,14 +185,15 @@ def run_service(config: cfg.Config, stopper: Stopper) -> int:
             reporter = Reporter(worker, metrics, health)
             settle_memory()
             drained = worker.run(stopping, reporter.after_step)
+            close(kafka, stopper, drained, handler)
         except LogDown as error:
             log(logger, "error", "broker_unreachable", why=str(error))
-            return EXIT_UNREACHABLE
+            return stopper.leave(EXIT_UNREACHABLE)
         except (LogGap, StateLost, OSError) as error:
             log(logger, "error", "halted", why=str(error))
-            return EXIT_INTERNAL
+            return stopper.leave(EXIT_INTERNAL)
         except Exception as error:
             log(logger, "error", "crashed", error=error, where=traceback.format_tb(error.__traceback__)[-1].strip())
-            return EXIT_INTERNAL
+            return stopper.leave(EXIT_INTERNAL)
         log(logger, "info", "stopped", drained=drained)
-    return 0 if drained else EXIT_NOT_DRAINED
+        return stopper.leave(stopper.code)

@@ -77,16 +77,15 @@ class Worker:
         self.restorer = self.restorer_class(config, stages, log, self.stats, notify)
 
     def run(self, stopping: Callable[[], bool], after_step: Callable[[], None]) -> bool:
-        """Until told to stop; then publish and snapshot everything at S == C and leave the group.
+        """Until told to stop; then publish and snapshot everything at S == C. Closing the log, which can hang, is left
+        to the caller.
 
         False when the last commit did not land: nothing is lost, but the next start has more to replay.
         """
         while not stopping():
             self.step(POLL_TIMEOUT_S)
             after_step()
-        drained = self.drain()
-        self.log.close()
-        return drained
+        return self.drain()
 
     def step(self, timeout_s: float) -> None:
         """One round: poll, step the tasks, advance restores, commit when it is due."""
