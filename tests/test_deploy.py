@@ -34,7 +34,27 @@ def test_metrics_the_readme_names_exist() -> None:
     assert named <= set(CATALOGUE)
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+@pytest.mark.skipif(shutil.which("hadolint") is None, reason="hadolint is not installed")
+def test_the_dockerfile_is_clean() -> None:
+    done = subprocess.run(["hadolint", ROOT / "deploy" / "Dockerfile"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+
+
+@needs_systemd
+def test_the_unit_is_shut_to_what_the_service_does_not_need() -> None:
+    unit = str(ROOT / "deploy" / "driftline.service")
+    # The threshold is in tenths: 2.0 of 10.
+    command = ["systemd-analyze", "security", "--offline=yes", "--threshold=20", unit]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if "unrecognized option" in done.stderr:
+        pytest.skip("this systemd-analyze does not judge files")
+    assert done.returncode == 0, done.stdout.splitlines()[-1]
+
+
+@needs_systemd
 def test_the_unit_file_is_one(tmp_path: Path) -> None:
     unit = tmp_path / "driftline.service"
     text = (ROOT / "deploy" / "driftline.service").read_text()
