@@ -16,9 +16,9 @@ from confluent_kafka.admin import AdminClient
 
 from schemas.core import native, why_not
 from schemas.events.batch import Record
+from streamer.kafka import intake as kafka_messages
 from streamer.kafka.client import error_of
 from streamer.kafka.intake import ByBinding, ByCore, Intake, Stretch, connect
-from streamer.kafka.log import intake as kafka_messages
 from streamer.port import LogDown
 
 compiled = pytest.mark.skipif(native is None, reason=f"no compiled core: {why_not}")

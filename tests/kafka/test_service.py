@@ -21,7 +21,7 @@ from river import drift
 from schemas.events.batch import Record
 from streamer.config.load import load_config
 from streamer.engine.snapshot import decode
-from streamer.kafka.log import offset_metadata as pointer
+from streamer.kafka import offset_metadata as pointer
 from tests.kafka.service import ROOT, Service, committed, produce, read_all, wait_committed
 from tests.sim.campaign import make_log, oracle
 
