@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import faulthandler
 import itertools
 import os
+import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from _pytest.faulthandler import fault_handler_stderr_fd_key
 
 from tests.broker.broker import Broker, missing_tools
 
@@ -24,12 +28,43 @@ def data() -> Path:
     return DATA
 
 
+def limit_again(config: pytest.Config) -> None:
+    """The time limit of the test that runs begins anew. At its end all stacks are printed and the process ends: the
+    limit is kept by C, since a client of Kafka may hang with the interpreter's lock in its hands.
+    """
+    seconds = float(config.getini("faulthandler_timeout") or 0)
+    if seconds > 0:
+        leave = bool(config.getini("faulthandler_exit_on_timeout"))
+        faulthandler.dump_traceback_later(seconds, file=config.stash[fault_handler_stderr_fd_key], exit=leave)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_exception_interact(node: pytest.Item | pytest.Collector) -> None:
+    """pytest lifts the limit of a test that failed; its fixtures, which often hang because of it, are still to end."""
+    if isinstance(node, pytest.Item):
+        limit_again(node.config)
+
+
+@contextmanager
+def outlived_by_nothing(broker: Broker) -> Iterator[None]:
+    """A test process that is ended hard, as by the time limit, takes its broker along: then this pipe breaks."""
+    assert broker.process is not None
+    command = ["sh", "-c", 'read -r _; kill -9 "$0"; rm -rf "$1"', str(broker.process.pid), str(broker.folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as guard:
+        try:
+            yield
+        finally:
+            guard.kill()
+
+
 @pytest.fixture(scope="session")
-def the_broker() -> Iterator[Broker]:
+def the_broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
     missing = missing_tools()
     if missing:  # Only with CI=true; elsewhere these tests are skipped and named.
         pytest.fail(f"{missing}: no real broker, and in CI that is a failure")
-    with Broker() as broker:
+    faulthandler.cancel_dump_traceback_later()  # The first time its jars are fetched, which takes what it takes.
+    with Broker() as broker, outlived_by_nothing(broker):
+        limit_again(request.config)
         yield broker
 
 

@@ -18,6 +18,7 @@ import pytest
 from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
+from tests.bounded import close_consumer
 from tests.broker.broker import Broker
 from tests.kafka.member import WAIT_S, Member, error_of, fill, read, transactional, unique, until
 
@@ -38,7 +39,7 @@ def join(broker: str) -> Iterator[Callable[..., Member]]:
 
     yield make
     for member in members:
-        member.consumer.close()
+        close_consumer(member.consumer)
 
 
 def test_offset_metadata_survives_a_transactional_commit(

@@ -15,6 +15,7 @@ import pytest
 
 from streamer.kafka.client import Limits
 from streamer.port import Committed, LogDown, Lost, Outcome, Partition, Records, Snapshot
+from tests.bounded import close_log
 from tests.broker.broker import Broker
 from tests.kafka.world import (
     CONFIG_HASH,
@@ -189,7 +190,7 @@ def test_two_processes_with_one_transactional_id_do_not_go_on_for_ever(broker: s
     with pytest.raises(LogDown, match=f"transactional.id driftline-{group}-same .*'same'.*fenced 3 times"):
         first.recover()
     for log in (first, second):
-        log.close()
+        close_log(log)
 
 
 def test_what_a_callback_raises_comes_out_of_poll(broker: str, make_topics: MakeTopics) -> None:

@@ -13,6 +13,7 @@ from streamer.kafka.client import Limits
 from streamer.kafka.log import KafkaLog
 from streamer.kafka.transactions import LogTap, NoWatch, Verdict, served, verdict
 from streamer.port import Assigned, Committed, LogDown, LogEvent, Out, Outcome, Partition, Snapshot
+from tests.bounded import close_log
 from tests.kafka.mock_cluster import (
     ADD_OFFSETS,
     ADD_PARTITIONS,
@@ -44,7 +45,7 @@ def log(cluster: MockCluster) -> Iterator[KafkaLog]:
     while Assigned(P) not in log.poll(10, 0.1, lambda _: None):
         assert time.monotonic() < end
     yield log
-    log.close()
+    close_log(log)
 
 
 def commit(log: KafkaLog) -> Outcome:
@@ -154,7 +155,7 @@ def test_the_mock_cluster_is_enough_for_the_demo() -> None:
     assert result.outcome is Outcome.DONE
     assert [blob for blob in log.read_state(P, result.pointers[P]) if blob] == [b"blob"]
     assert [blob for blob in log.read_state(P, None) if blob] == [b"blob"]
-    log.close()
+    close_log(log)
 
 
 def test_fatal_and_fenced_errors_never_lead_to_an_abort() -> None:

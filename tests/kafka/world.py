@@ -19,6 +19,7 @@ from streamer.config.model import Topics
 from streamer.kafka.client import Limits
 from streamer.kafka.log import KafkaLog
 from streamer.port import Assigned, Out, Partition, Pointer, Records
+from tests.bounded import close_log
 from tests.broker.broker import Broker
 
 CONFIG_HASH = "c0ffee"
@@ -58,7 +59,7 @@ class World:
 
     def close(self) -> None:
         for log in self.logs:
-            log.close()
+            close_log(log)
         self.logs.clear()
 
     def produce(self, count: int, partition: int = 0, topic: str | None = None) -> None:
