@@ -1,4 +1,4 @@
-"""What is shipped works where nothing else of the project is: sdist -> wheel -> a clean environment -> another folder."""
+"""What is shipped works where nothing else is: from sdist to wheel to a clean environment, in another folder."""
 
 from __future__ import annotations
 
