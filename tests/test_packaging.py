@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import limit_again
+
 ROOT = Path(__file__).resolve().parent.parent
 SHIPPED = ("streamer", "detectors", "schemas")
 BESIDE = ("pyproject.toml", "README.md", "LICENSE")
@@ -48,12 +50,14 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def driftline(wheel: Path) -> Path:
+def driftline(wheel: Path, request: pytest.FixtureRequest) -> Path:
+    limit_again(request.config)  # A machine that has nothing yet compiles a core and fetches all wheels.
     environment = wheel.parent / "environment"
     run(sys.executable, "-m", "venv", "--without-pip", environment, cwd=wheel.parent)
     pip = (sys.executable, "-m", "pip", "--python", environment / "bin" / "python", "--disable-pip-version-check")
     run(*pip, "install", "--quiet", "--require-hashes", "-r", ROOT / "requirements.txt", cwd=wheel.parent)
     run(*pip, "install", "--quiet", "--no-deps", wheel, cwd=wheel.parent)
+    limit_again(request.config)
     return environment / "bin" / "driftline"
 
 
