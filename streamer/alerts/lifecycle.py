@@ -108,8 +108,8 @@ class Notice(NamedTuple):
 def notice(alert: Alert, status: str, at: Moment, ended_ms: int | None) -> Notice:
     """The alert as it is now."""
     assert alert.opened is not None
-    counts = alert.episode, alert.detections, alert.suppressed
-    return Notice(status, alert.monitor, alert.row, *counts, alert.opened, at, ended_ms)
+    row, episode, detections, suppressed = alert.row, alert.episode, alert.detections, alert.suppressed
+    return Notice(status, alert.monitor, row, episode, detections, suppressed, alert.opened, at, ended_ms)
 
 
 def due_of(alert: Alert, before: str, signal: str, now_ms: int, policy: Policy) -> int | None:
@@ -169,7 +169,10 @@ class AlertBook:
     def tick(self, model: str, at: Moment) -> list[Notice]:
         """Everything of this model that became due by `at`, in the order of its due time."""
         due = sorted([(when, key) for key, when in self.timers.get(model, {}).items() if when <= at.now_ms])
-        return [notice for _, key in due for notice in self._signal(self.alerts[key], HELD, at)]
+        notices: list[Notice] = []
+        for _, key in due:
+            self._signal(self.alerts[key], HELD, at, notices)
+        return notices
 
     def apply(self, finding: Finding, model: str, at: Moment) -> list[Notice]:
         """One finding. Its evidence is kept if this begins an episode."""
@@ -188,15 +191,16 @@ class AlertBook:
         if signal != CLEAR:
             alert.detections += 1
         self.alerts[key] = alert
-        notices = self._signal(alert, signal, at)
+        notices: list[Notice] = []
+        self._signal(alert, signal, at, notices)
         if alert.state == QUIET and alert.episode == 0:
             del self.alerts[key]
         return notices
 
-    def _signal(self, alert: Alert, signal: str, at: Moment) -> list[Notice]:
-        before, policy = alert.state, self.policies[alert.monitor]
+    def _signal(self, alert: Alert, signal: str, at: Moment, notices: list[Notice]) -> None:
+        """One transition, and what follows from it at once; appends what is to be published."""
+        before, due, policy = alert.state, alert.due_ms, self.policies[alert.monitor]
         alert.state, status = TRANSITIONS[before, signal]
-        due, notices = alert.due_ms, []
         if status == "firing":
             alert.episode += 1
             notices.append(notice(alert, "firing", at, None))
@@ -207,8 +211,7 @@ class AlertBook:
         if alert.due_ms != due:
             self._note_timer(alert)
         if alert.due_ms is not None and alert.due_ms <= at.now_ms:
-            notices += self._signal(alert, HELD, at)
-        return notices
+            self._signal(alert, HELD, at, notices)
 
     def _note_timer(self, alert: Alert) -> None:
         key = alert.monitor, alert.row
