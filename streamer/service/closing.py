@@ -9,12 +9,13 @@ functions, which asks nobody for that lock.
 from __future__ import annotations
 
 import ctypes
+import errno
 import functools
 import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 CLOSE_SECONDS = 2.5
@@ -49,17 +50,15 @@ class _Due(ctypes.Structure):
 
 @functools.cache
 def _library() -> Any:
-    """What has timer_create; older glibc keeps it in a library of its own. None where there is none, as on macOS."""
+    """What has timer_create; older glibc keeps it in a library of its own. OSError where there is none: macOS."""
     for name in ("librt.so.1", None) if sys.platform == "linux" else ():
-        try:
+        with suppress(OSError, AttributeError):
             library = ctypes.CDLL(name, use_errno=True)
             library.timer_delete.argtypes = [ctypes.c_void_p]
             library.timer_settime.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p]
             library.timer_create.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p]
             return library
-        except (OSError, AttributeError):
-            continue
-    return None
+    raise OSError(errno.ENOSYS, "timer_create")
 
 
 def _call_after(library: Any, seconds: float, name: str, value: Any) -> ctypes.c_void_p:
@@ -69,29 +68,35 @@ def _call_after(library: Any, seconds: float, name: str, value: Any) -> ctypes.c
     due = _Due(0, 0, int(seconds), int(seconds % 1 * 1e9))
     if library.timer_create(MONOTONIC, ctypes.byref(notice), ctypes.byref(timer)):
         raise OSError(ctypes.get_errno(), "timer_create")
-    if library.timer_settime(timer, 0, ctypes.byref(due), None):
-        raise OSError(ctypes.get_errno(), "timer_settime")
+    library.timer_settime(timer, 0, ctypes.byref(due), None)
     return timer
 
 
 def end_after(seconds: float, code: int, line: str = "") -> Callable[[], None]:
     """After that long the process prints the line and ends, hard; unless the result is called before."""
-    library = _library()
-    if library is None:
+    try:
+        return _end_after_in_c(seconds, code, line)
+    except OSError:  # Another system, or no more timers for this user: Python can end most hangs.
         return _end_after_in_python(seconds, code, line)
-    text = ctypes.create_string_buffer(line.encode())
-    timers = []
-    if line:
-        # Python has a buffer of its own; this one is empty, and shall write the line in one piece.
-        library.setvbuf(ctypes.c_void_p.in_dll(library, "stdout"), None, LINE_BUFFERED, ctypes.c_size_t(0))
-        timers.append(_call_after(library, seconds, "puts", ctypes.cast(text, ctypes.c_void_p)))
-    timers.append(_call_after(library, seconds + (WRITE_SECONDS if line else 0), "_exit", code))
-    _kept.append(text)
+
+
+def _end_after_in_c(seconds: float, code: int, line: str) -> Callable[[], None]:
+    library = _library()
+    timers = [_call_after(library, seconds + (WRITE_SECONDS if line else 0), "_exit", code)]
 
     def disarm() -> None:
         while timers:
             library.timer_delete(timers.pop())
 
+    if line:
+        # Python has a buffer of its own; this one is empty, and shall write the line in one piece.
+        library.setvbuf(ctypes.c_void_p.in_dll(library, "stdout"), None, LINE_BUFFERED, ctypes.c_size_t(0))
+        _kept.append(ctypes.create_string_buffer(line.encode()))
+        try:
+            timers.append(_call_after(library, seconds, "puts", ctypes.cast(_kept[-1], ctypes.c_void_p)))
+        except OSError:
+            disarm()
+            raise
     return disarm
 
 

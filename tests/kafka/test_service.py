@@ -193,6 +193,23 @@ def test_twenty_kills_change_nothing(broker: str, make_topics: Topics, tmp_path:
     check_against_oracle(setup, logs, length)
 
 
+def test_who_was_stopped_has_left_the_group(broker: str, make_topics: Topics, tmp_path: Path) -> None:
+    """The next one does not wait for the end of a session, which is 45 s here; unless librdkafka's close hung."""
+    setup = Setup(broker, make_topics, tmp_path, 40)
+    text = setup.path.read_text()
+    static = ", instance: worker-0, client: {session.timeout.ms: 6000}"
+    assert static in text
+    setup.path.write_text(text.replace(static, ", client: {session.timeout.ms: 45000}"))
+    for ready in (PARTITIONS, 2 * PARTITIONS):
+        with setup.run() as service:
+            seconds = 90 if service.lines("close_abandoned") else 25
+            deadline_s = time.monotonic() + seconds
+            while len(service.lines("partition_ready")) < ready:
+                assert time.monotonic() < deadline_s, setup.log.read_text()[-2000:]
+                time.sleep(0.1)
+            assert service.stop() == 0
+
+
 def check_against_oracle(setup: Setup, logs: dict[int, list[Record]], length: int) -> None:
     """Alerts, windows, dead letters and the last snapshots equal those of one uninterrupted run."""
     config = load_config(setup.path, {})
