@@ -1,0 +1,92 @@
+"""Verdicts over windows: a share of ones by size and by chance, and the shape of a distribution."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import Any
+
+import pytest
+
+from schemas.events.batch import Record
+from schemas.events.native_json import decode
+from streamer.config.decoder_fields import fields_of
+from streamer.config.load import load_text
+from streamer.engine.task import Task
+from tests.alerts.windows import AT, BEGIN_MS, told
+from tests.signals.events import firing
+
+
+def two_humps(rng: random.Random) -> float:
+    return rng.choice((-1, 1)) + rng.gauss(0, 0.1)
+
+
+SHAPES: dict[str, tuple[str, Any, Any]] = {
+    # Capability: signal, healthy value, changed value. The mean stays where it was.
+    "C04 doubled deviation": ("features.x", lambda r: r.gauss(0, 1), lambda r: r.gauss(0, 2)),
+    "C04 two humps": ("features.x", lambda r: r.gauss(0, 1), two_humps),
+    "C17 both ends": ("confidence", lambda r: r.gauss(0.8, 0.02), lambda r: r.choice((0.6, 1.0))),
+}
+
+
+@pytest.mark.parametrize("case", SHAPES)
+def test_a_shape_changes_although_the_mean_does_not(case: str) -> None:
+    signal, healthy, changed = SHAPES[case]
+    text = f"""monitors:
+  shape: {{signal: {signal}, detect: {{kind: distribution}}}}
+  mean: {{signal: {signal}, detect: {{kind: adwin}}}}
+"""
+
+    def event(value: float) -> dict[str, Any]:
+        return {"prediction": {"confidence": value}} if signal == "confidence" else {"features": {"x": value}}
+
+    rng = random.Random(4)
+    before = [event(healthy(rng)) for _ in range(5100)]
+    assert firing(text, before) == []
+    found = firing(text, before + [event(changed(rng)) for _ in range(2000)])
+    [shape] = [a for a in found if a["alert"]["labels"]["monitor"] == "shape"]
+    assert shape["alert"]["labels"]["signal"] == signal
+    assert shape["evidence"]["window"]["surprise"] > 5
+    if "C04" in case:  # A detector of means is shown to miss it.
+        assert found == [shape]
+
+
+SHARE = """
+version: 1
+kafka: {brokers: "b:1"}
+topics: {events: [inferences], windows: drift-windows}
+reference: {warmup: 400}
+monitors: {share: {signal: label.yes, window: {events: %d}, detect: {kind: share}}}
+"""
+
+
+def shares(window: int, then: float, seed: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Windows and alerts of a label that a tenth of 2,000 events have, and then another share of 2,000 more."""
+    config, rng = load_text(SHARE % window, "x", {}), random.Random(seed)
+    events = [
+        {"model": "m", "prediction": {"label": "yes" if rng.random() < (0.1 if i < 2000 else then) else "no"}}
+        for i in range(4000)
+    ]
+    task = Task(config, AT, 0)
+    records = [Record(i, BEGIN_MS + i * 1000, None, json.dumps(event).encode()) for i, event in enumerate(events)]
+    task.step(decode(records, fields_of(config), AT[0]))
+    alerts = [json.loads(out.value or b"")["data"] for out in task.outbox if out.topic == "alerts"]
+    return told(task.outbox), [alert for alert in alerts if alert["status"] == "firing"]
+
+
+@pytest.mark.parametrize(("then", "direction"), [(0.25, "up"), (0.01, "down")])
+def test_a_share_is_judged_by_size_and_by_chance(then: float, direction: str) -> None:
+    windows, [alert] = shares(500, then, 1)
+    assert [w["ended"] for w in windows] == ["insufficient", *["evaluated"] * 7]  # The first taught the reference.
+    assert windows[0]["limit"] is None
+    assert (alert["direction"], alert["trigger"]["offset"]) == (direction, 2499)
+    window = alert["evidence"]["window"]
+    low, high = window["interval"]
+    assert low < window["fraction"] < high
+    assert not low <= alert["evidence"]["before"]["mean"] <= high
+    # The same shares in windows of 40: as large a change, but nothing that chance could not do.
+    assert shares(40, then, 1)[1] == []
+
+
+def test_healthy_shares_are_silent() -> None:
+    assert [shares(200, 0.1, seed)[1] for seed in range(20)] == [[]] * 20
