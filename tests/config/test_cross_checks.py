@@ -14,7 +14,7 @@ from streamer.config.detect import DETECTS
 from streamer.config.load import check
 from streamer.config.standard import resolved
 from streamer.config.yaml_source import parse
-from tests.config.samples import CONFIGS, LEAST
+from tests.config.samples import CONFIGS, LEAST, signal_for
 
 BAD = sorted(CONFIGS.glob("*.bad.yaml"))
 GOOD = sorted(CONFIGS.glob("*.good.yaml"))
@@ -76,14 +76,6 @@ def test_values_of_the_wrong_type_are_passed_over(monitor: Any) -> None:
         for path, kind, message in (complaint for rule in RULES for complaint in rule(config)):
             assert all(isinstance(part, str | int) for part in path)
             assert (kind, message[-1]) in {(kind, "."), (kind, "?")}
-
-
-def signal_for(kind: str) -> str:
-    """One that the kind is for, so that nothing is said of the pair."""
-    detect = DETECTS[kind]
-    if detect.ticked or detect.aggregated:
-        return "events" if detect.ticked else "traffic"
-    return "error" if detect.counted or kind == "occurrence" else "features.a"
 
 
 def complaints(kind: str, more: str) -> set[str]:

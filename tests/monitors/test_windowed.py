@@ -6,6 +6,7 @@ import json
 import random
 from typing import Any
 
+import numpy as np
 import pytest
 
 from schemas.events.batch import Record
@@ -13,8 +14,10 @@ from schemas.events.native_json import decode
 from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
 from streamer.engine.task import Task
+from streamer.monitors.finding import BREACH, CLEAR, NEITHER, Finding
+from streamer.monitors.windowed import DistributionMonitor, bin_names, moved
 from tests.alerts.windows import AT, BEGIN_MS, told
-from tests.signals.events import firing
+from tests.signals.events import HEAD, batch_of, firing
 
 
 def two_humps(rng: random.Random) -> float:
@@ -90,3 +93,76 @@ def test_a_share_is_judged_by_size_and_by_chance(then: float, direction: str) ->
 
 def test_healthy_shares_are_silent() -> None:
     assert [shares(200, 0.1, seed)[1] for seed in range(20)] == [[]] * 20
+
+
+def judged(detect: str, counts: list[tuple[int, int]]) -> list[tuple[str, str]]:
+    """(signal, how it ended) of windows of so many events and ones each."""
+    monitor = f"{{signal: error, window: {{time: 10s}}, detect: {detect}}}"
+    task = Task(load_text(f"{HEAD}limits: {{lateness: 0s}}\nmonitors: {{m: {monitor}}}\n", "x", {}), AT, 0)
+    events = [
+        {"time": 10 * window + i / n, "status": "500" if i < ones else "200"}
+        for window, (n, ones) in enumerate([*counts, (1, 0)])
+        for i in range(n)
+    ]
+    found: list[Finding] = []
+    [made] = task.by_order
+    own = made.findings
+
+    def noted(*given: Any) -> list[Finding]:
+        found.extend(own(*given))
+        return []
+
+    made.findings = noted  # type: ignore[method-assign]
+    task.step(batch_of(events))
+    return [(finding.signal, finding.ended) for finding in found]
+
+
+def test_a_fraction_breaches_above_its_limit_and_clears_below_another() -> None:
+    detect = "{kind: fraction, max: 0.5, clear: 0.2, min_count: 10}"
+    windows = [(10, 5), (10, 6), (10, 3), (10, 2), (9, 9)]
+    assert judged(detect, windows) == [
+        (NEITHER, "evaluated"),
+        (BREACH, "evaluated"),
+        (NEITHER, "evaluated"),
+        (CLEAR, "evaluated"),
+        (NEITHER, "insufficient"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("edges", "names"),
+    [
+        ([], ["all values"]),
+        ([3.0], ["below 3", "from 3 on"]),
+        ([1.0, 12345.678], ["below 1", "1 to 1.235e+04", "from 1.235e+04 on"]),
+    ],
+)
+def test_bins_have_names(edges: list[float], names: list[str]) -> None:
+    assert bin_names(edges) == names
+
+
+def test_what_moved_most_comes_first_and_ties_stay_in_their_order() -> None:
+    before, after = np.array([0.4, 0.3, 0.2, 0.1]), np.array([0.3, 0.4, 0.15, 0.15])
+    assert moved(list("abcd"), before, after) == [
+        {"bin": "a", "before": 0.4, "after": 0.3},
+        {"bin": "b", "before": 0.3, "after": 0.4},
+        {"bin": "c", "before": 0.2, "after": 0.15},
+    ]
+
+
+def test_a_distribution_is_never_measured_by_the_drift_it_found() -> None:
+    detect = "{kind: distribution, against: recent, recent: 3}"
+    text = f"{HEAD}monitors: {{m: {{signal: value, window: {{events: 50}}, detect: {detect}}}}}"
+    task = Task(load_text(text, "x", {}), AT, 0)
+    rng = random.Random(1)
+    events = [{"prediction": {"value": rng.gauss(0, 1) + 5 * (i >= 500)}} for i in range(1000)]
+    task.step(batch_of(events))
+    [monitor] = task.by_order
+    assert isinstance(monitor, DistributionMonitor)
+    kept = monitor.recent[0]
+    assert len(kept) == 3
+    assert all(counts[-1] < 25 for counts in kept), "the shifted windows all lie in the last bin"
+    assert monitor.last[0] > 1
+    assert monitor.ended() == {"m": {"evaluated": 18, "insufficient": 0, "late": 0, "skipped": 0}}
+    [gauge] = monitor.gauges()
+    assert (gauge.name, gauge.model, gauge.value) == ("distribution_distance", "m", monitor.last[0])

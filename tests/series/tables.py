@@ -39,6 +39,6 @@ def in_parts(table: SeriesTable, events: list[dict[str, Any]], size: int) -> lis
     """What the events give to a table of their own fields, `size` events a batch."""
     found: list[Value] = []
     for begin in range(0, len(events), size):
-        batch = batch_of(events[begin : begin + size])
+        batch = batch_of(events[begin : begin + size], begin=begin)
         found += plain(table, table.column(batch, grouped(table, batch)), begin)
     return found

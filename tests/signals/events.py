@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from schemas.events.batch import Record
+from schemas.events.batch import Batch, Record
 from schemas.events.native_json import decode
 from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
@@ -14,8 +14,10 @@ from streamer.engine.task import Task
 HEAD = 'version: 1\nkafka: {brokers: "b:1"}\ntopics: {events: [inferences]}\nreference: {warmup: 100}\n'
 
 
-def batch_of(events: list[dict[str, Any]], text: str = HEAD) -> Any:
-    records = [Record(i, i, None, json.dumps({"model": "m", **event}).encode()) for i, event in enumerate(events)]
+def batch_of(events: list[dict[str, Any]], text: str = HEAD, begin: int = 0) -> Batch:
+    """A batch of events that must all be good, the first at offset `begin`."""
+    values = [json.dumps({"model": "m", **event}).encode() for event in events]
+    records = [Record(i, i, None, value) for i, value in enumerate(values, begin)]
     batch = decode(records, fields_of(load_text(text, "x", {})), "inferences")
     assert not batch.rejects
     return batch
