@@ -7,9 +7,9 @@ import random
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,6 +21,7 @@ from streamer.config.load import load_text
 from streamer.config.model import Config
 from streamer.port import LogDown, LogGap, StateLost
 from streamer.service import run as under_test
+from streamer.service.closing import LEAVE_SECONDS
 from streamer.service.json_logs import LineHandler
 from streamer.service.run import (
     DRAIN_SECONDS,
@@ -48,9 +49,39 @@ def _clean_root() -> Iterator[None]:
         root.removeHandler(handler)
 
 
-@pytest.fixture
-def config(monkeypatch: pytest.MonkeyPatch) -> Config:
+class Ends:
+    """What would end this process, hard, and is only noted here: (seconds, exit code), None once it is called off."""
+
+    def __init__(self) -> None:
+        self.armed: list[tuple[float, int] | None] = []
+
+    def after(self, seconds: float, code: int, line: str = "") -> Callable[[], None]:
+        self.armed.append((seconds, code))
+        number = len(self.armed) - 1
+
+        def disarm() -> None:
+            self.armed[number] = None
+
+        return disarm
+
+    @contextmanager
+    def bounded(self, seconds: float, code: int, line: str = "") -> Iterator[None]:
+        disarm = self.after(seconds, code, line)
+        yield
+        disarm()
+
+
+@pytest.fixture(autouse=True)
+def ends(monkeypatch: pytest.MonkeyPatch) -> Ends:
+    found = Ends()
+    monkeypatch.setattr(under_test, "end_after", found.after)
+    monkeypatch.setattr(under_test, "bounded", found.bounded)
     monkeypatch.setattr(under_test, "settle_memory", lambda: None)  # For the rest of the suite it would be too much.
+    return found
+
+
+@pytest.fixture
+def config() -> Config:
     return load_text(CONFIG + 'server: {listen: "127.0.0.1:0"}\n', "x", {})
 
 
@@ -60,9 +91,7 @@ def stopped() -> Stopper:
     return stopper
 
 
-def test_a_config_with_mistakes_is_78_and_every_mistake_is_told(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_config_with_mistakes_is_78_and_all_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "c.yaml"
     path.write_text("version: 2\nkafk: 1\n")
     with pytest.raises(SystemExit) as left:
@@ -100,13 +129,14 @@ def test_the_wall_clock_is_in_milliseconds() -> None:
 
 
 def test_a_broker_that_cannot_be_reached_is_69(
-    config: Config, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    config: Config, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], ends: Ends
 ) -> None:
     def connect(config: Config) -> Any:
         raise LogDown("nobody there")
 
     monkeypatch.setattr(under_test, "connect", connect)
     assert run_service(config, stopped()) == EXIT_UNREACHABLE == 69
+    assert ends.armed == [(LEAVE_SECONDS, EXIT_UNREACHABLE)]
     lines = capsys.readouterr().out.splitlines()
     assert '"event": "starting"' in lines[0]
     assert '"event": "broker_unreachable"' in lines[-1]
@@ -143,7 +173,12 @@ def test_an_address_that_is_taken_is_70_and_named(config: Config, capsys: pytest
 
 @pytest.mark.parametrize(("fault", "code"), [("", 0), ("abort", EXIT_NOT_DRAINED)])
 def test_asked_to_stop_it_publishes_what_there_is_or_says_that_it_could_not(
-    fault: str, code: int, config: Config, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    fault: str,
+    code: int,
+    config: Config,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    ends: Ends,
 ) -> None:
     broker = Broker(random.Random(1), [AT], {})
     broker.logs = {AT: make_log(random.Random(2), 0, 200)}
@@ -160,6 +195,8 @@ def test_asked_to_stop_it_publishes_what_there_is_or_says_that_it_could_not(
     monkeypatch.setattr(log, "poll", noted)
     monkeypatch.setattr(under_test, "connect", lambda config: log)
     assert run_service(config, stopper) == code
+    assert ends.armed == [None, (LEAVE_SECONDS, code)], "closing was bounded, and ended in time"
+    assert log.member not in broker.members
     lines = capsys.readouterr().out.splitlines()
     assert sum('"event": "partition_ready"' in line for line in lines) == 1
     assert f'"drained": {"false" if fault else "true"}' in lines[-1]
@@ -167,31 +204,26 @@ def test_asked_to_stop_it_publishes_what_there_is_or_says_that_it_could_not(
     assert (committed is not None and committed.offset == 200) is (not fault)
 
 
-def test_the_first_signal_asks_and_the_second_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("landed", "code"), [(None, EXIT_NOT_DRAINED), (False, EXIT_NOT_DRAINED), (True, 0)])
+def test_the_first_signal_asks_and_the_second_ends_with_the_code_that_is_true_by_then(
+    landed: bool | None, code: int, ends: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ended: list[int] = []
-    timers: list[tuple[float, Any, Any]] = []
-
-    class Timer:
-        daemon = False
-
-        def __init__(self, seconds: float, function: Any, given: Any) -> None:
-            self.given = seconds, function, given
-
-        def start(self) -> None:
-            assert self.daemon, "a hard exit must not wait for it"
-            timers.append(self.given)
-
     monkeypatch.setattr(under_test.os, "_exit", ended.append)
-    monkeypatch.setattr(under_test, "threading", SimpleNamespace(Timer=Timer, Event=threading.Event))
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     stopper = Stopper()
     try:
         stopper.install()
         signal.raise_signal(signal.SIGTERM)
         assert (stopper.asked.is_set(), ended) == (True, [])
-        assert [(seconds, given) for seconds, _, given in timers] == [(DRAIN_SECONDS, (EXIT_NOT_DRAINED,))]
+        assert ends.armed == [(DRAIN_SECONDS, EXIT_NOT_DRAINED)]
+        if landed is not None:
+            stopper.drained(landed)
+        assert ends.armed == ([None] if landed else [(DRAIN_SECONDS, EXIT_NOT_DRAINED)])
         signal.raise_signal(signal.SIGINT)
-        assert ended == [EXIT_NOT_DRAINED]
+        assert ended == [code]
+        assert stopper.leave(stopper.code) == code
+        assert ends.armed[-1] == (LEAVE_SECONDS, code)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
