@@ -7,10 +7,11 @@ import sys
 import time
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
-from streamer.commands.cli import main
+from streamer.commands.cli import VERBS, main
 from tests.config.samples import LEAST, ROOT
 
 
@@ -41,3 +42,36 @@ def test_a_misspelt_verb_is_suggested() -> None:
     result = CliRunner().invoke(main, ["replya"])
     assert result.exit_code == 2
     assert "Did you mean 'replay'?" in result.output
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_loads_and_has_help(verb: str) -> None:
+    done = CliRunner().invoke(main, [verb, "--help"], catch_exceptions=False)
+    assert done.exit_code == 0
+    assert done.output.startswith(f"Usage: main {verb}")
+    loaded = main.get_command(click.Context(main), verb)
+    assert loaded is not None
+    assert loaded.name == verb
+    assert loaded.help
+
+
+def test_the_help_lists_every_verb_with_its_line() -> None:
+    done = CliRunner().invoke(main, ["-h"], catch_exceptions=False)
+    shown = " ".join(done.output.split())
+    assert all(f"{verb} {line}" in shown for verb, (_, line) in VERBS.items())
+    assert main.list_commands(click.Context(main)) == list(VERBS)
+    assert all(line.endswith(".") for _, line in VERBS.values())
+
+
+def test_a_verb_that_is_far_from_all_gets_the_list() -> None:
+    done = CliRunner().invoke(main, ["xyzzy"])
+    assert done.exit_code == 2
+    assert "No such command 'xyzzy'. Known: config, demo, lint" in done.output
+    assert main.get_command(click.Context(main), "xyzzy") is None
+
+
+def test_python_dash_m_is_the_same_program() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "streamer", "version"], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert done.stdout == CliRunner().invoke(main, ["version"]).output
