@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
 import struct
+from pathlib import Path
 
+import jsonschema
 import orjson
 import pytest
 
@@ -16,6 +19,10 @@ from streamer.engine.task import Task
 from streamer.monitors.base import Monitor
 from streamer.monitors.evidence import Edge, Summary
 from streamer.signals.grammar import parse_signal
+from tests.engine.tasks import alerts, run
+from tests.sim import campaign
+
+ROOT = Path(__file__).resolve().parents[2]
 
 NASTY = 'é\u202e "q" \\ %(mark)s \u0001\b\f\n\r\t\u007f 😀'
 CONFIG = """
@@ -117,3 +124,14 @@ def test_what_an_episode_repeats_is_the_same_when_it_is_made_anew() -> None:
         fresh, _ = writer_of("latency_ms", "fraud")
         assert records.record(renewed) == fresh.record(renewed)
         assert not records.begun, "nothing is kept of an episode that is over"
+
+
+SCHEMA = jsonschema.Draft202012Validator(json.loads((ROOT / "schemas" / "alert.v1.json").read_text()))
+
+
+def test_every_alert_fits_its_schema_and_alertmanager() -> None:
+    config = load_text(campaign.CONFIG, "x", {})
+    found = [a for seed in range(4) for a in alerts(run(config, campaign.make_log(random.Random(seed), 0, 500)))]
+    assert {a["data"]["alert"]["labels"]["monitor"] for a in found} >= {"mean", "jump", "odd", "labels", "empty"}
+    for alert in found:
+        SCHEMA.validate(alert)

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import random
-from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 
 from schemas.events.batch import Record
@@ -16,13 +13,9 @@ from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
 from streamer.engine.heartbeat import Watched, details
 from streamer.engine.task import Task
-from streamer.port import Out
-from tests.engine.test_task import by_topic
+from tests.alerts.windows import AT, BEGIN_MS, told
+from tests.engine.tasks import by_topic
 
-ROOT = Path(__file__).resolve().parents[2]
-SCHEMA = jsonschema.Draft202012Validator(json.loads((ROOT / "schemas" / "window.v1.json").read_text()))
-AT = ("inferences", 0)
-BEGIN_MS = 1_700_000_040_000
 TEXT = """
 version: 1
 kafka: {brokers: "b:1"}
@@ -55,13 +48,6 @@ def run(records: list[Record], cut: int = 10_000) -> Task:
     for begin in range(0, len(records), cut):
         task.step(decode(records[begin : begin + cut], fields_of(CONFIG), AT[0]))
     return task
-
-
-def told(outs: list[Out]) -> list[dict[str, Any]]:
-    found = [json.loads(out.value or b"") for out in outs if out.topic == "windows"]
-    for record in found:
-        SCHEMA.validate(record)
-    return [record["data"] for record in found]
 
 
 STREAM = [event(i, BEGIN_MS + i * 500) for i in range(3000)]
@@ -127,44 +113,3 @@ def test_without_a_topic_nothing_is_published_and_the_alerts_are_the_same() -> N
     assert {out.topic for out in task.outbox} == {"alerts"}
     told_of = [json.loads(o.value or b"")["data"]["trigger"] for o in task.outbox]
     assert told_of == [json.loads(o.value or b"")["data"]["trigger"] for o in run(STREAM).outbox if o.topic == "alerts"]
-
-
-SHARE = """
-version: 1
-kafka: {brokers: "b:1"}
-topics: {events: [inferences], windows: drift-windows}
-reference: {warmup: 400}
-monitors: {share: {signal: label.yes, window: {events: %d}, detect: {kind: share}}}
-"""
-
-
-def shares(window: int, then: float, seed: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Windows and alerts of a label that a tenth of 2,000 events have, and then another share of 2,000 more."""
-    config, rng = load_text(SHARE % window, "x", {}), random.Random(seed)
-    events = [
-        {"model": "m", "prediction": {"label": "yes" if rng.random() < (0.1 if i < 2000 else then) else "no"}}
-        for i in range(4000)
-    ]
-    task = Task(config, AT, 0)
-    records = [Record(i, BEGIN_MS + i * 1000, None, json.dumps(event).encode()) for i, event in enumerate(events)]
-    task.step(decode(records, fields_of(config), AT[0]))
-    alerts = [json.loads(out.value or b"")["data"] for out in task.outbox if out.topic == "alerts"]
-    return told(task.outbox), [alert for alert in alerts if alert["status"] == "firing"]
-
-
-@pytest.mark.parametrize(("then", "direction"), [(0.25, "up"), (0.01, "down")])
-def test_a_share_is_judged_by_size_and_by_chance(then: float, direction: str) -> None:
-    windows, [alert] = shares(500, then, 1)
-    assert [w["ended"] for w in windows] == ["insufficient", *["evaluated"] * 7]  # The first taught the reference.
-    assert windows[0]["limit"] is None
-    assert (alert["direction"], alert["trigger"]["offset"]) == (direction, 2499)
-    window = alert["evidence"]["window"]
-    low, high = window["interval"]
-    assert low < window["fraction"] < high
-    assert not low <= alert["evidence"]["before"]["mean"] <= high
-    # The same shares in windows of 40: as large a change, but nothing that chance could not do.
-    assert shares(40, then, 1)[1] == []
-
-
-def test_healthy_shares_are_silent() -> None:
-    assert [shares(200, 0.1, seed)[1] for seed in range(20)] == [[]] * 20

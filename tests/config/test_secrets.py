@@ -5,14 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from streamer.commands.cli import main
 from streamer.commands.config import as_yaml, effective
-from streamer.config.librdkafka_settings import RESERVED, SETTINGS, is_secret, may_show
 from streamer.config.load import check, load_text
 from streamer.config.problems import ConfigError
 from streamer.config.yaml_source import FILE_MAX, Source
+from tests.config.samples import LEAST
 
 HEAD = 'version: 1\nkafka: {{brokers: "localhost:9092"{kafka}}}\ntopics: {{events: [inferences]}}\n'
 BLOCK = "version: 1\nkafka:\n  brokers: a\n  client:\n    sasl.password: {text}\ntopics: {{events: [x]}}\n"
@@ -140,9 +141,19 @@ def test_a_secret_file_that_holds_no_secret_is_unreadable(content: bytes, why: s
     assert why in problems[0].message
 
 
-def test_the_tables_of_settings_do_not_contradict_each_other() -> None:
-    assert not set(RESERVED) & SETTINGS
-    secret = {name for name in SETTINGS if is_secret(name)}
-    assert {"sasl.password", "ssl.key.pem", "ssl.key.password", "sasl.oauthbearer.client.secret"} <= secret
-    assert not any(may_show(name) for name in secret)
-    assert all(map(may_show, ("linger.ms", "security.protocol", "ssl.ca.location", "ssl.key.location")))
+def test_secrets_never_show(tmp_path: Path) -> None:
+    secret = tmp_path / "password"
+    secret.write_text("hunter2\n")
+    client = f'client: {{sasl.password: "${{file:{secret}}}", ssl.key.pem: s3cr3t, sasl.mechanisms: PLAIN}}'
+    config = load_text(LEAST.replace("brokers:", f"{client}, brokers:"), "x.yaml", {})
+    assert config.kafka.client["sasl.password"] == "hunter2"
+    shown = yaml.safe_dump(effective(config))
+    assert "hunter2" not in shown
+    assert "s3cr3t" not in shown
+    assert shown.count("***") == 2
+    assert set(config.secrets()) == {"hunter2", "s3cr3t"}
+    _, problems = check(
+        LEAST.replace("brokers:", "client: {sasl.password: [hunter2], group.id: s3cr3t}, brokers:").encode(), "x", {}
+    )
+    assert problems
+    assert not any(word in str(problem) for problem in problems for word in ("hunter2", "s3cr3t"))

@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors import River
-from detectors.params import RIVER_DETECTORS, Adwin, PageHinkley, check_river
 from detectors.river_bank import RiverBank, make_river, restore, take_apart
 
 NAMES = ["ADWIN", "KSWIN", "DDM", "HDDMW"]
@@ -97,54 +96,3 @@ def test_binary_detectors_get_values_between_0_and_1() -> None:
             bank.resize(1)
             bank.update(np.zeros(500, np.int64), fed)
         assert wild.dump()["data"].tobytes() == tame.dump()["data"].tobytes()
-
-
-@pytest.mark.parametrize(
-    ("name", "params", "why"),
-    [
-        ("NoDrift", {}, "no detector"),
-        ("DDM", {"nope": 1}, "no parameter"),
-        ("DDM", {"warm_start": 1.5}, "must be int"),
-        ("DDM", {"warm_start": True}, "must be int"),
-        ("DDM", {"drift_threshold": float("nan")}, "must be in"),
-        ("ADWIN", {"clock": 0}, "must be in"),
-        ("ADWIN", {"delta": 1.0}, "must be in"),
-        ("KSWIN", {"stat_size": 60}, "at least 2 times"),
-        ("FHDDM", {"short_window_size": 101}, "at least short_window_size"),
-        ("FHDDM", {"sliding_window_size": 10**7}, "must be in"),
-        ("EDDM", {"alpha": 0.5}, "at least beta"),
-        ("PageHinkley", {"mode": "sideways"}, "one of up, down, both"),
-        ("HDDMA", {"two_sided_test": 1}, "must be bool"),
-    ],
-)
-def test_what_river_would_trip_over_is_refused_at_once(name: str, params: dict[str, Any], why: str) -> None:
-    with pytest.raises(ValueError, match=why):
-        check_river(name, params)
-    with pytest.raises(ValueError, match=why):
-        River(name, tuple(params.items()))
-
-
-def test_the_extremes_of_the_table_work() -> None:
-    for name in RIVER_DETECTORS:
-        check_river(name, {})
-        River(name)
-    bank = RiverBank(River("KSWIN", (("window_size", 60), ("stat_size", 30))))
-    bank.resize(1)
-    bank.update(np.zeros(100, np.int64), np.arange(100.0))
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [{"delta": 0.0}, {"delta": 1.0}, {"clock": 0}, {"max_buckets": 1}, {"min_window_length": 0}, {"direction": "left"}],
-)
-def test_adwin_parameters_outside_their_ranges(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=next(iter(wrong))):
-        Adwin(**wrong)
-
-
-@pytest.mark.parametrize(
-    "wrong", [{"threshold": 0.0}, {"threshold": float("nan")}, {"delta": -1.0}, {"alpha": 0.0}, {"direction": ""}]
-)
-def test_page_hinkley_parameters_outside_their_ranges(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=next(iter(wrong))):
-        PageHinkley(**wrong)

@@ -5,20 +5,18 @@ Without the compiled core ADWIN is river's own: then this holds what stands arou
 
 from __future__ import annotations
 
-import inspect
 import struct
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from river import drift
 
-from detectors import Adwin, PageHinkley, River, adwin, make_bank
+from detectors import Adwin, PageHinkley, River, make_bank
 from detectors.adwin import AdwinBank
 from detectors.page_hinkley import PageHinkleyBank
-from detectors.params import BINARY, DIRECTIONS, RIVER_DETECTORS, RIVER_ORDERED, RIVER_RANGES, RIVER_TEXTS
+from detectors.params import BINARY, DIRECTIONS, RIVER_DETECTORS
 from tests.detectors.streams import STREAMS, stream
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
@@ -119,40 +117,6 @@ def test_on_long_streams(family: Any) -> None:
         assert found > 10
 
 
-@pytest.mark.parametrize("most", [1, 3, 50])
-@pytest.mark.parametrize("clock", [1, 7, 32])
-def test_counts_that_begin_anew_change_nothing(clock: int, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """River's 32 bits, made short: its looks must stay where they were, however the values come."""
-    anew: list[int] = []
-    saved_of = adwin.saved_of
-    monkeypatch.setattr(adwin, "TICKS_MAX", 100)
-    monkeypatch.setattr(adwin, "saved_of", lambda *given: anew.append(given[2]) or saved_of(*given))
-    rng = np.random.default_rng(clock)
-    values = np.r_[rng.normal(0, 1, 1500), rng.normal(3, 1, 1500)]
-    bank, begin, hits = AdwinBank(Adwin(delta=0.002, clock=clock)), 0, []
-    bank.resize(1)
-    while begin < len(values):
-        piece = values[begin : begin + int(rng.integers(1, most + 1))]
-        hits += (bank.update(np.zeros(len(piece), np.int64), piece).place + begin).tolist()
-        begin += len(piece)
-    assert hits == alarms(drift.ADWIN(0.002, clock), values.tolist())
-    assert len(hits) > 0
-    assert [tick // 100 for tick in anew[:14]] == list(range(1, 15))
-
-
-@settings(max_examples=200, deadline=None, database=None)
-@given(st.lists(finite, max_size=120), st.integers(1, 8), st.sampled_from([0.01, 0.3, 0.99]))
-@example([0.0, 1000.0, 0.0], 1, 0.99)  # Leaves a window of one value, whose delta' has no logarithm.
-def test_adwin_on_any_values(values: list[float], clock: int, delta: float) -> None:
-    check_adwin(Adwin(delta=delta, clock=clock, grace_period=0, min_window_length=1, max_buckets=2), values)
-
-
-@settings(max_examples=200, deadline=None, database=None)
-@given(st.lists(finite, max_size=120), st.sampled_from(DIRECTIONS))
-def test_page_hinkley_on_any_values(values: list[float], mode: str) -> None:
-    check_page_hinkley(PageHinkley(3, 0.005, 2.0, 0.99, mode), values)
-
-
 GIVEN: dict[str, dict[str, Any]] = {
     "KSWIN": {"seed": 3, "alpha": 0.05},
     "FHDDM": {"short_window_size": 20},
@@ -181,25 +145,3 @@ def test_every_other_detector_is_rivers_own(name: str, chosen: bool) -> None:
         bank = again
     assert ours == alarms(made(**given), values.tolist())
     assert ours or name in ("EDDM", "FHDDM")
-
-
-def test_the_table_of_rivers_detectors_is_rivers() -> None:
-    for name, known in RIVER_DETECTORS.items():
-        made = getattr(drift, name, None) or getattr(drift.binary, name)
-        defaults = {p: v.default for p, v in inspect.signature(made).parameters.items() if p != "window"}
-        assert set(known) == set(defaults), name
-        for param, (kind, *_) in known.items():
-            assert defaults[param] is None or type(defaults[param]) is kind, (name, param)
-            low, high = RIVER_RANGES[name].get(param, (0, 1))
-            assert defaults[param] is None or kind is str or low <= defaults[param] <= high, (name, param)
-            assert param in RIVER_RANGES[name] or kind is bool or (name, param) in RIVER_TEXTS
-        if name in RIVER_ORDERED:
-            large, large_default, small, small_default, _ = RIVER_ORDERED[name]
-            assert defaults[large] == large_default
-            assert defaults[small] in (small_default, None)
-
-
-def test_the_table_holds_every_drift_detector_of_river() -> None:
-    names = {name for name in [*dir(drift), *dir(drift.binary)] if name[0].isupper()}
-    assert names - set(RIVER_DETECTORS) == {"DriftRetrainingClassifier", "DummyDriftDetector", "NoDrift"}
-    assert {name for name in dir(drift.binary) if name[0].isupper()} == BINARY

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import random
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,53 +14,15 @@ from hypothesis import strategies as st
 
 from schemas.events.batch import Record
 from schemas.events.native_json import decode
-from schemas.records.alert import fingerprint, rfc3339
+from schemas.records.alert import fingerprint
 from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
-from streamer.config.model import Config
-from streamer.engine.snapshot import InvalidSnapshot
 from streamer.engine.task import Task
 from streamer.port import Out
+from tests.engine.tasks import AT, LEAST, alerts, by_topic, events, kinds, run
 from tests.sim.campaign import CONFIG, make_log
 
 ROOT = Path(__file__).resolve().parents[2]
-AT = ("inferences", 0)
-LEAST = 'version: 1\nkafka: {brokers: "b:1"}\ntopics: {events: [inferences]}\n'
-SCHEMA = jsonschema.Draft202012Validator(json.loads((ROOT / "schemas" / "alert.v1.json").read_text()))
-
-
-def run(config: Config, records: list[Record], cuts: list[int] | None = None) -> Task:
-    task = Task(config, AT, 0)
-    edges = [0, *sorted(cuts or []), len(records)]
-    for begin, end in zip(edges, edges[1:], strict=False):
-        if begin < end:
-            task.step(decode(records[begin:end], fields_of(config), AT[0]))
-    return task
-
-
-def events(make: Any, n: int, model: str = "fraud") -> list[Record]:
-    """n events of one model, a second apart; `make(i)` gives the fields beside model and time."""
-    return [
-        Record(i, -1, None, json.dumps({"model": model, "time": 1_700_000_000 + i, **make(i)}).encode())
-        for i in range(n)
-    ]
-
-
-def alerts(task: Task) -> list[dict[str, Any]]:
-    return [json.loads(out.value or b"") for out in task.outbox if out.topic == "alerts"]
-
-
-def by_topic(*tasks: Task) -> dict[str, list[Out]]:
-    """What each topic gets, in order; the order between topics means nothing."""
-    outs = [out for task in tasks for out in task.outbox]
-    return {topic: [out for out in outs if out.topic == topic] for topic in ("alerts", "windows", "dead_letter")}
-
-
-def kinds(task: Task) -> list[tuple[str, str, str]]:
-    return [
-        (a["data"]["status"], a["data"]["alert"]["labels"]["monitor"], a["data"]["alert"]["labels"]["signal"])
-        for a in alerts(task)
-    ]
 
 
 @settings(max_examples=25, deadline=None, database=None)
@@ -95,19 +55,6 @@ def test_a_snapshot_continues_as_if_nothing_had_happened(at: int) -> None:
     second.step(decode(records[at:], fields_of(config), AT[0]))
     assert by_topic(first, second) == by_topic(whole)
     assert second.dump() == whole.dump()
-
-
-def test_a_broken_snapshot_is_refused_whatever_is_broken() -> None:
-    config = load_text(CONFIG, "x", {})
-    blob = run(config, make_log(random.Random(4), 0, 200)).dump()
-    rng = random.Random(1)
-    for _ in range(200):
-        broken = bytearray(blob)
-        broken[rng.randrange(len(broken))] ^= 1 << rng.randrange(8)
-        with pytest.raises(InvalidSnapshot):
-            Task.load(config, AT, bytes(broken[: rng.choice([len(broken), rng.randrange(len(broken))])]))
-    with pytest.raises(InvalidSnapshot, match="snapshot of"):
-        Task.load(config, ("inferences", 1), blob)
 
 
 def test_a_changed_monitor_starts_anew_and_the_others_keep_their_state() -> None:
@@ -223,30 +170,6 @@ def test_the_replay_range_of_an_alert_reproduces_it() -> None:
             assert out in again.outbox
             checked += 1
     assert checked >= 20
-
-
-def test_every_alert_fits_its_schema_and_alertmanager() -> None:
-    config = load_text(CONFIG, "x", {})
-    found = [a for seed in range(4) for a in alerts(run(config, make_log(random.Random(seed), 0, 500)))]
-    assert {a["data"]["alert"]["labels"]["monitor"] for a in found} >= {"mean", "jump", "odd", "labels", "empty"}
-    for alert in found:
-        SCHEMA.validate(alert)
-
-
-@given(st.integers(0, 8_000_000_000_000))
-@settings(max_examples=300, deadline=None, database=None)
-def test_times_are_written_as_datetime_has_them(time_ms: int) -> None:
-    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=time_ms)
-    expected = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    assert rfc3339(time_ms) == expected
-
-
-def test_fingerprint_is_alertmanagers() -> None:
-    # FNV-1a 64 of no bytes is its offset basis; the order of the labels does not matter, their borders do.
-    assert fingerprint({}) == "cbf29ce484222325"
-    labels = {"model": "m", "signal": "features.größe", "zone": "\u4e2d"}
-    assert fingerprint(labels) == "f251b8d4bc7d1cfc"
-    assert fingerprint({"b": "2", "a": "1"}) == fingerprint({"a": "1", "b": "2"}) != fingerprint({"a": "1b", "": "2"})
 
 
 def test_the_standard_set_finds_what_goes_wrong_and_names_it() -> None:

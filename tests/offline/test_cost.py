@@ -1,47 +1,20 @@
-"""`driftline lint --sample`: what monitors cost on a sample of the traffic, and which can never fire on it."""
+"""Estimates: what monitors cost on a sample of the traffic, and which can never fire on it."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from streamer.commands.cli import main
 from streamer.config.load import load_text
 from streamer.offline.cost import Estimate, Sample, estimate
 from streamer.offline.event_files import read_events
-
-HEAD = 'version: 1\nkafka: {brokers: "b:1"}\ntopics: {events: [inferences]}\nreference: {warmup: 50}\n'
-OWN = HEAD + (
-    "monitors:\n"
-    "  mean: {signal: features.*, detect: {kind: adwin}}\n"
-    "  jump: {signal: features.*, detect: {kind: page_hinkley}}\n"
-    "  bins: {signal: features.*, window: {events: 100}, detect: {kind: distribution}}\n"
-    "  minute: {signal: error, window: {time: 1m}, detect: {kind: fraction, max: 0.1, min_count: %d}}\n"
-    "  callers: {signal: error, by: [caller], window: {time: 1h}, detect: {kind: fraction, max: 0.1, min_count: 100}}\n"
-    "  typo: {signal: features.amuont, detect: {kind: adwin}}\n"
-    "  ages: {signal: features.a, window: {events: 100000}, detect: {kind: distribution}}\n"
-)
+from tests.offline.samples import HEAD, OWN, write_sample
 
 
 @pytest.fixture
 def sample(tmp_path: Path) -> Path:
-    """1,000 events in 10,000 seconds, every tenth of another caller: 8,640 a day (some 8,649 by the times)."""
-    path = tmp_path / "sample.jsonl"
-    lines = [
-        {
-            "model": "m",
-            "time": 1_700_000_000 + i * 10,
-            "features": {"a": float(i * 7919 % 101), "b": 1.0},
-            "status": "ok",
-            "caller": "app" if i % 10 else "batch",
-        }
-        for i in range(1000)
-    ]
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    return path
+    return write_sample(tmp_path)
 
 
 def of(text: str, sample: Path, events_per_day: float | None = None) -> Estimate:
@@ -90,36 +63,3 @@ def test_what_can_never_fire_is_named_and_what_can_is_not(sample: Path) -> None:
 
 def test_the_standard_set_is_not_blamed_for_what_events_do_not_have(sample: Path) -> None:
     assert of(HEAD, sample, 1e6).doubts == []
-
-
-def lint(config: Path, *more: str) -> Result:
-    return CliRunner().invoke(main, ["lint", str(config), *more], catch_exceptions=False)
-
-
-def test_the_command_prints_a_table_and_warnings_with_places(tmp_path: Path, sample: Path) -> None:
-    path = tmp_path / "c.yaml"
-    path.write_text(OWN % 7)
-    assert lint(path).exit_code == 0
-    shown = lint(path, "--sample", str(sample))
-    assert shown.exit_code == 0
-    lines = shown.output.splitlines()
-    assert lines[0] == f"{path}: 1,000 events of the sample, 1 model, 8,649 events a day"
-    assert lines[1].split() == ["monitor", "series", "state", "bytes", "windows", "a", "day"]
-    assert lines[2].split()[:2] == ["mean", "2"]
-    assert (
-        f"{path}:9:82: warning[never-fires] monitors.minute.detect.min_count: a window of 1m has some 6.01"
-        in shown.output
-    )
-    assert lines[-1] == "0 errors, 4 warnings in 1 file."
-    assert lint(path, "--sample", str(sample), "--deny-warnings").exit_code == 3
-    as_json = json.loads(lint(path, "--sample", str(sample), "--format", "json").output)
-    assert {problem["kind"] for problem in as_json} == {"never-fires"}
-
-
-def test_a_sample_that_cannot_be_read_is_said(tmp_path: Path) -> None:
-    path = tmp_path / "c.yaml"
-    path.write_text(HEAD)
-    failed = lint(path, "--sample", str(tmp_path / "none.jsonl"))
-    assert failed.exit_code == 1
-    assert "none.jsonl: No such file or directory" in failed.output
-    assert lint(path, "--events-per-day", "5").exit_code == 2

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from schemas.records.alert import RECORD, Source, forms, identity, inner, render
+from schemas.records.alert import RECORD, Source, fingerprint, forms, identity, inner, render, rfc3339
 
 NASTY = '%(mark)s "q" =%(finding)s \\ \u0001 é\u202e'
 
@@ -85,3 +88,19 @@ def test_a_record_is_what_it_would_be_written_at_once(status: str, annotations: 
         end_offset="100",
     )
     assert render(made[status], facts) == orjson.dumps(whole)
+
+
+@given(st.integers(0, 8_000_000_000_000))
+@settings(max_examples=300, deadline=None, database=None)
+def test_times_are_written_as_datetime_has_them(time_ms: int) -> None:
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=time_ms)
+    expected = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    assert rfc3339(time_ms) == expected
+
+
+def test_fingerprint_is_alertmanagers() -> None:
+    # FNV-1a 64 of no bytes is its offset basis; the order of the labels does not matter, their borders do.
+    assert fingerprint({}) == "cbf29ce484222325"
+    labels = {"model": "m", "signal": "features.größe", "zone": "\u4e2d"}
+    assert fingerprint(labels) == "f251b8d4bc7d1cfc"
+    assert fingerprint({"b": "2", "a": "1"}) == fingerprint({"a": "1", "b": "2"}) != fingerprint({"a": "1b", "": "2"})

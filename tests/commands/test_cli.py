@@ -1,0 +1,77 @@
+"""The command line: every verb loads, small ones import little, a misspelt one is suggested."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from streamer.commands.cli import VERBS, main
+from tests.config.samples import LEAST, ROOT
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["lint", "LEAST"], ["config", "schema"], ["version"]])
+def test_small_verbs_import_nothing_large(arguments: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "least.yaml"
+    path.write_text(LEAST)
+    run = "try: main(sys.argv[1:])\nfinally: print(*sys.modules, file=sys.stderr)"
+    code = f"import sys; from streamer.commands.cli import main\n{run}"
+    chosen = [str(path) if a == "LEAST" else a for a in arguments]
+    done = subprocess.run([sys.executable, "-c", code, *chosen], capture_output=True, text=True, check=True, cwd=ROOT)
+    loaded = set(done.stderr.split())
+    assert not loaded & {"river", "scipy", "confluent_kafka", "pandas"}
+    if arguments == ["--help"]:
+        assert not loaded & {"numpy", "pydantic", "yaml"}
+
+
+def test_help_is_there_at_once() -> None:
+    taken = []
+    for _ in range(5):
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "streamer", "--help"], capture_output=True, check=True, cwd=ROOT)
+        taken.append(time.perf_counter() - began)
+    assert min(taken) < 0.3
+
+
+def test_a_misspelt_verb_is_suggested() -> None:
+    result = CliRunner().invoke(main, ["replya"])
+    assert result.exit_code == 2
+    assert "Did you mean 'replay'?" in result.output
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_loads_and_has_help(verb: str) -> None:
+    done = CliRunner().invoke(main, [verb, "--help"], catch_exceptions=False)
+    assert done.exit_code == 0
+    assert done.output.startswith(f"Usage: main {verb}")
+    loaded = main.get_command(click.Context(main), verb)
+    assert loaded is not None
+    assert loaded.name == verb
+    assert loaded.help
+
+
+def test_the_help_lists_every_verb_with_its_line() -> None:
+    done = CliRunner().invoke(main, ["-h"], catch_exceptions=False)
+    shown = " ".join(done.output.split())
+    assert all(f"{verb} {line}" in shown for verb, (_, line) in VERBS.items())
+    assert main.list_commands(click.Context(main)) == list(VERBS)
+    assert all(line.endswith(".") for _, line in VERBS.values())
+
+
+def test_a_verb_that_is_far_from_all_gets_the_list() -> None:
+    done = CliRunner().invoke(main, ["xyzzy"])
+    assert done.exit_code == 2
+    assert "No such command 'xyzzy'. Known: config, demo, lint" in done.output
+    assert main.get_command(click.Context(main), "xyzzy") is None
+
+
+def test_python_dash_m_is_the_same_program() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "streamer", "version"], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert done.stdout == CliRunner().invoke(main, ["version"]).output

@@ -1,0 +1,83 @@
+"""`driftline config`: what `show` prints means the same, the schema for editors agrees, `diff` says what is kept."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from streamer.commands.cli import main
+from streamer.commands.config import as_yaml, effective, json_schema
+from streamer.config.load import check
+from streamer.config.yaml_source import parse
+from tests.config.samples import CONFIGS, LEAST, ROOT
+
+GOOD = sorted(CONFIGS.glob("*.good.yaml"))
+
+
+@pytest.mark.parametrize("path", GOOD, ids=lambda p: p.name.removesuffix(".good.yaml"))
+def test_a_good_config_is_one_for_editors_too_and_shown_means_the_same(path: Path) -> None:
+    config, problems = check(path.read_bytes(), path.name, {}, folder=path.parent)
+    assert config is not None
+    assert problems == []
+    written = parse(path.read_bytes(), path.name, {}).value
+    if written.get("monitors", {}) is not None:  # Editors may well point at a key with nothing below it.
+        jsonschema.Draft202012Validator(json_schema()).validate(written)
+    shown = effective(config)
+    jsonschema.Draft202012Validator(json_schema()).validate(shown)
+    again, _ = check(as_yaml(shown).encode(), "shown.yaml", {}, folder=path.parent)
+    assert again is not None
+    assert again.config_hash == config.config_hash
+    assert again.kafka.model_copy(update={"client": {}}) == config.kafka.model_copy(update={"client": {}})
+    assert again.effective_monitors() == config.effective_monitors()
+    assert (again.commit, again.limits, again.topics) == (config.commit, config.limits, config.topics)
+
+
+@pytest.mark.parametrize(
+    "text", ["1e3", "0o17", "010", "null", "on", "${HOME}", "$${x}", "a: b #c", "", " x", "\u00e9", "1:30"]
+)
+def test_what_show_prints_reads_back_as_the_same_text(text: str) -> None:
+    assert parse(as_yaml({"a": text}).encode(), "x", {}).value == {"a": text}
+
+
+def test_the_schema_is_generated_and_committed_and_agrees() -> None:
+    committed = json.loads((ROOT / "schemas" / "config.v1.json").read_text())
+    assert committed == json_schema(), "run: driftline config schema > schemas/config.v1.json"
+    jsonschema.Draft202012Validator.check_schema(committed)
+    validator = jsonschema.Draft202012Validator(committed)
+    assert validator.is_valid(yaml.safe_load(LEAST))
+    assert not validator.is_valid(yaml.safe_load(LEAST + "monitor: {}\n"))
+
+
+def test_diff_says_what_a_restart_keeps(tmp_path: Path) -> None:
+    monitors = {
+        "same": "{signal: confidence, detect: {kind: adwin}}",
+        "louder": "{signal: confidence, detect: {kind: adwin}, severity: critical}",
+        "finer": "{signal: confidence, detect: {kind: adwin, delta: 0.1}}",
+        "split": "{signal: confidence, by: [version], detect: {kind: adwin}}",
+    }
+    plain = {"same", "louder", "finer", "split"}
+    before, after = tmp_path / "before.yaml", tmp_path / "after.yaml"
+    old = "".join(f"  {name}: {monitors['same']}\n" for name in (*sorted(plain), "old"))
+    before.write_text(f"{LEAST}\nmonitors:\n{old}")
+    new = "".join(f"  {name}: {text}\n" for name, text in monitors.items())
+    after.write_text(f"{LEAST}\nmonitors:\n{new}  more: {monitors['same']}\n")
+    result = CliRunner().invoke(main, ["config", "diff", str(before), str(after)], catch_exceptions=False)
+    assert (result.exit_code, result.output.splitlines()) == (
+        0,
+        [
+            "kept  same",
+            "kept  louder (severity)",
+            "reset finer (detect)",
+            "reset split (by)",
+            "new   more",
+            "gone  old",
+        ],
+    )
+    after.write_text(f"{LEAST}\nreference: {{warmup: 60}}\nmonitors:\n{old}")
+    result = CliRunner().invoke(main, ["config", "diff", str(before), str(after)], catch_exceptions=False)
+    assert {line.partition(" (")[2] for line in result.output.splitlines()} == {"reference, checks or the like)"}

@@ -1,0 +1,154 @@
+"""`driftline demo` without a broker: its traffic, its screen, what it tells, and that its config finds its shift."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from schemas.events.batch import Record
+from streamer.commands import demo as under_test
+from streamer.commands.demo import MODELS, RATE, SEED, SHIFT_EVENTS, Screen, Traffic
+from streamer.config.decoder_fields import fields_of
+from streamer.config.load import load_text
+from streamer.offline.replay import Replay
+
+BEGIN_S = 1_700_000_000.0
+
+
+class Sent:
+    """Stands for the sender: what was sent, and which event is the first of the shift."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[int, str, dict[str, Any], str | None]] = []
+        self.marked: dict[str, int] = {}
+        self.polled = 0
+
+    def send(self, partition: int, key: str, value: bytes, mark: str | None = None) -> None:
+        self.events.append((partition, key, json.loads(value), mark))
+
+    def poll(self) -> None:
+        self.polled += 1
+
+
+def test_traffic_repeats_itself_but_for_its_times() -> None:
+    one, other = Traffic(SEED), Traffic(SEED)
+    assert [one.event("fraud", 5.0, False) for _ in range(50)] == [other.event("fraud", 5.0, False) for _ in range(50)]
+    assert Traffic(SEED + 1).event("fraud", 5.0, False) != Traffic(SEED).event("fraud", 5.0, False)
+
+
+def test_a_shift_is_of_one_feature_of_one_model() -> None:
+    plain, shifted = Traffic(SEED), Traffic(SEED)
+    for model in ("fraud", "churn") * 20:
+        before, after = (json.loads(t.event(model, 5.0, s)) for t, s in ((plain, False), (shifted, True)))
+        factor = after["features"].pop("amount") / before["features"].pop("amount")
+        assert factor == pytest.approx(1.5 if model == "fraud" else 1.0, abs=0.001)
+        assert after == before
+    assert 100 < shifted.level < 180
+    assert plain.level < shifted.level
+
+
+def test_models_take_turns_and_each_has_its_partition() -> None:
+    sent, traffic = Sent(), Traffic(SEED)
+    under_test._send(sent, traffic, 40)
+    assert [key for _, key, _, _ in sent.events] == ["churn", "fraud"] * 20
+    assert {key: partition for partition, key, _, _ in sent.events} == MODELS
+    assert len({event["event_id"] for _, _, event, _ in sent.events}) == 40
+    assert sent.polled == 1
+
+
+def test_the_first_event_of_the_shift_is_marked_once() -> None:
+    sent, traffic = Sent(), Traffic(SEED)
+    traffic.count = SHIFT_EVENTS.start - 4
+    under_test._send(sent, traffic, 12)
+    marked = [(key, mark) for _, key, _, mark in sent.events if mark is not None]
+    assert marked == [("fraud", "shift")]
+    assert [mark for _, _, _, mark in sent.events].index("shift") in (4, 5)
+
+
+def test_its_own_config_finds_its_own_shift_and_its_end() -> None:
+    """What the demo promises, without a broker: the same events, config and engine."""
+    text = resources.files("streamer.commands").joinpath("demo.yaml").read_text()
+    config = load_text(text, "demo.yaml", {"KAFKA_BROKERS": "b:1", "DEMO_RUN": ""})
+    engine, traffic = Replay(config, fields_of(config)), Traffic(SEED)
+    outs, records = [], []
+    for i in range(SHIFT_EVENTS.stop + 20_000):
+        model, shifted = ("churn", "fraud")[i % 2], i in SHIFT_EVENTS
+        time_s = BEGIN_S + i / RATE
+        event = traffic.event(model, time_s, shifted)
+        if model == "fraud":
+            records.append(Record(len(records), int(time_s * 1000), None, event))
+    for begin in range(0, len(records), 500):
+        outs += engine.step((config.topics.events[0], MODELS["fraud"]), records[begin : begin + 500])
+    told = [json.loads(out.value or b"")["data"] for out in outs if out.topic == "alerts"]
+    mine = [data for data in told if data["alert"]["labels"]["monitor"] == "amount-mean"]
+    assert [data["status"] for data in mine[:2]] == ["firing", "resolved"]
+    delay = mine[0]["trigger"]["offset"] - SHIFT_EVENTS.start // 2
+    assert 0 <= delay < 200, "in a fraction of a second of its traffic"
+
+
+class Plain(Screen):
+    """Whatever the terminal of the tests is."""
+
+    def __init__(self) -> None:
+        self.levels, self.live, self.printed_s = [], None, 0.0
+
+
+def test_a_log_file_gets_a_line_every_two_seconds(capsys: pytest.CaptureFixture[str]) -> None:
+    screen = Plain()
+    for tenth in range(60):
+        screen.show(tenth / 10, 1500.0, 100.0 + tenth, "healthy")
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["2.0", "4.0"]
+    assert lines[-1].endswith("healthy")
+    assert "1,500 events/s" in lines[-1]
+    assert len(screen.levels) == 60
+    assert {under_test.BARS[0], under_test.BARS[-1]} <= set(lines[-1]), "from the least to the most so far"
+    screen.close()
+
+
+def record(status: str, monitor: str = "amount-mean", offset: int = 130) -> dict[str, Any]:
+    alert = {"labels": {"monitor": monitor}}
+    return {"data": {"status": status, "sentence": "moved", "alert": alert, "trigger": {"offset": offset}}}
+
+
+def test_the_alert_is_told_as_a_consumer_reads_it_with_its_delay(capsys: pytest.CaptureFixture[str]) -> None:
+    sent, seen = Sent(), dict[str, bool]()
+    sent.marked["shift"] = 100
+    under_test._tell(Plain(), record("firing", monitor="other"), sent, seen)
+    assert seen == {}, "another monitor is no part of the story"
+    under_test._tell(Plain(), record("firing"), sent, seen)
+    under_test._tell(Plain(), record("resolved"), sent, seen)
+    assert seen == {"firing": True, "resolved": True}
+    told = capsys.readouterr().out
+    assert told.count("FIRING") == 2
+    assert "RESOLVED  amount-mean  moved" in told
+    assert f"Detection delay: 31 events of the model, {31 / (RATE / 2):.2f} s of its traffic." in told
+    assert '"status": "firing"' in told
+
+
+def test_a_service_that_ends_before_it_is_ready_is_shown(tmp_path: Path) -> None:
+    log = tmp_path / "service.log"
+    log.write_text("the reason\n")
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+        with pytest.raises(click.ClickException, match="did not become ready:\nthe reason"):
+            under_test._wait_ready(log, process)  # type: ignore[arg-type]
+        log.write_text("partition_ready\n" * len(MODELS))
+        with pytest.raises(click.ClickException):
+            under_test._wait_ready(log, process)  # type: ignore[arg-type]
+
+
+def test_events_are_due_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 0.1, 0.1, 1.0])
+    monkeypatch.setattr(under_test.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(under_test.time, "sleep", lambda seconds: None)
+    ticks: Iterator[tuple[float, int]] = under_test._ticks(0.0)
+    assert [next(ticks) for _ in range(4)] == [(0.0, 0), (0.1, 150), (0.1, 0), (1.0, RATE - 150)]

@@ -1,0 +1,91 @@
+"""`driftline lint`: files, folders and Markdown, the shapes of its output, and what it says of a sample."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from streamer.commands.cli import main
+from tests.config.samples import LEAST
+from tests.offline.samples import HEAD, OWN, write_sample
+
+
+@pytest.fixture
+def sample(tmp_path: Path) -> Path:
+    return write_sample(tmp_path)
+
+
+def test_lint_reads_folders_and_markdown_and_says_how_many(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(LEAST)
+    (tmp_path / "b.md").write_text(f"# Doc\n\n```yaml\n{LEAST}limit: 1\n```\n\n```yaml\nother: 1\n```\n")
+    runner = CliRunner()
+    assert runner.invoke(main, ["lint", str(tmp_path / "a.yaml")]).exit_code == 0
+    whole = runner.invoke(main, ["lint", str(tmp_path)])
+    assert (whole.exit_code, whole.output.splitlines()[-1]) == (1, "1 error, 0 warnings in 2 files.")
+    result = runner.invoke(main, ["lint", str(tmp_path / "b.md")])
+    assert result.exit_code == 1
+    assert "b.md:7:1: error[unknown-field] limit: unknown field. Did you mean 'limits'?" in result.output
+    result = runner.invoke(main, ["lint", "--format", "json", str(tmp_path / "b.md")])
+    assert json.loads(result.output)[0]["kind"] == "unknown-field"
+
+
+def test_markdown_places_are_those_in_the_file_even_within_a_list(tmp_path: Path) -> None:
+    block = "".join(f"   {line}\n" for line in ["```yaml title=x", *LEAST.splitlines(), "limit: 1", "```"])
+    path = tmp_path / "b.md"
+    path.write_bytes(f"# Doc\n\n1. So:\n\n{block}\n~~~yml\n{LEAST}server: 1\n~~~\n".replace("\n", "\r\n").encode())
+    output = CliRunner().invoke(main, ["lint", str(path)]).output
+    assert "b.md:9:4: error[unknown-field] limit:" in output
+    assert "b.md:16:1: error[wrong-type] server:" in output
+
+
+def test_annotations_of_github_are_escaped(tmp_path: Path) -> None:
+    path = tmp_path / "a,b.yaml"
+    path.write_text(LEAST + "monitors: {a: {signal: 50%, detect: {kind: adwin}}}\n")
+    output = CliRunner().invoke(main, ["lint", "--format", "github", str(path)]).output
+    assert output.startswith("::error file=")
+    assert "a%2Cb.yaml,line=4,col=16,title=bad-value::monitors.a.signal: '50%25' is not a signal." in output
+
+
+def test_a_setting_nobody_knows_is_a_warning(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(LEAST.replace("brokers:", "client: {sasl.pasword: x}, brokers:"))
+    runner = CliRunner()
+    result = runner.invoke(main, ["lint", str(path)])
+    assert (result.exit_code, "Did you mean 'sasl.password'?" in result.output) == (0, True)
+    assert runner.invoke(main, ["lint", "--deny-warnings", str(path)]).exit_code == 3
+
+
+def lint(config: Path, *more: str) -> Result:
+    return CliRunner().invoke(main, ["lint", str(config), *more], catch_exceptions=False)
+
+
+def test_the_command_prints_a_table_and_warnings_with_places(tmp_path: Path, sample: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text(OWN % 7)
+    assert lint(path).exit_code == 0
+    shown = lint(path, "--sample", str(sample))
+    assert shown.exit_code == 0
+    lines = shown.output.splitlines()
+    assert lines[0] == f"{path}: 1,000 events of the sample, 1 model, 8,649 events a day"
+    assert lines[1].split() == ["monitor", "series", "state", "bytes", "windows", "a", "day"]
+    assert lines[2].split()[:2] == ["mean", "2"]
+    assert (
+        f"{path}:9:82: warning[never-fires] monitors.minute.detect.min_count: a window of 1m has some 6.01"
+        in shown.output
+    )
+    assert lines[-1] == "0 errors, 4 warnings in 1 file."
+    assert lint(path, "--sample", str(sample), "--deny-warnings").exit_code == 3
+    as_json = json.loads(lint(path, "--sample", str(sample), "--format", "json").output)
+    assert {problem["kind"] for problem in as_json} == {"never-fires"}
+
+
+def test_a_sample_that_cannot_be_read_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text(HEAD)
+    failed = lint(path, "--sample", str(tmp_path / "none.jsonl"))
+    assert failed.exit_code == 1
+    assert "none.jsonl: No such file or directory" in failed.output
+    assert lint(path, "--events-per-day", "5").exit_code == 2

@@ -1,0 +1,61 @@
+"""`driftline reference`: files of references built from tables of events, shown and compared."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.engine.referenced import build, configured, event, invoke
+
+
+@pytest.fixture
+def built(tmp_path: Path) -> Path:
+    return build(tmp_path)
+
+
+def test_show_and_diff(built: Path) -> None:
+    shown = invoke("show", built / "ref.json")
+    assert "number features.*: fraud / features.amount: 3,000 values, mean " in shown.stdout
+    assert "2 categories: " in shown.stdout
+    rng = random.Random(6)
+    (built / "later.jsonl").write_text(
+        "".join(json.dumps(event(rng, i, shift=40.0, country="FR")) + "\n" for i in range(3000))
+    )
+    made = invoke("build", "-c", built / "drift0.yaml", "--input", built / "later.jsonl", "-o", built / "later.json")
+    assert made.exit_code == 0
+    moved = invoke("diff", built / "ref.json", built / "later.json", "--fail-above", "1")
+    assert moved.exit_code == 1
+    lines = moved.stdout.splitlines()
+    assert "features.country: PSI" in lines[0]
+    assert "new: FR" in lines[0]
+    assert "features.amount: mean 100" in lines[1] or "features.amount: mean 99" in lines[1]
+    assert invoke("diff", built / "ref.json", built / "ref.json", "--fail-above", "0.01").exit_code == 0
+
+
+def test_a_table_of_events(tmp_path: Path) -> None:
+    configured(tmp_path)
+    rows = "".join(f"{100 + i % 7},{'NL' if i % 2 else ''},y\n" for i in range(200))
+    (tmp_path / "t.csv").write_text("features.amount,features.country,prediction.label\n" + rows)
+    arguments = ("build", "-c", tmp_path / "drift0.yaml", "--input", tmp_path / "t.csv", "-o", tmp_path / "r.json")
+    assert invoke(*arguments, "--model", "fraud").exit_code == 0
+    shown = invoke("show", tmp_path / "r.json").stdout
+    assert "features.amount: 200 values, mean 103" in shown
+    assert "features.country: 100 values, 1 categories: NL" in shown
+
+
+def test_parquet_needs_its_library_or_reads(tmp_path: Path) -> None:
+    configured(tmp_path)
+    arguments = ("build", "-c", tmp_path / "drift0.yaml", "--input", tmp_path / "t.parquet", "-o", tmp_path / "r.json")
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError:
+        (tmp_path / "t.parquet").write_bytes(b"")
+        assert "pip install 'driftline[parquet]'" in invoke(*arguments).output
+        return
+    parquet.write_table(pyarrow.table({"model": ["m"] * 100, "features.a": list(range(100))}), tmp_path / "t.parquet")
+    assert invoke(*arguments).exit_code == 0
+    assert "features.a: 100 values, mean 49.5" in invoke("show", tmp_path / "r.json").stdout

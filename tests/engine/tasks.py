@@ -1,0 +1,52 @@
+"""What tests of whole tasks share: events as records, a run cut anywhere, and what it published."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from schemas.events.batch import Record
+from schemas.events.native_json import decode
+from streamer.config.decoder_fields import fields_of
+from streamer.config.model import Config
+from streamer.engine.task import Task
+from streamer.port import Out
+
+AT = ("inferences", 0)
+
+
+LEAST = 'version: 1\nkafka: {brokers: "b:1"}\ntopics: {events: [inferences]}\n'
+
+
+def run(config: Config, records: list[Record], cuts: list[int] | None = None) -> Task:
+    task = Task(config, AT, 0)
+    edges = [0, *sorted(cuts or []), len(records)]
+    for begin, end in zip(edges, edges[1:], strict=False):
+        if begin < end:
+            task.step(decode(records[begin:end], fields_of(config), AT[0]))
+    return task
+
+
+def events(make: Any, n: int, model: str = "fraud") -> list[Record]:
+    """n events of one model, a second apart; `make(i)` gives the fields beside model and time."""
+    return [
+        Record(i, -1, None, json.dumps({"model": model, "time": 1_700_000_000 + i, **make(i)}).encode())
+        for i in range(n)
+    ]
+
+
+def alerts(task: Task) -> list[dict[str, Any]]:
+    return [json.loads(out.value or b"") for out in task.outbox if out.topic == "alerts"]
+
+
+def by_topic(*tasks: Task) -> dict[str, list[Out]]:
+    """What each topic gets, in order; the order between topics means nothing."""
+    outs = [out for task in tasks for out in task.outbox]
+    return {topic: [out for out in outs if out.topic == topic] for topic in ("alerts", "windows", "dead_letter")}
+
+
+def kinds(task: Task) -> list[tuple[str, str, str]]:
+    return [
+        (a["data"]["status"], a["data"]["alert"]["labels"]["monitor"], a["data"]["alert"]["labels"]["signal"])
+        for a in alerts(task)
+    ]

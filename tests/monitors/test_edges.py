@@ -1,0 +1,147 @@
+"""Edges: what a bank finds becomes a finding with the evidence of its own event, whatever follows in the batch."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+
+from streamer.config.load import load_text
+from streamer.engine.task import Task
+from streamer.monitors.edges import DIRECTIONS, EdgeMonitor, OccurrenceMonitor, learn, step_table, wanted_of
+from streamer.monitors.evidence import evidence, told
+from streamer.monitors.finding import DRIFT, Finding
+from tests.signals.events import HEAD, batch_of
+
+KINDS = ("adwin", "page_hinkley")
+
+
+def task_of(monitors: str) -> Task:
+    task = Task(load_text(f"{HEAD}monitors: {{{monitors}}}\n", "x", {}), ("inferences", 0), 0)
+    task.sweeps = {}
+    return task
+
+
+def findings(task: Task, events: list[dict[str, Any]], size: int = 10_000) -> list[Finding]:
+    """What the monitors of the first table find, by offset."""
+    table_id, table = next(iter(task.tables.items()))
+    found = []
+    for begin in range(0, len(events), size):
+        batch = batch_of(events[begin : begin + size], begin=begin)
+        column = table.column(batch, table.groups(batch, np.ones(len(batch.offsets), bool)))
+        parts = step_table(batch, table, column, table.judge(batch, column), task.of_table[table_id])
+        found += [finding._replace(event=begin + finding.event) for finding in parts]
+    return found
+
+
+def stepped(up: float, seed: int = 1, n: int = 1200) -> list[dict[str, Any]]:
+    rng = random.Random(seed)
+    return [{"features": {"a": rng.gauss(up * (i >= n // 2), 1.0)}} for i in range(n)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("up", [3.0, -3.0])
+def test_only_the_direction_that_is_wanted_is_found(kind: str, up: float) -> None:
+    ways = {
+        way: f"{way}: {{signal: features.a, detect: {{kind: {kind}, direction: {way}}}}}"
+        for way in ("up", "down", "both")
+    }
+    task = task_of(", ".join(ways.values()))
+    assert [wanted_of(monitor) for monitor in task.by_order] == [1, -1, None]
+    found = findings(task, stepped(up))
+    names = {task.by_order[finding.monitor].name for finding in found}
+    assert names == {"both", "up" if up > 0 else "down"}
+    assert all((finding.signal, finding.ended) == (DRIFT, "") for finding in found)
+    assert 600 <= min(finding.event for finding in found) < 660
+    assert DIRECTIONS.keys() | {"both"} == set(ways)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_is_found_in_the_warm_up_unless_values_are_taken_as_they_are(kind: str) -> None:
+    early = [{"features": {"a": 0.0 if i < 40 else 200.0}} for i in range(100)]
+    assert findings(task_of(f"m: {{signal: features.a, detect: {{kind: {kind}}}}}"), early) == []
+    found = findings(task_of(f"m: {{signal: features.a, detect: {{kind: {kind}, raw: true}}}}"), early)
+    assert found
+    assert 40 <= found[0].event < 100
+    shown = told(found[0].evidence)
+    assert (shown["finding"]["direction"], shown["evidence"]["before"]) == ("up", None)
+
+
+@pytest.mark.parametrize("size", [3, 7, 100])
+def test_evidence_is_that_of_the_event_however_the_log_is_cut(size: int) -> None:
+    text = "a: {signal: features.a, detect: {kind: adwin}}, b: {signal: features.a, detect: {kind: page_hinkley}}"
+    events = stepped(3.0, n=500)
+
+    def plain(found: list[Finding]) -> list[Any]:
+        return [(f.event, f.monitor, f.row, repr(told(f.evidence)["finding"])) for f in found]
+
+    whole, cut = findings(task_of(text), events), findings(task_of(text), events, size)
+    assert {finding.monitor for finding in whole} == {0, 1}
+    assert plain(cut) == plain(whole)
+    first = told(whole[0].evidence)["evidence"]
+    assert first["before"]["n"] == 100
+    assert first["after"]["mean"] > first["before"]["mean"] + 1.5
+
+
+def test_hits_of_several_monitors_come_in_the_order_of_their_events() -> None:
+    task = task_of(
+        "a: {signal: features.*, detect: {kind: adwin}}, b: {signal: features.*, detect: {kind: page_hinkley}}"
+    )
+    rng = random.Random(3)
+    events = [
+        {"features": {n: rng.gauss(4.0 * (i >= at), 1) for n, at in (("x", 400), ("y", 300))}} for i in range(700)
+    ]
+    found = findings(task, events)
+    assert [(f.event, f.monitor) for f in found] == sorted((f.event, f.monitor) for f in found)
+    assert {(f.row, f.monitor) for f in found} == {(row, monitor) for row in (0, 1) for monitor in (0, 1)}
+
+
+def test_a_finished_warm_up_is_handed_to_every_monitor_once() -> None:
+    task = task_of("m: {signal: features.a, window: {events: 50}, detect: {kind: distribution}}")
+    [table] = task.tables.values()
+    taken: list[Any] = []
+    [monitor] = task.by_order
+    monitor.learn = taken.append  # type: ignore[method-assign]
+    batch = batch_of([{"features": {"a": float(i)}} for i in range(150)])
+    column = table.column(batch, table.groups(batch, np.ones(150, bool)))
+    learn(table, [monitor])
+    assert taken == [], "nothing is over yet"
+    table.judge(batch, column)
+    learn(table, [monitor])
+    learn(table, [monitor])
+    [[(row, values)]] = taken
+    assert (row, values.tolist()) == (0, [float(i) for i in range(100)])
+
+
+BEFORE, AFTER = {"mean": 10.0, "std": 2.0}, {"mean": 13.0}
+
+
+SHARES = {"mean": 0.1, "std": 0.3}, {"mean": 0.4}
+WENT = "mean of features.a went from 10 to 13"
+
+
+@pytest.mark.parametrize(
+    ("signal", "before", "after", "words"),
+    [
+        ("features.a", BEFORE, AFTER, f"{WENT} (+1.5 deviations)"),
+        ("features.a", {**BEFORE, "std": 0.0}, AFTER, WENT),
+        ("missing.a", *SHARES, "share of events without a went from 10.0% to 40.0% (+1.0 deviations)"),
+        ("features.a", None, AFTER, "mean of features.a moved to 13"),
+        ("features.a", BEFORE, None, "mean of features.a changed"),
+        ("features.a", None, None, "mean of features.a changed"),
+    ],
+)
+def test_the_sentence_says_what_is_known(signal: str, before: Any, after: Any, words: str) -> None:
+    [monitor] = task_of("m: {signal: features.a, detect: {kind: adwin}}").by_order
+    assert isinstance(monitor, EdgeMonitor)
+    assert monitor.sentence({"signal": signal}, evidence(1, 1.0, 1.0, before, after, None)) == words
+
+
+def test_an_occurrence_says_what_happened_and_its_alert_ends_by_itself() -> None:
+    [monitor] = task_of("m: {signal: error, detect: {kind: occurrence}, keep_firing_for: 3m}").by_order
+    assert isinstance(monitor, OccurrenceMonitor)
+    assert monitor.hold_ms == 180_000
+    assert monitor.sentence({"signal": "error"}, {}) == "events failed"
+    assert monitor.sentence({"signal": "unseen.country"}, {}) == "events have a country the reference never saw"

@@ -1,0 +1,168 @@
+"""Verdicts over windows: a share of ones by size and by chance, and the shape of a distribution."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+
+from schemas.events.batch import Record
+from schemas.events.native_json import decode
+from streamer.config.decoder_fields import fields_of
+from streamer.config.load import load_text
+from streamer.engine.task import Task
+from streamer.monitors.finding import BREACH, CLEAR, NEITHER, Finding
+from streamer.monitors.windowed import DistributionMonitor, bin_names, moved
+from tests.alerts.windows import AT, BEGIN_MS, told
+from tests.signals.events import HEAD, batch_of, firing
+
+
+def two_humps(rng: random.Random) -> float:
+    return rng.choice((-1, 1)) + rng.gauss(0, 0.1)
+
+
+SHAPES: dict[str, tuple[str, Any, Any]] = {
+    # Capability: signal, healthy value, changed value. The mean stays where it was.
+    "C04 doubled deviation": ("features.x", lambda r: r.gauss(0, 1), lambda r: r.gauss(0, 2)),
+    "C04 two humps": ("features.x", lambda r: r.gauss(0, 1), two_humps),
+    "C17 both ends": ("confidence", lambda r: r.gauss(0.8, 0.02), lambda r: r.choice((0.6, 1.0))),
+}
+
+
+@pytest.mark.parametrize("case", SHAPES)
+def test_a_shape_changes_although_the_mean_does_not(case: str) -> None:
+    signal, healthy, changed = SHAPES[case]
+    text = f"""monitors:
+  shape: {{signal: {signal}, detect: {{kind: distribution}}}}
+  mean: {{signal: {signal}, detect: {{kind: adwin}}}}
+"""
+
+    def event(value: float) -> dict[str, Any]:
+        return {"prediction": {"confidence": value}} if signal == "confidence" else {"features": {"x": value}}
+
+    rng = random.Random(4)
+    before = [event(healthy(rng)) for _ in range(5100)]
+    assert firing(text, before) == []
+    found = firing(text, before + [event(changed(rng)) for _ in range(2000)])
+    [shape] = [a for a in found if a["alert"]["labels"]["monitor"] == "shape"]
+    assert shape["alert"]["labels"]["signal"] == signal
+    assert shape["evidence"]["window"]["surprise"] > 5
+    if "C04" in case:  # A detector of means is shown to miss it.
+        assert found == [shape]
+
+
+SHARE = """
+version: 1
+kafka: {brokers: "b:1"}
+topics: {events: [inferences], windows: drift-windows}
+reference: {warmup: 400}
+monitors: {share: {signal: label.yes, window: {events: %d}, detect: {kind: share}}}
+"""
+
+
+def shares(window: int, then: float, seed: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Windows and alerts of a label that a tenth of 2,000 events have, and then another share of 2,000 more."""
+    config, rng = load_text(SHARE % window, "x", {}), random.Random(seed)
+    events = [
+        {"model": "m", "prediction": {"label": "yes" if rng.random() < (0.1 if i < 2000 else then) else "no"}}
+        for i in range(4000)
+    ]
+    task = Task(config, AT, 0)
+    records = [Record(i, BEGIN_MS + i * 1000, None, json.dumps(event).encode()) for i, event in enumerate(events)]
+    task.step(decode(records, fields_of(config), AT[0]))
+    alerts = [json.loads(out.value or b"")["data"] for out in task.outbox if out.topic == "alerts"]
+    return told(task.outbox), [alert for alert in alerts if alert["status"] == "firing"]
+
+
+@pytest.mark.parametrize(("then", "direction"), [(0.25, "up"), (0.01, "down")])
+def test_a_share_is_judged_by_size_and_by_chance(then: float, direction: str) -> None:
+    windows, [alert] = shares(500, then, 1)
+    assert [w["ended"] for w in windows] == ["insufficient", *["evaluated"] * 7]  # The first taught the reference.
+    assert windows[0]["limit"] is None
+    assert (alert["direction"], alert["trigger"]["offset"]) == (direction, 2499)
+    window = alert["evidence"]["window"]
+    low, high = window["interval"]
+    assert low < window["fraction"] < high
+    assert not low <= alert["evidence"]["before"]["mean"] <= high
+    # The same shares in windows of 40: as large a change, but nothing that chance could not do.
+    assert shares(40, then, 1)[1] == []
+
+
+def test_healthy_shares_are_silent() -> None:
+    assert [shares(200, 0.1, seed)[1] for seed in range(20)] == [[]] * 20
+
+
+def judged(detect: str, counts: list[tuple[int, int]]) -> list[tuple[str, str]]:
+    """(signal, how it ended) of windows of so many events and ones each."""
+    monitor = f"{{signal: error, window: {{time: 10s}}, detect: {detect}}}"
+    task = Task(load_text(f"{HEAD}limits: {{lateness: 0s}}\nmonitors: {{m: {monitor}}}\n", "x", {}), AT, 0)
+    events = [
+        {"time": 10 * window + i / n, "status": "500" if i < ones else "200"}
+        for window, (n, ones) in enumerate([*counts, (1, 0)])
+        for i in range(n)
+    ]
+    found: list[Finding] = []
+    [made] = task.by_order
+    own = made.findings
+
+    def noted(*given: Any) -> list[Finding]:
+        found.extend(own(*given))
+        return []
+
+    made.findings = noted  # type: ignore[method-assign]
+    task.step(batch_of(events))
+    return [(finding.signal, finding.ended) for finding in found]
+
+
+def test_a_fraction_breaches_above_its_limit_and_clears_below_another() -> None:
+    detect = "{kind: fraction, max: 0.5, clear: 0.2, min_count: 10}"
+    windows = [(10, 5), (10, 6), (10, 3), (10, 2), (9, 9)]
+    assert judged(detect, windows) == [
+        (NEITHER, "evaluated"),
+        (BREACH, "evaluated"),
+        (NEITHER, "evaluated"),
+        (CLEAR, "evaluated"),
+        (NEITHER, "insufficient"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("edges", "names"),
+    [
+        ([], ["all values"]),
+        ([3.0], ["below 3", "from 3 on"]),
+        ([1.0, 12345.678], ["below 1", "1 to 1.235e+04", "from 1.235e+04 on"]),
+    ],
+)
+def test_bins_have_names(edges: list[float], names: list[str]) -> None:
+    assert bin_names(edges) == names
+
+
+def test_what_moved_most_comes_first_and_ties_stay_in_their_order() -> None:
+    before, after = np.array([0.4, 0.3, 0.2, 0.1]), np.array([0.3, 0.4, 0.15, 0.15])
+    assert moved(list("abcd"), before, after) == [
+        {"bin": "a", "before": 0.4, "after": 0.3},
+        {"bin": "b", "before": 0.3, "after": 0.4},
+        {"bin": "c", "before": 0.2, "after": 0.15},
+    ]
+
+
+def test_a_distribution_is_never_measured_by_the_drift_it_found() -> None:
+    detect = "{kind: distribution, against: recent, recent: 3}"
+    text = f"{HEAD}monitors: {{m: {{signal: value, window: {{events: 50}}, detect: {detect}}}}}"
+    task = Task(load_text(text, "x", {}), AT, 0)
+    rng = random.Random(1)
+    events = [{"prediction": {"value": rng.gauss(0, 1) + 5 * (i >= 500)}} for i in range(1000)]
+    task.step(batch_of(events))
+    [monitor] = task.by_order
+    assert isinstance(monitor, DistributionMonitor)
+    kept = monitor.recent[0]
+    assert len(kept) == 3
+    assert all(counts[-1] < 25 for counts in kept), "the shifted windows all lie in the last bin"
+    assert monitor.last[0] > 1
+    assert monitor.ended() == {"m": {"evaluated": 18, "insufficient": 0, "late": 0, "skipped": 0}}
+    [gauge] = monitor.gauges()
+    assert (gauge.name, gauge.model, gauge.value) == ("distribution_distance", "m", monitor.last[0])

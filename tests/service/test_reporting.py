@@ -1,0 +1,170 @@
+"""Plain counters to metrics: once a second, what is ours counts from where it became ours, what went leaves nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from streamer.config.load import load_text
+from streamer.engine.figures import Counter
+from streamer.monitors.base import Gauge
+from streamer.service import reporting
+from streamer.service.http import Health
+from streamer.service.metrics import Metrics
+from streamer.service.partitions import LivePartition, Stats
+from streamer.service.reporting import INTERVAL_S, Reporter
+from tests.signals.events import HEAD
+
+AT, OTHER = ("in", 0), ("in", 1)
+CONFIG = load_text(HEAD + "monitors: {m: {signal: value, detect: {kind: adwin}}}\n", "x", {})
+
+
+class Stage:
+    """What a reporter asks of a task."""
+
+    def __init__(self, used: int = 0) -> None:
+        self.position, self.series, self.used = 0, 3, used
+        self.open: dict[tuple[str, str, str], int] = {}
+        self.figures: list[tuple[str, Gauge]] = []
+
+    def counters(self) -> Iterator[Counter]:
+        yield Counter("events_total", {"topic": "in", "result": "used"}, self.used)
+
+    def gauges(self) -> Iterator[tuple[str, Gauge]]:
+        yield from self.figures
+
+    def alerts(self) -> dict[tuple[str, str, str], int]:
+        return self.open
+
+
+class Service:
+    """A worker with fake tasks, its reporter, and a clock."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now_s = 1000.0
+        clock = SimpleNamespace(monotonic=lambda: self.now_s, time=lambda: 1_700_000_000.0)
+        monkeypatch.setattr(reporting, "time", clock)
+        self.marks: dict[Any, Any] = {}
+        self.worker: Any = SimpleNamespace(
+            config=CONFIG, stats=Stats(), owned={}, restoring={}, log=SimpleNamespace(watermarks=self.marks.get)
+        )
+        self.metrics = Metrics()
+        self.health = Health(lambda: self.now_s)
+        self.reporter = Reporter(self.worker, self.metrics, self.health)
+
+    def own(self, at: tuple[str, int], stage: Any) -> LivePartition:
+        live = self.worker.owned[at] = LivePartition(stage, None, None, 0, 0.0, self.now_s)
+        return live
+
+    def report(self, passed_s: float = INTERVAL_S) -> None:
+        self.now_s += passed_s
+        self.reporter.after_step()
+
+    def get(self, name: Any, **labels: str) -> float | None:
+        return self.metrics.get(name, **labels)
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Service:
+    return Service(monkeypatch)
+
+
+def test_the_loop_is_alive_at_every_step_and_told_of_once_a_second(service: Service) -> None:
+    service.report()
+    service.worker.stats.rebalances = 7
+    service.report(INTERVAL_S / 2)
+    assert service.get("rebalances_total") == 0
+    assert service.health.live() == {"worker_loop": True}
+    service.report(INTERVAL_S / 2)
+    assert service.get("rebalances_total") == 7
+
+
+def test_what_the_shell_counted(service: Service) -> None:
+    stats = service.worker.stats
+    stats.rebalances, stats.recovered, stats.commits = 2, 1, {"done": 5, "aborted": 1}
+    stats.state_lost, stats.bytes_consumed = {"halt": 1}, {"in": 900}
+    stats.timings = [("commit_seconds", 0.2), ("commit_seconds", 0.3), ("restore_seconds", 4.0)]
+    service.worker.restoring = {OTHER: None}
+    service.report()
+    assert service.get("commits_total", outcome="done") == 5
+    assert service.get("state_lost_total", policy="halt") == 1
+    assert service.get("producer_recreated_total") == 1
+    assert service.get("bytes_consumed_total", topic="in") == 900
+    assert "driftline_commit_seconds_sum 0.5" in service.metrics.expose()[0].decode()
+    assert stats.timings == [], "taken away, or they would be observed again"
+    assert service.health.ready()["assignment_settled"] is False
+    service.worker.restoring = {}
+    service.report()
+    assert service.health.ready()["assignment_settled"] is True
+
+
+def test_a_task_counts_from_where_it_became_ours(service: Service) -> None:
+    """What its snapshot and replay had counted was counted by the one before us."""
+    stage = Stage(used=500)
+    service.own(AT, stage)
+    service.report(0.0)
+    stage.used = 520
+    service.report()
+    assert service.get("events_total", topic="in", result="used") == 20
+    assert service.get("assigned_partitions") == 1
+    again = Stage(used=100)
+    service.own(AT, again)
+    service.report()
+    again.used = 103
+    service.report()
+    assert service.get("events_total", topic="in", result="used") == 23
+
+
+def test_where_a_partition_stands(service: Service) -> None:
+    stage = Stage()
+    stage.position = 40
+    live = service.own(AT, stage)
+    live.snapshot_bytes, live.newest_ms = 7000, 1_699_999_990_000
+    service.report()
+    labels = {"topic": "in", "partition": "0"}
+    assert service.get("consumer_lag_records", **labels) is None, "nobody has heard of an end yet"
+    service.marks[AT] = (0, 100)
+    service.report()
+    assert service.get("consumer_lag_records", **labels) == 60
+    service.marks[AT] = (90, 100)
+    service.report()
+    assert service.get("consumer_lag_records", **labels) == 10, "what is retained no more is nobody's lag"
+    service.marks[AT] = (0, 30)
+    service.report()
+    assert service.get("consumer_lag_records", **labels) == 0
+    assert service.get("snapshot_age_seconds", **labels) == 4 * INTERVAL_S
+    assert (service.get("state_bytes", **labels), service.get("series", **labels)) == (7000, 3)
+    assert service.get("event_lag_seconds", **labels) == 10.0
+    assert service.get("last_record_timestamp_seconds", **labels) == 1_699_999_990.0
+
+
+def test_a_partition_that_went_leaves_no_gauge(service: Service) -> None:
+    service.own(AT, Stage())
+    service.own(OTHER, Stage())
+    service.report()
+    del service.worker.owned[AT]
+    service.report()
+    assert service.get("series", topic="in", partition="0") is None
+    assert service.get("series", topic="in", partition="1") == 3
+    assert service.get("assigned_partitions") == 1
+    assert set(service.reporter.known) == {OTHER}
+
+
+def test_alerts_and_windows_of_all_partitions_together(service: Service) -> None:
+    one, other = Stage(), Stage()
+    one.open = {("m", "fraud", "firing"): 2, ("m", "churn", "pending"): 1}
+    other.open = {("m", "spam", "firing"): 1}
+    one.figures = [("m", Gauge("anomaly_fraction", "fraud", 0.25))]
+    service.own(AT, one)
+    service.own(OTHER, other)
+    service.report()
+    assert service.get("alerts_active", monitor="m", state="firing") == 3
+    assert service.get("alerts_active", monitor="m", state="pending") == 1
+    assert service.get("alerts_active", monitor="m", state="fading") == 0
+    assert service.get("anomaly_fraction", monitor="m", model="fraud") == 0.25
+    one.open = other.open = {}
+    service.report()
+    assert service.get("alerts_active", monitor="m", state="firing") == 0, "an alert that is over is not left standing"

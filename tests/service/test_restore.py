@@ -1,0 +1,187 @@
+"""A partition's way back: the newest snapshot that can be used, a muted replay, and by policy what else there is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from schemas.events.batch import Record
+from streamer.config.load import load_text
+from streamer.engine.snapshot import InvalidSnapshot
+from streamer.port import Committed, LogGap, Partition, Pointer, StateLost, Tick
+from streamer.service.partitions import Stats
+from streamer.service.restore import Restorer
+
+AT = ("in", 0)
+LEAST = 'version: 1\nkafka: {brokers: "b:1", start: START}\ntopics: {events: [in]}\ncommit: {on_state_loss: POLICY}\n'
+
+
+class Stage:
+    """Counts what it is given: records, ticks, and how often its outbox was thrown away."""
+
+    def __init__(self, position: int, ticks: int = 0) -> None:
+        self.partition, self.position, self.ticks = AT, position, ticks
+        self.seen: list[Any] = []
+        self.monitors_reset: list[str] = []
+        self.waiting = 0
+
+    def step(self, batch: Sequence[Record]) -> None:
+        self.seen += [record.offset for record in batch]
+        self.position = batch[-1].offset + 1
+        self.waiting += 1
+
+    def tick(self, tick: Tick) -> None:
+        self.seen.append(tick)
+        self.ticks += 1
+        self.waiting += 1
+
+    def published(self) -> None:
+        self.waiting = 0
+
+
+def load(partition: Partition, blob: bytes) -> Stage:
+    """A snapshot is `position` or `position ticks`; anything else is none."""
+    try:
+        return Stage(*map(int, blob.decode().split()))
+    except ValueError:
+        raise InvalidSnapshot(f"{blob!r}") from None
+
+
+class Log:
+    """What is in the topics; every question is answered a little later."""
+
+    def __init__(self, committed: Committed, begin: int = 0, end: int = 100, gap: str | None = None) -> None:
+        self.known = [None, committed]
+        self.edges = begin, end
+        self.blobs: dict[Pointer | None, list[bytes]] = {}
+        self.gap = gap
+        self.asked: list[Pointer | None] = []
+
+    def committed(self, partition: Partition) -> Committed | None:
+        return self.known.pop(0)
+
+    def begin_end(self, partition: Partition) -> tuple[int, int]:
+        return self.edges
+
+    def read_state(self, partition: Partition, pointer: Pointer | None) -> Iterator[bytes | None]:
+        self.asked.append(pointer)
+        yield None
+        yield from self.blobs.get(pointer, [])
+
+    def replay(self, partition: Partition, start: int, end: int) -> Iterator[list[Record]]:
+        yield []
+        if self.gap is not None:
+            raise LogGap(self.gap)
+        for offset in range(start, end, 2):
+            yield [Record(offset, 0, None, b"") for offset in range(offset, min(offset + 2, end))]
+
+
+class Case:
+    """One restore, with all that was told on the way."""
+
+    def __init__(self, log: Log, policy: str = "rebaseline", start: str = "earliest") -> None:
+        self.notes: list[tuple[str, dict[str, Any]]] = []
+        self.stats, self.log = Stats(), log
+        config = load_text(LEAST.replace("POLICY", policy).replace("START", start), "x", {})
+        stages: Any = SimpleNamespace(
+            decode=lambda records, topic: records, new=lambda partition, position: Stage(position), load=load
+        )
+        restorer = Restorer(config, stages, log, self.stats, self.note)  # type: ignore[arg-type]
+        steps, self.waits = restorer.restore(AT), 0
+        while True:
+            try:
+                next(steps)
+            except StopIteration as done:
+                self.stage, self.committed = done.value
+                return
+            self.waits += 1
+
+    def note(self, event: str, partition: Partition, **more: Any) -> None:
+        self.notes.append((event, more))
+
+    @property
+    def told(self) -> list[str]:
+        return [event for event, _ in self.notes]
+
+
+def pointer(position: int, ticks: int = 0) -> Pointer:
+    return Pointer(position, 0, 5, 1, "sha", "config", 0, ticks)
+
+
+@pytest.mark.parametrize(("start", "position"), [("earliest", 7), ("latest", 100)])
+def test_a_group_that_never_committed_begins_where_the_config_says(start: str, position: int) -> None:
+    case = Case(Log(Committed(None, None), begin=7), start=start)
+    assert (case.stage.position, case.stage.seen, case.told, case.log.asked) == (position, [], [], [])
+    assert case.waits == 1, "while an open transaction hides the offset"
+
+
+def test_the_snapshot_that_is_pointed_at_and_the_records_up_to_the_commit() -> None:
+    log = Log(Committed(25, pointer(20)))
+    log.blobs = {pointer(20): [b"20"], None: [b"24"]}
+    case = Case(log)
+    assert (case.stage.position, case.stage.seen) == (25, [20, 21, 22, 23, 24])
+    assert (case.stage.waiting, case.told, log.asked) == (0, [], [pointer(20)])
+
+
+def test_a_snapshot_that_stands_at_the_commit_needs_no_replay() -> None:
+    log = Log(Committed(20, pointer(20)))
+    log.blobs = {pointer(20): [b"20"]}
+    assert Case(log).stage.seen == []
+
+
+def test_ticks_that_the_snapshot_has_not_seen_are_repeated_in_their_places() -> None:
+    ticks = tuple(Tick(offset, 1000 * offset, True) for offset in (21, 23, 23))
+    log = Log(Committed(25, pointer(20, 4), 7, ticks))
+    log.blobs = {pointer(20, 4): [b"20 4"]}
+    case = Case(log)
+    assert case.stage.seen == [20, ticks[0], 21, 22, ticks[1], ticks[2], 23, 24]
+    assert (case.stage.ticks, case.stage.waiting) == (7, 0)
+    log = Log(Committed(25, pointer(20, 6), 7, ticks))
+    log.blobs = {pointer(20, 6): [b"20 6"]}
+    assert [one for one in Case(log).stage.seen if isinstance(one, Tick)] == [ticks[2]]
+
+
+def test_a_snapshot_that_is_broken_or_of_later_is_passed_over() -> None:
+    log = Log(Committed(25, pointer(20)))
+    log.blobs = {pointer(20): [b"broken"], None: [b"30", b"also broken", b"18", b"16"]}
+    case = Case(log)
+    assert (case.told, log.asked) == (["invalid_snapshot"] * 2, [pointer(20), None])
+    assert case.stage.seen == list(range(18, 25))
+
+
+def test_behind_the_replay_the_stage_stands_at_the_commit_though_records_are_missing() -> None:
+    log = Log(Committed(25, pointer(20)))
+    log.blobs = {pointer(20): [b"20"]}
+    log.replay = lambda partition, start, end: iter([[Record(start, 0, None, b"")], []])  # type: ignore[method-assign]
+    case = Case(log)
+    assert (case.stage.seen, case.stage.position) == ([20], 25), "what is between are marks of transactions"
+
+
+SOME, NONE = {pointer(20): [b"20"]}, dict[Any, list[bytes]]()
+LOST: dict[str, tuple[Callable[[], Log], dict[Any, list[bytes]], int, str]] = {
+    # Why -> the log, the snapshots in it, where the fresh stage begins, and what is said.
+    "no snapshot": (lambda: Log(Committed(25, pointer(20)), 3), NONE, 25, "no usable snapshot"),
+    "no pointer": (lambda: Log(Committed(25, None), 30), NONE, 30, "no usable snapshot"),
+    "retention": (lambda: Log(Committed(25, pointer(20)), 22), SOME, 25, "input retained from 22 on, snapshot at 20"),
+    "recreated": (lambda: Log(Committed(25, pointer(20)), 2, 9), SOME, 2, "committed offset 25 lies beyond the end 9"),
+    "gap": (lambda: Log(Committed(25, pointer(20)), gap="a gap"), SOME, 25, "a gap"),
+}
+
+
+@pytest.mark.parametrize("why", LOST)
+@pytest.mark.parametrize("policy", ["halt", "rebaseline"])
+def test_without_its_state_a_partition_begins_again_or_halts_as_the_policy_says(policy: str, why: str) -> None:
+    make, blobs, position, said = LOST[why]
+    log = make()
+    log.blobs = blobs
+    if policy == "halt":
+        with pytest.raises(StateLost, match=rf"in\[0\]: {said}.*; commit.on_state_loss is halt"):
+            Case(log, policy)
+        return
+    case = Case(log, policy)
+    assert (case.stage.position, case.stage.seen, case.told) == (position, [], ["state_lost"])
+    assert case.notes[0][1]["why"].startswith(said)
+    assert case.stats.state_lost == {"rebaseline": 1}

@@ -1,0 +1,238 @@
+"""The service put together: its exit codes, its signals, and what it does with a config that is none."""
+
+from __future__ import annotations
+
+import logging
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from streamer import __version__
+from streamer.config.load import load_text
+from streamer.config.model import Config
+from streamer.port import LogDown, LogGap, StateLost
+from streamer.service import run as under_test
+from streamer.service.closing import LEAVE_SECONDS
+from streamer.service.json_logs import LineHandler
+from streamer.service.run import (
+    DRAIN_SECONDS,
+    EXIT_CONFIG,
+    EXIT_INTERNAL,
+    EXIT_NOT_DRAINED,
+    EXIT_UNREACHABLE,
+    Stopper,
+    load_or_exit,
+    run_service,
+    versions,
+    wall_ms,
+)
+from tests.sim.broker import Broker, SimLog
+from tests.sim.campaign import CONFIG, make_log
+
+AT = ("inferences", 0)
+
+
+@pytest.fixture(autouse=True)
+def _clean_root() -> Iterator[None]:
+    yield
+    root = logging.getLogger()
+    for handler in [h for h in root.handlers if isinstance(h, LineHandler)]:
+        root.removeHandler(handler)
+
+
+class Ends:
+    """What would end this process, hard, and is only noted here: (seconds, exit code), None once it is called off."""
+
+    def __init__(self) -> None:
+        self.armed: list[tuple[float, int] | None] = []
+
+    def after(self, seconds: float, code: int, line: str = "") -> Callable[[], None]:
+        self.armed.append((seconds, code))
+        number = len(self.armed) - 1
+
+        def disarm() -> None:
+            self.armed[number] = None
+
+        return disarm
+
+    @contextmanager
+    def bounded(self, seconds: float, code: int, line: str = "") -> Iterator[None]:
+        disarm = self.after(seconds, code, line)
+        yield
+        disarm()
+
+
+@pytest.fixture(autouse=True)
+def ends(monkeypatch: pytest.MonkeyPatch) -> Ends:
+    found = Ends()
+    monkeypatch.setattr(under_test, "end_after", found.after)
+    monkeypatch.setattr(under_test, "bounded", found.bounded)
+    monkeypatch.setattr(under_test, "settle_memory", lambda: None)  # For the rest of the suite it would be too much.
+    return found
+
+
+@pytest.fixture
+def config() -> Config:
+    return load_text(CONFIG + 'server: {listen: "127.0.0.1:0"}\n', "x", {})
+
+
+def stopped() -> Stopper:
+    stopper = Stopper()
+    stopper.asked.set()
+    return stopper
+
+
+def test_a_config_with_mistakes_is_78_and_all_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text("version: 2\nkafk: 1\n")
+    with pytest.raises(SystemExit) as left:
+        load_or_exit(path)
+    told = capsys.readouterr().err
+    assert left.value.code == EXIT_CONFIG == 78
+    assert told.count("error[") == 4
+    assert told.endswith("Nothing was started.\n")
+
+
+def test_warnings_are_told_and_the_config_is_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text('version: 1\nkafka: {brokers: "b:1", client: {linger.sm: 5}}\ntopics: {events: [x]}\n')
+    assert load_or_exit(path).kafka.brokers == "b:1"
+    assert "warning[unknown-setting]" in capsys.readouterr().err
+
+
+def test_variables_come_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DRIFTLINE_TEST_BROKERS", "there:9092")
+    path = tmp_path / "c.yaml"
+    path.write_text('version: 1\nkafka: {brokers: "${DRIFTLINE_TEST_BROKERS}"}\ntopics: {events: [x]}\n')
+    assert load_or_exit(path).kafka.brokers == "there:9092"
+
+
+def test_versions_are_those_of_what_results_depend_on() -> None:
+    found = versions()
+    assert list(found) == ["version", "river", "librdkafka", "core"]
+    assert found["version"] == __version__
+    assert found["core"] in ("compiled", "python")
+
+
+def test_the_wall_clock_is_in_milliseconds() -> None:
+    before = time.time() * 1000
+    assert before - 1 <= wall_ms() <= time.time() * 1000 + 1
+
+
+def test_a_broker_that_cannot_be_reached_is_69(
+    config: Config, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], ends: Ends
+) -> None:
+    def connect(config: Config) -> Any:
+        raise LogDown("nobody there")
+
+    monkeypatch.setattr(under_test, "connect", connect)
+    assert run_service(config, stopped()) == EXIT_UNREACHABLE == 69
+    assert ends.armed == [(LEAVE_SECONDS, EXIT_UNREACHABLE)]
+    lines = capsys.readouterr().out.splitlines()
+    assert '"event": "starting"' in lines[0]
+    assert '"event": "broker_unreachable"' in lines[-1]
+    assert "nobody there" in lines[-1]
+
+
+@pytest.mark.parametrize(
+    ("error", "event"),
+    [
+        (LogGap("gone"), "halted"),
+        (StateLost("lost"), "halted"),
+        (OSError("disk"), "halted"),
+        (KeyError("x"), "crashed"),
+    ],
+)
+def test_what_ends_it_is_70_and_one_line(
+    error: Exception, event: str, config: Config, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def poll(*given: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(under_test, "connect", lambda config: SimpleNamespace(poll=poll))
+    assert run_service(config, Stopper()) == EXIT_INTERNAL == 70
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert f'"event": "{event}"' in last
+    assert '"level": "error"' in last
+
+
+def test_an_address_that_is_taken_is_70_and_named(config: Config, capsys: pytest.CaptureFixture[str]) -> None:
+    taken = config.model_copy(update={"server": config.server.model_copy(update={"listen": "256.0.0.1:80"})})
+    assert run_service(taken, stopped()) == EXIT_INTERNAL
+    assert "cannot listen on 256.0.0.1:80" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("fault", "code"), [("", 0), ("abort", EXIT_NOT_DRAINED)])
+def test_asked_to_stop_it_publishes_what_there_is_or_says_that_it_could_not(
+    fault: str,
+    code: int,
+    config: Config,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    ends: Ends,
+) -> None:
+    broker = Broker(random.Random(1), [AT], {})
+    broker.logs = {AT: make_log(random.Random(2), 0, 200)}
+    stopper, log = Stopper(), SimLog(broker, "w0")
+    poll = log.poll
+
+    def noted(*given: Any) -> Any:
+        events = poll(*given)
+        if (log.mine.get(AT) or 0) == 200:
+            broker.faults = {fault: 1.0} if fault else {}
+            stopper.asked.set()
+        return events
+
+    monkeypatch.setattr(log, "poll", noted)
+    monkeypatch.setattr(under_test, "connect", lambda config: log)
+    assert run_service(config, stopper) == code
+    assert ends.armed == [None, (LEAVE_SECONDS, code)], "closing was bounded, and ended in time"
+    assert log.member not in broker.members
+    lines = capsys.readouterr().out.splitlines()
+    assert sum('"event": "partition_ready"' in line for line in lines) == 1
+    assert f'"drained": {"false" if fault else "true"}' in lines[-1]
+    committed = broker.committed.get(AT)
+    assert (committed is not None and committed.offset == 200) is (not fault)
+
+
+@pytest.mark.parametrize(("landed", "code"), [(None, EXIT_NOT_DRAINED), (False, EXIT_NOT_DRAINED), (True, 0)])
+def test_the_first_signal_asks_and_the_second_ends_with_the_code_that_is_true_by_then(
+    landed: bool | None, code: int, ends: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[int] = []
+    monkeypatch.setattr(under_test.os, "_exit", ended.append)
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    stopper = Stopper()
+    try:
+        stopper.install()
+        signal.raise_signal(signal.SIGTERM)
+        assert (stopper.asked.is_set(), ended) == (True, [])
+        assert ends.armed == [(DRAIN_SECONDS, EXIT_NOT_DRAINED)]
+        if landed is not None:
+            stopper.drained(landed)
+        assert ends.armed == ([None] if landed else [(DRAIN_SECONDS, EXIT_NOT_DRAINED)])
+        signal.raise_signal(signal.SIGINT)
+        assert ended == [code]
+        assert stopper.leave(stopper.code) == code
+        assert ends.armed[-1] == (LEAVE_SECONDS, code)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def test_memory_is_settled_once_all_is_there() -> None:
+    code = (
+        "import gc; from streamer.service.run import settle_memory; settle_memory(); "
+        "print(gc.get_freeze_count() > 1000, gc.get_threshold()[0])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "100000"]

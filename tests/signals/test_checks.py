@@ -1,0 +1,56 @@
+"""Rules for values: what breaks each of them, and the alert that comes of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from streamer.signals.checks import Check, differs, violations
+from tests.signals.events import batch_of, firing
+
+
+@pytest.mark.parametrize(
+    ("check", "wrong"),
+    [
+        (Check("number", None, None, None, None, False), [1, 2]),
+        (Check("text", None, None, None, None, False), [0, 4]),
+        (Check(None, 1.0, 6.0, None, None, False), [0, 1, 2]),
+        (Check(None, None, None, ("NL",), None, False), [0, 2, 4]),
+        (Check(None, None, None, None, None, True), [3, 5]),
+    ],
+)
+def test_what_breaks_a_check(check: Check, wrong: list[int]) -> None:
+    features: list[dict[str, Any]] = [{"a": 7}, {"a": "NL"}, {"a": "DE"}, {"a": None}, {"a": 5}, {}]
+    batch = batch_of([{"features": one} for one in features])
+    assert np.flatnonzero(violations(batch, "features.a", check)).tolist() == wrong
+
+
+def test_what_differs_from_what_it_must_be_equal_to() -> None:
+    pairs: list[tuple[Any, Any]] = [(1.0, 1.0), (1.0, 1.0005), (1.0, 1.1), (1.0, None), (None, 1.0), ("a", "a")]
+    pairs += [("a", "b"), ("a", 1.0), (1.0, "a"), (1e308, -1e308), (0, 0), (True, True), (True, False)]
+    batch = batch_of([{"features": {"a": one, "b": other}} for one, other in pairs])
+    found = np.flatnonzero(differs(batch, "features.a", "features.b", 0.001)).tolist()
+    assert [pairs[i] for i in found] == [
+        (1.0, 1.1),
+        (None, 1.0),
+        ("a", "b"),
+        ("a", 1.0),
+        (1.0, "a"),
+        (1e308, -1e308),
+        (True, False),
+    ]
+    assert not differs(batch, "features.a", "nowhere", 0.001).any()
+
+
+def test_the_first_impossible_confidence_alerts_at_once() -> None:
+    text = """checks: {confidence: {min: 0, max: 1}}
+monitors: {never: {signal: invalid.confidence, detect: {kind: occurrence}}}
+"""
+    events: list[dict[str, Any]] = [{"prediction": {"confidence": 0.5}} for _ in range(10)]
+    assert firing(text, events) == []
+    events[7] = {"prediction": {"confidence": 1.5}}
+    [alert] = firing(text, events)
+    assert alert["trigger"]["offset"] == 7
+    assert alert["sentence"] == "m: events have an invalid confidence; found by occurrence at inferences[0]@7."
