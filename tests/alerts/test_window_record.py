@@ -9,10 +9,14 @@ import pytest
 
 from schemas.events.batch import Record
 from schemas.events.native_json import decode
+from streamer.alerts.alert_record import labels_of
+from streamer.alerts.window_record import window_record
 from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
 from streamer.engine.heartbeat import Watched, details
 from streamer.engine.task import Task
+from streamer.monitors.evidence import evidence
+from streamer.monitors.finding import BREACH, NEITHER, Finding
 from tests.alerts.windows import AT, BEGIN_MS, told
 from tests.engine.tasks import by_topic
 
@@ -113,3 +117,18 @@ def test_without_a_topic_nothing_is_published_and_the_alerts_are_the_same() -> N
     assert {out.topic for out in task.outbox} == {"alerts"}
     told_of = [json.loads(o.value or b"")["data"]["trigger"] for o in task.outbox]
     assert told_of == [json.loads(o.value or b"")["data"]["trigger"] for o in run(STREAM).outbox if o.topic == "alerts"]
+
+
+def test_a_record_is_made_of_the_finding_and_where_the_window_was_closed() -> None:
+    task = run(STREAM[:400])
+    [record] = [r for r in told(task.outbox) if r["labels"]["monitor"] == "bins"][:1]
+    monitor = task.monitors["bins"]
+    shown = evidence(0, 0.4, 0.2, None, None, record["window"])
+    finding = Finding(17, monitor.order, 0, BREACH, shown, "evaluated")
+    out = window_record(CONFIG, AT, monitor, finding, 4711)
+    [made] = told([out])
+    assert (made["breach"], made["limit"], made["ended"]) == (True, 0.2, "evaluated")
+    assert made["closed_by"] == {"topic": "inferences", "partition": 0, "offset": 4711}
+    assert (made["labels"], made["window"]) == (labels_of(monitor, 0), record["window"])
+    quiet = window_record(CONFIG, AT, monitor, finding._replace(signal=NEITHER, ended="insufficient"), 4711)
+    assert [told([quiet])[0][name] for name in ("breach", "ended")] == [False, "insufficient"]

@@ -9,6 +9,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from streamer.commands.cli import main
+from streamer.commands.lint import MARKDOWN, SUFFIXES
+from streamer.commands.lint import lint as command
 from tests.config.samples import LEAST
 from tests.offline.samples import HEAD, OWN, write_sample
 
@@ -89,3 +91,33 @@ def test_a_sample_that_cannot_be_read_is_said(tmp_path: Path) -> None:
     assert failed.exit_code == 1
     assert "none.jsonl: No such file or directory" in failed.output
     assert lint(path, "--events-per-day", "5").exit_code == 2
+
+
+@pytest.mark.parametrize("suffix", [*SUFFIXES, ".json", ""])
+def test_a_folder_is_searched_for_what_may_hold_a_config(suffix: str, tmp_path: Path) -> None:
+    block = f"```yaml\n{LEAST}limit: 1\n```\n" if suffix in MARKDOWN else f"{LEAST}limit: 1\n"
+    for folder in (tmp_path / "sub", tmp_path / ".hidden"):
+        folder.mkdir()
+        (folder / f"a{suffix}").write_text(block)
+    done = CliRunner().invoke(command, [str(tmp_path)])
+    wanted = suffix in SUFFIXES
+    assert done.exit_code == wanted
+    assert done.output.count("unknown field") == wanted
+    assert done.output.splitlines()[-1].endswith(f"in {int(wanted)} file{'' if wanted else 's'}.")
+    assert CliRunner().invoke(command, [str(tmp_path / "sub" / f"a{suffix}")]).exit_code == 1, (
+        "asked for by name it is read"
+    )
+
+
+def test_a_block_that_is_no_config_of_ours_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "a.md"
+    for block in ("version: 1\n", "kafka: {}\n", "x: 1\n"):
+        path.write_text(f"```yaml\n{block}```\n")
+        assert CliRunner().invoke(command, [str(path)]).exit_code == 0
+    path.write_text("```json\nversion: 1\nkafka: 1\n```\n")
+    assert CliRunner().invoke(command, [str(path)]).exit_code == 0
+
+
+def test_a_file_that_is_not_there_is_said() -> None:
+    done = CliRunner().invoke(command, ["no/such.yaml"])
+    assert (done.exit_code, "no/such.yaml:1:1: error[unreadable]" in done.output) == (1, True)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from streamer.commands.reference import EXIT_UNREACHABLE
+from streamer.port import LogDown
 from tests.engine.referenced import build, configured, event, invoke
 
 
@@ -59,3 +62,36 @@ def test_parquet_needs_its_library_or_reads(tmp_path: Path) -> None:
     parquet.write_table(pyarrow.table({"model": ["m"] * 100, "features.a": list(range(100))}), tmp_path / "t.parquet")
     assert invoke(*arguments).exit_code == 0
     assert "features.a: 100 values, mean 49.5" in invoke("show", tmp_path / "r.json").stdout
+
+
+def test_a_file_that_is_none_is_said(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text('{"format": 1}')
+    for arguments in (("show", tmp_path / "x.json"), ("diff", tmp_path / "x.json", tmp_path / "x.json")):
+        done = invoke(*arguments)
+        assert done.exit_code == 1
+        assert "x.json is no file of references: ('source',): Field required" in done.output
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "text"),
+    [
+        ((), 2, "Give either --input FILE (repeatable) or --topic T."),
+        (("--input", "a", "--topic", "t"), 2, "Give either"),
+        (("--input", "none.jsonl"), 1, "none.jsonl: No such file or directory"),
+    ],
+)
+def test_mistakes_of_a_build_get_one_sentence(more: tuple[str, ...], code: int, text: str, tmp_path: Path) -> None:
+    configured(tmp_path)
+    done = invoke("build", "-c", tmp_path / "drift0.yaml", "-o", tmp_path / "r.json", *more)
+    assert (done.exit_code, text in done.output) == (code, True)
+    assert not (tmp_path / "r.json").exists()
+
+
+def test_a_broker_that_is_not_there_is_69(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read_topic(*given: Any) -> Any:
+        raise LogDown("nobody there")
+
+    monkeypatch.setattr("streamer.kafka.topic_range.read_topic", read_topic)
+    configured(tmp_path)
+    done = invoke("build", "-c", tmp_path / "drift0.yaml", "-o", tmp_path / "r.json", "--topic", "t")
+    assert (done.exit_code, done.stderr) == (EXIT_UNREACHABLE, "driftline: nobody there\n")

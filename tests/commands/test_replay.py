@@ -6,12 +6,16 @@ import gzip
 import json
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
+from streamer.commands import replay as under_test
 from streamer.commands.cli import main
+from streamer.commands.replay import EXIT_UNREACHABLE
 from streamer.config.load import load_text
+from streamer.port import LogDown, LogGap
 from tests.sim.campaign import CONFIG, make_log, oracle
 
 
@@ -79,3 +83,25 @@ def test_mistakes_get_one_sentence(config: Path, arguments: list[str], code: int
     assert result.exit_code == code
     assert text in result.stderr
     assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "text"),
+    [(LogDown("nobody there"), EXIT_UNREACHABLE, "driftline: nobody there"), (LogGap("gone by now"), 1, "gone by now")],
+)
+def test_a_topic_that_cannot_be_read_is_said(
+    error: Exception, code: int, text: str, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+
+    def records(*given: Any) -> Any:
+        asked.append(given[1:])
+        yield ("inferences", 3), make_log(random.Random(1), 0, 20)
+        raise error
+
+    monkeypatch.setattr(under_test, "_topic_records", records)
+    arguments = ["-c", str(config), "--topic", "inferences", "--partition", "3", "--from", "5"]
+    done = CliRunner().invoke(under_test.replay, arguments)
+    assert (done.exit_code, asked) == (code, [("inferences", (3,), "5", None)])
+    assert text in done.stderr
+    assert "Traceback" not in done.output

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.core import native
+from streamer.engine.engines import COMPILED, ENGINE, PYTHON
 from streamer.signals.columns import group
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -84,3 +85,20 @@ def test_groups_are_the_same(events: list[tuple[bool, int, int, int]]) -> None:
         assert [n >= 0 for n in of_event] == used.tolist()
         assert [keys[example[n]] for n in of_event if n >= 0] == [keys[i] for i in np.flatnonzero(used)]
         assert len({keys[i] for i in example}) == len(example)
+
+
+def test_an_engine_is_chosen_once_and_is_one_of_the_two() -> None:
+    assert ENGINE is (COMPILED or PYTHON)
+    assert (COMPILED is None) == (native is None)
+    assert PYTHON.name == "python"
+    assert PYTHON.table.row_cache is None
+    assert PYTHON.sweep(None, [], True) is None  # type: ignore[arg-type]  # Whatever it is asked.
+
+
+@pytest.mark.skipif(COMPILED is None, reason="the compiled core was not built")
+def test_the_compiled_engine_has_a_twin_of_each_part() -> None:
+    assert COMPILED is not None
+    for name in ("gate", "decoder", "sweep"):
+        assert getattr(COMPILED, name) is not getattr(PYTHON, name), name
+    for mine, other in ((COMPILED.table, PYTHON.table), (COMPILED.monitors, PYTHON.monitors)):
+        assert [name for name in mine._fields if getattr(mine, name) is getattr(other, name)] == []

@@ -12,9 +12,12 @@ import pytest
 from schemas.events.batch import Record
 from schemas.events.native_json import decode
 from streamer.config.decoder_fields import fields_of
+from streamer.config.load import load_text
 from streamer.config.model import Config
+from streamer.engine.references import LEAST, export, pinned_again, seed
 from streamer.engine.task import Task
 from tests.engine.referenced import build, configured, event
+from tests.signals.events import HEAD, batch_of
 
 AT = ("inferences", 0)
 
@@ -92,3 +95,47 @@ def test_another_file_is_another_config_and_begins_anew(built: Path) -> None:
     assert any(table.pinned for table in again.tables.values())
     (built / "copy.json").write_text(text)
     assert configured(built, "copy.json").config_hash == one.config_hash
+
+
+def learning(events: list[dict[str, Any]], warmup: int = 10_000) -> Task:
+    head = HEAD.replace("warmup: 100", f"warmup: {warmup}")
+    text = f"{head}monitors:\n  m: {{signal: features.*, detect: {{kind: adwin}}}}\n"
+    task = Task(load_text(text + "  n: {signal: events, detect: {kind: silence}}\n", "x", {}), AT, 0)
+    task.step(batch_of(events))
+    return task
+
+
+def test_what_is_exported_is_what_was_learned_of_series_with_enough_values() -> None:
+    events = [{"features": {"a": float(i), **({"few": 1.0} if i < LEAST - 1 else {})}} for i in range(101)]
+    task = learning(events)
+    made = export(task.watched(task.tables.values()), "some events", "c0ffee")
+    [table] = made.tables
+    [series] = table.series
+    assert (made.source, made.config, table.signal) == ("some events", "c0ffee", "number features.*")
+    assert (series.key, series.member, series.n, series.offsets) == (["m"], "features.a", 101, [0, 100])
+    assert (series.centre, series.mean, series.categories) == (50.0, 50.0, None)
+
+
+def test_of_a_series_in_several_partitions_the_one_with_most_values_counts() -> None:
+    tasks = [
+        learning([{"features": {"a": value}} for _ in range(count)])
+        for value, count in ((1.0, 40), (2.0, 60), (3.0, 50))
+    ]
+    watched = [pair for task in tasks for pair in task.watched(task.tables.values())]
+    [table] = export(watched, "s", "c").tables
+    assert [(series.n, series.mean) for series in table.series] == [(60, 2.0)]
+
+
+def test_rows_of_a_file_are_there_and_ready_before_the_first_event() -> None:
+    task = learning([{"features": {"a": float(i)}} for i in range(100)])
+    made = export(task.watched(task.tables.values()), "s", "c")
+    fresh = learning([], warmup=100)
+    seed(made, fresh.watched(fresh.tables.values()))
+    [table] = [table for table in fresh.tables.values() if table.signal.kind == "number"]
+    assert table.keys == [(("m",), "features.a")]
+    learned = table.reference.at(0)
+    assert (learned.n, learned.mean, learned.first_offset, learned.last_offset) == (100, 49.5, -1, -1)
+    assert (table.pinned[0]["source"], table.pinned[0]["n"]) == ("s", 100)
+    table.pinned = {}
+    pinned_again(table, made)
+    assert table.pinned[0]["mean"] == 49.5

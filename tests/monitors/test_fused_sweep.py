@@ -16,9 +16,12 @@ from schemas.events.batch import Batch, Numbers, Record
 from schemas.events.decoder import Decoder
 from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
+from streamer.engine.engines import PYTHON
 from streamer.engine.task import Task
 from streamer.monitors.finding import Finding
+from streamer.monitors.fused_sweep import Arrays, fits, joined
 from streamer.signals.columns import I64, Bool
+from tests.series.tables import table_of
 
 pytestmark = pytest.mark.skipif(native is None, reason="the compiled core was not built")
 
@@ -123,3 +126,29 @@ def test_a_bad_call_changes_nothing(event: list[int]) -> None:
     with pytest.raises(ValueError, match="do not ascend|does not exist"):
         sweep.step(replace(batch, numbers=odd), sweep.table.groups(batch, np.ones(2, bool)))
     assert task.dump() == before
+
+
+@pytest.mark.parametrize(
+    ("signal", "more", "swept"),
+    [
+        ("features.*", {}, True),
+        ("value", {}, True),
+        ("features.*", {"given": "0123"}, False),
+        ("error", {}, False),
+        ("traffic", {}, False),
+    ],
+)
+def test_a_table_of_learned_numbers_is_swept_and_no_other(signal: str, more: dict[str, Any], swept: bool) -> None:
+    assert fits(table_of(signal, **more)) is swept
+    assert not fits(table_of(signal, engine=PYTHON, **more)), "nothing of it is compiled there"
+
+
+def test_the_sweeps_of_a_batch_are_one_column() -> None:
+    def part(first: int, n: int) -> Arrays:
+        at = np.arange(first, first + n)
+        return (at, at * 1.0, at), (at % 2 == 0, at * 2.0, at * 3.0)
+
+    for parts in ([part(0, 5)], [part(0, 2), part(2, 0), part(2, 3)]):
+        column, judged = joined(parts)
+        assert [array.tolist() for array in column[:3]] == [list(range(5))] * 3
+        assert (judged.ready.tolist(), judged.away.tolist()) == ([True, False] * 2 + [True], [0, 3, 6, 9, 12])

@@ -6,8 +6,10 @@ import random
 from math import pi, sin
 from typing import Any
 
+import numpy as np
 import pytest
 
+from streamer.monitors.levels import PATIENCE, AggregateMonitor, LevelMonitor, TrendMonitor
 from tests.series.windows import BEGIN_S, DAY_S, HOUR_S, TRAFFIC, alerts, config, fired, latency, poisson, run
 
 
@@ -98,3 +100,95 @@ def test_eight_weeks_of_seasons_are_healthy_and_a_changed_hour_is_found() -> Non
 
     assert fired(run(setup, events(odd=False))) == []
     assert fired(run(setup, events(odd=True)))[:1] == [("t", "down")]
+
+
+def made(kind: type[AggregateMonitor], text: str, signal: str = "mean(value)") -> Any:
+    """The monitor of one row, without a stream."""
+    task = run(config(f"  m: {{signal: {signal}, detect: {text}}}\n"), [])
+    [monitor] = task.by_order
+    assert isinstance(monitor, kind)
+    monitor.table.row(("m",), signal)
+    monitor.table.resize()
+    return monitor
+
+
+def judged(monitor: Any, values: list[float], begin: int = 0) -> list[Any]:
+    return [monitor.judge(0, value, 60_000 * (begin + i), i) for i, value in enumerate(values)]
+
+
+STEADY = [10.0, 10.5, 9.5, 10.2, 9.8]
+
+
+def test_a_level_is_judged_once_there_is_enough_to_compare_it_with() -> None:
+    monitor = made(LevelMonitor, "{kind: level, recent: 5}")
+    early = judged(monitor, STEADY)
+    assert [(verdict.breach, verdict.expected) for verdict in early] == [(False, None)] * 5
+    [far] = judged(monitor, [40.0], 5)
+    assert (far.breach, far.expected, far.n) == (True, 10.0, 5)
+    assert far.deviations > 4
+    assert monitor.kept[0, 0] == STEADY, "what is in breach is not remembered"
+    [near] = judged(monitor, [10.1], 6)
+    assert not near.breach
+    assert monitor.kept[0, 0] == [*STEADY[1:], 10.1]
+
+
+@pytest.mark.parametrize(
+    ("direction", "breaches"), [("up", [True, False]), ("down", [False, True]), ("both", [True, True])]
+)
+def test_only_the_direction_that_is_wanted_is_a_breach(direction: str, breaches: list[bool]) -> None:
+    monitor = made(LevelMonitor, f"{{kind: level, recent: 5, direction: {direction}}}")
+    judged(monitor, STEADY)
+    assert [verdict.breach for verdict in judged(monitor, [40.0, -20.0], 5)] == breaches
+
+
+def test_a_level_that_lasts_is_the_new_normal() -> None:
+    monitor = made(LevelMonitor, "{kind: level, recent: 5}")
+    judged(monitor, STEADY)
+    high = judged(monitor, [40.0] * (PATIENCE * 5 + 1), 5)
+    assert all(verdict.breach for verdict in high)
+    assert monitor.kept[0, 0] == [40.0], "what was remembered is reset"
+    assert [verdict.expected for verdict in judged(monitor, [40.0] * 4, 30)] == [None] * 4
+    assert judged(monitor, [40.0], 34)[0].breach is False
+
+
+def test_hours_are_compared_with_the_same_hour_of_other_days() -> None:
+    monitor = made(LevelMonitor, "{kind: level, recent: 5, season: day}")
+    for day in range(4):
+        for hour in range(24):
+            verdict = monitor.judge(0, 10.0 + 50.0 * (hour == 12) + day / 10, 3_600_000 * (24 * day + hour), 0)
+            assert (verdict.expected is None) == (day < 3)
+            assert not verdict.breach
+    assert monitor.judge(0, 60.0, 3_600_000 * (24 * 4 + 11), 0).breach, "fine at noon, and not at eleven"
+
+
+def test_counts_may_vary_by_chance() -> None:
+    counted, measured = (
+        made(LevelMonitor, "{kind: level, recent: 5, change: 0.2}", s) for s in ("traffic", "mean(value)")
+    )
+    for monitor in (counted, measured):
+        judged(monitor, [100.0] * 5)
+    assert [monitor.judge(0, 130.0, 0, 0).breach for monitor in (counted, measured)] == [False, True]
+
+
+def test_a_trend_is_looked_at_now_and_then() -> None:
+    monitor = made(TrendMonitor, "{kind: trend, points: 28}")
+    verdicts = judged(monitor, [10.0 + 0.1 * i for i in range(32)])
+    assert [i for i, verdict in enumerate(verdicts) if verdict is not None] == [27, 29, 31]
+    assert all(verdict.breach for verdict in verdicts if verdict is not None)
+    assert len(monitor.kept[0, 0]) == len(monitor.places[0]) == 28
+
+
+@pytest.mark.parametrize(
+    ("kind", "wrong"),
+    [
+        ("level", {"kept": [[0, 0, np.zeros(6)]]}),
+        ("level", {"kept": [[1, 0, np.zeros(2)]]}),
+        ("level", {"kept": [[-1, 0, np.zeros(2)]]}),
+        ("trend", {"kept": [[0, 0, np.zeros(2)]], "places": [[0, np.zeros(3, np.int64)]]}),
+    ],
+)
+def test_a_state_that_no_dump_made_is_refused(kind: str, wrong: dict[str, Any]) -> None:
+    text = "{kind: level, recent: 5}" if kind == "level" else "{kind: trend, points: 20}"
+    monitor = made(AggregateMonitor, text)
+    with pytest.raises(ValueError, match="invalid remembered values|without its places"):
+        monitor.load({**monitor.dump(), **wrong})

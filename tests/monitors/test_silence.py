@@ -1,14 +1,20 @@
-"""Silence: ticks are data, and a task that did not listen hears none."""
+"""Silence: ticks are data, and a task that did not listen hears none. And age, by the time of events."""
 
 from __future__ import annotations
 
 import json
 
+import pytest
+
 from schemas.events.batch import Record
 from schemas.events.native_json import decode
 from streamer.config.decoder_fields import fields_of
+from streamer.config.load import load_text
 from streamer.engine.task import Task
+from streamer.monitors.silence import AgeMonitor
+from streamer.port import Tick
 from tests.monitors.life import AT, BEGIN_MS, CONFIG, MINUTE_MS, Life
+from tests.signals.events import HEAD
 
 
 def test_a_model_that_stops_is_missed_and_one_that_comes_back_is_not() -> None:
@@ -84,3 +90,52 @@ def test_silence_survives_a_snapshot() -> None:
     assert outbox + first.task.outbox == whole.task.outbox
     assert first.task.dump() == whole.task.dump()
     assert len(whole.alerts()) == 3
+
+
+DAY_MS = 86_400_000
+
+
+def aged(detect: str) -> tuple[Task, AgeMonitor]:
+    task = Task(
+        load_text(f"{HEAD}monitors: {{old: {{signal: events, by: [version], detect: {detect}}}}}\n", "x", {}), AT, 0
+    )
+    [monitor] = task.by_order
+    assert isinstance(monitor, AgeMonitor)
+    return task, monitor
+
+
+def seen(task: Task, *events: tuple[str, int]) -> None:
+    """Events of a version at a time in ms of the model's own clock."""
+    values = [json.dumps({"model": "m", "model_version": v, "time": ms / 1000}).encode() for v, ms in events]
+    records = [Record(task.position + i, BEGIN_MS + 400 * DAY_MS, None, value) for i, value in enumerate(values)]
+    task.step(decode(records, fields_of(task.config), AT[0]))
+
+
+def told(task: Task) -> list[tuple[str, str]]:
+    found = [json.loads(out.value or b"")["data"] for out in task.outbox if out.topic == "alerts"]
+    return [(data["alert"]["labels"]["model_version"], data["sentence"].partition(";")[0]) for data in found]
+
+
+def test_a_version_is_too_old_once_by_the_events_of_its_model() -> None:
+    task, monitor = aged("{kind: age, max: 2d}")
+    seen(task, ("1", BEGIN_MS), ("2", BEGIN_MS + DAY_MS))
+    task.tick(Tick(2, BEGIN_MS + 9 * DAY_MS, caught_up=True))
+    assert told(task) == [], "time passes by events, not by the clock of the tick"
+    seen(task, ("2", BEGIN_MS + 2 * DAY_MS + 1))
+    for number in (1, 2):
+        task.tick(Tick(3, BEGIN_MS + number, caught_up=True))
+    assert told(task) == [("1", "m (1): the model is 2.0 days old (limit 2)")]
+    again = Task.load(task.config, AT, task.dump())
+    seen(again, ("2", BEGIN_MS + 3 * DAY_MS + 2))
+    again.tick(Tick(4, BEGIN_MS + 3, caught_up=True))
+    assert told(again) == [("2", "m (2): the model is 2.0 days old (limit 2)")], "the first is not told again"
+    assert list(monitor.told) == [0]
+
+
+@pytest.mark.parametrize(("since", "old"), [("2023-11-01", True), ("2023-11-13", False)])
+def test_the_age_may_be_that_of_a_date(since: str, old: bool) -> None:
+    """The clock of the model stands at 2023-11-14, 22:13."""
+    task, _ = aged(f"{{kind: age, max: 7d, since: {since}}}")
+    seen(task, ("1", BEGIN_MS))
+    task.tick(Tick(1, BEGIN_MS, caught_up=True))
+    assert [text.startswith("m (1): the model is 13.9 days old") for _, text in told(task)] == [True] * old

@@ -7,7 +7,8 @@ from typing import Any
 import orjson
 import pytest
 
-from schemas.events.native_json import compile_fields, decode, parse_selector
+from schemas.events.fields import compile_fields, parse_selector
+from schemas.events.native_json import decode
 from tests.schemas.events.samples import make, one, why
 from tests.schemas.events.tables import T0
 
