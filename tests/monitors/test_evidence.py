@@ -9,7 +9,7 @@ import pytest
 
 from detectors.history import Recent
 from schemas.records.alert import rfc3339
-from streamer.monitors.evidence import before_of, edge_of, evidence, learned_of, seen_in, shown, span, told
+from streamer.monitors.evidence import before_of, edge_of, evidence, learned_of, seen_in, span, summary, told
 from streamer.series.table import SeriesTable
 from tests.series.tables import grouped, table_of
 from tests.signals.events import batch_of
@@ -54,9 +54,7 @@ def test_directions_have_names(direction: int, name: str) -> None:
 
 def test_a_place_in_the_log_and_in_time() -> None:
     assert span(3, 9, 0, 1500) == {"offsets": [3, 9], "from": rfc3339(0), "to": "1970-01-01T00:00:01.500Z"}
-    assert shown(None) is None
-    assert shown(BEFORE) is BEFORE
-    assert shown((5, 1.0, 2.0, 3, 9, 0, 1500)) == {"n": 5, "mean": 1.0, "std": 2.0, **span(3, 9, 0, 1500)}
+    assert summary((5, 1.0, 2.0, 3, 9, 0, 1500)) == {"n": 5, "mean": 1.0, "std": 2.0, **span(3, 9, 0, 1500)}
 
 
 def test_nothing_is_learned_until_the_warm_up_is_over_at_that_event() -> None:
@@ -102,7 +100,11 @@ def test_an_edge_is_told_as_evidence_and_evidence_as_it_is() -> None:
     table = learned()
     edge = edge_of(table, 0, 15, (1, 3.0, 2.5), RECENT)
     made = told(edge)
-    assert made == evidence(1, 3.0, 2.5, shown(edge[3]), shown(edge[4]), None)
+    before, after = edge[3:]
+    assert isinstance(before, tuple)
+    assert isinstance(after, tuple)
+    assert made == evidence(1, 3.0, 2.5, summary(before), summary(after), None)
+    assert told((1, 3.0, 2.5, BEFORE, None))["evidence"] == {"before": BEFORE, "after": None, "window": None}
     assert made["evidence"]["after"]["offsets"] == [150, 189]
     assert told(made) is made
     assert np.isclose(made["finding"]["effect"]["absolute"], edge[4][1] - 4.5)  # type: ignore[index]
