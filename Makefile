@@ -8,7 +8,7 @@ ARGS ?=
 KAFKA ?=
 SEED ?= $(shell date +%s)
 CAMPAIGN ?= 2000
-PURE := tests/detectors tests/sim tests/engine/test_task.py tests/alerts tests/kafka/test_log.py tests/kafka/test_log_members.py --ignore tests/detectors/test_native.py
+PURE := tests/detectors tests/sim tests/engine tests/alerts tests/kafka/test_log.py tests/kafka/test_log_members.py --ignore tests/detectors/test_native.py
 LOCK := --quiet --generate-hashes --no-emit-index-url --no-header --no-annotate
 
 .PHONY: help setup test lint docs demo kafka bench bench-peers soak lock clean

@@ -204,6 +204,8 @@ def apply(change: Change, instead: Draw | None, event: dict[str, Any], now: Now)
         if not isinstance(place, dict) or (name not in place and instead is None):
             return
         place = place.setdefault(name, {})
+    if not isinstance(place, dict):
+        return
     if instead is not None:
         place[last] = instead(now)
         if place[last] is ABSENT:

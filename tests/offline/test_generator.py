@@ -183,3 +183,10 @@ def test_disorder_is_within_its_bound_and_the_twin_draws_the_same() -> None:
     changed = Stream.model_validate({**plan, "changes": [{"path": "/v", "set": 0}, {"from": 50, "pause": "1h"}]})
     twin = [json.loads(record.value or b"") for record in records(changed, changed=False)]
     assert twin == found
+
+
+@pytest.mark.parametrize("how", [{"set": 1.0}, {"drop": True}, {"multiply": 2.0}])
+@pytest.mark.parametrize("path", ["/a/b", "/a/b/c", "/n/b"])
+def test_a_change_below_a_text_or_a_number_changes_nothing(path: str, how: dict[str, Any]) -> None:
+    plan = {"events": 3, "event": {"a": "text", "n": 1.0}}
+    assert stream({**plan, "changes": [{"from": 0, "path": path, **how}]}) == stream(plan)
