@@ -37,7 +37,7 @@ lint: setup ## style and types
 test: lint ## lint, types, unit, property, simulation and, with Java 17+ and Maven, the real-broker tests
 	$(BIN)/pytest -q -n 2 --dist loadgroup --durations 5 $(ARGS)
 	@echo "once more without the compiled core:"
-	DRIFTLINE_NATIVE=0 $(BIN)/pytest -q -n 2 $(PURE)
+	DRIFTLINE_NATIVE=0 $(BIN)/pytest -q -n 2 --dist worksteal --durations 5 $(PURE)
 
 docs: setup ## the generated parts of the READMEs, from the live tables
 	@$(BIN)/python -m tests.docs
