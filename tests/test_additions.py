@@ -94,7 +94,6 @@ from detectors.params import Params, param
 @dataclass(frozen=True)
 class Toy(Params):
     limit: float = param(2.0, "Beyond so many deviations it fires.", gt=0)
-    direction: str = "both"
 
 
 class ToyBank:

@@ -70,7 +70,11 @@ class BankDetect(Detect):
     learns: ClassVar[bool] = True
 
     def params(self) -> Params:
-        return DETECTORS[self.kind].params(**self.shown())
+        kind: Any = DETECTORS[self.kind].params
+        # The monitor looks at the direction, so a bank that has no use for it need not know it.
+        names = {one.name for one in dataclasses.fields(kind)}
+        made: Params = kind(**{name: value for name, value in self.shown().items() if name in names})
+        return made
 
 
 class DetectRiver(BankDetect):
