@@ -16,7 +16,7 @@ from streamer.config.model import Topics
 from streamer.config.problems import did_you_mean, quoted
 from streamer.config.units import parse_duration
 from streamer.config.yaml_source import PathKey, Source
-from streamer.signals.grammar import AGGREGATE, parse_signal
+from streamer.signals.grammar import AGGREGATE, Signal, parse_signal
 
 TYPE_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 
@@ -120,6 +120,15 @@ def listed(what: str) -> str:
     return f"{', '.join(others)} and {last}"
 
 
+def _signal_of(monitor: Any) -> Signal | None:
+    """What a monitor watches; None where that cannot be read, which its own check complains of."""
+    text = _get(monitor, "signal")
+    try:
+        return parse_signal(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+
+
 def each_monitor(raw: Any) -> Iterator[Complaint]:
     for name, monitor in _items(_get(raw, "monitors")):
         for rule in MONITOR_RULES:
@@ -162,29 +171,18 @@ def clear_is_not_above_max(monitor: Any) -> Iterator[Complaint]:
 
 
 def fraction_counts_ones(monitor: Any) -> Iterator[Complaint]:
-    signal = _get(monitor, "signal")
-    kind = _get(monitor, "detect", "kind")
-    if not _is(kind, "counted") or not isinstance(signal, str):
-        return
-    try:
-        parsed = parse_signal(signal)
-    except ValueError:
-        return
-    if parsed.kind == "number":
-        message = f"{kind} counts a 0/1 signal (anomaly, missing.NAME, label.NAME), not {quoted(signal)}."
+    signal, kind = _signal_of(monitor), _get(monitor, "detect", "kind")
+    if _is(kind, "counted") and signal is not None and signal.kind == "number":
+        name = quoted(_get(monitor, "signal"))
+        message = f"{kind} counts a 0/1 signal (anomaly, missing.NAME, label.NAME), not {name}."
         yield Complaint(("detect", "kind"), "bad-value", message)
 
 
 def an_occurrence_is_of_a_share(monitor: Any) -> Iterator[Complaint]:
-    signal = _get(monitor, "signal")
-    if _get(monitor, "detect", "kind") != "occurrence" or not isinstance(signal, str):
-        return
-    try:
-        parsed = parse_signal(signal)
-    except ValueError:
-        return
-    if parsed.kind == "number":
-        message = f"occurrence is for a 0/1 signal (invalid.NAME, new_label, error), not {quoted(signal)}."
+    signal, kind = _signal_of(monitor), _get(monitor, "detect", "kind")
+    if kind == "occurrence" and signal is not None and signal.kind == "number":
+        name = quoted(_get(monitor, "signal"))
+        message = f"occurrence is for a 0/1 signal (invalid.NAME, new_label, error), not {name}."
         yield Complaint(("detect", "kind"), "bad-value", message)
 
 
@@ -200,11 +198,8 @@ def what_only_appears_is_an_occurrence(monitor: Any) -> Iterator[Complaint]:
 def a_distribution_has_more_than_two_values(monitor: Any) -> Iterator[Complaint]:
     """Categories have a distribution and no mean; a 0/1 signal has a mean and nothing else."""
     name, kind = _get(monitor, "signal"), _get(monitor, "detect", "kind")
-    if not isinstance(name, str) or not isinstance(kind, str):
-        return
-    try:
-        signal = parse_signal(name)
-    except ValueError:
+    signal = _signal_of(monitor)
+    if signal is None or not isinstance(kind, str):
         return
     if kind == "distribution" and signal.indicator:
         message = f"{quoted(name)} is 0 or 1: its share says it all; use fraction, adwin or page_hinkley."
@@ -246,12 +241,10 @@ def silence_is_of_events(monitor: Any) -> Iterator[Complaint]:
 def an_aggregate_has_values_of_its_own(monitor: Any) -> Iterator[Complaint]:
     """One value per window of time: too few for a histogram, no 0 or 1; and only they can be a level or a trend."""
     name, kind = _get(monitor, "signal"), _get(monitor, "detect", "kind")
-    if not isinstance(name, str) or not isinstance(kind, str):
+    signal = _signal_of(monitor)
+    if signal is None or not isinstance(kind, str):
         return
-    try:
-        aggregate = parse_signal(name).kind == "aggregate"
-    except ValueError:
-        return
+    aggregate = signal.kind == "aggregate"
     if aggregate and (_is(kind, "windowed") or kind == "occurrence"):
         message = f"{quoted(name)} is one number per window; use level, trend, adwin or page_hinkley."
         yield Complaint(("detect", "kind"), "bad-value", message)

@@ -10,7 +10,7 @@ from pydantic import Field, create_model
 
 from detectors import DETECTORS, Detector
 from detectors.distances import DISTANCES
-from detectors.params import RIVER_DETECTORS, Occurrence, Params, River
+from detectors.params import RIVER_DETECTORS, Params, River
 from streamer.config.types import Date, Direction, Duration, Model, Pattern, Pointer, Share
 from streamer.signals.checks import Check
 
@@ -60,21 +60,20 @@ class Detect(Model):
         return self.model_dump(exclude={"kind", "raw"}, mode="json")
 
     def params(self) -> Params:
-        """The parameters of the bank that looks for change points."""
-        raise TypeError(f"{self.kind} has no bank")
+        """The parameters of the bank that looks for change points; TypeError for a kind without one."""
+        if self.kind not in DETECTORS:
+            raise TypeError(f"{self.kind} has no bank")
+        kind: Any = DETECTORS[self.kind].params
+        # The monitor looks at the direction, so a bank that has no use for it need not know it.
+        names = {one.name for one in dataclasses.fields(kind)}
+        made: Params = kind(**{name: value for name, value in self.shown().items() if name in names})
+        return made
 
 
 class BankDetect(Detect):
     """Looks for change points with a bank of `detectors.DETECTORS`."""
 
     learns: ClassVar[bool] = True
-
-    def params(self) -> Params:
-        kind: Any = DETECTORS[self.kind].params
-        # The monitor looks at the direction, so a bank that has no use for it need not know it.
-        names = {one.name for one in dataclasses.fields(kind)}
-        made: Params = kind(**{name: value for name, value in self.shown().items() if name in names})
-        return made
 
 
 class DetectRiver(BankDetect):
@@ -97,9 +96,6 @@ class DetectOccurrence(Detect):
 
     kind: Literal["occurrence"] = Field(description=DETECTORS["occurrence"].title)
     raw: Literal[True] = Field(True, description="There is nothing to wait for.")
-
-    def params(self) -> Occurrence:
-        return Occurrence()
 
 
 def model_of(kind: str, detector: Detector) -> type[Detect]:

@@ -38,7 +38,6 @@ Root = TypeVar("Root", bound=BaseModel)
 Said = tuple[PathKey, str, str]
 """Path, kind, message."""
 
-DETECTORS = list(DETECTS)
 LIMITS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 TYPES = {
     "int": "a whole number",
@@ -177,14 +176,14 @@ def _unknown(wrong: Wrong) -> Said:
 
 
 def _no_kind(wrong: Wrong) -> Said:
-    return (*wrong.path, "kind"), "missing-field", f"is needed.{did_you_mean('', DETECTORS)}"
+    return (*wrong.path, "kind"), "missing-field", f"is needed.{did_you_mean('', DETECTS)}"
 
 
 def _bad_kind(wrong: Wrong) -> Said:
     path, kind = (*wrong.path, "kind"), wrong.given["kind"]
     if not isinstance(kind, str):
         return path, "wrong-type", f"must be a text, not {quoted(kind)}."
-    near, known = did_you_mean(kind, DETECTORS), did_you_mean("", DETECTORS)
+    near, known = did_you_mean(kind, DETECTS), did_you_mean("", DETECTS)
     return path, "bad-value", f"{quoted(kind)} is no detector.{near}{known if near != known else ''}"
 
 

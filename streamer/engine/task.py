@@ -68,8 +68,9 @@ class Task:
         self.sources: dict[TableId, Source] = {}
         wanted = self._table_ids()
         self.rows_max = max(config.limits.series // max(len(wanted), 1), 1)
+        sampled = {self._table_id(m) for m in config.effective_monitors().values() if m.detect.sampled}
         for table_id in wanted:
-            self._add_table(table_id)
+            self._add_table(table_id, table_id in sampled)
         self.monitors: dict[str, Monitor] = make_monitors(config, engine.monitors, self._made_of)
         numbers = {number_of(i.signal): computed(i.signal) for i in wanted}
         self.derived = {path: made for path, made in numbers.items() if made is not None}
@@ -124,11 +125,9 @@ class Task:
                 ids.setdefault(needed)
         return sorted(ids, key=lambda i: depth(i.signal.kind))
 
-    def _add_table(self, table_id: TableId) -> None:
+    def _add_table(self, table_id: TableId, sampled: bool) -> None:
         reference = self.config.reference
         warmup = reference.windows if table_id.signal.kind == "aggregate" else reference.warmup
-        monitors = self.config.effective_monitors().values()
-        sampled = any(m.detect.sampled and self._table_id(m) == table_id for m in monitors)
         self.tables[table_id] = SeriesTable(
             table_id, warmup, self.rows_max, self.engine.table, self.checks, self.config.given_hash, sampled
         )

@@ -188,8 +188,7 @@ def note(
             continue
         entry = found.get(chunk.snapshot)
         if chunk.number == 0:
-            found[chunk.snapshot] = PartialSnapshot(
-                record.offset, 1
-            )  # The same snapshot written again: the later copy counts.
+            # The same snapshot written again: the later copy counts.
+            found[chunk.snapshot] = PartialSnapshot(record.offset, 1)
         elif entry is not None and chunk.number == entry.count:
             entry.count += 1

@@ -70,12 +70,22 @@ compared = lru_cache(4096)(summary)
 """The same of what a row is compared with, which all its alerts show."""
 
 
-def before_of(table: SeriesTable, row: int, offset: int) -> Part:
+def standard_of(table: SeriesTable, row: int, offset: int) -> Summary | Evidence | None:
     """What a row is compared with: what the file of references says of it, or what it had learned by `offset`."""
     if row in table.pinned:
         return table.pinned[row]
     learned = learned_of(table, row, offset)
-    return compared(seen_in(learned)) if learned is not None else None
+    return seen_in(learned) if learned is not None else None
+
+
+def shown(standard: Summary | Evidence | None) -> Part:
+    """That as alerts show it."""
+    return compared(standard) if isinstance(standard, tuple) else standard
+
+
+def before_of(table: SeriesTable, row: int, offset: int) -> Part:
+    """What a row is compared with at `offset`, as alerts show it."""
+    return shown(standard_of(table, row, offset))
 
 
 def edge_of(table: SeriesTable, row: int, offset: int, said: tuple[int, float, float], recent: Recent | None) -> Edge:
@@ -84,8 +94,7 @@ def edge_of(table: SeriesTable, row: int, offset: int, said: tuple[int, float, f
     not know is that of the mean.
     """
     direction, statistic, threshold = said
-    learned = learned_of(table, row, offset)
-    before = table.pinned.get(row) or (seen_in(learned) if learned is not None else None)
+    before = standard_of(table, row, offset)
     after = (recent.n, recent.mean + table.learned(row).centre, *recent[2:]) if recent is not None else None
     if direction == 0 and before and after:
         mean = before["mean"] if isinstance(before, dict) else before[1]
@@ -98,5 +107,4 @@ def told(given: Evidence | Edge) -> Evidence:
     if isinstance(given, dict):
         return given
     direction, statistic, threshold, before, after = given
-    shown = compared(before) if isinstance(before, tuple) else before
-    return evidence(direction, statistic, threshold, shown, summary(after) if after else None, None)
+    return evidence(direction, statistic, threshold, shown(before), summary(after) if after else None, None)

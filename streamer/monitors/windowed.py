@@ -51,11 +51,10 @@ class CountedMonitor(MonitorBase):
     def findings(self, batch: Batch, column: Column, judged: Judged) -> list[Finding]:
         self.windows.resize(len(self.table.keys))
         offsets, times = batch.offsets[column.events], batch.times_ms[column.events]
-        found = []
+        detect, found = self.config.detect, []
+        assert isinstance(detect, Counted)
         for window in self.windows.update(column.rows, column.values, offsets, times, list(column.reasons)):
             self.last[window.row] = window
-            detect = self.config.detect
-            assert isinstance(detect, Counted)
             verdict = None if window.late or window.n < detect.min_count else self.judge(window)
             ended = "late" if window.late else "insufficient" if verdict is None else "evaluated"
             model = self.table.keys[window.row][0][0]
@@ -181,9 +180,8 @@ class DistributionMonitor(MonitorBase):
         self.histograms = made.parts.distribution(self.table.reference.warmup, self.bins, events, self.coded)
         self.late = LateSamples(self.table.reference.warmup)  # of rows whose reference was there before this monitor
         self.last: dict[int, float] = {}  # newest distance per row, for the metrics; not state
-        self.recent: dict[
-            int, list[list[int]]
-        ] = {}  # of `against: recent`: counts of windows not in breach, oldest first
+        # Of `against: recent`: counts of windows not in breach, oldest first.
+        self.recent: dict[int, list[list[int]]] = {}
         self.outcomes: Outcomes = {}
 
     def findings(self, batch: Batch, column: Column, judged: Judged) -> list[Finding]:

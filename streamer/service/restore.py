@@ -41,10 +41,8 @@ class Restorer:
         task = yield from self.load(partition, committed)
         start = max(committed.offset, begin)
         if committed.offset > end:
-            why, start = (
-                f"committed offset {committed.offset} lies beyond the end {end}: the topic was recreated",
-                begin,
-            )
+            why = f"committed offset {committed.offset} lies beyond the end {end}: the topic was recreated"
+            start = begin
         elif task is None:
             why = "no usable snapshot"
         elif task.position < begin:

@@ -6,7 +6,6 @@ import io
 import json
 import logging
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,7 +14,6 @@ from streamer.service.json_logs import (
     LIBRDKAFKA,
     TEXT_MAX,
     CoordinatorWatch,
-    LineHandler,
     RateLimit,
     Redactor,
     get_logger,
@@ -42,14 +40,6 @@ class Output:
 
     def records(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.lines()]
-
-
-@pytest.fixture(autouse=True)
-def _clean_root() -> Iterator[None]:
-    yield
-    root = logging.getLogger()
-    for handler in [h for h in root.handlers if isinstance(h, LineHandler)]:
-        root.removeHandler(handler)
 
 
 def test_json_where_nobody_is_looking() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import random
 import signal
 import subprocess
@@ -22,7 +21,6 @@ from streamer.config.model import Config
 from streamer.port import LogDown, LogGap, StateLost
 from streamer.service import run as under_test
 from streamer.service.closing import LEAVE_SECONDS
-from streamer.service.json_logs import LineHandler
 from streamer.service.run import (
     DRAIN_SECONDS,
     EXIT_CONFIG,
@@ -39,14 +37,6 @@ from tests.sim.broker import Broker, SimLog
 from tests.sim.campaign import CONFIG, make_log
 
 AT = ("inferences", 0)
-
-
-@pytest.fixture(autouse=True)
-def _clean_root() -> Iterator[None]:
-    yield
-    root = logging.getLogger()
-    for handler in [h for h in root.handlers if isinstance(h, LineHandler)]:
-        root.removeHandler(handler)
 
 
 class Ends:

@@ -3,7 +3,7 @@
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
 
-/// Values of a row: n, mean, std, first and last offset, first and last time; `Seen` of `streamer/monitors/evidence.py`.
+/// Values of a row: n, mean, std, first and last offset, first and last time; `Summary` of `streamer/monitors/evidence.py`.
 pub type Seen = (i64, f64, f64, i64, i64, i64, i64);
 
 /// Hits as they are found: place, direction, statistic, threshold; arrays of the same length for Python.
