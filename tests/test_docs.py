@@ -18,6 +18,8 @@ from tests.docs import PART, PARTS, ROOT, readmes, refreshed
 from tests.docs_config import config_reference
 
 README_LINES_MAX = 150
+README_WORDS_MAX = 720
+"""At 240 a minute, tables and lists included, blocks of code not."""
 FENCE = re.compile(r"^(`{3,}).*?^\1", re.M | re.S)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 FILE = re.compile(r"`([\w./-]+/[\w.-]+\.(?:py|pyi|rs|json|ya?ml|toml|md))`")
@@ -67,7 +69,9 @@ def test_a_stale_part_is_seen_and_rewritten() -> None:
 
 
 def test_the_readme_is_read_in_three_minutes() -> None:
-    assert (ROOT / "README.md").read_text().count("\n") <= README_LINES_MAX
+    text = (ROOT / "README.md").read_text()
+    assert text.count("\n") <= README_LINES_MAX
+    assert len(prose(text).split()) <= README_WORDS_MAX
 
 
 @OF_THE_README

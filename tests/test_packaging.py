@@ -55,7 +55,8 @@ def driftline(wheel: Path, request: pytest.FixtureRequest) -> Path:
     environment = wheel.parent / "environment"
     run(sys.executable, "-m", "venv", "--without-pip", environment, cwd=wheel.parent)
     pip = (sys.executable, "-m", "pip", "--python", environment / "bin" / "python", "--disable-pip-version-check")
-    run(*pip, "install", "--quiet", "--require-hashes", "-r", ROOT / "requirements.txt", cwd=wheel.parent)
+    locked = ("--require-hashes", "-r", ROOT / "requirements.txt")
+    run(*pip, "install", "--quiet", "--no-compile", *locked, cwd=wheel.parent)
     run(*pip, "install", "--quiet", "--no-deps", wheel, cwd=wheel.parent)
     limit_again(request.config)
     return environment / "bin" / "driftline"

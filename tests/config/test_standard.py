@@ -62,7 +62,8 @@ def test_when_the_standard_set_is_there(more: str, standard: bool) -> None:
 
 
 def test_the_readme_names_the_standard_set_and_nothing_else() -> None:
-    table = (ROOT / "README.md").read_text().partition("| standard monitor |")[2].partition("\n\n")[0]
+    text = (ROOT / "streamer" / "config" / "README.md").read_text()
+    table = text.partition("| standard monitor |")[2].partition("\n\n")[0]
     named = re.findall(r"`([a-z-]+)`", "".join(line.split("|")[1] for line in table.splitlines()[2:]))
     assert named == sorted(named, key=list(STANDARD_MONITORS).index)
     assert set(named) == set(STANDARD_MONITORS)

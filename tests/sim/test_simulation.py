@@ -18,9 +18,9 @@ from streamer.service.restore import Restorer
 from streamer.service.worker import Worker
 from tests.sim.campaign import Differs, run_seed
 
-SEEDS = int(os.environ.get("DRIFTLINE_SEEDS", "200"))
+SEEDS = int(os.environ.get("DRIFTLINE_SEEDS", "100"))
 FIRST = int(os.environ.get("DRIFTLINE_FIRST_SEED", "0"))
-CHUNK = 20
+CHUNK = 10
 MUTANT_SEEDS = 60
 
 
