@@ -107,6 +107,7 @@ class Outcome(Enum):
 class CommitResult(NamedTuple):
     outcome: Outcome
     pointers: Mapping[Partition, Pointer]  # of the snapshots written; empty unless DONE
+    why: str = ""  # in words, unless DONE
 
 
 class LogGap(Exception):
@@ -118,11 +119,18 @@ class StateLost(Exception):
 
 
 class LogDown(Exception):
-    """The broker cannot be reached or refused us within the deadline; the worker stops and says why."""
+    """The broker cannot be reached, or refused us, within the deadline. Nothing was published; later it may work."""
+
+
+class LogRefused(LogDown):
+    """Waiting does not help: another process uses our identity, or the client cannot be made of its settings."""
 
 
 class Log(Protocol):
-    """One consumer group member plus one transactional producer. Not thread-safe; never blocks past its deadlines."""
+    """One consumer group member plus one transactional producer. Not thread-safe; never blocks past its deadlines.
+
+    Any call may raise LogDown. From `poll` it means that this log is of no more use; the others may be made again.
+    """
 
     def poll(self, limit: int, timeout_s: float, on_revoke: Callable[[list[Partition]], None]) -> list[LogEvent]:
         """Next events, at most `limit` records in all.
@@ -165,7 +173,10 @@ class Log(Protocol):
         """
 
     def recover(self) -> None:
-        """Destroy and re-create the producer: fences delayed requests, settles every open transaction of ours."""
+        """Destroy and re-create the producer: fences delayed requests, settles every open transaction of ours.
+
+        LogDown where that cannot be done yet.
+        """
 
     def close(self) -> None:
         """Leave the group and release everything; further calls are errors."""

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from streamer.config.model import Config
-from streamer.port import LogDown, Partition
+from streamer.port import LogDown, LogRefused, Partition
 
 MOCK_CLUSTER = "mockCluster"
 """librdkafka's embedded mock cluster calls itself so; topics appear there on first use and never beforehand."""
@@ -54,12 +54,16 @@ CONSUMER_DEFAULTS: dict[str, Any] = {
     "fetch.wait.max.ms": 100,  # also the delay of a start: a fetch already waiting at the broker is waited out
     "fetch.queue.backoff.ms": 20,  # with 100, or the default of 1000, a fast consumer waits half of its time
     "fetch.error.backoff.ms": 100,
+    "topic.metadata.refresh.interval.ms": 20_000,  # also how soon a partition or a topic that is new is seen
 }
 CONSUMER_FIXED: dict[str, Any] = {
     "enable.auto.commit": False,
     "enable.auto.offset.store": False,
     "auto.offset.reset": "error",
 }
+
+RECONNECT_MS = 2_000
+"""The longest pause between two attempts to connect: how soon the return of a broker is seen. By default it is 10 s."""
 
 GAPS = {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._LOG_TRUNCATION}
 """The offset asked for is not there. librdkafka reports the first, because auto.offset.reset is "error"."""
@@ -81,7 +85,7 @@ class Limits(NamedTuple):
 
     slice: float = 2.0  # the longest single call into librdkafka that waits for a broker
     commit: float = 12.0  # one transaction, begin to end; below transaction.timeout.ms (15 s)
-    recover: float = 30.0  # a new producer, until its transactions are initialised
+    recover: float = 10.0  # a new producer, until its transactions are initialised
     committed: float = 2.0
     metadata: float = 10.0
     stalled: float = 60.0  # a bounded read that makes no progress; open transactions end after 15 s + scan
@@ -150,7 +154,8 @@ def error_of(exception: KafkaException) -> KafkaError:
 def settings(config: Config, *drop: str) -> dict[str, Any]:
     """Common settings; the user's `kafka.client` wins over ours, except for what a client fixes afterwards."""
     user = {name: value for name, value in config.kafka.client.items() if not name.startswith(drop)}
-    return {"bootstrap.servers": config.kafka.brokers, "client.id": "driftline"} | user
+    own = {"bootstrap.servers": config.kafka.brokers, "client.id": "driftline"}
+    return own | {"reconnect.backoff.max.ms": RECONNECT_MS} | user
 
 
 def make_consumer(config: Config, logger: Any, fixed: dict[str, Any]) -> Consumer:
@@ -165,7 +170,7 @@ def make_consumer(config: Config, logger: Any, fixed: dict[str, Any]) -> Consume
     try:
         return Consumer(merged, logger=logger)
     except KafkaException as exception:
-        raise LogDown(f"kafka.client: {error_of(exception).str()}") from exception
+        raise LogRefused(f"kafka.client: {error_of(exception).str()}") from exception
 
 
 def partition_counts(

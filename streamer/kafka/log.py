@@ -47,6 +47,7 @@ from streamer.port import (
     LogDown,
     LogEvent,
     LogGap,
+    LogRefused,
     Lost,
     Out,
     Outcome,
@@ -282,15 +283,15 @@ class KafkaLog:
 
     def _client_error(self, error: KafkaError) -> None:
         if error.fatal():
-            self._failure = self._failure or LogDown(self._fatal(error))
+            self._failure = self._failure or self._fatal(error)
 
     # Helpers
 
-    def _fatal(self, error: KafkaError) -> str:
+    def _fatal(self, error: KafkaError) -> LogDown:
         if error.code() == KafkaError.FENCED_INSTANCE_ID:
             ours = self._config.kafka
-            return f"another process uses kafka.instance {ours.instance!r} in group {ours.group!r}"
-        return f"consumer: fatal: {error.str()}"
+            return LogRefused(f"another process uses kafka.instance {ours.instance!r} in group {ours.group!r}")
+        return LogDown(f"consumer: fatal: {error.str()}")
 
     def _membership(self) -> Any:
         """Group metadata of the membership our partitions were assigned under, or None."""
@@ -323,7 +324,7 @@ class KafkaLog:
         code = error.code()
         expected = self._next.get(partition)
         if error.fatal():
-            raise LogDown(self._fatal(error))
+            raise self._fatal(error)
         if code in GAPS and expected is not None:
             raise LogGap(f"{partition[0]}[{partition[1]}]: offset {expected} is not retained")
         if code in UNREADABLE and expected is not None:

@@ -36,7 +36,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer, Topic
 from streamer.config.model import Config
 from streamer.kafka.client import CONSUMER_ONLY, REFUSED, Deadline, Limits, error_of, partition_counts, settings
 from streamer.kafka.state_topic import Outgoing
-from streamer.port import LogDown, Outcome, Partition
+from streamer.port import LogDown, LogRefused, Outcome, Partition
 
 FENCED = {KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH}
 GENERATION_GONE = {
@@ -220,7 +220,7 @@ class Transactions:
         try:
             return Producer(merged | {"transactional.id": self.id}, logger=self._tap)
         except KafkaException as exception:
-            raise LogDown(f"kafka.client: {error_of(exception).str()}") from exception
+            raise LogRefused(f"kafka.client: {error_of(exception).str()}") from exception
 
     def _open(self, deadline: Deadline) -> Producer:
         producer, self._made = self._made or self._make(), None
@@ -320,7 +320,7 @@ class Transactions:
     def _refuse_ping_pong(self) -> None:
         """Taking the id back fences the other process, which would do the same to us."""
         if len(self._fenced) == FENCED_MAX and time.monotonic() - self._fenced[0] < FENCED_WITHIN_S:
-            raise LogDown(
+            raise LogRefused(
                 f"another process uses transactional.id {self.id} (kafka.instance {self._config.kafka.instance!r}):"
                 f" fenced {FENCED_MAX} times within {FENCED_WITHIN_S:g} s; give every instance its own kafka.instance"
             )

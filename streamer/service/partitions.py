@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from streamer.engine.stage import Stage
 from streamer.port import Pointer, Tick
@@ -34,6 +34,18 @@ class LivePartition:
 Timing = Literal["processing_seconds", "commit_seconds", "checkpoint_seconds", "restore_seconds"]
 
 
+Doing = Literal["commits", "restores"]
+
+
+class Trouble(NamedTuple):
+    """Something that Kafka does not do now, and that is tried again."""
+
+    why: str
+    since_s: float  # clock of the first try
+    again_s: float  # clock before which it is not tried again
+    pause_s: float
+
+
 @dataclass(slots=True)
 class Stats:
     """Plain counters of the shell, copied to the metrics once per commit."""
@@ -44,6 +56,7 @@ class Stats:
     state_lost: dict[str, int] = field(default_factory=dict)
     restored: int = 0
     bytes_consumed: dict[str, int] = field(default_factory=dict)  # by topic
+    trouble: dict[Doing, Trouble] = field(default_factory=dict)  # what does not get on at the moment
     timings: list[tuple[Timing, float]] = field(default_factory=list)  # (metric, seconds), taken away by the reporter
 
 

@@ -22,6 +22,8 @@ from streamer.port import (
     CommitResult,
     Committed,
     Log,
+    LogDown,
+    LogRefused,
     Lost,
     Out,
     Outcome,
@@ -30,7 +32,7 @@ from streamer.port import (
     Snapshot,
     Tick,
 )
-from streamer.service.partitions import InPlace, LivePartition, Pool, Stats, newest
+from streamer.service.partitions import Doing, InPlace, LivePartition, Pool, Stats, Trouble, newest
 from streamer.service.restore import Notify, Restorer
 
 POLL_RECORDS_MAX = 2000
@@ -41,6 +43,8 @@ POLL_TIMEOUT_S = 0.1
 RESTORE_SLICE_S = 0.02
 """Between two polls: what is restored already works, and the group hears of us, however many partitions there are."""
 DRAIN_TRIES = 3
+PAUSE_S = 0.1, 2.0
+"""Between two tries at what Kafka does not do now: at first, and at most."""
 FINISHED = object()
 
 
@@ -58,6 +62,7 @@ class Worker:
         wall_ms: Callable[[], int],
         notify: Notify,
         pool: Pool | None = None,
+        stats: Stats | None = None,
     ) -> None:
         self.in_place: Pool = InPlace()
         self.pool = pool or self.in_place
@@ -73,7 +78,7 @@ class Worker:
         self.refused = False  # the last commit did not land: take little in until one does
         self.commit_due_s = clock() + config.commit.interval_ms / 1000
         self.tick_due_s = clock() + config.heartbeat.interval_ms / 1000
-        self.stats = Stats()
+        self.stats = stats or Stats()
         self.restorer = self.restorer_class(config, stages, log, self.stats, notify)
 
     def run(self, stopping: Callable[[], bool], after_step: Callable[[], None]) -> bool:
@@ -113,8 +118,16 @@ class Worker:
         """Bring the restores on, for a while."""
         begin_s, restoring = self.clock(), bool(self.restoring)
         for partition, steps in list(self.restoring.items()):
-            if next(steps, FINISHED) is FINISHED:
-                self.restoring.pop(partition, None)
+            if self.pauses("restores"):
+                break
+            try:
+                if next(steps, FINISHED) is FINISHED:
+                    self.restoring.pop(partition, None)
+                    self.stats.trouble.pop("restores", None)
+            except LogDown as down:
+                self.troubled("restores", down)
+                self.owned.pop(partition, None)
+                self.restoring[partition] = self.restore(partition)  # From the beginning: half a state is none.
             if self.clock() - begin_s > RESTORE_SLICE_S:
                 break
         if restoring and not self.restoring:
@@ -147,7 +160,21 @@ class Worker:
                 owned.ticks.append(Tick(position, self.wall_ms(), caught_up))
                 owned.task.tick(owned.ticks[-1])
 
+    def troubled(self, doing: Doing, down: LogDown) -> None:
+        """Kafka does not do it now. What we hold is kept, and it is tried again for as long as it takes."""
+        if isinstance(down, LogRefused):
+            raise down
+        now_s = self.clock()
+        before = self.stats.trouble.get(doing, Trouble("", now_s, now_s, PAUSE_S[0] / 2))
+        pause_s = min(2 * before.pause_s, PAUSE_S[1])
+        self.stats.trouble[doing] = Trouble(str(down), before.since_s, now_s + pause_s, pause_s)
+
+    def pauses(self, doing: Doing) -> bool:
+        return doing in self.stats.trouble and self.clock() < self.stats.trouble[doing].again_s
+
     def commit_is_due(self) -> bool:
+        if self.pauses("commits"):
+            return False
         waiting = sum(owned.task.waiting for owned in self.owned.values())
         return self.unsettled is not None or self.clock() >= self.commit_due_s or waiting >= OUTBOX_MAX
 
@@ -169,9 +196,14 @@ class Worker:
                 offsets[partition] = self.root(owned, snapshots.get(partition))
         if not offsets:
             self.refused = False
+            self.stats.trouble.pop("commits", None)
             return True
         begin_s = self.clock()
-        result = self.log.commit(outs, offsets, snapshots)
+        try:
+            result = self.log.commit(outs, offsets, snapshots)
+        except LogDown as down:
+            self.troubled("commits", down)
+            result = CommitResult(Outcome.ABORTED, {}, str(down))
         self.stats.timings.append(("commit_seconds", self.clock() - begin_s))
         return self.conclude(result, offsets)
 
@@ -208,6 +240,7 @@ class Worker:
         self.stats.commits[name] = self.stats.commits.get(name, 0) + 1
         self.refused = result.outcome is not Outcome.DONE
         if result.outcome is Outcome.DONE:
+            self.stats.trouble.pop("commits", None)
             for partition, sent in offsets.items():
                 self.landed(partition, sent._replace(pointer=result.pointers.get(partition, sent.pointer)))
         elif result.outcome is Outcome.UNKNOWN:
@@ -215,6 +248,8 @@ class Worker:
             self.settle()
             own = {p: (owned.committed, owned.ticked) for p, owned in self.owned.items()}
             return all(own.get(p) == sent.progress for p, sent in offsets.items())
+        elif result.why and "commits" not in self.stats.trouble:
+            self.troubled("commits", LogDown(result.why))
         return result.outcome is Outcome.DONE
 
     def landed(self, partition: Partition, committed: Committed) -> None:
@@ -244,23 +279,32 @@ class Worker:
     def settle(self) -> bool:
         """Find out how a commit of unknown outcome ended. False while that cannot be known yet."""
         assert self.unsettled is not None
-        if not self.recovered:
-            self.log.recover()  # Fences every delayed request of the old producer: from here on nothing changes.
-            self.recovered = True
-            self.stats.recovered += 1
+        try:
+            if not self.recovered:
+                self.log.recover()  # Fences every delayed request of the old producer: from here on nothing changes.
+                self.recovered = True
+                self.stats.recovered += 1
+            self.ask_what_landed()
+            return True
+        except LogDown as down:
+            self.troubled("commits", down)
+            return False
+
+    def ask_what_landed(self) -> None:
+        """The producer is a new one: the committed offsets say what landed."""
+        assert self.unsettled is not None
         truth: dict[Partition, Committed] = {}
         for partition in self.unsettled:
             if partition in self.owned:
                 committed = self.log.committed(partition)
                 if committed is None:
-                    return False
+                    raise LogDown(f"{partition[0]}[{partition[1]}]: the committed offset cannot be had")
                 truth[partition] = committed
         for partition, committed in truth.items():
             if committed.progress >= self.unsettled[partition].progress:
                 self.landed(partition, committed)
             self.owned[partition].sent = 0
         self.unsettled = None
-        return True
 
     def release(self, partitions: list[Partition]) -> None:
         """Called inside poll while the partitions are still ours: publish their work, then let go."""

@@ -2,7 +2,8 @@
 
 It models what the commit protocol depends on and nothing else: offsets of an open transaction hide the committed
 offset; a commit is checked against the *member*, not against the partition (as Kafka does); a member that does not
-poll is evicted and learns it late; an EndTxn may be applied although its answer never arrives.
+poll is evicted and learns it late; an EndTxn may be applied although its answer never arrives. While it is down nobody
+gets an answer, and whatever was on its way may or may not have arrived.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from streamer.port import (
     Assigned,
     CommitResult,
     Committed,
+    LogDown,
     LogEvent,
     LogGap,
     Lost,
@@ -58,6 +60,12 @@ class Broker:
     owner: dict[Partition, str] = field(default_factory=dict)
     target: dict[Partition, str] = field(default_factory=dict)
     joined: int = 0
+    down: bool = False
+
+    def answer(self) -> None:
+        """LogDown while there is nobody to answer."""
+        if self.down:
+            raise LogDown("the broker is down")
 
     def join(self) -> str:
         self.joined += 1
@@ -131,6 +139,8 @@ class SimLog:
     def poll(self, limit: int, timeout_s: float, on_revoke: Callable[[list[Partition]], None]) -> list[LogEvent]:
         broker = self.broker
         events: list[LogEvent] = []
+        if broker.down:
+            return events
         if self.member not in broker.members:
             events += [Lost(partition) for partition in self.mine]
             self.mine = {}
@@ -157,11 +167,12 @@ class SimLog:
         return events
 
     def committed(self, partition: Partition) -> Committed | None:
-        if self.broker.pending(partition):
+        if self.broker.down or self.broker.pending(partition):
             return None
         return self.broker.committed.get(partition, Committed(None, None))
 
     def begin_end(self, partition: Partition) -> tuple[int, int]:
+        self.broker.answer()
         return 0, len(self.broker.logs[partition])
 
     def watermarks(self, partition: Partition) -> tuple[int, int] | None:
@@ -170,6 +181,7 @@ class SimLog:
     def read_state(self, partition: Partition, pointer: Pointer | None) -> Iterator[bytes | None]:
         yield None
         for i in range(len(self.broker.state) - 1, -1, -1):
+            self.broker.answer()
             entry = self.broker.state[i]
             if entry is None or entry[0] != partition or entry[2].state != "committed":
                 continue
@@ -181,12 +193,14 @@ class SimLog:
         if start < 0:
             raise LogGap(f"{start}")
         while start < end:
+            self.broker.answer()
             stop = min(end, start + self.rng.randint(1, 80))
             yield log[start:stop]
             start = stop
 
     def start(self, partition: Partition, offset: int) -> None:
         assert partition in self.mine
+        self.broker.answer()
         self.mine[partition] = offset
 
     def commit(
@@ -195,6 +209,8 @@ class SimLog:
         offsets: Mapping[Partition, Committed],
         snapshots: Mapping[Partition, Snapshot],
     ) -> CommitResult:
+        if self.broker.down:
+            return self._unanswered(outs, offsets, snapshots)
         fault = self._fault()
         if fault == "crash-before":
             raise Crash
@@ -222,6 +238,19 @@ class SimLog:
             return CommitResult(Outcome.UNKNOWN, {})
         return CommitResult(Outcome.DONE, pointers)
 
+    def _unanswered(
+        self, outs: Sequence[Out], offsets: Mapping[Partition, Committed], snapshots: Mapping[Partition, Snapshot]
+    ) -> CommitResult:
+        """The broker went before the producer was ready, before anything arrived, or with everything on its way."""
+        how = self.rng.choice(["no producer", "nothing", "all"])
+        if how == "no producer":
+            self.broker.answer()
+        if how == "nothing" or self.epoch != self.broker.epochs[self.instance] or self.instance in self.broker.open:
+            return CommitResult(Outcome.UNKNOWN, {})
+        transaction, _ = self._stage(outs, offsets, snapshots)
+        transaction.end_sent = True
+        return CommitResult(Outcome.UNKNOWN, {})
+
     def _fault(self) -> str | None:
         for name, probability in self.broker.faults.items():
             if self.rng.random() < probability:
@@ -247,6 +276,7 @@ class SimLog:
         return transaction, pointers
 
     def recover(self) -> None:
+        self.broker.answer()
         self.broker.settle(self.instance)
         self.epoch = self.broker.epochs[self.instance]
 

@@ -270,7 +270,7 @@ class Campaign:
             for partition, full in self.full.items():
                 log = self.broker.logs[partition]
                 log += full[len(log) : len(log) + self.rng.randint(0, 40)]
-        elif roll < 0.28 and len(self.workers) < 3:
+        elif roll < 0.28 and len(self.workers) < 3 and not self.broker.down:
             name = next(f"w{i}" for i in range(3) if f"w{i}" not in self.workers)
             self.start(name)
         elif roll < 0.30 and self.workers:
@@ -288,6 +288,8 @@ class Campaign:
         elif roll < 0.38:
             self.broker.expire()
             self.broker.compact()
+        elif roll < 0.39 or (self.broker.down and roll < 0.45):
+            self.broker.down = not self.broker.down
         elif self.workers:
             self.act(self.rng.choice(sorted(self.workers)))
 
@@ -296,7 +298,7 @@ class Campaign:
         self.start("w0")
         for _ in range(turns):
             self.turn()
-        self.broker.faults = {}
+        self.broker.faults, self.broker.down = {}, False
         self.broker.logs = {p: list(full) for p, full in self.full.items()}
         for member in set(self.broker.members) - {log.member for log in self.logs.values()}:
             self.broker.leave(member)
