@@ -98,6 +98,20 @@ class Records:
 LogEvent = Assigned | Lost | Records
 
 
+class Topic(NamedTuple):
+    """A topic that exists."""
+
+    partitions: int
+    id: str  # another one where it was deleted and made anew; empty where the broker does not say
+
+
+class Surroundings(NamedTuple):
+    """What the service depends on, as last seen."""
+
+    down: str | None = None  # why no broker answers, in words
+    topics: Mapping[str, Topic] | None = None  # those of ours that exist; None before the first look
+
+
 class Outcome(Enum):
     DONE = "done"  # everything was published, atomically
     ABORTED = "aborted"  # nothing was published; the same call may be made again after a poll
@@ -147,6 +161,12 @@ class Log(Protocol):
 
     def watermarks(self, partition: Partition) -> tuple[int, int] | None:
         """The same as last heard while fetching, for the metrics; never asks a broker. None when not heard yet."""
+
+    def surroundings(self) -> Surroundings:
+        """As last looked at, some seconds ago; never asks a broker."""
+
+    def waiting(self) -> str | None:
+        """What the membership in the group waits for, in words; None when the group has assigned what is ours."""
 
     def read_state(self, partition: Partition, pointer: Pointer | None) -> Iterator[bytes | None]:
         """Snapshot blobs of `partition`: the one pointed at, or without a pointer every complete one, newest first.

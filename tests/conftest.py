@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import faulthandler
-import itertools
 import os
 import subprocess
 from collections.abc import Callable, Iterator
@@ -14,10 +13,10 @@ import pytest
 from _pytest.faulthandler import fault_handler_stderr_fd_key
 
 from tests.broker.broker import Broker, missing_tools
+from tests.broker.topics import topic_maker
 
 DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 NOT_RUN: dict[str, str] = {}
-_numbers = itertools.count()
 
 
 @pytest.fixture(scope="session")
@@ -81,18 +80,7 @@ def broker(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def make_topics(broker: str) -> Callable[..., list[str]]:
     """`make_topics("a", "b", partitions=4)` -> topic names nobody else uses."""
-    from confluent_kafka.admin import AdminClient, NewTopic
-
-    admin = AdminClient({"bootstrap.servers": broker})
-
-    def make(*roles: str, partitions: int = 1, config: dict[str, str] | None = None) -> list[str]:
-        names = [f"{role}-{os.getpid()}-{next(_numbers)}" for role in roles]
-        topics = [NewTopic(name, partitions, 1, config=config or {}) for name in names]
-        for future in admin.create_topics(topics).values():
-            future.result(20)
-        return names
-
-    return make
+    return topic_maker(broker)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -30,6 +30,7 @@ from streamer.config.types import (
     Listen,
     Model,
     Name,
+    Patience,
     Pointer,
     SignalText,
     Size,
@@ -48,6 +49,9 @@ class Kafka(Model):
     group: Topic = Field("driftline", description="Consumer group; also names the transactional id.")
     instance: Topic | None = Field(None, description="Stable name of this member (a pod's name): static membership.")
     start: Literal["earliest", "latest"] = Field("earliest", description="Where a group without offsets begins.")
+    give_up_after_ms: Patience = Field(
+        None, alias="give_up_after", description="Without a broker for so long the service ends with 69; or never."
+    )
     client: dict[str, str | int | float | bool] = Field(
         default_factory=dict,
         description="librdkafka settings, passed through (security, TLS, fetch sizes ...).",

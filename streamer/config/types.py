@@ -116,6 +116,15 @@ Duration = Annotated[
     WithJsonSchema({"type": "string", "pattern": f"^{DURATION}$"}),
 ]
 """Milliseconds; texts in the file."""
+Patience = Annotated[
+    int | None,
+    BeforeValidator(lambda value: None if value == "never" else parse_duration(value)),
+    PlainSerializer(
+        lambda value: "never" if value is None else show_duration(value), return_type=str, when_used="json"
+    ),
+    WithJsonSchema({"type": "string", "pattern": f"^({DURATION}|never)$"}),
+]
+"""Milliseconds, or None for no end."""
 Size = Annotated[
     int,
     BeforeValidator(parse_size),

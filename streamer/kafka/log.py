@@ -35,6 +35,7 @@ from streamer.kafka.client import (
     error_of,
     make_consumer,
 )
+from streamer.kafka.cluster_watch import ClusterWatch
 from streamer.kafka.intake import Intake, Stretch, connect
 from streamer.kafka.offset_metadata import from_text, to_text
 from streamer.kafka.reader import Readers
@@ -55,10 +56,12 @@ from streamer.port import (
     Pointer,
     Records,
     Snapshot,
+    Surroundings,
 )
 
 DEFAULT_LIMITS = Limits()
 JOINING_S = 0.02
+JOINING = "the group has not assigned partitions yet"
 
 
 class KafkaLog:
@@ -67,9 +70,14 @@ class KafkaLog:
     """
 
     def __init__(
-        self, config: Config, logger: logging.Logger, watch: Watch | None = None, limits: Limits = DEFAULT_LIMITS
+        self,
+        config: Config,
+        logger: logging.Logger,
+        watch: Watch | None = None,
+        limits: Limits = DEFAULT_LIMITS,
+        cluster: ClusterWatch | None = None,
     ) -> None:
-        self._config, self._logger, self._limits = config, logger, limits
+        self._config, self._logger, self._limits, self._cluster = config, logger, limits, cluster
         names = config.topics
         self._topics = {role: name for role, name in names.own().items() if role != "state"}
         self._transactions = Transactions(config, logger, watch or NoWatch(), limits)
@@ -84,6 +92,7 @@ class KafkaLog:
         self._known: set[Partition] = set()  # assigned, and the worker was told
         self._next: dict[Partition, int] = {}  # started: the next offset to hand over
         self._member = ""
+        self._waiting: str | None = JOINING
         self._events: list[LogEvent] = []
         self._failure: BaseException | None = None
         self._on_revoke: Callable[[list[Partition]], None] | None = None
@@ -154,6 +163,12 @@ class KafkaLog:
         except KafkaException:
             return None
         return None if marks is None or marks[1] < 0 else marks
+
+    def surroundings(self) -> Surroundings:
+        return self._cluster.seen if self._cluster is not None else Surroundings()
+
+    def waiting(self) -> str | None:
+        return self._waiting
 
     def read_state(self, partition: Partition, pointer: Pointer | None) -> Iterator[bytes | None]:
         return self._state.read(partition, pointer)
@@ -251,6 +266,7 @@ class KafkaLog:
             )
             consumer.pause(partitions)
             self._member = consumer.memberid() or ""
+            self._waiting = None  # Also with no partition at all: then there are more members than partitions.
             for partition in keys(partitions):
                 self._assigned[partition] = None
                 self._next.pop(partition, None)
@@ -264,7 +280,7 @@ class KafkaLog:
         self._forget(consumer, partitions)
 
     def _lose(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        self._member = ""
+        self._member, self._waiting = "", JOINING
         lost = [Lost(partition) for partition in keys(partitions) if partition in self._known]
         self._forget(consumer, partitions)
         self._events += lost
@@ -323,6 +339,8 @@ class KafkaLog:
     def _error(self, error: KafkaError, partition: Partition, offset: int, struck: set[Partition]) -> Record | None:
         code = error.code()
         expected = self._next.get(partition)
+        if partition not in self._assigned and self._waiting is not None:
+            self._waiting = f"the group {self._config.kafka.group} does not let us in: {error.str()}"
         if error.fatal():
             raise self._fatal(error)
         if code in GAPS and expected is not None:

@@ -6,34 +6,34 @@ import time
 
 from streamer.engine.stage import Stage
 from streamer.port import Partition
-from streamer.service.health import Health
+from streamer.service.connection import Outages
 from streamer.service.metrics import Metrics
 from streamer.service.partitions import LivePartition
+from streamer.service.readiness import of_worker
 from streamer.service.worker import Worker
 
 INTERVAL_S = 1.0
 
 
 class Reporter:
-    """Called by the worker's loop after every step."""
+    """Called by the worker's loop after every step. The worker is another one after the log had to be made anew."""
 
-    def __init__(self, worker: Worker, metrics: Metrics, health: Health) -> None:
-        self.worker, self.metrics, self.health = worker, metrics, health
+    def __init__(self, worker: Worker, metrics: Metrics, outages: Outages) -> None:
+        self.worker, self.metrics, self.outages = worker, metrics, outages
         self.due_s = 0.0
         self.known: dict[Partition, Stage] = {}
         self.seen: dict[tuple[Partition, str, str], int] = {}
 
     def after_step(self) -> None:
         now_s = time.monotonic()
-        self.health.beat()
+        self.outages.health.beat()
         self._greet()
         if now_s < self.due_s:
             return
         self.due_s = now_s + INTERVAL_S
         worker, metrics = self.worker, self.metrics
-        self.health.wait("assigned", None)  # Also with no partition at all: a spare is ready.
-        left = ", ".join(f"{topic}[{number}]" for topic, number in sorted(worker.restoring))
-        self.health.wait("restored", f"restoring {left}" if left else None)
+        for check, why in of_worker(worker, now_s).items():
+            self.outages.tell(check, why)
         metrics.set("assigned_partitions", len(worker.owned))
         metrics.total("rebalances_total", worker.stats.rebalances)
         metrics.total("producer_recreated_total", worker.stats.recovered)

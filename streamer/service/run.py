@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import gc
 import logging
 import os
@@ -25,7 +26,7 @@ from streamer import __version__
 from streamer.config import model as cfg
 from streamer.config.load import load_config
 from streamer.config.problems import ConfigError
-from streamer.port import LogDown, LogGap, Partition, StateLost
+from streamer.port import LogDown, LogGap, LogRefused, Partition, StateLost, Surroundings
 from streamer.service.closing import CLOSE_SECONDS, LEAVE_SECONDS, bounded, end_after
 
 EXIT_CONFIG = 78
@@ -97,17 +98,34 @@ ABANDONED = {
 }
 
 
+HANGS = "a client of a broker that went does not close (librdkafka#4884); the next start restores everything"
+WARNINGS = ("state_lost", "invalid_snapshot", "partition_lost")
+"""Events of a partition that somebody should look at."""
+
+
 def close(kafka: Any, stopper: Stopper, drained: bool, handler: Any) -> None:
     """Leave the group, within a bound. The line for its end is made before: then nobody in Python can write any."""
+    stopper.drained(drained)
+    with bounded(
+        CLOSE_SECONDS, stopper.code, line_of("close_abandoned", handler, drained=drained, why=ABANDONED[drained])
+    ):
+        kafka.close()
+
+
+def abandon(kafka: Any, handler: Any) -> None:
+    """Let go of a log that is of no more use. Where that hangs the process ends: a supervisor starts the next."""
+    with bounded(CLOSE_SECONDS, EXIT_UNREACHABLE, line_of("close_abandoned", handler, why=HANGS)):
+        kafka.close()
+
+
+def line_of(event: str, handler: Any, **fields: object) -> str:
+    """The log line of something that happens when nobody in Python can write any."""
     from streamer.service.json_logs import fields_of, get_logger
 
-    stopper.drained(drained)
-    fields = {"drained": drained, "why": ABANDONED[drained]}
     logger = get_logger("driftline")
-    line = logger.makeRecord(logger.name, logging.WARNING, "", 0, "close_abandoned", (), None, extra={"fields": fields})
+    line = logger.makeRecord(logger.name, logging.WARNING, "", 0, event, (), None, extra={"fields": fields})
     line.created += CLOSE_SECONDS  # When it is printed.
-    with bounded(CLOSE_SECONDS, stopper.code, handler.shape(fields_of(line))):
-        kafka.close()
+    return str(handler.shape(fields_of(line)))
 
 
 def settle_memory() -> None:
@@ -130,31 +148,110 @@ def wall_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def connect(config: cfg.Config) -> Any:
+def connect(config: cfg.Config, cluster: Any) -> Any:
     """The log, as soon as the broker has let us in."""
     from streamer.kafka.log import KafkaLog
     from streamer.service.json_logs import CoordinatorWatch, get_logger
 
-    return KafkaLog(config, get_logger("librdkafka"), CoordinatorWatch())
+    return KafkaLog(config, get_logger("librdkafka"), CoordinatorWatch(), cluster=cluster)
+
+
+def watch(config: cfg.Config, told: Callable[[Surroundings], None]) -> Any:
+    """Eyes on the broker and the topics, whatever log comes and goes."""
+    from streamer.kafka.cluster_watch import ClusterWatch
+
+    return ClusterWatch(config, told)
+
+
+def load_core() -> None:
+    """What takes its time to import, while the broker takes its own."""
+    import streamer.engine.task
+    import streamer.service.worker  # noqa: F401
+
+
+class Service:
+    """One process at work: what outlives the logs and workers that come and go with the broker."""
+
+    def __init__(self, config: cfg.Config, stopper: Stopper, handler: Any) -> None:
+        from streamer.service.connection import Outages
+        from streamer.service.health import Health
+        from streamer.service.json_logs import get_logger, log
+        from streamer.service.metrics import Metrics
+        from streamer.service.partitions import Stats
+
+        self.config, self.stopper, self.handler = config, stopper, handler
+        self.say = functools.partial(log, get_logger("driftline"))
+        self.metrics, self.health, self.stats = Metrics(), Health(), Stats()
+        self.outages = Outages(self.health, self.say)
+        self.at_work = False
+
+    def stopping(self) -> bool:
+        asked = self.stopper.asked.is_set()
+        self.health.wait("not_draining", "draining: a stop signal came" if asked else None)
+        return asked
+
+    def notify(self, event: str, partition: Partition, **fields: object) -> None:
+        level = "warning" if event in WARNINGS else "info"
+        self.say(level, event, topic=partition[0], partition=partition[1], **fields)
+
+    def looked(self, seen: Surroundings) -> None:
+        """The watch has looked. While connecting, the attempts tell more."""
+        from streamer.service.readiness import of_surroundings
+
+        if self.at_work:
+            for check, why in of_surroundings(seen, self.config.topics).items():
+                self.outages.tell(check, why)
+
+    def serve(self, stack: contextlib.ExitStack) -> bool:
+        """Until a stop signal, with as many logs as that takes; whether all that was taken has landed."""
+        from streamer.service.connection import connected
+
+        pool = stack.enter_context(ThreadPoolExecutor(1, "beside"))
+        cluster = watch(self.config, self.looked)
+        stack.callback(cluster.close)
+        patience_ms = self.config.kafka.give_up_after_ms
+        give_up_s = None if patience_ms is None else patience_ms / 1000
+        attempt = functools.partial(connect, self.config, cluster)
+        reporter: Any = None
+        while True:
+            kafka = connected(attempt, pool, self.outages, self.stopping, give_up_s, load_core)
+            if kafka is None:
+                return True  # Nothing is held that could be lost.
+            from streamer.engine.task import Tasks
+            from streamer.service.reporting import Reporter
+            from streamer.service.worker import Worker
+
+            tasks = Tasks(self.config)
+            worker = Worker(self.config, tasks, kafka, time.monotonic, wall_ms, self.notify, pool, self.stats)
+            reporter = reporter or Reporter(worker, self.metrics, self.outages)
+            reporter.worker, self.at_work = worker, True
+            settle_memory()
+            try:
+                drained = worker.run(self.stopping, reporter.after_step)
+                close(kafka, self.stopper, drained, self.handler)
+                return drained
+            except LogRefused:
+                raise
+            except LogDown as down:
+                self.at_work = False
+                self.outages.tell("broker_seen", str(down))
+                self.say("warning", "connecting_again", why=str(down), effect="partitions are restored from snapshots")
+                abandon(kafka, self.handler)
 
 
 def run_service(config: cfg.Config, stopper: Stopper) -> int:
     """Run until stopped; the exit code."""
-    from streamer.service.health import Health
     from streamer.service.http import start_server
-    from streamer.service.json_logs import get_logger, log, setup_logging
-    from streamer.service.metrics import Metrics
+    from streamer.service.json_logs import setup_logging
 
-    handler = setup_logging(config.secrets())
-    logger = get_logger("driftline")
-    metrics, health = Metrics(), Health()
-    metrics.set("build_info", 1, **versions())
+    service = Service(config, stopper, setup_logging(config.secrets()))
+    say = service.say
+    service.metrics.set("build_info", 1, **versions())
     with contextlib.ExitStack() as stack:
         try:
-            server = start_server(config.server.listen, metrics, health, versions())
+            server = start_server(config.server.listen, service.metrics, service.health, versions())
             stack.callback(server.close)
-            log(
-                logger,
+            say(
                 "info",
                 "starting",
                 brokers=config.kafka.brokers,
@@ -164,38 +261,17 @@ def run_service(config: cfg.Config, stopper: Stopper) -> int:
                 config=config.config_hash,
             )
             if native is None:
-                log(logger, "warning", "no_compiled_core", why=why_not, effect="same results, several times the CPU")
-            pool = stack.enter_context(ThreadPoolExecutor(1, "beside"))
-            connecting = pool.submit(connect, config)  # The broker takes its time, in which the rest is loaded.
-            from streamer.engine.task import Tasks
-            from streamer.service.reporting import Reporter
-            from streamer.service.worker import Worker
-
-            kafka = connecting.result()
-            health.wait("broker_seen", None)
-
-            def notify(event: str, partition: Partition, **fields: object) -> None:
-                level = "warning" if event in ("state_lost", "invalid_snapshot", "partition_lost") else "info"
-                log(logger, level, event, topic=partition[0], partition=partition[1], **fields)
-
-            def stopping() -> bool:
-                asked = stopper.asked.is_set()
-                health.wait("not_draining", "draining: a stop signal came" if asked else None)
-                return asked
-
-            worker = Worker(config, Tasks(config), kafka, time.monotonic, wall_ms, notify, pool)
-            reporter = Reporter(worker, metrics, health)
-            settle_memory()
-            drained = worker.run(stopping, reporter.after_step)
-            close(kafka, stopper, drained, handler)
+                say("warning", "no_compiled_core", why=why_not, effect="same results, several times the CPU")
+            drained = service.serve(stack)
         except LogDown as error:
-            log(logger, "error", "broker_unreachable", why=str(error))
+            say("error", "refused" if isinstance(error, LogRefused) else "broker_unreachable", why=str(error))
             return stopper.leave(EXIT_UNREACHABLE)
         except (LogGap, StateLost, OSError) as error:
-            log(logger, "error", "halted", why=str(error))
+            say("error", "halted", why=str(error))
             return stopper.leave(EXIT_INTERNAL)
         except Exception as error:
-            log(logger, "error", "crashed", error=error, where=traceback.format_tb(error.__traceback__)[-1].strip())
+            say("error", "crashed", error=error, where=traceback.format_tb(error.__traceback__)[-1].strip())
             return stopper.leave(EXIT_INTERNAL)
-        log(logger, "info", "stopped", drained=drained)
+        stopper.drained(drained)
+        say("info", "stopped", drained=drained)
         return stopper.leave(stopper.code)

@@ -108,6 +108,12 @@ class Broker:
         assert self.process is not None
         self.process.send_signal(number)
 
+    def crash(self) -> None:
+        """SIGKILL; what it had written is there when it is started again."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
     def stop(self) -> None:
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGCONT)

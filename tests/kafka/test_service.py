@@ -22,8 +22,9 @@ from schemas.events.batch import Record
 from streamer.config.load import load_config
 from streamer.engine.snapshot import decode
 from streamer.kafka import offset_metadata as pointer
+from streamer.port import Out
 from tests.kafka.service import ROOT, Service, committed, produce, read_all, wait_committed
-from tests.sim.campaign import make_log, oracle
+from tests.sim.campaign import make_log, oracle, ticks_of
 
 pytestmark = pytest.mark.broker
 
@@ -218,7 +219,10 @@ def check_against_oracle(setup: Setup, logs: dict[int, list[Record]], length: in
         (m.value() or b"", dict(m.headers() or []).get("driftline.error.offset", b""))
         for m in read_all(setup.broker, setup.dead, PARTITIONS)
     )
-    tasks = {n: oracle(config, (setup.events, n), records) for n, records in logs.items()}
+    beats = [(json.loads(m.value())["data"], m.value()) for m in read_all(setup.broker, setup.beats, PARTITIONS)]
+    beats.sort(key=lambda beat: beat[0]["tick"]["number"])
+    ticks = {n: ticks_of([Out("heartbeats", None, v) for d, v in beats if d["partition"] == n]) for n in logs}
+    tasks = {n: oracle(config, (setup.events, n), records, ticks[n]) for n, records in logs.items()}
     outs = [out for task in tasks.values() for out in task.outbox]
     assert alerts == sorted(out.value or b"" for out in outs if out.topic == "alerts")
     assert len(alerts) > 20

@@ -115,12 +115,12 @@ def test_a_close_that_returns_is_not_abandoned(cluster: MockCluster, tmp_path: P
 
 @pytest.mark.parametrize(
     ("error", "event", "code"),
-    [("LogDown('gone')", "broker_unreachable", 69), ("LogGap('gone')", "halted", 70), ("KeyError()", "crashed", 70)],
+    [("LogRefused('gone')", "refused", 69), ("LogGap('gone')", "halted", 70), ("KeyError()", "crashed", 70)],
 )
 def test_what_hangs_on_the_other_ways_out_changes_no_exit_code(
     cluster: MockCluster, tmp_path: Path, error: str, event: str, code: int
 ) -> None:
-    patch = f"from streamer.port import LogDown, LogGap\n{SOON}\n{DESTRUCTOR}\n{BROKEN.format(error=error)}"
+    patch = f"from streamer.port import LogGap, LogRefused\n{SOON}\n{DESTRUCTOR}\n{BROKEN.format(error=error)}"
     ended = Ended(cluster, tmp_path, patch, stop=False)
     assert (ended.code, len(ended.events(event))) == (code, 1)
     assert ended.took_s < 10

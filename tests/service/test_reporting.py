@@ -12,6 +12,7 @@ from streamer.config.load import load_text
 from streamer.engine.figures import Counter
 from streamer.monitors.base import Gauge
 from streamer.service import reporting
+from streamer.service.connection import Outages
 from streamer.service.health import Health
 from streamer.service.metrics import Metrics
 from streamer.service.partitions import LivePartition, Stats
@@ -49,11 +50,16 @@ class Service:
         monkeypatch.setattr(reporting, "time", clock)
         self.marks: dict[Any, Any] = {}
         self.worker: Any = SimpleNamespace(
-            config=CONFIG, stats=Stats(), owned={}, restoring={}, log=SimpleNamespace(watermarks=self.marks.get)
+            config=CONFIG,
+            stats=Stats(),
+            owned={},
+            restoring={},
+            log=SimpleNamespace(watermarks=self.marks.get, waiting=lambda: None),
         )
         self.metrics = Metrics()
         self.health = Health(lambda: self.now_s)
-        self.reporter = Reporter(self.worker, self.metrics, self.health)
+        outages = Outages(self.health, lambda *said, **fields: None, lambda: self.now_s)
+        self.reporter = Reporter(self.worker, self.metrics, outages)
 
     def own(self, at: tuple[str, int], stage: Any) -> LivePartition:
         live = self.worker.owned[at] = LivePartition(stage, None, None, 0, 0.0, self.now_s)

@@ -18,7 +18,7 @@ import pytest
 from streamer import __version__
 from streamer.config.load import load_text
 from streamer.config.model import Config
-from streamer.port import LogDown, LogGap, StateLost
+from streamer.port import LogDown, LogGap, LogRefused, StateLost
 from streamer.service import run as under_test
 from streamer.service.closing import LEAVE_SECONDS
 from streamer.service.run import (
@@ -34,7 +34,7 @@ from streamer.service.run import (
     wall_ms,
 )
 from tests.sim.broker import Broker, SimLog
-from tests.sim.campaign import CONFIG, make_log
+from tests.sim.campaign import CONFIG, by_partition, make_log, oracle, ticks_of
 
 AT = ("inferences", 0)
 
@@ -66,6 +66,7 @@ def ends(monkeypatch: pytest.MonkeyPatch) -> Ends:
     found = Ends()
     monkeypatch.setattr(under_test, "end_after", found.after)
     monkeypatch.setattr(under_test, "bounded", found.bounded)
+    monkeypatch.setattr(under_test, "watch", lambda config, told: SimpleNamespace(close=lambda: None))
     monkeypatch.setattr(under_test, "settle_memory", lambda: None)  # For the rest of the suite it would be too much.
     return found
 
@@ -118,19 +119,86 @@ def test_the_wall_clock_is_in_milliseconds() -> None:
     assert before - 1 <= wall_ms() <= time.time() * 1000 + 1
 
 
-def test_a_broker_that_cannot_be_reached_is_69(
-    config: Config, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], ends: Ends
+def patient(config: Config, give_up_after_ms: int | None) -> Config:
+    return config.model_copy(update={"kafka": config.kafka.model_copy(update={"give_up_after_ms": give_up_after_ms})})
+
+
+@pytest.mark.parametrize(
+    ("error", "give_up_ms", "event"),
+    [(LogDown("nobody there"), 0, "broker_unreachable"), (LogRefused("nobody there"), None, "refused")],
+)
+def test_where_waiting_is_over_or_does_not_help_it_is_69(
+    error: LogDown,
+    give_up_ms: int | None,
+    event: str,
+    config: Config,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    ends: Ends,
 ) -> None:
-    def connect(config: Config) -> Any:
-        raise LogDown("nobody there")
+    def connect(*given: Any) -> Any:
+        raise error
 
     monkeypatch.setattr(under_test, "connect", connect)
-    assert run_service(config, stopped()) == EXIT_UNREACHABLE == 69
+    assert run_service(patient(config, give_up_ms), Stopper()) == EXIT_UNREACHABLE == 69
     assert ends.armed == [(LEAVE_SECONDS, EXIT_UNREACHABLE)]
     lines = capsys.readouterr().out.splitlines()
     assert '"event": "starting"' in lines[0]
-    assert '"event": "broker_unreachable"' in lines[-1]
+    assert f'"event": "{event}"' in lines[-1]
     assert "nobody there" in lines[-1]
+
+
+def test_a_stop_while_there_is_no_broker_is_0(
+    config: Config, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stopper, tries = Stopper(), []
+
+    def connect(*given: Any) -> Any:
+        tries.append(given)
+        if len(tries) == 3:
+            stopper.asked.set()
+        raise LogDown("nobody there")
+
+    monkeypatch.setattr(under_test, "connect", connect)
+    assert run_service(config, stopper) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert [('"waiting"' in line, "nobody there" in line) for line in told].count((True, True)) == 1, "once a minute"
+    assert '"event": "stopped"' in told[-1]
+
+
+def test_a_log_that_breaks_is_made_anew_and_nothing_changes(
+    config: Config, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broker = Broker(random.Random(1), [AT], {})
+    broker.logs = {AT: make_log(random.Random(2), 0, 200)}
+    stopper, made = Stopper(), []
+
+    def connect(*given: Any) -> Any:
+        log = SimLog(broker, "w0")
+        poll, number = log.poll, len(made)
+
+        def breaks(*given: Any) -> Any:
+            if number == 0 and (log.mine.get(AT) or 0) > 100:
+                raise LogDown("consumer: fatal")
+            if broker.committed.get(AT) is not None and broker.committed[AT].offset == 200:
+                stopper.asked.set()
+            return poll(*given)
+
+        monkeypatch.setattr(log, "poll", breaks)
+        made.append(log)
+        return log
+
+    monkeypatch.setattr(under_test, "connect", connect)
+    assert run_service(config, stopper) == 0
+    assert len(made) == 2
+    told = capsys.readouterr().out
+    assert told.count('"event": "connecting_again"') == 1
+    assert "consumer: fatal" in told
+    assert '"event": "works_again"' in told
+    published = by_partition(broker.published())
+    ticks = ticks_of(published.get(("heartbeats", 0), []))
+    expected = by_partition(oracle(config, AT, broker.logs[AT], ticks).outbox)
+    assert published["alerts", 0] == expected["alerts", 0]
 
 
 @pytest.mark.parametrize(
@@ -148,7 +216,7 @@ def test_what_ends_it_is_70_and_one_line(
     def poll(*given: Any) -> Any:
         raise error
 
-    monkeypatch.setattr(under_test, "connect", lambda config: SimpleNamespace(poll=poll))
+    monkeypatch.setattr(under_test, "connect", lambda *given: SimpleNamespace(poll=poll))
     assert run_service(config, Stopper()) == EXIT_INTERNAL == 70
     last = capsys.readouterr().out.splitlines()[-1]
     assert f'"event": "{event}"' in last
@@ -183,7 +251,7 @@ def test_asked_to_stop_it_publishes_what_there_is_or_says_that_it_could_not(
         return events
 
     monkeypatch.setattr(log, "poll", noted)
-    monkeypatch.setattr(under_test, "connect", lambda config: log)
+    monkeypatch.setattr(under_test, "connect", lambda *given: log)
     assert run_service(config, stopper) == code
     assert ends.armed == [None, (LEAVE_SECONDS, code)], "closing was bounded, and ended in time"
     assert log.member not in broker.members

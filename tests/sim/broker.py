@@ -27,6 +27,7 @@ from streamer.port import (
     Pointer,
     Records,
     Snapshot,
+    Surroundings,
 )
 
 
@@ -177,6 +178,12 @@ class SimLog:
 
     def watermarks(self, partition: Partition) -> tuple[int, int] | None:
         return 0, len(self.broker.logs[partition])
+
+    def surroundings(self) -> Surroundings:
+        return Surroundings("the broker is down" if self.broker.down else None)
+
+    def waiting(self) -> str | None:
+        return None
 
     def read_state(self, partition: Partition, pointer: Pointer | None) -> Iterator[bytes | None]:
         yield None

@@ -1,0 +1,52 @@
+"""What the service waits for, in the words of /readyz and the log: functions of what the worker and the log know."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from streamer.config.model import Topics
+from streamer.port import Surroundings
+
+if TYPE_CHECKING:
+    from streamer.service.worker import Worker
+
+NAMED_MAX = 6
+"""Partitions named in one sentence."""
+COMMITS_LATE_S = 5.0
+"""A commit that is refused once and lands at the next try is no news."""
+
+
+def of_worker(worker: Worker, now_s: float) -> dict[str, str | None]:
+    """By readiness check, what the worker waits for; None where it does not. `now_s`: the worker's clock."""
+    left = [f"{topic}[{number}]" for topic, number in sorted(worker.restoring)]
+    more = f" and {len(left) - NAMED_MAX} more" if len(left) > NAMED_MAX else ""
+    restoring = f"restoring {', '.join(left[:NAMED_MAX])}{more}" if left else None
+    restores, commits = worker.stats.trouble.get("restores"), worker.stats.trouble.get("commits")
+    if restores is not None and left:
+        restoring = f"{restoring}: {restores.why}"
+    late = commits is not None and now_s - commits.since_s >= COMMITS_LATE_S
+    return {
+        "assigned": worker.log.waiting() if not worker.owned and not left else None,
+        "restored": restoring,
+        "commits": f"nothing is published: {commits.why}" if commits is not None and late else None,
+    }
+
+
+def of_surroundings(seen: Surroundings, topics: Topics) -> dict[str, str | None]:
+    """By readiness check, what is wrong with the broker and the topics, as last seen."""
+    return {"broker_seen": seen.down, "topics": missing(seen.topics, topics) if seen.down is None else None}
+
+
+def missing(found: Mapping[str, object] | None, topics: Topics) -> str | None:
+    """Which topics do not exist, and who makes them; None when all do, or nobody has looked yet."""
+    if found is None:
+        return None
+    events = [name for name in topics.events if name not in found]
+    own = [f"{name} (topics.{role})" for role, name in topics.own().items() if name not in found]
+    words = []
+    if events:
+        words.append(f"no topic {', '.join(events)} (topics.events): whoever sends the events has to create it")
+    if own:
+        words.append(f"no topic {', '.join(own)}: `driftline topics apply -c FILE` creates it")
+    return "; ".join(words) or None

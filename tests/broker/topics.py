@@ -1,0 +1,25 @@
+"""Topics nobody else uses, on any broker."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable
+
+_numbers = itertools.count()
+
+
+def topic_maker(broker: str) -> Callable[..., list[str]]:
+    """`make("a", "b", partitions=4)` -> names of topics that were made."""
+    from confluent_kafka.admin import AdminClient, NewTopic
+
+    admin = AdminClient({"bootstrap.servers": broker})
+
+    def make(*roles: str, partitions: int = 1, config: dict[str, str] | None = None) -> list[str]:
+        names = [f"{role}-{os.getpid()}-{next(_numbers)}" for role in roles]
+        topics = [NewTopic(name, partitions, 1, config=config or {}) for name in names]
+        for future in admin.create_topics(topics).values():
+            future.result(20)
+        return names
+
+    return make

@@ -1,0 +1,91 @@
+"""What a look at the cluster finds: nobody, topics that come and go, and the same name with another id."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from streamer.config.load import load_text
+from streamer.kafka.cluster_watch import MISSES, ClusterWatch
+from streamer.port import Surroundings, Topic
+from tests.kafka.mock_cluster import MockCluster
+from tests.kafka.world import MakeTopics
+
+
+def config(brokers: str, events: str = "in") -> Any:
+    return load_text(f"version: 1\nkafka: {{brokers: '{brokers}'}}\ntopics: {{events: [{events}]}}\n", "x", {})
+
+
+def until(watch: ClusterWatch, done: Callable[[Surroundings], bool], seconds: float = 30.0) -> Surroundings:
+    end_s = time.monotonic() + seconds
+    while not done(watch.seen):
+        assert time.monotonic() < end_s, watch.seen
+        time.sleep(0.02)
+    return watch.seen
+
+
+def test_one_miss_is_an_election_two_are_an_outage_and_an_answer_ends_it() -> None:
+    answers: list[Surroundings | None] = [Surroundings(None, {"in": Topic(1, "a")}), *[None] * MISSES, Surroundings()]
+    told: list[Surroundings] = []
+
+    def look() -> Surroundings:
+        if len(told) >= len(answers):
+            time.sleep(60)
+        answer = answers[len(told)]
+        if answer is None:
+            raise KafkaException(KafkaError(KafkaError._TRANSPORT, "nobody"))
+        return answer
+
+    watch = ClusterWatch(config("there:1"), told.append, every_s=0.0, look=look)
+    until(watch, lambda seen: len(told) == len(answers))
+    watch.close()
+    assert [seen.down is None for seen in told] == [True, *[True] * (MISSES - 1), False, True]
+    assert told[MISSES].down == "no broker of there:1 answers: nobody"
+    assert told[MISSES].topics == {"in": Topic(1, "a")}, "what was there is still the best that is known"
+
+
+def test_a_port_that_refuses_is_told_in_its_own_words() -> None:
+    watch = ClusterWatch(config("127.0.0.1:1"), every_s=0.0)
+    why = until(watch, lambda seen: seen.down is not None).down
+    watch.close()
+    assert why is not None
+    assert "127.0.0.1:1" in why
+    assert "refused" in why
+
+
+def test_the_mock_cluster_has_topics_without_ids() -> None:
+    with MockCluster("in") as cluster:
+        watch = ClusterWatch(config(cluster.brokers), every_s=0.1)
+        seen = until(watch, lambda seen: bool(seen.topics))
+        watch.close()
+    assert seen.topics is not None
+    assert seen.topics["in"].id == ""
+
+
+@pytest.mark.broker
+def test_a_topic_that_is_deleted_and_made_anew_has_another_id(broker: str, make_topics: MakeTopics) -> None:
+    [name] = make_topics("watched")
+    watch = ClusterWatch(config(broker, name), every_s=0.1)
+    before = until(watch, lambda seen: name in (seen.topics or {})).topics
+    admin = AdminClient({"bootstrap.servers": broker})
+    admin.delete_topics([name])[name].result(20)
+    until(watch, lambda seen: seen.topics is not None and name not in seen.topics)
+    end_s = time.monotonic() + 20
+    while time.monotonic() < end_s:  # Its name is free a little later.
+        try:
+            admin.create_topics([NewTopic(name, 3, 1)])[name].result(20)
+            break
+        except KafkaException:
+            time.sleep(0.1)
+    after = until(watch, lambda seen: name in (seen.topics or {})).topics
+    watch.close()
+    assert before is not None
+    assert after is not None
+    assert (before[name].partitions, after[name].partitions) == (1, 3)
+    assert before[name].id != after[name].id
+    assert len(before[name].id) > 10

@@ -1,0 +1,63 @@
+"""What the service waits for, in words."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from streamer.config.model import Topics
+from streamer.port import Surroundings, Topic
+from streamer.service.partitions import Stats, Trouble
+from streamer.service.readiness import COMMITS_LATE_S, NAMED_MAX, missing, of_surroundings, of_worker
+
+NAMES = {"alerts": "al", "state": "st", "heartbeats": "hb", "dead_letter": "dl"}
+TOPICS = Topics.model_validate({"events": ["in"], **NAMES})
+ALL = {name: Topic(1, "x") for name in ("in", "al", "st", "hb", "dl")}
+
+
+def worker(**more: Any) -> Any:
+    log, stats = SimpleNamespace(waiting=lambda: more.get("waiting")), Stats(trouble=more.get("trouble", {}))
+    return SimpleNamespace(restoring=more.get("restoring", {}), owned=more.get("owned", {}), stats=stats, log=log)
+
+
+def waits(now_s: float = 0.0, **more: Any) -> dict[str, str]:
+    return {check: why for check, why in of_worker(worker(**more), now_s).items() if why is not None}
+
+
+def test_all_is_well() -> None:
+    assert waits() == {}
+    assert set(of_worker(worker(), 0.0)) == {"assigned", "restored", "commits"}
+
+
+def test_the_group_has_the_word_while_nothing_is_ours() -> None:
+    assert waits(waiting="no entry") == {"assigned": "no entry"}
+    assert waits(waiting="no entry", owned={("in", 0): None}) == {}
+
+
+def test_what_is_restored_is_named_up_to_a_bound_with_what_is_in_the_way() -> None:
+    two = {("in", 1): None, ("in", 0): None}
+    assert waits(restoring=two)["restored"] == "restoring in[0], in[1]"
+    trouble = {"restores": Trouble("no answer", 0.0, 0.0, 0.1)}
+    assert waits(restoring=two, trouble=trouble)["restored"] == "restoring in[0], in[1]: no answer"
+    many = waits(restoring={("in", n): None for n in range(NAMED_MAX + 3)})["restored"]
+    assert many.endswith("in[5] and 3 more")
+
+
+def test_commits_are_late_after_a_while() -> None:
+    trouble = {"commits": Trouble("no producer", 10.0, 0.0, 0.1)}
+    assert waits(10.0 + COMMITS_LATE_S / 2, trouble=trouble) == {}
+    assert waits(10.0 + COMMITS_LATE_S, trouble=trouble) == {"commits": "nothing is published: no producer"}
+
+
+def test_who_makes_a_topic_that_is_missing_is_said() -> None:
+    assert missing(None, TOPICS) is None, "nobody has looked yet"
+    assert missing(ALL, TOPICS) is None
+    gone = missing({name: topic for name, topic in ALL.items() if name not in ("in", "al")}, TOPICS)
+    assert gone is not None
+    assert "no topic in (topics.events): whoever sends the events" in gone
+    assert "no topic al (topics.alerts): `driftline topics apply" in gone
+
+
+def test_without_a_broker_nothing_is_said_of_topics() -> None:
+    assert of_surroundings(Surroundings("nobody", {}), TOPICS) == {"broker_seen": "nobody", "topics": None}
+    assert of_surroundings(Surroundings(None, ALL), TOPICS) == {"broker_seen": None, "topics": None}
