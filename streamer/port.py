@@ -47,6 +47,7 @@ class Committed(NamedTuple):
     pointer: Pointer | None  # None when the metadata is missing or unreadable
     ticked: int = 0  # ticks up to C, in all
     ticks: tuple[Tick, ...] = ()  # the last of them, those the snapshot has not seen
+    topic_id: str = ""  # of the topic the offset is one of; empty where the broker did not say
 
     @property
     def progress(self) -> tuple[int, int]:
@@ -95,7 +96,17 @@ class Records:
     records: Sequence[Record]
 
 
-LogEvent = Assigned | Lost | Records
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """What comes next of a started partition is not there any more: retention, or the topic was deleted or made anew.
+    Nothing more of it is delivered until it is started again.
+    """
+
+    partition: Partition
+    why: str
+
+
+LogEvent = Assigned | Lost | Records | Gap
 
 
 class Topic(NamedTuple):
@@ -164,6 +175,9 @@ class Log(Protocol):
 
     def surroundings(self) -> Surroundings:
         """As last looked at, some seconds ago; never asks a broker."""
+
+    def topic_id(self, topic: str) -> str | None:
+        """Id of a topic as last seen, empty where the broker does not say. None before the first look: ask again."""
 
     def waiting(self) -> str | None:
         """What the membership in the group waits for, in words; None when the group has assigned what is ours."""

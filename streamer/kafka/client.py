@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
@@ -78,6 +79,9 @@ REFUSED = {
     KafkaError.UNSUPPORTED_VERSION,
 }
 """Waiting does not help: somebody has to change something."""
+
+
+UNKNOWN = {KafkaError._UNKNOWN_PARTITION, KafkaError._UNKNOWN_TOPIC, KafkaError.UNKNOWN_TOPIC_OR_PART}
 
 
 class Limits(NamedTuple):
@@ -226,6 +230,10 @@ class Probe:
                 why = f"{error.name()} {error.str()}"
                 if error.code() in REFUSED:
                     break
+                if error.code() in UNKNOWN:
+                    # Added since this client looked last, which it does every now and then; or it is gone.
+                    with suppress(KafkaException):
+                        self._consumer.list_topics(timeout=deadline.slice(self._limits.slice))
                 time.sleep(deadline.slice(0.1))
         raise LogDown(f"{partition[0]}[{partition[1]}]: no watermarks: {why}")
 

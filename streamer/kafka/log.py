@@ -45,6 +45,7 @@ from streamer.port import (
     Assigned,
     CommitResult,
     Committed,
+    Gap,
     LogDown,
     LogEvent,
     LogGap,
@@ -85,7 +86,9 @@ class KafkaLog:
         self._transactions.recover()
         self._probe = Probe(config, logger, limits)
         self._readers = Readers(config, logger, self._probe, limits)
-        self._state = StateTopic(names.state, counts[names.state], self._readers, self._probe, logger)
+        self._state = StateTopic(
+            names.state, counts[names.state], self._readers, self._probe, logger, config.kafka.group
+        )
         self._complaints = Complaints(logger)
         self._bad = BadOffsets()
         self._assigned: dict[Partition, None] = {}  # a dict for its order
@@ -167,6 +170,12 @@ class KafkaLog:
     def surroundings(self) -> Surroundings:
         return self._cluster.seen if self._cluster is not None else Surroundings()
 
+    def topic_id(self, topic: str) -> str | None:
+        if self._cluster is None:
+            return ""
+        topics = self._cluster.seen.topics
+        return None if topics is None else topics[topic].id if topic in topics else ""
+
     def waiting(self) -> str | None:
         return self._waiting
 
@@ -209,7 +218,9 @@ class KafkaLog:
         records = [Outgoing(self._topics[out.topic], out.key, out.value, out.headers) for out in outs]
         shapes: dict[Partition, tuple[str, int]] = {}
         for partition, snapshot in snapshots.items():
-            chunks, sha, count = chunks_of(self._state.topic, self._state.place(partition), partition, snapshot)
+            chunks, sha, count = chunks_of(
+                self._state.topic, self._state.place(partition), partition, snapshot, self._state.group
+            )
             records += chunks
             shapes[partition] = sha, count
         pointers: dict[Partition, Pointer] = {}
@@ -321,9 +332,9 @@ class KafkaLog:
         struck: set[Partition] = set()
         for partition, columns, error in taken:
             if error is not None:
-                given_up = self._error(error, partition, int(columns.offsets[0]), struck)
-                if given_up is not None:
-                    found.append(Records(partition, [given_up]))
+                event = self._error(error, partition, int(columns.offsets[0]), struck)
+                if event is not None:
+                    found.append(event)
                 continue
             # Not started also means: revoked while this batch was taken; its next owner reads it again.
             expected = self._next.get(partition)
@@ -336,7 +347,7 @@ class KafkaLog:
                     found.append(Records(partition, columns))
         return found
 
-    def _error(self, error: KafkaError, partition: Partition, offset: int, struck: set[Partition]) -> Record | None:
+    def _error(self, error: KafkaError, partition: Partition, offset: int, struck: set[Partition]) -> LogEvent | None:
         code = error.code()
         expected = self._next.get(partition)
         if partition not in self._assigned and self._waiting is not None:
@@ -344,7 +355,9 @@ class KafkaLog:
         if error.fatal():
             raise self._fatal(error)
         if code in GAPS and expected is not None:
-            raise LogGap(f"{partition[0]}[{partition[1]}]: offset {expected} is not retained")
+            del self._next[partition]
+            self._consumer.pause([TopicPartition(*partition)])
+            return Gap(partition, f"offset {expected} is not there any more")
         if code in UNREADABLE and expected is not None:
             self._complaints.say(error, *partition)
             at = max(expected, offset)
@@ -353,7 +366,7 @@ class KafkaLog:
                 self._next[partition] = at + 1
                 self._consumer.seek(TopicPartition(*partition, at + 1))
                 struck.add(partition)
-                return Record(at, -1, None, None)
+                return Records(partition, [Record(at, -1, None, None)])
             struck.add(partition)
         elif code != KafkaError._PARTITION_EOF and code not in GAPS:
             self._complaints.say(error, *partition)

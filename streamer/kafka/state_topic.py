@@ -56,13 +56,14 @@ class Outgoing(NamedTuple):
 
 
 def chunks_of(
-    topic: str, state_partition: int, partition: Partition, snapshot: Snapshot
+    topic: str, state_partition: int, partition: Partition, snapshot: Snapshot, group: str = ""
 ) -> tuple[list[Outgoing], str, int]:
     """The records of a snapshot, the sha256 of its blob, and how many records they are (at least one)."""
     blob = snapshot.blob
     sha = sha256(blob).hexdigest()
     count = max(1, -(-len(blob) // CHUNK_BYTES))
     named = {"position": snapshot.position, "sha256": sha, "config": snapshot.config, "chunks": count}
+    named |= {"group": group} if group else {}
     headers = tuple((name, str(value).encode()) for name, value in named.items())
     records = [
         Outgoing(
@@ -78,12 +79,16 @@ def chunks_of(
     return records, sha, count
 
 
-def chunk_of(record: Record, partition: Partition) -> Chunk | None:
-    """The chunk of a snapshot of `partition` that the record is, or None for anything else; nothing is trusted."""
+def chunk_of(record: Record, partition: Partition, group: str = "") -> Chunk | None:
+    """The chunk of a snapshot of `partition` that the record is, or None for anything else; nothing is trusted. One of
+    another group is none of ours.
+    """
     match = KEY.fullmatch(record.key or b"")
     if match is None or record.value is None or (match[1].decode(), int(match[2])) != partition:
         return None
     headers = {name: (value or b"").decode("ascii", "replace") for name, value in record.headers}
+    if headers.get("group", group) != group:
+        return None
     position, count = headers.get("position", ""), headers.get("chunks", "")
     if re.fullmatch(r"\d{1,19}", position) is None or re.fullmatch(r"[1-9]\d{0,5}", count) is None:
         return None
@@ -94,8 +99,10 @@ def chunk_of(record: Record, partition: Partition) -> Chunk | None:
 class StateTopic:
     """Reads snapshots back. Partition p of any input keeps its state in partition p mod n."""
 
-    def __init__(self, topic: str, partitions: int, readers: Readers, probe: Probe, logger: Any) -> None:
-        self.topic, self.partitions = topic, partitions
+    def __init__(
+        self, topic: str, partitions: int, readers: Readers, probe: Probe, logger: Any, group: str = ""
+    ) -> None:
+        self.topic, self.partitions, self.group = topic, partitions, group
         self._readers, self._probe, self._logger = readers, probe, logger
 
     def place(self, partition: Partition) -> int:
@@ -141,7 +148,7 @@ class StateTopic:
         for records in self._readers.read(place, pointer.offset, high):
             yield None
             for record in records:
-                chunk = chunk_of(record, partition)
+                chunk = chunk_of(record, partition, self.group)
                 fits = chunk is not None and self._fits(chunk, pointer, len(parts))
                 if not parts and not (fits and record.offset == pointer.offset):
                     raise Unusable(f"offset {record.offset} holds something else")
@@ -169,7 +176,7 @@ class StateTopic:
         found: dict[tuple[int, str, str, int, int], PartialSnapshot] = {}
         for records in self._readers.read(place, low, high):
             yield None
-            note(found, records, partition)
+            note(found, records, partition, self.group)
         complete = [
             Pointer(position, place[1], entry.first, count, sha, config)
             for (position, sha, config, count, _), entry in found.items()
@@ -179,11 +186,14 @@ class StateTopic:
 
 
 def note(
-    found: dict[tuple[int, str, str, int, int], PartialSnapshot], records: Iterable[Record], partition: Partition
+    found: dict[tuple[int, str, str, int, int], PartialSnapshot],
+    records: Iterable[Record],
+    partition: Partition,
+    group: str = "",
 ) -> None:
     """Enter the chunks among `records` into the index of a scan."""
     for record in records:
-        chunk = chunk_of(record, partition)
+        chunk = chunk_of(record, partition, group)
         if chunk is None:
             continue
         entry = found.get(chunk.snapshot)

@@ -48,6 +48,7 @@ CounterName = Literal[
     "producer_recreated_total",
 ]
 GaugeName = Literal[
+    "unusable_ratio",
     "consumer_lag_records",
     "event_lag_seconds",
     "last_record_timestamp_seconds",
@@ -91,6 +92,11 @@ CATALOGUE: dict[Name, Spec] = {
     ),
     "records_failed_total": Spec(
         "counter", "Records sent to the dead-letter topic, by reason.", {"topic": OPEN, "reason": tuple(REASONS)}
+    ),
+    "unusable_ratio": Spec(
+        "gauge",
+        "Share of the records of the last minute that could not be read, or came too late.",
+        {"topic": OPEN, "what": ("rejected", "late")},
     ),
     "consumer_lag_records": Spec(
         "gauge", "Records not consumed yet: high watermark - max(position, first retained offset).", PARTITION

@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 from streamer.engine.stage import Stage
 from streamer.port import Pointer, Tick
+from streamer.service.unusable import Sample
 
 
 @dataclass(slots=True)
@@ -27,6 +28,7 @@ class LivePartition:
     sent: int = 0  # outbox records in the transaction whose outcome is open
     ticked: int = 0  # ticks up to C
     ticks: list[Tick] = field(default_factory=list)  # those the newest snapshot that landed has not seen
+    topic_id: str = ""  # of the topic whose records it has taken
     tick_at: int = -1  # where the task stood at the last tick, and where the log ended then
     tick_end: int | None = None
 
@@ -56,6 +58,7 @@ class Stats:
     state_lost: dict[str, int] = field(default_factory=dict)
     restored: int = 0
     bytes_consumed: dict[str, int] = field(default_factory=dict)  # by topic
+    rejected: dict[str, Sample] = field(default_factory=dict)  # the last record of a topic that could not be read
     trouble: dict[Doing, Trouble] = field(default_factory=dict)  # what does not get on at the moment
     timings: list[tuple[Timing, float]] = field(default_factory=list)  # (metric, seconds), taken away by the reporter
 

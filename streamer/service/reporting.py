@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 
+from streamer.engine.admission import RESULTS
 from streamer.engine.stage import Stage
 from streamer.port import Partition
 from streamer.service.connection import Outages
 from streamer.service.metrics import Metrics
 from streamer.service.partitions import LivePartition
 from streamer.service.readiness import of_worker
+from streamer.service.unusable import Account, Unusable, together
 from streamer.service.worker import Worker
 
 INTERVAL_S = 1.0
@@ -23,6 +25,7 @@ class Reporter:
         self.due_s = 0.0
         self.known: dict[Partition, Stage] = {}
         self.seen: dict[tuple[Partition, str, str], int] = {}
+        self.unusable = Unusable(worker.config.limits.unusable)
 
     def after_step(self) -> None:
         now_s = time.monotonic()
@@ -50,6 +53,7 @@ class Reporter:
         for partition, owned in worker.owned.items():
             self._task(partition, owned.task, alerts)
             self._place(partition, owned, now_s)
+        self._account(now_s)
         for partition in set(self.known) - set(worker.owned):
             del self.known[partition]
             metrics.forget(topic=partition[0], partition=str(partition[1]))
@@ -78,6 +82,18 @@ class Reporter:
             alerts[watcher, state] = alerts.get((watcher, state), 0) + count
         for watcher, gauge in task.gauges():
             self.metrics.set(gauge.name, gauge.value, monitor=watcher, model=gauge.model)
+
+    def _account(self, now_s: float) -> None:
+        """What became of the records of the last minute, by topic; told where too few of them can be used."""
+        verdicts: dict[str, str | None] = {}
+        for topic in self.worker.config.topics.events:
+            got = {result: int(self.metrics.get("events_total", topic=topic, result=result) or 0) for result in RESULTS}
+            total = Account(sum(got.values()), got["used"], got["dead_lettered"], got["late"])
+            account = self.unusable.note(topic, now_s, total)
+            for what, share in account.shares.items():
+                self.metrics.set("unusable_ratio", share, topic=topic, what=what)
+            verdicts[topic] = self.unusable.verdict(topic, now_s, account, self.worker.stats.rejected.get(topic))
+        self.outages.tell("records", together(verdicts))
 
     def _place(self, partition: Partition, owned: LivePartition, now_s: float) -> None:
         """Where a partition stands: lag, age of its newest record and of its snapshot."""

@@ -20,6 +20,7 @@ class Restorer:
 
     def __init__(self, config: cfg.Config, stages: Stages, log: Log, stats: Stats, notify: Notify) -> None:
         self.config, self.stages, self.log, self.stats, self.notify = config, stages, log, stats, notify
+        self.counts: dict[str, int] = {}  # partitions of each topic when it was first looked at
 
     def restore(self, partition: Partition) -> Generator[None, None, tuple[Stage, Committed]]:
         """The stage at C, and what is known of the partition's past."""
@@ -27,20 +28,62 @@ class Restorer:
         while committed is None:
             yield
             committed = self.log.committed(partition)
+        while (topic_id := self.log.topic_id(partition[0])) is None:
+            yield
         begin, end = self.log.begin_end(partition)
         if committed.offset is None:
-            stage = self.stages.new(partition, begin if self.config.kafka.start == "earliest" else end)
+            stage = yield from self.begin(partition, begin, end)
+            committed = committed._replace(ticked=stage.ticks)
         else:
-            stage = yield from self.rebuild(partition, committed, begin, end)
+            stage = yield from self.rebuild(partition, committed, begin, end, topic_id)
         stage.ticks = committed.ticked
-        return stage, committed
+        return stage, committed._replace(topic_id=topic_id or committed.topic_id)
 
-    def rebuild(self, partition: Partition, committed: Committed, begin: int, end: int) -> Generator[None, None, Stage]:
+    def begin(self, partition: Partition, begin: int, end: int) -> Generator[None, None, Stage]:
+        """The group has no offset here. It is new, or Kafka forgot: a group that was empty for seven days, or deleted.
+        Then its newest snapshot is what is left, and what it published after that is published again.
+        """
+        found = yield from self.load(partition, Committed(end, None))
+        if found is None:
+            first = self.config.kafka.start == "earliest" or self.added(partition)
+            return self.stages.new(partition, begin if first else end)
+        if found.position < begin:
+            why = f"no offset of the group, input retained from {begin} on, snapshot at {found.position}"
+            return self.lost(partition, why, begin)
+        self.notify(
+            "offsets_forgotten",
+            partition,
+            offset=found.position,
+            why=f"Kafka has no offset of group {self.config.kafka.group}: deleted, or the group was empty for too long",
+            effect="goes on from the newest snapshot; what was published after it comes again, with equal ids",
+        )
+        return found
+
+    def added(self, partition: Partition) -> bool:
+        """Whether the topic has got it while we ran: then all of it is new, whatever `kafka.start` says."""
+        topic, number = partition
+        there = (self.log.surroundings().topics or {}).get(topic)
+        added = there is not None and number >= self.counts.setdefault(topic, there.partitions)
+        if added:
+            self.notify(
+                "partition_added",
+                partition,
+                why=f"{topic} had {self.counts[topic]} partitions",
+                effect="models whose key now leads here are learned anew",
+            )
+        return added
+
+    def rebuild(
+        self, partition: Partition, committed: Committed, begin: int, end: int, topic_id: str
+    ) -> Generator[None, None, Stage]:
         """Newest usable snapshot plus the muted replay of S..C; by policy a fresh task where that cannot be had."""
         assert committed.offset is not None
         task = yield from self.load(partition, committed)
         start = max(committed.offset, begin)
-        if committed.offset > end:
+        if committed.topic_id and topic_id and committed.topic_id != topic_id:
+            why = f"the topic was deleted and created anew: its id was {committed.topic_id}, now it is {topic_id}"
+            start = begin
+        elif committed.offset > end:
             why = f"committed offset {committed.offset} lies beyond the end {end}: the topic was recreated"
             start = begin
         elif task is None:
@@ -53,6 +96,10 @@ class Restorer:
                 return task
             except LogGap as gap:
                 why = str(gap)
+        return self.lost(partition, why, start)
+
+    def lost(self, partition: Partition, why: str, start: int) -> Stage:
+        """By policy a task that learns anew from `start` on, or StateLost."""
         policy = self.config.commit.on_state_loss
         self.stats.state_lost[policy] = self.stats.state_lost.get(policy, 0) + 1
         self.notify("state_lost", partition, why=why, policy=policy)

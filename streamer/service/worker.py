@@ -21,6 +21,7 @@ from streamer.port import (
     Assigned,
     CommitResult,
     Committed,
+    Gap,
     Log,
     LogDown,
     LogRefused,
@@ -34,6 +35,7 @@ from streamer.port import (
 )
 from streamer.service.partitions import Doing, InPlace, LivePartition, Pool, Stats, Trouble, newest
 from streamer.service.restore import Notify, Restorer
+from streamer.service.unusable import sample
 
 POLL_RECORDS_MAX = 2000
 """Larger batches lose the processor's cache, smaller ones pay more for each batch (500 cost a tenth more)."""
@@ -75,6 +77,7 @@ class Worker:
         self.restoring: dict[Partition, Iterator[None]] = {}
         self.unsettled: dict[Partition, Committed] | None = None  # sent, outcome unknown
         self.recovered = True  # the producer was re-created since the outcome became unknown
+        self.seen = log.surroundings()
         self.refused = False  # the last commit did not land: take little in until one does
         self.commit_due_s = clock() + config.commit.interval_ms / 1000
         self.tick_due_s = clock() + config.heartbeat.interval_ms / 1000
@@ -105,14 +108,36 @@ class Worker:
                     self.stats.rebalances += 1
                     self.notify("partition_lost", partition)
                     self.drop(partition)
+                case Gap(partition, why):
+                    self.again(partition, why)
                 case Records(partition, records):
                     if partition in self.owned:
                         self.take(self.owned[partition], records)
+        self.compare_topics()
         self.advance()
         if self.clock() >= self.tick_due_s:
             self.tick()
         if self.commit_is_due():
             self.commit()
+
+    def compare_topics(self) -> None:
+        """A topic that was deleted and made anew has another id: what we know of its partitions is of the old one."""
+        seen = self.log.surroundings()
+        if seen is self.seen:
+            return
+        self.seen = seen
+        for partition, owned in list(self.owned.items()):
+            there = (seen.topics or {}).get(partition[0])
+            if there is not None and there.id and owned.topic_id and there.id != owned.topic_id:
+                self.again(partition, f"the topic was deleted and created anew, its id is now {there.id}")
+
+    def again(self, partition: Partition, why: str) -> None:
+        """What the task would take next is not what it took before: it is restored, or by policy begun anew."""
+        if partition in self.owned:
+            self.notify("input_gone", partition, why=why)
+            self.commit(snapshot_all=True, only=[partition])  # What was found in records that are gone is found still.
+            self.drop(partition)
+            self.restoring[partition] = self.restore(partition)
 
     def advance(self) -> None:
         """Bring the restores on, for a while."""
@@ -144,7 +169,10 @@ class Worker:
         owned.newest_ms = int(columns_of(records).times_ms[-1])
 
     def feed(self, task: Stage, records: Sequence[Record]) -> None:
-        task.step(self.decode(records, task.partition[0]))
+        batch = self.decode(records, task.partition[0])
+        if batch.rejects:
+            self.stats.rejected[task.partition[0]] = sample(task.partition, batch.rejects[-1])
+        task.step(batch)
 
     def tick(self) -> None:
         """Tell every task the time. While nothing lands it stands still: then we are the one who is silent."""
@@ -211,7 +239,7 @@ class Worker:
     def root(owned: LivePartition, snapshot: Snapshot | None) -> Committed:
         """What the commit writes down of a partition: where it stands, its snapshot, and the ticks since that."""
         seen = snapshot.ticks if snapshot is not None else owned.pointer.ticks if owned.pointer is not None else 0
-        return Committed(owned.task.position, owned.pointer, owned.task.ticks, newest(owned, seen))
+        return Committed(owned.task.position, owned.pointer, owned.task.ticks, newest(owned, seen), owned.topic_id)
 
     def snapshot(self, owned: LivePartition, at_once: bool) -> Snapshot | None:
         """The snapshot the next commit carries, if any. The loop only waits for the copy of the state; it is encoded
@@ -339,6 +367,7 @@ class Worker:
         due_s = now_s + self.snapshot_period_s(partition)
         owned = LivePartition(task, committed.offset, pointer, slot, due_s, now_s, ticked=committed.ticked)
         owned.ticks = list(committed.ticks) if pointer is not None else []
+        owned.topic_id = committed.topic_id
         self.owned[partition] = owned
         self.stats.restored += 1
         self.notify(

@@ -11,7 +11,7 @@ import pytest
 from schemas.events.batch import Record
 from streamer.config.load import load_text
 from streamer.engine.snapshot import InvalidSnapshot
-from streamer.port import Committed, LogGap, Partition, Pointer, StateLost, Tick
+from streamer.port import Committed, LogGap, Partition, Pointer, StateLost, Surroundings, Tick, Topic
 from streamer.service.partitions import Stats
 from streamer.service.restore import Restorer
 
@@ -59,9 +59,17 @@ class Log:
         self.blobs: dict[Pointer | None, list[bytes]] = {}
         self.gap = gap
         self.asked: list[Pointer | None] = []
+        self.topic_ids: list[str | None] = [""]
+        self.seen = Surroundings()
 
     def committed(self, partition: Partition) -> Committed | None:
         return self.known.pop(0)
+
+    def topic_id(self, topic: str) -> str | None:
+        return self.topic_ids.pop(0) if len(self.topic_ids) > 1 else self.topic_ids[0]
+
+    def surroundings(self) -> Surroundings:
+        return self.seen
 
     def begin_end(self, partition: Partition) -> tuple[int, int]:
         return self.edges
@@ -82,7 +90,7 @@ class Log:
 class Case:
     """One restore, with all that was told on the way."""
 
-    def __init__(self, log: Log, policy: str = "rebaseline", start: str = "earliest") -> None:
+    def __init__(self, log: Log, policy: str = "rebaseline", start: str = "earliest", at: tuple[str, int] = AT) -> None:
         self.notes: list[tuple[str, dict[str, Any]]] = []
         self.stats, self.log = Stats(), log
         config = load_text(LEAST.replace("POLICY", policy).replace("START", start), "x", {})
@@ -90,7 +98,7 @@ class Case:
             decode=lambda records, topic: records, new=lambda partition, position: Stage(position), load=load
         )
         restorer = Restorer(config, stages, log, self.stats, self.note)  # type: ignore[arg-type]
-        steps, self.waits = restorer.restore(AT), 0
+        steps, self.waits = restorer.restore(at), 0
         while True:
             try:
                 next(steps)
@@ -114,8 +122,56 @@ def pointer(position: int, ticks: int = 0) -> Pointer:
 @pytest.mark.parametrize(("start", "position"), [("earliest", 7), ("latest", 100)])
 def test_a_group_that_never_committed_begins_where_the_config_says(start: str, position: int) -> None:
     case = Case(Log(Committed(None, None), begin=7), start=start)
-    assert (case.stage.position, case.stage.seen, case.told, case.log.asked) == (position, [], [], [])
-    assert case.waits == 1, "while an open transaction hides the offset"
+    assert (case.stage.position, case.stage.seen, case.told) == (position, [], [])
+    assert case.log.asked == [None], "it looked whether there was one that Kafka forgot"
+    assert case.waits == 2, "while an open transaction hides the offset, and for the state topic"
+
+
+def test_offsets_that_kafka_forgot_are_those_of_the_newest_snapshot_and_it_says_so() -> None:
+    log = Log(Committed(None, None))
+    log.blobs = {None: [b"40 3", b"20 1"]}
+    case = Case(log, start="latest")
+    assert (case.stage.position, case.stage.ticks, case.stage.seen) == (40, 3, [])
+    assert case.committed == Committed(None, None, 3)
+    [(event, more)] = case.notes
+    assert (event, more["offset"]) == ("offsets_forgotten", 40)
+    assert "group driftline" in more["why"]
+    assert "comes again, with equal ids" in more["effect"]
+
+
+def test_a_snapshot_of_records_that_are_gone_does_not_make_up_for_forgotten_offsets() -> None:
+    log = Log(Committed(None, None), begin=30)
+    log.blobs = {None: [b"20"]}
+    case = Case(log)
+    assert (case.stage.position, case.told) == (30, ["state_lost"])
+    log = Log(Committed(None, None), begin=0, end=10)
+    log.blobs = {None: [b"20"]}
+    assert Case(log).stage.position == 0, "it stands beyond the end: another topic's"
+
+
+@pytest.mark.parametrize(("partitions", "position", "told"), [(2, 100, []), (1, 0, ["partition_added"])])
+def test_a_partition_that_was_added_is_read_from_its_beginning(partitions: int, position: int, told: list[str]) -> None:
+    log = Log(Committed(None, None))
+    log.seen = Surroundings(None, {"in": Topic(partitions, "id")})
+    case = Case(log, start="latest", at=("in", 1))
+    assert (case.stage.position, case.told) == (position, told)
+
+
+def test_a_topic_that_was_made_anew_is_another_one_however_long_it_is() -> None:
+    log = Log(Committed(25, pointer(20), topic_id="old"))
+    log.blobs, log.topic_ids = {pointer(20): [b"20"]}, [None, "new"]
+    case = Case(log)
+    assert (case.stage.position, case.told) == (0, ["state_lost"])
+    assert "its id was old, now it is new" in case.notes[0][1]["why"]
+    assert case.committed.topic_id == "new"
+    same = Log(Committed(25, pointer(20), topic_id="old"))
+    same.blobs, same.topic_ids = {pointer(20): [b"20"]}, ["old"]
+    case = Case(same)
+    assert (case.stage.position, case.told) == (25, [])
+    unknown = Log(Committed(25, pointer(20), topic_id="old"))
+    unknown.blobs = {pointer(20): [b"20"]}
+    case = Case(unknown)
+    assert (case.stage.position, case.committed.topic_id) == (25, "old"), "an old broker, or a look that failed"
 
 
 def test_the_snapshot_that_is_pointed_at_and_the_records_up_to_the_commit() -> None:

@@ -18,7 +18,7 @@ import pytest
 from streamer import __version__
 from streamer.config.load import load_text
 from streamer.config.model import Config
-from streamer.port import LogDown, LogGap, LogRefused, StateLost
+from streamer.port import LogDown, LogGap, LogRefused, StateLost, Surroundings
 from streamer.service import run as under_test
 from streamer.service.closing import LEAVE_SECONDS
 from streamer.service.run import (
@@ -216,7 +216,7 @@ def test_what_ends_it_is_70_and_one_line(
     def poll(*given: Any) -> Any:
         raise error
 
-    monkeypatch.setattr(under_test, "connect", lambda *given: SimpleNamespace(poll=poll))
+    monkeypatch.setattr(under_test, "connect", lambda *given: SimpleNamespace(poll=poll, surroundings=Surroundings))
     assert run_service(config, Stopper()) == EXIT_INTERNAL == 70
     last = capsys.readouterr().out.splitlines()[-1]
     assert f'"event": "{event}"' in last

@@ -182,6 +182,9 @@ class SimLog:
     def surroundings(self) -> Surroundings:
         return Surroundings("the broker is down" if self.broker.down else None)
 
+    def topic_id(self, topic: str) -> str | None:
+        return ""
+
     def waiting(self) -> str | None:
         return None
 
