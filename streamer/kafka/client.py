@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition, libversion
 
 from streamer.config.model import Config
 from streamer.port import LogDown, Partition
@@ -139,6 +139,12 @@ class BadOffsets:
             return False
         self._given_up[partition] = offset
         return True
+
+
+def librdkafka_version() -> str:
+    """Of the library itself: the binding has versions of its own."""
+    text, _ = libversion()
+    return str(text)
 
 
 def error_of(exception: KafkaException) -> KafkaError:

@@ -1,5 +1,5 @@
-"""An intake whose client is gone says so. Each case runs in a process of its own, since what it guards against is a crash
-or a hang of the whole process.
+"""An intake whose client is gone says so. Each case runs in a process of its own, since what it guards against is the
+end of the whole process, or its standstill.
 """
 
 from __future__ import annotations
