@@ -99,7 +99,8 @@ impl Intake {
 
     /// Up to `limit` messages in runs, as soon as there is one.
     fn take<'py>(&self, py: Python<'py>, limit: usize, timeout_ms: i32) -> PyResult<Vec<Told<'py>>> {
-        let runs = py.detach(|| self.client.take(timeout_ms, limit, in_runs)).map_err(PyRuntimeError::new_err)?;
+        let runs =
+            py.detach(|| self.client.take(timeout_ms.max(0), limit, in_runs)).map_err(PyRuntimeError::new_err)?;
         let told = |(run, Columns { topic, partition, error, offsets, times_ms }): (Arc<Run>, Columns)| {
             let messages = Bound::new(py, Messages { run, count: offsets.len() })?;
             Ok((topic, partition, offsets.into_pyarray(py), times_ms.into_pyarray(py), messages, error))
