@@ -59,10 +59,13 @@ soak: setup ## the long campaign: CAMPAIGN simulator seeds from a printed SEED o
 	@echo "seeds from $(SEED); repeat with: make soak SEED=$(SEED)"
 	DRIFTLINE_FIRST_SEED=$(SEED) DRIFTLINE_SEEDS=$(CAMPAIGN) $(BIN)/pytest -q -n 2 tests/sim
 
-lock: setup ## requirements*.txt anew: every version and hash, no address
+lock: setup ## requirements*.txt and the crates of Cargo.toml anew: every version and hash, no address
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile $(LOCK) --extra dev pyproject.toml -o requirements-dev.txt
 	$(BIN)/uv pip compile $(LOCK) -c requirements-dev.txt pyproject.toml -o requirements.txt
+	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
+		| $(BIN)/uv pip compile $(LOCK) -c requirements-dev.txt - -o requirements-build.txt
+	$(BIN)/python deploy/crates.py --write
 
 clean: ## everything that can be made again
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache

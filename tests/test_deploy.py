@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from streamer.config.load import check, load_config
+from streamer.service.sbom import locked, normal
 
 ROOT = Path(__file__).parent.parent
 
@@ -55,3 +58,72 @@ def test_the_unit_file_is_one(tmp_path: Path) -> None:
     unit.write_text(text.replace(command, "ExecStart=/bin/true"))
     done = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, check=False)
     assert (done.returncode, [line for line in done.stderr.splitlines() if "driftline" in line]) == (0, [])
+
+
+DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text()
+BRINGS = re.compile(r"\b(apt-get|apk|curl|wget|git|npm|rustup|uv|cargo)\s|\bpip3? (install|wheel|download)\b|^ADD\s")
+
+
+def unpinned(dockerfile: str) -> list[str]:
+    """Bases without an exact version, and commands that bring something in that no hash holds."""
+    text = re.sub(r"^#.*\n", "", dockerfile, flags=re.MULTILINE).replace("\\\n", " ")
+    arguments = dict(re.findall(r"^ARG (\w+)=(\S+)$", text, flags=re.MULTILINE))
+    stages = re.findall(r"^FROM .* AS (\w+)$", text, flags=re.MULTILINE)
+    found = []
+    for base in re.findall(r"^FROM (\S+)|--from=(\S+)", text, flags=re.MULTILINE):
+        name = "".join(base)
+        image = re.sub(r"\$\{(\w+)\}", lambda match: arguments.get(match[1], ""), name)
+        if image not in stages and not re.search(r":\d+\.\d+\.\d+[\w.-]*(@sha256:[0-9a-f]{64})?$", image):
+            found.append(name)
+    for line in text.splitlines():
+        for command in line.removeprefix("RUN ").split("&&") if line.startswith(("RUN ", "ADD ")) else ():
+            words = command.split()
+            by_hash = "--require-hashes" in words
+            local = {"--no-index", "--no-deps"} <= set(words) and (
+                "wheel" not in words or "--no-build-isolation" in words
+            )
+            if BRINGS.search(command) and not (" pip" in command.replace("/", " ") and (by_hash or local)):
+                found.append(command.strip())
+    return found
+
+
+def test_the_image_is_built_of_nothing_unpinned() -> None:
+    assert unpinned(DOCKERFILE) == []
+    assert DOCKERFILE.count("--require-hashes") == 2
+
+
+@pytest.mark.parametrize(
+    ("pinned", "loose"),
+    [
+        ("--require-hashes -r requirements-build.txt", "-r requirements-build.txt"),
+        (" --no-build-isolation", ""),
+        ("--no-index --no-deps /wheels", "/wheels"),
+        ("FROM ${PYTHON} AS", "FROM python:3.12 AS"),
+        ("RUST=rust:1.95.0-slim-trixie", "RUST=rust:slim-trixie"),
+        ("WORKDIR /src", "RUN apt-get update && apt-get install -y rustc"),
+        ("WORKDIR /src", "ADD https://a.example/b.tar.gz /src"),
+        ("WORKDIR /src", "RUN rustup update"),
+        ("COPY --from=rust /usr/local/cargo", "COPY --from=rust:latest /usr/local/cargo"),
+    ],
+)
+def test_whatever_is_loose_is_found(pinned: str, loose: str) -> None:
+    assert pinned in DOCKERFILE
+    assert unpinned(DOCKERFILE.replace(pinned, loose, 1)) != []
+
+
+def test_bases_by_digest_are_taken_as_such() -> None:
+    assert unpinned(DOCKERFILE.replace("-slim-trixie\n", "-slim-trixie@sha256:" + "0" * 64 + "\n")) == []
+    assert "FROM ${RUST}" in DOCKERFILE
+    for name in re.findall(r"^ARG (\w+)=", DOCKERFILE, flags=re.MULTILINE):
+        assert f"--build-arg {name}=" in (ROOT / "deploy" / "README.md").read_text()
+
+
+def test_build_tools_are_locked_and_those_that_the_tests_ran_with() -> None:
+    asked = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
+    build = locked((ROOT / "requirements-build.txt").read_text())
+    assert {normal(re.split(r"[<>=]", line)[0]) for line in asked} <= set(build)
+    developing = locked((ROOT / "requirements-dev.txt").read_text())
+    assert {name: developing[name] for name in build} == build
+    lines = (ROOT / "requirements-build.txt").read_text().replace("\\\n", " ").splitlines()
+    assert len(lines) == len(build)
+    assert not [line for line in lines if "://" in line or "--hash" not in line]

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition, libversion
 
 from streamer.config.model import Config
 from streamer.port import LogDown, LogRefused, Partition
@@ -147,6 +147,12 @@ class BadOffsets:
             return False
         self._given_up[partition] = offset
         return True
+
+
+def librdkafka_version() -> str:
+    """Of the library itself: the binding has versions of its own."""
+    text, _ = libversion()
+    return str(text)
 
 
 def error_of(exception: KafkaException) -> KafkaError:

@@ -49,10 +49,12 @@ def load_or_exit(path: Path) -> cfg.Config:
 
 
 def versions() -> dict[str, str]:
+    from streamer.kafka.client import librdkafka_version
+
     return {
         "version": __version__,
         "river": metadata.version("river"),
-        "librdkafka": metadata.version("confluent-kafka"),
+        "librdkafka": librdkafka_version(),
         "core": "compiled" if native is not None else "python",
     }
 

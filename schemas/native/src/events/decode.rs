@@ -15,6 +15,7 @@ use crate::events::scan::{Kind, Odd, Res, Scalar, Scanner};
 use crate::events::shape::Shapes;
 use crate::events::text::{beginning, is_name};
 use crate::kafka::intake::Messages;
+use crate::kafka::librdkafka::Message;
 
 struct Column<T> {
     event: Vec<i32>,
@@ -340,9 +341,10 @@ impl Decoder {
         outside: Vec<Bound<'py, PyTuple>>,
     ) -> PyResult<Decoded<'py>> {
         let (offsets, times_ms, taken) = (slice(&offsets)?, slice(&times_ms)?, values.extract::<PyRef<Messages>>());
-        let payloads = match &taken {
-            Ok(taken) => taken.values(),
-            Err(_) => bytes_of(values.cast()?),
+        let held = taken.as_ref().ok().map(|taken| taken.held());
+        let payloads = match &held {
+            Some(messages) => messages.iter().map(Message::value).collect(),
+            None => bytes_of(values.cast()?),
         };
         let outside: Vec<Vec<Option<&[u8]>>> = outside.iter().map(bytes_of).collect();
         let n = payloads.len();

@@ -2,14 +2,15 @@
 
 use std::ffi::CString;
 use std::path::PathBuf;
+use std::sync::{Arc, RwLockReadGuard};
 
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::exceptions::{PyIndexError, PyOSError, PyRuntimeError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyTuple, PyWeakrefMethods, PyWeakrefReference};
+use pyo3::types::{PyBytes, PyTuple};
 
-use crate::kafka::librdkafka::{self, Message, Queue};
+use crate::kafka::librdkafka::{self, Client, Message, Run};
 
 /// Find the library that the binding has loaded, so that clients can name this one as a plugin. OSError: it is not there.
 #[pyfunction]
@@ -17,10 +18,10 @@ pub fn use_librdkafka_of(binding: PathBuf) -> PyResult<()> {
     librdkafka::load(&binding).map_err(|error| PyOSError::new_err(error.to_string()))
 }
 
-/// Consecutive messages of one partition, until the intake is closed.
-#[pyclass(weakref)]
+/// Consecutive messages of one partition, until the intake or its client is closed.
+#[pyclass]
 pub struct Messages {
-    messages: Vec<Message>,
+    run: Arc<Run>,
     count: usize,
 }
 
@@ -28,15 +29,22 @@ type Headers<'py> = Vec<(String, Option<Bound<'py, PyBytes>>)>;
 type Parts<'py> = (i64, i64, Option<Bound<'py, PyBytes>>, Option<Bound<'py, PyBytes>>, Bound<'py, PyTuple>);
 
 impl Messages {
-    pub fn values(&self) -> Vec<Option<&[u8]>> {
-        self.messages.iter().map(Message::value).collect()
+    /// All of them, which stay while this is held; none once they are closed.
+    pub fn held(&self) -> RwLockReadGuard<'_, Vec<Message>> {
+        self.run.messages()
     }
 
-    fn at(&self, place: usize) -> PyResult<&Message> {
-        self.messages.get(place).ok_or_else(|| match place < self.count {
+    fn missing(&self, place: usize) -> PyErr {
+        match place < self.count {
             true => PyRuntimeError::new_err("the intake of this message was closed"),
             false => PyIndexError::new_err("no such message"),
-        })
+        }
+    }
+}
+
+impl Drop for Messages {
+    fn drop(&mut self) {
+        self.run.close();
     }
 }
 
@@ -48,12 +56,15 @@ impl Messages {
 
     /// The value of one, None for a tombstone.
     fn __getitem__<'py>(&self, py: Python<'py>, place: usize) -> PyResult<Option<Bound<'py, PyBytes>>> {
-        Ok(self.at(place)?.value().map(|value| PyBytes::new(py, value)))
+        let held = self.held();
+        let message = held.get(place).ok_or_else(|| self.missing(place))?;
+        Ok(message.value().map(|value| PyBytes::new(py, value)))
     }
 
     /// Offset, time, key, value and headers of one, as `Record` of `schemas/events/batch.py`.
     fn record<'py>(&self, py: Python<'py>, place: usize) -> PyResult<Parts<'py>> {
-        let (message, bytes) = (self.at(place)?, |bytes| PyBytes::new(py, bytes));
+        let (held, bytes) = (self.held(), |bytes| PyBytes::new(py, bytes));
+        let message = held.get(place).ok_or_else(|| self.missing(place))?;
         let headers: Headers = message.headers().into_iter().map(|(name, value)| (name, value.map(bytes))).collect();
         let (key, value) = (message.key().map(bytes), message.value().map(bytes));
         Ok((message.offset(), message.time_ms(), key, value, PyTuple::new(py, headers)?))
@@ -61,15 +72,14 @@ impl Messages {
 }
 
 /// Topic, partition, offsets, times, messages, and code and text where it is an error, which is alone.
-type Run<'py> =
+type Told<'py> =
     (String, i32, Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<i64>>, Bound<'py, Messages>, Option<(i32, String)>);
 
 /// Takes the messages of the partitions it follows past the binding, from the client made before it.
 #[pyclass]
 pub struct Intake {
-    taken: Vec<Py<PyWeakrefReference>>,
-    queue: Option<Queue>,
-    /// Let go of last: queue and messages may not outlive their client.
+    client: Arc<Client>,
+    /// Kept, so that it is not closed for want of anybody else who needs it.
     consumer: Option<Py<PyAny>>,
 }
 
@@ -78,52 +88,30 @@ impl Intake {
     /// `consumer`: the client this thread has just made, with this library as a plugin.
     #[new]
     fn new(consumer: Py<PyAny>) -> PyResult<Self> {
-        // SAFETY: the consumer is kept until queue and messages are gone, and is not closed before `close` was called.
-        let queue = unsafe { Queue::of_made() };
-        let queue = queue.ok_or_else(|| PyRuntimeError::new_err("librdkafka told of no new client"))?;
-        Ok(Intake { taken: Vec::new(), queue: Some(queue), consumer: Some(consumer) })
+        let client = Client::made().ok_or_else(|| PyRuntimeError::new_err("librdkafka told of no new client"))?;
+        Ok(Intake { client, consumer: Some(consumer) })
     }
 
     /// Messages of an assigned partition come here from now on.
     fn follow(&self, topic: CString, partition: i32) -> PyResult<()> {
-        match self.queue()?.follow(&topic, partition) {
-            true => Ok(()),
-            false => Err(PyRuntimeError::new_err("librdkafka has no queue for this partition")),
-        }
+        self.client.follow(&topic, partition).map_err(PyRuntimeError::new_err)
     }
 
     /// Up to `limit` messages in runs, as soon as there is one.
-    fn take<'py>(&mut self, py: Python<'py>, limit: usize, timeout_ms: i32) -> PyResult<Vec<Run<'py>>> {
-        self.taken.retain(|run| run.bind(py).upgrade().is_some());
-        let (queue, mut messages) = (self.queue()?, Vec::with_capacity(limit));
-        py.detach(|| {
-            queue.take(timeout_ms, 1, &mut messages);
-            if !messages.is_empty() && limit > 1 {
-                queue.take(0, limit - 1, &mut messages);
-            }
-        });
-        let told = |columns: Columns| {
-            let first = &columns.messages[0];
-            let (topic, partition, error) = (first.topic(), first.partition(), first.error());
-            let (offsets, times_ms) = (columns.offsets.into_pyarray(py), columns.times_ms.into_pyarray(py));
-            let count = columns.messages.len();
-            let messages = Bound::new(py, Messages { messages: columns.messages, count })?;
-            self.taken.push(PyWeakrefReference::new(&messages)?.unbind());
-            Ok((topic, partition, offsets, times_ms, messages, error))
+    fn take<'py>(&self, py: Python<'py>, limit: usize, timeout_ms: i32) -> PyResult<Vec<Told<'py>>> {
+        let runs =
+            py.detach(|| self.client.take(timeout_ms.max(0), limit, in_runs)).map_err(PyRuntimeError::new_err)?;
+        let told = |(run, Columns { topic, partition, error, offsets, times_ms }): (Arc<Run>, Columns)| {
+            let messages = Bound::new(py, Messages { run, count: offsets.len() })?;
+            Ok((topic, partition, offsets.into_pyarray(py), times_ms.into_pyarray(py), messages, error))
         };
-        in_runs(messages).into_iter().map(told).collect()
+        runs.into_iter().map(told).collect()
     }
 
-    /// To be called before the consumer is closed.
-    fn close(&mut self, py: Python<'_>) -> PyResult<()> {
-        for run in &self.taken {
-            if let Some(run) = run.bind(py).upgrade_as::<Messages>()? {
-                run.try_borrow_mut()?.messages.clear();
-            }
-        }
-        (self.queue, self.consumer) = (None, None);
-        self.taken.clear();
-        Ok(())
+    /// What was taken goes back, and no more is taken. To be called before the consumer is closed, which does it too.
+    fn close(&mut self, py: Python<'_>) {
+        py.detach(|| self.client.close());
+        self.consumer = None;
     }
 
     /// The consumer keeps its callbacks, and whoever they belong to keeps us.
@@ -132,13 +120,7 @@ impl Intake {
     }
 
     fn __clear__(&mut self) {
-        Python::attach(|py| self.close(py).unwrap_or_default());
-    }
-}
-
-impl Intake {
-    fn queue(&self) -> PyResult<&Queue> {
-        self.queue.as_ref().ok_or_else(|| PyRuntimeError::new_err("closed"))
+        Python::attach(|py| self.close(py));
     }
 }
 
@@ -148,27 +130,30 @@ impl Drop for Intake {
     }
 }
 
-#[derive(Default)]
+/// What is told of a run beside its messages.
 struct Columns {
-    messages: Vec<Message>,
+    topic: String,
+    partition: i32,
+    error: Option<(i32, String)>,
     offsets: Vec<i64>,
     times_ms: Vec<i64>,
 }
 
 /// Cut where the partition changes, and around errors. Each message is looked at once, as they lie far apart.
-fn in_runs(messages: Vec<Message>) -> Vec<Columns> {
-    let mut runs: Vec<Columns> = Vec::new();
+fn in_runs(messages: Vec<Message>) -> Vec<(Vec<Message>, Columns)> {
+    let mut runs: Vec<(Vec<Message>, Columns)> = Vec::new();
     let mut alone = true;
     for message in messages {
         let error = message.is_error();
-        if alone || error || !runs.last().is_some_and(|run| run.messages[0].beside(&message)) {
-            runs.push(Columns::default());
+        if alone || error || !runs.last().is_some_and(|(run, _)| run[0].beside(&message)) {
+            let (topic, partition, error) = (message.topic(), message.partition(), message.error());
+            runs.push((Vec::new(), Columns { topic, partition, error, offsets: Vec::new(), times_ms: Vec::new() }));
         }
         alone = error;
-        if let Some(run) = runs.last_mut() {
-            run.offsets.push(message.offset());
-            run.times_ms.push(message.time_ms());
-            run.messages.push(message);
+        if let Some((run, columns)) = runs.last_mut() {
+            columns.offsets.push(message.offset());
+            columns.times_ms.push(message.time_ms());
+            run.push(message);
         }
     }
     runs

@@ -8,7 +8,7 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 use std::path::Path;
 use std::ptr::{NonNull, null, null_mut};
 use std::slice::from_raw_parts;
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
 use libloading::Library;
 
@@ -27,9 +27,11 @@ struct Fields {
 }
 
 type OnNew = extern "C" fn(*mut c_void, *const c_void, *mut c_void, *mut c_char, usize) -> c_int;
+type OnDestroy = unsafe extern "C" fn(*mut c_void, *mut c_void) -> c_int;
 
 struct Functions {
     add_on_new: unsafe extern "C" fn(*mut c_void, *const c_char, OnNew, *mut c_void) -> c_int,
+    add_on_destroy: unsafe extern "C" fn(*mut c_void, *const c_char, OnDestroy, *mut c_void) -> c_int,
     queue_new: unsafe extern "C" fn(*mut c_void) -> *mut c_void,
     queue_destroy: unsafe extern "C" fn(*mut c_void),
     queue_get_partition: unsafe extern "C" fn(*mut c_void, *const c_char, i32) -> *mut c_void,
@@ -45,11 +47,14 @@ struct Functions {
     _library: Library,
 }
 
+const NAME: &CStr = c"driftline";
+const CLOSED: &str = "closed: the client is gone, or about to go";
+
 static FUNCTIONS: OnceLock<Functions> = OnceLock::new();
 
 thread_local! {
     /// The client this thread made last. Making one and asking for it happen in one thread, one after the other.
-    static MADE: Cell<*mut c_void> = const { Cell::new(null_mut()) };
+    static MADE: Cell<Option<Arc<Client>>> = const { Cell::new(None) };
 }
 
 /// Find librdkafka through a loaded library that depends on it: the binding's. Why not, where it is not there.
@@ -60,6 +65,7 @@ pub fn load(binding: &Path) -> Result<(), libloading::Error> {
             let library = Library::new(binding)?;
             Functions {
                 add_on_new: *library.get(b"rd_kafka_conf_interceptor_add_on_new\0")?,
+                add_on_destroy: *library.get(b"rd_kafka_interceptor_add_on_destroy\0")?,
                 queue_new: *library.get(b"rd_kafka_queue_new\0")?,
                 queue_destroy: *library.get(b"rd_kafka_queue_destroy\0")?,
                 queue_get_partition: *library.get(b"rd_kafka_queue_get_partition\0")?,
@@ -91,72 +97,157 @@ pub unsafe extern "C" fn conf_init(conf: *mut c_void, _: *mut *mut c_void, why: 
         }
         return -1;
     };
-    unsafe { (functions.add_on_new)(conf, c"driftline".as_ptr(), on_new, null_mut()) }
+    unsafe { (functions.add_on_new)(conf, NAME.as_ptr(), on_new, null_mut()) }
 }
 
-extern "C" fn on_new(client: *mut c_void, _: *const c_void, _: *mut c_void, _: *mut c_char, _: usize) -> c_int {
-    MADE.set(client);
+/// Called by librdkafka for each client it makes. Without word of the client's end there is no use of it.
+extern "C" fn on_new(handle: *mut c_void, _: *const c_void, _: *mut c_void, _: *mut c_char, _: usize) -> c_int {
+    let (Some(functions), Some(handle)) = (FUNCTIONS.get(), NonNull::new(handle)) else { return -1 };
+    let client = Arc::new(Client { functions, handle, queue: RwLock::default(), runs: Mutex::default() });
+    let own = Arc::into_raw(client.clone());
+    // SAFETY: the client is under construction, and `own` is given back once: by `on_destroy`, or below.
+    unsafe {
+        let code = (functions.add_on_destroy)(handle.as_ptr(), NAME.as_ptr(), on_destroy, own.cast_mut().cast());
+        if code == 0 {
+            MADE.set(Some(client));
+        } else {
+            drop(Arc::from_raw(own));
+        }
+        code
+    }
+}
+
+/// Called by librdkafka once for each client, before anything of it is taken down, and also where making it failed.
+///
+/// # Safety
+/// `own` is what `on_new` made of an `Arc` of a client.
+unsafe extern "C" fn on_destroy(_: *mut c_void, own: *mut c_void) -> c_int {
+    unsafe { Arc::from_raw(own.cast_const().cast::<Client>()) }.close();
     0
 }
 
-/// A queue of its own for the messages of one client.
-pub struct Queue {
+/// A client that librdkafka told of, and all that is held of it.
+///
+/// Whoever uses the client or what is its own holds one of the locks meanwhile, and looks first whether it is there still.
+/// `close` waits for them and gives everything back; librdkafka takes the client down when `on_destroy`, which calls it,
+/// has returned. So nothing is used that is gone, whoever closes the client, whenever, in whichever thread. Nobody who
+/// holds a lock waits for more than messages with a timeout, or for Python's, which `close` must be called without.
+pub struct Client {
     functions: &'static Functions,
-    client: NonNull<c_void>,
-    queue: NonNull<c_void>,
+    handle: NonNull<c_void>,
+    queue: RwLock<Queue>,
+    runs: Mutex<Vec<Arc<Run>>>,
 }
 
 // SAFETY: librdkafka's queues and clients may be used by any thread.
-unsafe impl Send for Queue {}
-unsafe impl Sync for Queue {}
+unsafe impl Send for Client {}
+unsafe impl Sync for Client {}
 
-impl Queue {
-    /// A queue at the client that this thread made last.
-    ///
-    /// # Safety
-    /// The client is alive: making it did not fail. It outlives the queue and all messages taken from it.
-    pub unsafe fn of_made() -> Option<Queue> {
-        let (functions, client) = (FUNCTIONS.get()?, NonNull::new(MADE.replace(null_mut()))?);
-        let queue = NonNull::new(unsafe { (functions.queue_new)(client.as_ptr()) })?;
-        Some(Queue { functions, client, queue })
+/// A queue of its own for the messages of one client.
+#[derive(Default)]
+enum Queue {
+    #[default]
+    NotYet,
+    Open(NonNull<c_void>),
+    Closed,
+}
+
+/// Messages of one client that were taken together, none once it is closed.
+pub struct Run(RwLock<Vec<Message>>);
+
+impl Client {
+    /// The client that this thread made last, with a queue; once only. None where there is none, or it is gone.
+    pub fn made() -> Option<Arc<Client>> {
+        let client = MADE.take()?;
+        {
+            let mut queue = client.queue.write().unwrap_or_else(PoisonError::into_inner);
+            let Queue::NotYet = *queue else { return None };
+            // SAFETY: it is not closed, so it is there, and stays for as long as the lock is held.
+            *queue = Queue::Open(NonNull::new(unsafe { (client.functions.queue_new)(client.handle.as_ptr()) })?);
+        }
+        Some(client)
     }
 
     /// From now on messages of a partition, and its errors, come to this queue. A stop of it that librdkafka has still to
     /// serve would undo that, and they would come nowhere: where a seek was accepted there is none.
-    pub fn follow(&self, topic: &CStr, partition: i32) -> bool {
-        // SAFETY: client and queue are alive. A forwarded queue keeps what it is forwarded to; ours is only a reference.
+    pub fn follow(&self, topic: &CStr, partition: i32) -> Result<(), &'static str> {
+        let queue = self.queue.read().unwrap_or_else(PoisonError::into_inner);
+        let Queue::Open(queue) = *queue else { return Err(CLOSED) };
+        // SAFETY: an open queue and its client are there while the lock is held. A forwarded queue keeps what it is
+        // forwarded to; ours is only a reference.
         unsafe {
-            let own = (self.functions.queue_get_partition)(self.client.as_ptr(), topic.as_ptr(), partition);
+            let own = (self.functions.queue_get_partition)(self.handle.as_ptr(), topic.as_ptr(), partition);
             if own.is_null() {
-                return false;
+                return Err("librdkafka has no queue for this partition");
             }
-            (self.functions.queue_forward)(own, self.queue.as_ptr());
+            (self.functions.queue_forward)(own, queue.as_ptr());
             (self.functions.queue_destroy)(own);
         }
-        true
+        Ok(())
     }
 
-    /// Add what comes to `messages`: up to its capacity, and until there are as many or the time is over.
-    pub fn take(&self, timeout_ms: i32, limit: usize, messages: &mut Vec<Message>) {
+    /// Up to `limit` messages, as soon as there is one or the time is over, in runs as `cut` makes them.
+    pub fn take<T>(
+        &self,
+        timeout_ms: i32,
+        limit: usize,
+        cut: impl FnOnce(Vec<Message>) -> Vec<(Vec<Message>, T)>,
+    ) -> Result<Vec<(Arc<Run>, T)>, &'static str> {
+        // The lock goes last: until it does, each message gets into a run that `close` knows, or is destroyed.
+        let queue = self.queue.read().unwrap_or_else(PoisonError::into_inner);
+        let Queue::Open(queue) = *queue else { return Err(CLOSED) };
+        let mut messages = Vec::with_capacity(limit);
+        self.add(queue, timeout_ms, 1, &mut messages);
+        if !messages.is_empty() && limit > 1 {
+            self.add(queue, 0, limit - 1, &mut messages);
+        }
+        let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        runs.retain(|run| Arc::strong_count(run) > 1);
+        let known = |(messages, more)| {
+            let run = Arc::new(Run(RwLock::new(messages)));
+            runs.push(run.clone());
+            (run, more)
+        };
+        Ok(cut(messages).into_iter().map(known).collect())
+    }
+
+    /// Add what comes to `messages`, until there are `limit` more or the time is over.
+    fn add(&self, queue: NonNull<c_void>, timeout_ms: i32, limit: usize, messages: &mut Vec<Message>) {
         let before = messages.len();
         messages.reserve(limit);
-        // SAFETY: there is room for `limit` pointers; as many as are counted were written, and are ours to destroy.
+        // SAFETY: who calls holds the lock of the open queue. There is room for `limit` pointers; as many as are counted
+        // were written, and are ours to destroy.
         unsafe {
             let room = messages.as_mut_ptr().add(before);
-            let count = (self.functions.consume_batch_queue)(self.queue.as_ptr(), timeout_ms, room, limit);
+            let count = (self.functions.consume_batch_queue)(queue.as_ptr(), timeout_ms, room, limit);
             messages.set_len(before + count.max(0) as usize);
         }
     }
-}
 
-impl Drop for Queue {
-    fn drop(&mut self) {
-        // SAFETY: it was made here and is used no more.
-        unsafe { (self.functions.queue_destroy)(self.queue.as_ptr()) }
+    /// Give everything back: what was taken, what was not, the queue. To be called without Python's lock.
+    pub fn close(&self) {
+        let mut queue = self.queue.write().unwrap_or_else(PoisonError::into_inner);
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner).drain(..).for_each(|run| run.close());
+        if let Queue::Open(queue) = std::mem::replace(&mut *queue, Queue::Closed) {
+            // SAFETY: it was made here, the client is there until `on_destroy` has returned, and nobody can use it now.
+            unsafe { (self.functions.queue_destroy)(queue.as_ptr()) }
+        }
     }
 }
 
-/// One message, or an error in its place.
+impl Run {
+    /// Its messages, which stay while this is held.
+    pub fn messages(&self) -> RwLockReadGuard<'_, Vec<Message>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// To be called by its only reader when it is done. So a run that only the client knows is empty.
+    pub fn close(&self) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+/// One message, or an error in its place. There is none outside of a `Run`, or of `Client::take` that makes one.
 #[repr(transparent)]
 pub struct Message(NonNull<Fields>);
 
@@ -251,7 +342,7 @@ impl Message {
 
 impl Drop for Message {
     fn drop(&mut self) {
-        // SAFETY: it was taken from the queue and is destroyed once.
+        // SAFETY: it was taken from the queue and is destroyed once, before its client: see `Client`.
         unsafe { (Self::functions().message_destroy)(self.0.as_ptr()) }
     }
 }
