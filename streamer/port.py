@@ -47,7 +47,6 @@ class Committed(NamedTuple):
     pointer: Pointer | None  # None when the metadata is missing or unreadable
     ticked: int = 0  # ticks up to C, in all
     ticks: tuple[Tick, ...] = ()  # the last of them, those the snapshot has not seen
-    topic_id: str = ""  # of the topic the offset is one of; empty where the broker did not say
 
     @property
     def progress(self) -> tuple[int, int]:

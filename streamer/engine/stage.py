@@ -21,6 +21,8 @@ class Stage(Protocol):
     partition: Partition
     position: int  # the next input offset
     ticks: int  # how many there were
+    topic_id: str  # of the topic whose records it took, empty where the broker does not say; it decides nothing here
+    generation: int  # how often the topic was made anew: one offset can mean as many records
     monitors_reset: list[str]  # those that a snapshot had nothing for
 
     @property

@@ -59,6 +59,7 @@ class Task:
         self.partition = partition
         self.position = position
         self.monitors_reset: list[str] = []  # those that a snapshot had nothing for; not state
+        self.topic_id, self.generation = "", 0
         self.ticks, self.tick_ms = 0, 0  # how many there were, and the time of the last
         self.decided: list[Out | Notice] = []
         self.emitted: dict[tuple[str, str], int] = {}  # alerts by status and severity, for the metrics; not state
@@ -241,6 +242,7 @@ class Task:
             "partition": list(self.partition),
             "position": self.position,
             "config": self.config.config_hash,
+            "input": [self.topic_id, self.generation],
             "ticks": [self.ticks, self.tick_ms],
             "admission": self.admission.dump(),
             "tables": {t.identity: t.dump() for t in self.tables.values()},
@@ -270,6 +272,8 @@ class Task:
         return task
 
     def _restore(self, state: dict[str, Any]) -> None:
+        topic_id, generation = state.get("input", ["", 0])  # Snapshots of before 0.2 have none.
+        self.topic_id, self.generation = str(topic_id), int(generation)
         self.ticks, self.tick_ms = map(int, state["ticks"])
         self.admission.load(state["admission"])
         for table in self.tables.values():

@@ -39,14 +39,22 @@ class ClusterWatch:
         self._brokers, self._every_s, self._said = config.kafka.brokers, every_s, ""
         self._client = None if look is not None else self._make(config)
         self._look = look or self._ask
-        self._misses = 0
+        self._misses, self.looks, self._wanted = 0, 0, 0
+        self._asked = threading.Event()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="driftline-watch", daemon=True)
         self._thread.start()
 
+    def ask(self) -> int:
+        """Look soon. What is seen is newer than this call once `looks` has reached the number."""
+        self._wanted = self.looks + 2  # One may be under way.
+        self._asked.set()
+        return self._wanted
+
     def close(self) -> None:
         """No more looks. A look that is under way ends by itself."""
         self._over.set()
+        self._asked.set()
 
     def _make(self, config: Config) -> AdminClient:
         quiet = logging.Logger("librdkafka-watch", logging.CRITICAL + 1)  # Its complaints become words of ours.
@@ -71,9 +79,13 @@ class ClusterWatch:
             else:
                 self._misses, self._said = 0, ""
                 self.seen = found
+                self.looks += 1
             if not self._over.is_set():
                 self._told(self.seen)
-            self._over.wait(self._every_s)
+            if self.looks >= self._wanted:
+                self._asked.clear()
+            # While nobody answers, asking does not make it look any sooner.
+            (self._over if self._misses else self._asked).wait(self._every_s)
 
     def _ask(self) -> Surroundings:
         """One look. KafkaException where nobody answers."""

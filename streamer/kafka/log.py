@@ -96,6 +96,7 @@ class KafkaLog:
         self._next: dict[Partition, int] = {}  # started: the next offset to hand over
         self._member = ""
         self._waiting: str | None = JOINING
+        self._look = 0  # the first look at the cluster that is newer than the last change we heard of
         self._events: list[LogEvent] = []
         self._failure: BaseException | None = None
         self._on_revoke: Callable[[list[Partition]], None] | None = None
@@ -173,6 +174,8 @@ class KafkaLog:
     def topic_id(self, topic: str) -> str | None:
         if self._cluster is None:
             return ""
+        if self._cluster.looks < self._look:
+            return None
         topics = self._cluster.seen.topics
         return None if topics is None else topics[topic].id if topic in topics else ""
 
@@ -191,7 +194,7 @@ class KafkaLog:
     def start(self, partition: Partition, offset: int) -> None:
         if partition not in self._known:
             return  # Lost meanwhile; the event is on its way.
-        deadline = Deadline(self._limits.metadata)
+        deadline, patience = Deadline(self._limits.metadata), Deadline(self._limits.metadata / 5)
         while True:
             try:
                 self._consumer.seek(TopicPartition(*partition, offset))
@@ -203,6 +206,13 @@ class KafkaLog:
                 error = error_of(exception)
                 if error.code() != KafkaError._STATE or deadline.over():
                     raise LogDown(f"cannot start {partition[0]}[{partition[1]}]: {error.str()}") from exception
+                if patience.over():
+                    # Or it has given the partition up, which it does when its topic was deleted, and never takes it
+                    # back by itself though the topic is there again.
+                    patience = Deadline(self._limits.metadata / 5)
+                    self._consumer.incremental_unassign([TopicPartition(*partition)])
+                    self._consumer.incremental_assign([TopicPartition(*partition, offset)])
+                    self._consumer.pause([TopicPartition(*partition)])
                 time.sleep(0.02)
         self._next[partition] = offset
         self._wake(partition)
@@ -277,6 +287,7 @@ class KafkaLog:
             )
             consumer.pause(partitions)
             self._member = consumer.memberid() or ""
+            self._look_again()
             self._waiting = None  # Also with no partition at all: then there are more members than partitions.
             for partition in keys(partitions):
                 self._assigned[partition] = None
@@ -320,6 +331,10 @@ class KafkaLog:
             return LogRefused(f"another process uses kafka.instance {ours.instance!r} in group {ours.group!r}")
         return LogDown(f"consumer: fatal: {error.str()}")
 
+    def _look_again(self) -> None:
+        if self._cluster is not None:
+            self._look = self._cluster.ask()
+
     def _membership(self) -> Any:
         """Group metadata of the membership our partitions were assigned under, or None."""
         before = self._consumer.memberid()
@@ -356,6 +371,7 @@ class KafkaLog:
             raise self._fatal(error)
         if code in GAPS and expected is not None:
             del self._next[partition]
+            self._look_again()
             self._consumer.pause([TopicPartition(*partition)])
             return Gap(partition, f"offset {expected} is not there any more")
         if code in UNREADABLE and expected is not None:

@@ -1,5 +1,5 @@
 """The root pointer and the ticks since as offset metadata, of which a broker allows 4096 bytes:
-`v3;S=81812;p=3;o=7;n=2;sha=...;cfg=...;slot=0;t=16;T=17;q=81900:1700000000000:1;id=...`.
+`v2;S=81812;p=3;o=7;n=2;sha=...;cfg=...;slot=0;t=16;T=17;q=81900:1700000000000:1`.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ TICKS_MAX = 64
 """Ticks that fit the metadata beside the pointer; before there are more a snapshot must have seen them."""
 
 PATTERN = re.compile(
-    r"v[23];S=(\d{1,19});p=(\d{1,9});o=(\d{1,19});n=(\d{1,9});sha=([0-9a-f]{64});cfg=([0-9a-f]{1,64});slot=([01])"
-    r";t=(\d{1,12});T=(\d{1,12});q=((?:\d{1,19}:\d{1,14}:[01](?:,(?=\d)|(?=;|$))){0,64})"
-    r"(?:;id=([A-Za-z0-9_-]{0,64}))?",
+    r"v2;S=(\d{1,19});p=(\d{1,9});o=(\d{1,19});n=(\d{1,9});sha=([0-9a-f]{64});cfg=([0-9a-f]{1,64});slot=([01])"
+    r";t=(\d{1,12});T=(\d{1,12});q=((?:\d{1,19}:\d{1,14}:[01](?:,(?=\d)|$)){0,64})",
     re.ASCII,
 )
 
@@ -26,8 +25,8 @@ def to_text(committed: Committed) -> str:
     position, partition, offset, chunks, sha, config, slot, seen = committed.pointer
     ticks = ",".join(f"{tick.offset}:{tick.time_ms}:{tick.caught_up:d}" for tick in committed.ticks)
     return (
-        f"v3;S={position};p={partition};o={offset};n={chunks};sha={sha};cfg={config};slot={slot}"
-        f";t={seen};T={committed.ticked};q={ticks};id={committed.topic_id}"
+        f"v2;S={position};p={partition};o={offset};n={chunks};sha={sha};cfg={config};slot={slot}"
+        f";t={seen};T={committed.ticked};q={ticks}"
     )
 
 
@@ -40,4 +39,4 @@ def from_text(offset: int, text: str | None) -> Committed:
     pointer = Pointer(numbers[0], numbers[1], numbers[2], numbers[3], match[5], match[6], int(match[7]), int(match[8]))
     parts = [part.split(":") for part in match[10].split(",") if part]
     ticks = tuple(Tick(int(at), int(time_ms), caught == "1") for at, time_ms, caught in parts)
-    return Committed(offset, pointer, int(match[9]), ticks, match[11] or "")
+    return Committed(offset, pointer, int(match[9]), ticks)

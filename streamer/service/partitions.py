@@ -28,7 +28,6 @@ class LivePartition:
     sent: int = 0  # outbox records in the transaction whose outcome is open
     ticked: int = 0  # ticks up to C
     ticks: list[Tick] = field(default_factory=list)  # those the newest snapshot that landed has not seen
-    topic_id: str = ""  # of the topic whose records it has taken
     tick_at: int = -1  # where the task stood at the last tick, and where the log ended then
     tick_end: int | None = None
 

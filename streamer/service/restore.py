@@ -15,6 +15,21 @@ from streamer.service.partitions import Stats
 Notify = Callable[..., None]
 
 
+OFFSET_MAX = 1 << 62
+
+
+def made_anew(stage: Stage | None, topic_id: str) -> str:
+    """Why what a stage knows is of another topic than the one of this id; empty where it is not, or nobody can say."""
+    if stage is None or not stage.topic_id or not topic_id or stage.topic_id == topic_id:
+        return ""
+    return f"the topic was deleted and created anew: its id was {stage.topic_id}, now it is {topic_id}"
+
+
+def beyond(offset: int, end: int) -> str:
+    """The same, where only the end tells it."""
+    return f"committed offset {offset} lies beyond the end {end}: the topic was recreated" if offset > end else ""
+
+
 class Restorer:
     """Reads the log and the state topic; yields while there is something to wait for."""
 
@@ -32,24 +47,28 @@ class Restorer:
             yield
         begin, end = self.log.begin_end(partition)
         if committed.offset is None:
-            stage = yield from self.begin(partition, begin, end)
+            stage = yield from self.begin(partition, begin, end, topic_id)
             committed = committed._replace(ticked=stage.ticks)
         else:
             stage = yield from self.rebuild(partition, committed, begin, end, topic_id)
-        stage.ticks = committed.ticked
-        return stage, committed._replace(topic_id=topic_id or committed.topic_id)
+        stage.ticks, stage.topic_id = committed.ticked, topic_id or stage.topic_id
+        return stage, committed
 
-    def begin(self, partition: Partition, begin: int, end: int) -> Generator[None, None, Stage]:
-        """The group has no offset here. It is new, or Kafka forgot: a group that was empty for seven days, or deleted.
-        Then its newest snapshot is what is left, and what it published after that is published again.
+    def begin(self, partition: Partition, begin: int, end: int, topic_id: str) -> Generator[None, None, Stage]:
+        """The group has no offset here. It is new, or the topic is, or Kafka forgot: a group that was empty for seven
+        days, or deleted. Then its newest snapshot is what is left, and what it published after that comes once more.
         """
-        found = yield from self.load(partition, Committed(end, None))
+        found = yield from self.load(partition, Committed(OFFSET_MAX, None))
         if found is None:
             first = self.config.kafka.start == "earliest" or self.added(partition)
             return self.stages.new(partition, begin if first else end)
+        if anew := made_anew(found, topic_id):
+            return self.lost(partition, anew, begin, found.generation + 1)
+        if found.position > end:
+            return self.lost(partition, beyond(found.position, end), begin, found.generation + 1)
         if found.position < begin:
             why = f"no offset of the group, input retained from {begin} on, snapshot at {found.position}"
-            return self.lost(partition, why, begin)
+            return self.lost(partition, why, begin, found.generation)
         self.notify(
             "offsets_forgotten",
             partition,
@@ -79,14 +98,9 @@ class Restorer:
         """Newest usable snapshot plus the muted replay of S..C; by policy a fresh task where that cannot be had."""
         assert committed.offset is not None
         task = yield from self.load(partition, committed)
-        start = max(committed.offset, begin)
-        if committed.topic_id and topic_id and committed.topic_id != topic_id:
-            why = f"the topic was deleted and created anew: its id was {committed.topic_id}, now it is {topic_id}"
-            start = begin
-        elif committed.offset > end:
-            why = f"committed offset {committed.offset} lies beyond the end {end}: the topic was recreated"
-            start = begin
-        elif task is None:
+        if anew := made_anew(task, topic_id) or beyond(committed.offset, end):
+            return self.lost(partition, anew, begin, task.generation + 1 if task is not None else 1)
+        if task is None:
             why = "no usable snapshot"
         elif task.position < begin:
             why = f"input retained from {begin} on, snapshot at {task.position}"
@@ -96,16 +110,18 @@ class Restorer:
                 return task
             except LogGap as gap:
                 why = str(gap)
-        return self.lost(partition, why, start)
+        return self.lost(partition, why, max(committed.offset, begin), task.generation if task is not None else 0)
 
-    def lost(self, partition: Partition, why: str, start: int) -> Stage:
+    def lost(self, partition: Partition, why: str, start: int, generation: int) -> Stage:
         """By policy a task that learns anew from `start` on, or StateLost."""
         policy = self.config.commit.on_state_loss
         self.stats.state_lost[policy] = self.stats.state_lost.get(policy, 0) + 1
         self.notify("state_lost", partition, why=why, policy=policy)
         if policy == "halt":
             raise StateLost(f"{partition[0]}[{partition[1]}]: {why}; commit.on_state_loss is halt")
-        return self.stages.new(partition, start)
+        stage = self.stages.new(partition, start)
+        stage.generation = generation
+        return stage
 
     def load(self, partition: Partition, committed: Committed) -> Generator[None, None, Stage | None]:
         """The pointed snapshot, else the newest complete one at or before C, else None."""

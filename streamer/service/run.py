@@ -101,7 +101,14 @@ ABANDONED = {
 
 
 HANGS = "a client of a broker that went does not close (librdkafka#4884); the next start restores everything"
-WARNINGS = ("state_lost", "invalid_snapshot", "partition_lost")
+WARNINGS = (
+    "input_gone",
+    "invalid_snapshot",
+    "offsets_forgotten",
+    "partition_added",
+    "partition_lost",
+    "state_lost",
+)
 """Events of a partition that somebody should look at."""
 
 

@@ -128,7 +128,7 @@ class Worker:
         self.seen = seen
         for partition, owned in list(self.owned.items()):
             there = (seen.topics or {}).get(partition[0])
-            if there is not None and there.id and owned.topic_id and there.id != owned.topic_id:
+            if there is not None and there.id and owned.task.topic_id and there.id != owned.task.topic_id:
                 self.again(partition, f"the topic was deleted and created anew, its id is now {there.id}")
 
     def again(self, partition: Partition, why: str) -> None:
@@ -239,7 +239,7 @@ class Worker:
     def root(owned: LivePartition, snapshot: Snapshot | None) -> Committed:
         """What the commit writes down of a partition: where it stands, its snapshot, and the ticks since that."""
         seen = snapshot.ticks if snapshot is not None else owned.pointer.ticks if owned.pointer is not None else 0
-        return Committed(owned.task.position, owned.pointer, owned.task.ticks, newest(owned, seen), owned.topic_id)
+        return Committed(owned.task.position, owned.pointer, owned.task.ticks, newest(owned, seen))
 
     def snapshot(self, owned: LivePartition, at_once: bool) -> Snapshot | None:
         """The snapshot the next commit carries, if any. The loop only waits for the copy of the state; it is encoded
@@ -367,7 +367,6 @@ class Worker:
         due_s = now_s + self.snapshot_period_s(partition)
         owned = LivePartition(task, committed.offset, pointer, slot, due_s, now_s, ticked=committed.ticked)
         owned.ticks = list(committed.ticks) if pointer is not None else []
-        owned.topic_id = committed.topic_id
         self.owned[partition] = owned
         self.stats.restored += 1
         self.notify(

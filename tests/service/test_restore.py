@@ -24,6 +24,7 @@ class Stage:
 
     def __init__(self, position: int, ticks: int = 0) -> None:
         self.partition, self.position, self.ticks = AT, position, ticks
+        self.topic_id, self.generation = "", 0
         self.seen: list[Any] = []
         self.monitors_reset: list[str] = []
         self.waiting = 0
@@ -43,9 +44,12 @@ class Stage:
 
 
 def load(partition: Partition, blob: bytes) -> Stage:
-    """A snapshot is `position` or `position ticks`; anything else is none."""
+    """A snapshot is `position` or `position ticks`, and the topic's id behind it; anything else is none."""
+    text, _, topic_id = blob.decode().partition("/")
     try:
-        return Stage(*map(int, blob.decode().split()))
+        stage = Stage(*map(int, text.split()))
+        stage.topic_id = topic_id
+        return stage
     except ValueError:
         raise InvalidSnapshot(f"{blob!r}") from None
 
@@ -139,14 +143,22 @@ def test_offsets_that_kafka_forgot_are_those_of_the_newest_snapshot_and_it_says_
     assert "comes again, with equal ids" in more["effect"]
 
 
-def test_a_snapshot_of_records_that_are_gone_does_not_make_up_for_forgotten_offsets() -> None:
-    log = Log(Committed(None, None), begin=30)
-    log.blobs = {None: [b"20"]}
-    case = Case(log)
-    assert (case.stage.position, case.told) == (30, ["state_lost"])
-    log = Log(Committed(None, None), begin=0, end=10)
-    log.blobs = {None: [b"20"]}
-    assert Case(log).stage.position == 0, "it stands beyond the end: another topic's"
+@pytest.mark.parametrize(
+    ("begin", "end", "blob", "why"),
+    [
+        (30, 100, b"20", "input retained from 30 on, snapshot at 20"),
+        (0, 10, b"20", "lies beyond the end 10"),
+        (0, 100, b"20/old", "its id was old, now it is new"),
+    ],
+)
+def test_a_snapshot_of_other_records_does_not_make_up_for_forgotten_offsets(
+    begin: int, end: int, blob: bytes, why: str
+) -> None:
+    log = Log(Committed(None, None), begin, end)
+    log.blobs, log.topic_ids = {None: [blob]}, ["new"]
+    case = Case(log, start="latest")
+    assert (case.stage.position, case.told) == (begin, ["state_lost"])
+    assert why in case.notes[0][1]["why"]
 
 
 @pytest.mark.parametrize(("partitions", "position", "told"), [(2, 100, []), (1, 0, ["partition_added"])])
@@ -158,20 +170,17 @@ def test_a_partition_that_was_added_is_read_from_its_beginning(partitions: int, 
 
 
 def test_a_topic_that_was_made_anew_is_another_one_however_long_it_is() -> None:
-    log = Log(Committed(25, pointer(20), topic_id="old"))
-    log.blobs, log.topic_ids = {pointer(20): [b"20"]}, [None, "new"]
-    case = Case(log)
-    assert (case.stage.position, case.told) == (0, ["state_lost"])
-    assert "its id was old, now it is new" in case.notes[0][1]["why"]
-    assert case.committed.topic_id == "new"
-    same = Log(Committed(25, pointer(20), topic_id="old"))
-    same.blobs, same.topic_ids = {pointer(20): [b"20"]}, ["old"]
-    case = Case(same)
-    assert (case.stage.position, case.told) == (25, [])
-    unknown = Log(Committed(25, pointer(20), topic_id="old"))
-    unknown.blobs = {pointer(20): [b"20"]}
-    case = Case(unknown)
-    assert (case.stage.position, case.committed.topic_id) == (25, "old"), "an old broker, or a look that failed"
+    def case(topic_id: str) -> Case:
+        log = Log(Committed(25, pointer(20)))
+        log.blobs, log.topic_ids = {pointer(20): [b"20/old"]}, [None, topic_id]
+        return Case(log)
+
+    anew, same, unknown = case("new"), case("old"), case("")
+    assert (anew.stage.position, anew.stage.topic_id, anew.stage.generation) == (0, "new", 1)
+    assert anew.told == ["state_lost"]
+    assert "its id was old, now it is new" in anew.notes[0][1]["why"]
+    for one in (same, unknown):  # Unknown: an old broker, or a look that failed.
+        assert (one.stage.position, one.stage.topic_id, one.stage.generation, one.told) == (25, "old", 0, [])
 
 
 def test_the_snapshot_that_is_pointed_at_and_the_records_up_to_the_commit() -> None:

@@ -1,0 +1,170 @@
+"""What happens to the topics and the group under a service that runs, or between two runs of it."""
+
+from __future__ import annotations
+
+import functools
+import random
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
+
+from schemas.events.batch import Record
+from tests.kafka.service import Service, committed, produce, wait_committed
+from tests.kafka.test_outages import STATIC, readyz, until
+from tests.kafka.test_service import MORE, PARTITIONS, Setup, Topics, check_against_oracle
+from tests.sim.campaign import make_log
+
+pytestmark = pytest.mark.broker
+
+LENGTH = 1_500
+
+
+@pytest.fixture
+def setup(broker: str, make_topics: Topics, tmp_path: Path) -> Setup:
+    return Setup(broker, make_topics, tmp_path, 40, MORE)
+
+
+def no_member_stays(setup: Setup) -> None:
+    """A static one stays in the group until its session ends."""
+    assert STATIC in setup.path.read_text()
+    setup.path.write_text(setup.path.read_text().replace(STATIC, ""))
+
+
+def logs(count: int = PARTITIONS, length: int = LENGTH, seed: int = 0) -> dict[int, list[Record]]:
+    return {n: make_log(random.Random(seed + n), n, length) for n in range(count)}
+
+
+def part(found: dict[int, list[Record]], begin: int, end: int) -> dict[int, list[Record]]:
+    return {n: records[begin:end] for n, records in found.items()}
+
+
+def ends(setup: Setup, at: int, count: int = PARTITIONS, seconds: float = 60.0) -> None:
+    wait_committed(setup.broker, setup.group, setup.events, dict.fromkeys(range(count), at), seconds)
+
+
+@functools.cache
+def client_of(broker: str) -> Any:
+    """Kept: the answers of one that is gone never come."""
+    return AdminClient({"bootstrap.servers": broker})
+
+
+def admin(setup: Setup) -> Any:
+    return client_of(setup.broker)
+
+
+def delete(setup: Setup, topic: str) -> None:
+    client = admin(setup)
+    client.delete_topics([topic])[topic].result(20)
+    until(lambda: topic not in client.list_topics(timeout=10).topics, 20, f"{topic} is gone")
+
+
+def create(setup: Setup, topic: str, partitions: int = PARTITIONS) -> None:
+    end_s = time.monotonic() + 20
+    while True:
+        try:
+            admin(setup).create_topics([NewTopic(topic, partitions, 1)])[topic].result(20)
+            return
+        except KafkaException:  # Its name is free a little after it is gone.
+            assert time.monotonic() < end_s
+            time.sleep(0.1)
+
+
+def told(service: Service, event: str, seconds: float = 40.0) -> dict[str, Any]:
+    until(lambda: service.lines(event), seconds, event)
+    return service.lines(event)[-1]
+
+
+def begun(service: Service) -> int:
+    """How often a partition was begun at its beginning."""
+    return sum(line["offset"] == 0 for line in service.lines("partition_ready"))
+
+
+def test_offsets_that_kafka_forgot_are_found_in_the_state_topic(setup: Setup) -> None:
+    no_member_stays(setup)
+    records = logs()
+    produce(setup.broker, setup.events, part(records, 0, 900))
+    with setup.run() as service:
+        ends(setup, 900)
+        assert service.stop() == 0
+    admin(setup).delete_consumer_groups([setup.group])[setup.group].result(20)
+    assert committed(setup.broker, setup.group, setup.events, PARTITIONS)[0][0] < 0
+    produce(setup.broker, setup.events, part(records, 900, LENGTH))
+    with setup.run() as service:
+        ends(setup, LENGTH)
+        line = told(service, "offsets_forgotten")
+        assert (line["level"], line["offset"]) == ("warning", 900)
+        assert service.stop() == 0
+    check_against_oracle(setup, records, LENGTH)
+
+
+def test_partitions_that_are_added_are_read_from_their_beginning(setup: Setup) -> None:
+    setup.path.write_text(setup.path.read_text().replace("instance: worker-0,", "instance: worker-0, start: latest,"))
+    more = PARTITIONS + 2
+    with setup.run() as service:
+        until(lambda: len(service.lines("partition_ready")) == PARTITIONS, 40, "all partitions")
+        until(lambda: readyz(service)[0] == 200, 20, "ready")
+        admin(setup).create_partitions([NewPartitions(setup.events, more)])[setup.events].result(20)
+        time.sleep(1.0)
+        produce(setup.broker, setup.events, logs(more, 300))
+        ends(setup, 300, more)
+        assert {line["partition"] for line in service.lines("partition_added")} == {PARTITIONS, PARTITIONS + 1}
+        assert service.stop() == 0
+
+
+def test_a_topic_that_is_made_anew_under_a_running_service_is_read_from_its_beginning(setup: Setup) -> None:
+    produce(setup.broker, setup.events, logs(length=600))
+    with setup.run() as service:
+        ends(setup, 600)
+        delete(setup, setup.events)
+        create(setup, setup.events)
+        produce(setup.broker, setup.events, logs(length=900, seed=9))
+
+        def lost() -> dict[int, str]:
+            return {line["partition"]: line["why"] for line in service.lines("state_lost")}
+
+        until(lambda: len(lost()) == PARTITIONS, 60, "every partition is begun anew")
+        assert all("created anew" in why or "recreated" in why for why in lost().values())
+        assert all("created anew" in line["why"] or "not there" in line["why"] for line in service.lines("input_gone"))
+        until(lambda: begun(service) == 2 * PARTITIONS, 40, "from nothing, and from nothing once more")
+        ends(setup, 900, seconds=90)
+        assert service.stop() == 0
+
+
+def test_a_topic_that_was_made_anew_between_two_runs_is_another_one_however_long_it_is(setup: Setup) -> None:
+    produce(setup.broker, setup.events, logs(length=600))
+    with setup.run() as service:
+        ends(setup, 600)
+        assert service.stop() == 0
+    delete(setup, setup.events)
+    create(setup, setup.events)
+    produce(setup.broker, setup.events, logs(length=900, seed=9))
+    with setup.run() as service:
+        ends(setup, 900)
+        lost = service.lines("state_lost")
+        assert len(lost) == PARTITIONS
+        assert all("deleted and created anew" in line["why"] for line in lost)
+        assert [line["offset"] for line in service.lines("partition_ready")][-PARTITIONS:] == [0] * PARTITIONS
+        assert service.stop() == 0
+
+
+@pytest.mark.parametrize("role", ["alerts", "state"])
+def test_a_topic_of_ours_that_is_deleted_is_named_and_all_goes_on_once_it_is_back(setup: Setup, role: str) -> None:
+    records = logs()
+    topic = getattr(setup, role)
+    produce(setup.broker, setup.events, part(records, 0, 600))
+    with setup.run() as service:
+        ends(setup, 600)
+        delete(setup, topic)
+        produce(setup.broker, setup.events, part(records, 600, 900))
+        until(lambda: f"no topic {topic}" in readyz(service)[1], 60, "said on /readyz")
+        assert f"(topics.{role})" in readyz(service)[1]
+        assert told(service, "waiting")["level"] == "warning"
+        create(setup, topic)
+        produce(setup.broker, setup.events, part(records, 900, LENGTH))
+        ends(setup, LENGTH, seconds=90)
+        until(lambda: readyz(service)[0] == 200, 30, "ready again")
+        assert service.stop() == 0
