@@ -14,10 +14,11 @@ import socketserver
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from streamer.service.health import Health
 from streamer.service.json_logs import get_logger, log
 from streamer.service.metrics import Metrics
 
@@ -28,51 +29,10 @@ REQUEST_SECONDS = 5.0
 hold a thread for longer."""
 REQUESTS_MAX = 16
 """At the same time; the next one gets 503."""
-STUCK_SECONDS = 60.0
-"""Above the longest step of the worker's loop: a producer may take 30 s to be re-created."""
 
 TEXT = "text/plain; charset=utf-8"
 ALIASES = {"/-/healthy": "/livez", "/-/ready": "/readyz"}
 PATHS = ("/livez", "/readyz", "/metrics", "/version")
-
-
-class Health:
-    """Plain attributes, written by the worker's thread and read by the server's.
-
-    broker_seen: a broker has answered. settled: every assigned partition is restored, which is true with none at all.
-    draining: a stop signal came. `more` gives further readiness checks by name. `clock` counts seconds.
-    """
-
-    def __init__(
-        self,
-        clock: Callable[[], float] = time.monotonic,
-        stuck_s: float = STUCK_SECONDS,
-        more: Callable[[], Mapping[str, bool]] = dict,
-    ) -> None:
-        self.config_loaded = True  # The server's own address stands in the config.
-        self.broker_seen = False
-        self.settled = False
-        self.draining = False
-        self.stuck_s = stuck_s
-        self._clock, self._more = clock, more
-        self._beat_s = clock()
-
-    def beat(self) -> None:
-        """The worker's loop came round."""
-        self._beat_s = self._clock()
-
-    def live(self) -> dict[str, bool]:
-        """Only that the loop turns. Never whether the broker answers: restarting the process would not mend that."""
-        return {"worker_loop": self._clock() - self._beat_s <= self.stuck_s}
-
-    def ready(self) -> dict[str, bool]:
-        return {
-            "config_loaded": self.config_loaded,
-            "broker_seen": self.broker_seen,
-            "assignment_settled": self.settled,
-            "not_draining": not self.draining,
-            **self._more(),
-        }
 
 
 class CannotListen(OSError):
@@ -142,14 +102,14 @@ class Handler(BaseHTTPRequestHandler):
         elif path == "/version":
             self.answer(200, json.dumps(self.server.version) + "\n", "application/json")
         else:
-            checks = self.server.health.live() if path == "/livez" else self.server.health.ready()
             verbose = any(part.partition("=")[0] == "verbose" for part in query.split("&"))
-            self.answer(200 if all(checks.values()) else 503, checks_text(path[1:], checks, verbose))
+            well, text = self.server.health.page(path[1:], verbose)
+            self.answer(200 if well else 503, text)
 
     do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_TRACE = do_CONNECT = do_GET
 
     def answer(self, status: int, body: str | bytes, kind: str = TEXT, **headers: str) -> None:
-        data = body.encode() if isinstance(body, str) else body
+        data = body.encode(errors="replace") if isinstance(body, str) else body
         self.connection.settimeout(REQUEST_SECONDS)
         self.send_response(status)
         for name, value in {"Content-Type": kind, "Content-Length": str(len(data)), **headers}.items():
@@ -172,14 +132,6 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:
         """Probes and scrapes are not news."""
-
-
-def checks_text(name: str, checks: Mapping[str, bool], verbose: bool) -> str:
-    """`ok`, or one line per check where asked for or where one fails."""
-    if all(checks.values()) and not verbose:
-        return "ok\n"
-    lines = [f"[{'+' if good else '-'}] {check} {'ok' if good else 'failed'}" for check, good in checks.items()]
-    return "\n".join([*lines, f"{name}: {'ok' if all(checks.values()) else 'failed'}"]) + "\n"
 
 
 class Server(ThreadingHTTPServer):

@@ -6,7 +6,7 @@ import time
 
 from streamer.engine.stage import Stage
 from streamer.port import Partition
-from streamer.service.http import Health
+from streamer.service.health import Health
 from streamer.service.metrics import Metrics
 from streamer.service.partitions import LivePartition
 from streamer.service.worker import Worker
@@ -31,7 +31,9 @@ class Reporter:
             return
         self.due_s = now_s + INTERVAL_S
         worker, metrics = self.worker, self.metrics
-        self.health.settled = not worker.restoring
+        self.health.wait("assigned", None)  # Also with no partition at all: a spare is ready.
+        left = ", ".join(f"{topic}[{number}]" for topic, number in sorted(worker.restoring))
+        self.health.wait("restored", f"restoring {left}" if left else None)
         metrics.set("assigned_partitions", len(worker.owned))
         metrics.total("rebalances_total", worker.stats.rebalances)
         metrics.total("producer_recreated_total", worker.stats.recovered)

@@ -140,7 +140,8 @@ def connect(config: cfg.Config) -> Any:
 
 def run_service(config: cfg.Config, stopper: Stopper) -> int:
     """Run until stopped; the exit code."""
-    from streamer.service.http import Health, start_server
+    from streamer.service.health import Health
+    from streamer.service.http import start_server
     from streamer.service.json_logs import get_logger, log, setup_logging
     from streamer.service.metrics import Metrics
 
@@ -171,15 +172,16 @@ def run_service(config: cfg.Config, stopper: Stopper) -> int:
             from streamer.service.worker import Worker
 
             kafka = connecting.result()
-            health.broker_seen = True
+            health.wait("broker_seen", None)
 
             def notify(event: str, partition: Partition, **fields: object) -> None:
                 level = "warning" if event in ("state_lost", "invalid_snapshot", "partition_lost") else "info"
                 log(logger, level, event, topic=partition[0], partition=partition[1], **fields)
 
             def stopping() -> bool:
-                health.draining = stopper.asked.is_set()
-                return health.draining
+                asked = stopper.asked.is_set()
+                health.wait("not_draining", "draining: a stop signal came" if asked else None)
+                return asked
 
             worker = Worker(config, Tasks(config), kafka, time.monotonic, wall_ms, notify, pool)
             reporter = Reporter(worker, metrics, health)

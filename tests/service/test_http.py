@@ -13,7 +13,8 @@ from collections.abc import Iterator
 import pytest
 
 from streamer.service import http as under_test
-from streamer.service.http import CannotListen, Health, Server, start_server
+from streamer.service.health import CHECKS, Health
+from streamer.service.http import CannotListen, Server, start_server
 from streamer.service.json_logs import setup_logging
 from streamer.service.metrics import Metrics
 
@@ -74,40 +75,36 @@ def test_liveness_is_the_age_of_the_heartbeat(
 
 
 def test_liveness_does_not_depend_on_the_broker(server: Server, health: Health) -> None:
-    health.broker_seen = health.settled = False
+    health.wait("broker_seen", "connection refused")
     assert ask(server, "/livez")[:2] == (200, "ok\n")
 
 
-@pytest.mark.parametrize("failing", [None, "config_loaded", "broker_seen", "settled", "draining"])
-def test_readiness_needs_every_check(server: Server, health: Health, failing: str | None) -> None:
-    health.broker_seen = health.settled = True
-    if failing:
-        setattr(health, failing, failing == "draining")
-    assert ask(server, "/readyz")[0] == ask(server, "/-/ready")[0] == (503 if failing else 200)
+def test_readiness_says_what_it_waits_for(server: Server, health: Health, clock: Clock) -> None:
+    for check in CHECKS:
+        health.wait(check, None)
+    assert ask(server, "/readyz")[:2] == ask(server, "/-/ready")[:2] == (200, "ok\n")
+    health.wait("broker_seen", "connection refused by localhost:9092")
+    clock.now_s += 12
+    refused = "[-] broker_seen: connection refused by localhost:9092 (since 12 s)\n"
+    assert ask(server, "/readyz")[:2] == ask(server, "/-/ready")[:2] == (503, refused)
 
 
 def test_a_new_process_is_alive_and_not_ready(server: Server) -> None:
     assert ask(server, "/livez")[0] == 200
     status, body, _ = ask(server, "/readyz")
     assert status == 503
-    assert body == (
-        "[+] config_loaded ok\n[-] broker_seen failed\n[-] assignment_settled failed\n[+] not_draining ok\n"
-        "readyz: failed\n"
-    )
+    assert [line.split(":")[0] for line in body.splitlines()] == ["[-] broker_seen", "[-] assigned", "[-] restored"]
 
 
 @pytest.mark.parametrize("path", ["/readyz?verbose", "/readyz?verbose=1", "/readyz?a=b&verbose"])
-def test_verbose_lists_checks_that_pass(server: Server, health: Health, path: str) -> None:
-    health.broker_seen = health.settled = True
-    assert "[+] assignment_settled ok\n" in ask(server, path)[1]
+def test_verbose_lists_checks_that_pass_and_notes(server: Server, health: Health, path: str) -> None:
+    for check in CHECKS:
+        health.wait(check, None)
+    health.note("series", "90 % of the table is taken")
+    body = ask(server, path)[1]
+    assert "[+] restored ok\n" in body
+    assert "[i] series: 90 % of the table is taken\n" in body
     assert ask(server, "/readyz")[1] == "ok\n"
-
-
-def test_further_checks_come_from_the_callable(clock: Clock) -> None:
-    health = Health(clock, more=lambda: {"disk": False})
-    health.broker_seen = health.settled = True
-    assert not all(health.ready().values())
-    assert health.ready()["disk"] is False
 
 
 def test_metrics_and_version(server: Server) -> None:
@@ -205,10 +202,11 @@ def test_an_error_inside_is_500_without_a_stack_trace_and_one_log_line(
     stream = io.StringIO()
     handler = setup_logging(stream=stream)
 
-    def broken() -> dict[str, bool]:
-        raise RuntimeError("state of the art")
+    class Broken(Health):
+        def page(self, name: str, verbose: bool = False) -> tuple[bool, str]:
+            raise RuntimeError("state of the art")
 
-    running = start_server("127.0.0.1:0", Metrics(), Health(clock, more=broken), {})
+    running = start_server("127.0.0.1:0", Metrics(), Broken(clock), {})
     try:
         status, body, _ = ask(running, "/readyz")
         deadline_s = time.monotonic() + 5

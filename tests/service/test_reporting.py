@@ -12,7 +12,7 @@ from streamer.config.load import load_text
 from streamer.engine.figures import Counter
 from streamer.monitors.base import Gauge
 from streamer.service import reporting
-from streamer.service.http import Health
+from streamer.service.health import Health
 from streamer.service.metrics import Metrics
 from streamer.service.partitions import LivePartition, Stats
 from streamer.service.reporting import INTERVAL_S, Reporter
@@ -77,7 +77,7 @@ def test_the_loop_is_alive_at_every_step_and_told_of_once_a_second(service: Serv
     service.worker.stats.rebalances = 7
     service.report(INTERVAL_S / 2)
     assert service.get("rebalances_total") == 0
-    assert service.health.live() == {"worker_loop": True}
+    assert service.health.live() == {"worker_loop": None}
     service.report(INTERVAL_S / 2)
     assert service.get("rebalances_total") == 7
 
@@ -95,10 +95,10 @@ def test_what_the_shell_counted(service: Service) -> None:
     assert service.get("bytes_consumed_total", topic="in") == 900
     assert "driftline_commit_seconds_sum 0.5" in service.metrics.expose()[0].decode()
     assert stats.timings == [], "taken away, or they would be observed again"
-    assert service.health.ready()["assignment_settled"] is False
+    assert service.health.ready()["restored"] == "restoring in[1]"
     service.worker.restoring = {}
     service.report()
-    assert service.health.ready()["assignment_settled"] is True
+    assert service.health.ready()["restored"] is None
 
 
 def test_a_task_counts_from_where_it_became_ours(service: Service) -> None:

@@ -1,0 +1,107 @@
+"""Whether the process is alive and ready, as /livez and /readyz tell it: what it waits for, in words, and since when.
+
+Written by the worker's thread and read by the server's. Every write is of one attribute or one entry of a dict, and
+readers take a copy, so there is no lock to wait for.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+STUCK_SECONDS = 60.0
+"""Above the longest step of the worker's loop: a producer may take 30 s to be re-created."""
+WORDS_MAX = 500
+"""Characters of a reason; longer ones are cut, so that whoever calls cannot make an answer grow."""
+
+CHECKS: dict[str, str | None] = {
+    # Every readiness check, in the order of a start -> what it waits for at first; None is fulfilled from the start.
+    "config_loaded": None,  # The server's own address stands in the config.
+    "broker_seen": "connecting to the broker",
+    "assigned": "the group has not assigned partitions yet",
+    "restored": "partitions are restored once the group has assigned them",
+    "commits": None,
+    "topics": None,
+    "records": None,
+    "not_draining": None,
+}
+
+
+class Waiting(NamedTuple):
+    words: str
+    since_s: float
+
+
+class Health:
+    """`clock` counts seconds. The loop may stand still for `stuck_s` before the process counts as dead."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic, stuck_s: float = STUCK_SECONDS) -> None:
+        self._clock, self._stuck_s = clock, stuck_s
+        self._beat_s = clock()
+        self._checks = {check: Waiting(why, clock()) if why is not None else None for check, why in CHECKS.items()}
+        self._notes: dict[str, str] = {}
+
+    def beat(self) -> None:
+        """The worker's loop came round."""
+        self._beat_s = self._clock()
+
+    def wait(self, check: str, why: str | None) -> None:
+        """A check of CHECKS is fulfilled (None), or waits: for what, or what is wrong, in words.
+
+        The words may change as often as more is known; it waits since it was last fulfilled.
+        """
+        before = self._checks.get(check)
+        if before is None and check not in CHECKS:
+            raise ValueError(f"there is no readiness check {check!r}, only {', '.join(CHECKS)}")
+        if why is None:
+            self._checks[check] = None
+        else:
+            self._checks[check] = Waiting(_one_line(why), self._clock() if before is None else before.since_s)
+
+    def note(self, name: str, words: str | None) -> None:
+        """A detail for people, which does not make the process unready; None takes it back."""
+        if words is None:
+            self._notes.pop(name, None)
+        else:
+            self._notes[name] = _one_line(words)
+
+    def live(self) -> dict[str, str | None]:
+        """Only that the loop turns. Never whether the broker answers: restarting the process would not mend that."""
+        return {check: waiting and waiting.words for check, waiting in self._live().items()}
+
+    def ready(self) -> dict[str, str | None]:
+        """Every check in the order of CHECKS; None is ok."""
+        return {check: waiting and waiting.words for check, waiting in dict(self._checks).items()}
+
+    def notes(self) -> dict[str, str]:
+        return dict(self._notes)
+
+    def page(self, name: str, verbose: bool = False) -> tuple[bool, str]:
+        """Whether all is well with `livez` or `readyz`, and the page that says so.
+
+        `ok`, or a line for each check that waits; verbose: a line for each check and note.
+        """
+        checks = self._live() if name == "livez" else dict(self._checks)
+        well = not any(checks.values())
+        if well and not verbose:
+            return True, "ok\n"
+        lines = [self._line(check, waiting) for check, waiting in checks.items() if waiting or verbose]
+        if verbose:
+            lines += [f"[i] {about}: {words}" for about, words in self.notes().items() if name == "readyz"]
+            lines.append(f"{name}: {'ok' if well else 'failed'}")
+        return well, "\n".join(lines) + "\n"
+
+    def _live(self) -> dict[str, Waiting | None]:
+        stuck = self._clock() - self._beat_s > self._stuck_s
+        return {"worker_loop": Waiting("the worker's loop has not come round", self._beat_s) if stuck else None}
+
+    def _line(self, check: str, waiting: Waiting | None) -> str:
+        if waiting is None:
+            return f"[+] {check} ok"
+        return f"[-] {check}: {waiting.words} (since {self._clock() - waiting.since_s:.0f} s)"
+
+
+def _one_line(words: str) -> str:
+    text = " ".join(words.split())
+    return text if len(text) <= WORDS_MAX else text[: WORDS_MAX - 1] + "…"
