@@ -1,8 +1,9 @@
 """What clients of the endpoints take from the worker: `python -m benchmarks.endpoints`, some 20 seconds.
 
 The worker is a busy loop of Python that writes metrics, so that everything the endpoints do is taken from it; clients
-are processes of their own. Of each case: the loop's speed over its speed alone, in the round right before; the CPU of
-all other threads of the process, which are the endpoints'; and how a probe every 50 ms fares meanwhile.
+are processes of their own. Of each case: the share of its time that the loop had the interpreter, where waiting for a
+core is not counted (that is the machine's doing, and the clients'; Linux tells it); the CPU of all other threads of the
+process, which are the endpoints'; and how a probe every 50 ms fares meanwhile.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import multiprocessing
 import socket
 import statistics
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # The clients, which are made from this module, need none of it.
@@ -101,16 +103,22 @@ CASES: dict[str, list[tuple[Any, Any]]] = {
 }
 
 
+def waited_s() -> float:
+    """How long this thread waited for a core, so far."""
+    return int(Path("/proc/thread-self/schedstat").read_text().split()[1]) / 1e9
+
+
 def busy(metrics: Metrics, health: Health) -> tuple[float, float]:
-    """Speed of the loop, and the share of a core that the other threads took."""
-    begin_s, others_s, done, value = time.perf_counter(), time.process_time() - time.thread_time(), 0, 0.0
+    """Share of its time that the loop had the interpreter, and the share of a core that the other threads took."""
+    begin_s, own_s, others_s, waiting_s = time.perf_counter(), time.thread_time(), time.process_time(), waited_s()
+    value = 0.0
     while (seconds := time.perf_counter() - begin_s) < SECONDS:
         for at in range(2000):
             value = value * 0.999 + at
-        done += 1
         metrics.observe("processing_seconds", 0.01)
         health.beat()
-    return done / seconds, (time.process_time() - time.thread_time() - others_s) / seconds
+    own_s, others_s = time.thread_time() - own_s, time.process_time() - others_s
+    return own_s / (seconds - (waited_s() - waiting_s)), (others_s - own_s) / seconds
 
 
 def measure(address: str, metrics: Metrics, health: Health, clients: list[tuple[Any, Any]]) -> tuple[Any, ...]:
@@ -122,12 +130,12 @@ def measure(address: str, metrics: Metrics, health: Health, clients: list[tuple[
         one.start()
     begin.wait()
     time.sleep(0.3)  # A rendering, or a connection, is made by now.
-    speed, share = busy(metrics, health)
+    had, share = busy(metrics, health)
     over.set()
     answers, probes = [found.get() for _ in clients], probed.get()
     for one in running:
         one.join()
-    return speed, share, sum(answers), probes
+    return had, share, sum(answers), probes
 
 
 def main() -> None:
@@ -142,12 +150,11 @@ def main() -> None:
             rows[case].append(measure(server.address, metrics, health, clients))
     server.close()
     for case, of in rows.items():
-        ratio = statistics.median(row[0] / alone[0] for row, alone in zip(of, rows["alone"], strict=True))
-        share = statistics.median(row[1] for row in of)
+        had, share = (statistics.median(row[at] for row in of) for at in (0, 1))
         probes = [seconds for row in of for seconds in row[3]]
         good = sorted(seconds * 1000 for seconds in probes if seconds is not None)
         times = f"p50 {statistics.median(good):.0f} ms, most {good[-1]:.0f}" if good else "none"
-        print(f"{case:24} speed {ratio:.2f}, endpoints {share:.1%} of a core;", end=" ")
+        print(f"{case:24} loop {had:.1%}, endpoints {share:.1%} of a core;", end=" ")
         print(f"{len(good)} of {len(probes)} probes, {times}")
 
 

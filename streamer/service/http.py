@@ -100,6 +100,8 @@ class Server:
         accepting = asyncio.create_task(self._accept())
         await self._closing.wait()
         accepting.cancel()
+        with suppress(asyncio.CancelledError):
+            await accepting
         self._listener.close()
         self._scrapes.close()
 
@@ -109,7 +111,7 @@ class Server:
                 await self._round()
             except ConnectionError:
                 pass  # It went away before we came to it.
-            except OSError as error:  # No descriptor left, or no memory.
+            except Exception as error:  # No descriptor left, for one. Whatever it is, probes must get in.
                 failed(error)
                 self._drop()
             await asyncio.sleep(ROUND_SECONDS)
