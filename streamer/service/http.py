@@ -1,198 +1,258 @@
 """Health and metrics over HTTP: /livez /readyz /metrics /version, nothing else, and nothing that changes anything.
 
-Standard library only. Whoever can reach the port must not be able to hurt the service through it: requests are bounded
-in size, time and number, errors say no more than their status, and no name is ever looked up.
+One event loop in a thread of its own; h11 reads and writes the protocol. Whoever can reach the port must not be able to
+hurt the service through it, or to keep a probe from its answer: whatever a client can take is bounded, connections,
+bytes, seconds and the processor's time; errors say no more than their status, and no name is ever looked up.
 """
 
 from __future__ import annotations
 
-import contextlib
-import io
+import asyncio
 import json
 import socket
-import socketserver
-import sys
 import threading
-import time
 from collections.abc import Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from contextlib import suppress
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import NamedTuple
+
+import h11
 
 from streamer.service.health import Health
 from streamer.service.json_logs import get_logger, log
 from streamer.service.metrics import Metrics
+from streamer.service.scrapes import Scrapes
 
 REQUEST_BYTES_MAX = 16 * 1024
 """Request line and headers together."""
+HEADERS_MAX = 100
 REQUEST_SECONDS = 5.0
-"""For reading the whole request, and again for writing the answer: a client that sends a byte now and then must not
-hold a thread for longer."""
-REQUESTS_MAX = 16
-"""At the same time; the next one gets 503."""
+"""For the whole request to arrive, and again for the whole answer to be taken, however steadily a client drips."""
+SCRAPE_SECONDS = 10.0
+"""For the metrics to be rendered: as long as Prometheus waits by default."""
+CONNECTIONS_MAX = 256
+"""At the same time. Who comes next gets the place of the oldest that keeps us waiting."""
+ROUND_SECONDS, ROUND_MAX = 0.025, 32
+"""New connections are taken in rounds: a client that asks in a loop gets one answer per round."""
+BACKLOG = 512
+"""How many may wait for their round: less than half a second's."""
+PAUSE_FIRST_S, PAUSE_MAX_S = 0.01, 0.5
+"""A request that comes in pieces is looked at again after a pause, which doubles: bytes that drip must cost nothing."""
+REST_SECONDS, REST_BYTES_MAX = 1.0, 256 * 1024
+"""What a client still sends after its answer is read for so long: a close with bytes unread would lose the answer."""
+COPY_BYTES_MAX = 16 * 1024
+"""Up to this size head and body are sent as one; a larger body is shared by all who read it."""
 
 TEXT = "text/plain; charset=utf-8"
 ALIASES = {"/-/healthy": "/livez", "/-/ready": "/readyz"}
 PATHS = ("/livez", "/readyz", "/metrics", "/version")
+METHODS = "GET HEAD POST PUT PATCH DELETE OPTIONS TRACE CONNECT".split()
 
 
 class CannotListen(OSError):
     """The address cannot be used; the text says which and why."""
 
 
-class TooLarge(Exception):
-    """The request exceeds REQUEST_BYTES_MAX."""
+class Answer(NamedTuple):
+    status: int
+    body: bytes
+    kind: str = TEXT
+    allow: str = ""
+    head_only: bool = False
 
 
-class Request(io.RawIOBase):
-    """What a client sends, until it has sent too much or taken too long: TooLarge, TimeoutError."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        self._socket = connection
-        self._left = REQUEST_BYTES_MAX
-        self._end_s = time.monotonic() + REQUEST_SECONDS
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        if self._left <= 0:
-            raise TooLarge
-        seconds = self._end_s - time.monotonic()
-        if seconds <= 0:
-            raise TimeoutError
-        self._socket.settimeout(seconds)
-        count = self._socket.recv_into(memoryview(buffer)[: self._left])
-        self._left -= count
-        return count
+def plain(status: int, text: str = "") -> Answer:
+    """A status and a line of text: what the status is called, where nothing else is said."""
+    return Answer(status, (text or HTTPStatus(status).phrase.lower() + "\n").encode(errors="replace"))
 
 
-class Handler(BaseHTTPRequestHandler):
-    """One request per connection."""
-
-    protocol_version = "HTTP/1.1"
-    server: Server
-
-    def setup(self) -> None:
-        super().setup()
-        self.rfile = io.BufferedReader(Request(self.connection))
-
-    def handle(self) -> None:
-        self.close_connection = True
-        try:
-            self.handle_one_request()
-        except TooLarge:
-            self.requestline, self.request_version, self.command = "", self.protocol_version, ""
-            self.answer(431, "request too large\n")
-        except OSError:
-            raise
-        except Exception:
-            self.answer(500, "internal error\n")
-            raise  # to handle_error, which logs it
-
-    def do_GET(self) -> None:
-        path, _, query = self.path.partition("?")
-        path = ALIASES.get(path, path)
-        if path not in PATHS:
-            self.answer(404, f"not found; there are {' '.join(PATHS)}\n")
-        elif self.command not in ("GET", "HEAD"):
-            self.answer(405, "method not allowed\n", Allow="GET, HEAD")
-        elif path == "/metrics":
-            body, kind = self.server.metrics.expose(self.headers.get("Accept", ""))
-            self.answer(200, body, kind)
-        elif path == "/version":
-            self.answer(200, json.dumps(self.server.version) + "\n", "application/json")
-        else:
-            verbose = any(part.partition("=")[0] == "verbose" for part in query.split("&"))
-            well, text = self.server.health.page(path[1:], verbose)
-            self.answer(200 if well else 503, text)
-
-    do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_TRACE = do_CONNECT = do_GET
-
-    def answer(self, status: int, body: str | bytes, kind: str = TEXT, **headers: str) -> None:
-        data = body.encode(errors="replace") if isinstance(body, str) else body
-        self.connection.settimeout(REQUEST_SECONDS)
-        self.send_response(status)
-        for name, value in {"Content-Type": kind, "Content-Length": str(len(data)), **headers}.items():
-            self.send_header(name, value)
-        self.send_header("Cache-Control", "no-store")
-        self.send_header("X-Content-Type-Options", "nosniff")
-        self.send_header("Connection", "close")
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(data)
-        self.close_connection = True
-
-    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """The base class would repeat parts of the request, and omit the status line where it cannot be parsed."""
-        self.request_version = self.protocol_version
-        self.answer(code, self.responses[code][0] + "\n" if code in self.responses else "error\n")
-
-    def version_string(self) -> str:
-        return "driftline"
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Probes and scrapes are not news."""
-
-
-class Server(ThreadingHTTPServer):
+class Server:
     """Serves until `close`. `address` is host:port as bound, so with port 0 the one that was picked."""
 
-    daemon_threads = True
-    request_queue_size = 64
-
-    def __init__(self, host: str, port: int, metrics: Metrics, health: Health, version: Mapping[str, str]) -> None:
-        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    def __init__(self, listener: socket.socket, metrics: Metrics, health: Health, version: Mapping[str, str]) -> None:
+        host, port = listener.getsockname()[:2]
+        self.address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self.metrics, self.health, self.version = metrics, health, dict(version)
-        self.address = ""
-        self._slots = threading.BoundedSemaphore(REQUESTS_MAX)
-        super().__init__((host, port), Handler)
-        # serve_forever looks for the end this often; the thread is a daemon, so a hard exit never waits for it.
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.1,), name="driftline-http", daemon=True)
+        self._listener = listener
+        self._scrapes = Scrapes(metrics.expose)
+        # Open connections, the oldest first -> whether it is the client that we wait for.
+        self._open: dict[asyncio.Task[None], bool] = {}
+        self._closing = asyncio.Event()
+        self._loop = asyncio.new_event_loop()
+        self._loop.set_exception_handler(lambda _, context: failed(context.get("exception") or context["message"]))
+        # A daemon, so that a hard exit never waits for it.
+        self._thread = threading.Thread(target=self._run, name="driftline-http", daemon=True)
         self._thread.start()
 
-    def server_bind(self) -> None:
-        """Not HTTPServer's own: that one asks the name service for this host's name."""
-        socketserver.TCPServer.server_bind(self)
-        host, port = self.server_address[:2]
-        self.server_name, self.server_port = str(host), int(port)
-        self.address = f"[{self.server_name}]:{port}" if ":" in self.server_name else f"{self.server_name}:{port}"
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        if not self._slots.acquire(blocking=False):
-            self._refuse(request)
-            return
-        try:
-            super().process_request(request, client_address)
-        except BaseException:  # No thread could be started; one that was gives its slot back itself.
-            self._slots.release()
-            raise
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._slots.release()
-
-    def _refuse(self, request: socket.socket) -> None:
-        """Runs in the accepting thread, hence without waiting for anything."""
-        request.setblocking(False)
-        with contextlib.suppress(OSError):
-            request.sendall(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 5\r\nConnection: close\r\n\r\nbusy\n")
-            request.shutdown(socket.SHUT_WR)
-            request.recv(REQUEST_BYTES_MAX)  # A close with bytes unread is a reset, and the answer would be lost.
-        self.close_request(request)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is no news, anything else is one line in the log; nobody gets a stack trace."""
-        error = sys.exception()
-        if not isinstance(error, OSError):
-            log(get_logger("driftline"), "error", "http_failed", error=error)
-
     def close(self) -> None:
-        """Stop accepting and free the port; requests in progress are left to their daemon threads."""
-        self.shutdown()
-        self.server_close()
+        """Free the port and close every connection. A second call does nothing."""
+        with suppress(RuntimeError):  # The loop is closed already.
+            self._loop.call_soon_threadsafe(self._closing.set)
         self._thread.join(2)
+        self._listener.close()
+
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:  # Its end cancels every task.
+            runner.run(self._serve())
+
+    async def _serve(self) -> None:
+        accepting = asyncio.create_task(self._accept())
+        await self._closing.wait()
+        accepting.cancel()
+        with suppress(asyncio.CancelledError):
+            await accepting
+        self._listener.close()
+        self._scrapes.close()
+
+    async def _accept(self) -> None:
+        while not self._closing.is_set():
+            try:
+                await self._round()
+            except ConnectionError:
+                pass  # It went away before we came to it.
+            except Exception as error:  # No descriptor left, for one. Whatever it is, probes must get in.
+                failed(error)
+                self._drop()
+            await asyncio.sleep(ROUND_SECONDS)
+
+    async def _round(self) -> None:
+        """Wait for a connection, and take all that wait by then."""
+        self._take(*await self._loop.sock_accept(self._listener))
+        for _ in range(ROUND_MAX - 1):
+            try:
+                self._take(*self._listener.accept())
+            except BlockingIOError:
+                break
+
+    def _take(self, client: socket.socket, address: tuple[str, int]) -> None:
+        client.setblocking(False)
+        if len(self._open) >= CONNECTIONS_MAX:
+            self._drop()
+        task = self._loop.create_task(self._connection(client, address[0]))
+        self._open[task] = True
+
+        def over(_: asyncio.Task[None]) -> None:
+            client.close()
+            self._open.pop(task, None)
+
+        task.add_done_callback(over)  # Also of one that was dropped before its first step.
+
+    def _drop(self) -> None:
+        """Close the oldest connection that keeps us waiting, or the oldest there is."""
+        oldest = next((task for task, slow in self._open.items() if slow), next(iter(self._open), None))
+        if oldest is not None:
+            del self._open[oldest]
+            oldest.cancel()
+
+    async def _connection(self, client: socket.socket, address: str) -> None:
+        """One request, one answer. A client that went away, or does not take its answer, is no news."""
+        parser = h11.Connection(h11.SERVER, max_incomplete_event_size=REQUEST_BYTES_MAX - 1)
+        with suppress(OSError):
+            answer = await self._request(client, address, parser)
+            if answer is None:
+                return
+            async with asyncio.timeout(REQUEST_SECONDS):
+                for part in parts(parser, answer):
+                    await self._loop.sock_sendall(client, part)
+            await self._rest(client, parser)
+
+    async def _request(self, client: socket.socket, address: str, parser: h11.Connection) -> Answer | None:
+        """Read a request and find its answer; None where there was no request."""
+        try:
+            async with asyncio.timeout(REQUEST_SECONDS):
+                event = await self._read(client, parser)
+        except TimeoutError:
+            return plain(408)
+        except h11.RemoteProtocolError as error:
+            return plain(error.error_status_hint)
+        if not isinstance(event, h11.Request):
+            return None
+        self._open[task_now()] = False
+        try:
+            answer = await self._answer(event, address)
+        except Exception as error:
+            failed(error)
+            answer = plain(500, "internal error\n")
+        self._open[task_now()] = True
+        return answer._replace(head_only=event.method == b"HEAD")
+
+    async def _read(self, client: socket.socket, parser: h11.Connection) -> object:
+        left, pause_s = REQUEST_BYTES_MAX, PAUSE_FIRST_S
+        while (event := parser.next_event()) is h11.NEED_DATA:
+            if left < REQUEST_BYTES_MAX:
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, PAUSE_MAX_S)
+            data = await self._loop.sock_recv(client, left)
+            left -= len(data)
+            parser.receive_data(data)
+        return event
+
+    async def _answer(self, request: h11.Request, address: str) -> Answer:
+        method, target = request.method.decode(), request.target.decode()
+        path, _, query = target.partition("?")
+        path = ALIASES.get(path, path)
+        if len(request.headers) > HEADERS_MAX:
+            return plain(431)
+        if method not in METHODS:
+            return plain(501)
+        if path not in PATHS:
+            return plain(404, f"not found; there are {' '.join(PATHS)}\n")
+        if method not in ("GET", "HEAD"):
+            return plain(405)._replace(allow="GET, HEAD")
+        if path == "/metrics":
+            accept = b",".join(value for name, value in request.headers if name == b"accept")
+            try:
+                async with asyncio.timeout(SCRAPE_SECONDS):
+                    return Answer(200, *await self._scrapes.get(accept.decode(errors="replace"), address))
+            except TimeoutError:
+                return plain(503, "the metrics were not rendered in time\n")
+        if path == "/version":
+            return Answer(200, json.dumps(self.version).encode() + b"\n", "application/json")
+        verbose = any(part.partition("=")[0] == "verbose" for part in query.split("&"))
+        well, text = self.health.page(path[1:], verbose)
+        return plain(200 if well else 503, text)
+
+    async def _rest(self, client: socket.socket, parser: h11.Connection) -> None:
+        """Let the answer arrive where the client has more to send than was read."""
+        with suppress(h11.RemoteProtocolError):
+            if isinstance(parser.next_event(), h11.EndOfMessage) and not parser.trailing_data[0]:
+                return
+        client.shutdown(socket.SHUT_WR)
+        left = REST_BYTES_MAX
+        async with asyncio.timeout(REST_SECONDS):
+            while left > 0 and (data := await self._loop.sock_recv(client, left)):
+                left -= len(data)
+
+
+def task_now() -> asyncio.Task[None]:
+    task = asyncio.current_task()
+    assert task is not None
+    return task
+
+
+def parts(parser: h11.Connection, answer: Answer) -> list[bytes]:
+    """What is sent: nothing in it was sent by the client."""
+    headers = {
+        "Server": "driftline",
+        "Date": formatdate(usegmt=True),
+        "Content-Type": answer.kind,
+        "Content-Length": str(len(answer.body)),
+        **({"Allow": answer.allow} if answer.allow else {}),
+        "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
+        "Connection": "close",
+    }
+    reason = HTTPStatus(answer.status).phrase.encode()
+    head = parser.send(h11.Response(status_code=answer.status, reason=reason, headers=list(headers.items())))
+    assert head is not None
+    if answer.head_only:
+        return [head]
+    return [head + answer.body] if len(answer.body) <= COPY_BYTES_MAX else [head, answer.body]
+
+
+def failed(error: object) -> None:
+    log(get_logger("driftline"), "error", "http_failed", error=error)
 
 
 def start_server(listen: str, metrics: Metrics, health: Health, version: Mapping[str, str]) -> Server:
@@ -204,7 +264,21 @@ def start_server(listen: str, metrics: Metrics, health: Health, version: Mapping
     if not host or not port.isdecimal():
         raise CannotListen(f"cannot listen on {listen!r}: it is not HOST:PORT")
     try:
-        return Server(host.removeprefix("[").removesuffix("]"), int(port), metrics, health, version)
+        listener = bound(host.removeprefix("[").removesuffix("]"), int(port))
     except (OSError, OverflowError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise CannotListen(f"cannot listen on {listen}: {why}") from error
+    return Server(listener, metrics, health, version)
+
+
+def bound(host: str, port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # Or a restart would have to wait.
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+        listener.setblocking(False)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
