@@ -52,24 +52,25 @@ def setup_logging(
     stream: TextIO | None = None,
     pretty: bool | None = None,
     clock: Callable[[], float] = time.monotonic,
+    debug: bool = False,
 ) -> LineHandler:
     """Send everything to `stream` (stdout); calling it again replaces the handler of before.
 
     secrets: values that must never be printed. pretty: None = when the stream is a terminal. clock: seconds, for the
-    rate limit only.
+    rate limit only. debug: librdkafka was told to say more (`kafka.client: {debug: ...}`), so show what it says.
     """
     stream = stream or sys.stdout
     pretty = stream.isatty() if pretty is None else pretty
     handler = LineHandler(stream, Redactor(secrets), format_pretty if pretty else format_json, RateLimit(clock))
-    handler.setLevel(LEVELS[level])
+    handler.setLevel(logging.DEBUG if debug else LEVELS[level])
     root = logging.getLogger()
     for old in [h for h in root.handlers if isinstance(h, LineHandler)]:
         root.removeHandler(old)
     root.addHandler(handler)
-    for name in OWN:
-        # What is printed is the handler's level. The loggers stay open to INFO, because librdkafka reports a lost
-        # coordinator at INFO and CoordinatorWatch has to see it.
-        logging.getLogger(name).setLevel(min(LEVELS[level], logging.INFO))
+    own, librdkafka = map(logging.getLogger, OWN)
+    own.setLevel(LEVELS[level])
+    # Open to INFO whatever is printed: librdkafka reports a lost coordinator there, and CoordinatorWatch has to see it.
+    librdkafka.setLevel(logging.DEBUG if debug else min(LEVELS[level], logging.INFO))
     return handler
 
 
@@ -245,7 +246,8 @@ class LineHandler(logging.Handler):
                 repeats = {name: part for name, part in zip(names, key, strict=True) if part}
                 head = {name: fields[name] for name in RESERVED} | {"event": "repeats_suppressed", "level": "info"}
                 self._write({**head, **repeats, "suppressed": count})
-            suppressed = self.limit.admit(self.limit.key(fields, str(record.msg)))
+            asked_for = record.levelno <= logging.DEBUG
+            suppressed = 0 if asked_for else self.limit.admit(self.limit.key(fields, str(record.msg)))
             if suppressed is not None:
                 self._write(fields | ({"suppressed": suppressed} if suppressed else {}))
         except Exception:  # A closed pipe, a value that cannot be shown: the service outlives its log.
@@ -267,6 +269,8 @@ class CoordinatorWatch(logging.Handler):
     """
 
     FACILITIES = ("REQTMOUT", "FAIL")
+    LEAST = logging.INFO
+    """Below it is what `debug` adds: every request's fate and every connection closed in good order."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -280,10 +284,9 @@ class CoordinatorWatch(logging.Handler):
 
     def filter(self, record: logging.LogRecord) -> bool:
         args = record.args
-        if isinstance(args, tuple) and len(args) == 3 and args[0] in self.FACILITIES:
-            text = str(args[2])
-            if "TxnCoordinator" in text:
-                self.trouble, self.last = True, text
+        told = record.levelno >= self.LEAST and isinstance(args, tuple) and len(args) == 3
+        if told and args[0] in self.FACILITIES and "TxnCoordinator" in str(args[2]):
+            self.trouble, self.last = True, str(args[2])
         return True
 
     def emit(self, record: logging.LogRecord) -> None:

@@ -144,7 +144,7 @@ def run_service(config: cfg.Config, stopper: Stopper) -> int:
     from streamer.service.json_logs import get_logger, log, setup_logging
     from streamer.service.metrics import Metrics
 
-    handler = setup_logging(config.secrets())
+    handler = setup_logging(config.secrets(), debug=bool(config.kafka.client.get("debug")))
     logger = get_logger("driftline")
     metrics, health = Metrics(), Health()
     metrics.set("build_info", 1, **versions())
