@@ -19,9 +19,12 @@ KINDS = {
     "missing-env": "an environment variable that is not set and has no default",
     "reserved": "a setting the service owns",
     "unknown-setting": "a librdkafka setting Driftline has never heard of",
-    "never-fires": "a monitor that cannot fire on the traffic of a sample, or hardly ever",
+    "never-fires": "a monitor that cannot fire, at all or on the traffic of a sample, or hardly ever",
+    "not-in-sample": "a place that no record of a sample has",
+    "not-used": "a large share of a sample is not used",
+    "nothing-used": "nothing of a sample is used",
 }
-WARNINGS = {"unknown-setting", "never-fires"}
+WARNINGS = {"unknown-setting", "never-fires", "not-in-sample", "not-used"}
 KNOWN_SHOWN_MAX = 32
 SHOWN_MAX = 60
 """Characters of a value or key that an error repeats."""
