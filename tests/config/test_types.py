@@ -77,7 +77,7 @@ def test_every_form_of_the_help_is_a_signal_once_its_places_are_filled(form: str
 
 def test_a_pointer_is_itself() -> None:
     assert check_pointer("/a~1b") == "/a~1b"
-    with pytest.raises(ValueError, match="'a' is not a JSON Pointer such as '/prediction/ood'."):
+    with pytest.raises(ValueError, match="'a' is not a JSON Pointer such as '/a'."):
         check_pointer("a")
 
 
