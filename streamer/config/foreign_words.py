@@ -91,8 +91,8 @@ KINDS: Table = _spelled(
         "cusum ph pagehinkley page_hinkley_test page": "kind: page_hinkley",
         "adaptive_windowing adaptive_window": "kind: adwin",
         "drift data_drift concept_drift mean mean_shift auto default": "kind: adwin",
-        "ddm eddm hddm_a hddm_w hddma hddmw kswin fhddm": "kind: river with name: DDM, EDDM, HDDMA, HDDMW, KSWIN, FHDDM",
-        "ewma moving_average seasonal forecast prophet holt_winters": "kind: level, with season: day or week if need be",
+        "ddm eddm hddm_a hddm_w hddma hddmw kswin fhddm": "kind: river, name: DDM (EDDM, HDDMA, HDDMW, KSWIN, FHDDM)",
+        "ewma moving_average seasonal forecast prophet holt_winters": "kind: level, season: day or week if need be",
         "mann_kendall theil_sen slope regression": "kind: trend",
         "no_data absent absence dead_man heartbeat freshness": "kind: silence, of signal events",
         "staleness stale": "kind: age, of signal events",
@@ -146,8 +146,6 @@ STAT: Table = _spelled({"avg average": "mean", "stddev stdev sd": "std", "maximu
 INNER: Table = _spelled({"latency duration response_time elapsed": "latency_ms", "probability proba": "confidence"})
 """Numbers within an aggregate or a ratio."""
 
-CALLS = {"ratio": "ratio(features.A, features.B)"}
-
 VALUES: Table = _spelled(
     {
         "beginning smallest oldest start first from_beginning": "earliest",
@@ -195,8 +193,8 @@ def instead_of(table: Table, word: str) -> str:
 
 
 def instead_of_key(owner: str, key: str, known: Iterable[str]) -> str:
-    """What to write for an unknown key of a mapping, as a sentence: a setting of librdkafka has its own place, a slip of
-    the finger a key that is near, and a word of another tool ours.
+    """What to write for an unknown key of a mapping, as a sentence: where a setting of librdkafka belongs, the key that
+    is near, what a word of another tool is here.
     """
     setting = key if key in SETTINGS or key in RESERVED else key.replace("_", ".")
     if owner == "kafka" and setting in RESERVED:
@@ -243,7 +241,9 @@ def _instead_of_call(text: str, *parts: str) -> str:
     made = f"{stat}({', '.join(map(_number, inner))})"
     if "*" not in made and _is_signal(made):
         return f" Did you mean {made!r}?"
-    return f" It is of {'two numbers' if stat == 'ratio' else 'one number'}: {CALLS.get(stat, stat + '(features.NAME)')}."
+    if stat == "ratio":
+        return " It is of two numbers: ratio(features.A, features.B)."
+    return f" It is of one number: {stat}(features.NAME)."
 
 
 def _number(text: str) -> str:

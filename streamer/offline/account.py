@@ -40,7 +40,7 @@ class Rejected(NamedTuple):
     """The records that are no events for one reason, and where the first of them is."""
 
     reason: str
-    count: int
+    records: int
     partition: Partition
     offset: int
     detail: str
@@ -81,11 +81,11 @@ class Rejects:
                 likely = guess(reject.record.value or b"") if reject.reason in UNREADABLE else ""
                 hint = f"most likely {likely}" if likely else HINTS.get(reject.reason, "")
                 known = Rejected(reject.reason, 0, partition, reject.record.offset, reject.detail, hint)
-            self.first[reject.reason] = known._replace(count=known.count + 1)
+            self.first[reject.reason] = known._replace(records=known.records + 1)
 
     def in_order(self) -> list[Rejected]:
         """The most frequent first."""
-        return sorted(self.first.values(), key=lambda one: (-one.count, one.reason))
+        return sorted(self.first.values(), key=lambda one: (-one.records, one.reason))
 
 
 UNREADABLE = ("bad_utf8", "bad_json", "not_an_object")
@@ -98,19 +98,19 @@ def doubts(config: cfg.Config, account: Account, models: Iterable[str]) -> Itera
         yield "nothing-used", (), "the sample has no records."
         return
     if not account.used:
-        why = [f"{one.count:,} are rejected ({one.reason})" for one in account.rejected]
+        why = [f"{one.records:,} are rejected ({one.reason})" for one in account.rejected]
         why += [f"{account.counts[result]:,} are {result}" for result in ASIDE if account.counts[result]]
         yield "nothing-used", (), f"of {account.consumed:,} records of the sample none is used: {', '.join(why)}."
     for one in account.rejected:
-        if one.count > MANY * account.consumed:
+        if one.records > MANY * account.consumed:
             where = PATHS.get(one.reason, ("topics", "events"))
-            share = f"{one.count:,} of {account.consumed:,} records of the sample are rejected: {REASONS[one.reason]}"
+            share = f"{one.records:,} of {account.consumed:,} records of the sample are rejected: {REASONS[one.reason]}"
             yield "not-used", where, f"{share}{one.hint and '; '}{one.hint}."
     for result, told in ASIDE.items():
         if account.counts[result] > MANY * account.consumed:
             share = f"{account.counts[result]:,} of {account.consumed:,} records of the sample are {result}"
-            why = _unwatched(config, models) if result == "filtered" else ""
-            yield "not-used", ("monitors",) if why else ("limits",), f"{share}: {why or told}."
+            unwatched = _unwatched(config, models) if result == "filtered" else ""
+            yield "not-used", ("monitors",) if unwatched else ("limits",), f"{share}: {unwatched or told}."
 
 
 PATHS: dict[str, PathKey] = {

@@ -22,6 +22,8 @@ PATHS_MAX = 2_000
 DEPTH_MAX = 4
 NEAR = 0.6
 
+RARE = (("privacy", "opt_out"), ("probes", "golden"), ("feedback", "action"), ("feedback", "event_id"))
+"""Pointers to what only some events have."""
 FEATURES: PathKey = ("fields", "features")
 
 
@@ -51,7 +53,7 @@ def places(config: cfg.Config) -> Iterator[Place]:
     for name, rule in config.checks.items():
         if rule.same_as is not None:
             yield Place(("checks", name, "same_as"), rule.same_as)
-    for section, key in (("privacy", "opt_out"), ("probes", "golden"), ("feedback", "action"), ("feedback", "event_id")):
+    for section, key in RARE:
         given = getattr(config, section)
         if given is not None:
             yield Place((section, key), getattr(given, key), rare=True)

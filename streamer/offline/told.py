@@ -23,7 +23,7 @@ def rejected(account: Account, files: Sequence[Path]) -> Iterator[str]:
     for one in account.rejected:
         detail = f" ({one.detail})" if one.detail else ""
         place = f"{files[one.partition[1]]}:{one.offset + 1}"
-        told = f"  rejected: {one.count:,} {one.reason}: {REASONS[one.reason]}; first {place}{detail}"
+        told = f"  rejected: {one.records:,} {one.reason}: {REASONS[one.reason]}; first {place}{detail}"
         yield f"{told}{one.hint and '; '}{one.hint}."
 
 

@@ -20,6 +20,8 @@ from datetime import UTC, datetime
 from typing import TextIO
 from urllib.parse import quote
 
+from streamer.config.secrets import is_weak, pattern_of
+
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 OWN = ("driftline", "librdkafka")
 TEXT_MAX = 2000
@@ -86,15 +88,12 @@ class Redactor:
     LOGIN = re.compile(r"(?<=://)[^/\s@]+@")
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        forms: set[str] = set()
+        forms: set[tuple[str, bool]] = set()
         for secret in filter(None, secrets):
             # A secret also shows up as part of an address, or inside quotes with escapes.
-            forms |= {secret, quote(secret, safe=""), json.dumps(secret)[1:-1], repr(secret)[1:-1]}
-        # Longest first, or a secret that contains another would be masked in part. A very short one is masked only
-        # where it stands alone, or every line would be unreadable.
-        quoted = [(form, re.escape(form)) for form in sorted(forms, key=_longest)]
-        patterns = [text if len(form) > 3 else rf"(?<!\w){text}(?!\w)" for form, text in quoted]
-        self._values = re.compile("|".join(patterns)) if patterns else None
+            spelled = (secret, quote(secret, safe=""), json.dumps(secret)[1:-1], repr(secret)[1:-1])
+            forms |= {(form, is_weak(secret)) for form in spelled}
+        self._values = pattern_of(forms)
 
     def text(self, text: str) -> str:
         """Masked, and cut to TEXT_MAX characters: after the known values, lest half of one remains, and before the
@@ -122,10 +121,6 @@ class Redactor:
                 return self.text(f"{type(value).__name__}: {value}")
             case _:
                 return self.text(str(value))
-
-
-def _longest(text: str) -> tuple[int, str]:
-    return -len(text), text
 
 
 @dataclass(slots=True)
@@ -254,7 +249,8 @@ class LineHandler(logging.Handler):
             self.dropped += 1
 
     def _write(self, fields: Mapping[str, object]) -> None:
-        line = self.shape({key: self.redactor.value(key, value) for key, value in fields.items()})
+        # What stands for itself in the code is no secret, and a line is found by it.
+        line = self.shape({k: v if k in RESERVED else self.redactor.value(k, v) for k, v in fields.items()})
         self.stream.write(line + "\n")
         self.stream.flush()
 
@@ -284,9 +280,10 @@ class CoordinatorWatch(logging.Handler):
 
     def filter(self, record: logging.LogRecord) -> bool:
         args = record.args
-        told = record.levelno >= self.LEAST and isinstance(args, tuple) and len(args) == 3
-        if told and args[0] in self.FACILITIES and "TxnCoordinator" in str(args[2]):
-            self.trouble, self.last = True, str(args[2])
+        if record.levelno >= self.LEAST and isinstance(args, tuple) and len(args) == 3 and args[0] in self.FACILITIES:
+            text = str(args[2])
+            if "TxnCoordinator" in text:
+                self.trouble, self.last = True, text
         return True
 
     def emit(self, record: logging.LogRecord) -> None:

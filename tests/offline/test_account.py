@@ -30,7 +30,7 @@ def test_every_record_is_in_the_account(tmp_path: Path) -> None:
     assert account.counts == {"used": 21, "late": 1, "duplicate": 1, "filtered": 0, "dead_lettered": 3}
     assert account.consumed == len(records)
     assert account.sum() == "26 records of the sample = 21 used + 1 late + 1 duplicate + 0 filtered + 3 rejected"
-    assert {(r.reason, r.count, r.offset) for r in account.rejected} == {
+    assert {(r.reason, r.records, r.offset) for r in account.rejected} == {
         ("empty", 1, 23),
         ("bad_json", 1, 24),
         ("missing_model", 1, 25),

@@ -34,7 +34,11 @@ def unmet(more: str, folder: Path, event: dict[str, Any] | None = None) -> dict[
         ("fields: {features: /input, caller: /svc}\n", "fields.caller", "Did you mean '/meta/svc'?"),
         (MAPPED + "anomaly: {score: /quite/otherwise, score_max: 1}\n", "anomaly.score", "Known: /input/amount, "),
         (MAPPED + "ood: {score: /input/amunt, score_max: 1}\n", "ood.score", "Did you mean '/input/amount'?"),
-        (MAPPED + "checks: {value: {same_as: /input/amont}}\n", "checks.value.same_as", "Did you mean '/input/amount'?"),
+        (
+            MAPPED + "checks: {value: {same_as: /input/amont}}\n",
+            "checks.value.same_as",
+            "Did you mean '/input/amount'?",
+        ),
         (MAPPED + "privacy: {opt_out: /opt_out}\n", "privacy.opt_out", "Did you mean '/meta/optout'?"),
     ],
 )
@@ -67,8 +71,9 @@ def test_features_that_nobody_mapped_are_looked_for(tmp_path: Path) -> None:
         "Did you mean 'fields: {features: /input}'?"
     )
     flat = {"model": "m", "time": 1_700_000_000, "amount": 1.0, "country": "NL"}
-    assert "members of the event itself (/amount, /country): 'fields: {features: \"\"}'" in (
-        unmet("", tmp_path, flat)["fields.features"]
+    assert (
+        "members of the event itself (/amount, /country): 'fields: {features: \"\"}'"
+        in (unmet("", tmp_path, flat)["fields.features"])
     )
     assert unmet("", tmp_path, {"model": "m", "prediction": {"label": "x"}}) == {}
 

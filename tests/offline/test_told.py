@@ -18,7 +18,9 @@ def test_the_account_comes_first_then_the_reasons_then_the_table(tmp_path: Path)
     assert "; 1 model, " in first
     assert second.startswith("  rejected: 2 bad_json: ")
     assert f"; first {files[0]}:9 (" in second
-    assert second.endswith("; most likely comma-separated text (CSV): Driftline reads JSON, one object per record: send"
-                           " that, or convert the topic.")
+    assert second.endswith(
+        "; most likely comma-separated text (CSV): Driftline reads JSON, one object per record: send"
+        " that, or convert the topic."
+    )
     assert f"; first {files[0]}:11 (/model); point `fields` at what the field takes." in third
     assert (head.split()[0], mean.split()[:2], in_all.split()[:3]) == ("monitor", ["mean", "1"], ["in", "all", "1"])

@@ -143,6 +143,23 @@ def test_no_text_makes_masking_slow(piece: str) -> None:
     assert time.perf_counter() - began_s < 0.5
 
 
+@pytest.mark.parametrize("secret", ["drift", "driftline", "warning", "event", "kafka", "9092", "in"])
+def test_a_secret_that_is_a_word_blanks_no_line(secret: str) -> None:
+    out = Output(secrets=[secret, "hunter2"])
+    told = {
+        "topic": "driftline-events",
+        "why": f"kafkaesque drifting warnings, eventually: {secret}",
+        "at": "xhunter2x",
+    }
+    log(out.logger, "warning", "driftline", **told)
+    [record] = out.records()
+    assert (record["event"], record["level"], record["logger"]) == ("driftline", "warning", "driftline")
+    assert (record["topic"], record["at"]) == ("driftline-events", "x***x")
+    assert record["why"] == "kafkaesque drifting warnings, eventually: ***"
+    out.logger.error("login of %s refused, password=%s", secret, secret)
+    assert out.records()[1]["text"] == "login of *** refused, password=***"
+
+
 def test_a_secret_across_the_cut_is_masked_whole() -> None:
     text = Redactor(["hunter2"]).text("x" * (TEXT_MAX - 3) + " hunter2 tail")
     assert text == "x" * (TEXT_MAX - 3) + " **…"

@@ -54,7 +54,8 @@ def test_every_look_has_its_example() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [b"", b"\x00", b"\x1f", b"{", TEXT, b"plain words, and more,\nof them", b"\x93\xff\xfe\xfd", b"17", b"null"]
+    "value",
+    [b"", b"\x00", b"\x1f", b"{", TEXT, b"plain words, and,\nmore", b"\x93\xff\xfe\xfd", b"17", b"null"],
 )
 def test_of_what_is_an_event_or_anything_nothing_is_said(value: bytes) -> None:
     assert guess(value) == ""
