@@ -10,6 +10,7 @@ import difflib
 import re
 from collections.abc import Iterable
 
+from schemas.events.fields import as_pointer
 from streamer.config.librdkafka_settings import RESERVED, SETTINGS
 from streamer.config.problems import did_you_mean
 from streamer.signals.derived import RATIO
@@ -219,6 +220,8 @@ def instead_of_split(text: str) -> str:
 
 def instead_of_signal(text: str) -> str:
     """What to write for a text that is no signal, as a sentence."""
+    if text.startswith((".", "$")):
+        return f" As a place in an event: {as_pointer(text)!r}."
     word = instead_of(SIGNALS, text)
     if word:
         return f" {text} {word}." if word in (TRUTH, ERROR) else f" Here it is {word}."

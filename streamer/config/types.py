@@ -72,7 +72,8 @@ def _pattern(text: str) -> str:
 
 def _checked(text: str) -> str:
     if text not in CHECKED and not re.fullmatch(r"features\.(?!\*$)\S+", text):
-        raise ValueError(f"{quoted(text)} is not features.NAME or one of {', '.join(CHECKED)}.")
+        near = f" Of a feature: {'features.' + text!r}." if re.fullmatch(r"[A-Za-z_]\w*", text) else ""
+        raise ValueError(f"{quoted(text)} is not features.NAME or one of {', '.join(CHECKED)}.{near}")
     return text
 
 

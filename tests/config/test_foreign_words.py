@@ -99,6 +99,8 @@ def test_what_stands_for_a_value_is_among_those_there_are() -> None:
         (monitor(more=", by: [model_version]"), "monitors.m.by[0]", "Here it is 'version'."),
         (monitor(more=", by: [verson]"), "monitors.m.by[0]", "Did you mean 'version'?"),
         (monitor(more=", threshold: 3"), "monitors.m.threshold", "Here it is detect.max (fraction, distribution)"),
+        (monitor("$.a.b"), "monitors.m.signal", "As a place in an event: '/a/b'."),
+        ("checks: {amount: {min: 0}}\n", "checks.amount", "Of a feature: 'features.amount'."),
         ("limit: 1\n", "limit", "Did you mean 'limits'?"),
         ("dlq: x\n", "dlq", "Here it is topics.dead_letter."),
         ("sasl.password: x\n", "sasl.password", "write it below kafka.client, as 'sasl.password'."),
