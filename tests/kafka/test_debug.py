@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import urllib.request
+from pathlib import Path
 
 import pytest
 
+from schemas.events.batch import Record
 from streamer.port import Committed, Outcome, Snapshot
 from streamer.service.json_logs import CoordinatorWatch
-from tests.kafka.world import World, alert, owner
+from tests.kafka.service import Service, produce, wait_committed
+from tests.kafka.world import MakeTopics, World, alert, owner
 
 pytestmark = pytest.mark.broker
 COMMITS = 6
@@ -47,3 +52,28 @@ def test_the_producer_outlives_the_chatter_of_its_log(world: World, client: dict
     finally:
         logger.removeHandler(lines)
         logger.setLevel(logging.NOTSET)
+
+
+def test_the_service_shows_what_debug_asks_for_and_keeps_its_producer(
+    broker: str, make_topics: MakeTopics, tmp_path: Path
+) -> None:
+    names = make_topics("events", "alerts", "state", "dead", "beats")
+    roles = dict(zip(("alerts", "state", "dead_letter", "heartbeats"), names[1:], strict=True))
+    path = tmp_path / "drift.yaml"
+    text = f"version: 1\nkafka: {{brokers: '{broker}', group: g-{names[0]}, client: {{debug: all}}}}\n"
+    topics = ", ".join(f"{role}: {name}" for role, name in roles.items())
+    path.write_text(f"{text}topics: {{events: [{names[0]}], {topics}}}\nserver: {{listen: '127.0.0.1:0'}}\n"
+                    "commit: {interval: 200ms, snapshot_interval: 400ms}\n")  # fmt: skip
+    event = json.dumps({"model": "m", "features": {"a": 1}}).encode()
+    with Service(path, tmp_path / "log") as service:
+        for n in range(COMMITS):
+            produce(broker, names[0], {0: [Record(n, -1, None, event)] * 5})
+            wait_committed(broker, f"g-{names[0]}", names[0], {0: 5 * (n + 1)})
+        [starting] = service.lines("starting")
+        with urllib.request.urlopen(f"http://{starting['listen']}/metrics", timeout=10) as answer:
+            metrics = answer.read().decode()
+        assert service.stop() == 0
+    assert "driftline_producer_recreated_total 0.0" in metrics
+    shown = service.lines("librdkafka")
+    assert {"FAIL", "TXNAPI", "SEND"} <= {line["fac"] for line in shown if line["level"] == "debug"}
+    assert not any("suppressed" in line for line in shown if line["level"] == "debug")
