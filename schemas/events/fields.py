@@ -53,6 +53,7 @@ STUCK: Final = object()
 """`walk` met a value that has no such step: a scalar, or an array asked for a name."""
 
 _INDEX = re.compile(r"0|[1-9][0-9]*").fullmatch
+_HEADER = re.compile(r"headers?[.:/\[ ]['\"]?([\w-]+)", re.I).match
 _BAD_TILDE = re.compile(r"~(?![01])").search
 
 
@@ -91,10 +92,24 @@ def parse_selector(text: str) -> Selector:
             raise ValueError("'header:' lacks the header's name, as in 'header:model'")
         return Selector(text, "header", header=text.removeprefix("header:"))
     if text and not text.startswith("/"):
-        raise ValueError(f"{text!r} is not a JSON Pointer such as {'/' + text!r}, nor 'key', 'topic' or 'header:NAME'")
+        header = _HEADER(text)
+        if header:
+            raise ValueError(f"{text!r} is not a JSON Pointer; a header is 'header:{header[1]}'")
+        like = as_pointer(text)
+        raise ValueError(f"{text!r} is not a JSON Pointer such as {like!r}, nor 'key', 'topic' or 'header:NAME'")
     if _BAD_TILDE(text):
         raise ValueError(f"{text!r} has a lone '~'; in a JSON Pointer '~' is written '~0' and '/' inside a name '~1'")
     return Selector(text, "pointer", tuple(_step(token) for token in text.split("/")[1:]))
+
+
+def as_pointer(text: str) -> str:
+    """The JSON Pointer that a path in another notation most likely means.
+
+    >>> [as_pointer(text) for text in ("model", ".svc", "$.a.b[0]", "$['a b'].c", "a/b", "x..y")]
+    ['/model', '/svc', '/a/b/0', '/a b/c', '/a/b', '/x/y']
+    """
+    steps = re.split(r"[./\[\]'\"]+", text.removeprefix("$"))
+    return "/" + "/".join(step for step in steps if step)
 
 
 def _step(token: str) -> tuple[str, int]:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import yaml
 from pydantic.json_schema import GenerateJsonSchema
 
 from streamer.config import model as cfg
+from streamer.config.continuity import changes
 from streamer.config.librdkafka_settings import CLIENT, HIDDEN, may_show
 from streamer.config.standard import STANDARD
 from streamer.config.yaml_source import resolve
+
+if TYPE_CHECKING:
+    from streamer.engine.task import Task
 
 
 @click.group("config")
@@ -42,20 +46,35 @@ def schema() -> None:
 @click.argument("before", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.argument("after", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 def diff(before: Path, after: Path) -> None:
-    """Say what a restart with AFTER would keep of BEFORE: monitors that are kept, reset, new or gone."""
+    """Say what a restart with AFTER would keep of BEFORE: monitors that are kept, reset, new or gone, and what else it
+    would find otherwise because a group, topic or instance has another name.
+    """
     from streamer.engine.task import Task
     from streamer.service.run import load_or_exit
 
-    old, new = (Task(load_or_exit(path), ("", 0), 0) for path in (before, after))
+    configs = [load_or_exit(path) for path in (before, after)]
+    found = list(changes(*configs))
+    for change in found:
+        click.echo(f"{'lost' if change.lost else 'other':5} {change.path}: {change.sentence}.")
+    old, new = (Task(config, ("", 0), 0) for config in configs)
+    if new.rows_max < old.rows_max:
+        click.echo(f"less  {_room(old, new)}.")
+    lost = ", ".join(change.path for change in found if change.lost)
     for name in [*new.monitors, *(name for name in old.monitors if name not in new.monitors)]:
         if name not in old.monitors or name not in new.monitors:
             click.echo(f"{'new' if name in new.monitors else 'gone':5} {name}")
             continue
         shown = [task.monitors[name].config.model_dump(mode="json", by_alias=True) for task in (old, new)]
-        changed = ", ".join(key for key in shown[0] if shown[0][key] != shown[1][key])
-        reset = old.spec(name) != new.spec(name)
+        changed = ", ".join(filter(None, [lost, *(key for key in shown[0] if shown[0][key] != shown[1][key])]))
+        reset = bool(lost) or old.spec(name) != new.spec(name)
         told = f" ({changed or 'reference, checks or the like'})" if changed or reset else ""
         click.echo(f"{'reset' if reset else 'kept':5} {name}{told}")
+
+
+def _room(old: Task, new: Task) -> str:
+    """Monitors share `limits.series`: more of them, or a lower limit, leave less to each."""
+    each = f"each of {len(new.tables)} tables holds {new.rows_max:,} series a partition, {old.rows_max:,} before"
+    return f"limits.series: {each}; those there stay, and what is new finds less room beside them"
 
 
 class Untitled(GenerateJsonSchema):

@@ -47,17 +47,20 @@ def lint(
     """Check configs: every mistake at once, with line and column.
 
     Folders are searched for *.yaml, *.yml and *.md; in Markdown the YAML blocks with `version` and `kafka` are checked.
-    With --sample it says what each monitor costs on such events, and warns of those that can never fire on them.
+    With --sample it says what becomes of such events and what each monitor costs on them, warns of places in the config
+    that none of them has and of monitors that can never fire, and fails when none of them is used.
     """
     if events_per_day is not None and not sample:
         raise click.UsageError("--events-per-day goes together with --sample.")
     files = dict.fromkeys(file for path in paths for file in _files(path))
     checked = [(file, *_check_file(file, Sampled(sample, events_per_day))) for file in files]
     problems = in_order(problem for _, found, _ in checked for problem in found)
-    if shape == "text":
+    if shape == "text" and sample:
+        from streamer.offline.told import told_of
+
         for file, _, estimates in checked:
             for estimate in estimates:
-                click.echo(_table(str(file), estimate) + "\n")
+                click.echo(told_of(str(file), estimate, sample) + "\n")
     _print(problems, shape, len(files))
     if any(problem.severity == "error" for problem in problems):
         sys.exit(1)
@@ -91,27 +94,9 @@ def _check_file(path: Path, sampled: Sampled) -> tuple[list[Problem], list[Estim
             except BadInput as error:
                 raise click.ClickException(str(error)) from error
             for doubt in estimates[-1].doubts:
-                source.report("never-fires", ("monitors", doubt.monitor, *doubt.keys), doubt.sentence)
+                source.report(*doubt)
         problems += source.problems
     return problems, estimates
-
-
-def _table(name: str, estimate: Estimate) -> str:
-    """What each monitor costs, a line each."""
-    speed = "" if estimate.events_per_day is None else f", {estimate.events_per_day:,.0f} events a day"
-    models = f"{estimate.models} model{'' if estimate.models == 1 else 's'}"
-    rows: list[tuple[str, ...]] = [("monitor", "series", "state bytes", "windows a day")]
-    for cost in estimate.costs:
-        windows = "-" if cost.windows_per_day is None else f"{cost.windows_per_day:,.1f}"
-        rows.append((cost.monitor, f"{cost.series:,}", f"{cost.state_bytes:,}", windows))
-    in_all = [sum(numbers) for numbers in zip(*((c.series, c.state_bytes) for c in estimate.costs), strict=True)]
-    rows.append(("in all", *(f"{number:,}" for number in in_all), ""))
-    wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [f"{name}: {estimate.events:,} events of the sample, {models}{speed}"]
-    for first, *others in rows:
-        numbers = (text.rjust(width) for text, width in zip(others, wide[1:], strict=True))
-        lines.append("  ".join([first.ljust(wide[0]), *numbers]).rstrip())
-    return "\n".join(lines)
 
 
 def _blocks(data: bytes) -> Iterator[tuple[bytes, int, int]]:

@@ -10,13 +10,13 @@ import click
 from pydantic import ValidationError
 
 from schemas.events.batch import Record
-from streamer.config import model as cfg
-from streamer.config.decoder_fields import fields_of
 from streamer.config.reference_file import References
+from streamer.engine.references import LEAST
 from streamer.offline.event_files import read_events
+from streamer.offline.reference_build import build as learned
 from streamer.offline.reference_diff import diff as compare
 from streamer.offline.reference_diff import series_of
-from streamer.offline.replay import BadInput, Replay
+from streamer.offline.replay import BadInput
 from streamer.port import LogDown, LogGap, Partition
 from streamer.service.run import load_or_exit
 
@@ -54,13 +54,8 @@ def build(
     """
     if bool(inputs) == bool(topic):
         raise click.UsageError("Give either --input FILE (repeatable) or --topic T.")
-    from streamer.engine.references import VALUES_MAX, export
-
     config = load_or_exit(config_path)
-    learning = cfg.Reference.model_construct(warmup=VALUES_MAX, windows=VALUES_MAX, file=None)
-    building = config.model_copy(update={"reference": learning})
-    building._given, building._given_hash = None, ""
-    engine = Replay(building, fields_of(config))
+    named = ", ".join(map(str, inputs)) if inputs else f"{topic} from {begin or 'the beginning'} to {end or 'the end'}"
     try:
         if topic:
             from streamer.kafka.topic_range import read_topic
@@ -68,20 +63,18 @@ def build(
             source: Source = read_topic(config, topic, partitions, begin, end)
         else:
             source = read_events(inputs, config, model)
-        for partition, records in source:
-            if records:
-                engine.step(partition, records)
+        built = learned(config, source, named)
     except (BadInput, LogGap) as error:
         raise click.ClickException(str(error)) from error
     except LogDown as error:
         click.echo(f"driftline: {error}", err=True)
         sys.exit(EXIT_UNREACHABLE)
-    named = ", ".join(map(str, inputs)) if inputs else f"{topic} from {begin or 'the beginning'} to {end or 'the end'}"
-    watched = (pair for task in engine.tasks.values() for pair in task.watched(task.tables.values()))
-    made = export(watched, named, config.config_hash)
-    output.write_text(made.model_dump_json(indent=1, exclude_none=True) + "\n")
-    counts = engine.counts()
-    click.echo(f"{len(series_of(made))} series of {counts['used']:,} events in {output}", err=True)
+    made = series_of(built.references)
+    click.echo("\n".join(built.told()), err=True)
+    if not made:
+        raise click.ClickException(f"{output} is not written: no series has {LEAST} values to learn from")
+    output.write_text(built.references.model_dump_json(indent=1, exclude_none=True) + "\n")
+    click.echo(f"{len(made)} series in {output}", err=True)
     click.echo(f"Add to the config:  reference: {{file: {output.name}}}", err=True)
 
 

@@ -6,14 +6,14 @@ shows in one run. A value of the wrong type is for the models to refuse; here it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from detectors.params import RIVER_DETECTORS, check_river
 from streamer.config.detect import DETECTS, kinds_that
-from streamer.config.librdkafka_settings import CLIENT, RESERVED, SETTINGS
+from streamer.config.librdkafka_settings import CLIENT, HIDDEN, RESERVED, SETTINGS
 from streamer.config.model import Topics
-from streamer.config.problems import did_you_mean, quoted
+from streamer.config.problems import WARNINGS, did_you_mean, quoted
 from streamer.config.units import parse_duration
 from streamer.config.yaml_source import PathKey, Source
 from streamer.signals.grammar import AGGREGATE, Signal, parse_signal
@@ -30,29 +30,32 @@ class Complaint(NamedTuple):
 Rule = Callable[[Any], Iterator[Complaint]]
 
 
-def check_rules(source: Source) -> None:
+def check_rules(source: Source, rules: Iterable[Rule]) -> None:
     """Report what the rules find, except of values that could not be read."""
-    for rule in RULES:
+    for rule in rules:
         for path, kind, message in rule(source.value):
             if path not in source.broken:
-                source.report(kind, path, "*** is not accepted here." if path in source.hidden else message)
+                hidden = path in source.hidden and kind not in WARNINGS  # Those repeat no value.
+                source.report(kind, path, f"{HIDDEN} is not accepted here." if hidden else message)
 
 
-def _get(value: Any, *keys: str) -> Any:
+def at(value: Any, *keys: str) -> Any:
+    """What stands below the keys; None where nothing does."""
     for key in keys:
         value = value.get(key) if isinstance(value, dict) else None
     return value
 
 
-def _items(value: Any) -> list[tuple[Any, Any]]:
+def as_items(value: Any) -> list[tuple[Any, Any]]:
+    """Keys and values of a mapping, places and items of a list; nothing of anything else."""
     return list(value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ())
 
 
 def what_is_invalid_has_a_check(raw: Any) -> Iterator[Complaint]:
     """Without a check nothing is ever invalid, and the monitor would watch nothing."""
-    checks = [name.removeprefix("features.") for name, _ in _items(_get(raw, "checks")) if isinstance(name, str)]
-    for name, monitor in _items(_get(raw, "monitors")):
-        signal = _get(monitor, "signal")
+    checks = [name.removeprefix("features.") for name, _ in as_items(at(raw, "checks")) if isinstance(name, str)]
+    for name, monitor in as_items(at(raw, "monitors")):
+        signal = at(monitor, "signal")
         if not isinstance(signal, str) or not signal.startswith("invalid."):
             continue
         member = signal.removeprefix("invalid.")
@@ -62,9 +65,9 @@ def what_is_invalid_has_a_check(raw: Any) -> Iterator[Complaint]:
 
 
 def actions_need_feedback(raw: Any) -> Iterator[Complaint]:
-    for name, monitor in _items(_get(raw, "monitors")):
-        signal = _get(monitor, "signal")
-        if isinstance(signal, str) and signal.startswith("action.") and not isinstance(_get(raw, "feedback"), dict):
+    for name, monitor in as_items(at(raw, "monitors")):
+        signal = at(monitor, "signal")
+        if isinstance(signal, str) and signal.startswith("action.") and not isinstance(at(raw, "feedback"), dict):
             message = f"{quoted(signal)} needs the section feedback, be it 'feedback: {{}}'."
             yield Complaint(("monitors", name, "signal"), "bad-value", message)
 
@@ -76,7 +79,7 @@ def something_is_watched(raw: Any) -> Iterator[Complaint]:
 
 def settings_of_librdkafka(raw: Any) -> Iterator[Complaint]:
     """A misspelt setting surfaces as something else at run time; one the service owns would break its guarantees."""
-    for name, _ in _items(_get(raw, *CLIENT)):
+    for name, _ in as_items(at(raw, *CLIENT)):
         path = (*CLIENT, name)
         if name in RESERVED:
             yield Complaint(path, "reserved", f"is the service's own: {RESERVED[name]}.")
@@ -86,9 +89,9 @@ def settings_of_librdkafka(raw: Any) -> Iterator[Complaint]:
 
 
 def topics_are_distinct(raw: Any) -> Iterator[Complaint]:
-    topics = _get(raw, "topics")
-    uses: list[tuple[PathKey, str]] = [(("events", i), name) for i, name in _items(_get(topics, "events"))]
-    uses += [((role,), name) for role, name in _items(topics) if role != "events" and role in Topics.model_fields]
+    topics = at(raw, "topics")
+    uses: list[tuple[PathKey, str]] = [(("events", i), name) for i, name in as_items(at(topics, "events"))]
+    uses += [((role,), name) for role, name in as_items(topics) if role != "events" and role in Topics.model_fields]
     first: dict[str, str] = {}
     for role, field in Topics.model_fields.items():
         if isinstance(topics, dict) and role not in topics and isinstance(field.default, str):
@@ -103,9 +106,9 @@ def topics_are_distinct(raw: Any) -> Iterator[Complaint]:
 
 def score_has_a_limit(raw: Any) -> Iterator[Complaint]:
     for section in ("anomaly", "ood"):
-        rule = _get(raw, section)
+        rule = at(raw, section)
         for one, other in (("score", "score_max"), ("score_max", "score")):
-            if _get(rule, one) is not None and _get(rule, other) is None:
+            if at(rule, one) is not None and at(rule, other) is None:
                 yield Complaint((section, one), "bad-value", f"goes together with {other}.")
 
 
@@ -120,9 +123,9 @@ def listed(what: str) -> str:
     return f"{', '.join(others)} and {last}"
 
 
-def _signal_of(monitor: Any) -> Signal | None:
+def signal_of(monitor: Any) -> Signal | None:
     """What a monitor watches; None where that cannot be read, which its own check complains of."""
-    text = _get(monitor, "signal")
+    text = at(monitor, "signal")
     try:
         return parse_signal(text) if isinstance(text, str) else None
     except ValueError:
@@ -130,22 +133,22 @@ def _signal_of(monitor: Any) -> Signal | None:
 
 
 def each_monitor(raw: Any) -> Iterator[Complaint]:
-    for name, monitor in _items(_get(raw, "monitors")):
+    for name, monitor in as_items(at(raw, "monitors")):
         for rule in MONITOR_RULES:
             for path, kind, message in rule(monitor):
                 yield Complaint(("monitors", name, *path), kind, message)
 
 
 def river_knows_it(monitor: Any) -> Iterator[Complaint]:
-    name = _get(monitor, "detect", "name")
-    if _get(monitor, "detect", "kind") != "river" or not isinstance(name, str):
+    name = at(monitor, "detect", "name")
+    if at(monitor, "detect", "kind") != "river" or not isinstance(name, str):
         return
     if name not in RIVER_DETECTORS:
         near = did_you_mean(name, RIVER_DETECTORS)
         yield Complaint(("detect", "name"), "bad-value", f"river has no {quoted(name)}.{near}")
         return
-    known, params, fine = RIVER_DETECTORS[name], _get(monitor, "detect", "params"), True
-    for parameter, value in _items(params):
+    known, params, fine = RIVER_DETECTORS[name], at(monitor, "detect", "params"), True
+    for parameter, value in as_items(params):
         path = ("detect", "params", parameter)
         if parameter not in known:
             yield Complaint(
@@ -165,30 +168,30 @@ def river_knows_it(monitor: Any) -> Iterator[Complaint]:
 
 
 def clear_is_not_above_max(monitor: Any) -> Iterator[Complaint]:
-    clear, most = (_get(monitor, "detect", key) for key in ("clear", "max"))
+    clear, most = (at(monitor, "detect", key) for key in ("clear", "max"))
     if all(type(number) in (int, float) for number in (clear, most)) and clear > most:
         yield Complaint(("detect", "clear"), "bad-value", f"{clear} must not be above max, which is {most}.")
 
 
 def fraction_counts_ones(monitor: Any) -> Iterator[Complaint]:
-    signal, kind = _signal_of(monitor), _get(monitor, "detect", "kind")
+    signal, kind = signal_of(monitor), at(monitor, "detect", "kind")
     if _is(kind, "counted") and signal is not None and signal.kind == "number":
-        name = quoted(_get(monitor, "signal"))
+        name = quoted(at(monitor, "signal"))
         message = f"{kind} counts a 0/1 signal (anomaly, missing.NAME, label.NAME), not {name}."
         yield Complaint(("detect", "kind"), "bad-value", message)
 
 
 def an_occurrence_is_of_a_share(monitor: Any) -> Iterator[Complaint]:
-    signal, kind = _signal_of(monitor), _get(monitor, "detect", "kind")
+    signal, kind = signal_of(monitor), at(monitor, "detect", "kind")
     if kind == "occurrence" and signal is not None and signal.kind == "number":
-        name = quoted(_get(monitor, "signal"))
+        name = quoted(at(monitor, "signal"))
         message = f"occurrence is for a 0/1 signal (invalid.NAME, new_label, error), not {name}."
         yield Complaint(("detect", "kind"), "bad-value", message)
 
 
 def what_only_appears_is_an_occurrence(monitor: Any) -> Iterator[Complaint]:
     """Events without a new feature say nothing of it: there is no share to watch."""
-    signal, kind = _get(monitor, "signal"), _get(monitor, "detect", "kind")
+    signal, kind = at(monitor, "signal"), at(monitor, "detect", "kind")
     known = isinstance(kind, str) and kind in DETECTS and kind != "occurrence"
     if isinstance(signal, str) and signal.startswith("new_feature.") and known:
         message = f"{quoted(signal)} is an event that happens; use occurrence, not {kind}."
@@ -197,8 +200,8 @@ def what_only_appears_is_an_occurrence(monitor: Any) -> Iterator[Complaint]:
 
 def a_distribution_has_more_than_two_values(monitor: Any) -> Iterator[Complaint]:
     """Categories have a distribution and no mean; a 0/1 signal has a mean and nothing else."""
-    name, kind = _get(monitor, "signal"), _get(monitor, "detect", "kind")
-    signal = _signal_of(monitor)
+    name, kind = at(monitor, "signal"), at(monitor, "detect", "kind")
+    signal = signal_of(monitor)
     if signal is None or not isinstance(kind, str):
         return
     if kind == "distribution" and signal.indicator:
@@ -210,23 +213,23 @@ def a_distribution_has_more_than_two_values(monitor: Any) -> Iterator[Complaint]
 
 
 def a_distribution_counts_events(monitor: Any) -> Iterator[Complaint]:
-    if _get(monitor, "detect", "kind") == "distribution" and _get(monitor, "window", "time") is not None:
+    if at(monitor, "detect", "kind") == "distribution" and at(monitor, "window", "time") is not None:
         message = "the windows of a distribution are of events, so that all of them are equally sure."
         yield Complaint(("window", "time"), "bad-value", message)
 
 
 def a_window_can_hold_enough(monitor: Any) -> Iterator[Complaint]:
     """A monitor that can never fire looks like health."""
-    least, events = _get(monitor, "detect", "min_count"), _get(monitor, "window", "events")
-    kind = _get(monitor, "detect", "kind")
-    most = 1000 if _get(monitor, "window") is None else events
+    least, events = at(monitor, "detect", "min_count"), at(monitor, "window", "events")
+    kind = at(monitor, "detect", "kind")
+    most = 1000 if at(monitor, "window") is None else events
     if _is(kind, "counted") and type(least) is int and type(most) is int and least > most:
         yield Complaint(("detect", "min_count"), "bad-value", f"a window has {most} events: this can never fire.")
 
 
 def silence_is_of_events(monitor: Any) -> Iterator[Complaint]:
     """`events` has no value to watch, only that there is none; and time that passes by ticks is not event time."""
-    name, kind = _get(monitor, "signal"), _get(monitor, "detect", "kind")
+    name, kind = at(monitor, "signal"), at(monitor, "detect", "kind")
     if not isinstance(name, str) or not isinstance(kind, str) or (name == "events") == _is(kind, "ticked"):
         return
     if _is(kind, "ticked"):
@@ -240,8 +243,8 @@ def silence_is_of_events(monitor: Any) -> Iterator[Complaint]:
 
 def an_aggregate_has_values_of_its_own(monitor: Any) -> Iterator[Complaint]:
     """One value per window of time: too few for a histogram, no 0 or 1; and only they can be a level or a trend."""
-    name, kind = _get(monitor, "signal"), _get(monitor, "detect", "kind")
-    signal = _signal_of(monitor)
+    name, kind = at(monitor, "signal"), at(monitor, "detect", "kind")
+    signal = signal_of(monitor)
     if signal is None or not isinstance(kind, str):
         return
     aggregate = signal.kind == "aggregate"
@@ -251,25 +254,25 @@ def an_aggregate_has_values_of_its_own(monitor: Any) -> Iterator[Complaint]:
     if not aggregate and _is(kind, "aggregated"):
         message = f"{kind} is for an aggregate (traffic, p95(latency_ms), mean(value)), not {quoted(name)}."
         yield Complaint(("detect", "kind"), "bad-value", message)
-    if aggregate and _get(monitor, "window", "events") is not None:
+    if aggregate and at(monitor, "window", "events") is not None:
         yield Complaint(("window", "events"), "bad-value", "the windows of an aggregate are of time.")
 
 
 def a_window_has_one_length(monitor: Any) -> Iterator[Complaint]:
-    window = _get(monitor, "window")
+    window = at(monitor, "window")
     if isinstance(window, dict) and (window.get("events") is None) == (window.get("time") is None):
         yield Complaint(("window",), "bad-value", "a window has either events or time.")
 
 
 def an_edge_has_no_length(monitor: Any) -> Iterator[Complaint]:
-    kind = _get(monitor, "detect", "kind")
+    kind = at(monitor, "detect", "kind")
     if not isinstance(kind, str) or kind not in DETECTS or _is(kind, "held"):
         return
-    aggregate = isinstance(name := _get(monitor, "signal"), str) and (name == "traffic" or AGGREGATE(name))
-    if _get(monitor, "window") is not None and not aggregate:
+    aggregate = isinstance(name := at(monitor, "signal"), str) and (name == "traffic" or AGGREGATE(name))
+    if at(monitor, "window") is not None and not aggregate:
         yield Complaint(("window",), "bad-value", f"only detect.kind {listed('windowed')} have windows.")
     try:
-        held = parse_duration(_get(monitor, "for"))
+        held = parse_duration(at(monitor, "for"))
     except ValueError:
         return
     if held:
@@ -278,8 +281,8 @@ def an_edge_has_no_length(monitor: Any) -> Iterator[Complaint]:
 
 
 def split_once_by_each(monitor: Any) -> Iterator[Complaint]:
-    by = _get(monitor, "by")
-    for i, field in _items(by if isinstance(by, list) else []):
+    by = at(monitor, "by")
+    for i, field in as_items(by if isinstance(by, list) else []):
         if field in by[:i]:
             yield Complaint(("by", i), "bad-value", f"{quoted(field)} is named twice.")
 

@@ -13,8 +13,10 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from streamer.config import model as cfg
-from streamer.config.cross_checks import check_rules
+from streamer.config.cautions import CAUTIONS
+from streamer.config.cross_checks import RULES, check_rules
 from streamer.config.detect import DETECTS
+from streamer.config.foreign_words import KINDS, VALUES, instead_of, instead_of_key
 from streamer.config.librdkafka_settings import CLIENT, HIDDEN, Secret, is_secret, may_show
 from streamer.config.problems import ConfigError, Problem, did_you_mean, in_order, quoted
 from streamer.config.reference_file import References
@@ -94,7 +96,7 @@ def build(source: Source) -> cfg.Config | None:
     if source.value is not None and source.complete:
         source.value = resolved(source.value, filled=_fits(cfg.Defaults, source.value))
         config = validated(source, cfg.Config)
-        check_rules(source)
+        check_rules(source, (*RULES, *CAUTIONS))
     if config is not None and config.reference.file is not None:
         _read_references(source, config, config.reference.file)
     if config is None or any(problem.severity == "error" for problem in source.problems):
@@ -172,7 +174,8 @@ def _missing(wrong: Wrong) -> Said:
 
 def _unknown(wrong: Wrong) -> Said:
     names = [field.alias or name for name, field in _fields(wrong.model).items()]
-    return wrong.path, "unknown-field", f"unknown field.{did_you_mean(str(wrong.path[-1]), names)}"
+    owner, key = str(wrong.path[-2]) if len(wrong.path) > 1 else "", str(wrong.path[-1])
+    return wrong.path, "unknown-field", f"unknown field.{instead_of_key(owner, key, names)}"
 
 
 def _no_kind(wrong: Wrong) -> Said:
@@ -183,13 +186,16 @@ def _bad_kind(wrong: Wrong) -> Said:
     path, kind = (*wrong.path, "kind"), wrong.given["kind"]
     if not isinstance(kind, str):
         return path, "wrong-type", f"must be a text, not {quoted(kind)}."
-    near, known = did_you_mean(kind, DETECTS), did_you_mean("", DETECTS)
-    return path, "bad-value", f"{quoted(kind)} is no detector.{near}{known if near != known else ''}"
+    told, near, known = instead_of(KINDS, kind), did_you_mean(kind, DETECTS), did_you_mean("", DETECTS)
+    near = f" Here it is {told}." if told else f"{near}{known if near != known else ''}"
+    return path, "bad-value", f"{quoted(kind)} is no detector.{near}"
 
 
 def _literal(wrong: Wrong) -> Said:
     expected = wrong.detail["ctx"]["expected"].replace(" or ", ",").split(",")
-    near = did_you_mean(str(wrong.given), [part.strip(" '") for part in expected])
+    known = [part.strip(" '") for part in expected]
+    told = instead_of(VALUES, str(wrong.given))
+    near = f" Did you mean {told!r}?" if told in known else did_you_mean(str(wrong.given), known)
     return wrong.path, "bad-value", f"{wrong.shown} is not one of them.{near}"
 
 

@@ -19,9 +19,18 @@ KINDS = {
     "missing-env": "an environment variable that is not set and has no default",
     "reserved": "a setting the service owns",
     "unknown-setting": "a librdkafka setting Driftline has never heard of",
-    "never-fires": "a monitor that cannot fire on the traffic of a sample, or hardly ever",
+    "insecure": "what others on the network can read, or pretend to be",
+    "weak-secret": "a secret that is short or a word",
+    "not-filled": "a variable written as another tool would fill it in",
+    "never-fires": "a monitor that cannot fire, at all or on the traffic of a sample, or hardly ever",
+    "not-in-sample": "a place that no record of a sample has",
+    "not-used": "a large share of a sample is not used",
+    "nothing-used": "nothing of a sample is used",
 }
-WARNINGS = {"unknown-setting", "never-fires"}
+WARNINGS = frozenset(
+    ("unknown-setting", "insecure", "weak-secret", "not-filled", "never-fires", "not-in-sample", "not-used")
+)
+"""Nothing is refused for these."""
 KNOWN_SHOWN_MAX = 32
 SHOWN_MAX = 60
 """Characters of a value or key that an error repeats."""

@@ -19,13 +19,11 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from detectors.params import DIRECTIONS
-from schemas.events.fields import parse_selector
-from streamer.config.problems import did_you_mean, quoted
+from schemas.events.fields import as_pointer, parse_selector
+from streamer.config.foreign_words import instead_of_signal, instead_of_split
+from streamer.config.problems import quoted
 from streamer.config.units import DURATION, SIZE, parse_duration, parse_size, show_duration, show_size
 from streamer.signals.grammar import CHECKED, parse_signal
-from streamer.signals.kinds import FORMS
-
-BY = ["version", "caller", "label", "segment.NAME"]
 
 
 def _signal(text: str) -> str:
@@ -38,20 +36,20 @@ def _signal(text: str) -> str:
         if head in ("score", "logit") and (not member or (head == "logit" and not re.fullmatch("[0-9]+", member))):
             raise ValueError
     except ValueError:
-        raise ValueError(f"{quoted(text)} is not a signal.{did_you_mean(text, FORMS)}") from None
+        raise ValueError(f"{quoted(text)} is not a signal.{instead_of_signal(text)}") from None
     return text
 
 
 def _by(text: str) -> str:
     if text not in ("version", "caller", "label") and not re.fullmatch(r"segment\.\S+", text):
-        raise ValueError(f"{quoted(text)} is not version, caller, label or segment.NAME.{did_you_mean(text, BY)}")
+        raise ValueError(f"{quoted(text)} is not version, caller, label or segment.NAME.{instead_of_split(text)}")
     return text
 
 
 def check_pointer(text: str) -> str:
     """The text, if it is a JSON Pointer; ValueError with one sentence."""
     if not text.startswith("/"):
-        raise ValueError(f"{quoted(text)} is not a JSON Pointer such as '/prediction/ood'.")
+        raise ValueError(f"{quoted(text)} is not a JSON Pointer such as {quoted(as_pointer(text))}.")
     parse_selector(text)
     return text
 
@@ -74,7 +72,8 @@ def _pattern(text: str) -> str:
 
 def _checked(text: str) -> str:
     if text not in CHECKED and not re.fullmatch(r"features\.(?!\*$)\S+", text):
-        raise ValueError(f"{quoted(text)} is not features.NAME or one of {', '.join(CHECKED)}.")
+        near = f" Of a feature: {'features.' + text!r}." if re.fullmatch(r"[A-Za-z_]\w*", text) else ""
+        raise ValueError(f"{quoted(text)} is not features.NAME or one of {', '.join(CHECKED)}.{near}")
     return text
 
 

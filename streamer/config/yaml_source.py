@@ -16,6 +16,7 @@ import yaml
 
 from streamer.config.librdkafka_settings import CLIENT, HIDDEN, Secret, is_secret
 from streamer.config.problems import SHOWN_MAX, Problem
+from streamer.config.secrets import is_weak, pattern_of
 
 BYTES_MAX = 1 << 20
 """A config is written by people; a megabyte of YAML is a mistake or an attack."""
@@ -24,8 +25,6 @@ NODES_MAX = 50_000
 DEPTH_MAX = 40
 FILE_MAX = 1 << 16
 """Bytes of a file that `${file:}` names: a password or a certificate chain."""
-MASKED_MIN = 4
-"""Shorter secrets are hidden by their place only: masked wherever they occur they would eat half a sentence."""
 
 PathKey = tuple[str | int, ...]
 
@@ -95,10 +94,9 @@ class Source:
 
     def masked(self, message: str) -> str:
         """The second line of defence, after `is_hidden`: no text that came from a file is in any message."""
-        for secret in sorted(self.secrets, key=len, reverse=True):
-            for form in (secret, repr(str(secret))[1:-1]):
-                message = message.replace(form, HIDDEN) if len(form) >= MASKED_MIN else message
-        return message
+        forms = [(form, is_weak(secret)) for secret in self.secrets for form in (secret, repr(str(secret))[1:-1])]
+        found = pattern_of(forms)
+        return message if found is None else found.sub(HIDDEN, message)
 
     def place(self, path: PathKey) -> tuple[int, int]:
         """Of the nearest thing that exists: a missing key is reported where its mapping begins."""

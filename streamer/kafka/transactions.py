@@ -65,7 +65,10 @@ PRODUCER_FIXED: dict[str, Any] = {
     "socket.timeout.ms": 15_000,
     "acks": "all",
     "enable.idempotence": True,
+    "log.connection.close": True,  # Or a coordinator that hung up would be no line of the log, see `LogTap`.
 }
+LOG_LEVEL = 6
+"""Syslog's INFO: librdkafka says there that a request to the coordinator was lost. A lower `log_level` hides it."""
 
 
 class Watch(Protocol):
@@ -119,6 +122,12 @@ def served(call: Callable[[float], int], seconds: float) -> int:
         raise
 
 
+def log_level(given: Mapping[str, Any]) -> int:
+    """What the producer's log has to hold, whatever `kafka.client` says of it; all of it with `debug`."""
+    wanted = str(given.get("log_level", ""))
+    return max(int(wanted) if wanted.isdecimal() else 0, 7 if given.get("debug") else LOG_LEVEL)
+
+
 class LogTap:
     """Stands between librdkafka's log and the logger: the watch must see every line, whatever level is shown."""
 
@@ -128,7 +137,7 @@ class LogTap:
 
     def log(self, level: int, message: str, *values: object) -> None:
         # TXNERR is the only sign of it before the next transactional call, and flush would wait in vain.
-        self.failed |= values[:1] == ("TXNERR",)
+        self.failed |= values[:1] == ("TXNERR",) and level > logging.DEBUG
         record = self._logger.makeRecord(self._logger.name, level, "librdkafka", 0, message, values, None)
         if isinstance(self._watch, logging.Handler):
             self._watch.handle(record)
@@ -216,7 +225,8 @@ class Transactions:
         return Outcome.DONE
 
     def _make(self) -> Producer:
-        merged = PRODUCER_DEFAULTS | settings(self._config, *CONSUMER_ONLY) | PRODUCER_FIXED
+        given = settings(self._config, *CONSUMER_ONLY)
+        merged = PRODUCER_DEFAULTS | given | PRODUCER_FIXED | {"log_level": log_level(given)}
         try:
             return Producer(merged | {"transactional.id": self.id}, logger=self._tap)
         except KafkaException as exception:

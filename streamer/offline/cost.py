@@ -13,12 +13,15 @@ from schemas.events.decoder import Decoder
 from streamer.config import model as cfg
 from streamer.config.decoder_fields import fields_of
 from streamer.config.detect import Counted
-from streamer.config.standard import STANDARD
 from streamer.config.units import show_duration
+from streamer.config.yaml_source import PathKey
+from streamer.engine.admission import RESULTS
 from streamer.engine.snapshot import encode
 from streamer.engine.task import Task
+from streamer.offline.absent import Names, Said, absent
+from streamer.offline.account import Account, Rejects, doubts
+from streamer.offline.members import Members, places, unmet
 from streamer.port import Partition
-from streamer.series.sources import SOURCES
 from streamer.series.table import SeriesTable
 from streamer.signals.grammar import parse_signal
 
@@ -37,15 +40,15 @@ class Cost(NamedTuple):
 
 
 class Doubt(NamedTuple):
-    """Why a monitor will never fire, or hardly ever: the key that says so, and one sentence."""
+    """What is doubtful about a config on this sample: its kind, the key that says so, and one sentence."""
 
-    monitor: str
-    keys: tuple[str, ...]
+    kind: str
+    path: PathKey
     sentence: str
 
 
 class Estimate(NamedTuple):
-    events: int
+    account: Account
     models: int
     events_per_day: float | None
     costs: list[Cost]
@@ -57,6 +60,7 @@ class Sample:
 
     def __init__(self, config: cfg.Config) -> None:
         self.config, self.decode = config, Decoder(fields_of(config))
+        self.names, self.members, self.rejects = Names(), Members(places(config)), Rejects()
         self.tasks: dict[Partition, Task] = {}
         self.counts: dict[tuple[Partition, tuple[str, ...], str | None], Counter[tuple[str, ...]]] = {}
         self.first_ms, self.last_ms = 0, 0
@@ -66,6 +70,9 @@ class Sample:
             self.tasks[partition] = Task(self.config, partition, records[0].offset)
         task = self.tasks[partition]
         batch = self.decode(records, partition[0])
+        self.members.look(records)
+        self.rejects.take(partition, batch)
+        self.names.take(batch)
         task.step(batch)
         task.published()
         if not len(batch.offsets):
@@ -83,6 +90,11 @@ class Sample:
         for key, n in zip(groups.keys, np.bincount(codes, minlength=len(groups.keys)).tolist(), strict=True):
             counts[key] += n
 
+    def account(self) -> Account:
+        """What became of every record."""
+        counts = {name: sum(task.admission.counts[name] for task in self.tasks.values()) for name in RESULTS}
+        return Account(counts, self.rejects.in_order())
+
     def series(self, name: str) -> list[int]:
         """The events of the group of each series of a monitor: no series has more values than that."""
         tables = [(partition, task.monitors[name].table) for partition, task in self.tasks.items()]
@@ -97,23 +109,24 @@ def estimate(
     for partition, records in source:
         if records:
             sample.take(partition, records)
-    events = sum(sum(task.admission.events.values()) for task in sample.tasks.values())
+    account = sample.account()
     span_ms = sample.last_ms - sample.first_ms
     if events_per_day is None and span_ms > 0:
-        events_per_day = events * DAY_MS / span_ms
-    per_event = events_per_day / events if events_per_day is not None and events else None
-    costs, doubts = [], []
+        events_per_day = account.used * DAY_MS / span_ms
+    per_event = events_per_day / account.used if events_per_day is not None and account.used else None
+    costs = []
+    found = [Doubt(*doubt) for doubt in doubts(config, account, sample.names.models)]
+    found += [Doubt("not-in-sample", *doubt) for doubt in unmet(config, sample.members)]
     for name, monitor in config.effective_monitors().items():
         series = sample.series(name)
         rates = [n * per_event for n in series] if per_event is not None else []
         costs.append(Cost(name, len(series), _state_bytes(sample, name), _windows_per_day(monitor, rates)))
-        if not series and name not in STANDARD and parse_signal(monitor.signal).kind not in SOURCES:
-            doubts.append(
-                Doubt(name, ("signal",), f"no event of the sample has {monitor.signal!r}: it watches nothing.")
-            )
-        doubts += [doubt for check in CHECKS if rates for doubt in check(config, name, monitor, rates)]
+        said = list(absent(config, name, monitor, len(series), sample.names)) if sample.names.models else []
+        slow = [doubt for check in CHECKS if rates for doubt in check(config, monitor, rates)]
+        said += [(("monitors", name, *keys), sentence) for keys, sentence in slow]
+        found += [Doubt("never-fires", *doubt) for doubt in said]
     models = {model for task in sample.tasks.values() for model in task.admission.events}
-    return Estimate(events, len(models), events_per_day, costs, doubts)
+    return Estimate(account, len(models), events_per_day, costs, found)
 
 
 def _state_bytes(sample: Sample, name: str) -> int:
@@ -149,7 +162,7 @@ def _windows_per_day(monitor: cfg.Monitor, rates: list[float]) -> float | None:
     return sum(min(DAY_MS / (length_ms or DAY_MS), rate) for rate in rates)
 
 
-def too_few_in_a_window(config: cfg.Config, name: str, monitor: cfg.Monitor, rates: list[float]) -> Iterator[Doubt]:
+def too_few_in_a_window(config: cfg.Config, monitor: cfg.Monitor, rates: list[float]) -> Iterator[Said]:
     length_ms = _length_ms(monitor)
     if not isinstance(monitor.detect, Counted) or length_ms is None:
         return
@@ -157,35 +170,27 @@ def too_few_in_a_window(config: cfg.Config, name: str, monitor: cfg.Monitor, rat
     thin = sum(rate * length_ms / DAY_MS < least for rate in rates)
     window = f"a window of {show_duration(length_ms)} has some {most:.3g} events at most"
     if thin == len(rates):
-        yield Doubt(name, ("detect", "min_count"), f"{window}, fewer than {least}: it can never fire.")
+        yield ("detect", "min_count"), f"{window}, fewer than {least}: it can never fire."
     elif thin:
-        yield Doubt(
-            name, ("detect", "min_count"), f"{thin} of {len(rates)} series have fewer than {least} events a window."
-        )
+        yield ("detect", "min_count"), f"{thin} of {len(rates)} series have fewer than {least} events a window."
 
 
-def windows_that_take_for_ever(
-    config: cfg.Config, name: str, monitor: cfg.Monitor, rates: list[float]
-) -> Iterator[Doubt]:
+def windows_that_take_for_ever(config: cfg.Config, monitor: cfg.Monitor, rates: list[float]) -> Iterator[Said]:
     length = _length_events(monitor)
     if length is not None and length / max(rates) > SELDOM_DAYS:
         days = length / max(rates)
-        yield Doubt(name, ("window", "events"), f"a window of {length} events takes {days:.3g} days to fill.")
+        yield ("window", "events"), f"a window of {length} events takes {days:.3g} days to fill."
 
 
-def references_that_take_for_ever(
-    config: cfg.Config, name: str, monitor: cfg.Monitor, rates: list[float]
-) -> Iterator[Doubt]:
+def references_that_take_for_ever(config: cfg.Config, monitor: cfg.Monitor, rates: list[float]) -> Iterator[Said]:
     if config.given is not None or not monitor.detect.learns:
         return
     if monitor.detect.raw or parse_signal(monitor.signal).kind == "aggregate":
         return
     days = config.reference.warmup / max(rates)
     if days > SELDOM_DAYS:
-        yield Doubt(
-            name, ("signal",), f"its reference of {config.reference.warmup} values takes {days:.3g} days to learn."
-        )
+        yield ("signal",), f"its reference of {config.reference.warmup} values takes {days:.3g} days to learn."
 
 
-Check = Callable[[cfg.Config, str, cfg.Monitor, list[float]], Iterator[Doubt]]
+Check = Callable[[cfg.Config, cfg.Monitor, list[float]], Iterator[Said]]
 CHECKS: tuple[Check, ...] = (too_few_in_a_window, windows_that_take_for_ever, references_that_take_for_ever)

@@ -20,6 +20,8 @@ from datetime import UTC, datetime
 from typing import TextIO
 from urllib.parse import quote
 
+from streamer.config.secrets import is_weak, pattern_of
+
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 OWN = ("driftline", "librdkafka")
 TEXT_MAX = 2000
@@ -52,24 +54,25 @@ def setup_logging(
     stream: TextIO | None = None,
     pretty: bool | None = None,
     clock: Callable[[], float] = time.monotonic,
+    debug: bool = False,
 ) -> LineHandler:
     """Send everything to `stream` (stdout); calling it again replaces the handler of before.
 
     secrets: values that must never be printed. pretty: None = when the stream is a terminal. clock: seconds, for the
-    rate limit only.
+    rate limit only. debug: librdkafka was told to say more (`kafka.client: {debug: ...}`), so show what it says.
     """
     stream = stream or sys.stdout
     pretty = stream.isatty() if pretty is None else pretty
     handler = LineHandler(stream, Redactor(secrets), format_pretty if pretty else format_json, RateLimit(clock))
-    handler.setLevel(LEVELS[level])
+    handler.setLevel(logging.DEBUG if debug else LEVELS[level])
     root = logging.getLogger()
     for old in [h for h in root.handlers if isinstance(h, LineHandler)]:
         root.removeHandler(old)
     root.addHandler(handler)
-    for name in OWN:
-        # What is printed is the handler's level. The loggers stay open to INFO, because librdkafka reports a lost
-        # coordinator at INFO and CoordinatorWatch has to see it.
-        logging.getLogger(name).setLevel(min(LEVELS[level], logging.INFO))
+    own, librdkafka = map(logging.getLogger, OWN)
+    own.setLevel(LEVELS[level])
+    # Open to INFO whatever is printed: librdkafka reports a lost coordinator there, and CoordinatorWatch has to see it.
+    librdkafka.setLevel(logging.DEBUG if debug else min(LEVELS[level], logging.INFO))
     return handler
 
 
@@ -85,15 +88,12 @@ class Redactor:
     LOGIN = re.compile(r"(?<=://)[^/\s@]+@")
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        forms: set[str] = set()
+        forms: set[tuple[str, bool]] = set()
         for secret in filter(None, secrets):
             # A secret also shows up as part of an address, or inside quotes with escapes.
-            forms |= {secret, quote(secret, safe=""), json.dumps(secret)[1:-1], repr(secret)[1:-1]}
-        # Longest first, or a secret that contains another would be masked in part. A very short one is masked only
-        # where it stands alone, or every line would be unreadable.
-        quoted = [(form, re.escape(form)) for form in sorted(forms, key=_longest)]
-        patterns = [text if len(form) > 3 else rf"(?<!\w){text}(?!\w)" for form, text in quoted]
-        self._values = re.compile("|".join(patterns)) if patterns else None
+            spelled = (secret, quote(secret, safe=""), json.dumps(secret)[1:-1], repr(secret)[1:-1])
+            forms |= {(form, is_weak(secret)) for form in spelled}
+        self._values = pattern_of(forms)
 
     def text(self, text: str) -> str:
         """Masked, and cut to TEXT_MAX characters: after the known values, lest half of one remains, and before the
@@ -121,10 +121,6 @@ class Redactor:
                 return self.text(f"{type(value).__name__}: {value}")
             case _:
                 return self.text(str(value))
-
-
-def _longest(text: str) -> tuple[int, str]:
-    return -len(text), text
 
 
 @dataclass(slots=True)
@@ -245,14 +241,16 @@ class LineHandler(logging.Handler):
                 repeats = {name: part for name, part in zip(names, key, strict=True) if part}
                 head = {name: fields[name] for name in RESERVED} | {"event": "repeats_suppressed", "level": "info"}
                 self._write({**head, **repeats, "suppressed": count})
-            suppressed = self.limit.admit(self.limit.key(fields, str(record.msg)))
+            asked_for = record.levelno <= logging.DEBUG
+            suppressed = 0 if asked_for else self.limit.admit(self.limit.key(fields, str(record.msg)))
             if suppressed is not None:
                 self._write(fields | ({"suppressed": suppressed} if suppressed else {}))
         except Exception:  # A closed pipe, a value that cannot be shown: the service outlives its log.
             self.dropped += 1
 
     def _write(self, fields: Mapping[str, object]) -> None:
-        line = self.shape({key: self.redactor.value(key, value) for key, value in fields.items()})
+        # What stands for itself in the code is no secret, and a line is found by it.
+        line = self.shape({k: v if k in RESERVED else self.redactor.value(k, v) for k, v in fields.items()})
         self.stream.write(line + "\n")
         self.stream.flush()
 
@@ -267,6 +265,8 @@ class CoordinatorWatch(logging.Handler):
     """
 
     FACILITIES = ("REQTMOUT", "FAIL")
+    LEAST = logging.INFO
+    """Below it is what `debug` adds: every request's fate and every connection closed in good order."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -280,7 +280,7 @@ class CoordinatorWatch(logging.Handler):
 
     def filter(self, record: logging.LogRecord) -> bool:
         args = record.args
-        if isinstance(args, tuple) and len(args) == 3 and args[0] in self.FACILITIES:
+        if record.levelno >= self.LEAST and isinstance(args, tuple) and len(args) == 3 and args[0] in self.FACILITIES:
             text = str(args[2])
             if "TxnCoordinator" in text:
                 self.trouble, self.last = True, text

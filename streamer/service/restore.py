@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 
 from streamer.config import model as cfg
+from streamer.config.continuity import without_offsets
 from streamer.engine.snapshot import InvalidSnapshot
 from streamer.engine.stage import Stage, Stages
 from streamer.port import Committed, Log, LogGap, Partition, StateLost
@@ -60,6 +61,7 @@ class Restorer:
         """
         found = yield from self.load(partition, Committed(OFFSET_MAX, None))
         if found is None:
+            self.notify("no_offsets", partition, effect=without_offsets(self.config))
             first = self.config.kafka.start == "earliest" or self.added(partition)
             return self.stages.new(partition, begin if first else end)
         if anew := made_anew(found, topic_id):

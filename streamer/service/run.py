@@ -253,7 +253,8 @@ def run_service(config: cfg.Config, stopper: Stopper) -> int:
     from streamer.service.http import start_server
     from streamer.service.json_logs import setup_logging
 
-    service = Service(config, stopper, setup_logging(config.secrets()))
+    handler = setup_logging(config.secrets(), debug=bool(config.kafka.client.get("debug")))
+    service = Service(config, stopper, handler)
     say = service.say
     service.metrics.set("build_info", 1, **versions())
     with contextlib.ExitStack() as stack:

@@ -67,7 +67,9 @@ def test_diff_says_what_a_restart_keeps(tmp_path: Path) -> None:
     new = "".join(f"  {name}: {text}\n" for name, text in monitors.items())
     after.write_text(f"{LEAST}\nmonitors:\n{new}  more: {monitors['same']}\n")
     result = CliRunner().invoke(main, ["config", "diff", str(before), str(after)], catch_exceptions=False)
-    assert (result.exit_code, result.output.splitlines()) == (
+    less, *lines = result.output.splitlines()
+    assert less.startswith("less  limits.series: each of 2 tables holds 10,000 series a partition, 20,000 before;")
+    assert (result.exit_code, lines) == (
         0,
         [
             "kept  same",
@@ -81,3 +83,45 @@ def test_diff_says_what_a_restart_keeps(tmp_path: Path) -> None:
     after.write_text(f"{LEAST}\nreference: {{warmup: 60}}\nmonitors:\n{old}")
     result = CliRunner().invoke(main, ["config", "diff", str(before), str(after)], catch_exceptions=False)
     assert {line.partition(" (")[2] for line in result.output.splitlines()} == {"reference, checks or the like)"}
+
+
+def diffed(folder: Path, before: str, after: str) -> list[str]:
+    (folder / "before.yaml").write_text(before)
+    (folder / "after.yaml").write_text(after)
+    arguments = ["config", "diff", str(folder / "before.yaml"), str(folder / "after.yaml")]
+    result = CliRunner().invoke(main, arguments, catch_exceptions=False)
+    assert result.exit_code == 0
+    return result.output.splitlines()
+
+
+def test_diff_keeps_nothing_where_nothing_is_found_again(tmp_path: Path) -> None:
+    """0 series are there under another group, and the topic is read anew."""
+    monitors = (
+        "monitors:\n  a: {signal: confidence, detect: {kind: adwin}}\n  b: {signal: value, detect: {kind: adwin}}\n"
+    )
+    own = LEAST + monitors
+    assert diffed(tmp_path, own, own) == ["kept  a", "kept  b"]
+    group = diffed(tmp_path, own, own.replace("kafka: {", "kafka: {group: other, "))
+    assert group[0].startswith(
+        "lost  kafka.group: group 'other' has no offsets: 0 series are kept, every topic is read a"
+    )
+    assert group[1:] == ["reset a (kafka.group)", "reset b (kafka.group)"]
+    state = diffed(tmp_path, own, own.replace("topics: {", "topics: {state: s2, "))
+    assert state[0].startswith("lost  topics.state: the snapshots are in 'drift-state'")
+    assert state[1:] == ["reset a (topics.state)", "reset b (topics.state)"]
+    events = diffed(tmp_path, own, own.replace("[inferences]", "[inferences, more]"))
+    assert events[0].startswith("other topics.events: more: new, read from its oldest record")
+    assert events[1:] == ["kept  a", "kept  b"]
+    instance = diffed(tmp_path, own, own.replace("kafka: {", "kafka: {instance: i2, "))
+    assert instance[0].startswith("other kafka.instance: the transactional id is driftline-driftline-i2 now")
+    assert instance[1:] == ["kept  a", "kept  b"]
+
+
+def test_diff_says_that_a_monitor_more_leaves_less_room(tmp_path: Path) -> None:
+    own = f"{LEAST}limits: {{series: 300}}\nmonitors:\n  a: {{signal: confidence, detect: {{kind: adwin}}}}\n"
+    more = diffed(tmp_path, own, own + "  b: {signal: value, detect: {kind: adwin}}\n")
+    assert more[0].startswith(
+        "less  limits.series: each of 2 tables holds 150 series a partition, 300 before; those there"
+    )
+    assert more[1:] == ["kept  a", "new   b"]
+    assert diffed(tmp_path, own, own.replace("adwin}}", "adwin}, severity: info}"))[0] == "kept  a (severity)"

@@ -71,7 +71,8 @@ def test_the_command_prints_a_table_and_warnings_with_places(tmp_path: Path, sam
     shown = lint(path, "--sample", str(sample))
     assert shown.exit_code == 0
     lines = shown.output.splitlines()
-    assert lines[0] == f"{path}: 1,000 events of the sample, 1 model, 8,649 events a day"
+    account = "1,000 records of the sample = 1,000 used + 0 late + 0 duplicate + 0 filtered + 0 rejected"
+    assert lines[0] == f"{path}: {account}; 1 model, 8,649 events a day"
     assert lines[1].split() == ["monitor", "series", "state", "bytes", "windows", "a", "day"]
     assert lines[2].split()[:2] == ["mean", "2"]
     assert (
@@ -82,6 +83,20 @@ def test_the_command_prints_a_table_and_warnings_with_places(tmp_path: Path, sam
     assert lint(path, "--sample", str(sample), "--deny-warnings").exit_code == 3
     as_json = json.loads(lint(path, "--sample", str(sample), "--format", "json").output)
     assert {problem["kind"] for problem in as_json} == {"never-fires"}
+
+
+def test_a_sample_of_which_nothing_is_used_fails_with_its_reason(tmp_path: Path, sample: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text(HEAD + "fields: {model: /modle}\n")
+    assert lint(path).exit_code == 0
+    shown = lint(path, "--sample", str(sample))
+    assert shown.exit_code == 1
+    assert "1,000 records of the sample = 0 used + 0 late + 0 duplicate + 0 filtered + 1,000 rejected" in shown.output
+    assert f"first {sample}:1 (/modle); say where the model's name is" in shown.output
+    assert f"{path}:5:10: warning[not-in-sample] fields.model: no record of the sample has '/modle'." in shown.output
+    assert f"{path}:1:1: error[nothing-used] of 1,000 records of the sample none is used:" in shown.output
+    as_json = json.loads(lint(path, "--sample", str(sample), "--format", "json").output)
+    assert {problem["kind"] for problem in as_json} == {"nothing-used", "not-used", "not-in-sample"}
 
 
 def test_a_sample_that_cannot_be_read_is_said(tmp_path: Path) -> None:

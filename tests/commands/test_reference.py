@@ -49,6 +49,23 @@ def test_a_table_of_events(tmp_path: Path) -> None:
     assert "features.country: 100 values, 1 categories: NL" in shown
 
 
+def test_a_build_says_what_it_used_and_of_nothing_makes_no_file(built: Path) -> None:
+    again = ("build", "-c", built / "drift0.yaml", "--input", built / "good.jsonl", "--input", built / "good.jsonl")
+    made = invoke(*again, "-o", built / "two.json")
+    assert made.stderr.splitlines()[:3] == [
+        "6,000 records of 2 partitions: 6,000 used + 0 late + 0 duplicate + 0 filtered + 0 rejected",
+        "  inferences[0]: 3,000 used + 0 late + 0 duplicate + 0 filtered + 0 rejected",
+        "  inferences[1]: 3,000 used + 0 late + 0 duplicate + 0 filtered + 0 rejected",
+    ]
+    assert "features.amount: 6,000 values" in invoke("show", built / "two.json").stdout
+    (built / "bad.jsonl").write_text("fraud,1\n" * 50)
+    failed = invoke("build", "-c", built / "drift0.yaml", "--input", built / "bad.jsonl", "-o", built / "none.json")
+    assert failed.exit_code == 1
+    assert "50 records of 1 partition: 0 used + 0 late + 0 duplicate + 0 filtered + 50 rejected" in failed.stderr
+    assert "none.json is not written: no series has 30 values to learn from" in failed.stderr
+    assert not (built / "none.json").exists()
+
+
 def test_parquet_needs_its_library_or_reads(tmp_path: Path) -> None:
     configured(tmp_path)
     arguments = ("build", "-c", tmp_path / "drift0.yaml", "--input", tmp_path / "t.parquet", "-o", tmp_path / "r.json")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -91,3 +93,10 @@ def test_what_was_probably_meant(word: str, known: list[str], said: str) -> None
 def test_a_value_is_shown_in_one_short_line(value: Any, shown: str) -> None:
     assert quoted(value) == shown
     assert len(quoted(value)) <= SHOWN_MAX
+
+
+def test_every_warning_is_explained_where_the_config_is() -> None:
+    text = (Path(__file__).resolve().parents[2] / "streamer" / "config" / "README.md").read_text()
+    rows = text.partition("| warning |")[2].partition("\n\n")[0].splitlines()[2:]
+    assert {name for row in rows for name in re.findall(r"`([a-z-]+)`", row.split(" | ")[0])} == WARNINGS
+    assert set(KINDS) > WARNINGS

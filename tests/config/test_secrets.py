@@ -12,6 +12,7 @@ from streamer.commands.cli import main
 from streamer.commands.config import as_yaml, effective
 from streamer.config.load import check, load_text
 from streamer.config.problems import ConfigError
+from streamer.config.secrets import is_weak, pattern_of
 from streamer.config.yaml_source import FILE_MAX, Source
 from tests.config.samples import LEAST
 
@@ -77,9 +78,10 @@ def test_no_message_repeats_what_came_from_a_file(text: str, named: str, secret:
         ("lates", HEAD.format(kafka=', start: "NAMED"')),
     ],
 )
-def test_no_message_says_what_a_secret_is_near_to(text: str, named: str) -> None:
+def test_no_message_says_what_a_secret_is_near_to(text: str, named: str, secret: str) -> None:
     _, problems = check(text.replace("NAMED", named).encode(), "x.yaml", {})
-    assert [p.message for p in problems] == ["*** is not accepted here."]
+    assert [p.message for p in problems if p.severity == "error"] == ["*** is not accepted here."]
+    assert not any(secret in p.message for p in problems)
 
 
 def test_the_second_line_of_defence_knows_the_forms_of_a_secret() -> None:
@@ -157,3 +159,45 @@ def test_secrets_never_show(tmp_path: Path) -> None:
     )
     assert problems
     assert not any(word in str(problem) for problem in problems for word in ("hunter2", "s3cr3t"))
+
+
+@pytest.mark.parametrize(
+    ("text", "weak"),
+    [
+        ("drift", True),
+        ("Password", True),
+        ("driftline", True),
+        ("12345678", True),
+        ("a1-b", True),
+        ("hunter2", False),
+        ("drift-line", False),
+        ("correcthorsebatterystaple", False),
+        ("1234567890123456", False),
+    ],
+)
+def test_what_may_occur_by_chance_is_weak(text: str, weak: bool) -> None:
+    assert is_weak(text) is weak
+
+
+def test_a_weak_secret_is_masked_where_it_stands_alone_and_a_strong_one_everywhere() -> None:
+    found = pattern_of([("drift", True), ("hunter2", False), ("drift-hunter2", False), ("", True)])
+    assert found is not None
+
+    def masked(text: str) -> str:
+        return found.sub("***", text)
+
+    for text in ("driftline", "drift-alerts", "adrift", "kafka.drift", "drift_1", "drift.example:9092", "Drift"):
+        assert masked(text) == text
+    for text in (
+        "drift",
+        "user drift: refused",
+        "'drift'",
+        "said drift.",
+        "user=drift",
+        "/drift/",
+        "\\ndrift",
+        "(drift)",
+    ):
+        assert masked(text) == text.replace("drift", "***")
+    assert masked("xhunter2y drift-hunter2 ahunter2") == "x***y *** a***"
+    assert pattern_of([]) is None

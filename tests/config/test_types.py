@@ -13,6 +13,7 @@ from streamer.config.types import (
     CheckedName,
     Date,
     Duration,
+    Patience,
     Listen,
     Model,
     Name,
@@ -29,6 +30,7 @@ from streamer.signals.kinds import FORMS
 
 CASES: dict[str, tuple[Any, list[Any], list[Any]]] = {
     # Name -> the type, what it takes, what it refuses.
+    "Patience": (Patience, ["never", "0s", "2h"], ["Never", "", 0, "ever", None, False]),
     "Duration": (Duration, ["0s", "250ms", "36500d"], ["", "1", 1, "1.5s", "-1s", "1 s", "1S", "36501d", None]),
     "Size": (Size, ["1MiB", "7", 7, 0], ["", -1, True, "1.5KB", "1kb", "1 MiB"]),
     "Name": (Name, ["a", "0", "a-b_c", "a" * 63], ["", "A", "-a", "a" * 64, "a.b", "ä"]),
@@ -77,7 +79,7 @@ def test_every_form_of_the_help_is_a_signal_once_its_places_are_filled(form: str
 
 def test_a_pointer_is_itself() -> None:
     assert check_pointer("/a~1b") == "/a~1b"
-    with pytest.raises(ValueError, match="'a' is not a JSON Pointer such as '/prediction/ood'."):
+    with pytest.raises(ValueError, match="'a' is not a JSON Pointer such as '/a'."):
         check_pointer("a")
 
 

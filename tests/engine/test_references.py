@@ -14,7 +14,8 @@ from schemas.events.native_json import decode
 from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
 from streamer.config.model import Config
-from streamer.engine.references import LEAST, export, pinned_again, seed
+from streamer.config.reference_file import References
+from streamer.engine.references import LEAST, VALUES_MAX, Pool, pinned_again, seed
 from streamer.engine.task import Task
 from tests.engine.referenced import build, configured, event
 from tests.signals.events import HEAD, batch_of
@@ -105,10 +106,16 @@ def learning(events: list[dict[str, Any]], warmup: int = 10_000) -> Task:
     return task
 
 
+def pooled(*tasks: Task, values_max: int = VALUES_MAX) -> References:
+    pool = Pool(values_max)
+    for number, task in enumerate(tasks):
+        pool.drain((AT[0], number), task.watched(task.tables.values()))
+    return pool.references("some events", "c0ffee")
+
+
 def test_what_is_exported_is_what_was_learned_of_series_with_enough_values() -> None:
     events = [{"features": {"a": float(i), **({"few": 1.0} if i < LEAST - 1 else {})}} for i in range(101)]
-    task = learning(events)
-    made = export(task.watched(task.tables.values()), "some events", "c0ffee")
+    made = pooled(learning(events))
     [table] = made.tables
     [series] = table.series
     assert (made.source, made.config, table.signal) == ("some events", "c0ffee", "number features.*")
@@ -116,26 +123,59 @@ def test_what_is_exported_is_what_was_learned_of_series_with_enough_values() -> 
     assert (series.centre, series.mean, series.categories) == (50.0, 50.0, None)
 
 
-def test_of_a_series_in_several_partitions_the_one_with_most_values_counts() -> None:
-    tasks = [
-        learning([{"features": {"a": value}} for _ in range(count)])
-        for value, count in ((1.0, 40), (2.0, 60), (3.0, 50))
-    ]
-    watched = [pair for task in tasks for pair in task.watched(task.tables.values())]
-    [table] = export(watched, "s", "c").tables
-    assert [(series.n, series.mean) for series in table.series] == [(60, 2.0)]
+def test_a_series_in_several_partitions_is_one_of_all_their_values() -> None:
+    parts = ((1.0, 40), (2.0, 60), (3.0, 20))
+    tasks = [learning([{"features": {"a": value}} for _ in range(count)]) for value, count in parts]
+    [table] = pooled(*tasks).tables
+    assert [(series.n, series.mean) for series in table.series] == [(120, 220 / 120)]
+    few = [learning([{"features": {"a": float(n)}} for _ in range(LEAST // 3)]) for n in range(3)]
+    assert pooled(*few).tables[0].series[0].n == LEAST
+    assert pooled(*few[:2]).tables == []
+
+
+def test_a_table_that_was_drained_goes_on_learning() -> None:
+    task = learning([{"features": {"a": float(i)}} for i in range(40)])
+    pool = Pool()
+    for _ in range(2):
+        pool.drain(AT, task.watched(task.tables.values()))
+    task.step(batch_of([{"features": {"a": float(i)}} for i in range(40, 100)], begin=40))
+    pool.drain(AT, task.watched(task.tables.values()))
+    [series] = pool.references("s", "c").tables[0].series
+    assert (series.n, series.mean, series.offsets) == (100, 49.5, [0, 99])
+
+
+@pytest.mark.parametrize(
+    ("lengths", "most", "kept"),
+    [
+        ((400, 60, 400), 300, (120, 60, 120)),
+        ((10, 10, 10), 300, (10, 10, 10)),
+        ((500,), 300, (300,)),
+        ((1, 2, 1000, 1000), 100, (1, 2, 48, 48)),
+        ((7, 7, 7), 10, (3, 3, 3)),
+    ],
+)
+def test_of_too_many_values_short_partitions_leave_their_room_to_others(
+    lengths: tuple[int, ...], most: int, kept: tuple[int, ...]
+) -> None:
+    tasks = [learning([{"features": {"a": float(n)}} for _ in range(length)]) for n, length in enumerate(lengths)]
+    pool = Pool(most)
+    for number, task in enumerate(tasks):
+        pool.drain((AT[0], number), task.watched(task.tables.values()))
+    [(_, _, series)] = [table for table in pool.tables.values() if table[0].signal.kind == "number"]
+    [one] = series.values()
+    assert tuple(map(len, one.parts.values())) == kept
 
 
 def test_rows_of_a_file_are_there_and_ready_before_the_first_event() -> None:
     task = learning([{"features": {"a": float(i)}} for i in range(100)])
-    made = export(task.watched(task.tables.values()), "s", "c")
+    made = pooled(task)
     fresh = learning([], warmup=100)
     seed(made, fresh.watched(fresh.tables.values()))
     [table] = [table for table in fresh.tables.values() if table.signal.kind == "number"]
     assert table.keys == [(("m",), "features.a")]
     learned = table.reference.at(0)
     assert (learned.n, learned.mean, learned.first_offset, learned.last_offset) == (100, 49.5, -1, -1)
-    assert (table.pinned[0]["source"], table.pinned[0]["n"]) == ("s", 100)
+    assert (table.pinned[0]["source"], table.pinned[0]["n"]) == ("some events", 100)
     table.pinned = {}
     pinned_again(table, made)
     assert table.pinned[0]["mean"] == 49.5

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from streamer.kafka.client import Limits
 from streamer.kafka.log import KafkaLog
-from streamer.kafka.transactions import LogTap, NoWatch, Verdict, served, verdict
+from streamer.kafka.transactions import LogTap, NoWatch, Verdict, log_level, served, verdict
 from streamer.port import Assigned, Committed, LogDown, LogEvent, Out, Outcome, Partition, Snapshot
 from tests.bounded import close_log
 from tests.kafka.mock_cluster import (
@@ -189,6 +190,14 @@ def test_a_fatal_error_between_commits_makes_a_new_producer(log: KafkaLog, monke
     assert isinstance(log._transactions._producer, Producer)
 
 
+@pytest.mark.parametrize(
+    ("given", "level"),
+    [({}, 6), ({"log_level": 3}, 6), ({"log_level": "7"}, 7), ({"debug": "all"}, 7), ({"log_level": "x"}, 6)],
+)
+def test_the_log_of_a_producer_holds_what_the_watch_has_to_see(given: dict[str, Any], level: int) -> None:
+    assert log_level(given) == level
+
+
 def test_the_watch_sees_lines_the_logger_hides() -> None:
     lines: list[str] = []
 
@@ -205,6 +214,8 @@ def test_the_watch_sees_lines_the_logger_hides() -> None:
     tap = LogTap(logger, Watch())
     tap.log(logging.INFO, "%s [%s] %s", "FAIL", "rdkafka#producer-1", "TxnCoordinator: Disconnected")
     assert lines == ["FAIL [rdkafka#producer-1] TxnCoordinator: Disconnected"]
+    assert not tap.failed
+    tap.log(logging.DEBUG, "%s [%s] %s", "TXNERR", "rdkafka#producer-1", "Not propagating")
     assert not tap.failed
     tap.log(logging.ERROR, "%s [%s] %s", "TXNERR", "rdkafka#producer-1", "Current transaction failed")
     assert tap.failed

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
+
+from streamer.config.load import load_text
+from streamer.config.model import Config
+from streamer.offline.cost import Estimate, estimate
+from streamer.offline.event_files import read_events
 
 HEAD = 'version: 1\nkafka: {brokers: "b:1"}\ntopics: {events: [inferences]}\nreference: {warmup: 50}\n'
 OWN = HEAD + (
@@ -33,3 +40,25 @@ def write_sample(folder: Path) -> Path:
     ]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     return path
+
+
+def written(folder: Path, records: Iterable[Any]) -> Path:
+    """A file of events, a line each; bytes as they are."""
+    path = folder / "events.jsonl"
+    path.write_bytes(b"".join((r if isinstance(r, bytes) else json.dumps(r).encode()) + b"\n" for r in records))
+    return path
+
+
+def configured(more: str = "") -> Config:
+    return load_text(HEAD + more, "x.yaml", {})
+
+
+def estimated(more: str, folder: Path, records: Iterable[Any]) -> Estimate:
+    """What lint would say of a config, which begins with HEAD, on such records."""
+    config = configured(more)
+    return estimate(config, read_events((written(folder, records),), config))
+
+
+def said(found: Estimate, kind: str = "") -> dict[str, str]:
+    """The sentences of the doubts, of one kind or of all, by their place in the config."""
+    return {".".join(map(str, d.path)): d.sentence for d in found.doubts if kind in ("", d.kind)}

@@ -24,7 +24,8 @@ def of(text: str, sample: Path, events_per_day: float | None = None) -> Estimate
 
 def test_series_and_windows_are_those_of_the_sample(sample: Path) -> None:
     found = of(OWN % 5, sample, 8640.0)
-    assert (found.events, found.models, found.events_per_day) == (1000, 1, 8640.0)
+    assert (found.account.used, found.account.consumed) == (1000, 1000)
+    assert (found.models, found.events_per_day) == (1, 8640.0)
     costs = {cost.monitor: cost for cost in found.costs}
     series = {"mean": 2, "jump": 2, "bins": 2, "minute": 1, "callers": 2, "typo": 0, "ages": 1}
     assert {name: cost.series for name, cost in costs.items()} == series
@@ -48,17 +49,19 @@ def test_the_state_is_about_that_of_a_snapshot(sample: Path) -> None:
 
 
 def test_what_can_never_fire_is_named_and_what_can_is_not(sample: Path) -> None:
-    doubts = [(d.monitor, ".".join(d.keys)) for d in of(OWN % 5, sample).doubts]
-    assert doubts == [
-        ("callers", "detect.min_count"),  # One of two: a thin slice.
-        ("typo", "signal"),
-        ("ages", "window.events"),
+    def where(found: Estimate) -> list[str]:
+        assert {doubt.kind for doubt in found.doubts} == {"never-fires"}
+        return [".".join(map(str, doubt.path)) for doubt in found.doubts]
+
+    assert where(of(OWN % 5, sample)) == [
+        "monitors.callers.detect.min_count",  # One of two: a thin slice.
+        "monitors.typo.signal",
+        "monitors.ages.window.events",
     ]
-    assert ("minute", ("detect", "min_count")) in [(d.monitor, d.keys) for d in of(OWN % 7, sample).doubts]
-    busy = of(OWN % 7, sample, 1e8).doubts
-    assert [d.monitor for d in busy] == ["typo"]
-    idle = {d.monitor: d.sentence for d in of(OWN % 5, sample, 5.0).doubts if d.keys == ("signal",)}
-    assert idle["mean"] == "its reference of 50 values takes 10 days to learn."
+    assert "monitors.minute.detect.min_count" in where(of(OWN % 7, sample))
+    assert where(of(OWN % 7, sample, 1e8)) == ["monitors.typo.signal"]
+    idle = {d.path: d.sentence for d in of(OWN % 5, sample, 5.0).doubts}
+    assert idle["monitors", "mean", "signal"] == "its reference of 50 values takes 10 days to learn."
 
 
 def test_the_standard_set_is_not_blamed_for_what_events_do_not_have(sample: Path) -> None:

@@ -23,6 +23,7 @@ from streamer.service.json_logs import (
 
 TIMED_OUT = "[thrd:TxnCoordinator]: TxnCoordinator/1: Timed out EndTxnRequest in flight (after 3003ms, timeout #0)"
 DISCONNECTED = "[thrd:TxnCoordinator]: TxnCoordinator: 127.0.0.1:9092: Disconnected: connection closed by peer"
+RENAMED = "[thrd:TxnCoordinator]: TxnCoordinator/1: 127.0.0.1:9092: Closing connection due to nodename change"
 OTHER_BROKER = "[thrd:127.0.0.1:9092/1]: 127.0.0.1:9092/1: Timed out ProduceRequest in flight"
 
 
@@ -140,6 +141,23 @@ def test_no_text_makes_masking_slow(piece: str) -> None:
     began_s = time.perf_counter()
     Redactor(["hunter2"]).text(piece * 100_000)
     assert time.perf_counter() - began_s < 0.5
+
+
+@pytest.mark.parametrize("secret", ["drift", "driftline", "warning", "event", "kafka", "9092", "in"])
+def test_a_secret_that_is_a_word_blanks_no_line(secret: str) -> None:
+    out = Output(secrets=[secret, "hunter2"])
+    told = {
+        "topic": "driftline-events",
+        "why": f"kafkaesque drifting warnings, eventually: {secret}",
+        "at": "xhunter2x",
+    }
+    log(out.logger, "warning", "driftline", **told)
+    [record] = out.records()
+    assert (record["event"], record["level"], record["logger"]) == ("driftline", "warning", "driftline")
+    assert (record["topic"], record["at"]) == ("driftline-events", "x***x")
+    assert record["why"] == "kafkaesque drifting warnings, eventually: ***"
+    out.logger.error("login of %s refused, password=%s", secret, secret)
+    assert out.records()[1]["text"] == "login of *** refused, password=***"
 
 
 def test_a_secret_across_the_cut_is_masked_whole() -> None:
@@ -297,6 +315,8 @@ def test_librdkafka_lines_have_its_parts() -> None:
         (logging.WARNING, "REQTMOUT", OTHER_BROKER, False),
         (logging.WARNING, "GETPID", "[thrd:main]: Failed to acquire PID from broker TxnCoordinator/1", False),
         (logging.CRITICAL, "FATAL", "[thrd:main]: Fatal error", False),
+        (logging.DEBUG, "FAIL", RENAMED, False),
+        (logging.DEBUG, "REQTMOUT", TIMED_OUT, False),
     ],
 )
 @pytest.mark.parametrize("how", ["handler", "filter"])
@@ -319,6 +339,16 @@ def test_coordinator_trouble_is_seen_whatever_is_shown(
     assert watch.last == (text if trouble else "")
     watch.reset()
     assert watch.trouble is False
+
+
+def test_what_debug_asks_for_is_shown_and_nothing_of_it_is_left_out() -> None:
+    for debug in (False, True):
+        out = Output(debug=debug)
+        for n in range(40):
+            get_logger("librdkafka").debug(LIBRDKAFKA, "SEND", "rdkafka#producer-1", f"request {n}")
+        log(out.logger, "debug", "chatter")
+        assert [record["text"] for record in out.records()] == [f"request {n}" for n in range(40 * debug)]
+        assert out.handler.dropped == 0
 
 
 def test_the_watch_ignores_records_of_other_shapes() -> None:

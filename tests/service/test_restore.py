@@ -126,7 +126,8 @@ def pointer(position: int, ticks: int = 0) -> Pointer:
 @pytest.mark.parametrize(("start", "position"), [("earliest", 7), ("latest", 100)])
 def test_a_group_that_never_committed_begins_where_the_config_says(start: str, position: int) -> None:
     case = Case(Log(Committed(None, None), begin=7), start=start)
-    assert (case.stage.position, case.stage.seen, case.told) == (position, [], [])
+    assert (case.stage.position, case.stage.seen, case.told) == (position, [], ["no_offsets"])
+    assert f"kafka.start: {start}" in case.notes[0][1]["effect"]
     assert case.log.asked == [None], "it looked whether there was one that Kafka forgot"
     assert case.waits == 2, "while an open transaction hides the offset, and for the state topic"
 
@@ -166,7 +167,7 @@ def test_a_partition_that_was_added_is_read_from_its_beginning(partitions: int, 
     log = Log(Committed(None, None))
     log.seen = Surroundings(None, {"in": Topic(partitions, "id")})
     case = Case(log, start="latest", at=("in", 1))
-    assert (case.stage.position, case.told) == (position, told)
+    assert (case.stage.position, case.told) == (position, ["no_offsets", *told])
 
 
 def test_a_topic_that_was_made_anew_is_another_one_however_long_it_is() -> None:

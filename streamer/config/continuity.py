@@ -1,0 +1,120 @@
+"""What a restart finds again: by which names of the config offsets, state and readers are known, and what it means when
+one of them is another. Words for `config diff`, and for the log where a start finds nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from streamer.config.model import Config
+
+TRANSACTION_S = 15
+"""After so long the broker ends a transaction that nobody ends, see `kafka/transactions.py`."""
+SESSION_S = 10
+"""After so long the group gives up a member that is silent, by default."""
+
+
+class Change(NamedTuple):
+    """A name that is another one. `lost`: by it the state of every series is not found."""
+
+    path: str
+    sentence: str
+    lost: bool = False
+
+
+def without_offsets(config: Config) -> str:
+    """What a group without offsets does."""
+    group = f"group {config.kafka.group!r} has no offsets: 0 series are kept"
+    if config.kafka.start == "latest":
+        return f"{group}, and reading begins at the end (kafka.start: latest): what came before is not looked at"
+    again = "alerts about it are published once more, under the ids they had"
+    return f"{group}, every topic is read anew from its oldest record (kafka.start: earliest), and {again}"
+
+
+def without_state(config: Config) -> str:
+    """What a group with offsets does whose snapshots are not found."""
+    found = f"{config.topics.state!r} has no snapshot of it: reading goes on at the offset committed, 0 series are kept"
+    if config.commit.on_state_loss == "halt":
+        return f"{found}, so it stops (commit.on_state_loss: halt)"
+    return f"{found}, they learn again (commit.on_state_loss: rebaseline), and alerts that fire now never resolve"
+
+
+def changes(old: Config, new: Config) -> Iterator[Change]:
+    """What a restart with `new` finds otherwise than one with `old`, the gravest first."""
+    for change in CHANGES:
+        yield from change(old, new)
+
+
+def _group(old: Config, new: Config) -> Iterator[Change]:
+    if old.kafka.group != new.kafka.group:
+        yield Change("kafka.group", without_offsets(new), lost=True)
+
+
+def _brokers(old: Config, new: Config) -> Iterator[Change]:
+    if old.kafka.brokers != new.kafka.brokers:
+        yield Change("kafka.brokers", f"all is kept in the same cluster; in another one {without_offsets(new)}")
+
+
+def _state(old: Config, new: Config) -> Iterator[Change]:
+    if old.topics.state != new.topics.state:
+        moved = f"the snapshots are in {old.topics.state!r}, which is not read any more"
+        lost = old.kafka.group == new.kafka.group
+        yield Change("topics.state", f"{moved}{f'; {without_state(new)}' if lost else ''}", lost=True)
+
+
+def _events(old: Config, new: Config) -> Iterator[Change]:
+    before, after = old.topics.events, new.topics.events
+    fresh, gone = [t for t in after if t not in before], [t for t in before if t not in after]
+    if fresh:
+        begin = "its oldest record" if new.kafka.start == "earliest" else "its end"
+        told = f"{', '.join(fresh)}: new, read from {begin} (kafka.start: {new.kafka.start}); its series learn"
+        yield Change("topics.events", told, lost=len(fresh) == len(after))
+    if gone:
+        told = f"{', '.join(gone)}: not read any more; alerts about it that fire now never resolve"
+        yield Change("topics.events", told)
+
+
+def _alerts(old: Config, new: Config) -> Iterator[Change]:
+    if old.topics.alerts != new.topics.alerts:
+        told = f"alerts go to {new.topics.alerts!r} from now on, also the end of what fires now"
+        yield Change("topics.alerts", f"{told}; who reads {old.topics.alerts!r} is told nothing more")
+
+
+def _others(old: Config, new: Config) -> Iterator[Change]:
+    for role in ("heartbeats", "dead_letter", "windows"):
+        before, after = getattr(old.topics, role), getattr(new.topics, role)
+        if before != after:
+            yield Change(
+                f"topics.{role}", f"records go to {after!r} from now on" if after else "not published any more"
+            )
+
+
+def _instance(old: Config, new: Config) -> Iterator[Change]:
+    if old.kafka.instance == new.kafka.instance:
+        return
+    if new.kafka.instance is None:
+        yield Change(
+            "kafka.instance",
+            f"a name of its own at every start: what a killed process left open and owned waits for the"
+            f" broker, {SESSION_S} to {TRANSACTION_S} s; state is kept",
+        )
+        return
+    first = "stop the old process first" if old.kafka.instance else "give each replica another one"
+    told = f"the transactional id is driftline-{new.kafka.group}-{new.kafka.instance} now, which does not fence the old"
+    yield Change(
+        "kafka.instance",
+        f"{told}: {first}; what that left open ends by itself after {TRANSACTION_S} s, its partitions"
+        f" are free after {SESSION_S} s (session.timeout.ms); state is kept",
+    )
+
+
+def _start(old: Config, new: Config) -> Iterator[Change]:
+    if old.kafka.start != new.kafka.start and old.kafka.group == new.kafka.group:
+        told = "only where the group has no offsets, such as a new topic or partition; those that have some go on there"
+        yield Change("kafka.start", told)
+
+
+CHANGES: tuple[Callable[[Config, Config], Iterator[Change]], ...] = (
+    _group, _state, _events, _brokers, _instance, _start, _alerts, _others
+)  # fmt: skip

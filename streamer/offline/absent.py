@@ -1,0 +1,129 @@
+"""Why a monitor has no series on a sample: nothing has its signal, or something has it that is of another kind."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from schemas.events.batch import Batch
+from streamer.config import model as cfg
+from streamer.config.problems import did_you_mean
+from streamer.config.standard import STANDARD
+from streamer.config.yaml_source import PathKey
+from streamer.offline.account import no_such_model
+from streamer.series.sources import SOURCES
+from streamer.signals.derived import DERIVED, SCORES
+from streamer.signals.grammar import BY_PATHS, Signal, member_title, number_of, parse_signal, ratio_of
+from streamer.signals.observe import FEATURES
+
+Said = tuple[PathKey, str]
+"""A key path, and one sentence."""
+MODELS_MAX = 10_000
+
+NUMBER, TEXT, NULL = "a number", "text", "null"
+INSTEAD = {
+    # What is there, and what was wanted -> what to write instead; `{}` is the name of a feature.
+    (TEXT, NUMBER): "watch text as category.{} (kind distribution), unseen.{} or missing.{}",
+    (NUMBER, TEXT): "watch a number as features.{}",
+    (NULL, NUMBER): "watch that with missing.{}",
+    (NULL, TEXT): "watch that with missing.{}",
+}
+
+
+COLUMNS = {
+    # The kinds of signal whose members are the texts of one column, which is what events have.
+    "label": "prediction.label",
+    "error": "status",
+    **{kind: kind for kind in ("status", "caller", "version", "action")},
+}
+
+
+class Names:
+    """What the decoded events have: what is found under each of the batch's names, and their models."""
+
+    def __init__(self) -> None:
+        self.kinds: dict[str, set[str]] = {}
+        self.models: set[str] = set()
+
+    def take(self, batch: Batch) -> None:
+        for found, codes in ((NUMBER, batch.numbers.name), (TEXT, batch.texts.name), (NULL, batch.nulls.name)):
+            for code in np.unique(codes).tolist():
+                self.kinds.setdefault(batch.names[code], set()).add(found)
+        self.kinds |= {alias: self.kinds[name] for alias, name in batch.aliases.items() if name in self.kinds}
+        if (batch.version >= 0).any():
+            self.kinds["version"] = {TEXT}
+        if len(self.models) < MODELS_MAX:
+            self.models |= {batch.strings[code] for code in np.unique(batch.model).tolist()}
+
+    def under(self, path: str, every: bool = False) -> set[str]:
+        """What is found under a name, or under all that begin with it."""
+        if not every:
+            return self.kinds.get(path, set())
+        return {kind for name, kinds in self.kinds.items() if name.startswith(path) for kind in kinds}
+
+    def of(self, kind: str) -> Iterable[str]:
+        """The names under which something of a kind is found."""
+        return (name for name, kinds in self.kinds.items() if kind in kinds)
+
+
+def absent(config: cfg.Config, name: str, monitor: cfg.Monitor, series: int, names: Names) -> Iterator[Said]:
+    """What a monitor is about that the sample's events do not have. The standard set is about whatever there is."""
+    here: PathKey = ("monitors", name)
+    if monitor.model is not None and monitor.model not in names.models:
+        yield (*here, "model"), no_such_model(monitor.model, names.models)
+        return
+    shared = config.defaults.by or []
+    for i, field in enumerate(monitor.by):
+        if not names.under(BY_PATHS.get(field, field)):
+            near = did_you_mean(field, ["version", "caller", "label", *(n for n in names.kinds if "segment." in n)])
+            path = ("defaults", "by", shared.index(field)) if field in shared else (*here, "by", i)
+            yield path, f"no event of the sample has {field!r}: it splits nothing.{near}"
+    signal, why = parse_signal(monitor.signal), ""
+    if signal.kind == "missing" and not signal.every and not names.under(signal.path):
+        near = _near(signal, signal.path, names.kinds)
+        why = f"no event of the sample has {monitor.signal.partition('.')[2]!r}: it is missing in all.{near}"
+    elif signal.kind == "aggregate" or (not series and signal.kind not in SOURCES):
+        why = _why(monitor.signal, signal, names)
+    if why and name not in STANDARD:
+        yield (*here, "signal"), why
+
+
+def _why(text: str, signal: Signal, names: Names) -> str:
+    """Why no series comes of a signal whose values are fields of the events; empty when they are all there."""
+    wanted = TEXT if signal.spec.values != "number" or signal.kind in COLUMNS else NUMBER
+    for path in _paths(signal):
+        every = signal.every and path == signal.path
+        found = names.under(path, every)
+        if wanted in found:
+            continue
+        if not found:
+            near = _near(signal, path, names.of(wanted))
+            return f"no event of the sample has {text!r}: it watches nothing.{near}"
+        there = next(kind for kind in (TEXT, NUMBER, NULL) if kind in found)
+        instead = INSTEAD[there, wanted].replace("{}", "*" if every else path.removeprefix(FEATURES))
+        hint = f": {instead}" if path.startswith(FEATURES) else ""
+        return f"in the sample {path + '*' * every!r} is {there}, not {wanted}{hint}."
+    return ""
+
+
+def _paths(signal: Signal) -> tuple[str, ...]:
+    """The batch's names of the values that a signal is made of."""
+    path = number_of(signal) if signal.kind == "aggregate" else signal.path
+    if path.startswith("ratio("):
+        return ratio_of(path)
+    if signal.kind == "aggregate" and not path:
+        return ()  # It counts events.
+    return (SCORES,) if path in DERIVED else (COLUMNS.get(signal.kind, path),)
+
+
+def _near(signal: Signal, path: str, candidates: Iterable[str]) -> str:
+    """The nearest name, or the names there are, written as the config writes them."""
+    if signal.kind in COLUMNS or signal.every:
+        return ""
+    kind = signal if signal.kind != "aggregate" else Signal("number", "", False)
+    chosen = [name for name in candidates if signal.kind == "number" or name.startswith(FEATURES)]
+    titles = {name.removeprefix(FEATURES): member_title(kind, name) for name in chosen}
+    near = difflib.get_close_matches(path.removeprefix(FEATURES), titles, 1, 0.6)
+    return f" Did you mean {titles[near[0]]!r}?" if near else did_you_mean("", titles.values())

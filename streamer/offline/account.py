@@ -1,0 +1,140 @@
+"""The account of a sample's records: what became of each, and of those that are not used the place and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from schemas.events.batch import REASONS, Batch
+from schemas.events.guess import guess
+from streamer.config import model as cfg
+from streamer.config.problems import did_you_mean
+from streamer.config.yaml_source import PathKey
+from streamer.engine.admission import RESULTS
+from streamer.port import Partition
+
+MANY = 0.05
+"""A larger share of the records that is not used is worth a warning."""
+MODELS_SHOWN = 5
+GLOB = frozenset("*?[")
+
+HINTS: dict[str, str] = {
+    "empty": "a tombstone, or a blank line: no event is empty",
+    "too_large": "raise limits.message_bytes, or send less per event",
+    "missing_model": "say where the model's name is: fields: {model: /POINTER}",
+    "wrong_type": "point `fields` at what the field takes",
+    "bad_time": "an RFC 3339 text or seconds, milliseconds ... since 1970, not local time: see fields.time",
+    "bad_number": "the key or header that `fields` maps must hold a number",
+    "too_many_fields": "at most 2,000 entries: leave out what nobody watches",
+}
+"""What to do about a reason, where the bytes of the record do not say more."""
+ASIDE: dict[str, str] = {
+    "late": "older than limits.lateness behind the newest event of their model: sort the sample by time, or raise it",
+    "duplicate": "their event_id came before: see fields.event_id, limits.duplicates",
+    "filtered": "no monitor watches their model, they opted out, or there are more models than limits.series lets in",
+}
+"""What it means that a result is not `used`."""
+
+
+class Rejected(NamedTuple):
+    """The records that are no events for one reason, and where the first of them is."""
+
+    reason: str
+    records: int
+    partition: Partition
+    offset: int
+    detail: str
+    hint: str
+
+
+class Account(NamedTuple):
+    """`counts` has one entry per result; their sum is the number of records."""
+
+    counts: Mapping[str, int]
+    rejected: Sequence[Rejected]
+
+    @property
+    def consumed(self) -> int:
+        return sum(self.counts.values())
+
+    @property
+    def used(self) -> int:
+        return self.counts["used"]
+
+    def sum(self) -> str:
+        """`2,000 records of the sample = 1,990 used + 10 late + 0 duplicate + 0 filtered + 0 rejected`"""
+        names = {"dead_lettered": "rejected"}
+        parts = " + ".join(f"{self.counts[name]:,} {names.get(name, name)}" for name in RESULTS)
+        return f"{self.consumed:,} records of the sample = {parts}"
+
+
+class Rejects:
+    """Collects the rejects of batches."""
+
+    def __init__(self) -> None:
+        self.first: dict[str, Rejected] = {}
+
+    def take(self, partition: Partition, batch: Batch) -> None:
+        for reject in batch.rejects:
+            known = self.first.get(reject.reason)
+            if known is None:
+                likely = guess(reject.record.value or b"") if reject.reason in UNREADABLE else ""
+                hint = f"most likely {likely}" if likely else HINTS.get(reject.reason, "")
+                known = Rejected(reject.reason, 0, partition, reject.record.offset, reject.detail, hint)
+            self.first[reject.reason] = known._replace(records=known.records + 1)
+
+    def in_order(self) -> list[Rejected]:
+        """The most frequent first."""
+        return sorted(self.first.values(), key=lambda one: (-one.records, one.reason))
+
+
+UNREADABLE = ("bad_utf8", "bad_json", "not_an_object")
+"""Reasons of which the bytes themselves tell the cause."""
+
+
+def doubts(config: cfg.Config, account: Account, models: Iterable[str]) -> Iterator[tuple[str, PathKey, str]]:
+    """Kind, key path and sentence: nothing is used at all, or a large share is not."""
+    if not account.consumed:
+        yield "nothing-used", (), "the sample has no records."
+        return
+    if not account.used:
+        why = [f"{one.records:,} are rejected ({one.reason})" for one in account.rejected]
+        why += [f"{account.counts[result]:,} are {result}" for result in ASIDE if account.counts[result]]
+        yield "nothing-used", (), f"of {account.consumed:,} records of the sample none is used: {', '.join(why)}."
+    for one in account.rejected:
+        if one.records > MANY * account.consumed:
+            where = PATHS.get(one.reason, ("topics", "events"))
+            share = f"{one.records:,} of {account.consumed:,} records of the sample are rejected: {REASONS[one.reason]}"
+            yield "not-used", where, f"{share}{one.hint and '; '}{one.hint}."
+    for result, told in ASIDE.items():
+        if account.counts[result] > MANY * account.consumed:
+            share = f"{account.counts[result]:,} of {account.consumed:,} records of the sample are {result}"
+            unwatched = _unwatched(config, models) if result == "filtered" else ""
+            yield "not-used", ("monitors",) if unwatched else ("limits",), f"{share}: {unwatched or told}."
+
+
+PATHS: dict[str, PathKey] = {
+    "missing_model": ("fields", "model"),
+    "bad_time": ("fields", "time"),
+    "wrong_type": ("fields",),
+    "too_large": ("limits", "message_bytes"),
+}
+"""Where in the config a reason is to be cured."""
+
+
+def _unwatched(config: cfg.Config, models: Iterable[str]) -> str:
+    """Why monitors that are each about one model leave events aside; empty when it is not that."""
+    watched = {monitor.model for monitor in config.effective_monitors().values()}
+    others = sorted(set(models) - watched)
+    if None in watched or not others:
+        return ""
+    more = f" and {len(others) - MODELS_SHOWN:,} more" if len(others) > MODELS_SHOWN else ""
+    return f"no monitor is about their model ({', '.join(others[:MODELS_SHOWN])}{more})"
+
+
+def no_such_model(model: str, models: Iterable[str]) -> str:
+    """Why a monitor of one model has no series, in a sentence."""
+    told = f"no event of the sample is of model {model!r}"
+    if GLOB & set(model):
+        return f"{told}; a model is one name and no pattern: leave `model` out to watch each.{did_you_mean('', models)}"
+    return f"{told}.{did_you_mean(model, models)}"
