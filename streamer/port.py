@@ -118,7 +118,14 @@ class StateLost(Exception):
 
 
 class LogDown(Exception):
-    """The broker cannot be reached or refused us within the deadline; the worker stops and says why."""
+    """The broker cannot be reached or refused us within the deadline.
+
+    Its text says why; `event` is the name to log it under, `fix` what somebody can do about it.
+    """
+
+    def __init__(self, why: str, event: str = "broker_unreachable", fix: str = "") -> None:
+        super().__init__(why)
+        self.event, self.fix = event, fix
 
 
 class Log(Protocol):

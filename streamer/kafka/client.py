@@ -10,6 +10,10 @@ from typing import Any, NamedTuple
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from streamer.config.model import Config
+from streamer.config.problems import did_you_mean
+from streamer.kafka.connection_trouble import Trouble
+from streamer.kafka.diagnosis import bad_settings, diagnose, unseen
+from streamer.kafka.rights import missing_topic, refusal
 from streamer.port import LogDown, Partition
 
 MOCK_CLUSTER = "mockCluster"
@@ -84,6 +88,7 @@ class Limits(NamedTuple):
     recover: float = 30.0  # a new producer, until its transactions are initialised
     committed: float = 2.0
     metadata: float = 10.0
+    diagnosis: float = 5.0  # after no answer: to find out why
     stalled: float = 60.0  # a bounded read that makes no progress; open transactions end after 15 s + scan
 
 
@@ -165,13 +170,33 @@ def make_consumer(config: Config, logger: Any, fixed: dict[str, Any]) -> Consume
     try:
         return Consumer(merged, logger=logger)
     except KafkaException as exception:
-        raise LogDown(f"kafka.client: {error_of(exception).str()}") from exception
+        raise bad_settings(exception).down() from exception
+
+
+def connection_settings(config: Config) -> dict[str, Any]:
+    """What any client takes: no more than how to connect."""
+    return settings(config, *PRODUCER_ONLY, *CONSUMER_ONLY)
+
+
+def unreachable(config: Config, seconds: float) -> Trouble:
+    """Why no broker answered, after a look of at most `seconds`."""
+    found = diagnose(connection_settings(config), seconds)
+    late = f"no broker of {config.kafka.brokers} answered in time, though one does by now"
+    return found or Trouble("unreachable", late, "look at the broker's load and at the network")
+
+
+def down(config: Config, error: KafkaError, doing: str, topic: str = "") -> LogDown:
+    """What was being done, and why it does not work: where we are not allowed to, with the right that is missing."""
+    refused = refusal(config, error.code(), topic)
+    if refused is None:
+        return LogDown(f"{doing}: {error.name()} {error.str()}")
+    return refused._replace(why=f"{doing}: {refused.why}").down()
 
 
 def partition_counts(
     client: Producer | Consumer, config: Config, limits: Limits, topics: Iterable[str]
 ) -> dict[str, int]:
-    """Partition count of each topic. LogDown when no broker answers or a topic is missing."""
+    """Partition count of each topic. LogDown when no broker answers or a topic is missing, with the reason."""
     try:
         found = client.list_topics(timeout=limits.metadata)
         if (found.cluster_id or "").startswith(MOCK_CLUSTER):
@@ -180,16 +205,23 @@ def partition_counts(
                 owner.list_topics(topic, timeout=limits.metadata)
             found = client.list_topics(timeout=limits.metadata)
     except KafkaException as exception:
-        raise LogDown(
-            f"no broker of {config.kafka.brokers} answered within {limits.metadata:g} s: {error_of(exception).str()}"
-        ) from exception
+        raise unreachable(config, limits.diagnosis).down() from exception
     counts = {topic: len(found.topics[topic].partitions) for topic in topics if topic in found.topics}
     missing = [topic for topic in topics if not counts.get(topic)]
     if missing:
-        raise LogDown(
-            f"topics missing, or not visible to this user: {', '.join(missing)}; `driftline topics apply` makes them"
-        )
+        raise absent(config, missing, list(found.topics), limits.metadata).down()
     return counts
+
+
+def absent(config: Config, missing: list[str], there: Iterable[str], seconds: float) -> Trouble:
+    """Why these topics are not seen: each does not exist, or we may not see it."""
+    codes = unseen(connection_settings(config), missing, seconds)
+    others = set(there) - {*config.topics.events, *config.topics.own().values()}
+    near = {topic: did_you_mean(topic, others) if topic in config.topics.events else "" for topic in missing}
+    code = KafkaError.UNKNOWN_TOPIC_OR_PART
+    troubles = [missing_topic(config, topic, codes.get(topic, code), near[topic]) for topic in missing]
+    fixes = dict.fromkeys(trouble.fix for trouble in troubles)
+    return Trouble(troubles[0].event, "; ".join(trouble.why for trouble in troubles), "; ".join(fixes))
 
 
 class Probe:
@@ -208,7 +240,8 @@ class Probe:
     def begin_end(self, partition: Partition) -> tuple[int, int]:
         """Low and high watermark. LogDown when they cannot be had within the metadata limit."""
         deadline = Deadline(self._limits.metadata)
-        why = "no answer"
+        doing = f"{partition[0]}[{partition[1]}]: no watermarks"
+        last = LogDown(f"{doing}: no answer")
         while not deadline.over():
             try:
                 marks = self._consumer.get_watermark_offsets(
@@ -218,11 +251,11 @@ class Probe:
                     return marks
             except KafkaException as exception:
                 error = error_of(exception)
-                why = f"{error.name()} {error.str()}"
+                last = down(self._config, error, doing, partition[0])
                 if error.code() in REFUSED:
                     break
                 time.sleep(deadline.slice(0.1))
-        raise LogDown(f"{partition[0]}[{partition[1]}]: no watermarks: {why}")
+        raise last
 
     def offset_at(self, partition: Partition, time_ms: int) -> int | None:
         """First offset with a timestamp at or after `time_ms`; None when all are older."""
@@ -231,7 +264,8 @@ class Probe:
                 [TopicPartition(*partition, time_ms)], timeout=self._limits.metadata
             )
         except KafkaException as exception:
-            raise LogDown(f"{partition[0]}[{partition[1]}]: {error_of(exception).str()}") from exception
+            doing = f"{partition[0]}[{partition[1]}]: no offset of that time"
+            raise down(self._config, error_of(exception), doing, partition[0]) from exception
         return found.offset if found.offset >= 0 else None
 
     def close(self) -> None:
