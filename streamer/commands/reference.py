@@ -10,6 +10,7 @@ import click
 from pydantic import ValidationError
 
 from schemas.events.batch import Record
+from streamer.commands.broker_down import exit_unreachable
 from streamer.config import model as cfg
 from streamer.config.decoder_fields import fields_of
 from streamer.config.reference_file import References
@@ -20,7 +21,6 @@ from streamer.offline.replay import BadInput, Replay
 from streamer.port import LogDown, LogGap, Partition
 from streamer.service.run import load_or_exit
 
-EXIT_UNREACHABLE = 69
 Source = Iterable[tuple[Partition, list[Record]]]
 
 
@@ -74,8 +74,7 @@ def build(
     except (BadInput, LogGap) as error:
         raise click.ClickException(str(error)) from error
     except LogDown as error:
-        click.echo(f"driftline: {error}", err=True)
-        sys.exit(EXIT_UNREACHABLE)
+        exit_unreachable(error)
     named = ", ".join(map(str, inputs)) if inputs else f"{topic} from {begin or 'the beginning'} to {end or 'the end'}"
     watched = (pair for task in engine.tasks.values() for pair in task.watched(task.tables.values()))
     made = export(watched, named, config.config_hash)

@@ -44,7 +44,7 @@ CAUSES = (
         "certificate_expired",
         rf"{CERTIFICATE}certificate (has expired|is not yet valid)",
         "the broker's certificate {0}",
-        "renew the broker's certificate; if it is fine, the clock of this machine is wrong",
+        "renew the broker's certificate, or set the clock of this machine right",
     ),
     _cause(
         "certificate_expired",
@@ -68,7 +68,7 @@ CAUSES = (
         "certificate_untrusted",
         r"certificate verify failed",
         "the broker's certificate is not one to trust",
-        "set kafka.client ssl.ca.location to the file of the authority that signed it; look at its dates and host",
+        "set kafka.client ssl.ca.location to the file of the authority that signed it, and look at its dates and host",
     ),
     _cause(
         "authentication_failed",
@@ -147,7 +147,7 @@ CAUSES = (
         "unreachable",
         r"Disconnected",
         "the connection is closed before anything is said",
-        "look into the broker's log; a proxy or a limit on connections does that, too",
+        "look into the broker's log: a proxy or a limit on connections does that, too",
     ),
 )
 ADDRESS = re.compile(r"(?:^|\s)(?:[a-z_]+://)?(\S+:\d+)(?:/(?:bootstrap|\d+))?: ")

@@ -187,7 +187,7 @@ def run_service(config: cfg.Config, stopper: Stopper) -> int:
             drained = worker.run(stopping, reporter.after_step)
             close(kafka, stopper, drained, handler)
         except LogDown as error:
-            log(logger, "error", "broker_unreachable", why=str(error))
+            log(logger, "error", error.event, why=str(error), fix=error.fix)
             return stopper.leave(EXIT_UNREACHABLE)
         except (LogGap, StateLost, OSError) as error:
             log(logger, "error", "halted", why=str(error))

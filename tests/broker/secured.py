@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -32,6 +33,8 @@ from tests.broker.broker import Broker, free_ports
 USERS = {"driftline": "right-password", "stranger": "other-password"}
 LISTENERS = {"SECURE": "SASL_SSL", "TLS": "SSL", "EXPIRED": "SSL", "ELSEWHERE": "SSL"}
 CERTIFICATES = {"SECURE": "good", "TLS": "good", "EXPIRED": "expired", "ELSEWHERE": "elsewhere"}
+ISSUED = {"good": ("localhost", 10), "expired": ("localhost", -1), "elsewhere": ("kafka.invalid", 10)}
+"""Certificate -> the host it is for, and for how many days from now."""
 Rule = tuple[str, str, str]
 """Resource, name or `PREFIX*`, operation: ("topic", "events", "Read")."""
 
@@ -43,17 +46,17 @@ def missing_openssl() -> str | None:
 def make_certificates(folder: Path) -> None:
     """`ca.pem`, `foreign.pem` (an authority the broker knows nothing of), and a key with its certificate each."""
 
-    def openssl(*arguments: str) -> None:
-        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+    def openssl(command: str, *more: str) -> None:
+        subprocess.run(["openssl", *command.split(), *more], cwd=folder, check=True, capture_output=True)
 
+    new = "-newkey rsa:2048 -nodes"
     for name in ("ca", "foreign"):
-        subject = ("-subj", f"/CN=driftline test {name}", "-days", "10")
-        openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.pem", *subject)
-    for name, host, days in (("good", "localhost", 10), ("expired", "localhost", -1), ("elsewhere", "kafka.invalid", 10)):
+        openssl(f"req -x509 {new} -keyout {name}.key -out {name}.pem -days 10", "-subj", f"/CN=driftline test {name}")
+    for name, (host, days) in ISSUED.items():
         (folder / f"{name}.ext").write_text(f"subjectAltName=DNS:{host}\n")
-        openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={host}")
-        signed = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", str(days), "-extfile", f"{name}.ext")
-        openssl("x509", "-req", "-in", f"{name}.csr", "-out", f"{name}.crt", *signed)
+        openssl(f"req {new} -keyout {name}.key -out {name}.csr -subj /CN={host}")
+        signed = f"-CA ca.pem -CAkey ca.key -CAcreateserial -days {days} -extfile {name}.ext"
+        openssl(f"x509 -req -in {name}.csr -out {name}.crt {signed}")
         (folder / f"{name}.pem").write_text((folder / f"{name}.key").read_text() + (folder / f"{name}.crt").read_text())
 
 
@@ -112,15 +115,18 @@ class SecuredBroker(Broker):
             assert future.result(20), rules
 
 
+KINDS = {
+    "topic": ResourceType.TOPIC,
+    "group": ResourceType.GROUP,
+    "transactional-id": ResourceType.TRANSACTIONAL_ID,
+}
+
+
 def _parts(user: str, rule: Rule) -> tuple[Any, ...]:
     kind, name, operation = rule
-    kinds = {"topic": ResourceType.TOPIC, "group": ResourceType.GROUP, "cluster": ResourceType.BROKER}
-    kinds["transactional-id"] = ResourceType.TRANSACTIONAL_ID
     pattern = ResourcePatternType.PREFIXED if name.endswith("*") else ResourcePatternType.LITERAL
-    word = "_".join(filter(None, "".join(f" {c}" if c.isupper() else c for c in operation).split())).upper()
-    return (
-        kinds[kind], name.removesuffix("*"), pattern, f"User:{user}", "*", AclOperation[word], AclPermissionType.ALLOW
-    )  # fmt: skip
+    allowed = AclOperation[re.sub(r"(?<=[a-z])(?=[A-Z])", "_", operation).upper()], AclPermissionType.ALLOW
+    return KINDS[kind], name.removesuffix("*"), pattern, f"User:{user}", "*", *allowed
 
 
 def _binding(user: str, rule: Rule) -> AclBinding:

@@ -1,0 +1,97 @@
+"""Looks at everything the service needs of Kafka without touching any of it; `driftline doctor` says what it means."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from streamer.config.model import Config
+from streamer.kafka.admin import Cluster, ExistingTopic, Shown, TopicAdmin
+from streamer.kafka.client import MOCK_CLUSTER, connection_settings, error_of
+from streamer.kafka.connection_trouble import Trouble
+from streamer.kafka.diagnosis import bad_settings, diagnose
+from streamer.kafka.rights import REFUSALS, Right, id_prefix, not_allowed, refusal, rights
+
+AT_ONCE = 8
+
+
+class Examination(NamedTuple):
+    """What was found. `shown`, `group` None = cannot be asked here: the embedded mock cluster knows no such thing."""
+
+    cluster: Cluster
+    brokers: Mapping[str, Trouble | None]  # as each advertises itself
+    shown: Mapping[str, Shown] | None
+    existing: Mapping[str, ExistingTopic]
+    group: Shown | None
+    transactions: Trouble | None
+
+
+def examine(config: Config, timeout_s: float) -> Examination:
+    """LogDown when no broker lets us in at all. Nothing is written; an empty transaction is begun and aborted."""
+    admin = TopicAdmin(config, timeout_s)
+    cluster = admin.cluster()
+    common = connection_settings(config)
+
+    def reached(address: str) -> Trouble | None:
+        return diagnose(common | {"bootstrap.servers": address}, timeout_s)
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        brokers = dict(zip(cluster.brokers, pool.map(reached, cluster.brokers), strict=True))
+    transactions = transaction_trouble(config, timeout_s)
+    if cluster.id.startswith(MOCK_CLUSTER):
+        return Examination(cluster, brokers, None, {}, None, transactions)
+    shown = admin.topics([*config.topics.events, *config.topics.own().values()])
+    return Examination(cluster, brokers, shown, admin.existing(shown), admin.group(config.kafka.group), transactions)
+
+
+def transaction_trouble(config: Config, timeout_s: float) -> Trouble | None:
+    """Whether a transaction can be begun and aborted, under an id of which no instance takes any notice."""
+    named = {"transactional.id": f"{id_prefix(config)}doctor"}
+    quiet = logging.Logger("librdkafka-doctor", logging.CRITICAL + 1)
+    try:
+        producer = Producer(connection_settings(config) | named, logger=quiet)
+    except KafkaException as exception:
+        return bad_settings(exception)
+    try:
+        producer.init_transactions(timeout_s)
+        producer.begin_transaction()
+        producer.abort_transaction(timeout_s)
+    except KafkaException as exception:
+        error = error_of(exception)
+        return refusal(config, error.code()) or Trouble(
+            "no_transactions",
+            f"{error.name()} {error.str()}",
+            "look at the topic __transaction_state: with fewer brokers than transaction.state.log.replication.factor"
+            " it cannot be made",
+        )
+    return None
+
+
+def verdicts(config: Config, found: Examination) -> Iterator[tuple[Right, bool | None]]:
+    """Each right that is needed, and whether we have it; None where the broker does not tell."""
+    for right in rights(config):
+        if right.resource == "transactional-id":
+            trouble = found.transactions
+            yield right, False if trouble is not None and trouble.event == "not_authorized" else not trouble or None
+            continue
+        shown = found.group if right.resource == "group" else (found.shown or {}).get(right.name)
+        if shown is None or shown.code == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            yield right, None
+        elif shown.code:
+            yield right, False if shown.code in REFUSALS else None
+        else:
+            yield right, None if shown.allowed is None else right.operation in shown.allowed
+
+
+def missing_rights(config: Config, timeout_s: float) -> Trouble | None:
+    """What the service is not allowed to do though it needs to, with the commands that allow it; None = nothing.
+
+    For a service that is up and gets no partitions, or whose commits are refused.
+    """
+    found = examine(config, timeout_s)
+    lacking = [right for right, has in verdicts(config, found) if has is False and right.verb == "run"]
+    return not_allowed(lacking, config.kafka.brokers) if lacking else None
