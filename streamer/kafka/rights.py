@@ -103,6 +103,8 @@ def missing_topic(config: Config, topic: str, code: int, near: str = "") -> Trou
     refused = refusal(config, code, topic)
     if refused is not None:
         return refused._replace(why=f"{refused.why}, or the topic does not exist: who may not see it is not told")
+    if code != KafkaError.UNKNOWN_TOPIC_OR_PART:
+        return Trouble("topic_unavailable", f"topic {topic}: {KafkaError(code).str()}", "look at the brokers' log")
     fix = "correct its name"
     if topic in config.topics.own().values():
         fix = "driftline topics apply -c FILE makes it"

@@ -7,6 +7,7 @@
 | TLS | SSL | a good certificate |
 | EXPIRED | SSL | a certificate that was good until yesterday |
 | ELSEWHERE | SSL | a good certificate of another host |
+| MUTUAL | SSL | a good certificate, and it wants one of the client |
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ from confluent_kafka.admin import (
 from tests.broker.broker import Broker, free_ports
 
 USERS = {"driftline": "right-password", "stranger": "other-password"}
-LISTENERS = {"SECURE": "SASL_SSL", "TLS": "SSL", "EXPIRED": "SSL", "ELSEWHERE": "SSL"}
-CERTIFICATES = {"SECURE": "good", "TLS": "good", "EXPIRED": "expired", "ELSEWHERE": "elsewhere"}
+LISTENERS = {"SECURE": "SASL_SSL", "TLS": "SSL", "EXPIRED": "SSL", "ELSEWHERE": "SSL", "MUTUAL": "SSL"}
+CERTIFICATES = {"SECURE": "good", "TLS": "good", "EXPIRED": "expired", "ELSEWHERE": "elsewhere", "MUTUAL": "good"}
 ISSUED = {"good": ("localhost", 10), "expired": ("localhost", -1), "elsewhere": ("kafka.invalid", 10)}
 """Certificate -> the host it is for, and for how many days from now."""
 Rule = tuple[str, str, str]
@@ -81,6 +82,9 @@ class SecuredBroker(Broker):
                 f"org.apache.kafka.common.security.plain.PlainLoginModule required {users};"
             ),
             "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "listener.name.mutual.ssl.client.auth": "required",
+            "listener.name.mutual.ssl.truststore.type": "PEM",
+            "listener.name.mutual.ssl.truststore.location": str(folder / "ca.pem"),
             "super.users": "User:ANONYMOUS",  # Who comes by the plain listener; the controller is such a one, too.
         }
         for name, certificate in CERTIFICATES.items():
