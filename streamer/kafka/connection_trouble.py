@@ -34,7 +34,7 @@ def _cause(event: str, line: str, why: str, fix: str, unless: str = "-") -> Caus
     return Cause(event, re.compile(line), why, fix, unless)
 
 
-SPEAKS_TLS, CERTIFICATE = "speaks TLS", "certificate: "
+SPEAKS_TLS, CERTIFICATE = "speaks TLS", "broker's certificate: "
 """What `diagnosis` adds to librdkafka's lines where it had to look itself."""
 TLS_OFF = "set kafka.client security.protocol to PLAINTEXT (SASL_PLAINTEXT with a login), or use the TLS port"
 TLS_ON = "set kafka.client security.protocol to SSL (SASL_SSL with a login) and ssl.ca.location, or use the plain port"
@@ -96,7 +96,7 @@ CAUSES = (
     ),
     _cause(
         "authentication_failed",
-        r"alert (?:certificate required|bad certificate|unknown ca|unsupported certificate|handshake failure)",
+        r"alert (?:certificate required|bad certificate|certificate unknown|unknown ca|handshake failure)",
         "the broker wants a certificate of ours, and takes none or not this one",
         "set kafka.client ssl.certificate.location and ssl.key.location to a pair that the broker trusts",
     ),

@@ -26,7 +26,7 @@ class Heard(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__()
-        self.lines: dict[str, None] = {}
+        self._lines: dict[str, str] = {}  # without how long it took, as it was
         self.logger = logging.Logger("librdkafka-diagnosis", logging.INFO)
         self.logger.addHandler(self)
 
@@ -38,12 +38,15 @@ class Heard(logging.Handler):
 
     def note(self, line: str) -> None:
         line = re.sub(r".*\[thrd:\S*\]: ", "", line)
-        if len(self.lines) < LINES_MAX:
-            self.lines[line] = None
+        if len(self._lines) < LINES_MAX:
+            self._lines.setdefault(re.sub(r"after \d+ms", "", line), line)
+
+    def lines(self) -> list[str]:
+        return list(self._lines.values())
 
     def addresses(self) -> list[str]:
         """Of whom something was said."""
-        return list(dict.fromkeys(filter(None, map(address_of, self.lines))))
+        return list(dict.fromkeys(filter(None, map(address_of, self.lines()))))
 
 
 def diagnose(settings: Mapping[str, Any], seconds: float) -> Trouble | None:
@@ -69,10 +72,10 @@ def diagnose(settings: Mapping[str, Any], seconds: float) -> Trouble | None:
         if len(heard.addresses()) > brokers.count(","):
             break  # Of each we know why: waiting would tell no more.
     for address in heard.addresses():
-        told = look(address, [line for line in heard.lines if address_of(line) == address], settings)
+        told = look(address, [line for line in heard.lines() if address_of(line) == address], settings)
         if told:
             heard.note(f"{address}: {told}")
-    return why(heard.lines, brokers, settings, seconds)
+    return why(heard.lines(), brokers, settings, seconds)
 
 
 def bad_settings(exception: KafkaException) -> Trouble:

@@ -39,11 +39,12 @@ ALERT = (
     " (after 0ms in state APIVERSION_QUERY)"
 )
 HTTP = ALERT.replace("352518912", "1213486160")
-CLIENT_CERTIFICATE = (
-    "ssl://k:1/bootstrap: SSL handshake failed: error:0A00045C:SSL routines::tlsv13 alert certificate required: SSL alert"
-    " number 116 (after 3ms in state APIVERSION_QUERY)"
+NO_CERTIFICATE = (
+    "ssl://k:1/bootstrap: Receive failed: error:0A000412:SSL routines::ssl/tls alert bad certificate: SSL alert number 42"
+    " (after 3ms in state APIVERSION_QUERY)"
 )
-OURS_EXPIRED = CLIENT_CERTIFICATE.replace("tlsv13 alert certificate required", "sslv3 alert certificate expired")
+BAD_CERTIFICATE = NO_CERTIFICATE.replace("bad certificate", "certificate unknown")
+OURS_EXPIRED = NO_CERTIFICATE.replace("bad certificate", "certificate expired")
 DOWN = "1/1 brokers are down"
 TLS = {"security.protocol": "SSL"}
 SASL = {"security.protocol": "SASL_SSL", "sasl.password": "right"}
@@ -61,20 +62,21 @@ SASL = {"security.protocol": "SASL_SSL", "sasl.password": "right"}
         ([MECHANISM], SASL, "authentication_failed", "does not take our sasl.mechanisms, but PLAIN", "sasl.mechanisms"),
         ([NO_LOGIN], SASL, "authentication_failed", "knows no login, and security.protocol is SASL_SSL", "PLAINTEXT or"),
         ([IN_TLS], TLS, "authentication_failed", "hangs up at our first question", "SASL_SSL"),
-        ([CLIENT_CERTIFICATE], TLS, "authentication_failed", "wants a certificate of ours", "ssl.key.location"),
+        ([NO_CERTIFICATE], TLS, "authentication_failed", "wants a certificate of ours", "ssl.key.location"),
+        ([BAD_CERTIFICATE], TLS, "authentication_failed", "wants a certificate of ours", "ssl.key.location"),
         ([IN_TLS], SASL, "unreachable", "closed before anything is said", "broker's log"),
         ([LONG_UP], TLS, "unreachable", "closed before anything is said", "broker's log"),
         ([VERIFY], TLS, "certificate_untrusted", "not one to trust", "ssl.ca.location"),
         (
-            [VERIFY, "k:1: certificate: self-signed certificate in certificate chain"],
+            [VERIFY, "k:1: broker's certificate: self-signed certificate in certificate chain"],
             TLS,
             "certificate_untrusted",
             "signed by nobody we trust (self-signed certificate in certificate chain)",
             "ssl.ca.location",
         ),
-        ([VERIFY, "k:1: certificate: certificate has expired"], TLS, "certificate_expired", "has expired", "clock"),
+        ([VERIFY, "k:1: broker's certificate: certificate has expired"], TLS, "certificate_expired", "has expired", "clock"),
         (
-            ["k:1: certificate: certificate is not yet valid"],
+            ["k:1: broker's certificate: certificate is not yet valid"],
             TLS,
             "certificate_expired",
             "k:1: the broker's certificate is not yet valid",
@@ -82,13 +84,13 @@ SASL = {"security.protocol": "SASL_SSL", "sasl.password": "right"}
         ),
         ([OURS_EXPIRED], TLS, "certificate_expired", "our certificate: it has expired", "ssl.certificate.location"),
         (
-            [VERIFY, "k:1: certificate: Hostname mismatch, certificate is not valid for 'k'."],
+            [VERIFY, "k:1: broker's certificate: Hostname mismatch, certificate is not valid for 'k'."],
             TLS,
             "certificate_wrong_host",
             "for another host",
             "subjectAltName",
         ),
-        (["k:1: certificate: IP address mismatch, x"], TLS, "certificate_wrong_host", "another host", "subjectAltName"),
+        (["k:1: broker's certificate: IP address mismatch, x"], TLS, "certificate_wrong_host", "another host", "subjectAltName"),
         ([CLOSED, "k:1: speaks TLS"], {}, "tls_mismatch", "speaks TLS, and security.protocol is PLAINTEXT", "SSL"),
         ([CLOSED], {}, "unreachable", "closed before anything is said", "broker's log"),
         ([ALERT], {}, "tls_mismatch", "speaks TLS, and security.protocol is PLAINTEXT", "SSL"),

@@ -70,11 +70,14 @@ def test_what_is_heard_is_bounded_and_said_once() -> None:
     heard.logger.error("%s [%s] %s", "FAIL", "rdkafka#producer-1", "[thrd:x]: a:1/bootstrap: Connection refused")
     heard.error(KafkaError(KafkaError._TRANSPORT, "a:1/bootstrap: Connection refused"))
     heard.error(KafkaError(KafkaError._ALL_BROKERS_DOWN, "1/1 brokers are down"))
-    assert list(heard.lines) == ["a:1/bootstrap: Connection refused", "1/1 brokers are down"]
+    heard.note("a:1/bootstrap: closed (after 3ms in state UP)")
+    heard.note("a:1/bootstrap: closed (after 30ms in state UP)")
+    said = ["a:1/bootstrap: Connection refused", "1/1 brokers are down", "a:1/bootstrap: closed (after 3ms in state UP)"]
+    assert heard.lines() == said
     assert heard.addresses() == ["a:1"]
     for number in range(2 * LINES_MAX):
         heard.note(str(number))
-    assert len(heard.lines) == LINES_MAX
+    assert len(heard.lines()) == LINES_MAX
 
 
 Given = Callable[[SecuredBroker], tuple[str, dict[str, Any]]]
