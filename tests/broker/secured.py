@@ -15,7 +15,8 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -107,16 +108,17 @@ class SecuredBroker(Broker):
 
     # Access rules
 
-    def admin(self) -> AdminClient:
-        return AdminClient({"bootstrap.servers": self.bootstrap})
-
     def grant(self, *rules: Rule, user: str = "driftline") -> None:
-        for future in self.admin().create_acls([_binding(user, rule) for rule in rules]).values():
+        admin = AdminClient({"bootstrap.servers": self.bootstrap})
+        for future in admin.create_acls([AclBinding(*_parts(user, rule)) for rule in rules]).values():
             future.result(20)
+        _wait(admin, user, rules, there=True)
 
     def revoke(self, *rules: Rule, user: str = "driftline") -> None:
-        for future in self.admin().delete_acls([_filter(user, rule) for rule in rules]).values():
+        admin = AdminClient({"bootstrap.servers": self.bootstrap})
+        for future in admin.delete_acls([AclBindingFilter(*_parts(user, rule)) for rule in rules]).values():
             assert future.result(20), rules
+        _wait(admin, user, rules, there=False)
 
 
 KINDS = {
@@ -133,9 +135,10 @@ def _parts(user: str, rule: Rule) -> tuple[Any, ...]:
     return KINDS[kind], name.removesuffix("*"), pattern, f"User:{user}", "*", *allowed
 
 
-def _binding(user: str, rule: Rule) -> AclBinding:
-    return AclBinding(*_parts(user, rule))
-
-
-def _filter(user: str, rule: Rule) -> AclBindingFilter:
-    return AclBindingFilter(*_parts(user, rule))
+def _wait(admin: AdminClient, user: str, rules: Iterable[Rule], there: bool) -> None:
+    """The controller has decided; the authorizer hears of it a moment later."""
+    for rule in rules:
+        end_s = time.monotonic() + 20
+        while bool(admin.describe_acls(AclBindingFilter(*_parts(user, rule))).result(20)) != there:
+            assert time.monotonic() < end_s, rule
+            time.sleep(0.05)

@@ -9,7 +9,9 @@ import pytest
 from streamer.kafka.connection_trouble import CAUSES, why
 
 REFUSED = "127.0.0.1:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: Connection refused (after 0ms in state CONNECT)"
-UNKNOWN = "no.invalid:9/bootstrap: Failed to resolve 'no.invalid:9': Name or service not known (after 0ms in state CONNECT)"
+UNKNOWN = (
+    "no.invalid:9/bootstrap: Failed to resolve 'no.invalid:9': Name or service not known (after 0ms in state CONNECT)"
+)
 PASSWORD = (
     "sasl_ssl://k:1/bootstrap: SASL authentication error: Authentication failed: Invalid username or password"
     " (after 302ms in state AUTH_REQ)"
@@ -60,7 +62,13 @@ SASL = {"security.protocol": "SASL_SSL", "sasl.password": "right"}
         (["k:1/1: Connect to ipv4#k failed: No route to host"], {}, "unreachable", "k:1: No route to host", "firewall"),
         ([PASSWORD, DOWN], SASL, "authentication_failed", "Invalid username or password", "sasl.password"),
         ([MECHANISM], SASL, "authentication_failed", "does not take our sasl.mechanisms, but PLAIN", "sasl.mechanisms"),
-        ([NO_LOGIN], SASL, "authentication_failed", "knows no login, and security.protocol is SASL_SSL", "PLAINTEXT or"),
+        (
+            [NO_LOGIN],
+            SASL,
+            "authentication_failed",
+            "knows no login, and security.protocol is SASL_SSL",
+            "PLAINTEXT or",
+        ),
         ([IN_TLS], TLS, "authentication_failed", "hangs up at our first question", "SASL_SSL"),
         ([NO_CERTIFICATE], TLS, "authentication_failed", "wants a certificate of ours", "ssl.key.location"),
         ([BAD_CERTIFICATE], TLS, "authentication_failed", "wants a certificate of ours", "ssl.key.location"),
@@ -74,7 +82,13 @@ SASL = {"security.protocol": "SASL_SSL", "sasl.password": "right"}
             "signed by nobody we trust (self-signed certificate in certificate chain)",
             "ssl.ca.location",
         ),
-        ([VERIFY, "k:1: broker's certificate: certificate has expired"], TLS, "certificate_expired", "has expired", "clock"),
+        (
+            [VERIFY, "k:1: broker's certificate: certificate has expired"],
+            TLS,
+            "certificate_expired",
+            "has expired",
+            "clock",
+        ),
         (
             ["k:1: broker's certificate: certificate is not yet valid"],
             TLS,
@@ -90,7 +104,13 @@ SASL = {"security.protocol": "SASL_SSL", "sasl.password": "right"}
             "for another host",
             "subjectAltName",
         ),
-        (["k:1: broker's certificate: IP address mismatch, x"], TLS, "certificate_wrong_host", "another host", "subjectAltName"),
+        (
+            ["k:1: broker's certificate: IP address mismatch, x"],
+            TLS,
+            "certificate_wrong_host",
+            "another host",
+            "subjectAltName",
+        ),
         ([CLOSED, "k:1: speaks TLS"], {}, "tls_mismatch", "speaks TLS, and security.protocol is PLAINTEXT", "SSL"),
         ([CLOSED], {}, "unreachable", "closed before anything is said", "broker's log"),
         ([ALERT], {}, "tls_mismatch", "speaks TLS, and security.protocol is PLAINTEXT", "SSL"),
@@ -114,7 +134,9 @@ def test_of_several_brokers_each_is_told_of_and_the_most_telling_names_it() -> N
     assert why([PASSWORD, REFUSED], "b", SASL, 4).event == "authentication_failed"
 
 
-@pytest.mark.parametrize("value", ["$KAFKA_PASSWORD", "${KAFKA_PASSWORD}", "{{ kafka_password }}", "$(PASSWORD)", "<password>"])
+@pytest.mark.parametrize(
+    "value", ["$KAFKA_PASSWORD", "${KAFKA_PASSWORD}", "{{ kafka_password }}", "$(PASSWORD)", "<password>"]
+)
 def test_a_variable_that_nobody_filled_in_is_named_and_not_shown(value: str) -> None:
     found = why([PASSWORD], "b:9", SASL | {"sasl.password": value}, 4)
     assert found.event == "unresolved_variable"

@@ -72,7 +72,11 @@ def test_what_is_heard_is_bounded_and_said_once() -> None:
     heard.error(KafkaError(KafkaError._ALL_BROKERS_DOWN, "1/1 brokers are down"))
     heard.note("a:1/bootstrap: closed (after 3ms in state UP)")
     heard.note("a:1/bootstrap: closed (after 30ms in state UP)")
-    said = ["a:1/bootstrap: Connection refused", "1/1 brokers are down", "a:1/bootstrap: closed (after 3ms in state UP)"]
+    said = [
+        "a:1/bootstrap: Connection refused",
+        "1/1 brokers are down",
+        "a:1/bootstrap: closed (after 3ms in state UP)",
+    ]
     assert heard.lines() == said
     assert heard.addresses() == ["a:1"]
     for number in range(2 * LINES_MAX):
@@ -140,7 +144,10 @@ CASES: dict[str, tuple[Given, str, str]] = {
         "for another host",
     ),
     "an address for a name": (
-        lambda b: (b.at("TLS").replace("localhost", "127.0.0.1"), {"security.protocol": "SSL", "ssl.ca.location": b.ca}),
+        lambda b: (
+            b.at("TLS").replace("localhost", "127.0.0.1"),
+            {"security.protocol": "SSL", "ssl.ca.location": b.ca},
+        ),
         "certificate_wrong_host",
         "for another host",
     ),
@@ -167,7 +174,10 @@ def test_who_has_what_it_takes_is_let_in(secured: SecuredBroker) -> None:
     pem = {"security.protocol": "SSL", "ssl.ca.pem": Path(secured.ca).read_text()}
     assert diagnose({"bootstrap.servers": secured.at("TLS")} | pem, SECONDS) is None
     untold = {"security.protocol": "SSL", "ssl.ca.pem": Path(secured.foreign).read_text()}
-    assert trouble(secured.at("TLS"), **{n.replace(".", "_"): v for n, v in untold.items()}).event == "certificate_untrusted"
+    assert (
+        trouble(secured.at("TLS"), **{n.replace(".", "_"): v for n, v in untold.items()}).event
+        == "certificate_untrusted"
+    )
 
 
 @pytest.mark.broker

@@ -77,10 +77,28 @@ def test_the_topic_that_is_known_is_the_only_one_named() -> None:
 @pytest.mark.parametrize(
     ("topic", "code", "event", "words", "fix"),
     [
-        ("drift-state", KafkaError.UNKNOWN_TOPIC_OR_PART, "topic_missing", "does not exist", r"^driftline topics apply -c"),
-        ("scores", KafkaError.UNKNOWN_TOPIC_OR_PART, "topic_missing", "does not exist.", r"topics apply --create-events"),
+        (
+            "drift-state",
+            KafkaError.UNKNOWN_TOPIC_OR_PART,
+            "topic_missing",
+            "does not exist",
+            r"^driftline topics apply -c",
+        ),
+        (
+            "scores",
+            KafkaError.UNKNOWN_TOPIC_OR_PART,
+            "topic_missing",
+            "does not exist.",
+            r"topics apply --create-events",
+        ),
         ("other", KafkaError.UNKNOWN_TOPIC_OR_PART, "topic_missing", "does not exist", r"^correct its name$"),
-        ("scores", KafkaError.TOPIC_AUTHORIZATION_FAILED, "not_authorized", "or the topic does not exist", "--topic scores"),
+        (
+            "scores",
+            KafkaError.TOPIC_AUTHORIZATION_FAILED,
+            "not_authorized",
+            "or the topic does not exist",
+            "--topic scores",
+        ),
         ("scores", KafkaError._TIMED_OUT, "topic_unavailable", "Timed out", "log"),
     ],
 )
