@@ -18,6 +18,7 @@ from streamer.service.run import load_or_exit
 
 if TYPE_CHECKING:
     from streamer.kafka.examination import Examination
+    from streamer.kafka.rights import Right
 
 EXIT_FINDINGS = 1
 NOT_HERE = "cannot be asked: librdkafka's mock cluster knows nothing of it"
@@ -102,11 +103,20 @@ def _rights(config: Config, found: Examination) -> Iterator[Finding]:
         if has:
             yield Finding("ok", "right", str(right))
         elif has is None:
-            yield Finding("?", "right", f"{right}: {NOT_HERE if found.shown is None else 'the broker does not tell'}")
+            yield Finding("?", "right", f"{right}: {_why_unknown(right, found)}")
         elif right.verb == "run":
             yield Finding("wrong", "right", f"{right} is missing: {right.why}", fix)
         else:
             yield Finding("?", "right", f"{right} is missing, for {right.verb} only: {right.why}", fix)
+
+
+def _why_unknown(right: Right, found: Examination) -> str:
+    if found.shown is None:
+        return NOT_HERE
+    if right.resource == "transactional-id":
+        return "no transaction could be tried"
+    missing = right.resource == "topic" and right.name not in found.existing
+    return "the topic does not exist yet" if missing else "the broker does not tell"
 
 
 def text_of(found: list[Finding]) -> str:

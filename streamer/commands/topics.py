@@ -111,9 +111,10 @@ def wanted_topics(
     events = [Wanted("events", name, partitions or PARTITIONS, 1, create_events, ()) for name in names.events]
     there = [found[name].partitions for name in names.events if name in found]
     made = [partitions or PARTITIONS] * (create_events and len(there) < len(events))
+    least = max([*there, *made], default=1)  # Of event topics that nobody has seen yet no width is known.
     widest = max([*there, *made], default=partitions or PARTITIONS)
     return events + [
-        Wanted(role, name, widest, widest, True, SETTINGS[role])
+        Wanted(role, name, widest, least, True, SETTINGS[role])
         if role == "state"
         else Wanted(role, name, partitions or widest, 1, True, SETTINGS[role])
         for role, name in cast("dict[Role, str]", names.own()).items()

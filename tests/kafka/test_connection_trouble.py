@@ -18,10 +18,13 @@ PASSWORD = (
 )
 VERIFY = (
     "ssl://k:1/bootstrap: SSL handshake failed: error:0A000086:SSL routines::certificate verify failed: broker"
-    " certificate could not be verified, verify that ssl.ca.location is correctly configured or root CA certificates are"
-    " installed (install ca-certificates package) (after 15ms in state SSL_HANDSHAKE)"
+    " certificate could not be verified, verify that ssl.ca.location is correctly configured or root CA certificates"
+    " are installed (install ca-certificates package) (after 15ms in state SSL_HANDSHAKE)"
 )
-CLOSED = "k:1/bootstrap: Disconnected: connection closed by peer: receive 0 after POLLIN (after 1ms in state APIVERSION_QUERY)"
+CLOSED = (
+    "k:1/bootstrap: Disconnected: connection closed by peer: receive 0 after POLLIN"
+    " (after 1ms in state APIVERSION_QUERY)"
+)
 IN_TLS = "ssl://k:1/bootstrap: Disconnected: SSL connection closed by peer (after 1ms in state UP)"
 LONG_UP = "ssl://k:1/bootstrap: Disconnected: SSL connection closed by peer (after 93812ms in state UP)"
 MECHANISM = (
@@ -42,11 +45,13 @@ ALERT = (
 )
 HTTP = ALERT.replace("352518912", "1213486160")
 NO_CERTIFICATE = (
-    "ssl://k:1/bootstrap: Receive failed: error:0A000412:SSL routines::ssl/tls alert bad certificate: SSL alert number 42"
-    " (after 3ms in state APIVERSION_QUERY)"
+    "ssl://k:1/bootstrap: Receive failed: error:0A000412:SSL routines::ssl/tls alert bad certificate: SSL alert number"
+    " 42 (after 3ms in state APIVERSION_QUERY)"
 )
 BAD_CERTIFICATE = NO_CERTIFICATE.replace("bad certificate", "certificate unknown")
 OURS_EXPIRED = NO_CERTIFICATE.replace("bad certificate", "certificate expired")
+OURS = "k:1: broker's certificate: "
+"""How `diagnosis` begins what it found itself."""
 DOWN = "1/1 brokers are down"
 TLS = {"security.protocol": "SSL"}
 SASL = {"security.protocol": "SASL_SSL", "sasl.password": "right"}
@@ -76,21 +81,21 @@ SASL = {"security.protocol": "SASL_SSL", "sasl.password": "right"}
         ([LONG_UP], TLS, "unreachable", "closed before anything is said", "broker's log"),
         ([VERIFY], TLS, "certificate_untrusted", "not one to trust", "ssl.ca.location"),
         (
-            [VERIFY, "k:1: broker's certificate: self-signed certificate in certificate chain"],
+            [VERIFY, OURS + "self-signed certificate in certificate chain"],
             TLS,
             "certificate_untrusted",
             "signed by nobody we trust (self-signed certificate in certificate chain)",
             "ssl.ca.location",
         ),
         (
-            [VERIFY, "k:1: broker's certificate: certificate has expired"],
+            [VERIFY, OURS + "certificate has expired"],
             TLS,
             "certificate_expired",
             "has expired",
             "clock",
         ),
         (
-            ["k:1: broker's certificate: certificate is not yet valid"],
+            [OURS + "certificate is not yet valid"],
             TLS,
             "certificate_expired",
             "k:1: the broker's certificate is not yet valid",
@@ -98,14 +103,14 @@ SASL = {"security.protocol": "SASL_SSL", "sasl.password": "right"}
         ),
         ([OURS_EXPIRED], TLS, "certificate_expired", "our certificate: it has expired", "ssl.certificate.location"),
         (
-            [VERIFY, "k:1: broker's certificate: Hostname mismatch, certificate is not valid for 'k'."],
+            [VERIFY, OURS + "Hostname mismatch, certificate is not valid for 'k'."],
             TLS,
             "certificate_wrong_host",
             "for another host",
             "subjectAltName",
         ),
         (
-            ["k:1: broker's certificate: IP address mismatch, x"],
+            [OURS + "IP address mismatch, x"],
             TLS,
             "certificate_wrong_host",
             "another host",

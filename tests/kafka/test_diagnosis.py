@@ -84,6 +84,10 @@ def test_what_is_heard_is_bounded_and_said_once() -> None:
     assert len(heard.lines()) == LINES_MAX
 
 
+def trusting(authority: str) -> dict[str, Any]:
+    return {"security.protocol": "SSL", "ssl.ca.location": authority}
+
+
 Given = Callable[[SecuredBroker], tuple[str, dict[str, Any]]]
 CASES: dict[str, tuple[Given, str, str]] = {
     "wrong password": (
@@ -107,12 +111,12 @@ CASES: dict[str, tuple[Given, str, str]] = {
         "knows no login",
     ),
     "no login where one is wanted": (
-        lambda b: (b.at("SECURE"), {"security.protocol": "SSL", "ssl.ca.location": b.ca}),
+        lambda b: (b.at("SECURE"), trusting(b.ca)),
         "authentication_failed",
         "hangs up at our first question",
     ),
     "no certificate where one is wanted": (
-        lambda b: (b.at("MUTUAL"), {"security.protocol": "SSL", "ssl.ca.location": b.ca}),
+        lambda b: (b.at("MUTUAL"), trusting(b.ca)),
         "authentication_failed",
         "wants a certificate of ours",
     ),
@@ -124,29 +128,29 @@ CASES: dict[str, tuple[Given, str, str]] = {
         "speaks TLS, and security.protocol is SASL_PLAINTEXT",
     ),
     "TLS to plaintext": (
-        lambda b: (b.bootstrap, {"security.protocol": "SSL", "ssl.ca.location": b.ca}),
+        lambda b: (b.bootstrap, trusting(b.ca)),
         "tls_mismatch",
         "does not speak TLS",
     ),
     "a foreign authority": (
-        lambda b: (b.at("TLS"), {"security.protocol": "SSL", "ssl.ca.location": b.foreign}),
+        lambda b: (b.at("TLS"), trusting(b.foreign)),
         "certificate_untrusted",
         "signed by nobody we trust",
     ),
     "expired": (
-        lambda b: (b.at("EXPIRED"), {"security.protocol": "SSL", "ssl.ca.location": b.ca}),
+        lambda b: (b.at("EXPIRED"), trusting(b.ca)),
         "certificate_expired",
         "certificate has expired",
     ),
     "another host": (
-        lambda b: (b.at("ELSEWHERE"), {"security.protocol": "SSL", "ssl.ca.location": b.ca}),
+        lambda b: (b.at("ELSEWHERE"), trusting(b.ca)),
         "certificate_wrong_host",
         "for another host",
     ),
     "an address for a name": (
         lambda b: (
             b.at("TLS").replace("localhost", "127.0.0.1"),
-            {"security.protocol": "SSL", "ssl.ca.location": b.ca},
+            trusting(b.ca),
         ),
         "certificate_wrong_host",
         "for another host",

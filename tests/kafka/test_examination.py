@@ -1,4 +1,4 @@
-"""`driftline doctor` and the rights on a real authorizer: with exactly the table all works, without any one it says so."""
+"""`driftline doctor` and the rights on a real authorizer: with the table all works, without any of it doctor knows."""
 
 from __future__ import annotations
 
