@@ -8,6 +8,26 @@ from typing import Any, NamedTuple
 
 from streamer.port import LogDown
 
+EVENTS = {
+    # What the log calls it -> what it means; the line itself names the address and the fix.
+    "connection_refused": "nothing listens at the address",
+    "unknown_host": "no such name; also of an address that the brokers advertise",
+    "unreachable": "no answer in time, or the connection is closed before anything is said",
+    "not_kafka": "something answers that is no Kafka broker, as a web server",
+    "tls_mismatch": "one side speaks TLS and the other does not",
+    "certificate_untrusted": "the broker's certificate is signed by nobody in `ssl.ca.location`",
+    "certificate_expired": "the broker's certificate, or ours, is no longer valid, or not yet",
+    "certificate_wrong_host": "the broker's certificate is for another name than the one we called",
+    "authentication_failed": "wrong user, password or mechanism, or a login on one side only",
+    "unresolved_variable": "it failed, and a value of `kafka.client` still is the name of a variable (`$PASSWORD`)",
+    "bad_client_settings": "librdkafka takes a setting of `kafka.client` not, or cannot read a file it names",
+    "not_authorized": "an access rule is missing: which one, and the `kafka-acls` command that adds it",
+    "topic_missing": "a topic of the config does not exist: how it is made, or which one may be meant",
+    "topic_unavailable": "a topic cannot be described just now",
+    "no_transactions": "`doctor` could not begin and abort a transaction",
+    "broker_unreachable": "anything else that a broker answered, or did not",
+}
+
 
 class Trouble(NamedTuple):
     """`event` is the name to log it under, `fix` what somebody can do about it."""

@@ -44,7 +44,7 @@ def examine(config: Config, timeout_s: float) -> Examination:
     transactions = transaction_trouble(config, timeout_s)
     if cluster.id.startswith(MOCK_CLUSTER):
         return Examination(cluster, brokers, None, {}, None, transactions)
-    shown = admin.topics([*config.topics.events, *config.topics.own().values()])
+    shown = admin.topics(topics_of(config))
     return Examination(cluster, brokers, shown, admin.existing(shown), admin.group(config.kafka.group), transactions)
 
 
@@ -90,8 +90,17 @@ def verdicts(config: Config, found: Examination) -> Iterator[tuple[Right, bool |
 def missing_rights(config: Config, timeout_s: float) -> Trouble | None:
     """What the service is not allowed to do though it needs to, with the commands that allow it; None = nothing.
 
-    For a service that is up and gets no partitions, or whose commits are refused.
+    For a service that is up and gets no partitions, or whose commits are refused. LogDown as `examine`.
     """
-    found = examine(config, timeout_s)
+    admin = TopicAdmin(config, timeout_s)
+    cluster = admin.cluster()
+    if cluster.id.startswith(MOCK_CLUSTER):
+        return None
+    shown, group = admin.topics(topics_of(config)), admin.group(config.kafka.group)
+    found = Examination(cluster, {}, shown, {}, group, transaction_trouble(config, timeout_s))
     lacking = [right for right, has in verdicts(config, found) if has is False and right.verb == "run"]
     return not_allowed(lacking, config.kafka.brokers) if lacking else None
+
+
+def topics_of(config: Config) -> list[str]:
+    return [*config.topics.events, *config.topics.own().values()]

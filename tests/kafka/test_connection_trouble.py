@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from streamer.kafka.connection_trouble import CAUSES, why
+from streamer.kafka.connection_trouble import CAUSES, EVENTS, why
 
 REFUSED = "127.0.0.1:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: Connection refused (after 0ms in state CONNECT)"
 UNKNOWN = (
@@ -164,6 +164,7 @@ def test_what_is_raised_carries_it_all() -> None:
 
 
 def test_every_fix_is_one_sentence_without_a_secret() -> None:
+    assert {cause.event for cause in CAUSES} <= set(EVENTS)
     assert len({cause.line.pattern for cause in CAUSES}) == len(CAUSES)
     for cause in CAUSES:
         assert cause.fix, cause
