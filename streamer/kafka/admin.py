@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -15,12 +16,18 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # documented 
 )
 
 from streamer.config.model import Config
-from streamer.kafka.client import Limits, connection_settings, error_of, unreachable
-from streamer.kafka.diagnosis import bad_settings
+from streamer.kafka.client import Deadline, Limits, connection_settings, error_of, unreachable
+from streamer.kafka.diagnosis import bad_settings, diagnose
 from streamer.kafka.rights import missing_topic
 from streamer.port import LogDown
 
 UNREACHABLE = {KafkaError._TIMED_OUT, KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._AUTHENTICATION}
+
+NO_COORDINATOR_YET = {
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.NOT_COORDINATOR,
+}
 
 
 class ExistingTopic(NamedTuple):
@@ -59,10 +66,15 @@ class Creation(NamedTuple):
 
 
 class TopicAdmin:
-    """Raises LogDown when no broker answers within `timeout_s`, or when it refuses to talk to us."""
+    """Raises LogDown when no broker answers within `timeout_s`, or when it refuses to talk to us: when it is made,
+    before anything is waited for, and later on.
+    """
 
     def __init__(self, config: Config, timeout_s: float) -> None:
         self._config, self._timeout_s = config, timeout_s
+        trouble = diagnose(connection_settings(config), timeout_s)
+        if trouble is not None:
+            raise trouble.down()
         quiet = logging.Logger("librdkafka-admin", logging.CRITICAL + 1)  # Its complaints become one message of ours.
         try:
             self._client = AdminClient(connection_settings(config), logger=quiet)
@@ -112,15 +124,23 @@ class TopicAdmin:
         return shown
 
     def group(self, name: str) -> Shown:
-        """The group, and how many members it has. One that does not exist yet is one without members."""
-        [future] = self._client.describe_consumer_groups(
-            [name], include_authorized_operations=True, request_timeout=self._timeout_s
-        ).values()
-        try:
-            group = self._result(future)
-        except KafkaException as exception:
-            return Shown(error_of(exception).code())
-        return Shown(0, _operations(group), len(group.members))
+        """The group, and how many members it has. One that does not exist yet is one without members.
+
+        The first group of a cluster has no coordinator for a moment: the question is asked again.
+        """
+        deadline = Deadline(self._timeout_s)
+        while True:
+            [future] = self._client.describe_consumer_groups(
+                [name], include_authorized_operations=True, request_timeout=self._timeout_s
+            ).values()
+            try:
+                group = self._result(future)
+                return Shown(0, _operations(group), len(group.members))
+            except KafkaException as exception:
+                code = error_of(exception).code()
+                if code not in NO_COORDINATOR_YET or deadline.over():
+                    return Shown(code)
+                time.sleep(deadline.slice(0.2))
 
     def find(self, names: Iterable[str]) -> dict[str, ExistingTopic]:
         """Those of the topics that exist. LogDown, too, where a topic may not be described."""

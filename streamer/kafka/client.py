@@ -197,20 +197,29 @@ def partition_counts(
     client: Producer | Consumer, config: Config, limits: Limits, topics: Iterable[str]
 ) -> dict[str, int]:
     """Partition count of each topic. LogDown when no broker answers or a topic is missing, with the reason."""
-    try:
-        found = client.list_topics(timeout=limits.metadata)
-        if (found.cluster_id or "").startswith(MOCK_CLUSTER):
-            owner = Producer({"bootstrap.servers": config.kafka.brokers, "log_level": 0})
-            for topic in topics:
-                owner.list_topics(topic, timeout=limits.metadata)
-            found = client.list_topics(timeout=limits.metadata)
-    except KafkaException as exception:
-        raise unreachable(config, limits.diagnosis).down() from exception
+    found = _metadata(client, config, limits)
+    if (found.cluster_id or "").startswith(MOCK_CLUSTER):
+        owner = Producer({"bootstrap.servers": config.kafka.brokers, "log_level": 0})
+        for topic in topics:
+            _metadata(owner, config, limits, topic)
+        found = _metadata(client, config, limits)
     counts = {topic: len(found.topics[topic].partitions) for topic in topics if topic in found.topics}
     missing = [topic for topic in topics if not counts.get(topic)]
     if missing:
         raise absent(config, missing, list(found.topics), limits.metadata).down()
     return counts
+
+
+def _metadata(client: Producer | Consumer, config: Config, limits: Limits, topic: str | None = None) -> Any:
+    """Of one topic or of all. LogDown after the deadline, or as soon as it is known why nobody answers."""
+    deadline = Deadline(limits.metadata)
+    while True:
+        try:
+            return client.list_topics(topic, timeout=deadline.slice(limits.slice))
+        except KafkaException as exception:
+            trouble = unreachable(config, deadline.slice(limits.diagnosis))
+            if trouble.event != "unreachable" or deadline.over():
+                raise trouble.down() from exception
 
 
 def absent(config: Config, missing: list[str], there: Iterable[str], seconds: float) -> Trouble:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import socket
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from confluent_kafka import KafkaError
 
+from streamer.commands.cli import main
 from streamer.kafka.connection_trouble import Trouble
 from streamer.kafka.diagnosis import LINES_MAX, Heard, diagnose, look, speaks_tls, unseen
 from tests.broker.secured import SecuredBroker
 from tests.kafka.mock_cluster import MockCluster
+from tests.kafka.service import Service
 
 SECONDS = 8.0
 """Enough for a slow machine; what has a cause is found in a second."""
@@ -91,7 +96,7 @@ def trusting(authority: str) -> dict[str, Any]:
 Given = Callable[[SecuredBroker], tuple[str, dict[str, Any]]]
 CASES: dict[str, tuple[Given, str, str]] = {
     "wrong password": (
-        lambda b: (b.at("SECURE"), b.login(sasl_password="wrong")),
+        lambda b: (b.at("SECURE"), b.login(sasl_password="wrong-pass")),
         "authentication_failed",
         "Invalid username or password",
     ),
@@ -190,3 +195,50 @@ def test_a_topic_that_is_asked_for_is_not_made(secured: SecuredBroker) -> None:
     everything = {"bootstrap.servers": secured.bootstrap}
     assert unseen(everything, ["no-such-topic"], 10) == {"no-such-topic": KafkaError.UNKNOWN_TOPIC_OR_PART}
     assert unseen(ours, ["no-such-topic"], 10) == {"no-such-topic": KafkaError.TOPIC_AUTHORIZATION_FAILED}
+
+
+FILE = """
+version: 1
+kafka: {{brokers: "{brokers}", client: {client}}}
+topics: {{events: [events]}}
+server: {{listen: "127.0.0.1:0"}}
+"""
+VERBS = {
+    "doctor": ["doctor"],
+    "plan": ["topics", "plan"],
+    "apply": ["topics", "apply"],
+    "replay": ["replay", "--topic", "events"],
+    "reference": ["reference", "build", "--topic", "events", "-o", "none.json"],
+}
+
+
+@pytest.mark.broker
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_says_it_in_the_same_words(secured: SecuredBroker, verb: str, tmp_path: Path) -> None:
+    path = tmp_path / "drift.yaml"
+    path.write_text(FILE.format(brokers=secured.at("EXPIRED"), client=json.dumps(trusting(secured.ca))))
+    done = CliRunner().invoke(main, [*VERBS[verb], "-c", str(path)])
+    assert done.exit_code == 69, done.output
+    address = secured.at("EXPIRED")
+    assert done.stderr.splitlines() == [
+        f"driftline: certificate_expired: {address}: the broker's certificate has expired",
+        "  fix: renew the broker's certificate, or set the clock of this machine right",
+    ]
+
+
+@pytest.mark.broker
+@pytest.mark.parametrize("case", ["wrong password", "a foreign authority", "plaintext to TLS"])
+def test_the_service_logs_the_name_the_words_and_the_fix(secured: SecuredBroker, case: str, tmp_path: Path) -> None:
+    given, event, words = CASES[case]
+    brokers, settings = given(secured)
+    path = tmp_path / "drift.yaml"
+    path.write_text(FILE.format(brokers=brokers, client=json.dumps(settings)))
+    with Service(path, tmp_path / "log") as service:
+        end_s = time.monotonic() + 60
+        while not service.lines(event):
+            assert time.monotonic() < end_s, service.log.read_text()
+            time.sleep(0.1)
+    line = service.lines(event)[0]
+    assert words in line["why"]
+    assert line["fix"]
+    assert "wrong-pass" not in service.log.read_text(), "a password is not logged"
