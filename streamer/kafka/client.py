@@ -79,6 +79,9 @@ REFUSED = {
 }
 """Waiting does not help: somebody has to change something."""
 
+GONE = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC}
+"""The topic does not exist, or not any more."""
+
 
 class Limits(NamedTuple):
     """Seconds. Nothing here waits without one of them."""
@@ -186,11 +189,13 @@ def unreachable(config: Config, seconds: float) -> Trouble:
 
 
 def down(config: Config, error: KafkaError, doing: str, topic: str = "") -> LogDown:
-    """What was being done, and why it does not work: where we are not allowed to, with the right that is missing."""
-    refused = refusal(config, error.code(), topic)
-    if refused is None:
+    """What was being done, and why it does not work; with the fix where a right is missing, or the topic."""
+    trouble = refusal(config, error.code(), topic)
+    if topic and error.code() in GONE:
+        trouble = missing_topic(config, topic, KafkaError.UNKNOWN_TOPIC_OR_PART)
+    if trouble is None:
         return LogDown(f"{doing}: {error.name()} {error.str()}")
-    return refused._replace(why=f"{doing}: {refused.why}").down()
+    return trouble._replace(why=f"{doing}: {trouble.why}").down()
 
 
 def partition_counts(

@@ -49,8 +49,8 @@ def examine(config: Config, timeout_s: float) -> Examination:
 
 
 def transaction_trouble(config: Config, timeout_s: float) -> Trouble | None:
-    """Whether a transaction can be begun and aborted, under an id of which no instance takes any notice."""
-    named = {"transactional.id": f"{id_prefix(config)}doctor"}
+    """Whether a transaction can be begun and aborted, under an id that no instance can have: its name has no colon."""
+    named = {"transactional.id": f"{id_prefix(config)}:doctor"}
     quiet = logging.Logger("librdkafka-doctor", logging.CRITICAL + 1)
     try:
         producer = Producer(connection_settings(config) | named, logger=quiet)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -24,8 +25,10 @@ def world(broker: str, make_topics: MakeTopics) -> Iterator[World]:
 def secured(request: pytest.FixtureRequest) -> Iterator[SecuredBroker]:
     """The tests' broker behind TLS, logins and an authorizer; one for all tests that ask for it."""
     missing = missing_tools() or missing_openssl()
-    if missing:
+    if missing and os.environ.get("CI") == "true":
         pytest.fail(f"{missing}: no secured broker, and in CI that is a failure")
+    if missing:
+        pytest.skip(f"{missing}: no secured broker")
     faulthandler.cancel_dump_traceback_later()  # As for the plain one.
     with SecuredBroker() as broker, outlived_by_nothing(broker):
         limit_again(request.config)

@@ -22,7 +22,7 @@ from streamer.kafka.rights import Right, rights
 from tests.broker.secured import Rule, SecuredBroker
 from tests.kafka.service import Service, produce, read_all, wait_committed
 
-pytestmark = pytest.mark.broker
+pytestmark = [pytest.mark.broker, pytest.mark.xdist_group("secured")]
 
 EVENTS = 60
 ROLES = ("alerts", "heartbeats", "state", "dead_letter", "windows")
