@@ -78,6 +78,7 @@ class SecuredBroker(Broker):
             "listeners": listeners,
             "advertised.listeners": listeners,
             "listener.security.protocol.map": "".join(f",{name}:{kind}" for name, kind in LISTENERS.items()),
+            "auto.create.topics.enable": "true",  # As Kafka has it by default: who only looks must make none.
             "sasl.enabled.mechanisms": "PLAIN",
             "listener.name.secure.plain.sasl.jaas.config": (
                 f"org.apache.kafka.common.security.plain.PlainLoginModule required {users};"

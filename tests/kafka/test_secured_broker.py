@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from confluent_kafka import KafkaError
+from confluent_kafka.admin import AdminClient
 
 from streamer.commands.cli import main
 from streamer.kafka.diagnosis import diagnose, unseen
@@ -120,13 +121,6 @@ def test_who_has_what_it_takes_is_let_in(secured: SecuredBroker) -> None:
     assert found.event == "certificate_untrusted"
 
 
-def test_a_topic_that_is_asked_for_is_not_made(secured: SecuredBroker) -> None:
-    ours = {"bootstrap.servers": secured.at("SECURE")} | secured.login()
-    everything = {"bootstrap.servers": secured.bootstrap}
-    assert unseen(everything, ["no-such-topic"], 10) == {"no-such-topic": KafkaError.UNKNOWN_TOPIC_OR_PART}
-    assert unseen(ours, ["no-such-topic"], 10) == {"no-such-topic": KafkaError.TOPIC_AUTHORIZATION_FAILED}
-
-
 FILE = """
 version: 1
 kafka: {{brokers: "{brokers}", client: {client}}}
@@ -170,3 +164,18 @@ def test_the_service_logs_the_name_the_words_and_the_fix(secured: SecuredBroker,
     assert words in line["why"]
     assert line["fix"]
     assert "wrong-pass" not in service.log.read_text(), "a password is not logged"
+
+
+def test_no_verb_that_looks_makes_a_topic(secured: SecuredBroker, tmp_path: Path) -> None:
+    ours = {"bootstrap.servers": secured.at("SECURE")} | secured.login()
+    everything = {"bootstrap.servers": secured.bootstrap}
+    assert unseen(everything, ["no-such-topic"], 10) == {"no-such-topic": KafkaError.UNKNOWN_TOPIC_OR_PART}
+    assert unseen(ours, ["no-such-topic"], 10) == {"no-such-topic": KafkaError.TOPIC_AUTHORIZATION_FAILED}
+    path = tmp_path / "drift.yaml"
+    path.write_text(FILE.format(brokers=secured.bootstrap, client="{}"))
+    for verb, code in [("doctor", 1), ("plan", 1), ("replay", 69)]:
+        done = CliRunner().invoke(main, [*VERBS[verb], "-c", str(path)])
+        assert done.exit_code == code, done.output
+        assert "events" in done.output
+    there = AdminClient(everything).list_topics(timeout=10).topics
+    assert not {"no-such-topic", "events", "drift-alerts", "drift-state"} & set(there)
