@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from streamer.kafka.rights import Right
 
 EXIT_FINDINGS = 1
-NOT_HERE = "cannot be asked: librdkafka's mock cluster knows nothing of it"
 LISTS = {"cleanup.policy"}
 
 
@@ -43,8 +42,7 @@ def findings(config: Config, found: Examination) -> Iterator[Finding]:
         if trouble is None:
             yield Finding("ok", "broker", f"{address} answers")
         else:
-            advertised = "this address is what the broker says of itself (advertised.listeners)"
-            yield Finding("wrong", "broker", f"{trouble.why}; {advertised}", trouble.fix)
+            yield Finding("wrong", "broker", trouble.why, trouble.fix)
     yield from _topics(config, found)
     yield from _rights(config, found)
     if found.transactions is None:
@@ -63,7 +61,7 @@ def _topics(config: Config, found: Examination) -> Iterator[Finding]:
         name = step.topic.name
         if found.shown is None:
             number = found.cluster.topics.get(name)
-            told = "the mock cluster makes it at its first use" if number is None else _count(number, "partition")
+            told = f"cannot be asked: {found.silent}" if number is None else _count(number, "partition")
             yield Finding("?" if number is None else "ok", "topic", f"{name}: {told}")
         elif found.shown[name].code:
             near = did_you_mean(name, found.cluster.topics) if step.topic.role == "events" else ""
@@ -112,7 +110,7 @@ def _rights(config: Config, found: Examination) -> Iterator[Finding]:
 
 def _why_unknown(right: Right, found: Examination) -> str:
     if found.shown is None:
-        return NOT_HERE
+        return f"cannot be asked: {found.silent}"
     if right.resource == "transactional-id":
         return "no transaction could be tried"
     missing = right.resource == "topic" and right.name not in found.existing

@@ -16,12 +16,10 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # documented 
 )
 
 from streamer.config.model import Config
-from streamer.kafka.client import Deadline, Limits, connection_settings, error_of, unreachable
+from streamer.kafka.client import UNANSWERED, Deadline, Limits, connection_settings, error_of, unreachable
 from streamer.kafka.diagnosis import bad_settings, diagnose
 from streamer.kafka.rights import missing_topic
 from streamer.port import LogDown
-
-UNREACHABLE = {KafkaError._TIMED_OUT, KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._AUTHENTICATION}
 
 NO_COORDINATOR_YET = {
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
@@ -89,7 +87,7 @@ class TopicAdmin:
         except TimeoutError as late:
             raise self._down() from late
         except KafkaException as exception:
-            if error_of(exception).code() in UNREACHABLE:
+            if error_of(exception).code() in UNANSWERED:
                 raise self._down() from exception
             raise
 

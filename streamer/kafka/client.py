@@ -12,7 +12,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 from streamer.config.model import Config
 from streamer.config.problems import did_you_mean
 from streamer.kafka.connection_trouble import Trouble
-from streamer.kafka.diagnosis import bad_settings, diagnose, unseen
+from streamer.kafka.diagnosis import advertised, bad_settings, diagnose, reached, unseen
 from streamer.kafka.rights import missing_topic, refusal
 from streamer.port import LogDown, Partition
 
@@ -81,6 +81,15 @@ REFUSED = {
 
 GONE = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC}
 """The topic does not exist, or not any more."""
+UNANSWERED = {
+    KafkaError._TIMED_OUT,
+    KafkaError._TRANSPORT,
+    KafkaError._ALL_BROKERS_DOWN,
+    KafkaError._AUTHENTICATION,
+    KafkaError._SSL,
+    KafkaError._RESOLVE,
+}
+"""No broker was there to answer; why, librdkafka only tells its log."""
 
 
 class Limits(NamedTuple):
@@ -182,17 +191,22 @@ def connection_settings(config: Config) -> dict[str, Any]:
 
 
 def unreachable(config: Config, seconds: float) -> Trouble:
-    """Why no broker answered, after a look of at most `seconds`."""
-    found = diagnose(connection_settings(config), seconds)
-    late = f"no broker of {config.kafka.brokers} answered in time, though one does by now"
-    return found or Trouble("unreachable", late, "look at the broker's load and at the network")
+    """Why no broker answered, after some looks of at most `seconds` each."""
+    common = connection_settings(config)
+    found = diagnose(common, seconds)
+    if found is None:
+        found = next(filter(None, reached(common, advertised(common, seconds), seconds).values()), None)
+    late = f"no broker of {config.kafka.brokers} answered in time, though all do by now"
+    return found or Trouble("unreachable", late, "look at the brokers' load and at the network")
 
 
 def down(config: Config, error: KafkaError, doing: str, topic: str = "") -> LogDown:
-    """What was being done, and why it does not work; with the fix where a right is missing, or the topic."""
+    """What was being done, and why it does not work, with the fix where one is known. It may take some seconds."""
     trouble = refusal(config, error.code(), topic)
     if topic and error.code() in GONE:
         trouble = missing_topic(config, topic, KafkaError.UNKNOWN_TOPIC_OR_PART)
+    elif error.code() in UNANSWERED:
+        trouble = unreachable(config, Limits().diagnosis)
     if trouble is None:
         return LogDown(f"{doing}: {error.name()} {error.str()}")
     return trouble._replace(why=f"{doing}: {trouble.why}").down()
@@ -255,7 +269,7 @@ class Probe:
         """Low and high watermark. LogDown when they cannot be had within the metadata limit."""
         deadline = Deadline(self._limits.metadata)
         doing = f"{partition[0]}[{partition[1]}]: no watermarks"
-        last = LogDown(f"{doing}: no answer")
+        last = KafkaError(KafkaError._TIMED_OUT)
         while not deadline.over():
             try:
                 marks = self._consumer.get_watermark_offsets(
@@ -264,12 +278,11 @@ class Probe:
                 if marks is not None:
                     return marks
             except KafkaException as exception:
-                error = error_of(exception)
-                last = down(self._config, error, doing, partition[0])
-                if error.code() in REFUSED:
+                last = error_of(exception)
+                if last.code() in REFUSED:
                     break
                 time.sleep(deadline.slice(0.1))
-        raise last
+        raise down(self._config, last, doing, partition[0])
 
     def offset_at(self, partition: Partition, time_ms: int) -> int | None:
         """First offset with a timestamp at or after `time_ms`; None when all are older."""

@@ -54,6 +54,7 @@ def _cause(event: str, line: str, why: str, fix: str, unless: str = "-") -> Caus
     return Cause(event, re.compile(line), why, fix, unless)
 
 
+ADVERTISED = " (an address that the broker says of itself, in its advertised.listeners)"
 SPEAKS_TLS, CERTIFICATE = "speaks TLS", "broker's certificate: "
 """What `diagnosis` adds to librdkafka's lines where it had to look itself."""
 TLS_OFF = "set kafka.client security.protocol to PLAINTEXT (SASL_PLAINTEXT with a login), or use the TLS port"
@@ -110,7 +111,13 @@ CAUSES = (
     ),
     _cause(
         "authentication_failed",
-        r"mechanism handshake failed|SASL|_AUTHENTICATION",
+        r"Failed to acquire SASL OAUTHBEARER token(?:[^:]*): (.*)",
+        "no token for the login: {0}",
+        "check kafka.client sasl.oauthbearer settings, and that the token endpoint answers",
+    ),
+    _cause(
+        "authentication_failed",
+        r"mechanism handshake failed|SASL",
         "the login failed",
         "check kafka.client sasl.mechanisms and what belongs to it",
     ),
@@ -208,7 +215,12 @@ def why(said: Iterable[str], brokers: str, client: Mapping[str, Any], seconds: f
             f"no broker of {brokers} answered within {seconds:g} s",
             "check the addresses in kafka.brokers, that a broker runs there, and firewalls between",
         )
-    told = "; ".join(f"{address}: {words}" if address else words for address, (_, words) in found.items())
+    called = re.findall(r"(?:\w+://)?([^,\s]+)", brokers)
+    asked = {address if ":" in address else f"{address}:9092" for address in called}
+    told = "; ".join(
+        (f"{address}: {words}" if address else words) + ADVERTISED * (bool(address) and address not in asked)
+        for address, (_, words) in found.items()
+    )
     cause = CAUSES[min(number for number, _ in found.values())]
     trouble = Trouble(cause.event, told, cause.fix)
     unfilled = [name for name, value in client.items() if UNFILLED.fullmatch(str(value))]

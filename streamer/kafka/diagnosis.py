@@ -8,17 +8,19 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 
-from streamer.kafka.connection_trouble import CERTIFICATE, SPEAKS_TLS, Trouble, address_of, why
+from streamer.kafka.connection_trouble import ADVERTISED, CERTIFICATE, SPEAKS_TLS, Trouble, address_of, why
 
 LINES_MAX = 100
 LOOK_S = 2.0
 ASK_S = 0.3
+AT_ONCE = 8
 
 
 class Heard(logging.Handler):
@@ -56,9 +58,8 @@ def diagnose(settings: Mapping[str, Any], seconds: float) -> Trouble | None:
     """
     brokers = str(settings["bootstrap.servers"])
     heard, end_s = Heard(), time.monotonic() + seconds
-    # At this level librdkafka tells of connections that are closed; and it tells all, which debug would drown.
-    ours = {"error_cb": heard.error, "log_level": 6, "debug": ""}
-    plain = {name: value for name, value in settings.items() if name not in ours}
+    # From this level on librdkafka tells of connections that are closed; what debug adds would drown it.
+    plain = {name: value for name, value in settings.items() if name != "debug"}
     try:
         client = AdminClient(plain | {"error_cb": heard.error, "log_level": 6}, logger=heard.logger)
     except KafkaException as exception:
@@ -76,6 +77,27 @@ def diagnose(settings: Mapping[str, Any], seconds: float) -> Trouble | None:
         if told:
             heard.note(f"{address}: {told}")
     return why(heard.lines(), brokers, settings, seconds)
+
+
+def reached(settings: Mapping[str, Any], addresses: Sequence[str], seconds: float) -> dict[str, Trouble | None]:
+    """Whether each broker is reached at the address it advertises: a client that was let in goes on from there."""
+
+    def one(address: str) -> Trouble | None:
+        found = diagnose({**settings, "bootstrap.servers": address}, seconds)
+        return found and found._replace(why=found.why + ADVERTISED)
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return dict(zip(addresses, pool.map(one, addresses), strict=True))
+
+
+def advertised(settings: Mapping[str, Any], seconds: float) -> list[str]:
+    """The address of each broker, as it says itself; none when nobody answers."""
+    quiet = logging.Logger("librdkafka-diagnosis", logging.CRITICAL + 1)
+    try:
+        brokers = AdminClient(dict(settings), logger=quiet).list_topics(timeout=seconds).brokers
+    except KafkaException:
+        return []
+    return [f"{broker.host}:{broker.port}" for _, broker in sorted(brokers.items())]
 
 
 def bad_settings(exception: KafkaException) -> Trouble:

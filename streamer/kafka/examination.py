@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Producer
@@ -13,14 +12,15 @@ from streamer.config.model import Config
 from streamer.kafka.admin import Cluster, ExistingTopic, Shown, TopicAdmin
 from streamer.kafka.client import MOCK_CLUSTER, connection_settings, error_of
 from streamer.kafka.connection_trouble import Trouble
-from streamer.kafka.diagnosis import bad_settings, diagnose
+from streamer.kafka.diagnosis import bad_settings, reached
 from streamer.kafka.rights import REFUSALS, Right, id_prefix, not_allowed, refusal, rights
 
-AT_ONCE = 8
+MOCK_SILENT = "librdkafka's mock cluster knows nothing of it"
+NOBODY = "no broker is reached at the address it advertises"
 
 
 class Examination(NamedTuple):
-    """What was found. `shown`, `group` None = cannot be asked here: the embedded mock cluster knows no such thing."""
+    """What was found. `shown`, `group` None = nobody could be asked, see `silent`."""
 
     cluster: Cluster
     brokers: Mapping[str, Trouble | None]  # as each advertises itself
@@ -28,22 +28,20 @@ class Examination(NamedTuple):
     existing: Mapping[str, ExistingTopic]
     group: Shown | None
     transactions: Trouble | None
+    silent: str = ""  # why topics, group and rights could not be asked for
 
 
 def examine(config: Config, timeout_s: float) -> Examination:
     """LogDown when no broker lets us in at all. Nothing is written; an empty transaction is begun and aborted."""
     admin = TopicAdmin(config, timeout_s)
     cluster = admin.cluster()
-    common = connection_settings(config)
-
-    def reached(address: str) -> Trouble | None:
-        return diagnose(common | {"bootstrap.servers": address}, timeout_s)
-
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        brokers = dict(zip(cluster.brokers, pool.map(reached, cluster.brokers), strict=True))
+    brokers = reached(connection_settings(config), cluster.brokers, timeout_s)
+    if not any(trouble is None for trouble in brokers.values()):
+        lost = Trouble("no_transactions", NOBODY, "see the brokers above")
+        return Examination(cluster, brokers, None, {}, None, lost, NOBODY)
     transactions = transaction_trouble(config, timeout_s)
     if cluster.id.startswith(MOCK_CLUSTER):
-        return Examination(cluster, brokers, None, {}, None, transactions)
+        return Examination(cluster, brokers, None, {}, None, transactions, MOCK_SILENT)
     shown = admin.topics(topics_of(config))
     return Examination(cluster, brokers, shown, admin.existing(shown), admin.group(config.kafka.group), transactions)
 

@@ -93,7 +93,7 @@ def not_allowed(missing: list[Right], brokers: str) -> Trouble:
     """The words for rights of which at least one is missing."""
     return Trouble(
         "not_authorized",
-        f"our user is not allowed to {' or '.join(map(str, missing))}",
+        f"our user is not allowed to {', '.join(map(str, missing))}",
         "; ".join(right.command(brokers) for right in missing),
     )
 

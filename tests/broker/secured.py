@@ -7,6 +7,7 @@
 | TLS | SSL | a good certificate |
 | EXPIRED | SSL | a certificate that was good until yesterday |
 | ELSEWHERE | SSL | a good certificate of another host |
+| ASTRAY | PLAINTEXT | lets in, but advertises an address that nobody has |
 | MUTUAL | SSL | a good certificate, and it wants one of the client |
 """
 
@@ -33,7 +34,14 @@ from confluent_kafka.admin import (
 from tests.broker.broker import Broker, free_ports
 
 USERS = {"driftline": "right-password", "stranger": "other-password"}
-LISTENERS = {"SECURE": "SASL_SSL", "TLS": "SSL", "EXPIRED": "SSL", "ELSEWHERE": "SSL", "MUTUAL": "SSL"}
+LISTENERS = {
+    "SECURE": "SASL_SSL",
+    "TLS": "SSL",
+    "EXPIRED": "SSL",
+    "ELSEWHERE": "SSL",
+    "MUTUAL": "SSL",
+    "ASTRAY": "PLAINTEXT",
+}
 CERTIFICATES = {"SECURE": "good", "TLS": "good", "EXPIRED": "expired", "ELSEWHERE": "elsewhere", "MUTUAL": "good"}
 ISSUED = {"good": ("localhost", 10), "expired": ("localhost", -1), "elsewhere": ("kafka.invalid", 10)}
 """Certificate -> the host it is for, and for how many days from now."""
@@ -76,7 +84,7 @@ class SecuredBroker(Broker):
         users = " ".join(f'user_{name}="{password}"' for name, password in USERS.items())
         properties = {
             "listeners": listeners,
-            "advertised.listeners": listeners,
+            "advertised.listeners": listeners.replace("ASTRAY://localhost", "ASTRAY://astray.invalid"),
             "listener.security.protocol.map": "".join(f",{name}:{kind}" for name, kind in LISTENERS.items()),
             "auto.create.topics.enable": "true",  # As Kafka has it by default: who only looks must make none.
             "sasl.enabled.mechanisms": "PLAIN",

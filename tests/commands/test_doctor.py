@@ -13,12 +13,12 @@ from click.testing import CliRunner
 from confluent_kafka import KafkaError
 
 from streamer.commands.cli import main
-from streamer.commands.doctor import NOT_HERE, Finding, findings, text_of
+from streamer.commands.doctor import Finding, findings, text_of
 from streamer.commands.topics import SETTINGS
 from streamer.config.model import Config
 from streamer.kafka.admin import Cluster, ExistingTopic, Shown
 from streamer.kafka.connection_trouble import Trouble
-from streamer.kafka.examination import Examination
+from streamer.kafka.examination import MOCK_SILENT, NOBODY, Examination
 from streamer.kafka.rights import rights
 from tests.kafka.mock_cluster import MockCluster
 
@@ -39,10 +39,10 @@ SETTINGS_OF = {name: good(role) for role, name in OWN.items()} | {"events": {}}
 
 
 def examined(
-    shown: dict[str, Shown] | None = None, configs: dict[str, dict[str, str] | None] | None = None, **changes: Any
+    topics: dict[str, Shown] | None = None, configs: dict[str, dict[str, str] | None] | None = None, **changes: Any
 ) -> Examination:
     """All is well, but for the changes."""
-    described = dict.fromkeys(["events", *OWN.values()], Shown(0, ALL, 4, 1)) | (shown or {})
+    described = dict.fromkeys(["events", *OWN.values()], Shown(0, ALL, 4, 1)) | (topics or {})
     there = {name: one for name, one in described.items() if not one.code}
     settings = SETTINGS_OF | (configs or {})
     return Examination(
@@ -69,10 +69,18 @@ def test_all_is_well() -> None:
 
 def test_a_broker_that_cannot_be_reached_under_its_own_name() -> None:
     unknown = Trouble("unknown_host", "b2:1: no such host", "ask DNS")
-    [(about, says, fix)] = wrong(examined(brokers={"b1:1": None, "b2:1": unknown}))
-    assert (about, fix) == ("broker", "ask DNS")
-    assert "no such host" in says
-    assert "advertised.listeners" in says
+    found = wrong(examined(brokers={"b1:1": None, "b2:1": unknown}))
+    assert found == [("broker", "b2:1: no such host", "ask DNS")]
+
+
+def test_where_none_is_reached_all_else_is_not_known() -> None:
+    lost = Trouble("unknown_host", "b1:1: no such host", "ask DNS")
+    nothing = Trouble("no_transactions", NOBODY, "see the brokers above")
+    found = examined(brokers={"b1:1": lost}, shown=None, existing={}, group=None, transactions=nothing, silent=NOBODY)
+    assert [about for about, _, _ in wrong(found)] == ["broker", "transactions"]
+    told = [says for about, says, _ in wrong(found, "?") if about == "right"]
+    assert len(told) == len(NEEDED)
+    assert all(says.endswith(f"cannot be asked: {NOBODY}") for says in told)
 
 
 def test_a_topic_that_is_missing_has_the_command_that_makes_it() -> None:
@@ -171,8 +179,8 @@ def test_on_the_mock_cluster_it_says_what_cannot_be_asked(path: Path) -> None:
     lines = done.output.splitlines()
     assert any(line.startswith("ok     broker") and line.endswith(" answers") for line in lines)
     assert "ok     topic         events: 1 partition" in lines
-    assert "?      topic         drift-alerts: the mock cluster makes it at its first use" in lines
-    assert f"?      right         Read on group driftline: {NOT_HERE}" in lines
+    assert f"?      topic         drift-alerts: cannot be asked: {MOCK_SILENT}" in lines
+    assert f"?      right         Read on group driftline: cannot be asked: {MOCK_SILENT}" in lines
     assert "ok     transactions  one was begun and aborted" in lines
     assert ", 0 wrong, " in lines[-1]
 

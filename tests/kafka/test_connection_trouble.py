@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from streamer.kafka.connection_trouble import CAUSES, EVENTS, why
+from streamer.kafka.connection_trouble import ADVERTISED, CAUSES, EVENTS, why
 
 REFUSED = "127.0.0.1:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: Connection refused (after 0ms in state CONNECT)"
 UNKNOWN = (
@@ -35,6 +35,7 @@ NO_LOGIN = (
     "sasl_ssl://k:1/bootstrap: SASL PLAIN mechanism handshake failed: Broker: Request not valid in current SASL state:"
     " broker's supported mechanisms:  (after 0ms in state AUTH_HANDSHAKE)"
 )
+NO_TOKEN = "Failed to acquire SASL OAUTHBEARER token: Failed to connect to auth.invalid port 443"
 NO_TLS = (
     "ssl://k:1/bootstrap: SSL handshake failed: Disconnected: SSL connection closed by peer: connecting to a PLAINTEXT"
     " broker listener? (after 0ms in state SSL_HANDSHAKE)"
@@ -74,6 +75,7 @@ SASL = {"security.protocol": "SASL_SSL", "sasl.password": "right"}
             "knows no login, and security.protocol is SASL_SSL",
             "PLAINTEXT or",
         ),
+        ([NO_TOKEN], SASL, "authentication_failed", "connect to auth.invalid", "token endpoint"),
         ([IN_TLS], TLS, "authentication_failed", "hangs up at our first question", "SASL_SSL"),
         ([NO_CERTIFICATE], TLS, "authentication_failed", "wants a certificate of ours", "ssl.key.location"),
         ([BAD_CERTIFICATE], TLS, "authentication_failed", "wants a certificate of ours", "ssl.key.location"),
@@ -155,6 +157,13 @@ def test_a_variable_in_the_brokers_is_one_too_and_an_odd_password_is_none() -> N
     assert (told.event, told.why.startswith("kafka.brokers: the value looks")) == ("unresolved_variable", True)
     assert why([PASSWORD], "b:9", SASL | {"sasl.password": "pa$$Word{1}"}, 4).event == "authentication_failed"
     assert why([REFUSED], "b:9", SASL | {"sasl.password": "$KAFKA_PASSWORD"}, 4).event == "connection_refused"
+
+
+@pytest.mark.parametrize("brokers", ["no.invalid:9,127.0.0.1:1", "PLAINTEXT://127.0.0.1:1, b:3", "b 127.0.0.1:1"])
+def test_what_is_called_is_not_what_is_advertised(brokers: str) -> None:
+    assert why([REFUSED], brokers, {}, 4).why == "127.0.0.1:1: the connection is refused: nothing listens there"
+    assert why(["k:9092/bootstrap: Failed to resolve"], "k", {}, 4).why == "k:9092: no such host"
+    assert why(["k:9093/2: Failed to resolve"], "k", {}, 4).why == f"k:9093: no such host{ADVERTISED}"
 
 
 def test_what_is_raised_carries_it_all() -> None:

@@ -14,7 +14,11 @@ from confluent_kafka import KafkaError
 from confluent_kafka.admin import AdminClient
 
 from streamer.commands.cli import main
+from streamer.config.load import load_config
+from streamer.kafka.client import unreachable
+from streamer.kafka.connection_trouble import ADVERTISED
 from streamer.kafka.diagnosis import diagnose, unseen
+from streamer.kafka.examination import NOBODY
 from tests.broker.secured import SecuredBroker
 from tests.kafka.service import Service
 
@@ -179,3 +183,18 @@ def test_no_verb_that_looks_makes_a_topic(secured: SecuredBroker, tmp_path: Path
         assert "events" in done.output
     there = AdminClient(everything).list_topics(timeout=10).topics
     assert not {"no-such-topic", "events", "drift-alerts", "drift-state"} & set(there)
+
+
+def test_an_advertised_address_that_nobody_has_is_named(secured: SecuredBroker, tmp_path: Path) -> None:
+    """The first question is answered, and then the client goes where the broker says it is."""
+    path = tmp_path / "drift.yaml"
+    path.write_text(FILE.format(brokers=secured.at("ASTRAY"), client="{}"))
+    astray = f"astray.invalid:{secured.ports['ASTRAY']}: no such host{ADVERTISED}"
+    done = CliRunner().invoke(main, ["doctor", "-c", str(path), "--timeout", "3"])
+    assert done.exit_code == 1, done.output
+    assert f"wrong  broker        {astray}" in done.output
+    assert f"Read on topic events: cannot be asked: {NOBODY}" in done.output
+    plan = CliRunner().invoke(main, ["topics", "plan", "-c", str(path), "--timeout", "3"])
+    assert (plan.exit_code, plan.stderr.splitlines()[0]) == (69, f"driftline: unknown_host: {astray}")
+    told = unreachable(load_config(path, {}), 3.0)
+    assert (told.event, told.why) == ("unknown_host", astray)
