@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from streamer.kafka.rights import Right
 
 EXIT_FINDINGS = 1
+MOCK = "cannot be asked: librdkafka's mock cluster knows nothing of it"
 LISTS = {"cleanup.policy"}
 
 
@@ -61,7 +62,7 @@ def _topics(config: Config, found: Examination) -> Iterator[Finding]:
         name = step.topic.name
         if found.shown is None:
             number = found.cluster.topics.get(name)
-            told = f"cannot be asked: {found.silent}" if number is None else _count(number, "partition")
+            told = "the mock cluster makes it at its first use" if number is None else _count(number, "partition")
             yield Finding("?" if number is None else "ok", "topic", f"{name}: {told}")
         elif found.shown[name].code:
             near = did_you_mean(name, found.cluster.topics) if step.topic.role == "events" else ""
@@ -110,7 +111,7 @@ def _rights(config: Config, found: Examination) -> Iterator[Finding]:
 
 def _why_unknown(right: Right, found: Examination) -> str:
     if found.shown is None:
-        return f"cannot be asked: {found.silent}"
+        return MOCK
     if right.resource == "transactional-id":
         return "no transaction could be tried"
     missing = right.resource == "topic" and right.name not in found.existing

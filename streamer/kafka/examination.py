@@ -15,12 +15,9 @@ from streamer.kafka.connection_trouble import Trouble
 from streamer.kafka.diagnosis import bad_settings, reached
 from streamer.kafka.rights import REFUSALS, Right, id_prefix, not_allowed, refusal, rights
 
-MOCK_SILENT = "librdkafka's mock cluster knows nothing of it"
-NOBODY = "no broker is reached at the address it advertises"
-
 
 class Examination(NamedTuple):
-    """What was found. `shown`, `group` None = nobody could be asked, see `silent`."""
+    """What was found. `shown`, `group` None = librdkafka's mock cluster, which knows nothing of rights."""
 
     cluster: Cluster
     brokers: Mapping[str, Trouble | None]  # as each advertises itself
@@ -28,20 +25,22 @@ class Examination(NamedTuple):
     existing: Mapping[str, ExistingTopic]
     group: Shown | None
     transactions: Trouble | None
-    silent: str = ""  # why topics, group and rights could not be asked for
 
 
 def examine(config: Config, timeout_s: float) -> Examination:
-    """LogDown when no broker lets us in at all. Nothing is written; an empty transaction is begun and aborted."""
+    """LogDown when no broker lets us in, or none is reached where it says that it is.
+
+    Nothing is written; an empty transaction is begun and aborted.
+    """
     admin = TopicAdmin(config, timeout_s)
     cluster = admin.cluster()
     brokers = reached(connection_settings(config), cluster.brokers, timeout_s)
-    if not any(trouble is None for trouble in brokers.values()):
-        lost = Trouble("no_transactions", NOBODY, "see the brokers above")
-        return Examination(cluster, brokers, None, {}, None, lost, NOBODY)
+    lost = [trouble for trouble in brokers.values() if trouble is not None]
+    if len(lost) == len(brokers) > 0:
+        raise lost[0].down()
     transactions = transaction_trouble(config, timeout_s)
     if cluster.id.startswith(MOCK_CLUSTER):
-        return Examination(cluster, brokers, None, {}, None, transactions, MOCK_SILENT)
+        return Examination(cluster, brokers, None, {}, None, transactions)
     shown = admin.topics(topics_of(config))
     return Examination(cluster, brokers, shown, admin.existing(shown), admin.group(config.kafka.group), transactions)
 

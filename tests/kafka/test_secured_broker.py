@@ -18,7 +18,6 @@ from streamer.config.load import load_config
 from streamer.kafka.client import unreachable
 from streamer.kafka.connection_trouble import ADVERTISED
 from streamer.kafka.diagnosis import diagnose, unseen
-from streamer.kafka.examination import NOBODY
 from tests.broker.secured import SecuredBroker
 from tests.kafka.service import Service
 
@@ -190,11 +189,8 @@ def test_an_advertised_address_that_nobody_has_is_named(secured: SecuredBroker, 
     path = tmp_path / "drift.yaml"
     path.write_text(FILE.format(brokers=secured.at("ASTRAY"), client="{}"))
     astray = f"astray.invalid:{secured.ports['ASTRAY']}: no such host{ADVERTISED}"
-    done = CliRunner().invoke(main, ["doctor", "-c", str(path), "--timeout", "3"])
-    assert done.exit_code == 1, done.output
-    assert f"wrong  broker        {astray}" in done.output
-    assert f"Read on topic events: cannot be asked: {NOBODY}" in done.output
-    plan = CliRunner().invoke(main, ["topics", "plan", "-c", str(path), "--timeout", "3"])
-    assert (plan.exit_code, plan.stderr.splitlines()[0]) == (69, f"driftline: unknown_host: {astray}")
+    for verb in (["doctor"], ["topics", "plan"]):
+        done = CliRunner().invoke(main, [*verb, "-c", str(path), "--timeout", "3"])
+        assert (done.exit_code, done.stderr.splitlines()[0]) == (69, f"driftline: unknown_host: {astray}")
     told = unreachable(load_config(path, {}), 3.0)
     assert (told.event, told.why) == ("unknown_host", astray)
