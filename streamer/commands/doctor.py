@@ -115,7 +115,7 @@ def _why_unknown(right: Right, found: Examination) -> str:
     if right.resource == "transactional-id":
         return "no transaction could be tried"
     missing = right.resource == "topic" and right.name not in found.existing
-    return "the topic does not exist yet" if missing else "the broker does not tell"
+    return "the topic cannot be seen" if missing else "the broker does not tell"
 
 
 def text_of(found: list[Finding]) -> str:

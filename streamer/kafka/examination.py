@@ -79,7 +79,8 @@ def verdicts(config: Config, found: Examination) -> Iterator[tuple[Right, bool |
         if shown is None or shown.code == KafkaError.UNKNOWN_TOPIC_OR_PART:
             yield right, None
         elif shown.code:
-            yield right, False if shown.code in REFUSALS else None
+            # Whatever the service needs would let us see it; what only looks at settings would not.
+            yield right, False if shown.code in REFUSALS and right.verb == "run" else None
         else:
             yield right, None if shown.allowed is None else right.operation in shown.allowed
 

@@ -93,7 +93,7 @@ def not_allowed(missing: list[Right], brokers: str) -> Trouble:
     """The words for rights of which at least one is missing."""
     return Trouble(
         "not_authorized",
-        f"our user is not allowed to {', '.join(map(str, missing))}",
+        f"our user lacks {', '.join(map(str, missing))}",
         "; ".join(right.command(brokers) for right in missing),
     )
 
@@ -102,7 +102,9 @@ def missing_topic(config: Config, topic: str, code: int, near: str = "") -> Trou
     """What to say of a topic that is not seen. near: " Did you mean ...?"."""
     refused = refusal(config, code, topic)
     if refused is not None:
-        return refused._replace(why=f"{refused.why}, or the topic does not exist: who may not see it is not told")
+        return refused._replace(
+            why=f"{refused.why}, or the topic does not exist: which, Kafka tells only those who may see it"
+        )
     if code != KafkaError.UNKNOWN_TOPIC_OR_PART:
         return Trouble("topic_unavailable", f"topic {topic}: {KafkaError(code).str()}", "look at the brokers' log")
     fix = "correct its name"

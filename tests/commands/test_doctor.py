@@ -28,7 +28,7 @@ CONFIG = Config.model_validate(
 NEEDED = list(rights(CONFIG))
 OWN = CONFIG.topics.own()
 ALL = frozenset({"Read", "Write", "Describe", "DescribeConfigs"})
-REFUSED = Trouble("not_authorized", "our user is not allowed to Write on transactional-id driftline-g-*", "x")
+REFUSED = Trouble("not_authorized", "our user lacks Write on transactional-id driftline-g-*", "x")
 
 
 def good(role: str) -> dict[str, str]:
@@ -81,7 +81,7 @@ def test_a_topic_that_is_missing_has_the_command_that_makes_it() -> None:
     [(_, says, fix)] = wrong(found)
     assert says == "topic events does not exist. Did you mean 'event'?"
     assert "--create-events" in fix
-    assert ("right", "Read on topic events: the topic does not exist yet", "") in wrong(found, "?")
+    assert ("right", "Read on topic events: the topic cannot be seen", "") in wrong(found, "?")
 
 
 def test_a_topic_that_differs_has_the_commands_that_change_it() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,8 +18,10 @@ from schemas.events.batch import Record
 from streamer.commands.cli import main
 from streamer.config.load import load_config
 from streamer.config.model import Config
+from streamer.kafka.client import Limits, Probe
 from streamer.kafka.examination import missing_rights
 from streamer.kafka.rights import Right, rights
+from streamer.port import LogDown
 from tests.broker.secured import Rule, SecuredBroker
 from tests.kafka.service import Service, produce, read_all, wait_committed
 
@@ -116,7 +119,7 @@ def test_without_any_one_the_doctor_names_it_and_the_command(world: Secured, num
     assert f"{right} is missing" in "\n".join(missing), done.output
     assert f"fix: {right.command(world.config.kafka.brokers)}" in done.output
     others = [other for other in rights(world.config) if other != right and f"{other} is missing" in done.output]
-    assert [other for other in others if other.name != right.name] == [], done.output
+    assert others == [], done.output
     if right.verb == "run":
         assert done.exit_code == 1
         assert told is not None
@@ -125,6 +128,23 @@ def test_without_any_one_the_doctor_names_it_and_the_command(world: Secured, num
         assert right.command(world.config.kafka.brokers) in told.fix
     else:
         assert (done.exit_code, told) == (0, None)
+
+
+UNSEEN = [name for name in NEEDED if "topic" in name and "state" not in name and "Configs" not in name]
+
+
+@pytest.mark.parametrize("number", map(NEEDED.index, UNSEEN), ids=UNSEEN)
+def test_without_its_only_right_a_topic_is_missed_at_the_start(world: Secured, number: int) -> None:
+    right = list(rights(world.config))[number]
+    probe = Probe(world.config, logging.getLogger("test"), Limits())
+    try:
+        assert probe.partitions([right.name]) == {right.name: 2}
+        with world.without(right), pytest.raises(LogDown, match=f"our user lacks {right}, or the topic") as refused:
+            probe.partitions([right.name])
+        command = right.command(world.config.kafka.brokers)
+        assert (refused.value.event, refused.value.fix) == ("not_authorized", command)
+    finally:
+        probe.close()
 
 
 def test_the_service_works_with_no_more_than_it_needs(world: Secured, tmp_path: Path) -> None:

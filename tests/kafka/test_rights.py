@@ -70,7 +70,7 @@ def test_a_refusal_names_resource_operation_and_command(code: int) -> None:
 def test_the_topic_that_is_known_is_the_only_one_named() -> None:
     found = refusal(config(), KafkaError.TOPIC_AUTHORIZATION_FAILED, "drift-state")
     assert found is not None
-    assert found.why == "our user is not allowed to Read on topic drift-state, Write on topic drift-state"
+    assert found.why == "our user lacks Read on topic drift-state, Write on topic drift-state"
     other = refusal(config(), KafkaError.TOPIC_AUTHORIZATION_FAILED, "elsewhere")
     assert other is not None
     assert "Read on topic elsewhere" in other.why, "replay --topic reads what the config does not name"
