@@ -133,7 +133,7 @@ def test_without_any_one_the_doctor_names_it_and_the_command(world: Secured, num
 UNSEEN = [name for name in NEEDED if "topic" in name and "state" not in name and "Configs" not in name]
 
 
-@pytest.mark.parametrize("number", map(NEEDED.index, UNSEEN), ids=UNSEEN)
+@pytest.mark.parametrize("number", [NEEDED.index(name) for name in UNSEEN], ids=UNSEEN)
 def test_without_its_only_right_a_topic_is_missed_at_the_start(world: Secured, number: int) -> None:
     right = list(rights(world.config))[number]
     probe = Probe(world.config, logging.getLogger("test"), Limits())
