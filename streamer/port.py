@@ -143,11 +143,21 @@ class StateLost(Exception):
 
 
 class LogDown(Exception):
-    """The broker cannot be reached, or refused us, within the deadline. Nothing was published; later it may work."""
+    """The broker cannot be reached, or refused us, within the deadline. Nothing was published; later it may work.
+
+    Its text says why; `event` is the name to log it under, `fix` what somebody can do about it.
+    """
+
+    def __init__(self, why: str, event: str = "broker_unreachable", fix: str = "") -> None:
+        super().__init__(why)
+        self.event, self.fix = event, fix
 
 
 class LogRefused(LogDown):
     """Waiting does not help: another process uses our identity, or the client cannot be made of its settings."""
+
+    def __init__(self, why: str, event: str = "refused", fix: str = "") -> None:
+        super().__init__(why, event, fix)
 
 
 class Log(Protocol):

@@ -20,6 +20,9 @@ from detectors.params import RIVER_DETECTORS, RIVER_RANGES
 from schemas.events.batch import REASONS
 from schemas.events.fields import FIELDS
 from streamer.commands.cli import VERBS
+from streamer.config.load import load_config
+from streamer.kafka.connection_trouble import EVENTS
+from streamer.kafka.rights import rights
 from streamer.service.metrics import catalogue_markdown
 from tests.docs_config import WORDS, config_reference, standard_set
 from tests.markdown import code, table
@@ -174,6 +177,17 @@ def commands() -> str:
     return table("command, what it does", ((code(f"driftline {verb}"), text) for verb, (_, text) in VERBS.items()))
 
 
+def access_rights() -> str:
+    """What the user of the shipped config must be allowed to do, were `topics.windows` set in it, too."""
+    config = load_config(ROOT / "deploy" / "driftline.yaml", {})
+    topics = config.topics.model_copy(update={"windows": "drift-windows"})
+    rows = [
+        (right.operation, right.resource, code(f"{right.name}{'*' * right.prefix}"), right.why, right.verb)
+        for right in rights(config.model_copy(update={"topics": topics}))
+    ]
+    return table("operation, resource, name, why, needed by", rows)
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "config": config_reference,
     "standard": standard_set,
@@ -190,6 +204,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "core-files": files("schemas", "native/src/**/*.rs"),
     "streamer-files": files("streamer", "**/*.py"),
     "commands": commands,
+    "troubles": lambda: table("event, what it means", ((code(name), text) for name, text in EVENTS.items())),
+    "rights": access_rights,
     "metrics": catalogue_markdown,
 }
 

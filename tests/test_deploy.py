@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 
 from streamer.config.load import check, load_config
+from streamer.kafka.rights import rights
+from streamer.kafka.transactions import transactional_id
+from streamer.service.http import Health, start_server
+from streamer.service.metrics import Metrics
 from streamer.service.sbom import locked, normal
 
 ROOT = Path(__file__).parent.parent
@@ -127,3 +134,48 @@ def test_build_tools_are_locked_and_those_that_the_tests_ran_with() -> None:
     lines = (ROOT / "requirements-build.txt").read_text().replace("\\\n", " ").splitlines()
     assert len(lines) == len(build)
     assert not [line for line in lines if "://" in line or "--hash" not in line]
+
+
+def image_environment() -> dict[str, str]:
+    """What the last stage of the Dockerfile sets."""
+    last = (ROOT / "deploy" / "Dockerfile").read_text().rpartition("\nFROM ")[2]
+    return dict(re.findall(r"^ENV (\w+)=(\S+)$", last, re.M))
+
+
+def answers(address: str, port: int) -> bool:
+    with contextlib.suppress(OSError):
+        connection = http.client.HTTPConnection(address, port, timeout=5)
+        connection.request("GET", "/livez")
+        return connection.getresponse().status == 200
+    return False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="127.0.0.2 is an address of this machine on Linux only")
+@pytest.mark.parametrize(("variables", "reached"), [({}, False), (image_environment(), True)], ids=["host", "image"])
+def test_probes_from_outside_reach_the_image_and_nothing_else(variables: dict[str, str], reached: bool) -> None:
+    """A server that is bound to 127.0.0.1 does not answer at 127.0.0.2, one that is bound to all addresses does."""
+    listen = load_config(ROOT / "deploy" / "driftline.yaml", variables).server.listen
+    host, _, port = listen.rpartition(":")
+    assert f"\nEXPOSE {port}\n" in (ROOT / "deploy" / "Dockerfile").read_text()
+    server = start_server(f"{host}:0", Metrics(), Health(), {})
+    try:
+        bound = int(server.address.rpartition(":")[2])
+        assert (answers("127.0.0.1", bound), answers("127.0.0.2", bound)) == (True, reached)
+    finally:
+        server.close()
+
+
+def test_replicas_do_not_fence_each_other_by_default() -> None:
+    for variables in ({}, image_environment()):
+        first, second = (load_config(ROOT / "deploy" / "driftline.yaml", variables) for _ in range(2))
+        assert first.kafka.instance is None
+        assert transactional_id(first) != transactional_id(second)
+
+
+def test_the_rights_that_the_readme_lists_are_those_of_the_shipped_config() -> None:
+    text = (ROOT / "deploy" / "README.md").read_text()
+    config = load_config(ROOT / "deploy" / "driftline.yaml", {})
+    listed = set(re.findall(r"^\| (\w+) \| ([\w-]+) \| `([^`]+)` \|", text, re.M))
+    needed = {(right.operation, right.resource, right.name + "*" * right.prefix) for right in rights(config)}
+    assert needed == {row for row in listed if row[2] != "drift-windows"}
+    assert ("Write", "topic", "drift-heartbeats") in listed

@@ -22,6 +22,10 @@ VERBS: dict[str, tuple[str, str]] = {
     "reference": ("streamer.commands.reference:reference", "Build, show and compare files of references."),
     "demo": ("streamer.commands.demo:demo", "See it work on an embedded broker: shift, alert, resolution."),
     "topics": ("streamer.commands.topics:topics", "Plan or create the topics a config needs."),
+    "doctor": (
+        "streamer.commands.doctor:doctor",
+        "Check brokers, login, topics, rights and transactions: each with the fix.",
+    ),
     "config": ("streamer.commands.config:config", "Show the effective config, or the JSON Schema for editors."),
     "version": ("streamer.commands.version:version", "Versions of Driftline and of what its results depend on."),
 }

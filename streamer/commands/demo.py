@@ -148,6 +148,7 @@ def _wait_ready(log_path: Path, service: subprocess.Popen[bytes]) -> None:
 
 def _create_topics(config: Config) -> None:
     """On a real broker; the mock cluster makes topics by itself."""
+    from streamer.commands.broker_down import exit_unreachable
     from streamer.kafka.admin import Creation, TopicAdmin
     from streamer.port import LogDown
 
@@ -156,7 +157,7 @@ def _create_topics(config: Config) -> None:
     try:
         failed = TopicAdmin(config, 20.0).create([Creation(name, 4, -1, {}) for name in names])
     except LogDown as error:
-        raise click.ClickException(str(error)) from error
+        exit_unreachable(error)
     for name, why in failed.items():
         if why is not None:
             raise click.ClickException(f"topic {name}: {why}")

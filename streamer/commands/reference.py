@@ -10,6 +10,7 @@ import click
 from pydantic import ValidationError
 
 from schemas.events.batch import Record
+from streamer.commands.broker_down import exit_unreachable
 from streamer.config.reference_file import References
 from streamer.engine.references import LEAST
 from streamer.offline.event_files import read_events
@@ -20,7 +21,6 @@ from streamer.offline.replay import BadInput
 from streamer.port import LogDown, LogGap, Partition
 from streamer.service.run import load_or_exit
 
-EXIT_UNREACHABLE = 69
 Source = Iterable[tuple[Partition, list[Record]]]
 
 
@@ -67,8 +67,7 @@ def build(
     except (BadInput, LogGap) as error:
         raise click.ClickException(str(error)) from error
     except LogDown as error:
-        click.echo(f"driftline: {error}", err=True)
-        sys.exit(EXIT_UNREACHABLE)
+        exit_unreachable(error)
     made = series_of(built.references)
     click.echo("\n".join(built.told()), err=True)
     if not made:

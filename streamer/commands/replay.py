@@ -14,12 +14,11 @@ import click
 import orjson
 
 from schemas.events.batch import Record
+from streamer.commands.broker_down import exit_unreachable
 from streamer.config.decoder_fields import fields_of
 from streamer.offline.replay import BadInput, Input, Replay, parse_inputs, read_lines
 from streamer.port import LogDown, LogGap, Out, Partition
 from streamer.service.run import load_or_exit
-
-EXIT_UNREACHABLE = 69
 
 Source = Iterator[tuple[Partition, list[Record]]]
 
@@ -73,8 +72,7 @@ def replay(
     except OSError as error:
         raise click.ClickException(f"{error.filename}: {error.strerror}") from error
     except LogDown as error:
-        click.echo(f"driftline: {error}", err=True)
-        sys.exit(EXIT_UNREACHABLE)
+        exit_unreachable(error)
     _summary(engine, printed, time.monotonic() - began, dead_letter_path)
 
 

@@ -9,13 +9,14 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn, cast
+from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 import click
 
+from streamer.commands.broker_down import exit_unreachable
 from streamer.config import model as cfg
 from streamer.port import LogDown
-from streamer.service.run import EXIT_UNREACHABLE, load_or_exit
+from streamer.service.run import load_or_exit
 
 if TYPE_CHECKING:
     from streamer.kafka.admin import ExistingTopic, TopicAdmin
@@ -110,9 +111,10 @@ def wanted_topics(
     events = [Wanted("events", name, partitions or PARTITIONS, 1, create_events, ()) for name in names.events]
     there = [found[name].partitions for name in names.events if name in found]
     made = [partitions or PARTITIONS] * (create_events and len(there) < len(events))
+    least = max([*there, *made], default=1)  # Of event topics that nobody has seen yet no width is known.
     widest = max([*there, *made], default=partitions or PARTITIONS)
     return events + [
-        Wanted(role, name, widest, widest, True, SETTINGS[role])
+        Wanted(role, name, widest, least, True, SETTINGS[role])
         if role == "state"
         else Wanted(role, name, partitions or widest, 1, True, SETTINGS[role])
         for role, name in cast("dict[Role, str]", names.own()).items()
@@ -221,14 +223,14 @@ def topics() -> None:
 
 @topics.command("plan")
 @common_options
-@click.option("--check", is_flag=True, help="Exit 1 unless every topic is there and as it should be.")
+@click.option("--check", is_flag=True, help="Exit 1 as well when a topic is not as it should be.")
 def plan(
     config_path: Path, partitions: int | None, replicas: int | None, create_events: bool, timeout_s: float, check: bool
 ) -> None:
-    """Show what `apply` would do. Changes nothing."""
+    """Show what `apply` would do. Changes nothing. Exit 1 when a topic does not exist."""
     _, steps = _look(config_path, partitions, create_events, timeout_s)
     click.echo(plan_text(steps))
-    if check and any(step.action != "ok" for step in steps):
+    if any(step.action in ("create", "missing") or (check and step.action == "differs") for step in steps):
         sys.exit(EXIT_CHANGES)
 
 
@@ -255,7 +257,7 @@ def apply(
     try:
         outcome = admin.create(new)
     except LogDown as error:
-        _unreachable(error)
+        exit_unreachable(error)
     for name, why in outcome.items():
         click.echo(f"created {name}" if why is None else f"could not create {name}: {why}", err=why is not None)
     if any(outcome.values()) or any(step.action == "missing" for step in steps):
@@ -273,10 +275,5 @@ def _look(
         admin = TopicAdmin(config, timeout_s)
         found = admin.find([*names.events, *names.own().values()])
     except LogDown as error:
-        _unreachable(error)
+        exit_unreachable(error)
     return admin, plan_topics(wanted_topics(config, found, partitions, create_events), found)
-
-
-def _unreachable(error: LogDown) -> NoReturn:
-    click.echo(f"driftline: {error}", err=True)
-    sys.exit(EXIT_UNREACHABLE)

@@ -1,8 +1,9 @@
-"""Topics as the broker has them: look, and create. What they should be is decided in `commands/topics.py`."""
+"""Topics and the group as the broker has them: look, and create. What topics should be `commands/topics.py` decides."""
 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -15,10 +16,16 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # documented 
 )
 
 from streamer.config.model import Config
-from streamer.kafka.client import CONSUMER_ONLY, PRODUCER_ONLY, Deadline, error_of, settings
+from streamer.kafka.client import UNANSWERED, Deadline, Limits, connection_settings, error_of, unreachable
+from streamer.kafka.diagnosis import bad_settings, diagnose
+from streamer.kafka.rights import missing_topic
 from streamer.port import LogDown
 
-UNREACHABLE = {KafkaError._TIMED_OUT, KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._AUTHENTICATION}
+NO_COORDINATOR_YET = {
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.NOT_COORDINATOR,
+}
 
 
 class ExistingTopic(NamedTuple):
@@ -27,6 +34,24 @@ class ExistingTopic(NamedTuple):
     partitions: int
     replicas: int
     config: Mapping[str, str] | None
+
+
+class Shown(NamedTuple):
+    """What a description of a topic or of the group came to: an error's code, or 0, and what we are allowed to do.
+
+    allowed: operations as kafka-acls calls them, None where the broker does not tell. number: partitions or members.
+    """
+
+    code: int
+    allowed: frozenset[str] | None = None
+    number: int = 0
+    replicas: int = 0
+
+
+class Cluster(NamedTuple):
+    id: str
+    brokers: tuple[str, ...]
+    topics: Mapping[str, int]  # those we may see, and their partitions
 
 
 class Creation(NamedTuple):
@@ -39,66 +64,102 @@ class Creation(NamedTuple):
 
 
 class TopicAdmin:
-    """Raises LogDown when no broker answers within `timeout_s`, or when it refuses to talk to us."""
+    """Raises LogDown when no broker answers within `timeout_s`, or when it refuses to talk to us: when it is made,
+    before anything is waited for, and later on.
+    """
 
     def __init__(self, config: Config, timeout_s: float) -> None:
-        self._brokers, self._timeout_s = config.kafka.brokers, timeout_s
-        self._said = ""
+        self._config, self._timeout_s = config, timeout_s
+        trouble = diagnose(connection_settings(config), timeout_s)
+        if trouble is not None:
+            raise trouble.down()
         quiet = logging.Logger("librdkafka-admin", logging.CRITICAL + 1)  # Its complaints become one message of ours.
         try:
-            # The callback keeps the reason; a timeout by itself would only say that time has passed.
-            merged = settings(config, *PRODUCER_ONLY, *CONSUMER_ONLY) | {"error_cb": self._note}
-            self._client = AdminClient(merged, logger=quiet)
+            self._client = AdminClient(connection_settings(config), logger=quiet)
         except KafkaException as exception:
-            raise LogDown(f"kafka.client: {error_of(exception).str()}") from exception
+            raise bad_settings(exception).down() from exception
 
-    def _note(self, error: KafkaError) -> None:
-        if error.code() != KafkaError._ALL_BROKERS_DOWN or not self._said:
-            self._said = error.str()
-
-    def _result(self, future: Any, deadline: Deadline) -> Any:
+    def _result(self, future: Any) -> Any:
         """The future's value. LogDown where the cluster is not there; any other KafkaException is the caller's."""
         try:
             # The request has its own, equal deadline; the second more lets that one speak first.
-            return future.result(deadline.left() + 1)
+            return future.result(self._timeout_s + 1)
         except TimeoutError as late:
-            raise self._down("no answer") from late
+            raise self._down() from late
         except KafkaException as exception:
-            error = error_of(exception)
-            if error.code() in UNREACHABLE:
-                raise self._down(error.str()) from exception
+            if error_of(exception).code() in UNANSWERED:
+                raise self._down() from exception
             raise
 
-    def _down(self, why: str) -> LogDown:
-        self._client.poll(0)  # serves the error callback
-        reason = self._said or why
-        return LogDown(f"no broker of {self._brokers} answered within {self._timeout_s:g} s: {reason}")
+    def _down(self) -> LogDown:
+        return unreachable(self._config, Limits().diagnosis).down()
+
+    def cluster(self) -> Cluster:
+        """Who is there. It is the one question that every kind of broker answers."""
+        try:
+            found = self._client.list_topics(timeout=self._timeout_s)
+        except KafkaException as exception:
+            raise self._down() from exception
+        brokers = tuple(f"{broker.host}:{broker.port}" for _, broker in sorted(found.brokers.items()))
+        topics = {name: len(topic.partitions) for name, topic in found.topics.items()}
+        return Cluster(found.cluster_id or "", brokers, topics)
+
+    def topics(self, names: Iterable[str]) -> dict[str, Shown]:
+        """Each of the topics as it shows itself to us."""
+        wanted = TopicCollection(list(dict.fromkeys(names)))
+        futures = self._client.describe_topics(
+            wanted, include_authorized_operations=True, request_timeout=self._timeout_s
+        )
+        shown: dict[str, Shown] = {}
+        for name, future in futures.items():
+            try:
+                topic = self._result(future)
+            except KafkaException as exception:
+                shown[name] = Shown(error_of(exception).code())
+                continue
+            replicas = min((len(partition.replicas) for partition in topic.partitions), default=0)
+            shown[name] = Shown(0, _operations(topic), len(topic.partitions), replicas)
+        return shown
+
+    def group(self, name: str) -> Shown:
+        """The group, and how many members it has. One that does not exist yet is one without members.
+
+        The first group of a cluster has no coordinator for a moment: the question is asked again.
+        """
+        deadline = Deadline(self._timeout_s)
+        while True:
+            [future] = self._client.describe_consumer_groups(
+                [name], include_authorized_operations=True, request_timeout=self._timeout_s
+            ).values()
+            try:
+                group = self._result(future)
+                return Shown(0, _operations(group), len(group.members))
+            except KafkaException as exception:
+                code = error_of(exception).code()
+                if code not in NO_COORDINATOR_YET or deadline.over():
+                    return Shown(code)
+                time.sleep(deadline.slice(0.2))
 
     def find(self, names: Iterable[str]) -> dict[str, ExistingTopic]:
         """Those of the topics that exist. LogDown, too, where a topic may not be described."""
-        deadline = Deadline(self._timeout_s)
-        wanted = list(dict.fromkeys(names))
-        futures = self._client.describe_topics(TopicCollection(wanted), request_timeout=self._timeout_s)
-        shapes: dict[str, tuple[int, int]] = {}
-        for name, future in futures.items():
-            try:
-                topic = self._result(future, deadline)
-            except KafkaException as exception:
-                error = error_of(exception)
-                if error.code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
-                    raise LogDown(f"topic {name}: {error.str()}") from exception
-                continue
-            shapes[name] = len(topic.partitions), min((len(p.replicas) for p in topic.partitions), default=0)
-        configs = self._configs(list(shapes)) if shapes else {}
-        return {name: ExistingTopic(*shape, configs.get(name)) for name, shape in shapes.items()}
+        shown = self.topics(names)
+        for name, topic in shown.items():
+            if topic.code not in (0, KafkaError.UNKNOWN_TOPIC_OR_PART):
+                raise missing_topic(self._config, name, topic.code).down()
+        return self.existing(shown)
+
+    def existing(self, shown: Mapping[str, Shown]) -> dict[str, ExistingTopic]:
+        """Those that were described, with their settings."""
+        there = {name: topic for name, topic in shown.items() if not topic.code}
+        configs = self._configs(list(there)) if there else {}
+        return {name: ExistingTopic(t.number, t.replicas, configs.get(name)) for name, t in there.items()}
 
     def _configs(self, names: list[str]) -> dict[str, dict[str, str]]:
-        deadline = Deadline(self._timeout_s)
         resources = [ConfigResource(ResourceType.TOPIC, name) for name in names]
         found: dict[str, dict[str, str]] = {}
         for resource, future in self._client.describe_configs(resources, request_timeout=self._timeout_s).items():
             try:
-                entries = self._result(future, deadline)
+                entries = self._result(future)
             except KafkaException:  # Not allowed, or not known to this kind of broker: the plan says "not readable".
                 continue
             found[resource.name] = {name: entry.value for name, entry in entries.items() if entry.value is not None}
@@ -106,7 +167,6 @@ class TopicAdmin:
 
     def create(self, topics: Iterable[Creation]) -> dict[str, str | None]:
         """Topic -> why it was not created, None where it was. One that somebody else has just made counts as made."""
-        deadline = Deadline(self._timeout_s)
         wanted = [NewTopic(t.name, t.partitions, t.replicas, config=dict(t.config)) for t in topics]
         if not wanted:
             return {}
@@ -115,9 +175,15 @@ class TopicAdmin:
         for name, future in futures.items():
             outcome[name] = None
             try:
-                self._result(future, deadline)
+                self._result(future)
             except KafkaException as exception:
                 error = error_of(exception)
                 if error.code() != KafkaError.TOPIC_ALREADY_EXISTS:
                     outcome[name] = error.str()
         return outcome
+
+
+def _operations(described: Any) -> frozenset[str] | None:
+    """`frozenset({"Read", "DescribeConfigs"})`."""
+    found = described.authorized_operations
+    return None if found is None else frozenset(one.name.title().replace("_", "") for one in found)

@@ -11,7 +11,11 @@ from typing import Any, NamedTuple
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition, libversion
 
 from streamer.config.model import Config
-from streamer.port import LogDown, LogRefused, Partition
+from streamer.config.problems import did_you_mean
+from streamer.kafka.connection_trouble import Trouble
+from streamer.kafka.diagnosis import advertised, bad_settings, diagnose, reached, unseen
+from streamer.kafka.rights import missing_topic, refusal
+from streamer.port import LogDown, Partition
 
 MOCK_CLUSTER = "mockCluster"
 """librdkafka's embedded mock cluster calls itself so; topics appear there on first use and never beforehand."""
@@ -80,6 +84,18 @@ REFUSED = {
 }
 """Waiting does not help: somebody has to change something."""
 
+GONE = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC}
+"""The topic does not exist, or not any more."""
+UNANSWERED = {
+    KafkaError._TIMED_OUT,
+    KafkaError._TRANSPORT,
+    KafkaError._ALL_BROKERS_DOWN,
+    KafkaError._AUTHENTICATION,
+    KafkaError._SSL,
+    KafkaError._RESOLVE,
+}
+"""No broker was there to answer; why, librdkafka only tells its log."""
+
 
 UNKNOWN = {KafkaError._UNKNOWN_PARTITION, KafkaError._UNKNOWN_TOPIC, KafkaError.UNKNOWN_TOPIC_OR_PART}
 
@@ -92,6 +108,7 @@ class Limits(NamedTuple):
     recover: float = 10.0  # a new producer, until its transactions are initialised
     committed: float = 2.0
     metadata: float = 10.0
+    diagnosis: float = 5.0  # after no answer: to find out why
     stalled: float = 60.0  # a bounded read that makes no progress; open transactions end after 15 s + scan
 
 
@@ -180,31 +197,74 @@ def make_consumer(config: Config, logger: Any, fixed: dict[str, Any]) -> Consume
     try:
         return Consumer(merged, logger=logger)
     except KafkaException as exception:
-        raise LogRefused(f"kafka.client: {error_of(exception).str()}") from exception
+        raise bad_settings(exception).down() from exception
+
+
+def connection_settings(config: Config) -> dict[str, Any]:
+    """What any client takes: no more than how to connect."""
+    return settings(config, *PRODUCER_ONLY, *CONSUMER_ONLY)
+
+
+def unreachable(config: Config, seconds: float) -> Trouble:
+    """Why no broker answered, after some looks of at most `seconds` each."""
+    common = connection_settings(config)
+    found = diagnose(common, seconds)
+    if found is None:
+        found = next(filter(None, reached(common, advertised(common, seconds), seconds).values()), None)
+    late = f"no broker of {config.kafka.brokers} answered in time, though all do by now"
+    return found or Trouble("unreachable", late, "look at the brokers' load and at the network")
+
+
+def down(config: Config, error: KafkaError, doing: str, topic: str = "") -> LogDown:
+    """What was being done, and why it does not work, with the fix where one is known. It may take some seconds."""
+    trouble = refusal(config, error.code(), topic)
+    if topic and error.code() in GONE:
+        trouble = missing_topic(config, topic, KafkaError.UNKNOWN_TOPIC_OR_PART)
+    elif error.code() in UNANSWERED:
+        trouble = unreachable(config, Limits().diagnosis)
+    if trouble is None:
+        return LogDown(f"{doing}: {error.name()} {error.str()}")
+    return trouble._replace(why=f"{doing}: {trouble.why}").down()
 
 
 def partition_counts(
     client: Producer | Consumer, config: Config, limits: Limits, topics: Iterable[str]
 ) -> dict[str, int]:
-    """Partition count of each topic. LogDown when no broker answers or a topic is missing."""
-    try:
-        found = client.list_topics(timeout=limits.metadata)
-        if (found.cluster_id or "").startswith(MOCK_CLUSTER):
-            owner = Producer({"bootstrap.servers": config.kafka.brokers, "log_level": 0})
-            for topic in topics:
-                owner.list_topics(topic, timeout=limits.metadata)
-            found = client.list_topics(timeout=limits.metadata)
-    except KafkaException as exception:
-        raise LogDown(
-            f"no broker of {config.kafka.brokers} answered within {limits.metadata:g} s: {error_of(exception).str()}"
-        ) from exception
+    """Partition count of each topic. LogDown when no broker answers or a topic is missing, with the reason."""
+    found = _metadata(client, config, limits)
+    if (found.cluster_id or "").startswith(MOCK_CLUSTER):
+        owner = Producer({"bootstrap.servers": config.kafka.brokers, "log_level": 0})
+        for topic in topics:
+            _metadata(owner, config, limits, topic)
+        found = _metadata(client, config, limits)
     counts = {topic: len(found.topics[topic].partitions) for topic in topics if topic in found.topics}
     missing = [topic for topic in topics if not counts.get(topic)]
     if missing:
-        raise LogDown(
-            f"topics missing, or not visible to this user: {', '.join(missing)}; `driftline topics apply` makes them"
-        )
+        raise absent(config, missing, list(found.topics), limits.metadata).down()
     return counts
+
+
+def _metadata(client: Producer | Consumer, config: Config, limits: Limits, topic: str | None = None) -> Any:
+    """Of one topic or of all. LogDown after the deadline, or as soon as it is known why nobody answers."""
+    deadline = Deadline(limits.metadata)
+    while True:
+        try:
+            return client.list_topics(topic, timeout=deadline.slice(limits.slice))
+        except KafkaException as exception:
+            trouble = unreachable(config, deadline.slice(limits.diagnosis))
+            if trouble.event != "unreachable" or deadline.over():
+                raise trouble.down() from exception
+
+
+def absent(config: Config, missing: list[str], there: Iterable[str], seconds: float) -> Trouble:
+    """Why these topics are not seen: each does not exist, or we may not see it."""
+    codes = unseen(connection_settings(config), missing, seconds)
+    others = set(there) - {*config.topics.events, *config.topics.own().values()}
+    near = {topic: did_you_mean(topic, others) if topic in config.topics.events else "" for topic in missing}
+    code = KafkaError.UNKNOWN_TOPIC_OR_PART
+    troubles = [missing_topic(config, topic, codes.get(topic, code), near[topic]) for topic in missing]
+    fixes = dict.fromkeys(trouble.fix for trouble in troubles)
+    return Trouble(troubles[0].event, "; ".join(trouble.why for trouble in troubles), "; ".join(fixes))
 
 
 class Probe:
@@ -223,7 +283,8 @@ class Probe:
     def begin_end(self, partition: Partition) -> tuple[int, int]:
         """Low and high watermark. LogDown when they cannot be had within the metadata limit."""
         deadline = Deadline(self._limits.metadata)
-        why = "no answer"
+        doing = f"{partition[0]}[{partition[1]}]: no watermarks"
+        last = KafkaError(KafkaError._TIMED_OUT)
         while not deadline.over():
             try:
                 marks = self._consumer.get_watermark_offsets(
@@ -232,16 +293,15 @@ class Probe:
                 if marks is not None:
                     return marks
             except KafkaException as exception:
-                error = error_of(exception)
-                why = f"{error.name()} {error.str()}"
-                if error.code() in REFUSED:
+                last = error_of(exception)
+                if last.code() in REFUSED:
                     break
-                if error.code() in UNKNOWN:
+                if last.code() in UNKNOWN:
                     # Added since this client looked last, which it does every now and then; or it is gone.
                     with suppress(KafkaException):
                         self._consumer.list_topics(timeout=deadline.slice(self._limits.slice))
                 time.sleep(deadline.slice(0.1))
-        raise LogDown(f"{partition[0]}[{partition[1]}]: no watermarks: {why}")
+        raise down(self._config, last, doing, partition[0])
 
     def offset_at(self, partition: Partition, time_ms: int) -> int | None:
         """First offset with a timestamp at or after `time_ms`; None when all are older."""
@@ -250,7 +310,8 @@ class Probe:
                 [TopicPartition(*partition, time_ms)], timeout=self._limits.metadata
             )
         except KafkaException as exception:
-            raise LogDown(f"{partition[0]}[{partition[1]}]: {error_of(exception).str()}") from exception
+            doing = f"{partition[0]}[{partition[1]}]: no offset of that time"
+            raise down(self._config, error_of(exception), doing, partition[0]) from exception
         return found.offset if found.offset >= 0 else None
 
     def close(self) -> None:

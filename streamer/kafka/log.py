@@ -32,6 +32,7 @@ from streamer.kafka.client import (
     Deadline,
     Limits,
     Probe,
+    down,
     error_of,
     make_consumer,
 )
@@ -133,7 +134,7 @@ class KafkaLog:
             # Whoever waits for an assignment wants to hear of it at once, not at the end of a long wait.
             taken = self._intake.take(limit, timeout_s if self._assigned else min(timeout_s, JOINING_S))
         except KafkaException as exception:
-            raise LogDown(f"consumer: {error_of(exception).str()}") from exception
+            raise down(self._config, error_of(exception), "consumer") from exception
         finally:
             self._on_revoke = None
         if self._failure is not None:
@@ -152,7 +153,7 @@ class KafkaLog:
             error = error_of(exception)
         if error is not None:
             if error.fatal() or error.code() in REFUSED:
-                raise LogDown(f"committed offset of {partition[0]}[{partition[1]}]: {error.str()}")
+                raise down(self._config, error, f"committed offset of {partition[0]}[{partition[1]}]")
             return None
         if found.offset < 0:
             return Committed(None, None)

@@ -18,6 +18,7 @@ from streamer.kafka.client import (
     Complaints,
     Limits,
     Probe,
+    down,
     error_of,
     make_consumer,
 )
@@ -54,7 +55,8 @@ class Readers:
             consumer = self._idle.pop() if self._idle else self._make()
             yield from self._drain(consumer, partition, start, end)
         except KafkaException as exception:
-            raise LogDown(f"{partition[0]}[{partition[1]}]: {error_of(exception).str()}") from exception
+            where = f"{partition[0]}[{partition[1]}]"
+            raise down(self._config, error_of(exception), where, partition[0]) from exception
         finally:
             # Also when the worker drops the generator half way, because the partition went to another member.
             self._busy -= 1
@@ -75,7 +77,7 @@ class Readers:
         return consumer
 
     def _drain(self, consumer: Consumer, partition: Partition, start: int, end: int) -> Iterator[list[Record]]:
-        cursor = Cursor(consumer, partition, start, end, self._complaints)
+        cursor = Cursor(self._config, consumer, partition, start, end, self._complaints)
         consumer.assign([TopicPartition(*partition, start)])
         moved_s = time.monotonic()
         while cursor.position < end:
@@ -107,8 +109,11 @@ class Readers:
 class Cursor:
     """The position of one bounded read."""
 
-    def __init__(self, consumer: Consumer, partition: Partition, start: int, end: int, complaints: Complaints) -> None:
+    def __init__(
+        self, config: Config, consumer: Consumer, partition: Partition, start: int, end: int, complaints: Complaints
+    ) -> None:
         self.position = start
+        self._config = config
         self._consumer, self._partition, self._end = consumer, partition, end
         self._complaints = complaints
         self._bad = BadOffsets()
@@ -152,7 +157,7 @@ class Cursor:
                 self._consumer.seek(TopicPartition(*self._partition, self.position))
                 return [Record(at, -1, None, None)]
         elif error.fatal() or code in REFUSED:
-            raise LogDown(f"{self._partition[0]}[{self._partition[1]}]: {error.str()}")
+            raise down(self._config, error, f"{self._partition[0]}[{self._partition[1]}]", self._partition[0])
         else:
             self._complaints.say(error, *self._partition)
         return []

@@ -34,9 +34,10 @@ from typing import Any, Protocol
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from streamer.config.model import Config
-from streamer.kafka.client import CONSUMER_ONLY, REFUSED, Deadline, Limits, error_of, partition_counts, settings
+from streamer.kafka.client import CONSUMER_ONLY, REFUSED, Deadline, Limits, down, error_of, partition_counts, settings
+from streamer.kafka.diagnosis import bad_settings
 from streamer.kafka.state_topic import Outgoing
-from streamer.port import LogDown, LogRefused, Outcome, Partition
+from streamer.port import LogRefused, Outcome, Partition
 
 FENCED = {KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH}
 GENERATION_GONE = {
@@ -182,8 +183,7 @@ class Transactions:
                 self._note_fenced(error)
                 self._refuse_ping_pong()
                 if deadline.over() or error.code() in REFUSED:
-                    why = f"{error.name()} {error.str()}"
-                    raise LogDown(f"transactional.id {self.id}: no producer: {why}") from exception
+                    raise down(self._config, error, f"transactional.id {self.id}: no producer") from exception
                 time.sleep(deadline.slice(pause_s))
                 pause_s = min(1.0, 2 * pause_s)
         self._watch.reset()
@@ -230,7 +230,7 @@ class Transactions:
         try:
             return Producer(merged | {"transactional.id": self.id}, logger=self._tap)
         except KafkaException as exception:
-            raise LogRefused(f"kafka.client: {error_of(exception).str()}") from exception
+            raise bad_settings(exception).down() from exception
 
     def _open(self, deadline: Deadline) -> Producer:
         producer, self._made = self._made or self._make(), None

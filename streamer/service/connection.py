@@ -27,6 +27,11 @@ Say = Callable[..., None]
 """`say(level, event, **fields)`"""
 
 
+def words(down: LogDown) -> str:
+    """Why, and what somebody can do about it."""
+    return f"{down}; {down.fix}" if down.fix else str(down)
+
+
 class Outages:
     """What does not get on, by readiness check: on /readyz at once, in the log in good time and seldom."""
 
@@ -82,7 +87,7 @@ def connected(
         except LogDown as down:
             if give_up_s is not None and outages.clock() - begin_s >= give_up_s:
                 raise
-            outages.tell("broker_seen", str(down))
+            outages.tell("broker_seen", words(down))
         else:
             outages.tell("broker_seen", None)
             return log

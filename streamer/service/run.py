@@ -213,7 +213,7 @@ class Service:
 
     def serve(self, stack: contextlib.ExitStack) -> bool:
         """Until a stop signal, with as many logs as that takes; whether all that was taken has landed."""
-        from streamer.service.connection import connected
+        from streamer.service.connection import connected, words
 
         pool = stack.enter_context(ThreadPoolExecutor(1, "beside"))
         cluster = watch(self.config, self.looked)
@@ -243,7 +243,7 @@ class Service:
                 raise
             except LogDown as down:
                 self.at_work = False
-                self.outages.tell("broker_seen", str(down))
+                self.outages.tell("broker_seen", words(down))
                 self.say("warning", "connecting_again", why=str(down), effect="partitions are restored from snapshots")
                 abandon(kafka, self.handler)
 
@@ -274,7 +274,7 @@ def run_service(config: cfg.Config, stopper: Stopper) -> int:
                 say("warning", "no_compiled_core", why=why_not, effect="same results, several times the CPU")
             drained = service.serve(stack)
         except LogDown as error:
-            say("error", "refused" if isinstance(error, LogRefused) else "broker_unreachable", why=str(error))
+            say("error", error.event, why=str(error), fix=error.fix)
             return stopper.leave(EXIT_UNREACHABLE)
         except (LogGap, StateLost, OSError) as error:
             say("error", "halted", why=str(error))

@@ -33,6 +33,7 @@ from streamer.port import (
     Snapshot,
     Tick,
 )
+from streamer.service.connection import words
 from streamer.service.partitions import Doing, InPlace, LivePartition, Pool, Stats, Trouble, newest
 from streamer.service.restore import Notify, Restorer
 from streamer.service.unusable import sample
@@ -195,7 +196,7 @@ class Worker:
         now_s = self.clock()
         before = self.stats.trouble.get(doing, Trouble("", now_s, now_s, PAUSE_S[0] / 2))
         pause_s = min(2 * before.pause_s, PAUSE_S[1])
-        self.stats.trouble[doing] = Trouble(str(down), before.since_s, now_s + pause_s, pause_s)
+        self.stats.trouble[doing] = Trouble(words(down), before.since_s, now_s + pause_s, pause_s)
 
     def pauses(self, doing: Doing) -> bool:
         return doing in self.stats.trouble and self.clock() < self.stats.trouble[doing].again_s

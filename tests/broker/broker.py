@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -66,7 +66,8 @@ def free_ports(count: int) -> list[int]:
 class Broker:
     """One combined broker and controller. Use as a context manager."""
 
-    def __init__(self, port: int | None = None) -> None:
+    def __init__(self, port: int | None = None, more: Callable[[Path], Mapping[str, str]] | None = None) -> None:
+        """`more` is given the node's folder and says which of its properties are others, or further ones."""
         self.folder = Path(tempfile.mkdtemp(prefix="driftline-kafka-"))
         ports = free_ports(2)
         self.port = port or ports[0]
@@ -76,6 +77,11 @@ class Broker:
         values = {"PORT": str(self.port), "CONTROLLER": str(ports[1]), "DATA": str(self.folder / "data")}
         for name, value in values.items():
             text = text.replace(f"@{name}@", value)
+        properties = dict(line.split("=", 1) for line in text.splitlines())
+        for name, value in (more(self.folder) if more is not None else {}).items():
+            # A value that begins with a comma goes on where the one of before ends.
+            properties[name] = properties.get(name, "") * value.startswith(",") + value
+        text = "".join(f"{name}={value}\n" for name, value in properties.items())
         self.properties = self.folder / "server.properties"
         self.properties.write_text(text)
         self.process: subprocess.Popen[bytes] | None = None

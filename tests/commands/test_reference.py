@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from streamer.commands.reference import EXIT_UNREACHABLE
 from streamer.port import LogDown
 from tests.engine.referenced import build, configured, event, invoke
 
@@ -111,4 +110,4 @@ def test_a_broker_that_is_not_there_is_69(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr("streamer.kafka.topic_range.read_topic", read_topic)
     configured(tmp_path)
     done = invoke("build", "-c", tmp_path / "drift0.yaml", "-o", tmp_path / "r.json", "--topic", "t")
-    assert (done.exit_code, done.stderr) == (EXIT_UNREACHABLE, "driftline: nobody there\n")
+    assert (done.exit_code, done.stderr) == (69, "driftline: broker_unreachable: nobody there\n")

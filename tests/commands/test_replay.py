@@ -13,7 +13,6 @@ from click.testing import CliRunner
 
 from streamer.commands import replay as under_test
 from streamer.commands.cli import main
-from streamer.commands.replay import EXIT_UNREACHABLE
 from streamer.config.load import load_text
 from streamer.port import LogDown, LogGap
 from tests.sim.campaign import CONFIG, make_log, oracle
@@ -87,7 +86,14 @@ def test_mistakes_get_one_sentence(config: Path, arguments: list[str], code: int
 
 @pytest.mark.parametrize(
     ("error", "code", "text"),
-    [(LogDown("nobody there"), EXIT_UNREACHABLE, "driftline: nobody there"), (LogGap("gone by now"), 1, "gone by now")],
+    [
+        (
+            LogDown("nobody there", "unknown_host", "ask DNS"),
+            69,
+            "driftline: unknown_host: nobody there\n  fix: ask DNS",
+        ),
+        (LogGap("gone by now"), 1, "gone by now"),
+    ],
 )
 def test_a_topic_that_cannot_be_read_is_said(
     error: Exception, code: int, text: str, config: Path, monkeypatch: pytest.MonkeyPatch

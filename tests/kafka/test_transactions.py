@@ -127,8 +127,10 @@ def test_recovery_gives_up_after_its_deadline(cluster: MockCluster, log: KafkaLo
 def test_what_nobody_will_grant_is_said_at_once(cluster: MockCluster, log: KafkaLog) -> None:
     cluster.push(INIT_PRODUCER_ID, E.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
     began_s = time.monotonic()
-    with pytest.raises(LogDown, match="TRANSACTIONAL_ID_AUTHORIZATION_FAILED"):
+    with pytest.raises(LogDown, match=r"lacks Write on transactional-id driftline-group-\*") as refused:
         log.recover()
+    assert refused.value.event == "not_authorized"
+    assert "--transactional-id driftline-group- --resource-pattern-type prefixed" in refused.value.fix
     assert time.monotonic() - began_s < 2
     log.recover()
 

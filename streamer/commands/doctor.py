@@ -1,0 +1,155 @@
+"""`driftline doctor`: everything the service needs of Kafka, one line each: fine, or what is wrong and the fix."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import click
+
+from streamer.commands.broker_down import exit_unreachable
+from streamer.commands.topics import TIMEOUT_S, Step, plan_topics, wanted_topics
+from streamer.config.model import Config
+from streamer.port import LogDown
+from streamer.service.run import load_or_exit
+
+if TYPE_CHECKING:
+    from streamer.kafka.examination import Examination
+    from streamer.kafka.rights import Right
+
+EXIT_FINDINGS = 1
+MOCK = "cannot be asked: librdkafka's mock cluster knows nothing of it"
+LISTS = {"cleanup.policy"}
+
+
+class Finding(NamedTuple):
+    """One line. mark: ? = nobody could be asked, or asking needs a right that the service does not."""
+
+    mark: Literal["ok", "wrong", "?"]
+    about: str
+    says: str
+    fix: str = ""
+
+
+def findings(config: Config, found: Examination) -> Iterator[Finding]:
+    """What an examination means, in the order in which things depend on each other."""
+    protocol = config.kafka.client.get("security.protocol", "PLAINTEXT")
+    there = f"cluster {found.cluster.id}, {_count(len(found.brokers), 'broker')}"
+    yield Finding("ok", "cluster", f"{config.kafka.brokers} let us in by {protocol}; {there}")
+    for address, trouble in found.brokers.items():
+        if trouble is None:
+            yield Finding("ok", "broker", f"{address} answers")
+        else:
+            yield Finding("wrong", "broker", trouble.why, trouble.fix)
+    yield from _topics(config, found)
+    yield from _rights(config, found)
+    if found.transactions is None:
+        yield Finding("ok", "transactions", "one was begun and aborted")
+    elif found.transactions.event != "not_authorized":
+        yield Finding("wrong", "transactions", found.transactions.why, found.transactions.fix)
+    else:
+        yield Finding("?", "transactions", "not without the right above")
+
+
+def _topics(config: Config, found: Examination) -> Iterator[Finding]:
+    from streamer.config.problems import did_you_mean
+    from streamer.kafka.rights import missing_topic
+
+    for step in plan_topics(wanted_topics(config, found.existing), found.existing):
+        name = step.topic.name
+        if found.shown is None:
+            number = found.cluster.topics.get(name)
+            told = "the mock cluster makes it at its first use" if number is None else _count(number, "partition")
+            yield Finding("?" if number is None else "ok", "topic", f"{name}: {told}")
+        elif found.shown[name].code:
+            near = did_you_mean(name, found.cluster.topics) if step.topic.role == "events" else ""
+            trouble = missing_topic(config, name, found.shown[name].code, near)
+            yield Finding("wrong", "topic", trouble.why, trouble.fix)
+        elif [d.setting for d in step.differences] == ["settings"]:
+            yield Finding("?", "topic", f"{name}: {_count(step.partitions, 'partition')}; its settings may not be read")
+        elif step.differences:
+            yield _differing(step, config.kafka.brokers)
+        else:
+            yield Finding("ok", "topic", f"{name}: {_count(step.partitions, 'partition')}, as it should be")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _differing(step: Step, brokers: str) -> Finding:
+    """A topic that is there and is not as it should be, and the commands that change it."""
+    name, fixes = step.topic.name, []
+    told = "; ".join(f"{d.setting} is {d.has}, not {d.wants}: {d.why}" for d in step.differences)
+    values = {d.setting: d.wants.rpartition(" ")[2] for d in step.differences if d.setting != "settings"}
+    partitions = values.pop("partitions", None)
+    if partitions:
+        fixes.append(f"kafka-topics --bootstrap-server {brokers} --alter --topic {name} --partitions {partitions}")
+    if values:
+        pairs = ",".join(f"{key}=[{value}]" if key in LISTS else f"{key}={value}" for key, value in values.items())
+        fixes.append(f"kafka-configs --bootstrap-server {brokers} --alter --topic {name} --add-config {pairs}")
+    return Finding("wrong", "topic", f"{name}: {told}", "; ".join(fixes))
+
+
+def _rights(config: Config, found: Examination) -> Iterator[Finding]:
+    from streamer.kafka.examination import verdicts
+
+    for right, has in verdicts(config, found):
+        fix = right.command(config.kafka.brokers)
+        if has:
+            yield Finding("ok", "right", str(right))
+        elif has is None:
+            yield Finding("?", "right", f"{right}: {_why_unknown(right, found)}")
+        elif right.verb == "run":
+            yield Finding("wrong", "right", f"{right} is missing: {right.why}", fix)
+        else:
+            yield Finding("?", "right", f"{right} is missing, for {right.verb} only: {right.why}", fix)
+
+
+def _why_unknown(right: Right, found: Examination) -> str:
+    if found.shown is None:
+        return MOCK
+    if right.resource == "transactional-id":
+        return "no transaction could be tried"
+    missing = right.resource == "topic" and right.name not in found.existing
+    return "the topic cannot be seen" if missing else "the broker does not tell"
+
+
+def text_of(found: list[Finding]) -> str:
+    """Lines for a person, and the account of them last."""
+    lines = []
+    for one in found:
+        lines.append(f"{one.mark:<5}  {one.about:<12}  {one.says}")
+        lines += [f"{'':21}fix: {fix}" for fix in one.fix.split("; ") if fix]
+    marks = Counter(one.mark for one in found)
+    return "\n".join([*lines, f"{marks['ok']} ok, {marks['wrong']} wrong, {marks['?']} not known."])
+
+
+@click.command("doctor")
+@click.option("-c", "--config", "config_path", required=True, type=click.Path(path_type=Path), help="The YAML file.")
+@click.option(
+    "--timeout",
+    "timeout_s",
+    type=click.FloatRange(0.1, 300),
+    default=TIMEOUT_S,
+    show_default=True,
+    help="Seconds to wait for each answer.",
+)
+def doctor(config_path: Path, timeout_s: float) -> None:
+    """Check brokers, login, topics, every right and transactions, one line each with the fix. Writes nothing.
+
+    Exit 1 when something is wrong, 69 when no broker lets us in.
+    """
+    config = load_or_exit(config_path)
+    from streamer.kafka.examination import examine
+
+    try:
+        found = list(findings(config, examine(config, timeout_s)))
+    except LogDown as error:
+        exit_unreachable(error)
+    click.echo(text_of(found))
+    if any(one.mark == "wrong" for one in found):
+        sys.exit(EXIT_FINDINGS)

@@ -1,0 +1,104 @@
+"""Looks at everything the service needs of Kafka without touching any of it; `driftline doctor` says what it means."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from streamer.config.model import Config
+from streamer.kafka.admin import Cluster, ExistingTopic, Shown, TopicAdmin
+from streamer.kafka.client import MOCK_CLUSTER, connection_settings, error_of
+from streamer.kafka.connection_trouble import Trouble
+from streamer.kafka.diagnosis import bad_settings, reached
+from streamer.kafka.rights import REFUSALS, Right, id_prefix, not_allowed, refusal, rights
+
+
+class Examination(NamedTuple):
+    """What was found. `shown`, `group` None = librdkafka's mock cluster, which knows nothing of rights."""
+
+    cluster: Cluster
+    brokers: Mapping[str, Trouble | None]  # as each advertises itself
+    shown: Mapping[str, Shown] | None
+    existing: Mapping[str, ExistingTopic]
+    group: Shown | None
+    transactions: Trouble | None
+
+
+def examine(config: Config, timeout_s: float) -> Examination:
+    """LogDown when no broker lets us in, or none is reached where it says that it is.
+
+    Nothing is written; an empty transaction is begun and aborted.
+    """
+    admin = TopicAdmin(config, timeout_s)
+    cluster = admin.cluster()
+    brokers = reached(connection_settings(config), cluster.brokers, timeout_s)
+    lost = [trouble for trouble in brokers.values() if trouble is not None]
+    if len(lost) == len(brokers) > 0:
+        raise lost[0].down()
+    transactions = transaction_trouble(config, timeout_s)
+    if cluster.id.startswith(MOCK_CLUSTER):
+        return Examination(cluster, brokers, None, {}, None, transactions)
+    shown = admin.topics(topics_of(config))
+    return Examination(cluster, brokers, shown, admin.existing(shown), admin.group(config.kafka.group), transactions)
+
+
+def transaction_trouble(config: Config, timeout_s: float) -> Trouble | None:
+    """Whether a transaction can be begun and aborted, under an id that no instance can have: its name has no colon."""
+    named = {"transactional.id": f"{id_prefix(config)}:doctor"}
+    quiet = logging.Logger("librdkafka-doctor", logging.CRITICAL + 1)
+    try:
+        producer = Producer(connection_settings(config) | named, logger=quiet)
+    except KafkaException as exception:
+        return bad_settings(exception)
+    try:
+        producer.init_transactions(timeout_s)
+        producer.begin_transaction()
+        producer.abort_transaction(timeout_s)
+    except KafkaException as exception:
+        error = error_of(exception)
+        return refusal(config, error.code()) or Trouble(
+            "no_transactions",
+            f"{error.name()} {error.str()}",
+            "look at the topic __transaction_state: with fewer brokers than transaction.state.log.replication.factor"
+            " it cannot be made",
+        )
+    return None
+
+
+def verdicts(config: Config, found: Examination) -> Iterator[tuple[Right, bool | None]]:
+    """Each right that is needed, and whether we have it; None where the broker does not tell."""
+    for right in rights(config):
+        if right.resource == "transactional-id":
+            trouble = found.transactions
+            yield right, False if trouble is not None and trouble.event == "not_authorized" else not trouble or None
+            continue
+        shown = found.group if right.resource == "group" else (found.shown or {}).get(right.name)
+        if shown is None or shown.code == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            yield right, None
+        elif shown.code:
+            # Whatever the service needs would let us see it; what only looks at settings would not.
+            yield right, False if shown.code in REFUSALS and right.verb == "run" else None
+        else:
+            yield right, None if shown.allowed is None else right.operation in shown.allowed
+
+
+def missing_rights(config: Config, timeout_s: float) -> Trouble | None:
+    """What the service is not allowed to do though it needs to, with the commands that allow it; None = nothing.
+
+    For a service that is up and gets no partitions, or whose commits are refused. LogDown as `examine`.
+    """
+    admin = TopicAdmin(config, timeout_s)
+    cluster = admin.cluster()
+    if cluster.id.startswith(MOCK_CLUSTER):
+        return None
+    shown, group = admin.topics(topics_of(config)), admin.group(config.kafka.group)
+    found = Examination(cluster, {}, shown, {}, group, transaction_trouble(config, timeout_s))
+    lacking = [right for right, has in verdicts(config, found) if has is False and right.verb == "run"]
+    return not_allowed(lacking, config.kafka.brokers) if lacking else None
+
+
+def topics_of(config: Config) -> list[str]:
+    return [*config.topics.events, *config.topics.own().values()]

@@ -1,0 +1,115 @@
+"""What the service's user must be allowed to do, as a table from the config; and the words for what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+from confluent_kafka import KafkaError
+
+from streamer.config.model import Config
+from streamer.kafka.connection_trouble import Trouble
+
+Resource = Literal["topic", "group", "transactional-id"]
+
+
+class Right(NamedTuple):
+    """One rule of access. `verb`: what does not work without it; run = the service itself."""
+
+    resource: Resource
+    name: str
+    operation: str
+    why: str
+    prefix: bool = False
+    verb: str = "run"
+
+    def __str__(self) -> str:
+        return f"{self.operation} on {self.resource} {self.name}{'*' * self.prefix}"
+
+    def command(self, brokers: str) -> str:
+        """What an administrator types; who our user is only the broker knows."""
+        prefixed = " --resource-pattern-type prefixed" * self.prefix
+        return (
+            f"kafka-acls --bootstrap-server {brokers} --add --allow-principal User:NAME"
+            f" --operation {self.operation} --{self.resource} {self.name}{prefixed}"
+        )
+
+
+READS = {"state": "snapshots are read back at a restart"}
+WRITES = {
+    "alerts": "alerts are published",
+    "state": "snapshots are kept",
+    "heartbeats": "every model's sign of life is published; no commit lands without it",
+    "dead_letter": "what cannot be read is kept",
+    "windows": "windows that ended are published",
+}
+
+
+def id_prefix(config: Config) -> str:
+    """How the transactional ids of a group's members begin, see `transactions.transactional_id`."""
+    return f"driftline-{config.kafka.group}-"
+
+
+def rights(config: Config) -> Iterator[Right]:
+    """All that is needed, each once. Read and Write bring Describe along; Create, Alter and Cluster are not needed."""
+    own = config.topics.own()
+    for name in config.topics.events:
+        yield Right("topic", name, "Read", "events are read")
+    for role, name in own.items():
+        if role in READS:
+            yield Right("topic", name, "Read", READS[role])
+        yield Right("topic", name, "Write", WRITES[role])
+    yield Right("group", config.kafka.group, "Read", "partitions are shared out, offsets are committed")
+    yield Right("transactional-id", id_prefix(config), "Write", "alerts, offsets and state land together", prefix=True)
+    for name in own.values():
+        why = "the topic's settings are compared with what they should be"
+        yield Right("topic", name, "DescribeConfigs", why, verb="topics, doctor")
+
+
+REFUSALS: dict[int, Resource] = {
+    KafkaError.TOPIC_AUTHORIZATION_FAILED: "topic",
+    KafkaError.GROUP_AUTHORIZATION_FAILED: "group",
+    KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: "transactional-id",
+}
+
+
+def refusal(config: Config, code: int, topic: str = "") -> Trouble | None:
+    """What to say of an error code that means "not allowed"; None for any other.
+
+    topic: which one it was, where that is known; else all topics are named.
+    """
+    resource = REFUSALS.get(code)
+    if resource is None:
+        return None
+    missing = [
+        right
+        for right in rights(config)
+        if right.resource == resource and right.verb == "run" and (not topic or right.name == topic)
+    ]
+    return not_allowed(missing or [Right("topic", topic, "Read", "it is read")], config.kafka.brokers)
+
+
+def not_allowed(missing: list[Right], brokers: str) -> Trouble:
+    """The words for rights of which at least one is missing."""
+    return Trouble(
+        "not_authorized",
+        f"our user lacks {', '.join(map(str, missing))}",
+        "; ".join(right.command(brokers) for right in missing),
+    )
+
+
+def missing_topic(config: Config, topic: str, code: int, near: str = "") -> Trouble:
+    """What to say of a topic that is not seen. near: " Did you mean ...?"."""
+    refused = refusal(config, code, topic)
+    if refused is not None:
+        return refused._replace(
+            why=f"{refused.why}, or the topic does not exist: which, Kafka tells only those who may see it"
+        )
+    if code != KafkaError.UNKNOWN_TOPIC_OR_PART:
+        return Trouble("topic_unavailable", f"topic {topic}: {KafkaError(code).str()}", "look at the brokers' log")
+    fix = "correct its name"
+    if topic in config.topics.own().values():
+        fix = "driftline topics apply -c FILE makes it"
+    elif topic in config.topics.events:
+        fix = "correct topics.events, or make it: its producers do, or driftline topics apply --create-events -c FILE"
+    return Trouble("topic_missing", f"topic {topic} does not exist.{near}", fix)

@@ -1,0 +1,188 @@
+"""What an examination means, line by line; and the command on the mock cluster and where nobody listens.
+
+tests/kafka/test_examination.py has it on a real broker with an authorizer.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from confluent_kafka import KafkaError
+
+from streamer.commands.cli import main
+from streamer.commands.doctor import MOCK, Finding, findings, text_of
+from streamer.commands.topics import SETTINGS
+from streamer.config.model import Config
+from streamer.kafka.admin import Cluster, ExistingTopic, Shown
+from streamer.kafka.connection_trouble import Trouble
+from streamer.kafka.examination import Examination
+from streamer.kafka.rights import rights
+from tests.kafka.mock_cluster import MockCluster
+
+CONFIG = Config.model_validate(
+    {"version": 1, "kafka": {"brokers": "b:1", "group": "g"}, "topics": {"events": ["events"]}}
+)
+NEEDED = list(rights(CONFIG))
+OWN = CONFIG.topics.own()
+ALL = frozenset({"Read", "Write", "Describe", "DescribeConfigs"})
+REFUSED = Trouble("not_authorized", "our user lacks Write on transactional-id driftline-g-*", "x")
+
+
+def good(role: str) -> dict[str, str]:
+    return {one.name: one.value for one in SETTINGS[role]}  # type: ignore[index]
+
+
+SETTINGS_OF = {name: good(role) for role, name in OWN.items()} | {"events": {}}
+
+
+def examined(
+    topics: dict[str, Shown] | None = None, configs: dict[str, dict[str, str] | None] | None = None, **changes: Any
+) -> Examination:
+    """All is well, but for the changes."""
+    described = dict.fromkeys(["events", *OWN.values()], Shown(0, ALL, 4, 1)) | (topics or {})
+    there = {name: one for name, one in described.items() if not one.code}
+    settings = SETTINGS_OF | (configs or {})
+    return Examination(
+        Cluster("c1", ("b1:1", "b2:1"), {"events": 4}),
+        {"b1:1": None, "b2:1": None},
+        described,
+        {name: ExistingTopic(one.number, 1, settings[name]) for name, one in there.items()},
+        Shown(0, ALL, 3),
+        None,
+    )._replace(**changes)
+
+
+def wrong(found: Examination, mark: str = "wrong") -> list[tuple[str, str, str]]:
+    return [(one.about, one.says, one.fix) for one in findings(CONFIG, found) if one.mark == mark]
+
+
+def test_all_is_well() -> None:
+    found = list(findings(CONFIG, examined()))
+    assert {one.mark for one in found} == {"ok"}
+    assert [one.about for one in found].count("right") == len(NEEDED)
+    assert found[0].says == "b:1 let us in by PLAINTEXT; cluster c1, 2 brokers"
+    assert found[-1].says == "one was begun and aborted"
+
+
+def test_a_broker_that_cannot_be_reached_under_its_own_name() -> None:
+    unknown = Trouble("unknown_host", "b2:1: no such host", "ask DNS")
+    found = wrong(examined(brokers={"b1:1": None, "b2:1": unknown}))
+    assert found == [("broker", "b2:1: no such host", "ask DNS")]
+
+
+def test_a_topic_that_is_missing_has_the_command_that_makes_it() -> None:
+    missing = Shown(KafkaError.UNKNOWN_TOPIC_OR_PART)
+    [(_, says, fix)] = wrong(examined({"drift-state": missing}))
+    assert (says, fix) == ("topic drift-state does not exist.", "driftline topics apply -c FILE makes it")
+    found = examined({"events": missing}, cluster=Cluster("c1", ("b1:1",), {"event": 4, "drift-alerts": 4}))
+    [(_, says, fix)] = wrong(found)
+    assert says == "topic events does not exist. Did you mean 'event'?"
+    assert "--create-events" in fix
+    assert ("right", "Read on topic events: the topic cannot be seen", "") in wrong(found, "?")
+
+
+def test_a_topic_that_differs_has_the_commands_that_change_it() -> None:
+    few = Shown(0, ALL, 2, 1)
+    [(_, says, fix)] = wrong(
+        examined({"drift-state": few}, {"drift-state": good("state") | {"cleanup.policy": "delete"}})
+    )
+    assert says.startswith("drift-state: partitions is 2, not at least 4: partition p")
+    assert "cleanup.policy is delete, not compact: a snapshot that was deleted by age" in says
+    alter = "kafka-topics --bootstrap-server b:1 --alter --topic drift-state --partitions 4"
+    configs = "kafka-configs --bootstrap-server b:1 --alter --topic drift-state --add-config cleanup.policy=[compact]"
+    assert fix == f"{alter}; {configs}"
+
+
+@pytest.mark.parametrize("right", NEEDED, ids=str)
+def test_each_right_that_is_missing_is_named_with_its_command(right: Any) -> None:
+    less = Shown(0, ALL - {right.operation}, 4, 1)
+    found = {
+        "topic": lambda: examined({right.name: less}),
+        "group": lambda: examined(group=less),
+        "transactional-id": lambda: examined(transactions=REFUSED),
+    }[right.resource]()
+    [(says, fix)] = [one[1:] for one in wrong(found) + wrong(found, "?") if one[0] == "right"]
+    assert says.startswith(f"{right} is missing")
+    assert right.why in says
+    assert fix == right.command("b:1")
+    assert bool(wrong(found)) == (right.verb == "run"), "doctor's own wishes are no findings"
+
+
+def test_what_may_not_even_be_seen_is_missing() -> None:
+    found = examined({"drift-alerts": Shown(KafkaError.TOPIC_AUTHORIZATION_FAILED)})
+    says = [says for _, says, _ in wrong(found)]
+    assert any("or the topic does not exist" in one for one in says)
+    assert any(one.startswith("Write on topic drift-alerts is missing") for one in says)
+    [(_, says_group, _)] = wrong(examined(group=Shown(KafkaError.GROUP_AUTHORIZATION_FAILED)))
+    assert says_group.startswith("Read on group g is missing")
+
+
+def test_a_broker_that_does_not_tell_is_no_finding() -> None:
+    found = examined({name: Shown(0, None, 4, 1) for name in ["events", *OWN.values()]}, group=Shown(0))
+    assert wrong(found) == []
+    assert {says.rpartition(": ")[2] for _, says, _ in wrong(found, "?")} == {"the broker does not tell"}
+    unreadable = examined(configs={"drift-state": None})
+    assert ("topic", "drift-state: 4 partitions; its settings may not be read", "") in wrong(unreadable, "?")
+
+
+def test_transactions_that_do_not_work() -> None:
+    [(about, says, fix)] = wrong(examined(transactions=Trouble("no_transactions", "_TIMED_OUT Timed out", "look")))
+    assert (about, says, fix) == ("transactions", "_TIMED_OUT Timed out", "look")
+    refused = examined(transactions=REFUSED)
+    assert [about for about, _, _ in wrong(refused)] == ["right"], "said once"
+    assert ("transactions", "not without the right above", "") in wrong(refused, "?")
+
+
+def test_lines_are_for_a_person() -> None:
+    found = [
+        Finding("ok", "cluster", "there"),
+        Finding("wrong", "right", "no", "a; b"),
+        Finding("?", "right", "who knows"),
+    ]
+    assert text_of(found).splitlines() == [
+        "ok     cluster       there",
+        "wrong  right         no",
+        "                     fix: a",
+        "                     fix: b",
+        "?      right         who knows",
+        "1 ok, 1 wrong, 1 not known.",
+    ]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "drift.yaml"
+
+
+def run(path: Path, brokers: str, *options: str) -> Any:
+    path.write_text(f"version: 1\nkafka: {{brokers: '{brokers}'}}\ntopics: {{events: [events]}}\n")
+    return CliRunner().invoke(main, ["doctor", "-c", str(path), *options])
+
+
+def test_on_the_mock_cluster_it_says_what_cannot_be_asked(path: Path) -> None:
+    with MockCluster("events") as cluster:
+        done = run(path, cluster.brokers)
+    assert done.exit_code == 0, done.output
+    lines = done.output.splitlines()
+    assert any(line.startswith("ok     broker") and line.endswith(" answers") for line in lines)
+    assert "ok     topic         events: 1 partition" in lines
+    assert "?      topic         drift-alerts: the mock cluster makes it at its first use" in lines
+    assert f"?      right         Read on group driftline: {MOCK}" in lines
+    assert "ok     transactions  one was begun and aborted" in lines
+    assert ", 0 wrong, " in lines[-1]
+
+
+def test_where_nobody_listens_it_is_69_and_says_so(path: Path) -> None:
+    done = run(path, "127.0.0.1:1", "--timeout", "1")
+    assert done.exit_code == 69
+    assert done.stderr.startswith("driftline: connection_refused: 127.0.0.1:1: ")
+    assert "\n  fix: " in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_bad_config_is_78(path: Path) -> None:
+    path.write_text("version: 2\n")
+    assert CliRunner().invoke(main, ["doctor", "-c", str(path)]).exit_code == 78

@@ -1,0 +1,167 @@
+"""`driftline doctor` and the rights on a real authorizer: with the table all works, without any of it doctor knows."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from schemas.events.batch import Record
+from streamer.commands.cli import main
+from streamer.config.load import load_config
+from streamer.config.model import Config
+from streamer.kafka.client import Limits, Probe
+from streamer.kafka.examination import missing_rights
+from streamer.kafka.rights import Right, rights
+from streamer.port import LogDown
+from tests.broker.secured import Rule, SecuredBroker
+from tests.kafka.service import Service, produce, read_all, wait_committed
+
+pytestmark = [pytest.mark.broker, pytest.mark.xdist_group("secured")]
+
+EVENTS = 60
+ROLES = ("alerts", "heartbeats", "state", "dead_letter", "windows")
+NEEDED = [
+    str(right)
+    for right in rights(
+        Config.model_validate(
+            {
+                "version": 1,
+                "kafka": {"brokers": "b", "group": "g"},
+                "topics": {"events": ["events"]} | {role: role for role in ROLES},
+            }
+        )
+    )
+]
+
+
+@dataclass
+class Secured:
+    broker: SecuredBroker
+    path: Path
+    config: Config
+
+    def run(self, *arguments: str) -> Result:
+        return CliRunner().invoke(main, [*arguments, "-c", str(self.path)])
+
+    @contextmanager
+    def without(self, right: Right) -> Iterator[None]:
+        self.broker.revoke(rule(right))
+        try:
+            yield
+        finally:
+            self.broker.grant(rule(right))
+
+
+def rule(right: Right) -> Rule:
+    return right.resource, right.name + "*" * right.prefix, right.operation
+
+
+def written(path: Path, brokers: str, client: dict[str, Any]) -> Path:
+    topics = {"events": ["sec-events"]} | {role: f"sec-{role}" for role in ROLES}
+    config = {
+        "version": 1,
+        "kafka": {"brokers": brokers, "group": "sec", "client": client},
+        "topics": topics,
+        "monitors": {
+            "mean": {"signal": "features.*", "detect": {"kind": "adwin"}},
+            "odd": {"signal": "anomaly", "window": {"events": 10}, "detect": {"kind": "fraction", "max": 0.9}},
+        },
+        "reference": {"warmup": 30},
+        "heartbeat": {"interval": "1s"},
+        "commit": {"interval": "200ms", "snapshot_interval": "1s"},
+        "server": {"listen": "127.0.0.1:0"},
+    }
+    path.write_text(yaml.safe_dump(config))
+    return path
+
+
+@pytest.fixture(scope="module")
+def world(secured: SecuredBroker, tmp_path_factory: pytest.TempPathFactory) -> Secured:
+    """Topics made by the command, and a user who may do what the table says and nothing else."""
+    folder = tmp_path_factory.mktemp("secured")
+    free = written(folder / "admin.yaml", secured.bootstrap, {})
+    made = CliRunner().invoke(
+        main, ["topics", "apply", "--create-events", "--partitions", "2", "--replication-factor", "1", "-c", str(free)]
+    )
+    assert made.exit_code == 0, made.output
+    path = written(folder / "drift.yaml", secured.at("SECURE"), secured.login())
+    config = load_config(path, {})
+    secured.grant(*map(rule, rights(config)))
+    return Secured(secured, path, config)
+
+
+def test_with_exactly_the_table_the_doctor_finds_nothing_wrong(world: Secured) -> None:
+    done = world.run("doctor")
+    assert done.exit_code == 0, done.output
+    count = 1 + 1 + 1 + len(ROLES) + len(NEEDED) + 1  # cluster, broker, event topic, own topics, rights, transactions
+    assert done.output.splitlines()[-1] == f"{count} ok, 0 wrong, 0 not known.", done.output
+    assert f"broker        {world.broker.at('SECURE')} answers" in done.output
+    assert missing_rights(world.config, 10) is None
+    assert world.run("topics", "plan", "--check").exit_code == 0
+
+
+@pytest.mark.parametrize("number", range(len(NEEDED)), ids=NEEDED)
+def test_without_any_one_the_doctor_names_it_and_the_command(world: Secured, number: int) -> None:
+    right = list(rights(world.config))[number]
+    with world.without(right):
+        done = world.run("doctor")
+        told = missing_rights(world.config, 10)
+    missing = [line for line in done.output.splitlines() if line.startswith(("wrong", "?")) and str(right) in line]
+    assert f"{right} is missing" in "\n".join(missing), done.output
+    assert f"fix: {right.command(world.config.kafka.brokers)}" in done.output
+    others = [other for other in rights(world.config) if other != right and f"{other} is missing" in done.output]
+    assert others == [], done.output
+    if right.verb == "run":
+        assert done.exit_code == 1
+        assert told is not None
+        assert told.event == "not_authorized"
+        assert str(right) in told.why
+        assert right.command(world.config.kafka.brokers) in told.fix
+    else:
+        assert (done.exit_code, told) == (0, None)
+
+
+UNSEEN = [name for name in NEEDED if "topic" in name and "state" not in name and "Configs" not in name]
+
+
+@pytest.mark.parametrize("number", [NEEDED.index(name) for name in UNSEEN], ids=UNSEEN)
+def test_without_its_only_right_a_topic_is_missed_at_the_start(world: Secured, number: int) -> None:
+    right = list(rights(world.config))[number]
+    probe = Probe(world.config, logging.getLogger("test"), Limits())
+    try:
+        assert probe.partitions([right.name]) == {right.name: 2}
+        with world.without(right), pytest.raises(LogDown, match=f"our user lacks {right}, or the topic") as refused:
+            probe.partitions([right.name])
+        command = right.command(world.config.kafka.brokers)
+        assert (refused.value.event, refused.value.fix) == ("not_authorized", command)
+    finally:
+        probe.close()
+
+
+def test_the_service_works_with_no_more_than_it_needs(world: Secured, tmp_path: Path) -> None:
+    for right in rights(world.config):
+        if right.verb != "run":
+            world.broker.revoke(rule(right))
+    event = '{"model": "m", "time": "2026-01-02T03:04:%02dZ", "features": {"a": %d}}'
+    good = [Record(0, -1, b"m", (event % (i % 60, i)).encode()) for i in range(EVENTS)]
+    produce(world.broker.bootstrap, "sec-events", {0: good, 1: [Record(0, -1, b"m", b"no JSON")]})
+    for attempt in range(2):
+        with Service(world.path, tmp_path / "log") as service:
+            wait_committed(world.broker.bootstrap, "sec", "sec-events", {0: EVENTS, 1: 1})
+            assert world.run("doctor").exit_code == 0, "it may look while the service runs"
+            time.sleep(2.5)  # Heartbeats and a snapshot land.
+            assert service.stop() == 0, service.log.read_text()
+            errors = [line for line in service.log.read_text().splitlines() if '"level": "info"' not in line]
+            assert errors == []
+        assert not service.lines("state_lost"), attempt
+    for topic, role in [("sec-heartbeats", 2), ("sec-dead_letter", 1), ("sec-state", 1), ("sec-windows", 1)]:
+        assert len(read_all(world.broker.bootstrap, topic, 2)) >= role, topic

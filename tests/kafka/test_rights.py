@@ -1,0 +1,118 @@
+"""The table of rights, and the words for one that is missing."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from confluent_kafka import KafkaError
+
+from streamer.config.model import Config
+from streamer.kafka.rights import REFUSALS, Right, missing_topic, refusal, rights
+from streamer.kafka.transactions import transactional_id
+
+MISSING, UNSEEN = KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_AUTHORIZATION_FAILED
+
+
+def config(**topics: object) -> Config:
+    return Config.model_validate(
+        {
+            "version": 1,
+            "kafka": {"brokers": "b:9092", "group": "fraud"},
+            "topics": {"events": ["scores", "clicks"], **topics},
+        }
+    )
+
+
+def test_each_role_of_the_config_brings_its_rights() -> None:
+    assert [str(right) for right in rights(config()) if right.verb == "run"] == [
+        "Read on topic scores",
+        "Read on topic clicks",
+        "Write on topic drift-alerts",
+        "Read on topic drift-state",
+        "Write on topic drift-state",
+        "Write on topic drift-heartbeats",
+        "Write on topic drift-dead-letter",
+        "Read on group fraud",
+        "Write on transactional-id driftline-fraud-*",
+    ]
+    more = {str(right) for right in rights(config(windows="wins"))} - {str(right) for right in rights(config())}
+    assert more == {"Write on topic wins", "DescribeConfigs on topic wins"}
+
+
+def test_the_transactional_id_begins_as_the_right_says() -> None:
+    [prefix] = [right.name for right in rights(config()) if right.prefix]
+    assert transactional_id(config()).startswith(prefix)
+
+
+def test_the_command_is_what_an_administrator_types() -> None:
+    by_name = {str(right): right.command("b:9092") for right in rights(config())}
+    assert by_name["Write on topic drift-heartbeats"] == (
+        "kafka-acls --bootstrap-server b:9092 --add --allow-principal User:NAME"
+        " --operation Write --topic drift-heartbeats"
+    )
+    assert by_name["Write on transactional-id driftline-fraud-*"].endswith(
+        "--operation Write --transactional-id driftline-fraud- --resource-pattern-type prefixed"
+    )
+
+
+@pytest.mark.parametrize("code", REFUSALS)
+def test_a_refusal_names_resource_operation_and_command(code: int) -> None:
+    found = refusal(config(), code)
+    assert found is not None
+    assert found.event == "not_authorized"
+    needed = [right for right in rights(config()) if right.verb == "run"]
+    concerned = [right for right in needed if right.resource == REFUSALS[code]]
+    assert [right for right in needed if str(right) in found.why] == concerned
+    assert [right for right in needed if right.command("b:9092") in found.fix] == concerned
+
+
+def test_the_topic_that_is_known_is_the_only_one_named() -> None:
+    found = refusal(config(), KafkaError.TOPIC_AUTHORIZATION_FAILED, "drift-state")
+    assert found is not None
+    assert found.why == "our user lacks Read on topic drift-state, Write on topic drift-state"
+    other = refusal(config(), KafkaError.TOPIC_AUTHORIZATION_FAILED, "elsewhere")
+    assert other is not None
+    assert "Read on topic elsewhere" in other.why, "replay --topic reads what the config does not name"
+    assert refusal(config(), KafkaError._TRANSPORT) is None
+
+
+@pytest.mark.parametrize(
+    ("topic", "code", "event", "words", "fix"),
+    [
+        (
+            "drift-state",
+            KafkaError.UNKNOWN_TOPIC_OR_PART,
+            "topic_missing",
+            "does not exist",
+            r"^driftline topics apply -c",
+        ),
+        (
+            "scores",
+            KafkaError.UNKNOWN_TOPIC_OR_PART,
+            "topic_missing",
+            "does not exist.",
+            r"topics apply --create-events",
+        ),
+        ("other", MISSING, "topic_missing", "does not exist", r"^correct its name$"),
+        (
+            "scores",
+            KafkaError.TOPIC_AUTHORIZATION_FAILED,
+            "not_authorized",
+            "or the topic does not exist",
+            "--topic scores",
+        ),
+        ("scores", KafkaError._TIMED_OUT, "topic_unavailable", "Timed out", "log"),
+    ],
+)
+def test_a_topic_that_is_not_seen(topic: str, code: int, event: str, words: str, fix: str) -> None:
+    found = missing_topic(config(), topic, code, " Did you mean 'score'?" if topic == "scores" else "")
+    assert found.event == event
+    assert words in found.why
+    assert re.search(fix, found.fix)
+    assert topic in found.why
+
+
+def test_a_right_is_a_rule_of_kafka_acls() -> None:
+    assert {right.resource for right in rights(config())} == {"topic", "group", "transactional-id"}
+    assert str(Right("topic", "a-", "Read", "x", prefix=True)) == "Read on topic a-*"
