@@ -40,8 +40,8 @@ class Outages:
         self.since_s: dict[str, float] = {}
         self._said_s: dict[str, float] = {}
 
-    def tell(self, check: str, why: str | None) -> None:
-        """`check` waits, and why; None: it does not, or no longer."""
+    def tell(self, check: str, why: str | None, event: str = "waiting", **more: str) -> None:
+        """`check` waits, and why; None: it does not, or no longer. The log tells it as `event`, with `more`."""
         now_s = self.clock()
         self.health.wait(check, why)
         if why is None:
@@ -53,7 +53,8 @@ class Outages:
         after_s = SAID_AFTER_S.get(check, SAID_AFTER_ELSE_S)
         if now_s - since_s >= after_s and now_s - self._said_s.get(check, -SAID_EVERY_S) >= SAID_EVERY_S:
             self._said_s[check] = now_s
-            self.say("warning", "waiting", check=check, why=why, since_seconds=round(now_s - since_s, 1))
+            lasts = round(now_s - since_s, 1)
+            self.say("warning", event, check=check, why=why, **more, since_seconds=lasts)
 
 
 def connected(
@@ -87,7 +88,7 @@ def connected(
         except LogDown as down:
             if give_up_s is not None and outages.clock() - begin_s >= give_up_s:
                 raise
-            outages.tell("broker_seen", words(down))
+            outages.tell("broker_seen", str(down), down.event, fix=down.fix)
         else:
             outages.tell("broker_seen", None)
             return log

@@ -213,7 +213,7 @@ class Service:
 
     def serve(self, stack: contextlib.ExitStack) -> bool:
         """Until a stop signal, with as many logs as that takes; whether all that was taken has landed."""
-        from streamer.service.connection import connected, words
+        from streamer.service.connection import connected
 
         pool = stack.enter_context(ThreadPoolExecutor(1, "beside"))
         cluster = watch(self.config, self.looked)
@@ -243,7 +243,7 @@ class Service:
                 raise
             except LogDown as down:
                 self.at_work = False
-                self.outages.tell("broker_seen", words(down))
+                self.outages.tell("broker_seen", str(down), down.event, fix=down.fix)
                 self.say("warning", "connecting_again", why=str(down), effect="partitions are restored from snapshots")
                 abandon(kafka, self.handler)
 

@@ -21,7 +21,7 @@ from tests.sim.campaign import make_log
 
 pytestmark = pytest.mark.broker
 
-OUTAGES = [float(text) for text in os.environ.get("DRIFTLINE_OUTAGES", "4,15").split(",")]
+OUTAGES = [float(text) for text in os.environ.get("DRIFTLINE_OUTAGES", "4").split(",")]
 """Seconds without a broker, one outage after another; `DRIFTLINE_OUTAGES=5,40,120,600` is the long campaign."""
 LENGTH = 4_000
 BACK_S = 5.0

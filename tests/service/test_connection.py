@@ -62,7 +62,7 @@ def test_it_tries_until_it_works_with_pauses_that_grow_to_a_bound() -> None:
     assert pauses == sorted(pauses)
     assert pauses[0] == pytest.approx(PAUSES_S[0], abs=2 * LOOK_S)
     assert pauses[-1] == pytest.approx(PAUSES_S[1], abs=2 * LOOK_S)
-    assert [event for _, event, _ in life.said] == ["waiting", "works_again"]
+    assert [event for _, event, _ in life.said] == ["broker_unreachable", "works_again"]
     assert life.said[0][2]["why"] == "nobody"
     assert life.health.ready()["broker_seen"] is None
 
@@ -77,7 +77,7 @@ def test_the_words_of_the_newest_failure_are_on_readyz_and_the_log_is_told_once_
     life = Life(LogDown("first"), LogDown("then"))
     run(life, stopping=lambda: life.now_s > 100 + 3.5 * SAID_EVERY_S)
     assert life.health.ready()["broker_seen"] == "then"
-    assert [event for _, event, _ in life.said] == ["waiting"] * 4
+    assert [event for _, event, _ in life.said] == ["broker_unreachable"] * 4
     assert [round(more["since_seconds"] / SAID_EVERY_S) for _, _, more in life.said] == [0, 1, 2, 3]
 
 
