@@ -5,7 +5,7 @@ where the last one stands, and what it most likely is.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from schemas.events.batch import Reject
@@ -47,6 +47,11 @@ class Account(NamedTuple):
 def sample(partition: Partition, last: Reject) -> Sample:
     place = f"{partition[0]}[{partition[1]}]@{last.record.offset}"
     return Sample(last.reason, last.detail, place, guess(last.record.value or b""))
+
+
+def bytes_of(rejects: Iterable[Reject]) -> int:
+    """Of the values that go to the dead letters."""
+    return sum(len(reject.record.value or b"") for reject in rejects)
 
 
 class Unusable:

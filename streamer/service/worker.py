@@ -9,6 +9,7 @@ it may or may not have taken is settled by asking for the committed offset after
 from __future__ import annotations
 
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -36,12 +37,14 @@ from streamer.port import (
 from streamer.service.connection import words
 from streamer.service.partitions import Doing, InPlace, LivePartition, Pool, Stats, Trouble, newest
 from streamer.service.restore import Notify, Restorer
-from streamer.service.unusable import sample
+from streamer.service.unusable import bytes_of, sample
 
 POLL_RECORDS_MAX = 2000
 """Larger batches lose the processor's cache, smaller ones pay more for each batch (500 cost a tenth more)."""
 OUTBOX_MAX = 10_000
 """Commit before the interval ends when this many records wait, so that one transaction stays small."""
+LETTERS_BYTES_MAX = 1_000_000
+"""Bytes of records that cannot be read which one transaction carries: a quota of 1 MB/s lets it end in time."""
 POLL_TIMEOUT_S = 0.1
 RESTORE_SLICE_S = 0.02
 """Between two polls: what is restored already works, and the group hears of us, however many partitions there are."""
@@ -79,6 +82,8 @@ class Worker:
         self.unsettled: dict[Partition, Committed] | None = None  # sent, outcome unknown
         self.recovered = True  # the producer was re-created since the outcome became unknown
         self.seen = log.surroundings()
+        self.backlog: deque[tuple[Partition, Sequence[Record]]] = deque()  # read, and not taken yet
+        self.letters_bytes = 0  # of the dead letters since a commit landed
         self.refused = False  # the last commit did not land: take little in until one does
         self.commit_due_s = clock() + config.commit.interval_ms / 1000
         self.tick_due_s = clock() + config.heartbeat.interval_ms / 1000
@@ -98,7 +103,8 @@ class Worker:
 
     def step(self, timeout_s: float) -> None:
         """One round: poll, step the tasks, advance restores, commit when it is due."""
-        limit = 1 if self.refused or self.unsettled is not None else POLL_RECORDS_MAX
+        stuck = self.refused or self.unsettled is not None or bool(self.backlog)
+        limit = 1 if stuck else POLL_RECORDS_MAX
         for event in self.log.poll(limit, 0.0 if self.restoring else timeout_s, self.release):
             match event:
                 case Assigned(partition):
@@ -112,8 +118,8 @@ class Worker:
                 case Gap(partition, why):
                     self.again(partition, why)
                 case Records(partition, records):
-                    if partition in self.owned:
-                        self.take(self.owned[partition], records)
+                    self.backlog.append((partition, records))
+        self.work()
         self.compare_topics()
         self.advance()
         if self.clock() >= self.tick_due_s:
@@ -160,20 +166,36 @@ class Worker:
             # The first commit of a partition carries its snapshot, which the loop waits for: while it is small.
             self.commit_due_s = self.clock()
 
-    def take(self, owned: LivePartition, records: Sequence[Record]) -> None:
-        """Live records: step the task and count."""
-        begin_s = self.clock()
-        self.feed(owned.task, records)
-        self.stats.timings.append(("processing_seconds", self.clock() - begin_s))
-        topic = owned.task.partition[0]
-        self.stats.bytes_consumed[topic] = self.stats.bytes_consumed.get(topic, 0) + self.decode.size
-        owned.newest_ms = int(columns_of(records).times_ms[-1])
+    def work(self) -> None:
+        """Take what was read. Dead letters carry whole records: where they are more than a transaction should hold, the
+        batch is taken in parts, and each part is committed before the next one.
+        """
+        while self.backlog:
+            full = self.letters_bytes >= LETTERS_BYTES_MAX
+            if full and (self.refused or self.unsettled is not None or not self.commit()):
+                return
+            partition, records = self.backlog.popleft()
+            if partition in self.owned and (rest := self.take(self.owned[partition], records)):
+                self.backlog.appendleft((partition, rest))
 
-    def feed(self, task: Stage, records: Sequence[Record]) -> None:
-        batch = self.decode(records, task.partition[0])
+    def take(self, owned: LivePartition, records: Sequence[Record]) -> Sequence[Record]:
+        """Live records: step the task and count. What is left over is to be taken after a commit."""
+        begin_s = self.clock()
+        topic = owned.task.partition[0]
+        batch, rest, size = self.decode(records, topic), list[Record](), self.decode.size
+        while len(records) > 1 and (letters := bytes_of(batch.rejects)) > LETTERS_BYTES_MAX:
+            whole = list(records)
+            some = max(len(whole) * LETTERS_BYTES_MAX // letters, 1)
+            records, rest = whole[:some], whole[some:] + rest
+            batch, size = self.decode(records, topic), self.decode.size
         if batch.rejects:
-            self.stats.rejected[task.partition[0]] = sample(task.partition, batch.rejects[-1])
-        task.step(batch)
+            self.stats.rejected[topic] = sample(owned.task.partition, batch.rejects[-1])
+            self.letters_bytes += bytes_of(batch.rejects)
+        owned.task.step(batch)
+        self.stats.timings.append(("processing_seconds", self.clock() - begin_s))
+        self.stats.bytes_consumed[topic] = self.stats.bytes_consumed.get(topic, 0) + size
+        owned.newest_ms = int(columns_of(records).times_ms[-1])
+        return rest
 
     def tick(self) -> None:
         """Tell every task the time. While nothing lands it stands still: then we are the one who is silent."""
@@ -270,6 +292,7 @@ class Worker:
         self.refused = result.outcome is not Outcome.DONE
         if result.outcome is Outcome.DONE:
             self.stats.trouble.pop("commits", None)
+            self.letters_bytes = 0
             for partition, sent in offsets.items():
                 self.landed(partition, sent._replace(pointer=result.pointers.get(partition, sent.pointer)))
         elif result.outcome is Outcome.UNKNOWN:
@@ -346,6 +369,7 @@ class Worker:
         """Forget a partition. What was not published is found again by its next owner, from C on."""
         self.owned.pop(partition, None)
         self.restoring.pop(partition, None)
+        self.backlog = deque(item for item in self.backlog if item[0] != partition)
 
     def drain(self) -> bool:
         """Publish and snapshot all; a commit that is refused once is tried again."""

@@ -162,7 +162,9 @@ def test_a_stop_while_there_is_no_broker_is_0(
     monkeypatch.setattr(under_test, "connect", connect)
     assert run_service(config, stopper) == 0
     told = capsys.readouterr().out.splitlines()
-    assert [('"broker_unreachable"' in line, "nobody there" in line) for line in told].count((True, True)) == 1, "once a minute"
+    assert [('"broker_unreachable"' in line, "nobody there" in line) for line in told].count((True, True)) == 1, (
+        "once a minute"
+    )
     assert '"event": "stopped"' in told[-1]
 
 

@@ -1,18 +1,22 @@
-"""What the worker says of a commit whose outcome was unknown."""
+"""What the worker says of a commit whose outcome was unknown, and how much it puts into one."""
 
 from __future__ import annotations
 
+import itertools
 import random
+from typing import Any
 
 import pytest
 
 from streamer.config.load import load_text
 from streamer.engine.task import Tasks
-from streamer.service.worker import Worker
+from streamer.port import Committed
+from streamer.service.worker import LETTERS_BYTES_MAX, Worker
 from tests.sim.broker import Broker, SimLog
-from tests.sim.campaign import CONFIG, make_log
+from tests.sim.campaign import CONFIG, by_partition, make_log, oracle
 
 AT = ("inferences", 0)
+CONFIGURED = load_text(CONFIG, "x", {})
 
 
 @pytest.mark.parametrize(("fault", "drained"), [("lost-ack", True), ("stall-never", False), ("abort", False)])
@@ -31,3 +35,41 @@ def test_drained_means_that_the_last_commit_landed(fault: str, drained: bool, mo
     assert worker.drain() is drained
     committed = broker.committed.get(AT)
     assert (committed is not None and committed.offset == worker.owned[AT].task.position) is drained
+
+
+def test_dead_letters_of_many_bytes_go_in_transactions_of_few() -> None:
+    """A hundred records of half a megabyte in one batch: under a quota one transaction of all would never land."""
+    broker = Broker(random.Random(1), [AT], {})
+    events = make_log(random.Random(2), 0, 100)
+    large = b"x" * 500_000
+    broker.logs = {AT: [r._replace(value=large) if r.offset % 2 else r for r in events]}
+    log, sizes = SimLog(broker, "w0"), []
+    commit = log.commit
+
+    def weighed(outs: Any, offsets: Any, snapshots: Any) -> Any:
+        sizes.append(sum(len(out.value or b"") for out in outs if out.topic == "dead_letter"))
+        return commit(outs, offsets, snapshots)
+
+    log.commit = weighed  # type: ignore[method-assign]
+    now = itertools.count()
+    worker = Worker(CONFIGURED, Tasks(CONFIGURED), log, lambda: next(now) / 1000, lambda: 0, lambda *a, **k: None)
+    while (broker.committed.get(AT) or Committed(0, None)).offset != 100:
+        worker.step(0.0)
+    assert max(sizes) <= 2 * LETTERS_BYTES_MAX
+    expected = by_partition(oracle(CONFIGURED, AT, broker.logs[AT]).outbox)
+    assert by_partition(broker.published())["dead_letter", 0] == expected["dead_letter", 0]
+    assert len(expected["dead_letter", 0]) >= 50
+
+
+def test_what_was_read_and_not_taken_waits_for_a_commit_that_lands_and_goes_with_its_partition() -> None:
+    broker = Broker(random.Random(1), [AT], {"abort": 1.0})
+    broker.logs = {AT: [r._replace(value=b"x" * 900_000) for r in make_log(random.Random(2), 0, 40)]}
+    log = SimLog(broker, "w0")
+    worker = Worker(CONFIGURED, Tasks(CONFIGURED), log, lambda: 0.0, lambda: 0, lambda *a, **k: None)
+    for _ in range(100):
+        worker.step(0.0)
+    taken = worker.owned[AT].task.position
+    assert 0 < taken < 5
+    assert worker.backlog
+    worker.drop(AT)
+    assert not worker.backlog
