@@ -38,8 +38,11 @@ def series_of(monitor: Monitor, row: int, partition: Partition) -> Series:
     labels = labels_of(monitor, row)
     extra = [v for k, v in labels.items() if k not in ("model", "monitor", "detector", "signal") and v]
     who = labels["model"] + (f" ({', '.join(extra)})" if extra else "")
-    found_at = f"{labels['detector']} at {partition[0]}[{partition[1]}]@"
-    return Series(wire.identity(labels, monitor.config.severity), wire.inner(who), wire.inner(found_at))
+    # Each partition has alerts of its own of what is one series to its producer; no other knows when they are over.
+    where = f"{partition[0]}[{partition[1]}]"
+    found_at = f"{labels['detector']} at {where}@"
+    own = wire.identity({**labels, "partition": where}, monitor.config.severity)
+    return Series(own, wire.inner(who), wire.inner(found_at))
 
 
 def episode_facts(monitor: Monitor, series: Series, opened: Opened) -> dict[str, str]:

@@ -135,3 +135,16 @@ def test_every_alert_fits_its_schema_and_alertmanager() -> None:
     assert {a["data"]["alert"]["labels"]["monitor"] for a in found} >= {"mean", "jump", "odd", "labels", "empty"}
     for alert in found:
         SCHEMA.validate(alert)
+
+
+def test_alerts_of_different_partitions_are_different_alerts() -> None:
+    """Compaction would keep one of six, and Alertmanager would close six with the RESOLVED of one."""
+    config = load_text(campaign.CONFIG, "x", {})
+    log = campaign.make_log(random.Random(1), 0, 400)
+    found = [run(config, log, at=("inferences", number)).outbox for number in range(3)]
+    keys = [{out.key for out in outs if out.topic == "alerts"} for outs in found]
+    assert len(keys[0]) > 5
+    assert keys[0].isdisjoint(keys[1] | keys[2])
+    assert keys[1].isdisjoint(keys[2])
+    labels = [orjson.loads(out.value or b"")["data"]["alert"]["labels"] for out in found[2] if out.topic == "alerts"]
+    assert {label["partition"] for label in labels} == {"inferences[2]"}
