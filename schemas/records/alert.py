@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import date, timedelta
 from functools import lru_cache
 from operator import itemgetter
+from shlex import quote
 from typing import Any, NamedTuple
 
 import orjson
@@ -42,6 +43,7 @@ class Source(NamedTuple):
     config: str  # its hash
     topic: str
     partition: int
+    file: str  # the config as the operator named it
 
 
 class Form(NamedTuple):
@@ -98,7 +100,7 @@ def template(more: Iterable[str] = ()) -> str:
             "replay": {
                 "ranges": [{**place, **span}],
                 "config": "%(config)s",
-                "command": f"driftline replay -c driftline.yaml {flags}",
+                "command": f"driftline replay -c %(file)s {flags}",
             },
             **{name: _bare(name) for name in more},
         },
@@ -132,6 +134,7 @@ def forms(
         "partition": source.partition,
         "source": inner(source.group),
         "config": source.config,
+        "file": inner(quote(source.file)),
         "severitytext": severitytext,
         "severitynumber": severitynumber,
         "annotations": inner(annotations),

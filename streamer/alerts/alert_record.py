@@ -114,7 +114,7 @@ class AlertRecords:
         """The records of a monitor, with a place in `data` for each fact that has none elsewhere."""
         made = monitor.config
         record = wire.template(name for name in facts if name not in wire.FACTS | PARTS)
-        source = wire.Source(self.config.kafka.group, self.config.config_hash, *self.partition)
+        source = wire.Source(self.config.kafka.group, self.config.config_hash, *self.partition, self.config.file)
         own = wire.forms(record, made.severity, annotations_of(made), detector_of(made), source)
         self.forms[monitor.name] = own
         return own

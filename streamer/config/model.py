@@ -310,6 +310,7 @@ class Config(Model):
     heartbeat: Heartbeat = Field(Heartbeat(), description="Ticks: signs of life, and how silence is known.")
     limits: Limits = Field(Limits(), description="What bounds memory; whatever exceeds a bound is counted.")
     server: Server = Field(Server(), description="Health and metrics over HTTP.")
+    _file: str = PrivateAttr(default="driftline.yaml")
     _given: Any = PrivateAttr(default=None)
     _given_hash: str = PrivateAttr(default="")
     _secrets: tuple[str, ...] = PrivateAttr(default=())
@@ -318,6 +319,11 @@ class Config(Model):
     def effective_monitors(self) -> dict[str, Monitor]:
         """The monitors of the file, with the standard set and the defaults worked in by `standard.resolved`."""
         return self.monitors
+
+    @property
+    def file(self) -> str:
+        """The file as the operator named it: alerts say by what command they are repeated. Nothing else asks."""
+        return self._file
 
     @property
     def given(self) -> Any:
