@@ -23,9 +23,6 @@ SEVERITIES = {"info": ("INFO", 9), "warning": ("WARN", 13), "critical": ("ERROR"
 
 EPOCH = date(1970, 1, 1)
 
-LEVEL_ENDS_MS = 24 * 3600 * 1000
-"""Alertmanager drops an alert without `endsAt` after minutes; an open level is held a day or until it resolves."""
-
 
 class Identity(NamedTuple):
     """What all records of one series of one monitor have in common."""
@@ -77,7 +74,7 @@ def template(more: Iterable[str] = ()) -> str:
         subject="%(subject)s",
         time="%(changed)s",
         partitionkey=fingerprint,
-        sequence="000000000%(sequence)s",
+        sequence="%(ordinal)s",
         severitytext="%(severitytext)s",
         severitynumber=_bare("severitynumber"),
         correlationid=episode,
@@ -112,7 +109,7 @@ def template(more: Iterable[str] = ()) -> str:
 RECORD = template()
 FACTS = frozenset(HOLE.findall(RECORD))
 """Names of its holes."""
-SEQUENCE = {"firing": 1, "resolved": 2}
+STATUSES = ("firing", "resolved")
 
 
 def identity(labels: dict[str, str], severity: str) -> Identity:
@@ -142,7 +139,7 @@ def forms(
     }
     # Without annotations there is nothing behind the comma.
     record = record if annotations else record.replace(",%(annotations)s", "")
-    return {status: _cut(record, {**common, "status": status, "sequence": n}) for status, n in SEQUENCE.items()}
+    return {status: _cut(record, {**common, "status": status}) for status in STATUSES}
 
 
 def _cut(record: str, common: dict[str, Any]) -> Form:

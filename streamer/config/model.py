@@ -132,6 +132,9 @@ class WindowSize(Model):
 EVENTS_PER_WINDOW = WindowSize.model_validate({"events": 1000})
 
 
+Resolve = Literal["recovered", "faded", "accepted"]
+
+
 class Monitor(Model):
     """One rule. Its name is its identity: rename it and its state is reset."""
 
@@ -153,13 +156,40 @@ class Monitor(Model):
         "10m",
         alias="keep_firing_for",
         validate_default=True,
-        description="An edge fades, a clear level resolves after this.",
+        description="It resolves when it was back, or clear, for so long.",
     )
     cooldown_ms: Duration = Field(
         "0s", alias="cooldown", validate_default=True, description="Quiet time after an alert resolved."
     )
+    resolve: Resolve | None = Field(
+        None,
+        description="What ends an edge: its values are back where they were before (default; for keep_firing_for), no "
+        "other edge came (default of occurrence), or only that it was accepted. A level ends when it is clear.",
+    )
+    recover_band: float = Field(
+        0.5, gt=0, le=10, description="Back is within so many deviations of before; at most half way."
+    )
+    accept_after_ms: Duration = Field(
+        "1d",
+        alias="accept_after",
+        ge=1000,
+        validate_default=True,
+        description="An edge that lasted so long is accepted: the new level is the normal from then on.",
+    )
+    repeat_interval_ms: Duration = Field(
+        "1h",
+        alias="repeat_interval",
+        ge=1000,
+        validate_default=True,
+        description="An open alert is published again after this; readers wait for four of them.",
+    )
     description: str | None = Field(None, description="Annotation of every alert: what it means.")
     runbook_url: str | None = Field(None, description="Annotation of every alert: what to do.")
+
+    @property
+    def resolves(self) -> Resolve:
+        """What ends its alerts."""
+        return self.resolve or ("recovered" if self.detect.recovers else "faded")
 
     @property
     def windows(self) -> WindowSize:
@@ -183,6 +213,10 @@ class Defaults(Model):
     for_ms: Duration | None = Field(None, alias="for", description="Of levels: held so long before it fires.")
     keep_firing_for_ms: Duration | None = Field(None, alias="keep_firing_for", description="As of a monitor.")
     cooldown_ms: Duration | None = Field(None, alias="cooldown", description="As of a monitor.")
+    resolve: Resolve | None = Field(None, description="As of a monitor; of edges that have a before.")
+    recover_band: float | None = Field(None, gt=0, le=10, description="As of a monitor.")
+    accept_after_ms: Duration | None = Field(None, alias="accept_after", ge=1000, description="As of a monitor.")
+    repeat_interval_ms: Duration | None = Field(None, alias="repeat_interval", ge=1000, description="As of a monitor.")
     runbook_url: str | None = Field(None, description="As of a monitor.")
     by: list[ByText] | None = Field(
         None, description="As of a monitor; not for events and traffic, which may well stop."

@@ -39,6 +39,12 @@ def alerts(task: Task) -> list[dict[str, Any]]:
     return [json.loads(out.value or b"") for out in task.outbox if out.topic == "alerts"]
 
 
+def news(outs: list[Out]) -> list[dict[str, Any]]:
+    """`data` of the alerts that fired or resolved; not of those that are only told again."""
+    records = [json.loads(out.value or b"") for out in outs if out.topic == "alerts"]
+    return [r["data"] for r in records if r["data"]["status"] == "resolved" or int(r["sequence"]) == 1]
+
+
 def by_topic(*tasks: Task) -> dict[str, list[Out]]:
     """What each topic gets, in order; the order between topics means nothing."""
     outs = [out for task in tasks for out in task.outbox]

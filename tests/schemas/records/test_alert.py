@@ -82,6 +82,8 @@ def test_a_record_is_what_it_would_be_written_at_once(status: str, annotations: 
         number="4",
         detections="5",
         suppressed="6",
+        sequence={"firing": "1", "resolved": "2"}[status],
+        ordinal={"firing": "0000000001", "resolved": "0000000002"}[status],
         finding=inner({name: data[name] for name in ("statistic", "threshold", "direction", "effect", "evidence")}),
         sentence=inner(data["sentence"]),
         first_offset="7",
