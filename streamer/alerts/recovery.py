@@ -14,8 +14,10 @@ from typing import Any
 from streamer.monitors.evidence import Moved, Summary, summary_of
 from streamer.monitors.following import Stretch
 
-SURE = 3.0
-"""The band is so many deviations of the mean that is held against it."""
+SURE = 5.0
+"""The band is so many deviations of the mean that is held against it, were its values independent. They are not: with 3
+two of 26 faults injected into the electricity data were over in a calm hour while they went on, with 5 none.
+"""
 VALUES_MAX = 4096
 """Taken together at most."""
 

@@ -18,10 +18,10 @@ def moved(mean: float, std: float, n: int, after: float, after_std: float = 1.0)
 @pytest.mark.parametrize(
     ("edge", "band", "needed"),
     [
-        (moved(100.0, 20.0, 500, 150.0), 10.0, 36),
-        (moved(0.0, 1.0, 10_000, 0.3), 0.15, 400),
-        (moved(0.0, 1.0, 400, 0.0), 0.1, 900),  # Nothing moved, as when it had been away before: what is known.
-        (moved(0.0, 0.0, 500, 0.2, 0.4), 0.1, 145),  # Never before: no deviation to measure by.
+        (moved(100.0, 20.0, 500, 150.0), 10.0, 100),
+        (moved(0.0, 1.0, 10_000, 0.3), 0.15, 1112),
+        (moved(0.0, 1.0, 400, 0.0), 0.1, 2500),  # Nothing moved, as when it had been away before: what is known.
+        (moved(0.0, 0.0, 500, 0.2, 0.4), 0.1, 400),  # Never before: no deviation to measure by.
         (moved(5.0, 0.0, 500, 5.0, 0.0), 0.0, 0),
         (moved(0.0, 1.0, 10**9, 0.001), 0.0005, VALUES_MAX),
     ],
@@ -51,10 +51,11 @@ def test_chance_seldom_decides() -> None:
 
 def test_it_tells_what_it_took_together_and_survives_a_dump() -> None:
     made = recovery_of(moved(100.0, 20.0, 500, 150.0), 0.5)
-    assert made.take(Stretch(32, 3200.0, 5, 40, 50, 400)) is None
+    for first in (5, 40, 70):
+        assert made.take(Stretch(32, 3200.0, first, first + 31, 10 * first, 10 * first + 310)) is None
     again = loaded(dumped(made) or [])
     for one in (made, again):
-        assert one.take(Stretch(32, 3232.0, 41, 90, 410, 900)) is False
-        assert one.now == (64, 100.5, 20.0, 5, 90, 50, 900)
+        assert one.take(Stretch(32, 3232.0, 102, 90, 410, 900)) is False
+        assert one.now == (128, 100.25, 20.0, 5, 90, 50, 900)
     assert made == again
     assert dumped(None) is None
