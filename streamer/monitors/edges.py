@@ -19,6 +19,8 @@ from streamer.series.table import SeriesTable
 from streamer.signals.columns import Column
 from streamer.signals.kinds import phrase_of
 
+LOOKS = 10
+"""A series whose edge is open is looked at so many times within `keep_firing_for`, or less often."""
 DIRECTIONS: dict[str, int] = {"up": 1, "down": -1}
 
 
@@ -30,7 +32,7 @@ class EdgeMonitor(MonitorBase):
         detect = self.config.detect
         self.bank: Bank = made.parts.bank(detect.params())
         self.raw = detect.raw
-        self.following: Following | None = Following()
+        self.following: Following | None = Following(self.config.keep_firing_for_ms // LOOKS)
         self.normal: dict[int, Summary] = {}
 
     def hits(self, column: Column, judged: Judged) -> list[Hit]:

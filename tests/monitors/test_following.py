@@ -25,8 +25,8 @@ def column_of(begin: int, end: int) -> Column:
     return Column(np.tile(np.arange(ROWS), end - begin), np.array(VALUES[begin:end]).reshape(-1), events)
 
 
-def followed(cuts: list[int]) -> tuple[list[tuple[int, Stretch]], Following]:
-    following, found = Following(), []
+def followed(cuts: list[int], span_ms: int = 0) -> tuple[list[tuple[int, Stretch]], Following]:
+    following, found = Following(span_ms), []
     edges = [0, *cuts, EVENTS]
     for begin, end in zip(edges, edges[1:], strict=False):
         batch = batch_of([{} for _ in range(end - begin)], begin=begin)
@@ -44,13 +44,16 @@ def test_stretches_begin_behind_the_newest_hit_and_are_the_same_however_the_log_
     found, following = followed(cuts)
     assert {row for row, _ in found} == {0, 2}
     spans = [(s.first_offset, s.last_offset) for row, s in found if row == 0]
-    assert spans == [(b, b + 31) for b in (*range(52, 180, 32), *range(201, 369, 32))]
+    assert spans == [(52, 151), (201, 300)]
     for row, stretch in found:
         own = [VALUES[i][row] for i in range(stretch.first_offset, stretch.last_offset + 1)]
         assert (stretch.n, stretch.total) == (LENGTH, float(np.cumsum(own)[-1]))
     whole, one = followed([])
     assert sorted(found) == sorted(whole)
     assert following.dump() == one.dump()
+    longer, other = followed(cuts, span_ms=130)
+    assert [(s.first_offset, s.last_offset) for row, s in longer if row == 0] == [(52, 182), (201, 331)]
+    assert other.dump() == followed([], span_ms=130)[1].dump()
 
 
 def test_who_is_not_kept_is_forgotten() -> None:
@@ -58,10 +61,10 @@ def test_who_is_not_kept_is_forgotten() -> None:
     following.keep([2])
     assert following.open.keys() == {2}
     assert following.step(batch_of([{}]), column_of(0, 1), 0, {}) == []
-    again = Following()
+    again = Following(0)
     again.load(msgpack.unpackb(msgpack.packb(following.dump())), ROWS)
-    assert again.open == following.open
-    for state in ([[9, 0, 0.0, 0, 0]], [[0, LENGTH, 0.0, 0, 0]]):
+    assert again.dump() == following.dump()
+    for state in ([[9, 0, 0.0, 0, 0]], [[0, -1, 0.0, 0, 0]]):
         with pytest.raises(ValueError, match="cannot be"):
             again.load(state, ROWS)
 
