@@ -71,6 +71,7 @@ class Policy(NamedTuple):
     accept_after_ms: int = 24 * 3_600_000
     repeat_ms: int = 3_600_000
     recover_band: float = 0.5
+    side: int = 0  # the way that an edge must go, 0 for both
 
 
 class Moment(NamedTuple):
@@ -271,7 +272,7 @@ class AlertBook:
         first_offset = self.first_offset(alert.monitor, alert.row)
         alert.opened, alert.detections = Opened(at.offset, at.time_ms, first_offset, finding.evidence), 0
         moved = moved_of(finding.evidence) if edge else None
-        alert.recovery = recovery_of(moved, policy.recover_band) if moved is not None else None
+        alert.recovery = recovery_of(moved, policy.recover_band, policy.side) if moved is not None else None
         alert.edge = edge
         # Without a before there is nothing that it could be back to.
         lost = edge and policy.resolve == RECOVERED and moved is None

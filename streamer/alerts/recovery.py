@@ -30,6 +30,7 @@ class Recovery:
     std: float
     band: float
     needed: int
+    side: int  # only above (1) or below (-1) before is away, where only that way is watched
     now: Summary
     away: bool = True
     n: int = 0
@@ -47,7 +48,8 @@ class Recovery:
             return None
         mean, places = self.total / self.n, (stretch.last_offset, self.first_time_ms, stretch.last_time_ms)
         self.now = self.n, mean, self.std, self.first_offset, *places
-        self.away = abs(mean - self.before) > self.band
+        moved = mean - self.before
+        self.away = (moved * self.side if self.side else abs(moved)) > self.band
         self.restart()
         return self.away
 
@@ -59,15 +61,15 @@ class Recovery:
 FIELDS = tuple(one.name for one in fields(Recovery))
 
 
-def recovery_of(moved: Moved, deviations: float) -> Recovery:
-    """Of an edge; `deviations`: the band, as the config has it."""
+def recovery_of(moved: Moved, deviations: float, side: int = 0) -> Recovery:
+    """Of an edge; `deviations`: the band, as the config has it; `side`: the way that is watched, 0 for both."""
     half = abs(moved.after[1] - moved.mean) / 2.0
     known = 2.0 * moved.std / sqrt(max(moved.n, 1))  # As far as the mean of n values may be off.
     band = max(min(deviations * moved.std, half), known) if moved.std > 0.0 else half
     spread = moved.std if moved.std > 0.0 else moved.after[2]
     ratio = SURE * spread / band if band > 0.0 else 0.0
     needed = ceil(min(ratio * ratio, VALUES_MAX)) if spread > 0.0 else 0
-    return Recovery(moved.mean, spread, band, needed, moved.after)
+    return Recovery(moved.mean, spread, band, needed, side, moved.after)
 
 
 def dumped(recovery: Recovery | None) -> list[Any] | None:

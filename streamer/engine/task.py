@@ -28,7 +28,7 @@ from streamer.engine.figures import Counter, counters
 from streamer.engine.heartbeat import Watched, heartbeats
 from streamer.engine.references import pinned_again, seed
 from streamer.monitors.base import Gauge, Monitor
-from streamer.monitors.edges import step_table
+from streamer.monitors.edges import DIRECTIONS, step_table
 from streamer.monitors.finding import Finding
 from streamer.monitors.registry import make_monitors
 from streamer.port import Out, Partition, Tick
@@ -51,6 +51,7 @@ def policy_of(monitor: cfg.Monitor) -> Policy:
         monitor.accept_after_ms,
         monitor.repeat_interval_ms,
         monitor.recover_band,
+        DIRECTIONS.get(monitor.detect.direction, 0),
     )
 
 

@@ -336,7 +336,7 @@ def test_the_way_back_and_the_deadline_survive_a_dump() -> None:
     assert found(again, 0, STRETCH, 6, evidence=stretch(99.0, 6)) == []
     assert again.alerts["m", 0].state == FADING, "100 values are enough, whatever was between them"
     broken = book.dump()
-    broken["alerts"][0]["recovery"][6] = -1
+    broken["alerts"][0]["recovery"][7] = -1
     with pytest.raises(ValueError, match="way back"):
         make(m=policy).load(broken, {"m"})
 

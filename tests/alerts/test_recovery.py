@@ -59,3 +59,10 @@ def test_it_tells_what_it_took_together_and_survives_a_dump() -> None:
         assert one.now == (128, 100.25, 20.0, 5, 90, 50, 900)
     assert made == again
     assert dumped(None) is None
+
+
+@pytest.mark.parametrize(("side", "away"), [(0, True), (1, False), (-1, True)])
+def test_beyond_before_on_the_side_that_nobody_watches_is_back(side: int, away: bool) -> None:
+    """A latency that had risen, and is below what it was by now."""
+    made = recovery_of(moved(100.0, 20.0, 500, 150.0), 0.5, side)
+    assert made.take(Stretch(100, 7000.0, 5, 104, 50, 1040)) is away
