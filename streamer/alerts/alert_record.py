@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from schemas.records import alert as wire
 from schemas.records.envelope import HEADERS
-from streamer.alerts.lifecycle import ACCEPTED, FADED, Notice, Opened
+from streamer.alerts.alert import ACCEPTED, FADED, Notice, Opened
 from streamer.config import model as cfg
 from streamer.monitors.base import Monitor
 from streamer.monitors.evidence import summary, told

@@ -17,25 +17,38 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Sequence
-from dataclasses import dataclass, fields
-from typing import Any, NamedTuple
+from typing import Any
 
 from schemas.events.batch import Batch
-from streamer.alerts.recovery import Recovery, dumped, loaded, recovery_of
+from streamer.alerts.alert import (
+    ACCEPTED,
+    FADED,
+    FADING,
+    FIRING,
+    PENDING,
+    QUIET,
+    RECOVERED,
+    Alert,
+    Level,
+    Moment,
+    Notice,
+    Opened,
+    Policy,
+    alert_of,
+    plain,
+)
+from streamer.alerts.recovery import recovery_of
 from streamer.alerts.timetable import Key, Timers, Timetable, part_end
-from streamer.monitors.evidence import Summary, moved_of
+from streamer.monitors.evidence import moved_of
 from streamer.monitors.finding import BREACH, CLEAR, DRIFT, NEITHER, STRETCH, Finding
 from streamer.signals.columns import I64, Bool
 
-QUIET, PENDING, FIRING, FADING = "quiet", "pending", "firing", "fading"
 HELD = "held"
 """What a timer says: the state has lasted long enough."""
 REPEAT = "repeat"
 """What another says: it is time to tell the alert again."""
 ACCEPT = "accept"
 """What a third says: the new level is the normal by now."""
-FADED, RECOVERED, ACCEPTED = "faded", "recovered", "accepted"
-"""How an alert can end."""
 
 TRANSITIONS: dict[tuple[str, str], tuple[str, str | None]] = {
     # (state, signal): (next state, status to publish). A pair that is missing is a bug and raises.
@@ -59,93 +72,6 @@ TRANSITIONS: dict[tuple[str, str], tuple[str, str | None]] = {
 }
 REPEATS_KEPT = 4
 """Intervals that a reader may miss before the alert is over for them: what Prometheus grants."""
-
-
-class Policy(NamedTuple):
-    """What a monitor wants of its alerts; durations in milliseconds of event time."""
-
-    for_ms: int
-    keep_firing_for_ms: int
-    cooldown_ms: int
-    resolve: str = RECOVERED
-    accept_after_ms: int = 24 * 3_600_000
-    repeat_ms: int = 3_600_000
-    recover_band: float = 0.5
-    side: int = 0  # the way that an edge must go, 0 for both
-
-
-class Moment(NamedTuple):
-    """Where in the log and in event time something happened."""
-
-    offset: int
-    time_ms: int  # the event's own time
-    now_ms: int  # newest time of the event's model up to here: the clock all durations run on
-
-
-class Opened(NamedTuple):
-    """What began an episode."""
-
-    offset: int
-    time_ms: int
-    first_offset: int  # where the log must be read from for the series to become what it was
-    evidence: Any
-
-
-def settled(value: Any) -> Any:
-    """Plain data of a snapshot, in which every list was a tuple; but not what is in a dict."""
-    return tuple(map(settled, value)) if isinstance(value, list) else value
-
-
-@dataclass(slots=True)
-class Alert:
-    """One series of one monitor. `repr` of the book's alerts is the state dump of the tests."""
-
-    monitor: str
-    row: int
-    model: str
-    state: str = QUIET
-    due_ms: int | None = None  # when the state has been held long enough; None while no timer runs
-    quiet_until_ms: int | None = None  # end of the cooldown
-    episode: int = 0
-    detections: int = 0
-    suppressed: int = 0
-    opened: Opened | None = None  # fixed when the episode began
-    edge: bool = False  # it began with one
-    how: str = RECOVERED  # how this episode ends by itself
-    fired_ms: int = 0
-    repeat_ms: int | None = None  # when to tell it again
-    accept_ms: int | None = None  # when the new level is the normal
-    told: int = 0  # sequence of its newest record
-    recovery: Recovery | None = None
-
-
-ALERT_FIELDS = tuple(f.name for f in fields(Alert) if f.name != "recovery")
-
-
-class Level(NamedTuple):
-    """Where the series of an edge stands."""
-
-    before: float
-    band: float
-    away: bool
-    now: Summary
-
-
-class Notice(NamedTuple):
-    """An alert whose published status changed, or is told again, and all that its record says; it changes no more."""
-
-    status: str  # "firing", "renewed" or "resolved"
-    monitor: str
-    row: int
-    episode: int
-    detections: int
-    suppressed: int
-    opened: Opened
-    at: Moment
-    sequence: int
-    ends_ms: int  # when it resolved, or ends for whoever hears no more of it
-    how: str  # of a resolved one: how it ended
-    level: Level | None  # of an edge
 
 
 def due_of(alert: Alert, before: str, signal: str, now_ms: int, policy: Policy) -> int | None:
@@ -353,11 +279,10 @@ class AlertBook:
         return Counter((alert.monitor, alert.model, alert.state) for alert in self.alerts.values())
 
     def dump(self) -> dict[str, Any]:
-        alerts = [
-            {**{name: getattr(alert, name) for name in ALERT_FIELDS}, "recovery": dumped(alert.recovery)}
-            for alert in self.alerts.values()
-        ]
-        return {"alerts": alerts, "silent": [[model, *silent] for model, silent in self.silent.items()]}
+        return {
+            "alerts": [*map(plain, self.alerts.values())],
+            "silent": [[model, *silent] for model, silent in self.silent.items()],
+        }
 
     def load(self, state: dict[str, Any], kept: Container[str]) -> None:
         """The alerts of the monitors that were kept. Raises ValueError."""
@@ -371,20 +296,3 @@ class AlertBook:
                 self._note_timer(alert)
                 self.deadlines.note(alert.model, key, alert.accept_ms)
         self.silent = {str(model): (int(events), int(ms)) for model, events, ms in state["silent"]}
-
-
-def alert_of(item: dict[str, Any]) -> Alert:
-    """An alert of a snapshot. Raises ValueError."""
-    alert = Alert(**item)
-    if alert.state not in (QUIET, PENDING, FIRING, FADING) or alert.how not in (FADED, RECOVERED, ACCEPTED):
-        raise ValueError(f"unknown alert state {alert.state!r}")
-    if item["opened"] is not None:
-        alert.opened = Opened(*map(settled, item["opened"]))
-    alert.recovery = None if item["recovery"] is None else loaded(item["recovery"])
-    timed = alert.state in (PENDING, FADING) or (alert.state == FIRING and alert.how == FADED)
-    told = alert.state in (FIRING, FADING)
-    if (alert.opened is None and alert.state != QUIET) or (alert.due_ms is not None) != timed:
-        raise ValueError(f"an alert that is {alert.state} without what such a one has")
-    if (alert.repeat_ms is not None) != told:
-        raise ValueError(f"an alert that is {alert.state} without what such a one has")
-    return alert

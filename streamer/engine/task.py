@@ -16,8 +16,9 @@ import numpy as np
 from detectors.reference import Judged
 from schemas.events.batch import Batch
 from schemas.records.dead_letter import dead_letter
+from streamer.alerts.alert import ACCEPTED, Moment, Notice, Policy
 from streamer.alerts.alert_record import AlertRecords
-from streamer.alerts.lifecycle import ACCEPTED, AlertBook, FirstOffset, Moment, Notice, Policy
+from streamer.alerts.lifecycle import AlertBook, FirstOffset
 from streamer.alerts.window_record import window_record
 from streamer.config import model as cfg
 from streamer.config.decoder_fields import fields_of

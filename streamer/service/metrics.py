@@ -19,7 +19,7 @@ from prometheus_client.registry import Collector
 
 from schemas.events.batch import REASONS
 from schemas.records.alert import SEVERITIES
-from streamer.alerts.lifecycle import FADING, FIRING, PENDING
+from streamer.alerts.alert import FADING, FIRING, PENDING
 from streamer.engine.admission import RESULTS
 from streamer.monitors.window_outcomes import ENDS
 from streamer.port import Outcome

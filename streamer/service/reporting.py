@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from streamer.alerts.lifecycle import QUIET
+from streamer.alerts.alert import QUIET
 from streamer.engine.stage import Stage
 from streamer.port import Partition
 from streamer.service.http import Health

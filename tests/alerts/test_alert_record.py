@@ -12,8 +12,8 @@ import jsonschema
 import orjson
 import pytest
 
+from streamer.alerts.alert import ACCEPTED, FADED, RECOVERED, Level, Moment, Notice, Opened
 from streamer.alerts.alert_record import AlertRecords, verdict
-from streamer.alerts.lifecycle import ACCEPTED, FADED, RECOVERED, Level, Moment, Notice, Opened
 from streamer.config.load import load_text
 from streamer.engine.task import Task
 from streamer.monitors.base import Monitor

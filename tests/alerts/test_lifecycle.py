@@ -10,23 +10,8 @@ import numpy as np
 import pytest
 
 from schemas.events.batch import Batch, Nulls, Numbers, Texts
-from streamer.alerts.lifecycle import (
-    ACCEPT,
-    ACCEPTED,
-    FADED,
-    FADING,
-    FIRING,
-    HELD,
-    PENDING,
-    QUIET,
-    RECOVERED,
-    REPEAT,
-    TRANSITIONS,
-    AlertBook,
-    Moment,
-    Notice,
-    Policy,
-)
+from streamer.alerts.alert import ACCEPTED, FADED, FADING, FIRING, PENDING, QUIET, RECOVERED, Moment, Notice, Policy
+from streamer.alerts.lifecycle import ACCEPT, HELD, REPEAT, TRANSITIONS, AlertBook
 from streamer.monitors.evidence import Edge
 from streamer.monitors.finding import BREACH, CLEAR, DRIFT, NEITHER, STRETCH, Finding
 from streamer.monitors.following import Stretch

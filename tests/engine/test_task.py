@@ -246,6 +246,15 @@ def test_a_batch_is_cut_no_more_often_than_levels_are_accepted() -> None:
     assert 12 < len(parts) <= 14
 
 
+def test_what_comes_again_is_told_in_words() -> None:
+    """Of a task that is given what it had: the text ends up in the log."""
+    config = load_text(LEAST, "x", {})
+    task, log = Task(config, AT, 0), events(lambda i: {}, 9)
+    task.step(decode(log, fields_of(config), AT[0]))
+    with pytest.raises(AssertionError, match=r"^inferences\[0\]: offset 3 came again, all before 9 is done$"):
+        task.step(decode(log[3:], fields_of(config), AT[0]))
+
+
 def test_the_replay_range_of_an_alert_reproduces_it() -> None:
     config = load_text(CONFIG, "x", {})
     checked = 0
