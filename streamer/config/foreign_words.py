@@ -202,8 +202,9 @@ def instead_of_key(owner: str, key: str, known: Iterable[str]) -> str:
         return f" It is the service's own: {RESERVED[setting]}."
     if owner in ("", "kafka") and setting in SETTINGS:
         return f" It is a setting of librdkafka: write it below kafka.client, as {setting!r}."
-    near, found = did_you_mean(key, known), instead_of(KEYS, key)
-    return f" Here it is {found}." if found and not near.startswith(" Did you mean") else near
+    names = list(known)
+    found, typo = instead_of(KEYS, key), difflib.get_close_matches(key, names, 1, 0.8)
+    return f" Here it is {found}." if found and not typo else did_you_mean(key, names)
 
 
 def instead_of_split(text: str) -> str:

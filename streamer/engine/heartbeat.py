@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from schemas.records.alert import rfc3339
 from schemas.records.envelope import HEADERS
 from schemas.records.heartbeat import HeartbeatFacts, render_heartbeat
-from streamer.alerts.lifecycle import FADING, FIRING, PENDING
+from streamer.alerts.alert import FADING, FIRING, PENDING
 from streamer.engine.admission import Admission
 from streamer.monitors.base import Monitor
 from streamer.monitors.window_outcomes import ENDS

@@ -102,6 +102,8 @@ ABANDONED = {
 
 HANGS = "a client of a broker that went does not close (librdkafka#4884); the next start restores everything"
 WARNINGS = (
+    "alert_firing",
+    "alerts_suppressed",
     "input_gone",
     "invalid_snapshot",
     "offsets_forgotten",

@@ -8,14 +8,11 @@ it may or may not have taken is settled by asking for the committed offset after
 
 from __future__ import annotations
 
-import zlib
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 from schemas.events.batch import Record, columns_of
 from streamer.config import model as cfg
-from streamer.engine.snapshot import encode
 from streamer.engine.stage import Stage, Stages
 from streamer.kafka.offset_metadata import TICKS_MAX
 from streamer.port import (
@@ -31,12 +28,13 @@ from streamer.port import (
     Outcome,
     Partition,
     Records,
-    Snapshot,
     Tick,
 )
+from streamer.service.alert_log import AlertLog
 from streamer.service.connection import words
-from streamer.service.partitions import Doing, InPlace, LivePartition, Pool, Stats, Trouble, newest
+from streamer.service.partitions import Doing, LivePartition, Pool, Stats, Trouble, newest
 from streamer.service.restore import Notify, Restorer
+from streamer.service.snapshots import Snapshots, root
 from streamer.service.unusable import bytes_of, sample
 
 POLL_RECORDS_MAX = 2000
@@ -70,8 +68,6 @@ class Worker:
         pool: Pool | None = None,
         stats: Stats | None = None,
     ) -> None:
-        self.in_place: Pool = InPlace()
-        self.pool = pool or self.in_place
         self.config = config
         self.decode = stages.decode
         self.log = log
@@ -88,6 +84,8 @@ class Worker:
         self.commit_due_s = clock() + config.commit.interval_ms / 1000
         self.tick_due_s = clock() + config.heartbeat.interval_ms / 1000
         self.stats = stats or Stats()
+        self.alert_log = AlertLog(notify, clock)
+        self.snapshots = Snapshots(config, pool, clock, self.stats)
         self.restorer = self.restorer_class(config, stages, log, self.stats, notify)
 
     def run(self, stopping: Callable[[], bool], after_step: Callable[[], None]) -> bool:
@@ -235,16 +233,16 @@ class Worker:
         if self.unsettled is not None and not self.settle():
             return False
         chosen = {p: o for p, o in self.owned.items() if only is None or p in only}
-        found = ((partition, self.snapshot(owned, snapshot_all)) for partition, owned in chosen.items())
+        found = ((partition, self.snapshots.due(owned, snapshot_all)) for partition, owned in chosen.items())
         snapshots = {partition: snapshot for partition, snapshot in found if snapshot is not None}
         outs: list[Out] = []
         offsets: dict[Partition, Committed] = {}
         for partition, owned in chosen.items():
             progress = owned.task.position, owned.task.ticks
             if progress != (owned.committed, owned.ticked) or partition in snapshots:
-                owned.sent = owned.task.waiting
-                outs += owned.task.outbox
-                offsets[partition] = self.root(owned, snapshots.get(partition))
+                owned.sent, owned.sending = owned.task.waiting, owned.task.outbox
+                outs += owned.sending
+                offsets[partition] = root(owned, snapshots.get(partition))
         if not offsets:
             self.refused = False
             self.stats.trouble.pop("commits", None)
@@ -257,34 +255,6 @@ class Worker:
             result = CommitResult(Outcome.ABORTED, {}, str(down))
         self.stats.timings.append(("commit_seconds", self.clock() - begin_s))
         return self.conclude(result, offsets)
-
-    @staticmethod
-    def root(owned: LivePartition, snapshot: Snapshot | None) -> Committed:
-        """What the commit writes down of a partition: where it stands, its snapshot, and the ticks since that."""
-        seen = snapshot.ticks if snapshot is not None else owned.pointer.ticks if owned.pointer is not None else 0
-        return Committed(owned.task.position, owned.pointer, owned.task.ticks, newest(owned, seen))
-
-    def snapshot(self, owned: LivePartition, at_once: bool) -> Snapshot | None:
-        """The snapshot the next commit carries, if any. The loop only waits for the copy of the state; it is encoded
-        beside the loop and goes with a later commit, except where the first or the last one must have it.
-        """
-        before, place = owned.pointer, (owned.task.position, owned.task.ticks)
-        fresh = before is None or before.position != place[0] or len(owned.ticks) > TICKS_MAX // 2
-        if fresh and (before is None or at_once):
-            owned.writing = *place, self.in_place.submit(encode, self.state(owned))
-        elif fresh and owned.writing is None and self.clock() >= owned.snapshot_due_s:
-            owned.writing = *place, self.pool.submit(encode, self.state(owned))
-        if owned.writing is None or not owned.writing[2].done():
-            return None
-        position, seen, future = owned.writing
-        owned.snapshot_bytes = len(future.result())
-        return Snapshot(position, 1 - owned.slot, self.config.config_hash, future.result(), seen)
-
-    def state(self, owned: LivePartition) -> dict[str, Any]:
-        begin_s = self.clock()
-        state = owned.task.state()
-        self.stats.timings.append(("checkpoint_seconds", self.clock() - begin_s))
-        return state
 
     def conclude(self, result: CommitResult, offsets: dict[Partition, Committed]) -> bool:
         name = result.outcome.value
@@ -309,8 +279,9 @@ class Worker:
         owned = self.owned.get(partition)
         if owned is None:
             return
+        self.alert_log.landed(partition, owned.sending)
         owned.task.published(owned.sent)
-        owned.sent = 0
+        owned.sent, owned.sending = 0, []
         owned.committed, owned.ticked = committed.progress
         pointer = committed.pointer
         if pointer is not None and pointer != owned.pointer:
@@ -319,14 +290,7 @@ class Worker:
             if owned.writing is not None and owned.writing[:2] <= (pointer.position, pointer.ticks):
                 owned.writing = None
             owned.snapshot_s = self.clock()
-            owned.snapshot_due_s = owned.snapshot_s + self.snapshot_period_s(partition)
-
-    def snapshot_period_s(self, partition: Partition) -> float:
-        """From three quarters of the interval to all of it, each partition its own: a commit that carries the snapshots
-        of all of them is a slow one, and equal periods would stay in step.
-        """
-        phase = zlib.crc32(f"{partition[0]}-{partition[1]}".encode()) / 2**32
-        return self.config.commit.snapshot_interval_ms / 1000 * (1.0 - 0.25 * phase)
+            owned.snapshot_due_s = owned.snapshot_s + self.snapshots.period_s(partition)
 
     def settle(self) -> bool:
         """Find out how a commit of unknown outcome ended. False while that cannot be known yet."""
@@ -389,7 +353,7 @@ class Worker:
             pointer = None  # Another config or a lost state: the next commit carries a snapshot of our own.
         slot = committed.pointer.slot if committed.pointer is not None else 0
         now_s = self.clock()
-        due_s = now_s + self.snapshot_period_s(partition)
+        due_s = now_s + self.snapshots.period_s(partition)
         owned = LivePartition(task, committed.offset, pointer, slot, due_s, now_s, ticked=committed.ticked)
         owned.ticks = list(committed.ticks) if pointer is not None else []
         self.owned[partition] = owned

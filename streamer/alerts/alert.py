@@ -1,0 +1,122 @@
+"""An alert as the book keeps it and as a snapshot has it, and what is told of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple
+
+from streamer.alerts.recovery import Recovery, dumped, loaded
+from streamer.monitors.evidence import Summary
+
+QUIET, PENDING, FIRING, FADING = "quiet", "pending", "firing", "fading"
+FADED, RECOVERED, ACCEPTED = "faded", "recovered", "accepted"
+"""How an alert can end."""
+
+
+class Policy(NamedTuple):
+    """What a monitor wants of its alerts; durations in milliseconds of event time."""
+
+    for_ms: int
+    keep_firing_for_ms: int
+    cooldown_ms: int
+    resolve: str = RECOVERED
+    accept_after_ms: int = 24 * 3_600_000
+    repeat_ms: int = 3_600_000
+    recover_band: float = 0.5
+    side: int = 0  # the way that an edge must go, 0 for both
+
+
+class Moment(NamedTuple):
+    """Where in the log and in event time something happened."""
+
+    offset: int
+    time_ms: int  # the event's own time
+    now_ms: int  # newest time of the event's model up to here: the clock all durations run on
+
+
+class Opened(NamedTuple):
+    """What began an episode."""
+
+    offset: int
+    time_ms: int
+    first_offset: int  # where the log must be read from for the series to become what it was
+    evidence: Any
+
+
+def settled(value: Any) -> Any:
+    """Plain data of a snapshot, in which every list was a tuple; but not what is in a dict."""
+    return tuple(map(settled, value)) if isinstance(value, list) else value
+
+
+@dataclass(slots=True)
+class Alert:
+    """One series of one monitor. `repr` of the book's alerts is the state dump of the tests."""
+
+    monitor: str
+    row: int
+    model: str
+    state: str = QUIET
+    due_ms: int | None = None  # when the state has been held long enough; None while no timer runs
+    quiet_until_ms: int | None = None  # end of the cooldown
+    episode: int = 0
+    detections: int = 0
+    suppressed: int = 0
+    opened: Opened | None = None  # fixed when the episode began
+    edge: bool = False  # it began with one
+    how: str = RECOVERED  # how this episode ends by itself
+    fired_ms: int = 0
+    repeat_ms: int | None = None  # when to tell it again
+    accept_ms: int | None = None  # when the new level is the normal
+    told: int = 0  # sequence of its newest record
+    recovery: Recovery | None = None
+
+
+ALERT_FIELDS = tuple(f.name for f in fields(Alert) if f.name != "recovery")
+
+
+class Level(NamedTuple):
+    """Where the series of an edge stands."""
+
+    before: float
+    band: float
+    away: bool
+    now: Summary
+
+
+class Notice(NamedTuple):
+    """An alert whose published status changed, or is told again, and all that its record says; it changes no more."""
+
+    status: str  # "firing", "renewed" or "resolved"
+    monitor: str
+    row: int
+    episode: int
+    detections: int
+    suppressed: int
+    opened: Opened
+    at: Moment
+    sequence: int
+    ends_ms: int  # when it resolved, or ends for whoever hears no more of it
+    how: str  # of a resolved one: how it ended
+    level: Level | None  # of an edge
+
+
+def plain(alert: Alert) -> dict[str, Any]:
+    """As a snapshot has it."""
+    return {**{name: getattr(alert, name) for name in ALERT_FIELDS}, "recovery": dumped(alert.recovery)}
+
+
+def alert_of(item: dict[str, Any]) -> Alert:
+    """An alert of a snapshot. Raises ValueError."""
+    alert = Alert(**item)
+    if alert.state not in (QUIET, PENDING, FIRING, FADING) or alert.how not in (FADED, RECOVERED, ACCEPTED):
+        raise ValueError(f"unknown alert state {alert.state!r}")
+    if item["opened"] is not None:
+        alert.opened = Opened(*map(settled, item["opened"]))
+    alert.recovery = None if item["recovery"] is None else loaded(item["recovery"])
+    timed = alert.state in (PENDING, FADING) or (alert.state == FIRING and alert.how == FADED)
+    told = alert.state in (FIRING, FADING)
+    if (alert.opened is None and alert.state != QUIET) or (alert.due_ms is not None) != timed:
+        raise ValueError(f"an alert that is {alert.state} without what such a one has")
+    if (alert.repeat_ms is not None) != told:
+        raise ValueError(f"an alert that is {alert.state} without what such a one has")
+    return alert

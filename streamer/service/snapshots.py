@@ -1,0 +1,57 @@
+"""When a partition's state is written down, and what a commit says of where it stands."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+from streamer.config import model as cfg
+from streamer.engine.snapshot import encode
+from streamer.kafka.offset_metadata import TICKS_MAX
+from streamer.port import Committed, Partition, Snapshot
+from streamer.service.partitions import InPlace, LivePartition, Pool, Stats, newest
+
+
+def root(owned: LivePartition, snapshot: Snapshot | None) -> Committed:
+    """What the commit writes down of a partition: where it stands, its snapshot, and the ticks since that."""
+    seen = snapshot.ticks if snapshot is not None else owned.pointer.ticks if owned.pointer is not None else 0
+    return Committed(owned.task.position, owned.pointer, owned.task.ticks, newest(owned, seen))
+
+
+class Snapshots:
+    """Of all partitions of a worker. The loop only waits for the copy of a state; it is encoded beside the loop and
+    goes with a later commit, except where the first or the last one must have it.
+    """
+
+    def __init__(self, config: cfg.Config, pool: Pool | None, clock: Callable[[], float], stats: Stats) -> None:
+        self.in_place: Pool = InPlace()
+        self.pool = pool or self.in_place
+        self.config, self.clock, self.stats = config, clock, stats
+
+    def due(self, owned: LivePartition, at_once: bool) -> Snapshot | None:
+        """The snapshot that the next commit carries, if any."""
+        before, place = owned.pointer, (owned.task.position, owned.task.ticks)
+        fresh = before is None or before.position != place[0] or len(owned.ticks) > TICKS_MAX // 2
+        if fresh and (before is None or at_once):
+            owned.writing = *place, self.in_place.submit(encode, self._state(owned))
+        elif fresh and owned.writing is None and self.clock() >= owned.snapshot_due_s:
+            owned.writing = *place, self.pool.submit(encode, self._state(owned))
+        if owned.writing is None or not owned.writing[2].done():
+            return None
+        position, seen, future = owned.writing
+        owned.snapshot_bytes = len(future.result())
+        return Snapshot(position, 1 - owned.slot, self.config.config_hash, future.result(), seen)
+
+    def period_s(self, partition: Partition) -> float:
+        """From three quarters of the interval to all of it, each partition its own: a commit that carries the snapshots
+        of all of them is a slow one, and equal periods would stay in step.
+        """
+        phase = zlib.crc32(f"{partition[0]}-{partition[1]}".encode()) / 2**32
+        return self.config.commit.snapshot_interval_ms / 1000 * (1.0 - 0.25 * phase)
+
+    def _state(self, owned: LivePartition) -> dict[str, Any]:
+        begin_s = self.clock()
+        state = owned.task.state()
+        self.stats.timings.append(("checkpoint_seconds", self.clock() - begin_s))
+        return state

@@ -1,0 +1,49 @@
+"""An alert in a snapshot: the same again, and nothing that no alert can be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgpack
+import pytest
+
+from streamer.alerts.alert import ACCEPTED, FADED, FADING, FIRING, PENDING, QUIET, Alert, Opened, alert_of, plain
+from streamer.alerts.recovery import recovery_of
+from streamer.monitors.evidence import Moved
+
+OPENED = Opened(7, 7_000, 3, (1, 9.0, 1.0, (500, 100.0, 20.0, 0, 99, 0, 99), (40, 150.0, 20.0, 1, 2, 3, 4)))
+RECOVERY = recovery_of(Moved(100.0, 20.0, 500, (40, 150.0, 20.0, 1, 2, 3, 4)), 0.5)
+ALERTS = [
+    Alert("m", 0, "fraud", QUIET, quiet_until_ms=3, episode=2),
+    Alert("m", 0, "fraud", PENDING, due_ms=5, opened=OPENED),
+    Alert("m", 0, "fraud", FIRING, repeat_ms=9, accept_ms=11, opened=OPENED, edge=True, recovery=RECOVERY),
+    Alert("m", 0, "fraud", FIRING, repeat_ms=9, due_ms=5, opened=OPENED, edge=True, how=FADED),
+    Alert("m", 0, "fraud", FADING, repeat_ms=9, due_ms=5, opened=OPENED, told=4),
+]
+
+
+@pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.state)
+def test_it_is_the_same_again(alert: Alert) -> None:
+    again = alert_of(msgpack.unpackb(msgpack.packb(plain(alert))))
+    assert again == alert
+    assert again.opened is None or hash(again.opened.evidence)
+
+
+@pytest.mark.parametrize(
+    ("number", "wrong"),
+    [
+        (0, {"state": "open"}),
+        (0, {"how": "vanished"}),
+        (0, {"repeat_ms": 4}),
+        (1, {"due_ms": None}),
+        (1, {"opened": None}),
+        (2, {"repeat_ms": None}),
+        (2, {"due_ms": 3}),
+        (2, {"how": FADED}),
+        (3, {"how": ACCEPTED}),
+        (4, {"due_ms": None}),
+    ],
+)
+def test_what_no_alert_can_be_is_refused(number: int, wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="alert"):
+        alert_of({**plain(ALERTS[number]), **wrong})
