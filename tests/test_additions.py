@@ -201,11 +201,11 @@ SOURCE = '''
 """Toy: the number of the event within its group."""
 from __future__ import annotations
 import numpy as np
-from streamer.series.timeless import Timeless
+from streamer.series.source_base import SourceBase
 from streamer.signals.columns import Column
 
 
-class Odometer(Timeless):
+class Odometer(SourceBase):
     def __init__(self):
         self.seen = {}
 

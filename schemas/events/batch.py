@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,6 +115,25 @@ class Batch:
     rejects: tuple[Reject, ...]  # in offset order
     next_offset: int  # last record's offset + 1; 0 for no records
     aliases: Mapping[str, str] = field(default_factory=dict)  # further names of columns: alias -> one of `names`
+
+
+COLUMNS = ("offsets", "times_ms", "model", "version", "event_id")
+"""What a batch has of each event."""
+
+
+def part_of(batch: Batch, begin: int, end: int) -> Batch:
+    """What lies at offsets from `begin` on and before `end`, as a batch of its own; it ends where that ends."""
+    first, last = np.searchsorted(batch.offsets, (begin, end)).tolist()
+
+    def cut(table: Any) -> Any:
+        low, high = np.searchsorted(table.event, (first, last)).tolist()
+        event, *columns = (column[low:high] for column in table)
+        return type(table)(event - np.int32(first), *columns)
+
+    own: dict[str, Any] = {name: getattr(batch, name)[first:last] for name in COLUMNS}
+    own |= {"numbers": cut(batch.numbers), "texts": cut(batch.texts), "nulls": cut(batch.nulls)}
+    rejects = tuple(reject for reject in batch.rejects if begin <= reject.record.offset < end)
+    return replace(batch, **own, rejects=rejects, next_offset=min(end, batch.next_offset))
 
 
 def text_of_event(batch: Batch, name: str) -> I64:

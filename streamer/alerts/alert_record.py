@@ -6,12 +6,12 @@ place of the older ones, a new one stands in `data` under its name, and `schemas
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from schemas.records import alert as wire
 from schemas.records.envelope import HEADERS
-from streamer.alerts.lifecycle import Notice, Opened
+from streamer.alerts.lifecycle import GONE, Notice, Opened
 from streamer.config import model as cfg
 from streamer.monitors.base import Monitor
 from streamer.monitors.evidence import told
@@ -23,7 +23,11 @@ Key = tuple[str, int]
 """Monitor and row."""
 BEGUN_MAX = 4096
 """Episodes whose texts are kept for their later records; those of others are written again."""
-VERDICTS = {"firing": "found by", "resolved": "resolved, was found by"}
+VERDICTS = {
+    "firing": "found by",
+    "resolved": "resolved, was found by",
+    GONE: "resolved since the series fell silent and its place was given to another, was found by",
+}
 
 
 class Series(NamedTuple):
@@ -72,7 +76,7 @@ def change_facts(monitor: Monitor, notice: Notice, begun: Mapping[str, str]) -> 
         "number": str(notice.episode),
         "detections": str(notice.detections),
         "suppressed": str(notice.suppressed),
-        "sentence": f"{begun['what_moved']}; {VERDICTS[notice.status]} {begun['found_at']}",
+        "sentence": f"{begun['what_moved']}; {VERDICTS[GONE if notice.gone else notice.status]} {begun['found_at']}",
         "end_offset": str(at.offset + 1),
     }
 
@@ -100,6 +104,11 @@ class AlertRecords:
         facts = change_facts(monitor, notice, begun)
         forms = self.forms.get(notice.monitor) or self._forms(monitor, facts)
         return Out("alerts", begun["fingerprint"].encode(), wire.render(forms[notice.status], facts), HEADERS)
+
+    def forget(self, monitors: Collection[str]) -> None:
+        """The rows of these monitors mean other series from now on."""
+        self.series = {key: made for key, made in self.series.items() if key[0] not in monitors}
+        self.begun = {key: begun for key, begun in self.begun.items() if key[0] not in monitors}
 
     def _episode(self, monitor: Monitor, key: Key, opened: Opened) -> dict[str, str]:
         series = self.series.get(key)

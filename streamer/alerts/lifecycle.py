@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
@@ -24,6 +24,8 @@ from streamer.signals.columns import I64, Bool
 QUIET, PENDING, FIRING, FADING = "quiet", "pending", "firing", "fading"
 HELD = "held"
 """What a timer says: the state has lasted long enough."""
+GONE = "gone"
+"""The series has left its table, and nothing will be heard of it."""
 
 TRANSITIONS: dict[tuple[str, str], tuple[str, str | None]] = {
     # (state, signal): (next state, status to publish). A pair that is missing is a bug and raises.
@@ -39,6 +41,9 @@ TRANSITIONS: dict[tuple[str, str], tuple[str, str | None]] = {
     (FADING, BREACH): (FIRING, None),
     (FADING, CLEAR): (FADING, None),
     (FADING, HELD): (QUIET, "resolved"),
+    (PENDING, GONE): (QUIET, None),
+    (FIRING, GONE): (QUIET, "resolved"),
+    (FADING, GONE): (QUIET, "resolved"),
 }
 
 
@@ -103,13 +108,14 @@ class Notice(NamedTuple):
     opened: Opened
     at: Moment
     ended_ms: int | None  # when it resolved, in event time
+    gone: bool = False  # resolved because its series has left its table
 
 
-def notice(alert: Alert, status: str, at: Moment, ended_ms: int | None) -> Notice:
+def notice(alert: Alert, status: str, at: Moment, ended_ms: int | None, gone: bool = False) -> Notice:
     """The alert as it is now."""
     assert alert.opened is not None
     row, episode, detections, suppressed = alert.row, alert.episode, alert.detections, alert.suppressed
-    return Notice(status, alert.monitor, row, episode, detections, suppressed, alert.opened, at, ended_ms)
+    return Notice(status, alert.monitor, row, episode, detections, suppressed, alert.opened, at, ended_ms, gone)
 
 
 def due_of(alert: Alert, before: str, signal: str, now_ms: int, policy: Policy) -> int | None:
@@ -205,7 +211,8 @@ class AlertBook:
             alert.episode += 1
             notices.append(notice(alert, "firing", at, None))
         elif status == "resolved":
-            notices.append(notice(alert, "resolved", at, due))
+            gone = signal == GONE
+            notices.append(notice(alert, "resolved", at, at.now_ms if gone else due, gone))
             alert.quiet_until_ms, alert.suppressed = at.now_ms + policy.cooldown_ms, 0
         alert.due_ms = due_of(alert, before, signal, at.now_ms, policy)
         if alert.due_ms != due:
@@ -222,6 +229,35 @@ class AlertBook:
         del due[key]
         if not due:
             del self.timers[alert.model]
+
+    def open_rows(self, monitors: Collection[str]) -> set[int]:
+        """The rows of these monitors that have an open alert."""
+        return {row for (name, row), alert in self.alerts.items() if name in monitors and alert.state != QUIET}
+
+    def open_models(self) -> set[str]:
+        """The models that have an open alert."""
+        return {alert.model for alert in self.alerts.values() if alert.state != QUIET}
+
+    def retain(self, monitors: Collection[str], rows: I64, at: Callable[[str], Moment]) -> list[Notice]:
+        """Row rows[i] of these monitors becomes row i; what is open for any other ends at the moment of its model. The
+        notices still have the rows of old.
+        """
+        number = {row: i for i, row in enumerate(rows.tolist())}
+        notices: list[Notice] = []
+        alerts = list(self.alerts.values())
+        for alert in alerts:
+            if alert.monitor in monitors and alert.row not in number and alert.state != QUIET:
+                self._signal(alert, GONE, at(alert.model), notices)
+        self.alerts, self.timers = {}, {}
+        for alert in alerts:
+            if alert.monitor in monitors:
+                if alert.row not in number:
+                    continue
+                alert.row = number[alert.row]
+            self.alerts[alert.monitor, alert.row] = alert
+            if alert.due_ms is not None:
+                self._note_timer(alert)
+        return notices
 
     def counts(self) -> dict[tuple[str, str, str], int]:
         """How many alerts there are by monitor, model and state."""

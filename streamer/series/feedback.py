@@ -13,13 +13,13 @@ import numpy as np
 
 from schemas.events.batch import Batch, text_of_event
 from schemas.events.convert import id_hash
+from streamer.series.source_base import SourceBase
 from streamer.series.table import ColumnsSoFar, SeriesTable
-from streamer.series.timeless import Timeless
 from streamer.signals.columns import Column, Groups
 from streamer.signals.roles import ACTION, REFERENCE
 
 
-class Feedback(Timeless):
+class Feedback(SourceBase):
     """Makes the shares of actions: a feedback event stands in the group of the inference it is about."""
 
     def __init__(self, pending_max: int) -> None:
