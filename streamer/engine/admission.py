@@ -125,6 +125,7 @@ class Admission:
             batch.model, batch.times_ms, batch.event_id, batch.strings, refused
         )
         self._hear(batch, used, now)
+        self.places.clock += len(used) - (0 if refused is None else int(np.count_nonzero(refused)))
         for name, count in (("filtered", filtered), ("duplicate", duplicate), ("late", late)):
             self.counts[name] += count
         self.counts["used"] += len(used) - filtered - duplicate - late
@@ -142,7 +143,6 @@ class Admission:
         for code in codes[dense(codes.astype(np.int64))[1]].tolist():
             event = last.item(code)
             self.places.hear(batch.strings[code], now.item(event), batch.offsets.item(event))
-        self.places.clock += len(batch.offsets)
 
     def calm(self, models: int) -> bool:
         """Whether a batch of so many models cannot bring them near their limit."""

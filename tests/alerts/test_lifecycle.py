@@ -11,6 +11,7 @@ import pytest
 from schemas.events.batch import Batch, Nulls, Numbers, Texts
 from streamer.alerts.lifecycle import (
     FADING,
+    GONE,
     FIRING,
     HELD,
     PENDING,
@@ -146,7 +147,7 @@ def test_a_notice_tells_where_the_episode_began() -> None:
     book = make(level=Policy(2_000, 0, 0))
     assert found(book, 0, NEITHER, 0) == found(book, 0, BREACH, 1, row=7, evidence={"n": 3}) == []
     [notice] = passes(book, "fraud", 4)
-    assert notice == ("firing", "level", 7, 1, 1, 0, (1, 1_000, 507, {"n": 3}), (4, 4_000, 4_000), None)
+    assert notice == ("firing", "level", 7, 1, 1, 0, (1, 1_000, 507, {"n": 3}), (4, 4_000, 4_000), None, False)
     [notice] = found(book, 0, CLEAR, 5, row=7)
     assert notice[:3] == ("resolved", "level", 7)
     assert (notice.opened.evidence, notice.at.offset, notice.ended_ms) == ({"n": 3}, 5, 5_000)
@@ -173,4 +174,5 @@ def test_state_survives_a_dump() -> None:
 def test_every_pair_that_can_happen_is_in_the_table() -> None:
     possible = set(itertools.product((QUIET, PENDING, FIRING, FADING), (BREACH, CLEAR)))
     possible |= {(QUIET, DRIFT), (FADING, DRIFT), (PENDING, HELD), (FADING, HELD)}
+    possible |= {(state, GONE) for state in (PENDING, FIRING, FADING)}
     assert set(TRANSITIONS) == possible
