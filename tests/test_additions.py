@@ -107,6 +107,9 @@ class ToyBank:
     def resize(self, rows):
         self.seen = np.concatenate([self.seen, np.zeros(max(rows - self.rows, 0), np.int64)])
 
+    def retain(self, rows):
+        self.seen = self.seen[rows]
+
     def update(self, rows, values):
         check_values(rows, values)
         np.add.at(self.seen, rows, 1)

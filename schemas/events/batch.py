@@ -16,6 +16,7 @@ F64 = NDArray[np.float64]
 
 REASONS: dict[str, str] = {
     "empty": "the record has no value (a tombstone) or a value of zero bytes",
+    "unreadable_batch": "the stored batch cannot be unpacked: broken, or beyond `receive.message.max.bytes`",
     "too_large": "the value is longer than the limit on message bytes",
     "bad_utf8": "the value, or the key or header a field is mapped to, is not UTF-8",
     "bad_json": "the value is not one RFC 8259 JSON text, or exceeds the parser's limits on depth and magnitude",
@@ -37,6 +38,7 @@ class Record(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...] = ()
+    unreadable: str = ""  # of a place in a stored batch that cannot be unpacked: why, in a word; it has no value then
 
 
 class RecordColumns(Sequence[Record]):

@@ -5,8 +5,9 @@ decoder in another language to give the same columns and the same reasons.
 
 A record is used whole or rejected whole. Checks run in this order and the first that fails gives the reason:
 
-1. `empty`: no value or zero bytes. `too_large`: more bytes than the limit. `bad_utf8`: not UTF-8 (no surrogates, no
-   overlong forms, up to U+10FFFF). `bad_json`: not exactly one RFC 8259 text, see `_document`. `not_an_object`.
+1. `unreadable_batch`: the log could not unpack what the record is in. `empty`: no value or zero bytes. `too_large`:
+   more bytes than the limit. `bad_utf8`: not UTF-8 (no surrogates, no overlong forms, up to U+10FFFF). `bad_json`: not
+   exactly one RFC 8259 text, see `_document`. `not_an_object`.
 2. All fields are read in the order of FIELDS. A pointer's step into a missing member, past an array's end or into null
    is absent; a step into a string, number or boolean, or a name (or an index with leading zeros) into an array, is
    `wrong_type`. A key or header that is not UTF-8 is `bad_utf8`; `header:NAME` is the last header of that name. For a
@@ -123,6 +124,8 @@ def decode(records: Sequence[Record], fields: Fields, topic: str) -> Batch:
     offsets, times_ms = given.offsets.tolist(), given.times_ms.tolist()
     for place, (value, offset, record_ms) in enumerate(zip(given.values, offsets, times_ms, strict=True)):
         try:
+            if value is None and records[place].unreadable:
+                raise Rejected("unreadable_batch", records[place].unreadable)
             document = _document(value, fields.message_bytes)
             raw = None if fields.plain else read_mapped(fields, document, records[place], topic)
             _event(columns, raw, document, offset, record_ms, fields)

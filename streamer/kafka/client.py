@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
+from schemas.events.batch import Record
 from streamer.config.model import Config
 from streamer.port import LogDown, Partition
 
@@ -139,6 +140,11 @@ class BadOffsets:
             return False
         self._given_up[partition] = offset
         return True
+
+
+def unreadable(offset: int, error: KafkaError) -> Record:
+    """What stands for a record of a stored batch that cannot be unpacked."""
+    return Record(offset, -1, None, None, unreadable=error.name())
 
 
 def error_of(exception: KafkaException) -> KafkaError:

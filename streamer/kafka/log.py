@@ -34,6 +34,7 @@ from streamer.kafka.client import (
     Probe,
     error_of,
     make_consumer,
+    unreadable,
 )
 from streamer.kafka.intake import Intake, Stretch, connect
 from streamer.kafka.offset_metadata import from_text, to_text
@@ -111,8 +112,8 @@ class KafkaLog:
     # Calls of the worker
 
     def poll(self, limit: int, timeout_s: float, on_revoke: Callable[[list[Partition]], None]) -> list[LogEvent]:
-        """See `Log.poll`. A record whose stored batch cannot be unpacked comes as Record(offset, -1, None, None), one
-        for each offset given up, so that it is dead-lettered as empty and accounted for.
+        """See `Log.poll`. A record whose stored batch cannot be unpacked comes as one without a value that says so, for
+        each offset given up, so that it is dead-lettered and accounted for.
         """
         self._on_revoke = on_revoke
         try:
@@ -334,7 +335,7 @@ class KafkaLog:
                 self._next[partition] = at + 1
                 self._consumer.seek(TopicPartition(*partition, at + 1))
                 struck.add(partition)
-                return Record(at, -1, None, None)
+                return unreadable(at, error)
             struck.add(partition)
         elif code != KafkaError._PARTITION_EOF and code not in GAPS:
             self._complaints.say(error, *partition)

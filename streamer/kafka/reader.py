@@ -20,6 +20,7 @@ from streamer.kafka.client import (
     Probe,
     error_of,
     make_consumer,
+    unreadable,
 )
 from streamer.kafka.intake import record_of
 from streamer.port import LogDown, LogGap, Partition
@@ -150,7 +151,7 @@ class Cursor:
             if self._bad.struck(self._partition, at):
                 self.position = at + 1
                 self._consumer.seek(TopicPartition(*self._partition, self.position))
-                return [Record(at, -1, None, None)]
+                return [unreadable(at, error)]
         elif error.fatal() or code in REFUSED:
             raise LogDown(f"{self._partition[0]}[{self._partition[1]}]: {error.str()}")
         else:

@@ -119,7 +119,7 @@ EVERY = """
   rolling: {signal: features.f2, by: [version], window: {events: 20}, detect: {kind: distribution, against: recent}}
   labels: {signal: label.*, by: [version], detect: {kind: adwin}}
   kinds: {signal: category.*, by: [version], window: {events: 20}, detect: {kind: distribution, surprise: 1, max: 0.05}}
-  odd: {signal: anomaly, by: [version], window: {events: 20}, detect: {kind: fraction, max: 0.01, min_count: 5}, keep_firing_for: 5s}
+  odd: {signal: anomaly, by: [version], window: {events: 20}, detect: {kind: fraction, max: 0.01, min_count: 5}}
   odd-time: {signal: anomaly, by: [version], window: {time: 5s}, detect: {kind: fraction, max: 0.01, min_count: 5}}
   gaps: {signal: missing.*, by: [version], window: {events: 20}, detect: {kind: share, chance: 0.05}}
   far: {signal: distance, by: [version], detect: {kind: page_hinkley, threshold: 10}, keep_firing_for: 5s}
@@ -181,7 +181,9 @@ def test_any_cutting_and_either_engine_give_the_same_alerts_and_snapshot_while_s
 def test_what_is_open_for_a_series_that_leaves_is_resolved_and_says_why_and_leaves_last(engine: Engine) -> None:
     """Every second version fires a level, which nothing would ever clear."""
     config = config_of(
-        "  gap: {signal: missing.g, by: [version], window: {events: 20}, detect: {kind: fraction, max: 0.5, min_count: 5}}\n", 8
+        "  gap:\n    {signal: missing.g, by: [version], window: {events: 20}, "
+        "detect: {kind: fraction, max: 0.5, min_count: 5}}\n",
+        8,
     )
 
     def event(i: int) -> dict[str, Any]:

@@ -170,8 +170,7 @@ struct Sweep<'a> {
     rows: Vec<i64>,
     /// The group and the first value they were found for: often the next event is of the same and has the same names.
     found_for: Option<(i32, usize)>,
-    /// How many of them have one.
-    placed: usize,
+    placed: usize, // how many of them have one
     /// The same, `NOWHERE` also for those that are warming up, and the values standardised.
     judged: Vec<i64>,
     z: Vec<f64>,
@@ -325,8 +324,7 @@ pub enum Found {
     Hits(Vec<Hit>),
 }
 
-/// Where it ended; the values taken, and those without a place; the hits; the column and its judgement, where they are to
-/// be shown.
+/// Where it ended; the values taken, and those without a place; the hits; the column and its judgement, if to be shown.
 type Swept<'py> = (Option<usize>, (usize, usize), Found, Option<Arrays<'py>>);
 
 /// Sweep the events from place `begin` on, see `Sweep::run`. `parts`: index, reference, history; `banks`: each with the
