@@ -30,6 +30,13 @@ REASONS: dict[str, str] = {
 """Every reason a record can be rejected for. The set is closed: metrics and dead letters may enumerate it."""
 
 
+class Whole(NamedTuple):
+    """What a value is that is too large to be handed over."""
+
+    size: int  # in bytes
+    sha256: str  # in hex
+
+
 class Record(NamedTuple):
     """One Kafka record as the log port hands it over."""
 
@@ -38,7 +45,8 @@ class Record(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...] = ()
-    unreadable: str = ""  # of a place in a stored batch that cannot be unpacked: why, in a word; it has no value then
+    whole: Whole | None = None  # of a value of which only the beginning is here
+    unreadable: str = ""  # of a place in a stored batch that cannot be unpacked: why; it has no value then
 
 
 class RecordColumns(Sequence[Record]):
@@ -98,6 +106,15 @@ class Reject:
     record: Record
     reason: str  # a key of REASONS
     detail: str  # one line, at most 80 characters
+
+
+def reject_of(record: Record, reason: str, detail: str, bytes_max: int) -> Reject:
+    """The reject of a record; of one that the log could not hand over as it is with what the log says of it."""
+    if record.unreadable:
+        return Reject(record, "unreadable_batch", record.unreadable)
+    if record.whole is not None:
+        return Reject(record, reason, f"{record.whole.size} bytes, the limit is {bytes_max}")
+    return Reject(record, reason, detail)
 
 
 @dataclass(frozen=True, slots=True)

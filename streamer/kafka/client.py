@@ -13,6 +13,8 @@ from schemas.events.batch import Record
 from streamer.config.model import Config
 from streamer.port import LogDown, Partition
 
+DETAIL_MAX = 80
+"""Characters of what is said of a reject."""
 MOCK_CLUSTER = "mockCluster"
 """librdkafka's embedded mock cluster calls itself so; topics appear there on first use and never beforehand."""
 
@@ -144,7 +146,7 @@ class BadOffsets:
 
 def unreadable(offset: int, error: KafkaError) -> Record:
     """What stands for a record of a stored batch that cannot be unpacked."""
-    return Record(offset, -1, None, None, unreadable=error.name())
+    return Record(offset, -1, None, None, unreadable=error.str()[:DETAIL_MAX])
 
 
 def error_of(exception: KafkaException) -> KafkaError:

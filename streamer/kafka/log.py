@@ -103,6 +103,7 @@ class KafkaLog:
             lambda more: make_consumer(self._config, self._logger, fixed | more),
             self._logger,
             str(self._config.kafka.client.get("plugin.library.paths", "")),
+            self._config.limits.message_bytes,
         )
         consumer.subscribe(
             list(self._config.topics.events), on_assign=self._assign, on_revoke=self._revoke, on_lost=self._lose

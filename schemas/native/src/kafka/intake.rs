@@ -25,7 +25,21 @@ pub struct Messages {
 }
 
 type Headers<'py> = Vec<(String, Option<Bound<'py, PyBytes>>)>;
-type Parts<'py> = (i64, i64, Option<Bound<'py, PyBytes>>, Option<Bound<'py, PyBytes>>, Bound<'py, PyTuple>);
+/// Size and SHA-256, in hex, of a value of which only the beginning is handed out.
+type Whole = (usize, String);
+type Parts<'py> =
+    (i64, i64, Option<Bound<'py, PyBytes>>, Option<Bound<'py, PyBytes>>, Bound<'py, PyTuple>, Option<Whole>);
+
+/// Bytes that are copied at a time of a value that is not to be copied as a whole.
+const CHUNK: usize = 1 << 20;
+
+fn whole(py: Python<'_>, value: &[u8]) -> PyResult<Whole> {
+    let hash = py.import("hashlib")?.call_method0("sha256")?;
+    for chunk in value.chunks(CHUNK) {
+        hash.call_method1("update", (PyBytes::new(py, chunk),))?;
+    }
+    Ok((value.len(), hash.call_method0("hexdigest")?.extract()?))
+}
 
 impl Messages {
     pub fn values(&self) -> Vec<Option<&[u8]>> {
@@ -51,12 +65,15 @@ impl Messages {
         Ok(self.at(place)?.value().map(|value| PyBytes::new(py, value)))
     }
 
-    /// Offset, time, key, value and headers of one, as `Record` of `schemas/events/batch.py`.
-    fn record<'py>(&self, py: Python<'py>, place: usize) -> PyResult<Parts<'py>> {
+    /// Offset, time, key, value and headers of one, as `Record` of `schemas/events/batch.py`; of a value beyond `most`
+    /// bytes so many, and what the whole is: a batch may hold one of nearly all the memory there is.
+    fn record<'py>(&self, py: Python<'py>, place: usize, most: usize) -> PyResult<Parts<'py>> {
         let (message, bytes) = (self.at(place)?, |bytes| PyBytes::new(py, bytes));
         let headers: Headers = message.headers().into_iter().map(|(name, value)| (name, value.map(bytes))).collect();
-        let (key, value) = (message.key().map(bytes), message.value().map(bytes));
-        Ok((message.offset(), message.time_ms(), key, value, PyTuple::new(py, headers)?))
+        let cut = message.value().filter(|value| value.len() > most);
+        let value = message.value().map(|value| bytes(&value[..value.len().min(most)]));
+        let (key, cut) = (message.key().map(bytes), cut.map(|value| whole(py, value)).transpose()?);
+        Ok((message.offset(), message.time_ms(), key, value, PyTuple::new(py, headers)?, cut))
     }
 }
 
