@@ -270,7 +270,7 @@ def test_what_is_far_too_large_is_known_by_its_size_and_hash_and_not_copied(
     producer.produce(topic, value, key=b"k", partition=0)
     assert producer.flush(30) == 0
     consumer, intake = joined(broker, True, message_bytes=1 << 20)
-    begin(consumer, intake, [TopicPartition(topic, 0)])
+    begin(consumer, intake, [TopicPartition(topic, 0, 0)])
     found = taken(intake, lambda found: sum(len(s.columns) for s in found) == 2)
     [small, large] = [record for stretch in found for record in stretch.columns]
     assert (small.value, small.whole) == (b"before", None)
