@@ -5,8 +5,8 @@ decoder in another language to give the same columns and the same reasons.
 
 A record is used whole or rejected whole. Checks run in this order and the first that fails gives the reason:
 
-1. `unreadable_batch`. `empty`: no value or zero bytes. `too_large`: beyond the limit in bytes. `bad_utf8`: not UTF-8
-   (no surrogates, overlong forms, beyond U+10FFFF). `bad_json`: not one RFC 8259 text, see `_document`. `not_an_object`.
+1. `unreadable_batch`. `empty`: no value or zero bytes. `too_large`: beyond the limit in bytes. `bad_utf8`: not UTF-8,
+   nor surrogates, overlong forms, past U+10FFFF. `bad_json`: not one RFC 8259 text, see `_document`. `not_an_object`.
 2. All fields are read in the order of FIELDS. A pointer's step into a missing member, past an array's end or into null
    is absent; a step into a string, number or boolean, or a name (or an index with leading zeros) into an array, is
    `wrong_type`. A key or header that is not UTF-8 is `bad_utf8`; `header:NAME` is the last header of that name. For a

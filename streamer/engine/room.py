@@ -33,7 +33,7 @@ Tell = Callable[[list[Notice]], None]
 class Fullness(NamedTuple):
     """How full something is that has a limit."""
 
-    what: str  # a table, as its signal is written, or `models`
+    what: str  # a table, such as `features.* by version`, or `models`
     used: int
     limit: int
     refused: int  # values that had no place so far
@@ -89,7 +89,7 @@ class Room:
             source = self.sources.get(table_id)
             if not table.calm(groups, names) or not (source is None or source.calm(groups, names)):
                 return False
-        return self.admission.calm(len(np.unique(batch.model)))
+        return self.admission.calm(int(np.count_nonzero(np.bincount(batch.model))))
 
     def _rest(self) -> None:
         for table in self.tables.values():
@@ -143,11 +143,19 @@ class Room:
         if table_id in self.sources:
             self.sources[table_id].retain(kept, table)
 
+    def _name(self, table_id: TableId) -> str:
+        """A table as the config writes it; of one that only others look at what it holds."""
+        monitors = self.of_table[table_id]
+        if not monitors:
+            return self.tables[table_id].name
+        by = f" by {', '.join(table_id.by)}" if table_id.by else ""
+        return f"{monitors[0].config.signal}{by}" + (f" of {table_id.model}" if table_id.model else "")
+
     def fullness(self) -> list[Fullness]:
         """How full everything is that has a limit."""
         tables = [
-            Fullness(table.name, len(table.keys), table.rows_max, table.dropped, table.evicted)
-            for table in self.tables.values()
+            Fullness(self._name(i), len(table.keys), table.rows_max, table.dropped, table.evicted)
+            for i, table in self.tables.items()
         ]
         places = self.admission.places
         return [*tables, Fullness("models", len(places.heard), places.turnover.places, 0, places.evicted)]

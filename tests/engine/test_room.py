@@ -74,7 +74,7 @@ def test_a_version_beyond_the_limit_is_watched_like_the_first(engine: Engine) ->
     task = run(config_of(DRIFT, 40), log_of(versions(700, 19), 20 * 700), engine)
     assert told(task) == {("v19", f"features.f{k}") for k in range(5)}
     [table, models] = task.fullness()
-    assert (table.what, table.limit, models.what) == ("number features.* by version", 40, "models")
+    assert (table.what, table.limit, models.what) == ("features.* by version", 40, "models")
     assert table.used <= 40
     assert (table.evicted, table.refused) == (100 - table.used, 0)
 
