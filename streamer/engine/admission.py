@@ -140,10 +140,10 @@ class Admission:
         codes = batch.model[events]
         last = np.zeros(len(batch.strings), np.int64)
         last[codes] = events  # With repeated codes the last assignment holds.
-        met = np.flatnonzero(np.bincount(codes))
+        met: list[int] = np.flatnonzero(np.bincount(codes)).tolist()
         if len(met) > 1:  # In the order of their first events.
-            met = codes[dense(codes.astype(np.int64))[1]]
-        for code in met.tolist():
+            met = codes[dense(codes.astype(np.int64))[1]].tolist()
+        for code in met:
             event = last.item(code)
             self.places.hear(batch.strings[code], now.item(event), batch.offsets.item(event))
 
