@@ -40,6 +40,19 @@ class Fullness(NamedTuple):
     evicted: int  # places that were given to others
 
 
+NEARLY = 0.9
+"""From this share on something is nearly full: who falls silent leaves before that, so nearly too many do not."""
+
+
+def warning(full: Fullness) -> str | None:
+    """What to say of something that is full, or nearly; None where there is room."""
+    if full.used < NEARLY * full.limit:
+        return None
+    state = "full" if full.used >= full.limit else "nearly full"
+    refused = f", {full.refused:,} values of others refused" if full.refused else ""
+    return f"{full.what}: {state}, {full.used:,} of {full.limit:,}{refused}; raise limits.series, or split `by` less"
+
+
 class Room:
     """The parts of a task that have limits."""
 

@@ -134,17 +134,24 @@ class Aggregates(SourceBase):
 
     def _hear(self, batch: Batch, used: I64, rows: I64, table: SeriesTable) -> None:
         """A row of what is counted has a value per window for ever, so what tells of its silence are its events."""
-        self.latest = np.concatenate([self.latest, np.zeros((len(table.keys) - len(self.latest), 2), np.int64)])
+        self._grow(len(table.keys))
         known = rows >= 0
         events = used[known]
         # With repeated rows the last assignment holds.
         self.latest[rows[known]] = np.stack([batch.times_ms[events], batch.offsets[events]], axis=1)
         table.taken += len(events)
 
+    def _grow(self, rows: int) -> None:
+        """A file of references makes rows before their first event."""
+        more = max(rows - len(self.latest), 0)
+        self.latest = np.concatenate([self.latest, np.zeros((more, 2), np.int64)])
+
     def heard(self, table: SeriesTable) -> Heard:
+        self._grow(len(table.keys))
         return self.latest[:, 0], self.latest[:, 1]
 
     def retain(self, rows: I64, table: SeriesTable) -> None:
+        self._grow(int(rows.max(initial=-1)) + 1)
         self.latest = self.latest[rows]
         for clock in self.clocks.values():
             clock.retain(rows)

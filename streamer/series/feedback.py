@@ -7,6 +7,7 @@ bound; feedback on what is no longer, or was never, remembered has no group and 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,9 @@ class Feedback(SourceBase):
         self.groups[event_id] = group
         if len(self.groups) > self.pending_max:
             del self.groups[next(iter(self.groups))]
+
+    def forget(self, models: Collection[str]) -> None:
+        self.groups = {event_id: group for event_id, group in self.groups.items() if group[0] not in models}
 
     def dump(self) -> Any:
         """The ids as an array, and the group of each as a number into the distinct ones."""

@@ -16,7 +16,7 @@ from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
 from streamer.config.model import Config
 from streamer.engine.engines import COMPILED, PYTHON, Engine
-from streamer.engine.room import STRIDE
+from streamer.engine.room import STRIDE, Fullness, warning
 from streamer.engine.task import Task
 from streamer.port import Tick
 from tests.engine.tasks import AT, LEAST, alerts, by_topic
@@ -224,6 +224,53 @@ def test_a_monitor_more_while_a_table_is_full_costs_no_state(engine: Engine) -> 
     after.step(Decoder(fields_of(more))(rest, AT[0]))
     assert after.fullness()[0].used <= 20
     assert ("m", "v8") in table.members
+
+
+@pytest.mark.parametrize(
+    ("full", "expected"),
+    [
+        (Fullness("models", 89, 100, 0, 3), None),
+        (Fullness("features.*", 1800, 2000, 0, 0), "features.*: nearly full, 1,800 of 2,000; raise limits.series, or "),
+        (Fullness("models", 100, 100, 0, 3), "models: full, 100 of 100; raise limits.series, or split `by` less"),
+        (Fullness("x", 40, 20, 1234, 0), "x: full, 40 of 20, 1,234 values of others refused; raise limits.series"),
+    ],
+)
+def test_what_is_full_or_nearly_is_said_and_what_to_do(full: Fullness, expected: str | None) -> None:
+    found = warning(full)
+    assert found == expected or (found or "").startswith(expected or "?")
+
+
+@engines
+def test_feedback_on_what_a_forgotten_model_said_is_about_nobody(engine: Engine) -> None:
+    """The inference is still remembered by its id when its model is not."""
+    more = "feedback: {pending: 100}\n"
+    config = config_of("  a: {signal: action.*, detect: {kind: adwin}}\n", 10, more)
+
+    def event(i: int) -> dict[str, Any]:
+        return {"model": f"v{i // 700}", "event_id": f"e{i // 700}"}
+
+    records = log_of(event, 14 * 700)
+    task = run(config, records, engine)
+    assert "v0" not in {model for model, _, _ in task.admission.models()}
+    about = {"model": "v13", "feedback": {"action": "accept", "event_id": "e0"}}
+    task.step(Decoder(fields_of(config))(log_of(lambda i: about, 14 * 700 + 1)[14 * 700 :], AT[0]))
+    [table] = task.tables.values()
+    assert table.keys == []
+    task.tick(Tick(task.position, 1_700_000_000_000, True))
+
+
+@engines
+def test_series_of_a_file_of_references_stay(engine: Engine) -> None:
+    config = config_of("  a: {signal: traffic, by: [version], window: {time: 2s}, detect: {kind: level}}\n", 8)
+    task = Task(config, AT, 0, engine=engine)
+    [table] = task.tables.values()
+    table.row(("m", "given"), "traffic")
+    table.resize()
+    table.pinned = {0: {}}
+    task.step(Decoder(fields_of(config))(log_of(versions(400, 99), 30 * 400), AT[0]))
+    assert table.keys[0] == (("m", "given"), "traffic")
+    assert table.evicted > 15
+    assert ("m", "v29") in table.members
 
 
 def size(value: Any) -> int:
