@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import date, timedelta
 from functools import lru_cache
 from operator import itemgetter
+from shlex import quote
 from typing import Any, NamedTuple
 
 import orjson
@@ -21,9 +22,6 @@ SEVERITIES = {"info": ("INFO", 9), "warning": ("WARN", 13), "critical": ("ERROR"
 """Severity -> OpenTelemetry's severity text and number."""
 
 EPOCH = date(1970, 1, 1)
-
-LEVEL_ENDS_MS = 24 * 3600 * 1000
-"""Alertmanager drops an alert without `endsAt` after minutes; an open level is held a day or until it resolves."""
 
 
 class Identity(NamedTuple):
@@ -42,6 +40,7 @@ class Source(NamedTuple):
     config: str  # its hash
     topic: str
     partition: int
+    file: str  # the config as the operator named it
 
 
 class Form(NamedTuple):
@@ -75,7 +74,7 @@ def template(more: Iterable[str] = ()) -> str:
         subject="%(subject)s",
         time="%(changed)s",
         partitionkey=fingerprint,
-        sequence="000000000%(sequence)s",
+        sequence="%(ordinal)s",
         severitytext="%(severitytext)s",
         severitynumber=_bare("severitynumber"),
         correlationid=episode,
@@ -98,7 +97,7 @@ def template(more: Iterable[str] = ()) -> str:
             "replay": {
                 "ranges": [{**place, **span}],
                 "config": "%(config)s",
-                "command": f"driftline replay -c driftline.yaml {flags}",
+                "command": f"driftline replay -c %(file)s {flags}",
             },
             **{name: _bare(name) for name in more},
         },
@@ -110,7 +109,7 @@ def template(more: Iterable[str] = ()) -> str:
 RECORD = template()
 FACTS = frozenset(HOLE.findall(RECORD))
 """Names of its holes."""
-SEQUENCE = {"firing": 1, "resolved": 2}
+STATUSES = ("firing", "resolved")
 
 
 def identity(labels: dict[str, str], severity: str) -> Identity:
@@ -132,6 +131,7 @@ def forms(
         "partition": source.partition,
         "source": inner(source.group),
         "config": source.config,
+        "file": inner(quote(source.file)),
         "severitytext": severitytext,
         "severitynumber": severitynumber,
         "annotations": inner(annotations),
@@ -139,7 +139,7 @@ def forms(
     }
     # Without annotations there is nothing behind the comma.
     record = record if annotations else record.replace(",%(annotations)s", "")
-    return {status: _cut(record, {**common, "status": status, "sequence": n}) for status, n in SEQUENCE.items()}
+    return {status: _cut(record, {**common, "status": status}) for status in STATUSES}
 
 
 def _cut(record: str, common: dict[str, Any]) -> Form:

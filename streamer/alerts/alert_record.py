@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 
 from schemas.records import alert as wire
 from schemas.records.envelope import HEADERS
-from streamer.alerts.lifecycle import GONE, Notice, Opened
+from streamer.alerts.lifecycle import ACCEPTED, FADED, GONE, Notice, Opened
 from streamer.config import model as cfg
 from streamer.monitors.base import Monitor
-from streamer.monitors.evidence import told
+from streamer.monitors.evidence import summary, told
+from streamer.monitors.words import now_before
 from streamer.port import Out, Partition
 from streamer.signals.grammar import member_title
 
@@ -23,11 +24,6 @@ Key = tuple[str, int]
 """Monitor and row."""
 BEGUN_MAX = 4096
 """Episodes whose texts are kept for their later records; those of others are written again."""
-VERDICTS = {
-    "firing": "found by",
-    "resolved": "resolved, was found by",
-    GONE: "resolved since the series fell silent and its place was given to another, was found by",
-}
 
 
 class Series(NamedTuple):
@@ -42,8 +38,11 @@ def series_of(monitor: Monitor, row: int, partition: Partition) -> Series:
     labels = labels_of(monitor, row)
     extra = [v for k, v in labels.items() if k not in ("model", "monitor", "detector", "signal") and v]
     who = labels["model"] + (f" ({', '.join(extra)})" if extra else "")
-    found_at = f"{labels['detector']} at {partition[0]}[{partition[1]}]@"
-    return Series(wire.identity(labels, monitor.config.severity), wire.inner(who), wire.inner(found_at))
+    # Each partition has alerts of its own of what is one series to its producer; no other knows when they are over.
+    where = f"{partition[0]}[{partition[1]}]"
+    found_at = f"{labels['detector']} at {where}@"
+    own = wire.identity({**labels, "partition": where}, monitor.config.severity)
+    return Series(own, wire.inner(who), wire.inner(found_at))
 
 
 def episode_facts(monitor: Monitor, series: Series, opened: Opened) -> dict[str, str]:
@@ -63,22 +62,46 @@ def episode_facts(monitor: Monitor, series: Series, opened: Opened) -> dict[str,
     }
 
 
-def change_facts(monitor: Monitor, notice: Notice, begun: Mapping[str, str]) -> dict[str, str]:
+def change_facts(notice: Notice, begun: Mapping[str, str], labels: Mapping[str, str]) -> dict[str, str]:
     """All facts of a record: what it says for itself and, in `begun`, what `episode_facts` says."""
-    at, opened = notice.at, notice.opened
-    # When it ended, or when whoever hears no more of it takes it for ended.
-    held_ms = max(opened.time_ms, at.now_ms) + monitor.hold_ms
+    at, opened, level = notice.at, notice.opened, notice.level
+    shown = None
+    if level is not None:
+        shown = {"before": level.before, "band": level.band, "away": level.away, "now": summary(level.now)}
     return {
         **begun,
+        "sequence": str(notice.sequence),
+        "ordinal": f"{notice.sequence:010d}",
         "changed_offset": str(at.offset),
         "changed": begun["began"] if at.time_ms == opened.time_ms else wire.rfc3339(at.time_ms),
-        "ends": wire.rfc3339(held_ms if notice.ended_ms is None else notice.ended_ms),
+        "ends": wire.rfc3339(notice.ends_ms),
         "number": str(notice.episode),
         "detections": str(notice.detections),
         "suppressed": str(notice.suppressed),
-        "sentence": f"{begun['what_moved']}; {VERDICTS[GONE if notice.gone else notice.status]} {begun['found_at']}",
+        "sentence": f"{begun['what_moved']}; {wire.inner(verdict(notice, labels))} by {begun['found_at']}",
         "end_offset": str(at.offset + 1),
+        "resolution": wire.written({"how": notice.how} if notice.how else None),
+        "level": wire.written(shown),
     }
+
+
+def verdict(notice: Notice, labels: Mapping[str, str]) -> str:
+    """What became of the alert, in words; who found it follows."""
+    if notice.status == "firing":
+        return "found"
+    where = now_before(labels["signal"], notice.level.now[1], notice.level.before) if notice.level else ""
+    away = notice.level is not None and notice.level.away
+    if notice.status == "renewed":
+        text = "still firing" if not where else f"still away from before{where}" if away else f"back near before{where}"
+    elif notice.how == ACCEPTED:
+        text = f"accepted: this is the normal from here on{where}"
+    elif notice.how == FADED:
+        text = f"faded, still away from before{where}" if away else f"faded{where}"
+    elif notice.how == GONE:
+        text = "resolved since the series fell silent and its place was given to another"
+    else:
+        text = f"recovered{where}"
+    return f"{text}, was found"
 
 
 PARTS = frozenset({"what_moved", "found_at"})
@@ -99,11 +122,12 @@ class AlertRecords:
         monitor, key, opened = self.monitors[notice.monitor], (notice.monitor, notice.row), notice.opened
         known = self.begun.pop(key, None)
         begun = known[1] if known is not None and known[0] is opened else self._episode(monitor, key, opened)
-        if notice.status == "firing" and len(self.begun) < BEGUN_MAX:
+        if notice.status != "resolved" and len(self.begun) < BEGUN_MAX:
             self.begun[key] = opened, begun
-        facts = change_facts(monitor, notice, begun)
+        facts = change_facts(notice, begun, self.series[key].identity.labels)
         forms = self.forms.get(notice.monitor) or self._forms(monitor, facts)
-        return Out("alerts", begun["fingerprint"].encode(), wire.render(forms[notice.status], facts), HEADERS)
+        form = forms["resolved" if notice.status == "resolved" else "firing"]
+        return Out("alerts", begun["fingerprint"].encode(), wire.render(form, facts), HEADERS)
 
     def forget(self, monitors: Collection[str]) -> None:
         """The rows of these monitors mean other series from now on."""
@@ -120,7 +144,7 @@ class AlertRecords:
         """The records of a monitor, with a place in `data` for each fact that has none elsewhere."""
         made = monitor.config
         record = wire.template(name for name in facts if name not in wire.FACTS | PARTS)
-        source = wire.Source(self.config.kafka.group, self.config.config_hash, *self.partition)
+        source = wire.Source(self.config.kafka.group, self.config.config_hash, *self.partition, self.config.file)
         own = wire.forms(record, made.severity, annotations_of(made), detector_of(made), source)
         self.forms[monitor.name] = own
         return own

@@ -1,24 +1,30 @@
 """The alert book: a lifecycle over findings. Time is an argument, transitions are data, the order is the log's.
 
 Theory of operation. A finding is an edge (a change point: DRIFT) or a level (a window verdict: BREACH or CLEAR).
-An edge fires at once and fades unless another edge renews it within `keep_firing_for`. A level is pending until it
-has held for `for`, and resolves once it has been clear for `keep_firing_for`. After an alert resolved, `cooldown`
-keeps it quiet. All durations are event time of the alert's own model: while a producer is silent nothing resolves,
-because silence is not health. One series of one monitor has at most one open alert, so one shift opens one alert.
+An edge fires at once. What ends it is its monitor's `resolve`: that its values are back where they were before (then
+stretches of them say CLEAR and BREACH, see `recovery.py`), that no other edge came, or only that it was accepted. A
+level is pending until it has held for `for`; it, and an edge that is back, resolves once it has been clear for
+`keep_firing_for`. After an alert resolved, `cooldown` keeps it quiet. All durations are event time of the alert's own
+model: while a producer is silent nothing resolves, because silence is not health. One series of one monitor has at
+most one open alert, so one shift opens one alert.
+
+An open alert is told again every `repeat_interval`, for readers who take what they hear no more of for ended; there
+time passes by ticks, too. Its sequence is a matter of the time since it fired, so that whoever repeats it without the
+ticks comes to the same numbers.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from schemas.events.batch import Batch
-from streamer.monitors.finding import BREACH, CLEAR, DRIFT, NEITHER, Finding
+from streamer.alerts.recovery import Recovery, dumped, loaded, recovery_of
+from streamer.alerts.timetable import Key, Timers, Timetable, part_end
+from streamer.monitors.evidence import Summary, moved_of
+from streamer.monitors.finding import BREACH, CLEAR, DRIFT, NEITHER, STRETCH, Finding
 from streamer.signals.columns import I64, Bool
 
 QUIET, PENDING, FIRING, FADING = "quiet", "pending", "firing", "fading"
@@ -26,11 +32,18 @@ HELD = "held"
 """What a timer says: the state has lasted long enough."""
 GONE = "gone"
 """The series has left its table, and nothing will be heard of it."""
+REPEAT = "repeat"
+"""What another says: it is time to tell the alert again."""
+ACCEPT = "accept"
+"""What a third says: the new level is the normal by now."""
+FADED, RECOVERED, ACCEPTED = "faded", "recovered", "accepted"
+"""How an alert can end."""
 
 TRANSITIONS: dict[tuple[str, str], tuple[str, str | None]] = {
     # (state, signal): (next state, status to publish). A pair that is missing is a bug and raises.
-    (QUIET, DRIFT): (FADING, "firing"),
-    (FADING, DRIFT): (FADING, None),
+    (QUIET, DRIFT): (FIRING, "firing"),
+    (FIRING, DRIFT): (FIRING, None),
+    (FADING, DRIFT): (FIRING, None),
     (QUIET, BREACH): (PENDING, None),
     (QUIET, CLEAR): (QUIET, None),
     (PENDING, BREACH): (PENDING, None),
@@ -38,21 +51,32 @@ TRANSITIONS: dict[tuple[str, str], tuple[str, str | None]] = {
     (PENDING, HELD): (FIRING, "firing"),
     (FIRING, BREACH): (FIRING, None),
     (FIRING, CLEAR): (FADING, None),
+    (FIRING, HELD): (QUIET, "resolved"),
+    (FIRING, ACCEPT): (QUIET, "resolved"),
+    (FIRING, REPEAT): (FIRING, "renewed"),
     (FADING, BREACH): (FIRING, None),
     (FADING, CLEAR): (FADING, None),
     (FADING, HELD): (QUIET, "resolved"),
     (PENDING, GONE): (QUIET, None),
     (FIRING, GONE): (QUIET, "resolved"),
     (FADING, GONE): (QUIET, "resolved"),
+    (FADING, REPEAT): (FADING, "renewed"),
 }
+REPEATS_KEPT = 4
+"""Intervals that a reader may miss before the alert is over for them: what Prometheus grants."""
 
 
 class Policy(NamedTuple):
-    """Durations of a monitor in milliseconds of event time."""
+    """What a monitor wants of its alerts; durations in milliseconds of event time."""
 
     for_ms: int
     keep_firing_for_ms: int
     cooldown_ms: int
+    resolve: str = RECOVERED
+    accept_after_ms: int = 24 * 3_600_000
+    repeat_ms: int = 3_600_000
+    recover_band: float = 0.5
+    side: int = 0  # the way that an edge must go, 0 for both
 
 
 class Moment(NamedTuple):
@@ -91,15 +115,31 @@ class Alert:
     detections: int = 0
     suppressed: int = 0
     opened: Opened | None = None  # fixed when the episode began
+    edge: bool = False  # it began with one
+    how: str = RECOVERED  # how this episode ends by itself
+    fired_ms: int = 0
+    repeat_ms: int | None = None  # when to tell it again
+    accept_ms: int | None = None  # when the new level is the normal
+    told: int = 0  # sequence of its newest record
+    recovery: Recovery | None = None
 
 
-ALERT_FIELDS = tuple(f.name for f in fields(Alert))
+ALERT_FIELDS = tuple(f.name for f in fields(Alert) if f.name != "recovery")
+
+
+class Level(NamedTuple):
+    """Where the series of an edge stands."""
+
+    before: float
+    band: float
+    away: bool
+    now: Summary
 
 
 class Notice(NamedTuple):
-    """An alert that changed its published status, and all that its record says; it changes no more."""
+    """An alert whose published status changed, or is told again, and all that its record says; it changes no more."""
 
-    status: str  # "firing" or "resolved"
+    status: str  # "firing", "renewed" or "resolved"
     monitor: str
     row: int
     episode: int
@@ -107,27 +147,24 @@ class Notice(NamedTuple):
     suppressed: int
     opened: Opened
     at: Moment
-    ended_ms: int | None  # when it resolved, in event time
-    gone: bool = False  # resolved because its series has left its table
-
-
-def notice(alert: Alert, status: str, at: Moment, ended_ms: int | None, gone: bool = False) -> Notice:
-    """The alert as it is now."""
-    assert alert.opened is not None
-    row, episode, detections, suppressed = alert.row, alert.episode, alert.detections, alert.suppressed
-    return Notice(status, alert.monitor, row, episode, detections, suppressed, alert.opened, at, ended_ms, gone)
+    sequence: int
+    ends_ms: int  # when it resolved, or ends for whoever hears no more of it
+    how: str  # of a resolved one: how it ended
+    level: Level | None  # of an edge
 
 
 def due_of(alert: Alert, before: str, signal: str, now_ms: int, policy: Policy) -> int | None:
     """When the state that the alert is in now, and was not `before` the signal, has been held long enough."""
-    if alert.state in (QUIET, FIRING):
+    if alert.state == QUIET:
         return None
     if alert.state == PENDING:
         return now_ms + policy.for_ms if before == QUIET else alert.due_ms
-    if before == FADING and signal != DRIFT:
+    if signal == REPEAT:
         return alert.due_ms
-    # An edge that could fade at once would publish a resolution with no time between: give it 1 ms.
-    return now_ms + max(policy.keep_firing_for_ms, 1 if signal == DRIFT else 0)
+    if alert.state == FIRING:
+        # An edge that could fade at once would publish a resolution with no time between: give it 1 ms.
+        return now_ms + max(policy.keep_firing_for_ms, 1) if alert.how == FADED else None
+    return alert.due_ms if before == FADING else now_ms + policy.keep_firing_for_ms
 
 
 FirstOffset = Callable[[str, int], int]
@@ -140,17 +177,17 @@ class AlertBook:
     def __init__(self, policies: dict[str, Policy], first_offset: FirstOffset) -> None:
         self.policies, self.first_offset = policies, first_offset
         self.names = tuple(policies)
-        self.alerts: dict[tuple[str, int], Alert] = {}
-        self.timers: dict[str, dict[tuple[str, int], int]] = {}  # due times of `alerts`, by model
+        self.alerts: dict[Key, Alert] = {}
+        self.timers = Timetable()  # when something happens to an alert by itself
+        self.deadlines = Timetable()  # when a new level is accepted
+        accepting = [policy.accept_after_ms for policy in policies.values() if policy.resolve != FADED]
+        self.accept_least_ms = min(accepting, default=None)
+        self.silent: dict[str, tuple[int, int]] = {}  # by model with timers: events by the last tick, silent since
         self.detections: dict[str, int] = {}  # findings per monitor, for the metrics; not state
 
     def __repr__(self) -> str:
         told = [f"{a.monitor}[{a.row}]={a.state}" for a in self.alerts.values() if a.state != QUIET]
         return f"AlertBook({', '.join(told) or 'quiet'})"
-
-    def due(self, model: str) -> int | None:
-        """The earliest time at which something of this model happens by itself; None while no timer of it runs."""
-        return min(self.timers[model].values()) if model in self.timers else None
 
     def decide(self, batch: Batch, used: Bool, now: I64, findings: Sequence[Finding]) -> list[Notice]:
         """Apply the findings of a batch and the timers, in the order of the events they belong to, so that the order
@@ -158,7 +195,7 @@ class AlertBook:
         """
         if not findings and not self.timers:
             return []
-        timers = Timers(self, batch, used, now)
+        timers = Timers(self.timers, batch, used, now)
         queue, notices, end = list(findings[::-1]), [], len(now)
         while queue or timers.next:
             event = min(min(timers.next.values(), default=end), queue[-1].event if queue else end)
@@ -172,12 +209,41 @@ class AlertBook:
             timers.look(code, event + 1)
         return notices
 
-    def tick(self, model: str, at: Moment) -> list[Notice]:
-        """Everything of this model that became due by `at`, in the order of its due time."""
-        due = sorted([(when, key) for key, when in self.timers.get(model, {}).items() if when <= at.now_ms])
+    def tick(self, model: str, at: Moment, but: Container[Key] = ()) -> list[Notice]:
+        """Everything of this model that became due by `at`, in the order of its due time; `but` those alerts."""
         notices: list[Notice] = []
-        for _, key in due:
-            self._signal(self.alerts[key], HELD, at, notices)
+        for key in self.timers.by(model, at.now_ms):
+            alert = self.alerts[key]
+            held = alert.due_ms is not None and alert.due_ms <= at.now_ms
+            if key not in but:
+                self._signal(alert, HELD if held else REPEAT, at, notices)
+        return notices
+
+    def accept(self, model: str, at: Moment) -> list[Notice]:
+        """What is the normal of this model by now resolves; whatever else is due comes before it."""
+        accepted = self.deadlines.by(model, at.now_ms)
+        notices = self.tick(model, at, but=accepted)
+        for key in accepted:
+            self._signal(self.alerts[key], ACCEPT, at, notices)
+        return notices
+
+    def pass_time(self, passed_ms: int, at: tuple[int, int], models: Iterable[tuple[str, int, int]]) -> list[Notice]:
+        """A tick at this offset and time that took `passed_ms`: whose model is silent is told again all the same.
+        `models`: each with its newest event time and how many events it had.
+        """
+        notices: list[Notice] = []
+        silent: dict[str, tuple[int, int]] = {}
+        for model, newest_ms, events in models:
+            if self.timers.due(model) is None:
+                continue
+            known = self.silent.get(model)
+            silent_ms = known[1] + passed_ms if known is not None and known[0] == events else 0
+            silent[model] = events, silent_ms
+            for key in self.timers.by(model, newest_ms + silent_ms):
+                alert = self.alerts[key]
+                if alert.repeat_ms is not None and alert.repeat_ms <= newest_ms + silent_ms:
+                    self._signal(alert, REPEAT, Moment(*at, newest_ms + silent_ms), notices)
+        self.silent = silent
         return notices
 
     def apply(self, finding: Finding, model: str, at: Moment) -> list[Notice]:
@@ -186,15 +252,18 @@ class AlertBook:
         if signal == NEITHER:
             return []
         key = name, row = self.names[finding.monitor], finding.row
-        self.detections[name] = self.detections.get(name, 0) + 1
+        if signal == STRETCH:
+            return self._look(key, finding, at)
         alert = self.alerts.get(key) or Alert(name, row, model)
-        if alert.state == QUIET and signal != CLEAR:
-            if alert.quiet_until_ms is not None and at.now_ms < alert.quiet_until_ms:
-                alert.suppressed += 1
-                return []
-            first_offset = self.first_offset(name, row)
-            alert.opened, alert.detections = Opened(at.offset, at.time_ms, first_offset, finding.evidence), 0
         if signal != CLEAR:
+            self.detections[name] = self.detections.get(name, 0) + 1
+            if alert.state == QUIET:
+                if alert.quiet_until_ms is not None and at.now_ms < alert.quiet_until_ms:
+                    alert.suppressed += 1
+                    return []
+                self._open(alert, finding, at)
+            elif signal == DRIFT and alert.recovery is not None:
+                alert.recovery.restart()
             alert.detections += 1
         self.alerts[key] = alert
         notices: list[Notice] = []
@@ -203,32 +272,87 @@ class AlertBook:
             del self.alerts[key]
         return notices
 
+    def _open(self, alert: Alert, finding: Finding, at: Moment) -> None:
+        policy, edge = self.policies[alert.monitor], finding.signal == DRIFT
+        first_offset = self.first_offset(alert.monitor, alert.row)
+        alert.opened, alert.detections = Opened(at.offset, at.time_ms, first_offset, finding.evidence), 0
+        moved = moved_of(finding.evidence) if edge else None
+        alert.recovery = recovery_of(moved, policy.recover_band, policy.side) if moved is not None else None
+        alert.edge = edge
+        # Without a before there is nothing that it could be back to.
+        lost = edge and policy.resolve == RECOVERED and moved is None
+        alert.how = FADED if lost else policy.resolve if edge else RECOVERED
+
+    def _look(self, key: Key, finding: Finding, at: Moment) -> list[Notice]:
+        """A stretch of the values of an edge's series: back, or still away?"""
+        alert = self.alerts.get(key)
+        if alert is None or alert.state == QUIET or alert.recovery is None:
+            return []
+        away = alert.recovery.take(finding.evidence)
+        notices: list[Notice] = []
+        if away is not None and alert.how == RECOVERED:
+            self._signal(alert, BREACH if away else CLEAR, at, notices)
+        return notices
+
     def _signal(self, alert: Alert, signal: str, at: Moment, notices: list[Notice]) -> None:
         """One transition, and what follows from it at once; appends what is to be published."""
         before, due, policy = alert.state, alert.due_ms, self.policies[alert.monitor]
         alert.state, status = TRANSITIONS[before, signal]
         if status == "firing":
-            alert.episode += 1
-            notices.append(notice(alert, "firing", at, None))
-        elif status == "resolved":
-            gone = signal == GONE
-            notices.append(notice(alert, "resolved", at, at.now_ms if gone else due, gone))
-            alert.quiet_until_ms, alert.suppressed = at.now_ms + policy.cooldown_ms, 0
+            alert.episode, alert.fired_ms, alert.told = alert.episode + 1, at.now_ms, 0
+        if status is not None:
+            ended = (alert.accept_ms, ACCEPTED) if signal == ACCEPT else (due, alert.how)
+            ended = (at.now_ms, GONE) if signal == GONE else ended
+            notices.append(self._notice(alert, status, at, *ended))
+        if status == "resolved":
+            alert.quiet_until_ms, alert.suppressed, alert.repeat_ms = at.now_ms + policy.cooldown_ms, 0, None
+            alert.how, alert.recovery = RECOVERED, None
         alert.due_ms = due_of(alert, before, signal, at.now_ms, policy)
-        if alert.due_ms != due:
-            self._note_timer(alert)
-        if alert.due_ms is not None and alert.due_ms <= at.now_ms:
+        self._note_deadline(alert, before, signal, at.now_ms)
+        self._note_timer(alert)
+        # Silence is not health: by the time that ticks tell nothing ends.
+        if signal != REPEAT and alert.due_ms is not None and alert.due_ms <= at.now_ms:
             self._signal(alert, HELD, at, notices)
 
+    def _notice(self, alert: Alert, status: str, at: Moment, ended_ms: int | None, how: str) -> Notice:
+        """The alert as it is told now; if it resolved: when, and how."""
+        opened, recovery = alert.opened, alert.recovery
+        assert opened is not None
+        every_ms, lasted_ms = self.policies[alert.monitor].repeat_ms, max(at.now_ms - alert.fired_ms, 0)
+        alert.told = max(1 + lasted_ms // every_ms + (status == "resolved"), alert.told + 1)
+        alert.repeat_ms = alert.fired_ms + (lasted_ms // every_ms + 1) * every_ms
+        lasts_ms = max(opened.time_ms, alert.fired_ms) + lasted_ms + REPEATS_KEPT * every_ms
+        if status != "resolved":
+            ended_ms, how = lasts_ms, ""
+        assert ended_ms is not None
+        level = None if recovery is None else Level(recovery.before, recovery.band, recovery.away, recovery.now)
+        counts = alert.row, alert.episode, alert.detections, alert.suppressed
+        return Notice(status, alert.monitor, *counts, opened, at, alert.told, ended_ms, how, level)
+
     def _note_timer(self, alert: Alert) -> None:
-        key = alert.monitor, alert.row
-        if alert.due_ms is not None:
-            self.timers.setdefault(alert.model, {})[key] = alert.due_ms
-            return
-        due = self.timers[alert.model]
-        del due[key]
-        if not due:
-            del self.timers[alert.model]
+        times = [ms for ms in (alert.due_ms, alert.repeat_ms) if ms is not None]
+        self.timers.note(alert.model, (alert.monitor, alert.row), min(times, default=None))
+
+    def _note_deadline(self, alert: Alert, before: str, signal: str, now_ms: int) -> None:
+        """A new level is accepted when it has lasted since it fired, or since it was last back."""
+        if alert.state != FIRING or not alert.edge or alert.how == FADED:
+            alert.accept_ms = None
+        elif before != FIRING:
+            alert.accept_ms = now_ms + self.policies[alert.monitor].accept_after_ms
+        self.deadlines.note(alert.model, (alert.monitor, alert.row), alert.accept_ms)
+
+    def part_end(self, batch: Batch, used: Bool, now: I64, begin: int) -> int:
+        """Where a batch must be cut that is looked at from `begin` on: before an event at which a level is accepted."""
+        return part_end(self.deadlines, self.accept_least_ms, batch, used, now, begin)
+
+    def silence(self, model: str) -> int:
+        """How long a model with an open alert has been silent, by ticks."""
+        return self.silent.get(model, (0, 0))[1]
+
+    def follows(self, monitor: str, row: int) -> bool:
+        """Whether somebody must say where this series is by now."""
+        alert = self.alerts.get((monitor, row))
+        return alert is not None and alert.recovery is not None
 
     def open_rows(self, monitors: Collection[str]) -> set[int]:
         """The rows of these monitors that have an open alert."""
@@ -248,92 +372,54 @@ class AlertBook:
         for alert in alerts:
             if alert.monitor in monitors and alert.row not in number and alert.state != QUIET:
                 self._signal(alert, GONE, at(alert.model), notices)
-        self.alerts, self.timers = {}, {}
+        self.alerts, self.timers, self.deadlines = {}, Timetable(), Timetable()
         for alert in alerts:
             if alert.monitor in monitors:
                 if alert.row not in number:
                     continue
                 alert.row = number[alert.row]
             self.alerts[alert.monitor, alert.row] = alert
-            if alert.due_ms is not None:
-                self._note_timer(alert)
+            self._note_timer(alert)
+            self.deadlines.note(alert.model, (alert.monitor, alert.row), alert.accept_ms)
         return notices
 
     def counts(self) -> dict[tuple[str, str, str], int]:
         """How many alerts there are by monitor, model and state."""
         return Counter((alert.monitor, alert.model, alert.state) for alert in self.alerts.values())
 
-    def dump(self) -> list[dict[str, Any]]:
-        return [{name: getattr(alert, name) for name in ALERT_FIELDS} for alert in self.alerts.values()]
+    def dump(self) -> dict[str, Any]:
+        alerts = [
+            {**{name: getattr(alert, name) for name in ALERT_FIELDS}, "recovery": dumped(alert.recovery)}
+            for alert in self.alerts.values()
+        ]
+        return {"alerts": alerts, "silent": [[model, *silent] for model, silent in self.silent.items()]}
 
-    def load(self, state: list[dict[str, Any]]) -> None:
-        for item in state:
+    def load(self, state: dict[str, Any], kept: Container[str]) -> None:
+        """The alerts of the monitors that were kept. Raises ValueError."""
+        for item in state["alerts"]:
             alert = alert_of(item)
-            if (alert.monitor, alert.row) in self.alerts:
+            key = alert.monitor, alert.row
+            if key in self.alerts:
                 raise ValueError("an alert that is there twice")
-            if alert.monitor in self.policies:
-                self.alerts[alert.monitor, alert.row] = alert
-                if alert.due_ms is not None:
-                    self._note_timer(alert)
+            if alert.monitor in kept and alert.monitor in self.policies:
+                self.alerts[key] = alert
+                self._note_timer(alert)
+                self.deadlines.note(alert.model, key, alert.accept_ms)
+        self.silent = {str(model): (int(events), int(ms)) for model, events, ms in state["silent"]}
 
 
 def alert_of(item: dict[str, Any]) -> Alert:
     """An alert of a snapshot. Raises ValueError."""
     alert = Alert(**item)
-    if alert.state not in (QUIET, PENDING, FIRING, FADING):
+    if alert.state not in (QUIET, PENDING, FIRING, FADING) or alert.how not in (FADED, RECOVERED, ACCEPTED):
         raise ValueError(f"unknown alert state {alert.state!r}")
     if item["opened"] is not None:
         alert.opened = Opened(*map(settled, item["opened"]))
-    if (alert.opened is None and alert.state != QUIET) or (alert.due_ms is None) != (alert.state in (QUIET, FIRING)):
+    alert.recovery = None if item["recovery"] is None else loaded(item["recovery"])
+    timed = alert.state in (PENDING, FADING) or (alert.state == FIRING and alert.how == FADED)
+    told = alert.state in (FIRING, FADING)
+    if (alert.opened is None and alert.state != QUIET) or (alert.due_ms is not None) != timed:
+        raise ValueError(f"an alert that is {alert.state} without what such a one has")
+    if (alert.repeat_ms is not None) != told:
         raise ValueError(f"an alert that is {alert.state} without what such a one has")
     return alert
-
-
-class Timers:
-    """At which events of a batch timers of the alert book are due: `next` has the next such event of each model.
-
-    Mostly a timer is due at one of the next few events, or at none of the batch. For all others the used events are
-    sorted by their model, once: then a model's events are a stretch of which its clock ascends, and the next one that
-    is due is found by halving.
-    """
-
-    def __init__(self, book: AlertBook, batch: Batch, used: Bool, now: I64) -> None:
-        self.book, self.batch, self.used, self.now = book, batch, used, now
-        self.next: dict[int, int] = {}
-        self.stretches: dict[int, tuple[list[int], list[int]]] | None = None
-        if book.timers:
-            for code in np.flatnonzero(np.bincount(batch.model)).tolist():
-                if batch.strings[code] in book.timers:
-                    self.look(code, 0)
-
-    def look(self, code: int, begin: int) -> None:
-        """Find the next event of a model from `begin` on; called whenever its timers may have changed."""
-        self.next.pop(code, None)
-        due = self.book.due(self.batch.strings[code])
-        if due is None:
-            return
-        models, used, now_of = self.batch.model, self.used, self.now
-        for event in range(begin, min(begin + NEAR, len(now_of))):
-            if models.item(event) == code and used.item(event) and now_of.item(event) >= due:
-                self.next[code] = event
-                return
-        if self.stretches is None:
-            self.stretches = self._stretches()
-        events, now = self.stretches.get(code, NOTHING)
-        place = bisect_left(now, due, bisect_left(events, begin))
-        if place < len(events):
-            self.next[code] = events[place]
-
-    def _stretches(self) -> dict[int, tuple[list[int], list[int]]]:
-        """By model its used events, ascending, and its clock at each."""
-        used = np.flatnonzero(self.used)
-        used = used[np.argsort(self.batch.model[used], kind="stable")]
-        codes = self.batch.model[used]
-        events, now, begins = used.tolist(), self.now[used].tolist(), np.flatnonzero(np.diff(codes, prepend=-1))
-        spans = zip(codes[begins].tolist(), begins.tolist(), [*begins[1:].tolist(), len(events)], strict=False)
-        return {code: (events[begin:end], now[begin:end]) for code, begin, end in spans}
-
-
-NEAR = 4
-"""Events that are looked at one by one."""
-NOTHING: tuple[list[int], list[int]] = ([], [])

@@ -240,7 +240,8 @@ def _tell(screen: Screen, record: dict[str, Any], generator: Any, seen: dict[str
 
 
 def _next_steps(screen: Screen) -> None:
-    screen.say("\nNext:")
+    screen.say("\nThe replay command in the alert is this demo's: its file, and an embedded broker, end with it.")
+    screen.say("Next:")
     screen.say(
         "  driftline config show -c driftline.yaml     your own file: the least is a broker and a topic (README)"
     )

@@ -277,6 +277,18 @@ def an_edge_has_no_length(monitor: Any) -> Iterator[Complaint]:
         yield Complaint(("for",), "bad-value", message)
 
 
+def it_ends_as_its_kind_can(monitor: Any) -> Iterator[Complaint]:
+    """A level is over when it is clear; what must not happen even once has no before to go back to."""
+    kind, resolve = _get(monitor, "detect", "kind"), _get(monitor, "resolve")
+    if not isinstance(kind, str) or kind not in DETECTS or resolve not in ("recovered", "faded", "accepted"):
+        return
+    if not _is(kind, "edged") and resolve != "recovered":
+        message = f"{kind} is over when it is clear; only {listed('edged')} can be {resolve}."
+        yield Complaint(("resolve",), "bad-value", message)
+    if not _is(kind, "recovers") and resolve == "recovered":
+        yield Complaint(("resolve",), "bad-value", f"{kind} has no before to go back to; use faded or accepted.")
+
+
 def split_once_by_each(monitor: Any) -> Iterator[Complaint]:
     by = _get(monitor, "by")
     for i, field in _items(by if isinstance(by, list) else []):
@@ -297,6 +309,7 @@ MONITOR_RULES: tuple[Rule, ...] = (
     an_aggregate_has_values_of_its_own,
     a_window_has_one_length,
     an_edge_has_no_length,
+    it_ends_as_its_kind_can,
     split_once_by_each,
 )
 RULES: tuple[Rule, ...] = (

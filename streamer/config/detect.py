@@ -46,6 +46,8 @@ class Detect(Model):
     aggregated: ClassVar[bool] = False  # only for aggregates, which have windows themselves
     ticked: ClassVar[bool] = False  # time passes by ticks of the clock
     learns: ClassVar[bool] = False  # without a reference it has no verdict
+    edged: ClassVar[bool] = False  # what it finds are edges, which end by `resolve`
+    recovers: ClassVar[bool] = True  # what it found can be over: back where it was, or clear
     sampled: ClassVar[bool] = False  # it learns from the values of the warm-up themselves
     if TYPE_CHECKING:
         kind: str
@@ -73,6 +75,7 @@ class Detect(Model):
 class BankDetect(Detect):
     """Looks for change points with a bank of `detectors.DETECTORS`."""
 
+    edged: ClassVar[bool] = True
     learns: ClassVar[bool] = True
 
 
@@ -94,6 +97,8 @@ class DetectRiver(BankDetect):
 class DetectOccurrence(Detect):
     """The first one, and every other while the alert is not over: for what must not happen at all."""
 
+    edged: ClassVar[bool] = True
+    recovers: ClassVar[bool] = False
     kind: Literal["occurrence"] = Field(description=DETECTORS["occurrence"].title)
     raw: Literal[True] = Field(True, description="There is nothing to wait for.")
 

@@ -137,7 +137,8 @@ def validated(source: Source, root: type[Root]) -> Root | None:
 
 
 def _seal(config: cfg.Config, source: Source) -> None:
-    """Remember what must never be shown, and make every repr hide it: pydantic hands back plain texts."""
+    """Remember the file, and what must never be shown, and make every repr hide it: pydantic hands back plain texts."""
+    config._file = source.file
     client = config.kafka.client
     passwords = [value for name, value in client.items() if is_secret(name) and isinstance(value, str)]
     config._secrets = tuple(dict.fromkeys(str(text) for text in [*source.secrets, *passwords] if text))

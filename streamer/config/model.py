@@ -21,23 +21,22 @@ from pydantic import (
 )
 
 from schemas.events.fields import FIELDS, PLAIN_FIELDS, parse_field
-from streamer.config.detect import AnyDetect, CheckRule
+from streamer.config.detect import CheckRule
 from streamer.config.librdkafka_settings import RESERVED
+from streamer.config.monitor import Defaults as Defaults
+from streamer.config.monitor import Monitor as Monitor
 from streamer.config.types import (
-    ByText,
     CheckedName,
     Duration,
     Listen,
     Model,
     Name,
     Pointer,
-    SignalText,
     Size,
     Topic,
     Version,
     check_pointer,
 )
-from streamer.signals.kinds import FORMS
 from streamer.signals.roles import ACTION, GOLDEN, OPT_OUT, REFERENCE
 
 
@@ -117,76 +116,6 @@ class Ood(Model):
     confident: float = Field(0.9, ge=0, le=1, description="From this confidence on the model is sure of itself.")
     score: Pointer | None = Field(None, description="JSON Pointer to a model's own score; goes with score_max.")
     score_max: float | None = Field(None, description="An event is out of distribution above this score.")
-
-
-WindowTime = Annotated[Duration, Field(ge=1000, le=7 * 86_400_000)]
-
-
-class WindowSize(Model):
-    """Either events or time."""
-
-    events: int | None = Field(None, ge=10, le=10_000_000, description="Tumbling windows of so many events.")
-    time_ms: WindowTime | None = Field(None, alias="time", description="Tumbling windows of event time.")
-
-
-EVENTS_PER_WINDOW = WindowSize.model_validate({"events": 1000})
-
-
-class Monitor(Model):
-    """One rule. Its name is its identity: rename it and its state is reset."""
-
-    model: str | None = Field(None, min_length=1, description="Only this model; default every one that appears.")
-    signal: SignalText = Field(description=f"What to watch: {', '.join(FORMS)}.")
-    by: list[ByText] = Field(
-        default_factory=list, description="Split by version, caller, label, segment.NAME (besides the model)."
-    )
-    detect: AnyDetect = Field(description="How change is detected.")
-    window: WindowSize | None = Field(
-        None,
-        description="Of detect.kind fraction, share, distribution: default {events: 1000}; of an aggregate {time: 1m}.",
-    )
-    severity: Literal["info", "warning", "critical"] = Field("warning", description="A label of every alert.")
-    for_ms: Duration = Field(
-        "0s", alias="for", validate_default=True, description="A level must have held so long before it fires."
-    )
-    keep_firing_for_ms: Duration = Field(
-        "10m",
-        alias="keep_firing_for",
-        validate_default=True,
-        description="An edge fades, a clear level resolves after this.",
-    )
-    cooldown_ms: Duration = Field(
-        "0s", alias="cooldown", validate_default=True, description="Quiet time after an alert resolved."
-    )
-    description: str | None = Field(None, description="Annotation of every alert: what it means.")
-    runbook_url: str | None = Field(None, description="Annotation of every alert: what to do.")
-
-    @property
-    def windows(self) -> WindowSize:
-        return self.window or EVENTS_PER_WINDOW
-
-    @property
-    def aggregate_ms(self) -> int:
-        """The window of a signal that is an aggregate."""
-        return self.window.time_ms if self.window is not None and self.window.time_ms is not None else 60_000
-
-    def state_spec(self) -> str:
-        """What the state of the bank means: another text, another state."""
-        parts = [self.detect.model_dump(mode="json"), self.windows.model_dump(mode="json")]
-        return json.dumps(parts, sort_keys=True)
-
-
-class Defaults(Model):
-    """What monitors share. Each may say otherwise."""
-
-    severity: Literal["info", "warning", "critical"] | None = Field(None, description="A label of every alert.")
-    for_ms: Duration | None = Field(None, alias="for", description="Of levels: held so long before it fires.")
-    keep_firing_for_ms: Duration | None = Field(None, alias="keep_firing_for", description="As of a monitor.")
-    cooldown_ms: Duration | None = Field(None, alias="cooldown", description="As of a monitor.")
-    runbook_url: str | None = Field(None, description="As of a monitor.")
-    by: list[ByText] | None = Field(
-        None, description="As of a monitor; not for events and traffic, which may well stop."
-    )
 
 
 class Commit(Model):
@@ -316,6 +245,7 @@ class Config(Model):
     heartbeat: Heartbeat = Field(Heartbeat(), description="Ticks: signs of life, and how silence is known.")
     limits: Limits = Field(Limits(), description="What bounds memory; whatever exceeds a bound is counted.")
     server: Server = Field(Server(), description="Health and metrics over HTTP.")
+    _file: str = PrivateAttr(default="driftline.yaml")
     _given: Any = PrivateAttr(default=None)
     _given_hash: str = PrivateAttr(default="")
     _secrets: tuple[str, ...] = PrivateAttr(default=())
@@ -324,6 +254,11 @@ class Config(Model):
     def effective_monitors(self) -> dict[str, Monitor]:
         """The monitors of the file, with the standard set and the defaults worked in by `standard.resolved`."""
         return self.monitors
+
+    @property
+    def file(self) -> str:
+        """The file as the operator named it: alerts say by what command they are repeated. Nothing else asks."""
+        return self._file
 
     @property
     def given(self) -> Any:

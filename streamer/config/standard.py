@@ -82,6 +82,7 @@ def _filled(monitor: Any, defaults: dict[str, Any]) -> Any:
     if not isinstance(monitor, dict):
         return monitor
     detect = monitor.get("detect")
-    held = isinstance(detect, dict) and detect.get("kind") in kinds_that("held")
-    left = {"for": held, "by": monitor.get("signal") not in WHOLE}
+    kind = detect.get("kind") if isinstance(detect, dict) else None
+    held, edge = kind in kinds_that("held"), kind in kinds_that("edged") and kind in kinds_that("recovers")
+    left = {"for": held, "resolve": edge, "by": monitor.get("signal") not in WHOLE}
     return {**{name: value for name, value in defaults.items() if left.get(name, True)}, **monitor}

@@ -11,11 +11,13 @@ from dataclasses import replace
 from operator import attrgetter
 from typing import Any
 
+import numpy as np
+
 from detectors.reference import Judged
 from schemas.events.batch import Batch
 from schemas.records.dead_letter import dead_letter
 from streamer.alerts.alert_record import AlertRecords
-from streamer.alerts.lifecycle import AlertBook, FirstOffset, Moment, Notice, Policy
+from streamer.alerts.lifecycle import ACCEPTED, AlertBook, FirstOffset, Moment, Notice, Policy
 from streamer.alerts.window_record import window_record
 from streamer.config import model as cfg
 from streamer.config.decoder_fields import fields_of
@@ -27,14 +29,14 @@ from streamer.engine.heartbeat import Watched, heartbeats
 from streamer.engine.references import pinned_again, seed
 from streamer.engine.room import STRIDE, Fullness, Room
 from streamer.monitors.base import Gauge, Monitor
-from streamer.monitors.edges import step_table
+from streamer.monitors.edges import DIRECTIONS, step_table
 from streamer.monitors.finding import Finding
 from streamer.monitors.registry import make_monitors
 from streamer.port import Out, Partition, Tick
 from streamer.series.sources import Source, depth, make_source, needs
 from streamer.series.table import SeriesTable, TableId
 from streamer.series.turnover import Places
-from streamer.signals.columns import Bool, Column, Groups
+from streamer.signals.columns import I64, Bool, Column, Groups
 from streamer.signals.derived import enriched
 from streamer.signals.grammar import computed, number_of, parse_signal
 from streamer.signals.roles import OPT_OUT, is_true, populations
@@ -43,7 +45,16 @@ IN_ORDER = attrgetter("event", "monitor", "row")
 
 
 def policy_of(monitor: cfg.Monitor) -> Policy:
-    return Policy(monitor.for_ms, monitor.keep_firing_for_ms, monitor.cooldown_ms)
+    return Policy(
+        monitor.for_ms,
+        monitor.keep_firing_for_ms,
+        monitor.cooldown_ms,
+        monitor.resolves,
+        monitor.accept_after_ms,
+        monitor.repeat_interval_ms,
+        monitor.recover_band,
+        DIRECTIONS.get(monitor.detect.direction, 0),
+    )
 
 
 def first_of(monitors: Mapping[str, Monitor]) -> FirstOffset:
@@ -142,10 +153,10 @@ class Task:
 
     def step(self, batch: Batch) -> None:
         """Take one batch that begins at or after the position; everything it decides goes to the outbox."""
+        topic, number = self.partition
         first = min([*batch.offsets[:1].tolist(), *(r.record.offset for r in batch.rejects[:1])], default=self.position)
         if first < self.position or batch.next_offset < self.position:
-            raise AssertionError(f"{self!r} was given offset {first} again")
-        topic, number = self.partition
+            raise AssertionError(f"{topic}[{number}]: offset {first} came again, all before {self.position} is done")
         self.decided += [Out("dead_letter", *dead_letter(topic, number, reject)) for reject in batch.rejects]
         if self.roles:
             batch = replace(batch, aliases=self.roles)
@@ -161,11 +172,42 @@ class Task:
     def _take(self, batch: Batch) -> None:
         """Take what lies between two turns of the log."""
         used, now = self.admission.admit(batch, is_true(batch, OPT_OUT) if self.config.privacy else None)
+        begin, places = 0, np.arange(len(used))
+        while begin < len(used):  # What cuts a batch changes nothing: so it can be cut where a level is accepted.
+            self._accept(batch, used, now, begin)
+            end = self.book.part_end(batch, used, now, begin)
+            self._step(
+                batch, used & (places >= begin) & (places < end) if (begin, end) != (0, len(used)) else used, now
+            )
+            begin = end
+
+    def _accept(self, batch: Batch, used: Bool, now: I64, event: int) -> None:
+        """What is the normal from this event on."""
+        model = batch.strings[batch.model.item(event)]
+        due_ms = self.book.deadlines.due(model)
+        if due_ms is None or not used.item(event) or due_ms > now.item(event):
+            return
+        at = Moment(batch.offsets.item(event), batch.times_ms.item(event), now.item(event))
+        notices = self.book.accept(model, at)
+        for notice in notices:
+            if notice.how == ACCEPTED and notice.level is not None:
+                self.monitors[notice.monitor].accept(notice.row, notice.level.now)
+        self._publish(notices)
+        self._follow()
+
+    def _follow(self) -> None:
+        """Look no further at the series whose alert is over, or never opened."""
+        for monitor in self.by_order:
+            if monitor.following is not None and monitor.following.open:
+                monitor.following.keep([r for r in monitor.following.open if self.book.follows(monitor.name, r)])
+
+    def _step(self, batch: Batch, used: Bool, now: I64) -> None:
         findings = self._detect(batch, used)
         if self.config.topics.windows is not None:
             ended = [(self.by_order[f.monitor], f, batch.offsets.item(f.event)) for f in findings if f.ended]
             self.decided += [window_record(self.config, self.partition, *window) for window in ended]
         self._publish(self.book.decide(batch, used, now, findings))
+        self._follow()
 
     def tick(self, tick: Tick) -> None:
         """Take the time: who fell silent, and a sign of life per model."""
@@ -178,11 +220,13 @@ class Task:
         self.ticks, self.tick_ms = self.ticks + 1, tick.time_ms
         for source in self.sources.values():
             source.tick(passed_ms)
-        newest_ms = self.admission.newest_ms
+        models = self.admission.models()
+        self._publish(self.book.pass_time(passed_ms, (self.position, tick.time_ms), models))
+        newest_ms = {model: newest_ms for model, newest_ms, _ in models}
         for monitor in self.by_order:
             for finding in monitor.overdue(passed_ms, newest_ms):
                 model = monitor.table.keys[finding.row][0][0]
-                at = Moment(self.position, tick.time_ms, newest_ms[model])
+                at = Moment(self.position, tick.time_ms, newest_ms[model] + self.book.silence(model))
                 self._publish(self.book.apply(finding, model, at))
         watched = Watched(self.admission, self.tables.values(), self.by_order, self.book.counts())
         self.decided += heartbeats(self.config.kafka.group, self.partition, self.position, self.ticks, tick, watched)
@@ -285,7 +329,8 @@ class Task:
         state = snapshot.decode(blob)
         try:
             if tuple(state["partition"]) != partition:
-                raise snapshot.InvalidSnapshot(f"snapshot of {state['partition']}, not of {list(partition)}")
+                topic, number = state["partition"]
+                raise snapshot.InvalidSnapshot(f"it is of {topic}[{number}], not of {partition[0]}[{partition[1]}]")
             task = cls(config, partition, int(state["position"]), False, engine)
             task._restore(state)
         except snapshot.InvalidSnapshot:
@@ -315,7 +360,8 @@ class Task:
                 monitor.load(saved["state"])
                 kept.add(name)
         self.monitors_reset = [name for name in self.monitors if name not in kept]
-        self.book.load([a for a in state["alerts"] if a["monitor"] in kept])
+        self.book.load(state["alerts"], kept)
+        self._follow()
 
 
 class Tasks:

@@ -10,11 +10,11 @@ from detectors.compiled import CompiledDistribution
 from detectors.distribution import Distribution
 from detectors.reference import Judged
 from schemas.events.batch import Batch
-from schemas.records.alert import LEVEL_ENDS_MS
 from streamer.config import model as cfg
 from streamer.config.reference_file import Series
-from streamer.monitors.evidence import Evidence
+from streamer.monitors.evidence import Evidence, Summary
 from streamer.monitors.finding import Finding
+from streamer.monitors.following import Following
 from streamer.monitors.window_outcomes import Outcomes
 from streamer.series.sources import Source
 from streamer.series.table import Samples, SeriesTable
@@ -64,7 +64,14 @@ class Monitor(Protocol):
     name: str
     config: cfg.Monitor
     table: SeriesTable
-    hold_ms: int  # how long after its last sign an alert ends by itself for who hears no more of it
+
+    @property
+    def normal(self) -> Mapping[int, Summary]:
+        """By row the level that was accepted, which later edges are measured by."""
+
+    @property
+    def following(self) -> Following | None:
+        """The rows whose alert is open, where the signal has a mean that can go back to what it was."""
 
     @property
     def bank(self) -> Bank | None:
@@ -99,6 +106,9 @@ class Monitor(Protocol):
     def sentence(self, labels: Mapping[str, str], told: Evidence) -> str:
         """What moved, from what to what, and how sure, in one line."""
 
+    def accept(self, row: int, level: Summary) -> None:
+        """What the row is by now is its normal."""
+
     def seed(self, given: Mapping[int, Series]) -> None:
         """Take what a file of references says of these rows."""
 
@@ -119,12 +129,13 @@ class MonitorBase:
     """What a monitor is unless it says otherwise."""
 
     windowed: ClassVar[bool] = False
-    hold_ms = LEVEL_ENDS_MS
     bank: Any = None
+    following: Any = None
     bins: Any = None
 
     def __init__(self, made: MonitorSpec) -> None:
         self.order, self.name, self.config, self.table = made.order, made.name, made.config, made.table
+        self.normal: Any = {}
 
     def hits(self, column: Column, judged: Judged) -> list[Hit]:
         return []
@@ -143,6 +154,9 @@ class MonitorBase:
 
     def gauges(self) -> Iterator[Gauge]:
         yield from ()
+
+    def accept(self, row: int, level: Summary) -> None:
+        """A condition has no level of its own."""
 
     def seed(self, given: Mapping[int, Series]) -> None:
         """Nothing but the table's own reference is needed."""

@@ -8,16 +8,20 @@ from typing import Any
 import numpy as np
 
 from detectors import Bank
+from detectors.bank import renumbered
 from detectors.reference import Judged
 from schemas.events.batch import Batch
 from streamer.monitors.base import Hit, Monitor, MonitorBase, MonitorSpec
-from streamer.monitors.evidence import Evidence, edge_of
+from streamer.monitors.evidence import Evidence, Summary, edge_of, summary_of
 from streamer.monitors.finding import DRIFT, Finding
-from streamer.monitors.words import from_to, quantity
+from streamer.monitors.following import Following, begun_by
+from streamer.monitors.words import deviations, from_to, quantity
 from streamer.series.table import SeriesTable
-from streamer.signals.columns import Column
+from streamer.signals.columns import I64, Column
 from streamer.signals.kinds import phrase_of
 
+LOOKS = 10
+"""A series whose edge is open is looked at so many times within `keep_firing_for`, or less often."""
 DIRECTIONS: dict[str, int] = {"up": 1, "down": -1}
 
 
@@ -29,7 +33,8 @@ class EdgeMonitor(MonitorBase):
         detect = self.config.detect
         self.bank: Bank = made.parts.bank(detect.params())
         self.raw = detect.raw
-        self.hold_ms = self.config.keep_firing_for_ms
+        self.following: Following | None = Following(self.config.keep_firing_for_ms // LOOKS)
+        self.normal: dict[int, Summary] = {}
 
     def hits(self, column: Column, judged: Judged) -> list[Hit]:
         self.bank.resize(len(self.table.keys))
@@ -48,21 +53,41 @@ class EdgeMonitor(MonitorBase):
     def sentence(self, labels: Mapping[str, str], told: Evidence) -> str:
         signal, before, after = labels["signal"], told["evidence"]["before"], told["evidence"]["after"]
         if before and after:
-            deviations = told["finding"]["effect"]["deviations"]
-            sure = f" ({deviations:+.1f} deviations)" if deviations is not None else ""
+            moved = told["finding"]["effect"]["deviations"]
+            sure = f" ({deviations(moved)})" if moved is not None else ""
             return f"{quantity(signal)} went {from_to(signal, before['mean'], after['mean'])}{sure}"
         return f"{quantity(signal)} moved to {after['mean']:.4g}" if after else f"{quantity(signal)} changed"
 
+    def accept(self, row: int, level: Summary) -> None:
+        self.normal[row] = level
+
+    def retain(self, rows: I64) -> None:
+        super().retain(rows)
+        if self.following is not None:
+            self.following.retain(rows)
+        self.normal = renumbered(self.normal, rows)
+
     def dump(self) -> Any:
-        return self.bank.dump()
+        normal = [[row, *level] for row, level in sorted(self.normal.items())]
+        following = self.following.dump() if self.following is not None else []
+        return {"bank": self.bank.dump(), "following": following, "normal": normal}
 
     def load(self, state: Any) -> None:
         self.bank.resize(len(self.table.keys))
-        self.bank.load(state)
+        self.bank.load(state["bank"])
+        if self.following is not None:
+            self.following.load(state["following"], len(self.table.keys))
+        self.normal = {int(row): summary_of(level) for row, *level in state["normal"]}
+        if any(not 0 <= row < len(self.table.keys) for row in self.normal):
+            raise ValueError("a level of a series that there is not")
 
 
 class OccurrenceMonitor(EdgeMonitor):
-    """What must not happen even once: nothing is told that moved."""
+    """What must not happen even once: nothing is told that moved, and there is no before to go back to."""
+
+    def __init__(self, made: MonitorSpec) -> None:
+        super().__init__(made)
+        self.following = None
 
     def sentence(self, labels: Mapping[str, str], told: Evidence) -> str:
         return f"events {phrase_of(labels['signal'], 1)}"
@@ -80,7 +105,8 @@ def step_table(
     learn(table, monitors)
     hits = [(hit, monitor) for monitor in monitors for hit in monitor.hits(column, judged)]
     found = [finding for monitor in monitors for finding in monitor.findings(batch, column, judged)]
-    return found + edge_findings(batch, table, column, judged, hits)
+    edges = edge_findings(batch, table, column, judged, hits)
+    return found + edges + stretches(batch, column, monitors, edges)
 
 
 def learn(table: SeriesTable, monitors: Sequence[Monitor]) -> None:
@@ -98,12 +124,34 @@ def edge_findings(
     """
     hits.sort(key=lambda hit: (hit[0].place, hit[1].order))
     rows = [int(column.rows[hit.place]) for hit, _ in hits]
-    expected = np.array([learned.mean - learned.centre for learned in map(table.learned, rows)])
+    expected = np.array([_mean(table, row, monitor) for row, (_, monitor) in zip(rows, hits, strict=True)])
     recents = table.remember(batch, column, judged, np.array([hit.place for hit, _ in hits], np.int64), expected)
     found = []
     for (hit, monitor), row, recent in zip(hits, rows, recents, strict=True):
         event = int(column.events[hit.place])
-        told = edge_of(table, row, int(batch.offsets[event]), hit[1:], recent)
+        told = edge_of(table, row, int(batch.offsets[event]), hit[1:], recent, monitor.normal.get(row))
         if wanted_of(monitor) in (None, told[0]):
             found.append(Finding(event, monitor.order, row, DRIFT, told))
+    return found
+
+
+def _mean(table: SeriesTable, row: int, monitor: Monitor) -> float:
+    """What the row is compared with, as its difference from the centre of its reference."""
+    normal, learned = monitor.normal.get(row), table.learned(row)
+    return (learned.mean if normal is None else normal[1]) - learned.centre
+
+
+def followed(monitors: Sequence[Monitor]) -> bool:
+    """Whether somebody wants to see the values of some row."""
+    return any(monitor.following is not None and monitor.following.open for monitor in monitors)
+
+
+def stretches(batch: Batch, column: Column, monitors: Sequence[Monitor], edges: Sequence[Finding]) -> list[Finding]:
+    """Where the series stand by now in which an edge was found."""
+    if not edges and not followed(monitors):
+        return []
+    begun, found = begun_by(edges), []
+    for monitor in monitors:
+        if monitor.following is not None and (monitor.following.open or monitor.order in begun):
+            found += monitor.following.step(batch, column, monitor.order, begun.get(monitor.order, {}))
     return found

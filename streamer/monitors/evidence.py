@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from detectors.history import Recent
 from detectors.reference import Learned
@@ -88,18 +89,51 @@ def before_of(table: SeriesTable, row: int, offset: int) -> Part:
     return shown(standard_of(table, row, offset))
 
 
-def edge_of(table: SeriesTable, row: int, offset: int, said: tuple[int, float, float], recent: Recent | None) -> Edge:
+def edge_of(
+    table: SeriesTable,
+    row: int,
+    offset: int,
+    said: tuple[int, float, float],
+    recent: Recent | None,
+    normal: Summary | None = None,
+) -> Edge:
     """The evidence of a hit at `offset`: what the detector said (direction, statistic, threshold), what the row is
-    compared with, and its newest values, cut where they depart from that the most. A direction that the detector does
-    not know is that of the mean.
+    compared with (`normal`: a level of it that was accepted), and its newest values, cut where they depart from that
+    the most. A direction that the detector does not know is that of the mean.
     """
     direction, statistic, threshold = said
-    before = standard_of(table, row, offset)
+    before = normal or standard_of(table, row, offset)
     after = (recent.n, recent.mean + table.learned(row).centre, *recent[2:]) if recent is not None else None
     if direction == 0 and before and after:
         mean = before["mean"] if isinstance(before, dict) else before[1]
         direction = (after[1] > mean) - (after[1] < mean)
     return direction, statistic, threshold, before, after
+
+
+class Moved(NamedTuple):
+    """What an edge is measured by: before and after it, in the signal's own units."""
+
+    mean: float
+    std: float
+    n: int  # values of before
+    after: Summary
+
+
+def summary_of(state: Sequence[Any]) -> Summary:
+    """One of a snapshot. Raises ValueError."""
+    n, mean, std, *places = state
+    first_offset, last_offset, first_ms, last_ms = map(int, places)
+    return int(n), float(mean), float(std), first_offset, last_offset, first_ms, last_ms
+
+
+def moved_of(given: Any) -> Moved | None:
+    """What an edge moved from and to; None where its series had no before, and of the verdicts of windows."""
+    if isinstance(given, dict) or not given or given[3] is None or given[4] is None:
+        return None
+    before, after = given[3], summary_of(given[4])
+    if isinstance(before, dict):
+        return Moved(float(before["mean"]), float(before["std"]), int(before["n"]), after)
+    return Moved(before[1], before[2], before[0], after)
 
 
 def told(given: Evidence | Edge) -> Evidence:

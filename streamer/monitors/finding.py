@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 DRIFT, BREACH, CLEAR = "drift", "breach", "clear"
 NEITHER = "neither"
 """Of a window without a verdict, or between its limits: it changes no alert."""
+STRETCH = "stretch"
+"""Not a verdict: where a series stands by now in which an edge was found, see `following.py`."""
 
 
 class Finding(NamedTuple):
@@ -15,6 +17,6 @@ class Finding(NamedTuple):
     event: int  # index of the event in the batch; -1 of one that a tick brought
     monitor: int  # position of the monitor in the config
     row: int
-    signal: str  # DRIFT, BREACH, CLEAR or NEITHER
+    signal: str  # DRIFT, BREACH, CLEAR, NEITHER or STRETCH
     evidence: Any
     ended: str = ""  # of a window: how it ended, see window_outcomes.ENDS

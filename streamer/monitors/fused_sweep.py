@@ -17,7 +17,7 @@ from detectors.reference import Judged
 from schemas.core import native
 from schemas.events.batch import Batch
 from streamer.monitors.base import Hit, Monitor
-from streamer.monitors.edges import edge_findings, learn, wanted_of
+from streamer.monitors.edges import edge_findings, followed, learn, stretches, wanted_of
 from streamer.monitors.finding import DRIFT, Finding
 from streamer.series.table import SeriesTable
 from streamer.signals.columns import F64, I64, Bool, Column, Groups
@@ -43,18 +43,29 @@ class Sweep:
         self.others = [m for m in monitors if not isinstance(m.bank, SWEPT)]
         self.apart = any(m.bank is not None for m in self.others)
         self.shown = shown or bool(self.others)
+        self.by_order = list(monitors)
         self.monitors = {m.order: m for m in monitors}
 
     def step(self, batch: Batch, groups: Groups) -> tuple[list[Finding], tuple[Column, Judged] | None]:
         """What the monitors of the table find; and the column, where it is to be shown."""
-        parts, swept = self._run(batch, groups)
-        if not self.shown:
-            return drifts(swept), None
+        everyone = self.by_order
+        # What an edge is measured by is a matter of its monitor once a level was accepted: not for the sweep.
+        apart = self.apart or any(monitor.normal for monitor in everyone)
+        shown = self.shown or apart or followed(everyone)
+        parts, swept = self._run(batch, groups, apart, shown)
+        if not shown:
+            edges = drifts(swept)
+            return edges + (stretches(batch, self._again(batch, groups), everyone, edges) if edges else []), None
         column, judged = joined(parts)
         learn(self.table, self.others)
         found = [finding for monitor in self.others for finding in monitor.findings(batch, column, judged)]
-        if not self.apart:
-            return found + drifts(swept), (column, judged)
+        edges = self._apart(batch, column, judged, parts, swept) if apart else drifts(swept)
+        return found + edges + stretches(batch, column, everyone, edges), (column, judged)
+
+    def _apart(
+        self, batch: Batch, column: Column, judged: Judged, parts: Sequence[Arrays], swept: Sequence[Sequence[Any]]
+    ) -> list[Finding]:
+        """Edges, with the history fed behind the sweep."""
         begins = np.cumsum([0, *(len(arrays[0][0]) for arrays in parts[:-1])]).tolist()
         said = [
             (Hit(begin + place, *rest), self.monitors[order])
@@ -62,9 +73,17 @@ class Sweep:
             for place, order, *rest in hits
         ]
         said += [(hit, monitor) for monitor in self.others for hit in monitor.hits(column, judged)]
-        return found + edge_findings(batch, self.table, column, judged, said), (column, judged)
+        return edge_findings(batch, self.table, column, judged, said)
 
-    def _run(self, batch: Batch, groups: Groups) -> tuple[list[Arrays], list[list[Any]]]:
+    def _again(self, batch: Batch, groups: Groups) -> Column:
+        """The column of a sweep that did not show it."""
+        table, dropped = self.table, self.table.dropped
+        assert table.row_cache is not None
+        column = table.row_cache.column(table, batch, groups)
+        table.dropped = dropped
+        return column
+
+    def _run(self, batch: Batch, groups: Groups, apart: bool, show: bool) -> tuple[list[Arrays], list[list[Any]]]:
         """Sweep, make rows for new keys, and go on where the sweep met them: the arrays and the hits of each part."""
         assert native is not None
         table, numbers, cache = self.table, batch.numbers, self.table.row_cache
@@ -73,7 +92,7 @@ class Sweep:
         assert isinstance(reference, CompiledReference)
         assert isinstance(history, CompiledHistory)
         codes = cache.numbers(table, batch, groups)
-        parts = cache.index, reference.core, None if self.apart else history.core
+        parts = cache.index, reference.core, None if apart else history.core
         banks = [(m.bank.core, m.order, m.config.detect.raw, wanted_of(m)) for m in self.swept]  # type: ignore[union-attr]
         shown: list[Arrays] = []
         found: list[list[Any]] = []
@@ -82,7 +101,7 @@ class Sweep:
         self._resize()
         while begin is not None:
             texts = [*codes, numbers.event, numbers.name]
-            given = texts, numbers.value, [batch.offsets, batch.times_ms], begin, known, self.shown
+            given = texts, numbers.value, [batch.offsets, batch.times_ms], begin, known, show
             begin, (taken, dropped), hits, arrays = native.sweep(parts, banks, *given)
             table.taken, table.dropped = table.taken + taken, table.dropped + dropped
             found.append(hits)

@@ -18,7 +18,7 @@ from streamer.monitors.base import MonitorBase, MonitorSpec
 from streamer.monitors.evidence import Evidence, evidence
 from streamer.monitors.finding import BREACH, CLEAR, NEITHER, Finding
 from streamer.monitors.window_outcomes import Outcomes, forgotten, note, outcomes_of, plain
-from streamer.monitors.words import from_to
+from streamer.monitors.words import deviations, from_to, tell_apart
 from streamer.series.aggregates import Aggregates
 from streamer.signals.columns import I64, Column
 from streamer.signals.grammar import COUNTS, aggregate_of
@@ -165,8 +165,8 @@ class LevelMonitor(AggregateMonitor):
 
     def sentence(self, labels: Mapping[str, str], told: Evidence) -> str:
         window = told["evidence"]["window"]
-        text = f"{labels['signal']} was {window['value']:.4g}, {window['expected']:.4g} expected"
-        return f"{text} ({window['deviations']:+.1f} deviations)"
+        value, expected = tell_apart(window["value"], window["expected"])
+        return f"{labels['signal']} was {value}, {expected} expected ({deviations(window['deviations'])})"
 
 
 class TrendMonitor(AggregateMonitor):

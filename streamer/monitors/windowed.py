@@ -21,6 +21,7 @@ from streamer.monitors.base import Gauge, MonitorBase, MonitorSpec
 from streamer.monitors.evidence import Evidence, before_of, evidence, span
 from streamer.monitors.finding import BREACH, CLEAR, NEITHER, Finding
 from streamer.monitors.window_outcomes import Outcomes, forgotten, note, outcomes_of, plain
+from streamer.monitors.words import tell_apart
 from streamer.series.table import Samples
 from streamer.signals.categories import CODES
 from streamer.signals.columns import I64, Column
@@ -93,7 +94,8 @@ class CountedMonitor(MonitorBase):
     def sentence(self, labels: Mapping[str, str], told: Evidence) -> str:
         window, limit = told["evidence"]["window"], told["finding"]["threshold"]
         does = phrase_of(labels["signal"], 1)
-        text = f"{window['fraction']:.1%} of {window['n']} events {does} (limit {limit:.1%})"
+        share, most = tell_apart(window["fraction"], limit, share=True)
+        text = f"{share} of {window['n']} events {does} (limit {most})"
         if window["reasons"]:
             top = window["reasons"][0]
             text += f", most often {top['reason']} ({top['count']})"
@@ -249,8 +251,10 @@ class DistributionMonitor(MonitorBase):
     def sentence(self, labels: Mapping[str, str], told: Evidence) -> str:
         window, limit = told["evidence"]["window"], told["finding"]["threshold"]
         most = window["moved"][0]
-        text = f"the distribution of {labels['signal']} moved by {window['distance']:.3g} (limit {limit:.3g})"
-        return f"{text} in {window['n']} events, most {most['bin']} ({most['before']:.1%} to {most['after']:.1%})"
+        moved, limited = tell_apart(window["distance"], limit, digits=3)
+        before, after = tell_apart(most["before"], most["after"], share=True)
+        text = f"the distribution of {labels['signal']} moved by {moved} (limit {limited})"
+        return f"{text} in {window['n']} events, most {most['bin']} ({before} to {after})"
 
     def ended(self) -> Outcomes:
         return self.outcomes

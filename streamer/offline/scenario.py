@@ -159,7 +159,9 @@ def _alerts(engine: Replay, events: list[Record], cut: int) -> list[dict[str, An
     for begin in range(0, len(events), cut):
         for out in engine.step(AT, events[begin : begin + cut]):
             if out.topic == "alerts":
-                found.append(orjson.loads(out.value or b"")["data"])
+                record = orjson.loads(out.value or b"")
+                if record["data"]["status"] == "resolved" or int(record["sequence"]) == 1:  # Not what is told again.
+                    found.append(record["data"])
     return found
 
 

@@ -137,7 +137,7 @@ class _Repeats:
 class RateLimit:
     """Lets `burst` records of one key pass per interval and counts the others. Bounded: `keys_max` keys."""
 
-    KEYS = ("topic", "partition", "monitor", "model", "client", "fac", "reason")
+    KEYS = ("topic", "partition", "monitor", "model", "client", "fac", "reason", "id")
     """Fields that make two records of one event different ones."""
 
     def __init__(

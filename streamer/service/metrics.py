@@ -121,11 +121,18 @@ CATALOGUE: dict[Name, Spec] = {
     "distribution_distance": Spec("gauge", "Largest distance of a signal's last window from its reference.", WINDOW),
     "window_rows": Spec("gauge", "Events in the last window.", WINDOW),
     "windows_total": Spec("counter", "Windows by how they ended.", {"monitor": OPEN, "ended": tuple(ENDS)}),
-    "detections_total": Spec("counter", "Change points and window verdicts found.", {"monitor": OPEN}),
+    "detections_total": Spec("counter", "Change points, and windows in breach.", {"monitor": OPEN}),
     "alerts_emitted_total": Spec(
-        "counter", "Alert records published.", {"status": (FIRING, "resolved"), "severity": tuple(SEVERITIES)}
+        "counter",
+        "Alert records published; renewed: told again.",
+        {"status": (FIRING, "renewed", "resolved"), "severity": tuple(SEVERITIES)},
     ),
-    "alerts_active": Spec("gauge", "Open alerts.", {"monitor": OPEN, "state": (PENDING, FIRING, FADING)}),
+    "alerts_active": Spec(
+        "gauge",
+        "Open alerts; fading: back or clear, for less than keep_firing_for. The first 100 models with alerts have "
+        "their name, all others `__other__`.",
+        {"model": OPEN, "monitor": OPEN, "state": (PENDING, FIRING, FADING)},
+    ),
     "rebalances_total": Spec("counter", "Partitions assigned, lost or revoked."),
     "assigned_partitions": Spec("gauge", "Input partitions this instance works on; 0 is healthy for a spare."),
     "producer_recreated_total": Spec("counter", "Producers replaced because a commit's outcome was unknown."),
@@ -180,6 +187,17 @@ class Metrics(Collector):
     def set(self, name: GaugeName, value: float, /, **labels: str) -> None:
         with self._lock:
             self._values[name][self._key(name, labels)] = value
+
+    def replace(self, name: GaugeName, values: Mapping[Key, float]) -> None:
+        """All label sets of a gauge at once, whose number the caller bounds; what has no value any more is gone."""
+        found: dict[Key, float] = {}
+        for key, value in values.items():
+            if len(key) != len(CATALOGUE[name].labels):
+                raise ValueError(f"{name} takes the labels {sorted(CATALOGUE[name].labels)}, not {key}")
+            cut = tuple(map(_label_value, key))
+            found[cut] = found.get(cut, 0.0) + value
+        with self._lock:
+            self._values[name] = found
 
     def observe(self, name: HistogramName, seconds: float, /, **labels: str) -> None:
         with self._lock:

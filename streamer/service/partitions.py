@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from streamer.engine.stage import Stage
-from streamer.port import Pointer, Tick
+from streamer.port import Out, Pointer, Tick
 
 
 @dataclass(slots=True)
@@ -25,6 +25,7 @@ class LivePartition:
     newest_ms: int = -1  # timestamp of the newest record taken
     writing: tuple[int, int, Future[bytes]] | None = None  # a snapshot of that offset and tick, being encoded
     sent: int = 0  # outbox records in the transaction whose outcome is open
+    sending: list[Out] = field(default_factory=list)  # those
     ticked: int = 0  # ticks up to C
     ticks: list[Tick] = field(default_factory=list)  # those the newest snapshot that landed has not seen
     tick_at: int = -1  # where the task stood at the last tick, and where the log ended then

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 
+from streamer.alerts.lifecycle import QUIET
 from streamer.engine.stage import Stage
 from streamer.port import Partition
 from streamer.service.http import Health
-from streamer.service.metrics import Metrics
+from streamer.service.metrics import OTHER, Metrics
 from streamer.service.partitions import LivePartition
 from streamer.service.worker import Worker
 
 INTERVAL_S = 1.0
+MODELS_MAX = 100
 
 
 class Reporter:
@@ -22,6 +24,8 @@ class Reporter:
         self.due_s = 0.0
         self.known: dict[Partition, Stage] = {}
         self.seen: dict[tuple[Partition, str, str], int] = {}
+        self.models: dict[str, None] = {}  # those that alerts are counted of by name
+        self.active: dict[tuple[str, ...], float] = {}  # open alerts by model, monitor and state; 0 of those of before
 
     def after_step(self) -> None:
         now_s = time.monotonic()
@@ -44,16 +48,14 @@ class Reporter:
         timings, worker.stats.timings = worker.stats.timings, []
         for timing, seconds in timings:
             metrics.observe(timing, seconds)
-        alerts: dict[tuple[str, str], int] = {}
+        self.active = dict.fromkeys(self.active, 0)
         for partition, owned in worker.owned.items():
-            self._task(partition, owned.task, alerts)
+            self._task(partition, owned.task)
             self._place(partition, owned, now_s)
         for partition in set(self.known) - set(worker.owned):
             del self.known[partition]
             metrics.forget(topic=partition[0], partition=str(partition[1]))
-        for name in worker.config.effective_monitors():
-            for state in ("pending", "firing", "fading"):
-                metrics.set("alerts_active", alerts.get((name, state), 0), monitor=name, state=state)
+        metrics.replace("alerts_active", self.active)
 
     def _greet(self) -> None:
         """A task that has just become ours counts from where its snapshot and replay left it."""
@@ -64,7 +66,7 @@ class Reporter:
                 for counter in owned.task.counters():
                     self.seen[partition, counter.name, str(counter.labels)] = counter.value
 
-    def _task(self, partition: Partition, task: Stage, alerts: dict[tuple[str, str], int]) -> None:
+    def _task(self, partition: Partition, task: Stage) -> None:
         topic, number = partition[0], str(partition[1])
         for name, labels, count in task.counters():
             key = partition, name, str(labels)
@@ -72,10 +74,18 @@ class Reporter:
             self.seen[key] = count
             self.metrics.inc(name, count - before, **labels)
         self.metrics.set("series", task.series, topic=topic, partition=number)
-        for (watcher, _, state), count in task.alerts().items():
-            alerts[watcher, state] = alerts.get((watcher, state), 0) + count
+        for (watcher, model, state), count in task.alerts().items():
+            if state != QUIET:
+                place = self._model(model), watcher, state
+                self.active[place] = self.active.get(place, 0) + count
         for watcher, gauge in task.gauges():
             self.metrics.set(gauge.name, gauge.value, monitor=watcher, model=gauge.model)
+
+    def _model(self, model: str) -> str:
+        """Models come from the events: those by name are bounded, and what the others add up to is not lost."""
+        if len(self.models) < MODELS_MAX:
+            self.models[model] = None
+        return model if model in self.models else OTHER
 
     def _place(self, partition: Partition, owned: LivePartition, now_s: float) -> None:
         """Where a partition stands: lag, age of its newest record and of its snapshot."""

@@ -38,6 +38,9 @@ MALLOC = {-1: 64 << 20, -3: 32 << 20}
 """M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of glibc, in bytes: what is kept is more than all fetches under way."""
 
 
+WARNINGS = ("state_lost", "invalid_snapshot", "partition_lost", "alert_firing", "alerts_suppressed")
+
+
 def load_or_exit(path: Path) -> cfg.Config:
     """The config, warnings on stderr; or every error there and exit 78."""
     try:
@@ -174,7 +177,7 @@ def run_service(config: cfg.Config, stopper: Stopper) -> int:
             health.broker_seen = True
 
             def notify(event: str, partition: Partition, **fields: object) -> None:
-                level = "warning" if event in ("state_lost", "invalid_snapshot", "partition_lost") else "info"
+                level = "warning" if event in WARNINGS else "info"
                 log(logger, level, event, topic=partition[0], partition=partition[1], **fields)
 
             def stopping() -> bool:

@@ -30,6 +30,7 @@ from streamer.port import (
     Snapshot,
     Tick,
 )
+from streamer.service.alert_log import AlertLog
 from streamer.service.partitions import InPlace, LivePartition, Pool, Stats, newest
 from streamer.service.restore import Notify, Restorer
 
@@ -74,6 +75,7 @@ class Worker:
         self.commit_due_s = clock() + config.commit.interval_ms / 1000
         self.tick_due_s = clock() + config.heartbeat.interval_ms / 1000
         self.stats = Stats()
+        self.alert_log = AlertLog(notify, clock)
         self.restorer = self.restorer_class(config, stages, log, self.stats, notify)
 
     def run(self, stopping: Callable[[], bool], after_step: Callable[[], None]) -> bool:
@@ -164,8 +166,8 @@ class Worker:
         for partition, owned in chosen.items():
             progress = owned.task.position, owned.task.ticks
             if progress != (owned.committed, owned.ticked) or partition in snapshots:
-                owned.sent = owned.task.waiting
-                outs += owned.task.outbox
+                owned.sent, owned.sending = owned.task.waiting, owned.task.outbox
+                outs += owned.sending
                 offsets[partition] = self.root(owned, snapshots.get(partition))
         if not offsets:
             self.refused = False
@@ -222,8 +224,9 @@ class Worker:
         owned = self.owned.get(partition)
         if owned is None:
             return
+        self.alert_log.landed(partition, owned.sending)
         owned.task.published(owned.sent)
-        owned.sent = 0
+        owned.sent, owned.sending = 0, []
         owned.committed, owned.ticked = committed.progress
         pointer = committed.pointer
         if pointer is not None and pointer != owned.pointer:

@@ -12,8 +12,8 @@ import jsonschema
 import orjson
 import pytest
 
-from streamer.alerts.alert_record import AlertRecords
-from streamer.alerts.lifecycle import Moment, Notice, Opened
+from streamer.alerts.alert_record import AlertRecords, verdict
+from streamer.alerts.lifecycle import ACCEPTED, FADED, RECOVERED, Level, Moment, Notice, Opened
 from streamer.config.load import load_text
 from streamer.engine.task import Task
 from streamer.monitors.base import Monitor
@@ -70,9 +70,13 @@ def notice(rng: random.Random, monitor: Monitor, row: int) -> Notice:
     edge: Edge = (rng.choice((-1, 0, 1)), statistic, number(rng), seen(rng), seen(rng))
     opened = Opened(rng.randrange(10**12), rng.randrange(2 * 10**12), rng.randrange(10**12), edge)
     at = Moment(rng.randrange(10**12), rng.randrange(2 * 10**12), rng.randrange(2 * 10**12))
-    status = rng.choice(("firing", "resolved"))
+    status = rng.choice(("firing", "renewed", "resolved"))
     counts = rng.randrange(9), rng.randrange(10**6), rng.randrange(3)
-    return Notice(status, monitor.name, row, *counts, opened, at, rng.choice((None, rng.randrange(2 * 10**12))))
+    how = rng.choice((FADED, RECOVERED, ACCEPTED)) if status == "resolved" else ""
+    now = seen(rng)
+    level = Level(number(rng), number(rng), rng.random() < 0.5, now) if now is not None else None
+    ends = rng.randrange(10**9), rng.randrange(2 * 10**12), how, level
+    return Notice(status, monitor.name, row, *counts, opened, at, *ends)
 
 
 def writer_of(signal: str, model: str) -> tuple[AlertRecords, Monitor]:
@@ -97,7 +101,7 @@ def test_a_record_says_what_its_notice_says_whatever_numbers_and_names_are_in_it
         data, edge = record["data"], found.opened.evidence
         assert data["alert"]["labels"]["model"] == "m" + NASTY
         assert (data["status"], data["trigger"]["offset"], data["changed"]["offset"]) == (
-            found.status,
+            "resolved" if found.status == "resolved" else "firing",
             found.opened.offset,
             found.at.offset,
         )
@@ -105,6 +109,10 @@ def test_a_record_says_what_its_notice_says_whatever_numbers_and_names_are_in_it
         for part, given in (("before", edge[3]), ("after", edge[4])):
             shown = data["evidence"][part]
             assert shown == given is None or (shown["n"], shown["mean"], shown["std"], *shown["offsets"]) == given[:5]
+        assert (int(record["sequence"]), record["id"].rpartition("-")[2]) == (found.sequence, str(found.sequence))
+        assert data["resolution"] == ({"how": found.how} if found.how else None)
+        level = data["level"]
+        assert level == found.level is None or (level["before"], level["band"], level["away"]) == found.level[:3]  # type: ignore[index]
         assert data["sentence"] == data["alert"]["annotations"]["summary"]
         assert data["sentence"].endswith(f"adwin at in.put[3]@{found.opened.offset}.")
         assert data["replay"]["ranges"][0]["to"] == found.at.offset + 1
@@ -116,8 +124,8 @@ def test_what_an_episode_repeats_is_the_same_when_it_is_made_anew() -> None:
     rng = random.Random(7)
     records, monitor = writer_of("latency_ms", "fraud")
     for row in (0, 1) * 200:
-        opened = notice(rng, monitor, row)._replace(status="firing", ended_ms=None)
-        renewed = notice(rng, monitor, row)._replace(status="resolved", opened=opened.opened)
+        opened = notice(rng, monitor, row)._replace(status="firing", how="")
+        renewed = notice(rng, monitor, row)._replace(status="resolved", how=RECOVERED, opened=opened.opened)
         fresh, _ = writer_of("latency_ms", "fraud")
         assert records.record(opened) == fresh.record(opened)
         assert records.begun, "what the resolution will repeat"
@@ -135,3 +143,45 @@ def test_every_alert_fits_its_schema_and_alertmanager() -> None:
     assert {a["data"]["alert"]["labels"]["monitor"] for a in found} >= {"mean", "jump", "odd", "labels", "empty"}
     for alert in found:
         SCHEMA.validate(alert)
+
+
+def test_alerts_of_different_partitions_are_different_alerts() -> None:
+    """Compaction would keep one of six, and Alertmanager would close six with the RESOLVED of one."""
+    config = load_text(campaign.CONFIG, "x", {})
+    log = campaign.make_log(random.Random(1), 0, 400)
+    found = [run(config, log, at=("inferences", number)).outbox for number in range(3)]
+    keys = [{out.key for out in outs if out.topic == "alerts"} for outs in found]
+    assert len(keys[0]) > 5
+    assert keys[0].isdisjoint(keys[1] | keys[2])
+    assert keys[1].isdisjoint(keys[2])
+    labels = [orjson.loads(out.value or b"")["data"]["alert"]["labels"] for out in found[2] if out.topic == "alerts"]
+    assert {label["partition"] for label in labels} == {"inferences[2]"}
+
+
+LEVEL = Level(99.18, 10.0, True, (36, 151.2, 20.0, 1, 2, 3, 4))
+BACK = LEVEL._replace(away=False, now=(36, 99.4, 20.0, 1, 2, 3, 4))
+
+
+@pytest.mark.parametrize(
+    ("status", "how", "level", "words"),
+    [
+        ("firing", "", LEVEL, "found"),
+        ("renewed", "", LEVEL, "still away from before (now 151.2, before 99.18), was found"),
+        ("renewed", "", BACK, "back near before (now 99.4, before 99.18), was found"),
+        ("renewed", "", None, "still firing, was found"),
+        ("resolved", RECOVERED, BACK, "recovered (now 99.4, before 99.18), was found"),
+        ("resolved", RECOVERED, None, "recovered, was found"),
+        ("resolved", FADED, None, "faded, was found"),
+        ("resolved", ACCEPTED, LEVEL, "accepted: this is the normal from here on (now 151.2, before 99.18), was found"),
+    ],
+)
+def test_what_became_of_an_alert_in_words(status: str, how: str, level: Level | None, words: str) -> None:
+    _, monitor = writer_of("latency_ms", "fraud")
+    made = notice(random.Random(1), monitor, 0)._replace(status=status, how=how, level=level)
+    assert verdict(made, {"signal": "latency_ms"}) == words
+
+
+def test_a_fading_one_says_that_the_data_are_still_away() -> None:
+    _, monitor = writer_of("latency_ms", "fraud")
+    made = notice(random.Random(1), monitor, 0)._replace(status="resolved", how=FADED, level=LEVEL)
+    assert "still away from before (now 151.2, before 99.18)" in verdict(made, {"signal": "latency_ms"})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import random
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from click.testing import CliRunner
 from streamer.commands import replay as under_test
 from streamer.commands.cli import main
 from streamer.commands.replay import EXIT_UNREACHABLE
-from streamer.config.load import load_text
+from streamer.config.load import load_config
 from streamer.port import LogDown, LogGap
 from tests.sim.campaign import CONFIG, make_log, oracle
 
@@ -42,7 +43,7 @@ def test_it_prints_what_run_would_publish_and_accounts_for_every_line(config: Pa
     result = CliRunner().invoke(main, ["replay", "-c", str(config), *inputs, "--dead-letter", str(letters)])
     assert result.exit_code == 0
     expected, bad = [], 0
-    loaded = load_text(CONFIG, "x", {})
+    loaded = load_config(config, {})
     for number, seed in ((0, 3), (2, 4)):
         records = [
             r._replace(time_ms=-1, key=None, value=r.value or b"") for r in make_log(random.Random(seed), 0, 400)
@@ -52,6 +53,8 @@ def test_it_prints_what_run_would_publish_and_accounts_for_every_line(config: Pa
         bad += sum(o.topic == "dead_letter" for o in outs)
     assert result.stdout.splitlines() == expected
     assert len(expected) > 5
+    command = shlex.split(json.loads(expected[0])["data"]["replay"]["command"])
+    assert command[:6] == ["driftline", "replay", "-c", str(config), "--topic", "inferences"]
     assert result.stderr.startswith("800 records = ")
     assert f"{bad} dead-lettered" in result.stderr
     found = [json.loads(line) for line in letters.read_text().splitlines()]

@@ -10,7 +10,7 @@ from schemas.events.native_json import decode
 from streamer.config.decoder_fields import fields_of
 from streamer.config.model import Config
 from streamer.engine.task import Task
-from streamer.port import Out
+from streamer.port import Out, Partition
 
 AT = ("inferences", 0)
 
@@ -18,12 +18,12 @@ AT = ("inferences", 0)
 LEAST = 'version: 1\nkafka: {brokers: "b:1"}\ntopics: {events: [inferences]}\n'
 
 
-def run(config: Config, records: list[Record], cuts: list[int] | None = None) -> Task:
-    task = Task(config, AT, 0)
+def run(config: Config, records: list[Record], cuts: list[int] | None = None, at: Partition = AT) -> Task:
+    task = Task(config, at, 0)
     edges = [0, *sorted(cuts or []), len(records)]
     for begin, end in zip(edges, edges[1:], strict=False):
         if begin < end:
-            task.step(decode(records[begin:end], fields_of(config), AT[0]))
+            task.step(decode(records[begin:end], fields_of(config), at[0]))
     return task
 
 
@@ -37,6 +37,12 @@ def events(make: Any, n: int, model: str = "fraud") -> list[Record]:
 
 def alerts(task: Task) -> list[dict[str, Any]]:
     return [json.loads(out.value or b"") for out in task.outbox if out.topic == "alerts"]
+
+
+def news(outs: list[Out]) -> list[dict[str, Any]]:
+    """`data` of the alerts that fired or resolved; not of those that are only told again."""
+    records = [json.loads(out.value or b"") for out in outs if out.topic == "alerts"]
+    return [r["data"] for r in records if r["data"]["status"] == "resolved" or int(r["sequence"]) == 1]
 
 
 def by_topic(*tasks: Task) -> dict[str, list[Out]]:

@@ -29,7 +29,7 @@ def test_a_broken_snapshot_is_refused_whatever_is_broken() -> None:
         broken[rng.randrange(len(broken))] ^= 1 << rng.randrange(8)
         with pytest.raises(InvalidSnapshot):
             Task.load(config, AT, bytes(broken[: rng.choice([len(broken), rng.randrange(len(broken))])]))
-    with pytest.raises(InvalidSnapshot, match="snapshot of"):
+    with pytest.raises(InvalidSnapshot, match=r"inferences\[0\], not of inferences\[1\]"):
         Task.load(config, ("inferences", 1), blob)
 
 

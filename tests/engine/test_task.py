@@ -17,9 +17,10 @@ from schemas.events.native_json import decode
 from schemas.records.alert import fingerprint
 from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
+from streamer.engine.engines import ENGINE, PYTHON, Engine
 from streamer.engine.task import Task
 from streamer.port import Out
-from tests.engine.tasks import AT, LEAST, alerts, by_topic, events, kinds, run
+from tests.engine.tasks import AT, LEAST, alerts, by_topic, events, kinds, news, run
 from tests.sim.campaign import CONFIG, make_log
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -63,7 +64,10 @@ def test_a_changed_monitor_starts_anew_and_the_others_keep_their_state() -> None
     changed = load_text(CONFIG.replace("threshold: 30", "threshold: 7"), "x", {})
     after = Task.load(changed, AT, before.dump())
     assert after.monitors["mean"].dump().keys() == before.monitors["mean"].dump().keys()
-    assert after.monitors["mean"].dump()["tick"].tolist() == before.monitors["mean"].dump()["tick"].tolist()
+    assert (
+        after.monitors["mean"].dump()["bank"]["tick"].tolist()
+        == before.monitors["mean"].dump()["bank"]["tick"].tolist()
+    )
     assert after.monitors["jump"].bank.rows == 0  # type: ignore[union-attr]
     assert (before.monitors_reset, after.monitors_reset) == ([], ["jump"])
     assert Task.load(config, AT, before.dump()).monitors_reset == []
@@ -135,9 +139,7 @@ def test_one_shift_opens_one_alert_that_says_what_happened() -> None:
         r._replace(value=(r.value or b"").replace(b'"model"', b'"segment": {"country": "NL"}, "model"'))
         for r in shifted(20.0, 100.0)
     ]
-    found = alerts(run(config, records))
-    assert [a["data"]["status"] for a in found] == ["firing", "resolved"]
-    firing = found[0]
+    [firing] = alerts(run(config, records))
     data, labels = firing["data"], firing["data"]["alert"]["labels"]
     assert labels == {
         "alertname": "ModelDrift",
@@ -147,6 +149,7 @@ def test_one_shift_opens_one_alert_that_says_what_happened() -> None:
         "detector": "adwin",
         "signal": "features.amount",
         "segment_country": "NL",
+        "partition": "inferences[0]",
     }
     assert 2000 <= data["trigger"]["offset"] <= 2100
     assert (data["direction"], data["evidence"]["before"]["n"]) == ("up", 500)
@@ -156,6 +159,91 @@ def test_one_shift_opens_one_alert_that_says_what_happened() -> None:
     assert data["replay"]["ranges"] == [
         {"topic": "inferences", "partition": 0, "from": 0, "to": data["trigger"]["offset"] + 1}
     ]
+
+
+MOVES = """
+monitors:
+  m:
+    signal: features.a
+    detect: {kind: KIND}
+    keep_firing_for: 5m
+    repeat_interval: 10m
+    accept_after: 1h
+    resolve: RESOLVE
+"""
+
+
+def moving(seed: int = 1) -> list[Record]:
+    """A shift that ends, one that lasts and, when it has been accepted, the way back to where it all began."""
+    rng = random.Random(seed)
+    return events(
+        lambda i: {"features": {"a": rng.gauss(100, 20) + 50 * (2000 <= i < 3500 or 6000 <= i < 11_000)}}, 12_000
+    )
+
+
+@pytest.mark.parametrize("engine", [PYTHON, ENGINE], ids=["python", "chosen"])
+@pytest.mark.parametrize("kind", ["adwin", "page_hinkley"])
+def test_what_recovers_what_lasts_and_what_comes_back(kind: str, engine: Engine) -> None:
+    config = load_text(LEAST + MOVES.replace("KIND", kind).replace("RESOLVE", "recovered"), "x", {})
+    log, rng = moving(), random.Random(7)
+    whole = Task(config, AT, 0, engine=engine)
+    whole.step(decode(log, fields_of(config), AT[0]))
+    ends = [
+        (data["status"], (data["resolution"] or {}).get("how"), round(data["level"]["now"]["mean"], -1), at // 100)
+        for data, at in ((data, data["changed"]["offset"]) for data in news(whole.outbox))
+    ]
+    assert [end[:2] for end in ends] == [
+        ("firing", None), ("resolved", "recovered"), ("firing", None), ("resolved", "accepted"), ("firing", None)
+    ]  # fmt: skip
+    assert [end[2] for end in ends[1:4]] == [100, ends[2][2], 150]
+    assert 3800 <= ends[1][3] * 100 <= 4100, "five minutes behind the end of the shift, not of the last finding"
+    assert 9600 <= ends[3][3] * 100 <= 9800, "an hour behind the shift"
+    [_, _, _, accepted, last] = news(whole.outbox)
+    assert last["evidence"]["before"]["mean"] == accepted["level"]["now"]["mean"]
+    assert last["effect"]["deviations"] < -2
+    assert abs(last["evidence"]["after"]["mean"] - 100) < 15, "cut where it left the level that was accepted"
+    assert last["direction"] == "down"
+    renewed = [a["data"] for a in alerts(whole) if a["data"]["status"] == "firing" and not a["id"].endswith("-1")]
+    assert sum("still away from before (now 1" in data["sentence"] for data in renewed) >= 5
+    assert [data["alert"]["endsAt"] for data in renewed[:2]] == sorted(data["alert"]["endsAt"] for data in renewed[:2])
+    cut = Task(config, AT, 0, engine=engine)
+    begin, outs = 0, []
+    while begin < len(log):
+        end = begin + rng.choice((1, 7, 300))
+        cut.step(decode(log[begin:end], fields_of(config), AT[0]))
+        begin = end
+        if rng.random() < 0.05:
+            outs += cut.outbox
+            cut = Task.load(config, AT, cut.dump(), engine)
+    assert outs + cut.outbox == whole.outbox
+    assert cut.dump() == whole.dump()
+
+
+def test_what_fades_says_that_its_data_are_still_away() -> None:
+    config = load_text(LEAST + MOVES.replace("KIND", "adwin").replace("RESOLVE", "faded"), "x", {})
+    told = [data for data in news(run(config, moving()).outbox) if data["status"] == "resolved"]
+    [first] = [data for data in told if 2000 < data["changed"]["offset"] < 3500]
+    assert (first["resolution"], first["level"]["away"]) == ({"how": "faded"}, True)
+    assert "faded, still away from before (now 1" in first["sentence"]
+
+
+def test_what_only_an_operator_or_time_ends_stays_open_when_it_is_back() -> None:
+    config = load_text(LEAST + MOVES.replace("KIND", "adwin").replace("RESOLVE", "accepted"), "x", {})
+    told = news(run(config, moving()).outbox)
+    assert [(d["resolution"] or {}).get("how") for d in told][:2] == [None, "accepted"]
+    assert 5600 <= told[1]["changed"]["offset"] <= 5800
+    assert not told[1]["level"]["away"]
+
+
+def test_a_batch_is_cut_no_more_often_than_levels_are_accepted() -> None:
+    config = load_text(LEAST + MOVES.replace("KIND", "adwin").replace("RESOLVE", "recovered"), "x", {})
+    task, parts = Task(config, AT, 0), []
+    step = task._step
+    task._step = lambda *given: (parts.append(1), step(*given))  # type: ignore[method-assign,func-returns-value,return-value]
+    log = moving()
+    for begin in range(0, len(log), 1000):
+        task.step(decode(log[begin : begin + 1000], fields_of(config), AT[0]))
+    assert 12 < len(parts) <= 14
 
 
 def test_the_replay_range_of_an_alert_reproduces_it() -> None:

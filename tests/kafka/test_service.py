@@ -38,8 +38,12 @@ topics:
 reference: {{warmup: {warmup}}}
 limits: {{lateness: 20s, duplicates: 50}}
 monitors:
-  mean: {{signal: features.*, detect: {{kind: adwin, delta: 0.0002}}, keep_firing_for: 1ms}}
-  jump: {{signal: features.*, detect: {{kind: page_hinkley, delta: 0.25, threshold: 30}}, keep_firing_for: 1ms}}
+  mean: {{signal: features.*, detect: {{kind: adwin, delta: 0.0002}}, keep_firing_for: 1ms, resolve: faded}}
+  jump:
+    signal: features.*
+    detect: {{kind: page_hinkley, delta: 0.25, threshold: 30}}
+    keep_firing_for: 1ms
+    resolve: faded
 {more}
 commit: {{interval: 200ms, snapshot_interval: 1s}}
 server: {{listen: "127.0.0.1:0"}}

@@ -54,8 +54,12 @@ class Life:
         self.now_ms += passed_ms
         self.task.tick(Tick(self.offset, self.now_ms, caught_up))
 
+    def records(self) -> list[dict[str, Any]]:
+        return [json.loads(out.value or b"") for out in self.task.outbox if out.topic == "alerts"]
+
     def alerts(self) -> list[tuple[str, str, str]]:
-        found = [json.loads(out.value or b"")["data"] for out in self.task.outbox if out.topic == "alerts"]
+        """Those that fired or resolved, not what was told again."""
+        found = [r["data"] for r in self.records() if r["data"]["status"] == "resolved" or r["id"].endswith("-1")]
         return [(d["status"], d["alert"]["labels"]["monitor"], d["alert"]["labels"].get("caller", "")) for d in found]
 
     def beats(self) -> list[dict[str, Any]]:

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from detectors.reference import Judged
-from schemas.records.alert import LEVEL_ENDS_MS
 from streamer.config.detect import DETECTS
 from streamer.engine.task import Task
 from streamer.monitors.base import Gauge, Monitor, MonitorBase, MonitorSpec
@@ -34,7 +33,7 @@ def task() -> Task:
 def test_there_is_one_of_every_kind(task: Task) -> None:
     assert [monitor.config.detect.kind for monitor in task.by_order] == list(DETECTS)
     assert [monitor.order for monitor in task.by_order] == list(range(len(DETECTS)))
-    assert {"hits", "findings", "overdue", "sentence", "bank", "hold_ms"} <= QUESTIONS
+    assert {"hits", "findings", "overdue", "sentence", "bank", "following", "normal", "accept"} <= QUESTIONS
 
 
 @pytest.mark.parametrize("kind", DETECTS)
@@ -54,7 +53,9 @@ def test_each_answers_every_question(task: Task, kind: str) -> None:
     assert repr(monitor.dump()) == before
     assert monitor.windowed == bool(monitor.ended()) == (DETECTS[kind].windowed or DETECTS[kind].aggregated)
     assert {name for counts in monitor.ended().values() for name in counts} <= set(ENDS)
-    assert (monitor.bank is None) == (monitor.hold_ms == LEVEL_ENDS_MS)
+    detect = DETECTS[kind]
+    assert (monitor.following is not None) == (detect.edged and detect.recovers)
+    assert (monitor.bank is not None) == detect.edged
     assert all(isinstance(gauge, Gauge) and gauge.model == "m" for gauge in monitor.gauges())
 
 
@@ -75,7 +76,7 @@ def test_a_monitor_that_overrides_nothing_answers_by_nothing(task: Task) -> None
     spec = MonitorSpec(7, "silent", one.config, one.table, None, 0, task.engine.monitors)
     silent = Silent(spec)
     assert (silent.order, silent.name, silent.config, silent.table) == (7, "silent", one.config, one.table)
-    assert (silent.bank, silent.bins, silent.windowed, silent.hold_ms) == (None, None, False, LEVEL_ENDS_MS)
+    assert (silent.bank, silent.bins, silent.windowed, silent.following) == (None, None, False, None)
     assert silent.hits(NOTHING, JUDGED) == silent.findings(batch_of([]), NOTHING, JUDGED) == []
     assert silent.overdue(1000, {"m": 1}) == []
     assert silent.ended() == {}

@@ -25,14 +25,14 @@ def task_of(monitors: str) -> Task:
 
 
 def findings(task: Task, events: list[dict[str, Any]], size: int = 10_000) -> list[Finding]:
-    """What the monitors of the first table find, by offset."""
+    """The edges that the monitors of the first table find, by offset."""
     table_id, table = next(iter(task.tables.items()))
     found = []
     for begin in range(0, len(events), size):
         batch = batch_of(events[begin : begin + size], begin=begin)
         column = table.column(batch, table.groups(batch, np.ones(len(batch.offsets), bool)))
         parts = step_table(batch, table, column, table.judge(batch, column), task.of_table[table_id])
-        found += [finding._replace(event=begin + finding.event) for finding in parts]
+        found += [finding._replace(event=begin + finding.event) for finding in parts if finding.signal == DRIFT]
     return found
 
 
@@ -139,9 +139,10 @@ def test_the_sentence_says_what_is_known(signal: str, before: Any, after: Any, w
     assert monitor.sentence({"signal": signal}, evidence(1, 1.0, 1.0, before, after, None)) == words
 
 
-def test_an_occurrence_says_what_happened_and_its_alert_ends_by_itself() -> None:
+def test_an_occurrence_says_what_happened_and_has_no_before_to_go_back_to() -> None:
     [monitor] = task_of("m: {signal: error, detect: {kind: occurrence}, keep_firing_for: 3m}").by_order
     assert isinstance(monitor, OccurrenceMonitor)
-    assert monitor.hold_ms == 180_000
+    assert monitor.following is None
+    assert monitor.config.resolves == "faded"
     assert monitor.sentence({"signal": "error"}, {}) == "events failed"
     assert monitor.sentence({"signal": "unseen.country"}, {}) == "events have a country the reference never saw"

@@ -32,9 +32,13 @@ topics: {events: [t]}
 reference: {warmup: 30}
 monitors:
   one: {signal: features.*, detect: {kind: adwin, raw: true, clock: 4}, keep_firing_for: 1ms}
-  two: {signal: features.*, by: [version], detect: {kind: page_hinkley, threshold: 5, direction: up}}
+  two: {signal: features.*, by: [version], detect: {kind: page_hinkley, threshold: 5, direction: up}, accept_after: 4m}
   raw: {signal: features.*, by: [version], detect: {kind: adwin, raw: true, clock: 4}}
-  down: {signal: features.*, detect: {kind: adwin, direction: down, max_buckets: 3}, keep_firing_for: 5s}
+  down:
+    signal: features.*
+    detect: {kind: adwin, direction: down, max_buckets: 3}
+    keep_firing_for: 5s
+    accept_after: 1m
   only: {signal: features.f1, model: m1, detect: {kind: page_hinkley, threshold: 3}}
   odd: {signal: anomaly, window: {events: 10}, detect: {kind: fraction, max: 0.3}}
   apart: {signal: features.f2, window: {events: 30}, detect: {kind: distribution}}
@@ -96,6 +100,7 @@ def test_it_is_the_same_as_its_parts(models: int, series: int, seed: int) -> Non
     assert dropped == [table.dropped for table in apart.tables.values()]
     assert (series == 150) == any(dropped)
     assert models > 3 or len(swept.outbox) > 3
+    assert models > 3 or any(monitor.normal for monitor in swept.by_order), "levels were accepted"
 
 
 def test_a_new_monitor_has_its_rows_before_the_next_number() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from schemas.events.batch import Record
 from schemas.events.native_json import decode
+from schemas.records.alert import rfc3339
 from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
 from streamer.engine.task import Task
@@ -92,6 +93,21 @@ def test_silence_survives_a_snapshot() -> None:
     assert len(whole.alerts()) == 3
 
 
+def test_a_reader_that_honours_the_end_of_an_alert_does_not_lose_one_that_is_silent() -> None:
+    life = Life()
+    for _ in range(3):
+        life.minute("app")
+    ends: dict[str, str] = {}
+    for _ in range(500):
+        life.minute()
+        for record in life.records():
+            ends[record["data"]["fingerprint"]] = record["data"]["alert"]["endsAt"]
+        life.task.published()
+        assert all(end > rfc3339(life.now_ms) for end in ends.values())
+    assert len(ends) == 2
+    assert all(end < rfc3339(life.now_ms + 241 * MINUTE_MS) for end in ends.values())
+
+
 DAY_MS = 86_400_000
 
 
@@ -112,7 +128,8 @@ def seen(task: Task, *events: tuple[str, int]) -> None:
 
 
 def told(task: Task) -> list[tuple[str, str]]:
-    found = [json.loads(out.value or b"")["data"] for out in task.outbox if out.topic == "alerts"]
+    records = [json.loads(out.value or b"") for out in task.outbox if out.topic == "alerts"]
+    found = [record["data"] for record in records if record["id"].endswith("-1")]
     return [(data["alert"]["labels"]["model_version"], data["sentence"].partition(";")[0]) for data in found]
 
 

@@ -17,6 +17,7 @@ from streamer.engine.task import Task
 from streamer.monitors.finding import BREACH, CLEAR, NEITHER, Finding
 from streamer.monitors.windowed import DistributionMonitor, bin_names, moved
 from tests.alerts.windows import AT, BEGIN_MS, told
+from tests.engine.tasks import news
 from tests.signals.events import HEAD, batch_of, firing
 
 
@@ -73,8 +74,7 @@ def shares(window: int, then: float, seed: int) -> tuple[list[dict[str, Any]], l
     task = Task(config, AT, 0)
     records = [Record(i, BEGIN_MS + i * 1000, None, json.dumps(event).encode()) for i, event in enumerate(events)]
     task.step(decode(records, fields_of(config), AT[0]))
-    alerts = [json.loads(out.value or b"")["data"] for out in task.outbox if out.topic == "alerts"]
-    return told(task.outbox), [alert for alert in alerts if alert["status"] == "firing"]
+    return told(task.outbox), [alert for alert in news(task.outbox) if alert["status"] == "firing"]
 
 
 @pytest.mark.parametrize(("then", "direction"), [(0.25, "up"), (0.01, "down")])

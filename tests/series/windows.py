@@ -13,6 +13,7 @@ from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
 from streamer.config.model import Config
 from streamer.engine.task import Task
+from tests.engine.tasks import news
 
 AT = ("inferences", 0)
 
@@ -38,7 +39,7 @@ def run(setup: Config, events: list[dict[str, Any]], size: int = 500) -> Task:
 
 
 def alerts(task: Task) -> list[dict[str, Any]]:
-    return [json.loads(out.value or b"")["data"] for out in task.outbox if out.topic == "alerts"]
+    return news(task.outbox)
 
 
 def fired(task: Task) -> list[tuple[str, str]]:

@@ -208,3 +208,15 @@ def test_the_markdown_table_has_one_row_per_metric() -> None:
         "| `driftline_commits_total` | counter | `outcome` (done, aborted, unknown) "
         "| Commit transactions by outcome. |" in lines
     )
+
+
+def test_a_gauge_is_replaced_as_a_whole_and_what_is_cut_to_the_same_name_adds_up() -> None:
+    metrics, long = Metrics(), "m" * LABEL_MAX
+    metrics.replace(
+        "alerts_active", {("a", "m", "firing"): 1, (long + "1", "m", "firing"): 2, (long, "m", "firing"): 3}
+    )
+    assert metrics.get("alerts_active", model=long, monitor="m", state="firing") == 5
+    metrics.replace("alerts_active", {})
+    assert metrics.get("alerts_active", model="a", monitor="m", state="firing") is None
+    with pytest.raises(ValueError, match="takes the labels"):
+        metrics.replace("alerts_active", {("a", "m"): 1})

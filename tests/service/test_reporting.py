@@ -13,9 +13,10 @@ from streamer.engine.figures import Counter
 from streamer.monitors.base import Gauge
 from streamer.service import reporting
 from streamer.service.http import Health
+from streamer.service.metrics import OTHER as OTHER_MODELS
 from streamer.service.metrics import Metrics
 from streamer.service.partitions import LivePartition, Stats
-from streamer.service.reporting import INTERVAL_S, Reporter
+from streamer.service.reporting import INTERVAL_S, MODELS_MAX, Reporter
 from tests.signals.events import HEAD
 
 AT, OTHER = ("in", 0), ("in", 1)
@@ -161,10 +162,31 @@ def test_alerts_and_windows_of_all_partitions_together(service: Service) -> None
     service.own(AT, one)
     service.own(OTHER, other)
     service.report()
-    assert service.get("alerts_active", monitor="m", state="firing") == 3
-    assert service.get("alerts_active", monitor="m", state="pending") == 1
-    assert service.get("alerts_active", monitor="m", state="fading") == 0
+    active = {
+        (model, state): service.get("alerts_active", model=model, monitor="m", state=state)
+        for model in ("fraud", "churn", "spam")
+        for state in ("pending", "firing", "fading")
+    }
+    assert {key for key, count in active.items() if count} == {
+        ("fraud", "firing"),
+        ("churn", "pending"),
+        ("spam", "firing"),
+    }
+    assert active["fraud", "firing"] == 2
     assert service.get("anomaly_fraction", monitor="m", model="fraud") == 0.25
     one.open = other.open = {}
     service.report()
-    assert service.get("alerts_active", monitor="m", state="firing") == 0, "an alert that is over is not left standing"
+    gone = service.get("alerts_active", model="fraud", monitor="m", state="firing")
+    assert gone == 0, "an alert that is over is not left standing"
+
+
+def test_models_beyond_the_bound_share_a_name_and_none_of_their_alerts_is_lost(service: Service) -> None:
+    stage = Stage()
+    stage.open = {("m", f"model-{i}", "firing"): 2 for i in range(MODELS_MAX + 50)} | {("m", "over", "quiet"): 1}
+    service.own(AT, stage)
+    for _ in range(2):
+        service.report()
+        assert service.get("alerts_active", model=OTHER_MODELS, monitor="m", state="firing") == 100
+        assert service.get("alerts_active", model="model-7", monitor="m", state="firing") == 2
+        lines = service.metrics.expose()[0].decode().splitlines()
+        assert sum(line.startswith("driftline_alerts_active{") for line in lines) == MODELS_MAX + 1

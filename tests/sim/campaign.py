@@ -47,14 +47,26 @@ checks:
   features.amount: {type: number, max: 230}
   features.country: {allowed: [a, b, c], same_as: /offline/country}
 monitors:
-  mean: {signal: features.*, detect: {kind: adwin, delta: 0.002}, keep_firing_for: 30s}
+  mean:
+    signal: features.*
+    detect: {kind: adwin, delta: 0.002}
+    keep_firing_for: 5s
+    repeat_interval: 7s
+    accept_after: 20s
   jump:
     signal: features.amount
     detect: {kind: page_hinkley, delta: 0.25, threshold: 30}
     keep_firing_for: 10s
     cooldown: 5s
-  empty: {signal: missing.*, detect: {kind: adwin, delta: 0.002}, keep_firing_for: 20s}
-  labels: {signal: label.*, by: [version], detect: {kind: adwin, delta: 0.002}}
+    accept_after: 6s
+  empty: {signal: missing.*, detect: {kind: adwin, delta: 0.002}, keep_firing_for: 20s, resolve: faded}
+  labels:
+    signal: label.*
+    by: [version]
+    detect: {kind: adwin, delta: 0.002}
+    resolve: accepted
+    accept_after: 9s
+    repeat_interval: 2s
   odd: {signal: anomaly, window: {events: 40}, detect: {kind: fraction, max: 0.2}, keep_firing_for: 5s}
   odd-time: {signal: anomaly, window: {time: 15s}, detect: {kind: fraction, max: 0.2, min_count: 5}, for: 5s}
   bins: {signal: features.*, window: {events: 50}, detect: {kind: distribution, surprise: 3}, keep_firing_for: 5s}
@@ -67,7 +79,7 @@ monitors:
   kinds: {signal: category.*, window: {events: 30}, detect: {kind: distribution, surprise: 3, bins: 4}}
   broken: {signal: invalid.*, detect: {kind: adwin, delta: 0.002}, keep_firing_for: 5s}
   never: {signal: invalid.amount, detect: {kind: occurrence}, keep_firing_for: 5s}
-  failing: {signal: error, detect: {kind: adwin, delta: 0.002}, keep_firing_for: 5s}
+  failing: {signal: error, detect: {kind: adwin, delta: 0.002}, keep_firing_for: 5s, accept_after: 15s}
   statuses: {signal: status.*, detect: {kind: adwin, delta: 0.002}, keep_firing_for: 5s}
   versions: {signal: version.*, detect: {kind: adwin, delta: 0.002}, keep_firing_for: 5s}
   new-version: {signal: new_version, detect: {kind: occurrence}, keep_firing_for: 5s}
@@ -88,7 +100,7 @@ monitors:
     window: {time: 3s}
     detect: {kind: level, against: reference, beyond: 1, change: 0.1}
   wide: {signal: "std(ratio(features.amount, features.age))", window: {time: 2s}, detect: {kind: trend, points: 20}}
-  silent: {signal: events, detect: {kind: silence, after: 3s, min_count: 5}, keep_firing_for: 1s}
+  silent: {signal: events, detect: {kind: silence, after: 3s, min_count: 5}, keep_firing_for: 1s, repeat_interval: 3s}
   silent-version: {signal: events, by: [version], detect: {kind: silence, after: 5s, min_count: 5}}
   unseen: {signal: unseen.*, window: {events: 30}, detect: {kind: fraction, max: 0.1}}
   more: {signal: new_feature.*, by: [version], detect: {kind: occurrence}, keep_firing_for: 5s}

@@ -55,7 +55,7 @@ def expected(status: str, labels: dict[str, str], annotations: dict[str, str], m
             "replay": {
                 "ranges": [{"topic": "in.put", "partition": 3, "from": 7, "to": 100}],
                 "config": "c0ffee",
-                "command": "driftline replay -c driftline.yaml --topic in.put --partition 3 --from 7 --to 100",
+                "command": "driftline replay -c 'my \"own\".yaml' --topic in.put --partition 3 --from 7 --to 100",
             },
         },
     }
@@ -67,7 +67,7 @@ def test_a_record_is_what_it_would_be_written_at_once(status: str, annotations: 
     labels = {"model": NASTY, "monitor": "m", "caller": ""}
     own = identity(labels, "critical")
     detector = {"kind": "adwin", "params": {"delta": 0.002}}
-    made = forms(RECORD, "critical", annotations, detector, Source("group-1", "c0ffee", "in.put", 3))
+    made = forms(RECORD, "critical", annotations, detector, Source("group-1", "c0ffee", "in.put", 3, 'my "own".yaml'))
     whole = expected(status, labels, annotations, own.fingerprint)
     data = whole["data"]
     facts = dict(
@@ -82,6 +82,8 @@ def test_a_record_is_what_it_would_be_written_at_once(status: str, annotations: 
         number="4",
         detections="5",
         suppressed="6",
+        sequence={"firing": "1", "resolved": "2"}[status],
+        ordinal={"firing": "0000000001", "resolved": "0000000002"}[status],
         finding=inner({name: data[name] for name in ("statistic", "threshold", "direction", "effect", "evidence")}),
         sentence=inner(data["sentence"]),
         first_offset="7",
