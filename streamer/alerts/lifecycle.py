@@ -16,7 +16,7 @@ ticks comes to the same numbers.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
@@ -216,7 +216,7 @@ class AlertBook:
             alert = self.alerts[key]
             held = alert.due_ms is not None and alert.due_ms <= at.now_ms
             if key not in but:
-                self._signal(alert, HELD if held else REPEAT, at, notices)
+                self.signal(alert, HELD if held else REPEAT, at, notices)
         return notices
 
     def accept(self, model: str, at: Moment) -> list[Notice]:
@@ -224,7 +224,7 @@ class AlertBook:
         accepted = self.deadlines.by(model, at.now_ms)
         notices = self.tick(model, at, but=accepted)
         for key in accepted:
-            self._signal(self.alerts[key], ACCEPT, at, notices)
+            self.signal(self.alerts[key], ACCEPT, at, notices)
         return notices
 
     def pass_time(self, passed_ms: int, at: tuple[int, int], models: Iterable[tuple[str, int, int]]) -> list[Notice]:
@@ -242,7 +242,7 @@ class AlertBook:
             for key in self.timers.by(model, newest_ms + silent_ms):
                 alert = self.alerts[key]
                 if alert.repeat_ms is not None and alert.repeat_ms <= newest_ms + silent_ms:
-                    self._signal(alert, REPEAT, Moment(*at, newest_ms + silent_ms), notices)
+                    self.signal(alert, REPEAT, Moment(*at, newest_ms + silent_ms), notices)
         self.silent = silent
         return notices
 
@@ -267,7 +267,7 @@ class AlertBook:
             alert.detections += 1
         self.alerts[key] = alert
         notices: list[Notice] = []
-        self._signal(alert, signal, at, notices)
+        self.signal(alert, signal, at, notices)
         if alert.state == QUIET and alert.episode == 0:
             del self.alerts[key]
         return notices
@@ -291,18 +291,17 @@ class AlertBook:
         away = alert.recovery.take(finding.evidence)
         notices: list[Notice] = []
         if away is not None and alert.how == RECOVERED:
-            self._signal(alert, BREACH if away else CLEAR, at, notices)
+            self.signal(alert, BREACH if away else CLEAR, at, notices)
         return notices
 
-    def _signal(self, alert: Alert, signal: str, at: Moment, notices: list[Notice]) -> None:
+    def signal(self, alert: Alert, signal: str, at: Moment, notices: list[Notice]) -> None:
         """One transition, and what follows from it at once; appends what is to be published."""
         before, due, policy = alert.state, alert.due_ms, self.policies[alert.monitor]
         alert.state, status = TRANSITIONS[before, signal]
         if status == "firing":
             alert.episode, alert.fired_ms, alert.told = alert.episode + 1, at.now_ms, 0
         if status is not None:
-            ended = (alert.accept_ms, ACCEPTED) if signal == ACCEPT else (due, alert.how)
-            ended = (at.now_ms, GONE) if signal == GONE else ended
+            ended = {ACCEPT: (alert.accept_ms, ACCEPTED), GONE: (at.now_ms, GONE)}.get(signal, (due, alert.how))
             notices.append(self._notice(alert, status, at, *ended))
         if status == "resolved":
             alert.quiet_until_ms, alert.suppressed, alert.repeat_ms = at.now_ms + policy.cooldown_ms, 0, None
@@ -312,7 +311,7 @@ class AlertBook:
         self._note_timer(alert)
         # Silence is not health: by the time that ticks tell nothing ends.
         if signal != REPEAT and alert.due_ms is not None and alert.due_ms <= at.now_ms:
-            self._signal(alert, HELD, at, notices)
+            self.signal(alert, HELD, at, notices)
 
     def _notice(self, alert: Alert, status: str, at: Moment, ended_ms: int | None, how: str) -> Notice:
         """The alert as it is told now; if it resolved: when, and how."""
@@ -328,6 +327,13 @@ class AlertBook:
         level = None if recovery is None else Level(recovery.before, recovery.band, recovery.away, recovery.now)
         counts = alert.row, alert.episode, alert.detections, alert.suppressed
         return Notice(status, alert.monitor, *counts, opened, at, alert.told, ended_ms, how, level)
+
+    def put(self, alert: Alert) -> None:
+        """Take an alert as it is, with its times."""
+        key = alert.monitor, alert.row
+        self.alerts[key] = alert
+        self._note_timer(alert)
+        self.deadlines.note(alert.model, key, alert.accept_ms)
 
     def _note_timer(self, alert: Alert) -> None:
         times = [ms for ms in (alert.due_ms, alert.repeat_ms) if ms is not None]
@@ -354,35 +360,6 @@ class AlertBook:
         alert = self.alerts.get((monitor, row))
         return alert is not None and alert.recovery is not None
 
-    def open_rows(self, monitors: Collection[str]) -> set[int]:
-        """The rows of these monitors that have an open alert."""
-        return {row for (name, row), alert in self.alerts.items() if name in monitors and alert.state != QUIET}
-
-    def open_models(self) -> set[str]:
-        """The models that have an open alert."""
-        return {alert.model for alert in self.alerts.values() if alert.state != QUIET}
-
-    def retain(self, monitors: Collection[str], rows: I64, at: Callable[[str], Moment]) -> list[Notice]:
-        """Row rows[i] of these monitors becomes row i; what is open for any other ends at the moment of its model. The
-        notices still have the rows of old.
-        """
-        number = {row: i for i, row in enumerate(rows.tolist())}
-        notices: list[Notice] = []
-        alerts = list(self.alerts.values())
-        for alert in alerts:
-            if alert.monitor in monitors and alert.row not in number and alert.state != QUIET:
-                self._signal(alert, GONE, at(alert.model), notices)
-        self.alerts, self.timers, self.deadlines = {}, Timetable(), Timetable()
-        for alert in alerts:
-            if alert.monitor in monitors:
-                if alert.row not in number:
-                    continue
-                alert.row = number[alert.row]
-            self.alerts[alert.monitor, alert.row] = alert
-            self._note_timer(alert)
-            self.deadlines.note(alert.model, (alert.monitor, alert.row), alert.accept_ms)
-        return notices
-
     def counts(self) -> dict[tuple[str, str, str], int]:
         """How many alerts there are by monitor, model and state."""
         return Counter((alert.monitor, alert.model, alert.state) for alert in self.alerts.values())
@@ -402,9 +379,7 @@ class AlertBook:
             if key in self.alerts:
                 raise ValueError("an alert that is there twice")
             if alert.monitor in kept and alert.monitor in self.policies:
-                self.alerts[key] = alert
-                self._note_timer(alert)
-                self.deadlines.note(alert.model, key, alert.accept_ms)
+                self.put(alert)
         self.silent = {str(model): (int(events), int(ms)) for model, events, ms in state["silent"]}
 
 

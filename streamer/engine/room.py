@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from schemas.events.batch import Batch, part_of
+from streamer.alerts.leaving import open_models, open_rows, retain
 from streamer.alerts.lifecycle import AlertBook, Moment, Notice
 from streamer.engine.admission import Admission
 from streamer.monitors.base import Monitor
@@ -117,7 +118,7 @@ class Room:
             source = self.sources.get(table_id)
             if table.turn(offset):
                 heard = table.heard() if source is None else source.heard(table)
-                gone = table.leaving(heard, self.book.open_rows(self.names[table_id]))
+                gone = table.leaving(heard, open_rows(self.book, self.names[table_id]))
                 self._evict(table_id, gone.tolist(), offset)
             groups = source.turn(offset) if source is not None else ()
             self._evict(table_id, [row for group in groups for row in table.members.get(group, ())], offset)
@@ -126,7 +127,7 @@ class Room:
     def _models(self, offset: int) -> list[str]:
         """The models that leave, as rows do: those with open alerts last, those of a file of references never."""
         pinned = {table.keys[row][0][0] for table in self.tables.values() for row in table.pinned}
-        last = self.book.open_models().__contains__
+        last = open_models(self.book).__contains__
         return self.admission.places.turn(offset, last=last, never=pinned.__contains__)
 
     def _forget(self, models: Collection[str], offset: int) -> None:
@@ -149,7 +150,7 @@ class Room:
             return
         kept: I64 = np.flatnonzero(stays)
         newest = self.admission.newest_ms
-        self.tell(self.book.retain(self.names[table_id], kept, lambda model: Moment(offset, *2 * (newest[model],))))
+        self.tell(retain(self.book, self.names[table_id], kept, lambda model: Moment(offset, *2 * (newest[model],))))
         for monitor in self.of_table[table_id]:
             monitor.retain(kept)
         table.retain(kept)
