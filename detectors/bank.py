@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 R = TypeVar("R")
+V = TypeVar("V")
 
 I64 = NDArray[np.int64]
 I8 = NDArray[np.int8]
@@ -44,6 +45,9 @@ class Bank(Protocol):
 
     def resize(self, rows: int) -> None:
         """Append fresh rows up to `rows`; never shrinks."""
+
+    def retain(self, rows: I64) -> None:
+        """Row rows[i] becomes row i, for these ascending rows; all others are forgotten."""
 
     def update(self, rows: I64, values: F64) -> Hits:
         """Row rows[i] takes values[i], in order. Values must be finite: AssertionError otherwise."""
@@ -98,6 +102,12 @@ def count_of(counts: NDArray[Any], most: int) -> int:
     if len(counts) and not (int(counts.min()) >= 0 and int(counts.max()) <= most):
         raise ValueError("an invalid length")
     return sum(counts.tolist())
+
+
+def renumbered(by_row: Mapping[int, V], kept: I64) -> dict[int, V]:
+    """What is known of some rows, when row kept[i] has become row i and all others are gone."""
+    number = {row: i for i, row in enumerate(kept.tolist())}
+    return {number[row]: value for row, value in by_row.items() if row in number}
 
 
 def once(function: Callable[..., R]) -> Callable[..., R]:

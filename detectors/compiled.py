@@ -30,6 +30,8 @@ class Rows(Protocol):
 
     def resize(self, rows: int) -> None: ...
 
+    def retain(self, rows: I64) -> None: ...
+
 
 class Compiled:
     """What every wrapper does: hold the core."""
@@ -43,6 +45,10 @@ class Compiled:
     def resize(self, rows: int) -> None:
         """Append fresh rows up to `rows`; never shrinks."""
         self.core.resize(rows)
+
+    def retain(self, rows: I64) -> None:
+        """Row rows[i] becomes row i; all others are forgotten."""
+        self.core.retain(rows)
 
 
 class CompiledAdwin(Compiled):
@@ -125,6 +131,9 @@ class CompiledReference(Compiled):
         self.core.update(rows, values, events, offsets, times_ms, *judged)
         return judged
 
+    def heard(self) -> tuple[I64, I64]:
+        return self.core.heard()
+
     def completed(self) -> list[tuple[int, F64]]:
         return self.core.completed()
 
@@ -164,6 +173,9 @@ class CompiledHistory(Compiled):
     ) -> list[history.Recent | None]:
         told = self.core.update(rows, values, ready, events, offsets, times_ms, marks, expected)
         return [None if found is None else history.Recent(*found) for found in told]
+
+    def heard(self) -> tuple[I64, I64, I64]:
+        return self.core.heard()
 
     def recent(self, row: int, expected: float) -> history.Recent | None:
         found = self.core.recent(row, expected)

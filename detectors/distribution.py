@@ -64,6 +64,12 @@ class Distribution:
         self.reference, self.counts = np.concatenate([self.reference, fresh]), np.concatenate([self.counts, fresh])
         self.rows += more
 
+    def retain(self, rows: I64) -> None:
+        """Row rows[i] becomes row i; all others are forgotten."""
+        self.latest = {name: column[rows] for name, column in self.latest.items()}
+        self.edges, self.reference, self.counts = self.edges[rows], self.reference[rows], self.counts[rows]
+        self.rows = len(rows)
+
     def learned(self, rows: I64) -> Bool:
         """For each of these rows whether it has learned its bins."""
         found: Bool = self.latest["learned"][rows]

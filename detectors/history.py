@@ -68,6 +68,17 @@ class History:
             self.blocks[name] = np.concatenate([blocks, np.zeros((more, BLOCKS), blocks.dtype)])
         self.rows = rows
 
+    def retain(self, rows: I64) -> None:
+        """Row rows[i] becomes row i; all others are forgotten."""
+        for name in LATEST:
+            setattr(self, name, getattr(self, name)[rows])
+        self.blocks = {name: blocks[rows] for name, blocks in self.blocks.items()}
+        self.rows = len(rows)
+
+    def heard(self) -> tuple[I64, I64, I64]:
+        """Of each row how many values it took, and offset and time of the last of them."""
+        return self.seen, self.last_offset, self.last_time_ms
+
     def update(
         self,
         rows: I64,

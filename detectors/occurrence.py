@@ -36,6 +36,10 @@ class OccurrenceBank:
         fresh = np.zeros(max(rows - self.rows, 0), np.int64)
         self.counts = {name: np.concatenate([counts, fresh]) for name, counts in self.counts.items()}
 
+    def retain(self, rows: I64) -> None:
+        """Row rows[i] becomes row i; all others are forgotten."""
+        self.counts = {name: counts[rows] for name, counts in self.counts.items()}
+
     def update(self, rows: I64, values: F64) -> Hits:
         """See `Bank.update`. The statistic is the value."""
         check_values(rows, values)

@@ -44,6 +44,11 @@ class PageHinkleyBank:
         self.state += [FRESH] * (rows - self.rows)
         self.rows = len(self.state)
 
+    def retain(self, rows: I64) -> None:
+        """Row rows[i] becomes row i; all others are forgotten."""
+        self.state = [self.state[row] for row in rows.tolist()]
+        self.rows = len(self.state)
+
     def update(self, rows: I64, values: F64) -> Hits:
         """Row rows[i] takes values[i], in order; AssertionError for a value that is not finite."""
         check_values(rows, values)

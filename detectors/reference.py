@@ -159,6 +159,17 @@ class Reference:
         self.waiting += [array("d") for _ in range(rows - self.rows)]
         self.rows = rows
 
+    def retain(self, rows: I64) -> None:
+        """Row rows[i] becomes row i; all others are forgotten."""
+        assert not self.kept, "samples that nobody has taken would be lost"
+        self.columns = {name: column[rows] for name, column in self.columns.items()}
+        self.waiting = [self.waiting[row] for row in rows.tolist()]
+        self.rows = len(rows)
+
+    def heard(self) -> tuple[I64, I64]:
+        """Of each row offset and time of the last value that it learned from."""
+        return self.columns["last_offset"], self.columns["last_time_ms"]
+
     def update(self, rows: I64, values: F64, events: I64, offsets: I64, times_ms: I64) -> Judged:
         """Judge m values; value i belongs to event events[i], which stands at offsets[events[i]].
 

@@ -166,6 +166,11 @@ class RiverBank:
         self.detectors += [make_river(self.params) for _ in range(rows - self.rows)]
         self.rows = len(self.detectors)
 
+    def retain(self, rows: I64) -> None:
+        """Row rows[i] becomes row i; all others are forgotten."""
+        self.detectors = [self.detectors[row] for row in rows.tolist()]
+        self.rows = len(self.detectors)
+
     def update(self, rows: I64, values: F64) -> Hits:
         """Row rows[i] takes values[i], in order; AssertionError for a value that is not finite."""
         check_values(rows, values)

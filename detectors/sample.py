@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.bank import F64, I64, ROWS_MAX, Bool, State, arrays_of, count_of, rows_of
+from detectors.bank import F64, I64, ROWS_MAX, Bool, State, arrays_of, count_of, renumbered, rows_of
 from detectors.reference import check_warmup
 
 
@@ -53,6 +53,11 @@ class LateSamples:
                 self.kept.append((row, np.array(self.waiting.pop(row))))
                 full.add(row)
         return left
+
+    def retain(self, rows: I64) -> None:
+        """Row rows[i] becomes row i; all others are forgotten."""
+        assert not self.kept, "samples that nobody has taken would be lost"
+        self.waiting = renumbered(self.waiting, rows)
 
     def completed(self) -> list[tuple[int, F64]]:
         """As `Reference.completed`: the rows whose sample has become full since the last call, ascending, with their

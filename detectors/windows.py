@@ -107,6 +107,14 @@ class FractionWindows:
         self.ended_ms += [None] * (rows - self.rows)
         self.rows = len(self.open)
 
+    def retain(self, rows: I64) -> None:
+        """Row rows[i] becomes row i; all others are forgotten."""
+        kept = rows.tolist()
+        self.open = [self.open[row] for row in kept]
+        self.newest_ms = [self.newest_ms[row] for row in kept]
+        self.ended_ms = [self.ended_ms[row] for row in kept]
+        self.rows = len(kept)
+
     def update(
         self, rows: I64, flags: F64, offsets: I64, times_ms: I64, reasons: Sequence[tuple[int, str]]
     ) -> list[Window]:

@@ -107,6 +107,9 @@ class ToyBank:
     def resize(self, rows):
         self.seen = np.concatenate([self.seen, np.zeros(max(rows - self.rows, 0), np.int64)])
 
+    def retain(self, rows):
+        self.seen = self.seen[rows]
+
     def update(self, rows, values):
         check_values(rows, values)
         np.add.at(self.seen, rows, 1)
@@ -201,11 +204,11 @@ SOURCE = '''
 """Toy: the number of the event within its group."""
 from __future__ import annotations
 import numpy as np
-from streamer.series.timeless import Timeless
+from streamer.series.source_base import SourceBase
 from streamer.signals.columns import Column
 
 
-class Odometer(Timeless):
+class Odometer(SourceBase):
     def __init__(self):
         self.seen = {}
 

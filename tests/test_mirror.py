@@ -22,7 +22,7 @@ WITHOUT: dict[str, str] = {
     "streamer/port.py": "It is the contract with Kafka: tests/kafka/test_log.py and tests/sim hold both sides to it.",
     "streamer/engine/stage.py": "It is a protocol, of which tests/service/test_restore.py drives a fake one.",
     "streamer/monitors/finding.py": "It is a few words and a tuple, which every test of a monitor reads.",
-    "streamer/series/timeless.py": "It is a method that does nothing: tests/series/test_sources.py calls it.",
+    "streamer/series/source_base.py": "It is methods that do nothing: tests/series/test_sources.py calls it.",
     "streamer/kafka/admin.py": "tests/kafka/test_topics.py makes and finds topics with it on a real broker.",
     "streamer/kafka/client.py": "It makes the clients of all of tests/kafka, whose files also test its parts by name.",
     "streamer/kafka/demo_cluster.py": "tests/test_packaging.py runs the demo, which is all that it is for.",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ F64 = NDArray[np.float64]
 
 REASONS: dict[str, str] = {
     "empty": "the record has no value (a tombstone) or a value of zero bytes",
+    "unreadable_batch": "the stored batch cannot be unpacked: broken, or beyond `receive.message.max.bytes`",
     "too_large": "the value is longer than the limit on message bytes",
     "bad_utf8": "the value, or the key or header a field is mapped to, is not UTF-8",
     "bad_json": "the value is not one RFC 8259 JSON text, or exceeds the parser's limits on depth and magnitude",
@@ -29,6 +30,13 @@ REASONS: dict[str, str] = {
 """Every reason a record can be rejected for. The set is closed: metrics and dead letters may enumerate it."""
 
 
+class Whole(NamedTuple):
+    """What a value is that is too large to be handed over."""
+
+    size: int  # in bytes
+    sha256: str  # in hex
+
+
 class Record(NamedTuple):
     """One Kafka record as the log port hands it over."""
 
@@ -37,6 +45,8 @@ class Record(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...] = ()
+    whole: Whole | None = None  # of a value of which only the beginning is here
+    unreadable: str = ""  # of a place in a stored batch that cannot be unpacked: why; it has no value then
 
 
 class RecordColumns(Sequence[Record]):
@@ -98,6 +108,15 @@ class Reject:
     detail: str  # one line, at most 80 characters
 
 
+def reject_of(record: Record, reason: str, detail: str, bytes_max: int) -> Reject:
+    """The reject of a record; of one that the log could not hand over as it is with what the log says of it."""
+    if record.unreadable:
+        return Reject(record, "unreadable_batch", record.unreadable)
+    if record.whole is not None:
+        return Reject(record, reason, f"{record.whole.size} bytes, the limit is {bytes_max}")
+    return Reject(record, reason, detail)
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """One partition's records as columns in offset order; n decoded events and the rejects between them."""
@@ -115,6 +134,25 @@ class Batch:
     rejects: tuple[Reject, ...]  # in offset order
     next_offset: int  # last record's offset + 1; 0 for no records
     aliases: Mapping[str, str] = field(default_factory=dict)  # further names of columns: alias -> one of `names`
+
+
+COLUMNS = ("offsets", "times_ms", "model", "version", "event_id")
+"""What a batch has of each event."""
+
+
+def part_of(batch: Batch, begin: int, end: int) -> Batch:
+    """What lies at offsets from `begin` on and before `end`, as a batch of its own; it ends where that ends."""
+    first, last = np.searchsorted(batch.offsets, (begin, end)).tolist()
+
+    def cut(table: Any) -> Any:
+        low, high = np.searchsorted(table.event, (first, last)).tolist()
+        event, *columns = (column[low:high] for column in table)
+        return type(table)(event - np.int32(first), *columns)
+
+    own: dict[str, Any] = {name: getattr(batch, name)[first:last] for name in COLUMNS}
+    own |= {"numbers": cut(batch.numbers), "texts": cut(batch.texts), "nulls": cut(batch.nulls)}
+    rejects = tuple(reject for reject in batch.rejects if begin <= reject.record.offset < end)
+    return replace(batch, **own, rejects=rejects, next_offset=min(end, batch.next_offset))
 
 
 def text_of_event(batch: Batch, name: str) -> I64:

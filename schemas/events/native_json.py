@@ -5,8 +5,8 @@ decoder in another language to give the same columns and the same reasons.
 
 A record is used whole or rejected whole. Checks run in this order and the first that fails gives the reason:
 
-1. `empty`: no value or zero bytes. `too_large`: more bytes than the limit. `bad_utf8`: not UTF-8 (no surrogates, no
-   overlong forms, up to U+10FFFF). `bad_json`: not exactly one RFC 8259 text, see `_document`. `not_an_object`.
+1. `unreadable_batch`. `empty`: no value or zero bytes. `too_large`: beyond the limit in bytes. `bad_utf8`: not UTF-8,
+   nor surrogates, overlong forms, past U+10FFFF. `bad_json`: not one RFC 8259 text, see `_document`. `not_an_object`.
 2. All fields are read in the order of FIELDS. A pointer's step into a missing member, past an array's end or into null
    is absent; a step into a string, number or boolean, or a name (or an index with leading zeros) into an array, is
    `wrong_type`. A key or header that is not UTF-8 is `bad_utf8`; `header:NAME` is the last header of that name. For a
@@ -38,7 +38,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from schemas.events.batch import I32, REASONS, Batch, Nulls, Numbers, Record, Reject, Texts, columns_of
+from schemas.events.batch import I32, REASONS, Batch, Nulls, Numbers, Record, Reject, Texts, columns_of, reject_of
 from schemas.events.convert import NAME_MAX, TEXT_MAX, TIME_MAX_MS, Rejected, as_text, id_hash, member_path, time_ms
 from schemas.events.fields import (
     ABSENT,
@@ -128,7 +128,7 @@ def decode(records: Sequence[Record], fields: Fields, topic: str) -> Batch:
             _event(columns, raw, document, offset, record_ms, fields)
         except Rejected as bad:
             _take_back(columns)
-            rejects.append(Reject(records[place], bad.reason, bad.detail))
+            rejects.append(reject_of(records[place], bad.reason, bad.detail, fields.message_bytes))
     return _batch(columns, tuple(rejects), offsets[-1] + 1 if offsets else 0)
 
 

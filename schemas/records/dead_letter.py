@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-from schemas.events.batch import Reject
+from schemas.events.batch import Reject, Whole
 
 RECORD_BYTES_MAX = 900_000
 """Bytes of key, value and headers of one dead letter. One record over the broker's limit (1 MiB by default) aborts the
@@ -44,8 +44,8 @@ def dead_letter(topic: str, partition: int, reject: Reject) -> tuple[bytes | Non
     }
     key, value = record.key, record.value
     if _size(key, value, headers + _headers(why)) > RECORD_BYTES_MAX:
-        original = value or b""
-        why |= {"truncated": "true", "size": str(len(original)), "sha256": sha256(original).hexdigest()}
+        size, digest = record.whole or Whole(len(value or b""), sha256(value or b"").hexdigest())
+        why |= {"truncated": "true", "size": str(size), "sha256": digest}
         value = None if value is None else value[:PART_BYTES_MAX]
         key = None if key is None or len(key) > PART_BYTES_MAX else key
         headers = () if _size(None, None, headers) > PART_BYTES_MAX else headers

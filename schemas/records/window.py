@@ -23,14 +23,20 @@ class WindowFacts(NamedTuple):
     window: dict[str, Any]  # counts, shares and place, see the schema
 
 
+def escaped(text: str) -> str:
+    """A text in which nothing is left that could be taken for the end of it."""
+    return text.replace("%", "%25").replace("/", "%2F")
+
+
 def render_window(facts: WindowFacts) -> tuple[bytes, bytes]:
     """Key (model, so that a model's windows stay in order) and value of the record."""
     labels = {name: text for name, text in facts.labels.items() if text}
-    who = ".".join(labels[name] for name in labels if name not in ("model", "detector"))
+    # Those that hold nothing have their place, too, or the value of one could be taken for another's.
+    who = "/".join(escaped(text) for name, text in facts.labels.items() if name != "detector")
     place = f"{facts.topic}-{facts.partition}-{facts.offset}-{facts.window['from']}"
     record = envelope(
         "window",
-        id=f"{place}-{labels['model']}.{who}",
+        id=f"{place}-{who}",
         source=facts.source,
         subject=f"model/{labels['model']}/monitor/{labels['monitor']}",
         time=facts.window["to"],

@@ -9,7 +9,7 @@ from streamer.alerts.recovery import Recovery, dumped, loaded
 from streamer.monitors.evidence import Summary
 
 QUIET, PENDING, FIRING, FADING = "quiet", "pending", "firing", "fading"
-FADED, RECOVERED, ACCEPTED = "faded", "recovered", "accepted"
+FADED, RECOVERED, ACCEPTED, GONE = "faded", "recovered", "accepted", "gone"
 """How an alert can end."""
 
 

@@ -6,12 +6,12 @@ place of the older ones, a new one stands in `data` under its name, and `schemas
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from schemas.records import alert as wire
 from schemas.records.envelope import HEADERS
-from streamer.alerts.alert import ACCEPTED, FADED, Notice, Opened
+from streamer.alerts.alert import ACCEPTED, FADED, GONE, Notice, Opened
 from streamer.config import model as cfg
 from streamer.monitors.base import Monitor
 from streamer.monitors.evidence import summary, told
@@ -97,6 +97,8 @@ def verdict(notice: Notice, labels: Mapping[str, str]) -> str:
         text = f"accepted: this is the normal from here on{where}"
     elif notice.how == FADED:
         text = f"faded, still away from before{where}" if away else f"faded{where}"
+    elif notice.how == GONE:
+        text = "resolved since the series fell silent and its place was given to another"
     else:
         text = f"recovered{where}"
     return f"{text}, was found"
@@ -126,6 +128,11 @@ class AlertRecords:
         forms = self.forms.get(notice.monitor) or self._forms(monitor, facts)
         form = forms["resolved" if notice.status == "resolved" else "firing"]
         return Out("alerts", begun["fingerprint"].encode(), wire.render(form, facts), HEADERS)
+
+    def forget(self, monitors: Collection[str]) -> None:
+        """The rows of these monitors mean other series from now on."""
+        self.series = {key: made for key, made in self.series.items() if key[0] not in monitors}
+        self.begun = {key: begun for key, begun in self.begun.items() if key[0] not in monitors}
 
     def _episode(self, monitor: Monitor, key: Key, opened: Opened) -> dict[str, str]:
         series = self.series.get(key)

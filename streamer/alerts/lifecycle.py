@@ -25,6 +25,7 @@ from streamer.alerts.alert import (
     FADED,
     FADING,
     FIRING,
+    GONE,
     PENDING,
     QUIET,
     RECOVERED,
@@ -68,6 +69,9 @@ TRANSITIONS: dict[tuple[str, str], tuple[str, str | None]] = {
     (FADING, BREACH): (FIRING, None),
     (FADING, CLEAR): (FADING, None),
     (FADING, HELD): (QUIET, "resolved"),
+    (PENDING, GONE): (QUIET, None),
+    (FIRING, GONE): (QUIET, "resolved"),
+    (FADING, GONE): (QUIET, "resolved"),
     (FADING, REPEAT): (FADING, "renewed"),
 }
 REPEATS_KEPT = 4
@@ -137,7 +141,7 @@ class AlertBook:
             alert = self.alerts[key]
             held = alert.due_ms is not None and alert.due_ms <= at.now_ms
             if key not in but:
-                self._signal(alert, HELD if held else REPEAT, at, notices)
+                self.signal(alert, HELD if held else REPEAT, at, notices)
         return notices
 
     def accept(self, model: str, at: Moment) -> list[Notice]:
@@ -145,7 +149,7 @@ class AlertBook:
         accepted = self.deadlines.by(model, at.now_ms)
         notices = self.tick(model, at, but=accepted)
         for key in accepted:
-            self._signal(self.alerts[key], ACCEPT, at, notices)
+            self.signal(self.alerts[key], ACCEPT, at, notices)
         return notices
 
     def pass_time(self, passed_ms: int, at: tuple[int, int], models: Iterable[tuple[str, int, int]]) -> list[Notice]:
@@ -163,7 +167,7 @@ class AlertBook:
             for key in self.timers.by(model, newest_ms + silent_ms):
                 alert = self.alerts[key]
                 if alert.repeat_ms is not None and alert.repeat_ms <= newest_ms + silent_ms:
-                    self._signal(alert, REPEAT, Moment(*at, newest_ms + silent_ms), notices)
+                    self.signal(alert, REPEAT, Moment(*at, newest_ms + silent_ms), notices)
         self.silent = silent
         return notices
 
@@ -188,7 +192,7 @@ class AlertBook:
             alert.detections += 1
         self.alerts[key] = alert
         notices: list[Notice] = []
-        self._signal(alert, signal, at, notices)
+        self.signal(alert, signal, at, notices)
         if alert.state == QUIET and alert.episode == 0:
             del self.alerts[key]
         return notices
@@ -212,17 +216,17 @@ class AlertBook:
         away = alert.recovery.take(finding.evidence)
         notices: list[Notice] = []
         if away is not None and alert.how == RECOVERED:
-            self._signal(alert, BREACH if away else CLEAR, at, notices)
+            self.signal(alert, BREACH if away else CLEAR, at, notices)
         return notices
 
-    def _signal(self, alert: Alert, signal: str, at: Moment, notices: list[Notice]) -> None:
+    def signal(self, alert: Alert, signal: str, at: Moment, notices: list[Notice]) -> None:
         """One transition, and what follows from it at once; appends what is to be published."""
         before, due, policy = alert.state, alert.due_ms, self.policies[alert.monitor]
         alert.state, status = TRANSITIONS[before, signal]
         if status == "firing":
             alert.episode, alert.fired_ms, alert.told = alert.episode + 1, at.now_ms, 0
         if status is not None:
-            ended = (alert.accept_ms, ACCEPTED) if signal == ACCEPT else (due, alert.how)
+            ended = {ACCEPT: (alert.accept_ms, ACCEPTED), GONE: (at.now_ms, GONE)}.get(signal, (due, alert.how))
             notices.append(self._notice(alert, status, at, *ended))
         if status == "resolved":
             alert.quiet_until_ms, alert.suppressed, alert.repeat_ms = at.now_ms + policy.cooldown_ms, 0, None
@@ -232,7 +236,7 @@ class AlertBook:
         self._note_timer(alert)
         # Silence is not health: by the time that ticks tell nothing ends.
         if signal != REPEAT and alert.due_ms is not None and alert.due_ms <= at.now_ms:
-            self._signal(alert, HELD, at, notices)
+            self.signal(alert, HELD, at, notices)
 
     def _notice(self, alert: Alert, status: str, at: Moment, ended_ms: int | None, how: str) -> Notice:
         """The alert as it is told now; if it resolved: when, and how."""
@@ -248,6 +252,13 @@ class AlertBook:
         level = None if recovery is None else Level(recovery.before, recovery.band, recovery.away, recovery.now)
         counts = alert.row, alert.episode, alert.detections, alert.suppressed
         return Notice(status, alert.monitor, *counts, opened, at, alert.told, ended_ms, how, level)
+
+    def put(self, alert: Alert) -> None:
+        """Take an alert as it is, with its times."""
+        key = alert.monitor, alert.row
+        self.alerts[key] = alert
+        self._note_timer(alert)
+        self.deadlines.note(alert.model, key, alert.accept_ms)
 
     def _note_timer(self, alert: Alert) -> None:
         times = [ms for ms in (alert.due_ms, alert.repeat_ms) if ms is not None]
@@ -292,7 +303,5 @@ class AlertBook:
             if key in self.alerts:
                 raise ValueError("an alert that is there twice")
             if alert.monitor in kept and alert.monitor in self.policies:
-                self.alerts[key] = alert
-                self._note_timer(alert)
-                self.deadlines.note(alert.model, key, alert.accept_ms)
+                self.put(alert)
         self.silent = {str(model): (int(events), int(ms)) for model, events, ms in state["silent"]}

@@ -184,7 +184,13 @@ class Heartbeat(Model):
 class Limits(Model):
     """What bounds memory; whatever exceeds a bound is counted."""
 
-    series: int = Field(20_000, ge=1, le=5_000_000, description="Series per partition over all monitors.")
+    series: int = Field(
+        20_000,
+        ge=1,
+        le=5_000_000,
+        description="Series per partition, in equal shares for the monitors' tables. From a share that is nearly full "
+        "those leave that have long been silent.",
+    )
     message_bytes: Size = Field(
         "1MiB", ge=1024, le=64 << 20, validate_default=True, description="Longer events go to the dead letters."
     )

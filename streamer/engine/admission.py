@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from schemas.events.batch import I32, U64, Batch
-from streamer.signals.columns import I64, Bool
+from streamer.series.turnover import Places
+from streamer.signals.columns import I64, Bool, dense
 
 RESULTS = ("used", "late", "duplicate", "filtered", "dead_lettered")
 
@@ -79,6 +80,11 @@ class Gate:
         """The ids remembered, oldest first."""
         return np.fromiter(self.ids, np.uint64, len(self.ids))
 
+    def forget(self, models: Collection[str]) -> None:
+        """These models are as if they had never been met."""
+        for model in models:
+            del self.newest_ms[model], self.events[model]
+
     def load(self, models: Iterable[tuple[str, int, int]], ids: U64) -> None:
         """Add to an empty gate what another one had; of too many ids the newest stay."""
         for model, newest_ms, events in models:
@@ -88,11 +94,11 @@ class Gate:
 
 class Admission:
     """State: newest event time and used events per model, the last `duplicates` event ids, and the counters.
-    `gate` decides: a `Gate`, or its compiled twin.
+    `gate` decides: a `Gate`, or its compiled twin. A model has one of `places`, see `Turnover`.
     """
 
-    def __init__(self, gate: Any) -> None:
-        self.gate = gate
+    def __init__(self, gate: Any, places: Places[str]) -> None:
+        self.gate, self.places = gate, places
         self.counts: dict[str, int] = dict.fromkeys(RESULTS, 0)
         self.reasons: dict[str, int] = {}
 
@@ -118,6 +124,8 @@ class Admission:
         used, now, filtered, duplicate, late = self.gate.admit(
             batch.model, batch.times_ms, batch.event_id, batch.strings, refused
         )
+        self._hear(batch, used, now)
+        self.places.clock += len(used) - (0 if refused is None else int(np.count_nonzero(refused)))
         for name, count in (("filtered", filtered), ("duplicate", duplicate), ("late", late)):
             self.counts[name] += count
         self.counts["used"] += len(used) - filtered - duplicate - late
@@ -126,8 +134,30 @@ class Admission:
             self.reasons[reject.reason] = self.reasons.get(reject.reason, 0) + 1
         return used, now
 
+    def _hear(self, batch: Batch, used: Bool, now: I64) -> None:
+        """Note where each model had its last event that was used."""
+        events = np.flatnonzero(used)
+        codes = batch.model[events]
+        last = np.zeros(len(batch.strings), np.int64)
+        last[codes] = events  # With repeated codes the last assignment holds.
+        met: list[int] = np.flatnonzero(np.bincount(codes)).tolist()
+        if len(met) > 1:  # In the order of their first events.
+            met = codes[dense(codes.astype(np.int64))[1]].tolist()
+        for code in met:
+            event = last.item(code)
+            self.places.hear(batch.strings[code], now.item(event), batch.offsets.item(event))
+
+    def calm(self, models: int) -> bool:
+        """Whether a batch of so many models cannot bring them near their limit."""
+        return self.places.turnover.calm(len(self.places.heard) + models)
+
+    def forget(self, models: Collection[str]) -> None:
+        """These models, which `places` has already forgotten."""
+        self.gate.forget(list(models))
+
     def dump(self) -> dict[str, Any]:
         return {
+            "places": self.places.dump(),
             "newest_ms": self.models(),
             "ids": self.gate.remembered(),
             "counts": list(self.counts.items()),
@@ -140,5 +170,6 @@ class Admission:
         if len({model for model, _, _ in models}) < len(models) or len(set(ids.tolist()) - {0}) < len(ids):
             raise ValueError("a model or an event id that is there twice, or an id that is none")
         self.gate.load(models, ids)
+        self.places.load(state["places"], [model for model, _, _ in models])
         self.counts.update({str(name): int(n) for name, n in state["counts"]})
         self.reasons = {str(name): int(n) for name, n in state["reasons"]}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
 from streamer.engine.admission import Admission
@@ -15,6 +15,7 @@ Name = Literal[
     "records_failed_total",
     "records_consumed_total",
     "series_dropped_total",
+    "series_evicted_total",
     "windows_total",
     "detections_total",
     "alerts_emitted_total",
@@ -32,7 +33,7 @@ class Counter(NamedTuple):
 def counters(
     topic: str,
     admission: Admission,
-    tables: Iterable[SeriesTable],
+    tables: Collection[SeriesTable],
     monitors: Iterable[Monitor],
     detections: Mapping[str, int],
     emitted: Mapping[tuple[str, str], int],
@@ -44,6 +45,7 @@ def counters(
         yield Counter("records_failed_total", {"topic": topic, "reason": reason}, count)
     yield Counter("records_consumed_total", {"topic": topic}, sum(admission.counts.values()))
     yield Counter("series_dropped_total", {}, sum(table.dropped for table in tables))
+    yield Counter("series_evicted_total", {}, sum(table.evicted for table in tables))
     for monitor in (m for m in monitors if m.windowed):
         by_model = monitor.ended().values()
         for ended in ENDS:

@@ -55,7 +55,7 @@ def details(watched: Watched) -> dict[str, dict[str, Any]]:
                 found[group[0]]["series"]["ready" if reference.at(row).n >= reference.warmup else "warming"] += 1
     for monitor in watched.monitors:
         for model, counts in monitor.ended().items():
-            for ended, count in counts.items():
+            for ended, count in counts.items() if model in found else ():
                 found[model]["windows"][ended] += count
     for (_, model, state), count in watched.alerts.items():
         if state in (PENDING, FIRING, FADING):

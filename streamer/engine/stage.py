@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from schemas.events.batch import Batch
 from schemas.events.decoder import Decoder
 from streamer.engine.figures import Counter
+from streamer.engine.room import Fullness
 from streamer.monitors.base import Gauge
 from streamer.port import Out, Partition, Tick
 
@@ -37,6 +38,9 @@ class Stage(Protocol):
 
     def alerts(self) -> dict[tuple[str, str, str], int]:
         """How many alerts there are by monitor, model and state."""
+
+    def fullness(self) -> list[Fullness]:
+        """How full everything is that has a limit."""
 
     @property
     def waiting(self) -> int:

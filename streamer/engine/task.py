@@ -28,6 +28,7 @@ from streamer.engine.engines import ENGINE, Engine
 from streamer.engine.figures import Counter, counters
 from streamer.engine.heartbeat import Watched, heartbeats
 from streamer.engine.references import pinned_again, seed
+from streamer.engine.room import STRIDE, Fullness, Room
 from streamer.monitors.base import Gauge, Monitor
 from streamer.monitors.edges import DIRECTIONS, step_table
 from streamer.monitors.finding import Finding
@@ -35,6 +36,7 @@ from streamer.monitors.registry import make_monitors
 from streamer.port import Out, Partition, Tick
 from streamer.series.sources import Source, depth, make_source, needs
 from streamer.series.table import SeriesTable, TableId
+from streamer.series.turnover import Places
 from streamer.signals.columns import I64, Bool, Column, Groups
 from streamer.signals.derived import enriched
 from streamer.signals.grammar import computed, number_of, parse_signal
@@ -99,9 +101,12 @@ class Task:
         models = {m.config.model for m in self.by_order}
         watched = None if None in models else [model for model in models if model is not None]
         limits = config.limits
-        self.admission = Admission(engine.gate(watched, limits.lateness_ms, limits.duplicates, self.rows_max))
+        gate = engine.gate(watched, limits.lateness_ms, limits.duplicates, self.rows_max)
+        self.admission = Admission(gate, Places(self.rows_max, config.reference.warmup))
         self.book = AlertBook({name: policy_of(m.config) for name, m in self.monitors.items()}, first_of(self.monitors))
         self.records = AlertRecords(config, partition, self.monitors)
+        parts = self.tables, self.sources, self.of_table, self.admission, self.book
+        self.room = Room(*parts, self._ended)
         if seeded and config.given is not None:
             seed(config.given, self.watched(self.tables.values()))
 
@@ -159,6 +164,15 @@ class Task:
             batch = replace(batch, aliases=self.roles)
         if self.derived:
             batch = enriched(batch, self.derived)
+        for piece, turn in self.room.pieces(batch, self.position):
+            if piece is not None:
+                self._take(piece)
+            if turn is not None:
+                self.room.turn(turn)
+        self.position = batch.next_offset
+
+    def _take(self, batch: Batch) -> None:
+        """Take what lies between two turns of the log."""
         used, now = self.admission.admit(batch, is_true(batch, OPT_OUT) if self.config.privacy else None)
         begin, places = 0, np.arange(len(used))
         while begin < len(used):  # What cuts a batch changes nothing: so it can be cut where a level is accepted.
@@ -168,7 +182,6 @@ class Task:
                 batch, used & (places >= begin) & (places < end) if (begin, end) != (0, len(used)) else used, now
             )
             begin = end
-        self.position = batch.next_offset
 
     def _accept(self, batch: Batch, used: Bool, now: I64, event: int) -> None:
         """What is the normal from this event on."""
@@ -203,6 +216,8 @@ class Task:
         longest_ms = 2 * self.config.heartbeat.interval_ms
         heard = self.ticks > 0 and tick.caught_up
         passed_ms = min(max(tick.time_ms - self.tick_ms, 0), longest_ms) if heard else 0
+        if tick.offset // STRIDE > self.position // STRIDE:
+            self.room.turn((self.position // STRIDE + 1) * STRIDE)
         self.position = max(self.position, tick.offset)
         self.ticks, self.tick_ms = self.ticks + 1, tick.time_ms
         for source in self.sources.values():
@@ -245,6 +260,16 @@ class Task:
             self.decided.append(notice)
             kind = notice.status, self.monitors[notice.monitor].config.severity
             self.emitted[kind] = self.emitted.get(kind, 0) + 1
+
+    def _ended(self, notices: list[Notice]) -> None:
+        """Alerts of series that leave. All that waits is written while its rows still mean what they meant."""
+        self._publish(notices)
+        self.decided = list(self.outbox)
+        self.records.forget(self.monitors)
+
+    def fullness(self) -> list[Fullness]:
+        """How full everything is that has a limit."""
+        return self.room.fullness()
 
     def counters(self) -> Iterator[Counter]:
         """What was counted so far, for the metrics."""

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition, libversion
 
+from schemas.events.batch import Record
 from streamer.config.model import Config
 from streamer.config.problems import did_you_mean
 from streamer.kafka.connection_trouble import Trouble
@@ -17,6 +18,8 @@ from streamer.kafka.diagnosis import advertised, bad_settings, diagnose, reached
 from streamer.kafka.rights import missing_topic, refusal
 from streamer.port import LogDown, Partition
 
+DETAIL_MAX = 80
+"""Characters of what is said of a reject."""
 MOCK_CLUSTER = "mockCluster"
 """librdkafka's embedded mock cluster calls itself so; topics appear there on first use and never beforehand."""
 
@@ -170,6 +173,11 @@ def librdkafka_version() -> str:
     """Of the library itself: the binding has versions of its own."""
     text, _ = libversion()
     return str(text)
+
+
+def unreadable(offset: int, error: KafkaError) -> Record:
+    """What stands for a record of a stored batch that cannot be unpacked."""
+    return Record(offset, -1, None, None, unreadable=error.str()[:DETAIL_MAX])
 
 
 def error_of(exception: KafkaException) -> KafkaError:

@@ -16,8 +16,11 @@ import numpy as np
 from confluent_kafka import Consumer, KafkaError, Message, cimpl
 
 from schemas.core import native
-from schemas.events.batch import I64, Record, RecordColumns
+from schemas.events.batch import I64, Record, RecordColumns, Whole
+from schemas.records.dead_letter import RECORD_BYTES_MAX
 from streamer.port import LogDown, Partition
+
+NO_LIMIT = 1 << 40
 
 
 class Stretch(NamedTuple):
@@ -68,9 +71,9 @@ class ByBinding:
 class ByCore:
     """See `Intake`. The partitions' messages have a queue of their own; the consumer's has callbacks and errors."""
 
-    def __init__(self, consumer: Consumer) -> None:
+    def __init__(self, consumer: Consumer, most: int) -> None:
         assert native is not None
-        self._consumer, self._core = consumer, native.Intake(consumer)
+        self._consumer, self._core, self._most = consumer, native.Intake(consumer), most
 
     def follow(self, partition: Partition) -> None:
         self._core.follow(*partition)
@@ -80,7 +83,8 @@ class ByCore:
         while (message := self._consumer.poll(0)) is not None:
             found += stretches([message])
         for topic, number, offsets, times_ms, messages, error in self._core.take(limit, round(timeout_s * 1000)):
-            columns = RecordColumns(cast("Sequence[bytes | None]", messages), offsets, times_ms, _maker(messages))
+            values, make = cast("Sequence[bytes | None]", messages), _maker(messages, self._most)
+            columns = RecordColumns(values, offsets, times_ms, make)
             found.append(Stretch((topic, number), columns, error and KafkaError(*error)))
         return found
 
@@ -89,14 +93,16 @@ class ByCore:
 
 
 def connect(
-    make: Callable[[dict[str, Any]], Consumer], logger: logging.Logger, plugins: str = ""
+    make: Callable[[dict[str, Any]], Consumer], logger: logging.Logger, plugins: str = "", message_bytes: int = NO_LIMIT
 ) -> tuple[Consumer, Intake]:
-    """A consumer, made from further settings, and how its messages are taken. `plugins`: those it has already."""
+    """A consumer, made from further settings, and how its messages are taken. `plugins`: those it has already. What is
+    longer than `message_bytes` and no dead letter either is not copied as a whole, where the core takes it.
+    """
     if native is not None:
         try:
             native.use_librdkafka_of(cimpl.__file__)
             consumer = make({"plugin.library.paths": f"{plugins};{native.__file__}".lstrip(";")})
-            return consumer, ByCore(consumer)
+            return consumer, ByCore(consumer, max(message_bytes, RECORD_BYTES_MAX) + 1)
         except (OSError, RuntimeError, LogDown) as error:
             # Another build of librdkafka; or the fault is not the plugin's, which the next attempt tells.
             logger.info("kafka client without plugin, messages take more time: %s", error)
@@ -147,5 +153,9 @@ def _stretch(messages: list[Message], times_ms: I64) -> Stretch:
     return Stretch((topic or "", -1 if number is None else number), columns, messages[0].error())
 
 
-def _maker(messages: Any) -> Callable[[int], Record]:
-    return lambda place: Record(*messages.record(place))
+def _maker(messages: Any, most: int) -> Callable[[int], Record]:
+    def record(place: int) -> Record:
+        offset, time_ms, key, value, headers, whole = messages.record(place, most)
+        return Record(offset, time_ms, key, value, headers, whole and Whole(*whole))
+
+    return record

@@ -35,6 +35,7 @@ from streamer.kafka.client import (
     down,
     error_of,
     make_consumer,
+    unreadable,
 )
 from streamer.kafka.cluster_watch import ClusterWatch
 from streamer.kafka.intake import Intake, Stretch, connect
@@ -117,6 +118,7 @@ class KafkaLog:
             lambda more: make_consumer(self._config, self._logger, fixed | more),
             self._logger,
             str(self._config.kafka.client.get("plugin.library.paths", "")),
+            self._config.limits.message_bytes,
         )
         consumer.subscribe(
             list(self._config.topics.events), on_assign=self._assign, on_revoke=self._revoke, on_lost=self._lose
@@ -126,8 +128,8 @@ class KafkaLog:
     # Calls of the worker
 
     def poll(self, limit: int, timeout_s: float, on_revoke: Callable[[list[Partition]], None]) -> list[LogEvent]:
-        """See `Log.poll`. A record whose stored batch cannot be unpacked comes as Record(offset, -1, None, None), one
-        for each offset given up, so that it is dead-lettered as empty and accounted for.
+        """See `Log.poll`. A record whose stored batch cannot be unpacked comes as one without a value that says so, for
+        each offset given up, so that it is dead-lettered and accounted for.
         """
         self._on_revoke = on_revoke
         try:
@@ -383,7 +385,7 @@ class KafkaLog:
                 self._next[partition] = at + 1
                 self._consumer.seek(TopicPartition(*partition, at + 1))
                 struck.add(partition)
-                return Records(partition, [Record(at, -1, None, None)])
+                return Records(partition, [unreadable(at, error)])
             struck.add(partition)
         elif code != KafkaError._PARTITION_EOF and code not in GAPS:
             self._complaints.say(error, *partition)

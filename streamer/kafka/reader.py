@@ -21,6 +21,7 @@ from streamer.kafka.client import (
     down,
     error_of,
     make_consumer,
+    unreadable,
 )
 from streamer.kafka.intake import record_of
 from streamer.port import LogDown, LogGap, Partition
@@ -155,7 +156,7 @@ class Cursor:
             if self._bad.struck(self._partition, at):
                 self.position = at + 1
                 self._consumer.seek(TopicPartition(*self._partition, self.position))
-                return [Record(at, -1, None, None)]
+                return [unreadable(at, error)]
         elif error.fatal() or code in REFUSED:
             raise down(self._config, error, f"{self._partition[0]}[{self._partition[1]}]", self._partition[0])
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 from detectors import Bank, Params
@@ -18,7 +18,7 @@ from streamer.monitors.following import Following
 from streamer.monitors.window_outcomes import Outcomes
 from streamer.series.sources import Source
 from streamer.series.table import Samples, SeriesTable
-from streamer.signals.columns import Column
+from streamer.signals.columns import I64, Column
 
 
 class MonitorParts(NamedTuple):
@@ -112,6 +112,12 @@ class Monitor(Protocol):
     def seed(self, given: Mapping[int, Series]) -> None:
         """Take what a file of references says of these rows."""
 
+    def retain(self, rows: I64) -> None:
+        """Row rows[i] of the table becomes row i, when all monitors have done so; the others are forgotten."""
+
+    def forget(self, models: Collection[str]) -> None:
+        """These models are known no more, and have no rows. What counts for them counts for nobody by name."""
+
     def dump(self) -> Any:
         """The state as plain values and arrays of its own."""
 
@@ -154,3 +160,11 @@ class MonitorBase:
 
     def seed(self, given: Mapping[int, Series]) -> None:
         """Nothing but the table's own reference is needed."""
+
+    def retain(self, rows: I64) -> None:
+        if self.bank is not None:
+            self.bank.resize(len(self.table.keys))
+            self.bank.retain(rows)
+
+    def forget(self, models: Collection[str]) -> None:
+        """Nothing is counted by model."""

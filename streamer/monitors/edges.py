@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from detectors import Bank
+from detectors.bank import renumbered
 from detectors.reference import Judged
 from schemas.events.batch import Batch
 from streamer.monitors.base import Hit, Monitor, MonitorBase, MonitorSpec
@@ -16,7 +17,7 @@ from streamer.monitors.finding import DRIFT, Finding
 from streamer.monitors.following import Following, begun_by
 from streamer.monitors.words import deviations, from_to, quantity
 from streamer.series.table import SeriesTable
-from streamer.signals.columns import Column
+from streamer.signals.columns import I64, Column
 from streamer.signals.kinds import phrase_of
 
 LOOKS = 10
@@ -59,6 +60,12 @@ class EdgeMonitor(MonitorBase):
 
     def accept(self, row: int, level: Summary) -> None:
         self.normal[row] = level
+
+    def retain(self, rows: I64) -> None:
+        super().retain(rows)
+        if self.following is not None:
+            self.following.retain(rows)
+        self.normal = renumbered(self.normal, rows)
 
     def dump(self) -> Any:
         normal = [[row, *level] for row, level in sorted(self.normal.items())]

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from detectors.bank import HUGE
+from detectors.bank import HUGE, renumbered
 from schemas.events.batch import Batch
 from streamer.monitors.finding import DRIFT, STRETCH, Finding
 from streamer.signals.columns import I64, Column
@@ -48,6 +48,12 @@ class Following:
     def keep(self, rows: Iterable[int]) -> None:
         """Follow no other rows than these from here on."""
         self.open = dict.fromkeys(rows)
+
+    def retain(self, rows: I64) -> None:
+        """Row rows[i] becomes row i; all others are forgotten."""
+        self._resize(int(rows.max(initial=-1)) + 1)
+        self.at = {name: values[rows] for name, values in self.at.items()}
+        self.open = renumbered(self.open, rows)
 
     def begin(self, row: int) -> None:
         """Begin anew behind a hit."""

@@ -102,8 +102,8 @@ class Sweep:
         while begin is not None:
             texts = [*codes, numbers.event, numbers.name]
             given = texts, numbers.value, [batch.offsets, batch.times_ms], begin, known, show
-            begin, dropped, hits, arrays = native.sweep(parts, banks, *given)
-            table.dropped += dropped
+            begin, (taken, dropped), hits, arrays = native.sweep(parts, banks, *given)
+            table.taken, table.dropped = table.taken + taken, table.dropped + dropped
             found.append(hits)
             if arrays is not None:
                 shown.append(arrays)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from math import sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from detectors.bank import renumbered
 from detectors.reference import Judged
 from detectors.trend import centre_and_scale, trend
 from schemas.events.batch import Batch
@@ -16,10 +17,10 @@ from streamer.config.detect import DetectLevel, DetectTrend
 from streamer.monitors.base import MonitorBase, MonitorSpec
 from streamer.monitors.evidence import Evidence, evidence
 from streamer.monitors.finding import BREACH, CLEAR, NEITHER, Finding
-from streamer.monitors.window_outcomes import Outcomes, note, outcomes_of, plain
+from streamer.monitors.window_outcomes import Outcomes, forgotten, note, outcomes_of, plain
 from streamer.monitors.words import deviations, from_to, tell_apart
 from streamer.series.aggregates import Aggregates
-from streamer.signals.columns import Column
+from streamer.signals.columns import I64, Column
 from streamer.signals.grammar import COUNTS, aggregate_of
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
@@ -94,6 +95,16 @@ class AggregateMonitor(MonitorBase):
         for model, clock in self.windows.clocks.items():
             note(found, model, "skipped", clock.skipped)
         return found
+
+    def retain(self, rows: I64) -> None:
+        number = {row: i for i, row in enumerate(rows.tolist())}
+        self.kept = {(number[row], slot): values for (row, slot), values in self.kept.items() if row in number}
+        self.places, self.runs = renumbered(self.places, rows), renumbered(self.runs, rows)
+
+    def forget(self, models: Collection[str]) -> None:
+        for model in sorted(self.windows.clocks.keys() & set(models)):
+            note(self.outcomes, model, "skipped", self.windows.clocks[model].skipped)
+        self.outcomes = forgotten(self.outcomes, models)
 
     def dump(self) -> Any:
         kept = [[row, slot, np.array(values, np.float64)] for (row, slot), values in self.kept.items()]

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from detectors.bank import renumbered
 from detectors.reference import Judged
 from schemas.events.batch import Batch
 from streamer.config.detect import DetectAge, DetectSilence
@@ -16,7 +17,7 @@ from streamer.monitors.base import MonitorBase, MonitorSpec
 from streamer.monitors.evidence import Evidence, evidence
 from streamer.monitors.finding import BREACH, CLEAR, Finding
 from streamer.series.presence import Presence
-from streamer.signals.columns import Column
+from streamer.signals.columns import I64, Column
 
 
 class SilenceMonitor(MonitorBase):
@@ -87,6 +88,9 @@ class AgeMonitor(MonitorBase):
     def sentence(self, labels: Mapping[str, str], told: Evidence) -> str:
         old, limit = (told["finding"][name] / 86_400 for name in ("statistic", "threshold"))
         return f"the model is {old:.1f} days old (limit {limit:g})"
+
+    def retain(self, rows: I64) -> None:
+        self.told = renumbered(self.told, rows)
 
     def dump(self) -> Any:
         return list(self.told)

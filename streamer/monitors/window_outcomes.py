@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 ENDS = {
@@ -11,6 +12,9 @@ ENDS = {
     "skipped": "without an event, or cut off by the begin or the end of a silence",
 }
 
+NOBODY = ""
+"""Whose windows those of forgotten models are; no model has an empty name."""
+
 Outcomes = dict[str, dict[str, int]]
 """By model, by how it ended."""
 
@@ -18,6 +22,15 @@ Outcomes = dict[str, dict[str, int]]
 def note(outcomes: Outcomes, model: str, ended: str, count: int = 1) -> None:
     """Count windows that ended."""
     outcomes.setdefault(model, dict.fromkeys(ENDS, 0))[ended] += count
+
+
+def forgotten(outcomes: Outcomes, models: Collection[str]) -> Outcomes:
+    """The same when these models are known no more: their windows count for nobody by name, and in sums."""
+    left = {model: counts for model, counts in outcomes.items() if model not in models}
+    for model in sorted(outcomes.keys() & set(models)):
+        for ended, count in outcomes[model].items():
+            note(left, NOBODY, ended, count)
+    return left
 
 
 def plain(outcomes: Outcomes) -> list[Any]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from detectors.bank import renumbered
 from detectors.counts import clopper_pearson, fisher
 from detectors.distances import distance, surprise
 from detectors.distribution import Closed
@@ -19,11 +20,11 @@ from streamer.config.reference_file import Series
 from streamer.monitors.base import Gauge, MonitorBase, MonitorSpec
 from streamer.monitors.evidence import Evidence, before_of, evidence, span
 from streamer.monitors.finding import BREACH, CLEAR, NEITHER, Finding
-from streamer.monitors.window_outcomes import Outcomes, note, outcomes_of, plain
+from streamer.monitors.window_outcomes import Outcomes, forgotten, note, outcomes_of, plain
 from streamer.monitors.words import tell_apart
 from streamer.series.table import Samples
 from streamer.signals.categories import CODES
-from streamer.signals.columns import Column
+from streamer.signals.columns import I64, Column
 from streamer.signals.kinds import phrase_of
 
 MOVED_TOLD = 3
@@ -102,6 +103,15 @@ class CountedMonitor(MonitorBase):
 
     def ended(self) -> Outcomes:
         return self.outcomes
+
+    def retain(self, rows: I64) -> None:
+        self.windows.resize(len(self.table.keys))
+        self.windows.retain(rows)
+        last = renumbered(self.last, rows)
+        self.last = {row: window._replace(row=row) for row, window in last.items()}
+
+    def forget(self, models: Collection[str]) -> None:
+        self.outcomes = forgotten(self.outcomes, models)
 
     def gauges(self) -> Iterator[Gauge]:
         for row, window in self.last.items():
@@ -248,6 +258,15 @@ class DistributionMonitor(MonitorBase):
 
     def ended(self) -> Outcomes:
         return self.outcomes
+
+    def retain(self, rows: I64) -> None:
+        self.histograms.resize(len(self.table.keys))
+        self.histograms.retain(rows)
+        self.late.retain(rows)
+        self.last, self.recent = renumbered(self.last, rows), renumbered(self.recent, rows)
+
+    def forget(self, models: Collection[str]) -> None:
+        self.outcomes = forgotten(self.outcomes, models)
 
     def gauges(self) -> Iterator[Gauge]:
         worst: dict[str, float] = {}

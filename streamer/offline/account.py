@@ -20,6 +20,7 @@ GLOB = frozenset("*?[")
 
 HINTS: dict[str, str] = {
     "empty": "a tombstone, or a blank line: no event is empty",
+    "unreadable_batch": "librdkafka cannot unpack what the producer compressed: see the broker's and its limits",
     "too_large": "raise limits.message_bytes, or send less per event",
     "missing_model": "say where the model's name is: fields: {model: /POINTER}",
     "wrong_type": "point `fields` at what the field takes",

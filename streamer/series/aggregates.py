@@ -8,18 +8,18 @@ group that is silent while its model speaks counts zero events.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from math import sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from detectors.bank import HUGE
+from detectors.bank import HUGE, renumbered
 from detectors.quantiles import Quantiles
 from schemas.events.batch import Batch, number_of_event
-from streamer.series.table import ColumnsSoFar, SeriesTable
-from streamer.series.timeless import Timeless
+from streamer.series.source_base import SourceBase
+from streamer.series.table import ColumnsSoFar, Heard, SeriesTable
 from streamer.signals.columns import F64, I64, Column, Groups, dense
 from streamer.signals.grammar import COUNTS, aggregate_of
 
@@ -82,6 +82,10 @@ class Clock:
     open: dict[int, dict[int, Part]] = field(default_factory=dict)  # window number -> row -> part
     first: dict[int, int] = field(default_factory=dict)  # row -> the first window it was in
 
+    def retain(self, rows: I64) -> None:
+        self.first = renumbered(self.first, rows)
+        self.open = {window: renumbered(parts, rows) for window, parts in self.open.items()}
+
 
 class Value(NamedTuple):
     """An aggregate as it comes out of a closed window."""
@@ -92,7 +96,7 @@ class Value(NamedTuple):
     value: float
 
 
-class Aggregates(Timeless):
+class Aggregates(SourceBase):
     """Makes `traffic` (count of events) and STAT(NUMBER), by windows of `window_ms`."""
 
     def __init__(self, signal: str, window_ms: int, lateness_ms: int) -> None:
@@ -100,6 +104,7 @@ class Aggregates(Timeless):
         self.stat, self.path = aggregate_of(signal)
         self.window_ms, self.lateness_ms = window_ms, lateness_ms
         self.clocks: dict[str, Clock] = {}
+        self.latest = np.zeros((0, 2), np.int64)  # event time and offset of the last event of each row
 
     def column(self, batch: Batch, groups: Groups, table: SeriesTable, known: ColumnsSoFar) -> Column:
         used = np.flatnonzero(groups.of_event >= 0)
@@ -107,6 +112,7 @@ class Aggregates(Timeless):
             return Column(used, np.zeros(0), used)
         table.begin(batch, used)
         rows = self._rows(groups, used, table)
+        self._hear(batch, used, rows, table)
         begun = self._collect(batch, groups, used, rows)
         values: list[Value] = []
         models = batch.model[used]
@@ -125,6 +131,33 @@ class Aggregates(Timeless):
         rows = np.array(row_of, np.int64)[inverse]
         table.dropped += int(np.count_nonzero(rows < 0))
         return rows
+
+    def _hear(self, batch: Batch, used: I64, rows: I64, table: SeriesTable) -> None:
+        """A row of what is counted has a value per window for ever, so what tells of its silence are its events."""
+        self._grow(len(table.keys))
+        known = rows >= 0
+        events = used[known]
+        # With repeated rows the last assignment holds.
+        self.latest[rows[known]] = np.stack([batch.times_ms[events], batch.offsets[events]], axis=1)
+        table.taken += len(events)
+
+    def _grow(self, rows: int) -> None:
+        """A file of references makes rows before their first event."""
+        more = max(rows - len(self.latest), 0)
+        self.latest = np.concatenate([self.latest, np.zeros((more, 2), np.int64)])
+
+    def heard(self, table: SeriesTable) -> Heard:
+        self._grow(len(table.keys))
+        return self.latest[:, 0], self.latest[:, 1]
+
+    def retain(self, rows: I64, table: SeriesTable) -> None:
+        self._grow(int(rows.max(initial=-1)) + 1)
+        self.latest = self.latest[rows]
+        for clock in self.clocks.values():
+            clock.retain(rows)
+
+    def forget(self, models: Collection[str]) -> None:
+        self.clocks = {model: clock for model, clock in self.clocks.items() if model not in models}
 
     def _collect(self, batch: Batch, groups: Groups, used: I64, rows: I64) -> dict[tuple[str, int], int]:
         """Add the batch to the open windows; the first event here of every window that it opens."""
@@ -193,10 +226,11 @@ class Aggregates(Timeless):
             windows = [[w, [[row, part.dump()] for row, part in parts.items()]] for w, parts in clock.open.items()]
             known = clock.newest_ms, clock.spoke, clock.skipped
             clocks.append([model, *known, windows, list(clock.first.items())])
-        return clocks
+        return {"clocks": clocks, "latest": self.latest.copy()}
 
     def load(self, state: Any) -> None:
-        for model, newest_ms, spoke, skipped, windows, first in state:
+        self.latest = state["latest"].reshape(-1, 2)
+        for model, newest_ms, spoke, skipped, windows, first in state["clocks"]:
             clock = self.clocks[str(model)] = Clock(int(newest_ms), int(spoke), int(skipped))
             clock.first = {int(row): int(window) for row, window in first}
             for window, parts in windows:

@@ -7,21 +7,23 @@ An event nothing can be said about yet (every feature still warming up) is not j
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 
 from detectors.reference import Judged
 from schemas.events.batch import Batch
-from streamer.series.table import ColumnsSoFar, SeriesTable
-from streamer.series.timeless import Timeless
-from streamer.signals.columns import Column, Groups, dense
+from streamer.series.source_base import SourceBase
+from streamer.series.table import ColumnsSoFar, Group, SeriesTable
+from streamer.series.turnover import Places
+from streamer.signals.columns import I64, Column, Groups, dense
 from streamer.signals.observe import FEATURES
 
 CATEGORIES_MAX = 1000
 """Categories remembered per feature. A feature with more is free text or an id; unseen values of it mean nothing."""
 
-Category = tuple[tuple[str, ...], str]
+Category = tuple[Group, str]
 
 
 class KnownCategories:
@@ -29,9 +31,16 @@ class KnownCategories:
 
     def __init__(self, warmup: int, rows_max: int) -> None:
         self.warmup = warmup
-        self.rows_max = rows_max
+        self.places: Places[Category] = Places(rows_max, warmup)
         self.seen: dict[Category, int] = {}
-        self.known: dict[Category, dict[str, None]] = {}
+        self.known: dict[Category, dict[str, None] | None] = {}  # None of free texts
+
+    def hear(self, keys: list[Category], times_ms: list[int], offsets: list[int]) -> None:
+        """Note the last event of each key, in the order of their first; a full memory takes none that is new."""
+        for key, *at in zip(keys, times_ms, offsets, strict=True):
+            if self.places.hear(key, *at):
+                self.seen.setdefault(key, 0)
+                self.known.setdefault(key, {})
 
     def frozen(self, key: Category) -> bool:
         """True past the warm-up: then `unseen` changes nothing any more."""
@@ -41,29 +50,37 @@ class KnownCategories:
         """True for a category outside the reference, None while there is no verdict; learns during the warm-up."""
         count = self.seen.get(key)
         if count is None:
-            if len(self.seen) >= self.rows_max:
-                return None
-            count = 0
-            self.known[key] = {}
+            return None
         known = self.known[key]
         if count < self.warmup:
             self.seen[key] = count + 1
-            if len(known) <= CATEGORIES_MAX:
+            if known is not None:
                 known[text] = None
+                if len(known) > CATEGORIES_MAX:
+                    self.known[key] = None
             return None
-        return None if len(known) > CATEGORIES_MAX else text not in known
+        return None if known is None else text not in known
 
-    def dump(self) -> list[Any]:
-        return [[list(g), name, n, list(self.known[g, name])] for (g, name), n in self.seen.items()]
+    def forget(self, keys: Collection[Category]) -> None:
+        for key in keys:
+            del self.seen[key], self.known[key]
 
-    def load(self, state: list[Any]) -> None:
-        for group, name, count, known in state:
+    def dump(self) -> dict[str, Any]:
+        keys = []
+        for group, name in self.places.heard:
+            known = self.known[group, name]
+            keys.append([list(group), name, self.seen[group, name], None if known is None else list(known)])
+        return {"keys": keys, "places": self.places.dump()}
+
+    def load(self, state: Any) -> None:
+        for group, name, count, known in state["keys"]:
             key = (tuple(map(str, group)), str(name))
             self.seen[key] = int(count)
-            self.known[key] = dict.fromkeys(map(str, known))
+            self.known[key] = None if known is None else dict.fromkeys(map(str, known))
+        self.places.load(state["places"], list(self.seen))
 
 
-class AnomalyRule(Timeless):
+class AnomalyRule(SourceBase):
     """Judges every event of the groups of `numbers`, a table over all numeric features."""
 
     def __init__(
@@ -114,6 +131,7 @@ class AnomalyRule(Timeless):
             return []
         events, names, texts = (column[chosen].astype(np.int64) for column in batch.texts)
         keys = group[chosen] * len(batch.names) + names
+        self._hear(batch, groups, events, keys)
         # A key past its warm-up gives one verdict per text, however many events have it; others learn in log order.
         distinct = np.unique(keys)
         frozen = np.array([self.categories.frozen(self._key(batch, groups, key)) for key in distinct])
@@ -129,6 +147,15 @@ class AnomalyRule(Timeless):
             (event, f"{batch.names[name]} unseen category")
             for event, name in zip(events[unseen].tolist(), names[unseen].tolist(), strict=True)
         ]
+
+    def _hear(self, batch: Batch, groups: Groups, events: I64, keys: I64) -> None:
+        assert self.categories is not None
+        inverse, first = dense(keys)
+        last = np.zeros(len(first), np.int64)
+        last[inverse] = events  # With repeated keys the last assignment holds.
+        known = [self._key(batch, groups, key) for key in keys[first].tolist()]
+        self.categories.hear(known, batch.times_ms[last].tolist(), batch.offsets[last].tolist())
+        self.categories.places.clock += len(keys)
 
     @staticmethod
     def _key(batch: Batch, groups: Groups, key: int) -> Category:
@@ -154,9 +181,28 @@ class AnomalyRule(Timeless):
         over = batch.numbers.value[mine] > self.score_max
         return [(int(event), f"{self.score} above {self.score_max:g}") for event in events[over]]
 
-    def dump(self) -> list[Any]:
-        return self.categories.dump() if self.categories else []
+    def calm(self, groups: int, names: int) -> bool:
+        categories = self.categories
+        return categories is None or categories.places.turnover.calm(len(categories.seen) + groups * names)
 
-    def load(self, state: list[Any]) -> None:
-        if self.categories:
+    def rest(self) -> None:
+        if self.categories is not None:
+            self.categories.places.turnover.rest()
+
+    def turn(self, offset: int) -> Collection[Group]:
+        if self.categories is not None:
+            self.categories.forget(self.categories.places.turn(offset))
+        return ()  # A group is judged by its numbers, too.
+
+    def forget(self, models: Collection[str]) -> None:
+        if self.categories is not None:
+            gone = [key for key in self.categories.seen if key[0][0] in models]
+            self.categories.places.forget(gone)
+            self.categories.forget(gone)
+
+    def dump(self) -> Any:
+        return self.categories.dump() if self.categories is not None else None
+
+    def load(self, state: Any) -> None:
+        if self.categories is not None:
             self.categories.load(state)

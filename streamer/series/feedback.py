@@ -7,19 +7,20 @@ bound; feedback on what is no longer, or was never, remembered has no group and 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 
 from schemas.events.batch import Batch, text_of_event
 from schemas.events.convert import id_hash
+from streamer.series.source_base import SourceBase
 from streamer.series.table import ColumnsSoFar, SeriesTable
-from streamer.series.timeless import Timeless
 from streamer.signals.columns import Column, Groups
 from streamer.signals.roles import ACTION, REFERENCE
 
 
-class Feedback(Timeless):
+class Feedback(SourceBase):
     """Makes the shares of actions: a feedback event stands in the group of the inference it is about."""
 
     def __init__(self, pending_max: int) -> None:
@@ -53,6 +54,9 @@ class Feedback(Timeless):
         self.groups[event_id] = group
         if len(self.groups) > self.pending_max:
             del self.groups[next(iter(self.groups))]
+
+    def forget(self, models: Collection[str]) -> None:
+        self.groups = {event_id: group for event_id, group in self.groups.items() if group[0] not in models}
 
     def dump(self) -> Any:
         """The ids as an array, and the group of each as a number into the distinct ones."""

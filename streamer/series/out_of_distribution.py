@@ -4,6 +4,7 @@ when the model is sure of itself all the same.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,8 +13,9 @@ import numpy as np
 from detectors.mahalanobis import Shape, distances, learn_shape
 from schemas.events.batch import Batch, number_of_event
 from streamer.config.model import Ood
-from streamer.series.table import ColumnsSoFar, SeriesTable
-from streamer.series.timeless import Timeless
+from streamer.series.source_base import SourceBase
+from streamer.series.table import ColumnsSoFar, Group, SeriesTable
+from streamer.series.turnover import Places, newest_of_groups
 from streamer.signals.columns import F64, I64, Column, Groups, dense
 from streamer.signals.observe import FEATURES
 
@@ -32,16 +34,21 @@ class Space:
     shape: Shape | None = None
 
 
-class Distance(Timeless):
+class Distance(SourceBase):
     """Makes the signal `distance`, from a group's first `warmup` events with two numeric features on."""
 
     def __init__(self, warmup: int, groups_max: int) -> None:
-        self.warmup, self.groups_max = warmup, groups_max
-        self.spaces: dict[tuple[str, ...], Space] = {}
+        self.warmup = warmup
+        self.places: Places[Group] = Places(groups_max, warmup)
+        self.spaces: dict[Group, Space] = {}
 
     def column(self, batch: Batch, groups: Groups, table: SeriesTable, known: ColumnsSoFar) -> Column:
         used = np.flatnonzero(groups.of_event >= 0)
         table.begin(batch, used)
+        for g, *at in newest_of_groups(batch, groups, used):
+            self.places.hear(groups.keys[g], *at)
+        table.taken += len(used)
+        self.places.clock += len(used)
         codes = groups.of_event[used]
         order = [int(codes[i]) for i in dense(codes)[1]]
         judged = [(groups.keys[g], *self._judge(batch, used[codes == g], groups.keys[g], table)) for g in order]
@@ -60,7 +67,7 @@ class Distance(Timeless):
     def _judge(self, batch: Batch, events: I64, key: tuple[str, ...], table: SeriesTable) -> tuple[I64, F64]:
         """Those events of a group that have a distance, and it; learns from them first where it must."""
         nothing = np.zeros(0, np.int64), np.zeros(0)
-        if key not in self.spaces and len(self.spaces) >= self.groups_max:
+        if key not in self.places.heard:
             table.dropped += len(events)
             return nothing
         space = self.spaces.setdefault(key, Space())
@@ -104,12 +111,33 @@ class Distance(Timeless):
         matrix[at[mine], of[mine]] = batch.numbers.value[mine]
         return matrix
 
+    def calm(self, groups: int, names: int) -> bool:
+        return self.places.turnover.calm(len(self.spaces) + groups)
+
+    def rest(self) -> None:
+        self.places.turnover.rest()
+
+    def turn(self, offset: int) -> list[Group]:
+        gone = self.places.turn(offset)
+        for key in gone:
+            del self.spaces[key]
+        return gone
+
+    def forget(self, models: Collection[str]) -> None:
+        gone = [key for key in self.spaces if key[0] in models]
+        self.places.forget(gone)
+        for key in gone:
+            del self.spaces[key]
+
     def dump(self) -> Any:
-        return [[list(key), *_plain(space)] for key, space in self.spaces.items()]
+        """In the order in which their first events came."""
+        spaces = [[list(key), *_plain(self.spaces[key])] for key in self.places.heard]
+        return {"spaces": spaces, "places": self.places.dump()}
 
     def load(self, state: Any) -> None:
-        for key, *rest in state:
+        for key, *rest in state["spaces"]:
             self.spaces[tuple(map(str, key))] = _space_of(*rest)
+        self.places.load(state["places"], list(self.spaces))
 
 
 def _plain(space: Space) -> list[Any]:
@@ -139,7 +167,7 @@ def _space_of(names: Any, counts: Any, columns: Any, values: Any, shape: Any) ->
     return space
 
 
-class OutOfDistribution(Timeless):
+class OutOfDistribution(SourceBase):
     """Makes `ood`, and with `confident` only where the model says it is sure: 0/1 for each event that has a distance
     with a reference, or a score of the model's own.
     """

@@ -10,14 +10,17 @@ from typing import Any
 import numpy as np
 
 from schemas.events.batch import Batch
-from streamer.series.table import ColumnsSoFar, SeriesTable
-from streamer.signals.columns import Column, Groups, dense
+from streamer.series.source_base import SourceBase
+from streamer.series.table import ColumnsSoFar, Heard, SeriesTable
+from streamer.signals.columns import I64, Column, Groups, dense
 
-FIELDS = ("n", "spoke", "silent_ms", "first_ms")
-"""Per row: events so far, whether any since the last tick, the silence up to then, and the time of the first event."""
+FIELDS = ("n", "spoke", "silent_ms", "first_ms", "last_ms", "last_offset")
+"""Per row: events so far, whether any since the last tick, the silence up to then, the time of the first event; time
+and offset of the last.
+"""
 
 
-class Presence:
+class Presence(SourceBase):
     """Makes the signal `events`: no value while a group speaks, and its silence in ms at the event that ends one."""
 
     def __init__(self) -> None:
@@ -32,7 +35,10 @@ class Presence:
         counts = np.bincount(inverse, minlength=len(rows))
         table.dropped += int(counts[rows < 0].sum())
         kept = np.flatnonzero(rows >= 0)
-        rows, first, counts = rows[kept], events[first[kept]], counts[kept]
+        last = np.zeros(len(rows), np.int64)
+        last[inverse] = events  # With repeated groups the last assignment holds.
+        rows, first, last, counts = rows[kept], events[first[kept]], last[kept], counts[kept]
+        self.state["last_ms"][rows], self.state["last_offset"][rows] = batch.times_ms[last], batch.offsets[last]
         new = self.state["n"][rows] == 0
         self.state["first_ms"][rows[new]] = batch.times_ms[first[new]]
         silent = self.state["silent_ms"][rows]
@@ -40,11 +46,18 @@ class Presence:
         self.state["spoke"][rows] = 1
         self.state["silent_ms"][rows] = 0
         back = silent > 0
+        table.taken += int(counts.sum()) - int(back.sum())  # The others count when they are judged.
         return Column(rows[back], silent[back].astype(np.float64), first[back])
 
     def resize(self, rows: int) -> None:
         for name, column in self.state.items():
             self.state[name] = np.concatenate([column, np.zeros(rows - len(column), np.int64)])
+
+    def heard(self, table: SeriesTable) -> Heard:
+        return self.state["last_ms"], self.state["last_offset"]
+
+    def retain(self, rows: I64, table: SeriesTable) -> None:
+        self.state = {name: column[rows] for name, column in self.state.items()}
 
     def tick(self, passed_ms: int) -> None:
         """So much time has passed since the last tick."""

@@ -5,7 +5,7 @@ A new one is an entry of SOURCES: the kind of the signal -> what it is judged by
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from schemas.events.batch import Batch
@@ -16,9 +16,9 @@ from streamer.series.feedback import Feedback
 from streamer.series.new_features import NewFeatures
 from streamer.series.out_of_distribution import Distance, OutOfDistribution
 from streamer.series.presence import Presence
-from streamer.series.table import ColumnsSoFar, SeriesTable, TableId
+from streamer.series.table import ColumnsSoFar, Group, Heard, SeriesTable, TableId
 from streamer.series.version_change import VersionChange
-from streamer.signals.columns import Column, Groups
+from streamer.signals.columns import I64, Column, Groups
 from streamer.signals.grammar import parse_signal
 
 
@@ -30,6 +30,26 @@ class Source(Protocol):
 
     def tick(self, passed_ms: int) -> None:
         """So much time has passed since the last tick of the clock."""
+
+    def heard(self, table: SeriesTable) -> Heard:
+        """When each row of its table was heard last."""
+
+    def retain(self, rows: I64, table: SeriesTable) -> None:
+        """Row rows[i] becomes row i; the table has done so already. All others are forgotten."""
+
+    def calm(self, groups: int, names: int) -> bool:
+        """Whether a batch of so many groups and names cannot bring what it remembers by group near its limit."""
+
+    def rest(self) -> None:
+        """A turn of the log was passed in calm."""
+
+    def turn(self, offset: int) -> Collection[Group]:
+        """A turn of the log: forget groups that have been silent for long, where there are nearly too many. Those whose
+        rows leave with them.
+        """
+
+    def forget(self, models: Collection[str]) -> None:
+        """Nothing of these models is to be remembered any more."""
 
     def dump(self) -> Any:
         """The state as plain values and arrays of its own."""
@@ -74,7 +94,7 @@ def _ood(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable, ...]
 
 
 def _new_features(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable, ...]) -> Source:
-    return NewFeatures(config.reference.warmup)
+    return NewFeatures(config.reference.warmup, table.rows_max)
 
 
 def _version_change(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable, ...]) -> Source:

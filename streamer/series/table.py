@@ -6,24 +6,30 @@ Rows are created in the order in which the log shows their keys, so the table de
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from detectors.bank import renumbered
 from detectors.compiled import CompiledHistory, CompiledReference
 from detectors.history import NO_MARKS, NOTHING_EXPECTED, History, Recent
 from detectors.reference import Judged, Learned, Reference
 from schemas.events.batch import Batch
 from streamer.series.row_cache import RowCache
+from streamer.series.turnover import Turnover
 from streamer.signals.categories import CODES, Categories, texts_under
 from streamer.signals.checks import Checks
 from streamer.signals.columns import F64, I64, Bool, Column, Grouping, Groups, Observed, dense, groups_of
 from streamer.signals.grammar import BY_PATHS, Signal
 from streamer.signals.observe import observe_invalid, observe_numbers
 
-Key = tuple[tuple[str, ...], str]
-"""(group key: model and `by` values, member: name of the value)."""
+Group = tuple[str, ...]
+"""Model and `by` values."""
+Key = tuple[Group, str]
+"""(group key, member: name of the value)."""
+Heard = tuple[I64, I64]
+"""Of each row event time and offset of its last value; of one without any zeros."""
 
 
 class TableId(NamedTuple):
@@ -52,7 +58,7 @@ class TableParts(NamedTuple):
 
 
 class SeriesTable:
-    """Rows of one signal. `rows_max` bounds them; values of keys beyond it are counted in `dropped`."""
+    """Rows of one signal. `rows_max` bounds them, see `Turnover`; values of keys beyond it are counted in `dropped`."""
 
     def __init__(
         self,
@@ -76,7 +82,8 @@ class SeriesTable:
         self.keys: list[Key] = []
         self.plain_keys: list[list[Any]] = []  # the same as a snapshot has them
         self.members: dict[tuple[str, ...], list[int]] = {}
-        self.dropped = 0
+        self.turnover = Turnover(rows_max, warmup)
+        self.taken, self.dropped, self.evicted = 0, 0, 0  # values with a row, values without, rows given to others
         self.pinned: dict[int, dict[str, Any]] = {}  # rows whose reference a file gave, and what it says
         self.began: dict[int, int] = {}  # of those: the offset of their first value
         self.since: int | None = None  # offset of the first event that a rule remembers something of
@@ -119,15 +126,14 @@ class SeriesTable:
             if not siblings:
                 del self.members[group]  # A full table must not grow by the names of groups it does not hold.
             return -1
-        row = len(self.keys)
-        self.index[key] = row
-        self._add_key(key)
-        siblings.append(row)
-        return row
+        return self._add_key(key)
 
-    def _add_key(self, key: Key) -> None:
+    def _add_key(self, key: Key) -> int:
+        row = self.index[key] = len(self.keys)
         self.keys.append(key)
         self.plain_keys.append([list(key[0]), key[1]])
+        self.members.setdefault(key[0], []).append(row)
+        return row
 
     def column(self, batch: Batch, groups: Groups) -> Column:
         """The values this batch gives to the table, in log order per row; makes rows for new keys."""
@@ -246,6 +252,7 @@ class SeriesTable:
 
     def judge(self, batch: Batch, column: Column) -> Judged:
         """Learn the reference from the first values of each row, standardise the others."""
+        self.taken += len(column.rows)
         if self.pinned and len(self.began) < len(self.pinned):
             rows, first = np.unique(column.rows, return_index=True)
             for row, i in zip(rows.tolist(), first.tolist(), strict=True):
@@ -263,6 +270,43 @@ class SeriesTable:
         """Add the judged values to the recent history; what it was right behind each of the ascending `marks`."""
         places = column.events, batch.offsets, batch.times_ms
         return self.history.update(column.rows, judged.away, judged.ready, *places, marks, expected)
+
+    def heard(self) -> Heard:
+        """When each row had its last value."""
+        early, early_ms = self.reference.heard()
+        seen, offsets, times_ms = self.history.heard()
+        return np.where(seen > 0, times_ms, early_ms), np.where(seen > 0, offsets, early)
+
+    def calm(self, groups: int, names: int) -> bool:
+        """Whether a batch of so many groups and names cannot bring the table near its limit."""
+        members = self.signal.spec.members_max or names
+        return self.turnover.calm(len(self.keys) + groups * (members if self.signal.every else 1))
+
+    def turn(self, offset: int) -> bool:
+        """A turn of the log: whether rows may have to leave."""
+        return self.turnover.turn(offset, self.taken + self.dropped, len(self.keys))
+
+    def leaving(self, heard: Heard, last: Collection[int]) -> I64:
+        """The rows that leave: the `last` ones only after all others, those of a file never."""
+        after, never = np.zeros(len(self.keys), bool), np.zeros(len(self.keys), bool)
+        after[list(last)], never[list(self.pinned)] = True, True
+        return self.turnover.leaving(*heard, after, never, len(self.keys))
+
+    def retain(self, rows: I64) -> None:
+        """Row rows[i] becomes row i; all others are forgotten."""
+        self.evicted += len(self.keys) - len(rows)
+        keys = [self.keys[row] for row in rows.tolist()]
+        self.index, self.keys, self.plain_keys, self.members = {}, [], [], {}
+        for key in keys:
+            self._add_key(key)
+        self.pinned, self.began = renumbered(self.pinned, rows), renumbered(self.began, rows)
+        self.final = renumbered(self.final, rows)
+        if self.row_cache is not None:
+            self.row_cache.clear()
+        if self.categories is not None:
+            self.categories.retain(rows)
+        self.reference.retain(rows)
+        self.history.retain(rows)
 
     def learned(self, row: int) -> Learned:
         """The reference of a row as it is by now."""
@@ -286,7 +330,8 @@ class SeriesTable:
     def dump(self) -> dict[str, Any]:
         return {
             "keys": self.plain_keys.copy(),
-            "dropped": self.dropped,
+            "values": [self.taken, self.dropped, self.evicted],
+            "marks": self.turnover.dump(),
             "since": self.since,
             "began": sorted(self.began.items()),
             "categories": self.categories.dump() if self.categories is not None else None,
@@ -295,14 +340,13 @@ class SeriesTable:
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        if len(state["keys"]) > self.rows_max:
-            raise ValueError("more series than the limit allows")
+        """ValueError for an invalid state. It may have more rows than the limit allows, which can have been a higher
+        one: they stay as long as they speak, only new ones are refused.
+        """
         for group, member in state["keys"]:
-            key = (tuple(map(str, group)), str(member))
-            self.index[key] = len(self.keys)
-            self._add_key(key)
-            self.members.setdefault(key[0], []).append(self.index[key])
-        self.dropped = int(state["dropped"])
+            self._add_key((tuple(map(str, group)), str(member)))
+        self.taken, self.dropped, self.evicted = map(int, state["values"])
+        self.turnover.load(state["marks"])
         self.since = None if state["since"] is None else int(state["since"])
         self.began = {int(row): int(offset) for row, offset in state["began"]}
         if self.categories is not None:

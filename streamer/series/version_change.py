@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from schemas.events.batch import Batch
+from streamer.series.source_base import SourceBase
 from streamer.series.table import ColumnsSoFar, SeriesTable
-from streamer.series.timeless import Timeless
-from streamer.signals.columns import Column, Groups, dense
+from streamer.signals.columns import I64, Column, Groups, dense
 
 
-class VersionChange(Timeless):
+class VersionChange(SourceBase):
     """Makes `version_change`, 0/1 for each event that has a version, but for the first of its group."""
 
     def __init__(self) -> None:
@@ -42,6 +42,9 @@ class VersionChange(Timeless):
         places = np.concatenate([np.zeros(0, np.int64), *(part[2] for part in found)])
         order = np.argsort(places, kind="stable")
         return Column(rows[order], values[order], places[order])
+
+    def retain(self, rows: I64, table: SeriesTable) -> None:
+        self.last = {key: version for key, version in self.last.items() if key in table.members}
 
     def dump(self) -> Any:
         return [[list(key), version] for key, version in self.last.items()]

@@ -7,7 +7,7 @@ has lasted for some seconds and then once a minute, and once more when it is ove
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from typing import Any
 
@@ -20,6 +20,7 @@ SAID_AFTER_S = {"broker_seen": 0.0, "assigned": 15.0, "restored": 15.0}
 """By check, how long it has to last before the log tells it: a group takes its time to form."""
 SAID_AFTER_ELSE_S = 3.0
 SAID_EVERY_S = 60.0
+NOTED_EVERY_S = 3600.0
 LOOK_S = 0.05
 """How soon a stop signal is seen while a try to connect is under way."""
 
@@ -39,6 +40,7 @@ class Outages:
         self.health, self.say, self.clock = health, say, clock
         self.since_s: dict[str, float] = {}
         self._said_s: dict[str, float] = {}
+        self._notes: dict[str, set[str]] = {}
 
     def tell(self, check: str, why: str | None, event: str = "waiting", **more: str) -> None:
         """`check` waits, and why; None: it does not, or no longer. The log tells it as `event`, with `more`."""
@@ -55,6 +57,21 @@ class Outages:
             self._said_s[check] = now_s
             lasts = round(now_s - since_s, 1)
             self.say("warning", event, check=check, why=why, **more, since_seconds=lasts)
+
+    def note(self, about: str, said: Mapping[str, str]) -> None:
+        """Details that make nothing unready, all there are of a kind, by name: on /readyz?verbose, and in the log
+        when one is new and then once an hour.
+        """
+        now_s = self.clock()
+        for name in self._notes.get(about, set()) - set(said):
+            self.health.note(name, None)
+            self._said_s.pop(name, None)
+        self._notes[about] = set(said)
+        for name, what in said.items():
+            self.health.note(name, what)
+            if now_s - self._said_s.get(name, -NOTED_EVERY_S) >= NOTED_EVERY_S:
+                self._said_s[name] = now_s
+                self.say("warning", about, of=name, what=what)
 
 
 def connected(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 
 from streamer.alerts.alert import QUIET
 from streamer.engine.admission import RESULTS
+from streamer.engine.room import warning
 from streamer.engine.stage import Stage
 from streamer.port import Partition
 from streamer.service.connection import Outages
@@ -16,6 +18,7 @@ from streamer.service.unusable import Account, Unusable, together
 from streamer.service.worker import Worker
 
 INTERVAL_S = 1.0
+ROOM_INTERVAL_S = 10.0
 MODELS_MAX = 100
 
 
@@ -24,7 +27,7 @@ class Reporter:
 
     def __init__(self, worker: Worker, metrics: Metrics, outages: Outages) -> None:
         self.worker, self.metrics, self.outages = worker, metrics, outages
-        self.due_s = 0.0
+        self.due_s = self.room_due_s = 0.0
         self.known: dict[Partition, Stage] = {}
         self.seen: dict[tuple[Partition, str, str], int] = {}
         self.unusable = Unusable(worker.config.limits.unusable)
@@ -58,6 +61,9 @@ class Reporter:
             self._task(partition, owned.task)
             self._place(partition, owned, now_s)
         self._account(now_s)
+        if now_s >= self.room_due_s:
+            self.room_due_s = now_s + ROOM_INTERVAL_S
+            self.outages.note("nearly_full", dict(self._full()))
         for partition in set(self.known) - set(worker.owned):
             del self.known[partition]
             metrics.forget(topic=partition[0], partition=str(partition[1]))
@@ -86,6 +92,13 @@ class Reporter:
                 self.active[place] = self.active.get(place, 0) + count
         for watcher, gauge in task.gauges():
             self.metrics.set(gauge.name, gauge.value, monitor=watcher, model=gauge.model)
+
+    def _full(self) -> Iterator[tuple[str, str]]:
+        """What is full or nearly, by name: whose newcomers are refused, or take the places of who fell silent."""
+        for (topic, number), owned in self.worker.owned.items():
+            for one in owned.task.fullness():
+                if (words := warning(one)) is not None:
+                    yield f"{topic}[{number}] {one.what}", words
 
     def _account(self, now_s: float) -> None:
         """What became of the records of the last minute, by topic; told where too few of them can be used."""

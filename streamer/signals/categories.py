@@ -39,6 +39,10 @@ class Categories:
     def resize(self, rows: int) -> None:
         self.codes += [{} for _ in range(rows - len(self.codes))]
 
+    def retain(self, rows: I64) -> None:
+        """Row rows[i] becomes row i; all others are forgotten."""
+        self.codes = [self.codes[row] for row in rows.tolist()]
+
     def encode(self, rows: I64, texts: I64, strings: tuple[str, ...]) -> F64:
         """The number of each text (a code into `strings`) for its row."""
         rank = ranks(rows)  # Behind the values that the row's reference has, which sees these only when they are codes.

@@ -10,7 +10,19 @@ import numpy as np
 import pytest
 
 from schemas.events.batch import Batch, Nulls, Numbers, Texts
-from streamer.alerts.alert import ACCEPTED, FADED, FADING, FIRING, PENDING, QUIET, RECOVERED, Moment, Notice, Policy
+from streamer.alerts.alert import (
+    ACCEPTED,
+    FADED,
+    FADING,
+    FIRING,
+    GONE,
+    PENDING,
+    QUIET,
+    RECOVERED,
+    Moment,
+    Notice,
+    Policy,
+)
 from streamer.alerts.lifecycle import ACCEPT, HELD, REPEAT, TRANSITIONS, AlertBook
 from streamer.monitors.evidence import Edge
 from streamer.monitors.finding import BREACH, CLEAR, DRIFT, NEITHER, STRETCH, Finding
@@ -331,4 +343,5 @@ def test_every_pair_that_can_happen_is_in_the_table() -> None:
     possible |= set(itertools.product((QUIET, FIRING, FADING), (DRIFT,)))
     possible |= set(itertools.product((FIRING, FADING), (HELD, REPEAT)))
     possible |= {(PENDING, HELD), (FIRING, ACCEPT)}
+    possible |= {(state, GONE) for state in (PENDING, FIRING, FADING)}
     assert set(TRANSITIONS) == possible

@@ -20,6 +20,7 @@ from detectors.bank import (
     in_order,
     once,
     ranks,
+    renumbered,
     rows_of,
 )
 
@@ -123,3 +124,8 @@ def test_lengths_are_checked_before_they_are_added(counts: list[int], most: int,
         assert count_of(given_counts, most) == total
     with pytest.raises(ValueError, match="length"):
         count_of(np.array([2**62, 2**62]), 5)
+
+
+def test_what_is_known_by_row_is_renumbered_with_it() -> None:
+    assert renumbered({3: "a", 0: "b", 2: "c"}, np.array([0, 3])) == {1: "a", 0: "b"}
+    assert renumbered({3: "a"}, np.zeros(0, np.int64)) == {}

@@ -142,6 +142,29 @@ def test_any_cut_growth_or_snapshot_gives_the_same_hits_and_state(made: Made) ->
 
 
 @every
+def test_rows_that_are_retained_go_on_as_if_they_had_been_alone(made: Made) -> None:
+    n = 120
+    rows = np.random.default_rng(3).permutation(np.repeat(np.arange(5), n))
+    values, more = values_for(made.params, 4, 5 * n), values_for(made.params, 5, n)
+    bank, alone = make(made, 5), make(made, 2)
+    bank.update(rows, values)
+    kept = np.array([1, 3])
+    mine = np.isin(rows, kept)
+    alone.update(np.searchsorted(kept, rows[mine]), values[mine])
+    bank.retain(kept)
+    assert bank.rows == 2
+    assert state(bank) == state(alone)
+    bank.resize(3)
+    alone.resize(3)
+    again = np.arange(n) % 3
+    for one, other in zip(bank.update(again, more), alone.update(again, more), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert state(bank) == state(alone), "and the third begins as if it were the first of its number"
+    bank.retain(np.zeros(0, np.int64))
+    assert bank.rows == 0
+
+
+@every
 def test_rows_do_not_know_each_other(made: Made) -> None:
     n = 200
     streams = [values_for(made.params, seed, n) for seed in (5, 6, 7)]

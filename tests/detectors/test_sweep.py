@@ -128,8 +128,9 @@ class Swept:
             ]
             parts = self.index, self.reference.core, self.history.core if self.with_history else None
             given = [*numbers[:4]], numbers.value, [*numbers[5:]], begin, every, self.show
-            begin, dropped, hits, shown = native.sweep(parts, banks, *given)
+            begin, (placed, dropped), hits, shown = native.sweep(parts, banks, *given)
             assert (shown is not None) == self.show
+            assert shown is None or placed == len(shown[0][0])
             total += dropped
             found += hits if self.with_history else self.with_rows(hits, shown)
             columns.append(shown)

@@ -61,7 +61,7 @@ def test_a_task_that_saw_nothing_has_counted_nothing() -> None:
     found = list(fresh.counters())
     assert {counter.value for counter in found} == {0}
     assert {counter.name for counter in found} == {
-        "events_total", "records_consumed_total", "series_dropped_total", "windows_total"
+        "events_total", "records_consumed_total", "series_dropped_total", "series_evicted_total", "windows_total"
     }  # fmt: skip
     again = list(counters("inferences", fresh.admission, [], [], {"m": 3}, {("firing", "info"): 2}))
     assert again[-2:] == [

@@ -10,7 +10,7 @@ from typing import Any
 import confluent_kafka
 from confluent_kafka import Producer
 
-from streamer.config.model import Topics
+from streamer.config import model as cfg
 
 PRODUCE, METADATA, FIND_COORDINATOR = 0, 3, 10
 INIT_PRODUCER_ID, ADD_PARTITIONS, ADD_OFFSETS, END_TXN, TXN_OFFSET_COMMIT = 22, 24, 25, 26, 28
@@ -87,8 +87,8 @@ class MockCluster:
 def config(brokers: str, **client: Any) -> Any:
     """What `streamer.kafka.log` reads of a config."""
     kafka = SimpleNamespace(brokers=brokers, group="group", instance="one", start="earliest", client=client)
-    topics = Topics(events=["events"], alerts="alerts", state="state", heartbeats="heartbeats", dead_letter="dead")
-    return SimpleNamespace(kafka=kafka, topics=topics)
+    topics = cfg.Topics(events=["events"], alerts="alerts", state="state", heartbeats="heartbeats", dead_letter="dead")
+    return SimpleNamespace(kafka=kafka, topics=topics, limits=cfg.Limits())
 
 
 def fill(brokers: str, topic: str, count: int, partition: int = 0) -> None:

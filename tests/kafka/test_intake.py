@@ -7,6 +7,7 @@ import logging
 import time
 import weakref
 from collections.abc import Callable
+from hashlib import sha256
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,7 +16,10 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 from confluent_kafka.admin import AdminClient
 
 from schemas.core import native, why_not
-from schemas.events.batch import Record
+from schemas.events.batch import Record, Reject
+from schemas.events.decoder import Decoder
+from schemas.events.native_json import compile_fields
+from schemas.records.dead_letter import RECORD_BYTES_MAX, dead_letter
 from streamer.kafka import intake as kafka_messages
 from streamer.kafka.client import error_of
 from streamer.kafka.intake import ByBinding, ByCore, Intake, Stretch, connect
@@ -28,14 +32,16 @@ Partition = tuple[str, int]
 LOGGER = logging.getLogger("test")
 
 
-def joined(broker: str, core: bool, **settings: Any) -> tuple[Consumer, Intake]:
+def joined(
+    broker: str, core: bool, message_bytes: int = kafka_messages.NO_LIMIT, **settings: Any
+) -> tuple[Consumer, Intake]:
     common = {
         "bootstrap.servers": broker,
         "group.id": "intake",
         "enable.auto.commit": False,
         "fetch.wait.max.ms": 20,
     } | settings
-    consumer, intake = connect(lambda more: Consumer(common | more), LOGGER)
+    consumer, intake = connect(lambda more: Consumer(common | more), LOGGER, message_bytes=message_bytes)
     assert isinstance(intake, ByCore)
     if core:
         return consumer, intake
@@ -249,3 +255,33 @@ def test_a_plugin_of_the_user_stays() -> None:
         connect(make, LOGGER, "no-such-plugin")
     assert made[0]["plugin.library.paths"].split(";")[0] == "no-such-plugin"
     assert made[1:] == [{}]
+
+
+@pytest.mark.parametrize("codec", ["gzip", "lz4"])
+def test_what_is_far_too_large_is_known_by_its_size_and_hash_and_not_copied(
+    codec: str, broker: str, make_topics: Callable[..., list[str]]
+) -> None:
+    """librdkafka unpacks these without a limit; that there is no second copy is what is ours to do."""
+    [topic] = make_topics("bomb")
+    value = bytes(30_000_000)
+    producer = Producer({"bootstrap.servers": broker, "compression.type": codec, "message.max.bytes": 100_000_000})
+    producer.produce(topic, b"before", partition=0)
+    assert producer.flush(10) == 0
+    producer.produce(topic, value, key=b"k", partition=0)
+    assert producer.flush(30) == 0
+    consumer, intake = joined(broker, True, message_bytes=1 << 20)
+    begin(consumer, intake, [TopicPartition(topic, 0, 0)])
+    found = taken(intake, lambda found: sum(len(s.columns) for s in found) == 2)
+    [small, large] = [record for stretch in found for record in stretch.columns]
+    assert (small.value, small.whole) == (b"before", None)
+    assert large.value is not None
+    assert (len(large.value), large.key) == (max(1 << 20, RECORD_BYTES_MAX) + 1, b"k")
+    assert large.whole == (30_000_000, sha256(value).hexdigest())
+    rejects = [r for s in found for r in Decoder(compile_fields({}))(s.columns, topic).rejects if r.record.offset == 1]
+    assert [(r.reason, r.detail) for r in rejects] == [("too_large", "30000000 bytes, the limit is 1048576")]
+    key, kept, headers = dead_letter(topic, 0, rejects[0])
+    assert (key, kept) == dead_letter(topic, 0, Reject(large._replace(value=value, whole=None), "too_large", ""))[:2]
+    assert dict(headers)["driftline.error.size"] == b"30000000"
+    assert dict(headers)["driftline.error.sha256"] == sha256(value).hexdigest().encode()
+    intake.close()
+    consumer.close()

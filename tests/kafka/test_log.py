@@ -201,7 +201,9 @@ def test_a_batch_that_cannot_be_unpacked_is_stepped_over(world: World) -> None:
     seen = wait_for(log, lambda seen: len(offsets_in(seen, partition)) == 6)
     records = [r for e in seen if isinstance(e, Records) for r in e.records]
     assert [r.offset for r in records] == list(range(6))
-    assert records[3] == Record(3, -1, None, None)
+    why = records[3].unreadable
+    assert records[3] == Record(3, -1, None, None, unreadable=why)
+    assert why.startswith("Decompression (codec 0x4) of message at 3 of ")
     again = [r for batch in log.replay(partition, 0, 6) for r in batch]
     assert again == records
 

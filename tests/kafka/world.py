@@ -15,7 +15,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from streamer.config.model import Topics
+from streamer.config import model as cfg
 from streamer.kafka.client import Limits
 from streamer.kafka.log import KafkaLog
 from streamer.port import Assigned, Out, Partition, Pointer, Records
@@ -48,7 +48,8 @@ class World:
             "dead_letter": self.dead,
             "heartbeats": self.beats,
         }
-        return SimpleNamespace(kafka=SimpleNamespace(**kafka, client=client), topics=Topics.model_validate(topics))
+        parts = {"kafka": SimpleNamespace(**kafka, client=client), "limits": cfg.Limits()}
+        return SimpleNamespace(**parts, topics=cfg.Topics.model_validate(topics))
 
     def log(
         self, instance: str | None = None, limits: Limits | None = None, watch: Any = None, **client: Any

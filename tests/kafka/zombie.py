@@ -17,7 +17,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from streamer.config.model import Topics
+from streamer.config import model as cfg
 from streamer.kafka.log import KafkaLog
 from streamer.port import Assigned, Committed, Lost, Out, Records
 
@@ -28,7 +28,9 @@ def say(text: str) -> None:
 
 def run(options: dict[str, Any]) -> None:
     config: Any = SimpleNamespace(
-        kafka=SimpleNamespace(**options["kafka"]), topics=Topics.model_validate(options["topics"])
+        kafka=SimpleNamespace(**options["kafka"]),
+        topics=cfg.Topics.model_validate(options["topics"]),
+        limits=cfg.Limits(),
     )
     log = KafkaLog(config, logging.getLogger("zombie"))
     if options["unguarded"]:  # The mutant: what the broker alone would stop.

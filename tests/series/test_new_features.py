@@ -25,14 +25,14 @@ def test_a_feature_that_appears_is_named_once_and_those_of_the_warm_up_never() -
 
 def told(events: list[dict[str, Any]], size: int, warmup: int = 4, rows: int = 100) -> tuple[list[Value], NewFeatures]:
     """The ones that the rule makes of events, cut in parts."""
-    source, table = NewFeatures(warmup), table_of("new_feature.*", ("caller",), rows=rows)
+    source, table = NewFeatures(warmup, rows), table_of("new_feature.*", ("caller",), rows=rows)
     found: list[Value] = []
     for begin in range(0, len(events), size):
         batch = batch_of(events[begin : begin + size])
         found += plain(table, source.column(batch, grouped(table, batch), table, {}), begin)
-        again = NewFeatures(warmup)
+        again = NewFeatures(warmup, rows)
         again.load(source.dump())
-        assert again.dump() == source.dump()
+        assert repr(again.dump()) == repr(source.dump())
         source = again
     return found, source
 
@@ -52,7 +52,7 @@ def test_each_group_learns_from_its_own_first_events(size: int) -> None:
 
 
 def test_a_single_feature_may_be_watched() -> None:
-    source, table = NewFeatures(1), table_of("new_feature.y")
+    source, table = NewFeatures(1, 10), table_of("new_feature.y")
     batch = batch_of([{"features": {"x": 1}}, {"features": {"y": 1, "z": 2}}])
     found = plain(table, source.column(batch, grouped(table, batch), table, {}))
     assert found == [(("m",), "features.y", 1, 1.0)]
@@ -63,11 +63,11 @@ def test_where_names_are_data_none_of_them_is_news(monkeypatch: pytest.MonkeyPat
     events = [{"caller": "a", "features": {f"id{3 * i + k}": 1 for k in range(3)}} for i in range(8)]
     found, source = told(events, 3)
     assert found == []
-    assert len(source.names[("m", "a")]) == 10
+    assert len(source.names["m", "a"] or ()) == 10
 
 
 def test_a_full_table_counts_what_it_has_no_row_for() -> None:
-    source, table = NewFeatures(1), table_of("new_feature.*", rows=1)
+    source, table = NewFeatures(1, 10), table_of("new_feature.*", rows=1)
     batch = batch_of([{"features": {"a": 1}}, {"features": {"b": 1, "c": 1}}, {"features": {"b": 1, "c": 1}}])
     assert len(plain(table, source.column(batch, grouped(table, batch), table, {}))) == 2
     assert table.dropped == 2
@@ -79,4 +79,4 @@ TOO_MANY = [["m"], 4, ["x"] * (new_features.NAMES_MAX + 1)]
 @pytest.mark.parametrize("state", [[[["m"], 5, []]], [[["m"], -1, []]], [TOO_MANY]])
 def test_a_state_that_no_dump_made_is_refused(state: Any) -> None:
     with pytest.raises(ValueError, match="features"):
-        NewFeatures(4).load(state)
+        NewFeatures(4, 10).load({"groups": state, "places": {}})

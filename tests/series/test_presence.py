@@ -37,7 +37,8 @@ def test_silence_grows_by_ticks_and_ends_with_an_event() -> None:
     source.tick(30_000)
     assert heard(source, table, "a", "a") == [(("m", "a"), "events", 0, 150_000.0)], "at the first event only"
     assert state(source) == {
-        "n": [4, 2], "spoke": [1, 0], "silent_ms": [0, 30_000], "first_ms": [100_000] * 2
+        "n": [4, 2], "spoke": [1, 0], "silent_ms": [0, 30_000], "first_ms": [100_000] * 2,
+        "last_ms": [100_000] * 2, "last_offset": [1, 0],
     }  # fmt: skip
 
 

@@ -116,3 +116,18 @@ def test_what_lasts_for_a_moment_is_on_readyz_and_not_in_the_log() -> None:
     told = [(event, more.get("why")) for _, event, more in life.said]
     assert told == [("waiting", "refused still"), ("works_again", None)]
     assert life.said[1][2]["after_seconds"] == 4.0
+
+
+def test_a_note_is_told_when_it_is_new_and_once_an_hour() -> None:
+    life = Life()
+    for _ in range(100):
+        life.outages.note("nearly_full", {"in[0] a": "95 of 100"})
+        life.pause(60)
+    assert [(level, event, more["of"]) for level, event, more in life.said] == [
+        ("warning", "nearly_full", "in[0] a")
+    ] * 2
+    assert life.health.notes() == {"in[0] a": "95 of 100"}
+    life.outages.note("nearly_full", {})
+    assert life.health.notes() == {}
+    life.outages.note("nearly_full", {"in[0] a": "again"})
+    assert len(life.said) == 3

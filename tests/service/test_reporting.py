@@ -10,6 +10,7 @@ import pytest
 
 from streamer.config.load import load_text
 from streamer.engine.figures import Counter
+from streamer.engine.room import Fullness
 from streamer.monitors.base import Gauge
 from streamer.service import reporting
 from streamer.service.connection import Outages
@@ -17,7 +18,7 @@ from streamer.service.health import Health
 from streamer.service.metrics import OTHER as OTHER_MODELS
 from streamer.service.metrics import Metrics
 from streamer.service.partitions import LivePartition, Stats
-from streamer.service.reporting import INTERVAL_S, MODELS_MAX, Reporter
+from streamer.service.reporting import INTERVAL_S, MODELS_MAX, ROOM_INTERVAL_S, Reporter
 from tests.signals.events import HEAD
 
 AT, OTHER = ("in", 0), ("in", 1)
@@ -29,11 +30,15 @@ class Stage:
 
     def __init__(self, used: int = 0) -> None:
         self.position, self.series, self.used = 0, 3, used
+        self.full: list[Fullness] = []
         self.open: dict[tuple[str, str, str], int] = {}
         self.figures: list[tuple[str, Gauge]] = []
 
     def counters(self) -> Iterator[Counter]:
         yield Counter("events_total", {"topic": "in", "result": "used"}, self.used)
+
+    def fullness(self) -> list[Fullness]:
+        return self.full
 
     def gauges(self) -> Iterator[tuple[str, Gauge]]:
         yield from self.figures
@@ -196,3 +201,19 @@ def test_models_beyond_the_bound_share_a_name_and_none_of_their_alerts_is_lost(s
         assert service.get("alerts_active", model="model-7", monitor="m", state="firing") == 2
         lines = service.metrics.expose()[0].decode().splitlines()
         assert sum(line.startswith("driftline_alerts_active{") for line in lines) == MODELS_MAX + 1
+
+
+def test_what_is_nearly_full_is_a_note_for_as_long_as_it_is(service: Service) -> None:
+    stage = Stage()
+    service.own(AT, stage)
+    stage.full = [Fullness("features.*", 95, 100, 0, 0), Fullness("models", 3, 100, 0, 0)]
+    service.report()
+    [(name, words)] = service.health.notes().items()
+    assert name == "in[0] features.*"
+    assert "nearly full, 95 of 100" in words
+    assert not any(service.health.ready()[check] for check in ("commits", "topics", "records"))
+    stage.full = []
+    service.report()
+    assert service.health.notes() != {}, "looked at now and then"
+    service.report(ROOM_INTERVAL_S)
+    assert service.health.notes() == {}

@@ -6,17 +6,20 @@
 from __future__ import annotations
 
 import os
+import random
 from collections.abc import Iterator, Sequence
 
 import pytest
 
 from schemas.events.batch import Record
+from streamer.engine import room, task
 from streamer.engine.stage import Stage
 from streamer.port import CommitResult, Committed, Outcome, Partition
 from streamer.service.partitions import LivePartition
 from streamer.service.restore import Restorer
 from streamer.service.worker import Worker
-from tests.sim.campaign import Differs, run_seed
+from tests.sim import campaign
+from tests.sim.campaign import Differs, make_log, run_seed
 
 SEEDS = int(os.environ.get("DRIFTLINE_SEEDS", "100"))
 FIRST = int(os.environ.get("DRIFTLINE_FIRST_SEED", "0"))
@@ -33,6 +36,31 @@ def test_published_alerts_and_state_equal_the_oracle(first: int) -> None:
         except Exception as error:
             raise AssertionError(f"seed {seed}: {error}") from error
     assert restored > 0
+
+
+def coming_and_going(rng: random.Random, partition: int, length: int) -> list[Record]:
+    """The log, with a version of its own every 15 records."""
+    records = make_log(rng, partition, length)
+    version = b'"model_version": "%s"'
+    return [
+        r._replace(value=(r.value or b"").replace(version % b"1", b'"model_version": "%d"' % (r.offset // 15)))
+        if r.value
+        else r
+        for r in records
+    ]
+
+
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + max(SEEDS // 10, 1)))
+def test_series_that_leave_full_tables_do_so_whatever_fails(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables of eight series, and a turn of the log every 16 records."""
+    monkeypatch.setattr(campaign, "CONFIG", campaign.CONFIG.replace("lateness: 20s", "lateness: 20s, series: 280"))
+    monkeypatch.setattr(campaign, "make_log", coming_and_going)
+    for module in (room, task):
+        monkeypatch.setattr(module, "STRIDE", 16)
+    ran = run_seed(seed)
+    full = [full for w in ran.workers.values() for owned in w.owned.values() for full in owned.task.fullness()]
+    assert sum(one.evicted for one in full) > 20
+    assert all(one.used <= one.limit for one in full)
 
 
 def restoring(broken: type[Restorer]) -> type[Worker]:

@@ -19,6 +19,19 @@ pub fn check_rows(rows: &[i64], count: usize) -> PyResult<()> {
     }
 }
 
+/// Row kept[i] becomes row i, for these ascending rows; all others are forgotten. A row is `width` elements.
+pub fn retain<T>(rows: &mut Vec<T>, kept: &[i64], width: usize) -> PyResult<()> {
+    check_rows(kept, rows.len() / width)?;
+    if !kept.windows(2).all(|pair| pair[0] < pair[1]) {
+        return Err(PyValueError::new_err("rows that do not ascend"));
+    }
+    for (place, &row) in kept.iter().enumerate() {
+        (0..width).for_each(|cell| rows.swap(place * width + cell, row as usize * width + cell));
+    }
+    rows.truncate(kept.len() * width);
+    Ok(())
+}
+
 /// The same of codes.
 pub fn check_codes(codes: &[i32], count: usize) -> PyResult<()> {
     let last = i32::try_from(count).unwrap_or(i32::MAX) - 1;

@@ -17,6 +17,7 @@ from schemas.events.batch import (
     RecordColumns,
     columns_of,
     number_of_event,
+    part_of,
     text_of_event,
 )
 from schemas.events.native_json import compile_fields, decode
@@ -87,6 +88,25 @@ def test_an_alias_is_another_name_and_takes_none_away() -> None:
     assert texts(batch, "who") == ["1", None, "2"]
     assert texts(batch, "lost") == [None] * 3
     assert plain.aliases == {}
+
+
+@pytest.mark.parametrize("cut", range(7))
+def test_the_parts_of_a_batch_are_what_would_have_been_decoded_apart(cut: int) -> None:
+    values = [*EVENTS[:2], b"{", *EVENTS[2:], b""]
+    records = [make(value, offset=i) for i, value in enumerate(values)]
+    fields = compile_fields({}, ["/x"])
+    whole = decode(records, fields, "t")
+    for begin, end in ((0, cut), (cut, 9)):
+        part, apart = part_of(whole, begin, end), decode(records[begin:end], fields, "t")
+        assert part.offsets.tolist() == apart.offsets.tolist()
+        assert part.rejects == apart.rejects
+        assert (part.strings, part.names) == (whole.strings, whole.names)
+        for name in ("/x", "caller", "version"):
+            assert texts(part, name) == texts(apart, name)
+        for name in ("/x", "latency_ms"):
+            assert numbers(part, name) == numbers(apart, name)
+        assert [t.event.dtype for t in (part.numbers, part.texts, part.nulls)] == [np.int32] * 3
+        assert part.nulls.event.tolist() == apart.nulls.event.tolist()
 
 
 @settings(max_examples=50, deadline=None, database=None)

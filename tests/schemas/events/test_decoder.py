@@ -281,3 +281,17 @@ def test_mappings_it_cannot_express_are_left_to_python() -> None:
     ):
         assert not expressible(compile_fields(mapping, extra))
     assert all(expressible(fields) for fields in MAPPINGS.values())
+
+
+@pytest.mark.parametrize("compiled", [False, native is not None])
+def test_what_the_log_could_not_unpack_is_not_called_empty(compiled: bool) -> None:
+    records = [
+        Record(3, 5, None, b'{"model":"m"}'),
+        Record(4, -1, None, None, unreadable="_BAD_COMPRESSION"),
+        Record(5, -1, None, None),
+        Record(6, 5, None, b'{"model":"m"}'),
+    ]
+    batch = Decoder(compile_fields({}), compiled)(records, "in")
+    assert batch.offsets.tolist() == [3, 6]
+    told = [(r.record.offset, r.reason, r.detail) for r in batch.rejects]
+    assert told == [(4, "unreadable_batch", "_BAD_COMPRESSION"), (5, "empty", "")]

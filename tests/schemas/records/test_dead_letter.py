@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.events.batch import Record, Reject
+from schemas.events.batch import Record, Reject, Whole
 from schemas.events.native_json import compile_fields, decode
 from schemas.records.dead_letter import PART_BYTES_MAX, RECORD_BYTES_MAX, dead_letter
 
@@ -60,6 +60,15 @@ def test_a_large_value_is_cut_and_identified() -> None:
     assert found["driftline.error.truncated"] == b"true"
     assert found["driftline.error.size"] == b"900000"
     assert found["driftline.error.sha256"] == hashlib.sha256(original).hexdigest().encode()
+
+
+def test_what_only_its_beginning_was_handed_over_of_is_identified_by_the_whole() -> None:
+    original = b"x" * (2 * RECORD_BYTES_MAX)
+    whole = Whole(len(original), hashlib.sha256(original).hexdigest())
+    cut = letter("too_large", value=original[: RECORD_BYTES_MAX + 1], key=b"k", whole=whole)
+    assert cut == letter("too_large", value=original, key=b"k")
+    batch = decode([Record(3, 1, None, original[: (1 << 20) + 1], (), whole)], NATIVE, "in")
+    assert [r.detail for r in batch.rejects] == ["1800000 bytes, the limit is 1048576"]
 
 
 def test_a_large_key_or_headers_are_dropped() -> None:

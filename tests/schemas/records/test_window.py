@@ -38,7 +38,7 @@ def record(**changes: Any) -> tuple[bytes, dict[str, Any]]:
 def test_a_window_is_told_whole() -> None:
     key, made = record()
     assert (key, made["subject"], made["time"]) == (b"fraud", "model/fraud/monitor/m", WINDOW["to"])
-    assert made["id"] == f"in.put-3-250-{WINDOW['from']}-fraud.m.error.app"
+    assert made["id"] == f"in.put-3-250-{WINDOW['from']}-fraud/m/error/app/"
     assert made["data"] == {
         "labels": {name: text for name, text in LABELS.items() if text},
         "ended": "evaluated",
@@ -47,6 +47,18 @@ def test_a_window_is_told_whole() -> None:
         "closed_by": {"topic": "in.put", "partition": 3, "offset": 250},
         "window": WINDOW,
     }
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [(("a", "b/c"), ("a/b", "c")), (("a", ""), ("", "a")), (("a/", "b"), ("a", "/b")), (("%2F", "b"), ("/", "b"))],
+)
+def test_values_that_share_a_separator_make_no_two_windows_one(one: tuple[str, str], other: tuple[str, str]) -> None:
+    found = {
+        record(labels={**LABELS, "caller": caller, "model_version": version})[1]["id"]
+        for caller, version in (one, other)
+    }
+    assert len(found) == 2
 
 
 @pytest.mark.parametrize(

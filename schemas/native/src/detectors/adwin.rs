@@ -4,7 +4,7 @@ use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::arrays::{check_finite, check_length, check_rows, prefetch, slice};
+use crate::arrays::{check_finite, check_length, check_rows, prefetch, retain, slice};
 use crate::detectors::bank::{HitArrays, Hits, Said};
 use crate::detectors::window::{FRESH, LEVELS, Params, Window, cell};
 
@@ -82,6 +82,10 @@ impl Adwin {
         if rows > self.rows.len() {
             self.rows.resize(rows, FRESH);
         }
+    }
+
+    fn retain(&mut self, rows: PyReadonlyArray1<'_, i64>) -> PyResult<()> {
+        retain(&mut self.rows, slice(&rows)?, 1)
     }
 
     fn update<'py>(

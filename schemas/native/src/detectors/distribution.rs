@@ -4,7 +4,7 @@ use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::{PyAssertionError, PyValueError};
 use pyo3::prelude::*;
 
-use crate::arrays::{check_finite, check_length, check_rows, prefetch, slice};
+use crate::arrays::{check_finite, check_length, check_rows, prefetch, retain, slice};
 
 /// LATEST of `detectors/distribution.py`, in that order.
 #[derive(Clone, Default)]
@@ -107,6 +107,14 @@ impl Distribution {
             self.reference.resize(rows * self.bins, 0);
             self.counts.resize(rows * self.bins, 0);
         }
+    }
+
+    fn retain(&mut self, rows: PyReadonlyArray1<'_, i64>) -> PyResult<()> {
+        let rows = slice(&rows)?;
+        retain(&mut self.rows, rows, 1)?;
+        retain(&mut self.edges, rows, self.bins - 1)?;
+        retain(&mut self.reference, rows, self.bins)?;
+        retain(&mut self.counts, rows, self.bins)
     }
 
     /// For each of these rows whether it has learned its bins.

@@ -4,7 +4,7 @@ use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::arrays::{check_length, check_rows, prefetch, slice};
+use crate::arrays::{check_length, check_rows, prefetch, retain, slice};
 use crate::detectors::bank::{Seen, bounded};
 
 const BLOCKS: usize = 16;
@@ -100,6 +100,16 @@ impl History {
         if rows > self.rows.len() {
             self.rows.resize(rows, Row::default());
         }
+    }
+
+    fn retain(&mut self, rows: PyReadonlyArray1<'_, i64>) -> PyResult<()> {
+        retain(&mut self.rows, slice(&rows)?, 1)
+    }
+
+    /// LATEST of each row.
+    fn heard<'py>(&self, py: Python<'py>) -> [Bound<'py, PyArray1<i64>>; 3] {
+        let latest = |f: fn(&Row) -> i64| self.rows.iter().map(f).collect::<Vec<_>>().into_pyarray(py);
+        [latest(|row| row.seen), latest(|row| row.last_offset), latest(|row| row.last_time_ms)]
     }
 
     /// Take the values that are `ready`; value i belongs to event events[i], which stands at its offset. Tells what

@@ -3,7 +3,7 @@
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
 
-use crate::arrays::{check_finite, check_length, check_rows, prefetch, slice};
+use crate::arrays::{check_finite, check_length, check_rows, prefetch, retain, slice};
 use crate::detectors::bank::{HitArrays, Hits, Said};
 
 /// Sums and least values of the two sides: `increase` and `lowest`; `decrease` and `highest` with their signs turned, so
@@ -95,6 +95,10 @@ impl PageHinkley {
         if rows > self.rows.len() {
             self.rows.resize(rows, FRESH);
         }
+    }
+
+    fn retain(&mut self, rows: PyReadonlyArray1<'_, i64>) -> PyResult<()> {
+        retain(&mut self.rows, slice(&rows)?, 1)
     }
 
     fn update<'py>(

@@ -4,7 +4,7 @@ use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1, PyReadwriteArray1};
 use pyo3::exceptions::{PyAssertionError, PyValueError};
 use pyo3::prelude::*;
 
-use crate::arrays::{check_length, check_rows, prefetch, slice};
+use crate::arrays::{check_length, check_rows, prefetch, retain, slice};
 use crate::detectors::bank::{Seen, bounded};
 
 /// What every value looks at fills one line of the processor's cache, what is told when asked for the next.
@@ -244,6 +244,16 @@ impl Reference {
         if rows > self.rows.len() {
             self.rows.resize(rows, Row::default());
         }
+    }
+
+    fn retain(&mut self, rows: PyReadonlyArray1<'_, i64>) -> PyResult<()> {
+        retain(&mut self.rows, slice(&rows)?, 1)
+    }
+
+    /// Of each row offset and time of the last value that it learned from.
+    fn heard<'py>(&self, py: Python<'py>) -> (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<i64>>) {
+        let latest = |f: fn(&Row) -> i64| self.rows.iter().map(f).collect::<Vec<_>>().into_pyarray(py);
+        (latest(|row| row.last_offset), latest(|row| row.last_time_ms))
     }
 
     /// Judge a column.

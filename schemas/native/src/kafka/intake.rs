@@ -1,6 +1,7 @@
 //! Messages as librdkafka holds them, in runs of one partition: no object of Python for each.
 
 use std::ffi::CString;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Arc, RwLockReadGuard};
 
@@ -26,12 +27,32 @@ pub struct Messages {
 }
 
 type Headers<'py> = Vec<(String, Option<Bound<'py, PyBytes>>)>;
-type Parts<'py> = (i64, i64, Option<Bound<'py, PyBytes>>, Option<Bound<'py, PyBytes>>, Bound<'py, PyTuple>);
+/// Size and SHA-256, in hex, of a value of which only the beginning is handed out.
+type Whole = (usize, String);
+type Parts<'py> =
+    (i64, i64, Option<Bound<'py, PyBytes>>, Option<Bound<'py, PyBytes>>, Bound<'py, PyTuple>, Option<Whole>);
+
+/// Bytes that are copied at a time of a value that is not to be copied as a whole.
+const CHUNK: usize = 1 << 20;
 
 impl Messages {
     /// All of them, which stay while this is held; none once they are closed.
     pub fn held(&self) -> RwLockReadGuard<'_, Vec<Message>> {
         self.run.messages()
+    }
+
+    fn whole(&self, py: Python<'_>, place: usize, length: usize) -> PyResult<Whole> {
+        let hash = py.import("hashlib")?.call_method0("sha256")?;
+        for begin in (0..length).step_by(CHUNK) {
+            hash.call_method1("update", (self.part(py, place, begin..length.min(begin + CHUNK))?,))?;
+        }
+        Ok((length, hash.call_method0("hexdigest")?.extract()?))
+    }
+
+    fn part<'py>(&self, py: Python<'py>, place: usize, bytes: Range<usize>) -> PyResult<Bound<'py, PyBytes>> {
+        let held = self.held();
+        let message = held.get(place).ok_or_else(|| self.missing(place))?;
+        Ok(PyBytes::new(py, &message.value().unwrap_or_default()[bytes]))
     }
 
     fn missing(&self, place: usize) -> PyErr {
@@ -61,13 +82,19 @@ impl Messages {
         Ok(message.value().map(|value| PyBytes::new(py, value)))
     }
 
-    /// Offset, time, key, value and headers of one, as `Record` of `schemas/events/batch.py`.
-    fn record<'py>(&self, py: Python<'py>, place: usize) -> PyResult<Parts<'py>> {
+    /// Offset, time, key, value and headers of one, as `Record` of `schemas/events/batch.py`; of a value beyond `most`
+    /// bytes so many, and what the whole is: a batch may hold one of nearly all the memory there is.
+    fn record<'py>(&self, py: Python<'py>, place: usize, most: usize) -> PyResult<Parts<'py>> {
         let (held, bytes) = (self.held(), |bytes| PyBytes::new(py, bytes));
         let message = held.get(place).ok_or_else(|| self.missing(place))?;
         let headers: Headers = message.headers().into_iter().map(|(name, value)| (name, value.map(bytes))).collect();
-        let (key, value) = (message.key().map(bytes), message.value().map(bytes));
-        Ok((message.offset(), message.time_ms(), key, value, PyTuple::new(py, headers)?))
+        let (headers, key) = (PyTuple::new(py, headers)?, message.key().map(bytes));
+        let length = message.value().map_or(0, <[u8]>::len);
+        let value = message.value().map(|value| bytes(&value[..length.min(most)]));
+        let (offset, time_ms) = (message.offset(), message.time_ms());
+        drop(held); // While it hashes Python lets others run, who may want to close.
+        let whole = (length > most).then(|| self.whole(py, place, length)).transpose()?;
+        Ok((offset, time_ms, key, value, headers, whole))
     }
 }
 

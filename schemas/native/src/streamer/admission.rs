@@ -149,6 +149,21 @@ impl Admission {
         self.models.iter().map(|model| (model.name.clone_ref(py), model.newest_ms, model.events)).collect()
     }
 
+    /// These models are as if they had never been met.
+    fn forget(&mut self, models: Vec<String>) {
+        let mut gone = vec![false; self.models.len()];
+        models.iter().filter_map(|name| self.of_model.remove(name)).for_each(|model| gone[model] = true);
+        let mut next = 0;
+        let number = |gone: &bool| {
+            next += usize::from(!gone);
+            next.max(1) - 1
+        };
+        let numbers: Vec<usize> = gone.iter().map(number).collect();
+        self.of_model.values_mut().for_each(|model| *model = numbers[*model]);
+        let mut stays = gone.iter().map(|gone| !gone);
+        self.models.retain(|_| stays.next().unwrap_or_default());
+    }
+
     /// The ids remembered, oldest first.
     fn remembered<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<u64>> {
         let (newer, older) = self.ring.split_at(self.oldest);

@@ -151,6 +151,8 @@ struct Outcome {
     /// What the banks have found: with a history the first, without one the second.
     findings: Vec<Finding>,
     hits: Vec<Hit>,
+    /// Values that have a row, and those that the table has no place for.
+    taken: usize,
     dropped: usize,
     shown: Shown,
 }
@@ -168,6 +170,7 @@ struct Sweep<'a> {
     rows: Vec<i64>,
     /// The group and the first value they were found for: often the next event is of the same and has the same names.
     found_for: Option<(i32, usize)>,
+    placed: usize, // how many of them have one
     /// The same, `NOWHERE` also for those that are warming up, and the values standardised.
     judged: Vec<i64>,
     z: Vec<f64>,
@@ -190,6 +193,7 @@ impl Sweep<'_> {
                 Some(dropped) => outcome.dropped += dropped,
                 None => return Some(place),
             }
+            outcome.taken += self.placed;
             self.take(numbers, span.0, outcome);
         }
         None
@@ -207,9 +211,13 @@ impl Sweep<'_> {
         self.found_for = None;
         self.rows.clear();
         let (mut last, mut dropped) = (-2, 0);
+        self.placed = 0;
         for &name in names {
             let row = match self.index.place(group, numbers.member_of_name[name as usize], last) {
-                Place::Row(row) => row,
+                Place::Row(row) => {
+                    self.placed += 1;
+                    row
+                }
                 Place::Nowhere => NOWHERE,
                 Place::Unknown if !every => return None,
                 Place::Unknown | Place::Refused => {
@@ -316,8 +324,8 @@ pub enum Found {
     Hits(Vec<Hit>),
 }
 
-/// Where it ended, the values without a place, the hits; the column and its judgement, where they are to be shown.
-type Swept<'py> = (Option<usize>, usize, Found, Option<Arrays<'py>>);
+/// Where it ended; the values taken, and those without a place; the hits; the column and its judgement, if to be shown.
+type Swept<'py> = (Option<usize>, (usize, usize), Found, Option<Arrays<'py>>);
 
 /// Sweep the events from place `begin` on, see `Sweep::run`. `parts`: index, reference, history; `banks`: each with the
 /// rest of `Watch`. All have a row for every row of the index.
@@ -366,6 +374,7 @@ pub fn sweep<'py>(
         standardise: show || banks.iter().any(|(_, _, raw, _)| !raw),
         rows: Vec::new(),
         found_for: None,
+        placed: 0,
         judged: Vec::new(),
         z: Vec::new(),
         said: Vec::new(),
@@ -387,5 +396,5 @@ pub fn sweep<'py>(
         Some(_) => Found::Findings(outcome.findings),
         None => Found::Hits(outcome.hits),
     };
-    Ok((ended, outcome.dropped, found, arrays))
+    Ok((ended, (outcome.taken, outcome.dropped), found, arrays))
 }

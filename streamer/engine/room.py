@@ -1,0 +1,176 @@
+"""Room for what is new. At turns of the log, offsets that are multiples of STRIDE, whoever has been silent for long
+leaves what is nearly full: series of a table, groups that a source remembers, models.
+
+A turn is a place in the log, so all cuttings of it into batches turn at the same events; a batch is cut there unless
+nothing in it could make a turn matter. See `streamer/series/turnover.py` for who leaves and when.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from schemas.events.batch import Batch, part_of
+from streamer.alerts.alert import Moment, Notice
+from streamer.alerts.leaving import open_models, open_rows, retain
+from streamer.alerts.lifecycle import AlertBook
+from streamer.engine.admission import Admission
+from streamer.monitors.base import Monitor
+from streamer.series.sources import Source
+from streamer.series.table import SeriesTable, TableId
+from streamer.signals.columns import I64, groups_of
+from streamer.signals.grammar import BY_PATHS
+
+STRIDE = 1024
+"""Records between two turns. With fewer, batches are cut into parts that are too small for arrays to pay; with more, a
+table fills between two turns.
+"""
+
+Tell = Callable[[list[Notice]], None]
+"""Publishes notices; the rows in them, and in all before, mean nothing afterwards."""
+
+
+class Fullness(NamedTuple):
+    """How full something is that has a limit."""
+
+    what: str  # a table, such as `features.* by version`, or `models`
+    used: int
+    limit: int
+    refused: int  # values that had no place so far
+    evicted: int  # places that were given to others
+
+
+NEARLY = 0.9
+"""From this share on something is nearly full: who falls silent leaves before that, so nearly too many do not."""
+
+
+def warning(full: Fullness) -> str | None:
+    """What to say of something that is full, or nearly; None where there is room."""
+    if full.used < NEARLY * full.limit:
+        return None
+    state = "full" if full.used >= full.limit else "nearly full"
+    refused = f", {full.refused:,} values of others refused" if full.refused else ""
+    return f"{full.what}: {state}, {full.used:,} of {full.limit:,}{refused}; raise limits.series, or split `by` less"
+
+
+class Room:
+    """The parts of a task that have limits."""
+
+    def __init__(
+        self,
+        tables: Mapping[TableId, SeriesTable],
+        sources: Mapping[TableId, Source],
+        of_table: Mapping[TableId, Sequence[Monitor]],
+        admission: Admission,
+        book: AlertBook,
+        tell: Tell,
+    ) -> None:
+        self.tables, self.sources, self.of_table = tables, sources, of_table
+        self.admission, self.book, self.tell = admission, book, tell
+        self.names = {i: {m.name for m in monitors} for i, monitors in of_table.items()}
+
+    def pieces(self, batch: Batch, position: int) -> Iterator[tuple[Batch | None, int | None]]:
+        """The batch cut at the turns of the log: pieces, each with the turn that follows it; a turn may follow none. Of
+        several turns without a record between them the first, since the others change nothing.
+        """
+        last = position // STRIDE
+        if batch.next_offset // STRIDE == last:
+            yield batch, None
+            return
+        if self._calm(batch):
+            self._rest()
+            yield batch, None
+            return
+        found = [batch.offsets, np.array([reject.record.offset for reject in batch.rejects], np.int64)]
+        blocks = np.unique(np.concatenate(found) // STRIDE).tolist()
+        piece: Batch | None = None
+        for block in blocks:
+            if block > last:
+                yield piece, (last + 1) * STRIDE
+            last = max(last, block)
+            piece = part_of(batch, block * STRIDE, (block + 1) * STRIDE)
+        yield piece, (last + 1) * STRIDE if batch.next_offset // STRIDE > last else None
+
+    def _calm(self, batch: Batch) -> bool:
+        names = len(batch.names)
+        every, counted = np.ones(len(batch.offsets), bool), dict[tuple[str, ...], int]()
+        for table_id, table in self.tables.items():
+            if table_id.by not in counted:
+                given = batch, every, table_id.by, BY_PATHS, table.parts.grouping
+                counted[table_id.by] = len(groups_of(*given).keys)
+            groups = counted[table_id.by]
+            source = self.sources.get(table_id)
+            if not table.calm(groups, names) or not (source is None or source.calm(groups, names)):
+                return False
+        return self.admission.calm(int(np.count_nonzero(np.bincount(batch.model))))
+
+    def _rest(self) -> None:
+        for table in self.tables.values():
+            table.turnover.rest()
+        for source in self.sources.values():
+            source.rest()
+        self.admission.places.turnover.rest()
+
+    def turn(self, offset: int) -> None:
+        """A turn of the log: everything before it was taken, and nothing from it on."""
+        for table_id, table in self.tables.items():
+            source = self.sources.get(table_id)
+            if table.turn(offset):
+                heard = table.heard() if source is None else source.heard(table)
+                gone = table.leaving(heard, open_rows(self.book, self.names[table_id]))
+                self._evict(table_id, gone.tolist(), offset)
+            groups = source.turn(offset) if source is not None else ()
+            self._evict(table_id, [row for group in groups for row in table.members.get(group, ())], offset)
+        self._forget(self._models(offset), offset)
+
+    def _models(self, offset: int) -> list[str]:
+        """The models that leave, as rows do: those with open alerts last, those of a file of references never."""
+        pinned = {table.keys[row][0][0] for table in self.tables.values() for row in table.pinned}
+        last = open_models(self.book).__contains__
+        return self.admission.places.turn(offset, last=last, never=pinned.__contains__)
+
+    def _forget(self, models: Collection[str], offset: int) -> None:
+        if not models:
+            return
+        for table_id, table in self.tables.items():
+            self._evict(table_id, [row for row, (group, _) in enumerate(table.keys) if group[0] in models], offset)
+        for monitors in self.of_table.values():
+            for monitor in monitors:
+                monitor.forget(models)
+        for source in self.sources.values():
+            source.forget(models)
+        self.admission.forget(models)
+
+    def _evict(self, table_id: TableId, gone: Iterable[int], offset: int) -> None:
+        table = self.tables[table_id]
+        stays = np.ones(len(table.keys), bool)
+        stays[list(gone)] = False
+        if stays.all():
+            return
+        kept: I64 = np.flatnonzero(stays)
+        newest = self.admission.newest_ms
+        self.tell(retain(self.book, self.names[table_id], kept, lambda model: Moment(offset, *2 * (newest[model],))))
+        for monitor in self.of_table[table_id]:
+            monitor.retain(kept)
+        table.retain(kept)
+        if table_id in self.sources:
+            self.sources[table_id].retain(kept, table)
+
+    def _name(self, table_id: TableId) -> str:
+        """A table as the config writes it; of one that only others look at what it holds."""
+        monitors = self.of_table[table_id]
+        if not monitors:
+            return self.tables[table_id].name
+        by = f" by {', '.join(table_id.by)}" if table_id.by else ""
+        return f"{monitors[0].config.signal}{by}" + (f" of {table_id.model}" if table_id.model else "")
+
+    def fullness(self) -> list[Fullness]:
+        """How full everything is that has a limit."""
+        tables = [
+            Fullness(self._name(i), len(table.keys), table.rows_max, table.dropped, table.evicted)
+            for i, table in self.tables.items()
+        ]
+        places = self.admission.places
+        return [*tables, Fullness("models", len(places.heard), places.turnover.places, 0, places.evicted)]

@@ -1,0 +1,35 @@
+"""What a source is unless it says otherwise: the clock means nothing to it, only the times of events do, and all that
+it remembers is in the rows of its table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from streamer.series.table import Group, Heard, SeriesTable
+from streamer.signals.columns import I64
+
+
+class SourceBase:
+    """See `Source`."""
+
+    def tick(self, passed_ms: int) -> None:
+        """Nothing happens by itself."""
+
+    def heard(self, table: SeriesTable) -> Heard:
+        return table.heard()
+
+    def retain(self, rows: I64, table: SeriesTable) -> None:
+        """Nothing is remembered by row."""
+
+    def calm(self, groups: int, names: int) -> bool:
+        return True
+
+    def rest(self) -> None:
+        """No turn of the log means anything."""
+
+    def turn(self, offset: int) -> Collection[Group]:
+        return ()
+
+    def forget(self, models: Collection[str]) -> None:
+        """Nothing is remembered by group."""
