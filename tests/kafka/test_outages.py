@@ -98,7 +98,7 @@ def test_a_broker_that_dies_and_comes_back_costs_nothing(mortal: Broker, tmp_pat
         feed(LENGTH)
         wait_committed(setup.broker, setup.group, setup.events, dict.fromkeys(logs, LENGTH), 60)
         assert [s.stop() for s in services] == [0, 0]
-    check_against_oracle(setup, logs, LENGTH)
+    check_against_oracle(setup, logs, LENGTH, [service.config for service in services])
     for service in services:
         waits = [line for line in service.lines("waiting") if line["check"] == "broker_seen"]
         assert len(OUTAGES) <= len(waits) <= sum(2 + seconds / 60 for seconds in OUTAGES), waits

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -215,10 +215,15 @@ def test_who_was_stopped_has_left_the_group(broker: str, make_topics: Topics, tm
             assert service.stop() == 0
 
 
-def check_against_oracle(setup: Setup, logs: dict[int, list[Record]], length: int) -> None:
-    """Alerts, windows, dead letters and the last snapshots equal those of one uninterrupted run."""
+def check_against_oracle(setup: Setup, logs: dict[int, list[Record]], length: int, names: Sequence[Path] = ()) -> None:
+    """Alerts, windows, dead letters and the last snapshots equal those of one uninterrupted run. `names`: what the
+    instances' configs are called, where each has one of its own.
+    """
     config = load_config(setup.path, {})
-    alerts = sorted(setup.published())
+    alerts = setup.published()
+    for name in names:
+        alerts = [alert.replace(str(name).encode(), str(setup.path).encode()) for alert in alerts]
+    alerts.sort()
     letters = sorted(
         (m.value() or b"", dict(m.headers() or []).get("driftline.error.offset", b""))
         for m in read_all(setup.broker, setup.dead, PARTITIONS)
