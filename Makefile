@@ -36,7 +36,7 @@ lint: setup ## style and types
 	else echo "cargo with rustfmt and clippy is not here: the compiled core was not linted"; fi
 
 test: lint ## lint, types, unit, property, simulation and, with Java 17+ and Maven, the real-broker tests
-	$(BIN)/pytest -q -n 3 --dist loadgroup --durations 5 $(ARGS)
+	$(BIN)/pytest -q -n 5 --dist loadgroup --durations 5 $(ARGS)
 	@echo "once more without the compiled core, the simulator with the next seeds:"
 	DRIFTLINE_NATIVE=0 DRIFTLINE_FIRST_SEED=100 DRIFTLINE_SEEDS=40 $(BIN)/pytest -q -n 3 --dist worksteal --durations 5 $(PURE)
 

@@ -49,7 +49,7 @@ def ends(setup: Setup, at: int, count: int = PARTITIONS, seconds: float = 60.0) 
 @functools.cache
 def client_of(broker: str) -> Any:
     """Kept: the answers of one that is gone never come."""
-    return AdminClient({"bootstrap.servers": broker})
+    return AdminClient({"bootstrap.servers": broker, "log_level": 0})
 
 
 def admin(setup: Setup) -> Any:

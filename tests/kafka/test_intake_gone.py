@@ -101,7 +101,7 @@ consumer, intake, runs = reading()
 assert runs[0][4][0] == b"v0"
 consumer.close()
 refused(lambda: runs[0][4][0], "was closed")
-refused(lambda: runs[0][4].record(0), "was closed")
+refused(lambda: runs[0][4].record(0, 100), "was closed")
 refused(lambda: intake.take(1, 0), "closed")
 """,
     "closed below messages that were fetched and not taken": """

@@ -228,6 +228,9 @@ class SimLog:
             return CommitResult(Outcome.ABORTED, {})
         if self.epoch != self.broker.epochs[self.instance]:
             return CommitResult(Outcome.UNKNOWN, {})
+        before = self.broker.open.pop(self.instance, None)
+        if before is not None:  # Whoever begins the next one without a word about the last: its EndTxn may arrive yet.
+            self.broker.end(before, before.end_sent and self.rng.random() < 0.5)
         transaction, pointers = self._stage(outs, offsets, snapshots)
         if fault == "crash-open":
             raise Crash

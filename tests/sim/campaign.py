@@ -329,7 +329,7 @@ class Campaign:
         ends = all(
             (c := self.broker.committed.get(p)) is not None and c.offset == len(self.full[p]) for p in self.partitions
         )
-        live = sum(len(w.owned) for w in self.workers.values()) == len(self.partitions)
+        live = {partition for w in self.workers.values() for partition in w.owned} == set(self.partitions)
         return ends and live and not any(o.task.outbox for w in self.workers.values() for o in w.owned.values())
 
     def check(self) -> None:

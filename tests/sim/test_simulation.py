@@ -14,8 +14,8 @@ import pytest
 from schemas.events.batch import Record
 from streamer.engine import room, task
 from streamer.engine.stage import Stage
-from streamer.port import CommitResult, Committed, Outcome, Partition
-from streamer.service.partitions import LivePartition
+from streamer.port import CommitResult, Committed, LogDown, Outcome, Partition
+from streamer.service.partitions import Doing, LivePartition
 from streamer.service.restore import Restorer
 from streamer.service.worker import Worker
 from tests.sim import campaign
@@ -115,20 +115,24 @@ class EmitsAfterLost(Worker):
 
 
 class TakesUnknownForAborted(Worker):
-    def settle(self) -> bool:
-        self.log.recover()
+    def ask_what_landed(self) -> None:
         self.unsettled = None
-        return True
 
 
 class TakesUnknownForDone(Worker):
-    def settle(self) -> bool:
+    def ask_what_landed(self) -> None:
         assert self.unsettled is not None
-        self.log.recover()
         for partition, sent in self.unsettled.items():
             self.landed(partition, sent)
         self.unsettled = None
-        return True
+
+
+class TakesNoAnswerForAborted(Worker):
+    """While nobody answers, it forgets that a commit may yet have landed."""
+
+    def troubled(self, doing: Doing, down: LogDown) -> None:
+        super().troubled(doing, down)
+        self.unsettled = None
 
 
 @pytest.mark.parametrize(
@@ -142,6 +146,7 @@ class TakesUnknownForDone(Worker):
         EmitsAfterLost,
         TakesUnknownForAborted,
         TakesUnknownForDone,
+        TakesNoAnswerForAborted,
     ],
 )
 def test_a_broken_worker_is_caught(mutant: type[Worker]) -> None:
