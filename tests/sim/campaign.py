@@ -58,14 +58,14 @@ monitors:
     detect: {kind: page_hinkley, delta: 0.25, threshold: 30}
     keep_firing_for: 10s
     cooldown: 5s
-    accept_after: 6s
+    accept_after: 20s
   empty: {signal: missing.*, detect: {kind: adwin, delta: 0.002}, keep_firing_for: 20s, resolve: faded}
   labels:
     signal: label.*
     by: [version]
     detect: {kind: adwin, delta: 0.002}
     resolve: accepted
-    accept_after: 9s
+    accept_after: 23s
     repeat_interval: 2s
   odd: {signal: anomaly, window: {events: 40}, detect: {kind: fraction, max: 0.2}, keep_firing_for: 5s}
   odd-time: {signal: anomaly, window: {time: 15s}, detect: {kind: fraction, max: 0.2, min_count: 5}, for: 5s}
@@ -79,7 +79,7 @@ monitors:
   kinds: {signal: category.*, window: {events: 30}, detect: {kind: distribution, surprise: 3, bins: 4}}
   broken: {signal: invalid.*, detect: {kind: adwin, delta: 0.002}, keep_firing_for: 5s}
   never: {signal: invalid.amount, detect: {kind: occurrence}, keep_firing_for: 5s}
-  failing: {signal: error, detect: {kind: adwin, delta: 0.002}, keep_firing_for: 5s, accept_after: 15s}
+  failing: {signal: error, detect: {kind: adwin, delta: 0.002}, keep_firing_for: 5s, accept_after: 31s}
   statuses: {signal: status.*, detect: {kind: adwin, delta: 0.002}, keep_firing_for: 5s}
   versions: {signal: version.*, detect: {kind: adwin, delta: 0.002}, keep_firing_for: 5s}
   new-version: {signal: new_version, detect: {kind: occurrence}, keep_firing_for: 5s}

@@ -21,7 +21,7 @@ from streamer.service.worker import Worker
 from tests.sim import campaign
 from tests.sim.campaign import Differs, make_log, run_seed
 
-SEEDS = int(os.environ.get("DRIFTLINE_SEEDS", "100"))
+SEEDS = int(os.environ.get("DRIFTLINE_SEEDS", "60"))
 FIRST = int(os.environ.get("DRIFTLINE_FIRST_SEED", "0"))
 CHUNK = 10
 MUTANT_SEEDS = 60
