@@ -101,9 +101,6 @@ NEAR = 4
 NOTHING: tuple[list[int], list[int]] = ([], [])
 
 
-FAR_MS = np.iinfo(np.int64).max
-
-
 def part_end(deadlines: Timetable, least_ms: int | None, batch: Batch, used: Bool, now: I64, begin: int) -> int:
     """The event before which a batch that is looked at from `begin` on must be cut.
 

@@ -152,10 +152,8 @@ def _create_topics(config: Config) -> None:
     from streamer.kafka.admin import Creation, TopicAdmin
     from streamer.port import LogDown
 
-    topics = config.topics
-    names = [*topics.events, *topics.own().values()]
     try:
-        failed = TopicAdmin(config, 20.0).create([Creation(name, 4, -1, {}) for name in names])
+        failed = TopicAdmin(config, 20.0).create([Creation(name, 4, -1, {}) for name in config.topics.names()])
     except LogDown as error:
         exit_unreachable(error)
     for name, why in failed.items():

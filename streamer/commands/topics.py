@@ -270,10 +270,9 @@ def _look(
     config = load_or_exit(config_path)
     from streamer.kafka.admin import TopicAdmin
 
-    names = config.topics
     try:
         admin = TopicAdmin(config, timeout_s)
-        found = admin.find([*names.events, *names.own().values()])
+        found = admin.find(config.topics.names())
     except LogDown as error:
         exit_unreachable(error)
     return admin, plan_topics(wanted_topics(config, found, partitions, create_events), found)

@@ -72,6 +72,10 @@ class Topics(Model):
         """The topics that the service writes to, by role."""
         return self.model_dump(exclude={"events"}, exclude_none=True)
 
+    def names(self) -> list[str]:
+        """All of them: those that are read, then our own."""
+        return [*self.events, *self.own().values()]
+
 
 class FieldPlaces(Model):
     """Where the fields of an event are: a JSON Pointer, `key`, `topic` or `header:NAME`."""

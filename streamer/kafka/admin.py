@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
@@ -17,7 +16,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # documented 
 
 from streamer.config.model import Config
 from streamer.kafka.client import UNANSWERED, Deadline, Limits, connection_settings, error_of, unreachable
-from streamer.kafka.diagnosis import bad_settings, diagnose
+from streamer.kafka.diagnosis import bad_settings, diagnose, silent_logger
 from streamer.kafka.rights import missing_topic
 from streamer.port import LogDown
 
@@ -73,9 +72,8 @@ class TopicAdmin:
         trouble = diagnose(connection_settings(config), timeout_s)
         if trouble is not None:
             raise trouble.down()
-        quiet = logging.Logger("librdkafka-admin", logging.CRITICAL + 1)  # Its complaints become one message of ours.
         try:
-            self._client = AdminClient(connection_settings(config), logger=quiet)
+            self._client = AdminClient(connection_settings(config), logger=silent_logger())
         except KafkaException as exception:
             raise bad_settings(exception).down() from exception
 

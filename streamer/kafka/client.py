@@ -267,7 +267,7 @@ def _metadata(client: Producer | Consumer, config: Config, limits: Limits, topic
 def absent(config: Config, missing: list[str], there: Iterable[str], seconds: float) -> Trouble:
     """Why these topics are not seen: each does not exist, or we may not see it."""
     codes = unseen(connection_settings(config), missing, seconds)
-    others = set(there) - {*config.topics.events, *config.topics.own().values()}
+    others = set(there) - set(config.topics.names())
     near = {topic: did_you_mean(topic, others) if topic in config.topics.events else "" for topic in missing}
     code = KafkaError.UNKNOWN_TOPIC_OR_PART
     troubles = [missing_topic(config, topic, codes.get(topic, code), near[topic]) for topic in missing]

@@ -6,7 +6,6 @@ a topic that was deleted and made anew looks to it like one that lost its record
 from __future__ import annotations
 
 import contextlib
-import logging
 import threading
 from collections.abc import Callable
 
@@ -14,8 +13,9 @@ from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 
 from streamer.config.model import Config
-from streamer.kafka.client import CONSUMER_ONLY, MOCK_CLUSTER, PRODUCER_ONLY, error_of, settings
-from streamer.port import LogRefused, Surroundings, Topic
+from streamer.kafka.client import MOCK_CLUSTER, connection_settings, error_of
+from streamer.kafka.diagnosis import bad_settings, silent_logger
+from streamer.port import Surroundings, Topic
 
 EVERY_S = 5.0
 ANSWER_S = 5.0
@@ -35,7 +35,7 @@ class ClusterWatch:
     ) -> None:
         self.seen = Surroundings()
         self._told = told
-        self._names = [*config.topics.events, *config.topics.own().values()]
+        self._names = config.topics.names()
         self._brokers, self._every_s, self._said = config.kafka.brokers, every_s, ""
         self._client = None if look is not None else self._make(config)
         self._look = look or self._ask
@@ -57,12 +57,10 @@ class ClusterWatch:
         self._asked.set()
 
     def _make(self, config: Config) -> AdminClient:
-        quiet = logging.Logger("librdkafka-watch", logging.CRITICAL + 1)  # Its complaints become words of ours.
-        merged = settings(config, *PRODUCER_ONLY, *CONSUMER_ONLY) | {"error_cb": self._note}
         try:
-            return AdminClient(merged, logger=quiet)
+            return AdminClient(connection_settings(config) | {"error_cb": self._note}, logger=silent_logger())
         except KafkaException as exception:
-            raise LogRefused(f"kafka.client: {error_of(exception).str()}") from exception
+            raise bad_settings(exception).down() from exception
 
     def _note(self, error: KafkaError) -> None:
         if error.code() != KafkaError._ALL_BROKERS_DOWN or not self._said:

@@ -92,12 +92,16 @@ def reached(settings: Mapping[str, Any], addresses: Sequence[str], seconds: floa
 
 def advertised(settings: Mapping[str, Any], seconds: float) -> list[str]:
     """The address of each broker, as it says itself; none when nobody answers."""
-    quiet = logging.Logger("librdkafka-diagnosis", logging.CRITICAL + 1)
     try:
-        brokers = AdminClient(dict(settings), logger=quiet).list_topics(timeout=seconds).brokers
+        brokers = AdminClient(dict(settings), logger=silent_logger()).list_topics(timeout=seconds).brokers
     except KafkaException:
         return []
     return [f"{broker.host}:{broker.port}" for _, broker in sorted(brokers.items())]
+
+
+def silent_logger() -> logging.Logger:
+    """For a client whose complaints become words of ours."""
+    return logging.Logger("librdkafka", logging.CRITICAL + 1)
 
 
 def bad_settings(exception: KafkaException) -> Trouble:
@@ -164,8 +168,7 @@ def unseen(settings: Mapping[str, Any], topics: Iterable[str], seconds: float) -
 
     A question that makes no topic, as one for metadata does where the brokers create what is asked for.
     """
-    quiet = logging.Logger("librdkafka-diagnosis", logging.CRITICAL + 1)
-    client = AdminClient(dict(settings), logger=quiet)
+    client = AdminClient(dict(settings), logger=silent_logger())
     codes: dict[str, int] = {}
     for name, future in client.describe_topics(TopicCollection(list(topics)), request_timeout=seconds).items():
         try:

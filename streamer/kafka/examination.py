@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
@@ -12,7 +11,7 @@ from streamer.config.model import Config
 from streamer.kafka.admin import Cluster, ExistingTopic, Shown, TopicAdmin
 from streamer.kafka.client import MOCK_CLUSTER, connection_settings, error_of
 from streamer.kafka.connection_trouble import Trouble
-from streamer.kafka.diagnosis import bad_settings, reached
+from streamer.kafka.diagnosis import bad_settings, reached, silent_logger
 from streamer.kafka.rights import REFUSALS, Right, id_prefix, not_allowed, refusal, rights
 
 
@@ -41,16 +40,15 @@ def examine(config: Config, timeout_s: float) -> Examination:
     transactions = transaction_trouble(config, timeout_s)
     if cluster.id.startswith(MOCK_CLUSTER):
         return Examination(cluster, brokers, None, {}, None, transactions)
-    shown = admin.topics(topics_of(config))
+    shown = admin.topics(config.topics.names())
     return Examination(cluster, brokers, shown, admin.existing(shown), admin.group(config.kafka.group), transactions)
 
 
 def transaction_trouble(config: Config, timeout_s: float) -> Trouble | None:
     """Whether a transaction can be begun and aborted, under an id that no instance can have: its name has no colon."""
     named = {"transactional.id": f"{id_prefix(config)}:doctor"}
-    quiet = logging.Logger("librdkafka-doctor", logging.CRITICAL + 1)
     try:
-        producer = Producer(connection_settings(config) | named, logger=quiet)
+        producer = Producer(connection_settings(config) | named, logger=silent_logger())
     except KafkaException as exception:
         return bad_settings(exception)
     try:
@@ -94,11 +92,7 @@ def missing_rights(config: Config, timeout_s: float) -> Trouble | None:
     cluster = admin.cluster()
     if cluster.id.startswith(MOCK_CLUSTER):
         return None
-    shown, group = admin.topics(topics_of(config)), admin.group(config.kafka.group)
+    shown, group = admin.topics(config.topics.names()), admin.group(config.kafka.group)
     found = Examination(cluster, {}, shown, {}, group, transaction_trouble(config, timeout_s))
     lacking = [right for right, has in verdicts(config, found) if has is False and right.verb == "run"]
     return not_allowed(lacking, config.kafka.brokers) if lacking else None
-
-
-def topics_of(config: Config) -> list[str]:
-    return [*config.topics.events, *config.topics.own().values()]

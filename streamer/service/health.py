@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 STUCK_SECONDS = 60.0
-"""Above the longest step of the worker's loop: a producer may take 30 s to be re-created."""
+"""Above the longest step of the worker's loop: a commit without an end, a new producer, a search for the reason."""
 WORDS_MAX = 500
 """Characters of a reason; longer ones are cut, so that whoever calls cannot make an answer grow."""
 

@@ -14,8 +14,6 @@ from streamer.port import Committed, Log, LogGap, Partition, StateLost
 from streamer.service.partitions import Stats
 
 Notify = Callable[..., None]
-
-
 OFFSET_MAX = 1 << 62
 
 
@@ -64,10 +62,8 @@ class Restorer:
             self.notify("no_offsets", partition, effect=without_offsets(self.config))
             first = self.config.kafka.start == "earliest" or self.added(partition)
             return self.stages.new(partition, begin if first else end)
-        if anew := made_anew(found, topic_id):
+        if anew := made_anew(found, topic_id) or beyond(found.position, end):
             return self.lost(partition, anew, begin, found.generation + 1)
-        if found.position > end:
-            return self.lost(partition, beyond(found.position, end), begin, found.generation + 1)
         if found.position < begin:
             why = f"no offset of the group, input retained from {begin} on, snapshot at {found.position}"
             return self.lost(partition, why, begin, found.generation)

@@ -181,14 +181,14 @@ class Worker:
         begin_s = self.clock()
         topic = owned.task.partition[0]
         batch, rest, size = self.decode(records, topic), list[Record](), self.decode.size
-        while len(records) > 1 and (letters := bytes_of(batch.rejects)) > LETTERS_BYTES_MAX:
+        while (letters := bytes_of(batch.rejects)) > LETTERS_BYTES_MAX and len(records) > 1:
             whole = list(records)
             some = max(len(whole) * LETTERS_BYTES_MAX // letters, 1)
             records, rest = whole[:some], whole[some:] + rest
             batch, size = self.decode(records, topic), self.decode.size
         if batch.rejects:
             self.stats.rejected[topic] = sample(owned.task.partition, batch.rejects[-1])
-            self.letters_bytes += bytes_of(batch.rejects)
+            self.letters_bytes += letters
         owned.task.step(batch)
         self.stats.timings.append(("processing_seconds", self.clock() - begin_s))
         self.stats.bytes_consumed[topic] = self.stats.bytes_consumed.get(topic, 0) + size

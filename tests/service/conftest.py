@@ -1,4 +1,4 @@
-"""Tests of the service set up logging, which is the whole process's."""
+"""What tests of the service share. They set up logging, which is the whole process's."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from streamer.service.health import Health
 from streamer.service.json_logs import LineHandler
+from tests.service.clock import Clock
 
 
 @pytest.fixture(autouse=True)
@@ -16,3 +18,13 @@ def _clean_root() -> Iterator[None]:
     root = logging.getLogger()
     for handler in [h for h in root.handlers if isinstance(h, LineHandler)]:
         root.removeHandler(handler)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def health(clock: Clock) -> Health:
+    return Health(clock, stuck_s=30)

@@ -7,24 +7,7 @@ import threading
 import pytest
 
 from streamer.service.health import CHECKS, WORDS_MAX, Health
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now_s = 1000.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def health(clock: Clock) -> Health:
-    return Health(clock, stuck_s=30)
+from tests.service.clock import Clock
 
 
 def started(health: Health) -> Health:

@@ -16,24 +16,7 @@ from streamer.service.http import CannotListen, Server, start_server
 from streamer.service.json_logs import setup_logging
 from streamer.service.metrics import Metrics
 from tests.service.clients import ask, raw
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now_s = 1000.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def health(clock: Clock) -> Health:
-    return Health(clock, stuck_s=30)
+from tests.service.clock import Clock
 
 
 @pytest.fixture
