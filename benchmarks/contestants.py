@@ -37,17 +37,18 @@ server: {{listen: "127.0.0.1:0"}}
 MONITORS = {
     # River's defaults on the values as they are.
     "river": """
-  adwin: {signal: features.*, detect: {kind: adwin, delta: 0.002, raw: true}, keep_firing_for: 1ms}
+  adwin: {signal: features.*, detect: {kind: adwin, delta: 0.002, raw: true}, keep_firing_for: 1ms, resolve: faded}
   page_hinkley:
     signal: features.*
     detect: {kind: page_hinkley, min_instances: 30, delta: 0.005, threshold: 50, alpha: 0.9999, raw: true}
-    keep_firing_for: 1ms""",
+    keep_firing_for: 1ms
+    resolve: faded""",
     # What a user gets who sets nothing: see `shipped.py` for what that amounts to.
     "shipped": """
-  adwin: {signal: features.*, detect: {kind: adwin}, keep_firing_for: 1ms}
-  page_hinkley: {signal: features.*, detect: {kind: page_hinkley}, keep_firing_for: 1ms}""",
+  adwin: {signal: features.*, detect: {kind: adwin}, keep_firing_for: 1ms, resolve: faded}
+  page_hinkley: {signal: features.*, detect: {kind: page_hinkley}, keep_firing_for: 1ms, resolve: faded}""",
 }
-"""By `Case.detectors`; alerts so short that every alarm is one."""
+"""By `Case.detectors`; alerts so short that every alarm is one: over by time, not when the values are back."""
 
 
 def config_text(job: Job) -> str:

@@ -49,6 +49,7 @@ monitors:
     signal: features.*
     detect: {{kind: page_hinkley, min_instances: 30, delta: 0.005, threshold: 20, alpha: 0.9999, raw: true}}
     keep_firing_for: 1ms
+    resolve: faded
 commit: {{interval: {commit}}}
 server: {{listen: "127.0.0.1:0"}}
 """

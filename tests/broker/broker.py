@@ -113,6 +113,8 @@ class Broker:
         """SIGSTOP pauses it, SIGCONT resumes, SIGKILL is a crash."""
         assert self.process is not None
         self.process.send_signal(number)
+        if number == signal.SIGSTOP:  # Its threads stand still a little later, and one of them may answer meanwhile.
+            os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WNOWAIT)
 
     def crash(self) -> None:
         """SIGKILL; what it had written is there when it is started again."""
