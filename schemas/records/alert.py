@@ -112,10 +112,10 @@ FACTS = frozenset(HOLE.findall(RECORD))
 STATUSES = ("firing", "resolved")
 
 
-def identity(labels: dict[str, str], severity: str) -> Identity:
-    """The labels that hold something are the alert's identity for Alertmanager, too."""
-    shown = {"alertname": "ModelDrift", "severity": severity} | {k: v for k, v in labels.items() if v}
-    subject = f"model/{labels['model']}/monitor/{labels['monitor']}"
+def identity(labels: dict[str, str], severity: str, alertname: str = "ModelDrift", subject: str = "") -> Identity:
+    """The labels that hold something are the alert's identity for Alertmanager, too. `subject`: without a model."""
+    shown = {"alertname": alertname, "severity": severity} | {k: v for k, v in labels.items() if v}
+    subject = subject or f"model/{labels['model']}/monitor/{labels['monitor']}"
     return Identity(labels, fingerprint(shown), inner(subject), written(shown))
 
 

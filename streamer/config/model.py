@@ -207,8 +207,8 @@ class Limits(Model):
     unusable: float = Field(
         0.05,
         gt=0,
-        lt=1,
-        description="More records of a minute than this share unreadable, or late: said loudly; a ratio.",
+        le=1,
+        description="More records of a partition's minute than this share unreadable, or late: an alert; 1 = never.",
     )
     duplicates: int = Field(10_000, ge=0, le=1_000_000, description="Event ids remembered per partition; 0 = off.")
 
@@ -309,6 +309,6 @@ class Config(Model):
         parts = self.model_dump(mode="json", exclude={*HARMLESS, "monitors"})
         parts["given"] = self.given_hash
         del parts["reference"]["file"]  # Its content counts, not its name.
-        del parts["limits"]["unusable"]  # It decides about words, not about alerts.
+        parts["records"] = [self.defaults.severity_of_records, self.defaults.repeat_of_records_ms]
         parts["monitors"] = {name: m.model_dump(mode="json") for name, m in self.effective_monitors().items()}
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

@@ -18,8 +18,8 @@ from streamer.signals.columns import I64, Bool, dense
 
 RESULTS = ("used", "late", "duplicate", "filtered", "dead_lettered")
 
-Admitted = tuple[Bool, I64, int, int, int]
-"""used, the model's newest time up to and including each event; filtered, duplicate, late"""
+Admitted = tuple[Bool, I64, int, int, I64]
+"""used, the model's newest time up to and including each event; how many filtered, how many duplicates; which late"""
 
 
 class Gate:
@@ -39,7 +39,8 @@ class Gate:
     ) -> Admitted:
         used, now = [False] * len(codes), [0] * len(codes)
         turned_away = [False] * len(codes) if refused is None else refused.tolist()
-        filtered = duplicate = late = 0
+        filtered = duplicate = 0
+        late: list[int] = []
         watched, lateness_ms, newest_ms, ids = self.watched, self.lateness_ms, self.newest_ms, self.ids
         columns = (codes.tolist(), times_ms.tolist(), event_ids.tolist(), turned_away)
         for i, (code, time_ms, event_id, away) in enumerate(zip(*columns, strict=True)):
@@ -55,7 +56,7 @@ class Gate:
             if latest is None or time_ms > latest:
                 newest_ms[model] = latest = time_ms
             elif time_ms < latest - lateness_ms:
-                late += 1
+                late.append(i)
                 continue
             if event_id and self.capacity:
                 self._remember(event_id)
@@ -65,7 +66,7 @@ class Gate:
         for code in np.flatnonzero(counts).tolist():
             model = strings[code]
             self.events[model] = self.events.get(model, 0) + counts.item(code)
-        return taken, np.array(now, np.int64), filtered, duplicate, late
+        return taken, np.array(now, np.int64), filtered, duplicate, np.array(late, np.int64)
 
     def _remember(self, event_id: int) -> None:
         self.ids[event_id] = None
@@ -117,22 +118,22 @@ class Admission:
         """Used events by model."""
         return {model: events for model, _, events in self.models()}
 
-    def admit(self, batch: Batch, refused: Bool | None = None) -> tuple[Bool, I64]:
-        """For each event whether it is used, and its model's newest time up to and including it. The refused ones are
-        filtered before anything of them is remembered.
+    def admit(self, batch: Batch, refused: Bool | None = None) -> tuple[Bool, I64, I64]:
+        """For each event whether it is used, and its model's newest time up to and including it; and which are late.
+        The refused ones are filtered before anything of them is remembered.
         """
         used, now, filtered, duplicate, late = self.gate.admit(
             batch.model, batch.times_ms, batch.event_id, batch.strings, refused
         )
         self._hear(batch, used, now)
         self.places.clock += len(used) - (0 if refused is None else int(np.count_nonzero(refused)))
-        for name, count in (("filtered", filtered), ("duplicate", duplicate), ("late", late)):
+        for name, count in (("filtered", filtered), ("duplicate", duplicate), ("late", len(late))):
             self.counts[name] += count
-        self.counts["used"] += len(used) - filtered - duplicate - late
+        self.counts["used"] += len(used) - filtered - duplicate - len(late)
         self.counts["dead_lettered"] += len(batch.rejects)
         for reject in batch.rejects:
             self.reasons[reject.reason] = self.reasons.get(reject.reason, 0) + 1
-        return used, now
+        return used, now, late
 
     def _hear(self, batch: Batch, used: Bool, now: I64) -> None:
         """Note where each model had its last event that was used."""

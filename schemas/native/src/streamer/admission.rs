@@ -39,8 +39,8 @@ pub struct Admission {
     oldest: usize,
 }
 
-/// used, newest time of the model up to and including each event; filtered, duplicate, late
-type Admitted<'py> = (Bound<'py, PyArray1<bool>>, Bound<'py, PyArray1<i64>>, usize, usize, usize);
+/// used, newest time of the model up to and including each event; how many are filtered, how many duplicates; which late
+type Admitted<'py> = (Bound<'py, PyArray1<bool>>, Bound<'py, PyArray1<i64>>, usize, usize, Bound<'py, PyArray1<i64>>);
 
 impl Admission {
     fn meet(&self, name: &str) -> Name {
@@ -103,7 +103,7 @@ impl Admission {
         check_codes(codes, strings.len())?;
         let mut names = vec![Name::Unmet; strings.len()];
         let (mut used, mut now) = (vec![false; codes.len()], vec![0; codes.len()]);
-        let (mut filtered, mut duplicate, mut late) = (0, 0, 0);
+        let (mut filtered, mut duplicate, mut late) = (0, 0, Vec::new());
         for i in 0..codes.len() {
             let (code, time_ms) = (codes[i] as usize, times_ms[i]);
             if refused.is_some_and(|refused| refused[i]) {
@@ -126,7 +126,7 @@ impl Admission {
                 continue;
             }
             if time_ms < latest.saturating_sub(self.lateness_ms) {
-                late += 1;
+                late.push(i as i64);
                 continue;
             }
             if id[i] != 0 && self.capacity > 0 {
@@ -141,7 +141,7 @@ impl Admission {
             (model.newest_ms, model.events) = (latest.max(time_ms), model.events + 1);
             (used[i], now[i]) = (true, model.newest_ms);
         }
-        Ok((used.into_pyarray(py), now.into_pyarray(py), filtered, duplicate, late))
+        Ok((used.into_pyarray(py), now.into_pyarray(py), filtered, duplicate, late.into_pyarray(py)))
     }
 
     /// Name, newest time and used events of every model, in the order of their first used events.

@@ -1,0 +1,312 @@
+"""When too many records of a partition cannot be used: rejected, or late. What is not used is watched by no monitor.
+
+Theory of operation. The clock is that of the ticks, which are data: a window lasts a minute of them, and the tick that
+ends it holds the shares of its records against the bound. Above it an alert opens, or stays open; at or below it is
+over. A window goes on while it has too few records for a share to mean something, unless one thing became of them all.
+An empty one says nothing: silence is told elsewhere. Where nothing at all was used, neither in this window nor in the
+one before, no tick is waited for: the alert opens at the record that shows it, which is a matter of the log alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from schemas.events.batch import Batch
+from schemas.events.convert import TIME_MAX_MS
+from schemas.events.guess import guess
+from schemas.records.alert import rfc3339
+from streamer.alerts.alert import FIRING
+from streamer.alerts.lifecycle import REPEATS_KEPT
+from streamer.signals.columns import I64, Bool
+
+WINDOW_MS = 60_000
+AT_ONCE = 20
+"""Records of which a share means something; and so many of which not one is used are a wrong format or pointer."""
+MONITOR = "limits.unusable"
+"""What stands for a monitor: the config key that has the bound, which no monitor can be called."""
+REJECTED, LATE = "rejected", "late"
+WHAT = (REJECTED, LATE)
+
+
+class Account(NamedTuple):
+    """What became of records."""
+
+    consumed: int = 0
+    used: int = 0
+    rejected: int = 0
+    late: int = 0
+
+    def plus(self, other: Account) -> Account:
+        return Account(*(one + two for one, two in zip(self, other, strict=True)))
+
+    def of(self, what: str) -> int:
+        return self.rejected if what == REJECTED else self.late
+
+    def share(self, what: str) -> float:
+        """Of all that was consumed."""
+        return self.of(what) / max(self.consumed, 1)
+
+    @property
+    def tells(self) -> bool:
+        """Whether a share of it means something."""
+        alike = self.consumed in (self.used, self.rejected, self.late)
+        return self.consumed >= AT_ONCE or (self.consumed > 0 and alike)
+
+
+NOTHING = Account()
+
+
+class First(NamedTuple):
+    """The first record of a window that could not be used. Never a value of it."""
+
+    offset: int
+    reason: str
+    detail: str
+    hint: str  # what its bytes look like, and what to do
+
+
+class Found(NamedTuple):
+    """What opened an alert."""
+
+    offset: int
+    time_ms: int
+    bad: int  # of so many
+    consumed: int
+    reasons: tuple[tuple[str, int], ...]
+    span: tuple[int, int, int, int]  # first and last offset and time of the records that were counted
+    first: First
+
+
+@dataclass(slots=True)
+class Window:
+    """The records since the last judgement."""
+
+    elapsed_ms: int = 0
+    account: Account = NOTHING
+    reasons: dict[str, int] = field(default_factory=dict)
+    begin: tuple[int, int] | None = None  # offset and time of its first record
+    firsts: dict[str, First] = field(default_factory=dict)  # by what became of it
+
+
+@dataclass(slots=True)
+class Episode:
+    """An alert of one kind: the open one, or how many there were."""
+
+    number: int = 0
+    found: Found | None = None  # None: it is not open
+    detections: int = 0
+    open_ms: int = 0  # by ticks
+    told: int = 0  # sequence of its newest record
+    now: tuple[int, int] = (0, 0)  # how many of how many in the newest window that was judged
+
+
+class Told(NamedTuple):
+    """An alert that opened, is told again, or is over, and all that its record says."""
+
+    status: str  # "firing", "renewed" or "resolved"
+    what: str
+    number: int
+    detections: int
+    found: Found
+    now: tuple[int, int]
+    offset: int
+    time_ms: int
+    sequence: int
+    ends_ms: int
+
+
+def valid_time(time_ms: int) -> int:
+    """A timestamp as a time that can be written, whatever a producer put there."""
+    return min(max(time_ms, 0), TIME_MAX_MS - 1)
+
+
+class Unusable:
+    """The account of one partition, and its alerts. `bound` 1: never."""
+
+    def __init__(self, bound: float, repeat_ms: int) -> None:
+        self.bound, self.repeat_ms = bound, repeat_ms
+        self.window, self.before = Window(), Account()
+        self.last = 0, 0  # offset and time of the newest record
+        self.episodes = {what: Episode() for what in WHAT}
+
+    @property
+    def recent(self) -> Account:
+        """This window and the one before."""
+        return self.before.plus(self.window.account)
+
+    @property
+    def open(self) -> dict[str, Episode]:
+        """The alerts that are open."""
+        return {what: episode for what, episode in self.episodes.items() if episode.found is not None}
+
+    def take(self, batch: Batch, used: Bool, late: I64, clock_ms: int) -> list[Told]:
+        """What became of the records of a batch. `late`: which events are; `clock_ms`: the time of the last tick."""
+        records = len(used) + len(batch.rejects)
+        if not records:
+            return []
+        window, places = self.window, self._ends(batch)
+        window.begin = window.begin or places[0]
+        if batch.rejects and REJECTED not in window.firsts:
+            one = batch.rejects[0]
+            hint = guess(one.record.value or b"")
+            window.firsts[REJECTED] = First(one.record.offset, one.reason, one.detail, hint)
+        if len(late) and LATE not in window.firsts:
+            event = late.item(0)
+            window.firsts[LATE] = First(batch.offsets.item(event), LATE, rfc3339(batch.times_ms.item(event)), "")
+        told = self._at_once(batch, used, late, clock_ms)
+        for reject in batch.rejects:
+            window.reasons[reject.reason] = window.reasons.get(reject.reason, 0) + 1
+        window.account = window.account.plus(
+            Account(records, int(np.count_nonzero(used)), len(batch.rejects), len(late))
+        )
+        self.last = places[1]
+        return told
+
+    @staticmethod
+    def _ends(batch: Batch) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Offset and time of the first and of the last record."""
+        ends = batch.rejects[:1] + batch.rejects[-1:]
+        found = [(reject.record.offset, valid_time(reject.record.time_ms)) for reject in ends]
+        found += [(batch.offsets.item(i), batch.times_ms.item(i)) for i in (0, -1) if len(batch.offsets)]
+        return min(found), max(found)
+
+    def _at_once(self, batch: Batch, used: Bool, late: I64, clock_ms: int) -> list[Told]:
+        """Alerts that open at a record of this batch, since nothing at all is used."""
+        account, told = self.window.account, list[tuple[int, Told]]()
+        if account.used or self.before.used or account.consumed + len(used) + len(batch.rejects) < AT_ONCE:
+            return []
+        end = batch.offsets.item(int(np.argmax(used))) if used.any() else batch.next_offset
+        rejects = np.array([reject.record.offset for reject in batch.rejects], np.int64)
+        every = np.sort(np.concatenate([batch.offsets, rejects]))
+        for what, offsets in ((REJECTED, rejects), (LATE, batch.offsets[late])):
+            bad = offsets[offsets < end]
+            counts = account.of(what) + np.arange(1, len(bad) + 1)
+            consumed = account.consumed + np.searchsorted(every, bad, "right")
+            shown = np.flatnonzero((counts >= AT_ONCE) & (counts > self.bound * consumed))
+            if len(shown) and self.episodes[what].found is None:
+                place = shown.item(0)
+                times = batch.times_ms[late] if what == LATE else [r.record.time_ms for r in batch.rejects[: place + 1]]
+                at = bad.item(place), max(valid_time(int(times[place])), clock_ms)
+                reasons = dict(self.window.reasons)
+                for reject in batch.rejects[: place + 1] if what == REJECTED else ():
+                    reasons[reject.reason] = reasons.get(reject.reason, 0) + 1
+                told.append((at[0], self._fire(what, at, (counts.item(place), consumed.item(place)), reasons)))
+        return [one for _, one in sorted(told, key=lambda item: item[0])]
+
+    def tick(self, passed_ms: int, time_ms: int, interval_ms: int) -> list[Told]:
+        """A tick of this time, so long after the one before; ticks come every `interval_ms`."""
+        told, window = list[Told](), self.window
+        window.elapsed_ms += passed_ms
+        for episode in self.open.values():
+            episode.open_ms += passed_ms
+        # The tick that is nearest to a minute ends it.
+        over = window.elapsed_ms + min(interval_ms, WINDOW_MS) // 2 >= WINDOW_MS
+        if over and (window.account.tells or not window.account.consumed):
+            if window.account.consumed:
+                told = [one for what in WHAT if (one := self._judge(what, time_ms)) is not None]
+            self.window, self.before = Window(), window.account
+        spoke = {one.what for one in told}
+        for what, episode in self.open.items():
+            if what not in spoke and 1 + episode.open_ms // self.repeat_ms > episode.told:
+                told.append(self._told("renewed", what, (self.last[0], time_ms)))
+        return told
+
+    def _judge(self, what: str, time_ms: int) -> Told | None:
+        """The window is over."""
+        window, episode = self.window, self.episodes[what]
+        now = window.account.of(what), window.account.consumed
+        if window.account.share(what) > self.bound:
+            if episode.found is None:
+                return self._fire(what, (self.last[0], time_ms), now, window.reasons)
+            episode.detections, episode.now = episode.detections + 1, now
+        elif episode.found is not None:
+            episode.now = now
+            told = self._told("resolved", what, (self.last[0], time_ms))
+            episode.found = None
+            return told
+        return None
+
+    def _fire(self, what: str, at: tuple[int, int], now: tuple[int, int], reasons: dict[str, int]) -> Told:
+        window, episode = self.window, self.episodes[what]
+        assert window.begin is not None
+        why = (
+            tuple(sorted(reasons.items(), key=lambda item: (-item[1], item[0])))
+            if what == REJECTED
+            else ((LATE, now[0]),)
+        )
+        span = window.begin[0], at[0], window.begin[1], at[1]
+        found = Found(*at, *now, why, span, window.firsts[what])
+        self.episodes[what] = Episode(episode.number + 1, found, 1, 0, 0, now)
+        return self._told("firing", what, at)
+
+    def _told(self, status: str, what: str, at: tuple[int, int]) -> Told:
+        """The alert as it is told now. Its sequence is a matter of the time since it opened, as in the book."""
+        episode, every_ms = self.episodes[what], self.repeat_ms
+        found = episode.found
+        assert found is not None
+        episode.told = max(1 + episode.open_ms // every_ms + (status == "resolved"), episode.told + 1)
+        lasts_ms = found.time_ms + episode.open_ms + REPEATS_KEPT * every_ms
+        ends_ms = max(at[1], found.time_ms) if status == "resolved" else lasts_ms
+        return Told(status, what, episode.number, episode.detections, found, episode.now, *at, episode.told, ends_ms)
+
+    def counts(self) -> dict[tuple[str, str, str], int]:
+        """How many alerts are open, as `AlertBook.counts`; of no model."""
+        return {(MONITOR, "", FIRING): len(self.open)} if self.open else {}
+
+    def dump(self) -> dict[str, Any]:
+        window = self.window
+        episodes = {
+            what: [one.number, _plain(one.found), one.detections, one.open_ms, one.told, list(one.now)]
+            for what, one in self.episodes.items()
+        }
+        return {
+            "window": [window.elapsed_ms, list(window.account), list(window.reasons.items()), window.begin],
+            "firsts": [[what, list(first)] for what, first in window.firsts.items()],
+            "before": list(self.before),
+            "last": list(self.last),
+            "episodes": episodes,
+        }
+
+    def load(self, state: dict[str, Any] | None) -> None:
+        """What `dump` gave, or nothing. Raises ValueError and its like."""
+        if state is None:
+            return
+        elapsed_ms, account, reasons, begin = state["window"]
+        firsts = {str(what): _first(first) for what, first in state["firsts"]}
+        counts = {str(reason): int(count) for reason, count in reasons}
+        place = None if begin is None else (int(begin[0]), int(begin[1]))
+        self.window = Window(int(elapsed_ms), Account(*map(int, account)), counts, place, firsts)
+        self.before, self.last = Account(*map(int, state["before"])), (int(state["last"][0]), int(state["last"][1]))
+        if (self.window.account.consumed > 0) != (place is not None) or sum(
+            counts.values()
+        ) != self.window.account.rejected:
+            raise ValueError("an invalid account of records")
+        for what in WHAT:
+            number, found, detections, open_ms, told, now = state["episodes"][what]
+            counted = int(now[0]), int(now[1])
+            self.episodes[what] = Episode(int(number), _found(found), int(detections), int(open_ms), int(told), counted)
+
+
+def _plain(found: Found | None) -> list[Any] | None:
+    if found is None:
+        return None
+    *counts, reasons, span, first = found
+    return [*counts, [list(reason) for reason in reasons], list(span), list(first)]
+
+
+def _first(state: list[Any]) -> First:
+    offset, reason, detail, hint = state
+    return First(int(offset), str(reason), str(detail), str(hint))
+
+
+def _found(state: list[Any] | None) -> Found | None:
+    if state is None:
+        return None
+    offset, time_ms, bad, consumed, reasons, span, first = state
+    first_offset, last_offset, from_ms, to_ms = map(int, span)
+    why = tuple((str(reason), int(number)) for reason, number in reasons)
+    places = first_offset, last_offset, from_ms, to_ms
+    return Found(int(offset), int(time_ms), int(bad), int(consumed), why, places, _first(first))

@@ -1,0 +1,127 @@
+"""Alerts of records that cannot be used, as they cross Kafka: the record of all alerts, but of a partition and
+not of a model.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from detectors.windows import wilson
+from schemas.records import alert as wire
+from schemas.records.envelope import HEADERS
+from streamer.alerts.unusable import LATE, MONITOR, REJECTED, Episode, Found, Told
+from streamer.config import model as cfg
+from streamer.monitors.evidence import evidence, span
+from streamer.port import Out, Partition
+
+ALERTNAMES = {REJECTED: "RecordsUnusable", LATE: "RecordsLate"}
+DID = {
+    REJECTED: "cannot be read and went to the dead letters",
+    LATE: "came too late (limits.lateness) and were not used",
+}
+TO_DO = {
+    REJECTED: "No monitor sees these records. Each is in the topic {dead_letter} as it was, with reason and place.",
+    LATE: "No monitor sees these events: they are older than their model's newest one by more than {lateness} s. Is a"
+    " producer's clock wrong, or is it sending the past? Else raise limits.lateness.",
+}
+MEMBERS = ("resolution", "level", "records")
+"""Of `data`, beyond those of `wire.RECORD`."""
+
+
+def where(partition: Partition) -> str:
+    return f"{partition[0]}[{partition[1]}]"
+
+
+def found_in_words(partition: Partition, what: str, found: Found) -> str:
+    """What opened an alert: how many, why, the first of them and what it looks like."""
+    at, first = where(partition), found.first
+    why = ", ".join(f"{reason} {count:,}" for reason, count in found.reasons) if what == REJECTED else ""
+    detail = f" ({first.detail})" if first.detail else ""
+    hint = f"; it looks like {first.hint}" if first.hint else ""
+    told = f"{at}: {found.bad:,} of {found.consumed:,} records {DID[what]}{f' ({why})' if why else ''}"
+    return f"{told}; the first: {at}@{first.offset}, {first.reason}{detail}{hint}"
+
+
+def state_in_words(partition: Partition, what: str, episode: Episode) -> str:
+    """An open alert, for readiness and log."""
+    assert episode.found is not None
+    count, consumed = episode.now
+    now = f"; now {count:,} of {consumed:,}" if episode.detections > 1 else ""
+    return f"{found_in_words(partition, what, episode.found)}{now}"
+
+
+class UnusableRecords:
+    """Writes the records of one partition."""
+
+    def __init__(self, config: cfg.Config, partition: Partition) -> None:
+        self.config, self.partition = config, partition
+        self.severity = config.defaults.severity_of_records
+
+    def record(self, told: Told) -> Out:
+        """The record of one alert that opened, is told again or is over. A function of state, offsets and config."""
+        config = self.config
+        source = wire.Source(config.kafka.group, config.config_hash, *self.partition, config.file)
+        said = TO_DO[told.what].format(
+            dead_letter=config.topics.dead_letter, lateness=f"{config.limits.lateness_ms / 1000:g}"
+        )
+        detector = {"kind": "unusable", "params": {"bound": config.limits.unusable}, "scale_free": True}
+        forms = wire.forms(wire.template(MEMBERS), self.severity, {"description": said}, detector, source)
+        form = forms["resolved" if told.status == "resolved" else "firing"]
+        facts = self._facts(told)
+        value = wire.render(form, facts)
+        return Out("alerts", facts["fingerprint"].encode(), value, HEADERS)
+
+    def _facts(self, told: Told) -> dict[str, str]:
+        found, at = told.found, where(self.partition)
+        labels = {"monitor": MONITOR, "signal": told.what, "topic": self.partition[0], "partition": at}
+        own = wire.identity(labels, self.severity, ALERTNAMES[told.what], f"partition/{at}/monitor/{MONITOR}")
+        return {
+            "fingerprint": own.fingerprint,
+            "subject": own.subject,
+            "labels": own.shown,
+            "trigger_offset": str(found.offset),
+            "began": wire.rfc3339(found.time_ms),
+            "finding": wire.inner(self._finding(found)),
+            "first_offset": str(found.span[0]),
+            "sequence": str(told.sequence),
+            "ordinal": f"{told.sequence:010d}",
+            "changed_offset": str(told.offset),
+            "changed": wire.rfc3339(told.time_ms),
+            "ends": wire.rfc3339(told.ends_ms),
+            "number": str(told.number),
+            "detections": str(told.detections),
+            "suppressed": "0",
+            "sentence": wire.inner(self._sentence(told)),
+            "end_offset": str(told.offset + 1),
+            "resolution": wire.written({"how": "recovered"} if told.status == "resolved" else None),
+            "level": "null",
+            "records": wire.written(self._records(told)),
+        }
+
+    def _finding(self, found: Found) -> dict[str, Any]:
+        share = found.bad / found.consumed
+        window = {
+            "n": found.consumed,
+            "count": found.bad,
+            "fraction": share,
+            "interval": list(wilson(found.bad, found.consumed)),
+            "reasons": [{"reason": reason, "count": count} for reason, count in found.reasons],
+            **span(*found.span),
+        }
+        told = evidence(1, share, self.config.limits.unusable, None, None, window)
+        return {**told["finding"], "evidence": told["evidence"]}
+
+    def _records(self, told: Told) -> dict[str, Any]:
+        """What only these alerts have."""
+        first, (count, consumed) = told.found.first, told.now
+        topic, number = self.partition
+        place = {"topic": topic, "partition": number, "offset": first.offset}
+        known = {"reason": first.reason, "detail": first.detail, "hint": first.hint}
+        return {"first": {**place, **known}, "now": {"n": consumed, "count": count}}
+
+    def _sentence(self, told: Told) -> str:
+        count, consumed = told.now
+        now = f" (now {count:,} of {consumed:,})"
+        became = {"firing": "found", "renewed": f"still so{now}, was found", "resolved": f"over{now}, was found"}
+        said = found_in_words(self.partition, told.what, told.found)
+        return f"{said}; {became[told.status]} by {MONITOR} at {where(self.partition)}@{told.found.offset}."
