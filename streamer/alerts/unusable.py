@@ -9,12 +9,13 @@ one before, no tick is waited for: the alert opens at the record that shows it, 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from schemas.events.batch import Batch
+from schemas.events.batch import Batch, Reject
 from schemas.events.convert import TIME_MAX_MS
 from schemas.events.guess import guess
 from schemas.records.alert import rfc3339
@@ -34,10 +35,10 @@ WHAT = (REJECTED, LATE)
 class Account(NamedTuple):
     """What became of records."""
 
-    consumed: int = 0
-    used: int = 0
-    rejected: int = 0
-    late: int = 0
+    consumed: int
+    used: int
+    rejected: int
+    late: int
 
     def plus(self, other: Account) -> Account:
         return Account(*(one + two for one, two in zip(self, other, strict=True)))
@@ -56,7 +57,7 @@ class Account(NamedTuple):
         return self.consumed >= AT_ONCE or (self.consumed > 0 and alike)
 
 
-NOTHING = Account()
+NOTHING = Account(0, 0, 0, 0)
 
 
 class First(NamedTuple):
@@ -123,12 +124,20 @@ def valid_time(time_ms: int) -> int:
     return min(max(time_ms, 0), TIME_MAX_MS - 1)
 
 
+def counted(reasons: Mapping[str, int], rejects: Iterable[Reject]) -> dict[str, int]:
+    """Those, and more of them."""
+    found = dict(reasons)
+    for reject in rejects:
+        found[reject.reason] = found.get(reject.reason, 0) + 1
+    return found
+
+
 class Unusable:
     """The account of one partition, and its alerts. `bound` 1: never."""
 
     def __init__(self, bound: float, repeat_ms: int) -> None:
         self.bound, self.repeat_ms = bound, repeat_ms
-        self.window, self.before = Window(), Account()
+        self.window, self.before = Window(), NOTHING
         self.last = 0, 0  # offset and time of the newest record
         self.episodes = {what: Episode() for what in WHAT}
 
@@ -157,11 +166,9 @@ class Unusable:
             event = late.item(0)
             window.firsts[LATE] = First(batch.offsets.item(event), LATE, rfc3339(batch.times_ms.item(event)), "")
         told = self._at_once(batch, used, late, clock_ms)
-        for reject in batch.rejects:
-            window.reasons[reject.reason] = window.reasons.get(reject.reason, 0) + 1
-        window.account = window.account.plus(
-            Account(records, int(np.count_nonzero(used)), len(batch.rejects), len(late))
-        )
+        window.reasons = counted(window.reasons, batch.rejects)
+        more = Account(records, int(np.count_nonzero(used)), len(batch.rejects), len(late))
+        window.account = window.account.plus(more)
         self.last = places[1]
         return told
 
@@ -186,14 +193,14 @@ class Unusable:
             counts = account.of(what) + np.arange(1, len(bad) + 1)
             consumed = account.consumed + np.searchsorted(every, bad, "right")
             shown = np.flatnonzero((counts >= AT_ONCE) & (counts > self.bound * consumed))
-            if len(shown) and self.episodes[what].found is None:
-                place = shown.item(0)
-                times = batch.times_ms[late] if what == LATE else [r.record.time_ms for r in batch.rejects[: place + 1]]
-                at = bad.item(place), max(valid_time(int(times[place])), clock_ms)
-                reasons = dict(self.window.reasons)
-                for reject in batch.rejects[: place + 1] if what == REJECTED else ():
-                    reasons[reject.reason] = reasons.get(reject.reason, 0) + 1
-                told.append((at[0], self._fire(what, at, (counts.item(place), consumed.item(place)), reasons)))
+            if not len(shown) or self.episodes[what].found is not None:
+                continue
+            place = shown.item(0)
+            given = batch.rejects[: place + 1] if what == REJECTED else ()
+            time_ms = given[-1].record.time_ms if given else batch.times_ms.item(late.item(place))
+            at = bad.item(place), max(valid_time(time_ms), clock_ms)
+            reasons = counted(self.window.reasons, given)
+            told.append((at[0], self._fire(what, at, (counts.item(place), consumed.item(place)), reasons)))
         return [one for _, one in sorted(told, key=lambda item: item[0])]
 
     def tick(self, passed_ms: int, time_ms: int, interval_ms: int) -> list[Told]:
@@ -232,11 +239,8 @@ class Unusable:
     def _fire(self, what: str, at: tuple[int, int], now: tuple[int, int], reasons: dict[str, int]) -> Told:
         window, episode = self.window, self.episodes[what]
         assert window.begin is not None
-        why = (
-            tuple(sorted(reasons.items(), key=lambda item: (-item[1], item[0])))
-            if what == REJECTED
-            else ((LATE, now[0]),)
-        )
+        by_reason = reasons if what == REJECTED else {LATE: now[0]}
+        why = tuple(sorted(by_reason.items(), key=lambda item: (-item[1], item[0])))
         span = window.begin[0], at[0], window.begin[1], at[1]
         found = Found(*at, *now, why, span, window.firsts[what])
         self.episodes[what] = Episode(episode.number + 1, found, 1, 0, 0, now)
@@ -264,7 +268,7 @@ class Unusable:
         }
         return {
             "window": [window.elapsed_ms, list(window.account), list(window.reasons.items()), window.begin],
-            "firsts": [[what, list(first)] for what, first in window.firsts.items()],
+            "firsts": [[what, list(window.firsts[what])] for what in WHAT if what in window.firsts],
             "before": list(self.before),
             "last": list(self.last),
             "episodes": episodes,
@@ -280,9 +284,9 @@ class Unusable:
         place = None if begin is None else (int(begin[0]), int(begin[1]))
         self.window = Window(int(elapsed_ms), Account(*map(int, account)), counts, place, firsts)
         self.before, self.last = Account(*map(int, state["before"])), (int(state["last"][0]), int(state["last"][1]))
-        if (self.window.account.consumed > 0) != (place is not None) or sum(
-            counts.values()
-        ) != self.window.account.rejected:
+        known = self.window.account
+        unnamed = any(known.of(what) and what not in firsts for what in WHAT)
+        if unnamed or (known.consumed > 0) != (place is not None) or sum(counts.values()) != known.rejected:
             raise ValueError("an invalid account of records")
         for what in WHAT:
             number, found, detections, open_ms, told, now = state["episodes"][what]
@@ -308,5 +312,7 @@ def _found(state: list[Any] | None) -> Found | None:
     offset, time_ms, bad, consumed, reasons, span, first = state
     first_offset, last_offset, from_ms, to_ms = map(int, span)
     why = tuple((str(reason), int(number)) for reason, number in reasons)
+    if not 0 < bad <= consumed:
+        raise ValueError("an alert of records without records")
     places = first_offset, last_offset, from_ms, to_ms
     return Found(int(offset), int(time_ms), int(bad), int(consumed), why, places, _first(first))

@@ -222,7 +222,7 @@ class Server(Model):
 HARMLESS = ("version", "kafka", "topics", "standard", "defaults", "commit", "server")
 """Sections that change nothing of what is detected. All others are in the hash, those to come as well: one that was
 forgotten must not change alerts under an equal hash. The standard set and the defaults are in it as the monitors they
-amount to.
+amount to, and as what alerts take of them that no monitor raises.
 """
 
 

@@ -45,7 +45,7 @@ def line_of(value: bytes) -> tuple[str, dict[str, object]]:
     fields = {
         "sentence": data["sentence"],
         "severity": labels["severity"],
-        "model": labels["model"],
+        **({"model": labels["model"]} if "model" in labels else {}),  # Else it is of a whole partition.
         "monitor": labels["monitor"],
         "offset": data["changed"]["offset"],
         "id": record["id"],

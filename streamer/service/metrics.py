@@ -96,7 +96,7 @@ CATALOGUE: dict[Name, Spec] = {
     ),
     "unusable_ratio": Spec(
         "gauge",
-        "Share of the records of the last minute that could not be read, or came too late.",
+        "Share of the records of the last minute or two that could not be read, or came too late.",
         {"topic": OPEN, "what": ("rejected", "late")},
     ),
     "consumer_lag_records": Spec(

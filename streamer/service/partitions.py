@@ -9,7 +9,6 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 from streamer.engine.stage import Stage
 from streamer.port import Out, Pointer, Tick
-from streamer.service.unusable import Sample
 
 
 @dataclass(slots=True)
@@ -58,7 +57,6 @@ class Stats:
     state_lost: dict[str, int] = field(default_factory=dict)
     restored: int = 0
     bytes_consumed: dict[str, int] = field(default_factory=dict)  # by topic
-    rejected: dict[str, Sample] = field(default_factory=dict)  # the last record of a topic that could not be read
     trouble: dict[Doing, Trouble] = field(default_factory=dict)  # what does not get on at the moment
     timings: list[tuple[Timing, float]] = field(default_factory=list)  # (metric, seconds), taken away by the reporter
 

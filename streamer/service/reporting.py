@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 from streamer.alerts.alert import QUIET
-from streamer.engine.admission import RESULTS
+from streamer.alerts.unusable import WHAT
 from streamer.engine.room import warning
 from streamer.engine.stage import Stage
 from streamer.port import Partition
@@ -14,7 +14,7 @@ from streamer.service.connection import Outages
 from streamer.service.metrics import OTHER, Metrics
 from streamer.service.partitions import LivePartition
 from streamer.service.readiness import of_worker
-from streamer.service.unusable import Account, Unusable, together
+from streamer.service.unusable import by_topic, in_words
 from streamer.service.worker import Worker
 
 INTERVAL_S = 1.0
@@ -30,7 +30,6 @@ class Reporter:
         self.due_s = self.room_due_s = 0.0
         self.known: dict[Partition, Stage] = {}
         self.seen: dict[tuple[Partition, str, str], int] = {}
-        self.unusable = Unusable(worker.config.limits.unusable)
         self.models: dict[str, None] = {}  # those that alerts are counted of by name
         self.active: dict[tuple[str, ...], float] = {}  # open alerts by model, monitor and state; 0 of those of before
 
@@ -60,7 +59,7 @@ class Reporter:
         for partition, owned in worker.owned.items():
             self._task(partition, owned.task)
             self._place(partition, owned, now_s)
-        self._account(now_s)
+        self._account()
         if now_s >= self.room_due_s:
             self.room_due_s = now_s + ROOM_INTERVAL_S
             self.outages.note("nearly_full", dict(self._full()))
@@ -100,17 +99,13 @@ class Reporter:
                 if (words := warning(one)) is not None:
                     yield f"{topic}[{number}] {one.what}", words
 
-    def _account(self, now_s: float) -> None:
-        """What became of the records of the last minute, by topic; told where too few of them can be used."""
-        verdicts: dict[str, str | None] = {}
-        for topic in self.worker.config.topics.events:
-            got = {result: int(self.metrics.get("events_total", topic=topic, result=result) or 0) for result in RESULTS}
-            total = Account(sum(got.values()), got["used"], got["dead_lettered"], got["late"])
-            account = self.unusable.note(topic, now_s, total)
-            for what, share in account.shares.items():
-                self.metrics.set("unusable_ratio", share, topic=topic, what=what)
-            verdicts[topic] = self.unusable.verdict(topic, now_s, account, self.worker.stats.rejected.get(topic))
-        self.outages.tell("records", together(verdicts))
+    def _account(self) -> None:
+        """Records that cannot be used: their shares of the last minute, and where they are too many."""
+        stages = [owned.task for owned in self.worker.owned.values()]
+        for topic, account in by_topic(self.worker.config.topics.events, stages).items():
+            for what in WHAT:
+                self.metrics.set("unusable_ratio", account.share(what), topic=topic, what=what)
+        self.outages.tell("records", in_words(stages))
 
     def _model(self, model: str) -> str:
         """Models come from the events: those by name are bounded, and what the others add up to is not lost."""

@@ -35,7 +35,7 @@ from streamer.service.connection import words
 from streamer.service.partitions import Doing, LivePartition, Pool, Stats, Trouble, newest
 from streamer.service.restore import Notify, Restorer
 from streamer.service.snapshots import Snapshots, root
-from streamer.service.unusable import bytes_of, sample
+from streamer.service.unusable import bytes_of
 
 POLL_RECORDS_MAX = 2000
 """Larger batches lose the processor's cache, smaller ones pay more for each batch (500 cost a tenth more)."""
@@ -187,7 +187,6 @@ class Worker:
             records, rest = whole[:some], whole[some:] + rest
             batch, size = self.decode(records, topic), self.decode.size
         if batch.rejects:
-            self.stats.rejected[topic] = sample(owned.task.partition, batch.rejects[-1])
             self.letters_bytes += letters
         owned.task.step(batch)
         self.stats.timings.append(("processing_seconds", self.clock() - begin_s))

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from streamer.commands.config import json_schema
 from streamer.config.load import load_text
-from streamer.config.model import HARMLESS, Config, Reference
+from streamer.config.model import HARMLESS, Config, Defaults, Reference
 from streamer.config.types import Model
 from streamer.config.yaml_source import parse
 from streamer.signals.roles import ACTION, GOLDEN, OPT_OUT, REFERENCE
@@ -105,11 +105,7 @@ def hashes(name: str, root: type[Config] = Config) -> list[tuple[Any, str]]:
 @pytest.mark.parametrize("name", SECTIONS)
 def test_a_change_of_any_key_of_a_section_changes_the_hash(name: str) -> None:
     """By exclusion: a section that is not named as harmless is in it, whether anybody thought of it or not."""
-    spared = {
-        "reference": lambda one: one.file is not None,
-        "limits": lambda one: one.unusable != base().limits.unusable,
-    }
-    found = [(change, made) for change, made in hashes(name) if not spared.get(name, lambda one: False)(change)]
+    found = [(change, made) for change, made in hashes(name) if name != "reference" or change.file is None]
     assert found
     assert base().config_hash not in [made for _, made in found], "this changes detections under an equal hash"
     assert len({made for _, made in found}) == len(found), "two different configs have one hash"
@@ -117,9 +113,25 @@ def test_a_change_of_any_key_of_a_section_changes_the_hash(name: str) -> None:
 
 @pytest.mark.parametrize("name", HARMLESS)
 def test_a_change_of_a_harmless_section_does_not(name: str) -> None:
-    found = hashes(name)
+    found = [(change, made) for change, made in hashes(name) if name != "defaults" or of_records(change) == OF_RECORDS]
     assert found
     assert {made for _, made in found} == {base().config_hash}
+
+
+def of_records(defaults: Defaults) -> tuple[str, int]:
+    """What alerts take of them that no monitor raises."""
+    return defaults.severity_of_records, defaults.repeat_of_records_ms
+
+
+OF_RECORDS = of_records(Defaults())
+
+
+def test_what_alerts_of_records_take_of_the_defaults_is_in_the_hash() -> None:
+    made = [made for change, made in hashes("defaults") if of_records(change) != OF_RECORDS]
+    assert len({*made, base().config_hash}) == 3
+    assert OF_RECORDS == ("warning", 3_600_000)
+    monitor = load_text(LEAST + "monitors: {m: {signal: value, detect: {kind: adwin}}}\n", "x", {}).monitors["m"]
+    assert (monitor.severity, monitor.repeat_interval_ms) == OF_RECORDS, "those that a monitor has by itself"
 
 
 def test_the_name_of_a_file_of_references_is_not_in_the_hash_and_its_content_is() -> None:

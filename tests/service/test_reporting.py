@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from streamer.alerts.unusable import Account, Unusable
 from streamer.config.load import load_text
 from streamer.engine.figures import Counter
 from streamer.engine.room import Fullness
@@ -29,7 +30,8 @@ class Stage:
     """What a reporter asks of a task."""
 
     def __init__(self, used: int = 0) -> None:
-        self.position, self.series, self.used = 0, 3, used
+        self.partition, self.position, self.series, self.used = AT, 0, 3, used
+        self.unusable = Unusable(0.05, 3_600_000)
         self.full: list[Fullness] = []
         self.open: dict[tuple[str, str, str], int] = {}
         self.figures: list[tuple[str, Gauge]] = []
@@ -217,3 +219,14 @@ def test_what_is_nearly_full_is_a_note_for_as_long_as_it_is(service: Service) ->
     assert service.health.notes() != {}, "looked at now and then"
     service.report(ROOM_INTERVAL_S)
     assert service.health.notes() == {}
+
+
+def test_the_share_of_records_that_cannot_be_used(service: Service) -> None:
+    one, other = Stage(), Stage()
+    service.own(AT, one)
+    service.own(OTHER, other)
+    one.unusable.window.account, other.unusable.before = Account(10, 2, 6, 0), Account(30, 22, 0, 4)
+    service.report()
+    assert service.get("unusable_ratio", topic="in", what="rejected") == 0.15
+    assert service.get("unusable_ratio", topic="in", what="late") == 0.1
+    assert service.health.ready()["records"] is None, "no alert is open"

@@ -1,71 +1,73 @@
-"""The share of records that cannot be used, of the last minute, in words that lead to the cause."""
+"""Records that cannot be used, of all partitions together: the shares of a topic, and the open alerts in words."""
 
 from __future__ import annotations
 
-import pytest
-
 from schemas.events.batch import Record, Reject
-from streamer.service.unusable import AT_ONCE, WINDOW_S, Account, Sample, Unusable, sample, together
+from streamer.config.load import load_text
+from streamer.engine.task import Task, Tasks
+from streamer.port import Tick
+from streamer.service.unusable import NAMED_MAX, by_topic, bytes_of, in_words
+from tests.engine.tasks import LEAST
 
-GZIP = Reject(Record(7, 0, None, bytes([0x1F, 0x8B, 8, 0, 1, 2])), "bad_utf8", "byte 1")
-LAST = sample(("in", 3), GZIP)
-
-
-def test_the_last_record_is_named_by_place_reason_and_what_it_looks_like() -> None:
-    assert LAST[:3] == ("bad_utf8", "byte 1", "in[3]@7")
-    assert LAST.hint.startswith("gzip")
-    assert sample(("in", 3), Reject(Record(7, 0, None, None), "empty", "")) == Sample("empty", "", "in[3]@7", "")
+CONFIG = load_text(LEAST.replace("[inferences]", "[in, other]"), "x", {})
+GZIP, GOOD = bytes([0x1F, 0x8B, 8, 0, 1, 2]), b'{"model": "fraud", "time": 1700000000}'
 
 
-def minute(unusable: Unusable, *totals: Account, every_s: float = 1.0) -> list[str | None]:
-    """The verdicts over totals that come at equal distances."""
-    found = []
-    for number, total in enumerate(totals):
-        account = unusable.note("in", number * every_s, total)
-        found.append(unusable.verdict("in", number * every_s, account, LAST))
-    return found
+def fed(number: int, *values: bytes) -> Task:
+    tasks = Tasks(CONFIG)
+    task = tasks.new(("in", number), 0)
+    feed(task, *values)
+    return task
 
 
-def test_nothing_used_at_all_is_told_at_once() -> None:
-    few = Account(AT_ONCE - 1, 0, AT_ONCE - 1, 0)
-    told = minute(Unusable(0.05), Account(), few, Account(2000, 0, 2000, 0))
-    assert told[:2] == [None, None], "a handful may be a test message"
-    assert told[2] == (
-        "in: 2000 of 2000 records of the last minute cannot be read and went to the dead letters;"
-        f" the last: in[3]@7, bad_utf8 (byte 1); it looks like {LAST.hint}"
-    )
+def feed(task: Task, *values: bytes) -> None:
+    records = [Record(task.position + i, 0, None, value) for i, value in enumerate(values)]
+    task.step(Tasks(CONFIG).decode(records, "in"))
 
 
-@pytest.mark.parametrize(("bad", "told"), [(4, False), (7, True)])
-@pytest.mark.parametrize("what", ["rejected", "late"])
-def test_a_share_above_the_bound_is_told_after_a_minute(what: str, bad: int, told: bool) -> None:
-    def total(seconds: int) -> Account:
-        return Account(100 * seconds, (100 - bad) * seconds)._replace(**{what: bad * seconds})
-
-    verdicts = minute(Unusable(0.05), *(total(seconds) for seconds in range(90)))
-    assert not any(verdicts[: int(WINDOW_S)]), "half a minute says little"
-    assert all(bool(verdict) is told for verdict in verdicts[int(WINDOW_S) :])
-    if told:
-        assert f"{bad * 60} of 6000 records" in str(verdicts[-1])
-        assert ("too late (limits.lateness)" in str(verdicts[-1])) is (what == "late")
+def tick(task: Task) -> None:
+    task.tick(Tick(task.position, task.tick_ms + 60_000, True))
 
 
-def test_what_was_before_the_last_minute_and_a_minute_without_records_say_nothing() -> None:
-    bad = [Account(100 * n, 0, 100 * n, 0) for n in range(70)]
-    good = [Account(6900 + 100 * n, 100 * n, 6900, 0) for n in range(1, 70)]
-    verdicts = minute(Unusable(0.05), *bad, *good, *[good[-1]] * 70)
-    assert verdicts[60] is not None
-    assert verdicts[len(bad) + len(good) - 1] is None
-    assert verdicts[-1] is None
-    unusable = Unusable(0.05)
-    assert minute(unusable, *bad, *[bad[-1]] * 70)[-1] is None, "nothing came: that is silence, and told elsewhere"
+def test_the_open_alerts_are_told_by_place_reason_and_what_they_look_like() -> None:
+    task = fed(3, *[GZIP] * 20)
+    words = in_words([fed(0, GOOD), task])
+    assert words is not None
+    assert words.startswith("in[3]: 20 of 20 records cannot be read and went to the dead letters (bad_utf8 20)")
+    assert "; the first: in[3]@0, bad_utf8" in words
+    assert "; it looks like gzip (1f 8b)" in words
+    assert "now" not in words
+    tick(task)
+    feed(task, *[GZIP] * 50, *[GOOD] * 50)
+    tick(task)
+    assert str(in_words([task])).endswith("; now 70 of 120")
+    assert in_words([fed(0, *[GZIP] * 19)]) is None
+    assert in_words([]) is None
 
 
-def test_the_shares_are_of_all_that_was_consumed() -> None:
-    assert Account().shares == {"rejected": 0.0, "late": 0.0}
-    assert Account(200, 100, 50, 20).shares == {"rejected": 0.25, "late": 0.1}
+def test_a_few_of_many_partitions_are_named() -> None:
+    words = in_words([fed(number, *[GZIP] * 20) for number in range(NAMED_MAX + 4)])
+    assert words is not None
+    assert words.count("in[") == 2 * NAMED_MAX
+    assert words.endswith("; and 4 more")
 
 
-def test_topics_are_told_together() -> None:
-    assert together({"a": None, "b": "x", "c": "y"}) == "x; y"
-    assert together({"a": None}) is None
+def test_where_nothing_came_of_late_it_is_silence_that_is_told() -> None:
+    task = fed(0, *[GZIP] * 20)
+    for _ in range(3):
+        assert in_words([task]) is not None
+        tick(task)
+    tick(task)
+    assert in_words([task]) is None
+    assert task.unusable.open, "the alert is not over for all that"
+
+
+def test_the_shares_are_those_of_a_topic() -> None:
+    found = by_topic(["in", "other"], [fed(0, *[GZIP] * 10), fed(1, *[GOOD] * 30)])
+    assert (found["in"].share("rejected"), found["in"].share("late")) == (0.25, 0.0)
+    assert found["other"].share("rejected") == 0.0
+
+
+def test_the_bytes_of_dead_letters() -> None:
+    rejects = [Reject(Record(0, 0, None, value), "bad_json", "") for value in (b"abc", None, b"de")]
+    assert bytes_of(rejects) == 5

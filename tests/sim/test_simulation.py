@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from schemas.events.batch import Record
+from streamer.alerts import unusable
 from streamer.engine import room, task
 from streamer.engine.stage import Stage
 from streamer.port import CommitResult, Committed, LogDown, Outcome, Partition
@@ -61,6 +63,36 @@ def test_series_that_leave_full_tables_do_so_whatever_fails(seed: int, monkeypat
     full = [full for w in ran.workers.values() for owned in w.owned.values() for full in owned.task.fullness()]
     assert sum(one.evicted for one in full) > 20
     assert all(one.used <= one.limit for one in full)
+
+
+def going_bad(rng: random.Random, partition: int, length: int) -> list[Record]:
+    """The log, with long stretches of what is no event, the first at its beginning, and of events of long ago."""
+    records = make_log(rng, partition, length)
+    for begin in range(0, length, 104):
+        for i in range(begin, min(begin + rng.randint(22, 60), length)):
+            old = b'{"model": "shared", "time": 1600000000}'
+            records[i] = records[i]._replace(value=b"fraud,1,2" if begin % 208 == 0 else old)
+    return records
+
+
+def test_records_that_cannot_be_used_are_told_exactly_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With minutes of four seconds, so that a life has some."""
+    often = campaign.CONFIG.replace("lateness: 20s", "lateness: 20s, unusable: 0.4")
+    monkeypatch.setattr(campaign, "CONFIG", often.replace("\nchecks:", "\ndefaults: {repeat_interval: 5s}\nchecks:"))
+    monkeypatch.setattr(campaign, "make_log", going_bad)
+    monkeypatch.setattr(unusable, "WINDOW_MS", 4000)
+    told, numbers = set(), set()
+    for seed in range(FIRST, FIRST + max(SEEDS // 10, 6)):
+        outs = [out.value or b"" for out in run_seed(seed).broker.published() if out.topic == "alerts"]
+        found = [json.loads(out) for out in outs if b"limits.unusable" in out]
+        assert len({one["id"] for one in found}) == len(found) > 2
+        for one in found:
+            again = one["data"]["status"] == "firing" and int(one["sequence"]) > 1
+            told.add(("again" if again else one["data"]["status"], one["data"]["alert"]["labels"]["signal"]))
+            numbers.add(one["data"]["episode"]["number"])
+    every = {(status, what) for status in ("firing", "again", "resolved") for what in ("rejected", "late")}
+    assert told | {("again", "late")} == every
+    assert max(numbers) > 1
 
 
 def restoring(broken: type[Restorer]) -> type[Worker]:
