@@ -55,14 +55,14 @@ class UnusableRecords:
 
     def __init__(self, config: cfg.Config, partition: Partition) -> None:
         self.config, self.partition = config, partition
-        self.severity = config.defaults.severity_of_records
+        self.severity = config.alerts_of_records[0]
 
     def record(self, told: Told) -> Out:
         """The record of one alert that opened, is told again or is over. A function of state, offsets and config."""
         config = self.config
         source = wire.Source(config.kafka.group, config.config_hash, *self.partition, config.file)
         said = TO_DO[told.what].format(
-            dead_letter=config.topics.dead_letter, lateness=f"{config.limits.lateness_ms / 1000:g}"
+            dead_letter=config.topics.own()["dead_letter"], lateness=f"{config.limits.lateness_ms / 1000:g}"
         )
         detector = {"kind": "unusable", "params": {"bound": config.limits.unusable}, "scale_free": True}
         forms = wire.forms(wire.template(MEMBERS), self.severity, {"description": said}, detector, source)

@@ -38,6 +38,7 @@ from streamer.config.types import (
     Version,
     check_pointer,
 )
+from streamer.config.units import parse_duration
 from streamer.signals.roles import ACTION, GOLDEN, OPT_OUT, REFERENCE
 
 
@@ -295,6 +296,13 @@ class Config(Model):
             found[GOLDEN] = self.probes.golden
         return found
 
+    @property
+    def alerts_of_records(self) -> tuple[str, int]:
+        """Severity of the alerts about records, which no monitor raises, and after how many ms they are told again."""
+        default = Monitor.model_fields["repeat_interval_ms"].default
+        severity = self.defaults.severity or Monitor.model_fields["severity"].default
+        return severity, self.defaults.repeat_interval_ms or parse_duration(default)
+
     def secrets(self) -> tuple[str, ...]:
         """Texts that must never be shown."""
         return self._secrets
@@ -309,6 +317,6 @@ class Config(Model):
         parts = self.model_dump(mode="json", exclude={*HARMLESS, "monitors"})
         parts["given"] = self.given_hash
         del parts["reference"]["file"]  # Its content counts, not its name.
-        parts["records"] = [self.defaults.severity_of_records, self.defaults.repeat_of_records_ms]
+        parts["records"] = self.alerts_of_records
         parts["monitors"] = {name: m.model_dump(mode="json") for name, m in self.effective_monitors().items()}
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

@@ -9,7 +9,6 @@ from pydantic import Field
 
 from streamer.config.detect import AnyDetect
 from streamer.config.types import ByText, Duration, Model, SignalText
-from streamer.config.units import parse_duration
 from streamer.signals.kinds import FORMS
 
 WindowTime = Annotated[Duration, Field(ge=1000, le=7 * 86_400_000)]
@@ -100,7 +99,7 @@ class Monitor(Model):
 
 
 class Defaults(Model):
-    """What monitors share. Each may say otherwise."""
+    """What monitors share. Each may say otherwise. Of alerts that no monitor raises: severity and repeat_interval."""
 
     severity: Literal["info", "warning", "critical"] | None = Field(None, description="A label of every alert.")
     for_ms: Duration | None = Field(None, alias="for", description="Of levels: held so long before it fires.")
@@ -114,13 +113,3 @@ class Defaults(Model):
     by: list[ByText] | None = Field(
         None, description="As of a monitor; not for events and traffic, which may well stop."
     )
-
-    @property
-    def severity_of_records(self) -> str:
-        """Of alerts that are about records, which no monitor raises."""
-        return self.severity or str(Monitor.model_fields["severity"].default)
-
-    @property
-    def repeat_of_records_ms(self) -> int:
-        """When those are told again."""
-        return self.repeat_interval_ms or parse_duration(str(Monitor.model_fields["repeat_interval_ms"].default))

@@ -107,7 +107,7 @@ class Task:
         self.admission = Admission(gate, Places(self.rows_max, config.reference.warmup))
         self.book = AlertBook({name: policy_of(m.config) for name, m in self.monitors.items()}, first_of(self.monitors))
         self.records = AlertRecords(config, partition, self.monitors)
-        self.unusable = Unusable(limits.unusable, config.defaults.repeat_of_records_ms)
+        self.unusable = Unusable(limits.unusable, config.alerts_of_records[1])
         self.unusable_records = UnusableRecords(config, partition)
         parts = self.tables, self.sources, self.of_table, self.admission, self.book
         self.room = Room(*parts, self._ended)

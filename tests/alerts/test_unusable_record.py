@@ -12,6 +12,8 @@ import pytest
 
 from schemas.events.batch import Record
 from schemas.records.alert import fingerprint
+from streamer.alerts.unusable import REJECTED, Episode, First, Found
+from streamer.alerts.unusable_record import state_in_words
 from streamer.config.load import load_text
 from streamer.config.model import Config
 from streamer.engine.task import Task, Tasks
@@ -117,6 +119,14 @@ def test_late_ones_are_told_by_what_makes_them_late() -> None:
     assert data["records"]["first"]["offset"] == 1
     assert data["records"]["first"]["detail"] == "2023-11-14T21:13:20.000Z", "its event time"
     assert "more than 300 s" in data["alert"]["annotations"]["description"]
+
+
+def test_an_open_alert_in_words_says_where_it_stands_now() -> None:
+    found = Found(19, T0, 20, 20, (("bad_json", 20),), (0, 19, T0, T0), First(0, "bad_json", "line 1", "gzip"))
+    words = "in[2]: 20 of 20 records cannot be read and went to the dead letters (bad_json 20); the first: in[2]@0, "
+    words += "bad_json (line 1); it looks like gzip"
+    assert state_in_words(("in", 2), REJECTED, Episode(1, found, 1, 0, 1, (20, 20))) == words
+    assert state_in_words(("in", 2), REJECTED, Episode(1, found, 2, 0, 1, (7, 90))) == f"{words}; now 7 of 90"
 
 
 def test_each_partition_has_an_alert_of_its_own() -> None:

@@ -120,7 +120,7 @@ def test_a_change_of_a_harmless_section_does_not(name: str) -> None:
 
 def of_records(defaults: Defaults) -> tuple[str, int]:
     """What alerts take of them that no monitor raises."""
-    return defaults.severity_of_records, defaults.repeat_of_records_ms
+    return base().model_copy(update={"defaults": defaults}).alerts_of_records
 
 
 OF_RECORDS = of_records(Defaults())

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from schemas.events.batch import Record
 from schemas.records.envelope import HEADERS
 from streamer.config.load import load_text
 from streamer.engine.task import Tasks
@@ -39,6 +40,15 @@ def test_each_alert_is_a_line_that_says_what_its_record_says() -> None:
         assert {fields["monitor"], fields["model"], fields["severity"]} <= set(
             record["data"]["alert"]["labels"].values()
         )
+
+
+def test_an_alert_of_a_partition_has_no_model() -> None:
+    config = load_text(campaign.CONFIG, "x", {})
+    task = run(config, [Record(i, 1_700_000_000_000, None, b"x") for i in range(30)])
+    [out] = [out for out in task.outbox if out.topic == "alerts"]
+    event, fields = line_of(out.value or b"")
+    assert (event, fields["monitor"], fields["offset"]) == ("alert_firing", "limits.unusable", 19)
+    assert "model" not in fields
 
 
 class Told:
