@@ -14,6 +14,7 @@ from streamer.config import model as cfg
 from streamer.config.continuity import changes
 from streamer.config.librdkafka_settings import CLIENT, HIDDEN, may_show
 from streamer.config.standard import STANDARD
+from streamer.config.units import show_duration
 from streamer.config.yaml_source import resolve
 
 if TYPE_CHECKING:
@@ -115,7 +116,9 @@ def as_yaml(shown: dict[str, Any]) -> str:
 def effective(loaded: cfg.Config) -> dict[str, Any]:
     """A file that means the same with nothing left to defaults; secrets as ***."""
     shown = loaded.model_dump(mode="json", by_alias=True)
-    shown |= {"standard": False, "defaults": {}}  # Worked into the monitors.
+    severity, repeat_ms = loaded.alerts_of_records
+    # Worked into the monitors; what is left is for alerts that none of them raises.
+    shown |= {"standard": False, "defaults": {"severity": severity, "repeat_interval": show_duration(repeat_ms)}}
     shown["monitors"] = {
         name: monitor.model_dump(mode="json", by_alias=True, exclude_none=True)
         for name, monitor in loaded.effective_monitors().items()
