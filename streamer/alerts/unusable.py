@@ -215,9 +215,8 @@ class Unusable:
             if window.account.consumed:
                 told = [one for what in WHAT if (one := self._judge(what, time_ms)) is not None]
             self.window, self.before = Window(), window.account
-        spoke = {one.what for one in told}
         for what, episode in self.open.items():
-            if what not in spoke and 1 + episode.open_ms // self.repeat_ms > episode.told:
+            if 1 + episode.open_ms // self.repeat_ms > episode.told:
                 told.append(self._told("renewed", what, (self.last[0], time_ms)))
         return told
 

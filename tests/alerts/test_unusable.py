@@ -119,6 +119,22 @@ def test_late_ones_alone_are_told_at_once_too_when_nothing_was_used_for_a_minute
     assert life.task.unusable.open["late"].found.offset == AT_ONCE  # type: ignore[union-attr]
 
 
+def test_two_that_open_in_one_batch_are_told_in_the_order_of_the_log() -> None:
+    for kinds, order in (([LATE] * 20 + [BAD] * 20, ["late", "rejected"]), ([BAD] * 20 + [LATE] * 20, None)):
+        life = Life()
+        life.take(GOOD)
+        life.tick()
+        life.tick()
+        found = [what for _, what, _ in life.take(*kinds)]
+        assert found == (order or ["rejected", "late"])
+
+
+def test_a_tick_that_comes_a_little_early_ends_the_minute_all_the_same() -> None:
+    life = Life()
+    life.take(*[GOOD] * 50, *[BAD] * 50)
+    assert life.tick(59_990) == FIRED
+
+
 def test_a_bad_stretch_among_good_ones_is_not_told_at_once() -> None:
     """One producer's batch is not the topic: neither in a window with a used one, nor at the beginning of the next."""
     life = Life()
