@@ -7,12 +7,14 @@ from __future__ import annotations
 from typing import Any
 
 from detectors.windows import wilson
+from schemas.events.batch import Batch
 from schemas.records import alert as wire
 from schemas.records.envelope import HEADERS
-from streamer.alerts.unusable import LATE, MONITOR, REJECTED, Episode, Found, Told
+from streamer.alerts.unusable import LATE, MONITOR, REJECTED, Episode, Found, Told, Unusable
 from streamer.config import model as cfg
 from streamer.monitors.evidence import evidence, span
-from streamer.port import Out, Partition
+from streamer.port import Out, Partition, Tick
+from streamer.signals.columns import I64, Bool
 
 ALERTNAMES = {REJECTED: "RecordsUnusable", LATE: "RecordsLate"}
 DID = {
@@ -50,12 +52,30 @@ def state_in_words(partition: Partition, what: str, episode: Episode) -> str:
     return f"{found_in_words(partition, what, episode.found)}{now}"
 
 
-class UnusableRecords:
-    """Writes the records of one partition."""
+class RecordAlerts:
+    """The alerts of one partition about its records: the account decides, and what it tells is written at once, since
+    it is rare. `emitted`: alerts by status and severity, for the metrics.
+    """
 
-    def __init__(self, config: cfg.Config, partition: Partition) -> None:
-        self.config, self.partition = config, partition
-        self.severity = config.alerts_of_records[0]
+    def __init__(self, config: cfg.Config, partition: Partition, emitted: dict[tuple[str, str], int]) -> None:
+        self.config, self.partition, self.emitted = config, partition, emitted
+        self.severity, repeat_ms = config.alerts_of_records
+        self.account = Unusable(config.limits.unusable, repeat_ms)
+
+    def take(self, batch: Batch, used: Bool, late: I64, clock_ms: int) -> list[Out]:
+        """See `Unusable.take`."""
+        return self._written(self.account.take(batch, used, late, clock_ms))
+
+    def tick(self, since_ms: int, tick: Tick) -> list[Out]:
+        """A tick; `since_ms`: when the one before was, or its own time."""
+        passed_ms = max(tick.time_ms - since_ms, 0)
+        return self._written(self.account.tick(passed_ms, tick.time_ms, self.config.heartbeat.interval_ms))
+
+    def _written(self, told: list[Told]) -> list[Out]:
+        for one in told:
+            kind = one.status, self.severity
+            self.emitted[kind] = self.emitted.get(kind, 0) + 1
+        return [self.record(one) for one in told]
 
     def record(self, told: Told) -> Out:
         """The record of one alert that opened, is told again or is over. A function of state, offsets and config."""

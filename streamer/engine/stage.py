@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from schemas.events.batch import Batch
 from schemas.events.decoder import Decoder
-from streamer.alerts.unusable import Unusable
+from streamer.alerts.unusable_record import RecordAlerts
 from streamer.engine.figures import Counter
 from streamer.engine.room import Fullness
 from streamer.monitors.base import Gauge
@@ -26,7 +26,7 @@ class Stage(Protocol):
     topic_id: str  # of the topic whose records it took, empty where the broker does not say; it decides nothing here
     generation: int  # how often the topic was made anew: one offset can mean as many records
     monitors_reset: list[str]  # those that a snapshot had nothing for
-    unusable: Unusable  # the account of records that cannot be used, and its alerts
+    record_alerts: RecordAlerts  # with the account of records that cannot be used
 
     @property
     def series(self) -> int:

@@ -19,8 +19,7 @@ from schemas.records.dead_letter import dead_letter
 from streamer.alerts.alert import ACCEPTED, Moment, Notice, Policy
 from streamer.alerts.alert_record import AlertRecords
 from streamer.alerts.lifecycle import AlertBook, FirstOffset
-from streamer.alerts.unusable import Told, Unusable
-from streamer.alerts.unusable_record import UnusableRecords
+from streamer.alerts.unusable_record import RecordAlerts
 from streamer.alerts.window_record import window_record
 from streamer.config import model as cfg
 from streamer.config.decoder_fields import fields_of
@@ -107,8 +106,7 @@ class Task:
         self.admission = Admission(gate, Places(self.rows_max, config.reference.warmup))
         self.book = AlertBook({name: policy_of(m.config) for name, m in self.monitors.items()}, first_of(self.monitors))
         self.records = AlertRecords(config, partition, self.monitors)
-        self.unusable = Unusable(limits.unusable, config.alerts_of_records[1])
-        self.unusable_records = UnusableRecords(config, partition)
+        self.record_alerts = RecordAlerts(config, partition, self.emitted)
         parts = self.tables, self.sources, self.of_table, self.admission, self.book
         self.room = Room(*parts, self._ended)
         if seeded and config.given is not None:
@@ -178,7 +176,7 @@ class Task:
     def _take(self, batch: Batch) -> None:
         """Take what lies between two turns of the log."""
         used, now, late = self.admission.admit(batch, is_true(batch, OPT_OUT) if self.config.privacy else None)
-        self._tell(self.unusable.take(batch, used, late, self.tick_ms))
+        self.decided += self.record_alerts.take(batch, used, late, self.tick_ms)
         begin, places = 0, np.arange(len(used))
         while begin < len(used):  # What cuts a batch changes nothing: so it can be cut where a level is accepted.
             self._accept(batch, used, now, begin)
@@ -218,17 +216,16 @@ class Task:
 
     def tick(self, tick: Tick) -> None:
         """Take the time: who fell silent, and a sign of life per model."""
-        interval_ms = self.config.heartbeat.interval_ms
-        since_ms = max(tick.time_ms - self.tick_ms, 0) if self.ticks > 0 else 0
+        longest_ms = 2 * self.config.heartbeat.interval_ms
         heard = self.ticks > 0 and tick.caught_up
-        passed_ms = min(since_ms, 2 * interval_ms) if heard else 0
+        passed_ms = min(max(tick.time_ms - self.tick_ms, 0), longest_ms) if heard else 0
         if tick.offset // STRIDE > self.position // STRIDE:
             self.room.turn((self.position // STRIDE + 1) * STRIDE)
         self.position = max(self.position, tick.offset)
+        self.decided += self.record_alerts.tick(self.tick_ms if self.ticks > 0 else tick.time_ms, tick)
         self.ticks, self.tick_ms = self.ticks + 1, tick.time_ms
         for source in self.sources.values():
             source.tick(passed_ms)
-        self._tell(self.unusable.tick(since_ms, tick.time_ms, interval_ms))
         models = self.admission.models()
         self._publish(self.book.pass_time(passed_ms, (self.position, tick.time_ms), models))
         newest_ms = {model: newest_ms for model, newest_ms, _ in models}
@@ -268,13 +265,6 @@ class Task:
             kind = notice.status, self.monitors[notice.monitor].config.severity
             self.emitted[kind] = self.emitted.get(kind, 0) + 1
 
-    def _tell(self, told: Iterable[Told]) -> None:
-        """Alerts of the partition itself; rare, so they are written at once."""
-        for one in told:
-            self.decided.append(self.unusable_records.record(one))
-            kind = one.status, self.unusable_records.severity
-            self.emitted[kind] = self.emitted.get(kind, 0) + 1
-
     def _ended(self, notices: list[Notice]) -> None:
         """Alerts of series that leave. All that waits is written while its rows still mean what they meant."""
         self._publish(notices)
@@ -296,7 +286,7 @@ class Task:
 
     def alerts(self) -> dict[tuple[str, str, str], int]:
         """How many alerts there are by monitor, model and state; those of the partition itself have no model."""
-        return {**self.book.counts(), **self.unusable.counts()}
+        return {**self.book.counts(), **self.record_alerts.account.counts()}
 
     @property
     def waiting(self) -> int:
@@ -329,7 +319,7 @@ class Task:
             "input": [self.topic_id, self.generation],
             "ticks": [self.ticks, self.tick_ms],
             "admission": self.admission.dump(),
-            "unusable": self.unusable.dump(),
+            "unusable": self.record_alerts.account.dump(),
             "tables": {t.identity: t.dump() for t in self.tables.values()},
             "rules": {self.tables[i].identity: source.dump() for i, source in self.sources.items()},
             "monitors": monitors,
@@ -362,7 +352,7 @@ class Task:
         self.topic_id, self.generation = str(topic_id), int(generation)
         self.ticks, self.tick_ms = map(int, state["ticks"])
         self.admission.load(state["admission"])
-        self.unusable.load(state.get("unusable"))  # Older snapshots have none.
+        self.record_alerts.account.load(state.get("unusable"))  # Older snapshots have none.
         for table in self.tables.values():
             if table.identity in state["tables"]:
                 table.load(state["tables"][table.identity])

@@ -25,7 +25,7 @@ def by_topic(topics: Iterable[str], stages: Iterable[Stage]) -> dict[str, Accoun
     found = dict.fromkeys(topics, NOTHING)
     for stage in stages:
         topic = stage.partition[0]
-        found[topic] = found.get(topic, NOTHING).plus(stage.unusable.recent)
+        found[topic] = found.get(topic, NOTHING).plus(stage.record_alerts.account.recent)
     return found
 
 
@@ -34,8 +34,8 @@ def in_words(stages: Iterable[Stage]) -> str | None:
     told = [
         state_in_words(stage.partition, what, episode)
         for stage in stages
-        if stage.unusable.recent.consumed
-        for what, episode in stage.unusable.open.items()
+        if stage.record_alerts.account.recent.consumed
+        for what, episode in stage.record_alerts.account.open.items()
     ]
     more = [f"and {len(told) - NAMED_MAX} more"] if len(told) > NAMED_MAX else []
     return "; ".join(told[:NAMED_MAX] + more) or None

@@ -93,7 +93,7 @@ def test_nothing_used_at_all_is_told_at_once_and_once(engine: Engine) -> None:
     life = Life(engine=engine)
     assert life.take(*[BAD] * (AT_ONCE - 1)) == [], "a handful may be a test message"
     assert life.take(*[BAD] * 2000) == FIRED
-    [episode] = life.task.unusable.open.values()
+    [episode] = life.task.record_alerts.account.open.values()
     assert episode.found is not None
     assert (episode.found.offset, episode.found.first.offset) == (AT_ONCE - 1, 0)
     assert life.task.alerts() == {(MONITOR, "", "firing"): 1}
@@ -116,7 +116,7 @@ def test_late_ones_alone_are_told_at_once_too_when_nothing_was_used_for_a_minute
     life.tick()
     life.tick()
     assert life.take(*[LATE] * 30) == [("firing", "late", 1)]
-    assert life.task.unusable.open["late"].found.offset == AT_ONCE  # type: ignore[union-attr]
+    assert life.task.record_alerts.account.open["late"].found.offset == AT_ONCE  # type: ignore[union-attr]
 
 
 def test_two_that_open_in_one_batch_are_told_in_the_order_of_the_log() -> None:
@@ -209,7 +209,7 @@ def test_a_bound_of_one_silences_it() -> None:
     life = Life(config(1))
     assert life.take(*[BAD] * 500) == []
     assert life.tick() == []
-    assert life.task.unusable.recent.share("rejected") == 1.0, "counted all the same"
+    assert life.task.record_alerts.account.recent.share("rejected") == 1.0, "counted all the same"
 
 
 def test_a_bound_that_was_raised_ends_what_was_open() -> None:
@@ -297,8 +297,8 @@ def test_a_snapshot_from_before_there_was_an_account_begins_one() -> None:
     state = decode(life.task.dump())
     del state["unusable"]
     task = Task.load(config(), AT, encode(state), PYTHON)
-    assert not task.unusable.open
-    assert task.unusable.recent.consumed == 0
+    assert not task.record_alerts.account.open
+    assert task.record_alerts.account.recent.consumed == 0
 
 
 @pytest.mark.parametrize(

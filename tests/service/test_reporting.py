@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from streamer.alerts.unusable import Account, Unusable
+from streamer.alerts.unusable import Account
+from streamer.alerts.unusable_record import RecordAlerts
 from streamer.config.load import load_text
 from streamer.engine.figures import Counter
 from streamer.engine.room import Fullness
@@ -31,7 +32,7 @@ class Stage:
 
     def __init__(self, used: int = 0) -> None:
         self.partition, self.position, self.series, self.used = AT, 0, 3, used
-        self.unusable = Unusable(0.05, 3_600_000)
+        self.record_alerts = RecordAlerts(CONFIG, AT, {})
         self.full: list[Fullness] = []
         self.open: dict[tuple[str, str, str], int] = {}
         self.figures: list[tuple[str, Gauge]] = []
@@ -225,7 +226,10 @@ def test_the_share_of_records_that_cannot_be_used(service: Service) -> None:
     one, other = Stage(), Stage()
     service.own(AT, one)
     service.own(OTHER, other)
-    one.unusable.window.account, other.unusable.before = Account(10, 2, 6, 0), Account(30, 22, 0, 4)
+    one.record_alerts.account.window.account, other.record_alerts.account.before = (
+        Account(10, 2, 6, 0),
+        Account(30, 22, 0, 4),
+    )
     service.report()
     assert service.get("unusable_ratio", topic="in", what="rejected") == 0.15
     assert service.get("unusable_ratio", topic="in", what="late") == 0.1

@@ -59,7 +59,7 @@ def test_where_nothing_came_of_late_it_is_silence_that_is_told() -> None:
         tick(task)
     tick(task)
     assert in_words([task]) is None
-    assert task.unusable.open, "the alert is not over for all that"
+    assert task.record_alerts.account.open, "the alert is not over for all that"
 
 
 def test_the_shares_are_those_of_a_topic() -> None:
