@@ -204,7 +204,7 @@ class Task:
                 monitor.following.keep([r for r in monitor.following.open if self.book.follows(monitor.name, r)])
 
     def _step(self, batch: Batch, used: Bool, now: I64) -> None:
-        findings = self._detect(batch, used)
+        findings = self._detect(batch, used, now)
         if self.config.topics.windows is not None:
             ended = [(self.by_order[f.monitor], f, batch.offsets.item(f.event)) for f in findings if f.ended]
             self.decided += [window_record(self.config, self.partition, *window) for window in ended]
@@ -233,7 +233,7 @@ class Task:
         watched = Watched(self.admission, self.tables.values(), self.by_order, self.book.counts())
         self.decided += heartbeats(self.config.kafka.group, self.partition, self.position, self.ticks, tick, watched)
 
-    def _detect(self, batch: Batch, used: Bool) -> list[Finding]:
+    def _detect(self, batch: Batch, used: Bool, now: I64) -> list[Finding]:
         found: list[Finding] = []
         known: dict[TableId, tuple[Column, Judged]] = {}
         grouped: dict[tuple[Any, ...], Groups] = {}
@@ -243,7 +243,7 @@ class Task:
             same = table_id.by, table_id.model, id(chosen)
             groups = grouped[same] if same in grouped else grouped.setdefault(same, table.groups(batch, chosen))
             if table_id in self.sweeps:
-                findings, shown = self.sweeps[table_id].step(batch, groups)
+                findings, shown = self.sweeps[table_id].step(batch, groups, now)
                 found += findings
                 if shown is not None:
                     known[table_id] = shown
@@ -252,7 +252,7 @@ class Task:
             column = source.column(batch, groups, table, known) if source else table.column(batch, groups)
             judged = table.judge(batch, column)
             known[table_id] = column, judged
-            found += step_table(batch, table, column, judged, self.of_table[table_id])
+            found += step_table(batch, table, column, judged, self.of_table[table_id], now)
         return sorted(found, key=IN_ORDER)
 
     def _publish(self, notices: Iterable[Notice]) -> None:
