@@ -28,6 +28,7 @@ class Pointer(NamedTuple):
     config: str  # config hash it was made under
     slot: int = 0  # the next snapshot goes to the other one, also after a restart
     ticks: int = 0  # how many ticks the snapshot has seen
+    generation: int = 0  # how often the input topic was made anew, also where the snapshot is of no use any more
 
 
 class Tick(NamedTuple):
@@ -62,6 +63,7 @@ class Snapshot(NamedTuple):
     config: str
     blob: bytes
     ticks: int = 0
+    generation: int = 0
 
 
 class Out(NamedTuple):
