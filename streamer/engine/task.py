@@ -108,7 +108,7 @@ class Task:
         watched = None if None in models else [model for model in models if model is not None]
         limits = config.limits
         gate = engine.gate(watched, limits.lateness_ms, limits.duplicates, self.rows_max)
-        self.admission = Admission(gate, Places(self.rows_max, config.reference.warmup))
+        self.admission = Admission(gate, Places(self.rows_max, config.reference.warmup), watched)
         self.book = AlertBook({name: policy_of(m.config) for name, m in self.monitors.items()}, first_of(self.monitors))
         self.records = AlertRecords(config, partition, self.monitors, generation)
         parts = self.tables, self.sources, self.of_table, self.admission, self.book
