@@ -51,8 +51,13 @@ class Committed(NamedTuple):
 
     @property
     def progress(self) -> tuple[int, int]:
-        """Grows with every commit that has anything in it."""
+        """Grows with every commit that has anything in it, within a generation."""
         return -1 if self.offset is None else self.offset, self.ticked
+
+    @property
+    def generation(self) -> int:
+        """How often the input topic was made anew, as far as the commit tells."""
+        return self.pointer.generation if self.pointer is not None else 0
 
 
 class Snapshot(NamedTuple):

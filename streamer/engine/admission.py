@@ -94,8 +94,8 @@ class Gate:
 
 class Admission:
     """State: newest event time and used events per model, the last `duplicates` event ids, and the counters.
-    `gate` decides: a `Gate`, or its compiled twin. A model has one of `places`, see `Turnover`. `watched`: the models that
-    are, None for all.
+    `gate` decides: a `Gate`, or its compiled twin. A model has one of `places`, see `Turnover`. `watched`: the models
+    that are, None for all.
     """
 
     def __init__(self, gate: Any, places: Places[str], watched: Collection[str] | None = None) -> None:

@@ -29,11 +29,6 @@ def beyond(offset: int, end: int) -> str:
     return f"committed offset {offset} lies beyond the end {end}: the topic was recreated" if offset > end else ""
 
 
-def generation_of(committed: Committed) -> int:
-    """How often the topic was made anew, as far as the commit tells."""
-    return committed.pointer.generation if committed.pointer is not None else 0
-
-
 class Restorer:
     """Reads the log and the state topic; yields while there is something to wait for."""
 
@@ -106,7 +101,7 @@ class Restorer:
         """Newest usable snapshot plus the muted replay of S..C; by policy a fresh task where that cannot be had."""
         assert committed.offset is not None
         task = yield from self.load(partition, committed)
-        generation = task.generation if task is not None else generation_of(committed)
+        generation = task.generation if task is not None else committed.generation
         if anew := made_anew(task, topic_id) or beyond(committed.offset, end):
             return self.lost(partition, anew, begin, generation + 1)
         if task is None:
@@ -143,7 +138,7 @@ class Restorer:
                 except InvalidSnapshot as error:
                     self.notify("invalid_snapshot", partition, why=str(error))
                     continue
-                if task.position <= (committed.offset or 0) and task.generation >= generation_of(committed):
+                if task.position <= (committed.offset or 0) and task.generation >= committed.generation:
                     return task
         return None
 
