@@ -115,8 +115,10 @@ PARTS = frozenset({"what_moved", "found_at"})
 class AlertRecords:
     """Writes the records of one partition. What those of a monitor, a series or an episode repeat is made once."""
 
-    def __init__(self, config: cfg.Config, partition: Partition, monitors: Mapping[str, Monitor]) -> None:
-        self.config, self.partition, self.monitors = config, partition, monitors
+    def __init__(
+        self, config: cfg.Config, partition: Partition, monitors: Mapping[str, Monitor], generation: int = 0
+    ) -> None:
+        self.config, self.partition, self.monitors, self.generation = config, partition, monitors, generation
         self.forms: dict[str, dict[str, wire.Form]] = {}  # by monitor and status
         self.series: dict[Key, Series] = {}  # those that had an alert
         self.begun: dict[Key, tuple[Opened, dict[str, str]]] = {}  # facts of the episodes that are told and not over
@@ -148,7 +150,8 @@ class AlertRecords:
         """The records of a monitor, with a place in `data` for each fact that has none elsewhere."""
         made = monitor.config
         record = wire.template(name for name in facts if name not in wire.FACTS | PARTS)
-        source = wire.Source(self.config.kafka.group, self.config.config_hash, *self.partition, self.config.file)
+        where = *self.partition, self.generation, self.config.file
+        source = wire.Source(self.config.kafka.group, self.config.config_hash, *where)
         own = wire.forms(record, made.severity, annotations_of(made), detector_of(made), source)
         self.forms[monitor.name] = own
         return own

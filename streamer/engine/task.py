@@ -67,13 +67,19 @@ class Task:
     """One partition: state, position, and the outbox of what the next commit publishes. See `Stage`."""
 
     def __init__(
-        self, config: cfg.Config, partition: Partition, position: int, seeded: bool = True, engine: Engine = ENGINE
+        self,
+        config: cfg.Config,
+        partition: Partition,
+        position: int,
+        seeded: bool = True,
+        engine: Engine = ENGINE,
+        generation: int = 0,
     ) -> None:
         self.config, self.engine = config, engine
         self.partition = partition
         self.position = position
         self.monitors_reset: list[str] = []  # those that a snapshot had nothing for; not state
-        self.topic_id, self.generation = "", 0
+        self.topic_id, self.generation = "", generation
         self.ticks, self.tick_ms = 0, 0  # how many there were, and the time of the last
         self.decided: list[Out | Notice] = []
         self.emitted: dict[tuple[str, str], int] = {}  # alerts by status and severity, for the metrics; not state
@@ -102,9 +108,9 @@ class Task:
         watched = None if None in models else [model for model in models if model is not None]
         limits = config.limits
         gate = engine.gate(watched, limits.lateness_ms, limits.duplicates, self.rows_max)
-        self.admission = Admission(gate, Places(self.rows_max, config.reference.warmup))
+        self.admission = Admission(gate, Places(self.rows_max, config.reference.warmup), watched)
         self.book = AlertBook({name: policy_of(m.config) for name, m in self.monitors.items()}, first_of(self.monitors))
-        self.records = AlertRecords(config, partition, self.monitors)
+        self.records = AlertRecords(config, partition, self.monitors, generation)
         parts = self.tables, self.sources, self.of_table, self.admission, self.book
         self.room = Room(*parts, self._ended)
         if seeded and config.given is not None:
@@ -159,7 +165,9 @@ class Task:
         first = min([*batch.offsets[:1].tolist(), *(r.record.offset for r in batch.rejects[:1])], default=self.position)
         if first < self.position or batch.next_offset < self.position:
             raise AssertionError(f"{topic}[{number}]: offset {first} came again, all before {self.position} is done")
-        self.decided += [Out("dead_letter", *dead_letter(topic, number, reject)) for reject in batch.rejects]
+        self.decided += [
+            Out("dead_letter", *dead_letter(topic, number, reject, self.generation)) for reject in batch.rejects
+        ]
         if self.roles:
             batch = replace(batch, aliases=self.roles)
         if self.derived:
@@ -206,8 +214,10 @@ class Task:
     def _step(self, batch: Batch, used: Bool, now: I64) -> None:
         findings = self._detect(batch, used, now)
         if self.config.topics.windows is not None:
-            ended = [(self.by_order[f.monitor], f, batch.offsets.item(f.event)) for f in findings if f.ended]
-            self.decided += [window_record(self.config, self.partition, *window) for window in ended]
+            for f in findings:
+                if f.ended:
+                    ended = self.by_order[f.monitor], f, batch.offsets.item(f.event), self.generation
+                    self.decided.append(window_record(self.config, self.partition, *ended))
         self._publish(self.book.decide(batch, used, now, findings))
         self._follow()
 
@@ -230,7 +240,7 @@ class Task:
                 model = monitor.table.keys[finding.row][0][0]
                 at = Moment(self.position, tick.time_ms, newest_ms[model] + self.book.silence(model))
                 self._publish(self.book.apply(finding, model, at))
-        watched = Watched(self.admission, self.tables.values(), self.by_order, self.book.counts())
+        watched = Watched(self.admission, self.tables.values(), self.by_order, self.book.counts(), self.generation)
         self.decided += heartbeats(self.config.kafka.group, self.partition, self.position, self.ticks, tick, watched)
 
     def _detect(self, batch: Batch, used: Bool, now: I64) -> list[Finding]:
@@ -334,7 +344,9 @@ class Task:
             if tuple(state["partition"]) != partition:
                 topic, number = state["partition"]
                 raise snapshot.InvalidSnapshot(f"it is of {topic}[{number}], not of {partition[0]}[{partition[1]}]")
-            task = cls(config, partition, int(state["position"]), False, engine)
+            topic_id, generation = state.get("input", ["", 0])  # Snapshots of before 0.2 have none.
+            task = cls(config, partition, int(state["position"]), False, engine, int(generation))
+            task.topic_id = str(topic_id)
             task._restore(state)
         except snapshot.InvalidSnapshot:
             raise
@@ -343,8 +355,6 @@ class Task:
         return task
 
     def _restore(self, state: dict[str, Any]) -> None:
-        topic_id, generation = state.get("input", ["", 0])  # Snapshots of before 0.2 have none.
-        self.topic_id, self.generation = str(topic_id), int(generation)
         self.ticks, self.tick_ms = map(int, state["ticks"])
         self.admission.load(state["admission"])
         for table in self.tables.values():
@@ -376,8 +386,8 @@ class Tasks:
         self.config, self.engine = config, engine
         self.decode = engine.decoder(fields_of(config))
 
-    def new(self, partition: Partition, position: int) -> Task:
-        return Task(self.config, partition, position, engine=self.engine)
+    def new(self, partition: Partition, position: int, generation: int = 0) -> Task:
+        return Task(self.config, partition, position, engine=self.engine, generation=generation)
 
     def load(self, partition: Partition, blob: bytes) -> Task:
         return Task.load(self.config, partition, blob, self.engine)
