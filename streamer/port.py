@@ -28,6 +28,7 @@ class Pointer(NamedTuple):
     config: str  # config hash it was made under
     slot: int = 0  # the next snapshot goes to the other one, also after a restart
     ticks: int = 0  # how many ticks the snapshot has seen
+    generation: int = 0  # how often the input topic was made anew, also where the snapshot is of no use any more
 
 
 class Tick(NamedTuple):
@@ -50,8 +51,13 @@ class Committed(NamedTuple):
 
     @property
     def progress(self) -> tuple[int, int]:
-        """Grows with every commit that has anything in it."""
+        """Grows with every commit that has anything in it, within a generation."""
         return -1 if self.offset is None else self.offset, self.ticked
+
+    @property
+    def generation(self) -> int:
+        """How often the input topic was made anew, as far as the commit tells."""
+        return self.pointer.generation if self.pointer is not None else 0
 
 
 class Snapshot(NamedTuple):
@@ -62,6 +68,7 @@ class Snapshot(NamedTuple):
     config: str
     blob: bytes
     ticks: int = 0
+    generation: int = 0
 
 
 class Out(NamedTuple):

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from schemas.records.envelope import envelope
+from schemas.records.envelope import envelope, named
 
 SEVERITIES = {"info": ("INFO", 9), "warning": ("WARN", 13), "critical": ("ERROR", 17)}
 """Severity -> OpenTelemetry's severity text and number."""
@@ -40,6 +40,7 @@ class Source(NamedTuple):
     config: str  # its hash
     topic: str
     partition: int
+    generation: int  # how often the topic was made anew
     file: str  # the config as the operator named it
 
 
@@ -63,7 +64,7 @@ def template(more: Iterable[str] = ()) -> str:
     each with the fact of its name.
     """
     fingerprint = "%(fingerprint)s"
-    episode = f"{fingerprint}-%(topic)s-%(partition)s-%(trigger_offset)s"
+    episode = f"{fingerprint}-%(named)s-%(partition)s-%(trigger_offset)s"
     place = {"topic": "%(topic)s", "partition": _bare("partition")}
     span = {"from": _bare("first_offset"), "to": _bare("end_offset")}
     flags = "--topic %(topic)s --partition %(partition)s --from %(first_offset)s --to %(end_offset)s"
@@ -97,7 +98,7 @@ def template(more: Iterable[str] = ()) -> str:
             "replay": {
                 "ranges": [{**place, **span}],
                 "config": "%(config)s",
-                "command": f"driftline replay -c %(file)s {flags}",
+                "command": f"driftline replay -c %(file)s {flags}%(again)s",
             },
             **{name: _bare(name) for name in more},
         },
@@ -128,6 +129,8 @@ def forms(
     severitytext, severitynumber = SEVERITIES[severity]
     common = {
         "topic": inner(source.topic),
+        "named": inner(named(source.topic, source.generation)),
+        "again": f" --generation {source.generation}" if source.generation else "",
         "partition": source.partition,
         "source": inner(source.group),
         "config": source.config,

@@ -23,13 +23,16 @@ PREFIX = "driftline.error."
 Headers = tuple[tuple[str, bytes | None], ...]
 
 
-def dead_letter(topic: str, partition: int, reject: Reject) -> tuple[bytes | None, bytes | None, Headers]:
+def dead_letter(
+    topic: str, partition: int, reject: Reject, generation: int = 0
+) -> tuple[bytes | None, bytes | None, Headers]:
     """Key, value and headers of the record that goes to the dead-letter topic; a function of its arguments alone.
 
     Headers added (UTF-8 texts): driftline.error.reason (a key of REASONS), .detail, .topic, .partition, .offset and
-    .time_ms (the record's own timestamp, -1 for none). A record that would be over RECORD_BYTES_MAX has its value cut
-    to 64 KiB and its key or its original headers dropped where those are over 64 KiB; then .truncated = "true", .size
-    (of the original value in bytes) and .sha256 (of the original value, hex) are added.
+    .time_ms (the record's own timestamp, -1 for none); .generation, how often the topic was made anew, unless never. A
+    record that would be over RECORD_BYTES_MAX has its value cut to 64 KiB and its key or its original headers dropped
+    where those are over 64 KiB; then .truncated = "true", .size (of the original value in bytes) and .sha256 (of the
+    original value, hex) are added.
     """
     record = reject.record
     # A dead letter that was fed back and failed again: the new account replaces the old, or headers grow each round.
@@ -41,6 +44,7 @@ def dead_letter(topic: str, partition: int, reject: Reject) -> tuple[bytes | Non
         "partition": str(partition),
         "offset": str(record.offset),
         "time_ms": str(record.time_ms),
+        **({"generation": str(generation)} if generation else {}),
     }
     key, value = record.key, record.value
     if _size(key, value, headers + _headers(why)) > RECORD_BYTES_MAX:

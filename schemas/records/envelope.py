@@ -7,6 +7,13 @@ from typing import Any
 HEADERS = (("content-type", b"application/cloudevents+json; charset=utf-8"),)
 
 
+def named(topic: str, generation: int) -> str:
+    """A topic as ids name it. One that was deleted and made anew counts its offsets from 0 again: `generation`, how
+    often, tells its ids from those of before. No name of a topic has a `~`.
+    """
+    return f"{topic}~{generation}" if generation else topic
+
+
 def envelope(
     kind: str, id: str, source: str, subject: str, time: str, data: dict[str, Any], **extensions: Any
 ) -> dict[str, Any]:

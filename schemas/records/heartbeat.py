@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from schemas.records.alert import rfc3339
-from schemas.records.envelope import envelope
+from schemas.records.envelope import envelope, named
 
 
 class HeartbeatFacts(NamedTuple):
@@ -23,6 +23,7 @@ class HeartbeatFacts(NamedTuple):
     caught_up: bool
     account: dict[str, int]  # records of the partition by what became of them
     details: dict[str, Any]  # of the model; empty without one
+    generation: int = 0  # how often the topic was made anew
 
 
 def render_heartbeat(facts: HeartbeatFacts) -> tuple[bytes, bytes]:
@@ -32,7 +33,7 @@ def render_heartbeat(facts: HeartbeatFacts) -> tuple[bytes, bytes]:
     name = "" if facts.model is None else f"-{facts.model}"
     record = envelope(
         "heartbeat",
-        id=f"{where}-{facts.number}{name}",
+        id=f"{named(facts.topic, facts.generation)}-{facts.partition}-{facts.number}{name}",
         source=facts.source,
         subject=subject,
         time=rfc3339(facts.time_ms),

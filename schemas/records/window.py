@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from schemas.records.envelope import envelope
+from schemas.records.envelope import envelope, named
 
 
 class WindowFacts(NamedTuple):
@@ -21,6 +21,7 @@ class WindowFacts(NamedTuple):
     breach: bool
     limit: float | None  # what its statistic is compared with; None where there is no reference yet
     window: dict[str, Any]  # counts, shares and place, see the schema
+    generation: int = 0  # how often the topic was made anew
 
 
 def escaped(text: str) -> str:
@@ -33,7 +34,7 @@ def render_window(facts: WindowFacts) -> tuple[bytes, bytes]:
     labels = {name: text for name, text in facts.labels.items() if text}
     # Those that hold nothing have their place, too, or the value of one could be taken for another's.
     who = "/".join(escaped(text) for name, text in facts.labels.items() if name != "detector")
-    place = f"{facts.topic}-{facts.partition}-{facts.offset}-{facts.window['from']}"
+    place = f"{named(facts.topic, facts.generation)}-{facts.partition}-{facts.offset}-{facts.window['from']}"
     record = envelope(
         "window",
         id=f"{place}-{who}",

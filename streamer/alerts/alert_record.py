@@ -7,11 +7,12 @@ place of the older ones, a new one stands in `data` under its name, and `schemas
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from schemas.records import alert as wire
 from schemas.records.envelope import HEADERS
-from streamer.alerts.alert import ACCEPTED, FADED, GONE, Notice, Opened
+from streamer.alerts.alert import ACCEPTED, FADED, GONE, Level, Notice, Opened
 from streamer.config import model as cfg
 from streamer.monitors.base import Monitor
 from streamer.monitors.evidence import summary, told
@@ -64,10 +65,7 @@ def episode_facts(monitor: Monitor, series: Series, opened: Opened) -> dict[str,
 
 def change_facts(notice: Notice, begun: Mapping[str, str], labels: Mapping[str, str]) -> dict[str, str]:
     """All facts of a record: what it says for itself and, in `begun`, what `episode_facts` says."""
-    at, opened, level = notice.at, notice.opened, notice.level
-    shown = None
-    if level is not None:
-        shown = {"before": level.before, "band": level.band, "away": level.away, "now": summary(level.now)}
+    at, opened = notice.at, notice.opened
     return {
         **begun,
         "sequence": str(notice.sequence),
@@ -80,9 +78,15 @@ def change_facts(notice: Notice, begun: Mapping[str, str], labels: Mapping[str, 
         "suppressed": str(notice.suppressed),
         "sentence": f"{begun['what_moved']}; {wire.inner(verdict(notice, labels))} by {begun['found_at']}",
         "end_offset": str(at.offset + 1),
-        "resolution": wire.written({"how": notice.how} if notice.how else None),
-        "level": wire.written(shown),
+        "resolution": f'{{"how":"{notice.how}"}}' if notice.how else "null",
+        "level": level_json(notice.level),
     }
+
+
+@lru_cache(4096)
+def level_json(level: Level | None) -> str:
+    """Where the series stands, which changes less often than its alert is told."""
+    return wire.written(None if level is None else {**level._asdict(), "now": summary(level.now)})
 
 
 def verdict(notice: Notice, labels: Mapping[str, str]) -> str:
@@ -111,8 +115,10 @@ PARTS = frozenset({"what_moved", "found_at"})
 class AlertRecords:
     """Writes the records of one partition. What those of a monitor, a series or an episode repeat is made once."""
 
-    def __init__(self, config: cfg.Config, partition: Partition, monitors: Mapping[str, Monitor]) -> None:
-        self.config, self.partition, self.monitors = config, partition, monitors
+    def __init__(
+        self, config: cfg.Config, partition: Partition, monitors: Mapping[str, Monitor], generation: int = 0
+    ) -> None:
+        self.config, self.partition, self.monitors, self.generation = config, partition, monitors, generation
         self.forms: dict[str, dict[str, wire.Form]] = {}  # by monitor and status
         self.series: dict[Key, Series] = {}  # those that had an alert
         self.begun: dict[Key, tuple[Opened, dict[str, str]]] = {}  # facts of the episodes that are told and not over
@@ -144,7 +150,8 @@ class AlertRecords:
         """The records of a monitor, with a place in `data` for each fact that has none elsewhere."""
         made = monitor.config
         record = wire.template(name for name in facts if name not in wire.FACTS | PARTS)
-        source = wire.Source(self.config.kafka.group, self.config.config_hash, *self.partition, self.config.file)
+        where = *self.partition, self.generation, self.config.file
+        source = wire.Source(self.config.kafka.group, self.config.config_hash, *where)
         own = wire.forms(record, made.severity, annotations_of(made), detector_of(made), source)
         self.forms[monitor.name] = own
         return own

@@ -74,6 +74,8 @@ TRANSITIONS: dict[tuple[str, str], tuple[str, str | None]] = {
     (FADING, GONE): (QUIET, "resolved"),
     (FADING, REPEAT): (FADING, "renewed"),
 }
+ENDS = {ACCEPT: ACCEPTED, GONE: GONE}
+"""How an alert ended that did not by itself."""
 REPEATS_KEPT = 4
 """Intervals that a reader may miss before the alert is over for them: what Prometheus grants."""
 
@@ -226,8 +228,8 @@ class AlertBook:
         if status == "firing":
             alert.episode, alert.fired_ms, alert.told = alert.episode + 1, at.now_ms, 0
         if status is not None:
-            ended = {ACCEPT: (alert.accept_ms, ACCEPTED), GONE: (at.now_ms, GONE)}.get(signal, (due, alert.how))
-            notices.append(self._notice(alert, status, at, *ended))
+            ended_ms = alert.accept_ms if signal == ACCEPT else at.now_ms if signal == GONE else due
+            notices.append(self._notice(alert, status, at, ended_ms, ENDS.get(signal, alert.how)))
         if status == "resolved":
             alert.quiet_until_ms, alert.suppressed, alert.repeat_ms = at.now_ms + policy.cooldown_ms, 0, None
             alert.how, alert.recovery = RECOVERED, None
@@ -261,16 +263,20 @@ class AlertBook:
         self.deadlines.note(alert.model, key, alert.accept_ms)
 
     def _note_timer(self, alert: Alert) -> None:
-        times = [ms for ms in (alert.due_ms, alert.repeat_ms) if ms is not None]
-        self.timers.note(alert.model, (alert.monitor, alert.row), min(times, default=None))
+        first_ms, repeat_ms = alert.due_ms, alert.repeat_ms
+        if first_ms is None or (repeat_ms is not None and repeat_ms < first_ms):
+            first_ms = repeat_ms
+        self.timers.note(alert.model, (alert.monitor, alert.row), first_ms)
 
     def _note_deadline(self, alert: Alert, before: str, signal: str, now_ms: int) -> None:
         """A new level is accepted when it has lasted since it fired, or since it was last back."""
+        known_ms = alert.accept_ms
         if alert.state != FIRING or not alert.edge or alert.how == FADED:
             alert.accept_ms = None
         elif before != FIRING:
             alert.accept_ms = now_ms + self.policies[alert.monitor].accept_after_ms
-        self.deadlines.note(alert.model, (alert.monitor, alert.row), alert.accept_ms)
+        if alert.accept_ms != known_ms:
+            self.deadlines.note(alert.model, (alert.monitor, alert.row), alert.accept_ms)
 
     def part_end(self, batch: Batch, used: Bool, now: I64, begin: int) -> int:
         """Where a batch must be cut that is looked at from `begin` on: before an event at which a level is accepted."""

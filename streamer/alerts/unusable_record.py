@@ -57,8 +57,10 @@ class RecordAlerts:
     it is rare. `emitted`: alerts by status and severity, for the metrics.
     """
 
-    def __init__(self, config: cfg.Config, partition: Partition, emitted: dict[tuple[str, str], int]) -> None:
-        self.config, self.partition, self.emitted = config, partition, emitted
+    def __init__(
+        self, config: cfg.Config, partition: Partition, generation: int, emitted: dict[tuple[str, str], int]
+    ) -> None:
+        self.config, self.partition, self.generation, self.emitted = config, partition, generation, emitted
         self.severity, repeat_ms = config.alerts_of_records
         self.account = Unusable(config.limits.unusable, repeat_ms)
 
@@ -80,7 +82,7 @@ class RecordAlerts:
     def record(self, told: Told) -> Out:
         """The record of one alert that opened, is told again or is over. A function of state, offsets and config."""
         config = self.config
-        source = wire.Source(config.kafka.group, config.config_hash, *self.partition, config.file)
+        source = wire.Source(config.kafka.group, config.config_hash, *self.partition, self.generation, config.file)
         said = TO_DO[told.what].format(
             dead_letter=config.topics.own()["dead_letter"], lateness=f"{config.limits.lateness_ms / 1000:g}"
         )

@@ -12,7 +12,9 @@ from streamer.monitors.finding import BREACH, Finding
 from streamer.port import Out, Partition
 
 
-def window_record(config: cfg.Config, partition: Partition, monitor: Monitor, finding: Finding, offset: int) -> Out:
+def window_record(
+    config: cfg.Config, partition: Partition, monitor: Monitor, finding: Finding, offset: int, generation: int = 0
+) -> Out:
     """The record of the window that ended with the event at `offset`."""
     shown = told(finding.evidence)
     facts = WindowFacts(
@@ -25,5 +27,6 @@ def window_record(config: cfg.Config, partition: Partition, monitor: Monitor, fi
         breach=finding.signal == BREACH,
         limit=shown["finding"]["threshold"],
         window=shown["evidence"]["window"],
+        generation=generation,
     )
     return Out("windows", *render_window(facts), HEADERS)

@@ -37,6 +37,13 @@ Source = Iterator[tuple[Partition, list[Record]]]
 @click.option("--from", "begin", help="First offset, or a time (RFC 3339). Default: the oldest record.")
 @click.option("--to", "end", help="Offset or time to stop before. Default: the end as it is now.")
 @click.option(
+    "--generation",
+    metavar="N",
+    type=click.IntRange(min=0),
+    default=0,
+    help="The topic had been deleted and made anew N times, as ids say it: TOPIC~N. The command of an alert has it.",
+)
+@click.option(
     "--dead-letter",
     "dead_letter_path",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -49,13 +56,14 @@ def replay(
     partitions: tuple[int, ...],
     begin: str | None,
     end: str | None,
+    generation: int,
     dead_letter_path: Path | None,
 ) -> None:
     """Run the engine over history and print the alert records, one JSON per line. Commits nothing."""
     if bool(inputs) == bool(topic):
         raise click.UsageError("Give either --input FILE (repeatable) or --topic T.")
     config = load_or_exit(config_path)
-    engine = Replay(config, fields_of(config))
+    engine = Replay(config, fields_of(config), generation)
     began = time.monotonic()
     try:
         with ExitStack() as stack:

@@ -95,11 +95,13 @@ class Gate:
 
 class Admission:
     """State: newest event time and used events per model, the last `duplicates` event ids, and the counters.
-    `gate` decides: a `Gate`, or its compiled twin. A model has one of `places`, see `Turnover`.
+    `gate` decides: a `Gate`, or its compiled twin. A model has one of `places`, see `Turnover`. `watched`: the models
+    that are, None for all.
     """
 
-    def __init__(self, gate: Any, places: Places[str]) -> None:
-        self.gate, self.places = gate, places
+    def __init__(self, gate: Any, places: Places[str], watched: Collection[str] | None = None) -> None:
+        self.gate, self.places, self.watched = gate, places, watched
+        self.no_place = 0  # events of models beyond the limit, which are filtered
         self.counts: dict[str, int] = dict.fromkeys(RESULTS, 0)
         self.reasons: dict[str, int] = {}
 
@@ -127,6 +129,8 @@ class Admission:
         )
         self._hear(batch, used, now)
         self.places.clock += len(used) - (0 if refused is None else int(np.count_nonzero(refused)))
+        if filtered and self.places.full:
+            self.no_place += filtered - self._unwanted(batch, refused)
         for name, count in (("filtered", filtered), ("duplicate", duplicate), ("late", len(late))):
             self.counts[name] += count
         self.counts["used"] += len(used) - filtered - duplicate - len(late)
@@ -134,6 +138,14 @@ class Admission:
         for reject in batch.rejects:
             self.reasons[reject.reason] = self.reasons.get(reject.reason, 0) + 1
         return used, now, late
+
+    def _unwanted(self, batch: Batch, refused: Bool | None) -> int:
+        """How many events were filtered however few models there are."""
+        away = np.zeros(len(batch.model), bool) if refused is None else refused
+        if self.watched is not None:
+            met: list[int] = np.unique(batch.model).tolist()
+            away = away | np.isin(batch.model, [code for code in met if batch.strings[code] not in self.watched])
+        return int(np.count_nonzero(away))
 
     def _hear(self, batch: Batch, used: Bool, now: I64) -> None:
         """Note where each model had its last event that was used."""
@@ -163,6 +175,7 @@ class Admission:
             "ids": self.gate.remembered(),
             "counts": list(self.counts.items()),
             "reasons": list(self.reasons.items()),
+            "no_place": self.no_place,
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -174,3 +187,4 @@ class Admission:
         self.places.load(state["places"], [model for model, _, _ in models])
         self.counts.update({str(name): int(n) for name, n in state["counts"]})
         self.reasons = {str(name): int(n) for name, n in state["reasons"]}
+        self.no_place = int(state.get("no_place", 0))  # Snapshots of before 0.2 have none.

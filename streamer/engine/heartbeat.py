@@ -23,16 +23,14 @@ class Watched(NamedTuple):
     tables: Iterable[SeriesTable]
     monitors: Iterable[Monitor]
     alerts: Mapping[tuple[str, str, str], int]  # by monitor, model and state
+    generation: int = 0  # how often the topic was made anew
 
 
 def heartbeats(group: str, partition: Partition, position: int, number: int, tick: Tick, watched: Watched) -> list[Out]:
     """The records of the tick of this number; of a partition without models one that says so."""
     about: list[tuple[str | None, dict[str, Any]]] = [*details(watched).items()] or [(None, {})]
-    account = watched.admission.counts
-    facts = (
-        HeartbeatFacts(model, group, *partition, position, number, tick.time_ms, tick.caught_up, account, found)
-        for model, found in about
-    )
+    known = group, *partition, position, number, tick.time_ms, tick.caught_up, watched.admission.counts
+    facts = (HeartbeatFacts(model, *known, found, watched.generation) for model, found in about)
     return [Out("heartbeats", *render_heartbeat(fact), HEADERS) for fact in facts]
 
 

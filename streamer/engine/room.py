@@ -38,7 +38,7 @@ class Fullness(NamedTuple):
     what: str  # a table, such as `features.* by version`, or `models`
     used: int
     limit: int
-    refused: int  # values that had no place so far
+    refused: int  # values that had no place so far; of models events
     evicted: int  # places that were given to others
 
 
@@ -51,7 +51,7 @@ def warning(full: Fullness) -> str | None:
     if full.used < NEARLY * full.limit:
         return None
     state = "full" if full.used >= full.limit else "nearly full"
-    refused = f", {full.refused:,} values of others refused" if full.refused else ""
+    refused = f", others refused {full.refused:,} times" if full.refused else ""
     return f"{full.what}: {state}, {full.used:,} of {full.limit:,}{refused}; raise limits.series, or split `by` less"
 
 
@@ -172,5 +172,5 @@ class Room:
             Fullness(self._name(i), len(table.keys), table.rows_max, table.dropped, table.evicted)
             for i, table in self.tables.items()
         ]
-        places = self.admission.places
-        return [*tables, Fullness("models", len(places.heard), places.turnover.places, 0, places.evicted)]
+        places, refused = self.admission.places, self.admission.no_place
+        return [*tables, Fullness("models", len(places.heard), places.turnover.places, refused, places.evicted)]

@@ -24,7 +24,7 @@ class Stage(Protocol):
     position: int  # the next input offset
     ticks: int  # how many there were
     topic_id: str  # of the topic whose records it took, empty where the broker does not say; it decides nothing here
-    generation: int  # how often the topic was made anew: one offset can mean as many records
+    generation: int  # how often the topic was made anew: offsets repeat then, and what is named after them must not
     monitors_reset: list[str]  # those that a snapshot had nothing for
     record_alerts: RecordAlerts  # with the account of records that cannot be used
 
@@ -73,7 +73,7 @@ class Stages(Protocol):
 
     decode: Decoder
 
-    def new(self, partition: Partition, position: int) -> Stage:
+    def new(self, partition: Partition, position: int, generation: int = 0) -> Stage:
         """One without a past."""
 
     def load(self, partition: Partition, blob: bytes) -> Stage:

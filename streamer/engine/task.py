@@ -68,13 +68,19 @@ class Task:
     """One partition: state, position, and the outbox of what the next commit publishes. See `Stage`."""
 
     def __init__(
-        self, config: cfg.Config, partition: Partition, position: int, seeded: bool = True, engine: Engine = ENGINE
+        self,
+        config: cfg.Config,
+        partition: Partition,
+        position: int,
+        seeded: bool = True,
+        engine: Engine = ENGINE,
+        generation: int = 0,
     ) -> None:
         self.config, self.engine = config, engine
         self.partition = partition
         self.position = position
         self.monitors_reset: list[str] = []  # those that a snapshot had nothing for; not state
-        self.topic_id, self.generation = "", 0
+        self.topic_id, self.generation = "", generation
         self.ticks, self.tick_ms = 0, 0  # how many there were, and the time of the last
         self.decided: list[Out | Notice] = []
         self.emitted: dict[tuple[str, str], int] = {}  # alerts by status and severity, for the metrics; not state
@@ -103,10 +109,10 @@ class Task:
         watched = None if None in models else [model for model in models if model is not None]
         limits = config.limits
         gate = engine.gate(watched, limits.lateness_ms, limits.duplicates, self.rows_max)
-        self.admission = Admission(gate, Places(self.rows_max, config.reference.warmup))
+        self.admission = Admission(gate, Places(self.rows_max, config.reference.warmup), watched)
         self.book = AlertBook({name: policy_of(m.config) for name, m in self.monitors.items()}, first_of(self.monitors))
-        self.records = AlertRecords(config, partition, self.monitors)
-        self.record_alerts = RecordAlerts(config, partition, self.emitted)
+        self.records = AlertRecords(config, partition, self.monitors, generation)
+        self.record_alerts = RecordAlerts(config, partition, generation, self.emitted)
         parts = self.tables, self.sources, self.of_table, self.admission, self.book
         self.room = Room(*parts, self._ended)
         if seeded and config.given is not None:
@@ -161,7 +167,9 @@ class Task:
         first = min([*batch.offsets[:1].tolist(), *(r.record.offset for r in batch.rejects[:1])], default=self.position)
         if first < self.position or batch.next_offset < self.position:
             raise AssertionError(f"{topic}[{number}]: offset {first} came again, all before {self.position} is done")
-        self.decided += [Out("dead_letter", *dead_letter(topic, number, reject)) for reject in batch.rejects]
+        self.decided += [
+            Out("dead_letter", *dead_letter(topic, number, reject, self.generation)) for reject in batch.rejects
+        ]
         if self.roles:
             batch = replace(batch, aliases=self.roles)
         if self.derived:
@@ -207,10 +215,12 @@ class Task:
                 monitor.following.keep([r for r in monitor.following.open if self.book.follows(monitor.name, r)])
 
     def _step(self, batch: Batch, used: Bool, now: I64) -> None:
-        findings = self._detect(batch, used)
+        findings = self._detect(batch, used, now)
         if self.config.topics.windows is not None:
-            ended = [(self.by_order[f.monitor], f, batch.offsets.item(f.event)) for f in findings if f.ended]
-            self.decided += [window_record(self.config, self.partition, *window) for window in ended]
+            for f in findings:
+                if f.ended:
+                    ended = self.by_order[f.monitor], f, batch.offsets.item(f.event), self.generation
+                    self.decided.append(window_record(self.config, self.partition, *ended))
         self._publish(self.book.decide(batch, used, now, findings))
         self._follow()
 
@@ -234,10 +244,10 @@ class Task:
                 model = monitor.table.keys[finding.row][0][0]
                 at = Moment(self.position, tick.time_ms, newest_ms[model] + self.book.silence(model))
                 self._publish(self.book.apply(finding, model, at))
-        watched = Watched(self.admission, self.tables.values(), self.by_order, self.book.counts())
+        watched = Watched(self.admission, self.tables.values(), self.by_order, self.book.counts(), self.generation)
         self.decided += heartbeats(self.config.kafka.group, self.partition, self.position, self.ticks, tick, watched)
 
-    def _detect(self, batch: Batch, used: Bool) -> list[Finding]:
+    def _detect(self, batch: Batch, used: Bool, now: I64) -> list[Finding]:
         found: list[Finding] = []
         known: dict[TableId, tuple[Column, Judged]] = {}
         grouped: dict[tuple[Any, ...], Groups] = {}
@@ -247,7 +257,7 @@ class Task:
             same = table_id.by, table_id.model, id(chosen)
             groups = grouped[same] if same in grouped else grouped.setdefault(same, table.groups(batch, chosen))
             if table_id in self.sweeps:
-                findings, shown = self.sweeps[table_id].step(batch, groups)
+                findings, shown = self.sweeps[table_id].step(batch, groups, now)
                 found += findings
                 if shown is not None:
                     known[table_id] = shown
@@ -256,7 +266,7 @@ class Task:
             column = source.column(batch, groups, table, known) if source else table.column(batch, groups)
             judged = table.judge(batch, column)
             known[table_id] = column, judged
-            found += step_table(batch, table, column, judged, self.of_table[table_id])
+            found += step_table(batch, table, column, judged, self.of_table[table_id], now)
         return sorted(found, key=IN_ORDER)
 
     def _publish(self, notices: Iterable[Notice]) -> None:
@@ -339,7 +349,9 @@ class Task:
             if tuple(state["partition"]) != partition:
                 topic, number = state["partition"]
                 raise snapshot.InvalidSnapshot(f"it is of {topic}[{number}], not of {partition[0]}[{partition[1]}]")
-            task = cls(config, partition, int(state["position"]), False, engine)
+            topic_id, generation = state.get("input", ["", 0])  # Snapshots of before 0.2 have none.
+            task = cls(config, partition, int(state["position"]), False, engine, int(generation))
+            task.topic_id = str(topic_id)
             task._restore(state)
         except snapshot.InvalidSnapshot:
             raise
@@ -348,8 +360,6 @@ class Task:
         return task
 
     def _restore(self, state: dict[str, Any]) -> None:
-        topic_id, generation = state.get("input", ["", 0])  # Snapshots of before 0.2 have none.
-        self.topic_id, self.generation = str(topic_id), int(generation)
         self.ticks, self.tick_ms = map(int, state["ticks"])
         self.admission.load(state["admission"])
         self.record_alerts.account.load(state.get("unusable"))  # Older snapshots have none.
@@ -382,8 +392,8 @@ class Tasks:
         self.config, self.engine = config, engine
         self.decode = engine.decoder(fields_of(config))
 
-    def new(self, partition: Partition, position: int) -> Task:
-        return Task(self.config, partition, position, engine=self.engine)
+    def new(self, partition: Partition, position: int, generation: int = 0) -> Task:
+        return Task(self.config, partition, position, engine=self.engine, generation=generation)
 
     def load(self, partition: Partition, blob: bytes) -> Task:
         return Task.load(self.config, partition, blob, self.engine)

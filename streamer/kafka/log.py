@@ -241,7 +241,7 @@ class KafkaLog:
         def positions(marked: Mapping[Partition, int]) -> list[TopicPartition]:
             for partition, (sha, count) in shapes.items():
                 snapshot, place = snapshots[partition], self._state.place(partition)
-                own = snapshot.config, snapshot.slot, snapshot.ticks
+                own = snapshot.config, snapshot.slot, snapshot.ticks, snapshot.generation
                 pointers[partition] = Pointer(snapshot.position, place, marked[partition], count, sha, *own)
             roots = {p: given._replace(pointer=pointers.get(p, given.pointer)) for p, given in offsets.items()}
             return [TopicPartition(*p, root.progress[0], metadata=to_text(root)) for p, root in roots.items()]

@@ -168,8 +168,9 @@ class StateTopic:
         return named and chunk.number == index
 
     def _scan(self, partition: Partition) -> Generator[None, None, list[Pointer]]:
-        """Every complete snapshot of the partition, newest first. Reads to the HIGH watermark: behind the last
-        stable offset of an open foreign transaction may stand what we committed ourselves.
+        """Every complete snapshot of the partition, the last written first: where a topic was made anew the one of the
+        highest position can be the oldest. Reads to the HIGH watermark: behind the last stable offset of an open
+        foreign transaction may stand what we committed ourselves.
         """
         place = self.topic, self.place(partition)
         low, high = self._probe.begin_end(place)
@@ -182,7 +183,7 @@ class StateTopic:
             for (position, sha, config, count, _), entry in found.items()
             if entry.count == count
         ]
-        return sorted(complete, key=lambda p: (p.position, p.offset), reverse=True)
+        return sorted(complete, key=lambda p: p.offset, reverse=True)
 
 
 def note(

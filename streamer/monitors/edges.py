@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from schemas.events.batch import Batch
 from streamer.monitors.base import Hit, Monitor, MonitorBase, MonitorSpec
 from streamer.monitors.evidence import Evidence, Summary, edge_of, summary_of
 from streamer.monitors.finding import DRIFT, Finding
-from streamer.monitors.following import Following, begun_by
+from streamer.monitors.following import Begun, Following, begun_by
 from streamer.monitors.words import deviations, from_to, quantity
 from streamer.series.table import SeriesTable
 from streamer.signals.columns import I64, Column
@@ -33,7 +33,9 @@ class EdgeMonitor(MonitorBase):
         detect = self.config.detect
         self.bank: Bank = made.parts.bank(detect.params())
         self.raw = detect.raw
-        self.following: Following | None = Following(self.config.keep_firing_for_ms // LOOKS)
+        lasts_ms = self.config.keep_firing_for_ms
+        fades_ms = max(lasts_ms, 1) if self.config.resolves == "faded" else None
+        self.following: Following | None = Following(lasts_ms // LOOKS, fades_ms)
         self.normal: dict[int, Summary] = {}
 
     def hits(self, column: Column, judged: Judged) -> list[Hit]:
@@ -99,14 +101,14 @@ def wanted_of(monitor: Monitor) -> int | None:
 
 
 def step_table(
-    batch: Batch, table: SeriesTable, column: Column, judged: Judged, monitors: Sequence[Monitor]
+    batch: Batch, table: SeriesTable, column: Column, judged: Judged, monitors: Sequence[Monitor], now: I64
 ) -> list[Finding]:
-    """Feed one column to the monitors of its table."""
+    """Feed one column to the monitors of its table. `now`: the clock of each event's model."""
     learn(table, monitors)
     hits = [(hit, monitor) for monitor in monitors for hit in monitor.hits(column, judged)]
     found = [finding for monitor in monitors for finding in monitor.findings(batch, column, judged)]
     edges = edge_findings(batch, table, column, judged, hits)
-    return found + edges + stretches(batch, column, monitors, edges)
+    return found + edges + stretches(batch, lambda: column, monitors, edges, now)
 
 
 def learn(table: SeriesTable, monitors: Sequence[Monitor]) -> None:
@@ -146,12 +148,18 @@ def followed(monitors: Sequence[Monitor]) -> bool:
     return any(monitor.following is not None and monitor.following.open for monitor in monitors)
 
 
-def stretches(batch: Batch, column: Column, monitors: Sequence[Monitor], edges: Sequence[Finding]) -> list[Finding]:
+def stretches(
+    batch: Batch, column: Callable[[], Column], monitors: Sequence[Monitor], edges: Sequence[Finding], now: I64
+) -> list[Finding]:
     """Where the series stand by now in which an edge was found."""
-    if not edges and not followed(monitors):
-        return []
-    begun, found = begun_by(edges), []
+    begun, wanted, found = begun_by(edges), list[tuple[int, Following, Begun]](), list[Finding]()
     for monitor in monitors:
-        if monitor.following is not None and (monitor.following.open or monitor.order in begun):
-            found += monitor.following.step(batch, column, monitor.order, begun.get(monitor.order, {}))
+        if (following := monitor.following) is not None:
+            own = following.lasting(batch, now, begun.get(monitor.order, {}))
+            if following.open or own:
+                wanted.append((monitor.order, following, own))
+    shown = column() if wanted else None
+    for order, following, own in wanted:
+        assert shown is not None
+        found += following.step(batch, shown, order, own)
     return found

@@ -8,6 +8,7 @@ the end of a stretch is a row looked at by itself.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy as np
 from detectors.bank import HUGE, renumbered
 from schemas.events.batch import Batch
 from streamer.monitors.finding import DRIFT, STRETCH, Finding
-from streamer.signals.columns import I64, Column
+from streamer.signals.columns import F64, I64, Column
 
 LENGTH = 100
 """Values of a stretch at least: their mean is off by a tenth of a deviation."""
@@ -37,11 +38,12 @@ class Stretch(NamedTuple):
 
 class Following:
     """The rows that are followed, each with its unfinished stretch. One ends when it has LENGTH values and lasted for
-    `span_ms`: how often a series is looked at is a matter of time, not of its traffic.
+    `span_ms`: how often a series is looked at is a matter of time, not of its traffic. `fades_ms`: when an alert ends
+    by time alone; None where it does not.
     """
 
-    def __init__(self, span_ms: int) -> None:
-        self.span_ms = span_ms
+    def __init__(self, span_ms: int, fades_ms: int | None = None) -> None:
+        self.span_ms, self.fades_ms = span_ms, fades_ms
         self.open: dict[int, None] = {}
         self.at: dict[str, Any] = {name: np.zeros(0, dtype) for name, dtype in FIELDS.items()}  # by row
 
@@ -54,6 +56,18 @@ class Following:
         self._resize(int(rows.max(initial=-1)) + 1)
         self.at = {name: values[rows] for name, values in self.at.items()}
         self.open = renumbered(self.open, rows)
+
+    def lasting(self, batch: Batch, now: I64, begun: Begun) -> Begun:
+        """Without the rows whose alerts are over at the next event of their model: none of their values would tell
+        anything.
+        """
+        if self.fades_ms is None:
+            return begun
+        return {
+            row: events
+            for row, events in begun.items()
+            if row in self.open or any(not _over(batch, now, event, self.fades_ms) for event in events)
+        }
 
     def begin(self, row: int) -> None:
         """Begin anew behind a hit."""
@@ -86,38 +100,45 @@ class Following:
         wanted = np.zeros(len(self.at["n"]), bool)
         wanted[ending] = wanted[[*begun]] = True
         places = np.flatnonzero(wanted[column.rows])
+        if not len(places):
+            return []
         places = places[np.argsort(column.rows[places], kind="stable")]
-        cuts = np.flatnonzero(np.diff(column.rows[places], prepend=-1)).tolist()
+        rows, events = column.rows[places], column.events[places]
+        values = np.clip(column.values[places], -HUGE, HUGE)
+        offsets, times = batch.offsets[events], batch.times_ms[events]
+        starts = np.flatnonzero(np.diff(rows, prepend=-1)).tolist()
         found: list[Finding] = []
-        for start, end in zip(cuts, [*cuts[1:], len(places)], strict=False):
-            row, own = int(column.rows[places[start]]), places[start:end]
+        for row, start, end in zip(rows[starts].tolist(), starts, [*starts[1:], len(rows)], strict=True):
             # What is between two hits belongs to the stretch of the first of them; a hit begins another one.
-            hits = begun.get(row, [])
-            before, behind = (np.searchsorted(column.events[own], hits, side).tolist() for side in ("left", "right"))
-            for begin, stop in zip([0, *behind], [*before, len(own)], strict=True):
-                if begin:
+            hits = np.searchsorted(events[start:end], begun.get(row, [])) + start
+            for begin, stop in pairwise([start - 1, *hits.tolist(), end]):
+                if begin >= start:
                     self.begin(row)
                 if row in self.open:
-                    found += self._take(batch, column, order, row, own[begin:stop])
+                    piece = slice(begin + 1, stop)
+                    ends = self._take(row, values[piece], offsets[piece], times[piece])
+                    found += [Finding(events.item(begin + 1 + i), order, row, STRETCH, told) for i, told in ends]
         return found
 
-    def _take(self, batch: Batch, column: Column, order: int, row: int, places: I64) -> list[Finding]:
-        n, total, first_offset, first_ms = (self.at[name][row].item() for name in FIELDS)
-        events = column.events[places]
-        values = np.clip(column.values[places], -HUGE, HUGE).tolist()
-        offsets, times = batch.offsets[events].tolist(), batch.times_ms[events].tolist()
-        found: list[Finding] = []
-        for event, value, offset, time_ms in zip(events.tolist(), values, offsets, times, strict=True):
+    def _take(self, row: int, values: F64, offsets: I64, times: I64) -> list[tuple[int, Stretch]]:
+        """A row's next values: where stretches ended, and those."""
+        n, total, first_offset, first_ms = (self.at[name].item(row) for name in FIELDS)
+        begin, ended = 0, list[tuple[int, Stretch]]()
+        while begin < len(values):
             if n == 0:
-                first_offset, first_ms = offset, time_ms
-            n, total = n + 1, total + value
-            if n >= LENGTH and time_ms >= first_ms + self.span_ms:
-                stretch = Stretch(n, total, first_offset, offset, first_ms, time_ms)
-                found.append(Finding(event, order, row, STRETCH, stretch))
+                first_offset, first_ms = offsets.item(begin), times.item(begin)
+            late = np.flatnonzero(times[begin + max(LENGTH - n - 1, 0) :] >= first_ms + self.span_ms)
+            end = begin + max(LENGTH - n, 1) + late.item(0) if len(late) else len(values)
+            n, total = n + end - begin, _added(total, values[begin:end])
+            if len(late):
+                last = end - 1
+                stretch = Stretch(n, total, first_offset, offsets.item(last), first_ms, times.item(last))
+                ended.append((last, stretch))
                 n, total = 0, 0.0
+            begin = end
         for name, value in zip(FIELDS, (n, total, first_offset, first_ms), strict=True):
             self.at[name][row] = value
-        return found
+        return ended
 
     def _resize(self, rows: int) -> None:
         more = rows - len(self.at["n"])
@@ -140,6 +161,22 @@ class Following:
             self.begin(row)
             for name, value in zip(FIELDS, stretch, strict=True):
                 self.at[name][row] = value
+
+
+def _over(batch: Batch, now: I64, event: int, within_ms: int) -> bool:
+    """Whether a model's clock, at its next event behind this one, has moved on by so much."""
+    behind = batch.model[event + 1 :] == batch.model[event]
+    place = int(behind.argmax()) if len(behind) else 0
+    return bool(behind[place : place + 1].any()) and now.item(event + 1 + place) >= now.item(event) + within_ms
+
+
+def _added(total: float, values: F64) -> float:
+    """One value after another, as if each came in a batch of its own."""
+    if not len(values):
+        return total
+    values = values.copy()
+    values[0] += total
+    return float(np.add.accumulate(values)[-1])
 
 
 def begun_by(found: Iterable[Finding]) -> dict[int, Begun]:

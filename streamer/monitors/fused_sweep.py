@@ -46,8 +46,8 @@ class Sweep:
         self.by_order = list(monitors)
         self.monitors = {m.order: m for m in monitors}
 
-    def step(self, batch: Batch, groups: Groups) -> tuple[list[Finding], tuple[Column, Judged] | None]:
-        """What the monitors of the table find; and the column, where it is to be shown."""
+    def step(self, batch: Batch, groups: Groups, now: I64) -> tuple[list[Finding], tuple[Column, Judged] | None]:
+        """What the monitors of the table find; and the column, where it is to be shown. `now`: see `step_table`."""
         everyone = self.by_order
         # What an edge is measured by is a matter of its monitor once a level was accepted: not for the sweep.
         apart = self.apart or any(monitor.normal for monitor in everyone)
@@ -55,12 +55,12 @@ class Sweep:
         parts, swept = self._run(batch, groups, apart, shown)
         if not shown:
             edges = drifts(swept)
-            return edges + (stretches(batch, self._again(batch, groups), everyone, edges) if edges else []), None
+            return edges + stretches(batch, lambda: self._again(batch, groups), everyone, edges, now), None
         column, judged = joined(parts)
         learn(self.table, self.others)
         found = [finding for monitor in self.others for finding in monitor.findings(batch, column, judged)]
         edges = self._apart(batch, column, judged, parts, swept) if apart else drifts(swept)
-        return found + edges + stretches(batch, column, everyone, edges), (column, judged)
+        return found + edges + stretches(batch, lambda: column, everyone, edges, now), (column, judged)
 
     def _apart(
         self, batch: Batch, column: Column, judged: Judged, parts: Sequence[Arrays], swept: Sequence[Sequence[Any]]

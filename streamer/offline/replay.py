@@ -74,8 +74,8 @@ def read_lines(path: Path, line_bytes_max: int) -> Iterator[list[Record]]:
 class Replay:
     """Tasks by partition, made when their first records come. `step` returns what `run` would have published."""
 
-    def __init__(self, config: cfg.Config, fields: Fields) -> None:
-        self.config = config
+    def __init__(self, config: cfg.Config, fields: Fields, generation: int = 0) -> None:
+        self.config, self.generation = config, generation
         self.decode = Decoder(fields)
         self.tasks: dict[Partition, Task] = {}
         self.due_ms: dict[Partition, int] = {}  # the next tick
@@ -83,7 +83,7 @@ class Replay:
     def step(self, partition: Partition, records: Sequence[Record]) -> list[Out]:
         task = self.tasks.get(partition)
         if task is None:
-            task = self.tasks[partition] = Task(self.config, partition, records[0].offset)
+            task = self.tasks[partition] = Task(self.config, partition, records[0].offset, generation=self.generation)
         for part, tick in self.between_ticks(task, records):
             if part:
                 task.step(self.decode(part, partition[0]))

@@ -34,10 +34,17 @@ class Waiting(NamedTuple):
 
 
 class Health:
-    """`clock` counts seconds. The loop may stand still for `stuck_s` before the process counts as dead."""
+    """`clock` counts seconds. The loop may stand still for `stuck_s` before the process counts as dead. `masked` takes
+    the secrets out of words: they may be a broker's or a client's.
+    """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic, stuck_s: float = STUCK_SECONDS) -> None:
-        self._clock, self._stuck_s = clock, stuck_s
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        stuck_s: float = STUCK_SECONDS,
+        masked: Callable[[str], str] = str,
+    ) -> None:
+        self._clock, self._stuck_s, self._masked = clock, stuck_s, masked
         self._beat_s = clock()
         self._checks = {check: Waiting(why, clock()) if why is not None else None for check, why in CHECKS.items()}
         self._notes: dict[str, str] = {}
@@ -57,14 +64,14 @@ class Health:
         if why is None:
             self._checks[check] = None
         else:
-            self._checks[check] = Waiting(_one_line(why), self._clock() if before is None else before.since_s)
+            self._checks[check] = Waiting(self._one_line(why), self._clock() if before is None else before.since_s)
 
     def note(self, name: str, words: str | None) -> None:
         """A detail for people, which does not make the process unready; None takes it back."""
         if words is None:
-            self._notes.pop(name, None)
+            self._notes.pop(self._one_line(name), None)
         else:
-            self._notes[name] = _one_line(words)
+            self._notes[self._one_line(name)] = self._one_line(words)
 
     def live(self) -> dict[str, str | None]:
         """Only that the loop turns. Never whether the broker answers: restarting the process would not mend that."""
@@ -101,7 +108,7 @@ class Health:
             return f"[+] {check} ok"
         return f"[-] {check}: {waiting.words} (since {self._clock() - waiting.since_s:.0f} s)"
 
-
-def _one_line(words: str) -> str:
-    text = " ".join(words.split())
-    return text if len(text) <= WORDS_MAX else text[: WORDS_MAX - 1] + "…"
+    def _one_line(self, words: str) -> str:
+        """Masked before it is cut, lest half of a secret remains."""
+        text = " ".join(self._masked(words).split())
+        return text if len(text) <= WORDS_MAX else text[: WORDS_MAX - 1] + "…"

@@ -62,19 +62,24 @@ class Restorer:
             self.notify("no_offsets", partition, effect=without_offsets(self.config))
             first = self.config.kafka.start == "earliest" or self.added(partition)
             return self.stages.new(partition, begin if first else end)
-        if anew := made_anew(found, topic_id) or beyond(found.position, end):
-            return self.lost(partition, anew, begin, found.generation + 1)
-        if found.position < begin:
+        generation = found.generation
+        if why := made_anew(found, topic_id) or beyond(found.position, end):
+            generation += 1
+        elif found.position < begin:
             why = f"no offset of the group, input retained from {begin} on, snapshot at {found.position}"
-            return self.lost(partition, why, begin, found.generation)
-        self.notify(
-            "offsets_forgotten",
-            partition,
-            offset=found.position,
-            why=f"Kafka has no offset of group {self.config.kafka.group}: deleted, or the group was empty for too long",
-            effect="goes on from the newest snapshot; what was published after it comes again, with equal ids",
-        )
-        return found
+        else:
+            self.notify(
+                "offsets_forgotten",
+                partition,
+                offset=found.position,
+                why=f"Kafka has no offset of group {self.config.kafka.group}:"
+                " deleted, or the group was empty for too long",
+                effect="goes on from the newest snapshot; what was published after it comes again, with equal ids",
+            )
+            return found
+        stage = self.lost(partition, why, begin, generation)
+        stage.ticks = found.ticks  # Signs of life are named after them.
+        return stage
 
     def added(self, partition: Partition) -> bool:
         """Whether the topic has got it while we ran: then all of it is new, whatever `kafka.start` says."""
@@ -96,8 +101,9 @@ class Restorer:
         """Newest usable snapshot plus the muted replay of S..C; by policy a fresh task where that cannot be had."""
         assert committed.offset is not None
         task = yield from self.load(partition, committed)
+        generation = task.generation if task is not None else committed.generation
         if anew := made_anew(task, topic_id) or beyond(committed.offset, end):
-            return self.lost(partition, anew, begin, task.generation + 1 if task is not None else 1)
+            return self.lost(partition, anew, begin, generation + 1)
         if task is None:
             why = "no usable snapshot"
         elif task.position < begin:
@@ -108,7 +114,7 @@ class Restorer:
                 return task
             except LogGap as gap:
                 why = str(gap)
-        return self.lost(partition, why, max(committed.offset, begin), task.generation if task is not None else 0)
+        return self.lost(partition, why, max(committed.offset, begin), generation)
 
     def lost(self, partition: Partition, why: str, start: int, generation: int) -> Stage:
         """By policy a task that learns anew from `start` on, or StateLost."""
@@ -117,12 +123,10 @@ class Restorer:
         self.notify("state_lost", partition, why=why, policy=policy)
         if policy == "halt":
             raise StateLost(f"{partition[0]}[{partition[1]}]: {why}; commit.on_state_loss is halt")
-        stage = self.stages.new(partition, start)
-        stage.generation = generation
-        return stage
+        return self.stages.new(partition, start, generation)
 
     def load(self, partition: Partition, committed: Committed) -> Generator[None, None, Stage | None]:
-        """The pointed snapshot, else the newest complete one at or before C, else None."""
+        """The pointed snapshot, else the newest complete one at or before C of the same generation, else None."""
         sources = [committed.pointer, None] if committed.pointer else [None]
         for pointer in sources:
             for blob in self.log.read_state(partition, pointer):
@@ -134,7 +138,7 @@ class Restorer:
                 except InvalidSnapshot as error:
                     self.notify("invalid_snapshot", partition, why=str(error))
                     continue
-                if task.position <= (committed.offset or 0):
+                if task.position <= (committed.offset or 0) and task.generation >= committed.generation:
                     return task
         return None
 

@@ -192,7 +192,7 @@ class Service:
 
         self.config, self.stopper, self.handler = config, stopper, handler
         self.say = functools.partial(log, get_logger("driftline"))
-        self.metrics, self.health, self.stats = Metrics(), Health(), Stats()
+        self.metrics, self.health, self.stats = Metrics(), Health(masked=handler.redactor.text), Stats()
         self.outages = Outages(self.health, self.say)
         self.at_work = False
 

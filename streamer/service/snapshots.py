@@ -41,7 +41,8 @@ class Snapshots:
             return None
         position, seen, future = owned.writing
         owned.snapshot_bytes = len(future.result())
-        return Snapshot(position, 1 - owned.slot, self.config.config_hash, future.result(), seen)
+        known = self.config.config_hash, future.result(), seen, owned.task.generation
+        return Snapshot(position, 1 - owned.slot, *known)
 
     def period_s(self, partition: Partition) -> float:
         """From three quarters of the interval to all of it, each partition its own: a commit that carries the snapshots

@@ -316,7 +316,9 @@ class Worker:
                     raise LogDown(f"{partition[0]}[{partition[1]}]: the committed offset cannot be had")
                 truth[partition] = committed
         for partition, committed in truth.items():
-            if committed.progress >= self.unsettled[partition].progress:
+            # Of a topic that was made anew since, more may be committed than there is now.
+            same = committed.generation == self.owned[partition].task.generation
+            if same and committed.progress >= self.unsettled[partition].progress:
                 self.landed(partition, committed)
             self.owned[partition].sent = 0
         self.unsettled = None
@@ -348,7 +350,8 @@ class Worker:
     def go(self, partition: Partition, task: Stage, committed: Committed) -> None:
         """The task stands at C: everything from here on is published by us."""
         pointer = committed.pointer
-        if pointer is not None and (pointer.config != self.config.config_hash or task.position != committed.offset):
+        here = self.config.config_hash, task.position, task.generation
+        if pointer is not None and (pointer.config, committed.offset, committed.generation) != here:
             pointer = None  # Another config or a lost state: the next commit carries a snapshot of our own.
         slot = committed.pointer.slot if committed.pointer is not None else 0
         now_s = self.clock()

@@ -134,6 +134,18 @@ def test_each_partition_has_an_alert_of_its_own() -> None:
     assert len(set(found)) == 3
 
 
+def test_a_topic_that_was_made_anew_has_other_ids() -> None:
+    tasks, ids = Tasks(config()), []
+    for generation in (0, 2):
+        task = tasks.new(AT, 0, generation)
+        task.step(tasks.decode(BAD, AT[0]))
+        ids.append(orjson.loads(next(out.value or b"" for out in task.outbox if out.topic == "alerts")))
+    first, later = ids
+    assert later["id"] == first["id"].replace("-inferences-", "-inferences~2-")
+    assert later["data"]["fingerprint"] == first["data"]["fingerprint"]
+    assert "--generation 2" in later["data"]["replay"]["command"]
+
+
 def test_severity_and_repetition_are_those_that_monitors_share() -> None:
     found = lived(config(", severity: critical"), BAD)
     assert {record["data"]["alert"]["labels"]["severity"] for record in found} == {"critical"}

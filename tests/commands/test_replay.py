@@ -62,6 +62,27 @@ def test_it_prints_what_run_would_publish_and_accounts_for_every_line(config: Pa
     assert any("value_base64" in line for line in found)
 
 
+def test_of_a_topic_that_was_made_anew_it_prints_the_ids_that_run_gave(config: Path, tmp_path: Path) -> None:
+    write(tmp_path / "a.jsonl", 3)
+    letters = tmp_path / "letters.jsonl"
+    given = ["-c", str(config), "--input", str(tmp_path / "a.jsonl"), "--dead-letter", str(letters)]
+
+    def replayed(*more: str) -> list[dict[str, Any]]:
+        result = CliRunner().invoke(main, ["replay", *given, *more])
+        assert result.exit_code == 0, result.output
+        return [json.loads(line) for line in result.stdout.splitlines()]
+
+    records = [r._replace(time_ms=-1, key=None, value=r.value or b"") for r in make_log(random.Random(3), 0, 400)]
+    outs = oracle(load_config(config, {}), ("inferences", 0), records, generation=2).outbox
+    found = replayed("--generation", "2")
+    assert found == [json.loads(o.value or b"") for o in outs if o.topic == "alerts"]
+    assert {json.loads(line)["driftline.error.generation"] for line in letters.read_text().splitlines()} == {"2"}
+    command = shlex.split(found[0]["data"]["replay"]["command"])
+    assert command[-2:] == ["--generation", "2"], "the alert says it itself"
+    assert replayed("--generation", "0") == replayed()
+    assert not {record["id"] for record in replayed()} & {record["id"] for record in found}
+
+
 def test_without_a_file_bad_lines_are_counted_by_reason(config: Path, tmp_path: Path) -> None:
     (tmp_path / "x.jsonl").write_text('{"model":"m"}\nnonsense\n\n{"model":1}\n')
     result = CliRunner().invoke(main, ["replay", "-c", str(config), "--input", str(tmp_path / "x.jsonl")])

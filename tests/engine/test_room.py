@@ -111,6 +111,25 @@ def test_a_model_beyond_the_limit_is_watched_like_the_first(engine: Engine) -> N
     task.tick(Tick(task.position, 1_700_000_000_000, True))
 
 
+@engines
+def test_events_of_models_that_have_no_place_are_counted_and_those_that_nobody_wants_are_not(engine: Engine) -> None:
+    """Twenty models take turns in ten places. The first quarter of their events opted out, and nobody watches `x`."""
+
+    def event(i: int) -> dict[str, Any]:
+        model = "x" if i % 21 == 20 else f"m{i % 21}"
+        return {"model": model, "out": i < 1050, "features": {"f1": float(i % 7)}}
+
+    watched = "".join(f"  a{n}: {{model: m{n}, signal: features.f1, detect: {{kind: adwin}}}}\n" for n in range(20))
+    config = config_of(watched, 200, "privacy: {opt_out: /out}\n")
+    log = log_of(event, 4200)
+    whole, cut = run(config, log, engine), run(config, log, engine, [7, 2000, 2001])
+    models = whole.fullness()[-1]
+    assert (models.what, models.used, models.limit) == ("models", 10, 10)
+    assert models.refused == 3150 // 21 * 10
+    assert whole.admission.counts["filtered"] == 1050 + 3150 // 21 * 11
+    assert cut.fullness()[-1] == Task.load(config, AT, whole.dump(), engine).fullness()[-1] == models
+
+
 EVERY = """
   a: {signal: features.*, by: [version], detect: {kind: adwin, delta: 0.02}, keep_firing_for: 30s}
   mean: {signal: features.*, by: [version], detect: {kind: page_hinkley, threshold: 5}}
@@ -232,7 +251,7 @@ def test_a_monitor_more_while_a_table_is_full_costs_no_state(engine: Engine) -> 
         (Fullness("models", 89, 100, 0, 3), None),
         (Fullness("features.*", 1800, 2000, 0, 0), "features.*: nearly full, 1,800 of 2,000; raise limits.series, or "),
         (Fullness("models", 100, 100, 0, 3), "models: full, 100 of 100; raise limits.series, or split `by` less"),
-        (Fullness("x", 40, 20, 1234, 0), "x: full, 40 of 20, 1,234 values of others refused; raise limits.series"),
+        (Fullness("x", 40, 20, 1234, 0), "x: full, 40 of 20, others refused 1,234 times; raise limits.series"),
     ],
 )
 def test_what_is_full_or_nearly_is_said_and_what_to_do(full: Fullness, expected: str | None) -> None:

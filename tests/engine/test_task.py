@@ -19,7 +19,7 @@ from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
 from streamer.engine.engines import ENGINE, PYTHON, Engine
 from streamer.engine.task import Task
-from streamer.port import Out
+from streamer.port import Out, Tick
 from tests.engine.tasks import AT, LEAST, alerts, by_topic, events, kinds, news, run
 from tests.sim.campaign import CONFIG, make_log
 
@@ -56,6 +56,40 @@ def test_a_snapshot_continues_as_if_nothing_had_happened(at: int) -> None:
     second.step(decode(records[at:], fields_of(config), AT[0]))
     assert by_topic(first, second) == by_topic(whole)
     assert second.dump() == whole.dump()
+
+
+def ids(outs: list[Out]) -> list[Any]:
+    """What names each record; of dead letters that is where their record stands."""
+    return [
+        tuple(h for h in out.headers if h[0].removeprefix("driftline.error.") in ("offset", "generation"))
+        if out.topic == "dead_letter"
+        else json.loads(out.value or b"")["id"]
+        for out in outs
+    ]
+
+
+@pytest.mark.parametrize("engine", [ENGINE, PYTHON], ids=["ENGINE", "PYTHON"])
+def test_no_id_of_a_topic_that_was_made_anew_is_one_of_before(engine: Engine) -> None:
+    config = load_text(CONFIG, "x", {})
+    records = make_log(random.Random(4), 0, 400)
+    tick = Tick(400, records[-1].time_ms + 60_000, caught_up=True)
+
+    def lived(generation: int, restart: int) -> list[Out]:
+        first = Task(config, AT, 0, engine=engine, generation=generation)
+        first.step(decode(records[:restart], fields_of(config), AT[0]))
+        second = Task.load(config, AT, first.dump(), engine)
+        second.step(decode(records[restart:], fields_of(config), AT[0]))
+        second.tick(tick)
+        return first.outbox + second.outbox
+
+    lives = [lived(generation, 150) for generation in range(3)]
+    assert {out.topic for out in lives[0]} == {"alerts", "windows", "dead_letter", "heartbeats"}
+    found = [ids(outs) for outs in lives]
+    assert len(set().union(*found)) == sum(map(len, found))
+    assert [out.key for out in lives[2]] == [out.key for out in lives[0]], "series are what they were"
+    values = [(out.value or b"").replace(b"inferences~2", b"inferences") for out in lives[2]]
+    assert [v.replace(b" --generation 2", b"") for v in values] == [out.value or b"" for out in lives[0]]
+    assert set(ids(lived(2, 300))) == set(found[2]), "it does not depend on when it was restarted"
 
 
 def test_a_changed_monitor_starts_anew_and_the_others_keep_their_state() -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import functools
+import json
 import random
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
 from schemas.events.batch import Record
-from tests.kafka.service import Service, committed, produce, wait_committed
+from tests.kafka.service import ROOT, Service, committed, produce, read_all, wait_committed
 from tests.kafka.test_outages import STATIC, readyz, until
 from tests.kafka.test_service import MORE, PARTITIONS, Setup, Topics, check_against_oracle
 from tests.sim.campaign import make_log
@@ -83,6 +86,31 @@ def begun(service: Service) -> int:
     return sum(line["offset"] == 0 for line in service.lines("partition_ready"))
 
 
+LETTER = "topic", "partition", "offset", "generation"
+
+
+def names(setup: Setup) -> dict[str, list[Any]]:
+    """What names each published record, by topic: its id, and of a dead letter where its record stood."""
+    found: dict[str, list[Any]] = {}
+    for role in ("alerts", "windows", "beats"):
+        messages = read_all(setup.broker, getattr(setup, role), PARTITIONS)
+        found[role] = [json.loads(message.value())["id"] for message in messages]
+    letters = [dict(message.headers()) for message in read_all(setup.broker, setup.dead, PARTITIONS)]
+    found["dead"] = [tuple(letter.get(f"driftline.error.{name}") for name in LETTER) for letter in letters]
+    return found
+
+
+def alive(setup: Setup, generation: int) -> bool:
+    begin = f"{setup.events}~{generation}-" if generation else f"{setup.events}-"
+    return any(name.startswith(begin) for name in names(setup)["beats"])
+
+
+def replayed(setup: Setup, generation: int) -> list[bytes]:
+    more = ["--topic", setup.events, *(["--generation", str(generation)] if generation else [])]
+    command = [sys.executable, "-m", "streamer", "replay", "-c", str(setup.path), *more]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout.splitlines()
+
+
 def test_offsets_that_kafka_forgot_are_found_in_the_state_topic(setup: Setup) -> None:
     no_member_stays(setup)
     records = logs()
@@ -132,23 +160,34 @@ def test_a_topic_that_is_made_anew_under_a_running_service_is_read_from_its_begi
         until(lambda: begun(service) == 2 * PARTITIONS, 40, "from nothing, and from nothing once more")
         ends(setup, 900, seconds=90)
         assert service.stop() == 0
+    for role, found in names(setup).items():
+        assert len(set(found)) == len(found), role
+    assert {f"{setup.events}~1" in name for name in names(setup)["alerts"]} == {True, False}
 
 
 def test_a_topic_that_was_made_anew_between_two_runs_is_another_one_however_long_it_is(setup: Setup) -> None:
-    produce(setup.broker, setup.events, logs(length=600))
-    with setup.run() as service:
-        ends(setup, 600)
-        assert service.stop() == 0
-    delete(setup, setup.events)
-    create(setup, setup.events)
-    produce(setup.broker, setup.events, logs(length=900, seed=9))
-    with setup.run() as service:
-        ends(setup, 900)
-        lost = service.lines("state_lost")
-        assert len(lost) == PARTITIONS
-        assert all("deleted and created anew" in line["why"] for line in lost)
-        assert [line["offset"] for line in service.lines("partition_ready")][-PARTITIONS:] == [0] * PARTITIONS
-        assert service.stop() == 0
+    """Also the second time, when the longest of its snapshots is of the first; and no id comes again."""
+    setup.path.write_text(setup.path.read_text() + "heartbeat: {interval: 1s}\n")
+    before: list[bytes] = []
+    for generation, length in enumerate((1200, 700, 900)):
+        if generation:
+            delete(setup, setup.events)
+            create(setup, setup.events)
+        produce(setup.broker, setup.events, logs(length=length, seed=9))
+        with setup.run() as service:
+            ends(setup, length)
+            lost = service.lines("state_lost")
+            assert len(lost) == generation * PARTITIONS
+            assert all("deleted and created anew" in line["why"] for line in lost)
+            assert [line["offset"] for line in service.lines("partition_ready")][-PARTITIONS:] == [0] * PARTITIONS
+            until(functools.partial(alive, setup, generation), 30, "a sign of life")
+            assert service.stop() == 0
+        published = sorted(setup.published())
+        assert published == sorted(before + replayed(setup, generation))
+        assert len(published) > len(before) + 20
+        before = published
+    for role, found in names(setup).items():
+        assert len(set(found)) == len(found) > 0, role
 
 
 @pytest.mark.parametrize("role", ["alerts", "state"])

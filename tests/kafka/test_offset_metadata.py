@@ -18,16 +18,18 @@ NUMBER, TIME = st.integers(0, 2**63 - 1), st.integers(0, 10**14 - 1)
 TICKS = st.lists(st.builds(Tick, NUMBER, TIME, st.booleans()), max_size=TICKS_MAX)
 
 
-@given(NUMBER, st.integers(0, 10**9 - 1), NUMBER, st.integers(1, 10**9 - 1), TICKS)
-def test_a_root_comes_back(position: int, partition: int, offset: int, chunks: int, ticks: list[Tick]) -> None:
-    pointer = Pointer(position, partition, offset, chunks, SHA, "c0ffee", position % 2, 7)
+@given(NUMBER, st.integers(0, 10**9 - 1), NUMBER, st.integers(1, 10**9 - 1), TICKS, st.integers(0, 10**9 - 1))
+def test_a_root_comes_back(
+    position: int, partition: int, offset: int, chunks: int, ticks: list[Tick], generation: int
+) -> None:
+    pointer = Pointer(position, partition, offset, chunks, SHA, "c0ffee", position % 2, 7, generation)
     root = Committed(position, pointer, 7 + len(ticks), tuple(ticks))
     assert from_text(position, to_text(root)) == root
 
 
 def test_the_largest_root_fits_the_metadata() -> None:
     most = 2**63 - 1
-    pointer = Pointer(most, 10**9 - 1, most, 10**9 - 1, SHA, "c" * 64, 1, 10**12 - 1)
+    pointer = Pointer(most, 10**9 - 1, most, 10**9 - 1, SHA, "c" * 64, 1, 10**12 - 1, 10**9 - 1)
     root = Committed(most, pointer, 10**12 - 1, (Tick(most, 10**14 - 1, True),) * TICKS_MAX)
     assert len(to_text(root)) <= 4096
     assert from_text(most, to_text(root)) == root
@@ -47,6 +49,14 @@ def test_anything_else_is_none(text: str | None) -> None:
 @given(st.text())
 def test_no_text_raises(text: str) -> None:
     assert from_text(5, text) == Committed(5, None)
+
+
+def test_only_a_topic_that_was_made_anew_is_told_of() -> None:
+    root = from_text(5, GOOD)
+    assert root.pointer is not None
+    assert (to_text(root), root.pointer.generation) == (GOOD, 0)
+    anew = root._replace(pointer=root.pointer._replace(generation=2))
+    assert to_text(anew) == GOOD.replace(";t=", ";g=2;t=")
 
 
 def test_no_pointer_is_the_empty_text() -> None:

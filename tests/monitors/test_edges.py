@@ -31,7 +31,7 @@ def findings(task: Task, events: list[dict[str, Any]], size: int = 10_000) -> li
     for begin in range(0, len(events), size):
         batch = batch_of(events[begin : begin + size], begin=begin)
         column = table.column(batch, table.groups(batch, np.ones(len(batch.offsets), bool)))
-        parts = step_table(batch, table, column, table.judge(batch, column), task.of_table[table_id])
+        parts = step_table(batch, table, column, table.judge(batch, column), task.of_table[table_id], batch.times_ms)
         found += [finding._replace(event=begin + finding.event) for finding in parts if finding.signal == DRIFT]
     return found
 

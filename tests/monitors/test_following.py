@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import random
 
 import msgpack
 import numpy as np
 import pytest
 
+from schemas.events.batch import Record
+from streamer.config.load import load_text
+from streamer.engine.task import Tasks
 from streamer.monitors.finding import DRIFT, STRETCH, Finding
 from streamer.monitors.following import LENGTH, Following, Stretch, begun_by
 from streamer.signals.columns import Column
-from tests.signals.events import batch_of
+from tests.signals.events import HEAD, batch_of
 
 ROWS, EVENTS = 3, 400
 RNG = random.Random(5)
@@ -73,3 +77,41 @@ def test_the_hits_of_each_monitor_are_told_apart() -> None:
     hits = [(9, 1, 4), (3, 1, 4), (5, 0, 4), (7, 1, 2)]
     found = [Finding(event, monitor, row, DRIFT, ()) for event, monitor, row in hits]
     assert begun_by([*found, Finding(1, 0, 0, STRETCH, ())]) == {1: {4: [3, 9], 2: [7]}, 0: {4: [5]}}
+
+
+def test_nobody_is_followed_whose_alert_is_over_at_the_next_event_of_its_model() -> None:
+    """But for those who are followed already, and where the batch does not tell."""
+    batch = batch_of([{"model": model} for model in "aabab"])
+    now = np.array([0, 10, 11, 12, 30])
+    following = Following(0, fades_ms=10)
+    following._resize(9)
+    begun = {0: [0], 1: [1], 2: [2], 3: [4], 4: [0, 1], 5: [2]}
+    following.begin(5)
+    assert following.lasting(batch, now, begun) == {1: [1], 3: [4], 4: [0, 1], 5: [2]}
+    assert Following(0).lasting(batch, now, begun) == begun
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_alerts_that_fade_at_once_are_the_same_however_the_log_is_cut(size: int) -> None:
+    """With times out of order, so that a clock stands still behind a hit and its alert is open for some more values."""
+    detect = "detect: {kind: page_hinkley, threshold: 3, raw: true}, keep_firing_for: 1ms, resolve: faded"
+    config = load_text(f"{HEAD}monitors: {{m: {{signal: features.*, {detect}}}}}\n", "x", {})
+    rng = random.Random(2)
+    events = [
+        {
+            "model": rng.choice("ab"),
+            "time": 1_000_000 + rng.randrange(-9, 3) + i // 3,
+            "features": {"x": rng.gauss(i // 200, 1.0)},
+        }
+        for i in range(1000)
+    ]
+    tasks = Tasks(config)
+    task = tasks.new(("inferences", 0), 0)
+    whole = tasks.new(("inferences", 0), 0)
+    records = [Record(i, i, None, json.dumps(event).encode()) for i, event in enumerate(events)]
+    whole.step(tasks.decode(records, "inferences"))
+    for begin in range(0, len(records), size):
+        task.step(tasks.decode(records[begin : begin + size], "inferences"))
+    assert len(whole.outbox) > 20
+    assert task.outbox == whole.outbox
+    assert task.dump() == whole.dump()

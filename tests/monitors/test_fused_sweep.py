@@ -129,7 +129,7 @@ def test_a_bad_call_changes_nothing(event: list[int]) -> None:
     odd = Numbers(np.array(event, np.int32), np.zeros(3, np.int32), np.zeros(3))
     before = task.dump()
     with pytest.raises(ValueError, match="do not ascend|does not exist"):
-        sweep.step(replace(batch, numbers=odd), sweep.table.groups(batch, np.ones(2, bool)))
+        sweep.step(replace(batch, numbers=odd), sweep.table.groups(batch, np.ones(2, bool)), batch.times_ms)
     assert task.dump() == before
 
 

@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from streamer.service.health import CHECKS, WORDS_MAX, Health
+from streamer.service.json_logs import Redactor
 from tests.service.clock import Clock
 
 
@@ -119,6 +120,16 @@ def test_words_are_one_line_of_bounded_length(health: Health) -> None:
     assert why.startswith("no such topic: [+] records ok xxx")
     assert len(why) == WORDS_MAX
     assert health.notes() == {"late": "a b"}
+
+
+def test_a_secret_is_masked_before_words_are_cut(clock: Clock) -> None:
+    """Or the half of it that is left would be no secret to the mask."""
+    secret = "hunter2-" * 3
+    health = Health(clock, masked=Redactor([secret]).text)
+    health.wait("topics", "x" * (WORDS_MAX - 10) + secret)
+    health.note("full", f"of {secret}")
+    assert "hunter2" not in health.page("readyz", verbose=True)[1]
+    assert health.notes() == {"full": "of ***"}
 
 
 def test_readers_and_the_writer_do_not_disturb_each_other(health: Health) -> None:

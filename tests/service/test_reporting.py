@@ -32,7 +32,7 @@ class Stage:
 
     def __init__(self, used: int = 0) -> None:
         self.partition, self.position, self.series, self.used = AT, 0, 3, used
-        self.record_alerts = RecordAlerts(CONFIG, AT, {})
+        self.record_alerts = RecordAlerts(CONFIG, AT, 0, {})
         self.full: list[Fullness] = []
         self.open: dict[tuple[str, str, str], int] = {}
         self.figures: list[tuple[str, Gauge]] = []

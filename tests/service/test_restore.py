@@ -22,9 +22,9 @@ LEAST = 'version: 1\nkafka: {brokers: "b:1", start: START}\ntopics: {events: [in
 class Stage:
     """Counts what it is given: records, ticks, and how often its outbox was thrown away."""
 
-    def __init__(self, position: int, ticks: int = 0) -> None:
+    def __init__(self, position: int, ticks: int = 0, generation: int = 0) -> None:
         self.partition, self.position, self.ticks = AT, position, ticks
-        self.topic_id, self.generation = "", 0
+        self.topic_id, self.generation = "", generation
         self.seen: list[Any] = []
         self.monitors_reset: list[str] = []
         self.waiting = 0
@@ -44,7 +44,7 @@ class Stage:
 
 
 def load(partition: Partition, blob: bytes) -> Stage:
-    """A snapshot is `position` or `position ticks`, and the topic's id behind it; anything else is none."""
+    """A snapshot is `position`, also with `ticks` and `generation`, and the topic's id behind it; else it is none."""
     text, _, topic_id = blob.decode().partition("/")
     try:
         stage = Stage(*map(int, text.split()))
@@ -99,7 +99,9 @@ class Case:
         self.stats, self.log = Stats(), log
         config = load_text(LEAST.replace("POLICY", policy).replace("START", start), "x", {})
         stages: Any = SimpleNamespace(
-            decode=lambda records, topic: records, new=lambda partition, position: Stage(position), load=load
+            decode=lambda records, topic: records,
+            new=lambda partition, position, generation=0: Stage(position, 0, generation),
+            load=load,
         )
         restorer = Restorer(config, stages, log, self.stats, self.note)  # type: ignore[arg-type]
         steps, self.waits = restorer.restore(at), 0
@@ -119,8 +121,8 @@ class Case:
         return [event for event, _ in self.notes]
 
 
-def pointer(position: int, ticks: int = 0) -> Pointer:
-    return Pointer(position, 0, 5, 1, "sha", "config", 0, ticks)
+def pointer(position: int, ticks: int = 0, generation: int = 0) -> Pointer:
+    return Pointer(position, 0, 5, 1, "sha", "config", 0, ticks, generation)
 
 
 @pytest.mark.parametrize(("start", "position"), [("earliest", 7), ("latest", 100)])
@@ -182,6 +184,37 @@ def test_a_topic_that_was_made_anew_is_another_one_however_long_it_is() -> None:
     assert "its id was old, now it is new" in anew.notes[0][1]["why"]
     for one in (same, unknown):  # Unknown: an old broker, or a look that failed.
         assert (one.stage.position, one.stage.topic_id, one.stage.generation, one.told) == (25, "old", 0, [])
+
+
+@pytest.mark.parametrize("blobs", [[b"20 0 2/old"], []], ids=["its snapshot", "only the pointer"])
+@pytest.mark.parametrize(("end", "begun", "generation"), [(100, 25, 2), (9, 3, 3)], ids=["the same topic", "anew"])
+def test_how_often_a_topic_was_made_anew_is_known_from_whatever_is_left(
+    blobs: list[bytes], end: int, begun: int, generation: int
+) -> None:
+    at = pointer(20, 0, 2)
+    log = Log(Committed(25, at), begin=3, end=end, gap="the records are gone")
+    log.blobs, log.topic_ids = {at: blobs}, ["old"]
+    stage = Case(log).stage
+    assert (stage.position, stage.generation) == (begun, generation)
+
+
+def test_a_snapshot_of_the_topic_that_was_there_before_is_of_no_use() -> None:
+    """Also where no broker tells ids: by offsets alone it might be one of this topic."""
+    log = Log(Committed(25, pointer(20, 0, 2)))
+    log.blobs = {None: [b"22 0 1", b"18 0 2"]}
+    assert Case(log).stage.seen == list(range(18, 25))
+    log = Log(Committed(25, pointer(20, 0, 2)))
+    log.blobs = {None: [b"22 0 1"]}
+    case = Case(log)
+    assert (case.stage.position, case.stage.generation) == (25, 2)
+    assert case.notes[0][1]["why"] == "no usable snapshot"
+
+
+def test_heartbeats_are_counted_on_where_offsets_were_forgotten_and_records_are_gone() -> None:
+    log = Log(Committed(None, None), begin=30)
+    log.blobs = {None: [b"20 7"]}
+    case = Case(log)
+    assert (case.stage.position, case.stage.ticks, case.committed.ticked) == (30, 7, 7)
 
 
 def test_the_snapshot_that_is_pointed_at_and_the_records_up_to_the_commit() -> None:

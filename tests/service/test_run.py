@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import random
 import signal
 import subprocess
@@ -9,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -166,6 +169,29 @@ def test_a_stop_while_there_is_no_broker_is_0(
         "once a minute"
     )
     assert '"event": "stopped"' in told[-1]
+
+
+def test_readyz_tells_no_secret_that_a_broker_or_a_client_repeats(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = CONFIG.replace('brokers: "localhost:1"', 'brokers: "b:1", client: {sasl.password: hunter2-hunter2}')
+    config = load_text(text + 'server: {listen: "127.0.0.1:0"}\n', "x", {})
+    stopper, lines, pages = Stopper(), list[dict[str, Any]](), list[str]()
+
+    def connect(*given: Any) -> Any:
+        lines.extend(map(json.loads, capsys.readouterr().out.splitlines()))
+        if len(lines) > 1:  # The first try was told of.
+            with contextlib.closing(HTTPConnection(lines[0]["listen"], timeout=5)) as client:
+                client.request("GET", "/readyz?verbose")
+                pages.append(client.getresponse().read().decode())
+            stopper.asked.set()
+        raise LogDown("no login at https://drift:other@b:1 with hunter2-hunter2")
+
+    monkeypatch.setattr(under_test, "connect", connect)
+    assert run_service(config, stopper) == 0
+    words = "no login at https://***@b:1 with ***"
+    assert lines[1]["why"] == words, "as the log has it"
+    assert f"[-] broker_seen: {words} (since " in pages[0]
 
 
 def test_a_log_that_breaks_is_made_anew_and_nothing_changes(

@@ -32,7 +32,7 @@ class Life:
     def __init__(self, pointer: Pointer | None) -> None:
         self.now_s, self.beside, self.stats = 50.0, Beside(), Stats()
         self.made = Snapshots(load_text(LEAST, "x", {}), self.beside, lambda: self.now_s, self.stats)
-        task: Any = SimpleNamespace(position=7, ticks=3, state=lambda: {"a": 1})
+        task: Any = SimpleNamespace(position=7, ticks=3, generation=2, state=lambda: {"a": 1})
         self.owned = LivePartition(task, 5, pointer, 0, snapshot_due_s=100.0, snapshot_s=0.0)
 
 
@@ -45,6 +45,7 @@ def test_the_first_and_the_last_one_are_there_at_once() -> None:
     made = first.made.due(first.owned, at_once=False)
     assert made is not None
     assert (made.position, made.slot, made.ticks, len(made.blob)) == (7, 1, 3, first.owned.snapshot_bytes)
+    assert made.generation == 2
     last = Life(at(6))
     assert last.made.due(last.owned, at_once=True) is not None
     assert first.beside.given == last.beside.given == []

@@ -37,6 +37,26 @@ def test_drained_means_that_the_last_commit_landed(fault: str, drained: bool, mo
     assert (committed is not None and committed.offset == worker.owned[AT].task.position) is drained
 
 
+def test_a_topic_made_anew_begins_below_what_is_committed_and_that_is_not_taken_for_landed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The first commit of the new topic gets lost: the offset of the old one, which is higher, says nothing of it."""
+    broker = Broker(random.Random(1), [AT], {"stall": 1.0})
+    broker.logs = {AT: make_log(random.Random(2), 0, 200)}
+    broker.committed[AT] = Committed(300, None)
+    end = broker.end
+    monkeypatch.setattr(broker, "end", lambda transaction, commit: setattr(transaction, "state", "aborted"))
+    worker = Worker(CONFIGURED, Tasks(CONFIGURED), SimLog(broker, "w0"), lambda: 0.0, lambda: 0, lambda *a, **k: None)
+    while AT not in worker.owned or worker.owned[AT].task.position < 200:
+        worker.step(0.0)
+    assert not worker.commit()
+    monkeypatch.setattr(broker, "end", end)
+    broker.faults = {}
+    assert worker.drain()
+    expected = by_partition(oracle(CONFIGURED, AT, broker.logs[AT], generation=1).outbox)
+    assert by_partition(broker.published())["alerts", 0] == expected["alerts", 0]
+
+
 def test_dead_letters_of_many_bytes_go_in_transactions_of_few() -> None:
     """A hundred records of half a megabyte in one batch: under a quota one transaction of all would never land."""
     broker = Broker(random.Random(1), [AT], {})

@@ -281,7 +281,7 @@ class SimLog:
         for partition, snapshot in snapshots.items():
             offset = len(self.broker.state)
             self.broker.state.append((partition, snapshot, transaction))
-            named = snapshot.config, snapshot.slot, snapshot.ticks
+            named = snapshot.config, snapshot.slot, snapshot.ticks, snapshot.generation
             pointers[partition] = Pointer(snapshot.position, 0, offset, 1, "", *named)
             transaction.offsets[partition] = offsets[partition]._replace(pointer=pointers[partition])
         self.broker.topic += [(out, transaction) for out in outs]

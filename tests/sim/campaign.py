@@ -150,9 +150,11 @@ def make_log(rng: random.Random, partition: int, length: int) -> list[Record]:
     return records
 
 
-def oracle(config: Config, partition: Partition, records: list[Record], ticks: Iterable[Tick] = ()) -> Task:
+def oracle(
+    config: Config, partition: Partition, records: list[Record], ticks: Iterable[Tick] = (), generation: int = 0
+) -> Task:
     """The uninterrupted run: one task, the whole log at once but for the ticks."""
-    task = Task(config, partition, 0)
+    task = Task(config, partition, 0, generation=generation)
     for tick in [*ticks, None]:
         end = tick.offset if tick is not None else len(records)
         if records[task.position : end]:

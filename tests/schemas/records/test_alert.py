@@ -15,9 +15,12 @@ from schemas.records.alert import RECORD, Source, fingerprint, forms, identity, 
 NASTY = '%(mark)s "q" =%(finding)s \\ \u0001 é\u202e'
 
 
-def expected(status: str, labels: dict[str, str], annotations: dict[str, str], mark: str) -> dict[str, Any]:
+def expected(
+    status: str, labels: dict[str, str], annotations: dict[str, str], mark: str, generation: int
+) -> dict[str, Any]:
     sequence = {"firing": 1, "resolved": 2}[status]
-    episode, sentence = f"{mark}-{'in.put'}-3-17", f"moved: {NASTY}"
+    topic, again = {0: ("in.put", ""), 2: ("in.put~2", " --generation 2")}[generation]
+    episode, sentence = f"{mark}-{topic}-3-17", f"moved: {NASTY}"
     began, changed = "2026-01-02T03:04:05.678Z", "2026-01-02T04:04:05.678Z"
     return {
         "specversion": "1.0",
@@ -55,20 +58,25 @@ def expected(status: str, labels: dict[str, str], annotations: dict[str, str], m
             "replay": {
                 "ranges": [{"topic": "in.put", "partition": 3, "from": 7, "to": 100}],
                 "config": "c0ffee",
-                "command": "driftline replay -c 'my \"own\".yaml' --topic in.put --partition 3 --from 7 --to 100",
+                "command": "driftline replay -c 'my \"own\".yaml' --topic in.put --partition 3 --from 7 --to 100"
+                + again,
             },
         },
     }
 
 
+@pytest.mark.parametrize("generation", [0, 2])
 @pytest.mark.parametrize("status", ["firing", "resolved"])
 @pytest.mark.parametrize("annotations", [{}, {"description": NASTY, "runbook_url": "http://x/%20%(mark)s"}])
-def test_a_record_is_what_it_would_be_written_at_once(status: str, annotations: dict[str, str]) -> None:
+def test_a_record_is_what_it_would_be_written_at_once(
+    status: str, annotations: dict[str, str], generation: int
+) -> None:
     labels = {"model": NASTY, "monitor": "m", "caller": ""}
     own = identity(labels, "critical")
     detector = {"kind": "adwin", "params": {"delta": 0.002}}
-    made = forms(RECORD, "critical", annotations, detector, Source("group-1", "c0ffee", "in.put", 3, 'my "own".yaml'))
-    whole = expected(status, labels, annotations, own.fingerprint)
+    source = Source("group-1", "c0ffee", "in.put", 3, generation, 'my "own".yaml')
+    made = forms(RECORD, "critical", annotations, detector, source)
+    whole = expected(status, labels, annotations, own.fingerprint, generation)
     data = whole["data"]
     facts = dict(
         fingerprint=own.fingerprint,

@@ -45,6 +45,14 @@ def test_a_tombstone_stays_a_tombstone() -> None:
     assert dict(out)["driftline.error.time_ms"] == b"-1"
 
 
+def test_a_dead_letter_of_a_topic_that_was_made_anew_says_how_often() -> None:
+    """Topic, partition and offset name two records then."""
+    reject = Reject(Record(9, 5, None, b"{"), "bad_json", "char 3")
+    before, after = dead_letter("in", 4, reject), dead_letter("in", 4, reject, 2)
+    assert after == (*before[:2], (*before[2], ("driftline.error.generation", b"2")))
+    assert dead_letter("in", 4, reject, 0) == before
+
+
 def test_a_dead_letter_fed_back_does_not_grow() -> None:
     key, value, out = letter(headers=(("trace", b"1"),))
     again = letter(key=key, value=value, headers=out)

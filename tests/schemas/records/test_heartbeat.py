@@ -54,7 +54,8 @@ def test_a_partition_without_models_speaks_for_itself() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "same"), [({"number": 8}, True), ({"partition": 4}, False), ({"model": "x"}, False)]
+    ("changes", "same"),
+    [({"number": 8}, True), ({"generation": 1}, True), ({"partition": 4}, False), ({"model": "x"}, False)],
 )
 def test_only_the_newest_of_a_model_and_partition_matters(changes: dict[str, Any], same: bool) -> None:
     key, made = record(**changes)

@@ -67,6 +67,7 @@ def test_values_that_share_a_separator_make_no_two_windows_one(one: tuple[str, s
         {"offset": 251},
         {"partition": 4},
         {"topic": "other"},
+        {"generation": 1},
         {"labels": {**LABELS, "signal": "anomaly"}},
         {"labels": {**LABELS, "caller": "desk"}},
         {"labels": {**LABELS, "model": "churn"}},
