@@ -130,7 +130,11 @@ def log_level(given: Mapping[str, Any]) -> int:
 
 
 class LogTap:
-    """Stands between librdkafka's log and the logger: the watch must see every line, whatever level is shown."""
+    """Stands between librdkafka's log and the logger: the watch must see every line, whatever level is shown.
+
+    What librdkafka tries again by itself is nothing to be warned of, as that the coordinator of a new cluster is not
+    up yet: where it does not end, the deadline says so.
+    """
 
     def __init__(self, logger: logging.Logger, watch: Watch) -> None:
         self._logger, self._watch = logger, watch
@@ -139,6 +143,8 @@ class LogTap:
     def log(self, level: int, message: str, *values: object) -> None:
         # TXNERR is the only sign of it before the next transactional call, and flush would wait in vain.
         self.failed |= values[:1] == ("TXNERR",) and level > logging.DEBUG
+        if values[:1] == ("GETPID",) and str(values[-1]).endswith(": retrying"):
+            level = min(level, logging.INFO)
         record = self._logger.makeRecord(self._logger.name, level, "librdkafka", 0, message, values, None)
         if isinstance(self._watch, logging.Handler):
             self._watch.handle(record)

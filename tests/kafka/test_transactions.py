@@ -222,3 +222,19 @@ def test_the_watch_sees_lines_the_logger_hides() -> None:
     tap.log(logging.ERROR, "%s [%s] %s", "TXNERR", "rdkafka#producer-1", "Current transaction failed")
     assert tap.failed
     assert not NoWatch().trouble
+
+
+@pytest.mark.parametrize(
+    ("facility", "text", "shown"),
+    [
+        ("GETPID", "Failed to acquire transactional PID: Broker: Coordinator load in progress: retrying", "INFO"),
+        ("GETPID", "Failed to acquire transactional PID: Broker: Not authorized", "WARNING"),
+        ("CONFWARN", "retrying", "WARNING"),
+    ],
+)
+def test_what_is_tried_again_by_itself_is_no_warning(
+    facility: str, text: str, shown: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    LogTap(logging.getLogger("test.shown"), NoWatch()).log(logging.WARNING, "%s [%s] %s", facility, "x", text)
+    assert [record.levelname for record in caplog.records] == [shown]
