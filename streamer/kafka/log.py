@@ -249,7 +249,7 @@ class KafkaLog:
             return [TopicPartition(*p, root.progress[0], metadata=to_text(root)) for p, root in roots.items()]
 
         outcome = self._transactions.commit(records, positions, self._membership)
-        return CommitResult(outcome, pointers if outcome is Outcome.DONE else {})
+        return CommitResult(outcome, pointers if outcome is Outcome.DONE else {}, self._transactions.why)
 
     def recover(self) -> None:
         self._transactions.recover()

@@ -169,6 +169,8 @@ class Transactions:
         self._producer: Producer | None = None
         self._made: Producer | None = None  # not initialised
         self._fenced: deque[float] = deque(maxlen=FENCED_MAX)
+        self.why = ""
+        """Why the last commit was aborted, in words."""
 
     def partitions(self, topics: Iterable[str]) -> dict[str, int]:
         """See `partition_counts`. Of all clients this one is asked first: it needs its connections the soonest."""
@@ -209,6 +211,7 @@ class Transactions:
         or None when the group no longer counts us in: nothing is written then.
         """
         producer = self._trusted()
+        self.why = ""
         if membership() is None:
             return Outcome.ABORTED
         deadline = Deadline(self._limits.commit)
@@ -309,7 +312,8 @@ class Transactions:
         """EndTxn was not sent: abort what can be aborted."""
         if verdict(error, ending=False) is not Verdict.ABORT:
             return self._doubt(error, "transaction")
-        self._logger.warning("transaction aborted: %s %s", error.name(), error.str())
+        self.why = f"{error.name()} {error.str()}"
+        self._logger.warning("transaction aborted: %s", self.why)
         outcome = self._abort(producer, deadline)
         if error.code() not in GENERATION_GONE:
             # A record that failed leaves librdkafka out of sequence or with its topic marked as forbidden (measured).
