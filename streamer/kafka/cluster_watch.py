@@ -27,7 +27,7 @@ ANSWER_S = 5.0
 MISSES = 2
 """Looks in a row without an answer before the broker counts as gone: one may fall into an election."""
 RIGHTS_EVERY_S = 60.0
-"""To look for rights takes clients of their own, and an empty transaction."""
+"""While something goes on to wait: to look for rights takes clients of their own, and an empty transaction."""
 
 
 class ClusterWatch:
@@ -49,6 +49,7 @@ class ClusterWatch:
         self._told, self._waits = told, waits
         self._lacks: Callable[[], Trouble | None] = lambda: lacks(config, ANSWER_S)
         self._lacking: str | None = None
+        self._hidden: frozenset[str] = frozenset()
         self._rights_due_s = 0.0
         self._names = config.topics.names()
         self._brokers, self._every_s, self._said = config.kafka.brokers, every_s, ""
@@ -101,10 +102,11 @@ class ClusterWatch:
             (self._over if self._misses else self._asked).wait(self._every_s)
 
     def _rights(self, found: Surroundings) -> str | None:
-        """What we lack, as last looked for; nothing while all is well."""
+        """What we lack, as last looked for: as soon as something waits or another topic is hidden, and then seldom."""
+        hidden, self._hidden = self._hidden, found.hidden
         if not found.hidden and not self._waits():
-            self._lacking = None
-        elif (now_s := time.monotonic()) >= self._rights_due_s:
+            self._lacking, self._rights_due_s = None, 0.0
+        elif (now_s := time.monotonic()) >= self._rights_due_s or hidden != found.hidden:
             self._rights_due_s = now_s + RIGHTS_EVERY_S
             with contextlib.suppress(LogDown):  # Then the next look at the broker tells more.
                 trouble = self._lacks()

@@ -69,11 +69,15 @@ def test_rights_are_looked_for_while_something_waits_and_seldom() -> None:
     assert looks == [1], "once a minute"
     waits[0] = False
     until(watch, lambda seen: seen.lacking is None)
-    watch._rights_due_s = 0.0
-    hidden = Surroundings(None, {}, frozenset({"in"}))
+    waits[0] = True
     until(watch, lambda seen: seen.lacking is not None)
+    assert looks == [2], "it began anew"
+    hidden = Surroundings(None, {}, frozenset({"in"}))
+    waits[0] = False
+    until(watch, lambda seen: looks == [3])
+    until(watch, lambda seen: seen.hidden == {"in"} and seen.lacking is not None)
     watch.close()
-    assert looks == [2]
+    assert looks == [3]
 
 
 def test_who_is_not_there_to_tell_of_rights_is_asked_later() -> None:

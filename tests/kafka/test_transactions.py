@@ -13,7 +13,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from streamer.kafka.client import Limits
 from streamer.kafka.log import KafkaLog
 from streamer.kafka.transactions import LogTap, NoWatch, Verdict, log_level, served, verdict
-from streamer.port import Assigned, Committed, LogDown, LogEvent, Out, Outcome, Partition, Snapshot
+from streamer.port import Assigned, CommitResult, Committed, LogDown, LogEvent, Out, Outcome, Partition, Snapshot
 from tests.bounded import close_log
 from tests.kafka.mock_cluster import (
     ADD_OFFSETS,
@@ -49,8 +49,12 @@ def log(cluster: MockCluster) -> Iterator[KafkaLog]:
     close_log(log)
 
 
+def tried(log: KafkaLog) -> CommitResult:
+    return log.commit([OUT], {P: Committed(1, None)}, {P: Snapshot(0, 0, "c0ffee", b"blob")})
+
+
 def commit(log: KafkaLog) -> Outcome:
-    return log.commit([OUT], {P: Committed(1, None)}, {P: Snapshot(0, 0, "c0ffee", b"blob")}).outcome
+    return tried(log).outcome
 
 
 TABLE = [
@@ -96,7 +100,9 @@ def test_each_error_has_one_outcome_and_the_next_commit_works(
     log._transactions._fenced.clear()
     cluster.push(request_kind, code)
     began_s = time.monotonic()
-    assert commit(log) is expected
+    outcome, _, why = tried(log)
+    assert outcome is expected
+    assert bool(why) == (expected is Outcome.ABORTED), "readiness tells it"
     assert time.monotonic() - began_s < LIMITS.commit + 1
     cluster.clear(request_kind)
     if expected is Outcome.UNKNOWN:
