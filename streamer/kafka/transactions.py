@@ -170,7 +170,7 @@ class Transactions:
         self._made: Producer | None = None  # not initialised
         self._fenced: deque[float] = deque(maxlen=FENCED_MAX)
         self.why = ""
-        """Why the last commit was aborted, in words."""
+        """Why the last commit did not end well, in words."""
 
     def partitions(self, topics: Iterable[str]) -> dict[str, int]:
         """See `partition_counts`. Of all clients this one is asked first: it needs its connections the soonest."""
@@ -329,6 +329,7 @@ class Transactions:
 
     def _doubt(self, error: KafkaError, stage: str) -> Outcome:
         self._note_fenced(error)
+        self.why = self.why or f"{stage}: {error.name()} {error.str()}"
         self._logger.warning("outcome of the %s unknown: %s %s", stage, error.name(), error.str())
         self.drop()
         return Outcome.UNKNOWN

@@ -63,6 +63,11 @@ class Secured:
             self.broker.grant(rule(right))
 
 
+def events(count: int) -> list[Record]:
+    event = '{"model": "m", "time": "2026-01-02T03:04:%02dZ", "features": {"a": %d}}'
+    return [Record(0, -1, b"m", (event % (i % 60, i)).encode()) for i in range(count)]
+
+
 def rule(right: Right) -> Rule:
     return right.resource, right.name + "*" * right.prefix, right.operation
 
@@ -154,9 +159,7 @@ def test_the_service_works_with_no_more_than_it_needs(world: Secured, tmp_path: 
     for right in rights(world.config):
         if right.verb != "run":
             world.broker.revoke(rule(right))
-    event = '{"model": "m", "time": "2026-01-02T03:04:%02dZ", "features": {"a": %d}}'
-    good = [Record(0, -1, b"m", (event % (i % 60, i)).encode()) for i in range(EVENTS)]
-    produce(world.broker.bootstrap, "sec-events", {0: good, 1: [Record(0, -1, b"m", b"no JSON")]})
+    produce(world.broker.bootstrap, "sec-events", {0: events(EVENTS), 1: [Record(0, -1, b"m", b"no JSON")]})
     for attempt in range(2):
         with Service(world.path, tmp_path / "log") as service:
             wait_committed(world.broker.bootstrap, "sec", "sec-events", {0: EVENTS, 1: 1})
@@ -212,6 +215,7 @@ def test_a_right_that_is_taken_away_is_named_while_it_runs_and_given_back_it_wor
         with ExitStack() as stack:
             for right in taken:
                 stack.enter_context(world.without(right))
+            produce(world.broker.bootstrap, "sec-events", {0: events(3)})  # Without any there is little to commit.
             in_order = [right for right in rights(world.config) if right in taken]
             found = until(service, lambda told: named(world, told, *in_order), 30)
             assert waits in found
