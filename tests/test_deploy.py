@@ -136,6 +136,17 @@ def test_build_tools_are_locked_and_those_that_the_tests_ran_with() -> None:
     assert not [line for line in lines if "://" in line or "--hash" not in line]
 
 
+def test_what_make_installs_is_locked_and_so_is_the_tool_that_locks() -> None:
+    installs = re.findall(r"pip install(.*)", (ROOT / "Makefile").read_text())
+    files = [found for line in installs for found in re.findall(r"--require-hashes -r (\S+)", line)]
+    assert files == ["requirements-dev.txt", "requirements-lock.txt"]
+    [own] = [line for line in installs if "--require-hashes" not in line]
+    assert "--no-deps --no-build-isolation -e ." in own, "only ourselves, and built of what is there"
+    text = (ROOT / "requirements-lock.txt").read_text()
+    assert list(locked(text)) == ["uv"]
+    assert "://" not in text
+
+
 def image_environment() -> dict[str, str]:
     """What the last stage of the Dockerfile sets."""
     last = (ROOT / "deploy" / "Dockerfile").read_text().rpartition("\nFROM ")[2]

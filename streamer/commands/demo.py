@@ -30,15 +30,20 @@ BARS = "▁▂▃▄▅▆▇█"
 
 
 class Traffic:
-    """Generated inference events of two models; `shift` multiplies one feature of one of them."""
+    """Generated inference events of two models; `shifted` multiplies one feature of one of them.
 
-    def __init__(self, seed: int) -> None:
+    An event's time is that of its number and not of its sending, so that every run says the same, to the last digit.
+    """
+
+    def __init__(self, seed: int, begin_s: float) -> None:
         self.random = random.Random(seed)
+        self.begin_s = int(begin_s)
         self.count = 0
         self.level = 0.0
         self.marked = False  # the first shifted event was sent
 
-    def event(self, model: str, time_s: float, shifted: bool) -> bytes:
+    def event(self, model: str, shifted: bool) -> bytes:
+        time_s = round(self.begin_s + self.count / RATE, 3)
         self.count += 1
         amount = self.random.gauss(100.0, 20.0) * (1.5 if shifted and model == "fraud" else 1.0)
         if model == "fraud":
@@ -116,7 +121,7 @@ def demo(brokers: str | None, leave: bool) -> None:
         log_path = Path(folder, "service.log")
         generator = Sender(address, config.topics.events[0])
         for model, partition in MODELS.items():  # The first event makes the mock cluster create the topic.
-            generator.send(partition, model, Traffic(SEED).event(model, time.time(), False))
+            generator.send(partition, model, Traffic(SEED, time.time()).event(model, False))
         generator.flush()
         with log_path.open("wb") as log:
             service = subprocess.Popen(
@@ -165,8 +170,8 @@ def _story(generator: Any, config: Config, service: subprocess.Popen[bytes], lea
     """Healthy traffic, the shift, its end; returns whether the alert fired and resolved."""
     from streamer.kafka.demo_cluster import read_back
 
-    traffic, screen, alerts = Traffic(SEED), Screen(), read_back(config.kafka.brokers, config.topics.alerts)
-    begin_s = time.monotonic()
+    traffic, screen = Traffic(SEED, time.time()), Screen()
+    alerts, begin_s = read_back(config.kafka.brokers, config.topics.alerts), time.monotonic()
     seen: dict[str, bool] = {}
     announced = ""
     try:
@@ -214,13 +219,12 @@ def _ticks(begin_s: float) -> Iterator[tuple[float, int]]:
 
 
 def _send(generator: Any, traffic: Traffic, count: int) -> None:
-    now_s = time.time()
     for _ in range(count):
         model = "fraud" if traffic.count % 2 else "churn"
         shifted = traffic.count in SHIFT_EVENTS
         first = shifted and model == "fraud" and not traffic.marked
         traffic.marked |= first
-        generator.send(MODELS[model], model, traffic.event(model, now_s, shifted), "shift" if first else None)
+        generator.send(MODELS[model], model, traffic.event(model, shifted), "shift" if first else None)
     generator.poll()
 
 

@@ -71,7 +71,8 @@ def build(
     made = series_of(built.references)
     click.echo("\n".join(built.told()), err=True)
     if not made:
-        raise click.ClickException(f"{output} is not written: no series has {LEAST} values to learn from")
+        why = f"; driftline lint {config_path} --sample {inputs[0]} says why" if inputs else ""
+        raise click.ClickException(f"{output} is not written: no series has {LEAST} values to learn from{why}")
     output.write_text(built.references.model_dump_json(indent=1, exclude_none=True) + "\n")
     click.echo(f"{len(made)} series in {output}", err=True)
     click.echo(f"Add to the config:  reference: {{file: {output.name}}}", err=True)
@@ -86,7 +87,8 @@ def show(path: Path) -> None:
     for name, one in series_of(made).items():
         told = f"mean {one.mean:.4g}, std {one.std:.4g}, centre {one.centre:.4g}"
         if one.categories is not None:
-            told = f"{len(one.categories)} categories: {', '.join(one.categories[:8])}"
+            many = "category" if len(one.categories) == 1 else "categories"
+            told = f"{len(one.categories)} {many}: {', '.join(one.categories[:8])}"
         click.echo(f"{name}: {one.n:,} values, {told} ({one.begin} to {one.end})")
 
 
@@ -108,4 +110,6 @@ def _read(path: Path) -> References:
         return References.model_validate_json(path.read_bytes())
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        raise click.ClickException(f"{path} is no file of references: {first['loc']}: {first['msg']}") from None
+        what = ": ".join([*map(str, first["loc"]), first["msg"]])
+        made = "`driftline reference build` makes one"
+        raise click.ClickException(f"{path} is no file of references: {what}; {made}") from None

@@ -82,6 +82,8 @@ def replay(
     except LogDown as error:
         exit_unreachable(error)
     _summary(engine, printed, time.monotonic() - began, dead_letter_path)
+    if not engine.counts()["used"] and not topic:
+        click.echo(f"None of them is used: driftline lint {config_path} --sample {files[0].path} says why.", err=True)
 
 
 def _topic_records(config: Any, topic: str, partitions: tuple[int, ...], begin: str | None, end: str | None) -> Source:
@@ -149,7 +151,10 @@ def _summary(engine: Replay, printed: int, seconds: float, letters: Path | None)
     total = sum(counts.values())
     account = " + ".join(f"{count:,} {name.replace('_', '-')}" for name, count in counts.items())
     reasons = ", ".join(f"{reason} {count:,}" for reason, count in engine.reasons().items())
-    click.echo(f"{total:,} records = {account}" + (f" ({reasons})" if reasons else ""), err=True)
-    click.echo(f"{printed:,} alert records in {seconds:.1f} s ({total / max(seconds, 1e-9):,.0f} records/s)", err=True)
+    records, alerts = (
+        f"{n:,} {what}{'' if n == 1 else 's'}" for n, what in ((total, "record"), (printed, "alert record"))
+    )
+    click.echo(f"{records} = {account}" + (f" ({reasons})" if reasons else ""), err=True)
+    click.echo(f"{alerts} in {seconds:.1f} s ({total / max(seconds, 1e-9):,.0f} records/s)", err=True)
     if reasons and letters is None:
         click.echo("What could not be read was counted only; --dead-letter FILE keeps it.", err=True)

@@ -1,12 +1,14 @@
 """What the service depends on, looked at every few seconds from a thread of its own: a broker that answers, topics that
-are there, and that are still the same ones. The clients tell none of it: a consumer waits for a broker in silence, and
-a topic that was deleted and made anew looks to it like one that lost its records.
+are there, and that are still the same ones; and while something does not get on, the rights that we lack. The clients
+tell none of it: a consumer waits for a broker in silence, a topic that was deleted and made anew looks to it like one
+that lost its records, and one that we may not see like one that is not there.
 """
 
 from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
@@ -14,17 +16,25 @@ from confluent_kafka.admin import AdminClient
 
 from streamer.config.model import Config
 from streamer.kafka.client import MOCK_CLUSTER, connection_settings, error_of
+from streamer.kafka.connection_trouble import Trouble
 from streamer.kafka.diagnosis import bad_settings, silent_logger
-from streamer.port import Surroundings, Topic
+from streamer.kafka.examination import missing_rights
+from streamer.kafka.rights import REFUSALS
+from streamer.port import LogDown, Surroundings, Topic
 
 EVERY_S = 5.0
 ANSWER_S = 5.0
 MISSES = 2
 """Looks in a row without an answer before the broker counts as gone: one may fall into an election."""
+RIGHTS_EVERY_S = 60.0
+"""While something goes on to wait: to look for rights takes clients of their own, and an empty transaction."""
 
 
 class ClusterWatch:
-    """`seen` is replaced as a whole, so any thread may read it. `told` is called after each look, in that thread."""
+    """`seen` is replaced as a whole, so any thread may read it. `told` is called after each look, in that thread.
+
+    waits: whether something does not get on that may want a right; it is asked at each look, in that thread, too.
+    """
 
     def __init__(
         self,
@@ -32,9 +42,15 @@ class ClusterWatch:
         told: Callable[[Surroundings], None] = lambda seen: None,
         every_s: float = EVERY_S,
         look: Callable[[], Surroundings] | None = None,
+        waits: Callable[[], bool] = lambda: False,
+        lacks: Callable[[Config, float], Trouble | None] = missing_rights,
     ) -> None:
         self.seen = Surroundings()
-        self._told = told
+        self._told, self._waits = told, waits
+        self._lacks: Callable[[], Trouble | None] = lambda: lacks(config, ANSWER_S)
+        self._lacking: str | None = None
+        self._hidden: frozenset[str] = frozenset()
+        self._rights_due_s = 0.0
         self._names = config.topics.names()
         self._brokers, self._every_s, self._said = config.kafka.brokers, every_s, ""
         self._client = None if look is not None else self._make(config)
@@ -76,7 +92,7 @@ class ClusterWatch:
                 self.seen = self.seen._replace(down=why if self._misses >= MISSES else self.seen.down)
             else:
                 self._misses, self._said = 0, ""
-                self.seen = found
+                self.seen = found._replace(lacking=self._rights(found))
                 self.looks += 1
             if not self._over.is_set():
                 self._told(self.seen)
@@ -85,6 +101,18 @@ class ClusterWatch:
             # While nobody answers, asking does not make it look any sooner.
             (self._over if self._misses else self._asked).wait(self._every_s)
 
+    def _rights(self, found: Surroundings) -> str | None:
+        """What we lack, as last looked for: as soon as something waits or another topic is hidden, and then seldom."""
+        hidden, self._hidden = self._hidden, found.hidden
+        if not found.hidden and not self._waits():
+            self._lacking, self._rights_due_s = None, 0.0
+        elif (now_s := time.monotonic()) >= self._rights_due_s or hidden != found.hidden:
+            self._rights_due_s = now_s + RIGHTS_EVERY_S
+            with contextlib.suppress(LogDown):  # Then the next look at the broker tells more.
+                trouble = self._lacks()
+                self._lacking = f"{trouble.why}; {trouble.fix}" if trouble is not None else None
+        return self._lacking
+
     def _ask(self) -> Surroundings:
         """One look. KafkaException where nobody answers."""
         assert self._client is not None
@@ -92,14 +120,21 @@ class ClusterWatch:
         found = self._client.list_topics(timeout=ANSWER_S)
         there = {name: len(found.topics[name].partitions) for name in self._names if name in found.topics}
         mock = (found.cluster_id or "").startswith(MOCK_CLUSTER)  # It knows no ids, and answers no such question.
-        ids = {} if mock or not there else self._ids(list(there))
-        return Surroundings(None, {name: Topic(count, ids.get(name, "")) for name, count in there.items() if count})
+        ids, hidden = ({}, set[str]()) if mock else self._described()
+        topics = {name: Topic(count, ids.get(name, "")) for name, count in there.items() if count}
+        return Surroundings(None, topics, frozenset(hidden - set(topics)))
 
-    def _ids(self, names: list[str]) -> dict[str, str]:
+    def _described(self) -> tuple[dict[str, str], set[str]]:
+        """The ids of our topics, and which of them we may not see."""
         assert self._client is not None
-        ids: dict[str, str] = {}
-        for name, future in self._client.describe_topics(TopicCollection(names), request_timeout=ANSWER_S).items():
-            # Deleted between the two questions, or an old broker.
-            with contextlib.suppress(KafkaException, TimeoutError):
+        ids, hidden = dict[str, str](), set[str]()
+        names = TopicCollection(list(dict.fromkeys(self._names)))
+        for name, future in self._client.describe_topics(names, request_timeout=ANSWER_S).items():
+            try:
                 ids[name] = str(future.result(ANSWER_S + 1).topic_id)
-        return ids
+            except KafkaException as exception:  # Not there, deleted between the two questions, or an old broker.
+                if error_of(exception).code() in REFUSALS:
+                    hidden.add(name)
+            except TimeoutError:
+                pass
+        return ids, hidden

@@ -95,4 +95,4 @@ def missing_rights(config: Config, timeout_s: float) -> Trouble | None:
     shown, group = admin.topics(config.topics.names()), admin.group(config.kafka.group)
     found = Examination(cluster, {}, shown, {}, group, transaction_trouble(config, timeout_s))
     lacking = [right for right, has in verdicts(config, found) if has is False and right.verb == "run"]
-    return not_allowed(lacking, config.kafka.brokers) if lacking else None
+    return not_allowed(config, lacking) if lacking else None

@@ -15,7 +15,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,7 @@ from streamer.kafka.offset_metadata import from_text, to_text
 from streamer.kafka.reader import Readers
 from streamer.kafka.state_topic import Outgoing, StateTopic, chunks_of
 from streamer.kafka.transactions import NoWatch, Transactions, Watch
+from streamer.kafka.waker import Waker
 from streamer.port import (
     Assigned,
     CommitResult,
@@ -103,6 +104,7 @@ class KafkaLog:
         self._failure: BaseException | None = None
         self._on_revoke: Callable[[list[Partition]], None] | None = None
         self._consumer, self._intake = self._join()
+        self._waker = Waker(self._consumer, limits.slice)
         self._probe.partitions(names.events)  # While the group forms: the restores will not wait for a connection.
 
     def _join(self) -> tuple[Consumer, Intake]:
@@ -218,7 +220,7 @@ class KafkaLog:
                     self._consumer.pause([TopicPartition(*partition)])
                 time.sleep(0.02)
         self._next[partition] = offset
-        self._wake(partition)
+        self._waker.wake(partition)
 
     def commit(
         self,
@@ -247,26 +249,18 @@ class KafkaLog:
             return [TopicPartition(*p, root.progress[0], metadata=to_text(root)) for p, root in roots.items()]
 
         outcome = self._transactions.commit(records, positions, self._membership)
-        return CommitResult(outcome, pointers if outcome is Outcome.DONE else {})
+        return CommitResult(outcome, pointers if outcome is Outcome.DONE else {}, self._transactions.why)
 
     def recover(self) -> None:
         self._transactions.recover()
 
     def close(self) -> None:
+        self._waker.close()
         self._intake.close()
         self._consumer.close()
         self._transactions.drop()
         self._readers.close()
         self._probe.close()
-
-    def _wake(self, partition: Partition) -> None:
-        """Any request to its leader, whose answer nobody waits for.
-
-        The thread that fetches from a broker sleeps for a second while nothing is to be fetched there, and neither a
-        seek nor a resume wakes it (librdkafka 2.16): measured, the first record came 0.98 s after the start.
-        """
-        with suppress(KafkaException):
-            self._consumer.get_watermark_offsets(TopicPartition(*partition), timeout=0.001, cached=False)
 
     # Callbacks; they run inside poll and close, and librdkafka would swallow what they raise
 

@@ -86,16 +86,27 @@ def refusal(config: Config, code: int, topic: str = "") -> Trouble | None:
         for right in rights(config)
         if right.resource == resource and right.verb == "run" and (not topic or right.name == topic)
     ]
-    return not_allowed(missing or [Right("topic", topic, "Read", "it is read")], config.kafka.brokers)
+    return not_allowed(config, missing or [Right("topic", topic, "Read", "it is read")])
 
 
-def not_allowed(missing: list[Right], brokers: str) -> Trouble:
+def not_allowed(config: Config, missing: list[Right]) -> Trouble:
     """The words for rights of which at least one is missing."""
+    commands = [right.command(config.kafka.brokers) for right in missing]
     return Trouble(
         "not_authorized",
         f"our user lacks {', '.join(map(str, missing))}",
-        "; ".join(right.command(brokers) for right in missing),
+        "; ".join([*commands, f"NAME is {user_of(config)}"]),
     )
+
+
+def user_of(config: Config) -> str:
+    """Who we are to the broker: where that stands, for its name counts as a secret."""
+    client = config.kafka.client
+    if "SASL" in str(client.get("security.protocol", "")).upper():
+        return "our login: kafka.client sasl.username" if "sasl.username" in client else "who our login is of"
+    if {"ssl.certificate.location", "ssl.certificate.pem", "ssl.keystore.location"} & set(client):
+        return "the subject of our certificate, such as CN=driftline"
+    return "ANONYMOUS, for we have no login"
 
 
 def missing_topic(config: Config, topic: str, code: int, near: str = "") -> Trouble:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from schemas.events.batch import Record
 from streamer.config.model import Config
 from streamer.kafka.client import Limits, Probe
+from streamer.kafka.diagnosis import silent_logger
 from streamer.kafka.reader import Readers
 from streamer.offline.replay import BadInput
 from streamer.port import LogGap, Partition
@@ -29,7 +30,7 @@ def read_topic(
     oldest record and the end as it is now. BadInput for a text or partition that makes no sense, LogGap for an
     offset that is not retained, LogDown when the broker does not answer.
     """
-    logger = logger or quiet_logger()
+    logger = logger or silent_logger()  # Whoever reads a topic is told by errors, in words.
     limits = Limits()
     probe = Probe(config, logger, limits)
     readers = Readers(config, logger, probe, limits)
@@ -74,10 +75,3 @@ def time_ms_of(text: str) -> int:
     except (ValueError, OverflowError) as error:
         example = "2026-01-31T12:00:00Z or @1769860800"
         raise BadInput(f"{text!r} is neither an offset nor a time such as {example}") from error
-
-
-def quiet_logger() -> logging.Logger:
-    """librdkafka's own lines are no concern of somebody who reads a topic; errors are raised."""
-    logger = logging.getLogger("driftline.reader")
-    logger.setLevel(logging.ERROR)
-    return logger

@@ -130,7 +130,11 @@ def log_level(given: Mapping[str, Any]) -> int:
 
 
 class LogTap:
-    """Stands between librdkafka's log and the logger: the watch must see every line, whatever level is shown."""
+    """Stands between librdkafka's log and the logger: the watch must see every line, whatever level is shown.
+
+    What librdkafka tries again by itself is nothing to be warned of, as that the coordinator of a new cluster is not
+    up yet: where it does not end, the deadline says so.
+    """
 
     def __init__(self, logger: logging.Logger, watch: Watch) -> None:
         self._logger, self._watch = logger, watch
@@ -139,6 +143,8 @@ class LogTap:
     def log(self, level: int, message: str, *values: object) -> None:
         # TXNERR is the only sign of it before the next transactional call, and flush would wait in vain.
         self.failed |= values[:1] == ("TXNERR",) and level > logging.DEBUG
+        if values[:1] == ("GETPID",) and str(values[-1]).endswith(": retrying"):
+            level = min(level, logging.INFO)
         record = self._logger.makeRecord(self._logger.name, level, "librdkafka", 0, message, values, None)
         if isinstance(self._watch, logging.Handler):
             self._watch.handle(record)
@@ -163,6 +169,8 @@ class Transactions:
         self._producer: Producer | None = None
         self._made: Producer | None = None  # not initialised
         self._fenced: deque[float] = deque(maxlen=FENCED_MAX)
+        self.why = ""
+        """Why the last commit did not end well, in words."""
 
     def partitions(self, topics: Iterable[str]) -> dict[str, int]:
         """See `partition_counts`. Of all clients this one is asked first: it needs its connections the soonest."""
@@ -203,6 +211,7 @@ class Transactions:
         or None when the group no longer counts us in: nothing is written then.
         """
         producer = self._trusted()
+        self.why = ""
         if membership() is None:
             return Outcome.ABORTED
         deadline = Deadline(self._limits.commit)
@@ -303,7 +312,8 @@ class Transactions:
         """EndTxn was not sent: abort what can be aborted."""
         if verdict(error, ending=False) is not Verdict.ABORT:
             return self._doubt(error, "transaction")
-        self._logger.warning("transaction aborted: %s %s", error.name(), error.str())
+        self.why = f"{error.name()} {error.str()}"
+        self._logger.warning("transaction aborted: %s", self.why)
         outcome = self._abort(producer, deadline)
         if error.code() not in GENERATION_GONE:
             # A record that failed leaves librdkafka out of sequence or with its topic marked as forbidden (measured).
@@ -319,6 +329,7 @@ class Transactions:
 
     def _doubt(self, error: KafkaError, stage: str) -> Outcome:
         self._note_fenced(error)
+        self.why = self.why or f"{stage}: {error.name()} {error.str()}"
         self._logger.warning("outcome of the %s unknown: %s %s", stage, error.name(), error.str())
         self.drop()
         return Outcome.UNKNOWN

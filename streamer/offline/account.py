@@ -66,7 +66,7 @@ class Account(NamedTuple):
         """`2,000 records of the sample = 1,990 used + 10 late + 0 duplicate + 0 filtered + 0 rejected`"""
         names = {"dead_lettered": "rejected"}
         parts = " + ".join(f"{self.counts[name]:,} {names.get(name, name)}" for name in RESULTS)
-        return f"{self.consumed:,} records of the sample = {parts}"
+        return f"{self.consumed:,} record{'' if self.consumed == 1 else 's'} of the sample = {parts}"
 
 
 class Rejects:

@@ -14,7 +14,7 @@ class Moved(NamedTuple):
     """One series that is in both files, or in one."""
 
     name: str
-    what: str  # "moved", "appeared" or "vanished"
+    what: str  # "moved", "same", "appeared" or "vanished"
     deviations: float  # of the mean, in standard deviations of the first file
     psi: float | None  # of categories
     sentence: str
@@ -38,15 +38,18 @@ def diff(first: References, second: References) -> list[Moved]:
 def _moved(name: str, before: Series, after: Series) -> Moved:
     if before.categories is not None and after.categories is not None:
         apart = _categories(before, after)
-        told = "" if apart is None else f"PSI {apart:.3f}"
+        told = "no shares to compare" if apart is None else f"PSI {apart:.3f}"
         new = sorted(set(after.categories) - set(before.categories))
-        told += f", new: {', '.join(new[:5])}" if new else ""
-        return Moved(name, "moved", 0.0, apart, told or "no shares to compare")
+        gone = sorted(set(before.categories) - set(after.categories))
+        told += "".join(f", {what}: {', '.join(some[:5])}" for what, some in (("new", new), ("gone", gone)) if some)
+        same = not new and not gone and (apart is None or abs(apart) < 1e-12)
+        return Moved(name, "same" if same else "moved", 0.0, apart, told)
     away = after.mean - before.mean
     deviations = away / before.std if before.std > 0 else float(np.sign(away)) * 10.0
     told = f"mean {before.mean:.4g} -> {after.mean:.4g} ({deviations:+.2f} deviations)"
     told += f", std {before.std:.4g} -> {after.std:.4g}"
-    return Moved(name, "moved", deviations, None, told)
+    same = (before.mean, before.std) == (after.mean, after.std)
+    return Moved(name, "same" if same else "moved", deviations, None, told)
 
 
 def _categories(before: Series, after: Series) -> float | None:

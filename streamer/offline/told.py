@@ -11,11 +11,11 @@ from streamer.offline.cost import Estimate
 
 
 def told_of(name: str, estimate: Estimate, files: Sequence[Path]) -> str:
-    """The text for one config."""
+    """The text for one config. Where nothing is used, nothing costs anything."""
     speed = "" if estimate.events_per_day is None else f", {estimate.events_per_day:,.0f} events a day"
     models = f"{estimate.models} model{'' if estimate.models == 1 else 's'}"
     lines = [f"{name}: {estimate.account.sum()}; {models}{speed}", *rejected(estimate.account, files)]
-    return "\n".join([*lines, *costs(estimate)])
+    return "\n".join([*lines, *(costs(estimate) if estimate.account.used else ())])
 
 
 def rejected(account: Account, files: Sequence[Path]) -> Iterator[str]:

@@ -7,7 +7,7 @@ has lasted for some seconds and then once a minute, and once more when it is ove
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Executor
 from typing import Any
 
@@ -16,7 +16,7 @@ from streamer.service.health import Health
 
 PAUSES_S = 0.25, 2.0
 """Between two tries to connect: at first, and at most."""
-SAID_AFTER_S = {"broker_seen": 0.0, "assigned": 15.0, "restored": 15.0}
+SAID_AFTER_S = {"broker_seen": 0.0, "rights": 0.0, "assigned": 15.0, "restored": 15.0}
 """By check, how long it has to last before the log tells it: a group takes its time to form."""
 SAID_AFTER_ELSE_S = 3.0
 SAID_EVERY_S = 60.0
@@ -43,9 +43,11 @@ class Outages:
         self._notes: dict[str, set[str]] = {}
 
     def tell(self, check: str, why: str | None, event: str = "waiting", **more: str) -> None:
-        """`check` waits, and why; None: it does not, or no longer. The log tells it as `event`, with `more`."""
+        """`check` waits, and why; None: it does not, or no longer. The log tells it as `event`, with `more`: what is a
+        `fix` there belongs to the words of /readyz, too.
+        """
         now_s = self.clock()
-        self.health.wait(check, why)
+        self.health.wait(check, f"{why}; {more['fix']}" if why is not None and more.get("fix") else why)
         if why is None:
             since_s = self.since_s.pop(check, now_s)
             if self._said_s.pop(check, None) is not None:
@@ -57,6 +59,11 @@ class Outages:
             self._said_s[check] = now_s
             lasts = round(now_s - since_s, 1)
             self.say("warning", event, check=check, why=why, **more, since_seconds=lasts)
+
+    def last(self, checks: Collection[str], seconds: float) -> bool:
+        """Whether one of the checks waits that long already. For any thread."""
+        now_s = self.clock()
+        return any(now_s - since_s >= seconds for check, since_s in dict(self.since_s).items() if check in checks)
 
     def note(self, about: str, said: Mapping[str, str]) -> None:
         """Details that make nothing unready, all there are of a kind, by name: on /readyz?verbose, and in the log

@@ -12,13 +12,14 @@ from typing import NamedTuple
 
 STUCK_SECONDS = 60.0
 """Above the longest step of the worker's loop: a commit without an end, a new producer, a search for the reason."""
-WORDS_MAX = 500
+WORDS_MAX = 2000
 """Characters of a reason; longer ones are cut, so that whoever calls cannot make an answer grow."""
 
 CHECKS: dict[str, str | None] = {
     # Every readiness check, in the order of a start -> what it waits for at first; None is fulfilled from the start.
     "config_loaded": None,  # The server's own address stands in the config.
     "broker_seen": "connecting to the broker",
+    "rights": None,
     "assigned": "the group has not assigned partitions yet",
     "restored": "partitions are restored once the group has assigned them",
     "commits": None,

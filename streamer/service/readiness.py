@@ -15,6 +15,12 @@ NAMED_MAX = 6
 """Partitions named in one sentence."""
 COMMITS_LATE_S = 5.0
 """A commit that is refused once and lands at the next try is no news."""
+REFUSABLE = ("assigned", "restored", "commits")
+"""What may wait because a right is missing; Kafka does not always say so."""
+REFUSED_AFTER_S = 5.0
+"""By then a group has formed, most times: a right that is missing is looked for."""
+EVENTS = {"rights": "not_authorized"}
+"""By check, what the log calls it; others it calls waiting."""
 
 
 def of_worker(worker: Worker, now_s: float) -> dict[str, str | None]:
@@ -35,7 +41,12 @@ def of_worker(worker: Worker, now_s: float) -> dict[str, str | None]:
 
 def of_surroundings(seen: Surroundings, topics: Topics) -> dict[str, str | None]:
     """By readiness check, what is wrong with the broker and the topics, as last seen."""
-    return {"broker_seen": seen.down, "topics": missing(seen.topics, topics) if seen.down is None else None}
+    if seen.down is not None:
+        return {"broker_seen": seen.down, "rights": None, "topics": None}
+    hidden = ", ".join(sorted(seen.hidden))
+    unseen = f"we may not see {hidden}: an access rule is missing, `driftline doctor` says which" if hidden else None
+    there = None if seen.topics is None else {**seen.topics, **dict.fromkeys(seen.hidden)}
+    return {"broker_seen": None, "rights": seen.lacking or unseen, "topics": missing(there, topics)}
 
 
 def missing(found: Mapping[str, object] | None, topics: Topics) -> str | None:

@@ -167,11 +167,11 @@ def connect(config: cfg.Config, cluster: Any) -> Any:
     return KafkaLog(config, get_logger("librdkafka"), CoordinatorWatch(), cluster=cluster)
 
 
-def watch(config: cfg.Config, told: Callable[[Surroundings], None]) -> Any:
-    """Eyes on the broker and the topics, whatever log comes and goes."""
+def watch(config: cfg.Config, told: Callable[[Surroundings], None], waits: Callable[[], bool]) -> Any:
+    """Eyes on the broker, the topics and our rights, whatever log comes and goes."""
     from streamer.kafka.cluster_watch import ClusterWatch
 
-    return ClusterWatch(config, told)
+    return ClusterWatch(config, told, waits=waits)
 
 
 def load_core() -> None:
@@ -207,18 +207,24 @@ class Service:
 
     def looked(self, seen: Surroundings) -> None:
         """The watch has looked. While connecting, the attempts tell more."""
-        from streamer.service.readiness import of_surroundings
+        from streamer.service.readiness import EVENTS, of_surroundings
 
         if self.at_work:
             for check, why in of_surroundings(seen, self.config.topics).items():
-                self.outages.tell(check, why)
+                self.outages.tell(check, why, EVENTS.get(check, "waiting"))
+
+    def waits(self) -> bool:
+        """Whether something does not get on that may want a right."""
+        from streamer.service.readiness import REFUSABLE, REFUSED_AFTER_S
+
+        return self.at_work and self.outages.last(REFUSABLE, REFUSED_AFTER_S)
 
     def serve(self, stack: contextlib.ExitStack) -> bool:
         """Until a stop signal, with as many logs as that takes; whether all that was taken has landed."""
         from streamer.service.connection import connected
 
         pool = stack.enter_context(ThreadPoolExecutor(1, "beside"))
-        cluster = watch(self.config, self.looked)
+        cluster = watch(self.config, self.looked, self.waits)
         stack.callback(cluster.close)
         patience_ms = self.config.kafka.give_up_after_ms
         give_up_s = None if patience_ms is None else patience_ms / 1000

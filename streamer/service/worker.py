@@ -9,7 +9,7 @@ it may or may not have taken is settled by asking for the committed offset after
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from schemas.events.batch import Record, columns_of
 from streamer.config import model as cfg
@@ -28,6 +28,7 @@ from streamer.port import (
     Outcome,
     Partition,
     Records,
+    Snapshot,
     Tick,
 )
 from streamer.service.alert_log import AlertLog
@@ -251,27 +252,38 @@ class Worker:
             result = self.log.commit(outs, offsets, snapshots)
         except LogDown as down:
             self.troubled("commits", down)
-            result = CommitResult(Outcome.ABORTED, {}, str(down))
+            result = CommitResult(Outcome.ABORTED, {})
         self.stats.timings.append(("commit_seconds", self.clock() - begin_s))
-        return self.conclude(result, offsets)
+        return self.conclude(result, offsets, snapshots)
 
-    def conclude(self, result: CommitResult, offsets: dict[Partition, Committed]) -> bool:
+    def conclude(
+        self, result: CommitResult, offsets: dict[Partition, Committed], snapshots: Mapping[Partition, Snapshot]
+    ) -> bool:
         name = result.outcome.value
         self.stats.commits[name] = self.stats.commits.get(name, 0) + 1
         self.refused = result.outcome is not Outcome.DONE
-        if result.outcome is Outcome.DONE:
-            self.stats.trouble.pop("commits", None)
+        landed = result.outcome is Outcome.DONE
+        if landed:
             self.letters_bytes = 0
             for partition, sent in offsets.items():
                 self.landed(partition, sent._replace(pointer=result.pointers.get(partition, sent.pointer)))
         elif result.outcome is Outcome.UNKNOWN:
             self.unsettled, self.recovered = offsets, False
             self.settle()
-            own = {p: (owned.committed, owned.ticked) for p, owned in self.owned.items()}
-            return all(own.get(p) == sent.progress for p, sent in offsets.items())
-        elif result.why and "commits" not in self.stats.trouble:
+            landed = all(self.has(p, sent, snapshots.get(p)) for p, sent in offsets.items())
+        if landed:
+            self.stats.trouble.pop("commits", None)
+        elif result.why and self.unsettled is None:
             self.troubled("commits", LogDown(result.why))
-        return result.outcome is Outcome.DONE
+        return landed
+
+    def has(self, partition: Partition, sent: Committed, snapshot: Snapshot | None) -> bool:
+        """Whether a partition is ours, and Kafka has what was sent of it: its snapshot, too."""
+        owned = self.owned.get(partition)
+        if owned is None or (owned.committed, owned.ticked) != sent.progress:
+            return False
+        at = owned.pointer and (owned.pointer.position, owned.pointer.ticks)
+        return snapshot is None or at == (snapshot.position, snapshot.ticks)
 
     def landed(self, partition: Partition, committed: Committed) -> None:
         """The broker has it: forget what was published, remember the new root pointer."""

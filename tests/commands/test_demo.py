@@ -20,7 +20,8 @@ from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
 from streamer.offline.replay import Replay
 
-BEGIN_S = 1_700_000_000.0
+BEGIN_S = 1_700_000_000
+README = Path(__file__).parents[2] / "README.md"
 
 
 class Sent:
@@ -39,15 +40,20 @@ class Sent:
 
 
 def test_traffic_repeats_itself_but_for_its_times() -> None:
-    one, other = Traffic(SEED), Traffic(SEED)
-    assert [one.event("fraud", 5.0, False) for _ in range(50)] == [other.event("fraud", 5.0, False) for _ in range(50)]
-    assert Traffic(SEED + 1).event("fraud", 5.0, False) != Traffic(SEED).event("fraud", 5.0, False)
+    one, other, later = (Traffic(SEED, BEGIN_S + more) for more in (0, 0.9, 77.7))
+    for number in range(50):
+        event = one.event("fraud", False)
+        assert other.event("fraud", False) == event, "a second begins when it does"
+        told = json.loads(event)
+        assert told["time"] == pytest.approx(BEGIN_S + number / RATE, abs=0.001)
+        assert json.loads(later.event("fraud", False)) == told | {"time": round(told["time"] + 77, 3)}
+    assert Traffic(SEED + 1, BEGIN_S).event("fraud", False) != Traffic(SEED, BEGIN_S).event("fraud", False)
 
 
 def test_a_shift_is_of_one_feature_of_one_model() -> None:
-    plain, shifted = Traffic(SEED), Traffic(SEED)
+    plain, shifted = Traffic(SEED, BEGIN_S), Traffic(SEED, BEGIN_S)
     for model in ("fraud", "churn") * 20:
-        before, after = (json.loads(t.event(model, 5.0, s)) for t, s in ((plain, False), (shifted, True)))
+        before, after = (json.loads(t.event(model, s)) for t, s in ((plain, False), (shifted, True)))
         factor = after["features"].pop("amount") / before["features"].pop("amount")
         assert factor == pytest.approx(1.5 if model == "fraud" else 1.0, abs=0.001)
         assert after == before
@@ -56,7 +62,7 @@ def test_a_shift_is_of_one_feature_of_one_model() -> None:
 
 
 def test_models_take_turns_and_each_has_its_partition() -> None:
-    sent, traffic = Sent(), Traffic(SEED)
+    sent, traffic = Sent(), Traffic(SEED, BEGIN_S)
     under_test._send(sent, traffic, 40)
     assert [key for _, key, _, _ in sent.events] == ["churn", "fraud"] * 20
     assert {key: partition for partition, key, _, _ in sent.events} == MODELS
@@ -65,7 +71,7 @@ def test_models_take_turns_and_each_has_its_partition() -> None:
 
 
 def test_the_first_event_of_the_shift_is_marked_once() -> None:
-    sent, traffic = Sent(), Traffic(SEED)
+    sent, traffic = Sent(), Traffic(SEED, BEGIN_S)
     traffic.count = SHIFT_EVENTS.start - 4
     under_test._send(sent, traffic, 12)
     marked = [(key, mark) for _, key, _, mark in sent.events if mark is not None]
@@ -73,23 +79,25 @@ def test_the_first_event_of_the_shift_is_marked_once() -> None:
     assert [mark for _, _, _, mark in sent.events].index("shift") in (4, 5)
 
 
-def test_its_own_config_finds_its_own_shift_and_its_end() -> None:
+@pytest.mark.parametrize("begin_s", [BEGIN_S, BEGIN_S + 1234.567])
+def test_it_says_what_the_readme_says_and_in_time(begin_s: float) -> None:
     """What the demo promises, without a broker: the same events, config and engine."""
     text = resources.files("streamer.commands").joinpath("demo.yaml").read_text()
     config = load_text(text, "demo.yaml", {"KAFKA_BROKERS": "b:1", "DEMO_RUN": ""})
-    engine, traffic = Replay(config, fields_of(config)), Traffic(SEED)
-    outs, records = [], []
-    for i in range(SHIFT_EVENTS.stop + 20_000):
-        model, shifted = ("churn", "fraud")[i % 2], i in SHIFT_EVENTS
-        time_s = BEGIN_S + i / RATE
-        event = traffic.event(model, time_s, shifted)
-        if model == "fraud":
-            records.append(Record(len(records), int(time_s * 1000), None, event))
+    engine, sent, traffic = Replay(config, fields_of(config)), Sent(), Traffic(SEED, begin_s)
+    sent.send(MODELS["fraud"], "fraud", Traffic(SEED, begin_s - 5).event("fraud", False))  # It makes the topic.
+    under_test._send(sent, traffic, SHIFT_EVENTS.stop + 20_000)
+    events = [event for _, model, event, _ in sent.events if model == "fraud"]
+    records = [Record(i, int(event["time"] * 1000), None, json.dumps(event).encode()) for i, event in enumerate(events)]
+    outs = []
     for begin in range(0, len(records), 500):
         outs += engine.step((config.topics.events[0], MODELS["fraud"]), records[begin : begin + 500])
     told = [json.loads(out.value or b"")["data"] for out in outs if out.topic == "alerts"]
     mine = [data for data in told if data["alert"]["labels"]["monitor"] == "amount-mean"]
-    assert [data["status"] for data in mine[:2]] == ["firing", "resolved"]
+    assert [data["status"] for data in mine] == ["firing", "resolved"]
+    lines = [f"{data['status'].upper()}  amount-mean  {data['sentence']}" for data in mine]
+    shown = [line for line in README.read_text().splitlines() if line.startswith(("FIRING", "RESOLVED"))]
+    assert shown == lines
     delay = mine[0]["trigger"]["offset"] - SHIFT_EVENTS.start // 2
     assert 0 <= delay < 200, "in a fraction of a second of its traffic"
 

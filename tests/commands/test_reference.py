@@ -45,7 +45,7 @@ def test_a_table_of_events(tmp_path: Path) -> None:
     assert invoke(*arguments, "--model", "fraud").exit_code == 0
     shown = invoke("show", tmp_path / "r.json").stdout
     assert "features.amount: 200 values, mean 103" in shown
-    assert "features.country: 100 values, 1 categories: NL" in shown
+    assert "features.country: 100 values, 1 category: NL" in shown
 
 
 def test_a_build_says_what_it_used_and_of_nothing_makes_no_file(built: Path) -> None:
@@ -61,7 +61,8 @@ def test_a_build_says_what_it_used_and_of_nothing_makes_no_file(built: Path) -> 
     failed = invoke("build", "-c", built / "drift0.yaml", "--input", built / "bad.jsonl", "-o", built / "none.json")
     assert failed.exit_code == 1
     assert "50 records of 1 partition: 0 used + 0 late + 0 duplicate + 0 filtered + 50 rejected" in failed.stderr
-    assert "none.json is not written: no series has 30 values to learn from" in failed.stderr
+    assert "none.json is not written: no series has 30 values to learn from; driftline lint " in failed.stderr
+    assert f"drift0.yaml --sample {built / 'bad.jsonl'} says why" in failed.stderr
     assert not (built / "none.json").exists()
 
 
@@ -85,7 +86,10 @@ def test_a_file_that_is_none_is_said(tmp_path: Path) -> None:
     for arguments in (("show", tmp_path / "x.json"), ("diff", tmp_path / "x.json", tmp_path / "x.json")):
         done = invoke(*arguments)
         assert done.exit_code == 1
-        assert "x.json is no file of references: ('source',): Field required" in done.output
+        assert (
+            "x.json is no file of references: source: Field required; `driftline reference build` makes one"
+            in done.output
+        )
 
 
 @pytest.mark.parametrize(

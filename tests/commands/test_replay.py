@@ -92,6 +92,14 @@ def test_without_a_file_bad_lines_are_counted_by_reason(config: Path, tmp_path: 
     assert "--dead-letter FILE keeps it" in result.stderr
 
 
+def test_where_nothing_is_used_it_says_who_knows_why(config: Path, tmp_path: Path) -> None:
+    sample = tmp_path / "x.jsonl"
+    sample.write_text("nonsense\n")
+    found = CliRunner().invoke(main, ["replay", "-c", str(config), "--input", f"3={sample}"])
+    assert found.stderr.startswith("1 record = 0 used + ")
+    assert found.stderr.endswith(f"None of them is used: driftline lint {config} --sample {sample} says why.\n")
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "text"),
     [
@@ -135,3 +143,15 @@ def test_a_topic_that_cannot_be_read_is_said(
     assert (done.exit_code, asked) == (code, [("inferences", (3,), "5", None)])
     assert text in done.stderr
     assert "Traceback" not in done.output
+
+
+def test_who_is_not_there_is_told_once_and_not_in_librdkafkas_words(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without a handler Python prints what a logger says as it is: it was 44 lines of `FAIL [driftline#consumer-1]`."""
+    path = tmp_path / "c.yaml"
+    path.write_text('version: 1\nkafka: {brokers: "127.0.0.1:1"}\ntopics: {events: [inferences]}\n')
+    done = CliRunner().invoke(main, ["replay", "-c", str(path), "--topic", "inferences"])
+    assert done.exit_code == 69
+    assert [line.split()[0] for line in done.stderr.splitlines()] == ["driftline:", "fix:"]
+    assert caplog.records == []

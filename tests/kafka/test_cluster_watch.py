@@ -13,7 +13,8 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from streamer.config.load import load_text
 from streamer.kafka.cluster_watch import MISSES, ClusterWatch
-from streamer.port import Surroundings, Topic
+from streamer.kafka.connection_trouble import Trouble
+from streamer.port import LogDown, Surroundings, Topic
 from tests.kafka.mock_cluster import MockCluster
 from tests.kafka.world import MakeTopics
 
@@ -48,6 +49,45 @@ def test_one_miss_is_an_election_two_are_an_outage_and_an_answer_ends_it() -> No
     assert [seen.down is None for seen in told] == [True, *[True] * (MISSES - 1), False, True]
     assert told[MISSES].down == "no broker of there:1 answers: nobody"
     assert told[MISSES].topics == {"in": Topic(1, "a")}, "what was there is still the best that is known"
+
+
+def test_rights_are_looked_for_while_something_waits_and_seldom() -> None:
+    waits, looks = [False], [0]
+
+    def lacks(config: Any, seconds: float) -> Trouble | None:
+        looks[0] += 1
+        return Trouble("not_authorized", "we lack Read", "kafka-acls")
+
+    told: list[Surroundings] = []
+    hidden = Surroundings(None, {})
+    watch = ClusterWatch(config("there:1"), told.append, 0.01, lambda: hidden, waits=lambda: waits[0], lacks=lacks)
+    until(watch, lambda seen: len(told) > 3)
+    assert looks == [0], "all is well"
+    waits[0] = True
+    until(watch, lambda seen: seen.lacking == "we lack Read; kafka-acls")
+    until(watch, lambda seen: len(told) > 20)
+    assert looks == [1], "once a minute"
+    waits[0] = False
+    until(watch, lambda seen: seen.lacking is None)
+    waits[0] = True
+    until(watch, lambda seen: seen.lacking is not None)
+    assert looks == [2], "it began anew"
+    hidden = Surroundings(None, {}, frozenset({"in"}))
+    waits[0] = False
+    until(watch, lambda seen: looks == [3])
+    until(watch, lambda seen: seen.hidden == {"in"} and seen.lacking is not None)
+    watch.close()
+    assert looks == [3]
+
+
+def test_who_is_not_there_to_tell_of_rights_is_asked_later() -> None:
+    def lacks(config: Any, seconds: float) -> Trouble | None:
+        raise LogDown("gone")
+
+    watch = ClusterWatch(config("there:1"), every_s=0.01, look=Surroundings, waits=lambda: True, lacks=lacks)
+    until(watch, lambda seen: watch.looks > 3)
+    watch.close()
+    assert watch.seen.lacking is None
 
 
 def test_a_port_that_refuses_is_told_in_its_own_words() -> None:

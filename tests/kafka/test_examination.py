@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,6 +61,11 @@ class Secured:
             yield
         finally:
             self.broker.grant(rule(right))
+
+
+def events(count: int) -> list[Record]:
+    event = '{"model": "m", "time": "2026-01-02T03:04:%02dZ", "features": {"a": %d}}'
+    return [Record(0, -1, b"m", (event % (i % 60, i)).encode()) for i in range(count)]
 
 
 def rule(right: Right) -> Rule:
@@ -142,7 +149,8 @@ def test_without_its_only_right_a_topic_is_missed_at_the_start(world: Secured, n
         with world.without(right), pytest.raises(LogDown, match=f"our user lacks {right}, or the topic") as refused:
             probe.partitions([right.name])
         command = right.command(world.config.kafka.brokers)
-        assert (refused.value.event, refused.value.fix) == ("not_authorized", command)
+        assert refused.value.event == "not_authorized"
+        assert refused.value.fix == f"{command}; NAME is our login: kafka.client sasl.username"
     finally:
         probe.close()
 
@@ -151,9 +159,7 @@ def test_the_service_works_with_no_more_than_it_needs(world: Secured, tmp_path: 
     for right in rights(world.config):
         if right.verb != "run":
             world.broker.revoke(rule(right))
-    event = '{"model": "m", "time": "2026-01-02T03:04:%02dZ", "features": {"a": %d}}'
-    good = [Record(0, -1, b"m", (event % (i % 60, i)).encode()) for i in range(EVENTS)]
-    produce(world.broker.bootstrap, "sec-events", {0: good, 1: [Record(0, -1, b"m", b"no JSON")]})
+    produce(world.broker.bootstrap, "sec-events", {0: events(EVENTS), 1: [Record(0, -1, b"m", b"no JSON")]})
     for attempt in range(2):
         with Service(world.path, tmp_path / "log") as service:
             wait_committed(world.broker.bootstrap, "sec", "sec-events", {0: EVENTS, 1: 1})
@@ -165,3 +171,66 @@ def test_the_service_works_with_no_more_than_it_needs(world: Secured, tmp_path: 
         assert not service.lines("state_lost"), attempt
     for topic, role in [("sec-heartbeats", 2), ("sec-dead_letter", 1), ("sec-state", 1), ("sec-windows", 1)]:
         assert len(read_all(world.broker.bootstrap, topic, 2)) >= role, topic
+
+
+def page(service: Service) -> str:
+    address = service.lines("starting")[0]["listen"]
+    try:
+        with urllib.request.urlopen(f"http://{address}/readyz", timeout=5) as answer:
+            return str(answer.read().decode())
+    except urllib.error.HTTPError as error:
+        return error.read().decode()
+
+
+def until(service: Service, said: Callable[[str], bool], seconds: float) -> str:
+    end_s = time.monotonic() + seconds
+    while not (service.lines("starting") and said(page(service))):
+        assert time.monotonic() < end_s, page(service) + service.log.read_text()
+        time.sleep(0.2)
+    return page(service)
+
+
+def named(world: Secured, found: str, *lacking: Right) -> bool:
+    """Whether the page names these rights and no others, each with the command."""
+    [told] = [line for line in found.splitlines() if line.startswith("[-] rights: ")] or [""]
+    commands = [right.command(world.config.kafka.brokers) in told for right in lacking]
+    return all(commands) and f"our user lacks {', '.join(map(str, lacking))};" in told
+
+
+@pytest.mark.parametrize(
+    ("names", "waits"),
+    [
+        (["Write on topic sec-state"], "[-] commits: nothing is published: "),  # We see it all the same.
+        (["Write on transactional-id driftline-sec-*"], "[-] commits: nothing is published: "),
+        (["Read on group sec", "Write on topic sec-heartbeats"], ""),  # This one we do not see any more.
+    ],
+    ids=lambda given: ", ".join(given) if isinstance(given, list) else "",
+)
+def test_a_right_that_is_taken_away_is_named_while_it_runs_and_given_back_it_works(
+    names: list[str], waits: str, world: Secured, tmp_path: Path
+) -> None:
+    taken = sorted((right for right in rights(world.config) if str(right) in names), key=lambda r: "beats" in r.name)
+    with Service(world.path, tmp_path / "log") as service:
+        until(service, "ok\n".__eq__, 60)
+        with ExitStack() as stack:
+            for right in taken:
+                stack.enter_context(world.without(right))
+            produce(world.broker.bootstrap, "sec-events", {0: events(3)})  # Without any there is little to commit.
+            in_order = [right for right in rights(world.config) if right in taken]
+            found = until(service, lambda told: named(world, told, *in_order), 30)
+            assert waits in found
+            assert "NAME is our login: kafka.client sasl.username" in found
+            assert "no topic" not in found, "it is there, only hidden"
+        until(service, "ok\n".__eq__, 60)
+        assert service.lines("not_authorized")
+        assert service.stop() == 0, service.log.read_text()
+
+
+def test_without_the_right_to_its_group_it_starts_and_says_so(world: Secured, tmp_path: Path) -> None:
+    [right] = [right for right in rights(world.config) if right.resource == "group"]
+    with Service(world.path, tmp_path / "log") as service:
+        with world.without(right):
+            found = until(service, lambda told: named(world, told, right), 40)
+            assert "[-] assigned: the group sec does not let us in" in found
+        until(service, "ok\n".__eq__, 60)
+        assert service.stop() == 0

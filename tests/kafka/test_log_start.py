@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -64,3 +65,20 @@ def test_a_partition_without_its_first_records_is_started_behind_them(world: Wor
         seen = wait_for(log, lambda seen: len(offsets_in(seen, partition)) == 4)
         assert offsets_in(seen, partition) == [6, 7, 8, 9]
         world.close()
+
+
+def test_the_first_record_comes_at_once_though_nothing_was_fetched_before(world: World) -> None:
+    """Without a wake it comes when the fetching thread has slept its second."""
+    world.produce(10)
+    partition = (world.events, 0)
+    took_s: list[float] = []
+    for attempt in range(3):
+        world.group = f"{world.group}-{attempt}"
+        log = world.log()
+        wait_for(log, assigned(1))
+        begin_s = time.monotonic()
+        log.start(partition, 0)
+        wait_for(log, lambda seen: len(offsets_in(seen, partition)) == 10)
+        took_s.append(time.monotonic() - begin_s)
+        world.close()
+    assert sorted(took_s)[1] < 0.5, took_s

@@ -116,3 +116,21 @@ def test_a_topic_that_is_not_seen(topic: str, code: int, event: str, words: str,
 def test_a_right_is_a_rule_of_kafka_acls() -> None:
     assert {right.resource for right in rights(config())} == {"topic", "group", "transactional-id"}
     assert str(Right("topic", "a-", "Read", "x", prefix=True)) == "Read on topic a-*"
+
+
+@pytest.mark.parametrize(
+    ("client", "who"),
+    [
+        ({"security.protocol": "sasl_ssl", "sasl.username": "u"}, "our login: kafka.client sasl.username"),
+        ({"security.protocol": "SASL_SSL", "sasl.mechanisms": "OAUTHBEARER"}, "who our login is of"),
+        ({"ssl.certificate.location": "/c"}, "the subject of our certificate, such as CN=driftline"),
+        ({}, "ANONYMOUS, for we have no login"),
+    ],
+)
+def test_whose_right_it_is(client: dict[str, str], who: str) -> None:
+    """By its place, not its name: that counts as a secret."""
+    plain = config()
+    with_login = plain.model_copy(update={"kafka": plain.kafka.model_copy(update={"client": client})})
+    found = refusal(with_login, KafkaError.GROUP_AUTHORIZATION_FAILED)
+    assert found is not None
+    assert found.fix.endswith(f"--group fraud; NAME is {who}")

@@ -13,7 +13,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from streamer.kafka.client import Limits
 from streamer.kafka.log import KafkaLog
 from streamer.kafka.transactions import LogTap, NoWatch, Verdict, log_level, served, verdict
-from streamer.port import Assigned, Committed, LogDown, LogEvent, Out, Outcome, Partition, Snapshot
+from streamer.port import Assigned, CommitResult, Committed, LogDown, LogEvent, Out, Outcome, Partition, Snapshot
 from tests.bounded import close_log
 from tests.kafka.mock_cluster import (
     ADD_OFFSETS,
@@ -49,8 +49,12 @@ def log(cluster: MockCluster) -> Iterator[KafkaLog]:
     close_log(log)
 
 
+def tried(log: KafkaLog) -> CommitResult:
+    return log.commit([OUT], {P: Committed(1, None)}, {P: Snapshot(0, 0, "c0ffee", b"blob")})
+
+
 def commit(log: KafkaLog) -> Outcome:
-    return log.commit([OUT], {P: Committed(1, None)}, {P: Snapshot(0, 0, "c0ffee", b"blob")}).outcome
+    return tried(log).outcome
 
 
 TABLE = [
@@ -96,7 +100,9 @@ def test_each_error_has_one_outcome_and_the_next_commit_works(
     log._transactions._fenced.clear()
     cluster.push(request_kind, code)
     began_s = time.monotonic()
-    assert commit(log) is expected
+    outcome, _, why = tried(log)
+    assert outcome is expected
+    assert bool(why) == (expected is not Outcome.DONE), "readiness tells it"
     assert time.monotonic() - began_s < LIMITS.commit + 1
     cluster.clear(request_kind)
     if expected is Outcome.UNKNOWN:
@@ -222,3 +228,19 @@ def test_the_watch_sees_lines_the_logger_hides() -> None:
     tap.log(logging.ERROR, "%s [%s] %s", "TXNERR", "rdkafka#producer-1", "Current transaction failed")
     assert tap.failed
     assert not NoWatch().trouble
+
+
+@pytest.mark.parametrize(
+    ("facility", "text", "shown"),
+    [
+        ("GETPID", "Failed to acquire transactional PID: Broker: Coordinator load in progress: retrying", "INFO"),
+        ("GETPID", "Failed to acquire transactional PID: Broker: Not authorized", "WARNING"),
+        ("CONFWARN", "retrying", "WARNING"),
+    ],
+)
+def test_what_is_tried_again_by_itself_is_no_warning(
+    facility: str, text: str, shown: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    LogTap(logging.getLogger("test.shown"), NoWatch()).log(logging.WARNING, "%s [%s] %s", facility, "x", text)
+    assert [record.levelname for record in caplog.records] == [shown]

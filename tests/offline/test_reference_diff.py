@@ -36,7 +36,7 @@ def test_a_series_has_one_name_in_all_files() -> None:
 
 def test_equal_files_differ_by_nothing() -> None:
     one = file_of(a={}, c=shares(x=3, y=5, _=2))
-    assert [(moved.deviations, moved.psi or 0.0) for moved in diff(one, one)] == [(0.0, 0.0), (0.0, 0.0)]
+    assert [(moved.what, moved.deviations, moved.psi or 0.0) for moved in diff(one, one)] == [("same", 0.0, 0.0)] * 2
 
 
 def test_what_is_in_one_file_only_comes_first_then_the_largest_change() -> None:
@@ -75,6 +75,11 @@ def test_shares_are_compared_by_name_whatever_their_order() -> None:
 
 def test_categories_without_counts_tell_what_is_new() -> None:
     without = {"categories": ["x"]}
-    assert only(without, shares(x=1)) == Moved("number: m / a", "moved", 0.0, None, "no shares to compare")
+    assert only(without, shares(x=1)) == Moved("number: m / a", "same", 0.0, None, "no shares to compare")
     many = {"categories": ["x", *"abcdefg"]}
-    assert only(without, many).sentence == ", new: a, b, c, d, e"
+    assert only(without, many)[1:] == ("moved", 0.0, None, "no shares to compare, new: a, b, c, d, e")
+    assert only(many, without).sentence == "no shares to compare, gone: a, b, c, d, e"
+
+
+def test_a_spread_that_changed_is_a_move() -> None:
+    assert only({}, {"std": 3.0}).what == "moved"

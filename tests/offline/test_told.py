@@ -24,3 +24,9 @@ def test_the_account_comes_first_then_the_reasons_then_the_table(tmp_path: Path)
     )
     assert f"; first {files[0]}:11 (/model); point `fields` at what the field takes." in third
     assert (head.split()[0], mean.split()[:2], in_all.split()[:3]) == ("monitor", ["mean", "1"], ["in", "all", "1"])
+
+
+def test_where_nothing_is_used_there_is_no_table(tmp_path: Path) -> None:
+    told = told_of("c.yaml", estimated("", tmp_path, [b"m,1"]), (tmp_path / "e.jsonl",)).splitlines()
+    assert told[0].startswith("c.yaml: 1 record of the sample = 0 used + ")
+    assert [line.split()[0] for line in told[1:]] == ["rejected:"]

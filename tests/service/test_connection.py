@@ -118,6 +118,25 @@ def test_what_lasts_for_a_moment_is_on_readyz_and_not_in_the_log() -> None:
     assert life.said[1][2]["after_seconds"] == 4.0
 
 
+def test_the_fix_is_on_readyz_too() -> None:
+    life = Life()
+    life.outages.tell("broker_seen", "refused", "not_authorized", fix="kafka-acls")
+    assert life.health.ready()["broker_seen"] == "refused; kafka-acls"
+    life.outages.tell("broker_seen", "gone", "unreachable", fix="")
+    assert life.health.ready()["broker_seen"] == "gone"
+
+
+def test_what_has_waited_that_long_is_asked_by_check() -> None:
+    life = Life()
+    life.outages.tell("commits", "aborted")
+    life.now_s += 5
+    assert life.outages.last(["commits"], 5)
+    assert not life.outages.last(["commits"], 5.1)
+    assert not life.outages.last(["topics"], 0)
+    life.outages.tell("commits", None)
+    assert not life.outages.last(["commits"], 0)
+
+
 def test_a_note_is_told_when_it_is_new_and_once_an_hour() -> None:
     life = Life()
     for _ in range(100):

@@ -59,5 +59,19 @@ def test_who_makes_a_topic_that_is_missing_is_said() -> None:
 
 
 def test_without_a_broker_nothing_is_said_of_topics() -> None:
-    assert of_surroundings(Surroundings("nobody", {}), TOPICS) == {"broker_seen": "nobody", "topics": None}
-    assert of_surroundings(Surroundings(None, ALL), TOPICS) == {"broker_seen": None, "topics": None}
+    silent = {"rights": None, "topics": None}
+    assert (
+        of_surroundings(Surroundings("nobody", {}, frozenset({"in"}), "no"), TOPICS)
+        == {"broker_seen": "nobody"} | silent
+    )
+    assert of_surroundings(Surroundings(None, ALL), TOPICS) == {"broker_seen": None} | silent
+
+
+def test_a_topic_that_we_may_not_see_is_not_called_missing() -> None:
+    seen = Surroundings(
+        None, {name: topic for name, topic in ALL.items() if name not in ("al", "st")}, frozenset({"al"})
+    )
+    found = of_surroundings(seen, TOPICS)
+    assert found["rights"] == "we may not see al: an access rule is missing, `driftline doctor` says which"
+    assert "no topic st (topics.state): " in (found["topics"] or "")
+    assert of_surroundings(seen._replace(lacking="Write on al"), TOPICS)["rights"] == "Write on al"

@@ -69,7 +69,7 @@ def ends(monkeypatch: pytest.MonkeyPatch) -> Ends:
     found = Ends()
     monkeypatch.setattr(under_test, "end_after", found.after)
     monkeypatch.setattr(under_test, "bounded", found.bounded)
-    monkeypatch.setattr(under_test, "watch", lambda config, told: SimpleNamespace(close=lambda: None))
+    monkeypatch.setattr(under_test, "watch", lambda config, told, waits: SimpleNamespace(close=lambda: None))
     monkeypatch.setattr(under_test, "settle_memory", lambda: None)  # For the rest of the suite it would be too much.
     return found
 

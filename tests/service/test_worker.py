@@ -10,7 +10,7 @@ import pytest
 
 from streamer.config.load import load_text
 from streamer.engine.task import Tasks
-from streamer.port import Committed
+from streamer.port import CommitResult, Committed, Outcome
 from streamer.service.worker import LETTERS_BYTES_MAX, Worker
 from tests.sim.broker import Broker, SimLog
 from tests.sim.campaign import CONFIG, by_partition, make_log, oracle
@@ -55,6 +55,31 @@ def test_a_topic_made_anew_begins_below_what_is_committed_and_that_is_not_taken_
     assert worker.drain()
     expected = by_partition(oracle(CONFIGURED, AT, broker.logs[AT], generation=1).outbox)
     assert by_partition(broker.published())["alerts", 0] == expected["alerts", 0]
+
+
+def test_a_snapshot_that_never_lands_is_told_though_all_else_has_landed() -> None:
+    """It looked like a commit that landed: ready, while a producer was made anew four times a second."""
+    broker = Broker(random.Random(1), [AT], {})
+    broker.logs = {AT: make_log(random.Random(2), 0, 100)}
+    log = SimLog(broker, "w0")
+    worker = Worker(CONFIGURED, Tasks(CONFIGURED), log, lambda: 0.0, lambda: 0, lambda *a, **k: None)
+    while AT not in worker.owned or worker.owned[AT].task.position < 50:
+        worker.step(0.0)
+    assert worker.commit(snapshot_all=True)
+    while worker.owned[AT].task.position < 100:
+        worker.step(0.0)
+    assert worker.commit()
+    commit = log.commit
+    log.commit = lambda *given: CommitResult(Outcome.UNKNOWN, {}, "no right")  # type: ignore[method-assign]
+    pauses = []
+    for _ in range(3):
+        assert not worker.commit(snapshot_all=True)
+        assert worker.stats.trouble["commits"].why == "no right"
+        pauses.append(worker.stats.trouble["commits"].pause_s)
+    assert pauses == [0.1, 0.2, 0.4]
+    log.commit = commit  # type: ignore[method-assign]
+    assert worker.commit(snapshot_all=True)
+    assert worker.stats.trouble == {}
 
 
 def test_dead_letters_of_many_bytes_go_in_transactions_of_few() -> None:

@@ -131,8 +131,8 @@ class ReplayNotMuted(Restorer):
 
 
 class DropsOutboxOnAbort(Worker):
-    def conclude(self, result: CommitResult, offsets):  # type: ignore[no-untyped-def]
-        done = super().conclude(result, offsets)
+    def conclude(self, result: CommitResult, offsets, snapshots):  # type: ignore[no-untyped-def]
+        done = super().conclude(result, offsets, snapshots)
         if result.outcome is Outcome.ABORTED:
             for partition in offsets:
                 self.owned[partition].task.published()

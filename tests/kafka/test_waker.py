@@ -1,0 +1,82 @@
+"""The fetching thread is woken without a wait, and without a request that times out."""
+
+from __future__ import annotations
+
+import logging
+import time
+from threading import Event
+from typing import Any
+
+import pytest
+from confluent_kafka import Consumer, TopicPartition
+
+from streamer.kafka.client import Limits
+from streamer.kafka.waker import AT_ONCE, Waker
+from tests.kafka.mock_cluster import MockCluster
+
+PARTITION = ("events", 0)
+
+
+@pytest.fixture
+def consumer() -> Any:
+    """One whose answers come after 0.3 s."""
+    with MockCluster("events") as cluster:
+        made = Consumer(
+            {"bootstrap.servers": cluster.brokers, "group.id": "group", "fetch.wait.max.ms": 100},
+            logger=logging.getLogger("test.waker"),
+        )
+        made.assign([TopicPartition(*PARTITION, 0)])
+        made.get_watermark_offsets(TopicPartition(*PARTITION), timeout=10)  # Connected, and the leader is known.
+        cluster.delay(300)
+        yield made
+        made.close()
+
+
+def test_no_request_times_out_where_answers_take_their_time(consumer: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """librdkafka looks for requests past their deadline once a second, so a wake at each moment of it meets a look."""
+    caplog.set_level(logging.INFO)
+    waker = Waker(consumer, Limits().slice)
+    end_s = time.monotonic() + 2.5
+    while time.monotonic() < end_s:
+        begin_s = time.monotonic()
+        waker.wake(PARTITION)
+        assert time.monotonic() - begin_s < 0.2, "the answer takes 0.3 s"
+        consumer.poll(0.03)  # Serves the log.
+    waker.close()
+    consumer.poll(0.1)
+    assert [line for line in caplog.messages if "Timed out" in line or "timed out" in line] == []
+
+
+def test_the_leader_is_asked(consumer: Any) -> None:
+    asked: list[tuple[str, int]] = []
+
+    class Asked:
+        def get_watermark_offsets(self, place: TopicPartition, **how: Any) -> Any:
+            asked.append((place.topic, place.partition))
+            return consumer.get_watermark_offsets(place, **how)
+
+    waker = Waker(Asked(), 5.0)  # type: ignore[arg-type]
+    waker.wake(PARTITION)
+    waker.wake(("no-such-topic", 3))
+    time.sleep(0.1)
+    waker.close()
+    assert sorted(asked) == [PARTITION, ("no-such-topic", 3)]
+
+
+def test_after_its_end_nobody_asks_the_consumer() -> None:
+    """A closed consumer of the binding is memory that was given back."""
+    going, begun, ended = Event(), [], []
+
+    class Slow:
+        def get_watermark_offsets(self, *_: object, **__: object) -> None:
+            begun.append(1)
+            going.set()
+            time.sleep(0.2)
+            ended.append(1)
+
+    waker = Waker(Slow(), 1.0)  # type: ignore[arg-type]
+    for _ in range(3 * AT_ONCE):
+        waker.wake(PARTITION)
+    going.wait(5)
+    waker.close()
+    assert len(begun) == len(ended) <= AT_ONCE
