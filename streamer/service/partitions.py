@@ -8,8 +8,18 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
 
 from streamer.engine.stage import Stage
-from streamer.port import Out, Pointer, Tick
+from streamer.port import Committed, Out, Pointer, Snapshot, Staged, Tick
 from streamer.service.unusable import Sample
+
+NOTHING, NEVER = Staged(), Committed(None, None)
+
+
+@dataclass(slots=True)
+class Staging:
+    """A snapshot on its way to the state topic in parts."""
+
+    snapshot: Snapshot
+    staged: Staged = NOTHING
 
 
 @dataclass(slots=True)
@@ -22,6 +32,8 @@ class LivePartition:
     slot: int
     snapshot_due_s: float
     snapshot_s: float  # clock when the newest snapshot landed, or the task became live
+    root: Committed = NEVER  # what was committed last, in whole
+    staging: Staging | None = None  # a snapshot that is written in parts
     snapshot_bytes: int = 0
     newest_ms: int = -1  # timestamp of the newest record taken
     writing: tuple[int, int, Future[bytes]] | None = None  # a snapshot of that offset and tick, being encoded
@@ -36,7 +48,7 @@ class LivePartition:
 Timing = Literal["processing_seconds", "commit_seconds", "checkpoint_seconds", "restore_seconds"]
 
 
-Doing = Literal["commits", "restores"]
+Doing = Literal["commits", "restores", "snapshots"]
 
 
 class Trouble(NamedTuple):

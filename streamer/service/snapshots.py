@@ -9,14 +9,21 @@ from typing import Any
 from streamer.config import model as cfg
 from streamer.engine.snapshot import encode
 from streamer.kafka.offset_metadata import TICKS_MAX
-from streamer.port import Committed, Partition, Snapshot
-from streamer.service.partitions import InPlace, LivePartition, Pool, Stats, newest
+from streamer.port import Committed, Partition, Pointer, Snapshot
+from streamer.service.partitions import InPlace, LivePartition, Pool, Staging, Stats, newest
+
+
+def pointer_of(owned: LivePartition) -> Pointer | None:
+    """To the newest snapshot that is there in whole, whether an offset points at it yet or not."""
+    staged = owned.staging.staged.pointer if owned.staging is not None else None
+    return staged or owned.pointer
 
 
 def root(owned: LivePartition, snapshot: Snapshot | None) -> Committed:
     """What the commit writes down of a partition: where it stands, its snapshot, and the ticks since that."""
-    seen = snapshot.ticks if snapshot is not None else owned.pointer.ticks if owned.pointer is not None else 0
-    return Committed(owned.task.position, owned.pointer, owned.task.ticks, newest(owned, seen))
+    pointer = pointer_of(owned)
+    seen = snapshot.ticks if snapshot is not None else pointer.ticks if pointer is not None else 0
+    return Committed(owned.task.position, pointer, owned.task.ticks, newest(owned, seen))
 
 
 class Snapshots:
@@ -29,8 +36,12 @@ class Snapshots:
         self.pool = pool or self.in_place
         self.config, self.clock, self.stats = config, clock, stats
 
-    def due(self, owned: LivePartition, at_once: bool) -> Snapshot | None:
-        """The snapshot that the next commit carries, if any."""
+    def due(self, owned: LivePartition, at_once: bool, room: int) -> Snapshot | None:
+        """The snapshot that the next commit carries, if any. One of more than `room` bytes is staged instead, and what
+        is staged is finished before another one is begun.
+        """
+        if owned.staging is not None:
+            return None
         before, place = owned.pointer, (owned.task.position, owned.task.ticks)
         fresh = before is None or before.position != place[0] or len(owned.ticks) > TICKS_MAX // 2
         if fresh and (before is None or at_once):
@@ -41,7 +52,11 @@ class Snapshots:
             return None
         position, seen, future = owned.writing
         owned.snapshot_bytes = len(future.result())
-        return Snapshot(position, 1 - owned.slot, self.config.config_hash, future.result(), seen)
+        snapshot = Snapshot(position, 1 - owned.slot, self.config.config_hash, future.result(), seen)
+        if owned.snapshot_bytes <= room or owned.root.offset is None:  # Without an offset there is nothing to stage by.
+            return snapshot
+        owned.staging = Staging(snapshot)
+        return None
 
     def period_s(self, partition: Partition) -> float:
         """From three quarters of the interval to all of it, each partition its own: a commit that carries the snapshots

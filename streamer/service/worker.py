@@ -28,13 +28,15 @@ from streamer.port import (
     Outcome,
     Partition,
     Records,
+    Snapshot,
     Tick,
 )
 from streamer.service.alert_log import AlertLog
 from streamer.service.connection import words
 from streamer.service.partitions import Doing, LivePartition, Pool, Stats, Trouble, newest
 from streamer.service.restore import Notify, Restorer
-from streamer.service.snapshots import Snapshots, root
+from streamer.service.snapshots import Snapshots, pointer_of, root
+from streamer.service.staging import ROOM_BYTES, Stager
 from streamer.service.unusable import bytes_of, sample
 
 POLL_RECORDS_MAX = 2000
@@ -46,7 +48,10 @@ LETTERS_BYTES_MAX = 1_000_000
 POLL_TIMEOUT_S = 0.1
 RESTORE_SLICE_S = 0.02
 """Between two polls: what is restored already works, and the group hears of us, however many partitions there are."""
+NOT_LANDED = "it was not known how the last commit ended, and it has not landed"
 DRAIN_TRIES = 3
+AGAIN_S = 30.0
+"""For a snapshot of what was found in an input that is gone."""
 PAUSE_S = 0.1, 2.0
 """Between two tries at what Kafka does not do now: at first, and at most."""
 FINISHED = object()
@@ -85,6 +90,7 @@ class Worker:
         self.tick_due_s = clock() + config.heartbeat.interval_ms / 1000
         self.stats = stats or Stats()
         self.alert_log = AlertLog(notify, clock)
+        self.stager = Stager(self, clock)
         self.snapshots = Snapshots(config, pool, clock, self.stats)
         self.restorer = self.restorer_class(config, stages, log, self.stats, notify)
 
@@ -101,9 +107,10 @@ class Worker:
 
     def step(self, timeout_s: float) -> None:
         """One round: poll, step the tasks, advance restores, commit when it is due."""
-        stuck = self.refused or self.unsettled is not None or bool(self.backlog)
-        limit = 1 if stuck else POLL_RECORDS_MAX
-        for event in self.log.poll(limit, 0.0 if self.restoring else timeout_s, self.release):
+        stuck = self.refused or self.unsettled is not None
+        limit = 1 if stuck or self.backlog else POLL_RECORDS_MAX
+        busy = self.restoring or (self.backlog and not stuck)
+        for event in self.log.poll(limit, 0.0 if busy else timeout_s, self.release):
             match event:
                 case Assigned(partition):
                     self.stats.rebalances += 1
@@ -124,6 +131,7 @@ class Worker:
             self.tick()
         if self.commit_is_due():
             self.commit()
+        self.stager.step()
 
     def compare_topics(self) -> None:
         """A topic that was deleted and made anew has another id: what we know of its partitions is of the old one."""
@@ -140,7 +148,7 @@ class Worker:
         """What the task would take next is not what it took before: it is restored, or by policy begun anew."""
         if partition in self.owned:
             self.notify("input_gone", partition, why=why)
-            self.commit(snapshot_all=True, only=[partition])  # What was found in records that are gone is found still.
+            self.stager.leave([partition], AGAIN_S)  # What was found in records that are gone is found still.
             self.drop(partition)
             self.restoring[partition] = self.restore(partition)
 
@@ -166,12 +174,13 @@ class Worker:
 
     def work(self) -> None:
         """Take what was read. Dead letters carry whole records: where they are more than a transaction should hold, the
-        batch is taken in parts, and each part is committed before the next one.
+        batch is taken in parts, and each part is committed before the next one. One commit, then the group is to hear
+        of us.
         """
-        while self.backlog:
-            full = self.letters_bytes >= LETTERS_BYTES_MAX
-            if full and (self.refused or self.unsettled is not None or not self.commit()):
-                return
+        full = self.backlog and self.letters_bytes >= LETTERS_BYTES_MAX
+        if full and not self.refused and self.unsettled is None:
+            self.commit()
+        while self.backlog and self.letters_bytes < LETTERS_BYTES_MAX:
             partition, records = self.backlog.popleft()
             if partition in self.owned and (rest := self.take(self.owned[partition], records)):
                 self.backlog.appendleft((partition, rest))
@@ -233,13 +242,18 @@ class Worker:
         if self.unsettled is not None and not self.settle():
             return False
         chosen = {p: o for p, o in self.owned.items() if only is None or p in only}
-        found = ((partition, self.snapshots.due(owned, snapshot_all)) for partition, owned in chosen.items())
-        snapshots = {partition: snapshot for partition, snapshot in found if snapshot is not None}
+        snapshots, room = dict[Partition, Snapshot](), ROOM_BYTES
+        for partition, owned in chosen.items():
+            if (snapshot := self.snapshots.due(owned, snapshot_all, room)) is not None:
+                snapshots[partition] = snapshot
+                room -= len(snapshot.blob)
+        held = self.stager.held()
         outs: list[Out] = []
         offsets: dict[Partition, Committed] = {}
         for partition, owned in chosen.items():
-            progress = owned.task.position, owned.task.ticks
-            if progress != (owned.committed, owned.ticked) or partition in snapshots:
+            news = (owned.task.position, owned.task.ticks) != (owned.committed, owned.ticked)
+            news |= partition in snapshots or pointer_of(owned) != owned.pointer
+            if news and partition not in held:
                 owned.sent, owned.sending = owned.task.waiting, owned.task.outbox
                 outs += owned.sending
                 offsets[partition] = root(owned, snapshots.get(partition))
@@ -266,13 +280,22 @@ class Worker:
             for partition, sent in offsets.items():
                 self.landed(partition, sent._replace(pointer=result.pointers.get(partition, sent.pointer)))
         elif result.outcome is Outcome.UNKNOWN:
-            self.unsettled, self.recovered = offsets, False
-            self.settle()
+            self.doubt(offsets)
             own = {p: (owned.committed, owned.ticked) for p, owned in self.owned.items()}
-            return all(own.get(p) == sent.progress for p, sent in offsets.items())
+            landed = all(own.get(p) == sent.progress for p, sent in offsets.items())
+            if landed:
+                self.stats.trouble.pop("commits", None)
+            elif "commits" not in self.stats.trouble:
+                self.troubled("commits", LogDown(result.why or NOT_LANDED))
+            return landed
         elif result.why and "commits" not in self.stats.trouble:
             self.troubled("commits", LogDown(result.why))
         return result.outcome is Outcome.DONE
+
+    def doubt(self, offsets: dict[Partition, Committed]) -> None:
+        """The outcome of a transaction is unknown, which may have committed these."""
+        self.unsettled, self.recovered = offsets, False
+        self.settle()
 
     def landed(self, partition: Partition, committed: Committed) -> None:
         """The broker has it: forget what was published, remember the new root pointer."""
@@ -283,12 +306,14 @@ class Worker:
         owned.task.published(owned.sent)
         owned.sent, owned.sending = 0, []
         owned.committed, owned.ticked = committed.progress
+        owned.root = committed
         pointer = committed.pointer
         if pointer is not None and pointer != owned.pointer:
             owned.pointer, owned.slot = pointer, pointer.slot
             owned.ticks = list(newest(owned, pointer.ticks))
             if owned.writing is not None and owned.writing[:2] <= (pointer.position, pointer.ticks):
                 owned.writing = None
+            owned.staging = None
             owned.snapshot_s = self.clock()
             owned.snapshot_due_s = owned.snapshot_s + self.snapshots.period_s(partition)
 
@@ -325,7 +350,7 @@ class Worker:
     def release(self, partitions: list[Partition]) -> None:
         """Called inside poll while the partitions are still ours: publish their work, then let go."""
         self.stats.rebalances += 1
-        self.commit(snapshot_all=True, only=partitions)
+        self.stager.leave(partitions)
         for partition in partitions:
             self.drop(partition)
 
@@ -337,7 +362,7 @@ class Worker:
 
     def drain(self) -> bool:
         """Publish and snapshot all; a commit that is refused once is tried again."""
-        return any(self.commit(snapshot_all=True) for _ in range(DRAIN_TRIES))
+        return any(self.stager.leave() for _ in range(DRAIN_TRIES))
 
     def restore(self, partition: Partition) -> Iterator[None]:
         """Bring a partition to life; yields while there is something to wait for."""
@@ -354,7 +379,7 @@ class Worker:
         slot = committed.pointer.slot if committed.pointer is not None else 0
         now_s = self.clock()
         due_s = now_s + self.snapshots.period_s(partition)
-        owned = LivePartition(task, committed.offset, pointer, slot, due_s, now_s, ticked=committed.ticked)
+        owned = LivePartition(task, committed.offset, pointer, slot, due_s, now_s, committed, ticked=committed.ticked)
         owned.ticks = list(committed.ticks) if pointer is not None else []
         self.owned[partition] = owned
         self.stats.restored += 1
