@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
 
 from streamer.engine.stage import Stage
+from streamer.kafka.offset_metadata import TICKS_MAX
 from streamer.port import Committed, Out, Pointer, Snapshot, Staged, Tick
 from streamer.service.unusable import Sample
 
@@ -89,6 +90,17 @@ class InPlace:
         future: Future[bytes] = Future()
         future.set_result(work(state))
         return future
+
+
+def tick(owned: LivePartition, now_ms: int, marks: tuple[int, int] | None) -> None:
+    """Tell a task the time. `marks`: first and last offset of its partition, if known."""
+    position = owned.task.position
+    # At the end: at where it was a tick ago, or at where nothing has come since.
+    caught_up = position == owned.tick_at or (owned.tick_end is not None and position >= owned.tick_end)
+    owned.tick_at, owned.tick_end = position, marks[1] if marks is not None else None
+    if len(owned.ticks) < TICKS_MAX:
+        owned.ticks.append(Tick(position, now_ms, caught_up))
+        owned.task.tick(owned.ticks[-1])
 
 
 def newest(owned: LivePartition, seen: int) -> tuple[Tick, ...]:

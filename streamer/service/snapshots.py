@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from streamer.config import model as cfg
@@ -11,6 +11,9 @@ from streamer.engine.snapshot import encode
 from streamer.kafka.offset_metadata import TICKS_MAX
 from streamer.port import Committed, Partition, Pointer, Snapshot
 from streamer.service.partitions import InPlace, LivePartition, Pool, Staging, Stats, newest
+
+ROOM_BYTES = 2_000_000
+"""Of snapshots, in one commit. Larger ones, and what is left over of many small ones, go before it in parts."""
 
 
 def pointer_of(owned: LivePartition) -> Pointer | None:
@@ -36,9 +39,19 @@ class Snapshots:
         self.pool = pool or self.in_place
         self.config, self.clock, self.stats = config, clock, stats
 
+    def carried(self, chosen: Mapping[Partition, LivePartition], at_once: bool) -> dict[Partition, Snapshot]:
+        """The snapshots that a commit of these partitions carries."""
+        found: dict[Partition, Snapshot] = {}
+        room = ROOM_BYTES
+        for partition, owned in chosen.items():
+            if (snapshot := self.due(owned, at_once, room)) is not None:
+                found[partition] = snapshot
+                room -= len(snapshot.blob)
+        return found
+
     def due(self, owned: LivePartition, at_once: bool, room: int) -> Snapshot | None:
-        """The snapshot that the next commit carries, if any. One of more than `room` bytes is staged instead, and what
-        is staged is finished before another one is begun.
+        """The snapshot of one that the next commit carries, if any. One of more than `room` bytes is staged instead;
+        what is staged is finished before another one is begun.
         """
         if owned.staging is not None:
             return None

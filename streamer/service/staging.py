@@ -7,23 +7,37 @@ quota holds it back, only a part is to be sent again, and a smaller one.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from streamer.port import LogDown, Outcome, Partition
-from streamer.service.partitions import LivePartition, Staging
+from streamer.port import Committed, Log, LogDown, Outcome, Partition
+from streamer.service.partitions import Doing, LivePartition, Staging, Stats
 
-if TYPE_CHECKING:
-    from streamer.service.worker import Worker
-
-ROOM_BYTES = 2_000_000
-"""Of snapshots, in one commit. Larger ones, and what is left over of many small ones, are staged."""
 CHUNKS = 2
-CHUNKS_MAX = 4
-"""Records of at most 900 KB in one part: at first, and at most where they get through quickly."""
+"""Records of at most 900 KB in one part, and one where that takes long: a broker that holds back what exceeds a quota
+does so for up to ten seconds at a time after a burst, whatever its size was.
+"""
 QUICK_S, SLOW_S = 0.5, 3.0
-"""Parts that take less are made larger, those that take more smaller, down to one record: 100 KB/s will do."""
 LEAVE_S = 4.0
 """For what is left of a snapshot when a partition is given up. Who takes it over has more to replay otherwise."""
+
+
+class Worker(Protocol):
+    """What is needed of `streamer.service.worker.Worker`."""
+
+    log: Log
+    owned: dict[Partition, LivePartition]
+    stats: Stats
+    refused: bool
+    recovered: bool
+    unsettled: dict[Partition, Committed] | None
+
+    def commit(self, snapshot_all: bool = False, only: Sequence[Partition] | None = None) -> bool: ...
+
+    def settle(self) -> bool: ...
+
+    def troubled(self, doing: Doing, down: LogDown) -> None: ...
+
+    def pauses(self, doing: Doing) -> bool: ...
 
 
 class Stager:
@@ -55,7 +69,8 @@ class Stager:
             worker.stats.trouble.pop("snapshots", None)
             return True
         if outcome is Outcome.UNKNOWN:
-            worker.doubt({})  # Whether it landed is no matter: it is sent again.
+            worker.unsettled, worker.recovered = {}, False  # Whether it landed is no matter: it is sent again.
+            worker.settle()
         worker.troubled("snapshots", LogDown("a part of a snapshot did not get through"))
         return False
 
@@ -91,7 +106,7 @@ class Stager:
         self._worker.stats.timings.append(("commit_seconds", took_s))
         self.chunk_s = took_s / max(staging.staged.written - before, 1)
         if outcome is not Outcome.DONE or took_s > SLOW_S:
-            self.chunks = max(self.chunks // 2, 1)
+            self.chunks = 1
         elif took_s < QUICK_S:
-            self.chunks = min(self.chunks * 2, CHUNKS_MAX)
+            self.chunks = CHUNKS
         return outcome

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Sequence
 from schemas.events.batch import Record, columns_of
 from streamer.config import model as cfg
 from streamer.engine.stage import Stage, Stages
-from streamer.kafka.offset_metadata import TICKS_MAX
 from streamer.port import (
     Assigned,
     CommitResult,
@@ -28,23 +27,18 @@ from streamer.port import (
     Outcome,
     Partition,
     Records,
-    Snapshot,
-    Tick,
 )
 from streamer.service.alert_log import AlertLog
 from streamer.service.connection import words
-from streamer.service.partitions import Doing, LivePartition, Pool, Stats, Trouble, newest
+from streamer.service.partitions import Doing, LivePartition, Pool, Stats, Trouble, newest, tick
+from streamer.service.portions import EACH, LETTERS_BYTES_MAX, each, full, portion
 from streamer.service.restore import Notify, Restorer
 from streamer.service.snapshots import Snapshots, pointer_of, root
-from streamer.service.staging import ROOM_BYTES, Stager
+from streamer.service.staging import Stager
 from streamer.service.unusable import bytes_of, sample
 
 POLL_RECORDS_MAX = 2000
 """Larger batches lose the processor's cache, smaller ones pay more for each batch (500 cost a tenth more)."""
-OUTBOX_MAX = 10_000
-"""Commit before the interval ends when this many records wait, so that one transaction stays small."""
-LETTERS_BYTES_MAX = 1_000_000
-"""Bytes of records that cannot be read which one transaction carries: a quota of 1 MB/s lets it end in time."""
 POLL_TIMEOUT_S = 0.1
 RESTORE_SLICE_S = 0.02
 """Between two polls: what is restored already works, and the group hears of us, however many partitions there are."""
@@ -85,6 +79,7 @@ class Worker:
         self.seen = log.surroundings()
         self.backlog: deque[tuple[Partition, Sequence[Record]]] = deque()  # read, and not taken yet
         self.letters_bytes = 0  # of the dead letters since a commit landed
+        self.each = EACH  # bytes of a record that waits, about
         self.refused = False  # the last commit did not land: take little in until one does
         self.commit_due_s = clock() + config.commit.interval_ms / 1000
         self.tick_due_s = clock() + config.heartbeat.interval_ms / 1000
@@ -177,8 +172,8 @@ class Worker:
         batch is taken in parts, and each part is committed before the next one. One commit, then the group is to hear
         of us.
         """
-        full = self.backlog and self.letters_bytes >= LETTERS_BYTES_MAX
-        if full and not self.refused and self.unsettled is None:
+        enough = self.backlog and self.letters_bytes >= LETTERS_BYTES_MAX
+        if enough and not self.refused and self.unsettled is None:
             self.commit()
         while self.backlog and self.letters_bytes < LETTERS_BYTES_MAX:
             partition, records = self.backlog.popleft()
@@ -189,19 +184,14 @@ class Worker:
         """Live records: step the task and count. What is left over is to be taken after a commit."""
         begin_s = self.clock()
         topic = owned.task.partition[0]
-        batch, rest, size = self.decode(records, topic), list[Record](), self.decode.size
-        while (letters := bytes_of(batch.rejects)) > LETTERS_BYTES_MAX and len(records) > 1:
-            whole = list(records)
-            some = max(len(whole) * LETTERS_BYTES_MAX // letters, 1)
-            records, rest = whole[:some], whole[some:] + rest
-            batch, size = self.decode(records, topic), self.decode.size
+        batch, rest = portion(self.decode, records, topic)
         if batch.rejects:
             self.stats.rejected[topic] = sample(owned.task.partition, batch.rejects[-1])
-            self.letters_bytes += letters
+            self.letters_bytes += bytes_of(batch.rejects)
         owned.task.step(batch)
         self.stats.timings.append(("processing_seconds", self.clock() - begin_s))
-        self.stats.bytes_consumed[topic] = self.stats.bytes_consumed.get(topic, 0) + size
-        owned.newest_ms = int(columns_of(records).times_ms[-1])
+        self.stats.bytes_consumed[topic] = self.stats.bytes_consumed.get(topic, 0) + self.decode.size
+        owned.newest_ms = int(columns_of(records).times_ms[len(records) - len(rest) - 1])
         return rest
 
     def tick(self) -> None:
@@ -210,13 +200,7 @@ class Worker:
         if self.refused or self.unsettled is not None:
             return
         for partition, owned in self.owned.items():
-            position, marks = owned.task.position, self.log.watermarks(partition)
-            # At the end: at where it was a tick ago, or at where nothing has come since.
-            caught_up = position == owned.tick_at or (owned.tick_end is not None and position >= owned.tick_end)
-            owned.tick_at, owned.tick_end = position, marks[1] if marks is not None else None
-            if len(owned.ticks) < TICKS_MAX:
-                owned.ticks.append(Tick(position, self.wall_ms(), caught_up))
-                owned.task.tick(owned.ticks[-1])
+            tick(owned, self.wall_ms(), self.log.watermarks(partition))
 
     def troubled(self, doing: Doing, down: LogDown) -> None:
         """Kafka does not do it now. What we hold is kept, and it is tried again for as long as it takes."""
@@ -234,7 +218,7 @@ class Worker:
         if self.pauses("commits"):
             return False
         waiting = sum(owned.task.waiting for owned in self.owned.values())
-        return self.unsettled is not None or self.clock() >= self.commit_due_s or waiting >= OUTBOX_MAX
+        return self.unsettled is not None or self.clock() >= self.commit_due_s or full(waiting, self.each)
 
     def commit(self, snapshot_all: bool = False, only: Sequence[Partition] | None = None) -> bool:
         """Publish what waits. True when everything asked for has landed."""
@@ -242,21 +226,17 @@ class Worker:
         if self.unsettled is not None and not self.settle():
             return False
         chosen = {p: o for p, o in self.owned.items() if only is None or p in only}
-        snapshots, room = dict[Partition, Snapshot](), ROOM_BYTES
-        for partition, owned in chosen.items():
-            if (snapshot := self.snapshots.due(owned, snapshot_all, room)) is not None:
-                snapshots[partition] = snapshot
-                room -= len(snapshot.blob)
-        held = self.stager.held()
+        snapshots, held = self.snapshots.carried(chosen, snapshot_all), self.stager.held()
         outs: list[Out] = []
         offsets: dict[Partition, Committed] = {}
         for partition, owned in chosen.items():
-            news = (owned.task.position, owned.task.ticks) != (owned.committed, owned.ticked)
-            news |= partition in snapshots or pointer_of(owned) != owned.pointer
-            if news and partition not in held:
+            progress = owned.task.position, owned.task.ticks
+            written = partition in snapshots or pointer_of(owned) != owned.pointer
+            if partition not in held and (written or progress != (owned.committed, owned.ticked)):
                 owned.sent, owned.sending = owned.task.waiting, owned.task.outbox
                 outs += owned.sending
                 offsets[partition] = root(owned, snapshots.get(partition))
+        self.each = each(outs, self.each)
         if not offsets:
             self.refused = False
             self.stats.trouble.pop("commits", None)
@@ -274,28 +254,21 @@ class Worker:
         name = result.outcome.value
         self.stats.commits[name] = self.stats.commits.get(name, 0) + 1
         self.refused = result.outcome is not Outcome.DONE
-        if result.outcome is Outcome.DONE:
-            self.stats.trouble.pop("commits", None)
+        landed = result.outcome is Outcome.DONE
+        if landed:
             self.letters_bytes = 0
             for partition, sent in offsets.items():
                 self.landed(partition, sent._replace(pointer=result.pointers.get(partition, sent.pointer)))
         elif result.outcome is Outcome.UNKNOWN:
-            self.doubt(offsets)
+            self.unsettled, self.recovered = offsets, False
+            self.settle()
             own = {p: (owned.committed, owned.ticked) for p, owned in self.owned.items()}
             landed = all(own.get(p) == sent.progress for p, sent in offsets.items())
-            if landed:
-                self.stats.trouble.pop("commits", None)
-            elif "commits" not in self.stats.trouble:
-                self.troubled("commits", LogDown(result.why or NOT_LANDED))
-            return landed
-        elif result.why and "commits" not in self.stats.trouble:
-            self.troubled("commits", LogDown(result.why))
-        return result.outcome is Outcome.DONE
-
-    def doubt(self, offsets: dict[Partition, Committed]) -> None:
-        """The outcome of a transaction is unknown, which may have committed these."""
-        self.unsettled, self.recovered = offsets, False
-        self.settle()
+        if landed:
+            self.stats.trouble.pop("commits", None)
+        elif "commits" not in self.stats.trouble and (result.why or result.outcome is Outcome.UNKNOWN):
+            self.troubled("commits", LogDown(result.why or NOT_LANDED))
+        return landed
 
     def landed(self, partition: Partition, committed: Committed) -> None:
         """The broker has it: forget what was published, remember the new root pointer."""

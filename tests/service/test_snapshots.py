@@ -12,7 +12,7 @@ from streamer.config.load import load_text
 from streamer.kafka.offset_metadata import TICKS_MAX
 from streamer.port import Pointer, Tick
 from streamer.service.partitions import LivePartition, Stats
-from streamer.service.snapshots import Snapshots, root
+from streamer.service.snapshots import ROOM_BYTES, Snapshots, root
 
 LEAST = "version: 1\nkafka: {brokers: 'b:1'}\ntopics: {events: [in]}\ncommit: {snapshot_interval: 100s}\n"
 
@@ -42,26 +42,26 @@ def at(position: int, ticks: int = 3) -> Pointer:
 
 def test_the_first_and_the_last_one_are_there_at_once() -> None:
     first = Life(None)
-    made = first.made.due(first.owned, at_once=False)
+    made = first.made.due(first.owned, at_once=False, room=ROOM_BYTES)
     assert made is not None
     assert (made.position, made.slot, made.ticks, len(made.blob)) == (7, 1, 3, first.owned.snapshot_bytes)
     last = Life(at(6))
-    assert last.made.due(last.owned, at_once=True) is not None
+    assert last.made.due(last.owned, at_once=True, room=ROOM_BYTES) is not None
     assert first.beside.given == last.beside.given == []
     assert [name for name, _ in first.stats.timings] == ["checkpoint_seconds"]
 
 
 def test_between_them_it_is_encoded_beside_the_loop_when_it_is_due() -> None:
     life = Life(at(6))
-    assert life.made.due(life.owned, at_once=False) is None
+    assert life.made.due(life.owned, at_once=False, room=ROOM_BYTES) is None
     assert life.beside.given == [], "not due"
     life.now_s = 100.0
-    assert life.made.due(life.owned, at_once=False) is None
+    assert life.made.due(life.owned, at_once=False, room=ROOM_BYTES) is None
     life.owned.task.position = 9
-    assert life.made.due(life.owned, at_once=False) is None
+    assert life.made.due(life.owned, at_once=False, room=ROOM_BYTES) is None
     [future] = life.beside.given
     future.set_result(b"blob")
-    made = life.made.due(life.owned, at_once=False)
+    made = life.made.due(life.owned, at_once=False, room=ROOM_BYTES)
     assert made is not None
     assert (made.position, made.blob) == (7, b"blob"), "of where it stood when the copy was made"
 
@@ -71,7 +71,7 @@ def test_where_nothing_came_but_ticks_it_waits_until_they_fill_the_metadata(tick
     life = Life(at(7))
     life.now_s = 100.0
     life.owned.ticks = [Tick(7, 1000, True)] * ticks
-    life.made.due(life.owned, at_once=False)
+    life.made.due(life.owned, at_once=False, room=ROOM_BYTES)
     assert bool(life.beside.given) is written
 
 
@@ -86,5 +86,5 @@ def test_the_root_has_the_ticks_that_its_snapshot_has_not_seen() -> None:
     life.owned.ticks = [Tick(6, 1000, True), Tick(7, 2000, True)]
     told = root(life.owned, None)
     assert (told.offset, told.pointer, told.ticked, told.ticks) == (7, at(6, 1), 3, tuple(life.owned.ticks))
-    made = life.made.due(life.owned, at_once=True)
+    made = life.made.due(life.owned, at_once=True, room=ROOM_BYTES)
     assert root(life.owned, made).ticks == ()

@@ -11,7 +11,8 @@ import pytest
 from streamer.config.load import load_text
 from streamer.engine.task import Tasks
 from streamer.port import Committed
-from streamer.service.worker import LETTERS_BYTES_MAX, Worker
+from streamer.service.portions import LETTERS_BYTES_MAX
+from streamer.service.worker import Worker
 from tests.sim.broker import Broker, SimLog
 from tests.sim.campaign import CONFIG, by_partition, make_log, oracle
 

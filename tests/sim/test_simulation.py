@@ -15,7 +15,7 @@ from schemas.events.batch import Record
 from streamer.engine import room, task
 from streamer.engine.stage import Stage
 from streamer.port import CommitResult, Committed, LogDown, Outcome, Partition
-from streamer.service import worker
+from streamer.service import snapshots
 from streamer.service.partitions import Doing, LivePartition
 from streamer.service.restore import Restorer
 from streamer.service.worker import Worker
@@ -33,7 +33,7 @@ def test_published_alerts_and_state_equal_the_oracle(first: int, monkeypatch: py
     """In every other tenth snapshots go in parts."""
     restored = 0
     if first // CHUNK % 2:
-        monkeypatch.setattr(worker, "ROOM_BYTES", 0)
+        monkeypatch.setattr(snapshots, "ROOM_BYTES", 0)
     for seed in range(first, min(first + CHUNK, FIRST + SEEDS)):
         try:
             restored += sum(w.stats.restored for w in run_seed(seed).workers.values())
