@@ -53,7 +53,7 @@ FENCED_MAX = 3
 FENCED_WITHIN_S = 60.0
 FLUSH_SLICE_S = 0.25
 THROTTLED_S = 5.0
-"""A broker that holds us back says so with each answer; after so long without a word it does not any more."""
+"""A broker that holds us back says so again and again; after so long without a word it does not any more."""
 PRODUCER_DEFAULTS: dict[str, Any] = {
     "compression.type": "lz4",
     "linger.ms": 5,
@@ -242,8 +242,9 @@ class Transactions:
             raise bad_settings(exception).down() from exception
 
     def _hear(self, event: ThrottleEvent) -> None:
-        """Called inside poll and flush."""
-        self._throttled = time.monotonic(), event.throttle_time
+        """Called inside poll and flush, once more with 0 when an answer came at once: that is not the end of it."""
+        if event.throttle_time:
+            self._throttled = time.monotonic(), event.throttle_time
 
     def _open(self, deadline: Deadline) -> Producer:
         producer, self._made = self._made or self._make(), None

@@ -143,6 +143,7 @@ class Worker:
         """What the task would take next is not what it took before: it is restored, or by policy begun anew."""
         if partition in self.owned:
             self.notify("input_gone", partition, why=why)
+            self.owned[partition].staging = None  # What is on its way is older, and what came since may be gone.
             self.stager.leave([partition], AGAIN_S)  # What was found in records that are gone is found still.
             self.drop(partition)
             self.restoring[partition] = self.restore(partition)

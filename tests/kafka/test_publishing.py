@@ -43,15 +43,16 @@ def limited(world: World) -> Worker:
     return Worker(config, Tasks(config), log, time.monotonic, lambda: time.time_ns() // 1_000_000, lambda *a, **k: None)
 
 
-def step_until(worker: Worker, done: Callable[[], bool], seconds: float) -> float:
-    """How long the longest round took, in which the group hears nothing of us."""
-    end_s, longest_s = time.monotonic() + seconds, 0.0
+def step_until(worker: Worker, done: Callable[[], bool], seconds: float) -> tuple[float, float]:
+    """How long the longest round took, in which the group hears nothing of us; and by how much we were held back."""
+    end_s, longest_s, throttled_s = time.monotonic() + seconds, 0.0, 0.0
     while not done():
         begin_s = time.monotonic()
         assert begin_s < end_s, f"not within {seconds} s: {worker.stats}"
         worker.step(0.1)
         longest_s = max(longest_s, time.monotonic() - begin_s)
-    return longest_s
+        throttled_s = max(throttled_s, worker.log.throttled())
+    return longest_s, throttled_s
 
 
 def stored(world: World, topic: str) -> tuple[int, int]:
@@ -66,16 +67,14 @@ def test_dead_letters_land_under_a_quota(world: World) -> None:
     records = [record._replace(value=os.urandom(size)) for record in make_log(random.Random(1), 0, 40)]
     produce(world.broker, world.events, {0: records})
     worker, at = limited(world), (world.events, 0)
-    longest_s = step_until(worker, lambda: at in worker.owned and worker.owned[at].committed == 40, 60)
+    longest_s, throttled_s = step_until(worker, lambda: at in worker.owned and worker.owned[at].committed == 40, 60)
     assert longest_s < 9.0
+    assert throttled_s > 0.5, "or there was no quota"
     assert [len(value or b"") for value in world.values(world.dead)] == [size] * 40
     assert stored(world, world.dead) == (40 * size, 40 * size)
-    assert worker.log.throttled() > 0.0
 
 
-def test_a_large_snapshot_lands_under_a_quota_while_offsets_go_on(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_large_snapshot_lands_under_a_quota(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Twenty-five megabytes: more than any transaction gets through before its deadline."""
     blob, at = os.urandom(25_000_000), (world.events, 0)
     world.produce(10)
@@ -88,7 +87,9 @@ def test_a_large_snapshot_lands_under_a_quota_while_offsets_go_on(
     world.produce(10)
     step_until(worker, lambda: worker.owned[at].committed == 30, 20)
     assert worker.owned[at].pointer == first, "the offset goes on while the snapshot is on its way"
-    step_until(worker, lambda: worker.owned[at].pointer != first, 60)
+    longest_s, throttled_s = step_until(worker, lambda: worker.owned[at].pointer != first, 60)
+    assert longest_s < 9.0
+    assert throttled_s > 0.5
     assert blob_of(worker.log, at, worker.owned[at].pointer) == [blob]  # type: ignore[arg-type]
     assert stored(world, world.state) == (before + len(blob), before + len(blob))
 
