@@ -103,7 +103,6 @@ class Stager:
             partition, staging.snapshot, staging.staged, self.chunks, owned.root
         )
         took_s = self._clock() - begin_s
-        self._worker.stats.timings.append(("commit_seconds", took_s))
         self.chunk_s = took_s / max(staging.staged.written - before, 1)
         if outcome is not Outcome.DONE or took_s > SLOW_S:
             self.chunks = 1

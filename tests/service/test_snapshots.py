@@ -10,7 +10,8 @@ import pytest
 
 from streamer.config.load import load_text
 from streamer.kafka.offset_metadata import TICKS_MAX
-from streamer.port import Pointer, Tick
+from streamer.port import Committed, Pointer, Tick
+from streamer.service import snapshots
 from streamer.service.partitions import LivePartition, Stats
 from streamer.service.snapshots import ROOM_BYTES, Snapshots, root
 
@@ -88,3 +89,24 @@ def test_the_root_has_the_ticks_that_its_snapshot_has_not_seen() -> None:
     assert (told.offset, told.pointer, told.ticked, told.ticks) == (7, at(6, 1), 3, tuple(life.owned.ticks))
     made = life.made.due(life.owned, at_once=True, room=ROOM_BYTES)
     assert root(life.owned, made).ticks == ()
+
+
+def test_a_commit_carries_so_many_bytes_of_snapshots_and_the_others_go_in_parts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(snapshots, "encode", lambda state: bytes(ROOM_BYTES // 2))
+    lives = {("in", number): Life(at(6)) for number in range(4)}
+    for life in lives.values():
+        life.owned.root = Committed(5, at(6))
+    lives["in", 3].owned.root = Committed(None, None)  # Nothing to write down beside a part.
+    owned = {partition: life.owned for partition, life in lives.items()}
+    made = lives["in", 0].made
+    assert set(made.carried(owned, at_once=True)) == {("in", 0), ("in", 1), ("in", 3)}
+    staging = owned["in", 2].staging
+    assert staging is not None
+    assert (staging.snapshot.position, staging.staged.written) == (7, 0)
+    owned["in", 2].task.position = 9
+    assert made.due(owned["in", 2], at_once=True, room=ROOM_BYTES) is None, "first this one"
+    assert root(owned["in", 2], None).pointer == at(6)
+    staging.staged = staging.staged._replace(pointer=at(7))
+    assert root(owned["in", 2], None).pointer == at(7)

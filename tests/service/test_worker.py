@@ -36,6 +36,23 @@ def test_drained_means_that_the_last_commit_landed(fault: str, drained: bool, mo
     assert worker.drain() is drained
     committed = broker.committed.get(AT)
     assert (committed is not None and committed.offset == worker.owned[AT].task.position) is drained
+    assert ("commits" in worker.stats.trouble) is (fault == "stall"), (
+        "also where nobody but the committed offset says so"
+    )
+
+
+def test_a_round_commits_what_is_too_much_once_and_the_group_hears_of_us_before_the_next() -> None:
+    """Else a backlog of many megabytes under a quota is one round, of minutes."""
+    broker = Broker(random.Random(1), [AT], {})
+    broker.logs = {AT: [r._replace(value=b"x" * 900_000) for r in make_log(random.Random(2), 0, 12)]}
+    log, landed = SimLog(broker, "w0"), list[int]()
+    worker = Worker(CONFIGURED, Tasks(CONFIGURED), log, lambda: 0.0, lambda: 0, lambda *a, **k: None)
+    while (at := (broker.committed.get(AT) or Committed(0, None)).offset) != 12:
+        landed.append(at or 0)
+        worker.step(0.0)
+        if worker.owned and not worker.backlog:
+            worker.commit()
+    assert max(after - before for before, after in itertools.pairwise(landed)) <= 2
 
 
 def test_dead_letters_of_many_bytes_go_in_transactions_of_few() -> None:
