@@ -71,6 +71,16 @@ class Snapshot(NamedTuple):
     generation: int = 0
 
 
+class Staged(NamedTuple):
+    """How much of a snapshot stands in the state topic while no offset points at it."""
+
+    written: int = 0  # chunks, from the first on
+    chunks: int = 0  # of how many; not known before the first
+    first: int = -1  # offset of the first
+    sha: str = ""
+    pointer: Pointer | None = None  # to all of it, as soon as nothing is missing
+
+
 class Out(NamedTuple):
     """One record to publish. `topic` is a role, resolved to a name by the implementation."""
 
@@ -223,6 +233,18 @@ class Log(Protocol):
 
         The pointer in the metadata is that to the snapshot written here where there is one, else the given one.
         """
+
+    def stage(
+        self, partition: Partition, snapshot: Snapshot, staged: Staged, chunks: int, root: Committed
+    ) -> tuple[Outcome, Staged]:
+        """One transaction: the next `chunks` of a snapshot that is too large for a commit, and how far it is now.
+
+        They mean nothing until a `commit` names the pointer to them. `root`, which was committed last, is committed
+        once more: only with an offset does the group see to it that whoever writes is still its member.
+        """
+
+    def throttled(self) -> float:
+        """Seconds for which a broker holds back what we write, by a quota, as last heard; never asks."""
 
     def recover(self) -> None:
         """Destroy and re-create the producer: fences delayed requests, settles every open transaction of ours.

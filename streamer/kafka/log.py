@@ -39,9 +39,10 @@ from streamer.kafka.client import (
 )
 from streamer.kafka.cluster_watch import ClusterWatch
 from streamer.kafka.intake import Intake, Stretch, connect
-from streamer.kafka.offset_metadata import from_text, to_text
+from streamer.kafka.offset_metadata import from_text
+from streamer.kafka.publishing import Publisher
 from streamer.kafka.reader import Readers
-from streamer.kafka.state_topic import Outgoing, StateTopic, chunks_of
+from streamer.kafka.state_topic import StateTopic
 from streamer.kafka.transactions import NoWatch, Transactions, Watch
 from streamer.kafka.waker import Waker
 from streamer.port import (
@@ -60,6 +61,7 @@ from streamer.port import (
     Pointer,
     Records,
     Snapshot,
+    Staged,
     Surroundings,
 )
 
@@ -83,15 +85,16 @@ class KafkaLog:
     ) -> None:
         self._config, self._logger, self._limits, self._cluster = config, logger, limits, cluster
         names = config.topics
-        self._topics = {role: name for role, name in names.own().items() if role != "state"}
+        topics = {role: name for role, name in names.own().items() if role != "state"}
         self._transactions = Transactions(config, logger, watch or NoWatch(), limits)
-        counts = self._transactions.partitions([*names.events, *self._topics.values(), names.state])
+        counts = self._transactions.partitions([*names.events, *topics.values(), names.state])
         self._transactions.recover()
         self._probe = Probe(config, logger, limits)
         self._readers = Readers(config, logger, self._probe, limits)
         self._state = StateTopic(
             names.state, counts[names.state], self._readers, self._probe, logger, config.kafka.group
         )
+        self._publisher = Publisher(self._transactions, self._state, topics, self._membership)
         self._complaints = Complaints(logger)
         self._bad = BadOffsets()
         self._assigned: dict[Partition, None] = {}  # a dict for its order
@@ -230,26 +233,17 @@ class KafkaLog:
     ) -> CommitResult:
         if not self._known.issuperset(offsets):
             return CommitResult(Outcome.ABORTED, {})
-        records = [Outgoing(self._topics[out.topic], out.key, out.value, out.headers) for out in outs]
-        shapes: dict[Partition, tuple[str, int]] = {}
-        for partition, snapshot in snapshots.items():
-            chunks, sha, count = chunks_of(
-                self._state.topic, self._state.place(partition), partition, snapshot, self._state.group
-            )
-            records += chunks
-            shapes[partition] = sha, count
-        pointers: dict[Partition, Pointer] = {}
+        return self._publisher.commit(outs, offsets, snapshots)
 
-        def positions(marked: Mapping[Partition, int]) -> list[TopicPartition]:
-            for partition, (sha, count) in shapes.items():
-                snapshot, place = snapshots[partition], self._state.place(partition)
-                own = snapshot.config, snapshot.slot, snapshot.ticks, snapshot.generation
-                pointers[partition] = Pointer(snapshot.position, place, marked[partition], count, sha, *own)
-            roots = {p: given._replace(pointer=pointers.get(p, given.pointer)) for p, given in offsets.items()}
-            return [TopicPartition(*p, root.progress[0], metadata=to_text(root)) for p, root in roots.items()]
+    def stage(
+        self, partition: Partition, snapshot: Snapshot, staged: Staged, chunks: int, root: Committed
+    ) -> tuple[Outcome, Staged]:
+        if partition not in self._known:
+            return Outcome.ABORTED, staged
+        return self._publisher.stage(partition, snapshot, staged, chunks, root)
 
-        outcome = self._transactions.commit(records, positions, self._membership)
-        return CommitResult(outcome, pointers if outcome is Outcome.DONE else {}, self._transactions.why)
+    def throttled(self) -> float:
+        return self._transactions.throttled()
 
     def recover(self) -> None:
         self._transactions.recover()

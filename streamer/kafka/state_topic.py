@@ -55,28 +55,30 @@ class Outgoing(NamedTuple):
     mark: Partition | None = None
 
 
+def count_of(snapshot: Snapshot) -> int:
+    """How many records a snapshot is, at least one."""
+    return max(1, -(-len(snapshot.blob) // CHUNK_BYTES))
+
+
 def chunks_of(
-    topic: str, state_partition: int, partition: Partition, snapshot: Snapshot, group: str = ""
-) -> tuple[list[Outgoing], str, int]:
-    """The records of a snapshot, the sha256 of its blob, and how many records they are (at least one)."""
-    blob = snapshot.blob
-    sha = sha256(blob).hexdigest()
-    count = max(1, -(-len(blob) // CHUNK_BYTES))
+    place: Partition, partition: Partition, snapshot: Snapshot, sha: str, numbers: Iterable[int], group: str = ""
+) -> list[Outgoing]:
+    """The records of a snapshot that have these numbers. `place`: where they go. `sha`: the sha256 of its blob."""
+    blob, count = snapshot.blob, count_of(snapshot)
     named = {"position": snapshot.position, "sha256": sha, "config": snapshot.config, "chunks": count}
     named |= {"group": group} if group else {}
     headers = tuple((name, str(value).encode()) for name, value in named.items())
-    records = [
+    return [
         Outgoing(
-            topic,
+            place[0],
             f"{partition[0]}/{partition[1]}/{snapshot.slot}/{i}".encode(),
             blob[i * CHUNK_BYTES : (i + 1) * CHUNK_BYTES],
             headers,
-            state_partition,
+            place[1],
             partition if i == 0 else None,
         )
-        for i in range(count)
+        for i in numbers
     ]
-    return records, sha, count
 
 
 def chunk_of(record: Record, partition: Partition, group: str = "") -> Chunk | None:

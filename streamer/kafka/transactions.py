@@ -31,7 +31,7 @@ from enum import Enum
 from functools import partial
 from typing import Any, Protocol
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Message, Producer, ThrottleEvent, TopicPartition
 
 from streamer.config.model import Config
 from streamer.kafka.client import CONSUMER_ONLY, REFUSED, Deadline, Limits, down, error_of, partition_counts, settings
@@ -52,6 +52,8 @@ GENERATION_GONE = {
 FENCED_MAX = 3
 FENCED_WITHIN_S = 60.0
 FLUSH_SLICE_S = 0.25
+THROTTLED_S = 5.0
+"""A broker that holds us back says so again and again; after so long without a word it does not any more."""
 PRODUCER_DEFAULTS: dict[str, Any] = {
     "compression.type": "lz4",
     "linger.ms": 5,
@@ -171,6 +173,7 @@ class Transactions:
         self._fenced: deque[float] = deque(maxlen=FENCED_MAX)
         self.why = ""
         """Why the last commit did not end well, in words."""
+        self._throttled = 0.0, 0.0  # when a broker said last that it holds us back, and for how long
 
     def partitions(self, topics: Iterable[str]) -> dict[str, int]:
         """See `partition_counts`. Of all clients this one is asked first: it needs its connections the soonest."""
@@ -196,6 +199,11 @@ class Transactions:
                 pause_s = min(1.0, 2 * pause_s)
         self._watch.reset()
         self._tap.failed = False
+
+    def throttled(self) -> float:
+        """See `streamer.port.Log.throttled`."""
+        told_s, seconds = self._throttled
+        return seconds if time.monotonic() - told_s < seconds + THROTTLED_S else 0.0
 
     def drop(self) -> None:
         """Never flushed: what it still holds belongs to a transaction that is over."""
@@ -237,9 +245,15 @@ class Transactions:
         given = settings(self._config, *CONSUMER_ONLY)
         merged = PRODUCER_DEFAULTS | given | PRODUCER_FIXED | {"log_level": log_level(given)}
         try:
-            return Producer(merged | {"transactional.id": self.id}, logger=self._tap)
+            own = {"transactional.id": self.id, "throttle_cb": self._hear}
+            return Producer(merged | own, logger=self._tap)
         except KafkaException as exception:
             raise bad_settings(exception).down() from exception
+
+    def _hear(self, event: ThrottleEvent) -> None:
+        """Called inside poll and flush, once more with 0 when an answer came at once: that is not the end of it."""
+        if event.throttle_time:
+            self._throttled = time.monotonic(), event.throttle_time
 
     def _open(self, deadline: Deadline) -> Producer:
         producer, self._made = self._made or self._make(), None
@@ -293,7 +307,8 @@ class Transactions:
         if self._tap.failed:
             raise KafkaException(KafkaError(KafkaError._FAIL, "the transaction can only be aborted"))
         if deadline.over():
-            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "records were not delivered", retriable=True))
+            why = f", a quota of the broker holds them back by {self.throttled():.1f} s" if self.throttled() else ""
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"records were not delivered{why}", retriable=True))
 
     def _again(self, call: Callable[[float], object], deadline: Deadline, ending: bool) -> None:
         """Repeat one call with the same arguments while its error is retriable and there is time."""

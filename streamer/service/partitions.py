@@ -8,7 +8,18 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
 
 from streamer.engine.stage import Stage
-from streamer.port import Out, Pointer, Tick
+from streamer.kafka.offset_metadata import TICKS_MAX
+from streamer.port import Committed, Out, Pointer, Snapshot, Staged, Tick
+
+NOTHING, NEVER = Staged(), Committed(None, None)
+
+
+@dataclass(slots=True)
+class Staging:
+    """A snapshot on its way to the state topic in parts."""
+
+    snapshot: Snapshot
+    staged: Staged = NOTHING
 
 
 @dataclass(slots=True)
@@ -21,6 +32,8 @@ class LivePartition:
     slot: int
     snapshot_due_s: float
     snapshot_s: float  # clock when the newest snapshot landed, or the task became live
+    root: Committed = NEVER  # what was committed last, in whole
+    staging: Staging | None = None  # a snapshot that is written in parts
     snapshot_bytes: int = 0
     newest_ms: int = -1  # timestamp of the newest record taken
     writing: tuple[int, int, Future[bytes]] | None = None  # a snapshot of that offset and tick, being encoded
@@ -35,7 +48,7 @@ class LivePartition:
 Timing = Literal["processing_seconds", "commit_seconds", "checkpoint_seconds", "restore_seconds"]
 
 
-Doing = Literal["commits", "restores"]
+Doing = Literal["commits", "restores", "snapshots"]
 
 
 class Trouble(NamedTuple):
@@ -75,6 +88,17 @@ class InPlace:
         future: Future[bytes] = Future()
         future.set_result(work(state))
         return future
+
+
+def tick(owned: LivePartition, now_ms: int, marks: tuple[int, int] | None) -> None:
+    """Tell a task the time. `marks`: first and last offset of its partition, if known."""
+    position = owned.task.position
+    # At the end: at where it was a tick ago, or at where nothing has come since.
+    caught_up = position == owned.tick_at or (owned.tick_end is not None and position >= owned.tick_end)
+    owned.tick_at, owned.tick_end = position, marks[1] if marks is not None else None
+    if len(owned.ticks) < TICKS_MAX:
+        owned.ticks.append(Tick(position, now_ms, caught_up))
+        owned.task.tick(owned.ticks[-1])
 
 
 def newest(owned: LivePartition, seen: int) -> tuple[Tick, ...]:

@@ -32,11 +32,33 @@ def of_worker(worker: Worker, now_s: float) -> dict[str, str | None]:
     if restores is not None and left:
         restoring = f"{restoring}: {restores.why}"
     late = commits is not None and now_s - commits.since_s >= COMMITS_LATE_S
+    held_back = throttled(worker.log.throttled())
     return {
         "assigned": worker.log.waiting() if not worker.owned and not left else None,
         "restored": restoring,
-        "commits": f"nothing is published: {commits.why}" if commits is not None and late else None,
+        "commits": f"nothing is published: {commits.why}{held_back}" if commits is not None and late else None,
     }
+
+
+def throttled(seconds: float) -> str:
+    """The rest of a sentence about what takes long."""
+    return f"; a quota of the broker (producer_byte_rate) holds our writes back by {seconds:.1f} s" if seconds else ""
+
+
+def slow_snapshots(worker: Worker) -> str | None:
+    """Snapshots that take long, with the reason: they make nothing unready, only the next restart a longer one."""
+    seconds, trouble = worker.log.throttled(), worker.stats.trouble.get("snapshots")
+    staging = sorted(worker.stager.under_way().items())
+    if not staging or not (seconds or trouble):
+        return None
+    parts = [
+        f"{topic}[{number}] {len(one.snapshot.blob) / 1e6:.1f} MB, {one.staged.written} of {one.staged.chunks or 'its'}"
+        " parts written"
+        for (topic, number), one in staging[:NAMED_MAX]
+    ]
+    more = f" and {len(staging) - NAMED_MAX} more" if len(staging) > NAMED_MAX else ""
+    why = f": {trouble.why}" if trouble is not None else ""
+    return f"{', '.join(parts)}{more}{why}{throttled(seconds)}"
 
 
 def of_surroundings(seen: Surroundings, topics: Topics) -> dict[str, str | None]:

@@ -13,7 +13,7 @@ from streamer.port import Partition
 from streamer.service.connection import Outages
 from streamer.service.metrics import OTHER, Metrics
 from streamer.service.partitions import LivePartition
-from streamer.service.readiness import of_worker
+from streamer.service.readiness import of_worker, slow_snapshots
 from streamer.service.unusable import by_topic, in_words
 from streamer.service.worker import Worker
 
@@ -43,6 +43,7 @@ class Reporter:
         worker, metrics = self.worker, self.metrics
         for check, why in of_worker(worker, now_s).items():
             self.outages.tell(check, why)
+        self.outages.health.note("slow snapshots", slow_snapshots(worker))
         metrics.set("assigned_partitions", len(worker.owned))
         metrics.total("rebalances_total", worker.stats.rebalances)
         metrics.total("producer_recreated_total", worker.stats.recovered)

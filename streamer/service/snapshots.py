@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from streamer.config import model as cfg
 from streamer.engine.snapshot import encode
 from streamer.kafka.offset_metadata import TICKS_MAX
-from streamer.port import Committed, Partition, Snapshot
-from streamer.service.partitions import InPlace, LivePartition, Pool, Stats, newest
+from streamer.port import Committed, Partition, Pointer, Snapshot
+from streamer.service.partitions import InPlace, LivePartition, Pool, Staging, Stats, newest
+
+ROOM_BYTES = 2_000_000
+"""Of snapshots, in one commit. Larger ones, and what is left over of many small ones, go before it in parts."""
+
+
+def pointer_of(owned: LivePartition) -> Pointer | None:
+    """To the newest snapshot that is there in whole, whether an offset points at it yet or not."""
+    staged = owned.staging.staged.pointer if owned.staging is not None else None
+    return staged or owned.pointer
 
 
 def root(owned: LivePartition, snapshot: Snapshot | None) -> Committed:
     """What the commit writes down of a partition: where it stands, its snapshot, and the ticks since that."""
-    seen = snapshot.ticks if snapshot is not None else owned.pointer.ticks if owned.pointer is not None else 0
-    return Committed(owned.task.position, owned.pointer, owned.task.ticks, newest(owned, seen))
+    pointer = pointer_of(owned)
+    seen = snapshot.ticks if snapshot is not None else pointer.ticks if pointer is not None else 0
+    return Committed(owned.task.position, pointer, owned.task.ticks, newest(owned, seen))
 
 
 class Snapshots:
@@ -29,8 +39,22 @@ class Snapshots:
         self.pool = pool or self.in_place
         self.config, self.clock, self.stats = config, clock, stats
 
-    def due(self, owned: LivePartition, at_once: bool) -> Snapshot | None:
-        """The snapshot that the next commit carries, if any."""
+    def carried(self, chosen: Mapping[Partition, LivePartition], at_once: bool) -> dict[Partition, Snapshot]:
+        """The snapshots that a commit of these partitions carries."""
+        found: dict[Partition, Snapshot] = {}
+        room = ROOM_BYTES
+        for partition, owned in chosen.items():
+            if (snapshot := self.due(owned, at_once, room)) is not None:
+                found[partition] = snapshot
+                room -= len(snapshot.blob)
+        return found
+
+    def due(self, owned: LivePartition, at_once: bool, room: int) -> Snapshot | None:
+        """The snapshot of one that the next commit carries, if any. One of more than `room` bytes is staged instead;
+        what is staged is finished before another one is begun.
+        """
+        if owned.staging is not None:
+            return None
         before, place = owned.pointer, (owned.task.position, owned.task.ticks)
         fresh = before is None or before.position != place[0] or len(owned.ticks) > TICKS_MAX // 2
         if fresh and (before is None or at_once):
@@ -42,7 +66,11 @@ class Snapshots:
         position, seen, future = owned.writing
         owned.snapshot_bytes = len(future.result())
         known = self.config.config_hash, future.result(), seen, owned.task.generation
-        return Snapshot(position, 1 - owned.slot, *known)
+        snapshot = Snapshot(position, 1 - owned.slot, *known)
+        if owned.snapshot_bytes <= room or owned.root.offset is None:  # Without an offset there is nothing to stage by.
+            return snapshot
+        owned.staging = Staging(snapshot)
+        return None
 
     def period_s(self, partition: Partition) -> float:
         """From three quarters of the interval to all of it, each partition its own: a commit that carries the snapshots

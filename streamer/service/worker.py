@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from schemas.events.batch import Record, columns_of
 from streamer.config import model as cfg
 from streamer.engine.stage import Stage, Stages
-from streamer.kafka.offset_metadata import TICKS_MAX
 from streamer.port import (
     Assigned,
     CommitResult,
@@ -29,25 +28,25 @@ from streamer.port import (
     Partition,
     Records,
     Snapshot,
-    Tick,
 )
 from streamer.service.alert_log import AlertLog
 from streamer.service.connection import words
-from streamer.service.partitions import Doing, LivePartition, Pool, Stats, Trouble, newest
+from streamer.service.partitions import Doing, LivePartition, Pool, Stats, Trouble, newest, tick
+from streamer.service.portions import EACH, LETTERS_BYTES_MAX, each, full, portion
 from streamer.service.restore import Notify, Restorer
-from streamer.service.snapshots import Snapshots, root
+from streamer.service.snapshots import Snapshots, pointer_of, root
+from streamer.service.staging import Stager
 from streamer.service.unusable import bytes_of
 
 POLL_RECORDS_MAX = 2000
 """Larger batches lose the processor's cache, smaller ones pay more for each batch (500 cost a tenth more)."""
-OUTBOX_MAX = 10_000
-"""Commit before the interval ends when this many records wait, so that one transaction stays small."""
-LETTERS_BYTES_MAX = 1_000_000
-"""Bytes of records that cannot be read which one transaction carries: a quota of 1 MB/s lets it end in time."""
 POLL_TIMEOUT_S = 0.1
 RESTORE_SLICE_S = 0.02
 """Between two polls: what is restored already works, and the group hears of us, however many partitions there are."""
+NOT_LANDED = "it was not known how the last commit ended, and it has not landed"
 DRAIN_TRIES = 3
+AGAIN_S = 30.0
+"""For a snapshot of what was found in an input that is gone."""
 PAUSE_S = 0.1, 2.0
 """Between two tries at what Kafka does not do now: at first, and at most."""
 FINISHED = object()
@@ -81,11 +80,13 @@ class Worker:
         self.seen = log.surroundings()
         self.backlog: deque[tuple[Partition, Sequence[Record]]] = deque()  # read, and not taken yet
         self.letters_bytes = 0  # of the dead letters since a commit landed
+        self.each = EACH  # bytes of a record that waits, about
         self.refused = False  # the last commit did not land: take little in until one does
         self.commit_due_s = clock() + config.commit.interval_ms / 1000
         self.tick_due_s = clock() + config.heartbeat.interval_ms / 1000
         self.stats = stats or Stats()
         self.alert_log = AlertLog(notify, clock)
+        self.stager = Stager(self, clock)
         self.snapshots = Snapshots(config, pool, clock, self.stats)
         self.restorer = self.restorer_class(config, stages, log, self.stats, notify)
 
@@ -102,9 +103,10 @@ class Worker:
 
     def step(self, timeout_s: float) -> None:
         """One round: poll, step the tasks, advance restores, commit when it is due."""
-        stuck = self.refused or self.unsettled is not None or bool(self.backlog)
-        limit = 1 if stuck else POLL_RECORDS_MAX
-        for event in self.log.poll(limit, 0.0 if self.restoring else timeout_s, self.release):
+        stuck = self.refused or self.unsettled is not None
+        limit = 1 if stuck or self.backlog else POLL_RECORDS_MAX
+        busy = self.restoring or (self.backlog and not stuck)
+        for event in self.log.poll(limit, 0.0 if busy else timeout_s, self.release):
             match event:
                 case Assigned(partition):
                     self.stats.rebalances += 1
@@ -125,6 +127,7 @@ class Worker:
             self.tick()
         if self.commit_is_due():
             self.commit()
+        self.stager.step()
 
     def compare_topics(self) -> None:
         """A topic that was deleted and made anew has another id: what we know of its partitions is of the old one."""
@@ -141,7 +144,8 @@ class Worker:
         """What the task would take next is not what it took before: it is restored, or by policy begun anew."""
         if partition in self.owned:
             self.notify("input_gone", partition, why=why)
-            self.commit(snapshot_all=True, only=[partition])  # What was found in records that are gone is found still.
+            self.owned[partition].staging = None  # What is on its way is older, and what came since may be gone.
+            self.stager.leave([partition], AGAIN_S)  # What was found in records that are gone is found still.
             self.drop(partition)
             self.restoring[partition] = self.restore(partition)
 
@@ -167,12 +171,13 @@ class Worker:
 
     def work(self) -> None:
         """Take what was read. Dead letters carry whole records: where they are more than a transaction should hold, the
-        batch is taken in parts, and each part is committed before the next one.
+        batch is taken in parts, and each part is committed before the next one. One commit, then the group is to hear
+        of us.
         """
-        while self.backlog:
-            full = self.letters_bytes >= LETTERS_BYTES_MAX
-            if full and (self.refused or self.unsettled is not None or not self.commit()):
-                return
+        enough = self.backlog and self.letters_bytes >= LETTERS_BYTES_MAX
+        if enough and not self.refused and self.unsettled is None:
+            self.commit()
+        while self.backlog and self.letters_bytes < LETTERS_BYTES_MAX:
             partition, records = self.backlog.popleft()
             if partition in self.owned and (rest := self.take(self.owned[partition], records)):
                 self.backlog.appendleft((partition, rest))
@@ -181,18 +186,13 @@ class Worker:
         """Live records: step the task and count. What is left over is to be taken after a commit."""
         begin_s = self.clock()
         topic = owned.task.partition[0]
-        batch, rest, size = self.decode(records, topic), list[Record](), self.decode.size
-        while (letters := bytes_of(batch.rejects)) > LETTERS_BYTES_MAX and len(records) > 1:
-            whole = list(records)
-            some = max(len(whole) * LETTERS_BYTES_MAX // letters, 1)
-            records, rest = whole[:some], whole[some:] + rest
-            batch, size = self.decode(records, topic), self.decode.size
+        batch, rest = portion(self.decode, records, topic)
         if batch.rejects:
-            self.letters_bytes += letters
+            self.letters_bytes += bytes_of(batch.rejects)
         owned.task.step(batch)
         self.stats.timings.append(("processing_seconds", self.clock() - begin_s))
-        self.stats.bytes_consumed[topic] = self.stats.bytes_consumed.get(topic, 0) + size
-        owned.newest_ms = int(columns_of(records).times_ms[-1])
+        self.stats.bytes_consumed[topic] = self.stats.bytes_consumed.get(topic, 0) + self.decode.size
+        owned.newest_ms = int(columns_of(records).times_ms[len(records) - len(rest) - 1])
         return rest
 
     def tick(self) -> None:
@@ -201,13 +201,7 @@ class Worker:
         if self.refused or self.unsettled is not None:
             return
         for partition, owned in self.owned.items():
-            position, marks = owned.task.position, self.log.watermarks(partition)
-            # At the end: at where it was a tick ago, or at where nothing has come since.
-            caught_up = position == owned.tick_at or (owned.tick_end is not None and position >= owned.tick_end)
-            owned.tick_at, owned.tick_end = position, marks[1] if marks is not None else None
-            if len(owned.ticks) < TICKS_MAX:
-                owned.ticks.append(Tick(position, self.wall_ms(), caught_up))
-                owned.task.tick(owned.ticks[-1])
+            tick(owned, self.wall_ms(), self.log.watermarks(partition))
 
     def troubled(self, doing: Doing, down: LogDown) -> None:
         """Kafka does not do it now. What we hold is kept, and it is tried again for as long as it takes."""
@@ -225,7 +219,7 @@ class Worker:
         if self.pauses("commits"):
             return False
         waiting = sum(owned.task.waiting for owned in self.owned.values())
-        return self.unsettled is not None or self.clock() >= self.commit_due_s or waiting >= OUTBOX_MAX
+        return self.unsettled is not None or self.clock() >= self.commit_due_s or full(waiting, self.each)
 
     def commit(self, snapshot_all: bool = False, only: Sequence[Partition] | None = None) -> bool:
         """Publish what waits. True when everything asked for has landed."""
@@ -233,16 +227,17 @@ class Worker:
         if self.unsettled is not None and not self.settle():
             return False
         chosen = {p: o for p, o in self.owned.items() if only is None or p in only}
-        found = ((partition, self.snapshots.due(owned, snapshot_all)) for partition, owned in chosen.items())
-        snapshots = {partition: snapshot for partition, snapshot in found if snapshot is not None}
+        snapshots, held = self.snapshots.carried(chosen, snapshot_all), self.stager.held()
         outs: list[Out] = []
         offsets: dict[Partition, Committed] = {}
         for partition, owned in chosen.items():
             progress = owned.task.position, owned.task.ticks
-            if progress != (owned.committed, owned.ticked) or partition in snapshots:
+            written = partition in snapshots or pointer_of(owned) != owned.pointer
+            if partition not in held and (written or progress != (owned.committed, owned.ticked)):
                 owned.sent, owned.sending = owned.task.waiting, owned.task.outbox
                 outs += owned.sending
                 offsets[partition] = root(owned, snapshots.get(partition))
+        self.each = each(outs, self.each)
         if not offsets:
             self.refused = False
             self.stats.trouble.pop("commits", None)
@@ -273,8 +268,8 @@ class Worker:
             landed = all(self.has(p, sent, snapshots.get(p)) for p, sent in offsets.items())
         if landed:
             self.stats.trouble.pop("commits", None)
-        elif result.why and self.unsettled is None:
-            self.troubled("commits", LogDown(result.why))
+        elif self.unsettled is None and (result.why or result.outcome is Outcome.UNKNOWN):
+            self.troubled("commits", LogDown(result.why or NOT_LANDED))
         return landed
 
     def has(self, partition: Partition, sent: Committed, snapshot: Snapshot | None) -> bool:
@@ -282,8 +277,10 @@ class Worker:
         owned = self.owned.get(partition)
         if owned is None or (owned.committed, owned.ticked) != sent.progress:
             return False
-        at = owned.pointer and (owned.pointer.position, owned.pointer.ticks)
-        return snapshot is None or at == (snapshot.position, snapshot.ticks)
+        wanted, there = snapshot or sent.pointer, owned.pointer
+        return wanted is None or (
+            there is not None and (there.position, there.ticks) == (wanted.position, wanted.ticks)
+        )
 
     def landed(self, partition: Partition, committed: Committed) -> None:
         """The broker has it: forget what was published, remember the new root pointer."""
@@ -294,12 +291,14 @@ class Worker:
         owned.task.published(owned.sent)
         owned.sent, owned.sending = 0, []
         owned.committed, owned.ticked = committed.progress
+        owned.root = committed
         pointer = committed.pointer
         if pointer is not None and pointer != owned.pointer:
             owned.pointer, owned.slot = pointer, pointer.slot
             owned.ticks = list(newest(owned, pointer.ticks))
             if owned.writing is not None and owned.writing[:2] <= (pointer.position, pointer.ticks):
                 owned.writing = None
+            owned.staging = None
             owned.snapshot_s = self.clock()
             owned.snapshot_due_s = owned.snapshot_s + self.snapshots.period_s(partition)
 
@@ -338,7 +337,7 @@ class Worker:
     def release(self, partitions: list[Partition]) -> None:
         """Called inside poll while the partitions are still ours: publish their work, then let go."""
         self.stats.rebalances += 1
-        self.commit(snapshot_all=True, only=partitions)
+        self.stager.leave(partitions)
         for partition in partitions:
             self.drop(partition)
 
@@ -350,7 +349,7 @@ class Worker:
 
     def drain(self) -> bool:
         """Publish and snapshot all; a commit that is refused once is tried again."""
-        return any(self.commit(snapshot_all=True) for _ in range(DRAIN_TRIES))
+        return any(self.stager.leave() for _ in range(DRAIN_TRIES))
 
     def restore(self, partition: Partition) -> Iterator[None]:
         """Bring a partition to life; yields while there is something to wait for."""
@@ -368,7 +367,7 @@ class Worker:
         slot = committed.pointer.slot if committed.pointer is not None else 0
         now_s = self.clock()
         due_s = now_s + self.snapshots.period_s(partition)
-        owned = LivePartition(task, committed.offset, pointer, slot, due_s, now_s, ticked=committed.ticked)
+        owned = LivePartition(task, committed.offset, pointer, slot, due_s, now_s, committed, ticked=committed.ticked)
         owned.ticks = list(committed.ticks) if pointer is not None else []
         self.owned[partition] = owned
         self.stats.restored += 1

@@ -140,6 +140,14 @@ class Broker:
         self.stop()
 
 
+def limit_writes(bootstrap: str, client_id: str, bytes_per_s: int) -> None:
+    """A quota on what clients of this id produce; librdkafka's admin client has no call for it."""
+    where = ["--bootstrap-server", bootstrap, "--entity-type", "clients", "--entity-name", client_id]
+    change = ["--alter", "--add-config", f"producer_byte_rate={bytes_per_s}"]
+    command = ["java", *HEAP, "-cp", f"{jars()}/*", "kafka.admin.ConfigCommand", *where, *change]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
 @contextlib.contextmanager
 def running_broker(address: str | None = None) -> Iterator[str]:
     """Bootstrap address of the given broker, or of one started for the length of the context."""

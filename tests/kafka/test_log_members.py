@@ -93,9 +93,13 @@ def test_a_member_that_polled_too_late_writes_nothing(world: World) -> None:
     assert world.values(world.alerts) == []
 
 
-@pytest.mark.parametrize(("delay_s", "unguarded"), [(0.0, False), (0.3, False), (0.3, True)])
-def test_a_zombie_writes_nothing(world: World, delay_s: float, unguarded: bool) -> None:
-    """A process stopped for longer than its session commits at the moment it wakes, while its heartbeat learns why.
+@pytest.mark.parametrize(
+    ("delay_s", "unguarded", "stages"),
+    [(0.0, False, False), (0.3, False, False), (0.3, True, False), (0.3, True, True)],
+)
+def test_a_zombie_writes_nothing(world: World, delay_s: float, unguarded: bool, stages: bool) -> None:
+    """A process stopped for longer than its session commits at the moment it wakes, while its heartbeat learns why; or
+    it writes a part of a snapshot, whose keys are those of its heir's.
 
     Unguarded, without the check of the member id: Kafka 4 refuses it by itself; older brokers need not.
     """
@@ -103,6 +107,7 @@ def test_a_zombie_writes_nothing(world: World, delay_s: float, unguarded: bool) 
     partition = (world.events, 0)
     config = world.config(**QUICK)
     options = {"kafka": vars(config.kafka), "topics": vars(config.topics), "unguarded": unguarded}
+    options["stages"] = stages
     program = Path(__file__).with_name("zombie.py")
     with subprocess.Popen(
         [sys.executable, str(program), json.dumps(options)],
@@ -124,7 +129,7 @@ def test_a_zombie_writes_nothing(world: World, delay_s: float, unguarded: bool) 
         assert zombie.stdout.readline() == "aborted\n"
         assert zombie.stdout.readline() == "LOST\n"
     assert heir.committed(partition) == Committed(3, None)
-    assert world.values(world.alerts) == []
+    assert world.values(world.alerts) == world.values(world.state) == []
 
 
 def test_recover_settles_a_commit_that_the_broker_slept_through(world: World, request: pytest.FixtureRequest) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from schemas.events.batch import Record
 from streamer.kafka.client import BadOffsets
 from streamer.kafka.offset_metadata import TICKS_MAX, from_text, to_text
-from streamer.kafka.state_topic import CHUNK_BYTES, chunk_of, chunks_of
+from streamer.kafka.state_topic import CHUNK_BYTES, chunk_of, chunks_of, count_of
 from streamer.port import Committed, Pointer, Snapshot, Tick
 
 SHA = "ab" * 32
@@ -66,8 +66,9 @@ def test_no_pointer_is_the_empty_text() -> None:
 @pytest.mark.parametrize(("size", "count"), [(0, 1), (1, 1), (CHUNK_BYTES, 1), (CHUNK_BYTES + 1, 2), (2_500_000, 3)])
 def test_chunks_join_to_the_blob_and_name_their_snapshot(size: int, count: int) -> None:
     blob = bytes(i % 251 for i in range(size))
-    records, _, chunks = chunks_of("state", 1, ("t.x", 5), Snapshot(9, 1, "c0ffee", blob))
-    assert chunks == len(records) == count
+    snapshot = Snapshot(9, 1, "c0ffee", blob)
+    records = chunks_of(("state", 1), ("t.x", 5), snapshot, "0" * 64, range(count_of(snapshot)))
+    assert len(records) == count
     read = [chunk_of(Record(i, -1, r.key, r.value, r.headers), ("t.x", 5)) for i, r in enumerate(records)]
     assert b"".join(c.value for c in read if c) == blob
     assert [c.number for c in read if c] == list(range(count))

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException, Producer, ThrottleEvent
 
+from streamer.kafka import transactions
 from streamer.kafka.client import Limits
 from streamer.kafka.log import KafkaLog
-from streamer.kafka.transactions import LogTap, NoWatch, Verdict, log_level, served, verdict
+from streamer.kafka.transactions import THROTTLED_S, LogTap, NoWatch, Verdict, log_level, served, verdict
 from streamer.port import Assigned, CommitResult, Committed, LogDown, LogEvent, Out, Outcome, Partition, Snapshot
 from tests.bounded import close_log
 from tests.kafka.mock_cluster import (
@@ -244,3 +245,23 @@ def test_what_is_tried_again_by_itself_is_no_warning(
     caplog.set_level(logging.INFO)
     LogTap(logging.getLogger("test.shown"), NoWatch()).log(logging.WARNING, "%s [%s] %s", facility, "x", text)
     assert [record.levelname for record in caplog.records] == [shown]
+
+
+def test_a_quota_is_heard_of_and_named_where_records_are_late(
+    cluster: MockCluster, log: KafkaLog, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert log.throttled() == 0.0
+    hear = log._transactions._hear
+    for seconds in (2.5, 0.0):
+        hear(ThrottleEvent("broker", 1, seconds))
+    assert log.throttled() == 2.5, "an answer that came at once is not the end of it"
+    cluster.push(PRODUCE, *[E.NOT_ENOUGH_REPLICAS] * 1000)
+    assert commit(log) is Outcome.UNKNOWN
+    cluster.clear(PRODUCE)
+    assert "records were not delivered, a quota of the broker holds them back by 2.5 s" in caplog.text
+    later_s = time.monotonic() + 2.5 + THROTTLED_S
+    monkeypatch.setattr(transactions.time, "monotonic", lambda: later_s)
+    assert log.throttled() == 0.0
+    monkeypatch.undo()
+    log.recover()
+    assert commit(log) is Outcome.DONE

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from streamer.config import model as cfg
 from streamer.kafka.log import KafkaLog
-from streamer.port import Assigned, Committed, Lost, Out, Records
+from streamer.port import Assigned, Committed, Lost, Out, Records, Snapshot, Staged
 
 
 def say(text: str) -> None:
@@ -34,7 +34,7 @@ def run(options: dict[str, Any]) -> None:
     )
     log = KafkaLog(config, logging.getLogger("zombie"))
     if options["unguarded"]:  # The mutant: what the broker alone would stop.
-        log._membership = lambda: log._consumer.consumer_group_metadata()  # type: ignore[method-assign]
+        log._publisher._membership = lambda: log._consumer.consumer_group_metadata()
     partition = (config.topics.events[0], 0)
     while Assigned(partition) not in log.poll(10, 0.1, lambda _: None):
         pass
@@ -44,7 +44,11 @@ def run(options: dict[str, Any]) -> None:
     say("READY " + log.commit([], {partition: Committed(1, None)}, {}).outcome.value)
     delay = float(sys.stdin.readline())
     time.sleep(delay)
-    say(log.commit([Out("alerts", None, b"zombie")], {partition: Committed(5, None)}, {}).outcome.value)
+    if options["stages"]:
+        snapshot, root = Snapshot(5, 0, "c0ffee", b"zombie"), Committed(1, None)
+        say(log.stage(partition, snapshot, Staged(), 1, root)[0].value)
+    else:
+        say(log.commit([Out("alerts", None, b"zombie")], {partition: Committed(5, None)}, {}).outcome.value)
     end = time.monotonic() + 20
     while time.monotonic() < end:
         if Lost(partition) in log.poll(10, 0.1, lambda _: None):

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from streamer.config.model import Topics
-from streamer.port import Surroundings, Topic
-from streamer.service.partitions import Stats, Trouble
-from streamer.service.readiness import COMMITS_LATE_S, NAMED_MAX, missing, of_surroundings, of_worker
+from streamer.port import Snapshot, Surroundings, Topic
+from streamer.service.partitions import Staging, Stats, Trouble
+from streamer.service.readiness import COMMITS_LATE_S, NAMED_MAX, missing, of_surroundings, of_worker, slow_snapshots
 
 NAMES = {"alerts": "al", "state": "st", "heartbeats": "hb", "dead_letter": "dl"}
 TOPICS = Topics.model_validate({"events": ["in"], **NAMES})
@@ -16,8 +16,10 @@ ALL = {name: Topic(1, "x") for name in ("in", "al", "st", "hb", "dl")}
 
 
 def worker(**more: Any) -> Any:
-    log, stats = SimpleNamespace(waiting=lambda: more.get("waiting")), Stats(trouble=more.get("trouble", {}))
-    return SimpleNamespace(restoring=more.get("restoring", {}), owned=more.get("owned", {}), stats=stats, log=log)
+    log = SimpleNamespace(waiting=lambda: more.get("waiting"), throttled=lambda: more.get("throttled", 0.0))
+    stats, stager = Stats(trouble=more.get("trouble", {})), SimpleNamespace(under_way=lambda: more.get("staging", {}))
+    parts = {"restoring": more.get("restoring", {}), "owned": more.get("owned", {}), "stats": stats, "stager": stager}
+    return SimpleNamespace(**parts, log=log)
 
 
 def waits(now_s: float = 0.0, **more: Any) -> dict[str, str]:
@@ -47,6 +49,18 @@ def test_commits_are_late_after_a_while() -> None:
     trouble = {"commits": Trouble("no producer", 10.0, 0.0, 0.1)}
     assert waits(10.0 + COMMITS_LATE_S / 2, trouble=trouble) == {}
     assert waits(10.0 + COMMITS_LATE_S, trouble=trouble) == {"commits": "nothing is published: no producer"}
+    held_back = waits(10.0 + COMMITS_LATE_S, trouble=trouble, throttled=2.34)["commits"]
+    assert held_back.endswith("no producer; a quota of the broker (producer_byte_rate) holds our writes back by 2.3 s")
+
+
+def test_snapshots_that_do_not_get_on_are_named_up_to_a_bound_with_the_reason() -> None:
+    staging = {("in", number): Staging(Snapshot(5, 0, "c", bytes(2_500_000))) for number in range(NAMED_MAX + 2)}
+    assert slow_snapshots(worker(staging=staging)) is None
+    assert slow_snapshots(worker(throttled=1.0)) is None
+    told = slow_snapshots(worker(staging=staging, trouble={"snapshots": Trouble("no answer", 0.0, 0.0, 0.1)}))
+    assert told is not None
+    assert told.startswith("in[0] 2.5 MB, 0 of its parts written, in[1] 2.5 MB")
+    assert told.endswith("and 2 more: no answer")
 
 
 def test_who_makes_a_topic_that_is_missing_is_said() -> None:

@@ -14,12 +14,13 @@ from streamer.config.load import load_text
 from streamer.engine.figures import Counter
 from streamer.engine.room import Fullness
 from streamer.monitors.base import Gauge
+from streamer.port import Snapshot, Staged
 from streamer.service import reporting
 from streamer.service.connection import Outages
 from streamer.service.health import Health
 from streamer.service.metrics import OTHER as OTHER_MODELS
 from streamer.service.metrics import Metrics
-from streamer.service.partitions import LivePartition, Stats
+from streamer.service.partitions import LivePartition, Staging, Stats
 from streamer.service.reporting import INTERVAL_S, MODELS_MAX, ROOM_INTERVAL_S, Reporter
 from tests.signals.events import HEAD
 
@@ -58,12 +59,14 @@ class Service:
         clock = SimpleNamespace(monotonic=lambda: self.now_s, time=lambda: 1_700_000_000.0)
         monkeypatch.setattr(reporting, "time", clock)
         self.marks: dict[Any, Any] = {}
+        self.held_back_s, self.staging = 0.0, dict[Any, Staging]()
         self.worker: Any = SimpleNamespace(
             config=CONFIG,
             stats=Stats(),
             owned={},
             restoring={},
-            log=SimpleNamespace(watermarks=self.marks.get, waiting=lambda: None),
+            log=SimpleNamespace(watermarks=self.marks.get, waiting=lambda: None, throttled=lambda: self.held_back_s),
+            stager=SimpleNamespace(under_way=lambda: self.staging),
         )
         self.metrics = Metrics()
         self.health = Health(lambda: self.now_s)
@@ -234,3 +237,17 @@ def test_the_share_of_records_that_cannot_be_used(service: Service) -> None:
     assert service.get("unusable_ratio", topic="in", what="rejected") == 0.15
     assert service.get("unusable_ratio", topic="in", what="late") == 0.1
     assert service.health.ready()["records"] is None, "no alert is open"
+
+
+def test_a_snapshot_that_a_quota_holds_back_is_a_detail_of_readyz(monkeypatch: pytest.MonkeyPatch) -> None:
+    service = Service(monkeypatch)
+    service.staging[AT] = Staging(Snapshot(5, 0, "c", bytes(14_000_000)), Staged(3, 16))
+    service.report()
+    assert "slow snapshots" not in service.health.notes(), "nothing is slow"
+    service.held_back_s = 1.2
+    service.report()
+    told = service.health.notes()["slow snapshots"]
+    assert told.startswith("in[0] 14.0 MB, 3 of 16 parts written; a quota of the broker (producer_byte_rate)")
+    service.staging.clear()
+    service.report()
+    assert "slow snapshots" not in service.health.notes()

@@ -10,9 +10,10 @@ import pytest
 
 from streamer.config.load import load_text
 from streamer.kafka.offset_metadata import TICKS_MAX
-from streamer.port import Pointer, Tick
+from streamer.port import Committed, Pointer, Tick
+from streamer.service import snapshots
 from streamer.service.partitions import LivePartition, Stats
-from streamer.service.snapshots import Snapshots, root
+from streamer.service.snapshots import ROOM_BYTES, Snapshots, root
 
 LEAST = "version: 1\nkafka: {brokers: 'b:1'}\ntopics: {events: [in]}\ncommit: {snapshot_interval: 100s}\n"
 
@@ -42,27 +43,27 @@ def at(position: int, ticks: int = 3) -> Pointer:
 
 def test_the_first_and_the_last_one_are_there_at_once() -> None:
     first = Life(None)
-    made = first.made.due(first.owned, at_once=False)
+    made = first.made.due(first.owned, at_once=False, room=ROOM_BYTES)
     assert made is not None
     assert (made.position, made.slot, made.ticks, len(made.blob)) == (7, 1, 3, first.owned.snapshot_bytes)
     assert made.generation == 2
     last = Life(at(6))
-    assert last.made.due(last.owned, at_once=True) is not None
+    assert last.made.due(last.owned, at_once=True, room=ROOM_BYTES) is not None
     assert first.beside.given == last.beside.given == []
     assert [name for name, _ in first.stats.timings] == ["checkpoint_seconds"]
 
 
 def test_between_them_it_is_encoded_beside_the_loop_when_it_is_due() -> None:
     life = Life(at(6))
-    assert life.made.due(life.owned, at_once=False) is None
+    assert life.made.due(life.owned, at_once=False, room=ROOM_BYTES) is None
     assert life.beside.given == [], "not due"
     life.now_s = 100.0
-    assert life.made.due(life.owned, at_once=False) is None
+    assert life.made.due(life.owned, at_once=False, room=ROOM_BYTES) is None
     life.owned.task.position = 9
-    assert life.made.due(life.owned, at_once=False) is None
+    assert life.made.due(life.owned, at_once=False, room=ROOM_BYTES) is None
     [future] = life.beside.given
     future.set_result(b"blob")
-    made = life.made.due(life.owned, at_once=False)
+    made = life.made.due(life.owned, at_once=False, room=ROOM_BYTES)
     assert made is not None
     assert (made.position, made.blob) == (7, b"blob"), "of where it stood when the copy was made"
 
@@ -72,7 +73,7 @@ def test_where_nothing_came_but_ticks_it_waits_until_they_fill_the_metadata(tick
     life = Life(at(7))
     life.now_s = 100.0
     life.owned.ticks = [Tick(7, 1000, True)] * ticks
-    life.made.due(life.owned, at_once=False)
+    life.made.due(life.owned, at_once=False, room=ROOM_BYTES)
     assert bool(life.beside.given) is written
 
 
@@ -87,5 +88,26 @@ def test_the_root_has_the_ticks_that_its_snapshot_has_not_seen() -> None:
     life.owned.ticks = [Tick(6, 1000, True), Tick(7, 2000, True)]
     told = root(life.owned, None)
     assert (told.offset, told.pointer, told.ticked, told.ticks) == (7, at(6, 1), 3, tuple(life.owned.ticks))
-    made = life.made.due(life.owned, at_once=True)
+    made = life.made.due(life.owned, at_once=True, room=ROOM_BYTES)
     assert root(life.owned, made).ticks == ()
+
+
+def test_a_commit_carries_so_many_bytes_of_snapshots_and_the_others_go_in_parts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(snapshots, "encode", lambda state: bytes(ROOM_BYTES // 2))
+    lives = {("in", number): Life(at(6)) for number in range(4)}
+    for life in lives.values():
+        life.owned.root = Committed(5, at(6))
+    lives["in", 3].owned.root = Committed(None, None)  # Nothing to write down beside a part.
+    owned = {partition: life.owned for partition, life in lives.items()}
+    made = lives["in", 0].made
+    assert set(made.carried(owned, at_once=True)) == {("in", 0), ("in", 1), ("in", 3)}
+    staging = owned["in", 2].staging
+    assert staging is not None
+    assert (staging.snapshot.position, staging.staged.written) == (7, 0)
+    owned["in", 2].task.position = 9
+    assert made.due(owned["in", 2], at_once=True, room=ROOM_BYTES) is None, "first this one"
+    assert root(owned["in", 2], None).pointer == at(6)
+    staging.staged = staging.staged._replace(pointer=at(7))
+    assert root(owned["in", 2], None).pointer == at(7)

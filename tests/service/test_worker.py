@@ -11,7 +11,8 @@ import pytest
 from streamer.config.load import load_text
 from streamer.engine.task import Tasks
 from streamer.port import CommitResult, Committed, Outcome
-from streamer.service.worker import LETTERS_BYTES_MAX, Worker
+from streamer.service.portions import LETTERS_BYTES_MAX
+from streamer.service.worker import Worker
 from tests.sim.broker import Broker, SimLog
 from tests.sim.campaign import CONFIG, by_partition, make_log, oracle
 
@@ -35,6 +36,23 @@ def test_drained_means_that_the_last_commit_landed(fault: str, drained: bool, mo
     assert worker.drain() is drained
     committed = broker.committed.get(AT)
     assert (committed is not None and committed.offset == worker.owned[AT].task.position) is drained
+    assert ("commits" in worker.stats.trouble) is (fault == "stall"), (
+        "also where nobody but the committed offset says so"
+    )
+
+
+def test_a_round_commits_what_is_too_much_once_and_the_group_hears_of_us_before_the_next() -> None:
+    """Else a backlog of many megabytes under a quota is one round, of minutes."""
+    broker = Broker(random.Random(1), [AT], {})
+    broker.logs = {AT: [r._replace(value=b"x" * 900_000) for r in make_log(random.Random(2), 0, 12)]}
+    log, landed = SimLog(broker, "w0"), list[int]()
+    worker = Worker(CONFIGURED, Tasks(CONFIGURED), log, lambda: 0.0, lambda: 0, lambda *a, **k: None)
+    while (at := (broker.committed.get(AT) or Committed(0, None)).offset) != 12:
+        landed.append(at or 0)
+        worker.step(0.0)
+        if worker.owned and not worker.backlog:
+            worker.commit()
+    assert max(after - before for before, after in itertools.pairwise(landed)) <= 2
 
 
 def test_a_topic_made_anew_begins_below_what_is_committed_and_that_is_not_taken_for_landed(

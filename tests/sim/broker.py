@@ -11,6 +11,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from schemas.events.batch import Record
 from streamer.port import (
@@ -27,6 +28,7 @@ from streamer.port import (
     Pointer,
     Records,
     Snapshot,
+    Staged,
     Surroundings,
 )
 
@@ -35,11 +37,36 @@ class Crash(Exception):
     """The process dies here."""
 
 
+CHUNK_BYTES = 16_000
+
+
+class Chunk(NamedTuple):
+    """One record of the state topic."""
+
+    partition: Partition
+    snapshot: Snapshot
+    number: int
+    count: int
+    value: bytes
+
+
+Positions = Callable[[Mapping[Partition, int]], dict[Partition, Committed]]
+"""What a transaction commits, once it is known where the first chunk of each snapshot stands."""
+
+
+def chunks_of(partition: Partition, snapshot: Snapshot) -> list[Chunk]:
+    parts = [snapshot.blob[at : at + CHUNK_BYTES] for at in range(0, len(snapshot.blob), CHUNK_BYTES)]
+    return [Chunk(partition, snapshot, number, len(parts), part) for number, part in enumerate(parts)]
+
+
+def pointer_of(snapshot: Snapshot, first: int) -> Pointer:
+    named = snapshot.config, snapshot.slot, snapshot.ticks, snapshot.generation
+    return Pointer(snapshot.position, 0, first, len(chunks_of(("", 0), snapshot)), "", *named)
+
+
 @dataclass
 class Transaction:
-    outs: list[Out]
     offsets: dict[Partition, Committed]
-    snapshots: list[tuple[int, Partition, Snapshot]]
     state: str = "open"  # open, committed, aborted
     end_sent: bool = False  # the client asked to commit; whether that arrived is for the broker to decide
 
@@ -53,7 +80,7 @@ class Broker:
     faults: dict[str, float] = field(default_factory=dict)
     logs: dict[Partition, list[Record]] = field(default_factory=dict)
     topic: list[tuple[Out, Transaction]] = field(default_factory=list)
-    state: list[tuple[Partition, Snapshot, Transaction] | None] = field(default_factory=list)
+    state: list[tuple[Chunk, Transaction] | None] = field(default_factory=list)
     committed: dict[Partition, Committed] = field(default_factory=dict)
     open: dict[str, Transaction] = field(default_factory=dict)
     epochs: dict[str, int] = field(default_factory=dict)
@@ -111,15 +138,26 @@ class Broker:
         return any(t.state == "open" and partition in t.offsets for t in self.open.values())
 
     def compact(self) -> None:
-        """Keep the newest committed snapshot of every slot, as the cleaner may at any time."""
+        """Keep the newest committed record of every key, as the cleaner may at any time."""
         seen = set()
         for i in range(len(self.state) - 1, -1, -1):
             entry = self.state[i]
-            if entry is not None and entry[2].state == "committed":
-                key = entry[0], entry[1].slot
+            if entry is not None and entry[1].state == "committed":
+                key = entry[0].partition, entry[0].snapshot.slot, entry[0].number
                 if key in seen:
                     self.state[i] = None
                 seen.add(key)
+
+    def whole(self, partition: Partition, offset: int) -> bytes | None:
+        """The snapshot whose first record stands there, if all of it is left: what else stands between is not its."""
+        found: list[Chunk] = []
+        for chunk, transaction in filter(None, self.state[offset:]):
+            mine = chunk.partition == partition and transaction.state == "committed"
+            if mine and chunk.number == len(found) and (not found or chunk.snapshot == found[0].snapshot):
+                found.append(chunk)
+            elif not found:
+                return None
+        return b"".join(chunk.value for chunk in found) if found and len(found) == found[0].count else None
 
     def published(self) -> list[Out]:
         """What a read_committed consumer sees, in log order."""
@@ -192,11 +230,10 @@ class SimLog:
         yield None
         for i in range(len(self.broker.state) - 1, -1, -1):
             self.broker.answer()
-            entry = self.broker.state[i]
-            if entry is None or entry[0] != partition or entry[2].state != "committed":
-                continue
-            if pointer is None or i == pointer.offset:
-                yield entry[1].blob
+            if self.broker.state[i] is not None and (pointer is None or i == pointer.offset):
+                blob = self.broker.whole(partition, i)
+                if blob is not None:
+                    yield blob
 
     def replay(self, partition: Partition, start: int, end: int) -> Iterator[list[Record]]:
         log = self.broker.logs[partition]
@@ -219,50 +256,77 @@ class SimLog:
         offsets: Mapping[Partition, Committed],
         snapshots: Mapping[Partition, Snapshot],
     ) -> CommitResult:
+        pointers: dict[Partition, Pointer] = {}
+
+        def positions(first: Mapping[Partition, int]) -> dict[Partition, Committed]:
+            for partition, snapshot in snapshots.items():
+                pointers[partition] = pointer_of(snapshot, first[partition])
+            return {p: given._replace(pointer=pointers.get(p, given.pointer)) for p, given in offsets.items()}
+
+        chunks = [chunk for p, snapshot in snapshots.items() for chunk in chunks_of(p, snapshot)]
+        outcome = self._transact(outs, chunks, positions)
+        return CommitResult(outcome, pointers if outcome is Outcome.DONE else {})
+
+    def stage(
+        self, partition: Partition, snapshot: Snapshot, staged: Staged, chunks: int, root: Committed
+    ) -> tuple[Outcome, Staged]:
+        part = chunks_of(partition, snapshot)[staged.written : staged.written + chunks]
+        first = {partition: staged.first}
+
+        def positions(marked: Mapping[Partition, int]) -> dict[Partition, Committed]:
+            first.update(marked)
+            return {partition: root}
+
+        outcome = self._transact([], part, positions)
+        if outcome is not Outcome.DONE:
+            return outcome, staged
+        then = Staged(staged.written + len(part), part[0].count, first[partition])
+        whole = then.written == then.chunks
+        return outcome, then._replace(pointer=pointer_of(snapshot, then.first) if whole else None)
+
+    def throttled(self) -> float:
+        return 0.0
+
+    def _transact(self, outs: Sequence[Out], chunks: Sequence[Chunk], positions: Positions) -> Outcome:
         if self.broker.down:
-            return self._unanswered(outs, offsets, snapshots)
+            return self._unanswered(outs, chunks, positions)
         fault = self._fault()
         if fault == "crash-before":
             raise Crash
         if fault == "abort" or self.member not in self.broker.members:
-            return CommitResult(Outcome.ABORTED, {})
+            return Outcome.ABORTED
         if self.epoch != self.broker.epochs[self.instance]:
-            return CommitResult(Outcome.UNKNOWN, {})
+            return Outcome.UNKNOWN
         before = self.broker.open.pop(self.instance, None)
         if before is not None:  # Whoever begins the next one without a word about the last: its EndTxn may arrive yet.
             self.broker.end(before, before.end_sent and self.rng.random() < 0.5)
-        transaction, pointers = self._stage(outs, offsets, snapshots)
+        transaction = self._begin(outs, chunks, positions)
         if fault == "crash-open":
             raise Crash
         if fault == "abort-late":
             self.broker.end(transaction, commit=False)
             self.broker.open.pop(self.instance)
-            return CommitResult(Outcome.ABORTED, {})
+            return Outcome.ABORTED
         transaction.end_sent = True
         if fault == "stall":  # EndTxn on its way: the broker may apply it now, later, or never
-            return CommitResult(Outcome.UNKNOWN, {})
+            return Outcome.UNKNOWN
         if fault == "crash-end":
             raise Crash
         self.broker.end(transaction, commit=True)
         self.broker.open.pop(self.instance)
         if fault == "crash-after":
             raise Crash
-        if fault == "lost-ack":
-            return CommitResult(Outcome.UNKNOWN, {})
-        return CommitResult(Outcome.DONE, pointers)
+        return Outcome.UNKNOWN if fault == "lost-ack" else Outcome.DONE
 
-    def _unanswered(
-        self, outs: Sequence[Out], offsets: Mapping[Partition, Committed], snapshots: Mapping[Partition, Snapshot]
-    ) -> CommitResult:
+    def _unanswered(self, outs: Sequence[Out], chunks: Sequence[Chunk], positions: Positions) -> Outcome:
         """The broker went before the producer was ready, before anything arrived, or with everything on its way."""
         how = self.rng.choice(["no producer", "nothing", "all"])
         if how == "no producer":
             self.broker.answer()
         if how == "nothing" or self.epoch != self.broker.epochs[self.instance] or self.instance in self.broker.open:
-            return CommitResult(Outcome.UNKNOWN, {})
-        transaction, _ = self._stage(outs, offsets, snapshots)
-        transaction.end_sent = True
-        return CommitResult(Outcome.UNKNOWN, {})
+            return Outcome.UNKNOWN
+        self._begin(outs, chunks, positions).end_sent = True
+        return Outcome.UNKNOWN
 
     def _fault(self) -> str | None:
         for name, probability in self.broker.faults.items():
@@ -270,23 +334,16 @@ class SimLog:
                 return name
         return None
 
-    def _stage(
-        self,
-        outs: Sequence[Out],
-        offsets: Mapping[Partition, Committed],
-        snapshots: Mapping[Partition, Snapshot],
-    ) -> tuple[Transaction, dict[Partition, Pointer]]:
-        pointers: dict[Partition, Pointer] = {}
-        transaction = Transaction(list(outs), dict(offsets), [])
-        for partition, snapshot in snapshots.items():
-            offset = len(self.broker.state)
-            self.broker.state.append((partition, snapshot, transaction))
-            named = snapshot.config, snapshot.slot, snapshot.ticks, snapshot.generation
-            pointers[partition] = Pointer(snapshot.position, 0, offset, 1, "", *named)
-            transaction.offsets[partition] = offsets[partition]._replace(pointer=pointers[partition])
+    def _begin(self, outs: Sequence[Out], chunks: Sequence[Chunk], positions: Positions) -> Transaction:
+        transaction, first = Transaction({}), {}
+        for chunk in chunks:
+            if chunk.number == 0:
+                first[chunk.partition] = len(self.broker.state)
+            self.broker.state.append((chunk, transaction))
+        transaction.offsets = positions(first)
         self.broker.topic += [(out, transaction) for out in outs]
         self.broker.open[self.instance] = transaction
-        return transaction, pointers
+        return transaction
 
     def recover(self) -> None:
         self.broker.answer()

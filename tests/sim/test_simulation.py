@@ -17,10 +17,12 @@ from streamer.alerts import unusable
 from streamer.engine import room, task
 from streamer.engine.stage import Stage
 from streamer.port import CommitResult, Committed, LogDown, Outcome, Partition
+from streamer.service import snapshots
 from streamer.service.partitions import Doing, LivePartition
 from streamer.service.restore import Restorer
 from streamer.service.worker import Worker
 from tests.sim import campaign
+from tests.sim.broker import pointer_of
 from tests.sim.campaign import Differs, make_log, run_seed
 
 SEEDS = int(os.environ.get("DRIFTLINE_SEEDS", "60"))
@@ -30,8 +32,11 @@ MUTANT_SEEDS = 60
 
 
 @pytest.mark.parametrize("first", range(FIRST, FIRST + SEEDS, CHUNK))
-def test_published_alerts_and_state_equal_the_oracle(first: int) -> None:
+def test_published_alerts_and_state_equal_the_oracle(first: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In every other tenth snapshots go in parts."""
     restored = 0
+    if first // CHUNK % 2:
+        monkeypatch.setattr(snapshots, "ROOM_BYTES", 0)
     for seed in range(first, min(first + CHUNK, FIRST + SEEDS)):
         try:
             restored += sum(w.stats.restored for w in run_seed(seed).workers.values())
@@ -165,6 +170,44 @@ class TakesNoAnswerForAborted(Worker):
     def troubled(self, doing: Doing, down: LogDown) -> None:
         super().troubled(doing, down)
         self.unsettled = None
+
+
+class StagesUnderAnOldRoot(Worker):
+    """Writes down beside a part where it once began: a committed offset goes back."""
+
+    def landed(self, partition: Partition, committed: Committed) -> None:
+        root = self.owned[partition].root if partition in self.owned else committed
+        super().landed(partition, committed)
+        if partition in self.owned and root.offset is not None:
+            self.owned[partition].root = root
+
+
+class OverwritesWhatItPointsAt(Worker):
+    """Parts of a snapshot go to the slot of the one before, which nobody can read from then on."""
+
+    def landed(self, partition: Partition, committed: Committed) -> None:
+        super().landed(partition, committed)
+        if partition in self.owned:
+            self.owned[partition].slot = 1 - self.owned[partition].slot
+
+
+class TakesAPartForTheWhole(Worker):
+    """Points at a snapshot as soon as its first part is there."""
+
+    def commit(self, snapshot_all: bool = False, only: Sequence[Partition] | None = None) -> bool:
+        for owned in self.owned.values():
+            going = owned.staging
+            if going is not None and going.staged.written:
+                going.staged = going.staged._replace(pointer=pointer_of(going.snapshot, going.staged.first))
+        return super().commit(snapshot_all, only)
+
+
+@pytest.mark.parametrize("mutant", [StagesUnderAnOldRoot, OverwritesWhatItPointsAt, TakesAPartForTheWhole])
+def test_a_worker_that_breaks_what_goes_in_parts_is_caught(
+    mutant: type[Worker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshots, "ROOM_BYTES", 0)
+    assert caught(mutant) is not None, f"{mutant.__name__} survived {MUTANT_SEEDS} seeds"
 
 
 @pytest.mark.parametrize(
