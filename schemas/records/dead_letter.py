@@ -27,7 +27,8 @@ def dead_letter(topic: str, partition: int, reject: Reject) -> tuple[bytes | Non
     """Key, value and headers of the record that goes to the dead-letter topic; a function of its arguments alone.
 
     Headers added (UTF-8 texts): driftline.error.reason (a key of REASONS), .detail, .topic, .partition, .offset and
-    .time_ms (the record's own timestamp, -1 for none). A record that would be over RECORD_BYTES_MAX has its value cut
+    .time_ms (the record's own timestamp, -1 for none). What stands for a batch that was skipped has the first offset of
+    it, and .last_offset. A record that would be over RECORD_BYTES_MAX has its value cut
     to 64 KiB and its key or its original headers dropped where those are over 64 KiB; then .truncated = "true", .size
     (of the original value in bytes) and .sha256 (of the original value, hex) are added.
     """
@@ -39,9 +40,11 @@ def dead_letter(topic: str, partition: int, reject: Reject) -> tuple[bytes | Non
         "detail": reject.detail,
         "topic": topic,
         "partition": str(partition),
-        "offset": str(record.offset),
+        "offset": str(record.offset if record.skipped_from is None else record.skipped_from),
         "time_ms": str(record.time_ms),
     }
+    if record.skipped_from is not None:
+        why["last_offset"] = str(record.offset)
     key, value = record.key, record.value
     if _size(key, value, headers + _headers(why)) > RECORD_BYTES_MAX:
         size, digest = record.whole or Whole(len(value or b""), sha256(value or b"").hexdigest())

@@ -129,9 +129,9 @@ class Admission:
         for name, count in (("filtered", filtered), ("duplicate", duplicate), ("late", late)):
             self.counts[name] += count
         self.counts["used"] += len(used) - filtered - duplicate - late
-        self.counts["dead_lettered"] += len(batch.rejects)
         for reject in batch.rejects:
-            self.reasons[reject.reason] = self.reasons.get(reject.reason, 0) + 1
+            self.counts["dead_lettered"] += reject.records
+            self.reasons[reject.reason] = self.reasons.get(reject.reason, 0) + reject.records
         return used, now
 
     def _hear(self, batch: Batch, used: Bool, now: I64) -> None:

@@ -1,5 +1,6 @@
 """The root pointer and the ticks since as offset metadata, of which a broker allows 4096 bytes:
-`v2;S=81812;p=3;o=7;n=2;sha=...;cfg=...;slot=0;t=16;T=17;q=81900:1700000000000:1`.
+`v2;S=81812;p=3;o=7;n=2;sha=...;cfg=...;slot=0;t=16;T=17;q=81900:1700000000000:1`; and before `q` what
+is there only after starts that nobody heard of again: `k=2`.
 """
 
 from __future__ import annotations
@@ -11,22 +12,25 @@ from streamer.port import Committed, Pointer, Tick
 TICKS_MAX = 64
 """Ticks that fit the metadata beside the pointer; before there are more a snapshot must have seen them."""
 
+STARTS_MAX = 999_999
+
 PATTERN = re.compile(
     r"v2;S=(\d{1,19});p=(\d{1,9});o=(\d{1,19});n=(\d{1,9});sha=([0-9a-f]{64});cfg=([0-9a-f]{1,64});slot=([01])"
-    r";t=(\d{1,12});T=(\d{1,12});q=((?:\d{1,19}:\d{1,14}:[01](?:,(?=\d)|$)){0,64})",
+    r";t=(\d{1,12});T=(\d{1,12})(?:;k=(\d{1,6}))?;q=((?:\d{1,19}:\d{1,14}:[01](?:,(?=\d)|$)){0,64})",
     re.ASCII,
 )
 
 
 def to_text(committed: Committed) -> str:
     """Metadata of the committed offset; empty without a pointer, since ticks mean nothing without what came before."""
+    starts = f";k={min(committed.starts, STARTS_MAX)}" if committed.starts else ""
     if committed.pointer is None:
-        return ""
+        return starts and f"v2{starts}"
     position, partition, offset, chunks, sha, config, slot, seen = committed.pointer
     ticks = ",".join(f"{tick.offset}:{tick.time_ms}:{tick.caught_up:d}" for tick in committed.ticks)
     return (
         f"v2;S={position};p={partition};o={offset};n={chunks};sha={sha};cfg={config};slot={slot}"
-        f";t={seen};T={committed.ticked};q={ticks}"
+        f";t={seen};T={committed.ticked}{starts};q={ticks}"
     )
 
 
@@ -34,9 +38,10 @@ def from_text(offset: int, text: str | None) -> Committed:
     """No pointer for anything that is not of ours: the fallback then reads the whole state partition."""
     match = PATTERN.fullmatch(text or "")
     if match is None:
-        return Committed(offset, None)
+        alone = re.fullmatch(r"v2;k=(\d{1,6})", text or "", re.ASCII)
+        return Committed(offset, None, starts=int(alone[1]) if alone is not None else 0)
     numbers = [int(part) for part in match.groups()[:4]]
     pointer = Pointer(numbers[0], numbers[1], numbers[2], numbers[3], match[5], match[6], int(match[7]), int(match[8]))
-    parts = [part.split(":") for part in match[10].split(",") if part]
+    parts = [part.split(":") for part in match[11].split(",") if part]
     ticks = tuple(Tick(int(at), int(time_ms), caught == "1") for at, time_ms, caught in parts)
-    return Committed(offset, pointer, int(match[9]), ticks)
+    return Committed(offset, pointer, int(match[9]), ticks, int(match[10] or 0))
