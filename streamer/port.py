@@ -201,10 +201,10 @@ class Log(Protocol):
 
     def examine(
         self, partition: Partition, start: int, end: int, starts: int
-    ) -> Generator[None, None, tuple[int, int] | None]:
-        """After too many `starts`: look, without a danger to this process, for a stored batch from `start` on that
-        nobody survives to unpack. Its first and last offset; `replay` and `start` have one record in its place, which
-        says so. Yields while it works.
+    ) -> Generator[None, None, list[tuple[int, int]]]:
+        """After too many `starts`: look, without a danger to this process, for stored batches from `start` on that
+        nobody survives to unpack. Their first and last offsets; `replay` and `start` have one record in the place of
+        each, which says so. Yields while it works.
         """
 
     def replay(self, partition: Partition, start: int, end: int) -> Iterator[list[Record]]:

@@ -13,9 +13,8 @@ The worker decides; here calls, callbacks and errors are mapped. Three rules of 
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -29,7 +28,6 @@ from streamer.kafka.client import (
     UNREADABLE,
     BadOffsets,
     Complaints,
-    Deadline,
     Limits,
     Probe,
     down,
@@ -38,7 +36,8 @@ from streamer.kafka.client import (
     unreadable,
 )
 from streamer.kafka.cluster_watch import ClusterWatch
-from streamer.kafka.intake import Intake, Stretch, connect
+from streamer.kafka.intake import Intake, Stretch, connect, resume
+from streamer.kafka.killer_batch import Stretches
 from streamer.kafka.offset_metadata import from_text, to_text
 from streamer.kafka.reader import Readers
 from streamer.kafka.state_topic import Outgoing, StateTopic, chunks_of
@@ -88,6 +87,7 @@ class KafkaLog:
         self._transactions.recover()
         self._probe = Probe(config, logger, limits)
         self._readers = Readers(config, logger, self._probe, limits)
+        self._stretches = Stretches(config)
         self._state = StateTopic(
             names.state, counts[names.state], self._readers, self._probe, logger, config.kafka.group
         )
@@ -144,7 +144,11 @@ class KafkaLog:
             raise failure
         events, self._events = self._events, []
         self._known |= {event.partition for event in events if isinstance(event, Assigned)}
-        return events + self._records(taken)
+        events += self._records(taken)
+        for partition, offset in self._stretches.passed():
+            self.start(partition, offset)
+        kept = self._stretches.take(limit - sum(len(e.records) for e in events if isinstance(e, Records)))
+        return events + [Records(partition, records) for partition, records in kept.items()]
 
     def committed(self, partition: Partition) -> Committed | None:
         """See `Log.committed`. librdkafka asks for stable offsets and repeats until the timeout."""
@@ -188,37 +192,25 @@ class KafkaLog:
     def read_state(self, partition: Partition, pointer: Pointer | None) -> Iterator[bytes | None]:
         return self._state.read(partition, pointer)
 
+    def examine(
+        self, partition: Partition, start: int, end: int, starts: int
+    ) -> Generator[None, None, list[tuple[int, int]]]:
+        return self._stretches.examine(partition, start, end, starts)
+
     def replay(self, partition: Partition, start: int, end: int) -> Iterator[list[Record]]:
         low, high = self._probe.begin_end(partition)
         if start < low or end > high:
             raise LogGap(f"{partition[0]}[{partition[1]}] holds offsets {low} to {high}, {start} to {end} are needed")
-        yield from self._readers.read(partition, start, end)
+        kept, start = self._stretches.between(partition, start, end)
+        yield from kept
+        if start < end:
+            yield from self._readers.read(partition, start, end)
 
     def start(self, partition: Partition, offset: int) -> None:
-        if partition not in self._known:
-            return  # Lost meanwhile; the event is on its way.
-        deadline, patience = Deadline(self._limits.metadata), Deadline(self._limits.metadata / 5)
-        while True:
-            try:
-                self._consumer.seek(TopicPartition(*partition, offset))
-                self._intake.follow(partition)
-                self._consumer.resume([TopicPartition(*partition)])
-                break
-            except KafkaException as exception:
-                # _STATE: librdkafka's main thread has not served the assignment yet.
-                error = error_of(exception)
-                if error.code() != KafkaError._STATE or deadline.over():
-                    raise LogDown(f"cannot start {partition[0]}[{partition[1]}]: {error.str()}") from exception
-                if patience.over():
-                    # Or it has given the partition up, which it does when its topic was deleted, and never takes it
-                    # back by itself though the topic is there again.
-                    patience = Deadline(self._limits.metadata / 5)
-                    self._consumer.incremental_unassign([TopicPartition(*partition)])
-                    self._consumer.incremental_assign([TopicPartition(*partition, offset)])
-                    self._consumer.pause([TopicPartition(*partition)])
-                time.sleep(0.02)
+        if partition not in self._known or self._stretches.start(partition, offset):
+            return  # Lost meanwhile, the event is on its way; or what comes first is here already, see `poll`.
+        resume(self._consumer, self._intake, partition, offset, self._limits)
         self._next[partition] = offset
-        self._wake(partition)
 
     def commit(
         self,
@@ -247,6 +239,8 @@ class KafkaLog:
             return [TopicPartition(*p, root.progress[0], metadata=to_text(root)) for p, root in roots.items()]
 
         outcome = self._transactions.commit(records, positions, self._membership)
+        if outcome is Outcome.DONE:
+            self._stretches.landed(offsets)
         return CommitResult(outcome, pointers if outcome is Outcome.DONE else {})
 
     def recover(self) -> None:
@@ -258,15 +252,6 @@ class KafkaLog:
         self._transactions.drop()
         self._readers.close()
         self._probe.close()
-
-    def _wake(self, partition: Partition) -> None:
-        """Any request to its leader, whose answer nobody waits for.
-
-        The thread that fetches from a broker sleeps for a second while nothing is to be fetched there, and neither a
-        seek nor a resume wakes it (librdkafka 2.16): measured, the first record came 0.98 s after the start.
-        """
-        with suppress(KafkaException):
-            self._consumer.get_watermark_offsets(TopicPartition(*partition), timeout=0.001, cached=False)
 
     # Callbacks; they run inside poll and close, and librdkafka would swallow what they raise
 
@@ -316,6 +301,7 @@ class KafkaLog:
             del self._assigned[partition]
             self._known.discard(partition)
             self._next.pop(partition, None)
+            self._stretches.forget(partition)
         # An assignment the worker never heard of needs no end; a Lost before it does.
         self._events = [e for e in self._events if not (isinstance(e, Assigned) and e.partition in gone)]
         with self._kept():

@@ -13,6 +13,8 @@ TICKS_MAX = 64
 """Ticks that fit the metadata beside the pointer; before there are more a snapshot must have seen them."""
 
 STARTS_MAX = 999_999
+SUSPECT_AFTER = 3
+"""After so many starts without progress something is wrong with what comes next, or with the memory."""
 
 PATTERN = re.compile(
     r"v2;S=(\d{1,19});p=(\d{1,9});o=(\d{1,19});n=(\d{1,9});sha=([0-9a-f]{64});cfg=([0-9a-f]{1,64});slot=([01])"

@@ -29,6 +29,8 @@ class LivePartition:
     sending: list[Out] = field(default_factory=list)  # those
     ticked: int = 0  # ticks up to C
     ticks: list[Tick] = field(default_factory=list)  # those the newest snapshot that landed has not seen
+    starts: int = 0  # what is written down of them until there is progress
+    begun: int = -1  # where it stood when it became live
     tick_at: int = -1  # where the task stood at the last tick, and where the log ended then
     tick_end: int | None = None
 

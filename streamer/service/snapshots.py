@@ -14,9 +14,12 @@ from streamer.service.partitions import InPlace, LivePartition, Pool, Stats, new
 
 
 def root(owned: LivePartition, snapshot: Snapshot | None) -> Committed:
-    """What the commit writes down of a partition: where it stands, its snapshot, and the ticks since that."""
+    """What the commit writes down of a partition: where it stands, its snapshot, the ticks since that, and who began
+    here without a word since.
+    """
     seen = snapshot.ticks if snapshot is not None else owned.pointer.ticks if owned.pointer is not None else 0
-    return Committed(owned.task.position, owned.pointer, owned.task.ticks, newest(owned, seen))
+    starts = owned.starts if owned.task.position == owned.begun else 0
+    return Committed(owned.task.position, owned.pointer, owned.task.ticks, newest(owned, seen), starts)
 
 
 class Snapshots:

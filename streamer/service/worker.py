@@ -75,6 +75,8 @@ class Worker:
         self.notify = notify
         self.owned: dict[Partition, LivePartition] = {}
         self.restoring: dict[Partition, Iterator[None]] = {}
+        self.starting: dict[Partition, Committed] = {}  # those whose start is to be written down
+        self.starts: dict[Partition, int] = {}  # how many starts came before ours, where that is written down
         self.unsettled: dict[Partition, Committed] | None = None  # sent, outcome unknown
         self.recovered = True  # the producer was re-created since the outcome became unknown
         self.seen = log.surroundings()
@@ -160,9 +162,30 @@ class Worker:
                 self.restoring[partition] = self.restore(partition)  # From the beginning: half a state is none.
             if self.clock() - begin_s > RESTORE_SLICE_S:
                 break
+        self.count_starts()
         if restoring and not self.restoring:
             # The first commit of a partition carries its snapshot, which the loop waits for: while it is small.
             self.commit_due_s = self.clock()
+
+    def count_starts(self) -> None:
+        """Before anything of a partition is read it is written down that we begin, for all of them at once: whoever is
+        killed by what comes next cannot say so any more.
+        """
+        if not self.starting or self.pauses("restores") or (self.unsettled is not None and not self.settle()):
+            return
+        counted, self.starting = self.starting, {}
+        try:
+            result = self.log.commit([], {p: c._replace(starts=c.starts + 1) for p, c in counted.items()}, {})
+        except LogDown as down:
+            result = CommitResult(Outcome.ABORTED, {}, str(down))
+        if result.outcome is Outcome.DONE:
+            self.starts |= {partition: committed.starts for partition, committed in counted.items()}
+            return
+        if result.outcome is Outcome.UNKNOWN:
+            self.unsettled, self.recovered = {}, False
+        self.troubled("restores", LogDown(result.why or "that we begin could not be written down"))
+        for partition in counted.keys() & self.restoring.keys():
+            self.restoring[partition] = self.restore(partition)
 
     def work(self) -> None:
         """Take what was read. Dead letters carry whole records: where they are more than a transaction should hold, the
@@ -239,7 +262,8 @@ class Worker:
         offsets: dict[Partition, Committed] = {}
         for partition, owned in chosen.items():
             progress = owned.task.position, owned.task.ticks
-            if progress != (owned.committed, owned.ticked) or partition in snapshots:
+            survived, owned.starts = snapshot_all and owned.starts > 0, 0 if snapshot_all else owned.starts
+            if survived or progress != (owned.committed, owned.ticked) or partition in snapshots:
                 owned.sent, owned.sending = owned.task.waiting, owned.task.outbox
                 outs += owned.sending
                 offsets[partition] = root(owned, snapshots.get(partition))
@@ -331,8 +355,8 @@ class Worker:
 
     def drop(self, partition: Partition) -> None:
         """Forget a partition. What was not published is found again by its next owner, from C on."""
-        self.owned.pop(partition, None)
-        self.restoring.pop(partition, None)
+        for known in (self.owned, self.restoring, self.starting, self.starts):
+            known.pop(partition, None)
         self.backlog = deque(item for item in self.backlog if item[0] != partition)
 
     def drain(self) -> bool:
@@ -342,8 +366,17 @@ class Worker:
     def restore(self, partition: Partition) -> Iterator[None]:
         """Bring a partition to life; yields while there is something to wait for."""
         begin_s = self.clock()
-        task, committed = yield from self.restorer.restore(partition)
-        self.go(partition, task, committed)
+        past = yield from self.restorer.past(partition)
+        if past.unread and partition not in self.starts:
+            self.starting[partition] = past.committed
+            while partition not in self.starts:
+                yield
+        before = self.starts.get(partition, past.committed.starts)
+        task, committed = yield from self.restorer.restore(partition, past, before)
+        self.go(partition, task, committed._replace(starts=before + (task.position < past.end)))
+        while committed.offset is None and self.owned[partition].committed is None:
+            yield  # The first commit of all counts this start.
+        self.log.start(partition, task.position)
         self.stats.timings.append(("restore_seconds", self.clock() - begin_s))
 
     def go(self, partition: Partition, task: Stage, committed: Committed) -> None:
@@ -356,9 +389,11 @@ class Worker:
         due_s = now_s + self.snapshots.period_s(partition)
         owned = LivePartition(task, committed.offset, pointer, slot, due_s, now_s, ticked=committed.ticked)
         owned.ticks = list(committed.ticks) if pointer is not None else []
+        owned.starts, owned.begun = committed.starts, task.position
         self.owned[partition] = owned
         self.stats.restored += 1
         self.notify(
             "partition_ready", partition, offset=task.position, series=task.series, monitors_reset=task.monitors_reset
         )
-        self.log.start(partition, task.position)
+        if committed.offset is None:
+            self.commit_due_s = now_s

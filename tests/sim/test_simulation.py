@@ -19,7 +19,7 @@ from streamer.service.partitions import Doing, LivePartition
 from streamer.service.restore import Restorer
 from streamer.service.worker import Worker
 from tests.sim import campaign
-from tests.sim.campaign import Differs, make_log, run_seed
+from tests.sim.campaign import Campaign, Differs, make_log, run_seed
 
 SEEDS = int(os.environ.get("DRIFTLINE_SEEDS", "60"))
 FIRST = int(os.environ.get("DRIFTLINE_FIRST_SEED", "0"))
@@ -61,6 +61,36 @@ def test_series_that_leave_full_tables_do_so_whatever_fails(seed: int, monkeypat
     full = [full for w in ran.workers.values() for owned in w.owned.values() for full in owned.task.fullness()]
     assert sum(one.evicted for one in full) > 20
     assert all(one.used <= one.limit for one in full)
+
+
+class Killing(Campaign):
+    """With a batch in each log that nobody survives."""
+
+    def __init__(self, seed: int, worker_class: type[Worker] = Worker) -> None:
+        super().__init__(seed, worker_class)
+        for partition, full in self.full.items():
+            first = self.rng.randrange(len(full))
+            self.broker.killers[partition] = [(first, min(first + self.rng.randrange(60), len(full) - 1))]
+
+
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + max(SEEDS // 5, 1)))
+def test_a_batch_that_kills_whoever_reads_it_is_skipped(seed: int) -> None:
+    killing = Killing(seed)
+    killing.run()
+    killing.check()
+    assert killing.notes.count("batch_skipped") >= len(killing.partitions)
+
+
+class CountsInMemory(Worker):
+    """Does not write down that it begins: who is killed says nothing."""
+
+    def count_starts(self) -> None:
+        self.starts |= {partition: committed.starts for partition, committed in self.starting.items()}
+
+
+def test_without_a_word_before_it_reads_nobody_gets_past_it() -> None:
+    with pytest.raises(AssertionError, match="did not finish"):
+        Killing(0, CountsInMemory).run()
 
 
 def restoring(broken: type[Restorer]) -> type[Worker]:
