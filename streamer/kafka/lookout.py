@@ -52,7 +52,10 @@ def tell(*frame: object) -> None:
 
 
 def limit(more: int) -> None:
-    """Not beyond a limit that holds already; and the system, when it runs out of memory, shall choose us."""
+    """Not beyond a limit that holds already. The system, when it runs out of memory, shall choose us; and our death
+    leaves no core behind.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     with suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
         file.write("1000")
     now = used("VmData")

@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+import json
+import signal
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from confluent_kafka import Producer
 from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.events.batch import Record
+from streamer.engine.snapshot import decode
 from streamer.kafka.killer_batch import Seen, Stretch, Stretches, Way, search
+from streamer.kafka.offset_metadata import from_text
 from streamer.port import Committed
+from tests.kafka.service import Service, committed, read_all, wait_committed
 
 AT = ("in", 0)
+DATA_BYTES = 420 << 20
+"""The service takes 280 MB of it, threads' stacks included."""
+BATCHES = 6, 30, 9
+"""Records before the batch that kills, in it and after it."""
+CONFIG = """
+version: 1
+kafka: {{brokers: "{broker}", group: "g-{events}", start: earliest, client: {{session.timeout.ms: 6000}}}}
+topics: {{events: [{events}], alerts: {alerts}, state: {state}, dead_letter: {dead}, heartbeats: {beats}}}
+commit: {{interval: 200ms}}
+server: {{listen: "127.0.0.1:0"}}
+"""
 
 
 class Batches:
@@ -126,3 +144,58 @@ def test_who_is_not_suspected_is_not_looked_at() -> None:
 @pytest.mark.parametrize("starts", [3, 30])
 def test_at_the_end_there_is_nothing_to_look_at(starts: int) -> None:
     assert done(found_one().examine(AT, 9, 9, starts)) == []
+
+
+def produced(broker: str, topic: str, count: int, size: int = 1, **more: Any) -> None:
+    settings = {"bootstrap.servers": broker, "linger.ms": 2000, "batch.size": 10**9, "queue.buffering.max.kbytes": 10**6}
+    producer = Producer(settings | {"message.max.bytes": 10**9} | more)
+    for i in range(count):
+        event = json.dumps({"model": "m", "features": {"a": i}, "filling": "x" * size})
+        producer.produce(topic, event.encode(), partition=0)
+    assert producer.flush(60) == 0
+
+
+@pytest.mark.broker
+def test_a_batch_that_kills_the_process_at_three_starts_is_skipped_at_the_fourth(
+    broker: str, make_topics: Any, tmp_path: Path
+) -> None:
+    events, alerts, state, dead, beats = make_topics("in", "al", "st", "dl", "hb")
+    before, within, after = BATCHES
+    produced(broker, events, before)
+    produced(broker, events, within, 10_000_000, **{"compression.type": "gzip"})
+    produced(broker, events, after)
+    first, last, end = before, before + within - 1, sum(BATCHES)
+    names = {"events": events, "alerts": alerts, "state": state, "dead": dead, "beats": beats}
+    config = tmp_path / "driftline.yaml"
+    config.write_text(CONFIG.format(broker=broker, **names))
+    for start in range(3):
+        with Service(config, tmp_path / f"{start}.log", DATA_BYTES) as service:
+            assert service.process.wait(40) == -signal.SIGABRT
+    with Service(config, tmp_path / "log", DATA_BYTES) as service:
+        wait_committed(broker, f"g-{events}", events, {0: end}, 90)
+        [suspected], [skipped] = service.lines("starts_failed"), service.lines("batch_skipped")
+        assert suspected["why"].startswith("3 starts in a row")
+        assert (skipped["first_offset"], skipped["last_offset"]) == (first, last)
+        assert service.stop() == 0
+    [letter] = read_all(broker, dead, 1)
+    told = {name.removeprefix("driftline.error."): text.decode() for name, text in letter.headers()}
+    assert (told["reason"], told["topic"], told["partition"]) == ("killed_the_process", events, "0")
+    assert (told["offset"], told["last_offset"]) == (str(first), str(last))
+    offset, metadata = committed(broker, f"g-{events}", events, 1)[0]
+    root = from_text(offset, metadata)
+    assert (root.offset, root.starts) == (end, 0)
+    assert root.pointer is not None
+    consumed = snapshot_of(broker, state)["admission"]["counts"]
+    assert dict(consumed) == {"used": before + after, "dead_lettered": within, **dict.fromkeys(NOT_HERE, 0)}
+    with Service(config, tmp_path / "after.log", DATA_BYTES) as service:  # Nothing of it is looked at again.
+        produced(broker, events, 1)
+        wait_committed(broker, f"g-{events}", events, {0: end + 1})
+        assert service.stop() == 0
+
+
+NOT_HERE = ("late", "duplicate", "filtered")
+
+
+def snapshot_of(broker: str, topic: str) -> Any:
+    """The newest state, which is of one chunk."""
+    return decode(read_all(broker, topic, 1)[-1].value())

@@ -62,10 +62,13 @@ def test_dead_letters_of_many_bytes_go_in_transactions_of_few() -> None:
 
 
 def test_what_was_read_and_not_taken_waits_for_a_commit_that_lands_and_goes_with_its_partition() -> None:
-    broker = Broker(random.Random(1), [AT], {"abort": 1.0})
+    broker = Broker(random.Random(1), [AT], {})
     broker.logs = {AT: [r._replace(value=b"x" * 900_000) for r in make_log(random.Random(2), 0, 40)]}
     log = SimLog(broker, "w0")
     worker = Worker(CONFIGURED, Tasks(CONFIGURED), log, lambda: 0.0, lambda: 0, lambda *a, **k: None)
+    while AT not in broker.committed:
+        worker.step(0.0)
+    broker.faults = {"abort": 1.0}
     for _ in range(100):
         worker.step(0.0)
     taken = worker.owned[AT].task.position
