@@ -30,7 +30,7 @@ from schemas.events.batch import Record, Whole
 from schemas.records.dead_letter import RECORD_BYTES_MAX
 from streamer.config.model import Config
 from streamer.kafka.client import DETAIL_MAX, UNREADABLE, consumer_settings
-from streamer.kafka.lookout import CANNOT, DONE, NO_MEMORY, READY, RECORD, SILENT_S, Order
+from streamer.kafka.lookout import CANNOT, DONE, NO_MEMORY, READY, RECORD, Order
 from streamer.kafka.memory import free
 from streamer.kafka.offset_metadata import SUSPECT_AFTER
 from streamer.port import Committed, LogDown, Partition
@@ -44,6 +44,7 @@ ONE_BATCH = {"max.partition.fetch.bytes": 1, "queued.min.messages": 1}
 """A broker sends the first batch whole, however large; and the next is not fetched before that one is taken."""
 PART = 500
 WAIT_S = 0.02
+SILENT_S = 20.0
 HANGS_S = 3 * SILENT_S
 """A reader that says nothing for that long hangs; where no broker answers it ends by itself."""
 DEATHS = {signal.SIGKILL, signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS}
@@ -163,6 +164,7 @@ class Readers:
             "value_bytes": self._value_bytes,
             "memory": self._room,
             "unreadable": [code for code in UNREADABLE if isinstance(code, int)],
+            "silent_s": SILENT_S,
         }
         command = [sys.executable, "-m", "streamer.kafka.lookout"]
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}

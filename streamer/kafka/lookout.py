@@ -25,8 +25,6 @@ READY, RECORD, DONE, CANNOT = range(4)
 """What a frame says first: the limit holds, reading begins; a record; all was read; it cannot be read, and why."""
 NO_MEMORY = 77
 """Exit code where it was Python that had none."""
-SILENT_S = 20.0
-"""No answer for that long is none."""
 PATIENCE = 3
 """An error of a stored batch is repeated, since the network may have broken it; then its offset is given up."""
 
@@ -44,6 +42,7 @@ class Order(TypedDict):
     value_bytes: int  # more of a value is not told, but its size and hash
     memory: int  # what may be used beyond what a client needs anyway
     unreadable: list[int]  # errors of a stored batch: told as records
+    silent_s: float  # no answer for that long is none
 
 
 def tell(*frame: object) -> None:
@@ -84,8 +83,8 @@ def read(order: Order, consumer: Consumer) -> None:
     while records < order["records"] and size < order["bytes"]:
         message = consumer.poll(0.5)
         if message is None:
-            if time.monotonic() - heard_s > SILENT_S:
-                return tell(CANNOT, f"nothing for {SILENT_S:g} s: {why}")
+            if time.monotonic() - heard_s > order["silent_s"]:
+                return tell(CANNOT, f"nothing for {order['silent_s']:g} s: {why}")
             continue
         error = message.error()
         if error is None:
@@ -117,13 +116,16 @@ def main() -> None:
     try:
         consumer = Consumer(order["settings"])
         # Who is connected has made most of what a client needs.
-        consumer.list_topics(order["topic"], timeout=SILENT_S)
+        consumer.list_topics(order["topic"], timeout=order["silent_s"])
         limit(order["memory"])
         tell(READY)
         read(order, consumer)
     except KafkaException as exception:
         tell(CANNOT, str(exception.args[0]))
-    except MemoryError:
+    except (MemoryError, SystemError) as error:
+        # The binding leaves the exception pending when there is no room for its copy of a value.
+        if not isinstance(error, MemoryError) and not isinstance(error.__cause__, MemoryError):
+            raise
         os._exit(NO_MEMORY)
     os._exit(0)  # A close can wait for ever, and nobody needs it.
 
