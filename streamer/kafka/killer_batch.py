@@ -22,6 +22,7 @@ import sys
 import time
 from collections.abc import Callable, Generator, Mapping
 from enum import Enum
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgpack
@@ -42,6 +43,7 @@ ROOM_MIN = 64 << 20
 be too much together, but never less than this: what unpacks to less is not skipped."""
 ONE_BATCH = {"max.partition.fetch.bytes": 1, "queued.min.messages": 1}
 """A broker sends the first batch whole, however large; and the next is not fetched before that one is taken."""
+COMMAND = [sys.executable, "-P", "-m", "streamer.kafka.lookout"]
 PART = 500
 WAIT_S = 0.02
 SILENT_S = 20.0
@@ -166,10 +168,9 @@ class Readers:
             "unreadable": [code for code in UNREADABLE if isinstance(code, int)],
             "silent_s": SILENT_S,
         }
-        command = [sys.executable, "-m", "streamer.kafka.lookout"]
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
         # Its own session: who stops us from a terminal does not stop it, which would look like a death.
-        with subprocess.Popen(command, **pipes, start_new_session=True) as process:
+        with subprocess.Popen(COMMAND, env=ours(), **pipes, start_new_session=True) as process:
             try:
                 return (yield from self._heard(process, json.dumps(order)))
             finally:
@@ -205,6 +206,12 @@ class Readers:
         topic, number = self._partition
         why = why or f"silent for {HANGS_S:g} s, or exit code {process.poll()}"
         raise LogDown(f"{topic}[{number}]: a reader of what comes next, in a process of its own, cannot read it: {why}")
+
+
+def ours() -> dict[str, str]:
+    """The environment in which the command finds our modules, and not others of their names where we were started."""
+    paths = [str(Path(__file__).resolve().parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
 
 
 def record_of(offset: int, time_ms: int, key: Any, value: Any, headers: Any, whole: Any, unreadable: str) -> Record:

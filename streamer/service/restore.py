@@ -61,9 +61,7 @@ class Restorer:
             yield
         return Past(committed, topic_id, *self.log.begin_end(partition))
 
-    def restore(
-        self, partition: Partition, past: Past, starts: int
-    ) -> Generator[None, None, tuple[Stage, Committed]]:
+    def restore(self, partition: Partition, past: Past, starts: int) -> Generator[None, None, tuple[Stage, Committed]]:
         """The stage at C, and C. `starts`: how many nobody was heard of again after, before this one."""
         committed, topic_id, begin, end = past
         if committed.offset is None:

@@ -75,8 +75,8 @@ class Worker:
         self.notify = notify
         self.owned: dict[Partition, LivePartition] = {}
         self.restoring: dict[Partition, Iterator[None]] = {}
-        self.starting: dict[Partition, Committed] = {}  # those whose start is to be written down
-        self.starts: dict[Partition, int] = {}  # how many starts came before ours, where that is written down
+        self.starting: dict[Partition, Committed] = {}  # what is to be written down before they are read
+        self.starts: dict[Partition, int] = {}  # how many starts came before ours
         self.unsettled: dict[Partition, Committed] | None = None  # sent, outcome unknown
         self.recovered = True  # the producer was re-created since the outcome became unknown
         self.seen = log.surroundings()
@@ -105,7 +105,8 @@ class Worker:
         """One round: poll, step the tasks, advance restores, commit when it is due."""
         stuck = self.refused or self.unsettled is not None or bool(self.backlog)
         limit = 1 if stuck else POLL_RECORDS_MAX
-        for event in self.log.poll(limit, 0.0 if self.restoring else timeout_s, self.release):
+        idle = self.pauses("restores") or self.restoring.keys() <= self.owned.keys()  # Those wait for a commit.
+        for event in self.log.poll(limit, timeout_s if idle else 0.0, self.release):
             match event:
                 case Assigned(partition):
                     self.stats.rebalances += 1
@@ -175,11 +176,10 @@ class Worker:
             return
         counted, self.starting = self.starting, {}
         try:
-            result = self.log.commit([], {p: c._replace(starts=c.starts + 1) for p, c in counted.items()}, {})
+            result = self.log.commit([], counted, {})
         except LogDown as down:
             result = CommitResult(Outcome.ABORTED, {}, str(down))
         if result.outcome is Outcome.DONE:
-            self.starts |= {partition: committed.starts for partition, committed in counted.items()}
             return
         if result.outcome is Outcome.UNKNOWN:
             self.unsettled, self.recovered = {}, False
@@ -307,6 +307,7 @@ class Worker:
         owned.task.published(owned.sent)
         owned.sent, owned.sending = 0, []
         owned.committed, owned.ticked = committed.progress
+        owned.starts = committed.starts
         pointer = committed.pointer
         if pointer is not None and pointer != owned.pointer:
             owned.pointer, owned.slot = pointer, pointer.slot
@@ -367,11 +368,11 @@ class Worker:
         """Bring a partition to life; yields while there is something to wait for."""
         begin_s = self.clock()
         past = yield from self.restorer.past(partition)
-        if past.unread and partition not in self.starts:
-            self.starting[partition] = past.committed
-            while partition not in self.starts:
+        before = self.starts.setdefault(partition, past.committed.starts)
+        if past.unread and past.committed.starts == before:
+            self.starting[partition] = past.committed._replace(starts=before + 1)
+            while partition in self.starting:
                 yield
-        before = self.starts.get(partition, past.committed.starts)
         task, committed = yield from self.restorer.restore(partition, past, before)
         self.go(partition, task, committed._replace(starts=before + (task.position < past.end)))
         while committed.offset is None and self.owned[partition].committed is None:

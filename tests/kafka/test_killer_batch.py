@@ -147,7 +147,12 @@ def test_at_the_end_there_is_nothing_to_look_at(starts: int) -> None:
 
 
 def produced(broker: str, topic: str, count: int, size: int = 1, **more: Any) -> None:
-    settings = {"bootstrap.servers": broker, "linger.ms": 2000, "batch.size": 10**9, "queue.buffering.max.kbytes": 10**6}
+    settings = {
+        "bootstrap.servers": broker,
+        "linger.ms": 2000,
+        "batch.size": 10**9,
+        "queue.buffering.max.kbytes": 10**6,
+    }
     producer = Producer(settings | {"message.max.bytes": 10**9} | more)
     for i in range(count):
         event = json.dumps({"model": "m", "features": {"a": i}, "filling": "x" * size})

@@ -6,7 +6,6 @@ import hashlib
 import json
 import signal
 import subprocess
-import sys
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,7 +14,7 @@ import pytest
 from confluent_kafka import KafkaError, Producer
 
 from streamer.kafka.client import consumer_settings
-from streamer.kafka.killer_batch import ONE_BATCH
+from streamer.kafka.killer_batch import COMMAND, ONE_BATCH, ours
 from streamer.kafka.lookout import CANNOT, DONE, NO_MEMORY, READY, RECORD
 
 pytestmark = pytest.mark.broker
@@ -40,9 +39,8 @@ def looked(broker: str, topic: str, **more: Any) -> tuple[int, list[list[Any]]]:
         "unreadable": [KafkaError._BAD_COMPRESSION],
         "silent_s": 5,
     }
-    command = [sys.executable, "-m", "streamer.kafka.lookout"]
     text = json.dumps(order | more).encode() + b"\n"
-    done = subprocess.run(command, input=text, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
+    done = subprocess.run(COMMAND, input=text, env=ours(), capture_output=True, check=False)
     frames = msgpack.Unpacker()
     frames.feed(done.stdout)
     return done.returncode, list(frames)
