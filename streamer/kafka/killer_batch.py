@@ -14,6 +14,7 @@ skipped with them, if both are longer than the way between.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import select
 import signal
@@ -40,7 +41,10 @@ TRIES = 3, 2
 """How many readers must die, of what is suspected first, and at an offset of the search: one may die by chance."""
 ROOM_MIN = 64 << 20
 """A reader has half of the memory that is free here; after each further start half of that, since several batches can
-be too much together, but never less than this: what unpacks to less is not skipped."""
+be too much together, but never less than this. What unpacks to less than half of it, for it is copied, is not skipped.
+"""
+FREE_MIN = 2 * ROOM_MIN
+"""With less, of which a reader needs some for itself, its death would say nothing about what it read."""
 ONE_BATCH = {"max.partition.fetch.bytes": 1, "queued.min.messages": 1}
 """A broker sends the first batch whole, however large; and the next is not fetched before that one is taken."""
 COMMAND = [sys.executable, "-P", "-m", "streamer.kafka.lookout"]
@@ -49,8 +53,13 @@ WAIT_S = 0.02
 SILENT_S = 20.0
 HANGS_S = 3 * SILENT_S
 """A reader that says nothing for that long hangs; where no broker answers it ends by itself."""
-DEATHS = {signal.SIGKILL, signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS}
-"""By which of its signals a reader dies of what it read: who ends it by purpose sends another one."""
+DEATHS = {signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS}
+"""By which of its signals a reader dies of what it read. Others are sent by somebody: SIGKILL by the system, too, which
+a reader's own limit comes before."""
+
+
+class CannotLook(Exception):
+    """No reader comes so far that its life or death says anything."""
 
 
 class Seen(NamedTuple):
@@ -149,11 +158,14 @@ class Readers:
         fixed = {"isolation.level": "read_committed", "enable.partition.eof": True, "log_level": 0}
         self._settings = consumer_settings(config, fixed)
         self._partition = partition
-        self._room = max(free() >> (starts - SUSPECT_AFTER + 1), ROOM_MIN)
+        left = free()
+        if left < FREE_MIN:
+            raise CannotLook(f"{left >> 20} MiB of memory are free, {FREE_MIN >> 20} are needed")
+        self._room = max(left >> (starts - SUSPECT_AFTER + 1), ROOM_MIN)
         self._value_bytes = max(config.limits.message_bytes, RECORD_BYTES_MAX) + 1
 
     def look(self, start: int, way: Way) -> Generator[None, None, Seen]:
-        """See `Look`. LogDown where a reader could not read, for whatever reason but its death."""
+        """See `Look`. LogDown where no broker lets a reader read, CannotLook where it ended otherwise."""
         held = int(self._settings["queued.max.messages.kbytes"]) * 1024 + int(self._settings["fetch.max.bytes"])
         order: Order = {
             "settings": self._settings | ({} if way is Way.AS_WE_DO else ONE_BATCH),
@@ -169,12 +181,14 @@ class Readers:
             "silent_s": SILENT_S,
         }
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-        # Its own session: who stops us from a terminal does not stop it, which would look like a death.
-        with subprocess.Popen(COMMAND, env=ours(), **pipes, start_new_session=True) as process:
-            try:
-                return (yield from self._heard(process, json.dumps(order)))
-            finally:
-                process.kill()
+        try:
+            with subprocess.Popen(COMMAND, env=ours(), **pipes) as process:
+                try:
+                    return (yield from self._heard(process, json.dumps(order)))
+                finally:
+                    process.kill()
+        except OSError as error:
+            raise CannotLook(f"no process can be started: {error}") from error
 
     def _heard(self, process: subprocess.Popen[bytes], order: str) -> Generator[None, None, Seen]:
         assert process.stdin is not None
@@ -183,7 +197,7 @@ class Readers:
         process.stdin.close()
         frames = msgpack.Unpacker(max_buffer_size=0)
         records: list[Record] = []
-        ready, why, heard_s = False, "", time.monotonic()
+        ready, heard_s = False, time.monotonic()
         while time.monotonic() - heard_s < HANGS_S:
             yield
             if not select.select([process.stdout], [], [], WAIT_S)[0]:
@@ -196,16 +210,15 @@ class Readers:
                 elif kind == DONE:
                     return Seen(records, died=False)
                 elif kind == CANNOT:
-                    why = rest[0]
+                    topic, number = self._partition
+                    raise LogDown(f"{topic}[{number}]: a process of its own cannot read what comes next: {rest[0]}")
                 ready |= kind == READY
             if not read:
                 code = process.wait()
                 if ready and (-code in DEATHS or code == NO_MEMORY):
                     return Seen(records, died=True)
-                break
-        topic, number = self._partition
-        why = why or f"silent for {HANGS_S:g} s, or exit code {process.poll()}"
-        raise LogDown(f"{topic}[{number}]: a reader of what comes next, in a process of its own, cannot read it: {why}")
+                raise CannotLook(f"a reader ended with exit code {code}")
+        raise CannotLook(f"a reader said nothing for {HANGS_S:g} s")
 
 
 def ours() -> dict[str, str]:
@@ -222,8 +235,8 @@ def record_of(offset: int, time_ms: int, key: Any, value: Any, headers: Any, who
 class Stretches:
     """What was found of our partitions, and how far it is delivered."""
 
-    def __init__(self, config: Config) -> None:
-        self._config = config
+    def __init__(self, config: Config, logger: logging.Logger) -> None:
+        self._config, self._logger = config, logger
         self._found: dict[Partition, Stretch] = {}
         self._due: dict[Partition, list[Record]] = {}
         self._passed: dict[Partition, int] = {}
@@ -235,7 +248,11 @@ class Stretches:
         self.forget(partition)
         if starts < SUSPECT_AFTER or start >= end:
             return []
-        found = yield from search(Readers(self._config, partition, starts).look, start, end)
+        try:
+            found = yield from search(Readers(self._config, partition, starts).look, start, end)
+        except CannotLook as why:
+            self._logger.warning("%s[%d]: nobody can look whether a batch kills whoever reads it: %s", *partition, why)
+            found = None
         if found is None:
             return []
         self._found[partition] = found

@@ -87,7 +87,7 @@ class KafkaLog:
         self._transactions.recover()
         self._probe = Probe(config, logger, limits)
         self._readers = Readers(config, logger, self._probe, limits)
-        self._stretches = Stretches(config)
+        self._stretches = Stretches(config, logger)
         self._state = StateTopic(
             names.state, counts[names.state], self._readers, self._probe, logger, config.kafka.group
         )

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 import signal
+import sys
 from collections.abc import Generator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,13 +18,14 @@ from hypothesis import strategies as st
 
 from schemas.events.batch import Record
 from streamer.engine.snapshot import decode
-from streamer.kafka.killer_batch import Seen, Stretch, Stretches, Way, search
+from streamer.kafka import killer_batch
+from streamer.kafka.killer_batch import CannotLook, Readers, Seen, Stretch, Stretches, Way, search
 from streamer.kafka.offset_metadata import from_text
-from streamer.port import Committed
+from streamer.port import Committed, LogDown
 from tests.kafka.service import Service, committed, read_all, wait_committed
 
 AT = ("in", 0)
-DATA_BYTES = 420 << 20
+DATA_BYTES = 480 << 20
 """The service takes 280 MB of it, threads' stacks included."""
 BATCHES = 6, 30, 9
 """Records before the batch that kills, in it and after it."""
@@ -102,9 +106,13 @@ def test_nothing_is_skipped_where_somebody_lives() -> None:
     assert Batches([(5, True), (5, False)]).search(5) is None
 
 
-def found_one(limit: int = 100) -> Stretches:
-    config: Any = None
-    stretches = Stretches(config)
+CONFIGURED: Any = SimpleNamespace(
+    kafka=SimpleNamespace(brokers="127.0.0.1:1", group="g", client={}), limits=SimpleNamespace(message_bytes=1000)
+)
+
+
+def found_one() -> Stretches:
+    stretches = Stretches(CONFIGURED, logging.getLogger("test"))
     found = Batches([(3, False), (5, True), (4, False)]).search()
     assert found is not None
     stretches._found[AT] = found
@@ -139,6 +147,58 @@ def test_who_is_not_suspected_is_not_looked_at() -> None:
     stretches = found_one()
     assert done(stretches.examine(AT, 0, 9, 2)) == []
     assert not stretches.start(AT, 0)
+
+
+READER = """
+import os, sys, msgpack
+from streamer.kafka.lookout import *
+order = json.loads(sys.stdin.readline())
+{}
+"""
+SAYS = {
+    "lives": ("tell(READY); tell(RECORD, 5, 7, None, b'v', (), None, ''); tell(DONE)", ([5], False)),
+    "dies": ("tell(READY); tell(RECORD, 5, 7, None, b'v', (), None, ''); os.abort()", ([5], True)),
+    "no memory": ("tell(READY); os._exit(NO_MEMORY)", ([], True)),
+    "dies before it reads": ("os.abort()", CannotLook),
+    "is killed": ("tell(READY); os.kill(os.getpid(), 9)", CannotLook),
+    "is stopped": ("tell(READY); os.kill(os.getpid(), 15)", CannotLook),
+    "is broken": ("tell(READY); raise ValueError", CannotLook),
+    "hangs": ("tell(READY); time.sleep(60)", CannotLook),
+    "no broker": ("tell(CANNOT, 'no answer')", LogDown),
+}
+
+
+@pytest.mark.parametrize("says", SAYS)
+def test_only_the_death_of_who_was_ready_is_one(says: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    script, expected = SAYS[says]
+    monkeypatch.setattr(killer_batch, "COMMAND", [sys.executable, "-c", READER.format(script)])
+    monkeypatch.setattr(killer_batch, "HANGS_S", 5.0)
+    monkeypatch.setattr(killer_batch, "free", lambda: killer_batch.FREE_MIN)
+    look = Readers(CONFIGURED, AT, 3).look
+    if isinstance(expected, tuple):
+        seen = done(look(5, Way.BY_BATCH))
+        assert ([record.offset for record in seen.records], seen.died) == expected
+    else:
+        with pytest.raises(expected):
+            done(look(5, Way.BY_BATCH))
+
+
+def test_a_reader_has_half_of_what_is_free_and_less_at_each_further_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(killer_batch, "free", lambda: 1 << 30)
+    rooms = [Readers(CONFIGURED, AT, starts)._room >> 20 for starts in (3, 4, 5, 6, 7, 999_999)]
+    assert rooms == [512, 256, 128, 64, 64, 64]
+
+
+@pytest.mark.parametrize("why", ["no memory", "no process"])
+def test_where_nobody_can_look_nothing_is_skipped(
+    why: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(killer_batch, "COMMAND", ["/no/such/program"])
+    monkeypatch.setattr(killer_batch, "free", lambda: 1 << 20 if why == "no memory" else 1 << 30)
+    assert done(Stretches(CONFIGURED, logging.getLogger("test")).examine(AT, 0, 9, 3)) == []
+    words = {"no memory": "1 MiB of memory are free, 128 are needed", "no process": "no process can be started"}[why]
+    assert words in caplog.text
+    assert caplog.text.count("in[0]: nobody can look") == 1
 
 
 @pytest.mark.parametrize("starts", [3, 30])
