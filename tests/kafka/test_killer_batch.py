@@ -25,9 +25,9 @@ from streamer.port import Committed, LogDown
 from tests.kafka.service import Service, committed, read_all, wait_committed
 
 AT = ("in", 0)
-DATA_BYTES = 480 << 20
+DATA_BYTES = 450 << 20
 """The service takes 280 MB of it, threads' stacks included."""
-BATCHES = 6, 30, 9
+BATCHES = 6, 8, 9
 """Records before the batch that kills, in it and after it."""
 CONFIG = """
 version: 1
@@ -209,7 +209,7 @@ def test_at_the_end_there_is_nothing_to_look_at(starts: int) -> None:
 def produced(broker: str, topic: str, count: int, size: int = 1, **more: Any) -> None:
     settings = {
         "bootstrap.servers": broker,
-        "linger.ms": 2000,
+        "linger.ms": 60_000,
         "batch.size": 10**9,
         "queue.buffering.max.kbytes": 10**6,
     }
@@ -227,7 +227,7 @@ def test_a_batch_that_kills_the_process_at_three_starts_is_skipped_at_the_fourth
     events, alerts, state, dead, beats = make_topics("in", "al", "st", "dl", "hb")
     before, within, after = BATCHES
     produced(broker, events, before)
-    produced(broker, events, within, 10_000_000, **{"compression.type": "gzip"})
+    produced(broker, events, within, 32_000_000, **{"compression.type": "gzip"})
     produced(broker, events, after)
     first, last, end = before, before + within - 1, sum(BATCHES)
     names = {"events": events, "alerts": alerts, "state": state, "dead": dead, "beats": beats}
