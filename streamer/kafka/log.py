@@ -268,10 +268,11 @@ class KafkaLog:
             # A plain offset: without one librdkafka would start at the committed offset by itself. A logical one such
             # as the end makes it ask the broker, and the pause below makes it ask again after the answer; that late
             # second answer then moves a partition that was started meanwhile past all its records. It must be an offset
-            # that is there: a fetch is on its way before the pause, and after a failed one a seek is refused.
-            begins = [self._probe.begin_end(partition)[0] for partition in keys(partitions)]
+            # that can be fetched, since a fetch is on its way before the pause: after a failed one a seek is refused.
+            # And nothing may come of it: at the first offset there can be a batch that kills whoever unpacks it.
+            ends = [self._probe.begin_end(partition)[1] for partition in keys(partitions)]
             consumer.incremental_assign(
-                [TopicPartition(p.topic, p.partition, begin) for p, begin in zip(partitions, begins, strict=True)]
+                [TopicPartition(p.topic, p.partition, end) for p, end in zip(partitions, ends, strict=True)]
             )
             consumer.pause(partitions)
             self._member = consumer.memberid() or ""

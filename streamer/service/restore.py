@@ -43,6 +43,12 @@ class Past(NamedTuple):
     def unread(self) -> bool:
         return self.committed.offset is not None and self.committed.offset < self.end
 
+    def starts_before(self, ours: int | None) -> int:
+        """How many failed before ours. `ours`: how many that were when we began here earlier: if nobody has begun
+        since, the last one is our own, which did not fail. We lost the partition then, not our life.
+        """
+        return ours if ours is not None and self.committed.starts == ours + 1 else self.committed.starts
+
 
 class Restorer:
     """Reads the log and the state topic; yields while there is something to wait for."""

@@ -76,7 +76,7 @@ class Worker:
         self.owned: dict[Partition, LivePartition] = {}
         self.restoring: dict[Partition, Iterator[None]] = {}
         self.starting: dict[Partition, Committed] = {}  # what is to be written down before they are read
-        self.starts: dict[Partition, int] = {}  # how many starts came before ours
+        self.starts: dict[Partition, int] = {}  # how many came before ours, of partitions that we have begun
         self.unsettled: dict[Partition, Committed] | None = None  # sent, outcome unknown
         self.recovered = True  # the producer was re-created since the outcome became unknown
         self.seen = log.surroundings()
@@ -356,7 +356,7 @@ class Worker:
 
     def drop(self, partition: Partition) -> None:
         """Forget a partition. What was not published is found again by its next owner, from C on."""
-        for known in (self.owned, self.restoring, self.starting, self.starts):
+        for known in (self.owned, self.restoring, self.starting):
             known.pop(partition, None)
         self.backlog = deque(item for item in self.backlog if item[0] != partition)
 
@@ -368,7 +368,7 @@ class Worker:
         """Bring a partition to life; yields while there is something to wait for."""
         begin_s = self.clock()
         past = yield from self.restorer.past(partition)
-        before = self.starts.setdefault(partition, past.committed.starts)
+        before = self.starts[partition] = past.starts_before(self.starts.get(partition))
         if past.unread and past.committed.starts == before:
             self.starting[partition] = past.committed._replace(starts=before + 1)
             while partition in self.starting:

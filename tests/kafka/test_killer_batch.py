@@ -31,7 +31,11 @@ BATCHES = 6, 8, 9
 """Records before the batch that kills, in it and after it."""
 CONFIG = """
 version: 1
-kafka: {{brokers: "{broker}", group: "g-{events}", start: earliest, client: {{session.timeout.ms: 6000}}}}
+kafka:
+  brokers: "{broker}"
+  group: "g-{events}"
+  start: earliest
+  client: {{session.timeout.ms: 3000, heartbeat.interval.ms: 500}}
 topics: {{events: [{events}], alerts: {alerts}, state: {state}, dead_letter: {dead}, heartbeats: {beats}}}
 commit: {{interval: 200ms}}
 server: {{listen: "127.0.0.1:0"}}
@@ -252,10 +256,11 @@ def test_a_batch_that_kills_the_process_at_three_starts_is_skipped_at_the_fourth
     assert root.pointer is not None
     consumed = snapshot_of(broker, state)["admission"]["counts"]
     assert dict(consumed) == {"used": before + after, "dead_lettered": within, **dict.fromkeys(NOT_HERE, 0)}
-    with Service(config, tmp_path / "after.log", DATA_BYTES) as service:  # Nothing of it is looked at again.
-        produced(broker, events, 1)
-        wait_committed(broker, f"g-{events}", events, {0: end + 1})
-        assert service.stop() == 0
+    for start in range(1, 4):  # It is not looked at again. Whether the first fetch overtakes the pause is chance.
+        with Service(config, tmp_path / "after.log", DATA_BYTES) as service:
+            produced(broker, events, 1)
+            wait_committed(broker, f"g-{events}", events, {0: end + start})
+            assert service.stop() == 0
 
 
 NOT_HERE = ("late", "duplicate", "filtered")

@@ -104,6 +104,24 @@ def test_who_leaves_in_order_takes_its_start_back() -> None:
     assert [root.starts for root in broker.committed.values()] == [0, 0]
 
 
+def test_who_loses_a_partition_and_lives_does_not_count_twice() -> None:
+    broker, worker, told = counting(30)
+    log = worker.log
+    log.start = lambda partition, offset: None  # type: ignore[method-assign]  # Nothing comes.
+    for _ in range(3):
+        while len(worker.owned) < 2:
+            worker.step(0.0)
+        assert [root.starts for root in broker.committed.values()] == [2, 2]
+        broker.leave(log.member)  # type: ignore[attr-defined]
+        while worker.owned:
+            worker.step(0.0)
+    broker.committed = {place: root._replace(starts=3) for place, root in broker.committed.items()}  # Somebody died.
+    while len(worker.owned) < 2:
+        worker.step(0.0)
+    assert [root.starts for root in broker.committed.values()] == [4, 4]
+    assert {starts for one in told for starts in one.values()} == {2, 4}
+
+
 def test_where_nothing_is_to_be_read_nothing_is_counted() -> None:
     _, worker, told = counting(5)
     while len(worker.owned) < 2:
