@@ -240,6 +240,7 @@ class Stretches:
         self._found: dict[Partition, Stretch] = {}
         self._due: dict[Partition, list[Record]] = {}
         self._passed: dict[Partition, int] = {}
+        self._busy = False
 
     def examine(
         self, partition: Partition, start: int, end: int, starts: int
@@ -248,11 +249,15 @@ class Stretches:
         self.forget(partition)
         if starts < SUSPECT_AFTER or start >= end:
             return []
+        while self._busy:  # Two readers at once would have all of the memory that is free.
+            yield
+        self._busy, found = True, None
         try:
             found = yield from search(Readers(self._config, partition, starts).look, start, end)
         except CannotLook as why:
             self._logger.warning("%s[%d]: nobody can look whether a batch kills whoever reads it: %s", *partition, why)
-            found = None
+        finally:
+            self._busy = False
         if found is None:
             return []
         self._found[partition] = found

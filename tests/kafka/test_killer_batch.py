@@ -193,6 +193,35 @@ def test_a_reader_has_half_of_what_is_free_and_less_at_each_further_start(monkey
     assert rooms == [512, 256, 128, 64, 64, 64]
 
 
+def test_one_partition_is_looked_at_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Readers of several at once would have more memory than there is."""
+    busy, most = [0], [0]
+
+    class Counted(Batches):
+        def look(self, start: int, way: Way) -> Generator[None, None, Seen]:
+            busy[0] += 1
+            most[0] = max(busy[0], most[0])
+            try:
+                return (yield from super().look(start, way))
+            finally:
+                busy[0] -= 1
+
+    monkeypatch.setattr(killer_batch, "Readers", lambda *of: Counted([(3, False), (5, True), (4, False)]))
+    stretches = Stretches(CONFIGURED, logging.getLogger("test"))
+    dropped, *looks = [stretches.examine(("in", number), 0, 12, 3) for number in range(4)]
+    next(dropped)
+    waiting = dict(enumerate(looks))
+    for _ in range(3):
+        assert [next(look) for look in looks] == [None] * 3
+    dropped.close()
+    while waiting:
+        for number, look in list(waiting.items()):
+            if next(look, done) is done:
+                del waiting[number]
+    assert most == [1]
+    assert all(stretches.start(("in", number), 0) for number in range(1, 4))
+
+
 @pytest.mark.parametrize("why", ["no memory", "no process"])
 def test_where_nobody_can_look_nothing_is_skipped(
     why: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
