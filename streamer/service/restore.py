@@ -41,7 +41,9 @@ class Past(NamedTuple):
 
     @property
     def unread(self) -> bool:
-        return self.committed.offset is not None and self.committed.offset < self.end
+        """Whether anything is read after C, or on the way there: what was skipped may be met again."""
+        offset, pointer = self.committed[:2]
+        return offset is not None and (pointer.position if pointer is not None else offset) < self.end
 
     def starts_before(self, ours: int | None) -> int:
         """How many failed before ours. `ours`: how many that were when we began here earlier: if nobody has begun

@@ -374,7 +374,7 @@ class Worker:
             while partition in self.starting:
                 yield
         task, committed = yield from self.restorer.restore(partition, past, before)
-        self.go(partition, task, committed._replace(starts=before + (task.position < past.end)))
+        self.go(partition, task, committed._replace(starts=before + (past.unread or task.position < past.end)))
         while committed.offset is None and self.owned[partition].committed is None:
             yield  # The first commit of all counts this start.
         self.log.start(partition, task.position)

@@ -10,7 +10,7 @@ import pytest
 
 from streamer.config.load import load_text
 from streamer.engine.task import Tasks
-from streamer.port import Committed, Partition
+from streamer.port import Committed, Partition, Pointer
 from streamer.service.worker import LETTERS_BYTES_MAX, Worker
 from tests.sim.broker import Broker, SimLog
 from tests.sim.campaign import CONFIG, by_partition, make_log, oracle
@@ -128,6 +128,16 @@ def test_where_nothing_is_to_be_read_nothing_is_counted() -> None:
         worker.step(0.0)
     assert worker.commit()
     assert {starts for one in told for starts in one.values()} == {1}
+
+
+def test_what_is_only_replayed_counts_as_well() -> None:
+    """Of what was skipped there may be no snapshot yet."""
+    broker, worker, told = counting(5)
+    pointer = Pointer(3, 0, 0, 1, "", "other")
+    broker.committed = {place: Committed(5, pointer) for place in broker.partitions}
+    while len(worker.owned) < 2:
+        worker.step(0.0)
+    assert told[0] == dict.fromkeys(broker.partitions, 1)
 
 
 @pytest.mark.parametrize("fault", ["abort", "abort-late", "stall", "lost-ack"])
