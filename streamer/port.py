@@ -6,7 +6,7 @@ commit protocol; an implementation only maps calls and errors, so that what the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple, Protocol
@@ -48,6 +48,7 @@ class Committed(NamedTuple):
     pointer: Pointer | None  # None when the metadata is missing or unreadable
     ticked: int = 0  # ticks up to C, in all
     ticks: tuple[Tick, ...] = ()  # the last of them, those the snapshot has not seen
+    starts: int = 0  # how often somebody began to read at C and was not heard of again
 
     @property
     def progress(self) -> tuple[int, int]:
@@ -215,6 +216,14 @@ class Log(Protocol):
 
         Yields None while it works, so that the worker can poll in between. Integrity of the bytes is checked by
         the reader of the blob; a pointed snapshot that is not there any more yields nothing.
+        """
+
+    def examine(
+        self, partition: Partition, start: int, end: int, starts: int
+    ) -> Generator[None, None, list[tuple[int, int]]]:
+        """After too many `starts`: look, without a danger to this process, for stored batches from `start` on that
+        nobody survives to unpack. Their first and last offsets; `replay` and `start` have one record in the place of
+        each, which says so. Yields while it works.
         """
 
     def replay(self, partition: Partition, start: int, end: int) -> Iterator[list[Record]]:

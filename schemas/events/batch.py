@@ -17,6 +17,7 @@ F64 = NDArray[np.float64]
 REASONS: dict[str, str] = {
     "empty": "the record has no value (a tombstone) or a value of zero bytes",
     "unreadable_batch": "the stored batch cannot be unpacked: broken, or beyond `receive.message.max.bytes`",
+    "killed_the_process": "the stored batch unpacks to more than there is memory, so it was skipped as a whole",
     "too_large": "the value is longer than the limit on message bytes",
     "bad_utf8": "the value, or the key or header a field is mapped to, is not UTF-8",
     "bad_json": "the value is not one RFC 8259 JSON text, or exceeds the parser's limits on depth and magnitude",
@@ -47,6 +48,12 @@ class Record(NamedTuple):
     headers: tuple[tuple[str, bytes | None], ...] = ()
     whole: Whole | None = None  # of a value of which only the beginning is here
     unreadable: str = ""  # of a place in a stored batch that cannot be unpacked: why; it has no value then
+    skipped_from: int | None = None  # of what stands for all offsets from this one to its own: nobody survives a look
+
+    @property
+    def first_offset(self) -> int:
+        """Of all that it stands for."""
+        return self.offset if self.skipped_from is None else self.skipped_from
 
 
 class RecordColumns(Sequence[Record]):
@@ -107,9 +114,16 @@ class Reject:
     reason: str  # a key of REASONS
     detail: str  # one line, at most 80 characters
 
+    @property
+    def records(self) -> int:
+        """How many records it stands for."""
+        return self.record.offset - self.record.first_offset + 1
+
 
 def reject_of(record: Record, reason: str, detail: str, bytes_max: int) -> Reject:
     """The reject of a record; of one that the log could not hand over as it is with what the log says of it."""
+    if record.skipped_from is not None:
+        return Reject(record, "killed_the_process", record.unreadable)
     if record.unreadable:
         return Reject(record, "unreadable_batch", record.unreadable)
     if record.whole is not None:

@@ -29,10 +29,11 @@ def dead_letter(
     """Key, value and headers of the record that goes to the dead-letter topic; a function of its arguments alone.
 
     Headers added (UTF-8 texts): driftline.error.reason (a key of REASONS), .detail, .topic, .partition, .offset and
-    .time_ms (the record's own timestamp, -1 for none); .generation, how often the topic was made anew, unless never. A
-    record that would be over RECORD_BYTES_MAX has its value cut to 64 KiB and its key or its original headers dropped
-    where those are over 64 KiB; then .truncated = "true", .size (of the original value in bytes) and .sha256 (of the
-    original value, hex) are added.
+    .time_ms (the record's own timestamp, -1 for none); .generation, how often the topic was made anew, unless never.
+    What stands for a batch that was skipped has the first offset of it, and .last_offset. A record that would be over
+    RECORD_BYTES_MAX has its value cut to 64 KiB and its key or its original headers dropped where those are over
+    64 KiB; then .truncated = "true", .size (of the original value in bytes) and .sha256 (of the original value, hex)
+    are added.
     """
     record = reject.record
     # A dead letter that was fed back and failed again: the new account replaces the old, or headers grow each round.
@@ -42,10 +43,12 @@ def dead_letter(
         "detail": reject.detail,
         "topic": topic,
         "partition": str(partition),
-        "offset": str(record.offset),
+        "offset": str(record.first_offset),
         "time_ms": str(record.time_ms),
         **({"generation": str(generation)} if generation else {}),
     }
+    if record.skipped_from is not None:
+        why["last_offset"] = str(record.offset)
     key, value = record.key, record.value
     if _size(key, value, headers + _headers(why)) > RECORD_BYTES_MAX:
         size, digest = record.whole or Whole(len(value or b""), sha256(value or b"").hexdigest())

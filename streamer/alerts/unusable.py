@@ -128,7 +128,7 @@ def counted(reasons: Mapping[str, int], rejects: Iterable[Reject]) -> dict[str, 
     """Those, and more of them."""
     found = dict(reasons)
     for reject in rejects:
-        found[reject.reason] = found.get(reject.reason, 0) + 1
+        found[reject.reason] = found.get(reject.reason, 0) + reject.records
     return found
 
 
@@ -153,7 +153,8 @@ class Unusable:
 
     def take(self, batch: Batch, used: Bool, late: I64, clock_ms: int) -> list[Told]:
         """What became of the records of a batch. `late`: which events are; `clock_ms`: the time of the last tick."""
-        records = len(used) + len(batch.rejects)
+        rejected = sum(reject.records for reject in batch.rejects)
+        records = len(used) + rejected
         if not records:
             return []
         window, places = self.window, self._ends(batch)
@@ -161,13 +162,13 @@ class Unusable:
         if batch.rejects and REJECTED not in window.firsts:
             one = batch.rejects[0]
             hint = guess(one.record.value or b"")
-            window.firsts[REJECTED] = First(one.record.offset, one.reason, one.detail, hint)
+            window.firsts[REJECTED] = First(one.record.first_offset, one.reason, one.detail, hint)
         if len(late) and LATE not in window.firsts:
             event = late.item(0)
             window.firsts[LATE] = First(batch.offsets.item(event), LATE, rfc3339(batch.times_ms.item(event)), "")
         told = self._at_once(batch, used, late, clock_ms)
         window.reasons = counted(window.reasons, batch.rejects)
-        more = Account(records, int(np.count_nonzero(used)), len(batch.rejects), len(late))
+        more = Account(records, int(np.count_nonzero(used)), rejected, len(late))
         window.account = window.account.plus(more)
         self.last = places[1]
         return told
@@ -176,22 +177,29 @@ class Unusable:
     def _ends(batch: Batch) -> tuple[tuple[int, int], tuple[int, int]]:
         """Offset and time of the first and of the last record."""
         ends = batch.rejects[:1] + batch.rejects[-1:]
-        found = [(reject.record.offset, valid_time(reject.record.time_ms)) for reject in ends]
-        found += [(batch.offsets.item(i), batch.times_ms.item(i)) for i in (0, -1) if len(batch.offsets)]
-        return min(found), max(found)
+        found = [(batch.offsets.item(i), batch.times_ms.item(i)) for i in (0, -1) if len(batch.offsets)]
+        first, last = list(found), list(found)
+        for reject in ends:
+            time_ms = valid_time(reject.record.time_ms)
+            first.append((reject.record.first_offset, time_ms))
+            last.append((reject.record.offset, time_ms))
+        return min(first), max(last)
 
     def _at_once(self, batch: Batch, used: Bool, late: I64, clock_ms: int) -> list[Told]:
         """Alerts that open at a record of this batch, since nothing at all is used."""
         account, told = self.window.account, list[tuple[int, Told]]()
-        if account.used or self.before.used or account.consumed + len(used) + len(batch.rejects) < AT_ONCE:
+        standing = np.array([reject.records for reject in batch.rejects], np.int64)  # Each for so many records.
+        if account.used or self.before.used or account.consumed + len(used) + int(standing.sum()) < AT_ONCE:
             return []
         end = batch.offsets.item(int(np.argmax(used))) if used.any() else batch.next_offset
         rejects = np.array([reject.record.offset for reject in batch.rejects], np.int64)
-        every = np.sort(np.concatenate([batch.offsets, rejects]))
-        for what, offsets in ((REJECTED, rejects), (LATE, batch.offsets[late])):
+        every = np.concatenate([batch.offsets, rejects])
+        order = np.argsort(every)
+        until = np.cumsum(np.concatenate([np.ones(len(used), np.int64), standing])[order])
+        for what, offsets, number in ((REJECTED, rejects, standing), (LATE, batch.offsets[late], np.ones_like(late))):
             bad = offsets[offsets < end]
-            counts = account.of(what) + np.arange(1, len(bad) + 1)
-            consumed = account.consumed + np.searchsorted(every, bad, "right")
+            counts = account.of(what) + np.cumsum(number[: len(bad)])
+            consumed = account.consumed + until[np.searchsorted(every[order], bad)]
             shown = np.flatnonzero((counts >= AT_ONCE) & (counts > self.bound * consumed))
             if not len(shown) or self.episodes[what].found is not None:
                 continue

@@ -134,9 +134,9 @@ class Admission:
         for name, count in (("filtered", filtered), ("duplicate", duplicate), ("late", len(late))):
             self.counts[name] += count
         self.counts["used"] += len(used) - filtered - duplicate - len(late)
-        self.counts["dead_lettered"] += len(batch.rejects)
         for reject in batch.rejects:
-            self.reasons[reject.reason] = self.reasons.get(reject.reason, 0) + 1
+            self.counts["dead_lettered"] += reject.records
+            self.reasons[reject.reason] = self.reasons.get(reject.reason, 0) + reject.records
         return used, now, late
 
     def _unwanted(self, batch: Batch, refused: Bool | None) -> int:

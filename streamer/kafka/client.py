@@ -193,8 +193,8 @@ def settings(config: Config, *drop: str) -> dict[str, Any]:
     return own | {"reconnect.backoff.max.ms": RECONNECT_MS} | user
 
 
-def make_consumer(config: Config, logger: Any, fixed: dict[str, Any]) -> Consumer:
-    """A consumer with our defaults, the user's settings and then what must hold, in rising order of force.
+def consumer_settings(config: Config, fixed: dict[str, Any]) -> dict[str, Any]:
+    """Our defaults, the user's settings and then what must hold, in rising order of force.
 
     Readers outside the group get the group's id, too: the binding demands one, and it is the one ACLs allow.
     """
@@ -202,8 +202,13 @@ def make_consumer(config: Config, logger: Any, fixed: dict[str, Any]) -> Consume
     merged |= fixed
     if merged.get("group.protocol") == "consumer":
         merged = {name: value for name, value in merged.items() if name not in CLASSIC_ONLY}
+    return merged
+
+
+def make_consumer(config: Config, logger: Any, fixed: dict[str, Any]) -> Consumer:
+    """A consumer with these settings."""
     try:
-        return Consumer(merged, logger=logger)
+        return Consumer(consumer_settings(config, fixed), logger=logger)
     except KafkaException as exception:
         raise bad_settings(exception).down() from exception
 

@@ -7,17 +7,19 @@ as a detector's step. The core takes them from librdkafka as they are.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from itertools import compress, count, pairwise
 from operator import ne
 from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
-from confluent_kafka import Consumer, KafkaError, Message, cimpl
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition, cimpl
 
 from schemas.core import native
 from schemas.events.batch import I64, Record, RecordColumns, Whole
 from schemas.records.dead_letter import RECORD_BYTES_MAX
+from streamer.kafka.client import Deadline, Limits, error_of
 from streamer.port import LogDown, Partition
 
 NO_LIMIT = 1 << 40
@@ -108,6 +110,30 @@ def connect(
             logger.info("kafka client without plugin, messages take more time: %s", error)
     consumer = make({})
     return consumer, ByBinding(consumer)
+
+
+def resume(consumer: Consumer, intake: Intake, partition: Partition, offset: int, limits: Limits) -> None:
+    """A partition that is assigned and paused goes on at this offset."""
+    deadline, patience = Deadline(limits.metadata), Deadline(limits.metadata / 5)
+    while True:
+        try:
+            consumer.seek(TopicPartition(*partition, offset))
+            intake.follow(partition)
+            consumer.resume([TopicPartition(*partition)])
+            break
+        except KafkaException as exception:
+            # _STATE: librdkafka's main thread has not served the assignment yet.
+            error = error_of(exception)
+            if error.code() != KafkaError._STATE or deadline.over():
+                raise LogDown(f"cannot start {partition[0]}[{partition[1]}]: {error.str()}") from exception
+            if patience.over():
+                # Or it has given the partition up, which it does when its topic was deleted, and never takes it back by
+                # itself though the topic is there again.
+                patience = Deadline(limits.metadata / 5)
+                consumer.incremental_unassign([TopicPartition(*partition)])
+                consumer.incremental_assign([TopicPartition(*partition, offset)])
+                consumer.pause([TopicPartition(*partition)])
+            time.sleep(0.02)
 
 
 def record_of(message: Message) -> Record:

@@ -13,8 +13,7 @@ The worker decides; here calls, callbacks and errors are mapped. Three rules of 
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -29,7 +28,6 @@ from streamer.kafka.client import (
     UNREADABLE,
     BadOffsets,
     Complaints,
-    Deadline,
     Limits,
     Probe,
     down,
@@ -38,7 +36,8 @@ from streamer.kafka.client import (
     unreadable,
 )
 from streamer.kafka.cluster_watch import ClusterWatch
-from streamer.kafka.intake import Intake, Stretch, connect
+from streamer.kafka.intake import Intake, Stretch, connect, resume
+from streamer.kafka.killer_batch import Stretches
 from streamer.kafka.offset_metadata import from_text
 from streamer.kafka.publishing import Publisher
 from streamer.kafka.reader import Readers
@@ -91,6 +90,7 @@ class KafkaLog:
         self._transactions.recover()
         self._probe = Probe(config, logger, limits)
         self._readers = Readers(config, logger, self._probe, limits)
+        self._stretches = Stretches(config, logger)
         self._state = StateTopic(
             names.state, counts[names.state], self._readers, self._probe, logger, config.kafka.group
         )
@@ -149,7 +149,11 @@ class KafkaLog:
             raise failure
         events, self._events = self._events, []
         self._known |= {event.partition for event in events if isinstance(event, Assigned)}
-        return events + self._records(taken)
+        events += self._records(taken)
+        for partition, offset in self._stretches.passed():
+            self.start(partition, offset)
+        kept = self._stretches.take(limit - sum(len(e.records) for e in events if isinstance(e, Records)))
+        return events + [Records(partition, records) for partition, records in kept.items()]
 
     def committed(self, partition: Partition) -> Committed | None:
         """See `Log.committed`. librdkafka asks for stable offsets and repeats until the timeout."""
@@ -193,35 +197,24 @@ class KafkaLog:
     def read_state(self, partition: Partition, pointer: Pointer | None) -> Iterator[bytes | None]:
         return self._state.read(partition, pointer)
 
+    def examine(
+        self, partition: Partition, start: int, end: int, starts: int
+    ) -> Generator[None, None, list[tuple[int, int]]]:
+        return self._stretches.examine(partition, start, end, starts)
+
     def replay(self, partition: Partition, start: int, end: int) -> Iterator[list[Record]]:
         low, high = self._probe.begin_end(partition)
         if start < low or end > high:
             raise LogGap(f"{partition[0]}[{partition[1]}] holds offsets {low} to {high}, {start} to {end} are needed")
-        yield from self._readers.read(partition, start, end)
+        kept, start = self._stretches.between(partition, start, end)
+        yield from kept
+        if start < end:
+            yield from self._readers.read(partition, start, end)
 
     def start(self, partition: Partition, offset: int) -> None:
-        if partition not in self._known:
-            return  # Lost meanwhile; the event is on its way.
-        deadline, patience = Deadline(self._limits.metadata), Deadline(self._limits.metadata / 5)
-        while True:
-            try:
-                self._consumer.seek(TopicPartition(*partition, offset))
-                self._intake.follow(partition)
-                self._consumer.resume([TopicPartition(*partition)])
-                break
-            except KafkaException as exception:
-                # _STATE: librdkafka's main thread has not served the assignment yet.
-                error = error_of(exception)
-                if error.code() != KafkaError._STATE or deadline.over():
-                    raise LogDown(f"cannot start {partition[0]}[{partition[1]}]: {error.str()}") from exception
-                if patience.over():
-                    # Or it has given the partition up, which it does when its topic was deleted, and never takes it
-                    # back by itself though the topic is there again.
-                    patience = Deadline(self._limits.metadata / 5)
-                    self._consumer.incremental_unassign([TopicPartition(*partition)])
-                    self._consumer.incremental_assign([TopicPartition(*partition, offset)])
-                    self._consumer.pause([TopicPartition(*partition)])
-                time.sleep(0.02)
+        if partition not in self._known or self._stretches.start(partition, offset):
+            return  # Lost meanwhile, the event is on its way; or what comes first is here already, see `poll`.
+        resume(self._consumer, self._intake, partition, offset, self._limits)
         self._next[partition] = offset
         self._waker.wake(partition)
 
@@ -233,7 +226,10 @@ class KafkaLog:
     ) -> CommitResult:
         if not self._known.issuperset(offsets):
             return CommitResult(Outcome.ABORTED, {})
-        return self._publisher.commit(outs, offsets, snapshots)
+        result = self._publisher.commit(outs, offsets, snapshots)
+        if result.outcome is Outcome.DONE:
+            self._stretches.landed(offsets)
+        return result
 
     def stage(
         self, partition: Partition, snapshot: Snapshot, staged: Staged, chunks: int, root: Committed
@@ -271,10 +267,11 @@ class KafkaLog:
             # A plain offset: without one librdkafka would start at the committed offset by itself. A logical one such
             # as the end makes it ask the broker, and the pause below makes it ask again after the answer; that late
             # second answer then moves a partition that was started meanwhile past all its records. It must be an offset
-            # that is there: a fetch is on its way before the pause, and after a failed one a seek is refused.
-            begins = [self._probe.begin_end(partition)[0] for partition in keys(partitions)]
+            # that can be fetched, since a fetch is on its way before the pause: after a failed one a seek is refused.
+            # And nothing may come of it: at the first offset there can be a batch that kills whoever unpacks it.
+            ends = [self._probe.begin_end(partition)[1] for partition in keys(partitions)]
             consumer.incremental_assign(
-                [TopicPartition(p.topic, p.partition, begin) for p, begin in zip(partitions, begins, strict=True)]
+                [TopicPartition(p.topic, p.partition, end) for p, end in zip(partitions, ends, strict=True)]
             )
             consumer.pause(partitions)
             self._member = consumer.memberid() or ""
@@ -304,6 +301,7 @@ class KafkaLog:
             del self._assigned[partition]
             self._known.discard(partition)
             self._next.pop(partition, None)
+            self._stretches.forget(partition)
         # An assignment the worker never heard of needs no end; a Lost before it does.
         self._events = [e for e in self._events if not (isinstance(e, Assigned) and e.partition in gone)]
         with self._kept():

@@ -1,6 +1,6 @@
 """The root pointer and the ticks since as offset metadata, of which a broker allows 4096 bytes:
 `v2;S=81812;p=3;o=7;n=2;sha=...;cfg=...;slot=0;t=16;T=17;q=81900:1700000000000:1`, with `g=1` behind the slot where the
-topic was made anew once.
+topic was made anew once, and `k=2` before the ticks after two starts that nobody heard of again.
 """
 
 from __future__ import annotations
@@ -12,25 +12,30 @@ from streamer.port import Committed, Pointer, Tick
 TICKS_MAX = 64
 """Ticks that fit the metadata beside the pointer; before there are more a snapshot must have seen them."""
 
+STARTS_MAX = 999_999
+SUSPECT_AFTER = 3
+"""After so many starts without progress something is wrong with what comes next, or with the memory."""
+
 PATTERN = re.compile(
     r"v2;S=(\d{1,19});p=(\d{1,9});o=(\d{1,19});n=(\d{1,9});sha=([0-9a-f]{64});cfg=([0-9a-f]{1,64});slot=([01])(?:;g=([1-9]\d{0,8}))?"
-    r";t=(\d{1,12});T=(\d{1,12});q=((?:\d{1,19}:\d{1,14}:[01](?:,(?=\d)|$)){0,64})",
+    r";t=(\d{1,12});T=(\d{1,12})(?:;k=(\d{1,6}))?;q=((?:\d{1,19}:\d{1,14}:[01](?:,(?=\d)|$)){0,64})",
     re.ASCII,
 )
-NUMBERS = 1, 2, 3, 4, 7, 8, 9, 10
+NUMBERS = 1, 2, 3, 4, 7, 8, 9, 10, 11
 """The groups that are numbers."""
 
 
 def to_text(committed: Committed) -> str:
     """Metadata of the committed offset; empty without a pointer, since ticks mean nothing without what came before."""
+    starts = f";k={min(committed.starts, STARTS_MAX)}" if committed.starts else ""
     if committed.pointer is None:
-        return ""
+        return starts and f"v2{starts}"
     position, partition, offset, chunks, sha, config, slot, seen, generation = committed.pointer
     anew = f";g={generation}" if generation else ""
     ticks = ",".join(f"{tick.offset}:{tick.time_ms}:{tick.caught_up:d}" for tick in committed.ticks)
     return (
         f"v2;S={position};p={partition};o={offset};n={chunks};sha={sha};cfg={config};slot={slot}{anew}"
-        f";t={seen};T={committed.ticked};q={ticks}"
+        f";t={seen};T={committed.ticked}{starts};q={ticks}"
     )
 
 
@@ -38,9 +43,10 @@ def from_text(offset: int, text: str | None) -> Committed:
     """No pointer for anything that is not of ours: the fallback then reads the whole state partition."""
     match = PATTERN.fullmatch(text or "")
     if match is None:
-        return Committed(offset, None)
-    position, partition, first, chunks, slot, generation, seen, ticked = (int(match[i] or 0) for i in NUMBERS)
+        alone = re.fullmatch(r"v2;k=(\d{1,6})", text or "", re.ASCII)
+        return Committed(offset, None, starts=int(alone[1]) if alone is not None else 0)
+    position, partition, first, chunks, slot, generation, seen, ticked, starts = (int(match[i] or 0) for i in NUMBERS)
     pointer = Pointer(position, partition, first, chunks, match[5], match[6], slot, seen, generation)
-    parts = [part.split(":") for part in match[11].split(",") if part]
+    parts = [part.split(":") for part in match[12].split(",") if part]
     ticks = tuple(Tick(int(at), int(time_ms), caught == "1") for at, time_ms, caught in parts)
-    return Committed(offset, pointer, ticked, ticks)
+    return Committed(offset, pointer, ticked, ticks, starts)

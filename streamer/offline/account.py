@@ -21,6 +21,7 @@ GLOB = frozenset("*?[")
 HINTS: dict[str, str] = {
     "empty": "a tombstone, or a blank line: no event is empty",
     "unreadable_batch": "librdkafka cannot unpack what the producer compressed: see the broker's and its limits",
+    "killed_the_process": "give the process more memory, or have the producer send smaller batches",
     "too_large": "raise limits.message_bytes, or send less per event",
     "missing_model": "say where the model's name is: fields: {model: /POINTER}",
     "wrong_type": "point `fields` at what the field takes",
@@ -82,7 +83,7 @@ class Rejects:
                 likely = guess(reject.record.value or b"") if reject.reason in UNREADABLE else ""
                 hint = f"most likely {likely}" if likely else HINTS.get(reject.reason, "")
                 known = Rejected(reject.reason, 0, partition, reject.record.offset, reject.detail, hint)
-            self.first[reject.reason] = known._replace(records=known.records + 1)
+            self.first[reject.reason] = known._replace(records=known.records + reject.records)
 
     def in_order(self) -> list[Rejected]:
         """The most frequent first."""

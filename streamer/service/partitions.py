@@ -41,6 +41,8 @@ class LivePartition:
     sending: list[Out] = field(default_factory=list)  # those
     ticked: int = 0  # ticks up to C
     ticks: list[Tick] = field(default_factory=list)  # those the newest snapshot that landed has not seen
+    starts: int = 0  # what is written down of them until there is progress
+    begun: int = -1  # where it stood when it became live
     tick_at: int = -1  # where the task stood at the last tick, and where the log ended then
     tick_end: int | None = None
 
@@ -104,3 +106,21 @@ def tick(owned: LivePartition, now_ms: int, marks: tuple[int, int] | None) -> No
 def newest(owned: LivePartition, seen: int) -> tuple[Tick, ...]:
     """The ticks of a task but for the first `seen` ones."""
     return tuple(owned.ticks[max(len(owned.ticks) - max(owned.task.ticks - seen, 0), 0) :])
+
+
+def stands(owned: LivePartition | None, sent: Committed, snapshot: Snapshot | None) -> bool:
+    """Whether a partition is ours, and Kafka has what was sent of it: its snapshot, too."""
+    if owned is None or (owned.committed, owned.ticked) != sent.progress:
+        return False
+    wanted, there = snapshot or sent.pointer, owned.pointer
+    return wanted is None or (there is not None and (there.position, there.ticks) == (wanted.position, wanted.ticks))
+
+
+PAUSE_S = 0.1, 2.0
+"""Between two tries at what Kafka does not do now: at first, and at most."""
+
+
+def more_of(before: Trouble | None, why: str, now_s: float) -> Trouble:
+    """The trouble after another try that failed."""
+    pause_s = PAUSE_S[0] if before is None else min(2 * before.pause_s, PAUSE_S[1])
+    return Trouble(why, now_s if before is None else before.since_s, now_s + pause_s, pause_s)

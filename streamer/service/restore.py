@@ -5,11 +5,13 @@ before the committed offset C is already in the topics.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
+from typing import NamedTuple
 
 from streamer.config import model as cfg
 from streamer.config.continuity import without_offsets
 from streamer.engine.snapshot import InvalidSnapshot
 from streamer.engine.stage import Stage, Stages
+from streamer.kafka.offset_metadata import SUSPECT_AFTER
 from streamer.port import Committed, Log, LogGap, Partition, StateLost
 from streamer.service.partitions import Stats
 
@@ -29,6 +31,27 @@ def beyond(offset: int, end: int) -> str:
     return f"committed offset {offset} lies beyond the end {end}: the topic was recreated" if offset > end else ""
 
 
+class Past(NamedTuple):
+    """What is known of a partition before anything of it is read."""
+
+    committed: Committed
+    topic_id: str
+    begin: int  # of what is retained
+    end: int
+
+    @property
+    def unread(self) -> bool:
+        """Whether anything is read after C, or on the way there: what was skipped may be met again."""
+        offset, pointer = self.committed[:2]
+        return offset is not None and (pointer.position if pointer is not None else offset) < self.end
+
+    def starts_before(self, ours: int | None) -> int:
+        """How many failed before ours. `ours`: how many that were when we began here earlier: if nobody has begun
+        since, the last one is our own, which did not fail. We lost the partition then, not our life.
+        """
+        return ours if ours is not None and self.committed.starts == ours + 1 else self.committed.starts
+
+
 class Restorer:
     """Reads the log and the state topic; yields while there is something to wait for."""
 
@@ -36,20 +59,24 @@ class Restorer:
         self.config, self.stages, self.log, self.stats, self.notify = config, stages, log, stats, notify
         self.counts: dict[str, int] = {}  # partitions of each topic when it was first looked at
 
-    def restore(self, partition: Partition) -> Generator[None, None, tuple[Stage, Committed]]:
-        """The stage at C, and what is known of the partition's past."""
+    def past(self, partition: Partition) -> Generator[None, None, Past]:
+        """What is written down of a partition."""
         committed = self.log.committed(partition)
         while committed is None:
             yield
             committed = self.log.committed(partition)
         while (topic_id := self.log.topic_id(partition[0])) is None:
             yield
-        begin, end = self.log.begin_end(partition)
+        return Past(committed, topic_id, *self.log.begin_end(partition))
+
+    def restore(self, partition: Partition, past: Past, starts: int) -> Generator[None, None, tuple[Stage, Committed]]:
+        """The stage at C, and C. `starts`: how many nobody was heard of again after, before this one."""
+        committed, topic_id, begin, end = past
         if committed.offset is None:
             stage = yield from self.begin(partition, begin, end, topic_id)
             committed = committed._replace(ticked=stage.ticks)
         else:
-            stage = yield from self.rebuild(partition, committed, begin, end, topic_id)
+            stage = yield from self.rebuild(partition, committed._replace(starts=starts), begin, end, topic_id)
         stage.ticks, stage.topic_id = committed.ticked, topic_id or stage.topic_id
         return stage, committed
 
@@ -104,6 +131,8 @@ class Restorer:
         generation = task.generation if task is not None else committed.generation
         if anew := made_anew(task, topic_id) or beyond(committed.offset, end):
             return self.lost(partition, anew, begin, generation + 1)
+        first = task.position if task is not None and task.position >= begin else max(committed.offset, begin)
+        yield from self.examine(partition, first, end, committed.starts)
         if task is None:
             why = "no usable snapshot"
         elif task.position < begin:
@@ -115,6 +144,23 @@ class Restorer:
             except LogGap as gap:
                 why = str(gap)
         return self.lost(partition, why, max(committed.offset, begin), generation)
+
+    def examine(self, partition: Partition, first: int, end: int, starts: int) -> Generator[None, None, None]:
+        """What follows may have killed whoever read it."""
+        why = f"{starts} starts in a row were not heard of again once they began to read at {first}"
+        if starts >= SUSPECT_AFTER:
+            self.notify("starts_failed", partition, why=why, effect="it is read by a process of its own first")
+        skipped = yield from self.log.examine(partition, first, end, starts)
+        for begin, last in skipped:
+            self.notify(
+                "batch_skipped",
+                partition,
+                first_offset=begin,
+                last_offset=last,
+                why=f"{why}, nor do readers with a part of our memory survive to unpack this batch",
+                effect="its records are not looked at; one dead letter names their offsets",
+                fix="see what the producer compresses here; with more memory it can be read by `driftline replay`",
+            )
 
     def lost(self, partition: Partition, why: str, start: int, generation: int) -> Stage:
         """By policy a task that learns anew from `start` on, or StateLost."""

@@ -104,11 +104,13 @@ HANGS = "a client of a broker that went does not close (librdkafka#4884); the ne
 WARNINGS = (
     "alert_firing",
     "alerts_suppressed",
+    "batch_skipped",
     "input_gone",
     "invalid_snapshot",
     "offsets_forgotten",
     "partition_added",
     "partition_lost",
+    "starts_failed",
     "state_lost",
 )
 """Events of a partition that somebody should look at."""

@@ -23,10 +23,13 @@ def pointer_of(owned: LivePartition) -> Pointer | None:
 
 
 def root(owned: LivePartition, snapshot: Snapshot | None) -> Committed:
-    """What the commit writes down of a partition: where it stands, its snapshot, and the ticks since that."""
+    """What the commit writes down of a partition: where it stands, its snapshot, the ticks since that, and who began
+    here without a word since.
+    """
     pointer = pointer_of(owned)
     seen = snapshot.ticks if snapshot is not None else pointer.ticks if pointer is not None else 0
-    return Committed(owned.task.position, pointer, owned.task.ticks, newest(owned, seen))
+    starts = owned.starts if owned.task.position == owned.begun else 0
+    return Committed(owned.task.position, pointer, owned.task.ticks, newest(owned, seen), starts)
 
 
 class Snapshots:

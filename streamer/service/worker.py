@@ -31,7 +31,7 @@ from streamer.port import (
 )
 from streamer.service.alert_log import AlertLog
 from streamer.service.connection import words
-from streamer.service.partitions import Doing, LivePartition, Pool, Stats, Trouble, newest, tick
+from streamer.service.partitions import Doing, LivePartition, Pool, Stats, more_of, newest, stands, tick
 from streamer.service.portions import EACH, LETTERS_BYTES_MAX, each, full, portion
 from streamer.service.restore import Notify, Restorer
 from streamer.service.snapshots import Snapshots, pointer_of, root
@@ -47,8 +47,6 @@ NOT_LANDED = "it was not known how the last commit ended, and it has not landed"
 DRAIN_TRIES = 3
 AGAIN_S = 30.0
 """For a snapshot of what was found in an input that is gone."""
-PAUSE_S = 0.1, 2.0
-"""Between two tries at what Kafka does not do now: at first, and at most."""
 FINISHED = object()
 
 
@@ -75,6 +73,8 @@ class Worker:
         self.notify = notify
         self.owned: dict[Partition, LivePartition] = {}
         self.restoring: dict[Partition, Iterator[None]] = {}
+        self.starting: dict[Partition, Committed] = {}  # what is to be written down before they are read
+        self.starts: dict[Partition, int] = {}  # how many came before ours, of partitions that we have begun
         self.unsettled: dict[Partition, Committed] | None = None  # sent, outcome unknown
         self.recovered = True  # the producer was re-created since the outcome became unknown
         self.seen = log.surroundings()
@@ -105,7 +105,8 @@ class Worker:
         """One round: poll, step the tasks, advance restores, commit when it is due."""
         stuck = self.refused or self.unsettled is not None
         limit = 1 if stuck or self.backlog else POLL_RECORDS_MAX
-        busy = self.restoring or (self.backlog and not stuck)
+        waits = self.pauses("restores") or self.restoring.keys() <= self.owned.keys()  # Those wait for a commit.
+        busy = not waits or (self.backlog and not stuck)
         for event in self.log.poll(limit, 0.0 if busy else timeout_s, self.release):
             match event:
                 case Assigned(partition):
@@ -165,9 +166,29 @@ class Worker:
                 self.restoring[partition] = self.restore(partition)  # From the beginning: half a state is none.
             if self.clock() - begin_s > RESTORE_SLICE_S:
                 break
+        self.count_starts()
         if restoring and not self.restoring:
             # The first commit of a partition carries its snapshot, which the loop waits for: while it is small.
             self.commit_due_s = self.clock()
+
+    def count_starts(self) -> None:
+        """Before anything of a partition is read it is written down that we begin, for all of them at once: whoever is
+        killed by what comes next cannot say so any more.
+        """
+        if not self.starting or self.pauses("restores") or (self.unsettled is not None and not self.settle()):
+            return
+        counted, self.starting = self.starting, {}
+        try:
+            result = self.log.commit([], counted, {})
+        except LogDown as down:
+            result = CommitResult(Outcome.ABORTED, {}, str(down))
+        if result.outcome is Outcome.DONE:
+            return
+        if result.outcome is Outcome.UNKNOWN:
+            self.unsettled, self.recovered = {}, False
+        self.troubled("restores", LogDown(result.why or "that we begin could not be written down"))
+        for partition in counted.keys() & self.restoring.keys():
+            self.restoring[partition] = self.restore(partition)
 
     def work(self) -> None:
         """Take what was read. Dead letters carry whole records: where they are more than a transaction should hold, the
@@ -207,10 +228,7 @@ class Worker:
         """Kafka does not do it now. What we hold is kept, and it is tried again for as long as it takes."""
         if isinstance(down, LogRefused):
             raise down
-        now_s = self.clock()
-        before = self.stats.trouble.get(doing, Trouble("", now_s, now_s, PAUSE_S[0] / 2))
-        pause_s = min(2 * before.pause_s, PAUSE_S[1])
-        self.stats.trouble[doing] = Trouble(words(down), before.since_s, now_s + pause_s, pause_s)
+        self.stats.trouble[doing] = more_of(self.stats.trouble.get(doing), words(down), self.clock())
 
     def pauses(self, doing: Doing) -> bool:
         return doing in self.stats.trouble and self.clock() < self.stats.trouble[doing].again_s
@@ -232,7 +250,8 @@ class Worker:
         offsets: dict[Partition, Committed] = {}
         for partition, owned in chosen.items():
             progress = owned.task.position, owned.task.ticks
-            written = partition in snapshots or pointer_of(owned) != owned.pointer
+            survived, owned.starts = snapshot_all and owned.starts > 0, 0 if snapshot_all else owned.starts
+            written = survived or partition in snapshots or pointer_of(owned) != owned.pointer
             if partition not in held and (written or progress != (owned.committed, owned.ticked)):
                 owned.sent, owned.sending = owned.task.waiting, owned.task.outbox
                 outs += owned.sending
@@ -265,22 +284,12 @@ class Worker:
         elif result.outcome is Outcome.UNKNOWN:
             self.unsettled, self.recovered = offsets, False
             self.settle()
-            landed = all(self.has(p, sent, snapshots.get(p)) for p, sent in offsets.items())
+            landed = all(stands(self.owned.get(p), sent, snapshots.get(p)) for p, sent in offsets.items())
         if landed:
             self.stats.trouble.pop("commits", None)
         elif self.unsettled is None and (result.why or result.outcome is Outcome.UNKNOWN):
             self.troubled("commits", LogDown(result.why or NOT_LANDED))
         return landed
-
-    def has(self, partition: Partition, sent: Committed, snapshot: Snapshot | None) -> bool:
-        """Whether a partition is ours, and Kafka has what was sent of it: its snapshot, too."""
-        owned = self.owned.get(partition)
-        if owned is None or (owned.committed, owned.ticked) != sent.progress:
-            return False
-        wanted, there = snapshot or sent.pointer, owned.pointer
-        return wanted is None or (
-            there is not None and (there.position, there.ticks) == (wanted.position, wanted.ticks)
-        )
 
     def landed(self, partition: Partition, committed: Committed) -> None:
         """The broker has it: forget what was published, remember the new root pointer."""
@@ -291,7 +300,7 @@ class Worker:
         owned.task.published(owned.sent)
         owned.sent, owned.sending = 0, []
         owned.committed, owned.ticked = committed.progress
-        owned.root = committed
+        owned.root, owned.starts = committed, committed.starts
         pointer = committed.pointer
         if pointer is not None and pointer != owned.pointer:
             owned.pointer, owned.slot = pointer, pointer.slot
@@ -343,8 +352,8 @@ class Worker:
 
     def drop(self, partition: Partition) -> None:
         """Forget a partition. What was not published is found again by its next owner, from C on."""
-        self.owned.pop(partition, None)
-        self.restoring.pop(partition, None)
+        for known in (self.owned, self.restoring, self.starting):
+            known.pop(partition, None)
         self.backlog = deque(item for item in self.backlog if item[0] != partition)
 
     def drain(self) -> bool:
@@ -354,8 +363,17 @@ class Worker:
     def restore(self, partition: Partition) -> Iterator[None]:
         """Bring a partition to life; yields while there is something to wait for."""
         begin_s = self.clock()
-        task, committed = yield from self.restorer.restore(partition)
-        self.go(partition, task, committed)
+        past = yield from self.restorer.past(partition)
+        before = self.starts[partition] = past.starts_before(self.starts.get(partition))
+        if past.unread and past.committed.starts == before:
+            self.starting[partition] = past.committed._replace(starts=before + 1)
+            while partition in self.starting:
+                yield
+        task, committed = yield from self.restorer.restore(partition, past, before)
+        self.go(partition, task, committed._replace(starts=before + (past.unread or task.position < past.end)))
+        while committed.offset is None and self.owned[partition].committed is None:
+            yield  # The first commit of all counts this start.
+        self.log.start(partition, task.position)
         self.stats.timings.append(("restore_seconds", self.clock() - begin_s))
 
     def go(self, partition: Partition, task: Stage, committed: Committed) -> None:
@@ -369,9 +387,11 @@ class Worker:
         due_s = now_s + self.snapshots.period_s(partition)
         owned = LivePartition(task, committed.offset, pointer, slot, due_s, now_s, committed, ticked=committed.ticked)
         owned.ticks = list(committed.ticks) if pointer is not None else []
+        owned.starts, owned.begun = committed.starts, task.position
         self.owned[partition] = owned
         self.stats.restored += 1
         self.notify(
             "partition_ready", partition, offset=task.position, series=task.series, monitors_reset=task.monitors_reset
         )
-        self.log.start(partition, task.position)
+        if committed.offset is None:
+            self.commit_due_s = now_s

@@ -321,3 +321,15 @@ def test_an_account_that_cannot_be_is_refused(broken: dict[str, Any]) -> None:
 
 def test_a_window_is_a_minute() -> None:
     assert WINDOW_MS == 60_000
+
+
+def test_what_stands_for_a_batch_that_was_skipped_counts_for_each_of_its_offsets() -> None:
+    life = Life()
+    skipped = Record(29, T0 + 29, None, None, unreadable="no memory", skipped_from=10)
+    records = [*(record(i, BAD) for i in range(10)), skipped]
+    life.task.step(life.tasks.decode(records, AT[0]))
+    [one] = life.records()
+    assert one["data"]["trigger"]["offset"] == 29
+    assert one["data"]["records"]["now"] == {"n": 30, "count": 30}
+    recent = life.task.record_alerts.account.recent
+    assert (recent.consumed, recent.rejected) == (30, 30)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +25,14 @@ ROOT = Path(__file__).resolve().parents[2]
 class Service:
     """`driftline run` as a process; its log lines are in `log`."""
 
-    def __init__(self, config: Path, log: Path) -> None:
+    def __init__(self, config: Path, log: Path, data_bytes: int | None = None) -> None:
+        """`data_bytes`: how much memory of its own it may have."""
         self.config, self.log = config, log
+        bound = None if data_bytes is None else partial(resource.setrlimit, resource.RLIMIT_DATA, (data_bytes,) * 2)
         with log.open("ab") as out:
             command = [sys.executable, "-m", "streamer", "run", "-c", str(config)]
-            self.process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, env={**os.environ})
+            pipes: Any = {"stdout": out, "stderr": subprocess.STDOUT, "env": {**os.environ}}
+            self.process = subprocess.Popen(command, cwd=ROOT, preexec_fn=bound, **pipes)
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)

@@ -18,19 +18,27 @@ NUMBER, TIME = st.integers(0, 2**63 - 1), st.integers(0, 10**14 - 1)
 TICKS = st.lists(st.builds(Tick, NUMBER, TIME, st.booleans()), max_size=TICKS_MAX)
 
 
-@given(NUMBER, st.integers(0, 10**9 - 1), NUMBER, st.integers(1, 10**9 - 1), TICKS, st.integers(0, 10**9 - 1))
+@given(
+    NUMBER,
+    st.integers(0, 10**9 - 1),
+    NUMBER,
+    st.integers(1, 10**9 - 1),
+    TICKS,
+    st.integers(0, 10**9 - 1),
+    st.integers(0, 999_999),
+)
 def test_a_root_comes_back(
-    position: int, partition: int, offset: int, chunks: int, ticks: list[Tick], generation: int
+    position: int, partition: int, offset: int, chunks: int, ticks: list[Tick], generation: int, starts: int
 ) -> None:
     pointer = Pointer(position, partition, offset, chunks, SHA, "c0ffee", position % 2, 7, generation)
-    root = Committed(position, pointer, 7 + len(ticks), tuple(ticks))
+    root = Committed(position, pointer, 7 + len(ticks), tuple(ticks), starts)
     assert from_text(position, to_text(root)) == root
 
 
 def test_the_largest_root_fits_the_metadata() -> None:
     most = 2**63 - 1
     pointer = Pointer(most, 10**9 - 1, most, 10**9 - 1, SHA, "c" * 64, 1, 10**12 - 1, 10**9 - 1)
-    root = Committed(most, pointer, 10**12 - 1, (Tick(most, 10**14 - 1, True),) * TICKS_MAX)
+    root = Committed(most, pointer, 10**12 - 1, (Tick(most, 10**14 - 1, True),) * TICKS_MAX, 999_999)
     assert len(to_text(root)) <= 4096
     assert from_text(most, to_text(root)) == root
 
@@ -61,6 +69,10 @@ def test_only_a_topic_that_was_made_anew_is_told_of() -> None:
 
 def test_no_pointer_is_the_empty_text() -> None:
     assert to_text(Committed(5, None, 3, (Tick(1, 2, True),))) == ""
+    counted = Committed(5, None, starts=2)
+    assert from_text(5, to_text(counted)) == counted
+    many = Committed(5, None, starts=10**7)
+    assert from_text(5, to_text(many)).starts == 999_999
 
 
 @pytest.mark.parametrize(("size", "count"), [(0, 1), (1, 1), (CHUNK_BYTES, 1), (CHUNK_BYTES + 1, 2), (2_500_000, 3)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 from schemas.events.batch import Record
 from streamer.config.load import load_text
 from streamer.engine.snapshot import InvalidSnapshot
+from streamer.kafka.offset_metadata import SUSPECT_AFTER
 from streamer.port import Committed, LogGap, Partition, Pointer, StateLost, Surroundings, Tick, Topic
 from streamer.service.partitions import Stats
 from streamer.service.restore import Restorer
@@ -65,6 +66,8 @@ class Log:
         self.asked: list[Pointer | None] = []
         self.topic_ids: list[str | None] = [""]
         self.seen = Surroundings()
+        self.examined: list[tuple[int, int, int]] = []
+        self.killers: list[tuple[int, int]] = []
 
     def committed(self, partition: Partition) -> Committed | None:
         return self.known.pop(0)
@@ -82,6 +85,13 @@ class Log:
         self.asked.append(pointer)
         yield None
         yield from self.blobs.get(pointer, [])
+
+    def examine(
+        self, partition: Partition, start: int, end: int, starts: int
+    ) -> Generator[None, None, list[tuple[int, int]]]:
+        self.examined.append((start, end, starts))
+        yield
+        return self.killers if starts >= SUSPECT_AFTER else []
 
     def replay(self, partition: Partition, start: int, end: int) -> Iterator[list[Record]]:
         yield []
@@ -104,7 +114,7 @@ class Case:
             load=load,
         )
         restorer = Restorer(config, stages, log, self.stats, self.note)  # type: ignore[arg-type]
-        steps, self.waits = restorer.restore(at), 0
+        steps, self.waits = self.steps(restorer, at), 0
         while True:
             try:
                 next(steps)
@@ -112,6 +122,10 @@ class Case:
                 self.stage, self.committed = done.value
                 return
             self.waits += 1
+
+    def steps(self, restorer: Restorer, at: Partition) -> Generator[None, None, tuple[Any, Committed]]:
+        past = yield from restorer.past(at)
+        return (yield from restorer.restore(at, past, past.committed.starts))
 
     def note(self, event: str, partition: Partition, **more: Any) -> None:
         self.notes.append((event, more))
@@ -284,3 +298,23 @@ def test_without_its_state_a_partition_begins_again_or_halts_as_the_policy_says(
     assert (case.stage.position, case.stage.seen, case.told) == (position, [], ["state_lost"])
     assert case.notes[0][1]["why"].startswith(said)
     assert case.stats.state_lost == {"rebaseline": 1}
+
+
+def test_after_three_starts_that_failed_what_comes_next_is_looked_at_before_it_is_read() -> None:
+    log = Log(Committed(25, pointer(20)))
+    log.blobs[pointer(20)] = [b"20"]
+    assert (Case(log).told, log.examined) == ([], [(20, 100, 0)])
+    log = Log(Committed(25, pointer(20), starts=3))
+    log.blobs[pointer(20)], log.killers = [b"20"], [(30, 41)]
+    case = Case(log)
+    assert log.examined == [(20, 100, 3)]
+    [suspected, skipped] = case.notes
+    assert suspected[0] == "starts_failed"
+    assert suspected[1]["why"].startswith("3 starts in a row")
+    assert (skipped[0], skipped[1]["first_offset"], skipped[1]["last_offset"]) == ("batch_skipped", 30, 41)
+
+
+def test_where_the_state_is_lost_it_is_looked_at_from_the_committed_offset_on() -> None:
+    log = Log(Committed(25, None, starts=4), begin=3)
+    Case(log)
+    assert log.examined == [(25, 100, 4)]

@@ -10,7 +10,7 @@ import pytest
 
 from streamer.config.load import load_text
 from streamer.engine.task import Tasks
-from streamer.port import CommitResult, Committed, Outcome
+from streamer.port import CommitResult, Committed, Outcome, Partition, Pointer
 from streamer.service.portions import LETTERS_BYTES_MAX
 from streamer.service.worker import Worker
 from tests.sim.broker import Broker, SimLog
@@ -124,11 +124,108 @@ def test_dead_letters_of_many_bytes_go_in_transactions_of_few() -> None:
     assert len(expected["dead_letter", 0]) >= 50
 
 
+def counting(records: int, pace_s: float = 0.001) -> tuple[Broker, Worker, list[dict[Partition, int]]]:
+    """A worker of two partitions that stand at offset 5, and the starts in each of its commits."""
+    places = [("inferences", number) for number in range(2)]
+    broker = Broker(random.Random(1), places, {})
+    broker.logs = {place: make_log(random.Random(2), 0, records) for place in places}
+    broker.committed = {place: Committed(5, None, starts=1) for place in places}
+    log, told = SimLog(broker, "w0"), list[dict[Partition, int]]()
+    commit = log.commit
+
+    def noted(outs: Any, offsets: Any, snapshots: Any) -> Any:
+        told.append({partition: root.starts for partition, root in offsets.items()})
+        return commit(outs, offsets, snapshots)
+
+    log.commit = noted  # type: ignore[method-assign]
+    now = itertools.count()
+    worker = Worker(CONFIGURED, Tasks(CONFIGURED), log, lambda: next(now) * pace_s, lambda: 0, lambda *a, **k: None)
+    return broker, worker, told
+
+
+def test_that_it_begins_is_written_down_once_before_anything_is_read_and_forgotten_with_progress() -> None:
+    broker, worker, told = counting(30)
+    both = dict.fromkeys(broker.partitions, 2)
+    while not told:
+        worker.step(0.0)
+    assert told == [both]
+    assert not worker.owned
+    while len(worker.owned) < 2 or any(owned.task.position < 30 for owned in worker.owned.values()):
+        worker.step(0.0)
+    assert worker.commit()
+    assert [root.starts for root in broker.committed.values()] == [0, 0]
+
+
+def test_who_leaves_in_order_takes_its_start_back() -> None:
+    broker, worker, _ = counting(30)
+    worker.log.start = lambda partition, offset: None  # type: ignore[method-assign]  # Nothing comes.
+    while len(worker.owned) < 2:
+        worker.step(0.0)
+    assert worker.commit()
+    assert [root.starts for root in broker.committed.values()] == [2, 2]
+    worker.release(list(worker.owned))
+    assert [root.starts for root in broker.committed.values()] == [0, 0]
+
+
+def test_who_loses_a_partition_and_lives_does_not_count_twice() -> None:
+    broker, worker, told = counting(30)
+    log = worker.log
+    log.start = lambda partition, offset: None  # type: ignore[method-assign]  # Nothing comes.
+    for _ in range(3):
+        while len(worker.owned) < 2:
+            worker.step(0.0)
+        assert [root.starts for root in broker.committed.values()] == [2, 2]
+        broker.leave(log.member)  # type: ignore[attr-defined]
+        while worker.owned:
+            worker.step(0.0)
+    broker.committed = {place: root._replace(starts=3) for place, root in broker.committed.items()}  # Somebody died.
+    while len(worker.owned) < 2:
+        worker.step(0.0)
+    assert [root.starts for root in broker.committed.values()] == [4, 4]
+    assert {starts for one in told for starts in one.values()} == {2, 4}
+
+
+def test_where_nothing_is_to_be_read_nothing_is_counted() -> None:
+    _, worker, told = counting(5)
+    while len(worker.owned) < 2:
+        worker.step(0.0)
+    assert worker.commit()
+    assert {starts for one in told for starts in one.values()} == {1}
+
+
+def test_what_is_only_replayed_counts_as_well() -> None:
+    """Of what was skipped there may be no snapshot yet."""
+    broker, worker, told = counting(5)
+    pointer = Pointer(3, 0, 0, 1, "", "other")
+    broker.committed = {place: Committed(5, pointer) for place in broker.partitions}
+    while len(worker.owned) < 2:
+        worker.step(0.0)
+    assert told[0] == dict.fromkeys(broker.partitions, 1)
+
+
+@pytest.mark.parametrize("fault", ["abort", "abort-late", "stall", "lost-ack"])
+def test_a_start_that_could_not_be_written_down_is_tried_again_and_counts_once(fault: str) -> None:
+    broker, worker, told = counting(30, 0.1)
+    broker.faults = {fault: 1.0}
+    for _ in range(50):
+        worker.step(0.0)
+        if told:
+            assert "restores" in worker.stats.trouble or worker.owned
+    broker.faults = {}
+    while len(worker.owned) < 2:
+        worker.step(0.0)
+    assert len(told) > 1
+    assert max(starts for one in told for starts in one.values()) == 2
+
+
 def test_what_was_read_and_not_taken_waits_for_a_commit_that_lands_and_goes_with_its_partition() -> None:
-    broker = Broker(random.Random(1), [AT], {"abort": 1.0})
+    broker = Broker(random.Random(1), [AT], {})
     broker.logs = {AT: [r._replace(value=b"x" * 900_000) for r in make_log(random.Random(2), 0, 40)]}
     log = SimLog(broker, "w0")
     worker = Worker(CONFIGURED, Tasks(CONFIGURED), log, lambda: 0.0, lambda: 0, lambda *a, **k: None)
+    while AT not in broker.committed:
+        worker.step(0.0)
+    broker.faults = {"abort": 1.0}
     for _ in range(100):
         worker.step(0.0)
     taken = worker.owned[AT].task.position

@@ -9,11 +9,13 @@ gets an answer, and whatever was on its way may or may not have arrived.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from schemas.events.batch import Record
+from streamer.kafka.killer_batch import skipped
+from streamer.kafka.offset_metadata import SUSPECT_AFTER
 from streamer.port import (
     Assigned,
     CommitResult,
@@ -89,6 +91,7 @@ class Broker:
     target: dict[Partition, str] = field(default_factory=dict)
     joined: int = 0
     down: bool = False
+    killers: dict[Partition, list[tuple[int, int]]] = field(default_factory=dict)  # batches nobody survives to unpack
 
     def answer(self) -> None:
         """LogDown while there is nobody to answer."""
@@ -174,6 +177,7 @@ class SimLog:
         self.epoch = broker.epochs[instance]
         self.member = broker.join()
         self.mine: dict[Partition, int | None] = {}  # next offset; None until started
+        self.found: dict[Partition, list[tuple[int, int]]] = {}  # batches that are skipped
 
     def poll(self, limit: int, timeout_s: float, on_revoke: Callable[[list[Partition]], None]) -> list[LogEvent]:
         broker = self.broker
@@ -199,11 +203,29 @@ class SimLog:
                 events.append(Assigned(partition))
         for partition, position in self.mine.items():
             if position is not None and self.rng.random() < 0.8:
-                records = broker.logs[partition][position : position + self.rng.randint(1, min(limit, 60))]
+                records = self.fetch(partition, position, position + self.rng.randint(1, min(limit, 60)))
                 if records:
                     self.mine[partition] = records[-1].offset + 1
                     events.append(Records(partition, records))
         return events
+
+    def fetch(self, partition: Partition, start: int, end: int) -> list[Record]:
+        """Whoever fetches a batch that is too large dies, unless it knows of it."""
+        records = self.broker.logs[partition][start:end]
+        for first, last in self.broker.killers.get(partition, []):
+            if records and start <= last and first <= records[-1].offset:
+                if (first, last) not in self.found.get(partition, []):
+                    raise Crash
+                return [*(r for r in records if r.offset < first), skipped(first, last)]
+        return records
+
+    def examine(
+        self, partition: Partition, start: int, end: int, starts: int
+    ) -> Generator[None, None, list[tuple[int, int]]]:
+        yield
+        suspected = starts >= SUSPECT_AFTER
+        self.found[partition] = [k for k in self.broker.killers.get(partition, []) if suspected and start <= k[1] < end]
+        return self.found[partition]
 
     def committed(self, partition: Partition) -> Committed | None:
         if self.broker.down or self.broker.pending(partition):
@@ -236,14 +258,14 @@ class SimLog:
                     yield blob
 
     def replay(self, partition: Partition, start: int, end: int) -> Iterator[list[Record]]:
-        log = self.broker.logs[partition]
         if start < 0:
             raise LogGap(f"{start}")
         while start < end:
             self.broker.answer()
             stop = min(end, start + self.rng.randint(1, 80))
-            yield log[start:stop]
-            start = stop
+            records = self.fetch(partition, start, stop)
+            yield records
+            start = records[-1].offset + 1
 
     def start(self, partition: Partition, offset: int) -> None:
         assert partition in self.mine

@@ -15,6 +15,7 @@ from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
 from streamer.config.model import Config
 from streamer.engine.task import Task, Tasks
+from streamer.kafka.killer_batch import skipped
 from streamer.port import Out, Partition, Tick
 from streamer.service.worker import Worker
 from tests.sim.broker import Broker, Crash, SimLog
@@ -156,9 +157,9 @@ def oracle(
     """The uninterrupted run: one task, the whole log at once but for the ticks."""
     task = Task(config, partition, 0, generation=generation)
     for tick in [*ticks, None]:
-        end = tick.offset if tick is not None else len(records)
-        if records[task.position : end]:
-            task.step(decode(records[task.position : end], fields_of(config), partition[0]))
+        end = tick.offset if tick is not None else records[-1].offset + 1
+        if due := [record for record in records if task.position <= record.offset < end]:
+            task.step(decode(due, fields_of(config), partition[0]))
         if tick is not None:
             task.tick(tick)
     return task
@@ -314,11 +315,11 @@ class Campaign:
             self.turn()
         self.broker.faults, self.broker.down = {}, False
         self.broker.logs = {p: list(full) for p, full in self.full.items()}
-        for member in set(self.broker.members) - {log.member for log in self.logs.values()}:
-            self.broker.leave(member)
-        if not self.workers:
-            self.start("w0")
         for _ in range(400):
+            for member in set(self.broker.members) - {log.member for log in self.logs.values()}:
+                self.broker.leave(member)
+            if not self.workers:
+                self.start("w0")
             self.now_s += 1.0
             self.broker.expire()
             for instance in sorted(self.workers):
@@ -334,13 +335,20 @@ class Campaign:
         live = {partition for w in self.workers.values() for partition in w.owned} == set(self.partitions)
         return ends and live and not any(o.task.outbox for w in self.workers.values() for o in w.owned.values())
 
+    def survived(self, partition: Partition) -> list[Record]:
+        """The log as who knows its killers reads it."""
+        records = self.full[partition]
+        for first, last in self.broker.killers.get(partition, []):
+            records = [r for r in records if r.offset < first] + [skipped(first, last)] + records[last + 1 :]
+        return records
+
     def check(self) -> None:
         """Read-committed output and final state equal those of the uninterrupted run, byte for byte."""
         published = by_partition(self.broker.published())
         tasks = {p: o.task for w in self.workers.values() for p, o in w.owned.items()}
         for partition in self.partitions:
             ticks = ticks_of(published.get(("heartbeats", partition[1]), []))
-            expected = oracle(self.config, partition, self.full[partition], ticks)
+            expected = oracle(self.config, partition, self.survived(partition), ticks)
             for role, outs in by_partition(expected.outbox).items():
                 compare(str(role), published.pop(role, []), outs)
             if partition not in tasks:

@@ -23,7 +23,7 @@ from streamer.service.restore import Restorer
 from streamer.service.worker import Worker
 from tests.sim import campaign
 from tests.sim.broker import pointer_of
-from tests.sim.campaign import Differs, make_log, run_seed
+from tests.sim.campaign import Campaign, Differs, make_log, run_seed
 
 SEEDS = int(os.environ.get("DRIFTLINE_SEEDS", "60"))
 FIRST = int(os.environ.get("DRIFTLINE_FIRST_SEED", "0"))
@@ -98,6 +98,42 @@ def test_records_that_cannot_be_used_are_told_exactly_once(monkeypatch: pytest.M
     every = {(status, what) for status in ("firing", "again", "resolved") for what in ("rejected", "late")}
     assert told | {("again", "late")} == every
     assert max(numbers) > 1
+
+
+class Killing(Campaign):
+    """With a batch in each log that nobody survives."""
+
+    def __init__(self, seed: int, worker_class: type[Worker] = Worker) -> None:
+        super().__init__(seed, worker_class)
+        for partition, full in self.full.items():
+            first = self.rng.randrange(len(full))
+            self.broker.killers[partition] = [(first, min(first + self.rng.randrange(60), len(full) - 1))]
+
+
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + max(SEEDS // 5, 1)))
+def test_a_batch_that_kills_whoever_reads_it_is_skipped(seed: int) -> None:
+    killing = Killing(seed)
+    killing.run()
+    killing.check()
+    assert killing.notes.count("batch_skipped") >= len(killing.partitions)
+
+
+class CountsInMemory(Worker):
+    """Does not write down that it begins: who is killed says nothing."""
+
+    def count_starts(self) -> None:
+        self.starting.clear()
+
+    def go(self, partition: Partition, task: Stage, committed: Committed) -> None:
+        super().go(partition, task, committed._replace(starts=0))
+
+
+def test_without_a_word_before_it_reads_nobody_gets_past_it() -> None:
+    killing = Killing(0, CountsInMemory)
+    with pytest.raises(AssertionError, match="did not finish"):
+        killing.run()
+    assert "partition_ready" in killing.notes
+    assert "batch_skipped" not in killing.notes
 
 
 def restoring(broken: type[Restorer]) -> type[Worker]:

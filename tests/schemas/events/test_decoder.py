@@ -290,8 +290,10 @@ def test_what_the_log_could_not_unpack_is_not_called_empty(compiled: bool) -> No
         Record(4, -1, None, None, unreadable="_BAD_COMPRESSION"),
         Record(5, -1, None, None),
         Record(6, 5, None, b'{"model":"m"}'),
+        Record(9, -1, None, None, unreadable="no memory", skipped_from=7),
     ]
     batch = Decoder(compile_fields({}), compiled)(records, "in")
-    assert batch.offsets.tolist() == [3, 6]
-    told = [(r.record.offset, r.reason, r.detail) for r in batch.rejects]
-    assert told == [(4, "unreadable_batch", "_BAD_COMPRESSION"), (5, "empty", "")]
+    assert (batch.offsets.tolist(), batch.next_offset) == ([3, 6], 10)
+    told = [(r.record.offset, r.records, r.reason, r.detail) for r in batch.rejects]
+    skipped = (9, 3, "killed_the_process", "no memory")
+    assert told == [(4, 1, "unreadable_batch", "_BAD_COMPRESSION"), (5, 1, "empty", ""), skipped]

@@ -143,4 +143,4 @@ def test_mutated_messages_are_used_or_rejected() -> None:
             assert len(value or b"") + sum(len(v or b"") for _, v in why) <= RECORD_BYTES_MAX
     assert sum(counts.values()) == MESSAGES
     assert counts["used"] > MESSAGES // 5, "the fuzzer must reach past the parser"
-    assert set(counts) == set(REASONS) - {"too_large", "unreadable_batch"} | {"used"}, counts
+    assert set(counts) == set(REASONS) - {"too_large", "unreadable_batch", "killed_the_process"} | {"used"}, counts

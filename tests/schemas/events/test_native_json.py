@@ -27,7 +27,7 @@ def test_rejected(value: bytes | None, reason: str) -> None:
 
 
 def test_every_reason_is_tested() -> None:
-    elsewhere = {"bad_number", "unreadable_batch"}
+    elsewhere = {"bad_number", "unreadable_batch", "killed_the_process"}
     assert {reason for _, _, reason in REJECTED} | elsewhere == set(REASONS)
     assert all(meaning and "\n" not in meaning for meaning in REASONS.values())
 

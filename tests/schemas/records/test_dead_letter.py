@@ -59,6 +59,14 @@ def test_a_dead_letter_fed_back_does_not_grow() -> None:
     assert again == (key, value, out)
 
 
+def test_a_batch_that_was_skipped_has_one_letter_that_names_its_offsets() -> None:
+    key, value, out = letter("killed_the_process", "no memory", offset=9, value=None, skipped_from=4)
+    headers = dict(out)
+    assert (key, value) == (None, None)
+    assert (headers["driftline.error.offset"], headers["driftline.error.last_offset"]) == (b"4", b"9")
+    assert "driftline.error.last_offset" not in dict(letter()[2])
+
+
 def test_a_large_value_is_cut_and_identified() -> None:
     original = b"x" * RECORD_BYTES_MAX
     key, value, out = letter("too_large", value=original, key=b"k", headers=(("trace", b"1"),))
