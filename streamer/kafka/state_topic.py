@@ -41,6 +41,7 @@ class PartialSnapshot:
     """Chunks 0..count-1 of a snapshot seen so far in a scan."""
 
     first: int  # offset of chunk 0
+    last: int  # and of the newest
     count: int
 
 
@@ -181,11 +182,11 @@ class StateTopic:
             yield None
             note(found, records, partition, self.group)
         complete = [
-            Pointer(position, place[1], entry.first, count, sha, config)
+            (entry.last, Pointer(position, place[1], entry.first, count, sha, config))
             for (position, sha, config, count, _), entry in found.items()
             if entry.count == count
         ]
-        return sorted(complete, key=lambda p: p.offset, reverse=True)
+        return [pointer for _, pointer in sorted(complete, reverse=True)]
 
 
 def note(
@@ -202,6 +203,6 @@ def note(
         entry = found.get(chunk.snapshot)
         if chunk.number == 0:
             # The same snapshot written again: the later copy counts.
-            found[chunk.snapshot] = PartialSnapshot(record.offset, 1)
+            found[chunk.snapshot] = PartialSnapshot(record.offset, record.offset, 1)
         elif entry is not None and chunk.number == entry.count:
-            entry.count += 1
+            entry.last, entry.count = record.offset, entry.count + 1
