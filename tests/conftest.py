@@ -83,24 +83,26 @@ def make_topics(broker: str) -> Callable[..., list[str]]:
     return topic_maker(broker)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Without Java the broker tests are named as not run; in CI they fail.
+LANES = 2
+"""Workers that have a broker of their own: each costs half a minute of a processor."""
 
-    They wait more than they compute: so they are spread over the run, and what takes long (the simulator, the tests of
-    the whole service) begins early, or at the end some workers would have nothing to do.
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Without Java the broker tests are named as not run; in CI they fail. File by file they are dealt to few workers.
+    They wait more than they compute, so the others have the processors meanwhile; what takes long begins early, or at
+    the end some workers would have nothing to do.
     """
     missing = None if os.environ.get("DRIFTLINE_TEST_KAFKA") else missing_tools()
+    lanes: dict[Path, int] = {}
     for item in items:
         if item.get_closest_marker("broker") is None:
             continue
         if missing and os.environ.get("CI") != "true":
             item.add_marker(pytest.mark.skip(reason=f"{missing}: no real broker"))
-    kinds: dict[bool, list[pytest.Item]] = {True: [], False: []}
-    for item in sorted(items, key=lambda item: "sim" not in item.path.parts):
-        kinds[item.get_closest_marker("broker") is not None].append(item)
-    kinds[True].reverse()
-    places = {item: i / len(kind) for kind in kinds.values() for i, item in enumerate(kind)}
-    items.sort(key=places.__getitem__)
+        if item.get_closest_marker("xdist_group") is None:
+            lane = lanes.setdefault(item.path, len(lanes) % LANES)
+            item.add_marker(pytest.mark.xdist_group(f"broker{lane}"))
+    items.sort(key=lambda item: (item.get_closest_marker("xdist_group") is None, "sim" not in item.path.parts))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -4,7 +4,10 @@ not of a model.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from detectors.windows import wilson
 from schemas.events.batch import Batch
@@ -64,8 +67,12 @@ class RecordAlerts:
         self.severity, repeat_ms = config.alerts_of_records
         self.account = Unusable(config.limits.unusable, repeat_ms)
 
-    def take(self, batch: Batch, used: Bool, late: I64, clock_ms: int) -> list[Out]:
-        """See `Unusable.take`."""
+    def take(self, batch: Batch, used: Bool, late: I64, clock_ms: int, refused: Bool | None = None) -> list[Out]:
+        """See `Unusable.take`. Of the `refused` events, whose owners opted out, nothing is kept."""
+        if refused is not None and refused.any():
+            stays = ~refused
+            batch = replace(batch, offsets=batch.offsets[stays], times_ms=batch.times_ms[stays])
+            used, late = used[stays], np.cumsum(stays)[late] - 1
         return self._written(self.account.take(batch, used, late, clock_ms))
 
     def tick(self, since_ms: int, tick: Tick) -> list[Out]:

@@ -51,6 +51,8 @@ class Service:
         return self
 
     def __exit__(self, *details: object) -> None:
+        if details[0] is not None:
+            print(f"{self.config}:\n{self.log.read_text()[-6000:]}")  # Shown with the failure.
         if self.process.poll() is None:
             self.kill()
 

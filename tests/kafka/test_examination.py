@@ -84,6 +84,7 @@ def written(path: Path, brokers: str, client: dict[str, Any]) -> Path:
         },
         "reference": {"warmup": 30},
         "heartbeat": {"interval": "1s"},
+        "limits": {"unusable": 1},  # One record that is no JSON is all of its partition.
         "commit": {"interval": "200ms", "snapshot_interval": "1s"},
         "server": {"listen": "127.0.0.1:0"},
     }

@@ -25,7 +25,7 @@ from tests.sim import campaign
 from tests.sim.broker import pointer_of
 from tests.sim.campaign import Campaign, Differs, make_log, run_seed
 
-SEEDS = int(os.environ.get("DRIFTLINE_SEEDS", "60"))
+SEEDS = int(os.environ.get("DRIFTLINE_SEEDS", "40"))
 FIRST = int(os.environ.get("DRIFTLINE_FIRST_SEED", "0"))
 CHUNK = 10
 MUTANT_SEEDS = 60
