@@ -62,14 +62,14 @@ def done(job: Job) -> tuple[Job, float, list[dict[str, Any]]]:
 
 
 def jobs(options: argparse.Namespace, sizes: Sizes) -> Iterator[Job]:
-    """The longest first, so that no process is left alone at the end."""
-    if "healthy" in options.parts:
-        yield from (Job("healthy", name, sizes, "") for name in reversed(options.kinds))
+    """The shortest last, so that no process is left alone at the end."""
     for name in SETS if "sets" in options.parts else ():
         if options.data and (Path(options.data) / name).is_dir():
             yield Job("sets", name, sizes, options.data)
         else:
             print(f"{name}: not in --data, skipped", file=sys.stderr, flush=True)
+    if "healthy" in options.parts:
+        yield from (Job("healthy", name, sizes, "") for name in reversed(options.kinds))
     if "families" in options.parts:
         yield from (Job("families", name, sizes, "") for name in families.FAMILIES)
 

@@ -203,5 +203,6 @@ def river_null(name: str, size: Size, kind: str, threshold: float | None) -> dic
 def equal_rate(name: str, size: Size, kind: str, most: float) -> dict[str, Any]:
     """At the quickest threshold whose false alarms are not above the product's upper limit; else at the quietest."""
     grid = RIVER[kind][1]
-    chosen = next((t for t in grid if river_null(name, size, kind, t)["rate"] <= most), grid[-1])
-    return {"threshold": chosen, **river(name, size, kind, chosen)}
+    chosen = next((t for t in grid if river_null(name, size, kind, t)["rate"] <= most), None)
+    used = grid[-1] if chosen is None else chosen
+    return {"threshold": used, "as_quiet": chosen is not None, **river(name, size, kind, used)}

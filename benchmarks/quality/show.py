@@ -83,29 +83,29 @@ def _fault(mine: list[dict[str, Any]]) -> list[str]:
 
 
 def families(rows: Sequence[dict[str, Any]]) -> str:
-    """False alarms per 10,000 values, and the median delays of shifts of .5, 1 and 2 deviations."""
-    head = [
-        "one series",
-        "who",
-        "false per 10,000",
-        "median delay of .5 / 1 / 2 deviations",
-        "missed",
-        "over log(ARL)/KL",
-    ]
+    """A cell: false alarms per 10,000 values, then the median delays of shifts of .5, 1 and 2 deviations."""
+    head = ["false per 10,000: median delay of .5 / 1 / 2 deviations (missed)", "driftline", "over log(ARL)/KL"]
+    head += [row["who"] for row in rows[0]["rows"][1:]]
     lines = []
     for family in rows:
-        for row in family["rows"]:
-            delays = [row["delays"][d] for d in row["delays"]]
-            medians = " / ".join(number(d["median"]) for d in delays)
-            missed = " / ".join(f"{100 * d['missed']:.0f} %" for d in delays)
-            lines.append([family["family"], row["who"], with_limits(row["false"]), medians, missed, _over(family, row)])
+        own, *others = family["rows"]
+        lines.append([family["family"], _cell(own), _over(family, own), *map(_cell, others)])
     return table(head, lines)
 
 
+def _cell(row: dict[str, Any]) -> str:
+    delays = " / ".join(
+        number(one["median"]) + (f" ({100 * one['missed']:.0f} %)" if one["missed"] else "")
+        for one in row["delays"].values()
+    )
+    false = with_limits(row["false"]) if row["who"] == "driftline" else number(row["false"]["rate"], 2)
+    return f"{false}{'' if row.get('as_quiet', True) else ' at the quietest'}: {delays}"
+
+
 def _over(family: dict[str, Any], row: dict[str, Any]) -> str:
-    """Mean delays over the bound of the product's own rate; of others the rate differs, so it is not said."""
+    """Mean delays over the bound at the rate that was seen; where no alarm was, the true bound is further away."""
     bound = family["log_arl_over_kl"]
-    if bound is None or row["who"] != "driftline":
+    if bound is None:
         return "-"
     means = {d: one["mean"] for d, one in row["delays"].items()}
     return " / ".join("-" if mean is None else number(mean / bound[d], 2) for d, mean in means.items())
