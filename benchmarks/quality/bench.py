@@ -25,7 +25,7 @@ class Sizes(NamedTuple):
     seeds: int  # of the data sets
 
 
-WHOLE = Sizes(healthy.Size(10, 2, EVERY_S), families.Size(100, 60, 200_000), 3)
+WHOLE = Sizes(healthy.Size(10, 1, EVERY_S), families.Size(100, 60, 200_000), 3)
 QUICK = Sizes(healthy.Size(1, 2, 3 * EVERY_S), families.Size(10, 10, 40_000), 1)
 
 
@@ -79,6 +79,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="few models and values: under two minutes")
     parser.add_argument("--data", default="", help="folder with elec2, harvard-errors, nab; those absent are skipped")
     parser.add_argument("--models", type=int, help="of each kind of healthy weeks")
+    parser.add_argument("--every", type=float, help=f"seconds between two events of a model, {EVERY_S:g} in the whole")
     parser.add_argument("--seed", type=int, default=0, help="of the first model")
     parser.add_argument("--kinds", default=",".join(KINDS), help="some of the kinds of healthy weeks")
     parser.add_argument("--parts", default="healthy,families,sets")
@@ -92,7 +93,8 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     options = arguments()
     sizes = QUICK if options.quick else WHOLE
-    chosen = sizes.healthy._replace(first_seed=options.seed, models=options.models or sizes.healthy.models)
+    given = {"models": options.models, "every_s": options.every, "first_seed": options.seed}
+    chosen = sizes.healthy._replace(**{name: value for name, value in given.items() if value is not None})
     sizes = sizes._replace(healthy=chosen)
     report: dict[str, Any] = {"sizes": {"healthy": chosen._asdict(), "families": sizes.families._asdict()}}
     begun_s = time.perf_counter()

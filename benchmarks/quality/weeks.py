@@ -47,8 +47,7 @@ KINDS: dict[str, Kind] = {
     "ar-.5": Kind(ar=0.5),
     "ar-.8": Kind(ar=0.8),
     "hour": Kind(DAY, more=("hour",)),
-    "levels": Kind(DAY, more=("merchant",)),
-    "identities": Kind(DAY, more=("user", "note")),
+    "categories": Kind(DAY, more=("merchant", "user", "note")),
     "all": Kind(
         ("day_night", "lunch", "batch_nights", "growth"), 1.0, True, 0.5, True, ("hour", "merchant", "user", "note")
     ),

@@ -78,7 +78,7 @@ def test_late_is_not_found_and_what_was_open_before_is_said() -> None:
 
 
 def test_every_fault_is_met_about_as_often() -> None:
-    for size in (Size(1, 2, 1.0), Size(10, 2, 1.0)):
+    for size in (Size(1, 2, 1.0), Size(10, 1, 1.0)):
         met = [fault_of(k, m, b, size) for k in KINDS for m in range(size.models) for b in range(size.branches)]
         counts = [met.count(fault) for fault in FAULTS]
         assert max(counts) - min(counts) <= 1
