@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors import adwin, distribution, history, page_hinkley, reference
-from detectors.bank import DIRECTION, F64, HUGE, I64, Bool, Hits, State
+from detectors.bank import DIRECTION, F64, HUGE, I64, Bool, Hits, State, ageless
 from detectors.distribution import Closed
 from detectors.history import NO_MARKS, NOTHING_EXPECTED
 from detectors.params import Adwin, PageHinkley
@@ -71,7 +71,7 @@ class CompiledAdwin(Compiled):
         )
 
     def update(self, rows: I64, values: F64) -> Hits:
-        return Hits(*self.core.update(rows, values))
+        return ageless(*self.core.update(rows, values))
 
     def dump(self) -> dict[str, NDArray[Any]]:
         (total, variance, width), (tick, levels, buckets), detected, (sums, variances) = self.core.dump()
@@ -100,7 +100,7 @@ class CompiledPageHinkley(Compiled):
         self.core = native.PageHinkley(params.min_instances, params.delta, params.threshold, params.alpha, *sides)
 
     def update(self, rows: I64, values: F64) -> Hits:
-        return Hits(*self.core.update(rows, values))
+        return ageless(*self.core.update(rows, values))
 
     def dump(self) -> dict[str, NDArray[Any]]:
         return dict(zip(page_hinkley.FIELDS, self.core.dump(), strict=True))

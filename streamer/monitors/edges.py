@@ -49,7 +49,7 @@ class EdgeMonitor(MonitorBase):
             places = chosen[found.place]
         if not len(places):
             return []
-        columns = (places, found.direction, found.statistic, found.threshold)
+        columns = (places, *found[1:4])
         return list(map(Hit._make, zip(*(c.tolist() for c in columns), strict=True)))
 
     def sentence(self, labels: Mapping[str, str], told: Evidence) -> str:
