@@ -5,7 +5,7 @@ made on it (`bets.py`): that normal scores moved or spread, that an atom comes m
 R = (R + 1) b (Shiryaev 1963, Roberts 1966); their weighted mean M is the evidence, an e-detector (Shin, Ramdas &
 Rinaldo 2024). At M >= `arl` there is an alarm, and the row begins anew: its reference is made of later values only.
 
-**Proof.** While values are independent and of one law, whatever law, the p-values are independent and uniform on [0, 1].
+**Proof.** While values are independent and of one law, any law, the p-values are independent and uniform on [0, 1].
 A bet is a function of its p-value, chosen before, with mean at most 1. So E[R | past] <= R + 1 before, M - t is a
 supermartingale that begins at 0, and by optional stopping `arl` x E[alarms in T values] <= T, for every T, from the
 first value on: there is no blind warm-up, only little power at first. Alarms that are left out, and sums that are set
@@ -17,7 +17,7 @@ that nothing is counted that chose them. In either case the p-value, spread even
 
 **Limits.**
 
-- A series with an *atom* (one value is a third of the sample: 0/1, many zeros) has bets on how often another value comes,
+- A series with an *atom* (one value is a third of the sample: 0/1, many zeros) has bets on how often another comes,
   whose odds know the counts, which is more than the p-values tell. Such a bet is fair in the mean over what the counts
   say of the share, not for each share: there the bound is measured (`benchmarks/edetector.py`), not proved.
 - The dice must be fair: they are SplitMix64 of all earlier ranks of the row, a function of the log alone. Series whose
@@ -54,7 +54,7 @@ from detectors.bank import (
     ranks,
     rows_of,
 )
-from detectors.bets import ALL, CELLS, FACTORS, RESTS, SCORES, STEPS, Bets, bets_of
+from detectors.bets import ALL, CELLS, FACTORS, SCORES, Bets, bets_of
 from detectors.params import DIRECTIONS, WHICH_WAY, Direction, Params, param
 
 U64 = NDArray[np.uint64]
@@ -71,7 +71,9 @@ YOUNG, SMOOTH, LATTICE, ATOM_BELOW, ATOM_ABOVE = range(5)
 values are above, or below.
 """
 SCALARS = {"n": "i8", "chain": "u8", "kind": "i1", "atom": "i1"}
-TABLES = {"edges": ("f8", EDGES), "below": ("u4", EDGES), "sums": ("f8", ALL), "ages": ("f8", ALL)}
+TABLES = {"edges": ("f8", EDGES), "below": ("u4", EDGES), "sums": ("f8", ALL), "peaks": ("f8", ALL)}
+TABLES["ages"] = ("i4", ALL)
+EVIDENCE = ("sums", "peaks", "ages")
 SEED = 0x9E3779B97F4A7C15
 MIX = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB))
 FACTOR = np.array(list(FACTORS))
@@ -80,7 +82,7 @@ NO_ATOM = np.zeros(ALL - SCORES)
 
 class Bins(NamedTuple):
     """Where values fall among a reference of n: `lower` values are in lower bins, `own` in this one, itself included.
-    `atom` are in the bin `atom_place`.
+    `atom` are in the bin `atom_place`, and `under` below that.
     """
 
     place: I64
@@ -89,6 +91,7 @@ class Bins(NamedTuple):
     n: I64
     atom_place: I64
     atom: I64
+    under: I64
 
 
 @dataclass(frozen=True)
@@ -112,9 +115,8 @@ class ShiryaevRoberts(Params):
 
 
 class ShiryaevRobertsBank:
-    """Rows as in `fresh`. A hit's statistic is the evidence M, an e-value; its threshold `arl`; its age the mean age of
-    the sums' terms by what they weigh, which is the posterior mean of the onset. An alarm's direction is that of the
-    bets that won the most.
+    """Rows as in `fresh`. A hit's statistic is the evidence M, an e-value; its threshold `arl`; its age that of the
+    largest term of all sums, which is the most likely onset. Its direction is that of the bets that won the most.
     """
 
     def __init__(self, params: ShiryaevRoberts) -> None:
@@ -197,45 +199,55 @@ class ShiryaevRobertsBank:
         below, n = state["below"][rows], state["n"][rows]
         lower_than = values[:, None] < state["edges"][rows]
         place = EDGES - lower_than.sum(axis=1)
-        # Of edges that are values of the sample itself the bins are gaps: a value belongs to one, and none is left over.
+        # Between values of the sample itself the bins are gaps: the next value falls into one, and none is left over.
         over = (state["kind"][rows] != SMOOTH).astype(np.int64)
         lower = np.where(place > 0, below[each, place - 1].astype(np.int64), 0)
         upper = np.where(place < EDGES, below[each, np.minimum(place, EDGES - 1)].astype(np.int64), n + 1 - over)
         at = state["atom"][rows].astype(np.int64)
-        atom = below[each, at + 1].astype(np.int64) - below[each, at]
+        under = np.where(at < 0, 0, below[each, at].astype(np.int64))
+        atom = np.where(at < 0, 0, below[each, at + 1].astype(np.int64) - under)
         learns = n < MOST
         state["below"][rows] = below + (lower_than & learns[:, None])
         state["n"][rows] = n + learns
-        return Bins(place, lower, upper - lower + over, n, at + 1, np.where(at < 0, 0, atom))
+        return Bins(place, lower, upper - lower + over, n, at + 1, atom, under)
 
     def _atom_odds(self, rows: I64, bins: Bins, dice: F64) -> tuple[F64, F64]:
         """Odds of the bets on how often another value than the atom comes, and on the ranks among those."""
         other, k, n = bins.place != bins.atom_place, bins.atom, bins.n
+        lower = bins.lower - np.where(bins.place > bins.atom_place, k, 0)
+        rests = self.bets.rests[cells_of(p_of(np.where(other, lower, 0), bins.own, n - k, dice))]
+        rests = np.where(other[:, None], rests, 1.0)
+        if self.params.direction != "both":  # Then only those on one side of the atom are others.
+            above = self.state["kind"][rows] == ATOM_BELOW
+            other = np.where(above, bins.place > bins.atom_place, bins.place < bins.atom_place)
+            k = np.where(above, bins.under + k, n - bins.under)
         counts = other | (dice * (k + 1) > k)
         share = ((n - k + 1) / (n + 1))[:, None]
         bet = np.minimum(FACTOR * share, (1.0 + share) / 2.0)
         left = np.where(k > 0, 1.0 - share[:, 0], 1.0)[:, None]
         steps = np.where(counts[:, None], bet / share, (1.0 - bet) / left)
-        lower = bins.lower - np.where(bins.place > bins.atom_place, k, 0)
-        rests = self.bets.rests[cells_of(p_of(np.where(other, lower, 0), bins.own, n - k, dice))]
-        return np.where((k > 0)[:, None], steps, 1.0), np.where(other[:, None], rests, 1.0)
+        return np.where((k > 0)[:, None], steps, 1.0), rests
 
     def _bet(self, places: I64, rows: I64, odds: F64, weights: F64) -> list[Found]:
-        """R = (R + 1) odds of every bet. The sum of all, by what they weigh, is the evidence; at `arl` it alarms."""
+        """R = (R + 1) odds of every bet. The sum of all, by what they weigh, is the evidence; at `arl` it alarms. The
+        largest term of each sum is its peak (CUSUM, Page 1954), and that one's age says when it began.
+        """
         state, wide = self.state, slice(0, odds.shape[1])
-        sums, ages = state["sums"][rows, wide], state["ages"][rows, wide]
-        ages = (ages + sums + 1.0) * odds  # Every term of a sum is a value older, and a new one begins.
-        sums = (sums + 1.0) * odds
-        state["sums"][rows, wide], state["ages"][rows, wide] = sums, ages
+        peaks, ages = state["peaks"][rows, wide], state["ages"][rows, wide]
+        ages = np.where(peaks > 1.0, ages + 1, 1)
+        peaks = np.maximum(peaks, 1.0) * odds
+        sums = (state["sums"][rows, wide] + 1.0) * odds
+        state["sums"][rows, wide], state["peaks"][rows, wide], state["ages"][rows, wide] = sums, peaks, ages
         evidence = added(sums * weights)
         found = []
         for i in np.flatnonzero(evidence >= self.params.arl).tolist():
             row = int(rows[i])
             if self._constant(row):
-                state["sums"][row], state["ages"][row] = 0.0, 0.0
+                for name in EVIDENCE:
+                    state[name][row] = 0
                 continue
-            age = added(ages[i : i + 1] * (weights if weights.ndim == 1 else weights[i]))[0] / evidence[i]
-            found.append((int(places[i]), self._direction(row), float(evidence[i]), self.params.arl, round(age)))
+            age = int(ages[i, np.argmax(peaks[i] * (weights if weights.ndim == 1 else weights[i]))])
+            found.append((int(places[i]), self._direction(row), float(evidence[i]), self.params.arl, age))
             for name, array in fresh(1).items():
                 if name != "chain":
                     state[name][row] = array[0]
@@ -251,9 +263,13 @@ class ShiryaevRobertsBank:
 
     def _direction(self, row: int) -> int:
         """Which way the bets say that have won the most; 0 where it is the spread."""
-        side = max(self.state["kind"][row] - ATOM_BELOW, 0)
-        weights = self.bets.atom[side] if self.state["kind"][row] >= ATOM_BELOW else np.r_[self.bets.plain, NO_ATOM]
-        won = weights * self.state["sums"][row]
+        state, side, weights = self.state, 0, np.r_[self.bets.plain, NO_ATOM]
+        if (kind := state["kind"][row]) >= ATOM_BELOW:
+            at, below = state["atom"][row], state["below"][row].astype(np.int64)
+            mostly_below = below[at] > state["n"][row] - below[at + 1]
+            side = int(mostly_below) if self.params.direction == "both" else int(kind - ATOM_BELOW)
+            weights = self.bets.atom[side]
+        won = weights * state["sums"][row]
         by_way = {way: sum(won[self.bets.leaning[side] == way].tolist()) for way in (1, -1, 0)}
         return max(by_way, key=by_way.__getitem__)
 
@@ -272,11 +288,12 @@ class ShiryaevRobertsBank:
         if counts.max() < ATOM * EDGES:
             state["kind"][row] = LATTICE
             return
-        mostly_below = (sample < value).sum() > (sample > value).sum()
-        state["kind"][row] = ATOM_ABOVE if mostly_below else ATOM_BELOW
+        under, over = (sample < value).sum(), (sample > value).sum()
+        others_below = under > over or (under == over and self.params.direction == "down")
+        state["kind"][row] = ATOM_ABOVE if others_below else ATOM_BELOW
         state["atom"][row] = np.searchsorted(edges, value)
-        for name in ("sums", "ages"):  # The same capital, spread anew.
-            state[name][row] = added((state[name][row, :SCORES] * self.bets.plain)[None])[0]
+        capital = added((state["sums"][row, :SCORES] * self.bets.plain)[None])[0]
+        state["sums"][row], state["peaks"][row], state["ages"][row] = capital, 0.0, 0
 
     def dump(self) -> dict[str, NDArray[Any]]:
         """Arrays per row."""
@@ -297,7 +314,8 @@ def fresh(rows: int) -> dict[str, NDArray[Any]]:
         "edges": np.full((rows, EDGES), np.inf),
         "below": np.zeros((rows, EDGES), np.uint32),
         "sums": np.zeros((rows, ALL)),
-        "ages": np.zeros((rows, ALL)),
+        "peaks": np.zeros((rows, ALL)),
+        "ages": np.zeros((rows, ALL), np.int32),
     }
 
 
@@ -342,6 +360,6 @@ def checked_state(state: State) -> dict[str, NDArray[Any]]:
         raise ValueError("bins that are not in order")
     if (counts > n[~young, None] + 1).any() or below[young].any():
         raise ValueError("counts that do not add up")
-    if not all((np.isfinite(found[name]) & (found[name] >= 0.0)).all() for name in ("sums", "ages")):
+    if not all((np.isfinite(found[name]) & (found[name] >= 0)).all() for name in EVIDENCE):
         raise ValueError("evidence that is no number")
     return found
