@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from detectors.adwin import AdwinBank
 from detectors.bank import Bank, Hits
-from detectors.compiled import CompiledAdwin, CompiledPageHinkley
+from detectors.compiled import CompiledAdwin, CompiledPageHinkley, CompiledShiryaevRoberts
 from detectors.occurrence import OccurrenceBank
 from detectors.page_hinkley import PageHinkleyBank
 from detectors.params import Adwin, Occurrence, PageHinkley, Params, River
@@ -67,6 +67,7 @@ DETECTORS = {
         ShiryaevRobertsBank,
         "Shiryaev-Roberts e-detector on conformal ranks (Vovk et al. 2021; Shin, Ramdas & Rinaldo 2024).",
         "Shiryaev-Roberts: an edge when ranks are no longer those of chance; `arl` bounds false alarms.",
+        CompiledShiryaevRoberts,
         raw=True,
     ),
     "river": Detector(River, RiverBank, "A detector of river, by name.", "Any other drift detector of river."),

@@ -152,8 +152,7 @@ class ShiryaevRobertsBank:
             places = order[begin:end]
             found += self._step(places, rows[places], values[places])
             begin = end
-        hits = hits_of([one[:4] for one in sorted(found)])
-        return hits._replace(age=np.array([one[4] for one in sorted(found)], np.int64))
+        return hits_with_age(sorted(found))
 
     def _step(self, places: I64, rows: I64, values: F64) -> list[Found]:
         """Values of rows that are all different, and their places in the column."""
@@ -180,8 +179,8 @@ class ShiryaevRobertsBank:
                 weights = self.bets.atom[kinds[own] - ATOM_BELOW]
                 found += self._bet(places[own], rows[own], np.hstack([odds[chosen], *more]), weights)
         chain[rows] = mixed(chain[rows] + (where + 1).astype(np.uint64) * np.uint64(SEED))
-        for row in rows[(kind[rows] == YOUNG) & (self.state["n"][rows] == EDGES)].tolist():
-            self._settle(row)
+        for row in filter(self.full, rows[young].tolist()):
+            self.settle(row)
         return found
 
     def _sampled(self, rows: I64, values: F64, dice: F64) -> tuple[F64, I64]:
@@ -239,41 +238,50 @@ class ShiryaevRobertsBank:
         sums = (state["sums"][rows, wide] + 1.0) * odds
         state["sums"][rows, wide], state["peaks"][rows, wide], state["ages"][rows, wide] = sums, peaks, ages
         evidence = added(sums * weights)
-        found = []
-        for i in np.flatnonzero(evidence >= self.params.arl).tolist():
-            row = int(rows[i])
-            if self._constant(row):
-                for name in EVIDENCE:
-                    state[name][row] = 0
-                continue
-            age = int(ages[i, np.argmax(peaks[i] * (weights if weights.ndim == 1 else weights[i]))])
-            found.append((int(places[i]), self._direction(row), float(evidence[i]), self.params.arl, age))
-            for name, array in fresh(1).items():
-                if name != "chain":
-                    state[name][row] = array[0]
-        return found
+        beyond = np.flatnonzero(evidence >= self.params.arl).tolist()
+        return [hit for i in beyond for hit in self.alarm(int(places[i]), int(rows[i]), float(evidence[i]))]
+
+    def alarm(self, place: int, row: int, evidence: float) -> list[Found]:
+        """An alarm, behind which the row begins anew; none where the reference is one value, so that the evidence is
+        of the dice alone.
+        """
+        state = self.state
+        if self._constant(row):
+            for name in EVIDENCE:
+                state[name][row] = 0
+            return []
+        weights, leaning = self._weights(row)
+        won = (weights * state["sums"][row]).tolist()
+        by_way = {way: sum(one for one, leans in zip(won, leaning, strict=True) if leans == way) for way in (1, -1, 0)}
+        age = int(state["ages"][row, np.argmax(weights * state["peaks"][row])])
+        for name, array in fresh(1).items():
+            if name != "chain":
+                state[name][row] = array[0]
+        return [(place, max(by_way, key=by_way.__getitem__), evidence, self.params.arl, age)]
 
     def _constant(self, row: int) -> bool:
-        """Whether the reference is one value only, so that the evidence is of the dice alone."""
+        """Whether all values of the reference are one and the same."""
         kind, n, edges = self.state["kind"][row], self.state["n"][row], self.state["edges"][row]
         if kind == YOUNG:
             return bool((edges[:n] == edges[0]).all())
         at, below = self.state["atom"][row], self.state["below"][row]
         return bool(kind >= ATOM_BELOW and below[at + 1] - below[at] == n)
 
-    def _direction(self, row: int) -> int:
-        """Which way the bets say that have won the most; 0 where it is the spread."""
-        state, side, weights = self.state, 0, np.r_[self.bets.plain, NO_ATOM]
-        if (kind := state["kind"][row]) >= ATOM_BELOW:
-            at, below = state["atom"][row], state["below"][row].astype(np.int64)
-            mostly_below = below[at] > state["n"][row] - below[at + 1]
-            side = int(mostly_below) if self.params.direction == "both" else int(kind - ATOM_BELOW)
-            weights = self.bets.atom[side]
-        won = weights * state["sums"][row]
-        by_way = {way: sum(won[self.bets.leaning[side] == way].tolist()) for way in (1, -1, 0)}
-        return max(by_way, key=by_way.__getitem__)
+    def _weights(self, row: int) -> tuple[F64, list[int]]:
+        """What the bets of a row weigh, and which way each leans; 0 where it is the spread."""
+        bets, kind = self.bets, self.state["kind"][row]
+        if kind < ATOM_BELOW:
+            return np.r_[bets.plain, NO_ATOM], bets.leaning[0].tolist()
+        at, below = self.state["atom"][row], self.state["below"][row].astype(np.int64)
+        mostly_below = below[at] > self.state["n"][row] - below[at + 1]
+        side = int(mostly_below) if self.params.direction == "both" else int(kind - ATOM_BELOW)
+        return bets.atom[side], bets.leaning[side].tolist()
 
-    def _settle(self, row: int) -> None:
+    def full(self, row: int) -> bool:
+        """Whether the sample of a row has become full."""
+        return bool(self.state["kind"][row] == YOUNG and self.state["n"][row] == EDGES)
+
+    def settle(self, row: int) -> None:
         """The sample of a row is full: its edges are those of the bins from now on."""
         state = self.state
         sample = state["edges"][row].copy()
@@ -302,6 +310,10 @@ class ShiryaevRobertsBank:
     def load(self, state: State) -> None:
         """Replace all rows; ValueError for an invalid state, and then nothing is changed."""
         self._set({name: array.copy() for name, array in checked_state(state).items()})
+
+
+def hits_with_age(found: list[Found]) -> Hits:
+    return hits_of([hit[:4] for hit in found])._replace(age=np.array([hit[4] for hit in found], np.int64))
 
 
 def fresh(rows: int) -> dict[str, NDArray[Any]]:
