@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import chi2
 
-from detectors import ShiryaevRoberts
+from detectors import Bank, ShiryaevRoberts, make_bank, make_compiled_bank
 from detectors.params import Direction
-from detectors.shiryaev_roberts import ShiryaevRobertsBank
+from schemas.core import native
 
 F64 = NDArray[np.float64]
 Draw = Callable[[np.random.Generator, tuple[int, int]], F64]
@@ -83,8 +83,8 @@ def bits(before: float, after: float) -> float:
 DIVERGENCE = {f"Bernoulli .01 to {text}": bits(0.01, float(text)) for text in (".06", ".109", ".209")}
 
 
-def bank_of(series: int, arl: float, direction: Direction = "both") -> ShiryaevRobertsBank:
-    bank = ShiryaevRobertsBank(ShiryaevRoberts(arl, direction))
+def bank_of(series: int, arl: float, direction: Direction = "both") -> Bank:
+    bank = (make_bank if native is None else make_compiled_bank)(ShiryaevRoberts(arl, direction))
     bank.resize(series)
     return bank
 

@@ -24,12 +24,12 @@ from detectors.params import Direction
 
 CELLS = 1024
 GRAIN = 1 << 20
-SHIFTS = (0.2, 0.35, 0.6, 1.0, 1.6, 2.5)
-"""The normal score of a p-value is bet to have moved by so many deviations, up or down .."""
+SHIFTS = {0.2: 2, 0.35: 4, 0.6: 5, 1.0: 7, 1.6: 8, 2.5: 8}
+"""The normal score of a p-value is bet to have moved by so many deviations, up or down; and what each weighs .."""
 SPREADS = (0.5, 2.0)
 """.. or to have its spread multiplied so. Their odds are densities over the standard normal's."""
-SPREAD_SHARE = 0.1
-FACTORS = {2.0: 4, 4.0: 4, 9.0: 4, 20.0: 4, 0.4: 1}
+SPREAD_SHARE = 0.06
+FACTORS = {2.0: 2, 4.0: 5, 9.0: 7, 20.0: 4, 0.4: 1}
 """What is not the atom is bet to come so many times as often; the bet that it comes seldom weighs less."""
 REST_SHIFTS = (0.5, 1.0)
 """The same as SHIFTS among what is not the atom."""
@@ -37,7 +37,7 @@ SCORES = 2 * len(SHIFTS) + len(SPREADS)
 STEPS = slice(SCORES, SCORES + len(FACTORS))
 RESTS = slice(STEPS.stop, STEPS.stop + 2 * len(REST_SHIFTS))
 ALL = RESTS.stop
-ATOM_SHARES = {"score": 0.08, "step": 0.84, "rest": 0.08}
+ATOM_SHARES = {"score": 0.06, "step": 0.88, "rest": 0.06}
 """How the capital of a series with an atom is spread over the kinds of bets."""
 
 
@@ -90,14 +90,14 @@ def bets_of(direction: Direction) -> Bets:
     leaning = np.array(
         [score_leaning + above + rest_leaning, score_leaning + [-way for way in above] + rest_leaning], np.int64
     )
-    share = np.array([1.0 - SPREAD_SHARE] * len(shifts) + [SPREAD_SHARE] * len(SPREADS))
-    share[: len(shifts)] /= sum(1 for way in score_leaning if way and way in ways)
-    share[len(shifts) :] /= len(SPREADS)
+    sizes = np.array([*SHIFTS.values()] * 2)
+    share = np.r_[(1.0 - SPREAD_SHARE) * sizes / sizes.sum(), np.full(len(SPREADS), SPREAD_SHARE / len(SPREADS))]
     plain = np.where(np.isin(leaning[0, :SCORES], ways), share, 0.0)
+    plain /= plain.sum()
     weights = {"score": plain, "step": np.array(list(FACTORS.values())), "rest": np.ones(len(rests))}
     atom = np.zeros((2, ALL))
     for side in (0, 1):
         for name, part in (("score", slice(0, SCORES)), ("step", STEPS), ("rest", RESTS)):
             own = np.isin(leaning[side, part], ways) * weights[name]
             atom[side, part] = ATOM_SHARES[name] * own / own.sum()
-    return Bets(_table(scores), _table([_shifted(z, by) for by in rests]), plain / plain.sum(), atom, leaning)
+    return Bets(_table(scores), _table([_shifted(z, by) for by in rests]), plain, atom, leaning)

@@ -84,6 +84,17 @@ class EdgeMonitor(MonitorBase):
             raise ValueError("a level of a series that there is not")
 
 
+class RankMonitor(EdgeMonitor):
+    """The ranks tell any change, so what moved need not be the mean: where the spread did, that is said."""
+
+    def sentence(self, labels: Mapping[str, str], told: Evidence) -> str:
+        signal, before, after = labels["signal"], told["evidence"]["before"], told["evidence"]["after"]
+        moved = told["finding"]["effect"]["deviations"]
+        if after and moved is not None and abs(moved) < abs(after["std"] / before["std"] - 1.0):
+            return f"the spread of {quantity(signal)} went {from_to(signal, before['std'], after['std'])}"
+        return super().sentence(labels, told)
+
+
 class OccurrenceMonitor(EdgeMonitor):
     """What must not happen even once: nothing is told that moved, and there is no before to go back to."""
 

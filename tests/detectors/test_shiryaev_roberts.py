@@ -13,7 +13,8 @@ import pytest
 from numpy.typing import NDArray
 
 from detectors import Hits, ShiryaevRoberts
-from detectors.params import Direction
+from detectors.compiled import CompiledShiryaevRoberts
+from detectors.params import DIRECTIONS, Direction
 from detectors.shiryaev_roberts import (
     ATOM_ABOVE,
     ATOM_BELOW,
@@ -24,6 +25,7 @@ from detectors.shiryaev_roberts import (
     YOUNG,
     ShiryaevRobertsBank,
 )
+from schemas.core import native
 
 F64 = NDArray[np.float64]
 Draw = Callable[[np.random.Generator, tuple[int, ...]], F64]
@@ -42,7 +44,8 @@ FAMILIES: dict[str, Draw] = {
 
 
 def bank_of(rows: int = 1, arl: float = 1e6, direction: Direction = "both") -> ShiryaevRobertsBank:
-    bank = ShiryaevRobertsBank(ShiryaevRoberts(arl, direction))
+    """The quicker of both, which are equal: see the twins below."""
+    bank = (ShiryaevRobertsBank if native is None else CompiledShiryaevRoberts)(ShiryaevRoberts(arl, direction))
     bank.resize(rows)
     return bank
 
@@ -237,7 +240,8 @@ def test_the_dice_of_a_row_are_its_own_past_alone() -> None:
 
 def cells_seen(values: F64) -> list[F64]:
     """The p-values of each round, to the cell, as they are read off the odds of a bet that rise with them."""
-    bank, found = bank_of(values.shape[1], 1e15), list[F64]()
+    bank, found = ShiryaevRobertsBank(ShiryaevRoberts(1e15)), list[F64]()
+    bank.resize(values.shape[1])
     real, table = bank._bet, bank.bets.scores[:, 6]
 
     def seen(places: Any, rows: Any, odds: Any, weights: Any) -> Any:
@@ -247,6 +251,29 @@ def cells_seen(values: F64) -> list[F64]:
     bank._bet = seen  # type: ignore[method-assign]
     bank.update(np.tile(np.arange(values.shape[1]), len(values)), values.ravel())
     return found
+
+
+@pytest.mark.skipif(native is None, reason="no compiled core")
+@pytest.mark.parametrize("direction", DIRECTIONS)
+@pytest.mark.parametrize("arl", [100.0, 1e4])
+def test_the_twins_are_equal_to_the_last_bit(arl: float, direction: Direction) -> None:
+    rng, series, alarms = np.random.default_rng(0), 60, 0
+    banks = [kind(ShiryaevRoberts(arl, direction)) for kind in (ShiryaevRobertsBank, CompiledShiryaevRoberts)]
+    for bank in banks:
+        bank.resize(series)
+    for at in range(12):
+        rows = rng.integers(0, series, 2_000)
+        drawn = [draw(rng, rows.shape) for draw in FAMILIES.values()]
+        values = np.choose(rows % len(drawn), drawn) + (at > 6) * (rows % 3 - 1)
+        values[rows == 1] = float(at > 8)
+        one, other = (bank.update(rows, values) for bank in banks)
+        for mine, theirs in zip(one, other, strict=True):
+            assert mine.dtype == theirs.dtype
+            np.testing.assert_array_equal(mine, theirs)
+        alarms += len(one.place)
+        for name, array in banks[0].dump().items():
+            assert array.tobytes() == banks[1].dump()[name].tobytes(), name
+    assert alarms >= 5
 
 
 def test_p_values_are_uniform_and_independent() -> None:
