@@ -91,7 +91,7 @@ class RankMonitor(EdgeMonitor):
         signal, before, after = labels["signal"], told["evidence"]["before"], told["evidence"]["after"]
         moved = told["finding"]["effect"]["deviations"]
         if after and moved is not None and abs(moved) < abs(after["std"] / before["std"] - 1.0):
-            return f"the spread of {quantity(signal)} went {from_to(signal, before['std'], after['std'])}"
+            return f"standard deviation of {signal} went {from_to(signal, before['std'], after['std'])}"
         return super().sentence(labels, told)
 
 
