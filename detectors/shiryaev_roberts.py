@@ -62,7 +62,7 @@ Found = tuple[int, int, float, float, int]
 
 EDGES = 127
 """Values of a first sample, which become the edges of the bins."""
-MOST = 1 << 31
+MOST = (1 << 31) - 2
 """A reference of so many values learns no more."""
 ATOM = 1 / 3
 """From this share of the sample on one value is an atom, on which there are bets of its own."""
@@ -71,7 +71,7 @@ YOUNG, SMOOTH, LATTICE, ATOM_BELOW, ATOM_ABOVE = range(5)
 values are above, or below.
 """
 SCALARS = {"n": "i8", "chain": "u8", "kind": "i1", "atom": "i1"}
-TABLES = {"edges": ("f8", EDGES), "below": ("u4", EDGES), "sums": ("f8", ALL), "peaks": ("f8", ALL)}
+TABLES = {"edges": ("f8", EDGES), "below": ("i4", EDGES), "sums": ("f8", ALL), "peaks": ("f8", ALL)}
 TABLES["ages"] = ("i4", ALL)
 EVIDENCE = ("sums", "peaks", "ages")
 SEED = 0x9E3779B97F4A7C15
@@ -324,7 +324,7 @@ def fresh(rows: int) -> dict[str, NDArray[Any]]:
         "kind": np.full(rows, YOUNG, np.int8),
         "atom": np.full(rows, -1, np.int8),
         "edges": np.full((rows, EDGES), np.inf),
-        "below": np.zeros((rows, EDGES), np.uint32),
+        "below": np.zeros((rows, EDGES), np.int32),
         "sums": np.zeros((rows, ALL)),
         "peaks": np.zeros((rows, ALL)),
         "ages": np.zeros((rows, ALL), np.int32),

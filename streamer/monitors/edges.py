@@ -22,6 +22,8 @@ from streamer.signals.kinds import phrase_of
 
 LOOKS = 10
 """A series whose edge is open is looked at so many times within `keep_firing_for`, or less often."""
+STILL, SPREAD = 0.5, 1.5
+"""A mean that moved by fewer deviations is not the news where the deviation itself is so many times another."""
 DIRECTIONS: dict[str, int] = {"up": 1, "down": -1}
 
 
@@ -90,7 +92,8 @@ class RankMonitor(EdgeMonitor):
     def sentence(self, labels: Mapping[str, str], told: Evidence) -> str:
         signal, before, after = labels["signal"], told["evidence"]["before"], told["evidence"]["after"]
         moved = told["finding"]["effect"]["deviations"]
-        if after and moved is not None and abs(moved) < abs(after["std"] / before["std"] - 1.0):
+        still = not phrase_of(signal, 0) and moved is not None and abs(moved) < STILL
+        if still and after and not 1.0 / SPREAD < after["std"] / before["std"] < SPREAD:
             return f"standard deviation of {signal} went {from_to(signal, before['std'], after['std'])}"
         return super().sentence(labels, told)
 

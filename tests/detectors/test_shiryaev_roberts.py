@@ -299,7 +299,7 @@ def test_a_reference_that_is_full_learns_no_more_and_still_finds() -> None:
     bank.update(np.zeros(2_000, np.int64), rng.normal(0, 1, 2_000))
     state = bank.dump()
     factor = MOST // int(state["n"][0])
-    full = {**state, "n": np.array([MOST]), "below": (state["below"].astype(np.int64) * factor).astype(np.uint32)}
+    full = {**state, "n": np.array([MOST]), "below": (state["below"].astype(np.int64) * factor).astype(np.int32)}
     bank.load(full)
     hits = bank.update(np.zeros(400, np.int64), rng.normal(0, 1, 400))
     assert not len(hits.place)
@@ -330,7 +330,7 @@ def test_a_state_that_cannot_be_is_refused(change: dict[str, Any], why: str) -> 
         "negative": lambda array: -1.0 - array,
         "nan": lambda array: array * np.nan,
         "reversed": lambda array: array[:, ::-1].copy(),
-        "large": lambda array: array + np.uint32(1_000),
+        "large": lambda array: array + np.int32(1_000),
     }
     broken = {name: ways[given](state[name]) if isinstance(given, str) else given for name, given in change.items()}
     with pytest.raises(ValueError, match=why):

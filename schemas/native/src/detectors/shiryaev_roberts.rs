@@ -12,7 +12,7 @@ const STEPS: usize = 5;
 const RESTS: usize = 4;
 const ALL: usize = SCORES + STEPS + RESTS;
 const CELLS: usize = 1024;
-const MOST: i64 = 1 << 31;
+const MOST: i64 = (1 << 31) - 2;
 const SEED: u64 = 0x9E37_79B9_7F4A_7C15;
 const YOUNG: i8 = 0;
 const SMOOTH: i8 = 1;
@@ -30,7 +30,7 @@ type Scalars<'py> =
     (PyReadwriteArray1<'py, i64>, PyReadwriteArray1<'py, u64>, PyReadonlyArray1<'py, i8>, PyReadonlyArray1<'py, i8>);
 type Wide<'py> = (
     PyReadwriteArray2<'py, f64>,
-    PyReadwriteArray2<'py, u32>,
+    PyReadwriteArray2<'py, i32>,
     PyReadwriteArray2<'py, f64>,
     PyReadwriteArray2<'py, f64>,
     PyReadwriteArray2<'py, i32>,
@@ -51,7 +51,7 @@ struct Row<'a> {
     kind: i8,
     atom: i8,
     edges: &'a mut [f64],
-    below: &'a mut [u32],
+    below: &'a mut [i32],
     sums: &'a mut [f64],
     peaks: &'a mut [f64],
     ages: &'a mut [i32],
@@ -86,7 +86,8 @@ impl Row<'_> {
     /// The evidence after one more value.
     fn step(&mut self, bets: &Bets<'_>, x: f64) -> f64 {
         let dice = (*self.chain >> 11) as f64 * (0.5f64).powi(53);
-        let (place, evidence) = if self.kind == YOUNG { self.sampled(bets, x, dice) } else { self.grown(bets, x, dice) };
+        let (place, evidence) =
+            if self.kind == YOUNG { self.sampled(bets, x, dice) } else { self.grown(bets, x, dice) };
         *self.chain = mixed(self.chain.wrapping_add((place as u64 + 1).wrapping_mul(SEED)));
         evidence
     }
@@ -127,7 +128,7 @@ impl Row<'_> {
         }
         if n < MOST {
             for (below, &edge) in self.below.iter_mut().zip(self.edges.iter()) {
-                *below += u32::from(x < edge);
+                *below += i32::from(x < edge);
             }
             *self.n += 1;
         }
