@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import log
 from typing import Any
 
 import numpy as np
@@ -22,8 +23,8 @@ from streamer.signals.kinds import phrase_of
 
 LOOKS = 10
 """A series whose edge is open is looked at so many times within `keep_firing_for`, or less often."""
-STILL, SPREAD = 0.5, 1.5
-"""A mean that moved by fewer deviations is not the news where the deviation itself is so many times another."""
+SPREAD = 0.4
+"""The deviation is the news where its logarithm moved by more than this, and by more than the mean in deviations."""
 DIRECTIONS: dict[str, int] = {"up": 1, "down": -1}
 
 
@@ -92,9 +93,10 @@ class RankMonitor(EdgeMonitor):
     def sentence(self, labels: Mapping[str, str], told: Evidence) -> str:
         signal, before, after = labels["signal"], told["evidence"]["before"], told["evidence"]["after"]
         moved = told["finding"]["effect"]["deviations"]
-        still = not phrase_of(signal, 0) and moved is not None and abs(moved) < STILL
-        if still and after and not 1.0 / SPREAD < after["std"] / before["std"] < SPREAD:
-            return f"standard deviation of {signal} went {from_to(signal, before['std'], after['std'])}"
+        if moved is not None and after["std"] > 0 and not phrase_of(signal, 0):
+            spread = abs(log(after["std"] / before["std"]))
+            if spread > max(abs(moved), SPREAD):
+                return f"standard deviation of {signal} went {from_to(signal, before['std'], after['std'])}"
         return super().sentence(labels, told)
 
 
