@@ -12,7 +12,7 @@ PURE := tests/detectors tests/sim tests/engine tests/alerts tests/kafka/test_log
 	--deselect tests/sim/test_simulation.py::test_a_broken_worker_is_caught
 LOCK := --quiet --generate-hashes --no-emit-index-url --no-header --no-annotate
 
-.PHONY: help setup test lint docs demo kafka bench bench-peers soak lock clean
+.PHONY: help setup test lint docs demo kafka bench bench-peers bench-quality soak lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -54,6 +54,9 @@ bench: setup ## the figures of benchmarks/README.md, some 10 minutes; ARGS="--ev
 
 bench-peers: setup ## quixstreams and bytewax with river next to Driftline, each in its own environment under build/
 	$(BIN)/python benchmarks/peers.py $(if $(KAFKA),--kafka $(KAFKA)) $(ARGS)
+
+bench-quality: setup ## quiet on healthy weeks, quick on faults, some 15 minutes; ARGS="--quick" under 2; ARGS="--data DIR" adds data sets
+	$(BIN)/python -m benchmarks.quality.bench $(ARGS)
 
 soak: setup ## the long campaign: CAMPAIGN simulator seeds from a printed SEED on
 	@echo "seeds from $(SEED); repeat with: make soak SEED=$(SEED)"

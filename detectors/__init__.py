@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 
 from detectors.adwin import AdwinBank
 from detectors.bank import Bank, Hits
-from detectors.compiled import CompiledAdwin, CompiledPageHinkley
+from detectors.compiled import CompiledAdwin, CompiledPageHinkley, CompiledShiryaevRoberts
 from detectors.occurrence import OccurrenceBank
 from detectors.page_hinkley import PageHinkleyBank
 from detectors.params import Adwin, Occurrence, PageHinkley, Params, River
 from detectors.river_bank import RiverBank
+from detectors.shiryaev_roberts import ShiryaevRoberts, ShiryaevRobertsBank
 
 __all__ = [
     "DETECTORS",
@@ -27,6 +28,7 @@ __all__ = [
     "PageHinkley",
     "Params",
     "River",
+    "ShiryaevRoberts",
     "make_bank",
     "make_compiled_bank",
 ]
@@ -42,6 +44,7 @@ class Detector(NamedTuple):
     title: str
     summary: str
     twin: Callable[[Any], Bank] | None = None  # compiled
+    raw: bool = False  # takes the values as they are: their scale means nothing to it
 
 
 DETECTORS = {
@@ -58,6 +61,14 @@ DETECTORS = {
         "Page-Hinkley (Page 1954).",
         "Page-Hinkley: an edge when deviations from the mean add up.",
         CompiledPageHinkley,
+    ),
+    "shiryaev_roberts": Detector(
+        ShiryaevRoberts,
+        ShiryaevRobertsBank,
+        "Shiryaev-Roberts e-detector on conformal ranks (Vovk et al. 2021; Shin, Ramdas & Rinaldo 2024).",
+        "Shiryaev-Roberts: an edge when ranks are no longer those of chance; `arl` bounds false alarms.",
+        CompiledShiryaevRoberts,
+        raw=True,
     ),
     "river": Detector(River, RiverBank, "A detector of river, by name.", "Any other drift detector of river."),
     "occurrence": Detector(

@@ -34,6 +34,7 @@ class Hits(NamedTuple):
     direction: I8  # +1 up, -1 down, 0 unknown
     statistic: F64
     threshold: F64
+    age: I64  # how many values ago it began, by the detector's own estimate; 0 unknown
 
 
 class Bank(Protocol):
@@ -59,10 +60,15 @@ class Bank(Protocol):
         """Replace the state of all rows. Raises ValueError on anything inconsistent, and then changes nothing."""
 
 
+def ageless(place: I64, direction: I8, statistic: F64, threshold: F64) -> Hits:
+    """Hits of a detector that has no idea when it began."""
+    return Hits(place, direction, statistic, threshold, np.zeros(len(place), np.int64))
+
+
 def hits_of(found: list[tuple[int, int, float, float]]) -> Hits:
     """Hits from (index, direction, statistic, threshold) tuples."""
     columns = list(zip(*found, strict=True)) or [(), (), (), ()]
-    return Hits(
+    return ageless(
         np.array(columns[0], np.int64),
         np.array(columns[1], np.int8),
         np.array(columns[2], np.float64),

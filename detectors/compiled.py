@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors import adwin, distribution, history, page_hinkley, reference
-from detectors.bank import DIRECTION, F64, HUGE, I64, Bool, Hits, State
+from detectors import adwin, distribution, history, page_hinkley, reference, shiryaev_roberts
+from detectors.bank import DIRECTION, F64, HUGE, I64, Bool, Hits, State, ageless, check_values
 from detectors.distribution import Closed
 from detectors.history import NO_MARKS, NOTHING_EXPECTED
 from detectors.params import Adwin, PageHinkley
 from detectors.reference import CLIP, PLACES, STATS, Judged, Learned
+from detectors.shiryaev_roberts import SCALARS, TABLES, ShiryaevRobertsBank, hits_with_age
 from schemas.core import native
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class CompiledAdwin(Compiled):
         )
 
     def update(self, rows: I64, values: F64) -> Hits:
-        return Hits(*self.core.update(rows, values))
+        return ageless(*self.core.update(rows, values))
 
     def dump(self) -> dict[str, NDArray[Any]]:
         (total, variance, width), (tick, levels, buckets), detected, (sums, variances) = self.core.dump()
@@ -100,7 +101,7 @@ class CompiledPageHinkley(Compiled):
         self.core = native.PageHinkley(params.min_instances, params.delta, params.threshold, params.alpha, *sides)
 
     def update(self, rows: I64, values: F64) -> Hits:
-        return Hits(*self.core.update(rows, values))
+        return ageless(*self.core.update(rows, values))
 
     def dump(self) -> dict[str, NDArray[Any]]:
         return dict(zip(page_hinkley.FIELDS, self.core.dump(), strict=True))
@@ -233,6 +234,30 @@ class CompiledDistribution(Compiled):
         flat = {name: np.ascontiguousarray(array).ravel() for name, array in found.items()}
         learned, edges = flat.pop("learned"), flat.pop("edges")
         self.core.load([flat[name] for name in ("seen", *distribution.PLACES, "reference", "counts")], learned, edges)
+
+
+class CompiledShiryaevRoberts(ShiryaevRobertsBank):
+    """`detectors.shiryaev_roberts.ShiryaevRobertsBank`: its arrays and all that is seldom, with a compiled step."""
+
+    def update(self, rows: I64, values: F64) -> Hits:
+        """See `Bank.update`."""
+        assert native is not None
+        check_values(rows, values)
+        bets, state, column = self.bets, self.state, (np.ascontiguousarray(rows), values + 0.0)
+        tables = bets.scores, bets.rests, bets.plain, bets.atom, shiryaev_roberts.FACTOR
+        scalars, wide = (tuple(state[name] for name in names) for names in (SCALARS, TABLES))
+        params = self.params.arl, self.params.direction == "both"
+        found: list[shiryaev_roberts.Found] = []
+        begin = 0
+        while (seldom := native.bet_on_ranks(scalars, wide, tables, params, column, begin)) is not None:
+            place, evidence = seldom
+            row = int(rows[place])
+            if evidence >= self.params.arl:
+                found += self.alarm(place, row, evidence)
+            if self.full(row):
+                self.settle(row)
+            begin = place + 1
+        return hits_with_age(found)
 
 
 SWEPT = (CompiledAdwin, CompiledPageHinkley)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.bank import F64, I64, Hits, State, arrays_of, check_values, rows_of
+from detectors.bank import F64, I64, Hits, State, ageless, arrays_of, check_values, rows_of
 from detectors.params import Occurrence
 
 FIELDS = ("n", "hits")
@@ -46,7 +46,7 @@ class OccurrenceBank:
         place = np.flatnonzero(values > 0.0)
         np.add.at(self.counts["n"], rows, 1)
         np.add.at(self.counts["hits"], rows[place], 1)
-        return Hits(place, np.ones(len(place), np.int8), values[place].copy(), np.zeros(len(place)))
+        return ageless(place, np.ones(len(place), np.int8), values[place].copy(), np.zeros(len(place)))
 
     def dump(self) -> dict[str, NDArray[Any]]:
         return {name: counts.copy() for name, counts in self.counts.items()}

@@ -32,6 +32,14 @@ Hits = tuple[I64, I8, F64, F64]
 Run = tuple[str, int, I64, I64, Messages, tuple[int, str] | None]
 
 def use_librdkafka_of(binding: str) -> None: ...
+def bet_on_ranks(
+    scalars: Sequence[NDArray[Any]],
+    wide: Sequence[NDArray[Any]],
+    tables: Sequence[F64],
+    params: tuple[float, bool],
+    column: tuple[I64, F64],
+    begin: int,
+) -> tuple[int, float] | None: ...
 def group(columns: Sequence[I64], used: Bool) -> tuple[I64, I64]: ...
 def sweep(
     parts: tuple[RowIndex, Reference, History | None],

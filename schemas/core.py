@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import schemas._native as _native
@@ -40,6 +40,15 @@ class Core(Protocol):
     def Reference(self) -> type[_native.Reference]: ...
     @property
     def RowIndex(self) -> type[_native.RowIndex]: ...
+    def bet_on_ranks(
+        self,
+        scalars: Sequence[Any],
+        wide: Sequence[Any],
+        tables: Sequence[_native.F64],
+        params: tuple[float, bool],
+        column: tuple[_native.I64, _native.F64],
+        begin: int,
+    ) -> tuple[int, float] | None: ...
     def group(self, columns: Sequence[_native.I64], used: _native.Bool) -> tuple[_native.I64, _native.I64]: ...
     def sweep(
         self,

@@ -166,7 +166,7 @@ def annotations_of(config: cfg.Monitor) -> dict[str, str]:
 def detector_of(config: cfg.Monitor) -> dict[str, Any]:
     """The detector as alerts show it."""
     detect = config.detect
-    return {"kind": detect.kind, "params": detect.shown(), "scale_free": not detect.raw}
+    return {"kind": detect.kind, "params": detect.shown(), "scale_free": detect.scale_free}
 
 
 def labels_of(monitor: Monitor, row: int) -> dict[str, str]:

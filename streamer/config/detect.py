@@ -57,6 +57,11 @@ class Detect(Model):
         False, description="Feed the values as they are, from the first on, instead of standardised ones."
     )
 
+    @property
+    def scale_free(self) -> bool:
+        """Whether the units of the values do not matter."""
+        return not self.raw or (self.kind in DETECTORS and DETECTORS[self.kind].raw)
+
     def shown(self) -> dict[str, Any]:
         """The parameters as an alert shows them."""
         return self.model_dump(exclude={"kind", "raw"}, mode="json")
@@ -112,6 +117,8 @@ def model_of(kind: str, detector: Detector) -> type[Detect]:
         if one.name != "direction":
             default = ... if one.default is dataclasses.MISSING else one.default
             fields[one.name] = types[one.name], Field(default, **one.metadata)
+    if detector.raw:
+        fields["raw"] = Literal[True], Field(True, description="It ranks the values, so there is no scale to wait for.")
     name = f"Detect{kind.title().replace('_', '')}"
     made: type[Detect] = create_model(name, __base__=BankDetect, __doc__=detector.summary, **fields)
     return made

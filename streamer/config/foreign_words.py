@@ -91,6 +91,7 @@ KINDS: Table = _spelled(
         "percentage ratio rate": "kind: fraction (a fixed share) or share (against the reference)",
         "cusum ph pagehinkley page_hinkley_test page": "kind: page_hinkley",
         "adaptive_windowing adaptive_window": "kind: adwin",
+        "e_detector edetector sr shiryaev conformal conformal_martingale rank": "kind: shiryaev_roberts",
         "drift data_drift concept_drift mean mean_shift auto default": "kind: adwin",
         "ddm eddm hddm_a hddm_w hddma hddmw kswin fhddm": "kind: river, name: DDM (EDDM, HDDMA, HDDMW, KSWIN, FHDDM)",
         "ewma moving_average seasonal forecast prophet holt_winters": "kind: level, season: day or week if need be",

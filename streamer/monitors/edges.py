@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import log
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,8 @@ from streamer.signals.kinds import phrase_of
 
 LOOKS = 10
 """A series whose edge is open is looked at so many times within `keep_firing_for`, or less often."""
+SPREAD = 0.4
+"""The deviation is the news where its logarithm moved by more than this, and by more than the mean in deviations."""
 DIRECTIONS: dict[str, int] = {"up": 1, "down": -1}
 
 
@@ -49,7 +52,7 @@ class EdgeMonitor(MonitorBase):
             places = chosen[found.place]
         if not len(places):
             return []
-        columns = (places, found.direction, found.statistic, found.threshold)
+        columns = (places, *found[1:4])
         return list(map(Hit._make, zip(*(c.tolist() for c in columns), strict=True)))
 
     def sentence(self, labels: Mapping[str, str], told: Evidence) -> str:
@@ -82,6 +85,19 @@ class EdgeMonitor(MonitorBase):
         self.normal = {int(row): summary_of(level) for row, *level in state["normal"]}
         if any(not 0 <= row < len(self.table.keys) for row in self.normal):
             raise ValueError("a level of a series that there is not")
+
+
+class RankMonitor(EdgeMonitor):
+    """The ranks tell any change, so what moved need not be the mean: where the spread did, that is said."""
+
+    def sentence(self, labels: Mapping[str, str], told: Evidence) -> str:
+        signal, before, after = labels["signal"], told["evidence"]["before"], told["evidence"]["after"]
+        moved = told["finding"]["effect"]["deviations"]
+        if moved is not None and after["std"] > 0 and not phrase_of(signal, 0):
+            spread = abs(log(after["std"] / before["std"]))
+            if spread > max(abs(moved), SPREAD):
+                return f"standard deviation of {signal} went {from_to(signal, before['std'], after['std'])}"
+        return super().sentence(labels, told)
 
 
 class OccurrenceMonitor(EdgeMonitor):

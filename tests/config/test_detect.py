@@ -113,3 +113,15 @@ def test_a_rule_is_compiled_as_it_stands() -> None:
     assert made.pattern.fullmatch("abba")
     nothing = CheckRule().compiled()
     assert nothing[:6] == (None, None, None, None, None, False)
+
+
+def test_what_ranks_its_values_takes_them_as_they_are_and_is_free_of_scale_all_the_same() -> None:
+    made = detect("shiryaev_roberts")
+    assert made.raw
+    assert made.scale_free
+    assert made.shown() == {"direction": "both", "arl": 1e6}
+    with pytest.raises(ValidationError):
+        detect("shiryaev_roberts", raw=False)
+    assert detect("adwin").scale_free
+    assert not detect("adwin", raw=True).scale_free
+    assert not detect("occurrence").scale_free

@@ -16,12 +16,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from detectors import DETECTORS, Adwin, Bank, Detector, PageHinkley, Params, River, make_bank, make_compiled_bank
+from detectors import (
+    DETECTORS,
+    Adwin,
+    Bank,
+    Detector,
+    PageHinkley,
+    Params,
+    River,
+    ShiryaevRoberts,
+    make_bank,
+    make_compiled_bank,
+)
 from detectors.params import BINARY, RIVER_DETECTORS
 from schemas.core import native
 from tests.detectors.streams import coin, shifting
 
-LIVELY: list[Params] = [Adwin(delta=0.05, clock=4), PageHinkley(delta=0.005, threshold=5)]
+LIVELY: list[Params] = [Adwin(delta=0.05, clock=4), PageHinkley(delta=0.005, threshold=5), ShiryaevRoberts(arl=100)]
 """Detectors that find a lot, beside those with their defaults."""
 
 
@@ -229,7 +240,7 @@ def test_state_stays_small(made: Made) -> None:
 @every
 def test_nothing_given_is_nothing_found(made: Made) -> None:
     bank = make(made, 0)
-    assert [h.tolist() for h in bank.update(np.zeros(0, np.int64), np.zeros(0))] == [[], [], [], []]
+    assert [h.tolist() for h in bank.update(np.zeros(0, np.int64), np.zeros(0))] == [[]] * 5
     assert reloaded(made, bank).rows == 0
 
 
@@ -260,6 +271,7 @@ def test_an_empty_window_holds_nothing(name: str) -> None:
 CANONICAL: list[tuple[Params, int]] = [
     (Adwin(delta=0.002), 1023),
     (PageHinkley(delta=0.005, threshold=50), 1051),
+    (ShiryaevRoberts(), 1003),
     (River("KSWIN"), 1013),
     (River("ADWIN"), 1023),
     (River("PageHinkley"), 1051),
@@ -275,7 +287,7 @@ def test_exact_index_on_a_step(params: Params, index: int) -> None:
     assert make(params, 1).update(np.zeros(2000, np.int64), values).place.tolist()[:1] == [index]
 
 
-@pytest.mark.parametrize("kind", [Adwin, PageHinkley])
+@pytest.mark.parametrize("kind", [Adwin, PageHinkley, ShiryaevRoberts])
 def test_direction(kind: Callable[..., Params]) -> None:
     values = np.r_[np.zeros(500), np.ones(500) * 3]
     for direction, shift, expected in (("up", 1, [1]), ("down", -1, [-1]), ("down", 1, []), ("up", -1, [])):
@@ -285,7 +297,7 @@ def test_direction(kind: Callable[..., Params]) -> None:
 
 def test_a_hit_says_how_far_beyond_its_threshold() -> None:
     values = np.r_[np.zeros(512), np.full(64, 2.0)]
-    for params in (Adwin(), PageHinkley()):
+    for params in (Adwin(), PageHinkley(), ShiryaevRoberts()):
         hits = make(params, 1).update(np.zeros(len(values), np.int64), values)
         assert (hits.statistic > hits.threshold).all()
         assert len(hits.place) == 1

@@ -10,7 +10,15 @@ import pytest
 
 from streamer.config.load import load_text
 from streamer.engine.task import Task
-from streamer.monitors.edges import DIRECTIONS, EdgeMonitor, OccurrenceMonitor, learn, step_table, wanted_of
+from streamer.monitors.edges import (
+    DIRECTIONS,
+    EdgeMonitor,
+    OccurrenceMonitor,
+    RankMonitor,
+    learn,
+    step_table,
+    wanted_of,
+)
 from streamer.monitors.evidence import evidence, told
 from streamer.monitors.finding import DRIFT, Finding
 from tests.signals.events import HEAD, batch_of
@@ -146,3 +154,22 @@ def test_an_occurrence_says_what_happened_and_has_no_before_to_go_back_to() -> N
     assert monitor.config.resolves == "faded"
     assert monitor.sentence({"signal": "error"}, {}) == "events failed"
     assert monitor.sentence({"signal": "unseen.country"}, {}) == "events have a country the reference never saw"
+
+
+def test_where_the_spread_moved_more_than_the_mean_that_is_said() -> None:
+    task = task_of("m: {signal: features.a, detect: {kind: shiryaev_roberts}}")
+    monitor = task.by_order[0]
+    assert type(monitor) is RankMonitor
+
+    def said(mean: float, std: float, before: Any) -> str:
+        after = {"n": 20, "mean": mean, "std": std}
+        return monitor.sentence({"signal": "features.a"}, evidence(0, 1.0, 1.0, before, after, None))
+
+    before = {"n": 500, "mean": 10.0, "std": 2.0}
+    assert said(10.4, 6.0, before) == "standard deviation of features.a went from 2 to 6"
+    assert said(10.4, 1.0, before) == "standard deviation of features.a went from 2 to 1"
+    assert said(18.0, 3.0, before) == "mean of features.a went from 10 to 18 (+4.0 deviations)"
+    assert said(18.0, 3.0, None) == "mean of features.a moved to 18"
+    assert said(18.0, 3.0, {**before, "std": 0.0}) == "mean of features.a went from 10 to 18"
+    share = evidence(1, 1.0, 1.0, {"n": 500, "mean": 0.01, "std": 0.1}, {"n": 20, "mean": 0.05, "std": 0.22}, None)
+    assert monitor.sentence({"signal": "missing.a"}, share).startswith("share of events without a went from 1.0% to")

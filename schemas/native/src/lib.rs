@@ -15,6 +15,7 @@ mod streamer;
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(kafka::intake::use_librdkafka_of, module)?)?;
+    module.add_function(wrap_pyfunction!(detectors::shiryaev_roberts::bet_on_ranks, module)?)?;
     module.add_function(wrap_pyfunction!(streamer::index::group, module)?)?;
     module.add_function(wrap_pyfunction!(streamer::sweep::sweep, module)?)?;
     module.add_class::<events::decode::Decoder>()?;

@@ -6,4 +6,5 @@ pub mod distribution;
 pub mod history;
 pub mod page_hinkley;
 pub mod reference;
+pub mod shiryaev_roberts;
 pub mod window;
