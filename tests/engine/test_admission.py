@@ -10,7 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.core import native
+from schemas.events.batch import Record
+from streamer.config.load import load_text
 from streamer.engine.admission import Gate
+from streamer.engine.task import Tasks
+from tests.engine.tasks import AT, LEAST
 
 STRINGS = ("a", "b", "c", "other", "d")
 EVENTS = st.tuples(st.integers(0, 4), st.integers(0, 40), st.integers(0, 6), st.sampled_from((False, False, True)))
@@ -82,3 +86,15 @@ def test_both_gates_decide_the_same(events: list[Any], size: int, capacity: int,
     *batch, refused = columns(events)
     assert whole.admit(*batch, STRINGS, refused)[0].tolist() == told
     assert whole.models() == plain.models()
+
+
+def test_each_offset_of_a_batch_that_was_skipped_is_accounted_for() -> None:
+    tasks = Tasks(load_text(LEAST, "test.yaml", {}))
+    task = tasks.new(AT, 0)
+    good = [Record(i, 5, None, b'{"model":"m","features":{"a":1}}') for i in (0, 1, 1500)]
+    gone = Record(1499, -1, None, None, unreadable="no memory", skipped_from=2)
+    task.step(tasks.decode([*good[:2], gone, good[2]], AT[0]))
+    assert task.position == 1501
+    assert sum(task.admission.counts.values()) == 1501
+    assert (task.admission.counts["used"], task.admission.reasons) == (3, {"killed_the_process": 1498})
+    assert len([out for out in task.outbox if out.topic == "dead_letter"]) == 1

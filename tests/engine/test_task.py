@@ -107,17 +107,6 @@ def test_a_changed_monitor_starts_anew_and_the_others_keep_their_state() -> None
     assert Task.load(config, AT, before.dump()).monitors_reset == []
 
 
-def test_each_offset_of_a_batch_that_was_skipped_is_accounted_for() -> None:
-    task = Task(load_text(CONFIG, "test.yaml", {}), ("in", 0), 0)
-    good = [Record(i, 5, None, b'{"model":"m","features":{"a":1}}') for i in (0, 1, 1500)]
-    gone = Record(1499, -1, None, None, unreadable="no memory", skipped_from=2)
-    task.step(decode([*good[:2], gone, good[2]], fields_of(task.config), "in"))
-    assert task.position == 1501
-    assert sum(task.admission.counts.values()) == 1501
-    assert (task.admission.counts["used"], task.admission.reasons) == (3, {"killed_the_process": 1498})
-    assert len([out for out in task.outbox if out.topic == "dead_letter"]) == 1
-
-
 def test_every_record_is_accounted_for_whatever_it_holds() -> None:
     """100,000 records, most of them mutated, through the whole task: no crash, and the account adds up."""
     config = load_text(
