@@ -31,7 +31,7 @@ that nothing is counted that chose them. In either case the p-value, spread even
 >>> values = np.sin(np.arange(1100.0) ** 2) + np.repeat([0.0, 1.0], [1000, 100])
 >>> found = bank.update(np.zeros(1100, np.int64), values)
 >>> found.place.tolist(), found.direction.tolist(), found.age.tolist()
-([1003], [1], [4])
+([1003], [1], [3])
 """
 
 from __future__ import annotations

@@ -171,6 +171,7 @@ class Transactions:
         self._producer: Producer | None = None
         self._made: Producer | None = None  # not initialised
         self._fenced: deque[float] = deque(maxlen=FENCED_MAX)
+        self._delayed_s = -FENCED_WITHIN_S  # when a producer was last given up that may yet fence the next one
         self.why = ""
         """Why the last commit did not end well, in words."""
         self._throttled = 0.0, 0.0  # when a broker said last that it holds us back, and for how long
@@ -191,6 +192,8 @@ class Transactions:
                 self._producer = self._open(deadline)
             except KafkaException as exception:
                 error = error_of(exception)
+                if error.code() not in FENCED:
+                    self._delayed_s = time.monotonic()
                 self._note_fenced(error)
                 self._refuse_ping_pong()
                 if deadline.over() or error.code() in REFUSED:
@@ -350,8 +353,12 @@ class Transactions:
         return Outcome.UNKNOWN
 
     def _note_fenced(self, error: KafkaError) -> None:
-        if error.code() in FENCED:
-            self._fenced.append(time.monotonic())
+        """A producer that was given up while no broker answered may be initialised late, and fence the next one: for a
+        minute nobody else is to be suspected.
+        """
+        now_s = time.monotonic()
+        if error.code() in FENCED and now_s - self._delayed_s >= FENCED_WITHIN_S:
+            self._fenced.append(now_s)
 
     def _refuse_ping_pong(self) -> None:
         """Taking the id back fences the other process, which would do the same to us."""

@@ -63,6 +63,9 @@ def free_ports(count: int) -> list[int]:
         return [one.getsockname()[1] for one in sockets]
 
 
+PORT_TRIES = 5
+
+
 class Broker:
     """One combined broker and controller. Use as a context manager."""
 
@@ -100,13 +103,19 @@ class Broker:
         from confluent_kafka import KafkaException
         from confluent_kafka.admin import AdminClient
 
-        self.process = self._java("kafka.Kafka", str(self.properties))
         deadline_s = time.monotonic() + START_S
         admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
-        while time.monotonic() < deadline_s and self.process.poll() is None:
-            with contextlib.suppress(KafkaException):
-                admin.list_topics(timeout=1)
-                return self
+        for _ in range(PORT_TRIES):
+            begin = self.log.stat().st_size
+            self.process = self._java("kafka.Kafka", str(self.properties))
+            while time.monotonic() < deadline_s and self.process.poll() is None:
+                with contextlib.suppress(KafkaException):
+                    admin.list_topics(timeout=1)
+                    return self
+            # A port that was free may have become somebody's own end of a connection, which is over soon.
+            if b"Address already in use" not in self.log.read_bytes()[begin:]:
+                break
+            time.sleep(1.0)
         raise RuntimeError(f"the broker did not start; its log ends with\n{self.log.read_text()[-3000:]}")
 
     def send(self, number: signal.Signals) -> None:

@@ -44,7 +44,8 @@ class Service:
         return self.process.wait(15)
 
     def lines(self, event: str) -> list[dict[str, Any]]:
-        found = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+        whole = self.log.read_text().rpartition("\n")[0]  # The last line may still be being written.
+        found = [json.loads(line) for line in whole.splitlines() if line.startswith("{")]
         return [line for line in found if line["event"] == event]
 
     def __enter__(self) -> Service:

@@ -11,10 +11,30 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException, Producer, ThrottleEvent
 
 from streamer.kafka import transactions
-from streamer.kafka.client import Limits
+from streamer.kafka.client import Deadline, Limits
 from streamer.kafka.log import KafkaLog
-from streamer.kafka.transactions import THROTTLED_S, LogTap, NoWatch, Verdict, log_level, served, verdict
-from streamer.port import Assigned, CommitResult, Committed, LogDown, LogEvent, Out, Outcome, Partition, Snapshot
+from streamer.kafka.transactions import (
+    FENCED_WITHIN_S,
+    THROTTLED_S,
+    LogTap,
+    NoWatch,
+    Verdict,
+    log_level,
+    served,
+    verdict,
+)
+from streamer.port import (
+    Assigned,
+    CommitResult,
+    Committed,
+    LogDown,
+    LogEvent,
+    LogRefused,
+    Out,
+    Outcome,
+    Partition,
+    Snapshot,
+)
 from tests.bounded import close_log
 from tests.kafka.mock_cluster import (
     ADD_OFFSETS,
@@ -265,3 +285,25 @@ def test_a_quota_is_heard_of_and_named_where_records_are_late(
     monkeypatch.undo()
     log.recover()
     assert commit(log) is Outcome.DONE
+
+
+def test_who_was_fenced_by_a_producer_of_its_own_suspects_nobody(
+    log: KafkaLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After an outage those that were given up are initialised late: an instance ended for that in a campaign."""
+    transactions = log._transactions
+    opened, answers = transactions._open, iter([KafkaError._TIMED_OUT, *[KafkaError._FENCED] * 4])
+
+    def late(deadline: Deadline) -> Producer:
+        for code in answers:
+            raise KafkaException(KafkaError(code))
+        return opened(deadline)
+
+    monkeypatch.setattr(transactions, "_open", late)
+    log.recover()
+    assert commit(log) is Outcome.DONE
+    # A minute later it is somebody else.
+    transactions._delayed_s -= FENCED_WITHIN_S
+    answers = iter([KafkaError._FENCED] * 4)
+    with pytest.raises(LogRefused, match="another process uses"):
+        log.recover()
