@@ -75,8 +75,6 @@ RECONNECT_MS = 2_000
 
 GAPS = {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._LOG_TRUNCATION}
 """The offset asked for is not there. librdkafka reports the first, because auto.offset.reset is "error"."""
-UNREADABLE = {KafkaError._BAD_COMPRESSION, KafkaError._BAD_MSG, KafkaError.INVALID_MSG}
-"""A stored batch that cannot be unpacked; librdkafka would fetch it again for ever."""
 REFUSED = {
     KafkaError.TOPIC_AUTHORIZATION_FAILED,
     KafkaError.GROUP_AUTHORIZATION_FAILED,
@@ -142,31 +140,6 @@ class Complaints:
         if now_s - self._said.get(key, -self._every_s) >= self._every_s:
             self._said[key] = now_s
             self._logger.warning("kafka %s: %s %s", " ".join(map(str, where)), error.name(), error.str())
-
-
-class BadOffsets:
-    """Decides when a partition's next offset counts as unreadable.
-
-    A broken fetch is repeated, because the network may have broken it; after `PATIENCE` failures at one offset the
-    offset is given up. The offsets right behind it share its batch and get no second chance. The length of a batch
-    that cannot be unpacked is unknown, hence steps of one.
-    """
-
-    PATIENCE = 3
-
-    def __init__(self) -> None:
-        self._strikes: dict[Partition, tuple[int, int]] = {}
-        self._given_up: dict[Partition, int] = {}
-
-    def struck(self, partition: Partition, offset: int) -> bool:
-        """Another failure at `offset`; True when the caller is to skip it."""
-        at, count = self._strikes.get(partition, (offset, 0))
-        count = count + 1 if at == offset else 1
-        self._strikes[partition] = offset, count
-        if count < self.PATIENCE and self._given_up.get(partition) != offset - 1:
-            return False
-        self._given_up[partition] = offset
-        return True
 
 
 def librdkafka_version() -> str:

@@ -31,7 +31,7 @@ import msgpack
 from schemas.events.batch import Record, Whole
 from schemas.records.dead_letter import RECORD_BYTES_MAX
 from streamer.config.model import Config
-from streamer.kafka.client import DETAIL_MAX, UNREADABLE, consumer_settings
+from streamer.kafka.client import DETAIL_MAX, consumer_settings
 from streamer.kafka.lookout import CANNOT, DONE, NO_MEMORY, READY, RECORD, Order
 from streamer.kafka.memory import free
 from streamer.kafka.offset_metadata import SUSPECT_AFTER
@@ -177,7 +177,6 @@ class Readers:
             "told": way is not Way.AS_WE_DO,
             "value_bytes": self._value_bytes,
             "memory": self._room,
-            "unreadable": [code for code in UNREADABLE if isinstance(code, int)],
             "silent_s": SILENT_S,
         }
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}

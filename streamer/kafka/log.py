@@ -22,11 +22,10 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from schemas.events.batch import Record, columns_of
 from streamer.config.model import Config
+from streamer.kafka.bad_offsets import UNREADABLE, BadOffsets
 from streamer.kafka.client import (
     GAPS,
     REFUSED,
-    UNREADABLE,
-    BadOffsets,
     Complaints,
     Limits,
     Probe,

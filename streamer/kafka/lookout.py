@@ -12,21 +12,19 @@ import os
 import resource
 import sys
 import time
-from collections import Counter
 from contextlib import suppress
 from typing import Any, TypedDict
 
 import msgpack
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from streamer.kafka.bad_offsets import UNREADABLE, BadOffsets
 from streamer.kafka.memory import used
 
 READY, RECORD, DONE, CANNOT = range(4)
 """What a frame says first: the limit holds, reading begins; a record; all was read; it cannot be read, and why."""
 NO_MEMORY = 77
 """Exit code where it was Python that had none."""
-PATIENCE = 3
-"""An error of a stored batch is repeated, since the network may have broken it; then its offset is given up."""
 
 
 class Order(TypedDict):
@@ -41,7 +39,6 @@ class Order(TypedDict):
     told: bool  # or nothing is told but that all was read
     value_bytes: int  # more of a value is not told, but its size and hash
     memory: int  # what may be used beyond what a client needs anyway
-    unreadable: list[int]  # errors of a stored batch: told as records
     silent_s: float  # no answer for that long is none
 
 
@@ -78,7 +75,7 @@ def read(order: Order, consumer: Consumer) -> None:
     topic, number, at = order["topic"], order["partition"], order["start"]
     consumer.assign([TopicPartition(topic, number, at)])
     records = size = 0
-    strikes: Counter[int] = Counter()
+    bad = BadOffsets()
     heard_s, why = time.monotonic(), "no answer"
     while records < order["records"] and size < order["bytes"]:
         message = consumer.poll(0.5)
@@ -95,11 +92,9 @@ def read(order: Order, consumer: Consumer) -> None:
                 tell_record(message, order["value_bytes"])
         elif error.code() == KafkaError._PARTITION_EOF:
             break
-        elif error.code() in order["unreadable"]:
+        elif error.code() in UNREADABLE:
             at = max(at, message.offset() or 0)
-            strikes[at] += 1
-            if strikes[at] >= PATIENCE or strikes[at - 1] >= PATIENCE:
-                strikes[at] = PATIENCE
+            if bad.struck((topic, number), at):
                 if order["told"]:
                     tell(RECORD, at, -1, None, None, (), None, error.str())
                 records, at, heard_s = records + 1, at + 1, time.monotonic()

@@ -10,11 +10,10 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from schemas.events.batch import Record
 from streamer.config.model import Config
+from streamer.kafka.bad_offsets import UNREADABLE, BadOffsets
 from streamer.kafka.client import (
     GAPS,
     REFUSED,
-    UNREADABLE,
-    BadOffsets,
     Complaints,
     Limits,
     Probe,

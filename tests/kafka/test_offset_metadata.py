@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.events.batch import Record
-from streamer.kafka.client import BadOffsets
 from streamer.kafka.offset_metadata import TICKS_MAX, from_text, to_text
 from streamer.kafka.state_topic import CHUNK_BYTES, chunk_of, chunks_of, count_of
 from streamer.port import Committed, Pointer, Snapshot, Tick
@@ -87,11 +86,3 @@ def test_chunks_join_to_the_blob_and_name_their_snapshot(size: int, count: int) 
     assert chunk_of(Record(0, -1, records[0].key, b"", records[0].headers), ("t.x", 6)) is None
     assert chunk_of(Record(0, -1, records[0].key, None, records[0].headers), ("t.x", 5)) is None
     assert chunk_of(Record(0, -1, records[0].key, b"", ()), ("t.x", 5)) is None
-
-
-def test_an_offset_is_given_up_after_three_failures_and_its_neighbours_at_once() -> None:
-    bad = BadOffsets()
-    here = ("t", 0)
-    assert [bad.struck(here, 5) for _ in range(3)] == [False, False, True]
-    assert [bad.struck(here, 6), bad.struck(here, 7)] == [True, True]
-    assert [bad.struck(here, 9), bad.struck(("t", 1), 6)] == [False, False]

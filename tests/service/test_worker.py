@@ -20,6 +20,12 @@ AT = ("inferences", 0)
 CONFIGURED = load_text(CONFIG, "x", {})
 
 
+def reach(worker: Worker, position: int) -> None:
+    """Step until the task has taken what comes before."""
+    while AT not in worker.owned or worker.owned[AT].task.position < position:
+        worker.step(0.0)
+
+
 @pytest.mark.parametrize(("fault", "drained"), [("lost-ack", True), ("stall-never", False), ("abort", False)])
 def test_drained_means_that_the_last_commit_landed(fault: str, drained: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     config = load_text(CONFIG, "x", {})
@@ -27,8 +33,7 @@ def test_drained_means_that_the_last_commit_landed(fault: str, drained: bool, mo
     broker.logs = {AT: make_log(random.Random(2), 0, 100)}
     log = SimLog(broker, "w0")
     worker = Worker(config, Tasks(config), log, lambda: 0.0, lambda: 0, lambda *a, **k: None)
-    while AT not in worker.owned or worker.owned[AT].task.position < 50:
-        worker.step(0.0)
+    reach(worker, 50)
     if fault == "stall-never":  # Every EndTxn gets lost: each outcome is unknown, and each settles as not landed.
         monkeypatch.setattr(broker, "end", lambda transaction, commit: setattr(transaction, "state", "aborted"))
         fault = "stall"
@@ -65,8 +70,7 @@ def test_a_topic_made_anew_begins_below_what_is_committed_and_that_is_not_taken_
     end = broker.end
     monkeypatch.setattr(broker, "end", lambda transaction, commit: setattr(transaction, "state", "aborted"))
     worker = Worker(CONFIGURED, Tasks(CONFIGURED), SimLog(broker, "w0"), lambda: 0.0, lambda: 0, lambda *a, **k: None)
-    while AT not in worker.owned or worker.owned[AT].task.position < 200:
-        worker.step(0.0)
+    reach(worker, 200)
     assert not worker.commit()
     monkeypatch.setattr(broker, "end", end)
     broker.faults = {}
@@ -81,11 +85,9 @@ def test_a_snapshot_that_never_lands_is_told_though_all_else_has_landed() -> Non
     broker.logs = {AT: make_log(random.Random(2), 0, 100)}
     log = SimLog(broker, "w0")
     worker = Worker(CONFIGURED, Tasks(CONFIGURED), log, lambda: 0.0, lambda: 0, lambda *a, **k: None)
-    while AT not in worker.owned or worker.owned[AT].task.position < 50:
-        worker.step(0.0)
+    reach(worker, 50)
     assert worker.commit(snapshot_all=True)
-    while worker.owned[AT].task.position < 100:
-        worker.step(0.0)
+    reach(worker, 100)
     assert worker.commit()
     commit = log.commit
     log.commit = lambda *given: CommitResult(Outcome.UNKNOWN, {}, "no right")  # type: ignore[method-assign]
