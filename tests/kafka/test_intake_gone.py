@@ -41,6 +41,7 @@ def reading(count=30):
     intake = native.Intake(consumer)
     place = TopicPartition("events", 0, 0)
     consumer.incremental_assign([place])
+    consumer.pause([place])  # What came before `follow` would lie in the consumer's own queue, where nobody looks.
     while True:  # As `KafkaLog` does it: librdkafka has served the assignment once it accepts a seek.
         try:
             consumer.seek(place)
@@ -48,6 +49,7 @@ def reading(count=30):
         except KafkaException:
             time.sleep(0.001)
     intake.follow("events", 0)
+    consumer.resume([place])
     runs = []
     while sum(len(run[2]) for run in runs) < count:
         runs += intake.take(7, 100)
