@@ -163,7 +163,9 @@ class DetectLevel(Detect):
     held: ClassVar[bool] = True
     aggregated: ClassVar[bool] = True
     kind: Literal["level"] = Field(description="An aggregate far from its reference, or from its last windows.")
-    against: Literal["reference", "recent"] = Field("recent", description="What a window is compared with.")
+    against: Literal["reference", "recent", "days"] = Field(
+        "recent", description="What a window is compared with; `days`: with what whole healthy days have shown."
+    )
     recent: int = Field(30, ge=5, le=10_000, description="Windows remembered; those in breach are not.")
     season: Literal["day", "week"] | None = Field(
         None, description="Compare with the same hour of earlier days or weeks (UTC); `recent` windows of each hour."

@@ -25,11 +25,11 @@ STANDARD: dict[str, dict[str, Any]] = {
     "anomaly-fraction": {"signal": "anomaly", "detect": {"kind": "fraction", "max": 0.05}},
     "anomaly-drift": {"signal": "anomaly", "detect": {**ADWIN, **LATER}},
     "joint-distance": {"signal": "distance", "detect": {**ADWIN, **LATER, "direction": "up"}},
-    "traffic": {"signal": "traffic", "detect": {"kind": "level"}, "for": "2m"},
+    "traffic": {"signal": "traffic", "window": {"time": "10m"}, "detect": {"kind": "level", "against": "days"}},
     "latency": {
         "signal": "p95(latency_ms)",
-        "detect": {"kind": "level", "against": "reference", "direction": "up"},
-        "for": "2m",
+        "window": {"time": "1m", "least": 100},
+        "detect": {"kind": "level", "against": "days", "change": 0.2, "direction": "up"},
     },
     "no-data": {"signal": "events", "detect": {"kind": "silence"}},
 }

@@ -135,7 +135,7 @@ class Task:
     def _table_id(monitor: cfg.Monitor) -> TableId:
         signal = parse_signal(monitor.signal)
         if signal.kind == "aggregate":
-            signal = replace(signal, window_ms=monitor.aggregate_ms)
+            signal = replace(signal, window_ms=monitor.aggregate_ms, least=monitor.windows.least or 1)
         return TableId(signal, tuple(monitor.by), monitor.model)
 
     def _made_of(self, monitor: cfg.Monitor) -> tuple[SeriesTable, Source | None]:

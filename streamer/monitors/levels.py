@@ -62,29 +62,29 @@ class AggregateMonitor(MonitorBase):
 
     def findings(self, batch: Batch, column: Column, judged: Judged) -> list[Finding]:
         found = []
-        columns = (column.rows.tolist(), column.values.tolist(), column.events.tolist(), column.starts_ms)
-        for row, value, event, start_ms in zip(*columns, strict=True):
+        columns = column.rows.tolist(), column.values.tolist(), column.events.tolist()
+        for row, value, event, start_ms, end_ms in zip(*columns, column.starts_ms, column.ends_ms, strict=True):
             verdict = self.judge(row, value, start_ms, int(batch.offsets[event]))
             if verdict is None:
                 continue
             ended = "insufficient" if verdict.expected is None else "evaluated"
             note(self.outcomes, self.table.keys[row][0][0], ended)
             signal = NEITHER if verdict.expected is None else BREACH if verdict.breach else CLEAR
-            found.append(Finding(event, self.order, row, signal, self.told(verdict, start_ms), ended))
+            found.append(Finding(event, self.order, row, signal, self.told(verdict, start_ms, end_ms), ended))
         return found
 
     def judge(self, row: int, value: float, start_ms: int, offset: int) -> Verdict | None:
         """What the value of a window says; None where it was not looked at."""
         raise NotImplementedError
 
-    def told(self, verdict: Verdict, start_ms: int) -> Evidence:
+    def told(self, verdict: Verdict, start_ms: int, end_ms: int) -> Evidence:
         window = {
             "value": verdict.value,
             "expected": verdict.expected,
             "deviations": verdict.deviations,
             "n": verdict.n,
             "from": rfc3339(start_ms),
-            "to": rfc3339(start_ms + self.table.signal.window_ms),
+            "to": rfc3339(end_ms),
         }
         deviations = verdict.deviations or 0.0
         return evidence(1 if deviations > 0 else -1, deviations, self.beyond, None, None, window)

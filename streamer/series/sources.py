@@ -81,7 +81,8 @@ def _presence(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable,
 
 
 def _aggregates(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable, ...]) -> Source:
-    return Aggregates(table.signal.path, table.signal.window_ms, config.limits.lateness_ms)
+    signal = table.signal
+    return Aggregates(signal.path, signal.window_ms, config.limits.lateness_ms, signal.least)
 
 
 def _distance(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable, ...]) -> Source:

@@ -99,6 +99,7 @@ class SeriesTable:
         """Stable name of the table's state in a snapshot: the same text means the same meaning of its rows."""
         kind, path, every = self.signal.kind, self.signal.path, self.signal.every
         path += f"@{self.signal.window_ms}" if self.signal.window_ms else ""
+        path += f"/{self.signal.least}" if self.signal.least > 1 else ""
         parts = (kind, path, every, ",".join(self.by), self.model or "*", self.reference.warmup, self.given)
         return "|".join(map(str, (*parts, *(f"{name}={check}" for name, check in self.checks.items()))))
 
@@ -247,6 +248,7 @@ class SeriesTable:
         """What the values are, whatever they are compared with: `number features.* by version`."""
         text = f"{self.signal.kind} {self.signal.path}{'*' if self.signal.every else ''}"
         text += f" per {self.signal.window_ms} ms" if self.signal.window_ms else ""
+        text += f" and {self.signal.least} events" if self.signal.least > 1 else ""
         text += f" by {', '.join(self.by)}" if self.by else ""
         return text + (f" of {self.model}" if self.model else "")
 

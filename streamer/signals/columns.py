@@ -36,7 +36,8 @@ class Column(NamedTuple):
     values: F64
     events: I64
     reasons: Sequence[tuple[int, str]] = ()
-    starts_ms: Sequence[int] = ()  # of an aggregate: where its windows begin
+    starts_ms: Sequence[int] = ()  # of an aggregate: where its windows begin ..
+    ends_ms: Sequence[int] = ()  # .. and end
 
 
 class Observed(NamedTuple):

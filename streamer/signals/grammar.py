@@ -44,6 +44,7 @@ class Signal:
     path: str  # the batch's name of the value; with `every` the common prefix
     every: bool
     window_ms: int = 0  # of an aggregate
+    least: int = 1  # numbers that a window of an aggregate sees at least
 
     @property
     def spec(self) -> SignalKind:
