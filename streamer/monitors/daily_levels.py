@@ -1,40 +1,54 @@
 """Aggregates against what healthy days have shown: a statistic that swings with the day, and is higher than any day.
 
-The values of a series are averaged in blocks of 1, 4 and 16, and each average is held against the daily extremes of
-averages of just as many (`detectors/extremes.py`). A doubling shows in one value, a third more in the longer blocks.
-In school, the first week, only what is unmistakable is told: four values together that are far from the reference, and
-beyond all that was seen.
+The newest 1, 4 and 16 values of a series are averaged, and each average is held against the daily extremes of averages
+of just as many (`detectors/extremes.py`): as they are, and less what is usual under the load of that time. So a doubling
+shows in one value, a third more in some of them, in the rush or not, and a rush is no news. In school, the first week, only what is
+unmistakable is told: four values together that are far from the reference, and beyond all that was seen.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import log2
 from typing import Any
 
 import numpy as np
 
 from detectors.bank import renumbered
-from detectors.extremes import DailyExtremes
+from detectors.extremes import SCHOOL, DailyExtremes
 from streamer.monitors.base import MonitorSpec
 from streamer.monitors.budget import odds
-from streamer.monitors.levels import DAY_MS, LevelMonitor, Verdict
+from streamer.monitors.levels import DAY_MS, LevelMonitor, Span, Verdict
 from streamer.signals.columns import I64
 
 SIZES = (1, 4, 16)
-"""Values in a block of each channel."""
+"""Values that are averaged; each size has two channels of the days, one as they are and one less what is usual."""
+CHANNELS = 2 * len(SIZES)
+LOADS = 48
+"""Loads that are told apart, each about half as much again as the one before, from two events a day on."""
+SEEN_LEAST, MEMORY = 8, 256
+"""Values before which nothing is known of a load, and those that count."""
 GROSS = 1.7
 """In school a value is far that is so many times the reference, or as small a part of it."""
+SUSTAINED = 1
+"""In school the first size that counts, by its place."""
 
 
 @dataclass(slots=True)
-class Blocks:
-    """Of a row: the blocks that are not full, and what the last full one of each size said."""
+class Swing:
+    """Of a row: what is usual under each load, and the newest values."""
 
-    fill: list[int] = field(default_factory=lambda: [0] * len(SIZES))
-    sums: list[float] = field(default_factory=lambda: [0.0] * len(SIZES))
-    last: list[float] = field(default_factory=lambda: [0.0] * len(SIZES))
-    sides: list[int] = field(default_factory=lambda: [0] * len(SIZES))  # 1 above, -1 below, 0 within
+    means: list[float] = field(default_factory=lambda: [0.0] * LOADS)
+    known: list[int] = field(default_factory=lambda: [0] * LOADS)  # values that each is the mean of
+    values: list[float] = field(default_factory=list)  # the newest last
+    usual: list[float] = field(default_factory=list)  # under the load of each; NaN where it is not known
     since_ms: int = -1  # when the breach began that goes on
+
+
+def load_of(span: Span) -> int:
+    """The place of a window's load among those that are told apart."""
+    a_day = span.n * DAY_MS / (span.end_ms - span.start_ms)
+    return min(max(round(2.0 * log2(max(a_day, 1.0))) - 2, 0), LOADS - 1)
 
 
 class DailyLevelMonitor(LevelMonitor):
@@ -42,51 +56,67 @@ class DailyLevelMonitor(LevelMonitor):
 
     def __init__(self, made: MonitorSpec) -> None:
         super().__init__(made)
-        self.days = DailyExtremes(len(SIZES))
-        self.blocks: dict[int, Blocks] = {}
-        self.odds = odds(len(SIZES))
+        self.days = DailyExtremes(CHANNELS)
+        self.swings: dict[int, Swing] = {}
+        self.odds = odds(CHANNELS)
 
-    def judge(self, row: int, value: float, start_ms: int, offset: int) -> Verdict:
-        days, mine = self.days, self.blocks.setdefault(row, Blocks())
+    def judge(self, row: int, value: float, span: Span, offset: int) -> Verdict:
+        start_ms = span.start_ms
+        days, mine = self.days, self.swings.setdefault(row, Swing())
         days.resize(len(self.table.keys))
-        usual = np.abs(days.mean[row]).max(axis=-1)
-        days.turn(row, start_ms // DAY_MS, self.odds, usual * self.detect.change)
-        for channel, size in enumerate(SIZES):
-            mine.fill[channel] += 1
-            mine.sums[channel] += value
-            if mine.fill[channel] == size:
-                self._close(row, channel, mine, start_ms, offset)
-        breach = any(mine.sides)
-        if not breach:
+        level = np.abs(days.mean[row, : len(SIZES)]).max(axis=-1)
+        days.turn(row, start_ms // DAY_MS, self.odds, np.resize(level * self.detect.change, CHANNELS))
+        load = load_of(span)
+        usual = mine.means[load] if mine.known[load] >= SEEN_LEAST else np.nan
+        mine.values, mine.usual = [*mine.values, value][-SIZES[-1] :], [*mine.usual, usual][-SIZES[-1] :]
+        found = self._look(row, mine, start_ms, offset)
+        if found is None:
             mine.since_ms = -1
         elif mine.since_ms < 0:
             mine.since_ms = start_ms
-        return self._verdict(row, value, mine, offset)
+        # A breach is not what is usual, unless it lasts.
+        if mine.since_ms < 0 or start_ms - mine.since_ms >= SCHOOL * DAY_MS:
+            mine.known[load] = min(mine.known[load] + 1, MEMORY)
+            mine.means[load] += (value - mine.means[load]) / mine.known[load]
+        return self._verdict(row, value, found, offset)
 
-    def _close(self, row: int, channel: int, mine: Blocks, start_ms: int, offset: int) -> None:
-        """A block is full: what it says, and whether days are to know it."""
-        mean = mine.sums[channel] / SIZES[channel]
-        mine.fill[channel], mine.sums[channel], mine.last[channel] = 0, 0.0, mean
+    def _look(self, row: int, mine: Swing, start_ms: int, offset: int) -> tuple[int, float, float, int] | None:
+        """Which way the values are out of bounds, their average, what it usually is, how many they are; the fewest that
+        tell it. None where all is well.
+        """
+        found = None
+        for place, size in enumerate(SIZES):
+            if len(mine.values) < size:
+                break
+            mean = sum(mine.values[-size:]) / size
+            apart = mean - sum(mine.usual[-size:]) / size
+            for channel, average in ((place, mean), (len(SIZES) + place, apart)):
+                if np.isnan(average):
+                    continue
+                side = self._side(row, channel, average, offset)
+                if side and found is None:
+                    low, high = self.days.usual(row, channel)
+                    expected = (low if side < 0 else high) + (mean - average)
+                    found = side, mean, expected, size
+                # In school nothing caps what days learn: what is told is not learned, unless it lasts.
+                lasts = 0 <= mine.since_ms <= start_ms - DAY_MS
+                if not side or lasts or np.isfinite(self.days.limit[row, channel]).any():
+                    self.days.take(row, channel, average)
+        return found
+
+    def _side(self, row: int, channel: int, average: float, offset: int) -> int:
         low, high = self.days.limits(row, channel)
-        school = not np.isfinite((low, high)).any()
-        if school:
-            mine.sides[channel] = self._unmistakable(row, channel, mean, offset)
-        else:
-            mine.sides[channel] = self._wanted(1 if mean > high else -1 if mean < low else 0)
-        # In school nothing caps what days learn: what is told is not learned unless it lasts.
-        if not (school and any(mine.sides)) or 0 <= mine.since_ms <= start_ms - DAY_MS:
-            self.days.take(row, channel, mean)
-
-    def _unmistakable(self, row: int, channel: int, mean: float, offset: int) -> int:
+        if np.isfinite((low, high)).any():
+            return self._wanted(1 if average > high else -1 if average < low else 0)
         known = self._known(row, offset)
-        if channel == 0 or known is None:
+        if not SUSTAINED <= channel < len(SIZES) or known is None:
             return 0
         centre, scale = known
         low, high = self.days.seen(row, channel)
-        far = abs(mean - centre) > self.detect.beyond * scale
-        if far and mean > high and mean - centre > (GROSS - 1.0) * abs(centre):
+        far = abs(average - centre) > self.detect.beyond * scale
+        if far and average > high and average - centre > (GROSS - 1.0) * abs(centre):
             return self._wanted(1)
-        if far and mean < low and centre - mean > (1.0 - 1.0 / GROSS) * abs(centre):
+        if far and average < low and centre - average > (1.0 - 1.0 / GROSS) * abs(centre):
             return self._wanted(-1)
         return 0
 
@@ -99,43 +129,45 @@ class DailyLevelMonitor(LevelMonitor):
         ready = learned.n >= self.table.reference.warmup and learned.last_offset < offset
         return (learned.centre, learned.scale) if ready else None
 
-    def _verdict(self, row: int, value: float, mine: Blocks, offset: int) -> Verdict:
-        """The block that tells of it, the shortest first; else the newest value."""
-        channel = next((i for i, side in enumerate(mine.sides) if side), 0)
-        side, known = mine.sides[channel], self._known(row, offset)
-        shown = mine.last[channel] if side else value
-        low, high = self.days.usual(row, channel)
-        if self.days.count[row, channel].max() > 0:
-            expected: float | None = low if side < 0 else high
+    def _verdict(
+        self, row: int, value: float, found: tuple[int, float, float, int] | None, offset: int
+    ) -> Verdict:
+        known = self._known(row, offset)
+        taught = self.days.count[row, 0].max() > 0
+        if found is not None:
+            _, shown, expected, size = found
+            expected = expected if taught or known is None else known[0]
+        elif taught or known is not None:
+            shown, size = value, 1
+            expected = self.days.usual(row, 0)[1] if taught or known is None else known[0]
         else:
-            expected = None if known is None else known[0]
-        if expected is None:
             return Verdict(False, value, None, None, 0)
         scale = known[1] if known is not None else 0.0
         away = shown - expected
         deviations = away / scale if scale > 0.0 else float(np.sign(away)) * self.detect.beyond * 2.0
-        return Verdict(side != 0, shown, expected, deviations, SIZES[channel])
+        return Verdict(found is not None, shown, expected, deviations, size)
 
     def retain(self, rows: I64) -> None:
         super().retain(rows)
         self.days.resize(len(self.table.keys))
         self.days.retain(rows)
-        self.blocks = renumbered(self.blocks, rows)
+        self.swings = renumbered(self.swings, rows)
 
     def dump(self) -> Any:
-        blocks = [
-            [row, list(b.fill), np.array(b.sums), np.array(b.last), list(b.sides), b.since_ms]
-            for row, b in self.blocks.items()
-        ]
         self.days.resize(len(self.table.keys))  # However the log was cut.
-        return {**super().dump(), "days": self.days.dump(), "blocks": blocks}
+        swings = [
+            [row, np.array(s.means), np.array(s.known, np.int64), np.array(s.values), np.array(s.usual), s.since_ms]
+            for row, s in self.swings.items()
+        ]
+        return {**super().dump(), "days": self.days.dump(), "swings": swings}
 
     def load(self, state: Any) -> None:
         super().load(state)
         self.days.load(state["days"])
-        self.blocks = {}
-        for row, fill, sums, last, sides, since_ms in state["blocks"]:
-            numbers = [int(n) for n in fill], sums.tolist(), last.tolist(), [int(side) for side in sides]
-            if any(len(one) != len(SIZES) for one in numbers) or not 0 <= int(row) < len(self.table.keys):
-                raise ValueError("invalid blocks of windows")
-            self.blocks[int(row)] = Blocks(*numbers, int(since_ms))
+        self.swings = {}
+        for row, means, known, values, usual, since_ms in state["swings"]:
+            sane = len(means) == len(known) == LOADS and len(values) == len(usual) <= SIZES[-1]
+            if not sane or not 0 <= int(row) < len(self.table.keys):
+                raise ValueError("invalid swing of a day")
+            lists = means.tolist(), known.tolist(), values.tolist(), usual.tolist()
+            self.swings[int(row)] = Swing(*lists, int(since_ms))

@@ -18,7 +18,7 @@ from detectors.bank import renumbered
 from detectors.extremes import SCHOOL, DailyExtremes
 from streamer.monitors.base import MonitorSpec
 from streamer.monitors.budget import odds
-from streamer.monitors.levels import DAY_MS, HOUR_MS, LevelMonitor, Verdict
+from streamer.monitors.levels import DAY_MS, HOUR_MS, LevelMonitor, Span, Verdict
 from streamer.signals.columns import F64, I64
 
 HOURS = (1, 4)
@@ -70,15 +70,16 @@ class DailyTrafficMonitor(LevelMonitor):
         self.odds = odds(len(HOURS) + 1)
         self.per_hour = max(HOUR_MS // self.table.signal.window_ms, 1)
 
-    def judge(self, row: int, value: float, start_ms: int, offset: int) -> Verdict:
+    def judge(self, row: int, value: float, span: Span, offset: int) -> Verdict:
         mine = self.hours.setdefault(row, Hours())
         self.days.resize(len(self.table.keys))
-        hour = start_ms // HOUR_MS
+        hour = span.start_ms // HOUR_MS
         if hour != mine.hour:
             self._end_hour(row, mine)
             mine.hour, mine.total, mine.windows = hour, 0.0, 0
             usual = self.days.mean[row, SURGES, 0].item()
-            self.days.turn(row, start_ms // DAY_MS, self.odds, [-log(1.0 - self.detect.change)] * SURGES + [SURGE * usual])
+            floors = [-log(1.0 - self.detect.change)] * SURGES + [SURGE * usual]
+            self.days.turn(row, span.start_ms // DAY_MS, self.odds, floors)
         mine.total, mine.windows = mine.total + value, mine.windows + 1
         verdict = self._window(row, value, mine)
         mine.seen += 1
@@ -152,8 +153,10 @@ class DailyTrafficMonitor(LevelMonitor):
             events, expected = told
             low = self.days.limits(row, channel)[0]
             moved = log((events + 1.0) / (expected + 1.0))
+            if mine.fallen is None and not self._busy(mine):
+                continue
             far = events < (1.0 - self.detect.change) * expected and _noise(events, expected) < -self.detect.beyond
-            if far and (moved < low or not np.isfinite(low)) and (mine.fallen is not None or self._busy(mine)):
+            if far and (moved < low or not np.isfinite(low)):
                 found = found or (events / hours, expected / hours)
             self.days.take(row, channel, moved)
         if found is None:

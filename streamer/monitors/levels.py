@@ -43,6 +43,14 @@ class Verdict(NamedTuple):
     n: int
 
 
+class Span(NamedTuple):
+    """A window, and how many numbers it saw."""
+
+    start_ms: int
+    end_ms: int
+    n: int
+
+
 class AggregateMonitor(MonitorBase):
     """Remembers values per row and hour slot; the judge of its kind looks at each new one."""
 
@@ -62,29 +70,30 @@ class AggregateMonitor(MonitorBase):
 
     def findings(self, batch: Batch, column: Column, judged: Judged) -> list[Finding]:
         found = []
-        columns = column.rows.tolist(), column.values.tolist(), column.events.tolist()
-        for row, value, event, start_ms, end_ms in zip(*columns, column.starts_ms, column.ends_ms, strict=True):
-            verdict = self.judge(row, value, start_ms, int(batch.offsets[event]))
+        columns = column.rows.tolist(), column.values.tolist(), column.events.tolist(), column.spans
+        for row, value, event, given in zip(*columns, strict=True):
+            span = Span(*given)
+            verdict = self.judge(row, value, span, int(batch.offsets[event]))
             if verdict is None:
                 continue
             ended = "insufficient" if verdict.expected is None else "evaluated"
             note(self.outcomes, self.table.keys[row][0][0], ended)
             signal = NEITHER if verdict.expected is None else BREACH if verdict.breach else CLEAR
-            found.append(Finding(event, self.order, row, signal, self.told(verdict, start_ms, end_ms), ended))
+            found.append(Finding(event, self.order, row, signal, self.told(verdict, span), ended))
         return found
 
-    def judge(self, row: int, value: float, start_ms: int, offset: int) -> Verdict | None:
+    def judge(self, row: int, value: float, span: Span, offset: int) -> Verdict | None:
         """What the value of a window says; None where it was not looked at."""
         raise NotImplementedError
 
-    def told(self, verdict: Verdict, start_ms: int, end_ms: int) -> Evidence:
+    def told(self, verdict: Verdict, span: Span) -> Evidence:
         window = {
             "value": verdict.value,
             "expected": verdict.expected,
             "deviations": verdict.deviations,
             "n": verdict.n,
-            "from": rfc3339(start_ms),
-            "to": rfc3339(end_ms),
+            "from": rfc3339(span.start_ms),
+            "to": rfc3339(span.end_ms),
         }
         deviations = verdict.deviations or 0.0
         return evidence(1 if deviations > 0 else -1, deviations, self.beyond, None, None, window)
@@ -132,9 +141,9 @@ class LevelMonitor(AggregateMonitor):
         self.detect = self.config.detect
         self.most, self.beyond = self.detect.recent, self.detect.beyond
 
-    def judge(self, row: int, value: float, start_ms: int, offset: int) -> Verdict:
+    def judge(self, row: int, value: float, span: Span, offset: int) -> Verdict:
         detect = self.detect
-        slot = start_ms // HOUR_MS % SLOTS[detect.season] if detect.season else 0
+        slot = span.start_ms // HOUR_MS % SLOTS[detect.season] if detect.season else 0
         kept = self.kept.setdefault((row, slot), [])
         verdict = Verdict(False, value, None, None, 0)
         if detect.against == "reference":
@@ -178,8 +187,8 @@ class TrendMonitor(AggregateMonitor):
         self.detect = self.config.detect
         self.most, self.beyond = self.detect.points, self.detect.beyond
 
-    def judge(self, row: int, value: float, start_ms: int, offset: int) -> Verdict | None:
-        detect, window = self.detect, start_ms // self.table.signal.window_ms
+    def judge(self, row: int, value: float, span: Span, offset: int) -> Verdict | None:
+        detect, window = self.detect, span.start_ms // self.table.signal.window_ms
         kept, places = self.kept.setdefault((row, 0), []), self.places.setdefault(row, [])
         kept.append(value)
         places.append(window)

@@ -109,6 +109,7 @@ class Value(NamedTuple):
     row: int
     value: float
     end_ms: int
+    n: int
 
 
 class Aggregates(SourceBase):
@@ -137,8 +138,7 @@ class Aggregates(SourceBase):
         rows = np.array([value.row for value in values], np.int64)
         events = np.array([value.event for value in values], np.int64)
         numbers = np.array([value.value for value in values], np.float64)
-        spans = [value.start_ms for value in values], [value.end_ms for value in values]
-        return Column(rows, numbers, events, starts_ms=spans[0], ends_ms=spans[1])
+        return Column(rows, numbers, events, spans=[(value.start_ms, value.end_ms, value.n) for value in values])
 
     def _rows(self, groups: Groups, used: I64, table: SeriesTable) -> I64:
         inverse, first = dense(groups.of_event[used])
@@ -221,7 +221,8 @@ class Aggregates(SourceBase):
             clock.spoke = window
             if whole:
                 begin, end = window * length, (window + 1) * length
-                found += [Value(event, begin, row, value, end) for row, value in self._told(clock, window, parts)]
+                numbers = [(row, value, parts[row].n if row in parts else 0) for row, value in self._told(clock, window, parts)]
+                found += [Value(event, begin, row, value, end, n) for row, value, n in numbers]
         return found
 
     def _go_on(self, clock: Clock, window: int, parts: dict[int, Part], event: int) -> list[Value]:
@@ -237,7 +238,7 @@ class Aggregates(SourceBase):
                 clock.going[row] = begin, part
             else:
                 end_ms = (window + 1) * self.window_ms
-                found.append(Value(event, begin * self.window_ms, row, self._stat(part), end_ms))
+                found.append(Value(event, begin * self.window_ms, row, self._stat(part), end_ms, part.n))
         return found
 
     @staticmethod
