@@ -15,6 +15,9 @@ from streamer.config.types import Date, Direction, Duration, Model, Pattern, Poi
 from streamer.signals.checks import Check
 
 
+DAYS = "A breach is also beyond what its healthy days have shown, once there was a week of them"
+
+
 class CheckRule(Model):
     """What the values under one name must be; those that are not count as invalid.NAME."""
 
@@ -220,6 +223,7 @@ class DetectSilence(Detect):
         description="So long no event is a breach.",
     )
     min_count: int = Field(30, ge=1, description="A series with fewer events so far is not missed.")
+    days: bool = Field(False, description=f"{DAYS}: the gaps in it; of one of several callers, in events of the others.")
 
 
 class DetectDistribution(Detect):

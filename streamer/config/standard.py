@@ -31,7 +31,10 @@ STANDARD: dict[str, dict[str, Any]] = {
         "window": {"time": "1m", "least": 100},
         "detect": {"kind": "level", "against": "days", "change": 0.2, "direction": "up"},
     },
-    "no-data": {"signal": "events", "detect": {"kind": "silence"}},
+    "error": {"signal": "error", "detect": {**ADWIN, "direction": "up"}},
+    "value": {"signal": "value", "detect": ADWIN},
+    "no-data": {"signal": "events", "detect": {"kind": "silence", "days": True}},
+    "caller-silent": {"signal": "events", "by": ["caller"], "detect": {"kind": "silence", "days": True}},
 }
 OFF = (False, "off")
 WHOLE = ("events", "traffic", "version_change")

@@ -17,7 +17,7 @@ import numpy as np
 from detectors.bank import renumbered
 from detectors.extremes import SCHOOL, DailyExtremes
 from streamer.monitors.base import MonitorSpec
-from streamer.monitors.budget import odds
+from streamer.series.budget import odds
 from streamer.monitors.levels import DAY_MS, LevelMonitor, Span, Verdict
 from streamer.signals.columns import I64
 
@@ -43,12 +43,17 @@ class Swing:
     values: list[float] = field(default_factory=list)  # the newest last
     usual: list[float] = field(default_factory=list)  # under the load of each; NaN where it is not known
     since_ms: int = -1  # when the breach began that goes on
+    held: dict[int, tuple[float, float]] = field(default_factory=dict)  # by channel least and most that days are to learn
 
 
 def load_of(span: Span) -> int:
     """The place of a window's load among those that are told apart."""
     a_day = span.n * DAY_MS / (span.end_ms - span.start_ms)
     return min(max(round(2.0 * log2(max(a_day, 1.0))) - 2, 0), LOADS - 1)
+
+
+def held_of(swing: Swing) -> list[list[float]]:
+    return [[channel, *held] for channel, held in swing.held.items()]
 
 
 class DailyLevelMonitor(LevelMonitor):
@@ -98,10 +103,17 @@ class DailyLevelMonitor(LevelMonitor):
                     low, high = self.days.usual(row, channel)
                     expected = (low if side < 0 else high) + (mean - average)
                     found = side, mean, expected, size
-                # In school nothing caps what days learn: what is told is not learned, unless it lasts.
-                lasts = 0 <= mine.since_ms <= start_ms - DAY_MS
-                if not side or lasts or np.isfinite(self.days.limit[row, channel]).any():
+                if side and not np.isfinite(self.days.limit[row, channel]).any():
+                    least, most = mine.held.get(channel, (average, average))
+                    mine.held[channel] = min(least, average), max(most, average)
+                else:
                     self.days.take(row, channel, average)
+        # In school nothing caps what days learn: what is told is learned when it is over, or has lasted for a day.
+        if found is None or 0 <= mine.since_ms <= start_ms - DAY_MS:
+            for channel, held in mine.held.items():
+                for average in held:
+                    self.days.take(row, channel, average)
+            mine.held = {}
         return found
 
     def _side(self, row: int, channel: int, average: float, offset: int) -> int:
@@ -156,7 +168,7 @@ class DailyLevelMonitor(LevelMonitor):
     def dump(self) -> Any:
         self.days.resize(len(self.table.keys))  # However the log was cut.
         swings = [
-            [row, np.array(s.means), np.array(s.known, np.int64), np.array(s.values), np.array(s.usual), s.since_ms]
+            [row, np.array(s.means), np.array(s.known, np.int64), np.array(s.values), np.array(s.usual), s.since_ms, held_of(s)]
             for row, s in self.swings.items()
         ]
         return {**super().dump(), "days": self.days.dump(), "swings": swings}
@@ -165,9 +177,9 @@ class DailyLevelMonitor(LevelMonitor):
         super().load(state)
         self.days.load(state["days"])
         self.swings = {}
-        for row, means, known, values, usual, since_ms in state["swings"]:
+        for row, means, known, values, usual, since_ms, held in state["swings"]:
             sane = len(means) == len(known) == LOADS and len(values) == len(usual) <= SIZES[-1]
             if not sane or not 0 <= int(row) < len(self.table.keys):
                 raise ValueError("invalid swing of a day")
             lists = means.tolist(), known.tolist(), values.tolist(), usual.tolist()
-            self.swings[int(row)] = Swing(*lists, int(since_ms))
+            self.swings[int(row)] = Swing(*lists, int(since_ms), {int(i): (float(least), float(most)) for i, least, most in held})

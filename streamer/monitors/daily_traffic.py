@@ -17,7 +17,7 @@ import numpy as np
 from detectors.bank import renumbered
 from detectors.extremes import SCHOOL, DailyExtremes
 from streamer.monitors.base import MonitorSpec
-from streamer.monitors.budget import odds
+from streamer.series.budget import odds
 from streamer.monitors.levels import DAY_MS, HOUR_MS, LevelMonitor, Span, Verdict
 from streamer.signals.columns import F64, I64
 
@@ -58,6 +58,7 @@ class Hours:
     seen: int = 0  # windows so far
     mean: float = 0.0  # of them
     low: int = 0  # windows in a row that were far below
+    held: list[float] = field(default_factory=list)  # least and most of what was told in school and is not learned yet
 
 
 class DailyTrafficMonitor(LevelMonitor):
@@ -107,19 +108,24 @@ class DailyTrafficMonitor(LevelMonitor):
         return Verdict(wanted, value, expected, _noise(value, expected), mine.seen)
 
     def _in_school(self, row: int, value: float, mine: Hours) -> Verdict:
-        """What is unmistakable is far beyond all that was seen, and does not count as seen."""
+        """What is unmistakable is far beyond all that was seen. It is seen only when it is over, so that it is told as
+        long as it lasts, and not again when it comes again.
+        """
         least, most = self.days.seen(row, SURGES)
-        beyond, cycled = self.detect.beyond, self.days.waiting[row, SURGES].max() > -np.inf
-        up = value > GROSS_UP * mine.mean and value > CYCLED_UP * most if cycled else (
-            value > GROSS_UP * mine.mean and _noise(value, most) > beyond and value > AT_MOST * most
-        )
-        low = value < GROSS_DOWN * least and _noise(value, least) < -beyond
+        cycled = self.days.waiting[row, SURGES].max() > -np.inf
+        up = value > GROSS_UP * mine.mean and value > (CYCLED_UP if cycled else AT_MOST) * most
+        up = up and _noise(value, most) > self.detect.beyond
+        low = value < GROSS_DOWN * least and _noise(value, least) < -self.detect.beyond
         mine.low = mine.low + 1 if low else 0
         if up or low:
+            known = mine.held or [value, value]
+            mine.held = [min(known[0], value), max(known[1], value)]
             if up or mine.low >= FALLS:
                 return self._told(value, most if up else least, mine)
         else:
-            self.days.take(row, SURGES, value)
+            for one in (*mine.held, value):
+                self.days.take(row, SURGES, one)
+            mine.held = []
         return Verdict(False, value, mine.mean, _noise(value, mine.mean), mine.seen)
 
     def _end_hour(self, row: int, mine: Hours) -> None:
@@ -152,7 +158,7 @@ class DailyTrafficMonitor(LevelMonitor):
                 continue
             events, expected = told
             low = self.days.limits(row, channel)[0]
-            moved = log((events + 1.0) / (expected + 1.0))
+            moved = min(log((events + 1.0) / (expected + 1.0)), 0.0)  # A rush says nothing of how deep falls are.
             if mine.fallen is None and not self._busy(mine):
                 continue
             far = events < (1.0 - self.detect.change) * expected and _noise(events, expected) < -self.detect.beyond
@@ -194,7 +200,7 @@ class DailyTrafficMonitor(LevelMonitor):
             [
                 *(row, np.array(h.week), np.array(h.known, np.int64), h.hour, h.total, h.windows),
                 *([list(one) for one in h.past], None if h.fallen is None else list(h.fallen)),
-                *(h.since, h.seen, h.mean, h.low),
+                *(h.since, h.seen, h.mean, h.low, list(h.held)),
             ]
             for row, h in self.hours.items()
         ]
@@ -204,13 +210,13 @@ class DailyTrafficMonitor(LevelMonitor):
         super().load(state)
         self.days.load(state["days"])
         self.hours = {}
-        for row, week, known, hour, total, windows, past, fallen, since, seen, mean, low in state["hours"]:
+        for row, week, known, hour, total, windows, past, fallen, since, seen, mean, low, held in state["hours"]:
             if len(week) != WEEK or len(known) != WEEK or not 0 <= int(row) < len(self.table.keys):
                 raise ValueError("invalid hours of traffic")
             self.hours[int(row)] = Hours(
                 *(week.tolist(), known.tolist(), int(hour), float(total), int(windows)),
                 *([(int(h), float(x), float(e)) for h, x, e in past], None if fallen is None else _pair(fallen)),
-                *(int(since), int(seen), float(mean), int(low)),
+                *(int(since), int(seen), float(mean), int(low), [float(one) for one in held]),
             )
 
 
