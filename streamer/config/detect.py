@@ -14,7 +14,6 @@ from detectors.params import RIVER_DETECTORS, Params, River
 from streamer.config.types import Date, Direction, Duration, Model, Pattern, Pointer, Share
 from streamer.signals.checks import Check
 
-
 DAYS = "A breach is also beyond what its healthy days have shown, once there was a week of them"
 
 
@@ -136,6 +135,7 @@ class DetectFraction(Detect):
     kind: Literal["fraction"] = Field(description="Share of a 0/1 signal per window.")
     max: Share = Field(description="The share of a window above which it is a breach.")
     clear: Share | None = Field(None, description="At or below this it is clear again; default 0.8 of max.")
+    days: bool = Field(False, description=f"{DAYS}: the shares of its windows.")
     min_count: int = Field(30, ge=1, description="A window with fewer events has no verdict.")
 
     @property
@@ -223,7 +223,7 @@ class DetectSilence(Detect):
         description="So long no event is a breach.",
     )
     min_count: int = Field(30, ge=1, description="A series with fewer events so far is not missed.")
-    days: bool = Field(False, description=f"{DAYS}: the gaps in it; of one of several callers, in events of the others.")
+    days: bool = Field(False, description=f"{DAYS}: its gaps, and of a caller those in events of others.")
 
 
 class DetectDistribution(Detect):
@@ -246,6 +246,7 @@ class DetectDistribution(Detect):
         "reference", description="What a window is compared with; of the recent ones those in breach do not count."
     )
     recent: int = Field(20, ge=1, le=1_000, description="Windows that `against: recent` adds up.")
+    days: bool = Field(False, description=f"{DAYS}: the distances of its windows.")
     bins: int = Field(10, ge=2, le=100, description="Bins of a number, of about equal share in the reference.")
 
     @property

@@ -20,7 +20,10 @@ class WindowSize(Model):
     events: int | None = Field(None, ge=10, le=10_000_000, description="Tumbling windows of so many events.")
     time_ms: WindowTime | None = Field(None, alias="time", description="Tumbling windows of event time.")
     least: int | None = Field(
-        None, ge=2, le=1_000_000, description="Of an aggregate that is no count: its windows go on until they saw so many."
+        None,
+        ge=2,
+        le=1_000_000,
+        description="An aggregate that is no count: its windows go on until then.",
     )
 
 

@@ -10,19 +10,20 @@ from typing import Any
 from streamer.config.detect import kinds_that
 
 ADWIN = {"kind": "adwin"}
+DISTRIBUTION = {"kind": "distribution", "max": 0.25, "days": True}
 LATER = {"min_window_length": 200}
 """For what sums up others: it must not come before them."""
 
 STANDARD: dict[str, dict[str, Any]] = {
     "feature-mean": {"signal": "features.*", "detect": ADWIN},
-    "feature-distribution": {"signal": "features.*", "detect": {"kind": "distribution"}},
-    "category-distribution": {"signal": "category.*", "detect": {"kind": "distribution"}},
+    "feature-distribution": {"signal": "features.*", "detect": DISTRIBUTION},
+    "category-distribution": {"signal": "category.*", "detect": DISTRIBUTION},
     "unseen-category": {"signal": "unseen.*", "detect": {**ADWIN, "direction": "up"}},
     "missing": {"signal": "missing.*", "detect": ADWIN},
     "confidence": {"signal": "confidence", "detect": {**ADWIN, "direction": "down"}},
-    "confidence-distribution": {"signal": "confidence", "detect": {"kind": "distribution"}},
+    "confidence-distribution": {"signal": "confidence", "detect": DISTRIBUTION},
     "label-share": {"signal": "label.*", "detect": ADWIN},
-    "anomaly-fraction": {"signal": "anomaly", "detect": {"kind": "fraction", "max": 0.05}},
+    "anomaly-fraction": {"signal": "anomaly", "detect": {"kind": "fraction", "max": 0.05, "days": True}},
     "anomaly-drift": {"signal": "anomaly", "detect": {**ADWIN, **LATER}},
     "joint-distance": {"signal": "distance", "detect": {**ADWIN, **LATER, "direction": "up"}},
     "traffic": {"signal": "traffic", "window": {"time": "10m"}, "detect": {"kind": "level", "against": "days"}},

@@ -1,9 +1,10 @@
 """Aggregates against what healthy days have shown: a statistic that swings with the day, and is higher than any day.
 
 The newest 1, 4 and 16 values of a series are averaged, and each average is held against the daily extremes of averages
-of just as many (`detectors/extremes.py`): as they are, and less what is usual under the load of that time. So a doubling
-shows in one value, a third more in some of them, in the rush or not, and a rush is no news. In school, the first week, only what is
-unmistakable is told: four values together that are far from the reference, and beyond all that was seen.
+of just as many (`detectors/extremes.py`): as they are, and less what is usual under the load of that time. So a
+doubling shows in one value, a third more in some of them, in the rush or not, and a rush is no news. In school, the
+first week, only what is unmistakable is told: some values together that are far from the reference, and beyond all that
+was seen.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ import numpy as np
 from detectors.bank import renumbered
 from detectors.extremes import SCHOOL, DailyExtremes
 from streamer.monitors.base import MonitorSpec
-from streamer.series.budget import odds
 from streamer.monitors.levels import DAY_MS, LevelMonitor, Span, Verdict
+from streamer.series.budget import odds
 from streamer.signals.columns import I64
 
 SIZES = (1, 4, 16)
@@ -43,7 +44,9 @@ class Swing:
     values: list[float] = field(default_factory=list)  # the newest last
     usual: list[float] = field(default_factory=list)  # under the load of each; NaN where it is not known
     since_ms: int = -1  # when the breach began that goes on
-    held: dict[int, tuple[float, float]] = field(default_factory=dict)  # by channel least and most that days are to learn
+    held: dict[int, tuple[float, float]] = field(
+        default_factory=dict
+    )  # by channel least and most that days are to learn
 
 
 def load_of(span: Span) -> int:
@@ -52,12 +55,10 @@ def load_of(span: Span) -> int:
     return min(max(round(2.0 * log2(max(a_day, 1.0))) - 2, 0), LOADS - 1)
 
 
-def held_of(swing: Swing) -> list[list[float]]:
-    return [[channel, *held] for channel, held in swing.held.items()]
-
-
 class DailyLevelMonitor(LevelMonitor):
     """`against: days` of a statistic."""
+
+    calm_after = 4
 
     def __init__(self, made: MonitorSpec) -> None:
         super().__init__(made)
@@ -141,9 +142,7 @@ class DailyLevelMonitor(LevelMonitor):
         ready = learned.n >= self.table.reference.warmup and learned.last_offset < offset
         return (learned.centre, learned.scale) if ready else None
 
-    def _verdict(
-        self, row: int, value: float, found: tuple[int, float, float, int] | None, offset: int
-    ) -> Verdict:
+    def _verdict(self, row: int, value: float, found: tuple[int, float, float, int] | None, offset: int) -> Verdict:
         known = self._known(row, offset)
         taught = self.days.count[row, 0].max() > 0
         if found is not None:
@@ -168,7 +167,15 @@ class DailyLevelMonitor(LevelMonitor):
     def dump(self) -> Any:
         self.days.resize(len(self.table.keys))  # However the log was cut.
         swings = [
-            [row, np.array(s.means), np.array(s.known, np.int64), np.array(s.values), np.array(s.usual), s.since_ms, held_of(s)]
+            [
+                row,
+                np.array(s.means),
+                np.array(s.known, np.int64),
+                np.array(s.values),
+                np.array(s.usual),
+                s.since_ms,
+                held_of(s),
+            ]
             for row, s in self.swings.items()
         ]
         return {**super().dump(), "days": self.days.dump(), "swings": swings}
@@ -182,4 +189,5 @@ class DailyLevelMonitor(LevelMonitor):
             if not sane or not 0 <= int(row) < len(self.table.keys):
                 raise ValueError("invalid swing of a day")
             lists = means.tolist(), known.tolist(), values.tolist(), usual.tolist()
-            self.swings[int(row)] = Swing(*lists, int(since_ms), {int(i): (float(least), float(most)) for i, least, most in held})
+            kept = {int(channel): (float(least), float(most)) for channel, least, most in held}
+            self.swings[int(row)] = Swing(*lists, int(since_ms), kept)

@@ -9,7 +9,7 @@ some hour. Only hours as busy as most are judged. In school, the first week, onl
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import exp, log, sqrt
+from math import log, sqrt
 from typing import Any
 
 import numpy as np
@@ -17,9 +17,9 @@ import numpy as np
 from detectors.bank import renumbered
 from detectors.extremes import SCHOOL, DailyExtremes
 from streamer.monitors.base import MonitorSpec
-from streamer.series.budget import odds
 from streamer.monitors.levels import DAY_MS, HOUR_MS, LevelMonitor, Span, Verdict
-from streamer.signals.columns import F64, I64
+from streamer.series.budget import odds
+from streamer.signals.columns import I64
 
 HOURS = (1, 4)
 """Hours that are looked at together; each a channel of the days, and a last one for the windows."""
@@ -64,6 +64,8 @@ class Hours:
 class DailyTrafficMonitor(LevelMonitor):
     """`against: days` of a count."""
 
+    calm_after = 6
+
     def __init__(self, made: MonitorSpec) -> None:
         super().__init__(made)
         self.days = DailyExtremes(len(HOURS) + 1)
@@ -88,7 +90,7 @@ class DailyTrafficMonitor(LevelMonitor):
         return verdict
 
     def _window(self, row: int, value: float, mine: Hours) -> Verdict:
-        low, high = self.days.limits(row, SURGES)
+        high = self.days.limits(row, SURGES)[1]
         if mine.seen < SEEN_LEAST:
             self.days.take(row, SURGES, value)
             return Verdict(False, value, None, None, 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from math import sqrt
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -15,8 +15,9 @@ from schemas.events.batch import Batch
 from schemas.records.alert import rfc3339
 from streamer.config.detect import DetectLevel, DetectTrend
 from streamer.monitors.base import MonitorBase, MonitorSpec
+from streamer.monitors.calm import Calm
 from streamer.monitors.evidence import Evidence, evidence
-from streamer.monitors.finding import BREACH, CLEAR, NEITHER, Finding
+from streamer.monitors.finding import NEITHER, Finding
 from streamer.monitors.window_outcomes import Outcomes, forgotten, note, outcomes_of, plain
 from streamer.monitors.words import deviations, from_to, tell_apart
 from streamer.series.aggregates import Aggregates
@@ -57,6 +58,7 @@ class AggregateMonitor(MonitorBase):
     windowed = True
     most: int  # values remembered per slot
     beyond: float  # deviations, the limit that is told
+    calm_after: ClassVar[int] = 1  # clear windows until a breach is over
 
     def __init__(self, made: MonitorSpec) -> None:
         super().__init__(made)
@@ -67,6 +69,7 @@ class AggregateMonitor(MonitorBase):
         self.places: dict[int, list[int]] = {}  # of a trend: row -> the windows of the values
         self.runs: dict[int, int] = {}  # row -> breaches in a row, or values since the last look
         self.outcomes: Outcomes = {}
+        self.calm = Calm(self.calm_after)
 
     def findings(self, batch: Batch, column: Column, judged: Judged) -> list[Finding]:
         found = []
@@ -78,7 +81,7 @@ class AggregateMonitor(MonitorBase):
                 continue
             ended = "insufficient" if verdict.expected is None else "evaluated"
             note(self.outcomes, self.table.keys[row][0][0], ended)
-            signal = NEITHER if verdict.expected is None else BREACH if verdict.breach else CLEAR
+            signal = NEITHER if verdict.expected is None else self.calm.signal(row, verdict.breach)
             found.append(Finding(event, self.order, row, signal, self.told(verdict, span), ended))
         return found
 
@@ -109,6 +112,7 @@ class AggregateMonitor(MonitorBase):
         number = {row: i for i, row in enumerate(rows.tolist())}
         self.kept = {(number[row], slot): values for (row, slot), values in self.kept.items() if row in number}
         self.places, self.runs = renumbered(self.places, rows), renumbered(self.runs, rows)
+        self.calm.retain(rows)
 
     def forget(self, models: Collection[str]) -> None:
         for model in sorted(self.windows.clocks.keys() & set(models)):
@@ -119,7 +123,13 @@ class AggregateMonitor(MonitorBase):
         kept = [[row, slot, np.array(values, np.float64)] for (row, slot), values in self.kept.items()]
         places = [[row, np.array(windows, np.int64)] for row, windows in self.places.items()]
         runs = list(self.runs.items())
-        return {"kept": kept, "places": places, "runs": runs, "verdicts": plain(self.outcomes)}
+        return {
+            "kept": kept,
+            "places": places,
+            "runs": runs,
+            "verdicts": plain(self.outcomes),
+            "calm": self.calm.dump(),
+        }
 
     def load(self, state: Any) -> None:
         kept = {(int(row), int(slot)): values.tolist() for row, slot, values in state["kept"]}
@@ -130,6 +140,7 @@ class AggregateMonitor(MonitorBase):
             raise ValueError("a trend without its places")
         self.kept, self.runs = kept, {int(row): int(run) for row, run in state["runs"]}
         self.outcomes = outcomes_of(state["verdicts"])
+        self.calm.load(state["calm"])
 
 
 class LevelMonitor(AggregateMonitor):

@@ -7,16 +7,15 @@ from collections.abc import Callable
 from streamer.config import model as cfg
 from streamer.config.detect import DetectLevel
 from streamer.monitors.base import Monitor, MonitorParts, MonitorSpec
-from streamer.monitors.edges import EdgeMonitor, OccurrenceMonitor, RankMonitor
 from streamer.monitors.daily_levels import DailyLevelMonitor
 from streamer.monitors.daily_traffic import DailyTrafficMonitor
+from streamer.monitors.edges import EdgeMonitor, OccurrenceMonitor, RankMonitor
 from streamer.monitors.levels import LevelMonitor, TrendMonitor
 from streamer.monitors.silence import AgeMonitor, SilenceMonitor
 from streamer.monitors.windowed import DistributionMonitor, FractionMonitor, ShareMonitor
 from streamer.series.sources import Source
 from streamer.series.table import SeriesTable
 from streamer.signals.grammar import COUNTS, aggregate_of
-
 
 
 def level_monitor(made: MonitorSpec) -> Monitor:

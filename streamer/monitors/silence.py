@@ -20,7 +20,6 @@ from streamer.monitors.finding import BREACH, CLEAR, Finding
 from streamer.series.presence import EVENTS, TIME, Presence
 from streamer.signals.columns import I64, Column
 
-
 GROSS = 5.0
 """In school a gap is unmistakable that is so many times as long as any before."""
 
@@ -41,7 +40,9 @@ class SilenceMonitor(MonitorBase):
     def findings(self, batch: Batch, column: Column, judged: Judged) -> list[Finding]:
         """Who is back."""
         found = []
-        for row, event, silent_ms in zip(*(a.tolist() for a in (column.rows, column.events, column.values)), strict=True):
+        for row, event, silent_ms in zip(
+            *(a.tolist() for a in (column.rows, column.events, column.values)), strict=True
+        ):
             if row in self.told:
                 del self.told[row]
                 found.append(Finding(event, self.order, row, CLEAR, self._evidence(silent_ms, row)))

@@ -221,7 +221,9 @@ class Aggregates(SourceBase):
             clock.spoke = window
             if whole:
                 begin, end = window * length, (window + 1) * length
-                numbers = [(row, value, parts[row].n if row in parts else 0) for row, value in self._told(clock, window, parts)]
+                numbers = [
+                    (row, value, parts[row].n if row in parts else 0) for row, value in self._told(clock, window, parts)
+                ]
                 found += [Value(event, begin, row, value, end, n) for row, value, n in numbers]
         return found
 
