@@ -166,25 +166,18 @@ class DailyLevelMonitor(LevelMonitor):
 
     def dump(self) -> Any:
         self.days.resize(len(self.table.keys))  # However the log was cut.
-        swings = [
-            [
-                row,
-                np.array(s.means),
-                np.array(s.known, np.int64),
-                np.array(s.values),
-                np.array(s.usual),
-                s.since_ms,
-                held_of(s),
-            ]
-            for row, s in self.swings.items()
-        ]
+        swings = []
+        for row, swing in self.swings.items():
+            arrays = [np.array(one, np.float64) for one in (swing.means, swing.values, swing.usual)]
+            held = [[channel, *held] for channel, held in swing.held.items()]
+            swings.append([row, np.array(swing.known, np.int64), *arrays, swing.since_ms, held])
         return {**super().dump(), "days": self.days.dump(), "swings": swings}
 
     def load(self, state: Any) -> None:
         super().load(state)
         self.days.load(state["days"])
         self.swings = {}
-        for row, means, known, values, usual, since_ms, held in state["swings"]:
+        for row, known, means, values, usual, since_ms, held in state["swings"]:
             sane = len(means) == len(known) == LOADS and len(values) == len(usual) <= SIZES[-1]
             if not sane or not 0 <= int(row) < len(self.table.keys):
                 raise ValueError("invalid swing of a day")

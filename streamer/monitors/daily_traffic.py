@@ -198,33 +198,37 @@ class DailyTrafficMonitor(LevelMonitor):
 
     def dump(self) -> Any:
         self.days.resize(len(self.table.keys))  # However the log was cut.
-        hours = [
-            [
-                *(row, np.array(h.week), np.array(h.known, np.int64), h.hour, h.total, h.windows),
-                *([list(one) for one in h.past], None if h.fallen is None else list(h.fallen)),
-                *(h.since, h.seen, h.mean, h.low, list(h.held)),
-            ]
-            for row, h in self.hours.items()
-        ]
+        hours = [[row, *_plain(mine)] for row, mine in self.hours.items()]
         return {**super().dump(), "days": self.days.dump(), "hours": hours}
 
     def load(self, state: Any) -> None:
         super().load(state)
         self.days.load(state["days"])
-        self.hours = {}
-        for row, week, known, hour, total, windows, past, fallen, since, seen, mean, low, held in state["hours"]:
-            if len(week) != WEEK or len(known) != WEEK or not 0 <= int(row) < len(self.table.keys):
-                raise ValueError("invalid hours of traffic")
-            self.hours[int(row)] = Hours(
-                *(week.tolist(), known.tolist(), int(hour), float(total), int(windows)),
-                *([(int(h), float(x), float(e)) for h, x, e in past], None if fallen is None else _pair(fallen)),
-                *(int(since), int(seen), float(mean), int(low), [float(one) for one in held]),
-            )
+        self.hours = {int(row): _hours_of(plain) for row, *plain in state["hours"]}
+        if any(not 0 <= row < len(self.table.keys) for row in self.hours):
+            raise ValueError("hours of nobody")
 
 
-def _pair(numbers: Any) -> tuple[float, float]:
-    events, expected = map(float, numbers)
-    return events, expected
+def _plain(mine: Hours) -> list[Any]:
+    """As a snapshot has it."""
+    week, past = [np.array(mine.week), np.array(mine.known, np.int64)], [list(one) for one in mine.past]
+    now = [mine.hour, mine.total, mine.windows, past, None if mine.fallen is None else list(mine.fallen)]
+    return [*week, *now, mine.since, mine.seen, mine.mean, mine.low, list(mine.held)]
+
+
+def _hours_of(plain: list[Any]) -> Hours:
+    """Of what `_plain` made. Raises ValueError."""
+    week, known, hour, total, windows, past, fallen, since, seen, mean, low, held = plain
+    if len(week) != WEEK or len(known) != WEEK:
+        raise ValueError("a week of another length")
+    hours = Hours(week.tolist(), known.tolist(), int(hour), float(total), int(windows))
+    hours.past = [(int(at), float(events), float(expected)) for at, events, expected in past]
+    if fallen is not None:
+        events, expected = fallen
+        hours.fallen = float(events), float(expected)
+    hours.since, hours.seen, hours.mean, hours.low = int(since), int(seen), float(mean), int(low)
+    hours.held = [float(one) for one in held]
+    return hours
 
 
 def _noise(value: float, expected: float) -> float:
