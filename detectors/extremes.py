@@ -2,11 +2,12 @@
 
 A statistic of a series that breathes is not normal and not independent, but its day is much like its other days: the
 highest and the lowest that a day shows are a sample of their own, one of each a day, whatever the cycle, the rate and
-the autocorrelation within the day. Extremes of many values are Gumbel's (Fisher and Tippett 1928), so mean and deviation
-of the daily ones say what is beyond them all at given odds; few days pay by a wider limit.
+the autocorrelation within the day. Extremes of many values are Gumbel's (Fisher and Tippett 1928), so mean and
+deviation of the daily ones say what is beyond them all at given odds; few days pay by a wider limit.
 
 Days are told apart by the clock that is given. The newest days wait until they count, so that a slow drift does not
-become its own excuse; a value beyond the limit counts as the limit, so that a new level is learned in days, not at once.
+become its own excuse; a value beyond the limit counts as the limit, so that a new level is learned in days, not at
+once.
 
 >>> days = DailyExtremes(channels=1)
 >>> days.resize(1)
@@ -141,7 +142,8 @@ class DailyExtremes:
         return bool((self.limit[row] == inf).all())
 
     def dump(self) -> dict[str, NDArray[Any]]:
-        return {name: getattr(self, name) for name in ("day", "count", "waiting", *NUMBERS)}
+        arrays = {name: getattr(self, name).copy() for name in ("day", "count", *NUMBERS)}
+        return {**arrays, "waiting": self.waiting.reshape(self.rows, self.channels, 2 * LAG).copy()}
 
     def load(self, state: State) -> None:
         """Replace the state of all rows; ValueError for an invalid one, which changes nothing."""
@@ -150,13 +152,13 @@ class DailyExtremes:
         day = array_of(state, "day", "i8", (rows,))
         count = array_of(state, "count", "i8", shape)
         numbers = {name: array_of(state, name, "f8", shape) for name in NUMBERS}
-        waiting = array_of(state, "waiting", "f8", (*shape, LAG))
+        waiting = array_of(state, "waiting", "f8", (rows, self.channels, 2 * LAG))
         sane = [bool(np.isfinite(numbers["mean"]).all()), not np.isnan(numbers["limit"]).any()]
         sane += [bool((numbers["variance"] >= 0).all() and np.isfinite(numbers["variance"]).all())]
         sane += [not np.isnan(waiting).any(), not np.isnan(numbers["today"]).any()]
         sane += [not rows or (int(count.min()) >= 0 and int(count.max()) <= MEMORY and int(day.min()) >= NEVER)]
         if not all(sane):
             raise ValueError("invalid daily extremes")
-        self.day, self.count, self.waiting = day.copy(), count.copy(), waiting.copy()
+        self.day, self.count, self.waiting = day.copy(), count.copy(), waiting.reshape(*shape, LAG).copy()
         for name, array in numbers.items():
             setattr(self, name, array.copy())
