@@ -38,7 +38,7 @@ MEMORY = 28
 """Days that count; older ones fade."""
 EULER, GUMBEL = 0.5772156649015329, 1.2825498301618641
 """Mean and deviation of the standard Gumbel distribution."""
-FEW = 4.0
+FEW = 3.0
 """Few days know their deviation badly: it counts as (1 + FEW / days) times as much."""
 
 NEVER = -1
@@ -130,6 +130,13 @@ class DailyExtremes:
     def limits(self, row: int, channel: int) -> tuple[float, float]:
         """Lowest and highest that healthy days may show; infinite as long as too few were seen."""
         up, down = self.limit[row, channel].tolist()
+        return -down, up
+
+    def seen(self, row: int, channel: int) -> tuple[float, float]:
+        """Lowest and highest of the newest days, or what older ones showed on average; none is inf and -inf."""
+        older = np.where(self.count[row, channel] > 0, self.mean[row, channel], -inf)
+        newest = np.maximum(self.waiting[row, channel].max(axis=-1), self.today[row, channel])
+        up, down = np.maximum(older, newest).tolist()
         return -down, up
 
     def usual(self, row: int, channel: int) -> tuple[float, float]:
