@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from detectors.adwin import AdwinBank
 from detectors.bank import Bank, Hits
-from detectors.compiled import CompiledAdwin, CompiledPageHinkley, CompiledShiryaevRoberts
+from detectors.compiled import CompiledAdwin, CompiledEnvelope, CompiledPageHinkley, CompiledShiryaevRoberts
 from detectors.envelope import Envelope, EnvelopeBank
 from detectors.occurrence import OccurrenceBank
 from detectors.page_hinkley import PageHinkleyBank
@@ -69,6 +69,7 @@ DETECTORS = {
         EnvelopeBank,
         "Averages at seven scales against the daily extremes of healthy days.",
         "Envelope: an edge when averages leave what healthy days have shown; for traffic that breathes.",
+        CompiledEnvelope,
     ),
     "shiryaev_roberts": Detector(
         ShiryaevRoberts,

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from detectors import Bank, Hits
+from detectors import Bank, Hits, Params
 from detectors.bank import renumbered
 from detectors.reference import Judged
 from schemas.events.batch import Batch
@@ -34,12 +34,16 @@ class EdgeMonitor(MonitorBase):
     def __init__(self, made: MonitorSpec) -> None:
         super().__init__(made)
         detect = self.config.detect
-        self.bank: Bank = made.parts.bank(detect.params())
+        self.bank: Bank = made.parts.bank(self.params())
         self.raw = detect.raw
         lasts_ms = self.config.keep_firing_for_ms
         fades_ms = max(lasts_ms, 1) if self.config.resolves == "faded" else None
         self.following: Following | None = Following(lasts_ms // LOOKS, fades_ms)
         self.normal: dict[int, Summary] = {}
+
+    def params(self) -> Params:
+        """What its bank is given."""
+        return self.config.detect.params()
 
     def hits(self, batch: Batch, column: Column, judged: Judged) -> list[Hit]:
         self.bank.resize(len(self.table.keys))
