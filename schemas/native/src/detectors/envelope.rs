@@ -20,8 +20,13 @@ const FEW: f64 = 3.0;
 const KNEE: f64 = 3.0;
 const SEEN_LEAST: f64 = 200.0;
 const GROSS: f64 = 3.0;
-const NOISE: f64 = 6.0;
-const GROSS_SHARE: f64 = 0.2;
+const NOISE: f64 = 10.0;
+const LONG: f64 = 128.0;
+const GROSS_SHARE: f64 = 0.15;
+const MORE: f64 = 1.6;
+const BLOCKS: f64 = 16.0;
+const STEADY: f64 = 6.0;
+const KNOWN: f64 = 0.9;
 const COUNTS: f64 = 3.5;
 const RUN: f64 = 48.0;
 const RUNS: f64 = 100.0;
@@ -93,6 +98,7 @@ pub struct Row {
     sums: [Block; LEVELS],
     seen: Block,
     runs: Runs,
+    earlier: [Block; LEVELS],
     day: i64,
     sides: [[Side; 2]; CHANNELS],
 }
@@ -102,6 +108,7 @@ const FRESH: Row = Row {
     sums: [[0.0; SUMS]; LEVELS],
     seen: [0.0; SUMS],
     runs: [0.0; 4],
+    earlier: [[0.0; SUMS]; LEVELS],
     day: NEVER,
     sides: [[FRESH_SIDE; 2]; CHANNELS],
 };
@@ -208,6 +215,10 @@ impl Envelope {
                 let [up, down] = &mut row.sides[channel];
                 up.today = if value > up.today { value } else { up.today };
                 down.today = if -value > down.today { -value } else { down.today };
+                if channel % 2 == 0 {
+                    let earlier = &mut row.earlier[level];
+                    *earlier = [earlier[0] + 1.0, earlier[1] + value, earlier[2] + value * value];
+                }
             }
         }
         told
@@ -224,8 +235,9 @@ impl Envelope {
             }
             if high == OPEN && low == NONE {
                 (low, high) = self.unmistakable(row, level, block);
-                let floor = self.floors[channel];
-                (low, high) = (low.min(-down.seen() - floor), high.max(up.seen() + floor));
+                let usual = moments(&row.earlier[level], 0.0).1;
+                low = low.min(usual - MORE * (usual + down.seen()));
+                high = high.max(usual + MORE * (up.seen() - usual));
             }
             let age = size_of(level) as i64;
             if value > high && self.up {
@@ -240,25 +252,41 @@ impl Envelope {
 
     fn unmistakable(&self, row: &Row, level: usize, block: &Block) -> (f64, f64) {
         let size = size_of(level);
-        let [count, total, squares] = [row.seen[0] - size, row.seen[1] - block[0], row.seen[2] - block[2]];
+        let earlier = [row.seen[0] - size, row.seen[1] - block[0], row.seen[2] - block[2]];
+        let (count, mean, deviation) = moments(&earlier, 1.0);
         if count < SEEN_LEAST.max(FACTOR as f64 * size) {
             return (NONE, OPEN);
         }
-        let mean = total / count;
-        let rest = squares / count - mean * mean;
-        let deviation = ((if rest > 0.0 { rest } else { 0.0 }) + 1.0 / count).sqrt();
-        if !self.shares {
-            let apart = ((GROSS + NOISE / size.sqrt()) * deviation).max(COUNTS / size);
-            return (mean - apart, mean + apart);
+        let (blocks, _, between) = moments(&row.earlier[level], 0.0);
+        let known = blocks >= BLOCKS && size >= LONG;
+        if self.shares {
+            let (chance, usual) = (STEADY * deviation / size.sqrt() + COUNTS / size, level_of(mean));
+            let low = if mean - chance > 0.0 { level_of(mean - chance).min(usual - GROSS_SHARE) } else { NONE };
+            let high = if mean + chance < 1.0 { level_of(mean + chance).max(usual + GROSS_SHARE) } else { OPEN };
+            let apart = GROSS_SHARE.max(STEADY * between).max(self.floors[2 * level]);
+            return if known { (low.max(usual - apart), high.min(usual + apart)) } else { (low, high) };
         }
-        let chance = NOISE * deviation / size.sqrt() + COUNTS / size;
-        let usual = level_of(mean);
-        let (low, high) = (level_of(mean - chance), level_of(mean + chance));
-        (
-            if mean - chance > 0.0 { low.min(usual - GROSS_SHARE) } else { NONE },
-            if mean + chance < 1.0 { high.max(usual + GROSS_SHARE) } else { OPEN },
-        )
+        let (away, spread) = (block[0] - size * mean, block[2] - 2.0 * mean * block[0] + size * mean * mean);
+        if away * away < COUNTS * spread {
+            return (NONE, OPEN);
+        }
+        let mut apart = ((GROSS + NOISE / size.sqrt()) * deviation).max(COUNTS / size);
+        if known {
+            apart = apart.min((KNOWN * deviation).max(STEADY * between));
+        }
+        (mean - apart, mean + apart)
     }
+}
+
+/// Count, mean and deviation; `least`: the variance of one more value.
+fn moments(sums: &Block, least: f64) -> (f64, f64, f64) {
+    let [count, total, squares] = *sums;
+    if count <= 0.0 {
+        return (0.0, 0.0, 0.0);
+    }
+    let mean = total / count;
+    let rest = squares / count - mean * mean;
+    (count, mean, ((if rest > 0.0 { rest } else { 0.0 }) + least / count).sqrt())
 }
 
 /// Channels and what they show.
@@ -271,8 +299,8 @@ fn shown(shares: bool, level: usize, block: &Block) -> impl Iterator<Item = (usi
 
 type Floats<'py> = Bound<'py, PyArray1<f64>>;
 type Ints<'py> = Bound<'py, PyArray1<i64>>;
-/// `fill`, `day`, `count`; then `sums`, `seen`, `runs`, `today`, `mean`, `variance`, `limit`, `waiting`; all flat.
-type Dump<'py> = ([Ints<'py>; 3], [Floats<'py>; 8]);
+/// `fill`, `day`, `count`; then `sums`, `seen`, `runs`, `earlier`, `today`, `mean`, `variance`, `limit`, `waiting`; all flat.
+type Dump<'py> = ([Ints<'py>; 3], [Floats<'py>; 9]);
 
 #[pymethods]
 impl Envelope {
@@ -350,6 +378,7 @@ impl Envelope {
                 floats(&|row| row.sums.as_flattened().to_vec()),
                 floats(&|row| row.seen.to_vec()),
                 floats(&|row| row.runs.to_vec()),
+                floats(&|row| row.earlier.as_flattened().to_vec()),
                 sides(|side| side.today),
                 sides(|side| side.mean),
                 sides(|side| side.variance),
@@ -360,13 +389,14 @@ impl Envelope {
     }
 
     /// The arrays of `dump`, already checked by the caller.
-    fn load(&mut self, ints: [PyReadonlyArray1<'_, i64>; 3], floats: [PyReadonlyArray1<'_, f64>; 8]) -> PyResult<()> {
+    fn load(&mut self, ints: [PyReadonlyArray1<'_, i64>; 3], floats: [PyReadonlyArray1<'_, f64>; 9]) -> PyResult<()> {
         let [fill, day, count] = [slice(&ints[0])?, slice(&ints[1])?, slice(&ints[2])?];
         let floats: Vec<&[f64]> = floats.iter().map(slice).collect::<PyResult<_>>()?;
         let rows = day.len();
         check_length(&[fill.len(), rows * LEVELS])?;
         check_length(&[count.len(), rows * CHANNELS * 2])?;
-        let wide = [LEVELS * SUMS, SUMS, 4].into_iter().chain([CHANNELS * 2; 4]).chain([CHANNELS * 2 * LAG]);
+        let wide =
+            [LEVELS * SUMS, SUMS, 4, LEVELS * SUMS].into_iter().chain([CHANNELS * 2; 4]).chain([CHANNELS * 2 * LAG]);
         for (array, width) in floats.iter().zip(wide) {
             check_length(&[array.len(), rows * width])?;
         }
@@ -377,15 +407,16 @@ impl Envelope {
                 row.sums.as_flattened_mut().copy_from_slice(&floats[0][at * LEVELS * SUMS..][..LEVELS * SUMS]);
                 row.seen.copy_from_slice(&floats[1][at * SUMS..][..SUMS]);
                 row.runs.copy_from_slice(&floats[2][at * 4..][..4]);
+                row.earlier.as_flattened_mut().copy_from_slice(&floats[3][at * LEVELS * SUMS..][..LEVELS * SUMS]);
                 row.day = day[at];
                 for (i, side) in row.sides.as_flattened_mut().iter_mut().enumerate() {
                     let i = at * CHANNELS * 2 + i;
                     *side = Side {
-                        today: floats[3][i],
-                        mean: floats[4][i],
-                        variance: floats[5][i],
-                        limit: floats[6][i],
-                        waiting: [floats[7][LAG * i], floats[7][LAG * i + 1]],
+                        today: floats[4][i],
+                        mean: floats[5][i],
+                        variance: floats[6][i],
+                        limit: floats[7][i],
+                        waiting: [floats[8][LAG * i], floats[8][LAG * i + 1]],
                         count: count[i],
                     };
                 }
