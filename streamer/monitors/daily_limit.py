@@ -16,9 +16,10 @@ from streamer.signals.columns import I64
 
 DAY_MS = 86_400_000
 GROSS = 2.0
-"""In school a figure is unmistakable that is so many times the most that was seen, and its limit. A day must be over,
-or its cycle would be news.
-"""
+"""In school a figure is unmistakable that is so many times its limit, and the most that was seen."""
+STEADY, STEADY_PART = 2, 0.5
+"""In the first day, of which no cycle is known, only where the first windows were all below this part of the limit."""
+UNSTEADY = -1
 CALM = 2
 """Clear windows until it is over."""
 FLOOR = 0.5
@@ -26,11 +27,14 @@ FLOOR = 0.5
 
 
 class DailyLimit:
-    """By row the daily extremes of one figure, and in school what was told and is not learned until it is over."""
+    """By row the daily extremes of one figure. In school `held` waits to be seen: the newest, which may be half of what
+    comes next, or the most of what was told, until that is over.
+    """
 
     def __init__(self) -> None:
         self.days = DailyExtremes(1)
         self.held: dict[int, float] = {}
+        self.first: dict[int, int] = {}  # in the first day: steady windows, or UNSTEADY
         self.calm = Calm(CALM)
         self.odds = odds()
 
@@ -42,14 +46,27 @@ class DailyLimit:
         self.days.turn(row, time_ms // DAY_MS, self.odds, self.days.mean[row, :, 0] * FLOOR)
         most = self.days.limits(row, 0)[1]
         if isfinite(most):
+            self.held.pop(row, None)
             self.days.take(row, 0, figure)
             return figure > max(most, limit)
-        seen = max(self.days.seen(row, 0)[1], limit)
-        if figure > GROSS * seen and self.days.waiting[row, 0].max() > -inf:
+        if self._unmistakable(row, figure, limit):
             self.held[row] = max(figure, self.held.get(row, -inf))
             return True
-        self.days.take(row, 0, max(figure, self.held.pop(row, -inf)))
+        if row in self.held:
+            self.days.take(row, 0, self.held[row])
+        self.held[row] = figure
         return False
+
+    def _unmistakable(self, row: int, figure: float, limit: float) -> bool:
+        far = figure > GROSS * max(self.days.seen(row, 0)[1], limit)
+        if self.days.waiting[row, 0].max() > -inf:
+            self.first.pop(row, None)
+            return far
+        steady = self.first.get(row, 0)
+        if 0 <= steady < STEADY:
+            self.first[row] = steady + 1 if figure < STEADY_PART * limit else UNSTEADY
+            return False
+        return far and steady == STEADY
 
     def of(self, row: int, limit: float) -> float:
         """What a figure must exceed by now."""
@@ -58,11 +75,12 @@ class DailyLimit:
 
     def retain(self, rows: I64) -> None:
         self.days.retain(rows)
-        self.held = renumbered(self.held, rows)
+        self.held, self.first = renumbered(self.held, rows), renumbered(self.first, rows)
         self.calm.retain(rows)
 
     def dump(self) -> dict[str, Any]:
-        return {"days": self.days.dump(), "held": [list(one) for one in self.held.items()], "calm": self.calm.dump()}
+        held, first = ([list(one) for one in known.items()] for known in (self.held, self.first))
+        return {"days": self.days.dump(), "held": held, "first": first, "calm": self.calm.dump()}
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Replace the state; ValueError for an invalid one."""
@@ -71,4 +89,4 @@ class DailyLimit:
             raise ValueError("invalid figures of windows")
         self.days.load(state["days"])
         self.calm.load(state["calm"])
-        self.held = held
+        self.held, self.first = held, {int(row): int(windows) for row, windows in state["first"]}
