@@ -71,6 +71,7 @@ class DailyTrafficMonitor(LevelMonitor):
         self.days = DailyExtremes(len(HOURS) + 1)
         self.hours: dict[int, Hours] = {}
         self.odds = odds(len(HOURS) + 1)
+        self.enough = (self.detect.beyond / self.detect.change) ** 2  # Of fewer events a fall could be chance.
         self.per_hour = max(HOUR_MS // self.table.signal.window_ms, 1)
 
     def judge(self, row: int, value: float, span: Span, offset: int) -> Verdict:
@@ -161,7 +162,7 @@ class DailyTrafficMonitor(LevelMonitor):
             events, expected = told
             low = self.days.limits(row, channel)[0]
             moved = min(log((events + 1.0) / (expected + 1.0)), 0.0)  # A rush says nothing of how deep falls are.
-            if mine.fallen is None and not self._busy(mine):
+            if mine.fallen is None and not (self._busy(mine) and expected >= self.enough):
                 continue
             far = events < (1.0 - self.detect.change) * expected and _noise(events, expected) < -self.detect.beyond
             if far and (moved < low or not np.isfinite(low)):
