@@ -104,6 +104,8 @@ class Presence(SourceBase):
         parts = np.flatnonzero((np.diff(rows, prepend=-1) != 0) | (np.diff(days, prepend=-1) != 0))
         most = np.maximum.reduceat(gaps, parts, axis=1)
         same = days[parts] <= self.days.day[rows[parts]]
+        of = rows[parts[same]]  # Each row once: further days of it are turned to, after this.
+        self.days.today[of, :, 0] = np.maximum(self.days.today[of, :, 0], most[:, same].T)
         for part, begin in zip(np.flatnonzero(~same).tolist(), parts[~same].tolist(), strict=True):
             row = int(rows[begin])
             # What speaks seldom has a small part of what may be wrong, so that many of them have no more than one.
@@ -111,9 +113,6 @@ class Presence(SourceBase):
             floors = self.days.mean[row, :, 0] * FLOORS
             self.days.turn(row, int(days[begin]), odds(len(FLOORS) / share), floors)
             self.days.today[row, :, 0] = np.maximum(self.days.today[row, :, 0], most[:, part])
-        if same.any():
-            of = rows[parts[same]]  # Of each row once: further days of it are turned to.
-            self.days.today[of, :, 0] = np.maximum(self.days.today[of, :, 0], most[:, same].T)
 
     def gap(self, row: int, model: str) -> tuple[float, float]:
         """How long a row has been silent by ticks, and for how many events of its model."""
