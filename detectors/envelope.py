@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 from detectors import extremes
 from detectors.bank import F64, I64, Hits, State, array_of, by_row, check_values, rows_of
 from detectors.extremes import LAG, DailyExtremes
-from detectors.params import DIRECTIONS, OF_THE_SIGNAL, WHICH_WAY, Direction, Params, param
+from detectors.params import DIRECTIONS, OF_THE_BUDGET, OF_THE_SIGNAL, WHICH_WAY, Direction, Params
 
 DAY_MS = 86_400_000
 FIRST, FACTOR, LEVELS = 8, 4, 7
@@ -93,7 +93,7 @@ SHAPES: dict[str, tuple[int, ...]] = {
 class Envelope(Params):
     """Limits by daily extremes."""
 
-    rate: float = param(0.002, "Healthy days of a series of which this part may alarm.", gt=0, lt=1)
+    rate: float = field(default=0.002, metadata=OF_THE_BUDGET)
     direction: Direction = field(default="both", metadata=WHICH_WAY)
     shares: bool = field(default=False, metadata=OF_THE_SIGNAL)
 
@@ -294,7 +294,8 @@ class EnvelopeBank:
         return mean - apart, mean + apart
 
     def dump(self) -> dict[str, NDArray[Any]]:
-        return {**{name: array.copy() for name, array in self._arrays().items()}, **self.days.dump()}
+        arrays = {**self._arrays(), **self.days.dump()}
+        return {name: arrays[name].copy() for name in (*INTS, *FLOATS)}
 
     def in_school(self, row: int) -> bool:
         """Whether it has no limits yet."""

@@ -184,6 +184,7 @@ def test_the_twins_are_equal_to_the_last_bit(name: str, direction: Direction) ->
         assert all(a.tobytes() == b.tobytes() for a, b in zip(*hits, strict=True))
         begin = end
     dumps = [bank.dump() for bank in banks]
+    assert list(dumps[0]) == list(dumps[1])
     assert {k: v.tobytes() for k, v in dumps[0].items()} == {k: v.tobytes() for k, v in dumps[1].items()}
     again = bank_of(shares, direction)
     again.load(dumps[0])
