@@ -197,12 +197,12 @@ def test_an_invalid_state_is_refused_and_changes_nothing() -> None:
         update(bank, drawn("independent", 1, 9))
         good = bank.dump()
         for name, bad in (
-            ("fill", good["fill"] + 9),
+            ("fill", good["fill"] + np.uint8(9)),
             ("sums", good["sums"] * np.nan),
             ("runs", good["runs"] + np.inf),
             ("limit", good["limit"] * np.nan),
             ("variance", good["variance"] - 9),
-            ("count", good["count"] + 99),
+            ("count", good["count"] + np.uint8(99)),
             ("waiting", good["waiting"][:, :3]),
             ("day", good["day"] - 99_999),
         ):
