@@ -140,7 +140,7 @@ class AggregateMonitor(MonitorBase):
             raise ValueError("a trend without its places")
         self.kept, self.runs = kept, {int(row): int(run) for row, run in state["runs"]}
         self.outcomes = outcomes_of(state["verdicts"])
-        self.calm.load(state["calm"])
+        self.calm.load(state.get("calm", ()))  # Older snapshots have none.
 
 
 class LevelMonitor(AggregateMonitor):

@@ -109,7 +109,7 @@ class Presence(SourceBase):
         for part, begin in zip(np.flatnonzero(~same).tolist(), parts[~same].tolist(), strict=True):
             row = int(rows[begin])
             # What speaks seldom has a small part of what may be wrong, so that many of them have no more than one.
-            share = max(int(before[begin]), 1) / int(counts[begin])
+            share = min(max(int(before[begin]), 1) / int(counts[begin]), 1.0)
             floors = self.days.mean[row, :, 0] * FLOORS
             self.days.turn(row, int(days[begin]), odds(len(FLOORS) / share), floors)
             self.days.today[row, :, 0] = np.maximum(self.days.today[row, :, 0], most[:, part])
@@ -143,6 +143,10 @@ class Presence(SourceBase):
         return {**arrays, "days": self.days.dump(), "events": list(self.events.items())}
 
     def load(self, state: Any) -> None:
+        if "days" not in state:  # Older snapshots know no gaps.
+            fresh = DailyExtremes(2)
+            fresh.resize(len(state["n"]))
+            state = {**state, "newest_ms": state["last_ms"], "at": 0 * state["n"], "events": (), "days": fresh.dump()}
         found = {name: np.array(state[name], np.int64) for name in FIELDS}
         if len({len(column) for column in found.values()}) != 1 or any((column < 0).any() for column in found.values()):
             raise ValueError("times of presence that are negative or of different length")
