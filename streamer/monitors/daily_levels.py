@@ -19,7 +19,7 @@ from detectors.bank import renumbered
 from detectors.extremes import SCHOOL, DailyExtremes
 from streamer.monitors.base import MonitorSpec
 from streamer.monitors.levels import DAY_MS, LevelMonitor, Span, Verdict
-from streamer.series.budget import odds
+from streamer.series.odds import odds
 from streamer.signals.columns import I64
 
 SIZES = (1, 4, 16)
@@ -64,7 +64,7 @@ class DailyLevelMonitor(LevelMonitor):
         super().__init__(made)
         self.days = DailyExtremes(CHANNELS)
         self.swings: dict[int, Swing] = {}
-        self.odds = odds(CHANNELS)
+        self.odds = odds(made.rate, CHANNELS)
 
     def judge(self, row: int, value: float, span: Span, offset: int) -> Verdict:
         start_ms = span.start_ms

@@ -11,7 +11,7 @@ import numpy as np
 from detectors.bank import renumbered
 from detectors.extremes import DailyExtremes
 from streamer.monitors.calm import Calm
-from streamer.series.budget import odds
+from streamer.series.odds import odds
 from streamer.signals.columns import I64
 
 DAY_MS = 86_400_000
@@ -31,12 +31,12 @@ class DailyLimit:
     comes next, or the most of what was told, until that is over.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, rate: float) -> None:
         self.days = DailyExtremes(1)
         self.held: dict[int, float] = {}
         self.first: dict[int, int] = {}  # in the first day: steady windows, or UNSTEADY
         self.calm = Calm(CALM)
-        self.odds = odds()
+        self.odds = odds(rate)
 
     def resize(self, rows: int) -> None:
         self.days.resize(rows)

@@ -18,7 +18,7 @@ from detectors.bank import renumbered
 from detectors.extremes import SCHOOL, DailyExtremes
 from streamer.monitors.base import MonitorSpec
 from streamer.monitors.levels import DAY_MS, HOUR_MS, LevelMonitor, Span, Verdict
-from streamer.series.budget import odds
+from streamer.series.odds import odds
 from streamer.signals.columns import I64
 
 HOURS = (1, 4)
@@ -70,7 +70,7 @@ class DailyTrafficMonitor(LevelMonitor):
         super().__init__(made)
         self.days = DailyExtremes(len(HOURS) + 1)
         self.hours: dict[int, Hours] = {}
-        self.odds = odds(len(HOURS) + 1)
+        self.odds = odds(made.rate, len(HOURS) + 1)
         self.enough = (self.detect.beyond / self.detect.change) ** 2  # Of fewer events a fall could be chance.
         self.per_hour = max(HOUR_MS // self.table.signal.window_ms, 1)
 

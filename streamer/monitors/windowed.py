@@ -140,7 +140,7 @@ class FractionMonitor(CountedMonitor):
         assert isinstance(self.config.detect, DetectFraction)
         self.detect = self.config.detect
 
-        self.days = DailyLimit()
+        self.days = DailyLimit(made.rate)
 
     def judge(self, window: Window, time_ms: int) -> Judgement:
         fraction, detect = window.hits / window.n, self.detect
@@ -219,7 +219,7 @@ class DistributionMonitor(MonitorBase):
         self.last: dict[int, float] = {}  # newest distance per row, for the metrics; not state
         # Of `against: recent`: counts of windows not in breach, oldest first.
         self.recent: dict[int, list[list[int]]] = {}
-        self.days = DailyLimit()
+        self.days = DailyLimit(made.rate)
         self.outcomes: Outcomes = {}
 
     def findings(self, batch: Batch, column: Column, judged: Judged) -> list[Finding]:

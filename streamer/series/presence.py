@@ -15,7 +15,7 @@ import numpy as np
 
 from detectors.extremes import DailyExtremes
 from schemas.events.batch import Batch
-from streamer.series.budget import odds
+from streamer.series.odds import odds
 from streamer.series.source_base import SourceBase
 from streamer.series.table import ColumnsSoFar, Heard, SeriesTable
 from streamer.signals.columns import F64, I64, Column, Groups, dense
@@ -36,7 +36,8 @@ TIME_BITS = 44
 class Presence(SourceBase):
     """Makes the signal `events`: no value while a group speaks, and its silence in ms at the event that ends one."""
 
-    def __init__(self) -> None:
+    def __init__(self, rate: float = 0.01) -> None:
+        self.rate = rate  # false alarms a day that all its rows of a model together may have
         self.state = {name: np.zeros(0, np.int64) for name in FIELDS}
         self.events: dict[str, int] = {}  # by model
         self.days = DailyExtremes(2)
@@ -111,7 +112,7 @@ class Presence(SourceBase):
             # What speaks seldom has a small part of what may be wrong, so that many of them have no more than one.
             share = min(max(int(before[begin]), 1) / int(counts[begin]), 1.0)
             floors = self.days.mean[row, :, 0] * FLOORS
-            self.days.turn(row, int(days[begin]), odds(len(FLOORS) / share), floors)
+            self.days.turn(row, int(days[begin]), odds(self.rate, len(FLOORS) / share), floors)
             self.days.today[row, :, 0] = np.maximum(self.days.today[row, :, 0], most[:, part])
 
     def gap(self, row: int, model: str) -> tuple[float, float]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from schemas.events.batch import Batch
+from streamer.config import budget
 from streamer.config import model as cfg
 from streamer.series.aggregates import Aggregates
 from streamer.series.anomaly import AnomalyRule
@@ -77,7 +78,9 @@ def _feedback(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable,
 
 
 def _presence(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable, ...]) -> Source:
-    return Presence()
+    of = {n: m for n, m in config.effective_monitors().items() if (m.signal, tuple(m.by)) == ("events", table.by)}
+    rates = budget.parts(config.false_alarms, config.effective_monitors())
+    return Presence(min(rates[name] for name in of)) if of else Presence()
 
 
 def _aggregates(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable, ...]) -> Source:
