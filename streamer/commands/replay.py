@@ -125,9 +125,9 @@ def _emit(outs: list[Out], letters: IO[bytes] | None) -> int:
     """Alerts to stdout, dead letters to their file; the number of alert records."""
     printed = 0
     for out in outs:
-        if out.topic == "alerts":
+        if out.topic in ("alerts", "incidents"):
             sys.stdout.buffer.write((out.value or b"") + b"\n")
-            printed += 1
+            printed += out.topic == "alerts"
         elif letters is not None:
             letters.write(orjson.dumps(_letter(out)) + b"\n")
     if printed:

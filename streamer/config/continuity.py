@@ -82,8 +82,8 @@ def _alerts(old: Config, new: Config) -> Iterator[Change]:
 
 
 def _others(old: Config, new: Config) -> Iterator[Change]:
-    for role in ("heartbeats", "dead_letter", "windows"):
-        before, after = getattr(old.topics, role), getattr(new.topics, role)
+    for role in ("heartbeats", "dead_letter", "windows", "incidents"):
+        before, after = old.topics.published().get(role), new.topics.published().get(role)
         if before != after:
             yield Change(
                 f"topics.{role}", f"records go to {after!r} from now on" if after else "not published any more"

@@ -13,6 +13,7 @@ from schemas.events.decoder import Decoder
 from streamer.alerts.unusable_record import RecordAlerts
 from streamer.engine.figures import Counter
 from streamer.engine.room import Fullness
+from streamer.incidents.record import Incidents
 from streamer.monitors.base import Gauge
 from streamer.port import Out, Partition, Tick
 
@@ -27,6 +28,7 @@ class Stage(Protocol):
     generation: int  # how often the topic was made anew: offsets repeat then, and what is named after them must not
     monitors_reset: list[str]  # those that a snapshot had nothing for
     record_alerts: RecordAlerts  # with the account of records that cannot be used
+    incidents: Incidents
 
     @property
     def series(self) -> int:
