@@ -26,7 +26,7 @@ class IncidentFacts(NamedTuple):
     sentence: str
     topic: str
     partition: int
-    since_ms: int  # the first onset
+    since_ms: int  # the onset of its first alert
     opened: tuple[int, int]  # offset and time of the first trigger
     changed: tuple[int, int]  # of what made this record
     fleet: str  # empty without one

@@ -263,10 +263,9 @@ class Task:
 
     def _publish(self, notices: Sequence[Notice]) -> None:
         for notice in notices:
-            self.decided.append(notice)
             kind = notice.status, self.monitors[notice.monitor].config.severity
             self.emitted[kind] = self.emitted.get(kind, 0) + 1
-        self.decided += self.incidents.take(notices)
+        self.decided += self.incidents.told_of(notices)
 
     def _ended(self, notices: list[Notice]) -> None:
         """Alerts of series that leave. All that waits is written while its rows still mean what they meant."""

@@ -67,6 +67,7 @@ class Incident:
     stretch: Stretch
     severity: str
     opened: tuple[int, int]  # offset and time of the first trigger
+    since_ms: int  # the onset of the first that was found; windows, found later, begin before what they tell of
     fleet: str = ""
     count: int = 0  # alerts that joined; beyond MEMBERS_MAX one that comes again counts again
     told: int = 0  # sequence of its newest record
@@ -170,7 +171,7 @@ class IncidentBook:
             self._forget(before)
         stretch = stretch_of(member)
         id, opened = f"incident-{member.episode}", (member.offset, member.time_ms)
-        incident = Incident(id, model, stretch, member.severity, opened)
+        incident = Incident(id, model, stretch, member.severity, opened, stretch.since_ms)
         self.incidents[id], self.newest[model], self.changed[id] = incident, id, OPENED
         self._group(incident, stretch)
         return incident
@@ -249,5 +250,5 @@ class IncidentBook:
             self.fleet = fleet
 
 
-PLAIN = ("id", "model", "stretch", "severity", "opened", "fleet", "count", "told", "over")
+PLAIN = ("id", "model", "stretch", "severity", "opened", "since_ms", "fleet", "count", "told", "over")
 """Fields of an incident that a snapshot has as they are."""

@@ -42,7 +42,7 @@ def sentence_of(incident: Incident, what: str) -> str:
     moved = "; ".join(member.moved for member in members) + (f"; and {more:,} more" if more else "")
     over = "over; " if what == RESOLVED else ""
     others = f" Other models changed at the same time ({incident.fleet})." if incident.fleet else ""
-    return f"{incident.model}: {over}{together} at {rfc3339(incident.stretch.since_ms)}: {moved}.{others}"
+    return f"{incident.model}: {over}{together} at {rfc3339(incident.since_ms)}: {moved}.{others}"
 
 
 def shown(member: Member) -> dict[str, Any]:
@@ -66,20 +66,21 @@ class Incidents:
         self.records, self.book = records, IncidentBook()
         self.emitted: Counter[tuple[str, str]] = Counter()  # records by change and severity, for the metrics; not state
 
-    def take(self, notices: Iterable[Notice]) -> list[Out]:
-        """What these change. Alerts of one event change an incident once; no event's notices come in two calls unless
-        they would in every cutting of the log.
+    def told_of(self, notices: Iterable[Notice]) -> list[Notice | Out]:
+        """The notices, and behind those of each event what they changed. Alerts of one event change an incident once;
+        no event's notices come in two calls unless they would in every cutting of the log.
         """
-        outs: list[Out] = []
+        told: list[Notice | Out] = []
         for (offset, time_ms), group in groupby(notices, key=lambda notice: notice.at[:2]):
             for notice in group:
+                told.append(notice)
                 if notice.status == "firing":
                     series, begun = self.records.series_at((notice.monitor, notice.row)), self.records.episode(notice)
                     self.book.fired(series.identity.labels["model"], self._member(notice, begun))
                 elif notice.status == "resolved":
                     self.book.resolved(self.records.series_at((notice.monitor, notice.row)).identity.fingerprint)
-            outs += self._told(offset, time_ms)
-        return outs
+            told += self._told(offset, time_ms)
+        return told
 
     def settle(self, offset: int, time_ms: int) -> list[Out]:
         """A tick: incidents whose alerts a changed config took away are over."""
@@ -122,7 +123,7 @@ class Incidents:
             sentence=sentence_of(incident, change.what),
             topic=topic,
             partition=partition,
-            since_ms=incident.stretch.since_ms,
+            since_ms=incident.since_ms,
             opened=incident.opened,
             changed=at,
             fleet=incident.fleet,
