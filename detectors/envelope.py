@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 from detectors import extremes
 from detectors.bank import F64, I64, Hits, State, array_of, by_row, check_values, rows_of
 from detectors.extremes import LAG, DailyExtremes
-from detectors.params import DIRECTIONS, OF_THE_SIGNAL, WHICH_WAY, Direction, Params, param
+from detectors.params import DIRECTIONS, OF_THE_BUDGET, OF_THE_SIGNAL, WHICH_WAY, Direction, Params
 
 DAY_MS = 86_400_000
 FIRST, FACTOR, LEVELS = 8, 4, 7
@@ -74,16 +74,18 @@ LAST, LENGTH, LONGEST, ENDED = range(4)
 
 
 INTS = ("fill", "day", "count")
+SMALL = ("fill", "count")  # numbers of one byte
 FLOATS = ("sums", "seen", "runs", "earlier", "today", "mean", "variance", "limit", "waiting")
 SIDES = (CHANNELS, 2)
 SHAPES: dict[str, tuple[int, ...]] = {
     "fill": (LEVELS,),
     "day": (),
+    "count": SIDES,
     "sums": (LEVELS, SUMS),
     "seen": (SUMS,),
     "runs": (4,),
     "earlier": (LEVELS, SUMS),
-    **dict.fromkeys(("count", "today", "mean", "variance", "limit"), SIDES),
+    **dict.fromkeys(("today", "mean", "variance", "limit"), SIDES),
     "waiting": (CHANNELS, 2 * LAG),
 }
 """Arrays of a dump: what they have of each row."""
@@ -93,7 +95,7 @@ SHAPES: dict[str, tuple[int, ...]] = {
 class Envelope(Params):
     """Limits by daily extremes."""
 
-    rate: float = param(0.002, "Healthy days of a series of which this part may alarm.", gt=0, lt=1)
+    rate: float = field(default=0.002, metadata=OF_THE_BUDGET)
     direction: Direction = field(default="both", metadata=WHICH_WAY)
     shares: bool = field(default=False, metadata=OF_THE_SIGNAL)
 
@@ -294,7 +296,8 @@ class EnvelopeBank:
         return mean - apart, mean + apart
 
     def dump(self) -> dict[str, NDArray[Any]]:
-        return {**{name: array.copy() for name, array in self._arrays().items()}, **self.days.dump()}
+        arrays = {**self._arrays(), **self.days.dump()}
+        return {name: arrays[name].astype(np.uint8 if name in SMALL else arrays[name].dtype) for name in SHAPES}
 
     def in_school(self, row: int) -> bool:
         """Whether it has no limits yet."""
@@ -305,17 +308,17 @@ class EnvelopeBank:
         check_state(state)
         self.days.load(state)
         for name in self._arrays():
-            setattr(self, name, state[name].copy())
+            setattr(self, name, state[name].astype(np.int64 if name == "fill" else np.float64))
 
 
 def check_state(state: State) -> None:
     """ValueError for what no bank has dumped."""
     extremes.check_state(state, CHANNELS)
     rows = rows_of(state, "day")
-    fill = array_of(state, "fill", "i8", (rows, LEVELS))
+    fill = array_of(state, "fill", "u1", (rows, LEVELS))
     sums, seen = array_of(state, "sums", "f8", (rows, LEVELS, SUMS)), array_of(state, "seen", "f8", (rows, SUMS))
     rest = [array_of(state, name, "f8", (rows, *SHAPES[name])) for name in ("runs", "earlier")]
-    if rows and not (int(fill.min()) >= 0 and (fill < [FIRST, *[FACTOR] * (LEVELS - 1)]).all()):
+    if not (fill < [FIRST, *[FACTOR] * (LEVELS - 1)]).all():
         raise ValueError("a block that is over-full")
     if not (all(np.isfinite(array).all() for array in (sums, seen, *rest)) and (seen[:, 0] >= 0).all()):
         raise ValueError("sums that are not finite")

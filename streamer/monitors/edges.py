@@ -34,14 +34,14 @@ class EdgeMonitor(MonitorBase):
     def __init__(self, made: MonitorSpec) -> None:
         super().__init__(made)
         detect = self.config.detect
-        self.bank: Bank = made.parts.bank(self.params())
+        self.bank: Bank = made.parts.bank(self.params(made))
         self.raw = detect.raw
         lasts_ms = self.config.keep_firing_for_ms
         fades_ms = max(lasts_ms, 1) if self.config.resolves == "faded" else None
         self.following: Following | None = Following(lasts_ms // LOOKS, fades_ms)
         self.normal: dict[int, Summary] = {}
 
-    def params(self) -> Params:
+    def params(self, made: MonitorSpec) -> Params:
         """What its bank is given."""
         return self.config.detect.params()
 

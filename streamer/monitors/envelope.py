@@ -11,7 +11,7 @@ from detectors.compiled import CompiledEnvelope
 from detectors.envelope import Envelope, EnvelopeBank
 from detectors.reference import Judged
 from schemas.events.batch import Batch
-from streamer.monitors.base import Hit
+from streamer.monitors.base import Hit, MonitorSpec
 from streamer.monitors.edges import RankMonitor, hits_of
 from streamer.monitors.evidence import Summary
 from streamer.signals.columns import F64, I64, Column
@@ -28,10 +28,10 @@ class EnvelopeMonitor(RankMonitor):
         """Its bank as what it is."""
         return cast("EnvelopeBank | CompiledEnvelope", self.bank)
 
-    def params(self) -> Envelope:
+    def params(self, made: MonitorSpec) -> Envelope:
         params = self.config.detect.params()
         assert isinstance(params, Envelope)
-        return replace(params, shares=not self.table.signal.scaled)
+        return replace(params, rate=made.rate, shares=not self.table.signal.scaled)
 
     def hits(self, batch: Batch, column: Column, judged: Judged) -> list[Hit]:
         self.bank.resize(len(self.table.keys))

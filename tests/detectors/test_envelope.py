@@ -184,6 +184,7 @@ def test_the_twins_are_equal_to_the_last_bit(name: str, direction: Direction) ->
         assert all(a.tobytes() == b.tobytes() for a, b in zip(*hits, strict=True))
         begin = end
     dumps = [bank.dump() for bank in banks]
+    assert list(dumps[0]) == list(dumps[1])
     assert {k: v.tobytes() for k, v in dumps[0].items()} == {k: v.tobytes() for k, v in dumps[1].items()}
     again = bank_of(shares, direction)
     again.load(dumps[0])
@@ -196,12 +197,12 @@ def test_an_invalid_state_is_refused_and_changes_nothing() -> None:
         update(bank, drawn("independent", 1, 9))
         good = bank.dump()
         for name, bad in (
-            ("fill", good["fill"] + 9),
+            ("fill", good["fill"] + np.uint8(9)),
             ("sums", good["sums"] * np.nan),
             ("runs", good["runs"] + np.inf),
             ("limit", good["limit"] * np.nan),
             ("variance", good["variance"] - 9),
-            ("count", good["count"] + 99),
+            ("count", good["count"] + np.uint8(99)),
             ("waiting", good["waiting"][:, :3]),
             ("day", good["day"] - 99_999),
         ):

@@ -1,11 +1,11 @@
-//! Averages at seven scales against the daily extremes of healthy days; operation for operation `detectors/envelope.py`
-//! and `detectors/extremes.py`.
+//! Averages at seven scales against the daily extremes of healthy days; operation for operation `detectors/envelope.py`.
 
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
 
 use crate::arrays::{check_finite, check_length, check_rows, prefetch, retain, slice};
 use crate::detectors::bank::{HitArrays, Hits, Said};
+use crate::detectors::extremes::{FRESH_SIDE, LAG, NONE, OPEN, Side};
 
 const DAY_MS: i64 = 86_400_000;
 const FIRST: i64 = 8;
@@ -13,10 +13,6 @@ const FACTOR: i64 = 4;
 const LEVELS: usize = 7;
 const SUMS: usize = 3;
 const CHANNELS: usize = 2 * LEVELS;
-const LAG: usize = 2;
-const SCHOOL: i64 = 7;
-const MEMORY: i64 = 28;
-const FEW: f64 = 3.0;
 const KNEE: f64 = 3.0;
 const SEEN_LEAST: f64 = 200.0;
 const GROSS: f64 = 3.0;
@@ -32,61 +28,6 @@ const RUN: f64 = 48.0;
 const RUNS: f64 = 100.0;
 const LONGER: f64 = 4.0;
 const NEVER: i64 = -1;
-const NONE: f64 = f64::NEG_INFINITY;
-const OPEN: f64 = f64::INFINITY;
-
-/// A side of a channel: its day's most extreme value, the newest days, and what older ones amount to.
-#[derive(Clone, Copy)]
-struct Side {
-    today: f64,
-    mean: f64,
-    variance: f64,
-    limit: f64,
-    waiting: [f64; LAG],
-    count: i64,
-}
-
-const FRESH_SIDE: Side = Side { today: NONE, mean: 0.0, variance: 0.0, limit: OPEN, waiting: [NONE; LAG], count: 0 };
-
-impl Side {
-    fn learn(&mut self, extreme: f64) {
-        if extreme == NONE {
-            return;
-        }
-        self.count = (self.count + 1).min(MEMORY);
-        let part = 1.0 / self.count as f64;
-        let away = (if self.limit < extreme { self.limit } else { extreme }) - self.mean;
-        self.variance = (1.0 - part) * (self.variance + part * away * away);
-        self.mean += part * away;
-    }
-
-    fn end_day(&mut self, beyond: f64, floor: f64) {
-        if self.today > NONE {
-            self.learn(self.waiting[0]);
-            self.waiting = [self.waiting[1], self.today];
-        }
-        self.today = NONE;
-        let known = self.count + self.waiting.iter().filter(|&&day| day > NONE).count() as i64;
-        let over = self.limit == OPEN && known >= SCHOOL;
-        if over {
-            for place in 0..LAG {
-                self.learn(self.waiting[place]);
-                self.waiting[place] = NONE;
-            }
-        }
-        if over || self.limit < OPEN {
-            let count = self.count.max(2) as f64;
-            let deviation = (self.variance * count / (count - 1.0)).sqrt() * (1.0 + FEW / count);
-            let apart = beyond * deviation;
-            self.limit = self.mean + if apart < floor { floor } else { apart };
-        }
-    }
-
-    fn seen(&self) -> f64 {
-        let older = if self.count > 0 { self.mean } else { NONE };
-        self.waiting.iter().fold(older, |most, &day| most.max(day)).max(self.today)
-    }
-}
 
 /// Of the runs of equal values: the last value, how often it came, the longest run before, how many ended.
 type Runs = [f64; 4];
