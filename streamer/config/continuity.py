@@ -82,12 +82,11 @@ def _alerts(old: Config, new: Config) -> Iterator[Change]:
 
 
 def _others(old: Config, new: Config) -> Iterator[Change]:
+    where = new.topics.published()
     for role in ("heartbeats", "dead_letter", "windows", "incidents"):
-        before, after = old.topics.published().get(role), new.topics.published().get(role)
-        if before != after:
-            yield Change(
-                f"topics.{role}", f"records go to {after!r} from now on" if after else "not published any more"
-            )
+        if getattr(old.topics, role) != getattr(new.topics, role):
+            told = f"records go to {where[role]!r} from now on" if role in where else "not published any more"
+            yield Change(f"topics.{role}", told)
 
 
 def _instance(old: Config, new: Config) -> Iterator[Change]:

@@ -13,7 +13,6 @@ from schemas.events.decoder import Decoder
 from streamer.alerts.unusable_record import RecordAlerts
 from streamer.engine.figures import Counter
 from streamer.engine.room import Fullness
-from streamer.incidents.record import Incidents
 from streamer.monitors.base import Gauge
 from streamer.port import Out, Partition, Tick
 
@@ -28,7 +27,6 @@ class Stage(Protocol):
     generation: int  # how often the topic was made anew: offsets repeat then, and what is named after them must not
     monitors_reset: list[str]  # those that a snapshot had nothing for
     record_alerts: RecordAlerts  # with the account of records that cannot be used
-    incidents: Incidents
 
     @property
     def series(self) -> int:
@@ -42,6 +40,9 @@ class Stage(Protocol):
 
     def alerts(self) -> dict[tuple[str, str, str], int]:
         """How many alerts there are by monitor, model and state."""
+
+    def open_incidents(self) -> dict[str, int]:
+        """How many incidents are open, by model."""
 
     def fullness(self) -> list[Fullness]:
         """How full everything is that has a limit."""

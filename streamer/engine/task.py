@@ -290,6 +290,10 @@ class Task:
         """How many alerts there are by monitor, model and state; those of the partition itself have no model."""
         return {**self.book.counts(), **self.record_alerts.account.counts()}
 
+    def open_incidents(self) -> dict[str, int]:
+        """How many incidents are open, by model."""
+        return self.incidents.book.open_by_model()
+
     @property
     def waiting(self) -> int:
         """How many records wait for a commit."""

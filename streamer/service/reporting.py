@@ -92,7 +92,7 @@ class Reporter:
             if state != QUIET:
                 place = self._model(model), watcher, state
                 self.active[place] = self.active.get(place, 0) + count
-        for model, count in task.incidents.book.open_by_model().items():
+        for model, count in task.open_incidents().items():
             self.incidents[self._model(model),] = self.incidents.get((self._model(model),), 0) + count
         for watcher, gauge in task.gauges():
             self.metrics.set(gauge.name, gauge.value, monitor=watcher, model=gauge.model)
