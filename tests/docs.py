@@ -178,7 +178,7 @@ def commands() -> str:
 
 
 def access_rights() -> str:
-    """What the user of the shipped config must be allowed to do, were `topics.windows` and `.incidents` set in it, too."""
+    """What the user of the shipped config must be allowed to do, with `topics.windows` and `.incidents` in it, too."""
     config = load_config(ROOT / "deploy" / "driftline.yaml", {})
     topics = config.topics.model_copy(update={"windows": "drift-windows", "incidents": "drift-incidents"})
     rows = [

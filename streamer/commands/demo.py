@@ -230,7 +230,7 @@ def _send(generator: Any, traffic: Traffic, count: int) -> None:
 
 def _tell(screen: Screen, record: dict[str, Any], generator: Any, seen: dict[str, bool]) -> None:
     data = record["data"]
-    if not record["type"].startswith("io.driftline.alert."):
+    if record["type"].startswith("io.driftline.incident."):
         return  # Incidents are in the topic, too: each alert of the demo would be told twice.
     labels = data["alert"]["labels"]
     screen.say(f"\n{data['status'].upper()}  {labels['monitor']}  {data['sentence']}")
