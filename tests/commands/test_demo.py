@@ -124,11 +124,8 @@ def test_a_log_file_gets_a_line_every_two_seconds(capsys: pytest.CaptureFixture[
 
 def record(status: str, monitor: str = "amount-mean", offset: int = 130) -> dict[str, Any]:
     alert = {"labels": {"monitor": monitor}}
-    kind = f"io.driftline.alert.{status}.v1"
-    return {
-        "type": kind,
-        "data": {"status": status, "sentence": "moved", "alert": alert, "trigger": {"offset": offset}},
-    }
+    data = {"status": status, "sentence": "moved", "alert": alert, "trigger": {"offset": offset}}
+    return {"type": f"io.driftline.alert.{status}.v1", "data": data}
 
 
 def test_the_alert_is_told_as_a_consumer_reads_it_with_its_delay(capsys: pytest.CaptureFixture[str]) -> None:
