@@ -1,9 +1,11 @@
 """The incident book: which alerts began together. Its input are alerts that opened and ended; it knows no clock.
 
-Theory of operation. What an alert shows has a stretch of event time, from where its values left what was normal (the
-onset) to where it was found (the trigger). Alerts of one model whose stretches overlap began together: each joins its
-model's newest incident if it does, and else opens one. An incident is over when the last of its alerts is; one that
-joins later, as a slower detector's does, opens the same incident again, since it is the same fault.
+Theory of operation. An alert has a stretch of event time, from where its values left what was normal (the onset) to
+where it was found (the trigger). A window that is beyond its limit does not say where that began, which may be in the
+window before, too little of it to be told: its stretch is one window longer than the window. Alerts of one model whose
+stretches overlap began together: each joins its model's newest incident if it does, and else opens one. An incident is
+over when the last of its alerts is; one that joins later, as a slower detector's does, opens the same incident again,
+since it is the same fault.
 
 Across models the same rule makes a fleet: an incident whose first stretch overlaps those of the models before it has
 the name of theirs. A book sees one partition's models.
@@ -40,7 +42,8 @@ class Member(NamedTuple):
     severity: str
     moved: str  # what moved, in words
     size: float  # standard deviations that it moved by; 0 where that is not known
-    onset_ms: int
+    earliest_ms: int  # where it may have begun
+    onset_ms: int  # where what it shows begins
     offset: int  # of its trigger
     time_ms: int
 
@@ -99,7 +102,7 @@ class Change(NamedTuple):
 
 
 def stretch_of(member: Member) -> Stretch:
-    return Stretch(min(member.onset_ms, member.time_ms), member.time_ms)
+    return Stretch(member.earliest_ms, member.time_ms)
 
 
 def doubled(count: int) -> bool:
@@ -171,7 +174,7 @@ class IncidentBook:
             self._forget(before)
         stretch = stretch_of(member)
         id, opened = f"incident-{member.episode}", (member.offset, member.time_ms)
-        incident = Incident(id, model, stretch, member.severity, opened, stretch.since_ms)
+        incident = Incident(id, model, stretch, member.severity, opened, member.onset_ms)
         self.incidents[id], self.newest[model], self.changed[id] = incident, id, OPENED
         self._group(incident, stretch)
         return incident

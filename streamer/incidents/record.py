@@ -28,10 +28,16 @@ def ms_of(text: str) -> int:
     return round(datetime.fromisoformat(text).timestamp() * 1000)
 
 
-def onset_ms(evidence: dict[str, Any], trigger_ms: int) -> int:
-    """Where what an alert shows begins: the values that left the reference, or the window; else where it was found."""
-    shown = evidence["after"] or evidence["window"] or {}
-    return min(ms_of(shown["from"]), trigger_ms) if "from" in shown else trigger_ms
+def onset_ms(evidence: dict[str, Any], trigger_ms: int) -> tuple[int, int]:
+    """Where an alert may have begun, and where what it shows does: the values that left the reference, or the window
+    (and the one before it); else where it was found.
+    """
+    shown, window = evidence["after"], evidence["window"] or {}
+    if shown is None and "from" not in window:
+        return trigger_ms, trigger_ms
+    begin_ms = min(ms_of((shown or window)["from"]), trigger_ms)
+    earliest_ms = begin_ms if shown is not None else 2 * begin_ms - max(ms_of(window["to"]), begin_ms)
+    return earliest_ms, begin_ms
 
 
 def sentence_of(incident: Incident, what: str) -> str:
@@ -92,6 +98,7 @@ class Incidents:
         labels, where = series.identity.labels, self.records
         found = orjson.loads(f"{{{begun['finding']}}}")
         said = orjson.loads(f'"{begun["what_moved"]}"')
+        earliest_ms, begin_ms = onset_ms(found["evidence"], opened.time_ms)
         topic, partition = where.partition
         return Member(
             fingerprint=begun["fingerprint"],
@@ -101,7 +108,8 @@ class Incidents:
             severity=where.monitors[notice.monitor].config.severity,
             moved=said.removeprefix(labels["model"]).lstrip(": "),
             size=abs(found["effect"]["deviations"] or 0.0),
-            onset_ms=onset_ms(found["evidence"], opened.time_ms),
+            earliest_ms=earliest_ms,
+            onset_ms=begin_ms,
             offset=opened.offset,
             time_ms=opened.time_ms,
         )

@@ -14,7 +14,9 @@ from streamer.incidents.book import OPENED, RESOLVED, UPDATED, IncidentBook, Mem
 
 
 def member(name: str, onset_ms: int, time_ms: int, severity: str = "warning", size: float = 1.0) -> Member:
-    return Member(name, f"{name}-t-0-{time_ms}", "monitor", name, severity, f"{name} moved", size, onset_ms, 0, time_ms)
+    return Member(
+        name, f"{name}-t-0-{time_ms}", "monitor", name, severity, f"{name} moved", size, onset_ms, onset_ms, 0, time_ms
+    )
 
 
 class Told:
@@ -48,6 +50,15 @@ def test_what_began_together_is_one_incident_from_first_to_last() -> None:
     assert told.resolved("b") == [(RESOLVED, first, 4, 3, 0)]
     assert told.resolved("b") == told.resolved("unknown") == []
     assert list(told.book.incidents) == ["incident-d-t-0-200"], "nobody can join the older one any more"
+
+
+def test_a_window_reaches_further_back_than_it_shows() -> None:
+    told = Told()
+    told.fired(member("a", 50, 100))
+    [(what, first, *_)] = told.fired(member("w", 130, 160)._replace(earliest_ms=100))
+    assert (what, told.book.incidents[first].since_ms) == (UPDATED, 50)
+    told.fired(member("v", 300, 350)._replace(earliest_ms=250))
+    assert told.book.incidents["incident-v-t-0-350"].since_ms == 300
 
 
 def test_alerts_of_one_event_are_one_change() -> None:

@@ -176,7 +176,9 @@ def test_the_onset_is_where_what_is_shown_begins() -> None:
     shown = {"from": "2026-01-02T03:04:05.678Z"}
     begin_ms = ms_of(shown["from"])
     assert begin_ms == 1_767_323_045_678
-    assert onset_ms({"after": shown, "window": None}, begin_ms + 9) == begin_ms
-    assert onset_ms({"after": None, "window": shown}, begin_ms + 9) == begin_ms
-    assert onset_ms({"after": None, "window": {}}, begin_ms + 9) == begin_ms + 9
-    assert onset_ms({"after": shown, "window": None}, begin_ms - 9) == begin_ms - 9, "a late event's own time"
+    assert onset_ms({"after": shown, "window": None}, begin_ms + 9) == (begin_ms, begin_ms)
+    window = {**shown, "to": "2026-01-02T03:04:06.678Z"}
+    assert onset_ms({"after": None, "window": window}, begin_ms + 1000) == (begin_ms - 1000, begin_ms)
+    assert onset_ms({"after": None, "window": {}}, begin_ms + 9) == (begin_ms + 9, begin_ms + 9)
+    late = onset_ms({"after": shown, "window": None}, begin_ms - 9)
+    assert late == (begin_ms - 9, begin_ms - 9), "a late event's own time"
