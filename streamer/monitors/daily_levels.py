@@ -43,6 +43,7 @@ class Swing:
     known: list[int] = field(default_factory=lambda: [0] * LOADS)  # values that each is the mean of
     values: list[float] = field(default_factory=list)  # the newest last
     usual: list[float] = field(default_factory=list)  # under the load of each; NaN where it is not known
+    begins_ms: list[int] = field(default_factory=list)  # of the window of each
     since_ms: int = -1  # when the breach began that goes on
     held: dict[int, tuple[float, float]] = field(
         default_factory=dict
@@ -75,6 +76,7 @@ class DailyLevelMonitor(LevelMonitor):
         load = load_of(span)
         usual = mine.means[load] if mine.known[load] >= SEEN_LEAST else np.nan
         mine.values, mine.usual = [*mine.values, value][-SIZES[-1] :], [*mine.usual, usual][-SIZES[-1] :]
+        mine.begins_ms = [*mine.begins_ms, start_ms][-SIZES[-1] :]
         found = self._look(row, mine, start_ms, offset)
         if found is None:
             mine.since_ms = -1
@@ -84,7 +86,8 @@ class DailyLevelMonitor(LevelMonitor):
         if mine.since_ms < 0 or start_ms - mine.since_ms >= SCHOOL * DAY_MS:
             mine.known[load] = min(mine.known[load] + 1, MEMORY)
             mine.means[load] += (value - mine.means[load]) / mine.known[load]
-        return self._verdict(row, value, found, offset)
+        verdict = self._verdict(row, value, found, offset)
+        return verdict if found is None else verdict._replace(begin_ms=mine.begins_ms[-found[-1]])
 
     def _look(self, row: int, mine: Swing, start_ms: int, offset: int) -> tuple[int, float, float, int] | None:
         """Which way the values are out of bounds, their average, what it usually is, how many they are; the fewest that
@@ -170,17 +173,26 @@ class DailyLevelMonitor(LevelMonitor):
         for row, swing in self.swings.items():
             arrays = [np.array(one, np.float64) for one in (swing.means, swing.values, swing.usual)]
             held = [[channel, *held] for channel, held in swing.held.items()]
-            swings.append([row, np.array(swing.known, np.int64), *arrays, swing.since_ms, held])
+            swings.append(
+                [
+                    row,
+                    np.array(swing.known, np.int64),
+                    *arrays,
+                    np.array(swing.begins_ms, np.int64),
+                    swing.since_ms,
+                    held,
+                ]
+            )
         return {**super().dump(), "days": self.days.dump(), "swings": swings}
 
     def load(self, state: Any) -> None:
         super().load(state)
         self.days.load(state["days"])
         self.swings = {}
-        for row, known, means, values, usual, since_ms, held in state["swings"]:
-            sane = len(means) == len(known) == LOADS and len(values) == len(usual) <= SIZES[-1]
+        for row, known, means, values, usual, begins_ms, since_ms, held in state["swings"]:
+            sane = len(means) == len(known) == LOADS and len(values) == len(usual) == len(begins_ms) <= SIZES[-1]
             if not sane or not 0 <= int(row) < len(self.table.keys):
                 raise ValueError("invalid swing of a day")
-            lists = means.tolist(), known.tolist(), values.tolist(), usual.tolist()
+            lists = means.tolist(), known.tolist(), values.tolist(), usual.tolist(), begins_ms.tolist()
             kept = {int(channel): (float(least), float(most)) for channel, least, most in held}
             self.swings[int(row)] = Swing(*lists, int(since_ms), kept)

@@ -101,7 +101,7 @@ class DailyTrafficMonitor(LevelMonitor):
             if value > high:
                 return self._told(value, usual, mine)
             if mine.fallen is not None:
-                return self._told(*mine.fallen, mine)
+                return self._told(*mine.fallen, mine)._replace(begin_ms=mine.since * HOUR_MS)
             return Verdict(False, value, usual, _noise(value, usual), mine.seen)
         return self._in_school(row, value, mine)
 

@@ -42,6 +42,7 @@ class Verdict(NamedTuple):
     expected: float | None  # None where there is nothing to compare with yet
     deviations: float | None
     n: int
+    begin_ms: int | None = None  # of a stretch that began before the newest window
 
 
 class Span(NamedTuple):
@@ -95,7 +96,7 @@ class AggregateMonitor(MonitorBase):
             "expected": verdict.expected,
             "deviations": verdict.deviations,
             "n": verdict.n,
-            "from": rfc3339(span.start_ms),
+            "from": rfc3339(span.start_ms if verdict.begin_ms is None else verdict.begin_ms),
             "to": rfc3339(span.end_ms),
         }
         deviations = verdict.deviations or 0.0

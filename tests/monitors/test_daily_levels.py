@@ -87,6 +87,16 @@ def test_a_third_more_is_found_in_a_day_and_twice_as_much_in_two_hours(shape: Sh
         assert found, f"{times} x"
 
 
+def test_the_stretch_that_is_told_is_all_that_was_averaged() -> None:
+    monitor, at = latency(), 10 * A_DAY
+    breaches(monitor, still, 0, at)
+    verdicts = [monitor.judge(0, 80.0 * 1.3, span(w * EVERY_MS, EVERY_MS, 120), w) for w in range(at, at + 20)]
+    told = next(verdict for verdict in verdicts if verdict.breach)
+    place = verdicts.index(told)
+    assert told.begin_ms == (at + place - told.n + 1) * EVERY_MS
+    assert monitor.told(told, span((at + place) * EVERY_MS, EVERY_MS, 120))["evidence"]["window"]["n"] == told.n > 1
+
+
 def test_a_faster_model_is_no_news_where_only_slower_is_asked_for() -> None:
     monitor, at = latency(), 10 * A_DAY
     breaches(monitor, still, 0, at)
