@@ -22,7 +22,9 @@ class CheckRule(Model):
     min: float | None = Field(None, description="A number below is invalid.")
     max: float | None = Field(None, description="A number above is invalid.")
     allowed: list[str | int | float | bool] | None = Field(
-        None, min_length=1, description="What is none of these is invalid; 12 in the event is also '12', and true 'true'."
+        None,
+        min_length=1,
+        description="What is none of these is invalid; 12 in the event is also '12', and true 'true'.",
     )
     pattern: Pattern | None = Field(None, description="A text that does not match as a whole is invalid (Python re).")
     required: bool = Field(False, description="Absent or null is invalid.")

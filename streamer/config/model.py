@@ -28,6 +28,7 @@ from streamer.config.monitor import Monitor as Monitor
 from streamer.config.types import (
     CheckedName,
     Duration,
+    FeatureNames,
     Listen,
     Model,
     Name,
@@ -244,6 +245,11 @@ class Config(Model):
     ood: Ood = Field(Ood(), description="When an event is unfamiliar: the signals ood and confident_ood.")
     checks: dict[CheckedName, CheckRule] = Field(
         default_factory=dict, description="Rules for values, by features.NAME, confidence, value or latency_ms."
+    )
+    exclude: list[FeatureNames] = Field(
+        default_factory=list,
+        description="Features no monitor looks at unless it names them: features.NAME, with * and ?. For ids, counters "
+        "and times: not in features.*, missing.*, category.*, unseen.*, new_feature.*, anomaly, distance, ood.",
     )
     feedback: Feedback | None = Field(None, description="What people did with a prediction: the signals action.NAME.")
     privacy: Privacy | None = Field(None, description="Who is not watched.")

@@ -146,7 +146,8 @@ def seed(references: References, fresh: Watched) -> None:
         series = by_name.get(table.name)
         if series is None:
             continue
-        given = {row: one for one in series if (row := table.row((tuple(one.key)), one.member)) >= 0}
+        wanted = (one for one in series if table.wants(one.member))
+        given = {row: one for one in wanted if (row := table.row((tuple(one.key)), one.member)) >= 0}
         table.resize()
         pin(table, given, references.source)
         _freeze(table, given)

@@ -35,7 +35,7 @@ from streamer.monitors.edges import DIRECTIONS, step_table
 from streamer.monitors.finding import Finding
 from streamer.monitors.registry import make_monitors
 from streamer.port import Out, Partition, Tick
-from streamer.series.sources import Source, depth, make_source, needs
+from streamer.series.sources import Source, depth, make_source, needs, table_id_of
 from streamer.series.table import SeriesTable, TableId
 from streamer.series.turnover import Places
 from streamer.signals.columns import I64, Bool, Column, Groups
@@ -90,7 +90,7 @@ class Task:
         self.sources: dict[TableId, Source] = {}
         wanted = self._table_ids()
         self.rows_max = max(config.limits.series // max(len(wanted), 1), 1)
-        sampled = {self._table_id(m) for m in config.effective_monitors().values() if m.detect.sampled}
+        sampled = {table_id_of(config, m) for m in config.effective_monitors().values() if m.detect.sampled}
         for table_id in wanted:
             self._add_table(table_id, table_id in sampled)
         self.monitors: dict[str, Monitor] = make_monitors(config, engine.monitors, self._made_of)
@@ -131,22 +131,15 @@ class Task:
         """Tables with their monitors."""
         return [(table, self.of_table[table.id]) for table in tables]
 
-    @staticmethod
-    def _table_id(monitor: cfg.Monitor) -> TableId:
-        signal = parse_signal(monitor.signal)
-        if signal.kind == "aggregate":
-            signal = replace(signal, window_ms=monitor.aggregate_ms)
-        return TableId(signal, tuple(monitor.by), monitor.model)
-
     def _made_of(self, monitor: cfg.Monitor) -> tuple[SeriesTable, Source | None]:
-        table_id = self._table_id(monitor)
+        table_id = table_id_of(self.config, monitor)
         return self.tables[table_id], self.sources.get(table_id)
 
     def _table_ids(self) -> list[TableId]:
         """Every table the monitors need, in their order; one that a source makes comes after those it is judged by."""
         ids: dict[TableId, None] = {}
         for monitor in self.config.effective_monitors().values():
-            table_id = self._table_id(monitor)
+            table_id = table_id_of(self.config, monitor)
             for needed in (*needs(table_id), table_id):
                 ids.setdefault(needed)
         return sorted(ids, key=lambda i: depth(i.signal.kind))
@@ -383,6 +376,7 @@ class Task:
                 kept.add(name)
         self.monitors_reset = [name for name in self.monitors if name not in kept]
         self.book.load(state["alerts"], kept)
+        self.room.exclude(self.position)
         self._follow()
 
 

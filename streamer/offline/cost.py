@@ -18,7 +18,7 @@ from streamer.config.yaml_source import PathKey
 from streamer.engine.admission import RESULTS
 from streamer.engine.snapshot import encode
 from streamer.engine.task import Task
-from streamer.offline.absent import Names, Said, absent
+from streamer.offline.absent import Names, Said, absent, excluded_nothing
 from streamer.offline.account import Account, Rejects, doubts
 from streamer.offline.members import Members, places, unmet
 from streamer.port import Partition
@@ -117,6 +117,7 @@ def estimate(
     costs = []
     found = [Doubt(*doubt) for doubt in doubts(config, account, sample.names.models)]
     found += [Doubt("not-in-sample", *doubt) for doubt in unmet(config, sample.members)]
+    found += [Doubt("not-in-sample", *doubt) for doubt in excluded_nothing(config, sample.names)]
     for name, monitor in config.effective_monitors().items():
         series = sample.series(name)
         rates = [n * per_event for n in series] if per_event is not None else []

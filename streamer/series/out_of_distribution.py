@@ -17,7 +17,8 @@ from streamer.series.source_base import SourceBase
 from streamer.series.table import ColumnsSoFar, Group, SeriesTable
 from streamer.series.turnover import Places, newest_of_groups
 from streamer.signals.columns import F64, I64, Column, Groups, dense
-from streamer.signals.observe import FEATURES
+from streamer.signals.grammar import excluded
+from streamer.signals.observe import FEATURES, Takes
 
 FEATURES_MAX = 64
 """Features judged together: the work grows with their square. Later ones of a group are left out."""
@@ -71,15 +72,19 @@ class Distance(SourceBase):
             table.dropped += len(events)
             return nothing
         space = self.spaces.setdefault(key, Space())
+
+        def takes(name: str) -> bool:
+            return name.startswith(FEATURES) and not excluded(name, table.signal.without)
+
         if space.shape is None:
-            events = events[self._learn(batch, events, space) :]
+            events = events[self._learn(batch, events, space, takes) :]
         if space.shape is None or not len(events):
             return nothing
-        matrix = self._matrix(batch, events, space)
+        matrix = self._matrix(batch, events, space, takes)
         enough = (~np.isnan(matrix)).sum(axis=1) >= max(FEATURES_MIN, (len(space.names) + 1) // 2)
         return events[enough], distances(space.shape, matrix[enough])
 
-    def _learn(self, batch: Batch, events: I64, space: Space) -> int:
+    def _learn(self, batch: Batch, events: I64, space: Space, takes: Takes) -> int:
         """Take events in their order until there are enough; how many were taken."""
         numbers = batch.numbers
         begin, end = np.searchsorted(numbers.event, events), np.searchsorted(numbers.event, events, side="right")
@@ -87,7 +92,7 @@ class Distance(SourceBase):
             columns, values = [], []
             for i in range(first, last):
                 name = batch.names[numbers.name[i]]
-                if name.startswith(FEATURES) and (name in space.names or len(space.names) < FEATURES_MAX):
+                if takes(name) and (name in space.names or len(space.names) < FEATURES_MAX):
                     columns.append(space.names.setdefault(name, len(space.names)))
                     values.append(float(numbers.value[i]))
             if len(values) >= FEATURES_MIN:
@@ -101,10 +106,10 @@ class Distance(SourceBase):
         return len(events)
 
     @staticmethod
-    def _matrix(batch: Batch, events: I64, space: Space) -> F64:
+    def _matrix(batch: Batch, events: I64, space: Space, takes: Takes) -> F64:
         place = np.full(len(batch.offsets), -1, np.int64)
         place[events] = np.arange(len(events))
-        column = np.array([space.names.get(name, -1) for name in batch.names] or [-1], np.int64)
+        column = np.array([space.names.get(name, -1) if takes(name) else -1 for name in batch.names] or [-1], np.int64)
         at, of = place[batch.numbers.event], column[batch.numbers.name]
         mine = (at >= 0) & (of >= 0)
         matrix = np.full((len(events), len(space.names)), np.nan)

@@ -6,6 +6,7 @@ A new one is an entry of SOURCES: the kind of the signal -> what it is judged by
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 
 from schemas.events.batch import Batch
@@ -114,10 +115,23 @@ SOURCES: dict[str, SourceSpec] = {
 }
 
 
+def table_id_of(config: cfg.Config, monitor: cfg.Monitor) -> TableId:
+    """The table of a monitor."""
+    signal = parse_signal(monitor.signal)
+    if signal.kind == "aggregate":
+        signal = replace(signal, window_ms=monitor.aggregate_ms)
+    elif signal.of_features:
+        signal = replace(signal, without=tuple(config.exclude))
+    return TableId(signal, tuple(monitor.by), monitor.model)
+
+
 def needs(table_id: TableId) -> list[TableId]:
     """The tables that must be there for this one."""
     spec = SOURCES.get(table_id.signal.kind)
-    return [table_id._replace(signal=parse_signal(name)) for name in spec.needs] if spec else []
+    without = table_id.signal.without
+    return (
+        [table_id._replace(signal=replace(parse_signal(name), without=without)) for name in spec.needs] if spec else []
+    )
 
 
 def depth(kind: str) -> int:

@@ -98,6 +98,7 @@ class SeriesTable:
     def identity(self) -> str:
         """Stable name of the table's state in a snapshot: the same text means the same meaning of its rows."""
         kind, path, every = self.signal.kind, self.signal.path, self.signal.every
+        path += self.signal.pattern  # Not what is excluded: the rest of the state means what it did.
         path += f"@{self.signal.window_ms}" if self.signal.window_ms else ""
         parts = (kind, path, every, ",".join(self.by), self.model or "*", self.reference.warmup, self.given)
         return "|".join(map(str, (*parts, *(f"{name}={check}" for name, check in self.checks.items()))))
@@ -113,6 +114,10 @@ class SeriesTable:
             code = batch.strings.index(self.model) if self.model in batch.strings else -1
             used = used & (batch.model == code)
         return groups_of(batch, used, self.by, BY_PATHS, self.parts.grouping)
+
+    def wants(self, member: str) -> bool:
+        """Whether a row of this member is to be there at all."""
+        return not self.signal.every or self.signal.takes(member)
 
     def row(self, group: tuple[str, ...], member: str) -> int:
         """The row of a key, made when it is new; -1 when the table is full."""
@@ -170,7 +175,7 @@ class SeriesTable:
     def _numbers(self, batch: Batch, groups: Groups) -> Column:
         if self.row_cache is not None:
             return self.row_cache.column(self, batch, groups)
-        seen = observe_numbers(batch, groups, self.signal.path, self.signal.every)
+        seen = observe_numbers(batch, groups, self.signal.takes)
         if not len(seen.event):
             return Column(seen.event, seen.value, seen.event)
         inverse, first = dense(seen.group * len(seen.members) + seen.member)
@@ -183,12 +188,12 @@ class SeriesTable:
     def _indicators(self, batch: Batch, groups: Groups) -> Column:
         """0/1 for every member a group knows by then: a member first seen at an event counts from that event on."""
         assert self.observe is not None
-        seen = self.observe(batch, groups, self.signal.path, self.signal.every)
+        seen = self.observe(batch, groups, self.signal.takes)
         speaking = np.flatnonzero(groups.of_event >= 0) if self.signal.spec.every_event else seen.event
         if not len(speaking):
             return Column(speaking, np.zeros(0), speaking)
-        if not self.signal.every:
-            own = np.array([m == self.signal.path for m in seen.members], bool)[seen.member]
+        if not self.signal.whole:
+            own = np.array([self.signal.takes(m) for m in seen.members], bool)[seen.member]
             seen = seen._replace(
                 event=seen.event[own], group=seen.group[own], member=seen.member[own], value=seen.value[own]
             )
@@ -245,7 +250,7 @@ class SeriesTable:
     @property
     def name(self) -> str:
         """What the values are, whatever they are compared with: `number features.* by version`."""
-        text = f"{self.signal.kind} {self.signal.path}{'*' if self.signal.every else ''}"
+        text = f"{self.signal.kind} {self.signal.path}{(self.signal.pattern or '*') * self.signal.every}"
         text += f" per {self.signal.window_ms} ms" if self.signal.window_ms else ""
         text += f" by {', '.join(self.by)}" if self.by else ""
         return text + (f" of {self.model}" if self.model else "")

@@ -82,7 +82,7 @@ def texts_under(batch: Batch, groups: Groups, signal: Signal) -> tuple[I64, I64,
     if not signal.every:
         event, code = one_text(batch, groups, signal.path)
         return event, np.zeros_like(event), code
-    wanted = np.array([n.startswith(signal.path) for n in batch.names], bool)
+    wanted = np.array([signal.takes(name) for name in batch.names], bool)
     texts = batch.texts
     keep = wanted[texts.name] & (groups.of_event[texts.event] >= 0) if len(wanted) else np.zeros(0, bool)
     return texts.event[keep].astype(np.int64), texts.name[keep].astype(np.int64), texts.text[keep].astype(np.int64)

@@ -344,3 +344,56 @@ def test_a_snapshot_goes_on_as_if_nothing_had_happened(engine: Engine, at: int) 
     second.step(Decoder(fields_of(config))(records[at:], AT[0]))
     assert by_topic(first, second) == by_topic(whole)
     assert second.dump() == whole.dump()
+
+
+IDS = "  mean: {signal: features.*, detect: {kind: adwin}}\n" + "".join(
+    f"  m{i}: {{signal: {signal}, detect: {{kind: {kind}}}}}\n"
+    for i, (signal, kind) in enumerate(
+        [("category.*", "distribution"), ("unseen.*", "adwin"), ("missing.*", "adwin"), ("anomaly", "adwin")]
+        + [("distance", "adwin"), ("ood", "adwin"), ("new_feature.*", "occurrence"), ("features.id", "adwin")]
+    )
+)
+
+
+def moved(task: Task) -> set[str]:
+    """Signals of the alerts that fired."""
+    return {a["data"]["alert"]["labels"]["signal"] for a in alerts(task) if a["data"]["status"] == "firing"}
+
+
+def counting(i: int) -> dict[str, Any]:
+    """A counter, a time and an id of its own for each event, and two numbers and a text that are healthy."""
+    late = {"sent_at": float(i)} if i > 400 else {}
+    own = {"id": float(i), "seen_at": 2.0 * i, "user_at": f"u{i}", **late}
+    return {"features": {**own, "a": float(i * 7919 % 101), "b": float(i * 104729 % 97), "c": "xyz"[i % 3]}}
+
+
+@engines
+def test_what_the_config_excludes_is_looked_at_by_nobody_who_does_not_name_it(engine: Engine) -> None:
+    log = log_of(counting, 1500)
+    excluding = config_of(IDS, 1000, 'exclude: [features.id, "features.*_at"]\n')
+    task = run(excluding, log, engine)
+    members = {table.id.signal.kind: {member for _, member in table.keys} for table in task.tables.values()
+               if table.signal.path != "features.id"}  # fmt: skip
+    features = {"features.a", "features.b"}
+    assert members["number"] == features
+    assert members["missing"] == {*features, "features.c"}
+    assert members["category"] == members["unseen"] == {"features.c"}
+    assert members["new_feature"] == set()
+    assert [t.keys for t in task.tables.values() if t.signal.path == "features.id"] == [[(("m",), "features.id")]]
+    assert moved(task) == set()
+    assert moved(run(config_of(IDS, 1000), log, engine)) >= {"ood", "new_feature.sent_at"}
+
+
+@engines
+def test_who_is_excluded_later_leaves_the_snapshot(engine: Engine) -> None:
+    log = log_of(counting, 1500)
+    before, excluding = config_of(IDS, 1000), config_of(IDS, 1000, 'exclude: [features.id, "features.*_at"]\n')
+    assert before.config_hash != excluding.config_hash
+    task = Task.load(excluding, ("inferences", 0), run(before, log[:1000], engine).dump(), engine)
+    members = {member for table in task.tables.values() for _, member in table.keys if table.signal.every}
+    assert members == {"features.a", "features.b", "features.c"}
+    task.published()
+    task.step(Decoder(fields_of(excluding))(log[1000:], "inferences"))
+    assert not [signal for signal in moved(task) if "_at" in signal]
+    again = Task.load(excluding, ("inferences", 0), task.dump(), engine)
+    assert again.dump() == task.dump()
