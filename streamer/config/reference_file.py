@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from streamer.config.types import Model
-from streamer.signals.categories import CODES
+from streamer.signals.categories import CODES, NAMES_MAX
 
 
 class Bins(Model):
@@ -32,8 +32,14 @@ class Series(Model):
     end: str
     begin_ms: int
     end_ms: int
-    categories: list[str] | None = Field(None, max_length=CODES)
+    categories: list[str] | None = Field(None, max_length=NAMES_MAX)  # empty where they are none, as of an id
+    category: bool | None = None  # of texts: whether they are categories; older files do not say
     bins: dict[str, Bins] = Field(default_factory=dict)  # by their number
+
+    @property
+    def is_category(self) -> bool:
+        """Whether the categories are all that the events had. Older files have the first few."""
+        return len(self.categories or ()) < CODES if self.category is None else self.category
 
 
 class Table(Model):

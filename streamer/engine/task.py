@@ -30,6 +30,7 @@ from streamer.engine.figures import Counter, counters
 from streamer.engine.heartbeat import Watched, heartbeats
 from streamer.engine.references import pinned_again, seed
 from streamer.engine.room import STRIDE, Fullness, Room
+from streamer.engine.unwatched import Unwatched, unwatched
 from streamer.monitors.base import Gauge, Monitor
 from streamer.monitors.edges import DIRECTIONS, step_table
 from streamer.monitors.finding import Finding
@@ -278,6 +279,10 @@ class Task:
     def fullness(self) -> list[Fullness]:
         """How full everything is that has a limit."""
         return self.room.fullness()
+
+    def unwatched(self) -> list[Unwatched]:
+        """What is not watched, or not on its own, though the config asks for it."""
+        return unwatched(self.tables.values())
 
     def counters(self) -> Iterator[Counter]:
         """What was counted so far, for the metrics."""

@@ -67,10 +67,10 @@ class SourceSpec(NamedTuple):
 
 
 def _anomaly(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable, ...]) -> Source:
-    [numbers] = needed
-    table.origin = numbers
+    numbers, unseen = table.origins = needed
     anomaly = config.anomaly
-    return AnomalyRule(numbers, anomaly.beyond, anomaly.unseen_category, anomaly.score, anomaly.score_max)
+    texts = unseen if anomaly.unseen_category else None
+    return AnomalyRule(numbers, texts, anomaly.beyond, anomaly.score, anomaly.score_max)
 
 
 def _feedback(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable, ...]) -> Source:
@@ -103,7 +103,7 @@ def _version_change(config: cfg.Config, table: SeriesTable, needed: tuple[Series
 
 
 SOURCES: dict[str, SourceSpec] = {
-    "anomaly": SourceSpec(("features.*",), _anomaly),
+    "anomaly": SourceSpec(("features.*", "unseen.*"), _anomaly),
     "action": SourceSpec((), _feedback),
     "version_change": SourceSpec((), _version_change),
     "new_feature": SourceSpec((), _new_features),

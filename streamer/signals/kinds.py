@@ -25,7 +25,9 @@ NUMBER, FLAG, CATEGORY = "number", "0 or 1", "category"
 """What a value is: a number of any size, which is standardised; 0 or 1, whose mean is a share; one of some texts."""
 
 LABELS_MAX = 32
-"""Texts watched per group: every event costs one update per text, so the number is bounded; more are counted."""
+"""Texts watched per group, each on its own: every event costs one update per text, so the number is bounded."""
+OTHER = "other"
+"""All further ones together, whose share is a series like any other. A text of this name is one of them."""
 
 Phrase = tuple[str, str]
 """Of a 0/1 signal: the events it counts, and what they do. `{}` is the member."""
@@ -42,8 +44,9 @@ class SignalKind(NamedTuple):
     """`forms`: how the help writes it. `heads`: of `head.NAME` and `head.*`, with what the batch's names of the members
     begin with. `words`: signals of one word. `observe`: how 0/1 values are found; `hit_when_seen`: they are 1 where a
     member is seen (a label), not where it is not (a missing feature); `every_event`: each event of the group speaks,
-    not only those that have the field. `members_max`: of a group. `referenced`: its series have something to learn.
-    `of_features`: one value is made of all the features of an event.
+    not only those that have the field. `members_max`: of a group; further ones are one member, and one that comes late
+    was 0 since the group began. `referenced`: its series have something to learn. `of_features`: one value is made of
+    all the features of an event.
     """
 
     forms: tuple[str, ...]

@@ -349,8 +349,10 @@ def test_a_snapshot_goes_on_as_if_nothing_had_happened(engine: Engine, at: int) 
 IDS = "  mean: {signal: features.*, detect: {kind: adwin}}\n" + "".join(
     f"  m{i}: {{signal: {signal}, detect: {{kind: {kind}}}}}\n"
     for i, (signal, kind) in enumerate(
-        [("category.*", "distribution"), ("unseen.*", "adwin"), ("missing.*", "adwin"), ("anomaly", "adwin")]
-        + [("distance", "adwin"), ("ood", "adwin"), ("new_feature.*", "occurrence"), ("features.id", "adwin")]
+        [
+            *[("category.*", "distribution"), ("unseen.*", "adwin"), ("missing.*", "adwin"), ("anomaly", "adwin")],
+            *[("distance", "adwin"), ("ood", "adwin"), ("new_feature.*", "occurrence"), ("features.id", "adwin")],
+        ]
     )
 )
 
