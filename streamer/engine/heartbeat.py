@@ -58,7 +58,7 @@ def details(watched: Watched) -> dict[str, dict[str, Any]]:
     for one in unwatched(watched.tables):
         told = found[one.model]["unwatched"]
         if len(told) < SHOWN_MAX:
-            told.append({"signal": one.signal, "why": one.why, "count": one.count})
+            told.append({"signal": one.signal, "why": one.why, "count": one.members})
     for monitor in watched.monitors:
         for model, counts in monitor.ended().items():
             for ended, count in counts.items() if model in found else ():

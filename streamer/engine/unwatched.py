@@ -22,7 +22,7 @@ class Unwatched(NamedTuple):
     model: str
     signal: str
     why: Why
-    count: int
+    members: int
 
     def words(self) -> str:
         if self.why == "no_category":
@@ -30,18 +30,18 @@ class Unwatched(NamedTuple):
             return f"{self.signal} is not watched, {told}"
         if self.signal.endswith(".*"):
             one = self.signal.removesuffix("*") + OTHER
-            return f"{self.signal}: {self.count:,} beyond the first {LABELS_MAX} are watched together, as {one}"
-        return f"{self.signal}: {self.count:,} categories beyond the first {CODES} are watched together, as {OTHER!r}"
+            return f"{self.signal}: {self.members:,} beyond the first {LABELS_MAX} are watched together, as {one}"
+        return f"{self.signal}: {self.members:,} categories beyond the first {CODES} are watched together, as {OTHER!r}"
 
 
 def unwatched(tables: Iterable[SeriesTable]) -> list[Unwatched]:
     """All there is of it; of several groups of a model the one with the most."""
     found: dict[tuple[str, str, Why], int] = {}
     for table in tables:
-        for model, signal, why, count in _of_table(table):
+        for model, signal, why, members in _of_table(table):
             key = model, signal, why
-            found[key] = max(found.get(key, 0), count)
-    return [Unwatched(*key, count) for key, count in found.items()]
+            found[key] = max(found.get(key, 0), members)
+    return [Unwatched(*key, members) for key, members in found.items()]
 
 
 def _of_table(table: SeriesTable) -> Iterator[Unwatched]:

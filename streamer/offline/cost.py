@@ -141,7 +141,7 @@ def not_watched(sample: Sample) -> Iterator[Said]:
             name = next(m.name for m in task.by_order if table_id in (m.table.id, *needs(m.table.id)))
             for one in unwatched([table]):
                 key = one.signal, one.why
-                if key not in most or most[key][0].count < one.count:
+                if key not in most or most[key][0].members < one.members:
                     most[key] = one, name
     for one, name in most.values():
         yield ("monitors", name, "signal"), f"{one.words()}."

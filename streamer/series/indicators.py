@@ -6,18 +6,41 @@ before, however late it comes: so it learns from that, and what is new stands ou
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import numpy as np
 
+from detectors.compiled import CompiledHistory, CompiledReference
+from detectors.history import History
+from detectors.reference import Reference
 from schemas.events.batch import Batch
 from streamer.signals.columns import F64, I64, Column, Groups, Observed, dense
+from streamer.signals.grammar import Signal
+from streamer.signals.observe import Observe
 
-if TYPE_CHECKING:
-    from streamer.series.table import SeriesTable
+
+PAST_MAX = 5_000
+"""Zeros of a late member behind those that make its reference: with more a detector sees no more."""
 
 
-def indicators(table: SeriesTable, batch: Batch, groups: Groups) -> Column:
+class Members(Protocol):
+    """What is asked of a table of members."""
+
+    signal: Signal
+    observe: Observe | None
+    many: bool  # texts of which each event has one
+    keys: list[tuple[tuple[str, ...], str]]
+    members: dict[tuple[str, ...], list[int]]
+    pinned: dict[int, dict[str, Any]]
+    dropped: int
+    reference: Reference | CompiledReference
+    history: History | CompiledHistory
+
+    def row(self, group: tuple[str, ...], member: str) -> int:
+        """The row of a key, made when it is new; -1 when the table is full."""
+
+
+def indicators(table: Members, batch: Batch, groups: Groups) -> Column:
     """0/1 for every member a group knows by then: a member first seen at an event counts from that event on."""
     assert table.observe is not None
     seen = table.observe(batch, groups, table.signal.takes)
@@ -42,13 +65,10 @@ def indicators(table: SeriesTable, batch: Batch, groups: Groups) -> Column:
     return Column(rows_of, values, events, past=length)
 
 
-def _past(table: SeriesTable, groups: Groups, speaking: I64, starts: dict[int, int]) -> list[tuple[I64, F64, I64]]:
-    """Zeros for the members that begin in this batch: so often the group had spoken without them.
-
-    No more than make a reference and as much again are worth their time.
-    """
+def _past(table: Members, groups: Groups, speaking: I64, starts: dict[int, int]) -> list[tuple[I64, F64, I64]]:
+    """Zeros for the members that begin in this batch: so often the group had spoken without them."""
     made = len(table.keys) - len(starts)
-    most = 2 * table.reference.warmup
+    most = table.reference.warmup + PAST_MAX
     number, seen = {key: g for g, key in enumerate(groups.keys)}, table.history.heard()[0]
     found = []
     for row, start in starts.items():
@@ -64,7 +84,7 @@ def _past(table: SeriesTable, groups: Groups, speaking: I64, starts: dict[int, i
     return found
 
 
-def _rows_of_members(table: SeriesTable, seen: Observed, groups: Groups, speaking: I64, starts: dict[int, int]) -> I64:
+def _rows_of_members(table: Members, seen: Observed, groups: Groups, speaking: I64, starts: dict[int, int]) -> I64:
     """The row of each observation; `starts` receives the first event of the rows made here."""
     known = len(table.keys)
     if not table.signal.every:
@@ -86,7 +106,7 @@ def _rows_of_members(table: SeriesTable, seen: Observed, groups: Groups, speakin
 
 
 def _matrix(
-    table: SeriesTable, key: tuple[str, ...], events: I64, seen: Observed, rows: I64, starts: dict[int, int]
+    table: Members, key: tuple[str, ...], events: I64, seen: Observed, rows: I64, starts: dict[int, int]
 ) -> tuple[I64, F64, I64]:
     members = np.array(table.members.get(key, []), np.int64)
     hit = np.zeros((len(events), len(members)))

@@ -110,7 +110,7 @@ class Reporter:
         for (topic, number), owned in self.worker.owned.items():
             found = owned.task.unwatched()
             for why in WHY:
-                count = sum(one.count for one in found if one.why == why)
+                count = sum(one.members for one in found if one.why == why)
                 self.metrics.set("unwatched", count, topic=topic, partition=str(number), why=why)
             said |= {f"{one.model} {one.signal}": one.words() for one in found[:UNWATCHED_MAX]}
         return dict(list(said.items())[:UNWATCHED_MAX])

@@ -88,7 +88,8 @@ class Known:
         """The warm-up is over."""
         if self.counts is None:
             return
-        counts, self.counts, self.once = self.counts, None, self.counts.count(1)
+        counts, self.counts = self.counts, None
+        self.once = counts.count(1)
         ordered = sorted(self.names, key=lambda name: counts[self.names[name]] == 1)
         self.several = len(ordered) - self.once
         places = {name: i for i, name in enumerate(ordered)}

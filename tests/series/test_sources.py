@@ -65,7 +65,7 @@ def test_a_source_makes_values_and_its_state_is_plain(kind: str) -> None:
     events = [
         {
             "caller": "ab"[i % 2], "event_id": str(i), "model_version": str(i // 50), "time": i,
-            "features": {"a": float(i % 7), "b": float(i % 5), **({"c": 1.0} if i > 450 else {})},
+            "features": {"a": float(i % 7), "b": float(i % 5), "t": "xyz"[i % 3], **({"c": 1.0} if i > 450 else {})},
             "feedback": {"action": "accept"}, "prediction": {"confidence": 0.95},
         }
         for i in range(500)
