@@ -5,26 +5,28 @@ It is worked out on the plain values of the file, before they are checked: what 
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
+from detectors import Adwin
 from streamer.config.detect import kinds_that
 
-ADWIN = {"kind": "adwin"}
-LATER = {"min_window_length": 200}
-"""For what sums up others: it must not come before them."""
+ENVELOPE = {"kind": "envelope"}
+TUNED = {one.name for one in fields(Adwin)} - {"direction"}
+"""Whoever sets one of these by hand means the detector that has it."""
 
 STANDARD: dict[str, dict[str, Any]] = {
-    "feature-mean": {"signal": "features.*", "detect": ADWIN},
+    "feature-mean": {"signal": "features.*", "detect": ENVELOPE},
     "feature-distribution": {"signal": "features.*", "detect": {"kind": "distribution"}},
     "category-distribution": {"signal": "category.*", "detect": {"kind": "distribution"}},
-    "unseen-category": {"signal": "unseen.*", "detect": {**ADWIN, "direction": "up"}},
-    "missing": {"signal": "missing.*", "detect": ADWIN},
-    "confidence": {"signal": "confidence", "detect": {**ADWIN, "direction": "down"}},
+    "unseen-category": {"signal": "unseen.*", "detect": {**ENVELOPE, "direction": "up"}},
+    "missing": {"signal": "missing.*", "detect": ENVELOPE},
+    "confidence": {"signal": "confidence", "detect": {**ENVELOPE, "direction": "down"}},
     "confidence-distribution": {"signal": "confidence", "detect": {"kind": "distribution"}},
-    "label-share": {"signal": "label.*", "detect": ADWIN},
+    "label-share": {"signal": "label.*", "detect": ENVELOPE},
     "anomaly-fraction": {"signal": "anomaly", "detect": {"kind": "fraction", "max": 0.05}},
-    "anomaly-drift": {"signal": "anomaly", "detect": {**ADWIN, **LATER}},
-    "joint-distance": {"signal": "distance", "detect": {**ADWIN, **LATER, "direction": "up"}},
+    "anomaly-drift": {"signal": "anomaly", "detect": ENVELOPE},
+    "joint-distance": {"signal": "distance", "detect": {**ENVELOPE, "direction": "up"}},
     "traffic": {"signal": "traffic", "detect": {"kind": "level"}, "for": "2m"},
     "latency": {
         "signal": "p95(latency_ms)",
@@ -73,6 +75,8 @@ def _changes(name: str, monitor: Any) -> bool:
 
 def _changed(monitor: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     detect, new = monitor["detect"], given.get("detect")
+    if isinstance(new, dict) and "kind" not in new and detect == {**detect, **ENVELOPE} and {*new} & TUNED:
+        detect = {**detect, "kind": "adwin"}
     if isinstance(new, dict) and new.get("kind", detect["kind"]) == detect["kind"]:
         given = {**given, "detect": {**detect, **new}}
     return {**monitor, **given}

@@ -38,6 +38,7 @@ class MonitorSpec(NamedTuple):
     source: Source | None  # what makes the table's values, where its events' own fields do not
     lateness_ms: int
     parts: MonitorParts
+    rate: float = 0.002  # false alarms a day that each of its series may have
 
 
 class Hit(NamedTuple):
@@ -85,7 +86,7 @@ class Monitor(Protocol):
     def windowed(self) -> bool:
         """Whether its findings are verdicts over windows, which end in one of the ways of ENDS."""
 
-    def hits(self, column: Column, judged: Judged) -> list[Hit]:
+    def hits(self, batch: Batch, column: Column, judged: Judged) -> list[Hit]:
         """Change points of this column, ascending; their evidence is made where the table's history stands at each."""
 
     def learn(self, samples: Samples) -> None:
@@ -137,7 +138,7 @@ class MonitorBase:
         self.order, self.name, self.config, self.table = made.order, made.name, made.config, made.table
         self.normal: Any = {}
 
-    def hits(self, column: Column, judged: Judged) -> list[Hit]:
+    def hits(self, batch: Batch, column: Column, judged: Judged) -> list[Hit]:
         return []
 
     def learn(self, samples: Samples) -> None:

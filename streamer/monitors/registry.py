@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from streamer.config import budget
 from streamer.config import model as cfg
 from streamer.monitors.base import Monitor, MonitorParts, MonitorSpec
 from streamer.monitors.edges import EdgeMonitor, OccurrenceMonitor, RankMonitor
+from streamer.monitors.envelope import EnvelopeMonitor
 from streamer.monitors.levels import LevelMonitor, TrendMonitor
 from streamer.monitors.silence import AgeMonitor, SilenceMonitor
 from streamer.monitors.windowed import DistributionMonitor, FractionMonitor, ShareMonitor
@@ -15,6 +17,7 @@ from streamer.series.table import SeriesTable
 
 MONITORS: dict[str, Callable[[MonitorSpec], Monitor]] = {
     # A kind that is not here looks for edges with the bank of its name.
+    "envelope": EnvelopeMonitor,
     "shiryaev_roberts": RankMonitor,
     "occurrence": OccurrenceMonitor,
     "fraction": FractionMonitor,
@@ -32,7 +35,8 @@ def make_monitors(
 ) -> dict[str, Monitor]:
     """The monitors of the config by name, in its order; `made_of` gives a monitor's table and what makes its values."""
     made: dict[str, Monitor] = {}
+    rates = budget.parts(config.false_alarms, config.effective_monitors())
     for order, (name, monitor) in enumerate(config.effective_monitors().items()):
-        spec = MonitorSpec(order, name, monitor, *made_of(monitor), config.limits.lateness_ms, parts)
+        spec = MonitorSpec(order, name, monitor, *made_of(monitor), config.limits.lateness_ms, parts, rates[name])
         made[name] = MONITORS.get(monitor.detect.kind, EdgeMonitor)(spec)
     return made

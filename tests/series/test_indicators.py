@@ -105,7 +105,7 @@ def test_a_label_beyond_the_bound_is_watched_with_the_others(seed: int) -> None:
 @pytest.mark.parametrize("share", [0.02, 0.05, 0.1])
 def test_a_new_class_is_found_by_its_name(share: float) -> None:
     healthy = labels({"a": 0.7, "b": 0.3}, 4000, 1)
-    late = labels({"a": 0.7, "b": 0.3, "new": share / (1 - share)}, int(30 / share), 2)
+    late = labels({"a": 0.7, "b": 0.3, "new": share / (1 - share)}, int(60 / share), 2)
     assert fired(healthy) == set()
     assert "label.new" in fired(healthy + late)
 
@@ -116,7 +116,7 @@ def test_what_was_before_is_in_no_window_that_is_open() -> None:
     text = (
         "monitors: {share: {signal: label.*, window: {events: 100}, detect: {kind: share, change: 1, chance: 0.01}}}\n"
     )
-    late = [{"prediction": {"label": "new" if i % 10 == 0 else "a"}} for i in range(110)]
+    late = [{"prediction": {"label": "new" if i % 10 == 0 else "a"}} for i in range(210)]
     [alert] = firing(text, healthy + late)
     assert alert["alert"]["labels"]["signal"] == "label.new"
     assert alert["evidence"]["window"]["n"] == 100

@@ -1,0 +1,369 @@
+//! Averages at seven scales against the daily extremes of healthy days; operation for operation `detectors/envelope.py`.
+
+use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
+use pyo3::prelude::*;
+
+use crate::arrays::{check_finite, check_length, check_rows, prefetch, retain, slice};
+use crate::detectors::bank::{HitArrays, Hits, Said};
+use crate::detectors::extremes::{FRESH_SIDE, LAG, NONE, OPEN, Side};
+
+const DAY_MS: i64 = 86_400_000;
+const FIRST: i64 = 8;
+const FACTOR: i64 = 4;
+const LEVELS: usize = 7;
+const SUMS: usize = 3;
+const CHANNELS: usize = 2 * LEVELS;
+const KNEE: f64 = 3.0;
+const SEEN_LEAST: f64 = 200.0;
+const GROSS: f64 = 3.0;
+const NOISE: f64 = 10.0;
+const LONG: f64 = 128.0;
+const GROSS_SHARE: f64 = 0.15;
+const MORE: f64 = 1.6;
+const BLOCKS: f64 = 16.0;
+const STEADY: f64 = 6.0;
+const KNOWN: f64 = 0.9;
+const COUNTS: f64 = 3.5;
+const RUN: f64 = 48.0;
+const RUNS: f64 = 100.0;
+const LONGER: f64 = 4.0;
+const NEVER: i64 = -1;
+
+/// Of the runs of equal values: the last value, how often it came, the longest run before, how many ended.
+type Runs = [f64; 4];
+type Block = [f64; SUMS];
+
+#[derive(Clone)]
+pub struct Row {
+    fill: [i64; LEVELS],
+    sums: [Block; LEVELS],
+    seen: Block,
+    runs: Runs,
+    earlier: [Block; LEVELS],
+    day: i64,
+    sides: [[Side; 2]; CHANNELS],
+}
+
+const FRESH: Row = Row {
+    fill: [0; LEVELS],
+    sums: [[0.0; SUMS]; LEVELS],
+    seen: [0.0; SUMS],
+    runs: [0.0; 4],
+    earlier: [[0.0; SUMS]; LEVELS],
+    day: NEVER,
+    sides: [[FRESH_SIDE; 2]; CHANNELS],
+};
+
+/// Direction, statistic, threshold, and how many values ago it began.
+type Told = (i8, f64, f64, i64);
+
+fn size_of(level: usize) -> f64 {
+    (FIRST * FACTOR.pow(level as u32)) as f64
+}
+
+fn drawn_in(value: f64) -> f64 {
+    if value.abs() <= KNEE {
+        return value;
+    }
+    let sign = if value > 0.0 { 1.0 } else { -1.0 };
+    sign * KNEE * (8.0 * (value.abs() / KNEE).sqrt().sqrt().sqrt() - 7.0)
+}
+
+fn level_of(share: f64) -> f64 {
+    let share = share.clamp(0.0, 1.0);
+    share.sqrt() - (1.0 - share).sqrt()
+}
+
+#[pyclass]
+pub struct Envelope {
+    /// How many deviations of the daily extremes a limit is away.
+    beyond: f64,
+    floors: Vec<f64>,
+    up: bool,
+    down: bool,
+    shares: bool,
+    pub rows: Vec<Row>,
+}
+
+impl Envelope {
+    /// Take the values of an event that have a row.
+    pub fn take(&mut self, rows: &[i64], values: &[f64], time_ms: i64, found: &mut Vec<Said>) {
+        let day = time_ms.div_euclid(DAY_MS);
+        for (&row, &value) in rows.iter().zip(values) {
+            if let Some((direction, statistic, threshold, _)) = self.step(row, value, day) {
+                found.push((row, (direction, statistic, threshold)));
+            }
+        }
+    }
+
+    /// NOWHERE is a row that does not exist.
+    #[inline(always)]
+    fn step(&mut self, place: i64, value: f64, day: i64) -> Option<Told> {
+        let row = self.rows.get_mut(place as usize)?;
+        let value = if self.shares { value } else { drawn_in(value) };
+        let block = &mut row.sums[0];
+        block[0] += value;
+        block[1] += value.abs();
+        block[2] += value * value;
+        row.fill[0] += 1;
+        let mut told = None;
+        let [last, length, longest, ended] = &mut row.runs;
+        if value == *last {
+            *length += 1.0;
+            if *length >= RUN && *ended >= RUNS && *length == RUN.max(LONGER * *longest) && self.up && self.down {
+                told = Some((0, *length, LONGER * *longest, RUN as i64));
+            }
+        } else {
+            (*last, *longest, *length, *ended) = (value, longest.max(*length), 1.0, *ended + 1.0);
+        }
+        if row.fill[0] == FIRST { self.close(place as usize, day).or(told) } else { told }
+    }
+
+    #[inline(never)]
+    fn close(&mut self, place: usize, day: i64) -> Option<Told> {
+        let (beyond, row) = (self.beyond, &mut self.rows[place]);
+        if day > row.day {
+            if row.day != NEVER {
+                for (sides, &floor) in row.sides.iter_mut().zip(&self.floors) {
+                    sides.iter_mut().for_each(|side| side.end_day(beyond, floor));
+                }
+            }
+            row.day = day;
+        }
+        let mut block = std::mem::replace(&mut row.sums[0], [0.0; SUMS]);
+        row.fill[0] = 0;
+        row.seen[0] += FIRST as f64;
+        row.seen[1] += block[0];
+        row.seen[2] += block[2];
+        let mut told = None;
+        for level in 0..LEVELS {
+            if level > 0 {
+                let row = &mut self.rows[place];
+                let own = &mut row.sums[level];
+                own.iter_mut().zip(block).for_each(|(sum, more)| *sum += more);
+                row.fill[level] += 1;
+                if row.fill[level] < FACTOR {
+                    break;
+                }
+                block = std::mem::replace(own, [0.0; SUMS]);
+                row.fill[level] = 0;
+            }
+            if told.is_none() {
+                told = self.judge(place, level, &block);
+            }
+            let row = &mut self.rows[place];
+            for (channel, value) in shown(self.shares, level, &block) {
+                let [up, down] = &mut row.sides[channel];
+                up.today = if value > up.today { value } else { up.today };
+                down.today = if -value > down.today { -value } else { down.today };
+                if channel % 2 == 0 {
+                    let earlier = &mut row.earlier[level];
+                    *earlier = [earlier[0] + 1.0, earlier[1] + value, earlier[2] + value * value];
+                }
+            }
+        }
+        told
+    }
+
+    fn judge(&self, place: usize, level: usize, block: &Block) -> Option<Told> {
+        let (row, both) = (&self.rows[place], self.up && self.down);
+        for (channel, value) in shown(self.shares, level, block) {
+            let spread = channel % 2 == 1;
+            let [up, down] = &row.sides[channel];
+            let (mut low, mut high) = (-down.limit, up.limit);
+            if spread && (!both || (high == OPEN && low == NONE)) {
+                continue;
+            }
+            if high == OPEN && low == NONE {
+                (low, high) = self.unmistakable(row, level, block);
+                let usual = moments(&row.earlier[level], 0.0).1;
+                low = low.min(usual - MORE * (usual + down.seen()));
+                high = high.max(usual + MORE * (up.seen() - usual));
+            }
+            let age = size_of(level) as i64;
+            if value > high && self.up {
+                return Some((if spread { 0 } else { 1 }, value, high, age));
+            }
+            if value < low && self.down {
+                return Some((if spread { 0 } else { -1 }, value, low, age));
+            }
+        }
+        None
+    }
+
+    fn unmistakable(&self, row: &Row, level: usize, block: &Block) -> (f64, f64) {
+        let size = size_of(level);
+        let earlier = [row.seen[0] - size, row.seen[1] - block[0], row.seen[2] - block[2]];
+        let (count, mean, deviation) = moments(&earlier, 1.0);
+        if count < SEEN_LEAST.max(FACTOR as f64 * size) {
+            return (NONE, OPEN);
+        }
+        let (blocks, _, between) = moments(&row.earlier[level], 0.0);
+        let known = blocks >= BLOCKS && size >= LONG;
+        if self.shares {
+            let (chance, usual) = (STEADY * deviation / size.sqrt() + COUNTS / size, level_of(mean));
+            let low = if mean - chance > 0.0 { level_of(mean - chance).min(usual - GROSS_SHARE) } else { NONE };
+            let high = if mean + chance < 1.0 { level_of(mean + chance).max(usual + GROSS_SHARE) } else { OPEN };
+            let apart = GROSS_SHARE.max(STEADY * between).max(self.floors[2 * level]);
+            return if known { (low.max(usual - apart), high.min(usual + apart)) } else { (low, high) };
+        }
+        let (away, spread) = (block[0] - size * mean, block[2] - 2.0 * mean * block[0] + size * mean * mean);
+        if away * away < COUNTS * spread {
+            return (NONE, OPEN);
+        }
+        let mut apart = ((GROSS + NOISE / size.sqrt()) * deviation).max(COUNTS / size);
+        if known {
+            apart = apart.min((KNOWN * deviation).max(STEADY * between));
+        }
+        (mean - apart, mean + apart)
+    }
+}
+
+/// Count, mean and deviation; `least`: the variance of one more value.
+fn moments(sums: &Block, least: f64) -> (f64, f64, f64) {
+    let [count, total, squares] = *sums;
+    if count <= 0.0 {
+        return (0.0, 0.0, 0.0);
+    }
+    let mean = total / count;
+    let rest = squares / count - mean * mean;
+    (count, mean, ((if rest > 0.0 { rest } else { 0.0 }) + least / count).sqrt())
+}
+
+/// Channels and what they show.
+fn shown(shares: bool, level: usize, block: &Block) -> impl Iterator<Item = (usize, f64)> {
+    let size = size_of(level);
+    let mean = block[0] / size;
+    let first = (2 * level, if shares { level_of(mean) } else { mean });
+    [first, (2 * level + 1, block[1] / size)].into_iter().take(if shares { 1 } else { 2 })
+}
+
+type Floats<'py> = Bound<'py, PyArray1<f64>>;
+type Ints<'py> = Bound<'py, PyArray1<i64>>;
+/// `fill`, `day`, `count`; then `sums`, `seen`, `runs`, `earlier`, `today`, `mean`, `variance`, `limit`, `waiting`; all flat.
+type Dump<'py> = ([Ints<'py>; 3], [Floats<'py>; 9]);
+
+#[pymethods]
+impl Envelope {
+    #[new]
+    fn new(beyond: f64, floors: Vec<f64>, up: bool, down: bool, shares: bool) -> PyResult<Self> {
+        check_length(&[floors.len(), CHANNELS])?;
+        Ok(Envelope { beyond, floors, up, down, shares, rows: Vec::new() })
+    }
+
+    #[getter]
+    fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn resize(&mut self, rows: usize) {
+        if rows > self.rows.len() {
+            self.rows.resize(rows, FRESH);
+        }
+    }
+
+    fn retain(&mut self, rows: PyReadonlyArray1<'_, i64>) -> PyResult<()> {
+        retain(&mut self.rows, slice(&rows)?, 1)
+    }
+
+    fn forget(&mut self, row: usize) -> PyResult<()> {
+        check_rows(&[row as i64], self.rows.len())?;
+        self.rows[row] = FRESH;
+        Ok(())
+    }
+
+    fn in_school(&self, row: usize) -> PyResult<bool> {
+        check_rows(&[row as i64], self.rows.len())?;
+        Ok(self.rows[row].sides.iter().flatten().all(|side| side.limit == OPEN))
+    }
+
+    /// The hits, and of each how many values ago it began.
+    fn update<'py>(
+        &mut self,
+        py: Python<'py>,
+        rows: PyReadonlyArray1<'py, i64>,
+        values: PyReadonlyArray1<'py, f64>,
+        times_ms: PyReadonlyArray1<'py, i64>,
+    ) -> PyResult<(HitArrays<'py>, Ints<'py>)> {
+        let (rows, values, times_ms) = (slice(&rows)?, slice(&values)?, slice(&times_ms)?);
+        check_length(&[rows.len(), values.len(), times_ms.len()])?;
+        check_rows(rows, self.rows.len())?;
+        check_finite(values)?;
+        let (hits, ages) = py.detach(|| {
+            let (mut hits, mut ages) = (Hits::default(), Vec::new());
+            for (i, (&row, &value)) in rows.iter().zip(values).enumerate() {
+                prefetch(&self.rows, rows, i);
+                if let Some((direction, statistic, threshold, age)) =
+                    self.step(row, value, times_ms[i].div_euclid(DAY_MS))
+                {
+                    hits.push(i, direction, statistic, threshold);
+                    ages.push(age);
+                }
+            }
+            (hits, ages)
+        });
+        Ok((hits.into_arrays(py), ages.into_pyarray(py)))
+    }
+
+    fn dump<'py>(&self, py: Python<'py>) -> Dump<'py> {
+        let ints = |of: &dyn Fn(&Row) -> Vec<i64>| self.rows.iter().flat_map(of).collect::<Vec<_>>().into_pyarray(py);
+        let floats = |of: &dyn Fn(&Row) -> Vec<f64>| self.rows.iter().flat_map(of).collect::<Vec<_>>().into_pyarray(py);
+        let sides = |of: fn(&Side) -> f64| floats(&|row| row.sides.iter().flatten().map(of).collect());
+        (
+            [
+                ints(&|row| row.fill.to_vec()),
+                ints(&|row| vec![row.day]),
+                ints(&|row| row.sides.iter().flatten().map(|side| side.count).collect()),
+            ],
+            [
+                floats(&|row| row.sums.as_flattened().to_vec()),
+                floats(&|row| row.seen.to_vec()),
+                floats(&|row| row.runs.to_vec()),
+                floats(&|row| row.earlier.as_flattened().to_vec()),
+                sides(|side| side.today),
+                sides(|side| side.mean),
+                sides(|side| side.variance),
+                sides(|side| side.limit),
+                floats(&|row| row.sides.iter().flatten().flat_map(|side| side.waiting).collect()),
+            ],
+        )
+    }
+
+    /// The arrays of `dump`, already checked by the caller.
+    fn load(&mut self, ints: [PyReadonlyArray1<'_, i64>; 3], floats: [PyReadonlyArray1<'_, f64>; 9]) -> PyResult<()> {
+        let [fill, day, count] = [slice(&ints[0])?, slice(&ints[1])?, slice(&ints[2])?];
+        let floats: Vec<&[f64]> = floats.iter().map(slice).collect::<PyResult<_>>()?;
+        let rows = day.len();
+        check_length(&[fill.len(), rows * LEVELS])?;
+        check_length(&[count.len(), rows * CHANNELS * 2])?;
+        let wide =
+            [LEVELS * SUMS, SUMS, 4, LEVELS * SUMS].into_iter().chain([CHANNELS * 2; 4]).chain([CHANNELS * 2 * LAG]);
+        for (array, width) in floats.iter().zip(wide) {
+            check_length(&[array.len(), rows * width])?;
+        }
+        self.rows = (0..rows)
+            .map(|at| {
+                let mut row = FRESH;
+                row.fill.copy_from_slice(&fill[at * LEVELS..][..LEVELS]);
+                row.sums.as_flattened_mut().copy_from_slice(&floats[0][at * LEVELS * SUMS..][..LEVELS * SUMS]);
+                row.seen.copy_from_slice(&floats[1][at * SUMS..][..SUMS]);
+                row.runs.copy_from_slice(&floats[2][at * 4..][..4]);
+                row.earlier.as_flattened_mut().copy_from_slice(&floats[3][at * LEVELS * SUMS..][..LEVELS * SUMS]);
+                row.day = day[at];
+                for (i, side) in row.sides.as_flattened_mut().iter_mut().enumerate() {
+                    let i = at * CHANNELS * 2 + i;
+                    *side = Side {
+                        today: floats[4][i],
+                        mean: floats[5][i],
+                        variance: floats[6][i],
+                        limit: floats[7][i],
+                        waiting: [floats[8][LAG * i], floats[8][LAG * i + 1]],
+                        count: count[i],
+                    };
+                }
+                row
+            })
+            .collect();
+        Ok(())
+    }
+}
