@@ -17,8 +17,10 @@ from detectors.distribution import code_edges, edges_of
 from detectors.reference import STATS, Learned, learn
 from schemas.records.alert import rfc3339
 from streamer.config.reference_file import Bins, References, Series, Table
+from streamer.engine.reference_space import PooledSpaces
 from streamer.monitors.base import Monitor
 from streamer.port import Partition
+from streamer.series.sources import Source
 from streamer.series.table import SeriesTable
 from streamer.signals.categories import CODES, Known
 
@@ -78,6 +80,7 @@ class Pool:
     def __init__(self, values_max: int = VALUES_MAX) -> None:
         self.values_max = values_max
         self.tables: dict[str, tuple[SeriesTable, list[int], dict[Any, Pooled]]] = {}
+        self.spaces: dict[str, PooledSpaces] = {}
 
     def drain(self, partition: Partition, watched: Watched) -> None:
         """Take the values that the tables learned from and leave their rows with none, so that they go on learning."""
@@ -101,6 +104,12 @@ class Pool:
             nothing = {name: np.zeros_like(column) for name, column in state.items() if name != "waiting"}
             table.reference.load({**nothing, "waiting": np.zeros(0)})
 
+    def drain_spaces(self, partition: Partition, sources: Iterable[tuple[SeriesTable, Source]]) -> None:
+        """The same of what is learned from events as a whole."""
+        for table, source in sources:
+            if sampled := source.samples():
+                self.spaces.setdefault(table.identity, PooledSpaces(table)).add(partition, sampled)
+
     def references(self, source: str, config: str) -> References:
         """The file; of a series in several tables of one name the one with most values."""
         found: dict[str, dict[Any, Series]] = {}
@@ -110,6 +119,9 @@ class Pool:
                 made = _series_of(table, bins, one)
                 if made.n >= LEAST and (key not in series or series[key].n < made.n):
                     series[key] = made
+        for spaces in self.spaces.values():
+            for space in spaces.series():
+                found.setdefault(spaces.table.name, {}).setdefault((tuple(space.key), space.member), space)
         tables = [Table(signal=name, series=list(series.values())) for name, series in found.items() if series]
         return References(source=source, config=config, tables=tables)
 
@@ -122,11 +134,12 @@ def _series_of(table: SeriesTable, bins: list[int], one: Pooled) -> Series:
     names = list(one.texts.names)  # In the order of the values' numbers.
     one.texts.settle()
     category = one.texts.is_category(table.categories.share) if table.categories is not None else None
+    stats: dict[str, Any] = dict(zip(STATS, learn(values, table.signal.scaled), strict=True))
     return Series(
         key=list(one.key),
         member=one.member,
         n=len(values),
-        **dict(zip(STATS, learn(values, table.signal.scaled), strict=True)),
+        **stats,
         offsets=[min(p.first_offset for p in one.places), max(p.last_offset for p in one.places)],
         begin=rfc3339(begin_ms),
         end=rfc3339(end_ms),
@@ -190,6 +203,7 @@ def seed(references: References, fresh: Watched) -> None:
 
 def pin(table: SeriesTable, given: dict[int, Series], source: str) -> None:
     """Remember which rows the file gave, for the evidence of alerts."""
+    table.spaces = {tuple(one.key): one.space for one in given.values() if one.space is not None}
     table.pinned = {
         row: {
             "n": one.n,

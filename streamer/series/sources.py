@@ -38,6 +38,9 @@ class Source(Protocol):
     def retain(self, rows: I64, table: SeriesTable) -> None:
         """Row rows[i] becomes row i; the table has done so already. All others are forgotten."""
 
+    def samples(self) -> Mapping[Group, Any]:
+        """What groups learned from since the last call, where that is more than the rows of its table have."""
+
     def calm(self, groups: int, names: int) -> bool:
         """Whether a batch of so many groups and names cannot bring what it remembers by group near its limit."""
 

@@ -16,6 +16,7 @@ from detectors.compiled import CompiledHistory, CompiledReference
 from detectors.history import NO_MARKS, NOTHING_EXPECTED, History, Recent
 from detectors.reference import Judged, Learned, Reference
 from schemas.events.batch import Batch
+from streamer.config.reference_file import Space
 from streamer.series.indicators import indicators
 from streamer.series.row_cache import RowCache
 from streamer.series.turnover import Turnover
@@ -92,6 +93,7 @@ class SeriesTable:
         self.turnover = Turnover(rows_max, warmup)
         self.taken, self.dropped, self.evicted = 0, 0, 0  # values with a row, values without, rows given to others
         self.pinned: dict[int, dict[str, Any]] = {}  # rows whose reference a file gave, and what it says
+        self.spaces: dict[Group, Space] = {}  # of distances: the shapes that a file gave
         self.began: dict[int, int] = {}  # of those: the offset of their first value
         self.since: int | None = None  # offset of the first event that a rule remembers something of
         self.many = self.signal.every and self.signal.spec.members_max is not None
