@@ -113,7 +113,7 @@ class Anomaly(Model):
     beyond: float = Field(
         6.0, gt=0, le=1000, description="Anomalous is a number beyond so many deviations of its own tail."
     )
-    unseen_category: bool = Field(True, description="A text that the warm-up never saw is anomalous.")
+    unseen_category: bool = Field(True, description="A text that the reference never saw is anomalous.")
     score: Pointer | None = Field(None, description="JSON Pointer to a model's own score; goes with score_max.")
     score_max: float | None = Field(None, description="The score is anomalous above this.")
 

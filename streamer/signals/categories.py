@@ -1,5 +1,5 @@
 """Texts as numbers: each row's categories by order of appearance in its warm-up, and one number for all others: those
-that come too late for a number of their own, and those the warm-up had once, whose share there is chance.
+that come too late for a number of their own, and where there are many those that came once, whose share is chance.
 
 What a row's warm-up has not shown is unseen for ever, as every reference is frozen. So it matters how much of a healthy
 stream a warm-up cannot show: an id, a free text and five hundred cities go on to bring texts of which nobody has heard.
@@ -50,7 +50,7 @@ class Known:
         self.late = 0  # texts that came first in the last quarter of the warm-up
         self.once = 0  # texts that came once in it
         self.more = False  # there were more than NAMES_MAX
-        self.several = 0  # texts that came more often, which are the first of the names behind the warm-up
+        self.several = 0  # texts with a share to speak of, which are the first of the names behind the warm-up
         self.moved: list[int] = []  # for each number of the warm-up the one behind it; for the sample, not state
 
     def learn(self, text: str, warmup: int) -> None:
@@ -90,8 +90,9 @@ class Known:
             return
         counts, self.counts = self.counts, None
         self.once = counts.count(1)
-        ordered = sorted(self.names, key=lambda name: counts[self.names[name]] == 1)
-        self.several = len(ordered) - self.once
+        many = self.once > max(FEW, SHARE_UNSEEN * self.n)
+        ordered = sorted(self.names, key=lambda name: many and counts[self.names[name]] == 1)
+        self.several = len(ordered) - self.once * many
         places = {name: i for i, name in enumerate(ordered)}
         self.moved = [self.number(places[name]) for name in list(self.names)[:CODES]]
         # Texts that mean nothing are not worth their place.
@@ -188,7 +189,7 @@ class Categories:
         return known.counts is not None or known.is_category(self.share)
 
     def beyond(self, row: int) -> int:
-        """How many categories that came more than once have no number of their own."""
+        """How many categories with a share to speak of have no number of their own."""
         return max(self.rows[row].several - CODES, 0)
 
     def settled(self, row: int, values: F64) -> F64:

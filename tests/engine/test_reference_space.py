@@ -15,6 +15,7 @@ from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
 from streamer.config.model import Config
 from streamer.config.reference_file import References, Space
+from streamer.engine.reference_space import LEAST
 from streamer.engine.task import Task
 from streamer.offline.reference_build import build
 from tests.signals.events import HEAD
@@ -78,7 +79,7 @@ def test_it_is_there_after_a_snapshot() -> None:
 
 
 def test_few_events_make_no_shape() -> None:
-    assert [t.signal for t in built(records(40, 1)).tables if t.signal.startswith("distance")] == []
+    assert [t.signal for t in built(records(LEAST - 1, 1)).tables if t.signal.startswith("distance")] == []
 
 
 GOOD: dict[str, Any] = {"names": ["a", "b"], "centre": [0, 0], "scale": [1, 1], "factor": [[1, 0], [0.5, 1]]}

@@ -55,7 +55,8 @@ def plainly(events: list[tuple[int, int]], warmup: int) -> list[float]:
         elif text not in order:
             numbers.append(float(UNSEEN))
         else:
-            several = [t for t in order if counts[t] > 1][:CODES]
+            chance = len(once) > max(FEW, SHARE_UNSEEN * warmup)
+            several = [t for t in order if counts[t] > 1 or not chance][:CODES]
             numbers.append(float(several.index(text) if text in several else CODES))
     return numbers
 
@@ -92,9 +93,16 @@ def test_numbers_are_by_first_appearance_in_the_warm_up_however_the_log_is_cut(
 def test_names_by_number_and_the_last_for_all_others() -> None:
     categories = made(5, 1)
     categories.encode(np.zeros(5, np.int64), np.array([9, 7, 3, 7, 3]), TEXTS)
-    assert categories.names(0) == ["t7", "t3", *[""] * (CODES - 2), "other"]
-    sample = np.array([0.0, 1, 2, 1, 2])
-    assert categories.settled(0, sample).tolist() == [CODES, 0, 1, 0, 1], "what came once has no share to compare with"
+    assert categories.names(0) == ["t9", "t7", "t3", *[""] * (CODES - 3), "other"]
+    assert categories.settled(0, np.array([0.0, 1, 2, 1, 2])).tolist() == [0, 1, 2, 1, 2]
+
+
+def test_of_many_that_came_once_none_has_a_share_to_compare_with() -> None:
+    categories = made(100, 1)
+    texts = np.array([*range(8), *[100, 101] * 46])
+    sample = categories.encode(np.zeros(100, np.int64), texts, TEXTS)[0]
+    assert categories.names(0) == ["t100", "t101", *[""] * (CODES - 2), "other"]
+    assert categories.settled(0, sample).tolist() == [*[CODES] * 8, *[0, 1] * 46]
 
 
 def drawn(kind: str, rng: random.Random, n: int) -> list[str]:
