@@ -246,6 +246,8 @@ class SeriesTable:
         one, so that what only rounds otherwise is not far.
         """
         places = self.reference.far(rows, judged, beyond)
+        if not len(places):
+            return places
         least = {row: self._tolerance(row) * beyond for row in np.unique(rows[places]).tolist()}
         some = np.abs(judged.away[places]) > np.array([least[row] for row in rows[places].tolist()], np.float64)
         found: I64 = places[some]
