@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import random
 from typing import Any
 
+import pytest
+
+from schemas.events.batch import Record
+from schemas.events.decoder import Decoder
+from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
+from streamer.engine.engines import COMPILED, PYTHON
 from streamer.engine.task import Task
 from streamer.engine.unwatched import Unwatched, unwatched
+from streamer.port import Out
 from streamer.signals.categories import CODES
 from streamer.signals.kinds import LABELS_MAX
 from tests.signals.events import HEAD, batch_of
@@ -50,3 +59,48 @@ def test_texts_that_are_no_categories_and_members_without_a_series_are_named() -
 
 def test_of_healthy_categories_nothing_is_said() -> None:
     assert found([{"features": {"c": "xyz"[i % 3]}, "prediction": {"label": "ab"[i % 2]}} for i in range(500)]) == []
+
+
+MIXED = (
+    'exclude: ["features.seen_*"]\n'
+    + TEXT
+    + """  odd: {signal: anomaly, window: {events: 100}, detect: {kind: fraction, max: 0.05}}
+  some: {signal: "features.a*", detect: {kind: adwin}}
+  callers: {signal: caller.*, window: {time: 30s}, detect: {kind: fraction, max: 0.3}}
+  split: {signal: label.*, by: [caller], window: {events: 50}, detect: {kind: share, change: 1}}
+  whole: {signal: ood, window: {events: 50}, detect: {kind: fraction, max: 0.1}}
+"""
+)
+
+
+def mixed(rng: random.Random, i: int) -> dict[str, Any]:
+    """Ids, many categories, labels that come one after the other, a new category at the end."""
+    features = {"a1": rng.gauss(0, 1), "b": rng.gauss(0, 1), "seen_at": i, "id": f"u{i}"}
+    features |= {"city": f"c{min(rng.randrange(80), rng.randrange(80))}", "col": "xyzw"[i % (3 + i // 900)]}
+    label = f"l{rng.randrange(min(1 + i // 20, 50))}"
+    return {"caller": f"c{rng.randrange(3)}", "features": features, "prediction": {"label": label}}
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_any_cut_either_engine_and_a_restart_give_the_same(seed: int) -> None:
+    rng = random.Random(seed)
+    config = load_text(HEAD + MIXED, "x", {})
+    records = [
+        Record(i, 1000 * i, None, json.dumps({"model": "mn"[i % 7 == 0], **mixed(rng, i)}).encode())
+        for i in range(1500)
+    ]
+    states, published = set(), set()
+    for engine in (PYTHON, COMPILED or PYTHON):
+        decode = Decoder(fields_of(config), compiled=engine is not PYTHON)
+        for cuts in ([700], sorted(rng.sample(range(1, 1500), 40)), list(range(7, 1500, 7))):
+            task, outs = Task(config, ("inferences", 0), 0, engine=engine), list[Out]()
+            for begin, end in zip([0, *cuts], [*cuts, 1500], strict=True):
+                task.step(decode(records[begin:end], "inferences"))
+                if begin == cuts[len(cuts) // 2 - 1]:
+                    outs = task.outbox
+                    task = Task.load(config, ("inferences", 0), task.dump(), engine)
+            states.add(task.dump())
+            published.add(tuple(sorted((out.key or b"", out.value or b"") for out in [*outs, *task.outbox])))
+    assert (len(states), len(published)) == (1, 1)
+    assert published != {()}
+    assert {one.why for one in task.unwatched()} == {"no_category", "together"}
