@@ -207,7 +207,7 @@ def test_what_is_in_the_file_is_never_unseen_whatever_signal_it_was_built_for(bu
     task.step(batch_of(events))
     assert [alert for alert in task.outbox if alert.topic == "alerts"] == []
     task.step(batch_of([{"features": {"city": f"new{i % 3}"}} for i in range(60)], begin=len(events)))
-    told = [json.loads(alert.value or b"")["data"]["alert"]["labels"]["monitor"] for alert in task.outbox]
+    told = [alert["alert"]["labels"]["monitor"] for alert in firing(task)]
     assert told == ["odd", "new"], "from the first event on"
 
 
