@@ -5,6 +5,7 @@ Python keeps what happens seldom: checking a state that comes from outside.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -14,7 +15,8 @@ from detectors import adwin, distribution, envelope, extremes, history, page_hin
 from detectors.bank import DIRECTION, F64, HUGE, I64, Bool, Hits, State, ageless, check_values
 from detectors.distribution import Closed
 from detectors.envelope import Envelope
-from detectors.history import NO_MARKS, NOTHING_EXPECTED
+from detectors.history import NO_MARKS
+from detectors.last_change import Asked, Change, Recent
 from detectors.params import Adwin, PageHinkley
 from detectors.reference import CLIP, PLACES, STATS, Judged, Learned
 from detectors.shiryaev_roberts import SCALARS, TABLES, ShiryaevRobertsBank, hits_with_age
@@ -203,28 +205,36 @@ class CompiledHistory(Compiled):
         offsets: I64,
         times_ms: I64,
         marks: I64 = NO_MARKS,
-        expected: F64 = NOTHING_EXPECTED,
-    ) -> list[history.Recent | None]:
-        told = self.core.update(rows, values, ready, events, offsets, times_ms, marks, expected)
-        return [None if found is None else history.Recent(*found) for found in told]
+        asked: Sequence[Asked] = (),
+    ) -> list[Change | None]:
+        return list(map(change_of, self.core.update(rows, values, ready, events, offsets, times_ms, marks, asked)))
 
     def heard(self) -> tuple[I64, I64, I64]:
         return self.core.heard()
 
-    def recent(self, row: int, expected: float) -> history.Recent | None:
-        found = self.core.recent(row, expected)
-        return None if found is None else history.Recent(*found)
+    def changed(self, row: int, asked: Asked) -> Change | None:
+        return change_of(self.core.changed(row, asked))
+
+    def forget(self, row: int) -> None:
+        self.core.forget(row)
 
     def dump(self) -> dict[str, NDArray[Any]]:
         latest, sums, places = self.core.dump()
         blocks = zip(history.FIELDS, (*sums, *places), strict=True)
-        shaped = {name: block.reshape(-1, history.BLOCKS) for name, block in blocks}
+        shaped = {name: block.reshape(-1, history.SLOTS) for name, block in blocks}
         return {**dict(zip(history.LATEST, latest, strict=True)), **shaped}
 
     def load(self, state: State) -> None:
         found = history.checked_state(state)
         flat = [np.ascontiguousarray(found[name]).ravel() for name in history.FIELDS]
         self.core.load([found[name] for name in history.LATEST], flat[:2], flat[2:])
+
+
+def change_of(found: _native.Change | None) -> Change | None:
+    if found is None:
+        return None
+    before, usual, after, onset = found
+    return Change(None if before is None else Recent(*before), usual, Recent(*after), onset)
 
 
 class CompiledDistribution(Compiled):

@@ -15,12 +15,16 @@ Bool = NDArray[np.bool_]
 
 # Values of a row: how many, mean, standard deviation, first and last offset, first and last time.
 Seen = tuple[int, float, float, int, int, int, int]
-# Direction, statistic, threshold, before, after.
-Edge = tuple[int, float, float, Seen | None, Seen | None]
+# Before, whether that is what the series is compared with, after, onset.
+Change = tuple[Seen | None, bool, Seen, tuple[int, int] | None]
+# Direction, statistic, threshold, and how many values ago it began.
+Told = tuple[int, float, float, int]
+# Direction, statistic, threshold, before, after, what the series is compared with where that is not before, onset.
+Edge = tuple[int, float, float, Seen | None, Seen | None, Seen | None, tuple[int, int] | None]
 # Event, monitor, row, edge: hits of a sweep with a history.
 SweptFinding = tuple[int, int, int, Edge]
-# Place in the shown column, monitor, direction, statistic, threshold: those of one without.
-SweptHit = tuple[int, int, int, float, float]
+# Place in the shown column, monitor, what its bank says: those of one without.
+SweptHit = tuple[int, int, Told]
 # Rows, values, events; ready, z, away.
 Shown = tuple[tuple[I64, F64, I64], tuple[Bool, F64, F64]]
 # Where it ended, None at the end; the values taken, and those without a place; the hits; the column, where it was to be
@@ -181,10 +185,11 @@ class History:
         offsets: I64,
         times_ms: I64,
         marks: I64,
-        expected: F64,
-    ) -> list[Seen | None]: ...
+        asked: Sequence[tuple[int, int, int, float, float]],
+    ) -> list[Change | None]: ...
     def heard(self) -> tuple[I64, I64, I64]: ...
-    def recent(self, row: int, expected: float) -> Seen | None: ...
+    def changed(self, row: int, asked: tuple[int, int, int, float, float]) -> Change | None: ...
+    def forget(self, row: int) -> None: ...
     def dump(self) -> tuple[list[I64], list[F64], list[I64]]: ...
     def load(self, latest: Sequence[I64], sums: Sequence[F64], places: Sequence[I64]) -> None: ...
 

@@ -47,6 +47,7 @@ class Hit(NamedTuple):
     direction: int  # 0 = unknown to the detector
     statistic: float
     threshold: float
+    age: int  # how many values ago it began, 0 where the detector does not know
 
 
 class Gauge(NamedTuple):

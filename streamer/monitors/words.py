@@ -47,6 +47,11 @@ def from_to(signal: str, before: float, after: float) -> str:
     return f"from {first} to {second}"
 
 
+def to(signal: str, after: float) -> str:
+    """` to 151.9`."""
+    return f" to {tell_apart(after, after, bool(phrase_of(signal, 0)))[0]}"
+
+
 def now_before(signal: str, now: float, before: float) -> str:
     """` (now 151.2, before 99.18)`."""
     first, second = tell_apart(now, before, bool(phrase_of(signal, 0)))

@@ -13,7 +13,8 @@ import numpy as np
 
 from detectors.bank import renumbered
 from detectors.compiled import CompiledHistory, CompiledReference
-from detectors.history import NO_MARKS, NOTHING_EXPECTED, History, Recent
+from detectors.history import NO_MARKS, History
+from detectors.last_change import Asked, Change
 from detectors.reference import Judged, Learned, Reference
 from schemas.events.batch import Batch
 from streamer.series.row_cache import RowCache
@@ -265,11 +266,11 @@ class SeriesTable:
         return self.reference.completed()
 
     def remember(
-        self, batch: Batch, column: Column, judged: Judged, marks: I64 = NO_MARKS, expected: F64 = NOTHING_EXPECTED
-    ) -> list[Recent | None]:
-        """Add the judged values to the recent history; what it was right behind each of the ascending `marks`."""
+        self, batch: Batch, column: Column, judged: Judged, marks: I64 = NO_MARKS, asked: Sequence[Asked] = ()
+    ) -> list[Change | None]:
+        """Add the judged values to the history; what is `asked` of it right behind each of the ascending `marks`."""
         places = column.events, batch.offsets, batch.times_ms
-        return self.history.update(column.rows, judged.away, judged.ready, *places, marks, expected)
+        return self.history.update(column.rows, judged.away, judged.ready, *places, marks, asked)
 
     def heard(self) -> Heard:
         """When each row had its last value."""

@@ -21,8 +21,8 @@ impl Adwin {
     #[inline(never)]
     pub fn take(&mut self, rows: &[i64], values: &[f64], found: &mut Vec<Said>) {
         for (&row, &value) in rows.iter().zip(values) {
-            if let Some(said) = self.step(row, value) {
-                found.push((row, said));
+            if let Some((direction, moved, epsilon)) = self.step(row, value) {
+                found.push((row, (direction, moved, epsilon, 0)));
             }
         }
     }

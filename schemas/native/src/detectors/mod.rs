@@ -5,6 +5,7 @@ pub mod bank;
 pub mod distribution;
 pub mod envelope;
 pub mod history;
+pub mod last_change;
 pub mod page_hinkley;
 pub mod reference;
 pub mod shiryaev_roberts;

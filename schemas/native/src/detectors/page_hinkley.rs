@@ -45,7 +45,7 @@ impl PageHinkley {
     pub fn take(&mut self, rows: &[i64], values: &[f64], found: &mut Vec<Said>) {
         for (&row, &value) in rows.iter().zip(values) {
             if let Some((direction, excess)) = self.step(row, value) {
-                found.push((row, (direction, excess, self.threshold)));
+                found.push((row, (direction, excess, self.threshold, 0)));
             }
         }
     }
