@@ -1,4 +1,4 @@
-"""What each series was lately, in blocks of 8, 32, 128 and 512 values, eight of each: finer the newer they are.
+"""What each series was lately, in blocks of 2, 8, 32, 128 and 512 values, eight of each: finer the newer they are.
 
 That is enough to say what the series was before it changed and what it has been since, see `last_change.py`, for some
 4,000 values. Sums are kept in the order of the values, so they are the same bits however the log was cut into batches.
@@ -10,7 +10,7 @@ That is enough to say what the series was before it changed and what it has been
 >>> where = np.zeros(128, np.int64), np.where(at < 64, 0.0, 1.0), np.ones(128, bool), at, at, at * 10
 >>> [found] = history.update(*where, marks=np.array([99]), asked=[Asked(way=1)])
 >>> found.before.last_offset, found.after.mean, found.onset, len(history.pieces(0))
-(63, 1.0, (64, 640), 10)
+(55, 1.0, (64, 640), 16)
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 from detectors.bank import F64, HUGE, I64, Bool, State, array_of, ranks, rows_of
 from detectors.last_change import Asked, Change, Piece, last_change
 
-SHIFT = 3
+SHIFT = 1
 BLOCK = 1 << SHIFT
-FACTOR, LEVELS, KEPT = 4, 4, 8
+FACTOR, LEVELS, KEPT = 4, 5, 8
 """Blocks of a level that make one of the next; levels; and of each level so many blocks."""
 SLOTS = LEVELS * KEPT
 """Block k of a level stands at its slot k modulo KEPT."""
@@ -86,8 +86,8 @@ class History:
         asked: Sequence[Asked] = (),
     ) -> list[Change | None]:
         """Take, in order, the values that are `ready`; value i belongs to event events[i], which stands at
-        offsets[events[i]]. Tells, for each of `marks` (places in the column, ascending), what is `asked` of its row right
-        behind that value.
+        offsets[events[i]]. Tells, for each of `marks` (places in the column, ascending), what is `asked` of its row
+        right behind that value.
         """
         keep = slice(None) if ready.all() else np.flatnonzero(ready)
         marked = rows[marks]
@@ -189,8 +189,8 @@ class History:
 
 
 def held(seen: int) -> list[tuple[int, int]]:
-    """Sizes and slots of the blocks that together hold the newest values of a row, oldest first: of each level as many as
-    there are, as long as the next one can go on where they begin.
+    """Sizes and slots of the blocks that together hold the newest values of a row, oldest first: of each level as many
+    as there are, as long as the next one can go on where they begin.
     """
     newest, found = seen >> SHIFT, list[tuple[int, int]]()
     if seen & BLOCK - 1:

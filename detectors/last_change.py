@@ -22,11 +22,11 @@ from math import sqrt
 from typing import NamedTuple
 
 SURE = 16.0
-"""A split counts when its gain is so many times the variance within: four deviations, since the best of many is taken."""
+"""A split counts when its gain is so many times the variance within: four deviations, for it is the best of many."""
 ALIKE = 9.0
-"""Stretches are alike while the gain of telling them apart is less."""
-LEAST = 16
-"""Values that must be left for a mixed piece to be left out."""
+"""A stretch is like what the series is compared with while it is fewer deviations from it, squared."""
+LEAST = 4
+"""Values of the newest stretch, unless its age is known; and so many must be left where a mixed piece is left out."""
 
 
 class Recent(NamedTuple):
@@ -65,7 +65,7 @@ class Asked(NamedTuple):
 
 class Change(NamedTuple):
     """Before and after. `before` is None where it is what the series is compared with (`usual`), or where nothing that
-    is known of it lies on the other side. `onset`: offset and time of the first value that may be of the newest stretch.
+    is known of it lies on the other side. `onset`: offset and time of the first value that may be of the new level.
     """
 
     before: Recent | None
@@ -135,7 +135,8 @@ def last_change(pieces: Sequence[Piece], end: tuple[int, int], asked: Asked, who
 
 def begins_of(held: Held, asked: Asked) -> list[int]:
     """Where the newest stretch may begin, newest first: what a detector knows of its age is known by and large."""
-    every = list(range(held.count - 1, -1, -1))
+    least = 1 if asked.age else LEAST
+    every = [b for b in range(held.count - 1, -1, -1) if b == 0 or held.values(b, held.count) >= least]
     if asked.age == 0:
         return every
     if asked.way == 0:  # It is no mean that moved, so none can tell.
@@ -144,14 +145,17 @@ def begins_of(held: Held, asked: Asked) -> list[int]:
 
 
 def best_split(held: Held, begins: Sequence[int], way: int) -> tuple[int, int] | None:
-    """Where the stretch before begins, and where the newest one does; None where nothing moved that way."""
-    best, most = None, -1.0
+    """Where the stretch before begins, and where the newest one does; None where nothing moved that way. A stretch
+    whose own values vary more than all together was moved by a few of them.
+    """
+    best, most, usual = None, -1.0, held.variance(0, held.count)
     for middle in begins:
-        now = held.mean(middle, held.count) if middle else 0.0
+        now, varies = held.mean(middle, held.count), max(held.variance(middle, held.count), usual)
         for begin in range(middle - 1, -1, -1):
             if way and not (now - held.mean(begin, middle)) * way > 0.0:
                 continue
-            gain = held.gain(begin, middle, held.count)
+            gain, varied = held.gain(begin, middle, held.count), max(held.variance(begin, middle), varies)
+            gain = gain / varied if varied > 0.0 else gain
             if gain > most:
                 best, most = (begin, middle), gain
     return best
@@ -159,10 +163,11 @@ def best_split(held: Held, begins: Sequence[int], way: int) -> tuple[int, int] |
 
 def departure(held: Held, begins: Sequence[int], asked: Asked) -> int | None:
     """Where the newest stretch begins if its mean was a known one before (Lorden 1971)."""
-    best, most = None, -1.0
+    best, most, usual = None, -1.0, held.variance(0, held.count)
     for begin in begins:
         apart = held.mean(begin, held.count) - asked.mean
-        gain = held.values(begin, held.count) * (apart * apart)
+        gain, varies = held.values(begin, held.count) * (apart * apart), max(held.variance(begin, held.count), usual)
+        gain = gain / varies if varies > 0.0 else gain
         if gain > most and not (asked.way and not apart * asked.way > 0.0):
             best, most = begin, gain
     return best
@@ -185,9 +190,10 @@ def told_apart(held: Held, begin: int, middle: int, asked: Asked) -> Change:
     def moved(first: int, last: int, after: int) -> bool:
         return sign(held.mean(after, end) - held.mean(first, last)) == way
 
-    if all(held.gain(other, begin, middle) <= ALIKE * noise for other in range(begin)) and moved(0, middle, middle):
-        begin = 0  # It was so from the first value that is held.
-    last = middle - 1 if middle - begin > 2 and moved(begin, middle - 1, middle) else middle
+    # The stretch that tells the most of the change is a part of the whole one.
+    begin = next((b for b in range(begin) if even(held, b, middle) and moved(b, middle, middle)), begin)
+    mixed = middle - begin > 1 and held.values(begin, middle - 1) >= LEAST
+    last = middle - 1 if mixed and moved(begin, middle - 1, middle) else middle
     after = after_of(held, middle, way, held.mean(begin, last))
     if way == 0 and not moved(begin, last, after):
         last, after = middle, middle
@@ -198,6 +204,12 @@ def told_apart(held: Held, begin: int, middle: int, asked: Asked) -> Change:
         alike = apart * apart <= ALIKE * (noise / before.n + asked.std * asked.std / asked.n)
         usual = alike and sign(held.mean(after, end) - asked.mean) == way
     return Change(None if usual else before, usual, held.told(after, end), held.places[middle])
+
+
+def even(held: Held, begin: int, end: int) -> bool:
+    """Whether nothing within a stretch tells one part of it from the other."""
+    most = SURE * held.variance(begin, end)
+    return all(held.gain(begin, middle, end) <= most for middle in range(begin + 1, end))
 
 
 def sign(value: float) -> int:

@@ -24,8 +24,8 @@ Onset = tuple[int, int]
 """Offset and time."""
 Edge = tuple[int, float, float, Summary | Evidence | None, Summary | None, Summary | Evidence | None, Onset | None]
 """The evidence of an edge as plain numbers, made for every hit and shown for few: direction, statistic, threshold; the
-row before and since; what it is compared with, where that is not what it was before (as a file of references says it, or
-as it was learned); the first value of the newest stretch.
+row before and since; what it is compared with, where that is not what it was before (as a file of references says it,
+or as it was learned); the first value of the newest stretch.
 """
 
 
@@ -117,8 +117,8 @@ def edge_of(
     standard: Summary | Evidence | None,
     change: Change | None,
 ) -> Edge:
-    """The evidence of a hit: what the detector said (direction, statistic, threshold), what the row is compared with, and
-    what changed in it. The direction is that of the mean, wherever there is one before and one after.
+    """The evidence of a hit: what the detector said (direction, statistic, threshold), what the row is compared with,
+    and what changed in it. The direction is that of the mean, wherever there is one before and one after.
     """
     if change is None:
         return (*said, standard, None, None, None)
@@ -133,8 +133,7 @@ def edge_of(
 
 
 def in_raw_units(recent: Recent, centre: float) -> Summary:
-    n, away, *rest = recent
-    return (n, away + centre, *rest)
+    return (recent.n, recent.mean + centre, *recent[2:])
 
 
 def numbers_of(standard: Summary | Evidence) -> tuple[int, float, float]:
@@ -178,7 +177,7 @@ def told(given: Evidence | Edge) -> Evidence:
     """Evidence and finding as the alert has them."""
     if isinstance(given, dict):
         return given
-    *said, before, after, reference, onset = given
-    more = {"onset": {"offset": onset[0], "time": rfc3339(onset[1])}} if onset else {}
+    direction, statistic, threshold, before, after, reference, onset = given
+    more: dict[str, Any] = {"onset": {"offset": onset[0], "time": rfc3339(onset[1])}} if onset else {}
     more |= {"reference": shown(reference)} if reference else {}
-    return evidence(*said, shown(before), summary(after) if after else None, None, more)
+    return evidence(direction, statistic, threshold, shown(before), summary(after) if after else None, None, more)

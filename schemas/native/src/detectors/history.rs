@@ -8,9 +8,9 @@ use crate::arrays::{check_length, check_rows, prefetch, retain, slice};
 use crate::detectors::bank::bounded;
 use crate::detectors::last_change::{Asked, Change, Piece, last_change};
 
-const BLOCK: i64 = 8;
+const BLOCK: i64 = 2;
 const FACTOR: i64 = 4;
-const LEVELS: usize = 4;
+const LEVELS: usize = 5;
 const KEPT: usize = 8;
 const SLOTS: usize = LEVELS * KEPT;
 

@@ -5,7 +5,7 @@ use crate::detectors::bank::Seen;
 
 const SURE: f64 = 16.0;
 const ALIKE: f64 = 9.0;
-const LEAST: i64 = 16;
+const LEAST: i64 = 4;
 
 /// Values that came one after another, as sums.
 #[derive(Clone, Copy)]
@@ -86,7 +86,9 @@ impl<'a> Held<'a> {
 
     fn begins(&self, way: i64, age: i64) -> Vec<usize> {
         let end = self.count();
-        let every: Vec<usize> = (0..end).rev().collect();
+        let least = if age > 0 { 1 } else { LEAST };
+        let long = |&begin: &usize| begin == 0 || self.values(begin, end) >= least;
+        let every: Vec<usize> = (0..end).rev().filter(long).collect();
         if age == 0 {
             return every;
         }
@@ -99,14 +101,16 @@ impl<'a> Held<'a> {
     }
 
     fn best_split(&self, begins: &[usize], way: i64) -> Option<(usize, usize)> {
-        let (mut best, mut most) = (None, -1.0);
+        let (mut best, mut most, usual) = (None, -1.0, self.variance(0, self.count()));
         for &middle in begins {
-            let now = if middle > 0 { self.mean(middle, self.count()) } else { 0.0 };
+            let now = self.mean(middle, self.count());
+            let varies = larger(self.variance(middle, self.count()), usual);
             for begin in (0..middle).rev() {
                 if way != 0 && !goes(now - self.mean(begin, middle), way) {
                     continue;
                 }
-                let gain = self.gain(begin, middle, self.count());
+                let varied = larger(self.variance(begin, middle), varies);
+                let gain = in_units(self.gain(begin, middle, self.count()), varied);
                 if gain > most {
                     (best, most) = (Some((begin, middle)), gain);
                 }
@@ -115,11 +119,12 @@ impl<'a> Held<'a> {
         best
     }
 
-    fn departure(&self, begins: &[usize], way: i64, usual: f64) -> Option<usize> {
-        let (mut best, mut most) = (None, -1.0);
+    fn departure(&self, begins: &[usize], way: i64, expected: f64) -> Option<usize> {
+        let (mut best, mut most, usual) = (None, -1.0, self.variance(0, self.count()));
         for &begin in begins {
-            let apart = self.mean(begin, self.count()) - usual;
-            let gain = self.values(begin, self.count()) as f64 * (apart * apart);
+            let apart = self.mean(begin, self.count()) - expected;
+            let varies = larger(self.variance(begin, self.count()), usual);
+            let gain = in_units(self.values(begin, self.count()) as f64 * (apart * apart), varies);
             if gain > most && (way == 0 || goes(apart, way)) {
                 (best, most) = (Some(begin), gain);
             }
@@ -135,6 +140,11 @@ impl<'a> Held<'a> {
         if way != 0 && !goes(self.mean(later, end) - before, way) { begin } else { later }
     }
 
+    fn even(&self, begin: usize, end: usize) -> bool {
+        let most = SURE * self.variance(begin, end);
+        (begin + 1..end).all(|middle| self.gain(begin, middle, end) <= most)
+    }
+
     fn told_apart(&self, mut begin: usize, middle: usize, (asked_way, _, n, usual, std): Asked) -> Change {
         let end = self.count();
         let way = match asked_way {
@@ -143,10 +153,10 @@ impl<'a> Held<'a> {
         };
         let noise = self.within(begin, middle, end);
         let moved = |first, last, after| sign(self.mean(after, end) - self.mean(first, last)) == way;
-        if (0..begin).all(|other| self.gain(other, begin, middle) <= ALIKE * noise) && moved(0, middle, middle) {
-            begin = 0;
-        }
-        let mut last = if middle - begin > 2 && moved(begin, middle - 1, middle) { middle - 1 } else { middle };
+        let whole = |&b: &usize| self.even(b, middle) && moved(b, middle, middle);
+        begin = (0..begin).find(whole).unwrap_or(begin);
+        let mixed = middle - begin > 1 && self.values(begin, middle - 1) >= LEAST;
+        let mut last = if mixed && moved(begin, middle - 1, middle) { middle - 1 } else { middle };
         let mut after = self.after(middle, way, self.mean(begin, last));
         if way == 0 && !moved(begin, last, after) {
             (last, after) = (middle, middle);
@@ -163,6 +173,14 @@ impl<'a> Held<'a> {
 
 fn goes(apart: f64, way: i64) -> bool {
     apart * way as f64 > 0.0
+}
+
+fn larger(one: f64, other: f64) -> f64 {
+    if other > one { other } else { one }
+}
+
+fn in_units(gain: f64, variance: f64) -> f64 {
+    if variance > 0.0 { gain / variance } else { gain }
 }
 
 fn sign(value: f64) -> i64 {
