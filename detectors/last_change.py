@@ -187,13 +187,14 @@ def told_apart(held: Held, begin: int, middle: int, asked: Asked) -> Change:
     way = asked.way or sign(held.mean(middle, end) - held.mean(begin, middle))
     noise = held.within(begin, middle, end)
 
-    def moved(first: int, last: int, after: int) -> bool:
-        return sign(held.mean(after, end) - held.mean(first, last)) == way
+    def moved(first: int, last: int, after: int, until: int = end) -> bool:
+        return sign(held.mean(after, until) - held.mean(first, last)) == way
 
     # The stretch that tells the most of the change is a part of the whole one.
     begin = next((b for b in range(begin) if even(held, b, middle) and moved(b, middle, middle)), begin)
-    mixed = middle - begin > 1 and held.values(begin, middle - 1) >= LEAST
-    last = middle - 1 if mixed and moved(begin, middle - 1, middle) else middle
+    last = middle
+    if middle - begin > 1 and held.values(begin, middle - 1) >= LEAST and moved(begin, middle - 1, middle):
+        last -= held.gain(begin, middle - 1, middle) > noise and moved(begin, middle - 1, middle - 1, middle)
     after = after_of(held, middle, way, held.mean(begin, last))
     if way == 0 and not moved(begin, last, after):
         last, after = middle, middle

@@ -151,7 +151,10 @@ def edge_findings(
     """
     hits.sort(key=lambda hit: (hit[0].place, hit[1].order))
     asked = [standard_at(batch, table, column, monitor, hit.place) for hit, monitor in hits]
-    questions = [question_of(table, row, hit, standard) for (hit, _), (row, standard) in zip(hits, asked, strict=True)]
+    questions = [
+        question_of(table, row, hit.direction, hit.age, standard)
+        for (hit, _), (row, standard) in zip(hits, asked, strict=True)
+    ]
     changes = table.remember(batch, column, judged, np.array([hit.place for hit, _ in hits], np.int64), questions)
     found = []
     for (hit, monitor), (row, standard), change in zip(hits, asked, changes, strict=True):

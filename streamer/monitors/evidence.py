@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from detectors.last_change import Asked, Change, Recent
 from detectors.reference import Learned
 from schemas.records.alert import rfc3339
 from streamer.series.table import SeriesTable
-
-if TYPE_CHECKING:
-    from streamer.monitors.base import Hit
 
 DIRECTION_NAMES = {1: "up", -1: "down", 0: "unknown"}
 
@@ -102,12 +99,12 @@ def before_of(table: SeriesTable, row: int, offset: int) -> Part:
     return shown(standard_of(table, row, offset))
 
 
-def question_of(table: SeriesTable, row: int, hit: Hit, standard: Summary | Evidence | None) -> Asked:
+def question_of(table: SeriesTable, row: int, way: int, age: int, standard: Summary | Evidence | None) -> Asked:
     """What the history is asked about a hit; its values are distances from the centre."""
     if standard is None:
-        return Asked(hit.direction, hit.age)
+        return Asked(way, age)
     n, mean, std = numbers_of(standard)
-    return Asked(hit.direction, hit.age, n, mean - table.learned(row).centre, std)
+    return Asked(way, age, n, mean - table.learned(row).centre, std)
 
 
 def edge_of(

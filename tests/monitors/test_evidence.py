@@ -9,7 +9,6 @@ import pytest
 
 from detectors.last_change import Asked, Change, Recent
 from schemas.records.alert import rfc3339
-from streamer.monitors.base import Hit
 from streamer.monitors.evidence import (
     before_of,
     edge_of,
@@ -89,8 +88,7 @@ def test_what_a_file_says_of_a_row_is_what_it_is_compared_with() -> None:
     table = learned()
     table.pinned = {0: {**BEFORE, "source": "ref.json"}}
     assert before_of(table, 0, 0) == {**BEFORE, "source": "ref.json"}
-    hit = Hit(0, 0, 1.0, 2.0, 0)
-    assert question_of(table, 0, hit, table.pinned[0]) == Asked(0, 0, 100, 10.0 - table.learned(0).centre, 2.0)
+    assert question_of(table, 0, 0, 0, table.pinned[0]) == Asked(0, 0, 100, 10.0 - table.learned(0).centre, 2.0)
     change = Change(None, True, RECENT, (150, 1500))
     direction, _, _, before, after, reference, onset = edge_of(table, 0, (0, 1.0, 2.0), table.pinned[0], change)
     assert (before, reference, onset) == (table.pinned[0], None, (150, 1500))

@@ -152,11 +152,15 @@ impl<'a> Held<'a> {
             way => way,
         };
         let noise = self.within(begin, middle, end);
-        let moved = |first, last, after| sign(self.mean(after, end) - self.mean(first, last)) == way;
+        let goes_on = |first, last, after, until| sign(self.mean(after, until) - self.mean(first, last)) == way;
+        let moved = |first, last, after| goes_on(first, last, after, end);
         let whole = |&b: &usize| self.even(b, middle) && moved(b, middle, middle);
         begin = (0..begin).find(whole).unwrap_or(begin);
-        let mixed = middle - begin > 1 && self.values(begin, middle - 1) >= LEAST;
-        let mut last = if mixed && moved(begin, middle - 1, middle) { middle - 1 } else { middle };
+        let mut last = middle;
+        if middle - begin > 1 && self.values(begin, middle - 1) >= LEAST && moved(begin, middle - 1, middle) {
+            let mixed = self.gain(begin, middle - 1, middle) > noise && goes_on(begin, middle - 1, middle - 1, middle);
+            last -= mixed as usize;
+        }
         let mut after = self.after(middle, way, self.mean(begin, last));
         if way == 0 && !moved(begin, last, after) {
             (last, after) = (middle, middle);
