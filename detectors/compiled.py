@@ -37,6 +37,12 @@ class Rows(Protocol):
     def retain(self, rows: I64) -> None: ...
 
 
+class ForgettingRows(Rows, Protocol):
+    """What a core has whose rows can begin anew."""
+
+    def forget(self, row: int) -> None: ...
+
+
 class Compiled:
     """What every wrapper does: hold the core."""
 
@@ -55,7 +61,17 @@ class Compiled:
         self.core.retain(rows)
 
 
-class CompiledAdwin(Compiled):
+class Forgetting(Compiled):
+    """A wrapper whose rows can begin anew."""
+
+    core: ForgettingRows
+
+    def forget(self, row: int) -> None:
+        """The row begins anew, with values that come from now on."""
+        self.core.forget(row)
+
+
+class CompiledAdwin(Forgetting):
     """`detectors.adwin.AdwinBank`."""
 
     core: _native.Adwin
@@ -93,7 +109,7 @@ class CompiledAdwin(Compiled):
         )
 
 
-class CompiledEnvelope(Compiled):
+class CompiledEnvelope(Forgetting):
     """`detectors.envelope.EnvelopeBank`."""
 
     core: _native.Envelope
@@ -108,24 +124,23 @@ class CompiledEnvelope(Compiled):
         hits, ages = self.core.update(rows, values, np.zeros(len(rows), np.int64) if times_ms is None else times_ms)
         return Hits(*hits, ages)
 
-    def forget(self, row: int) -> None:
-        self.core.forget(row)
-
     def in_school(self, row: int) -> bool:
         return self.core.in_school(row)
 
     def dump(self) -> dict[str, NDArray[Any]]:
         ints, floats = self.core.dump()
         flat = zip((*envelope.INTS, *envelope.FLOATS), (*ints, *floats), strict=True)
-        return {name: array.reshape(self.rows, *envelope.SHAPES[name]) for name, array in flat}
+        shaped = {name: array.reshape(self.rows, *envelope.SHAPES[name]) for name, array in flat}
+        return {**shaped, **{name: shaped[name].astype(np.uint8) for name in envelope.SMALL}}
 
     def load(self, state: State) -> None:
         envelope.check_state(state)
         flat = {name: np.ascontiguousarray(state[name]).ravel() for name in envelope.SHAPES}
+        flat |= {name: flat[name].astype(np.int64) for name in envelope.SMALL}
         self.core.load([flat[name] for name in envelope.INTS], [flat[name] for name in envelope.FLOATS])
 
 
-class CompiledPageHinkley(Compiled):
+class CompiledPageHinkley(Forgetting):
     """`detectors.page_hinkley.PageHinkleyBank`."""
 
     core: _native.PageHinkley
@@ -146,7 +161,7 @@ class CompiledPageHinkley(Compiled):
         self.core.load([found[name] for name in page_hinkley.FIELDS])
 
 
-class CompiledReference(Compiled):
+class CompiledReference(Forgetting):
     """`detectors.reference.Reference`."""
 
     core: _native.Reference
@@ -187,7 +202,7 @@ class CompiledReference(Compiled):
         self.core.load(found["n"], stats, places, found["waiting"])
 
 
-class CompiledHistory(Compiled):
+class CompiledHistory(Forgetting):
     """`detectors.history.History`."""
 
     core: _native.History
@@ -214,9 +229,6 @@ class CompiledHistory(Compiled):
 
     def changed(self, row: int, asked: Asked) -> Change | None:
         return change_of(self.core.changed(row, asked))
-
-    def forget(self, row: int) -> None:
-        self.core.forget(row)
 
     def dump(self) -> dict[str, NDArray[Any]]:
         latest, sums, places = self.core.dump()

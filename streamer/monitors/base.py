@@ -38,6 +38,7 @@ class MonitorSpec(NamedTuple):
     source: Source | None  # what makes the table's values, where its events' own fields do not
     lateness_ms: int
     parts: MonitorParts
+    rate: float = 0.002  # false alarms a day that each of its series may have
 
 
 class Hit(NamedTuple):
@@ -107,8 +108,13 @@ class Monitor(Protocol):
     def sentence(self, labels: Mapping[str, str], told: Evidence) -> str:
         """What moved, from what to what, and how sure, in one line."""
 
-    def accept(self, row: int, level: Summary) -> None:
-        """What the row is by now is its normal."""
+    def accept(self, row: int, level: Summary) -> bool:
+        """What the row is by now is its normal. Whether its reference must be learned anew for that, because by the old
+        one this monitor would not see what comes next.
+        """
+
+    def renew(self, row: int) -> None:
+        """The reference of the row is learned anew: so is what was made of it."""
 
     def seed(self, given: Mapping[int, Series]) -> None:
         """Take what a file of references says of these rows."""
@@ -156,8 +162,15 @@ class MonitorBase:
     def gauges(self) -> Iterator[Gauge]:
         yield from ()
 
-    def accept(self, row: int, level: Summary) -> None:
+    def accept(self, row: int, level: Summary) -> bool:
         """A condition has no level of its own."""
+        return False
+
+    def renew(self, row: int) -> None:
+        if self.bank is not None:
+            self.bank.resize(len(self.table.keys))
+            self.bank.forget(row)
+        self.normal.pop(row, None)
 
     def seed(self, given: Mapping[int, Series]) -> None:
         """Nothing but the table's own reference is needed."""

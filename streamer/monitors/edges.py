@@ -34,14 +34,14 @@ class EdgeMonitor(MonitorBase):
     def __init__(self, made: MonitorSpec) -> None:
         super().__init__(made)
         detect = self.config.detect
-        self.bank: Bank = made.parts.bank(self.params())
+        self.bank: Bank = made.parts.bank(self.params(made))
         self.raw = detect.raw
         lasts_ms = self.config.keep_firing_for_ms
         fades_ms = max(lasts_ms, 1) if self.config.resolves == "faded" else None
         self.following: Following | None = Following(lasts_ms // LOOKS, fades_ms)
         self.normal: dict[int, Summary] = {}
 
-    def params(self) -> Params:
+    def params(self, made: MonitorSpec) -> Params:
         """What its bank is given."""
         return self.config.detect.params()
 
@@ -64,8 +64,14 @@ class EdgeMonitor(MonitorBase):
             return f"{quantity(signal)} went {from_to(signal, before['mean'], after['mean'])}{sure}"
         return f"{quantity(signal)} moved{to(signal, after['mean'])}" if after else f"{quantity(signal)} changed"
 
-    def accept(self, row: int, level: Summary) -> None:
-        self.normal[row] = level
+    def accept(self, row: int, level: Summary) -> bool:
+        """Standardised values are cut a few deviations from the reference: beyond, another change would not show. And
+        the deviations of any change would be those of before.
+        """
+        renews = self.table.signal.scaled and not self.table.given
+        if not renews:
+            self.normal[row] = level
+        return renews
 
     def retain(self, rows: I64) -> None:
         super().retain(rows)
@@ -170,6 +176,17 @@ def standard_at(
     """The row of a value, and what it was compared with there: a level of it that was accepted, or its reference."""
     row = int(column.rows[place])
     return row, monitor.normal.get(row) or standard_of(table, row, int(batch.offsets[column.events[place]]))
+
+
+def accept(monitor: Monitor, siblings: Sequence[Monitor], row: int, opened: int, level: Summary) -> None:
+    """A level that lasted since `opened` is the normal of a monitor's row. Where it must be learned anew, all monitors
+    of the table (`siblings`) begin anew in it, once: another of them may have accepted the same level before.
+    """
+    table = monitor.table
+    if monitor.accept(row, level) and table.learned(row).first_offset <= opened:
+        table.renew(row)
+        for sibling in siblings:
+            sibling.renew(row)
 
 
 def followed(monitors: Sequence[Monitor]) -> bool:

@@ -8,10 +8,10 @@ from typing import cast
 import numpy as np
 
 from detectors.compiled import CompiledEnvelope
-from detectors.envelope import Envelope, EnvelopeBank
+from detectors.envelope import KNEE, Envelope, EnvelopeBank
 from detectors.reference import Judged
 from schemas.events.batch import Batch
-from streamer.monitors.base import Hit
+from streamer.monitors.base import Hit, MonitorSpec
 from streamer.monitors.edges import RankMonitor, hits_of
 from streamer.monitors.evidence import Summary
 from streamer.signals.columns import F64, I64, Column
@@ -28,10 +28,10 @@ class EnvelopeMonitor(RankMonitor):
         """Its bank as what it is."""
         return cast("EnvelopeBank | CompiledEnvelope", self.bank)
 
-    def params(self) -> Envelope:
+    def params(self, made: MonitorSpec) -> Envelope:
         params = self.config.detect.params()
         assert isinstance(params, Envelope)
-        return replace(params, shares=not self.table.signal.scaled)
+        return replace(params, rate=made.rate, shares=not self.table.signal.scaled)
 
     def hits(self, batch: Batch, column: Column, judged: Judged) -> list[Hit]:
         self.bank.resize(len(self.table.keys))
@@ -50,7 +50,12 @@ class EnvelopeMonitor(RankMonitor):
             apart = np.where(scale > 0.0, away / np.where(scale > 0.0, scale, 1.0), np.sign(away))
         return np.clip(apart, -FAR, FAR)
 
-    def accept(self, row: int, level: Summary) -> None:
-        super().accept(row, level)
+    def accept(self, row: int, level: Summary) -> bool:
+        """Values are drawn in beyond the knee: further out changes of their size do not show."""
+        learned = self.table.learned(row)
+        if abs(level[1] - learned.centre) > KNEE * learned.scale and super().accept(row, level):
+            return True
+        self.normal[row] = level
         if not self.envelope.in_school(row):  # In school it is only one more thing that days have shown.
             self.envelope.forget(row)
+        return False

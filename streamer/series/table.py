@@ -309,6 +309,15 @@ class SeriesTable:
         self.reference.retain(rows)
         self.history.retain(rows)
 
+    def renew(self, row: int) -> None:
+        """The row is compared with what comes from now on. Others may have learned from its first values: so that is
+        where the log must still be read from.
+        """
+        self.began.setdefault(row, self.learned(row).first_offset)
+        self.final.pop(row, None)
+        self.reference.forget(row)
+        self.history.forget(row)
+
     def learned(self, row: int) -> Learned:
         """The reference of a row as it is by now."""
         found = self.final.get(row)
@@ -320,7 +329,7 @@ class SeriesTable:
 
     def first_offset(self, row: int) -> int:
         """Where the log must be read from for this row to become what it is."""
-        first = self.began[row] if row in self.pinned else self.learned(row).first_offset
+        first = self.began[row] if row in self.began or row in self.pinned else self.learned(row).first_offset
         if self.since is not None:
             return min(first, self.since)
         if self.origin is self:

@@ -111,6 +111,12 @@ impl Adwin {
         Ok(hits.into_arrays(py))
     }
 
+    fn forget(&mut self, row: usize) -> PyResult<()> {
+        check_rows(&[row as i64], self.rows.len())?;
+        self.rows[row] = FRESH;
+        Ok(())
+    }
+
     /// (total, variance, width), (tick, levels, buckets), detected, (bucket sums, bucket variances), as in Python.
     fn dump<'py>(&self, py: Python<'py>) -> State<'py> {
         let (mut levels, mut buckets, mut sums, mut variances) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());

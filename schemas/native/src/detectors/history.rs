@@ -145,9 +145,9 @@ impl History {
         retain(&mut self.rows, slice(&rows)?, 1)
     }
 
-    /// The row begins anew.
     fn forget(&mut self, row: usize) -> PyResult<()> {
-        self.rows.get_mut(row).ok_or_else(|| PyValueError::new_err("a row that does not exist"))?.seen = 0;
+        check_rows(&[row as i64], self.rows.len())?;
+        self.rows[row].seen = 0;
         Ok(())
     }
 

@@ -4,6 +4,7 @@ pub mod adwin;
 pub mod bank;
 pub mod distribution;
 pub mod envelope;
+pub mod extremes;
 pub mod history;
 pub mod last_change;
 pub mod page_hinkley;

@@ -101,6 +101,12 @@ impl PageHinkley {
         retain(&mut self.rows, slice(&rows)?, 1)
     }
 
+    fn forget(&mut self, row: usize) -> PyResult<()> {
+        check_rows(&[row as i64], self.rows.len())?;
+        self.rows[row] = FRESH;
+        Ok(())
+    }
+
     fn update<'py>(
         &mut self,
         py: Python<'py>,

@@ -247,6 +247,13 @@ impl Reference {
         }
     }
 
+    /// The row learns anew.
+    fn forget(&mut self, row: usize) -> PyResult<()> {
+        check_rows(&[row as i64], self.rows.len())?;
+        (self.rows[row].n, self.rows[row].waiting) = (0, Vec::new());
+        Ok(())
+    }
+
     fn retain(&mut self, rows: PyReadonlyArray1<'_, i64>) -> PyResult<()> {
         retain(&mut self.rows, slice(&rows)?, 1)
     }
