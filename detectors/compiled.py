@@ -127,6 +127,9 @@ class CompiledEnvelope(Forgetting):
     def in_school(self, row: int) -> bool:
         return self.core.in_school(row)
 
+    def tiers(self) -> NDArray[np.int8]:
+        return self.core.tiers()
+
     def dump(self) -> dict[str, NDArray[Any]]:
         ints, floats = self.core.dump()
         flat = zip((*envelope.INTS, *envelope.FLOATS), (*ints, *floats), strict=True)

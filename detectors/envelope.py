@@ -69,6 +69,12 @@ COUNTS = 3.5
 
 RUN, RUNS, LONGER = 48, 100, 4
 """A value is stuck that came so many times in a row, after so many runs of which none was a LONGER part as long."""
+TIERS = ("school", "calibrated", "proved")
+"""How far a row's limits can be trusted: there are none yet; they are those of its own days; and its averages vary as
+those of independent values would, at every scale that was seen often enough, so that days are exchangeable.
+"""
+OFTEN, ALIKE = 30.0, 1.5
+"""A scale that was seen OFTEN has averages whose variance is less than ALIKE times that of independent values."""
 LAST, LENGTH, LONGEST, ENDED = range(4)
 """Of the runs of a row: the value, how often it came in a row; the longest run before; how many ended."""
 
@@ -122,6 +128,14 @@ def drawn_in(values: F64) -> F64:
     times = np.maximum(np.abs(values), KNEE) / KNEE
     far = np.sign(values) * KNEE * (8.0 * np.sqrt(np.sqrt(np.sqrt(times))) - 7.0)
     return np.where(np.abs(values) <= KNEE, values, far)
+
+
+def slope_of(share: float) -> float:
+    """How much a small variance of a share is on the scale of `level_of`."""
+    if not 0.0 < share < 1.0:
+        return 1.0
+    slope = (1.0 / sqrt(share) + 1.0 / sqrt(1.0 - share)) / 2.0
+    return slope * slope
 
 
 def moments(sums: F64, least: float) -> tuple[float, float, float]:
@@ -302,6 +316,21 @@ class EnvelopeBank:
     def in_school(self, row: int) -> bool:
         """Whether it has no limits yet."""
         return self.days.in_school(row)
+
+    def tiers(self) -> NDArray[np.int8]:
+        """Of each row its place in TIERS."""
+        return np.array([self._tier(row) for row in range(self.rows)], np.int8)
+
+    def _tier(self, row: int) -> int:
+        if self.days.in_school(row):
+            return 0
+        _, mean, deviation = moments(self.seen[row], 0.0)
+        own = deviation * deviation * (slope_of(mean) if self.shares else 1.0)
+        for level, size in enumerate(SIZES):
+            count, _, between = moments(self.earlier[row, level], 0.0)
+            if count >= OFTEN and between * between * size > ALIKE * own:
+                return 1
+        return 2
 
     def load(self, state: State) -> None:
         """Replace the state of all rows; ValueError for an invalid one, which changes nothing."""

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import cast
 
 import numpy as np
 
 from detectors.compiled import CompiledEnvelope
-from detectors.envelope import KNEE, Envelope, EnvelopeBank
+from detectors.envelope import KNEE, TIERS, Envelope, EnvelopeBank
 from detectors.reference import Judged
 from schemas.events.batch import Batch
-from streamer.monitors.base import Hit, MonitorSpec
+from streamer.monitors.base import Gauge, Hit, MonitorSpec
 from streamer.monitors.edges import RankMonitor, hits_of
 from streamer.monitors.evidence import Summary
 from streamer.signals.columns import F64, I64, Column
@@ -49,6 +50,20 @@ class EnvelopeMonitor(RankMonitor):
         with np.errstate(over="ignore"):
             apart = np.where(scale > 0.0, away / np.where(scale > 0.0, scale, 1.0), np.sign(away))
         return np.clip(apart, -FAR, FAR)
+
+    def tiers(self) -> Mapping[str, Mapping[str, int]]:
+        self.bank.resize(len(self.table.keys))
+        found: dict[str, dict[str, int]] = {}
+        for ((model, *_), _), tier in zip(self.table.keys, self.envelope.tiers().tolist(), strict=True):
+            counts = found.setdefault(model, dict.fromkeys(TIERS, 0))
+            counts[TIERS[tier]] += 1
+        return found
+
+    def gauges(self) -> Iterator[Gauge]:
+        for model, counts in self.tiers().items():
+            yield Gauge("series_in_school", model, counts["school"])
+            yield Gauge("series_calibrated", model, counts["calibrated"])
+            yield Gauge("series_proved", model, counts["proved"])
 
     def accept(self, row: int, level: Summary) -> bool:
         """Values are drawn in beyond the knee: further out changes of their size do not show."""
