@@ -88,7 +88,9 @@ def show(path: Path) -> None:
     for name, one in series_of(made).items():
         mean, centre = (tell_apart(number, number + one.std)[0] for number in (one.mean, one.centre))
         told = f"mean {mean}, std {one.std:.4g}, centre {centre}"
-        if one.categories is not None:
+        if one.category is False:
+            told = "no categories: new texts keep coming"
+        elif one.categories is not None:
             many = "category" if len(one.categories) == 1 else "categories"
             told = f"{len(one.categories)} {many}: {', '.join(one.categories[:8])}"
         click.echo(f"{name}: {one.n:,} values, {told} ({one.begin} to {one.end})")

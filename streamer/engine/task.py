@@ -16,9 +16,10 @@ import numpy as np
 from detectors.reference import Judged
 from schemas.events.batch import Batch
 from schemas.records.dead_letter import dead_letter
-from streamer.alerts.alert import ACCEPTED, Moment, Notice, Policy
+from streamer.alerts.alert import ACCEPTED, Moment, Notice
 from streamer.alerts.alert_record import AlertRecords
 from streamer.alerts.lifecycle import AlertBook, FirstOffset
+from streamer.alerts.policy import policy_of
 from streamer.alerts.unusable_record import RecordAlerts
 from streamer.alerts.window_record import window_record
 from streamer.config import model as cfg
@@ -30,12 +31,14 @@ from streamer.engine.figures import Counter, counters
 from streamer.engine.heartbeat import Watched, heartbeats
 from streamer.engine.references import pinned_again, seed
 from streamer.engine.room import STRIDE, Fullness, Room
+from streamer.engine.unwatched import Unwatched, unwatched
+from streamer.incidents.record import Incidents
 from streamer.monitors.base import Gauge, Monitor
-from streamer.monitors.edges import DIRECTIONS, accept, step_table
+from streamer.monitors.edges import accept, step_table
 from streamer.monitors.finding import Finding
 from streamer.monitors.registry import make_monitors
 from streamer.port import Out, Partition, Tick
-from streamer.series.sources import Source, depth, make_source, needs
+from streamer.series.sources import Source, depth, make_source, needs, table_id_of
 from streamer.series.table import SeriesTable, TableId
 from streamer.series.turnover import Places
 from streamer.signals.columns import I64, Bool, Column, Groups
@@ -44,19 +47,6 @@ from streamer.signals.grammar import computed, number_of, parse_signal
 from streamer.signals.roles import OPT_OUT, is_true, populations
 
 IN_ORDER = attrgetter("event", "monitor", "row")
-
-
-def policy_of(monitor: cfg.Monitor) -> Policy:
-    return Policy(
-        monitor.for_ms,
-        monitor.keep_firing_for_ms,
-        monitor.cooldown_ms,
-        monitor.resolves,
-        monitor.accept_after_ms,
-        monitor.repeat_interval_ms,
-        monitor.recover_band,
-        DIRECTIONS.get(monitor.detect.direction, 0),
-    )
 
 
 def first_of(monitors: Mapping[str, Monitor]) -> FirstOffset:
@@ -90,7 +80,7 @@ class Task:
         self.sources: dict[TableId, Source] = {}
         wanted = self._table_ids()
         self.rows_max = max(config.limits.series // max(len(wanted), 1), 1)
-        sampled = {self._table_id(m) for m in config.effective_monitors().values() if m.detect.sampled}
+        sampled = {table_id_of(config, m) for m in config.effective_monitors().values() if m.detect.sampled}
         for table_id in wanted:
             self._add_table(table_id, table_id in sampled)
         self.monitors: dict[str, Monitor] = make_monitors(config, engine.monitors, self._made_of)
@@ -112,6 +102,7 @@ class Task:
         self.admission = Admission(gate, Places(self.rows_max, config.reference.warmup), watched)
         self.book = AlertBook({name: policy_of(m.config) for name, m in self.monitors.items()}, first_of(self.monitors))
         self.records = AlertRecords(config, partition, self.monitors, generation)
+        self.incidents = Incidents(self.records)
         self.record_alerts = RecordAlerts(config, partition, generation, self.emitted)
         parts = self.tables, self.sources, self.of_table, self.admission, self.book
         self.room = Room(*parts, self._ended)
@@ -131,22 +122,15 @@ class Task:
         """Tables with their monitors."""
         return [(table, self.of_table[table.id]) for table in tables]
 
-    @staticmethod
-    def _table_id(monitor: cfg.Monitor) -> TableId:
-        signal = parse_signal(monitor.signal)
-        if signal.kind == "aggregate":
-            signal = replace(signal, window_ms=monitor.aggregate_ms)
-        return TableId(signal, tuple(monitor.by), monitor.model)
-
     def _made_of(self, monitor: cfg.Monitor) -> tuple[SeriesTable, Source | None]:
-        table_id = self._table_id(monitor)
+        table_id = table_id_of(self.config, monitor)
         return self.tables[table_id], self.sources.get(table_id)
 
     def _table_ids(self) -> list[TableId]:
         """Every table the monitors need, in their order; one that a source makes comes after those it is judged by."""
         ids: dict[TableId, None] = {}
         for monitor in self.config.effective_monitors().values():
-            table_id = self._table_id(monitor)
+            table_id = table_id_of(self.config, monitor)
             for needed in (*needs(table_id), table_id):
                 ids.setdefault(needed)
         return sorted(ids, key=lambda i: depth(i.signal.kind))
@@ -245,6 +229,7 @@ class Task:
                 model = monitor.table.keys[finding.row][0][0]
                 at = Moment(self.position, tick.time_ms, newest_ms[model] + self.book.silence(model))
                 self._publish(self.book.apply(finding, model, at))
+        self.decided += self.incidents.settle(self.position, tick.time_ms)
         watched = Watched(self.admission, self.tables.values(), self.by_order, self.book.counts(), self.generation)
         self.decided += heartbeats(self.config.kafka.group, self.partition, self.position, self.ticks, tick, watched)
 
@@ -270,11 +255,11 @@ class Task:
             found += step_table(batch, table, column, judged, self.of_table[table_id], now)
         return sorted(found, key=IN_ORDER)
 
-    def _publish(self, notices: Iterable[Notice]) -> None:
+    def _publish(self, notices: Sequence[Notice]) -> None:
         for notice in notices:
-            self.decided.append(notice)
             kind = notice.status, self.monitors[notice.monitor].config.severity
             self.emitted[kind] = self.emitted.get(kind, 0) + 1
+        self.decided += self.incidents.told_of(notices)
 
     def _ended(self, notices: list[Notice]) -> None:
         """Alerts of series that leave. All that waits is written while its rows still mean what they meant."""
@@ -286,9 +271,13 @@ class Task:
         """How full everything is that has a limit."""
         return self.room.fullness()
 
+    def unwatched(self) -> list[Unwatched]:
+        """What is not watched, or not on its own, though the config asks for it."""
+        return unwatched(self.tables.values())
+
     def counters(self) -> Iterator[Counter]:
         """What was counted so far, for the metrics."""
-        counted = self.book.detections, self.emitted
+        counted = self.book.detections, self.emitted, self.incidents.emitted
         return counters(self.partition[0], self.admission, self.tables.values(), self.by_order, *counted)
 
     def gauges(self) -> Iterator[tuple[str, Gauge]]:
@@ -298,6 +287,10 @@ class Task:
     def alerts(self) -> dict[tuple[str, str, str], int]:
         """How many alerts there are by monitor, model and state; those of the partition itself have no model."""
         return {**self.book.counts(), **self.record_alerts.account.counts()}
+
+    def open_incidents(self) -> dict[str, int]:
+        """How many incidents are open, by model."""
+        return self.incidents.book.open_by_model()
 
     @property
     def waiting(self) -> int:
@@ -335,6 +328,7 @@ class Task:
             "rules": {self.tables[i].identity: source.dump() for i, source in self.sources.items()},
             "monitors": monitors,
             "alerts": self.book.dump(),
+            "incidents": self.incidents.dump(),
         }
 
     def spec(self, name: str) -> str:
@@ -383,6 +377,8 @@ class Task:
                 kept.add(name)
         self.monitors_reset = [name for name in self.monitors if name not in kept]
         self.book.load(state["alerts"], kept)
+        self.incidents.load(state.get("incidents"), self.book)
+        self.room.exclude(self.position)
         self._follow()
 
 

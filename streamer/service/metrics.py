@@ -21,6 +21,8 @@ from schemas.events.batch import REASONS
 from schemas.records.alert import SEVERITIES
 from streamer.alerts.alert import FADING, FIRING, PENDING
 from streamer.engine.admission import RESULTS
+from streamer.engine.unwatched import WHY
+from streamer.incidents.book import CHANGES
 from streamer.monitors.window_outcomes import ENDS
 from streamer.port import Outcome
 
@@ -44,6 +46,7 @@ CounterName = Literal[
     "windows_total",
     "detections_total",
     "alerts_emitted_total",
+    "incidents_emitted_total",
     "rebalances_total",
     "state_lost_total",
     "producer_recreated_total",
@@ -56,6 +59,7 @@ GaugeName = Literal[
     "snapshot_age_seconds",
     "state_bytes",
     "series",
+    "unwatched",
     "anomaly_fraction",
     "distribution_distance",
     "window_rows",
@@ -63,6 +67,7 @@ GaugeName = Literal[
     "series_calibrated",
     "series_proved",
     "alerts_active",
+    "incidents_open",
     "assigned_partitions",
     "build_info",
 ]
@@ -126,6 +131,11 @@ CATALOGUE: dict[Name, Spec] = {
     "series": Spec("gauge", "Series held in memory.", PARTITION),
     "series_dropped_total": Spec("counter", "Series refused because `limits.series` was reached."),
     "series_evicted_total": Spec("counter", "Series that fell silent and whose place was given to others."),
+    "unwatched": Spec(
+        "gauge",
+        "Texts that are no categories, and members that have no series of their own; the heartbeats name them.",
+        {**PARTITION, "why": WHY},
+    ),
     "anomaly_fraction": Spec("gauge", "Share of anomalous events in the last window.", WINDOW),
     "distribution_distance": Spec("gauge", "Largest distance of a signal's last window from its reference.", WINDOW),
     "window_rows": Spec("gauge", "Events in the last window.", WINDOW),
@@ -145,6 +155,10 @@ CATALOGUE: dict[Name, Spec] = {
         "their name, all others `__other__`.",
         {"model": OPEN, "monitor": OPEN, "state": (PENDING, FIRING, FADING)},
     ),
+    "incidents_emitted_total": Spec(
+        "counter", "Incident records published.", {"change": CHANGES, "severity": tuple(SEVERITIES)}
+    ),
+    "incidents_open": Spec("gauge", "Open incidents; models have their names as in alerts_active.", {"model": OPEN}),
     "rebalances_total": Spec("counter", "Partitions assigned, lost or revoked."),
     "assigned_partitions": Spec("gauge", "Input partitions this instance works on; 0 is healthy for a spare."),
     "producer_recreated_total": Spec("counter", "Producers replaced because a commit's outcome was unknown."),

@@ -9,6 +9,7 @@ from streamer.alerts.alert import QUIET
 from streamer.alerts.unusable import WHAT
 from streamer.engine.room import warning
 from streamer.engine.stage import Stage
+from streamer.engine.unwatched import WHY
 from streamer.port import Partition
 from streamer.service.connection import Outages
 from streamer.service.metrics import OTHER, Metrics
@@ -20,6 +21,8 @@ from streamer.service.worker import Worker
 INTERVAL_S = 1.0
 ROOM_INTERVAL_S = 10.0
 MODELS_MAX = 100
+UNWATCHED_MAX = 100
+"""What is not watched is named up to so many times."""
 
 
 class Reporter:
@@ -32,6 +35,7 @@ class Reporter:
         self.seen: dict[tuple[Partition, str, str], int] = {}
         self.models: dict[str, None] = {}  # those that alerts are counted of by name
         self.active: dict[tuple[str, ...], float] = {}  # open alerts by model, monitor and state; 0 of those of before
+        self.incidents: dict[tuple[str, ...], float] = {}  # open incidents by model, likewise
 
     def after_step(self) -> None:
         now_s = time.monotonic()
@@ -56,7 +60,7 @@ class Reporter:
         timings, worker.stats.timings = worker.stats.timings, []
         for timing, seconds in timings:
             metrics.observe(timing, seconds)
-        self.active = dict.fromkeys(self.active, 0)
+        self.active, self.incidents = dict.fromkeys(self.active, 0), dict.fromkeys(self.incidents, 0)
         for partition, owned in worker.owned.items():
             self._task(partition, owned.task)
             self._place(partition, owned, now_s)
@@ -64,10 +68,12 @@ class Reporter:
         if now_s >= self.room_due_s:
             self.room_due_s = now_s + ROOM_INTERVAL_S
             self.outages.note("nearly_full", dict(self._full()))
+            self.outages.note("unwatched", self._unwatched())
         for partition in set(self.known) - set(worker.owned):
             del self.known[partition]
             metrics.forget(topic=partition[0], partition=str(partition[1]))
         metrics.replace("alerts_active", self.active)
+        metrics.replace("incidents_open", self.incidents)
 
     def _greet(self) -> None:
         """A task that has just become ours counts from where its snapshot and replay left it."""
@@ -90,6 +96,8 @@ class Reporter:
             if state != QUIET:
                 place = self._model(model), watcher, state
                 self.active[place] = self.active.get(place, 0) + count
+        for model, count in task.open_incidents().items():
+            self.incidents[self._model(model),] = self.incidents.get((self._model(model),), 0) + count
         for watcher, gauge in task.gauges():
             self.metrics.set(gauge.name, gauge.value, monitor=watcher, model=gauge.model)
 
@@ -99,6 +107,17 @@ class Reporter:
             for one in owned.task.fullness():
                 if (words := warning(one)) is not None:
                     yield f"{topic}[{number}] {one.what}", words
+
+    def _unwatched(self) -> dict[str, str]:
+        """What is not watched though the config asks for it, by model and signal, and of each partition how many."""
+        said: dict[str, str] = {}
+        for (topic, number), owned in self.worker.owned.items():
+            found = owned.task.unwatched()
+            for why in WHY:
+                count = sum(one.members for one in found if one.why == why)
+                self.metrics.set("unwatched", count, topic=topic, partition=str(number), why=why)
+            said |= {f"{one.model} {one.signal}": one.words() for one in found[:UNWATCHED_MAX]}
+        return dict(list(said.items())[:UNWATCHED_MAX])
 
     def _account(self) -> None:
         """Records that cannot be used: their shares of the last minute, and where they are too many."""

@@ -13,6 +13,7 @@ from streamer.alerts.unusable_record import RecordAlerts
 from streamer.config.load import load_text
 from streamer.engine.figures import Counter
 from streamer.engine.room import Fullness
+from streamer.engine.unwatched import Unwatched
 from streamer.monitors.base import Gauge
 from streamer.port import Snapshot, Staged
 from streamer.service import reporting
@@ -35,7 +36,9 @@ class Stage:
         self.partition, self.position, self.series, self.used = AT, 0, 3, used
         self.record_alerts = RecordAlerts(CONFIG, AT, 0, {})
         self.full: list[Fullness] = []
+        self.blind: list[Unwatched] = []
         self.open: dict[tuple[str, str, str], int] = {}
+        self.incidents: dict[str, int] = {}
         self.figures: list[tuple[str, Gauge]] = []
 
     def counters(self) -> Iterator[Counter]:
@@ -44,8 +47,14 @@ class Stage:
     def fullness(self) -> list[Fullness]:
         return self.full
 
+    def unwatched(self) -> list[Unwatched]:
+        return self.blind
+
     def gauges(self) -> Iterator[tuple[str, Gauge]]:
         yield from self.figures
+
+    def open_incidents(self) -> dict[str, int]:
+        return self.incidents
 
     def alerts(self) -> dict[tuple[str, str, str], int]:
         return self.open
@@ -175,6 +184,7 @@ def test_alerts_and_windows_of_all_partitions_together(service: Service) -> None
     one, other = Stage(), Stage()
     one.open = {("m", "fraud", "firing"): 2, ("m", "churn", "pending"): 1}
     other.open = {("m", "spam", "firing"): 1}
+    one.incidents, other.incidents = {"fraud": 1}, {"fraud": 1, "spam": 2}
     one.figures = [("m", Gauge("anomaly_fraction", "fraud", 0.25))]
     service.own(AT, one)
     service.own(OTHER, other)
@@ -191,8 +201,11 @@ def test_alerts_and_windows_of_all_partitions_together(service: Service) -> None
     }
     assert active["fraud", "firing"] == 2
     assert service.get("anomaly_fraction", monitor="m", model="fraud") == 0.25
+    assert [service.get("incidents_open", model=model) for model in ("fraud", "spam")] == [2, 2]
     one.open = other.open = {}
+    one.incidents = other.incidents = {}
     service.report()
+    assert [service.get("incidents_open", model=model) for model in ("fraud", "spam")] == [0, 0]
     gone = service.get("alerts_active", model="fraud", monitor="m", state="firing")
     assert gone == 0, "an alert that is over is not left standing"
 
@@ -221,6 +234,21 @@ def test_what_is_nearly_full_is_a_note_for_as_long_as_it_is(service: Service) ->
     stage.full = []
     service.report()
     assert service.health.notes() != {}, "looked at now and then"
+    service.report(ROOM_INTERVAL_S)
+    assert service.health.notes() == {}
+
+
+def test_what_is_not_watched_is_a_note_and_counted(service: Service) -> None:
+    stage = Stage()
+    service.own(AT, stage)
+    stage.blind = [Unwatched("m", "unseen.id", "no_category", 1), Unwatched("m", "label.*", "together", 9)]
+    service.report()
+    notes = service.health.notes()
+    assert set(notes) == {"m unseen.id", "m label.*"}
+    assert "as of an id or a free text" in notes["m unseen.id"]
+    for why, count in (("no_category", 1), ("together", 9)):
+        assert service.get("unwatched", topic="in", partition="0", why=why) == count
+    stage.blind = []
     service.report(ROOM_INTERVAL_S)
     assert service.health.notes() == {}
 
