@@ -50,6 +50,9 @@ class Bank(Protocol):
     def retain(self, rows: I64) -> None:
         """Row rows[i] becomes row i, for these ascending rows; all others are forgotten."""
 
+    def forget(self, row: int) -> None:
+        """The row begins anew, with values that come from now on."""
+
     def update(self, rows: I64, values: F64) -> Hits:
         """Row rows[i] takes values[i], in order. Values must be finite: AssertionError otherwise."""
 

@@ -5,6 +5,7 @@ Python keeps what happens seldom: checking a state that comes from outside.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -14,7 +15,8 @@ from detectors import adwin, distribution, envelope, extremes, history, page_hin
 from detectors.bank import DIRECTION, F64, HUGE, I64, Bool, Hits, State, ageless, check_values
 from detectors.distribution import Closed
 from detectors.envelope import Envelope
-from detectors.history import NO_MARKS, NOTHING_EXPECTED
+from detectors.history import NO_MARKS
+from detectors.last_change import Asked, Change, Recent
 from detectors.params import Adwin, PageHinkley
 from detectors.reference import CLIP, PLACES, STATS, Judged, Learned
 from detectors.shiryaev_roberts import SCALARS, TABLES, ShiryaevRobertsBank, hits_with_age
@@ -35,6 +37,12 @@ class Rows(Protocol):
     def retain(self, rows: I64) -> None: ...
 
 
+class ForgettingRows(Rows, Protocol):
+    """What a core has whose rows can begin anew."""
+
+    def forget(self, row: int) -> None: ...
+
+
 class Compiled:
     """What every wrapper does: hold the core."""
 
@@ -53,7 +61,17 @@ class Compiled:
         self.core.retain(rows)
 
 
-class CompiledAdwin(Compiled):
+class Forgetting(Compiled):
+    """A wrapper whose rows can begin anew."""
+
+    core: ForgettingRows
+
+    def forget(self, row: int) -> None:
+        """The row begins anew, with values that come from now on."""
+        self.core.forget(row)
+
+
+class CompiledAdwin(Forgetting):
     """`detectors.adwin.AdwinBank`."""
 
     core: _native.Adwin
@@ -91,7 +109,7 @@ class CompiledAdwin(Compiled):
         )
 
 
-class CompiledEnvelope(Compiled):
+class CompiledEnvelope(Forgetting):
     """`detectors.envelope.EnvelopeBank`."""
 
     core: _native.Envelope
@@ -105,9 +123,6 @@ class CompiledEnvelope(Compiled):
     def update(self, rows: I64, values: F64, times_ms: I64 | None = None) -> Hits:
         hits, ages = self.core.update(rows, values, np.zeros(len(rows), np.int64) if times_ms is None else times_ms)
         return Hits(*hits, ages)
-
-    def forget(self, row: int) -> None:
-        self.core.forget(row)
 
     def in_school(self, row: int) -> bool:
         return self.core.in_school(row)
@@ -128,7 +143,7 @@ class CompiledEnvelope(Compiled):
         self.core.load([flat[name] for name in envelope.INTS], [flat[name] for name in envelope.FLOATS])
 
 
-class CompiledPageHinkley(Compiled):
+class CompiledPageHinkley(Forgetting):
     """`detectors.page_hinkley.PageHinkleyBank`."""
 
     core: _native.PageHinkley
@@ -149,7 +164,7 @@ class CompiledPageHinkley(Compiled):
         self.core.load([found[name] for name in page_hinkley.FIELDS])
 
 
-class CompiledReference(Compiled):
+class CompiledReference(Forgetting):
     """`detectors.reference.Reference`."""
 
     core: _native.Reference
@@ -190,7 +205,7 @@ class CompiledReference(Compiled):
         self.core.load(found["n"], stats, places, found["waiting"])
 
 
-class CompiledHistory(Compiled):
+class CompiledHistory(Forgetting):
     """`detectors.history.History`."""
 
     core: _native.History
@@ -208,28 +223,33 @@ class CompiledHistory(Compiled):
         offsets: I64,
         times_ms: I64,
         marks: I64 = NO_MARKS,
-        expected: F64 = NOTHING_EXPECTED,
-    ) -> list[history.Recent | None]:
-        told = self.core.update(rows, values, ready, events, offsets, times_ms, marks, expected)
-        return [None if found is None else history.Recent(*found) for found in told]
+        asked: Sequence[Asked] = (),
+    ) -> list[Change | None]:
+        return list(map(change_of, self.core.update(rows, values, ready, events, offsets, times_ms, marks, asked)))
 
     def heard(self) -> tuple[I64, I64, I64]:
         return self.core.heard()
 
-    def recent(self, row: int, expected: float) -> history.Recent | None:
-        found = self.core.recent(row, expected)
-        return None if found is None else history.Recent(*found)
+    def changed(self, row: int, asked: Asked) -> Change | None:
+        return change_of(self.core.changed(row, asked))
 
     def dump(self) -> dict[str, NDArray[Any]]:
         latest, sums, places = self.core.dump()
         blocks = zip(history.FIELDS, (*sums, *places), strict=True)
-        shaped = {name: block.reshape(-1, history.BLOCKS) for name, block in blocks}
+        shaped = {name: block.reshape(-1, history.SLOTS) for name, block in blocks}
         return {**dict(zip(history.LATEST, latest, strict=True)), **shaped}
 
     def load(self, state: State) -> None:
         found = history.checked_state(state)
         flat = [np.ascontiguousarray(found[name]).ravel() for name in history.FIELDS]
         self.core.load([found[name] for name in history.LATEST], flat[:2], flat[2:])
+
+
+def change_of(found: _native.Change | None) -> Change | None:
+    if found is None:
+        return None
+    before, usual, after, onset = found
+    return Change(None if before is None else Recent(*before), usual, Recent(*after), onset)
 
 
 class CompiledDistribution(Compiled):

@@ -1,47 +1,38 @@
-"""Recent values of each series in sixteen blocks of eight: enough to say when it left the reference, and how far.
+"""What each series was lately, in blocks of 2, 8, 32, 128 and 512 values, eight of each: finer the newer they are.
 
-Block sums are kept in the order of the values, so they are the same bits however the log was cut into batches.
+That is enough to say what the series was before it changed and what it has been since, see `last_change.py`, for some
+4,000 values. Sums are kept in the order of the values, so they are the same bits however the log was cut into batches.
 
 >>> import numpy as np
 >>> history = History()
 >>> history.resize(1)
 >>> at = np.arange(128)
 >>> where = np.zeros(128, np.int64), np.where(at < 64, 0.0, 1.0), np.ones(128, bool), at, at, at * 10
->>> history.update(*where, marks=np.array([63]), expected=np.array([1.0]))
-[Recent(n=64, mean=0.0, std=0.0, first_offset=0, last_offset=63, first_time_ms=0, last_time_ms=630)]
->>> history.recent(0, expected=0.0)
-Recent(n=64, mean=1.0, std=0.0, first_offset=64, last_offset=127, first_time_ms=640, last_time_ms=1270)
+>>> [found] = history.update(*where, marks=np.array([99]), asked=[Asked(way=1)])
+>>> found.before.last_offset, found.after.mean, found.onset, len(history.pieces(0))
+(55, 1.0, (64, 640), 16)
 """
 
 from __future__ import annotations
 
-from math import sqrt
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detectors.bank import F64, HUGE, I64, Bool, State, array_of, ranks, rows_of
+from detectors.last_change import Asked, Change, Piece, last_change
 
-BLOCKS = 16
-SHIFT = 3
+SHIFT = 1
 BLOCK = 1 << SHIFT
+FACTOR, LEVELS, KEPT = 4, 5, 8
+"""Blocks of a level that make one of the next; levels; and of each level so many blocks."""
+SLOTS = LEVELS * KEPT
+"""Block k of a level stands at its slot k modulo KEPT."""
 FIELDS = {"total": "f8", "squares": "f8", "first_offset": "i8", "first_time_ms": "i8"}
 LATEST = ("seen", "last_offset", "last_time_ms")
 NO_MARKS = np.zeros(0, np.int64)
-NOTHING_EXPECTED = np.zeros(0)
-
-
-class Recent(NamedTuple):
-    """The newest n values of a row: mean and standard deviation in the units given, and where they stand."""
-
-    n: int
-    mean: float
-    std: float
-    first_offset: int
-    last_offset: int
-    first_time_ms: int
-    last_time_ms: int
 
 
 class History:
@@ -55,7 +46,7 @@ class History:
         self.seen = np.zeros(0, np.int64)
         self.last_offset = np.zeros(0, np.int64)
         self.last_time_ms = np.zeros(0, np.int64)
-        self.blocks = {name: np.zeros((0, BLOCKS), dtype) for name, dtype in FIELDS.items()}
+        self.blocks = {name: np.zeros((0, SLOTS), dtype) for name, dtype in FIELDS.items()}
 
     def resize(self, rows: int) -> None:
         """Append fresh rows up to `rows`; never shrinks."""
@@ -65,7 +56,7 @@ class History:
         for name in LATEST:
             setattr(self, name, np.concatenate([getattr(self, name), np.zeros(more, np.int64)]))
         for name, blocks in self.blocks.items():
-            self.blocks[name] = np.concatenate([blocks, np.zeros((more, BLOCKS), blocks.dtype)])
+            self.blocks[name] = np.concatenate([blocks, np.zeros((more, SLOTS), blocks.dtype)])
         self.rows = rows
 
     def retain(self, rows: I64) -> None:
@@ -79,6 +70,10 @@ class History:
         """Of each row how many values it took, and offset and time of the last of them."""
         return self.seen, self.last_offset, self.last_time_ms
 
+    def forget(self, row: int) -> None:
+        """The row begins anew, with values that come from now on."""
+        self.seen[row] = 0
+
     def update(
         self,
         rows: I64,
@@ -88,42 +83,50 @@ class History:
         offsets: I64,
         times_ms: I64,
         marks: I64 = NO_MARKS,
-        expected: F64 = NOTHING_EXPECTED,
-    ) -> list[Recent | None]:
+        asked: Sequence[Asked] = (),
+    ) -> list[Change | None]:
         """Take, in order, the values that are `ready`; value i belongs to event events[i], which stands at
-        offsets[events[i]]. Tells, for each of `marks` (places in the column, ascending), what `recent` would say of
-        its row right behind that value, with the mean expected there.
+        offsets[events[i]]. Tells, for each of `marks` (places in the column, ascending), what is `asked` of its row
+        right behind that value.
         """
         keep = slice(None) if ready.all() else np.flatnonzero(ready)
         marked = rows[marks]
         rows, values, events = rows[keep], np.clip(values[keep], -HUGE, HUGE), events[keep]
-        place, offsets, times_ms = self.seen[rows] + ranks(rows), offsets[events], times_ms[events]
+        offsets, times_ms = offsets[events], times_ms[events]
 
         def take(begin: int, end: int) -> None:
             part = slice(begin, end)
-            self._take(rows[part], values[part], place[part], offsets[part], times_ms[part])
+            self._take(rows[part], values[part], offsets[part], times_ms[part])
 
         begin, told = 0, []
         ends = np.cumsum(ready)[marks].tolist() if len(marks) else []
-        for end, row, mean in zip(ends, marked.tolist(), expected.tolist(), strict=True):
+        for end, row, one in zip(ends, marked.tolist(), asked, strict=True):
             take(begin, end)
-            told.append(self.recent(row, mean))
+            told.append(self.changed(row, one))
             begin = end
         take(begin, len(rows))
         return told
 
-    def _take(self, rows: I64, values: F64, place: I64, offsets: I64, times_ms: I64) -> None:
+    def _take(self, rows: I64, values: F64, offsets: I64, times_ms: I64) -> None:
+        """Each row's next block, as far as there are values for it, before the one after that."""
+        if not len(rows):
+            return
+        begun = self.seen[rows]
+        place = begun + ranks(rows)
         np.add.at(self.seen, rows, 1)
         self.last_offset[rows] = offsets  # With repeated rows the last assignment holds, which is the newest value.
         self.last_time_ms[rows] = times_ms
-        # Numpy shifts and masks several times as fast as it divides; both sizes are powers of two.
+        # Numpy shifts and masks several times as fast as it divides.
+        turn = (place >> SHIFT) - (begun >> SHIFT)
+        last = int(turn.max())
+        for number in range(last + 1):
+            chosen = slice(None) if last == 0 else np.flatnonzero(turn == number)
+            self._fill(rows[chosen], values[chosen], place[chosen], offsets[chosen], times_ms[chosen])
+
+    def _fill(self, rows: I64, values: F64, place: I64, offsets: I64, times_ms: I64) -> None:
+        """Values that belong to one block of each row."""
         block = place >> SHIFT
-        # A value whose block these same values lap would be gone anyway; without it every slot is one block.
-        left = block > (self.seen[rows] - 1 >> SHIFT) - BLOCKS
-        if not left.all():
-            rows, values, place, block = rows[left], values[left], place[left], block[left]
-            offsets, times_ms = offsets[left], times_ms[left]
-        slot = rows * BLOCKS + (block & BLOCKS - 1)
+        slot = rows * SLOTS + (block & KEPT - 1)
         fresh = np.flatnonzero(place & BLOCK - 1 == 0)
         begun = slot[fresh]
         # numpy adds at one index per value several times as fast as at two.
@@ -134,12 +137,40 @@ class History:
         own["first_time_ms"][begun] = times_ms[fresh]
         np.add.at(own["total"], slot, values)
         np.add.at(own["squares"], slot, values * values)
+        full = np.flatnonzero(place & BLOCK - 1 == BLOCK - 1)
+        rows, block = rows[full], block[full]
+        for level in range(1, LEVELS):
+            full = np.flatnonzero(block & FACTOR - 1 == FACTOR - 1)
+            if not len(full):
+                return
+            rows, block = rows[full], block[full] // FACTOR
+            self._join(rows, block, level)
 
-    def recent(self, row: int, expected: float) -> Recent | None:
-        """The newest blocks, as many as maximise n (mean - expected)^2; None while there are no values."""
-        latest: list[Any] = [getattr(self, name)[row].item() for name in LATEST]
-        blocks: list[Any] = [self.blocks[name][row].tolist() for name in FIELDS]
-        return onset(*latest, *blocks, expected=expected)
+    def _join(self, rows: I64, block: I64, level: int) -> None:
+        """These blocks of a level are full: they are what those of the level below are together."""
+        first = (level - 1) * KEPT + (block * FACTOR & KEPT - 1)
+        slot = level * KEPT + (block & KEPT - 1)
+        for name in ("total", "squares"):
+            sums = self.blocks[name]
+            joined = sums[rows, first]
+            for further in range(1, FACTOR):
+                joined = joined + sums[rows, first + further]
+            sums[rows, slot] = joined
+        for name in ("first_offset", "first_time_ms"):
+            self.blocks[name][rows, slot] = self.blocks[name][rows, first]
+
+    def pieces(self, row: int) -> list[Piece]:
+        """What the row holds, oldest first."""
+        fields: list[Any] = [self.blocks[name][row].tolist() for name in FIELDS]
+        return [Piece(n, *(field[slot] for field in fields)) for n, slot in held(self.seen.item(row))]
+
+    def changed(self, row: int, asked: Asked) -> Change | None:
+        """What a detector found in the row; None while there are no values."""
+        seen = self.seen.item(row)
+        if seen == 0:
+            return None
+        pieces, end = self.pieces(row), (self.last_offset.item(row), self.last_time_ms.item(row))
+        return last_change(pieces, end, asked, sum(piece.n for piece in pieces) == seen)
 
     def dump(self) -> dict[str, NDArray[Any]]:
         """Arrays of one element, or of BLOCKS, per row."""
@@ -157,48 +188,29 @@ class History:
         self.rows = len(self.seen)
 
 
-def onset(
-    seen: int,
-    last_offset: int,
-    last_time_ms: int,
-    totals: list[float],
-    squares: list[float],
-    first_offsets: list[int],
-    first_times_ms: list[int],
-    *,
-    expected: float,
-) -> Recent | None:
-    """The newest blocks, as many as maximise n (mean - expected)^2; None while there are no values.
-
-    That is the maximum-likelihood onset of a shift from a known mean (Lorden 1971), to the nearest block.
+def held(seen: int) -> list[tuple[int, int]]:
+    """Sizes and slots of the blocks that together hold the newest values of a row, oldest first: of each level as many
+    as there are, as long as the next one can go on where they begin.
     """
-    if seen == 0:
-        return None
-    newest = (seen - 1) // BLOCK
-    n, total, square = 0, 0.0, 0.0
-    best: tuple[float, int, float, float, int] | None = None
-    for block in range(newest, max(newest - BLOCKS, -1), -1):
-        slot = block % BLOCKS
-        n += seen - newest * BLOCK if block == newest else BLOCK
-        total += totals[slot]
-        square += squares[slot]
-        apart = total / n - expected
-        gain = n * (apart * apart)
-        if best is None or gain > best[0]:
-            best = gain, n, total, square, slot
-    assert best is not None
-    _, n, total, square, slot = best
-    mean = total / n
-    variance = square / n - mean * mean
-    std = sqrt(variance) if variance > 0.0 else 0.0
-    return Recent(n, mean, std, first_offsets[slot], last_offset, first_times_ms[slot], last_time_ms)
+    newest, found = seen >> SHIFT, list[tuple[int, int]]()
+    if seen & BLOCK - 1:
+        found.append((seen & BLOCK - 1, newest & KEPT - 1))
+    size, full, place = BLOCK, newest, newest
+    for level in range(LEVELS):
+        # The block that is not full yet has its slot, too.
+        stop = max(full - KEPT + (level == 0 and len(found)), 0)
+        if level < LEVELS - 1:
+            stop = -(-stop // FACTOR) * FACTOR
+        found += [(size, level * KEPT + (block & KEPT - 1)) for block in range(place - 1, stop - 1, -1)]
+        size, full, place = size * FACTOR, full // FACTOR, stop // FACTOR
+    return found[::-1]
 
 
 def checked_state(state: State) -> dict[str, NDArray[Any]]:
     """The arrays of a dump; ValueError for what cannot be."""
     rows = rows_of(state, "seen")
     latest = {name: array_of(state, name, "i8", (rows,)) for name in LATEST}
-    blocks = {name: array_of(state, name, dtype, (rows, BLOCKS)) for name, dtype in FIELDS.items()}
+    blocks = {name: array_of(state, name, dtype, (rows, SLOTS)) for name, dtype in FIELDS.items()}
     if (latest["seen"] < 0).any() or not all(np.isfinite(blocks[name]).all() for name in ("total", "squares")):
         raise ValueError("an invalid history")
     if (blocks["squares"] < 0.0).any():

@@ -40,6 +40,11 @@ class OccurrenceBank:
         """Row rows[i] becomes row i; all others are forgotten."""
         self.counts = {name: counts[rows] for name, counts in self.counts.items()}
 
+    def forget(self, row: int) -> None:
+        """The row begins anew, with values that come from now on."""
+        for counts in self.counts.values():
+            counts[row] = 0
+
     def update(self, rows: I64, values: F64) -> Hits:
         """See `Bank.update`. The statistic is the value."""
         check_values(rows, values)

@@ -49,6 +49,10 @@ class PageHinkleyBank:
         self.state = [self.state[row] for row in rows.tolist()]
         self.rows = len(self.state)
 
+    def forget(self, row: int) -> None:
+        """The row begins anew, with values that come from now on."""
+        self.state[row] = FRESH
+
     def update(self, rows: I64, values: F64) -> Hits:
         """Row rows[i] takes values[i], in order; AssertionError for a value that is not finite."""
         check_values(rows, values)

@@ -166,6 +166,10 @@ class Reference:
         self.waiting = [self.waiting[row] for row in rows.tolist()]
         self.rows = len(rows)
 
+    def forget(self, row: int) -> None:
+        """The row learns anew, from values that come from now on."""
+        self.columns["n"][row], self.waiting[row] = 0, array("d")
+
     def heard(self) -> tuple[I64, I64]:
         """Of each row offset and time of the last value that it learned from."""
         return self.columns["last_offset"], self.columns["last_time_ms"]

@@ -171,6 +171,10 @@ class RiverBank:
         self.detectors = [self.detectors[row] for row in rows.tolist()]
         self.rows = len(self.detectors)
 
+    def forget(self, row: int) -> None:
+        """The row begins anew, with values that come from now on."""
+        self.detectors[row] = make_river(self.params)
+
     def update(self, rows: I64, values: F64) -> Hits:
         """Row rows[i] takes values[i], in order; AssertionError for a value that is not finite."""
         check_values(rows, values)

@@ -139,6 +139,11 @@ class ShiryaevRobertsBank:
         """Row rows[i] becomes row i; all others are forgotten."""
         self._set({name: array[rows] for name, array in self.state.items()})
 
+    def forget(self, row: int) -> None:
+        """The row begins anew, with values that come from now on."""
+        for name, array in fresh(1).items():
+            self.state[name][row] = array[0]
+
     def update(self, rows: I64, values: F64) -> Hits:
         """Row rows[i] takes values[i], in order; AssertionError for a value that is not finite."""
         check_values(rows, values)

@@ -13,6 +13,7 @@ from schemas.events.batch import Record
 from streamer.commands.broker_down import exit_unreachable
 from streamer.config.reference_file import References
 from streamer.engine.references import LEAST
+from streamer.monitors.words import tell_apart
 from streamer.offline.event_files import read_events
 from streamer.offline.reference_build import build as learned
 from streamer.offline.reference_diff import diff as compare
@@ -85,7 +86,8 @@ def show(path: Path) -> None:
     made = _read(path)
     click.echo(f"# {made.source}; built with config {made.config}")
     for name, one in series_of(made).items():
-        told = f"mean {one.mean:.4g}, std {one.std:.4g}, centre {one.centre:.4g}"
+        mean, centre = (tell_apart(number, number + one.std)[0] for number in (one.mean, one.centre))
+        told = f"mean {mean}, std {one.std:.4g}, centre {centre}"
         if one.category is False:
             told = "no categories: new texts keep coming"
         elif one.categories is not None:

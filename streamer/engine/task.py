@@ -34,7 +34,7 @@ from streamer.engine.room import STRIDE, Fullness, Room
 from streamer.engine.unwatched import Unwatched, unwatched
 from streamer.incidents.record import Incidents
 from streamer.monitors.base import Gauge, Monitor
-from streamer.monitors.edges import step_table
+from streamer.monitors.edges import accept, step_table
 from streamer.monitors.finding import Finding
 from streamer.monitors.registry import make_monitors
 from streamer.port import Out, Partition, Tick
@@ -174,9 +174,8 @@ class Task:
         while begin < len(used):  # What cuts a batch changes nothing: so it can be cut where a level is accepted.
             self._accept(batch, used, now, begin)
             end = self.book.part_end(batch, used, now, begin)
-            self._step(
-                batch, used & (places >= begin) & (places < end) if (begin, end) != (0, len(used)) else used, now
-            )
+            part = used & (places >= begin) & (places < end) if (begin, end) != (0, len(used)) else used
+            self._step(batch, part, now)
             begin = end
 
     def _accept(self, batch: Batch, used: Bool, now: I64, event: int) -> None:
@@ -189,7 +188,8 @@ class Task:
         notices = self.book.accept(model, at)
         for notice in notices:
             if notice.how == ACCEPTED and notice.level is not None:
-                self.monitors[notice.monitor].accept(notice.row, notice.level.now)
+                one = self.monitors[notice.monitor]
+                accept(one, self.of_table[one.table.id], notice.row, notice.opened.offset, notice.level.now)
         self._publish(notices)
         self._follow()
 

@@ -48,6 +48,7 @@ class Hit(NamedTuple):
     direction: int  # 0 = unknown to the detector
     statistic: float
     threshold: float
+    age: int  # how many values ago it began, 0 where the detector does not know
 
 
 class Gauge(NamedTuple):
@@ -117,8 +118,13 @@ class Monitor(Protocol):
     def sentence(self, labels: Mapping[str, str], told: Evidence) -> str:
         """What moved, from what to what, and how sure, in one line."""
 
-    def accept(self, row: int, level: Summary) -> None:
-        """What the row is by now is its normal."""
+    def accept(self, row: int, level: Summary) -> bool:
+        """What the row is by now is its normal. Whether its reference must be learned anew for that, because by the old
+        one this monitor would not see what comes next.
+        """
+
+    def renew(self, row: int) -> None:
+        """The reference of the row is learned anew: so is what was made of it."""
 
     def seed(self, given: Mapping[int, Series]) -> None:
         """Take what a file of references says of these rows."""
@@ -169,8 +175,15 @@ class MonitorBase:
     def tiers(self) -> Mapping[str, Mapping[str, int]]:
         return {}
 
-    def accept(self, row: int, level: Summary) -> None:
+    def accept(self, row: int, level: Summary) -> bool:
         """A condition has no level of its own."""
+        return False
+
+    def renew(self, row: int) -> None:
+        if self.bank is not None:
+            self.bank.resize(len(self.table.keys))
+            self.bank.forget(row)
+        self.normal.pop(row, None)
 
     def seed(self, given: Mapping[int, Series]) -> None:
         """Nothing but the table's own reference is needed."""

@@ -13,10 +13,10 @@ from detectors.bank import renumbered
 from detectors.reference import Judged
 from schemas.events.batch import Batch
 from streamer.monitors.base import Hit, Monitor, MonitorBase, MonitorSpec
-from streamer.monitors.evidence import Evidence, Summary, edge_of, summary_of
+from streamer.monitors.evidence import Evidence, Summary, edge_of, question_of, standard_of, summary_of
 from streamer.monitors.finding import DRIFT, Finding
 from streamer.monitors.following import Begun, Following, begun_by
-from streamer.monitors.words import deviations, from_to, quantity
+from streamer.monitors.words import deviations, from_to, quantity, to
 from streamer.series.table import SeriesTable
 from streamer.signals.columns import I64, Column
 from streamer.signals.kinds import phrase_of
@@ -62,10 +62,16 @@ class EdgeMonitor(MonitorBase):
             moved = told["finding"]["effect"]["deviations"]
             sure = f" ({deviations(moved)})" if moved is not None else ""
             return f"{quantity(signal)} went {from_to(signal, before['mean'], after['mean'])}{sure}"
-        return f"{quantity(signal)} moved to {after['mean']:.4g}" if after else f"{quantity(signal)} changed"
+        return f"{quantity(signal)} moved{to(signal, after['mean'])}" if after else f"{quantity(signal)} changed"
 
-    def accept(self, row: int, level: Summary) -> None:
-        self.normal[row] = level
+    def accept(self, row: int, level: Summary) -> bool:
+        """Standardised values are cut a few deviations from the reference: beyond, another change would not show. And
+        the deviations of any change would be those of before.
+        """
+        renews = self.table.signal.scaled and not self.table.given
+        if not renews:
+            self.normal[row] = level
+        return renews
 
     def retain(self, rows: I64) -> None:
         super().retain(rows)
@@ -92,7 +98,7 @@ def hits_of(places: I64, found: Hits) -> list[Hit]:
     """What a bank has found, at these places of the column."""
     if not len(places):
         return []
-    columns = (places, *found[1:4])
+    columns = (places, *found[1:])
     return list(map(Hit._make, zip(*(c.tolist() for c in columns), strict=True)))
 
 
@@ -102,7 +108,7 @@ class RankMonitor(EdgeMonitor):
     def sentence(self, labels: Mapping[str, str], told: Evidence) -> str:
         signal, before, after = labels["signal"], told["evidence"]["before"], told["evidence"]["after"]
         moved = told["finding"]["effect"]["deviations"]
-        if moved is not None and after["std"] > 0 and not phrase_of(signal, 0):
+        if moved is not None and min(before["std"], after["std"]) > 0 and not phrase_of(signal, 0):
             spread = abs(log(after["std"] / before["std"]))
             if spread > max(abs(moved), SPREAD):
                 return f"standard deviation of {signal} went {from_to(signal, before['std'], after['std'])}"
@@ -150,22 +156,37 @@ def edge_findings(
     was at its event, whatever follows in the batch.
     """
     hits.sort(key=lambda hit: (hit[0].place, hit[1].order))
-    rows = [int(column.rows[hit.place]) for hit, _ in hits]
-    expected = np.array([_mean(table, row, monitor) for row, (_, monitor) in zip(rows, hits, strict=True)])
-    recents = table.remember(batch, column, judged, np.array([hit.place for hit, _ in hits], np.int64), expected)
+    asked = [standard_at(batch, table, column, monitor, hit.place) for hit, monitor in hits]
+    questions = [
+        question_of(table, row, hit.direction, hit.age, standard)
+        for (hit, _), (row, standard) in zip(hits, asked, strict=True)
+    ]
+    changes = table.remember(batch, column, judged, np.array([hit.place for hit, _ in hits], np.int64), questions)
     found = []
-    for (hit, monitor), row, recent in zip(hits, rows, recents, strict=True):
-        event = int(column.events[hit.place])
-        told = edge_of(table, row, int(batch.offsets[event]), hit[1:], recent, monitor.normal.get(row))
+    for (hit, monitor), (row, standard), change in zip(hits, asked, changes, strict=True):
+        told = edge_of(table, row, (hit.direction, hit.statistic, hit.threshold), standard, change)
         if wanted_of(monitor) in (None, told[0]):
-            found.append(Finding(event, monitor.order, row, DRIFT, told))
+            found.append(Finding(int(column.events[hit.place]), monitor.order, row, DRIFT, told))
     return found
 
 
-def _mean(table: SeriesTable, row: int, monitor: Monitor) -> float:
-    """What the row is compared with, as its difference from the centre of its reference."""
-    normal, learned = monitor.normal.get(row), table.learned(row)
-    return (learned.mean if normal is None else normal[1]) - learned.centre
+def standard_at(
+    batch: Batch, table: SeriesTable, column: Column, monitor: Monitor, place: int
+) -> tuple[int, Summary | Evidence | None]:
+    """The row of a value, and what it was compared with there: a level of it that was accepted, or its reference."""
+    row = int(column.rows[place])
+    return row, monitor.normal.get(row) or standard_of(table, row, int(batch.offsets[column.events[place]]))
+
+
+def accept(monitor: Monitor, siblings: Sequence[Monitor], row: int, opened: int, level: Summary) -> None:
+    """A level that lasted since `opened` is the normal of a monitor's row. Where it must be learned anew, all monitors
+    of the table (`siblings`) begin anew in it, once: another of them may have accepted the same level before.
+    """
+    table = monitor.table
+    if monitor.accept(row, level) and table.learned(row).first_offset <= opened:
+        table.renew(row)
+        for sibling in siblings:
+            sibling.renew(row)
 
 
 def followed(monitors: Sequence[Monitor]) -> bool:

@@ -9,7 +9,7 @@ from typing import cast
 import numpy as np
 
 from detectors.compiled import CompiledEnvelope
-from detectors.envelope import TIERS, Envelope, EnvelopeBank
+from detectors.envelope import KNEE, TIERS, Envelope, EnvelopeBank
 from detectors.reference import Judged
 from schemas.events.batch import Batch
 from streamer.monitors.base import Gauge, Hit, MonitorSpec
@@ -65,7 +65,12 @@ class EnvelopeMonitor(RankMonitor):
             yield Gauge("series_calibrated", model, counts["calibrated"])
             yield Gauge("series_proved", model, counts["proved"])
 
-    def accept(self, row: int, level: Summary) -> None:
-        super().accept(row, level)
+    def accept(self, row: int, level: Summary) -> bool:
+        """Values are drawn in beyond the knee: further out changes of their size do not show."""
+        learned = self.table.learned(row)
+        if abs(level[1] - learned.centre) > KNEE * learned.scale and super().accept(row, level):
+            return True
+        self.normal[row] = level
         if not self.envelope.in_school(row):  # In school it is only one more thing that days have shown.
             self.envelope.forget(row)
+        return False

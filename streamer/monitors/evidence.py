@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from detectors.history import Recent
+from detectors.last_change import Asked, Change, Recent
 from detectors.reference import Learned
 from schemas.records.alert import rfc3339
 from streamer.series.table import SeriesTable
@@ -17,28 +17,38 @@ Part = dict[str, Any] | None
 Evidence = dict[str, Any]
 Summary = tuple[int, float, float, int, int, int, int]
 """Values of a row: how many, mean, standard deviation, first and last offset, first and last time; see `Recent`."""
-Edge = tuple[int, float, float, Summary | Evidence | None, Summary | None]
-"""The evidence of an edge as plain numbers, made for every hit and shown for few: direction, statistic, threshold, what
-the row is compared with (as a file of references says it, or as it was learned), and its newest values.
+Onset = tuple[int, int]
+"""Offset and time."""
+Edge = tuple[int, float, float, Summary | Evidence | None, Summary | None, Summary | Evidence | None, Onset | None]
+"""The evidence of an edge as plain numbers, made for every hit and shown for few: direction, statistic, threshold; the
+row before and since; what it is compared with, where that is not what it was before (as a file of references says it,
+or as it was learned); the first value of the newest stretch.
 """
 
 
 def evidence(
-    direction: int, statistic: float, threshold: float | None, before: Part, after: Part, window: Part
+    direction: int,
+    statistic: float,
+    threshold: float | None,
+    before: Part,
+    after: Part,
+    window: Part,
+    more: Mapping[str, Any] | None = None,
 ) -> Evidence:
     """Before, after and window as evidence, and the finding itself. How far the mean moved is told in units of the
-    signal and in standard deviations of the reference.
+    signal and in standard deviations of the reference: that in `more`, or before, if it is the same.
     """
     now = window.get("fraction") if window else after["mean"] if after else None
     moved = now - before["mean"] if before and now is not None else None
-    deviations = moved / before["std"] if before and moved is not None and before["std"] > 0 else None
+    units = [part["std"] for part in ((more or {}).get("reference"), before) if part]
+    unit = next((unit for unit in units if unit > 0), None)
     finding = {
         "statistic": statistic,
         "threshold": threshold,
         "direction": DIRECTION_NAMES[direction],
-        "effect": {"absolute": moved, "deviations": deviations},
+        "effect": {"absolute": moved, "deviations": moved / unit if moved is not None and unit else None},
     }
-    return {"finding": finding, "evidence": {"before": before, "after": after, "window": window}}
+    return {"finding": finding, "evidence": {"before": before, "after": after, "window": window, **(more or {})}}
 
 
 def span(first_offset: int, last_offset: int, from_ms: int, to_ms: int) -> dict[str, Any]:
@@ -89,33 +99,53 @@ def before_of(table: SeriesTable, row: int, offset: int) -> Part:
     return shown(standard_of(table, row, offset))
 
 
+def question_of(table: SeriesTable, row: int, way: int, age: int, standard: Summary | Evidence | None) -> Asked:
+    """What the history is asked about a hit; its values are distances from the centre."""
+    if standard is None:
+        return Asked(way, age)
+    n, mean, std = numbers_of(standard)
+    return Asked(way, age, n, mean - table.learned(row).centre, std)
+
+
 def edge_of(
     table: SeriesTable,
     row: int,
-    offset: int,
     said: tuple[int, float, float],
-    recent: Recent | None,
-    normal: Summary | None = None,
+    standard: Summary | Evidence | None,
+    change: Change | None,
 ) -> Edge:
-    """The evidence of a hit at `offset`: what the detector said (direction, statistic, threshold), what the row is
-    compared with (`normal`: a level of it that was accepted), and its newest values, cut where they depart from that
-    the most. A direction that the detector does not know is that of the mean.
+    """The evidence of a hit: what the detector said (direction, statistic, threshold), what the row is compared with,
+    and what changed in it. The direction is that of the mean, wherever there is one before and one after.
     """
-    direction, statistic, threshold = said
-    before = normal or standard_of(table, row, offset)
-    after = (recent.n, recent.mean + table.learned(row).centre, *recent[2:]) if recent is not None else None
-    if direction == 0 and before and after:
-        mean = before["mean"] if isinstance(before, dict) else before[1]
+    if change is None:
+        return (*said, standard, None, None, None)
+    centre = table.learned(row).centre
+    after = in_raw_units(change.after, centre)
+    before = standard if change.usual else None if change.before is None else in_raw_units(change.before, centre)
+    direction = said[0]
+    if before is not None:
+        _, mean, _ = numbers_of(before)
         direction = (after[1] > mean) - (after[1] < mean)
-    return direction, statistic, threshold, before, after
+    return direction, *said[1:], before, after, None if change.usual else standard, change.onset
+
+
+def in_raw_units(recent: Recent, centre: float) -> Summary:
+    return (recent.n, recent.mean + centre, *recent[2:])
+
+
+def numbers_of(standard: Summary | Evidence) -> tuple[int, float, float]:
+    """How many values, their mean and deviation."""
+    if isinstance(standard, dict):
+        return int(standard["n"]), float(standard["mean"]), float(standard["std"])
+    return standard[:3]
 
 
 class Moved(NamedTuple):
-    """What an edge is measured by: before and after it, in the signal's own units."""
+    """What an edge's way back is measured by, in the signal's own units: what the row is compared with, and after."""
 
     mean: float
     std: float
-    n: int  # values of before
+    n: int  # values of that
     after: Summary
 
 
@@ -127,18 +157,24 @@ def summary_of(state: Sequence[Any]) -> Summary:
 
 
 def moved_of(given: Any) -> Moved | None:
-    """What an edge moved from and to; None where its series had no before, and of the verdicts of windows."""
-    if isinstance(given, dict) or not given or given[3] is None or given[4] is None:
+    """What an edge could be back at, and where it is; None where its series had nothing to be compared with, and of the
+    verdicts of windows. A series that fell back to what it is compared with is where it should be.
+    """
+    if isinstance(given, dict) or not given:
         return None
-    before, after = given[3], summary_of(given[4])
-    if isinstance(before, dict):
-        return Moved(float(before["mean"]), float(before["std"]), int(before["n"]), after)
-    return Moved(before[1], before[2], before[0], after)
+    _, _, _, before, after, reference, _ = given
+    standard = reference if reference is not None else before
+    if standard is None or after is None:
+        return None
+    n, mean, std = numbers_of(standard)
+    return Moved(mean, std, n, summary_of(after))
 
 
 def told(given: Evidence | Edge) -> Evidence:
     """Evidence and finding as the alert has them."""
     if isinstance(given, dict):
         return given
-    direction, statistic, threshold, before, after = given
-    return evidence(direction, statistic, threshold, shown(before), summary(after) if after else None, None)
+    direction, statistic, threshold, before, after, reference, onset = given
+    more: dict[str, Any] = {"onset": {"offset": onset[0], "time": rfc3339(onset[1])}} if onset else {}
+    more |= {"reference": shown(reference)} if reference else {}
+    return evidence(direction, statistic, threshold, shown(before), summary(after) if after else None, None, more)

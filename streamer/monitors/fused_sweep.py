@@ -67,13 +67,13 @@ class Sweep:
     ) -> list[Finding]:
         """Edges, with the history fed behind the sweep."""
         begins = np.cumsum([0, *(len(arrays[0][0]) for arrays in parts[:-1])]).tolist()
-        said = [
-            (Hit(begin + place, *rest), self.monitors[order])
+        told = [
+            (Hit(begin + place, *said), self.monitors[order])
             for begin, hits in zip(begins, swept, strict=True)
-            for place, order, *rest in hits
+            for place, order, said in hits
         ]
-        said += [(hit, monitor) for monitor in self.others for hit in monitor.hits(batch, column, judged)]
-        return edge_findings(batch, self.table, column, judged, said)
+        told += [(hit, monitor) for monitor in self.others for hit in monitor.hits(batch, column, judged)]
+        return edge_findings(batch, self.table, column, judged, told)
 
     def _again(self, batch: Batch, groups: Groups) -> Column:
         """The column of a sweep that did not show it."""

@@ -22,7 +22,7 @@ from streamer.monitors.daily_limit import DailyLimit
 from streamer.monitors.evidence import Evidence, before_of, evidence, span
 from streamer.monitors.finding import BREACH, CLEAR, NEITHER, Finding
 from streamer.monitors.window_outcomes import Outcomes, forgotten, note, outcomes_of, plain
-from streamer.monitors.words import tell_apart
+from streamer.monitors.words import tell_apart, told_apart
 from streamer.series.table import Samples
 from streamer.signals.categories import CODES
 from streamer.signals.columns import I64, Column
@@ -350,6 +350,6 @@ def bin_names(edges: list[float]) -> list[str]:
     """`below 3`, `3 to 5`, `from 5 on`."""
     if not edges:
         return ["all values"]
-    shown = [f"{edge:.4g}" for edge in edges]
+    shown = told_apart(edges)
     between = [f"{low} to {high}" for low, high in zip(shown, shown[1:], strict=False)]
     return [f"below {shown[0]}", *between, f"from {shown[-1]} on"]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 from streamer.signals.kinds import phrase_of
 
 
@@ -11,28 +14,54 @@ def quantity(signal: str) -> str:
     return f"share of {counted}" if counted else f"mean of {signal}"
 
 
+NEAR = 0.05
+"""Numbers are written so near to what they are, as a part of their difference."""
 DIGITS_MAX = 17
 """With so many two floats that differ are written differently."""
+WHOLE_MAX = 1e16
+"""Below it whole numbers are written out where four digits do not do: a time in milliseconds has thirteen."""
 PLACES_MAX = 4
 """Of a share behind the point of its percents; a smaller one is written as what it is, `2e-07%`."""
 
 
 def tell_apart(first: float, second: float, share: bool = False, digits: int = 4) -> tuple[str, str]:
-    """Two numbers with as many digits as tell them apart: `from 0.0% to 0.0%` says nothing.
+    """Two numbers with as many digits as their difference needs: `from 0.0% to 0.0%` says nothing, and `from 52.37 to
+    52.372` not how far they are apart.
 
     >>> tell_apart(0.00012, 0.00048, share=True), tell_apart(99.18, 151.2), tell_apart(1.00001, 1.00002)
-    (('0.01%', '0.05%'), ('99.18', '151.2'), ('1.00001', '1.00002'))
+    (('0.012%', '0.048%'), ('99.18', '151.2'), ('1.00001', '1.00002'))
+    >>> tell_apart(52.3702, 52.3722), tell_apart(1.79e12, 1.79e12 + 3)
+    (('52.3702', '52.3722'), ('1790000000000', '1790000000003'))
     """
+    one, other = told_apart([first, second], share, digits)
+    return one, other
+
+
+def told_apart(numbers: Sequence[float], share: bool = False, digits: int = 4) -> list[str]:
+    """The same of any number of them, ascending or not: neighbours that differ are written differently."""
+    pairs = [(one, other) for one, other in pairwise(numbers) if one != other]
+    shown: list[str] = []
     for more in range(DIGITS_MAX):
-        pair = tuple(_written(number, share, digits + more, more) for number in (first, second))
-        if pair[0] != pair[1] or first == second:
+        shown = [_written(number, share, digits + more, more) for number in numbers]
+        text = dict(zip(numbers, shown, strict=True))
+        if all(_apart(one, other, text[one], text[other]) for one, other in pairs):
             break
-    return pair[0], pair[1]
+    return shown
+
+
+def _apart(one: float, other: float, first: str, second: str) -> bool:
+    """Whether both are near enough to what they stand for to show how far they are apart."""
+    if first == second:
+        return False
+    near, times = NEAR * abs(other - one), 100.0 if first.endswith("%") else 1.0
+    written = ((float(text.rstrip("%")) / times, number) for text, number in ((first, one), (second, other)))
+    return all(abs(text - number) <= near for text, number in written)
 
 
 def _written(number: float, share: bool, digits: int, more: int) -> str:
     if not share:
-        return f"{number:.{digits}g}"
+        text = f"{number:.{digits}g}"
+        return f"{number:.0f}" if more and "e+" in text and abs(number) < WHOLE_MAX else text
     return f"{number:.{1 + more}%}" if more < PLACES_MAX else f"{100 * number:.{1 + more}g}%"
 
 
@@ -45,6 +74,11 @@ def from_to(signal: str, before: float, after: float) -> str:
     """`from 99.18 to 151.9`."""
     first, second = tell_apart(before, after, bool(phrase_of(signal, 0)))
     return f"from {first} to {second}"
+
+
+def to(signal: str, after: float) -> str:
+    """` to 151.9`."""
+    return f" to {tell_apart(after, after, bool(phrase_of(signal, 0)))[0]}"
 
 
 def now_before(signal: str, now: float, before: float) -> str:

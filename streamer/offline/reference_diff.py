@@ -8,6 +8,7 @@ import numpy as np
 
 from detectors.distances import psi
 from streamer.config.reference_file import References, Series
+from streamer.monitors.words import tell_apart
 from streamer.signals.categories import CODES
 
 
@@ -50,8 +51,8 @@ def _moved(name: str, before: Series, after: Series) -> Moved:
         return Moved(name, "same" if same else "moved", 0.0, apart, told)
     away = after.mean - before.mean
     deviations = away / before.std if before.std > 0 else float(np.sign(away)) * 10.0
-    told = f"mean {before.mean:.4g} -> {after.mean:.4g} ({deviations:+.2f} deviations)"
-    told += f", std {before.std:.4g} -> {after.std:.4g}"
+    told = f"mean {' -> '.join(tell_apart(before.mean, after.mean))} ({deviations:+.2f} deviations)"
+    told += f", std {' -> '.join(tell_apart(before.std, after.std))}"
     same = (before.mean, before.std) == (after.mean, after.std)
     return Moved(name, "same" if same else "moved", deviations, None, told)
 

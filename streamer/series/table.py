@@ -13,7 +13,8 @@ import numpy as np
 
 from detectors.bank import renumbered
 from detectors.compiled import CompiledHistory, CompiledReference
-from detectors.history import NO_MARKS, NOTHING_EXPECTED, History, Recent
+from detectors.history import NO_MARKS, History
+from detectors.last_change import Asked, Change
 from detectors.reference import Judged, Learned, Reference
 from schemas.events.batch import Batch
 from streamer.config.reference_file import Space
@@ -235,11 +236,11 @@ class SeriesTable:
         return [(row, self.categories.settled(row, values)) for row, values in samples]
 
     def remember(
-        self, batch: Batch, column: Column, judged: Judged, marks: I64 = NO_MARKS, expected: F64 = NOTHING_EXPECTED
-    ) -> list[Recent | None]:
-        """Add the judged values to the recent history; what it was right behind each of the ascending `marks`."""
+        self, batch: Batch, column: Column, judged: Judged, marks: I64 = NO_MARKS, asked: Sequence[Asked] = ()
+    ) -> list[Change | None]:
+        """Add the judged values to the history; what is `asked` of it right behind each of the ascending `marks`."""
         places = column.events, batch.offsets, batch.times_ms
-        return self.history.update(column.rows, judged.away, judged.ready, *places, marks, expected)
+        return self.history.update(column.rows, judged.away, judged.ready, *places, marks, asked)
 
     def far(self, rows: I64, judged: Judged, beyond: float) -> I64:
         """Places of the judged values that are further out than so many deviations, ascending.
@@ -298,6 +299,15 @@ class SeriesTable:
         self.reference.retain(rows)
         self.history.retain(rows)
 
+    def renew(self, row: int) -> None:
+        """The row is compared with what comes from now on. Others may have learned from its first values: so that is
+        where the log must still be read from.
+        """
+        self.began.setdefault(row, self.learned(row).first_offset)
+        self.final.pop(row, None)
+        self.reference.forget(row)
+        self.history.forget(row)
+
     def learned(self, row: int) -> Learned:
         """The reference of a row as it is by now."""
         found = self.final.get(row)
@@ -309,7 +319,7 @@ class SeriesTable:
 
     def first_offset(self, row: int) -> int:
         """Where the log must be read from for this row to become what it is."""
-        first = self.began[row] if row in self.pinned else self.learned(row).first_offset
+        first = self.began[row] if row in self.began or row in self.pinned else self.learned(row).first_offset
         if self.since is not None:
             return min(first, self.since)
         group = self.keys[row][0]

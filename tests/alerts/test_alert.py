@@ -11,7 +11,9 @@ from streamer.alerts.alert import ACCEPTED, FADED, FADING, FIRING, PENDING, QUIE
 from streamer.alerts.recovery import recovery_of
 from streamer.monitors.evidence import Moved
 
-OPENED = Opened(7, 7_000, 3, (1, 9.0, 1.0, (500, 100.0, 20.0, 0, 99, 0, 99), (40, 150.0, 20.0, 1, 2, 3, 4)))
+OPENED = Opened(
+    7, 7_000, 3, (1, 9.0, 1.0, (500, 100.0, 20.0, 0, 99, 0, 99), (40, 150.0, 20.0, 1, 2, 3, 4), None, (100, 5))
+)
 RECOVERY = recovery_of(Moved(100.0, 20.0, 500, (40, 150.0, 20.0, 1, 2, 3, 4)), 0.5)
 ALERTS = [
     Alert("m", 0, "fraud", QUIET, quiet_until_ms=3, episode=2),

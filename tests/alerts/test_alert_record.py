@@ -67,7 +67,7 @@ def seen(rng: random.Random) -> Summary | None:
 
 def notice(rng: random.Random, monitor: Monitor, row: int) -> Notice:
     statistic = rng.choice((number(rng), math.inf))
-    edge: Edge = (rng.choice((-1, 0, 1)), statistic, number(rng), seen(rng), seen(rng))
+    edge: Edge = (rng.choice((-1, 0, 1)), statistic, number(rng), seen(rng), seen(rng), None, None)
     opened = Opened(rng.randrange(10**12), rng.randrange(2 * 10**12), rng.randrange(10**12), edge)
     at = Moment(rng.randrange(10**12), rng.randrange(2 * 10**12), rng.randrange(2 * 10**12))
     status = rng.choice(("firing", "renewed", "resolved"))

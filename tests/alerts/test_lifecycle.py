@@ -186,7 +186,7 @@ def test_a_notice_tells_where_the_episode_began() -> None:
 
 def shift(n: int, mean: float, std: float, after: float) -> Edge:
     """Evidence of an edge from `mean` to `after`."""
-    return 1, 9.0, 1.0, (n, mean, std, 0, 99, 0, 99_000), (40, after, std, 100, 139, 100_000, 139_000)
+    return 1, 9.0, 1.0, (n, mean, std, 0, 99, 0, 99_000), (40, after, std, 100, 139, 100_000, 139_000), None, None
 
 
 def stretch(mean: float, second: int, n: int = 32) -> Stretch:
@@ -224,7 +224,7 @@ def test_a_small_move_is_not_back_half_a_deviation_away() -> None:
 
 def test_a_constant_before_has_a_band_too() -> None:
     book = make(m=Policy(0, 1_000, 0))
-    found(book, 0, DRIFT, 0, evidence=(*shift(500, 0.0, 0.0, 0.2)[:4], (40, 0.2, 0.0, 1, 2, 3, 4)))
+    found(book, 0, DRIFT, 0, evidence=(*shift(500, 0.0, 0.0, 0.2)[:4], (40, 0.2, 0.0, 1, 2, 3, 4), None, None))
     assert book.alerts["m", 0].recovery.band == 0.1  # type: ignore[union-attr]
     found(book, 0, STRETCH, 5, evidence=stretch(0.15, 5))
     assert book.alerts["m", 0].state == FIRING
@@ -301,7 +301,7 @@ def test_in_silence_ticks_tell_it_again_and_nothing_ends() -> None:
 
 def test_state_survives_a_dump() -> None:
     book = make(m=Policy(0, 1_000, 0))
-    found(book, 0, DRIFT, 0, row=3, evidence=(1, 2.5, 1.0, None, (3, 4.0, 0.5, 1, 2, 3, 4)))
+    found(book, 0, DRIFT, 0, row=3, evidence=(1, 2.5, 1.0, None, (3, 4.0, 0.5, 1, 2, 3, 4), None, None))
     again = make(m=Policy(0, 1_000, 0))
     again.load(book.dump(), {"m"})
     assert again.dump() == book.dump()

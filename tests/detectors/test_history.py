@@ -1,4 +1,4 @@
-"""The ring of recent blocks against a list that forgets nothing."""
+"""The blocks of a history against a list that forgets nothing."""
 
 from __future__ import annotations
 
@@ -10,19 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detectors.history import BLOCK, BLOCKS, History, Recent
+from detectors.history import BLOCK, FACTOR, KEPT, LEVELS, History
+from detectors.last_change import Asked, Recent
 
-
-def naive(values: list[float], expected: float) -> tuple[int, float, float] | None:
-    """(n, mean, std) of the newest blocks that are least like `expected`, from the whole list."""
-    begins = list(range(0, len(values), BLOCK))[-BLOCKS:]
-    best: tuple[float, int, float, float] | None = None
-    for begin in reversed(begins):
-        part = np.array(values[begin:])
-        gain = len(part) * (part.mean() - expected) ** 2
-        if best is None or gain > best[0]:
-            best = gain, len(part), float(part.mean()), float(part.std())
-    return None if best is None else best[1:]
+LONGEST = BLOCK * FACTOR ** (LEVELS - 1)
+"""Values of a block of the last level."""
 
 
 def fed(values: Any, row: int = 0, rows: int = 1) -> History:
@@ -33,33 +25,52 @@ def fed(values: Any, row: int = 0, rows: int = 1) -> History:
     return history
 
 
-@settings(max_examples=150, deadline=None, database=None)
-@given(st.lists(st.integers(-8, 8).map(float), max_size=3 * BLOCK * BLOCKS), st.integers(-2, 2))
-def test_as_the_naive_one(values: list[float], expected: int) -> None:
-    recent = fed(values).recent(0, float(expected))
-    wanted = naive(values, float(expected))
-    if recent is None or wanted is None:
-        assert (recent, wanted) == (None, None)
-        return
-    np.testing.assert_allclose((recent.n, recent.mean, recent.std), wanted, atol=1e-9)
-    first = len(values) - recent.n
-    assert recent[3:] == (2 * first, 2 * (len(values) - 1), 10 * first, 10 * (len(values) - 1))
+@settings(max_examples=100, deadline=None, database=None)
+@given(st.integers(0, 12_000), st.integers(0, 2**32 - 1))
+def test_the_pieces_are_the_newest_values(count: int, seed: int) -> None:
+    values = np.random.default_rng(seed).integers(-8, 8, count) * 1.0
+    pieces = fed(values).pieces(0)
+    held = sum(piece.n for piece in pieces)
+    assert held == count or held > (KEPT - 1) * LONGEST
+    assert len(pieces) <= LEVELS * KEPT + 1
+    first = count - held
+    for piece in pieces:
+        own = values[first : first + piece.n]
+        assert piece[1:] == (own.sum(), (own * own).sum(), 2 * first, 10 * first)
+        first += piece.n
+    assert first == count
+    newest = [piece.n for piece in pieces if 2 * count - piece.first_offset <= 2 * 4 * BLOCK]
+    assert all(n <= BLOCK for n in newest), "the newest are told apart the best"
 
 
-def test_it_finds_the_onset() -> None:
+def test_it_finds_the_change() -> None:
     rng = np.random.default_rng(0)
     shifted = 6 * BLOCK
     values = np.r_[rng.normal(0, 1, 1000), rng.normal(3, 1, shifted)]
-    recent = fed(values).recent(0, 0.0)
-    assert recent is not None
-    assert abs(recent.first_offset // 2 - 1000) <= 2 * BLOCK
-    assert abs(recent.mean - 3) < 0.5  # "After" is not diluted by what came before.
+    found = fed(values).changed(0, Asked(way=1))
+    assert found is not None
+    assert found.before is not None
+    assert found.onset is not None
+    assert abs(found.onset[0] // 2 - 1000) <= 2 * BLOCK
+    assert abs(found.after.mean - 3) < 0.5  # "After" is not diluted by what came before.
+    assert abs(found.before.mean) < 0.2
+    assert found.before.n > 900
 
 
-def test_a_long_shift_is_told_from_the_whole_ring() -> None:
-    recent = fed(np.ones(5000)).recent(0, 0.0)
-    assert recent is not None
-    assert BLOCK * (BLOCKS - 1) < recent.n <= BLOCK * BLOCKS
+def test_a_change_of_long_ago_is_told_against_what_the_series_is_compared_with() -> None:
+    found = fed(np.ones(20_000)).changed(0, Asked(1, 0, 100, 0.0, 1.0))
+    assert found is not None
+    assert (found.before, found.usual, found.onset) == (None, True, None)
+    assert found.after.n > (KEPT - 1) * LONGEST
+
+
+def test_a_row_that_is_forgotten_begins_anew() -> None:
+    history = fed(np.ones(900), row=1, rows=2)
+    history.forget(1)
+    assert history.changed(1, Asked(1)) is None
+    at = np.arange(20)
+    history.update(np.ones(20, np.int64), np.full(20, 5.0), np.ones(20, bool), at, at + 3000, at)
+    assert sum(piece.total for piece in history.pieces(1)) == 100.0
 
 
 @settings(max_examples=60, deadline=None, database=None)
@@ -87,32 +98,41 @@ def test_it_does_not_see_the_cuts_nor_a_snapshot(seed: int, cuts: list[tuple[int
 def test_marks_tell_what_was_so_at_their_place(seed: int, marks: list[int]) -> None:
     rng = np.random.default_rng(seed)
     rows, values, at = rng.integers(0, 3, 300), rng.normal(0, 1, 300), np.arange(300)
-    ready, expected = values > -1.0, rng.normal(0, 1, len(marks))
+    ready = values > -1.0
+    asked = [Asked(way, age, 9, mean, 1.0) for way, age, mean in zip(*draws(rng, len(marks)), strict=True)]
     history, told = History(), []
     history.resize(3)
-    for mark, mean in zip(marks, expected.tolist(), strict=True):
+    for mark, one in zip(marks, asked, strict=True):
         history = History()
         history.resize(3)
         part = slice(mark + 1)
         history.update(rows[part], values[part], ready[part], at[part], at, at)
-        told.append(history.recent(int(rows[mark]), mean))
+        told.append(history.changed(int(rows[mark]), one))
     history = History()
     history.resize(3)
-    assert history.update(rows, values, ready, at, at, at, np.array(marks, np.int64), expected) == told
+    assert history.update(rows, values, ready, at, at, at, np.array(marks, np.int64), asked) == told
+
+
+def draws(rng: np.random.Generator, count: int) -> tuple[list[int], list[int], list[float]]:
+    """Ways, ages and means."""
+    return rng.integers(-1, 2, count).tolist(), rng.integers(0, 90, count).tolist(), rng.normal(0, 1, count).tolist()
 
 
 def test_values_far_too_large_stay_finite() -> None:
-    recent = fed([1.7e308, -1.7e308, 1.7e308] * 50).recent(0, 0.0)
-    assert recent is not None
-    assert np.isfinite(recent[:3]).all()
+    found = fed([1.7e308, -1.7e308, 1.7e308] * 50).changed(0, Asked(1, 0, 9, 0.0, 1.0))
+    assert found is not None
+    assert np.isfinite(found.after[:3]).all()
     again = History()
     again.load(fed([1.7e308] * 500).dump())
 
 
 def test_rows_are_apart() -> None:
     history = fed(np.ones(10), row=1, rows=3)
-    assert history.recent(0, 0.0) is None
-    assert history.recent(1, 0.0) == Recent(10, 1.0, 0.0, 0, 18, 0, 90)
+    assert history.changed(0, Asked()) is None
+    found = history.changed(1, Asked())
+    assert found is not None
+    assert found.after.mean == 1.0
+    assert found.after == Recent(4, 1.0, 0.0, 12, 18, 60, 90)
 
 
 def test_broken_state_is_refused_and_changes_nothing() -> None:

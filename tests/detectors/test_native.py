@@ -15,6 +15,7 @@ from river import drift
 from detectors import Adwin, PageHinkley, Params, make_bank, make_compiled_bank
 from detectors.compiled import CompiledHistory, CompiledReference
 from detectors.history import History
+from detectors.last_change import Asked
 from detectors.params import DIRECTIONS
 from detectors.reference import Reference
 from schemas.core import native
@@ -163,11 +164,12 @@ def test_reference_and_history_as_python(
             out += [(row, sample.tobytes()) for row, sample in reference.completed()]
             out.append(reference.far(rows[begin:end], judged, 2.0).tolist())
             marks = np.repeat(np.arange(0, end - begin, 7), 2)
-            out += history.update(
-                rows[begin:end], judged.away, judged.ready, events, at, at * 2, marks, judged.z[marks] / 3
-            )
+            asked = [Asked(k % 3 - 1, k % 5 * k, k % 4, z, 0.5) for k, z in enumerate((judged.z[marks] / 3).tolist())]
+            out += history.update(rows[begin:end], judged.away, judged.ready, events, at, at * 2, marks, asked)
         out += [reference.at(row) for row in range(5)]
-        out += [history.recent(row, 0.25) for row in range(5)]
+        for row in range(5):
+            out += [history.changed(row, Asked(way, 20, 3, 0.25, 1.0)) for way in (1, 0, -1)]
+        history.forget(2)
         states = reference.dump(), history.dump()
         again = other[0](warmup, scale, True), other[1]()
         for one, state in zip(again, states, strict=True):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from detectors import Adwin, Bank, PageHinkley, Params, make_bank
 from detectors.compiled import SWEPT, CompiledAdwin, CompiledHistory, CompiledPageHinkley, CompiledReference
 from detectors.history import History
+from detectors.last_change import Asked, Change
 from detectors.reference import Reference
 from schemas.core import native
 from tests.detectors.test_native import same_bits
@@ -84,18 +85,31 @@ class Parts:
             hits += [(place, number, *said) for place, *said in zip(*(c.tolist() for c in columns), strict=True)]
         hits.sort()
         learned = [self.reference.at(int(rows[place])) for place, *_ in hits]
-        marks = np.array([place for place, *_ in hits], np.int64)
-        expected = np.array([one.mean - one.centre for one in learned])
-        places = events, numbers.offsets, numbers.times_ms
-        recents = self.history.update(rows, judged.away, judged.ready, *places, marks, expected)
-        told = []
-        for (place, number, *said), one, recent in zip(hits, learned, recents, strict=True):
-            event, row = int(events[place]), int(rows[place])
-            ready = one.n >= WARMUP and one.last_offset <= numbers.offsets[event]
+        marks, standards, asked = np.array([place for place, *_ in hits], np.int64), list[Any](), list[Asked]()
+        for (place, _, way, *_), one in zip(hits, learned, strict=True):
+            ready = one.n >= WARMUP and one.last_offset <= numbers.offsets[events[place]]
             seen = (one.n, one.mean, one.std, one.first_offset, one.last_offset, one.first_time_ms, one.last_time_ms)
-            after = None if recent is None else (recent.n, recent.mean + one.centre, *recent[2:])
-            told.append((event, number, row, (*said, seen if ready else None, after)))
+            standards.append(seen if ready else None)
+            asked.append(Asked(way, 0, one.n, one.mean - one.centre, one.std) if ready else Asked(way))
+        places = events, numbers.offsets, numbers.times_ms
+        changes = self.history.update(rows, judged.away, judged.ready, *places, marks, asked)
+        told = []
+        for (place, number, *said), one, standard, change in zip(hits, learned, standards, changes, strict=True):
+            told.append((int(events[place]), number, int(rows[place]), edge(said, one.centre, standard, change)))
         return told, dropped
+
+
+def edge(said: list[Any], centre: float, standard: Any, change: Change | None) -> tuple[Any, ...]:
+    if change is None:
+        return (*said, standard, None, None, None)
+    before, after = (
+        None if recent is None else (recent.n, recent.mean + centre, *recent[2:])
+        for recent in (change.before, change.after)
+    )
+    assert after is not None
+    before = standard if change.usual else before
+    way = said[0] if before is None else int(after[1] > before[1]) - int(after[1] < before[1])
+    return (way, *said[1:], before, after, None if change.usual else standard, change.onset)
 
 
 class Swept:
@@ -154,7 +168,7 @@ class Swept:
     def with_rows(self, hits: Any, shown: Any) -> list[Finding]:
         """Hits with event and row from the column of their very call."""
         (rows, _, events), _ = shown
-        return [(int(events[place]), number, int(rows[place]), (*said,)) for place, number, *said in hits]
+        return [(int(events[place]), number, int(rows[place]), said[:3]) for place, number, said in hits]
 
     def feed(self, numbers: Numbers, columns: list[Any], found: list[Finding]) -> None:
         """What Python does of the history where the sweep has none; only its state is looked at."""
@@ -197,7 +211,7 @@ def test_without_a_history_the_directions_of_all_hits_are_told() -> None:
     parts = swept.index, swept.reference.core, None
     banks = [(bank.core, 0, raw, 1) for bank, (_, raw, _) in zip(swept.banks, BANKS, strict=True)]  # type: ignore[attr-defined]
     *_, hits, _ = native.sweep(parts, banks, [*numbers[:4]], numbers.value, [*numbers[5:]], 0, True, True)
-    assert {hit[2] for hit in hits} == {-1, 1}
+    assert {said[0] for *_, said in hits} == {-1, 1}
     found, _ = other.step(numbers)
     assert 0 < len(found) < len(hits)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+import re
 from typing import Any
 
 import numpy as np
 import pytest
 
 from streamer.config.load import load_text
+from streamer.engine.engines import ENGINE, PYTHON
 from streamer.engine.task import Task
 from streamer.monitors.edges import (
     DIRECTIONS,
@@ -26,8 +28,9 @@ from tests.signals.events import HEAD, batch_of
 KINDS = ("adwin", "page_hinkley")
 
 
-def task_of(monitors: str) -> Task:
-    task = Task(load_text(f"{HEAD}monitors: {{{monitors}}}\n", "x", {}), ("inferences", 0), 0)
+def task_of(monitors: str, native: bool = True) -> Task:
+    engine = ENGINE if native else PYTHON
+    task = Task(load_text(f"{HEAD}monitors: {{{monitors}}}\n", "x", {}), ("inferences", 0), 0, engine)
     task.sweeps = {}
     return task
 
@@ -173,3 +176,78 @@ def test_where_the_spread_moved_more_than_the_mean_that_is_said() -> None:
     assert said(18.0, 3.0, {**before, "std": 0.0}) == "mean of features.a went from 10 to 18"
     share = evidence(1, 1.0, 1.0, {"n": 500, "mean": 0.01, "std": 0.1}, {"n": 20, "mean": 0.05, "std": 0.22}, None)
     assert monitor.sentence({"signal": "missing.a"}, share).startswith("share of events without a went from 1.0% to")
+
+
+LEVELS = {
+    "a step": [(100.0, 200), (130.0, 300)],
+    "there and back": [(100.0, 200), (130.0, 300), (100.0, 300)],
+    "down and half up": [(100.0, 300), (60.0, 300), (80.0, 300)],
+    "stairs": [(100.0, 200), (120.0, 200), (145.0, 200), (170.0, 200)],
+    "small": [(100.0, 400), (103.0, 900), (100.0, 1200)],
+}
+SHARES = [(0.02, 400), (0.4, 500), (0.02, 600)]
+RIVER = ("ADWIN", "PageHinkley", "KSWIN")
+EDGES = [
+    *(f"kind: {kind}" for kind in ("adwin", "page_hinkley", "shiryaev_roberts", "envelope")),
+    *(f"kind: river, name: {name}" for name in RIVER),
+]
+
+
+def made(levels: list[tuple[float, int]], draw: Any) -> list[Any]:
+    return [draw(level) for level, count in levels for _ in range(count)]
+
+
+def checked(found: list[Finding], monitor: Any, signal: str) -> None:
+    """Direction, effect and sentence of every edge say the same."""
+    for finding in found:
+        shown = told(finding.evidence)
+        parts, effect = shown["evidence"], shown["finding"]["effect"]["absolute"]
+        sentence = monitor.sentence({"signal": signal}, shown)
+        if not parts["before"] or not parts["after"]:
+            continue
+        assert shown["finding"]["direction"] == ("up" if effect > 0 else "down" if effect < 0 else "unknown")
+        assert effect == parts["after"]["mean"] - parts["before"]["mean"]
+        deviations = shown["finding"]["effect"]["deviations"]
+        assert deviations is None or (deviations > 0) == (effect > 0)
+        one, other = re.findall(r"from (\S+?)%? to (\S+?)%?(?:$| )", sentence)[0]
+        if sentence.startswith(("mean", "share")):
+            assert (float(one) < float(other)) == (effect > 0)
+        assert one != other
+        assert parts["before"]["offsets"][1] <= parts["onset"]["offset"] <= parts["after"]["offsets"][0]
+
+
+@pytest.mark.parametrize("detect", EDGES)
+@pytest.mark.parametrize("native", [True, False])
+def test_the_evidence_of_every_detector_tells_the_truth(detect: str, native: bool) -> None:
+    """Up if and only if the effect is above nothing, and the sentence goes the same way."""
+    count = 0
+    for seed, levels in enumerate(LEVELS.values()):
+        rng = random.Random(seed)
+        values = made(levels, lambda level: rng.gauss(level, 5.0))  # noqa: B023
+        events = [{"features": {"a": value}} for value in values]
+        task = task_of(f"m: {{signal: features.a, detect: {{{detect}}}}}", native)
+        found = findings(task, events)
+        checked(found, task.by_order[0], "features.a")
+        count += len(found)
+    rng = random.Random(9)
+    events = [{"status": status} for status in made(SHARES, lambda share: "error" if rng.random() < share else "ok")]
+    task = task_of(f"m: {{signal: error, detect: {{{detect}}}}}", native)
+    found = findings(task, events)
+    checked(found, task.by_order[0], "error")
+    assert count + len(found) > 1
+
+
+@pytest.mark.parametrize("detect", ["kind: adwin", "kind: page_hinkley", "kind: shiryaev_roberts, arl: 10000"])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_return_is_told_from_where_it_returned(detect: str, seed: int) -> None:
+    rng = random.Random(seed)
+    values = made([(100.0, 700), (130.0, 900), (100.0, 400)], lambda level: rng.gauss(level, 5.0))
+    task = task_of(f"m: {{signal: features.a, detect: {{{detect}}}}}")
+    back = [told(f.evidence) for f in findings(task, [{"features": {"a": v}} for v in values]) if f.event >= 1600]
+    assert back
+    parts = back[0]["evidence"]
+    assert back[0]["finding"]["direction"] == "down"
+    assert (parts["before"]["mean"], parts["after"]["mean"]) == (pytest.approx(130, abs=2), pytest.approx(100, abs=6))
+    assert parts["after"]["offsets"][0] >= 1598
+    assert abs(parts["onset"]["offset"] - 1600) <= 16
+    assert parts["reference"]["mean"] == pytest.approx(100, abs=3)

@@ -7,9 +7,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from detectors.history import Recent
+from detectors.last_change import Asked, Change, Recent
 from schemas.records.alert import rfc3339
-from streamer.monitors.evidence import before_of, edge_of, evidence, learned_of, seen_in, span, summary, told
+from streamer.monitors.evidence import (
+    before_of,
+    edge_of,
+    evidence,
+    learned_of,
+    moved_of,
+    question_of,
+    seen_in,
+    span,
+    summary,
+    told,
+)
 from streamer.series.table import SeriesTable
 from tests.series.tables import grouped, table_of
 from tests.signals.events import batch_of
@@ -77,34 +88,63 @@ def test_what_a_file_says_of_a_row_is_what_it_is_compared_with() -> None:
     table = learned()
     table.pinned = {0: {**BEFORE, "source": "ref.json"}}
     assert before_of(table, 0, 0) == {**BEFORE, "source": "ref.json"}
-    direction, *_, before, after = edge_of(table, 0, 0, (0, 1.0, 2.0), RECENT)
-    assert before == table.pinned[0]
+    assert question_of(table, 0, 0, 0, table.pinned[0]) == Asked(0, 0, 100, 10.0 - table.learned(0).centre, 2.0)
+    change = Change(None, True, RECENT, (150, 1500))
+    direction, _, _, before, after, reference, onset = edge_of(table, 0, (0, 1.0, 2.0), table.pinned[0], change)
+    assert (before, reference, onset) == (table.pinned[0], None, (150, 1500))
     assert after is not None
     assert (direction, after[1]) == (-1, 3.0 + table.learned(0).centre), "7.5 is below 10"
 
 
 @pytest.mark.parametrize(
-    ("said", "mean", "direction"), [(1, 3.0, 1), (-1, 3.0, -1), (0, 3.0, 1), (0, -3.0, -1), (0, 0.0, 0)]
+    ("said", "mean", "direction"), [(1, 3.0, 1), (-1, -3.0, -1), (0, 3.0, 1), (0, -3.0, -1), (0, 0.0, 0)]
 )
-def test_a_direction_that_the_detector_does_not_know_is_that_of_the_mean(
-    said: int, mean: float, direction: int
-) -> None:
+def test_the_direction_is_that_of_the_mean(said: int, mean: float, direction: int) -> None:
     table = learned()
-    found = edge_of(table, 0, 15, (said, 3.0, 2.5), RECENT._replace(mean=mean))
-    assert found[:3] == (direction, 3.0, 2.5)
-    assert found[3] == seen_in(table.learned(0))
-    assert edge_of(table, 0, 15, (0, 3.0, 2.5), None) == (0, 3.0, 2.5, seen_in(table.learned(0)), None)
+    standard = seen_in(table.learned(0))
+    change = Change(None, True, RECENT._replace(mean=mean), None)
+    assert edge_of(table, 0, (said, 3.0, 2.5), standard, change)[:4] == (direction, 3.0, 2.5, standard)
+    assert edge_of(table, 0, (said, 3.0, 2.5), standard, None) == (said, 3.0, 2.5, standard, None, None, None)
 
 
 def test_an_edge_is_told_as_evidence_and_evidence_as_it_is() -> None:
     table = learned()
-    edge = edge_of(table, 0, 15, (1, 3.0, 2.5), RECENT)
+    standard = seen_in(table.learned(0))
+    edge = edge_of(table, 0, (1, 3.0, 2.5), standard, Change(None, True, RECENT, None))
     made = told(edge)
-    before, after = edge[3:]
+    before, after = edge[3:5]
     assert isinstance(before, tuple)
     assert isinstance(after, tuple)
     assert made == evidence(1, 3.0, 2.5, summary(before), summary(after), None)
-    assert told((1, 3.0, 2.5, BEFORE, None))["evidence"] == {"before": BEFORE, "after": None, "window": None}
+    assert told((1, 3.0, 2.5, BEFORE, None, None, None))["evidence"] == {
+        "before": BEFORE,
+        "after": None,
+        "window": None,
+    }
     assert made["evidence"]["after"]["offsets"] == [150, 189]
     assert told(made) is made
-    assert np.isclose(made["finding"]["effect"]["absolute"], edge[4][1] - 4.5)  # type: ignore[index]
+    assert np.isclose(made["finding"]["effect"]["absolute"], after[1] - 4.5)
+
+
+def test_what_the_series_is_compared_with_stands_beside_what_it_was_before() -> None:
+    """How far it moved is from before, in deviations of what it is compared with, and that is where it is back."""
+    table = learned()
+    standard, high = seen_in(table.learned(0)), Recent(60, 40.0, 1.0, 20, 100, 200, 1000)
+    edge = edge_of(table, 0, (-1, 3.0, 2.5), standard, Change(high, False, RECENT, (140, 1400)))
+    made = told(edge)
+    assert made["evidence"]["reference"] == summary(standard)
+    assert made["evidence"]["onset"] == {"offset": 140, "time": rfc3339(1400)}
+    assert made["evidence"]["before"]["mean"] == 40.0 + table.learned(0).centre
+    assert made["finding"]["effect"] == {"absolute": -37.0, "deviations": -37.0 / standard[2]}
+    assert made["finding"]["direction"] == "down"
+    moved = moved_of(edge)
+    assert moved is not None
+    assert (moved.n, moved.mean, moved.std) == standard[:3]
+
+
+def test_without_a_stretch_that_lies_on_the_other_side_there_is_no_before() -> None:
+    table = learned()
+    edge = edge_of(table, 0, (1, 3.0, 2.5), seen_in(table.learned(0)), Change(None, False, RECENT, None))
+    made = told(edge)
+    assert (edge[0], edge[3], made["finding"]["effect"]["absolute"]) == (1, None, None)
+    assert made["evidence"]["reference"]["n"] == 10

@@ -21,8 +21,8 @@ impl Adwin {
     #[inline(never)]
     pub fn take(&mut self, rows: &[i64], values: &[f64], found: &mut Vec<Said>) {
         for (&row, &value) in rows.iter().zip(values) {
-            if let Some(said) = self.step(row, value) {
-                found.push((row, said));
+            if let Some((direction, moved, epsilon)) = self.step(row, value) {
+                found.push((row, (direction, moved, epsilon, 0)));
             }
         }
     }
@@ -109,6 +109,12 @@ impl Adwin {
             hits
         });
         Ok(hits.into_arrays(py))
+    }
+
+    fn forget(&mut self, row: usize) -> PyResult<()> {
+        check_rows(&[row as i64], self.rows.len())?;
+        self.rows[row] = FRESH;
+        Ok(())
     }
 
     /// (total, variance, width), (tick, levels, buckets), detected, (bucket sums, bucket variances), as in Python.

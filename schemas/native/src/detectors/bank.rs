@@ -39,8 +39,11 @@ impl Hits {
 /// The row of a value that has none.
 pub const NOWHERE: i64 = -1;
 
-/// Of a row: direction, statistic, threshold.
-pub type Said = (i64, (i8, f64, f64));
+/// Direction, statistic, threshold, and how many values ago it began, 0 unknown.
+pub type Told = (i8, f64, f64, i64);
+
+/// Of a row.
+pub type Said = (i64, Told);
 
 /// As `clamp`, without its branch for a bad bound.
 #[inline(always)]

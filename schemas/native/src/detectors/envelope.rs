@@ -4,7 +4,7 @@ use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
 
 use crate::arrays::{check_finite, check_length, check_rows, prefetch, retain, slice};
-use crate::detectors::bank::{HitArrays, Hits, Said};
+use crate::detectors::bank::{HitArrays, Hits, Said, Told};
 use crate::detectors::extremes::{FRESH_SIDE, LAG, NONE, OPEN, Side};
 
 const DAY_MS: i64 = 86_400_000;
@@ -56,9 +56,6 @@ const FRESH: Row = Row {
     sides: [[FRESH_SIDE; 2]; CHANNELS],
 };
 
-/// Direction, statistic, threshold, and how many values ago it began.
-type Told = (i8, f64, f64, i64);
-
 fn size_of(level: usize) -> f64 {
     (FIRST * FACTOR.pow(level as u32)) as f64
 }
@@ -92,8 +89,8 @@ impl Envelope {
     pub fn take(&mut self, rows: &[i64], values: &[f64], time_ms: i64, found: &mut Vec<Said>) {
         let day = time_ms.div_euclid(DAY_MS);
         for (&row, &value) in rows.iter().zip(values) {
-            if let Some((direction, statistic, threshold, _)) = self.step(row, value, day) {
-                found.push((row, (direction, statistic, threshold)));
+            if let Some(said) = self.step(row, value, day) {
+                found.push((row, said));
             }
         }
     }

@@ -1,17 +1,21 @@
-//! Recent values of many series in blocks; operation for operation `detectors/history.py`.
+//! What many series were lately, in blocks; operation for operation `detectors/history.py`.
 
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use crate::arrays::{check_length, check_rows, prefetch, retain, slice};
-use crate::detectors::bank::{Seen, bounded};
+use crate::detectors::bank::bounded;
+use crate::detectors::last_change::{Asked, Change, Piece, last_change};
 
-const BLOCKS: usize = 16;
-const BLOCK: i64 = 8;
+const BLOCK: i64 = 2;
+const FACTOR: i64 = 4;
+const LEVELS: usize = 5;
+const KEPT: usize = 8;
+const SLOTS: usize = LEVELS * KEPT;
 
 /// Half a line of the processor's cache.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 #[repr(align(32))]
 struct Block {
     total: f64,
@@ -20,19 +24,27 @@ struct Block {
     first_time_ms: i64,
 }
 
-#[derive(Clone, Default)]
+#[derive(Clone)]
 #[repr(C)]
 pub struct Row {
     seen: i64,
     last_offset: i64,
     last_time_ms: i64,
-    blocks: [Block; BLOCKS],
+    blocks: [Block; SLOTS],
+}
+
+const FRESH: Row = Row { seen: 0, last_offset: 0, last_time_ms: 0, blocks: [EMPTY; SLOTS] };
+const EMPTY: Block = Block { total: 0.0, squares: 0.0, first_offset: 0, first_time_ms: 0 };
+
+/// Where a block of a level stands.
+fn slot(level: usize, block: i64) -> usize {
+    level * KEPT + block as usize % KEPT
 }
 
 impl Row {
     #[inline(always)]
     fn add(&mut self, value: f64, offset: i64, time_ms: i64) {
-        let block = &mut self.blocks[self.seen as usize / BLOCK as usize % BLOCKS];
+        let block = &mut self.blocks[self.seen as usize / BLOCK as usize % KEPT];
         if self.seen % BLOCK == 0 {
             *block = Block { total: 0.0, squares: 0.0, first_offset: offset, first_time_ms: time_ms };
         }
@@ -40,32 +52,59 @@ impl Row {
         block.squares += value * value;
         self.seen += 1;
         (self.last_offset, self.last_time_ms) = (offset, time_ms);
+        if self.seen % (BLOCK * FACTOR) == 0 {
+            self.join();
+        }
     }
 
-    /// The newest blocks, as many as maximise n (mean - expected)^2; None while there are no values.
-    pub fn recent(&self, expected: f64) -> Option<Seen> {
-        if self.seen == 0 {
-            return None;
-        }
-        let newest = (self.seen - 1) / BLOCK;
-        let (mut n, mut total, mut squares) = (0, 0.0, 0.0);
-        let mut best: Option<(f64, i64, f64, f64, &Block)> = None;
-        for number in ((newest + 1 - BLOCKS as i64).max(0)..=newest).rev() {
-            let block = &self.blocks[number as usize % BLOCKS];
-            n += if number == newest { self.seen - newest * BLOCK } else { BLOCK };
-            total += block.total;
-            squares += block.squares;
-            let apart = total / n as f64 - expected;
-            let gain = n as f64 * (apart * apart);
-            if best.is_none_or(|(most, ..)| gain > most) {
-                best = Some((gain, n, total, squares, block));
+    /// The blocks of further levels that are full by now.
+    fn join(&mut self) {
+        let mut full = self.seen / BLOCK;
+        for level in 1..LEVELS {
+            if full % FACTOR != 0 {
+                return;
             }
+            let first = slot(level - 1, full - FACTOR);
+            let mut joined = self.blocks[first];
+            for further in &self.blocks[first + 1..first + FACTOR as usize] {
+                joined.total += further.total;
+                joined.squares += further.squares;
+            }
+            full /= FACTOR;
+            self.blocks[slot(level, full - 1)] = joined;
         }
-        let (_, n, total, squares, block) = best?;
-        let mean = total / n as f64;
-        let variance = squares / n as f64 - mean * mean;
-        let std = if variance > 0.0 { variance.sqrt() } else { 0.0 };
-        Some((n, mean, std, block.first_offset, self.last_offset, block.first_time_ms, self.last_time_ms))
+    }
+
+    fn pieces(&self) -> Vec<Piece> {
+        let piece = |n, at: usize| {
+            let Block { total, squares, first_offset, first_time_ms } = self.blocks[at];
+            Piece { n, total, squares, first_offset, first_time_ms }
+        };
+        let (mut full, open) = (self.seen / BLOCK, self.seen % BLOCK);
+        let mut pieces = Vec::with_capacity(SLOTS + 1);
+        if open > 0 {
+            pieces.push(piece(open, slot(0, full)));
+        }
+        let (mut size, mut place) = (BLOCK, full);
+        for level in 0..LEVELS {
+            let mut stop = (full - KEPT as i64 + (level == 0 && open > 0) as i64).max(0);
+            if level < LEVELS - 1 {
+                stop = (stop + FACTOR - 1) / FACTOR * FACTOR;
+            }
+            pieces.extend((stop..place).rev().map(|block| piece(size, slot(level, block))));
+            (size, full, place) = (size * FACTOR, full / FACTOR, stop / FACTOR);
+        }
+        pieces.reverse();
+        pieces
+    }
+
+    /// What a detector found in the row; None while there are no values.
+    #[cold]
+    pub fn changed(&self, asked: Asked) -> Option<Change> {
+        let pieces = self.pieces();
+        let held: i64 = pieces.iter().map(|piece| piece.n).sum();
+        let last = (self.last_offset, self.last_time_ms);
+        (!pieces.is_empty()).then(|| last_change(&pieces, last, asked, held == self.seen))
     }
 }
 
@@ -98,12 +137,18 @@ impl History {
 
     fn resize(&mut self, rows: usize) {
         if rows > self.rows.len() {
-            self.rows.resize(rows, Row::default());
+            self.rows.resize(rows, FRESH);
         }
     }
 
     fn retain(&mut self, rows: PyReadonlyArray1<'_, i64>) -> PyResult<()> {
         retain(&mut self.rows, slice(&rows)?, 1)
+    }
+
+    fn forget(&mut self, row: usize) -> PyResult<()> {
+        check_rows(&[row as i64], self.rows.len())?;
+        self.rows[row].seen = 0;
+        Ok(())
     }
 
     /// LATEST of each row.
@@ -113,7 +158,7 @@ impl History {
     }
 
     /// Take the values that are `ready`; value i belongs to event events[i], which stands at its offset. Tells what
-    /// `recent` says behind each of the ascending `marks`.
+    /// is asked of its row right behind each of the ascending `marks`.
     #[allow(clippy::too_many_arguments)]
     fn update(
         &mut self,
@@ -125,16 +170,16 @@ impl History {
         offsets: PyReadonlyArray1<'_, i64>,
         times_ms: PyReadonlyArray1<'_, i64>,
         marks: PyReadonlyArray1<'_, i64>,
-        expected: PyReadonlyArray1<'_, f64>,
-    ) -> PyResult<Vec<Option<Seen>>> {
+        asked: Vec<Asked>,
+    ) -> PyResult<Vec<Option<Change>>> {
         let (rows, values, ready, events) = (slice(&rows)?, slice(&values)?, slice(&ready)?, slice(&events)?);
         let (offsets, times_ms) = (slice(&offsets)?, slice(&times_ms)?);
-        let (marks, expected) = (slice(&marks)?, slice(&expected)?);
+        let marks = slice(&marks)?;
         check_length(&[rows.len(), values.len(), ready.len(), events.len()])?;
         check_length(&[offsets.len(), times_ms.len()])?;
         check_rows(rows, self.rows.len())?;
         check_rows(events, offsets.len())?;
-        check_length(&[marks.len(), expected.len()])?;
+        check_length(&[marks.len(), asked.len()])?;
         check_rows(marks, rows.len())?;
         if !marks.is_sorted() {
             return Err(PyValueError::new_err("marks that do not ascend"));
@@ -150,7 +195,7 @@ impl History {
                 }
                 begin = end;
                 if k < marks.len() {
-                    told.push(self.rows[rows[end - 1] as usize].recent(expected[k]));
+                    told.push(self.rows[rows[end - 1] as usize].changed(asked[k]));
                 }
             }
             told
@@ -158,12 +203,12 @@ impl History {
     }
 
     /// See `detectors/history.py`.
-    fn recent(&self, row: usize, expected: f64) -> PyResult<Option<Seen>> {
+    fn changed(&self, row: usize, asked: Asked) -> PyResult<Option<Change>> {
         let row = self.rows.get(row).ok_or_else(|| PyValueError::new_err("a row that does not exist"))?;
-        Ok(row.recent(expected))
+        Ok(row.changed(asked))
     }
 
-    /// LATEST, then FIELDS as flat arrays of BLOCKS elements per row.
+    /// LATEST, then FIELDS as flat arrays of SLOTS elements per row.
     fn dump<'py>(&self, py: Python<'py>) -> State<'py> {
         let latest = |f: fn(&Row) -> i64| self.rows.iter().map(f).collect::<Vec<_>>().into_pyarray(py);
         let blocks = || self.rows.iter().flat_map(|r| r.blocks.iter());
@@ -191,7 +236,7 @@ impl History {
         let [total, squares] = [slice(&sums[0])?, slice(&sums[1])?];
         let [first_offset, first_time_ms] = [slice(&places[0])?, slice(&places[1])?];
         check_length(&[seen.len(), last_offset.len(), last_time_ms.len()])?;
-        let cells = seen.len() * BLOCKS;
+        let cells = seen.len() * SLOTS;
         check_length(&[cells, total.len(), squares.len(), first_offset.len(), first_time_ms.len()])?;
         let block = |k: usize| Block {
             total: total[k],
@@ -204,7 +249,7 @@ impl History {
                 seen: seen[i],
                 last_offset: last_offset[i],
                 last_time_ms: last_time_ms[i],
-                blocks: std::array::from_fn(|b| block(i * BLOCKS + b)),
+                blocks: std::array::from_fn(|b| block(i * SLOTS + b)),
             })
             .collect();
         Ok(())

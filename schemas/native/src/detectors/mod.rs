@@ -6,6 +6,7 @@ pub mod distribution;
 pub mod envelope;
 pub mod extremes;
 pub mod history;
+pub mod last_change;
 pub mod page_hinkley;
 pub mod reference;
 pub mod shiryaev_roberts;

@@ -45,7 +45,7 @@ impl PageHinkley {
     pub fn take(&mut self, rows: &[i64], values: &[f64], found: &mut Vec<Said>) {
         for (&row, &value) in rows.iter().zip(values) {
             if let Some((direction, excess)) = self.step(row, value) {
-                found.push((row, (direction, excess, self.threshold)));
+                found.push((row, (direction, excess, self.threshold, 0)));
             }
         }
     }
@@ -99,6 +99,12 @@ impl PageHinkley {
 
     fn retain(&mut self, rows: PyReadonlyArray1<'_, i64>) -> PyResult<()> {
         retain(&mut self.rows, slice(&rows)?, 1)
+    }
+
+    fn forget(&mut self, row: usize) -> PyResult<()> {
+        check_rows(&[row as i64], self.rows.len())?;
+        self.rows[row] = FRESH;
+        Ok(())
     }
 
     fn update<'py>(

@@ -27,7 +27,6 @@ pub struct Row {
 /// Values of a warm-up that get room at once: to grow four times on the way there costs more than the bytes.
 const FEW: usize = 32;
 
-const MEAN: usize = 0;
 const BELOW: usize = 2;
 const ABOVE: usize = 3;
 
@@ -132,12 +131,6 @@ impl Reference {
     #[inline(always)]
     pub fn z(&self, value: f64, away: f64, scale: f64) -> f64 {
         if self.standardise { standardised(away, scale, self.clip) } else { bounded(value, self.huge) }
-    }
-
-    /// Where the mean of judged values is expected.
-    pub fn expected(&self, row: usize) -> f64 {
-        let row = &self.rows[row];
-        row.rest[MEAN] - row.centre
     }
 
     /// The reference as evidence; None while the row is warming up.
@@ -252,6 +245,13 @@ impl Reference {
         if rows > self.rows.len() {
             self.rows.resize(rows, Row::default());
         }
+    }
+
+    /// The row learns anew.
+    fn forget(&mut self, row: usize) -> PyResult<()> {
+        check_rows(&[row as i64], self.rows.len())?;
+        (self.rows[row].n, self.rows[row].waiting) = (0, Vec::new());
+        Ok(())
     }
 
     fn retain(&mut self, rows: PyReadonlyArray1<'_, i64>) -> PyResult<()> {

@@ -12,7 +12,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use crate::arrays::{check_ascending, check_codes, check_finite, check_length, slice};
-use crate::detectors::bank::{NOWHERE, Said};
+use crate::detectors::bank::{NOWHERE, Said, Told};
 use crate::detectors::history::History;
 use crate::detectors::reference::{Reference, deviations};
 use crate::streamer::evidence::{Edge, edge};
@@ -99,8 +99,8 @@ struct Watch<'a> {
 
 /// A hit with its evidence: event, monitor, row, edge.
 type Finding = (i32, usize, i64, Edge);
-/// A hit whose evidence is still to be made: place in the shown column, monitor, direction, statistic, threshold.
-type Hit = (usize, usize, i8, f64, f64);
+/// A hit whose evidence is still to be made: place in the shown column, monitor, what its bank says.
+type Hit = (usize, usize, Told);
 
 #[derive(Default)]
 struct Outcome {
@@ -271,7 +271,7 @@ impl Sweep<'_> {
             watch.bank.take(rows, values, time_ms, &mut self.said);
             for &(row, said) in &self.said {
                 let Some(history) = &self.history else {
-                    outcome.hits.push((outcome.shown.place(row), watch.monitor, said.0, said.1, said.2));
+                    outcome.hits.push((outcome.shown.place(row), watch.monitor, said));
                     continue;
                 };
                 let edge = edge(self.reference, history, row as usize, said);
