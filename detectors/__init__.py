@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 from detectors.adwin import AdwinBank
 from detectors.bank import Bank, Hits
-from detectors.compiled import CompiledAdwin, CompiledPageHinkley, CompiledShiryaevRoberts
+from detectors.compiled import CompiledAdwin, CompiledEnvelope, CompiledPageHinkley, CompiledShiryaevRoberts
+from detectors.envelope import Envelope, EnvelopeBank
 from detectors.occurrence import OccurrenceBank
 from detectors.page_hinkley import PageHinkleyBank
 from detectors.params import Adwin, Occurrence, PageHinkley, Params, River
@@ -23,6 +24,7 @@ __all__ = [
     "Adwin",
     "Bank",
     "Detector",
+    "Envelope",
     "Hits",
     "Occurrence",
     "PageHinkley",
@@ -61,6 +63,13 @@ DETECTORS = {
         "Page-Hinkley (Page 1954).",
         "Page-Hinkley: an edge when deviations from the mean add up.",
         CompiledPageHinkley,
+    ),
+    "envelope": Detector(
+        Envelope,
+        EnvelopeBank,
+        "Averages at seven scales against the daily extremes of healthy days.",
+        "Envelope: an edge when averages leave what healthy days have shown; for traffic that breathes.",
+        CompiledEnvelope,
     ),
     "shiryaev_roberts": Detector(
         ShiryaevRoberts,

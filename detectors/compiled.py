@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors import adwin, distribution, history, page_hinkley, reference, shiryaev_roberts
+from detectors import adwin, distribution, envelope, extremes, history, page_hinkley, reference, shiryaev_roberts
 from detectors.bank import DIRECTION, F64, HUGE, I64, Bool, Hits, State, ageless, check_values
 from detectors.distribution import Closed
+from detectors.envelope import Envelope
 from detectors.history import NO_MARKS, NOTHING_EXPECTED
 from detectors.params import Adwin, PageHinkley
 from detectors.reference import CLIP, PLACES, STATS, Judged, Learned
@@ -88,6 +89,38 @@ class CompiledAdwin(Compiled):
             found["detected"],
             [found[name] for name in ("bucket_sums", "bucket_variances")],
         )
+
+
+class CompiledEnvelope(Compiled):
+    """`detectors.envelope.EnvelopeBank`."""
+
+    core: _native.Envelope
+
+    def __init__(self, params: Envelope) -> None:
+        assert native is not None
+        beyond = extremes.beyond(envelope.odds_of(params))
+        sides = params.direction != "down", params.direction != "up"
+        self.core = native.Envelope(beyond, envelope.floors_of(params).tolist(), *sides, params.shares)
+
+    def update(self, rows: I64, values: F64, times_ms: I64 | None = None) -> Hits:
+        hits, ages = self.core.update(rows, values, np.zeros(len(rows), np.int64) if times_ms is None else times_ms)
+        return Hits(*hits, ages)
+
+    def forget(self, row: int) -> None:
+        self.core.forget(row)
+
+    def in_school(self, row: int) -> bool:
+        return self.core.in_school(row)
+
+    def dump(self) -> dict[str, NDArray[Any]]:
+        ints, floats = self.core.dump()
+        flat = zip((*envelope.INTS, *envelope.FLOATS), (*ints, *floats), strict=True)
+        return {name: array.reshape(self.rows, *envelope.SHAPES[name]) for name, array in flat}
+
+    def load(self, state: State) -> None:
+        envelope.check_state(state)
+        flat = {name: np.ascontiguousarray(state[name]).ravel() for name in envelope.SHAPES}
+        self.core.load([flat[name] for name in envelope.INTS], [flat[name] for name in envelope.FLOATS])
 
 
 class CompiledPageHinkley(Compiled):
@@ -260,5 +293,5 @@ class CompiledShiryaevRoberts(ShiryaevRobertsBank):
         return hits_with_age(found)
 
 
-SWEPT = (CompiledAdwin, CompiledPageHinkley)
+SWEPT = (CompiledAdwin, CompiledEnvelope, CompiledPageHinkley)
 """Banks that the compiled sweep over a table takes along."""

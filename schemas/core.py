@@ -22,6 +22,9 @@ class Core(Protocol):
     def __file__(self) -> str | None: ...
     @property
     def Adwin(self) -> type[_native.Adwin]: ...
+
+    @property
+    def Envelope(self) -> type[_native.Envelope]: ...
     @property
     def Admission(self) -> type[_native.Admission]: ...
     @property
@@ -53,7 +56,7 @@ class Core(Protocol):
     def sweep(
         self,
         parts: tuple[_native.RowIndex, _native.Reference, _native.History | None],
-        banks: Sequence[tuple[_native.Adwin | _native.PageHinkley, int, bool, int | None]],
+        banks: Sequence[tuple[_native.Adwin | _native.Envelope | _native.PageHinkley, int, bool, int | None]],
         codes: Sequence[_native.I32],
         value: _native.F64,
         places: Sequence[_native.I64],

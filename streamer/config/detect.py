@@ -114,7 +114,7 @@ def model_of(kind: str, detector: Detector) -> type[Detect]:
     fields: dict[str, Any] = {"kind": (Literal[kind], Field(description=detector.title))}
     params: Any = detector.params  # Any dataclass: the base has no fields by which one could be known.
     for one in dataclasses.fields(params):
-        if one.name != "direction":
+        if one.name != "direction" and one.metadata.get("given", True):
             default = ... if one.default is dataclasses.MISSING else one.default
             fields[one.name] = types[one.name], Field(default, **one.metadata)
     if detector.raw:

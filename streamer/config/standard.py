@@ -9,22 +9,20 @@ from typing import Any
 
 from streamer.config.detect import kinds_that
 
-ADWIN = {"kind": "adwin"}
-LATER = {"min_window_length": 200}
-"""For what sums up others: it must not come before them."""
+ENVELOPE = {"kind": "envelope"}
 
 STANDARD: dict[str, dict[str, Any]] = {
-    "feature-mean": {"signal": "features.*", "detect": ADWIN},
+    "feature-mean": {"signal": "features.*", "detect": ENVELOPE},
     "feature-distribution": {"signal": "features.*", "detect": {"kind": "distribution"}},
     "category-distribution": {"signal": "category.*", "detect": {"kind": "distribution"}},
-    "unseen-category": {"signal": "unseen.*", "detect": {**ADWIN, "direction": "up"}},
-    "missing": {"signal": "missing.*", "detect": ADWIN},
-    "confidence": {"signal": "confidence", "detect": {**ADWIN, "direction": "down"}},
+    "unseen-category": {"signal": "unseen.*", "detect": {**ENVELOPE, "direction": "up"}},
+    "missing": {"signal": "missing.*", "detect": ENVELOPE},
+    "confidence": {"signal": "confidence", "detect": {**ENVELOPE, "direction": "down"}},
     "confidence-distribution": {"signal": "confidence", "detect": {"kind": "distribution"}},
-    "label-share": {"signal": "label.*", "detect": ADWIN},
+    "label-share": {"signal": "label.*", "detect": ENVELOPE},
     "anomaly-fraction": {"signal": "anomaly", "detect": {"kind": "fraction", "max": 0.05}},
-    "anomaly-drift": {"signal": "anomaly", "detect": {**ADWIN, **LATER}},
-    "joint-distance": {"signal": "distance", "detect": {**ADWIN, **LATER, "direction": "up"}},
+    "anomaly-drift": {"signal": "anomaly", "detect": ENVELOPE},
+    "joint-distance": {"signal": "distance", "detect": {**ENVELOPE, "direction": "up"}},
     "traffic": {"signal": "traffic", "detect": {"kind": "level"}, "for": "2m"},
     "latency": {
         "signal": "p95(latency_ms)",

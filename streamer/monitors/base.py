@@ -85,7 +85,7 @@ class Monitor(Protocol):
     def windowed(self) -> bool:
         """Whether its findings are verdicts over windows, which end in one of the ways of ENDS."""
 
-    def hits(self, column: Column, judged: Judged) -> list[Hit]:
+    def hits(self, batch: Batch, column: Column, judged: Judged) -> list[Hit]:
         """Change points of this column, ascending; their evidence is made where the table's history stands at each."""
 
     def learn(self, samples: Samples) -> None:
@@ -137,7 +137,7 @@ class MonitorBase:
         self.order, self.name, self.config, self.table = made.order, made.name, made.config, made.table
         self.normal: Any = {}
 
-    def hits(self, column: Column, judged: Judged) -> list[Hit]:
+    def hits(self, batch: Batch, column: Column, judged: Judged) -> list[Hit]:
         return []
 
     def learn(self, samples: Samples) -> None:

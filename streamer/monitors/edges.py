@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from detectors import Bank
+from detectors import Bank, Hits, Params
 from detectors.bank import renumbered
 from detectors.reference import Judged
 from schemas.events.batch import Batch
@@ -34,14 +34,18 @@ class EdgeMonitor(MonitorBase):
     def __init__(self, made: MonitorSpec) -> None:
         super().__init__(made)
         detect = self.config.detect
-        self.bank: Bank = made.parts.bank(detect.params())
+        self.bank: Bank = made.parts.bank(self.params())
         self.raw = detect.raw
         lasts_ms = self.config.keep_firing_for_ms
         fades_ms = max(lasts_ms, 1) if self.config.resolves == "faded" else None
         self.following: Following | None = Following(lasts_ms // LOOKS, fades_ms)
         self.normal: dict[int, Summary] = {}
 
-    def hits(self, column: Column, judged: Judged) -> list[Hit]:
+    def params(self) -> Params:
+        """What its bank is given."""
+        return self.config.detect.params()
+
+    def hits(self, batch: Batch, column: Column, judged: Judged) -> list[Hit]:
         self.bank.resize(len(self.table.keys))
         if self.raw or judged.ready.all():
             found = self.bank.update(column.rows, column.values if self.raw else judged.z)
@@ -50,10 +54,7 @@ class EdgeMonitor(MonitorBase):
             chosen = np.flatnonzero(judged.ready)
             found = self.bank.update(column.rows[chosen], judged.z[chosen])
             places = chosen[found.place]
-        if not len(places):
-            return []
-        columns = (places, *found[1:4])
-        return list(map(Hit._make, zip(*(c.tolist() for c in columns), strict=True)))
+        return hits_of(places, found)
 
     def sentence(self, labels: Mapping[str, str], told: Evidence) -> str:
         signal, before, after = labels["signal"], told["evidence"]["before"], told["evidence"]["after"]
@@ -85,6 +86,14 @@ class EdgeMonitor(MonitorBase):
         self.normal = {int(row): summary_of(level) for row, *level in state["normal"]}
         if any(not 0 <= row < len(self.table.keys) for row in self.normal):
             raise ValueError("a level of a series that there is not")
+
+
+def hits_of(places: I64, found: Hits) -> list[Hit]:
+    """What a bank has found, at these places of the column."""
+    if not len(places):
+        return []
+    columns = (places, *found[1:4])
+    return list(map(Hit._make, zip(*(c.tolist() for c in columns), strict=True)))
 
 
 class RankMonitor(EdgeMonitor):
@@ -121,7 +130,7 @@ def step_table(
 ) -> list[Finding]:
     """Feed one column to the monitors of its table. `now`: the clock of each event's model."""
     learn(table, monitors)
-    hits = [(hit, monitor) for monitor in monitors for hit in monitor.hits(column, judged)]
+    hits = [(hit, monitor) for monitor in monitors for hit in monitor.hits(batch, column, judged)]
     found = [finding for monitor in monitors for finding in monitor.findings(batch, column, judged)]
     edges = edge_findings(batch, table, column, judged, hits)
     return found + edges + stretches(batch, lambda: column, monitors, edges, now)

@@ -72,7 +72,7 @@ class Sweep:
             for begin, hits in zip(begins, swept, strict=True)
             for place, order, *rest in hits
         ]
-        said += [(hit, monitor) for monitor in self.others for hit in monitor.hits(column, judged)]
+        said += [(hit, monitor) for monitor in self.others for hit in monitor.hits(batch, column, judged)]
         return edge_findings(batch, self.table, column, judged, said)
 
     def _again(self, batch: Batch, groups: Groups) -> Column:

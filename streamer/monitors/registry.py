@@ -7,6 +7,7 @@ from collections.abc import Callable
 from streamer.config import model as cfg
 from streamer.monitors.base import Monitor, MonitorParts, MonitorSpec
 from streamer.monitors.edges import EdgeMonitor, OccurrenceMonitor, RankMonitor
+from streamer.monitors.envelope import EnvelopeMonitor
 from streamer.monitors.levels import LevelMonitor, TrendMonitor
 from streamer.monitors.silence import AgeMonitor, SilenceMonitor
 from streamer.monitors.windowed import DistributionMonitor, FractionMonitor, ShareMonitor
@@ -15,6 +16,7 @@ from streamer.series.table import SeriesTable
 
 MONITORS: dict[str, Callable[[MonitorSpec], Monitor]] = {
     # A kind that is not here looks for edges with the bank of its name.
+    "envelope": EnvelopeMonitor,
     "shiryaev_roberts": RankMonitor,
     "occurrence": OccurrenceMonitor,
     "fraction": FractionMonitor,

@@ -3,6 +3,7 @@
 pub mod adwin;
 pub mod bank;
 pub mod distribution;
+pub mod envelope;
 pub mod history;
 pub mod page_hinkley;
 pub mod reference;

@@ -14,9 +14,10 @@ use pyo3::prelude::*;
 use crate::arrays::{check_ascending, check_codes, check_finite, check_length, slice};
 use crate::detectors::adwin::Adwin;
 use crate::detectors::bank::{NOWHERE, Said};
+use crate::detectors::envelope::Envelope;
 use crate::detectors::history::History;
 use crate::detectors::page_hinkley::PageHinkley;
-use crate::detectors::reference::Reference;
+use crate::detectors::reference::{Reference, deviations};
 use crate::streamer::evidence::{Edge, edge};
 use crate::streamer::index::{Place, RowIndex};
 use crate::streamer::shown::{Arrays, Shown};
@@ -24,6 +25,7 @@ use crate::streamer::shown::{Arrays, Shown};
 /// A bank taken from Python for the time of a sweep.
 enum Lent<'py> {
     Adwin(PyRefMut<'py, Adwin>),
+    Envelope(PyRefMut<'py, Envelope>),
     PageHinkley(PyRefMut<'py, PageHinkley>),
 }
 
@@ -32,12 +34,16 @@ impl<'py> Lent<'py> {
         if let Ok(bank) = bank.cast::<Adwin>() {
             return Ok(Lent::Adwin(bank.try_borrow_mut()?));
         }
+        if let Ok(bank) = bank.cast::<Envelope>() {
+            return Ok(Lent::Envelope(bank.try_borrow_mut()?));
+        }
         Ok(Lent::PageHinkley(bank.cast::<PageHinkley>()?.try_borrow_mut()?))
     }
 
     fn bank(&mut self) -> Bank<'_> {
         match self {
             Lent::Adwin(bank) => Bank::Adwin(bank),
+            Lent::Envelope(bank) => Bank::Envelope(bank),
             Lent::PageHinkley(bank) => Bank::PageHinkley(bank),
         }
     }
@@ -45,6 +51,7 @@ impl<'py> Lent<'py> {
 
 enum Bank<'a> {
     Adwin(&'a mut Adwin),
+    Envelope(&'a mut Envelope),
     PageHinkley(&'a mut PageHinkley),
 }
 
@@ -52,13 +59,15 @@ impl Bank<'_> {
     fn rows(&self) -> usize {
         match self {
             Bank::Adwin(bank) => bank.rows.len(),
+            Bank::Envelope(bank) => bank.rows.len(),
             Bank::PageHinkley(bank) => bank.rows.len(),
         }
     }
 
-    fn take(&mut self, rows: &[i64], values: &[f64], found: &mut Vec<Said>) {
+    fn take(&mut self, rows: &[i64], values: &[f64], time_ms: i64, found: &mut Vec<Said>) {
         match self {
             Bank::Adwin(bank) => bank.take(rows, values, found),
+            Bank::Envelope(bank) => bank.take(rows, values, time_ms, found),
             Bank::PageHinkley(bank) => bank.take(rows, values, found),
         }
     }
@@ -174,6 +183,8 @@ struct Sweep<'a> {
     /// The same, `NOWHERE` also for those that are warming up, and the values standardised.
     judged: Vec<i64>,
     z: Vec<f64>,
+    /// The same, cut nowhere, where a bank asks for that.
+    far: Option<Vec<f64>>,
     /// What a bank says of them.
     said: Vec<Said>,
 }
@@ -242,7 +253,7 @@ impl Sweep<'_> {
         // One after the other, each with the processor's registers for itself. An event has no name twice and so no row,
         // for which it would matter that evidence is made when all its values are taken.
         self.judge(&rows, values, event, at, &mut outcome.shown);
-        self.watch(&rows, values, event, outcome);
+        self.watch(&rows, values, (event, at.1), outcome);
         self.rows = rows;
     }
 
@@ -282,6 +293,9 @@ impl Sweep<'_> {
         let reference = &mut *self.reference;
         self.judged.clear();
         self.z.clear();
+        if let Some(far) = &mut self.far {
+            far.clear();
+        }
         for (&row, &value) in rows.iter().zip(values).filter(|(row, _)| **row != NOWHERE) {
             let judged = reference.judge(row as usize, value, at.0, at.1);
             if let Some((away, _)) = judged {
@@ -290,19 +304,24 @@ impl Sweep<'_> {
             let z = judged.map_or(0.0, |(away, scale)| reference.z(value, away, scale));
             self.judged.push(if judged.is_some() { row } else { NOWHERE });
             self.z.push(z);
+            if let Some(far) = &mut self.far {
+                far.push(judged.map_or(0.0, |(away, scale)| deviations(away, scale)));
+            }
             if self.show {
                 shown.push((row, value, event), judged.map(|(away, _)| away), z);
             }
         }
     }
 
-    fn watch(&mut self, rows: &[i64], values: &[f64], event: i32, outcome: &mut Outcome) {
+    fn watch(&mut self, rows: &[i64], values: &[f64], (event, time_ms): (i32, i64), outcome: &mut Outcome) {
         for watch in &mut self.watches {
             self.said.clear();
-            match watch.raw {
-                true => watch.bank.take(rows, values, &mut self.said),
-                false => watch.bank.take(&self.judged, &self.z, &mut self.said),
-            }
+            let (rows, values) = match (&watch.bank, &self.far) {
+                _ if watch.raw => (rows, values),
+                (Bank::Envelope(_), Some(far)) => (&self.judged[..], &far[..]),
+                _ => (&self.judged[..], &self.z[..]),
+            };
+            watch.bank.take(rows, values, time_ms, &mut self.said);
             for &(row, said) in &self.said {
                 let Some(history) = &self.history else {
                     outcome.hits.push((outcome.shown.place(row), watch.monitor, said.0, said.1, said.2));
@@ -377,8 +396,12 @@ pub fn sweep<'py>(
         placed: 0,
         judged: Vec::new(),
         z: Vec::new(),
+        far: None,
         said: Vec::new(),
     };
+    if sweep.watches.iter().any(|watch| !watch.raw && matches!(watch.bank, Bank::Envelope(_))) {
+        sweep.far = Some(Vec::new());
+    }
     let rows = sweep.watches.iter().map(|watch| watch.bank.rows());
     let rows = rows.chain(sweep.history.iter().map(|history| history.rows.len()));
     if sweep.index.len() > rows.fold(sweep.reference.rows.len(), usize::min) {

@@ -1,0 +1,289 @@
+"""A multi-scale control chart whose limits are what healthy days have shown: the detector for traffic that breathes.
+
+The values of a series are averaged in blocks of 8, 32, 128 ... 32,768, and so are their distances from the centre. Each
+average is held against the daily extremes of averages of just as many (`extremes.py`): a daily cycle, a weekend, an
+autocorrelation or a heavy tail is in those, at every scale, so none of them has to be known or modelled. A change shows
+in the shortest blocks that tell it from them: a large one at once, a small one by the longest. Compare Shewhart (1931)
+for the chart, and Johari et al. (2022) and Shin et al. (2024) for what can be proved where days are exchangeable.
+
+As long as there is no limit, in the first week, only what is unmistakable is told: an average far outside of all
+that was seen so far.
+
+>>> import numpy as np
+>>> bank = EnvelopeBank(Envelope())
+>>> bank.resize(1)
+>>> noise = np.random.default_rng(0).standard_normal(17_280)
+>>> minutes = np.arange(17_280) * 60_000
+>>> bank.update(np.zeros(17_280, np.int64), noise + 0.3 * np.sin(minutes / 1.375e7), minutes).place.tolist()
+[]
+>>> bank.update(np.zeros(200, np.int64), noise[:200] + 1.5, minutes[:200] + 17_280 * 60_000).place.tolist()[:1]
+[31]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from math import inf, log, sqrt
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors import extremes
+from detectors.bank import F64, I64, Hits, State, array_of, by_row, check_values, rows_of
+from detectors.extremes import LAG, DailyExtremes
+from detectors.params import DIRECTIONS, OF_THE_SIGNAL, WHICH_WAY, Direction, Params, param
+
+DAY_MS = 86_400_000
+FIRST, FACTOR, LEVELS = 8, 4, 7
+SIZES = tuple(FIRST * FACTOR**level for level in range(LEVELS))
+"""Values in a block of each level."""
+SUMS = 3  # of the values, of their distances from the centre, of their squares
+CHANNELS = 2 * LEVELS
+TESTS = 8.0
+"""What shares the rate of a series: all channels have 28 sides, but what one shows its neighbours show, too."""
+
+KNEE = 3.0
+"""Deviations up to which a value counts as it is; beyond, a tail of any weight is drawn in so far that averages have a
+deviation, and still no value is so large that a larger one does not count for more.
+"""
+SEEN_LEAST = 200
+"""Values before which nothing is unmistakable."""
+GROSS, NOISE = 3.0, 6.0
+"""Unmistakable is an average more than GROSS deviations of the values away, and NOISE of its own error."""
+GROSS_SHARE = 0.2
+"""The same of shares, in the units of `level_of`: from 0 to 5 %, from 2 to 9 %, from 8 to 19 %."""
+COUNTS = 3.5
+"""A limit is never nearer than so many values of a block."""
+
+RUN, RUNS, LONGER = 48, 100, 4
+"""A value is stuck that came so many times in a row, after so many runs of which none was a LONGER part as long."""
+LAST, LENGTH, LONGEST, ENDED = range(4)
+"""Of the runs of a row: the value, how often it came in a row; the longest run before; how many ended."""
+
+
+INTS = ("fill", "day", "count")
+FLOATS = ("sums", "seen", "runs", "today", "mean", "variance", "limit", "waiting")
+SIDES = (CHANNELS, 2)
+SHAPES: dict[str, tuple[int, ...]] = {
+    "fill": (LEVELS,),
+    "day": (),
+    "sums": (LEVELS, SUMS),
+    "seen": (SUMS,),
+    "runs": (4,),
+    **dict.fromkeys(("count", "today", "mean", "variance", "limit"), SIDES),
+    "waiting": (CHANNELS, 2 * LAG),
+}
+"""Arrays of a dump: what they have of each row."""
+
+
+@dataclass(frozen=True)
+class Envelope(Params):
+    """Limits by daily extremes."""
+
+    rate: float = param(0.002, "Healthy days of a series of which this part may alarm.", gt=0, lt=1)
+    direction: Direction = field(default="both", metadata=WHICH_WAY)
+    shares: bool = field(default=False, metadata=OF_THE_SIGNAL)
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.rate < 1.0:
+            raise ValueError("rate must be between 0 and 1")
+        if self.direction not in DIRECTIONS:
+            raise ValueError(f"direction must be one of {', '.join(DIRECTIONS)}")
+
+
+def odds_of(params: Envelope) -> float:
+    """How unlikely a healthy day is to go beyond a limit of a channel."""
+    return log(TESTS / params.rate)
+
+
+def floors_of(params: Envelope) -> F64:
+    """By channel the least distance of a limit from what days show on average."""
+    size = np.array(SIZES, np.float64)
+    return np.repeat(sqrt(COUNTS) / np.sqrt(size) if params.shares else COUNTS / size, 2)
+
+
+def drawn_in(values: F64) -> F64:
+    """Values in deviations, with their tails drawn in beyond the knee by an eighth root; smooth, and ascending."""
+    times = np.maximum(np.abs(values), KNEE) / KNEE
+    far = np.sign(values) * KNEE * (8.0 * np.sqrt(np.sqrt(np.sqrt(times))) - 7.0)
+    return np.where(np.abs(values) <= KNEE, values, far)
+
+
+def level_of(share: float) -> float:
+    """A share on a scale on which its error is about the same everywhere, from -1 to 1."""
+    share = min(max(share, 0.0), 1.0)
+    return sqrt(share) - sqrt(1.0 - share)
+
+
+class EnvelopeBank:
+    """Blocks and days of rows 0..rows-1."""
+
+    def __init__(self, params: Envelope) -> None:
+        self.params, self.shares = params, params.shares
+        self.odds, self.floors = odds_of(params), floors_of(params)
+        self.up, self.down = params.direction != "down", params.direction != "up"
+        self.both = self.up and self.down
+        self.fill = np.zeros((0, LEVELS), np.int64)  # values of the first level, blocks of the others
+        self.sums = np.zeros((0, LEVELS, SUMS))
+        self.seen = np.zeros((0, SUMS))  # count, sum and squares of all values in closed blocks
+        self.runs = np.zeros((0, 4))
+        self.days = DailyExtremes(CHANNELS)
+
+    @property
+    def rows(self) -> int:
+        return len(self.fill)
+
+    def resize(self, rows: int) -> None:
+        """Append fresh rows up to `rows`; never shrinks."""
+        more = rows - self.rows
+        if more > 0:
+            for name, known in self._arrays().items():
+                setattr(self, name, np.concatenate([known, np.zeros((more, *known.shape[1:]), known.dtype)]))
+            self.days.resize(rows)
+
+    def retain(self, rows: I64) -> None:
+        """Row rows[i] becomes row i; all others are forgotten."""
+        for name, known in self._arrays().items():
+            setattr(self, name, known[rows])
+        self.days.retain(rows)
+
+    def forget(self, row: int) -> None:
+        """The row begins anew, with values that come from now on."""
+        self.fill[row], self.sums[row], self.seen[row], self.runs[row] = 0, 0.0, 0.0, 0.0
+        self.days.forget(row)
+
+    def _arrays(self) -> dict[str, NDArray[Any]]:
+        return {"fill": self.fill, "sums": self.sums, "seen": self.seen, "runs": self.runs}
+
+    def update(self, rows: I64, values: F64, times_ms: I64 | None = None) -> Hits:
+        """Row rows[i] takes values[i], in deviations from its centre, at times_ms[i] (without times no day ever ends);
+        AssertionError for a value that is not finite.
+        """
+        check_values(rows, values)
+        order, _, spans = by_row(rows, values)
+        drawn = (values if self.shares else drawn_in(values))[order].tolist()
+        days = [0] * len(rows) if times_ms is None else (times_ms // DAY_MS)[order].tolist()
+        found: list[tuple[int, int, float, float, int]] = []
+        for row, begin, end in spans:
+            fill, (total, apart, squares) = int(self.fill[row, 0]), self.sums[row, 0].tolist()
+            last, length, longest, ended = self.runs[row].tolist()
+            for i in range(begin, end):
+                value = drawn[i]
+                total += value
+                apart += abs(value)
+                squares += value * value
+                fill += 1
+                said = None
+                if value == last:
+                    length += 1.0
+                    if length >= RUN and ended >= RUNS and length == max(RUN, LONGER * longest) and self.both:
+                        said = 0, length, LONGER * longest, RUN
+                else:
+                    last, length, longest, ended = value, 1.0, max(longest, length), ended + 1.0
+                if fill == FIRST:
+                    said = self._close(row, days[i], (total, apart, squares)) or said
+                    fill, total, apart, squares = 0, 0.0, 0.0, 0.0
+                if said is not None:
+                    found.append((order.item(i), *said))
+            self.fill[row, 0], self.sums[row, 0] = fill, (total, apart, squares)
+            self.runs[row] = last, length, longest, ended
+        columns = list(zip(*sorted(found), strict=True)) or [()] * 5
+        kinds = (np.int64, np.int8, np.float64, np.float64, np.int64)
+        return Hits(*(np.array(column, kind) for column, kind in zip(columns, kinds, strict=True)))
+
+    def _close(self, row: int, day: int, sums: tuple[float, float, float]) -> tuple[int, float, float, int] | None:
+        """A block of the first level, and those of others that it fills; what the shortest says that says something."""
+        self.days.turn(row, day, self.odds, self.floors)
+        self.seen[row] += (FIRST, sums[0], sums[2])
+        said = None
+        for level, block in self._blocks(row, sums):
+            if said is None:
+                said = self._judge(row, level, block)
+            for channel, value in self._shown(level, block):
+                self.days.take(row, channel, value)
+        return said
+
+    def _blocks(self, row: int, sums: tuple[float, float, float]) -> Iterator[tuple[int, tuple[float, float, float]]]:
+        """The blocks that are full by now, with their level."""
+        yield 0, sums
+        for level in range(1, LEVELS):
+            own = self.sums[row, level]
+            own += sums
+            self.fill[row, level] += 1
+            if self.fill[row, level] < FACTOR:
+                return
+            total, apart, squares = own.tolist()
+            sums = total, apart, squares
+            own[:], self.fill[row, level] = 0.0, 0
+            yield level, sums
+
+    def _shown(self, level: int, block: tuple[float, float, float]) -> list[tuple[int, float]]:
+        """Channels and what they show."""
+        size = SIZES[level]
+        if self.shares:
+            return [(2 * level, level_of(block[0] / size))]
+        return [(2 * level, block[0] / size), (2 * level + 1, block[1] / size)]
+
+    def _judge(self, row: int, level: int, block: tuple[float, float, float]) -> tuple[int, float, float, int] | None:
+        """Direction, statistic, threshold and how many values ago it began."""
+        for channel, value in self._shown(level, block):
+            low, high = self.days.limits(row, channel)
+            spread = channel % 2 == 1
+            if spread and not self.both:
+                continue
+            if high == inf and low == -inf:
+                if spread:
+                    continue
+                (low, high), (least, most) = self._unmistakable(row, level, block), self.days.seen(row, channel)
+                low, high = min(low, least - self.floors.item(channel)), max(high, most + self.floors.item(channel))
+            if value > high and self.up:
+                return 0 if spread else 1, value, high, SIZES[level]
+            if value < low and self.down:
+                return 0 if spread else -1, value, low, SIZES[level]
+        return None
+
+    def _unmistakable(self, row: int, level: int, block: tuple[float, float, float]) -> tuple[float, float]:
+        """What an average would have to be beyond while there is no limit, by all that was seen before this block."""
+        size = SIZES[level]
+        count, total, squares = self.seen[row].tolist()
+        count, total, squares = count - size, total - block[0], squares - block[2]
+        if count < max(SEEN_LEAST, FACTOR * size):
+            return -inf, inf
+        mean = total / count
+        deviation = sqrt(max(squares / count - mean * mean, 0.0) + 1.0 / count)
+        if not self.shares:
+            apart = max((GROSS + NOISE / sqrt(size)) * deviation, COUNTS / size)
+            return mean - apart, mean + apart
+        chance = NOISE * deviation / sqrt(size) + COUNTS / size
+        usual = level_of(mean)
+        low, high = level_of(mean - chance), level_of(mean + chance)
+        low = min(low, usual - GROSS_SHARE) if mean - chance > 0.0 else -inf
+        return low, max(high, usual + GROSS_SHARE) if mean + chance < 1.0 else inf
+
+    def dump(self) -> dict[str, NDArray[Any]]:
+        return {**{name: array.copy() for name, array in self._arrays().items()}, **self.days.dump()}
+
+    def in_school(self, row: int) -> bool:
+        """Whether it has no limits yet."""
+        return self.days.in_school(row)
+
+    def load(self, state: State) -> None:
+        """Replace the state of all rows; ValueError for an invalid one, which changes nothing."""
+        check_state(state)
+        self.days.load(state)
+        self.fill, self.sums, self.seen, self.runs = (state[name].copy() for name in ("fill", "sums", "seen", "runs"))
+
+
+def check_state(state: State) -> None:
+    """ValueError for what no bank has dumped."""
+    extremes.check_state(state, CHANNELS)
+    rows = rows_of(state, "day")
+    fill = array_of(state, "fill", "i8", (rows, LEVELS))
+    sums, seen = array_of(state, "sums", "f8", (rows, LEVELS, SUMS)), array_of(state, "seen", "f8", (rows, SUMS))
+    runs = array_of(state, "runs", "f8", (rows, 4))
+    if rows and not (int(fill.min()) >= 0 and (fill < [FIRST, *[FACTOR] * (LEVELS - 1)]).all()):
+        raise ValueError("a block that is over-full")
+    if not (all(np.isfinite(array).all() for array in (sums, seen, runs)) and (seen[:, 0] >= 0).all()):
+        raise ValueError("sums that are not finite")

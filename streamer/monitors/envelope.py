@@ -1,0 +1,56 @@
+"""Monitors of series that breathe: edges where averages leave what healthy days have shown."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import cast
+
+import numpy as np
+
+from detectors.compiled import CompiledEnvelope
+from detectors.envelope import Envelope, EnvelopeBank
+from detectors.reference import Judged
+from schemas.events.batch import Batch
+from streamer.monitors.base import Hit
+from streamer.monitors.edges import RankMonitor, hits_of
+from streamer.monitors.evidence import Summary
+from streamer.signals.columns import F64, I64, Column
+
+FAR = 1e12
+"""Deviations that are as good as any larger number of them."""
+
+
+class EnvelopeMonitor(RankMonitor):
+    """A bank of `detectors/envelope.py`; its values are in deviations of the reference, but not cut as other banks'."""
+
+    @property
+    def envelope(self) -> EnvelopeBank | CompiledEnvelope:
+        """Its bank as what it is."""
+        return cast("EnvelopeBank | CompiledEnvelope", self.bank)
+
+    def params(self) -> Envelope:
+        params = self.config.detect.params()
+        assert isinstance(params, Envelope)
+        return replace(params, shares=not self.table.signal.scaled)
+
+    def hits(self, batch: Batch, column: Column, judged: Judged) -> list[Hit]:
+        self.bank.resize(len(self.table.keys))
+        chosen = np.flatnonzero(judged.ready) if not self.raw else np.arange(len(column.rows))
+        rows = column.rows[chosen]
+        plain = self.raw or not self.table.signal.scaled
+        values = column.values[chosen] if plain else self._deviations(rows, judged.away[chosen])
+        found = self.envelope.update(rows, values, batch.times_ms[column.events[chosen]])
+        return hits_of(chosen[found.place], found)
+
+    def _deviations(self, rows: I64, away: F64) -> F64:
+        """Distances from the centre in units of the row's scale; without one any distance is a deviation."""
+        there, place = np.unique(rows, return_inverse=True)
+        scale = np.array([self.table.learned(row).scale for row in there.tolist()])[place]
+        with np.errstate(over="ignore"):
+            apart = np.where(scale > 0.0, away / np.where(scale > 0.0, scale, 1.0), np.sign(away))
+        return np.clip(apart, -FAR, FAR)
+
+    def accept(self, row: int, level: Summary) -> None:
+        super().accept(row, level)
+        if not self.envelope.in_school(row):  # In school it is only one more thing that days have shown.
+            self.envelope.forget(row)

@@ -1,0 +1,215 @@
+"""The envelope is quiet on days that breathe, quick on what they have not shown, and the same in both engines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from detectors import Envelope, Hits, make_bank, make_compiled_bank
+from detectors.envelope import DAY_MS, EnvelopeBank, drawn_in
+from detectors.params import Direction
+from schemas.core import native
+
+F64 = NDArray[np.float64]
+EVERY_MS = 60_000
+DAY = DAY_MS // EVERY_MS
+DAYS = 28
+Draw = Callable[[np.random.Generator, NDArray[Any]], F64]
+
+
+def wave(at: NDArray[Any]) -> F64:
+    return np.asarray(np.sin(2 * np.pi * at / DAY))
+
+
+def autocorrelated(rng: np.random.Generator, n: int, by: float) -> F64:
+    values = rng.standard_normal(n)
+    values[1:] *= np.sqrt(1 - by * by)
+    for i in range(1, n):
+        values[i] += by * values[i - 1]
+    return values
+
+
+HEALTHY: dict[str, Draw] = {
+    "independent": lambda rng, at: rng.standard_normal(len(at)),
+    "day and night": lambda rng, at: rng.standard_normal(len(at)) + 0.3 * wave(at),
+    "office hours": lambda rng, at: (
+        rng.standard_normal(len(at)) + 2.0 * (at // (DAY // 24) % 24 > 8) * (at // DAY % 7 < 5)
+    ),
+    "autocorrelated": lambda rng, at: autocorrelated(rng, len(at), 0.8),
+    "heavy tails": lambda rng, at: rng.standard_cauchy(len(at)),
+    "lognormal": lambda rng, at: rng.lognormal(0, 1, len(at)),
+    "zero-inflated": lambda rng, at: np.where(rng.random(len(at)) < 0.8, 0.0, rng.lognormal(0, 1, len(at))),
+    "the hour itself": lambda rng, at: np.floor(at / (DAY / 24)) % 24 - 1.0,
+    "growth": lambda rng, at: rng.standard_normal(len(at)) + 0.1 * at / DAY / 7,
+    "never anything": lambda rng, at: np.zeros(len(at)),
+}
+SHARES: dict[str, Draw] = {
+    "rare": lambda rng, at: (rng.random(len(at)) < 0.01) * 1.0,
+    "rare, breathing": lambda rng, at: (rng.random(len(at)) < 0.02 * (1 + 0.5 * wave(at))) * 1.0,
+    "often, breathing": lambda rng, at: (rng.random(len(at)) < 0.5 + 0.1 * wave(at)) * 1.0,
+    "never": lambda rng, at: np.zeros(len(at)),
+}
+ALL = {**HEALTHY, **SHARES}
+
+
+def bank_of(shares: bool = False, direction: Direction = "both", compiled: bool = native is not None) -> Any:
+    return (make_compiled_bank if compiled else make_bank)(Envelope(direction=direction, shares=shares))
+
+
+def drawn(name: str, seed: int, days: int = DAYS) -> F64:
+    return ALL[name](np.random.default_rng([seed, len(name)]), np.arange(days * DAY))
+
+
+def update(bank: Any, values: F64, begin: int = 0, row: int = 0) -> Hits:
+    bank.resize(row + 1)
+    hits: Hits = bank.update(np.full(len(values), row), values, (begin + np.arange(len(values))) * EVERY_MS)
+    return hits
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_it_is_quiet_on_healthy_weeks(name: str) -> None:
+    told, series = 0, 10
+    for seed in range(series):
+        hits = update(bank_of(name in SHARES), drawn(name, seed))
+        told += len(set((hits.place // DAY).tolist()))
+    assert told <= 3, "days of 280 that alarmed; five as wild as these and a chance of .002 would show one in 500"
+
+
+CHANGES: dict[str, tuple[str, Callable[[F64, np.random.Generator], F64], int]] = {
+    "a unit": ("lognormal", lambda x, rng: x * 100, 16),
+    "one deviation": ("independent", lambda x, rng: x + 1, 200),
+    "one deviation, breathing": ("day and night", lambda x, rng: x + 1, 600),
+    "half a deviation, breathing": ("day and night", lambda x, rng: x + 0.5, DAY),
+    "spread doubled": ("day and night", lambda x, rng: x * 2, 256),
+    "spread halved": ("independent", lambda x, rng: x / 2, 256),
+    "stuck": ("independent", lambda x, rng: np.full(len(x), x[0]), 64),
+    "ten per cent of what never was": ("never", lambda x, rng: (rng.random(len(x)) < 0.1) * 1.0, 200),
+    "a rare class three times": ("rare", lambda x, rng: (rng.random(len(x)) < 0.03) * 1.0, 3 * DAY),
+    "zeros that become twice as large": ("zero-inflated", lambda x, rng: x * 2, 3 * DAY),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_it_is_quick_on_what_no_day_has_shown(name: str) -> None:
+    family, change, within = CHANGES[name]
+    found = []
+    for seed in range(5):
+        bank, values = bank_of(family in SHARES), drawn(family, seed, DAYS + 3)
+        update(bank, values[: DAYS * DAY])
+        after = change(values[DAYS * DAY :], np.random.default_rng(seed))
+        hits = update(bank, after, DAYS * DAY)
+        found.append(int(hits.place[0]) + 1 if len(hits.place) else len(after) + 1)
+    assert np.median(found) <= within, found
+
+
+@pytest.mark.parametrize(("change", "right"), [(1.0, 1), (-1.0, -1)])
+def test_it_says_which_way_and_listens_to_one(change: float, right: int) -> None:
+    values = drawn("independent", 1)
+    for direction, wanted in (("both", True), ("up", right == 1), ("down", right == -1)):
+        bank = bank_of(direction=direction)  # type: ignore[arg-type]
+        update(bank, values)
+        hits = update(bank, values[:500] + change, DAYS * DAY)
+        assert (len(hits.place) > 0) == wanted
+        assert set(hits.direction.tolist()) <= {right, 0}
+        assert not wanted or hits.direction[0] == right
+
+
+def test_in_school_only_what_is_unmistakable_is_told() -> None:
+    values = drawn("day and night", 2)
+    for change, told in ((lambda x: x * 0.5 + 0.8, False), (lambda x: x + 8, True)):
+        bank = bank_of()
+        update(bank, values[:1_000])
+        assert (len(update(bank, change(values[1_000:1_300]), 1_000).place) > 0) == told
+
+
+def test_a_slow_drift_is_no_excuse_for_itself() -> None:
+    for seed in range(5):
+        bank, values = bank_of(), drawn("day and night", seed, DAYS + 3)
+        values[DAYS * DAY :] += np.minimum(np.arange(3 * DAY) / (2 * DAY), 1.0)
+        update(bank, values[: DAYS * DAY])
+        assert len(update(bank, values[DAYS * DAY :], DAYS * DAY).place)
+
+
+def test_a_new_level_becomes_the_usual_one_in_days() -> None:
+    bank, values = bank_of(), drawn("independent", 3, DAYS + 20)
+    update(bank, values[: DAYS * DAY])
+    hits = update(bank, values[DAYS * DAY :] + 1.0, DAYS * DAY)
+    days = sorted(set((hits.place // DAY).tolist()))
+    assert days[0] == 0
+    assert days[-1] <= 10
+
+
+def test_a_forgotten_row_is_one_that_was_never_there() -> None:
+    values = drawn("independent", 4, 10)
+    first, second = bank_of(), bank_of()
+    update(first, values)
+    assert not first.in_school(0)
+    first.forget(0)
+    assert first.in_school(0)
+    second.resize(1)
+    assert {k: v.tobytes() for k, v in first.dump().items()} == {k: v.tobytes() for k, v in second.dump().items()}
+
+
+def test_tails_are_drawn_in_and_stay_in_order() -> None:
+    values = np.sort(np.concatenate([np.linspace(-10, 10, 2001), [-1e12, 1e12, 3.0, -3.0]]))
+    drawn_values = drawn_in(values)
+    assert (np.diff(drawn_values) >= 0).all()
+    assert (drawn_values[np.abs(values) <= 3] == values[np.abs(values) <= 3]).all()
+    assert np.abs(drawn_values).max() < 1e4
+
+
+@pytest.mark.skipif(native is None, reason="no compiled core")
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("direction", ["both", "down"])
+def test_the_twins_are_equal_to_the_last_bit(name: str, direction: Direction) -> None:
+    shares = name in SHARES
+    banks = [bank_of(shares, direction, compiled) for compiled in (False, True)]
+    rng = np.random.default_rng(5)
+    values = np.concatenate([drawn(name, 5, 11), drawn(name, 6, 1) * 0.0, [1.0] * 300, drawn(name, 7, 2)])
+    if not shares:
+        values[-1500:] += 40.0
+    rows = rng.integers(0, 3, len(values))
+    times_ms = np.sort(rng.integers(0, 14 * DAY_MS, len(values)))
+    for bank in banks:
+        bank.resize(3)
+    begin = 0
+    while begin < len(values):
+        end = begin + int(rng.integers(1, 3_000))
+        hits = [bank.update(rows[begin:end], values[begin:end], times_ms[begin:end]) for bank in banks]
+        assert all(a.tobytes() == b.tobytes() for a, b in zip(*hits, strict=True))
+        begin = end
+    dumps = [bank.dump() for bank in banks]
+    assert {k: v.tobytes() for k, v in dumps[0].items()} == {k: v.tobytes() for k, v in dumps[1].items()}
+    again = bank_of(shares, direction)
+    again.load(dumps[0])
+    assert {k: v.tobytes() for k, v in again.dump().items()} == {k: v.tobytes() for k, v in dumps[0].items()}
+
+
+def test_an_invalid_state_is_refused_and_changes_nothing() -> None:
+    for compiled in (False, True) if native is not None else (False,):
+        bank = bank_of(compiled=compiled)
+        update(bank, drawn("independent", 1, 9))
+        good = bank.dump()
+        for name, bad in (
+            ("fill", good["fill"] + 9),
+            ("sums", good["sums"] * np.nan),
+            ("runs", good["runs"] + np.inf),
+            ("limit", good["limit"] * np.nan),
+            ("variance", good["variance"] - 9),
+            ("count", good["count"] + 99),
+            ("waiting", good["waiting"][:, :3]),
+            ("day", good["day"] - 99_999),
+        ):
+            with pytest.raises(ValueError, match=r"."):
+                bank.load({**good, name: bad})
+        assert {k: v.tobytes() for k, v in bank.dump().items()} == {k: v.tobytes() for k, v in good.items()}
+
+
+def test_parameters_that_it_cannot_work_with() -> None:
+    for wrong in ({"rate": 0.0}, {"rate": 1.0}, {"direction": "sideways"}):
+        with pytest.raises(ValueError, match=r"must be"):
+            EnvelopeBank(Envelope(**wrong))  # type: ignore[arg-type]
