@@ -161,6 +161,8 @@ impl Reference {
 const MAD_TO_SIGMA: f64 = 1.4826;
 const TAIL: f64 = 0.99;
 const TAIL_SIGMAS: f64 = 2.3263478740408408;
+const RARE: f64 = 0.03;
+const OFTEN: f64 = 0.2;
 
 /// What a full warm-up amounts to, in the order of STATS.
 fn learn(values: &[f64], standardise: bool, huge: f64) -> Stats {
@@ -172,8 +174,8 @@ fn learn(values: &[f64], standardise: bool, huge: f64) -> Stats {
     let apart = values.iter().map(|value| value - centre - mean);
     let std = average(apart.map(|apart| apart * apart)).sqrt();
     let longer = |tail: f64| if tail / TAIL_SIGMAS > scale { tail / TAIL_SIGMAS } else { scale };
-    let below = longer(centre - quantile(&ordered, 1.0 - TAIL));
-    let above = longer(quantile(&ordered, TAIL) - centre);
+    let below = longer(reach(&ordered.iter().rev().map(|value| centre - value).collect::<Vec<_>>()));
+    let above = longer(reach(&ordered.iter().map(|value| value - centre).collect::<Vec<_>>()));
     [centre, scale, centre + mean, std, below, above]
 }
 
@@ -199,6 +201,22 @@ fn quantile(ordered: &[f64], share: f64) -> f64 {
     let low = place as usize;
     let high = (low + 1).min(ordered.len() - 1);
     ordered[low] + (place - low as f64) * (ordered[high] - ordered[low])
+}
+
+/// How far a tail goes, from ascending differences.
+fn reach(away: &[f64]) -> f64 {
+    let far = quantile(away, TAIL);
+    let share = away.iter().filter(|&&apart| apart > 0.0).count() as f64 / away.len() as f64;
+    let often = if (share + RARE) / 2.0 < OFTEN { (share + RARE) / 2.0 } else { OFTEN };
+    let (near, rare) = (quantile(away, 1.0 - often), quantile(away, 1.0 - RARE));
+    if share <= RARE || near <= 0.0 {
+        return far;
+    }
+    let steepness = (rare / near).ln() / (often / RARE).ln();
+    if far.ln() <= rare.ln() + steepness * (RARE / (1.0 - TAIL)).ln() {
+        return far;
+    }
+    rare * (RARE / (1.0 - TAIL)).powf(steepness)
 }
 
 fn robust_scale(ordered: &[f64], centre: f64) -> f64 {
