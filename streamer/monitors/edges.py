@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from math import log
+from math import log, sqrt
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,10 @@ from streamer.signals.kinds import phrase_of
 LOOKS = 10
 """A series whose edge is open is looked at so many times within `keep_firing_for`, or less often."""
 SPREAD = 0.4
-"""The deviation is the news where its logarithm moved by more than this, and by more than the mean in deviations."""
+CHANCE = 3.0
+"""The deviation is the news where its logarithm moved by more than SPREAD, and the mean, in deviations, by less than
+that, or by less than so many standard errors of the wider values.
+"""
 DIRECTIONS: dict[str, int] = {"up": 1, "down": -1}
 
 
@@ -103,8 +106,9 @@ class RankMonitor(EdgeMonitor):
         signal, before, after = labels["signal"], told["evidence"]["before"], told["evidence"]["after"]
         moved = told["finding"]["effect"]["deviations"]
         if moved is not None and after["std"] > 0 and not phrase_of(signal, 0):
-            spread = abs(log(after["std"] / before["std"]))
-            if spread > max(abs(moved), SPREAD):
+            wider = after["std"] / before["std"]
+            spread, chance = abs(log(wider)), CHANCE * wider / sqrt(after["n"])
+            if spread > SPREAD and abs(moved) < max(spread, chance):
                 return f"standard deviation of {signal} went {from_to(signal, before['std'], after['std'])}"
         return super().sentence(labels, told)
 

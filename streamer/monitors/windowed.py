@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from detectors.bank import renumbered
-from detectors.counts import clopper_pearson, fisher
+from detectors.counts import clopper_pearson
 from detectors.distances import distance, surprise
 from detectors.distribution import Closed
 from detectors.reference import Judged
@@ -20,6 +20,7 @@ from streamer.config.reference_file import Series
 from streamer.monitors.base import Gauge, MonitorBase, MonitorSpec
 from streamer.monitors.evidence import Evidence, before_of, evidence, span
 from streamer.monitors.finding import BREACH, CLEAR, NEITHER, Finding
+from streamer.monitors.usual_shares import UsualShares
 from streamer.monitors.window_outcomes import Outcomes, forgotten, note, outcomes_of, plain
 from streamer.monitors.words import tell_apart
 from streamer.series.table import Samples
@@ -28,6 +29,10 @@ from streamer.signals.columns import I64, Column
 from streamer.signals.kinds import phrase_of
 
 MOVED_TOLD = 3
+LARGE, HEALTHY = 0.5, 3.0
+"""A share is large that is by this part above what is usual; what was more than so many times the limit when it was
+learned was not healthy, and the limit alone decides.
+"""
 
 
 class Judgement(NamedTuple):
@@ -48,6 +53,7 @@ class CountedMonitor(MonitorBase):
         windows = self.config.windows
         self.windows = FractionWindows(windows.events, windows.time_ms, made.lateness_ms)
         self.last: dict[int, Window] = {}  # newest closed window per row, for the metrics; not state
+        self.usual = UsualShares(self.table)
         self.outcomes: Outcomes = {}
 
     def findings(self, batch: Batch, column: Column, judged: Judged) -> list[Finding]:
@@ -107,6 +113,7 @@ class CountedMonitor(MonitorBase):
     def retain(self, rows: I64) -> None:
         self.windows.resize(len(self.table.keys))
         self.windows.retain(rows)
+        self.usual.retain(rows)
         last = renumbered(self.last, rows)
         self.last = {row: window._replace(row=row) for row, window in last.items()}
 
@@ -120,16 +127,19 @@ class CountedMonitor(MonitorBase):
             yield Gauge("window_rows", model, window.n)
 
     def dump(self) -> Any:
-        return {"windows": self.windows.dump(), "verdicts": plain(self.outcomes)}
+        return {"windows": self.windows.dump(), "verdicts": plain(self.outcomes), "usual": self.usual.dump()}
 
     def load(self, state: Any) -> None:
         self.windows.resize(len(self.table.keys))
         self.windows.load(state["windows"])
+        self.usual.load(state["usual"])
         self.outcomes = outcomes_of(state["verdicts"])
 
 
 class FractionMonitor(CountedMonitor):
-    """Against a limit, with hysteresis: breach above `max`, clear below `clear`."""
+    """Against a limit, with hysteresis: breach above `max`, clear below `clear`. With `chance` the limit is no lower
+    than what is large for the series, and a breach is also beyond what its own share and the window's size explain.
+    """
 
     def __init__(self, made: MonitorSpec) -> None:
         super().__init__(made)
@@ -138,15 +148,26 @@ class FractionMonitor(CountedMonitor):
 
     def judge(self, window: Window) -> Judgement:
         fraction, detect = window.hits / window.n, self.detect
-        below = CLEAR if fraction <= detect.clear_below else NEITHER
-        return Judgement(BREACH if fraction > detect.max else below, 1, detect.max)
+        usual = self.usual.before(window) if detect.chance is not None else None
+        if usual is None or usual.share > HEALTHY * detect.max:
+            limit, beyond = detect.max, True
+        else:
+            assert detect.chance is not None
+            limit = max(detect.max, (1.0 + LARGE) * usual.share)
+            beyond = usual.chance(window, up=True) < detect.chance
+        breach = fraction > limit and beyond
+        if usual is not None and not breach:
+            self.usual.learn(window, usual)
+        below = CLEAR if fraction * detect.max <= detect.clear_below * limit else NEITHER
+        return Judgement(BREACH if breach else below, 1, limit)
 
     def told(self, window: Window, verdict: Judgement | None, offset: int) -> Evidence:
-        return self.shown(window, wilson(window.hits, window.n), 1, self.detect.max, offset)
+        limit = verdict.limit if verdict is not None else self.detect.max
+        return self.shown(window, wilson(window.hits, window.n), 1, limit, offset)
 
 
 class ShareMonitor(CountedMonitor):
-    """Against the share of the reference: a breach is both large and beyond chance."""
+    """Against the share that is usual: a breach is both large and beyond chance."""
 
     def __init__(self, made: MonitorSpec) -> None:
         super().__init__(made)
@@ -154,19 +175,17 @@ class ShareMonitor(CountedMonitor):
         self.detect = self.config.detect
 
     def judge(self, window: Window) -> Judgement | None:
-        detect, fraction = self.detect, window.hits / window.n
-        learned = self.table.learned(window.row)
-        if learned.n < self.table.reference.warmup or window.first_offset <= learned.last_offset:
+        detect, fraction, usual = self.detect, window.hits / window.n, self.usual.before(window)
+        if usual is None:
             return None
-        up = fraction > learned.mean
-        limit = learned.mean * (1.0 + detect.change if up else 1.0 - detect.change)
-        ones = round(learned.mean * learned.n)
-        counts = (window.hits, ones) if up else (window.n - window.hits, learned.n - ones)
-        chance = fisher(counts[0], window.n, counts[1], learned.n)
+        up = fraction > usual.share
+        limit = usual.share * (1.0 + detect.change if up else 1.0 - detect.change)
         wanted = {"up": up, "down": not up, "both": True}[detect.direction]
         far = fraction > limit if up else fraction < limit
         sides = 2.0 if detect.direction == "both" else 1.0
-        breach = wanted and far and chance * sides < detect.chance
+        breach = wanted and far and usual.chance(window, up) * sides < detect.chance
+        if not breach:
+            self.usual.learn(window, usual)
         return Judgement(BREACH if breach else CLEAR, 1 if up else -1, limit)
 
     def told(self, window: Window, verdict: Judgement | None, offset: int) -> Evidence:
@@ -301,8 +320,12 @@ class DistributionMonitor(MonitorBase):
 
 
 def moved(names: list[str], before: Any, after: Any) -> list[dict[str, Any]]:
-    """The bins whose shares changed the most, by name."""
-    order = np.argsort(-np.abs(after - before), kind="stable")[:MOVED_TOLD].tolist()
+    """The bins whose shares changed the most, given how common they are, by name: from 1 to 20 % is more than from 70
+    to 50 %.
+    """
+    both = before + after
+    weight = np.where(both > 0, (after - before) ** 2 / np.where(both > 0, both, 1.0), 0.0)
+    order = np.argsort(-weight, kind="stable")[:MOVED_TOLD].tolist()
     return [{"bin": names[i], "before": float(before[i]), "after": float(after[i])} for i in order]
 
 

@@ -142,7 +142,7 @@ def run(plan: Plan, name: str, cut: int = CHUNK) -> list[Case]:
 def run_seeds(plan: Plan, name: str, seeds: int, cut: int = CHUNK) -> list[Case]:
     """The same over so many seeds, from that of the file on: a case is right where it is with each of them."""
     stream = plan.scenario.stream
-    if stream is None:
+    if stream is None or seeds == 1:
         return run(plan, name, cut)
     wrong: dict[str, dict[int, list[str]]] = {}
     for seed in range(stream.seed, stream.seed + seeds):
