@@ -17,6 +17,7 @@ from detectors.reference import STATS, Learned, learn
 from schemas.records.alert import rfc3339
 from streamer.config.reference_file import Bins, References, Series, Table
 from streamer.monitors.base import Monitor
+from streamer.monitors.pinned_past import quantiles_of
 from streamer.port import Partition
 from streamer.series.table import SeriesTable
 from streamer.signals.categories import CODES
@@ -126,6 +127,7 @@ def _series_of(table: SeriesTable, bins: list[int], one: Pooled) -> Series:
         begin_ms=begin_ms,
         end_ms=end_ms,
         categories=one.names if coded else None,
+        quantiles=None if coded or np.isin(values, (0.0, 1.0)).all() else quantiles_of(values),
         bins={str(n): _bins_of(values, n, coded) for n in bins},
     )
 

@@ -10,15 +10,17 @@ import numpy as np
 
 from detectors import Bank, Hits, Params
 from detectors.bank import renumbered
-from detectors.reference import Judged
+from detectors.reference import CLIP, Judged
 from schemas.events.batch import Batch
+from streamer.config.reference_file import Series
 from streamer.monitors.base import Hit, Monitor, MonitorBase, MonitorSpec
 from streamer.monitors.evidence import Evidence, Summary, edge_of, summary_of
 from streamer.monitors.finding import DRIFT, Finding
 from streamer.monitors.following import Begun, Following, begun_by
+from streamer.monitors.pinned_past import deviations_of, past_of
 from streamer.monitors.words import deviations, from_to, quantity
 from streamer.series.table import SeriesTable
-from streamer.signals.columns import I64, Column
+from streamer.signals.columns import F64, I64, Column
 from streamer.signals.kinds import phrase_of
 
 LOOKS = 10
@@ -70,6 +72,19 @@ class EdgeMonitor(MonitorBase):
     def accept(self, row: int, level: Summary) -> None:
         self.normal[row] = level
 
+    def seed(self, given: Mapping[int, Series]) -> None:
+        """The bank begins as if it had seen the reference, and so judges the first value."""
+        self.bank.resize(len(self.table.keys))
+        for row, one in sorted(given.items()):
+            values = past_of(one)
+            if not self.raw and self.table.signal.scaled:
+                values = self.standardised(values, one)
+            self.bank.update(np.full(len(values), row, np.int64), values)
+
+    def standardised(self, values: F64, one: Series) -> F64:
+        """Values of the signal as the bank takes them."""
+        return np.clip(deviations_of(values, one), -CLIP, CLIP)
+
     def retain(self, rows: I64) -> None:
         super().retain(rows)
         if self.following is not None:
@@ -119,6 +134,9 @@ class OccurrenceMonitor(EdgeMonitor):
     def __init__(self, made: MonitorSpec) -> None:
         super().__init__(made)
         self.following = None
+
+    def seed(self, given: Mapping[int, Series]) -> None:
+        """It compares with nothing."""
 
     def sentence(self, labels: Mapping[str, str], told: Evidence) -> str:
         return f"events {phrase_of(labels['signal'], 1)}"

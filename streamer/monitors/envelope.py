@@ -11,9 +11,11 @@ from detectors.compiled import CompiledEnvelope
 from detectors.envelope import Envelope, EnvelopeBank
 from detectors.reference import Judged
 from schemas.events.batch import Batch
+from streamer.config.reference_file import Series
 from streamer.monitors.base import Hit
 from streamer.monitors.edges import RankMonitor, hits_of
 from streamer.monitors.evidence import Summary
+from streamer.monitors.pinned_past import deviations_of
 from streamer.signals.columns import F64, I64, Column
 
 FAR = 1e12
@@ -49,6 +51,9 @@ class EnvelopeMonitor(RankMonitor):
         with np.errstate(over="ignore"):
             apart = np.where(scale > 0.0, away / np.where(scale > 0.0, scale, 1.0), np.sign(away))
         return np.clip(apart, -FAR, FAR)
+
+    def standardised(self, values: F64, one: Series) -> F64:
+        return np.clip(deviations_of(values, one), -FAR, FAR)
 
     def accept(self, row: int, level: Summary) -> None:
         super().accept(row, level)
