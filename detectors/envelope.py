@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 from detectors import extremes
 from detectors.bank import F64, I64, Hits, State, array_of, by_row, check_values, rows_of
 from detectors.extremes import LAG, DailyExtremes
-from detectors.params import DIRECTIONS, OF_THE_SIGNAL, WHICH_WAY, Direction, Params, param
+from detectors.params import DIRECTIONS, OF_THE_BUDGET, OF_THE_SIGNAL, WHICH_WAY, Direction, Params
 
 DAY_MS = 86_400_000
 FIRST, FACTOR, LEVELS = 8, 4, 7
@@ -50,10 +50,20 @@ deviation, and still no value is so large that a larger one does not count for m
 """
 SEEN_LEAST = 200
 """Values before which nothing is unmistakable."""
-GROSS, NOISE = 3.0, 6.0
+GROSS, NOISE = 3.0, 10.0
 """Unmistakable is an average more than GROSS deviations of the values away, and NOISE of its own error."""
-GROSS_SHARE = 0.2
-"""The same of shares, in the units of `level_of`: from 0 to 5 %, from 2 to 9 %, from 8 to 19 %."""
+GROSS_SHARE = 0.15
+"""The same of shares, in the units of `level_of`: from 0 to 2.5 %, from 2 to 7 %, from 8 to 16 %."""
+LONG = 128
+"""In shorter blocks a few odd values are not that odd."""
+MORE = 1.6
+"""Unmistakable is so many times as far away as what was seen."""
+BLOCKS, STEADY = 16, 6.0
+"""Once there were BLOCKS averages of a level, unmistakable is also what is STEADY times as far away as they were among
+themselves ..
+"""
+KNOWN = 0.9
+""".. and not so little that a night could do it, which nobody has seen yet."""
 COUNTS = 3.5
 """A limit is never nearer than so many values of a block."""
 
@@ -64,7 +74,7 @@ LAST, LENGTH, LONGEST, ENDED = range(4)
 
 
 INTS = ("fill", "day", "count")
-FLOATS = ("sums", "seen", "runs", "today", "mean", "variance", "limit", "waiting")
+FLOATS = ("sums", "seen", "runs", "earlier", "today", "mean", "variance", "limit", "waiting")
 SIDES = (CHANNELS, 2)
 SHAPES: dict[str, tuple[int, ...]] = {
     "fill": (LEVELS,),
@@ -72,6 +82,7 @@ SHAPES: dict[str, tuple[int, ...]] = {
     "sums": (LEVELS, SUMS),
     "seen": (SUMS,),
     "runs": (4,),
+    "earlier": (LEVELS, SUMS),
     **dict.fromkeys(("count", "today", "mean", "variance", "limit"), SIDES),
     "waiting": (CHANNELS, 2 * LAG),
 }
@@ -82,7 +93,7 @@ SHAPES: dict[str, tuple[int, ...]] = {
 class Envelope(Params):
     """Limits by daily extremes."""
 
-    rate: float = param(0.002, "Healthy days of a series of which this part may alarm.", gt=0, lt=1)
+    rate: float = field(default=0.002, metadata=OF_THE_BUDGET)
     direction: Direction = field(default="both", metadata=WHICH_WAY)
     shares: bool = field(default=False, metadata=OF_THE_SIGNAL)
 
@@ -111,6 +122,15 @@ def drawn_in(values: F64) -> F64:
     return np.where(np.abs(values) <= KNEE, values, far)
 
 
+def moments(sums: F64, least: float) -> tuple[float, float, float]:
+    """Count, mean and deviation by count, sum and sum of squares; `least`: the variance of one more value."""
+    count, total, squares = sums.tolist()
+    if count <= 0.0:
+        return 0.0, 0.0, 0.0
+    mean = total / count
+    return count, mean, sqrt(max(squares / count - mean * mean, 0.0) + least / count)
+
+
 def level_of(share: float) -> float:
     """A share on a scale on which its error is about the same everywhere, from -1 to 1."""
     share = min(max(share, 0.0), 1.0)
@@ -129,6 +149,7 @@ class EnvelopeBank:
         self.sums = np.zeros((0, LEVELS, SUMS))
         self.seen = np.zeros((0, SUMS))  # count, sum and squares of all values in closed blocks
         self.runs = np.zeros((0, 4))
+        self.earlier = np.zeros((0, LEVELS, SUMS))  # of the averages of each level in school: count, sum, squares
         self.days = DailyExtremes(CHANNELS)
 
     @property
@@ -151,11 +172,12 @@ class EnvelopeBank:
 
     def forget(self, row: int) -> None:
         """The row begins anew, with values that come from now on."""
-        self.fill[row], self.sums[row], self.seen[row], self.runs[row] = 0, 0.0, 0.0, 0.0
+        for known in self._arrays().values():
+            known[row] = 0
         self.days.forget(row)
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
-        return {"fill": self.fill, "sums": self.sums, "seen": self.seen, "runs": self.runs}
+        return {name: getattr(self, name) for name in ("fill", "sums", "seen", "runs", "earlier")}
 
     def update(self, rows: I64, values: F64, times_ms: I64 | None = None) -> Hits:
         """Row rows[i] takes values[i], in deviations from its centre, at times_ms[i] (without times no day ever ends);
@@ -203,6 +225,8 @@ class EnvelopeBank:
                 said = self._judge(row, level, block)
             for channel, value in self._shown(level, block):
                 self.days.take(row, channel, value)
+                if channel % 2 == 0:
+                    self.earlier[row, level] += (1.0, value, value * value)
         return said
 
     def _blocks(self, row: int, sums: tuple[float, float, float]) -> Iterator[tuple[int, tuple[float, float, float]]]:
@@ -236,8 +260,10 @@ class EnvelopeBank:
             if high == inf and low == -inf:
                 if spread:
                     continue
-                (low, high), (least, most) = self._unmistakable(row, level, block), self.days.seen(row, channel)
-                low, high = min(low, least - self.floors.item(channel)), max(high, most + self.floors.item(channel))
+                low, high = self._unmistakable(row, level, block)
+                usual = moments(self.earlier[row, level], 0.0)[1]
+                least, most = self.days.seen(row, channel)
+                low, high = min(low, usual - MORE * (usual - least)), max(high, usual + MORE * (most - usual))
             if value > high and self.up:
                 return 0 if spread else 1, value, high, SIZES[level]
             if value < low and self.down:
@@ -246,24 +272,30 @@ class EnvelopeBank:
 
     def _unmistakable(self, row: int, level: int, block: tuple[float, float, float]) -> tuple[float, float]:
         """What an average would have to be beyond while there is no limit, by all that was seen before this block."""
-        size = SIZES[level]
-        count, total, squares = self.seen[row].tolist()
-        count, total, squares = count - size, total - block[0], squares - block[2]
+        size, earlier = SIZES[level], self.seen[row] - (SIZES[level], block[0], block[2])
+        count, mean, deviation = moments(earlier, 1.0)
         if count < max(SEEN_LEAST, FACTOR * size):
             return -inf, inf
-        mean = total / count
-        deviation = sqrt(max(squares / count - mean * mean, 0.0) + 1.0 / count)
-        if not self.shares:
-            apart = max((GROSS + NOISE / sqrt(size)) * deviation, COUNTS / size)
-            return mean - apart, mean + apart
-        chance = NOISE * deviation / sqrt(size) + COUNTS / size
-        usual = level_of(mean)
-        low, high = level_of(mean - chance), level_of(mean + chance)
-        low = min(low, usual - GROSS_SHARE) if mean - chance > 0.0 else -inf
-        return low, max(high, usual + GROSS_SHARE) if mean + chance < 1.0 else inf
+        blocks, _, between = moments(self.earlier[row, level], 0.0)
+        known = blocks >= BLOCKS and size >= LONG
+        if self.shares:
+            chance, usual = STEADY * deviation / sqrt(size) + COUNTS / size, level_of(mean)
+            low = min(level_of(mean - chance), usual - GROSS_SHARE) if mean - chance > 0.0 else -inf
+            high = max(level_of(mean + chance), usual + GROSS_SHARE) if mean + chance < 1.0 else inf
+            apart = max(GROSS_SHARE, STEADY * between, self.floors.item(2 * level))
+            return (max(low, usual - apart), min(high, usual + apart)) if known else (low, high)
+        # One odd value must not decide: so many must have had a part in it.
+        away, spread = block[0] - size * mean, block[2] - 2.0 * mean * block[0] + size * mean * mean
+        if away * away < COUNTS * spread:
+            return -inf, inf
+        apart = max((GROSS + NOISE / sqrt(size)) * deviation, COUNTS / size)
+        if known:
+            apart = min(apart, max(KNOWN * deviation, STEADY * between))
+        return mean - apart, mean + apart
 
     def dump(self) -> dict[str, NDArray[Any]]:
-        return {**{name: array.copy() for name, array in self._arrays().items()}, **self.days.dump()}
+        arrays = {**self._arrays(), **self.days.dump()}
+        return {name: arrays[name].copy() for name in (*INTS, *FLOATS)}
 
     def in_school(self, row: int) -> bool:
         """Whether it has no limits yet."""
@@ -273,7 +305,8 @@ class EnvelopeBank:
         """Replace the state of all rows; ValueError for an invalid one, which changes nothing."""
         check_state(state)
         self.days.load(state)
-        self.fill, self.sums, self.seen, self.runs = (state[name].copy() for name in ("fill", "sums", "seen", "runs"))
+        for name in self._arrays():
+            setattr(self, name, state[name].copy())
 
 
 def check_state(state: State) -> None:
@@ -282,8 +315,8 @@ def check_state(state: State) -> None:
     rows = rows_of(state, "day")
     fill = array_of(state, "fill", "i8", (rows, LEVELS))
     sums, seen = array_of(state, "sums", "f8", (rows, LEVELS, SUMS)), array_of(state, "seen", "f8", (rows, SUMS))
-    runs = array_of(state, "runs", "f8", (rows, 4))
+    rest = [array_of(state, name, "f8", (rows, *SHAPES[name])) for name in ("runs", "earlier")]
     if rows and not (int(fill.min()) >= 0 and (fill < [FIRST, *[FACTOR] * (LEVELS - 1)]).all()):
         raise ValueError("a block that is over-full")
-    if not (all(np.isfinite(array).all() for array in (sums, seen, runs)) and (seen[:, 0] >= 0).all()):
+    if not (all(np.isfinite(array).all() for array in (sums, seen, *rest)) and (seen[:, 0] >= 0).all()):
         raise ValueError("sums that are not finite")

@@ -31,7 +31,8 @@ Direction = Literal["up", "down", "both"]
 DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
 WHICH_WAY = {"description": "Which way the mean must move to alert."}
 OF_THE_SIGNAL = {"description": "Whether the values are zeros and ones.", "given": False}
-"""A parameter that no config gives: the signal decides it."""
+OF_THE_BUDGET = {"description": "Healthy days of a series of which this part may alarm.", "given": False}
+"""Parameters that no detector's own config gives."""
 
 RIVER_DETECTORS: dict[str, dict[str, tuple[type, ...]]] = {
     # Name -> parameter -> types. Kept equal to the installed river by a test, so that `lint` need not import it.

@@ -72,6 +72,14 @@ def actions_need_feedback(raw: Any) -> Iterator[Complaint]:
             yield Complaint(("monitors", name, "signal"), "bad-value", message)
 
 
+def weights_are_of_monitors(raw: Any) -> Iterator[Complaint]:
+    names = [str(name) for name, _ in as_items(at(raw, "monitors"))]
+    for name, _ in as_items(at(raw, "false_alarms", "weights")):
+        if str(name) not in names:
+            near = did_you_mean(str(name), names)
+            yield Complaint(("false_alarms", "weights", name), "bad-value", f"there is no monitor of this name.{near}")
+
+
 def something_is_watched(raw: Any) -> Iterator[Complaint]:
     if isinstance(raw, dict) and raw.get("monitors") == {}:
         yield Complaint(("standard",), "bad-value", "without the standard set and with no monitors nothing is watched.")
@@ -321,6 +329,7 @@ RULES: tuple[Rule, ...] = (
     score_has_a_limit,
     what_is_invalid_has_a_check,
     actions_need_feedback,
+    weights_are_of_monitors,
     something_is_watched,
     each_monitor,
 )

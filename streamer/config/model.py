@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from schemas.events.fields import FIELDS, PLAIN_FIELDS, parse_field
+from streamer.config.budget import FalseAlarms
 from streamer.config.detect import CheckRule
 from streamer.config.librdkafka_settings import RESERVED
 from streamer.config.monitor import Defaults as Defaults
@@ -250,6 +251,9 @@ class Config(Model):
     probes: Probes | None = Field(None, description="Events with known inputs and a known answer.")
     standard: bool | None = Field(
         None, description="Whether the standard set is there; default: without monitors, or when one of it is changed."
+    )
+    false_alarms: FalseAlarms = Field(
+        FalseAlarms(), description="How quiet it is: what the limits of monitors follow from."
     )
     defaults: Defaults = Field(Defaults(), description="What monitors share that do not say otherwise.")
     monitors: Annotated[dict[Name, Monitor], BeforeValidator(_present)] = Field(

@@ -33,7 +33,9 @@ class Series(Model):
     begin_ms: int
     end_ms: int
     categories: list[str] | None = Field(None, max_length=CODES)
-    quantiles: list[float] | None = None  # at equal steps, the first half a step in; of ones and zeros the mean says all
+    quantiles: list[float] | None = (
+        None  # at equal steps, the first half a step in; of ones and zeros the mean says all
+    )
     bins: dict[str, Bins] = Field(default_factory=dict)  # by their number
 
 

@@ -5,11 +5,15 @@ It is worked out on the plain values of the file, before they are checked: what 
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
+from detectors import Adwin
 from streamer.config.detect import kinds_that
 
 ENVELOPE = {"kind": "envelope"}
+TUNED = {one.name for one in fields(Adwin)} - {"direction"}
+"""Whoever sets one of these by hand means the detector that has it."""
 
 STANDARD: dict[str, dict[str, Any]] = {
     "feature-mean": {"signal": "features.*", "detect": ENVELOPE},
@@ -71,6 +75,8 @@ def _changes(name: str, monitor: Any) -> bool:
 
 def _changed(monitor: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     detect, new = monitor["detect"], given.get("detect")
+    if isinstance(new, dict) and "kind" not in new and detect == {**detect, **ENVELOPE} and {*new} & TUNED:
+        detect = {**detect, "kind": "adwin"}
     if isinstance(new, dict) and new.get("kind", detect["kind"]) == detect["kind"]:
         given = {**given, "detect": {**detect, **new}}
     return {**monitor, **given}

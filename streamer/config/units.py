@@ -7,7 +7,7 @@ from typing import Any
 
 from streamer.config.problems import quoted
 
-DURATION = r"[0-9]{1,9}(ms|s|m|h|d)"
+DURATION = r"[0-9]{1,13}(ms|s|m|h|d)"
 SIZE = r"[0-9]{1,12}(B|KB|MB|KiB|MiB)?"
 MILLISECONDS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
 BYTES = {"MiB": 1 << 20, "MB": 1_000_000, "KiB": 1 << 10, "KB": 1000, "B": 1}

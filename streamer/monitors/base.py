@@ -38,6 +38,7 @@ class MonitorSpec(NamedTuple):
     source: Source | None  # what makes the table's values, where its events' own fields do not
     lateness_ms: int
     parts: MonitorParts
+    rate: float = 0.002  # false alarms a day that each of its series may have
 
 
 class Hit(NamedTuple):

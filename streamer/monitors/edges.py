@@ -11,13 +11,14 @@ import numpy as np
 from detectors import Bank, Hits, Params
 from detectors.bank import renumbered
 from detectors.reference import CLIP, Judged
+from detectors.river_bank import RiverBank
 from schemas.events.batch import Batch
 from streamer.config.reference_file import Series
 from streamer.monitors.base import Hit, Monitor, MonitorBase, MonitorSpec
 from streamer.monitors.evidence import Evidence, Summary, edge_of, summary_of
 from streamer.monitors.finding import DRIFT, Finding
 from streamer.monitors.following import Begun, Following, begun_by
-from streamer.monitors.pinned_past import deviations_of, past_of
+from streamer.monitors.pinned_past import SLOW_PAST, deviations_of, past_of
 from streamer.monitors.words import deviations, from_to, quantity
 from streamer.series.table import SeriesTable
 from streamer.signals.columns import F64, I64, Column
@@ -39,14 +40,14 @@ class EdgeMonitor(MonitorBase):
     def __init__(self, made: MonitorSpec) -> None:
         super().__init__(made)
         detect = self.config.detect
-        self.bank: Bank = made.parts.bank(self.params())
+        self.bank: Bank = made.parts.bank(self.params(made))
         self.raw = detect.raw
         lasts_ms = self.config.keep_firing_for_ms
         fades_ms = max(lasts_ms, 1) if self.config.resolves == "faded" else None
         self.following: Following | None = Following(lasts_ms // LOOKS, fades_ms)
         self.normal: dict[int, Summary] = {}
 
-    def params(self) -> Params:
+    def params(self, made: MonitorSpec) -> Params:
         """What its bank is given."""
         return self.config.detect.params()
 
@@ -76,14 +77,14 @@ class EdgeMonitor(MonitorBase):
         """The bank begins as if it had seen the reference, and so judges the first value."""
         self.bank.resize(len(self.table.keys))
         for row, one in sorted(given.items()):
-            values = past_of(one)
+            values = past_of(one)[: SLOW_PAST if isinstance(self.bank, RiverBank) else None]
             if not self.raw and self.table.signal.scaled:
-                values = self.standardised(values, one)
-            self.bank.update(np.full(len(values), row, np.int64), values)
+                values = deviations_of(values, one)
+            self.bank.update(np.full(len(values), row, np.int64), self.past(values))
 
-    def standardised(self, values: F64, one: Series) -> F64:
-        """Values of the signal as the bank takes them."""
-        return np.clip(deviations_of(values, one), -CLIP, CLIP)
+    def past(self, values: F64) -> F64:
+        """What the bank is given of a pinned reference."""
+        return values if self.raw or not self.table.signal.scaled else np.clip(values, -CLIP, CLIP)
 
     def retain(self, rows: I64) -> None:
         super().retain(rows)

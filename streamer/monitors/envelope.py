@@ -11,11 +11,10 @@ from detectors.compiled import CompiledEnvelope
 from detectors.envelope import Envelope, EnvelopeBank
 from detectors.reference import Judged
 from schemas.events.batch import Batch
-from streamer.config.reference_file import Series
-from streamer.monitors.base import Hit
+from streamer.monitors.base import Hit, MonitorSpec
 from streamer.monitors.edges import RankMonitor, hits_of
 from streamer.monitors.evidence import Summary
-from streamer.monitors.pinned_past import deviations_of
+from streamer.monitors.pinned_past import shuffled
 from streamer.signals.columns import F64, I64, Column
 
 FAR = 1e12
@@ -30,10 +29,10 @@ class EnvelopeMonitor(RankMonitor):
         """Its bank as what it is."""
         return cast("EnvelopeBank | CompiledEnvelope", self.bank)
 
-    def params(self) -> Envelope:
+    def params(self, made: MonitorSpec) -> Envelope:
         params = self.config.detect.params()
         assert isinstance(params, Envelope)
-        return replace(params, shares=not self.table.signal.scaled)
+        return replace(params, rate=made.rate, shares=not self.table.signal.scaled)
 
     def hits(self, batch: Batch, column: Column, judged: Judged) -> list[Hit]:
         self.bank.resize(len(self.table.keys))
@@ -52,8 +51,8 @@ class EnvelopeMonitor(RankMonitor):
             apart = np.where(scale > 0.0, away / np.where(scale > 0.0, scale, 1.0), np.sign(away))
         return np.clip(apart, -FAR, FAR)
 
-    def standardised(self, values: F64, one: Series) -> F64:
-        return np.clip(deviations_of(values, one), -FAR, FAR)
+    def past(self, values: F64) -> F64:
+        return np.clip(shuffled(values), -FAR, FAR)  # How much its averages differ is what it learns.
 
     def accept(self, row: int, level: Summary) -> None:
         super().accept(row, level)

@@ -1,6 +1,6 @@
-"""What a series of a file of references would have shown, had it been watched: a past for detectors that look for change.
+"""What a series of a file of references would have shown, had it been watched: a past for detectors of changes.
 
-A detector of changes has nothing to say of a fault that is there from its first value on. So where a file pins a
+Such a detector has nothing to say of a fault that is there from its first value on. So where a file pins a
 reference it is first given values of that: as many as the reference had, up to PAST, of its quantiles, and in an order
 in which each part of them is like the whole. They are a past without any change, whatever order the real ones had; what
 a detector would say of them is not told.
@@ -11,10 +11,13 @@ from __future__ import annotations
 import numpy as np
 
 from detectors.bank import F64
+from detectors.shiryaev_roberts import SEED, mixed
 from streamer.config.reference_file import Series
 
-PAST = 1024
+PAST = 2048
 """Values of a past: so many that later ones are compared with little chance, so few that a start takes no time."""
+SLOW_PAST = 256
+"""The same for detectors of river, some of which need a millisecond for a value."""
 QUANTILES = 128
 
 
@@ -47,6 +50,12 @@ def spread_out(count: int) -> F64:
     while numbers.any():
         found += part * (numbers & 1)
         numbers, part = numbers >> 1, part / 2.0
+    return found
+
+
+def shuffled(values: F64) -> F64:
+    """The same values in an order of chance, which is always the same."""
+    found: F64 = values[np.argsort(mixed(np.arange(len(values), dtype=np.uint64) * np.uint64(SEED)), kind="stable")]
     return found
 
 

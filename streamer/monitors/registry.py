@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from streamer.config import budget
 from streamer.config import model as cfg
 from streamer.monitors.base import Monitor, MonitorParts, MonitorSpec
 from streamer.monitors.edges import EdgeMonitor, OccurrenceMonitor, RankMonitor
@@ -34,7 +35,8 @@ def make_monitors(
 ) -> dict[str, Monitor]:
     """The monitors of the config by name, in its order; `made_of` gives a monitor's table and what makes its values."""
     made: dict[str, Monitor] = {}
+    rates = budget.parts(config.false_alarms, config.effective_monitors())
     for order, (name, monitor) in enumerate(config.effective_monitors().items()):
-        spec = MonitorSpec(order, name, monitor, *made_of(monitor), config.limits.lateness_ms, parts)
+        spec = MonitorSpec(order, name, monitor, *made_of(monitor), config.limits.lateness_ms, parts, rates[name])
         made[name] = MONITORS.get(monitor.detect.kind, EdgeMonitor)(spec)
     return made

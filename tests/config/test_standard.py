@@ -91,7 +91,7 @@ def test_an_entry_without_a_signal_changes_the_standard_one_key_by_key() -> None
     }
     other = monitors({"confidence": {"detect": {"kind": "page_hinkley"}}})["confidence"]["detect"]
     assert other == {"kind": "page_hinkley"}, "of another kind nothing is inherited"
-    assert STANDARD["confidence"]["detect"] == {"kind": "adwin", "direction": "down"}
+    assert STANDARD["confidence"]["detect"] == {"kind": "envelope", "direction": "down"}
 
 
 @pytest.mark.parametrize("off", [False, "off"])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from streamer.config.units import DURATION_MAX, parse_duration, parse_size, show_duration, show_size
 
-NO_DURATIONS = ["", "s", "1", "-1s", "+1s", "1.5s", "1 s", " 1s", "1s ", "1S", "1w", "1s1ms", "1234567890s", "١s"]
+NO_DURATIONS = ["", "s", "1", "-1s", "+1s", "1.5s", "1 s", " 1s", "1s ", "1S", "1w", "1s1ms", "12345678901234s", "١s"]
 NO_SIZES = ["", "B", "-1", "1.5KB", "1 KB", "1kb", "1GiB", "1234567890123"]
 
 
@@ -32,8 +32,7 @@ def test_sizes(text: str, value: int) -> None:
 @settings(max_examples=200, deadline=None, database=None)
 @given(st.integers(0, DURATION_MAX), st.integers(0, 10**12 - 1))
 def test_what_is_shown_reads_back(milliseconds: int, size: int) -> None:
-    if milliseconds < 10**9 or milliseconds % 1000 == 0:  # No other can be read: a number has at most nine digits.
-        assert parse_duration(show_duration(milliseconds)) == milliseconds
+    assert parse_duration(show_duration(milliseconds)) == milliseconds
     assert parse_size(show_size(size)) == size
 
 

@@ -48,7 +48,7 @@ def test_each_answers_every_question(task: Task, kind: str) -> None:
     # What is not asked for yet is nothing, and changes nothing.
     before = repr(monitor.dump())
     batch = batch_of([])
-    assert monitor.hits(NOTHING, JUDGED) == monitor.findings(batch, NOTHING, JUDGED) == []
+    assert monitor.hits(batch, NOTHING, JUDGED) == monitor.findings(batch, NOTHING, JUDGED) == []
     monitor.learn([])
     assert repr(monitor.dump()) == before
     assert monitor.windowed == bool(monitor.ended()) == (DETECTS[kind].windowed or DETECTS[kind].aggregated)
@@ -77,7 +77,7 @@ def test_a_monitor_that_overrides_nothing_answers_by_nothing(task: Task) -> None
     silent = Silent(spec)
     assert (silent.order, silent.name, silent.config, silent.table) == (7, "silent", one.config, one.table)
     assert (silent.bank, silent.bins, silent.windowed, silent.following) == (None, None, False, None)
-    assert silent.hits(NOTHING, JUDGED) == silent.findings(batch_of([]), NOTHING, JUDGED) == []
+    assert silent.hits(batch_of([]), NOTHING, JUDGED) == silent.findings(batch_of([]), NOTHING, JUDGED) == []
     assert silent.overdue(1000, {"m": 1}) == []
     assert silent.ended() == {}
     found: Iterator[Any] = silent.gauges()

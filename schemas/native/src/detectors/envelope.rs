@@ -1,11 +1,11 @@
-//! Averages at seven scales against the daily extremes of healthy days; operation for operation `detectors/envelope.py`
-//! and `detectors/extremes.py`.
+//! Averages at seven scales against the daily extremes of healthy days; operation for operation `detectors/envelope.py`.
 
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
 
 use crate::arrays::{check_finite, check_length, check_rows, prefetch, retain, slice};
 use crate::detectors::bank::{HitArrays, Hits, Said};
+use crate::detectors::extremes::{FRESH_SIDE, LAG, NONE, OPEN, Side};
 
 const DAY_MS: i64 = 86_400_000;
 const FIRST: i64 = 8;
@@ -13,75 +13,21 @@ const FACTOR: i64 = 4;
 const LEVELS: usize = 7;
 const SUMS: usize = 3;
 const CHANNELS: usize = 2 * LEVELS;
-const LAG: usize = 2;
-const SCHOOL: i64 = 7;
-const MEMORY: i64 = 28;
-const FEW: f64 = 3.0;
 const KNEE: f64 = 3.0;
 const SEEN_LEAST: f64 = 200.0;
 const GROSS: f64 = 3.0;
-const NOISE: f64 = 6.0;
-const GROSS_SHARE: f64 = 0.2;
+const NOISE: f64 = 10.0;
+const LONG: f64 = 128.0;
+const GROSS_SHARE: f64 = 0.15;
+const MORE: f64 = 1.6;
+const BLOCKS: f64 = 16.0;
+const STEADY: f64 = 6.0;
+const KNOWN: f64 = 0.9;
 const COUNTS: f64 = 3.5;
 const RUN: f64 = 48.0;
 const RUNS: f64 = 100.0;
 const LONGER: f64 = 4.0;
 const NEVER: i64 = -1;
-const NONE: f64 = f64::NEG_INFINITY;
-const OPEN: f64 = f64::INFINITY;
-
-/// A side of a channel: its day's most extreme value, the newest days, and what older ones amount to.
-#[derive(Clone, Copy)]
-struct Side {
-    today: f64,
-    mean: f64,
-    variance: f64,
-    limit: f64,
-    waiting: [f64; LAG],
-    count: i64,
-}
-
-const FRESH_SIDE: Side = Side { today: NONE, mean: 0.0, variance: 0.0, limit: OPEN, waiting: [NONE; LAG], count: 0 };
-
-impl Side {
-    fn learn(&mut self, extreme: f64) {
-        if extreme == NONE {
-            return;
-        }
-        self.count = (self.count + 1).min(MEMORY);
-        let part = 1.0 / self.count as f64;
-        let away = (if self.limit < extreme { self.limit } else { extreme }) - self.mean;
-        self.variance = (1.0 - part) * (self.variance + part * away * away);
-        self.mean += part * away;
-    }
-
-    fn end_day(&mut self, beyond: f64, floor: f64) {
-        if self.today > NONE {
-            self.learn(self.waiting[0]);
-            self.waiting = [self.waiting[1], self.today];
-        }
-        self.today = NONE;
-        let known = self.count + self.waiting.iter().filter(|&&day| day > NONE).count() as i64;
-        let over = self.limit == OPEN && known >= SCHOOL;
-        if over {
-            for place in 0..LAG {
-                self.learn(self.waiting[place]);
-                self.waiting[place] = NONE;
-            }
-        }
-        if over || self.limit < OPEN {
-            let count = self.count.max(2) as f64;
-            let deviation = (self.variance * count / (count - 1.0)).sqrt() * (1.0 + FEW / count);
-            let apart = beyond * deviation;
-            self.limit = self.mean + if apart < floor { floor } else { apart };
-        }
-    }
-
-    fn seen(&self) -> f64 {
-        let older = if self.count > 0 { self.mean } else { NONE };
-        self.waiting.iter().fold(older, |most, &day| most.max(day)).max(self.today)
-    }
-}
 
 /// Of the runs of equal values: the last value, how often it came, the longest run before, how many ended.
 type Runs = [f64; 4];
@@ -93,6 +39,7 @@ pub struct Row {
     sums: [Block; LEVELS],
     seen: Block,
     runs: Runs,
+    earlier: [Block; LEVELS],
     day: i64,
     sides: [[Side; 2]; CHANNELS],
 }
@@ -102,6 +49,7 @@ const FRESH: Row = Row {
     sums: [[0.0; SUMS]; LEVELS],
     seen: [0.0; SUMS],
     runs: [0.0; 4],
+    earlier: [[0.0; SUMS]; LEVELS],
     day: NEVER,
     sides: [[FRESH_SIDE; 2]; CHANNELS],
 };
@@ -208,6 +156,10 @@ impl Envelope {
                 let [up, down] = &mut row.sides[channel];
                 up.today = if value > up.today { value } else { up.today };
                 down.today = if -value > down.today { -value } else { down.today };
+                if channel % 2 == 0 {
+                    let earlier = &mut row.earlier[level];
+                    *earlier = [earlier[0] + 1.0, earlier[1] + value, earlier[2] + value * value];
+                }
             }
         }
         told
@@ -224,8 +176,9 @@ impl Envelope {
             }
             if high == OPEN && low == NONE {
                 (low, high) = self.unmistakable(row, level, block);
-                let floor = self.floors[channel];
-                (low, high) = (low.min(-down.seen() - floor), high.max(up.seen() + floor));
+                let usual = moments(&row.earlier[level], 0.0).1;
+                low = low.min(usual - MORE * (usual + down.seen()));
+                high = high.max(usual + MORE * (up.seen() - usual));
             }
             let age = size_of(level) as i64;
             if value > high && self.up {
@@ -240,25 +193,41 @@ impl Envelope {
 
     fn unmistakable(&self, row: &Row, level: usize, block: &Block) -> (f64, f64) {
         let size = size_of(level);
-        let [count, total, squares] = [row.seen[0] - size, row.seen[1] - block[0], row.seen[2] - block[2]];
+        let earlier = [row.seen[0] - size, row.seen[1] - block[0], row.seen[2] - block[2]];
+        let (count, mean, deviation) = moments(&earlier, 1.0);
         if count < SEEN_LEAST.max(FACTOR as f64 * size) {
             return (NONE, OPEN);
         }
-        let mean = total / count;
-        let rest = squares / count - mean * mean;
-        let deviation = ((if rest > 0.0 { rest } else { 0.0 }) + 1.0 / count).sqrt();
-        if !self.shares {
-            let apart = ((GROSS + NOISE / size.sqrt()) * deviation).max(COUNTS / size);
-            return (mean - apart, mean + apart);
+        let (blocks, _, between) = moments(&row.earlier[level], 0.0);
+        let known = blocks >= BLOCKS && size >= LONG;
+        if self.shares {
+            let (chance, usual) = (STEADY * deviation / size.sqrt() + COUNTS / size, level_of(mean));
+            let low = if mean - chance > 0.0 { level_of(mean - chance).min(usual - GROSS_SHARE) } else { NONE };
+            let high = if mean + chance < 1.0 { level_of(mean + chance).max(usual + GROSS_SHARE) } else { OPEN };
+            let apart = GROSS_SHARE.max(STEADY * between).max(self.floors[2 * level]);
+            return if known { (low.max(usual - apart), high.min(usual + apart)) } else { (low, high) };
         }
-        let chance = NOISE * deviation / size.sqrt() + COUNTS / size;
-        let usual = level_of(mean);
-        let (low, high) = (level_of(mean - chance), level_of(mean + chance));
-        (
-            if mean - chance > 0.0 { low.min(usual - GROSS_SHARE) } else { NONE },
-            if mean + chance < 1.0 { high.max(usual + GROSS_SHARE) } else { OPEN },
-        )
+        let (away, spread) = (block[0] - size * mean, block[2] - 2.0 * mean * block[0] + size * mean * mean);
+        if away * away < COUNTS * spread {
+            return (NONE, OPEN);
+        }
+        let mut apart = ((GROSS + NOISE / size.sqrt()) * deviation).max(COUNTS / size);
+        if known {
+            apart = apart.min((KNOWN * deviation).max(STEADY * between));
+        }
+        (mean - apart, mean + apart)
     }
+}
+
+/// Count, mean and deviation; `least`: the variance of one more value.
+fn moments(sums: &Block, least: f64) -> (f64, f64, f64) {
+    let [count, total, squares] = *sums;
+    if count <= 0.0 {
+        return (0.0, 0.0, 0.0);
+    }
+    let mean = total / count;
+    let rest = squares / count - mean * mean;
+    (count, mean, ((if rest > 0.0 { rest } else { 0.0 }) + least / count).sqrt())
 }
 
 /// Channels and what they show.
@@ -271,8 +240,8 @@ fn shown(shares: bool, level: usize, block: &Block) -> impl Iterator<Item = (usi
 
 type Floats<'py> = Bound<'py, PyArray1<f64>>;
 type Ints<'py> = Bound<'py, PyArray1<i64>>;
-/// `fill`, `day`, `count`; then `sums`, `seen`, `runs`, `today`, `mean`, `variance`, `limit`, `waiting`; all flat.
-type Dump<'py> = ([Ints<'py>; 3], [Floats<'py>; 8]);
+/// `fill`, `day`, `count`; then `sums`, `seen`, `runs`, `earlier`, `today`, `mean`, `variance`, `limit`, `waiting`; all flat.
+type Dump<'py> = ([Ints<'py>; 3], [Floats<'py>; 9]);
 
 #[pymethods]
 impl Envelope {
@@ -350,6 +319,7 @@ impl Envelope {
                 floats(&|row| row.sums.as_flattened().to_vec()),
                 floats(&|row| row.seen.to_vec()),
                 floats(&|row| row.runs.to_vec()),
+                floats(&|row| row.earlier.as_flattened().to_vec()),
                 sides(|side| side.today),
                 sides(|side| side.mean),
                 sides(|side| side.variance),
@@ -360,13 +330,14 @@ impl Envelope {
     }
 
     /// The arrays of `dump`, already checked by the caller.
-    fn load(&mut self, ints: [PyReadonlyArray1<'_, i64>; 3], floats: [PyReadonlyArray1<'_, f64>; 8]) -> PyResult<()> {
+    fn load(&mut self, ints: [PyReadonlyArray1<'_, i64>; 3], floats: [PyReadonlyArray1<'_, f64>; 9]) -> PyResult<()> {
         let [fill, day, count] = [slice(&ints[0])?, slice(&ints[1])?, slice(&ints[2])?];
         let floats: Vec<&[f64]> = floats.iter().map(slice).collect::<PyResult<_>>()?;
         let rows = day.len();
         check_length(&[fill.len(), rows * LEVELS])?;
         check_length(&[count.len(), rows * CHANNELS * 2])?;
-        let wide = [LEVELS * SUMS, SUMS, 4].into_iter().chain([CHANNELS * 2; 4]).chain([CHANNELS * 2 * LAG]);
+        let wide =
+            [LEVELS * SUMS, SUMS, 4, LEVELS * SUMS].into_iter().chain([CHANNELS * 2; 4]).chain([CHANNELS * 2 * LAG]);
         for (array, width) in floats.iter().zip(wide) {
             check_length(&[array.len(), rows * width])?;
         }
@@ -377,15 +348,16 @@ impl Envelope {
                 row.sums.as_flattened_mut().copy_from_slice(&floats[0][at * LEVELS * SUMS..][..LEVELS * SUMS]);
                 row.seen.copy_from_slice(&floats[1][at * SUMS..][..SUMS]);
                 row.runs.copy_from_slice(&floats[2][at * 4..][..4]);
+                row.earlier.as_flattened_mut().copy_from_slice(&floats[3][at * LEVELS * SUMS..][..LEVELS * SUMS]);
                 row.day = day[at];
                 for (i, side) in row.sides.as_flattened_mut().iter_mut().enumerate() {
                     let i = at * CHANNELS * 2 + i;
                     *side = Side {
-                        today: floats[3][i],
-                        mean: floats[4][i],
-                        variance: floats[5][i],
-                        limit: floats[6][i],
-                        waiting: [floats[7][LAG * i], floats[7][LAG * i + 1]],
+                        today: floats[4][i],
+                        mean: floats[5][i],
+                        variance: floats[6][i],
+                        limit: floats[7][i],
+                        waiting: [floats[8][LAG * i], floats[8][LAG * i + 1]],
                         count: count[i],
                     };
                 }

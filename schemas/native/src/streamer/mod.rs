@@ -3,5 +3,6 @@
 pub mod admission;
 pub mod evidence;
 pub mod index;
+pub mod lent;
 pub mod shown;
 pub mod sweep;

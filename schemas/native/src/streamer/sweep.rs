@@ -12,66 +12,13 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use crate::arrays::{check_ascending, check_codes, check_finite, check_length, slice};
-use crate::detectors::adwin::Adwin;
 use crate::detectors::bank::{NOWHERE, Said};
-use crate::detectors::envelope::Envelope;
 use crate::detectors::history::History;
-use crate::detectors::page_hinkley::PageHinkley;
 use crate::detectors::reference::{Reference, deviations};
 use crate::streamer::evidence::{Edge, edge};
 use crate::streamer::index::{Place, RowIndex};
+use crate::streamer::lent::{Bank, Lent};
 use crate::streamer::shown::{Arrays, Shown};
-
-/// A bank taken from Python for the time of a sweep.
-enum Lent<'py> {
-    Adwin(PyRefMut<'py, Adwin>),
-    Envelope(PyRefMut<'py, Envelope>),
-    PageHinkley(PyRefMut<'py, PageHinkley>),
-}
-
-impl<'py> Lent<'py> {
-    fn take(bank: &Bound<'py, PyAny>) -> PyResult<Self> {
-        if let Ok(bank) = bank.cast::<Adwin>() {
-            return Ok(Lent::Adwin(bank.try_borrow_mut()?));
-        }
-        if let Ok(bank) = bank.cast::<Envelope>() {
-            return Ok(Lent::Envelope(bank.try_borrow_mut()?));
-        }
-        Ok(Lent::PageHinkley(bank.cast::<PageHinkley>()?.try_borrow_mut()?))
-    }
-
-    fn bank(&mut self) -> Bank<'_> {
-        match self {
-            Lent::Adwin(bank) => Bank::Adwin(bank),
-            Lent::Envelope(bank) => Bank::Envelope(bank),
-            Lent::PageHinkley(bank) => Bank::PageHinkley(bank),
-        }
-    }
-}
-
-enum Bank<'a> {
-    Adwin(&'a mut Adwin),
-    Envelope(&'a mut Envelope),
-    PageHinkley(&'a mut PageHinkley),
-}
-
-impl Bank<'_> {
-    fn rows(&self) -> usize {
-        match self {
-            Bank::Adwin(bank) => bank.rows.len(),
-            Bank::Envelope(bank) => bank.rows.len(),
-            Bank::PageHinkley(bank) => bank.rows.len(),
-        }
-    }
-
-    fn take(&mut self, rows: &[i64], values: &[f64], time_ms: i64, found: &mut Vec<Said>) {
-        match self {
-            Bank::Adwin(bank) => bank.take(rows, values, found),
-            Bank::Envelope(bank) => bank.take(rows, values, time_ms, found),
-            Bank::PageHinkley(bank) => bank.take(rows, values, found),
-        }
-    }
-}
 
 /// The values of an event: the first of them, and the first behind them.
 type Span = (usize, usize);
