@@ -156,6 +156,14 @@ impl Reference {
     }
 }
 
+/// Deviations that are as good as any larger number of them.
+const FAR: f64 = 1e12;
+
+/// A judged value for who draws in its tails by itself.
+pub fn deviations(away: f64, scale: f64) -> f64 {
+    standardised(away, scale, FAR)
+}
+
 /// A constant reference has no scale: any other value is then one deviation away, whatever its size.
 fn standardised(away: f64, scale: f64, clip: f64) -> f64 {
     if scale > 0.0 {

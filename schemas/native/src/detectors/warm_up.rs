@@ -78,11 +78,3 @@ fn robust_scale(ordered: &[f64], centre: f64) -> f64 {
         _ => 0.0,
     }
 }
-
-/// Deviations that are as good as any larger number of them.
-const FAR: f64 = 1e12;
-
-/// A judged value for who draws in its tails by itself.
-pub fn deviations(away: f64, scale: f64) -> f64 {
-    standardised(away, scale, FAR)
-}
