@@ -112,14 +112,19 @@ class CompiledEnvelope(Compiled):
     def in_school(self, row: int) -> bool:
         return self.core.in_school(row)
 
+    def tiers(self) -> NDArray[np.int8]:
+        return self.core.tiers()
+
     def dump(self) -> dict[str, NDArray[Any]]:
         ints, floats = self.core.dump()
         flat = zip((*envelope.INTS, *envelope.FLOATS), (*ints, *floats), strict=True)
-        return {name: array.reshape(self.rows, *envelope.SHAPES[name]) for name, array in flat}
+        shaped = {name: array.reshape(self.rows, *envelope.SHAPES[name]) for name, array in flat}
+        return {**shaped, **{name: shaped[name].astype(np.uint8) for name in envelope.SMALL}}
 
     def load(self, state: State) -> None:
         envelope.check_state(state)
         flat = {name: np.ascontiguousarray(state[name]).ravel() for name in envelope.SHAPES}
+        flat |= {name: flat[name].astype(np.int64) for name in envelope.SMALL}
         self.core.load([flat[name] for name in envelope.INTS], [flat[name] for name in envelope.FLOATS])
 
 

@@ -69,21 +69,29 @@ COUNTS = 3.5
 
 RUN, RUNS, LONGER = 48, 100, 4
 """A value is stuck that came so many times in a row, after so many runs of which none was a LONGER part as long."""
+TIERS = ("school", "calibrated", "proved")
+"""How far a row's limits can be trusted: there are none yet; they are those of its own days; and its averages vary as
+those of independent values would, at every scale that was seen often enough, so that days are exchangeable.
+"""
+OFTEN, ALIKE = 30.0, 1.5
+"""A scale that was seen OFTEN has averages whose variance is less than ALIKE times that of independent values."""
 LAST, LENGTH, LONGEST, ENDED = range(4)
 """Of the runs of a row: the value, how often it came in a row; the longest run before; how many ended."""
 
 
 INTS = ("fill", "day", "count")
+SMALL = ("fill", "count")  # numbers of one byte
 FLOATS = ("sums", "seen", "runs", "earlier", "today", "mean", "variance", "limit", "waiting")
 SIDES = (CHANNELS, 2)
 SHAPES: dict[str, tuple[int, ...]] = {
     "fill": (LEVELS,),
     "day": (),
+    "count": SIDES,
     "sums": (LEVELS, SUMS),
     "seen": (SUMS,),
     "runs": (4,),
     "earlier": (LEVELS, SUMS),
-    **dict.fromkeys(("count", "today", "mean", "variance", "limit"), SIDES),
+    **dict.fromkeys(("today", "mean", "variance", "limit"), SIDES),
     "waiting": (CHANNELS, 2 * LAG),
 }
 """Arrays of a dump: what they have of each row."""
@@ -120,6 +128,14 @@ def drawn_in(values: F64) -> F64:
     times = np.maximum(np.abs(values), KNEE) / KNEE
     far = np.sign(values) * KNEE * (8.0 * np.sqrt(np.sqrt(np.sqrt(times))) - 7.0)
     return np.where(np.abs(values) <= KNEE, values, far)
+
+
+def slope_of(share: float) -> float:
+    """How much a small variance of a share is on the scale of `level_of`."""
+    if not 0.0 < share < 1.0:
+        return 1.0
+    slope = (1.0 / sqrt(share) + 1.0 / sqrt(1.0 - share)) / 2.0
+    return slope * slope
 
 
 def moments(sums: F64, least: float) -> tuple[float, float, float]:
@@ -295,28 +311,43 @@ class EnvelopeBank:
 
     def dump(self) -> dict[str, NDArray[Any]]:
         arrays = {**self._arrays(), **self.days.dump()}
-        return {name: arrays[name].copy() for name in (*INTS, *FLOATS)}
+        return {name: arrays[name].astype(np.uint8 if name in SMALL else arrays[name].dtype) for name in SHAPES}
 
     def in_school(self, row: int) -> bool:
         """Whether it has no limits yet."""
         return self.days.in_school(row)
+
+    def tiers(self) -> NDArray[np.int8]:
+        """Of each row its place in TIERS."""
+        return np.array([self._tier(row) for row in range(self.rows)], np.int8)
+
+    def _tier(self, row: int) -> int:
+        if self.days.in_school(row):
+            return 0
+        _, mean, deviation = moments(self.seen[row], 0.0)
+        own = deviation * deviation * (slope_of(mean) if self.shares else 1.0)
+        for level, size in enumerate(SIZES):
+            count, _, between = moments(self.earlier[row, level], 0.0)
+            if count >= OFTEN and between * between * size > ALIKE * own:
+                return 1
+        return 2
 
     def load(self, state: State) -> None:
         """Replace the state of all rows; ValueError for an invalid one, which changes nothing."""
         check_state(state)
         self.days.load(state)
         for name in self._arrays():
-            setattr(self, name, state[name].copy())
+            setattr(self, name, state[name].astype(np.int64 if name == "fill" else np.float64))
 
 
 def check_state(state: State) -> None:
     """ValueError for what no bank has dumped."""
     extremes.check_state(state, CHANNELS)
     rows = rows_of(state, "day")
-    fill = array_of(state, "fill", "i8", (rows, LEVELS))
+    fill = array_of(state, "fill", "u1", (rows, LEVELS))
     sums, seen = array_of(state, "sums", "f8", (rows, LEVELS, SUMS)), array_of(state, "seen", "f8", (rows, SUMS))
     rest = [array_of(state, name, "f8", (rows, *SHAPES[name])) for name in ("runs", "earlier")]
-    if rows and not (int(fill.min()) >= 0 and (fill < [FIRST, *[FACTOR] * (LEVELS - 1)]).all()):
+    if not (fill < [FIRST, *[FACTOR] * (LEVELS - 1)]).all():
         raise ValueError("a block that is over-full")
     if not (all(np.isfinite(array).all() for array in (sums, seen, *rest)) and (seen[:, 0] >= 0).all()):
         raise ValueError("sums that are not finite")

@@ -154,15 +154,20 @@ class DailyExtremes:
         return bool((self.limit[row] == inf).all())
 
     def dump(self) -> dict[str, NDArray[Any]]:
-        arrays = {name: getattr(self, name).copy() for name in ("day", "count", *NUMBERS)}
-        return {**arrays, "waiting": self.waiting.reshape(self.rows, self.channels, 2 * LAG).copy()}
+        arrays = {name: getattr(self, name).copy() for name in ("day", *NUMBERS)}
+        return {
+            **arrays,
+            "count": self.count.astype(np.uint8),
+            "waiting": self.waiting.reshape(self.rows, self.channels, 2 * LAG).copy(),
+        }
 
     def load(self, state: State) -> None:
         """Replace the state of all rows; ValueError for an invalid one, which changes nothing."""
         check_state(state, self.channels)
         shape = len(state["day"]), self.channels, 2
-        for name in ("day", "count", *NUMBERS):
+        for name in ("day", *NUMBERS):
             setattr(self, name, state[name].copy())
+        self.count = state["count"].astype(np.int64)
         self.waiting = state["waiting"].reshape(*shape, LAG).copy()
 
 
@@ -171,12 +176,12 @@ def check_state(state: State, channels: int) -> None:
     rows = rows_of(state, "day")
     shape = rows, channels, 2
     day = array_of(state, "day", "i8", (rows,))
-    count = array_of(state, "count", "i8", shape)
+    count = array_of(state, "count", "u1", shape)
     numbers = {name: array_of(state, name, "f8", shape) for name in NUMBERS}
     waiting = array_of(state, "waiting", "f8", (rows, channels, 2 * LAG))
     sane = [bool(np.isfinite(numbers["mean"]).all()), not np.isnan(numbers["limit"]).any()]
     sane += [bool((numbers["variance"] >= 0).all() and np.isfinite(numbers["variance"]).all())]
     sane += [not np.isnan(waiting).any(), not np.isnan(numbers["today"]).any()]
-    sane += [not rows or (int(count.min()) >= 0 and int(count.max()) <= MEMORY and int(day.min()) >= NEVER)]
+    sane += [not rows or (int(count.max()) <= MEMORY and int(day.min()) >= NEVER)]
     if not all(sane):
         raise ValueError("invalid daily extremes")

@@ -133,9 +133,6 @@ class DetectFraction(Detect):
     kind: Literal["fraction"] = Field(description="Share of a 0/1 signal per window.")
     max: Share = Field(description="The share of a window above which it is a breach.")
     clear: Share | None = Field(None, description="At or below this it is clear again; default 0.8 of max.")
-    chance: Share | None = Field(
-        None, description="A breach is also beyond the usual share of the series, more unlikely than this (e.g. 1e-4)."
-    )
     min_count: int = Field(30, ge=1, description="A window with fewer events has no verdict.")
 
     @property

@@ -24,7 +24,7 @@ STANDARD: dict[str, dict[str, Any]] = {
     "confidence": {"signal": "confidence", "detect": {**ENVELOPE, "direction": "down"}},
     "confidence-distribution": {"signal": "confidence", "detect": {"kind": "distribution"}},
     "label-share": {"signal": "label.*", "detect": ENVELOPE},
-    "anomaly-fraction": {"signal": "anomaly", "detect": {"kind": "fraction", "max": 0.05, "chance": 1e-4}},
+    "anomaly-fraction": {"signal": "anomaly", "detect": {"kind": "fraction", "max": 0.05}},
     "anomaly-drift": {"signal": "anomaly", "detect": ENVELOPE},
     "joint-distance": {"signal": "distance", "detect": {**ENVELOPE, "direction": "up"}},
     "traffic": {"signal": "traffic", "detect": {"kind": "level"}, "for": "2m"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from detectors.envelope import TIERS
 from schemas.records.alert import rfc3339
 from schemas.records.envelope import HEADERS
 from schemas.records.heartbeat import HeartbeatFacts, render_heartbeat
@@ -41,6 +42,7 @@ def details(watched: Watched) -> dict[str, dict[str, Any]]:
             "events": events,
             "newest_event": rfc3339(newest_ms),
             "series": {"ready": 0, "warming": 0},
+            "tiers": dict.fromkeys(TIERS, 0),
             "windows": dict.fromkeys(ENDS, 0),
             "alerts": dict.fromkeys((PENDING, FIRING, FADING), 0),
         }
@@ -52,6 +54,9 @@ def details(watched: Watched) -> dict[str, dict[str, Any]]:
             for row, (group, _) in enumerate(table.keys):
                 found[group[0]]["series"]["ready" if reference.at(row).n >= reference.warmup else "warming"] += 1
     for monitor in watched.monitors:
+        for model, tiers in monitor.tiers().items():
+            for tier, count in tiers.items() if model in found else ():
+                found[model]["tiers"][tier] += count
         for model, counts in monitor.ended().items():
             for ended, count in counts.items() if model in found else ():
                 found[model]["windows"][ended] += count

@@ -53,7 +53,14 @@ class Hit(NamedTuple):
 class Gauge(NamedTuple):
     """A figure of a model's last window, for the metrics."""
 
-    name: Literal["anomaly_fraction", "window_rows", "distribution_distance"]
+    name: Literal[
+        "anomaly_fraction",
+        "window_rows",
+        "distribution_distance",
+        "series_in_school",
+        "series_calibrated",
+        "series_proved",
+    ]
     model: str
     value: float
 
@@ -103,6 +110,9 @@ class Monitor(Protocol):
 
     def gauges(self) -> Iterator[Gauge]:
         """Figures of the last windows."""
+
+    def tiers(self) -> Mapping[str, Mapping[str, int]]:
+        """By model how many of its series are in which of TIERS; of those that learn what healthy days are like."""
 
     def sentence(self, labels: Mapping[str, str], told: Evidence) -> str:
         """What moved, from what to what, and how sure, in one line."""
@@ -155,6 +165,9 @@ class MonitorBase:
 
     def gauges(self) -> Iterator[Gauge]:
         yield from ()
+
+    def tiers(self) -> Mapping[str, Mapping[str, int]]:
+        return {}
 
     def accept(self, row: int, level: Summary) -> None:
         """A condition has no level of its own."""

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import cast
 
 import numpy as np
 
 from detectors.compiled import CompiledEnvelope
-from detectors.envelope import Envelope, EnvelopeBank
+from detectors.envelope import TIERS, Envelope, EnvelopeBank
 from detectors.reference import Judged
 from schemas.events.batch import Batch
-from streamer.monitors.base import Hit, MonitorSpec
+from streamer.monitors.base import Gauge, Hit, MonitorSpec
 from streamer.monitors.edges import RankMonitor, hits_of
 from streamer.monitors.evidence import Summary
 from streamer.monitors.pinned_past import shuffled
@@ -53,6 +54,20 @@ class EnvelopeMonitor(RankMonitor):
 
     def past(self, values: F64) -> F64:
         return np.clip(shuffled(values), -FAR, FAR)  # How much its averages differ is what it learns.
+
+    def tiers(self) -> Mapping[str, Mapping[str, int]]:
+        self.bank.resize(len(self.table.keys))
+        found: dict[str, dict[str, int]] = {}
+        for ((model, *_), _), tier in zip(self.table.keys, self.envelope.tiers().tolist(), strict=True):
+            counts = found.setdefault(model, dict.fromkeys(TIERS, 0))
+            counts[TIERS[tier]] += 1
+        return found
+
+    def gauges(self) -> Iterator[Gauge]:
+        for model, counts in self.tiers().items():
+            yield Gauge("series_in_school", model, counts["school"])
+            yield Gauge("series_calibrated", model, counts["calibrated"])
+            yield Gauge("series_proved", model, counts["proved"])
 
     def accept(self, row: int, level: Summary) -> None:
         super().accept(row, level)

@@ -29,10 +29,6 @@ from streamer.signals.columns import I64, Column
 from streamer.signals.kinds import phrase_of
 
 MOVED_TOLD = 3
-LARGE, HEALTHY = 0.5, 3.0
-"""A share is large that is by this part above what is usual; what was more than so many times the limit when it was
-learned was not healthy, and the limit alone decides.
-"""
 
 
 class Judgement(NamedTuple):
@@ -53,7 +49,6 @@ class CountedMonitor(MonitorBase):
         windows = self.config.windows
         self.windows = FractionWindows(windows.events, windows.time_ms, made.lateness_ms)
         self.last: dict[int, Window] = {}  # newest closed window per row, for the metrics; not state
-        self.usual = UsualShares(self.table)
         self.outcomes: Outcomes = {}
 
     def findings(self, batch: Batch, column: Column, judged: Judged) -> list[Finding]:
@@ -113,7 +108,6 @@ class CountedMonitor(MonitorBase):
     def retain(self, rows: I64) -> None:
         self.windows.resize(len(self.table.keys))
         self.windows.retain(rows)
-        self.usual.retain(rows)
         last = renumbered(self.last, rows)
         self.last = {row: window._replace(row=row) for row, window in last.items()}
 
@@ -127,19 +121,16 @@ class CountedMonitor(MonitorBase):
             yield Gauge("window_rows", model, window.n)
 
     def dump(self) -> Any:
-        return {"windows": self.windows.dump(), "verdicts": plain(self.outcomes), "usual": self.usual.dump()}
+        return {"windows": self.windows.dump(), "verdicts": plain(self.outcomes)}
 
     def load(self, state: Any) -> None:
         self.windows.resize(len(self.table.keys))
         self.windows.load(state["windows"])
-        self.usual.load(state["usual"])
         self.outcomes = outcomes_of(state["verdicts"])
 
 
 class FractionMonitor(CountedMonitor):
-    """Against a limit, with hysteresis: breach above `max`, clear below `clear`. With `chance` the limit is no lower
-    than what is large for the series, and a breach is also beyond what its own share and the window's size explain.
-    """
+    """Against a limit, with hysteresis: breach above `max`, clear below `clear`."""
 
     def __init__(self, made: MonitorSpec) -> None:
         super().__init__(made)
@@ -148,22 +139,11 @@ class FractionMonitor(CountedMonitor):
 
     def judge(self, window: Window) -> Judgement:
         fraction, detect = window.hits / window.n, self.detect
-        usual = self.usual.before(window) if detect.chance is not None else None
-        if usual is None or usual.share > HEALTHY * detect.max:
-            limit, beyond = detect.max, True
-        else:
-            assert detect.chance is not None
-            limit = max(detect.max, (1.0 + LARGE) * usual.share)
-            beyond = usual.chance(window, up=True) < detect.chance
-        breach = fraction > limit and beyond
-        if usual is not None and not breach:
-            self.usual.learn(window, usual)
-        below = CLEAR if fraction * detect.max <= detect.clear_below * limit else NEITHER
-        return Judgement(BREACH if breach else below, 1, limit)
+        below = CLEAR if fraction <= detect.clear_below else NEITHER
+        return Judgement(BREACH if fraction > detect.max else below, 1, detect.max)
 
     def told(self, window: Window, verdict: Judgement | None, offset: int) -> Evidence:
-        limit = verdict.limit if verdict is not None else self.detect.max
-        return self.shown(window, wilson(window.hits, window.n), 1, limit, offset)
+        return self.shown(window, wilson(window.hits, window.n), 1, self.detect.max, offset)
 
 
 class ShareMonitor(CountedMonitor):
@@ -173,6 +153,7 @@ class ShareMonitor(CountedMonitor):
         super().__init__(made)
         assert isinstance(self.config.detect, DetectShare)
         self.detect = self.config.detect
+        self.usual = UsualShares(self.table)
 
     def judge(self, window: Window) -> Judgement | None:
         detect, fraction, usual = self.detect, window.hits / window.n, self.usual.before(window)
@@ -191,6 +172,17 @@ class ShareMonitor(CountedMonitor):
     def told(self, window: Window, verdict: Judgement | None, offset: int) -> Evidence:
         direction, limit = (verdict.direction, verdict.limit) if verdict is not None else (0, None)
         return self.shown(window, clopper_pearson(window.hits, window.n), direction, limit, offset)
+
+    def retain(self, rows: I64) -> None:
+        super().retain(rows)
+        self.usual.retain(rows)
+
+    def dump(self) -> Any:
+        return {**super().dump(), "usual": self.usual.dump()}
+
+    def load(self, state: Any) -> None:
+        super().load(state)
+        self.usual.load(state["usual"])
 
 
 class DistributionMonitor(MonitorBase):

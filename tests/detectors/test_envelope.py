@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from detectors import Envelope, Hits, make_bank, make_compiled_bank
-from detectors.envelope import DAY_MS, EnvelopeBank, drawn_in
+from detectors.envelope import DAY_MS, TIERS, EnvelopeBank, drawn_in
 from detectors.extremes import SCHOOL
 from detectors.params import Direction
 from schemas.core import native
@@ -48,6 +48,15 @@ HEALTHY: dict[str, Draw] = {
     "growth": lambda rng, at: rng.standard_normal(len(at)) + 0.1 * at / DAY / 7,
     "never anything": lambda rng, at: np.zeros(len(at)),
 }
+INDEPENDENT = (
+    "independent",
+    "heavy tails",
+    "lognormal",
+    "zero-inflated",
+    "never anything",
+    "rare",
+    "never",
+)
 JUMPS = ("office hours",)
 SHARES: dict[str, Draw] = {
     "rare": lambda rng, at: (rng.random(len(at)) < 0.01) * 1.0,
@@ -144,6 +153,15 @@ def test_a_new_level_becomes_the_usual_one_in_days() -> None:
     assert days[-1] <= 10
 
 
+@pytest.mark.parametrize("name", ALL)
+def test_the_tier_says_what_the_limits_rest_on(name: str) -> None:
+    bank = bank_of(name in SHARES)
+    update(bank, drawn(name, 1, 5))
+    assert [TIERS[tier] for tier in bank.tiers()] == ["school"]
+    update(bank, drawn(name, 2, 20), 5 * DAY)
+    assert [TIERS[tier] for tier in bank.tiers()] == ["proved" if name in INDEPENDENT else "calibrated"]
+
+
 def test_a_forgotten_row_is_one_that_was_never_there() -> None:
     values = drawn("independent", 4, 10)
     first, second = bank_of(), bank_of()
@@ -183,6 +201,7 @@ def test_the_twins_are_equal_to_the_last_bit(name: str, direction: Direction) ->
         hits = [bank.update(rows[begin:end], values[begin:end], times_ms[begin:end]) for bank in banks]
         assert all(a.tobytes() == b.tobytes() for a, b in zip(*hits, strict=True))
         begin = end
+    assert banks[0].tiers().tolist() == banks[1].tiers().tolist()
     dumps = [bank.dump() for bank in banks]
     assert list(dumps[0]) == list(dumps[1])
     assert {k: v.tobytes() for k, v in dumps[0].items()} == {k: v.tobytes() for k, v in dumps[1].items()}
@@ -197,12 +216,12 @@ def test_an_invalid_state_is_refused_and_changes_nothing() -> None:
         update(bank, drawn("independent", 1, 9))
         good = bank.dump()
         for name, bad in (
-            ("fill", good["fill"] + 9),
+            ("fill", good["fill"] + np.uint8(9)),
             ("sums", good["sums"] * np.nan),
             ("runs", good["runs"] + np.inf),
             ("limit", good["limit"] * np.nan),
             ("variance", good["variance"] - 9),
-            ("count", good["count"] + 99),
+            ("count", good["count"] + np.uint8(99)),
             ("waiting", good["waiting"][:, :3]),
             ("day", good["day"] - 99_999),
         ):

@@ -130,21 +130,6 @@ def test_a_fraction_breaches_above_its_limit_and_clears_below_another() -> None:
 
 
 @pytest.mark.parametrize(
-    ("usual", "then", "breach"),
-    [
-        (4, 70, False),  # Above 5 %, but 4 % of the 100 that are known are no proof against it.
-        (4, 200, True),
-        (0, 40, False),  # Beyond chance, but not above the limit.
-        (0, 150, True),
-        (20, 140, True),  # 20 % was not healthy when it was learned: the limit alone decides.
-    ],
-)
-def test_a_fraction_with_a_chance_is_judged_against_what_is_usual_too(usual: int, then: int, breach: bool) -> None:
-    found = judged("{kind: fraction, max: 0.05, chance: 1e-4}", [(100, usual), (1000, then)])
-    assert (found[1][0] == BREACH) is breach
-
-
-@pytest.mark.parametrize(
     ("edges", "names"),
     [
         ([], ["all values"]),

@@ -27,6 +27,8 @@ const COUNTS: f64 = 3.5;
 const RUN: f64 = 48.0;
 const RUNS: f64 = 100.0;
 const LONGER: f64 = 4.0;
+const OFTEN: f64 = 30.0;
+const ALIKE: f64 = 1.5;
 const NEVER: i64 = -1;
 
 /// Of the runs of equal values: the last value, how often it came, the longest run before, how many ended.
@@ -165,6 +167,20 @@ impl Envelope {
         told
     }
 
+    /// See TIERS in `detectors/envelope.py`.
+    fn tier(&self, row: &Row) -> i8 {
+        if row.sides.iter().flatten().all(|side| side.limit == OPEN) {
+            return 0;
+        }
+        let (_, mean, deviation) = moments(&row.seen, 0.0);
+        let own = deviation * deviation * if self.shares { slope_of(mean) } else { 1.0 };
+        let unlike = |level: usize| {
+            let (count, _, between) = moments(&row.earlier[level], 0.0);
+            count >= OFTEN && between * between * size_of(level) > ALIKE * own
+        };
+        if (0..LEVELS).any(unlike) { 1 } else { 2 }
+    }
+
     fn judge(&self, place: usize, level: usize, block: &Block) -> Option<Told> {
         let (row, both) = (&self.rows[place], self.up && self.down);
         for (channel, value) in shown(self.shares, level, block) {
@@ -217,6 +233,15 @@ impl Envelope {
         }
         (mean - apart, mean + apart)
     }
+}
+
+/// How much a small variance of a share is on the scale of `level_of`.
+fn slope_of(share: f64) -> f64 {
+    if !(share > 0.0 && share < 1.0) {
+        return 1.0;
+    }
+    let slope = (1.0 / share.sqrt() + 1.0 / (1.0 - share).sqrt()) / 2.0;
+    slope * slope
 }
 
 /// Count, mean and deviation; `least`: the variance of one more value.
@@ -275,6 +300,10 @@ impl Envelope {
     fn in_school(&self, row: usize) -> PyResult<bool> {
         check_rows(&[row as i64], self.rows.len())?;
         Ok(self.rows[row].sides.iter().flatten().all(|side| side.limit == OPEN))
+    }
+
+    fn tiers<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i8>> {
+        self.rows.iter().map(|row| self.tier(row)).collect::<Vec<_>>().into_pyarray(py)
     }
 
     /// The hits, and of each how many values ago it began.
