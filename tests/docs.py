@@ -178,9 +178,9 @@ def commands() -> str:
 
 
 def access_rights() -> str:
-    """What the user of the shipped config must be allowed to do, were `topics.windows` set in it, too."""
+    """What the user of the shipped config must be allowed to do, with `topics.windows` and `.incidents` in it, too."""
     config = load_config(ROOT / "deploy" / "driftline.yaml", {})
-    topics = config.topics.model_copy(update={"windows": "drift-windows"})
+    topics = config.topics.model_copy(update={"windows": "drift-windows", "incidents": "drift-incidents"})
     rows = [
         (right.operation, right.resource, code(f"{right.name}{'*' * right.prefix}"), right.why, right.verb)
         for right in rights(config.model_copy(update={"topics": topics}))
@@ -198,6 +198,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "event-fields": event_fields,
     "reasons": lambda: table("reason, when", ((code(name), text) for name, text in REASONS.items())),
     "alert": record("alert"),
+    "incident": record("incident"),
     "heartbeat": record("heartbeat"),
     "window": record("window"),
     "schemas-files": files("schemas", "**/*.py"),

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from streamer.commands.cli import main
 from streamer.offline.generator import GENERATORS, Change, Stream
-from streamer.offline.scenario import Expected, Scenario
+from streamer.offline.scenario import Expected, Incidents, Scenario
 from streamer.service.metrics import CATALOGUE, PREFIX
 from streamer.signals.kinds import FORMS
 from tests.docs import PART, PARTS, ROOT, readmes, refreshed
@@ -137,11 +137,12 @@ def test_the_tables_of_the_config_are_whole() -> None:
         # The number of an internal plan is no part of the format that is shown.
         ("key", {field.alias or name for name, field in Scenario.model_fields.items()}),
         ("key of `expect`, `first`", set(Expected.model_fields)),
+        ("key of `incidents`", set(Incidents.model_fields)),
         ("key of `stream`", {field.alias or name for name, field in Stream.model_fields.items()}),
         ("key of `changes`", {field.alias or name for name, field in Change.model_fields.items()}),
         ("generator", set(GENERATORS)),
     ],
-    ids=["scenario", "expect", "stream", "changes", "generator"],
+    ids=["scenario", "expect", "incidents", "stream", "changes", "generator"],
 )
 def test_the_tables_of_the_scenario_format_are_whole(head: str, keys: set[str]) -> None:
     assert column("tests/scenarios/README.md", head) == keys

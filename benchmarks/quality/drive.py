@@ -20,9 +20,9 @@ DAY_MS = DAY_S * 1000
 
 
 class Alert(NamedTuple):
-    """An alert that opened, or is over, as far as a score needs it."""
+    """An alert that opened, or is over, or an incident that opened, as far as a score needs it."""
 
-    status: str  # "firing" or "resolved"
+    status: str  # "firing", "resolved" or "incident"
     model: str
     monitor: str
     signal: str
@@ -38,7 +38,9 @@ def least() -> Config:
 
 
 def alerts_of(task: Task) -> list[Alert]:
-    """The alerts that opened or ended since the last call; what is told again is no news."""
+    """The alerts that opened or ended since the last call, and what the product made of them: each time that it tells
+    of an incident as opened counts, also of one that it had told as over. What is told again is no news.
+    """
     found = []
     for out in task.outbox:
         if out.topic == "alerts":
@@ -46,6 +48,10 @@ def alerts_of(task: Task) -> list[Alert]:
             status = record["data"].get("status")
             if status == "resolved" or (status == "firing" and int(record["sequence"]) == 1):
                 found.append(alert_of(record["data"]))
+        elif out.topic == "incidents":
+            record = orjson.loads(out.value or b"")
+            if record["type"] == "io.driftline.incident.opened.v1":
+                found.append(incident_of(record["data"]))
     task.published()
     return found
 
@@ -65,6 +71,11 @@ def alert_of(data: dict[str, Any]) -> Alert:
         data["trigger"]["offset"],
         data["sentence"],
     )
+
+
+def incident_of(data: dict[str, Any]) -> Alert:
+    times_ms = ms_of(data["since"]), ms_of(data["changed"]["time"])
+    return Alert("incident", data["model"], "", "", "", *times_ms, data["changed"]["offset"], data["sentence"])
 
 
 def ms_of(rfc3339: str) -> int:

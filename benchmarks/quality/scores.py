@@ -40,8 +40,7 @@ class Incident(NamedTuple):
     """What a person is told of once."""
 
     model: str
-    time_ms: int  # of its first alert
-    alerts: tuple[Alert, ...]
+    time_ms: int  # when it is told
 
 
 Grouping = Callable[[Sequence[Alert]], list[Incident]]
@@ -49,23 +48,16 @@ Grouping = Callable[[Sequence[Alert]], list[Incident]]
 
 def each_alert(alerts: Sequence[Alert]) -> list[Incident]:
     """No grouping: each alert that opens is told of."""
-    return [Incident(a.model, a.time_ms, (a,)) for a in alerts if a.status == "firing"]
+    return [Incident(a.model, a.time_ms) for a in alerts if a.status == "firing"]
 
 
-def by_onset(alerts: Sequence[Alert]) -> list[Incident]:
-    """Alerts of a model whose stretches from onset to trigger overlap began together."""
-    groups: dict[str, list[list[Alert]]] = {}
-    for alert in sorted((a for a in alerts if a.status == "firing"), key=lambda a: (a.time_ms, a.offset)):
-        mine = groups.setdefault(alert.model, [])
-        if mine and alert.onset_ms <= mine[-1][-1].time_ms:
-            mine[-1].append(alert)
-        else:
-            mine.append([alert])
-    return [Incident(model, g[0].time_ms, tuple(g)) for model, found in groups.items() for g in found]
+def by_product(alerts: Sequence[Alert]) -> list[Incident]:
+    """What the product makes of them: one is counted each time that it opens, again if it was told as over."""
+    return [Incident(a.model, a.time_ms) for a in alerts if a.status == "incident"]
 
 
-GROUPINGS: dict[str, Grouping] = {"alerts": each_alert, "incidents": by_onset}
-"""How alerts become what counts. Where the product groups by itself, its way takes the place of `by_onset`."""
+GROUPINGS: dict[str, Grouping] = {"alerts": each_alert, "incidents": by_product}
+"""What counts: alerts, or what the product makes of them."""
 
 
 class Found(NamedTuple):
@@ -99,7 +91,7 @@ def is_open(alerts: Iterable[Alert], fault: Fault) -> bool:
     """Whether an alert of the right signal is still open after these."""
     count = 0
     for alert in alerts:
-        if right(fault, alert):
+        if alert.status != "incident" and right(fault, alert):
             count += 1 if alert.status == "firing" else -1
     return count > 0
 

@@ -103,9 +103,9 @@ INJECTIONS = {
 
 
 def opened(columns: Columns) -> list[Alert]:
-    """The alerts of one model."""
+    """The alerts of one model that opened, and its incidents."""
     found = play_rows(Task(least(), AT, 0), Merged({"m": columns}))
-    return [alert for alert in found if alert.status == "firing"]
+    return [alert for alert in found if alert.status != "resolved"]
 
 
 def elec2(folder: Path, seeds: int) -> list[dict[str, Any]]:
@@ -120,7 +120,8 @@ def elec2(folder: Path, seeds: int) -> list[dict[str, Any]]:
     onset_ms = int(events.times_ms[INJECTED])
     for name, pattern in INJECTIONS.items():
         for seed in range(seeds):
-            found = [a for a in opened(injected(shuffled(events, seed), name, seed)) if a.time_ms >= onset_ms]
+            alerts = [a for a in opened(injected(shuffled(events, seed), name, seed)) if a.status == "firing"]
+            found = [a for a in alerts if a.time_ms >= onset_ms]
             mine = [a for a in found if right(Fault(injected, pattern), a)]
             delay = (mine[0].time_ms - onset_ms) // 1000 + 1 if mine else None
             first = bool(mine) and mine[0] is found[0]

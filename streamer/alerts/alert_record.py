@@ -125,12 +125,11 @@ class AlertRecords:
 
     def record(self, notice: Notice) -> Out:
         """The record of one alert that changed its status. A function of state, offsets and config alone."""
-        monitor, key, opened = self.monitors[notice.monitor], (notice.monitor, notice.row), notice.opened
-        known = self.begun.pop(key, None)
-        begun = known[1] if known is not None and known[0] is opened else self._episode(monitor, key, opened)
-        if notice.status != "resolved" and len(self.begun) < BEGUN_MAX:
-            self.begun[key] = opened, begun
-        facts = change_facts(notice, begun, self.series[key].identity.labels)
+        key, begun = (notice.monitor, notice.row), self.episode(notice)
+        if notice.status == "resolved":
+            self.begun.pop(key, None)
+        facts = change_facts(notice, begun, self.series_at(key).identity.labels)
+        monitor = self.monitors[notice.monitor]
         forms = self.forms.get(notice.monitor) or self._forms(monitor, facts)
         form = forms["resolved" if notice.status == "resolved" else "firing"]
         return Out("alerts", begun["fingerprint"].encode(), wire.render(form, facts), HEADERS)
@@ -140,11 +139,23 @@ class AlertRecords:
         self.series = {key: made for key, made in self.series.items() if key[0] not in monitors}
         self.begun = {key: begun for key, begun in self.begun.items() if key[0] not in monitors}
 
-    def _episode(self, monitor: Monitor, key: Key, opened: Opened) -> dict[str, str]:
+    def episode(self, notice: Notice) -> dict[str, str]:
+        """What no later record of the notice's episode says otherwise, see `episode_facts`."""
+        key, opened = (notice.monitor, notice.row), notice.opened
+        known = self.begun.get(key)
+        if known is not None and known[0] is opened:
+            return known[1]
+        made = episode_facts(self.monitors[notice.monitor], self.series_at(key), opened)
+        if key in self.begun or len(self.begun) < BEGUN_MAX:
+            self.begun[key] = opened, made
+        return made
+
+    def series_at(self, key: Key) -> Series:
+        """The series of a monitor's row, with what its records repeat."""
         series = self.series.get(key)
         if series is None:
-            series = self.series[key] = series_of(monitor, key[1], self.partition)
-        return episode_facts(monitor, series, opened)
+            series = self.series[key] = series_of(self.monitors[key[0]], key[1], self.partition)
+        return series
 
     def _forms(self, monitor: Monitor, facts: Mapping[str, str]) -> dict[str, wire.Form]:
         """The records of a monitor, with a place in `data` for each fact that has none elsewhere."""

@@ -230,6 +230,8 @@ def _send(generator: Any, traffic: Traffic, count: int) -> None:
 
 def _tell(screen: Screen, record: dict[str, Any], generator: Any, seen: dict[str, bool]) -> None:
     data = record["data"]
+    if record["type"].startswith("io.driftline.incident."):
+        return  # Incidents are in the topic, too: each alert of the demo would be told twice.
     labels = data["alert"]["labels"]
     screen.say(f"\n{data['status'].upper()}  {labels['monitor']}  {data['sentence']}")
     if labels["monitor"] != "amount-mean":

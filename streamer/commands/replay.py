@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -59,7 +60,7 @@ def replay(
     generation: int,
     dead_letter_path: Path | None,
 ) -> None:
-    """Run the engine over history and print the alert records, one JSON per line. Commits nothing."""
+    """Run the engine over history and print the records of alerts and incidents, one JSON per line. Commits nothing."""
     if bool(inputs) == bool(topic):
         raise click.UsageError("Give either --input FILE (repeatable) or --topic T.")
     config = load_or_exit(config_path)
@@ -74,7 +75,9 @@ def replay(
                 files = parse_inputs(inputs, config.topics.events[0])
                 source = _file_records(files, config.limits.message_bytes)
             source = stack.enter_context(_progress(source))
-            printed = sum(_emit(engine.step(p, records), letters) for p, records in source if records)
+            printed = Counter(
+                role for p, records in source if records for role in _emit(engine.step(p, records), letters)
+            )
     except (BadInput, LogGap) as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
@@ -121,13 +124,13 @@ def _file_records(inputs: list[Input], line_bytes_max: int) -> Source:
             yield item.partition, records
 
 
-def _emit(outs: list[Out], letters: IO[bytes] | None) -> int:
-    """Alerts to stdout, dead letters to their file; the number of alert records."""
-    printed = 0
+def _emit(outs: list[Out], letters: IO[bytes] | None) -> list[str]:
+    """Alerts and incidents to stdout, dead letters to their file; the role of each record that was printed."""
+    printed = []
     for out in outs:
-        if out.topic == "alerts":
+        if out.topic in ("alerts", "incidents"):
             sys.stdout.buffer.write((out.value or b"") + b"\n")
-            printed += 1
+            printed.append(out.topic)
         elif letters is not None:
             letters.write(orjson.dumps(_letter(out)) + b"\n")
     if printed:
@@ -146,15 +149,14 @@ def _letter(out: Out) -> dict[str, Any]:
     return line
 
 
-def _summary(engine: Replay, printed: int, seconds: float, letters: Path | None) -> None:
+def _summary(engine: Replay, printed: Counter[str], seconds: float, letters: Path | None) -> None:
     counts = engine.counts()
     total = sum(counts.values())
     account = " + ".join(f"{count:,} {name.replace('_', '-')}" for name, count in counts.items())
     reasons = ", ".join(f"{reason} {count:,}" for reason, count in engine.reasons().items())
-    records, alerts = (
-        f"{n:,} {what}{'' if n == 1 else 's'}" for n, what in ((total, "record"), (printed, "alert record"))
-    )
+    told = (total, "record"), (printed["alerts"], "alert record"), (printed["incidents"], "incident record")
+    records, alerts, incidents = (f"{n:,} {what}{'' if n == 1 else 's'}" for n, what in told)
     click.echo(f"{records} = {account}" + (f" ({reasons})" if reasons else ""), err=True)
-    click.echo(f"{alerts} in {seconds:.1f} s ({total / max(seconds, 1e-9):,.0f} records/s)", err=True)
+    click.echo(f"{alerts} and {incidents} in {seconds:.1f} s ({total / max(seconds, 1e-9):,.0f} records/s)", err=True)
     if reasons and letters is None:
         click.echo("What could not be read was counted only; --dead-letter FILE keeps it.", err=True)

@@ -28,7 +28,7 @@ PARTITIONS = 6
 MINUTE_MS, DAY_MS = 60_000, 86_400_000
 DURABLE_REPLICAS = 3
 
-Role = Literal["events", "alerts", "heartbeats", "state", "dead_letter", "windows"]
+Role = Literal["events", "alerts", "heartbeats", "state", "dead_letter", "windows", "incidents"]
 Rule = Literal["is", "at least", "at most"]
 
 
@@ -41,13 +41,15 @@ class Setting(NamedTuple):
     why: str
 
 
+ALERTS = (
+    Setting("cleanup.policy", "compact,delete", "is", "the last record of each alert outlives its history"),
+    Setting("min.compaction.lag.ms", str(7 * DAY_MS), "at least", "every transition stays readable for a week"),
+    Setting("retention.ms", str(30 * DAY_MS), "at least", "an alert can be looked up for a month"),
+)
 SETTINGS: dict[Role, tuple[Setting, ...]] = {
     "events": (),
-    "alerts": (
-        Setting("cleanup.policy", "compact,delete", "is", "the last record of each alert outlives its history"),
-        Setting("min.compaction.lag.ms", str(7 * DAY_MS), "at least", "every transition stays readable for a week"),
-        Setting("retention.ms", str(30 * DAY_MS), "at least", "an alert can be looked up for a month"),
-    ),
+    "alerts": ALERTS,
+    "incidents": ALERTS,
     "heartbeats": (
         Setting("cleanup.policy", "compact,delete", "is", "the last sign of life outlives the others"),
         Setting("retention.ms", str(7 * DAY_MS), "at least", "a week of ticks to replay silence from"),

@@ -82,12 +82,11 @@ def _alerts(old: Config, new: Config) -> Iterator[Change]:
 
 
 def _others(old: Config, new: Config) -> Iterator[Change]:
-    for role in ("heartbeats", "dead_letter", "windows"):
-        before, after = getattr(old.topics, role), getattr(new.topics, role)
-        if before != after:
-            yield Change(
-                f"topics.{role}", f"records go to {after!r} from now on" if after else "not published any more"
-            )
+    where = new.topics.published()
+    for role in ("heartbeats", "dead_letter", "windows", "incidents"):
+        if getattr(old.topics, role) != getattr(new.topics, role):
+            told = f"records go to {where[role]!r} from now on" if role in where else "not published any more"
+            yield Change(f"topics.{role}", told)
 
 
 def _instance(old: Config, new: Config) -> Iterator[Change]:

@@ -69,10 +69,15 @@ class Topics(Model):
     heartbeats: Topic = Field("drift-heartbeats", description="Where every model's sign of life is published.")
     dead_letter: Topic = Field("drift-dead-letter", description="Where records go that cannot be read.")
     windows: Topic | None = Field(None, description="Where every window that ended is published; default nowhere.")
+    incidents: Topic | None = Field(None, description="Where incidents are published; default where alerts are.")
 
     def own(self) -> dict[str, str]:
         """The topics that the service writes to, by role."""
         return self.model_dump(exclude={"events"}, exclude_none=True)
+
+    def published(self) -> dict[str, str]:
+        """Where records of each role go, snapshots apart; two roles may share a topic."""
+        return {"incidents": self.alerts, **{role: name for role, name in self.own().items() if role != "state"}}
 
     def names(self) -> list[str]:
         """All of them: those that are read, then our own."""

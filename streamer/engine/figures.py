@@ -19,6 +19,7 @@ Name = Literal[
     "windows_total",
     "detections_total",
     "alerts_emitted_total",
+    "incidents_emitted_total",
 ]
 
 
@@ -37,6 +38,7 @@ def counters(
     monitors: Iterable[Monitor],
     detections: Mapping[str, int],
     emitted: Mapping[tuple[str, str], int],
+    incidents: Mapping[tuple[str, str], int],
 ) -> Iterator[Counter]:
     """Every counter of a task."""
     for result, count in admission.counts.items():
@@ -55,3 +57,5 @@ def counters(
         yield Counter("detections_total", {"monitor": name}, count)
     for (status, severity), count in emitted.items():
         yield Counter("alerts_emitted_total", {"status": status, "severity": severity}, count)
+    for (change, severity), count in incidents.items():
+        yield Counter("incidents_emitted_total", {"change": change, "severity": severity}, count)

@@ -41,6 +41,9 @@ class Stage(Protocol):
     def alerts(self) -> dict[tuple[str, str, str], int]:
         """How many alerts there are by monitor, model and state."""
 
+    def open_incidents(self) -> dict[str, int]:
+        """How many incidents are open, by model."""
+
     def fullness(self) -> list[Fullness]:
         """How full everything is that has a limit."""
 

@@ -16,9 +16,10 @@ import numpy as np
 from detectors.reference import Judged
 from schemas.events.batch import Batch
 from schemas.records.dead_letter import dead_letter
-from streamer.alerts.alert import ACCEPTED, Moment, Notice, Policy
+from streamer.alerts.alert import ACCEPTED, Moment, Notice
 from streamer.alerts.alert_record import AlertRecords
 from streamer.alerts.lifecycle import AlertBook, FirstOffset
+from streamer.alerts.policy import policy_of
 from streamer.alerts.unusable_record import RecordAlerts
 from streamer.alerts.window_record import window_record
 from streamer.config import model as cfg
@@ -30,8 +31,9 @@ from streamer.engine.figures import Counter, counters
 from streamer.engine.heartbeat import Watched, heartbeats
 from streamer.engine.references import pinned_again, seed
 from streamer.engine.room import STRIDE, Fullness, Room
+from streamer.incidents.record import Incidents
 from streamer.monitors.base import Gauge, Monitor
-from streamer.monitors.edges import DIRECTIONS, step_table
+from streamer.monitors.edges import step_table
 from streamer.monitors.finding import Finding
 from streamer.monitors.registry import make_monitors
 from streamer.port import Out, Partition, Tick
@@ -44,19 +46,6 @@ from streamer.signals.grammar import computed, number_of, parse_signal
 from streamer.signals.roles import OPT_OUT, is_true, populations
 
 IN_ORDER = attrgetter("event", "monitor", "row")
-
-
-def policy_of(monitor: cfg.Monitor) -> Policy:
-    return Policy(
-        monitor.for_ms,
-        monitor.keep_firing_for_ms,
-        monitor.cooldown_ms,
-        monitor.resolves,
-        monitor.accept_after_ms,
-        monitor.repeat_interval_ms,
-        monitor.recover_band,
-        DIRECTIONS.get(monitor.detect.direction, 0),
-    )
 
 
 def first_of(monitors: Mapping[str, Monitor]) -> FirstOffset:
@@ -112,6 +101,7 @@ class Task:
         self.admission = Admission(gate, Places(self.rows_max, config.reference.warmup), watched)
         self.book = AlertBook({name: policy_of(m.config) for name, m in self.monitors.items()}, first_of(self.monitors))
         self.records = AlertRecords(config, partition, self.monitors, generation)
+        self.incidents = Incidents(self.records)
         self.record_alerts = RecordAlerts(config, partition, generation, self.emitted)
         parts = self.tables, self.sources, self.of_table, self.admission, self.book
         self.room = Room(*parts, self._ended)
@@ -245,6 +235,7 @@ class Task:
                 model = monitor.table.keys[finding.row][0][0]
                 at = Moment(self.position, tick.time_ms, newest_ms[model] + self.book.silence(model))
                 self._publish(self.book.apply(finding, model, at))
+        self.decided += self.incidents.settle(self.position, tick.time_ms)
         watched = Watched(self.admission, self.tables.values(), self.by_order, self.book.counts(), self.generation)
         self.decided += heartbeats(self.config.kafka.group, self.partition, self.position, self.ticks, tick, watched)
 
@@ -270,11 +261,11 @@ class Task:
             found += step_table(batch, table, column, judged, self.of_table[table_id], now)
         return sorted(found, key=IN_ORDER)
 
-    def _publish(self, notices: Iterable[Notice]) -> None:
+    def _publish(self, notices: Sequence[Notice]) -> None:
         for notice in notices:
-            self.decided.append(notice)
             kind = notice.status, self.monitors[notice.monitor].config.severity
             self.emitted[kind] = self.emitted.get(kind, 0) + 1
+        self.decided += self.incidents.told_of(notices)
 
     def _ended(self, notices: list[Notice]) -> None:
         """Alerts of series that leave. All that waits is written while its rows still mean what they meant."""
@@ -288,7 +279,7 @@ class Task:
 
     def counters(self) -> Iterator[Counter]:
         """What was counted so far, for the metrics."""
-        counted = self.book.detections, self.emitted
+        counted = self.book.detections, self.emitted, self.incidents.emitted
         return counters(self.partition[0], self.admission, self.tables.values(), self.by_order, *counted)
 
     def gauges(self) -> Iterator[tuple[str, Gauge]]:
@@ -298,6 +289,10 @@ class Task:
     def alerts(self) -> dict[tuple[str, str, str], int]:
         """How many alerts there are by monitor, model and state; those of the partition itself have no model."""
         return {**self.book.counts(), **self.record_alerts.account.counts()}
+
+    def open_incidents(self) -> dict[str, int]:
+        """How many incidents are open, by model."""
+        return self.incidents.book.open_by_model()
 
     @property
     def waiting(self) -> int:
@@ -335,6 +330,7 @@ class Task:
             "rules": {self.tables[i].identity: source.dump() for i, source in self.sources.items()},
             "monitors": monitors,
             "alerts": self.book.dump(),
+            "incidents": self.incidents.dump(),
         }
 
     def spec(self, name: str) -> str:
@@ -383,6 +379,7 @@ class Task:
                 kept.add(name)
         self.monitors_reset = [name for name in self.monitors if name not in kept]
         self.book.load(state["alerts"], kept)
+        self.incidents.load(state.get("incidents"), self.book)
         self._follow()
 
 

@@ -83,7 +83,7 @@ class KafkaLog:
     ) -> None:
         self._config, self._logger, self._limits, self._cluster = config, logger, limits, cluster
         names = config.topics
-        topics = {role: name for role, name in names.own().items() if role != "state"}
+        topics = names.published()
         self._transactions = Transactions(config, logger, watch or NoWatch(), limits)
         counts = self._transactions.partitions([*names.events, *topics.values(), names.state])
         self._transactions.recover()

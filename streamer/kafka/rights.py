@@ -42,6 +42,7 @@ WRITES = {
     "heartbeats": "every model's sign of life is published; no commit lands without it",
     "dead_letter": "what cannot be read is kept",
     "windows": "windows that ended are published",
+    "incidents": "incidents are published",
 }
 
 

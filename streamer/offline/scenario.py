@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -58,6 +58,31 @@ class Expected(Model):
         return ", ".join(f"{name} {value}" for name, value in said.items()) or "any alert"
 
 
+class Incidents(Model):
+    """What the alerts of a model, or of all, must be told as: how many incidents, and over how many alerts."""
+
+    model: str | None = None
+    count: int = Field(ge=0)
+    alerts: list[int] | None = Field(None, min_length=2, max_length=2)
+    status: Literal["open", "resolved"] | None = None
+    fleet: bool | None = None
+
+    def wrong(self, newest: Iterable[dict[str, Any]]) -> Iterator[str]:
+        """Of `newest`, the newest record of each incident."""
+        mine = [told for told in newest if self.model in (None, told["model"])]
+        if len(mine) != self.count:
+            yield f"expected {self.count} incidents{f' of {self.model}' if self.model else ''}: there are {len(mine)}"
+            yield from (f"came: {told['sentence']}" for told in mine[:TOLD_MAX])
+        for told in mine:
+            count, fleet = told["alerts"]["count"], told["fleet"] is not None
+            if self.alerts is not None and not self.alerts[0] <= count <= self.alerts[1]:
+                yield f"expected an incident of {self.alerts[0]} to {self.alerts[1]} alerts: {told['sentence']}"
+            if self.status not in (None, told["status"]):
+                yield f"expected an incident that is {self.status}: {told['sentence']}"
+            if self.fleet not in (None, fleet):
+                yield f"expected an incident in {'a' if self.fleet else 'no'} fleet: {told['sentence']}"
+
+
 class Restart(Model):
     """From an event on the service runs with another config; what it keeps of its state is what `run` would keep."""
 
@@ -73,6 +98,7 @@ class Scenario(Model):
     restart: Restart | None = None
     expect: list[Expected] = Field(default_factory=list)
     first: Expected | None = None
+    incidents: list[Incidents] = Field(default_factory=list)
     others: Literal["forbidden", "allowed"] = "forbidden"
     account: dict[Literal["used", "late", "duplicate", "filtered", "dead_lettered"], int] | None = None
     twin: Literal["silent"] | None = None
@@ -84,6 +110,14 @@ class Plan(NamedTuple):
     scenario: Scenario
     config: cfg.Config
     after: cfg.Config | None  # of the restart
+
+
+class Came(NamedTuple):
+    """What came of a stream: alerts in their order, each incident as it was told last, the account of all records."""
+
+    alerts: list[dict[str, Any]]
+    incidents: dict[str, dict[str, Any]]
+    account: dict[str, int]
 
 
 class Case(NamedTuple):
@@ -131,9 +165,9 @@ def _config(source: Source, path: PathKey, value: dict[str, Any]) -> cfg.Config 
 def run(plan: Plan, name: str, cut: int = CHUNK) -> list[Case]:
     """The scenario, and its twin where it has one."""
     scenario = plan.scenario
-    cases = [Case(name, judge(scenario, *play(plan, True, cut)))]
+    cases = [Case(name, judge(scenario, play(plan, True, cut)))]
     if scenario.twin is not None:
-        alerts, _ = play(plan, False, cut)
+        alerts = play(plan, False, cut).alerts
         said = [f"the twin must be silent: {alert['sentence']}" for alert in alerts if alert["status"] == "firing"]
         cases.append(Case(f"{name} (twin)", said[:TOLD_MAX]))
     return cases
@@ -167,35 +201,38 @@ def with_seed(plan: Plan, seed: int) -> Plan:
     return plan._replace(scenario=plan.scenario.model_copy(update={"stream": drawn}))
 
 
-def play(plan: Plan, changed: bool, cut: int) -> tuple[list[dict[str, Any]], dict[str, int]]:
-    """The alerts, in their order, and the account of all records."""
+def play(plan: Plan, changed: bool, cut: int) -> Came:
+    """A scenario, or its twin."""
     scenario, engine = plan.scenario, Replay(plan.config, fields_of(plan.config))
     events = [*(records(scenario.stream, changed) if scenario.stream else ()), *literal(scenario.records)]
     events = [record._replace(offset=offset) for offset, record in enumerate(events)]
     turn = scenario.restart.at if scenario.restart is not None and changed else len(events)
-    alerts = _alerts(engine, events[:turn], cut)
+    came = Came([], {}, {})
+    _step(engine, events[:turn], cut, came)
     if turn < len(events) and plan.after is not None:
         later = Replay(plan.after, fields_of(plan.after))
         later.tasks = {at: Task.load(plan.after, at, task.dump()) for at, task in engine.tasks.items()}
         later.due_ms, engine = engine.due_ms, later
-        alerts += _alerts(engine, events[turn:], cut)
-    return alerts, engine.counts()
+        _step(engine, events[turn:], cut, came)
+    return came._replace(account=engine.counts())
 
 
-def _alerts(engine: Replay, events: list[Record], cut: int) -> list[dict[str, Any]]:
-    found = []
+def _step(engine: Replay, events: list[Record], cut: int, came: Came) -> None:
     for begin in range(0, len(events), cut):
         for out in engine.step(AT, events[begin : begin + cut]):
             if out.topic == "alerts":
                 record = orjson.loads(out.value or b"")
                 if record["data"]["status"] == "resolved" or int(record["sequence"]) == 1:  # Not what is told again.
-                    found.append(record["data"])
-    return found
+                    came.alerts.append(record["data"])
+            elif out.topic == "incidents":
+                told = orjson.loads(out.value or b"")["data"]
+                came.incidents[told["incident"]] = told
 
 
-def judge(scenario: Scenario, alerts: list[dict[str, Any]], account: dict[str, int]) -> list[str]:
+def judge(scenario: Scenario, came: Came) -> list[str]:
     """Everything that is not as expected, in sentences."""
-    wrong = []
+    alerts, account = came.alerts, came.account
+    wrong = [said for one in scenario.incidents for said in one.wrong(came.incidents.values())]
     for expected in scenario.expect:
         count = sum(expected.fits(alert) for alert in alerts)
         if count == 0 or expected.count not in (None, count):

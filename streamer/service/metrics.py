@@ -21,6 +21,7 @@ from schemas.events.batch import REASONS
 from schemas.records.alert import SEVERITIES
 from streamer.alerts.alert import FADING, FIRING, PENDING
 from streamer.engine.admission import RESULTS
+from streamer.incidents.book import CHANGES
 from streamer.monitors.window_outcomes import ENDS
 from streamer.port import Outcome
 
@@ -44,6 +45,7 @@ CounterName = Literal[
     "windows_total",
     "detections_total",
     "alerts_emitted_total",
+    "incidents_emitted_total",
     "rebalances_total",
     "state_lost_total",
     "producer_recreated_total",
@@ -63,6 +65,7 @@ GaugeName = Literal[
     "series_calibrated",
     "series_proved",
     "alerts_active",
+    "incidents_open",
     "assigned_partitions",
     "build_info",
 ]
@@ -145,6 +148,10 @@ CATALOGUE: dict[Name, Spec] = {
         "their name, all others `__other__`.",
         {"model": OPEN, "monitor": OPEN, "state": (PENDING, FIRING, FADING)},
     ),
+    "incidents_emitted_total": Spec(
+        "counter", "Incident records published.", {"change": CHANGES, "severity": tuple(SEVERITIES)}
+    ),
+    "incidents_open": Spec("gauge", "Open incidents; models have their names as in alerts_active.", {"model": OPEN}),
     "rebalances_total": Spec("counter", "Partitions assigned, lost or revoked."),
     "assigned_partitions": Spec("gauge", "Input partitions this instance works on; 0 is healthy for a spare."),
     "producer_recreated_total": Spec("counter", "Producers replaced because a commit's outcome was unknown."),

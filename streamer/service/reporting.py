@@ -32,6 +32,7 @@ class Reporter:
         self.seen: dict[tuple[Partition, str, str], int] = {}
         self.models: dict[str, None] = {}  # those that alerts are counted of by name
         self.active: dict[tuple[str, ...], float] = {}  # open alerts by model, monitor and state; 0 of those of before
+        self.incidents: dict[tuple[str, ...], float] = {}  # open incidents by model, likewise
 
     def after_step(self) -> None:
         now_s = time.monotonic()
@@ -56,7 +57,7 @@ class Reporter:
         timings, worker.stats.timings = worker.stats.timings, []
         for timing, seconds in timings:
             metrics.observe(timing, seconds)
-        self.active = dict.fromkeys(self.active, 0)
+        self.active, self.incidents = dict.fromkeys(self.active, 0), dict.fromkeys(self.incidents, 0)
         for partition, owned in worker.owned.items():
             self._task(partition, owned.task)
             self._place(partition, owned, now_s)
@@ -68,6 +69,7 @@ class Reporter:
             del self.known[partition]
             metrics.forget(topic=partition[0], partition=str(partition[1]))
         metrics.replace("alerts_active", self.active)
+        metrics.replace("incidents_open", self.incidents)
 
     def _greet(self) -> None:
         """A task that has just become ours counts from where its snapshot and replay left it."""
@@ -90,6 +92,8 @@ class Reporter:
             if state != QUIET:
                 place = self._model(model), watcher, state
                 self.active[place] = self.active.get(place, 0) + count
+        for model, count in task.open_incidents().items():
+            self.incidents[self._model(model),] = self.incidents.get((self._model(model),), 0) + count
         for watcher, gauge in task.gauges():
             self.metrics.set(gauge.name, gauge.value, monitor=watcher, model=gauge.model)
 

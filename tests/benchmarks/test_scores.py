@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
-from benchmarks.quality.drive import Alert
+from benchmarks.quality.drive import AT, Alert, alerts_of, least
 from benchmarks.quality.faults import FAULTS, HOUR_MS, ONSET_MS
 from benchmarks.quality.healthy import SCHOOL_MS, Size, fault_of, rates
-from benchmarks.quality.scores import by_onset, clock, drifts, each_alert, judge, limits, together
+from benchmarks.quality.scores import by_product, clock, drifts, each_alert, judge, limits, together
 from benchmarks.quality.weeks import KINDS
+from schemas.events.batch import Record
+from schemas.events.native_json import decode
+from streamer.config.decoder_fields import fields_of
+from streamer.engine.task import Task
 
 
 def alert(signal: str, time_ms: int, onset_ms: int | None = None, status: str = "firing", model: str = "m") -> Alert:
@@ -25,21 +31,25 @@ def test_limits_are_those_of_garwood(count: int, low: float, high: float) -> Non
     assert limits(count, 10) == pytest.approx((low / 10, high / 10), rel=1e-3)
 
 
-def test_what_began_together_is_one_incident() -> None:
-    alerts = [
-        alert("a", 100, 50),
-        alert("b", 120, 90),  # began before the first was told
-        alert("c", 130, 110),  # and this before the second was
-        alert("d", 200, 150),
-        alert("a", 210, status="resolved"),
-        alert("a", 101, 60, model="other"),
+def test_an_incident_counts_whenever_the_product_tells_that_it_opened() -> None:
+    alerts = [alert("a", 100), alert("", 100, status="incident"), alert("b", 120), alert("a", 210, status="resolved")]
+    alerts += [alert("", 300, status="incident"), alert("", 101, status="incident", model="other")]
+    assert by_product(alerts) == [("m", 100), ("m", 300), ("other", 101)]
+    assert len(each_alert(alerts)) == 2
+
+
+def test_incidents_of_the_product_are_read_from_its_outbox() -> None:
+    records = [
+        {"model": "m", "features": {"x": float(i * 7919 % 101 + 1000 * (i >= 2000))}, "time": 1_700_000_000 + i}
+        for i in range(3000)
     ]
-    assert [(i.model, i.time_ms, len(i.alerts)) for i in by_onset(alerts)] == [
-        ("m", 100, 3),
-        ("m", 200, 1),
-        ("other", 101, 1),
-    ]
-    assert len(each_alert(alerts)) == 5
+    task = Task(least(), AT, 0)
+    lines = [Record(i, -1, None, json.dumps(event).encode()) for i, event in enumerate(records)]
+    task.step(decode(lines, fields_of(least()), AT[0]))
+    found = alerts_of(task)
+    assert len(each_alert(found)) > 1
+    [incident] = by_product(found)
+    assert incident == ("m", each_alert(found)[0].time_ms)
 
 
 def test_school_and_after_are_counted_apart() -> None:

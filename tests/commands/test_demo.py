@@ -124,12 +124,14 @@ def test_a_log_file_gets_a_line_every_two_seconds(capsys: pytest.CaptureFixture[
 
 def record(status: str, monitor: str = "amount-mean", offset: int = 130) -> dict[str, Any]:
     alert = {"labels": {"monitor": monitor}}
-    return {"data": {"status": status, "sentence": "moved", "alert": alert, "trigger": {"offset": offset}}}
+    data = {"status": status, "sentence": "moved", "alert": alert, "trigger": {"offset": offset}}
+    return {"type": f"io.driftline.alert.{status}.v1", "data": data}
 
 
 def test_the_alert_is_told_as_a_consumer_reads_it_with_its_delay(capsys: pytest.CaptureFixture[str]) -> None:
     sent, seen = Sent(), dict[str, bool]()
     sent.marked["shift"] = 100
+    under_test._tell(Plain(), {"type": "io.driftline.incident.opened.v1", "data": {"sentence": "two"}}, sent, seen)
     under_test._tell(Plain(), record("firing", monitor="other"), sent, seen)
     assert seen == {}, "another monitor is no part of the story"
     under_test._tell(Plain(), record("firing"), sent, seen)

@@ -48,7 +48,7 @@ def test_it_prints_what_run_would_publish_and_accounts_for_every_line(config: Pa
             r._replace(time_ms=-1, key=None, value=r.value or b"") for r in make_log(random.Random(seed), 0, 400)
         ]
         outs = oracle(loaded, ("inferences", number), records).outbox
-        expected += [(o.value or b"").decode() for o in outs if o.topic == "alerts"]
+        expected += [(o.value or b"").decode() for o in outs if o.topic in ("alerts", "incidents")]
         bad += sum(o.topic == "dead_letter" for o in outs)
     assert result.stdout.splitlines() == expected
     assert len(expected) > 5
@@ -75,7 +75,7 @@ def test_of_a_topic_that_was_made_anew_it_prints_the_ids_that_run_gave(config: P
     records = [r._replace(time_ms=-1, key=None, value=r.value or b"") for r in make_log(random.Random(3), 0, 400)]
     outs = oracle(load_config(config, {}), ("inferences", 0), records, generation=2).outbox
     found = replayed("--generation", "2")
-    assert found == [json.loads(o.value or b"") for o in outs if o.topic == "alerts"]
+    assert found == [json.loads(o.value or b"") for o in outs if o.topic in ("alerts", "incidents")]
     assert {json.loads(line)["driftline.error.generation"] for line in letters.read_text().splitlines()} == {"2"}
     command = shlex.split(found[0]["data"]["replay"]["command"])
     assert command[-2:] == ["--generation", "2"], "the alert says it itself"

@@ -18,6 +18,7 @@ TOPICS = {
     "heartbeats": "hb",
     "dead_letter": "dl",
     "windows": "wi",
+    "incidents": "in",
 }
 
 
@@ -95,6 +96,7 @@ def test_who_reads_alerts_is_thought_of() -> None:
         "alerts go to 'new' from now on, also the end of what fires now; who reads 'al' is told nothing more",
     )
     assert told(windows="")["topics.windows"] == (False, "not published any more")
+    assert told(incidents="")["topics.incidents"] == (False, "records go to 'al' from now on")
 
 
 def test_the_times_are_those_of_the_clients() -> None:

@@ -182,6 +182,11 @@ def test_topics_of_our_own_by_role() -> None:
     assert set(plain.own()) == {"alerts", "state", "heartbeats", "dead_letter"}
     windows = load_text(LEAST.replace("inferences]", "inferences], windows: w"), "x", {}).topics
     assert windows.own() == {**plain.own(), "windows": "w"}
+    assert plain.published()["incidents"] == plain.alerts, "beside the alerts, where nothing else is said"
+    assert "state" not in plain.published()
+    apart = load_text(LEAST.replace("inferences]", "inferences], incidents: i"), "x", {}).topics
+    assert apart.published() == {role: name for role, name in apart.own().items() if role != "state"}
+    assert apart.own()["incidents"] == "i"
 
 
 def test_what_the_state_of_a_monitor_means() -> None:

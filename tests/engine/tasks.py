@@ -48,7 +48,10 @@ def news(outs: list[Out]) -> list[dict[str, Any]]:
 def by_topic(*tasks: Task) -> dict[str, list[Out]]:
     """What each topic gets, in order; the order between topics means nothing."""
     outs = [out for task in tasks for out in task.outbox]
-    return {topic: [out for out in outs if out.topic == topic] for topic in ("alerts", "windows", "dead_letter")}
+    return {
+        topic: [out for out in outs if out.topic == topic]
+        for topic in ("alerts", "incidents", "windows", "dead_letter")
+    }
 
 
 def kinds(task: Task) -> list[tuple[str, str, str]]:

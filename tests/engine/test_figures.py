@@ -44,6 +44,8 @@ def test_the_counts_add_up(task: Task) -> None:
     assert [total(found, "records_failed_total")] == dead
     alerts = [out for out in task.outbox if out.topic == "alerts"]
     assert total(found, "alerts_emitted_total") == len(alerts) > 0
+    incidents = [out for out in task.outbox if out.topic == "incidents"]
+    assert total(found, "incidents_emitted_total") == len(incidents) > 0
     by_monitor = {c.labels["monitor"]: c.value for c in found if c.name == "detections_total"}
     assert by_monitor == task.book.detections
     ended: dict[str, int] = dict.fromkeys(ENDS, 0)
@@ -63,8 +65,11 @@ def test_a_task_that_saw_nothing_has_counted_nothing() -> None:
     assert {counter.name for counter in found} == {
         "events_total", "records_consumed_total", "series_dropped_total", "series_evicted_total", "windows_total"
     }  # fmt: skip
-    again = list(counters("inferences", fresh.admission, [], [], {"m": 3}, {("firing", "info"): 2}))
-    assert again[-2:] == [
+    again = list(
+        counters("inferences", fresh.admission, [], [], {"m": 3}, {("firing", "info"): 2}, {("opened", "info"): 1})
+    )
+    assert again[-3:] == [
         Counter("detections_total", {"monitor": "m"}, 3),
         Counter("alerts_emitted_total", {"status": "firing", "severity": "info"}, 2),
+        Counter("incidents_emitted_total", {"change": "opened", "severity": "info"}, 1),
     ]

@@ -59,5 +59,6 @@ def test_a_replay_takes_the_records_timestamps_for_ticks() -> None:
         event = {"model": "fraud", "time": arrived_ms / 1000, "caller": "app"}
         records.append(Record(i, arrived_ms, None, json.dumps(event).encode()))
     cut = [out for part in (records[:13], records[13:30], records[30:]) for out in engine.step(life.AT, part)]
-    assert [json.loads(o.value or b"")["data"]["status"] for o in cut] == ["firing", "firing"]
+    statuses = [json.loads(o.value or b"")["data"]["status"] for o in cut]
+    assert statuses == ["firing", "open", "firing", "open"], "alerts, and the incident of each"
     assert Replay(life.CONFIG, fields_of(life.CONFIG)).step(life.AT, records) == cut

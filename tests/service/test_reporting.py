@@ -36,6 +36,7 @@ class Stage:
         self.record_alerts = RecordAlerts(CONFIG, AT, 0, {})
         self.full: list[Fullness] = []
         self.open: dict[tuple[str, str, str], int] = {}
+        self.incidents: dict[str, int] = {}
         self.figures: list[tuple[str, Gauge]] = []
 
     def counters(self) -> Iterator[Counter]:
@@ -46,6 +47,9 @@ class Stage:
 
     def gauges(self) -> Iterator[tuple[str, Gauge]]:
         yield from self.figures
+
+    def open_incidents(self) -> dict[str, int]:
+        return self.incidents
 
     def alerts(self) -> dict[tuple[str, str, str], int]:
         return self.open
@@ -175,6 +179,7 @@ def test_alerts_and_windows_of_all_partitions_together(service: Service) -> None
     one, other = Stage(), Stage()
     one.open = {("m", "fraud", "firing"): 2, ("m", "churn", "pending"): 1}
     other.open = {("m", "spam", "firing"): 1}
+    one.incidents, other.incidents = {"fraud": 1}, {"fraud": 1, "spam": 2}
     one.figures = [("m", Gauge("anomaly_fraction", "fraud", 0.25))]
     service.own(AT, one)
     service.own(OTHER, other)
@@ -191,8 +196,11 @@ def test_alerts_and_windows_of_all_partitions_together(service: Service) -> None
     }
     assert active["fraud", "firing"] == 2
     assert service.get("anomaly_fraction", monitor="m", model="fraud") == 0.25
+    assert [service.get("incidents_open", model=model) for model in ("fraud", "spam")] == [2, 2]
     one.open = other.open = {}
+    one.incidents = other.incidents = {}
     service.report()
+    assert [service.get("incidents_open", model=model) for model in ("fraud", "spam")] == [0, 0]
     gone = service.get("alerts_active", model="fraud", monitor="m", state="firing")
     assert gone == 0, "an alert that is over is not left standing"
 

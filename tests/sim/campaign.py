@@ -199,6 +199,8 @@ def by_partition(outs: Iterable[Out]) -> dict[tuple[str, int], list[Out]]:
     for out in outs:
         if out.topic == "alerts":
             number = json.loads(out.value or b"")["data"]["trigger"]["partition"]
+        elif out.topic == "incidents":
+            number = json.loads(out.value or b"")["data"]["opened"]["partition"]
         elif out.topic == "windows":
             number = json.loads(out.value or b"")["data"]["closed_by"]["partition"]
         elif out.topic == "heartbeats":

@@ -1,0 +1,20 @@
+"""What a monitor's config means for its alerts."""
+
+from __future__ import annotations
+
+from streamer.alerts.alert import Policy
+from streamer.config import model as cfg
+from streamer.monitors.edges import DIRECTIONS
+
+
+def policy_of(monitor: cfg.Monitor) -> Policy:
+    return Policy(
+        monitor.for_ms,
+        monitor.keep_firing_for_ms,
+        monitor.cooldown_ms,
+        monitor.resolves,
+        monitor.accept_after_ms,
+        monitor.repeat_interval_ms,
+        monitor.recover_band,
+        DIRECTIONS.get(monitor.detect.direction, 0),
+    )
