@@ -163,7 +163,7 @@ from streamer.signals.columns import Observed
 from streamer.signals.observe import one_text
 
 
-def observe_shouting(batch, groups, path, every):
+def observe_shouting(batch, groups, takes):
     event, codes = one_text(batch, groups, "prediction.label")
     loud = np.array([text.isupper() for text in batch.strings] or [False], bool)
     return Observed(event, groups.of_event[event], np.zeros_like(event), loud[codes] * 1.0, ["shouting"])

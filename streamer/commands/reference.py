@@ -86,7 +86,9 @@ def show(path: Path) -> None:
     click.echo(f"# {made.source}; built with config {made.config}")
     for name, one in series_of(made).items():
         told = f"mean {one.mean:.4g}, std {one.std:.4g}, centre {one.centre:.4g}"
-        if one.categories is not None:
+        if one.category is False:
+            told = "no categories: new texts keep coming"
+        elif one.categories is not None:
             many = "category" if len(one.categories) == 1 else "categories"
             told = f"{len(one.categories)} {many}: {', '.join(one.categories[:8])}"
         click.echo(f"{name}: {one.n:,} values, {told} ({one.begin} to {one.end})")

@@ -14,6 +14,8 @@ from streamer.config.cross_checks import Complaint, Rule, as_items, at, signal_o
 from streamer.config.librdkafka_settings import CLIENT, Secret, is_secret
 from streamer.config.secrets import GOOD_MIN, is_weak
 from streamer.config.yaml_source import PathKey
+from streamer.signals.derived import RATIO
+from streamer.signals.grammar import AGGREGATE
 
 LOOPBACK = re.compile(r"localhost|127(\.\d+){3}|\[?::1\]?", re.I).fullmatch
 EVERYWHERE = {"0.0.0.0", "[::]", "::", "*", "0", "[::0]"}
@@ -21,6 +23,10 @@ LOGIN = "sasl.username"
 """Hidden like a secret, and yet it is a name."""
 UNFILLED = re.compile(r"(?<![\\$])\$([A-Z_][A-Z0-9_]+)\b|\$\(([A-Za-z_]\w*)\)|\{\{\s*[.$]?([\w.]+)\s*\}\}")
 """How the shell, Kubernetes and templates write a variable."""
+WILD = re.compile(r"[*?]").search
+OTHER_PATTERN = re.compile(r"\[[^\]]*[^\]\d][^\]]*\]|\{[^}]*,[^}]*\}|[|^\\]|\$$|\.\+").search
+"""A class, a choice, an anchor: patterns of regular expressions and shells. `x[0]` is a usual name."""
+ONLY_STARS = "of patterns only * (any text) and ? (any character) are read, all else is taken as it is:"
 FREE_TEXTS = ("description", "runbook_url", "pattern", "allowed")
 SHARES_OF_ONE = "psi"
 """The one distance that is not between 0 and 1."""
@@ -126,8 +132,40 @@ def each_monitor(raw: Any) -> Iterator[Complaint]:
 
 def a_model_is_one_name(monitor: Any) -> Iterator[Complaint]:
     model = at(monitor, "model")
-    if isinstance(model, str) and set(model) & set("*?"):
+    if isinstance(model, str) and (WILD(model) or OTHER_PATTERN(model)):
         yield Complaint(("model",), "never-fires", "a model is one name and no pattern: leave it out to watch each.")
+
+
+def signals_have_stars_alone(monitor: Any) -> Iterator[Complaint]:
+    """What is no pattern here is taken for a name, and nothing has it."""
+    signal = at(monitor, "signal")
+    if not isinstance(signal, str) or signal_of(monitor) is None:
+        return
+    if signal.startswith("/") and WILD(signal):
+        message = "a JSON Pointer is one place: here a star means itself; name the places, or watch features.*."
+        yield Complaint(("signal",), "never-fires", message)
+    elif not AGGREGATE(signal) and not RATIO(signal) and OTHER_PATTERN(signal):
+        yield Complaint(("signal",), "never-fires", f"{ONLY_STARS} it is a name that hardly any event has.")
+
+
+def splits_are_by_one_name(monitor: Any) -> Iterator[Complaint]:
+    for i, field in as_items(at(monitor, "by")):
+        if isinstance(field, str) and (WILD(field) or OTHER_PATTERN(field)):
+            yield Complaint(("by", i), "never-fires", "it splits by one field and no pattern: name each.")
+
+
+def checks_are_of_one_name(raw: Any) -> Iterator[Complaint]:
+    for name, _ in as_items(at(raw, "checks")):
+        if isinstance(name, str) and name != "features.*" and (WILD(name) or OTHER_PATTERN(name)):
+            yield Complaint(
+                ("checks", name), "never-fires", "a check is of one name and no pattern: write one for each."
+            )
+
+
+def exclusions_have_stars_alone(raw: Any) -> Iterator[Complaint]:
+    for i, name in as_items(at(raw, "exclude")):
+        if isinstance(name, str) and OTHER_PATTERN(name):
+            yield Complaint(("exclude", i), "never-fires", f"{ONLY_STARS} it excludes nothing else than that name.")
 
 
 def sums_can_reach_their_limit(monitor: Any) -> Iterator[Complaint]:
@@ -171,6 +209,8 @@ def _is_number(value: Any) -> bool:
 
 MONITOR_CAUTIONS: tuple[Rule, ...] = (
     a_model_is_one_name,
+    signals_have_stars_alone,
+    splits_are_by_one_name,
     sums_can_reach_their_limit,
     distances_can_reach_their_limit,
     a_share_can_fall_so_far,
@@ -182,5 +222,7 @@ CAUTIONS: tuple[Rule, ...] = (
     who_may_listen,
     secrets_are_no_words,
     variables_are_filled_in,
+    checks_are_of_one_name,
+    exclusions_have_stars_alone,
     each_monitor,
 )

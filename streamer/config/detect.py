@@ -12,7 +12,7 @@ from detectors import DETECTORS, Detector
 from detectors.distances import DISTANCES
 from detectors.params import RIVER_DETECTORS, Params, River
 from streamer.config.types import Date, Direction, Duration, Model, Pattern, Pointer, Share
-from streamer.signals.checks import Check
+from streamer.signals.checks import Check, text_of
 
 
 class CheckRule(Model):
@@ -21,7 +21,11 @@ class CheckRule(Model):
     type: Literal["number", "text"] | None = Field(None, description="Kind of value.")
     min: float | None = Field(None, description="A number below is invalid.")
     max: float | None = Field(None, description="A number above is invalid.")
-    allowed: list[str] | None = Field(None, min_length=1, description="A text that is none of these is invalid.")
+    allowed: list[str | int | float | bool] | None = Field(
+        None,
+        min_length=1,
+        description="What is none of these is invalid; 12 in the event is also '12', and true 'true'.",
+    )
     pattern: Pattern | None = Field(None, description="A text that does not match as a whole is invalid (Python re).")
     required: bool = Field(False, description="Absent or null is invalid.")
     same_as: Pointer | None = Field(
@@ -32,7 +36,7 @@ class CheckRule(Model):
     )
 
     def compiled(self) -> Check:
-        allowed = None if self.allowed is None else tuple(self.allowed)
+        allowed = None if self.allowed is None else tuple(map(text_of, self.allowed))
         pattern = None if self.pattern is None else re.compile(self.pattern)
         return Check(self.type, self.min, self.max, allowed, pattern, self.required, self.same_as, self.tolerance)
 

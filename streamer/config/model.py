@@ -29,6 +29,7 @@ from streamer.config.monitor import Monitor as Monitor
 from streamer.config.types import (
     CheckedName,
     Duration,
+    FeatureNames,
     Listen,
     Model,
     Name,
@@ -117,7 +118,7 @@ class Anomaly(Model):
     beyond: float = Field(
         6.0, gt=0, le=1000, description="Anomalous is a number beyond so many deviations of its own tail."
     )
-    unseen_category: bool = Field(True, description="A text that the warm-up never saw is anomalous.")
+    unseen_category: bool = Field(True, description="A text that the reference never saw is anomalous.")
     score: Pointer | None = Field(None, description="JSON Pointer to a model's own score; goes with score_max.")
     score_max: float | None = Field(None, description="The score is anomalous above this.")
 
@@ -250,6 +251,11 @@ class Config(Model):
     ood: Ood = Field(Ood(), description="When an event is unfamiliar: the signals ood and confident_ood.")
     checks: dict[CheckedName, CheckRule] = Field(
         default_factory=dict, description="Rules for values, by features.NAME, confidence, value or latency_ms."
+    )
+    exclude: list[FeatureNames] = Field(
+        default_factory=list,
+        description="Features no monitor looks at unless it names them: features.NAME, with * and ?. For ids, counters "
+        "and times: not in features.*, missing.*, category.*, unseen.*, new_feature.*, anomaly, distance, ood.",
     )
     feedback: Feedback | None = Field(None, description="What people did with a prediction: the signals action.NAME.")
     privacy: Privacy | None = Field(None, description="Who is not watched.")

@@ -24,11 +24,21 @@ KINDS = {
     "not-filled": "a variable written as another tool would fill it in",
     "never-fires": "a monitor that cannot fire, at all or on the traffic of a sample, or hardly ever",
     "not-in-sample": "a place that no record of a sample has",
+    "not-watched": "what a sample has and a monitor asks for, and yet it is not watched, or not on its own",
     "not-used": "a large share of a sample is not used",
     "nothing-used": "nothing of a sample is used",
 }
 WARNINGS = frozenset(
-    ("unknown-setting", "insecure", "weak-secret", "not-filled", "never-fires", "not-in-sample", "not-used")
+    (
+        "unknown-setting",
+        "insecure",
+        "weak-secret",
+        "not-filled",
+        "never-fires",
+        "not-in-sample",
+        "not-used",
+        "not-watched",
+    )
 )
 """Nothing is refused for these."""
 KNOWN_SHOWN_MAX = 32

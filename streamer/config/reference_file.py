@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated
+
+from pydantic import Field, model_validator
 
 from streamer.config.types import Model
-from streamer.signals.categories import CODES
+from streamer.signals.categories import CODES, NAMES_MAX
 
 
 class Bins(Model):
@@ -13,6 +15,24 @@ class Bins(Model):
 
     edges: list[float]
     counts: list[int]
+
+
+class Space(Model):
+    """The shape of the features of one group: centre and scale of each, and the Cholesky factor of their covariance."""
+
+    names: list[str] = Field(max_length=64)
+    centre: list[float]
+    scale: list[Annotated[float, Field(gt=0)]]
+    factor: list[list[float]]
+
+    @model_validator(mode="after")
+    def _fits(self) -> Space:
+        lengths = {len(self.centre), len(self.scale), len(self.factor), *map(len, self.factor)}
+        if lengths != {len(self.names)} or len(set(self.names)) != len(self.names):
+            raise ValueError("a shape has a number for each of its features")
+        if any(row[i] <= 0.0 for i, row in enumerate(self.factor)):
+            raise ValueError("a shape that nothing has")
+        return self
 
 
 class Series(Model):
@@ -32,11 +52,16 @@ class Series(Model):
     end: str
     begin_ms: int
     end_ms: int
-    categories: list[str] | None = Field(None, max_length=CODES)
-    quantiles: list[float] | None = (
-        None  # at equal steps, the first half a step in; of ones and zeros the mean says all
-    )
+    categories: list[str] | None = Field(None, max_length=NAMES_MAX)  # empty where they are none, as of an id
+    category: bool | None = None  # of texts: whether they are categories; older files do not say
+    quantiles: list[float] | None = None  # at equal steps from half of one on; of ones and zeros the mean says all
     bins: dict[str, Bins] = Field(default_factory=dict)  # by their number
+    space: Space | None = None  # of distances
+
+    @property
+    def is_category(self) -> bool:
+        """Whether the categories are all that the events had. Older files have the first few."""
+        return len(self.categories or ()) < CODES if self.category is None else self.category
 
 
 class Table(Model):

@@ -77,6 +77,13 @@ def _checked(text: str) -> str:
     return text
 
 
+def _features(text: str) -> str:
+    if not re.fullmatch(r"features\.\S+", text):
+        near = f" Did you mean {quoted('features.' + text)}?" if re.fullmatch(r"[\w*?-]+", text) else ""
+        raise ValueError(f"{quoted(text)} is not features.NAME, with * for any text and ? for any character.{near}")
+    return text
+
+
 def _topic(text: str) -> str:
     if text in (".", ".."):
         raise ValueError(f"{text!r} is no name Kafka takes.")
@@ -137,6 +144,7 @@ SignalText = Annotated[str, AfterValidator(_signal)]
 ByText = Annotated[str, AfterValidator(_by)]
 Pattern = Annotated[str, AfterValidator(_pattern)]
 CheckedName = Annotated[str, AfterValidator(_checked)]
+FeatureNames = Annotated[str, AfterValidator(_features)]
 Pointer = Annotated[str, AfterValidator(check_pointer)]
 Listen = Annotated[str, AfterValidator(_listen)]
 Version = Annotated[Literal[1], BeforeValidator(_whole)]

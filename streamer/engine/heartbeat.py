@@ -11,6 +11,7 @@ from schemas.records.envelope import HEADERS
 from schemas.records.heartbeat import HeartbeatFacts, render_heartbeat
 from streamer.alerts.alert import FADING, FIRING, PENDING
 from streamer.engine.admission import Admission
+from streamer.engine.unwatched import SHOWN_MAX, unwatched
 from streamer.monitors.base import Monitor
 from streamer.monitors.window_outcomes import ENDS
 from streamer.port import Out, Partition, Tick
@@ -36,12 +37,15 @@ def heartbeats(group: str, partition: Partition, position: int, number: int, tic
 
 
 def details(watched: Watched) -> dict[str, dict[str, Any]]:
-    """What is watched of each model: events, series ready and warming up, windows by verdict, alerts by state."""
+    """What is watched of each model: events, series ready and warming up, windows by verdict, alerts by state; and what
+    is not.
+    """
     found: dict[str, dict[str, Any]] = {
         model: {
             "events": events,
             "newest_event": rfc3339(newest_ms),
             "series": {"ready": 0, "warming": 0},
+            "unwatched": [],
             "tiers": dict.fromkeys(TIERS, 0),
             "windows": dict.fromkeys(ENDS, 0),
             "alerts": dict.fromkeys((PENDING, FIRING, FADING), 0),
@@ -53,6 +57,10 @@ def details(watched: Watched) -> dict[str, dict[str, Any]]:
             reference = table.reference
             for row, (group, _) in enumerate(table.keys):
                 found[group[0]]["series"]["ready" if reference.at(row).n >= reference.warmup else "warming"] += 1
+    for one in unwatched(watched.tables):
+        told = found[one.model]["unwatched"] if one.model in found else []
+        if len(told) < SHOWN_MAX:
+            told.append({"signal": one.signal, "why": one.why, "count": one.members})
     for monitor in watched.monitors:
         for model, tiers in monitor.tiers().items():
             for tier, count in tiers.items() if model in found else ():

@@ -6,6 +6,7 @@ rows: frozen, so that they are judged from their first value on. What the file d
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -16,11 +17,13 @@ from detectors.distribution import code_edges, edges_of
 from detectors.reference import STATS, Learned, learn
 from schemas.records.alert import rfc3339
 from streamer.config.reference_file import Bins, References, Series, Table
+from streamer.engine.reference_space import PooledSpaces
 from streamer.monitors.base import Monitor
 from streamer.monitors.pinned_past import quantiles_of
 from streamer.port import Partition
+from streamer.series.sources import Source
 from streamer.series.table import SeriesTable
-from streamer.signals.categories import CODES
+from streamer.signals.categories import CODES, Known
 
 Watched = Iterable[tuple[SeriesTable, Sequence[Monitor]]]
 """Tables, each with its monitors."""
@@ -38,7 +41,7 @@ class Pooled:
     def __init__(self, key: tuple[str, ...], member: str) -> None:
         self.key, self.member = key, member
         self.parts: dict[Partition, F64] = {}
-        self.names: list[str] = []  # of categories, in the order of their first appearance
+        self.texts = Known()  # of categories, in the order of their first appearance
         self.places: list[Learned] = []
 
     def add(self, partition: Partition, values: F64, place: Learned, most: int) -> None:
@@ -52,11 +55,12 @@ class Pooled:
             self.parts = {at: kept[:share] for at, kept in self.parts.items()}
         self.places.append(place)
 
-    def numbers_of(self, names: Sequence[str]) -> F64:
-        """For each number of a partition's categories the number that the category has here."""
-        self.names += [name for name in names if name not in self.names][: CODES - len(self.names)]
-        known = {name: float(i) for i, name in enumerate(self.names)}
-        return np.array([*(known.get(name, CODES) for name in names), *[CODES] * (CODES + 1 - len(names))], np.float64)
+    def numbers_of(self, part: Known) -> F64:
+        """For each number of a partition's categories the number that the category has here; counts them."""
+        self.texts.add(part)
+        names = self.texts.names
+        numbers = [float(min(names.get(name, CODES), CODES)) for name in list(part.names)[:CODES]]
+        return np.array([*numbers, *[CODES] * (CODES + 1 - len(numbers))], np.float64)
 
 
 def _share_of(lengths: list[int], most: int) -> int:
@@ -77,6 +81,7 @@ class Pool:
     def __init__(self, values_max: int = VALUES_MAX) -> None:
         self.values_max = values_max
         self.tables: dict[str, tuple[SeriesTable, list[int], dict[Any, Pooled]]] = {}
+        self.spaces: dict[str, PooledSpaces] = {}
 
     def drain(self, partition: Partition, watched: Watched) -> None:
         """Take the values that the tables learned from and leave their rows with none, so that they go on learning."""
@@ -92,11 +97,19 @@ class Pool:
                 values = state["waiting"][ends[row] - state["n"][row] : ends[row]]
                 one = series.setdefault(table.keys[row], Pooled(*table.keys[row]))
                 if table.categories is not None:
-                    numbers = one.numbers_of(list(table.categories.codes[row]))
+                    numbers = one.numbers_of(table.categories.rows[row])
                     values = numbers[values.astype(np.int64)] if table.signal.kind == "category" else values
                 one.add(partition, values, table.reference.at(row), self.values_max)
+            if table.categories is not None:
+                table.categories.rows = [Known() for _ in table.categories.rows]
             nothing = {name: np.zeros_like(column) for name, column in state.items() if name != "waiting"}
             table.reference.load({**nothing, "waiting": np.zeros(0)})
+
+    def drain_spaces(self, partition: Partition, sources: Iterable[tuple[SeriesTable, Source]]) -> None:
+        """The same of what is learned from events as a whole."""
+        for table, source in sources:
+            if sampled := source.samples():
+                self.spaces.setdefault(table.identity, PooledSpaces(table)).add(partition, sampled)
 
     def references(self, source: str, config: str) -> References:
         """The file; of a series in several tables of one name the one with most values."""
@@ -107,6 +120,9 @@ class Pool:
                 made = _series_of(table, bins, one)
                 if made.n >= LEAST and (key not in series or series[key].n < made.n):
                     series[key] = made
+        for spaces in self.spaces.values():
+            for space in spaces.series():
+                found.setdefault(spaces.table.name, {}).setdefault((tuple(space.key), space.member), space)
         tables = [Table(signal=name, series=list(series.values())) for name, series in found.items() if series]
         return References(source=source, config=config, tables=tables)
 
@@ -116,17 +132,22 @@ def _series_of(table: SeriesTable, bins: list[int], one: Pooled) -> Series:
     begin_ms = min(place.first_time_ms for place in one.places)
     end_ms = max(place.last_time_ms for place in one.places)
     coded = table.categories is not None
+    names = list(one.texts.names)  # In the order of the values' numbers.
+    one.texts.settle()
+    category = one.texts.is_category(table.categories.share) if table.categories is not None else None
+    stats: dict[str, Any] = dict(zip(STATS, learn(values, table.signal.scaled), strict=True))
     return Series(
         key=list(one.key),
         member=one.member,
         n=len(values),
-        **dict(zip(STATS, learn(values, table.signal.scaled), strict=True)),
+        **stats,
         offsets=[min(p.first_offset for p in one.places), max(p.last_offset for p in one.places)],
         begin=rfc3339(begin_ms),
         end=rfc3339(end_ms),
         begin_ms=begin_ms,
         end_ms=end_ms,
-        categories=one.names if coded else None,
+        categories=(names if category else []) if coded else None,
+        category=category,
         quantiles=None if coded or np.isin(values, (0.0, 1.0)).all() else quantiles_of(values),
         bins={str(n): _bins_of(values, n, coded) for n in bins},
     )
@@ -139,14 +160,40 @@ def _bins_of(values: Any, bins: int, coded: bool) -> Bins:
     return Bins(edges=edges[:known].tolist(), counts=counts[: known + 1].tolist())
 
 
+def of_table(references: References, table: SeriesTable) -> list[Series]:
+    """The series of the file that a table has, whatever signal they were built for: `features.amount` is one of
+    `features.*`, and the categories of a feature say what is unseen.
+    """
+    kind, split = table.signal.kind, re.escape(f" by {', '.join(table.by)}" if table.by else "")
+    found: dict[tuple[str, ...], Series] = {}
+    for name in dict.fromkeys((table.name, *(one.signal for one in references.tables))):
+        told = re.fullmatch(rf"(\w+) .*?{split}( of .+)?", name)
+        same = name == table.name or (told and told[1] in LIKE.get(kind, (kind,)) and kind in SHARED)
+        for one in next((t.series for t in references.tables if t.signal == name), ()) if same else ():
+            if len(one.key) == 1 + len(table.by) and table.model in (None, one.key[0]) and _has(table, one.member):
+                own = name.partition(" ")[0] == kind
+                found.setdefault((*one.key, one.member), one if own else one.model_copy(update=NEVER))
+    return list(found.values())
+
+
+def _has(table: SeriesTable, member: str) -> bool:
+    return table.signal.takes(member) if table.signal.kind in SHARED else table.wants(member)
+
+
+SHARED = ("number", "category", "unseen", "missing", "label", "status", "caller", "version", "action")
+"""Kinds of signal whose series are the same ones whichever of their signals they were built for."""
+LIKE = {"unseen": ("unseen", "category")}
+NEVER: dict[str, Any] = {**dict.fromkeys(STATS, 0.0), "bins": {}}
+"""What was never there in the events of the file."""
+
+
 def seed(references: References, fresh: Watched) -> None:
     """Give the rows of the file to tables that have none yet, and to the monitors that need more than the table's own
     reference.
     """
-    by_name = {table.signal: table.series for table in references.tables}
     for table, monitors in fresh:
-        series = by_name.get(table.name)
-        if series is None:
+        series = of_table(references, table)
+        if not series:
             continue
         given = {row: one for one in series if (row := table.row((tuple(one.key)), one.member)) >= 0}
         table.resize()
@@ -158,6 +205,7 @@ def seed(references: References, fresh: Watched) -> None:
 
 def pin(table: SeriesTable, given: dict[int, Series], source: str) -> None:
     """Remember which rows the file gave, for the evidence of alerts."""
+    table.spaces = {tuple(one.key): one.space for one in given.values() if one.space is not None}
     table.pinned = {
         row: {
             "n": one.n,
@@ -174,8 +222,7 @@ def pin(table: SeriesTable, given: dict[int, Series], source: str) -> None:
 
 def pinned_again(table: SeriesTable, references: References) -> None:
     """After a snapshot: the rows are there, what the file says of them is not."""
-    series = next((found.series for found in references.tables if found.signal == table.name), [])
-    known = {(tuple(one.key), one.member): one for one in series}
+    known = {(tuple(one.key), one.member): one for one in of_table(references, table)}
     pin(table, {row: known[key] for row, key in enumerate(table.keys) if key in known}, references.source)
 
 
@@ -189,5 +236,5 @@ def _freeze(table: SeriesTable, given: dict[int, Series]) -> None:
         state["first_time_ms"][row], state["last_time_ms"][row] = one.begin_ms, one.end_ms
         if table.categories is not None:
             table.categories.resize(len(table.keys))
-            table.categories.codes[row] = {name: i for i, name in enumerate(one.categories or [])}
+            table.categories.rows[row] = Known.of_file(one.categories or [], one.is_category)
     table.reference.load(state)

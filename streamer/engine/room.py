@@ -125,6 +125,13 @@ class Room:
             self._evict(table_id, [row for group in groups for row in table.members.get(group, ())], offset)
         self._forget(self._models(offset), offset)
 
+    def exclude(self, offset: int) -> None:
+        """Series of a snapshot leave that the config excludes by now."""
+        for table_id, table in self.tables.items():
+            self._evict(
+                table_id, [row for row, (_, member) in enumerate(table.keys) if not table.wants(member)], offset
+            )
+
     def _models(self, offset: int) -> list[str]:
         """The models that leave, as rows do: those with open alerts last, those of a file of references never."""
         pinned = {table.keys[row][0][0] for table in self.tables.values() for row in table.pinned}

@@ -13,6 +13,7 @@ from schemas.events.decoder import Decoder
 from streamer.alerts.unusable_record import RecordAlerts
 from streamer.engine.figures import Counter
 from streamer.engine.room import Fullness
+from streamer.engine.unwatched import Unwatched
 from streamer.monitors.base import Gauge
 from streamer.port import Out, Partition, Tick
 
@@ -46,6 +47,9 @@ class Stage(Protocol):
 
     def fullness(self) -> list[Fullness]:
         """How full everything is that has a limit."""
+
+    def unwatched(self) -> list[Unwatched]:
+        """What is not watched, or not on its own, though the config asks for it."""
 
     @property
     def waiting(self) -> int:

@@ -31,13 +31,14 @@ from streamer.engine.figures import Counter, counters
 from streamer.engine.heartbeat import Watched, heartbeats
 from streamer.engine.references import pinned_again, seed
 from streamer.engine.room import STRIDE, Fullness, Room
+from streamer.engine.unwatched import Unwatched, unwatched
 from streamer.incidents.record import Incidents
 from streamer.monitors.base import Gauge, Monitor
 from streamer.monitors.edges import step_table
 from streamer.monitors.finding import Finding
 from streamer.monitors.registry import make_monitors
 from streamer.port import Out, Partition, Tick
-from streamer.series.sources import Source, depth, make_source, needs
+from streamer.series.sources import Source, depth, make_source, needs, table_id_of
 from streamer.series.table import SeriesTable, TableId
 from streamer.series.turnover import Places
 from streamer.signals.columns import I64, Bool, Column, Groups
@@ -79,7 +80,7 @@ class Task:
         self.sources: dict[TableId, Source] = {}
         wanted = self._table_ids()
         self.rows_max = max(config.limits.series // max(len(wanted), 1), 1)
-        sampled = {self._table_id(m) for m in config.effective_monitors().values() if m.detect.sampled}
+        sampled = {table_id_of(config, m) for m in config.effective_monitors().values() if m.detect.sampled}
         for table_id in wanted:
             self._add_table(table_id, table_id in sampled)
         self.monitors: dict[str, Monitor] = make_monitors(config, engine.monitors, self._made_of)
@@ -121,22 +122,15 @@ class Task:
         """Tables with their monitors."""
         return [(table, self.of_table[table.id]) for table in tables]
 
-    @staticmethod
-    def _table_id(monitor: cfg.Monitor) -> TableId:
-        signal = parse_signal(monitor.signal)
-        if signal.kind == "aggregate":
-            signal = replace(signal, window_ms=monitor.aggregate_ms)
-        return TableId(signal, tuple(monitor.by), monitor.model)
-
     def _made_of(self, monitor: cfg.Monitor) -> tuple[SeriesTable, Source | None]:
-        table_id = self._table_id(monitor)
+        table_id = table_id_of(self.config, monitor)
         return self.tables[table_id], self.sources.get(table_id)
 
     def _table_ids(self) -> list[TableId]:
         """Every table the monitors need, in their order; one that a source makes comes after those it is judged by."""
         ids: dict[TableId, None] = {}
         for monitor in self.config.effective_monitors().values():
-            table_id = self._table_id(monitor)
+            table_id = table_id_of(self.config, monitor)
             for needed in (*needs(table_id), table_id):
                 ids.setdefault(needed)
         return sorted(ids, key=lambda i: depth(i.signal.kind))
@@ -277,6 +271,10 @@ class Task:
         """How full everything is that has a limit."""
         return self.room.fullness()
 
+    def unwatched(self) -> list[Unwatched]:
+        """What is not watched, or not on its own, though the config asks for it."""
+        return unwatched(self.tables.values())
+
     def counters(self) -> Iterator[Counter]:
         """What was counted so far, for the metrics."""
         counted = self.book.detections, self.emitted, self.incidents.emitted
@@ -380,6 +378,7 @@ class Task:
         self.monitors_reset = [name for name in self.monitors if name not in kept]
         self.book.load(state["alerts"], kept)
         self.incidents.load(state.get("incidents"), self.book)
+        self.room.exclude(self.position)
         self._follow()
 
 

@@ -53,6 +53,9 @@ class CountedMonitor(MonitorBase):
 
     def findings(self, batch: Batch, column: Column, judged: Judged) -> list[Finding]:
         self.windows.resize(len(self.table.keys))
+        if column.past:  # They are of no window that is open.
+            kept = slice(column.past, None)
+            column = column._replace(rows=column.rows[kept], values=column.values[kept], events=column.events[kept])
         offsets, times = batch.offsets[column.events], batch.times_ms[column.events]
         detect, found = self.config.detect, []
         assert isinstance(detect, Counted)

@@ -15,7 +15,7 @@ from streamer.config.yaml_source import PathKey
 from streamer.offline.account import no_such_model
 from streamer.series.sources import SOURCES
 from streamer.signals.derived import DERIVED, SCORES
-from streamer.signals.grammar import BY_PATHS, Signal, member_title, number_of, parse_signal, ratio_of
+from streamer.signals.grammar import BY_PATHS, Signal, matches, member_title, number_of, parse_signal, ratio_of
 from streamer.signals.observe import FEATURES
 
 Said = tuple[PathKey, str]
@@ -57,15 +57,26 @@ class Names:
         if len(self.models) < MODELS_MAX:
             self.models |= {batch.strings[code] for code in np.unique(batch.model).tolist()}
 
-    def under(self, path: str, every: bool = False) -> set[str]:
-        """What is found under a name, or under all that begin with it."""
-        if not every:
-            return self.kinds.get(path, set())
-        return {kind for name, kinds in self.kinds.items() if name.startswith(path) for kind in kinds}
+    def under(self, path: str) -> set[str]:
+        """What is found under a name."""
+        return self.kinds.get(path, set())
+
+    def of_signal(self, signal: Signal) -> set[str]:
+        """What is found under all the names that a signal is about."""
+        return {kind for name, kinds in self.kinds.items() if signal.takes(name) for kind in kinds}
 
     def of(self, kind: str) -> Iterable[str]:
         """The names under which something of a kind is found."""
         return (name for name, kinds in self.kinds.items() if kind in kinds)
+
+
+def excluded_nothing(config: cfg.Config, names: Names) -> Iterator[Said]:
+    """Patterns of `exclude` that no feature of the sample has."""
+    known = [name for name in names.kinds if name.startswith(FEATURES)]
+    for i, pattern in enumerate(config.exclude if known else ()):
+        if not any(matches(pattern, name) for name in known):
+            near = did_you_mean(pattern, known)
+            yield ("exclude", i), f"no event of the sample has {pattern!r}: it excludes nothing.{near}"
 
 
 def absent(config: cfg.Config, name: str, monitor: cfg.Monitor, series: int, names: Names) -> Iterator[Said]:
@@ -95,16 +106,18 @@ def _why(text: str, signal: Signal, names: Names) -> str:
     wanted = TEXT if signal.spec.values != "number" or signal.kind in COLUMNS else NUMBER
     for path in _paths(signal):
         every = signal.every and path == signal.path
-        found = names.under(path, every)
+        found = names.of_signal(signal) if every else names.under(path)
         if wanted in found:
             continue
         if not found:
             near = _near(signal, path, names.of(wanted))
             return f"no event of the sample has {text!r}: it watches nothing.{near}"
         there = next(kind for kind in (TEXT, NUMBER, NULL) if kind in found)
-        instead = INSTEAD[there, wanted].replace("{}", "*" if every else path.removeprefix(FEATURES))
+        instead = INSTEAD[there, wanted].replace(
+            "{}", (signal.pattern or "*") if every else path.removeprefix(FEATURES)
+        )
         hint = f": {instead}" if path.startswith(FEATURES) else ""
-        return f"in the sample {path + '*' * every!r} is {there}, not {wanted}{hint}."
+        return f"in the sample {path + (signal.pattern or '*') * every!r} is {there}, not {wanted}{hint}."
     return ""
 
 

@@ -18,10 +18,12 @@ from streamer.config.yaml_source import PathKey
 from streamer.engine.admission import RESULTS
 from streamer.engine.snapshot import encode
 from streamer.engine.task import Task
-from streamer.offline.absent import Names, Said, absent
+from streamer.engine.unwatched import Unwatched, unwatched
+from streamer.offline.absent import Names, Said, absent, excluded_nothing
 from streamer.offline.account import Account, Rejects, doubts
 from streamer.offline.members import Members, places, unmet
 from streamer.port import Partition
+from streamer.series.sources import needs
 from streamer.series.table import SeriesTable
 from streamer.signals.grammar import parse_signal
 
@@ -117,6 +119,7 @@ def estimate(
     costs = []
     found = [Doubt(*doubt) for doubt in doubts(config, account, sample.names.models)]
     found += [Doubt("not-in-sample", *doubt) for doubt in unmet(config, sample.members)]
+    found += [Doubt("not-in-sample", *doubt) for doubt in excluded_nothing(config, sample.names)]
     for name, monitor in config.effective_monitors().items():
         series = sample.series(name)
         rates = [n * per_event for n in series] if per_event is not None else []
@@ -125,8 +128,23 @@ def estimate(
         slow = [doubt for check in CHECKS if rates for doubt in check(config, monitor, rates)]
         said += [(("monitors", name, *keys), sentence) for keys, sentence in slow]
         found += [Doubt("never-fires", *doubt) for doubt in said]
+    found += [Doubt("not-watched", *doubt) for doubt in not_watched(sample)]
     models = {model for task in sample.tasks.values() for model in task.admission.events}
     return Estimate(account, len(models), events_per_day, costs, found)
+
+
+def not_watched(sample: Sample) -> Iterator[Said]:
+    """Of each signal once: of several partitions and models the one with the most."""
+    most: dict[tuple[str, str], tuple[Unwatched, str]] = {}
+    for task in sample.tasks.values():
+        for table_id, table in task.tables.items():
+            name = next(m.name for m in task.by_order if table_id in (m.table.id, *needs(m.table.id)))
+            for one in unwatched([table]):
+                key = one.signal, one.why
+                if key not in most or most[key][0].members < one.members:
+                    most[key] = one, name
+    for one, name in most.values():
+        yield ("monitors", name, "signal"), f"{one.words()}."
 
 
 def _state_bytes(sample: Sample, name: str) -> int:

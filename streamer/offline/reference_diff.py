@@ -8,6 +8,7 @@ import numpy as np
 
 from detectors.distances import psi
 from streamer.config.reference_file import References, Series
+from streamer.signals.categories import CODES
 
 
 class Moved(NamedTuple):
@@ -36,6 +37,9 @@ def diff(first: References, second: References) -> list[Moved]:
 
 
 def _moved(name: str, before: Series, after: Series) -> Moved:
+    if False in (before.category, after.category):
+        same = before.category == after.category
+        return Moved(name, "same" if same else "moved", 0.0, None, "texts that are no categories")
     if before.categories is not None and after.categories is not None:
         apart = _categories(before, after)
         told = "no shares to compare" if apart is None else f"PSI {apart:.3f}"
@@ -59,7 +63,7 @@ def _categories(before: Series, after: Series) -> float | None:
         bins = next(iter(one.bins.values()), None)
         if bins is None or one.categories is None:
             return None
-        named = dict(zip(one.categories, bins.counts, strict=False))
+        named = dict(zip(one.categories[:CODES], bins.counts, strict=False))
         named[""] = sum(bins.counts) - sum(named.values())
         shares.append(named)
     names = list(dict.fromkeys([*shares[0], *shares[1]]))

@@ -46,9 +46,8 @@ class NewFeatures(SourceBase):
             groups = groups._replace(of_event=only(groups.of_event, used, table))
         learning = np.zeros(len(groups.of_event), bool)
         learning[used] = self._learning(groups, groups.of_event[used])
-        seen, signal = observe_presence(batch, groups, table.signal.path, table.signal.every), table.signal
-        own = np.array([signal.every or name == signal.path for name in seen.members], bool)[seen.member]
-        events, names = seen.event[own], seen.member[own]
+        seen = observe_presence(batch, groups, table.signal.takes)
+        events, names = seen.event, seen.member
         # One look per group, name and phase, however many events there are.
         codes = (groups.of_event[events] * (len(batch.names) + 1) + names) * 2 + ~learning[events]
         inverse, first = dense(codes)

@@ -6,18 +6,20 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from detectors.mahalanobis import Shape, distances, learn_shape
 from schemas.events.batch import Batch, number_of_event
+from streamer.config import reference_file
 from streamer.config.model import Ood
 from streamer.series.source_base import SourceBase
 from streamer.series.table import ColumnsSoFar, Group, SeriesTable
 from streamer.series.turnover import Places, newest_of_groups
-from streamer.signals.columns import F64, I64, Column, Groups, dense
-from streamer.signals.observe import FEATURES
+from streamer.signals.columns import F64, I64, Bool, Column, Groups, dense
+from streamer.signals.grammar import excluded
+from streamer.signals.observe import FEATURES, Takes
 
 FEATURES_MAX = 64
 """Features judged together: the work grows with their square. Later ones of a group are left out."""
@@ -32,6 +34,22 @@ class Space:
     names: dict[str, int] = field(default_factory=dict)
     events: list[tuple[list[int], list[float]]] = field(default_factory=list)  # columns and values
     shape: Shape | None = None
+    since: tuple[int, int] | None = None  # time and offset of the first event; for a file of references, not state
+
+
+class Sampled(NamedTuple):
+    """What a group learns from so far: the columns' names, its events, first and last offset, first and last time."""
+
+    names: list[str]
+    events: list[tuple[list[int], list[float]]]
+    span: tuple[int, int, int, int]
+
+
+def enough(matrix: F64) -> Bool:
+    """Which events have enough of the features to be judged by."""
+    least = max(FEATURES_MIN, (matrix.shape[1] + 1) // 2)
+    found: Bool = (~np.isnan(matrix)).sum(axis=1) >= least
+    return found
 
 
 class Distance(SourceBase):
@@ -70,16 +88,24 @@ class Distance(SourceBase):
         if key not in self.places.heard:
             table.dropped += len(events)
             return nothing
-        space = self.spaces.setdefault(key, Space())
+        space = self.spaces.get(key)
+        if space is None:
+            space = self.spaces[key] = given_space(table.spaces[key]) if key in table.spaces else Space()
+
+        def takes(name: str) -> bool:
+            return name.startswith(FEATURES) and not excluded(name, table.signal.without)
+
         if space.shape is None:
-            events = events[self._learn(batch, events, space) :]
+            if space.since is None and len(events):
+                space.since = int(batch.times_ms[events[0]]), int(batch.offsets[events[0]])
+            events = events[self._learn(batch, events, space, takes) :]
         if space.shape is None or not len(events):
             return nothing
-        matrix = self._matrix(batch, events, space)
-        enough = (~np.isnan(matrix)).sum(axis=1) >= max(FEATURES_MIN, (len(space.names) + 1) // 2)
-        return events[enough], distances(space.shape, matrix[enough])
+        matrix = self._matrix(batch, events, space, takes)
+        judged = enough(matrix)
+        return events[judged], distances(space.shape, matrix[judged])
 
-    def _learn(self, batch: Batch, events: I64, space: Space) -> int:
+    def _learn(self, batch: Batch, events: I64, space: Space, takes: Takes) -> int:
         """Take events in their order until there are enough; how many were taken."""
         numbers = batch.numbers
         begin, end = np.searchsorted(numbers.event, events), np.searchsorted(numbers.event, events, side="right")
@@ -87,7 +113,7 @@ class Distance(SourceBase):
             columns, values = [], []
             for i in range(first, last):
                 name = batch.names[numbers.name[i]]
-                if name.startswith(FEATURES) and (name in space.names or len(space.names) < FEATURES_MAX):
+                if takes(name) and (name in space.names or len(space.names) < FEATURES_MAX):
                     columns.append(space.names.setdefault(name, len(space.names)))
                     values.append(float(numbers.value[i]))
             if len(values) >= FEATURES_MIN:
@@ -101,15 +127,25 @@ class Distance(SourceBase):
         return len(events)
 
     @staticmethod
-    def _matrix(batch: Batch, events: I64, space: Space) -> F64:
+    def _matrix(batch: Batch, events: I64, space: Space, takes: Takes) -> F64:
         place = np.full(len(batch.offsets), -1, np.int64)
         place[events] = np.arange(len(events))
-        column = np.array([space.names.get(name, -1) for name in batch.names] or [-1], np.int64)
+        column = np.array([space.names.get(name, -1) if takes(name) else -1 for name in batch.names] or [-1], np.int64)
         at, of = place[batch.numbers.event], column[batch.numbers.name]
         mine = (at >= 0) & (of >= 0)
         matrix = np.full((len(events), len(space.names)), np.nan)
         matrix[at[mine], of[mine]] = batch.numbers.value[mine]
         return matrix
+
+    def samples(self) -> dict[Group, Sampled]:
+        """What the groups learned from since the last call."""
+        found = {}
+        for key, space in self.spaces.items():
+            if space.shape is None and space.events and space.since is not None:
+                (begin_ms, first), (end_ms, last) = space.since, self.places.heard[key]
+                found[key] = Sampled(list(space.names), space.events, (first, last, begin_ms, end_ms))
+                space.events = []
+        return found
 
     def calm(self, groups: int, names: int) -> bool:
         return self.places.turnover.calm(len(self.spaces) + groups)
@@ -138,6 +174,12 @@ class Distance(SourceBase):
         for key, *rest in state["spaces"]:
             self.spaces[tuple(map(str, key))] = _space_of(*rest)
         self.places.load(state["places"], list(self.spaces))
+
+
+def given_space(given: reference_file.Space) -> Space:
+    """What a file of references says of a group."""
+    shape = Shape(*(np.array(getattr(given, name), np.float64) for name in Shape._fields))
+    return Space({name: i for i, name in enumerate(given.names)}, shape=shape)
 
 
 def _plain(space: Space) -> list[Any]:
@@ -181,7 +223,7 @@ class OutOfDistribution(SourceBase):
         distance, judged = known[self.numbers.id]
         told, far = np.zeros(len(batch.offsets), bool), np.zeros(len(batch.offsets), bool)
         told[distance.events[judged.ready]] = True
-        places = self.numbers.reference.far(distance.rows, judged, self.rule.beyond)
+        places = self.numbers.far(distance.rows, judged, self.rule.beyond)
         far[distance.events[places[judged.away[places] > 0]]] = True
         scores = number_of_event(batch, self.rule.score) if self.rule.score is not None else None
         if scores is not None and self.rule.score_max is not None:

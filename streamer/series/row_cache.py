@@ -97,7 +97,6 @@ class RowCache:
         return number
 
     def _member(self, table: Rows, name: str) -> int:
-        path, every = table.signal.path, table.signal.every
-        if not (name.startswith(path) if every else name == path):
+        if not table.signal.takes(name):
             return -1
         return self.members.setdefault(name, len(self.members))

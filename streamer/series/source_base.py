@@ -4,7 +4,8 @@ it remembers is in the rows of its table.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import Any
 
 from streamer.series.table import Group, Heard, SeriesTable
 from streamer.signals.columns import I64
@@ -21,6 +22,10 @@ class SourceBase:
 
     def retain(self, rows: I64, table: SeriesTable) -> None:
         """Nothing is remembered by row."""
+
+    def samples(self) -> Mapping[Group, Any]:
+        """Nothing is learned from events as a whole."""
+        return {}
 
     def calm(self, groups: int, names: int) -> bool:
         return True

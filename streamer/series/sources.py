@@ -6,6 +6,7 @@ A new one is an entry of SOURCES: the kind of the signal -> what it is judged by
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 
 from schemas.events.batch import Batch
@@ -37,6 +38,9 @@ class Source(Protocol):
     def retain(self, rows: I64, table: SeriesTable) -> None:
         """Row rows[i] becomes row i; the table has done so already. All others are forgotten."""
 
+    def samples(self) -> Mapping[Group, Any]:
+        """What groups learned from since the last call, where that is more than the rows of its table have."""
+
     def calm(self, groups: int, names: int) -> bool:
         """Whether a batch of so many groups and names cannot bring what it remembers by group near its limit."""
 
@@ -66,10 +70,10 @@ class SourceSpec(NamedTuple):
 
 
 def _anomaly(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable, ...]) -> Source:
-    [numbers] = needed
-    table.origin = numbers
+    numbers, unseen = table.origins = needed
     anomaly = config.anomaly
-    return AnomalyRule(numbers, anomaly.beyond, anomaly.unseen_category, anomaly.score, anomaly.score_max)
+    texts = unseen if anomaly.unseen_category else None
+    return AnomalyRule(numbers, texts, anomaly.beyond, anomaly.score, anomaly.score_max)
 
 
 def _feedback(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable, ...]) -> Source:
@@ -102,7 +106,7 @@ def _version_change(config: cfg.Config, table: SeriesTable, needed: tuple[Series
 
 
 SOURCES: dict[str, SourceSpec] = {
-    "anomaly": SourceSpec(("features.*",), _anomaly),
+    "anomaly": SourceSpec(("features.*", "unseen.*"), _anomaly),
     "action": SourceSpec((), _feedback),
     "version_change": SourceSpec((), _version_change),
     "new_feature": SourceSpec((), _new_features),
@@ -114,10 +118,23 @@ SOURCES: dict[str, SourceSpec] = {
 }
 
 
+def table_id_of(config: cfg.Config, monitor: cfg.Monitor) -> TableId:
+    """The table of a monitor."""
+    signal = parse_signal(monitor.signal)
+    if signal.kind == "aggregate":
+        signal = replace(signal, window_ms=monitor.aggregate_ms)
+    elif signal.of_features:
+        signal = replace(signal, without=tuple(config.exclude))
+    return TableId(signal, tuple(monitor.by), monitor.model)
+
+
 def needs(table_id: TableId) -> list[TableId]:
     """The tables that must be there for this one."""
     spec = SOURCES.get(table_id.signal.kind)
-    return [table_id._replace(signal=parse_signal(name)) for name in spec.needs] if spec else []
+    without = table_id.signal.without
+    return (
+        [table_id._replace(signal=replace(parse_signal(name), without=without)) for name in spec.needs] if spec else []
+    )
 
 
 def depth(kind: str) -> int:

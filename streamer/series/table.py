@@ -16,13 +16,21 @@ from detectors.compiled import CompiledHistory, CompiledReference
 from detectors.history import NO_MARKS, NOTHING_EXPECTED, History, Recent
 from detectors.reference import Judged, Learned, Reference
 from schemas.events.batch import Batch
+from streamer.config.reference_file import Space
+from streamer.series.indicators import indicators
 from streamer.series.row_cache import RowCache
 from streamer.series.turnover import Turnover
-from streamer.signals.categories import CODES, Categories, texts_under
+from streamer.signals.categories import CODES, SHARE_OTHER, SHARE_UNSEEN, UNSEEN, Categories, texts_under
 from streamer.signals.checks import Checks
-from streamer.signals.columns import F64, I64, Bool, Column, Grouping, Groups, Observed, dense, groups_of
+from streamer.signals.columns import F64, I64, Bool, Column, Grouping, Groups, dense, groups_of
 from streamer.signals.grammar import BY_PATHS, Signal
+from streamer.signals.kinds import OTHER
 from streamer.signals.observe import observe_invalid, observe_numbers
+
+BEYOND_MAX = 1000
+"""Names per group that are remembered for no more than to count them."""
+FLAT, TOLERANCE = 1e-9, 1e-3
+"""Shares of a reference's size: up to the one its spread is the noise of a float, the other stands for it then."""
 
 Group = tuple[str, ...]
 """Model and `by` values."""
@@ -85,12 +93,17 @@ class SeriesTable:
         self.turnover = Turnover(rows_max, warmup)
         self.taken, self.dropped, self.evicted = 0, 0, 0  # values with a row, values without, rows given to others
         self.pinned: dict[int, dict[str, Any]] = {}  # rows whose reference a file gave, and what it says
+        self.spaces: dict[Group, Space] = {}  # of distances: the shapes that a file gave
         self.began: dict[int, int] = {}  # of those: the offset of their first value
         self.since: int | None = None  # offset of the first event that a rule remembers something of
-        self.origin: SeriesTable = self  # the table whose references the values depend on
+        self.many = self.signal.every and self.signal.spec.members_max is not None
+        # Tables whose references the values depend on: one that comes late knows of the others how long they are there.
+        self.origins: tuple[SeriesTable, ...] = (self,) if self.many else ()
+        self.beyond: dict[Group, dict[str, None]] = {}  # names of those that have no row of their own
         self.row_cache = parts.row_cache() if parts.row_cache is not None else None
         self.reference = parts.reference(warmup, self.signal.scaled, sampled)
-        self.categories = Categories(self.reference) if self.signal.text else None
+        share = SHARE_UNSEEN if self.signal.kind == "unseen" else SHARE_OTHER
+        self.categories = Categories(warmup, share) if self.signal.text else None
         self.final: dict[int, Learned] = {}  # references that change no more, of the rows that were asked for
         self.history = parts.history()
 
@@ -98,6 +111,7 @@ class SeriesTable:
     def identity(self) -> str:
         """Stable name of the table's state in a snapshot: the same text means the same meaning of its rows."""
         kind, path, every = self.signal.kind, self.signal.path, self.signal.every
+        path += self.signal.pattern  # Not what is excluded: the rest of the state means what it did.
         path += f"@{self.signal.window_ms}" if self.signal.window_ms else ""
         parts = (kind, path, every, ",".join(self.by), self.model or "*", self.reference.warmup, self.given)
         return "|".join(map(str, (*parts, *(f"{name}={check}" for name, check in self.checks.items()))))
@@ -114,6 +128,10 @@ class SeriesTable:
             used = used & (batch.model == code)
         return groups_of(batch, used, self.by, BY_PATHS, self.parts.grouping)
 
+    def wants(self, member: str) -> bool:
+        """Whether a row of this member is to be there at all."""
+        return not (self.signal.every and self.signal.without) or self.signal.takes(member)
+
     def row(self, group: tuple[str, ...], member: str) -> int:
         """The row of a key, made when it is new; -1 when the table is full."""
         key = (group, member)
@@ -121,12 +139,21 @@ class SeriesTable:
         if row is not None:
             return row
         siblings = self.members.setdefault(group, [])
-        most = self.signal.spec.members_max
-        if len(self.keys) >= self.rows_max or (most is not None and len(siblings) >= most):
+        most = self.signal.spec.members_max if member != OTHER else None
+        if most is not None and len(siblings) - ((group, OTHER) in self.index) >= most:
+            self._note(group, member)
+            return self.row(group, OTHER)
+        if len(self.keys) >= self.rows_max:
             if not siblings:
                 del self.members[group]  # A full table must not grow by the names of groups it does not hold.
             return -1
         return self._add_key(key)
+
+    def _note(self, group: Group, member: str) -> None:
+        """Remember the name of a member that has no row of its own, so that they can be counted."""
+        names = self.beyond.setdefault(group, {})
+        if len(names) < BEYOND_MAX:
+            names[member] = None
 
     def _add_key(self, key: Key) -> int:
         row = self.index[key] = len(self.keys)
@@ -140,7 +167,7 @@ class SeriesTable:
         if self.categories is not None:
             column = self._texts(batch, groups, self.categories)
         elif self.signal.indicator:
-            column = self._indicators(batch, groups)
+            column = indicators(self, batch, groups)
         else:
             column = self._numbers(batch, groups)
         self.resize()
@@ -159,9 +186,9 @@ class SeriesTable:
         self.dropped += int(np.count_nonzero(~keep))
         rows, events = rows[keep], events[keep]
         categories.resize(len(self.keys))
-        self.reference.resize(len(self.keys))
-        values = categories.encode(rows, texts[keep], batch.strings)
-        return Column(rows, values if self.signal.kind == "category" else (values == CODES) * 1.0, events)
+        numbers, said = categories.encode(rows, texts[keep], batch.strings)
+        values = np.minimum(numbers, CODES) if self.signal.kind == "category" else (numbers == UNSEEN) * 1.0
+        return Column(rows[said], values[said], events[said])
 
     def resize(self) -> None:
         self.reference.resize(len(self.keys))
@@ -170,7 +197,7 @@ class SeriesTable:
     def _numbers(self, batch: Batch, groups: Groups) -> Column:
         if self.row_cache is not None:
             return self.row_cache.column(self, batch, groups)
-        seen = observe_numbers(batch, groups, self.signal.path, self.signal.every)
+        seen = observe_numbers(batch, groups, self.signal.takes)
         if not len(seen.event):
             return Column(seen.event, seen.value, seen.event)
         inverse, first = dense(seen.group * len(seen.members) + seen.member)
@@ -180,72 +207,10 @@ class SeriesTable:
         self.dropped += int(np.count_nonzero(~keep))
         return Column(rows[keep], seen.value[keep], seen.event[keep])
 
-    def _indicators(self, batch: Batch, groups: Groups) -> Column:
-        """0/1 for every member a group knows by then: a member first seen at an event counts from that event on."""
-        assert self.observe is not None
-        seen = self.observe(batch, groups, self.signal.path, self.signal.every)
-        speaking = np.flatnonzero(groups.of_event >= 0) if self.signal.spec.every_event else seen.event
-        if not len(speaking):
-            return Column(speaking, np.zeros(0), speaking)
-        if not self.signal.every:
-            own = np.array([m == self.signal.path for m in seen.members], bool)[seen.member]
-            seen = seen._replace(
-                event=seen.event[own], group=seen.group[own], member=seen.member[own], value=seen.value[own]
-            )
-        starts: dict[int, int] = {}
-        rows = self._rows_of_members(seen, groups, speaking, starts)
-        group_of = groups.of_event[speaking]
-        parts = [
-            self._matrix(groups.keys[g], speaking[group_of == g], seen, rows, starts)
-            for g in group_of[dense(group_of)[1]]
-        ]
-        return Column(
-            np.concatenate([p[0] for p in parts]),
-            np.concatenate([p[1] for p in parts]),
-            np.concatenate([p[2] for p in parts]),
-        )
-
-    def _rows_of_members(self, seen: Observed, groups: Groups, speaking: I64, starts: dict[int, int]) -> I64:
-        """The row of each observation; `starts` receives the first event of the rows made here."""
-        known = len(self.keys)
-        if not self.signal.every:
-            for i in dense(groups.of_event[speaking])[1]:
-                row = self.row(groups.keys[groups.of_event[speaking[i]]], self.signal.path)
-                if row >= known:
-                    starts[row] = int(speaking[i])
-        if not len(seen.event):
-            return np.zeros(0, np.int64)
-        inverse, first = dense(seen.group * len(seen.members) + seen.member)
-        row_of = np.empty(len(first), np.int64)
-        for j, i in enumerate(first):
-            row_of[j] = row = self.row(groups.keys[seen.group[i]], seen.members[seen.member[i]])
-            if row >= known:
-                starts.setdefault(row, int(seen.event[i]))
-        rows = row_of[inverse]
-        self.dropped += int(np.count_nonzero(rows < 0))
-        return rows
-
-    def _matrix(
-        self, key: tuple[str, ...], events: I64, seen: Observed, rows: I64, starts: dict[int, int]
-    ) -> tuple[I64, F64, I64]:
-        members = np.array(self.members.get(key, []), np.int64)
-        hit = np.zeros((len(events), len(members)))
-        mine = np.isin(rows, members)
-        hit[np.searchsorted(events, seen.event[mine]), np.searchsorted(members, rows[mine])] = seen.value[mine]
-        if not self.signal.spec.hit_when_seen:
-            hit = 1.0 - hit
-        begun = np.array([starts.get(int(r), -1) for r in members], np.int64)
-        known = events[:, None] >= begun[None, :]
-        return (
-            np.broadcast_to(members, hit.shape)[known],
-            hit[known],
-            np.broadcast_to(events[:, None], hit.shape)[known],
-        )
-
     @property
     def name(self) -> str:
         """What the values are, whatever they are compared with: `number features.* by version`."""
-        text = f"{self.signal.kind} {self.signal.path}{'*' if self.signal.every else ''}"
+        text = f"{self.signal.kind} {self.signal.path}{(self.signal.pattern or '*') * self.signal.every}"
         text += f" per {self.signal.window_ms} ms" if self.signal.window_ms else ""
         text += f" by {', '.join(self.by)}" if self.by else ""
         return text + (f" of {self.model}" if self.model else "")
@@ -262,7 +227,10 @@ class SeriesTable:
 
     def completed(self) -> Samples:
         """The rows whose warm-up has ended since the last call, with its values."""
-        return self.reference.completed()
+        samples = self.reference.completed()
+        if self.categories is None or self.signal.kind != "category":
+            return samples
+        return [(row, self.categories.settled(row, values)) for row, values in samples]
 
     def remember(
         self, batch: Batch, column: Column, judged: Judged, marks: I64 = NO_MARKS, expected: F64 = NOTHING_EXPECTED
@@ -270,6 +238,25 @@ class SeriesTable:
         """Add the judged values to the recent history; what it was right behind each of the ascending `marks`."""
         places = column.events, batch.offsets, batch.times_ms
         return self.history.update(column.rows, judged.away, judged.ready, *places, marks, expected)
+
+    def far(self, rows: I64, judged: Judged, beyond: float) -> I64:
+        """Places of the judged values that are further out than so many deviations, ascending.
+
+        Where the reference has no spread at all that cannot be said in deviations of it: there a share of its size is
+        one, so that what only rounds otherwise is not far.
+        """
+        places = self.reference.far(rows, judged, beyond)
+        if not len(places):
+            return places
+        least = {row: self._tolerance(row) * beyond for row in np.unique(rows[places]).tolist()}
+        some = np.abs(judged.away[places]) > np.array([least[row] for row in rows[places].tolist()], np.float64)
+        found: I64 = places[some]
+        return found
+
+    def _tolerance(self, row: int) -> float:
+        learned = self.learned(row)
+        flat = max(learned.above, learned.below) <= FLAT * abs(learned.centre)
+        return TOLERANCE * abs(learned.centre) if flat else 0.0
 
     def heard(self) -> Heard:
         """When each row had its last value."""
@@ -299,6 +286,7 @@ class SeriesTable:
         self.index, self.keys, self.plain_keys, self.members = {}, [], [], {}
         for key in keys:
             self._add_key(key)
+        self.beyond = {group: names for group, names in self.beyond.items() if group in self.members}
         self.pinned, self.began = renumbered(self.pinned, rows), renumbered(self.began, rows)
         self.final = renumbered(self.final, rows)
         if self.row_cache is not None:
@@ -322,10 +310,9 @@ class SeriesTable:
         first = self.began[row] if row in self.pinned else self.learned(row).first_offset
         if self.since is not None:
             return min(first, self.since)
-        if self.origin is self:
-            return first
-        siblings = self.origin.members.get(self.keys[row][0], [])
-        return min([first, *(self.origin.learned(sibling).first_offset for sibling in siblings)])
+        group = self.keys[row][0]
+        others = ((table, row) for table in self.origins for row in table.members.get(group, ()))
+        return min([first, *(table.learned(row).first_offset for table, row in others if row not in table.pinned)])
 
     def dump(self) -> dict[str, Any]:
         return {
@@ -334,6 +321,7 @@ class SeriesTable:
             "marks": self.turnover.dump(),
             "since": self.since,
             "began": sorted(self.began.items()),
+            "beyond": [[list(group), list(names)] for group, names in self.beyond.items()],
             "categories": self.categories.dump() if self.categories is not None else None,
             "reference": self.reference.dump(),
             "history": self.history.dump(),
@@ -349,6 +337,8 @@ class SeriesTable:
         self.turnover.load(state["marks"])
         self.since = None if state["since"] is None else int(state["since"])
         self.began = {int(row): int(offset) for row, offset in state["began"]}
+        for group, names in state.get("beyond", ()):  # Older snapshots have none.
+            self.beyond[tuple(map(str, group))] = dict.fromkeys(map(str, names))
         if self.categories is not None:
             self.categories.load(state["categories"], len(self.keys))
         self.resize()

@@ -21,6 +21,7 @@ from schemas.events.batch import REASONS
 from schemas.records.alert import SEVERITIES
 from streamer.alerts.alert import FADING, FIRING, PENDING
 from streamer.engine.admission import RESULTS
+from streamer.engine.unwatched import WHY
 from streamer.incidents.book import CHANGES
 from streamer.monitors.window_outcomes import ENDS
 from streamer.port import Outcome
@@ -58,6 +59,7 @@ GaugeName = Literal[
     "snapshot_age_seconds",
     "state_bytes",
     "series",
+    "unwatched",
     "anomaly_fraction",
     "distribution_distance",
     "window_rows",
@@ -129,6 +131,11 @@ CATALOGUE: dict[Name, Spec] = {
     "series": Spec("gauge", "Series held in memory.", PARTITION),
     "series_dropped_total": Spec("counter", "Series refused because `limits.series` was reached."),
     "series_evicted_total": Spec("counter", "Series that fell silent and whose place was given to others."),
+    "unwatched": Spec(
+        "gauge",
+        "Texts that are no categories, and members that have no series of their own; the heartbeats name them.",
+        {**PARTITION, "why": WHY},
+    ),
     "anomaly_fraction": Spec("gauge", "Share of anomalous events in the last window.", WINDOW),
     "distribution_distance": Spec("gauge", "Largest distance of a signal's last window from its reference.", WINDOW),
     "window_rows": Spec("gauge", "Events in the last window.", WINDOW),

@@ -9,6 +9,7 @@ from streamer.alerts.alert import QUIET
 from streamer.alerts.unusable import WHAT
 from streamer.engine.room import warning
 from streamer.engine.stage import Stage
+from streamer.engine.unwatched import WHY
 from streamer.port import Partition
 from streamer.service.connection import Outages
 from streamer.service.metrics import OTHER, Metrics
@@ -20,6 +21,8 @@ from streamer.service.worker import Worker
 INTERVAL_S = 1.0
 ROOM_INTERVAL_S = 10.0
 MODELS_MAX = 100
+UNWATCHED_MAX = 100
+"""What is not watched is named up to so many times."""
 
 
 class Reporter:
@@ -65,6 +68,7 @@ class Reporter:
         if now_s >= self.room_due_s:
             self.room_due_s = now_s + ROOM_INTERVAL_S
             self.outages.note("nearly_full", dict(self._full()))
+            self.outages.note("unwatched", self._unwatched())
         for partition in set(self.known) - set(worker.owned):
             del self.known[partition]
             metrics.forget(topic=partition[0], partition=str(partition[1]))
@@ -103,6 +107,17 @@ class Reporter:
             for one in owned.task.fullness():
                 if (words := warning(one)) is not None:
                     yield f"{topic}[{number}] {one.what}", words
+
+    def _unwatched(self) -> dict[str, str]:
+        """What is not watched though the config asks for it, by model and signal, and of each partition how many."""
+        said: dict[str, str] = {}
+        for (topic, number), owned in self.worker.owned.items():
+            found = owned.task.unwatched()
+            for why in WHY:
+                count = sum(one.members for one in found if one.why == why)
+                self.metrics.set("unwatched", count, topic=topic, partition=str(number), why=why)
+            said |= {f"{one.model} {one.signal}": one.words() for one in found[:UNWATCHED_MAX]}
+        return dict(list(said.items())[:UNWATCHED_MAX])
 
     def _account(self) -> None:
         """Records that cannot be used: their shares of the last minute, and where they are too many."""

@@ -1,80 +1,215 @@
-"""Texts as numbers: each row's categories by order of appearance in its warm-up, and one number for all others.
+"""Texts as numbers: each row's categories by order of appearance in its warm-up, and one number for all others: those
+that come too late for a number of their own, and where there are many those that came once, whose share is chance.
 
-What a row's warm-up has not shown is unseen for ever, as every reference is frozen; so is what came after the first
-`CODES` categories of a text that has too many to be one.
+What a row's warm-up has not shown is unseen for ever, as every reference is frozen. So it matters how much of a healthy
+stream a warm-up cannot show: an id, a free text and five hundred cities go on to bring texts of which nobody has heard.
+How often is what the warm-up itself tells (Good 1953): a share of new texts as large as that of the texts it saw once.
+Texts of which too many are new are no categories, and nothing is said of them any more.
+
+>>> known = Known()
+>>> for i in range(100):
+...     known.learn(f"id{i}", warmup=100)
+>>> known.is_category(SHARE_UNSEEN)
+False
 """
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from array import array
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from detectors.bank import ranks
-from detectors.reference import Learned
 from schemas.events.batch import Batch
-from streamer.signals.columns import F64, I64, Groups, dense
+from streamer.signals.columns import F64, I64, Bool, Groups, dense
 from streamer.signals.grammar import Signal
 from streamer.signals.observe import one_text
 
 CODES = 63
-"""Categories numbered per row. The number behind them, CODES, is all others."""
+"""Categories with a number of their own, and a bin in a histogram. CODES is all others that the warm-up had."""
+UNSEEN = CODES + 1
+"""The number of what the warm-up had not."""
+NAMES_MAX = 4096
+"""Texts remembered per row. What has more is no category."""
+SHARE_UNSEEN = 0.02
+"""Of a healthy stream: with a larger share of new texts an unseen one is no news ..."""
+SHARE_OTHER = 0.1
+"""... and with one larger than this the most frequent ones and all others have no shares that stay."""
+FEW = 5
+"""So many may always be new, however short the warm-up is."""
 
 
-class Warmups(Protocol):
-    """What is asked of the table's reference: how many values of their warm-up its rows have had."""
+class Known:
+    """The texts of one row. While it learns it has `counts`; behind the warm-up only what it keeps."""
 
-    warmup: int
+    def __init__(self) -> None:
+        self.names: dict[str, int] = {}
+        self.counts: array[int] | None = array("q")
+        self.n = 0
+        self.late = 0  # texts that came first in the last quarter of the warm-up
+        self.once = 0  # texts that came once in it
+        self.more = False  # there were more than NAMES_MAX
+        self.several = 0  # texts with a share to speak of, which are the first of the names behind the warm-up
+        self.moved: list[int] = []  # for each number of the warm-up the one behind it; for the sample, not state
 
-    def at(self, row: int) -> Learned: ...
+    def learn(self, text: str, warmup: int) -> None:
+        """One value of the warm-up."""
+        assert self.counts is not None
+        number = self.names.get(text)
+        if number is not None:
+            self.counts[number] += 1
+        elif len(self.names) < NAMES_MAX:
+            self.names[text] = len(self.names)
+            self.counts.append(1)
+            self.late += self.n >= warmup - warmup // 4
+        else:
+            self.more = True
+        self.n += 1
+        if self.n >= warmup:
+            self.settle()
+
+    def add(self, other: Known) -> None:
+        """The values that another one learned from, behind those of this one."""
+        assert self.counts is not None
+        assert other.counts is not None
+        for name, count in zip(other.names, other.counts, strict=True):
+            number = self.names.get(name)
+            if number is not None:
+                self.counts[number] += count
+            elif len(self.names) < NAMES_MAX:
+                self.names[name] = len(self.names)
+                self.counts.append(count)
+            else:
+                self.more = True
+        self.n, self.more = self.n + other.n, self.more or other.more
+
+    def settle(self) -> None:
+        """The warm-up is over."""
+        if self.counts is None:
+            return
+        counts, self.counts = self.counts, None
+        self.once = counts.count(1)
+        many = self.once > max(FEW, SHARE_UNSEEN * self.n)
+        ordered = sorted(self.names, key=lambda name: many and counts[self.names[name]] == 1)
+        self.several = len(ordered) - self.once * many
+        places = {name: i for i, name in enumerate(ordered)}
+        self.moved = [self.number(places[name]) for name in list(self.names)[:CODES]]
+        # Texts that mean nothing are not worth their place.
+        self.names = places if self.is_category(SHARE_OTHER) else {}
+
+    def number(self, place: int) -> int:
+        """Of the name at a place behind the warm-up."""
+        return place if place < min(self.several, CODES) else CODES
+
+    def is_category(self, share: float) -> bool:
+        """Whether no larger share than this of what comes is new, as far as the warm-up tells.
+
+        A name that comes for a while and never again, as that of a session, is seen more than once: there new ones come
+        up to the end.
+        """
+        visits = self.late > max(2, self.n // 200) and self.late > self.once
+        many = max(self.once / max(FEW, share * self.n), self.late / max(FEW, share * self.n / 4)) > 1.0
+        return not (self.more or visits or many)
+
+    def dump(self) -> list[Any]:
+        counts = None if self.counts is None else np.array(self.counts, np.int64)
+        return [list(self.names), counts, self.n, self.late, self.once, self.more, self.several]
+
+    @classmethod
+    def of_file(cls, names: Sequence[str], category: bool) -> Known:
+        """What a file of references says: that many values were seen."""
+        known = cls()
+        known.names, known.counts = {name: i for i, name in enumerate(names)}, None
+        known.more, known.several = not category, len(names)
+        return known
+
+    @classmethod
+    def load(cls, state: Any) -> Known:
+        """ValueError for an invalid state. One of an older version has the names alone, and no more than the first."""
+        if state and isinstance(state[0], str):
+            state = [state, None, 0, 0, 0, len(state) >= CODES, len(state)]
+        known = cls()
+        names, counts, n, late, once, more, several = state or known.dump()
+        known.names = {str(name): i for i, name in enumerate(names)}
+        known.counts = None if counts is None else array("q", counts.tolist())
+        known.n, known.late, known.once = int(n), int(late), int(once)
+        known.more, known.several = bool(more), int(several)
+        if len(names) > NAMES_MAX or len(known.names) != len(names):
+            raise ValueError("invalid categories")
+        if known.counts is not None and (len(known.counts) != len(names) or sum(known.counts) > known.n):
+            raise ValueError("counts that do not fit the categories")
+        return known
 
 
 class Categories:
-    """Numbers of the categories of rows 0..rows-1."""
+    """The texts of rows 0..rows-1, of which at most so large a `share` may be new."""
 
-    def __init__(self, reference: Warmups) -> None:
-        self.reference = reference
-        self.codes: list[dict[str, int]] = []
+    def __init__(self, warmup: int, share: float) -> None:
+        self.warmup, self.share = warmup, share
+        self.rows: list[Known] = []
 
     def resize(self, rows: int) -> None:
-        self.codes += [{} for _ in range(rows - len(self.codes))]
+        self.rows += [Known() for _ in range(rows - len(self.rows))]
 
     def retain(self, rows: I64) -> None:
         """Row rows[i] becomes row i; all others are forgotten."""
-        self.codes = [self.codes[row] for row in rows.tolist()]
+        self.rows = [self.rows[row] for row in rows.tolist()]
 
-    def encode(self, rows: I64, texts: I64, strings: tuple[str, ...]) -> F64:
-        """The number of each text (a code into `strings`) for its row."""
-        rank = ranks(rows)  # Behind the values that the row's reference has, which sees these only when they are codes.
+    def encode(self, rows: I64, texts: I64, strings: tuple[str, ...]) -> tuple[F64, Bool]:
+        """The number of each text (a code into `strings`) for its row, and whether anything is said of it at all."""
         inverse, first = dense(rows * (len(strings) + 1) + texts)
-        numbers = [self._number(int(rows[i]), strings[texts[i]], int(rank[i])) for i in first]
-        return np.array(numbers, np.float64)[inverse]
+        numbers = np.empty(len(rows), np.float64)
+        learning = np.array([self.rows[row].counts is not None for row in rows[first].tolist()], bool)[inverse]
+        for i in np.flatnonzero(learning).tolist():  # One by one: a warm-up may end among them.
+            numbers[i] = self._learned(int(rows[i]), strings[texts[i]])
+        found = np.array([self._number(int(rows[i]), strings[texts[i]]) for i in first.tolist()], np.float64)
+        numbers = np.where(learning, numbers, found[inverse])
+        return numbers, numbers >= 0.0
 
-    def _number(self, row: int, text: str, rank: int) -> int:
-        codes = self.codes[row]
-        code = codes.get(text)
-        if code is None:
-            if len(codes) >= CODES or self.reference.at(row).n + rank >= self.reference.warmup:
-                return CODES
-            code = codes[text] = len(codes)
-        return code
+    def _learned(self, row: int, text: str) -> int:
+        known = self.rows[row]
+        if known.counts is None:
+            return self._number(row, text)
+        number = known.names.get(text, len(known.names))
+        known.learn(text, self.warmup)
+        return min(number, CODES)
+
+    def _number(self, row: int, text: str) -> int:
+        """-1 where nothing is said."""
+        known = self.rows[row]
+        if known.counts is None and not known.is_category(self.share):
+            return -1
+        place = known.names.get(text)
+        return UNSEEN if place is None else known.number(place)
+
+    def is_category(self, row: int) -> bool:
+        """Whether it is watched, or will be as far as is known yet."""
+        known = self.rows[row]
+        return known.counts is not None or known.is_category(self.share)
+
+    def beyond(self, row: int) -> int:
+        """How many categories with a share to speak of have no number of their own."""
+        return max(self.rows[row].several - CODES, 0)
+
+    def settled(self, row: int, values: F64) -> F64:
+        """The sample of a warm-up that has just ended, by the numbers that hold from now on."""
+        moved = np.array([*self.rows[row].moved, *[CODES] * (CODES + 1 - len(self.rows[row].moved))], np.float64)
+        return moved[values.astype(np.int64)]
 
     def names(self, row: int) -> list[str]:
         """The categories of a row, by number; the last stands for all others."""
-        known = list(self.codes[row])
+        known = list(self.rows[row].names)[: min(self.rows[row].several, CODES)]
         return known + [""] * (CODES - len(known)) + ["other"]
 
     def dump(self) -> list[Any]:
-        return [list(codes) for codes in self.codes]
+        return [known.dump() for known in self.rows]
 
     def load(self, state: Any, rows: int) -> None:
         """ValueError for an invalid state."""
-        codes = state
-        if len(codes) != rows:
+        if len(state) != rows:
             raise ValueError("categories that do not fit the rows")
-        if any(len(names) > CODES or len(set(names)) != len(names) for names in codes):
-            raise ValueError("invalid categories")
-        self.codes = [{str(name): i for i, name in enumerate(names)} for names in codes]
+        self.rows = [Known.load(one) for one in state]
 
 
 def texts_under(batch: Batch, groups: Groups, signal: Signal) -> tuple[I64, I64, I64]:
@@ -82,7 +217,7 @@ def texts_under(batch: Batch, groups: Groups, signal: Signal) -> tuple[I64, I64,
     if not signal.every:
         event, code = one_text(batch, groups, signal.path)
         return event, np.zeros_like(event), code
-    wanted = np.array([n.startswith(signal.path) for n in batch.names], bool)
+    wanted = np.array([signal.takes(name) for name in batch.names], bool)
     texts = batch.texts
     keep = wanted[texts.name] & (groups.of_event[texts.event] >= 0) if len(wanted) else np.zeros(0, bool)
     return texts.event[keep].astype(np.int64), texts.name[keep].astype(np.int64), texts.text[keep].astype(np.int64)

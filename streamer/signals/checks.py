@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from schemas.events.batch import Batch, number_of_event, text_of_event
 
 Bool = NDArray[np.bool_]
+JSON_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?").fullmatch
 
 
 class Check(NamedTuple):
@@ -23,7 +25,8 @@ class Check(NamedTuple):
     kind: str | None  # "number" or "text"
     least: float | None
     most: float | None
-    allowed: tuple[str, ...] | None  # in the order of the config: a check as text is part of its state's identity
+    # In the order of the config: a check as text is part of its state's identity. Numbers are as `text_of` writes them.
+    allowed: tuple[str, ...] | None
     pattern: re.Pattern[str] | None
     required: bool
     same_as: str | None = None  # the batch's name of what it must be equal to, where that is there
@@ -69,13 +72,28 @@ def differs(batch: Batch, name: str, other: str, tolerance: float) -> Bool:
     return found
 
 
+def text_of(value: str | float | bool) -> str:
+    """A value of the config as an event's text has it: `true`, `12`, `0.5`."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(value)
+    return str(value)
+
+
+@lru_cache(256)
+def numbers_of(allowed: tuple[str, ...]) -> NDArray[np.float64]:
+    """The numbers among allowed texts: a code is the same one whether an event has it as 12 or as "12"."""
+    return np.array([float(text) for text in allowed if JSON_NUMBER(text)], np.float64)
+
+
 def number_is_bad(values: NDArray[np.float64], check: Check) -> Bool:
-    if check.kind == "text" or check.allowed is not None or check.pattern is not None:
+    if check.kind == "text" or check.pattern is not None:
         return np.ones(len(values), bool)
     low = -np.inf if check.least is None else check.least
     high = np.inf if check.most is None else check.most
     found: Bool = (values < low) | (values > high)
-    return found
+    return found if check.allowed is None else found | ~np.isin(values, numbers_of(check.allowed))
 
 
 def text_is_bad(text: str, check: Check) -> bool:

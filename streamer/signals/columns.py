@@ -29,7 +29,8 @@ class Groups(NamedTuple):
 class Column(NamedTuple):
     """What one step feeds to a table: m values with their row and their event's index in the batch.
 
-    `reasons` names why a value is 1: (index of the value, reason), ascending; only anomalies have any.
+    `reasons` names why a value is 1: (index of the value, reason), ascending; only anomalies have any. The first `past`
+    values are of events before: what a row that has just begun had been until then.
     """
 
     rows: I64
@@ -37,6 +38,7 @@ class Column(NamedTuple):
     events: I64
     reasons: Sequence[tuple[int, str]] = ()
     starts_ms: Sequence[int] = ()  # of an aggregate: where its windows begin
+    past: int = 0
 
 
 class Observed(NamedTuple):

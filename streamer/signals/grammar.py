@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from schemas.events.batch import Batch
 from streamer.signals.derived import DERIVED, RATIO, EventValues, ratio
@@ -44,6 +45,8 @@ class Signal:
     path: str  # the batch's name of the value; with `every` the common prefix
     every: bool
     window_ms: int = 0  # of an aggregate
+    pattern: str = ""  # with `every` of the members that are meant what follows the prefix; empty for all
+    without: tuple[str, ...] = ()  # patterns of the features that the config excludes
 
     @property
     def spec(self) -> SignalKind:
@@ -60,9 +63,46 @@ class Signal:
         return self.spec.values == FLAG
 
     @property
+    def whole(self) -> bool:
+        """True when all members there are are meant."""
+        return self.every and not self.pattern and not self.without
+
+    @property
+    def of_features(self) -> bool:
+        """True when the values are made of whatever features there are."""
+        return self.spec.of_features or (self.every and self.path == FEATURES)
+
+    def takes(self, name: str) -> bool:
+        """Whether the batch's name is one of the members that are meant."""
+        if not self.every:
+            return name == self.path
+        if not name.startswith(self.path) or excluded(name, self.without):
+            return False
+        return not self.pattern or matches(self.pattern, name.removeprefix(self.path))
+
+    @property
     def text(self) -> bool:
         """True when the values are made of texts."""
         return self.spec.values == CATEGORY or self.kind == "unseen"
+
+
+@lru_cache(4096)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    parts = ({"*": ".*", "?": "."}.get(part, re.escape(part)) for part in re.split("([*?])", pattern))
+    return re.compile("".join(parts), re.DOTALL)
+
+
+def matches(pattern: str, name: str) -> bool:
+    """Whether a name is of a pattern: `*` is any text, `?` any one character, and all else means itself."""
+    return _compiled(pattern).fullmatch(name) is not None
+
+
+def excluded(name: str, without: tuple[str, ...]) -> bool:
+    return any(matches(pattern, name) for pattern in without)
+
+
+def is_pattern(text: str) -> bool:
+    return "*" in text or "?" in text
 
 
 def parse_signal(text: str) -> Signal:
@@ -79,17 +119,23 @@ def parse_signal(text: str) -> Signal:
         return Signal("number", text, False)
     for short, path in SHORT.items():
         if short.endswith(".") and text.startswith(short):
-            return Signal("number", path + text.removeprefix(short), False)
+            return _members("number", path, text.removeprefix(short))
     head, _, member = text.partition(".")
     if head not in HEADS or not member:
         raise ValueError(f"unknown signal {text!r}")
     kind, base = HEADS[head]
-    every = member == "*"
     if kind == "invalid":
         member = member.removeprefix(FEATURES)
-        base = "" if every or member in CHECKED else FEATURES
+        base = "" if member == "*" or member in CHECKED else FEATURES
         member = CHECKED.get(member, member)
-    return Signal(kind, base if every else base + member, every)
+    return _members(kind, base, member)
+
+
+def _members(kind: str, base: str, member: str) -> Signal:
+    """What is meant of those below a prefix: one, those of a pattern, or all."""
+    if not is_pattern(member):
+        return Signal(kind, base + member, False)
+    return Signal(kind, base, True, pattern="" if member == "*" else member)
 
 
 def ratio_of(text: str) -> tuple[str, str]:

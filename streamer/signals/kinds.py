@@ -25,7 +25,9 @@ NUMBER, FLAG, CATEGORY = "number", "0 or 1", "category"
 """What a value is: a number of any size, which is standardised; 0 or 1, whose mean is a share; one of some texts."""
 
 LABELS_MAX = 32
-"""Texts watched per group: every event costs one update per text, so the number is bounded; more are counted."""
+"""Texts watched per group, each on its own: every event costs one update per text, so the number is bounded."""
+OTHER = "other"
+"""All further ones together, whose share is a series like any other. A text of this name is one of them."""
 
 Phrase = tuple[str, str]
 """Of a 0/1 signal: the events it counts, and what they do. `{}` is the member."""
@@ -42,7 +44,9 @@ class SignalKind(NamedTuple):
     """`forms`: how the help writes it. `heads`: of `head.NAME` and `head.*`, with what the batch's names of the members
     begin with. `words`: signals of one word. `observe`: how 0/1 values are found; `hit_when_seen`: they are 1 where a
     member is seen (a label), not where it is not (a missing feature); `every_event`: each event of the group speaks,
-    not only those that have the field. `members_max`: of a group. `referenced`: its series have something to learn.
+    not only those that have the field. `members_max`: of a group; further ones are one member, and one that comes late
+    was 0 since the group began. `referenced`: its series have something to learn. `of_features`: one value is made of
+    all the features of an event.
     """
 
     forms: tuple[str, ...]
@@ -56,6 +60,7 @@ class SignalKind(NamedTuple):
     every_event: bool = False
     members_max: int | None = None
     referenced: bool = True
+    of_features: bool = False
 
 
 def _text_shares(head: str, column: str, phrase: Phrase, population: Population = Population.INFERENCES) -> SignalKind:
@@ -71,9 +76,10 @@ def _text_shares(head: str, column: str, phrase: Phrase, population: Population 
     )
 
 
-def _event_flag(word: str, phrase: Phrase | None = None, path: str | None = None) -> SignalKind:
+def _event_flag(word: str, phrase: Phrase, path: str | None = None, of_features: bool = True) -> SignalKind:
     """One 0/1 value per event, made by a source."""
-    return SignalKind((word,), FLAG, words={word: Word(word if path is None else path, phrase)})
+    words = {word: Word(word if path is None else path, phrase)}
+    return SignalKind((word,), FLAG, words=words, of_features=of_features)
 
 
 KINDS: dict[str, SignalKind] = {
@@ -92,7 +98,7 @@ KINDS: dict[str, SignalKind] = {
         },
     ),
     "aggregate": SignalKind(("traffic", "p95(NUMBER)"), NUMBER),
-    "distance": SignalKind(("distance",), NUMBER, words={"distance": Word("distance")}),
+    "distance": SignalKind(("distance",), NUMBER, words={"distance": Word("distance")}, of_features=True),
     "category": SignalKind(
         ("category.*", "category.NAME", "label"),
         CATEGORY,
@@ -150,7 +156,7 @@ KINDS: dict[str, SignalKind] = {
         ("unfamiliar events the model is sure of", "are unfamiliar, and the model is sure of them"),
     ),
     "version_change": _event_flag(
-        "version_change", ("changes of version", "are of another version than the one before")
+        "version_change", ("changes of version", "are of another version than the one before"), of_features=False
     ),
     "events": SignalKind(("events",), FLAG, words={"events": Word("events")}, referenced=False),
 }

@@ -1,5 +1,5 @@
-"""How the values of signals are found in a batch. Each observer takes the signal's path and whether it means every
-member below it, and gives the values before they have rows.
+"""How the values of signals are found in a batch. Each observer takes what says which of the batch's names the signal
+is about, and gives the values before they have rows.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ FEATURES = "features."
 FINE = frozenset({"ok", "success", "succeeded", "true", "200"})
 """A status that is none of these, nor a number below 400, is an error."""
 
-Observe = Callable[[Batch, Groups, str, bool], Observed]
+Takes = Callable[[str], bool]
+Observe = Callable[[Batch, Groups, Takes], Observed]
 
 
-def observe_numbers(batch: Batch, groups: Groups, path: str, every: bool) -> Observed:
-    """The numeric values under the path: one member per name."""
-    wanted = np.array([n.startswith(path) if every else n == path for n in batch.names], bool)
+def observe_numbers(batch: Batch, groups: Groups, takes: Takes) -> Observed:
+    """The numeric values: one member per name."""
+    wanted = np.array([takes(name) for name in batch.names], bool)
     return _observed(batch, groups, wanted, batch.numbers.event, batch.numbers.name, batch.numbers.value)
 
 
@@ -39,12 +40,12 @@ def observe_texts(column: str) -> Observe:
     return partial(_texts, column)
 
 
-def _texts(column: str, batch: Batch, groups: Groups, path: str, every: bool) -> Observed:
+def _texts(column: str, batch: Batch, groups: Groups, takes: Takes) -> Observed:
     event, codes = one_text(batch, groups, column)
     return Observed(event, groups.of_event[event], codes, np.ones(len(event)), list(batch.strings))
 
 
-def observe_errors(batch: Batch, groups: Groups, path: str, every: bool) -> Observed:
+def observe_errors(batch: Batch, groups: Groups, takes: Takes) -> Observed:
     """Whether the status of each event that has one is an error."""
     event, codes = one_text(batch, groups, "status")
     bad = np.array([is_error(text) for text in batch.strings] or [False], bool)
@@ -63,8 +64,8 @@ def observe_invalid(checks: Checks) -> Observe:
     return partial(_invalid, checks)
 
 
-def _invalid(checks: Checks, batch: Batch, groups: Groups, path: str, every: bool) -> Observed:
-    wanted = [name for name in checks if every or name == path]
+def _invalid(checks: Checks, batch: Batch, groups: Groups, takes: Takes) -> Observed:
+    wanted = [name for name in checks if takes(name)]
     used = np.flatnonzero(groups.of_event >= 0)
     bad = np.array([violations(batch, name, checks[name])[used] for name in wanted]).reshape(len(wanted), len(used))
     event = np.repeat(used, len(wanted))
@@ -72,7 +73,7 @@ def _invalid(checks: Checks, batch: Batch, groups: Groups, path: str, every: boo
     return Observed(event, groups.of_event[event], member, bad.T.ravel() * 1.0, wanted)
 
 
-def observe_presence(batch: Batch, groups: Groups, path: str, every: bool) -> Observed:
+def observe_presence(batch: Batch, groups: Groups, takes: Takes) -> Observed:
     """Every feature an event names; value 1 when it holds something, 0 when it is null."""
     tables = (batch.numbers, batch.texts, batch.nulls)
     event = np.concatenate([t.event for t in tables])
@@ -80,7 +81,7 @@ def observe_presence(batch: Batch, groups: Groups, path: str, every: bool) -> Ob
     value = np.ones(len(event))
     value[len(event) - len(batch.nulls.event) :] = 0.0
     order = np.argsort(event, kind="stable")
-    wanted = np.array([n.startswith(FEATURES) for n in batch.names], bool)
+    wanted = np.array([name.startswith(FEATURES) and takes(name) for name in batch.names], bool)
     return _observed(batch, groups, wanted, event[order], name[order], value[order])
 
 

@@ -180,6 +180,32 @@ def test_no_detector_is_warned_of_as_it_is_by_default(kind: str) -> None:
     assert limits("value", f"kind: {kind}") == limits("error", f"kind: {kind}") == {}
 
 
+@pytest.mark.parametrize(
+    "signal",
+    ["features.age_[xy]", "features.{a,b}", "features.(a|b)", "features.^a", "features.a$", "features.a.+", "/a/*/b"],
+)
+def test_a_pattern_of_another_tool_is_no_name(signal: str) -> None:
+    assert limits(f"'{signal}'", "kind: adwin") == {"monitors.m.signal": "never-fires"}
+
+
+@pytest.mark.parametrize("signal", ["features.*", "features.age_*", "features.x[0]", "mean(value)", "ratio(/a, /b)"])
+def test_a_star_and_a_place_in_a_list_are_fine(signal: str) -> None:
+    assert limits(f"'{signal}'", "kind: level" if signal == "mean(value)" else "kind: adwin") == {}
+
+
+@pytest.mark.parametrize(
+    ("more", "place"),
+    [
+        ("checks: {features.age_*: {min: 0}}\n", "checks.features.age_*"),
+        ("exclude: [features.id, 'features.[a-z]']\n", "exclude[1]"),
+        ("monitors: {m: {signal: value, by: ['segment.*'], detect: {kind: adwin}}}\n", "monitors.m.by[0]"),
+        ("monitors: {m: {signal: value, model: 'a|b', detect: {kind: adwin}}}\n", "monitors.m.model"),
+    ],
+)
+def test_where_one_name_is_wanted_a_pattern_is_told(more: str, place: str) -> None:
+    assert warned(LEAST + more) == {place: "never-fires"}
+
+
 def test_a_model_with_a_star_is_told_to_be_a_name() -> None:
     text = f"{LEAST}monitors: {{m: {{model: 'fraud-*', signal: value, detect: {{kind: adwin}}}}}}\n"
     assert warned(text) == {"monitors.m.model": "never-fires"}

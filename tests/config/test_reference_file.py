@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from streamer.config.problems import ConfigError
 from streamer.config.reference_file import References
-from streamer.signals.categories import CODES
+from streamer.signals.categories import NAMES_MAX
 from tests.engine.referenced import configured
 
 
@@ -41,7 +41,7 @@ def file_of(**changes: Any) -> References:
 
 
 def test_what_is_written_is_read() -> None:
-    made = file_of(categories=["NL"] * CODES)
+    made = file_of(categories=["NL"] * NAMES_MAX)
     assert References.model_validate_json(made.model_dump_json(exclude_none=True)) == made
     assert made.format == 1
     assert made.tables[0].series[0].bins["10"].counts == [1, 2]
@@ -56,7 +56,7 @@ def test_what_is_written_is_read() -> None:
         {"above": float("inf")},
         {"key": []},
         {"offsets": [1]},
-        {"categories": ["x"] * (CODES + 1)},
+        {"categories": ["x"] * (NAMES_MAX + 1)},
         {"more": 1},
         {"n": "30"},
     ],

@@ -18,6 +18,7 @@ from streamer.config.reference_file import References
 from streamer.engine.engines import COMPILED, PYTHON
 from streamer.engine.references import LEAST, VALUES_MAX, Pool, pinned_again, seed
 from streamer.engine.task import Task
+from streamer.offline.reference_build import build as learn_from
 from tests.engine.referenced import build, configured, event, invoke
 from tests.signals.events import HEAD, batch_of
 
@@ -257,3 +258,48 @@ def test_rows_of_a_file_are_there_and_ready_before_the_first_event() -> None:
     table.pinned = {}
     pinned_again(table, made)
     assert table.pinned[0]["mean"] == 49.5
+
+
+def file_for(monitor: str, events: list[dict[str, Any]]) -> References:
+    records = [Record(i, i, None, json.dumps({"model": "m", **e}).encode()) for i, e in enumerate(events)]
+    return learn_from(load_text(f"{HEAD}monitors: {{x: {monitor}}}\n", "x", {}), [(AT, records)], "s").references
+
+
+def reading(text: str, references: References) -> Task:
+    config = load_text(f"{HEAD}monitors:\n{text}", "x", {})
+    config._given, config._given_hash = references, "c0ffee"
+    return Task(config, AT, 0)
+
+
+CITIES = [f"c{i}" for i in range(90)]
+
+
+@pytest.mark.parametrize("built_for", ["category.*", "unseen.*", "category.city", "anomaly"])
+@pytest.mark.parametrize("kind", ["page_hinkley", "adwin"])
+def test_what_is_in_the_file_is_never_unseen_whatever_signal_it_was_built_for(built_for: str, kind: str) -> None:
+    events = [{"features": {"city": city, "a": float(i % 7)}} for i, city in enumerate(CITIES * 5)]
+    detect = {"anomaly": kind, "unseen.*": kind}.get(built_for, "distribution")
+    made = file_for(f"{{signal: {built_for}, detect: {{kind: {detect}}}}}", events)
+    window = "window: {events: 50}, detect: {kind: fraction, max: 0.05}"
+    task = reading(f"  odd: {{signal: anomaly, {window}}}\n  new: {{signal: unseen.city, {window}}}\n", made)
+    task.step(batch_of(events))
+    assert [alert for alert in task.outbox if alert.topic == "alerts"] == []
+    task.step(batch_of([{"features": {"city": f"new{i % 3}"}} for i in range(60)], begin=len(events)))
+    told = [alert["alert"]["labels"]["monitor"] for alert in firing(task)]
+    assert told == ["odd", "new"], "from the first event on"
+
+
+def test_one_feature_of_the_file_is_one_of_all_and_the_other_way_round() -> None:
+    events = [{"features": {"a": float(i % 7), "b": float(i % 5)}} for i in range(200)]
+    for built_for, asked, members in (
+        ("features.a", "features.*", ["features.a"]),
+        ("features.*", "features.b", ["features.b"]),
+        ("features.*", "features.?", ["features.a", "features.b"]),
+        ("features.*", "missing.*", []),
+    ):
+        one = "{signal: '%s', detect: {kind: adwin}}"
+        made = file_for(one % built_for, events)
+        task = reading(f"  x: {one % asked}\n", made)
+        [table] = task.tables.values()
+        assert [member for _, member in table.keys] == members
+        assert sorted(table.pinned) == list(range(len(members)))

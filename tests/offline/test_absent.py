@@ -97,3 +97,17 @@ def test_a_shared_split_is_complained_of_where_it_stands(tmp_path: Path) -> None
 def test_the_kinds_that_read_one_column_exist() -> None:
     assert set(COLUMNS) <= set(KINDS)
     assert Names().under("x") == set()
+
+
+def test_an_exclusion_that_no_feature_of_the_sample_has_is_told(tmp_path: Path) -> None:
+    text = 'exclude: ["features.am*", features.contry, "features.*_at"]\n'
+    found = said(estimated(text, tmp_path, EVENTS), "not-in-sample")
+    assert set(found) == {"exclude.1", "exclude.2"}
+    assert "Did you mean 'features.country'?" in found["exclude.1"]
+
+
+def test_a_pattern_that_nothing_is_of_is_told(tmp_path: Path) -> None:
+    found = never(f"signal: 'features.x*', detect: {ADWIN}", tmp_path)
+    assert "watches nothing" in found["signal"]
+    assert "is text, not a number" in never(f"signal: 'features.c*', detect: {ADWIN}", tmp_path)["signal"]
+    assert never(f"signal: 'features.am*', detect: {ADWIN}", tmp_path) == {}

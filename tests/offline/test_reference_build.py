@@ -81,7 +81,10 @@ def test_categories_are_counted_by_name_whatever_their_order_in_a_partition() ->
         [{**e, "features": {"country": f"c{40 * n + i % 40}"}} for i, e in enumerate(events(400, n))] for n in (0, 1)
     ]
     full = named(build(config(), spread(many), "s"))[country()]
-    assert (full.n, len(full.categories or [])) == (800, 63)
+    assert (full.n, len(full.categories or []), full.is_category) == (800, 80, True)
+    ids = [[{**e, "features": {"country": f"id{n}-{i}"}} for i, e in enumerate(events(400, n))] for n in (0, 1)]
+    none = named(build(config(), spread(ids), "s"))[country()]
+    assert (none.n, none.categories, none.is_category) == (800, [], False)
 
 
 @pytest.mark.parametrize("size", [1, 7, 100, 500])

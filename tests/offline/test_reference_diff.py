@@ -10,6 +10,7 @@ import pytest
 from detectors.distances import psi
 from streamer.config.reference_file import References
 from streamer.offline.reference_diff import Moved, diff, series_of
+from streamer.signals.categories import CODES
 
 SERIES: dict[str, Any] = {
     "key": ["m"], "n": 100, "centre": 0.0, "scale": 1.0, "mean": 10.0, "std": 2.0, "below": 1.0, "above": 1.0,
@@ -83,3 +84,17 @@ def test_categories_without_counts_tell_what_is_new() -> None:
 
 def test_a_spread_that_changed_is_a_move() -> None:
     assert only({}, {"std": 3.0}).what == "moved"
+
+
+def test_categories_beyond_those_with_a_share_are_compared_by_name_alone() -> None:
+    many = {f"c{i}": 2 for i in range(CODES)}
+    first, second = shares(**many, _=4), shares(**many, _=4)
+    first["categories"] += ["late", "later"]
+    second["categories"] += ["late", "new"]
+    assert only(first, second).sentence == "PSI 0.000, new: new, gone: later"
+
+
+def test_texts_that_are_no_categories_are_not_compared() -> None:
+    none = {"categories": [], "category": False}
+    assert only(none, none)[1:] == ("same", 0.0, None, "texts that are no categories")
+    assert only(shares(x=1), none).what == "moved"

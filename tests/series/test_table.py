@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from streamer.engine.engines import COMPILED, PYTHON, Engine
 from streamer.signals.checks import Check
-from streamer.signals.kinds import LABELS_MAX
+from streamer.signals.kinds import LABELS_MAX, OTHER
 from tests.series.tables import Value, grouped, in_parts, plain, table_of
 from tests.signals.events import batch_of
 
@@ -82,8 +82,15 @@ def test_a_group_has_so_many_labels_and_no_more() -> None:
     table = table_of("label.*", ("caller",))
     events = [{"caller": "xy"[i % 2], "prediction": {"label": f"l{i // 2}"}} for i in range(2 * LABELS_MAX + 10)]
     in_parts(table, events, 11)
-    assert {key: len(rows) for key, rows in table.members.items()} == {("m", "x"): LABELS_MAX, ("m", "y"): LABELS_MAX}
-    assert table.dropped == 10
+    own = [*(f"l{i}" for i in range(LABELS_MAX)), OTHER]
+    assert {key: [table.keys[row][1] for row in rows] for key, rows in table.members.items()} == {
+        ("m", "x"): own,
+        ("m", "y"): own,
+    }
+    assert table.dropped == 0
+    assert {key: list(names) for key, names in table.beyond.items()} == {
+        ("m", caller): [f"l{i}" for i in range(LABELS_MAX, LABELS_MAX + 5)] for caller in "xy"
+    }
 
 
 def test_only_the_events_of_its_model_are_its_own() -> None:

@@ -13,6 +13,7 @@ from streamer.alerts.unusable_record import RecordAlerts
 from streamer.config.load import load_text
 from streamer.engine.figures import Counter
 from streamer.engine.room import Fullness
+from streamer.engine.unwatched import Unwatched
 from streamer.monitors.base import Gauge
 from streamer.port import Snapshot, Staged
 from streamer.service import reporting
@@ -35,6 +36,7 @@ class Stage:
         self.partition, self.position, self.series, self.used = AT, 0, 3, used
         self.record_alerts = RecordAlerts(CONFIG, AT, 0, {})
         self.full: list[Fullness] = []
+        self.blind: list[Unwatched] = []
         self.open: dict[tuple[str, str, str], int] = {}
         self.incidents: dict[str, int] = {}
         self.figures: list[tuple[str, Gauge]] = []
@@ -44,6 +46,9 @@ class Stage:
 
     def fullness(self) -> list[Fullness]:
         return self.full
+
+    def unwatched(self) -> list[Unwatched]:
+        return self.blind
 
     def gauges(self) -> Iterator[tuple[str, Gauge]]:
         yield from self.figures
@@ -229,6 +234,21 @@ def test_what_is_nearly_full_is_a_note_for_as_long_as_it_is(service: Service) ->
     stage.full = []
     service.report()
     assert service.health.notes() != {}, "looked at now and then"
+    service.report(ROOM_INTERVAL_S)
+    assert service.health.notes() == {}
+
+
+def test_what_is_not_watched_is_a_note_and_counted(service: Service) -> None:
+    stage = Stage()
+    service.own(AT, stage)
+    stage.blind = [Unwatched("m", "unseen.id", "no_category", 1), Unwatched("m", "label.*", "together", 9)]
+    service.report()
+    notes = service.health.notes()
+    assert set(notes) == {"m unseen.id", "m label.*"}
+    assert "as of an id or a free text" in notes["m unseen.id"]
+    for why, count in (("no_category", 1), ("together", 9)):
+        assert service.get("unwatched", topic="in", partition="0", why=why) == count
+    stage.blind = []
     service.report(ROOM_INTERVAL_S)
     assert service.health.notes() == {}
 

@@ -18,6 +18,7 @@ from tests.signals.events import batch_of, firing
         (Check("text", None, None, None, None, False), [0, 4]),
         (Check(None, 1.0, 6.0, None, None, False), [0, 1, 2]),
         (Check(None, None, None, ("NL",), None, False), [0, 2, 4]),
+        (Check(None, None, None, ("NL", "7", "5.0"), None, False), [2]),
         (Check(None, None, None, None, None, True), [3, 5]),
     ],
 )
@@ -25,6 +26,26 @@ def test_what_breaks_a_check(check: Check, wrong: list[int]) -> None:
     features: list[dict[str, Any]] = [{"a": 7}, {"a": "NL"}, {"a": "DE"}, {"a": None}, {"a": 5}, {}]
     batch = batch_of([{"features": one} for one in features])
     assert np.flatnonzero(violations(batch, "features.a", check)).tolist() == wrong
+
+
+@pytest.mark.parametrize(
+    ("allowed", "fine"),
+    [
+        ("[12, 47]", [12, 12.0, "12", 47]),
+        ("['12', \"47\"]", [12, 12.0, "12", 47]),
+        ("[12, NL]", [12, 12.0, "12", "NL"]),
+        ("[true]", [True, "true"]),
+        ("[false, 1]", [False, "false", 1]),
+        ("[0.5, -3.0]", [0.5, "0.5", -3]),
+        ("['012']", ["012"]),
+    ],
+)
+def test_a_code_is_allowed_as_number_and_as_text(allowed: str, fine: list[Any]) -> None:
+    text = f"checks: {{features.a: {{allowed: {allowed}}}}}\n"
+    text += "monitors: {never: {signal: invalid.a, detect: {kind: occurrence}}}\n"
+    assert firing(text, [{"features": {"a": one}} for one in fine]) == []
+    for wrong in (13, "13", 12.5, "NL" if "NL" not in fine else "DE", "012" if "012" not in fine else "0012", 1e300):
+        assert len(firing(text, [{"features": {"a": wrong}}])) == 1, wrong
 
 
 def test_what_differs_from_what_it_must_be_equal_to() -> None:

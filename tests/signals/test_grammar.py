@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from streamer.signals.derived import entropy
@@ -55,6 +57,40 @@ def test_pointers_of_a_ratio_are_decoded() -> None:
 )
 def test_what_a_text_means(text: str, kind: str, path: str, every: bool) -> None:
     assert parse_signal(text) == Signal(kind, path, every)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("features.*", ["features.age", "features.age_at", "features.id", "features.x[0]"]),
+        ("features.age*", ["features.age", "features.age_at"]),
+        ("category.*_at", ["features.age_at"]),
+        ("missing.??", ["features.id"]),
+        ("features.x[0]", ["features.x[0]"]),
+        ("score.a*", ["prediction.scores.a", "prediction.scores.ab"]),
+        ("invalid.a*", ["features.age", "features.age_at"]),
+        ("label.*b", ["prediction.scores.ab"]),
+    ],
+)
+def test_a_star_is_any_text_and_all_else_means_itself(text: str, names: list[str]) -> None:
+    known = [f"features.{name}" for name in ("age", "age_at", "id", "x[0]")]
+    known += ["prediction.scores.a", "prediction.scores.ab"]
+    assert [name for name in known if parse_signal(text).takes(name)] == names
+
+
+@pytest.mark.parametrize(("text", "of_features"), [
+    ("features.*", True), ("features.i*", True), ("missing.*", True), ("unseen.*", True), ("category.*", True),
+    ("anomaly", True), ("distance", True), ("ood", True), ("confident_ood", True), ("new_feature.*", True),
+    ("features.id", False), ("label.*", False), ("invalid.*", False), ("version_change", False), ("score.*", False),
+])  # fmt: skip
+def test_what_is_excluded_is_so_of_all_that_looks_at_whatever_features_there_are(text: str, of_features: bool) -> None:
+    signal = parse_signal(text)
+    assert signal.of_features == of_features
+    without = replace(signal, without=("features.i?", "features.*_at"))
+    if signal.every and of_features:
+        assert [without.takes(name) for name in ("features.id", "features.x_at")] == [False, False]
+        assert not without.whole
+        assert without.takes("features.idx") == signal.takes("features.idx")
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import numpy as np
 
 from streamer.signals.checks import Check
 from streamer.signals.columns import group, groups_of
+from streamer.signals.grammar import parse_signal
 from streamer.signals.observe import (
     Observe,
     is_error,
@@ -30,11 +31,11 @@ EVENTS: list[dict[str, Any]] = [
 USED = np.array([True, True, True, False])
 
 
-def seen(observe: Observe, path: str = "", every: bool = True) -> list[tuple[int, str, float]]:
+def seen(observe: Observe, signal: str = "features.*") -> list[tuple[int, str, float]]:
     """(event, member, value) of what is observed of the used ones of EVENTS, all of one group."""
     batch = batch_of(EVENTS)
     groups = groups_of(batch, USED, (), {}, group)
-    found = observe(batch, groups, path, every)
+    found = observe(batch, groups, parse_signal(signal).takes)
     assert found.group.tolist() == groups.of_event[found.event].tolist() == [0] * len(found.event)
     assert (np.diff(found.event) >= 0).all()
     names = [found.members[number] for number in found.member.tolist()]
@@ -42,9 +43,13 @@ def seen(observe: Observe, path: str = "", every: bool = True) -> list[tuple[int
 
 
 def test_numbers_under_a_path_of_used_events_in_their_order() -> None:
-    assert seen(observe_numbers, "features.") == [(0, "features.a", 1.0), (1, "features.a", 2.0)]
-    assert seen(observe_numbers, "features.a", False) == [(0, "features.a", 1.0), (1, "features.a", 2.0)]
-    assert seen(observe_numbers, "features.b", False) == seen(observe_numbers, "nothing", False) == []
+    assert (
+        seen(observe_numbers)
+        == seen(observe_numbers, "features.[ab]") + seen(observe_numbers, "features.?")
+        == [(0, "features.a", 1.0), (1, "features.a", 2.0)]
+    )
+    assert seen(observe_numbers, "features.a") == [(0, "features.a", 1.0), (1, "features.a", 2.0)]
+    assert seen(observe_numbers, "features.b") == seen(observe_numbers, "missing.nothing") == []
 
 
 def test_a_text_is_its_own_member() -> None:
@@ -53,6 +58,7 @@ def test_a_text_is_its_own_member() -> None:
 
 
 def test_presence_is_of_features_and_null_is_none() -> None:
+    assert seen(observe_presence, "missing.b") == [(0, "features.b", 1.0), (1, "features.b", 0.0)]
     assert seen(observe_presence) == [
         (0, "features.a", 1.0),
         (0, "features.b", 1.0),
@@ -70,13 +76,13 @@ def test_every_used_event_is_checked_by_every_check_that_is_asked_for() -> None:
     at_most_one = Check(None, None, 1.0, None, None, False)
     needed = Check(None, None, None, None, None, True)
     checks = {"features.a": at_most_one, "features.b": needed}
-    assert seen(observe_invalid(checks), "features.b", False) == [
+    assert seen(observe_invalid(checks), "invalid.b") == [
         (0, "features.b", 0.0),
         (1, "features.b", 1.0),
         (2, "features.b", 1.0),
     ]
-    assert [value for _, _, value in seen(observe_invalid(checks))] == [0.0, 0.0, 1.0, 1.0, 0.0, 1.0]
-    assert [event for event, _, _ in seen(observe_invalid(checks))] == [0, 0, 1, 1, 2, 2]
+    assert [value for _, _, value in seen(observe_invalid(checks), "invalid.*")] == [0.0, 0.0, 1.0, 1.0, 0.0, 1.0]
+    assert [event for event, _, _ in seen(observe_invalid(checks), "invalid.*")] == [0, 0, 1, 1, 2, 2]
     assert seen(observe_invalid({})) == []
 
 
@@ -84,7 +90,7 @@ def test_a_batch_without_any_names_is_no_trouble() -> None:
     batch = batch_of([{}, {}])
     groups = groups_of(batch, np.array([True, True]), (), {}, group)
     for observe in (observe_numbers, observe_texts("caller"), observe_presence, observe_errors):
-        assert len(observe(batch, groups, "", True).event) == 0
+        assert len(observe(batch, groups, parse_signal("features.*").takes).event) == 0
     event, codes = one_text(batch, groups, "caller")
     assert (event.tolist(), codes.tolist()) == ([], [])
 
