@@ -16,7 +16,7 @@ from streamer.config.model import Topics
 from streamer.config.problems import WARNINGS, did_you_mean, quoted
 from streamer.config.units import parse_duration
 from streamer.config.yaml_source import PathKey, Source
-from streamer.signals.grammar import AGGREGATE, Signal, parse_signal
+from streamer.signals.grammar import AGGREGATE, COUNTS, Signal, aggregate_of, parse_signal
 
 TYPE_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 
@@ -262,6 +262,9 @@ def an_aggregate_has_values_of_its_own(monitor: Any) -> Iterator[Complaint]:
     if not aggregate and _is(kind, "aggregated"):
         message = f"{kind} is for an aggregate (traffic, p95(latency_ms), mean(value)), not {quoted(name)}."
         yield Complaint(("detect", "kind"), "bad-value", message)
+    if at(monitor, "window", "least") is not None and (not aggregate or aggregate_of(str(name))[0] in COUNTS):
+        message = "only a number that is an aggregate of others, such as p95(latency_ms), can wait for so many of them."
+        yield Complaint(("window", "least"), "bad-value", message)
     if aggregate and at(monitor, "window", "events") is not None:
         yield Complaint(("window", "events"), "bad-value", "the windows of an aggregate are of time.")
 

@@ -14,6 +14,8 @@ from detectors.params import RIVER_DETECTORS, Params, River
 from streamer.config.types import Date, Direction, Duration, Model, Pattern, Pointer, Share
 from streamer.signals.checks import Check, text_of
 
+DAYS = "A breach is also beyond what its healthy days have shown, once there was a week of them"
+
 
 class CheckRule(Model):
     """What the values under one name must be; those that are not count as invalid.NAME."""
@@ -137,6 +139,7 @@ class DetectFraction(Detect):
     kind: Literal["fraction"] = Field(description="Share of a 0/1 signal per window.")
     max: Share = Field(description="The share of a window above which it is a breach.")
     clear: Share | None = Field(None, description="At or below this it is clear again; default 0.8 of max.")
+    days: bool = Field(False, description=f"{DAYS}: the shares of its windows.")
     min_count: int = Field(30, ge=1, description="A window with fewer events has no verdict.")
 
     @property
@@ -167,7 +170,9 @@ class DetectLevel(Detect):
     held: ClassVar[bool] = True
     aggregated: ClassVar[bool] = True
     kind: Literal["level"] = Field(description="An aggregate far from its reference, or from its last windows.")
-    against: Literal["reference", "recent"] = Field("recent", description="What a window is compared with.")
+    against: Literal["reference", "recent", "days"] = Field(
+        "recent", description="What a window is compared with; `days`: with what whole healthy days have shown."
+    )
     recent: int = Field(30, ge=5, le=10_000, description="Windows remembered; those in breach are not.")
     season: Literal["day", "week"] | None = Field(
         None, description="Compare with the same hour of earlier days or weeks (UTC); `recent` windows of each hour."
@@ -222,6 +227,7 @@ class DetectSilence(Detect):
         description="So long no event is a breach.",
     )
     min_count: int = Field(30, ge=1, description="A series with fewer events so far is not missed.")
+    days: bool = Field(False, description=f"{DAYS}: its gaps, and of a caller those in events of others.")
 
 
 class DetectDistribution(Detect):
@@ -244,6 +250,7 @@ class DetectDistribution(Detect):
         "reference", description="What a window is compared with; of the recent ones those in breach do not count."
     )
     recent: int = Field(20, ge=1, le=1_000, description="Windows that `against: recent` adds up.")
+    days: bool = Field(False, description=f"{DAYS}: the distances of its windows.")
     bins: int = Field(10, ge=2, le=100, description="Bins of a number, of about equal share in the reference.")
 
     @property

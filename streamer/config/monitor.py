@@ -19,6 +19,12 @@ class WindowSize(Model):
 
     events: int | None = Field(None, ge=10, le=10_000_000, description="Tumbling windows of so many events.")
     time_ms: WindowTime | None = Field(None, alias="time", description="Tumbling windows of event time.")
+    least: int | None = Field(
+        None,
+        ge=2,
+        le=1_000_000,
+        description="An aggregate that is no count: its windows go on until then.",
+    )
 
 
 EVENTS_PER_WINDOW = WindowSize.model_validate({"events": 1000})
@@ -94,7 +100,10 @@ class Monitor(Model):
 
     def state_spec(self) -> str:
         """What the state of the bank means: another text, another state."""
-        parts = [self.detect.model_dump(mode="json"), self.windows.model_dump(mode="json")]
+        windows = self.windows.model_dump(mode="json")
+        if windows["least"] is None:  # What says nothing of it means what it meant before there was such a key.
+            del windows["least"]
+        parts = [self.detect.model_dump(mode="json"), windows]
         return json.dumps(parts, sort_keys=True)
 
 

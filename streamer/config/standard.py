@@ -12,28 +12,32 @@ from detectors import Adwin
 from streamer.config.detect import kinds_that
 
 ENVELOPE = {"kind": "envelope"}
+DISTRIBUTION = {"kind": "distribution", "max": 0.25, "days": True}
 TUNED = {one.name for one in fields(Adwin)} - {"direction"}
 """Whoever sets one of these by hand means the detector that has it."""
 
 STANDARD: dict[str, dict[str, Any]] = {
     "feature-mean": {"signal": "features.*", "detect": ENVELOPE},
-    "feature-distribution": {"signal": "features.*", "detect": {"kind": "distribution"}},
-    "category-distribution": {"signal": "category.*", "detect": {"kind": "distribution"}},
+    "feature-distribution": {"signal": "features.*", "detect": DISTRIBUTION},
+    "category-distribution": {"signal": "category.*", "detect": DISTRIBUTION},
     "unseen-category": {"signal": "unseen.*", "detect": {**ENVELOPE, "direction": "up"}},
     "missing": {"signal": "missing.*", "detect": ENVELOPE},
     "confidence": {"signal": "confidence", "detect": {**ENVELOPE, "direction": "down"}},
-    "confidence-distribution": {"signal": "confidence", "detect": {"kind": "distribution"}},
+    "confidence-distribution": {"signal": "confidence", "detect": DISTRIBUTION},
     "label-share": {"signal": "label.*", "detect": ENVELOPE},
-    "anomaly-fraction": {"signal": "anomaly", "detect": {"kind": "fraction", "max": 0.05}},
+    "anomaly-fraction": {"signal": "anomaly", "detect": {"kind": "fraction", "max": 0.05, "days": True}},
     "anomaly-drift": {"signal": "anomaly", "detect": ENVELOPE},
     "joint-distance": {"signal": "distance", "detect": {**ENVELOPE, "direction": "up"}},
-    "traffic": {"signal": "traffic", "detect": {"kind": "level"}, "for": "2m"},
+    "traffic": {"signal": "traffic", "window": {"time": "10m"}, "detect": {"kind": "level", "against": "days"}},
     "latency": {
         "signal": "p95(latency_ms)",
-        "detect": {"kind": "level", "against": "reference", "direction": "up"},
-        "for": "2m",
+        "window": {"time": "1m", "least": 100},
+        "detect": {"kind": "level", "against": "days", "change": 0.2, "direction": "up"},
     },
-    "no-data": {"signal": "events", "detect": {"kind": "silence"}},
+    "error": {"signal": "error", "detect": {**ENVELOPE, "direction": "up"}},
+    "value": {"signal": "value", "detect": ENVELOPE},
+    "no-data": {"signal": "events", "detect": {"kind": "silence", "days": True}},
+    "caller-silent": {"signal": "events", "by": ["caller"], "detect": {"kind": "silence", "days": True}},
 }
 OFF = (False, "off")
 WHOLE = ("events", "traffic", "version_change")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from math import sqrt
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -15,8 +15,9 @@ from schemas.events.batch import Batch
 from schemas.records.alert import rfc3339
 from streamer.config.detect import DetectLevel, DetectTrend
 from streamer.monitors.base import MonitorBase, MonitorSpec
+from streamer.monitors.calm import Calm
 from streamer.monitors.evidence import Evidence, evidence
-from streamer.monitors.finding import BREACH, CLEAR, NEITHER, Finding
+from streamer.monitors.finding import NEITHER, Finding
 from streamer.monitors.window_outcomes import Outcomes, forgotten, note, outcomes_of, plain
 from streamer.monitors.words import deviations, from_to, tell_apart
 from streamer.series.aggregates import Aggregates
@@ -41,6 +42,15 @@ class Verdict(NamedTuple):
     expected: float | None  # None where there is nothing to compare with yet
     deviations: float | None
     n: int
+    begin_ms: int | None = None  # of a stretch that began before the newest window
+
+
+class Span(NamedTuple):
+    """A window, and how many numbers it saw."""
+
+    start_ms: int
+    end_ms: int
+    n: int
 
 
 class AggregateMonitor(MonitorBase):
@@ -49,6 +59,7 @@ class AggregateMonitor(MonitorBase):
     windowed = True
     most: int  # values remembered per slot
     beyond: float  # deviations, the limit that is told
+    calm_after: ClassVar[int] = 1  # clear windows until a breach is over
 
     def __init__(self, made: MonitorSpec) -> None:
         super().__init__(made)
@@ -59,32 +70,34 @@ class AggregateMonitor(MonitorBase):
         self.places: dict[int, list[int]] = {}  # of a trend: row -> the windows of the values
         self.runs: dict[int, int] = {}  # row -> breaches in a row, or values since the last look
         self.outcomes: Outcomes = {}
+        self.calm = Calm(self.calm_after)
 
     def findings(self, batch: Batch, column: Column, judged: Judged) -> list[Finding]:
         found = []
-        columns = (column.rows.tolist(), column.values.tolist(), column.events.tolist(), column.starts_ms)
-        for row, value, event, start_ms in zip(*columns, strict=True):
-            verdict = self.judge(row, value, start_ms, int(batch.offsets[event]))
+        columns = column.rows.tolist(), column.values.tolist(), column.events.tolist(), column.spans
+        for row, value, event, given in zip(*columns, strict=True):
+            span = Span(*given)
+            verdict = self.judge(row, value, span, int(batch.offsets[event]))
             if verdict is None:
                 continue
             ended = "insufficient" if verdict.expected is None else "evaluated"
             note(self.outcomes, self.table.keys[row][0][0], ended)
-            signal = NEITHER if verdict.expected is None else BREACH if verdict.breach else CLEAR
-            found.append(Finding(event, self.order, row, signal, self.told(verdict, start_ms), ended))
+            signal = NEITHER if verdict.expected is None else self.calm.signal(row, verdict.breach)
+            found.append(Finding(event, self.order, row, signal, self.told(verdict, span), ended))
         return found
 
-    def judge(self, row: int, value: float, start_ms: int, offset: int) -> Verdict | None:
+    def judge(self, row: int, value: float, span: Span, offset: int) -> Verdict | None:
         """What the value of a window says; None where it was not looked at."""
         raise NotImplementedError
 
-    def told(self, verdict: Verdict, start_ms: int) -> Evidence:
+    def told(self, verdict: Verdict, span: Span) -> Evidence:
         window = {
             "value": verdict.value,
             "expected": verdict.expected,
             "deviations": verdict.deviations,
             "n": verdict.n,
-            "from": rfc3339(start_ms),
-            "to": rfc3339(start_ms + self.table.signal.window_ms),
+            "from": rfc3339(span.start_ms if verdict.begin_ms is None else verdict.begin_ms),
+            "to": rfc3339(span.end_ms),
         }
         deviations = verdict.deviations or 0.0
         return evidence(1 if deviations > 0 else -1, deviations, self.beyond, None, None, window)
@@ -100,6 +113,7 @@ class AggregateMonitor(MonitorBase):
         number = {row: i for i, row in enumerate(rows.tolist())}
         self.kept = {(number[row], slot): values for (row, slot), values in self.kept.items() if row in number}
         self.places, self.runs = renumbered(self.places, rows), renumbered(self.runs, rows)
+        self.calm.retain(rows)
 
     def forget(self, models: Collection[str]) -> None:
         for model in sorted(self.windows.clocks.keys() & set(models)):
@@ -110,7 +124,13 @@ class AggregateMonitor(MonitorBase):
         kept = [[row, slot, np.array(values, np.float64)] for (row, slot), values in self.kept.items()]
         places = [[row, np.array(windows, np.int64)] for row, windows in self.places.items()]
         runs = list(self.runs.items())
-        return {"kept": kept, "places": places, "runs": runs, "verdicts": plain(self.outcomes)}
+        return {
+            "kept": kept,
+            "places": places,
+            "runs": runs,
+            "verdicts": plain(self.outcomes),
+            "calm": self.calm.dump(),
+        }
 
     def load(self, state: Any) -> None:
         kept = {(int(row), int(slot)): values.tolist() for row, slot, values in state["kept"]}
@@ -121,6 +141,7 @@ class AggregateMonitor(MonitorBase):
             raise ValueError("a trend without its places")
         self.kept, self.runs = kept, {int(row): int(run) for row, run in state["runs"]}
         self.outcomes = outcomes_of(state["verdicts"])
+        self.calm.load(state.get("calm", ()))  # Older snapshots have none.
 
 
 class LevelMonitor(AggregateMonitor):
@@ -132,9 +153,9 @@ class LevelMonitor(AggregateMonitor):
         self.detect = self.config.detect
         self.most, self.beyond = self.detect.recent, self.detect.beyond
 
-    def judge(self, row: int, value: float, start_ms: int, offset: int) -> Verdict:
+    def judge(self, row: int, value: float, span: Span, offset: int) -> Verdict:
         detect = self.detect
-        slot = start_ms // HOUR_MS % SLOTS[detect.season] if detect.season else 0
+        slot = span.start_ms // HOUR_MS % SLOTS[detect.season] if detect.season else 0
         kept = self.kept.setdefault((row, slot), [])
         verdict = Verdict(False, value, None, None, 0)
         if detect.against == "reference":
@@ -178,8 +199,8 @@ class TrendMonitor(AggregateMonitor):
         self.detect = self.config.detect
         self.most, self.beyond = self.detect.points, self.detect.beyond
 
-    def judge(self, row: int, value: float, start_ms: int, offset: int) -> Verdict | None:
-        detect, window = self.detect, start_ms // self.table.signal.window_ms
+    def judge(self, row: int, value: float, span: Span, offset: int) -> Verdict | None:
+        detect, window = self.detect, span.start_ms // self.table.signal.window_ms
         kept, places = self.kept.setdefault((row, 0), []), self.places.setdefault(row, [])
         kept.append(value)
         places.append(window)

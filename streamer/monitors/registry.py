@@ -6,7 +6,10 @@ from collections.abc import Callable
 
 from streamer.config import budget
 from streamer.config import model as cfg
+from streamer.config.detect import DetectLevel
 from streamer.monitors.base import Monitor, MonitorParts, MonitorSpec
+from streamer.monitors.daily_levels import DailyLevelMonitor
+from streamer.monitors.daily_traffic import DailyTrafficMonitor
 from streamer.monitors.edges import EdgeMonitor, OccurrenceMonitor, RankMonitor
 from streamer.monitors.envelope import EnvelopeMonitor
 from streamer.monitors.levels import LevelMonitor, TrendMonitor
@@ -14,6 +17,17 @@ from streamer.monitors.silence import AgeMonitor, SilenceMonitor
 from streamer.monitors.windowed import DistributionMonitor, FractionMonitor, ShareMonitor
 from streamer.series.sources import Source
 from streamer.series.table import SeriesTable
+from streamer.signals.grammar import COUNTS, aggregate_of
+
+
+def level_monitor(made: MonitorSpec) -> Monitor:
+    """By what a level is compared with; days of a count are other than those of a statistic."""
+    detect = made.config.detect
+    if not isinstance(detect, DetectLevel) or detect.against != "days":
+        return LevelMonitor(made)
+    counted = aggregate_of(made.table.signal.path)[0] in COUNTS
+    return DailyTrafficMonitor(made) if counted else DailyLevelMonitor(made)
+
 
 MONITORS: dict[str, Callable[[MonitorSpec], Monitor]] = {
     # A kind that is not here looks for edges with the bank of its name.
@@ -23,7 +37,7 @@ MONITORS: dict[str, Callable[[MonitorSpec], Monitor]] = {
     "fraction": FractionMonitor,
     "share": ShareMonitor,
     "distribution": DistributionMonitor,
-    "level": LevelMonitor,
+    "level": level_monitor,
     "trend": TrendMonitor,
     "age": AgeMonitor,
     "silence": SilenceMonitor,

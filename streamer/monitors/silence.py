@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -16,48 +17,81 @@ from streamer.config.units import show_duration
 from streamer.monitors.base import MonitorBase, MonitorSpec
 from streamer.monitors.evidence import Evidence, evidence
 from streamer.monitors.finding import BREACH, CLEAR, Finding
-from streamer.series.presence import Presence
+from streamer.series.presence import EVENTS, TIME, Presence
 from streamer.signals.columns import I64, Column
+
+GROSS = 5.0
+"""In school a gap is unmistakable that is so many times as long as any before."""
 
 
 class SilenceMonitor(MonitorBase):
-    """A level: breach once a series that has spoken often enough was silent for `after`, clear when it is back."""
+    """A level: breach once a series that has spoken often enough was silent for `after`, clear when it is back. With
+    `days` also beyond the gaps of its healthy days. One of several, such as a caller, is missed by the events of the
+    others, too: while nobody speaks nobody misses it.
+    """
 
     def __init__(self, made: MonitorSpec) -> None:
         super().__init__(made)
         assert isinstance(self.config.detect, DetectSilence)
         assert isinstance(made.source, Presence)
         self.detect, self.presence = self.config.detect, made.source
+        self.told: dict[int, None] = {}  # rows whose breach was reported
 
     def findings(self, batch: Batch, column: Column, judged: Judged) -> list[Finding]:
         """Who is back."""
-        back = np.flatnonzero(column.values >= self.detect.after_ms)
-        return [
-            Finding(int(column.events[i]), self.order, int(column.rows[i]), CLEAR, self._evidence(column.values[i]))
-            for i in back
-        ]
+        found = []
+        for row, event, silent_ms in zip(
+            *(a.tolist() for a in (column.rows, column.events, column.values)), strict=True
+        ):
+            if row in self.told:
+                del self.told[row]
+                found.append(Finding(event, self.order, row, CLEAR, self._evidence(silent_ms, row)))
+        return found
 
     def overdue(self, passed_ms: int, newest_ms: Mapping[str, int]) -> list[Finding]:
-        """Who became overdue with the tick that took `passed_ms`; the findings belong to no event."""
-        state, after_ms = self.presence.state, self.detect.after_ms
-        silent = state["silent_ms"]
-        late = (silent >= after_ms) & (silent - passed_ms < after_ms) & (state["n"] >= self.detect.min_count)
-        return [
-            Finding(-1, self.order, row, BREACH, self._evidence(silent[row])) for row in np.flatnonzero(late).tolist()
-        ]
+        """Who is overdue by this tick; the findings belong to no event."""
+        state, found = self.presence.state, []
+        late = (state["silent_ms"] >= self.detect.after_ms) & (state["n"] >= self.detect.min_count)
+        for row in np.flatnonzero(late).tolist():
+            if row not in self.told and (not self.detect.days or self._beyond(row)):
+                self.told[row] = None
+                silent_ms = float(state["silent_ms"][row])
+                found.append(Finding(-1, self.order, row, BREACH, self._evidence(silent_ms, row)))
+        return found
 
-    def _evidence(self, silent_ms: float) -> dict[str, Any]:
-        return evidence(-1, float(silent_ms) / 1000, self.detect.after_ms / 1000, None, None, None)
+    def _beyond(self, row: int) -> bool:
+        """Whether the gap is longer than those of healthy days."""
+        days, alone = self.presence.days, not self.table.by
+        silent_ms, events = self.presence.gap(row, self.table.keys[row][0][0])
+        longest_ms, most = self._limit(row, TIME), self._limit(row, EVENTS)
+        if days.in_school(row):
+            return silent_ms > longest_ms and (alone or events > most)
+        return (silent_ms > longest_ms and (alone or events > days.usual(row, EVENTS)[1])) or events > most
+
+    def _limit(self, row: int, channel: int) -> float:
+        """The longest gap that is none yet."""
+        limit = self.presence.days.limits(row, channel)[1]
+        return limit if isfinite(limit) else GROSS * self.presence.days.seen(row, channel)[1]
+
+    def _evidence(self, silent_ms: float, row: int) -> dict[str, Any]:
+        """The limit is that of time: longer ones than `after` are those of its days."""
+        limit_ms = float(self.detect.after_ms)
+        if self.detect.days:
+            limit_ms = max(limit_ms, min(self._limit(row, TIME), silent_ms))
+        return evidence(-1, silent_ms / 1000, round(limit_ms / 1000), None, None, None)
 
     def sentence(self, labels: Mapping[str, str], told: Evidence) -> str:
         silent, limit = (show_duration(1000 * int(told["finding"][name])) for name in ("statistic", "threshold"))
         return f"no events for {silent} (limit {limit})"
 
+    def retain(self, rows: I64) -> None:
+        self.told = renumbered(self.told, rows)
+
     def dump(self) -> Any:
-        return None
+        return list(self.told)
 
     def load(self, state: Any) -> None:
-        """What there is to remember is in the table's rule and in the alert book."""
+        self.told = dict.fromkeys(map(int, state))
 
 
 class AgeMonitor(MonitorBase):

@@ -18,6 +18,7 @@ from schemas.events.batch import Batch
 from streamer.config.detect import Counted, DetectDistribution, DetectFraction, DetectShare
 from streamer.config.reference_file import Series
 from streamer.monitors.base import Gauge, MonitorBase, MonitorSpec
+from streamer.monitors.daily_limit import DailyLimit
 from streamer.monitors.evidence import Evidence, before_of, evidence, span
 from streamer.monitors.finding import BREACH, CLEAR, NEITHER, Finding
 from streamer.monitors.usual_shares import UsualShares
@@ -61,7 +62,8 @@ class CountedMonitor(MonitorBase):
         assert isinstance(detect, Counted)
         for window in self.windows.update(column.rows, column.values, offsets, times, list(column.reasons)):
             self.last[window.row] = window
-            verdict = None if window.late or window.n < detect.min_count else self.judge(window)
+            time_ms = int(batch.times_ms[column.events[window.closed_by]])
+            verdict = None if window.late or window.n < detect.min_count else self.judge(window, time_ms)
             ended = "late" if window.late else "insufficient" if verdict is None else "evaluated"
             model = self.table.keys[window.row][0][0]
             note(self.outcomes, model, ended)
@@ -72,8 +74,10 @@ class CountedMonitor(MonitorBase):
             found.append(Finding(event, self.order, window.row, signal, told, ended))
         return found
 
-    def judge(self, window: Window) -> Judgement | None:
-        """The verdict of a window that is large enough; None where there is nothing yet to compare it with."""
+    def judge(self, window: Window, time_ms: int) -> Judgement | None:
+        """The verdict of a window that is large enough, closed at that time; None where there is nothing yet to compare
+        it with.
+        """
         raise NotImplementedError
 
     def told(self, window: Window, verdict: Judgement | None, offset: int) -> Evidence:
@@ -140,13 +144,34 @@ class FractionMonitor(CountedMonitor):
         assert isinstance(self.config.detect, DetectFraction)
         self.detect = self.config.detect
 
-    def judge(self, window: Window) -> Judgement:
+        self.days = DailyLimit(made.rate)
+
+    def judge(self, window: Window, time_ms: int) -> Judgement:
         fraction, detect = window.hits / window.n, self.detect
+        if detect.days:
+            self.days.resize(len(self.table.keys))
+            beyond = self.days.beyond(window.row, fraction, time_ms, detect.max)
+            signal, limit = self.days.calm.signal(window.row, beyond), self.days.of(window.row, detect.max)
+            return Judgement(signal, 1, limit)
         below = CLEAR if fraction <= detect.clear_below else NEITHER
         return Judgement(BREACH if fraction > detect.max else below, 1, detect.max)
 
     def told(self, window: Window, verdict: Judgement | None, offset: int) -> Evidence:
-        return self.shown(window, wilson(window.hits, window.n), 1, self.detect.max, offset)
+        limit = self.detect.max if verdict is None else verdict.limit
+        return self.shown(window, wilson(window.hits, window.n), 1, limit, offset)
+
+    def retain(self, rows: I64) -> None:
+        super().retain(rows)
+        self.days.resize(len(self.table.keys))
+        self.days.retain(rows)
+
+    def dump(self) -> Any:
+        self.days.resize(len(self.table.keys))  # However the log was cut.
+        return {**super().dump(), "days": self.days.dump()}
+
+    def load(self, state: Any) -> None:
+        super().load(state)
+        self.days.load(state["days"])
 
 
 class ShareMonitor(CountedMonitor):
@@ -158,7 +183,7 @@ class ShareMonitor(CountedMonitor):
         self.detect = self.config.detect
         self.usual = UsualShares(self.table)
 
-    def judge(self, window: Window) -> Judgement | None:
+    def judge(self, window: Window, time_ms: int) -> Judgement | None:
         detect, fraction, usual = self.detect, window.hits / window.n, self.usual.before(window)
         if usual is None:
             return None
@@ -208,6 +233,7 @@ class DistributionMonitor(MonitorBase):
         self.last: dict[int, float] = {}  # newest distance per row, for the metrics; not state
         # Of `against: recent`: counts of windows not in breach, oldest first.
         self.recent: dict[int, list[list[int]]] = {}
+        self.days = DailyLimit(made.rate)
         self.outcomes: Outcomes = {}
 
     def findings(self, batch: Batch, column: Column, judged: Judged) -> list[Finding]:
@@ -235,15 +261,10 @@ class DistributionMonitor(MonitorBase):
         detect = self.detect
         apart, beyond = distance(detect.distance, reference, counts), surprise(reference, counts)
         self.last[window.row] = apart
-        if apart > detect.max and beyond > detect.surprise:
-            signal = BREACH
-        elif apart <= detect.clear_below or beyond <= detect.surprise:
-            signal = CLEAR
-            if detect.against == "recent":  # Only what is clear: no drift ever becomes what drift is measured by.
-                kept.append(list(window.counts[: len(known)]))
-                del kept[: -detect.recent]
-        else:
-            signal = NEITHER
+        signal, limit = self._signal(window.row, apart, beyond, int(batch.times_ms[event]))
+        if signal == CLEAR and detect.against == "recent":  # No drift ever becomes what drift is measured by.
+            kept.append(list(window.counts[: len(known)]))
+            del kept[: -detect.recent]
         shown = {
             "n": sum(window.counts),
             "distance": apart,
@@ -253,8 +274,19 @@ class DistributionMonitor(MonitorBase):
         }
         offset = int(batch.offsets[event])
         before = None if self.coded else before_of(self.table, window.row, offset)
-        told = evidence(0, apart, detect.max, before, None, shown)
+        told = evidence(0, apart, limit, before, None, shown)
         return Finding(event, self.order, window.row, signal, told, "evaluated")
+
+    def _signal(self, row: int, apart: float, beyond: float, time_ms: int) -> tuple[str, float]:
+        """What a window says whose distance is so large, and so far beyond chance; and the limit of the distance."""
+        detect = self.detect
+        if detect.days:
+            self.days.resize(len(self.table.keys))
+            breach = self.days.beyond(row, apart, time_ms, detect.max) and beyond > detect.surprise
+            return self.days.calm.signal(row, breach), self.days.of(row, detect.max)
+        if apart > detect.max and beyond > detect.surprise:
+            return BREACH, detect.max
+        return CLEAR if apart <= detect.clear_below or beyond <= detect.surprise else NEITHER, detect.max
 
     def learn(self, samples: Samples) -> None:
         self.histograms.resize(len(self.table.keys))
@@ -277,6 +309,8 @@ class DistributionMonitor(MonitorBase):
         self.histograms.resize(len(self.table.keys))
         self.histograms.retain(rows)
         self.late.retain(rows)
+        self.days.resize(len(self.table.keys))
+        self.days.retain(rows)
         self.last, self.recent = renumbered(self.last, rows), renumbered(self.recent, rows)
 
     def forget(self, models: Collection[str]) -> None:
@@ -304,12 +338,15 @@ class DistributionMonitor(MonitorBase):
     def dump(self) -> Any:
         recent = [[row, np.array(kept, np.int64)] for row, kept in self.recent.items()]
         late = self.late.dump()
-        return {"windows": self.histograms.dump(), "late": late, "verdicts": plain(self.outcomes), "recent": recent}
+        self.days.resize(len(self.table.keys))  # However the log was cut.
+        days, verdicts = self.days.dump(), plain(self.outcomes)
+        return {"windows": self.histograms.dump(), "late": late, "verdicts": verdicts, "recent": recent, "days": days}
 
     def load(self, state: Any) -> None:
         self.recent = {int(row): kept.tolist() for row, kept in state["recent"]}
         self.histograms.load(state["windows"])
         self.late.load(state["late"])
+        self.days.load(state["days"])
         self.histograms.resize(len(self.table.keys))
         self.outcomes = outcomes_of(state["verdicts"])
 

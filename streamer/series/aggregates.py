@@ -4,6 +4,9 @@ A window closes once the newest event of its model lies `lateness` behind its en
 changes nothing. It counts only where the windows before and after it have events of the model, too: the first window
 is a part of one, so are the edges of a burst, and a silence of the whole model is nobody's zero (`silence` hears it). A
 group that is silent while its model speaks counts zero events.
+
+With `least` a window goes on until it has seen so many numbers of its group: however thin the traffic, each value is as
+sure as the next. Then its edges do not matter, and neither does silence.
 """
 
 from __future__ import annotations
@@ -45,6 +48,16 @@ class Part:
         if self.sketch is not None:
             self.sketch.add(values)
 
+    def merge(self, other: Part) -> None:
+        """Take what the other one has, which came later."""
+        away = other.first - self.first
+        self.squares += other.squares + 2.0 * away * other.total + other.n * away * away
+        self.total += other.total + other.n * away
+        self.n += other.n
+        self.least, self.most = min(self.least, other.least), max(self.most, other.most)
+        if self.sketch is not None and other.sketch is not None:
+            self.sketch.merge(other.sketch)
+
     def dump(self) -> list[Any]:
         sketch = self.sketch.dump() if self.sketch is not None else None
         return [self.n, self.first, self.total, self.squares, self.least, self.most, sketch]
@@ -81,9 +94,10 @@ class Clock:
     skipped: int = 0  # windows that counted for nothing
     open: dict[int, dict[int, Part]] = field(default_factory=dict)  # window number -> row -> part
     first: dict[int, int] = field(default_factory=dict)  # row -> the first window it was in
+    going: dict[int, tuple[int, Part]] = field(default_factory=dict)  # row -> where its long window began, and its part
 
     def retain(self, rows: I64) -> None:
-        self.first = renumbered(self.first, rows)
+        self.first, self.going = renumbered(self.first, rows), renumbered(self.going, rows)
         self.open = {window: renumbered(parts, rows) for window, parts in self.open.items()}
 
 
@@ -94,13 +108,15 @@ class Value(NamedTuple):
     start_ms: int
     row: int
     value: float
+    end_ms: int
+    n: int
 
 
 class Aggregates(SourceBase):
     """Makes `traffic` (count of events) and STAT(NUMBER), by windows of `window_ms`."""
 
-    def __init__(self, signal: str, window_ms: int, lateness_ms: int) -> None:
-        self.member = signal
+    def __init__(self, signal: str, window_ms: int, lateness_ms: int, least: int = 1) -> None:
+        self.member, self.least = signal, least
         self.stat, self.path = aggregate_of(signal)
         self.window_ms, self.lateness_ms = window_ms, lateness_ms
         self.clocks: dict[str, Clock] = {}
@@ -122,7 +138,7 @@ class Aggregates(SourceBase):
         rows = np.array([value.row for value in values], np.int64)
         events = np.array([value.event for value in values], np.int64)
         numbers = np.array([value.value for value in values], np.float64)
-        return Column(rows, numbers, events, starts_ms=[value.start_ms for value in values])
+        return Column(rows, numbers, events, spans=[(value.start_ms, value.end_ms, value.n) for value in values])
 
     def _rows(self, groups: Groups, used: I64, table: SeriesTable) -> I64:
         inverse, first = dense(groups.of_event[used])
@@ -197,11 +213,34 @@ class Aggregates(SourceBase):
         for window in sorted(w for w in clock.open if w <= ripe[-1]):
             event = int(events[np.searchsorted(ripe, window)])
             parts = clock.open.pop(window)
+            if self.least > 1:
+                found += self._go_on(clock, window, parts, event)
+                continue
             whole = clock.spoke == window - 1 and self._spoke(clock, model, window + 1, event, begun)
             clock.skipped += (window - 1 - clock.spoke if clock.spoke >= 0 else 0) + (not whole)
             clock.spoke = window
             if whole:
-                found += [Value(event, window * length, row, value) for row, value in self._told(clock, window, parts)]
+                begin, end = window * length, (window + 1) * length
+                numbers = [
+                    (row, value, parts[row].n if row in parts else 0) for row, value in self._told(clock, window, parts)
+                ]
+                found += [Value(event, begin, row, value, end, n) for row, value, n in numbers]
+        return found
+
+    def _go_on(self, clock: Clock, window: int, parts: dict[int, Part], event: int) -> list[Value]:
+        """Take a window into the long ones that go on; those that have seen enough end."""
+        found = []
+        for row in sorted(parts):
+            begin, part = clock.going.pop(row, (window, None))
+            if part is None:
+                part = parts[row]
+            else:
+                part.merge(parts[row])
+            if part.n < self.least:
+                clock.going[row] = begin, part
+            else:
+                end_ms = (window + 1) * self.window_ms
+                found.append(Value(event, begin * self.window_ms, row, self._stat(part), end_ms, part.n))
         return found
 
     @staticmethod
@@ -225,13 +264,16 @@ class Aggregates(SourceBase):
         for model, clock in self.clocks.items():
             windows = [[w, [[row, part.dump()] for row, part in parts.items()]] for w, parts in clock.open.items()]
             known = clock.newest_ms, clock.spoke, clock.skipped
-            clocks.append([model, *known, windows, list(clock.first.items())])
+            going = [[row, begin, part.dump()] for row, (begin, part) in clock.going.items()]
+            clocks.append([model, *known, windows, list(clock.first.items()), going])
         return {"clocks": clocks, "latest": self.latest.copy()}
 
     def load(self, state: Any) -> None:
         self.latest = state["latest"].reshape(-1, 2)
-        for model, newest_ms, spoke, skipped, windows, first in state["clocks"]:
+        for model, newest_ms, spoke, skipped, windows, first, *later in state["clocks"]:
             clock = self.clocks[str(model)] = Clock(int(newest_ms), int(spoke), int(skipped))
             clock.first = {int(row): int(window) for row, window in first}
+            going = later[0] if later else ()  # Older snapshots have none.
+            clock.going = {int(row): (int(begin), Part.load(part)) for row, begin, part in going}
             for window, parts in windows:
                 clock.open[int(window)] = {int(row): Part.load(part) for row, part in parts}

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 
 from schemas.events.batch import Batch
+from streamer.config import budget
 from streamer.config import model as cfg
 from streamer.series.aggregates import Aggregates
 from streamer.series.anomaly import AnomalyRule
@@ -81,11 +82,14 @@ def _feedback(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable,
 
 
 def _presence(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable, ...]) -> Source:
-    return Presence()
+    of = {n: m for n, m in config.effective_monitors().items() if (m.signal, tuple(m.by)) == ("events", table.by)}
+    rates = budget.parts(config.false_alarms, config.effective_monitors())
+    return Presence(min(rates[name] for name in of)) if of else Presence()
 
 
 def _aggregates(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable, ...]) -> Source:
-    return Aggregates(table.signal.path, table.signal.window_ms, config.limits.lateness_ms)
+    signal = table.signal
+    return Aggregates(signal.path, signal.window_ms, config.limits.lateness_ms, signal.least)
 
 
 def _distance(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable, ...]) -> Source:
@@ -122,7 +126,7 @@ def table_id_of(config: cfg.Config, monitor: cfg.Monitor) -> TableId:
     """The table of a monitor."""
     signal = parse_signal(monitor.signal)
     if signal.kind == "aggregate":
-        signal = replace(signal, window_ms=monitor.aggregate_ms)
+        signal = replace(signal, window_ms=monitor.aggregate_ms, least=monitor.windows.least or 1)
     elif signal.of_features:
         signal = replace(signal, without=tuple(config.exclude))
     return TableId(signal, tuple(monitor.by), monitor.model)

@@ -113,6 +113,7 @@ class SeriesTable:
         kind, path, every = self.signal.kind, self.signal.path, self.signal.every
         path += self.signal.pattern  # Not what is excluded: the rest of the state means what it did.
         path += f"@{self.signal.window_ms}" if self.signal.window_ms else ""
+        path += f"/{self.signal.least}" if self.signal.least > 1 else ""
         parts = (kind, path, every, ",".join(self.by), self.model or "*", self.reference.warmup, self.given)
         return "|".join(map(str, (*parts, *(f"{name}={check}" for name, check in self.checks.items()))))
 
@@ -212,6 +213,7 @@ class SeriesTable:
         """What the values are, whatever they are compared with: `number features.* by version`."""
         text = f"{self.signal.kind} {self.signal.path}{(self.signal.pattern or '*') * self.signal.every}"
         text += f" per {self.signal.window_ms} ms" if self.signal.window_ms else ""
+        text += f" and {self.signal.least} events" if self.signal.least > 1 else ""
         text += f" by {', '.join(self.by)}" if self.by else ""
         return text + (f" of {self.model}" if self.model else "")
 

@@ -37,7 +37,7 @@ class Column(NamedTuple):
     values: F64
     events: I64
     reasons: Sequence[tuple[int, str]] = ()
-    starts_ms: Sequence[int] = ()  # of an aggregate: where its windows begin
+    spans: Sequence[tuple[int, int, int]] = ()  # of an aggregate: where each window begins and ends, and of how many
     past: int = 0
 
 

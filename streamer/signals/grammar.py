@@ -45,6 +45,7 @@ class Signal:
     path: str  # the batch's name of the value; with `every` the common prefix
     every: bool
     window_ms: int = 0  # of an aggregate
+    least: int = 1  # numbers that a window of an aggregate sees at least
     pattern: str = ""  # with `every` of the members that are meant what follows the prefix; empty for all
     without: tuple[str, ...] = ()  # patterns of the features that the config excludes
 

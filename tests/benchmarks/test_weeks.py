@@ -67,7 +67,7 @@ def test_missing_nights_are_missing_and_noise_is_as_alike_as_it_says() -> None:
 
 def test_batches_are_what_the_decoder_makes_of_the_json() -> None:
     """Nulls, new texts, ids and texts of an event's own among them: the task answers the same to the byte."""
-    models = {"a": drawn("all", 1, 600.0), "b": drawn("even", 2, 600.0)}
+    models = {"a": drawn("all", 1, 200.0), "b": drawn("even", 2, 200.0)}
     models["a"] = broken(broken(models["a"], "nulls 10 %"), "new label 5 %")
     merged, config = Merged(models), least()
     begin_ms, end_ms = ONSET_MS - 2 * DAY_MS, ONSET_MS + 2 * DAY_MS

@@ -27,6 +27,8 @@ def test_the_least_config_has_the_standard_monitors() -> None:
         "distance",
         "traffic",
         "p95(latency_ms)",
+        "error",
+        "value",
     }
     assert (config.reference.warmup, config.commit.interval_ms, config.limits.message_bytes) == (500, 1000, 1 << 20)
 
@@ -39,7 +41,7 @@ def test_the_standard_set_is_changed_by_name_and_defaults_are_shared() -> None:
     assert found["feature-mean"].signal == "features.*"
     assert (found["feature-mean"].severity, found["missing"].severity) == ("info", "critical")
     assert found["latency"].detect.kind == "trend"
-    assert (found["latency"].for_ms, found["anomaly-fraction"].for_ms, found["score"].for_ms) == (120_000, 180_000, 0)
+    assert (found["latency"].for_ms, found["anomaly-fraction"].for_ms, found["score"].for_ms) == (180_000, 180_000, 0)
     assert {m.cooldown_ms for m in found.values()} == {3_600_000}
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from streamer.monitors.levels import PATIENCE, AggregateMonitor, LevelMonitor, TrendMonitor
+from streamer.monitors.levels import HOUR_MS, PATIENCE, AggregateMonitor, LevelMonitor, Span, TrendMonitor
 from tests.series.windows import BEGIN_S, DAY_S, HOUR_S, TRAFFIC, alerts, config, fired, latency, poisson, run
 
 
@@ -112,8 +112,12 @@ def made(kind: type[AggregateMonitor], text: str, signal: str = "mean(value)") -
     return monitor
 
 
+def at(start_ms: int) -> Span:
+    return Span(start_ms, start_ms + 60_000, 60)
+
+
 def judged(monitor: Any, values: list[float], begin: int = 0) -> list[Any]:
-    return [monitor.judge(0, value, 60_000 * (begin + i), i) for i, value in enumerate(values)]
+    return [monitor.judge(0, value, at(60_000 * (begin + i)), i) for i, value in enumerate(values)]
 
 
 STEADY = [10.0, 10.5, 9.5, 10.2, 9.8]
@@ -155,10 +159,10 @@ def test_hours_are_compared_with_the_same_hour_of_other_days() -> None:
     monitor = made(LevelMonitor, "{kind: level, recent: 5, season: day}")
     for day in range(4):
         for hour in range(24):
-            verdict = monitor.judge(0, 10.0 + 50.0 * (hour == 12) + day / 10, 3_600_000 * (24 * day + hour), 0)
+            verdict = monitor.judge(0, 10.0 + 50.0 * (hour == 12) + day / 10, at(HOUR_MS * (24 * day + hour)), 0)
             assert (verdict.expected is None) == (day < 3)
             assert not verdict.breach
-    assert monitor.judge(0, 60.0, 3_600_000 * (24 * 4 + 11), 0).breach, "fine at noon, and not at eleven"
+    assert monitor.judge(0, 60.0, at(HOUR_MS * (24 * 4 + 11)), 0).breach, "fine at noon, and not at eleven"
 
 
 def test_counts_may_vary_by_chance() -> None:
@@ -167,7 +171,7 @@ def test_counts_may_vary_by_chance() -> None:
     )
     for monitor in (counted, measured):
         judged(monitor, [100.0] * 5)
-    assert [monitor.judge(0, 130.0, 0, 0).breach for monitor in (counted, measured)] == [False, True]
+    assert [monitor.judge(0, 130.0, at(0), 0).breach for monitor in (counted, measured)] == [False, True]
 
 
 def test_a_trend_is_looked_at_now_and_then() -> None:

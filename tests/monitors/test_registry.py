@@ -12,7 +12,8 @@ from streamer.config.load import load_text
 from streamer.engine.engines import ENGINE
 from streamer.engine.task import Task
 from streamer.monitors.edges import EdgeMonitor, OccurrenceMonitor
-from streamer.monitors.registry import MONITORS, make_monitors
+from streamer.monitors.levels import LevelMonitor
+from streamer.monitors.registry import MONITORS, level_monitor, make_monitors
 from tests.monitors.every import every_monitor
 from tests.signals.events import HEAD
 
@@ -25,7 +26,8 @@ def test_every_kind_has_a_monitor_of_its_own_or_a_bank() -> None:
 @pytest.mark.parametrize("kind", DETECTS)
 def test_the_kind_says_which_class_it_is(kind: str) -> None:
     monitor = every_monitor().by_order[list(DETECTS).index(kind)]
-    assert type(monitor) is MONITORS.get(kind, EdgeMonitor)
+    made = MONITORS.get(kind, EdgeMonitor)
+    assert type(monitor) is (LevelMonitor if made is level_monitor else made)
     assert isinstance(monitor, EdgeMonitor) == (kind in DETECTORS)
     assert type(monitor) is OccurrenceMonitor or kind != "occurrence"
 

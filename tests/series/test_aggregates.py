@@ -12,6 +12,7 @@ from schemas.events.batch import Record
 from schemas.events.native_json import decode
 from streamer.config.decoder_fields import fields_of
 from streamer.engine.task import Task
+from streamer.monitors.levels import LevelMonitor
 from streamer.series.aggregates import Aggregates
 from tests.series.windows import AT, BEGIN_S, TRAFFIC, config, latency, run
 
@@ -113,3 +114,28 @@ def test_numbers_near_the_end_of_float64_stop_nothing(huge: list[float], stat: s
     task = run(setup, [{"time": time_s, "features": {"x": x}} for time_s, x in times])
     assert task.position == len(times)
     assert Task.load(setup, AT, task.dump()).dump() == task.dump()
+
+
+def test_a_window_goes_on_until_it_has_seen_enough() -> None:
+    text = "  l: {signal: p95(latency_ms), window: {time: 1m, least: 100}, detect: {kind: level}}\n"
+    setup = config(text, "limits: {lateness: 0s}\nreference: {windows: 10}\n")
+    values = [float(i * 37 % 101) for i in range(1000)]
+    for every_s, windows in ((0.1, 1), (20, 9), (900, 9)):  # Fast, thin, and with silences longer than a window.
+        events = [{"time": BEGIN_S + i * every_s, "latency_ms": value} for i, value in enumerate(values)]
+        [monitor] = run(setup, events).by_order
+        assert isinstance(monitor, LevelMonitor)
+        # Of 600 events in a minute, or of about a hundred.
+        assert monitor.kept[0, 0] == pytest.approx([95] * windows, abs=3)
+
+
+def test_the_statistics_of_a_long_window_are_those_of_all_its_numbers() -> None:
+    draw = np.random.default_rng(3)
+    values = draw.lognormal(8, 1, 240)
+    for name in ("mean", "std", "min", "max"):
+        text = f"  l: {{signal: {name}(value), window: {{time: 1m, least: 240}}, detect: {{kind: level}}}}\n"
+        events = [{"time": BEGIN_S + 11 * i, "prediction": {"value": v}} for i, v in enumerate([*values, 1.0, 1.0])]
+        events.append({"time": BEGIN_S + 86_400, "prediction": {"value": 1.0}})
+        [monitor] = run(config(text, "limits: {lateness: 0s}\n"), events).by_order
+        assert isinstance(monitor, LevelMonitor)
+        # But for those that share its last minute.
+        assert monitor.kept[0, 0] == pytest.approx([getattr(np, name)(values)], rel=0.02)

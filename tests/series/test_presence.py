@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
 import pytest
 
+from schemas.events.batch import Record
+from schemas.events.native_json import decode
+from streamer.config.decoder_fields import fields_of
+from streamer.config.load import load_text
 from streamer.series.presence import FIELDS, Presence
 from streamer.series.table import SeriesTable
 from tests.series.tables import Value, grouped, plain, table_of
-from tests.signals.events import batch_of
+from tests.signals.events import HEAD, batch_of
+
+CONFIG = load_text(HEAD, "x", {})
 
 
 def heard(source: Presence, table: SeriesTable, *callers: str, time: int = 0) -> list[Value]:
@@ -38,7 +45,7 @@ def test_silence_grows_by_ticks_and_ends_with_an_event() -> None:
     assert heard(source, table, "a", "a") == [(("m", "a"), "events", 0, 150_000.0)], "at the first event only"
     assert state(source) == {
         "n": [4, 2], "spoke": [1, 0], "silent_ms": [0, 30_000], "first_ms": [100_000] * 2,
-        "last_ms": [100_000] * 2, "last_offset": [1, 0],
+        "last_ms": [100_000] * 2, "last_offset": [1, 0], "newest_ms": [100_000] * 2, "at": [6, 4],
     }  # fmt: skip
 
 
@@ -80,3 +87,63 @@ def test_a_state_that_no_dump_made_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="presence"):
         source.load({**source.dump(), **wrong})
     assert state(source) == before
+
+
+def spoken(source: Presence, table: SeriesTable, events: list[tuple[float, str]]) -> None:
+    values = [json.dumps({"model": "m", "caller": caller, "time": time}).encode() for time, caller in events]
+    batch = decode([Record(i, -1, None, value) for i, value in enumerate(values)], fields_of(CONFIG), "inferences")
+    source.column(batch, grouped(table, batch), table, {})
+
+
+GAPS = [(100, "a"), (160, "a"), (150, "b"), (170, "b"), (400, "a"), (86_500, "b"), (86_560, "b"), (90_000, "a")]
+
+
+@pytest.mark.parametrize("sizes", [[8], [1] * 8, [3, 5], [5, 2, 1]])
+def test_the_longest_gap_of_a_day_in_time_and_in_events_of_the_model_however_the_log_is_cut(sizes: list[int]) -> None:
+    source, table, begin = Presence(), table_of("events", ("caller",)), 0
+    for size in sizes:
+        spoken(source, table, GAPS[begin : begin + size])
+        begin += size
+    # By row: of the first day a gap of 240 s and 3 events, and one of 20 s and 1; of the second what is newer.
+    assert source.days.waiting[:, :, 0, -1].tolist() == [[240_000.0, 3.0], [20_000.0, 1.0]]
+    assert source.days.today[:, :, 0].tolist() == [[89_600_000.0, 3.0], [86_330_000.0, 2.0]]
+    assert source.gap(1, "m") == (0.0, 1.0)
+
+
+def test_gaps_in_disorder_are_those_of_the_newest_time_and_those_that_ticks_saw_count_too() -> None:
+    source, table = Presence(), table_of("events", ("caller",))
+    spoken(source, table, [(100, "a"), (300, "a"), (250, "a"), (310, "a")])
+    assert source.days.today[0, 0, 0] == 200_000.0
+    for _ in range(3):
+        source.tick(600_000)
+    spoken(source, table, [(320, "a")])
+    assert source.days.today[0, 0, 0] == 1_200_000.0, "times that say nothing of when it was heard"
+
+
+def test_who_speaks_seldom_may_be_wrong_seldom() -> None:
+    """So many callers as there are together are no more often wrong than one."""
+    limits = []
+    for others in (1, 200):
+        source, table = Presence(), table_of("events", ("caller",))
+        for day in range(12):
+            spoken(source, table, [(86_400 * day + 60 * (1 + day % 2) * i, "a") for i in range(1, 10)])
+            spoken(source, table, [(86_400 * day + 3600, "b")] * others)
+        limits.append(source.days.limits(0, 0)[1] - source.days.usual(0, 0)[1])
+    assert limits[1] > limits[0]
+
+
+def test_a_model_that_leaves_is_counted_anew() -> None:
+    source, table = Presence(), table_of("events", ("caller",))
+    spoken(source, table, GAPS)
+    source.forget(["m"])
+    assert source.dump()["events"] == []
+
+
+def test_a_snapshot_of_before_there_were_gaps_is_taken_up() -> None:
+    source, table, other = Presence(), table_of("events", ("caller",)), Presence()
+    spoken(source, table, GAPS)
+    old = {name: column for name, column in source.state.items() if name not in ("newest_ms", "at")}
+    other.load(old)
+    assert state(other) == {**state(source), "at": [0, 0], "newest_ms": state(source)["last_ms"]}
+    spoken(other, table, [(90_001, "a"), (90_002, "b")])
+    assert other.days.today[:, 0, 0].tolist() == [1000.0, 3_442_000.0]

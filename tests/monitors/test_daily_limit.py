@@ -1,0 +1,78 @@
+"""The figures of windows against healthy days: what days have shown is no news, and in school only what is gross."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+
+from detectors.extremes import SCHOOL
+from streamer.monitors.daily_limit import DAY_MS, DailyLimit
+
+LIMIT = 0.25
+A_DAY = 6
+
+
+def limit_of(rows: int = 1) -> DailyLimit:
+    made = DailyLimit(0.003)
+    made.resize(rows)
+    return made
+
+
+def days(made: DailyLimit, figures: list[float], begin: int = 0) -> list[bool]:
+    """Six windows a day."""
+    return [made.beyond(0, figure, (begin + i) * DAY_MS // A_DAY, LIMIT) for i, figure in enumerate(figures)]
+
+
+def swing(count: int, seed: int = 0) -> list[float]:
+    """Far beyond the limit at one time of each day, by a bit more or less."""
+    rng = random.Random(seed)
+    return [(2.0 if i % A_DAY == 3 else 0.1) * rng.uniform(0.9, 1.1) for i in range(count)]
+
+
+def test_what_every_day_shows_is_no_news_and_what_none_shows_is() -> None:
+    made = limit_of()
+    assert not any(days(made, swing(20 * A_DAY))[2 * A_DAY :])
+    assert days(made, [5.0], 20 * A_DAY) == [True]
+    assert made.of(0, LIMIT) > 2.2, "a person is told the limit that counts"
+
+
+def test_what_is_below_the_fixed_limit_is_no_news_however_still_the_days_are() -> None:
+    made = limit_of()
+    days(made, [0.01] * 10 * A_DAY)
+    assert days(made, [0.2, 0.3], 10 * A_DAY) == [False, True]
+
+
+def test_in_school_only_what_is_gross_is_told_as_long_as_it_lasts_and_once() -> None:
+    made = limit_of()
+    assert not any(days(made, swing(3 * A_DAY))[A_DAY:])
+    begin = 3 * A_DAY
+    assert days(made, [4.0] * 3, begin) == [False, False, False], "not twice what was seen"
+    assert days(made, [20.0] * 4, begin + 3) == [True] * 4
+    assert days(made, [0.1] * 2, begin + 7) == [False] * 2
+    assert days(made, [20.0], begin + 9) == [False], "it was told and is over: from then on it was seen"
+
+
+def test_the_first_day_knows_no_cycle_so_that_it_must_have_begun_steady() -> None:
+    steady, rising = limit_of(), limit_of()
+    assert days(steady, [0.05, 0.06, 0.2, 0.9]) == [False, False, False, True], "half of a window is no excuse"
+    assert not any(days(rising, [0.05, 0.2, 0.4, 0.9, 3.0]))
+
+
+def test_rows_move_and_a_snapshot_is_taken_up() -> None:
+    made, other = limit_of(2), limit_of()
+    for i in range(4 * A_DAY):
+        made.beyond(1, 0.1 + 0.01 * (i % 3), i * DAY_MS // A_DAY, LIMIT)
+    made.calm.signal(1, True)
+    made.retain(np.array([1]))
+    other.load(made.dump())
+    later = [(made if who else other).beyond(0, 3.0, SCHOOL * DAY_MS, LIMIT) for who in (True, False)]
+    assert later == [True, True]
+    assert str(other.dump()) == str(made.dump())
+
+
+def test_a_state_that_cannot_be_is_refused() -> None:
+    state = {**limit_of().dump(), "held": [[0, float("nan")]]}
+    with pytest.raises(ValueError, match="figures"):
+        limit_of().load(state)
