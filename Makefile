@@ -58,7 +58,8 @@ bench-peers: setup ## quixstreams and bytewax with river next to Driftline, each
 bench-quality: setup ## quiet on healthy weeks, quick on faults, some 15 minutes; ARGS="--quick" under 2; ARGS="--data DIR" adds data sets
 	$(BIN)/python -m benchmarks.quality.bench $(ARGS)
 
-soak: setup ## the long campaign: CAMPAIGN simulator seeds from a printed SEED on
+soak: setup ## the long campaign: every scenario over ten seeds, CAMPAIGN simulator seeds from a printed SEED on
+	$(BIN)/driftline test --seeds 10 tests/scenarios
 	@echo "seeds from $(SEED); repeat with: make soak SEED=$(SEED)"
 	DRIFTLINE_FIRST_SEED=$(SEED) DRIFTLINE_SEEDS=$(CAMPAIGN) $(BIN)/pytest -q -n 2 tests/sim
 

@@ -17,7 +17,7 @@ changes no z.
 from __future__ import annotations
 
 from array import array
-from math import sqrt
+from math import log, sqrt
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -38,6 +38,10 @@ MAD_TO_SIGMA = 1.4826
 TAIL = 0.99
 TAIL_SIGMAS = 2.3263478740408408
 """The 99 % quantile of the standard normal: a tail's own deviation is its 1 % quantile in these units."""
+RARE, OFTEN = 0.03, 0.2
+"""Shares of values beyond which a tail's law is found: where it is the tail's, and where one odd value in a hundred
+moves little.
+"""
 
 STATS = ("centre", "scale", "mean", "std", "below", "above")
 PLACES = ("first_offset", "last_offset", "first_time_ms", "last_time_ms")
@@ -82,8 +86,25 @@ def tail_scales(ordered: F64, centre: float, scale: float) -> tuple[float, float
 
     A skewed feature would otherwise call its own healthy tail anomalous.
     """
-    low, high = quantile(ordered, 1.0 - TAIL), quantile(ordered, TAIL)
-    return max(scale, (centre - low) / TAIL_SIGMAS), max(scale, (high - centre) / TAIL_SIGMAS)
+    below, above = reach((centre - ordered)[::-1]), reach(ordered - centre)
+    return max(scale, below / TAIL_SIGMAS), max(scale, above / TAIL_SIGMAS)
+
+
+def reach(away: F64) -> float:
+    """How far a tail goes, its 1 % quantile, from ascending differences; but no further than the power law that goes
+    on from what is less rare (Weissman 1978), else one odd value in a hundred of the warm-up would be the quantile.
+
+    Of a tail of zeros where values are rare, anchors are among the values. Where even RARE has none there is no law.
+    """
+    far, share = quantile(away, TAIL), float(np.count_nonzero(away > 0.0)) / len(away)
+    often = min(OFTEN, (share + RARE) / 2.0)
+    near, rare = quantile(away, 1.0 - often), quantile(away, 1.0 - RARE)
+    if share <= RARE or near <= 0.0:
+        return far
+    steepness = log(rare / near) / log(often / RARE)
+    if log(far) <= log(rare) + steepness * log(RARE / (1.0 - TAIL)):
+        return far
+    return float(rare * (RARE / (1.0 - TAIL)) ** steepness)
 
 
 class Judged(NamedTuple):

@@ -13,7 +13,7 @@ import click
 
 from streamer.config.problems import ConfigError
 from streamer.offline.replay import CHUNK
-from streamer.offline.scenario import Case, files_of, read, run
+from streamer.offline.scenario import Case, files_of, read, run_seeds
 
 EXIT_FAILED, EXIT_NOTHING, EXIT_CONFIG = 1, 2, 78
 
@@ -23,7 +23,10 @@ EXIT_FAILED, EXIT_NOTHING, EXIT_CONFIG = 1, 2, 78
 @click.option("-k", "only", default="", metavar="TEXT", help="Only scenarios whose file name or description has TEXT.")
 @click.option("--format", "shape", type=click.Choice(["text", "json", "junit"]), default="text", show_default=True)
 @click.option("--cut", default=CHUNK, show_default=True, type=click.IntRange(1), help="Events per batch.")
-def test(paths: tuple[Path, ...], only: str, shape: str, cut: int) -> None:
+@click.option(
+    "--seeds", default=1, show_default=True, type=click.IntRange(1), help="Run each over so many seeds, its own first."
+)
+def test(paths: tuple[Path, ...], only: str, shape: str, cut: int, seeds: int) -> None:
     """Run scenario tests: a config, a stream of events, and the alerts that must come of it.
 
     Folders are searched for YAML files with `description` and `stream` or `records`.
@@ -38,7 +41,7 @@ def test(paths: tuple[Path, ...], only: str, shape: str, cut: int) -> None:
         name = f"{file}: {plan.scenario.description}"
         if only.lower() not in name.lower():
             continue
-        for case in run(plan, name, cut):
+        for case in run_seeds(plan, name, seeds, cut):
             cases.append(case)
             if shape == "text":
                 click.echo(_line(case))

@@ -54,6 +54,7 @@ class Series(Model):
     end_ms: int
     categories: list[str] | None = Field(None, max_length=NAMES_MAX)  # empty where they are none, as of an id
     category: bool | None = None  # of texts: whether they are categories; older files do not say
+    quantiles: list[float] | None = None  # at equal steps from half of one on; of ones and zeros the mean says all
     bins: dict[str, Bins] = Field(default_factory=dict)  # by their number
     space: Space | None = None  # of distances
 

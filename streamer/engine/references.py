@@ -19,6 +19,7 @@ from schemas.records.alert import rfc3339
 from streamer.config.reference_file import Bins, References, Series, Table
 from streamer.engine.reference_space import PooledSpaces
 from streamer.monitors.base import Monitor
+from streamer.monitors.pinned_past import quantiles_of
 from streamer.port import Partition
 from streamer.series.sources import Source
 from streamer.series.table import SeriesTable
@@ -147,6 +148,7 @@ def _series_of(table: SeriesTable, bins: list[int], one: Pooled) -> Series:
         end_ms=end_ms,
         categories=(names if category else []) if coded else None,
         category=category,
+        quantiles=None if coded or np.isin(values, (0.0, 1.0)).all() else quantiles_of(values),
         bins={str(n): _bins_of(values, n, coded) for n in bins},
     )
 

@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from math import log
+from math import log, sqrt
 from typing import Any
 
 import numpy as np
 
 from detectors import Bank, Hits, Params
 from detectors.bank import renumbered
-from detectors.reference import Judged
+from detectors.reference import CLIP, Judged
+from detectors.river_bank import RiverBank
 from schemas.events.batch import Batch
+from streamer.config.reference_file import Series
 from streamer.monitors.base import Hit, Monitor, MonitorBase, MonitorSpec
 from streamer.monitors.evidence import Evidence, Summary, edge_of, question_of, standard_of, summary_of
 from streamer.monitors.finding import DRIFT, Finding
 from streamer.monitors.following import Begun, Following, begun_by
+from streamer.monitors.pinned_past import SLOW_PAST, deviations_of, past_of
 from streamer.monitors.words import deviations, from_to, quantity, to
 from streamer.series.table import SeriesTable
-from streamer.signals.columns import I64, Column
+from streamer.signals.columns import F64, I64, Column
 from streamer.signals.kinds import phrase_of
 
 LOOKS = 10
 """A series whose edge is open is looked at so many times within `keep_firing_for`, or less often."""
 SPREAD = 0.4
-"""The deviation is the news where its logarithm moved by more than this, and by more than the mean in deviations."""
+CHANCE = 3.0
+"""The deviation is the news where its logarithm moved by more than SPREAD, and the mean, in deviations, by less than
+that, or by less than so many standard errors of the wider values.
+"""
 DIRECTIONS: dict[str, int] = {"up": 1, "down": -1}
 
 
@@ -73,6 +79,19 @@ class EdgeMonitor(MonitorBase):
             self.normal[row] = level
         return renews
 
+    def seed(self, given: Mapping[int, Series]) -> None:
+        """The bank begins as if it had seen the reference, and so judges the first value."""
+        self.bank.resize(len(self.table.keys))
+        for row, one in sorted(given.items()):
+            values = past_of(one)[: SLOW_PAST if isinstance(self.bank, RiverBank) else None]
+            if not self.raw and self.table.signal.scaled:
+                values = deviations_of(values, one)
+            self.bank.update(np.full(len(values), row, np.int64), self.past(values))
+
+    def past(self, values: F64) -> F64:
+        """What the bank is given of a pinned reference."""
+        return values if self.raw or not self.table.signal.scaled else np.clip(values, -CLIP, CLIP)
+
     def retain(self, rows: I64) -> None:
         super().retain(rows)
         if self.following is not None:
@@ -109,8 +128,9 @@ class RankMonitor(EdgeMonitor):
         signal, before, after = labels["signal"], told["evidence"]["before"], told["evidence"]["after"]
         moved = told["finding"]["effect"]["deviations"]
         if moved is not None and min(before["std"], after["std"]) > 0 and not phrase_of(signal, 0):
-            spread = abs(log(after["std"] / before["std"]))
-            if spread > max(abs(moved), SPREAD):
+            wider = after["std"] / before["std"]
+            spread, chance = abs(log(wider)), CHANCE * wider / sqrt(after["n"])
+            if spread > SPREAD and abs(moved) < max(spread, chance):
                 return f"standard deviation of {signal} went {from_to(signal, before['std'], after['std'])}"
         return super().sentence(labels, told)
 
@@ -121,6 +141,9 @@ class OccurrenceMonitor(EdgeMonitor):
     def __init__(self, made: MonitorSpec) -> None:
         super().__init__(made)
         self.following = None
+
+    def seed(self, given: Mapping[int, Series]) -> None:
+        """It compares with nothing."""
 
     def sentence(self, labels: Mapping[str, str], told: Evidence) -> str:
         return f"events {phrase_of(labels['signal'], 1)}"

@@ -15,6 +15,7 @@ from schemas.events.batch import Batch
 from streamer.monitors.base import Gauge, Hit, MonitorSpec
 from streamer.monitors.edges import RankMonitor, hits_of
 from streamer.monitors.evidence import Summary
+from streamer.monitors.pinned_past import shuffled
 from streamer.signals.columns import F64, I64, Column
 
 FAR = 1e12
@@ -50,6 +51,9 @@ class EnvelopeMonitor(RankMonitor):
         with np.errstate(over="ignore"):
             apart = np.where(scale > 0.0, away / np.where(scale > 0.0, scale, 1.0), np.sign(away))
         return np.clip(apart, -FAR, FAR)
+
+    def past(self, values: F64) -> F64:
+        return np.clip(shuffled(values), -FAR, FAR)  # How much its averages differ is what it learns.
 
     def tiers(self) -> Mapping[str, Mapping[str, int]]:
         self.bank.resize(len(self.table.keys))

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from detectors.bank import renumbered
-from detectors.counts import clopper_pearson, fisher
+from detectors.counts import clopper_pearson
 from detectors.distances import distance, surprise
 from detectors.distribution import Closed
 from detectors.reference import Judged
@@ -21,6 +21,7 @@ from streamer.monitors.base import Gauge, MonitorBase, MonitorSpec
 from streamer.monitors.daily_limit import DailyLimit
 from streamer.monitors.evidence import Evidence, before_of, evidence, span
 from streamer.monitors.finding import BREACH, CLEAR, NEITHER, Finding
+from streamer.monitors.usual_shares import UsualShares
 from streamer.monitors.window_outcomes import Outcomes, forgotten, note, outcomes_of, plain
 from streamer.monitors.words import tell_apart, told_apart
 from streamer.series.table import Samples
@@ -174,32 +175,42 @@ class FractionMonitor(CountedMonitor):
 
 
 class ShareMonitor(CountedMonitor):
-    """Against the share of the reference: a breach is both large and beyond chance."""
+    """Against the share that is usual: a breach is both large and beyond chance."""
 
     def __init__(self, made: MonitorSpec) -> None:
         super().__init__(made)
         assert isinstance(self.config.detect, DetectShare)
         self.detect = self.config.detect
+        self.usual = UsualShares(self.table)
 
     def judge(self, window: Window, time_ms: int) -> Judgement | None:
-        detect, fraction = self.detect, window.hits / window.n
-        learned = self.table.learned(window.row)
-        if learned.n < self.table.reference.warmup or window.first_offset <= learned.last_offset:
+        detect, fraction, usual = self.detect, window.hits / window.n, self.usual.before(window)
+        if usual is None:
             return None
-        up = fraction > learned.mean
-        limit = learned.mean * (1.0 + detect.change if up else 1.0 - detect.change)
-        ones = round(learned.mean * learned.n)
-        counts = (window.hits, ones) if up else (window.n - window.hits, learned.n - ones)
-        chance = fisher(counts[0], window.n, counts[1], learned.n)
+        up = fraction > usual.share
+        limit = usual.share * (1.0 + detect.change if up else 1.0 - detect.change)
         wanted = {"up": up, "down": not up, "both": True}[detect.direction]
         far = fraction > limit if up else fraction < limit
         sides = 2.0 if detect.direction == "both" else 1.0
-        breach = wanted and far and chance * sides < detect.chance
+        breach = wanted and far and usual.chance(window, up) * sides < detect.chance
+        if not breach:
+            self.usual.learn(window, usual)
         return Judgement(BREACH if breach else CLEAR, 1 if up else -1, limit)
 
     def told(self, window: Window, verdict: Judgement | None, offset: int) -> Evidence:
         direction, limit = (verdict.direction, verdict.limit) if verdict is not None else (0, None)
         return self.shown(window, clopper_pearson(window.hits, window.n), direction, limit, offset)
+
+    def retain(self, rows: I64) -> None:
+        super().retain(rows)
+        self.usual.retain(rows)
+
+    def dump(self) -> Any:
+        return {**super().dump(), "usual": self.usual.dump()}
+
+    def load(self, state: Any) -> None:
+        super().load(state)
+        self.usual.load(state["usual"])
 
 
 class DistributionMonitor(MonitorBase):
@@ -341,8 +352,12 @@ class DistributionMonitor(MonitorBase):
 
 
 def moved(names: list[str], before: Any, after: Any) -> list[dict[str, Any]]:
-    """The bins whose shares changed the most, by name."""
-    order = np.argsort(-np.abs(after - before), kind="stable")[:MOVED_TOLD].tolist()
+    """The bins whose shares changed the most, given how common they are, by name: from 1 to 20 % is more than from 70
+    to 50 %.
+    """
+    both = before + after
+    weight = np.where(both > 0, (after - before) ** 2 / np.where(both > 0, both, 1.0), 0.0)
+    order = np.argsort(-weight, kind="stable")[:MOVED_TOLD].tolist()
     return [{"bin": names[i], "before": float(before[i]), "after": float(after[i])} for i in order]
 
 

@@ -173,6 +173,34 @@ def run(plan: Plan, name: str, cut: int = CHUNK) -> list[Case]:
     return cases
 
 
+def run_seeds(plan: Plan, name: str, seeds: int, cut: int = CHUNK) -> list[Case]:
+    """The same over so many seeds, from that of the file on: a case is right where it is with each of them."""
+    stream = plan.scenario.stream
+    if stream is None or seeds == 1:
+        return run(plan, name, cut)
+    wrong: dict[str, dict[int, list[str]]] = {}
+    for seed in range(stream.seed, stream.seed + seeds):
+        for case in run(with_seed(plan, seed), name, cut):
+            wrong.setdefault(case.name, {})[seed] = case.wrong
+    return [Case(name, _over_seeds(by_seed)) for name, by_seed in wrong.items()]
+
+
+def _over_seeds(by_seed: dict[int, list[str]]) -> list[str]:
+    failed = [seed for seed, wrong in by_seed.items() if wrong]
+    if not failed:
+        return []
+    told = [f"seed {seed}: {text}" for seed in failed for text in by_seed[seed]]
+    return [f"{len(failed)} of {len(by_seed)} seeds fail: {', '.join(map(str, failed))}", *told[:TOLD_MAX]]
+
+
+def with_seed(plan: Plan, seed: int) -> Plan:
+    """The same scenario of other chance."""
+    stream = plan.scenario.stream
+    assert stream is not None
+    drawn = stream.model_copy(update={"seed": seed})
+    return plan._replace(scenario=plan.scenario.model_copy(update={"stream": drawn}))
+
+
 def play(plan: Plan, changed: bool, cut: int) -> Came:
     """A scenario, or its twin."""
     scenario, engine = plan.scenario, Replay(plan.config, fields_of(plan.config))

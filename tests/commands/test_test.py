@@ -46,6 +46,15 @@ def test_a_twin_that_is_not_silent_fails(tmp_path: Path) -> None:
     assert "the twin must be silent: m: mean of features.amount" in result.stdout
 
 
+def test_which_seeds_fail_is_said(tmp_path: Path) -> None:
+    result = invoke(tmp_path, SHIFT + "expect: [{monitor: mean, direction: up, count: 1}]\n", "--seeds", "3")
+    assert result.exit_code == 0
+    result = invoke(tmp_path, SHIFT + "expect: [{monitor: mean, direction: down}]\nothers: allowed\n", "--seeds", "3")
+    assert result.exit_code == 1
+    assert "3 of 3 seeds fail: 1, 2, 3" in result.stdout
+    assert "seed 2: expected monitor mean, direction down: came 0 times" in result.stdout
+
+
 @pytest.mark.parametrize(
     ("shape", "read_it"),
     [("json", lambda text: [bool(case["wrong"]) for case in json.loads(text)]),

@@ -94,6 +94,63 @@ def test_an_outlier_in_the_warm_up_does_not_blind() -> None:
     assert 0.6 < np.std(dirty) / np.std(clean) < 1.1  # A mean and deviation would have made every z 0.
 
 
+SCHOOLS: dict[str, Any] = {
+    "normal": lambda rng: rng.normal(100, 5, 500),
+    "student": lambda rng: rng.standard_t(3, 500),
+    "lognormal": lambda rng: rng.lognormal(0, 1, 500),
+    "pareto": lambda rng: rng.pareto(2, 500),
+    "exponential": lambda rng: rng.exponential(1, 500),
+    "counts": lambda rng: rng.poisson(0.3, 500) * 1.0,
+    "zero-inflated": lambda rng: np.where(rng.random(500) < 0.8, 0.0, rng.lognormal(3, 1, 500)),
+    "mostly-zero": lambda rng: np.where(rng.random(500) < 0.9, 0.0, rng.lognormal(3, 1, 500)),
+    "skewed-down": lambda rng: -rng.lognormal(0, 1, 500),
+    "mostly-constant": lambda rng: np.where(rng.random(500) < 0.8, 7.0, rng.normal(7, 1, 500)),
+}
+
+
+def far_of(core: Any, school: F64, values: F64) -> int:
+    """How many of the values are anomalous to who went to this school."""
+    reference, every = core(len(school), True), np.r_[school, values]
+    reference.resize(1)
+    rows, at = np.zeros(len(every), np.int64), np.arange(len(every))
+    return len(reference.far(rows, reference.update(rows, every, at, at, at), 6.0))
+
+
+@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("family", SCHOOLS)
+def test_odd_values_in_school_do_not_make_odd_values_usual(family: str, core: Any) -> None:
+    found = 0
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        school = SCHOOLS[family](rng)
+        way = -1.0 if family == "skewed-down" else 1.0
+        usual = max(np.quantile(way * school, 0.99) - np.median(way * school), 1e-3)
+        odd = np.median(school) + way * 30.0 * usual
+        school[rng.random(500) < 0.01] = odd
+        found += far_of(core, school, np.array([odd])) > 0
+    assert found >= 29  # By the 99 % quantile alone it was 15 to 22.
+
+
+def test_the_healthy_tail_stays_healthy() -> None:
+    for family, draw in SCHOOLS.items():
+        drawn = [draw(np.random.default_rng(seed)) for seed in range(31)]
+        far = sum(far_of(Reference, school, after) for school, after in pairwise(drawn))
+        assert far / 30 / 500 < 0.003, family
+
+
+@settings(max_examples=200, deadline=None, database=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from(sorted(SCHOOLS)), st.integers(1, 500))
+def test_every_core_learns_the_same_tails(seed: int, family: str, warmup: int) -> None:
+    school = SCHOOLS[family](np.random.default_rng(seed))[:warmup]
+    learned = []
+    for core in CORES:
+        reference, at = core(warmup, True), np.arange(warmup)
+        reference.resize(1)
+        reference.update(np.zeros(warmup, np.int64), school, at, at, at)
+        learned.append(repr(reference.at(0)))
+    assert len(set(learned)) == 1
+
+
 @settings(max_examples=100, deadline=None, database=None)
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=12, max_size=40), st.booleans())
 def test_any_finite_value_gives_a_finite_z_and_a_snapshot(values: list[float], scale: bool) -> None:

@@ -12,13 +12,14 @@ import pytest
 from schemas.events.batch import Record
 from schemas.events.native_json import decode
 from streamer.config.decoder_fields import fields_of
-from streamer.config.load import load_text
+from streamer.config.load import load_config, load_text
 from streamer.config.model import Config
 from streamer.config.reference_file import References
+from streamer.engine.engines import COMPILED, PYTHON
 from streamer.engine.references import LEAST, VALUES_MAX, Pool, pinned_again, seed
 from streamer.engine.task import Task
 from streamer.offline.reference_build import build as learn_from
-from tests.engine.referenced import build, configured, event
+from tests.engine.referenced import build, configured, event, invoke
 from tests.signals.events import HEAD, batch_of
 
 AT = ("inferences", 0)
@@ -49,12 +50,89 @@ def test_drift_from_the_first_event_on_is_found_only_with_a_given_reference(buil
     events = [event(rng, i, shift=30.0, country="NL") for i in range(1000)]
     assert firing(run(configured(built), events)) == []
     found = {alert["alert"]["labels"]["monitor"]: alert for alert in firing(run(configured(built, "ref.json"), events))}
-    assert set(found) == {"shape", "mix"}  # ADWIN looks for a change, and there is none after the first event.
+    assert set(found) == {"shape", "mix", "mean"}
+    assert found["mean"]["trigger"]["offset"] < 100
+    assert found["mean"]["evidence"]["before"]["source"] == str(built / "good.jsonl")
     before = found["shape"]["evidence"]["before"]
     assert (before["n"], before["source"]) == (3000, str(built / "good.jsonl"))
     assert 99 < before["mean"] < 101
     assert found["shape"]["replay"]["ranges"][0]["from"] == 0
     assert found["mix"]["evidence"]["window"]["moved"][0]["bin"] in ("NL", "DE")
+
+
+ADWIN, RANKS, ENVELOPE = "{kind: adwin}", "{kind: shiryaev_roberts}", "{kind: envelope}"
+KINDS = ADWIN, RANKS, ENVELOPE, "{kind: page_hinkley}", "{kind: river, name: KSWIN}"
+PINNED = """
+version: 1
+kafka: {brokers: "b:1"}
+topics: {events: [inferences]}
+reference: {warmup: 400REFERENCE}
+monitors:
+"""
+
+
+def pinned(folder: Path, kind: str, draw: Any) -> Config:
+    """A config with a file of references that were drawn so."""
+    signal = {labelled: "label.y", nulled: "missing.amount"}.get(draw, "features.amount")
+    monitors = f"  m: {{signal: {signal}, detect: {kind}}}\n"
+    (folder / "learn.yaml").write_text(PINNED.replace("REFERENCE", "") + monitors)
+    (folder / "pinned.yaml").write_text(PINNED.replace("REFERENCE", ", file: pinned.json") + monitors)
+    (folder / "good.jsonl").write_text("".join(json.dumps(draw(random.Random(i), False)) + "\n" for i in range(2500)))
+    given = "-c", folder / "learn.yaml", "--input", folder / "good.jsonl", "-o", folder / "pinned.json"
+    assert invoke("build", *given).exit_code == 0
+    return load_config(folder / "pinned.yaml", {})
+
+
+def labelled(rng: random.Random, faulty: bool) -> dict[str, Any]:
+    return {"model": "m", "prediction": {"label": "y" if rng.random() < (0.25 if faulty else 0.1) else "n"}}
+
+
+def priced(rng: random.Random, faulty: bool) -> dict[str, Any]:
+    return {"model": "m", "features": {"amount": rng.lognormvariate(3, 1) * (2.5 if faulty else 1)}}
+
+
+def nulled(rng: random.Random, faulty: bool) -> dict[str, Any]:
+    return {"model": "m", "features": {"amount": None if rng.random() < (0.2 if faulty else 0.01) else 1.0}}
+
+
+def often_zero(rng: random.Random, faulty: bool) -> dict[str, Any]:
+    return {"model": "m", "features": {"amount": float(rng.random() < 0.3) * rng.gauss(9, 1) + 4.0 * faulty}}
+
+
+CASES = [
+    *((kind, labelled) for kind in (ADWIN, "{kind: page_hinkley, delta: 0.05, threshold: 20}", RANKS, ENVELOPE)),
+    *((kind, priced) for kind in (ADWIN, "{kind: page_hinkley}", RANKS)),
+    *((kind, often_zero) for kind in (ADWIN, "{kind: page_hinkley}", RANKS)),
+    *((ENVELOPE, draw) for draw in (often_zero, nulled)),
+]
+
+
+@pytest.mark.parametrize(("kind", "draw"), CASES)
+def test_every_detector_judges_by_a_pinned_reference_from_the_first_value(tmp_path: Path, kind: str, draw: Any) -> None:
+    config = pinned(tmp_path, kind, draw)
+    for number in range(3):
+        for faulty in (True, False):
+            rng = random.Random(f"{number} {faulty}")
+            found = firing(run(config, [draw(rng, faulty) for _ in range(1200)], 1200))
+            assert bool(found) is faulty, (number, found)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_pinned_past_is_the_same_bytes_with_and_without_the_compiled_core(tmp_path: Path, kind: str) -> None:
+    config = pinned(tmp_path, kind, priced)
+    states = {Task(config, AT, 0, engine=engine).dump() for engine in (PYTHON, COMPILED or PYTHON)}
+    assert len(states) == 1
+
+
+def test_a_file_without_quantiles_pins_as_much_as_it_knows(tmp_path: Path) -> None:
+    config = pinned(tmp_path, ADWIN, priced)
+    kept = json.loads((tmp_path / "pinned.json").read_text())
+    del kept["tables"][0]["series"][0]["quantiles"]
+    (tmp_path / "pinned.json").write_text(json.dumps(kept))
+    older = load_config(tmp_path / "pinned.yaml", {})
+    events = [priced(random.Random(i), True) for i in range(1200)]
+    assert firing(run(older, events)) == []
+    assert firing(run(config, events)) != []
 
 
 def test_healthy_events_are_healthy_and_what_the_file_does_not_know_learns(built: Path) -> None:

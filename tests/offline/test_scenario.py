@@ -1,20 +1,74 @@
-"""Every scenario of the suite, and that the cut of its stream changes no verdict."""
+"""Every scenario of the suite, and that the cut of its stream changes no verdict.
+
+A scenario must hold for all of SEEDS seeds, its own and those that follow. Here each is run with one of them, and not
+all with the same; `make soak` runs all.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 
-from streamer.offline.scenario import files_of, read, run
+from streamer.offline.scenario import Plan, files_of, read, run, run_seeds, with_seed
 
 SCENARIOS = files_of([Path(__file__).parents[1] / "scenarios"])
 
 
+SEEDS = 10
+
+
+def in_rotation(path: Path) -> Plan:
+    """The scenario with one of its seeds."""
+    plan = read(path, {})
+    if plan.scenario.stream is None:
+        return plan
+    return with_seed(plan, plan.scenario.stream.seed + crc32(path.stem.encode()) % SEEDS)
+
+
+OPEN = {
+    "c04-shiryaev-roberts": "the history has no onset: what an alert calls `after` can begin long before the change",
+    "c06-nulls": "in its first week the standard set tells only the unmistakable: not 2 to 10 % in one seed of ten",
+    "least-new-category": "the summary (anomaly-drift) can be a block ahead of the cause (unseen-category)",
+}
+"""Scenarios that do not hold for all seeds yet, and what of the product is in the way."""
+
+
 @pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
-def test_scenario(path: Path) -> None:
-    for case in run(read(path, {}), path.stem):
+def test_scenario(path: Path, request: pytest.FixtureRequest) -> None:
+    if path.stem in OPEN:
+        request.applymarker(pytest.mark.xfail(reason=OPEN[path.stem]))
+    for case in run(in_rotation(path), path.stem):
         assert case.wrong == [], case.name
+
+
+FEW = """
+description: A share that is just as often above its limit as below it
+config: {monitors: {odd: {signal: error, window: {events: 100}, detect: {kind: fraction, max: 0.1}}}}
+stream: {seed: 5, events: 100, event: {status: {choice: {"200": 0.9, "500": 0.1}}}}
+"""
+
+
+def test_a_case_is_right_where_it_is_with_every_seed(tmp_path: Path) -> None:
+    (tmp_path / "few.yaml").write_text(FEW + "twin: silent\n")
+    plan = read(tmp_path / "few.yaml", {})
+    alone = {seed: [case.wrong for case in run(with_seed(plan, seed), "few")] for seed in range(5, 25)}
+    failed = [seed for seed, (wrong, _) in alone.items() if wrong]
+    assert 0 < len(failed) < 20
+    case, twin = run_seeds(plan, "few", 20)
+    assert case.wrong[0] == f"{len(failed)} of 20 seeds fail: {', '.join(map(str, failed))}"
+    assert case.wrong[1] == f"seed {failed[0]}: {alone[failed[0]][0][0]}"
+    assert twin.name == "few (twin)"
+    assert run_seeds(plan, "few", 1) == run(plan, "few")
+    right = next(seed for seed in alone if seed not in failed)
+    assert run_seeds(with_seed(plan, right), "few", 1)[0].wrong == []
+
+
+def test_records_that_stand_in_the_file_have_no_seed(tmp_path: Path) -> None:
+    (tmp_path / "few.yaml").write_text("description: One event\nrecords: [{model: m}]\naccount: {used: 2}\n")
+    plan = read(tmp_path / "few.yaml", {})
+    assert run_seeds(plan, "few", 3) == run(plan, "few")
 
 
 def test_there_is_one_for_each_capability() -> None:

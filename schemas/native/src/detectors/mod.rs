@@ -10,4 +10,5 @@ pub mod last_change;
 pub mod page_hinkley;
 pub mod reference;
 pub mod shiryaev_roberts;
+pub mod warm_up;
 pub mod window;

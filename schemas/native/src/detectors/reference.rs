@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 
 use crate::arrays::{check_length, check_rows, prefetch, retain, slice};
 use crate::detectors::bank::{Seen, bounded};
+use crate::detectors::warm_up::{Stats, learn};
 
 /// What every value looks at fills one line of the processor's cache, what is told when asked for the next.
 #[derive(Clone, Default)]
@@ -30,8 +31,6 @@ const FEW: usize = 32;
 const BELOW: usize = 2;
 const ABOVE: usize = 3;
 
-/// STATS of `detectors/reference.py`, in that order.
-type Stats = [f64; 6];
 /// PLACES of the same.
 type Places = [i64; 4];
 
@@ -147,62 +146,6 @@ impl Reference {
 
     fn row(&self, row: usize) -> PyResult<&Row> {
         self.rows.get(row).ok_or_else(|| PyValueError::new_err("a row that does not exist"))
-    }
-}
-
-/// As in `detectors/reference.py`, whose constants these are.
-const MAD_TO_SIGMA: f64 = 1.4826;
-const TAIL: f64 = 0.99;
-const TAIL_SIGMAS: f64 = 2.3263478740408408;
-
-/// What a full warm-up amounts to, in the order of STATS.
-fn learn(values: &[f64], standardise: bool, huge: f64) -> Stats {
-    let values: Vec<f64> = values.iter().map(|&value| bounded(value, huge)).collect();
-    let ordered = sorted(values.iter().map(|value| value + 0.0));
-    let centre = if standardise { middle(&ordered) } else { 0.0 };
-    let scale = robust_scale(&ordered, centre);
-    let mean = average(values.iter().map(|value| value - centre));
-    let apart = values.iter().map(|value| value - centre - mean);
-    let std = average(apart.map(|apart| apart * apart)).sqrt();
-    let longer = |tail: f64| if tail / TAIL_SIGMAS > scale { tail / TAIL_SIGMAS } else { scale };
-    let below = longer(centre - quantile(&ordered, 1.0 - TAIL));
-    let above = longer(quantile(&ordered, TAIL) - centre);
-    [centre, scale, centre + mean, std, below, above]
-}
-
-fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
-    let mut ordered: Vec<f64> = values.collect();
-    ordered.sort_unstable_by(f64::total_cmp);
-    ordered
-}
-
-/// Summed one after another.
-fn average(values: impl ExactSizeIterator<Item = f64>) -> f64 {
-    let n = values.len() as f64;
-    values.reduce(|sum, value| sum + value).unwrap_or_default() / n
-}
-
-fn middle(ordered: &[f64]) -> f64 {
-    let half = ordered.len() / 2;
-    if ordered.len() % 2 == 1 { ordered[half] } else { (ordered[half - 1] + ordered[half]) / 2.0 }
-}
-
-fn quantile(ordered: &[f64], share: f64) -> f64 {
-    let place = share * (ordered.len() - 1) as f64;
-    let low = place as usize;
-    let high = (low + 1).min(ordered.len() - 1);
-    ordered[low] + (place - low as f64) * (ordered[high] - ordered[low])
-}
-
-fn robust_scale(ordered: &[f64], centre: f64) -> f64 {
-    let scale = MAD_TO_SIGMA * middle(&sorted(ordered.iter().map(|value| (value - centre).abs())));
-    if scale > 0.0 {
-        return scale;
-    }
-    let cut = ordered.len().div_ceil(100);
-    match ordered.get(cut..ordered.len() - cut) {
-        Some(most) if !most.is_empty() => average(most.iter().map(|value| (value - centre) * (value - centre))).sqrt(),
-        _ => 0.0,
     }
 }
 
