@@ -37,6 +37,12 @@ def least() -> Config:
     return load_text(LEAST, "bench-quality.yaml", {})
 
 
+def single() -> Config:
+    """For one series of independent values, which have no days: the detector that is proved for them."""
+    monitor = "monitors:\n  x: {signal: features.*, detect: {kind: shiryaev_roberts, arl: 1000000}}\n"
+    return load_text(LEAST + monitor, "bench-quality.yaml", {})
+
+
 def alerts_of(task: Task) -> list[Alert]:
     """The alerts that opened or ended since the last call, and what the product made of them: each time that it tells
     of an incident as opened counts, also of one that it had told as over. What is told again is no news.

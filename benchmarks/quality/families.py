@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.quality.drive import AT, least, play_rows
+from benchmarks.quality.drive import AT, play_rows, single
 from benchmarks.quality.scores import GROUPINGS, rate
 from benchmarks.quality.shapes import BEGIN_MS
 from benchmarks.quality.stream import Merged
@@ -94,7 +94,7 @@ def model_of(values: Array, every_ms: int = 1000) -> Columns:
 def run(name: str, size: Size) -> dict[str, Any]:
     family = FAMILIES[name]
     streams = [family.draw(rng_of(name, "null", i), NULL, 0.0) for i in range(size.null_streams)]
-    null = play_rows(Task(least(), AT, 0), Merged({f"m{i}": model_of(values) for i, values in enumerate(streams)}))
+    null = play_rows(Task(single(), AT, 0), Merged({f"m{i}": model_of(values) for i, values in enumerate(streams)}))
     count = len(GROUPINGS["incidents"](null))
     false = rate(count, size.null_streams)
     rows = [{"who": "driftline", "false": false._asdict(), "delays": ours(name, size)}]
@@ -126,7 +126,7 @@ def ours(name: str, size: Size) -> dict[str, Any]:
         models = {f"m{i}": model_of(change(name, d, i)) for i in range(size.streams)}
         onset_ms = BEGIN_MS + HEALTHY * 1000
         first: dict[str, int] = {}
-        for alert in play_rows(Task(least(), AT, 0), Merged(models)):
+        for alert in play_rows(Task(single(), AT, 0), Merged(models)):
             if alert.status == "firing" and alert.time_ms >= onset_ms:
                 first.setdefault(alert.model, (alert.time_ms - onset_ms) // 1000 + 1)
         shown[str(d)] = summary([first.get(model) for model in models])

@@ -85,9 +85,9 @@ def absent(config: cfg.Config, name: str, monitor: cfg.Monitor, series: int, nam
     if monitor.model is not None and monitor.model not in names.models:
         yield (*here, "model"), no_such_model(monitor.model, names.models)
         return
-    shared = config.defaults.by or []
+    shared, standard = config.defaults.by or [], STANDARD.get(name, {}).get("by", [])
     for i, field in enumerate(monitor.by):
-        if not names.under(BY_PATHS.get(field, field)):
+        if field not in standard and not names.under(BY_PATHS.get(field, field)):
             near = did_you_mean(field, ["version", "caller", "label", *(n for n in names.kinds if "segment." in n)])
             path = ("defaults", "by", shared.index(field)) if field in shared else (*here, "by", i)
             yield path, f"no event of the sample has {field!r}: it splits nothing.{near}"
