@@ -141,13 +141,9 @@ class Presence(SourceBase):
 
     def dump(self) -> Any:
         arrays = {name: column.copy() for name, column in self.state.items()}
-        return {**arrays, "days": self.days.dump(), "events": list(self.events.items())}
+        return {**arrays, "days": self.days.dump(), "events": sorted(self.events.items())}
 
     def load(self, state: Any) -> None:
-        if "days" not in state:  # Older snapshots know no gaps.
-            fresh = DailyExtremes(2)
-            fresh.resize(len(state["n"]))
-            state = {**state, "newest_ms": state["last_ms"], "at": 0 * state["n"], "events": (), "days": fresh.dump()}
         found = {name: np.array(state[name], np.int64) for name in FIELDS}
         if len({len(column) for column in found.values()}) != 1 or any((column < 0).any() for column in found.values()):
             raise ValueError("times of presence that are negative or of different length")

@@ -137,13 +137,3 @@ def test_a_model_that_leaves_is_counted_anew() -> None:
     spoken(source, table, GAPS)
     source.forget(["m"])
     assert source.dump()["events"] == []
-
-
-def test_a_snapshot_of_before_there_were_gaps_is_taken_up() -> None:
-    source, table, other = Presence(), table_of("events", ("caller",)), Presence()
-    spoken(source, table, GAPS)
-    old = {name: column for name, column in source.state.items() if name not in ("newest_ms", "at")}
-    other.load(old)
-    assert state(other) == {**state(source), "at": [0, 0], "newest_ms": state(source)["last_ms"]}
-    spoken(other, table, [(90_001, "a"), (90_002, "b")])
-    assert other.days.today[:, 0, 0].tolist() == [1000.0, 3_442_000.0]
