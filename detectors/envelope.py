@@ -3,8 +3,8 @@
 The values of a series are averaged in blocks of 8, 32, 128 ... 32,768, and so are their distances from the centre. Each
 average is held against the daily extremes of averages of just as many (`extremes.py`): a daily cycle, a weekend, an
 autocorrelation or a heavy tail is in those, at every scale, so none of them has to be known or modelled. A change shows
-in the shortest blocks that tell it from them: a large one at once, a small one by the longest. Compare Shewhart (1931)
-for the chart, and Johari et al. (2022) and Shin et al. (2024) for what can be proved where days are exchangeable.
+in the shortest blocks that tell it from them: a large one at once, a small one by the longest. It is a Shewhart chart
+(1931) at several scales, with limits by block maxima of days instead of deviations of values.
 
 As long as there is no limit, in the first week, only what is unmistakable is told: an average far outside of all
 that was seen so far.
@@ -99,7 +99,7 @@ SHAPES: dict[str, tuple[int, ...]] = {
 
 @dataclass(frozen=True)
 class Envelope(Params):
-    """Limits by daily extremes."""
+    """`rate`: false alarms a day and series, which follow from the budget; `shares`: the values are zeros and ones."""
 
     rate: float = field(default=0.002, metadata=OF_THE_BUDGET)
     direction: Direction = field(default="both", metadata=WHICH_WAY)
@@ -165,7 +165,7 @@ class EnvelopeBank:
         self.sums = np.zeros((0, LEVELS, SUMS))
         self.seen = np.zeros((0, SUMS))  # count, sum and squares of all values in closed blocks
         self.runs = np.zeros((0, 4))
-        self.earlier = np.zeros((0, LEVELS, SUMS))  # of the averages of each level in school: count, sum, squares
+        self.earlier = np.zeros((0, LEVELS, SUMS))  # of the averages of each level: count, sum, squares
         self.days = DailyExtremes(CHANNELS)
 
     @property
