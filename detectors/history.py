@@ -10,7 +10,7 @@ That is enough to say what the series was before it changed and what it has been
 >>> where = np.zeros(128, np.int64), np.where(at < 64, 0.0, 1.0), np.ones(128, bool), at, at, at * 10
 >>> [found] = history.update(*where, marks=np.array([99]), asked=[Asked(way=1)])
 >>> found.before.last_offset, found.after.mean, found.onset, len(history.pieces(0))
-(55, 1.0, (64, 640), 16)
+(63, 1.0, (64, 640), 16)
 """
 
 from __future__ import annotations
