@@ -99,7 +99,7 @@ SHAPES: dict[str, tuple[int, ...]] = {
 
 @dataclass(frozen=True)
 class Envelope(Params):
-    """`rate`: false alarms a day and series, which follow from the budget; `shares`: the values are zeros and ones."""
+    """Limits by the daily extremes of averages; how wide they are follows from `false_alarms`."""
 
     rate: float = field(default=0.002, metadata=OF_THE_BUDGET)
     direction: Direction = field(default="both", metadata=WHICH_WAY)
