@@ -116,7 +116,7 @@ class CompiledEnvelope(Forgetting):
 
     def __init__(self, params: Envelope) -> None:
         assert native is not None
-        beyond = extremes.beyond(envelope.odds_of(params))
+        beyond = extremes.beyond(extremes.odds(params.rate, envelope.TESTS))
         sides = params.direction != "down", params.direction != "up"
         self.core = native.Envelope(beyond, envelope.floors_of(params).tolist(), *sides, params.shares)
 

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from math import inf, log, sqrt
+from math import inf, sqrt
 from typing import Any
 
 import numpy as np
@@ -32,10 +32,9 @@ from numpy.typing import NDArray
 
 from detectors import extremes
 from detectors.bank import F64, I64, Hits, State, array_of, by_row, check_values, rows_of
-from detectors.extremes import LAG, DailyExtremes
+from detectors.extremes import DAY_MS, LAG, DailyExtremes, odds
 from detectors.params import DIRECTIONS, OF_THE_BUDGET, OF_THE_SIGNAL, WHICH_WAY, Direction, Params
 
-DAY_MS = 86_400_000
 FIRST, FACTOR, LEVELS = 8, 4, 7
 SIZES = tuple(FIRST * FACTOR**level for level in range(LEVELS))
 """Values in a block of each level."""
@@ -75,8 +74,6 @@ those of independent values would, at every scale that was seen often enough, so
 """
 OFTEN, ALIKE = 30.0, 1.5
 """A scale that was seen OFTEN has averages whose variance is less than ALIKE times that of independent values."""
-LAST, LENGTH, LONGEST, ENDED = range(4)
-"""Of the runs of a row: the value, how often it came in a row; the longest run before; how many ended."""
 
 
 INTS = ("fill", "day", "count")
@@ -110,11 +107,6 @@ class Envelope(Params):
             raise ValueError("rate must be between 0 and 1")
         if self.direction not in DIRECTIONS:
             raise ValueError(f"direction must be one of {', '.join(DIRECTIONS)}")
-
-
-def odds_of(params: Envelope) -> float:
-    """How unlikely a healthy day is to go beyond a limit of a channel."""
-    return log(TESTS / params.rate)
 
 
 def floors_of(params: Envelope) -> F64:
@@ -158,13 +150,15 @@ class EnvelopeBank:
 
     def __init__(self, params: Envelope) -> None:
         self.params, self.shares = params, params.shares
-        self.odds, self.floors = odds_of(params), floors_of(params)
+        self.odds, self.floors = odds(params.rate, TESTS), floors_of(params)
         self.up, self.down = params.direction != "down", params.direction != "up"
         self.both = self.up and self.down
         self.fill = np.zeros((0, LEVELS), np.int64)  # values of the first level, blocks of the others
         self.sums = np.zeros((0, LEVELS, SUMS))
         self.seen = np.zeros((0, SUMS))  # count, sum and squares of all values in closed blocks
-        self.runs = np.zeros((0, 4))
+        self.runs = np.zeros(
+            (0, 4)
+        )  # the last value, how often it came in a row, the longest run before, how many ended
         self.earlier = np.zeros((0, LEVELS, SUMS))  # of the averages of each level: count, sum, squares
         self.days = DailyExtremes(CHANNELS)
 

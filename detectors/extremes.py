@@ -22,7 +22,7 @@ once.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import inf
+from math import inf, log
 from typing import Any
 
 import numpy as np
@@ -41,8 +41,17 @@ EULER, GUMBEL = 0.5772156649015329, 1.2825498301618641
 FEW = 3.0
 """Few days know their deviation badly: it counts as (1 + FEW / days) times as much."""
 
+DAY_MS = 86_400_000
+
 NEVER = -1
 NUMBERS = ("today", "mean", "variance", "limit")
+
+
+def odds(rate: float, limits: float = 1.0) -> float:
+    """How unlikely a healthy day is to go beyond one of so many limits, log(1 / p), of a series that may have so many
+    false alarms a day (`streamer/config/budget.py`).
+    """
+    return max(log(limits / rate), 1.0)
 
 
 def beyond(odds: float) -> float:

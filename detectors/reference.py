@@ -107,6 +107,14 @@ def reach(away: F64) -> float:
     return float(rare * (RARE / (1.0 - TAIL)) ** steepness)
 
 
+def standardised(away: F64, scale: F64 | float) -> F64:
+    """Distances from the centre in units of the scale. A constant reference has none: any other value is then one
+    deviation away, whatever its size. A quotient too large for a float is infinite.
+    """
+    with np.errstate(over="ignore"):
+        return np.where(scale > 0.0, away / np.where(scale > 0.0, scale, 1.0), np.sign(away))
+
+
 class Judged(NamedTuple):
     """A column after the reference, arrays of length m; where `ready` is false there is no verdict, and zeros."""
 
@@ -209,12 +217,7 @@ class Reference:
         away[ready] = apart = values[ready] - self.columns["centre"][chosen]
         if not self.standardise:
             return Judged(ready, np.where(ready, values, 0.0), away)
-        scale = self.columns["scale"][chosen]
-        # A quotient too large for a float is clipped like any other; the scale of a constant is not divided by.
-        with np.errstate(over="ignore"):
-            quotient = apart / np.where(scale > 0.0, scale, 1.0)
-        # A constant reference has no scale: any other value is then one deviation away, whatever its size.
-        z[ready] = np.where(scale > 0.0, quotient, np.sign(apart))
+        z[ready] = standardised(apart, self.columns["scale"][chosen])
         return Judged(ready, np.clip(z, -CLIP, CLIP), away)
 
     def _learn(self, rows: I64, values: F64, offsets: I64, times_ms: I64) -> Bool:

@@ -7,14 +7,14 @@ from typing import Annotated
 
 from pydantic import Field
 
+from detectors.extremes import DAY_MS
 from streamer.config.monitor import Monitor
 from streamer.config.types import Duration, Model
 from streamer.signals.grammar import parse_signal
 
-DAY_MS = 86_400_000
 MEMBERS = 12
 """Series that a signal with a `*` is taken to have. A limit is a matter of the logarithm: with ten times as many it
-would be a fifth farther away.
+would be a quarter farther away.
 """
 
 Weight = Annotated[float, Field(gt=0, le=1_000)]

@@ -9,12 +9,10 @@ from typing import Any
 import numpy as np
 
 from detectors.bank import renumbered
-from detectors.extremes import DailyExtremes
+from detectors.extremes import DAY_MS, DailyExtremes, odds
 from streamer.monitors.calm import Calm
-from streamer.series.odds import odds
 from streamer.signals.columns import I64
 
-DAY_MS = 86_400_000
 GROSS = 2.0
 """In school a figure is unmistakable that is so many times its limit, and the most that was seen."""
 STEADY, STEADY_PART = 2, 0.5

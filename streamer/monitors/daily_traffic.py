@@ -15,10 +15,9 @@ from typing import Any
 import numpy as np
 
 from detectors.bank import renumbered
-from detectors.extremes import SCHOOL, DailyExtremes
+from detectors.extremes import DAY_MS, SCHOOL, DailyExtremes, odds
 from streamer.monitors.base import MonitorSpec
-from streamer.monitors.levels import DAY_MS, HOUR_MS, LevelMonitor, Span, Verdict
-from streamer.series.odds import odds
+from streamer.monitors.levels import HOUR_MS, LevelMonitor, Span, Verdict
 from streamer.signals.columns import I64
 
 HOURS = (1, 4)

@@ -10,7 +10,7 @@ import numpy as np
 
 from detectors.compiled import CompiledEnvelope
 from detectors.envelope import KNEE, TIERS, Envelope, EnvelopeBank
-from detectors.reference import Judged
+from detectors.reference import Judged, standardised
 from schemas.events.batch import Batch
 from streamer.monitors.base import Gauge, Hit, MonitorSpec
 from streamer.monitors.edges import RankMonitor, hits_of
@@ -45,12 +45,10 @@ class EnvelopeMonitor(RankMonitor):
         return hits_of(chosen[found.place], found)
 
     def _deviations(self, rows: I64, away: F64) -> F64:
-        """Distances from the centre in units of the row's scale; without one any distance is a deviation."""
+        """Distances from the centre in units of the row's scale."""
         there, place = np.unique(rows, return_inverse=True)
         scale = np.array([self.table.learned(row).scale for row in there.tolist()])[place]
-        with np.errstate(over="ignore"):
-            apart = np.where(scale > 0.0, away / np.where(scale > 0.0, scale, 1.0), np.sign(away))
-        return np.clip(apart, -FAR, FAR)
+        return np.clip(standardised(away, scale), -FAR, FAR)
 
     def past(self, values: F64) -> F64:
         return np.clip(shuffled(values), -FAR, FAR)  # How much its averages differ is what it learns.

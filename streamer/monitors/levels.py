@@ -9,6 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from detectors.bank import renumbered
+from detectors.extremes import DAY_MS
 from detectors.reference import Judged
 from detectors.trend import centre_and_scale, trend
 from schemas.events.batch import Batch
@@ -24,7 +25,7 @@ from streamer.series.aggregates import Aggregates
 from streamer.signals.columns import I64, Column
 from streamer.signals.grammar import COUNTS, aggregate_of
 
-HOUR_MS, DAY_MS = 3_600_000, 86_400_000
+HOUR_MS = 3_600_000
 SLOTS = {"day": 24, "week": 168}
 PATIENCE = 4
 """A level that lasts so many times the windows remembered is the new normal: what is remembered is reset."""
@@ -141,7 +142,7 @@ class AggregateMonitor(MonitorBase):
             raise ValueError("a trend without its places")
         self.kept, self.runs = kept, {int(row): int(run) for row, run in state["runs"]}
         self.outcomes = outcomes_of(state["verdicts"])
-        self.calm.load(state.get("calm", ()))  # Older snapshots have none.
+        self.calm.load(state["calm"])
 
 
 class LevelMonitor(AggregateMonitor):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from detectors.bank import F64
+from detectors.reference import standardised
 from detectors.shiryaev_roberts import SEED, mixed
 from streamer.config.reference_file import Series
 
@@ -60,7 +61,5 @@ def shuffled(values: F64) -> F64:
 
 
 def deviations_of(values: F64, one: Series) -> F64:
-    """Distances from the centre in units of the reference's scale; without one any distance is a deviation."""
-    away = values - one.centre
-    with np.errstate(over="ignore"):
-        return np.where(one.scale > 0.0, away / (one.scale or 1.0), np.sign(away))
+    """Distances from the centre in units of the reference's scale."""
+    return standardised(values - one.centre, one.scale)

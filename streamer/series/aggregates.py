@@ -270,10 +270,9 @@ class Aggregates(SourceBase):
 
     def load(self, state: Any) -> None:
         self.latest = state["latest"].reshape(-1, 2)
-        for model, newest_ms, spoke, skipped, windows, first, *later in state["clocks"]:
+        for model, newest_ms, spoke, skipped, windows, first, going in state["clocks"]:
             clock = self.clocks[str(model)] = Clock(int(newest_ms), int(spoke), int(skipped))
             clock.first = {int(row): int(window) for row, window in first}
-            going = later[0] if later else ()  # Older snapshots have none.
             clock.going = {int(row): (int(begin), Part.load(part)) for row, begin, part in going}
             for window, parts in windows:
                 clock.open[int(window)] = {int(row): Part.load(part) for row, part in parts}

@@ -13,9 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from detectors.extremes import DailyExtremes
+from detectors.extremes import DAY_MS, DailyExtremes, odds
 from schemas.events.batch import Batch
-from streamer.series.odds import odds
 from streamer.series.source_base import SourceBase
 from streamer.series.table import ColumnsSoFar, Heard, SeriesTable
 from streamer.signals.columns import F64, I64, Column, Groups, dense
@@ -28,7 +27,6 @@ TIME, EVENTS = range(2)
 """Channels of the days: gaps in ms, and in events of the model."""
 FLOORS = 0.5, 1.5
 """A limit is at least so much beyond the longest gap of a usual day, in parts of that."""
-DAY_MS = 86_400_000
 TIME_BITS = 44
 """A time in ms fits, for 500 years."""
 

@@ -349,7 +349,7 @@ class SeriesTable:
         self.turnover.load(state["marks"])
         self.since = None if state["since"] is None else int(state["since"])
         self.began = {int(row): int(offset) for row, offset in state["began"]}
-        for group, names in state.get("beyond", ()):  # Older snapshots have none.
+        for group, names in state["beyond"]:
             self.beyond[tuple(map(str, group))] = dict.fromkeys(map(str, names))
         if self.categories is not None:
             self.categories.load(state["categories"], len(self.keys))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from streamer.config.budget import DAY_MS, MEMBERS, FalseAlarms, parts
+from detectors.extremes import DAY_MS
+from streamer.config.budget import MEMBERS, FalseAlarms, parts
 from tests.config.samples import STANDARD_MONITORS
 
 

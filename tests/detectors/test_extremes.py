@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from math import inf
+from math import exp, inf
 
 import numpy as np
 import pytest
 
+from detectors import extremes
 from detectors.extremes import LAG, MEMORY, SCHOOL, DailyExtremes, beyond
 
 
@@ -95,3 +96,12 @@ def test_a_dump_is_the_whole_of_it_and_a_wrong_one_is_refused() -> None:
     ):
         with pytest.raises(ValueError, match=r"."):
             again.load({**made.dump(), name: bad})
+
+
+@pytest.mark.parametrize("limits", [1, 6])
+def test_all_limits_of_a_series_together_are_wrong_as_often_as_it_may(limits: int) -> None:
+    assert limits * exp(-extremes.odds(0.01, limits)) == pytest.approx(0.01)
+
+
+def test_a_budget_of_a_false_alarm_a_day_still_means_a_limit() -> None:
+    assert extremes.odds(0.5) == 1.0

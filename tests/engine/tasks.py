@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import random
 from typing import Any
 
 from schemas.events.batch import Record
 from schemas.events.native_json import decode
 from streamer.config.decoder_fields import fields_of
 from streamer.config.model import Config
+from streamer.engine.engines import Engine
 from streamer.engine.task import Task
 from streamer.port import Out, Partition
 
@@ -25,6 +27,19 @@ def run(config: Config, records: list[Record], cuts: list[int] | None = None, at
         if begin < end:
             task.step(decode(records[begin:end], fields_of(config), at[0]))
     return task
+
+
+def piecewise(config: Config, log: list[Record], engine: Engine, rng: random.Random) -> tuple[list[Out], Task]:
+    """The log in pieces of any size, now and then from a snapshot on: all that was decided, and the task at the end."""
+    task, outs, begin = Task(config, AT, 0, engine=engine), list[Out](), 0
+    while begin < len(log):
+        end = begin + rng.choice((1, 7, 300))
+        task.step(decode(log[begin:end], fields_of(config), AT[0]))
+        begin = end
+        if rng.random() < 0.05:
+            outs += task.outbox
+            task = Task.load(config, AT, task.dump(), engine)
+    return outs + list(task.outbox), task
 
 
 def events(make: Any, n: int, model: str = "fraud") -> list[Record]:

@@ -12,7 +12,7 @@ from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
 from streamer.engine.engines import ENGINE, PYTHON, Engine
 from streamer.engine.task import Task
-from tests.engine.tasks import AT, LEAST, events, news, run
+from tests.engine.tasks import AT, LEAST, events, news, piecewise, run
 
 SECOND = """
 monitors:
@@ -59,21 +59,13 @@ def test_a_reference_that_is_learned_anew_sees_neither_cuts_nor_restarts(seed: i
                    (("a", "adwin"), ("p", "page_hinkley"), ("e", "envelope")))  # fmt: skip
     config = load_text(f"{LEAST}monitors:\n{both}", "x", {})
     log = levels((100.0, 5.0, 900), (300.0, 9.0, 5000), (200.0, 9.0, 500), seed=seed)
-    whole, cut = (Task(config, AT, 0, engine=engine) for _ in range(2))
-    outs, rng = [], random.Random(seed)
+    whole = Task(config, AT, 0, engine=engine)
     whole.step(decode(log, fields_of(config), AT[0]))
     told = [(data["alert"]["labels"]["monitor"], data["status"]) for data in news(whole.outbox)]
     assert sorted(told) == sorted((name, status) for name in "ape" for status in ("firing", "resolved", "firing"))
     [table] = whole.tables.values()
     accepted = [data["changed"]["offset"] for data in news(whole.outbox) if data["status"] == "resolved"]
     assert table.learned(0).first_offset == min(accepted)
-    begin = 0
-    while begin < len(log):
-        end = begin + rng.choice((1, 7, 300))
-        cut.step(decode(log[begin:end], fields_of(config), AT[0]))
-        begin = end
-        if rng.random() < 0.05:
-            outs += cut.outbox
-            cut = Task.load(config, AT, cut.dump(), engine)
-    assert outs + cut.outbox == whole.outbox
+    outs, cut = piecewise(config, log, engine, random.Random(seed))
+    assert outs == whole.outbox
     assert cut.dump() == whole.dump()

@@ -20,7 +20,7 @@ from streamer.config.load import load_text
 from streamer.engine.engines import ENGINE, PYTHON, Engine
 from streamer.engine.task import Task
 from streamer.port import Out, Tick
-from tests.engine.tasks import AT, LEAST, alerts, by_topic, events, kinds, news, run
+from tests.engine.tasks import AT, LEAST, alerts, by_topic, events, kinds, news, piecewise, run
 from tests.sim.campaign import CONFIG, make_log
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -258,16 +258,8 @@ def test_what_recovers_what_lasts_and_what_comes_back(kind: str, engine: Engine)
     renewed = [a["data"] for a in alerts(whole) if a["data"]["status"] == "firing" and not a["id"].endswith("-1")]
     assert sum("still away from before (now 1" in data["sentence"] for data in renewed) >= 5
     assert [data["alert"]["endsAt"] for data in renewed[:2]] == sorted(data["alert"]["endsAt"] for data in renewed[:2])
-    cut = Task(config, AT, 0, engine=engine)
-    begin, outs = 0, []
-    while begin < len(log):
-        end = begin + rng.choice((1, 7, 300))
-        cut.step(decode(log[begin:end], fields_of(config), AT[0]))
-        begin = end
-        if rng.random() < 0.05:
-            outs += cut.outbox
-            cut = Task.load(config, AT, cut.dump(), engine)
-    assert outs + cut.outbox == whole.outbox
+    outs, cut = piecewise(config, log, engine, rng)
+    assert outs == whole.outbox
     assert cut.dump() == whole.dump()
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from streamer.monitors.levels import DAY_MS, Span
+from detectors.extremes import DAY_MS
+from streamer.monitors.levels import Span
 from tests.series.windows import config, run
 
 HOUR_MS = 3_600_000

@@ -7,8 +7,8 @@ import random
 import numpy as np
 import pytest
 
-from detectors.extremes import SCHOOL
-from streamer.monitors.daily_limit import DAY_MS, DailyLimit
+from detectors.extremes import DAY_MS, SCHOOL
+from streamer.monitors.daily_limit import DailyLimit
 
 LIMIT = 0.25
 A_DAY = 6
