@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,9 @@ def test_show_and_diff(built: Path) -> None:
     assert "features.country: PSI" in lines[0]
     assert "new: FR" in lines[0]
     assert "features.amount: mean 100" in lines[1] or "features.amount: mean 99" in lines[1]
-    assert invoke("diff", built / "ref.json", built / "ref.json", "--fail-above", "0.01").exit_code == 0
+    same = invoke("diff", built / "ref.json", built / "ref.json", "--fail-above", "0.01")
+    assert same.exit_code == 0
+    assert re.fullmatch(r"nothing moved; (\d+) of \1 series are the same\n", same.stdout)
 
 
 def test_a_table_of_events(tmp_path: Path) -> None:
@@ -52,7 +55,7 @@ def test_a_build_says_what_it_used_and_of_nothing_makes_no_file(built: Path) -> 
     again = ("build", "-c", built / "drift0.yaml", "--input", built / "good.jsonl", "--input", built / "good.jsonl")
     made = invoke(*again, "-o", built / "two.json")
     assert made.stderr.splitlines()[:3] == [
-        "6,000 records of 2 partitions: 6,000 used + 0 late + 0 duplicate + 0 filtered + 0 rejected",
+        "6,000 records of 2 partitions = 6,000 used + 0 late + 0 duplicate + 0 filtered + 0 rejected",
         "  inferences[0]: 3,000 used + 0 late + 0 duplicate + 0 filtered + 0 rejected",
         "  inferences[1]: 3,000 used + 0 late + 0 duplicate + 0 filtered + 0 rejected",
     ]
@@ -60,7 +63,7 @@ def test_a_build_says_what_it_used_and_of_nothing_makes_no_file(built: Path) -> 
     (built / "bad.jsonl").write_text("fraud,1\n" * 50)
     failed = invoke("build", "-c", built / "drift0.yaml", "--input", built / "bad.jsonl", "-o", built / "none.json")
     assert failed.exit_code == 1
-    assert "50 records of 1 partition: 0 used + 0 late + 0 duplicate + 0 filtered + 50 rejected" in failed.stderr
+    assert "50 records of 1 partition = 0 used + 0 late + 0 duplicate + 0 filtered + 50 rejected" in failed.stderr
     assert "none.json is not written: no series has 30 values to learn from; driftline lint " in failed.stderr
     assert f"drift0.yaml --sample {built / 'bad.jsonl'} says why" in failed.stderr
     assert not (built / "none.json").exists()
