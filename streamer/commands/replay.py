@@ -131,7 +131,7 @@ def _emit(outs: list[Out], letters: IO[bytes] | None) -> list[str]:
         if out.topic in ("alerts", "incidents"):
             sys.stdout.buffer.write((out.value or b"") + b"\n")
             printed.append(out.topic)
-        elif letters is not None:
+        elif letters is not None and out.topic == "dead_letter":
             letters.write(orjson.dumps(_letter(out)) + b"\n")
     if printed:
         sys.stdout.buffer.flush()

@@ -39,7 +39,11 @@ def build(
     learning = cfg.Reference.model_construct(warmup=values_max, windows=values_max, file=None)
     building = config.model_copy(update={"reference": learning})
     building._given, building._given_hash = None, ""
-    engine, pool, counts = Replay(building, fields_of(config)), Pool(values_max), dict[Partition, Counter[str]]()
+    engine, pool, counts = (
+        Replay(building, fields_of(config), ticking=False),
+        Pool(values_max),
+        dict[Partition, Counter[str]](),
+    )
     stretch = values_max // 2  # An event brings a series one value, and may end windows that were open before it.
     unread: dict[Partition, int] = {}
     for partition, records in source:

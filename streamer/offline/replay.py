@@ -19,6 +19,7 @@ from streamer.offline.ticks import Ticks
 from streamer.port import Out, Partition
 
 CHUNK = 500
+TOLD = ("alerts", "incidents", "windows", "dead_letter")
 INPUT = re.compile(r"(?:(?:(?P<topic>[A-Za-z0-9._-]+):)?(?P<partition>\d+)=)?(?P<path>.+)", re.DOTALL)
 
 
@@ -69,10 +70,12 @@ def read_lines(path: Path, line_bytes_max: int) -> Iterator[list[Record]]:
 
 
 class Replay:
-    """Tasks by partition, made when their first records come. `step` returns what `run` would have published."""
+    """Tasks by partition, made when their first records come. `step` returns what `run` would have published.
+    `ticking`: time passes; who only learns from events needs none.
+    """
 
-    def __init__(self, config: cfg.Config, fields: Fields, generation: int = 0) -> None:
-        self.config, self.generation = config, generation
+    def __init__(self, config: cfg.Config, fields: Fields, generation: int = 0, ticking: bool = True) -> None:
+        self.config, self.generation, self.ticking = config, generation, ticking
         self.decode = Decoder(fields)
         self.tasks: dict[Partition, Task] = {}
         self.ticks, self.rejects = Ticks(config.heartbeat.interval_ms), Rejects()
@@ -83,14 +86,14 @@ class Replay:
             task = self.tasks[partition] = Task(self.config, partition, records[0].offset, generation=self.generation)
         batch = self.decode(records, partition[0])
         self.rejects.take(partition, batch)
-        for part, tick in self.ticks.cut(partition, records, batch):
+        for part, tick in self.ticks.cut(partition, records, batch) if self.ticking else [(batch, None)]:
             if part is not None:
                 task.step(part)
             if tick is not None:
                 task.tick(tick)
         outs = task.outbox
         task.published()
-        return [out for out in outs if out.topic in ("alerts", "incidents", "dead_letter")]
+        return [out for out in outs if out.topic in TOLD]
 
     def account(self) -> Account:
         """What became of all records."""

@@ -17,8 +17,8 @@ from streamer.config.problems import ConfigError, Problem, in_order
 from streamer.config.types import Model
 from streamer.config.yaml_source import PathKey, Source, parse
 from streamer.engine.task import Task
-from streamer.offline.generator import BadGenerator, Stream, literal, records
 from streamer.offline.event_files import EventFiles
+from streamer.offline.generator import BadGenerator, Stream, literal, records
 from streamer.offline.replay import CHUNK, BadInput, Replay
 
 BASE = {"version": 1, "kafka": {"brokers": "scenario:9092"}, "topics": {"events": ["inferences"]}}

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
-from streamer.offline.event_files import EventFiles
+from streamer.offline.csv_table import read_csv
 from streamer.offline.replay import BadInput
 from tests.offline.samples import HEAD
 
@@ -18,7 +19,9 @@ CONFIG = load_text(HEAD, "x", {})
 
 
 def events(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(r.value or b"") for _, records in EventFiles((path,), CONFIG, "m") for r in records]
+    plan, rows = read_csv(path, fields_of(CONFIG), "m")
+    assert plan.notes == ()
+    return [json.loads(record.value or b"") for record in rows()]
 
 
 def column(folder: Path, name: str, *cells: str) -> list[Any]:
