@@ -22,6 +22,8 @@ REASONS: dict[str, str] = {
     "bad_utf8": "the value, or the key or header a field is mapped to, is not UTF-8",
     "bad_json": "the value is not one RFC 8259 JSON text, or exceeds the parser's limits on depth and magnitude",
     "not_an_object": "the JSON text is not an object",
+    "undecodable": "a step of `mapping` cannot be taken: the value is not packed so, or its rows do not match",
+    "no_rows": "the record has no rows where `mapping.each` says that they are",
     "missing_model": "the event does not name its model: absent, null or the empty text",
     "wrong_type": "a field holds another type than it takes, or a name or text is over 256 characters",
     "not_finite": "a field holds NaN, Infinity or a number beyond float64",
@@ -131,6 +133,7 @@ class Reject:
     record: Record
     reason: str  # a key of REASONS
     detail: str  # one line, at most 80 characters
+    row: int | None = None  # of a record of several events: which, from 0
 
     @property
     def records(self) -> int:
@@ -165,6 +168,7 @@ class Batch:
     nulls: Nulls
     rejects: tuple[Reject, ...]  # in offset order
     next_offset: int  # last record's offset + 1; 0 for no records
+    rows: I32 | None = None  # n; the number of each event within its record, where records have several
     aliases: Mapping[str, str] = field(default_factory=dict)  # further names of columns: alias -> one of `names`
     odd: tuple[OddField, ...] = ()  # by event
 
@@ -183,6 +187,7 @@ def part_of(batch: Batch, begin: int, end: int) -> Batch:
         return type(table)(event - np.int32(first), *columns)
 
     own: dict[str, Any] = {name: getattr(batch, name)[first:last] for name in COLUMNS}
+    own["rows"] = None if batch.rows is None else batch.rows[first:last]
     own |= {"numbers": cut(batch.numbers), "texts": cut(batch.texts), "nulls": cut(batch.nulls)}
     rejects = tuple(reject for reject in batch.rejects if begin <= reject.record.offset < end)
     odd = tuple(one._replace(event=one.event - first) for one in batch.odd if first <= one.event < last)

@@ -17,11 +17,14 @@ import numpy as np
 from schemas.core import native
 from schemas.events.batch import Batch, Nulls, Numbers, Record, Texts, columns_of
 from schemas.events.fields import Fields, Selector, outside_text
+from schemas.events.mapping import Rows, expand
 from schemas.events.native_json import decode
 
 
 class Decoder:
-    """Records of one partition to columns: `decoder(records, topic)`; see `schemas.events.native_json.decode`."""
+    """Records of one partition to columns: `decoder(records, topic)`; see `schemas.events.native_json.decode`,
+    and of a config with a `mapping` first `schemas.events.mapping`: a record may have several events then.
+    """
 
     def __init__(self, fields: Fields, compiled: bool = native is not None) -> None:
         self.fields = fields
@@ -31,6 +34,12 @@ class Decoder:
         self.fallbacks = 0  # events that Python decoded because the compiled decoder was not sure of them
 
     def __call__(self, records: Sequence[Record], topic: str) -> Batch:
+        if self.fields.plan is None or not len(records):
+            return self._decode(records, topic)
+        rows = expand(records, self.fields, self.fields.plan)
+        return placed(self._decode(rows.records, topic), rows, records)
+
+    def _decode(self, records: Sequence[Record], topic: str) -> Batch:
         columns = columns_of(records)
         if self.core is None or not len(records):
             self.size = sum(map(len, filter(None, columns.values)))
@@ -57,6 +66,26 @@ class Decoder:
         judged = decode([records[place] for place in odd.tolist()], self.fields, topic)
         self.fallbacks += len(judged.offsets)
         return joined(batch, judged) if len(judged.offsets) else replace(batch, rejects=judged.rejects)
+
+
+def placed(batch: Batch, rows: Rows, records: Sequence[Record]) -> Batch:
+    """What was decoded of rows, at the offsets of the records that they are of."""
+    offsets = np.array([records[place].offset for place in rows.source], np.int64)
+    numbers = np.array(rows.row, np.int32)
+    several = np.bincount(rows.source, minlength=len(records)) > 1
+    rejects = list(rows.rejects)
+    for one in batch.rejects:
+        place = rows.source[one.record.offset]
+        row = rows.row[one.record.offset] if several.item(place) else None
+        record = one.record._replace(offset=records[place].offset) if row is not None else records[place]
+        rejects.append(replace(one, record=record, row=row))
+    return replace(
+        batch,
+        offsets=offsets[batch.offsets],
+        rows=numbers[batch.offsets],
+        rejects=tuple(sorted(rejects, key=lambda one: (one.record.offset, one.row or 0))),
+        next_offset=records[-1].offset + 1,
+    )
 
 
 def joined(batch: Batch, other: Batch) -> Batch:

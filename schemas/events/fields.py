@@ -91,6 +91,7 @@ class Fields:
     message_bytes: int
     plain: bool  # every field is where the native event has it: `decode` then reads by plain dict gets
     reading: Reading = AS_NATIVE
+    plan: Any = None  # a `mapping.Plan`: what comes before any field is looked for, if anything
 
 
 def parse_selector(text: str) -> Selector:

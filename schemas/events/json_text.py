@@ -59,6 +59,17 @@ def settled(document: Any, of: Callable[[Any], Any]) -> Any:
     return document
 
 
+def value_of(text: bytes) -> Any:
+    """Any JSON value; raises orjson.JSONDecodeError of what the strict parser says."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        try:
+            return _lenient(text)
+        except orjson.JSONDecodeError:
+            raise error from None
+
+
 def parsed(value: bytes | None, bytes_max: int) -> dict[str, Any]:
     """Parse. What orjson does, as the tests pin it, but for numbers that are not finite, see `_lenient`:
 
@@ -72,16 +83,13 @@ def parsed(value: bytes | None, bytes_max: int) -> dict[str, Any]:
     if len(value) > bytes_max:
         raise Rejected("too_large", f"{len(value)} bytes, the limit is {bytes_max}")
     try:
-        document = orjson.loads(value)
+        document = value_of(value)
     except orjson.JSONDecodeError as error:
         try:
             value.decode()
         except UnicodeDecodeError as bad:
             raise Rejected("bad_utf8", f"byte {bad.start}") from None
-        try:
-            document = _lenient(value)
-        except orjson.JSONDecodeError:
-            raise Rejected("bad_json", f"{error.msg} (char {error.pos})") from None
+        raise Rejected("bad_json", f"{error.msg} (char {error.pos})") from None
     except RecursionError:
         raise Rejected("bad_json", "nesting") from None
     if type(document) is not dict:
