@@ -130,7 +130,7 @@ def _united(texts: Sequence[str], more: Sequence[str]) -> dict[str, int]:
     return {text: place for place, text in enumerate(dict.fromkeys((*texts, *more)))}
 
 
-OUTSIDE = ("key", "header", "topic")
+OUTSIDE = ("key", "header", "topic", "constant")
 """Kinds of selectors that find something beside the value."""
 
 

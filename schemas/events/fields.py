@@ -61,12 +61,12 @@ _BAD_TILDE = re.compile(r"~(?![01])").search
 
 @dataclass(frozen=True, slots=True)
 class Selector:
-    """One place in a record: a JSON Pointer into the value, the record key, a header, or the topic's name."""
+    """A place in a record: a JSON Pointer into the value, its key, a header, the topic's name; or a constant."""
 
     text: str  # as the config has it
-    kind: str  # "pointer", "key", "header", "topic" or "nowhere"
+    kind: str  # "pointer", "key", "header", "topic", "constant" or "nowhere"
     steps: tuple[tuple[str, int], ...] = ()  # pointer: (member name, array index or -1)
-    header: str = ""
+    header: str = ""  # its name; of a constant the text
 
 
 class Reading(NamedTuple):
@@ -95,7 +95,7 @@ class Fields:
 
 
 def parse_selector(text: str) -> Selector:
-    """Read `/json/pointer` (RFC 6901), `key`, `topic` or `header:NAME`; the empty text points at the whole event.
+    """Read `/json/pointer` (RFC 6901), `key`, `topic`, `header:NAME` or `=CONSTANT`; the empty text is the whole event.
 
     Raises ValueError with one line that says what is wrong.
     """
@@ -103,6 +103,10 @@ def parse_selector(text: str) -> Selector:
         raise ValueError(f"{text[:40]!r}... is longer than {NAME_MAX} characters")
     if text in ("key", "topic"):
         return Selector(text, text)
+    if text == "=":
+        raise ValueError("'=' lacks the text that it stands for, as in '=fraud'")
+    if text.startswith("="):
+        return Selector(text, "constant", header=text[1:])
     if text.startswith("header:"):
         if text == "header:":
             raise ValueError("'header:' lacks the header's name, as in 'header:model'")
@@ -112,7 +116,9 @@ def parse_selector(text: str) -> Selector:
         if header:
             raise ValueError(f"{text!r} is not a JSON Pointer; a header is 'header:{header[1]}'")
         like = as_pointer(text)
-        raise ValueError(f"{text!r} is not a JSON Pointer such as {like!r}, nor 'key', 'topic' or 'header:NAME'")
+        raise ValueError(
+            f"{text!r} is not a JSON Pointer such as {like!r}, nor 'key', 'topic', 'header:NAME' or '=TEXT'"
+        )
     if _BAD_TILDE(text):
         raise ValueError(f"{text!r} has a lone '~'; in a JSON Pointer '~' is written '~0' and '/' inside a name '~1'")
     return Selector(text, "pointer", tuple(_step(token) for token in text.split("/")[1:]))
@@ -231,6 +237,8 @@ def outside_text(selector: Selector, record: Record, topic: str) -> bytes | None
     """What a selector that is no pointer finds beside the value: the key, the last header of a name, the topic."""
     if selector.kind == "topic":
         return topic.encode()
+    if selector.kind == "constant":
+        return selector.header.encode()
     if selector.kind == "key":
         return record.key
     return next((value for header, value in reversed(record.headers) if header == selector.header), None)

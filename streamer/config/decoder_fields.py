@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from schemas.events.fields import FIELDS, Fields, compile_fields
 from streamer.config import model as cfg
 from streamer.signals.grammar import pointers_of
@@ -14,4 +16,5 @@ def fields_of(config: cfg.Config) -> Fields:
     extra = dict.fromkeys(pointer for text in named for pointer in pointers_of(text))
     extra |= dict.fromkeys(rule.same_as for rule in config.checks.values() if rule.same_as is not None)
     extra |= dict.fromkeys(config.roles().values())
-    return compile_fields(config.fields.model_dump(include=set(FIELDS)), tuple(extra), config.limits.message_bytes)
+    fields = compile_fields(config.fields.model_dump(include=set(FIELDS)), tuple(extra), config.limits.message_bytes)
+    return replace(fields, plan=config.mapping.plan())

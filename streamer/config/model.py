@@ -24,6 +24,7 @@ from schemas.events.fields import FIELDS, PLAIN_FIELDS, parse_field
 from streamer.config.budget import FalseAlarms
 from streamer.config.detect import CheckRule
 from streamer.config.librdkafka_settings import RESERVED
+from streamer.config.mapping import Mapping
 from streamer.config.monitor import Defaults as Defaults
 from streamer.config.monitor import Monitor as Monitor
 from streamer.config.types import (
@@ -86,7 +87,7 @@ class Topics(Model):
 
 
 class FieldPlaces(Model):
-    """Where the fields of an event are: a JSON Pointer, `key`, `topic` or `header:NAME`."""
+    """Where the fields of an event are: a JSON Pointer, `key`, `topic`, `header:NAME`, or a text for all: `=TEXT`."""
 
     @field_validator("*")
     @classmethod
@@ -246,6 +247,7 @@ class Config(Model):
     kafka: Kafka = Field(description="The cluster and how the service joins it.")
     topics: Topics = Field(description="Topics by role; every topic has one use.")
     fields: FieldMap = Field(FieldMap(), description="Where the fields of an event are.")
+    mapping: Mapping = Field(Mapping(), description="How records that are no events yet become events.")
     reference: Reference = Field(Reference(), description="What series are compared with.")
     anomaly: Anomaly = Field(Anomaly(), description="When an event is anomalous: the signal anomaly.")
     ood: Ood = Field(Ood(), description="When an event is unfamiliar: the signals ood and confident_ood.")

@@ -138,7 +138,8 @@ def test_mapped_pointers_reject_what_cannot_be(pointer: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("model", "'model' is not a JSON Pointer such as '/model', nor 'key', 'topic' or 'header:NAME'"),
+        ("model", "'model' is not a JSON Pointer such as '/model', nor 'key', 'topic', 'header:NAME' or '=TEXT'"),
+        ("=", "'=' lacks the text that it stands for, as in '=fraud'"),
         ("$.model", "not a JSON Pointer"),
         ("Header:x", "not a JSON Pointer"),
         ("header:", "lacks the header's name"),

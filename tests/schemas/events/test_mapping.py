@@ -155,6 +155,11 @@ def test_what_lies_in_the_way_of_a_pointer_is_seen_by_the_decoder() -> None:
     assert [(one.field, one.reason) for one in batch.odd] == [("prediction.label", "wrong_type")]
 
 
+def test_a_constant_stands_for_what_no_record_says() -> None:
+    given = Decoder(compile_fields({"model": "=fraud", "features": "", "version": "=7"}))([record({"a": 1})], "t")
+    assert [given.strings[code] for code in (given.model.item(0), given.version.item(0))] == ["fraud", "7"]
+
+
 def test_any_cutting_gives_the_same_events() -> None:
     rng = random.Random(3)
     records = []
