@@ -72,11 +72,13 @@ def _cell(text: str) -> Any:
         return None
     if not NUMBER(text):
         return text
-    return int(text) if text.lstrip("+-").isdigit() and len(text) < 20 else float(text)
+    return int(text) if text.lstrip("+-").isdigit() and len(text) < 19 else float(text)
 
 
 def _records(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> list[dict[str, Any]]:
     names = list(columns)
+    if not all(isinstance(name, str) for name in names):
+        raise ValueError("a name that is no text")
     return [dict(zip(names, row, strict=True)) for row in rows]
 
 

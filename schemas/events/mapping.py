@@ -106,9 +106,17 @@ def document_of(record: Record, plan: Plan, bytes_max: int) -> dict[str, Any]:
     for at, steps, codecs in plan.decode:
         value = walk(steps, document)
         if value is not ABSENT and value is not STUCK and value is not None:
-            document = _with(document, steps, decoded(value, codecs, bytes_max, at))
+            value = decoded(value, codecs, bytes_max, at)
+            document = _with(document, steps, _text(value, at) if isinstance(value, bytes) else value)
     found: dict[str, Any] = document
     return found
+
+
+def _text(data: bytes, at: str) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise Rejected("undecodable", f"{at} unpacks to bytes that are no text") from None
 
 
 def rows_of(document: dict[str, Any], plan: Plan) -> Iterator[dict[str, Any]]:

@@ -38,7 +38,10 @@ def test_each_field_is_used_odd_or_absent_with_the_reason() -> None:
     assert of(found, "model") == ("used", "a text of 1 characters")
     assert of(found, "label") == ("absent", "/prediction has no 'label'. Did you mean 'labl'?")
     assert of(found, "latency_ms")[0] == "odd"
-    assert of(found, "status") == ("absent", "the value has no 'status'.")
+    assert of(found, "status") == (
+        "absent",
+        "the value has no 'status'. Known: extra, features, latency_ms, model, prediction.",
+    )
     assert of(found, "features.card") == ("used", "a text")
     assert of(found, "features.none") == ("used", "null, so missing")
     assert of(found, "/extra") == ("unread", "an object of 1 members; nothing reads it")
@@ -56,8 +59,8 @@ def test_a_dead_letter_says_why() -> None:
     assert seen({"features": {}}).told.startswith("a dead letter: missing_model, the event does not name its model")
     config = load_text(HEAD + "mapping: {each: /rows, decode: {/rows: [csv]}}\n", "x", {})
     assert seen({"model": "m", "rows": 5}, fields_of(config)).told == (
-        "a dead letter: undecodable, a step of `mapping` cannot be taken: the value is not packed so, or its rows do not"
-        " match (/rows is no csv)"
+        "a dead letter: undecodable, a step of `mapping` cannot be taken: the value is not packed so, or its rows"
+        " do not match (/rows is no csv)"
     )
 
 
