@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from schemas.events.codecs import CODECS
 from schemas.events.mapping import Plan, compile_plan
 from streamer.config.problems import did_you_mean, quoted
-from streamer.config.types import Model, check_pointer
+from streamer.config.types import Duration, Model, check_pointer
 
 
 def _codec(name: str) -> str:
@@ -37,6 +37,17 @@ Pointer = Annotated[str, AfterValidator(check_pointer)]
 Text = Annotated[str, Field(min_length=1, max_length=256)]
 
 
+class Pair(Model):
+    """How long, and how many of, the first of two records wait for the second."""
+
+    within_ms: Duration = Field(
+        "1m", alias="within", validate_default=True, description="Event time; afterwards each is an event of its own."
+    )
+    most: int = Field(
+        10_000, ge=1, le=1_000_000, description="Of a partition, that wait; beyond it the oldest goes alone."
+    )
+
+
 class Mapping(Model):
     """What is unpacked and taken apart before `fields` looks for anything."""
 
@@ -56,6 +67,10 @@ class Mapping(Model):
     )
     names: dict[Pointer, Annotated[list[Text], Field(min_length=1)]] = Field(
         default_factory=dict, description="Of arrays within a row what each place is called: they become objects."
+    )
+
+    pair: Pair | None = Field(
+        None, description="Request and answer are records of their own with one event_id: they become one event."
     )
 
     def plan(self) -> Plan | None:

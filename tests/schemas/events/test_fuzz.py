@@ -107,15 +107,8 @@ MUTATIONS: dict[Callable[[random.Random, bytes], bytes], int] = {
     structure: 30,
 }
 OF_THE_MODEL = {"bad_utf8", "wrong_type", "not_finite"}
-UNREACHED = {
-    "too_large",
-    "unreadable_batch",
-    "killed_the_process",
-    "no_zone",
-    "too_many_members",
-    "undecodable",
-    "no_rows",
-}
+UNREACHED = {"too_large", "unreadable_batch", "killed_the_process", "no_zone", "too_many_members"}
+OF_A_MAPPING = {"undecodable", "no_rows"}
 CHOICES = [mutation for mutation, weight in MUTATIONS.items() for _ in range(weight)]
 
 

@@ -9,6 +9,7 @@ import json
 import os
 import random
 from collections import Counter
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
@@ -77,7 +78,7 @@ def mutated(rng: random.Random, document: Any) -> Any:
             if rng.random() < 0.4 or not isinstance(place[key], (dict, list)):
                 action = rng.random()
                 if action < 0.6:
-                    place[key] = rng.choice(ODD)
+                    place[key] = deepcopy(rng.choice(ODD))
                 elif action < 0.8:
                     del place[key]
                 elif isinstance(place, list):
