@@ -72,9 +72,10 @@ class EdgeMonitor(MonitorBase):
 
     def accept(self, row: int, level: Summary) -> bool:
         """Standardised values are cut a few deviations from the reference: beyond, another change would not show. And
-        the deviations of any change would be those of before.
+        the deviations of any change would be those of before. A candidate leaves the reference to those that it shares
+        it with.
         """
-        renews = self.table.signal.scaled and not self.table.given
+        renews = self.table.signal.scaled and not self.table.given and not self.config.shadow
         if not renews:
             self.normal[row] = level
         return renews

@@ -91,7 +91,7 @@ class Replay:
                 task.tick(tick)
         outs = task.outbox
         task.published()
-        return [out for out in outs if out.topic in ("alerts", "incidents", "dead_letter")]
+        return [out for out in outs if out.topic in ("alerts", "shadow", "incidents", "dead_letter")]
 
     def between_ticks(self, task: Task, records: Sequence[Record]) -> Iterator[tuple[Sequence[Record], Tick | None]]:
         """Records up to each tick, and the tick. The ticks of the service are not in the topic, so the records' own
