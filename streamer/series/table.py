@@ -221,7 +221,7 @@ class SeriesTable:
     def judge(self, batch: Batch, column: Column) -> Judged:
         """Learn the reference from the first values of each row, standardise the others."""
         self.taken += len(column.rows)
-        if self.pinned and len(self.began) < len(self.pinned):
+        if self.pinned and not self.pinned.keys() <= self.began.keys():
             rows, first = np.unique(column.rows, return_index=True)
             for row, i in zip(rows.tolist(), first.tolist(), strict=True):
                 if row in self.pinned:

@@ -10,6 +10,7 @@ from schemas.events.batch import Record
 from schemas.events.native_json import decode
 from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
+from streamer.config.reference_file import References
 from streamer.engine.engines import ENGINE, PYTHON, Engine
 from streamer.engine.task import Task
 from tests.engine.tasks import AT, LEAST, events, news, piecewise, run
@@ -49,6 +50,21 @@ def test_an_alert_stays_open_while_its_fault_lasts(kind: str, to: tuple[float, f
     assert second["effect"]["deviations"] == pytest.approx(mean * 0.5 / std, rel=0.3)
     reference = parts.get("reference") or parts["before"]
     assert reference["offsets"][0] >= accepted["changed"]["offset"], "later points only"
+
+
+@pytest.mark.parametrize("kind", ["adwin", "page_hinkley", "envelope"])
+def test_a_series_that_a_file_of_references_does_not_know_is_learned_anew_all_the_same(kind: str) -> None:
+    config = load_text(LEAST + SECOND.replace("KIND", f"kind: {kind}"), "x", {})
+    config._given, config._given_hash = References(source="good", config="", tables=[]), "c0ffee"
+    log = levels((100.0, 5.0, 1000), (10_000.0, 500.0, 5000), (15_000.0, 500.0, 400))
+    first, accepted, second = news(run(config, log).outbox)
+    assert (accepted["status"], accepted["resolution"]["how"]) == ("resolved", "accepted")
+    assert 6000 <= second["changed"]["offset"] < 6200
+    parts = second["evidence"]
+    reference = parts.get("reference") or parts["before"]
+    assert reference["offsets"][0] >= accepted["changed"]["offset"] > first["changed"]["offset"]
+    outs, _ = piecewise(config, log, ENGINE, random.Random(1))
+    assert news(outs) == [first, accepted, second]
 
 
 @pytest.mark.parametrize("seed", range(3))
