@@ -75,7 +75,7 @@ class EdgeMonitor(MonitorBase):
         the deviations of any change would be those of before. A candidate leaves the reference to those that it shares
         it with.
         """
-        renews = self.table.signal.scaled and row not in self.table.pinned and not self.config.shadow
+        renews = self.table.signal.scaled and not self.config.shadow
         if not renews:
             self.normal[row] = level
         return renews
