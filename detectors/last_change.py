@@ -147,7 +147,10 @@ def went_on(held: Held, begins: Sequence[int], split: tuple[int, int] | None, as
     if newest is None:
         return False
     n, apart = held.values(newest, held.count), (held.mean(newest, held.count) - asked.mean) * asked.way
-    gain, varies = n * asked.n / (n + asked.n) * (apart * apart), max(held.variance(newest, held.count), asked.std * asked.std)
+    gain, varies = (
+        n * asked.n / (n + asked.n) * (apart * apart),
+        max(held.variance(newest, held.count), asked.std * asked.std),
+    )
     return apart > min(back, asked.std) and gain > SURE * varies
 
 

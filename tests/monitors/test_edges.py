@@ -260,7 +260,9 @@ def test_a_return_is_told_from_where_it_returned(detect: str, seed: int) -> None
 KINDS_OF_EDGES = ("adwin", "page_hinkley", "shiryaev_roberts", "envelope")
 
 
-def told_of(kind: str, direction: str, levels: list[tuple[float, int]], seed: int, engine: Engine = ENGINE) -> list[Any]:
+def told_of(
+    kind: str, direction: str, levels: list[tuple[float, int]], seed: int, engine: Engine = ENGINE
+) -> list[Any]:
     detect = f"{{kind: {kind}, direction: {direction}}}"
     config = load_text(f"{LEAST}monitors: {{c: {{signal: confidence, detect: {detect}}}}}\n", "x", {})
     rng = random.Random(seed)
