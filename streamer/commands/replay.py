@@ -155,8 +155,8 @@ def _summary(engine: Replay, printed: Counter[str], seconds: float, letters: Pat
     total = sum(counts.values())
     parts = " + ".join(f"{count:,} {name.replace('_', '-')}" for name, count in counts.items())
     reasons = ", ".join(f"{one.reason} {one.records:,}" for one in rejected)
-    told = (total, "record"), (printed["alerts"], "alert record"), (printed["incidents"], "incident record")
-    told = *told, (printed["shadow"], "shadow alert record")
+    roles = {"alerts": "alert record", "incidents": "incident record", "shadow": "shadow alert record"}
+    told = (total, "record"), *((printed[role], what) for role, what in roles.items())
     records, alerts, incidents, shadows = (f"{n:,} {what}{'' if n == 1 else 's'}" for n, what in told)
     click.echo(f"{records} = {parts}" + (f" ({reasons})" if reasons else ""), err=True)
     also = f", {shadows}" if printed["shadow"] else ""
