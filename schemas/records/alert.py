@@ -54,7 +54,7 @@ class Form(NamedTuple):
 HOLE = re.compile(r"%\((\w+)\)s")
 
 
-def _bare(name: str) -> str:
+def bare(name: str) -> str:
     """A hole for a whole JSON value, or as a key with the value 0 for members of an object."""
     return f"=%({name})s"
 
@@ -65,8 +65,8 @@ def template(more: Iterable[str] = ()) -> str:
     """
     fingerprint = "%(fingerprint)s"
     episode = f"{fingerprint}-%(named)s-%(partition)s-%(trigger_offset)s"
-    place = {"topic": "%(topic)s", "partition": _bare("partition")}
-    span = {"from": _bare("first_offset"), "to": _bare("end_offset")}
+    place = {"topic": "%(topic)s", "partition": bare("partition")}
+    span = {"from": bare("first_offset"), "to": bare("end_offset")}
     flags = "--topic %(topic)s --partition %(partition)s --from %(first_offset)s --to %(end_offset)s"
     record = envelope(
         "alert",
@@ -77,33 +77,38 @@ def template(more: Iterable[str] = ()) -> str:
         partitionkey=fingerprint,
         sequence="%(ordinal)s",
         severitytext="%(severitytext)s",
-        severitynumber=_bare("severitynumber"),
+        severitynumber=bare("severitynumber"),
         correlationid=episode,
         data={
             "status": "%(status)s",
             "sentence": "%(sentence)s",
             "alert": {
-                "labels": _bare("labels"),
-                "annotations": {"summary": "%(sentence)s", _bare("annotations"): 0},
+                "labels": bare("labels"),
+                "annotations": {"summary": "%(sentence)s", bare("annotations"): 0},
                 "startsAt": "%(began)s",
                 "endsAt": "%(ends)s",
             },
             "fingerprint": fingerprint,
-            "trigger": {**place, "offset": _bare("trigger_offset"), "time": "%(began)s"},
-            "changed": {**place, "offset": _bare("changed_offset"), "time": "%(changed)s"},
-            "episode": {name: _bare(name) for name in ("number", "detections", "suppressed")},
-            "detector": _bare("detector"),
-            _bare("finding"): 0,  # evidence among them
+            "trigger": {**place, "offset": bare("trigger_offset"), "time": "%(began)s"},
+            "changed": {**place, "offset": bare("changed_offset"), "time": "%(changed)s"},
+            "episode": {name: bare(name) for name in ("number", "detections", "suppressed")},
+            "detector": bare("detector"),
+            bare("finding"): 0,  # evidence among them
             # The series' whole history in the range makes the repetition exact: same reference, same detector state.
             "replay": {
                 "ranges": [{**place, **span}],
                 "config": "%(config)s",
                 "command": f"driftline replay -c %(file)s {flags}%(again)s",
             },
-            **{name: _bare(name) for name in more},
+            **{name: bare(name) for name in more},
         },
     )
     record["type"] = "io.driftline.alert.%(status)s.v1"
+    return with_holes(record)
+
+
+def with_holes(record: dict[str, Any]) -> str:
+    """A record as JSON, in which whole values are holes, too."""
     return re.sub(r'"=(%\(\w+\)s)"(:0)?', r"\1", orjson.dumps(record).decode())
 
 
@@ -142,11 +147,11 @@ def forms(
     }
     # Without annotations there is nothing behind the comma.
     record = record if annotations else record.replace(",%(annotations)s", "")
-    return {status: _cut(record, {**common, "status": status}) for status in STATUSES}
+    return {status: cut(record, {**common, "status": status}) for status in STATUSES}
 
 
-def _cut(record: str, common: dict[str, Any]) -> Form:
-    """No text is looked at again once it is filled in."""
+def cut(record: str, common: dict[str, Any]) -> Form:
+    """A record with holes, those of the `common` facts filled in. No text is looked at again once it is."""
     parts = HOLE.split(record)
     whole = [""]
     for text, name in zip(parts[::2], [*parts[1::2], ""], strict=True):
@@ -168,15 +173,18 @@ def inner(value: Any) -> str:
     return written(value)[1:-1]
 
 
+@lru_cache(4096)
 def rfc3339(time_ms: int) -> str:
-    """UTC with milliseconds of a time from 1970 on, `2026-01-02T03:04:05.678Z`."""
+    """UTC with milliseconds of a time from 1970 on, `2026-01-02T03:04:05.678Z`. What is told of an alert has each of its
+    few times again and again.
+    """
     seconds, ms = divmod(time_ms, 1000)
     return f"{_second(seconds)}.{ms:03d}Z"
 
 
 @lru_cache(4096)
 def _second(seconds: int) -> str:
-    """The beginning of a time: alerts that are written together have few different ones."""
+    """The beginning of a time."""
     days, second = divmod(seconds, 86_400)
     minute = second // 60
     return f"{(EPOCH + timedelta(days)).isoformat()}T{minute // 60:02d}:{minute % 60:02d}:{second % 60:02d}"

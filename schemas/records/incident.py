@@ -6,11 +6,11 @@ survives compaction.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
-import orjson
-
-from schemas.records.alert import SEVERITIES, rfc3339
+from schemas.records.alert import SEVERITIES, Form, bare, cut, inner, render, rfc3339, with_holes, written
 from schemas.records.envelope import envelope
 
 
@@ -32,42 +32,92 @@ class IncidentFacts(NamedTuple):
     fleet: str  # empty without one
     alerts: int  # that joined
     open: int  # those that are not over
-    members: list[dict[str, Any]]  # with times in ms, see the schema
+    members: Sequence[str]  # each as `render_member` writes it
+
+
+PLACE = {"topic": "%(topic)s", "partition": bare("partition")}
+
+
+def template() -> str:
+    """The incident record with a hole for each fact: no text of a user is in it yet."""
+    record = envelope(
+        "incident",
+        id="%(id)s-%(sequence)s",
+        source="%(source)s",
+        subject="model/%(model)s",
+        time="%(changed)s",
+        partitionkey="%(id)s",
+        sequence="%(ordinal)s",
+        severitytext="%(severitytext)s",
+        severitynumber=bare("severitynumber"),
+        correlationid="%(id)s",
+        data={
+            "status": "%(status)s",
+            "sentence": "%(sentence)s",
+            "incident": "%(id)s",
+            "model": "%(model)s",
+            "severity": "%(severity)s",
+            "fleet": bare("fleet"),
+            "since": "%(since)s",
+            "opened": {**PLACE, "offset": bare("opened_offset"), "time": "%(opened)s"},
+            "changed": {**PLACE, "offset": bare("changed_offset"), "time": "%(changed)s"},
+            "alerts": {"count": bare("alerts"), "open": bare("open")},
+            "members": [bare("members")],
+        },
+    )
+    record["type"] = "io.driftline.incident.%(change)s.v1"
+    return with_holes(record)
+
+
+RECORD = template()
+
+
+@lru_cache(256)
+def form(change: str, severity: str, source: str, topic: str, partition: int) -> Form:
+    """What the records of one partition with this change and severity have in common."""
+    severitytext, severitynumber = SEVERITIES[severity]
+    common = {
+        "change": change,
+        "status": "resolved" if change == "resolved" else "open",
+        "severity": severity,
+        "severitytext": severitytext,
+        "severitynumber": severitynumber,
+        "source": inner(source),
+        "topic": inner(topic),
+        "partition": partition,
+    }
+    return cut(RECORD, common)
+
+
+named = lru_cache(4096)(inner)
+"""Names as they stand in JSON: an incident repeats its own in every record."""
+
+
+def render_member(member: Mapping[str, Any], topic: str, partition: int) -> str:
+    """An alert of an incident as the record has it; `since` and `trigger` (offset and time) with times in ms."""
+    offset, time_ms = member["trigger"]
+    trigger = {"topic": topic, "partition": partition, "offset": offset, "time": rfc3339(time_ms)}
+    return written({**member, "since": rfc3339(member["since"]), "trigger": trigger})
 
 
 def render_incident(facts: IncidentFacts) -> tuple[bytes, bytes]:
     """Key and value of the record."""
-    text, number = SEVERITIES[facts.severity]
-
-    def place(offset: int, time_ms: int) -> dict[str, Any]:
-        return {"topic": facts.topic, "partition": facts.partition, "offset": offset, "time": rfc3339(time_ms)}
-
-    record = envelope(
-        f"incident.{facts.change}",
-        id=f"{facts.id}-{facts.sequence}",
-        source=facts.source,
-        subject=f"model/{facts.model}",
-        time=rfc3339(facts.changed[1]),
-        partitionkey=facts.id,
-        sequence=f"{facts.sequence:010d}",
-        severitytext=text,
-        severitynumber=number,
-        correlationid=facts.id,
-        data={
-            "status": "resolved" if facts.change == "resolved" else "open",
-            "sentence": facts.sentence,
-            "incident": facts.id,
-            "model": facts.model,
-            "severity": facts.severity,
-            "fleet": facts.fleet or None,
-            "since": rfc3339(facts.since_ms),
-            "opened": place(*facts.opened),
-            "changed": place(*facts.changed),
-            "alerts": {"count": facts.alerts, "open": facts.open},
-            "members": [
-                {**member, "since": rfc3339(member["since"]), "trigger": place(*member["trigger"])}
-                for member in facts.members
-            ],
-        },
-    )
-    return facts.id.encode(), orjson.dumps(record)
+    (opened_offset, opened_ms), (changed_offset, changed_ms) = facts.opened, facts.changed
+    filled = {
+        "id": named(facts.id),
+        "sequence": str(facts.sequence),
+        "ordinal": f"{facts.sequence:010d}",
+        "model": named(facts.model),
+        "sentence": inner(facts.sentence),
+        "fleet": f'"{named(facts.fleet)}"' if facts.fleet else "null",
+        "since": rfc3339(facts.since_ms),
+        "opened_offset": str(opened_offset),
+        "opened": rfc3339(opened_ms),
+        "changed_offset": str(changed_offset),
+        "changed": rfc3339(changed_ms),
+        "alerts": str(facts.alerts),
+        "open": str(facts.open),
+        "members": ",".join(facts.members),
+    }
+    own = form(facts.change, facts.severity, facts.source, facts.topic, facts.partition)
+    return facts.id.encode(), render(own, filled)

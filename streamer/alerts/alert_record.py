@@ -15,7 +15,7 @@ from schemas.records.envelope import HEADERS
 from streamer.alerts.alert import ACCEPTED, FADED, GONE, Level, Notice, Opened
 from streamer.config import model as cfg
 from streamer.monitors.base import Monitor
-from streamer.monitors.evidence import summary, told
+from streamer.monitors.evidence import Evidence, compared, told
 from streamer.monitors.words import now_before
 from streamer.port import Out, Partition
 from streamer.signals.grammar import member_title
@@ -33,6 +33,7 @@ class Series(NamedTuple):
     identity: wire.Identity
     who: str
     found_at: str  # the detector and the partition; an offset follows
+    beside: str  # what `who` says beyond the model; no JSON
 
 
 def series_of(monitor: Monitor, row: int, partition: Partition) -> Series:
@@ -43,13 +44,27 @@ def series_of(monitor: Monitor, row: int, partition: Partition) -> Series:
     where = f"{partition[0]}[{partition[1]}]"
     found_at = f"{labels['detector']} at {where}@"
     own = wire.identity({**labels, "partition": where}, monitor.config.severity)
-    return Series(own, wire.inner(who), wire.inner(found_at))
+    return Series(own, wire.inner(who), wire.inner(found_at), who.removeprefix(labels["model"]))
 
 
-def episode_facts(monitor: Monitor, series: Series, opened: Opened) -> dict[str, str]:
-    """What no later record of the episode says otherwise. Each as it stands in JSON, texts without their quotes."""
-    own, evidence = series.identity, told(opened.evidence)
-    moved = wire.inner(monitor.sentence(own.labels, evidence))
+class Episode(NamedTuple):
+    """What no later record of an episode says otherwise."""
+
+    opened: Opened
+    evidence: Evidence
+    moved: str  # in words, of one who knows the series
+    facts: dict[str, str]
+
+
+def episode_of(monitor: Monitor, series: Series, opened: Opened) -> Episode:
+    evidence = told(opened.evidence)
+    moved = monitor.sentence(series.identity.labels, evidence)
+    return Episode(opened, evidence, moved, episode_facts(series, opened, evidence, moved))
+
+
+def episode_facts(series: Series, opened: Opened, evidence: Evidence, moved: str) -> dict[str, str]:
+    """What records of an episode repeat. Each as it stands in JSON, texts without their quotes."""
+    own = series.identity
     return {
         "fingerprint": own.fingerprint,
         "subject": own.subject,
@@ -58,7 +73,7 @@ def episode_facts(monitor: Monitor, series: Series, opened: Opened) -> dict[str,
         "began": wire.rfc3339(opened.time_ms),
         "finding": wire.inner({**evidence["finding"], "evidence": evidence["evidence"]}),
         "first_offset": str(opened.first_offset),
-        "what_moved": f"{series.who}: {moved}",
+        "what_moved": f"{series.who}: {wire.inner(moved)}",
         "found_at": f"{series.found_at}{opened.offset}.",
     }
 
@@ -86,7 +101,7 @@ def change_facts(notice: Notice, begun: Mapping[str, str], labels: Mapping[str, 
 @lru_cache(4096)
 def level_json(level: Level | None) -> str:
     """Where the series stands, which changes less often than its alert is told."""
-    return wire.written(None if level is None else {**level._asdict(), "now": summary(level.now)})
+    return wire.written(None if level is None else {**level._asdict(), "now": compared(level.now)})
 
 
 def verdict(notice: Notice, labels: Mapping[str, str]) -> str:
@@ -121,11 +136,11 @@ class AlertRecords:
         self.config, self.partition, self.monitors, self.generation = config, partition, monitors, generation
         self.forms: dict[str, dict[str, wire.Form]] = {}  # by monitor and status
         self.series: dict[Key, Series] = {}  # those that had an alert
-        self.begun: dict[Key, tuple[Opened, dict[str, str]]] = {}  # facts of the episodes that are told and not over
+        self.begun: dict[Key, Episode] = {}  # those that are told and not over
 
     def record(self, notice: Notice) -> Out:
         """The record of one alert that changed its status. A function of state, offsets and config alone."""
-        key, begun = (notice.monitor, notice.row), self.episode(notice)
+        key, begun = (notice.monitor, notice.row), self.episode(notice).facts
         if notice.status == "resolved":
             self.begun.pop(key, None)
         facts = change_facts(notice, begun, self.series_at(key).identity.labels)
@@ -139,15 +154,15 @@ class AlertRecords:
         self.series = {key: made for key, made in self.series.items() if key[0] not in monitors}
         self.begun = {key: begun for key, begun in self.begun.items() if key[0] not in monitors}
 
-    def episode(self, notice: Notice) -> dict[str, str]:
-        """What no later record of the notice's episode says otherwise, see `episode_facts`."""
+    def episode(self, notice: Notice) -> Episode:
+        """What no later record of the notice's episode says otherwise."""
         key, opened = (notice.monitor, notice.row), notice.opened
         known = self.begun.get(key)
-        if known is not None and known[0] is opened:
-            return known[1]
-        made = episode_facts(self.monitors[notice.monitor], self.series_at(key), opened)
+        if known is not None and known.opened is opened:
+            return known
+        made = episode_of(self.monitors[notice.monitor], self.series_at(key), opened)
         if key in self.begun or len(self.begun) < BEGUN_MAX:
-            self.begun[key] = opened, made
+            self.begun[key] = made
         return made
 
     def series_at(self, key: Key) -> Series:

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import lru_cache
 from itertools import groupby
+from math import isfinite
 from typing import Any
-
-import orjson
 
 from schemas.records.alert import rfc3339
 from schemas.records.envelope import HEADERS, named
-from schemas.records.incident import IncidentFacts, render_incident
+from schemas.records.incident import IncidentFacts, render_incident, render_member
 from streamer.alerts.alert import FADING, FIRING, Notice
-from streamer.alerts.alert_record import AlertRecords
+from streamer.alerts.alert_record import AlertRecords, Episode, Series
 from streamer.alerts.lifecycle import AlertBook
 from streamer.incidents.book import RESOLVED, Change, Incident, IncidentBook, Member
-from streamer.port import Out
+from streamer.port import Out, Partition
 
 TOLD_MAX = 3
 """Members whose sentences are in the incident's own."""
@@ -40,20 +40,23 @@ def onset_ms(evidence: dict[str, Any], trigger_ms: int) -> tuple[int, int]:
     return earliest_ms, begin_ms
 
 
-def sentence_of(incident: Incident, what: str) -> str:
+def sentence_of(incident: Incident, what: str, largest_first: Sequence[Member]) -> str:
     """What happened, the largest first."""
-    members = incident.largest_first[:TOLD_MAX]
+    members = largest_first[:TOLD_MAX]
     more = incident.count - len(members)
     together = "began" if incident.count == 1 else f"{incident.count:,} alerts began together"
-    moved = "; ".join(member.moved for member in members) + (f"; and {more:,} more" if more else "")
+    moved = "; ".join([member.moved for member in members]) + (f"; and {more:,} more" if more else "")
     over = "over; " if what == RESOLVED else ""
     others = f" Other models changed at the same time ({incident.fleet})." if incident.fleet else ""
     return f"{incident.model}: {over}{together} at {rfc3339(incident.since_ms)}: {moved}.{others}"
 
 
-def shown(member: Member) -> dict[str, Any]:
-    """A member as the record has it; its episode is the `correlationid` of its alert's records."""
-    return {
+@lru_cache(4096)
+def shown(member: Member, where: Partition) -> str:
+    """A member as the record has it, which all records of its incident repeat; its episode is the `correlationid` of its
+    alert's records.
+    """
+    fields = {
         "fingerprint": member.fingerprint,
         "episode": member.episode,
         "monitor": member.monitor,
@@ -63,6 +66,7 @@ def shown(member: Member) -> dict[str, Any]:
         "since": member.onset_ms,
         "trigger": (member.offset, member.time_ms),
     }
+    return render_member(fields, *where)
 
 
 class Incidents:
@@ -81,8 +85,9 @@ class Incidents:
             for notice in group:
                 told.append(notice)
                 if notice.status == "firing":
-                    series, begun = self.records.series_at((notice.monitor, notice.row)), self.records.episode(notice)
-                    self.book.fired(series.identity.labels["model"], self._member(notice, begun))
+                    series = self.records.series_at((notice.monitor, notice.row))
+                    member = self._member(notice, series, self.records.episode(notice))
+                    self.book.fired(series.identity.labels["model"], member)
                 elif notice.status == "resolved":
                     self.book.resolved(self.records.series_at((notice.monitor, notice.row)).identity.fingerprint)
             told += self._told(offset, time_ms)
@@ -93,21 +98,19 @@ class Incidents:
         self.book.settle()
         return list(self._told(offset, time_ms))
 
-    def _member(self, notice: Notice, begun: dict[str, str]) -> Member:
-        series, opened = self.records.series_at((notice.monitor, notice.row)), notice.opened
-        labels, where = series.identity.labels, self.records
-        found = orjson.loads(f"{{{begun['finding']}}}")
-        said = orjson.loads(f'"{begun["what_moved"]}"')
-        earliest_ms, begin_ms = onset_ms(found["evidence"], opened.time_ms)
-        topic, partition = where.partition
+    def _member(self, notice: Notice, series: Series, begun: Episode) -> Member:
+        opened, where, labels = notice.opened, self.records, series.identity.labels
+        fingerprint, (topic, partition) = series.identity.fingerprint, where.partition
+        earliest_ms, begin_ms = onset_ms(begun.evidence["evidence"], opened.time_ms)
+        size = begun.evidence["finding"]["effect"]["deviations"]
         return Member(
-            fingerprint=begun["fingerprint"],
-            episode=f"{begun['fingerprint']}-{named(topic, where.generation)}-{partition}-{opened.offset}",
+            fingerprint=fingerprint,
+            episode=f"{fingerprint}-{named(topic, where.generation)}-{partition}-{opened.offset}",
             monitor=notice.monitor,
             signal=labels["signal"],
             severity=where.monitors[notice.monitor].config.severity,
-            moved=said.removeprefix(labels["model"]).lstrip(": "),
-            size=abs(found["effect"]["deviations"] or 0.0),
+            moved=f"{series.beside}: {begun.moved}".lstrip(": "),
+            size=abs(size) if size and isfinite(size) else 0.0,
             earliest_ms=earliest_ms,
             onset_ms=begin_ms,
             offset=opened.offset,
@@ -120,7 +123,8 @@ class Incidents:
             yield self._record(change, (offset, time_ms))
 
     def _record(self, change: Change, at: tuple[int, int]) -> Out:
-        incident, (topic, partition) = change.incident, self.records.partition
+        incident, where = change.incident, self.records.partition
+        members = incident.largest_first
         facts = IncidentFacts(
             id=incident.id,
             change=change.what,
@@ -128,16 +132,16 @@ class Incidents:
             source=self.records.config.kafka.group,
             model=incident.model,
             severity=incident.severity,
-            sentence=sentence_of(incident, change.what),
-            topic=topic,
-            partition=partition,
+            sentence=sentence_of(incident, change.what, members),
+            topic=where[0],
+            partition=where[1],
             since_ms=incident.since_ms,
             opened=incident.opened,
             changed=at,
             fleet=incident.fleet,
             alerts=incident.count,
             open=len(incident.open),
-            members=[*map(shown, incident.largest_first)],
+            members=[shown(member, where) for member in members],
         )
         return Out("incidents", *render_incident(facts), HEADERS)
 
