@@ -178,16 +178,15 @@ def rfc3339(time_ms: int) -> str:
     """UTC with milliseconds of a time from 1970 on, `2026-01-02T03:04:05.678Z`. What is told of an alert has each of its
     few times again and again.
     """
-    seconds, ms = divmod(time_ms, 1000)
-    return f"{_second(seconds)}.{ms:03d}Z"
+    minutes, ms = divmod(time_ms, 60_000)
+    return f"{_minute(minutes)}{ms / 1000:06.3f}Z"
 
 
 @lru_cache(4096)
-def _second(seconds: int) -> str:
+def _minute(minutes: int) -> str:
     """The beginning of a time."""
-    days, second = divmod(seconds, 86_400)
-    minute = second // 60
-    return f"{(EPOCH + timedelta(days)).isoformat()}T{minute // 60:02d}:{minute % 60:02d}:{second % 60:02d}"
+    days, minute = divmod(minutes, 1440)
+    return f"{(EPOCH + timedelta(days)).isoformat()}T{minute // 60:02d}:{minute % 60:02d}:"
 
 
 def fnv1a(text: bytes) -> int:

@@ -91,7 +91,7 @@ def change_facts(notice: Notice, begun: Mapping[str, str], labels: Mapping[str, 
         "number": str(notice.episode),
         "detections": str(notice.detections),
         "suppressed": str(notice.suppressed),
-        "sentence": f"{begun['what_moved']}; {wire.inner(verdict(notice, labels))} by {begun['found_at']}",
+        "sentence": f"{begun['what_moved']}; {verdict(notice, labels)} by {begun['found_at']}",
         "end_offset": str(at.offset + 1),
         "resolution": f'{{"how":"{notice.how}"}}' if notice.how else "null",
         "level": level_json(notice.level),
@@ -105,7 +105,7 @@ def level_json(level: Level | None) -> str:
 
 
 def verdict(notice: Notice, labels: Mapping[str, str]) -> str:
-    """What became of the alert, in words; who found it follows."""
+    """What became of the alert, in plain words and numbers; who found it follows."""
     if notice.status == "firing":
         return "found"
     where = now_before(labels["signal"], notice.level.now[1], notice.level.before) if notice.level else ""

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
-from itertools import groupby
 from math import isfinite
 from typing import Any
 
-from schemas.records.alert import rfc3339
-from schemas.records.envelope import HEADERS, named
-from schemas.records.incident import IncidentFacts, render_incident, render_member
+from schemas.records.alert import Form, inner, render, rfc3339
+from schemas.records.envelope import HEADERS
+from schemas.records.envelope import named as topic_of
+from schemas.records.incident import form, render_member
 from streamer.alerts.alert import FADING, FIRING, Notice
 from streamer.alerts.alert_record import AlertRecords, Episode, Series
 from streamer.alerts.lifecycle import AlertBook
 from streamer.incidents.book import RESOLVED, Change, Incident, IncidentBook, Member
 from streamer.port import Out, Partition
 
+named = lru_cache(4096)(inner)
+"""Names as they stand in JSON: an incident's records repeat them."""
 TOLD_MAX = 3
 """Members whose sentences are in the incident's own."""
 
@@ -74,29 +75,39 @@ class Incidents:
 
     def __init__(self, records: AlertRecords) -> None:
         self.records, self.book = records, IncidentBook()
-        self.emitted: Counter[tuple[str, str]] = Counter()  # records by change and severity, for the metrics; not state
+        self.forms: dict[tuple[str, str], Form] = {}  # by change and severity
+        self.emitted: dict[tuple[str, str], int] = {}  # records by change and severity, for the metrics; not state
 
     def told_of(self, notices: Iterable[Notice]) -> list[Notice | Out]:
         """The notices, and behind those of each event what they changed. Alerts of one event change an incident once;
         no event's notices come in two calls unless they would in every cutting of the log.
         """
         told: list[Notice | Out] = []
-        for (offset, time_ms), group in groupby(notices, key=lambda notice: notice.at[:2]):
-            for notice in group:
-                told.append(notice)
-                if notice.status == "firing":
-                    series = self.records.series_at((notice.monitor, notice.row))
-                    member = self._member(notice, series, self.records.episode(notice))
-                    self.book.fired(series.identity.labels["model"], member)
-                elif notice.status == "resolved":
-                    self.book.resolved(self.records.series_at((notice.monitor, notice.row)).identity.fingerprint)
-            told += self._told(offset, time_ms)
+        before: Notice | None = None
+        for notice in notices:
+            if before is not None and before.at[:2] != notice.at[:2]:
+                told += self._told(before.at)
+            told.append(notice)
+            self._take(notice)
+            before = notice
+        if before is not None:
+            told += self._told(before.at)
         return told
+
+    def _take(self, notice: Notice) -> None:
+        if notice.status == "renewed":
+            return
+        series = self.records.series_at((notice.monitor, notice.row))
+        if notice.status == "resolved":
+            self.book.resolved(series.identity.fingerprint)
+        else:
+            member = self._member(notice, series, self.records.episode(notice))
+            self.book.fired(series.identity.labels["model"], member)
 
     def settle(self, offset: int, time_ms: int) -> list[Out]:
         """A tick: incidents whose alerts a changed config took away are over."""
         self.book.settle()
-        return list(self._told(offset, time_ms))
+        return self._told((offset, time_ms))
 
     def _member(self, notice: Notice, series: Series, begun: Episode) -> Member:
         opened, where, labels = notice.opened, self.records, series.identity.labels
@@ -105,7 +116,7 @@ class Incidents:
         size = begun.evidence["finding"]["effect"]["deviations"]
         return Member(
             fingerprint=fingerprint,
-            episode=f"{fingerprint}-{named(topic, where.generation)}-{partition}-{opened.offset}",
+            episode=f"{fingerprint}-{topic_of(topic, where.generation)}-{partition}-{opened.offset}",
             monitor=notice.monitor,
             signal=labels["signal"],
             severity=where.monitors[notice.monitor].config.severity,
@@ -117,33 +128,35 @@ class Incidents:
             time_ms=opened.time_ms,
         )
 
-    def _told(self, offset: int, time_ms: int) -> Iterator[Out]:
-        for change in self.book.changes():
-            self.emitted[change.what, change.incident.severity] += 1
-            yield self._record(change, (offset, time_ms))
+    def _told(self, at: Sequence[int]) -> list[Out]:
+        return [self._record(change, at) for change in self.book.changes()]
 
-    def _record(self, change: Change, at: tuple[int, int]) -> Out:
-        incident, where = change.incident, self.records.partition
-        members = incident.largest_first
-        facts = IncidentFacts(
-            id=incident.id,
-            change=change.what,
-            sequence=incident.told,
-            source=self.records.config.kafka.group,
-            model=incident.model,
-            severity=incident.severity,
-            sentence=sentence_of(incident, change.what, members),
-            topic=where[0],
-            partition=where[1],
-            since_ms=incident.since_ms,
-            opened=incident.opened,
-            changed=at,
-            fleet=incident.fleet,
-            alerts=incident.count,
-            open=len(incident.open),
-            members=[shown(member, where) for member in members],
-        )
-        return Out("incidents", *render_incident(facts), HEADERS)
+    def _record(self, change: Change, at: Sequence[int]) -> Out:
+        """The record of an incident as it is now. Its facts are as they stand in JSON, texts without their quotes."""
+        what, incident = change
+        kind, members = (what, incident.severity), incident.largest_first
+        self.emitted[kind] = self.emitted.get(kind, 0) + 1
+        facts = {
+            "id": named(incident.id),
+            "sequence": str(incident.told),
+            "ordinal": f"{incident.told:010d}",
+            "model": named(incident.model),
+            "sentence": inner(sentence_of(incident, what, members)),
+            "fleet": f'"{named(incident.fleet)}"' if incident.fleet else "null",
+            "since": rfc3339(incident.since_ms),
+            "opened_offset": str(incident.opened[0]),
+            "opened": rfc3339(incident.opened[1]),
+            "changed_offset": str(at[0]),
+            "changed": rfc3339(at[1]),
+            "alerts": str(incident.count),
+            "open": str(len(incident.open)),
+            "members": ",".join([shown(member, self.records.partition) for member in members]),
+        }
+        return Out("incidents", incident.id.encode(), render(self.forms.get(kind) or self._form(kind), facts), HEADERS)
+
+    def _form(self, kind: tuple[str, str]) -> Form:
+        made = self.forms[kind] = form(kind, self.records.config.kafka.group, *self.records.partition)
+        return made
 
     def dump(self) -> dict[str, Any]:
         return self.book.dump()

@@ -33,7 +33,9 @@ def tell_apart(first: float, second: float, share: bool = False, digits: int = 4
     >>> tell_apart(52.3702, 52.3722), tell_apart(1.79e12, 1.79e12 + 3)
     (('52.3702', '52.3722'), ('1790000000000', '1790000000003'))
     """
-    one, other = told_apart([first, second], share, digits)
+    one, other = _written(first, share, digits, 0), _written(second, share, digits, 0)
+    if first != second and not _apart(first, second, one, other):  # Nearly always they are.
+        one, other = told_apart([first, second], share, digits)
     return one, other
 
 
@@ -54,8 +56,8 @@ def _apart(one: float, other: float, first: str, second: str) -> bool:
     if first == second:
         return False
     near, times = NEAR * abs(other - one), 100.0 if first.endswith("%") else 1.0
-    written = ((float(text.rstrip("%")) / times, number) for text, number in ((first, one), (second, other)))
-    return all(abs(text - number) <= near for text, number in written)
+    told, beside = float(first.rstrip("%")) / times, float(second.rstrip("%")) / times
+    return abs(told - one) <= near and abs(beside - other) <= near
 
 
 def _written(number: float, share: bool, digits: int, more: int) -> str:
