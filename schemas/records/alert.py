@@ -22,6 +22,8 @@ SEVERITIES = {"info": ("INFO", 9), "warning": ("WARN", 13), "critical": ("ERROR"
 """Severity -> OpenTelemetry's severity text and number."""
 
 EPOCH = date(1970, 1, 1)
+NEAR = 256
+"""Times that are kept as texts: those of an alert stand near to one another. A larger memory would only be slower."""
 
 
 class Identity(NamedTuple):
@@ -173,7 +175,7 @@ def inner(value: Any) -> str:
     return written(value)[1:-1]
 
 
-@lru_cache(4096)
+@lru_cache(NEAR)
 def rfc3339(time_ms: int) -> str:
     """UTC with milliseconds of a time from 1970 on, `2026-01-02T03:04:05.678Z`. What is told of an alert has each of its
     few times again and again.
@@ -182,7 +184,7 @@ def rfc3339(time_ms: int) -> str:
     return f"{_minute(minutes)}{ms / 1000:06.3f}Z"
 
 
-@lru_cache(4096)
+@lru_cache(NEAR)
 def _minute(minutes: int) -> str:
     """The beginning of a time."""
     days, minute = divmod(minutes, 1440)

@@ -31,7 +31,7 @@ def template() -> str:
         correlationid="%(id)s",
         data={
             "status": "%(status)s",
-            "sentence": "%(sentence)s",
+            "sentence": "%(model)s: %(sentence)s",
             "incident": "%(id)s",
             "model": "%(model)s",
             "severity": "%(severity)s",

@@ -77,10 +77,7 @@ class Incident:
     members: list[Member] = field(default_factory=list)
     open: dict[str, None] = field(default_factory=dict)  # fingerprints; a dict for its order
     over: bool = False
-
-    @property
-    def largest_first(self) -> list[Member]:
-        return sorted(self.members, key=lambda m: -m.size)
+    texts: Any = None  # what its records repeat, which `record.py` keeps here; not state
 
 
 @dataclass(slots=True)

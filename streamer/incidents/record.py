@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from functools import lru_cache
 from math import isfinite
-from typing import Any
+from typing import Any, NamedTuple
 
-from schemas.records.alert import Form, inner, render, rfc3339
-from schemas.records.envelope import HEADERS
-from schemas.records.envelope import named as topic_of
+from schemas.records.alert import Form, inner, render, rfc3339, written
+from schemas.records.envelope import HEADERS, named
 from schemas.records.incident import form, render_member
 from streamer.alerts.alert import FADING, FIRING, Notice
 from streamer.alerts.alert_record import AlertRecords, Episode, Series
@@ -18,8 +16,6 @@ from streamer.alerts.lifecycle import AlertBook
 from streamer.incidents.book import RESOLVED, Change, Incident, IncidentBook, Member
 from streamer.port import Out, Partition
 
-named = lru_cache(4096)(inner)
-"""Names as they stand in JSON: an incident's records repeat them."""
 TOLD_MAX = 3
 """Members whose sentences are in the incident's own."""
 
@@ -41,22 +37,18 @@ def onset_ms(evidence: dict[str, Any], trigger_ms: int) -> tuple[int, int]:
     return earliest_ms, begin_ms
 
 
-def sentence_of(incident: Incident, what: str, largest_first: Sequence[Member]) -> str:
-    """What happened, the largest first."""
+def sentence_of(incident: Incident, largest_first: Sequence[Member]) -> str:
+    """What happened, the largest first; the model stands before it."""
     members = largest_first[:TOLD_MAX]
     more = incident.count - len(members)
     together = "began" if incident.count == 1 else f"{incident.count:,} alerts began together"
     moved = "; ".join([member.moved for member in members]) + (f"; and {more:,} more" if more else "")
-    over = "over; " if what == RESOLVED else ""
     others = f" Other models changed at the same time ({incident.fleet})." if incident.fleet else ""
-    return f"{incident.model}: {over}{together} at {rfc3339(incident.since_ms)}: {moved}.{others}"
+    return f"{together} at {rfc3339(incident.since_ms)}: {moved}.{others}"
 
 
-@lru_cache(4096)
 def shown(member: Member, where: Partition) -> str:
-    """A member as the record has it, which all records of its incident repeat; its episode is the `correlationid` of its
-    alert's records.
-    """
+    """A member as the record has it; its episode is the `correlationid` of its alert's records."""
     fields = {
         "fingerprint": member.fingerprint,
         "episode": member.episode,
@@ -68,6 +60,34 @@ def shown(member: Member, where: Partition) -> str:
         "trigger": (member.offset, member.time_ms),
     }
     return render_member(fields, *where)
+
+
+class Texts(NamedTuple):
+    """What the records of an incident repeat until another alert joins it."""
+
+    count: int  # alerts that had joined
+    fleet: str
+    members: list[tuple[Member, str]]  # those, each as it stands in the record, the largest first
+    facts: dict[str, str]  # as they stand in JSON, texts without their quotes
+
+
+def texts_of(incident: Incident, before: Texts | None, where: Partition) -> Texts:
+    """`before`: those until now."""
+    members = before.members if before is not None else []
+    members += [(member, shown(member, where)) for member in incident.members[len(members) :]]
+    members.sort(key=lambda one: -one[0].size)
+    facts = {
+        "id": inner(incident.id),
+        "model": inner(incident.model),
+        "said": inner(sentence_of(incident, [member for member, _ in members])),
+        "fleet": written(incident.fleet or None),
+        "since": rfc3339(incident.since_ms),
+        "opened_offset": str(incident.opened[0]),
+        "opened": rfc3339(incident.opened[1]),
+        "alerts": str(incident.count),
+        "members": ",".join([text for _, text in members]),
+    }
+    return Texts(incident.count, incident.fleet, members, facts)
 
 
 class Incidents:
@@ -116,7 +136,7 @@ class Incidents:
         size = begun.evidence["finding"]["effect"]["deviations"]
         return Member(
             fingerprint=fingerprint,
-            episode=f"{fingerprint}-{topic_of(topic, where.generation)}-{partition}-{opened.offset}",
+            episode=f"{fingerprint}-{named(topic, where.generation)}-{partition}-{opened.offset}",
             monitor=notice.monitor,
             signal=labels["signal"],
             severity=where.monitors[notice.monitor].config.severity,
@@ -132,25 +152,20 @@ class Incidents:
         return [self._record(change, at) for change in self.book.changes()]
 
     def _record(self, change: Change, at: Sequence[int]) -> Out:
-        """The record of an incident as it is now. Its facts are as they stand in JSON, texts without their quotes."""
+        """The record of an incident as it is now."""
         what, incident = change
-        kind, members = (what, incident.severity), incident.largest_first
+        kind, texts = (what, incident.severity), incident.texts
+        if texts is None or (texts.count, texts.fleet) != (incident.count, incident.fleet):
+            texts = incident.texts = texts_of(incident, texts, self.records.partition)
         self.emitted[kind] = self.emitted.get(kind, 0) + 1
         facts = {
-            "id": named(incident.id),
+            **texts.facts,
             "sequence": str(incident.told),
             "ordinal": f"{incident.told:010d}",
-            "model": named(incident.model),
-            "sentence": inner(sentence_of(incident, what, members)),
-            "fleet": f'"{named(incident.fleet)}"' if incident.fleet else "null",
-            "since": rfc3339(incident.since_ms),
-            "opened_offset": str(incident.opened[0]),
-            "opened": rfc3339(incident.opened[1]),
+            "sentence": f"over; {texts.facts['said']}" if what == RESOLVED else texts.facts["said"],
             "changed_offset": str(at[0]),
             "changed": rfc3339(at[1]),
-            "alerts": str(incident.count),
             "open": str(len(incident.open)),
-            "members": ",".join([shown(member, self.records.partition) for member in members]),
         }
         return Out("incidents", incident.id.encode(), render(self.forms.get(kind) or self._form(kind), facts), HEADERS)
 

@@ -78,7 +78,7 @@ def summary(seen: Summary) -> Evidence:
 
 
 compared = lru_cache(4096)(summary)
-"""The same where it is shown again: what a row is compared with by all its alerts, what came after by where it stands."""
+"""The same of what a row is compared with, which all its alerts show."""
 
 
 def standard_of(table: SeriesTable, row: int, offset: int) -> Summary | Evidence | None:
@@ -167,7 +167,7 @@ def moved_of(given: Any) -> Moved | None:
     if standard is None or after is None:
         return None
     n, mean, std = numbers_of(standard)
-    return Moved(mean, std, n, summary_of(after))
+    return Moved(mean, std, n, after)
 
 
 def told(given: Evidence | Edge) -> Evidence:
@@ -177,4 +177,4 @@ def told(given: Evidence | Edge) -> Evidence:
     direction, statistic, threshold, before, after, reference, onset = given
     more: dict[str, Any] = {"onset": {"offset": onset[0], "time": rfc3339(onset[1])}} if onset else {}
     more |= {"reference": shown(reference)} if reference else {}
-    return evidence(direction, statistic, threshold, shown(before), shown(after), None, more)
+    return evidence(direction, statistic, threshold, shown(before), summary(after) if after else None, None, more)
