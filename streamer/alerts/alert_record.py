@@ -15,7 +15,7 @@ from schemas.records.envelope import HEADERS
 from streamer.alerts.alert import ACCEPTED, FADED, GONE, Level, Notice, Opened
 from streamer.config import model as cfg
 from streamer.monitors.base import Monitor
-from streamer.monitors.evidence import Evidence, compared, told
+from streamer.monitors.evidence import Evidence, summary, told
 from streamer.monitors.words import now_before
 from streamer.port import Out, Partition
 from streamer.signals.grammar import member_title
@@ -98,10 +98,13 @@ def change_facts(notice: Notice, begun: Mapping[str, str], labels: Mapping[str, 
     }
 
 
-@lru_cache(4096)
+@lru_cache(64)
 def level_json(level: Level | None) -> str:
     """Where the series stands, which changes less often than its alert is told."""
-    return wire.written(None if level is None else {**level._asdict(), "now": compared(level.now)})
+    if level is None:
+        return "null"
+    before, band, away, now = level
+    return wire.written({"before": before, "band": band, "away": away, "now": summary(now)})
 
 
 def verdict(notice: Notice, labels: Mapping[str, str]) -> str:

@@ -195,10 +195,11 @@ class IncidentBook:
         self.of[member.fingerprint] = incident.id
         incident.open[member.fingerprint] = None
         incident.stretch = incident.stretch.with_(stretch_of(member))
-        graver = ORDER.index(member.severity) > ORDER.index(incident.severity)
+        same = member.severity == incident.severity
+        graver = not same and ORDER.index(member.severity) > ORDER.index(incident.severity)
         if graver:
             incident.severity = member.severity
-        new = all(known.fingerprint != member.fingerprint for known in incident.members)
+        new = member.fingerprint not in [known.fingerprint for known in incident.members]
         incident.count += new
         if new and len(incident.members) < MEMBERS_MAX:
             incident.members.append(member)
