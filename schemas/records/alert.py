@@ -173,7 +173,7 @@ def written(value: Any) -> str:
 
 def inner(value: Any) -> str:
     """The same of a text without its quotes, of an object without its braces."""
-    return written(value)[1:-1]
+    return orjson.dumps(value)[1:-1].decode()
 
 
 def rfc3339(time_ms: int) -> str:

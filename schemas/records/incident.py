@@ -6,9 +6,6 @@ survives compaction.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from schemas.records.alert import SEVERITIES, Form, bare, cut, inner, rfc3339, with_holes, written
 from schemas.records.envelope import envelope
 
@@ -31,7 +28,7 @@ def template() -> str:
         correlationid="%(id)s",
         data={
             "status": "%(status)s",
-            "sentence": "%(model)s: %(sentence)s",
+            "sentence": "%(model)s: %(over)s%(sentence)s",
             "incident": "%(id)s",
             "model": "%(model)s",
             "severity": "%(severity)s",
@@ -73,8 +70,8 @@ def form(told: Change, source: str, topic: str, partition: int) -> Form:
     return cut(RECORD, common)
 
 
-def render_member(member: Mapping[str, Any], topic: str, partition: int) -> str:
-    """An alert of an incident as the record has it; `since` and `trigger` (offset and time) with times in ms."""
-    offset, time_ms = member["trigger"]
-    trigger = {"topic": topic, "partition": partition, "offset": offset, "time": rfc3339(time_ms)}
-    return written({**member, "since": rfc3339(member["since"]), "trigger": trigger})
+def render_member(member: dict[str, str], since_ms: int, trigger: tuple[int, int], where: tuple[str, int]) -> str:
+    """An alert of an incident as the record has it; `trigger`: offset and time; `where`: the partition."""
+    offset, time_ms = trigger
+    place = {"topic": where[0], "partition": where[1], "offset": offset, "time": rfc3339(time_ms)}
+    return written({**member, "since": rfc3339(since_ms), "trigger": place})

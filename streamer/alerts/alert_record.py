@@ -7,7 +7,6 @@ place of the older ones, a new one stands in `data` under its name, and `schemas
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from schemas.records import alert as wire
@@ -15,7 +14,7 @@ from schemas.records.envelope import HEADERS
 from streamer.alerts.alert import ACCEPTED, FADED, GONE, Level, Notice, Opened
 from streamer.config import model as cfg
 from streamer.monitors.base import Monitor
-from streamer.monitors.evidence import Evidence, summary, told
+from streamer.monitors.evidence import Evidence, Summary, summary, told
 from streamer.monitors.words import now_before
 from streamer.port import Out, Partition
 from streamer.signals.grammar import member_title
@@ -54,12 +53,13 @@ class Episode(NamedTuple):
     evidence: Evidence
     moved: str  # in words, of one who knows the series
     facts: dict[str, str]
+    levels: list[tuple[Summary, bool, str]]  # the newest: where the series was, whether that is away; in JSON
 
 
 def episode_of(monitor: Monitor, series: Series, opened: Opened) -> Episode:
     evidence = told(opened.evidence)
     moved = monitor.sentence(series.identity.labels, evidence)
-    return Episode(opened, evidence, moved, episode_facts(series, opened, evidence, moved))
+    return Episode(opened, evidence, moved, episode_facts(series, opened, evidence, moved), [])
 
 
 def episode_facts(series: Series, opened: Opened, evidence: Evidence, moved: str) -> dict[str, str]:
@@ -78,9 +78,9 @@ def episode_facts(series: Series, opened: Opened, evidence: Evidence, moved: str
     }
 
 
-def change_facts(notice: Notice, begun: Mapping[str, str], labels: Mapping[str, str]) -> dict[str, str]:
-    """All facts of a record: what it says for itself and, in `begun`, what `episode_facts` says."""
-    at, opened = notice.at, notice.opened
+def change_facts(notice: Notice, episode: Episode, labels: Mapping[str, str]) -> dict[str, str]:
+    """All facts of a record: what it says for itself, and what `episode_facts` says."""
+    at, opened, begun = notice.at, notice.opened, episode.facts
     return {
         **begun,
         "sequence": str(notice.sequence),
@@ -94,17 +94,21 @@ def change_facts(notice: Notice, begun: Mapping[str, str], labels: Mapping[str, 
         "sentence": f"{begun['what_moved']}; {verdict(notice, labels)} by {begun['found_at']}",
         "end_offset": str(at.offset + 1),
         "resolution": f'{{"how":"{notice.how}"}}' if notice.how else "null",
-        "level": level_json(notice.level),
+        "level": level_json(notice.level, episode),
     }
 
 
-@lru_cache(64)
-def level_json(level: Level | None) -> str:
+def level_json(level: Level | None, episode: Episode) -> str:
     """Where the series stands, which changes less often than its alert is told."""
     if level is None:
         return "null"
     before, band, away, now = level
-    return wire.written({"before": before, "band": band, "away": away, "now": summary(now)})
+    for known, was_away, text in episode.levels:
+        if known is now and was_away == away:
+            return text
+    text = wire.written({"before": before, "band": band, "away": away, "now": summary(now)})
+    episode.levels[:] = [(now, away, text)]
+    return text
 
 
 def verdict(notice: Notice, labels: Mapping[str, str]) -> str:
@@ -143,14 +147,14 @@ class AlertRecords:
 
     def record(self, notice: Notice) -> Out:
         """The record of one alert that changed its status. A function of state, offsets and config alone."""
-        key, begun = (notice.monitor, notice.row), self.episode(notice).facts
+        key, begun = (notice.monitor, notice.row), self.episode(notice)
         if notice.status == "resolved":
             self.begun.pop(key, None)
         facts = change_facts(notice, begun, self.series_at(key).identity.labels)
         monitor = self.monitors[notice.monitor]
         forms = self.forms.get(notice.monitor) or self._forms(monitor, facts)
         form = forms["resolved" if notice.status == "resolved" else "firing"]
-        return Out("alerts", begun["fingerprint"].encode(), wire.render(form, facts), HEADERS)
+        return Out("alerts", begun.facts["fingerprint"].encode(), wire.render(form, facts), HEADERS)
 
     def forget(self, monitors: Collection[str]) -> None:
         """The rows of these monitors mean other series from now on."""

@@ -37,9 +37,8 @@ def onset_ms(evidence: dict[str, Any], trigger_ms: int) -> tuple[int, int]:
     return earliest_ms, begin_ms
 
 
-def sentence_of(incident: Incident, largest_first: Sequence[Member]) -> str:
-    """What happened, the largest first; the model stands before it."""
-    members = largest_first[:TOLD_MAX]
+def sentence_of(incident: Incident, members: Sequence[Member]) -> str:
+    """What happened, by its largest members; the model stands before it."""
     more = incident.count - len(members)
     together = "began" if incident.count == 1 else f"{incident.count:,} alerts began together"
     moved = "; ".join([member.moved for member in members]) + (f"; and {more:,} more" if more else "")
@@ -56,38 +55,41 @@ def shown(member: Member, where: Partition) -> str:
         "signal": member.signal,
         "severity": member.severity,
         "moved": member.moved,
-        "since": member.onset_ms,
-        "trigger": (member.offset, member.time_ms),
     }
-    return render_member(fields, *where)
+    return render_member(fields, member.onset_ms, (member.offset, member.time_ms), where)
 
 
 class Texts(NamedTuple):
-    """What the records of an incident repeat until another alert joins it."""
+    """What the records of an incident repeat until another alert joins it. Facts are as they stand in JSON, texts without
+    their quotes.
+    """
 
     count: int  # alerts that had joined
     fleet: str
     members: list[tuple[Member, str]]  # those, each as it stands in the record, the largest first
-    facts: dict[str, str]  # as they stand in JSON, texts without their quotes
+    always: dict[str, str]  # facts that never change
+    facts: dict[str, str]
 
 
 def texts_of(incident: Incident, before: Texts | None, where: Partition) -> Texts:
     """`before`: those until now."""
-    members = before.members if before is not None else []
+    if before is None:
+        offset, time_ms = incident.opened
+        opened = {"opened_offset": str(offset), "opened": rfc3339(time_ms), "since": rfc3339(incident.since_ms)}
+        members, always = [], {"id": inner(incident.id), "model": inner(incident.model), **opened}
+    else:
+        members, always = before.members, before.always
     members += [(member, shown(member, where)) for member in incident.members[len(members) :]]
-    members.sort(key=lambda one: -one[0].size)
+    if len(members) > 1:
+        members.sort(key=lambda one: -one[0].size)
     facts = {
-        "id": inner(incident.id),
-        "model": inner(incident.model),
-        "said": inner(sentence_of(incident, [member for member, _ in members])),
+        **always,
+        "sentence": inner(sentence_of(incident, [member for member, _ in members[:TOLD_MAX]])),
         "fleet": written(incident.fleet or None),
-        "since": rfc3339(incident.since_ms),
-        "opened_offset": str(incident.opened[0]),
-        "opened": rfc3339(incident.opened[1]),
         "alerts": str(incident.count),
         "members": ",".join([text for _, text in members]),
     }
-    return Texts(incident.count, incident.fleet, members, facts)
+    return Texts(incident.count, incident.fleet, members, always, facts)
 
 
 class Incidents:
@@ -155,14 +157,14 @@ class Incidents:
         """The record of an incident as it is now."""
         what, incident = change
         kind, texts = (what, incident.severity), incident.texts
-        if texts is None or (texts.count, texts.fleet) != (incident.count, incident.fleet):
+        if texts is None or texts.count != incident.count or texts.fleet != incident.fleet:
             texts = incident.texts = texts_of(incident, texts, self.records.partition)
         self.emitted[kind] = self.emitted.get(kind, 0) + 1
         facts = {
             **texts.facts,
+            "over": "over; " if what == RESOLVED else "",
             "sequence": str(incident.told),
             "ordinal": f"{incident.told:010d}",
-            "sentence": f"over; {texts.facts['said']}" if what == RESOLVED else texts.facts["said"],
             "changed_offset": str(at[0]),
             "changed": rfc3339(at[1]),
             "open": str(len(incident.open)),

@@ -53,11 +53,12 @@ def told_apart(numbers: Sequence[float], share: bool = False, digits: int = 4) -
 
 def _apart(one: float, other: float, first: str, second: str) -> bool:
     """Whether both are near enough to what they stand for to show how far they are apart."""
-    if first == second:
-        return False
-    near, times = NEAR * abs(other - one), 100.0 if first.endswith("%") else 1.0
-    told, beside = float(first.rstrip("%")) / times, float(second.rstrip("%")) / times
-    return abs(told - one) <= near and abs(beside - other) <= near
+    near = NEAR * abs(other - one)
+    return first != second and abs(_read(first) - one) <= near and abs(_read(second) - other) <= near
+
+
+def _read(text: str) -> float:
+    return float(text[:-1]) / 100.0 if text[-1] == "%" else float(text)
 
 
 def _written(number: float, share: bool, digits: int, more: int) -> str:
