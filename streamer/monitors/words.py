@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from math import inf
 
 from streamer.signals.kinds import phrase_of
 
@@ -18,6 +19,8 @@ NEAR = 0.05
 """Numbers are written so near to what they are, as a part of their difference."""
 DIGITS_MAX = 17
 """With so many two floats that differ are written differently."""
+FAR = 0.12
+"""Numbers that differ by such a part of the larger one are near enough to what they are with three digits."""
 WHOLE_MAX = 1e16
 """Below it whole numbers are written out where four digits do not do: a time in milliseconds has thirteen."""
 PLACES_MAX = 4
@@ -33,9 +36,9 @@ def tell_apart(first: float, second: float, share: bool = False, digits: int = 4
     >>> tell_apart(52.3702, 52.3722), tell_apart(1.79e12, 1.79e12 + 3)
     (('52.3702', '52.3722'), ('1790000000000', '1790000000003'))
     """
-    one, other = _written(first, share, digits, 0), _written(second, share, digits, 0)
-    if first != second and not _apart(first, second, one, other):  # Nearly always they are.
-        one, other = told_apart([first, second], share, digits)
+    if not share and FAR * max(abs(first), abs(second)) <= abs(first - second) < inf:
+        return f"{first:.{digits}g}", f"{second:.{digits}g}"
+    one, other = told_apart([first, second], share, digits)
     return one, other
 
 
