@@ -7,7 +7,7 @@ a replay repeats it byte for byte. When it was recorded is the Kafka record's ow
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 from functools import lru_cache
 from operator import itemgetter
@@ -62,7 +62,8 @@ def bare(name: str) -> str:
     return f"=%({name})s"
 
 
-def template(more: Iterable[str] = ()) -> str:
+@lru_cache(64)
+def template(more: tuple[str, ...] = ()) -> str:
     """The alert record with a hole for each fact: no text of a user is in it yet. `more`: further members of `data`,
     each with the fact of its name.
     """

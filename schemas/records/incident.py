@@ -9,7 +9,6 @@ from __future__ import annotations
 from schemas.records.alert import SEVERITIES, Form, bare, cut, inner, rfc3339, with_holes, written
 from schemas.records.envelope import envelope
 
-
 PLACE = {"topic": "%(topic)s", "partition": bare("partition")}
 
 

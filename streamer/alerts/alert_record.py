@@ -182,7 +182,7 @@ class AlertRecords:
     def _forms(self, monitor: Monitor, facts: Mapping[str, str]) -> dict[str, wire.Form]:
         """The records of a monitor, with a place in `data` for each fact that has none elsewhere."""
         made = monitor.config
-        record = wire.template(name for name in facts if name not in wire.FACTS | PARTS)
+        record = wire.template(tuple(name for name in facts if name not in wire.FACTS | PARTS))
         where = *self.partition, self.generation, self.config.file
         source = wire.Source(self.config.kafka.group, self.config.config_hash, *where)
         own = wire.forms(record, made.severity, annotations_of(made), detector_of(made), source)

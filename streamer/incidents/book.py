@@ -79,7 +79,7 @@ class Incident:
     members: list[Member] = field(default_factory=list)
     open: dict[str, None] = field(default_factory=dict)  # fingerprints; a dict for its order
     over: bool = False
-    texts: Any = None  # what its records repeat, which `record.py` keeps here; not state
+    texts: Any = field(default=None, compare=False, repr=False)  # what its records repeat, see `record.py`; not state
 
 
 @dataclass(slots=True)

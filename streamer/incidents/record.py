@@ -60,11 +60,11 @@ def shown(member: Member, where: Partition) -> str:
 
 
 class Texts(NamedTuple):
-    """What the records of an incident repeat until another alert joins it. Facts are as they stand in JSON, texts without
+    """What the records of an incident repeat until another alert joins it; facts as they stand in JSON, texts without
     their quotes.
     """
 
-    count: int  # alerts that had joined
+    joined: int  # alerts
     fleet: str
     members: list[tuple[Member, str]]  # those, each as it stands in the record, the largest first
     always: dict[str, str]  # facts that never change
@@ -157,7 +157,7 @@ class Incidents:
         """The record of an incident as it is now."""
         what, incident = change
         kind, texts = (what, incident.severity), incident.texts
-        if texts is None or texts.count != incident.count or texts.fleet != incident.fleet:
+        if texts is None or texts.joined != incident.count or texts.fleet != incident.fleet:
             texts = incident.texts = texts_of(incident, texts, self.records.partition)
         self.emitted[kind] = self.emitted.get(kind, 0) + 1
         facts = {
