@@ -46,7 +46,7 @@ lint-rust:
 test: lint ## lint, types, unit, property, simulation and, with Java 17+ and Maven, the real-broker tests
 	$(BIN)/pytest -q -n 4 --dist loadgroup --durations 5 $(ARGS)
 	@echo "once more without the compiled core, the simulator with the next seeds:"
-	DRIFTLINE_NATIVE=0 DRIFTLINE_FIRST_SEED=40 DRIFTLINE_SEEDS=20 $(BIN)/pytest -q -n 2 --dist worksteal --durations 5 $(PURE)
+	DRIFTLINE_NATIVE=0 DRIFTLINE_FIRST_SEED=40 DRIFTLINE_SEEDS=10 $(BIN)/pytest -q -n 2 --dist worksteal --durations 5 $(PURE)
 
 docs: setup ## the generated parts of the READMEs, from the live tables
 	@$(BIN)/python -m tests.docs
