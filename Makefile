@@ -44,9 +44,9 @@ lint-rust:
 	else echo "cargo with rustfmt and clippy is not here: the compiled core was not linted"; fi
 
 test: lint ## lint, types, unit, property, simulation and, with Java 17+ and Maven, the real-broker tests
-	$(BIN)/pytest -q -n 4 --dist loadgroup --durations 5 $(ARGS)
+	$(BIN)/pytest -q -n 5 --dist loadgroup --durations 5 $(ARGS)
 	@echo "once more without the compiled core, the simulator with the next seeds:"
-	DRIFTLINE_NATIVE=0 DRIFTLINE_FIRST_SEED=40 DRIFTLINE_SEEDS=10 $(BIN)/pytest -q -n 2 --dist worksteal --durations 5 $(PURE)
+	DRIFTLINE_NATIVE=0 DRIFTLINE_FIRST_SEED=40 DRIFTLINE_SEEDS=10 $(BIN)/pytest -q -n 3 --dist loadgroup --durations 5 $(PURE)
 
 docs: setup ## the generated parts of the READMEs, from the live tables
 	@$(BIN)/python -m tests.docs

@@ -85,6 +85,8 @@ def make_topics(broker: str) -> Callable[..., list[str]]:
 
 LANES = 2
 """Workers that have a broker of their own: each costs half a minute of a processor."""
+FEW = 4
+"""So many files of broker tests, or fewer, share one."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -93,6 +95,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     the end some workers would have nothing to do.
     """
     missing = None if os.environ.get("DRIFTLINE_TEST_KAFKA") else missing_tools()
+    files = {item.path for item in items if item.get_closest_marker("broker") is not None}
+    count = LANES if len(files) > FEW else 1
     lanes: dict[Path, int] = {}
     for item in items:
         if item.get_closest_marker("broker") is None:
@@ -100,7 +104,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if missing and os.environ.get("CI") != "true":
             item.add_marker(pytest.mark.skip(reason=f"{missing}: no real broker"))
         if item.get_closest_marker("xdist_group") is None:
-            lane = lanes.setdefault(item.path, len(lanes) % LANES)
+            lane = lanes.setdefault(item.path, len(lanes) % count)
             item.add_marker(pytest.mark.xdist_group(f"broker{lane}"))
     items.sort(key=lambda item: (item.get_closest_marker("xdist_group") is None, "sim" not in item.path.parts))
 
