@@ -89,6 +89,7 @@ FEW = 4
 """So many files of broker tests, or fewer, share one."""
 
 
+@pytest.hookimpl(tryfirst=True)  # Groups that come after xdist has looked for them mean nothing to it.
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Without Java the broker tests are named as not run; in CI they fail. File by file they are dealt to few workers.
     They wait more than they compute, so the others have the processors meanwhile; what takes long begins early, or at
