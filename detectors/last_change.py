@@ -21,6 +21,10 @@ from itertools import accumulate
 from math import sqrt
 from typing import NamedTuple
 
+import numpy as np
+
+from detectors.bank import F64, I64, Bool
+
 SURE = 16.0
 """A split counts when its gain is so many times the variance within: four deviations, for it is the best of many."""
 ALIKE = 9.0
@@ -84,6 +88,7 @@ class Held:
         self.squares = [*accumulate((piece.squares for piece in pieces), initial=0.0)]
         self.places = [(piece.first_offset, piece.first_time_ms) for piece in pieces]
         self.end = end
+        self.sums = np.array(self.n, np.int64), np.array(self.total), np.array(self.squares)
 
     def values(self, begin: int, end: int) -> int:
         return self.n[end] - self.n[begin]
@@ -105,6 +110,13 @@ class Held:
         """The variance that is left when each side has its own mean."""
         one, two = self.values(begin, middle), self.values(middle, end)
         return (one * self.variance(begin, middle) + two * self.variance(middle, end)) / (one + two)
+
+    def stretches(self, begins: I64, ends: I64) -> tuple[F64, F64, F64]:
+        """Values, mean and variance of many stretches at once; where one does not end behind its begin, anything."""
+        n, total, squares = (sums[ends] - sums[begins] for sums in self.sums)
+        values = np.maximum(n, 1).astype(np.float64)
+        mean = total / values
+        return values, mean, np.maximum(squares / values - mean * mean, 0.0)
 
     def told(self, begin: int, end: int) -> Recent:
         """Behind the last value of a piece nothing of the series came before the next piece's first."""
@@ -148,29 +160,32 @@ def best_split(held: Held, begins: Sequence[int], way: int) -> tuple[int, int] |
     """Where the stretch before begins, and where the newest one does; None where nothing moved that way. A stretch
     whose own values vary more than all together was moved by a few of them.
     """
-    best, most, usual = None, -1.0, held.variance(0, held.count)
-    for middle in begins:
-        now, varies = held.mean(middle, held.count), max(held.variance(middle, held.count), usual)
-        for begin in range(middle - 1, -1, -1):
-            if way and not (now - held.mean(begin, middle)) * way > 0.0:
-                continue
-            gain, varied = held.gain(begin, middle, held.count), max(held.variance(begin, middle), varies)
-            gain = gain / varied if varied > 0.0 else gain
-            if gain > most:
-                best, most = (begin, middle), gain
-    return best
+    usual, middle, begin = held.variance(0, held.count), np.array(begins)[:, None], np.arange(held.count)[::-1]
+    two, now, varies = held.stretches(middle, np.full_like(middle, held.count))
+    one, was, varied = held.stretches(begin, middle)
+    apart, varied = now - was, np.maximum(np.maximum(varied, usual), varies)
+    fits = (begin < middle) & ((apart * way > 0.0) if way else True)
+    gain = in_units(one * two / (one + two) * (apart * apart), varied, fits)
+    row, column = divmod(int(gain.argmax()), held.count)  # Of equal ones the first: of the newest change, the shortest.
+    return (held.count - 1 - column, begins[row]) if fits[row, column] else None
 
 
 def departure(held: Held, begins: Sequence[int], asked: Asked) -> int | None:
     """Where the newest stretch begins if its mean was a known one before (Lorden 1971)."""
-    best, most, usual = None, -1.0, held.variance(0, held.count)
-    for begin in begins:
-        apart = held.mean(begin, held.count) - asked.mean
-        gain, varies = held.values(begin, held.count) * (apart * apart), max(held.variance(begin, held.count), usual)
-        gain = gain / varies if varies > 0.0 else gain
-        if gain > most and not (asked.way and not apart * asked.way > 0.0):
-            best, most = begin, gain
-    return best
+    begin = np.array(begins)
+    values, mean, varies = held.stretches(begin, np.full_like(begin, held.count))
+    apart = mean - asked.mean
+    fits = apart * asked.way > 0.0 if asked.way else np.ones(len(begin), bool)
+    gain = in_units(values * (apart * apart), np.maximum(varies, held.variance(0, held.count)), fits)
+    best = int(gain.argmax())
+    return begins[best] if fits[best] else None
+
+
+def in_units(gain: F64, variance: F64, fits: Bool) -> F64:
+    """Gains as multiples of a variance, where there is any; below all others where they are none."""
+    with np.errstate(over="ignore"):
+        found: F64 = np.where(fits, gain / np.where(variance > 0.0, variance, 1.0), -1.0)
+    return found
 
 
 def after_of(held: Held, begin: int, way: int, before: float) -> int:
@@ -191,7 +206,7 @@ def told_apart(held: Held, begin: int, middle: int, asked: Asked) -> Change:
         return sign(held.mean(after, until) - held.mean(first, last)) == way
 
     # The stretch that tells the most of the change is a part of the whole one.
-    begin = next((b for b in range(begin) if even(held, b, middle) and moved(b, middle, middle)), begin)
+    begin = next((b for b in even(held, begin, middle) if moved(b, middle, middle)), begin)
     last = middle
     if middle - begin > 1 and held.values(begin, middle - 1) >= LEAST and moved(begin, middle - 1, middle):
         last -= held.gain(begin, middle - 1, middle) > noise and moved(begin, middle - 1, middle - 1, middle)
@@ -207,10 +222,15 @@ def told_apart(held: Held, begin: int, middle: int, asked: Asked) -> Change:
     return Change(None if usual else before, usual, held.told(after, end), held.places[middle])
 
 
-def even(held: Held, begin: int, end: int) -> bool:
-    """Whether nothing within a stretch tells one part of it from the other."""
-    most = SURE * held.variance(begin, end)
-    return all(held.gain(begin, middle, end) <= most for middle in range(begin + 1, end))
+def even(held: Held, before: int, end: int) -> list[int]:
+    """Begins of stretches, earlier than `before`, within which nothing tells one part from the other."""
+    begin, middle = np.arange(before)[:, None], np.arange(1, end)
+    one, was, _ = held.stretches(begin, middle)
+    two, now, _ = held.stretches(middle, np.full_like(middle, end))
+    _, _, varies = held.stretches(begin, np.full_like(begin, end))
+    apart = now - was
+    alike = (middle <= begin) | (one * two / (one + two) * (apart * apart) <= SURE * varies)
+    return np.flatnonzero(alike.all(axis=1)).tolist()
 
 
 def sign(value: float) -> int:

@@ -51,6 +51,7 @@ def make_monitors(
     made: dict[str, Monitor] = {}
     rates = budget.parts(config.false_alarms, config.effective_monitors())
     for order, (name, monitor) in enumerate(config.effective_monitors().items()):
-        spec = MonitorSpec(order, name, monitor, *made_of(monitor), config.limits.lateness_ms, parts, rates[name])
+        of_all = config.limits.lateness_ms, parts, rates[name], config.topics.windows is not None
+        spec = MonitorSpec(order, name, monitor, *made_of(monitor), *of_all)
         made[name] = MONITORS.get(monitor.detect.kind, EdgeMonitor)(spec)
     return made
