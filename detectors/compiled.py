@@ -235,14 +235,12 @@ class CompiledHistory(Forgetting):
 
     def dump(self) -> dict[str, NDArray[Any]]:
         latest, sums, places = self.core.dump()
-        blocks = zip(history.FIELDS, (*sums, *places), strict=True)
-        shaped = {name: block.reshape(-1, history.SLOTS) for name, block in blocks}
-        return {**dict(zip(history.LATEST, latest, strict=True)), **shaped}
+        rings = (np.reshape(blocks, (len(blocks), -1, history.SLOTS)) for blocks in (sums, places))
+        return history.packed(dict(zip(history.LATEST, latest, strict=True)), *rings)
 
     def load(self, state: State) -> None:
-        found = history.checked_state(state)
-        flat = [np.ascontiguousarray(found[name]).ravel() for name in history.FIELDS]
-        self.core.load([found[name] for name in history.LATEST], flat[:2], flat[2:])
+        latest, sums, places = history.unpacked(state)
+        self.core.load([*latest.values()], [*sums.reshape(len(sums), -1)], [*places.reshape(len(places), -1)])
 
 
 def change_of(found: _native.Change | None) -> Change | None:
