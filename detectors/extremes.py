@@ -98,11 +98,15 @@ class DailyExtremes:
         self.mean[row] = self.variance[row] = self.count[row] = 0
         self.limit[row] = inf
 
+    def behind(self, row: int, day: int) -> bool:
+        """Whether the row must be turned to this day, before it takes a value of it."""
+        return day > self.day.item(row)
+
     def turn(self, row: int, day: int, odds: float, floors: Sequence[float] | F64) -> None:
         """A value of this day comes next. `odds`: how unlikely a healthy day is to go beyond a limit, log(1 / p);
         `floors`: by channel the least distance of a limit from what is usual, in the statistic's own units.
         """
-        if day <= self.day[row]:
+        if not self.behind(row, day):
             return
         if self.day[row] != NEVER:
             self._end_day(row, odds, np.asarray(floors, np.float64))
@@ -148,9 +152,10 @@ class DailyExtremes:
 
     def seen(self, row: int, channel: int) -> tuple[float, float]:
         """Lowest and highest of the newest days, or what older ones showed on average; none is inf and -inf."""
-        older = np.where(self.count[row, channel] > 0, self.mean[row, channel], -inf)
-        newest = np.maximum(self.waiting[row, channel].max(axis=-1), self.today[row, channel])
-        up, down = np.maximum(older, newest).tolist()
+        sides = (self.count, self.mean, self.today, self.waiting)
+        counts, means, today, waiting = (numbers[row, channel].tolist() for numbers in sides)
+        older = (mean if count > 0 else -inf for count, mean in zip(counts, means, strict=True))
+        up, down = (max(old, new, *newest) for old, new, newest in zip(older, today, waiting, strict=True))
         return -down, up
 
     def usual(self, row: int, channel: int) -> tuple[float, float]:

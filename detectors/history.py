@@ -174,8 +174,8 @@ class History:
 
     def pieces(self, row: int) -> list[Piece]:
         """What the row holds, oldest first."""
-        fields: list[Any] = [*self.sums[:, row].tolist(), *self.places[:, row].tolist()]
-        return [Piece(n, *(field[slot] for field in fields)) for n, slot in held(self.seen.item(row))]
+        blocks = list(zip(*self.sums[:, row].tolist(), *self.places[:, row].tolist(), strict=True))
+        return [Piece(n, *blocks[slot]) for n, slot in held(self.seen.item(row))]
 
     def changed(self, row: int, asked: Asked) -> Change | None:
         """What a detector found in the row; None while there are no values."""
@@ -241,7 +241,8 @@ def spans(seen: Any) -> list[tuple[Any, Any]]:
     newest, found = seen // BLOCK, list[tuple[Any, Any]]()
     full, end = newest, newest + seen % BLOCK
     for level in range(LEVELS):
-        begin = np.maximum((end if level == 0 else full) - KEPT, 0)
+        begin = (end if level == 0 else full) - KEPT
+        begin *= begin > 0
         if level < LEVELS - 1:
             begin = -(-begin // FACTOR) * FACTOR
         found.append((begin, end))
