@@ -45,6 +45,8 @@ DAY_MS = 86_400_000
 
 NEVER = -1
 NUMBERS = ("today", "mean", "variance", "limit")
+FRESH = {"count": 0, "today": -inf, "mean": 0.0, "variance": 0.0, "limit": inf, "waiting": -inf}
+"""What a channel is before its first value."""
 
 
 def odds(rate: float, limits: float = 1.0) -> float:
@@ -81,22 +83,20 @@ class DailyExtremes:
         if more <= 0:
             return
         self.day = np.concatenate([self.day, np.full(more, NEVER)])
-        for name, fresh in {"today": -inf, "mean": 0.0, "variance": 0.0, "limit": inf, "waiting": -inf}.items():
+        for name, fresh in FRESH.items():
             known = getattr(self, name)
-            setattr(self, name, np.concatenate([known, np.full((more, *known.shape[1:]), fresh)]))
-        self.count = np.concatenate([self.count, np.zeros((more, self.channels, 2), np.int64)])
+            setattr(self, name, np.concatenate([known, np.full((more, *known.shape[1:]), fresh, known.dtype)]))
 
     def retain(self, rows: I64) -> None:
         """Row rows[i] becomes row i; all others are forgotten."""
-        for name in ("day", "count", "waiting", *NUMBERS):
+        for name in ("day", *FRESH):
             setattr(self, name, getattr(self, name)[rows])
 
     def forget(self, row: int) -> None:
         """The row begins anew."""
         self.day[row] = NEVER
-        self.today[row] = self.waiting[row] = -inf
-        self.mean[row] = self.variance[row] = self.count[row] = 0
-        self.limit[row] = inf
+        for name, fresh in FRESH.items():
+            getattr(self, name)[row] = fresh
 
     def behind(self, row: int, day: int) -> bool:
         """Whether the row must be turned to this day, before it takes a value of it."""

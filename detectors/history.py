@@ -74,7 +74,8 @@ class History:
         """Row rows[i] becomes row i; all others are forgotten."""
         for name in LATEST:
             setattr(self, name, getattr(self, name)[rows])
-        self.sums, self.places = (np.ascontiguousarray(ring[:, rows]) for ring in (self.sums, self.places))
+        self.sums = np.ascontiguousarray(self.sums[:, rows])
+        self.places = np.ascontiguousarray(self.places[:, rows])
         self.rows = len(rows)
 
     def heard(self) -> tuple[I64, I64, I64]:
@@ -286,11 +287,11 @@ def unpacked(state: State) -> tuple[dict[str, I64], F64, I64]:
     blocks = needed(latest["seen"])
     of, count = np.nonzero(blocks)[0], (int(blocks.sum()),)
     sums, places = np.zeros((len(SUMS), rows, SLOTS)), np.zeros((len(PLACES), rows, SLOTS), np.int64)
-    for name, ring in zip(SUMS, sums, strict=True):
-        ring[blocks] = array_of(state, name, "f8", count)
-    for name, last, ring in zip(PLACES, LATEST[1:], places, strict=True):
+    for k, name in enumerate(SUMS):
+        sums[k, blocks] = array_of(state, name, "f8", count)
+    for k, (name, last) in enumerate(zip(PLACES, LATEST[1:], strict=True)):
         dtype = "i4" if getattr(state.get(name), "dtype", None) == np.int32 else "i8"
-        ring[blocks] = latest[last][of] - array_of(state, name, dtype, count)
+        places[k, blocks] = latest[last][of] - array_of(state, name, dtype, count)
     if not np.isfinite(sums).all() or (sums[1] < 0.0).any():
         raise ValueError("an invalid history")
     _complete(latest["seen"], sums, places)
