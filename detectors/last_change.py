@@ -19,11 +19,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import accumulate
 from math import sqrt
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from detectors.bank import F64, I64, Bool
+from detectors.bank import F64, Bool
 
 SURE = 16.0
 """A split counts when its gain is so many times the variance within: four deviations, for it is the best of many."""
@@ -78,6 +79,24 @@ class Change(NamedTuple):
     onset: tuple[int, int] | None
 
 
+class Stretches(NamedTuple):
+    """Of all stretches at once how many values they have, mean and variance, by begin and end; anything where one does
+    not end behind its begin.
+    """
+
+    values: F64
+    mean: F64
+    variance: F64
+
+
+def stretches(*sums: NDArray[Any]) -> Stretches:
+    """By the numbers, totals and squares of all values before each piece."""
+    n, total, squares = (one[None, :] - one[:, None] for one in sums)
+    values = np.maximum(n, 1).astype(np.float64)
+    mean = total / values
+    return Stretches(values, mean, np.maximum(squares / values - mean * mean, 0.0))
+
+
 class Held:
     """Sums of all values before each piece, and where each begins."""
 
@@ -88,7 +107,7 @@ class Held:
         self.squares = [*accumulate((piece.squares for piece in pieces), initial=0.0)]
         self.places = [(piece.first_offset, piece.first_time_ms) for piece in pieces]
         self.end = end
-        self.sums = np.array(self.n, np.int64), np.array(self.total), np.array(self.squares)
+        self.grid = stretches(*map(np.array, (self.n, self.total, self.squares)))
 
     def values(self, begin: int, end: int) -> int:
         return self.n[end] - self.n[begin]
@@ -110,13 +129,6 @@ class Held:
         """The variance that is left when each side has its own mean."""
         one, two = self.values(begin, middle), self.values(middle, end)
         return (one * self.variance(begin, middle) + two * self.variance(middle, end)) / (one + two)
-
-    def stretches(self, begins: I64, ends: I64) -> tuple[F64, F64, F64]:
-        """Values, mean and variance of many stretches at once; where one does not end behind its begin, anything."""
-        n, total, squares = (sums[ends] - sums[begins] for sums in self.sums)
-        values = np.maximum(n, 1).astype(np.float64)
-        mean = total / values
-        return values, mean, np.maximum(squares / values - mean * mean, 0.0)
 
     def told(self, begin: int, end: int) -> Recent:
         """Behind the last value of a piece nothing of the series came before the next piece's first."""
@@ -148,7 +160,8 @@ def last_change(pieces: Sequence[Piece], end: tuple[int, int], asked: Asked, who
 def begins_of(held: Held, asked: Asked) -> list[int]:
     """Where the newest stretch may begin, newest first: what a detector knows of its age is known by and large."""
     least = 1 if asked.age else LEAST
-    every = [b for b in range(held.count - 1, -1, -1) if b == 0 or held.values(b, held.count) >= least]
+    latest = held.n[-1] - least
+    every = [b for b in range(held.count - 1, -1, -1) if b == 0 or held.n[b] <= latest]
     if asked.age == 0:
         return every
     if asked.way == 0:  # It is no mean that moved, so none can tell.
@@ -160,10 +173,10 @@ def best_split(held: Held, begins: Sequence[int], way: int) -> tuple[int, int] |
     """Where the stretch before begins, and where the newest one does; None where nothing moved that way. A stretch
     whose own values vary more than all together was moved by a few of them.
     """
-    usual, middle, begin = held.variance(0, held.count), np.array(begins)[:, None], np.arange(held.count)[::-1]
-    two, now, varies = held.stretches(middle, np.full_like(middle, held.count))
-    one, was, varied = held.stretches(begin, middle)
-    apart, varied = now - was, np.maximum(np.maximum(varied, usual), varies)
+    middle, begin = np.array(begins)[:, None], np.arange(held.count)[::-1]
+    one, was, varied = (by_begin[begin, middle] for by_begin in held.grid)
+    two, now, varies = (by_begin[middle, held.count] for by_begin in held.grid)
+    apart, varied = now - was, np.maximum(np.maximum(varied, held.variance(0, held.count)), varies)
     fits = (begin < middle) & ((apart * way > 0.0) if way else True)
     gain = in_units(one * two / (one + two) * (apart * apart), varied, fits)
     row, column = divmod(int(gain.argmax()), held.count)  # Of equal ones the first: of the newest change, the shortest.
@@ -172,10 +185,9 @@ def best_split(held: Held, begins: Sequence[int], way: int) -> tuple[int, int] |
 
 def departure(held: Held, begins: Sequence[int], asked: Asked) -> int | None:
     """Where the newest stretch begins if its mean was a known one before (Lorden 1971)."""
-    begin = np.array(begins)
-    values, mean, varies = held.stretches(begin, np.full_like(begin, held.count))
+    values, mean, varies = (by_begin[begins, held.count] for by_begin in held.grid)
     apart = mean - asked.mean
-    fits = apart * asked.way > 0.0 if asked.way else np.ones(len(begin), bool)
+    fits = apart * asked.way > 0.0 if asked.way else np.ones(len(begins), bool)
     gain = in_units(values * (apart * apart), np.maximum(varies, held.variance(0, held.count)), fits)
     best = int(gain.argmax())
     return begins[best] if fits[best] else None
@@ -224,12 +236,10 @@ def told_apart(held: Held, begin: int, middle: int, asked: Asked) -> Change:
 
 def even(held: Held, before: int, end: int) -> list[int]:
     """Begins of stretches, earlier than `before`, within which nothing tells one part from the other."""
-    begin, middle = np.arange(before)[:, None], np.arange(1, end)
-    one, was, _ = held.stretches(begin, middle)
-    two, now, _ = held.stretches(middle, np.full_like(middle, end))
-    _, _, varies = held.stretches(begin, np.full_like(begin, end))
-    apart = now - was
-    alike = (middle <= begin) | (one * two / (one + two) * (apart * apart) <= SURE * varies)
+    values, mean, variance = held.grid
+    one, two, apart = values[:before, 1:end], values[1:end, end], mean[1:end, end] - mean[:before, 1:end]
+    alike = one * two / (one + two) * (apart * apart) <= SURE * variance[:before, end, None]
+    alike |= np.arange(1, end) <= np.arange(before)[:, None]
     return np.flatnonzero(alike.all(axis=1)).tolist()
 
 
