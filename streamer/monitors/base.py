@@ -13,7 +13,7 @@ from schemas.events.batch import Batch
 from streamer.config import model as cfg
 from streamer.config.reference_file import Series
 from streamer.monitors.evidence import Evidence, Summary
-from streamer.monitors.finding import Finding
+from streamer.monitors.finding import BREACH, Finding
 from streamer.monitors.following import Following
 from streamer.monitors.window_outcomes import Outcomes
 from streamer.series.sources import Source
@@ -39,6 +39,7 @@ class MonitorSpec(NamedTuple):
     lateness_ms: int
     parts: MonitorParts
     rate: float = 0.002  # false alarms a day that each of its series may have
+    publishes: bool = True  # whether every window that ends is published, not only what alerts tell of them
 
 
 class Hit(NamedTuple):
@@ -152,7 +153,12 @@ class MonitorBase:
 
     def __init__(self, made: MonitorSpec) -> None:
         self.order, self.name, self.config, self.table = made.order, made.name, made.config, made.table
+        self.publishes = made.publishes
         self.normal: Any = {}
+
+    def shows(self, signal: str) -> bool:
+        """Whether anybody gets to see the evidence of a window with this verdict. It is dearer than the verdict."""
+        return self.publishes or signal == BREACH
 
     def hits(self, batch: Batch, column: Column, judged: Judged) -> list[Hit]:
         return []

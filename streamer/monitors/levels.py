@@ -84,7 +84,8 @@ class AggregateMonitor(MonitorBase):
             ended = "insufficient" if verdict.expected is None else "evaluated"
             note(self.outcomes, self.table.keys[row][0][0], ended)
             signal = NEITHER if verdict.expected is None else self.calm.signal(row, verdict.breach)
-            found.append(Finding(event, self.order, row, signal, self.told(verdict, span), ended))
+            told = self.told(verdict, span) if self.shows(signal) else None
+            found.append(Finding(event, self.order, row, signal, told, ended))
         return found
 
     def judge(self, row: int, value: float, span: Span, offset: int) -> Verdict | None:

@@ -70,7 +70,7 @@ class CountedMonitor(MonitorBase):
             note(self.outcomes, model, "skipped", window.skipped)
             event = int(column.events[window.closed_by])
             signal = verdict.signal if verdict is not None else NEITHER
-            told = self.told(window, verdict, int(batch.offsets[event]))
+            told = self.told(window, verdict, int(batch.offsets[event])) if self.shows(signal) else None
             found.append(Finding(event, self.order, window.row, signal, told, ended))
         return found
 
@@ -254,10 +254,9 @@ class DistributionMonitor(MonitorBase):
         kept = self.recent.setdefault(window.row, []) if self.detect.against == "recent" else []
         if kept:  # Until there are enough of them the reference stands in.
             reference = np.array(kept).sum(axis=0) + (reference if len(kept) < self.detect.recent else 0)
-        names = np.array(self.table.categories.names(window.row) if self.table.categories else bin_names(edges))
-        if self.coded:  # Most numbers stand for no category.
-            some = (reference + counts) > 0
-            reference, counts, names = reference[some], counts[some], names[some]
+        some = np.flatnonzero(reference + counts) if self.coded else None
+        if some is not None:  # Most numbers stand for no category.
+            reference, counts = reference[some], counts[some]
         detect = self.detect
         apart, beyond = distance(detect.distance, reference, counts), surprise(reference, counts)
         self.last[window.row] = apart
@@ -265,16 +264,20 @@ class DistributionMonitor(MonitorBase):
         if signal == CLEAR and detect.against == "recent":  # No drift ever becomes what drift is measured by.
             kept.append(list(window.counts[: len(known)]))
             del kept[: -detect.recent]
-        shown = {
-            "n": sum(window.counts),
-            "distance": apart,
-            "surprise": beyond,
-            "moved": moved(names.tolist(), reference / reference.sum(), counts / counts.sum()),
-            **span(window.first_offset, window.last_offset, window.from_ms, window.to_ms),
-        }
-        offset = int(batch.offsets[event])
-        before = None if self.coded else before_of(self.table, window.row, offset)
-        told = evidence(0, apart, limit, before, None, shown)
+        told = None
+        if self.shows(signal):
+            categories = self.table.categories
+            names = np.array(bin_names(edges) if categories is None else categories.names(window.row))
+            names = names if some is None else names[some]
+            shown = {
+                "n": sum(window.counts),
+                "distance": apart,
+                "surprise": beyond,
+                "moved": moved(names.tolist(), reference / reference.sum(), counts / counts.sum()),
+                **span(window.first_offset, window.last_offset, window.from_ms, window.to_ms),
+            }
+            before = None if self.coded else before_of(self.table, window.row, int(batch.offsets[event]))
+            told = evidence(0, apart, limit, before, None, shown)
         return Finding(event, self.order, window.row, signal, told, "evaluated")
 
     def _signal(self, row: int, apart: float, beyond: float, time_ms: int) -> tuple[str, float]:

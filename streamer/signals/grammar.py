@@ -99,7 +99,7 @@ def matches(pattern: str, name: str) -> bool:
 
 
 def excluded(name: str, without: tuple[str, ...]) -> bool:
-    return any(matches(pattern, name) for pattern in without)
+    return bool(without) and any(matches(pattern, name) for pattern in without)
 
 
 def is_pattern(text: str) -> bool:
