@@ -17,10 +17,10 @@ Bool = NDArray[np.bool_]
 Seen = tuple[int, float, float, int, int, int, int]
 # Before, whether that is what the series is compared with, after, onset.
 Change = tuple[Seen | None, bool, Seen, tuple[int, int] | None]
-# Direction, statistic, threshold, and how many values ago it began.
-Told = tuple[int, float, float, int]
+# Direction, statistic, threshold, how many values ago it began, and the tier.
+Told = tuple[int, float, float, int, int]
 # Direction, statistic, threshold, before, after, what the series is compared with where that is not before, onset.
-Edge = tuple[int, float, float, Seen | None, Seen | None, Seen | None, tuple[int, int] | None]
+Edge = tuple[int, float, float, Seen | None, Seen | None, Seen | None, tuple[int, int] | None, int]
 # Event, monitor, row, edge: hits of a sweep with a history.
 SweptFinding = tuple[int, int, int, Edge]
 # Place in the shown column, monitor, what its bank says: those of one without.

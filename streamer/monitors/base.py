@@ -49,6 +49,7 @@ class Hit(NamedTuple):
     statistic: float
     threshold: float
     age: int  # how many values ago it began, 0 where the detector does not know
+    tier: int  # of its row, TIERLESS where the detector has none
 
 
 class Gauge(NamedTuple):

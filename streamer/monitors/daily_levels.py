@@ -18,6 +18,7 @@ import numpy as np
 from detectors.bank import renumbered
 from detectors.extremes import DAY_MS, SCHOOL, DailyExtremes, odds
 from streamer.monitors.base import MonitorSpec
+from streamer.monitors.evidence import tier_of
 from streamer.monitors.levels import LevelMonitor, Span, Verdict
 from streamer.signals.columns import I64
 
@@ -65,6 +66,9 @@ class DailyLevelMonitor(LevelMonitor):
         self.days = DailyExtremes(CHANNELS)
         self.swings: dict[int, Swing] = {}
         self.odds = odds(made.rate, CHANNELS)
+
+    def tier(self, row: int) -> dict[str, str]:
+        return tier_of(self.days.in_school(row))
 
     def judge(self, row: int, value: float, span: Span, offset: int) -> Verdict:
         start_ms = span.start_ms

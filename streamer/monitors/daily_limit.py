@@ -71,6 +71,10 @@ class DailyLimit:
         most = self.days.limits(row, 0)[1]
         return max(limit, most) if isfinite(most) else GROSS * limit
 
+    def in_school(self, row: int) -> bool:
+        """Whether there is no limit yet."""
+        return not isfinite(self.days.limits(row, 0)[1])
+
     def retain(self, rows: I64) -> None:
         self.days.retain(rows)
         self.held, self.first = renumbered(self.held, rows), renumbered(self.first, rows)

@@ -8,8 +8,9 @@ from typing import cast
 
 import numpy as np
 
+from detectors.bank import TIERS
 from detectors.compiled import CompiledEnvelope
-from detectors.envelope import KNEE, TIERS, Envelope, EnvelopeBank
+from detectors.envelope import KNEE, Envelope, EnvelopeBank
 from detectors.reference import Judged, standardised
 from schemas.events.batch import Batch
 from streamer.monitors.base import Gauge, Hit, MonitorSpec

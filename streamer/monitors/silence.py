@@ -15,7 +15,7 @@ from schemas.events.batch import Batch
 from streamer.config.detect import DetectAge, DetectSilence
 from streamer.config.units import show_duration
 from streamer.monitors.base import MonitorBase, MonitorSpec
-from streamer.monitors.evidence import Evidence, evidence
+from streamer.monitors.evidence import Evidence, evidence, tier_of
 from streamer.monitors.finding import BREACH, CLEAR, Finding
 from streamer.series.presence import EVENTS, TIME, Presence
 from streamer.signals.columns import I64, Column
@@ -78,7 +78,8 @@ class SilenceMonitor(MonitorBase):
         limit_ms = float(self.detect.after_ms)
         if self.detect.days:
             limit_ms = max(limit_ms, min(self._limit(row, TIME), silent_ms))
-        return evidence(-1, silent_ms / 1000, round(limit_ms / 1000), None, None, None)
+        more = tier_of(self.presence.days.in_school(row)) if self.detect.days else None
+        return evidence(-1, silent_ms / 1000, round(limit_ms / 1000), None, None, None, more)
 
     def sentence(self, labels: Mapping[str, str], told: Evidence) -> str:
         silent, limit = (show_duration(1000 * int(told["finding"][name])) for name in ("statistic", "threshold"))
