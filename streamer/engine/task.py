@@ -29,6 +29,7 @@ from streamer.engine.admission import Admission
 from streamer.engine.engines import ENGINE, Engine
 from streamer.engine.figures import Counter, counters
 from streamer.engine.heartbeat import Watched, heartbeats
+from streamer.engine.muted import Muted
 from streamer.engine.references import pinned_again, seed
 from streamer.engine.room import STRIDE, Fullness, Room
 from streamer.engine.unwatched import Unwatched, unwatched
@@ -97,14 +98,14 @@ class Task:
         self.sweeps = {i: sweep for i, sweep in sweeps.items() if sweep is not None}
         models = {m.config.model for m in self.by_order}
         watched = None if None in models else [model for model in models if model is not None]
-        limits = config.limits
-        gate = engine.gate(watched, limits.lateness_ms, limits.duplicates, self.rows_max)
+        gate = engine.gate(watched, config.limits.lateness_ms, config.limits.duplicates, self.rows_max)
         self.admission = Admission(gate, Places(self.rows_max, config.reference.warmup), watched)
-        self.book = AlertBook({name: policy_of(m.config) for name, m in self.monitors.items()}, first_of(self.monitors))
+        policies, self.muted = {name: policy_of(m.config) for name, m in self.monitors.items()}, Muted(config.calendar)
+        self.book = AlertBook(policies, first_of(self.monitors), self.muted.away.now)
         self.records = AlertRecords(config, partition, self.monitors, generation)
         self.incidents = Incidents(self.records)
         self.record_alerts = RecordAlerts(config, partition, generation, self.emitted)
-        parts = self.tables, self.sources, self.of_table, self.admission, self.book
+        parts = self.tables, self.sources, self.of_table, self.admission, self.book, self.muted
         self.room = Room(*parts, self._ended)
         if seeded and config.given is not None:
             seed(config.given, self.watched(self.tables.values()))
@@ -219,24 +220,26 @@ class Task:
         self.position = max(self.position, tick.offset)
         self.decided += self.record_alerts.tick(self.tick_ms if self.ticks > 0 else tick.time_ms, tick)
         self.ticks, self.tick_ms = self.ticks + 1, tick.time_ms
-        for source in self.sources.values():
-            source.tick(passed_ms)
         models = self.admission.models()
+        unmissed = self.muted.models([model for model, _, _ in models], tick.time_ms)
+        for table_id, source in self.sources.items():
+            source.tick(passed_ms, self.muted.rows(self.tables[table_id], unmissed))
         self._publish(self.book.pass_time(passed_ms, (self.position, tick.time_ms), models))
         newest_ms = {model: newest_ms for model, newest_ms, _ in models}
         for monitor in self.by_order:
-            for finding in monitor.overdue(passed_ms, newest_ms):
+            for finding in monitor.overdue(passed_ms, newest_ms, unmissed):
                 model = monitor.table.keys[finding.row][0][0]
                 at = Moment(self.position, tick.time_ms, newest_ms[model] + self.book.silence(model))
                 self._publish(self.book.apply(finding, model, at))
         self.decided += self.incidents.settle(self.position, tick.time_ms)
-        watched = Watched(self.admission, self.tables.values(), self.by_order, self.book.counts(), self.generation)
+        watched = Watched(self.admission, self.tables.values(), self.by_order, self.book.counts(), self.muted.events, self.generation)
         self.decided += heartbeats(self.config.kafka.group, self.partition, self.position, self.ticks, tick, watched)
 
     def _detect(self, batch: Batch, used: Bool, now: I64) -> list[Finding]:
         found: list[Finding] = []
         known: dict[TableId, tuple[Column, Judged]] = {}
         grouped: dict[tuple[Any, ...], Groups] = {}
+        used = self.muted.seen(batch, used)
         of = populations(batch, used, self.config.feedback is not None, self.config.probes is not None)
         for table_id, table in self.tables.items():
             chosen = of[table_id.signal.spec.population]
@@ -277,7 +280,7 @@ class Task:
 
     def counters(self) -> Iterator[Counter]:
         """What was counted so far, for the metrics."""
-        counted = self.book.detections, self.emitted, self.incidents.emitted
+        counted = self.muted.events, self.book.detections, self.emitted, self.incidents.emitted
         return counters(self.partition[0], self.admission, self.tables.values(), self.by_order, *counted)
 
     def gauges(self) -> Iterator[tuple[str, Gauge]]:
@@ -324,6 +327,7 @@ class Task:
             "ticks": [self.ticks, self.tick_ms],
             "admission": self.admission.dump(),
             "unusable": self.record_alerts.account.dump(),
+            "muted": self.muted.dump(),
             "tables": {t.identity: t.dump() for t in self.tables.values()},
             "rules": {self.tables[i].identity: source.dump() for i, source in self.sources.items()},
             "monitors": monitors,
@@ -344,9 +348,8 @@ class Task:
             if tuple(state["partition"]) != partition:
                 topic, number = state["partition"]
                 raise snapshot.InvalidSnapshot(f"it is of {topic}[{number}], not of {partition[0]}[{partition[1]}]")
-            topic_id, generation = state.get("input", ["", 0])  # Snapshots of before 0.2 have none.
-            task = cls(config, partition, int(state["position"]), False, engine, int(generation))
-            task.topic_id = str(topic_id)
+            task = cls(config, partition, int(state["position"]), False, engine, int(state["input"][1]))
+            task.topic_id = str(state["input"][0])
             task._restore(state)
         except snapshot.InvalidSnapshot:
             raise
@@ -357,7 +360,8 @@ class Task:
     def _restore(self, state: dict[str, Any]) -> None:
         self.ticks, self.tick_ms = map(int, state["ticks"])
         self.admission.load(state["admission"])
-        self.record_alerts.account.load(state.get("unusable"))  # Older snapshots have none.
+        self.record_alerts.account.load(state["unusable"])
+        self.muted.load(state["muted"])
         for table in self.tables.values():
             if table.identity in state["tables"]:
                 table.load(state["tables"][table.identity])

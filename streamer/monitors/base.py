@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Container, Iterator, Mapping
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 from detectors import Bank, Params
@@ -104,8 +104,10 @@ class Monitor(Protocol):
     def findings(self, batch: Batch, column: Column, judged: Judged) -> list[Finding]:
         """Verdicts of this column."""
 
-    def overdue(self, passed_ms: int, newest_ms: Mapping[str, int]) -> list[Finding]:
-        """What became due by the tick that took `passed_ms`; `newest_ms`: newest event time by model."""
+    def overdue(self, passed_ms: int, newest_ms: Mapping[str, int], unmissed: Container[str] = ()) -> list[Finding]:
+        """What became due by the tick that took `passed_ms`; `newest_ms`: newest event time by model. Of the `unmissed`
+        nothing is due now.
+        """
 
     def ended(self) -> Outcomes:
         """How windows ended."""
@@ -164,7 +166,7 @@ class MonitorBase:
     def findings(self, batch: Batch, column: Column, judged: Judged) -> list[Finding]:
         return []
 
-    def overdue(self, passed_ms: int, newest_ms: Mapping[str, int]) -> list[Finding]:
+    def overdue(self, passed_ms: int, newest_ms: Mapping[str, int], unmissed: Container[str] = ()) -> list[Finding]:
         return []
 
     def ended(self) -> Outcomes:

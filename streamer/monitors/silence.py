@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from datetime import UTC, datetime
 from math import isfinite
 from typing import Any
@@ -48,11 +48,13 @@ class SilenceMonitor(MonitorBase):
                 found.append(Finding(event, self.order, row, CLEAR, self._evidence(silent_ms, row)))
         return found
 
-    def overdue(self, passed_ms: int, newest_ms: Mapping[str, int]) -> list[Finding]:
+    def overdue(self, passed_ms: int, newest_ms: Mapping[str, int], unmissed: Container[str] = ()) -> list[Finding]:
         """Who is overdue by this tick; the findings belong to no event."""
         state, found = self.presence.state, []
         late = (state["silent_ms"] >= self.detect.after_ms) & (state["n"] >= self.detect.min_count)
         for row in np.flatnonzero(late).tolist():
+            if self.table.keys[row][0][0] in unmissed:
+                continue
             if row not in self.told and (not self.detect.days or self._beyond(row)):
                 self.told[row] = None
                 silent_ms = float(state["silent_ms"][row])
@@ -108,13 +110,13 @@ class AgeMonitor(MonitorBase):
         given = datetime.fromisoformat(since).replace(tzinfo=UTC) if since else None
         self.since_ms = None if given is None else int(given.timestamp() * 1000)
 
-    def overdue(self, passed_ms: int, newest_ms: Mapping[str, int]) -> list[Finding]:
+    def overdue(self, passed_ms: int, newest_ms: Mapping[str, int], unmissed: Container[str] = ()) -> list[Finding]:
         """Whose age passed the limit since the last tick."""
         found = []
         for row, (group, _) in enumerate(self.table.keys):
             began_ms = int(self.presence.state["first_ms"][row]) if self.since_ms is None else self.since_ms
             age_ms = newest_ms[group[0]] - began_ms
-            if age_ms > self.detect.max_ms and row not in self.told:
+            if age_ms > self.detect.max_ms and row not in self.told and group[0] not in unmissed:
                 self.told[row] = None
                 shown = evidence(1, age_ms / 1000, self.detect.max_ms / 1000, None, None, None)
                 found.append(Finding(-1, self.order, row, BREACH, shown))
