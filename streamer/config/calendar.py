@@ -19,6 +19,8 @@ Every = Literal[
 ]
 ONE_DAY = timedelta(days=1)
 CLOCK = r"([01][0-9]|2[0-3]):[0-5][0-9]"
+Dates = tuple[date, date]
+"""The first and the last day."""
 Local = tuple[datetime, datetime]
 """Begin and end of a span by the clock of the zone."""
 
@@ -58,7 +60,9 @@ def is_moment(text: Any) -> bool:
 
 def _when(text: str) -> str:
     if not is_clock(text) and not is_moment(text):
-        raise ValueError(f"{quoted(text)} is neither a time such as 2026-12-01T02:00 nor, with every, one such as 02:00.")
+        raise ValueError(
+            f"{quoted(text)} is neither a time such as 2026-12-01T02:00 nor, with every, one such as 02:00."
+        )
     return text
 
 
@@ -74,8 +78,9 @@ class Day(Model):
     every: Every | None = Field(None, description="Each day of this kind: a weekday, or the first or last of a month.")
     models: Models = Field(default_factory=list)
 
-    def local(self, first: date, last: date) -> Iterator[Local]:
-        """Begin and end of its spans that may meet the days from `first` to `last`."""
+    def local(self, around: Dates) -> Iterator[Local]:
+        """Begin and end of its spans that may meet these days."""
+        first, last = around
         if self.date is not None:
             begin = date.fromisoformat(self.date)
             end = begin if self.to is None else date.fromisoformat(self.to)
@@ -93,8 +98,9 @@ class Maintenance(Model):
     every: Every | None = Field(None, description="On each day of this kind: day, a weekday, month-start, month-end.")
     models: Models = Field(default_factory=list)
 
-    def local(self, first: date, last: date) -> Iterator[Local]:
-        """Begin and end of its spans that may meet the days from `first` to `last`."""
+    def local(self, around: Dates) -> Iterator[Local]:
+        """Begin and end of its spans that may meet these days."""
+        first, last = around
         if self.every is None:
             begin, end = datetime.fromisoformat(self.begin), datetime.fromisoformat(self.end)
             if begin.date() <= last and first <= end.date():

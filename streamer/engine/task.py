@@ -232,7 +232,8 @@ class Task:
                 at = Moment(self.position, tick.time_ms, newest_ms[model] + self.book.silence(model))
                 self._publish(self.book.apply(finding, model, at))
         self.decided += self.incidents.settle(self.position, tick.time_ms)
-        watched = Watched(self.admission, self.tables.values(), self.by_order, self.book.counts(), self.muted.events, self.generation)
+        counts = self.book.counts(), self.muted.events, self.generation
+        watched = Watched(self.admission, self.tables.values(), self.by_order, *counts)
         self.decided += heartbeats(self.config.kafka.group, self.partition, self.position, self.ticks, tick, watched)
 
     def _detect(self, batch: Batch, used: Bool, now: I64) -> list[Finding]:
@@ -318,7 +319,6 @@ class Task:
 
     def state(self) -> dict[str, Any]:
         """The state as plain values and arrays of its own, which no later step changes: `snapshot.encode` takes it."""
-        monitors = {name: {"spec": self.spec(name), "state": m.dump()} for name, m in self.monitors.items()}
         return {
             "partition": list(self.partition),
             "position": self.position,
@@ -330,7 +330,7 @@ class Task:
             "muted": self.muted.dump(),
             "tables": {t.identity: t.dump() for t in self.tables.values()},
             "rules": {self.tables[i].identity: source.dump() for i, source in self.sources.items()},
-            "monitors": monitors,
+            "monitors": {name: {"spec": self.spec(name), "state": m.dump()} for name, m in self.monitors.items()},
             "alerts": self.book.dump(),
             "incidents": self.incidents.dump(),
         }

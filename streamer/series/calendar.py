@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from detectors.extremes import DAY_MS
-from streamer.config.calendar import Calendar
+from streamer.config.calendar import Calendar, Day, Maintenance
 from streamer.signals.columns import I64, Bool
 
 BLOCK = 32
@@ -29,7 +29,7 @@ class Away:
     """The times of a calendar, by model."""
 
     def __init__(self, calendar: Calendar) -> None:
-        self.entries = [*calendar.days, *calendar.maintenance]
+        self.entries: list[Day | Maintenance] = [*calendar.days, *calendar.maintenance]
         self.zone = ZoneInfo(calendar.zone)
         self.named = frozenset(model for entry in self.entries for model in entry.models)
         self._block = lru_cache(256)(self._made)
@@ -75,7 +75,7 @@ class Away:
             self._span(begin, end)
             for entry in self.entries
             if not entry.models or model in entry.models
-            for begin, end in entry.local(*around)
+            for begin, end in entry.local(around)
         ]
         for begin, end in sorted(found):
             begin, end = max(begin, begin_ms), min(end, end_ms)

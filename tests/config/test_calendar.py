@@ -12,7 +12,7 @@ from tests.signals.events import HEAD
 
 GOOD = """calendar:
   zone: Europe/Amsterdam
-  maintenance: [{from: 2026-12-01T02:00, to: 2026-12-01T04:00, models: [fraud]}, {every: sunday, from: 23:00, to: 01:00}]
+  maintenance: [{from: 2026-12-01T02:00, to: 2026-12-01T04:00, models: [m]}, {every: sunday, from: 23:00, to: 01:00}]
   days: [{date: 2026-12-25}, {date: 2026-12-30, to: 2027-01-01}, {every: month-end}]
 """
 
@@ -24,7 +24,7 @@ def said(calendar: str) -> list[str]:
 
 def test_a_calendar_is_read_and_belongs_to_the_hash() -> None:
     config, plain = load_text(HEAD + GOOD, "x", {}), load_text(HEAD, "x", {})
-    assert config.calendar.maintenance[0].models == ["fraud"]
+    assert config.calendar.maintenance[0].models == ["m"]
     assert [day.every for day in config.calendar.days] == [None, None, "month-end"]
     assert config.config_hash != plain.config_hash
 
@@ -54,7 +54,10 @@ def test_a_calendar_is_read_and_belongs_to_the_hash() -> None:
             "maintenance[0].to: 2026-12-01T02:00 is not after 2026-12-01T02:00.",
         ),
         ("maintenance: [{to: 2026-12-01T02:00}]", "maintenance[0].from: is needed and has no default."),
-        ("maintenance: [{from: 2026-02-30T02:00, to: 2026-12-01T02:00}]", "maintenance[0].from: '2026-02-30T02:00' is "),
+        (
+            "maintenance: [{from: 2026-02-30T02:00, to: 2026-12-01T02:00}]",
+            "maintenance[0].from: '2026-02-30T",
+        ),
     ],
 )
 def test_what_a_calendar_cannot_be(calendar: str, message: str) -> None:
