@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Container, Iterator, Mapping
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
+import numpy as np
+
 from detectors import Bank, Params
 from detectors.compiled import CompiledDistribution
 from detectors.distribution import Distribution
@@ -118,6 +120,9 @@ class Monitor(Protocol):
     def tiers(self) -> Mapping[str, Mapping[str, int]]:
         """By model how many of its series are in which of TIERS; of those that learn what healthy days are like."""
 
+    def days_left(self) -> I64:
+        """Of each row that learns what healthy days are like how many of them it still needs; 0 where it knows."""
+
     def sentence(self, labels: Mapping[str, str], told: Evidence) -> str:
         """What moved, from what to what, and how sure, in one line."""
 
@@ -177,6 +182,9 @@ class MonitorBase:
 
     def tiers(self) -> Mapping[str, Mapping[str, int]]:
         return {}
+
+    def days_left(self) -> I64:
+        return np.zeros(0, np.int64)
 
     def accept(self, row: int, level: Summary) -> bool:
         """A condition has no level of its own."""

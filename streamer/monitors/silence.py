@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from detectors.bank import renumbered
+from detectors.extremes import days_left
 from detectors.reference import Judged
 from schemas.events.batch import Batch
 from streamer.config.detect import DetectAge, DetectSilence
@@ -82,6 +83,9 @@ class SilenceMonitor(MonitorBase):
             limit_ms = max(limit_ms, min(self._limit(row, TIME), silent_ms))
         more = tier_of(self.presence.days.in_school(row)) if self.detect.days else None
         return evidence(-1, silent_ms / 1000, round(limit_ms / 1000), None, None, None, more)
+
+    def days_left(self) -> I64:
+        return days_left(self.presence.days.dump()) if self.detect.days else super().days_left()
 
     def sentence(self, labels: Mapping[str, str], told: Evidence) -> str:
         silent, limit = (show_duration(1000 * int(told["finding"][name])) for name in ("statistic", "threshold"))

@@ -167,6 +167,9 @@ class FractionMonitor(CountedMonitor):
         more = tier_of(self.days.in_school(window.row)) if self.detect.days and verdict is not None else None
         return self.shown(window, wilson(window.hits, window.n), 1, limit, offset, more)
 
+    def days_left(self) -> I64:
+        return self.days.left() if self.detect.days else super().days_left()
+
     def retain(self, rows: I64) -> None:
         super().retain(rows)
         self.days.resize(len(self.table.keys))
@@ -295,6 +298,9 @@ class DistributionMonitor(MonitorBase):
         if apart > detect.max and beyond > detect.surprise:
             return BREACH, detect.max
         return CLEAR if apart <= detect.clear_below or beyond <= detect.surprise else NEITHER, detect.max
+
+    def days_left(self) -> I64:
+        return self.days.left() if self.detect.days else super().days_left()
 
     def learn(self, samples: Samples) -> None:
         self.histograms.resize(len(self.table.keys))
