@@ -14,6 +14,7 @@ from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
 from streamer.config.model import Config
 from streamer.engine.engines import COMPILED, PYTHON, Engine
+from streamer.engine.muted import Muted
 from streamer.engine.task import Task
 from streamer.port import Tick
 from tests.engine.tasks import AT, LEAST, news, piecewise
@@ -128,3 +129,15 @@ def test_nobody_misses_who_is_silent_in_it() -> None:
     assert not minutes(ONCE, range(60, 119), 180)
     [fired, _] = minutes(ONCE, range(60, 140), 180)
     assert fired["trigger"]["time"] >= "2026-01-01T02:00", "after it, when it is still silent"
+
+
+def test_it_knows_whom_nobody_misses_and_forgets_models() -> None:
+    muted, task = Muted(config().calendar), run(log(0, 0, 3660), config())
+    assert muted.models(["m"], (BEGIN_S + 3600) * 1000) == {"m"}
+    assert muted.models(["m"], (BEGIN_S + 7200) * 1000) == set()
+    table = task.by_order[0].table
+    assert (muted.rows(table, {"m"}).tolist(), muted.rows(table, set()).tolist()) == ([0], [])
+    muted.load(task.muted.dump())
+    assert muted.dump() == [("m", 60)]
+    muted.forget(["m"])
+    assert muted.dump() == []

@@ -118,9 +118,7 @@ impl Envelope {
             (*last, *longest, *length, *ended) = (value, longest.max(*length), 1.0, *ended + 1.0);
         }
         let told = if row.fill[0] == FIRST { self.close(place as usize, day).or(told) } else { told };
-        told.map(|(direction, statistic, threshold, age)| {
-            (direction, statistic, threshold, age, self.tier(&self.rows[place as usize]))
-        })
+        told.map(|(way, statistic, limit, age)| (way, statistic, limit, age, self.tier(&self.rows[place as usize])))
     }
 
     #[inline(never)]
