@@ -281,8 +281,10 @@ class Unusable:
             "episodes": episodes,
         }
 
-    def load(self, state: dict[str, Any]) -> None:
-        """What `dump` gave. Raises ValueError and its like."""
+    def load(self, state: dict[str, Any] | None) -> None:
+        """What `dump` gave, or nothing. Raises ValueError and its like."""
+        if state is None:
+            return
         elapsed_ms, account, reasons, begin = state["window"]
         firsts = {str(what): _first(first) for what, first in state["firsts"]}
         counts = {str(reason): int(count) for reason, count in reasons}

@@ -360,7 +360,7 @@ class Task:
     def _restore(self, state: dict[str, Any]) -> None:
         self.ticks, self.tick_ms = map(int, state["ticks"])
         self.admission.load(state["admission"])
-        self.record_alerts.account.load(state["unusable"])
+        self.record_alerts.account.load(state.get("unusable"))  # Older snapshots have none.
         self.muted.load(state["muted"])
         for table in self.tables.values():
             if table.identity in state["tables"]:
