@@ -122,8 +122,10 @@ class CompiledEnvelope(Forgetting):
         self.core = native.Envelope(beyond, envelope.floors_of(params).tolist(), *sides, params.shares)
 
     def update(self, rows: I64, values: F64, times_ms: I64 | None = None) -> Hits:
-        hits, ages = self.core.update(rows, values, np.zeros(len(rows), np.int64) if times_ms is None else times_ms)
-        return Hits(*hits, ages)
+        hits, ages, tiers = self.core.update(
+            rows, values, np.zeros(len(rows), np.int64) if times_ms is None else times_ms
+        )
+        return Hits(*hits, ages, tiers)
 
     def in_school(self, row: int) -> bool:
         return self.core.in_school(row)

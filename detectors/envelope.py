@@ -68,10 +68,6 @@ COUNTS = 3.5
 
 RUN, RUNS, LONGER = 48, 100, 4
 """A value is stuck that came so many times in a row, after so many runs of which none was a LONGER part as long."""
-TIERS = ("school", "calibrated", "proved")
-"""How far a row's limits can be trusted: there are none yet; they are those of its own days; and its averages vary as
-those of independent values would, at every scale that was seen often enough, so that days are exchangeable.
-"""
 OFTEN, ALIKE = 30.0, 1.5
 """A scale that was seen OFTEN has averages whose variance is less than ALIKE times that of independent values."""
 
@@ -197,7 +193,7 @@ class EnvelopeBank:
         order, _, spans = by_row(rows, values)
         drawn = (values if self.shares else drawn_in(values))[order].tolist()
         days = [0] * len(rows) if times_ms is None else (times_ms // DAY_MS)[order].tolist()
-        found: list[tuple[int, int, float, float, int]] = []
+        found: list[tuple[int, int, float, float, int, int]] = []
         for row, begin, end in spans:
             fill, (total, apart, squares) = int(self.fill[row, 0]), self.sums[row, 0].tolist()
             last, length, longest, ended = self.runs[row].tolist()
@@ -218,11 +214,11 @@ class EnvelopeBank:
                     said = self._close(row, days[i], (total, apart, squares)) or said
                     fill, total, apart, squares = 0, 0.0, 0.0, 0.0
                 if said is not None:
-                    found.append((order.item(i), *said))
+                    found.append((order.item(i), *said, self._tier(row)))
             self.fill[row, 0], self.sums[row, 0] = fill, (total, apart, squares)
             self.runs[row] = last, length, longest, ended
-        columns = list(zip(*sorted(found), strict=True)) or [()] * 5
-        kinds = (np.int64, np.int8, np.float64, np.float64, np.int64)
+        columns = list(zip(*sorted(found), strict=True)) or [()] * 6
+        kinds = (np.int64, np.int8, np.float64, np.float64, np.int64, np.int8)
         return Hits(*(np.array(column, kind) for column, kind in zip(columns, kinds, strict=True)))
 
     def _close(self, row: int, day: int, sums: tuple[float, float, float]) -> tuple[int, float, float, int] | None:

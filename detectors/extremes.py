@@ -185,6 +185,15 @@ class DailyExtremes:
         self.waiting = state["waiting"].reshape(*shape, LAG).copy()
 
 
+def days_left(state: State) -> I64:
+    """Of each row of a dump how many days with values its school takes at most, 0 where it is over."""
+    limit, count = state["limit"], state["count"].astype(np.int64)
+    waiting = (state["waiting"].reshape(*count.shape, LAG) > -inf).sum(axis=-1)
+    known = (count + waiting).max(axis=(1, 2), initial=0)
+    left: I64 = np.where((limit < inf).any(axis=(1, 2)), 0, SCHOOL - known)
+    return left
+
+
 def check_state(state: State, channels: int) -> None:
     """ValueError for what no days have dumped."""
     rows = rows_of(state, "day")

@@ -114,11 +114,18 @@ FirstOffset = Callable[[str, int], int]
 """Of a monitor and a row: where the log must be read from for the series to become what it was."""
 
 
+def always_there(model: str, time_ms: int) -> bool:
+    """Without a calendar no time is out of the ordinary."""
+    return False
+
+
 class AlertBook:
     """All alerts of a task. Bounded by the series: an alert without an episode and a cooldown is not kept."""
 
-    def __init__(self, policies: dict[str, Policy], first_offset: FirstOffset) -> None:
-        self.policies, self.first_offset = policies, first_offset
+    def __init__(
+        self, policies: dict[str, Policy], first_offset: FirstOffset, away: Callable[[str, int], bool] = always_there
+    ) -> None:
+        self.policies, self.first_offset, self.away = policies, first_offset, away
         self.names = tuple(policies)
         self.alerts: dict[Key, Alert] = {}
         self.timers = Timetable()  # when something happens to an alert by itself
@@ -160,7 +167,13 @@ class AlertBook:
         for key in self.timers.by(model, at.now_ms):
             alert = self.alerts[key]
             held = alert.due_ms is not None and alert.due_ms <= at.now_ms
-            if key not in but:
+            if key in but:
+                continue
+            if held and alert.state == PENDING and self.away(model, at.now_ms):
+                self.signal(alert, CLEAR, at, notices)  # Whether it still holds nobody sees.
+                if alert.episode == 0:
+                    del self.alerts[key]
+            else:
                 self.signal(alert, HELD if held else REPEAT, at, notices)
         return notices
 

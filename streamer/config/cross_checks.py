@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from detectors.params import RIVER_DETECTORS, check_river
+from streamer.config.calendar import is_clock, is_date, is_moment
 from streamer.config.detect import DETECTS, kinds_that
 from streamer.config.librdkafka_settings import CLIENT, HIDDEN, RESERVED, SETTINGS
 from streamer.config.model import Topics
@@ -78,6 +79,33 @@ def weights_are_of_monitors(raw: Any) -> Iterator[Complaint]:
         if str(name) not in names:
             near = did_you_mean(str(name), names)
             yield Complaint(("false_alarms", "weights", name), "bad-value", f"there is no monitor of this name.{near}")
+
+
+def days_are_named_once(raw: Any) -> Iterator[Complaint]:
+    """Either a date, or each day of a kind."""
+    for i, day in as_items(at(raw, "calendar", "days")):
+        path, first, last = ("calendar", "days", i), at(day, "date"), at(day, "to")
+        if isinstance(day, dict) and ("date" in day) == ("every" in day):
+            text = "either date or every, not both." if "date" in day else "needs date or every."
+            yield Complaint(path, "bad-value", text)
+        elif isinstance(day, dict) and "to" in day and "every" in day:
+            yield Complaint((*path, "to"), "bad-value", "goes with date, not with every.")
+        elif is_date(first) and is_date(last) and last < first:
+            yield Complaint((*path, "to"), "bad-value", f"{last} is before {first}.")
+
+
+def maintenance_has_a_length(raw: Any) -> Iterator[Complaint]:
+    """Both ends are times of a day where it comes again, else times with their date."""
+    for i, one in as_items(at(raw, "calendar", "maintenance")):
+        path, fits = ("calendar", "maintenance", i), is_clock if at(one, "every") is not None else is_moment
+        ends = {end: at(one, end) for end in ("from", "to")}
+        for end, text in ends.items():
+            if (is_clock(text) or is_moment(text)) and not fits(text):
+                wanted = "02:00" if fits is is_clock else "2026-12-01T02:00"
+                which = "with" if fits is is_clock else "without"
+                yield Complaint((*path, end), "bad-value", f"{which} every it is written as {wanted}.")
+        if fits is is_moment and all(map(is_moment, ends.values())) and ends["to"] <= ends["from"]:
+            yield Complaint((*path, "to"), "bad-value", f"{ends['to']} is not after {ends['from']}.")
 
 
 def something_is_watched(raw: Any) -> Iterator[Complaint]:
@@ -334,5 +362,7 @@ RULES: tuple[Rule, ...] = (
     actions_need_feedback,
     weights_are_of_monitors,
     something_is_watched,
+    days_are_named_once,
+    maintenance_has_a_length,
     each_monitor,
 )

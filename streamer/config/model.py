@@ -22,6 +22,7 @@ from pydantic import (
 
 from schemas.events.fields import FIELDS, PLAIN_FIELDS, parse_field
 from streamer.config.budget import FalseAlarms
+from streamer.config.calendar import Calendar
 from streamer.config.detect import CheckRule
 from streamer.config.librdkafka_settings import RESERVED
 from streamer.config.monitor import Defaults as Defaults
@@ -264,6 +265,9 @@ class Config(Model):
     feedback: Feedback | None = Field(None, description="What people did with a prediction: the signals action.NAME.")
     privacy: Privacy | None = Field(None, description="Who is not watched.")
     probes: Probes | None = Field(None, description="Events with known inputs and a known answer.")
+    calendar: Calendar = Field(
+        Calendar(), description="Exceptional days and maintenance: nothing is judged in them, and nothing learned."
+    )
     standard: bool | None = Field(
         None, description="Whether the standard set is there; default: without monitors, or when one of it is changed."
     )

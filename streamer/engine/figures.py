@@ -12,6 +12,7 @@ from streamer.series.table import SeriesTable
 
 Name = Literal[
     "events_total",
+    "events_muted_total",
     "records_failed_total",
     "records_consumed_total",
     "series_dropped_total",
@@ -37,6 +38,7 @@ def counters(
     admission: Admission,
     tables: Collection[SeriesTable],
     monitors: Iterable[Monitor],
+    muted: Mapping[str, int],
     detections: Mapping[str, int],
     emitted: Mapping[tuple[str, str], int],
     shadowed: Mapping[tuple[str, str], int],
@@ -45,6 +47,7 @@ def counters(
     """Every counter of a task."""
     for result, count in admission.counts.items():
         yield Counter("events_total", {"topic": topic, "result": result}, count)
+    yield Counter("events_muted_total", {"topic": topic}, sum(muted.values()))
     for reason, count in admission.reasons.items():
         yield Counter("records_failed_total", {"topic": topic, "reason": reason}, count)
     yield Counter("records_consumed_total", {"topic": topic}, sum(admission.counts.values()))

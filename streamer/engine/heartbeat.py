@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from detectors.envelope import TIERS
+from detectors.bank import TIERS
 from schemas.records.alert import rfc3339
 from schemas.records.envelope import HEADERS
 from schemas.records.heartbeat import HeartbeatFacts, render_heartbeat
@@ -25,6 +25,7 @@ class Watched(NamedTuple):
     tables: Iterable[SeriesTable]
     monitors: Iterable[Monitor]
     alerts: Mapping[tuple[str, str, str], int]  # by monitor, model and state
+    muted: Mapping[str, int]  # events by model that the calendar has out of the ordinary
     generation: int = 0  # how often the topic was made anew
 
 
@@ -43,6 +44,7 @@ def details(watched: Watched) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {
         model: {
             "events": events,
+            "muted": watched.muted.get(model, 0),
             "newest_event": rfc3339(newest_ms),
             "series": {"ready": 0, "warming": 0},
             "unwatched": [],

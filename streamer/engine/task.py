@@ -29,6 +29,7 @@ from streamer.engine.admission import Admission
 from streamer.engine.engines import ENGINE, Engine
 from streamer.engine.figures import Counter, counters
 from streamer.engine.heartbeat import Watched, heartbeats
+from streamer.engine.muted import Muted
 from streamer.engine.outbox import Outbox
 from streamer.engine.references import pinned_again, seed
 from streamer.engine.room import STRIDE, Fullness, Room
@@ -98,15 +99,15 @@ class Task:
         self.sweeps = {i: sweep for i, sweep in sweeps.items() if sweep is not None}
         models = {m.config.model for m in self.by_order}
         watched = None if None in models else [model for model in models if model is not None]
-        limits = config.limits
-        gate = engine.gate(watched, limits.lateness_ms, limits.duplicates, self.rows_max)
+        gate = engine.gate(watched, config.limits.lateness_ms, config.limits.duplicates, self.rows_max)
         self.admission = Admission(gate, Places(self.rows_max, config.reference.warmup), watched)
-        self.book = AlertBook({name: policy_of(m.config) for name, m in self.monitors.items()}, first_of(self.monitors))
+        policies, self.muted = {name: policy_of(m.config) for name, m in self.monitors.items()}, Muted(config.calendar)
+        self.book = AlertBook(policies, first_of(self.monitors), self.muted.away.now)
         self.records = AlertRecords(config, partition, self.monitors, generation)
         self.incidents = Incidents(self.records)
         self.box = Outbox(self.records, self.incidents)
         self.record_alerts = RecordAlerts(config, partition, generation, self.emitted)
-        parts = self.tables, self.sources, self.of_table, self.admission, self.book
+        parts = self.tables, self.sources, self.of_table, self.admission, self.book, self.muted
         self.room = Room(*parts, self._ended)
         if seeded and config.given is not None:
             seed(config.given, self.watched(self.tables.values()))
@@ -219,24 +220,25 @@ class Task:
         self.position = max(self.position, tick.offset)
         self.box.put(self.record_alerts.tick(self.tick_ms if self.ticks > 0 else tick.time_ms, tick))
         self.ticks, self.tick_ms = self.ticks + 1, tick.time_ms
-        for source in self.sources.values():
-            source.tick(passed_ms)
         models = self.admission.models()
+        unmissed = self.muted.models([model for model, _, _ in models], tick.time_ms)
+        for table_id, source in self.sources.items():
+            source.tick(passed_ms, self.muted.rows(self.tables[table_id], unmissed))
         self._publish(self.book.pass_time(passed_ms, (self.position, tick.time_ms), models))
         newest_ms = {model: newest_ms for model, newest_ms, _ in models}
         for monitor in self.by_order:
-            for finding in monitor.overdue(passed_ms, newest_ms):
+            for finding in monitor.overdue(passed_ms, newest_ms, unmissed):
                 model = monitor.table.keys[finding.row][0][0]
                 at = Moment(self.position, tick.time_ms, newest_ms[model] + self.book.silence(model))
                 self._publish(self.book.apply(finding, model, at))
         self.box.tick(self.position, tick.time_ms)
-        watched = Watched(self.admission, self.tables.values(), self.by_order, self.book.counts(), self.generation)
+        counts = self.book.counts(), self.muted.events, self.generation
+        watched = Watched(self.admission, self.tables.values(), self.by_order, *counts)
         self.box.put(heartbeats(self.config.kafka.group, self.partition, self.position, self.ticks, tick, watched))
 
     def _detect(self, batch: Batch, used: Bool, now: I64) -> list[Finding]:
-        found: list[Finding] = []
-        known: dict[TableId, tuple[Column, Judged]] = {}
-        grouped: dict[tuple[Any, ...], Groups] = {}
+        found, known, grouped = list[Finding](), dict[TableId, tuple[Column, Judged]](), dict[tuple[Any, ...], Groups]()
+        used = self.muted.seen(batch, used)
         of = populations(batch, used, self.config.feedback is not None, self.config.probes is not None)
         for table_id, table in self.tables.items():
             chosen = of[table_id.signal.spec.population]
@@ -279,7 +281,7 @@ class Task:
     def counters(self) -> Iterator[Counter]:
         """What was counted so far, for the metrics."""
         self.box.settle()
-        counted = self.book.detections, self.emitted, self.shadowed, self.incidents.emitted
+        counted = self.muted.events, self.book.detections, self.emitted, self.shadowed, self.incidents.emitted
         return counters(self.partition[0], self.admission, self.tables.values(), self.by_order, *counted)
 
     def gauges(self) -> Iterator[tuple[str, Gauge]]:
@@ -316,7 +318,6 @@ class Task:
     def state(self) -> dict[str, Any]:
         """The state as plain values and arrays of its own, which no later step changes: `snapshot.encode` takes it."""
         self.box.settle()
-        monitors = {name: {"spec": self.spec(name), "state": m.dump()} for name, m in self.monitors.items()}
         return {
             "partition": list(self.partition),
             "position": self.position,
@@ -325,9 +326,10 @@ class Task:
             "ticks": [self.ticks, self.tick_ms],
             "admission": self.admission.dump(),
             "unusable": self.record_alerts.account.dump(),
+            "muted": self.muted.dump(),
             "tables": {t.identity: t.dump() for t in self.tables.values()},
             "rules": {self.tables[i].identity: source.dump() for i, source in self.sources.items()},
-            "monitors": monitors,
+            "monitors": {name: {"spec": self.spec(name), "state": m.dump()} for name, m in self.monitors.items()},
             "alerts": self.book.dump(),
             "incidents": self.incidents.dump(),
         }
@@ -345,9 +347,8 @@ class Task:
             if tuple(state["partition"]) != partition:
                 topic, number = state["partition"]
                 raise snapshot.InvalidSnapshot(f"it is of {topic}[{number}], not of {partition[0]}[{partition[1]}]")
-            topic_id, generation = state.get("input", ["", 0])  # Snapshots of before 0.2 have none.
-            task = cls(config, partition, int(state["position"]), False, engine, int(generation))
-            task.topic_id = str(topic_id)
+            task = cls(config, partition, int(state["position"]), False, engine, int(state["input"][1]))
+            task.topic_id = str(state["input"][0])
             task._restore(state)
         except snapshot.InvalidSnapshot:
             raise
@@ -359,6 +360,7 @@ class Task:
         self.ticks, self.tick_ms = map(int, state["ticks"])
         self.admission.load(state["admission"])
         self.record_alerts.account.load(state.get("unusable"))  # Older snapshots have none.
+        self.muted.load(state["muted"])
         for table in self.tables.values():
             if table.identity in state["tables"]:
                 table.load(state["tables"][table.identity])

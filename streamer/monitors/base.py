@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Container, Iterator, Mapping
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol
+
+import numpy as np
 
 from detectors import Bank, Params
 from detectors.compiled import CompiledDistribution
@@ -50,6 +52,7 @@ class Hit(NamedTuple):
     statistic: float
     threshold: float
     age: int  # how many values ago it began, 0 where the detector does not know
+    tier: int  # of its row, TIERLESS where the detector has none
 
 
 class Gauge(NamedTuple):
@@ -104,8 +107,10 @@ class Monitor(Protocol):
     def findings(self, batch: Batch, column: Column, judged: Judged) -> list[Finding]:
         """Verdicts of this column."""
 
-    def overdue(self, passed_ms: int, newest_ms: Mapping[str, int]) -> list[Finding]:
-        """What became due by the tick that took `passed_ms`; `newest_ms`: newest event time by model."""
+    def overdue(self, passed_ms: int, newest_ms: Mapping[str, int], unmissed: Container[str] = ()) -> list[Finding]:
+        """What became due by the tick that took `passed_ms`; `newest_ms`: newest event time by model. Of the `unmissed`
+        nothing is due now.
+        """
 
     def ended(self) -> Outcomes:
         """How windows ended."""
@@ -115,6 +120,9 @@ class Monitor(Protocol):
 
     def tiers(self) -> Mapping[str, Mapping[str, int]]:
         """By model how many of its series are in which of TIERS; of those that learn what healthy days are like."""
+
+    def days_left(self) -> I64:
+        """Of each row that learns what healthy days are like how many of them it still needs; 0 where it knows."""
 
     def sentence(self, labels: Mapping[str, str], told: Evidence) -> str:
         """What moved, from what to what, and how sure, in one line."""
@@ -169,7 +177,7 @@ class MonitorBase:
     def findings(self, batch: Batch, column: Column, judged: Judged) -> list[Finding]:
         return []
 
-    def overdue(self, passed_ms: int, newest_ms: Mapping[str, int]) -> list[Finding]:
+    def overdue(self, passed_ms: int, newest_ms: Mapping[str, int], unmissed: Container[str] = ()) -> list[Finding]:
         return []
 
     def ended(self) -> Outcomes:
@@ -180,6 +188,9 @@ class MonitorBase:
 
     def tiers(self) -> Mapping[str, Mapping[str, int]]:
         return {}
+
+    def days_left(self) -> I64:
+        return np.zeros(0, np.int64)
 
     def accept(self, row: int, level: Summary) -> bool:
         """A condition has no level of its own."""

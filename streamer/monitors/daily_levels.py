@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from detectors.bank import renumbered
-from detectors.extremes import DAY_MS, SCHOOL, DailyExtremes, odds
+from detectors.extremes import DAY_MS, SCHOOL, DailyExtremes, days_left, odds
 from streamer.monitors.base import MonitorSpec
+from streamer.monitors.evidence import tier_of
 from streamer.monitors.levels import LevelMonitor, Span, Verdict
 from streamer.signals.columns import I64
 
@@ -65,6 +66,12 @@ class DailyLevelMonitor(LevelMonitor):
         self.days = DailyExtremes(CHANNELS)
         self.swings: dict[int, Swing] = {}
         self.odds = odds(made.rate, CHANNELS)
+
+    def days_left(self) -> I64:
+        return days_left(self.days.dump())
+
+    def tier(self, row: int) -> dict[str, str]:
+        return tier_of(self.days.in_school(row))
 
     def judge(self, row: int, value: float, span: Span, offset: int) -> Verdict:
         start_ms = span.start_ms

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from detectors.bank import renumbered
-from detectors.extremes import DAY_MS, DailyExtremes, odds
+from detectors.extremes import DAY_MS, DailyExtremes, days_left, odds
 from streamer.monitors.calm import Calm
 from streamer.signals.columns import I64
 
@@ -71,6 +71,14 @@ class DailyLimit:
         """What a figure must exceed by now."""
         most = self.days.limits(row, 0)[1]
         return max(limit, most) if isfinite(most) else GROSS * limit
+
+    def in_school(self, row: int) -> bool:
+        """Whether there is no limit yet."""
+        return not isfinite(self.days.limits(row, 0)[1])
+
+    def left(self) -> I64:
+        """See `days_left` of `detectors/extremes.py`."""
+        return days_left(self.days.dump())
 
     def retain(self, rows: I64) -> None:
         self.days.retain(rows)

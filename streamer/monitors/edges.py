@@ -189,7 +189,7 @@ def edge_findings(
     changes = table.remember(batch, column, judged, np.array([hit.place for hit, _ in hits], np.int64), questions)
     found = []
     for (hit, monitor), (row, standard), change in zip(hits, asked, changes, strict=True):
-        told = edge_of(table, row, (hit.direction, hit.statistic, hit.threshold), standard, change)
+        told = edge_of(table, row, hit[1:4], standard, change, hit.tier)
         wanted = wanted_of(monitor)
         if wanted in (None, told[0]) and not returned(told, wanted):
             found.append(Finding(int(column.events[hit.place]), monitor.order, row, DRIFT, told))

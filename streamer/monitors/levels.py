@@ -84,7 +84,7 @@ class AggregateMonitor(MonitorBase):
             ended = "insufficient" if verdict.expected is None else "evaluated"
             note(self.outcomes, self.table.keys[row][0][0], ended)
             signal = NEITHER if verdict.expected is None else self.calm.signal(row, verdict.breach)
-            told = self.told(verdict, span) if self.shows(signal) else None
+            told = self.told(row, verdict, span) if self.shows(signal) else None
             found.append(Finding(event, self.order, row, signal, told, ended))
         return found
 
@@ -92,7 +92,11 @@ class AggregateMonitor(MonitorBase):
         """What the value of a window says; None where it was not looked at."""
         raise NotImplementedError
 
-    def told(self, verdict: Verdict, span: Span) -> Evidence:
+    def tier(self, row: int) -> dict[str, str]:
+        """As evidence; nothing where healthy days are not what it learns."""
+        return {}
+
+    def told(self, row: int, verdict: Verdict, span: Span) -> Evidence:
         window = {
             "value": verdict.value,
             "expected": verdict.expected,
@@ -102,7 +106,7 @@ class AggregateMonitor(MonitorBase):
             "to": rfc3339(span.end_ms),
         }
         deviations = verdict.deviations or 0.0
-        return evidence(1 if deviations > 0 else -1, deviations, self.beyond, None, None, window)
+        return evidence(1 if deviations > 0 else -1, deviations, self.beyond, None, None, window, self.tier(row))
 
     def ended(self) -> Outcomes:
         """Those too of which no value came."""

@@ -19,7 +19,7 @@ from streamer.config.detect import Counted, DetectDistribution, DetectFraction, 
 from streamer.config.reference_file import Series
 from streamer.monitors.base import Gauge, MonitorBase, MonitorSpec
 from streamer.monitors.daily_limit import DailyLimit
-from streamer.monitors.evidence import Evidence, before_of, evidence, span
+from streamer.monitors.evidence import Evidence, before_of, evidence, span, tier_of
 from streamer.monitors.finding import BREACH, CLEAR, NEITHER, Finding
 from streamer.monitors.usual_shares import UsualShares
 from streamer.monitors.window_outcomes import Outcomes, forgotten, note, outcomes_of, plain
@@ -85,7 +85,13 @@ class CountedMonitor(MonitorBase):
         raise NotImplementedError
 
     def shown(
-        self, window: Window, interval: tuple[float, float], direction: int, limit: float | None, offset: int
+        self,
+        window: Window,
+        interval: tuple[float, float],
+        direction: int,
+        limit: float | None,
+        offset: int,
+        more: Mapping[str, Any] | None = None,
     ) -> Evidence:
         """The evidence of a window with the interval of its share."""
         counts = {
@@ -97,7 +103,7 @@ class CountedMonitor(MonitorBase):
             **span(window.first_offset, window.last_offset, window.start_ms, window.end_ms),
         }
         before = before_of(self.table, window.row, offset)
-        return evidence(direction, window.hits / window.n, limit, before, None, counts)
+        return evidence(direction, window.hits / window.n, limit, before, None, counts, more)
 
     def sentence(self, labels: Mapping[str, str], told: Evidence) -> str:
         window, limit = told["evidence"]["window"], told["finding"]["threshold"]
@@ -158,7 +164,11 @@ class FractionMonitor(CountedMonitor):
 
     def told(self, window: Window, verdict: Judgement | None, offset: int) -> Evidence:
         limit = self.detect.max if verdict is None else verdict.limit
-        return self.shown(window, wilson(window.hits, window.n), 1, limit, offset)
+        more = tier_of(self.days.in_school(window.row)) if self.detect.days and verdict is not None else None
+        return self.shown(window, wilson(window.hits, window.n), 1, limit, offset, more)
+
+    def days_left(self) -> I64:
+        return self.days.left() if self.detect.days else super().days_left()
 
     def retain(self, rows: I64) -> None:
         super().retain(rows)
@@ -277,7 +287,8 @@ class DistributionMonitor(MonitorBase):
                 **span(window.first_offset, window.last_offset, window.from_ms, window.to_ms),
             }
             before = None if self.coded else before_of(self.table, window.row, int(batch.offsets[event]))
-            told = evidence(0, apart, limit, before, None, shown)
+            more = tier_of(self.days.in_school(window.row)) if self.detect.days else None
+            told = evidence(0, apart, limit, before, None, shown, more)
         return Finding(event, self.order, window.row, signal, told, "evaluated")
 
     def _signal(self, row: int, apart: float, beyond: float, time_ms: int) -> tuple[str, float]:
@@ -290,6 +301,9 @@ class DistributionMonitor(MonitorBase):
         if apart > detect.max and beyond > detect.surprise:
             return BREACH, detect.max
         return CLEAR if apart <= detect.clear_below or beyond <= detect.surprise else NEITHER, detect.max
+
+    def days_left(self) -> I64:
+        return self.days.left() if self.detect.days else super().days_left()
 
     def learn(self, samples: Samples) -> None:
         self.histograms.resize(len(self.table.keys))

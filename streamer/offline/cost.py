@@ -23,6 +23,7 @@ from streamer.offline.absent import Names, Said, absent, excluded_nothing
 from streamer.offline.account import Account, Rejects, doubts
 from streamer.offline.members import Members, places, unmet
 from streamer.port import Partition
+from streamer.series.source_base import NOBODY
 from streamer.series.sources import needs
 from streamer.series.table import SeriesTable
 from streamer.signals.grammar import parse_signal
@@ -39,6 +40,8 @@ class Cost(NamedTuple):
     series: int
     state_bytes: int  # its part of a snapshot; what monitors of one signal share is divided among them
     windows_per_day: float | None  # None without windows, or where the sample does not say how fast events come
+    in_school: int = 0  # series that the sample has not taught what healthy days are like
+    days_left: int = 0  # that the last of them needs
 
 
 class Doubt(NamedTuple):
@@ -123,7 +126,9 @@ def estimate(
     for name, monitor in config.effective_monitors().items():
         series = sample.series(name)
         rates = [n * per_event for n in series] if per_event is not None else []
-        costs.append(Cost(name, len(series), _state_bytes(sample, name), _windows_per_day(monitor, rates)))
+        left = np.concatenate([task.monitors[name].days_left() for task in sample.tasks.values()] or [NOBODY])
+        school = int(np.count_nonzero(left)), int(left.max(initial=0))
+        costs.append(Cost(name, len(series), _state_bytes(sample, name), _windows_per_day(monitor, rates), *school))
         said = list(absent(config, name, monitor, len(series), sample.names)) if sample.names.models else []
         slow = [doubt for check in CHECKS if rates for doubt in check(config, monitor, rates)]
         said += [(("monitors", name, *keys), sentence) for keys, sentence in slow]

@@ -15,7 +15,8 @@ import numpy as np
 
 from detectors.extremes import DAY_MS, DailyExtremes, odds
 from schemas.events.batch import Batch
-from streamer.series.source_base import SourceBase
+from streamer.series.calendar import NEVER, Away
+from streamer.series.source_base import NOBODY, SourceBase
 from streamer.series.table import ColumnsSoFar, Heard, SeriesTable
 from streamer.signals.columns import F64, I64, Bool, Column, Groups, dense
 
@@ -27,6 +28,8 @@ TIME, EVENTS = range(2)
 """Channels of the days: gaps in ms, and in events of the model."""
 FLOORS = 0.5, 1.5
 """A limit is at least so much beyond the longest gap of a usual day, in parts of that."""
+LEAST_AWAY_MS = 60_000
+"""Nothing in a calendar is shorter."""
 TIME_BITS = 44
 """A time in ms fits, for 500 years."""
 
@@ -41,7 +44,8 @@ def changes(numbers: I64) -> Bool:
 class Presence(SourceBase):
     """Makes the signal `events`: no value while a group speaks, and its silence in ms at the event that ends one."""
 
-    def __init__(self, rate: float = 0.01) -> None:
+    def __init__(self, rate: float = 0.01, away: Away = NEVER) -> None:
+        self.away = away  # time that is no gap
         self.rate = rate  # false alarms a day that all its rows of a model together may have
         self.state = {name: np.zeros(0, np.int64) for name in FIELDS}
         self.events: dict[str, int] = {}  # by model
@@ -98,7 +102,12 @@ class Presence(SourceBase):
         before, at = np.empty_like(newest), np.empty_like(counts)
         before[1:], at[1:] = newest[:-1], counts[:-1]
         before[begins], at[begins] = state["newest_ms"][mine], state["at"][mine]
-        gaps = np.stack([np.maximum(times_ms - before, 0), counts - at]).astype(np.float64)
+        silent = np.maximum(times_ms - before, 0)
+        for place in np.flatnonzero(silent >= LEAST_AWAY_MS).tolist() if self.away else ():
+            end_ms = times_ms.item(place)
+            model = batch.strings[batch.model[events[order[place]]]]
+            silent[place] -= self.away.within(model, end_ms - silent.item(place), end_ms)
+        gaps = np.stack([silent, counts - at]).astype(np.float64)
         gaps[TIME, begins] = np.maximum(gaps[TIME, begins], state["silent_ms"][mine])
         gaps[:, begins[state["n"][mine] == 0]] = -np.inf  # The first event ends no gap.
         before = np.arange(len(rows)) + (state["n"][mine] - begins)[(number >> TIME_BITS) - 1]
@@ -140,9 +149,11 @@ class Presence(SourceBase):
     def forget(self, models: Collection[str]) -> None:
         self.events = {model: count for model, count in self.events.items() if model not in models}
 
-    def tick(self, passed_ms: int) -> None:
-        """So much time has passed since the last tick."""
-        self.state["silent_ms"] += np.where(self.state["spoke"] > 0, 0, passed_ms)
+    def tick(self, passed_ms: int, unmissed: I64 = NOBODY) -> None:
+        """So much time has passed since the last tick; not for those rows, which nobody misses."""
+        passed = np.where(self.state["spoke"] > 0, 0, passed_ms)
+        passed[unmissed] = 0
+        self.state["silent_ms"] += passed
         self.state["spoke"][:] = 0
 
     def dump(self) -> Any:

@@ -14,10 +14,12 @@ from streamer.config import budget
 from streamer.config import model as cfg
 from streamer.series.aggregates import Aggregates
 from streamer.series.anomaly import AnomalyRule
+from streamer.series.calendar import Away
 from streamer.series.feedback import Feedback
 from streamer.series.new_features import NewFeatures
 from streamer.series.out_of_distribution import Distance, OutOfDistribution
 from streamer.series.presence import Presence
+from streamer.series.source_base import NOBODY
 from streamer.series.table import ColumnsSoFar, Group, Heard, SeriesTable, TableId
 from streamer.series.version_change import VersionChange
 from streamer.signals.columns import I64, Column, Groups
@@ -30,8 +32,8 @@ class Source(Protocol):
     def column(self, batch: Batch, groups: Groups, table: SeriesTable, known: ColumnsSoFar) -> Column:
         """The values of `table` for this batch, in log order; makes rows for new keys."""
 
-    def tick(self, passed_ms: int) -> None:
-        """So much time has passed since the last tick of the clock."""
+    def tick(self, passed_ms: int, unmissed: I64 = NOBODY) -> None:
+        """So much time has passed since the last tick of the clock; not for those rows, which nobody misses."""
 
     def heard(self, table: SeriesTable) -> Heard:
         """When each row of its table was heard last."""
@@ -85,7 +87,8 @@ def _presence(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable,
     of = {n: m for n, m in config.effective_monitors().items() if (m.signal, tuple(m.by)) == ("events", table.by)}
     rates = budget.parts(config.false_alarms, config.effective_monitors())
     of = {n: m for n, m in of.items() if not m.shadow} or of  # A candidate makes no others more careful.
-    return Presence(min(rates[name] for name in of)) if of else Presence()
+    rate = min((rates[name] for name in of), default=0.01)
+    return Presence(rate, Away(config.calendar))
 
 
 def _aggregates(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable, ...]) -> Source:

@@ -39,6 +39,7 @@ CounterName = Literal[
     "records_consumed_total",
     "bytes_consumed_total",
     "events_total",
+    "events_muted_total",
     "records_failed_total",
     "commits_total",
     "series_dropped_total",
@@ -100,6 +101,9 @@ CATALOGUE: dict[Name, Spec] = {
     "bytes_consumed_total": Spec("counter", "Bytes of the values read from the input topics.", {"topic": OPEN}),
     "events_total": Spec(
         "counter", "What became of every record consumed; the results add up.", {"topic": OPEN, "result": RESULTS}
+    ),
+    "events_muted_total": Spec(
+        "counter", "Used events that no monitor saw, as the calendar has them out of the ordinary.", {"topic": OPEN}
     ),
     "records_failed_total": Spec(
         "counter", "Records sent to the dead-letter topic, by reason.", {"topic": OPEN, "reason": tuple(REASONS)}

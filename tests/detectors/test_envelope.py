@@ -10,7 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from detectors import Envelope, Hits, make_bank, make_compiled_bank
-from detectors.envelope import TIERS, EnvelopeBank, drawn_in
+from detectors.bank import TIERS
+from detectors.envelope import EnvelopeBank, drawn_in
 from detectors.extremes import DAY_MS, FRESH, SCHOOL
 from detectors.params import Direction
 from schemas.core import native
