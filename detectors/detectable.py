@@ -86,7 +86,7 @@ def shift_of_mean(row: Row, values: float, direction: int, a_day: float = inf) -
 def _moved(row: Row, place: int, values: float, side: int, own: float) -> float | None:
     """By how much averages of a scale must move until one of those behind the shift is beyond the limit."""
     size, limit = SIZES[place], row.limit.item(2 * place, side)
-    blocks, (count, mean, between) = _certain(values, size), moments(row.earlier[place], 0.0)
+    blocks, (count, mean, between) = certain(values, size), moments(row.earlier[place], 0.0)
     if blocks < 1 or not isfinite(limit) or count < LEAST_BLOCKS:
         return None
     noise = min(own / sqrt(size), between)
@@ -133,7 +133,7 @@ def shift_of_share(row: Row, values: float, direction: int) -> float | None:
 
 def _share(row: Row, place: int, values: float, side: int, usual: float) -> float | None:
     """The share of ones, or of zeros, at which a block of this scale has too many."""
-    size, limit, blocks = SIZES[place], row.limit.item(2 * place, side), _certain(values, SIZES[place])
+    size, limit, blocks = SIZES[place], row.limit.item(2 * place, side), certain(values, SIZES[place])
     if blocks < 1 or not isfinite(limit) or limit >= 1.0:
         return None
     many = max(int(share_at(limit) * size) - 2, 0)
@@ -170,16 +170,11 @@ def at_least(many: int, n: int, share: float) -> float:
     return max(1.0 - exp(log_beta(-logit, b, a)[0]), 0.0)
 
 
-def shift_of_window(usual: float, limit: float, size: int, blocks: int, direction: int) -> float | None:
-    """By how much a share must move until a window of `size` values is beyond a limit with POWER chance; one of so many
-    windows.
-    """
-    if direction < 0:
-        usual, limit = 1.0 - usual, 1.0 - limit
-    many = int(limit * size + 1e-9) + 1
-    if blocks < 1 or many > size:
+def shift_of_count(usual: float, many: int, size: int, windows: int) -> float | None:
+    """By how much a share must rise until one of so many windows of `size` values has `many` ones, with POWER chance."""
+    if windows < 1 or many > size:
         return None
-    found = _least(lambda share: _any(at_least(many, size, share), blocks), usual, 1.0)
+    found = _least(lambda share: _any(at_least(many, size, share), windows), usual, 1.0)
     return None if found is None else found - usual
 
 
@@ -207,7 +202,7 @@ def page_hinkley_shift(threshold: float, delta: float, before: float, after: flo
     return (threshold + delta * after + SURE * sqrt(after)) / (before * log1p(after / before))
 
 
-def _certain(values: float, size: int) -> int:
+def certain(values: float, size: int) -> int:
     """Blocks of this size that lie behind a shift, wherever in a block it came."""
     return max(int((values - size + 1.0) // size), 0)
 

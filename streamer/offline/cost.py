@@ -12,7 +12,9 @@ from schemas.events.batch import Batch, Record
 from schemas.events.decoder import Decoder
 from streamer.config import model as cfg
 from streamer.config.decoder_fields import fields_of
+from streamer.config.budget import WEEK_DAYS
 from streamer.config.detect import Counted
+from streamer.config.expectation import expected
 from streamer.config.units import show_duration
 from streamer.config.yaml_source import PathKey
 from streamer.engine.admission import RESULTS
@@ -39,6 +41,7 @@ class Cost(NamedTuple):
     series: int
     state_bytes: int  # its part of a snapshot; what monitors of one signal share is divided among them
     windows_per_day: float | None  # None without windows, or where the sample does not say how fast events come
+    false_alarms: float | None  # a week, of all its series in the sample; None where the budget does not say it
 
 
 class Doubt(NamedTuple):
@@ -116,14 +119,15 @@ def estimate(
     if events_per_day is None and span_ms > 0:
         events_per_day = account.used * DAY_MS / span_ms
     per_event = events_per_day / account.used if events_per_day is not None and account.used else None
-    costs = []
+    costs, budget = [], expected(config)
     found = [Doubt(*doubt) for doubt in doubts(config, account, sample.names.models)]
     found += [Doubt("not-in-sample", *doubt) for doubt in unmet(config, sample.members)]
     found += [Doubt("not-in-sample", *doubt) for doubt in excluded_nothing(config, sample.names)]
     for name, monitor in config.effective_monitors().items():
         series = sample.series(name)
         rates = [n * per_event for n in series] if per_event is not None else []
-        costs.append(Cost(name, len(series), _state_bytes(sample, name), _windows_per_day(monitor, rates)))
+        quiet = budget[name].rate * WEEK_DAYS * len(series) if monitor.detect.budgeted else None
+        costs.append(Cost(name, len(series), _state_bytes(sample, name), _windows_per_day(monitor, rates), quiet))
         said = list(absent(config, name, monitor, len(series), sample.names)) if sample.names.models else []
         slow = [doubt for check in CHECKS if rates for doubt in check(config, monitor, rates)]
         said += [(("monitors", name, *keys), sentence) for keys, sentence in slow]

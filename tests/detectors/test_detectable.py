@@ -19,7 +19,7 @@ from detectors.detectable import (
     share_at,
     shift_of_mean,
     shift_of_share,
-    shift_of_window,
+    shift_of_count,
 )
 from detectors.envelope import level_of
 from detectors.extremes import DAY_MS
@@ -153,8 +153,8 @@ def test_a_share_is_found_again_from_its_level(share: float) -> None:
 
 
 def test_a_window_is_beyond_its_limit_as_often_as_is_stated() -> None:
-    rng, by = np.random.default_rng(1), shift_of_window(0.02, 0.05, 400, 2, 1)
+    rng, by = np.random.default_rng(1), shift_of_count(0.02, 21, 400, 2)
     assert by is not None
     shares = rng.binomial(400, 0.02 + by, (SERIES, 2)) / 400
     assert LEAST <= (shares > 0.05).any(axis=1).mean() <= 0.9
-    assert shift_of_window(0.02, 0.05, 400, 0, 1) is None
+    assert shift_of_count(0.02, 21, 400, 0) is None
