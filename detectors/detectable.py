@@ -12,7 +12,7 @@ Of shares the chance that a block has too many ones is binomial, and so exact (`
 
 Of ADWIN it is the cut of Bifet and Gavalda (2007, section 3.1, as river computes it) for so many values before and
 behind; of Page-Hinkley (Page 1954) the time threshold / (shift - delta) with the running mean that follows the shift.
-In both noise is allowed for. No other detector has a formula that held when it was tried.
+In both noise is allowed for. Of other detectors nothing is stated.
 
 >>> round(adwin_shift(delta=2e-5, before=5_000, after=500), 2)
 0.34

@@ -34,6 +34,7 @@ from streamer.engine.room import STRIDE, Fullness, Room
 from streamer.engine.unwatched import Unwatched, unwatched
 from streamer.incidents.record import Incidents
 from streamer.monitors.base import Gauge, Monitor
+from streamer.monitors.detectable import Drift, Series, learned_drifts
 from streamer.monitors.edges import accept, step_table
 from streamer.monitors.finding import Finding
 from streamer.monitors.registry import make_monitors
@@ -67,8 +68,7 @@ class Task:
         generation: int = 0,
     ) -> None:
         self.config, self.engine = config, engine
-        self.partition = partition
-        self.position = position
+        self.partition, self.position = partition, position
         self.monitors_reset: list[str] = []  # those that a snapshot had nothing for; not state
         self.topic_id, self.generation = "", generation
         self.ticks, self.tick_ms = 0, 0  # how many there were, and the time of the last
@@ -97,8 +97,7 @@ class Task:
         self.sweeps = {i: sweep for i, sweep in sweeps.items() if sweep is not None}
         models = {m.config.model for m in self.by_order}
         watched = None if None in models else [model for model in models if model is not None]
-        limits = config.limits
-        gate = engine.gate(watched, limits.lateness_ms, limits.duplicates, self.rows_max)
+        gate = engine.gate(watched, config.limits.lateness_ms, config.limits.duplicates, self.rows_max)
         self.admission = Admission(gate, Places(self.rows_max, config.reference.warmup), watched)
         self.book = AlertBook({name: policy_of(m.config) for name, m in self.monitors.items()}, first_of(self.monitors))
         self.records = AlertRecords(config, partition, self.monitors, generation)
@@ -283,6 +282,10 @@ class Task:
     def gauges(self) -> Iterator[tuple[str, Gauge]]:
         """Figures of the last windows, with their monitor."""
         return ((monitor.name, gauge) for monitor in self.by_order for gauge in monitor.gauges())
+
+    def detectable(self, most: int) -> Iterator[tuple[Series, list[Drift]]]:
+        """The smallest drifts that are found, up to `most` series of a monitor."""
+        return learned_drifts(self.by_order, self.admission.newest_ms, most)
 
     def alerts(self) -> dict[tuple[str, str, str], int]:
         """How many alerts there are by monitor, model and state; those of the partition itself have no model."""

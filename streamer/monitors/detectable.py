@@ -1,18 +1,18 @@
 """What the series of a monitor would show: the smallest drift that is found in an hour and in a day, limits, the tier.
 
 The arithmetic is that of `detectors/detectable.py`; here it gets what a monitor knows, and gives the signal's units.
-A kind of detection without an entry in SHIFTS has no formula that held when it was tried: of it nothing is stated.
+Of a kind of detection without an entry in SHIFTS nothing is stated.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from math import isfinite
 from typing import NamedTuple
 
 import numpy as np
 
-from detectors.bank import State
+from detectors.bank import F64, State
 from detectors.counts import fisher
 from detectors.detectable import (
     adwin_shift,
@@ -42,6 +42,14 @@ class Drift(NamedTuple):
     direction: str  # a key of SIGNS
     units: float
     deviations: float | None
+
+
+class Series(NamedTuple):
+    """Which one it is: its model, its monitor, and the rest of its group with its member."""
+
+    model: str
+    monitor: str
+    series: str
 
 
 class Limit(NamedTuple):
@@ -159,11 +167,14 @@ class Detectable:
             return None
         return (learned.n + float(self.state["seen"][row, 0])) * DAY_MS / span_ms
 
-    def drifts(self, row: int, a_day: float) -> Iterator[Drift]:
+    def scale(self, row: int) -> float | None:
+        """A deviation in units of the signal; None of shares."""
+        table = self.monitor.table
+        return table.learned(row).scale if table.signal.scaled else None
+
+    def drifts(self, row: int, a_day: float, scale: float | None) -> Iterator[Drift]:
         """The smallest that is found with the chance POWER, for each horizon and each direction that is asked for."""
         formula, wanted = SHIFTS.get(self.monitor.config.detect.kind), self.monitor.config.detect.direction
-        table = self.monitor.table
-        scale = table.learned(row).scale if table.signal.scaled else None
         for horizon, length_ms in HORIZONS.items() if formula is not None and scale != 0.0 else ():
             for direction, sign in SIGNS.items():
                 if wanted in ("both", direction) and formula is not None:
@@ -191,14 +202,35 @@ class Detectable:
         for place, size in enumerate(SIZES):
             up, down = np.asarray(self.state["limit"][row][2 * place], np.float64).tolist()
             low, high = (
-                (learned.centre + learned.scale * side if scaled else share_at(side)) if isfinite(side) else None
+                (learned.centre + learned.scale * side if scaled else round(share_at(side), 12))
+                if isfinite(side)
+                else None
                 for side in (-down, up)
             )
             if low is not None or high is not None:
                 yield Limit(size, low, high)
 
 
-def _why_not_proved(seen: np.ndarray, earlier: np.ndarray, monitor: Monitor) -> str:  # type: ignore[type-arg]
+def learned_drifts(
+    monitors: Iterable[Monitor], newest_ms: Mapping[str, int], most: int
+) -> Iterator[tuple[Series, list[Drift]]]:
+    """Series after series of what learns from days, up to `most` of a monitor. It can be drawn from while the monitors
+    go on: each is asked once, when its turn comes, and the arithmetic of a series, which is dear, waits for its own.
+    """
+    for monitor in monitors:
+        if not isinstance(monitor, EnvelopeMonitor):
+            continue
+        now, waiting = Detectable(monitor), list[tuple[int, Series, float, float | None]]()
+        for row, (group, member) in enumerate(monitor.table.keys):
+            a_day = now.pace(row, newest_ms.get(group[0], 0))
+            if a_day is not None and len(waiting) < most:
+                series = " ".join([*group[1:], member]).strip()
+                waiting.append((row, Series(group[0], monitor.name, series), a_day, now.scale(row)))
+        for row, series, a_day, scale in waiting:
+            yield series, list(now.drifts(row, a_day, scale))
+
+
+def _why_not_proved(seen: F64, earlier: F64, monitor: Monitor) -> str:
     """Which scale varies more than chance."""
     _, mean, deviation = moments(seen, 0.0)
     own = deviation * deviation * (1.0 if monitor.table.signal.scaled else slope_of(mean))

@@ -11,8 +11,8 @@ import numpy as np
 from schemas.events.batch import Batch, Record
 from schemas.events.decoder import Decoder
 from streamer.config import model as cfg
-from streamer.config.decoder_fields import fields_of
 from streamer.config.budget import WEEK_DAYS
+from streamer.config.decoder_fields import fields_of
 from streamer.config.detect import Counted
 from streamer.config.expectation import expected
 from streamer.config.units import show_duration

@@ -15,7 +15,7 @@ from streamer.monitors.detectable import HORIZONS, SHIFTS, Detectable, Drift, Li
 from streamer.offline.cost import DAY_MS, Sample
 from streamer.port import Partition
 
-NO_FORMULA = "not stated: no formula for {} held when it was tried"
+NO_FORMULA = "not stated: there is no formula for {}"
 IN_SCHOOL = "not stated: in school only what is unmistakable is told"
 NO_PACE = "not stated: less than an hour of events was seen"
 NOTHING = "none is found within a day"
@@ -43,7 +43,10 @@ class Explained(NamedTuple):
 
     def plain(self) -> dict[str, Any]:
         """For JSON."""
-        nested = {"limits": [one._asdict() for one in self.limits], "detectable": [d._asdict() for d in self.detectable]}
+        nested = {
+            "limits": [one._asdict() for one in self.limits],
+            "detectable": [d._asdict() for d in self.detectable],
+        }
         return {**self._asdict(), **nested}
 
 
@@ -81,7 +84,7 @@ def _of_monitor(
         a_day = detectable.pace(row, newest_ms.get(group[0], 0))
         if a_day is None and span_ms >= HORIZONS["1h"]:
             a_day = counts.get(group, 0) * DAY_MS / span_ms
-        drifts = list(detectable.drifts(row, a_day)) if a_day is not None else []
+        drifts = list(detectable.drifts(row, a_day, detectable.scale(row))) if a_day is not None else []
         tier, lacking = detectable.tier(row)
         a_week = part.rate * WEEK_DAYS if detect.budgeted else None
         yield Explained(
@@ -125,7 +128,8 @@ def _why_not(kind: str, tier: str, a_day: float | None) -> str:
 def told(found: Iterable[Explained]) -> Iterator[str]:
     """Some lines for each series."""
     for one in found:
-        yield f"{one.model} {one.monitor}: {one.kind} of {one.series or one.signal}, {one.partition}"
+        series = f" ({one.series})" if one.series not in ("", one.signal) else ""
+        yield f"{one.model} {one.monitor}: {one.kind} of {one.signal}{series}, {one.partition}"
         if one.tier:
             yield f"  tier: {one.tier}{one.lacking and '; '}{one.lacking}"
         yield f"  usual: {_numbers(one.usual) or 'its reference is being learned, or it needs none'}"

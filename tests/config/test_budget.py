@@ -32,7 +32,11 @@ def test_a_budget_of_the_service_is_divided_by_the_models_that_are_given_or_name
     whole = parts(FalseAlarms(), STANDARD_MONITORS)
     for name, rate in parts(FalseAlarms(scope="service", models=50), STANDARD_MONITORS).items():
         assert rate == pytest.approx(whole[name] / 50)
-    named = {f"{name} {model}": m.model_copy(update={"model": model}) for name, m in STANDARD_MONITORS.items() for model in "ab"}
+    named = {
+        f"{name} {model}": m.model_copy(update={"model": model})
+        for name, m in STANDARD_MONITORS.items()
+        for model in "ab"
+    }
     assert named_models(named) == 2
     assert sum(p.a_week for p in shared(FalseAlarms(scope="service"), named)) == pytest.approx(0.5)
 

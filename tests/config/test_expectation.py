@@ -20,7 +20,9 @@ def test_the_least_config_expects_its_budget() -> None:
     config = load_text(LEAST, "x.yaml", {})
     assert in_all(expected(config)) == pytest.approx(1.0)
     (line,) = told(config)
-    assert line.startswith("false alarms: 1 a week expected of a healthy model at most, shared by 17 monitors; a signal")
+    assert line.startswith(
+        "false alarms: 1 a week expected of a healthy model at most, shared by 17 monitors; a signal"
+    )
 
 
 def test_detectors_of_experts_are_not_in_the_budget_and_take_nothing_of_it() -> None:
@@ -41,4 +43,6 @@ def test_a_budget_of_the_service_is_shared_by_its_models() -> None:
     config = load_text(LEAST + "false_alarms: {scope: service, models: 50, budget: 5, series: 200}\n", "x.yaml", {})
     assert in_all(expected(config)) == pytest.approx(0.1)
     (line,) = told(config)
-    assert "a part of the service's 5 for 50 models, shared by 17 monitors; a signal with a * is taken to have 200" in line
+    assert (
+        "a part of the service's 5 for 50 models, shared by 17 monitors; a signal with a * is taken to have 200" in line
+    )

@@ -17,9 +17,9 @@ from detectors.detectable import (
     page_hinkley_shift,
     row_of,
     share_at,
+    shift_of_count,
     shift_of_mean,
     shift_of_share,
-    shift_of_count,
 )
 from detectors.envelope import level_of
 from detectors.extremes import DAY_MS
