@@ -1,7 +1,7 @@
 """Minimum detectable drift: the smallest lasting shift that a detector finds within so many values with POWER chance.
 
-Of the envelope (`envelope.py`) it follows from what a row has learned, scale by scale; the best scale counts. A block of
-k values is found when its average leaves its limit. Its averages deviate by chance, as those of independent values do,
+Of the envelope (`envelope.py`) it follows from what a row has learned, by scale; the best scale counts. A block of k
+values is found when its average leaves its limit. Its averages deviate by chance, as those of independent values do,
 and by something slower that one horizon does not average out: a daily cycle, autocorrelation. The slower part is taken
 as a sinusoid of its deviation, caught at whatever time of it (its quantiles are Chebyshev's nodes), and as standing
 still meanwhile, so what is stated is on the safe side where values are autocorrelated. Blocks are not aligned with the
@@ -58,7 +58,7 @@ class Row(NamedTuple):
     limit: F64
     mean: F64
     variance: F64
-    count: F64
+    days: F64  # how many each of the extremes is of
 
     @property
     def share(self) -> float:
@@ -68,7 +68,8 @@ class Row(NamedTuple):
 
 def row_of(state: State, row: int) -> Row:
     """One series of a bank's dump."""
-    return Row(*(np.asarray(state[name][row], np.float64) for name in Row._fields))
+    names = ("seen", "earlier", "limit", "mean", "variance", "count")
+    return Row(*(np.asarray(state[name][row], np.float64) for name in names))
 
 
 def shift_of_mean(row: Row, values: float, direction: int, a_day: float = inf) -> float | None:
@@ -105,7 +106,7 @@ def _moved(row: Row, place: int, values: float, side: int, own: float) -> float 
 
 def _moved_day(row: Row, place: int, values: float, side: int, a_day: float) -> float | None:
     """The same of the extreme of a whole day, of which the horizon has one of every time of day."""
-    limit, days = row.limit.item(2 * place, side), row.count.item(2 * place, side)
+    limit, days = row.limit.item(2 * place, side), row.days.item(2 * place, side)
     if values < a_day or a_day < 4 * SIZES[place] or not isfinite(limit) or days < DAYS_LEAST:
         return None
     deviation = sqrt(row.variance.item(2 * place, side) * days / (days - 1.0))
@@ -113,7 +114,7 @@ def _moved_day(row: Row, place: int, values: float, side: int, a_day: float) -> 
 
 
 def _undrawn(moved: float, level: float, own: float) -> float | None:
-    """The shift of the values of which the averages move so far: values far out are drawn in before they are averaged."""
+    """The shift of the values of which averages move so far: what is far out is drawn in before."""
     usual = level + own * NOISE
     before = float(drawn_in(usual).mean())
 
@@ -171,7 +172,7 @@ def at_least(many: int, n: int, share: float) -> float:
 
 
 def shift_of_count(usual: float, many: int, size: int, windows: int) -> float | None:
-    """By how much a share must rise until one of so many windows of `size` values has `many` ones, with POWER chance."""
+    """By how much a share must rise until one of so many windows of `size` values has `many` ones."""
     if windows < 1 or many > size:
         return None
     found = _least(lambda share: _any(at_least(many, size, share), windows), usual, 1.0)

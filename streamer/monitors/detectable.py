@@ -189,8 +189,8 @@ class Detectable:
             return "", ""
         tier, known = TIERS[self.places[row]], row_of(self.state, row)
         if tier == "school":
-            waiting = np.asarray(self.state["waiting"][row], np.float64).reshape(*known.count.shape, -1)
-            days = int((known.count + np.isfinite(waiting).sum(axis=-1)).max())
+            waiting = np.asarray(self.state["waiting"][row], np.float64).reshape(*known.days.shape, -1)
+            days = int((known.days + np.isfinite(waiting).sum(axis=-1)).max())
             return tier, f"{days} of {SCHOOL} whole days were seen"
         return tier, _why_not_proved(known.seen, known.earlier, self.monitor) if tier == "calibrated" else ""
 
@@ -202,13 +202,16 @@ class Detectable:
         for place, size in enumerate(SIZES):
             up, down = np.asarray(self.state["limit"][row][2 * place], np.float64).tolist()
             low, high = (
-                (learned.centre + learned.scale * side if scaled else round(share_at(side), 12))
-                if isfinite(side)
-                else None
+                None if not isfinite(side) else learned.centre + learned.scale * side if scaled else _share_of(side)
                 for side in (-down, up)
             )
             if low is not None or high is not None:
                 yield Limit(size, low, high)
+
+
+def _share_of(level: float) -> float:
+    """Without the crumbs of a rounding at 0 and 1."""
+    return round(share_at(level), 12)
 
 
 def learned_drifts(
@@ -226,8 +229,8 @@ def learned_drifts(
             if a_day is not None and len(waiting) < most:
                 series = " ".join([*group[1:], member]).strip()
                 waiting.append((row, Series(group[0], monitor.name, series), a_day, now.scale(row)))
-        for row, series, a_day, scale in waiting:
-            yield series, list(now.drifts(row, a_day, scale))
+        for row, which, a_day, scale in waiting:
+            yield which, list(now.drifts(row, a_day, scale))
 
 
 def _why_not_proved(seen: F64, earlier: F64, monitor: Monitor) -> str:

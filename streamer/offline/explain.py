@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
@@ -43,11 +44,8 @@ class Explained(NamedTuple):
 
     def plain(self) -> dict[str, Any]:
         """For JSON."""
-        nested = {
-            "limits": [one._asdict() for one in self.limits],
-            "detectable": [d._asdict() for d in self.detectable],
-        }
-        return {**self._asdict(), **nested}
+        limits, drifts = ([one._asdict() for one in many] for many in (self.limits, self.detectable))
+        return {**self._asdict(), "limits": limits, "detectable": drifts}
 
 
 def explain(
@@ -75,7 +73,7 @@ def _of_monitor(
     model: str | None,
 ) -> Iterator[Explained]:
     detectable, table, detect = Detectable(monitor), monitor.table, monitor.config.detect
-    counts = sample.counts.get((partition, table.by, table.model), {})
+    counts = sample.counts.get((partition, table.by, table.model), Counter())
     span_ms, part = sample.last_ms - sample.first_ms, parts[monitor.name]
     in_all = sum(one.a_week for one in parts.values())
     for row, (group, member) in enumerate(table.keys):

@@ -147,8 +147,8 @@ CATALOGUE: dict[Name, Spec] = {
     "series_proved": Spec("gauge", "Series whose averages vary as those of independent values do.", WINDOW),
     "detectable_drift": Spec(
         "gauge",
-        "Smallest lasting shift of a series' mean, or share, found within the horizon with 80 % chance, in the signal's "
-        "units; of the partition where it is largest. A part of the series, up to 250, is stated, once in some minutes.",
+        "Smallest lasting shift of a mean, or of a share, found within the horizon with 80 % chance, in the signal's "
+        "units; of partitions where it is largest. Up to 250 series are stated, anew once in some minutes.",
         {**WINDOW, "series": OPEN, "direction": tuple(SIGNS), "horizon": tuple(HORIZONS)},
     ),
     "expected_false_alarms": Spec(

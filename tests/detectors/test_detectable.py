@@ -1,4 +1,4 @@
-"""What is stated as detectable is found: simulated series, each shifted by what was stated of it at a time of its own."""
+"""What is stated as detectable is found: simulated series, each shifted by what was stated of it, at some time."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def taken(bank: Bank, values: Values, at: Values, end: Any) -> set[int]:
     return set(rows[hits.place].tolist())
 
 
-def part_found(a_day: int, within: int, draw: Draw, share: float | None) -> float:
-    """Of series that are shifted by what is stated of each, half of them upwards, the part that is found."""
+def part_found(a_day: int, within: int, draw: Draw, share: float | None, times: float = 1.0) -> float:
+    """Of series that are shifted by `times` what is stated of each, half of them upwards, the part that is found."""
     rng = np.random.default_rng(20)
     bank = (make_bank if native is None else make_compiled_bank)(Envelope(rate=0.002, shares=share is not None))
     bank.resize(SERIES)
@@ -66,7 +66,7 @@ def part_found(a_day: int, within: int, draw: Draw, share: float | None) -> floa
             if share is None
             else shift_of_share(known, within, direction)
         )
-        stated.append(None if by is None else direction * by)
+        stated.append(None if by is None else direction * by * times)
     begin = rng.integers(a_day, size=(SERIES, 1))
     at = DAYS + np.broadcast_to(np.arange(a_day + within) / a_day, (SERIES, a_day + within))
     by_row, behind = np.array([[one or 0.0] for one in stated]), np.arange(a_day + within) >= begin
@@ -89,6 +89,10 @@ def test_and_a_smaller_one_within_the_day_whatever_its_cycle() -> None:
     assert LEAST <= part_found(288, 288, NUMBERS["daily cycle"], None) <= MOST
 
 
+def test_what_is_stated_is_about_the_smallest() -> None:
+    assert part_found(288, 288, NUMBERS["normal"], None, 0.5) < LEAST
+
+
 @pytest.mark.parametrize("share", [0.1, 0.5])
 def test_a_shift_of_a_share_that_is_stated_is_found_within_the_day(share: float) -> None:
     def draw(rng: np.random.Generator, at: Values) -> Values:
@@ -98,7 +102,7 @@ def test_a_shift_of_a_share_that_is_stated_is_found_within_the_day(share: float)
 
 
 @pytest.mark.parametrize(
-    "params, stated",
+    ("params", "stated"),
     [
         (Adwin(), lambda before, after: adwin_shift(Adwin().delta, before, after)),
         (PageHinkley(), lambda before, after: page_hinkley_shift(40.0, 0.3, before, after)),
@@ -142,7 +146,9 @@ def test_more_time_finds_less() -> None:
     assert stated == sorted(stated, key=lambda one: -(one or 0.0))
 
 
-@pytest.mark.parametrize("many, n, share", [(1, 8, 0.01), (5, 8, 0.5), (40, 512, 0.05), (40, 512, 0.2), (9, 8, 0.9)])
+@pytest.mark.parametrize(
+    ("many", "n", "share"), [(1, 8, 0.01), (5, 8, 0.5), (40, 512, 0.05), (40, 512, 0.2), (9, 8, 0.9)]
+)
 def test_the_tail_of_a_count_is_that_of_scipy(many: int, n: int, share: float) -> None:
     assert at_least(many, n, share) == pytest.approx(stats.binom.sf(many - 1, n, share), rel=1e-9)
 

@@ -37,7 +37,7 @@ def task() -> Task:
     records = [
         Record(
             i,
-            0,
+            -1,
             None,
             b'{"model":"m","time":%d,"features":{"a":%f},"status":"%s"}'
             % (86_400 * 20_000 + i * 300, 50 + 4 * z, b"error" if wrong[i] else b"ok"),

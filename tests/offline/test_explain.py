@@ -56,7 +56,7 @@ def test_what_is_not_stated_has_its_reason(found: list[Explained], tmp_path: Pat
     assert one(found, "steps").detectable, "ADWIN has a formula"
     school = one(explained(tmp_path, 3), "feature-mean")
     assert (school.tier, school.why_not) == ("school", IN_SCHOOL)
-    assert school.lacking == "2 of 7 whole days were seen"
+    assert school.lacking == "1 of 7 whole days were seen"
     assert one(_minutes(tmp_path), "steps").why_not == NO_PACE
 
 

@@ -1,4 +1,4 @@
-"""Detectable drifts as metrics: one series at a time, all at once when they are complete, and no more than there is room."""
+"""Detectable drifts as metrics: one series at a time, shown when all were asked, and no more than there is room."""
 
 from __future__ import annotations
 
