@@ -8,7 +8,7 @@ import click
 import orjson
 
 from streamer.config.expectation import told as expectations
-from streamer.offline.event_files import read_events
+from streamer.offline.event_files import EventFiles
 from streamer.offline.explain import explain as explained
 from streamer.offline.explain import told
 from streamer.offline.replay import BadInput
@@ -35,13 +35,13 @@ def explain(config_path: Path, inputs: tuple[Path, ...], model: str | None, moni
     """
     config = load_or_exit(config_path)
     try:
-        sample, found = explained(config, read_events(inputs, config), model, monitor)
+        sample, found = explained(config, EventFiles(inputs, config), model, monitor)
     except BadInput as error:
         raise click.ClickException(str(error)) from error
     if shape == "json":
         click.echo(orjson.dumps([one.plain() for one in found], option=orjson.OPT_INDENT_2).decode())
         return
-    click.echo(sample.account().sum())
+    click.echo(sample.account().sum(" of the sample"))
     for line in (*expectations(config), *told(found)):
         click.echo(line)
     if not found:

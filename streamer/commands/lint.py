@@ -19,6 +19,9 @@ from streamer.config.yaml_source import parse
 
 if TYPE_CHECKING:
     from streamer.offline.cost import Estimate
+    from streamer.offline.event_files import EventFiles
+
+    Looked = tuple[Estimate, EventFiles]
 
 MARKDOWN = (".md", ".markdown")
 SUFFIXES = (".yaml", ".yml", *MARKDOWN)
@@ -57,20 +60,23 @@ def lint(
     checked = [(file, *_check_file(file, Sampled(sample, events_per_day))) for file in files]
     problems = in_order(problem for _, found, _, _ in checked for problem in found)
     if shape == "text":
-        _tell(checked, sample)
+        _tell(checked)
     _print(problems, shape, len(files))
     if any(problem.severity == "error" for problem in problems):
         sys.exit(1)
     sys.exit(3 if problems and deny_warnings else 0)
 
 
-def _tell(checked: list[tuple[Path, list[Problem], list[str], list[Estimate]]], sample: tuple[Path, ...]) -> None:
+def _tell(checked: list[tuple[Path, list[Problem], list[str], list[Looked]]], sample: tuple[Path, ...]) -> None:
     """What each config lets be expected, and what comes of the sample."""
     for file, _, expectations, estimates in checked:
-        for estimate in estimates:
+        for estimate, events in estimates:
+            from streamer.offline.explain import in_short
             from streamer.offline.told import told_of
 
-            click.echo(told_of(str(file), estimate, sample) + "\n")
+            for text in (told_of(str(file), estimate, events.place), *in_short(estimate.sample)):
+                click.echo(text)
+            click.echo()
         for line in expectations:
             click.echo(f"{file}: {line}")
 
@@ -83,27 +89,28 @@ def _files(path: Path) -> list[Path]:
     return sorted(f for f in found if not any(part.startswith(".") for part in f.relative_to(path).parts))
 
 
-def _check_file(path: Path, sampled: Sampled) -> tuple[list[Problem], list[str], list[Estimate]]:
+def _check_file(path: Path, sampled: Sampled) -> tuple[list[Problem], list[str], list[Looked]]:
     """What is wrong, what false alarms are to be expected, and what comes of the sample."""
     try:
         data = path.read_bytes()
     except OSError as error:
         return [Problem(str(path), 1, 1, "unreadable", "", f"{error.strerror}.")], [], []
-    problems, expectations, estimates = list[Problem](), list[str](), list["Estimate"]()
+    problems, expectations, estimates = list[Problem](), list[str](), list["Looked"]()
     for text, line, indent in _blocks(data) if path.suffix in MARKDOWN else [(data, 1, 0)]:
         source = parse(text, str(path), os.environ, line, indent)
         config = build(source)
         expectations += told(config) if config is not None else ()
         if config is not None and sampled.files:
             from streamer.offline.cost import estimate
-            from streamer.offline.event_files import read_events
+            from streamer.offline.event_files import EventFiles
             from streamer.offline.replay import BadInput
 
             try:
-                estimates.append(estimate(config, read_events(sampled.files, config), sampled.events_per_day))
+                events = EventFiles(sampled.files, config)
+                estimates.append((estimate(config, events, sampled.events_per_day), events))
             except BadInput as error:
                 raise click.ClickException(str(error)) from error
-            for doubt in estimates[-1].doubts:
+            for doubt in estimates[-1][0].doubts:
                 source.report(*doubt)
         problems += source.problems
     return problems, expectations, estimates

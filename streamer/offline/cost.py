@@ -58,6 +58,7 @@ class Estimate(NamedTuple):
     events_per_day: float | None
     costs: list[Cost]
     doubts: list[Doubt]
+    sample: Sample
 
 
 class Sample:
@@ -134,7 +135,7 @@ def estimate(
         found += [Doubt("never-fires", *doubt) for doubt in said]
     found += [Doubt("not-watched", *doubt) for doubt in not_watched(sample)]
     models = {model for task in sample.tasks.values() for model in task.admission.events}
-    return Estimate(account, len(models), events_per_day, costs, found)
+    return Estimate(account, len(models), events_per_day, costs, found, sample)
 
 
 def not_watched(sample: Sample) -> Iterator[Said]:

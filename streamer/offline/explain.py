@@ -19,6 +19,7 @@ from streamer.port import Partition
 NO_FORMULA = "not stated: there is no formula for {}"
 IN_SCHOOL = "not stated: in school only what is unmistakable is told"
 NO_PACE = "not stated: less than an hour of events was seen"
+SHOWN = 3
 NOTHING = "none is found within a day"
 
 
@@ -56,12 +57,17 @@ def explain(
     for partition, records in source:
         if records:
             sample.take(partition, records)
-    parts, found = expected(config), list[Explained]()
+    return sample, explained(sample, model, monitor)
+
+
+def explained(sample: Sample, model: str | None = None, monitor: str = "*") -> list[Explained]:
+    """What came of each series of a sample that was taken."""
+    parts, found = expected(sample.config), list[Explained]()
     for name in [name for name in parts if fnmatchcase(name, monitor)]:
         for partition, task in sample.tasks.items():
             newest_ms = {known: newest for known, newest, _ in task.admission.models()}
             found += _of_monitor(sample, partition, task.monitors[name], newest_ms, parts, model)
-    return sample, found
+    return found
 
 
 def _of_monitor(
@@ -144,6 +150,21 @@ def told(found: Iterable[Explained]) -> Iterator[str]:
             yield f"  expected: {budget}"
         else:
             yield f"  expected: not in the budget; {one.nominal}"
+
+
+def in_short(sample: Sample) -> Iterator[str]:
+    """For `lint`: what is found within the longest horizon, of the first series of each monitor."""
+    by_monitor: dict[str, list[Explained]] = {}
+    for one in explained(sample):
+        if one.detectable:
+            by_monitor.setdefault(one.monitor, []).append(one)
+    for name, many in by_monitor.items():
+        for one in many[:SHOWN]:
+            last = one.detectable[-1].horizon
+            drifts = "; ".join(sentence(drift) for drift in one.detectable if drift.horizon == last)
+            yield f"detectable: {one.model} {name}{one.series and ' '}{one.series}: {drifts}"
+        if len(many) > SHOWN:
+            yield f"detectable: {name}: {len(many) - SHOWN:,} more series, see driftline explain"
 
 
 def sentence(drift: Drift) -> str:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from streamer.config.load import load_text
-from streamer.offline.event_files import read_events
-from streamer.offline.explain import IN_SCHOOL, NO_FORMULA, NO_PACE, Explained, explain, told
+from streamer.offline.event_files import EventFiles
+from streamer.offline.explain import IN_SCHOOL, NO_FORMULA, NO_PACE, Explained, explain, in_short, told
 from tests.config.samples import LEAST
 from tests.offline.weeks import write_days
 
@@ -17,7 +17,7 @@ MORE = "  steps: {signal: confidence, detect: {kind: adwin}}\n  stuck: {signal: 
 
 def explained(folder: Path, days: int, a_day: int = 288) -> list[Explained]:
     config = load_text(LEAST + "standard: true\nmonitors:\n" + MORE, "x.yaml", {})
-    return explain(config, read_events((write_days(folder, days, a_day),), config))[1]
+    return explain(config, EventFiles((write_days(folder, days, a_day),), config))[1]
 
 
 @pytest.fixture(scope="module")
@@ -64,4 +64,11 @@ def _minutes(folder: Path) -> list[Explained]:
     config = load_text(LEAST + "monitors:\n" + MORE, "x.yaml", {})
     path = write_days(folder, 1, 288)
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:10]))
-    return explain(config, read_events((path,), config))[1]
+    return explain(config, EventFiles((path,), config))[1]
+
+
+def test_lint_says_it_in_short(tmp_path: Path) -> None:
+    config = load_text(LEAST, "x.yaml", {})
+    lines = list(in_short(explain(config, EventFiles((write_days(tmp_path, 9, 288),), config))[0]))
+    assert any(line.startswith("detectable: fraud confidence prediction.confidence: a drop of ") for line in lines)
+    assert all("is found in " in line for line in lines)
