@@ -67,7 +67,7 @@ def lint(
     sys.exit(3 if problems and deny_warnings else 0)
 
 
-def _tell(checked: list[tuple[Path, list[Problem], list[str], list[Looked]]], sample: tuple[Path, ...]) -> None:
+def _tell(checked: list[tuple[Path, list[Problem], list[str], list[Looked]]]) -> None:
     """What each config lets be expected, and what comes of the sample."""
     for file, _, expectations, estimates in checked:
         for estimate, events in estimates:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from math import isfinite
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 
@@ -109,8 +109,7 @@ def _windows(asked: Asked) -> tuple[int, int]:
 
 
 def _fraction(asked: Asked) -> float | None:
-    monitor, (size, windows) = asked.monitor, _windows(asked)
-    assert isinstance(monitor, FractionMonitor)
+    monitor, (size, windows) = cast("FractionMonitor", asked.monitor), _windows(asked)
     usual = monitor.table.learned(asked.row)
     if asked.sign < 0 or usual.n < monitor.table.reference.warmup:
         return None
@@ -120,8 +119,7 @@ def _fraction(asked: Asked) -> float | None:
 
 
 def _share(asked: Asked) -> float | None:
-    monitor, (size, windows) = asked.monitor, _windows(asked)
-    assert isinstance(monitor, ShareMonitor)
+    monitor, (size, windows) = cast("ShareMonitor", asked.monitor), _windows(asked)
     known = monitor.usual.known(asked.row)
     if known is None or size < 1:
         return None
@@ -148,6 +146,11 @@ SHIFTS: dict[str, Callable[[Asked], float | None]] = {
 """By `detect.kind`: deviations of numbers, parts of 1 of shares; None where nothing would be found."""
 
 
+def learns_days(monitor: Monitor) -> bool:
+    """Whether its bank is an envelope."""
+    return monitor.config.detect.kind == "envelope"
+
+
 class Detectable:
     """The series of a monitor, by its state as it is when this is made."""
 
@@ -157,7 +160,7 @@ class Detectable:
             monitor.bank.resize(len(monitor.table.keys))
         wanted = monitor.bank is not None and monitor.config.detect.kind in SHIFTS
         self.state: State = monitor.bank.dump() if wanted and monitor.bank is not None else {}
-        self.places = monitor.envelope.tiers() if isinstance(monitor, EnvelopeMonitor) else None
+        self.places = cast("EnvelopeMonitor", monitor).envelope.tiers() if learns_days(monitor) else None
 
     def pace(self, row: int, newest_ms: int) -> float | None:
         """Values a day since the series began; None where less than an hour of it was seen, or it has no reference."""
@@ -220,9 +223,7 @@ def learned_drifts(
     """Series after series of what learns from days, up to `most` of a monitor. It can be drawn from while the monitors
     go on: each is asked once, when its turn comes, and the arithmetic of a series, which is dear, waits for its own.
     """
-    for monitor in monitors:
-        if not isinstance(monitor, EnvelopeMonitor):
-            continue
+    for monitor in filter(learns_days, monitors):
         now, waiting = Detectable(monitor), list[tuple[int, Series, float, float | None]]()
         for row, (group, member) in enumerate(monitor.table.keys):
             a_day = now.pace(row, newest_ms.get(group[0], 0))

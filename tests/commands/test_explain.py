@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from streamer.commands.cli import main
+from streamer.commands.explain import explain
 from tests.config.samples import LEAST
 from tests.offline.weeks import write_days
 
@@ -21,7 +21,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 def run(files: tuple[Path, Path], *more: str) -> Result:
-    return CliRunner().invoke(main, ["explain", "-c", str(files[0]), "--input", str(files[1]), *more])
+    return CliRunner().invoke(explain, ["-c", str(files[0]), "--input", str(files[1]), *more])
 
 
 def test_it_says_of_every_series_what_would_be_found(files: tuple[Path, Path]) -> None:
