@@ -8,8 +8,8 @@ still meanwhile, so what is stated is on the safe side where values are autocorr
 shift: only those count that lie behind it for certain. Within a whole day the daily extreme itself moves with the
 shift, and its own mean and deviation are known (`extremes.py`).
 
-Of shares the chance that a block has too many ones is binomial, and so exact (`counts.py`). Where a fall is so near to zero
-that only some series can show it, those are the lucky ones by today's limit, and tomorrow's may be farther: of 200
+Of shares the chance that a block has too many ones is binomial, and so exact (`counts.py`). Where a fall is so near to
+zero that only some series can show it, those are the lucky ones by today's limit, and tomorrow's may be farther: of 200
 series with a share of 0.1 and 288 values a day 32 to 39 of 100 state a fall, and 62 to 72 % of those are found.
 
 Of ADWIN it is the cut of Bifet and Gavalda (2007, section 3.1, as river computes it) for so many values before and
