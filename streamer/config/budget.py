@@ -65,12 +65,15 @@ def shared(budget: FalseAlarms, monitors: Mapping[str, Monitor]) -> Iterator[Par
     """
     models = (budget.models or named_models(monitors) or 1) if budget.scope == "service" else 1
     weights = {name: budget.weights.get(name, 1.0) for name in monitors}
-    among = sum(weight for name, weight in weights.items() if monitors[name].detect.budgeted)
-    a_day = budget.budget * DAY_MS / budget.per_ms / models / max(among, 1.0)
+    takes = {name: one.detect.budgeted and not one.shadow for name, one in monitors.items()}
+    live = sum(weight for name, weight in weights.items() if takes[name])
+    a_day = budget.budget * DAY_MS / budget.per_ms / models
     for name, one in monitors.items():
+        # A candidate takes nothing of the others' parts, and has what it would have as one of them.
+        among = max(live + weights[name] * (one.shadow and one.detect.budgeted), 1.0)
         series = budget.series if parse_signal(one.signal).every else 1
-        rate = min(a_day * weights[name] / series, RATE_MAX)
-        yield Part(name, rate * series * WEEK_DAYS if one.detect.budgeted else 0.0, series, rate)
+        rate = min(a_day / among * weights[name] / series, RATE_MAX)
+        yield Part(name, rate * series * WEEK_DAYS if takes[name] else 0.0, series, rate)
 
 
 def parts(budget: FalseAlarms, monitors: Mapping[str, Monitor]) -> dict[str, float]:

@@ -45,3 +45,12 @@ def test_how_many_series_a_star_has_can_be_said() -> None:
     few, many = (parts(FalseAlarms(series=n), STANDARD_MONITORS) for n in (MEMBERS, 10 * MEMBERS))
     assert many["missing"] == pytest.approx(few["missing"] / 10)
     assert many["latency"] == pytest.approx(few["latency"])
+
+
+def test_a_candidate_takes_nothing_of_the_others_and_has_what_it_would_have_among_them() -> None:
+    live = parts(FalseAlarms(), STANDARD_MONITORS)
+    candidate = STANDARD_MONITORS["latency"].model_copy(update={"shadow": True})
+    beside = parts(FalseAlarms(), {**STANDARD_MONITORS, "candidate": candidate})
+    promoted = parts(FalseAlarms(), {**STANDARD_MONITORS, "candidate": STANDARD_MONITORS["latency"]})
+    assert {name: rate for name, rate in beside.items() if name != "candidate"} == live
+    assert beside["candidate"] == promoted["candidate"] < live["latency"]
