@@ -108,6 +108,17 @@ def maintenance_has_a_length(raw: Any) -> Iterator[Complaint]:
             yield Complaint((*path, "to"), "bad-value", f"{ends['to']} is not after {ends['from']}.")
 
 
+def a_shared_budget_knows_its_models(raw: Any) -> Iterator[Complaint]:
+    """How many there are is not to be counted: what a batch has seen of them hangs on how the log was cut."""
+    scope, models = at(raw, "false_alarms", "scope"), at(raw, "false_alarms", "models")
+    named = [at(monitor, "model") for _, monitor in as_items(at(raw, "monitors"))]
+    if scope == "service" and models is None and (not named or None in named):
+        wanted = "say among how many models it is shared: models: 50"
+        yield Complaint(("false_alarms", "scope"), "bad-value", f"{wanted} (or name one in every monitor).")
+    if models is not None and scope in (None, "model"):
+        yield Complaint(("false_alarms", "models"), "bad-value", "only a budget of scope: service is shared by models.")
+
+
 def something_is_watched(raw: Any) -> Iterator[Complaint]:
     if isinstance(raw, dict) and raw.get("monitors") == {}:
         yield Complaint(("standard",), "bad-value", "without the standard set and with no monitors nothing is watched.")
@@ -361,6 +372,7 @@ RULES: tuple[Rule, ...] = (
     what_is_invalid_has_a_check,
     actions_need_feedback,
     weights_are_of_monitors,
+    a_shared_budget_knows_its_models,
     something_is_watched,
     days_are_named_once,
     maintenance_has_a_length,

@@ -36,6 +36,7 @@ from streamer.engine.room import STRIDE, Fullness, Room
 from streamer.engine.unwatched import Unwatched, unwatched
 from streamer.incidents.record import Incidents
 from streamer.monitors.base import Gauge, Monitor
+from streamer.monitors.detectable import Drift, Series, learned_drifts
 from streamer.monitors.edges import accept, step_table
 from streamer.monitors.finding import Finding
 from streamer.monitors.registry import make_monitors
@@ -68,14 +69,11 @@ class Task:
         engine: Engine = ENGINE,
         generation: int = 0,
     ) -> None:
-        self.config, self.engine = config, engine
-        self.partition = partition
-        self.position = position
+        self.config, self.engine, self.partition, self.position = config, engine, partition, position
         self.monitors_reset: list[str] = []  # those that a snapshot had nothing for; not state
         self.topic_id, self.generation = "", generation
         self.ticks, self.tick_ms = 0, 0  # how many there were, and the time of the last
-        self.emitted: dict[tuple[str, str], int] = {}  # alerts by status and severity, for the metrics; not state
-        self.shadowed: dict[tuple[str, str], int] = {}  # the same of shadow monitors
+        self.emitted, self.shadowed = dict[tuple[str, str], int](), dict[tuple[str, str], int]()
         self.roles = config.roles()
         self.checks = {parse_signal(f"invalid.{name}").path: rule.compiled() for name, rule in config.checks.items()}
         self.tables: dict[TableId, SeriesTable] = {}
@@ -287,6 +285,10 @@ class Task:
     def gauges(self) -> Iterator[tuple[str, Gauge]]:
         """Figures of the last windows, with their monitor."""
         return ((monitor.name, gauge) for monitor in self.by_order for gauge in monitor.gauges())
+
+    def detectable(self, most: int) -> Iterator[tuple[Series, list[Drift]]]:
+        """The smallest drifts that are found, up to `most` series of a monitor."""
+        return learned_drifts(self.by_order, self.admission.newest_ms, most)
 
     def alerts(self) -> dict[tuple[str, str, str], int]:
         """How many alerts there are by monitor, model and state; those of the partition itself have no model."""

@@ -23,6 +23,7 @@ from streamer.alerts.alert import FADING, FIRING, PENDING
 from streamer.engine.admission import RESULTS
 from streamer.engine.unwatched import WHY
 from streamer.incidents.book import CHANGES
+from streamer.monitors.detectable import HORIZONS, SIGNS
 from streamer.monitors.window_outcomes import ENDS
 from streamer.port import Outcome
 
@@ -68,6 +69,8 @@ GaugeName = Literal[
     "series_in_school",
     "series_calibrated",
     "series_proved",
+    "detectable_drift",
+    "expected_false_alarms",
     "alerts_active",
     "shadow_alerts_active",
     "incidents_open",
@@ -148,6 +151,17 @@ CATALOGUE: dict[Name, Spec] = {
     "series_in_school": Spec("gauge", "Series of which too few days were seen: only the unmistakable is told.", WINDOW),
     "series_calibrated": Spec("gauge", "Series with limits that follow from their own days.", WINDOW),
     "series_proved": Spec("gauge", "Series whose averages vary as those of independent values do.", WINDOW),
+    "detectable_drift": Spec(
+        "gauge",
+        "Smallest lasting shift of a mean, or of a share, found within the horizon with 80 % chance, in the signal's "
+        "units; of partitions where it is largest. Up to 250 series are stated, anew once in some minutes.",
+        {**WINDOW, "series": OPEN, "direction": tuple(SIGNS), "horizon": tuple(HORIZONS)},
+    ),
+    "expected_false_alarms": Spec(
+        "gauge",
+        "What a monitor may say falsely of one healthy model in a week, by `false_alarms`; of those that learn days.",
+        {"monitor": OPEN},
+    ),
     "windows_total": Spec("counter", "Windows by how they ended.", {"monitor": OPEN, "ended": tuple(ENDS)}),
     "detections_total": Spec("counter", "Change points, and windows in breach.", {"monitor": OPEN}),
     "alerts_emitted_total": Spec(

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 
 from streamer.alerts.alert import QUIET
 from streamer.alerts.unusable import WHAT
+from streamer.config.expectation import expected
 from streamer.engine.room import warning
 from streamer.engine.stage import Stage
 from streamer.engine.unwatched import WHY
 from streamer.port import Partition
 from streamer.service.connection import Outages
+from streamer.service.detectable import DetectableDrifts
 from streamer.service.metrics import OTHER, Metrics
 from streamer.service.partitions import LivePartition
 from streamer.service.readiness import of_worker, slow_snapshots
@@ -34,6 +36,10 @@ class Reporter:
         self.known: dict[Partition, Stage] = {}
         self.seen: dict[tuple[Partition, str, str], int] = {}
         self.models: dict[str, None] = {}  # those that alerts are counted of by name
+        self.drifts = DetectableDrifts(metrics)
+        for part in expected(worker.config).values():
+            if part.a_week:
+                metrics.set("expected_false_alarms", part.a_week, monitor=part.monitor)
         self.active: dict[tuple[str, ...], float] = {}  # open alerts by model, monitor and state; 0 of those of before
         self.shadowed: dict[tuple[str, ...], float] = {}  # the same of shadow monitors
         self.shadows = {name for name, one in worker.config.effective_monitors().items() if one.shadow}
@@ -68,6 +74,8 @@ class Reporter:
             self._task(partition, owned.task)
             self._place(partition, owned, now_s)
         self._account()
+        stages = [owned.task for owned in worker.owned.values()]
+        self.drifts.report(stages, len(worker.config.effective_monitors()), now_s)
         if now_s >= self.room_due_s:
             self.room_due_s = now_s + ROOM_INTERVAL_S
             self.outages.note("nearly_full", dict(self._full()))
