@@ -137,7 +137,7 @@ class Task:
 
     def _add_table(self, table_id: TableId, sampled: bool) -> None:
         reference = self.config.reference
-        warmup = reference.windows if table_id.signal.kind == "aggregate" else reference.warmup
+        warmup = reference.windows if table_id.signal.spec.of_many else reference.warmup
         self.tables[table_id] = SeriesTable(
             table_id, warmup, self.rows_max, self.engine.table, self.checks, self.config.given_hash, sampled
         )
