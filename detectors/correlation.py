@@ -29,6 +29,8 @@ BLOCK = 64
 """Events in a block."""
 PAIR_LEAST = BLOCK // 2
 """Events of a block that must have both features."""
+VARIED = BLOCK // 4
+"""Events of a block that must differ from its median in a feature: else a few of them are all of its correlation."""
 UNIT = 1_024
 """Whole numbers in a deviation."""
 ABSENT = np.int16(-(1 << 15))
@@ -68,7 +70,7 @@ def rounded(z: F64) -> I16:
 
 
 def coefficients(block: I16) -> F64:
-    """r / sqrt(1 - r^2) of each pair; NaN where too few events have both, or one of them does not vary."""
+    """r / sqrt(1 - r^2) of each pair; NaN where too few events have both, or one of them hardly varies."""
     first, second = pairs_of(block.shape[1])
     there = block != ABSENT
     m, x = there.astype(np.float64), np.where(there, block, 0).astype(np.float64)
@@ -77,7 +79,8 @@ def coefficients(block: I16) -> F64:
     both = count * shared[first, second] - left * right
     one = count * squares[first, second] - left * left
     other = count * squares[second, first] - right * right
-    known = (count >= PAIR_LEAST) & (one > 0.0) & (other > 0.0)
+    varied = np.count_nonzero(there & (block != np.sort(block, axis=0)[len(block) // 2]), axis=0) >= VARIED
+    known = (count >= PAIR_LEAST) & varied[first] & varied[second] & (one > 0.0) & (other > 0.0)
     r = np.clip(both / np.sqrt(np.where(known, one, 1.0)) / np.sqrt(np.where(known, other, 1.0)), -CLOSE, CLOSE)
     found: F64 = np.where(known, r / np.sqrt(1.0 - r * r), np.nan)
     return found
@@ -138,14 +141,14 @@ class Correlations:
 
     def dump(self) -> list[NDArray[Any]]:
         """As plain arrays; equal histories give equal bytes."""
-        return [self.block[: self.fill].copy(), self.count.copy(), self.mean.copy(), self.variance.copy()]
+        return [self.block[: self.fill].astype("<i2").view(np.uint8), self.count.copy(), self.mean.copy(), self.variance.copy()]
 
     def load(self, state: Sequence[Any]) -> None:
         """Replace the state of so many features; ValueError for an invalid one."""
         block, *usual = state
         given = {"block": block, **dict(zip(USUAL, usual, strict=True))}
         rows = len(block) if isinstance(block, np.ndarray) else 0
-        block = array_of(given, "block", "i2", (rows, self.features))
+        block = array_of(given, "block", "u1", (rows, 2 * self.features)).view("<i2")
         count, mean, variance = (array_of(given, name, kind, self.mean.shape) for name, kind in USUAL.items())
         if rows >= BLOCK or not (np.isfinite(mean).all() and np.isfinite(variance).all()):
             raise ValueError("invalid correlations")

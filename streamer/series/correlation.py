@@ -74,7 +74,7 @@ class CorrelationSource(SourceBase):
         found = []
         order = np.argsort(own, kind="stable")
         starts = np.flatnonzero(np.diff(own[order], prepend=-1)).tolist()
-        for begin, end in zip(starts, [*starts[1:], len(order)], strict=True):
+        for begin, end in zip(starts, [*starts[1:], len(order)], strict=False):
             mine = order[begin:end]
             found += self._take(own.item(mine[0]), matrix[mine], events[mine], batch.times_ms[events[mine]])
         found.sort(key=lambda one: one[:2])
