@@ -20,7 +20,7 @@ from schemas.events.batch import Batch
 from streamer.config.reference_file import Space
 from streamer.series.indicators import indicators
 from streamer.series.row_cache import RowCache
-from streamer.series.tails import Tails, chosen
+from streamer.series.tails import Tails
 from streamer.series.turnover import Turnover
 from streamer.signals.categories import CODES, SHARE_OTHER, SHARE_UNSEEN, UNSEEN, Categories, texts_under
 from streamer.signals.checks import Checks
@@ -253,9 +253,11 @@ class SeriesTable:
     def learn_tails(self, batch: Batch, column: Column, judged: Judged) -> None:
         """Take what this batch shows of that; before its values are asked for."""
         assert self.tails is not None
-        at = np.flatnonzero(chosen(batch.offsets)[column.events] & judged.ready)
-        events = column.events[at]
-        self.tails.learn(column.rows[at], judged.away[at], events, batch.times_ms[events])
+        if judged.ready.all():
+            self.tails.learn(column.rows, judged.away, column.events, batch.times_ms)
+        else:
+            some = np.flatnonzero(judged.ready)
+            self.tails.learn(column.rows[some], judged.away[some], column.events[some], batch.times_ms)
 
     def far(self, column: Column, judged: Judged, beyond: float) -> I64:
         """Places of the judged values that are further out than so many deviations, ascending.
