@@ -25,7 +25,7 @@ from detectors.extremes import DAY_MS, MEMORY
 
 I16 = NDArray[np.int16]
 
-BLOCK = 64
+BLOCK = 128
 """Events in a block."""
 PAIR_LEAST = BLOCK // 2
 """Events of a block that must have both features."""

@@ -144,6 +144,11 @@ class ScanMonitor(EdgeMonitor):
         assert isinstance(params, Scan)
         return replace(params, rate=made.rate)
 
+    def accept(self, row: int, level: Summary) -> bool:
+        """What is the normal by now is rare no more, or rare in another way."""
+        self.bank.forget(row)
+        return super().accept(row, level)
+
 
 class OccurrenceMonitor(EdgeMonitor):
     """What must not happen even once: nothing is told that moved, and there is no before to go back to."""
