@@ -41,7 +41,7 @@ KNOWN = 16
 """Blocks until it is known what is usual."""
 SURE = 8.0
 """A deviation counts as learned from so many blocks more, with the one that chance would have."""
-CUT = 4.0
+CUT = 2.5
 """Nothing farther than so many deviations is learned as it is."""
 COUNT_MAX = 1 << 31
 USUAL = {"count": "i8", "mean": "f8", "variance": "f8"}
@@ -141,7 +141,8 @@ class Correlations:
 
     def dump(self) -> list[NDArray[Any]]:
         """As plain arrays; equal histories give equal bytes."""
-        return [self.block[: self.fill].astype("<i2").view(np.uint8), self.count.copy(), self.mean.copy(), self.variance.copy()]
+        block = self.block[: self.fill].astype("<i2").view(np.uint8)
+        return [block, self.count.copy(), self.mean.copy(), self.variance.copy()]
 
     def load(self, state: Sequence[Any]) -> None:
         """Replace the state of so many features; ValueError for an invalid one."""
@@ -152,7 +153,7 @@ class Correlations:
         count, mean, variance = (array_of(given, name, kind, self.mean.shape) for name, kind in USUAL.items())
         if rows >= BLOCK or not (np.isfinite(mean).all() and np.isfinite(variance).all()):
             raise ValueError("invalid correlations")
-        if len(count) and not (0 <= int(count.min()) and int(count.max()) <= COUNT_MAX and variance.min() >= 0.0):
+        if len(count) and not (int(count.min()) >= 0 and int(count.max()) <= COUNT_MAX and variance.min() >= 0.0):
             raise ValueError("invalid correlations")
         self.block[:rows], self.fill = block, rows
         self.count, self.mean, self.variance = count.copy(), mean.copy(), variance.copy()

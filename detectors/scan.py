@@ -1,10 +1,10 @@
 """Ones that come closer together than chance would have them, and than they ever did: a scan statistic (Naus 1965) for
 what hardly ever happens, such as a category or a label that nobody has seen before.
 
-The last 4, 5, 6 .. 64 ones of a series are looked at whenever one comes. How many values it took to have so many is held
-against all values before those, by Fisher's exact test: the odds follow from `false_alarms`. And it must be closer than
-so many ones ever were, so that what comes in bursts while all is well is no news. There are no blocks to wait for, and
-no days: a rare thing that becomes less rare is told by its fourth, fifth or sixth.
+The last 4, 5, 6 .. 64 ones of a series are looked at whenever one comes. How many values it took to have so many is
+held against all values before those, by Fisher's exact test: the odds follow from `false_alarms`. And they must be
+closer than so many ones ever were, so that what comes in bursts while all is well is no news. There are no blocks to
+wait for, and no days: a rare thing that becomes less rare is told by its fourth, fifth or sixth.
 
 What is not rare is left to detectors of shares: a one says nothing where ones are common.
 
@@ -39,9 +39,17 @@ LOOKS = 300.0
 """What shares the rate of a series: thirty ones a day, looked at in ten sizes."""
 CLOSER = 1.5
 """They must be so many times as close as ever before."""
+EPISODES = 3
+"""What was told so often, each time until it was over, is one of the things that happen."""
 FAR = 1 << 62
 """As close as so many ones were that never came."""
 NEVER = -1
+NAMES: dict[str, tuple[int, ...]] = {
+    **dict.fromkeys(("n", "ones", "episodes"), ()),
+    "places": (MOST,),
+    **dict.fromkeys(("closest", "held"), (len(SIZES),)),
+}
+"""Arrays of a dump: what they have of each row."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +72,8 @@ class ScanBank:
         self.n, self.ones = np.zeros(0, np.int64), np.zeros(0, np.int64)
         self.places = np.zeros((0, MOST), np.int64)  # of the newest ones, the newest last; NEVER before
         self.closest = np.zeros((0, len(SIZES)), np.int64)  # values that so many ones took at least
+        self.held = np.zeros((0, len(SIZES)), np.int64)  # the same of what is told
+        self.episodes = np.zeros(0, np.int64)  # so often something was told and is over
 
     @property
     def rows(self) -> int:
@@ -73,21 +83,21 @@ class ScanBank:
         """Append fresh rows up to `rows`; never shrinks."""
         more = max(rows - self.rows, 0)
         if more:
-            self.n, self.ones = (np.concatenate([one, np.zeros(more, np.int64)]) for one in (self.n, self.ones))
+            for name in ("n", "ones", "episodes"):
+                setattr(self, name, np.concatenate([getattr(self, name), np.zeros(more, np.int64)]))
             self.places = np.concatenate([self.places, np.full((more, MOST), NEVER)])
-            self.closest = np.concatenate([self.closest, np.full((more, len(SIZES)), FAR)])
+            for name in ("closest", "held"):
+                setattr(self, name, np.concatenate([getattr(self, name), np.full((more, len(SIZES)), FAR)]))
 
     def retain(self, rows: I64) -> None:
         """Row rows[i] becomes row i; all others are forgotten."""
-        self.n, self.ones, self.places, self.closest = (one[rows] for one in self._arrays())
+        for name in NAMES:
+            setattr(self, name, getattr(self, name)[rows])
 
     def forget(self, row: int) -> None:
         """The row begins anew, with values that come from now on."""
-        self.n[row] = self.ones[row] = 0
-        self.places[row], self.closest[row] = NEVER, FAR
-
-    def _arrays(self) -> tuple[I64, I64, I64, I64]:
-        return self.n, self.ones, self.places, self.closest
+        self.n[row] = self.ones[row] = self.episodes[row] = 0
+        self.places[row], self.closest[row], self.held[row] = NEVER, FAR, FAR
 
     def update(self, rows: I64, values: F64) -> Hits:
         """See `Bank.update`. The statistic is the logarithm of the odds against chance; any value above 0 is a one."""
@@ -113,21 +123,29 @@ class ScanBank:
     def _row(self, row: int, at: I64, values: F64) -> list[tuple[int, float, int]]:
         """What the ones of a row say, one after another."""
         found = []
-        n, ones, places, closest = (self.n.item(row), self.ones.item(row), *(a[row].tolist() for a in self._arrays()[2:]))
+        n, ones, places = self.n.item(row), self.ones.item(row), self.places[row].tolist()
+        closest, held = self.closest[row].tolist(), self.held[row].tolist()
         for i in np.flatnonzero(values[at] > 0.0).tolist():
             if ones * COMMON > n + i:
                 places = [NEVER] * MOST
             else:
                 places = [*places[1:], n + i]
-                said = self._look(places, closest, ones + 1)
+                said = self._look(places, closest, held, ones + 1)
                 if said is not None:
                     found.append((at.item(i), *said))
+                elif min(held) < FAR:
+                    self.episodes[row] += 1
+                    if self.episodes[row] >= EPISODES:
+                        closest = list(map(min, closest, held))
+                    held = [FAR] * len(SIZES)
             ones += 1
-        self.places[row], self.closest[row] = places, closest
+        self.places[row], self.closest[row], self.held[row] = places, closest, held
         return found
 
-    def _look(self, places: list[int], closest: list[int], ones: int) -> tuple[float, int] | None:
-        """The odds against chance, and how many values the ones took, of the fewest that tell; `closest` learns."""
+    def _look(self, places: list[int], closest: list[int], held: list[int], ones: int) -> tuple[float, int] | None:
+        """The odds against chance, and how many values the ones took, of the fewest that tell; `closest` learns what is
+        not told, and `held` the rest.
+        """
         said = None
         for i, size in enumerate(SIZES):
             first = places[-size]
@@ -139,24 +157,26 @@ class ScanBank:
             chance = fisher(size - 1, took - 1, ones - size, first) if far and first else 1.0
             if chance < self.chance:
                 said = -log(max(chance, 1e-300)), took
-            elif said is None:
+            if said is None:
                 closest[i] = min(closest[i], took)
+            else:
+                held[i] = min(held[i], took)
         return said
 
     def dump(self) -> dict[str, NDArray[Any]]:
-        return dict(zip(("n", "ones", "places", "closest"), (one.copy() for one in self._arrays()), strict=True))
+        return {name: getattr(self, name).copy() for name in NAMES}
 
     def load(self, state: State) -> None:
         """Replace all rows; ValueError for an invalid state."""
         rows = rows_of(state, "n")
-        n, ones = (array_of(state, name, "i8", (rows,)) for name in ("n", "ones"))
-        places, closest = (
-            array_of(state, name, "i8", (rows, width)) for name, width in (("places", MOST), ("closest", len(SIZES)))
-        )
+        found = {name: array_of(state, name, "i8", (rows, *NAMES[name])) for name in NAMES}
+        n, ones, places = found["n"], found["ones"], found["places"]
         known = places != NEVER
-        sane = [((ones >= 0) & (ones <= n) & (known.sum(axis=1) <= ones)).all(), (closest >= np.array(SIZES)).all()]
+        sane = [((ones >= 0) & (ones <= n) & (known.sum(axis=1) <= ones)).all(), (found["episodes"] >= 0).all()]
+        sane += [(found[name] >= np.array(SIZES)).all() for name in ("closest", "held")]
         # In their order, none before the first that is known, none beyond what was seen.
         sane += [(np.diff(places, axis=1) >= known[:, 1:]).all(), (places >= NEVER).all(), (places < n[:, None]).all()]
         if rows and not all(map(bool, sane)):
             raise ValueError("ones that cannot have been")
-        self.n, self.ones, self.places, self.closest = n.copy(), ones.copy(), places.copy(), closest.copy()
+        for name, array in found.items():
+            setattr(self, name, array.copy())

@@ -21,7 +21,7 @@ FEATURES_MAX = 64
 NEW, REFUSED = -1, -2
 """Instead of a column: of a row of numbers that was in no block yet, and of one for which there is none."""
 EVERY_MS = 600_000
-"""A block begins in ten minutes in which none has begun yet: dense traffic needs no more to be known, and costs less."""
+"""A block begins in ten minutes in which none has begun yet: dense traffic needs no more, and costs less."""
 NEVER = -1
 
 Said = tuple[int, int, float, str, tuple[int, int, int]]
@@ -78,8 +78,10 @@ class CorrelationSource(SourceBase):
             self.latest[row] = batch.times_ms[events[-1]], batch.offsets[events[-1]]
             found += self._take(row, events, batch.times_ms[events], known)
         found.sort()
-        columns = (np.array([one[i] for one in found], kind) for i, kind in ((1, np.int64), (2, np.float64), (0, np.int64)))
-        return Column(*columns, [(i, one[3]) for i, one in enumerate(found)], [one[4] for one in found])
+        at, row_of = (np.array([one[i] for one in found], np.int64) for i in (0, 1))
+        values = np.array([one[2] for one in found], np.float64)
+        reasons, spans = [(i, one[3]) for i, one in enumerate(found)], [one[4] for one in found]
+        return Column(row_of, values, at, reasons, spans)
 
     def _take(self, row: int, events: I64, times_ms: I64, known: ColumnsSoFar) -> list[Said]:
         """Take a group's events as far as they are of blocks; what those say that end."""

@@ -197,8 +197,6 @@ class SeriesTable:
     def resize(self) -> None:
         self.reference.resize(len(self.keys))
         self.history.resize(len(self.keys))
-        if self.tails is not None:
-            self.tails.resize(len(self.keys))
 
     def _numbers(self, batch: Batch, groups: Groups) -> Column:
         if self.row_cache is not None:
@@ -253,6 +251,7 @@ class SeriesTable:
     def learn_tails(self, batch: Batch, column: Column, judged: Judged) -> None:
         """Take what this batch shows of that; before its values are asked for."""
         assert self.tails is not None
+        self.tails.resize(len(self.keys))
         if judged.ready.all():
             self.tails.learn(column.rows, judged.away, column.events, batch.times_ms)
         else:
@@ -319,6 +318,7 @@ class SeriesTable:
         self.reference.retain(rows)
         self.history.retain(rows)
         if self.tails is not None:
+            self.tails.resize(int(rows.max(initial=-1)) + 1)
             self.tails.retain(rows)
 
     def renew(self, row: int) -> None:
@@ -330,6 +330,7 @@ class SeriesTable:
         self.reference.forget(row)
         self.history.forget(row)
         if self.tails is not None:
+            self.tails.resize(len(self.keys))
             self.tails.forget(row)
 
     def learned(self, row: int) -> Learned:
