@@ -92,7 +92,7 @@ class AggregateMonitor(MonitorBase):
         raise NotImplementedError
 
     def told(self, verdict: Verdict, span: Span, reason: str | None = None) -> Evidence:
-        window = {
+        window: dict[str, Any] = {
             "value": verdict.value,
             "expected": verdict.expected,
             "deviations": verdict.deviations,
