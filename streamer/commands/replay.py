@@ -85,7 +85,7 @@ def replay(
     except LogDown as error:
         exit_unreachable(error)
     _summary(engine, printed, time.monotonic() - began, dead_letter_path)
-    if not engine.counts()["used"] and not topic:
+    if not engine.account().used and not topic:
         click.echo(f"None of them is used: driftline lint {config_path} --sample {files[0].path} says why.", err=True)
 
 
@@ -131,7 +131,7 @@ def _emit(outs: list[Out], letters: IO[bytes] | None) -> list[str]:
         if out.topic in ("alerts", "incidents"):
             sys.stdout.buffer.write((out.value or b"") + b"\n")
             printed.append(out.topic)
-        elif letters is not None:
+        elif letters is not None and out.topic == "dead_letter":
             letters.write(orjson.dumps(_letter(out)) + b"\n")
     if printed:
         sys.stdout.buffer.flush()
@@ -150,13 +150,14 @@ def _letter(out: Out) -> dict[str, Any]:
 
 
 def _summary(engine: Replay, printed: Counter[str], seconds: float, letters: Path | None) -> None:
-    counts = engine.counts()
+    account = engine.account()
+    counts, rejected = account.counts, sorted(account.rejected, key=lambda one: one.reason)
     total = sum(counts.values())
-    account = " + ".join(f"{count:,} {name.replace('_', '-')}" for name, count in counts.items())
-    reasons = ", ".join(f"{reason} {count:,}" for reason, count in engine.reasons().items())
+    parts = " + ".join(f"{count:,} {name.replace('_', '-')}" for name, count in counts.items())
+    reasons = ", ".join(f"{one.reason} {one.records:,}" for one in rejected)
     told = (total, "record"), (printed["alerts"], "alert record"), (printed["incidents"], "incident record")
     records, alerts, incidents = (f"{n:,} {what}{'' if n == 1 else 's'}" for n, what in told)
-    click.echo(f"{records} = {account}" + (f" ({reasons})" if reasons else ""), err=True)
+    click.echo(f"{records} = {parts}" + (f" ({reasons})" if reasons else ""), err=True)
     click.echo(f"{alerts} and {incidents} in {seconds:.1f} s ({total / max(seconds, 1e-9):,.0f} records/s)", err=True)
     if reasons and letters is None:
         click.echo("What could not be read was counted only; --dead-letter FILE keeps it.", err=True)

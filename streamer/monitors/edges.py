@@ -20,7 +20,7 @@ from streamer.monitors.evidence import Evidence, Summary, edge_of, question_of, 
 from streamer.monitors.finding import DRIFT, Finding
 from streamer.monitors.following import Begun, Following, begun_by
 from streamer.monitors.pinned_past import SLOW_PAST, deviations_of, past_of
-from streamer.monitors.words import deviations, from_to, quantity, to
+from streamer.monitors.words import deviations, from_to, lost, quantity, to
 from streamer.series.table import SeriesTable
 from streamer.signals.columns import F64, I64, Column
 from streamer.signals.kinds import phrase_of
@@ -68,7 +68,8 @@ class EdgeMonitor(MonitorBase):
         if before and after:
             moved = told["finding"]["effect"]["deviations"]
             sure = f" ({deviations(moved)})" if moved is not None else ""
-            return f"{quantity(signal)} went {from_to(signal, before['mean'], after['mean'])}{sure}"
+            went = f"{quantity(signal)} went {from_to(signal, before['mean'], after['mean'])}{sure}"
+            return lost(signal, before["mean"], after["mean"]) + went
         return f"{quantity(signal)} moved{to(signal, after['mean'])}" if after else f"{quantity(signal)} changed"
 
     def accept(self, row: int, level: Summary) -> bool:

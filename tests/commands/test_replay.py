@@ -12,10 +12,15 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from schemas.events.batch import Record
+from schemas.events.decoder import Decoder
 from streamer.commands import replay as under_test
 from streamer.commands.cli import main
+from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_config
-from streamer.port import LogDown, LogGap
+from streamer.config.model import Config
+from streamer.offline.ticks import Ticks
+from streamer.port import LogDown, LogGap, Tick
 from tests.sim.campaign import CONFIG, make_log, oracle
 
 
@@ -34,6 +39,12 @@ def write(path: Path, seed: int) -> bytes:
     return data
 
 
+def ticks_of(config: Config, records: list[Record]) -> list[Tick]:
+    """The minutes of the events' own times."""
+    at, batch = ("inferences", 0), Decoder(fields_of(config))(records, "inferences")
+    return [tick for _, tick in Ticks(config.heartbeat.interval_ms).cut(at, records, batch) if tick is not None]
+
+
 def test_it_prints_what_run_would_publish_and_accounts_for_every_line(config: Path, tmp_path: Path) -> None:
     write(tmp_path / "a.jsonl", 3)
     write(tmp_path / "b.jsonl.gz", 4)
@@ -47,7 +58,7 @@ def test_it_prints_what_run_would_publish_and_accounts_for_every_line(config: Pa
         records = [
             r._replace(time_ms=-1, key=None, value=r.value or b"") for r in make_log(random.Random(seed), 0, 400)
         ]
-        outs = oracle(loaded, ("inferences", number), records).outbox
+        outs = oracle(loaded, ("inferences", number), records, ticks_of(loaded, records)).outbox
         expected += [(o.value or b"").decode() for o in outs if o.topic in ("alerts", "incidents")]
         bad += sum(o.topic == "dead_letter" for o in outs)
     assert result.stdout.splitlines() == expected
@@ -73,7 +84,8 @@ def test_of_a_topic_that_was_made_anew_it_prints_the_ids_that_run_gave(config: P
         return [json.loads(line) for line in result.stdout.splitlines()]
 
     records = [r._replace(time_ms=-1, key=None, value=r.value or b"") for r in make_log(random.Random(3), 0, 400)]
-    outs = oracle(load_config(config, {}), ("inferences", 0), records, generation=2).outbox
+    loaded = load_config(config, {})
+    outs = oracle(loaded, ("inferences", 0), records, ticks_of(loaded, records), generation=2).outbox
     found = replayed("--generation", "2")
     assert found == [json.loads(o.value or b"") for o in outs if o.topic in ("alerts", "incidents")]
     assert {json.loads(line)["driftline.error.generation"] for line in letters.read_text().splitlines()} == {"2"}
