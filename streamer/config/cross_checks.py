@@ -228,11 +228,11 @@ def fraction_counts_ones(monitor: Any) -> Iterator[Complaint]:
         yield Complaint(("detect", "kind"), "bad-value", message)
 
 
-def an_occurrence_is_of_a_share(monitor: Any) -> Iterator[Complaint]:
+def what_looks_at_ones_is_of_a_share(monitor: Any) -> Iterator[Complaint]:
     signal, kind = signal_of(monitor), at(monitor, "detect", "kind")
-    if kind == "occurrence" and signal is not None and signal.kind == "number":
+    if _is(kind, "ones") and signal is not None and signal.kind == "number":
         name = quoted(at(monitor, "signal"))
-        message = f"occurrence is for a 0/1 signal (invalid.NAME, new_label, error), not {name}."
+        message = f"{kind} is for a 0/1 signal (invalid.NAME, new_label, error), not {name}."
         yield Complaint(("detect", "kind"), "bad-value", message)
 
 
@@ -295,10 +295,10 @@ def an_aggregate_has_values_of_its_own(monitor: Any) -> Iterator[Complaint]:
     if signal is None or not isinstance(kind, str):
         return
     aggregate = signal.kind == "aggregate"
-    if aggregate and (_is(kind, "windowed") or kind == "occurrence"):
+    if aggregate and (_is(kind, "windowed") or _is(kind, "ones")):
         message = f"{quoted(name)} is one number per window; use level, trend, adwin or page_hinkley."
         yield Complaint(("detect", "kind"), "bad-value", message)
-    if not aggregate and _is(kind, "aggregated"):
+    if not (aggregate or (signal.spec.of_many and kind == "level")) and _is(kind, "aggregated"):
         message = f"{kind} is for an aggregate (traffic, p95(latency_ms), mean(value)), not {quoted(name)}."
         yield Complaint(("detect", "kind"), "bad-value", message)
     if at(monitor, "window", "least") is not None and (not aggregate or aggregate_of(str(name))[0] in COUNTS):
@@ -353,7 +353,7 @@ MONITOR_RULES: tuple[Rule, ...] = (
     river_knows_it,
     clear_is_not_above_max,
     fraction_counts_ones,
-    an_occurrence_is_of_a_share,
+    what_looks_at_ones_is_of_a_share,
     what_only_appears_is_an_occurrence,
     a_distribution_has_more_than_two_values,
     a_distribution_counts_events,

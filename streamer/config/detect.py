@@ -60,6 +60,7 @@ class Detect(Model):
     learns: ClassVar[bool] = False  # without a reference it has no verdict
     edged: ClassVar[bool] = False  # what it finds are edges, which end by `resolve`
     recovers: ClassVar[bool] = True  # what it found can be over: back where it was, or clear
+    ones: ClassVar[bool] = False  # it looks at the ones of a 0/1 signal, and a number has none
     sampled: ClassVar[bool] = False  # it learns from the values of the warm-up themselves
     if TYPE_CHECKING:
         kind: str
@@ -128,8 +129,16 @@ class DetectOccurrence(Detect):
 
     edged: ClassVar[bool] = True
     recovers: ClassVar[bool] = False
+    ones: ClassVar[bool] = True
     kind: Literal["occurrence"] = Field(description=DETECTORS["occurrence"].title)
     raw: Literal[True] = Field(True, description="There is nothing to wait for.")
+
+
+class DetectScan(BankDetect):
+    """An edge when ones of a 0/1 signal that are rare come closer together than ever, and than chance."""
+
+    ones: ClassVar[bool] = True
+    kind: Literal["scan"] = Field(description=DETECTORS["scan"].title)
 
 
 def model_of(kind: str, detector: Detector) -> type[Detect]:
@@ -276,7 +285,7 @@ class DetectDistribution(Detect):
         return 0.8 * self.max if self.clear is None else self.clear
 
 
-OWN: dict[str, type[Detect]] = {"river": DetectRiver, "occurrence": DetectOccurrence}
+OWN: dict[str, type[Detect]] = {"river": DetectRiver, "occurrence": DetectOccurrence, "scan": DetectScan}
 """Models of detectors that are more than their parameters."""
 LEVELS: tuple[type[Detect], ...] = (
     DetectFraction,

@@ -23,7 +23,6 @@ from streamer.alerts.policy import policy_of
 from streamer.alerts.unusable_record import RecordAlerts
 from streamer.alerts.window_record import window_record
 from streamer.config import model as cfg
-from streamer.config.decoder_fields import fields_of
 from streamer.engine import snapshot
 from streamer.engine.admission import Admission
 from streamer.engine.engines import ENGINE, Engine
@@ -138,7 +137,7 @@ class Task:
 
     def _add_table(self, table_id: TableId, sampled: bool) -> None:
         reference = self.config.reference
-        warmup = reference.windows if table_id.signal.kind == "aggregate" else reference.warmup
+        warmup = reference.windows if table_id.signal.spec.of_many else reference.warmup
         self.tables[table_id] = SeriesTable(
             table_id, warmup, self.rows_max, self.engine.table, self.checks, self.config.given_hash, sampled
         )
@@ -385,17 +384,3 @@ class Task:
         self.incidents.load(state.get("incidents"), self.book)
         self.room.exclude(self.position)
         self._follow()
-
-
-class Tasks:
-    """Makes the tasks of a config. See `Stages`."""
-
-    def __init__(self, config: cfg.Config, engine: Engine = ENGINE) -> None:
-        self.config, self.engine = config, engine
-        self.decode = engine.decoder(fields_of(config))
-
-    def new(self, partition: Partition, position: int, generation: int = 0) -> Task:
-        return Task(self.config, partition, position, engine=self.engine, generation=generation)
-
-    def load(self, partition: Partition, blob: bytes) -> Task:
-        return Task.load(self.config, partition, blob, self.engine)

@@ -12,7 +12,7 @@ from typing import NamedTuple, cast
 
 import numpy as np
 
-from detectors.bank import F64, State
+from detectors.bank import F64, TIERS, State
 from detectors.counts import fisher
 from detectors.detectable import (
     adwin_shift,
@@ -24,7 +24,7 @@ from detectors.detectable import (
     shift_of_mean,
     shift_of_share,
 )
-from detectors.envelope import ALIKE, OFTEN, SIZES, TIERS, moments, slope_of
+from detectors.envelope import ALIKE, OFTEN, SIZES, moments, slope_of
 from detectors.extremes import DAY_MS, SCHOOL
 from detectors.params import Adwin, PageHinkley
 from streamer.monitors.base import Monitor

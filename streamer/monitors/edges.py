@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from math import log, sqrt
 from typing import Any
 
 import numpy as np
 
-from detectors import Bank, Hits, Params
+from detectors import Bank, Hits, Params, Scan
 from detectors.bank import renumbered
 from detectors.reference import CLIP, Judged
 from detectors.river_bank import RiverBank
@@ -135,6 +136,20 @@ class RankMonitor(EdgeMonitor):
             if spread > SPREAD and abs(moved) < max(spread, chance):
                 return f"standard deviation of {signal} went {from_to(signal, before['std'], after['std'])}"
         return super().sentence(labels, told)
+
+
+class ScanMonitor(EdgeMonitor):
+    """Rare ones that come close together: how close is a matter of the budget."""
+
+    def params(self, made: MonitorSpec) -> Params:
+        params = super().params(made)
+        assert isinstance(params, Scan)
+        return replace(params, rate=made.rate)
+
+    def accept(self, row: int, level: Summary) -> bool:
+        """What is the normal by now is rare no more, or rare in another way."""
+        self.bank.forget(row)
+        return super().accept(row, level)
 
 
 class OccurrenceMonitor(EdgeMonitor):

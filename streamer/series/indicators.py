@@ -18,7 +18,7 @@ from streamer.signals.columns import F64, I64, Column, Groups, Observed, dense
 from streamer.signals.grammar import Signal
 from streamer.signals.observe import Observe
 
-PAST_MAX = 5_000
+PAST_MAX = 20_000
 """Zeros of a late member behind those that make its reference: with more a detector sees no more."""
 
 

@@ -225,7 +225,7 @@ class OutOfDistribution(SourceBase):
         distance, judged = known[self.numbers.id]
         told, far = np.zeros(len(batch.offsets), bool), np.zeros(len(batch.offsets), bool)
         told[distance.events[judged.ready]] = True
-        places = self.numbers.far(distance.rows, judged, self.rule.beyond)
+        places = self.numbers.far(distance, judged, self.rule.beyond)
         far[distance.events[places[judged.away[places] > 0]]] = True
         scores = number_of_event(batch, self.rule.score) if self.rule.score is not None else None
         if scores is not None and self.rule.score_max is not None:

@@ -31,6 +31,10 @@ class SourceBase:
         """Nothing is learned from events as a whole."""
         return {}
 
+    def skipped(self) -> Mapping[str, int]:
+        """All that it makes counts."""
+        return {}
+
     def calm(self, groups: int, names: int) -> bool:
         return True
 

@@ -15,6 +15,7 @@ from streamer.config import model as cfg
 from streamer.series.aggregates import Aggregates
 from streamer.series.anomaly import AnomalyRule
 from streamer.series.calendar import Away
+from streamer.series.correlation import CorrelationSource
 from streamer.series.feedback import Feedback
 from streamer.series.new_features import NewFeatures
 from streamer.series.out_of_distribution import Distance, OutOfDistribution
@@ -43,6 +44,9 @@ class Source(Protocol):
 
     def samples(self) -> Mapping[Group, Any]:
         """What groups learned from since the last call, where that is more than the rows of its table have."""
+
+    def skipped(self) -> Mapping[str, int]:
+        """By model its windows that counted for nothing."""
 
     def calm(self, groups: int, names: int) -> bool:
         """Whether a batch of so many groups and names cannot bring what it remembers by group near its limit."""
@@ -96,6 +100,11 @@ def _aggregates(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTabl
     return Aggregates(signal.path, signal.window_ms, config.limits.lateness_ms, signal.least)
 
 
+def _correlation(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable, ...]) -> Source:
+    [numbers] = needed
+    return CorrelationSource(numbers)
+
+
 def _distance(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable, ...]) -> Source:
     return Distance(config.reference.warmup, table.rows_max)
 
@@ -118,6 +127,7 @@ SOURCES: dict[str, SourceSpec] = {
     "action": SourceSpec((), _feedback),
     "version_change": SourceSpec((), _version_change),
     "new_feature": SourceSpec((), _new_features),
+    "correlation": SourceSpec(("features.*",), _correlation),
     "distance": SourceSpec((), _distance),
     "ood": SourceSpec(("distance",), _ood),
     "confident_ood": SourceSpec(("distance",), _ood),

@@ -159,6 +159,11 @@ def aggregate_of(text: str) -> tuple[str, str | None]:
     return found[1], inner.path
 
 
+def counts_events(signal: Signal) -> bool:
+    """Whether it is an aggregate that is zero, not unknown, where there is nothing."""
+    return signal.kind == "aggregate" and aggregate_of(signal.path)[0] in COUNTS
+
+
 def computed(signal: Signal) -> Callable[[Batch], EventValues] | None:
     """How a number is made that no field holds; None for all others."""
     if signal.kind == "aggregate":

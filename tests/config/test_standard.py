@@ -25,7 +25,7 @@ def test_the_least_config_has_the_standard_monitors() -> None:
         "category.*",
         "events",
         "unseen.*",
-        "distance",
+        "correlation",
         "traffic",
         "p95(latency_ms)",
         "error",

@@ -342,7 +342,6 @@ def test_the_standard_set_finds_what_goes_wrong_and_names_it() -> None:
         ("anomaly-fraction", "anomaly"),
         ("anomaly-drift", "anomaly"),
         ("unseen-category", "unseen.country"),
-        ("joint-distance", "distance"),
         ("feature-distribution", "features.amount"),
         ("category-distribution", "category.country"),
         ("confidence-distribution", "confidence"),

@@ -14,7 +14,8 @@ from schemas.events.native_json import decode
 from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
 from streamer.config.model import Config
-from streamer.engine.task import Task, Tasks
+from streamer.engine.task import Task
+from streamer.engine.tasks import Tasks
 from streamer.kafka.killer_batch import skipped
 from streamer.port import Out, Partition, Tick
 from streamer.service.worker import Worker
