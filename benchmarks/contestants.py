@@ -154,7 +154,7 @@ def ours(job: Job) -> None:
     What a stop of the service costs on top (a snapshot of everything) is a figure of its own.
     """
     from streamer.config.load import load_text
-    from streamer.engine.task import Tasks
+    from streamer.engine.tasks import Tasks
     from streamer.kafka.log import KafkaLog
     from streamer.service.json_logs import CoordinatorWatch
     from streamer.service.run import settle_memory, wall_ms

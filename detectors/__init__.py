@@ -17,6 +17,7 @@ from detectors.occurrence import OccurrenceBank
 from detectors.page_hinkley import PageHinkleyBank
 from detectors.params import Adwin, Occurrence, PageHinkley, Params, River
 from detectors.river_bank import RiverBank
+from detectors.scan import Scan, ScanBank
 from detectors.shiryaev_roberts import ShiryaevRoberts, ShiryaevRobertsBank
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "PageHinkley",
     "Params",
     "River",
+    "Scan",
     "ShiryaevRoberts",
     "make_bank",
     "make_compiled_bank",
@@ -78,6 +80,12 @@ DETECTORS = {
         "Shiryaev-Roberts: an edge when ranks are no longer those of chance; `arl` bounds false alarms.",
         CompiledShiryaevRoberts,
         raw=True,
+    ),
+    "scan": Detector(
+        Scan,
+        ScanBank,
+        "Rare ones that come closer together than chance, and than they ever did (scan statistic, Naus 1965).",
+        "Scan: an edge when ones of a 0/1 signal that are rare come closer together than ever, and than chance.",
     ),
     "river": Detector(River, RiverBank, "A detector of river, by name.", "Any other drift detector of river."),
     "occurrence": Detector(

@@ -23,6 +23,13 @@ HUGE = 1e150
 ROWS_MAX = 1 << 24
 """A state that claims more rows is refused before anything is allocated."""
 
+TIERS = ("school", "calibrated", "proved")
+"""How far a row's limits can be trusted: there are none yet; they are those of its own days; and its averages vary as
+those of independent values would, at every scale that was seen often enough, so that days are exchangeable.
+"""
+SCHOOL, CALIBRATED = 0, 1
+TIERLESS = -1
+
 DIRECTION = {"up": (1,), "down": (-1,), "both": (1, 0, -1)}
 """Directions of an edge that a monitor wants to hear of."""
 
@@ -35,6 +42,7 @@ class Hits(NamedTuple):
     statistic: F64
     threshold: F64
     age: I64  # how many values ago it began, by the detector's own estimate; 0 unknown
+    tier: I8  # the place in TIERS of its row, TIERLESS where the detector has none
 
 
 class Bank(Protocol):
@@ -64,8 +72,9 @@ class Bank(Protocol):
 
 
 def ageless(place: I64, direction: I8, statistic: F64, threshold: F64) -> Hits:
-    """Hits of a detector that has no idea when it began."""
-    return Hits(place, direction, statistic, threshold, np.zeros(len(place), np.int64))
+    """Hits of a detector that has no idea when it began, and no days."""
+    n = len(place)
+    return Hits(place, direction, statistic, threshold, np.zeros(n, np.int64), np.full(n, TIERLESS, np.int8))
 
 
 def hits_of(found: list[tuple[int, int, float, float]]) -> Hits:

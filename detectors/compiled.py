@@ -118,11 +118,14 @@ class CompiledEnvelope(Forgetting):
         assert native is not None
         beyond = extremes.beyond(extremes.odds(params.rate, envelope.TESTS))
         sides = params.direction != "down", params.direction != "up"
+        self.shares = params.shares
         self.core = native.Envelope(beyond, envelope.floors_of(params).tolist(), *sides, params.shares)
 
     def update(self, rows: I64, values: F64, times_ms: I64 | None = None) -> Hits:
-        hits, ages = self.core.update(rows, values, np.zeros(len(rows), np.int64) if times_ms is None else times_ms)
-        return Hits(*hits, ages)
+        hits, ages, tiers = self.core.update(
+            rows, values, np.zeros(len(rows), np.int64) if times_ms is None else times_ms
+        )
+        return Hits(*hits, ages, tiers)
 
     def in_school(self, row: int) -> bool:
         return self.core.in_school(row)
@@ -134,11 +137,12 @@ class CompiledEnvelope(Forgetting):
         ints, floats = self.core.dump()
         flat = zip((*envelope.INTS, *envelope.FLOATS), (*ints, *floats), strict=True)
         shaped = {name: array.reshape(self.rows, *envelope.SHAPES[name]) for name, array in flat}
-        return {**shaped, **{name: shaped[name].astype(np.uint8) for name in envelope.SMALL}}
+        shaped |= {name: shaped[name].astype(np.uint8) for name in envelope.SMALL}
+        return envelope.packed(shaped, self.shares)
 
     def load(self, state: State) -> None:
-        envelope.check_state(state)
-        flat = {name: np.ascontiguousarray(state[name]).ravel() for name in envelope.SHAPES}
+        found = envelope.unpacked(state, self.shares)
+        flat = {name: np.ascontiguousarray(array).ravel() for name, array in found.items()}
         flat |= {name: flat[name].astype(np.int64) for name in envelope.SMALL}
         self.core.load([flat[name] for name in envelope.INTS], [flat[name] for name in envelope.FLOATS])
 
@@ -235,14 +239,13 @@ class CompiledHistory(Forgetting):
 
     def dump(self) -> dict[str, NDArray[Any]]:
         latest, sums, places = self.core.dump()
-        blocks = zip(history.FIELDS, (*sums, *places), strict=True)
-        shaped = {name: block.reshape(-1, history.SLOTS) for name, block in blocks}
-        return {**dict(zip(history.LATEST, latest, strict=True)), **shaped}
+        rows, slots = len(latest[0]), history.SLOTS
+        rings = np.reshape(sums, (len(sums), rows, slots)), np.reshape(places, (len(places), rows, slots))
+        return history.packed(dict(zip(history.LATEST, latest, strict=True)), *rings)
 
     def load(self, state: State) -> None:
-        found = history.checked_state(state)
-        flat = [np.ascontiguousarray(found[name]).ravel() for name in history.FIELDS]
-        self.core.load([found[name] for name in history.LATEST], flat[:2], flat[2:])
+        latest, sums, places = history.unpacked(state)
+        self.core.load([*latest.values()], [*sums.reshape(len(sums), -1)], [*places.reshape(len(places), -1)])
 
 
 def change_of(found: _native.Change | None) -> Change | None:

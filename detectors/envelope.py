@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 
 from detectors import extremes
 from detectors.bank import F64, I64, Hits, State, array_of, by_row, check_values, rows_of
-from detectors.extremes import DAY_MS, LAG, DailyExtremes, odds
+from detectors.extremes import DAY_MS, FRESH, LAG, DailyExtremes, odds
 from detectors.params import DIRECTIONS, OF_THE_BUDGET, OF_THE_SIGNAL, WHICH_WAY, Direction, Params
 
 FIRST, FACTOR, LEVELS = 8, 4, 7
@@ -68,10 +68,6 @@ COUNTS = 3.5
 
 RUN, RUNS, LONGER = 48, 100, 4
 """A value is stuck that came so many times in a row, after so many runs of which none was a LONGER part as long."""
-TIERS = ("school", "calibrated", "proved")
-"""How far a row's limits can be trusted: there are none yet; they are those of its own days; and its averages vary as
-those of independent values would, at every scale that was seen often enough, so that days are exchangeable.
-"""
 OFTEN, ALIKE = 30.0, 1.5
 """A scale that was seen OFTEN has averages whose variance is less than ALIKE times that of independent values."""
 
@@ -91,7 +87,7 @@ SHAPES: dict[str, tuple[int, ...]] = {
     **dict.fromkeys(("today", "mean", "variance", "limit"), SIDES),
     "waiting": (CHANNELS, 2 * LAG),
 }
-"""Arrays of a dump: what they have of each row."""
+"""Arrays of a dump: what they have of each row; of shares only every other channel, see `packed`."""
 
 
 @dataclass(frozen=True)
@@ -197,7 +193,7 @@ class EnvelopeBank:
         order, _, spans = by_row(rows, values)
         drawn = (values if self.shares else drawn_in(values))[order].tolist()
         days = [0] * len(rows) if times_ms is None else (times_ms // DAY_MS)[order].tolist()
-        found: list[tuple[int, int, float, float, int]] = []
+        found: list[tuple[int, int, float, float, int, int]] = []
         for row, begin, end in spans:
             fill, (total, apart, squares) = int(self.fill[row, 0]), self.sums[row, 0].tolist()
             last, length, longest, ended = self.runs[row].tolist()
@@ -218,11 +214,11 @@ class EnvelopeBank:
                     said = self._close(row, days[i], (total, apart, squares)) or said
                     fill, total, apart, squares = 0, 0.0, 0.0, 0.0
                 if said is not None:
-                    found.append((order.item(i), *said))
+                    found.append((order.item(i), *said, self._tier(row)))
             self.fill[row, 0], self.sums[row, 0] = fill, (total, apart, squares)
             self.runs[row] = last, length, longest, ended
-        columns = list(zip(*sorted(found), strict=True)) or [()] * 5
-        kinds = (np.int64, np.int8, np.float64, np.float64, np.int64)
+        columns = list(zip(*sorted(found), strict=True)) or [()] * 6
+        kinds = (np.int64, np.int8, np.float64, np.float64, np.int64, np.int8)
         return Hits(*(np.array(column, kind) for column, kind in zip(columns, kinds, strict=True)))
 
     def _close(self, row: int, day: int, sums: tuple[float, float, float]) -> tuple[int, float, float, int] | None:
@@ -305,7 +301,8 @@ class EnvelopeBank:
 
     def dump(self) -> dict[str, NDArray[Any]]:
         arrays = {**self._arrays(), **self.days.dump()}
-        return {name: arrays[name].astype(np.uint8 if name in SMALL else arrays[name].dtype) for name in SHAPES}
+        plain = {name: arrays[name].astype(np.uint8 if name in SMALL else arrays[name].dtype) for name in SHAPES}
+        return packed(plain, self.shares)
 
     def in_school(self, row: int) -> bool:
         """Whether it has no limits yet."""
@@ -328,15 +325,32 @@ class EnvelopeBank:
 
     def load(self, state: State) -> None:
         """Replace the state of all rows; ValueError for an invalid one, which changes nothing."""
-        check_state(state)
-        self.days.load(state)
+        found = unpacked(state, self.shares)
+        self.days.load(found)
         for name in self._arrays():
-            setattr(self, name, state[name].astype(np.int64 if name == "fill" else np.float64))
+            setattr(self, name, found[name].astype(np.int64 if name == "fill" else np.float64))
 
 
-def check_state(state: State) -> None:
+def packed(arrays: dict[str, NDArray[Any]], shares: bool) -> dict[str, NDArray[Any]]:
+    """A dump; of shares without the channels of distances, which are never used."""
+    if not shares:
+        return arrays
+    return {name: array[:, ::2].copy() if name in FRESH else array for name, array in arrays.items()}
+
+
+def unpacked(state: State, shares: bool) -> dict[str, NDArray[Any]]:
+    """The arrays of a dump with all channels; ValueError for what no bank has dumped."""
+    check_state(state, LEVELS if shares else CHANNELS)
+    found = {name: state[name] for name in SHAPES}
+    for name, fresh in FRESH.items() if shares else ():
+        found[name] = np.full((len(state["day"]), *SHAPES[name]), fresh, state[name].dtype)
+        found[name][:, ::2] = state[name]
+    return found
+
+
+def check_state(state: State, channels: int) -> None:
     """ValueError for what no bank has dumped."""
-    extremes.check_state(state, CHANNELS)
+    extremes.check_state(state, channels)
     rows = rows_of(state, "day")
     fill = array_of(state, "fill", "u1", (rows, LEVELS))
     sums, seen = array_of(state, "sums", "f8", (rows, LEVELS, SUMS)), array_of(state, "seen", "f8", (rows, SUMS))

@@ -45,6 +45,8 @@ DAY_MS = 86_400_000
 
 NEVER = -1
 NUMBERS = ("today", "mean", "variance", "limit")
+FRESH = {"count": 0, "today": -inf, "mean": 0.0, "variance": 0.0, "limit": inf, "waiting": -inf}
+"""What a channel is before its first value."""
 
 
 def odds(rate: float, limits: float = 1.0) -> float:
@@ -81,28 +83,30 @@ class DailyExtremes:
         if more <= 0:
             return
         self.day = np.concatenate([self.day, np.full(more, NEVER)])
-        for name, fresh in {"today": -inf, "mean": 0.0, "variance": 0.0, "limit": inf, "waiting": -inf}.items():
+        for name, fresh in FRESH.items():
             known = getattr(self, name)
-            setattr(self, name, np.concatenate([known, np.full((more, *known.shape[1:]), fresh)]))
-        self.count = np.concatenate([self.count, np.zeros((more, self.channels, 2), np.int64)])
+            setattr(self, name, np.concatenate([known, np.full((more, *known.shape[1:]), fresh, known.dtype)]))
 
     def retain(self, rows: I64) -> None:
         """Row rows[i] becomes row i; all others are forgotten."""
-        for name in ("day", "count", "waiting", *NUMBERS):
+        for name in ("day", *FRESH):
             setattr(self, name, getattr(self, name)[rows])
 
     def forget(self, row: int) -> None:
         """The row begins anew."""
         self.day[row] = NEVER
-        self.today[row] = self.waiting[row] = -inf
-        self.mean[row] = self.variance[row] = self.count[row] = 0
-        self.limit[row] = inf
+        for name, fresh in FRESH.items():
+            getattr(self, name)[row] = fresh
+
+    def behind(self, row: int, day: int) -> bool:
+        """Whether the row must be turned to this day, before it takes a value of it."""
+        return day > self.day.item(row)
 
     def turn(self, row: int, day: int, odds: float, floors: Sequence[float] | F64) -> None:
         """A value of this day comes next. `odds`: how unlikely a healthy day is to go beyond a limit, log(1 / p);
         `floors`: by channel the least distance of a limit from what is usual, in the statistic's own units.
         """
-        if day <= self.day[row]:
+        if not self.behind(row, day):
             return
         if self.day[row] != NEVER:
             self._end_day(row, odds, np.asarray(floors, np.float64))
@@ -148,9 +152,10 @@ class DailyExtremes:
 
     def seen(self, row: int, channel: int) -> tuple[float, float]:
         """Lowest and highest of the newest days, or what older ones showed on average; none is inf and -inf."""
-        older = np.where(self.count[row, channel] > 0, self.mean[row, channel], -inf)
-        newest = np.maximum(self.waiting[row, channel].max(axis=-1), self.today[row, channel])
-        up, down = np.maximum(older, newest).tolist()
+        sides = (self.count, self.mean, self.today, self.waiting)
+        counts, means, today, waiting = (numbers[row, channel].tolist() for numbers in sides)
+        older = (mean if count > 0 else -inf for count, mean in zip(counts, means, strict=True))
+        up, down = (max(old, new, *newest) for old, new, newest in zip(older, today, waiting, strict=True))
         return -down, up
 
     def usual(self, row: int, channel: int) -> tuple[float, float]:
@@ -178,6 +183,15 @@ class DailyExtremes:
             setattr(self, name, state[name].copy())
         self.count = state["count"].astype(np.int64)
         self.waiting = state["waiting"].reshape(*shape, LAG).copy()
+
+
+def days_left(state: State) -> I64:
+    """Of each row of a dump how many days with values its school takes at most, 0 where it is over."""
+    limit, count = state["limit"], state["count"].astype(np.int64)
+    waiting = (state["waiting"].reshape(*count.shape, LAG) > -inf).sum(axis=-1)
+    known = (count + waiting).max(axis=(1, 2), initial=0)
+    left: I64 = np.where((limit < inf).any(axis=(1, 2)), 0, SCHOOL - known)
+    return left
 
 
 def check_state(state: State, channels: int) -> None:

@@ -15,24 +15,34 @@ That is enough to say what the series was before it changed and what it has been
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.bank import F64, HUGE, I64, Bool, State, array_of, ranks, rows_of
+from detectors.bank import F64, HUGE, I64, Bool, State, array_of, in_order, rows_of
 from detectors.last_change import Asked, Change, Piece, last_change
 
-SHIFT = 1
-BLOCK = 1 << SHIFT
+BLOCK = 2
 FACTOR, LEVELS, KEPT = 4, 5, 8
 """Blocks of a level that make one of the next; levels; and of each level so many blocks."""
 SLOTS = LEVELS * KEPT
 """Block k of a level stands at its slot k modulo KEPT."""
-FIELDS = {"total": "f8", "squares": "f8", "first_offset": "i8", "first_time_ms": "i8"}
+FOUR = np.arange(1 - FACTOR, 1)
+SUMS, PLACES = ("total", "squares"), ("first_offset", "first_time_ms")
+FIELDS = (*SUMS, *PLACES)
 LATEST = ("seen", "last_offset", "last_time_ms")
 NO_MARKS = np.zeros(0, np.int64)
+
+
+class Blocks(NamedTuple):
+    """Blocks of one level that took values: those of a row one after another, in their order."""
+
+    rows: I64
+    number: I64  # of each in the life of its row
+    sums: F64  # SUMS
+    places: I64  # PLACES
 
 
 class History:
@@ -46,7 +56,8 @@ class History:
         self.seen = np.zeros(0, np.int64)
         self.last_offset = np.zeros(0, np.int64)
         self.last_time_ms = np.zeros(0, np.int64)
-        self.blocks = {name: np.zeros((0, SLOTS), dtype) for name, dtype in FIELDS.items()}
+        self.sums = np.zeros((len(SUMS), 0, SLOTS))
+        self.places = np.zeros((len(PLACES), 0, SLOTS), np.int64)
 
     def resize(self, rows: int) -> None:
         """Append fresh rows up to `rows`; never shrinks."""
@@ -55,15 +66,16 @@ class History:
         more = rows - self.rows
         for name in LATEST:
             setattr(self, name, np.concatenate([getattr(self, name), np.zeros(more, np.int64)]))
-        for name, blocks in self.blocks.items():
-            self.blocks[name] = np.concatenate([blocks, np.zeros((more, SLOTS), blocks.dtype)])
+        self.sums = np.concatenate([self.sums, np.zeros((len(SUMS), more, SLOTS))], axis=1)
+        self.places = np.concatenate([self.places, np.zeros((len(PLACES), more, SLOTS), np.int64)], axis=1)
         self.rows = rows
 
     def retain(self, rows: I64) -> None:
         """Row rows[i] becomes row i; all others are forgotten."""
         for name in LATEST:
             setattr(self, name, getattr(self, name)[rows])
-        self.blocks = {name: blocks[rows] for name, blocks in self.blocks.items()}
+        self.sums = np.ascontiguousarray(self.sums[:, rows])
+        self.places = np.ascontiguousarray(self.places[:, rows])
         self.rows = len(rows)
 
     def heard(self) -> tuple[I64, I64, I64]:
@@ -90,79 +102,81 @@ class History:
         right behind that value.
         """
         keep = slice(None) if ready.all() else np.flatnonzero(ready)
-        marked = rows[marks]
+        ends, marked = np.cumsum(ready)[marks].tolist() if len(marks) else [], rows[marks].tolist()
         rows, values, events = rows[keep], np.clip(values[keep], -HUGE, HUGE), events[keep]
         offsets, times_ms = offsets[events], times_ms[events]
-
-        def take(begin: int, end: int) -> None:
-            part = slice(begin, end)
+        # No row knows of another: so each stands behind its first mark at once, then each behind its second.
+        turns, of_value = turns_of(rows, ends, marked)
+        told: list[Change | None] = [None] * len(ends)
+        for turn in range(max(turns, default=0) + 2 if turns else 1):
+            part = np.flatnonzero(of_value == turn) if turns else slice(None)
             self._take(rows[part], values[part], offsets[part], times_ms[part])
-
-        begin, told = 0, []
-        ends = np.cumsum(ready)[marks].tolist() if len(marks) else []
-        for end, row, one in zip(ends, marked.tolist(), asked, strict=True):
-            take(begin, end)
-            told.append(self.changed(row, one))
-            begin = end
-        take(begin, len(rows))
+            for i in (i for i, own in enumerate(turns) if own == turn):
+                told[i] = self.changed(marked[i], asked[i])
         return told
 
     def _take(self, rows: I64, values: F64, offsets: I64, times_ms: I64) -> None:
-        """Each row's next block, as far as there are values for it, before the one after that."""
+        """All values of a row at once: what they add to the block that is open, and the blocks that they begin."""
         if not len(rows):
             return
-        begun = self.seen[rows]
-        place = begun + ranks(rows)
-        np.add.at(self.seen, rows, 1)
-        self.last_offset[rows] = offsets  # With repeated rows the last assignment holds, which is the newest value.
-        self.last_time_ms[rows] = times_ms
-        # Numpy shifts and masks several times as fast as it divides.
-        turn = (place >> SHIFT) - (begun >> SHIFT)
-        last = int(turn.max())
-        for number in range(last + 1):
-            chosen = slice(None) if last == 0 else np.flatnonzero(turn == number)
-            self._fill(rows[chosen], values[chosen], place[chosen], offsets[chosen], times_ms[chosen])
+        order, there, first = in_order(rows)
+        rows, values, places = rows[order], values[order], np.stack([offsets[order], times_ms[order]])
+        begins, begun = np.array(first), self.seen[there]
+        lengths = np.diff(begins, append=len(rows))
+        self.seen[there] = begun + lengths
+        self.last_offset[there], self.last_time_ms[there] = places[:, begins + lengths - 1]
+        place = np.arange(len(rows)) + np.repeat(begun - begins, lengths)
+        odd = (place & 1).astype(bool)
+        fresh = ~odd
+        opens = fresh.copy()
+        opens[begins] = True
+        at = np.flatnonzero(opens)
+        sums = np.stack([values, values * values])
+        blocks = Blocks(rows[at], place[at] >> 1, sums[:, at] + 0.0, places[:, at])
+        gone_on = np.flatnonzero(odd[at])  # Begun before these values.
+        if len(gone_on):
+            slot = slots(blocks.rows[gone_on], blocks.number[gone_on], 0)
+            blocks.sums[:, gone_on] = self._ring(self.sums)[:, slot] + sums[:, at[gone_on]]
+            blocks.places[:, gone_on] = self._ring(self.places)[:, slot]
+        second = ~opens
+        pairs = (np.cumsum(opens) - 1)[second]
+        blocks.sums[:, pairs] += sums[:, second]
+        full = odd[at]
+        full[pairs] = True
+        self._keep(blocks, full, 0)
 
-    def _fill(self, rows: I64, values: F64, place: I64, offsets: I64, times_ms: I64) -> None:
-        """Values that belong to one block of each row."""
-        block = place >> SHIFT
-        slot = rows * SLOTS + (block & KEPT - 1)
-        fresh = np.flatnonzero(place & BLOCK - 1 == 0)
-        begun = slot[fresh]
-        # numpy adds at one index per value several times as fast as at two.
-        own = {name: blocks.reshape(-1) for name, blocks in self.blocks.items()}
-        own["total"][begun] = 0.0
-        own["squares"][begun] = 0.0
-        own["first_offset"][begun] = offsets[fresh]
-        own["first_time_ms"][begun] = times_ms[fresh]
-        np.add.at(own["total"], slot, values)
-        np.add.at(own["squares"], slot, values * values)
-        full = np.flatnonzero(place & BLOCK - 1 == BLOCK - 1)
-        rows, block = rows[full], block[full]
-        for level in range(1, LEVELS):
-            full = np.flatnonzero(block & FACTOR - 1 == FACTOR - 1)
-            if not len(full):
-                return
-            rows, block = rows[full], block[full] // FACTOR
-            self._join(rows, block, level)
+    @staticmethod
+    def _ring(blocks: NDArray[Any]) -> NDArray[Any]:
+        """The same with rows and slots as one axis: numpy takes one index per value several times as fast as two."""
+        return blocks.reshape(len(blocks), -1)
 
-    def _join(self, rows: I64, block: I64, level: int) -> None:
-        """These blocks of a level are full: they are what those of the level below are together."""
-        first = (level - 1) * KEPT + (block * FACTOR & KEPT - 1)
-        slot = level * KEPT + (block & KEPT - 1)
-        for name in ("total", "squares"):
-            sums = self.blocks[name]
-            joined = sums[rows, first]
-            for further in range(1, FACTOR):
-                joined = joined + sums[rows, first + further]
-            sums[rows, slot] = joined
-        for name in ("first_offset", "first_time_ms"):
-            self.blocks[name][rows, slot] = self.blocks[name][rows, first]
+    def _keep(self, blocks: Blocks, full: Bool, level: int) -> None:
+        """Take blocks of a level; and where four are full, that of the next which they are."""
+        joined = self._joined(blocks, full, level) if level < LEVELS - 1 else None
+        slot = slots(blocks.rows, blocks.number, level)
+        # With repeated slots the last assignment holds, which is the newest block.
+        self._ring(self.sums)[:, slot], self._ring(self.places)[:, slot] = blocks.sums, blocks.places
+        if joined is not None and len(joined.rows):
+            self._keep(joined, np.ones(len(joined.rows), bool), level + 1)
+
+    def _joined(self, blocks: Blocks, full: Bool, level: int) -> Blocks:
+        """The blocks of the next level that are full by these; the first of four may have been there before."""
+        last = np.flatnonzero(full & (blocks.number & FACTOR - 1 == FACTOR - 1))
+        rows, number = blocks.rows[last], blocks.number[last]
+        at, own = np.maximum(last[:, None] + FOUR, 0), slots(rows[:, None], number[:, None] + FOUR, level)
+        # Only blocks of the same row stand right before: these are new, unless the row's first is later.
+        new = (last[:, None] + FOUR >= 0) & (blocks.rows[at] == rows[:, None])
+        sums = np.where(new, blocks.sums[:, at], self._ring(self.sums)[:, own])
+        places = np.where(new[:, 0], blocks.places[:, at[:, 0]], self._ring(self.places)[:, own[:, 0]])
+        total = sums[..., 0]
+        for further in range(1, FACTOR):
+            total = total + sums[..., further]
+        return Blocks(rows, number // FACTOR, total, places)
 
     def pieces(self, row: int) -> list[Piece]:
         """What the row holds, oldest first."""
-        fields: list[Any] = [self.blocks[name][row].tolist() for name in FIELDS]
-        return [Piece(n, *(field[slot] for field in fields)) for n, slot in held(self.seen.item(row))]
+        blocks = list(zip(*self.sums[:, row].tolist(), *self.places[:, row].tolist(), strict=True))
+        return [Piece(n, *blocks[slot]) for n, slot in held(self.seen.item(row))]
 
     def changed(self, row: int, asked: Asked) -> Change | None:
         """What a detector found in the row; None while there are no values."""
@@ -173,46 +187,128 @@ class History:
         return last_change(pieces, end, asked, sum(piece.n for piece in pieces) == seen)
 
     def dump(self) -> dict[str, NDArray[Any]]:
-        """Arrays of one element, or of BLOCKS, per row."""
-        return {
-            **{name: getattr(self, name).copy() for name in LATEST},
-            **{n: b.copy() for n, b in self.blocks.items()},
-        }
+        """See `packed`."""
+        return packed({name: getattr(self, name) for name in LATEST}, self.sums, self.places)
 
     def load(self, state: State) -> None:
         """Replace all rows; ValueError for an invalid state, and then nothing is changed."""
-        found = checked_state(state)
+        latest, self.sums, self.places = unpacked(state)
         for name in LATEST:
-            setattr(self, name, found[name].copy())
-        self.blocks = {name: found[name].copy() for name in FIELDS}
+            setattr(self, name, latest[name])
         self.rows = len(self.seen)
+
+
+def slots(rows: I64, number: I64, level: int) -> I64:
+    """Where blocks of a level stand in the ring of all rows."""
+    found: I64 = rows * SLOTS + (level * KEPT + (number & KEPT - 1))
+    return found
+
+
+def turns_of(rows: I64, ends: Sequence[int], marked: Sequence[int]) -> tuple[list[int], I64]:
+    """Of each mark how many others of its row stand before it, at earlier values; and of each value the same. `ends`:
+    where the values begin that come behind the marks, whose rows are `marked`.
+    """
+    own: dict[int, list[int]] = {}
+    turns = []
+    for end, row in zip(ends, marked, strict=True):
+        before = own.setdefault(row, [])
+        if not before or before[-1] != end:
+            before.append(end)
+        turns.append(len(before) - 1)
+    of_value = np.zeros(len(rows) if turns else 0, np.int64)
+    for row, before in own.items():
+        mine = np.flatnonzero(rows == row)
+        of_value[mine] = np.searchsorted(before, mine, side="right")
+    return turns, of_value
 
 
 def held(seen: int) -> list[tuple[int, int]]:
     """Sizes and slots of the blocks that together hold the newest values of a row, oldest first: of each level as many
     as there are, as long as the next one can go on where they begin.
     """
-    newest, found = seen >> SHIFT, list[tuple[int, int]]()
-    if seen & BLOCK - 1:
-        found.append((seen & BLOCK - 1, newest & KEPT - 1))
-    size, full, place = BLOCK, newest, newest
-    for level in range(LEVELS):
-        # The block that is not full yet has its slot, too.
-        stop = max(full - KEPT + (level == 0 and len(found)), 0)
-        if level < LEVELS - 1:
-            stop = -(-stop // FACTOR) * FACTOR
-        found += [(size, level * KEPT + (block & KEPT - 1)) for block in range(place - 1, stop - 1, -1)]
-        size, full, place = size * FACTOR, full // FACTOR, stop // FACTOR
+    found = list[tuple[int, int]]()
+    for level, (begin, end) in enumerate(spans(seen)):
+        size = BLOCK * FACTOR**level
+        found += [(size, level * KEPT + (block & KEPT - 1)) for block in range(end - 1, begin - 1, -1)]
+    if seen % BLOCK:  # The block that is not full yet has its slot, too.
+        found[0] = seen % BLOCK, found[0][1]
     return found[::-1]
 
 
-def checked_state(state: State) -> dict[str, NDArray[Any]]:
-    """The arrays of a dump; ValueError for what cannot be."""
+def spans(seen: Any) -> list[tuple[Any, Any]]:
+    """By level the first block that is needed of a row with so many values, and the first behind those; of an array of
+    rows arrays.
+    """
+    newest, found = seen // BLOCK, list[tuple[Any, Any]]()
+    full, end = newest, newest + seen % BLOCK
+    for level in range(LEVELS):
+        begin = (end if level == 0 else full) - KEPT
+        begin *= begin > 0
+        if level < LEVELS - 1:
+            begin = -(-begin // FACTOR) * FACTOR
+        found.append((begin, end))
+        full, end = full // FACTOR, begin // FACTOR
+    return found
+
+
+def needed(seen: I64) -> Bool:
+    """Which slots of each row hold what `held` says; all others are made of these, or of no more use."""
+    places = np.arange(KEPT)
+    by_level = [(places - begin[:, None] & KEPT - 1) < (end - begin)[:, None] for begin, end in spans(seen)]
+    return np.concatenate(by_level, axis=1)
+
+
+def narrow(numbers: I64) -> NDArray[Any]:
+    """The same in half as many bytes, where they fit."""
+    fits = not len(numbers) or (int(numbers.min()) >= -(1 << 31) and int(numbers.max()) < 1 << 31)
+    return numbers.astype(np.int32) if fits else numbers
+
+
+def packed(latest: Mapping[str, I64], sums: F64, places: I64) -> dict[str, NDArray[Any]]:
+    """Arrays of one element per row, then of one per block that is needed, those of a row one after another: sums, and
+    how far its first value lies before the last of the row.
+    """
+    blocks = needed(latest["seen"])
+    rows = np.nonzero(blocks)[0]
+    since = [latest[name][rows] - ring[blocks] for name, ring in zip(LATEST[1:], places, strict=True)]
+    return {
+        **{name: latest[name].copy() for name in LATEST},
+        **{name: ring[blocks] for name, ring in zip(SUMS, sums, strict=True)},
+        **{name: narrow(own) for name, own in zip(PLACES, since, strict=True)},
+    }
+
+
+def unpacked(state: State) -> tuple[dict[str, I64], F64, I64]:
+    """The inverse, with the blocks that others are made of; ValueError for what cannot be."""
     rows = rows_of(state, "seen")
-    latest = {name: array_of(state, name, "i8", (rows,)) for name in LATEST}
-    blocks = {name: array_of(state, name, dtype, (rows, SLOTS)) for name, dtype in FIELDS.items()}
-    if (latest["seen"] < 0).any() or not all(np.isfinite(blocks[name]).all() for name in ("total", "squares")):
+    latest = {name: array_of(state, name, "i8", (rows,)).copy() for name in LATEST}
+    if (latest["seen"] < 0).any():
         raise ValueError("an invalid history")
-    if (blocks["squares"] < 0.0).any():
-        raise ValueError("a negative sum of squares")
-    return {**latest, **blocks}
+    blocks = needed(latest["seen"])
+    of, count = np.nonzero(blocks)[0], (int(blocks.sum()),)
+    sums, places = np.zeros((len(SUMS), rows, SLOTS)), np.zeros((len(PLACES), rows, SLOTS), np.int64)
+    for k, name in enumerate(SUMS):
+        sums[k, blocks] = array_of(state, name, "f8", count)
+    for k, (name, last) in enumerate(zip(PLACES, LATEST[1:], strict=True)):
+        dtype = "i4" if getattr(state.get(name), "dtype", None) == np.int32 else "i8"
+        places[k, blocks] = latest[last][of] - array_of(state, name, dtype, count)
+    if not np.isfinite(sums).all() or (sums[1] < 0.0).any():
+        raise ValueError("an invalid history")
+    _complete(latest["seen"], sums, places)
+    return latest, sums, places
+
+
+def _complete(seen: I64, sums: F64, places: I64) -> None:
+    """Make the blocks of which finer ones are needed instead: in time they are needed themselves."""
+    full = seen // BLOCK
+    for level, (_, end) in enumerate(spans(seen)[1:], start=1):
+        full = full // FACTOR
+        for more in range(int((full - end).max(initial=0))):
+            rows = np.flatnonzero(end + more < full)
+            number = (end + more)[rows]
+            first = (level - 1) * KEPT + (number * FACTOR & KEPT - 1)
+            own = level * KEPT + (number & KEPT - 1)
+            total = sums[:, rows, first]
+            for further in range(1, FACTOR):
+                total = total + sums[:, rows, first + further]
+            sums[:, rows, own], places[:, rows, own] = total, places[:, rows, first]

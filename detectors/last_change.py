@@ -19,7 +19,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import accumulate
 from math import sqrt
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.bank import F64, Bool
 
 SURE = 16.0
 """A split counts when its gain is so many times the variance within: four deviations, for it is the best of many."""
@@ -74,6 +79,24 @@ class Change(NamedTuple):
     onset: tuple[int, int] | None
 
 
+class Stretches(NamedTuple):
+    """Of all stretches at once how many values they have, mean and variance, by begin and end; anything where one does
+    not end behind its begin.
+    """
+
+    values: F64
+    mean: F64
+    variance: F64
+
+
+def stretches(*sums: NDArray[Any]) -> Stretches:
+    """By the numbers, totals and squares of all values before each piece."""
+    n, total, squares = (one[None, :] - one[:, None] for one in sums)
+    values = np.maximum(n, 1).astype(np.float64)
+    mean = total / values
+    return Stretches(values, mean, np.maximum(squares / values - mean * mean, 0.0))
+
+
 class Held:
     """Sums of all values before each piece, and where each begins."""
 
@@ -84,6 +107,7 @@ class Held:
         self.squares = [*accumulate((piece.squares for piece in pieces), initial=0.0)]
         self.places = [(piece.first_offset, piece.first_time_ms) for piece in pieces]
         self.end = end
+        self.grid = stretches(*map(np.array, (self.n, self.total, self.squares)))
 
     def values(self, begin: int, end: int) -> int:
         return self.n[end] - self.n[begin]
@@ -123,6 +147,7 @@ def last_change(pieces: Sequence[Piece], end: tuple[int, int], asked: Asked, who
     begins = begins_of(held, asked)
     split = best_split(held, begins, asked.way)
     sure = split is not None and held.gain(*split, held.count) > SURE * held.within(*split, held.count)
+    sure = sure and not went_on(held, begins, split, asked)
     if asked.n and not sure:
         begin = departure(held, begins, asked)
         if begin is not None:
@@ -133,10 +158,31 @@ def last_change(pieces: Sequence[Piece], end: tuple[int, int], asked: Asked, who
     return told_apart(held, *split, asked)
 
 
+def went_on(held: Held, begins: Sequence[int], split: tuple[int, int] | None, asked: Asked) -> bool:
+    """Whether a split is but a way back to what the series is compared with, and its newest values are beyond that: by
+    half of the way back, or a whole deviation. Then that is the change, though it is the smaller one by now.
+    """
+    if split is None or asked.way == 0 or asked.n == 0:
+        return False
+    was = (held.mean(*split) - asked.mean) * asked.way
+    now = (held.mean(split[1], held.count) - asked.mean) * asked.way
+    back = max(0.0, -was) / 2.0
+    newest = departure(held, begins, asked) if now <= back else None
+    if newest is None:
+        return False
+    n, apart = held.values(newest, held.count), (held.mean(newest, held.count) - asked.mean) * asked.way
+    gain, varies = (
+        n * asked.n / (n + asked.n) * (apart * apart),
+        max(held.variance(newest, held.count), asked.std * asked.std),
+    )
+    return apart > min(back, asked.std) and gain > SURE * varies
+
+
 def begins_of(held: Held, asked: Asked) -> list[int]:
     """Where the newest stretch may begin, newest first: what a detector knows of its age is known by and large."""
     least = 1 if asked.age else LEAST
-    every = [b for b in range(held.count - 1, -1, -1) if b == 0 or held.values(b, held.count) >= least]
+    latest = held.n[-1] - least
+    every = [b for b in range(held.count - 1, -1, -1) if b == 0 or held.n[b] <= latest]
     if asked.age == 0:
         return every
     if asked.way == 0:  # It is no mean that moved, so none can tell.
@@ -148,29 +194,31 @@ def best_split(held: Held, begins: Sequence[int], way: int) -> tuple[int, int] |
     """Where the stretch before begins, and where the newest one does; None where nothing moved that way. A stretch
     whose own values vary more than all together was moved by a few of them.
     """
-    best, most, usual = None, -1.0, held.variance(0, held.count)
-    for middle in begins:
-        now, varies = held.mean(middle, held.count), max(held.variance(middle, held.count), usual)
-        for begin in range(middle - 1, -1, -1):
-            if way and not (now - held.mean(begin, middle)) * way > 0.0:
-                continue
-            gain, varied = held.gain(begin, middle, held.count), max(held.variance(begin, middle), varies)
-            gain = gain / varied if varied > 0.0 else gain
-            if gain > most:
-                best, most = (begin, middle), gain
-    return best
+    middle, begin = np.array(begins)[:, None], np.arange(held.count)[::-1]
+    one, was, varied = (by_begin[begin, middle] for by_begin in held.grid)
+    two, now, varies = (by_begin[middle, held.count] for by_begin in held.grid)
+    apart, varied = now - was, np.maximum(np.maximum(varied, held.variance(0, held.count)), varies)
+    fits = (begin < middle) & ((apart * way > 0.0) if way else True)
+    gain = in_units(one * two / (one + two) * (apart * apart), varied, fits)
+    row, column = divmod(int(gain.argmax()), held.count)  # Of equal ones the first: of the newest change, the shortest.
+    return (held.count - 1 - column, begins[row]) if fits[row, column] else None
 
 
 def departure(held: Held, begins: Sequence[int], asked: Asked) -> int | None:
     """Where the newest stretch begins if its mean was a known one before (Lorden 1971)."""
-    best, most, usual = None, -1.0, held.variance(0, held.count)
-    for begin in begins:
-        apart = held.mean(begin, held.count) - asked.mean
-        gain, varies = held.values(begin, held.count) * (apart * apart), max(held.variance(begin, held.count), usual)
-        gain = gain / varies if varies > 0.0 else gain
-        if gain > most and not (asked.way and not apart * asked.way > 0.0):
-            best, most = begin, gain
-    return best
+    values, mean, varies = (by_begin[begins, held.count] for by_begin in held.grid)
+    apart = mean - asked.mean
+    fits = apart * asked.way > 0.0 if asked.way else np.ones(len(begins), bool)
+    gain = in_units(values * (apart * apart), np.maximum(varies, held.variance(0, held.count)), fits)
+    best = int(gain.argmax())
+    return begins[best] if fits[best] else None
+
+
+def in_units(gain: F64, variance: F64, fits: Bool) -> F64:
+    """Gains as multiples of a variance, where there is any; below all others where they are none."""
+    with np.errstate(over="ignore"):
+        found: F64 = np.where(fits, gain / np.where(variance > 0.0, variance, 1.0), -1.0)
+    return found
 
 
 def after_of(held: Held, begin: int, way: int, before: float) -> int:
@@ -191,7 +239,7 @@ def told_apart(held: Held, begin: int, middle: int, asked: Asked) -> Change:
         return sign(held.mean(after, until) - held.mean(first, last)) == way
 
     # The stretch that tells the most of the change is a part of the whole one.
-    begin = next((b for b in range(begin) if even(held, b, middle) and moved(b, middle, middle)), begin)
+    begin = next((b for b in even(held, begin, middle) if moved(b, middle, middle)), begin)
     last = middle
     if middle - begin > 1 and held.values(begin, middle - 1) >= LEAST and moved(begin, middle - 1, middle):
         last -= held.gain(begin, middle - 1, middle) > noise and moved(begin, middle - 1, middle - 1, middle)
@@ -207,10 +255,13 @@ def told_apart(held: Held, begin: int, middle: int, asked: Asked) -> Change:
     return Change(None if usual else before, usual, held.told(after, end), held.places[middle])
 
 
-def even(held: Held, begin: int, end: int) -> bool:
-    """Whether nothing within a stretch tells one part of it from the other."""
-    most = SURE * held.variance(begin, end)
-    return all(held.gain(begin, middle, end) <= most for middle in range(begin + 1, end))
+def even(held: Held, before: int, end: int) -> list[int]:
+    """Begins of stretches, earlier than `before`, within which nothing tells one part from the other."""
+    values, mean, variance = held.grid
+    one, two, apart = values[:before, 1:end], values[1:end, end], mean[1:end, end] - mean[:before, 1:end]
+    alike = one * two / (one + two) * (apart * apart) <= SURE * variance[:before, end, None]
+    alike |= np.arange(1, end) <= np.arange(before)[:, None]
+    return np.flatnonzero(alike.all(axis=1)).tolist()
 
 
 def sign(value: float) -> int:

@@ -19,6 +19,10 @@ VERBS: dict[str, tuple[str, str]] = {
         "streamer.commands.replay:replay",
         "Run the engine over a file or a range of a topic; print its alerts.",
     ),
+    "explain": (
+        "streamer.commands.explain:explain",
+        "Say of every series its tier, limits, and the smallest drift that would be found.",
+    ),
     "test": ("streamer.commands.test:test", "Run scenario tests: config, stream of events, expected alerts."),
     "reference": ("streamer.commands.reference:reference", "Build, show and compare files of references."),
     "demo": ("streamer.commands.demo:demo", "See it work on an embedded broker: shift, alert, resolution."),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from streamer.config.expectation import told
 from streamer.config.load import build
 from streamer.config.problems import Problem, in_order, summary
 from streamer.config.yaml_source import parse
@@ -19,6 +20,8 @@ from streamer.config.yaml_source import parse
 if TYPE_CHECKING:
     from streamer.offline.cost import Estimate
     from streamer.offline.event_files import EventFiles
+
+    Looked = tuple[Estimate, EventFiles]
 
 MARKDOWN = (".md", ".markdown")
 SUFFIXES = (".yaml", ".yml", *MARKDOWN)
@@ -55,17 +58,27 @@ def lint(
         raise click.UsageError("--events-per-day goes together with --sample.")
     files = dict.fromkeys(file for path in paths for file in _files(path))
     checked = [(file, *_check_file(file, Sampled(sample, events_per_day))) for file in files]
-    problems = in_order(problem for _, found, _ in checked for problem in found)
-    if shape == "text" and sample:
-        from streamer.offline.told import told_of
-
-        for file, _, estimates in checked:
-            for estimate, events in estimates:
-                click.echo(told_of(str(file), estimate, events.place) + "\n")
+    problems = in_order(problem for _, found, _, _ in checked for problem in found)
+    if shape == "text":
+        _tell(checked)
     _print(problems, shape, len(files))
     if any(problem.severity == "error" for problem in problems):
         sys.exit(1)
     sys.exit(3 if problems and deny_warnings else 0)
+
+
+def _tell(checked: list[tuple[Path, list[Problem], list[str], list[Looked]]]) -> None:
+    """What each config lets be expected, and what comes of the sample."""
+    for file, _, expectations, estimates in checked:
+        for estimate, events in estimates:
+            from streamer.offline.explain import in_short
+            from streamer.offline.told import told_of
+
+            for text in (told_of(str(file), estimate, events.place), *in_short(estimate.sample)):
+                click.echo(text)
+            click.echo()
+        for line in expectations:
+            click.echo(f"{file}: {line}")
 
 
 def _files(path: Path) -> list[Path]:
@@ -76,15 +89,17 @@ def _files(path: Path) -> list[Path]:
     return sorted(f for f in found if not any(part.startswith(".") for part in f.relative_to(path).parts))
 
 
-def _check_file(path: Path, sampled: Sampled) -> tuple[list[Problem], list[tuple[Estimate, EventFiles]]]:
+def _check_file(path: Path, sampled: Sampled) -> tuple[list[Problem], list[str], list[Looked]]:
+    """What is wrong, what false alarms are to be expected, and what comes of the sample."""
     try:
         data = path.read_bytes()
     except OSError as error:
-        return [Problem(str(path), 1, 1, "unreadable", "", f"{error.strerror}.")], []
-    problems, estimates = [], []
+        return [Problem(str(path), 1, 1, "unreadable", "", f"{error.strerror}.")], [], []
+    problems, expectations, estimates = list[Problem](), list[str](), list["Looked"]()
     for text, line, indent in _blocks(data) if path.suffix in MARKDOWN else [(data, 1, 0)]:
         source = parse(text, str(path), os.environ, line, indent)
         config = build(source)
+        expectations += told(config) if config is not None else ()
         if config is not None and sampled.files:
             from streamer.offline.cost import estimate
             from streamer.offline.event_files import EventFiles
@@ -98,7 +113,7 @@ def _check_file(path: Path, sampled: Sampled) -> tuple[list[Problem], list[tuple
             for doubt in estimates[-1][0].doubts:
                 source.report(*doubt)
         problems += source.problems
-    return problems, estimates
+    return problems, expectations, estimates
 
 
 def _blocks(data: bytes) -> Iterator[tuple[bytes, int, int]]:

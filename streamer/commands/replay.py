@@ -128,7 +128,7 @@ def _emit(outs: list[Out], letters: IO[bytes] | None) -> list[str]:
     """Alerts and incidents to stdout, dead letters to their file; the role of each record that was printed."""
     printed = []
     for out in outs:
-        if out.topic in ("alerts", "incidents"):
+        if out.topic in ("alerts", "shadow", "incidents"):
             sys.stdout.buffer.write((out.value or b"") + b"\n")
             printed.append(out.topic)
         elif letters is not None and out.topic == "dead_letter":
@@ -155,9 +155,12 @@ def _summary(engine: Replay, printed: Counter[str], seconds: float, letters: Pat
     total = sum(counts.values())
     parts = " + ".join(f"{count:,} {name.replace('_', '-')}" for name, count in counts.items())
     reasons = ", ".join(f"{one.reason} {one.records:,}" for one in rejected)
-    told = (total, "record"), (printed["alerts"], "alert record"), (printed["incidents"], "incident record")
-    records, alerts, incidents = (f"{n:,} {what}{'' if n == 1 else 's'}" for n, what in told)
+    roles = {"alerts": "alert record", "incidents": "incident record", "shadow": "shadow alert record"}
+    told = (total, "record"), *((printed[role], what) for role, what in roles.items())
+    records, alerts, incidents, shadows = (f"{n:,} {what}{'' if n == 1 else 's'}" for n, what in told)
     click.echo(f"{records} = {parts}" + (f" ({reasons})" if reasons else ""), err=True)
-    click.echo(f"{alerts} and {incidents} in {seconds:.1f} s ({total / max(seconds, 1e-9):,.0f} records/s)", err=True)
+    also = f", {shadows}" if printed["shadow"] else ""
+    speed = f"{seconds:.1f} s ({total / max(seconds, 1e-9):,.0f} records/s)"
+    click.echo(f"{alerts}{also} and {incidents} in {speed}", err=True)
     if reasons and letters is None:
         click.echo("What could not be read was counted only; --dead-letter FILE keeps it.", err=True)

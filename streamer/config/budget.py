@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -13,9 +13,11 @@ from streamer.config.types import Duration, Model
 from streamer.signals.grammar import parse_signal
 
 MEMBERS = 12
-"""Series that a signal with a `*` is taken to have. A limit is a matter of the logarithm: with ten times as many it
-would be a quarter farther away.
+"""Series that a signal with a `*` is taken to have, unless the config says how many. A limit is a matter of the
+logarithm: with ten times as many it would be a quarter farther away.
 """
+RATE_MAX = 0.5
+WEEK_DAYS = 7
 
 Weight = Annotated[float, Field(gt=0, le=1_000)]
 
@@ -27,14 +29,53 @@ class FalseAlarms(Model):
     per_ms: Duration = Field(
         "7d", alias="per", ge=3_600_000, validate_default=True, description=".. in so much event time."
     )
+    scope: Literal["model", "service"] = Field(
+        "model", description="Whose the budget is: each model's, or that of all models together, in equal parts."
+    )
+    models: int | None = Field(
+        None,
+        ge=1,
+        le=1_000_000,
+        description="How many models share it under `scope: service`; default those that the monitors name.",
+    )
+    series: int = Field(MEMBERS, ge=1, le=1_000_000, description="How many series a signal with a `*` has of a model.")
     weights: dict[str, Weight] = Field(
         default_factory=dict, description="By monitor: how many times the part of another it has; default 1."
     )
 
 
+class Part(NamedTuple):
+    """What a monitor has of the budget of a model."""
+
+    monitor: str
+    a_week: float  # false alarms, of all its series together
+    series: int  # that it is divided by
+    rate: float  # false alarms a day of each of its series
+
+
+def named_models(monitors: Mapping[str, Monitor]) -> int | None:
+    """How many models the monitors name; None where one is about all that there are."""
+    names = {one.model for one in monitors.values()}
+    return None if None in names or not names else len(names)
+
+
+def shared(budget: FalseAlarms, monitors: Mapping[str, Monitor]) -> Iterator[Part]:
+    """The parts of a model. A monitor whose limits do not follow from the budget takes nothing of it; its rate is what
+    it would have.
+    """
+    models = (budget.models or named_models(monitors) or 1) if budget.scope == "service" else 1
+    weights = {name: budget.weights.get(name, 1.0) for name in monitors}
+    takes = {name: one.detect.budgeted and not one.shadow for name, one in monitors.items()}
+    live = sum(weight for name, weight in weights.items() if takes[name])
+    a_day = budget.budget * DAY_MS / budget.per_ms / models
+    for name, one in monitors.items():
+        # A candidate takes nothing of the others' parts, and has what it would have as one of them.
+        among = max(live + weights[name] * (one.shadow and one.detect.budgeted), 1.0)
+        series = budget.series if parse_signal(one.signal).every else 1
+        rate = min(a_day / among * weights[name] / series, RATE_MAX)
+        yield Part(name, rate * series * WEEK_DAYS if takes[name] else 0.0, series, rate)
+
+
 def parts(budget: FalseAlarms, monitors: Mapping[str, Monitor]) -> dict[str, float]:
     """By monitor the false alarms a day that each series of it may have while it is healthy."""
-    weights = {name: budget.weights.get(name, 1.0) for name in monitors}
-    a_day = budget.budget * DAY_MS / budget.per_ms / max(sum(weights.values()), 1.0)
-    members = {name: MEMBERS if parse_signal(one.signal).every else 1 for name, one in monitors.items()}
-    return {name: min(a_day * weight / members[name], 0.5) for name, weight in weights.items()}
+    return {part.monitor: part.rate for part in shared(budget, monitors)}

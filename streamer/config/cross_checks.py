@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from detectors.params import RIVER_DETECTORS, check_river
+from streamer.config.calendar import is_clock, is_date, is_moment
 from streamer.config.detect import DETECTS, kinds_that
 from streamer.config.librdkafka_settings import CLIENT, HIDDEN, RESERVED, SETTINGS
 from streamer.config.model import Topics
@@ -78,6 +79,44 @@ def weights_are_of_monitors(raw: Any) -> Iterator[Complaint]:
         if str(name) not in names:
             near = did_you_mean(str(name), names)
             yield Complaint(("false_alarms", "weights", name), "bad-value", f"there is no monitor of this name.{near}")
+
+
+def days_are_named_once(raw: Any) -> Iterator[Complaint]:
+    """Either a date, or each day of a kind."""
+    for i, day in as_items(at(raw, "calendar", "days")):
+        path, first, last = ("calendar", "days", i), at(day, "date"), at(day, "to")
+        if isinstance(day, dict) and ("date" in day) == ("every" in day):
+            text = "either date or every, not both." if "date" in day else "needs date or every."
+            yield Complaint(path, "bad-value", text)
+        elif isinstance(day, dict) and "to" in day and "every" in day:
+            yield Complaint((*path, "to"), "bad-value", "goes with date, not with every.")
+        elif is_date(first) and is_date(last) and last < first:
+            yield Complaint((*path, "to"), "bad-value", f"{last} is before {first}.")
+
+
+def maintenance_has_a_length(raw: Any) -> Iterator[Complaint]:
+    """Both ends are times of a day where it comes again, else times with their date."""
+    for i, one in as_items(at(raw, "calendar", "maintenance")):
+        path, fits = ("calendar", "maintenance", i), is_clock if at(one, "every") is not None else is_moment
+        ends = {end: at(one, end) for end in ("from", "to")}
+        for end, text in ends.items():
+            if (is_clock(text) or is_moment(text)) and not fits(text):
+                wanted = "02:00" if fits is is_clock else "2026-12-01T02:00"
+                which = "with" if fits is is_clock else "without"
+                yield Complaint((*path, end), "bad-value", f"{which} every it is written as {wanted}.")
+        if fits is is_moment and all(map(is_moment, ends.values())) and ends["to"] <= ends["from"]:
+            yield Complaint((*path, "to"), "bad-value", f"{ends['to']} is not after {ends['from']}.")
+
+
+def a_shared_budget_knows_its_models(raw: Any) -> Iterator[Complaint]:
+    """How many there are is not to be counted: what a batch has seen of them hangs on how the log was cut."""
+    scope, models = at(raw, "false_alarms", "scope"), at(raw, "false_alarms", "models")
+    named = [at(monitor, "model") for _, monitor in as_items(at(raw, "monitors"))]
+    if scope == "service" and models is None and (not named or None in named):
+        wanted = "say among how many models it is shared: models: 50"
+        yield Complaint(("false_alarms", "scope"), "bad-value", f"{wanted} (or name one in every monitor).")
+    if models is not None and scope in (None, "model"):
+        yield Complaint(("false_alarms", "models"), "bad-value", "only a budget of scope: service is shared by models.")
 
 
 def something_is_watched(raw: Any) -> Iterator[Complaint]:
@@ -189,11 +228,11 @@ def fraction_counts_ones(monitor: Any) -> Iterator[Complaint]:
         yield Complaint(("detect", "kind"), "bad-value", message)
 
 
-def an_occurrence_is_of_a_share(monitor: Any) -> Iterator[Complaint]:
+def what_looks_at_ones_is_of_a_share(monitor: Any) -> Iterator[Complaint]:
     signal, kind = signal_of(monitor), at(monitor, "detect", "kind")
-    if kind == "occurrence" and signal is not None and signal.kind == "number":
+    if _is(kind, "ones") and signal is not None and signal.kind == "number":
         name = quoted(at(monitor, "signal"))
-        message = f"occurrence is for a 0/1 signal (invalid.NAME, new_label, error), not {name}."
+        message = f"{kind} is for a 0/1 signal (invalid.NAME, new_label, error), not {name}."
         yield Complaint(("detect", "kind"), "bad-value", message)
 
 
@@ -256,10 +295,10 @@ def an_aggregate_has_values_of_its_own(monitor: Any) -> Iterator[Complaint]:
     if signal is None or not isinstance(kind, str):
         return
     aggregate = signal.kind == "aggregate"
-    if aggregate and (_is(kind, "windowed") or kind == "occurrence"):
+    if aggregate and (_is(kind, "windowed") or _is(kind, "ones")):
         message = f"{quoted(name)} is one number per window; use level, trend, adwin or page_hinkley."
         yield Complaint(("detect", "kind"), "bad-value", message)
-    if not aggregate and _is(kind, "aggregated"):
+    if not (aggregate or (signal.spec.of_many and kind == "level")) and _is(kind, "aggregated"):
         message = f"{kind} is for an aggregate (traffic, p95(latency_ms), mean(value)), not {quoted(name)}."
         yield Complaint(("detect", "kind"), "bad-value", message)
     if at(monitor, "window", "least") is not None and (not aggregate or aggregate_of(str(name))[0] in COUNTS):
@@ -314,7 +353,7 @@ MONITOR_RULES: tuple[Rule, ...] = (
     river_knows_it,
     clear_is_not_above_max,
     fraction_counts_ones,
-    an_occurrence_is_of_a_share,
+    what_looks_at_ones_is_of_a_share,
     what_only_appears_is_an_occurrence,
     a_distribution_has_more_than_two_values,
     a_distribution_counts_events,
@@ -333,6 +372,9 @@ RULES: tuple[Rule, ...] = (
     what_is_invalid_has_a_check,
     actions_need_feedback,
     weights_are_of_monitors,
+    a_shared_budget_knows_its_models,
     something_is_watched,
+    days_are_named_once,
+    maintenance_has_a_length,
     each_monitor,
 )

@@ -10,7 +10,7 @@ from pydantic import Field, create_model
 
 from detectors import DETECTORS, Detector
 from detectors.distances import DISTANCES
-from detectors.params import RIVER_DETECTORS, Params, River
+from detectors.params import OF_THE_BUDGET, RIVER_DETECTORS, Params, River
 from streamer.config.types import Date, Direction, Duration, Model, Pattern, Pointer, Share
 from streamer.signals.checks import Check, text_of
 
@@ -43,6 +43,12 @@ class CheckRule(Model):
         return Check(self.type, self.min, self.max, allowed, pattern, self.required, self.same_as, self.tolerance)
 
 
+NOMINAL: dict[str, str] = {
+    "adwin": "delta {0.delta:g} bounds each of its checks",
+    "shiryaev_roberts": "at most one in {0.arl:,.0f} values of a series, on average",
+}
+
+
 class Detect(Model):
     """What all kinds share, and what the rules of the config ask of a kind."""
 
@@ -54,6 +60,7 @@ class Detect(Model):
     learns: ClassVar[bool] = False  # without a reference it has no verdict
     edged: ClassVar[bool] = False  # what it finds are edges, which end by `resolve`
     recovers: ClassVar[bool] = True  # what it found can be over: back where it was, or clear
+    ones: ClassVar[bool] = False  # it looks at the ones of a 0/1 signal, and a number has none
     sampled: ClassVar[bool] = False  # it learns from the values of the warm-up themselves
     if TYPE_CHECKING:
         kind: str
@@ -67,6 +74,18 @@ class Detect(Model):
     def scale_free(self) -> bool:
         """Whether the units of the values do not matter."""
         return not self.raw or (self.kind in DETECTORS and DETECTORS[self.kind].raw)
+
+    @property
+    def budgeted(self) -> bool:
+        """Whether its limits follow from `false_alarms`."""
+        bank = DETECTORS.get(self.kind)
+        given = bank is not None and any(one.metadata == OF_THE_BUDGET for one in dataclasses.fields(bank.params))  # type: ignore[arg-type]
+        return given or getattr(self, "days", False) is True or getattr(self, "against", "") == "days"
+
+    @property
+    def nominal(self) -> str:
+        """What its own parameters say of false alarms, where they do."""
+        return NOMINAL[self.kind].format(self) if self.kind in NOMINAL else "no rate is known"
 
     def shown(self) -> dict[str, Any]:
         """The parameters as an alert shows them."""
@@ -110,8 +129,16 @@ class DetectOccurrence(Detect):
 
     edged: ClassVar[bool] = True
     recovers: ClassVar[bool] = False
+    ones: ClassVar[bool] = True
     kind: Literal["occurrence"] = Field(description=DETECTORS["occurrence"].title)
     raw: Literal[True] = Field(True, description="There is nothing to wait for.")
+
+
+class DetectScan(BankDetect):
+    """An edge when ones of a 0/1 signal that are rare come closer together than ever, and than chance."""
+
+    ones: ClassVar[bool] = True
+    kind: Literal["scan"] = Field(description=DETECTORS["scan"].title)
 
 
 def model_of(kind: str, detector: Detector) -> type[Detect]:
@@ -258,7 +285,7 @@ class DetectDistribution(Detect):
         return 0.8 * self.max if self.clear is None else self.clear
 
 
-OWN: dict[str, type[Detect]] = {"river": DetectRiver, "occurrence": DetectOccurrence}
+OWN: dict[str, type[Detect]] = {"river": DetectRiver, "occurrence": DetectOccurrence, "scan": DetectScan}
 """Models of detectors that are more than their parameters."""
 LEVELS: tuple[type[Detect], ...] = (
     DetectFraction,

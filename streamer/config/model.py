@@ -22,6 +22,7 @@ from pydantic import (
 
 from schemas.events.fields import FIELDS, PLAIN_FIELDS, parse_field
 from streamer.config.budget import FalseAlarms
+from streamer.config.calendar import Calendar
 from streamer.config.detect import CheckRule
 from streamer.config.librdkafka_settings import RESERVED
 from streamer.config.mapping import Mapping
@@ -72,6 +73,10 @@ class Topics(Model):
     dead_letter: Topic = Field("drift-dead-letter", description="Where records go that cannot be read.")
     windows: Topic | None = Field(None, description="Where every window that ended is published; default nowhere.")
     incidents: Topic | None = Field(None, description="Where incidents are published; default where alerts are.")
+
+    shadow: Topic | None = Field(
+        None, description="Where alerts of shadow monitors are published; default drift-shadow, if there are any."
+    )
 
     def own(self) -> dict[str, str]:
         """The topics that the service writes to, by role."""
@@ -262,6 +267,9 @@ class Config(Model):
     feedback: Feedback | None = Field(None, description="What people did with a prediction: the signals action.NAME.")
     privacy: Privacy | None = Field(None, description="Who is not watched.")
     probes: Probes | None = Field(None, description="Events with known inputs and a known answer.")
+    calendar: Calendar = Field(
+        Calendar(), description="Exceptional days and maintenance: nothing is judged in them, and nothing learned."
+    )
     standard: bool | None = Field(
         None, description="Whether the standard set is there; default: without monitors, or when one of it is changed."
     )

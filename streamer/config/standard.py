@@ -12,6 +12,7 @@ from detectors import Adwin
 from streamer.config.detect import kinds_that
 
 ENVELOPE = {"kind": "envelope"}
+SCAN = {"kind": "scan"}
 DISTRIBUTION = {"kind": "distribution", "max": 0.25, "days": True}
 TUNED = {one.name for one in fields(Adwin)} - {"direction"}
 """Whoever sets one of these by hand means the detector that has it."""
@@ -20,14 +21,18 @@ STANDARD: dict[str, dict[str, Any]] = {
     "feature-mean": {"signal": "features.*", "detect": ENVELOPE},
     "feature-distribution": {"signal": "features.*", "detect": DISTRIBUTION},
     "category-distribution": {"signal": "category.*", "detect": DISTRIBUTION},
-    "unseen-category": {"signal": "unseen.*", "detect": {**ENVELOPE, "direction": "up"}},
+    "unseen-category": {"signal": "unseen.*", "detect": SCAN},
     "missing": {"signal": "missing.*", "detect": ENVELOPE},
     "confidence": {"signal": "confidence", "detect": {**ENVELOPE, "direction": "down"}},
     "confidence-distribution": {"signal": "confidence", "detect": DISTRIBUTION},
     "label-share": {"signal": "label.*", "detect": ENVELOPE},
+    "rare-label": {"signal": "label.*", "detect": SCAN},
     "anomaly-fraction": {"signal": "anomaly", "detect": {"kind": "fraction", "max": 0.05, "days": True}},
     "anomaly-drift": {"signal": "anomaly", "detect": ENVELOPE},
-    "joint-distance": {"signal": "distance", "detect": {**ENVELOPE, "direction": "up"}},
+    "correlation": {
+        "signal": "correlation",
+        "detect": {"kind": "level", "against": "days", "change": 0.2, "direction": "up"},
+    },
     "traffic": {"signal": "traffic", "window": {"time": "10m"}, "detect": {"kind": "level", "against": "days"}},
     "latency": {
         "signal": "p95(latency_ms)",
@@ -39,6 +44,8 @@ STANDARD: dict[str, dict[str, Any]] = {
     "no-data": {"signal": "events", "detect": {"kind": "silence", "days": True}},
     "caller-silent": {"signal": "events", "by": ["caller"], "detect": {"kind": "silence", "days": True}},
 }
+SHADOW = "drift-shadow"
+"""Where shadow monitors publish unless the file says otherwise; without one nobody needs such a topic."""
 OFF = (False, "off")
 WHOLE = ("events", "traffic", "version_change")
 """Signals that are about the model as a whole: an old version that falls silent is no news."""
@@ -67,7 +74,11 @@ def resolved(value: Any, filled: bool = True) -> Any:
     defaults = value.get("defaults")
     if filled and isinstance(defaults, dict):
         monitors = {name: _filled(monitor, defaults) for name, monitor in monitors.items()}
-    return {**value, "monitors": monitors}
+    value = {**value, "monitors": monitors}
+    topics, shadows = value.get("topics"), [one for one in monitors.values() if isinstance(one, dict)]
+    if isinstance(topics, dict) and any(one.get("shadow") is True for one in shadows):
+        value["topics"] = {**topics, "shadow": topics.get("shadow", SHADOW)}
+    return value
 
 
 def _changes(name: str, monitor: Any) -> bool:

@@ -12,6 +12,7 @@ from streamer.series.table import SeriesTable
 
 Name = Literal[
     "events_total",
+    "events_muted_total",
     "records_failed_total",
     "records_consumed_total",
     "series_dropped_total",
@@ -19,6 +20,7 @@ Name = Literal[
     "windows_total",
     "detections_total",
     "alerts_emitted_total",
+    "shadow_alerts_emitted_total",
     "incidents_emitted_total",
 ]
 
@@ -36,13 +38,16 @@ def counters(
     admission: Admission,
     tables: Collection[SeriesTable],
     monitors: Iterable[Monitor],
+    muted: Mapping[str, int],
     detections: Mapping[str, int],
     emitted: Mapping[tuple[str, str], int],
+    shadowed: Mapping[tuple[str, str], int],
     incidents: Mapping[tuple[str, str], int],
 ) -> Iterator[Counter]:
     """Every counter of a task."""
     for result, count in admission.counts.items():
         yield Counter("events_total", {"topic": topic, "result": result}, count)
+    yield Counter("events_muted_total", {"topic": topic}, sum(muted.values()))
     for reason, count in admission.reasons.items():
         yield Counter("records_failed_total", {"topic": topic, "reason": reason}, count)
     yield Counter("records_consumed_total", {"topic": topic}, sum(admission.counts.values()))
@@ -57,5 +62,7 @@ def counters(
         yield Counter("detections_total", {"monitor": name}, count)
     for (status, severity), count in emitted.items():
         yield Counter("alerts_emitted_total", {"status": status, "severity": severity}, count)
+    for (status, severity), count in shadowed.items():
+        yield Counter("shadow_alerts_emitted_total", {"status": status, "severity": severity}, count)
     for (change, severity), count in incidents.items():
         yield Counter("incidents_emitted_total", {"change": change, "severity": severity}, count)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from detectors.envelope import TIERS
+from detectors.bank import TIERS
 from schemas.records.alert import rfc3339
 from schemas.records.envelope import HEADERS
 from schemas.records.heartbeat import HeartbeatFacts, render_heartbeat
@@ -25,6 +25,7 @@ class Watched(NamedTuple):
     tables: Iterable[SeriesTable]
     monitors: Iterable[Monitor]
     alerts: Mapping[tuple[str, str, str], int]  # by monitor, model and state
+    muted: Mapping[str, int]  # events by model that the calendar has out of the ordinary
     generation: int = 0  # how often the topic was made anew
 
 
@@ -37,18 +38,20 @@ def heartbeats(group: str, partition: Partition, position: int, number: int, tic
 
 
 def details(watched: Watched) -> dict[str, dict[str, Any]]:
-    """What is watched of each model: events, series ready and warming up, windows by verdict, alerts by state; and what
-    is not.
+    """What is watched of each model: events, series ready and warming up, windows by verdict, alerts by state, those
+    of shadow monitors apart; and what is not.
     """
     found: dict[str, dict[str, Any]] = {
         model: {
             "events": events,
+            "muted": watched.muted.get(model, 0),
             "newest_event": rfc3339(newest_ms),
             "series": {"ready": 0, "warming": 0},
             "unwatched": [],
             "tiers": dict.fromkeys(TIERS, 0),
             "windows": dict.fromkeys(ENDS, 0),
             "alerts": dict.fromkeys((PENDING, FIRING, FADING), 0),
+            "shadow_alerts": dict.fromkeys((PENDING, FIRING, FADING), 0),
         }
         for model, newest_ms, events in watched.admission.models()
     }
@@ -68,7 +71,8 @@ def details(watched: Watched) -> dict[str, dict[str, Any]]:
         for model, counts in monitor.ended().items():
             for ended, count in counts.items() if model in found else ():
                 found[model]["windows"][ended] += count
-    for (_, model, state), count in watched.alerts.items():
+    shadows = {monitor.name for monitor in watched.monitors if monitor.config.shadow}
+    for (name, model, state), count in watched.alerts.items():
         if state in (PENDING, FIRING, FADING):
-            found[model]["alerts"][state] += count
+            found[model]["shadow_alerts" if name in shadows else "alerts"][state] += count
     return found

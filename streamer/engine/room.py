@@ -17,6 +17,7 @@ from streamer.alerts.alert import Moment, Notice
 from streamer.alerts.leaving import open_models, open_rows, retain
 from streamer.alerts.lifecycle import AlertBook
 from streamer.engine.admission import Admission
+from streamer.engine.muted import Muted
 from streamer.monitors.base import Monitor
 from streamer.series.sources import Source
 from streamer.series.table import SeriesTable, TableId
@@ -65,10 +66,11 @@ class Room:
         of_table: Mapping[TableId, Sequence[Monitor]],
         admission: Admission,
         book: AlertBook,
+        muted: Muted,
         tell: Tell,
     ) -> None:
         self.tables, self.sources, self.of_table = tables, sources, of_table
-        self.admission, self.book, self.tell = admission, book, tell
+        self.admission, self.book, self.muted, self.tell = admission, book, muted, tell
         self.names = {i: {m.name for m in monitors} for i, monitors in of_table.items()}
 
     def pieces(self, batch: Batch, position: int) -> Iterator[tuple[Batch | None, int | None]]:
@@ -148,6 +150,7 @@ class Room:
                 monitor.forget(models)
         for source in self.sources.values():
             source.forget(models)
+        self.muted.forget(models)
         self.admission.forget(models)
 
     def _evict(self, table_id: TableId, gone: Iterable[int], offset: int) -> None:

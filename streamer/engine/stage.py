@@ -15,6 +15,7 @@ from streamer.engine.figures import Counter
 from streamer.engine.room import Fullness
 from streamer.engine.unwatched import Unwatched
 from streamer.monitors.base import Gauge
+from streamer.monitors.detectable import Drift, Series
 from streamer.port import Out, Partition, Tick
 
 
@@ -39,6 +40,9 @@ class Stage(Protocol):
     def gauges(self) -> Iterator[tuple[str, Gauge]]:
         """Figures of the last windows, with their monitor."""
 
+    def detectable(self, most: int) -> Iterator[tuple[Series, list[Drift]]]:
+        """The smallest drifts that are found, series after series, up to `most` of a monitor; dear, so drawn slowly."""
+
     def alerts(self) -> dict[tuple[str, str, str], int]:
         """How many alerts there are by monitor, model and state."""
 
@@ -53,7 +57,7 @@ class Stage(Protocol):
 
     @property
     def waiting(self) -> int:
-        """How many records wait for a commit."""
+        """How many records wait for a commit, by and large: what is written late is counted late."""
 
     @property
     def outbox(self) -> list[Out]:

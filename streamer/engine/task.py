@@ -23,17 +23,19 @@ from streamer.alerts.policy import policy_of
 from streamer.alerts.unusable_record import RecordAlerts
 from streamer.alerts.window_record import window_record
 from streamer.config import model as cfg
-from streamer.config.decoder_fields import fields_of
 from streamer.engine import snapshot
 from streamer.engine.admission import Admission
 from streamer.engine.engines import ENGINE, Engine
 from streamer.engine.figures import Counter, counters
 from streamer.engine.heartbeat import Watched, heartbeats
+from streamer.engine.muted import Muted
+from streamer.engine.outbox import Outbox
 from streamer.engine.references import pinned_again, seed
 from streamer.engine.room import STRIDE, Fullness, Room
 from streamer.engine.unwatched import Unwatched, unwatched
 from streamer.incidents.record import Incidents
 from streamer.monitors.base import Gauge, Monitor
+from streamer.monitors.detectable import Drift, Series, learned_drifts
 from streamer.monitors.edges import accept, step_table
 from streamer.monitors.finding import Finding
 from streamer.monitors.registry import make_monitors
@@ -66,14 +68,11 @@ class Task:
         engine: Engine = ENGINE,
         generation: int = 0,
     ) -> None:
-        self.config, self.engine = config, engine
-        self.partition = partition
-        self.position = position
+        self.config, self.engine, self.partition, self.position = config, engine, partition, position
         self.monitors_reset: list[str] = []  # those that a snapshot had nothing for; not state
         self.topic_id, self.generation = "", generation
         self.ticks, self.tick_ms = 0, 0  # how many there were, and the time of the last
-        self.decided: list[Out | Notice] = []
-        self.emitted: dict[tuple[str, str], int] = {}  # alerts by status and severity, for the metrics; not state
+        self.emitted, self.shadowed = dict[tuple[str, str], int](), dict[tuple[str, str], int]()
         self.roles = config.roles()
         self.checks = {parse_signal(f"invalid.{name}").path: rule.compiled() for name, rule in config.checks.items()}
         self.tables: dict[TableId, SeriesTable] = {}
@@ -97,14 +96,15 @@ class Task:
         self.sweeps = {i: sweep for i, sweep in sweeps.items() if sweep is not None}
         models = {m.config.model for m in self.by_order}
         watched = None if None in models else [model for model in models if model is not None]
-        limits = config.limits
-        gate = engine.gate(watched, limits.lateness_ms, limits.duplicates, self.rows_max)
+        gate = engine.gate(watched, config.limits.lateness_ms, config.limits.duplicates, self.rows_max)
         self.admission = Admission(gate, Places(self.rows_max, config.reference.warmup), watched)
-        self.book = AlertBook({name: policy_of(m.config) for name, m in self.monitors.items()}, first_of(self.monitors))
+        policies, self.muted = {name: policy_of(m.config) for name, m in self.monitors.items()}, Muted(config.calendar)
+        self.book = AlertBook(policies, first_of(self.monitors), self.muted.away.now)
         self.records = AlertRecords(config, partition, self.monitors, generation)
         self.incidents = Incidents(self.records)
+        self.box = Outbox(self.records, self.incidents)
         self.record_alerts = RecordAlerts(config, partition, generation, self.emitted)
-        parts = self.tables, self.sources, self.of_table, self.admission, self.book
+        parts = self.tables, self.sources, self.of_table, self.admission, self.book, self.muted
         self.room = Room(*parts, self._ended)
         if seeded and config.given is not None:
             seed(config.given, self.watched(self.tables.values()))
@@ -137,7 +137,7 @@ class Task:
 
     def _add_table(self, table_id: TableId, sampled: bool) -> None:
         reference = self.config.reference
-        warmup = reference.windows if table_id.signal.kind == "aggregate" else reference.warmup
+        warmup = reference.windows if table_id.signal.spec.of_many else reference.warmup
         self.tables[table_id] = SeriesTable(
             table_id, warmup, self.rows_max, self.engine.table, self.checks, self.config.given_hash, sampled
         )
@@ -151,9 +151,7 @@ class Task:
         first = min([*batch.offsets[:1].tolist(), *(r.record.offset for r in batch.rejects[:1])], default=self.position)
         if first < self.position or batch.next_offset < self.position:
             raise AssertionError(f"{topic}[{number}]: offset {first} came again, all before {self.position} is done")
-        self.decided += [
-            Out("dead_letter", *dead_letter(topic, number, reject, self.generation)) for reject in batch.rejects
-        ]
+        self.box.put(Out("dead_letter", *dead_letter(topic, number, one, self.generation)) for one in batch.rejects)
         if self.roles:
             batch = replace(batch, aliases=self.roles)
         if self.derived:
@@ -169,7 +167,7 @@ class Task:
         """Take what lies between two turns of the log."""
         refused = is_true(batch, OPT_OUT) if self.config.privacy else None
         used, now, late = self.admission.admit(batch, refused)
-        self.decided += self.record_alerts.take(batch, used, late, self.tick_ms, refused)
+        self.box.put(self.record_alerts.take(batch, used, late, self.tick_ms, refused))
         begin, places = 0, np.arange(len(used))
         while begin < len(used):  # What cuts a batch changes nothing: so it can be cut where a level is accepted.
             self._accept(batch, used, now, begin)
@@ -205,7 +203,7 @@ class Task:
             for f in findings:
                 if f.ended:
                     ended = self.by_order[f.monitor], f, batch.offsets.item(f.event), self.generation
-                    self.decided.append(window_record(self.config, self.partition, *ended))
+                    self.box.put([window_record(self.config, self.partition, *ended)])
         self._publish(self.book.decide(batch, used, now, findings))
         self._follow()
 
@@ -217,26 +215,27 @@ class Task:
         if tick.offset // STRIDE > self.position // STRIDE:
             self.room.turn((self.position // STRIDE + 1) * STRIDE)
         self.position = max(self.position, tick.offset)
-        self.decided += self.record_alerts.tick(self.tick_ms if self.ticks > 0 else tick.time_ms, tick)
+        self.box.put(self.record_alerts.tick(self.tick_ms if self.ticks > 0 else tick.time_ms, tick))
         self.ticks, self.tick_ms = self.ticks + 1, tick.time_ms
-        for source in self.sources.values():
-            source.tick(passed_ms)
         models = self.admission.models()
+        unmissed = self.muted.models([model for model, _, _ in models], tick.time_ms)
+        for table_id, source in self.sources.items():
+            source.tick(passed_ms, self.muted.rows(self.tables[table_id], unmissed))
         self._publish(self.book.pass_time(passed_ms, (self.position, tick.time_ms), models))
         newest_ms = {model: newest_ms for model, newest_ms, _ in models}
         for monitor in self.by_order:
-            for finding in monitor.overdue(passed_ms, newest_ms):
+            for finding in monitor.overdue(passed_ms, newest_ms, unmissed):
                 model = monitor.table.keys[finding.row][0][0]
                 at = Moment(self.position, tick.time_ms, newest_ms[model] + self.book.silence(model))
                 self._publish(self.book.apply(finding, model, at))
-        self.decided += self.incidents.settle(self.position, tick.time_ms)
-        watched = Watched(self.admission, self.tables.values(), self.by_order, self.book.counts(), self.generation)
-        self.decided += heartbeats(self.config.kafka.group, self.partition, self.position, self.ticks, tick, watched)
+        self.box.tick(self.position, tick.time_ms)
+        counts = self.book.counts(), self.muted.events, self.generation
+        watched = Watched(self.admission, self.tables.values(), self.by_order, *counts)
+        self.box.put(heartbeats(self.config.kafka.group, self.partition, self.position, self.ticks, tick, watched))
 
     def _detect(self, batch: Batch, used: Bool, now: I64) -> list[Finding]:
-        found: list[Finding] = []
-        known: dict[TableId, tuple[Column, Judged]] = {}
-        grouped: dict[tuple[Any, ...], Groups] = {}
+        found, known, grouped = list[Finding](), dict[TableId, tuple[Column, Judged]](), dict[tuple[Any, ...], Groups]()
+        used = self.muted.seen(batch, used)
         of = populations(batch, used, self.config.feedback is not None, self.config.probes is not None)
         for table_id, table in self.tables.items():
             chosen = of[table_id.signal.spec.population]
@@ -257,14 +256,15 @@ class Task:
 
     def _publish(self, notices: Sequence[Notice]) -> None:
         for notice in notices:
-            kind = notice.status, self.monitors[notice.monitor].config.severity
-            self.emitted[kind] = self.emitted.get(kind, 0) + 1
-        self.decided += self.incidents.told_of(notices)
+            made = self.monitors[notice.monitor].config
+            kind, emitted = (notice.status, made.severity), self.shadowed if made.shadow else self.emitted
+            emitted[kind] = emitted.get(kind, 0) + 1
+        self.box.announce(notices)
 
     def _ended(self, notices: list[Notice]) -> None:
         """Alerts of series that leave. All that waits is written while its rows still mean what they meant."""
         self._publish(notices)
-        self.decided = list(self.outbox)
+        self.box.write()
         self.records.forget(self.monitors)
 
     def fullness(self) -> list[Fullness]:
@@ -277,12 +277,17 @@ class Task:
 
     def counters(self) -> Iterator[Counter]:
         """What was counted so far, for the metrics."""
-        counted = self.book.detections, self.emitted, self.incidents.emitted
+        self.box.settle()
+        counted = self.muted.events, self.book.detections, self.emitted, self.shadowed, self.incidents.emitted
         return counters(self.partition[0], self.admission, self.tables.values(), self.by_order, *counted)
 
     def gauges(self) -> Iterator[tuple[str, Gauge]]:
         """Figures of the last windows, with their monitor."""
         return ((monitor.name, gauge) for monitor in self.by_order for gauge in monitor.gauges())
+
+    def detectable(self, most: int) -> Iterator[tuple[Series, list[Drift]]]:
+        """The smallest drifts that are found, up to `most` series of a monitor."""
+        return learned_drifts(self.by_order, self.admission.newest_ms, most)
 
     def alerts(self) -> dict[tuple[str, str, str], int]:
         """How many alerts there are by monitor, model and state; those of the partition itself have no model."""
@@ -290,24 +295,22 @@ class Task:
 
     def open_incidents(self) -> dict[str, int]:
         """How many incidents are open, by model."""
+        self.box.settle()
         return self.incidents.book.open_by_model()
 
     @property
     def waiting(self) -> int:
-        """How many records wait for a commit."""
-        return len(self.decided)
+        """How many records wait for a commit, by and large."""
+        return self.box.waiting
 
     @property
     def outbox(self) -> list[Out]:
-        """What the next commit publishes. Alerts are written only now, one after another: between batches, where the
-        processor has other things at hand, they cost twice as much.
-        """
-        record = self.records.record
-        return [item if isinstance(item, Out) else record(item) for item in self.decided]
+        """What the next commit publishes."""
+        return self.box.written()
 
     def published(self, count: int | None = None) -> None:
         """Forget the first `count` records of the outbox, or all of them."""
-        del self.decided[:count]
+        self.box.drop(count)
 
     def dump(self) -> bytes:
         """Snapshot bytes of the state at `position`; the outbox is not part of it."""
@@ -315,7 +318,7 @@ class Task:
 
     def state(self) -> dict[str, Any]:
         """The state as plain values and arrays of its own, which no later step changes: `snapshot.encode` takes it."""
-        monitors = {name: {"spec": self.spec(name), "state": m.dump()} for name, m in self.monitors.items()}
+        self.box.settle()
         return {
             "partition": list(self.partition),
             "position": self.position,
@@ -324,9 +327,10 @@ class Task:
             "ticks": [self.ticks, self.tick_ms],
             "admission": self.admission.dump(),
             "unusable": self.record_alerts.account.dump(),
+            "muted": self.muted.dump(),
             "tables": {t.identity: t.dump() for t in self.tables.values()},
             "rules": {self.tables[i].identity: source.dump() for i, source in self.sources.items()},
-            "monitors": monitors,
+            "monitors": {name: {"spec": self.spec(name), "state": m.dump()} for name, m in self.monitors.items()},
             "alerts": self.book.dump(),
             "incidents": self.incidents.dump(),
         }
@@ -344,9 +348,8 @@ class Task:
             if tuple(state["partition"]) != partition:
                 topic, number = state["partition"]
                 raise snapshot.InvalidSnapshot(f"it is of {topic}[{number}], not of {partition[0]}[{partition[1]}]")
-            topic_id, generation = state.get("input", ["", 0])  # Snapshots of before 0.2 have none.
-            task = cls(config, partition, int(state["position"]), False, engine, int(generation))
-            task.topic_id = str(topic_id)
+            task = cls(config, partition, int(state["position"]), False, engine, int(state["input"][1]))
+            task.topic_id = str(state["input"][0])
             task._restore(state)
         except snapshot.InvalidSnapshot:
             raise
@@ -358,6 +361,7 @@ class Task:
         self.ticks, self.tick_ms = map(int, state["ticks"])
         self.admission.load(state["admission"])
         self.record_alerts.account.load(state.get("unusable"))  # Older snapshots have none.
+        self.muted.load(state["muted"])
         for table in self.tables.values():
             if table.identity in state["tables"]:
                 table.load(state["tables"][table.identity])
@@ -380,17 +384,3 @@ class Task:
         self.incidents.load(state.get("incidents"), self.book)
         self.room.exclude(self.position)
         self._follow()
-
-
-class Tasks:
-    """Makes the tasks of a config. See `Stages`."""
-
-    def __init__(self, config: cfg.Config, engine: Engine = ENGINE) -> None:
-        self.config, self.engine = config, engine
-        self.decode = engine.decoder(fields_of(config))
-
-    def new(self, partition: Partition, position: int, generation: int = 0) -> Task:
-        return Task(self.config, partition, position, engine=self.engine, generation=generation)
-
-    def load(self, partition: Partition, blob: bytes) -> Task:
-        return Task.load(self.config, partition, blob, self.engine)

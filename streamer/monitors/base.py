@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Container, Iterator, Mapping
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol
+
+import numpy as np
 
 from detectors import Bank, Params
 from detectors.compiled import CompiledDistribution
@@ -13,7 +15,7 @@ from schemas.events.batch import Batch
 from streamer.config import model as cfg
 from streamer.config.reference_file import Series
 from streamer.monitors.evidence import Evidence, Summary
-from streamer.monitors.finding import Finding
+from streamer.monitors.finding import BREACH, Finding
 from streamer.monitors.following import Following
 from streamer.monitors.window_outcomes import Outcomes
 from streamer.series.sources import Source
@@ -39,6 +41,7 @@ class MonitorSpec(NamedTuple):
     lateness_ms: int
     parts: MonitorParts
     rate: float = 0.002  # false alarms a day that each of its series may have
+    publishes: bool = True  # whether every window that ends is published, not only what alerts tell of them
 
 
 class Hit(NamedTuple):
@@ -49,6 +52,7 @@ class Hit(NamedTuple):
     statistic: float
     threshold: float
     age: int  # how many values ago it began, 0 where the detector does not know
+    tier: int  # of its row, TIERLESS where the detector has none
 
 
 class Gauge(NamedTuple):
@@ -103,8 +107,10 @@ class Monitor(Protocol):
     def findings(self, batch: Batch, column: Column, judged: Judged) -> list[Finding]:
         """Verdicts of this column."""
 
-    def overdue(self, passed_ms: int, newest_ms: Mapping[str, int]) -> list[Finding]:
-        """What became due by the tick that took `passed_ms`; `newest_ms`: newest event time by model."""
+    def overdue(self, passed_ms: int, newest_ms: Mapping[str, int], unmissed: Container[str] = ()) -> list[Finding]:
+        """What became due by the tick that took `passed_ms`; `newest_ms`: newest event time by model. Of the `unmissed`
+        nothing is due now.
+        """
 
     def ended(self) -> Outcomes:
         """How windows ended."""
@@ -114,6 +120,9 @@ class Monitor(Protocol):
 
     def tiers(self) -> Mapping[str, Mapping[str, int]]:
         """By model how many of its series are in which of TIERS; of those that learn what healthy days are like."""
+
+    def days_left(self) -> I64:
+        """Of each row that learns what healthy days are like how many of them it still needs; 0 where it knows."""
 
     def sentence(self, labels: Mapping[str, str], told: Evidence) -> str:
         """What moved, from what to what, and how sure, in one line."""
@@ -152,7 +161,12 @@ class MonitorBase:
 
     def __init__(self, made: MonitorSpec) -> None:
         self.order, self.name, self.config, self.table = made.order, made.name, made.config, made.table
+        self.publishes = made.publishes
         self.normal: Any = {}
+
+    def shows(self, signal: str) -> bool:
+        """Whether anybody gets to see the evidence of a window with this verdict. It is dearer than the verdict."""
+        return self.publishes or signal == BREACH
 
     def hits(self, batch: Batch, column: Column, judged: Judged) -> list[Hit]:
         return []
@@ -163,7 +177,7 @@ class MonitorBase:
     def findings(self, batch: Batch, column: Column, judged: Judged) -> list[Finding]:
         return []
 
-    def overdue(self, passed_ms: int, newest_ms: Mapping[str, int]) -> list[Finding]:
+    def overdue(self, passed_ms: int, newest_ms: Mapping[str, int], unmissed: Container[str] = ()) -> list[Finding]:
         return []
 
     def ended(self) -> Outcomes:
@@ -174,6 +188,9 @@ class MonitorBase:
 
     def tiers(self) -> Mapping[str, Mapping[str, int]]:
         return {}
+
+    def days_left(self) -> I64:
+        return np.zeros(0, np.int64)
 
     def accept(self, row: int, level: Summary) -> bool:
         """A condition has no level of its own."""

@@ -10,14 +10,15 @@ was seen.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import log2
+from math import isfinite, isnan, log2, nan
 from typing import Any
 
 import numpy as np
 
 from detectors.bank import renumbered
-from detectors.extremes import DAY_MS, SCHOOL, DailyExtremes, odds
+from detectors.extremes import DAY_MS, SCHOOL, DailyExtremes, days_left, odds
 from streamer.monitors.base import MonitorSpec
+from streamer.monitors.evidence import tier_of
 from streamer.monitors.levels import LevelMonitor, Span, Verdict
 from streamer.signals.columns import I64
 
@@ -66,14 +67,21 @@ class DailyLevelMonitor(LevelMonitor):
         self.swings: dict[int, Swing] = {}
         self.odds = odds(made.rate, CHANNELS)
 
+    def days_left(self) -> I64:
+        return days_left(self.days.dump())
+
+    def tier(self, row: int) -> dict[str, str]:
+        return tier_of(self.days.in_school(row))
+
     def judge(self, row: int, value: float, span: Span, offset: int) -> Verdict:
         start_ms = span.start_ms
         days, mine = self.days, self.swings.setdefault(row, Swing())
         days.resize(len(self.table.keys))
-        level = np.abs(days.mean[row, : len(SIZES)]).max(axis=-1)
-        days.turn(row, start_ms // DAY_MS, self.odds, np.resize(level * self.detect.change, CHANNELS))
+        if days.behind(row, start_ms // DAY_MS):
+            level = np.abs(days.mean[row, : len(SIZES)]).max(axis=-1)
+            days.turn(row, start_ms // DAY_MS, self.odds, np.resize(level * self.detect.change, CHANNELS))
         load = load_of(span)
-        usual = mine.means[load] if mine.known[load] >= SEEN_LEAST else np.nan
+        usual = mine.means[load] if mine.known[load] >= SEEN_LEAST else nan
         mine.values, mine.usual = [*mine.values, value][-SIZES[-1] :], [*mine.usual, usual][-SIZES[-1] :]
         mine.begins_ms = [*mine.begins_ms, start_ms][-SIZES[-1] :]
         found = self._look(row, mine, start_ms, offset)
@@ -99,7 +107,7 @@ class DailyLevelMonitor(LevelMonitor):
             mean = sum(mine.values[-size:]) / size
             apart = mean - sum(mine.usual[-size:]) / size
             for channel, average in ((place, mean), (len(SIZES) + place, apart)):
-                if np.isnan(average):
+                if isnan(average):
                     continue
                 side = self._side(row, channel, average, offset)
                 if side and found is None:
@@ -121,7 +129,7 @@ class DailyLevelMonitor(LevelMonitor):
 
     def _side(self, row: int, channel: int, average: float, offset: int) -> int:
         low, high = self.days.limits(row, channel)
-        if np.isfinite((low, high)).any():
+        if isfinite(low) or isfinite(high):
             return self._wanted(1 if average > high else -1 if average < low else 0)
         known = self._known(row, offset)
         if not SUSTAINED <= channel < len(SIZES) or known is None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from detectors.bank import renumbered
-from detectors.extremes import DAY_MS, DailyExtremes, odds
+from detectors.extremes import DAY_MS, DailyExtremes, days_left, odds
 from streamer.monitors.calm import Calm
 from streamer.signals.columns import I64
 
@@ -41,7 +41,8 @@ class DailyLimit:
 
     def beyond(self, row: int, figure: float, time_ms: int, limit: float) -> bool:
         """Whether healthy days show less; `limit`: what it must exceed anyway. It counts for the days to come."""
-        self.days.turn(row, time_ms // DAY_MS, self.odds, self.days.mean[row, :, 0] * FLOOR)
+        if self.days.behind(row, time_ms // DAY_MS):
+            self.days.turn(row, time_ms // DAY_MS, self.odds, self.days.mean[row, :, 0] * FLOOR)
         most = self.days.limits(row, 0)[1]
         if isfinite(most):
             self.held.pop(row, None)
@@ -57,7 +58,7 @@ class DailyLimit:
 
     def _unmistakable(self, row: int, figure: float, limit: float) -> bool:
         far = figure > GROSS * max(self.days.seen(row, 0)[1], limit)
-        if self.days.waiting[row, 0].max() > -inf:
+        if max(self.days.waiting[row, 0, 0].tolist()) > -inf:  # A figure has two sides of a day, or none.
             self.first.pop(row, None)
             return far
         steady = self.first.get(row, 0)
@@ -70,6 +71,14 @@ class DailyLimit:
         """What a figure must exceed by now."""
         most = self.days.limits(row, 0)[1]
         return max(limit, most) if isfinite(most) else GROSS * limit
+
+    def in_school(self, row: int) -> bool:
+        """Whether there is no limit yet."""
+        return not isfinite(self.days.limits(row, 0)[1])
+
+    def left(self) -> I64:
+        """See `days_left` of `detectors/extremes.py`."""
+        return days_left(self.days.dump())
 
     def retain(self, rows: I64) -> None:
         self.days.retain(rows)

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from detectors.bank import renumbered
-from detectors.extremes import DAY_MS, SCHOOL, DailyExtremes, odds
+from detectors.extremes import DAY_MS, SCHOOL, DailyExtremes, days_left, odds
 from streamer.monitors.base import MonitorSpec
+from streamer.monitors.evidence import tier_of
 from streamer.monitors.levels import HOUR_MS, LevelMonitor, Span, Verdict
 from streamer.signals.columns import I64
 
@@ -72,6 +73,12 @@ class DailyTrafficMonitor(LevelMonitor):
         self.odds = odds(made.rate, len(HOURS) + 1)
         self.enough = (self.detect.beyond / self.detect.change) ** 2  # Of fewer events a fall could be chance.
         self.per_hour = max(HOUR_MS // self.table.signal.window_ms, 1)
+
+    def days_left(self) -> I64:
+        return days_left(self.days.dump())
+
+    def tier(self, row: int) -> dict[str, str]:
+        return tier_of(self.days.in_school(row))
 
     def judge(self, row: int, value: float, span: Span, offset: int) -> Verdict:
         mine = self.hours.setdefault(row, Hours())

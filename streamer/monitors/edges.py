@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from math import log, sqrt
 from typing import Any
 
 import numpy as np
 
-from detectors import Bank, Hits, Params
+from detectors import Bank, Hits, Params, Scan
 from detectors.bank import renumbered
 from detectors.reference import CLIP, Judged
 from detectors.river_bank import RiverBank
 from schemas.events.batch import Batch
 from streamer.config.reference_file import Series
 from streamer.monitors.base import Hit, Monitor, MonitorBase, MonitorSpec
-from streamer.monitors.evidence import Evidence, Summary, edge_of, question_of, standard_of, summary_of
+from streamer.monitors.evidence import Evidence, Summary, edge_of, question_of, returned, standard_of, summary_of
 from streamer.monitors.finding import DRIFT, Finding
 from streamer.monitors.following import Begun, Following, begun_by
 from streamer.monitors.pinned_past import SLOW_PAST, deviations_of, past_of
@@ -73,9 +74,10 @@ class EdgeMonitor(MonitorBase):
 
     def accept(self, row: int, level: Summary) -> bool:
         """Standardised values are cut a few deviations from the reference: beyond, another change would not show. And
-        the deviations of any change would be those of before.
+        the deviations of any change would be those of before. A candidate leaves the reference to those that it shares
+        it with.
         """
-        renews = self.table.signal.scaled and not self.table.given
+        renews = self.table.signal.scaled and not self.config.shadow
         if not renews:
             self.normal[row] = level
         return renews
@@ -136,6 +138,20 @@ class RankMonitor(EdgeMonitor):
         return super().sentence(labels, told)
 
 
+class ScanMonitor(EdgeMonitor):
+    """Rare ones that come close together: how close is a matter of the budget."""
+
+    def params(self, made: MonitorSpec) -> Params:
+        params = super().params(made)
+        assert isinstance(params, Scan)
+        return replace(params, rate=made.rate)
+
+    def accept(self, row: int, level: Summary) -> bool:
+        """What is the normal by now is rare no more, or rare in another way."""
+        self.bank.forget(row)
+        return super().accept(row, level)
+
+
 class OccurrenceMonitor(EdgeMonitor):
     """What must not happen even once: nothing is told that moved, and there is no before to go back to."""
 
@@ -188,8 +204,9 @@ def edge_findings(
     changes = table.remember(batch, column, judged, np.array([hit.place for hit, _ in hits], np.int64), questions)
     found = []
     for (hit, monitor), (row, standard), change in zip(hits, asked, changes, strict=True):
-        told = edge_of(table, row, (hit.direction, hit.statistic, hit.threshold), standard, change)
-        if wanted_of(monitor) in (None, told[0]):
+        told = edge_of(table, row, hit[1:4], standard, change, hit.tier)
+        wanted = wanted_of(monitor)
+        if wanted in (None, told[0]) and not returned(told, wanted):
             found.append(Finding(int(column.events[hit.place]), monitor.order, row, DRIFT, told))
     return found
 

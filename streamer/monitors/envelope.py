@@ -8,8 +8,10 @@ from typing import cast
 
 import numpy as np
 
+from detectors.bank import TIERS
 from detectors.compiled import CompiledEnvelope
-from detectors.envelope import KNEE, TIERS, Envelope, EnvelopeBank
+from detectors.envelope import KNEE, Envelope, EnvelopeBank
+from detectors.extremes import days_left
 from detectors.reference import Judged, standardised
 from schemas.events.batch import Batch
 from streamer.monitors.base import Gauge, Hit, MonitorSpec
@@ -60,6 +62,9 @@ class EnvelopeMonitor(RankMonitor):
             counts = found.setdefault(model, dict.fromkeys(TIERS, 0))
             counts[TIERS[tier]] += 1
         return found
+
+    def days_left(self) -> I64:
+        return days_left(self.bank.dump())
 
     def gauges(self) -> Iterator[Gauge]:
         for model, counts in self.tiers().items():

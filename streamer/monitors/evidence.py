@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from detectors.bank import CALIBRATED, SCHOOL, TIERLESS, TIERS
 from detectors.last_change import Asked, Change, Recent
 from detectors.reference import Learned
 from schemas.records.alert import rfc3339
@@ -19,10 +20,11 @@ Summary = tuple[int, float, float, int, int, int, int]
 """Values of a row: how many, mean, standard deviation, first and last offset, first and last time; see `Recent`."""
 Onset = tuple[int, int]
 """Offset and time."""
-Edge = tuple[int, float, float, Summary | Evidence | None, Summary | None, Summary | Evidence | None, Onset | None]
+Standard = Summary | Evidence | None
+Edge = tuple[int, float, float, Standard, Summary | None, Standard, Onset | None, int]
 """The evidence of an edge as plain numbers, made for every hit and shown for few: direction, statistic, threshold; the
 row before and since; what it is compared with, where that is not what it was before (as a file of references says it,
-or as it was learned); the first value of the newest stretch.
+or as it was learned); the first value of the newest stretch; the row's place in TIERS, or TIERLESS.
 """
 
 
@@ -40,15 +42,25 @@ def evidence(
     """
     now = window.get("fraction") if window else after["mean"] if after else None
     moved = now - before["mean"] if before and now is not None else None
-    units = [part["std"] for part in ((more or {}).get("reference"), before) if part]
-    unit = next((unit for unit in units if unit > 0), None)
+    unit = _unit((more or {}).get("reference")) or _unit(before)
     finding = {
         "statistic": statistic,
         "threshold": threshold,
         "direction": DIRECTION_NAMES[direction],
         "effect": {"absolute": moved, "deviations": moved / unit if moved is not None and unit else None},
     }
+    if more and more.get("tier") == TIERS[SCHOOL]:
+        finding["provisional"] = True
     return {"finding": finding, "evidence": {"before": before, "after": after, "window": window, **(more or {})}}
+
+
+def _unit(part: Part) -> float | None:
+    return part["std"] if part and part["std"] > 0 else None
+
+
+def tier_of(school: bool) -> dict[str, str]:
+    """The tier of a row that learns what healthy days are like, as evidence."""
+    return {"tier": TIERS[SCHOOL if school else CALIBRATED]}
 
 
 def span(first_offset: int, last_offset: int, from_ms: int, to_ms: int) -> dict[str, Any]:
@@ -73,8 +85,9 @@ def seen_in(learned: Learned) -> Summary:
 
 def summary(seen: Summary) -> Evidence:
     """The values of a row as alerts show them."""
-    n, mean, std, *places = seen
-    return {"n": n, "mean": mean, "std": std, **span(*places)}
+    n, mean, std, first_offset, last_offset, from_ms, to_ms = seen
+    offsets = [first_offset, last_offset]
+    return {"n": n, "mean": mean, "std": std, "offsets": offsets, "from": rfc3339(from_ms), "to": rfc3339(to_ms)}
 
 
 compared = lru_cache(4096)(summary)
@@ -113,12 +126,13 @@ def edge_of(
     said: tuple[int, float, float],
     standard: Summary | Evidence | None,
     change: Change | None,
+    tier: int = TIERLESS,
 ) -> Edge:
     """The evidence of a hit: what the detector said (direction, statistic, threshold), what the row is compared with,
     and what changed in it. The direction is that of the mean, wherever there is one before and one after.
     """
     if change is None:
-        return (*said, standard, None, None, None)
+        return (*said, standard, None, None, None, tier)
     centre = table.learned(row).centre
     after = in_raw_units(change.after, centre)
     before = standard if change.usual else None if change.before is None else in_raw_units(change.before, centre)
@@ -126,7 +140,20 @@ def edge_of(
     if before is not None:
         _, mean, _ = numbers_of(before)
         direction = (after[1] > mean) - (after[1] < mean)
-    return direction, *said[1:], before, after, None if change.usual else standard, change.onset
+    return direction, *said[1:], before, after, None if change.usual else standard, change.onset, tier
+
+
+def returned(edge: Edge, way: int | None) -> bool:
+    """Whether a series only came back from the other side: who asks for one direction is not told that a rise is over.
+    What goes as far beyond as half of the way back is more than that.
+    """
+    before, after, reference = edge[3:6]
+    usual = reference if reference is not None else before
+    if way is None or before is None or after is None or usual is None:
+        return False
+    centre = numbers_of(usual)[1]
+    was, now = ((numbers_of(part)[1] - centre) * way for part in (before, after))
+    return now <= max(0.0, -was) / 2
 
 
 def in_raw_units(recent: Recent, centre: float) -> Summary:
@@ -162,19 +189,20 @@ def moved_of(given: Any) -> Moved | None:
     """
     if isinstance(given, dict) or not given:
         return None
-    _, _, _, before, after, reference, _ = given
+    before, after, reference = given[3:6]
     standard = reference if reference is not None else before
     if standard is None or after is None:
         return None
     n, mean, std = numbers_of(standard)
-    return Moved(mean, std, n, summary_of(after))
+    return Moved(mean, std, n, after)
 
 
 def told(given: Evidence | Edge) -> Evidence:
     """Evidence and finding as the alert has them."""
     if isinstance(given, dict):
         return given
-    direction, statistic, threshold, before, after, reference, onset = given
+    direction, statistic, threshold, before, after, reference, onset, tier = given
     more: dict[str, Any] = {"onset": {"offset": onset[0], "time": rfc3339(onset[1])}} if onset else {}
     more |= {"reference": shown(reference)} if reference else {}
+    more |= {"tier": TIERS[tier]} if tier != TIERLESS else {}
     return evidence(direction, statistic, threshold, shown(before), summary(after) if after else None, None, more)

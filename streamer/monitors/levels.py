@@ -21,9 +21,8 @@ from streamer.monitors.evidence import Evidence, evidence
 from streamer.monitors.finding import NEITHER, Finding
 from streamer.monitors.window_outcomes import Outcomes, forgotten, note, outcomes_of, plain
 from streamer.monitors.words import deviations, from_to, tell_apart
-from streamer.series.aggregates import Aggregates
 from streamer.signals.columns import I64, Column
-from streamer.signals.grammar import COUNTS, aggregate_of
+from streamer.signals.grammar import counts_events
 
 HOUR_MS = 3_600_000
 SLOTS = {"day": 24, "week": 168}
@@ -64,9 +63,9 @@ class AggregateMonitor(MonitorBase):
 
     def __init__(self, made: MonitorSpec) -> None:
         super().__init__(made)
-        assert isinstance(made.source, Aggregates)
-        self.windows = made.source
-        self.counted = aggregate_of(self.table.signal.path)[0] in COUNTS
+        assert made.source is not None
+        self.source = made.source
+        self.counted = counts_events(self.table.signal)
         self.kept: dict[tuple[int, int], list[float]] = {}  # (row, slot) -> values, oldest first
         self.places: dict[int, list[int]] = {}  # of a trend: row -> the windows of the values
         self.runs: dict[int, int] = {}  # row -> breaches in a row, or values since the last look
@@ -76,7 +75,8 @@ class AggregateMonitor(MonitorBase):
     def findings(self, batch: Batch, column: Column, judged: Judged) -> list[Finding]:
         found = []
         columns = column.rows.tolist(), column.values.tolist(), column.events.tolist(), column.spans
-        for row, value, event, given in zip(*columns, strict=True):
+        why = dict(column.reasons)
+        for i, (row, value, event, given) in enumerate(zip(*columns, strict=True)):
             span = Span(*given)
             verdict = self.judge(row, value, span, int(batch.offsets[event]))
             if verdict is None:
@@ -84,15 +84,20 @@ class AggregateMonitor(MonitorBase):
             ended = "insufficient" if verdict.expected is None else "evaluated"
             note(self.outcomes, self.table.keys[row][0][0], ended)
             signal = NEITHER if verdict.expected is None else self.calm.signal(row, verdict.breach)
-            found.append(Finding(event, self.order, row, signal, self.told(verdict, span), ended))
+            told = self.told(row, verdict, span, why.get(i)) if self.shows(signal) else None
+            found.append(Finding(event, self.order, row, signal, told, ended))
         return found
 
     def judge(self, row: int, value: float, span: Span, offset: int) -> Verdict | None:
         """What the value of a window says; None where it was not looked at."""
         raise NotImplementedError
 
-    def told(self, verdict: Verdict, span: Span) -> Evidence:
-        window = {
+    def tier(self, row: int) -> dict[str, str]:
+        """As evidence; nothing where healthy days are not what it learns."""
+        return {}
+
+    def told(self, row: int, verdict: Verdict, span: Span, reason: str | None = None) -> Evidence:
+        window: dict[str, Any] = {
             "value": verdict.value,
             "expected": verdict.expected,
             "deviations": verdict.deviations,
@@ -100,14 +105,16 @@ class AggregateMonitor(MonitorBase):
             "from": rfc3339(span.start_ms if verdict.begin_ms is None else verdict.begin_ms),
             "to": rfc3339(span.end_ms),
         }
+        if reason is not None:
+            window["reasons"] = [{"reason": reason, "count": span.n}]
         deviations = verdict.deviations or 0.0
-        return evidence(1 if deviations > 0 else -1, deviations, self.beyond, None, None, window)
+        return evidence(1 if deviations > 0 else -1, deviations, self.beyond, None, None, window, self.tier(row))
 
     def ended(self) -> Outcomes:
         """Those too of which no value came."""
         found = {model: counts.copy() for model, counts in self.outcomes.items()}
-        for model, clock in self.windows.clocks.items():
-            note(found, model, "skipped", clock.skipped)
+        for model, skipped in self.source.skipped().items():
+            note(found, model, "skipped", skipped)
         return found
 
     def retain(self, rows: I64) -> None:
@@ -117,8 +124,9 @@ class AggregateMonitor(MonitorBase):
         self.calm.retain(rows)
 
     def forget(self, models: Collection[str]) -> None:
-        for model in sorted(self.windows.clocks.keys() & set(models)):
-            note(self.outcomes, model, "skipped", self.windows.clocks[model].skipped)
+        skipped = self.source.skipped()
+        for model in sorted(skipped.keys() & set(models)):
+            note(self.outcomes, model, "skipped", skipped[model])
         self.outcomes = forgotten(self.outcomes, models)
 
     def dump(self) -> Any:
@@ -188,7 +196,8 @@ class LevelMonitor(AggregateMonitor):
     def sentence(self, labels: Mapping[str, str], told: Evidence) -> str:
         window = told["evidence"]["window"]
         value, expected = tell_apart(window["value"], window["expected"])
-        return f"{labels['signal']} was {value}, {expected} expected ({deviations(window['deviations'])})"
+        why = "".join(f", most of all {one['reason']}" for one in window.get("reasons", ()))
+        return f"{labels['signal']} was {value}, {expected} expected ({deviations(window['deviations'])}){why}"
 
 
 class TrendMonitor(AggregateMonitor):

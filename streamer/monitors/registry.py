@@ -10,14 +10,14 @@ from streamer.config.detect import DetectLevel
 from streamer.monitors.base import Monitor, MonitorParts, MonitorSpec
 from streamer.monitors.daily_levels import DailyLevelMonitor
 from streamer.monitors.daily_traffic import DailyTrafficMonitor
-from streamer.monitors.edges import EdgeMonitor, OccurrenceMonitor, RankMonitor
+from streamer.monitors.edges import EdgeMonitor, OccurrenceMonitor, RankMonitor, ScanMonitor
 from streamer.monitors.envelope import EnvelopeMonitor
 from streamer.monitors.levels import LevelMonitor, TrendMonitor
 from streamer.monitors.silence import AgeMonitor, SilenceMonitor
 from streamer.monitors.windowed import DistributionMonitor, FractionMonitor, ShareMonitor
 from streamer.series.sources import Source
 from streamer.series.table import SeriesTable
-from streamer.signals.grammar import COUNTS, aggregate_of
+from streamer.signals.grammar import counts_events
 
 
 def level_monitor(made: MonitorSpec) -> Monitor:
@@ -25,8 +25,7 @@ def level_monitor(made: MonitorSpec) -> Monitor:
     detect = made.config.detect
     if not isinstance(detect, DetectLevel) or detect.against != "days":
         return LevelMonitor(made)
-    counted = aggregate_of(made.table.signal.path)[0] in COUNTS
-    return DailyTrafficMonitor(made) if counted else DailyLevelMonitor(made)
+    return DailyTrafficMonitor(made) if counts_events(made.table.signal) else DailyLevelMonitor(made)
 
 
 MONITORS: dict[str, Callable[[MonitorSpec], Monitor]] = {
@@ -34,6 +33,7 @@ MONITORS: dict[str, Callable[[MonitorSpec], Monitor]] = {
     "envelope": EnvelopeMonitor,
     "shiryaev_roberts": RankMonitor,
     "occurrence": OccurrenceMonitor,
+    "scan": ScanMonitor,
     "fraction": FractionMonitor,
     "share": ShareMonitor,
     "distribution": DistributionMonitor,
@@ -50,7 +50,8 @@ def make_monitors(
     """The monitors of the config by name, in its order; `made_of` gives a monitor's table and what makes its values."""
     made: dict[str, Monitor] = {}
     rates = budget.parts(config.false_alarms, config.effective_monitors())
+    lateness_ms, publishes = config.limits.lateness_ms, config.topics.windows is not None
     for order, (name, monitor) in enumerate(config.effective_monitors().items()):
-        spec = MonitorSpec(order, name, monitor, *made_of(monitor), config.limits.lateness_ms, parts, rates[name])
+        spec = MonitorSpec(order, name, monitor, *made_of(monitor), lateness_ms, parts, rates[name], publishes)
         made[name] = MONITORS.get(monitor.detect.kind, EdgeMonitor)(spec)
     return made

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from datetime import UTC, datetime
 from math import isfinite
 from typing import Any
@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from detectors.bank import renumbered
+from detectors.extremes import days_left
 from detectors.reference import Judged
 from schemas.events.batch import Batch
 from streamer.config.detect import DetectAge, DetectSilence
 from streamer.config.units import show_duration
 from streamer.monitors.base import MonitorBase, MonitorSpec
-from streamer.monitors.evidence import Evidence, evidence
+from streamer.monitors.evidence import Evidence, evidence, tier_of
 from streamer.monitors.finding import BREACH, CLEAR, Finding
 from streamer.series.presence import EVENTS, TIME, Presence
 from streamer.signals.columns import I64, Column
@@ -48,11 +49,13 @@ class SilenceMonitor(MonitorBase):
                 found.append(Finding(event, self.order, row, CLEAR, self._evidence(silent_ms, row)))
         return found
 
-    def overdue(self, passed_ms: int, newest_ms: Mapping[str, int]) -> list[Finding]:
+    def overdue(self, passed_ms: int, newest_ms: Mapping[str, int], unmissed: Container[str] = ()) -> list[Finding]:
         """Who is overdue by this tick; the findings belong to no event."""
         state, found = self.presence.state, []
         late = (state["silent_ms"] >= self.detect.after_ms) & (state["n"] >= self.detect.min_count)
         for row in np.flatnonzero(late).tolist():
+            if self.table.keys[row][0][0] in unmissed:
+                continue
             if row not in self.told and (not self.detect.days or self._beyond(row)):
                 self.told[row] = None
                 silent_ms = float(state["silent_ms"][row])
@@ -78,7 +81,11 @@ class SilenceMonitor(MonitorBase):
         limit_ms = float(self.detect.after_ms)
         if self.detect.days:
             limit_ms = max(limit_ms, min(self._limit(row, TIME), silent_ms))
-        return evidence(-1, silent_ms / 1000, round(limit_ms / 1000), None, None, None)
+        more = tier_of(self.presence.days.in_school(row)) if self.detect.days else None
+        return evidence(-1, silent_ms / 1000, round(limit_ms / 1000), None, None, None, more)
+
+    def days_left(self) -> I64:
+        return days_left(self.presence.days.dump()) if self.detect.days else super().days_left()
 
     def sentence(self, labels: Mapping[str, str], told: Evidence) -> str:
         silent, limit = (show_duration(1000 * int(told["finding"][name])) for name in ("statistic", "threshold"))
@@ -107,13 +114,13 @@ class AgeMonitor(MonitorBase):
         given = datetime.fromisoformat(since).replace(tzinfo=UTC) if since else None
         self.since_ms = None if given is None else int(given.timestamp() * 1000)
 
-    def overdue(self, passed_ms: int, newest_ms: Mapping[str, int]) -> list[Finding]:
+    def overdue(self, passed_ms: int, newest_ms: Mapping[str, int], unmissed: Container[str] = ()) -> list[Finding]:
         """Whose age passed the limit since the last tick."""
         found = []
         for row, (group, _) in enumerate(self.table.keys):
             began_ms = int(self.presence.state["first_ms"][row]) if self.since_ms is None else self.since_ms
             age_ms = newest_ms[group[0]] - began_ms
-            if age_ms > self.detect.max_ms and row not in self.told:
+            if age_ms > self.detect.max_ms and row not in self.told and group[0] not in unmissed:
                 self.told[row] = None
                 shown = evidence(1, age_ms / 1000, self.detect.max_ms / 1000, None, None, None)
                 found.append(Finding(-1, self.order, row, BREACH, shown))

@@ -52,10 +52,14 @@ class UsualShares:
 
     def before(self, window: Window) -> Usual | None:
         """What is usual where the window begins; None while that is not known."""
-        learned = self.table.learned(window.row)
-        if learned.n < self.table.reference.warmup or window.first_offset <= learned.last_offset:
+        return self.known(window.row) if window.first_offset > self.table.learned(window.row).last_offset else None
+
+    def known(self, row: int) -> Usual | None:
+        """What is usual of a row by now; None while that is not known."""
+        learned = self.table.learned(row)
+        if learned.n < self.table.reference.warmup:
             return None
-        pinned, told = self.table.pinned.get(window.row), self.told.get(window.row, NOTHING)
+        pinned, told = self.table.pinned.get(row), self.told.get(row, NOTHING)
         n = learned.n if pinned is None else int(pinned["n"])
         return Usual(round(learned.mean * n) + told.ones, n + told.n, told.windows)
 

@@ -19,7 +19,7 @@ from streamer.config.detect import Counted, DetectDistribution, DetectFraction, 
 from streamer.config.reference_file import Series
 from streamer.monitors.base import Gauge, MonitorBase, MonitorSpec
 from streamer.monitors.daily_limit import DailyLimit
-from streamer.monitors.evidence import Evidence, before_of, evidence, span
+from streamer.monitors.evidence import Evidence, before_of, evidence, span, tier_of
 from streamer.monitors.finding import BREACH, CLEAR, NEITHER, Finding
 from streamer.monitors.usual_shares import UsualShares
 from streamer.monitors.window_outcomes import Outcomes, forgotten, note, outcomes_of, plain
@@ -70,7 +70,7 @@ class CountedMonitor(MonitorBase):
             note(self.outcomes, model, "skipped", window.skipped)
             event = int(column.events[window.closed_by])
             signal = verdict.signal if verdict is not None else NEITHER
-            told = self.told(window, verdict, int(batch.offsets[event]))
+            told = self.told(window, verdict, int(batch.offsets[event])) if self.shows(signal) else None
             found.append(Finding(event, self.order, window.row, signal, told, ended))
         return found
 
@@ -85,7 +85,13 @@ class CountedMonitor(MonitorBase):
         raise NotImplementedError
 
     def shown(
-        self, window: Window, interval: tuple[float, float], direction: int, limit: float | None, offset: int
+        self,
+        window: Window,
+        interval: tuple[float, float],
+        direction: int,
+        limit: float | None,
+        offset: int,
+        more: Mapping[str, Any] | None = None,
     ) -> Evidence:
         """The evidence of a window with the interval of its share."""
         counts = {
@@ -97,7 +103,7 @@ class CountedMonitor(MonitorBase):
             **span(window.first_offset, window.last_offset, window.start_ms, window.end_ms),
         }
         before = before_of(self.table, window.row, offset)
-        return evidence(direction, window.hits / window.n, limit, before, None, counts)
+        return evidence(direction, window.hits / window.n, limit, before, None, counts, more)
 
     def sentence(self, labels: Mapping[str, str], told: Evidence) -> str:
         window, limit = told["evidence"]["window"], told["finding"]["threshold"]
@@ -158,7 +164,11 @@ class FractionMonitor(CountedMonitor):
 
     def told(self, window: Window, verdict: Judgement | None, offset: int) -> Evidence:
         limit = self.detect.max if verdict is None else verdict.limit
-        return self.shown(window, wilson(window.hits, window.n), 1, limit, offset)
+        more = tier_of(self.days.in_school(window.row)) if self.detect.days and verdict is not None else None
+        return self.shown(window, wilson(window.hits, window.n), 1, limit, offset, more)
+
+    def days_left(self) -> I64:
+        return self.days.left() if self.detect.days else super().days_left()
 
     def retain(self, rows: I64) -> None:
         super().retain(rows)
@@ -254,10 +264,9 @@ class DistributionMonitor(MonitorBase):
         kept = self.recent.setdefault(window.row, []) if self.detect.against == "recent" else []
         if kept:  # Until there are enough of them the reference stands in.
             reference = np.array(kept).sum(axis=0) + (reference if len(kept) < self.detect.recent else 0)
-        names = np.array(self.table.categories.names(window.row) if self.table.categories else bin_names(edges))
-        if self.coded:  # Most numbers stand for no category.
-            some = (reference + counts) > 0
-            reference, counts, names = reference[some], counts[some], names[some]
+        some = np.flatnonzero(reference + counts) if self.coded else None
+        if some is not None:  # Most numbers stand for no category.
+            reference, counts = reference[some], counts[some]
         detect = self.detect
         apart, beyond = distance(detect.distance, reference, counts), surprise(reference, counts)
         self.last[window.row] = apart
@@ -265,16 +274,21 @@ class DistributionMonitor(MonitorBase):
         if signal == CLEAR and detect.against == "recent":  # No drift ever becomes what drift is measured by.
             kept.append(list(window.counts[: len(known)]))
             del kept[: -detect.recent]
-        shown = {
-            "n": sum(window.counts),
-            "distance": apart,
-            "surprise": beyond,
-            "moved": moved(names.tolist(), reference / reference.sum(), counts / counts.sum()),
-            **span(window.first_offset, window.last_offset, window.from_ms, window.to_ms),
-        }
-        offset = int(batch.offsets[event])
-        before = None if self.coded else before_of(self.table, window.row, offset)
-        told = evidence(0, apart, limit, before, None, shown)
+        told = None
+        if self.shows(signal):
+            categories = self.table.categories
+            names = np.array(bin_names(edges) if categories is None else categories.names(window.row))
+            names = names if some is None else names[some]
+            shown = {
+                "n": sum(window.counts),
+                "distance": apart,
+                "surprise": beyond,
+                "moved": moved(names.tolist(), reference / reference.sum(), counts / counts.sum()),
+                **span(window.first_offset, window.last_offset, window.from_ms, window.to_ms),
+            }
+            before = None if self.coded else before_of(self.table, window.row, int(batch.offsets[event]))
+            more = tier_of(self.days.in_school(window.row)) if self.detect.days else None
+            told = evidence(0, apart, limit, before, None, shown, more)
         return Finding(event, self.order, window.row, signal, told, "evaluated")
 
     def _signal(self, row: int, apart: float, beyond: float, time_ms: int) -> tuple[str, float]:
@@ -287,6 +301,9 @@ class DistributionMonitor(MonitorBase):
         if apart > detect.max and beyond > detect.surprise:
             return BREACH, detect.max
         return CLEAR if apart <= detect.clear_below or beyond <= detect.surprise else NEITHER, detect.max
+
+    def days_left(self) -> I64:
+        return self.days.left() if self.detect.days else super().days_left()
 
     def learn(self, samples: Samples) -> None:
         self.histograms.resize(len(self.table.keys))

@@ -11,8 +11,10 @@ import numpy as np
 from schemas.events.batch import Batch, Record
 from schemas.events.decoder import Decoder
 from streamer.config import model as cfg
+from streamer.config.budget import WEEK_DAYS
 from streamer.config.decoder_fields import fields_of
 from streamer.config.detect import Counted
+from streamer.config.expectation import expected
 from streamer.config.units import show_duration
 from streamer.config.yaml_source import PathKey
 from streamer.engine.admission import RESULTS
@@ -23,6 +25,7 @@ from streamer.offline.absent import Names, Said, absent, excluded_nothing
 from streamer.offline.account import Account, Rejects, doubts
 from streamer.offline.members import Members, places, unmet
 from streamer.port import Partition
+from streamer.series.source_base import NOBODY
 from streamer.series.sources import needs
 from streamer.series.table import SeriesTable
 from streamer.signals.grammar import parse_signal
@@ -39,6 +42,9 @@ class Cost(NamedTuple):
     series: int
     state_bytes: int  # its part of a snapshot; what monitors of one signal share is divided among them
     windows_per_day: float | None  # None without windows, or where the sample does not say how fast events come
+    false_alarms: float | None = None  # a week, of all its series in the sample; None where the budget does not say it
+    in_school: int = 0  # series that the sample has not taught what healthy days are like
+    days_left: int = 0  # that the last of them needs
 
 
 class Doubt(NamedTuple):
@@ -55,6 +61,7 @@ class Estimate(NamedTuple):
     events_per_day: float | None
     costs: list[Cost]
     doubts: list[Doubt]
+    sample: Sample
 
 
 class Sample:
@@ -116,21 +123,25 @@ def estimate(
     if events_per_day is None and span_ms > 0:
         events_per_day = account.used * DAY_MS / span_ms
     per_event = events_per_day / account.used if events_per_day is not None and account.used else None
-    costs = []
+    costs, budget = [], expected(config)
     found = [Doubt(*doubt) for doubt in doubts(config, account, sample.names.models)]
     found += [Doubt("not-in-sample", *doubt) for doubt in unmet(config, sample.members)]
     found += [Doubt("not-in-sample", *doubt) for doubt in excluded_nothing(config, sample.names)]
     for name, monitor in config.effective_monitors().items():
         series = sample.series(name)
         rates = [n * per_event for n in series] if per_event is not None else []
-        costs.append(Cost(name, len(series), _state_bytes(sample, name), _windows_per_day(monitor, rates)))
+        left = np.concatenate([task.monitors[name].days_left() for task in sample.tasks.values()] or [NOBODY])
+        school = int(np.count_nonzero(left)), int(left.max(initial=0))
+        quiet = budget[name].rate * WEEK_DAYS * len(series) if monitor.detect.budgeted else None
+        windows = _windows_per_day(monitor, rates)
+        costs.append(Cost(name, len(series), _state_bytes(sample, name), windows, quiet, *school))
         said = list(absent(config, name, monitor, len(series), sample.names)) if sample.names.models else []
         slow = [doubt for check in CHECKS if rates for doubt in check(config, monitor, rates)]
         said += [(("monitors", name, *keys), sentence) for keys, sentence in slow]
         found += [Doubt("never-fires", *doubt) for doubt in said]
     found += [Doubt("not-watched", *doubt) for doubt in not_watched(sample)]
     models = {model for task in sample.tasks.values() for model in task.admission.events}
-    return Estimate(account, len(models), events_per_day, costs, found)
+    return Estimate(account, len(models), events_per_day, costs, found, sample)
 
 
 def not_watched(sample: Sample) -> Iterator[Said]:

@@ -19,7 +19,7 @@ from streamer.offline.ticks import Ticks
 from streamer.port import Out, Partition
 
 CHUNK = 500
-TOLD = ("alerts", "incidents", "windows", "dead_letter")
+TOLD = ("alerts", "shadow", "incidents", "windows", "dead_letter")
 INPUT = re.compile(r"(?:(?:(?P<topic>[A-Za-z0-9._-]+):)?(?P<partition>\d+)=)?(?P<path>.+)", re.DOTALL)
 
 

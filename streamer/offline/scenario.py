@@ -39,6 +39,7 @@ class Expected(Model):
     within: list[int] | None = Field(None, min_length=2, max_length=2)
     sentence: str | None = None
     count: int | None = Field(None, ge=1)
+    shadow: bool = False
 
     def wanted_labels(self) -> dict[str, str]:
         named = {"monitor": self.monitor, "signal": self.signal, "model": self.model}
@@ -49,6 +50,7 @@ class Expected(Model):
         return (
             alert["status"] == self.status
             and all(labels.get(name) == text for name, text in self.wanted_labels().items())
+            and alert.get("shadow", False) == self.shadow
             and self.direction in (None, alert["direction"])
             and (self.within is None or self.within[0] <= offset <= self.within[1])
             and (self.sentence is None or self.sentence in alert["sentence"])
@@ -234,7 +236,7 @@ def play(plan: Plan, changed: bool, cut: int) -> Came:
 def _step(engine: Replay, events: list[Record], cut: int, came: Came) -> None:
     for begin in range(0, len(events), cut):
         for out in engine.step(AT, events[begin : begin + cut]):
-            if out.topic == "alerts":
+            if out.topic in ("alerts", "shadow"):
                 record = orjson.loads(out.value or b"")
                 if record["data"]["status"] == "resolved" or int(record["sequence"]) == 1:  # Not what is told again.
                     came.alerts.append(record["data"])
@@ -252,8 +254,10 @@ def judge(scenario: Scenario, came: Came) -> list[str]:
         if count == 0 or expected.count not in (None, count):
             wrong.append(f"expected {expected}: came {count} times")
     firing = [alert for alert in alerts if alert["status"] == "firing"]
-    if scenario.first is not None and not (firing and scenario.first.fits(firing[0])):
-        wrong.append(f"expected first {scenario.first}: came {firing[0]['sentence'] if firing else 'nothing'}")
+    if scenario.first is not None:
+        live = [alert for alert in firing if alert.get("shadow", False) == scenario.first.shadow]
+        if not (live and scenario.first.fits(live[0])):
+            wrong.append(f"expected first {scenario.first}: came {live[0]['sentence'] if live else 'nothing'}")
     known = [*scenario.expect, *([scenario.first] if scenario.first else [])]
     if scenario.others == "forbidden":
         others = [alert for alert in firing if not any(expected.fits(alert) for expected in known)]

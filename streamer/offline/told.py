@@ -19,12 +19,17 @@ def told_of(name: str, estimate: Estimate, place: Callable[[Partition, int], str
 
 def costs(estimate: Estimate) -> Iterator[str]:
     """A table of the monitors, a line each."""
-    rows: list[tuple[str, ...]] = [("monitor", "series", "state bytes", "windows a day")]
+    heads = ("monitor", "series", "state bytes", "windows a day", "false alarms a week", "in school")
+    rows: list[tuple[str, ...]] = [heads]
     for cost in estimate.costs:
         windows = "-" if cost.windows_per_day is None else f"{cost.windows_per_day:,.1f}"
-        rows.append((cost.monitor, f"{cost.series:,}", f"{cost.state_bytes:,}", windows))
+        quiet = "-" if cost.false_alarms is None else f"{cost.false_alarms:.3g}"
+        days = f" ({cost.days_left} more day{'' if cost.days_left == 1 else 's'})" if cost.in_school else ""
+        school = f"{cost.in_school:,}{days}"
+        rows.append((cost.monitor, f"{cost.series:,}", f"{cost.state_bytes:,}", windows, quiet, school))
     in_all = [sum(numbers) for numbers in zip(*((c.series, c.state_bytes) for c in estimate.costs), strict=True)]
-    rows.append(("in all", *(f"{number:,}" for number in in_all), ""))
+    expected = sum(cost.false_alarms or 0.0 for cost in estimate.costs)
+    rows.append(("in all", *(f"{number:,}" for number in in_all), "", f"{expected:.3g}", ""))
     wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for first, *others in rows:
         numbers = (text.rjust(width) for text, width in zip(others, wide[1:], strict=True))

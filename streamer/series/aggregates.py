@@ -11,7 +11,7 @@ sure as the next. Then its edges do not matter, and neither does silence.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from math import sqrt
 from typing import Any, NamedTuple
@@ -171,6 +171,9 @@ class Aggregates(SourceBase):
         self.latest = self.latest[rows]
         for clock in self.clocks.values():
             clock.retain(rows)
+
+    def skipped(self) -> Mapping[str, int]:
+        return {model: clock.skipped for model, clock in self.clocks.items()}
 
     def forget(self, models: Collection[str]) -> None:
         self.clocks = {model: clock for model, clock in self.clocks.items() if model not in models}

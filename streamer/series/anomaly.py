@@ -35,10 +35,12 @@ class AnomalyRule(SourceBase):
         self.beyond = beyond
         self.score = score
         self.score_max = score_max
+        numbers.widen()
 
     def column(self, batch: Batch, groups: Groups, table: SeriesTable, known: ColumnsSoFar) -> Column:
         """One 0/1 value per judged event, with reasons; `table` gives the row of each group."""
         judged = np.zeros(len(batch.offsets), bool)
+        self.numbers.learn_tails(batch, *known[self.numbers.id])
         found: list[tuple[int, str]] = self._far(*known[self.numbers.id], judged)
         if self.unseen is not None:
             found += self._unseen(*known[self.unseen.id], judged)
@@ -60,7 +62,7 @@ class AnomalyRule(SourceBase):
 
     def _far(self, numbers: Column, known: Judged, judged: Any) -> list[tuple[int, str]]:
         judged[numbers.events[known.ready]] = True
-        places = self.numbers.far(numbers.rows, known, self.beyond)
+        places = self.numbers.far(numbers, known, self.beyond)
         return [
             (event, f"{self.numbers.keys[row][1]} beyond {self.beyond:g} deviations")
             for event, row in zip(numbers.events[places].tolist(), numbers.rows[places].tolist(), strict=True)

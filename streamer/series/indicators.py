@@ -18,7 +18,7 @@ from streamer.signals.columns import F64, I64, Column, Groups, Observed, dense
 from streamer.signals.grammar import Signal
 from streamer.signals.observe import Observe
 
-PAST_MAX = 5_000
+PAST_MAX = 20_000
 """Zeros of a late member behind those that make its reference: with more a detector sees no more."""
 
 
@@ -55,8 +55,7 @@ def indicators(table: Members, batch: Batch, groups: Groups) -> Column:
     rows = _rows_of_members(table, seen, groups, speaking, starts)
     group_of = groups.of_event[speaking]
     parts = [
-        _matrix(table, groups.keys[g], speaking[group_of == g], seen, rows, starts)
-        for g in group_of[dense(group_of)[1]]
+        _matrix(table, groups, g, speaking[group_of == g], seen, rows, starts) for g in group_of[dense(group_of)[1]]
     ]
     past = _past(table, groups, speaking, starts) if table.many and starts else []
     length = sum(len(rows) for rows, *_ in past)
@@ -105,14 +104,19 @@ def _rows_of_members(table: Members, seen: Observed, groups: Groups, speaking: I
 
 
 def _matrix(
-    table: Members, key: tuple[str, ...], events: I64, seen: Observed, rows: I64, starts: dict[int, int]
+    table: Members, groups: Groups, g: int, events: I64, seen: Observed, rows: I64, starts: dict[int, int]
 ) -> tuple[I64, F64, I64]:
-    members = np.array(table.members.get(key, []), np.int64)
+    """What each of a group's events says of each of its members: the rows, the values, the events."""
+    members = np.array(table.members.get(groups.keys[g], []), np.int64)
     hit = np.zeros((len(events), len(members)))
-    mine = np.isin(rows, members)
-    hit[np.searchsorted(events, seen.event[mine]), np.searchsorted(members, rows[mine])] = seen.value[mine]
+    mine = np.flatnonzero((seen.group == g) & (rows >= 0))
+    line, column = np.empty(len(groups.of_event), np.int64), np.empty(len(table.keys), np.int64)
+    line[events], column[members] = np.arange(len(events)), np.arange(len(members))
+    hit[line[seen.event[mine]], column[rows[mine]]] = seen.value[mine]
     if not table.signal.spec.hit_when_seen:
         hit = 1.0 - hit
+    if starts.keys().isdisjoint(members.tolist()):
+        return np.tile(members, len(events)), hit.ravel(), np.repeat(events, len(members))
     begun = np.array([starts.get(int(r), -1) for r in members], np.int64)
     known = events[:, None] >= begun[None, :]
     return (

@@ -109,13 +109,15 @@ class Distance(SourceBase):
         """Take events in their order until there are enough; how many were taken."""
         numbers = batch.numbers
         begin, end = np.searchsorted(numbers.event, events), np.searchsorted(numbers.event, events, side="right")
+        wanted = [name if takes(name) else None for name in batch.names]
+        codes, given = numbers.name.tolist(), numbers.value.tolist()
         for taken, (first, last) in enumerate(zip(begin.tolist(), end.tolist(), strict=True)):
             columns, values = [], []
-            for i in range(first, last):
-                name = batch.names[numbers.name[i]]
-                if takes(name) and (name in space.names or len(space.names) < FEATURES_MAX):
+            for code, value in zip(codes[first:last], given[first:last], strict=True):
+                name = wanted[code]
+                if name is not None and (name in space.names or len(space.names) < FEATURES_MAX):
                     columns.append(space.names.setdefault(name, len(space.names)))
-                    values.append(float(numbers.value[i]))
+                    values.append(value)
             if len(values) >= FEATURES_MIN:
                 space.events.append((columns, values))
             if len(space.events) == self.warmup:
@@ -223,7 +225,7 @@ class OutOfDistribution(SourceBase):
         distance, judged = known[self.numbers.id]
         told, far = np.zeros(len(batch.offsets), bool), np.zeros(len(batch.offsets), bool)
         told[distance.events[judged.ready]] = True
-        places = self.numbers.far(distance.rows, judged, self.rule.beyond)
+        places = self.numbers.far(distance, judged, self.rule.beyond)
         far[distance.events[places[judged.away[places] > 0]]] = True
         scores = number_of_event(batch, self.rule.score) if self.rule.score is not None else None
         if scores is not None and self.rule.score_max is not None:

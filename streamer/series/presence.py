@@ -15,9 +15,10 @@ import numpy as np
 
 from detectors.extremes import DAY_MS, DailyExtremes, odds
 from schemas.events.batch import Batch
-from streamer.series.source_base import SourceBase
+from streamer.series.calendar import NEVER, Away
+from streamer.series.source_base import NOBODY, SourceBase
 from streamer.series.table import ColumnsSoFar, Heard, SeriesTable
-from streamer.signals.columns import F64, I64, Column, Groups, dense
+from streamer.signals.columns import F64, I64, Bool, Column, Groups, dense
 
 FIELDS = ("n", "spoke", "silent_ms", "first_ms", "last_ms", "last_offset", "newest_ms", "at")
 """Per row: events so far, whether any since the last tick, the silence up to then, the time of the first event; time
@@ -27,14 +28,24 @@ TIME, EVENTS = range(2)
 """Channels of the days: gaps in ms, and in events of the model."""
 FLOORS = 0.5, 1.5
 """A limit is at least so much beyond the longest gap of a usual day, in parts of that."""
+LEAST_AWAY_MS = 60_000
+"""Nothing in a calendar is shorter."""
 TIME_BITS = 44
 """A time in ms fits, for 500 years."""
+
+
+def changes(numbers: I64) -> Bool:
+    """Which of some numbers differ from the one before, the first among them."""
+    found = np.ones(len(numbers), bool)
+    np.not_equal(numbers[1:], numbers[:-1], out=found[1:])
+    return found
 
 
 class Presence(SourceBase):
     """Makes the signal `events`: no value while a group speaks, and its silence in ms at the event that ends one."""
 
-    def __init__(self, rate: float = 0.01) -> None:
+    def __init__(self, rate: float = 0.01, away: Away = NEVER) -> None:
+        self.away = away  # time that is no gap
         self.rate = rate  # false alarms a day that all its rows of a model together may have
         self.state = {name: np.zeros(0, np.int64) for name in FIELDS}
         self.events: dict[str, int] = {}  # by model
@@ -68,39 +79,45 @@ class Presence(SourceBase):
         """How many events the model of each of these had had, with it."""
         codes, counts = batch.model[events], np.zeros(len(events), np.int64)
         for code in np.flatnonzero(np.bincount(codes)).tolist() if len(codes) else ():
-            model, mine = batch.strings[code], codes == code
+            model, mine = batch.strings[code], np.flatnonzero(codes == code)
             before = self.events.get(model, 0)
-            counts[mine] = before + 1 + np.arange(int(np.count_nonzero(mine)))
-            self.events[model] = before + int(np.count_nonzero(mine))
+            counts[mine] = np.arange(before + 1, before + 1 + len(mine))
+            self.events[model] = before + len(mine)
         return counts
 
     def _learn_gaps(self, batch: Batch, events: I64, rows: I64) -> None:
         """The longest gap of each row and day, in time and in events."""
         counts = self._counts(batch, events)
         order = np.argsort(rows, kind="stable")
-        order = order[rows[order] >= 0]
+        order = order[np.searchsorted(rows[order], 0) :]
         if not len(order):
             return
         rows, counts, times_ms = rows[order], counts[order], batch.times_ms[events[order]]
-        begins = np.flatnonzero(np.diff(rows, prepend=-1))
+        first = changes(rows)
+        begins, number = np.flatnonzero(first), np.cumsum(first) << TIME_BITS
         state, mine = self.state, rows[begins]
-        number = np.repeat(np.arange(len(begins)), np.diff(begins, append=len(rows))) << TIME_BITS
         newest = number + np.maximum(times_ms, 0)
         newest[begins] = np.maximum(newest[begins], number[begins] + state["newest_ms"][mine])
         newest = np.maximum.accumulate(newest) - number
-        before, at = np.roll(newest, 1), np.roll(counts, 1)
+        before, at = np.empty_like(newest), np.empty_like(counts)
+        before[1:], at[1:] = newest[:-1], counts[:-1]
         before[begins], at[begins] = state["newest_ms"][mine], state["at"][mine]
-        gaps = np.stack([np.maximum(times_ms - before, 0), counts - at]).astype(np.float64)
+        silent = np.maximum(times_ms - before, 0)
+        for place in np.flatnonzero(silent >= LEAST_AWAY_MS).tolist() if self.away else ():
+            end_ms = times_ms.item(place)
+            model = batch.strings[batch.model[events[order[place]]]]
+            silent[place] -= self.away.within(model, end_ms - silent.item(place), end_ms)
+        gaps = np.stack([silent, counts - at]).astype(np.float64)
         gaps[TIME, begins] = np.maximum(gaps[TIME, begins], state["silent_ms"][mine])
         gaps[:, begins[state["n"][mine] == 0]] = -np.inf  # The first event ends no gap.
-        ends = np.append(begins[1:], len(rows)) - 1
-        before = state["n"][rows] + np.arange(len(rows)) - np.repeat(begins, ends - begins + 1)
+        before = np.arange(len(rows)) + (state["n"][mine] - begins)[(number >> TIME_BITS) - 1]
         self._take(rows, newest // DAY_MS, counts, gaps, before)
+        ends = np.append(begins[1:], len(rows)) - 1
         state["newest_ms"][mine], state["at"][mine] = newest[ends], counts[ends]
 
     def _take(self, rows: I64, days: I64, counts: I64, gaps: F64, before: I64) -> None:
         """The gaps of rows, each in one piece, whose days ascend; `before`: events of the row before each."""
-        parts = np.flatnonzero((np.diff(rows, prepend=-1) != 0) | (np.diff(days, prepend=-1) != 0))
+        parts = np.flatnonzero(changes(rows) | changes(days))
         most = np.maximum.reduceat(gaps, parts, axis=1)
         same = days[parts] <= self.days.day[rows[parts]]
         of = rows[parts[same]]  # Each row once: further days of it are turned to, after this.
@@ -132,9 +149,11 @@ class Presence(SourceBase):
     def forget(self, models: Collection[str]) -> None:
         self.events = {model: count for model, count in self.events.items() if model not in models}
 
-    def tick(self, passed_ms: int) -> None:
-        """So much time has passed since the last tick."""
-        self.state["silent_ms"] += np.where(self.state["spoke"] > 0, 0, passed_ms)
+    def tick(self, passed_ms: int, unmissed: I64 = NOBODY) -> None:
+        """So much time has passed since the last tick; not for those rows, which nobody misses."""
+        passed = np.where(self.state["spoke"] > 0, 0, passed_ms)
+        passed[unmissed] = 0
+        self.state["silent_ms"] += passed
         self.state["spoke"][:] = 0
 
     def dump(self) -> Any:

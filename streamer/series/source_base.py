@@ -7,14 +7,18 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+import numpy as np
+
 from streamer.series.table import Group, Heard, SeriesTable
 from streamer.signals.columns import I64
+
+NOBODY: I64 = np.zeros(0, np.int64)
 
 
 class SourceBase:
     """See `Source`."""
 
-    def tick(self, passed_ms: int) -> None:
+    def tick(self, passed_ms: int, unmissed: I64 = NOBODY) -> None:
         """Nothing happens by itself."""
 
     def heard(self, table: SeriesTable) -> Heard:
@@ -25,6 +29,10 @@ class SourceBase:
 
     def samples(self) -> Mapping[Group, Any]:
         """Nothing is learned from events as a whole."""
+        return {}
+
+    def skipped(self) -> Mapping[str, int]:
+        """All that it makes counts."""
         return {}
 
     def calm(self, groups: int, names: int) -> bool:

@@ -14,10 +14,13 @@ from streamer.config import budget
 from streamer.config import model as cfg
 from streamer.series.aggregates import Aggregates
 from streamer.series.anomaly import AnomalyRule
+from streamer.series.calendar import Away
+from streamer.series.correlation import CorrelationSource
 from streamer.series.feedback import Feedback
 from streamer.series.new_features import NewFeatures
 from streamer.series.out_of_distribution import Distance, OutOfDistribution
 from streamer.series.presence import Presence
+from streamer.series.source_base import NOBODY
 from streamer.series.table import ColumnsSoFar, Group, Heard, SeriesTable, TableId
 from streamer.series.version_change import VersionChange
 from streamer.signals.columns import I64, Column, Groups
@@ -30,8 +33,8 @@ class Source(Protocol):
     def column(self, batch: Batch, groups: Groups, table: SeriesTable, known: ColumnsSoFar) -> Column:
         """The values of `table` for this batch, in log order; makes rows for new keys."""
 
-    def tick(self, passed_ms: int) -> None:
-        """So much time has passed since the last tick of the clock."""
+    def tick(self, passed_ms: int, unmissed: I64 = NOBODY) -> None:
+        """So much time has passed since the last tick of the clock; not for those rows, which nobody misses."""
 
     def heard(self, table: SeriesTable) -> Heard:
         """When each row of its table was heard last."""
@@ -41,6 +44,9 @@ class Source(Protocol):
 
     def samples(self) -> Mapping[Group, Any]:
         """What groups learned from since the last call, where that is more than the rows of its table have."""
+
+    def skipped(self) -> Mapping[str, int]:
+        """By model its windows that counted for nothing."""
 
     def calm(self, groups: int, names: int) -> bool:
         """Whether a batch of so many groups and names cannot bring what it remembers by group near its limit."""
@@ -84,12 +90,19 @@ def _feedback(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable,
 def _presence(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable, ...]) -> Source:
     of = {n: m for n, m in config.effective_monitors().items() if (m.signal, tuple(m.by)) == ("events", table.by)}
     rates = budget.parts(config.false_alarms, config.effective_monitors())
-    return Presence(min(rates[name] for name in of)) if of else Presence()
+    of = {n: m for n, m in of.items() if not m.shadow} or of  # A candidate makes no others more careful.
+    rate = min((rates[name] for name in of), default=0.01)
+    return Presence(rate, Away(config.calendar))
 
 
 def _aggregates(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable, ...]) -> Source:
     signal = table.signal
     return Aggregates(signal.path, signal.window_ms, config.limits.lateness_ms, signal.least)
+
+
+def _correlation(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable, ...]) -> Source:
+    [numbers] = needed
+    return CorrelationSource(numbers)
 
 
 def _distance(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable, ...]) -> Source:
@@ -114,6 +127,7 @@ SOURCES: dict[str, SourceSpec] = {
     "action": SourceSpec((), _feedback),
     "version_change": SourceSpec((), _version_change),
     "new_feature": SourceSpec((), _new_features),
+    "correlation": SourceSpec(("features.*",), _correlation),
     "distance": SourceSpec((), _distance),
     "ood": SourceSpec(("distance",), _ood),
     "confident_ood": SourceSpec(("distance",), _ood),

@@ -20,6 +20,7 @@ from schemas.events.batch import Batch
 from streamer.config.reference_file import Space
 from streamer.series.indicators import indicators
 from streamer.series.row_cache import RowCache
+from streamer.series.tails import Tails
 from streamer.series.turnover import Turnover
 from streamer.signals.categories import CODES, SHARE_OTHER, SHARE_UNSEEN, UNSEEN, Categories, texts_under
 from streamer.signals.checks import Checks
@@ -94,6 +95,7 @@ class SeriesTable:
         self.turnover = Turnover(rows_max, warmup)
         self.taken, self.dropped, self.evicted = 0, 0, 0  # values with a row, values without, rows given to others
         self.pinned: dict[int, dict[str, Any]] = {}  # rows whose reference a file gave, and what it says
+        self.unpinned: dict[int, None] = {}  # those that learned anew since, for another level was accepted
         self.spaces: dict[Group, Space] = {}  # of distances: the shapes that a file gave
         self.began: dict[int, int] = {}  # of those: the offset of their first value
         self.since: int | None = None  # offset of the first event that a rule remembers something of
@@ -105,6 +107,7 @@ class SeriesTable:
         self.reference = parts.reference(warmup, self.signal.scaled, sampled)
         share = SHARE_UNSEEN if self.signal.kind == "unseen" else SHARE_OTHER
         self.categories = Categories(warmup, share) if self.signal.text else None
+        self.tails: Tails | None = None  # see `widen`
         self.final: dict[int, Learned] = {}  # references that change no more, of the rows that were asked for
         self.history = parts.history()
 
@@ -221,7 +224,7 @@ class SeriesTable:
     def judge(self, batch: Batch, column: Column) -> Judged:
         """Learn the reference from the first values of each row, standardise the others."""
         self.taken += len(column.rows)
-        if self.pinned and len(self.began) < len(self.pinned):
+        if self.pinned and not self.pinned.keys() <= self.began.keys():
             rows, first = np.unique(column.rows, return_index=True)
             for row, i in zip(rows.tolist(), first.tolist(), strict=True):
                 if row in self.pinned:
@@ -242,17 +245,34 @@ class SeriesTable:
         places = column.events, batch.offsets, batch.times_ms
         return self.history.update(column.rows, judged.away, judged.ready, *places, marks, asked)
 
-    def far(self, rows: I64, judged: Judged, beyond: float) -> I64:
+    def widen(self) -> None:
+        """Healthy days are to say how far is far, see `learn_tails`."""
+        self.tails = Tails(self.learned)
+
+    def learn_tails(self, batch: Batch, column: Column, judged: Judged) -> None:
+        """Take what this batch shows of that; before its values are asked for."""
+        assert self.tails is not None
+        self.tails.resize(len(self.keys))
+        if judged.ready.all():
+            self.tails.learn(column.rows, judged.away, column.events, batch.times_ms)
+        else:
+            some = np.flatnonzero(judged.ready)
+            self.tails.learn(column.rows[some], judged.away[some], column.events[some], batch.times_ms)
+
+    def far(self, column: Column, judged: Judged, beyond: float) -> I64:
         """Places of the judged values that are further out than so many deviations, ascending.
 
         Where the reference has no spread at all that cannot be said in deviations of it: there a share of its size is
         one, so that what only rounds otherwise is not far.
         """
-        places = self.reference.far(rows, judged, beyond)
+        places = self.reference.far(column.rows, judged, beyond)
         if not len(places):
             return places
-        least = {row: self._tolerance(row) * beyond for row in np.unique(rows[places]).tolist()}
-        some = np.abs(judged.away[places]) > np.array([least[row] for row in rows[places].tolist()], np.float64)
+        rows, away = column.rows[places], judged.away[places]
+        least = {row: self._tolerance(row) * beyond for row in np.unique(rows).tolist()}
+        some = np.abs(away) > np.array([least[row] for row in rows.tolist()], np.float64)
+        if self.tails is not None:
+            some &= self.tails.beyond(rows, away, column.events[places], beyond)
         found: I64 = places[some]
         return found
 
@@ -291,13 +311,16 @@ class SeriesTable:
             self._add_key(key)
         self.beyond = {group: names for group, names in self.beyond.items() if group in self.members}
         self.pinned, self.began = renumbered(self.pinned, rows), renumbered(self.began, rows)
-        self.final = renumbered(self.final, rows)
+        self.final, self.unpinned = renumbered(self.final, rows), renumbered(self.unpinned, rows)
         if self.row_cache is not None:
             self.row_cache.clear()
         if self.categories is not None:
             self.categories.retain(rows)
         self.reference.retain(rows)
         self.history.retain(rows)
+        if self.tails is not None:
+            self.tails.resize(int(rows.max(initial=-1)) + 1)
+            self.tails.retain(rows)
 
     def renew(self, row: int) -> None:
         """The row is compared with what comes from now on. Others may have learned from its first values: so that is
@@ -305,8 +328,13 @@ class SeriesTable:
         """
         self.began.setdefault(row, self.learned(row).first_offset)
         self.final.pop(row, None)
+        if self.pinned.pop(row, None) is not None:
+            self.unpinned[row] = None
         self.reference.forget(row)
         self.history.forget(row)
+        if self.tails is not None:
+            self.tails.resize(len(self.keys))
+            self.tails.forget(row)
 
     def learned(self, row: int) -> Learned:
         """The reference of a row as it is by now."""
@@ -322,6 +350,8 @@ class SeriesTable:
         first = self.began[row] if row in self.began or row in self.pinned else self.learned(row).first_offset
         if self.since is not None:
             return min(first, self.since)
+        if not self.origins:
+            return first
         group = self.keys[row][0]
         others = ((table, row) for table in self.origins for row in table.members.get(group, ()))
         return min([first, *(table.learned(row).first_offset for table, row in others if row not in table.pinned)])
@@ -333,10 +363,12 @@ class SeriesTable:
             "marks": self.turnover.dump(),
             "since": self.since,
             "began": sorted(self.began.items()),
+            "unpinned": sorted(self.unpinned),
             "beyond": [[list(group), list(names)] for group, names in self.beyond.items()],
             "categories": self.categories.dump() if self.categories is not None else None,
             "reference": self.reference.dump(),
             "history": self.history.dump(),
+            "tails": self.tails.dump() if self.tails is not None else None,
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -349,6 +381,7 @@ class SeriesTable:
         self.turnover.load(state["marks"])
         self.since = None if state["since"] is None else int(state["since"])
         self.began = {int(row): int(offset) for row, offset in state["began"]}
+        self.unpinned = {int(row): None for row in state.get("unpinned", ())}  # Older snapshots have none.
         for group, names in state["beyond"]:
             self.beyond[tuple(map(str, group))] = dict.fromkeys(map(str, names))
         if self.categories is not None:
@@ -356,5 +389,7 @@ class SeriesTable:
         self.resize()
         self.reference.load(state["reference"])
         self.history.load(state["history"])
+        if self.tails is not None and state["tails"] is not None:
+            self.tails.load(state["tails"])
         if not self.reference.rows == self.history.rows == len(self.keys):
             raise ValueError("series table and its arrays differ in length")

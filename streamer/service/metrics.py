@@ -23,6 +23,7 @@ from streamer.alerts.alert import FADING, FIRING, PENDING
 from streamer.engine.admission import RESULTS
 from streamer.engine.unwatched import WHY
 from streamer.incidents.book import CHANGES
+from streamer.monitors.detectable import HORIZONS, SIGNS
 from streamer.monitors.window_outcomes import ENDS
 from streamer.port import Outcome
 
@@ -39,6 +40,7 @@ CounterName = Literal[
     "records_consumed_total",
     "bytes_consumed_total",
     "events_total",
+    "events_muted_total",
     "records_failed_total",
     "commits_total",
     "series_dropped_total",
@@ -46,6 +48,7 @@ CounterName = Literal[
     "windows_total",
     "detections_total",
     "alerts_emitted_total",
+    "shadow_alerts_emitted_total",
     "incidents_emitted_total",
     "rebalances_total",
     "state_lost_total",
@@ -66,7 +69,10 @@ GaugeName = Literal[
     "series_in_school",
     "series_calibrated",
     "series_proved",
+    "detectable_drift",
+    "expected_false_alarms",
     "alerts_active",
+    "shadow_alerts_active",
     "incidents_open",
     "assigned_partitions",
     "build_info",
@@ -98,6 +104,9 @@ CATALOGUE: dict[Name, Spec] = {
     "bytes_consumed_total": Spec("counter", "Bytes of the values read from the input topics.", {"topic": OPEN}),
     "events_total": Spec(
         "counter", "What became of every record consumed; the results add up.", {"topic": OPEN, "result": RESULTS}
+    ),
+    "events_muted_total": Spec(
+        "counter", "Used events that no monitor saw, as the calendar has them out of the ordinary.", {"topic": OPEN}
     ),
     "records_failed_total": Spec(
         "counter", "Records sent to the dead-letter topic, by reason.", {"topic": OPEN, "reason": tuple(REASONS)}
@@ -142,6 +151,17 @@ CATALOGUE: dict[Name, Spec] = {
     "series_in_school": Spec("gauge", "Series of which too few days were seen: only the unmistakable is told.", WINDOW),
     "series_calibrated": Spec("gauge", "Series with limits that follow from their own days.", WINDOW),
     "series_proved": Spec("gauge", "Series whose averages vary as those of independent values do.", WINDOW),
+    "detectable_drift": Spec(
+        "gauge",
+        "Smallest lasting shift of a mean, or of a share, found within the horizon with 80 % chance, in the signal's "
+        "units; of partitions where it is largest. Up to 250 series are stated, anew once in some minutes.",
+        {**WINDOW, "series": OPEN, "direction": tuple(SIGNS), "horizon": tuple(HORIZONS)},
+    ),
+    "expected_false_alarms": Spec(
+        "gauge",
+        "What a monitor may say falsely of one healthy model in a week, by `false_alarms`; of those that learn days.",
+        {"monitor": OPEN},
+    ),
     "windows_total": Spec("counter", "Windows by how they ended.", {"monitor": OPEN, "ended": tuple(ENDS)}),
     "detections_total": Spec("counter", "Change points, and windows in breach.", {"monitor": OPEN}),
     "alerts_emitted_total": Spec(
@@ -149,10 +169,20 @@ CATALOGUE: dict[Name, Spec] = {
         "Alert records published; renewed: told again.",
         {"status": (FIRING, "renewed", "resolved"), "severity": tuple(SEVERITIES)},
     ),
+    "shadow_alerts_emitted_total": Spec(
+        "counter",
+        "The same of shadow monitors, in topics.shadow; alerts_emitted_total has none of them.",
+        {"status": (FIRING, "renewed", "resolved"), "severity": tuple(SEVERITIES)},
+    ),
     "alerts_active": Spec(
         "gauge",
         "Open alerts; fading: back or clear, for less than keep_firing_for. The first 100 models with alerts have "
         "their name, all others `__other__`.",
+        {"model": OPEN, "monitor": OPEN, "state": (PENDING, FIRING, FADING)},
+    ),
+    "shadow_alerts_active": Spec(
+        "gauge",
+        "The same of shadow monitors; alerts_active has none of them.",
         {"model": OPEN, "monitor": OPEN, "state": (PENDING, FIRING, FADING)},
     ),
     "incidents_emitted_total": Spec(

@@ -236,7 +236,7 @@ class Service:
             kafka = connected(attempt, pool, self.outages, self.stopping, give_up_s, load_core)
             if kafka is None:
                 return True  # Nothing is held that could be lost.
-            from streamer.engine.task import Tasks
+            from streamer.engine.tasks import Tasks
             from streamer.service.reporting import Reporter
             from streamer.service.worker import Worker
 

@@ -54,6 +54,8 @@ class Observed(NamedTuple):
 def dense(codes: I64) -> tuple[I64, I64]:
     """Codes >= 0 renumbered 0.. in order of first appearance, and the index of each code's first appearance."""
     most = int(codes.max(initial=0))
+    if most == 0:
+        return np.zeros(len(codes), np.int64), np.zeros(min(len(codes), 1), np.int64)
     if most <= 4 * len(codes):  # A table of all codes is cheaper than to sort them.
         first = np.full(most + 1, len(codes))
         first[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)  # With repeated codes the last assignment holds.

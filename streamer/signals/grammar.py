@@ -99,7 +99,7 @@ def matches(pattern: str, name: str) -> bool:
 
 
 def excluded(name: str, without: tuple[str, ...]) -> bool:
-    return any(matches(pattern, name) for pattern in without)
+    return bool(without) and any(matches(pattern, name) for pattern in without)
 
 
 def is_pattern(text: str) -> bool:
@@ -157,6 +157,11 @@ def aggregate_of(text: str) -> tuple[str, str | None]:
     if found is None or found[1] not in STATS or inner is None or inner.kind != "number" or inner.every:
         raise ValueError(f"{text!r} is not STAT(NUMBER) with one of {', '.join(STATS)}")
     return found[1], inner.path
+
+
+def counts_events(signal: Signal) -> bool:
+    """Whether it is an aggregate that is zero, not unknown, where there is nothing."""
+    return signal.kind == "aggregate" and aggregate_of(signal.path)[0] in COUNTS
 
 
 def computed(signal: Signal) -> Callable[[Batch], EventValues] | None:

@@ -8,6 +8,7 @@ What is made with a memory of its own (aggregates, anomalies ...) has no observe
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from streamer.signals.derived import DERIVED
@@ -46,7 +47,7 @@ class SignalKind(NamedTuple):
     member is seen (a label), not where it is not (a missing feature); `every_event`: each event of the group speaks,
     not only those that have the field. `members_max`: of a group; further ones are one member, and one that comes late
     was 0 since the group began. `referenced`: its series have something to learn. `of_features`: one value is made of
-    all the features of an event.
+    all the features of an event. `of_many`: of many events, so that it comes seldom.
     """
 
     forms: tuple[str, ...]
@@ -61,6 +62,7 @@ class SignalKind(NamedTuple):
     members_max: int | None = None
     referenced: bool = True
     of_features: bool = False
+    of_many: bool = False
 
 
 def _text_shares(head: str, column: str, phrase: Phrase, population: Population = Population.INFERENCES) -> SignalKind:
@@ -97,7 +99,10 @@ KINDS: dict[str, SignalKind] = {
             **{word: Word(word) for word in DERIVED},
         },
     ),
-    "aggregate": SignalKind(("traffic", "p95(NUMBER)"), NUMBER),
+    "aggregate": SignalKind(("traffic", "p95(NUMBER)"), NUMBER, of_many=True),
+    "correlation": SignalKind(
+        ("correlation",), NUMBER, words={"correlation": Word("correlation")}, of_features=True, of_many=True
+    ),
     "distance": SignalKind(("distance",), NUMBER, words={"distance": Word("distance")}, of_features=True),
     "category": SignalKind(
         ("category.*", "category.NAME", "label"),
@@ -174,6 +179,7 @@ PHRASES: dict[str, Phrase] = {
 """By the head of a signal as alerts show it."""
 
 
+@lru_cache(1024)
 def phrase_of(title: str, form: int) -> str:
     """A 0/1 signal in words (0: the events it counts, 1: what they do); empty for a number."""
     head, _, member = title.partition(".")

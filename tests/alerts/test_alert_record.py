@@ -12,6 +12,7 @@ import jsonschema
 import orjson
 import pytest
 
+from detectors.bank import TIERLESS
 from streamer.alerts.alert import ACCEPTED, FADED, RECOVERED, Level, Moment, Notice, Opened
 from streamer.alerts.alert_record import AlertRecords, verdict
 from streamer.config.load import load_text
@@ -67,7 +68,7 @@ def seen(rng: random.Random) -> Summary | None:
 
 def notice(rng: random.Random, monitor: Monitor, row: int) -> Notice:
     statistic = rng.choice((number(rng), math.inf))
-    edge: Edge = (rng.choice((-1, 0, 1)), statistic, number(rng), seen(rng), seen(rng), None, None)
+    edge: Edge = (rng.choice((-1, 0, 1)), statistic, number(rng), seen(rng), seen(rng), None, None, TIERLESS)
     opened = Opened(rng.randrange(10**12), rng.randrange(2 * 10**12), rng.randrange(10**12), edge)
     at = Moment(rng.randrange(10**12), rng.randrange(2 * 10**12), rng.randrange(2 * 10**12))
     status = rng.choice(("firing", "renewed", "resolved"))

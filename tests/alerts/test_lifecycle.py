@@ -186,7 +186,7 @@ def test_a_notice_tells_where_the_episode_began() -> None:
 
 def shift(n: int, mean: float, std: float, after: float) -> Edge:
     """Evidence of an edge from `mean` to `after`."""
-    return 1, 9.0, 1.0, (n, mean, std, 0, 99, 0, 99_000), (40, after, std, 100, 139, 100_000, 139_000), None, None
+    return 1, 9.0, 1.0, (n, mean, std, 0, 99, 0, 99_000), (40, after, std, 100, 139, 100_000, 139_000), None, None, -1
 
 
 def stretch(mean: float, second: int, n: int = 32) -> Stretch:

@@ -17,7 +17,8 @@ from streamer.config.load import load_text
 from streamer.config.model import Config
 from streamer.engine.engines import COMPILED, PYTHON, Engine
 from streamer.engine.snapshot import InvalidSnapshot, decode, encode
-from streamer.engine.task import Task, Tasks
+from streamer.engine.task import Task
+from streamer.engine.tasks import Tasks
 from streamer.port import Out, Tick
 from tests.engine.tasks import AT, LEAST
 

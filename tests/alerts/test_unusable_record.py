@@ -16,7 +16,8 @@ from streamer.alerts.unusable import REJECTED, Episode, First, Found
 from streamer.alerts.unusable_record import state_in_words
 from streamer.config.load import load_text
 from streamer.config.model import Config
-from streamer.engine.task import Task, Tasks
+from streamer.engine.task import Task
+from streamer.engine.tasks import Tasks
 from streamer.port import Partition, Tick
 from tests.engine.tasks import AT, LEAST
 

@@ -73,7 +73,19 @@ def test_the_command_prints_a_table_and_warnings_with_places(tmp_path: Path, sam
     lines = shown.output.splitlines()
     account = "1,000 records of the sample = 1,000 used + 0 late + 0 duplicate + 0 filtered + 0 rejected"
     assert lines[0] == f"{path}: {account}; 1 model, 8,649 events a day"
-    assert lines[1].split() == ["monitor", "series", "state", "bytes", "windows", "a", "day"]
+    assert lines[1].split() == [
+        "monitor",
+        "series",
+        "state",
+        "bytes",
+        "windows",
+        "a",
+        "day",
+        "false",
+        "alarms",
+        "a",
+        "week",
+    ]
     assert lines[2].split()[:2] == ["mean", "2"]
     assert (
         f"{path}:9:82: warning[never-fires] monitors.minute.detect.min_count: a window of 1m has some 6.01"
@@ -136,3 +148,13 @@ def test_a_block_that_is_no_config_of_ours_is_left_alone(tmp_path: Path) -> None
 def test_a_file_that_is_not_there_is_said() -> None:
     done = CliRunner().invoke(command, ["no/such.yaml"])
     assert (done.exit_code, "no/such.yaml:1:1: error[unreadable]" in done.output) == (1, True)
+
+
+def test_what_the_budget_means_is_printed(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text(LEAST)
+    first = lint(path).output.splitlines()[0]
+    assert first.startswith(
+        f"{path}: false alarms: 1 a week expected of a healthy model at most, shared by 17 monitors"
+    )
+    assert "false alarms" not in lint(path, "--format", "github").output

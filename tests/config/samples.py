@@ -19,4 +19,4 @@ def signal_for(kind: str) -> str:
     detect = DETECTS[kind]
     if detect.ticked or detect.aggregated:
         return "events" if detect.ticked else "traffic"
-    return "error" if detect.counted or kind == "occurrence" else "features.a"
+    return "error" if detect.counted or detect.ones else "features.a"

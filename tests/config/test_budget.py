@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from detectors.extremes import DAY_MS
-from streamer.config.budget import MEMBERS, FalseAlarms, parts
+from streamer.config.budget import MEMBERS, FalseAlarms, named_models, parts, shared
 from tests.config.samples import STANDARD_MONITORS
 
 
@@ -26,3 +26,31 @@ def test_a_weight_is_how_many_times_the_part_of_another() -> None:
 def test_a_rate_is_a_chance_however_much_is_granted() -> None:
     assert max(parts(FalseAlarms(budget=1000, per="1h"), STANDARD_MONITORS).values()) == 0.5
     assert parts(FalseAlarms(), {}) == {}
+
+
+def test_a_budget_of_the_service_is_divided_by_the_models_that_are_given_or_named() -> None:
+    whole = parts(FalseAlarms(), STANDARD_MONITORS)
+    for name, rate in parts(FalseAlarms(scope="service", models=50), STANDARD_MONITORS).items():
+        assert rate == pytest.approx(whole[name] / 50)
+    named = {
+        f"{name} {model}": m.model_copy(update={"model": model})
+        for name, m in STANDARD_MONITORS.items()
+        for model in "ab"
+    }
+    assert named_models(named) == 2
+    assert sum(p.a_week for p in shared(FalseAlarms(scope="service"), named)) == pytest.approx(0.5)
+
+
+def test_how_many_series_a_star_has_can_be_said() -> None:
+    few, many = (parts(FalseAlarms(series=n), STANDARD_MONITORS) for n in (MEMBERS, 10 * MEMBERS))
+    assert many["missing"] == pytest.approx(few["missing"] / 10)
+    assert many["latency"] == pytest.approx(few["latency"])
+
+
+def test_a_candidate_takes_nothing_of_the_others_and_has_what_it_would_have_among_them() -> None:
+    live = parts(FalseAlarms(), STANDARD_MONITORS)
+    candidate = STANDARD_MONITORS["latency"].model_copy(update={"shadow": True})
+    beside = parts(FalseAlarms(), {**STANDARD_MONITORS, "candidate": candidate})
+    promoted = parts(FalseAlarms(), {**STANDARD_MONITORS, "candidate": STANDARD_MONITORS["latency"]})
+    assert {name: rate for name, rate in beside.items() if name != "candidate"} == live
+    assert beside["candidate"] == promoted["candidate"] < live["latency"]

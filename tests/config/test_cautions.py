@@ -175,7 +175,7 @@ def test_a_limit_that_nothing_can_reach_is_told(signal: str, detect: str, key: s
     assert limits(signal, detect) == ({f"monitors.m.detect.{key}": "never-fires"} if key else {})
 
 
-@pytest.mark.parametrize("kind", sorted(set(DETECTORS) - {"occurrence", "river"}))
+@pytest.mark.parametrize("kind", sorted(set(DETECTORS) - {"occurrence", "scan", "river"}))
 def test_no_detector_is_warned_of_as_it_is_by_default(kind: str) -> None:
     assert limits("value", f"kind: {kind}") == limits("error", f"kind: {kind}") == {}
 

@@ -106,3 +106,20 @@ def test_the_sentences_name_the_kinds_of_the_table(what: str) -> None:
     wanted = {kind for kind, detect in DETECTS.items() if getattr(detect, what)}
     assert set(listed(what).replace(" and ", ", ").split(", ")) == wanted
     assert " and " in listed(what)
+
+
+@pytest.mark.parametrize(
+    ("own", "path"),
+    [
+        ("false_alarms: {scope: service}\n", "false_alarms.scope"),
+        ("false_alarms: {models: 3}\n", "false_alarms.models"),
+        ("false_alarms: {scope: service, models: 3}\n", None),
+        (
+            "false_alarms: {scope: service}\nmonitors: {a: {signal: value, model: m, detect: {kind: envelope}}}\n",
+            None,
+        ),
+    ],
+)
+def test_a_budget_of_the_service_knows_its_models(own: str, path: str | None) -> None:
+    found = [problem.path for problem in check((LEAST + own).encode(), "x.yaml", {})[1]]
+    assert found == ([path] if path else [])

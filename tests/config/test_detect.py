@@ -56,7 +56,7 @@ def test_a_kind_has_a_bank_or_a_monitor_of_its_own(kind: str) -> None:
             made.params()
 
 
-@pytest.mark.parametrize("kind", [kind for kind in DETECTORS if kind not in ("river", "occurrence")])
+@pytest.mark.parametrize("kind", [kind for kind in DETECTORS if kind not in ("river", "occurrence", "scan")])
 def test_limits_and_defaults_are_those_of_the_detector(kind: str) -> None:
     model, params = DETECTS[kind], list(fields(DETECTORS[kind].params))
     params = [param for param in params if param.metadata.get("given", True)]

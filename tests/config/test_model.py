@@ -60,7 +60,8 @@ def base(root: type[Config] = Config) -> Config:
 
 def least_of(model: type[BaseModel]) -> BaseModel:
     """One with its defaults; what has none is a text that fits any pointer."""
-    return model(**{name: "/x" for name, field in model.model_fields.items() if field.is_required()})
+    needed = [name for name, field in model.model_fields.items() if field.is_required()]
+    return model.model_construct(**dict.fromkeys(needed, "/x"))
 
 
 def types_in(annotation: Any) -> list[Any]:
@@ -90,7 +91,8 @@ def others(value: Any, annotation: Any) -> Iterator[Any]:
     elif isinstance(value, str):
         yield value + "x"
     elif isinstance(value, list):
-        yield [*value, "version"]
+        models = [found for found in types_in(annotation) if isinstance(found, type) and issubclass(found, BaseModel)]
+        yield [*value, least_of(models[0]) if models else "version"]
     else:
         assert value is None
         yield any_value(annotation)

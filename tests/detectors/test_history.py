@@ -148,3 +148,32 @@ def test_broken_state_is_refused_and_changes_nothing() -> None:
             with pytest.raises(ValueError):  # noqa: PT011  (the text differs)
                 history.load({**good, name: bad})
     assert {k: v.tobytes() for k, v in history.dump().items()} == {k: v.tobytes() for k, v in good.items()}
+
+
+@settings(max_examples=60, deadline=None, database=None)
+@given(st.integers(0, 12_000), st.integers(0, 2_000))
+def test_a_dump_holds_the_blocks_that_are_needed(count: int, further: int) -> None:
+    """Finer ones stand for coarser ones of the same values: those come back with the state, and are of use later."""
+    values = np.random.default_rng(count).normal(0, 1, count + further)
+    history, at = fed(values[:count]), np.arange(count + further)
+    state = history.dump()
+    assert len(state["total"]) == len(history.pieces(0)) <= 33 < LEVELS * KEPT
+    again = History()
+    again.load(state)
+    for one in (history, again):
+        rest = slice(count, None)
+        one.update(np.zeros(further, np.int64), values[rest], np.ones(further, bool), at[rest], at * 2, at * 10)
+    assert again.pieces(0) == history.pieces(0) == fed(values).pieces(0)
+
+
+@pytest.mark.parametrize("step", [1, 1 << 31])
+def test_places_take_half_as_many_bytes_where_they_are_near(step: int) -> None:
+    history, at = History(), np.arange(100)
+    history.resize(1)
+    history.update(np.zeros(100, np.int64), np.ones(100), np.ones(100, bool), at, at * step, -at * step)
+    state = history.dump()
+    assert {state[name].dtype.str for name in ("first_offset", "first_time_ms")} == {"<i4" if step == 1 else "<i8"}
+    again = History()
+    again.load(state)
+    assert again.pieces(0) == history.pieces(0)
+    assert (again.pieces(0)[0].first_offset, again.pieces(0)[-1].first_time_ms) == (0, -98 * step)

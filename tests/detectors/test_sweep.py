@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from detectors import Adwin, Bank, PageHinkley, Params, make_bank
+from detectors.bank import TIERLESS
 from detectors.compiled import SWEPT, CompiledAdwin, CompiledHistory, CompiledPageHinkley, CompiledReference
 from detectors.history import History
 from detectors.last_change import Asked, Change
@@ -101,7 +102,7 @@ class Parts:
 
 def edge(said: list[Any], centre: float, standard: Any, change: Change | None) -> tuple[Any, ...]:
     if change is None:
-        return (*said, standard, None, None, None)
+        return (*said, standard, None, None, None, TIERLESS)
     before, after = (
         None if recent is None else (recent.n, recent.mean + centre, *recent[2:])
         for recent in (change.before, change.after)
@@ -109,7 +110,7 @@ def edge(said: list[Any], centre: float, standard: Any, change: Change | None) -
     assert after is not None
     before = standard if change.usual else before
     way = said[0] if before is None else int(after[1] > before[1]) - int(after[1] < before[1])
-    return (way, *said[1:], before, after, None if change.usual else standard, change.onset)
+    return (way, *said[1:], before, after, None if change.usual else standard, change.onset, TIERLESS)
 
 
 class Swept:

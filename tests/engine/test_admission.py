@@ -13,7 +13,7 @@ from schemas.core import native
 from schemas.events.batch import Record
 from streamer.config.load import load_text
 from streamer.engine.admission import Gate
-from streamer.engine.task import Tasks
+from streamer.engine.tasks import Tasks
 from tests.engine.tasks import AT, LEAST
 
 STRINGS = ("a", "b", "c", "other", "d")

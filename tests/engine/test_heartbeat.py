@@ -49,9 +49,10 @@ def test_what_is_told_of_each_model() -> None:
     for _ in range(5):
         life.minute()
     task = life.task
-    told = details(Watched(task.admission, task.tables.values(), task.by_order, task.alerts()))
+    told = details(Watched(task.admission, task.tables.values(), task.by_order, task.alerts(), {"fraud": 5}))
     assert set(told) == {"fraud"}
     fraud = told["fraud"]
+    assert fraud["muted"] == 5
     assert (fraud["events"], fraud["alerts"]) == (60, {"pending": 0, "firing": 2, "fading": 0})
     assert fraud["series"] == {"ready": 0, "warming": 0}, "presence has no reference"
     assert set(fraud["windows"].values()) == {0}
@@ -64,7 +65,7 @@ def test_series_warm_up_and_are_ready() -> None:
     task.step(batch_of([{"features": {"a": 1.0, **({"b": 2.0} if i < 20 else {})}} for i in range(100)]))
 
     def series() -> dict[str, int]:
-        found: dict[str, int] = details(Watched(task.admission, task.tables.values(), [], {}))["m"]["series"]
+        found: dict[str, int] = details(Watched(task.admission, task.tables.values(), [], {}, {}))["m"]["series"]
         return found
 
     assert series() == {"ready": 1, "warming": 1}
@@ -75,7 +76,7 @@ def test_series_warm_up_and_are_ready() -> None:
 def test_the_records_of_a_tick_say_where_the_task_stands() -> None:
     tick = Tick(17, 1_700_000_060_000, caught_up=True)
     admission = Life().task.admission
-    [out] = heartbeats("g", ("t", 3), 17, 4, tick, Watched(admission, [], [], {}))
+    [out] = heartbeats("g", ("t", 3), 17, 4, tick, Watched(admission, [], [], {}, {}))
     assert out.topic == "heartbeats"
     data = json.loads(out.value or b"")["data"]
     assert (data["model"], data["topic"], data["partition"], data["offset"]) == (None, "t", 3, 17)

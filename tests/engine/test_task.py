@@ -17,7 +17,7 @@ from schemas.events.native_json import decode
 from schemas.records.alert import fingerprint
 from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
-from streamer.engine.engines import ENGINE, PYTHON, Engine
+from streamer.engine.engines import COMPILED, ENGINE, PYTHON, Engine
 from streamer.engine.task import Task
 from streamer.port import Out, Tick
 from tests.engine.tasks import AT, LEAST, alerts, by_topic, events, kinds, news, piecewise, run
@@ -83,7 +83,7 @@ def test_no_id_of_a_topic_that_was_made_anew_is_one_of_before(engine: Engine) ->
         return first.outbox + second.outbox
 
     lives = [lived(generation, 150) for generation in range(3)]
-    assert {out.topic for out in lives[0]} == {"alerts", "incidents", "windows", "dead_letter", "heartbeats"}
+    assert {out.topic for out in lives[0]} == {"alerts", "shadow", "incidents", "windows", "dead_letter", "heartbeats"}
     found = [ids(outs) for outs in lives]
     assert len(set().union(*found)) == sum(map(len, found))
     keys = [[(out.key or b"").replace(b"inferences~2", b"inferences") for out in lives[i]] for i in (2, 0)]
@@ -342,7 +342,6 @@ def test_the_standard_set_finds_what_goes_wrong_and_names_it() -> None:
         ("anomaly-fraction", "anomaly"),
         ("anomaly-drift", "anomaly"),
         ("unseen-category", "unseen.country"),
-        ("joint-distance", "distance"),
         ("feature-distribution", "features.amount"),
         ("category-distribution", "category.country"),
         ("confidence-distribution", "confidence"),
@@ -356,7 +355,11 @@ def test_the_standard_set_finds_what_goes_wrong_and_names_it() -> None:
     assert 0.05 < moved[0]["after"] < 0.25
 
 
-@pytest.mark.parametrize("seed", range(5))
+QUIET_SEEDS = range(5) if COMPILED is not None else range(1)
+"""Whether all is quiet lies in the numbers, and both engines have the same: half a minute a seed without the core."""
+
+
+@pytest.mark.parametrize("seed", QUIET_SEEDS)
 def test_fifty_healthy_windows_of_twenty_features_raise_nothing(seed: int) -> None:
     rng = random.Random(seed)
     draws: list[Any] = [
@@ -384,6 +387,6 @@ def test_outbox_records_are_complete() -> None:
     config = load_text(CONFIG, "x", {})
     for out in run(config, make_log(random.Random(2), 0, 300)).outbox:
         assert isinstance(out, Out)
-        assert out.topic in ("alerts", "incidents", "windows", "dead_letter")
-        if out.topic in ("alerts", "incidents"):
+        assert out.topic in ("alerts", "shadow", "incidents", "windows", "dead_letter")
+        if out.topic in ("alerts", "shadow", "incidents"):
             assert json.loads(out.value or b"")["partitionkey"].encode() == out.key

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from streamer.config.load import load_text
-from streamer.engine.task import Tasks
+from streamer.engine.tasks import Tasks
 from streamer.kafka.log import KafkaLog
 from streamer.kafka.publishing import Publisher
 from streamer.kafka.state_topic import CHUNK_BYTES

@@ -95,7 +95,7 @@ def test_the_stretch_that_is_told_is_all_that_was_averaged() -> None:
     told = next(verdict for verdict in verdicts if verdict.breach)
     place = verdicts.index(told)
     assert told.begin_ms == (at + place - told.n + 1) * EVERY_MS
-    assert monitor.told(told, span((at + place) * EVERY_MS, EVERY_MS, 120))["evidence"]["window"]["n"] == told.n > 1
+    assert monitor.told(0, told, span((at + place) * EVERY_MS, EVERY_MS, 120))["evidence"]["window"]["n"] == told.n > 1
 
 
 def test_a_faster_model_is_no_news_where_only_slower_is_asked_for() -> None:

@@ -98,3 +98,18 @@ def test_a_level_that_is_accepted_is_what_days_are_learned_from() -> None:
     monitor = task.monitors["mean"]
     assert isinstance(monitor, EnvelopeMonitor)
     assert monitor.envelope.in_school(0)
+
+
+@pytest.mark.parametrize(("days", "day", "tier"), [(4, 3.0, "school"), (14, 13.0, "calibrated")])
+def test_an_alert_says_how_far_its_limits_could_be_trusted(days: int, day: float, tier: str) -> None:
+    """That of its hit, whatever comes behind it in the batch, and in both engines."""
+    events = stream(days, lambda now, x: x if now < day else 100 * x, every_s=60 if days < 5 else 300)
+    told = []
+    for engine in ENGINES:
+        for size in (len(events), 700, 97):
+            alerts = [json.loads(o.value)["data"] for o in run(events, engine, size).outbox if o.topic == "alerts"]
+            told.append([one for one in alerts if one["alert"]["labels"].get("monitor") == "mean"])
+    assert all(one == told[0] for one in told)
+    first = told[0][0]
+    assert first["evidence"]["tier"] == tier
+    assert first.get("provisional", False) == (tier == "school")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from detectors.bank import TIERLESS
 from detectors.last_change import Asked, Change, Recent
 from schemas.records.alert import rfc3339
 from streamer.monitors.evidence import (
@@ -90,7 +91,7 @@ def test_what_a_file_says_of_a_row_is_what_it_is_compared_with() -> None:
     assert before_of(table, 0, 0) == {**BEFORE, "source": "ref.json"}
     assert question_of(table, 0, 0, 0, table.pinned[0]) == Asked(0, 0, 100, 10.0 - table.learned(0).centre, 2.0)
     change = Change(None, True, RECENT, (150, 1500))
-    direction, _, _, before, after, reference, onset = edge_of(table, 0, (0, 1.0, 2.0), table.pinned[0], change)
+    direction, _, _, before, after, reference, onset, _ = edge_of(table, 0, (0, 1.0, 2.0), table.pinned[0], change)
     assert (before, reference, onset) == (table.pinned[0], None, (150, 1500))
     assert after is not None
     assert (direction, after[1]) == (-1, 3.0 + table.learned(0).centre), "7.5 is below 10"
@@ -104,7 +105,7 @@ def test_the_direction_is_that_of_the_mean(said: int, mean: float, direction: in
     standard = seen_in(table.learned(0))
     change = Change(None, True, RECENT._replace(mean=mean), None)
     assert edge_of(table, 0, (said, 3.0, 2.5), standard, change)[:4] == (direction, 3.0, 2.5, standard)
-    assert edge_of(table, 0, (said, 3.0, 2.5), standard, None) == (said, 3.0, 2.5, standard, None, None, None)
+    assert edge_of(table, 0, (said, 3.0, 2.5), standard, None) == (said, 3.0, 2.5, standard, None, None, None, TIERLESS)
 
 
 def test_an_edge_is_told_as_evidence_and_evidence_as_it_is() -> None:
@@ -116,7 +117,7 @@ def test_an_edge_is_told_as_evidence_and_evidence_as_it_is() -> None:
     assert isinstance(before, tuple)
     assert isinstance(after, tuple)
     assert made == evidence(1, 3.0, 2.5, summary(before), summary(after), None)
-    assert told((1, 3.0, 2.5, BEFORE, None, None, None))["evidence"] == {
+    assert told((1, 3.0, 2.5, BEFORE, None, None, None, TIERLESS))["evidence"] == {
         "before": BEFORE,
         "after": None,
         "window": None,

@@ -11,7 +11,7 @@ import pytest
 
 from schemas.events.batch import Record
 from streamer.config.load import load_text
-from streamer.engine.task import Tasks
+from streamer.engine.tasks import Tasks
 from streamer.monitors.finding import DRIFT, STRETCH, Finding
 from streamer.monitors.following import LENGTH, Following, Stretch, begun_by
 from streamer.signals.columns import Column

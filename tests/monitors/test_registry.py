@@ -20,7 +20,7 @@ from tests.signals.events import HEAD
 
 def test_every_kind_has_a_monitor_of_its_own_or_a_bank() -> None:
     assert set(MONITORS) <= set(DETECTS)
-    assert set(DETECTS) - set(MONITORS) == set(DETECTORS) - {"envelope", "occurrence", "shiryaev_roberts"}
+    assert set(DETECTS) - set(MONITORS) == set(DETECTORS) - {"envelope", "occurrence", "scan", "shiryaev_roberts"}
 
 
 @pytest.mark.parametrize("kind", DETECTS)

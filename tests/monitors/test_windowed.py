@@ -166,3 +166,39 @@ def test_a_distribution_is_never_measured_by_the_drift_it_found() -> None:
     assert monitor.ended() == {"m": {"evaluated": 18, "insufficient": 0, "late": 0, "skipped": 0}}
     [gauge] = monitor.gauges()
     assert (gauge.name, gauge.model, gauge.value) == ("distribution_distance", "m", monitor.last[0])
+
+
+WATCHED = """
+version: 1
+kafka: {brokers: "b:1"}
+topics: {events: [inferences]%s}
+reference: {warmup: 200}
+monitors:
+  shape: {signal: features.x, window: {events: 200}, detect: {kind: distribution}}
+  fraction: {signal: missing.x, window: {events: 200}, detect: {kind: fraction, max: 0.05}}
+  share: {signal: label.y, window: {events: 200}, detect: {kind: share}}
+  level: {signal: mean(features.x), window: {time: 1m}, detect: {kind: level}}
+"""
+
+
+def test_evidence_is_made_where_somebody_sees_it() -> None:
+    """It is dearer than the verdict: so of a healthy window only where every window is published."""
+    rng, alerts, seen = random.Random(3), list[Any](), list[set[tuple[int, bool, bool]]]()
+    events = [
+        {"model": "m", "features": {"x": rng.gauss(3 * (i >= 2000), 1)}, "prediction": {"label": rng.choice("yn")}}
+        for i in range(3000)
+    ]
+    records = [Record(i, BEGIN_MS + i * 1000, None, json.dumps(event).encode()) for i, event in enumerate(events)]
+    for windows in ("", ", windows: drift-windows"):
+        task = Task(load_text(WATCHED % windows, "x", {}), AT, 0)
+        findings, decide = list[Finding](), task.book.decide
+        task.book.decide = lambda *given, said=findings, decide=decide: (said.extend(given[3]), decide(*given))[1]  # type: ignore[method-assign]
+        task.step(decode(records, fields_of(task.config), AT[0]))
+        alerts.append([(alert["sentence"], alert["evidence"]) for alert in news(task.outbox)])
+        seen.append({(f.monitor, f.signal == BREACH, f.evidence is not None) for f in findings if f.ended})
+    names = [*task.monitors]
+    quiet = {(names.index(name), False) for name in ("shape", "fraction", "share", "level")}
+    assert {(monitor, breach) for monitor, breach, _ in seen[0]} == {(names.index("shape"), True), (3, True)} | quiet
+    assert all(breach == shown for _, breach, shown in seen[0])
+    assert all(shown for *_, shown in seen[1])
+    assert alerts[0] == alerts[1] != []

@@ -39,3 +39,17 @@ def test_where_nothing_is_used_there_is_no_table(tmp_path: Path) -> None:
     told = told_of("c.yaml", estimated("", tmp_path, [b"m,1"]), line_of(tmp_path / "e.jsonl")).splitlines()
     assert told[0].startswith("c.yaml: 1 record of the sample = 0 used + ")
     assert [line.split()[0] for line in told[1:]] == ["rejected:", "Only"]
+
+
+def test_what_is_still_in_school_after_the_sample_says_how_long(tmp_path: Path) -> None:
+    mean = "mean: {signal: features.a, detect: {kind: envelope}}"
+    own = f"monitors: {{{mean}, old: {{signal: features.a, detect: {{kind: adwin}}}}}}\n"
+    every_s = 600
+    events = [
+        {"model": "m", "time": 1_700_006_400 + every_s * i, "features": {"a": i % 7 * 1.5}} for i in range(3 * 144 + 72)
+    ]
+    told = told_of("c.yaml", estimated(own, tmp_path, events), line_of(tmp_path / "e.jsonl"))
+    head, mean, old, _ = told.splitlines()[1:]
+    assert head.endswith("in school")
+    assert mean.endswith(" 1 (4 more days)")
+    assert old.endswith(" 0")

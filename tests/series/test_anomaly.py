@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from streamer.config.load import load_text
@@ -16,7 +18,7 @@ WARMUP = [{"features": {"a": float(i % 10), "c": "xyz"[i % 3]}} for i in range(3
 
 
 def judged(
-    events: list[dict[str, Any]], size: int = 100, texts: bool = True, **given: Any
+    events: list[dict[str, Any]], size: int = 100, texts: bool = True, every_ms: int = 1, **given: Any
 ) -> list[tuple[int, float, list[str]]]:
     """(event, value, reasons) of the events that are judged."""
     numbers, unseen = (table_of(signal, warmup=len(WARMUP)) for signal in ("features.*", "unseen.*"))
@@ -25,6 +27,7 @@ def judged(
     found = []
     for begin in range(0, len(events), size):
         batch = batch_of(events[begin : begin + size], HEAD + "anomaly: {score: /score, score_max: 1}\n")
+        batch = replace(batch, times_ms=every_ms * np.arange(begin, begin + len(batch.offsets)))
         groups = grouped(table, batch)
         known = {}
         for one in (numbers, unseen):
@@ -101,3 +104,12 @@ def test_a_constant_that_only_rounds_otherwise_is_no_anomaly() -> None:
         assert len(firing(FRACTION, events + [{"features": {"a": centre * 1.5}} for _ in range(300)])) == 1
     zeros = [{"features": {"a": 0.0}} for _ in range(300)]
     assert len(firing(FRACTION, zeros + [{"features": {"a": 1e-6}} for _ in range(300)])) == 1
+
+
+@pytest.mark.parametrize("size", [97, 2_000])
+def test_what_the_days_of_school_hold_is_no_anomaly_on_the_next(size: int) -> None:
+    """From eight to twelve the feature is far from where it is by night, where the reference was learned."""
+    numbers = [i % 10 + (90.0 if i % 1_440 in range(480, 720) else 0.0) for i in range(4 * 1_440)]
+    events = [{"features": {"a": number}} for number in (*numbers, 5_000.0)]
+    far = [event for event, value, _ in judged(events, size, texts=False, every_ms=60_000) if value]
+    assert far == [*range(480, 720), len(events) - 1]

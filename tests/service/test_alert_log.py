@@ -12,7 +12,7 @@ import orjson
 from schemas.events.batch import Record
 from schemas.records.envelope import HEADERS
 from streamer.config.load import load_text
-from streamer.engine.task import Tasks
+from streamer.engine.tasks import Tasks
 from streamer.port import Out
 from streamer.service.alert_log import INTERVAL_S, LINES_MAX, AlertLog, line_of
 from streamer.service.json_logs import get_logger, log, setup_logging

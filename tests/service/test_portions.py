@@ -7,7 +7,7 @@ import random
 import pytest
 
 from streamer.config.load import load_text
-from streamer.engine.task import Tasks
+from streamer.engine.tasks import Tasks
 from streamer.port import Out
 from streamer.service.portions import EACH, LETTERS_BYTES_MAX, OUTBOX_BYTES_MAX, OUTBOX_MAX, each, full, portion
 from streamer.service.unusable import bytes_of

@@ -15,6 +15,7 @@ from streamer.engine.figures import Counter
 from streamer.engine.room import Fullness
 from streamer.engine.unwatched import Unwatched
 from streamer.monitors.base import Gauge
+from streamer.monitors.detectable import Drift, Series
 from streamer.port import Snapshot, Staged
 from streamer.service import reporting
 from streamer.service.connection import Outages
@@ -52,6 +53,9 @@ class Stage:
 
     def gauges(self) -> Iterator[tuple[str, Gauge]]:
         yield from self.figures
+
+    def detectable(self, most: int) -> Iterator[tuple[Series, list[Drift]]]:
+        yield Series("fraud", "m", "value"), [Drift("1h", "up", 0.25, 1.5)]
 
     def open_incidents(self) -> dict[str, int]:
         return self.incidents
@@ -279,3 +283,22 @@ def test_a_snapshot_that_a_quota_holds_back_is_a_detail_of_readyz(monkeypatch: p
     service.staging.clear()
     service.report()
     assert "slow snapshots" not in service.health.notes()
+
+
+def test_what_would_be_found_is_shown_when_all_series_were_asked(service: Service) -> None:
+    service.own(AT, Stage())
+    labels = {"monitor": "m", "model": "fraud", "series": "value", "direction": "up", "horizon": "1h"}
+    service.report()
+    assert service.get("detectable_drift", **labels) is None
+    service.report()
+    assert service.get("detectable_drift", **labels) == 0.25
+
+
+def test_what_is_expected_is_that_of_monitors_of_the_budget(service: Service) -> None:
+    assert service.get("expected_false_alarms", monitor="m") is None, "an adwin is not in the budget"
+    config = load_text(HEAD, "x", {})
+    metrics = Metrics()
+    service.worker.config = config
+    Reporter(service.worker, metrics, service.reporter.outages)
+    found = [metrics.get("expected_false_alarms", monitor=name) or 0.0 for name in config.effective_monitors()]
+    assert sum(found) == pytest.approx(1.0)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from streamer.config.load import load_text
-from streamer.engine.task import Tasks
+from streamer.engine.tasks import Tasks
 from streamer.port import LogDown, Outcome, Staged
 from streamer.service import snapshots, staging
 from streamer.service.worker import Worker

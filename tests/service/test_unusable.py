@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from schemas.events.batch import Record, Reject
 from streamer.config.load import load_text
-from streamer.engine.task import Task, Tasks
+from streamer.engine.task import Task
+from streamer.engine.tasks import Tasks
 from streamer.port import Tick
 from streamer.service.unusable import NAMED_MAX, by_topic, bytes_of, in_words
 from tests.engine.tasks import LEAST

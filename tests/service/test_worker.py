@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from streamer.config.load import load_text
-from streamer.engine.task import Tasks
+from streamer.engine.tasks import Tasks
 from streamer.port import CommitResult, Committed, Outcome, Partition, Pointer
 from streamer.service.portions import LETTERS_BYTES_MAX
 from streamer.service.worker import Worker

@@ -198,3 +198,19 @@ def test_a_new_label_version_or_caller_is_named_at_its_first_event() -> None:
         ("new_label", 300),
         ("new_version", 300),
     ]
+
+
+@pytest.mark.parametrize("share", [0.02, 0.05])
+def test_a_label_that_never_was_is_told_by_its_first_few(share: float) -> None:
+    text = "monitors:\n  rare: {signal: label.*, detect: {kind: scan}}\n"
+    delays = []
+    for seed in range(5):
+        draw = random.Random(seed)
+        labels = ["no" if draw.random() < 0.9 else "yes" for _ in range(7_000)]
+        late = [*labels[:6_000], *("new" if draw.random() < share else label for label in labels[6_000:])]
+        assert firing(text, [{"prediction": {"label": label}} for label in labels]) == []
+        told = firing(text, [{"prediction": {"label": label}} for label in late])
+        assert [one["alert"]["labels"]["signal"] for one in told] == ["label.new"]
+        delays.append(told[0]["trigger"]["offset"] - 6_000)
+    assert sorted(delays)[2] < 6.0 / share, "in the median by the sixth"
+    assert max(delays) < 15.0 / share

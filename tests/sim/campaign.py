@@ -14,7 +14,8 @@ from schemas.events.native_json import decode
 from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
 from streamer.config.model import Config
-from streamer.engine.task import Task, Tasks
+from streamer.engine.task import Task
+from streamer.engine.tasks import Tasks
 from streamer.kafka.killer_batch import skipped
 from streamer.port import Out, Partition, Tick
 from streamer.service.worker import Worker
@@ -60,6 +61,12 @@ monitors:
     keep_firing_for: 10s
     cooldown: 5s
     accept_after: 20s
+  jump-candidate:
+    signal: features.amount
+    shadow: true
+    detect: {kind: adwin, delta: 0.05}
+    keep_firing_for: 3s
+    accept_after: 11s
   empty: {signal: missing.*, detect: {kind: adwin, delta: 0.002}, keep_firing_for: 20s, resolve: faded}
   labels:
     signal: label.*
@@ -197,7 +204,7 @@ def by_partition(outs: Iterable[Out]) -> dict[tuple[str, int], list[Out]]:
     """Published records per (topic role, input partition), in order."""
     split: dict[tuple[str, int], list[Out]] = defaultdict(list)
     for out in outs:
-        if out.topic == "alerts":
+        if out.topic in ("alerts", "shadow"):
             number = json.loads(out.value or b"")["data"]["trigger"]["partition"]
         elif out.topic == "incidents":
             number = json.loads(out.value or b"")["data"]["opened"]["partition"]
@@ -310,14 +317,14 @@ class Campaign:
         elif self.workers:
             self.act(self.rng.choice(sorted(self.workers)))
 
-    def run(self, turns: int = 220) -> None:
+    def run(self, turns: int = 220, calm: int = 400) -> None:
         """Random turns, then calm weather until every partition stands at its end and everything is published."""
         self.start("w0")
         for _ in range(turns):
             self.turn()
         self.broker.faults, self.broker.down = {}, False
         self.broker.logs = {p: list(full) for p, full in self.full.items()}
-        for _ in range(400):
+        for _ in range(calm):
             for member in set(self.broker.members) - {log.member for log in self.logs.values()}:
                 self.broker.leave(member)
             if not self.workers:

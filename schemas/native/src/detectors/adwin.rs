@@ -5,7 +5,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use crate::arrays::{check_finite, check_length, check_rows, prefetch, retain, slice};
-use crate::detectors::bank::{HitArrays, Hits, Said};
+use crate::detectors::bank::{HitArrays, Hits, Said, TIERLESS};
 use crate::detectors::window::{FRESH, LEVELS, Params, Window, cell};
 
 #[pyclass]
@@ -22,7 +22,7 @@ impl Adwin {
     pub fn take(&mut self, rows: &[i64], values: &[f64], found: &mut Vec<Said>) {
         for (&row, &value) in rows.iter().zip(values) {
             if let Some((direction, moved, epsilon)) = self.step(row, value) {
-                found.push((row, (direction, moved, epsilon, 0)));
+                found.push((row, (direction, moved, epsilon, 0, TIERLESS)));
             }
         }
     }

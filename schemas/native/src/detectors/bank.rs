@@ -39,8 +39,11 @@ impl Hits {
 /// The row of a value that has none.
 pub const NOWHERE: i64 = -1;
 
-/// Direction, statistic, threshold, and how many values ago it began, 0 unknown.
-pub type Told = (i8, f64, f64, i64);
+/// The tier of a row whose detector has none.
+pub const TIERLESS: i8 = -1;
+
+/// Direction, statistic, threshold, how many values ago it began, 0 unknown, and the tier of the row, `TIERLESS` of none.
+pub type Told = (i8, f64, f64, i64, i8);
 
 /// Of a row.
 pub type Said = (i64, Told);

@@ -34,6 +34,8 @@ const NEVER: i64 = -1;
 /// Of the runs of equal values: the last value, how often it came, the longest run before, how many ended.
 type Runs = [f64; 4];
 type Block = [f64; SUMS];
+/// Direction, statistic, threshold, and how many values ago it began.
+type Found = (i8, f64, f64, i64);
 
 #[derive(Clone)]
 pub struct Row {
@@ -115,11 +117,12 @@ impl Envelope {
         } else {
             (*last, *longest, *length, *ended) = (value, longest.max(*length), 1.0, *ended + 1.0);
         }
-        if row.fill[0] == FIRST { self.close(place as usize, day).or(told) } else { told }
+        let told = if row.fill[0] == FIRST { self.close(place as usize, day).or(told) } else { told };
+        told.map(|(way, statistic, limit, age)| (way, statistic, limit, age, self.tier(&self.rows[place as usize])))
     }
 
     #[inline(never)]
-    fn close(&mut self, place: usize, day: i64) -> Option<Told> {
+    fn close(&mut self, place: usize, day: i64) -> Option<Found> {
         let (beyond, row) = (self.beyond, &mut self.rows[place]);
         if day > row.day {
             if row.day != NEVER {
@@ -164,7 +167,7 @@ impl Envelope {
         told
     }
 
-    /// See TIERS in `detectors/envelope.py`.
+    /// See TIERS in `detectors/bank.py`.
     fn tier(&self, row: &Row) -> i8 {
         if row.sides.iter().flatten().all(|side| side.limit == OPEN) {
             return 0;
@@ -178,7 +181,7 @@ impl Envelope {
         if (0..LEVELS).any(unlike) { 1 } else { 2 }
     }
 
-    fn judge(&self, place: usize, level: usize, block: &Block) -> Option<Told> {
+    fn judge(&self, place: usize, level: usize, block: &Block) -> Option<Found> {
         let (row, both) = (&self.rows[place], self.up && self.down);
         for (channel, value) in shown(self.shares, level, block) {
             let spread = channel % 2 == 1;
@@ -303,32 +306,33 @@ impl Envelope {
         self.rows.iter().map(|row| self.tier(row)).collect::<Vec<_>>().into_pyarray(py)
     }
 
-    /// The hits, and of each how many values ago it began.
+    /// The hits, of each how many values ago it began, and the tier of its row.
     fn update<'py>(
         &mut self,
         py: Python<'py>,
         rows: PyReadonlyArray1<'py, i64>,
         values: PyReadonlyArray1<'py, f64>,
         times_ms: PyReadonlyArray1<'py, i64>,
-    ) -> PyResult<(HitArrays<'py>, Ints<'py>)> {
+    ) -> PyResult<(HitArrays<'py>, Ints<'py>, Bound<'py, PyArray1<i8>>)> {
         let (rows, values, times_ms) = (slice(&rows)?, slice(&values)?, slice(&times_ms)?);
         check_length(&[rows.len(), values.len(), times_ms.len()])?;
         check_rows(rows, self.rows.len())?;
         check_finite(values)?;
-        let (hits, ages) = py.detach(|| {
-            let (mut hits, mut ages) = (Hits::default(), Vec::new());
+        let (hits, ages, tiers) = py.detach(|| {
+            let (mut hits, mut ages, mut tiers) = (Hits::default(), Vec::new(), Vec::new());
             for (i, (&row, &value)) in rows.iter().zip(values).enumerate() {
                 prefetch(&self.rows, rows, i);
-                if let Some((direction, statistic, threshold, age)) =
+                if let Some((direction, statistic, threshold, age, tier)) =
                     self.step(row, value, times_ms[i].div_euclid(DAY_MS))
                 {
                     hits.push(i, direction, statistic, threshold);
                     ages.push(age);
+                    tiers.push(tier);
                 }
             }
-            (hits, ages)
+            (hits, ages, tiers)
         });
-        Ok((hits.into_arrays(py), ages.into_pyarray(py)))
+        Ok((hits.into_arrays(py), ages.into_pyarray(py), tiers.into_pyarray(py)))
     }
 
     fn dump<'py>(&self, py: Python<'py>) -> Dump<'py> {

@@ -4,7 +4,7 @@ use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
 
 use crate::arrays::{check_finite, check_length, check_rows, prefetch, retain, slice};
-use crate::detectors::bank::{HitArrays, Hits, Said};
+use crate::detectors::bank::{HitArrays, Hits, Said, TIERLESS};
 
 /// Sums and least values of the two sides: `increase` and `lowest`; `decrease` and `highest` with their signs turned, so
 /// that one instruction does the same to both. Turning a sign is exact but for that of a zero, see `turned`.
@@ -45,7 +45,7 @@ impl PageHinkley {
     pub fn take(&mut self, rows: &[i64], values: &[f64], found: &mut Vec<Said>) {
         for (&row, &value) in rows.iter().zip(values) {
             if let Some((direction, excess)) = self.step(row, value) {
-                found.push((row, (direction, excess, self.threshold, 0)));
+                found.push((row, (direction, excess, self.threshold, 0, TIERLESS)));
             }
         }
     }

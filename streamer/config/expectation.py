@@ -1,0 +1,45 @@
+"""What the budget of false alarms means for a config, in words and numbers: for `lint`, `explain` and the metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from streamer.config import model as cfg
+from streamer.config.budget import Part, named_models, shared
+
+
+def expected(config: cfg.Config) -> dict[str, Part]:
+    """By monitor what it may say falsely of one model in a week."""
+    return {part.monitor: part for part in shared(config.false_alarms, config.effective_monitors())}
+
+
+def in_all(parts: Mapping[str, Part]) -> float:
+    """False alarms of one model in a week."""
+    return sum(part.a_week for part in parts.values())
+
+
+def told(config: cfg.Config) -> Iterator[str]:
+    """A line for all, and one for each monitor of which the budget says nothing."""
+    parts, monitors = expected(config), config.effective_monitors()
+    within = [part for part in parts.values() if monitors[part.monitor].detect.budgeted]
+    if within:
+        many = any(part.series > 1 for part in within)
+        told = f"false alarms: {in_all(parts):.3g} a week expected of a healthy model at most, {of_whom(config)}"
+        members = f"; a signal with a * is taken to have {config.false_alarms.series} series" if many else ""
+        yield f"{told}{_count(len(within), 'monitor')}{members}."
+    for name, one in monitors.items():
+        if not one.detect.budgeted:
+            yield f"not in the budget: {name} ({one.detect.kind}: {one.detect.nominal})."
+
+
+def of_whom(config: cfg.Config) -> str:
+    """Where the number comes from."""
+    budget = config.false_alarms
+    if budget.scope == "model":
+        return "shared by "
+    models = budget.models or named_models(config.effective_monitors()) or 1
+    return f"a part of the service's {budget.budget:g} for {_count(models, 'model')}, shared by "
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -1,0 +1,48 @@
+"""`driftline explain`: text and JSON of a file of events, one model, some monitors, and what cannot be read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from streamer.commands.explain import explain
+from tests.config.samples import LEAST
+from tests.offline.weeks import write_days
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("explain")
+    (folder / "c.yaml").write_text(LEAST)
+    return folder / "c.yaml", write_days(folder, 9, 288)
+
+
+def run(files: tuple[Path, Path], *more: str) -> Result:
+    return CliRunner().invoke(explain, ["-c", str(files[0]), "--input", str(files[1]), *more])
+
+
+def test_it_says_of_every_series_what_would_be_found(files: tuple[Path, Path]) -> None:
+    shown = run(files, "--monitor", "confidence")
+    assert shown.exit_code == 0, shown.output
+    lines = shown.output.splitlines()
+    assert lines[0].startswith("2,592 records of the sample = 2,592 used")
+    assert lines[1].startswith("false alarms: 1 a week expected")
+    assert lines[2].startswith("fraud confidence: envelope of confidence (prediction.confidence), ")
+    assert any("tier: proved" in line for line in lines)
+    assert any("detectable: a drop of " in line and "is found in 1d with 80 % chance" in line for line in lines)
+    assert lines[-1].startswith("  expected: 5.88% of the budget, 0.0588 false alarms a week")
+
+
+def test_as_json_it_is_a_list(files: tuple[Path, Path]) -> None:
+    found = json.loads(run(files, "--format", "json", "--model", "fraud").output)
+    assert {one["monitor"] for one in found} >= {"confidence", "feature-mean", "traffic"}
+    assert json.loads(run(files, "--format", "json", "--model", "nobody").output) == []
+
+
+def test_what_cannot_be_read_is_said(files: tuple[Path, Path]) -> None:
+    failed = run((files[0], files[1].with_name("none.jsonl")))
+    assert failed.exit_code == 1
+    assert "No such file" in failed.output

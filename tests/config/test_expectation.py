@@ -1,0 +1,48 @@
+"""What the budget means is said for all monitors, and of each that it says nothing about."""
+
+from __future__ import annotations
+
+import pytest
+
+from streamer.config.expectation import expected, in_all, told
+from streamer.config.load import load_text
+from tests.config.samples import LEAST
+
+OWN = (
+    "standard: true\nmonitors:\n"
+    "  jump: {signal: value, detect: {kind: adwin, delta: 0.001}}\n"
+    "  odd: {signal: error, window: {events: 100}, detect: {kind: fraction, max: 0.1}}\n"
+    "  ranks: {signal: value, detect: {kind: shiryaev_roberts}}\n"
+)
+
+
+def test_the_least_config_expects_its_budget() -> None:
+    config = load_text(LEAST, "x.yaml", {})
+    assert in_all(expected(config)) == pytest.approx(1.0)
+    (line,) = told(config)
+    assert line.startswith(
+        "false alarms: 1 a week expected of a healthy model at most, shared by 17 monitors; a signal"
+    )
+
+
+def test_detectors_of_experts_are_not_in_the_budget_and_take_nothing_of_it() -> None:
+    config = load_text(LEAST + OWN, "x.yaml", {})
+    assert in_all(expected(config)) == pytest.approx(1.0)
+    _, adwin, fraction, ranks = told(config)
+    assert adwin == "not in the budget: jump (adwin: delta 0.001 bounds each of its checks)."
+    assert fraction == "not in the budget: odd (fraction: no rate is known)."
+    assert ranks.endswith("(shiryaev_roberts: at most one in 1,000,000 values of a series, on average).")
+
+
+def test_where_nothing_follows_from_the_budget_nothing_is_expected_of_it() -> None:
+    config = load_text(LEAST + OWN.removeprefix("standard: true\n"), "x.yaml", {})
+    assert [line.split(":")[0] for line in told(config)] == ["not in the budget"] * 3
+
+
+def test_a_budget_of_the_service_is_shared_by_its_models() -> None:
+    config = load_text(LEAST + "false_alarms: {scope: service, models: 50, budget: 5, series: 200}\n", "x.yaml", {})
+    assert in_all(expected(config)) == pytest.approx(0.1)
+    (line,) = told(config)
+    assert (
+        "a part of the service's 5 for 50 models, shared by 17 monitors; a signal with a * is taken to have 200" in line
+    )
