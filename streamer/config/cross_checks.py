@@ -84,11 +84,11 @@ def weights_are_of_monitors(raw: Any) -> Iterator[Complaint]:
 def days_are_named_once(raw: Any) -> Iterator[Complaint]:
     """Either a date, or each day of a kind."""
     for i, day in as_items(at(raw, "calendar", "days")):
-        path, first, last = ("calendar", "days", i), at(day, "date"), at(day, "to")
-        if isinstance(day, dict) and ("date" in day) == ("every" in day):
-            text = "either date or every, not both." if "date" in day else "needs date or every."
+        path, first, last, every = ("calendar", "days", i), at(day, "date"), at(day, "to"), at(day, "every")
+        if isinstance(day, dict) and (first is None) == (every is None):
+            text = "needs date or every." if first is None else "either date or every, not both."
             yield Complaint(path, "bad-value", text)
-        elif isinstance(day, dict) and "to" in day and "every" in day:
+        elif isinstance(day, dict) and last is not None and every is not None:
             yield Complaint((*path, "to"), "bad-value", "goes with date, not with every.")
         elif is_date(first) and is_date(last) and last < first:
             yield Complaint((*path, "to"), "bad-value", f"{last} is before {first}.")

@@ -21,7 +21,7 @@ def test_the_least_config_expects_its_budget() -> None:
     assert in_all(expected(config)) == pytest.approx(1.0)
     (line,) = told(config)
     assert line.startswith(
-        "false alarms: 1 a week expected of a healthy model at most, shared by 17 monitors; a signal"
+        "false alarms: 1 a week expected of a healthy model at most, shared by 18 monitors; a signal"
     )
 
 
@@ -44,5 +44,5 @@ def test_a_budget_of_the_service_is_shared_by_its_models() -> None:
     assert in_all(expected(config)) == pytest.approx(0.1)
     (line,) = told(config)
     assert (
-        "a part of the service's 5 for 50 models, shared by 17 monitors; a signal with a * is taken to have 200" in line
+        "a part of the service's 5 for 50 models, shared by 18 monitors; a signal with a * is taken to have 200" in line
     )
