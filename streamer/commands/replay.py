@@ -21,6 +21,7 @@ from streamer.offline.replay import BadInput, Input, Replay, parse_inputs, read_
 from streamer.port import LogDown, LogGap, Out, Partition
 from streamer.service.run import load_or_exit
 
+ODD_SHOWN = 20
 Source = Iterator[tuple[Partition, list[Record]]]
 
 
@@ -158,5 +159,9 @@ def _summary(engine: Replay, printed: Counter[str], seconds: float, letters: Pat
     records, alerts, incidents = (f"{n:,} {what}{'' if n == 1 else 's'}" for n, what in told)
     click.echo(f"{records} = {account}" + (f" ({reasons})" if reasons else ""), err=True)
     click.echo(f"{alerts} and {incidents} in {seconds:.1f} s ({total / max(seconds, 1e-9):,.0f} records/s)", err=True)
+    odd = [f"{field} {reason} {count:,}" for (field, reason), count in engine.odd().items()]
+    if odd:
+        more = f", and {len(odd) - ODD_SHOWN:,} more" if len(odd) > ODD_SHOWN else ""
+        click.echo(f"Left out of events, since it could not be used: {', '.join(odd[:ODD_SHOWN])}{more}", err=True)
     if reasons and letters is None:
         click.echo("What could not be read was counted only; --dead-letter FILE keeps it.", err=True)

@@ -17,7 +17,7 @@ import msgpack
 import numpy as np
 
 MAGIC = b"DRFT"
-FORMAT = 11
+FORMAT = 12
 ARRAY = 1
 HEAD = struct.Struct(">4sHQ32s")
 BYTES_MAX = 1 << 30

@@ -98,7 +98,7 @@ class Task:
         models = {m.config.model for m in self.by_order}
         watched = None if None in models else [model for model in models if model is not None]
         limits = config.limits
-        gate = engine.gate(watched, limits.lateness_ms, limits.duplicates, self.rows_max)
+        gate = engine.gate(watched, limits.lateness_ms, limits.duplicates, self.rows_max, limits.ahead_ms)
         self.admission = Admission(gate, Places(self.rows_max, config.reference.warmup), watched)
         self.book = AlertBook({name: policy_of(m.config) for name, m in self.monitors.items()}, first_of(self.monitors))
         self.records = AlertRecords(config, partition, self.monitors, generation)
@@ -168,7 +168,7 @@ class Task:
     def _take(self, batch: Batch) -> None:
         """Take what lies between two turns of the log."""
         refused = is_true(batch, OPT_OUT) if self.config.privacy else None
-        used, now, late = self.admission.admit(batch, refused)
+        batch, used, now, late = self.admission.admit(batch, refused)
         self.decided += self.record_alerts.take(batch, used, late, self.tick_ms, refused)
         begin, places = 0, np.arange(len(used))
         while begin < len(used):  # What cuts a batch changes nothing: so it can be cut where a level is accepted.

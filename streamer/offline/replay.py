@@ -123,3 +123,11 @@ class Replay:
             for reason, count in task.admission.reasons.items():
                 total[reason] = total.get(reason, 0) + count
         return dict(sorted(total.items()))
+
+    def odd(self) -> dict[tuple[str, str], int]:
+        """Fields left out of events, by field and reason; the most frequent first."""
+        total: dict[tuple[str, str], int] = {}
+        for task in self.tasks.values():
+            for place, count in task.admission.odd.items():
+                total[place] = total.get(place, 0) + count
+        return dict(sorted(total.items(), key=lambda one: (-one[1], one[0])))
