@@ -28,8 +28,8 @@ OTHER = "other"
 RESULTS = ("used", "late", "duplicate", "filtered", "dead_lettered")
 
 AHEAD_EVENTS = 8
-"""So many more events that are ahead than that are not, and they are believed. Of a tenth that has a wrong clock so many
-come in less than one of ten million tries; of a model that was silent for a week it is its first few events.
+"""So many more events that are ahead than that are not, and they are believed. Where a tenth has a wrong clock so
+many come in less than one of ten million tries; of a model that was silent for a week it is its first few events.
 """
 CLOCK = ("time", "clock_ahead")
 
@@ -198,7 +198,7 @@ class Admission:
             if refused is None or not refused.item(event):
                 self._leave_out((field, reason))
         if len(untimely):
-            ahead = np.count_nonzero(batch.times_ms[untimely])
+            ahead = np.count_nonzero((batch.times_ms[untimely] > 0) & (now[untimely] > 0))
             if ahead:
                 self._leave_out(CLOCK, int(ahead))
             times_ms = batch.times_ms.copy()

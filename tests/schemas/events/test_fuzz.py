@@ -19,6 +19,7 @@ from tests.schemas.events.samples import STRICT
 
 MESSAGES = 100_000
 BATCH = 500
+RECORD_MS = (-1, 1_700_000_000_000, 1_800_000_000_000)
 
 EVENTS: list[dict[str, Any]] = [
     {
@@ -135,7 +136,7 @@ def test_mutated_messages_are_used_or_rejected() -> None:
         records = [
             Record(
                 start + i,
-                rng.choice((-1, 1_700_000_000_000, 1_800_000_000_000)),
+                rng.choice(RECORD_MS),
                 rng.choice(KEYS),
                 mutate(rng),
                 headers(rng),
