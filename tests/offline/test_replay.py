@@ -98,7 +98,8 @@ def events_with(odd: str, value_at: int = -1) -> list[Record]:
     for i in range(1800):
         amount = odd if i >= 1200 and rng.random() < 0.2 else f"{rng.gauss(0, 1):.4f}"
         value = "NaN" if i == value_at else f"{rng.random():.4f}"
-        event = f'{{"model":"m","time":{BEGIN_S + 60 * i},"features":{{"amount":{amount}}},"prediction":{{"value":{value}}}}}'
+        event = f'{{"model":"m","time":{BEGIN_S + 60 * i},"features":{{"amount":{amount}}}'
+        event += f',"prediction":{{"value":{value}}}}}'
         records.append(Record(i, 1000 * (BEGIN_S + 60 * i), None, event.encode()))
     return records
 
@@ -123,7 +124,8 @@ def test_the_first_prediction_that_is_not_a_number_is_an_alert() -> None:
 
 def test_a_check_finds_what_cannot_be_used_invalid() -> None:
     checked = "checks: {features.amount: {min: -100}}\n"
-    watched = "monitors: {bad: {signal: invalid.amount, detect: {kind: occurrence}}, any: {signal: odd.*, detect: {kind: occurrence}}}\n"
+    watched = "monitors:\n  bad: {signal: invalid.amount, detect: {kind: occurrence}}\n"
+    watched += "  any: {signal: odd.*, detect: {kind: occurrence}}\n"
     for odd in ("Infinity", "[[1]]", "{}"):
         _, alerts = replayed(LEAST + checked + watched, events_with(odd))
         first = {one["alert"]["labels"]["monitor"]: one["trigger"]["offset"] for one in reversed(alerts)}
