@@ -123,6 +123,7 @@ def last_change(pieces: Sequence[Piece], end: tuple[int, int], asked: Asked, who
     begins = begins_of(held, asked)
     split = best_split(held, begins, asked.way)
     sure = split is not None and held.gain(*split, held.count) > SURE * held.within(*split, held.count)
+    sure = sure and not went_on(held, begins, split, asked)
     if asked.n and not sure:
         begin = departure(held, begins, asked)
         if begin is not None:
@@ -131,6 +132,26 @@ def last_change(pieces: Sequence[Piece], end: tuple[int, int], asked: Asked, who
     if split is None:
         return Change(None, False, held.told(begins[0], held.count), None)
     return told_apart(held, *split, asked)
+
+
+def went_on(held: Held, begins: Sequence[int], split: tuple[int, int] | None, asked: Asked) -> bool:
+    """Whether a split is but a way back to what the series is compared with, and its newest values are beyond that: by
+    half of the way back, or a whole deviation. Then that is the change, though it is the smaller one by now.
+    """
+    if split is None or asked.way == 0 or asked.n == 0:
+        return False
+    was = (held.mean(*split) - asked.mean) * asked.way
+    now = (held.mean(split[1], held.count) - asked.mean) * asked.way
+    back = max(0.0, -was) / 2.0
+    newest = departure(held, begins, asked) if now <= back else None
+    if newest is None:
+        return False
+    n, apart = held.values(newest, held.count), (held.mean(newest, held.count) - asked.mean) * asked.way
+    gain, varies = (
+        n * asked.n / (n + asked.n) * (apart * apart),
+        max(held.variance(newest, held.count), asked.std * asked.std),
+    )
+    return apart > min(back, asked.std) and gain > SURE * varies
 
 
 def begins_of(held: Held, asked: Asked) -> list[int]:

@@ -235,8 +235,9 @@ class ShiryaevRobertsBank:
     def _bet(self, places: I64, rows: I64, odds: F64, weights: F64) -> list[Found]:
         """R = (R + 1) odds of every bet. The sum of all, by what they weigh, is the evidence; at `arl` it alarms. The
         largest term of each sum is its peak (CUSUM, Page 1954), and that one's age says when it began.
+        Bets that weigh nothing, those on the other direction, are not made: nothing would end their growth.
         """
-        state, wide = self.state, slice(0, odds.shape[1])
+        state, wide, odds = self.state, slice(0, odds.shape[1]), odds * (weights > 0)
         peaks, ages = state["peaks"][rows, wide], state["ages"][rows, wide]
         ages = np.where(peaks > 1.0, ages + 1, 1)
         peaks = np.maximum(peaks, 1.0) * odds

@@ -85,7 +85,7 @@ class Staged(NamedTuple):
 class Out(NamedTuple):
     """One record to publish. `topic` is a role, resolved to a name by the implementation."""
 
-    topic: str  # "alerts", "incidents", "heartbeats", "windows" or "dead_letter"
+    topic: str  # "alerts", "shadow", "incidents", "heartbeats", "windows" or "dead_letter"
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...] = ()

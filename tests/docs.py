@@ -178,9 +178,10 @@ def commands() -> str:
 
 
 def access_rights() -> str:
-    """What the user of the shipped config must be allowed to do, with `topics.windows` and `.incidents` in it, too."""
+    """What the user of the shipped config must be allowed to do, with every optional topic in it, too."""
     config = load_config(ROOT / "deploy" / "driftline.yaml", {})
-    topics = config.topics.model_copy(update={"windows": "drift-windows", "incidents": "drift-incidents"})
+    optional = {role: f"drift-{role}" for role in ("windows", "incidents", "shadow")}
+    topics = config.topics.model_copy(update=optional)
     rows = [
         (right.operation, right.resource, code(f"{right.name}{'*' * right.prefix}"), right.why, right.verb)
         for right in rights(config.model_copy(update={"topics": topics}))

@@ -19,6 +19,7 @@ WITHOUT_MAX = 15
 WITHOUT: dict[str, str] = {
     # Module -> why it has no test file of its own, and what tests it instead; in a sentence.
     "streamer/__main__.py": "It is one call, whose output tests/commands/test_cli.py compares with the command line's.",
+    "streamer/__init__.py": "It hands out the Python interface, which tests/offline/test_watch.py tries.",
     "streamer/port.py": "It is the contract with Kafka: tests/kafka/test_log.py and tests/sim hold both sides to it.",
     "streamer/engine/stage.py": "It is a protocol, of which tests/service/test_restore.py drives a fake one.",
     "streamer/monitors/finding.py": "It is a few words and a tuple, which every test of a monitor reads.",

@@ -60,6 +60,7 @@ def episode_facts(monitor: Monitor, series: Series, opened: Opened) -> dict[str,
         "first_offset": str(opened.first_offset),
         "what_moved": f"{series.who}: {moved}",
         "found_at": f"{series.found_at}{opened.offset}.",
+        **({"shadow": "true"} if monitor.config.shadow else {}),
     }
 
 
@@ -132,7 +133,8 @@ class AlertRecords:
         monitor = self.monitors[notice.monitor]
         forms = self.forms.get(notice.monitor) or self._forms(monitor, facts)
         form = forms["resolved" if notice.status == "resolved" else "firing"]
-        return Out("alerts", begun["fingerprint"].encode(), wire.render(form, facts), HEADERS)
+        topic = "shadow" if monitor.config.shadow else "alerts"
+        return Out(topic, begun["fingerprint"].encode(), wire.render(form, facts), HEADERS)
 
     def forget(self, monitors: Collection[str]) -> None:
         """The rows of these monitors mean other series from now on."""

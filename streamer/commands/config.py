@@ -68,8 +68,18 @@ def diff(before: Path, after: Path) -> None:
         shown = [task.monitors[name].config.model_dump(mode="json", by_alias=True) for task in (old, new)]
         changed = ", ".join(filter(None, [lost, *(key for key in shown[0] if shown[0][key] != shown[1][key])]))
         reset = bool(lost) or old.spec(name) != new.spec(name)
+        if shown[0]["shadow"] != shown[1]["shadow"] and not reset:
+            changed += f": {_promoted(configs[1], name)}"
         told = f" ({changed or 'reference, checks or the like'})" if changed or reset else ""
         click.echo(f"{'reset' if reset else 'kept':5} {name}{told}")
+
+
+def _promoted(config: cfg.Config, name: str) -> str:
+    """What becomes of a monitor that is a shadow no more, or has become one."""
+    shadow = config.effective_monitors()[name].shadow
+    where = config.topics.shadow if shadow else config.topics.alerts
+    word = "a candidate from now on" if shadow else "promoted"
+    return f"{word}, with all that it has learned; its alerts go to {where!r}, also the end of what fires now"
 
 
 def _room(old: Task, new: Task) -> str:

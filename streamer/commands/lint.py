@@ -18,6 +18,7 @@ from streamer.config.yaml_source import parse
 
 if TYPE_CHECKING:
     from streamer.offline.cost import Estimate
+    from streamer.offline.event_files import EventFiles
 
 MARKDOWN = (".md", ".markdown")
 SUFFIXES = (".yaml", ".yml", *MARKDOWN)
@@ -59,8 +60,8 @@ def lint(
         from streamer.offline.told import told_of
 
         for file, _, estimates in checked:
-            for estimate in estimates:
-                click.echo(told_of(str(file), estimate, sample) + "\n")
+            for estimate, events in estimates:
+                click.echo(told_of(str(file), estimate, events.place) + "\n")
     _print(problems, shape, len(files))
     if any(problem.severity == "error" for problem in problems):
         sys.exit(1)
@@ -75,7 +76,7 @@ def _files(path: Path) -> list[Path]:
     return sorted(f for f in found if not any(part.startswith(".") for part in f.relative_to(path).parts))
 
 
-def _check_file(path: Path, sampled: Sampled) -> tuple[list[Problem], list[Estimate]]:
+def _check_file(path: Path, sampled: Sampled) -> tuple[list[Problem], list[tuple[Estimate, EventFiles]]]:
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -86,14 +87,15 @@ def _check_file(path: Path, sampled: Sampled) -> tuple[list[Problem], list[Estim
         config = build(source)
         if config is not None and sampled.files:
             from streamer.offline.cost import estimate
-            from streamer.offline.event_files import read_events
+            from streamer.offline.event_files import EventFiles
             from streamer.offline.replay import BadInput
 
             try:
-                estimates.append(estimate(config, read_events(sampled.files, config), sampled.events_per_day))
+                events = EventFiles(sampled.files, config)
+                estimates.append((estimate(config, events, sampled.events_per_day), events))
             except BadInput as error:
                 raise click.ClickException(str(error)) from error
-            for doubt in estimates[-1].doubts:
+            for doubt in estimates[-1][0].doubts:
                 source.report(*doubt)
         problems += source.problems
     return problems, estimates

@@ -14,7 +14,8 @@ from streamer.commands.broker_down import exit_unreachable
 from streamer.config.reference_file import References
 from streamer.engine.references import LEAST
 from streamer.monitors.words import tell_apart
-from streamer.offline.event_files import read_events
+from streamer.offline.account import at_offset
+from streamer.offline.event_files import EventFiles, Span
 from streamer.offline.reference_build import build as learned
 from streamer.offline.reference_diff import diff as compare
 from streamer.offline.reference_diff import series_of
@@ -32,11 +33,11 @@ def reference() -> None:
 
 @reference.command("build")
 @click.option("-c", "--config", "config_path", required=True, type=click.Path(path_type=Path), help="The YAML file.")
-@click.option("--input", "inputs", multiple=True, type=click.Path(path_type=Path), help="JSONL (.gz), CSV or Parquet.")
+@click.option("--input", "inputs", multiple=True, type=click.Path(path_type=Path), help="JSONL or CSV (.gz), Parquet.")
 @click.option("--topic", help="Read a range of this topic instead.")
 @click.option("--partition", "partitions", multiple=True, type=int, help="Only these partitions of --topic.")
-@click.option("--from", "begin", help="First offset, or a time (RFC 3339). Default: the oldest record.")
-@click.option("--to", "end", help="Offset or time to stop before. Default: the end as it is now.")
+@click.option("--from", "begin", help="First offset or row, or a time (RFC 3339). Default: the oldest record.")
+@click.option("--to", "end", help="Offset, row or time to stop before. Default: the end as it is now.")
 @click.option("--model", help="The model, where the rows of a table do not name it.")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The file to make.")
 def build(
@@ -51,26 +52,33 @@ def build(
 ) -> None:
     """Learn from all the events and write what every series looks like; `reference.file` in the config then names it.
 
-    The columns of a table are named by their place in an event: features.amount, prediction.label, time, model.
+    The columns of a table are named by their place in an event (features.amount, prediction.label) or by their field
+    (label, time, model); in a table without features, what is neither is one.
     """
     if bool(inputs) == bool(topic):
         raise click.UsageError("Give either --input FILE (repeatable) or --topic T.")
     config = load_or_exit(config_path)
-    named = ", ".join(map(str, inputs)) if inputs else f"{topic} from {begin or 'the beginning'} to {end or 'the end'}"
+    named = topic or ", ".join(map(str, inputs))
+    if topic or begin or end:
+        named += f" from {begin or 'the beginning'} to {end or 'the end'}"
+    place = at_offset
     try:
         if topic:
             from streamer.kafka.topic_range import read_topic
 
             source: Source = read_topic(config, topic, partitions, begin, end)
         else:
-            source = read_events(inputs, config, model)
+            source = files = EventFiles(inputs, config, model, Span(begin, end))
+            place = files.place
+            for note in files.notes:
+                click.echo(note, err=True)
         built = learned(config, source, named)
     except (BadInput, LogGap) as error:
         raise click.ClickException(str(error)) from error
     except LogDown as error:
         exit_unreachable(error)
     made = series_of(built.references)
-    click.echo("\n".join(built.told()), err=True)
+    click.echo("\n".join(built.told(place)), err=True)
     if not made:
         why = f"; driftline lint {config_path} --sample {inputs[0]} says why" if inputs else ""
         raise click.ClickException(f"{output} is not written: no series has {LEAST} values to learn from{why}")
@@ -103,8 +111,10 @@ def show(path: Path) -> None:
 def diff(first: Path, second: Path, fail_above: float | None) -> None:
     """What moved between two files, the largest change first."""
     found = compare(_read(first), _read(second))
-    for one in found:
+    moved = [one for one in found if one.what != "same"]
+    for one in moved:
         click.echo(f"{one.what:9} {one.name}: {one.sentence}")
+    click.echo(f"{len(moved) or 'nothing'} moved; {len(found) - len(moved)} of {len(found)} series are the same")
     most = max((max(abs(m.deviations), 10.0 * (m.psi or 0.0)) for m in found), default=0.0)
     sys.exit(1 if fail_above is not None and most > fail_above else 0)
 

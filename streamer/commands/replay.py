@@ -17,11 +17,11 @@ import orjson
 from schemas.events.batch import Record
 from streamer.commands.broker_down import exit_unreachable
 from streamer.config.decoder_fields import fields_of
+from streamer.offline.account import ODD_SHOWN
 from streamer.offline.replay import BadInput, Input, Replay, parse_inputs, read_lines
 from streamer.port import LogDown, LogGap, Out, Partition
 from streamer.service.run import load_or_exit
 
-ODD_SHOWN = 20
 Source = Iterator[tuple[Partition, list[Record]]]
 
 
@@ -86,7 +86,7 @@ def replay(
     except LogDown as error:
         exit_unreachable(error)
     _summary(engine, printed, time.monotonic() - began, dead_letter_path)
-    if not engine.counts()["used"] and not topic:
+    if not engine.account().used and not topic:
         click.echo(f"None of them is used: driftline lint {config_path} --sample {files[0].path} says why.", err=True)
 
 
@@ -129,10 +129,10 @@ def _emit(outs: list[Out], letters: IO[bytes] | None) -> list[str]:
     """Alerts and incidents to stdout, dead letters to their file; the role of each record that was printed."""
     printed = []
     for out in outs:
-        if out.topic in ("alerts", "incidents"):
+        if out.topic in ("alerts", "shadow", "incidents"):
             sys.stdout.buffer.write((out.value or b"") + b"\n")
             printed.append(out.topic)
-        elif letters is not None:
+        elif letters is not None and out.topic == "dead_letter":
             letters.write(orjson.dumps(_letter(out)) + b"\n")
     if printed:
         sys.stdout.buffer.flush()
@@ -151,14 +151,18 @@ def _letter(out: Out) -> dict[str, Any]:
 
 
 def _summary(engine: Replay, printed: Counter[str], seconds: float, letters: Path | None) -> None:
-    counts = engine.counts()
+    account = engine.account()
+    counts, rejected = account.counts, sorted(account.rejected, key=lambda one: one.reason)
     total = sum(counts.values())
-    account = " + ".join(f"{count:,} {name.replace('_', '-')}" for name, count in counts.items())
-    reasons = ", ".join(f"{reason} {count:,}" for reason, count in engine.reasons().items())
-    told = (total, "record"), (printed["alerts"], "alert record"), (printed["incidents"], "incident record")
-    records, alerts, incidents = (f"{n:,} {what}{'' if n == 1 else 's'}" for n, what in told)
-    click.echo(f"{records} = {account}" + (f" ({reasons})" if reasons else ""), err=True)
-    click.echo(f"{alerts} and {incidents} in {seconds:.1f} s ({total / max(seconds, 1e-9):,.0f} records/s)", err=True)
+    parts = " + ".join(f"{count:,} {name.replace('_', '-')}" for name, count in counts.items())
+    reasons = ", ".join(f"{one.reason} {one.records:,}" for one in rejected)
+    roles = {"alerts": "alert record", "incidents": "incident record", "shadow": "shadow alert record"}
+    told = (total, "record"), *((printed[role], what) for role, what in roles.items())
+    records, alerts, incidents, shadows = (f"{n:,} {what}{'' if n == 1 else 's'}" for n, what in told)
+    click.echo(f"{records} = {parts}" + (f" ({reasons})" if reasons else ""), err=True)
+    also = f", {shadows}" if printed["shadow"] else ""
+    speed = f"{seconds:.1f} s ({total / max(seconds, 1e-9):,.0f} records/s)"
+    click.echo(f"{alerts}{also} and {incidents} in {speed}", err=True)
     odd = [f"{field} {reason} {count:,}" for (field, reason), count in engine.odd().items()]
     if odd:
         more = f", and {len(odd) - ODD_SHOWN:,} more" if len(odd) > ODD_SHOWN else ""

@@ -28,7 +28,7 @@ PARTITIONS = 6
 MINUTE_MS, DAY_MS = 60_000, 86_400_000
 DURABLE_REPLICAS = 3
 
-Role = Literal["events", "alerts", "heartbeats", "state", "dead_letter", "windows", "incidents"]
+Role = Literal["events", "alerts", "heartbeats", "state", "dead_letter", "windows", "incidents", "shadow"]
 Rule = Literal["is", "at least", "at most"]
 
 
@@ -50,6 +50,7 @@ SETTINGS: dict[Role, tuple[Setting, ...]] = {
     "events": (),
     "alerts": ALERTS,
     "incidents": ALERTS,
+    "shadow": ALERTS,
     "heartbeats": (
         Setting("cleanup.policy", "compact,delete", "is", "the last sign of life outlives the others"),
         Setting("retention.ms", str(7 * DAY_MS), "at least", "a week of ticks to replay silence from"),

@@ -35,6 +35,9 @@ class FalseAlarms(Model):
 def parts(budget: FalseAlarms, monitors: Mapping[str, Monitor]) -> dict[str, float]:
     """By monitor the false alarms a day that each series of it may have while it is healthy."""
     weights = {name: budget.weights.get(name, 1.0) for name in monitors}
-    a_day = budget.budget * DAY_MS / budget.per_ms / max(sum(weights.values()), 1.0)
+    live = sum(weight for name, weight in weights.items() if not monitors[name].shadow)
+    # A candidate takes nothing of the others' parts, and has what it would have as one of them.
+    of = {name: max(live + weight * monitors[name].shadow, 1.0) for name, weight in weights.items()}
+    a_day = budget.budget * DAY_MS / budget.per_ms
     members = {name: MEMBERS if parse_signal(one.signal).every else 1 for name, one in monitors.items()}
-    return {name: min(a_day * weight / members[name], 0.5) for name, weight in weights.items()}
+    return {name: min(a_day / of[name] * weight / members[name], 0.5) for name, weight in weights.items()}

@@ -83,7 +83,7 @@ def _alerts(old: Config, new: Config) -> Iterator[Change]:
 
 def _others(old: Config, new: Config) -> Iterator[Change]:
     where = new.topics.published()
-    for role in ("heartbeats", "dead_letter", "windows", "incidents"):
+    for role in ("heartbeats", "dead_letter", "windows", "incidents", "shadow"):
         if getattr(old.topics, role) != getattr(new.topics, role):
             told = f"records go to {where[role]!r} from now on" if role in where else "not published any more"
             yield Change(f"topics.{role}", told)

@@ -73,6 +73,10 @@ class Topics(Model):
     windows: Topic | None = Field(None, description="Where every window that ended is published; default nowhere.")
     incidents: Topic | None = Field(None, description="Where incidents are published; default where alerts are.")
 
+    shadow: Topic | None = Field(
+        None, description="Where alerts of shadow monitors are published; default drift-shadow, if there are any."
+    )
+
     def own(self) -> dict[str, str]:
         """The topics that the service writes to, by role."""
         return self.model_dump(exclude={"events"}, exclude_none=True)

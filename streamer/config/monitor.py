@@ -47,6 +47,9 @@ class Monitor(Model):
         description="Of detect.kind fraction, share, distribution: default {events: 1000}; of an aggregate {time: 1m}.",
     )
     severity: Literal["info", "warning", "critical"] = Field("warning", description="A label of every alert.")
+    shadow: bool = Field(
+        False, description="A candidate beside the live ones: its alerts go to topics.shadow and nowhere else."
+    )
     for_ms: Duration = Field(
         "0s", alias="for", validate_default=True, description="A level must have held so long before it fires."
     )

@@ -40,6 +40,8 @@ STANDARD: dict[str, dict[str, Any]] = {
     "no-data": {"signal": "events", "detect": {"kind": "silence", "days": True}},
     "caller-silent": {"signal": "events", "by": ["caller"], "detect": {"kind": "silence", "days": True}},
 }
+SHADOW = "drift-shadow"
+"""Where shadow monitors publish unless the file says otherwise; without one nobody needs such a topic."""
 OFF = (False, "off")
 WHOLE = ("events", "traffic", "version_change")
 """Signals that are about the model as a whole: an old version that falls silent is no news."""
@@ -68,7 +70,11 @@ def resolved(value: Any, filled: bool = True) -> Any:
     defaults = value.get("defaults")
     if filled and isinstance(defaults, dict):
         monitors = {name: _filled(monitor, defaults) for name, monitor in monitors.items()}
-    return {**value, "monitors": monitors}
+    value = {**value, "monitors": monitors}
+    topics, shadows = value.get("topics"), [one for one in monitors.values() if isinstance(one, dict)]
+    if isinstance(topics, dict) and any(one.get("shadow") is True for one in shadows):
+        value["topics"] = {**topics, "shadow": topics.get("shadow", SHADOW)}
+    return value
 
 
 def _changes(name: str, monitor: Any) -> bool:

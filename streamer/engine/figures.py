@@ -20,6 +20,7 @@ Name = Literal[
     "windows_total",
     "detections_total",
     "alerts_emitted_total",
+    "shadow_alerts_emitted_total",
     "incidents_emitted_total",
 ]
 
@@ -39,6 +40,7 @@ def counters(
     monitors: Iterable[Monitor],
     detections: Mapping[str, int],
     emitted: Mapping[tuple[str, str], int],
+    shadowed: Mapping[tuple[str, str], int],
     incidents: Mapping[tuple[str, str], int],
 ) -> Iterator[Counter]:
     """Every counter of a task."""
@@ -60,5 +62,7 @@ def counters(
         yield Counter("detections_total", {"monitor": name}, count)
     for (status, severity), count in emitted.items():
         yield Counter("alerts_emitted_total", {"status": status, "severity": severity}, count)
+    for (status, severity), count in shadowed.items():
+        yield Counter("shadow_alerts_emitted_total", {"status": status, "severity": severity}, count)
     for (change, severity), count in incidents.items():
         yield Counter("incidents_emitted_total", {"change": change, "severity": severity}, count)

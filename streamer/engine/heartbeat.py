@@ -39,8 +39,8 @@ def heartbeats(group: str, partition: Partition, position: int, number: int, tic
 
 
 def details(watched: Watched) -> dict[str, dict[str, Any]]:
-    """What is watched of each model: events, series ready and warming up, windows by verdict, alerts by state; and what
-    is not.
+    """What is watched of each model: events, series ready and warming up, windows by verdict, alerts by state, those
+    of shadow monitors apart; and what is not.
     """
     found: dict[str, dict[str, Any]] = {
         model: {
@@ -51,6 +51,7 @@ def details(watched: Watched) -> dict[str, dict[str, Any]]:
             "tiers": dict.fromkeys(TIERS, 0),
             "windows": dict.fromkeys(ENDS, 0),
             "alerts": dict.fromkeys((PENDING, FIRING, FADING), 0),
+            "shadow_alerts": dict.fromkeys((PENDING, FIRING, FADING), 0),
         }
         for model, newest_ms, events in watched.admission.models()
     }
@@ -70,7 +71,8 @@ def details(watched: Watched) -> dict[str, dict[str, Any]]:
         for model, counts in monitor.ended().items():
             for ended, count in counts.items() if model in found else ():
                 found[model]["windows"][ended] += count
-    for (_, model, state), count in watched.alerts.items():
+    shadows = {monitor.name for monitor in watched.monitors if monitor.config.shadow}
+    for (name, model, state), count in watched.alerts.items():
         if state in (PENDING, FIRING, FADING):
-            found[model]["alerts"][state] += count
+            found[model]["shadow_alerts" if name in shadows else "alerts"][state] += count
     return found

@@ -217,6 +217,7 @@ def pin(table: SeriesTable, given: dict[int, Series], source: str) -> None:
             "source": source,
         }
         for row, one in given.items()
+        if row not in table.unpinned
     }
 
 

@@ -74,6 +74,7 @@ class Task:
         self.ticks, self.tick_ms = 0, 0  # how many there were, and the time of the last
         self.decided: list[Out | Notice] = []
         self.emitted: dict[tuple[str, str], int] = {}  # alerts by status and severity, for the metrics; not state
+        self.shadowed: dict[tuple[str, str], int] = {}  # the same of shadow monitors
         self.roles = config.roles()
         self.checks = {parse_signal(f"invalid.{name}").path: rule.compiled() for name, rule in config.checks.items()}
         self.tables: dict[TableId, SeriesTable] = {}
@@ -257,8 +258,9 @@ class Task:
 
     def _publish(self, notices: Sequence[Notice]) -> None:
         for notice in notices:
-            kind = notice.status, self.monitors[notice.monitor].config.severity
-            self.emitted[kind] = self.emitted.get(kind, 0) + 1
+            made = self.monitors[notice.monitor].config
+            kind, emitted = (notice.status, made.severity), self.shadowed if made.shadow else self.emitted
+            emitted[kind] = emitted.get(kind, 0) + 1
         self.decided += self.incidents.told_of(notices)
 
     def _ended(self, notices: list[Notice]) -> None:
@@ -277,7 +279,7 @@ class Task:
 
     def counters(self) -> Iterator[Counter]:
         """What was counted so far, for the metrics."""
-        counted = self.book.detections, self.emitted, self.incidents.emitted
+        counted = self.book.detections, self.emitted, self.shadowed, self.incidents.emitted
         return counters(self.partition[0], self.admission, self.tables.values(), self.by_order, *counted)
 
     def gauges(self) -> Iterator[tuple[str, Gauge]]:

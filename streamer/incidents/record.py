@@ -80,6 +80,8 @@ class Incidents:
         for (offset, time_ms), group in groupby(notices, key=lambda notice: notice.at[:2]):
             for notice in group:
                 told.append(notice)
+                if self.records.monitors[notice.monitor].config.shadow:
+                    continue
                 if notice.status == "firing":
                     series, begun = self.records.series_at((notice.monitor, notice.row)), self.records.episode(notice)
                     self.book.fired(series.identity.labels["model"], self._member(notice, begun))
@@ -146,5 +148,9 @@ class Incidents:
 
     def load(self, state: dict[str, Any] | None, alerts: AlertBook) -> None:
         """What was dumped, as far as its alerts are still there. Raises ValueError."""
-        told = [key for key, alert in alerts.alerts.items() if alert.state in (FIRING, FADING)]
+        told = [
+            key
+            for key, alert in alerts.alerts.items()
+            if alert.state in (FIRING, FADING) and not self.records.monitors[key[0]].config.shadow
+        ]
         self.book.load(state, {self.records.series_at(key).identity.fingerprint for key in told})

@@ -43,6 +43,7 @@ WRITES = {
     "dead_letter": "what cannot be read is kept",
     "windows": "windows that ended are published",
     "incidents": "incidents are published",
+    "shadow": "what shadow monitors would have told is published",
 }
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 
 from schemas.events.batch import Record
 from streamer.config.model import Config
@@ -13,6 +12,7 @@ from streamer.kafka.client import Limits, Probe
 from streamer.kafka.diagnosis import silent_logger
 from streamer.kafka.reader import Readers
 from streamer.offline.replay import BadInput
+from streamer.offline.times import time_ms_of
 from streamer.port import LogGap, Partition
 
 
@@ -59,19 +59,3 @@ def resolve(probe: Probe, partition: Partition, text: str, high: int) -> int:
         return int(text)
     found = probe.offset_at(partition, time_ms_of(text))
     return high if found is None else found
-
-
-def time_ms_of(text: str) -> int:
-    """Milliseconds since 1970.
-
-    >>> time_ms_of("2026-01-02T03:04:05Z"), time_ms_of("@1.5")
-    (1767323045000, 1500)
-    """
-    try:
-        if text.startswith("@"):
-            return round(float(text[1:]) * 1000)
-        moment = datetime.fromisoformat(text)
-        return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
-    except (ValueError, OverflowError) as error:
-        example = "2026-01-31T12:00:00Z or @1769860800"
-        raise BadInput(f"{text!r} is neither an offset nor a time such as {example}") from error

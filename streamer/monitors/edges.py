@@ -15,11 +15,11 @@ from detectors.river_bank import RiverBank
 from schemas.events.batch import Batch
 from streamer.config.reference_file import Series
 from streamer.monitors.base import Hit, Monitor, MonitorBase, MonitorSpec
-from streamer.monitors.evidence import Evidence, Summary, edge_of, question_of, standard_of, summary_of
+from streamer.monitors.evidence import Evidence, Summary, edge_of, question_of, returned, standard_of, summary_of
 from streamer.monitors.finding import DRIFT, Finding
 from streamer.monitors.following import Begun, Following, begun_by
 from streamer.monitors.pinned_past import SLOW_PAST, deviations_of, past_of
-from streamer.monitors.words import deviations, from_to, quantity, to
+from streamer.monitors.words import deviations, from_to, lost, quantity, to
 from streamer.series.table import SeriesTable
 from streamer.signals.columns import F64, I64, Column
 from streamer.signals.kinds import phrase_of
@@ -67,14 +67,16 @@ class EdgeMonitor(MonitorBase):
         if before and after:
             moved = told["finding"]["effect"]["deviations"]
             sure = f" ({deviations(moved)})" if moved is not None else ""
-            return f"{quantity(signal)} went {from_to(signal, before['mean'], after['mean'])}{sure}"
+            went = f"{quantity(signal)} went {from_to(signal, before['mean'], after['mean'])}{sure}"
+            return lost(signal, before["mean"], after["mean"]) + went
         return f"{quantity(signal)} moved{to(signal, after['mean'])}" if after else f"{quantity(signal)} changed"
 
     def accept(self, row: int, level: Summary) -> bool:
         """Standardised values are cut a few deviations from the reference: beyond, another change would not show. And
-        the deviations of any change would be those of before.
+        the deviations of any change would be those of before. A candidate leaves the reference to those that it shares
+        it with.
         """
-        renews = self.table.signal.scaled and not self.table.given
+        renews = self.table.signal.scaled and not self.config.shadow
         if not renews:
             self.normal[row] = level
         return renews
@@ -188,7 +190,8 @@ def edge_findings(
     found = []
     for (hit, monitor), (row, standard), change in zip(hits, asked, changes, strict=True):
         told = edge_of(table, row, (hit.direction, hit.statistic, hit.threshold), standard, change)
-        if wanted_of(monitor) in (None, told[0]):
+        wanted = wanted_of(monitor)
+        if wanted in (None, told[0]) and not returned(told, wanted):
             found.append(Finding(int(column.events[hit.place]), monitor.order, row, DRIFT, told))
     return found
 

@@ -129,6 +129,19 @@ def edge_of(
     return direction, *said[1:], before, after, None if change.usual else standard, change.onset
 
 
+def returned(edge: Edge, way: int | None) -> bool:
+    """Whether a series only came back from the other side: who asks for one direction is not told that a rise is over.
+    What goes as far beyond as half of the way back is more than that.
+    """
+    _, _, _, before, after, reference, _ = edge
+    usual = reference if reference is not None else before
+    if way is None or before is None or after is None or usual is None:
+        return False
+    centre = numbers_of(usual)[1]
+    was, now = ((numbers_of(part)[1] - centre) * way for part in (before, after))
+    return now <= max(0.0, -was) / 2
+
+
 def in_raw_units(recent: Recent, centre: float) -> Summary:
     return (recent.n, recent.mean + centre, *recent[2:])
 

@@ -18,6 +18,7 @@ from schemas.core import native
 from schemas.events.batch import Batch
 from streamer.monitors.base import Hit, Monitor
 from streamer.monitors.edges import edge_findings, followed, learn, stretches, wanted_of
+from streamer.monitors.evidence import returned
 from streamer.monitors.finding import DRIFT, Finding
 from streamer.series.table import SeriesTable
 from streamer.signals.columns import F64, I64, Bool, Column, Groups
@@ -54,12 +55,12 @@ class Sweep:
         shown = self.shown or apart or followed(everyone)
         parts, swept = self._run(batch, groups, apart, shown)
         if not shown:
-            edges = drifts(swept)
+            edges = self._drifts(swept)
             return edges + stretches(batch, lambda: self._again(batch, groups), everyone, edges, now), None
         column, judged = joined(parts)
         learn(self.table, self.others)
         found = [finding for monitor in self.others for finding in monitor.findings(batch, column, judged)]
-        edges = self._apart(batch, column, judged, parts, swept) if apart else drifts(swept)
+        edges = self._apart(batch, column, judged, parts, swept) if apart else self._drifts(swept)
         return found + edges + stretches(batch, lambda: column, everyone, edges, now), (column, judged)
 
     def _apart(
@@ -74,6 +75,15 @@ class Sweep:
         ]
         told += [(hit, monitor) for monitor in self.others for hit in monitor.hits(batch, column, judged)]
         return edge_findings(batch, self.table, column, judged, told)
+
+    def _drifts(self, swept: Sequence[Sequence[Any]]) -> list[Finding]:
+        """Findings of the hits of a sweep that fed the history, too."""
+        return [
+            Finding(event, order, row, DRIFT, edge)
+            for hits in swept
+            for event, order, row, edge in hits
+            if not returned(edge, wanted_of(self.monitors[order]))
+        ]
 
     def _again(self, batch: Batch, groups: Groups) -> Column:
         """The column of a sweep that did not show it."""
@@ -118,11 +128,6 @@ class Sweep:
         for monitor in self.swept:
             assert monitor.bank is not None
             monitor.bank.resize(len(self.table.keys))
-
-
-def drifts(swept: Sequence[Sequence[Any]]) -> list[Finding]:
-    """Findings of the hits of a sweep that fed the history, too."""
-    return [Finding(event, order, row, DRIFT, edge) for hits in swept for event, order, row, edge in hits]
 
 
 def joined(shown: Sequence[Arrays]) -> tuple[Column, Judged]:

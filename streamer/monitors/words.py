@@ -14,6 +14,20 @@ def quantity(signal: str) -> str:
     return f"share of {counted}" if counted else f"mean of {signal}"
 
 
+LOST = 0.99
+"""Of the events without a feature that most had: it is gone, and not merely missing now and then."""
+
+
+def lost(signal: str, before: float, after: float) -> str:
+    """`age is lost: ` where it is so, else nothing.
+
+    >>> lost("missing.age", 0.0, 1.0), lost("missing.age", 0.0, 0.4)
+    ('age is lost: ', '')
+    """
+    head, _, member = signal.partition(".")
+    return f"{member} is lost: " if head == "missing" and before < 0.5 and after >= LOST else ""
+
+
 NEAR = 0.05
 """Numbers are written so near to what they are, as a part of their difference."""
 DIGITS_MAX = 17

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from schemas.events.batch import REASONS, Batch, OddField
@@ -17,6 +17,7 @@ from streamer.port import Partition
 MANY = 0.05
 """A larger share of the records that is not used is worth a warning."""
 MODELS_SHOWN = 5
+ODD_SHOWN = 20
 GLOB = frozenset("*?[")
 
 HINTS: dict[str, str] = {
@@ -79,11 +80,14 @@ class Account(NamedTuple):
     def used(self) -> int:
         return self.counts["used"]
 
-    def sum(self) -> str:
+    def sum(self, of: str = "") -> str:
         """`2,000 records of the sample = 1,990 used + 10 late + 0 duplicate + 0 filtered + 0 rejected`"""
-        names = {"dead_lettered": "rejected"}
-        parts = " + ".join(f"{self.counts[name]:,} {names.get(name, name)}" for name in RESULTS)
-        return f"{self.consumed:,} record{'' if self.consumed == 1 else 's'} of the sample = {parts}"
+        return f"{self.consumed:,} record{'' if self.consumed == 1 else 's'}{of} = {parts_of(self.counts)}"
+
+
+def parts_of(counts: Mapping[str, int]) -> str:
+    """`9,500 used + 0 late + 0 duplicate + 0 filtered + 0 rejected`"""
+    return " + ".join(f"{counts[name]:,} {'rejected' if name == 'dead_lettered' else name}" for name in RESULTS)
 
 
 class Rejects:
@@ -119,6 +123,27 @@ class Rejects:
     def in_order(self) -> list[Rejected]:
         """The most frequent first."""
         return sorted(self.first.values(), key=lambda one: (-one.records, one.reason))
+
+
+def unused(account: Account, place: Callable[[Partition, int], str]) -> Iterator[str]:
+    """A line for each reason why records are no events: how many, where the first is, what it most likely is."""
+    for one in account.rejected:
+        detail = f" ({one.detail})" if one.detail else ""
+        told = f"  rejected: {one.records:,} {one.reason}: {REASONS[one.reason]}"
+        yield f"{told}; first {place(one.partition, one.offset)}{detail}{one.hint and '; '}{one.hint}."
+    for odd in account.odd[:ODD_SHOWN]:
+        first = f"first {place(odd.partition, odd.offset)}"
+        yield f"  left out: {odd.field} of {odd.events:,}, {odd.reason}: {REASONS[odd.reason]}; {first}."
+    for result, told in ASIDE.items():
+        if account.counts[result] > MANY * account.consumed:
+            yield f"  {result}: {account.counts[result]:,}: {told}."
+    if account.consumed and account.used < (1 - MANY) * account.consumed:
+        yield f"  Only {account.used / account.consumed:.1%} of the records are used."
+
+
+def at_offset(partition: Partition, offset: int) -> str:
+    """Where a record of a topic stands."""
+    return f"{partition[0]}[{partition[1]}]@{offset}"
 
 
 UNREADABLE = ("bad_utf8", "bad_json", "not_an_object")

@@ -1,74 +1,118 @@
-"""Events in files: JSON lines, or the rows of a CSV or Parquet table whose columns are named by their place."""
+"""Events in files: JSON lines, or the rows of a table, whose columns are named by their place in an event.
+
+A file that somebody chose is no live traffic: where its events are out of order by more than `limits.lateness` they are
+read in the order of their times, so that none of them is late.
+"""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import orjson
+import numpy as np
 
 from schemas.events.batch import Record
+from schemas.events.decoder import Decoder
 from streamer.config import model as cfg
-from streamer.offline.replay import CHUNK, BadInput, read_lines
+from streamer.config.decoder_fields import fields_of
+from streamer.offline.arrow_table import read_parquet
+from streamer.offline.csv_table import read_csv
+from streamer.offline.replay import CHUNK, read_lines
+from streamer.offline.times import time_ms_of
 from streamer.port import Partition
+from streamer.signals.columns import F64, I64, Bool
+
+TABLES = {".csv": read_csv, ".tsv": read_csv, ".parquet": read_parquet, ".pq": read_parquet}
+"""By the end of the name; every other file is of lines."""
+
+Read = Callable[[], Iterator[list[Record]]]
 
 
-def read_events(
-    inputs: tuple[Path, ...], config: cfg.Config, model: str | None = None
-) -> Iterator[tuple[Partition, list[Record]]]:
-    """The events of each file as those of a partition; BadInput for a file that cannot be read."""
-    for number, path in enumerate(inputs):
-        partition = config.topics.events[0], number
-        if path.suffix not in (".csv", ".parquet"):
-            for records in read_lines(path, config.limits.message_bytes):
-                yield partition, records
-            continue
-        chunk: list[Record] = []
-        for offset, row in enumerate(_rows(path)):
-            chunk.append(Record(offset, -1, None, orjson.dumps(_event(row, model))))
-            if len(chunk) == CHUNK:
-                yield partition, chunk
-                chunk = []
-        yield partition, chunk
+def chunks(items: Iterable[Any]) -> Iterator[list[Any]]:
+    """The items, CHUNK at a time."""
+    left = iter(items)
+    while some := list(islice(left, CHUNK)):
+        yield some
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    try:
-        if path.suffix == ".csv":
-            with path.open(newline="", encoding="utf-8") as handle:
-                for row in csv.DictReader(handle):
-                    yield {name: _value(text) for name, text in row.items() if name}
+class Span(NamedTuple):
+    """From a line or time on, and before another; None for the ends of the file. A line counts from 0."""
+
+    begin: str | None = None
+    end: str | None = None
+
+    def within(self, times_ms: F64) -> Bool:
+        """Which records of a file, whose times are given."""
+        here = np.ones(len(times_ms), bool)
+        for text, later in ((self.begin, np.greater_equal), (self.end, np.less)):
+            if text is not None:
+                place = text.isdigit()
+                here &= later(np.arange(len(times_ms)) if place else times_ms, int(text) if place else time_ms_of(text))
+        return here
+
+
+WHOLE = Span()
+
+
+class EventFiles:
+    """Files of events, each of which stands for a partition; iterating reads them. BadInput for one that cannot be
+    read. `notes`: what a person should know of the columns.
+    """
+
+    def __init__(self, paths: Sequence[Path], config: cfg.Config, model: str | None = None, span: Span = WHOLE) -> None:
+        self.paths, self.config, self.span = paths, config, span
+        self.fields, self.notes = fields_of(config), list[str]()
+        self.order: dict[int, I64] = {}  # of a file that is not read as it stands: the place of each of its records
+        self.reads = [self._read(path, model) for path in paths]
+
+    def _read(self, path: Path, model: str | None) -> Read:
+        packed = path.suffix.lower() == ".gz"
+        table = TABLES.get(Path(path.stem).suffix.lower() if packed else path.suffix.lower())
+        if table is None or (packed and table is read_parquet):
+            return lambda: read_lines(path, self.config.limits.message_bytes)
+        plan, rows = table(path, self.fields, model)
+        self.notes += plan.notes
+        return lambda: chunks(rows())
+
+    def __iter__(self) -> Iterator[tuple[Partition, list[Record]]]:
+        for number, read in enumerate(self.reads):
+            for records in self._ordered(number, read):
+                yield (self.config.topics.events[0], number), records
+
+    def place(self, partition: Partition, offset: int) -> str:
+        """Where a record stands: `events.jsonl:12`; of a table the row counts from 1, below its header."""
+        number = partition[1]
+        at = self.order[number].item(offset) if number in self.order else offset
+        return f"{self.paths[number]}:{at + 1}"
+
+    def _ordered(self, number: int, read: Read) -> Iterator[list[Record]]:
+        times_ms = self._times(number, read)
+        here = self.span.within(times_ms)
+        newest = np.maximum.accumulate(times_ms) if len(times_ms) else times_ms
+        if (times_ms >= newest - self.config.limits.lateness_ms).all():
+            for records in read():
+                kept = [record for record in records if here[record.offset]]
+                if kept:
+                    yield kept
             return
-        try:
-            from pyarrow import parquet
-        except ImportError:
-            raise BadInput(f"{path}: reading Parquet needs pyarrow: pip install 'driftline[parquet]'") from None
-        for batch in parquet.ParquetFile(path).iter_batches():
-            yield from batch.to_pylist()
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise BadInput(f"{path}: {getattr(error, 'strerror', None) or error}") from error
+        order = np.argsort(times_ms, kind="stable")
+        self.order[number] = order = order[here[order]]
+        all_of = [record for records in read() for record in records]
+        for places in chunks(enumerate(order.tolist())):
+            yield [all_of[place]._replace(offset=offset) for offset, place in places]
 
-
-def _value(text: str | None) -> Any:
-    """A cell of a CSV: nothing, a number, or a text."""
-    if text is None or text == "":
-        return None
-    try:
-        number = float(text)
-    except ValueError:
-        return text
-    return number if number - number == 0 else None
-
-
-def _event(row: dict[str, Any], model: str | None) -> dict[str, Any]:
-    """`features.amount` becomes {"features": {"amount": ...}}."""
-    event: dict[str, Any] = {} if model is None else {"model": model}
-    for name, value in row.items():
-        *above, last = name.split(".")
-        place = event
-        for part in above:
-            place = place.setdefault(part, {})
-        place[last] = str(value) if name in ("model", "model_version", "event_id") and value is not None else value
-    return event
+    def _times(self, number: int, read: Read) -> F64:
+        """The time of every record; one that cannot be read has that of the one before it, and so stays with it."""
+        decode, topic = Decoder(self.fields), self.config.topics.events[0]
+        found: list[F64] = [np.zeros(0)]
+        last = 0.0
+        for records in read():
+            batch = decode(records, topic)
+            times = np.full(len(records), np.nan)
+            times[batch.offsets - records[0].offset] = batch.times_ms
+            known = np.maximum.accumulate(np.where(np.isnan(times), -1, np.arange(len(times))))
+            found.append(np.where(known < 0, last, times[known]))
+            last = found[-1].item(-1)
+        return np.concatenate(found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from schemas.events.batch import Record
@@ -12,6 +12,7 @@ from streamer.config.decoder_fields import fields_of
 from streamer.config.reference_file import References
 from streamer.engine.admission import RESULTS
 from streamer.engine.references import VALUES_MAX, Pool
+from streamer.offline.account import Account, parts_of, unused
 from streamer.offline.replay import Replay
 from streamer.port import Partition
 
@@ -21,13 +22,14 @@ class Built(NamedTuple):
 
     references: References
     counts: dict[Partition, Counter[str]]
+    account: Account
 
-    def told(self) -> list[str]:
-        """A line for all, and one for each partition where there are several."""
-        total = sum(self.counts.values(), Counter())
-        lines = [f"{sum(total.values()):,} records of {_many(len(self.counts), 'partition')}: {_account(total)}"]
+    def told(self, place: Callable[[Partition, int], str]) -> list[str]:
+        """A line for all, one for each partition where there are several, and what became of what is not used."""
+        of = f" of {len(self.counts):,} partition{'' if len(self.counts) == 1 else 's'}"
         several = self.counts if len(self.counts) > 1 else {}
-        return lines + [f"  {topic}[{n}]: {_account(counts)}" for (topic, n), counts in several.items()]
+        each = [f"  {topic}[{n}]: {parts_of(counts)}" for (topic, n), counts in several.items()]
+        return [self.account.sum(of), *each, *unused(self.account, place)]
 
 
 def build(
@@ -37,7 +39,11 @@ def build(
     learning = cfg.Reference.model_construct(warmup=values_max, windows=values_max, file=None)
     building = config.model_copy(update={"reference": learning})
     building._given, building._given_hash = None, ""
-    engine, pool, counts = Replay(building, fields_of(config)), Pool(values_max), dict[Partition, Counter[str]]()
+    engine, pool, counts = (
+        Replay(building, fields_of(config), ticking=False),
+        Pool(values_max),
+        dict[Partition, Counter[str]](),
+    )
     stretch = values_max // 2  # An event brings a series one value, and may end windows that were open before it.
     unread: dict[Partition, int] = {}
     for partition, records in source:
@@ -54,7 +60,9 @@ def build(
             unread[partition] = unread.get(partition, 0) + len(part)
     for partition in unread:
         _drain(engine, pool, partition)
-    return Built(pool.references(named, config.config_hash), counts)
+    total = sum(counts.values(), Counter())
+    account = Account({name: total[name] for name in RESULTS}, engine.rejects.in_order())
+    return Built(pool.references(named, config.config_hash), counts, account)
 
 
 def _parts(records: Sequence[Record], most: int) -> Iterable[Sequence[Record]]:
@@ -71,12 +79,3 @@ def _drain(engine: Replay, pool: Pool, partition: Partition) -> None:
 def _counted(engine: Replay, partition: Partition) -> Counter[str]:
     task = engine.tasks.get(partition)
     return Counter(task.admission.counts if task is not None else {})
-
-
-def _account(counts: Counter[str]) -> str:
-    """`9,500 used + 0 late + 0 duplicate + 0 filtered + 0 rejected`"""
-    return " + ".join(f"{counts[name]:,} {'rejected' if name == 'dead_lettered' else name}" for name in RESULTS)
-
-
-def _many(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"

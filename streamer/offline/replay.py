@@ -8,20 +8,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, NamedTuple, cast
 
-import numpy as np
-
-from schemas.events.batch import Record, columns_of
-from schemas.events.convert import TIME_MAX_MS
+from schemas.events.batch import Record
 from schemas.events.decoder import Decoder
 from schemas.events.native_json import Fields
 from streamer.config import model as cfg
 from streamer.engine.admission import RESULTS
 from streamer.engine.task import Task
-from streamer.port import Out, Partition, Tick
+from streamer.offline.account import Account, Rejects
+from streamer.offline.ticks import Ticks
+from streamer.port import Out, Partition
 
 CHUNK = 500
-GAP_TICKS_MAX = 10_000
-"""Ticks of one gap between records: a week of minutes."""
+TOLD = ("alerts", "shadow", "incidents", "windows", "dead_letter")
 INPUT = re.compile(r"(?:(?:(?P<topic>[A-Za-z0-9._-]+):)?(?P<partition>\d+)=)?(?P<path>.+)", re.DOTALL)
 
 
@@ -72,60 +70,38 @@ def read_lines(path: Path, line_bytes_max: int) -> Iterator[list[Record]]:
 
 
 class Replay:
-    """Tasks by partition, made when their first records come. `step` returns what `run` would have published."""
+    """Tasks by partition, made when their first records come. `step` returns what `run` would have published.
+    `ticking`: time passes; who only learns from events needs none.
+    """
 
-    def __init__(self, config: cfg.Config, fields: Fields, generation: int = 0) -> None:
-        self.config, self.generation = config, generation
+    def __init__(self, config: cfg.Config, fields: Fields, generation: int = 0, ticking: bool = True) -> None:
+        self.config, self.generation, self.ticking = config, generation, ticking
         self.decode = Decoder(fields)
         self.tasks: dict[Partition, Task] = {}
-        self.due_ms: dict[Partition, int] = {}  # the next tick
+        self.ticks, self.rejects = Ticks(config.heartbeat.interval_ms), Rejects()
 
     def step(self, partition: Partition, records: Sequence[Record]) -> list[Out]:
         task = self.tasks.get(partition)
         if task is None:
             task = self.tasks[partition] = Task(self.config, partition, records[0].offset, generation=self.generation)
-        for part, tick in self.between_ticks(task, records):
-            if part:
-                task.step(self.decode(part, partition[0]))
+        batch = self.decode(records, partition[0])
+        self.rejects.take(partition, batch)
+        for part, tick in self.ticks.cut(partition, records, batch) if self.ticking else [(batch, None)]:
+            if part is not None:
+                task.step(part)
             if tick is not None:
                 task.tick(tick)
         outs = task.outbox
         task.published()
-        return [out for out in outs if out.topic in ("alerts", "incidents", "dead_letter")]
+        return [out for out in outs if out.topic in TOLD]
 
-    def between_ticks(self, task: Task, records: Sequence[Record]) -> Iterator[tuple[Sequence[Record], Tick | None]]:
-        """Records up to each tick, and the tick. The ticks of the service are not in the topic, so the records' own
-        timestamps stand for them: about when each arrived. One that cannot be, such as of microseconds, tells nothing.
-        """
-        interval_ms = self.config.heartbeat.interval_ms
-        times_ms, begin = columns_of(records).times_ms, 0
-        times_ms = np.where(times_ms < TIME_MAX_MS, times_ms, -1)
-        first_ms = int(times_ms[np.argmax(times_ms >= 0)])
-        due_ms = self.due_ms.get(task.partition, (first_ms // interval_ms + 1) * interval_ms)
-        while (late := times_ms[begin:] >= due_ms).any():
-            end = begin + int(np.argmax(late))
-            yield [records[i] for i in range(begin, end)], Tick(records[end].offset, due_ms, caught_up=True)
-            # After years without records nobody wants to count the minutes.
-            due_ms = max(due_ms + interval_ms, int(times_ms[end]) - GAP_TICKS_MAX * interval_ms)
-            begin = end
-        if first_ms >= 0:
-            self.due_ms[task.partition] = due_ms
-        yield records if begin == 0 else [records[i] for i in range(begin, len(records))], None
-
-    def counts(self) -> dict[str, int]:
-        """Records per result over all partitions; their sum is the number of records read."""
-        return {name: sum(t.admission.counts[name] for t in self.tasks.values()) for name in RESULTS}
-
-    def reasons(self) -> dict[str, int]:
-        """Dead letters per reason."""
-        total: dict[str, int] = {}
-        for task in self.tasks.values():
-            for reason, count in task.admission.reasons.items():
-                total[reason] = total.get(reason, 0) + count
-        return dict(sorted(total.items()))
+    def account(self) -> Account:
+        """What became of all records."""
+        counts = {name: sum(t.admission.counts[name] for t in self.tasks.values()) for name in RESULTS}
+        return Account(counts, self.rejects.in_order(), self.rejects.left_out())
 
     def odd(self) -> dict[tuple[str, str], int]:
-        """Fields left out of events, by field and reason; the most frequent first."""
+        """Fields left out of events, by field and reason; the most frequent first. Times that are not believed, too."""
         total: dict[tuple[str, str], int] = {}
         for task in self.tasks.values():
             for place, count in task.admission.odd.items():

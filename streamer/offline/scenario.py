@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -17,8 +17,9 @@ from streamer.config.problems import ConfigError, Problem, in_order
 from streamer.config.types import Model
 from streamer.config.yaml_source import PathKey, Source, parse
 from streamer.engine.task import Task
+from streamer.offline.event_files import EventFiles
 from streamer.offline.generator import BadGenerator, Stream, literal, records
-from streamer.offline.replay import CHUNK, Replay
+from streamer.offline.replay import CHUNK, BadInput, Replay
 
 BASE = {"version": 1, "kafka": {"brokers": "scenario:9092"}, "topics": {"events": ["inferences"]}}
 """What a scenario's config may leave out."""
@@ -38,6 +39,7 @@ class Expected(Model):
     within: list[int] | None = Field(None, min_length=2, max_length=2)
     sentence: str | None = None
     count: int | None = Field(None, ge=1)
+    shadow: bool = False
 
     def wanted_labels(self) -> dict[str, str]:
         named = {"monitor": self.monitor, "signal": self.signal, "model": self.model}
@@ -48,6 +50,7 @@ class Expected(Model):
         return (
             alert["status"] == self.status
             and all(labels.get(name) == text for name, text in self.wanted_labels().items())
+            and alert.get("shadow", False) == self.shadow
             and self.direction in (None, alert["direction"])
             and (self.within is None or self.within[0] <= offset <= self.within[1])
             and (self.sentence is None or self.sentence in alert["sentence"])
@@ -95,6 +98,7 @@ class Scenario(Model):
     config: dict[str, Any] = Field(default_factory=dict)
     stream: Stream | None = None
     records: list[Any] = Field(default_factory=list)
+    input: str | None = None
     restart: Restart | None = None
     expect: list[Expected] = Field(default_factory=list)
     first: Expected | None = None
@@ -110,6 +114,7 @@ class Plan(NamedTuple):
     scenario: Scenario
     config: cfg.Config
     after: cfg.Config | None  # of the restart
+    given: Sequence[Record] = ()  # of the file it names
 
 
 class Came(NamedTuple):
@@ -142,7 +147,18 @@ def read(path: Path, env: Mapping[str, str]) -> Plan:
         configs.append(_config(source, ("restart", "config"), found.restart.config) if found.restart else None)
     if source.problems or found is None or configs[0] is None:
         raise ConfigError(in_order(source.problems))
-    return Plan(found, configs[0], configs[1])
+    return Plan(found, configs[0], configs[1], _given(source, found, configs[0], path.parent))
+
+
+def _given(source: Source, scenario: Scenario, config: cfg.Config, folder: Path) -> list[Record]:
+    """The events of the file that a scenario names, which is looked for beside it."""
+    if scenario.input is None:
+        return []
+    try:
+        return [record for _, records in EventFiles((folder / scenario.input,), config) for record in records]
+    except BadInput as error:
+        source.report("unreadable", ("input",), f"{error}.")
+        raise ConfigError(in_order(source.problems)) from error
 
 
 def _check_generators(source: Source, stream: Stream) -> None:
@@ -204,7 +220,7 @@ def with_seed(plan: Plan, seed: int) -> Plan:
 def play(plan: Plan, changed: bool, cut: int) -> Came:
     """A scenario, or its twin."""
     scenario, engine = plan.scenario, Replay(plan.config, fields_of(plan.config))
-    events = [*(records(scenario.stream, changed) if scenario.stream else ()), *literal(scenario.records)]
+    events = [*(records(scenario.stream, changed) if scenario.stream else ()), *literal(scenario.records), *plan.given]
     events = [record._replace(offset=offset) for offset, record in enumerate(events)]
     turn = scenario.restart.at if scenario.restart is not None and changed else len(events)
     came = Came([], {}, {})
@@ -212,15 +228,15 @@ def play(plan: Plan, changed: bool, cut: int) -> Came:
     if turn < len(events) and plan.after is not None:
         later = Replay(plan.after, fields_of(plan.after))
         later.tasks = {at: Task.load(plan.after, at, task.dump()) for at, task in engine.tasks.items()}
-        later.due_ms, engine = engine.due_ms, later
+        later.ticks, engine = engine.ticks, later
         _step(engine, events[turn:], cut, came)
-    return came._replace(account=engine.counts())
+    return came._replace(account=dict(engine.account().counts))
 
 
 def _step(engine: Replay, events: list[Record], cut: int, came: Came) -> None:
     for begin in range(0, len(events), cut):
         for out in engine.step(AT, events[begin : begin + cut]):
-            if out.topic == "alerts":
+            if out.topic in ("alerts", "shadow"):
                 record = orjson.loads(out.value or b"")
                 if record["data"]["status"] == "resolved" or int(record["sequence"]) == 1:  # Not what is told again.
                     came.alerts.append(record["data"])
@@ -238,8 +254,10 @@ def judge(scenario: Scenario, came: Came) -> list[str]:
         if count == 0 or expected.count not in (None, count):
             wrong.append(f"expected {expected}: came {count} times")
     firing = [alert for alert in alerts if alert["status"] == "firing"]
-    if scenario.first is not None and not (firing and scenario.first.fits(firing[0])):
-        wrong.append(f"expected first {scenario.first}: came {firing[0]['sentence'] if firing else 'nothing'}")
+    if scenario.first is not None:
+        live = [alert for alert in firing if alert.get("shadow", False) == scenario.first.shadow]
+        if not (live and scenario.first.fits(live[0])):
+            wrong.append(f"expected first {scenario.first}: came {live[0]['sentence'] if live else 'nothing'}")
     known = [*scenario.expect, *([scenario.first] if scenario.first else [])]
     if scenario.others == "forbidden":
         others = [alert for alert in firing if not any(expected.fits(alert) for expected in known)]
@@ -269,4 +287,4 @@ def files_of(paths: Iterable[Path]) -> list[Path]:
 
 def is_scenario(path: Path) -> bool:
     text = "\n" + path.read_text("utf-8", "replace")
-    return "\ndescription:" in text and any(f"\n{key}:" in text for key in ("stream", "records"))
+    return "\ndescription:" in text and any(f"\n{key}:" in text for key in ("stream", "records", "input"))

@@ -2,39 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
-from schemas.events.batch import REASONS
-from streamer.offline.account import Account
+from streamer.offline.account import unused
 from streamer.offline.cost import Estimate
+from streamer.port import Partition
 
-ODD_SHOWN = 20
 
-
-def told_of(name: str, estimate: Estimate, files: Sequence[Path]) -> str:
+def told_of(name: str, estimate: Estimate, place: Callable[[Partition, int], str]) -> str:
     """The text for one config. Where nothing is used, nothing costs anything."""
     speed = "" if estimate.events_per_day is None else f", {estimate.events_per_day:,.0f} events a day"
     models = f"{estimate.models} model{'' if estimate.models == 1 else 's'}"
-    lines = [f"{name}: {estimate.account.sum()}; {models}{speed}", *rejected(estimate.account, files)]
-    lines += left_out(estimate.account, files)
+    lines = [f"{name}: {estimate.account.sum(' of the sample')}; {models}{speed}", *unused(estimate.account, place)]
     return "\n".join([*lines, *(costs(estimate) if estimate.account.used else ())])
-
-
-def rejected(account: Account, files: Sequence[Path]) -> Iterator[str]:
-    """A line for each reason why records are no events: how many, where the first is, what it most likely is."""
-    for one in account.rejected:
-        detail = f" ({one.detail})" if one.detail else ""
-        place = f"{files[one.partition[1]]}:{one.offset + 1}"
-        told = f"  rejected: {one.records:,} {one.reason}: {REASONS[one.reason]}; first {place}{detail}"
-        yield f"{told}{one.hint and '; '}{one.hint}."
-
-
-def left_out(account: Account, files: Sequence[Path]) -> Iterator[str]:
-    """A line for each field that could not be used of some events, the most frequent ones."""
-    for one in account.odd[:ODD_SHOWN]:
-        place = f"{files[one.partition[1]]}:{one.offset + 1}"
-        yield f"  left out: {one.field} of {one.events:,}, {one.reason}: {REASONS[one.reason]}; first {place}."
 
 
 def costs(estimate: Estimate) -> Iterator[str]:

@@ -84,6 +84,7 @@ def _feedback(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable,
 def _presence(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable, ...]) -> Source:
     of = {n: m for n, m in config.effective_monitors().items() if (m.signal, tuple(m.by)) == ("events", table.by)}
     rates = budget.parts(config.false_alarms, config.effective_monitors())
+    of = {n: m for n, m in of.items() if not m.shadow} or of  # A candidate makes no others more careful.
     return Presence(min(rates[name] for name in of)) if of else Presence()
 
 

@@ -94,6 +94,7 @@ class SeriesTable:
         self.turnover = Turnover(rows_max, warmup)
         self.taken, self.dropped, self.evicted = 0, 0, 0  # values with a row, values without, rows given to others
         self.pinned: dict[int, dict[str, Any]] = {}  # rows whose reference a file gave, and what it says
+        self.unpinned: dict[int, None] = {}  # those that learned anew since, for another level was accepted
         self.spaces: dict[Group, Space] = {}  # of distances: the shapes that a file gave
         self.began: dict[int, int] = {}  # of those: the offset of their first value
         self.since: int | None = None  # offset of the first event that a rule remembers something of
@@ -221,7 +222,7 @@ class SeriesTable:
     def judge(self, batch: Batch, column: Column) -> Judged:
         """Learn the reference from the first values of each row, standardise the others."""
         self.taken += len(column.rows)
-        if self.pinned and len(self.began) < len(self.pinned):
+        if self.pinned and not self.pinned.keys() <= self.began.keys():
             rows, first = np.unique(column.rows, return_index=True)
             for row, i in zip(rows.tolist(), first.tolist(), strict=True):
                 if row in self.pinned:
@@ -291,7 +292,7 @@ class SeriesTable:
             self._add_key(key)
         self.beyond = {group: names for group, names in self.beyond.items() if group in self.members}
         self.pinned, self.began = renumbered(self.pinned, rows), renumbered(self.began, rows)
-        self.final = renumbered(self.final, rows)
+        self.final, self.unpinned = renumbered(self.final, rows), renumbered(self.unpinned, rows)
         if self.row_cache is not None:
             self.row_cache.clear()
         if self.categories is not None:
@@ -305,6 +306,8 @@ class SeriesTable:
         """
         self.began.setdefault(row, self.learned(row).first_offset)
         self.final.pop(row, None)
+        if self.pinned.pop(row, None) is not None:
+            self.unpinned[row] = None
         self.reference.forget(row)
         self.history.forget(row)
 
@@ -333,6 +336,7 @@ class SeriesTable:
             "marks": self.turnover.dump(),
             "since": self.since,
             "began": sorted(self.began.items()),
+            "unpinned": sorted(self.unpinned),
             "beyond": [[list(group), list(names)] for group, names in self.beyond.items()],
             "categories": self.categories.dump() if self.categories is not None else None,
             "reference": self.reference.dump(),
@@ -349,6 +353,7 @@ class SeriesTable:
         self.turnover.load(state["marks"])
         self.since = None if state["since"] is None else int(state["since"])
         self.began = {int(row): int(offset) for row, offset in state["began"]}
+        self.unpinned = {int(row): None for row in state.get("unpinned", ())}  # Older snapshots have none.
         for group, names in state["beyond"]:
             self.beyond[tuple(map(str, group))] = dict.fromkeys(map(str, names))
         if self.categories is not None:

@@ -47,6 +47,7 @@ CounterName = Literal[
     "windows_total",
     "detections_total",
     "alerts_emitted_total",
+    "shadow_alerts_emitted_total",
     "incidents_emitted_total",
     "rebalances_total",
     "state_lost_total",
@@ -68,6 +69,7 @@ GaugeName = Literal[
     "series_calibrated",
     "series_proved",
     "alerts_active",
+    "shadow_alerts_active",
     "incidents_open",
     "assigned_partitions",
     "build_info",
@@ -155,10 +157,20 @@ CATALOGUE: dict[Name, Spec] = {
         "Alert records published; renewed: told again.",
         {"status": (FIRING, "renewed", "resolved"), "severity": tuple(SEVERITIES)},
     ),
+    "shadow_alerts_emitted_total": Spec(
+        "counter",
+        "The same of shadow monitors, in topics.shadow; alerts_emitted_total has none of them.",
+        {"status": (FIRING, "renewed", "resolved"), "severity": tuple(SEVERITIES)},
+    ),
     "alerts_active": Spec(
         "gauge",
         "Open alerts; fading: back or clear, for less than keep_firing_for. The first 100 models with alerts have "
         "their name, all others `__other__`.",
+        {"model": OPEN, "monitor": OPEN, "state": (PENDING, FIRING, FADING)},
+    ),
+    "shadow_alerts_active": Spec(
+        "gauge",
+        "The same of shadow monitors; alerts_active has none of them.",
         {"model": OPEN, "monitor": OPEN, "state": (PENDING, FIRING, FADING)},
     ),
     "incidents_emitted_total": Spec(

@@ -35,6 +35,8 @@ class Reporter:
         self.seen: dict[tuple[Partition, str, str], int] = {}
         self.models: dict[str, None] = {}  # those that alerts are counted of by name
         self.active: dict[tuple[str, ...], float] = {}  # open alerts by model, monitor and state; 0 of those of before
+        self.shadowed: dict[tuple[str, ...], float] = {}  # the same of shadow monitors
+        self.shadows = {name for name, one in worker.config.effective_monitors().items() if one.shadow}
         self.incidents: dict[tuple[str, ...], float] = {}  # open incidents by model, likewise
 
     def after_step(self) -> None:
@@ -60,7 +62,8 @@ class Reporter:
         timings, worker.stats.timings = worker.stats.timings, []
         for timing, seconds in timings:
             metrics.observe(timing, seconds)
-        self.active, self.incidents = dict.fromkeys(self.active, 0), dict.fromkeys(self.incidents, 0)
+        self.active, self.shadowed = dict.fromkeys(self.active, 0), dict.fromkeys(self.shadowed, 0)
+        self.incidents = dict.fromkeys(self.incidents, 0)
         for partition, owned in worker.owned.items():
             self._task(partition, owned.task)
             self._place(partition, owned, now_s)
@@ -73,6 +76,7 @@ class Reporter:
             del self.known[partition]
             metrics.forget(topic=partition[0], partition=str(partition[1]))
         metrics.replace("alerts_active", self.active)
+        metrics.replace("shadow_alerts_active", self.shadowed)
         metrics.replace("incidents_open", self.incidents)
 
     def _greet(self) -> None:
@@ -94,8 +98,10 @@ class Reporter:
         self.metrics.set("series", task.series, topic=topic, partition=number)
         for (watcher, model, state), count in task.alerts().items():
             if state != QUIET:
-                place = self._model(model), watcher, state
-                self.active[place] = self.active.get(place, 0) + count
+                place, active = (self._model(model), watcher, state), self.active
+                if watcher in self.shadows:
+                    active = self.shadowed
+                active[place] = active.get(place, 0) + count
         for model, count in task.open_incidents().items():
             self.incidents[self._model(model),] = self.incidents.get((self._model(model),), 0) + count
         for watcher, gauge in task.gauges():

@@ -125,3 +125,15 @@ def test_diff_says_that_a_monitor_more_leaves_less_room(tmp_path: Path) -> None:
     )
     assert more[1:] == ["kept  a", "new   b"]
     assert diffed(tmp_path, own, own.replace("adwin}}", "adwin}, severity: info}"))[0] == "kept  a (severity)"
+
+
+def test_diff_says_that_a_candidate_keeps_what_it_learned_when_it_is_promoted(tmp_path: Path) -> None:
+    live = f"{LEAST}monitors:\n  a: {{signal: confidence, detect: {{kind: adwin}}}}\n"
+    shadow = live.replace("adwin}}", "adwin}, shadow: true}")
+    end = "with all that it has learned; its alerts go to"
+    assert diffed(tmp_path, shadow, live)[-1] == (
+        f"kept  a (shadow: promoted, {end} 'drift-alerts', also the end of what fires now)"
+    )
+    topic, line = diffed(tmp_path, live, shadow)
+    assert topic == "other topics.shadow: records go to 'drift-shadow' from now on."
+    assert line == f"kept  a (shadow: a candidate from now on, {end} 'drift-shadow', also the end of what fires now)"

@@ -12,10 +12,15 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from schemas.events.batch import Record
+from schemas.events.decoder import Decoder
 from streamer.commands import replay as under_test
 from streamer.commands.cli import main
+from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_config
-from streamer.port import LogDown, LogGap
+from streamer.config.model import Config
+from streamer.offline.ticks import Ticks
+from streamer.port import LogDown, LogGap, Tick
 from tests.sim.campaign import CONFIG, make_log, oracle
 
 
@@ -34,6 +39,12 @@ def write(path: Path, seed: int) -> bytes:
     return data
 
 
+def ticks_of(config: Config, records: list[Record]) -> list[Tick]:
+    """The minutes of the events' own times."""
+    at, batch = ("inferences", 0), Decoder(fields_of(config))(records, "inferences")
+    return [tick for _, tick in Ticks(config.heartbeat.interval_ms).cut(at, records, batch) if tick is not None]
+
+
 def test_it_prints_what_run_would_publish_and_accounts_for_every_line(config: Path, tmp_path: Path) -> None:
     write(tmp_path / "a.jsonl", 3)
     write(tmp_path / "b.jsonl.gz", 4)
@@ -47,8 +58,8 @@ def test_it_prints_what_run_would_publish_and_accounts_for_every_line(config: Pa
         records = [
             r._replace(time_ms=-1, key=None, value=r.value or b"") for r in make_log(random.Random(seed), 0, 400)
         ]
-        outs = oracle(loaded, ("inferences", number), records).outbox
-        expected += [(o.value or b"").decode() for o in outs if o.topic in ("alerts", "incidents")]
+        outs = oracle(loaded, ("inferences", number), records, ticks_of(loaded, records)).outbox
+        expected += [(o.value or b"").decode() for o in outs if o.topic in ("alerts", "shadow", "incidents")]
         bad += sum(o.topic == "dead_letter" for o in outs)
     assert result.stdout.splitlines() == expected
     assert len(expected) > 5
@@ -73,9 +84,10 @@ def test_of_a_topic_that_was_made_anew_it_prints_the_ids_that_run_gave(config: P
         return [json.loads(line) for line in result.stdout.splitlines()]
 
     records = [r._replace(time_ms=-1, key=None, value=r.value or b"") for r in make_log(random.Random(3), 0, 400)]
-    outs = oracle(load_config(config, {}), ("inferences", 0), records, generation=2).outbox
+    loaded = load_config(config, {})
+    outs = oracle(loaded, ("inferences", 0), records, ticks_of(loaded, records), generation=2).outbox
     found = replayed("--generation", "2")
-    assert found == [json.loads(o.value or b"") for o in outs if o.topic in ("alerts", "incidents")]
+    assert found == [json.loads(o.value or b"") for o in outs if o.topic in ("alerts", "shadow", "incidents")]
     assert {json.loads(line)["driftline.error.generation"] for line in letters.read_text().splitlines()} == {"2"}
     command = shlex.split(found[0]["data"]["replay"]["command"])
     assert command[-2:] == ["--generation", "2"], "the alert says it itself"
@@ -155,3 +167,17 @@ def test_who_is_not_there_is_told_once_and_not_in_librdkafkas_words(
     assert done.exit_code == 69
     assert [line.split()[0] for line in done.stderr.splitlines()] == ["driftline:", "fix:"]
     assert caplog.records == []
+
+
+def test_what_shadows_would_have_told_is_printed_and_marked(tmp_path: Path) -> None:
+    path, events = tmp_path / "c.yaml", tmp_path / "events.jsonl"
+    least = 'version: 1\nkafka: {brokers: "b:1"}\ntopics: {events: [inferences]}\n'
+    path.write_text(least + "monitors: {a: {signal: features.a, shadow: true, detect: {kind: adwin}}}\n")
+    rng = random.Random(1)
+    values = [rng.gauss(0 if i < 700 else 5, 1) for i in range(900)]
+    lines = [json.dumps({"model": "m", "time": 1_700_000_000 + i, "features": {"a": v}}) for i, v in enumerate(values)]
+    events.write_text("\n".join(lines))
+    done = CliRunner().invoke(main, ["replay", "-c", str(path), "--input", str(events)])
+    [record] = map(json.loads, done.stdout.splitlines())
+    assert record["data"]["shadow"] is True
+    assert "0 alert records, 1 shadow alert record and 0 incident records" in done.stderr

@@ -26,3 +26,12 @@ def test_a_weight_is_how_many_times_the_part_of_another() -> None:
 def test_a_rate_is_a_chance_however_much_is_granted() -> None:
     assert max(parts(FalseAlarms(budget=1000, per="1h"), STANDARD_MONITORS).values()) == 0.5
     assert parts(FalseAlarms(), {}) == {}
+
+
+def test_a_candidate_takes_nothing_of_the_others_and_has_what_it_would_have_among_them() -> None:
+    live = parts(FalseAlarms(), STANDARD_MONITORS)
+    candidate = STANDARD_MONITORS["latency"].model_copy(update={"shadow": True})
+    beside = parts(FalseAlarms(), {**STANDARD_MONITORS, "candidate": candidate})
+    promoted = parts(FalseAlarms(), {**STANDARD_MONITORS, "candidate": STANDARD_MONITORS["latency"]})
+    assert {name: rate for name, rate in beside.items() if name != "candidate"} == live
+    assert beside["candidate"] == promoted["candidate"] < live["latency"]

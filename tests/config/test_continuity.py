@@ -19,6 +19,7 @@ TOPICS = {
     "dead_letter": "dl",
     "windows": "wi",
     "incidents": "in",
+    "shadow": "sh",
 }
 
 

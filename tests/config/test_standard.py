@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from streamer.config.load import load_text
+from streamer.config.problems import ConfigError
 from streamer.config.standard import STANDARD, resolved
 from tests.config.samples import CONFIGS, LEAST, ROOT, STANDARD_MONITORS
 
@@ -132,3 +133,18 @@ def test_defaults_fill_in_what_a_monitor_leaves_open() -> None:
     assert found["wrong"] == 3
     unfilled = resolved({"monitors": {"edge": ADWIN}, "defaults": DEFAULTS}, filled=False)
     assert unfilled["monitors"] == {"edge": ADWIN}
+
+
+def test_a_shadow_has_a_topic_without_one_there_is_none() -> None:
+    head = 'version: 1\nkafka: {brokers: "b:1"}\ntopics: {events: [inferences]OTHER}\n'
+    none = load_text(head.replace("OTHER", ""), "x", {})
+    assert none.topics.shadow is None
+    assert "shadow" not in none.topics.own()
+    text = head + "monitors: {feature-mean: {shadow: true}}\n"
+    one = load_text(text.replace("OTHER", ""), "x", {})
+    assert one.topics.published()["shadow"] == "drift-shadow"
+    assert one.monitors["feature-mean"].shadow
+    assert len(one.monitors) == len(none.monitors), "an entry of the standard set is changed, the others stay"
+    assert load_text(text.replace("OTHER", ", shadow: mine"), "x", {}).topics.own()["shadow"] == "mine"
+    with pytest.raises(ConfigError, match="every topic has one use"):
+        load_text(text.replace("OTHER", ", alerts: drift-shadow"), "x", {})

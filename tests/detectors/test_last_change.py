@@ -145,3 +145,20 @@ def test_few_values_are_told_all_the_same() -> None:
     assert (found.before, found.usual, found.after.n, found.onset) == (None, True, 5, (0, 0))
     nothing = told([3.0] * 5, -1)
     assert (nothing.before, nothing.usual, nothing.after.mean) == (None, False, 3.0)
+
+
+@pytest.mark.parametrize("size", [0.0, 3.0])
+def test_what_went_on_beyond_the_way_back_is_the_change(size: float) -> None:
+    """The way back moved more values; as long as nothing goes beyond what was before the rise, it is all there is."""
+    rng = np.random.default_rng(4)
+    levels = [(3.0, 400), (0.0, 400), (-size, 24)]
+    values = np.concatenate([rng.normal(mean, 1.0, n) for mean, n in levels])
+    pieces = pieces_of([part.tolist() for part in np.split(values, range(8, len(values), 8))])
+    found = last_change(pieces, (len(values) - 1, 0), Asked(-1, 0, 500, 0.0, 1.0), whole=False)
+    if size:
+        assert found.usual
+        assert found.onset is not None
+        assert found.onset[0] == 800
+    else:
+        assert found.before is not None
+        assert found.before.mean == pytest.approx(3.0, abs=0.2)

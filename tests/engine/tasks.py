@@ -65,7 +65,7 @@ def by_topic(*tasks: Task) -> dict[str, list[Out]]:
     outs = [out for task in tasks for out in task.outbox]
     return {
         topic: [out for out in outs if out.topic == topic]
-        for topic in ("alerts", "incidents", "windows", "dead_letter")
+        for topic in ("alerts", "shadow", "incidents", "windows", "dead_letter")
     }
 
 

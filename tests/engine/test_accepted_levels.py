@@ -12,6 +12,7 @@ from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
 from streamer.engine.engines import ENGINE, PYTHON, Engine
 from streamer.engine.task import Task
+from streamer.offline.reference_build import build as learn_from
 from tests.engine.tasks import AT, LEAST, events, news, piecewise, run
 
 SECOND = """
@@ -49,6 +50,27 @@ def test_an_alert_stays_open_while_its_fault_lasts(kind: str, to: tuple[float, f
     assert second["effect"]["deviations"] == pytest.approx(mean * 0.5 / std, rel=0.3)
     reference = parts.get("reference") or parts["before"]
     assert reference["offsets"][0] >= accepted["changed"]["offset"], "later points only"
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["known", "unknown"])
+@pytest.mark.parametrize("kind", ["adwin", "page_hinkley", "envelope"])
+def test_a_file_of_references_says_what_is_normal_until_another_level_is_accepted(kind: str, known: bool) -> None:
+    """Whether it knows the series or not; what the file says of it must not come back with a restart."""
+    config = load_text(LEAST + SECOND.replace("KIND", f"kind: {kind}"), "x", {})
+    made = learn_from(config, [(AT, levels((100.0, 5.0, 1000), seed=9))], "good").references
+    config._given, config._given_hash = made if known else made.model_copy(update={"tables": []}), "c0ffee"
+    log = levels((100.0, 5.0, 1000), (10_000.0, 500.0, 5000), (15_000.0, 500.0, 400))
+    first, accepted, second = news(run(config, log).outbox)
+    assert (accepted["status"], accepted["resolution"]["how"]) == ("resolved", "accepted")
+    assert 6000 <= second["changed"]["offset"] < 6200
+    parts = second["evidence"]
+    reference = parts.get("reference") or parts["before"]
+    assert reference["offsets"][0] >= accepted["changed"]["offset"] > first["changed"]["offset"]
+    assert (first["evidence"]["before"].get("source") == "good") == known
+    for engine in (ENGINE, PYTHON):
+        outs, task = piecewise(config, log, engine, random.Random(1))
+        assert news(outs) == [first, accepted, second]
+        assert task.dump() == Task.load(config, AT, task.dump(), engine).dump()
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -65,11 +65,11 @@ def test_a_task_that_saw_nothing_has_counted_nothing() -> None:
     assert {counter.name for counter in found} == {
         "events_total", "records_consumed_total", "series_dropped_total", "series_evicted_total", "windows_total"
     }  # fmt: skip
-    again = list(
-        counters("inferences", fresh.admission, [], [], {"m": 3}, {("firing", "info"): 2}, {("opened", "info"): 1})
-    )
-    assert again[-3:] == [
+    told = {("firing", "info"): 2}, {("resolved", "info"): 4}, {("opened", "info"): 1}
+    again = list(counters("inferences", fresh.admission, [], [], {"m": 3}, *told))
+    assert again[-4:] == [
         Counter("detections_total", {"monitor": "m"}, 3),
         Counter("alerts_emitted_total", {"status": "firing", "severity": "info"}, 2),
+        Counter("shadow_alerts_emitted_total", {"status": "resolved", "severity": "info"}, 4),
         Counter("incidents_emitted_total", {"change": "opened", "severity": "info"}, 1),
     ]

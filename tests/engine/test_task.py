@@ -83,7 +83,7 @@ def test_no_id_of_a_topic_that_was_made_anew_is_one_of_before(engine: Engine) ->
         return first.outbox + second.outbox
 
     lives = [lived(generation, 150) for generation in range(3)]
-    assert {out.topic for out in lives[0]} == {"alerts", "incidents", "windows", "dead_letter", "heartbeats"}
+    assert {out.topic for out in lives[0]} == {"alerts", "shadow", "incidents", "windows", "dead_letter", "heartbeats"}
     found = [ids(outs) for outs in lives]
     assert len(set().union(*found)) == sum(map(len, found))
     keys = [[(out.key or b"").replace(b"inferences~2", b"inferences") for out in lives[i]] for i in (2, 0)]
@@ -384,6 +384,6 @@ def test_outbox_records_are_complete() -> None:
     config = load_text(CONFIG, "x", {})
     for out in run(config, make_log(random.Random(2), 0, 300)).outbox:
         assert isinstance(out, Out)
-        assert out.topic in ("alerts", "incidents", "windows", "dead_letter")
-        if out.topic in ("alerts", "incidents"):
+        assert out.topic in ("alerts", "shadow", "incidents", "windows", "dead_letter")
+        if out.topic in ("alerts", "shadow", "incidents"):
             assert json.loads(out.value or b"")["partitionkey"].encode() == out.key

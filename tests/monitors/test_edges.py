@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from schemas.events.native_json import decode
+from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
-from streamer.engine.engines import ENGINE, PYTHON
+from streamer.engine.engines import ENGINE, PYTHON, Engine
 from streamer.engine.task import Task
 from streamer.monitors.edges import (
     DIRECTIONS,
@@ -23,6 +25,8 @@ from streamer.monitors.edges import (
 )
 from streamer.monitors.evidence import evidence, told
 from streamer.monitors.finding import DRIFT, Finding
+from tests.engine.tasks import AT, LEAST, news
+from tests.engine.tasks import events as records_of
 from tests.signals.events import HEAD, batch_of
 
 KINDS = ("adwin", "page_hinkley")
@@ -251,3 +255,40 @@ def test_a_return_is_told_from_where_it_returned(detect: str, seed: int) -> None
     assert parts["after"]["offsets"][0] >= 1598
     assert abs(parts["onset"]["offset"] - 1600) <= 16
     assert parts["reference"]["mean"] == pytest.approx(100, abs=3)
+
+
+KINDS_OF_EDGES = ("adwin", "page_hinkley", "shiryaev_roberts", "envelope")
+
+
+def told_of(
+    kind: str, direction: str, levels: list[tuple[float, int]], seed: int, engine: Engine = ENGINE
+) -> list[Any]:
+    detect = f"{{kind: {kind}, direction: {direction}}}"
+    config = load_text(f"{LEAST}monitors: {{c: {{signal: confidence, detect: {detect}}}}}\n", "x", {})
+    rng = random.Random(seed)
+    values = [rng.gauss(mean, 0.03) for mean, n in levels for _ in range(n)]
+    log = records_of(lambda i: {"prediction": {"confidence": values[i]}}, len(values))
+    task = Task(config, AT, 0, engine=engine)
+    task.step(decode(log, fields_of(config), AT[0]))
+    return [data for data in news(task.outbox) if data["status"] == "firing"]
+
+
+@pytest.mark.parametrize("kind", KINDS_OF_EDGES)
+@pytest.mark.parametrize("seed", range(3))
+def test_a_rise_does_not_page_and_its_end_is_no_drop(kind: str, seed: int) -> None:
+    rise = [(0.8, 1500), (0.9, 1500), (0.8, 1500)]
+    assert told_of(kind, "down", rise, seed) == []
+    mirrored = [(1.6 - mean, n) for mean, n in rise]
+    assert told_of(kind, "up", mirrored, seed) == []
+    if kind != "envelope":  # A few minutes of school tell only what is unmistakable.
+        assert [data["direction"] for data in told_of(kind, "both", rise, seed)][:1] == ["up"], "there is something"
+
+
+@pytest.mark.parametrize("engine", [PYTHON, ENGINE], ids=["python", "chosen"])
+@pytest.mark.parametrize("kind", KINDS_OF_EDGES[:3])
+def test_a_drop_behind_or_out_of_the_rise_is_told(kind: str, engine: Engine) -> None:
+    for levels in ([(0.8, 1500), (0.9, 1000), (0.8, 1000), (0.7, 500)], [(0.8, 1500), (0.9, 1000), (0.7, 1000)]):
+        [drop] = told_of(kind, "down", levels, 1, engine)
+        begin = sum(n for _, n in levels[:-1])
+        assert begin <= drop["trigger"]["offset"] < begin + 200
+        assert drop["evidence"]["after"]["mean"] == pytest.approx(0.7, abs=0.02)

@@ -10,7 +10,7 @@ from typing import Any
 from streamer.config.load import load_text
 from streamer.config.model import Config
 from streamer.offline.cost import Estimate, estimate
-from streamer.offline.event_files import read_events
+from streamer.offline.event_files import EventFiles
 
 HEAD = 'version: 1\nkafka: {brokers: "b:1"}\ntopics: {events: [inferences]}\nreference: {warmup: 50}\n'
 OWN = HEAD + (
@@ -56,7 +56,7 @@ def configured(more: str = "") -> Config:
 def estimated(more: str, folder: Path, records: Iterable[Any]) -> Estimate:
     """What lint would say of a config, which begins with HEAD, on such records."""
     config = configured(more)
-    return estimate(config, read_events((written(folder, records),), config))
+    return estimate(config, EventFiles((written(folder, records),), config))
 
 
 def said(found: Estimate, kind: str = "") -> dict[str, str]:

@@ -8,7 +8,7 @@ import pytest
 
 from streamer.config.load import load_text
 from streamer.offline.cost import Estimate, Sample, estimate
-from streamer.offline.event_files import read_events
+from streamer.offline.event_files import EventFiles
 from tests.offline.samples import HEAD, OWN, write_sample
 
 
@@ -19,7 +19,7 @@ def sample(tmp_path: Path) -> Path:
 
 def of(text: str, sample: Path, events_per_day: float | None = None) -> Estimate:
     config = load_text(text, "x.yaml", {})
-    return estimate(config, read_events((sample,), config), events_per_day)
+    return estimate(config, EventFiles((sample,), config), events_per_day)
 
 
 def test_series_and_windows_are_those_of_the_sample(sample: Path) -> None:
@@ -41,7 +41,7 @@ def test_the_state_is_about_that_of_a_snapshot(sample: Path) -> None:
     """What two monitors share is counted once; the rest of a snapshot is admission, rules and alerts."""
     config = load_text(OWN % 5, "x.yaml", {})
     seen = Sample(config)
-    for partition, records in read_events((sample,), config):
+    for partition, records in EventFiles((sample,), config):
         seen.take(partition, records)
     [task] = seen.tasks.values()
     in_all = sum(cost.state_bytes for cost in of(OWN % 5, sample).costs)

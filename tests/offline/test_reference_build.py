@@ -15,6 +15,7 @@ from streamer.config.load import load_text
 from streamer.config.model import Config
 from streamer.config.reference_file import Series
 from streamer.engine.task import Task
+from streamer.offline.account import at_offset
 from streamer.offline.reference_build import Built, build
 from streamer.offline.reference_diff import series_of
 from tests.engine.referenced import CONFIG, event
@@ -104,15 +105,17 @@ def test_of_too_many_values_every_partition_has_its_share() -> None:
 def test_what_was_used_is_told_by_partition() -> None:
     parts = [events(100, 1), [*events(50, 2), {"no": "model"}], events(60, 3)]
     built = build(config(), spread(parts), "s")
-    assert built.told() == [
-        "211 records of 3 partitions: 210 used + 0 late + 0 duplicate + 0 filtered + 1 rejected",
+    assert list(built.told(at_offset)) == [
+        "211 records of 3 partitions = 210 used + 0 late + 0 duplicate + 0 filtered + 1 rejected",
         "  inferences[0]: 100 used + 0 late + 0 duplicate + 0 filtered + 0 rejected",
         "  inferences[1]: 50 used + 0 late + 0 duplicate + 0 filtered + 1 rejected",
         "  inferences[2]: 60 used + 0 late + 0 duplicate + 0 filtered + 0 rejected",
+        "  rejected: 1 missing_model: the event does not name its model: absent, null or the empty text;"
+        " first inferences[1]@50 (/model); say where the model's name is: fields: {model: /POINTER}.",
     ]
-    [alone] = build(config(), spread(parts[:1]), "s").told()
-    assert alone == "100 records of 1 partition: 100 used + 0 late + 0 duplicate + 0 filtered + 0 rejected"
-    assert build(config(), spread([]), "s").told()[0].startswith("0 records of 0 partitions: 0 used")
+    [alone] = build(config(), spread(parts[:1]), "s").told(at_offset)
+    assert alone == "100 records of 1 partition = 100 used + 0 late + 0 duplicate + 0 filtered + 0 rejected"
+    assert build(config(), spread([]), "s").told(at_offset)[0].startswith("0 records of 0 partitions = 0 used")
 
 
 def test_what_every_partition_learned_serves_each_of_them() -> None:

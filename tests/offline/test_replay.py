@@ -89,7 +89,7 @@ def test_cases_of_other_tools_users(name: str, used: int) -> None:
         told = [json.loads(line) for line in lines]
         records = [Record(i, t["record_ms"], None, json.dumps(t["value"]).encode()) for i, t in enumerate(told)]
     engine, _ = replayed((CASES / f"{name}.yaml").read_text(), records)
-    assert engine.counts() == {"used": used, "late": 0, "duplicate": 0, "filtered": 0, "dead_lettered": 0}
+    assert engine.account().counts == {"used": used, "late": 0, "duplicate": 0, "filtered": 0, "dead_lettered": 0}
 
 
 def events_with(odd: str, value_at: int = -1) -> list[Record]:
@@ -135,8 +135,9 @@ def test_a_check_finds_what_cannot_be_used_invalid() -> None:
 
 def test_where_the_config_says_so_an_odd_field_costs_the_event() -> None:
     engine, _ = replayed(LEAST + "on_odd_field: dead_letter\n", events_with("NaN"))
-    assert engine.reasons() == {"not_finite": engine.counts()["dead_lettered"]}
-    assert engine.counts()["dead_lettered"] > 60
+    account = engine.account()
+    assert [(one.reason, one.records) for one in account.rejected] == [("not_finite", account.counts["dead_lettered"])]
+    assert account.counts["dead_lettered"] > 60
     assert engine.odd() == {}
 
 

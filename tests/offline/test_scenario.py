@@ -11,6 +11,7 @@ from zlib import crc32
 
 import pytest
 
+from streamer.config.problems import ConfigError
 from streamer.offline.scenario import Plan, files_of, read, run, run_seeds, with_seed
 
 SCENARIOS = files_of([Path(__file__).parents[1] / "scenarios"])
@@ -28,7 +29,6 @@ def in_rotation(path: Path) -> Plan:
 
 
 OPEN = {
-    "c04-shiryaev-roberts": "the history has no onset: what an alert calls `after` can begin long before the change",
     "c06-nulls": "in its first week the standard set tells only the unmistakable: not 2 to 10 % in one seed of ten",
     "least-new-category": "the summary (anomaly-drift) can be a block ahead of the cause (unseen-category)",
 }
@@ -41,6 +41,16 @@ def test_scenario(path: Path, request: pytest.FixtureRequest) -> None:
         request.applymarker(pytest.mark.xfail(reason=OPEN[path.stem]))
     for case in run(in_rotation(path), path.stem):
         assert case.wrong == [], case.name
+
+
+def test_events_of_a_table_beside_the_scenario(tmp_path: Path) -> None:
+    told = "description: A table\ninput: t.csv\naccount: {used: 2}\n"
+    (tmp_path / "s.yaml").write_text(told)
+    with pytest.raises(ConfigError, match=r"s\.yaml:2:1: .*t\.csv: No such file"):
+        read(tmp_path / "s.yaml", {})
+    (tmp_path / "t.csv").write_text("model,features.a\nm,1\nm,2\n")
+    assert files_of([tmp_path]) == [tmp_path / "s.yaml"]
+    assert [case.wrong for case in run(read(tmp_path / "s.yaml", {}), "s")] == [[]]
 
 
 FEW = """

@@ -60,6 +60,12 @@ monitors:
     keep_firing_for: 10s
     cooldown: 5s
     accept_after: 20s
+  jump-candidate:
+    signal: features.amount
+    shadow: true
+    detect: {kind: adwin, delta: 0.05}
+    keep_firing_for: 3s
+    accept_after: 11s
   empty: {signal: missing.*, detect: {kind: adwin, delta: 0.002}, keep_firing_for: 20s, resolve: faded}
   labels:
     signal: label.*
@@ -197,7 +203,7 @@ def by_partition(outs: Iterable[Out]) -> dict[tuple[str, int], list[Out]]:
     """Published records per (topic role, input partition), in order."""
     split: dict[tuple[str, int], list[Out]] = defaultdict(list)
     for out in outs:
-        if out.topic == "alerts":
+        if out.topic in ("alerts", "shadow"):
             number = json.loads(out.value or b"")["data"]["trigger"]["partition"]
         elif out.topic == "incidents":
             number = json.loads(out.value or b"")["data"]["opened"]["partition"]

@@ -132,6 +132,25 @@ impl<'a> Held<'a> {
         best
     }
 
+    fn went_on(&self, begins: &[usize], split: (usize, usize), asked: Asked) -> bool {
+        let ((way, _, known, usual, std), (begin, middle), end) = (asked, split, self.count());
+        if way == 0 || known == 0 {
+            return false;
+        }
+        let was = (self.mean(begin, middle) - usual) * way as f64;
+        let now = (self.mean(middle, end) - usual) * way as f64;
+        let back = larger(0.0, -was) / 2.0;
+        if now > back {
+            return false;
+        }
+        self.departure(begins, way, usual).is_some_and(|newest| {
+            let (n, apart) = (self.values(newest, end), (self.mean(newest, end) - usual) * way as f64);
+            let gain = (n * known) as f64 / (n + known) as f64 * (apart * apart);
+            let least = if std < back { std } else { back };
+            apart > least && gain > SURE * larger(self.variance(newest, end), std * std)
+        })
+    }
+
     fn after(&self, begin: usize, way: i64, before: f64) -> usize {
         let (later, end) = (begin + 1, self.count());
         if begin == 0 || self.values(later, end) < LEAST {
@@ -197,8 +216,9 @@ pub fn last_change(pieces: &[Piece], last: (i64, i64), asked: Asked, whole: bool
     let (way, age, n, usual, _) = asked;
     let (begins, end) = (held.begins(way, age), held.count());
     let split = held.best_split(&begins, way);
-    let sure =
-        split.is_some_and(|(begin, middle)| held.gain(begin, middle, end) > SURE * held.within(begin, middle, end));
+    let sure = split
+        .is_some_and(|(begin, middle)| held.gain(begin, middle, end) > SURE * held.within(begin, middle, end))
+        && !split.is_some_and(|split| held.went_on(&begins, split, asked));
     if n > 0 && !sure {
         if let Some(begin) = held.departure(&begins, way, usual) {
             let onset = (begin > 0 || whole).then(|| held.place(begin));

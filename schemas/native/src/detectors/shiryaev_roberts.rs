@@ -164,8 +164,9 @@ impl Row<'_> {
         let (sums, peaks, ages) = (&mut self.sums[..wide], &mut self.peaks[..wide], &mut self.ages[..wide]);
         for i in 0..wide {
             ages[i] = if peaks[i] > 1.0 { ages[i] + 1 } else { 1 };
-            peaks[i] = peaks[i].max(1.0) * odds[i];
-            sums[i] = (sums[i] + 1.0) * odds[i];
+            let odds = if weights[i] > 0.0 { odds[i] } else { 0.0 };
+            peaks[i] = peaks[i].max(1.0) * odds;
+            sums[i] = (sums[i] + 1.0) * odds;
         }
         sums.iter().zip(weights).fold(0.0, |evidence, (sum, weight)| evidence + sum * weight)
     }

@@ -1,0 +1,140 @@
+"""A Parquet file, or a frame of pandas, polars or whatever speaks the Arrow interface, as events by its own types."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from schemas.events.batch import Record
+from schemas.events.fields import Fields
+from streamer.offline.columns import Column, Layout, layout, records
+from streamer.offline.replay import BadInput
+
+NEEDS = "needs pyarrow: pip install 'driftline[tables]'"
+
+
+def read_parquet(path: Path, fields: Fields, model: str | None) -> tuple[Layout, Callable[[], Iterator[Record]]]:
+    """Where the columns go, and the rows as often as wanted. BadInput names file, column and what is wrong."""
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError:
+        raise BadInput(f"{path}: reading Parquet {NEEDS}") from None
+    try:
+        names = parquet.ParquetFile(path).schema_arrow.names
+    except (OSError, pyarrow.ArrowException) as error:
+        raise BadInput(f"{path}: {_line(error)}") from error
+
+    def batches() -> Iterator[Any]:
+        try:
+            yield from parquet.ParquetFile(path).iter_batches()
+        except (OSError, pyarrow.ArrowException) as error:
+            raise BadInput(f"{path}: {_line(error)}") from error
+
+    plan = layout(names, fields, model is not None, str(path))
+    return plan, lambda: records(_rows(batches, plan, str(path)), plan, model)
+
+
+def read_frame(frame: Any, fields: Fields, model: str | None = None, name: str = "the frame") -> Iterator[Record]:
+    """The rows of a frame. BadInput for what has no Arrow interface, and names the column that cannot be read."""
+    try:
+        import pyarrow
+    except ImportError:
+        raise BadInput(f"reading a frame {NEEDS}") from None
+    try:
+        table = pyarrow.table(frame)
+    except (TypeError, ValueError, pyarrow.ArrowException) as error:
+        raise BadInput(f"{name}: {_line(error)}") from error
+    plan = layout(table.column_names, fields, model is not None, name)
+    return records(_rows(lambda: iter(table.to_batches()), plan, name), plan, model)
+
+
+def _line(error: Exception) -> str:
+    return " ".join((getattr(error, "strerror", None) or str(error)).split())
+
+
+def _rows(batches: Callable[[], Iterator[Any]], plan: Layout, table: str) -> Iterator[Sequence[Any]]:
+    whole = _whole(batches, plan)
+    for batch in batches():
+        columns = [
+            [None] * batch.num_rows if column is None else _column(batch.column(n), column, n in whole, table)
+            for n, column in enumerate(plan.columns)
+        ]
+        yield from zip(*columns, strict=True)
+
+
+def _whole(batches: Callable[[], Iterator[Any]], plan: Layout) -> set[int]:
+    """Floats among texts that are whole numbers everywhere: what a nullable column of integers becomes in pandas."""
+    import pyarrow.compute as pc
+    from pyarrow import types
+
+    found: set[int] | None = None
+    for batch in batches():
+        if found is None:
+            found = {
+                n
+                for n, column in enumerate(plan.columns)
+                if column is not None and column.kind == "text" and types.is_floating(batch.schema.field(n).type)
+            }
+        found = {n for n in found if pc.all(pc.equal(pc.round(batch.column(n)), batch.column(n))).as_py() is not False}
+        if not found:
+            return set()
+    return found or set()
+
+
+def _column(array: Any, column: Column, whole: bool, table: str) -> list[Any]:
+    import pyarrow
+    from pyarrow import types
+
+    of = array.type
+    if isinstance(of, pyarrow.BaseExtensionType):
+        array, of = array.storage, of.storage_type
+    if types.is_timestamp(of) and of.unit == "ns":  # Python's times end at microseconds.
+        array = array.cast(pyarrow.timestamp("us", of.tz), safe=False)
+    elif types.is_duration(of) and of.unit == "ns":
+        array = array.cast(pyarrow.duration("us"), safe=False)
+    try:
+        values: list[Any] = array.to_pylist()
+        if types.is_integer(of) or types.is_boolean(of) or types.is_string(of) or types.is_large_string(of):
+            return values
+        return [value if value is None else _plain(value, column, whole) for value in values]
+    except (TypeError, ValueError, pyarrow.ArrowException) as error:
+        raise BadInput(f"{table}: column {column.name!r} of {of}: {_line(error)}") from error
+
+
+def _plain(value: Any, column: Column, whole: bool) -> Any:
+    """A value as JSON has it. What is a length of time counts in seconds, a latency in milliseconds."""
+    kind = type(value)
+    if kind is float:
+        if value != value:
+            return None
+        return int(value) if whole and value.is_integer() else value
+    if kind is dict:
+        return {str(name): _plain(inner, column, whole) for name, inner in value.items()}
+    if kind in (list, tuple):
+        if value and all(type(pair) is tuple and len(pair) == 2 for pair in value):  # A map.
+            return {str(name): _plain(inner, column, whole) for name, inner in value}
+        return [_plain(inner, column, whole) for inner in value]
+    for known, made in MADE.items():
+        if isinstance(value, known):
+            return made(value) * (1000 if known is timedelta and column.field == "latency_ms" else 1)
+    return value
+
+
+def _moment(value: datetime) -> str:
+    """A time without a zone is taken for UTC, as Arrow counts it."""
+    text = value.isoformat()
+    return text if value.tzinfo else f"{text}Z"
+
+
+MADE: dict[type, Callable[[Any], Any]] = {
+    Decimal: float,
+    bytes: bytes.decode,
+    datetime: _moment,
+    date: lambda day: f"{day.isoformat()}T00:00:00Z",
+    time: time.isoformat,
+    timedelta: timedelta.total_seconds,
+}
