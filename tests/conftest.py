@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import faulthandler
 import os
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from _pytest.faulthandler import fault_handler_stderr_fd_key
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.broker.broker import Broker, missing_tools
 from tests.broker.topics import topic_maker
@@ -85,24 +88,51 @@ def make_topics(broker: str) -> Callable[..., list[str]]:
 
 LANES = 2
 """Workers that have a broker of their own: each costs half a minute of a processor."""
+GROUP = re.compile(r'mark\.xdist_group\("(\w+)"\)')
+
+
+class Lanes(LoadScopeScheduling):
+    """One worker for each group of files. xdist 3.8 finds no group of its own any more since pytest 9.2: it renames
+    the tests, and they keep their names. So every worker had brokers of its own, and built the wheel.
+    """
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.groups: dict[str, str] = {}
+        self.plain = 0
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        if file not in self.groups:
+            text = (self.config.rootpath / file).read_text() if file.endswith(".py") else ""
+            if found := GROUP.search(text):
+                self.groups[file] = found[1]
+            elif "mark.broker" in text:
+                self.groups[file] = f"broker{self.plain % LANES}"
+                self.plain += 1
+            else:
+                self.groups[file] = ""
+        return self.groups[file] or nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
+    return Lanes(config, log) if config.getvalue("dist") == "loadgroup" else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Without Java the broker tests are named as not run; in CI they fail. File by file they are dealt to few workers.
-    They wait more than they compute, so the others have the processors meanwhile; what takes long begins early, or at
-    the end some workers would have nothing to do.
+    """Without Java the broker tests are named as not run; in CI they fail. File by file `Lanes` deals them to few
+    workers. They wait more than they compute, so the others have the processors meanwhile; what takes long begins
+    early, or at the end some workers would have nothing to do.
     """
     missing = None if os.environ.get("DRIFTLINE_TEST_KAFKA") else missing_tools()
-    lanes: dict[Path, int] = {}
     for item in items:
         if item.get_closest_marker("broker") is None:
             continue
         if missing and os.environ.get("CI") != "true":
             item.add_marker(pytest.mark.skip(reason=f"{missing}: no real broker"))
-        if item.get_closest_marker("xdist_group") is None:
-            lane = lanes.setdefault(item.path, len(lanes) % LANES)
-            item.add_marker(pytest.mark.xdist_group(f"broker{lane}"))
-    items.sort(key=lambda item: (item.get_closest_marker("xdist_group") is None, "sim" not in item.path.parts))
+    early = ("broker", "xdist_group")
+    items.sort(key=lambda item: (not any(map(item.get_closest_marker, early)), "sim" not in item.path.parts))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -7,7 +7,7 @@ a replay repeats it byte for byte. When it was recorded is the Kafka record's ow
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 from functools import lru_cache
 from operator import itemgetter
@@ -22,6 +22,9 @@ SEVERITIES = {"info": ("INFO", 9), "warning": ("WARN", 13), "critical": ("ERROR"
 """Severity -> OpenTelemetry's severity text and number."""
 
 EPOCH = date(1970, 1, 1)
+SECONDS = [f"{second:02d}." for second in range(60)]
+MILLISECONDS = [f"{ms:03d}Z" for ms in range(1000)]
+"""How a time ends: an alert has a dozen of them, and a text that is at hand costs half of one that is made."""
 
 
 class Identity(NamedTuple):
@@ -54,19 +57,20 @@ class Form(NamedTuple):
 HOLE = re.compile(r"%\((\w+)\)s")
 
 
-def _bare(name: str) -> str:
+def bare(name: str) -> str:
     """A hole for a whole JSON value, or as a key with the value 0 for members of an object."""
     return f"=%({name})s"
 
 
-def template(more: Iterable[str] = ()) -> str:
+@lru_cache(64)
+def template(more: tuple[str, ...] = ()) -> str:
     """The alert record with a hole for each fact: no text of a user is in it yet. `more`: further members of `data`,
     each with the fact of its name.
     """
     fingerprint = "%(fingerprint)s"
     episode = f"{fingerprint}-%(named)s-%(partition)s-%(trigger_offset)s"
-    place = {"topic": "%(topic)s", "partition": _bare("partition")}
-    span = {"from": _bare("first_offset"), "to": _bare("end_offset")}
+    place = {"topic": "%(topic)s", "partition": bare("partition")}
+    span = {"from": bare("first_offset"), "to": bare("end_offset")}
     flags = "--topic %(topic)s --partition %(partition)s --from %(first_offset)s --to %(end_offset)s"
     record = envelope(
         "alert",
@@ -77,33 +81,38 @@ def template(more: Iterable[str] = ()) -> str:
         partitionkey=fingerprint,
         sequence="%(ordinal)s",
         severitytext="%(severitytext)s",
-        severitynumber=_bare("severitynumber"),
+        severitynumber=bare("severitynumber"),
         correlationid=episode,
         data={
             "status": "%(status)s",
             "sentence": "%(sentence)s",
             "alert": {
-                "labels": _bare("labels"),
-                "annotations": {"summary": "%(sentence)s", _bare("annotations"): 0},
+                "labels": bare("labels"),
+                "annotations": {"summary": "%(sentence)s", bare("annotations"): 0},
                 "startsAt": "%(began)s",
                 "endsAt": "%(ends)s",
             },
             "fingerprint": fingerprint,
-            "trigger": {**place, "offset": _bare("trigger_offset"), "time": "%(began)s"},
-            "changed": {**place, "offset": _bare("changed_offset"), "time": "%(changed)s"},
-            "episode": {name: _bare(name) for name in ("number", "detections", "suppressed")},
-            "detector": _bare("detector"),
-            _bare("finding"): 0,  # evidence among them
+            "trigger": {**place, "offset": bare("trigger_offset"), "time": "%(began)s"},
+            "changed": {**place, "offset": bare("changed_offset"), "time": "%(changed)s"},
+            "episode": {name: bare(name) for name in ("number", "detections", "suppressed")},
+            "detector": bare("detector"),
+            bare("finding"): 0,  # evidence among them
             # The series' whole history in the range makes the repetition exact: same reference, same detector state.
             "replay": {
                 "ranges": [{**place, **span}],
                 "config": "%(config)s",
                 "command": f"driftline replay -c %(file)s {flags}%(again)s",
             },
-            **{name: _bare(name) for name in more},
+            **{name: bare(name) for name in more},
         },
     )
     record["type"] = "io.driftline.alert.%(status)s.v1"
+    return with_holes(record)
+
+
+def with_holes(record: dict[str, Any]) -> str:
+    """A record as JSON, in which whole values are holes, too."""
     return re.sub(r'"=(%\(\w+\)s)"(:0)?', r"\1", orjson.dumps(record).decode())
 
 
@@ -142,11 +151,11 @@ def forms(
     }
     # Without annotations there is nothing behind the comma.
     record = record if annotations else record.replace(",%(annotations)s", "")
-    return {status: _cut(record, {**common, "status": status}) for status in STATUSES}
+    return {status: cut(record, {**common, "status": status}) for status in STATUSES}
 
 
-def _cut(record: str, common: dict[str, Any]) -> Form:
-    """No text is looked at again once it is filled in."""
+def cut(record: str, common: dict[str, Any]) -> Form:
+    """A record with holes, those of the `common` facts filled in. No text is looked at again once it is."""
     parts = HOLE.split(record)
     whole = [""]
     for text, name in zip(parts[::2], [*parts[1::2], ""], strict=True):
@@ -165,21 +174,21 @@ def written(value: Any) -> str:
 
 def inner(value: Any) -> str:
     """The same of a text without its quotes, of an object without its braces."""
-    return written(value)[1:-1]
+    return orjson.dumps(value)[1:-1].decode()
 
 
 def rfc3339(time_ms: int) -> str:
     """UTC with milliseconds of a time from 1970 on, `2026-01-02T03:04:05.678Z`."""
-    seconds, ms = divmod(time_ms, 1000)
-    return f"{_second(seconds)}.{ms:03d}Z"
+    minutes, within = divmod(time_ms, 60_000)
+    second, ms = divmod(within, 1000)
+    return f"{_minute(minutes)}{SECONDS[second]}{MILLISECONDS[ms]}"
 
 
-@lru_cache(4096)
-def _second(seconds: int) -> str:
-    """The beginning of a time: alerts that are written together have few different ones."""
-    days, second = divmod(seconds, 86_400)
-    minute = second // 60
-    return f"{(EPOCH + timedelta(days)).isoformat()}T{minute // 60:02d}:{minute % 60:02d}:{second % 60:02d}"
+@lru_cache(256)
+def _minute(minutes: int) -> str:
+    """The beginning of a time: those of alerts that are written together stand near to one another."""
+    days, minute = divmod(minutes, 1440)
+    return f"{(EPOCH + timedelta(days)).isoformat()}T{minute // 60:02d}:{minute % 60:02d}:"
 
 
 def fnv1a(text: bytes) -> int:

@@ -6,68 +6,71 @@ survives compaction.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
-import orjson
-
-from schemas.records.alert import SEVERITIES, rfc3339
+from schemas.records.alert import SEVERITIES, Form, bare, cut, inner, rfc3339, with_holes, written
 from schemas.records.envelope import envelope
 
-
-class IncidentFacts(NamedTuple):
-    """An incident as it is now, and what of it changed."""
-
-    id: str  # of the incident
-    change: str  # opened, updated or resolved
-    sequence: int  # of its records, from 1
-    source: str  # consumer group
-    model: str
-    severity: str
-    sentence: str
-    topic: str
-    partition: int
-    since_ms: int  # the onset of its first alert
-    opened: tuple[int, int]  # offset and time of the first trigger
-    changed: tuple[int, int]  # of what made this record
-    fleet: str  # empty without one
-    alerts: int  # that joined
-    open: int  # those that are not over
-    members: list[dict[str, Any]]  # with times in ms, see the schema
+PLACE = {"topic": "%(topic)s", "partition": bare("partition")}
 
 
-def render_incident(facts: IncidentFacts) -> tuple[bytes, bytes]:
-    """Key and value of the record."""
-    text, number = SEVERITIES[facts.severity]
-
-    def place(offset: int, time_ms: int) -> dict[str, Any]:
-        return {"topic": facts.topic, "partition": facts.partition, "offset": offset, "time": rfc3339(time_ms)}
-
+def template() -> str:
+    """The incident record with a hole for each fact: no text of a user is in it yet."""
     record = envelope(
-        f"incident.{facts.change}",
-        id=f"{facts.id}-{facts.sequence}",
-        source=facts.source,
-        subject=f"model/{facts.model}",
-        time=rfc3339(facts.changed[1]),
-        partitionkey=facts.id,
-        sequence=f"{facts.sequence:010d}",
-        severitytext=text,
-        severitynumber=number,
-        correlationid=facts.id,
+        "incident",
+        id="%(id)s-%(sequence)s",
+        source="%(source)s",
+        subject="model/%(model)s",
+        time="%(changed)s",
+        partitionkey="%(id)s",
+        sequence="%(ordinal)s",
+        severitytext="%(severitytext)s",
+        severitynumber=bare("severitynumber"),
+        correlationid="%(id)s",
         data={
-            "status": "resolved" if facts.change == "resolved" else "open",
-            "sentence": facts.sentence,
-            "incident": facts.id,
-            "model": facts.model,
-            "severity": facts.severity,
-            "fleet": facts.fleet or None,
-            "since": rfc3339(facts.since_ms),
-            "opened": place(*facts.opened),
-            "changed": place(*facts.changed),
-            "alerts": {"count": facts.alerts, "open": facts.open},
-            "members": [
-                {**member, "since": rfc3339(member["since"]), "trigger": place(*member["trigger"])}
-                for member in facts.members
-            ],
+            "status": "%(status)s",
+            "sentence": "%(model)s: %(over)s%(sentence)s",
+            "incident": "%(id)s",
+            "model": "%(model)s",
+            "severity": "%(severity)s",
+            "fleet": bare("fleet"),
+            "since": "%(since)s",
+            "opened": {**PLACE, "offset": bare("opened_offset"), "time": "%(opened)s"},
+            "changed": {**PLACE, "offset": bare("changed_offset"), "time": "%(changed)s"},
+            "alerts": {"count": bare("alerts"), "open": bare("open")},
+            "members": [bare("members")],
         },
     )
-    return facts.id.encode(), orjson.dumps(record)
+    record["type"] = "io.driftline.incident.%(change)s.v1"
+    return with_holes(record)
+
+
+RECORD = template()
+
+
+Change = tuple[str, str]
+"""What is told of an incident (opened, updated or resolved), and how grave it is."""
+
+
+def form(told: Change, source: str, topic: str, partition: int) -> Form:
+    """The records of one partition that tell this, with everything filled in that is the same in all of them;
+    `source`: the consumer group.
+    """
+    change, severity = told
+    severitytext, severitynumber = SEVERITIES[severity]
+    common = {
+        "change": change,
+        "status": "resolved" if change == "resolved" else "open",
+        "severity": severity,
+        "severitytext": severitytext,
+        "severitynumber": severitynumber,
+        "source": inner(source),
+        "topic": inner(topic),
+        "partition": partition,
+    }
+    return cut(RECORD, common)
+
+
+def render_member(member: dict[str, str], since_ms: int, trigger: tuple[int, int], where: tuple[str, int]) -> str:
+    """An alert of an incident as the record has it; `trigger`: offset and time; `where`: the partition."""
+    offset, time_ms = trigger
+    place = {"topic": where[0], "partition": where[1], "offset": offset, "time": rfc3339(time_ms)}
+    return written({**member, "since": rfc3339(since_ms), "trigger": place})

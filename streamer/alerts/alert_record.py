@@ -7,7 +7,6 @@ place of the older ones, a new one stands in `data` under its name, and `schemas
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from schemas.records import alert as wire
@@ -15,7 +14,7 @@ from schemas.records.envelope import HEADERS
 from streamer.alerts.alert import ACCEPTED, FADED, GONE, Level, Notice, Opened
 from streamer.config import model as cfg
 from streamer.monitors.base import Monitor
-from streamer.monitors.evidence import summary, told
+from streamer.monitors.evidence import Evidence, Summary, summary, told
 from streamer.monitors.words import now_before
 from streamer.port import Out, Partition
 from streamer.signals.grammar import member_title
@@ -33,6 +32,7 @@ class Series(NamedTuple):
     identity: wire.Identity
     who: str
     found_at: str  # the detector and the partition; an offset follows
+    beside: str  # what `who` says beyond the model; no JSON
 
 
 def series_of(monitor: Monitor, row: int, partition: Partition) -> Series:
@@ -43,13 +43,29 @@ def series_of(monitor: Monitor, row: int, partition: Partition) -> Series:
     where = f"{partition[0]}[{partition[1]}]"
     found_at = f"{labels['detector']} at {where}@"
     own = wire.identity({**labels, "partition": where}, monitor.config.severity)
-    return Series(own, wire.inner(who), wire.inner(found_at))
+    return Series(own, wire.inner(who), wire.inner(found_at), who.removeprefix(labels["model"]))
 
 
-def episode_facts(monitor: Monitor, series: Series, opened: Opened) -> dict[str, str]:
-    """What no later record of the episode says otherwise. Each as it stands in JSON, texts without their quotes."""
-    own, evidence = series.identity, told(opened.evidence)
-    moved = wire.inner(monitor.sentence(own.labels, evidence))
+class Episode(NamedTuple):
+    """What no later record of an episode says otherwise."""
+
+    opened: Opened
+    evidence: Evidence
+    moved: str  # in words, of one who knows the series
+    facts: dict[str, str]
+    levels: list[tuple[Summary, bool, str]]  # the newest: where the series was, whether that is away; in JSON
+
+
+def episode_of(monitor: Monitor, series: Series, opened: Opened) -> Episode:
+    evidence = told(opened.evidence)
+    moved = monitor.sentence(series.identity.labels, evidence)
+    facts = episode_facts(series, opened, evidence, moved) | ({"shadow": "true"} if monitor.config.shadow else {})
+    return Episode(opened, evidence, moved, facts, [])
+
+
+def episode_facts(series: Series, opened: Opened, evidence: Evidence, moved: str) -> dict[str, str]:
+    """What records of an episode repeat. Each as it stands in JSON, texts without their quotes."""
+    own = series.identity
     return {
         "fingerprint": own.fingerprint,
         "subject": own.subject,
@@ -58,15 +74,14 @@ def episode_facts(monitor: Monitor, series: Series, opened: Opened) -> dict[str,
         "began": wire.rfc3339(opened.time_ms),
         "finding": wire.inner({**evidence["finding"], "evidence": evidence["evidence"]}),
         "first_offset": str(opened.first_offset),
-        "what_moved": f"{series.who}: {moved}",
+        "what_moved": f"{series.who}: {wire.inner(moved)}",
         "found_at": f"{series.found_at}{opened.offset}.",
-        **({"shadow": "true"} if monitor.config.shadow else {}),
     }
 
 
-def change_facts(notice: Notice, begun: Mapping[str, str], labels: Mapping[str, str]) -> dict[str, str]:
-    """All facts of a record: what it says for itself and, in `begun`, what `episode_facts` says."""
-    at, opened = notice.at, notice.opened
+def change_facts(notice: Notice, episode: Episode, labels: Mapping[str, str]) -> dict[str, str]:
+    """All facts of a record: what it says for itself, and what `episode_facts` says."""
+    at, opened, begun = notice.at, notice.opened, episode.facts
     return {
         **begun,
         "sequence": str(notice.sequence),
@@ -77,21 +92,28 @@ def change_facts(notice: Notice, begun: Mapping[str, str], labels: Mapping[str, 
         "number": str(notice.episode),
         "detections": str(notice.detections),
         "suppressed": str(notice.suppressed),
-        "sentence": f"{begun['what_moved']}; {wire.inner(verdict(notice, labels))} by {begun['found_at']}",
+        "sentence": f"{begun['what_moved']}; {verdict(notice, labels)} by {begun['found_at']}",
         "end_offset": str(at.offset + 1),
         "resolution": f'{{"how":"{notice.how}"}}' if notice.how else "null",
-        "level": level_json(notice.level),
+        "level": level_json(notice.level, episode),
     }
 
 
-@lru_cache(4096)
-def level_json(level: Level | None) -> str:
+def level_json(level: Level | None, episode: Episode) -> str:
     """Where the series stands, which changes less often than its alert is told."""
-    return wire.written(None if level is None else {**level._asdict(), "now": summary(level.now)})
+    if level is None:
+        return "null"
+    before, band, away, now = level
+    for known, was_away, text in episode.levels:
+        if known is now and was_away == away:
+            return text
+    text = wire.written({"before": before, "band": band, "away": away, "now": summary(now)})
+    episode.levels[:] = [(now, away, text)]
+    return text
 
 
 def verdict(notice: Notice, labels: Mapping[str, str]) -> str:
-    """What became of the alert, in words; who found it follows."""
+    """What became of the alert, in plain words and numbers; who found it follows."""
     if notice.status == "firing":
         return "found"
     where = now_before(labels["signal"], notice.level.now[1], notice.level.before) if notice.level else ""
@@ -122,7 +144,7 @@ class AlertRecords:
         self.config, self.partition, self.monitors, self.generation = config, partition, monitors, generation
         self.forms: dict[str, dict[str, wire.Form]] = {}  # by monitor and status
         self.series: dict[Key, Series] = {}  # those that had an alert
-        self.begun: dict[Key, tuple[Opened, dict[str, str]]] = {}  # facts of the episodes that are told and not over
+        self.begun: dict[Key, Episode] = {}  # those that are told and not over
 
     def record(self, notice: Notice) -> Out:
         """The record of one alert that changed its status. A function of state, offsets and config alone."""
@@ -134,22 +156,22 @@ class AlertRecords:
         forms = self.forms.get(notice.monitor) or self._forms(monitor, facts)
         form = forms["resolved" if notice.status == "resolved" else "firing"]
         topic = "shadow" if monitor.config.shadow else "alerts"
-        return Out(topic, begun["fingerprint"].encode(), wire.render(form, facts), HEADERS)
+        return Out(topic, begun.facts["fingerprint"].encode(), wire.render(form, facts), HEADERS)
 
     def forget(self, monitors: Collection[str]) -> None:
         """The rows of these monitors mean other series from now on."""
         self.series = {key: made for key, made in self.series.items() if key[0] not in monitors}
         self.begun = {key: begun for key, begun in self.begun.items() if key[0] not in monitors}
 
-    def episode(self, notice: Notice) -> dict[str, str]:
-        """What no later record of the notice's episode says otherwise, see `episode_facts`."""
+    def episode(self, notice: Notice) -> Episode:
+        """What no later record of the notice's episode says otherwise."""
         key, opened = (notice.monitor, notice.row), notice.opened
         known = self.begun.get(key)
-        if known is not None and known[0] is opened:
-            return known[1]
-        made = episode_facts(self.monitors[notice.monitor], self.series_at(key), opened)
+        if known is not None and known.opened is opened:
+            return known
+        made = episode_of(self.monitors[notice.monitor], self.series_at(key), opened)
         if key in self.begun or len(self.begun) < BEGUN_MAX:
-            self.begun[key] = opened, made
+            self.begun[key] = made
         return made
 
     def series_at(self, key: Key) -> Series:
@@ -162,7 +184,7 @@ class AlertRecords:
     def _forms(self, monitor: Monitor, facts: Mapping[str, str]) -> dict[str, wire.Form]:
         """The records of a monitor, with a place in `data` for each fact that has none elsewhere."""
         made = monitor.config
-        record = wire.template(name for name in facts if name not in wire.FACTS | PARTS)
+        record = wire.template(tuple(name for name in facts if name not in wire.FACTS | PARTS))
         where = *self.partition, self.generation, self.config.file
         source = wire.Source(self.config.kafka.group, self.config.config_hash, *where)
         own = wire.forms(record, made.severity, annotations_of(made), detector_of(made), source)

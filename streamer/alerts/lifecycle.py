@@ -94,6 +94,22 @@ def due_of(alert: Alert, before: str, signal: str, now_ms: int, policy: Policy) 
     return alert.due_ms if before == FADING else now_ms + policy.keep_firing_for_ms
 
 
+def told_of(alert: Alert, status: str, at: Moment, ended_ms: int | None, how: str, every_ms: int) -> Notice:
+    """The alert as it is told now, and will be again in `every_ms`; if it resolved: when, and how."""
+    opened, recovery = alert.opened, alert.recovery
+    assert opened is not None
+    lasted_ms = max(at.now_ms - alert.fired_ms, 0)
+    repeats, over = lasted_ms // every_ms, status == "resolved"
+    alert.told = max(1 + repeats + over, alert.told + 1)
+    alert.repeat_ms = alert.fired_ms + (repeats + 1) * every_ms
+    if not over:
+        ended_ms, how = max(opened.time_ms, alert.fired_ms) + lasted_ms + REPEATS_KEPT * every_ms, ""
+    assert ended_ms is not None
+    level = None if recovery is None else Level(recovery.before, recovery.band, recovery.away, recovery.now)
+    counts = alert.row, alert.episode, alert.detections, alert.suppressed
+    return Notice(status, alert.monitor, *counts, opened, at, alert.told, ended_ms, how, level)
+
+
 FirstOffset = Callable[[str, int], int]
 """Of a monitor and a row: where the log must be read from for the series to become what it was."""
 
@@ -125,7 +141,9 @@ class AlertBook:
         timers = Timers(self.timers, batch, used, now)
         queue, notices, end = list(findings[::-1]), [], len(now)
         while queue or timers.next:
-            event = min(min(timers.next.values(), default=end), queue[-1].event if queue else end)
+            event = min(timers.next.values()) if timers.next else end
+            if queue and queue[-1].event < event:
+                event = queue[-1].event
             code = batch.model.item(event)
             model = batch.strings[code]
             at = Moment(batch.offsets.item(event), batch.times_ms.item(event), now.item(event))
@@ -229,7 +247,7 @@ class AlertBook:
             alert.episode, alert.fired_ms, alert.told = alert.episode + 1, at.now_ms, 0
         if status is not None:
             ended_ms = alert.accept_ms if signal == ACCEPT else at.now_ms if signal == GONE else due
-            notices.append(self._notice(alert, status, at, ended_ms, ENDS.get(signal, alert.how)))
+            notices.append(told_of(alert, status, at, ended_ms, ENDS.get(signal, alert.how), policy.repeat_ms))
         if status == "resolved":
             alert.quiet_until_ms, alert.suppressed, alert.repeat_ms = at.now_ms + policy.cooldown_ms, 0, None
             alert.how, alert.recovery = RECOVERED, None
@@ -239,21 +257,6 @@ class AlertBook:
         # Silence is not health: by the time that ticks tell nothing ends.
         if signal != REPEAT and alert.due_ms is not None and alert.due_ms <= at.now_ms:
             self.signal(alert, HELD, at, notices)
-
-    def _notice(self, alert: Alert, status: str, at: Moment, ended_ms: int | None, how: str) -> Notice:
-        """The alert as it is told now; if it resolved: when, and how."""
-        opened, recovery = alert.opened, alert.recovery
-        assert opened is not None
-        every_ms, lasted_ms = self.policies[alert.monitor].repeat_ms, max(at.now_ms - alert.fired_ms, 0)
-        alert.told = max(1 + lasted_ms // every_ms + (status == "resolved"), alert.told + 1)
-        alert.repeat_ms = alert.fired_ms + (lasted_ms // every_ms + 1) * every_ms
-        lasts_ms = max(opened.time_ms, alert.fired_ms) + lasted_ms + REPEATS_KEPT * every_ms
-        if status != "resolved":
-            ended_ms, how = lasts_ms, ""
-        assert ended_ms is not None
-        level = None if recovery is None else Level(recovery.before, recovery.band, recovery.away, recovery.now)
-        counts = alert.row, alert.episode, alert.detections, alert.suppressed
-        return Notice(status, alert.monitor, *counts, opened, at, alert.told, ended_ms, how, level)
 
     def put(self, alert: Alert) -> None:
         """Take an alert as it is, with its times."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -11,6 +12,9 @@ from streamer.signals.columns import I64, Bool
 
 Key = tuple[str, int]
 """Monitor and row."""
+
+
+NO_TIMES: Mapping[Key, int] = {}
 
 
 class Timetable:
@@ -25,20 +29,21 @@ class Timetable:
 
     def note(self, model: str, key: Key, time_ms: int | None) -> None:
         """The time of an alert of this model; None for none."""
-        own = self.times.get(model, {})
-        before = own.get(key)
+        own = self.times.get(model, NO_TIMES)
+        before, first = own.get(key), self.first.get(model)
         if time_ms == before:
             return
-        if self.first.get(model) == before:
-            self.first.pop(model, None)
+        if first is not None and first == before:
+            del self.first[model]
+            first = None
         if time_ms is None:
-            del own[key]
+            del self.times[model][key]
             if not own:
                 del self.times[model]
             return
-        self.times.setdefault(model, own)[key] = time_ms
-        if model in self.first:
-            self.first[model] = min(self.first[model], time_ms)
+        self.times.setdefault(model, {})[key] = time_ms
+        if first is not None and time_ms < first:
+            self.first[model] = time_ms
 
     def due(self, model: str) -> int | None:
         """The earliest time of this model; None without any."""

@@ -53,7 +53,7 @@ class Stage(Protocol):
 
     @property
     def waiting(self) -> int:
-        """How many records wait for a commit."""
+        """How many records wait for a commit, by and large: what is written late is counted late."""
 
     @property
     def outbox(self) -> list[Out]:

@@ -29,6 +29,7 @@ from streamer.engine.admission import Admission
 from streamer.engine.engines import ENGINE, Engine
 from streamer.engine.figures import Counter, counters
 from streamer.engine.heartbeat import Watched, heartbeats
+from streamer.engine.outbox import Outbox
 from streamer.engine.references import pinned_again, seed
 from streamer.engine.room import STRIDE, Fullness, Room
 from streamer.engine.unwatched import Unwatched, unwatched
@@ -72,7 +73,6 @@ class Task:
         self.monitors_reset: list[str] = []  # those that a snapshot had nothing for; not state
         self.topic_id, self.generation = "", generation
         self.ticks, self.tick_ms = 0, 0  # how many there were, and the time of the last
-        self.decided: list[Out | Notice] = []
         self.emitted: dict[tuple[str, str], int] = {}  # alerts by status and severity, for the metrics; not state
         self.shadowed: dict[tuple[str, str], int] = {}  # the same of shadow monitors
         self.roles = config.roles()
@@ -104,6 +104,7 @@ class Task:
         self.book = AlertBook({name: policy_of(m.config) for name, m in self.monitors.items()}, first_of(self.monitors))
         self.records = AlertRecords(config, partition, self.monitors, generation)
         self.incidents = Incidents(self.records)
+        self.box = Outbox(self.records, self.incidents)
         self.record_alerts = RecordAlerts(config, partition, generation, self.emitted)
         parts = self.tables, self.sources, self.of_table, self.admission, self.book
         self.room = Room(*parts, self._ended)
@@ -152,9 +153,7 @@ class Task:
         first = min([*batch.offsets[:1].tolist(), *(r.record.offset for r in batch.rejects[:1])], default=self.position)
         if first < self.position or batch.next_offset < self.position:
             raise AssertionError(f"{topic}[{number}]: offset {first} came again, all before {self.position} is done")
-        self.decided += [
-            Out("dead_letter", *dead_letter(topic, number, reject, self.generation)) for reject in batch.rejects
-        ]
+        self.box.put(Out("dead_letter", *dead_letter(topic, number, one, self.generation)) for one in batch.rejects)
         if self.roles:
             batch = replace(batch, aliases=self.roles)
         if self.derived:
@@ -170,7 +169,7 @@ class Task:
         """Take what lies between two turns of the log."""
         refused = is_true(batch, OPT_OUT) if self.config.privacy else None
         batch, used, now, late = self.admission.admit(batch, refused)
-        self.decided += self.record_alerts.take(batch, used, late, self.tick_ms, refused)
+        self.box.put(self.record_alerts.take(batch, used, late, self.tick_ms, refused))
         begin, places = 0, np.arange(len(used))
         while begin < len(used):  # What cuts a batch changes nothing: so it can be cut where a level is accepted.
             self._accept(batch, used, now, begin)
@@ -206,7 +205,7 @@ class Task:
             for f in findings:
                 if f.ended:
                     ended = self.by_order[f.monitor], f, batch.offsets.item(f.event), self.generation
-                    self.decided.append(window_record(self.config, self.partition, *ended))
+                    self.box.put([window_record(self.config, self.partition, *ended)])
         self._publish(self.book.decide(batch, used, now, findings))
         self._follow()
 
@@ -218,7 +217,7 @@ class Task:
         if tick.offset // STRIDE > self.position // STRIDE:
             self.room.turn((self.position // STRIDE + 1) * STRIDE)
         self.position = max(self.position, tick.offset)
-        self.decided += self.record_alerts.tick(self.tick_ms if self.ticks > 0 else tick.time_ms, tick)
+        self.box.put(self.record_alerts.tick(self.tick_ms if self.ticks > 0 else tick.time_ms, tick))
         self.ticks, self.tick_ms = self.ticks + 1, tick.time_ms
         for source in self.sources.values():
             source.tick(passed_ms)
@@ -230,9 +229,9 @@ class Task:
                 model = monitor.table.keys[finding.row][0][0]
                 at = Moment(self.position, tick.time_ms, newest_ms[model] + self.book.silence(model))
                 self._publish(self.book.apply(finding, model, at))
-        self.decided += self.incidents.settle(self.position, tick.time_ms)
+        self.box.tick(self.position, tick.time_ms)
         watched = Watched(self.admission, self.tables.values(), self.by_order, self.book.counts(), self.generation)
-        self.decided += heartbeats(self.config.kafka.group, self.partition, self.position, self.ticks, tick, watched)
+        self.box.put(heartbeats(self.config.kafka.group, self.partition, self.position, self.ticks, tick, watched))
 
     def _detect(self, batch: Batch, used: Bool, now: I64) -> list[Finding]:
         found: list[Finding] = []
@@ -261,12 +260,12 @@ class Task:
             made = self.monitors[notice.monitor].config
             kind, emitted = (notice.status, made.severity), self.shadowed if made.shadow else self.emitted
             emitted[kind] = emitted.get(kind, 0) + 1
-        self.decided += self.incidents.told_of(notices)
+        self.box.announce(notices)
 
     def _ended(self, notices: list[Notice]) -> None:
         """Alerts of series that leave. All that waits is written while its rows still mean what they meant."""
         self._publish(notices)
-        self.decided = list(self.outbox)
+        self.box.write()
         self.records.forget(self.monitors)
 
     def fullness(self) -> list[Fullness]:
@@ -279,6 +278,7 @@ class Task:
 
     def counters(self) -> Iterator[Counter]:
         """What was counted so far, for the metrics."""
+        self.box.settle()
         counted = self.book.detections, self.emitted, self.shadowed, self.incidents.emitted
         return counters(self.partition[0], self.admission, self.tables.values(), self.by_order, *counted)
 
@@ -292,24 +292,22 @@ class Task:
 
     def open_incidents(self) -> dict[str, int]:
         """How many incidents are open, by model."""
+        self.box.settle()
         return self.incidents.book.open_by_model()
 
     @property
     def waiting(self) -> int:
-        """How many records wait for a commit."""
-        return len(self.decided)
+        """How many records wait for a commit, by and large."""
+        return self.box.waiting
 
     @property
     def outbox(self) -> list[Out]:
-        """What the next commit publishes. Alerts are written only now, one after another: between batches, where the
-        processor has other things at hand, they cost twice as much.
-        """
-        record = self.records.record
-        return [item if isinstance(item, Out) else record(item) for item in self.decided]
+        """What the next commit publishes."""
+        return self.box.written()
 
     def published(self, count: int | None = None) -> None:
         """Forget the first `count` records of the outbox, or all of them."""
-        del self.decided[:count]
+        self.box.drop(count)
 
     def dump(self) -> bytes:
         """Snapshot bytes of the state at `position`; the outbox is not part of it."""
@@ -317,6 +315,7 @@ class Task:
 
     def state(self) -> dict[str, Any]:
         """The state as plain values and arrays of its own, which no later step changes: `snapshot.encode` takes it."""
+        self.box.settle()
         monitors = {name: {"spec": self.spec(name), "state": m.dump()} for name, m in self.monitors.items()}
         return {
             "partition": list(self.partition),

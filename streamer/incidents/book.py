@@ -58,6 +58,8 @@ class Stretch(NamedTuple):
         return self.since_ms <= other.until_ms and other.since_ms <= self.until_ms
 
     def with_(self, other: Stretch) -> Stretch:
+        if self.since_ms <= other.since_ms and other.until_ms <= self.until_ms:
+            return self
         return Stretch(min(self.since_ms, other.since_ms), max(self.until_ms, other.until_ms))
 
 
@@ -77,10 +79,7 @@ class Incident:
     members: list[Member] = field(default_factory=list)
     open: dict[str, None] = field(default_factory=dict)  # fingerprints; a dict for its order
     over: bool = False
-
-    @property
-    def largest_first(self) -> list[Member]:
-        return sorted(self.members, key=lambda m: -m.size)
+    texts: Any = field(default=None, compare=False, repr=False)  # what its records repeat, see `record.py`; not state
 
 
 @dataclass(slots=True)
@@ -130,14 +129,14 @@ class IncidentBook:
         """An alert of this model opened."""
         if member.fingerprint in self.of:
             return  # Two series whose labels cannot be told apart: to their readers they are one alert as well.
-        incident = self.incidents.get(self.newest.get(model, ""))
-        if incident is None or not incident.stretch.overlaps(stretch_of(member)):
-            incident = self._open(model, member)
+        incident, stretch = self.incidents.get(self.newest.get(model, "")), stretch_of(member)
+        if incident is None or not incident.stretch.overlaps(stretch):
+            incident = self._open(model, member, stretch)
         elif incident.over:
             incident.over = False
             del self.ended[incident.id]
             self.changed[incident.id] = OPENED
-        self._join(incident, member)
+        self._join(incident, member, stretch)
 
     def resolved(self, fingerprint: str) -> None:
         """An alert is over."""
@@ -168,11 +167,10 @@ class IncidentBook:
     def open_by_model(self) -> Counter[str]:
         return Counter(incident.model for incident in self.incidents.values() if not incident.over)
 
-    def _open(self, model: str, member: Member) -> Incident:
+    def _open(self, model: str, member: Member, stretch: Stretch) -> Incident:
         before = self.newest.get(model, "")
         if before in self.ended:
             self._forget(before)
-        stretch = stretch_of(member)
         id, opened = f"incident-{member.episode}", (member.offset, member.time_ms)
         incident = Incident(id, model, stretch, member.severity, opened, member.onset_ms)
         self.incidents[id], self.newest[model], self.changed[id] = incident, id, OPENED
@@ -194,14 +192,15 @@ class IncidentBook:
                     self.changed[first.id] = self.changed.get(first.id) or UPDATED
         fleet.stretch, incident.fleet = fleet.stretch.with_(stretch), fleet.id
 
-    def _join(self, incident: Incident, member: Member) -> None:
+    def _join(self, incident: Incident, member: Member, stretch: Stretch) -> None:
         self.of[member.fingerprint] = incident.id
         incident.open[member.fingerprint] = None
-        incident.stretch = incident.stretch.with_(stretch_of(member))
-        graver = ORDER.index(member.severity) > ORDER.index(incident.severity)
+        incident.stretch = incident.stretch.with_(stretch)
+        same = member.severity == incident.severity
+        graver = not same and ORDER.index(member.severity) > ORDER.index(incident.severity)
         if graver:
             incident.severity = member.severity
-        new = all(known.fingerprint != member.fingerprint for known in incident.members)
+        new = member.fingerprint not in [known.fingerprint for known in incident.members]
         incident.count += new
         if new and len(incident.members) < MEMBERS_MAX:
             incident.members.append(member)

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from itertools import groupby
-from typing import Any
+from math import isfinite
+from typing import Any, NamedTuple
 
-import orjson
-
-from schemas.records.alert import rfc3339
+from schemas.records.alert import Form, inner, render, rfc3339, written
 from schemas.records.envelope import HEADERS, named
-from schemas.records.incident import IncidentFacts, render_incident
+from schemas.records.incident import form, render_member
 from streamer.alerts.alert import FADING, FIRING, Notice
-from streamer.alerts.alert_record import AlertRecords
+from streamer.alerts.alert_record import AlertRecords, Episode, Series
 from streamer.alerts.lifecycle import AlertBook
 from streamer.incidents.book import RESOLVED, Change, Incident, IncidentBook, Member
-from streamer.port import Out
+from streamer.port import Out, Partition
 
 TOLD_MAX = 3
 """Members whose sentences are in the incident's own."""
@@ -40,29 +37,59 @@ def onset_ms(evidence: dict[str, Any], trigger_ms: int) -> tuple[int, int]:
     return earliest_ms, begin_ms
 
 
-def sentence_of(incident: Incident, what: str) -> str:
-    """What happened, the largest first."""
-    members = incident.largest_first[:TOLD_MAX]
+def sentence_of(incident: Incident, members: Sequence[Member]) -> str:
+    """What happened, by its largest members; the model stands before it."""
     more = incident.count - len(members)
     together = "began" if incident.count == 1 else f"{incident.count:,} alerts began together"
-    moved = "; ".join(member.moved for member in members) + (f"; and {more:,} more" if more else "")
-    over = "over; " if what == RESOLVED else ""
+    moved = "; ".join([member.moved for member in members]) + (f"; and {more:,} more" if more else "")
     others = f" Other models changed at the same time ({incident.fleet})." if incident.fleet else ""
-    return f"{incident.model}: {over}{together} at {rfc3339(incident.since_ms)}: {moved}.{others}"
+    return f"{together} at {rfc3339(incident.since_ms)}: {moved}.{others}"
 
 
-def shown(member: Member) -> dict[str, Any]:
+def shown(member: Member, where: Partition) -> str:
     """A member as the record has it; its episode is the `correlationid` of its alert's records."""
-    return {
+    fields = {
         "fingerprint": member.fingerprint,
         "episode": member.episode,
         "monitor": member.monitor,
         "signal": member.signal,
         "severity": member.severity,
         "moved": member.moved,
-        "since": member.onset_ms,
-        "trigger": (member.offset, member.time_ms),
     }
+    return render_member(fields, member.onset_ms, (member.offset, member.time_ms), where)
+
+
+class Texts(NamedTuple):
+    """What the records of an incident repeat until another alert joins it; facts as they stand in JSON, texts without
+    their quotes.
+    """
+
+    joined: int  # alerts
+    fleet: str
+    members: list[tuple[Member, str]]  # those, each as it stands in the record, the largest first
+    always: dict[str, str]  # facts that never change
+    facts: dict[str, str]
+
+
+def texts_of(incident: Incident, before: Texts | None, where: Partition) -> Texts:
+    """`before`: those until now."""
+    if before is None:
+        offset, time_ms = incident.opened
+        opened = {"opened_offset": str(offset), "opened": rfc3339(time_ms), "since": rfc3339(incident.since_ms)}
+        members, always = [], {"id": inner(incident.id), "model": inner(incident.model), **opened}
+    else:
+        members, always = before.members, before.always
+    members += [(member, shown(member, where)) for member in incident.members[len(members) :]]
+    if len(members) > 1:
+        members.sort(key=lambda one: -one[0].size)
+    facts = {
+        **always,
+        "sentence": inner(sentence_of(incident, [member for member, _ in members[:TOLD_MAX]])),
+        "fleet": written(incident.fleet or None),
+        "alerts": str(incident.count),
+        "members": ",".join([text for _, text in members]),
+    }
+    return Texts(incident.count, incident.fleet, members, always, facts)
 
 
 class Incidents:
@@ -70,78 +97,83 @@ class Incidents:
 
     def __init__(self, records: AlertRecords) -> None:
         self.records, self.book = records, IncidentBook()
-        self.emitted: Counter[tuple[str, str]] = Counter()  # records by change and severity, for the metrics; not state
+        self.forms: dict[tuple[str, str], Form] = {}  # by change and severity
+        self.emitted: dict[tuple[str, str], int] = {}  # records by change and severity, for the metrics; not state
 
     def told_of(self, notices: Iterable[Notice]) -> list[Notice | Out]:
         """The notices, and behind those of each event what they changed. Alerts of one event change an incident once;
         no event's notices come in two calls unless they would in every cutting of the log.
         """
         told: list[Notice | Out] = []
-        for (offset, time_ms), group in groupby(notices, key=lambda notice: notice.at[:2]):
-            for notice in group:
-                told.append(notice)
-                if self.records.monitors[notice.monitor].config.shadow:
-                    continue
-                if notice.status == "firing":
-                    series, begun = self.records.series_at((notice.monitor, notice.row)), self.records.episode(notice)
-                    self.book.fired(series.identity.labels["model"], self._member(notice, begun))
-                elif notice.status == "resolved":
-                    self.book.resolved(self.records.series_at((notice.monitor, notice.row)).identity.fingerprint)
-            told += self._told(offset, time_ms)
+        before: Notice | None = None
+        for notice in notices:
+            if before is not None and before.at[:2] != notice.at[:2]:
+                told += self._told(before.at)
+            told.append(notice)
+            self._take(notice)
+            before = notice
+        if before is not None:
+            told += self._told(before.at)
         return told
+
+    def _take(self, notice: Notice) -> None:
+        if notice.status == "renewed" or self.records.monitors[notice.monitor].config.shadow:
+            return
+        series = self.records.series_at((notice.monitor, notice.row))
+        if notice.status == "resolved":
+            self.book.resolved(series.identity.fingerprint)
+        else:
+            member = self._member(notice, series, self.records.episode(notice))
+            self.book.fired(series.identity.labels["model"], member)
 
     def settle(self, offset: int, time_ms: int) -> list[Out]:
         """A tick: incidents whose alerts a changed config took away are over."""
         self.book.settle()
-        return list(self._told(offset, time_ms))
+        return self._told((offset, time_ms))
 
-    def _member(self, notice: Notice, begun: dict[str, str]) -> Member:
-        series, opened = self.records.series_at((notice.monitor, notice.row)), notice.opened
-        labels, where = series.identity.labels, self.records
-        found = orjson.loads(f"{{{begun['finding']}}}")
-        said = orjson.loads(f'"{begun["what_moved"]}"')
-        earliest_ms, begin_ms = onset_ms(found["evidence"], opened.time_ms)
-        topic, partition = where.partition
+    def _member(self, notice: Notice, series: Series, begun: Episode) -> Member:
+        opened, where, labels = notice.opened, self.records, series.identity.labels
+        fingerprint, (topic, partition) = series.identity.fingerprint, where.partition
+        earliest_ms, begin_ms = onset_ms(begun.evidence["evidence"], opened.time_ms)
+        size = begun.evidence["finding"]["effect"]["deviations"]
         return Member(
-            fingerprint=begun["fingerprint"],
-            episode=f"{begun['fingerprint']}-{named(topic, where.generation)}-{partition}-{opened.offset}",
+            fingerprint=fingerprint,
+            episode=f"{fingerprint}-{named(topic, where.generation)}-{partition}-{opened.offset}",
             monitor=notice.monitor,
             signal=labels["signal"],
             severity=where.monitors[notice.monitor].config.severity,
-            moved=said.removeprefix(labels["model"]).lstrip(": "),
-            size=abs(found["effect"]["deviations"] or 0.0),
+            moved=f"{series.beside}: {begun.moved}".lstrip(": "),
+            size=abs(size) if size and isfinite(size) else 0.0,
             earliest_ms=earliest_ms,
             onset_ms=begin_ms,
             offset=opened.offset,
             time_ms=opened.time_ms,
         )
 
-    def _told(self, offset: int, time_ms: int) -> Iterator[Out]:
-        for change in self.book.changes():
-            self.emitted[change.what, change.incident.severity] += 1
-            yield self._record(change, (offset, time_ms))
+    def _told(self, at: Sequence[int]) -> list[Out]:
+        return [self._record(change, at) for change in self.book.changes()]
 
-    def _record(self, change: Change, at: tuple[int, int]) -> Out:
-        incident, (topic, partition) = change.incident, self.records.partition
-        facts = IncidentFacts(
-            id=incident.id,
-            change=change.what,
-            sequence=incident.told,
-            source=self.records.config.kafka.group,
-            model=incident.model,
-            severity=incident.severity,
-            sentence=sentence_of(incident, change.what),
-            topic=topic,
-            partition=partition,
-            since_ms=incident.since_ms,
-            opened=incident.opened,
-            changed=at,
-            fleet=incident.fleet,
-            alerts=incident.count,
-            open=len(incident.open),
-            members=[*map(shown, incident.largest_first)],
-        )
-        return Out("incidents", *render_incident(facts), HEADERS)
+    def _record(self, change: Change, at: Sequence[int]) -> Out:
+        """The record of an incident as it is now."""
+        what, incident = change
+        kind, texts = (what, incident.severity), incident.texts
+        if texts is None or texts.joined != incident.count or texts.fleet != incident.fleet:
+            texts = incident.texts = texts_of(incident, texts, self.records.partition)
+        self.emitted[kind] = self.emitted.get(kind, 0) + 1
+        facts = {
+            **texts.facts,
+            "over": "over; " if what == RESOLVED else "",
+            "sequence": str(incident.told),
+            "ordinal": f"{incident.told:010d}",
+            "changed_offset": str(at[0]),
+            "changed": rfc3339(at[1]),
+            "open": str(len(incident.open)),
+        }
+        return Out("incidents", incident.id.encode(), render(self.forms.get(kind) or self._form(kind), facts), HEADERS)
+
+    def _form(self, kind: tuple[str, str]) -> Form:
+        made = self.forms[kind] = form(kind, self.records.config.kafka.group, *self.records.partition)
+        return made
 
     def dump(self) -> dict[str, Any]:
         return self.book.dump()

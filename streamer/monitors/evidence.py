@@ -40,8 +40,7 @@ def evidence(
     """
     now = window.get("fraction") if window else after["mean"] if after else None
     moved = now - before["mean"] if before and now is not None else None
-    units = [part["std"] for part in ((more or {}).get("reference"), before) if part]
-    unit = next((unit for unit in units if unit > 0), None)
+    unit = _unit((more or {}).get("reference")) or _unit(before)
     finding = {
         "statistic": statistic,
         "threshold": threshold,
@@ -49,6 +48,10 @@ def evidence(
         "effect": {"absolute": moved, "deviations": moved / unit if moved is not None and unit else None},
     }
     return {"finding": finding, "evidence": {"before": before, "after": after, "window": window, **(more or {})}}
+
+
+def _unit(part: Part) -> float | None:
+    return part["std"] if part and part["std"] > 0 else None
 
 
 def span(first_offset: int, last_offset: int, from_ms: int, to_ms: int) -> dict[str, Any]:
@@ -73,8 +76,9 @@ def seen_in(learned: Learned) -> Summary:
 
 def summary(seen: Summary) -> Evidence:
     """The values of a row as alerts show them."""
-    n, mean, std, *places = seen
-    return {"n": n, "mean": mean, "std": std, **span(*places)}
+    n, mean, std, first_offset, last_offset, from_ms, to_ms = seen
+    offsets = [first_offset, last_offset]
+    return {"n": n, "mean": mean, "std": std, "offsets": offsets, "from": rfc3339(from_ms), "to": rfc3339(to_ms)}
 
 
 compared = lru_cache(4096)(summary)
@@ -180,7 +184,7 @@ def moved_of(given: Any) -> Moved | None:
     if standard is None or after is None:
         return None
     n, mean, std = numbers_of(standard)
-    return Moved(mean, std, n, summary_of(after))
+    return Moved(mean, std, n, after)
 
 
 def told(given: Evidence | Edge) -> Evidence:

@@ -21,6 +21,8 @@ from streamer.signals.columns import F64, I64, Column
 LENGTH = 100
 """Values of a stretch at least: their mean is off by a tenth of a deviation."""
 FIELDS = {"n": "i8", "total": "f8", "first_offset": "i8", "first_time_ms": "i8"}
+NEAR = 4
+"""Events that are looked at one by one for the next of a model, which nearly always is among them."""
 Begun = dict[int, list[int]]
 """By row the events of its hits, ascending."""
 
@@ -165,9 +167,15 @@ class Following:
 
 def _over(batch: Batch, now: I64, event: int, within_ms: int) -> bool:
     """Whether a model's clock, at its next event behind this one, has moved on by so much."""
-    behind = batch.model[event + 1 :] == batch.model[event]
-    place = int(behind.argmax()) if len(behind) else 0
-    return bool(behind[place : place + 1].any()) and now.item(event + 1 + place) >= now.item(event) + within_ms
+    model, begin = batch.model.item(event), event + 1
+    end = min(begin + NEAR, len(batch.model))
+    behind = next((later for later in range(begin, end) if batch.model.item(later) == model), None)
+    if behind is None:
+        further = np.flatnonzero(batch.model[end:] == model)
+        if not len(further):
+            return False
+        behind = end + further.item(0)
+    return now.item(behind) >= now.item(event) + within_ms
 
 
 def _added(total: float, values: F64) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from math import inf
 
 from streamer.signals.kinds import phrase_of
 
@@ -32,6 +33,8 @@ NEAR = 0.05
 """Numbers are written so near to what they are, as a part of their difference."""
 DIGITS_MAX = 17
 """With so many two floats that differ are written differently."""
+FAR = 0.12
+"""Numbers that differ by such a part of the larger one are near enough to what they are with three digits."""
 WHOLE_MAX = 1e16
 """Below it whole numbers are written out where four digits do not do: a time in milliseconds has thirteen."""
 PLACES_MAX = 4
@@ -47,6 +50,8 @@ def tell_apart(first: float, second: float, share: bool = False, digits: int = 4
     >>> tell_apart(52.3702, 52.3722), tell_apart(1.79e12, 1.79e12 + 3)
     (('52.3702', '52.3722'), ('1790000000000', '1790000000003'))
     """
+    if not share and FAR * max(abs(first), abs(second)) <= abs(first - second) < inf:
+        return f"{first:.{digits}g}", f"{second:.{digits}g}"
     one, other = told_apart([first, second], share, digits)
     return one, other
 
@@ -65,11 +70,12 @@ def told_apart(numbers: Sequence[float], share: bool = False, digits: int = 4) -
 
 def _apart(one: float, other: float, first: str, second: str) -> bool:
     """Whether both are near enough to what they stand for to show how far they are apart."""
-    if first == second:
-        return False
-    near, times = NEAR * abs(other - one), 100.0 if first.endswith("%") else 1.0
-    written = ((float(text.rstrip("%")) / times, number) for text, number in ((first, one), (second, other)))
-    return all(abs(text - number) <= near for text, number in written)
+    near = NEAR * abs(other - one)
+    return first != second and abs(_read(first) - one) <= near and abs(_read(second) - other) <= near
+
+
+def _read(text: str) -> float:
+    return float(text[:-1]) / 100.0 if text[-1] == "%" else float(text)
 
 
 def _written(number: float, share: bool, digits: int, more: int) -> str:

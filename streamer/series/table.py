@@ -325,6 +325,8 @@ class SeriesTable:
         first = self.began[row] if row in self.began or row in self.pinned else self.learned(row).first_offset
         if self.since is not None:
             return min(first, self.since)
+        if not self.origins:
+            return first
         group = self.keys[row][0]
         others = ((table, row) for table in self.origins for row in table.members.get(group, ()))
         return min([first, *(table.learned(row).first_offset for table, row in others if row not in table.pinned)])

@@ -253,7 +253,8 @@ class Worker:
             survived, owned.starts = snapshot_all and owned.starts > 0, 0 if snapshot_all else owned.starts
             written = survived or partition in snapshots or pointer_of(owned) != owned.pointer
             if partition not in held and (written or progress != (owned.committed, owned.ticked)):
-                owned.sent, owned.sending = owned.task.waiting, owned.task.outbox
+                owned.sending = owned.task.outbox
+                owned.sent = len(owned.sending)
                 outs += owned.sending
                 offsets[partition] = root(owned, snapshots.get(partition))
         self.each = each(outs, self.each)

@@ -8,6 +8,7 @@ What is made with a memory of its own (aggregates, anomalies ...) has no observe
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from streamer.signals.derived import DERIVED
@@ -196,6 +197,7 @@ PHRASES: dict[str, Phrase] = {
 """By the head of a signal as alerts show it."""
 
 
+@lru_cache(1024)
 def phrase_of(title: str, form: int) -> str:
     """A 0/1 signal in words (0: the events it counts, 1: what they do); empty for a number."""
     head, _, member = title.partition(".")

@@ -32,7 +32,7 @@ def digest(seed: int) -> str:
 
     text = CONFIG.replace("duplicates: 50", "duplicates: 50, series: 60") if seed % 2 else CONFIG
     config, rng, total = load_text(text, "sim.yaml", {}), random.Random(seed), hashlib.sha256()
-    records, decoder = make_log(rng, seed, 3000), Decoder(fields_of(config))
+    records, decoder = make_log(rng, seed, 1500), Decoder(fields_of(config))
     task, begin = Task(config, ("inferences", seed), 0), 0
     while begin < len(records):
         end = begin + rng.choice((1, 7, 100, 500))

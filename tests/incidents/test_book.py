@@ -197,7 +197,7 @@ def play(book: IncidentBook, steps: Steps, now_ms: int, firing: set[str]) -> tup
             firing.add(name)
             book.fired(model, member(name, now_ms - before_ms, now_ms, severity))
         for what, i in book.changes():
-            told.append((what, i.id, i.told, i.severity, [m.episode for m in i.largest_first], len(i.open), i.fleet))
+            told.append((what, i.id, i.told, i.severity, [m.episode for m in i.members], len(i.open), i.fleet))
     return told, now_ms
 
 

@@ -143,15 +143,15 @@ def test_an_upstream_fault_marks_the_incidents_of_all_its_models_and_of_no_other
 
 def test_a_monitor_that_is_gone_after_a_restart_leaves_no_incident_open() -> None:
     task = run(CONFIG, STREAM[:1000])
-    assert task.incidents.book.open_by_model() == {"fraud": 1}
+    assert task.open_incidents() == {"fraud": 1}
     text = TEXT.replace("threshold: 30", "threshold: 31").replace("max: 0.2", "max: 0.3")
     other = load_text(text.replace("  shape", "  form"), "x", {})
     after = Task.load(other, AT, task.dump())
-    assert after.incidents.book.open_by_model() == {"fraud": 1}
+    assert after.open_incidents() == {"fraud": 1}
     after.tick(Tick(after.position, 1_700_001_000_000, caught_up=True))
     [record] = incidents(after.outbox)
     assert (record["type"], record["time"]) == ("io.driftline.incident.resolved.v1", "2023-11-14T22:30:00.000Z")
-    assert after.incidents.book.open_by_model() == {}
+    assert after.open_incidents() == {}
 
 
 def test_a_snapshot_of_before_there_were_incidents_goes_on_without() -> None:

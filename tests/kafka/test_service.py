@@ -253,6 +253,11 @@ def check_against_oracle(setup: Setup, logs: dict[int, list[Record]], length: in
         assert blob == tasks[number].dump(), [(part, wanted[part], found.get(part)) for part in parts]
 
 
+def events_total(metrics: str) -> float:
+    totals = [line for line in metrics.splitlines() if line.startswith("driftline_events_total{")]
+    return sum(float(line.rsplit(" ", 1)[1]) for line in totals)
+
+
 def test_sigterm_drains_within_ten_seconds_and_the_endpoints_answer(
     broker: str, make_topics: Topics, tmp_path: Path
 ) -> None:
@@ -262,18 +267,24 @@ def test_sigterm_drains_within_ten_seconds_and_the_endpoints_answer(
     with setup.run() as service:
         wait_committed(broker, setup.group, setup.events, dict.fromkeys(logs, 2_000))
         address = service.lines("starting")[0]["listen"]
-        time.sleep(1.2)  # The metrics are copied once a second.
-        pages = {
-            path: urllib.request.urlopen(f"http://{address}{path}", timeout=5).read().decode()
-            for path in ("/livez", "/readyz", "/metrics", "/version")
-        }
+
+        def page(path: str) -> str:
+            body: bytes = urllib.request.urlopen(f"http://{address}{path}", timeout=5).read()
+            return body.decode()
+
+        lag = f'driftline_consumer_lag_records{{partition="0",topic="{setup.events}"}} 0.0'
+        deadline_s = time.monotonic() + 20
+        # The metrics are copied once a second, and later on a busy machine.
+        while events_total(text := page("/metrics")) < 4 * 2_000 or lag not in text:
+            assert time.monotonic() < deadline_s, text
+            time.sleep(0.2)
+        pages = {path: page(path) for path in ("/livez", "/readyz", "/metrics", "/version")}
         begun_s = time.monotonic()
         assert service.stop() == 0
         assert time.monotonic() - begun_s < 10
     assert '"river": "0.26.1"' in pages["/version"].replace('":"', '": "')
-    totals = [line for line in pages["/metrics"].splitlines() if line.startswith("driftline_events_total{")]
-    assert sum(float(line.rsplit(" ", 1)[1]) for line in totals) == 4 * 2_000
-    assert f'driftline_consumer_lag_records{{partition="0",topic="{setup.events}"}} 0.0' in pages["/metrics"]
+    assert events_total(pages["/metrics"]) == 4 * 2_000
+    assert lag in pages["/metrics"]
     [ended] = [
         line for line in pages["/metrics"].splitlines() if 'windows_total{ended="evaluated",monitor="odd"}' in line
     ]

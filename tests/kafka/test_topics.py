@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,10 @@ def test_what_differs_is_reported_and_left_alone(
     new = NewTopic(f"{events}-state", 1, 1, config={"cleanup.policy": "delete"})
     for future in admin.create_topics([new]).values():
         future.result(20)
+    end_s = time.monotonic() + 20
+    while new.topic not in admin.list_topics(timeout=10).topics:  # As in `topic_maker`.
+        assert time.monotonic() < end_s
+        time.sleep(0.02)
     for verb in ("apply", "plan"):
         result = driftline(verb, events)
         assert result.exit_code == 0, result.output

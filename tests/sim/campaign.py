@@ -316,14 +316,14 @@ class Campaign:
         elif self.workers:
             self.act(self.rng.choice(sorted(self.workers)))
 
-    def run(self, turns: int = 220) -> None:
+    def run(self, turns: int = 220, calm: int = 400) -> None:
         """Random turns, then calm weather until every partition stands at its end and everything is published."""
         self.start("w0")
         for _ in range(turns):
             self.turn()
         self.broker.faults, self.broker.down = {}, False
         self.broker.logs = {p: list(full) for p, full in self.full.items()}
-        for _ in range(400):
+        for _ in range(calm):
             for member in set(self.broker.members) - {log.member for log in self.logs.values()}:
                 self.broker.leave(member)
             if not self.workers:

@@ -1,4 +1,4 @@
-"""The incident's record: as its schema has it, the newest of each under its key."""
+"""The incident's record: as its schema has it, and as it would be written at once, whatever names are in it."""
 
 from __future__ import annotations
 
@@ -7,84 +7,99 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import orjson
 import pytest
 
-from schemas.records.incident import IncidentFacts, render_incident
+from schemas.records.alert import SEVERITIES, inner, render
+from schemas.records.incident import form, render_member
 
 ROOT = Path(__file__).resolve().parents[3]
 SCHEMA = jsonschema.Draft202012Validator(json.loads((ROOT / "schemas" / "incident.v1.json").read_text()))
+NASTY = '%(said)s "q" \\ \u0001 é\u202e'
 MEMBER = {
     "fingerprint": "26e7b515b121c3de",
     "episode": "26e7b515b121c3de-in.put-3-7",
     "monitor": "numbers",
-    "signal": "features.amount",
+    "signal": f"features.{NASTY}",
     "severity": "warning",
     "moved": "mean of features.amount went from 1 to 2",
-    "since": 1_767_323_040_000,
-    "trigger": (7, 1_767_323_045_678),
 }
 ID = "incident-26e7b515b121c3de-in.put-3-7"
-FACTS = IncidentFacts(
-    id=ID,
-    change="opened",
-    sequence=1,
-    source="group",
-    model="fraud",
-    severity="warning",
-    sentence="fraud: began at 10",
-    topic="in.put",
-    partition=3,
-    since_ms=1_767_323_040_000,
-    opened=(7, 1_767_323_045_678),
-    changed=(9, 1_767_323_047_678),
-    fleet="",
-    alerts=1,
-    open=1,
-    members=[MEMBER],
-)
+SINCE_MS, OPENED, CHANGED = 1_767_323_040_000, (7, 1_767_323_045_678), (9, 1_767_323_047_678)
+SINCE, OPENED_AT, CHANGED_AT = (f"2026-01-02T03:04:{second}Z" for second in ("00.000", "05.678", "07.678"))
+PLACE = {"topic": "in.put", "partition": 3}
 
 
-def record(**changes: Any) -> tuple[bytes, dict[str, Any]]:
-    key, value = render_incident(FACTS._replace(**changes))
-    made: dict[str, Any] = json.loads(value)
-    SCHEMA.validate(made)
-    return key, made
-
-
-def test_an_incident_is_told_whole() -> None:
-    key, made = record()
-    assert (key, made["id"], made["type"]) == (ID.encode(), f"{ID}-1", "io.driftline.incident.opened.v1")
-    assert (made["subject"], made["time"]) == ("model/fraud", "2026-01-02T03:04:07.678Z")
-    assert (made["partitionkey"], made["correlationid"], made["sequence"]) == (ID, ID, "0000000001")
-    assert (made["severitytext"], made["severitynumber"]) == ("WARN", 13)
-    place = {"topic": "in.put", "partition": 3}
-    trigger = {**place, "offset": 7, "time": "2026-01-02T03:04:05.678Z"}
-    assert made["data"] == {
-        "status": "open",
-        "sentence": "fraud: began at 10",
-        "incident": ID,
-        "model": "fraud",
-        "severity": "warning",
-        "fleet": None,
-        "since": "2026-01-02T03:04:00.000Z",
-        "opened": trigger,
-        "changed": {**place, "offset": 9, "time": "2026-01-02T03:04:07.678Z"},
-        "alerts": {"count": 1, "open": 1},
-        "members": [{**MEMBER, "since": "2026-01-02T03:04:00.000Z", "trigger": trigger}],
+def record(change: str = "opened", severity: str = "warning", **facts: str) -> dict[str, Any]:
+    known = {
+        "id": ID,
+        "sequence": "1",
+        "ordinal": "0000000001",
+        "model": inner(NASTY),
+        "over": "",
+        "sentence": "began",
+        "fleet": "null",
+        "since": SINCE,
+        "opened_offset": "7",
+        "opened": OPENED_AT,
+        "changed_offset": "9",
+        "changed": CHANGED_AT,
+        "alerts": "2",
+        "open": "1",
+        "members": ",".join([render_member(MEMBER, SINCE_MS, OPENED, ("in.put", 3))] * 2),
     }
+    value = render(form((change, severity), 'group "1"', "in.put", 3), {**known, **facts})
+    made: dict[str, Any] = orjson.loads(value)
+    assert orjson.dumps(made) == value, "one JSON text, written as orjson writes it"
+    SCHEMA.validate(made)
+    return made
 
 
+@pytest.mark.parametrize("severity", SEVERITIES)
 @pytest.mark.parametrize(("change", "status"), [("opened", "open"), ("updated", "open"), ("resolved", "resolved")])
-def test_every_change_has_the_key_of_its_incident_and_says_how_it_is_now(change: str, status: str) -> None:
-    key, made = record(change=change, sequence=4, fleet="fleet-x", open=int(status == "open"))
-    assert (key, made["id"], made["data"]["status"]) == (record()[0], f"{ID}-4", status)
-    assert made["type"] == f"io.driftline.incident.{change}.v1"
-    assert made["data"]["fleet"] == "fleet-x"
+def test_an_incident_is_told_whole_and_as_it_would_be_written_at_once(change: str, status: str, severity: str) -> None:
+    made = record(change, severity, over="over; ", fleet='"fleet-x"', sequence="4")
+    text, number = SEVERITIES[severity]
+    trigger = {**PLACE, "offset": 7, "time": OPENED_AT}
+    member = {**MEMBER, "since": SINCE, "trigger": trigger}
+    assert list(made.items()) == [
+        ("specversion", "1.0"),
+        ("id", f"{ID}-4"),
+        ("type", f"io.driftline.incident.{change}.v1"),
+        ("source", '/driftline/group "1"'),
+        ("subject", f"model/{NASTY}"),
+        ("time", CHANGED_AT),
+        ("datacontenttype", "application/json"),
+        ("dataschema", "urn:driftline:schema:incident:1"),
+        ("partitionkey", ID),
+        ("sequence", "0000000001"),
+        ("severitytext", text),
+        ("severitynumber", number),
+        ("correlationid", ID),
+        ("data", made["data"]),
+    ]
+    assert list(made["data"].items()) == [
+        ("status", status),
+        ("sentence", f"{NASTY}: over; began"),
+        ("incident", ID),
+        ("model", NASTY),
+        ("severity", severity),
+        ("fleet", "fleet-x"),
+        ("since", SINCE),
+        ("opened", trigger),
+        ("changed", {**PLACE, "offset": 9, "time": CHANGED_AT}),
+        ("alerts", {"count": 2, "open": 1}),
+        ("members", [member, member]),
+    ]
+
+
+def test_without_a_fleet_there_is_none() -> None:
+    assert record()["data"]["fleet"] is None
 
 
 def test_what_an_alert_is_no_incident_is() -> None:
     """Both are in one topic by default: each schema refuses the other's records."""
     alert = jsonschema.Draft202012Validator(json.loads((ROOT / "schemas" / "alert.v1.json").read_text()))
-    made = record()[1]
+    made = record()
     assert not alert.is_valid(made)
     assert not SCHEMA.is_valid({**made, "type": "io.driftline.alert.firing.v1"})
