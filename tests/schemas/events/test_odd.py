@@ -11,6 +11,7 @@ import pytest
 from schemas.events.batch import ODD_REASONS
 from schemas.events.fields import Reading
 from schemas.events.native_json import compile_fields, decode
+from schemas.events.odd import usable
 from tests.schemas.events.samples import NATIVE, check, make, one, rows
 from tests.schemas.events.tables import REJECTED, T0
 
@@ -97,3 +98,13 @@ def test_features_within_features(features: Any, names: tuple[str, ...], found: 
 )
 def test_times_without_a_zone_are_of_the_one_that_is_named(zone: tzinfo, text: str, expected: int) -> None:
     assert one({"model": "m", "time": text}, compile_fields({}, reading=Reading(zone=zone)))["time_ms"] == expected
+
+
+def test_what_is_left_out_is_named_and_its_place() -> None:
+    event = {"model": "m", "features": {"a/b": [], "c": 1}, "status": {}}
+    left = usable(event, make(b""), T0, "t", NATIVE)
+    assert left.raw[4] == {"a/b": None, "c": 1}
+    assert left.odd == [
+        ("features.a/b", "wrong_type", "/features/a~1b"),
+        ("status", "wrong_type", "/status"),
+    ]

@@ -123,7 +123,7 @@ def test_never_over_the_limit(key: int | None, value: int | None, headers: list[
 
 
 def test_of_decode() -> None:
-    batch = decode([Record(1, -1, b"k", b'{"model":"m","features":{"\\n\xc3\xa9":[]}}')], NATIVE, "t")
+    batch = decode([Record(1, -1, b"k", b'{"model":"m","features":{"\\n\xc3\xa9":[]}}')], STRICT, "t")
     headers = dict(dead_letter("t", 0, batch.rejects[0])[2])
     assert headers["driftline.error.reason"] == b"wrong_type"
     assert headers["driftline.error.detail"] == "/features/\\u000aé".encode()
