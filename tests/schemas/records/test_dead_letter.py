@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.events.batch import Record, Reject, Whole
+from schemas.events.fields import Reading
 from schemas.events.native_json import compile_fields, decode
 from schemas.records.dead_letter import PART_BYTES_MAX, RECORD_BYTES_MAX, dead_letter
 
-NATIVE = compile_fields({})
+STRICT = compile_fields({}, reading=Reading(strict=True))
 
 
 def letter(reason: str = "bad_json", detail: str = "char 3", **record: Any) -> Any:
