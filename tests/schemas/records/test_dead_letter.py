@@ -84,7 +84,7 @@ def test_what_only_its_beginning_was_handed_over_of_is_identified_by_the_whole()
     whole = Whole(len(original), hashlib.sha256(original).hexdigest())
     cut = letter("too_large", value=original[: RECORD_BYTES_MAX + 1], key=b"k", whole=whole)
     assert cut == letter("too_large", value=original, key=b"k")
-    batch = decode([Record(3, 1, None, original[: (1 << 20) + 1], (), whole)], NATIVE, "in")
+    batch = decode([Record(3, 1, None, original[: (1 << 20) + 1], (), whole)], STRICT, "in")
     assert [r.detail for r in batch.rejects] == ["1800000 bytes, the limit is 1048576"]
 
 
