@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import tzinfo
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -46,6 +47,7 @@ PLAIN_FIELDS: dict[str, Field] = {}
 that a monitor names, and called by their name. They never reject an event. A new field of an event belongs here.
 """
 
+CONTAINERS = ("object", "array")
 DEFAULTS: dict[str, str] = {name: field.pointer for name, field in FIELDS.items()}
 
 ABSENT: Final = object()
@@ -62,9 +64,21 @@ class Selector:
     """One place in a record: a JSON Pointer into the value, the record key, a header, or the topic's name."""
 
     text: str  # as the config has it
-    kind: str  # "pointer", "key", "header" or "topic"
+    kind: str  # "pointer", "key", "header", "topic" or "nowhere"
     steps: tuple[tuple[str, int], ...] = ()  # pointer: (member name, array index or -1)
     header: str = ""
+
+
+class Reading(NamedTuple):
+    """How values are read that are not as the native event has them."""
+
+    strict: bool = False  # a field that cannot be used costs the whole event
+    array: int = 100  # numbers of an array of a feature, at most
+    names: tuple[str, ...] = ()  # of features by position
+    zone: tzinfo | None = None  # of times that name none
+
+
+AS_NATIVE = Reading()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +90,7 @@ class Fields:
     extra: tuple[Selector, ...]
     message_bytes: int
     plain: bool  # every field is where the native event has it: `decode` then reads by plain dict gets
+    reading: Reading = AS_NATIVE
 
 
 def parse_selector(text: str) -> Selector:
@@ -116,31 +131,46 @@ def _step(token: str) -> tuple[str, int]:
     return token.replace("~1", "/").replace("~0", "~"), int(token) if _INDEX(token) else -1
 
 
-def compile_fields(mapping: Mapping[str, str], extra: Sequence[str] = (), message_bytes: int = MESSAGE_BYTES) -> Fields:
+def compile_fields(
+    mapping: Mapping[str, str],
+    extra: Sequence[str] = (),
+    message_bytes: int = MESSAGE_BYTES,
+    reading: Reading = AS_NATIVE,
+) -> Fields:
     """Precompile a mapping of field name (a key of FIELDS) to selector; fields not named keep their default.
 
     `extra`: JSON Pointers that monitors name; each is a signal of its own, called like the pointer. `message_bytes`:
-    longest value that is decoded. Raises ValueError with one line.
+    longest value that is decoded. A default that lies within what another field was pointed at is nowhere: nobody chose
+    it. Raises ValueError with one line.
     """
     unknown = [name for name in mapping if name not in FIELDS]
     if unknown:
         raise ValueError(f"{unknown[0]}: unknown field; the fields are {', '.join(FIELDS)}")
     if message_bytes < 1:
         raise ValueError(f"message_bytes: {message_bytes} is not positive")
-    selectors = tuple(_named(name, mapping.get(name, DEFAULTS[name])) for name in FIELDS)
+    named = {name: _named(name, mapping.get(name, pointer)) for name, pointer in DEFAULTS.items()}
+    chosen = [s.steps for name, s in named.items() if s.text != DEFAULTS[name] and FIELDS[name].kind not in CONTAINERS]
+    selectors = tuple(
+        Selector(s.text, "nowhere") if s.text == DEFAULTS[name] and _within(s.steps, chosen) else s
+        for name, s in named.items()
+    )
     pointers = tuple(parse_selector(text) for text in dict.fromkeys(extra))
     for pointer in pointers:
         if not pointer.steps:
             raise ValueError(f"{pointer.text!r} is not a JSON Pointer that begins with '/'")
     texts = tuple(selector.text for selector in selectors)
-    return Fields(selectors, texts, pointers, message_bytes, texts == tuple(DEFAULTS.values()))
+    return Fields(selectors, texts, pointers, message_bytes, texts == tuple(DEFAULTS.values()), reading)
+
+
+def _within(steps: tuple[tuple[str, int], ...], others: Sequence[tuple[tuple[str, int], ...]]) -> bool:
+    return any(0 < len(other) < len(steps) and steps[: len(other)] == other for other in others)
 
 
 def parse_field(name: str, text: str) -> Selector:
     """`parse_selector` for a field of FIELDS: also refuses a place that cannot hold what the field takes."""
     selector = parse_selector(text)
     kind = FIELDS[name].kind
-    if kind in ("object", "array") and selector.kind != "pointer":
+    if kind in CONTAINERS and selector.kind != "pointer":
         raise ValueError(f"{text!r} is a text, but {name} is an {kind}: use a JSON Pointer")
     if text == "" and kind != "object":
         raise ValueError(f"the empty pointer is the whole event, an object, which {name} cannot be")
@@ -173,17 +203,19 @@ def walk(steps: tuple[tuple[str, int], ...], value: Any) -> Any:
 def read_mapped(fields: Fields, document: dict[str, Any], record: Record, topic: str) -> tuple[Any, ...]:
     """The raw value of every field in the order of FIELDS; None where it is absent or null."""
     return tuple(
-        _read(selector, field.kind, document, record, topic)
+        read_field(selector, field.kind, document, record, topic)
         for selector, field in zip(fields.selectors, FIELDS.values(), strict=True)
     )
 
 
-def _read(selector: Selector, kind: str, document: dict[str, Any], record: Record, topic: str) -> Any:
+def read_field(selector: Selector, kind: str, document: dict[str, Any], record: Record, topic: str) -> Any:
     if selector.kind == "pointer":
         value = walk(selector.steps, document)
         if value is STUCK:
             raise Rejected("wrong_type", selector.text)
         return None if value is ABSENT else value
+    if selector.kind == "nowhere":
+        return None
     raw = outside_text(selector, record, topic)
     try:
         text = None if raw is None else raw.decode()

@@ -17,7 +17,7 @@ from streamer.config.model import Topics
 from streamer.config.problems import WARNINGS, did_you_mean, quoted
 from streamer.config.units import parse_duration
 from streamer.config.yaml_source import PathKey, Source
-from streamer.signals.grammar import AGGREGATE, COUNTS, Signal, aggregate_of, parse_signal
+from streamer.signals.grammar import AGGREGATE, COUNTS, Signal, aggregate_of, is_pattern, parse_signal
 
 TYPE_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 
@@ -237,11 +237,14 @@ def what_looks_at_ones_is_of_a_share(monitor: Any) -> Iterator[Complaint]:
 
 
 def what_only_appears_is_an_occurrence(monitor: Any) -> Iterator[Complaint]:
-    """Events without a new feature say nothing of it: there is no share to watch."""
+    """Events without a new feature, or before the first odd one of a field, say nothing of it: there is no share."""
     signal, kind = at(monitor, "signal"), at(monitor, "detect", "kind")
     known = isinstance(kind, str) and kind in DETECTS and kind != "occurrence"
-    if isinstance(signal, str) and signal.startswith("new_feature.") and known:
-        message = f"{quoted(signal)} is an event that happens; use occurrence, not {kind}."
+    appears = isinstance(signal, str) and signal.startswith(("new_feature.", "nan_prediction"))
+    odd = isinstance(signal, str) and signal.startswith("odd.") and is_pattern(signal)
+    if (appears or odd) and known:
+        one = ", or name one field" if odd else ""
+        message = f"{quoted(signal)} is an event that happens; use occurrence, not {kind}{one}."
         yield Complaint(("detect", "kind"), "bad-value", message)
 
 

@@ -37,6 +37,7 @@ WARNINGS = frozenset(
         "never-fires",
         "not-in-sample",
         "not-used",
+        "odd-field",
         "not-watched",
     )
 )
