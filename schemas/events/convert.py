@@ -144,12 +144,12 @@ def _text_ms(text: str, path: str, zone: tzinfo | None) -> int:
     found = DATE_TIME(text)
     if not found:
         return -1
-    *date, second, fraction, utc, sign, hours, minutes = found.groups()
+    year, month, day, hour, minute, second, fraction, utc, sign, hours, minutes = found.groups()
     if utc is None and sign is None and zone is None:
         raise Rejected("no_zone", path)
     try:
-        at = datetime(*map(int, date), int(second or 0), tzinfo=UTC if utc or sign else zone)  # type: ignore[misc]
-        since = at - EPOCH
+        date, clock = (int(year), int(month), int(day)), (int(hour), int(minute), int(second or 0))
+        since = datetime(*date, *clock, tzinfo=UTC if utc or sign else zone) - EPOCH
     except (ValueError, OverflowError):
         return -1
     ms = (since.days * 86_400 + since.seconds) * 1000 + int((fraction or "")[:3].ljust(3, "0"))

@@ -15,6 +15,7 @@ Name = Literal[
     "events_muted_total",
     "records_failed_total",
     "records_consumed_total",
+    "odd_fields_total",
     "series_dropped_total",
     "series_evicted_total",
     "windows_total",
@@ -51,6 +52,8 @@ def counters(
     for reason, count in admission.reasons.items():
         yield Counter("records_failed_total", {"topic": topic, "reason": reason}, count)
     yield Counter("records_consumed_total", {"topic": topic}, sum(admission.counts.values()))
+    for (field, reason), count in admission.odd.items():
+        yield Counter("odd_fields_total", {"field": field, "reason": reason}, count)
     yield Counter("series_dropped_total", {}, sum(table.dropped for table in tables))
     yield Counter("series_evicted_total", {}, sum(table.evicted for table in tables))
     for monitor in (m for m in monitors if m.windowed):

