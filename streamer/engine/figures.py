@@ -13,6 +13,7 @@ from streamer.series.table import SeriesTable
 Name = Literal[
     "events_total",
     "events_muted_total",
+    "pairs_total",
     "records_failed_total",
     "records_consumed_total",
     "odd_fields_total",
@@ -40,6 +41,7 @@ def counters(
     tables: Collection[SeriesTable],
     monitors: Iterable[Monitor],
     muted: Mapping[str, int],
+    pairs: Mapping[str, int],
     detections: Mapping[str, int],
     emitted: Mapping[tuple[str, str], int],
     shadowed: Mapping[tuple[str, str], int],
@@ -49,6 +51,8 @@ def counters(
     for result, count in admission.counts.items():
         yield Counter("events_total", {"topic": topic, "result": result}, count)
     yield Counter("events_muted_total", {"topic": topic}, sum(muted.values()))
+    for result, count in pairs.items():
+        yield Counter("pairs_total", {"topic": topic, "result": result}, count)
     for reason, count in admission.reasons.items():
         yield Counter("records_failed_total", {"topic": topic, "reason": reason}, count)
     yield Counter("records_consumed_total", {"topic": topic}, sum(admission.counts.values()))

@@ -16,6 +16,7 @@ import numpy as np
 
 from schemas.events.batch import Batch, Nulls, Numbers, OddField, Texts
 from streamer.signals.columns import I64, Bool
+from streamer.signals.roles import OPT_OUT
 
 HALVES = ("features.", "prediction.")
 """How the names of what was asked and of the answer begin: who has both is whole."""
@@ -57,8 +58,10 @@ class Pairs:
         self.newest_ms: dict[str, int] = {}
         self.paired, self.alone = 0, 0
 
-    def take(self, batch: Batch) -> Batch:
-        """The events of a batch as they are after pairing."""
+    def take(self, batch: Batch, refused: Bool | None = None) -> Batch:
+        """The events of a batch as they are after pairing. Of the `refused`, whose owners opted out, only that is kept
+        until the other half comes.
+        """
         kept, joins, taken = np.ones(len(batch.offsets), bool), list[Join](), Taken(batch)
         models = [batch.strings[code] for code in batch.model.tolist()]
         columns = zip(models, batch.event_id.tolist(), batch.times_ms.tolist(), _whole(batch).tolist(), strict=True)
@@ -75,10 +78,15 @@ class Pairs:
             if len(self.open) >= self.most:
                 joins.append(Join(place, False, self._out(next(iter(self.open)))))
                 self.alone += 1
-            self.open[key] = taken.half(place, model)
+            half = taken.half(place, model)
+            self.open[key] = half if refused is None or not refused.item(place) else bare(half, batch)
             self.of_model.setdefault(model, {})[key] = None
             kept[place] = False
         return batch if kept.all() and not joins else joined(batch, kept, joins, taken)
+
+    def counts(self) -> dict[str, int]:
+        """By what became of them."""
+        return {"paired": self.paired, "alone": self.alone}
 
     def _over(self, model: str, now_ms: int) -> Iterator[Half]:
         """Those of a model whose time is over, in the order in which they came."""
@@ -113,6 +121,13 @@ class Pairs:
             raise ValueError("two halves of one id")
         self.newest_ms = {str(model): int(time_ms) for model, time_ms in state["newest_ms"]}
         self.paired, self.alone = map(int, state["counts"])
+
+
+def bare(half: Half, batch: Batch) -> Half:
+    """Nothing but that its owner opted out."""
+    place = batch.aliases.get(OPT_OUT, OPT_OUT)
+    numbers = tuple(one for one in half.numbers if one[0] == place)
+    return half._replace(numbers=numbers, texts=tuple(one for one in half.texts if one[0] == place), nulls=(), odd=())
 
 
 def _plain(part: tuple[Any, ...]) -> list[Any]:

@@ -41,6 +41,7 @@ CounterName = Literal[
     "bytes_consumed_total",
     "events_total",
     "events_muted_total",
+    "pairs_total",
     "records_failed_total",
     "odd_fields_total",
     "commits_total",
@@ -108,6 +109,11 @@ CATALOGUE: dict[Name, Spec] = {
     ),
     "events_muted_total": Spec(
         "counter", "Used events that no monitor saw, as the calendar has them out of the ordinary.", {"topic": OPEN}
+    ),
+    "pairs_total": Spec(
+        "counter",
+        "Requests and answers that became one event, and those that stayed alone, see mapping.pair.",
+        {"topic": OPEN, "result": ("paired", "alone")},
     ),
     "records_failed_total": Spec(
         "counter", "Records sent to the dead-letter topic, by reason.", {"topic": OPEN, "reason": tuple(REASONS)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import struct
 from typing import Any
 
 import pytest
@@ -11,8 +12,11 @@ import pytest
 from schemas.events.batch import Batch, Record
 from schemas.events.decoder import Decoder
 from schemas.events.fields import compile_fields
+from streamer.config.decoder_fields import fields_of
+from streamer.config.load import load_text
 from streamer.engine.pairs import Pairs
 from streamer.engine.snapshot import decode, encode
+from streamer.engine.task import Task
 from tests.schemas.events.test_mapping import events
 
 START_S = 1_700_000_000
@@ -127,6 +131,36 @@ def test_fields_that_were_odd_stay_so() -> None:
     first = record(1, "i", "asked", latency_ms="odd")
     found = pairs.take(batch(first, record(2, "i", "answer")))
     assert [(one.event, one.field) for one in found.odd] == [(0, "latency_ms")]
+
+
+CONFIG = """
+version: 1
+kafka: {brokers: "b:1"}
+topics: {events: [t]}
+mapping: {pair: {within: 1m}}
+privacy: {opt_out: /out}
+monitors: {labels: {signal: label.*, detect: {kind: adwin}}, a: {signal: features.a, detect: {kind: adwin}}}
+"""
+SECRET = 987654321.0
+
+
+def test_a_task_pairs_and_accounts_for_both_records_and_keeps_nothing_of_who_opted_out() -> None:
+    config = load_text(CONFIG, "x.yaml", {})
+    out = record(0, "o", "asked", out=True)
+    out = out._replace(value=(out.value or b"").replace(b'"a": 0.0', b'"a": %r' % SECRET))
+    records = [out, record(1, "i", "asked"), record(2, "i", "answer"), record(3, "j", "asked")]
+    task = Task(config, ("t", 0), 0)
+    task.step(Decoder(fields_of(config))(records, "t"))
+    assert task.admission.counts == {"used": 2, "late": 0, "duplicate": 0, "filtered": 0, "dead_lettered": 0}
+    assert task.position == 4
+    blob = task.dump()
+    assert struct.pack(">d", SECRET) not in blob
+    again = Task.load(config, ("t", 0), blob)
+    assert again.dump() == blob
+    again.step(Decoder(fields_of(config))([record(4, "o", "answer"), record(5, "j", "answer")], "t"))
+    assert again.admission.counts["filtered"] == 1, "the answer to who opted out is not watched either"
+    counted = {(c.name, c.labels.get("result")): c.value for c in again.counters()}
+    assert (counted["pairs_total", "paired"], counted["events_total", "used"]) == (3, 5)
 
 
 def test_a_state_that_cannot_be_is_refused() -> None:
