@@ -55,7 +55,7 @@ def compile_plan(
         return None
     for one, other in permutations(each, 2):
         if other == one or other.startswith(f"{one}/"):
-            raise ValueError(f"each: {other!r} lies within the rows of {one!r}")
+            raise ValueError(f"{other!r} lies within the rows of {one!r}")
     inner = tuple((place, _steps(place), tuple(codecs)) for place, codecs in decode.items() if place)
     return Plan(
         tuple(decode.get("", ())),

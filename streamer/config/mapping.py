@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 
 from schemas.events.codecs import CODECS
 from schemas.events.mapping import Plan, compile_plan
@@ -72,6 +72,12 @@ class Mapping(Model):
     pair: Pair | None = Field(
         None, description="Request and answer are records of their own with one event_id: they become one event."
     )
+
+    @field_validator("each")
+    @classmethod
+    def _apart(cls, each: list[str]) -> list[str]:
+        compile_plan({}, each, {})
+        return each
 
     def plan(self) -> Plan | None:
         """What the decoder does; None: nothing."""

@@ -8,11 +8,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from streamer.commands.cli import main
+from streamer.commands.init import init as under_test
 from streamer.offline.presets import names
 
 
 def init(*arguments: str) -> Result:
-    return CliRunner().invoke(main, ["init", *arguments])
+    return CliRunner().invoke(under_test, [*arguments])
 
 
 @pytest.mark.parametrize("preset", [None, *names()])

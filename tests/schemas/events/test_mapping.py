@@ -194,7 +194,7 @@ def test_a_mapping_that_cannot_be_is_said() -> None:
     wrong: list[tuple[Any, Any, Any, str]] = [
         ({"/a": ["zip"]}, [], {}, "decode /a: 'zip' is none of base64, gzip"),
         ({}, ["a"], {}, "'a' is not a JSON Pointer such as '/a'"),
-        ({}, ["/a", "/a/b"], {}, "each: '/a/b' lies within the rows of '/a'"),
+        ({}, ["/a", "/a/b"], {}, "'/a/b' lies within the rows of '/a'"),
         ({}, [], {"key": ["a"]}, "'key' is not a JSON Pointer that begins with '/'"),
     ]
     for *given, words in wrong:
