@@ -163,9 +163,10 @@ def checks_are_of_one_name(raw: Any) -> Iterator[Complaint]:
 
 
 def exclusions_have_stars_alone(raw: Any) -> Iterator[Complaint]:
-    for i, name in as_items(at(raw, "exclude")):
-        if isinstance(name, str) and OTHER_PATTERN(name):
-            yield Complaint(("exclude", i), "never-fires", f"{ONLY_STARS} it excludes nothing else than that name.")
+    for key, does in (("exclude", "excludes"), ("categorical", "is about")):
+        for i, name in as_items(at(raw, key)):
+            if isinstance(name, str) and OTHER_PATTERN(name):
+                yield Complaint((key, i), "never-fires", f"{ONLY_STARS} it {does} nothing else than that name.")
 
 
 def sums_can_reach_their_limit(monitor: Any) -> Iterator[Complaint]:

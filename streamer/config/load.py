@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 
 from streamer.config import model as cfg
 from streamer.config.cautions import CAUTIONS
+from streamer.config.codes import CODE_RULES
 from streamer.config.cross_checks import RULES, check_rules
 from streamer.config.detect import DETECTS
 from streamer.config.foreign_words import KINDS, VALUES, instead_of, instead_of_key
@@ -96,7 +97,7 @@ def build(source: Source) -> cfg.Config | None:
     if source.value is not None and source.complete:
         source.value = resolved(source.value, filled=_fits(cfg.Defaults, source.value))
         config = validated(source, cfg.Config)
-        check_rules(source, (*RULES, *CAUTIONS))
+        check_rules(source, (*RULES, *CODE_RULES, *CAUTIONS))
     if config is not None and config.reference.file is not None:
         _read_references(source, config, config.reference.file)
     if config is None or any(problem.severity == "error" for problem in source.problems):

@@ -292,6 +292,11 @@ class Config(Model):
         description="Features no monitor looks at unless it names them: features.NAME, with * and ?. For ids, counters "
         "and times: not in features.*, missing.*, category.*, unseen.*, new_feature.*, anomaly, distance, ood.",
     )
+    categorical: list[FeatureNames] = Field(
+        default_factory=list,
+        description="Features whose numbers are codes: features.NAME, with * and ?. They are watched as texts: "
+        "category.*, unseen.*, missing.*, not features.*.",
+    )
     feedback: Feedback | None = Field(None, description="What people did with a prediction: the signals action.NAME.")
     privacy: Privacy | None = Field(None, description="Who is not watched.")
     probes: Probes | None = Field(None, description="Events with known inputs and a known answer.")

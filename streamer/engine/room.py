@@ -22,7 +22,7 @@ from streamer.monitors.base import Monitor
 from streamer.series.sources import Source
 from streamer.series.table import SeriesTable, TableId
 from streamer.signals.columns import I64, groups_of
-from streamer.signals.grammar import BY_PATHS
+from streamer.signals.grammar import BY_PATHS, excluded
 
 STRIDE = 1024
 """Records between two turns. With fewer, batches are cut into parts that are too small for arrays to pay; with more, a
@@ -127,12 +127,12 @@ class Room:
             self._evict(table_id, [row for group in groups for row in table.members.get(group, ())], offset)
         self._forget(self._models(offset), offset)
 
-    def exclude(self, offset: int) -> None:
-        """Series of a snapshot leave that the config excludes by now."""
+    def exclude(self, offset: int, codes: tuple[str, ...]) -> None:
+        """Series of a snapshot leave that the config excludes by now, and those of numbers that are codes by now."""
         for table_id, table in self.tables.items():
-            self._evict(
-                table_id, [row for row, (_, member) in enumerate(table.keys) if not table.wants(member)], offset
-            )
+            left = codes if table.signal.kind == "number" else ()
+            gone = [row for row, (_, m) in enumerate(table.keys) if not table.wants(m) or excluded(m, left)]
+            self._evict(table_id, gone, offset)
 
     def _models(self, offset: int) -> list[str]:
         """The models that leave, as rows do: those with open alerts last, those of a file of references never."""

@@ -44,6 +44,7 @@ from streamer.port import Out, Partition, Tick
 from streamer.series.sources import Source, depth, make_source, needs, table_id_of
 from streamer.series.table import SeriesTable, TableId
 from streamer.series.turnover import Places
+from streamer.signals.codes import coded
 from streamer.signals.columns import I64, Bool, Column, Groups
 from streamer.signals.derived import enriched
 from streamer.signals.grammar import computed, number_of, parse_signal
@@ -162,8 +163,7 @@ class Task:
             refused = is_true(batch, OPT_OUT) if self.config.privacy else None
             before, batch = self.pairs.paired, self.pairs.take(batch, refused)
             self.admission.counts["used"] += self.pairs.paired - before  # Both records of a pair are.
-        if self.derived:
-            batch = enriched(batch, self.derived)
+        batch = enriched(coded(batch, self.config.categorical), self.derived)
         for piece, turn in self.room.pieces(batch, self.position):
             if piece is not None:
                 self._take(piece)
@@ -394,5 +394,5 @@ class Task:
         self.monitors_reset = [name for name in self.monitors if name not in kept]
         self.book.load(state["alerts"], kept)
         self.incidents.load(state.get("incidents"), self.book)
-        self.room.exclude(self.position)
+        self.room.exclude(self.position, tuple(self.config.categorical))
         self._follow()

@@ -74,13 +74,15 @@ ODD = ("odd", "nan_prediction")
 """Kinds of signals that are best about nothing."""
 
 
-def excluded_nothing(config: cfg.Config, names: Names) -> Iterator[Said]:
-    """Patterns of `exclude` that no feature of the sample has."""
+def matched_nothing(config: cfg.Config, names: Names) -> Iterator[Said]:
+    """Patterns of `exclude` and `categorical` that no feature of the sample has."""
     known = [name for name in names.kinds if name.startswith(FEATURES)]
-    for i, pattern in enumerate(config.exclude if known else ()):
-        if not any(matches(pattern, name) for name in known):
-            near = did_you_mean(pattern, known)
-            yield ("exclude", i), f"no event of the sample has {pattern!r}: it excludes nothing.{near}"
+    lists = (("exclude", config.exclude, "excludes nothing"), ("categorical", config.categorical, "is about nothing"))
+    for key, patterns, does in lists:
+        for i, pattern in enumerate(patterns if known else ()):
+            if not any(matches(pattern, name) for name in known):
+                near = did_you_mean(pattern, known)
+                yield (key, i), f"no event of the sample has {pattern!r}: it {does}.{near}"
 
 
 def absent(config: cfg.Config, name: str, monitor: cfg.Monitor, series: int, names: Names) -> Iterator[Said]:

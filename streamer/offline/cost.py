@@ -21,13 +21,15 @@ from streamer.engine.admission import RESULTS
 from streamer.engine.snapshot import encode
 from streamer.engine.task import Task
 from streamer.engine.unwatched import Unwatched, unwatched
-from streamer.offline.absent import Names, Said, absent, excluded_nothing
+from streamer.offline.absent import Names, Said, absent, matched_nothing
 from streamer.offline.account import Account, Rejects, doubts
+from streamer.offline.maybe_codes import MaybeCodes
 from streamer.offline.members import Members, places, unmet
 from streamer.port import Partition
 from streamer.series.source_base import NOBODY
 from streamer.series.sources import needs
 from streamer.series.table import SeriesTable
+from streamer.signals.codes import coded
 from streamer.signals.grammar import parse_signal
 
 DAY_MS = 86_400_000
@@ -70,7 +72,7 @@ class Sample:
     def __init__(self, config: cfg.Config) -> None:
         self.config, self.decode = config, Decoder(fields_of(config))
         self.names, self.members, self.rejects = Names(), Members(places(config)), Rejects()
-        self.tasks: dict[Partition, Task] = {}
+        self.codes, self.tasks = MaybeCodes(), dict[Partition, Task]()
         self.counts: dict[tuple[Partition, tuple[str, ...], str | None], Counter[tuple[str, ...]]] = {}
         self.first_ms, self.last_ms = 0, 0
 
@@ -81,7 +83,9 @@ class Sample:
         batch = self.decode(records, partition[0])
         self.members.look(records)
         self.rejects.take(partition, batch)
-        self.names.take(batch)
+        shown = coded(batch, self.config.categorical)
+        self.names.take(shown)
+        self.codes.take(shown)
         task.step(batch)
         task.published()
         if not len(batch.offsets):
@@ -126,7 +130,8 @@ def estimate(
     costs, budget = [], expected(config)
     found = [Doubt(*doubt) for doubt in doubts(config, account, sample.names.models)]
     found += [Doubt("not-in-sample", *doubt) for doubt in unmet(config, sample.members)]
-    found += [Doubt("not-in-sample", *doubt) for doubt in excluded_nothing(config, sample.names)]
+    found += [Doubt("not-in-sample", *doubt) for doubt in matched_nothing(config, sample.names)]
+    found += [Doubt("may-be-codes", *doubt) for doubt in sample.codes.told(config)]
     for name, monitor in config.effective_monitors().items():
         series = sample.series(name)
         rates = [n * per_event for n in series] if per_event is not None else []

@@ -80,6 +80,8 @@ def _column(batch: Batch, name: str) -> EventValues:
 
 def enriched(batch: Batch, wanted: Mapping[str, Callable[[Batch], EventValues]]) -> Batch:
     """The batch with the wanted numbers beside its own, each under its name."""
+    if not wanted:
+        return batch
     own = batch.numbers
     events, names, values = [own.event.astype(np.int64)], [own.name.astype(np.int64)], [own.value]
     for number, compute in enumerate(wanted.values(), len(batch.names)):

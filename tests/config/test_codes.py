@@ -1,0 +1,41 @@
+"""What a code cannot be asked for is refused where it stands."""
+
+from __future__ import annotations
+
+import pytest
+
+from streamer.config.load import load_text
+from streamer.config.problems import ConfigError
+from tests.signals.events import HEAD
+
+CODES = "categorical: [features.store, 'features.*_code']\n"
+ADWIN = "detect: {kind: adwin}"
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "words"),
+    [
+        (f"monitors: {{m: {{signal: features.store, {ADWIN}}}}}", "monitors.m.signal", "watch it as category.store"),
+        (f'monitors: {{m: {{signal: "ratio(value, features.a_code)", {ADWIN}}}}}', "monitors.m.signal", "category.a_"),
+        ("monitors: {m: {signal: mean(features.store), detect: {kind: level}}}", "monitors.m.signal", "no number"),
+        ("checks: {features.store: {min: 1}}", "checks.features.store.min", "use allowed"),
+        ("checks: {features.store: {max: 1}}", "checks.features.store.max", "use allowed"),
+        ("checks: {features.store: {type: number}}", "checks.features.store.type", "its type is text"),
+        ("categorical: [store]", "categorical[0]", "Did you mean 'features.store'?"),
+    ],
+)
+def test_a_code_is_no_number(text: str, place: str, words: str) -> None:
+    head = HEAD + (CODES if "categorical" not in text else "")
+    with pytest.raises(ConfigError) as found:
+        load_text(head + text + "\n", "x", {})
+    [problem] = found.value.problems
+    assert problem.path == place
+    assert words in problem.message
+
+
+def test_what_goes_with_codes_is_taken() -> None:
+    monitors = f"monitors: {{a: {{signal: features.*, {ADWIN}}}, b: {{signal: features.amount, {ADWIN}}}}}\n"
+    checks = "checks: {features.store: {allowed: [12, 47], type: text}, features.amount: {min: 0}}\n"
+    config = load_text(HEAD + CODES + checks + monitors, "x", {})
+    assert config.categorical == ["features.store", "features.*_code"]
+    assert config.config_hash != load_text(HEAD + checks + monitors, "x", {}).config_hash
