@@ -240,7 +240,7 @@ def what_only_appears_is_an_occurrence(monitor: Any) -> Iterator[Complaint]:
     """Events without a new feature, or before the first odd one of a field, say nothing of it: there is no share."""
     signal, kind = at(monitor, "signal"), at(monitor, "detect", "kind")
     known = isinstance(kind, str) and kind in DETECTS and kind != "occurrence"
-    appears = isinstance(signal, str) and signal.startswith(("new_feature.", "nan_prediction"))
+    appears = isinstance(signal, str) and signal.startswith(("new_feature.", "type_change.", "nan_prediction"))
     odd = isinstance(signal, str) and signal.startswith("odd.") and is_pattern(signal)
     if (appears or odd) and known:
         one = ", or name one field" if odd else ""

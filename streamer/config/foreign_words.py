@@ -133,6 +133,7 @@ SIGNALS: Table = _spelled(
         "new_category new_categories unseen_category unseen": "unseen.*, or unseen.NAME",
         "schema invalid validity data_quality": "invalid.*, and checks",
         "schema_change new_column": "new_feature.*",
+        "type_change dtype data_type": "type_change.*, or checks",
         "labels class_balance label_distribution": "label.*",
         "status_code status": "status.*, or error",
         "model_version versions": "version.*, or version_change",

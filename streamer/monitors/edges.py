@@ -23,7 +23,7 @@ from streamer.monitors.pinned_past import SLOW_PAST, deviations_of, past_of
 from streamer.monitors.words import deviations, from_to, lost, quantity, to
 from streamer.series.table import SeriesTable
 from streamer.signals.columns import F64, I64, Column
-from streamer.signals.kinds import phrase_of
+from streamer.signals.kinds import phrase_of, turned
 
 LOOKS = 10
 """A series whose edge is open is looked at so many times within `keep_firing_for`, or less often."""
@@ -163,7 +163,8 @@ class OccurrenceMonitor(EdgeMonitor):
         """It compares with nothing."""
 
     def sentence(self, labels: Mapping[str, str], told: Evidence) -> str:
-        return f"events {phrase_of(labels['signal'], 1)}"
+        signal = labels["signal"]
+        return turned(signal, told["finding"]["statistic"]) or f"events {phrase_of(signal, 1)}"
 
 
 def wanted_of(monitor: Monitor) -> int | None:

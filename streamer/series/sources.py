@@ -22,6 +22,7 @@ from streamer.series.out_of_distribution import Distance, OutOfDistribution
 from streamer.series.presence import Presence
 from streamer.series.source_base import NOBODY
 from streamer.series.table import ColumnsSoFar, Group, Heard, SeriesTable, TableId
+from streamer.series.type_change import TypeChange
 from streamer.series.version_change import VersionChange
 from streamer.signals.columns import I64, Column, Groups
 from streamer.signals.grammar import parse_signal
@@ -118,6 +119,10 @@ def _new_features(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTa
     return NewFeatures(config.reference.warmup, table.rows_max)
 
 
+def _type_change(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable, ...]) -> Source:
+    return TypeChange(config.reference.warmup)
+
+
 def _version_change(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable, ...]) -> Source:
     return VersionChange()
 
@@ -127,6 +132,7 @@ SOURCES: dict[str, SourceSpec] = {
     "action": SourceSpec((), _feedback),
     "version_change": SourceSpec((), _version_change),
     "new_feature": SourceSpec((), _new_features),
+    "type_change": SourceSpec((), _type_change),
     "correlation": SourceSpec(("features.*",), _correlation),
     "distance": SourceSpec((), _distance),
     "ood": SourceSpec(("distance",), _ood),

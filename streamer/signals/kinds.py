@@ -32,6 +32,13 @@ LABELS_MAX = 32
 OTHER = "other"
 """All further ones together, whose share is a series like any other. A text of this name is one of them."""
 
+NOW_TEXT, NOW_NUMBER = 1.0, 2.0
+"""The values of `type_change.NAME`."""
+TURNED = {
+    NOW_TEXT: "{} is now a text, was a number",
+    NOW_NUMBER: "{} is now a number, was a text",
+}
+
 Phrase = tuple[str, str]
 """Of a 0/1 signal: the events it counts, and what they do. `{}` is the member."""
 
@@ -168,6 +175,13 @@ KINDS: dict[str, SignalKind] = {
         phrase=("events with the new feature {}", "have the feature {}, which the reference never saw"),
         referenced=False,
     ),
+    "type_change": SignalKind(
+        ("type_change.*", "type_change.NAME"),
+        FLAG,
+        heads={"type_change": FEATURES},
+        phrase=("changes of the type of {}", "have {} as another type"),
+        referenced=False,
+    ),
     "label": _text_shares("label", "prediction.label", ("label {}", "have label {}")),
     "status": _text_shares("status", "status", ("status {}", "have status {}")),
     "caller": _text_shares("caller", "caller", ("caller {}", "come from {}")),
@@ -206,3 +220,13 @@ def phrase_of(title: str, form: int) -> str:
     """A 0/1 signal in words (0: the events it counts, 1: what they do); empty for a number."""
     head, _, member = title.partition(".")
     return PHRASES[head][form].format(member) if head in PHRASES else ""
+
+
+def turned(title: str, value: float) -> str:
+    """What a feature has become, in words; empty for all other signals.
+
+    >>> turned("type_change.age", NOW_TEXT), turned("missing.age", 1.0)
+    ('features.age is now a text, was a number', '')
+    """
+    head, _, member = title.partition(".")
+    return TURNED[value].format(FEATURES + member) if head == "type_change" and value in TURNED else ""

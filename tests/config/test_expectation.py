@@ -20,7 +20,7 @@ def test_the_least_config_expects_its_budget() -> None:
     config = load_text(LEAST, "x.yaml", {})
     assert in_all(expected(config)) == pytest.approx(1.0)
     line, rest = told(config)
-    assert rest == "not in the budget: nan-prediction (occurrence: no rate is known)."
+    assert rest == "not in the budget: nan-prediction, feature-type (occurrence: no rate is known)."
     assert line.startswith(
         "false alarms: 1 a week expected of a healthy model at most, shared by 18 monitors; a signal"
     )
