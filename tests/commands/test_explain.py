@@ -33,8 +33,9 @@ def test_it_says_of_every_series_what_would_be_found(files: tuple[Path, Path]) -
     lines = lines[lines.index("") + 1 :]
     assert lines[0].startswith("2,592 records of the sample = 2,592 used")
     assert lines[1].startswith("false alarms: 1 a week expected")
-    assert lines[2] == "not in the budget: nan-prediction, feature-type (occurrence: no rate is known)."
-    assert lines[3].startswith("fraud confidence: envelope of confidence (prediction.confidence), ")
+    assert lines[2] == "not in the budget: nan-prediction (occurrence: no rate is known)."
+    assert lines[3] == "not in the budget: feature-type (occurrence: no rate is known)."
+    assert lines[4].startswith("fraud confidence: envelope of confidence (prediction.confidence), ")
     assert any("tier: proved" in line for line in lines)
     assert any("detectable: a drop of " in line and "is found in 1d with 80 % chance" in line for line in lines)
     assert lines[-1].startswith("  expected: 5.56% of the budget, 0.0556 false alarms a week")

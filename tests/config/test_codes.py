@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from streamer.config.codes import numbers_in
 from streamer.config.load import load_text
 from streamer.config.problems import ConfigError
+from streamer.signals.grammar import parse_signal
 from tests.signals.events import HEAD
 
 CODES = "categorical: [features.store, 'features.*_code']\n"
@@ -39,3 +41,8 @@ def test_what_goes_with_codes_is_taken() -> None:
     config = load_text(HEAD + CODES + checks + monitors, "x", {})
     assert config.categorical == ["features.store", "features.*_code"]
     assert config.config_hash != load_text(HEAD + checks + monitors, "x", {}).config_hash
+
+
+def test_the_numbers_of_a_signal() -> None:
+    found = [numbers_in(parse_signal(text)) for text in ("features.a", "mean(value)", "ratio(features.a, value)")]
+    assert found == [("features.a",), ("prediction.value",), ("features.a", "prediction.value")]

@@ -159,7 +159,7 @@ def test_an_occurrence_says_what_happened_and_has_no_before_to_go_back_to() -> N
     assert isinstance(monitor, OccurrenceMonitor)
     assert monitor.following is None
     assert monitor.config.resolves == "faded"
-    assert monitor.sentence({"signal": "error"}, {}) == "events failed"
+    assert monitor.sentence({"signal": "error"}, {"finding": {"statistic": 1.0}}) == "events failed"
     assert monitor.sentence({"signal": "unseen.country"}, {}) == "events have a country the reference never saw"
 
 
