@@ -159,8 +159,10 @@ def test_an_occurrence_says_what_happened_and_has_no_before_to_go_back_to() -> N
     assert isinstance(monitor, OccurrenceMonitor)
     assert monitor.following is None
     assert monitor.config.resolves == "faded"
-    assert monitor.sentence({"signal": "error"}, {"finding": {"statistic": 1.0}}) == "events failed"
-    assert monitor.sentence({"signal": "unseen.country"}, {}) == "events have a country the reference never saw"
+    told = {"finding": {"statistic": 1.0}}
+    assert monitor.sentence({"signal": "error"}, told) == "events failed"
+    assert monitor.sentence({"signal": "type_change.a"}, told) == "features.a is now a text, was a number"
+    assert monitor.sentence({"signal": "unseen.country"}, told) == "events have a country the reference never saw"
 
 
 def test_where_the_spread_moved_more_than_the_mean_that_is_said() -> None:
