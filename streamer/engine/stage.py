@@ -12,6 +12,7 @@ from schemas.events.batch import Batch
 from schemas.events.decoder import Decoder
 from streamer.alerts.unusable_record import RecordAlerts
 from streamer.engine.figures import Counter
+from streamer.engine.history import RetainedHistory
 from streamer.engine.room import Fullness
 from streamer.engine.unwatched import Unwatched
 from streamer.monitors.base import Gauge
@@ -28,6 +29,7 @@ class Stage(Protocol):
     topic_id: str  # of the topic whose records it took, empty where the broker does not say; it decides nothing here
     generation: int  # how often the topic was made anew: offsets repeat then, and what is named after them must not
     monitors_reset: list[str]  # those that a snapshot had nothing for
+    history: RetainedHistory  # what the topic held before the first start
     record_alerts: RecordAlerts  # with the account of records that cannot be used
 
     @property
@@ -84,8 +86,8 @@ class Stages(Protocol):
 
     decode: Decoder
 
-    def new(self, partition: Partition, position: int, generation: int = 0) -> Stage:
-        """One without a past."""
+    def new(self, partition: Partition, position: int, generation: int = 0, first_end: int = 0) -> Stage:
+        """One without a past; what is before `first_end` was there before the first start."""
 
     def load(self, partition: Partition, blob: bytes) -> Stage:
         """From snapshot bytes; raises InvalidSnapshot."""

@@ -17,7 +17,7 @@ from detectors.reference import Judged
 from schemas.events.batch import Batch
 from schemas.records.dead_letter import dead_letter
 from streamer.alerts.alert import ACCEPTED, Moment, Notice
-from streamer.alerts.alert_record import AlertRecords
+from streamer.alerts.alert_record import AlertRecords, severity_of
 from streamer.alerts.lifecycle import AlertBook, FirstOffset
 from streamer.alerts.policy import policy_of
 from streamer.alerts.unusable_record import RecordAlerts
@@ -28,6 +28,7 @@ from streamer.engine.admission import Admission
 from streamer.engine.engines import ENGINE, Engine
 from streamer.engine.figures import Counter, counters
 from streamer.engine.heartbeat import Watched, heartbeats
+from streamer.engine.history import RetainedHistory
 from streamer.engine.muted import Muted
 from streamer.engine.outbox import Outbox
 from streamer.engine.references import pinned_again, seed
@@ -67,6 +68,7 @@ class Task:
         seeded: bool = True,
         engine: Engine = ENGINE,
         generation: int = 0,
+        first_end: int = 0,
     ) -> None:
         self.config, self.engine, self.partition, self.position = config, engine, partition, position
         self.monitors_reset: list[str] = []  # those that a snapshot had nothing for; not state
@@ -100,6 +102,7 @@ class Task:
         self.admission = Admission(gate, Places(self.rows_max, config.reference.warmup), watched)
         policies, self.muted = {name: policy_of(m.config) for name, m in self.monitors.items()}, Muted(config.calendar)
         self.book = AlertBook(policies, first_of(self.monitors), self.muted.away.now)
+        self.history = RetainedHistory(first_end, position, self.book, self.admission)
         self.records = AlertRecords(config, partition, self.monitors, generation)
         self.incidents = Incidents(self.records)
         self.box = Outbox(self.records, self.incidents)
@@ -156,12 +159,16 @@ class Task:
             batch = replace(batch, aliases=self.roles)
         if self.derived:
             batch = enriched(batch, self.derived)
-        for piece, turn in self.room.pieces(batch, self.position):
-            if piece is not None:
-                self._take(piece)
-            if turn is not None:
-                self.room.turn(turn)
-        self.position = batch.next_offset
+        for part in self.history.parts(batch):
+            if part is None:
+                self._publish(self.history.ended(self.position))
+                continue
+            for piece, turn in self.room.pieces(part, self.position):
+                if piece is not None:
+                    self._take(piece)
+                if turn is not None:
+                    self.room.turn(turn)
+            self.position = part.next_offset
 
     def _take(self, batch: Batch) -> None:
         """Take what lies between two turns of the log."""
@@ -212,6 +219,8 @@ class Task:
         longest_ms = 2 * self.config.heartbeat.interval_ms
         heard = self.ticks > 0 and tick.caught_up
         passed_ms = min(max(tick.time_ms - self.tick_ms, 0), longest_ms) if heard else 0
+        if self.history.ends_by(tick):
+            self._publish(self.history.ended(self.position))
         if tick.offset // STRIDE > self.position // STRIDE:
             self.room.turn((self.position // STRIDE + 1) * STRIDE)
         self.position = max(self.position, tick.offset)
@@ -257,7 +266,8 @@ class Task:
     def _publish(self, notices: Sequence[Notice]) -> None:
         for notice in notices:
             made = self.monitors[notice.monitor].config
-            kind, emitted = (notice.status, made.severity), self.shadowed if made.shadow else self.emitted
+            severity = severity_of(self.monitors[notice.monitor], notice.retained)
+            kind, emitted = (notice.status, severity), self.shadowed if made.shadow else self.emitted
             emitted[kind] = emitted.get(kind, 0) + 1
         self.box.announce(notices)
 
@@ -325,6 +335,7 @@ class Task:
             "config": self.config.config_hash,
             "input": [self.topic_id, self.generation],
             "ticks": [self.ticks, self.tick_ms],
+            "history": self.history.dump(),
             "admission": self.admission.dump(),
             "unusable": self.record_alerts.account.dump(),
             "muted": self.muted.dump(),
@@ -359,6 +370,7 @@ class Task:
 
     def _restore(self, state: dict[str, Any]) -> None:
         self.ticks, self.tick_ms = map(int, state["ticks"])
+        self.history.load(state.get("history"))  # Older snapshots have none.
         self.admission.load(state["admission"])
         self.record_alerts.account.load(state.get("unusable"))  # Older snapshots have none.
         self.muted.load(state["muted"])
