@@ -130,6 +130,9 @@ class CompiledEnvelope(Forgetting):
     def in_school(self, row: int) -> bool:
         return self.core.in_school(row)
 
+    def days_left(self) -> I64:
+        return self.core.days_left()
+
     def tiers(self) -> NDArray[np.int8]:
         return self.core.tiers()
 

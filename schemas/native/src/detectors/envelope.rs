@@ -302,6 +302,12 @@ impl Envelope {
         Ok(self.rows[row].sides.iter().flatten().all(|side| side.limit == OPEN))
     }
 
+    /// Of each row how many days with values its school takes at most, 0 where it is over.
+    fn days_left<'py>(&self, py: Python<'py>) -> Ints<'py> {
+        let left = |row: &Row| row.sides.iter().flatten().map(Side::days_left).min().unwrap_or(0);
+        self.rows.iter().map(left).collect::<Vec<_>>().into_pyarray(py)
+    }
+
     fn tiers<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i8>> {
         self.rows.iter().map(|row| self.tier(row)).collect::<Vec<_>>().into_pyarray(py)
     }
