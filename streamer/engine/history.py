@@ -7,7 +7,7 @@ more comes, since the last offsets of a partition may hold no records but the ma
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,9 @@ from streamer.engine.admission import Admission
 from streamer.monitors.base import Monitor
 from streamer.port import Tick
 
+Tell = Callable[[Sequence[Notice]], None]
+"""Publishes notices."""
+
 HOLDING_MAX = 20
 """Alerts that are named of those that still hold."""
 
@@ -27,36 +30,38 @@ HOLDING_MAX = 20
 class RetainedHistory:
     """Of one partition. `end`: everything before it was there already."""
 
-    def __init__(self, end: int, position: int, book: AlertBook, admission: Admission) -> None:
-        self.book, self.admission = book, admission
+    def __init__(self, end: int, position: int, book: AlertBook, admission: Admission, tell: Tell) -> None:
+        self.book, self.admission, self.tell = book, admission, tell
         self.over = end <= position
         self.end = book.news_from = 0 if self.over else end
         self.held: list[tuple[str, int]] = []  # monitor and row of what still held where it ended; not state
 
-    def parts(self, batch: Batch) -> Iterator[Batch | None]:
-        """The batch cut where the history ends, None standing for the end."""
+    def parts(self, batch: Batch, position: int) -> Iterator[Batch]:
+        """The batch cut where the history ends, which it does when the part before was taken."""
         if self.over or batch.next_offset < self.end:
             yield batch
             return
         found = np.concatenate([batch.offsets, np.array([one.record.offset for one in batch.rejects], np.int64)])
         before = found[found < self.end]
         if len(before):
-            yield part_of(batch, 0, int(before.max()) + 1)
-        yield None
+            position = int(before.max()) + 1
+            yield part_of(batch, 0, position)
+        self._end(position)
         if len(before) < len(found):
             yield part_of(batch, self.end, batch.next_offset)
 
-    def ends_by(self, tick: Tick) -> bool:
-        """Whether a tick finds that it is over: something was read, and nothing more comes."""
+    def tick(self, tick: Tick, position: int) -> None:
+        """It is over as well where something was read, and nothing more comes."""
         heard = tick.caught_up and any(self.admission.counts.values())
-        return not self.over and (heard or tick.offset >= self.end)
+        if not self.over and (heard or tick.offset >= self.end):
+            self._end(position)
 
-    def ended(self, position: int) -> list[Notice]:
+    def _end(self, position: int) -> None:
         """It is over at this position: its last record stands before. Alerts that still hold are told as they are."""
         self.over, self.end = True, position
         notices = self.book.end_history(position, self.admission.models())
         self.held = [(one.monitor, one.row) for one in notices if one.status == "firing"]
-        return notices
+        self.tell(notices)
 
     def holding(self, monitors: Mapping[str, Monitor]) -> list[str]:
         """What still held where it ended, in words; the rows are those of then."""

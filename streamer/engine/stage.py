@@ -5,7 +5,7 @@ Today there is one kind, the task that detects. A stage that only decodes and re
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 from schemas.events.batch import Batch
@@ -14,8 +14,9 @@ from streamer.alerts.unusable_record import RecordAlerts
 from streamer.engine.figures import Counter
 from streamer.engine.history import RetainedHistory
 from streamer.engine.room import Fullness
+from streamer.engine.school import School
 from streamer.engine.unwatched import Unwatched
-from streamer.monitors.base import Gauge
+from streamer.monitors.base import Gauge, Monitor
 from streamer.monitors.detectable import Drift, Series
 from streamer.port import Out, Partition, Tick
 
@@ -33,6 +34,10 @@ class Stage(Protocol):
     record_alerts: RecordAlerts  # with the account of records that cannot be used
 
     @property
+    def monitors(self) -> Mapping[str, Monitor]:
+        """By name."""
+
+    @property
     def series(self) -> int:
         """How many series there are."""
 
@@ -44,6 +49,9 @@ class Stage(Protocol):
 
     def detectable(self, most: int) -> Iterator[tuple[Series, list[Drift]]]:
         """The smallest drifts that are found, series after series, up to `most` of a monitor; dear, so drawn slowly."""
+
+    def school(self) -> dict[str, School]:
+        """What of each model is still in school."""
 
     def alerts(self) -> dict[tuple[str, str, str], int]:
         """How many alerts there are by monitor, model and state."""

@@ -33,6 +33,7 @@ from streamer.engine.muted import Muted
 from streamer.engine.outbox import Outbox
 from streamer.engine.references import pinned_again, seed
 from streamer.engine.room import STRIDE, Fullness, Room
+from streamer.engine.school import School, schools
 from streamer.engine.unwatched import Unwatched, unwatched
 from streamer.incidents.record import Incidents
 from streamer.monitors.base import Gauge, Monitor
@@ -102,7 +103,7 @@ class Task:
         self.admission = Admission(gate, Places(self.rows_max, config.reference.warmup), watched)
         policies, self.muted = {name: policy_of(m.config) for name, m in self.monitors.items()}, Muted(config.calendar)
         self.book = AlertBook(policies, first_of(self.monitors), self.muted.away.now)
-        self.history = RetainedHistory(first_end, position, self.book, self.admission)
+        self.history = RetainedHistory(first_end, position, self.book, self.admission, self._publish)
         self.records = AlertRecords(config, partition, self.monitors, generation)
         self.incidents = Incidents(self.records)
         self.box = Outbox(self.records, self.incidents)
@@ -159,10 +160,7 @@ class Task:
             batch = replace(batch, aliases=self.roles)
         if self.derived:
             batch = enriched(batch, self.derived)
-        for part in self.history.parts(batch):
-            if part is None:
-                self._publish(self.history.ended(self.position))
-                continue
+        for part in self.history.parts(batch, self.position):
             for piece, turn in self.room.pieces(part, self.position):
                 if piece is not None:
                     self._take(piece)
@@ -219,8 +217,7 @@ class Task:
         longest_ms = 2 * self.config.heartbeat.interval_ms
         heard = self.ticks > 0 and tick.caught_up
         passed_ms = min(max(tick.time_ms - self.tick_ms, 0), longest_ms) if heard else 0
-        if self.history.ends_by(tick):
-            self._publish(self.history.ended(self.position))
+        self.history.tick(tick, self.position)
         if tick.offset // STRIDE > self.position // STRIDE:
             self.room.turn((self.position // STRIDE + 1) * STRIDE)
         self.position = max(self.position, tick.offset)
@@ -298,6 +295,10 @@ class Task:
     def detectable(self, most: int) -> Iterator[tuple[Series, list[Drift]]]:
         """The smallest drifts that are found, up to `most` series of a monitor."""
         return learned_drifts(self.by_order, self.admission.newest_ms, most)
+
+    def school(self) -> dict[str, School]:
+        """What of each model is still in school."""
+        return schools(self.by_order, self.admission.newest_ms)
 
     def alerts(self) -> dict[tuple[str, str, str], int]:
         """How many alerts there are by monitor, model and state; those of the partition itself have no model."""

@@ -17,8 +17,8 @@ class Tasks:
         self.decode = engine.decoder(fields_of(config))
 
     def new(self, partition: Partition, position: int, generation: int = 0, first_end: int = 0) -> Task:
-        made = {"engine": self.engine, "generation": generation, "first_end": first_end}
-        return Task(self.config, partition, position, **made)
+        engine = self.engine
+        return Task(self.config, partition, position, engine=engine, generation=generation, first_end=first_end)
 
     def load(self, partition: Partition, blob: bytes) -> Task:
         return Task.load(self.config, partition, blob, self.engine)

@@ -71,8 +71,8 @@ def read_lines(path: Path, line_bytes_max: int) -> Iterator[list[Record]]:
 
 class Replay:
     """Tasks by partition, made when their first records come. `step` returns what `run` would have published.
-    `ticking`: time passes; who only learns from events needs none. `first_end`: what is before it was there when the group
-    first came, and was read as school; while it was, nobody listened for a silence.
+    `ticking`: time passes; who only learns from events needs none. `first_end`: what is before it was there when the
+    group first came, and was read as school; while it was, nobody listened for a silence.
     """
 
     def __init__(
@@ -86,8 +86,9 @@ class Replay:
     def step(self, partition: Partition, records: Sequence[Record]) -> list[Out]:
         task = self.tasks.get(partition)
         if task is None:
-            own = {"generation": self.generation, "first_end": self.first_end}
-            task = self.tasks[partition] = Task(self.config, partition, records[0].offset, **own)
+            begin, generation, first_end = records[0].offset, self.generation, self.first_end
+            task = Task(self.config, partition, begin, generation=generation, first_end=first_end)
+            self.tasks[partition] = task
         batch = self.decode(records, partition[0])
         self.rejects.take(partition, batch)
         for part, tick in self.ticks.cut(partition, records, batch) if self.ticking else [(batch, None)]:
