@@ -15,6 +15,7 @@ from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
 from streamer.config.model import Config
 from streamer.engine.engines import COMPILED, PYTHON, Engine
+from streamer.engine.history import HOLDING_MAX
 from streamer.engine.task import Task
 from streamer.monitors.finding import BREACH
 from streamer.offline.replay import Replay
@@ -173,6 +174,12 @@ def test_any_cutting_and_any_restart_tell_the_same(engine: Engine) -> None:
             for role in ("alerts", "incidents", "heartbeats"):
                 assert [o for o in outs if o.topic == role] == [o for o in expected if o.topic == role]
         assert [one[0] for one in told(expected)].count("current") == 1
+
+
+def test_of_many_that_hold_some_are_named() -> None:
+    task = fed(begun(), log()[:END])
+    task.history.held = [("rise", 0)] * (HOLDING_MAX + 3)
+    assert task.history.holding(task.monitors) == ["fraud: rise of features.x"] * HOLDING_MAX + ["and 3 more"]
 
 
 def test_both_engines_tell_the_same() -> None:
