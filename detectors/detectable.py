@@ -88,7 +88,7 @@ def shift_of_mean(row: Row, values: float, direction: int, a_day: float = inf) -
 
 def _moved(row: Row, place: int, values: float, side: int, own: float) -> float | None:
     """By how much averages of a scale must move until one of those behind the shift is beyond the limit."""
-    size, limit = SIZES[place], row.limit.item(2 * place, side)
+    size, limit = SIZES[place], row.limit.item(channel(row, place), side)
     blocks, (count, mean, between) = certain(values, size), moments(row.earlier[place], 0.0)
     if blocks < 1 or not isfinite(limit) or count < LEAST_BLOCKS:
         return None
@@ -106,13 +106,18 @@ def _moved(row: Row, place: int, values: float, side: int, own: float) -> float 
     return _least(chance, gap - 10.0 * (noise + slow), gap + 10.0 * (noise + slow))
 
 
+def channel(row: Row, place: int) -> int:
+    """Where the averages of a scale are: of numbers the distances stand between them, of shares nothing does."""
+    return place * (len(row.limit) // len(SIZES))
+
+
 def _moved_day(row: Row, place: int, values: float, side: int, a_day: float) -> float | None:
     """The same of the extreme of a whole day, of which the horizon has one of every time of day."""
-    limit, days = row.limit.item(2 * place, side), row.days.item(2 * place, side)
+    limit, days = row.limit.item(channel(row, place), side), row.days.item(channel(row, place), side)
     if values < a_day or a_day < 4 * SIZES[place] or not isfinite(limit) or days < DAYS_LEAST:
         return None
-    deviation = sqrt(row.variance.item(2 * place, side) * days / (days - 1.0))
-    return limit - row.mean.item(2 * place, side) + SURE * deviation
+    deviation = sqrt(row.variance.item(channel(row, place), side) * days / (days - 1.0))
+    return limit - row.mean.item(channel(row, place), side) + SURE * deviation
 
 
 def _undrawn(moved: float, level: float, own: float) -> float | None:
@@ -136,7 +141,7 @@ def shift_of_share(row: Row, values: float, direction: int) -> float | None:
 
 def _share(row: Row, place: int, values: float, side: int, usual: float) -> float | None:
     """The share of ones, or of zeros, at which a block of this scale has too many."""
-    size, limit, blocks = SIZES[place], row.limit.item(2 * place, side), certain(values, SIZES[place])
+    size, limit, blocks = SIZES[place], row.limit.item(channel(row, place), side), certain(values, SIZES[place])
     if blocks < 1 or not isfinite(limit) or limit >= 1.0:
         return None
     many = max(int(share_at(limit) * size) - 2, 0)

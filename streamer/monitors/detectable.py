@@ -17,6 +17,7 @@ from detectors.counts import fisher
 from detectors.detectable import (
     adwin_shift,
     certain,
+    channel,
     page_hinkley_shift,
     row_of,
     share_at,
@@ -202,8 +203,9 @@ class Detectable:
         if self.places is None:
             return
         learned, scaled = self.monitor.table.learned(row), self.monitor.table.signal.scaled
+        known = row_of(self.state, row)
         for place, size in enumerate(SIZES):
-            up, down = np.asarray(self.state["limit"][row][2 * place], np.float64).tolist()
+            up, down = known.limit[channel(known, place)].tolist()
             low, high = (
                 None if not isfinite(side) else learned.centre + learned.scale * side if scaled else _share_of(side)
                 for side in (-down, up)
