@@ -184,13 +184,9 @@ class AlertRecords:
         known = self.begun.get(key)
         if known is not None and known.opened is opened:
             return known
-<<<<<<< HEAD
         made = episode_of(self.monitors[notice.monitor], self.series_at(key), opened, notice.retained)
-=======
-        made = episode_of(self.monitors[notice.monitor], self.series_at(key), opened)
         if self.config.mapping.each:
             made.facts["row"] = str(opened.row)
->>>>>>> main
         if key in self.begun or len(self.begun) < BEGUN_MAX:
             self.begun[key] = made
         return made
