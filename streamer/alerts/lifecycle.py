@@ -18,7 +18,7 @@ What fires before `news_from` is of the retained history, see `engine/history.py
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -44,6 +44,7 @@ from streamer.alerts.alert import (
 )
 from streamer.alerts.recovery import recovery_of
 from streamer.alerts.timetable import Key, Timers, Timetable, part_end
+from streamer.monitors.base import Monitor
 from streamer.monitors.evidence import moved_of
 from streamer.monitors.finding import BREACH, CLEAR, DRIFT, NEITHER, STRETCH, Finding
 from streamer.signals.columns import I64, Bool
@@ -121,6 +122,11 @@ def told_of(
 
 FirstOffset = Callable[[str, int], int]
 """Of a monitor and a row: where the log must be read from for the series to become what it was."""
+
+
+def first_of(monitors: Mapping[str, Monitor]) -> FirstOffset:
+    """Knows the monitors and not the task, which would hold itself then."""
+    return lambda monitor, row: monitors[monitor].table.first_offset(row)
 
 
 def always_there(model: str, time_ms: int) -> bool:

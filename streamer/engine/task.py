@@ -6,7 +6,7 @@ into batches gives the same alerts in the same order and the same snapshot bytes
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from operator import attrgetter
 from typing import Any
@@ -18,7 +18,7 @@ from schemas.events.batch import Batch
 from schemas.records.dead_letter import dead_letter
 from streamer.alerts.alert import ACCEPTED, Moment, Notice
 from streamer.alerts.alert_record import AlertRecords, severity_of
-from streamer.alerts.lifecycle import AlertBook, FirstOffset
+from streamer.alerts.lifecycle import AlertBook, first_of
 from streamer.alerts.policy import policy_of
 from streamer.alerts.unusable_record import RecordAlerts
 from streamer.alerts.window_record import window_record
@@ -43,7 +43,7 @@ from streamer.monitors.edges import accept, step_table
 from streamer.monitors.finding import Finding
 from streamer.monitors.registry import make_monitors
 from streamer.port import Out, Partition, Tick
-from streamer.series.sources import Source, depth, make_source, needs, table_id_of
+from streamer.series.sources import Source, make_source, needs, table_id_of, table_ids
 from streamer.series.table import SeriesTable, TableId
 from streamer.series.turnover import Places
 from streamer.signals.columns import I64, Bool, Column, Groups
@@ -52,11 +52,6 @@ from streamer.signals.grammar import computed, number_of, parse_signal
 from streamer.signals.roles import OPT_OUT, is_true, populations
 
 IN_ORDER = attrgetter("event", "monitor", "row")
-
-
-def first_of(monitors: Mapping[str, Monitor]) -> FirstOffset:
-    """Knows the monitors and not the task, which would hold itself then."""
-    return lambda monitor, row: monitors[monitor].table.first_offset(row)
 
 
 class Task:
@@ -81,7 +76,7 @@ class Task:
         self.checks = {parse_signal(f"invalid.{name}").path: rule.compiled() for name, rule in config.checks.items()}
         self.tables: dict[TableId, SeriesTable] = {}
         self.sources: dict[TableId, Source] = {}
-        wanted = self._table_ids()
+        wanted = table_ids(config)
         self.rows_max = max(config.limits.series // max(len(wanted), 1), 1)
         sampled = {table_id_of(config, m) for m in config.effective_monitors().values() if m.detect.sampled}
         for table_id in wanted:
@@ -133,15 +128,6 @@ class Task:
     def _made_of(self, monitor: cfg.Monitor) -> tuple[SeriesTable, Source | None]:
         table_id = table_id_of(self.config, monitor)
         return self.tables[table_id], self.sources.get(table_id)
-
-    def _table_ids(self) -> list[TableId]:
-        """Every table the monitors need, in their order; one that a source makes comes after those it is judged by."""
-        ids: dict[TableId, None] = {}
-        for monitor in self.config.effective_monitors().values():
-            table_id = table_id_of(self.config, monitor)
-            for needed in (*needs(table_id), table_id):
-                ids.setdefault(needed)
-        return sorted(ids, key=lambda i: depth(i.signal.kind))
 
     def _add_table(self, table_id: TableId, sampled: bool) -> None:
         reference = self.config.reference
