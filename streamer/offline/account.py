@@ -25,6 +25,8 @@ HINTS: dict[str, str] = {
     "unreadable_batch": "librdkafka cannot unpack what the producer compressed: see the broker's and its limits",
     "killed_the_process": "give the process more memory, or have the producer send smaller batches",
     "too_large": "raise limits.message_bytes, or send less per event",
+    "undecodable": "see mapping.decode and mapping.each: driftline explain shows how far they lead",
+    "no_rows": "mapping.each names an array that the record does not have, or that is empty",
     "missing_model": "say where the model's name is: fields: {model: /POINTER}",
     "wrong_type": "point `fields` at what the field takes",
     "not_finite": "have the producer write null",
