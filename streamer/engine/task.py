@@ -49,6 +49,7 @@ from streamer.series.turnover import Places
 from streamer.signals.columns import I64, Bool, Column, Groups
 from streamer.signals.derived import enriched
 from streamer.signals.grammar import computed, number_of, parse_signal
+from streamer.signals.models import names_alone, union
 from streamer.signals.roles import OPT_OUT, is_true, populations
 
 IN_ORDER = attrgetter("event", "monitor", "row")
@@ -93,10 +94,9 @@ class Task:
             if i not in self.sources
         }
         self.sweeps = {i: sweep for i, sweep in sweeps.items() if sweep is not None}
-        models = {m.config.model for m in self.by_order}
-        watched = None if None in models else [model for model in models if model is not None]
+        watched = union(m.config.models for m in self.by_order)
         limits = config.limits
-        gate = engine.gate(watched, limits.lateness_ms, limits.duplicates, self.rows_max, limits.ahead_ms)
+        gate = engine.gate(names_alone(watched), limits.lateness_ms, limits.duplicates, self.rows_max, limits.ahead_ms)
         self.admission = Admission(gate, Places(self.rows_max, config.reference.warmup), watched)
         policies, self.muted = {name: policy_of(m.config) for name, m in self.monitors.items()}, Muted(config.calendar)
         self.book = AlertBook(policies, first_of(self.monitors), self.muted.away.now)
@@ -239,7 +239,7 @@ class Task:
         of = populations(batch, used, self.config.feedback is not None, self.config.probes is not None)
         for table_id, table in self.tables.items():
             chosen = of[table_id.signal.spec.population]
-            same = table_id.by, table_id.model, id(chosen)
+            same = table_id.by, table_id.models, id(chosen)
             groups = grouped[same] if same in grouped else grouped.setdefault(same, table.groups(batch, chosen))
             if table_id in self.sweeps:
                 findings, shown = self.sweeps[table_id].step(batch, groups, now)

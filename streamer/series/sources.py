@@ -143,7 +143,7 @@ def table_id_of(config: cfg.Config, monitor: cfg.Monitor) -> TableId:
         signal = replace(signal, window_ms=monitor.aggregate_ms, least=monitor.windows.least or 1)
     elif signal.of_features:
         signal = replace(signal, without=tuple(config.exclude))
-    return TableId(signal, tuple(monitor.by), monitor.model)
+    return TableId(signal, tuple(monitor.by), monitor.models)
 
 
 def needs(table_id: TableId) -> list[TableId]:
