@@ -35,8 +35,6 @@ HINTS: dict[str, str] = {
     "clock_ahead": "the clock of a producer is wrong",
     "too_many_members": "raise limits.array, or leave it out",
     "bad_time": "an RFC 3339 text or seconds, milliseconds ... since 1970, not local time: see fields.time",
-    "undecodable": "see mapping.decode and mapping.each; driftline explain --input FILE --record N says more",
-    "no_rows": "see mapping.each",
     "bad_number": "the key or header that `fields` maps must hold a number",
     "too_many_fields": "at most 2,000 entries: leave out what nobody watches",
 }
