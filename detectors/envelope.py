@@ -40,7 +40,7 @@ SIZES = tuple(FIRST * FACTOR**level for level in range(LEVELS))
 """Values in a block of each level."""
 SUMS = 3  # of the values, of their distances from the centre, of their squares
 CHANNELS = 2 * LEVELS
-TESTS = 8.0
+TESTS = 12.0
 """What shares the rate of a series: all channels have 28 sides, but what one shows its neighbours show, too."""
 
 KNEE = 3.0
