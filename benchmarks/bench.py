@@ -20,7 +20,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks import banks, latency, ood, standard, startup
+from benchmarks import banks, formats, latency, ood, standard, startup
 from benchmarks.measure import ROOT
 from benchmarks.rounds import (
     CONTESTANTS,
@@ -38,6 +38,7 @@ from benchmarks.sets import CASES, count_of, delete, fill, running_mock
 PARTS = {
     "banks": banks.measure,
     "standard": standard.measure,
+    "formats": formats.measure,
     "ood": ood.measure,
     "startup": startup.measure,
     "latency": latency.measure,

@@ -22,13 +22,33 @@ REASONS: dict[str, str] = {
     "bad_utf8": "the value, or the key or header a field is mapped to, is not UTF-8",
     "bad_json": "the value is not one RFC 8259 JSON text, or exceeds the parser's limits on depth and magnitude",
     "not_an_object": "the JSON text is not an object",
+    "undecodable": "a step of `mapping` cannot be taken: the value is not packed so, or its rows do not match",
+    "no_rows": "the record has no rows where `mapping.each` says that they are",
     "missing_model": "the event does not name its model: absent, null or the empty text",
     "wrong_type": "a field holds another type than it takes, or a name or text is over 256 characters",
+    "not_finite": "a field holds NaN, Infinity or a number beyond float64",
     "bad_number": "the key or header a numeric field is mapped to is not a number that is finite as float64",
     "bad_time": "the event time, or the record's where it has none, cannot be read or is not of the years 1970 to 2200",
+    "no_zone": "the event time has no zone, and `time_zone` names none",
+    "clock_ahead": "the event time is 5 minutes ahead of the record's, or days ahead of all before: a clock is wrong",
+    "too_many_members": "an array of a feature has more numbers than `limits.array` allows",
     "too_many_fields": "features, scores, logits and segment together have more than 2,000 entries",
 }
 """Every reason a record can be rejected for. The set is closed: metrics and dead letters may enumerate it."""
+
+ODD_REASONS = (
+    "wrong_type", "not_finite", "bad_utf8", "bad_number", "bad_time", "no_zone", "clock_ahead", "too_many_members",
+    "too_many_fields",
+)  # fmt: skip
+"""Those of a single field, which costs the event no more than that field unless the config says so."""
+
+
+class OddField(NamedTuple):
+    """A field of an event that could not be used, and so is as if it were not there; a feature is null."""
+
+    event: int  # index of the batch's events
+    field: str  # as a signal's path has it: features.amount, prediction.value, time ...
+    reason: str  # one of ODD_REASONS
 
 
 class Whole(NamedTuple):
@@ -113,6 +133,7 @@ class Reject:
     record: Record
     reason: str  # a key of REASONS
     detail: str  # one line, at most 80 characters
+    row: int | None = None  # of a record of several events: which, from 0
 
     @property
     def records(self) -> int:
@@ -147,7 +168,9 @@ class Batch:
     nulls: Nulls
     rejects: tuple[Reject, ...]  # in offset order
     next_offset: int  # last record's offset + 1; 0 for no records
+    rows: I32 | None = None  # n; the number of each event within its record, where records have several
     aliases: Mapping[str, str] = field(default_factory=dict)  # further names of columns: alias -> one of `names`
+    odd: tuple[OddField, ...] = ()  # by event
 
 
 COLUMNS = ("offsets", "times_ms", "model", "version", "event_id")
@@ -164,9 +187,11 @@ def part_of(batch: Batch, begin: int, end: int) -> Batch:
         return type(table)(event - np.int32(first), *columns)
 
     own: dict[str, Any] = {name: getattr(batch, name)[first:last] for name in COLUMNS}
+    own["rows"] = None if batch.rows is None else batch.rows[first:last]
     own |= {"numbers": cut(batch.numbers), "texts": cut(batch.texts), "nulls": cut(batch.nulls)}
     rejects = tuple(reject for reject in batch.rejects if begin <= reject.record.offset < end)
-    return replace(batch, **own, rejects=rejects, next_offset=min(end, batch.next_offset))
+    odd = tuple(one._replace(event=one.event - first) for one in batch.odd if first <= one.event < last)
+    return replace(batch, **own, rejects=rejects, odd=odd, next_offset=min(end, batch.next_offset))
 
 
 def text_of_event(batch: Batch, name: str) -> I64:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, tzinfo
+from typing import Any, Final
 
 from xxhash import xxh3_64_intdigest
 
@@ -18,23 +18,40 @@ memory must not be set by how long producers' texts are; so a longer text counts
 
 DETAIL_MAX = 80
 
+EPOCH_TEXT_MAX = 40
+"""Characters of a number that is a time."""
+
+LABEL = frozenset((str, int, bool, float))
+
 TIME_MAX_MS = 7_289_654_400_000
 """2201-01-01T00:00:00Z. Beyond it a unit was mistaken; the bound also leaves no number two readings (EPOCH_UNITS)."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-RFC3339 = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?"
-    r"(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
+DATE_TIME = re.compile(
+    r"([0-9]{4})-?([0-9]{2})-?([0-9]{2})(?:[Tt_]| +)([0-9]{2}):?([0-9]{2})(?::?([0-9]{2})(?:[.,]([0-9]+))?)?"
+    r" *(?:([Zz]|UTC|GMT)|([+-])([01][0-9]|2[0-3])(?::?([0-5][0-9]))?)?"
 ).fullmatch
+"""RFC 3339, and what else is written of its kind: ISO 8601's short form, no seconds, a comma, a zone without its colon
+or its minutes, and no zone at all.
+"""
+EPOCH_TEXT = re.compile(r"(?:[0-9]{10}|[0-9]{13}|[0-9]{16}|[0-9]{19})(?:\.[0-9]+)?").fullmatch
+"""An epoch number as a text: with as many digits as one of our days has in s, ms, us or ns, as no date has them."""
 
 EPOCH_UNITS = ((10**10, 1000, 1), (10**13, 1, 1), (10**16, 1, 1000), (1 << 64, 1, 1_000_000))
 """(below, times, over): an epoch number below the first bound is seconds, then ms, us, ns. The bounds are the powers of
 ten above 2201-01-01 in each unit, so every time since 1970-04-27 has one reading in all four units."""
 
 
+class NotFinite:
+    """Stands in a parsed document for NaN, Infinity and what rounds to it: of no type that a field takes."""
+
+
+NOT_FINITE: Final = NotFinite()
+
+
 class Rejected(Exception):
-    """Ends the decoding of one event. It never leaves `decode`, which returns it as a Reject."""
+    """Ends the decoding of one event, or of one field. It never leaves `decode`, which returns it as a Reject."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(reason)
@@ -45,6 +62,11 @@ class Rejected(Exception):
 def one_line(text: str) -> str:
     """Control and other unprintable characters escaped, at most DETAIL_MAX characters: names come from producers."""
     return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text[:DETAIL_MAX])[:DETAIL_MAX]
+
+
+def wrong_type(value: Any, path: str) -> Rejected:
+    """What a value of a type that the field does not take is called."""
+    return Rejected("not_finite" if value is NOT_FINITE else "wrong_type", path)
 
 
 def member_path(base: str, name: str | int) -> str:
@@ -63,10 +85,16 @@ def as_text(value: Any, allowed: frozenset[type], path: str) -> str:
         text: str = value
         return text
     if kind is str or kind not in allowed:
-        raise Rejected("wrong_type", path)
+        raise wrong_type(value, path)
     if kind is bool:
         return "true" if value else "false"
     return repr(value)
+
+
+def label_text(value: Any, path: str) -> str:
+    """The text of a label: 1.0, as it comes of a column with gaps, is the class 1."""
+    whole = type(value) is float and value.is_integer() and abs(value) < 2**53
+    return as_text(int(value) if whole else value, LABEL, path)
 
 
 def id_hash(value: Any, path: str) -> int:
@@ -80,14 +108,15 @@ def id_hash(value: Any, path: str) -> int:
     if type(value) is int:
         value = str(value)
     elif type(value) is not str:
-        raise Rejected("wrong_type", path)
+        raise wrong_type(value, path)
     return xxh3_64_intdigest(value.encode()) or 1
 
 
-def time_ms(value: Any, path: str) -> int:
-    """Milliseconds since 1970 of an RFC 3339 text with a zone or an epoch number in s, ms, us or ns.
+def time_ms(value: Any, path: str, zone: tzinfo | None = None) -> int:
+    """Milliseconds since 1970 of a text with date and time, or of an epoch number in s, ms, us or ns, also as a text.
 
-    Texts and integers are cut to the millisecond, floats are rounded to it (half to even), since 1.1 s is not exact.
+    `zone` is the one of texts that name none. Texts and integers are cut to the millisecond, floats are rounded to it
+    (half to even), since 1.1 s is not exact.
     Second 60 is refused: a leap second has no number of its own.
     """
     kind = type(value)
@@ -100,20 +129,29 @@ def time_ms(value: Any, path: str) -> int:
                 result = value * times // over if kind is int else round(value * times / over)
                 break
     elif kind is str:
-        result = _rfc3339_ms(value)
+        if len(value) < EPOCH_TEXT_MAX and EPOCH_TEXT(value):
+            return time_ms(float(value) if "." in value else int(value), path)
+        result = _text_ms(value, path, zone)
     else:
-        raise Rejected("wrong_type", path)
+        raise wrong_type(value, path)
     if not 0 <= result < TIME_MAX_MS:
         raise Rejected("bad_time", path)
     return result
 
 
-def _rfc3339_ms(text: str) -> int:
-    """-1 for what is no time. The pattern comes first: fromisoformat also takes week dates, commas and no zone."""
-    if not RFC3339(text):
+def _text_ms(text: str, path: str, zone: tzinfo | None) -> int:
+    """-1 for what is no time."""
+    found = DATE_TIME(text)
+    if not found:
         return -1
+    year, month, day, hour, minute, second, fraction, utc, sign, hours, minutes = found.groups()
+    if utc is None and sign is None and zone is None:
+        raise Rejected("no_zone", path)
     try:
-        since = datetime.fromisoformat(text.upper()) - EPOCH
+        date, clock = (int(year), int(month), int(day)), (int(hour), int(minute), int(second or 0))
+        since = datetime(*date, *clock, tzinfo=UTC if utc or sign else zone) - EPOCH
     except (ValueError, OverflowError):
         return -1
-    return (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000
+    ms = (since.days * 86_400 + since.seconds) * 1000 + int((fraction or "")[:3].ljust(3, "0"))
+    away = (int(hours or 0) * 60 + int(minutes or 0)) * 60_000
+    return ms + away if sign == "-" else ms - away

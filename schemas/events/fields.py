@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import tzinfo
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -46,6 +47,7 @@ PLAIN_FIELDS: dict[str, Field] = {}
 that a monitor names, and called by their name. They never reject an event. A new field of an event belongs here.
 """
 
+CONTAINERS = ("object", "array")
 DEFAULTS: dict[str, str] = {name: field.pointer for name, field in FIELDS.items()}
 
 ABSENT: Final = object()
@@ -59,12 +61,24 @@ _BAD_TILDE = re.compile(r"~(?![01])").search
 
 @dataclass(frozen=True, slots=True)
 class Selector:
-    """One place in a record: a JSON Pointer into the value, the record key, a header, or the topic's name."""
+    """A place in a record: a JSON Pointer into the value, its key, a header, the topic's name; or a constant."""
 
     text: str  # as the config has it
-    kind: str  # "pointer", "key", "header" or "topic"
+    kind: str  # "pointer", "key", "header", "topic", "constant" or "nowhere"
     steps: tuple[tuple[str, int], ...] = ()  # pointer: (member name, array index or -1)
-    header: str = ""
+    header: str = ""  # its name; of a constant the text
+
+
+class Reading(NamedTuple):
+    """How values are read that are not as the native event has them."""
+
+    strict: bool = False  # a field that cannot be used costs the whole event
+    array: int = 100  # numbers of an array of a feature, at most
+    names: tuple[str, ...] = ()  # of features by position
+    zone: tzinfo | None = None  # of times that name none
+
+
+AS_NATIVE = Reading()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +90,12 @@ class Fields:
     extra: tuple[Selector, ...]
     message_bytes: int
     plain: bool  # every field is where the native event has it: `decode` then reads by plain dict gets
+    reading: Reading = AS_NATIVE
+    plan: Any = None  # a `mapping.Plan`: what comes before any field is looked for, if anything
 
 
 def parse_selector(text: str) -> Selector:
-    """Read `/json/pointer` (RFC 6901), `key`, `topic` or `header:NAME`; the empty text points at the whole event.
+    """Read `/json/pointer` (RFC 6901), `key`, `topic`, `header:NAME` or `=CONSTANT`; the empty text is the whole event.
 
     Raises ValueError with one line that says what is wrong.
     """
@@ -87,6 +103,10 @@ def parse_selector(text: str) -> Selector:
         raise ValueError(f"{text[:40]!r}... is longer than {NAME_MAX} characters")
     if text in ("key", "topic"):
         return Selector(text, text)
+    if text == "=":
+        raise ValueError("'=' lacks the text that it stands for, as in '=fraud'")
+    if text.startswith("="):
+        return Selector(text, "constant", header=text[1:])
     if text.startswith("header:"):
         if text == "header:":
             raise ValueError("'header:' lacks the header's name, as in 'header:model'")
@@ -96,7 +116,9 @@ def parse_selector(text: str) -> Selector:
         if header:
             raise ValueError(f"{text!r} is not a JSON Pointer; a header is 'header:{header[1]}'")
         like = as_pointer(text)
-        raise ValueError(f"{text!r} is not a JSON Pointer such as {like!r}, nor 'key', 'topic' or 'header:NAME'")
+        raise ValueError(
+            f"{text!r} is not a JSON Pointer such as {like!r}, nor 'key', 'topic', 'header:NAME' or '=TEXT'"
+        )
     if _BAD_TILDE(text):
         raise ValueError(f"{text!r} has a lone '~'; in a JSON Pointer '~' is written '~0' and '/' inside a name '~1'")
     return Selector(text, "pointer", tuple(_step(token) for token in text.split("/")[1:]))
@@ -116,31 +138,46 @@ def _step(token: str) -> tuple[str, int]:
     return token.replace("~1", "/").replace("~0", "~"), int(token) if _INDEX(token) else -1
 
 
-def compile_fields(mapping: Mapping[str, str], extra: Sequence[str] = (), message_bytes: int = MESSAGE_BYTES) -> Fields:
+def compile_fields(
+    mapping: Mapping[str, str],
+    extra: Sequence[str] = (),
+    message_bytes: int = MESSAGE_BYTES,
+    reading: Reading = AS_NATIVE,
+) -> Fields:
     """Precompile a mapping of field name (a key of FIELDS) to selector; fields not named keep their default.
 
     `extra`: JSON Pointers that monitors name; each is a signal of its own, called like the pointer. `message_bytes`:
-    longest value that is decoded. Raises ValueError with one line.
+    longest value that is decoded. A default that lies within what another field was pointed at is nowhere: nobody chose
+    it. Raises ValueError with one line.
     """
     unknown = [name for name in mapping if name not in FIELDS]
     if unknown:
         raise ValueError(f"{unknown[0]}: unknown field; the fields are {', '.join(FIELDS)}")
     if message_bytes < 1:
         raise ValueError(f"message_bytes: {message_bytes} is not positive")
-    selectors = tuple(_named(name, mapping.get(name, DEFAULTS[name])) for name in FIELDS)
+    named = {name: _named(name, mapping.get(name, pointer)) for name, pointer in DEFAULTS.items()}
+    chosen = [s.steps for name, s in named.items() if s.text != DEFAULTS[name] and FIELDS[name].kind not in CONTAINERS]
+    selectors = tuple(
+        Selector(s.text, "nowhere") if s.text == DEFAULTS[name] and _within(s.steps, chosen) else s
+        for name, s in named.items()
+    )
     pointers = tuple(parse_selector(text) for text in dict.fromkeys(extra))
     for pointer in pointers:
         if not pointer.steps:
             raise ValueError(f"{pointer.text!r} is not a JSON Pointer that begins with '/'")
     texts = tuple(selector.text for selector in selectors)
-    return Fields(selectors, texts, pointers, message_bytes, texts == tuple(DEFAULTS.values()))
+    return Fields(selectors, texts, pointers, message_bytes, texts == tuple(DEFAULTS.values()), reading)
+
+
+def _within(steps: tuple[tuple[str, int], ...], others: Sequence[tuple[tuple[str, int], ...]]) -> bool:
+    return any(0 < len(other) < len(steps) and steps[: len(other)] == other for other in others)
 
 
 def parse_field(name: str, text: str) -> Selector:
     """`parse_selector` for a field of FIELDS: also refuses a place that cannot hold what the field takes."""
     selector = parse_selector(text)
     kind = FIELDS[name].kind
-    if kind in ("object", "array") and selector.kind != "pointer":
+    if kind in CONTAINERS and selector.kind != "pointer":
         raise ValueError(f"{text!r} is a text, but {name} is an {kind}: use a JSON Pointer")
     if text == "" and kind != "object":
         raise ValueError(f"the empty pointer is the whole event, an object, which {name} cannot be")
@@ -173,17 +210,19 @@ def walk(steps: tuple[tuple[str, int], ...], value: Any) -> Any:
 def read_mapped(fields: Fields, document: dict[str, Any], record: Record, topic: str) -> tuple[Any, ...]:
     """The raw value of every field in the order of FIELDS; None where it is absent or null."""
     return tuple(
-        _read(selector, field.kind, document, record, topic)
+        read_field(selector, field.kind, document, record, topic)
         for selector, field in zip(fields.selectors, FIELDS.values(), strict=True)
     )
 
 
-def _read(selector: Selector, kind: str, document: dict[str, Any], record: Record, topic: str) -> Any:
+def read_field(selector: Selector, kind: str, document: dict[str, Any], record: Record, topic: str) -> Any:
     if selector.kind == "pointer":
         value = walk(selector.steps, document)
         if value is STUCK:
             raise Rejected("wrong_type", selector.text)
         return None if value is ABSENT else value
+    if selector.kind == "nowhere":
+        return None
     raw = outside_text(selector, record, topic)
     try:
         text = None if raw is None else raw.decode()
@@ -198,6 +237,8 @@ def outside_text(selector: Selector, record: Record, topic: str) -> bytes | None
     """What a selector that is no pointer finds beside the value: the key, the last header of a name, the topic."""
     if selector.kind == "topic":
         return topic.encode()
+    if selector.kind == "constant":
+        return selector.header.encode()
     if selector.kind == "key":
         return record.key
     return next((value for header, value in reversed(record.headers) if header == selector.header), None)

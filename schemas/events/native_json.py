@@ -3,7 +3,9 @@
 The native event is described by event.v1.json. The rules below are complete and meant to be simple enough for a second
 decoder in another language to give the same columns and the same reasons.
 
-A record is used whole or rejected whole. Checks run in this order and the first that fails gives the reason:
+A record is read as if all were well. Checks run in this order; what fails in 1 or for the model is the reason why it
+is rejected, and any other field that fails is left out of the event (`odd.py` finds them all), or is a reason as well
+where the config wants that:
 
 1. `unreadable_batch`. `empty`: no value or zero bytes. `too_large`: beyond the limit in bytes. `bad_utf8`: not UTF-8,
    nor surrogates, overlong forms, past U+10FFFF. `bad_json`: not one RFC 8259 text, see `_document`. `not_an_object`.
@@ -13,9 +15,11 @@ A record is used whole or rejected whole. Checks run in this order and the first
    numeric field (and time) the text of a key or header is read as a JSON number; if it is none: `bad_number` (a time
    then stays a text).
 3. model: absent, null, empty: `missing_model`; not a string of at most 256 characters: `wrong_type`.
-   model_version: string, integer or number. time: RFC 3339 text or number, `bad_time`. event_id: string or integer.
+   model_version: string, integer or number. time: see `convert.time_ms`, `bad_time`, `no_zone`; over 5 minutes after
+   the record's timestamp: `clock_ahead`; a time that is left out is the record's. event_id: string or integer.
 4. features, scores, segment must be objects and logits an array (`wrong_type`), in this order: features, scores,
-   logits, segment. More than 2,000 entries in them together: `too_many_fields`.
+   logits, segment. More than 2,000 entries in them together: `too_many_fields`. Features may also be an array, and
+   have objects and arrays of numbers in them, of whose members features are made.
 5. The entries and the remaining fields, in this order: features, label, value, scores, confidence, logits, latency_ms,
    status, caller, segment. A name or a naming text (label, status, caller, segment, version) over 256 characters is
    `wrong_type`; a feature's text is cut to 256.
@@ -35,11 +39,33 @@ from struct import pack
 from typing import Any
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
-from schemas.events.batch import I32, REASONS, Batch, Nulls, Numbers, Record, Reject, Texts, columns_of, reject_of
-from schemas.events.convert import NAME_MAX, TEXT_MAX, TIME_MAX_MS, Rejected, as_text, id_hash, member_path, time_ms
+from schemas.events.batch import (
+    I32,
+    REASONS,
+    Batch,
+    Nulls,
+    Numbers,
+    OddField,
+    Record,
+    Reject,
+    Texts,
+    columns_of,
+    reject_of,
+)
+from schemas.events.convert import (
+    NAME_MAX,
+    TEXT_MAX,
+    TIME_MAX_MS,
+    Rejected,
+    as_text,
+    id_hash,
+    label_text,
+    member_path,
+    time_ms,
+    wrong_type,
+)
 from schemas.events.fields import (
     ABSENT,
     DEFAULTS,
@@ -51,6 +77,8 @@ from schemas.events.fields import (
     read_mapped,
     walk,
 )
+from schemas.events.json_text import parsed
+from schemas.events.odd import CALLER, FIELDS_MAX, FUTURE_MS, NUMBER, SEGMENT, STATUS, VERSION, usable
 
 __all__ = [
     "DEFAULTS",
@@ -63,21 +91,6 @@ __all__ = [
     "decode",
     "parse_selector",
 ]
-
-FUTURE_MS = 5 * 60 * 1000
-"""How far event time may run ahead of the record's timestamp; beyond, it is clipped. A producer with a wrong clock must
-not move the watermark and turn everyone else's events late. Both times are data, so a replay clips alike."""
-
-FIELDS_MAX = 2000
-"""Entries of features, scores, logits and segment in one event. Each may become a series with its own detector state;
-the widest tabular models have about a thousand inputs; an object beyond that is a map keyed by ids, not features."""
-
-NUMBER = frozenset((int, float))
-VERSION = frozenset((str, int, float))
-LABEL = frozenset((str, int, bool))
-STATUS = frozenset((str, int))
-CALLER = frozenset((str,))
-SEGMENT = frozenset((str, int, float, bool))
 
 PACKED: dict[type[np.generic], str] = {np.int32: "i", np.int64: "q", np.uint64: "Q", np.float64: "d"}
 
@@ -104,6 +117,7 @@ class _Columns:
     text_name: list[int] = field(default_factory=list)
     text_text: list[int] = field(default_factory=list)
     null_name: list[int] = field(default_factory=list)
+    odd: list[OddField] = field(default_factory=list)
 
 
 ROW = 10
@@ -123,41 +137,19 @@ def decode(records: Sequence[Record], fields: Fields, topic: str) -> Batch:
     offsets, times_ms = given.offsets.tolist(), given.times_ms.tolist()
     for place, (value, offset, record_ms) in enumerate(zip(given.values, offsets, times_ms, strict=True)):
         try:
-            document = _document(value, fields.message_bytes)
-            raw = None if fields.plain else read_mapped(fields, document, records[place], topic)
-            _event(columns, raw, document, offset, record_ms, fields)
+            document = parsed(value, fields.message_bytes)
+            try:
+                raw = None if fields.plain else read_mapped(fields, document, records[place], topic)
+                _event(columns, raw, document, offset, record_ms, fields)
+            except Rejected:
+                _take_back(columns)
+                left = usable(document, records[place], record_ms, topic, fields)
+                _event(columns, left.raw, left.document, offset, record_ms, fields)
+                columns.odd += (OddField(len(columns.rows) // ROW - 1, one.field, one.reason) for one in left.odd)
         except Rejected as bad:
             _take_back(columns)
             rejects.append(reject_of(records[place], bad.reason, bad.detail, fields.message_bytes))
     return _batch(columns, tuple(rejects), offsets[-1] + 1 if offsets else 0)
-
-
-def _document(value: bytes | None, bytes_max: int) -> dict[str, Any]:
-    """Parse. What orjson does, as the tests pin it:
-
-    NaN, Infinity, a byte order mark, raw control characters (NUL too), escaped lone surrogates, leading zeros, trailing
-    commas, anything after the text, depth over 1024 and every number that rounds to infinity (1e400, an integer of
-    5,000 digits) are syntax errors. An integer outside -2^63 .. 2^64-1 but below 1.8e308 becomes a float. Numbers too
-    small for float64 become 0, -0 becomes the integer 0, -0.0 stays. Of duplicate keys the last value wins, at the
-    first one's place.
-    """
-    if not value:
-        raise Rejected("empty")
-    if len(value) > bytes_max:
-        raise Rejected("too_large", f"{len(value)} bytes, the limit is {bytes_max}")
-    try:
-        document = orjson.loads(value)
-    except orjson.JSONDecodeError as error:
-        try:
-            value.decode()
-        except UnicodeDecodeError as bad:
-            raise Rejected("bad_utf8", f"byte {bad.start}") from None
-        raise Rejected("bad_json", f"{error.msg} (char {error.pos})") from None
-    except RecursionError:
-        raise Rejected("bad_json", "nesting") from None
-    if type(document) is not dict:
-        raise Rejected("not_an_object")
-    return document
 
 
 def _event(
@@ -186,11 +178,11 @@ def _event(
     if model is None or model == "":
         raise Rejected("missing_model", at[0])
     if type(model) is not str or len(model) > NAME_MAX:
-        raise Rejected("wrong_type", at[0])
+        raise wrong_type(model, at[0])
     version_text = None if version is None else as_text(version, VERSION, at[1])
-    event_ms = _record_time(record_ms) if time is None else time_ms(time, at[2])
+    event_ms = _record_time(record_ms) if time is None else time_ms(time, at[2], fields.reading.zone)
     if event_ms > record_ms + FUTURE_MS and record_ms >= 0:
-        event_ms = record_ms + FUTURE_MS
+        raise Rejected("clock_ahead", at[2])
     id_code = 0 if event_id is None else id_hash(event_id, at[3])
     # Most events have features and nothing else of the four, which is seen sooner than asked.
     if type(features) is not dict or len(features) > FIELDS_MAX or not scores is logits is segment is None:
@@ -202,7 +194,7 @@ def _event(
     if features:
         _features(c, features, at[4])
     if label is not None:
-        _text(c, "prediction.label", label, LABEL, at[5])
+        _put_text(c, "prediction.label", label_text(label, at[5]))
     if value is not None:
         _number(c, "prediction.value", value, at[6])
     if scores:
@@ -254,7 +246,7 @@ def _check_shape(features: Any, scores: Any, logits: Any, segment: Any, at: tupl
 
 def _entries(value: Any, kind: type[dict[str, Any]] | type[list[Any]], path: str) -> int:
     if type(value) is not kind:
-        raise Rejected("wrong_type", path)
+        raise wrong_type(value, path)
     return len(value)
 
 
@@ -296,7 +288,7 @@ def _members(c: _Columns, members: dict[str, Any], codes: dict[str | int, int], 
             c.text_name.append(code)
             c.text_text.append(strings.setdefault("true" if value else "false", len(strings)))
         else:
-            raise Rejected("wrong_type", member_path(path, name))
+            raise wrong_type(value, member_path(path, name))
 
 
 def _numbers(
@@ -307,7 +299,7 @@ def _numbers(
         if value is None:
             continue
         if type(value) is not float and type(value) is not int:
-            raise Rejected("wrong_type", member_path(path, name))
+            raise wrong_type(value, member_path(path, name))
         code = codes.get(name)
         c.number_name.append(_code(c, codes, prefix, name, path) if code is None else code)
         c.number_value.append(value)
@@ -330,14 +322,17 @@ def _segment_text(value: Any, name: str, path: str) -> str:
 
 def _number(c: _Columns, name: str, value: Any, path: str) -> None:
     if type(value) is not float and type(value) is not int:
-        raise Rejected("wrong_type", path)
+        raise wrong_type(value, path)
     c.number_name.append(c.names.setdefault(name, len(c.names)))
     c.number_value.append(value)
 
 
 def _text(c: _Columns, name: str, value: Any, allowed: frozenset[type], path: str) -> None:
     """A naming value."""
-    text = value if type(value) is str and len(value) <= NAME_MAX else as_text(value, allowed, path)
+    _put_text(c, name, value if type(value) is str and len(value) <= NAME_MAX else as_text(value, allowed, path))
+
+
+def _put_text(c: _Columns, name: str, text: str) -> None:
     c.text_name.append(c.names.setdefault(name, len(c.names)))
     c.text_text.append(c.strings.setdefault(text, len(c.strings)))
 
@@ -384,6 +379,7 @@ def _batch(c: _Columns, rejects: tuple[Reject, ...], next_offset: int) -> Batch:
         nulls=Nulls(_events(null_ends), _array(c.null_name, np.int32)),
         rejects=rejects,
         next_offset=next_offset,
+        odd=tuple(c.odd),
     )
 
 

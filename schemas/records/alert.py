@@ -68,7 +68,7 @@ def template(more: tuple[str, ...] = ()) -> str:
     each with the fact of its name.
     """
     fingerprint = "%(fingerprint)s"
-    episode = f"{fingerprint}-%(named)s-%(partition)s-%(trigger_offset)s"
+    episode = f"{fingerprint}-%(named)s-%(partition)s-%(trigger_place)s"
     place = {"topic": "%(topic)s", "partition": bare("partition")}
     span = {"from": bare("first_offset"), "to": bare("end_offset")}
     flags = "--topic %(topic)s --partition %(partition)s --from %(first_offset)s --to %(end_offset)s"

@@ -30,6 +30,7 @@ def dead_letter(
 
     Headers added (UTF-8 texts): driftline.error.reason (a key of REASONS), .detail, .topic, .partition, .offset and
     .time_ms (the record's own timestamp, -1 for none); .generation, how often the topic was made anew, unless never.
+    One of several events of a record has .row, which it is, and as value what the mapping made of it.
     What stands for a batch that was skipped has the first offset of it, and .last_offset. A record that would be over
     RECORD_BYTES_MAX has its value cut to 64 KiB and its key or its original headers dropped where those are over
     64 KiB; then .truncated = "true", .size (of the original value in bytes) and .sha256 (of the original value, hex)
@@ -46,6 +47,7 @@ def dead_letter(
         "offset": str(record.first_offset),
         "time_ms": str(record.time_ms),
         **({"generation": str(generation)} if generation else {}),
+        **({} if reject.row is None else {"row": str(reject.row)}),
     }
     if record.skipped_from is not None:
         why["last_offset"] = str(record.offset)

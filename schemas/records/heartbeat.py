@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import orjson
@@ -23,6 +24,7 @@ class HeartbeatFacts(NamedTuple):
     caught_up: bool
     account: dict[str, int]  # records of the partition by what became of them
     details: dict[str, Any]  # of the model; empty without one
+    odd: Sequence[dict[str, Any]] = ()  # fields of the partition's events that were left out: field, reason, count
     generation: int = 0  # how often the topic was made anew
 
 
@@ -44,6 +46,7 @@ def render_heartbeat(facts: HeartbeatFacts) -> tuple[bytes, bytes]:
             "offset": facts.offset,
             "tick": {"number": facts.number, "time_ms": facts.time_ms, "caught_up": facts.caught_up},
             "account": facts.account,
+            "odd_fields": facts.odd,
             **facts.details,
         },
     )

@@ -32,6 +32,7 @@ class Moment(NamedTuple):
     offset: int
     time_ms: int  # the event's own time
     now_ms: int  # newest time of the event's model up to here: the clock all durations run on
+    row: int = 0  # of a record with several events: which
 
 
 class Opened(NamedTuple):
@@ -41,6 +42,7 @@ class Opened(NamedTuple):
     time_ms: int
     first_offset: int  # where the log must be read from for the series to become what it was
     evidence: Any
+    row: int = 0  # of a record with several events: which
 
 
 def settled(value: Any) -> Any:

@@ -71,6 +71,7 @@ def episode_facts(series: Series, opened: Opened, evidence: Evidence, moved: str
         "subject": own.subject,
         "labels": own.shown,
         "trigger_offset": str(opened.offset),
+        "trigger_place": f"{opened.offset}.{opened.row}" if opened.row else str(opened.offset),
         "began": wire.rfc3339(opened.time_ms),
         "finding": wire.inner({**evidence["finding"], "evidence": evidence["evidence"]}),
         "first_offset": str(opened.first_offset),
@@ -170,6 +171,8 @@ class AlertRecords:
         if known is not None and known.opened is opened:
             return known
         made = episode_of(self.monitors[notice.monitor], self.series_at(key), opened)
+        if self.config.mapping.each:
+            made.facts["row"] = str(opened.row)
         if key in self.begun or len(self.begun) < BEGUN_MAX:
             self.begun[key] = made
         return made

@@ -109,6 +109,7 @@ class RecordAlerts:
             "subject": own.subject,
             "labels": own.shown,
             "trigger_offset": str(found.offset),
+            "trigger_place": str(found.offset),
             "began": wire.rfc3339(found.time_ms),
             "finding": wire.inner(self._finding(found)),
             "first_offset": str(found.span[0]),

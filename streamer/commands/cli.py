@@ -13,6 +13,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 VERBS: dict[str, tuple[str, str]] = {
     # verb -> (module:function, help line); the line stands here so that --help imports nothing.
     "run": ("streamer.commands.run:run", "Run the service until SIGTERM."),
+    "init": ("streamer.commands.init:init", "Write a first config: the least one, or for what others log."),
     "lint": ("streamer.commands.lint:lint", "Check configs: every mistake at once, with line and column."),
     "replay": (
         "streamer.commands.replay:replay",

@@ -1,18 +1,29 @@
-"""`driftline explain`: what every series is watched by, how far it is, and the smallest drift that would be found."""
+"""`driftline explain`: what became of a record, what every series is watched by, and the least drift that is found."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 
 import click
 import orjson
 
+from schemas.events.batch import Record
+from streamer.commands.broker_down import exit_unreachable
+from streamer.config.decoder_fields import fields_of
 from streamer.config.expectation import told as expectations
+from streamer.config.model import Config
+from streamer.offline.account import at_offset, unused
 from streamer.offline.event_files import EventFiles
 from streamer.offline.explain import explain as explained
 from streamer.offline.explain import told
+from streamer.offline.record_view import lines, view
 from streamer.offline.replay import BadInput
+from streamer.port import LogDown, LogGap, Partition
 from streamer.service.run import load_or_exit
+
+Source = Iterable[tuple[Partition, list[Record]]]
 
 
 @click.command("explain")
@@ -20,29 +31,77 @@ from streamer.service.run import load_or_exit
 @click.option(
     "--input",
     "inputs",
-    required=True,
     multiple=True,
     type=click.Path(path_type=Path),
     help="Events: JSONL (.gz), CSV or Parquet; each file is a partition. Repeatable.",
 )
+@click.option("--topic", help="Read a range of this topic instead, with keys and headers.")
+@click.option("--from", "begin", help="Of --topic: first offset, or a time (RFC 3339). Default: the oldest record.")
+@click.option("--to", "end", help="Of --topic: offset or time to stop before. Default: the end as it is now.")
+@click.option("--record", type=click.IntRange(min=1), help="Only what became of this record, field by field.")
 @click.option("--model", help="Only this model.")
 @click.option("--monitor", metavar="GLOB", default="*", help="Only monitors whose names match.")
 @click.option("--format", "shape", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def explain(config_path: Path, inputs: tuple[Path, ...], model: str | None, monitor: str, shape: str) -> None:
-    """Run a config over events in files and say of every monitor and series: what it watches, its tier and what is
-    missing for the next, usual level and limits, the smallest drift found in an hour and in a day with 80 % chance,
-    and what it has of the budget of false alarms.
+def explain(
+    config_path: Path,
+    inputs: tuple[Path, ...],
+    topic: str | None,
+    begin: str | None,
+    end: str | None,
+    record: int | None,
+    model: str | None,
+    monitor: str,
+    shape: str,
+) -> None:
+    """Say what became of the first record, field by field, and of every monitor and series: what it watches, its tier
+    and what is missing for the next, usual level and limits, the smallest drift found in an hour and in a day with 80 %
+    chance, and what it has of the budget of false alarms.
     """
+    if bool(inputs) == bool(topic):
+        raise click.UsageError("Give either --input FILE (repeatable) or --topic T.")
     config = load_or_exit(config_path)
     try:
-        sample, found = explained(config, EventFiles(inputs, config), model, monitor)
-    except BadInput as error:
+        files = EventFiles(inputs, config)
+        source: Source = _of_topic(config, topic, begin, end) if topic else files
+        shown, source = looked_at(config, source, record or 1)
+        if shape == "text":
+            click.echo("\n".join(shown))
+        if record is not None:
+            return
+        sample, found = explained(config, source, model, monitor)
+    except (BadInput, LogGap) as error:
         raise click.ClickException(str(error)) from error
+    except LogDown as error:
+        exit_unreachable(error)
     if shape == "json":
         click.echo(orjson.dumps([one.plain() for one in found], option=orjson.OPT_INDENT_2).decode())
         return
-    click.echo(sample.account().sum(" of the sample"))
-    for line in (*expectations(config), *told(found)):
+    account = sample.account()
+    click.echo(account.sum(" of the sample"))
+    for line in (*unused(account, at_offset if topic else files.place), *expectations(config), *told(found)):
         click.echo(line)
     if not found:
-        click.echo(f"No series: driftline lint {config_path} --sample {inputs[0]} says why.", err=True)
+        click.echo("No series: nothing of these records is watched, see the lines above.", err=True)
+
+
+def looked_at(config: Config, source: Source, number: int) -> tuple[list[str], Source]:
+    """What became of a record, counted from 1, in lines; and all of the records, that one and those before it too."""
+    before: list[tuple[Partition, list[Record]]] = []
+    rest = iter(source)
+    count = 0
+    for partition, records in rest:
+        before.append((partition, records))
+        if count + len(records) >= number:
+            one = records[number - count - 1]
+            told = list(lines(view(one, fields_of(config), partition[0])))
+            return [f"record {number} is {told[0]}", *told[1:], ""], chain(before, rest)
+        count += len(records)
+    if not count:
+        return ["there are no records", ""], before
+    raise BadInput(f"there are only {count:,} records, not {number:,}")
+
+
+def _of_topic(config: Config, topic: str, begin: str | None, end: str | None) -> Source:
+    from streamer.kafka.topic_range import read_topic
+
+    return read_topic(config, topic, (), begin, end)

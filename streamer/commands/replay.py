@@ -17,6 +17,7 @@ import orjson
 from schemas.events.batch import Record
 from streamer.commands.broker_down import exit_unreachable
 from streamer.config.decoder_fields import fields_of
+from streamer.offline.account import ODD_SHOWN
 from streamer.offline.replay import BadInput, Input, Replay, parse_inputs, read_lines
 from streamer.port import LogDown, LogGap, Out, Partition
 from streamer.service.run import load_or_exit
@@ -162,5 +163,9 @@ def _summary(engine: Replay, printed: Counter[str], seconds: float, letters: Pat
     also = f", {shadows}" if printed["shadow"] else ""
     speed = f"{seconds:.1f} s ({total / max(seconds, 1e-9):,.0f} records/s)"
     click.echo(f"{alerts}{also} and {incidents} in {speed}", err=True)
+    odd = [f"{field} {reason} {count:,}" for (field, reason), count in engine.odd().items()]
+    if odd:
+        more = f", and {len(odd) - ODD_SHOWN:,} more" if len(odd) > ODD_SHOWN else ""
+        click.echo(f"Left out of events, since it could not be used: {', '.join(odd[:ODD_SHOWN])}{more}", err=True)
     if reasons and letters is None:
         click.echo("What could not be read was counted only; --dead-letter FILE keeps it.", err=True)

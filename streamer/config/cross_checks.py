@@ -17,7 +17,7 @@ from streamer.config.model import Topics
 from streamer.config.problems import WARNINGS, did_you_mean, quoted
 from streamer.config.units import parse_duration
 from streamer.config.yaml_source import PathKey, Source
-from streamer.signals.grammar import AGGREGATE, COUNTS, Signal, aggregate_of, parse_signal
+from streamer.signals.grammar import AGGREGATE, COUNTS, Signal, aggregate_of, is_pattern, parse_signal
 
 TYPE_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 
@@ -84,11 +84,11 @@ def weights_are_of_monitors(raw: Any) -> Iterator[Complaint]:
 def days_are_named_once(raw: Any) -> Iterator[Complaint]:
     """Either a date, or each day of a kind."""
     for i, day in as_items(at(raw, "calendar", "days")):
-        path, first, last = ("calendar", "days", i), at(day, "date"), at(day, "to")
-        if isinstance(day, dict) and ("date" in day) == ("every" in day):
-            text = "either date or every, not both." if "date" in day else "needs date or every."
+        path, first, last, every = ("calendar", "days", i), at(day, "date"), at(day, "to"), at(day, "every")
+        if isinstance(day, dict) and (first is None) == (every is None):
+            text = "needs date or every." if first is None else "either date or every, not both."
             yield Complaint(path, "bad-value", text)
-        elif isinstance(day, dict) and "to" in day and "every" in day:
+        elif isinstance(day, dict) and last is not None and every is not None:
             yield Complaint((*path, "to"), "bad-value", "goes with date, not with every.")
         elif is_date(first) and is_date(last) and last < first:
             yield Complaint((*path, "to"), "bad-value", f"{last} is before {first}.")
@@ -237,11 +237,14 @@ def what_looks_at_ones_is_of_a_share(monitor: Any) -> Iterator[Complaint]:
 
 
 def what_only_appears_is_an_occurrence(monitor: Any) -> Iterator[Complaint]:
-    """Events without a new feature say nothing of it: there is no share to watch."""
+    """Events without a new feature, or before the first odd one of a field, say nothing of it: there is no share."""
     signal, kind = at(monitor, "signal"), at(monitor, "detect", "kind")
     known = isinstance(kind, str) and kind in DETECTS and kind != "occurrence"
-    if isinstance(signal, str) and signal.startswith("new_feature.") and known:
-        message = f"{quoted(signal)} is an event that happens; use occurrence, not {kind}."
+    appears = isinstance(signal, str) and signal.startswith(("new_feature.", "nan_prediction"))
+    odd = isinstance(signal, str) and signal.startswith("odd.") and is_pattern(signal)
+    if (appears or odd) and known:
+        one = ", or name one field" if odd else ""
+        message = f"{quoted(signal)} is an event that happens; use occurrence, not {kind}{one}."
         yield Complaint(("detect", "kind"), "bad-value", message)
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from schemas.events.fields import FIELDS, Fields, compile_fields
+from dataclasses import replace
+
+from schemas.events.fields import FIELDS, Fields, Reading, compile_fields
 from streamer.config import model as cfg
+from streamer.config.types import zone_of
 from streamer.signals.grammar import pointers_of
 
 
@@ -14,4 +17,9 @@ def fields_of(config: cfg.Config) -> Fields:
     extra = dict.fromkeys(pointer for text in named for pointer in pointers_of(text))
     extra |= dict.fromkeys(rule.same_as for rule in config.checks.values() if rule.same_as is not None)
     extra |= dict.fromkeys(config.roles().values())
-    return compile_fields(config.fields.model_dump(include=set(FIELDS)), tuple(extra), config.limits.message_bytes)
+    zone = None if config.time_zone is None else zone_of(config.time_zone)
+    strict = config.on_odd_field == "dead_letter"
+    reading = Reading(strict, config.limits.array, tuple(config.fields.names), zone)
+    named_fields = config.fields.model_dump(include=set(FIELDS))
+    fields = compile_fields(named_fields, tuple(extra), config.limits.message_bytes, reading)
+    return replace(fields, plan=config.mapping.plan())

@@ -25,6 +25,7 @@ from streamer.config.budget import FalseAlarms
 from streamer.config.calendar import Calendar
 from streamer.config.detect import CheckRule
 from streamer.config.librdkafka_settings import RESERVED
+from streamer.config.mapping import Mapping
 from streamer.config.monitor import Defaults as Defaults
 from streamer.config.monitor import Monitor as Monitor
 from streamer.config.types import (
@@ -39,6 +40,7 @@ from streamer.config.types import (
     Size,
     Topic,
     Version,
+    Zone,
     check_pointer,
 )
 from streamer.config.units import parse_duration
@@ -91,12 +93,18 @@ class Topics(Model):
 
 
 class FieldPlaces(Model):
-    """Where the fields of an event are: a JSON Pointer, `key`, `topic` or `header:NAME`."""
+    """Where the fields of an event are: a JSON Pointer, `key`, `topic`, `header:NAME`, or a text for all: `=TEXT`."""
+
+    names: list[Annotated[str, Field(min_length=1, max_length=256)]] = Field(
+        default_factory=list, max_length=2000, description="Of features that are an array: what each place is called."
+    )
 
     @field_validator("*")
     @classmethod
-    def _fits(cls, text: str, info: ValidationInfo) -> str:
+    def _fits(cls, text: Any, info: ValidationInfo) -> Any:
         name = str(info.field_name)
+        if name == "names":
+            return text
         return parse_field(name, text).text if name in FIELDS else check_pointer(text)
 
 
@@ -211,11 +219,24 @@ class Limits(Model):
     message_bytes: Size = Field(
         "1MiB", ge=1024, le=64 << 20, validate_default=True, description="Longer events go to the dead letters."
     )
+    array: int = Field(
+        100,
+        ge=0,
+        le=2000,
+        description="Numbers of an array that is a feature: each is one, NAME.0 and so on. Longer ones are left out.",
+    )
     lateness_ms: Duration = Field(
         "5m",
         alias="lateness",
         validate_default=True,
         description="Older events than this behind their model's newest are late.",
+    )
+    ahead_ms: Duration = Field(
+        "7d",
+        alias="ahead",
+        ge=60_000,
+        validate_default=True,
+        description="An event further ahead than this of all before moves its model's clock only if others follow.",
     )
     unusable: float = Field(
         0.05,
@@ -251,6 +272,15 @@ class Config(Model):
     kafka: Kafka = Field(description="The cluster and how the service joins it.")
     topics: Topics = Field(description="Topics by role; every topic has one use.")
     fields: FieldMap = Field(FieldMap(), description="Where the fields of an event are.")
+    mapping: Mapping = Field(Mapping(), description="How records that are no events yet become events.")
+    on_odd_field: Literal["drop", "dead_letter"] = Field(
+        "drop",
+        description="What becomes of a field that cannot be used, such as NaN: it is left out and counted, or the "
+        "whole event is a dead letter.",
+    )
+    time_zone: Zone | None = Field(
+        None, description="Of times without a zone: UTC, Europe/Amsterdam, +02:00. Default: they cannot be used."
+    )
     reference: Reference = Field(Reference(), description="What series are compared with.")
     anomaly: Anomaly = Field(Anomaly(), description="When an event is anomalous: the signal anomaly.")
     ood: Ood = Field(Ood(), description="When an event is unfamiliar: the signals ood and confident_ood.")

@@ -26,6 +26,7 @@ KINDS = {
     "not-in-sample": "a place that no record of a sample has",
     "not-watched": "what a sample has and a monitor asks for, and yet it is not watched, or not on its own",
     "not-used": "a large share of a sample is not used",
+    "odd-field": "a field that many records of a sample have and that cannot be used",
     "nothing-used": "nothing of a sample is used",
 }
 WARNINGS = frozenset(
@@ -37,6 +38,7 @@ WARNINGS = frozenset(
         "never-fires",
         "not-in-sample",
         "not-used",
+        "odd-field",
         "not-watched",
     )
 )

@@ -41,6 +41,7 @@ STANDARD: dict[str, dict[str, Any]] = {
     },
     "error": {"signal": "error", "detect": {**ENVELOPE, "direction": "up"}},
     "value": {"signal": "value", "detect": ENVELOPE},
+    "nan-prediction": {"signal": "nan_prediction", "detect": {"kind": "occurrence"}},
     "no-data": {"signal": "events", "detect": {"kind": "silence", "days": True}},
     "caller-silent": {"signal": "events", "by": ["caller"], "detect": {"kind": "silence", "days": True}},
 }

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from datetime import date
+from datetime import UTC, date, timedelta, timezone, tzinfo
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
     AfterValidator,
@@ -84,6 +85,25 @@ def _features(text: str) -> str:
     return text
 
 
+def zone_of(text: str) -> tzinfo:
+    """The time zone of a name such as Europe/Amsterdam, UTC or +02:00; ValueError with one sentence."""
+    offset = re.fullmatch(r"([+-])([01][0-9]|2[0-3]):([0-5][0-9])", text)
+    if offset:
+        away = timedelta(hours=int(offset[2]), minutes=int(offset[3]))
+        return timezone(-away if offset[1] == "-" else away)
+    if text == "UTC":
+        return UTC
+    try:
+        return ZoneInfo(text)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        raise ValueError(f"{quoted(text)} is no time zone such as UTC, Europe/Amsterdam or +02:00.") from None
+
+
+def _zone(text: str) -> str:
+    zone_of(text)
+    return text
+
+
 def _topic(text: str) -> str:
     if text in (".", ".."):
         raise ValueError(f"{text!r} is no name Kafka takes.")
@@ -149,6 +169,7 @@ Pointer = Annotated[str, AfterValidator(check_pointer)]
 Listen = Annotated[str, AfterValidator(_listen)]
 Version = Annotated[Literal[1], BeforeValidator(_whole)]
 Date = Annotated[str, AfterValidator(_date)]
+Zone = Annotated[str, AfterValidator(_zone)]
 Direction = Literal["up", "down", "both"]
 Share = Annotated[float, Field(gt=0, lt=1)]
 

@@ -3,11 +3,16 @@
 Every record ends in exactly one of: used, late, duplicate, filtered, dead-lettered. An event is filtered when no
 monitor watches its model, a duplicate when its id is among the last ones used, late when it is older than the
 newest event of its model by more than the allowed lateness.
+
+One wrong clock must not make everybody else late. An event that is days ahead of all before of its model is used, but
+its time is not believed: it is that of the newest before. Only when such events are the rule, as after a long pause,
+they move on what is newest. An event that has no time at all, nor its record, is of that time, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,10 +21,21 @@ from schemas.events.batch import I32, U64, Batch
 from streamer.series.turnover import Places
 from streamer.signals.columns import I64, Bool, dense
 
+ODD_MAX = 200
+"""Fields and reasons that are counted on their own: names come from producers, and what is counted is in the state."""
+OTHER = "other"
+
 RESULTS = ("used", "late", "duplicate", "filtered", "dead_lettered")
 
-Admitted = tuple[Bool, I64, int, int, I64]
-"""used, the model's newest time up to and including each event; how many filtered, how many duplicates; which late"""
+AHEAD_EVENTS = 8
+"""So many more events that are ahead than that are not, and they are believed. Where a tenth has a wrong clock so
+many come in less than one of ten million tries; of a model that was silent for a week it is its first few events.
+"""
+CLOCK = ("time", "clock_ahead")
+
+Admitted = tuple[Bool, I64, int, int, I64, I64]
+"""used, the model's newest time up to and including each event; how many filtered, how many duplicates; which are late,
+and which of the used ones have a time that is not theirs: that of the newest"""
 
 
 class Gate:
@@ -27,11 +43,14 @@ class Gate:
     either.
     """
 
-    def __init__(self, watched: Collection[str] | None, lateness_ms: int, capacity: int, models_max: int) -> None:
+    def __init__(
+        self, watched: Collection[str] | None, lateness_ms: int, capacity: int, models_max: int, ahead_ms: int
+    ) -> None:
         self.watched, self.lateness_ms = watched, lateness_ms
-        self.capacity, self.models_max = capacity, models_max
+        self.capacity, self.models_max, self.ahead_ms = capacity, models_max, ahead_ms
         self.newest_ms: dict[str, int] = {}
         self.events: dict[str, int] = {}  # used ones
+        self.ahead: dict[str, int] = {}  # by how many those are more that are ahead, where there are any
         self.ids: dict[int, None] = {}
 
     def admit(
@@ -41,6 +60,7 @@ class Gate:
         turned_away = [False] * len(codes) if refused is None else refused.tolist()
         filtered = duplicate = 0
         late: list[int] = []
+        untimely: list[int] = []
         watched, lateness_ms, newest_ms, ids = self.watched, self.lateness_ms, self.newest_ms, self.ids
         columns = (codes.tolist(), times_ms.tolist(), event_ids.tolist(), turned_away)
         for i, (code, time_ms, event_id, away) in enumerate(zip(*columns, strict=True)):
@@ -53,11 +73,21 @@ class Gate:
             if event_id in ids:
                 duplicate += 1
                 continue
-            if latest is None or time_ms > latest:
+            if time_ms == 0 and latest:
+                time_ms = latest
+                untimely.append(i)
+            if latest is None or latest < time_ms <= latest + self.ahead_ms:
                 newest_ms[model] = latest = time_ms
+            elif time_ms > latest:
+                if self._believed(model):
+                    newest_ms[model] = latest = time_ms
+                else:
+                    untimely.append(i)
             elif time_ms < latest - lateness_ms:
                 late.append(i)
                 continue
+            if model in self.ahead and time_ms <= latest + self.ahead_ms:
+                self._behind(model)
             if event_id and self.capacity:
                 self._remember(event_id)
             used[i], now[i] = True, latest
@@ -66,7 +96,27 @@ class Gate:
         for code in np.flatnonzero(counts).tolist():
             model = strings[code]
             self.events[model] = self.events.get(model, 0) + counts.item(code)
-        return taken, np.array(now, np.int64), filtered, duplicate, np.array(late, np.int64)
+        return (
+            taken,
+            np.array(now, np.int64),
+            filtered,
+            duplicate,
+            np.array(late, np.int64),
+            np.array(untimely, np.int64),
+        )
+
+    def _believed(self, model: str) -> bool:
+        """Whether an event that is ahead is believed, which is one more that is."""
+        count = self.ahead.pop(model, 0) + 1
+        if count < AHEAD_EVENTS:
+            self.ahead[model] = count
+        return count >= AHEAD_EVENTS
+
+    def _behind(self, model: str) -> None:
+        """One more event of the model is not ahead."""
+        count = self.ahead.pop(model) - 1
+        if count > 0:
+            self.ahead[model] = count
 
     def _remember(self, event_id: int) -> None:
         self.ids[event_id] = None
@@ -77,6 +127,10 @@ class Gate:
         """See `Admission.models`."""
         return [(model, newest_ms, self.events[model]) for model, newest_ms in self.newest_ms.items()]
 
+    def doubted(self) -> list[int]:
+        """Of each model by how many the events are more that are ahead of their time."""
+        return [self.ahead.get(model, 0) for model in self.newest_ms]
+
     def remembered(self) -> U64:
         """The ids remembered, oldest first."""
         return np.fromiter(self.ids, np.uint64, len(self.ids))
@@ -85,11 +139,13 @@ class Gate:
         """These models are as if they had never been met."""
         for model in models:
             del self.newest_ms[model], self.events[model]
+            self.ahead.pop(model, None)
 
-    def load(self, models: Iterable[tuple[str, int, int]], ids: U64) -> None:
+    def load(self, models: Sequence[tuple[str, int, int]], ids: U64, doubted: Sequence[int]) -> None:
         """Add to an empty gate what another one had; of too many ids the newest stay."""
         for model, newest_ms, events in models:
             self.newest_ms[model], self.events[model] = newest_ms, events
+        self.ahead = {model: count for (model, *_), count in zip(models, doubted, strict=True) if count}
         self.ids = dict.fromkeys(ids.tolist()[-self.capacity :] if self.capacity else [])
 
 
@@ -104,6 +160,7 @@ class Admission:
         self.no_place = 0  # events of models beyond the limit, which are filtered
         self.counts: dict[str, int] = dict.fromkeys(RESULTS, 0)
         self.reasons: dict[str, int] = {}
+        self.odd: dict[tuple[str, str], int] = {}  # fields left out of events, by field and reason
 
     def models(self) -> list[tuple[str, int, int]]:
         """Name, newest event time and used events of every model that had one, in the order of their first."""
@@ -120,11 +177,11 @@ class Admission:
         """Used events by model."""
         return {model: events for model, _, events in self.models()}
 
-    def admit(self, batch: Batch, refused: Bool | None = None) -> tuple[Bool, I64, I64]:
-        """For each event whether it is used, and its model's newest time up to and including it; and which are late.
-        The refused ones are filtered before anything of them is remembered.
+    def admit(self, batch: Batch, refused: Bool | None = None) -> tuple[Batch, Bool, I64, I64]:
+        """The batch, with times that can be believed; for each event whether it is used, and its model's newest time up
+        to and including it; and which are late. The refused ones are filtered before anything of them is remembered.
         """
-        used, now, filtered, duplicate, late = self.gate.admit(
+        used, now, filtered, duplicate, late, untimely = self.gate.admit(
             batch.model, batch.times_ms, batch.event_id, batch.strings, refused
         )
         self._hear(batch, used, now)
@@ -137,7 +194,23 @@ class Admission:
         for reject in batch.rejects:
             self.counts["dead_lettered"] += reject.records
             self.reasons[reject.reason] = self.reasons.get(reject.reason, 0) + reject.records
-        return used, now, late
+        for event, field, reason in batch.odd:
+            if refused is None or not refused.item(event):
+                self._leave_out((field, reason))
+        if len(untimely):
+            ahead = np.count_nonzero((batch.times_ms[untimely] > 0) & (now[untimely] > 0))
+            if ahead:
+                self._leave_out(CLOCK, int(ahead))
+            times_ms = batch.times_ms.copy()
+            times_ms[untimely] = now[untimely]
+            batch = replace(batch, times_ms=times_ms)
+        return batch, used, now, late
+
+    def _leave_out(self, place: tuple[str, str], count: int = 1) -> None:
+        """Count what was left out of events."""
+        if place not in self.odd and len(self.odd) >= ODD_MAX:
+            place = OTHER, place[1]
+        self.odd[place] = self.odd.get(place, 0) + count
 
     def _unwanted(self, batch: Batch, refused: Bool | None) -> int:
         """How many events were filtered however few models there are."""
@@ -172,19 +245,25 @@ class Admission:
         return {
             "places": self.places.dump(),
             "newest_ms": self.models(),
+            "ahead": self.gate.doubted(),
             "ids": self.gate.remembered(),
             "counts": list(self.counts.items()),
             "reasons": list(self.reasons.items()),
+            "odd": [[*place, count] for place, count in self.odd.items()],
             "no_place": self.no_place,
         }
 
     def load(self, state: dict[str, Any]) -> None:
         models = [(str(model), int(time_ms), int(count)) for model, time_ms, count in state["newest_ms"]]
         ids = np.ascontiguousarray(state["ids"], np.uint64)
+        ahead = [int(count) for count in state["ahead"]]
+        if len(ahead) != len(models) or not all(0 <= count < AHEAD_EVENTS for count in ahead):
+            raise ValueError("models and how many of their events are ahead of their time differ")
         if len({model for model, _, _ in models}) < len(models) or len(set(ids.tolist()) - {0}) < len(ids):
             raise ValueError("a model or an event id that is there twice, or an id that is none")
-        self.gate.load(models, ids)
+        self.gate.load(models, ids, ahead)
         self.places.load(state["places"], [model for model, _, _ in models])
         self.counts.update({str(name): int(n) for name, n in state["counts"]})
         self.reasons = {str(name): int(n) for name, n in state["reasons"]}
+        self.odd = {(str(field), str(reason)): int(n) for field, reason, n in state["odd"]}
         self.no_place = int(state.get("no_place", 0))  # Snapshots of before 0.2 have none.

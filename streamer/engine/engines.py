@@ -31,7 +31,7 @@ class Engine(NamedTuple):
 
     name: str
     decoder: Callable[[Fields], Decoder]
-    gate: Callable[[Collection[str] | None, int, int, int], Any]
+    gate: Callable[[Collection[str] | None, int, int, int, int], Any]
     table: TableParts
     monitors: MonitorParts
     sweep: Callable[[SeriesTable, Sequence[Monitor], bool], Sweep | None]

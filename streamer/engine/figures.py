@@ -13,8 +13,10 @@ from streamer.series.table import SeriesTable
 Name = Literal[
     "events_total",
     "events_muted_total",
+    "pairs_total",
     "records_failed_total",
     "records_consumed_total",
+    "odd_fields_total",
     "series_dropped_total",
     "series_evicted_total",
     "windows_total",
@@ -39,6 +41,7 @@ def counters(
     tables: Collection[SeriesTable],
     monitors: Iterable[Monitor],
     muted: Mapping[str, int],
+    pairs: Mapping[str, int],
     detections: Mapping[str, int],
     emitted: Mapping[tuple[str, str], int],
     shadowed: Mapping[tuple[str, str], int],
@@ -48,9 +51,13 @@ def counters(
     for result, count in admission.counts.items():
         yield Counter("events_total", {"topic": topic, "result": result}, count)
     yield Counter("events_muted_total", {"topic": topic}, sum(muted.values()))
+    for result, count in pairs.items():
+        yield Counter("pairs_total", {"topic": topic, "result": result}, count)
     for reason, count in admission.reasons.items():
         yield Counter("records_failed_total", {"topic": topic, "reason": reason}, count)
     yield Counter("records_consumed_total", {"topic": topic}, sum(admission.counts.values()))
+    for (field, reason), count in admission.odd.items():
+        yield Counter("odd_fields_total", {"field": field, "reason": reason}, count)
     yield Counter("series_dropped_total", {}, sum(table.dropped for table in tables))
     yield Counter("series_evicted_total", {}, sum(table.evicted for table in tables))
     for monitor in (m for m in monitors if m.windowed):

@@ -33,7 +33,9 @@ def heartbeats(group: str, partition: Partition, position: int, number: int, tic
     """The records of the tick of this number; of a partition without models one that says so."""
     about: list[tuple[str | None, dict[str, Any]]] = [*details(watched).items()] or [(None, {})]
     known = group, *partition, position, number, tick.time_ms, tick.caught_up, watched.admission.counts
-    facts = (HeartbeatFacts(model, *known, found, watched.generation) for model, found in about)
+    most = sorted(watched.admission.odd.items(), key=lambda one: (-one[1], one[0]))[:SHOWN_MAX]
+    odd = [{"field": field, "reason": reason, "count": count} for (field, reason), count in most]
+    facts = (HeartbeatFacts(model, *known, found, odd, watched.generation) for model, found in about)
     return [Out("heartbeats", *render_heartbeat(fact), HEADERS) for fact in facts]
 
 

@@ -30,6 +30,7 @@ from streamer.engine.figures import Counter, counters
 from streamer.engine.heartbeat import Watched, heartbeats
 from streamer.engine.muted import Muted
 from streamer.engine.outbox import Outbox
+from streamer.engine.pairs import Pairs
 from streamer.engine.references import pinned_again, seed
 from streamer.engine.room import STRIDE, Fullness, Room
 from streamer.engine.unwatched import Unwatched, unwatched
@@ -96,13 +97,16 @@ class Task:
         self.sweeps = {i: sweep for i, sweep in sweeps.items() if sweep is not None}
         models = {m.config.model for m in self.by_order}
         watched = None if None in models else [model for model in models if model is not None]
-        gate = engine.gate(watched, config.limits.lateness_ms, config.limits.duplicates, self.rows_max)
+        limits = config.limits
+        gate = engine.gate(watched, limits.lateness_ms, limits.duplicates, self.rows_max, limits.ahead_ms)
         self.admission = Admission(gate, Places(self.rows_max, config.reference.warmup), watched)
         policies, self.muted = {name: policy_of(m.config) for name, m in self.monitors.items()}, Muted(config.calendar)
         self.book = AlertBook(policies, first_of(self.monitors), self.muted.away.now)
         self.records = AlertRecords(config, partition, self.monitors, generation)
         self.incidents = Incidents(self.records)
         self.box = Outbox(self.records, self.incidents)
+        pair = config.mapping.pair
+        self.pairs = Pairs(pair.within_ms, pair.most) if pair is not None else None
         self.record_alerts = RecordAlerts(config, partition, generation, self.emitted)
         parts = self.tables, self.sources, self.of_table, self.admission, self.book, self.muted
         self.room = Room(*parts, self._ended)
@@ -154,6 +158,10 @@ class Task:
         self.box.put(Out("dead_letter", *dead_letter(topic, number, one, self.generation)) for one in batch.rejects)
         if self.roles:
             batch = replace(batch, aliases=self.roles)
+        if self.pairs is not None:
+            refused = is_true(batch, OPT_OUT) if self.config.privacy else None
+            before, batch = self.pairs.paired, self.pairs.take(batch, refused)
+            self.admission.counts["used"] += self.pairs.paired - before  # Both records of a pair are.
         if self.derived:
             batch = enriched(batch, self.derived)
         for piece, turn in self.room.pieces(batch, self.position):
@@ -166,7 +174,7 @@ class Task:
     def _take(self, batch: Batch) -> None:
         """Take what lies between two turns of the log."""
         refused = is_true(batch, OPT_OUT) if self.config.privacy else None
-        used, now, late = self.admission.admit(batch, refused)
+        batch, used, now, late = self.admission.admit(batch, refused)
         self.box.put(self.record_alerts.take(batch, used, late, self.tick_ms, refused))
         begin, places = 0, np.arange(len(used))
         while begin < len(used):  # What cuts a batch changes nothing: so it can be cut where a level is accepted.
@@ -278,7 +286,8 @@ class Task:
     def counters(self) -> Iterator[Counter]:
         """What was counted so far, for the metrics."""
         self.box.settle()
-        counted = self.muted.events, self.book.detections, self.emitted, self.shadowed, self.incidents.emitted
+        alerts = self.book.detections, self.emitted, self.shadowed, self.incidents.emitted
+        counted = self.muted.events, self.pairs.counts() if self.pairs is not None else {}, *alerts
         return counters(self.partition[0], self.admission, self.tables.values(), self.by_order, *counted)
 
     def gauges(self) -> Iterator[tuple[str, Gauge]]:
@@ -328,6 +337,7 @@ class Task:
             "admission": self.admission.dump(),
             "unusable": self.record_alerts.account.dump(),
             "muted": self.muted.dump(),
+            "pairs": self.pairs.dump() if self.pairs is not None else None,
             "tables": {t.identity: t.dump() for t in self.tables.values()},
             "rules": {self.tables[i].identity: source.dump() for i, source in self.sources.items()},
             "monitors": {name: {"spec": self.spec(name), "state": m.dump()} for name, m in self.monitors.items()},
@@ -362,6 +372,8 @@ class Task:
         self.admission.load(state["admission"])
         self.record_alerts.account.load(state.get("unusable"))  # Older snapshots have none.
         self.muted.load(state["muted"])
+        if self.pairs is not None and state["pairs"] is not None:
+            self.pairs.load(state["pairs"])
         for table in self.tables.values():
             if table.identity in state["tables"]:
                 table.load(state["tables"][table.identity])

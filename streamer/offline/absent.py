@@ -70,6 +70,10 @@ class Names:
         return (name for name, kinds in self.kinds.items() if kind in kinds)
 
 
+ODD = ("odd", "nan_prediction")
+"""Kinds of signals that are best about nothing."""
+
+
 def excluded_nothing(config: cfg.Config, names: Names) -> Iterator[Said]:
     """Patterns of `exclude` that no feature of the sample has."""
     known = [name for name in names.kinds if name.startswith(FEATURES)]
@@ -95,7 +99,7 @@ def absent(config: cfg.Config, name: str, monitor: cfg.Monitor, series: int, nam
     if signal.kind == "missing" and not signal.every and not names.under(signal.path):
         near = _near(signal, signal.path, names.kinds)
         why = f"no event of the sample has {monitor.signal.partition('.')[2]!r}: it is missing in all.{near}"
-    elif signal.kind == "aggregate" or (not series and signal.kind not in SOURCES):
+    elif signal.kind == "aggregate" or (not series and signal.kind not in (*SOURCES, *ODD)):
         why = _why(monitor.signal, signal, names)
     if why and name not in STANDARD:
         yield (*here, "signal"), why

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from schemas.events.batch import REASONS, Batch
+from schemas.events.batch import REASONS, Batch, OddField
+from schemas.events.fields import FIELDS
 from schemas.events.guess import guess
 from streamer.config import model as cfg
 from streamer.config.problems import did_you_mean
 from streamer.config.yaml_source import PathKey
-from streamer.engine.admission import RESULTS
+from streamer.engine.admission import ODD_MAX, OTHER, RESULTS
 from streamer.port import Partition
 
 MANY = 0.05
 """A larger share of the records that is not used is worth a warning."""
 MODELS_SHOWN = 5
+ODD_SHOWN = 20
 GLOB = frozenset("*?[")
 
 HINTS: dict[str, str] = {
@@ -25,6 +27,10 @@ HINTS: dict[str, str] = {
     "too_large": "raise limits.message_bytes, or send less per event",
     "missing_model": "say where the model's name is: fields: {model: /POINTER}",
     "wrong_type": "point `fields` at what the field takes",
+    "not_finite": "have the producer write null",
+    "no_zone": "say which it is: time_zone: UTC, Europe/Amsterdam ...",
+    "clock_ahead": "the clock of a producer is wrong",
+    "too_many_members": "raise limits.array, or leave it out",
     "bad_time": "an RFC 3339 text or seconds, milliseconds ... since 1970, not local time: see fields.time",
     "bad_number": "the key or header that `fields` maps must hold a number",
     "too_many_fields": "at most 2,000 entries: leave out what nobody watches",
@@ -49,11 +55,22 @@ class Rejected(NamedTuple):
     hint: str
 
 
+class LeftOut(NamedTuple):
+    """A field that could not be used, of how many events, and where the first of them is."""
+
+    field: str
+    reason: str
+    events: int
+    partition: Partition
+    offset: int
+
+
 class Account(NamedTuple):
     """`counts` has one entry per result; their sum is the number of records."""
 
     counts: Mapping[str, int]
     rejected: Sequence[Rejected]
+    odd: Sequence[LeftOut] = ()
 
     @property
     def consumed(self) -> int:
@@ -78,6 +95,7 @@ class Rejects:
 
     def __init__(self) -> None:
         self.first: dict[str, Rejected] = {}
+        self.odd: dict[tuple[str, str], LeftOut] = {}
 
     def take(self, partition: Partition, batch: Batch) -> None:
         for reject in batch.rejects:
@@ -87,6 +105,20 @@ class Rejects:
                 hint = f"most likely {likely}" if likely else HINTS.get(reject.reason, "")
                 known = Rejected(reject.reason, 0, partition, reject.record.offset, reject.detail, hint)
             self.first[reject.reason] = known._replace(records=known.records + reject.records)
+        for one in batch.odd:
+            self._leave_out(partition, batch, one)
+
+    def _leave_out(self, partition: Partition, batch: Batch, one: OddField) -> None:
+        place = (one.field, one.reason)
+        if place not in self.odd and len(self.odd) >= ODD_MAX:
+            place = (OTHER, one.reason)
+        first = LeftOut(*place, 0, partition, batch.offsets.item(one.event))
+        known = self.odd.get(place, first)
+        self.odd[place] = known._replace(events=known.events + 1)
+
+    def left_out(self) -> list[LeftOut]:
+        """The most frequent first."""
+        return sorted(self.odd.values(), key=lambda one: (-one.events, one.field, one.reason))
 
     def in_order(self) -> list[Rejected]:
         """The most frequent first."""
@@ -99,6 +131,9 @@ def unused(account: Account, place: Callable[[Partition, int], str]) -> Iterator
         detail = f" ({one.detail})" if one.detail else ""
         told = f"  rejected: {one.records:,} {one.reason}: {REASONS[one.reason]}"
         yield f"{told}; first {place(one.partition, one.offset)}{detail}{one.hint and '; '}{one.hint}."
+    for odd in account.odd[:ODD_SHOWN]:
+        first = f"first {place(odd.partition, odd.offset)}"
+        yield f"  left out: {odd.field} of {odd.events:,}, {odd.reason}: {REASONS[odd.reason]}; {first}."
     for result, told in ASIDE.items():
         if account.counts[result] > MANY * account.consumed:
             yield f"  {result}: {account.counts[result]:,}: {told}."
@@ -129,6 +164,12 @@ def doubts(config: cfg.Config, account: Account, models: Iterable[str]) -> Itera
             where = PATHS.get(one.reason, ("topics", "events"))
             share = f"{one.records:,} of {account.consumed:,} records of the sample are rejected: {REASONS[one.reason]}"
             yield "not-used", where, f"{share}{one.hint and '; '}{one.hint}."
+    for odd in account.odd:
+        if odd.events > MANY * account.consumed:
+            hint = HINTS.get(odd.reason, "")
+            share = f"{odd.events:,} of {account.consumed:,} records of the sample have a {odd.field} that is left out"
+            where = ("fields",) if odd.field in FIELDS else ("topics", "events")
+            yield "odd-field", where, f"{share}: {REASONS[odd.reason]}{hint and '; '}{hint}."
     for result, told in ASIDE.items():
         if account.counts[result] > MANY * account.consumed:
             share = f"{account.counts[result]:,} of {account.consumed:,} records of the sample are {result}"
@@ -139,6 +180,7 @@ def doubts(config: cfg.Config, account: Account, models: Iterable[str]) -> Itera
 PATHS: dict[str, PathKey] = {
     "missing_model": ("fields", "model"),
     "bad_time": ("fields", "time"),
+    "no_zone": ("fields", "time"),
     "wrong_type": ("fields",),
     "too_large": ("limits", "message_bytes"),
 }

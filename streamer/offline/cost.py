@@ -102,7 +102,7 @@ class Sample:
     def account(self) -> Account:
         """What became of every record."""
         counts = {name: sum(task.admission.counts[name] for task in self.tasks.values()) for name in RESULTS}
-        return Account(counts, self.rejects.in_order())
+        return Account(counts, self.rejects.in_order(), self.rejects.left_out())
 
     def series(self, name: str) -> list[int]:
         """The events of the group of each series of a monitor: no series has more values than that."""

@@ -98,4 +98,12 @@ class Replay:
     def account(self) -> Account:
         """What became of all records."""
         counts = {name: sum(t.admission.counts[name] for t in self.tasks.values()) for name in RESULTS}
-        return Account(counts, self.rejects.in_order())
+        return Account(counts, self.rejects.in_order(), self.rejects.left_out())
+
+    def odd(self) -> dict[tuple[str, str], int]:
+        """Fields left out of events, by field and reason; the most frequent first. Times that are not believed, too."""
+        total: dict[tuple[str, str], int] = {}
+        for task in self.tasks.values():
+            for place, count in task.admission.odd.items():
+                total[place] = total.get(place, 0) + count
+        return dict(sorted(total.items(), key=lambda one: (-one[1], one[0])))

@@ -17,7 +17,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
-from schemas.events.batch import REASONS
+from schemas.events.batch import ODD_REASONS, REASONS
 from schemas.records.alert import SEVERITIES
 from streamer.alerts.alert import FADING, FIRING, PENDING
 from streamer.engine.admission import RESULTS
@@ -41,7 +41,9 @@ CounterName = Literal[
     "bytes_consumed_total",
     "events_total",
     "events_muted_total",
+    "pairs_total",
     "records_failed_total",
+    "odd_fields_total",
     "commits_total",
     "series_dropped_total",
     "series_evicted_total",
@@ -108,8 +110,18 @@ CATALOGUE: dict[Name, Spec] = {
     "events_muted_total": Spec(
         "counter", "Used events that no monitor saw, as the calendar has them out of the ordinary.", {"topic": OPEN}
     ),
+    "pairs_total": Spec(
+        "counter",
+        "Requests and answers that became one event, and those that stayed alone, see mapping.pair.",
+        {"topic": OPEN, "result": ("paired", "alone")},
+    ),
     "records_failed_total": Spec(
         "counter", "Records sent to the dead-letter topic, by reason.", {"topic": OPEN, "reason": tuple(REASONS)}
+    ),
+    "odd_fields_total": Spec(
+        "counter",
+        "Fields left out of events because they could not be used, by field and reason.",
+        {"field": OPEN, "reason": ODD_REASONS},
     ),
     "unusable_ratio": Spec(
         "gauge",

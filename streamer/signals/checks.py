@@ -45,6 +45,7 @@ def violations(batch: Batch, name: str, check: Check) -> Bool:
 
 def _of_its_own(batch: Batch, name: str, check: Check) -> Bool:
     bad = np.full(len(batch.offsets), check.required)
+    bad[[one.event for one in batch.odd if one.field == name]] = True
     if name == "version":
         mine = batch.version >= 0
         wrong = np.array([text_is_bad(text, check) for text in batch.strings] or [False], bool)

@@ -17,6 +17,8 @@ from streamer.signals.observe import (
     Observe,
     observe_errors,
     observe_invalid,
+    observe_not_finite,
+    observe_odd,
     observe_presence,
     observe_texts,
 )
@@ -138,6 +140,26 @@ KINDS: dict[str, SignalKind] = {
         population=Population.SENT,
         observe=observe_invalid({}),
         every_event=True,
+    ),
+    "odd": SignalKind(
+        ("odd.*", "odd.NAME"),
+        FLAG,
+        heads={"odd": ""},
+        phrase=("events with an unusable {}", "have a {} that cannot be used"),
+        observe=observe_odd,
+        every_event=True,
+        members_max=LABELS_MAX,
+    ),
+    "nan_prediction": SignalKind(
+        ("nan_prediction",),
+        FLAG,
+        words={
+            "nan_prediction": Word(
+                "prediction", ("events with a prediction that is not finite", "have a NaN or infinite prediction")
+            )
+        },
+        observe=observe_not_finite,
+        referenced=False,
     ),
     "new_feature": SignalKind(
         ("new_feature.*", "new_feature.NAME"),

@@ -15,6 +15,7 @@ from streamer.signals.checks import Checks, violations
 from streamer.signals.columns import F64, I64, Bool, Groups, Observed
 
 FEATURES = "features."
+PREDICTION, NOT_FINITE = "prediction", "not_finite"
 FINE = frozenset({"ok", "success", "succeeded", "true", "200"})
 """A status that is none of these, nor a number below 400, is an error."""
 
@@ -83,6 +84,25 @@ def observe_presence(batch: Batch, groups: Groups, takes: Takes) -> Observed:
     order = np.argsort(event, kind="stable")
     wanted = np.array([name.startswith(FEATURES) and takes(name) for name in batch.names], bool)
     return _observed(batch, groups, wanted, event[order], name[order], value[order])
+
+
+def observe_odd(batch: Batch, groups: Groups, takes: Takes) -> Observed:
+    """Every field of a used event that could not be used; member = the field, value 1."""
+    return _odd(batch, groups, [(one.event, one.field) for one in batch.odd if takes(one.field)])
+
+
+def observe_not_finite(batch: Batch, groups: Groups, takes: Takes) -> Observed:
+    """The used events whose prediction is NaN or infinite, or something in it; value 1."""
+    bad = {one.event: PREDICTION for one in batch.odd if one.reason == NOT_FINITE and one.field.startswith(PREDICTION)}
+    return _odd(batch, groups, list(bad.items()))
+
+
+def _odd(batch: Batch, groups: Groups, found: list[tuple[int, str]]) -> Observed:
+    found = [one for one in dict.fromkeys(found) if groups.of_event.item(one[0]) >= 0]
+    members = list(dict.fromkeys(field for _, field in found))
+    event = np.array([event for event, _ in found], np.int64)
+    member = np.array([members.index(field) for _, field in found], np.int64)
+    return Observed(event, groups.of_event[event], member, np.ones(len(event)), members)
 
 
 def _observed(

@@ -94,7 +94,8 @@ def test_every_window_has_a_record_also_without_a_verdict() -> None:
     published = {"evaluated": 0, "insufficient": 0}
     for window in windows:
         published[window["ended"]] += 1
-    in_all = details(Watched(task.admission, task.tables.values(), task.by_order, task.alerts()))["fraud"]["windows"]
+    watched = Watched(task.admission, task.tables.values(), task.by_order, task.alerts(), {})
+    in_all = details(watched)["fraud"]["windows"]
     assert {name: in_all[name] for name in published} == published
     assert in_all["skipped"] > 20  # Those of the traffic, too: also the first, and those around the silence.
 

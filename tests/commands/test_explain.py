@@ -28,12 +28,16 @@ def test_it_says_of_every_series_what_would_be_found(files: tuple[Path, Path]) -
     shown = run(files, "--monitor", "confidence")
     assert shown.exit_code == 0, shown.output
     lines = shown.output.splitlines()
+    assert lines[0] == "record 1 is an event"
+    assert any(line.split()[:3] == ["used", "model", "/model"] for line in lines)
+    lines = lines[lines.index("") + 1 :]
     assert lines[0].startswith("2,592 records of the sample = 2,592 used")
     assert lines[1].startswith("false alarms: 1 a week expected")
-    assert lines[2].startswith("fraud confidence: envelope of confidence (prediction.confidence), ")
+    assert lines[2] == "not in the budget: nan-prediction (occurrence: no rate is known)."
+    assert lines[3].startswith("fraud confidence: envelope of confidence (prediction.confidence), ")
     assert any("tier: proved" in line for line in lines)
     assert any("detectable: a drop of " in line and "is found in 1d with 80 % chance" in line for line in lines)
-    assert lines[-1].startswith("  expected: 5.88% of the budget, 0.0588 false alarms a week")
+    assert lines[-1].startswith("  expected: 5.56% of the budget, 0.0556 false alarms a week")
 
 
 def test_as_json_it_is_a_list(files: tuple[Path, Path]) -> None:
@@ -46,3 +50,19 @@ def test_what_cannot_be_read_is_said(files: tuple[Path, Path]) -> None:
     failed = run((files[0], files[1].with_name("none.jsonl")))
     assert failed.exit_code == 1
     assert "No such file" in failed.output
+
+
+def test_one_record_field_by_field(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text(LEAST)
+    (tmp_path / "e.jsonl").write_text('{"model": "m"}\n{"modle": "m", "features": {"a": NaN}}\n')
+    files = tmp_path / "c.yaml", tmp_path / "e.jsonl"
+    second = run(files, "--record", "2").output.splitlines()
+    assert second[0].startswith("record 2 is a dead letter: missing_model")
+    assert any("the value has no 'model'. Did you mean 'modle'?" in line for line in second)
+    assert "there are only 2 records, not 3" in run(files, "--record", "3").output
+
+
+def test_either_files_or_a_topic(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text(LEAST)
+    done = CliRunner().invoke(explain, ["-c", str(tmp_path / "c.yaml")])
+    assert (done.exit_code, "Give either --input FILE (repeatable) or --topic T." in done.output) == (2, True)

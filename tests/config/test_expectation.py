@@ -19,16 +19,17 @@ OWN = (
 def test_the_least_config_expects_its_budget() -> None:
     config = load_text(LEAST, "x.yaml", {})
     assert in_all(expected(config)) == pytest.approx(1.0)
-    (line,) = told(config)
+    line, rest = told(config)
+    assert rest == "not in the budget: nan-prediction (occurrence: no rate is known)."
     assert line.startswith(
-        "false alarms: 1 a week expected of a healthy model at most, shared by 17 monitors; a signal"
+        "false alarms: 1 a week expected of a healthy model at most, shared by 18 monitors; a signal"
     )
 
 
 def test_detectors_of_experts_are_not_in_the_budget_and_take_nothing_of_it() -> None:
     config = load_text(LEAST + OWN, "x.yaml", {})
     assert in_all(expected(config)) == pytest.approx(1.0)
-    _, adwin, fraction, ranks = told(config)
+    _, _, adwin, fraction, ranks = told(config)
     assert adwin == "not in the budget: jump (adwin: delta 0.001 bounds each of its checks)."
     assert fraction == "not in the budget: odd (fraction: no rate is known)."
     assert ranks.endswith("(shiryaev_roberts: at most one in 1,000,000 values of a series, on average).")
@@ -42,7 +43,7 @@ def test_where_nothing_follows_from_the_budget_nothing_is_expected_of_it() -> No
 def test_a_budget_of_the_service_is_shared_by_its_models() -> None:
     config = load_text(LEAST + "false_alarms: {scope: service, models: 50, budget: 5, series: 200}\n", "x.yaml", {})
     assert in_all(expected(config)) == pytest.approx(0.1)
-    (line,) = told(config)
+    line, _ = told(config)
     assert (
-        "a part of the service's 5 for 50 models, shared by 17 monitors; a signal with a * is taken to have 200" in line
+        "a part of the service's 5 for 50 models, shared by 18 monitors; a signal with a * is taken to have 200" in line
     )

@@ -21,6 +21,7 @@ def test_there_are_enough_fixtures_of_every_kind() -> None:
     assert found == set(KINDS) - {
         "not-in-sample",
         "not-used",
+        "odd-field",
         "not-watched",
         "nothing-used",
     }  # They take a sample, see tests/offline.

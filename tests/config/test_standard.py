@@ -30,6 +30,7 @@ def test_the_least_config_has_the_standard_monitors() -> None:
         "p95(latency_ms)",
         "error",
         "value",
+        "nan_prediction",
     }
     assert (config.reference.warmup, config.commit.interval_ms, config.limits.message_bytes) == (500, 1000, 1 << 20)
 

@@ -25,6 +25,7 @@ from streamer.config.types import (
     Size,
     Topic,
     Version,
+    Zone,
     check_pointer,
 )
 from streamer.signals.kinds import FORMS
@@ -44,6 +45,7 @@ CASES: dict[str, tuple[Any, list[Any], list[Any]]] = {
     "Listen": (Listen, ["h:0", "[::1]:65535", "127.0.0.1:80"], ["h", ":80", "h:65536", "h:-1", "a b:1", "h:"]),
     "Version": (Version, [1], [True, 1.0, 2, "1", None]),
     "Date": (Date, ["2026-01-31"], ["2026-02-30", "31.01.2026", "", "2026-13-01"]),
+    "Zone": (Zone, ["UTC", "Europe/Amsterdam", "+02:00", "-11:30"], ["", "Mars/Base", "+2", "../x", "+25:00"]),
     "Share": (Share, [0.5, 1e-9], [0.0, 1.0, -0.1, float("nan")]),
     "SignalText": (SignalText, ["features.*", "/a", "logit.0", "score.x"], ["logit.x", "score.", "nothing", "/a~", ""]),
 }  # fmt: skip

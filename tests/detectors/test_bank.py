@@ -70,10 +70,10 @@ def test_what_was_given_last_is_not_worked_out_again() -> None:
 
 def test_hits_as_columns() -> None:
     found = hits_of([(3, 1, 2.5, 1.0), (7, -1, 3.0, 1.0)])
-    assert [column.tolist() for column in found] == [[3, 7], [1, -1], [2.5, 3.0], [1.0, 1.0], [0, 0]]
+    assert [column.tolist() for column in found] == [[3, 7], [1, -1], [2.5, 3.0], [1.0, 1.0], [0, 0], [-1, -1]]
     for hits in (found, hits_of([])):
-        assert [column.dtype for column in hits] == [np.int64, np.int8, np.float64, np.float64, np.int64]
-    assert [len(column) for column in hits_of([])] == [0] * 5
+        assert [column.dtype for column in hits] == [np.int64, np.int8, np.float64, np.float64, np.int64, np.int8]
+    assert [len(column) for column in hits_of([])] == [0] * 6
 
 
 @pytest.mark.parametrize("values", [[np.nan], [np.inf, 1.0], [1.0, -np.inf], [1.0, 2.0, 3.0]])

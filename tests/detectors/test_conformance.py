@@ -240,7 +240,7 @@ def test_state_stays_small(made: Made) -> None:
 @every
 def test_nothing_given_is_nothing_found(made: Made) -> None:
     bank = make(made, 0)
-    assert [h.tolist() for h in bank.update(np.zeros(0, np.int64), np.zeros(0))] == [[]] * 5
+    assert [h.tolist() for h in bank.update(np.zeros(0, np.int64), np.zeros(0))] == [[]] * 6
     assert reloaded(made, bank).rows == 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,14 @@ from hypothesis import strategies as st
 from schemas.core import native
 from schemas.events.batch import Record
 from streamer.config.load import load_text
-from streamer.engine.admission import Gate
+from streamer.engine.admission import AHEAD_EVENTS, Gate
+from streamer.engine.engines import ENGINE, PYTHON
 from streamer.engine.tasks import Tasks
 from tests.engine.tasks import AT, LEAST
 
 STRINGS = ("a", "b", "c", "other", "d")
-EVENTS = st.tuples(st.integers(0, 4), st.integers(0, 40), st.integers(0, 6), st.sampled_from((False, False, True)))
+TIMES = st.integers(0, 40) | st.sampled_from((70, 90, 500))
+EVENTS = st.tuples(st.integers(0, 4), TIMES, st.integers(0, 6), st.sampled_from((False, False, True)))
 GATES = [Gate, *([native.Admission] if native is not None else [])]
 
 
@@ -29,7 +32,7 @@ def columns(events: list[Any]) -> tuple[Any, ...]:
 
 @pytest.mark.parametrize("make", GATES)
 def test_each_event_is_used_or_counted_for_one_reason(make: Any) -> None:
-    gate = make(["a", "b"], 10, 2, 1)
+    gate = make(["a", "b"], 10, 2, 1, 1000)
     events = [
         (0, 50, 1),
         (0, 45, 1),
@@ -43,12 +46,12 @@ def test_each_event_is_used_or_counted_for_one_reason(make: Any) -> None:
     ]
     refused = [False] * 8 + [True]
     models, times_ms, ids, away = columns([(*event, no) for event, no in zip(events, refused, strict=True)])
-    used, now, *counts, late = gate.admit(models, times_ms, ids, STRINGS, away)
+    used, now, *counts, late, untimely = gate.admit(models, times_ms, ids, STRINGS, away)
     # Used; a duplicate; too old; not watched; no room for a second model; old, but not too old; newer; an id that was
     # forgotten by then; refused.
     assert used.tolist() == [True, False, False, False, False, True, True, True, False]
     assert now[used].tolist() == [50, 50, 60, 60]
-    assert (counts, late.tolist()) == ([3, 1], [2])
+    assert (counts, late.tolist(), untimely.tolist()) == ([3, 1], [2], [])
     assert gate.models() == [("a", 60, 4)]
     assert gate.remembered().tolist() == [3, 1]
 
@@ -56,10 +59,10 @@ def test_each_event_is_used_or_counted_for_one_reason(make: Any) -> None:
 @pytest.mark.parametrize("make", GATES)
 def test_a_model_that_is_watched_no_more_is_filtered(make: Any) -> None:
     """Found by review: a snapshot knows models that the config of today does not watch."""
-    before, after = make(["a", "b"], 10, 0, 5), make(["b"], 10, 0, 5)
+    before, after = make(["a", "b"], 10, 0, 5, 1000), make(["b"], 10, 0, 5, 1000)
     before.admit(*columns([(0, 50, 0, False), (1, 50, 0, False)])[:3], STRINGS, None)
-    after.load(before.models(), before.remembered())
-    used, _, *counts, late = after.admit(*columns([(0, 51, 0, False), (1, 51, 0, False)])[:3], STRINGS, None)
+    after.load(before.models(), before.remembered(), before.doubted())
+    used, _, *counts, late, _ = after.admit(*columns([(0, 51, 0, False), (1, 51, 0, False)])[:3], STRINGS, None)
     assert (used.tolist(), counts, late.tolist()) == ([False, True], [1, 0], [])
 
 
@@ -69,7 +72,7 @@ def test_a_model_that_is_watched_no_more_is_filtered(make: Any) -> None:
 def test_both_gates_decide_the_same(events: list[Any], size: int, capacity: int, room: int, some: bool) -> None:
     """Loaded anew between batches; one is given the whole log at once."""
     assert native is not None
-    limits = ["d", "a", "c"] if some else None, 7, capacity, room
+    limits = ["d", "a", "c"] if some else None, 7, capacity, room, 40
     plain, compiled, whole = Gate(*limits), native.Admission(*limits), native.Admission(*limits)
     told = []
     for begin in range(0, len(events), size):
@@ -78,14 +81,76 @@ def test_both_gates_decide_the_same(events: list[Any], size: int, capacity: int,
         expected, found = (gate.admit(*batch, STRINGS, away) for gate in (plain, compiled))
         assert [np.asarray(part).tolist() for part in expected] == [np.asarray(part).tolist() for part in found]
         told += expected[0].tolist()
-        state = plain.models(), plain.remembered()
+        state = plain.models(), plain.remembered(), plain.doubted()
         assert compiled.models() == state[0]
         assert compiled.remembered().tolist() == state[1].tolist()
+        assert compiled.doubted() == state[2]
         compiled = native.Admission(*limits)
         compiled.load(*state)
     *batch, refused = columns(events)
     assert whole.admit(*batch, STRINGS, refused)[0].tolist() == told
-    assert whole.models() == plain.models()
+    assert (whole.models(), whole.doubted()) == (plain.models(), plain.doubted())
+
+
+def told(gate: Any, times_ms: list[int]) -> tuple[list[bool], list[int], list[int]]:
+    models, *rest = columns([(0, at, 0, False) for at in times_ms])
+    used, now, *_, untimely = gate.admit(models, *rest[:2], STRINGS, None)
+    return used.tolist(), now.tolist(), untimely.tolist()
+
+
+@pytest.mark.parametrize("make", GATES)
+def test_one_event_that_is_far_ahead_makes_nobody_late(make: Any) -> None:
+    gate = make(None, 10, 0, 5, 100)
+    assert told(gate, [1000, 9000, 1001, 1002]) == ([True] * 4, [1000, 1000, 1001, 1002], [1])
+    assert gate.doubted() == [0]
+    assert gate.models() == [("a", 1002, 4)]
+
+
+@pytest.mark.parametrize("make", GATES)
+def test_a_tenth_with_a_wrong_clock_makes_nobody_late(make: Any) -> None:
+    gate, rng = make(None, 10, 0, 5, 100), random.Random(1)
+    wrong = [rng.random() < 0.1 for _ in range(20_000)]
+    wrong[0] = False
+    used, now, untimely = told(gate, [1000 + i // 100 + 9000 * bad for i, bad in enumerate(wrong)])
+    assert all(used)
+    assert max(now) < 1300
+    assert untimely == [i for i, bad in enumerate(wrong) if bad]
+
+
+@pytest.mark.parametrize("make", GATES)
+def test_after_a_long_pause_the_clock_goes_on(make: Any) -> None:
+    gate = make(None, 10, 0, 5, 100)
+    used, now, untimely = told(gate, [1000, *range(2000, 2020)])
+    assert all(used)
+    assert untimely == [*range(1, AHEAD_EVENTS)]
+    assert now[AHEAD_EVENTS - 1 : AHEAD_EVENTS + 1] == [1000, 2000 + AHEAD_EVENTS - 1]
+
+
+@pytest.mark.parametrize("make", GATES)
+def test_what_has_no_time_is_of_the_newest(make: Any) -> None:
+    gate = make(None, 10, 0, 5, 100)
+    assert told(gate, [0, 50, 60, 0]) == ([True] * 4, [0, 50, 60, 60], [3])
+
+
+@pytest.mark.parametrize("engine", [ENGINE, PYTHON])
+def test_a_time_that_is_not_believed_is_told_and_in_the_snapshot(engine: Any) -> None:
+    """Both stamps of one record lie 40 years ahead."""
+    config = load_text(LEAST, "test.yaml", {})
+    tasks = Tasks(config, engine)
+    day, years = 86_400_000, 40 * 365 * 86_400_000
+    at = [20_000 * day + i * 1000 for i in range(60)]
+    at[20:22] = [at[20] + years, at[21] + years]
+    records = [Record(i, ms, None, b'{"model":"m","time":%d,"features":{"a":1}}' % ms) for i, ms in enumerate(at)]
+    whole = tasks.new(AT, 0)
+    whole.step(tasks.decode(records, AT[0]))
+    assert (whole.admission.counts["used"], whole.admission.counts["late"]) == (60, 0)
+    assert whole.admission.odd == {("time", "clock_ahead"): 2}
+    assert whole.admission.newest_ms == {"m": at[-1]}
+    cut = tasks.new(AT, 0)
+    cut.step(tasks.decode(records[:21], AT[0]))
+    cut = tasks.load(AT, cut.dump())
+    cut.step(tasks.decode(records[21:], AT[0]))
+    assert cut.dump() == whole.dump()
 
 
 def test_each_offset_of_a_batch_that_was_skipped_is_accounted_for() -> None:

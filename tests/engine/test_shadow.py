@@ -109,6 +109,6 @@ def test_it_is_counted_apart() -> None:
     counted = {c.name: c.value for c in task.counters()}
     assert counted["shadow_alerts_emitted_total"] == 1
     assert "alerts_emitted_total" not in counted
-    shown = details(Watched(task.admission, task.tables.values(), task.by_order, task.alerts()))["fraud"]
+    shown = details(Watched(task.admission, task.tables.values(), task.by_order, task.alerts(), {}))["fraud"]
     assert shown["alerts"] == {"pending": 0, "firing": 0, "fading": 0}
     assert shown["shadow_alerts"] == {"pending": 0, "firing": 1, "fading": 0}

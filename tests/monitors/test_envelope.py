@@ -18,6 +18,7 @@ from streamer.config.load import load_text
 from streamer.engine.engines import COMPILED, PYTHON, Engine
 from streamer.engine.task import Task
 from streamer.monitors.envelope import EnvelopeMonitor
+from streamer.port import Out
 from tests.signals.events import HEAD
 
 MONITORS = """
@@ -58,8 +59,14 @@ def batch(events: list[dict[str, Any]], begin: int) -> Batch:
     return decode(records, fields_of(load_text(HEAD, "x", {})), "inferences")
 
 
+def announced(task: Task) -> list[Out | Notice]:
+    """What waits to be written."""
+    task.box.settle()
+    return task.box.decided
+
+
 def told(task: Task) -> list[str]:
-    kept = [notice for notice in task.decided if isinstance(notice, Notice) and notice.status != "renewed"]
+    kept = [notice for notice in announced(task) if isinstance(notice, Notice) and notice.status != "renewed"]
     return [f"{notice.status} {notice.monitor}" for notice in kept]
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -62,3 +64,87 @@ def test_a_replay_takes_the_records_timestamps_for_ticks() -> None:
     statuses = [json.loads(o.value or b"")["data"]["status"] for o in cut]
     assert statuses == ["firing", "open", "firing", "open"], "alerts, and the incident of each"
     assert Replay(life.CONFIG, fields_of(life.CONFIG)).step(life.AT, records) == cut
+
+
+CASES = Path(__file__).parents[3] / "shared" / "cases"
+LEAST = 'version: 1\nkafka: {brokers: "b:1"}\ntopics: {events: [inferences]}\n'
+BEGIN_S = 1_790_000_000
+
+
+def replayed(config: str, records: list[Record]) -> tuple[Replay, list[dict[str, Any]]]:
+    """The engine behind them, and the alerts that fired."""
+    loaded = load_text(config, "x", {})
+    engine = Replay(loaded, fields_of(loaded))
+    outs = [out for i in range(0, len(records), 250) for out in engine.step(("inferences", 0), records[i : i + 250])]
+    alerts = [json.loads(out.value or b"")["data"] for out in outs if out.topic == "alerts"]
+    return engine, [one for one in alerts if one["episode"]["detections"] == 1 and one["status"] == "firing"]
+
+
+@pytest.mark.skipif(not CASES.is_dir(), reason="the folder of cases is not there")
+@pytest.mark.parametrize(("name", "used"), [("one-bad-field", 10), ("one-bad-field-mapped", 3), ("clock-ahead", 60)])
+def test_cases_of_other_tools_users(name: str, used: int) -> None:
+    lines = (CASES / f"{name}.jsonl").read_bytes().splitlines()
+    records = [Record(i, -1, None, line) for i, line in enumerate(lines)]
+    if name == "clock-ahead":
+        told = [json.loads(line) for line in lines]
+        records = [Record(i, t["record_ms"], None, json.dumps(t["value"]).encode()) for i, t in enumerate(told)]
+    engine, _ = replayed((CASES / f"{name}.yaml").read_text(), records)
+    assert engine.account().counts == {"used": used, "late": 0, "duplicate": 0, "filtered": 0, "dead_lettered": 0}
+
+
+def events_with(odd: str, value_at: int = -1) -> list[Record]:
+    """A fifth of one feature is `odd` from event 1,200 on; the predicted value of one event is NaN."""
+    rng, records = random.Random(5), []
+    for i in range(1800):
+        amount = odd if i >= 1200 and rng.random() < 0.2 else f"{rng.gauss(0, 1):.4f}"
+        value = "NaN" if i == value_at else f"{rng.random():.4f}"
+        event = f'{{"model":"m","time":{BEGIN_S + 60 * i},"features":{{"amount":{amount}}}'
+        event += f',"prediction":{{"value":{value}}}}}'
+        records.append(Record(i, 1000 * (BEGIN_S + 60 * i), None, event.encode()))
+    return records
+
+
+def test_a_fifth_of_nan_is_seen_as_a_fifth_of_null_is() -> None:
+    null, nan = (replayed(LEAST, events_with(odd)) for odd in ("null", "NaN"))
+    assert [one["sentence"] for one in null[1]] == [one["sentence"] for one in nan[1]]
+    assert any("without amount" in one["sentence"] for one in nan[1])
+    assert null[0].odd() == {}
+    [(place, count)] = nan[0].odd().items()
+    assert (place, count > 60) == (("features.amount", "not_finite"), True)
+
+
+def test_the_first_prediction_that_is_not_a_number_is_an_alert() -> None:
+    engine, alerts = replayed(LEAST, events_with("0.5", 1500)[:1700])
+    assert [(one["alert"]["labels"]["monitor"], one["trigger"]["offset"]) for one in alerts][-1] == (
+        "nan-prediction",
+        1500,
+    )
+    assert engine.odd() == {("prediction.value", "not_finite"): 1}
+
+
+def test_a_check_finds_what_cannot_be_used_invalid() -> None:
+    checked = "checks: {features.amount: {min: -100}}\n"
+    watched = "monitors:\n  bad: {signal: invalid.amount, detect: {kind: occurrence}}\n"
+    watched += "  any: {signal: odd.*, detect: {kind: occurrence}}\n"
+    for odd in ("Infinity", "[[1]]", "{}"):
+        _, alerts = replayed(LEAST + checked + watched, events_with(odd))
+        first = {one["alert"]["labels"]["monitor"]: one["trigger"]["offset"] for one in reversed(alerts)}
+        assert set(first) == {"bad", "any"}
+        assert first["bad"] == first["any"] >= 1200
+
+
+def test_where_the_config_says_so_an_odd_field_costs_the_event() -> None:
+    engine, _ = replayed(LEAST + "on_odd_field: dead_letter\n", events_with("NaN"))
+    account = engine.account()
+    assert [(one.reason, one.records) for one in account.rejected] == [("not_finite", account.counts["dead_lettered"])]
+    assert account.counts["dead_lettered"] > 60
+    assert engine.odd() == {}
+
+
+def test_times_of_a_zone_and_names_of_positions_by_the_config() -> None:
+    config = LEAST + "time_zone: Europe/Amsterdam\nfields: {names: [amount, age]}\nlimits: {array: 2}\n"
+    value = b'{"model":"m","time":"2026-07-01 12:00:00","features":[1,2,[3,4,5]]}'
+    engine, _ = replayed(config, [Record(0, -1, None, value)])
+    [task] = engine.tasks.values()
+    assert task.admission.newest_ms == {"m": 1_782_900_000_000}
+    assert engine.odd() == {("features.2", "too_many_members"): 1}

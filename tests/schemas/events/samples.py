@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 import orjson
 
-from schemas.events.batch import REASONS, Batch, Record
+from schemas.events.batch import ODD_REASONS, REASONS, Batch, Record
+from schemas.events.fields import Reading
 from schemas.events.native_json import Fields, compile_fields, decode
 from tests.schemas.events.tables import T0
 
 NATIVE = compile_fields({})
+STRICT = compile_fields({}, reading=Reading(strict=True))
+"""One odd field costs the whole event: the reject then says what is odd."""
 SCHEMA = json.loads((Path(__file__).parents[3] / "schemas" / "event.v1.json").read_text())
 
 
@@ -52,6 +55,10 @@ def check(batch: Batch, count: int) -> None:
     assert len(set(batch.strings)) == len(batch.strings)
     used = set(batch.model.tolist()) | set(batch.version.tolist()) - {-1} | set(batch.texts.text.tolist())
     assert used == set(range(len(batch.strings))), "a rejected event has left a string behind"
+    for odd in batch.odd:
+        assert 0 <= odd.event < len(batch.offsets)
+        assert odd.reason in ODD_REASONS
+    assert [odd.event for odd in batch.odd] == sorted(odd.event for odd in batch.odd)
     for reject in batch.rejects:
         assert reject.reason in REASONS
         assert len(reject.detail) <= 80
@@ -68,7 +75,7 @@ def one(event: Any, fields: Fields = NATIVE, topic: str = "t", **more: Any) -> d
     return {"model": model, "version": version, "time_ms": time_ms, "event_id": event_id, **signals}
 
 
-def why(value: bytes | None, fields: Fields = NATIVE, **more: Any) -> tuple[str, str]:
+def why(value: bytes | None, fields: Fields = STRICT, **more: Any) -> tuple[str, str]:
     batch = decode([make(value, **more)], fields, "t")
     check(batch, 1)
     assert len(batch.rejects) == 1, "it was used"

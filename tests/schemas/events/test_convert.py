@@ -129,14 +129,20 @@ def test_times(time: Any, expected: int | None) -> None:
         assert one(value, time_ms=-1)["time_ms"] == expected
 
 
-def test_event_time_is_clipped_to_the_record_time() -> None:
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_clock_that_is_ahead_is_not_believed(compiled: bool) -> None:
+    decoder = Decoder(NATIVE, compiled=compiled and native is not None)
+
     def at(time_ms: int, record_ms: int) -> Any:
-        return one({"model": "m", "time": time_ms}, time_ms=record_ms)["time_ms"]
+        batch = decoder([make(b'{"model":"m","time":%d}' % time_ms, time_ms=record_ms)], "t")
+        assert [odd[1:] for odd in batch.odd] in ([], [("time", "clock_ahead")])
+        assert bool(batch.odd) == (record_ms >= 0 and time_ms > record_ms + FUTURE_MS)
+        return batch.times_ms.tolist()[0]
 
     assert at(T0 + FUTURE_MS, T0) == T0 + FUTURE_MS
-    assert at(T0 + FUTURE_MS + 1, T0) == T0 + FUTURE_MS
+    assert at(T0 + FUTURE_MS + 1, T0) == T0
     assert at(T0 - 10**9, T0) == T0 - 10**9
-    assert at(T0, 0) == FUTURE_MS
+    assert at(T0, 0) == 0
     assert at(T0, -1) == T0
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from schemas.events.fields import compile_fields, parse_selector
+from schemas.events.fields import Reading, compile_fields, parse_selector
 from schemas.events.native_json import decode
 from tests.schemas.events.samples import make, one, why
 from tests.schemas.events.tables import T0
@@ -62,7 +62,7 @@ def test_flat_event() -> None:
     ],
 )
 def test_numbers_of_headers(header: tuple[tuple[str, bytes | None], ...], reason: str) -> None:
-    fields = compile_fields({"latency_ms": "header:ms"})
+    fields = compile_fields({"latency_ms": "header:ms"}, reading=Reading(strict=True))
     batch = decode([make(b'{"model":"m"}', headers=header)], fields, "t")
     assert [r.reason for r in batch.rejects] == ([reason] if reason else [])
     assert all(r.detail == "header:ms" for r in batch.rejects)
@@ -73,7 +73,11 @@ def test_numbers_of_headers(header: tuple[tuple[str, bytes | None], ...], reason
     [(b"1700000000.5", T0 + 500), (b"2023-11-14T22:13:20Z", T0), (b"soon", None), (b"", None), (b"true", None)],
 )
 def test_times_of_headers(text: bytes, expected: int | None) -> None:
-    batch = decode([make(b'{"model":"m"}', headers=(("t", text),))], compile_fields({"time": "header:t"}), "t")
+    batch = decode(
+        [make(b'{"model":"m"}', headers=(("t", text),))],
+        compile_fields({"time": "header:t"}, reading=Reading(strict=True)),
+        "t",
+    )
     assert [r.reason for r in batch.rejects] == ([] if expected else ["bad_time"])
     assert batch.times_ms.tolist() == ([expected] if expected else [])
 
@@ -125,13 +129,17 @@ def test_extra_pointers_never_reject(pointer: str, expected: Any) -> None:
 
 @pytest.mark.parametrize("pointer", ["/n/x", "/s/0", "/l/x", "/l/00", "/l/-", "/b/x", "/o", "/l"])
 def test_mapped_pointers_reject_what_cannot_be(pointer: str) -> None:
-    assert why(orjson.dumps(POINTED), compile_fields({"caller": pointer})) == ("wrong_type", pointer)
+    assert why(orjson.dumps(POINTED), compile_fields({"caller": pointer}, reading=Reading(strict=True))) == (
+        "wrong_type",
+        pointer,
+    )
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("model", "'model' is not a JSON Pointer such as '/model', nor 'key', 'topic' or 'header:NAME'"),
+        ("model", "'model' is not a JSON Pointer such as '/model', nor 'key', 'topic', 'header:NAME' or '=TEXT'"),
+        ("=", "'=' lacks the text that it stands for, as in '=fraud'"),
         ("$.model", "not a JSON Pointer"),
         ("Header:x", "not a JSON Pointer"),
         ("header:", "lacks the header's name"),

@@ -5,17 +5,21 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace as replace_of
 from typing import Any
 
 import numpy as np
 import orjson
 
-from schemas.events.batch import REASONS, Record
+from schemas.events.batch import ODD_REASONS, REASONS, Record
+from schemas.events.fields import Reading
 from schemas.events.native_json import compile_fields, decode
 from schemas.records.dead_letter import RECORD_BYTES_MAX, dead_letter
+from tests.schemas.events.samples import STRICT
 
 MESSAGES = 100_000
 BATCH = 500
+RECORD_MS = (-1, 1_700_000_000_000, 1_800_000_000_000)
 
 EVENTS: list[dict[str, Any]] = [
     {
@@ -103,6 +107,9 @@ MUTATIONS: dict[Callable[[random.Random, bytes], bytes], int] = {
     replace: 1,
     structure: 30,
 }
+OF_THE_MODEL = {"bad_utf8", "wrong_type", "not_finite"}
+UNREACHED = {"too_large", "unreadable_batch", "killed_the_process"}
+OF_A_MAPPING = {"undecodable", "no_rows"}
 CHOICES = [mutation for mutation, weight in MUTATIONS.items() for _ in range(weight)]
 
 
@@ -122,12 +129,19 @@ def test_mutated_messages_are_used_or_rejected() -> None:
     mapped = compile_fields(
         {"model": "/model", "version": "header:v", "latency_ms": "header:ms", "event_id": "key", "time": "header:t"},
         ["/features/age", "/prediction/logits/1", "/segment"],
+        reading=Reading(strict=True),
     )
     counts: Counter[str] = Counter()
     for start in range(0, MESSAGES, BATCH):
-        fields = mapped if start % (2 * BATCH) else compile_fields({})
+        fields = mapped if start % (2 * BATCH) else STRICT
         records = [
-            Record(start + i, rng.choice((-1, 0, 1_700_000_000_000)), rng.choice(KEYS), mutate(rng), headers(rng))
+            Record(
+                start + i,
+                rng.choice(RECORD_MS),
+                rng.choice(KEYS),
+                mutate(rng),
+                headers(rng),
+            )
             for i in range(BATCH)
         ]
         batch = decode(records, fields, "t")
@@ -135,6 +149,12 @@ def test_mutated_messages_are_used_or_rejected() -> None:
         seen = sorted(batch.offsets.tolist() + [reject.record.offset for reject in batch.rejects])
         assert seen == list(range(start, start + BATCH))
         assert np.isfinite(batch.numbers.value).all()
+        lenient = decode(records, replace_of(fields, reading=Reading()), "t")
+        assert len(lenient.offsets) + len(lenient.rejects) == BATCH
+        assert set(batch.offsets.tolist()) <= set(lenient.offsets.tolist())
+        assert {r.reason for r in lenient.rejects} & set(ODD_REASONS) <= {"bad_utf8", "wrong_type"}, (
+            "those of the model"
+        )
         counts["used"] += len(batch.offsets)
         for reject in batch.rejects:
             counts[reject.reason] += 1
@@ -143,4 +163,4 @@ def test_mutated_messages_are_used_or_rejected() -> None:
             assert len(value or b"") + sum(len(v or b"") for _, v in why) <= RECORD_BYTES_MAX
     assert sum(counts.values()) == MESSAGES
     assert counts["used"] > MESSAGES // 5, "the fuzzer must reach past the parser"
-    assert set(counts) == set(REASONS) - {"too_large", "unreadable_batch", "killed_the_process"} | {"used"}, counts
+    assert set(counts) == set(REASONS) - UNREACHED - OF_A_MAPPING | {"used"}, counts

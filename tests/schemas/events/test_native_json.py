@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.events.batch import REASONS, Record
+from schemas.events.batch import ODD_REASONS, REASONS, Record
+from schemas.events.fields import Reading
 from schemas.events.native_json import FIELDS_MAX, compile_fields, decode
-from tests.schemas.events.samples import NATIVE, check, make, one, rows, why
+from tests.schemas.events.samples import NATIVE, STRICT, check, make, one, rows, why
 from tests.schemas.events.strategies import GOOD, LOOSE
 from tests.schemas.events.tables import REJECTED, T0
 
@@ -27,19 +28,20 @@ def test_rejected(value: bytes | None, reason: str) -> None:
 
 
 def test_every_reason_is_tested() -> None:
-    elsewhere = {"bad_number", "unreadable_batch", "killed_the_process"}
+    elsewhere = {"bad_number", "unreadable_batch", "killed_the_process", "undecodable", "no_rows"}
     assert {reason for _, _, reason in REJECTED} | elsewhere == set(REASONS)
+    assert set(ODD_REASONS) <= set(REASONS)
     assert all(meaning and "\n" not in meaning for meaning in REASONS.values())
 
 
 def test_bombs() -> None:
-    wide = compile_fields({}, message_bytes=WIDE)
+    wide = compile_fields({}, message_bytes=WIDE, reading=Reading(strict=True))
     deep = b'{"model":"m","x":' + b"[" * 10**6 + b"]" * 10**6 + b"}"
     assert why(deep)[0] == "too_large"
     assert why(deep, wide)[0] == "bad_json"
     many = orjson.dumps({"model": "m", "features": {f"k{i}": i for i in range(300_000)}})
     assert why(many)[0] == "too_large"
-    assert why(many, wide) == ("too_many_fields", "300000 entries, the limit is 2000")
+    assert why(many, wide) == ("too_many_fields", "/features")
     ignored = orjson.dumps({"model": "m", **{f"k{i}": i for i in range(300_000)}})
     assert one(ignored, wide)["model"] == "m"
 
@@ -84,7 +86,7 @@ def test_a_rejected_event_leaves_no_trace() -> None:
         "model": "b", "model_version": "9", "features": {"y": 1, "z": "u", "n": None},
         "prediction": {"scores": {"k": 1}, "logits": [1]}, "segment": {"c": "d", "e": []},
     })  # fmt: skip
-    fields = compile_fields({}, ["/features/y"])
+    fields = compile_fields({}, ["/features/y"], reading=Reading(strict=True))
     late = orjson.dumps({"model": "a", "features": {"y": 2}, "prediction": {"scores": {"k": 3}, "logits": [4]}})
     mixed = decode([make(v, offset=i) for i, v in enumerate([bad, good, bad, late, bad])], fields, "t")
     check(mixed, 5)
@@ -102,9 +104,9 @@ def test_features_in_the_order_of_a_rejected_event_are_named_anew() -> None:
         return orjson.dumps({"model": "a", "features": features, "prediction": {"label": label}})
 
     values = [event("l", "x", "y"), event([], "q", "z"), event("l", "q", "z"), event("l", "q", "z"), event("l", "z")]
-    mixed = decode([make(v, offset=i) for i, v in enumerate(values)], NATIVE, "t")
+    mixed = decode([make(v, offset=i) for i, v in enumerate(values)], STRICT, "t")
     check(mixed, 5)
-    alone = [decode([make(v, offset=i)], NATIVE, "t") for i, v in enumerate(values)]
+    alone = [decode([make(v, offset=i)], STRICT, "t") for i, v in enumerate(values)]
     assert rows(mixed) == [row for batch in alone for row in rows(batch)]
     assert [name for name in mixed.names if name.startswith("features.")] == [f"features.{n}" for n in "xyqz"]
 
@@ -144,6 +146,7 @@ def test_split_invariance(records: list[Record], cut: int) -> None:
     whole = decode(records, fields, "t")
     parts = [decode(part, fields, "t") for part in (records[:cut], records[cut:])]
     assert rows(whole) == [row for part in parts for row in rows(part)]
+    assert [odd[1:] for odd in whole.odd] == [odd[1:] for part in parts for odd in part.odd]
     assert whole.rejects == tuple(reject for part in parts for reject in part.rejects)
     assert whole.next_offset == max(part.next_offset for part in parts)
 
@@ -152,7 +155,7 @@ def test_split_invariance(records: list[Record], cut: int) -> None:
 def test_the_fast_path_reads_what_the_mapped_one_reads(records: list[Record]) -> None:
     plain, mapped = (decode(records, dataclasses.replace(NATIVE, plain=p), "t") for p in (True, False))
     assert rows(plain) == rows(mapped)
-    assert plain.rejects == mapped.rejects
+    assert (plain.rejects, plain.odd) == (mapped.rejects, mapped.odd)
     assert (plain.names, plain.strings) == (mapped.names, mapped.strings)
     assert NATIVE.plain
     assert not compile_fields({"model": "key"}).plain

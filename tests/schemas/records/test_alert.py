@@ -83,6 +83,7 @@ def test_a_record_is_what_it_would_be_written_at_once(
         subject=own.subject,
         labels=own.shown,
         trigger_offset="17",
+        trigger_place="17",
         began=data["trigger"]["time"],
         changed_offset="99",
         changed=data["changed"]["time"],

@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.events.batch import Record, Reject, Whole
+from schemas.events.fields import Reading
 from schemas.events.native_json import compile_fields, decode
 from schemas.records.dead_letter import PART_BYTES_MAX, RECORD_BYTES_MAX, dead_letter
 
-NATIVE = compile_fields({})
+STRICT = compile_fields({}, reading=Reading(strict=True))
 
 
 def letter(reason: str = "bad_json", detail: str = "char 3", **record: Any) -> Any:
@@ -83,7 +84,7 @@ def test_what_only_its_beginning_was_handed_over_of_is_identified_by_the_whole()
     whole = Whole(len(original), hashlib.sha256(original).hexdigest())
     cut = letter("too_large", value=original[: RECORD_BYTES_MAX + 1], key=b"k", whole=whole)
     assert cut == letter("too_large", value=original, key=b"k")
-    batch = decode([Record(3, 1, None, original[: (1 << 20) + 1], (), whole)], NATIVE, "in")
+    batch = decode([Record(3, 1, None, original[: (1 << 20) + 1], (), whole)], STRICT, "in")
     assert [r.detail for r in batch.rejects] == ["1800000 bytes, the limit is 1048576"]
 
 
@@ -123,7 +124,7 @@ def test_never_over_the_limit(key: int | None, value: int | None, headers: list[
 
 
 def test_of_decode() -> None:
-    batch = decode([Record(1, -1, b"k", b'{"model":"m","features":{"\\n\xc3\xa9":[]}}')], NATIVE, "t")
+    batch = decode([Record(1, -1, b"k", b'{"model":"m","features":{"\\n\xc3\xa9":[]}}')], STRICT, "t")
     headers = dict(dead_letter("t", 0, batch.rejects[0])[2])
     assert headers["driftline.error.reason"] == b"wrong_type"
     assert headers["driftline.error.detail"] == "/features/\\u000aé".encode()

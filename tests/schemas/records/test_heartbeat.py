@@ -21,7 +21,8 @@ DETAILS: dict[str, Any] = {
     "windows": {"evaluated": 1, "insufficient": 0, "late": 0, "skipped": 0},
     "alerts": {"pending": 0, "firing": 1, "fading": 0},
 }
-FACTS = HeartbeatFacts("fraud", "group", "in.put", 3, 10, 7, 1_767_323_045_678, True, ACCOUNT, DETAILS)
+ODD = [{"field": "features.amount", "reason": "not_finite", "count": 3}]
+FACTS = HeartbeatFacts("fraud", "group", "in.put", 3, 10, 7, 1_767_323_045_678, True, ACCOUNT, DETAILS, ODD)
 
 
 def record(**changes: Any) -> tuple[bytes, dict[str, Any]]:
@@ -42,6 +43,7 @@ def test_a_sign_of_life_is_told_whole() -> None:
         "offset": 10,
         "tick": {"number": 7, "time_ms": 1_767_323_045_678, "caught_up": True},
         "account": ACCOUNT,
+        "odd_fields": ODD,
         **DETAILS,
     }
 

@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 
 use crate::arrays::{check_finite, check_length, check_rows, prefetch, retain, slice};
 use crate::detectors::bank::{HitArrays, Hits, Said, Told};
-use crate::detectors::extremes::{FRESH_SIDE, LAG, NONE, OPEN, Side};
+use crate::detectors::extremes::{FRESH_SIDE, LAG, Limits, NONE, OPEN, Side};
 
 const DAY_MS: i64 = 86_400_000;
 const FIRST: i64 = 8;
@@ -58,26 +58,6 @@ const FRESH: Row = Row {
     day: NEVER,
     sides: [[FRESH_SIDE; 2]; CHANNELS],
 };
-
-/// Lowest and highest that is no alarm, and that is learned.
-struct Limits {
-    low: f64,
-    high: f64,
-    least: f64,
-    most: f64,
-}
-
-impl Limits {
-    fn learned(&self, value: f64) -> f64 {
-        if value < self.low || value > self.high {
-            return value;
-        }
-        if value > self.most {
-            return self.most;
-        }
-        if value < self.least { self.least } else { value }
-    }
-}
 
 fn size_of(level: usize) -> f64 {
     (FIRST * FACTOR.pow(level as u32)) as f64
@@ -218,18 +198,14 @@ impl Envelope {
     }
 
     fn beyond(&self, channel: usize, value: f64, limits: &Limits) -> Option<Found> {
-        let (level, spread) = (channel / 2, channel % 2 == 1);
-        if spread && !(self.up && self.down) {
-            return None;
+        let (age, spread) = (size_of(channel / 2) as i64, channel % 2 == 1);
+        let told = |way: i8, limit: f64| Some((if spread { 0 } else { way }, value, limit, age));
+        match value {
+            _ if spread && !(self.up && self.down) => None,
+            _ if value > limits.high && self.up => told(1, limits.high),
+            _ if value < limits.low && self.down => told(-1, limits.low),
+            _ => None,
         }
-        let age = size_of(level) as i64;
-        if value > limits.high && self.up {
-            return Some((if spread { 0 } else { 1 }, value, limits.high, age));
-        }
-        if value < limits.low && self.down {
-            return Some((if spread { 0 } else { -1 }, value, limits.low, age));
-        }
-        None
     }
 
     fn unmistakable(&self, row: &Row, level: usize, block: &Block) -> (f64, f64) {

@@ -152,8 +152,8 @@ impl Decoder {
     /// The fields behind the first four, in the order of FIELDS.
     fn values(&mut self, columns: &mut Columns, payload: &[u8]) {
         let at = columns.offsets.len() - 1;
-        let slots = [LABEL, VALUE, CONFIDENCE, LATENCY, STATUS, CALLER].map(|slot| self.event.slots[slot]);
-        let [label, value, confidence, latency, status, caller] = slots;
+        let slots = [VALUE, CONFIDENCE, LATENCY, STATUS, CALLER].map(|slot| self.event.slots[slot]);
+        let ([value, confidence, latency, status, caller], label) = (slots, self.event.label());
         if self.event.plain.is_empty() {
             self.members(columns, payload, at)
         } else {

@@ -12,9 +12,11 @@ use crate::events::scan::{Kind, Odd, Res, Scalar, Scanner};
 use crate::events::shape::{Goes, Met, Shape};
 use crate::events::text::{TIME_MAX_MS, epoch_of_float, epoch_of_int, id_hash, is_name, rfc3339_ms};
 
-/// As in `schemas/events/native_json.py`.
+/// As in `schemas/events/odd.py`.
 const ENTRIES_MAX: usize = 2000;
 const FUTURE_MS: i64 = 5 * 60 * 1000;
+/// Below it a float that is whole has no neighbour it could be mistaken for.
+const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
 
 /// What has been read of the event at hand.
 pub struct Event {
@@ -297,7 +299,6 @@ impl Event {
         let kinds = number(VALUE)
             && number(CONFIDENCE)
             && number(LATENCY)
-            && kind(LABEL) != Kind::Float
             && !matches!(kind(STATUS), Kind::Float | Kind::Bool)
             && matches!(kind(CALLER), Kind::Absent | Kind::Null | Kind::Text | Kind::Made);
         let texts = [LABEL, STATUS, CALLER].into_iter().all(|slot| short(self.slots[slot]))
@@ -311,7 +312,16 @@ impl Event {
         if !text.is_empty() && is_name(text) { Ok(text) } else { Err(Odd) }
     }
 
-    /// Event time, at most a while after the record's; the record's where the event has none.
+    /// The label; 1.0, as it comes of a column with gaps, is the class 1.
+    #[inline]
+    pub fn label(&self) -> Scalar {
+        match (self.slots[LABEL].kind, self.slots[LABEL].number()) {
+            (Kind::Float, Some(value)) if value.fract() == 0.0 && value.abs() < WHOLE_MAX => Scalar::int(value as i64),
+            _ => self.slots[LABEL],
+        }
+    }
+
+    /// Event time, not more than a while after the record's; the record's where the event has none.
     pub fn time_ms(&self, payload: &[u8], record_ms: i64) -> Res<i64> {
         let value = self.slots[TIME];
         let time_ms = match value.kind {
@@ -321,7 +331,7 @@ impl Event {
             Kind::Text | Kind::Made => rfc3339_ms(self.text(payload, value).ok_or(Odd)?)?,
             Kind::Absent | Kind::Null | Kind::Bool => return Err(Odd),
         };
-        Ok(if record_ms < 0 { time_ms } else { time_ms.min(record_ms.saturating_add(FUTURE_MS)) })
+        if record_ms >= 0 && time_ms > record_ms.saturating_add(FUTURE_MS) { Err(Odd) } else { Ok(time_ms) }
     }
 
     pub fn id(&self, payload: &[u8]) -> Res<u64> {

@@ -12,7 +12,12 @@ struct Model {
     newest_ms: i64,
     /// Used ones.
     events: u64,
+    /// By how many those are more that are ahead of their time.
+    ahead: u32,
 }
+
+/// As in `streamer/engine/admission.py`.
+const AHEAD_EVENTS: u32 = 8;
 
 /// What is known of a name in a batch.
 #[derive(Clone, Copy)]
@@ -31,6 +36,7 @@ pub struct Admission {
     lateness_ms: i64,
     capacity: usize,
     models_max: usize,
+    ahead_ms: i64,
     models: Vec<Model>,
     of_model: HashMap<String, usize>,
     /// The last ids used; the ring has them oldest first, from `oldest` on.
@@ -39,8 +45,16 @@ pub struct Admission {
     oldest: usize,
 }
 
-/// used, newest time of the model up to and including each event; how many are filtered, how many duplicates; which late
-type Admitted<'py> = (Bound<'py, PyArray1<bool>>, Bound<'py, PyArray1<i64>>, usize, usize, Bound<'py, PyArray1<i64>>);
+/// used, newest time of the model up to and including each event; how many are filtered, how many duplicates; which are
+/// late, and which of the used ones have a time that is not theirs
+type Admitted<'py> = (
+    Bound<'py, PyArray1<bool>>,
+    Bound<'py, PyArray1<i64>>,
+    usize,
+    usize,
+    Bound<'py, PyArray1<i64>>,
+    Bound<'py, PyArray1<i64>>,
+);
 
 impl Admission {
     fn meet(&self, name: &str) -> Name {
@@ -54,7 +68,7 @@ impl Admission {
 
     fn add(&mut self, name: &Bound<PyString>, newest_ms: i64, events: u64) -> PyResult<usize> {
         self.of_model.insert(name.to_str()?.to_owned(), self.models.len());
-        self.models.push(Model { name: name.clone().unbind(), newest_ms, events });
+        self.models.push(Model { name: name.clone().unbind(), newest_ms, events, ahead: 0 });
         Ok(self.models.len() - 1)
     }
 
@@ -73,12 +87,13 @@ impl Admission {
 #[pymethods]
 impl Admission {
     #[new]
-    fn new(watched: Option<Vec<String>>, lateness_ms: i64, capacity: usize, models_max: usize) -> Self {
+    fn new(watched: Option<Vec<String>>, lateness_ms: i64, capacity: usize, models_max: usize, ahead_ms: i64) -> Self {
         Admission {
             watched: watched.map(|names| names.into_iter().collect()),
             lateness_ms,
             capacity,
             models_max,
+            ahead_ms,
             models: Vec::new(),
             of_model: HashMap::new(),
             ids: HashSet::new(),
@@ -103,7 +118,7 @@ impl Admission {
         check_codes(codes, strings.len())?;
         let mut names = vec![Name::Unmet; strings.len()];
         let (mut used, mut now) = (vec![false; codes.len()], vec![0; codes.len()]);
-        let (mut filtered, mut duplicate, mut late) = (0, 0, Vec::new());
+        let (mut filtered, mut duplicate, mut late, mut untimely) = (0, 0, Vec::new(), Vec::new());
         for i in 0..codes.len() {
             let (code, time_ms) = (codes[i] as usize, times_ms[i]);
             if refused.is_some_and(|refused| refused[i]) {
@@ -125,6 +140,8 @@ impl Admission {
                 duplicate += 1;
                 continue;
             }
+            let timeless = time_ms == 0 && latest > 0;
+            let time_ms = if timeless { latest } else { time_ms };
             if time_ms < latest.saturating_sub(self.lateness_ms) {
                 late.push(i as i64);
                 continue;
@@ -137,16 +154,35 @@ impl Admission {
                 _ => self.add(strings.get_item(code)?.cast()?, time_ms, 0)?,
             };
             names[code] = Name::Model(model);
+            let ahead = time_ms > latest.saturating_add(self.ahead_ms);
             let model = &mut self.models[model];
-            (model.newest_ms, model.events) = (latest.max(time_ms), model.events + 1);
+            model.events += 1;
+            if !ahead {
+                model.newest_ms = latest.max(time_ms);
+                model.ahead = model.ahead.saturating_sub(1);
+                if timeless {
+                    untimely.push(i as i64);
+                }
+            } else if model.ahead + 1 < AHEAD_EVENTS {
+                model.ahead += 1;
+                untimely.push(i as i64);
+            } else {
+                (model.newest_ms, model.ahead) = (time_ms, 0);
+            }
             (used[i], now[i]) = (true, model.newest_ms);
         }
-        Ok((used.into_pyarray(py), now.into_pyarray(py), filtered, duplicate, late.into_pyarray(py)))
+        let (late, untimely) = (late.into_pyarray(py), untimely.into_pyarray(py));
+        Ok((used.into_pyarray(py), now.into_pyarray(py), filtered, duplicate, late, untimely))
     }
 
     /// Name, newest time and used events of every model, in the order of their first used events.
     fn models(&self, py: Python<'_>) -> Vec<(Py<PyString>, i64, u64)> {
         self.models.iter().map(|model| (model.name.clone_ref(py), model.newest_ms, model.events)).collect()
+    }
+
+    /// Of each model by how many the events are more that are ahead of their time.
+    fn doubted(&self) -> Vec<u32> {
+        self.models.iter().map(|model| model.ahead).collect()
     }
 
     /// These models are as if they had never been met.
@@ -171,10 +207,16 @@ impl Admission {
     }
 
     /// Add to an empty gate what another one had; of too many ids the newest stay.
-    fn load(&mut self, models: Vec<(Bound<'_, PyString>, i64, u64)>, ids: PyReadonlyArray1<'_, u64>) -> PyResult<()> {
+    fn load(
+        &mut self,
+        models: Vec<(Bound<'_, PyString>, i64, u64)>,
+        ids: PyReadonlyArray1<'_, u64>,
+        doubted: Vec<u32>,
+    ) -> PyResult<()> {
         for (name, newest_ms, events) in models {
             self.add(&name, newest_ms, events)?;
         }
+        self.models.iter_mut().zip(doubted).for_each(|(model, ahead)| model.ahead = ahead);
         let ids = slice(&ids)?;
         for &id in &ids[ids.len().saturating_sub(self.capacity)..] {
             self.remember(id);

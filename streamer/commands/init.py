@@ -1,0 +1,35 @@
+"""`driftline init`: a first config, the least one or one for what others log."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from streamer.config.problems import did_you_mean
+from streamer.offline.presets import about, config_text, names
+
+
+@click.command("init")
+@click.argument("preset", required=False)
+@click.option("--list", "listed", is_flag=True, help="The presets, a line each.")
+@click.option("--brokers", default="localhost:9092", show_default=True, help="The cluster, HOST:PORT.")
+@click.option("--topic", default="inferences", show_default=True, help="Where the events are.")
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="The file to make; else printed.")
+def init(preset: str | None, listed: bool, brokers: str, topic: str, output: Path | None) -> None:
+    """Write a first config: the least one, or that of a PRESET for what others log (KServe, SageMaker, ...)."""
+    known = names()
+    if listed:
+        width = max(map(len, known))
+        click.echo("\n".join(f"{name:{width}}  {about(name)}" for name in known))
+        return
+    if preset is not None and preset not in known:
+        raise click.ClickException(f"there is no preset {preset!r}.{did_you_mean(preset, known)}")
+    text = config_text(preset, brokers, topic)
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    if output.exists():
+        raise click.ClickException(f"{output} is there already; nothing was written")
+    output.write_text(text)
+    click.echo(f"{output} is written. Next: driftline explain -c {output} --input EVENTS.jsonl, or --topic", err=True)

@@ -1,0 +1,243 @@
+"""Two records that are one inference: a request and its answer with one id, which some loggers send apart.
+
+The first of a pair is kept until the other comes, and is then a part of it: the event stands where the second does, and
+has what either has, of the second where both have it. One whose other half does not come within the time allowed, or
+before too many wait, is an event of its own, just before the event that shows it. Time is that of the model's events so
+far, so that all of this is a matter of the log alone. An event with features and an answer is whole and waits for none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from schemas.events.batch import Batch, Nulls, Numbers, OddField, Texts
+from streamer.signals.columns import I64, Bool
+from streamer.signals.roles import OPT_OUT
+
+HALVES = ("features.", "prediction.")
+"""How the names of what was asked and of the answer begin: who has both is whole."""
+
+Key = tuple[str, int]
+"""Model and id."""
+
+
+class Half(NamedTuple):
+    """An event that waits. Names and texts are themselves, not codes."""
+
+    model: str
+    version: str | None
+    event_id: int
+    row: int
+    time_ms: int
+    offset: int
+    numbers: tuple[tuple[str, float], ...]
+    texts: tuple[tuple[str, str], ...]
+    nulls: tuple[str, ...]
+    odd: tuple[tuple[str, str], ...] = ()  # fields that could not be used, with the reason
+
+
+class Join(NamedTuple):
+    """A half that joins the event at a place, or stands before it."""
+
+    place: int
+    joins: bool
+    half: Half
+
+
+class Pairs:
+    """The halves of one partition that wait, oldest first, and how many were paired or went alone."""
+
+    def __init__(self, within_ms: int, most: int) -> None:
+        self.within_ms, self.most = within_ms, most
+        self.open: dict[Key, Half] = {}
+        self.of_model: dict[str, dict[Key, None]] = {}
+        self.newest_ms: dict[str, int] = {}
+        self.paired, self.alone = 0, 0
+
+    def take(self, batch: Batch, refused: Bool | None = None) -> Batch:
+        """The events of a batch as they are after pairing. Of the `refused`, whose owners opted out, only that is kept
+        until the other half comes.
+        """
+        kept, joins, taken = np.ones(len(batch.offsets), bool), list[Join](), Taken(batch)
+        models = [batch.strings[code] for code in batch.model.tolist()]
+        columns = zip(models, batch.event_id.tolist(), batch.times_ms.tolist(), _whole(batch).tolist(), strict=True)
+        for place, (model, event_id, time_ms, complete) in enumerate(columns):
+            self.newest_ms[model] = now_ms = max(time_ms, self.newest_ms.get(model, 0))
+            joins += (Join(place, False, half) for half in self._over(model, now_ms))
+            key = model, event_id
+            if not event_id or complete:
+                continue
+            if key in self.open:
+                joins.append(Join(place, True, self._out(key)))
+                self.paired += 1
+                continue
+            if len(self.open) >= self.most:
+                joins.append(Join(place, False, self._out(next(iter(self.open)))))
+                self.alone += 1
+            half = taken.half(place, model)
+            self.open[key] = half if refused is None or not refused.item(place) else bare(half, batch)
+            self.of_model.setdefault(model, {})[key] = None
+            kept[place] = False
+        return batch if kept.all() and not joins else joined(batch, kept, joins, taken)
+
+    def counts(self) -> dict[str, int]:
+        """By what became of them."""
+        return {"paired": self.paired, "alone": self.alone}
+
+    def _over(self, model: str, now_ms: int) -> Iterator[Half]:
+        """Those of a model whose time is over, in the order in which they came."""
+        waiting = self.of_model.get(model, {})
+        while waiting and self.open[oldest := next(iter(waiting))].time_ms < now_ms - self.within_ms:
+            self.alone += 1
+            yield self._out(oldest)
+
+    def _out(self, key: Key) -> Half:
+        del self.of_model[key[0]][key]
+        return self.open.pop(key)
+
+    def dump(self) -> dict[str, Any]:
+        return {
+            "open": [[*half[:6], *map(_plain, half[6:])] for half in self.open.values()],
+            "newest_ms": list(self.newest_ms.items()),
+            "counts": [self.paired, self.alone],
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Into an empty one. Raises ValueError and its like."""
+        for model, version, event_id, row, time_ms, offset, numbers, texts, nulls, odd in state["open"]:
+            half = Half(
+                str(model), None if version is None else str(version), int(event_id), int(row), int(time_ms),
+                int(offset), tuple((str(name), float(value)) for name, value in numbers),
+                tuple((str(name), str(text)) for name, text in texts), tuple(map(str, nulls)),
+                tuple((str(name), str(reason)) for name, reason in odd),
+            )  # fmt: skip
+            self.open[half.model, half.event_id] = half
+            self.of_model.setdefault(half.model, {})[half.model, half.event_id] = None
+        if len(self.open) < len(state["open"]):
+            raise ValueError("two halves of one id")
+        self.newest_ms = {str(model): int(time_ms) for model, time_ms in state["newest_ms"]}
+        self.paired, self.alone = map(int, state["counts"])
+
+
+def bare(half: Half, batch: Batch) -> Half:
+    """Nothing but that its owner opted out."""
+    place = batch.aliases.get(OPT_OUT, OPT_OUT)
+    numbers = tuple(one for one in half.numbers if one[0] == place)
+    return half._replace(numbers=numbers, texts=tuple(one for one in half.texts if one[0] == place), nulls=(), odd=())
+
+
+def _plain(part: tuple[Any, ...]) -> list[Any]:
+    return [list(one) if isinstance(one, tuple) else one for one in part]
+
+
+def _whole(batch: Batch) -> Bool:
+    """Which events have both what was asked and an answer."""
+    both = np.ones(len(batch.offsets), bool)
+    for head in HALVES:
+        mine = np.array([name.startswith(head) for name in batch.names], bool)
+        has = np.zeros(len(batch.offsets), bool)
+        for table in (batch.numbers, batch.texts, batch.nulls):
+            if len(table.event):
+                has[table.event[mine[table.name]]] = True
+        both &= has
+    return both
+
+
+class Taken:
+    """Takes single events out of a batch."""
+
+    def __init__(self, batch: Batch) -> None:
+        self.batch, places = batch, np.arange(len(batch.offsets) + 1)
+        self.ends = [np.searchsorted(table.event, places) for table in (batch.numbers, batch.texts, batch.nulls)]
+
+    def columns(self, place: int) -> tuple[slice, slice, slice]:
+        """Where the numbers, texts and nulls of an event are."""
+        numbers, texts, nulls = (slice(*ends[place : place + 2].tolist()) for ends in self.ends)
+        return numbers, texts, nulls
+
+    def names(self, place: int) -> set[str]:
+        """What an event has."""
+        batch, parts = self.batch, self.columns(place)
+        columns = (batch.numbers.name, batch.texts.name, batch.nulls.name)
+        return {batch.names[n] for column, part in zip(columns, parts, strict=True) for n in column[part].tolist()}
+
+    def half(self, place: int, model: str) -> Half:
+        batch, names, strings = self.batch, self.batch.names, self.batch.strings
+        numbers, texts, nulls = self.columns(place)
+        version, (_, name, value), (_, named, text) = batch.version.item(place), batch.numbers, batch.texts
+        pairs = zip(named[texts].tolist(), text[texts].tolist(), strict=True)
+        return Half(
+            model,
+            None if version < 0 else strings[version],
+            batch.event_id.item(place),
+            0 if batch.rows is None else batch.rows.item(place),
+            batch.times_ms.item(place),
+            batch.offsets.item(place),
+            tuple((names[n], v) for n, v in zip(name[numbers].tolist(), value[numbers].tolist(), strict=True)),
+            tuple((names[n], strings[t]) for n, t in pairs),
+            tuple(names[n] for n in batch.nulls.name[nulls].tolist()),
+            tuple((one.field, one.reason) for one in batch.odd if one.event == place),
+        )
+
+
+def joined(batch: Batch, kept: Bool, joins: list[Join], taken: Taken) -> Batch:
+    """A batch without the events that wait, with halves that joined its events or stand before them."""
+    names, strings = {n: i for i, n in enumerate(batch.names)}, {t: i for i, t in enumerate(batch.strings)}
+    before = np.zeros(len(kept) + 1, np.int64)  # new events at or before each place
+    for one in joins:
+        before[one.place] += not one.joins
+    at = np.cumsum(before[:-1]) + np.cumsum(kept) - kept  # where each event of the batch comes to stand
+    count = int(kept.sum()) + int(before.sum())
+    own = at[kept]
+    columns: dict[str, Any] = {}
+    for name in ("offsets", "times_ms", "model", "version", "event_id", *(() if batch.rows is None else ("rows",))):
+        column = getattr(batch, name)
+        columns[name] = np.zeros(count, column.dtype)
+        columns[name][own] = column[kept]
+    numbers, texts, nulls = list[tuple[int, int, float]](), list[tuple[int, int, int]](), list[tuple[int, int]]()
+    odd = [one._replace(event=at.item(one.event)) for one in batch.odd if kept.item(one.event)]
+    alone = dict.fromkeys((one.place for one in joins if not one.joins), 0)
+    for place, joins_it, half in joins:
+        if joins_it:
+            event, has = at.item(place), taken.names(place)
+            if columns["version"][event] < 0 and half.version is not None:
+                columns["version"][event] = _code(strings, half.version)
+        else:
+            event, has = at.item(place) - before.item(place) + alone[place], set()
+            alone[place] += 1
+            version = -1 if half.version is None else _code(strings, half.version)
+            told = batch.offsets.item(place), half.time_ms, _code(strings, half.model), version, half.event_id, half.row
+            for name, value in zip(columns, told, strict=False):
+                columns[name][event] = value
+        numbers += ((event, _code(names, name), value) for name, value in half.numbers if name not in has)
+        texts += ((event, _code(names, name), _code(strings, text)) for name, text in half.texts if name not in has)
+        nulls += ((event, _code(names, name)) for name in half.nulls if name not in has)
+        odd += (OddField(event, field, reason) for field, reason in half.odd)
+    return replace(
+        batch,
+        **columns,
+        names=tuple(names),
+        strings=tuple(strings),
+        numbers=Numbers(*_table(batch.numbers, kept, at, numbers)),
+        texts=Texts(*_table(batch.texts, kept, at, texts)),
+        nulls=Nulls(*_table(batch.nulls, kept, at, nulls)),
+        odd=tuple(sorted(odd)),
+    )
+
+
+def _code(codes: dict[str, int], text: str) -> int:
+    return codes.setdefault(text, len(codes))
+
+
+def _table(table: Any, kept: Bool, at: I64, more: list[Any]) -> list[Any]:
+    """The columns of a table with more rows, in the order of their events."""
+    mine = kept[table.event]
+    own = [at[table.event[mine]].astype(np.int32), *(column[mine] for column in table[1:])]
+    added = list(zip(*more, strict=True)) or [()] * len(own)
+    columns = [np.concatenate([one, np.array(other, one.dtype)]) for one, other in zip(own, added, strict=True)]
+    order = np.argsort(columns[0], kind="stable")
+    return [column[order] for column in columns]
