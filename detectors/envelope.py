@@ -319,6 +319,10 @@ class EnvelopeBank:
         """Whether it has no limits yet."""
         return self.days.in_school(row)
 
+    def days_left(self) -> I64:
+        """See `DailyExtremes.days_left`."""
+        return self.days.days_left()
+
     def tiers(self) -> NDArray[np.int8]:
         """Of each row its place in TIERS."""
         return np.array([self._tier(row) for row in range(self.rows)], np.int8)

@@ -161,6 +161,16 @@ def depth(kind: str) -> int:
     return 0 if spec is None else 1 + max((depth(parse_signal(name).kind) for name in spec.needs), default=0)
 
 
+def table_ids(config: cfg.Config) -> list[TableId]:
+    """Every table the monitors need, in their order; one that a source makes comes after those it is judged by."""
+    ids: dict[TableId, None] = {}
+    for monitor in config.effective_monitors().values():
+        table_id = table_id_of(config, monitor)
+        for needed in (*needs(table_id), table_id):
+            ids.setdefault(needed)
+    return sorted(ids, key=lambda i: depth(i.signal.kind))
+
+
 def make_source(config: cfg.Config, table_id: TableId, tables: Mapping[TableId, SeriesTable]) -> Source | None:
     """The source that makes the values of a table; None where its events' own fields do."""
     spec = SOURCES.get(table_id.signal.kind)

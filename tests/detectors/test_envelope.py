@@ -211,6 +211,7 @@ def test_the_twins_are_equal_to_the_last_bit(name: str, direction: Direction) ->
         assert all(a.tobytes() == b.tobytes() for a, b in zip(*hits, strict=True))
         begin = end
     assert banks[0].tiers().tolist() == banks[1].tiers().tolist()
+    assert banks[0].days_left().tolist() == banks[1].days_left().tolist()
     dumps = [bank.dump() for bank in banks]
     assert list(dumps[0]) == list(dumps[1])
     assert {k: v.tobytes() for k, v in dumps[0].items()} == {k: v.tobytes() for k, v in dumps[1].items()}

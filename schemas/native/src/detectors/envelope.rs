@@ -298,9 +298,9 @@ impl Envelope {
         Ok(())
     }
 
-    fn in_school(&self, row: usize) -> PyResult<bool> {
-        check_rows(&[row as i64], self.rows.len())?;
-        Ok(self.rows[row].sides.iter().flatten().all(|side| side.limit == OPEN))
+    fn days_left<'py>(&self, py: Python<'py>) -> Ints<'py> {
+        let left = |row: &Row| row.sides.iter().flatten().map(Side::days_left).min().unwrap_or(0);
+        self.rows.iter().map(left).collect::<Vec<_>>().into_pyarray(py)
     }
 
     fn tiers<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i8>> {

@@ -53,14 +53,22 @@ impl Side {
         self.mean += part * away;
     }
 
+    /// Days with values so far, but for the one that goes on.
+    fn known(&self) -> i64 {
+        self.count + self.waiting.iter().filter(|&&day| day > NONE).count() as i64
+    }
+
+    pub fn days_left(&self) -> i64 {
+        if self.limit < OPEN { 0 } else { SCHOOL - self.known() }
+    }
+
     pub fn end_day(&mut self, beyond: f64, floor: f64) {
         if self.today > NONE {
             self.learn(self.waiting[0]);
             self.waiting = [self.waiting[1], self.today];
         }
         self.today = NONE;
-        let known = self.count + self.waiting.iter().filter(|&&day| day > NONE).count() as i64;
-        let over = self.limit == OPEN && known >= SCHOOL;
+        let over = self.limit == OPEN && self.known() >= SCHOOL;
         if over {
             for place in 0..LAG {
                 self.learn(self.waiting[place]);
