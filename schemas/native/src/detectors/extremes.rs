@@ -21,6 +21,26 @@ pub struct Side {
 pub const FRESH_SIDE: Side =
     Side { today: NONE, mean: 0.0, variance: 0.0, limit: OPEN, waiting: [NONE; LAG], count: 0 };
 
+/// Lowest and highest that is no alarm, and that is learned.
+pub struct Limits {
+    pub low: f64,
+    pub high: f64,
+    pub least: f64,
+    pub most: f64,
+}
+
+impl Limits {
+    pub fn learned(&self, value: f64) -> f64 {
+        if value < self.low || value > self.high {
+            return value;
+        }
+        if value > self.most {
+            return self.most;
+        }
+        if value < self.least { self.least } else { value }
+    }
+}
+
 impl Side {
     fn learn(&mut self, extreme: f64) {
         if extreme == NONE {
