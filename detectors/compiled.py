@@ -128,7 +128,10 @@ class CompiledEnvelope(Forgetting):
         return Hits(*hits, ages, tiers)
 
     def in_school(self, row: int) -> bool:
-        return self.core.in_school(row)
+        return bool(self.core.days_left()[row])
+
+    def days_left(self) -> I64:
+        return self.core.days_left()
 
     def tiers(self) -> NDArray[np.int8]:
         return self.core.tiers()

@@ -40,7 +40,7 @@ SIZES = tuple(FIRST * FACTOR**level for level in range(LEVELS))
 """Values in a block of each level."""
 SUMS = 3  # of the values, of their distances from the centre, of their squares
 CHANNELS = 2 * LEVELS
-TESTS = 8.0
+TESTS = 12.0
 """What shares the rate of a series: all channels have 28 sides, but what one shows its neighbours show, too."""
 
 KNEE = 3.0
@@ -57,6 +57,10 @@ LONG = 128
 """In shorter blocks a few odd values are not that odd."""
 MORE = 1.6
 """Unmistakable is so many times as far away as what was seen."""
+TAUGHT = 0.78
+"""A block that is not told while there is no limit teaches no more than so much of the way to what is unmistakable: the
+one in which a fault begins is half of the fault, and would excuse the rest. What was told is known, and learned whole.
+"""
 BLOCKS, STEADY = 16, 6.0
 """Once there were BLOCKS averages of a level, unmistakable is also what is STEADY times as far away as they were among
 themselves ..
@@ -227,12 +231,15 @@ class EnvelopeBank:
         self.seen[row] += (FIRST, sums[0], sums[2])
         said = None
         for level, block in self._blocks(row, sums):
-            if said is None:
-                said = self._judge(row, level, block)
             for channel, value in self._shown(level, block):
-                self.days.take(row, channel, value)
+                low, high, least, most = self._limits(row, level, channel, block)
+                if said is None:
+                    said = self._beyond(channel, value, low, high)
                 if channel % 2 == 0:
                     self.earlier[row, level] += (1.0, value, value * value)
+                if low <= value <= high:
+                    value = most if value > most else least if value < least else value
+                self.days.take(row, channel, value)
         return said
 
     def _blocks(self, row: int, sums: tuple[float, float, float]) -> Iterator[tuple[int, tuple[float, float, float]]]:
@@ -256,24 +263,28 @@ class EnvelopeBank:
             return [(2 * level, level_of(block[0] / size))]
         return [(2 * level, block[0] / size), (2 * level + 1, block[1] / size)]
 
-    def _judge(self, row: int, level: int, block: tuple[float, float, float]) -> tuple[int, float, float, int] | None:
+    def _limits(
+        self, row: int, level: int, channel: int, block: tuple[float, float, float]
+    ) -> tuple[float, float, float, float]:
+        """Lowest and highest that is no alarm, and that is learned."""
+        low, high = self.days.limits(row, channel)
+        if high < inf or low > -inf or channel % 2 == 1:
+            return low, high, -inf, inf
+        low, high = self._unmistakable(row, level, block)
+        usual = moments(self.earlier[row, level], 0.0)[1]
+        least, most = self.days.seen(row, channel)
+        low, high = min(low, usual - MORE * (usual - least)), max(high, usual + MORE * (most - usual))
+        return low, high, usual - TAUGHT * (usual - low), usual + TAUGHT * (high - usual)
+
+    def _beyond(self, channel: int, value: float, low: float, high: float) -> tuple[int, float, float, int] | None:
         """Direction, statistic, threshold and how many values ago it began."""
-        for channel, value in self._shown(level, block):
-            low, high = self.days.limits(row, channel)
-            spread = channel % 2 == 1
-            if spread and not self.both:
-                continue
-            if high == inf and low == -inf:
-                if spread:
-                    continue
-                low, high = self._unmistakable(row, level, block)
-                usual = moments(self.earlier[row, level], 0.0)[1]
-                least, most = self.days.seen(row, channel)
-                low, high = min(low, usual - MORE * (usual - least)), max(high, usual + MORE * (most - usual))
-            if value > high and self.up:
-                return 0 if spread else 1, value, high, SIZES[level]
-            if value < low and self.down:
-                return 0 if spread else -1, value, low, SIZES[level]
+        level, spread = divmod(channel, 2)
+        if spread and not self.both:
+            return None
+        if value > high and self.up:
+            return 0 if spread else 1, value, high, SIZES[level]
+        if value < low and self.down:
+            return 0 if spread else -1, value, low, SIZES[level]
         return None
 
     def _unmistakable(self, row: int, level: int, block: tuple[float, float, float]) -> tuple[float, float]:
@@ -307,6 +318,10 @@ class EnvelopeBank:
     def in_school(self, row: int) -> bool:
         """Whether it has no limits yet."""
         return self.days.in_school(row)
+
+    def days_left(self) -> I64:
+        """See `DailyExtremes.days_left`."""
+        return self.days.days_left()
 
     def tiers(self) -> NDArray[np.int8]:
         """Of each row its place in TIERS."""

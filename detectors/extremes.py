@@ -167,6 +167,12 @@ class DailyExtremes:
         """Whether no channel has a limit yet."""
         return bool((self.limit[row] == inf).all())
 
+    def days_left(self) -> I64:
+        """Of each row how many days with values its school takes at most, 0 where it is over."""
+        known = (self.count + (self.waiting > -inf).sum(axis=-1)).max(axis=(1, 2), initial=0)
+        left: I64 = np.where((self.limit < inf).any(axis=(1, 2)), 0, SCHOOL - known)
+        return left
+
     def dump(self) -> dict[str, NDArray[Any]]:
         arrays = {name: getattr(self, name).copy() for name in ("day", *NUMBERS)}
         return {
@@ -183,15 +189,6 @@ class DailyExtremes:
             setattr(self, name, state[name].copy())
         self.count = state["count"].astype(np.int64)
         self.waiting = state["waiting"].reshape(*shape, LAG).copy()
-
-
-def days_left(state: State) -> I64:
-    """Of each row of a dump how many days with values its school takes at most, 0 where it is over."""
-    limit, count = state["limit"], state["count"].astype(np.int64)
-    waiting = (state["waiting"].reshape(*count.shape, LAG) > -inf).sum(axis=-1)
-    known = (count + waiting).max(axis=(1, 2), initial=0)
-    left: I64 = np.where((limit < inf).any(axis=(1, 2)), 0, SCHOOL - known)
-    return left
 
 
 def check_state(state: State, channels: int) -> None:

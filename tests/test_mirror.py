@@ -21,7 +21,6 @@ WITHOUT: dict[str, str] = {
     "streamer/__main__.py": "It is one call, whose output tests/commands/test_cli.py compares with the command line's.",
     "streamer/__init__.py": "It hands out the Python interface, which tests/offline/test_watch.py tries.",
     "streamer/port.py": "It is the contract with Kafka: tests/kafka/test_log.py and tests/sim hold both sides to it.",
-    "streamer/engine/tasks.py": "It makes tasks: the tests of the worker and the simulator use it throughout.",
     "streamer/engine/stage.py": "It is a protocol, of which tests/service/test_restore.py drives a fake one.",
     "streamer/monitors/finding.py": "It is a few words and a tuple, which every test of a monitor reads.",
     "streamer/series/source_base.py": "It is methods that do nothing: tests/series/test_sources.py calls it.",

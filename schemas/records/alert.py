@@ -102,7 +102,7 @@ def template(more: tuple[str, ...] = ()) -> str:
             "replay": {
                 "ranges": [{**place, **span}],
                 "config": "%(config)s",
-                "command": f"driftline replay -c %(file)s {flags}%(again)s",
+                "command": f"driftline replay -c %(file)s {flags}%(again)s%(history)s",
             },
             **{name: bare(name) for name in more},
         },

@@ -31,6 +31,7 @@ def template() -> str:
             "incident": "%(id)s",
             "model": "%(model)s",
             "severity": "%(severity)s",
+            "retained": bare("retained"),
             "fleet": bare("fleet"),
             "since": "%(since)s",
             "opened": {**PLACE, "offset": bare("opened_offset"), "time": "%(opened)s"},

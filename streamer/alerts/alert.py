@@ -11,6 +11,10 @@ from streamer.monitors.evidence import Summary
 QUIET, PENDING, FIRING, FADING = "quiet", "pending", "firing", "fading"
 FADED, RECOVERED, ACCEPTED, GONE = "faded", "recovered", "accepted", "gone"
 """How an alert can end."""
+CURRENT = "current"
+"""How one of the retained history ends that still holds where that does: from there on it is told as it is."""
+RETAINED_SEVERITY = "info"
+"""Of what is told of the retained history, whatever its monitor's."""
 
 
 class Policy(NamedTuple):
@@ -70,6 +74,7 @@ class Alert:
     repeat_ms: int | None = None  # when to tell it again
     accept_ms: int | None = None  # when the new level is the normal
     told: int = 0  # sequence of its newest record
+    retained: bool = False  # told as of what the topic held before the first start
     recovery: Recovery | None = None
 
 
@@ -100,6 +105,8 @@ class Notice(NamedTuple):
     ends_ms: int  # when it resolved, or ends for whoever hears no more of it
     how: str  # of a resolved one: how it ended
     level: Level | None  # of an edge
+    retained: bool = False  # of what the topic held before the first start, and told low
+    news_from: int = 0  # where that ends
 
 
 def plain(alert: Alert) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from schemas.records import alert as wire
 from schemas.records.envelope import HEADERS
-from streamer.alerts.alert import ACCEPTED, FADED, GONE, Level, Notice, Opened
+from streamer.alerts.alert import ACCEPTED, CURRENT, FADED, GONE, RETAINED_SEVERITY, Level, Notice, Opened
 from streamer.config import model as cfg
 from streamer.monitors.base import Monitor
 from streamer.monitors.evidence import Evidence, Summary, summary, told
@@ -20,8 +20,8 @@ from streamer.port import Out, Partition
 from streamer.signals.grammar import member_title
 
 BY_LABELS = {"version": "model_version", "caller": "caller"}
-Key = tuple[str, int]
-"""Monitor and row."""
+Key = tuple[str, int, bool]
+"""Monitor, row, and whether its alert is of the retained history: to its readers that is another one."""
 BEGUN_MAX = 4096
 """Episodes whose texts are kept for their later records; those of others are written again."""
 
@@ -35,14 +35,24 @@ class Series(NamedTuple):
     beside: str  # what `who` says beyond the model; no JSON
 
 
-def series_of(monitor: Monitor, row: int, partition: Partition) -> Series:
+def key_of(notice: Notice) -> Key:
+    return notice.monitor, notice.row, notice.retained
+
+
+def severity_of(monitor: Monitor, retained: bool) -> str:
+    """What its alerts are told as."""
+    return RETAINED_SEVERITY if retained else monitor.config.severity
+
+
+def series_of(monitor: Monitor, row: int, partition: Partition, retained: bool = False) -> Series:
     labels = labels_of(monitor, row)
     extra = [v for k, v in labels.items() if k not in ("model", "monitor", "detector", "signal") and v]
     who = labels["model"] + (f" ({', '.join(extra)})" if extra else "")
     # Each partition has alerts of its own of what is one series to its producer; no other knows when they are over.
     where = f"{partition[0]}[{partition[1]}]"
     found_at = f"{labels['detector']} at {where}@"
-    own = wire.identity({**labels, "partition": where}, monitor.config.severity)
+    told_as = {**labels, "partition": where} | ({"retained": "true"} if retained else {})
+    own = wire.identity(told_as, severity_of(monitor, retained))
     return Series(own, wire.inner(who), wire.inner(found_at), who.removeprefix(labels["model"]))
 
 
@@ -56,10 +66,11 @@ class Episode(NamedTuple):
     levels: list[tuple[Summary, bool, str]]  # the newest: where the series was, whether that is away; in JSON
 
 
-def episode_of(monitor: Monitor, series: Series, opened: Opened) -> Episode:
+def episode_of(monitor: Monitor, series: Series, opened: Opened, retained: bool) -> Episode:
     evidence = told(opened.evidence)
     moved = monitor.sentence(series.identity.labels, evidence)
-    facts = episode_facts(series, opened, evidence, moved) | ({"shadow": "true"} if monitor.config.shadow else {})
+    flags = {"shadow": monitor.config.shadow, "retained": retained}
+    facts = episode_facts(series, opened, evidence, moved) | {name: "true" for name, so in flags.items() if so}
     return Episode(opened, evidence, moved, facts, [])
 
 
@@ -95,6 +106,7 @@ def change_facts(notice: Notice, episode: Episode, labels: Mapping[str, str]) ->
         "suppressed": str(notice.suppressed),
         "sentence": f"{begun['what_moved']}; {verdict(notice, labels)} by {begun['found_at']}",
         "end_offset": str(at.offset + 1),
+        "history": f" --first-end {notice.news_from}" if opened.first_offset < notice.news_from else "",
         "resolution": f'{{"how":"{notice.how}"}}' if notice.how else "null",
         "level": level_json(notice.level, episode),
     }
@@ -116,13 +128,15 @@ def level_json(level: Level | None, episode: Episode) -> str:
 def verdict(notice: Notice, labels: Mapping[str, str]) -> str:
     """What became of the alert, in plain words and numbers; who found it follows."""
     if notice.status == "firing":
-        return "found"
+        return "found in retained history" if notice.retained else "found"
     where = now_before(labels["signal"], notice.level.now[1], notice.level.before) if notice.level else ""
     away = notice.level is not None and notice.level.away
     if notice.status == "renewed":
         text = "still firing" if not where else f"still away from before{where}" if away else f"back near before{where}"
     elif notice.how == ACCEPTED:
         text = f"accepted: this is the normal from here on{where}"
+    elif notice.how == CURRENT:
+        text = f"still so where the retained history ends, news from here on{where}"
     elif notice.how == FADED:
         text = f"faded, still away from before{where}" if away else f"faded{where}"
     elif notice.how == GONE:
@@ -143,18 +157,18 @@ class AlertRecords:
         self, config: cfg.Config, partition: Partition, monitors: Mapping[str, Monitor], generation: int = 0
     ) -> None:
         self.config, self.partition, self.monitors, self.generation = config, partition, monitors, generation
-        self.forms: dict[str, dict[str, wire.Form]] = {}  # by monitor and status
+        self.forms: dict[tuple[str, bool], dict[str, wire.Form]] = {}  # by monitor and `retained`; then by status
         self.series: dict[Key, Series] = {}  # those that had an alert
         self.begun: dict[Key, Episode] = {}  # those that are told and not over
 
     def record(self, notice: Notice) -> Out:
         """The record of one alert that changed its status. A function of state, offsets and config alone."""
-        key, begun = (notice.monitor, notice.row), self.episode(notice)
+        key, begun = key_of(notice), self.episode(notice)
         if notice.status == "resolved":
             self.begun.pop(key, None)
         facts = change_facts(notice, begun, self.series_at(key).identity.labels)
         monitor = self.monitors[notice.monitor]
-        forms = self.forms.get(notice.monitor) or self._forms(monitor, facts)
+        forms = self.forms.get((notice.monitor, notice.retained)) or self._forms(monitor, facts, notice.retained)
         form = forms["resolved" if notice.status == "resolved" else "firing"]
         topic = "shadow" if monitor.config.shadow else "alerts"
         return Out(topic, begun.facts["fingerprint"].encode(), wire.render(form, facts), HEADERS)
@@ -166,11 +180,11 @@ class AlertRecords:
 
     def episode(self, notice: Notice) -> Episode:
         """What no later record of the notice's episode says otherwise."""
-        key, opened = (notice.monitor, notice.row), notice.opened
+        key, opened = key_of(notice), notice.opened
         known = self.begun.get(key)
         if known is not None and known.opened is opened:
             return known
-        made = episode_of(self.monitors[notice.monitor], self.series_at(key), opened)
+        made = episode_of(self.monitors[notice.monitor], self.series_at(key), opened, notice.retained)
         if self.config.mapping.each:
             made.facts["row"] = str(opened.row)
         if key in self.begun or len(self.begun) < BEGUN_MAX:
@@ -179,19 +193,20 @@ class AlertRecords:
 
     def series_at(self, key: Key) -> Series:
         """The series of a monitor's row, with what its records repeat."""
+        name, row, retained = key
         series = self.series.get(key)
         if series is None:
-            series = self.series[key] = series_of(self.monitors[key[0]], key[1], self.partition)
+            series = self.series[key] = series_of(self.monitors[name], row, self.partition, retained)
         return series
 
-    def _forms(self, monitor: Monitor, facts: Mapping[str, str]) -> dict[str, wire.Form]:
+    def _forms(self, monitor: Monitor, facts: Mapping[str, str], retained: bool) -> dict[str, wire.Form]:
         """The records of a monitor, with a place in `data` for each fact that has none elsewhere."""
         made = monitor.config
         record = wire.template(tuple(name for name in facts if name not in wire.FACTS | PARTS))
         where = *self.partition, self.generation, self.config.file
         source = wire.Source(self.config.kafka.group, self.config.config_hash, *where)
-        own = wire.forms(record, made.severity, annotations_of(made), detector_of(made), source)
-        self.forms[monitor.name] = own
+        own = wire.forms(record, severity_of(monitor, retained), annotations_of(made), detector_of(made), source)
+        self.forms[monitor.name, retained] = own
         return own
 
 

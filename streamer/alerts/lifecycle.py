@@ -11,17 +11,21 @@ most one open alert, so one shift opens one alert.
 An open alert is told again every `repeat_interval`, for readers who take what they hear no more of for ended; there
 time passes by ticks, too. Its sequence is a matter of the time since it fired, so that whoever repeats it without the
 ticks comes to the same numbers.
+
+What fires before `news_from` is of the retained history, see `engine/history.py`.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 from schemas.events.batch import Batch
 from streamer.alerts.alert import (
     ACCEPTED,
+    CURRENT,
     FADED,
     FADING,
     FIRING,
@@ -40,6 +44,7 @@ from streamer.alerts.alert import (
 )
 from streamer.alerts.recovery import recovery_of
 from streamer.alerts.timetable import Key, Timers, Timetable, part_end
+from streamer.monitors.base import Monitor
 from streamer.monitors.evidence import moved_of
 from streamer.monitors.finding import BREACH, CLEAR, DRIFT, NEITHER, STRETCH, Finding
 from streamer.signals.columns import I64, Bool
@@ -94,8 +99,11 @@ def due_of(alert: Alert, before: str, signal: str, now_ms: int, policy: Policy) 
     return alert.due_ms if before == FADING else now_ms + policy.keep_firing_for_ms
 
 
-def told_of(alert: Alert, status: str, at: Moment, ended_ms: int | None, how: str, every_ms: int) -> Notice:
+def told_of(
+    alert: Alert, status: str, at: Moment, ended: tuple[int | None, str], every_ms: int, news_from: int
+) -> Notice:
     """The alert as it is told now, and will be again in `every_ms`; if it resolved: when, and how."""
+    ended_ms, how = ended
     opened, recovery = alert.opened, alert.recovery
     assert opened is not None
     lasted_ms = max(at.now_ms - alert.fired_ms, 0)
@@ -107,11 +115,18 @@ def told_of(alert: Alert, status: str, at: Moment, ended_ms: int | None, how: st
     assert ended_ms is not None
     level = None if recovery is None else Level(recovery.before, recovery.band, recovery.away, recovery.now)
     counts = alert.row, alert.episode, alert.detections, alert.suppressed
-    return Notice(status, alert.monitor, *counts, opened, at, alert.told, ended_ms, how, level)
+    return Notice(
+        status, alert.monitor, *counts, opened, at, alert.told, ended_ms, how, level, alert.retained, news_from
+    )
 
 
 FirstOffset = Callable[[str, int], int]
 """Of a monitor and a row: where the log must be read from for the series to become what it was."""
+
+
+def first_of(monitors: Mapping[str, Monitor]) -> FirstOffset:
+    """Knows the monitors and not the task, which would hold itself then."""
+    return lambda monitor, row: monitors[monitor].table.first_offset(row)
 
 
 def always_there(model: str, time_ms: int) -> bool:
@@ -133,6 +148,7 @@ class AlertBook:
         accepting = [policy.accept_after_ms for policy in policies.values() if policy.resolve != FADED]
         self.accept_least_ms = min(accepting, default=None)
         self.silent: dict[str, tuple[int, int]] = {}  # by model with timers: events by the last tick, silent since
+        self.news_from = 0  # what fires before this offset is of the retained history
         self.detections: dict[str, int] = {}  # findings per monitor, for the metrics; not state
 
     def __repr__(self) -> str:
@@ -260,18 +276,41 @@ class AlertBook:
         alert.state, status = TRANSITIONS[before, signal]
         if status == "firing":
             alert.episode, alert.fired_ms, alert.told = alert.episode + 1, at.now_ms, 0
+            alert.retained = at.offset < self.news_from
         if status is not None:
             ended_ms = alert.accept_ms if signal == ACCEPT else at.now_ms if signal == GONE else due
-            notices.append(told_of(alert, status, at, ended_ms, ENDS.get(signal, alert.how), policy.repeat_ms))
+            ended = ended_ms, ENDS.get(signal, alert.how)
+            notices.append(told_of(alert, status, at, ended, policy.repeat_ms, self.news_from))
         if status == "resolved":
             alert.quiet_until_ms, alert.suppressed, alert.repeat_ms = at.now_ms + policy.cooldown_ms, 0, None
             alert.how, alert.recovery = RECOVERED, None
         alert.due_ms = due_of(alert, before, signal, at.now_ms, policy)
         self._note_deadline(alert, before, signal, at.now_ms)
+        if alert.retained and alert.state == FIRING and at.offset >= self.news_from:
+            self._tell_as_it_is(alert, at, notices)  # It faded where the history ended, and is back.
         self._note_timer(alert)
         # Silence is not health: by the time that ticks tell nothing ends.
         if signal != REPEAT and alert.due_ms is not None and alert.due_ms <= at.now_ms:
             self.signal(alert, HELD, at, notices)
+
+    def end_history(self, end: int, models: Iterable[tuple[str, int, int]]) -> list[Notice]:
+        """The retained history ends here. What still holds of it is told as it is; `models` as for `pass_time`."""
+        self.news_from = end
+        newest_ms = {model: newest_ms for model, newest_ms, _ in models}
+        holding = [alert for alert in self.alerts.values() if alert.retained and alert.state == FIRING]
+        notices: list[Notice] = []
+        for alert in sorted(holding, key=attrgetter("model")):
+            now_ms = newest_ms[alert.model]
+            self._tell_as_it_is(alert, Moment(end - 1, now_ms, now_ms), notices)
+            self._note_timer(alert)
+        return notices
+
+    def _tell_as_it_is(self, alert: Alert, at: Moment, notices: list[Notice]) -> None:
+        """Of the retained history it is over, since it is news: to its readers that is another alert."""
+        every_ms = self.policies[alert.monitor].repeat_ms
+        notices.append(told_of(alert, "resolved", at, (at.now_ms, CURRENT), every_ms, self.news_from))
+        alert.retained, alert.fired_ms, alert.told = False, at.now_ms, 0
+        notices.append(told_of(alert, "firing", at, (None, ""), every_ms, self.news_from))
 
     def put(self, alert: Alert) -> None:
         """Take an alert as it is, with its times."""

@@ -124,6 +124,7 @@ class RecordAlerts:
             "sentence": wire.inner(self._sentence(told)),
             "end_offset": str(told.offset + 1),
             "resolution": wire.written({"how": "recovered"} if told.status == "resolved" else None),
+            "history": "",
             "level": "null",
             "records": wire.written(self._records(told)),
         }

@@ -14,6 +14,7 @@ from streamer.commands.broker_down import exit_unreachable
 from streamer.config.decoder_fields import fields_of
 from streamer.config.expectation import told as expectations
 from streamer.config.model import Config
+from streamer.offline.absent import matched
 from streamer.offline.account import at_offset, unused
 from streamer.offline.event_files import EventFiles
 from streamer.offline.explain import explain as explained
@@ -39,7 +40,7 @@ Source = Iterable[tuple[Partition, list[Record]]]
 @click.option("--from", "begin", help="Of --topic: first offset, or a time (RFC 3339). Default: the oldest record.")
 @click.option("--to", "end", help="Of --topic: offset or time to stop before. Default: the end as it is now.")
 @click.option("--record", type=click.IntRange(min=1), help="Only what became of this record, field by field.")
-@click.option("--model", help="Only this model.")
+@click.option("--model", help="Only this model, or those of a pattern.")
 @click.option("--monitor", metavar="GLOB", default="*", help="Only monitors whose names match.")
 @click.option("--format", "shape", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def explain(
@@ -78,7 +79,12 @@ def explain(
         return
     account = sample.account()
     click.echo(account.sum(" of the sample"))
-    for line in (*unused(account, at_offset if topic else files.place), *expectations(config), *told(found)):
+    for line in (
+        *unused(account, at_offset if topic else files.place),
+        *matched(config, sample.names),
+        *expectations(config),
+        *told(found),
+    ):
         click.echo(line)
     if not found:
         click.echo("No series: nothing of these records is watched, see the lines above.", err=True)

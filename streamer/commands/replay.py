@@ -46,6 +46,13 @@ Source = Iterator[tuple[Partition, list[Record]]]
     help="The topic had been deleted and made anew N times, as ids say it: TOPIC~N. The command of an alert has it.",
 )
 @click.option(
+    "--first-end",
+    metavar="OFFSET",
+    type=click.IntRange(min=0),
+    default=0,
+    help="What is before it was there when the group first came: school, told low. The command of an alert has it.",
+)
+@click.option(
     "--dead-letter",
     "dead_letter_path",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -59,13 +66,16 @@ def replay(
     begin: str | None,
     end: str | None,
     generation: int,
+    first_end: int,
     dead_letter_path: Path | None,
 ) -> None:
     """Run the engine over history and print the records of alerts and incidents, one JSON per line. Commits nothing."""
     if bool(inputs) == bool(topic):
         raise click.UsageError("Give either --input FILE (repeatable) or --topic T.")
+    if first_end and (inputs or len(partitions) != 1):
+        raise click.UsageError("--first-end goes with --topic T and one --partition: each has an end of its own.")
     config = load_or_exit(config_path)
-    engine = Replay(config, fields_of(config), generation)
+    engine = Replay(config, fields_of(config), generation, first_end=first_end)
     began = time.monotonic()
     try:
         with ExitStack() as stack:

@@ -11,6 +11,7 @@ from detectors.extremes import DAY_MS
 from streamer.config.monitor import Monitor
 from streamer.config.types import Duration, Model
 from streamer.signals.grammar import parse_signal
+from streamer.signals.models import names_alone, union
 
 MEMBERS = 12
 """Series that a signal with a `*` is taken to have, unless the config says how many. A limit is a matter of the
@@ -54,9 +55,9 @@ class Part(NamedTuple):
 
 
 def named_models(monitors: Mapping[str, Monitor]) -> int | None:
-    """How many models the monitors name; None where one is about all that there are."""
-    names = {one.model for one in monitors.values()}
-    return None if None in names or not names else len(names)
+    """How many models the monitors name; None where one is about all, or about those of a pattern."""
+    names = names_alone(union(one.models for one in monitors.values()))
+    return len(names) if names is not None else None
 
 
 def shared(budget: FalseAlarms, monitors: Mapping[str, Monitor]) -> Iterator[Part]:

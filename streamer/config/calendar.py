@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from pydantic import AfterValidator, Field
 
 from streamer.config.problems import did_you_mean, quoted
-from streamer.config.types import Date, Model
+from streamer.config.types import Date, Model, ModelName
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 Every = Literal[
@@ -67,7 +67,7 @@ def _when(text: str) -> str:
 
 
 When = Annotated[str, AfterValidator(_when)]
-Models = Annotated[list[Annotated[str, Field(min_length=1)]], Field(description="Only of these models; default all.")]
+Models = Annotated[list[ModelName], Field(description="Only of these models, names or patterns; default all.")]
 
 
 class Day(Model):

@@ -130,10 +130,18 @@ def each_monitor(raw: Any) -> Iterator[Complaint]:
                 yield Complaint(("monitors", name, *path), kind, message)
 
 
-def a_model_is_one_name(monitor: Any) -> Iterator[Complaint]:
-    model = at(monitor, "model")
-    if isinstance(model, str) and (WILD(model) or OTHER_PATTERN(model)):
-        yield Complaint(("model",), "never-fires", "a model is one name and no pattern: leave it out to watch each.")
+def models_have_stars_alone(raw: Any) -> Iterator[Complaint]:
+    """Of monitors, and of what the calendar has."""
+    places: list[tuple[PathKey, Any]] = [
+        (("monitors", name, "model"), at(monitor, "model")) for name, monitor in as_items(at(raw, "monitors"))
+    ]
+    for part in ("days", "maintenance"):
+        entries = as_items(at(raw, "calendar", part))
+        places += [(("calendar", part, i, "models"), at(entry, "models")) for i, entry in entries]
+    for place, said in places:
+        for path, name in _texts(said, place):
+            if OTHER_PATTERN(name):
+                yield Complaint(path, "never-fires", f"{ONLY_STARS} it is a name that hardly any model has.")
 
 
 def signals_have_stars_alone(monitor: Any) -> Iterator[Complaint]:
@@ -209,7 +217,6 @@ def _is_number(value: Any) -> bool:
 
 
 MONITOR_CAUTIONS: tuple[Rule, ...] = (
-    a_model_is_one_name,
     signals_have_stars_alone,
     splits_are_by_one_name,
     sums_can_reach_their_limit,
@@ -225,5 +232,6 @@ CAUTIONS: tuple[Rule, ...] = (
     variables_are_filled_in,
     checks_are_of_one_name,
     exclusions_have_stars_alone,
+    models_have_stars_alone,
     each_monitor,
 )

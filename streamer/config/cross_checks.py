@@ -111,8 +111,10 @@ def maintenance_has_a_length(raw: Any) -> Iterator[Complaint]:
 def a_shared_budget_knows_its_models(raw: Any) -> Iterator[Complaint]:
     """How many there are is not to be counted: what a batch has seen of them hangs on how the log was cut."""
     scope, models = at(raw, "false_alarms", "scope"), at(raw, "false_alarms", "models")
-    named = [at(monitor, "model") for _, monitor in as_items(at(raw, "monitors"))]
-    if scope == "service" and models is None and (not named or None in named):
+    told = [at(monitor, "model") for _, monitor in as_items(at(raw, "monitors"))]
+    named = [list(one) if isinstance(one, list) else [one] for one in told]
+    known = named and all(isinstance(name, str) and not is_pattern(name) for one in named for name in one)
+    if scope == "service" and models is None and not known:
         wanted = "say among how many models it is shared: models: 50"
         yield Complaint(("false_alarms", "scope"), "bad-value", f"{wanted} (or name one in every monitor).")
     if models is not None and scope in (None, "model"):

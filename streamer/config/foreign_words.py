@@ -45,7 +45,7 @@ KEYS: Table = _spelled(
         "state_topic changelog_topic checkpoint checkpoints": "topics.state",
         "port host http listen_address metrics metrics_port prometheus address bind": "server.listen: HOST:PORT",
         "flush_interval commit_interval commit_interval_ms checkpoint_interval": "commit.interval",
-        "schema schemas mapping columns": "fields",
+        "schema schemas columns": "fields",
         "baseline baseline_file reference_data reference_file reference_dataset": "reference.file",
         "warm_up warmup_size grace_period burn_in training_size": "reference.warmup",
         "detector detectors algorithm method drift_method stattest test": "detect: {kind: adwin}",

@@ -8,8 +8,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from streamer.config.detect import AnyDetect
-from streamer.config.types import ByText, Duration, Model, SignalText
+from streamer.config.types import ByText, Duration, Model, ModelNames, SignalText
 from streamer.signals.kinds import FORMS
+from streamer.signals.models import Models, models_of
 
 WindowTime = Annotated[Duration, Field(ge=1000, le=7 * 86_400_000)]
 
@@ -36,7 +37,9 @@ Resolve = Literal["recovered", "faded", "accepted"]
 class Monitor(Model):
     """One rule. Its name is its identity: rename it and its state is reset."""
 
-    model: str | None = Field(None, min_length=1, description="Only this model; default every one that appears.")
+    model: ModelNames | None = Field(
+        None, description="Only these models, a name, a pattern (* and ?) or several; default all."
+    )
     signal: SignalText = Field(description=f"What to watch: {', '.join(FORMS)}.")
     by: list[ByText] = Field(
         default_factory=list, description="Split by version, caller, label, segment.NAME (besides the model)."
@@ -86,6 +89,11 @@ class Monitor(Model):
     )
     description: str | None = Field(None, description="Annotation of every alert: what it means.")
     runbook_url: str | None = Field(None, description="Annotation of every alert: what to do.")
+
+    @property
+    def models(self) -> Models:
+        """Those that it is about."""
+        return models_of(self.model)
 
     @property
     def resolves(self) -> Resolve:

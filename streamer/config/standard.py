@@ -28,7 +28,7 @@ STANDARD: dict[str, dict[str, Any]] = {
     "label-share": {"signal": "label.*", "detect": ENVELOPE},
     "rare-label": {"signal": "label.*", "detect": SCAN},
     "anomaly-fraction": {"signal": "anomaly", "detect": {"kind": "fraction", "max": 0.05, "days": True}},
-    "anomaly-drift": {"signal": "anomaly", "detect": ENVELOPE},
+    "anomaly-drift": {"signal": "anomaly", "detect": {**ENVELOPE, "direction": "up"}},
     "correlation": {
         "signal": "correlation",
         "detect": {"kind": "level", "against": "days", "change": 0.2, "direction": "up"},

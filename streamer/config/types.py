@@ -85,6 +85,14 @@ def _features(text: str) -> str:
     return text
 
 
+def _models(said: Any) -> Any:
+    """One sentence for what a union would have one for each of its members."""
+    names = said if isinstance(said, list) else [said]
+    if not names or not all(isinstance(name, str) and name for name in names):
+        raise ValueError(f"wanted is a model's name or pattern, or a list of some, none empty; this is {quoted(said)}.")
+    return said
+
+
 def zone_of(text: str) -> tzinfo:
     """The time zone of a name such as Europe/Amsterdam, UTC or +02:00; ValueError with one sentence."""
     offset = re.fullmatch(r"([+-])([01][0-9]|2[0-3]):([0-5][0-9])", text)
@@ -164,6 +172,8 @@ SignalText = Annotated[str, AfterValidator(_signal)]
 ByText = Annotated[str, AfterValidator(_by)]
 Pattern = Annotated[str, AfterValidator(_pattern)]
 CheckedName = Annotated[str, AfterValidator(_checked)]
+ModelName = Annotated[str, Field(min_length=1)]
+ModelNames = Annotated[ModelName | Annotated[list[ModelName], Field(min_length=1)], BeforeValidator(_models)]
 FeatureNames = Annotated[str, AfterValidator(_features)]
 Pointer = Annotated[str, AfterValidator(check_pointer)]
 Listen = Annotated[str, AfterValidator(_listen)]

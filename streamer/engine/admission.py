@@ -20,6 +20,7 @@ import numpy as np
 from schemas.events.batch import I32, U64, Batch
 from streamer.series.turnover import Places
 from streamer.signals.columns import I64, Bool, dense
+from streamer.signals.models import Models, any_pattern, of_models
 
 ODD_MAX = 200
 """Fields and reasons that are counted on their own: names come from producers, and what is counted is in the state."""
@@ -152,11 +153,12 @@ class Gate:
 class Admission:
     """State: newest event time and used events per model, the last `duplicates` event ids, and the counters.
     `gate` decides: a `Gate`, or its compiled twin. A model has one of `places`, see `Turnover`. `watched`: the models
-    that are, None for all.
+    that are. The gate knows them where they are names alone; those of patterns are refused before it.
     """
 
-    def __init__(self, gate: Any, places: Places[str], watched: Collection[str] | None = None) -> None:
+    def __init__(self, gate: Any, places: Places[str], watched: Models = ()) -> None:
         self.gate, self.places, self.watched = gate, places, watched
+        self.patterns = any_pattern(watched)
         self.no_place = 0  # events of models beyond the limit, which are filtered
         self.counts: dict[str, int] = dict.fromkeys(RESULTS, 0)
         self.reasons: dict[str, int] = {}
@@ -181,13 +183,14 @@ class Admission:
         """The batch, with times that can be believed; for each event whether it is used, and its model's newest time up
         to and including it; and which are late. The refused ones are filtered before anything of them is remembered.
         """
+        away = self._away(batch, refused) if self.patterns else refused
         used, now, filtered, duplicate, late, untimely = self.gate.admit(
-            batch.model, batch.times_ms, batch.event_id, batch.strings, refused
+            batch.model, batch.times_ms, batch.event_id, batch.strings, away
         )
         self._hear(batch, used, now)
         self.places.clock += len(used) - (0 if refused is None else int(np.count_nonzero(refused)))
         if filtered and self.places.full:
-            self.no_place += filtered - self._unwanted(batch, refused)
+            self.no_place += filtered - int(np.count_nonzero(self._away(batch, refused)))
         for name, count in (("filtered", filtered), ("duplicate", duplicate), ("late", len(late))):
             self.counts[name] += count
         self.counts["used"] += len(used) - filtered - duplicate - len(late)
@@ -212,13 +215,10 @@ class Admission:
             place = OTHER, place[1]
         self.odd[place] = self.odd.get(place, 0) + count
 
-    def _unwanted(self, batch: Batch, refused: Bool | None) -> int:
-        """How many events were filtered however few models there are."""
+    def _away(self, batch: Batch, refused: Bool | None) -> Bool:
+        """Which events are filtered however few models there are."""
         away = np.zeros(len(batch.model), bool) if refused is None else refused
-        if self.watched is not None:
-            met: list[int] = np.unique(batch.model).tolist()
-            away = away | np.isin(batch.model, [code for code in met if batch.strings[code] not in self.watched])
-        return int(np.count_nonzero(away))
+        return away | ~of_models(batch, self.watched) if self.watched else away
 
     def _hear(self, batch: Batch, used: Bool, now: I64) -> None:
         """Note where each model had its last event that was used."""

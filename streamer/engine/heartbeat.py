@@ -11,6 +11,7 @@ from schemas.records.envelope import HEADERS
 from schemas.records.heartbeat import HeartbeatFacts, render_heartbeat
 from streamer.alerts.alert import FADING, FIRING, PENDING
 from streamer.engine.admission import Admission
+from streamer.engine.school import schools
 from streamer.engine.unwatched import SHOWN_MAX, unwatched
 from streamer.monitors.base import Monitor
 from streamer.monitors.window_outcomes import ENDS
@@ -51,6 +52,7 @@ def details(watched: Watched) -> dict[str, dict[str, Any]]:
             "series": {"ready": 0, "warming": 0},
             "unwatched": [],
             "tiers": dict.fromkeys(TIERS, 0),
+            "school_until": None,
             "windows": dict.fromkeys(ENDS, 0),
             "alerts": dict.fromkeys((PENDING, FIRING, FADING), 0),
             "shadow_alerts": dict.fromkeys((PENDING, FIRING, FADING), 0),
@@ -73,6 +75,9 @@ def details(watched: Watched) -> dict[str, dict[str, Any]]:
         for model, counts in monitor.ended().items():
             for ended, count in counts.items() if model in found else ():
                 found[model]["windows"][ended] += count
+    newest_ms = {model: newest_ms for model, newest_ms, _ in watched.admission.models()}
+    for model, school in schools(watched.monitors, newest_ms).items():
+        found[model]["school_until"] = rfc3339(school.until_ms)
     shadows = {monitor.name for monitor in watched.monitors if monitor.config.shadow}
     for (name, model, state), count in watched.alerts.items():
         if state in (PENDING, FIRING, FADING):

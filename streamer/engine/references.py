@@ -24,6 +24,7 @@ from streamer.port import Partition
 from streamer.series.sources import Source
 from streamer.series.table import SeriesTable
 from streamer.signals.categories import CODES, Known
+from streamer.signals.models import takes
 
 Watched = Iterable[tuple[SeriesTable, Sequence[Monitor]]]
 """Tables, each with its monitors."""
@@ -170,7 +171,7 @@ def of_table(references: References, table: SeriesTable) -> list[Series]:
         told = re.fullmatch(rf"(\w+) .*?{split}( of .+)?", name)
         same = name == table.name or (told and told[1] in LIKE.get(kind, (kind,)) and kind in SHARED)
         for one in next((t.series for t in references.tables if t.signal == name), ()) if same else ():
-            if len(one.key) == 1 + len(table.by) and table.model in (None, one.key[0]) and _has(table, one.member):
+            if len(one.key) == 1 + len(table.by) and takes(table.models, one.key[0]) and _has(table, one.member):
                 own = name.partition(" ")[0] == kind
                 found.setdefault((*one.key, one.member), one if own else one.model_copy(update=NEVER))
     return list(found.values())

@@ -23,6 +23,7 @@ from streamer.series.sources import Source
 from streamer.series.table import SeriesTable, TableId
 from streamer.signals.columns import I64, groups_of
 from streamer.signals.grammar import BY_PATHS, excluded
+from streamer.signals.models import told_models
 
 STRIDE = 1024
 """Records between two turns. With fewer, batches are cut into parts that are too small for arrays to pay; with more, a
@@ -174,7 +175,7 @@ class Room:
         if not monitors:
             return self.tables[table_id].name
         by = f" by {', '.join(table_id.by)}" if table_id.by else ""
-        return f"{monitors[0].config.signal}{by}" + (f" of {table_id.model}" if table_id.model else "")
+        return f"{monitors[0].config.signal}{by}" + (f" of {told_models(table_id.models)}" if table_id.models else "")
 
     def fullness(self) -> list[Fullness]:
         """How full everything is that has a limit."""

@@ -5,16 +5,18 @@ Today there is one kind, the task that detects. A stage that only decodes and re
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 from schemas.events.batch import Batch
 from schemas.events.decoder import Decoder
 from streamer.alerts.unusable_record import RecordAlerts
 from streamer.engine.figures import Counter
+from streamer.engine.history import RetainedHistory
 from streamer.engine.room import Fullness
+from streamer.engine.school import School
 from streamer.engine.unwatched import Unwatched
-from streamer.monitors.base import Gauge
+from streamer.monitors.base import Gauge, Monitor
 from streamer.monitors.detectable import Drift, Series
 from streamer.port import Out, Partition, Tick
 
@@ -28,7 +30,12 @@ class Stage(Protocol):
     topic_id: str  # of the topic whose records it took, empty where the broker does not say; it decides nothing here
     generation: int  # how often the topic was made anew: offsets repeat then, and what is named after them must not
     monitors_reset: list[str]  # those that a snapshot had nothing for
+    history: RetainedHistory  # what the topic held before the first start
     record_alerts: RecordAlerts  # with the account of records that cannot be used
+
+    @property
+    def monitors(self) -> Mapping[str, Monitor]:
+        """By name."""
 
     @property
     def series(self) -> int:
@@ -42,6 +49,9 @@ class Stage(Protocol):
 
     def detectable(self, most: int) -> Iterator[tuple[Series, list[Drift]]]:
         """The smallest drifts that are found, series after series, up to `most` of a monitor; dear, so drawn slowly."""
+
+    def school(self) -> dict[str, School]:
+        """What of each model is still in school."""
 
     def alerts(self) -> dict[tuple[str, str, str], int]:
         """How many alerts there are by monitor, model and state."""
@@ -84,8 +94,8 @@ class Stages(Protocol):
 
     decode: Decoder
 
-    def new(self, partition: Partition, position: int, generation: int = 0) -> Stage:
-        """One without a past."""
+    def new(self, partition: Partition, position: int, generation: int = 0, first_end: int = 0) -> Stage:
+        """One without a past; what is before `first_end` was there before the first start."""
 
     def load(self, partition: Partition, blob: bytes) -> Stage:
         """From snapshot bytes; raises InvalidSnapshot."""

@@ -6,7 +6,7 @@ into batches gives the same alerts in the same order and the same snapshot bytes
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from operator import attrgetter
 from typing import Any
@@ -17,8 +17,8 @@ from detectors.reference import Judged
 from schemas.events.batch import Batch
 from schemas.records.dead_letter import dead_letter
 from streamer.alerts.alert import ACCEPTED, Moment, Notice
-from streamer.alerts.alert_record import AlertRecords
-from streamer.alerts.lifecycle import AlertBook, FirstOffset
+from streamer.alerts.alert_record import AlertRecords, severity_of
+from streamer.alerts.lifecycle import AlertBook, first_of
 from streamer.alerts.policy import policy_of
 from streamer.alerts.unusable_record import RecordAlerts
 from streamer.alerts.window_record import window_record
@@ -28,11 +28,13 @@ from streamer.engine.admission import Admission
 from streamer.engine.engines import ENGINE, Engine
 from streamer.engine.figures import Counter, counters
 from streamer.engine.heartbeat import Watched, heartbeats
+from streamer.engine.history import RetainedHistory
 from streamer.engine.muted import Muted
 from streamer.engine.outbox import Outbox
 from streamer.engine.pairs import Pairs
 from streamer.engine.references import pinned_again, seed
 from streamer.engine.room import STRIDE, Fullness, Room
+from streamer.engine.school import School, schools
 from streamer.engine.unwatched import Unwatched, unwatched
 from streamer.incidents.record import Incidents
 from streamer.monitors.base import Gauge, Monitor
@@ -41,21 +43,17 @@ from streamer.monitors.edges import accept, step_table
 from streamer.monitors.finding import Finding
 from streamer.monitors.registry import make_monitors
 from streamer.port import Out, Partition, Tick
-from streamer.series.sources import Source, depth, make_source, needs, table_id_of
+from streamer.series.sources import Source, make_source, needs, table_id_of, table_ids
 from streamer.series.table import SeriesTable, TableId
 from streamer.series.turnover import Places
 from streamer.signals.codes import coded
 from streamer.signals.columns import I64, Bool, Column, Groups
 from streamer.signals.derived import enriched
 from streamer.signals.grammar import computed, number_of, parse_signal
+from streamer.signals.models import names_alone, union
 from streamer.signals.roles import OPT_OUT, is_true, populations
 
 IN_ORDER = attrgetter("event", "monitor", "row")
-
-
-def first_of(monitors: Mapping[str, Monitor]) -> FirstOffset:
-    """Knows the monitors and not the task, which would hold itself then."""
-    return lambda monitor, row: monitors[monitor].table.first_offset(row)
 
 
 class Task:
@@ -69,6 +67,7 @@ class Task:
         seeded: bool = True,
         engine: Engine = ENGINE,
         generation: int = 0,
+        first_end: int = 0,
     ) -> None:
         self.config, self.engine, self.partition, self.position = config, engine, partition, position
         self.monitors_reset: list[str] = []  # those that a snapshot had nothing for; not state
@@ -79,7 +78,7 @@ class Task:
         self.checks = {parse_signal(f"invalid.{name}").path: rule.compiled() for name, rule in config.checks.items()}
         self.tables: dict[TableId, SeriesTable] = {}
         self.sources: dict[TableId, Source] = {}
-        wanted = self._table_ids()
+        wanted = table_ids(config)
         self.rows_max = max(config.limits.series // max(len(wanted), 1), 1)
         sampled = {table_id_of(config, m) for m in config.effective_monitors().values() if m.detect.sampled}
         for table_id in wanted:
@@ -96,13 +95,13 @@ class Task:
             if i not in self.sources
         }
         self.sweeps = {i: sweep for i, sweep in sweeps.items() if sweep is not None}
-        models = {m.config.model for m in self.by_order}
-        watched = None if None in models else [model for model in models if model is not None]
+        watched = union(m.config.models for m in self.by_order)
         limits = config.limits
-        gate = engine.gate(watched, limits.lateness_ms, limits.duplicates, self.rows_max, limits.ahead_ms)
+        gate = engine.gate(names_alone(watched), limits.lateness_ms, limits.duplicates, self.rows_max, limits.ahead_ms)
         self.admission = Admission(gate, Places(self.rows_max, config.reference.warmup), watched)
         policies, self.muted = {name: policy_of(m.config) for name, m in self.monitors.items()}, Muted(config.calendar)
         self.book = AlertBook(policies, first_of(self.monitors), self.muted.away.now)
+        self.history = RetainedHistory(first_end, position, self.book, self.admission, self._publish)
         self.records = AlertRecords(config, partition, self.monitors, generation)
         self.incidents = Incidents(self.records)
         self.box = Outbox(self.records, self.incidents)
@@ -131,15 +130,6 @@ class Task:
         table_id = table_id_of(self.config, monitor)
         return self.tables[table_id], self.sources.get(table_id)
 
-    def _table_ids(self) -> list[TableId]:
-        """Every table the monitors need, in their order; one that a source makes comes after those it is judged by."""
-        ids: dict[TableId, None] = {}
-        for monitor in self.config.effective_monitors().values():
-            table_id = table_id_of(self.config, monitor)
-            for needed in (*needs(table_id), table_id):
-                ids.setdefault(needed)
-        return sorted(ids, key=lambda i: depth(i.signal.kind))
-
     def _add_table(self, table_id: TableId, sampled: bool) -> None:
         reference = self.config.reference
         warmup = reference.windows if table_id.signal.spec.of_many else reference.warmup
@@ -164,12 +154,13 @@ class Task:
             before, batch = self.pairs.paired, self.pairs.take(batch, refused)
             self.admission.counts["used"] += self.pairs.paired - before  # Both records of a pair are.
         batch = enriched(coded(batch, self.config.categorical), self.derived)
-        for piece, turn in self.room.pieces(batch, self.position):
-            if piece is not None:
-                self._take(piece)
-            if turn is not None:
-                self.room.turn(turn)
-        self.position = batch.next_offset
+        for part in self.history.parts(batch, self.position):
+            for piece, turn in self.room.pieces(part, self.position):
+                if piece is not None:
+                    self._take(piece)
+                if turn is not None:
+                    self.room.turn(turn)
+            self.position = part.next_offset
 
     def _take(self, batch: Batch) -> None:
         """Take what lies between two turns of the log."""
@@ -220,6 +211,7 @@ class Task:
         longest_ms = 2 * self.config.heartbeat.interval_ms
         heard = self.ticks > 0 and tick.caught_up
         passed_ms = min(max(tick.time_ms - self.tick_ms, 0), longest_ms) if heard else 0
+        self.history.tick(tick, self.position)
         if tick.offset // STRIDE > self.position // STRIDE:
             self.room.turn((self.position // STRIDE + 1) * STRIDE)
         self.position = max(self.position, tick.offset)
@@ -247,7 +239,7 @@ class Task:
         of = populations(batch, used, self.config.feedback is not None, self.config.probes is not None)
         for table_id, table in self.tables.items():
             chosen = of[table_id.signal.spec.population]
-            same = table_id.by, table_id.model, id(chosen)
+            same = table_id.by, table_id.models, id(chosen)
             groups = grouped[same] if same in grouped else grouped.setdefault(same, table.groups(batch, chosen))
             if table_id in self.sweeps:
                 findings, shown = self.sweeps[table_id].step(batch, groups, now)
@@ -265,7 +257,8 @@ class Task:
     def _publish(self, notices: Sequence[Notice]) -> None:
         for notice in notices:
             made = self.monitors[notice.monitor].config
-            kind, emitted = (notice.status, made.severity), self.shadowed if made.shadow else self.emitted
+            severity = severity_of(self.monitors[notice.monitor], notice.retained)
+            kind, emitted = (notice.status, severity), self.shadowed if made.shadow else self.emitted
             emitted[kind] = emitted.get(kind, 0) + 1
         self.box.announce(notices)
 
@@ -297,6 +290,10 @@ class Task:
     def detectable(self, most: int) -> Iterator[tuple[Series, list[Drift]]]:
         """The smallest drifts that are found, up to `most` series of a monitor."""
         return learned_drifts(self.by_order, self.admission.newest_ms, most)
+
+    def school(self) -> dict[str, School]:
+        """What of each model is still in school."""
+        return schools(self.by_order, self.admission.newest_ms)
 
     def alerts(self) -> dict[tuple[str, str, str], int]:
         """How many alerts there are by monitor, model and state; those of the partition itself have no model."""
@@ -334,6 +331,7 @@ class Task:
             "config": self.config.config_hash,
             "input": [self.topic_id, self.generation],
             "ticks": [self.ticks, self.tick_ms],
+            "history": self.history.dump(),
             "admission": self.admission.dump(),
             "unusable": self.record_alerts.account.dump(),
             "muted": self.muted.dump(),
@@ -369,6 +367,7 @@ class Task:
 
     def _restore(self, state: dict[str, Any]) -> None:
         self.ticks, self.tick_ms = map(int, state["ticks"])
+        self.history.load(state.get("history"))  # Older snapshots have none.
         self.admission.load(state["admission"])
         self.record_alerts.account.load(state.get("unusable"))  # Older snapshots have none.
         self.muted.load(state["muted"])

@@ -16,8 +16,9 @@ class Tasks:
         self.config, self.engine = config, engine
         self.decode = engine.decoder(fields_of(config))
 
-    def new(self, partition: Partition, position: int, generation: int = 0) -> Task:
-        return Task(self.config, partition, position, engine=self.engine, generation=generation)
+    def new(self, partition: Partition, position: int, generation: int = 0, first_end: int = 0) -> Task:
+        engine = self.engine
+        return Task(self.config, partition, position, engine=engine, generation=generation, first_end=first_end)
 
     def load(self, partition: Partition, blob: bytes) -> Task:
         return Task.load(self.config, partition, blob, self.engine)

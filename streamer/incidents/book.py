@@ -63,6 +63,10 @@ class Stretch(NamedTuple):
         return Stretch(min(self.since_ms, other.since_ms), max(self.until_ms, other.until_ms))
 
 
+Line = tuple[str, bool]
+"""A model, and whether what is told of it is of the retained history: alerts of one line begin together, or do not."""
+
+
 @dataclass(slots=True)
 class Incident:
     """What began together in one model."""
@@ -73,6 +77,7 @@ class Incident:
     severity: str
     opened: tuple[int, int]  # offset and time of the first trigger
     since_ms: int  # the onset of the first that was found; windows, found later, begin before what they tell of
+    retained: bool = False  # of what the topic held before the first start, and told low
     fleet: str = ""
     count: int = 0  # alerts that joined; beyond MEMBERS_MAX one that comes again counts again
     told: int = 0  # sequence of its newest record
@@ -80,6 +85,10 @@ class Incident:
     open: dict[str, None] = field(default_factory=dict)  # fingerprints; a dict for its order
     over: bool = False
     texts: Any = field(default=None, compare=False, repr=False)  # what its records repeat, see `record.py`; not state
+
+    @property
+    def line(self) -> Line:
+        return self.model, self.retained
 
 
 @dataclass(slots=True)
@@ -114,7 +123,7 @@ class IncidentBook:
 
     def __init__(self) -> None:
         self.incidents: dict[str, Incident] = {}
-        self.newest: dict[str, str] = {}  # by model
+        self.newest: dict[Line, str] = {}
         self.of: dict[str, str] = {}  # by the fingerprint of an open alert
         self.ended: dict[str, None] = {}  # of `incidents` those that are over, in that order
         self.fleet: Fleet | None = None
@@ -125,13 +134,13 @@ class IncidentBook:
             f"IncidentBook({', '.join(f'{i.id} {len(i.open)}/{i.count}' for i in self.incidents.values()) or 'quiet'})"
         )
 
-    def fired(self, model: str, member: Member) -> None:
-        """An alert of this model opened."""
+    def fired(self, model: str, member: Member, retained: bool = False) -> None:
+        """An alert of this model opened; `retained`: of the retained history, which has incidents of its own."""
         if member.fingerprint in self.of:
             return  # Two series whose labels cannot be told apart: to their readers they are one alert as well.
-        incident, stretch = self.incidents.get(self.newest.get(model, "")), stretch_of(member)
+        incident, stretch = self.incidents.get(self.newest.get((model, retained), "")), stretch_of(member)
         if incident is None or not incident.stretch.overlaps(stretch):
-            incident = self._open(model, member, stretch)
+            incident = self._open((model, retained), member, stretch)
         elif incident.over:
             incident.over = False
             del self.ended[incident.id]
@@ -167,13 +176,13 @@ class IncidentBook:
     def open_by_model(self) -> Counter[str]:
         return Counter(incident.model for incident in self.incidents.values() if not incident.over)
 
-    def _open(self, model: str, member: Member, stretch: Stretch) -> Incident:
-        before = self.newest.get(model, "")
+    def _open(self, line: Line, member: Member, stretch: Stretch) -> Incident:
+        before = self.newest.get(line, "")
         if before in self.ended:
             self._forget(before)
         id, opened = f"incident-{member.episode}", (member.offset, member.time_ms)
-        incident = Incident(id, model, stretch, member.severity, opened, member.onset_ms)
-        self.incidents[id], self.newest[model], self.changed[id] = incident, id, OPENED
+        incident = Incident(id, line[0], stretch, member.severity, opened, member.onset_ms, line[1])
+        self.incidents[id], self.newest[line], self.changed[id] = incident, id, OPENED
         self._group(incident, stretch)
         return incident
 
@@ -210,7 +219,7 @@ class IncidentBook:
     def _end(self, incident: Incident) -> None:
         incident.over = True
         self.ended[incident.id] = None
-        if self.newest[incident.model] != incident.id:
+        if self.newest[incident.line] != incident.id:
             self._forget(incident.id)
         elif len(self.ended) > ENDED_MAX:
             self._forget(next(iter(self.ended)))
@@ -219,8 +228,8 @@ class IncidentBook:
         """One that is over."""
         del self.ended[id]
         incident = self.incidents.pop(id)
-        if self.newest.get(incident.model) == id:
-            del self.newest[incident.model]
+        if self.newest.get(incident.line) == id:
+            del self.newest[incident.line]
 
     def dump(self) -> dict[str, Any]:
         """Plain data."""
@@ -237,14 +246,15 @@ class IncidentBook:
             return
         for item in state["incidents"]:
             members = [Member(*member) for member in item["members"]]
-            incident = Incident(**{name: item[name] for name in PLAIN}, members=members)
+            plain = {name: item[name] for name in PLAIN if name in item}  # Those of older snapshots are not `retained`.
+            incident = Incident(**plain, members=members)
             incident.stretch, incident.opened = Stretch(*item["stretch"]), tuple(item["opened"])
             incident.open = {fingerprint: None for fingerprint in item["open"] if fingerprint in firing}
             if incident.severity not in ORDER or incident.id in self.incidents:
                 raise ValueError(f"an incident that cannot be: {incident.id}")
             self.incidents[incident.id] = incident
             self.of |= dict.fromkeys(incident.open, incident.id)
-        self.newest = {self.incidents[id].model: id for id in state["newest"]}
+        self.newest = {self.incidents[id].line: id for id in state["newest"]}
         self.ended = {self.incidents[id].id: None for id in state["ended"]}
         if state["fleet"] is not None:
             fleet = Fleet(**state["fleet"])
@@ -252,5 +262,5 @@ class IncidentBook:
             self.fleet = fleet
 
 
-PLAIN = ("id", "model", "stretch", "severity", "opened", "since_ms", "fleet", "count", "told", "over")
+PLAIN = ("id", "model", "stretch", "severity", "opened", "since_ms", "retained", "fleet", "count", "told", "over")
 """Fields of an incident that a snapshot has as they are."""

@@ -11,7 +11,7 @@ from schemas.records.alert import Form, inner, render, rfc3339, written
 from schemas.records.envelope import HEADERS, named
 from schemas.records.incident import form, render_member
 from streamer.alerts.alert import FADING, FIRING, Notice
-from streamer.alerts.alert_record import AlertRecords, Episode, Series
+from streamer.alerts.alert_record import AlertRecords, Episode, Series, key_of, severity_of
 from streamer.alerts.lifecycle import AlertBook
 from streamer.incidents.book import RESOLVED, Change, Incident, IncidentBook, Member
 from streamer.port import Out, Partition
@@ -119,12 +119,12 @@ class Incidents:
     def _take(self, notice: Notice) -> None:
         if notice.status == "renewed" or self.records.monitors[notice.monitor].config.shadow:
             return
-        series = self.records.series_at((notice.monitor, notice.row))
+        series = self.records.series_at(key_of(notice))
         if notice.status == "resolved":
             self.book.resolved(series.identity.fingerprint)
         else:
             member = self._member(notice, series, self.records.episode(notice))
-            self.book.fired(series.identity.labels["model"], member)
+            self.book.fired(series.identity.labels["model"], member, notice.retained)
 
     def settle(self, offset: int, time_ms: int) -> list[Out]:
         """A tick: incidents whose alerts a changed config took away are over."""
@@ -141,7 +141,7 @@ class Incidents:
             episode=f"{fingerprint}-{named(topic, where.generation)}-{partition}-{opened.offset}",
             monitor=notice.monitor,
             signal=labels["signal"],
-            severity=where.monitors[notice.monitor].config.severity,
+            severity=severity_of(where.monitors[notice.monitor], notice.retained),
             moved=f"{series.beside}: {begun.moved}".lstrip(": "),
             size=abs(size) if size and isfinite(size) else 0.0,
             earliest_ms=earliest_ms,
@@ -162,7 +162,8 @@ class Incidents:
         self.emitted[kind] = self.emitted.get(kind, 0) + 1
         facts = {
             **texts.facts,
-            "over": "over; " if what == RESOLVED else "",
+            "over": ("in retained history, " if incident.retained else "") + ("over; " if what == RESOLVED else ""),
+            "retained": written(incident.retained),
             "sequence": str(incident.told),
             "ordinal": f"{incident.told:010d}",
             "changed_offset": str(at[0]),
@@ -181,7 +182,7 @@ class Incidents:
     def load(self, state: dict[str, Any] | None, alerts: AlertBook) -> None:
         """What was dumped, as far as its alerts are still there. Raises ValueError."""
         told = [
-            key
+            (*key, alert.retained)
             for key, alert in alerts.alerts.items()
             if alert.state in (FIRING, FADING) and not self.records.monitors[key[0]].config.shadow
         ]

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from detectors.bank import renumbered
-from detectors.extremes import DAY_MS, SCHOOL, DailyExtremes, days_left, odds
+from detectors.extremes import DAY_MS, SCHOOL, DailyExtremes, odds
 from streamer.monitors.base import MonitorSpec
 from streamer.monitors.evidence import tier_of
 from streamer.monitors.levels import LevelMonitor, Span, Verdict
@@ -68,7 +68,8 @@ class DailyLevelMonitor(LevelMonitor):
         self.odds = odds(made.rate, CHANNELS)
 
     def days_left(self) -> I64:
-        return days_left(self.days.dump())
+        self.days.resize(len(self.table.keys))
+        return self.days.days_left()
 
     def tier(self, row: int) -> dict[str, str]:
         return tier_of(self.days.in_school(row))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from detectors.bank import renumbered
-from detectors.extremes import DAY_MS, DailyExtremes, days_left, odds
+from detectors.extremes import DAY_MS, DailyExtremes, odds
 from streamer.monitors.calm import Calm
 from streamer.signals.columns import I64
 
@@ -76,9 +76,10 @@ class DailyLimit:
         """Whether there is no limit yet."""
         return not isfinite(self.days.limits(row, 0)[1])
 
-    def left(self) -> I64:
-        """See `days_left` of `detectors/extremes.py`."""
-        return days_left(self.days.dump())
+    def days_left(self, rows: int) -> I64:
+        """See `DailyExtremes.days_left`; of so many rows."""
+        self.days.resize(rows)
+        return self.days.days_left()
 
     def retain(self, rows: I64) -> None:
         self.days.retain(rows)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from detectors.bank import renumbered
-from detectors.extremes import DAY_MS, SCHOOL, DailyExtremes, days_left, odds
+from detectors.extremes import DAY_MS, SCHOOL, DailyExtremes, odds
 from streamer.monitors.base import MonitorSpec
 from streamer.monitors.evidence import tier_of
 from streamer.monitors.levels import HOUR_MS, LevelMonitor, Span, Verdict
@@ -75,7 +75,8 @@ class DailyTrafficMonitor(LevelMonitor):
         self.per_hour = max(HOUR_MS // self.table.signal.window_ms, 1)
 
     def days_left(self) -> I64:
-        return days_left(self.days.dump())
+        self.days.resize(len(self.table.keys))
+        return self.days.days_left()
 
     def tier(self, row: int) -> dict[str, str]:
         return tier_of(self.days.in_school(row))

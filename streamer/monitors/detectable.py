@@ -17,7 +17,6 @@ from detectors.counts import fisher
 from detectors.detectable import (
     adwin_shift,
     certain,
-    channel,
     page_hinkley_shift,
     row_of,
     share_at,
@@ -193,8 +192,9 @@ class Detectable:
             return "", ""
         tier, known = TIERS[self.places[row]], row_of(self.state, row)
         if tier == "school":
-            waiting = np.asarray(self.state["waiting"][row], np.float64).reshape(*known.days.shape, -1)
-            days = int((known.days + np.isfinite(waiting).sum(axis=-1)).max())
+            # By channel and side; a dump of shares has fewer channels.
+            counted, waiting = self.state["count"][row], np.asarray(self.state["waiting"][row], np.float64)
+            days = int((counted + np.isfinite(waiting).reshape(*counted.shape, -1).sum(axis=-1)).max())
             return tier, f"{days} of {SCHOOL} whole days were seen"
         return tier, _why_not_proved(known.seen, known.earlier, self.monitor) if tier == "calibrated" else ""
 
@@ -203,9 +203,7 @@ class Detectable:
         if self.places is None:
             return
         learned, scaled = self.monitor.table.learned(row), self.monitor.table.signal.scaled
-        known = row_of(self.state, row)
-        for place, size in enumerate(SIZES):
-            up, down = known.limit[channel(known, place)].tolist()
+        for size, (up, down) in zip(SIZES, row_of(self.state, row).limit.tolist(), strict=True):
             low, high = (
                 None if not isfinite(side) else learned.centre + learned.scale * side if scaled else _share_of(side)
                 for side in (-down, up)

@@ -11,7 +11,6 @@ import numpy as np
 from detectors.bank import TIERS
 from detectors.compiled import CompiledEnvelope
 from detectors.envelope import KNEE, Envelope, EnvelopeBank
-from detectors.extremes import days_left
 from detectors.reference import Judged, standardised
 from schemas.events.batch import Batch
 from streamer.monitors.base import Gauge, Hit, MonitorSpec
@@ -64,7 +63,8 @@ class EnvelopeMonitor(RankMonitor):
         return found
 
     def days_left(self) -> I64:
-        return days_left(self.bank.dump())
+        self.bank.resize(len(self.table.keys))
+        return self.envelope.days_left()
 
     def gauges(self) -> Iterator[Gauge]:
         for model, counts in self.tiers().items():

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from detectors.bank import renumbered
-from detectors.extremes import days_left
 from detectors.reference import Judged
 from schemas.events.batch import Batch
 from streamer.config.detect import DetectAge, DetectSilence
@@ -85,7 +84,7 @@ class SilenceMonitor(MonitorBase):
         return evidence(-1, silent_ms / 1000, round(limit_ms / 1000), None, None, None, more)
 
     def days_left(self) -> I64:
-        return days_left(self.presence.days.dump()) if self.detect.days else super().days_left()
+        return self.presence.days.days_left() if self.detect.days else super().days_left()
 
     def sentence(self, labels: Mapping[str, str], told: Evidence) -> str:
         silent, limit = (show_duration(1000 * int(told["finding"][name])) for name in ("statistic", "threshold"))

@@ -168,7 +168,7 @@ class FractionMonitor(CountedMonitor):
         return self.shown(window, wilson(window.hits, window.n), 1, limit, offset, more)
 
     def days_left(self) -> I64:
-        return self.days.left() if self.detect.days else super().days_left()
+        return self.days.days_left(len(self.table.keys)) if self.detect.days else super().days_left()
 
     def retain(self, rows: I64) -> None:
         super().retain(rows)
@@ -303,7 +303,7 @@ class DistributionMonitor(MonitorBase):
         return CLEAR if apart <= detect.clear_below or beyond <= detect.surprise else NEITHER, detect.max
 
     def days_left(self) -> I64:
-        return self.days.left() if self.detect.days else super().days_left()
+        return self.days.days_left(len(self.table.keys)) if self.detect.days else super().days_left()
 
     def learn(self, samples: Samples) -> None:
         self.histograms.resize(len(self.table.keys))

@@ -15,12 +15,22 @@ from streamer.config.yaml_source import PathKey
 from streamer.offline.account import no_such_model
 from streamer.series.sources import SOURCES
 from streamer.signals.derived import DERIVED, SCORES
-from streamer.signals.grammar import BY_PATHS, Signal, matches, member_title, number_of, parse_signal, ratio_of
+from streamer.signals.grammar import (
+    BY_PATHS,
+    Signal,
+    is_pattern,
+    matches,
+    member_title,
+    number_of,
+    parse_signal,
+    ratio_of,
+)
+from streamer.signals.models import takes
 from streamer.signals.observe import FEATURES
 
 Said = tuple[PathKey, str]
 """A key path, and one sentence."""
-MODELS_MAX = 10_000
+MODELS_MAX, MODELS_TOLD = 10_000, 20
 
 NUMBER, TEXT, NULL = "a number", "text", "null"
 INSTEAD = {
@@ -65,6 +75,10 @@ class Names:
         """What is found under all the names that a signal is about."""
         return {kind for name, kinds in self.kinds.items() if signal.takes(name) for kind in kinds}
 
+    def of_models(self, said: str) -> list[str]:
+        """The models of a name or a pattern."""
+        return sorted(model for model in self.models if matches(said, model))
+
     def of(self, kind: str) -> Iterable[str]:
         """The names under which something of a kind is found."""
         return (name for name, kinds in self.kinds.items() if kind in kinds)
@@ -85,11 +99,48 @@ def matched_nothing(config: cfg.Config, names: Names) -> Iterator[Said]:
                 yield (key, i), f"no event of the sample has {pattern!r}: it {does}.{near}"
 
 
+def muted_nothing(config: cfg.Config, names: Names) -> Iterator[Said]:
+    """Patterns of the calendar that no model of the sample has. A name may well be that of a model elsewhere."""
+    for path, said in _calendar_models(config) if names.models else ():
+        if is_pattern(said) and not names.of_models(said):
+            yield path, no_such_model(said, names.models)
+
+
+def matched(config: cfg.Config, names: Names) -> Iterator[str]:
+    """Of each pattern of models which they are."""
+    monitors = config.effective_monitors().items()
+    places = [place for name, one in monitors for place in _said_models(("monitors", name), "model", one.model)]
+    for path, said in [*places, *_calendar_models(config)]:
+        if is_pattern(said) and names.models:
+            found = names.of_models(said)
+            more = f" and {len(found) - MODELS_TOLD:,} more" if len(found) > MODELS_TOLD else ""
+            told = f": {', '.join(found[:MODELS_TOLD])}{more}" if found else ""
+            place = ".".join(map(str, path))
+            yield f"{place}: {said!r} is {len(found):,} model{'' if len(found) == 1 else 's'} of the sample{told}"
+
+
+def _calendar_models(config: cfg.Config) -> Iterator[Said]:
+    for i, day in enumerate(config.calendar.days):
+        yield from _said_models(("calendar", "days", i), "models", day.models)
+    for i, hours in enumerate(config.calendar.maintenance):
+        yield from _said_models(("calendar", "maintenance", i), "models", hours.models)
+
+
+def _said_models(here: PathKey, key: str, said: str | list[str] | None) -> Iterator[Said]:
+    """Each name or pattern with its place."""
+    if isinstance(said, str):
+        yield (*here, key), said
+    for i, one in enumerate(said if isinstance(said, list) else ()):
+        yield (*here, key, i), one
+
+
 def absent(config: cfg.Config, name: str, monitor: cfg.Monitor, series: int, names: Names) -> Iterator[Said]:
     """What a monitor is about that the sample's events do not have. The standard set is about whatever there is."""
     here: PathKey = ("monitors", name)
-    if monitor.model is not None and monitor.model not in names.models:
-        yield (*here, "model"), no_such_model(monitor.model, names.models)
+    for path, said in _said_models(here, "model", monitor.model):
+        if not names.of_models(said):
+            yield path, no_such_model(said, names.models)
+    if not any(takes(monitor.models, model) for model in names.models):
         return
     shared, standard = config.defaults.by or [], STANDARD.get(name, {}).get("by", [])
     for i, field in enumerate(monitor.by):

@@ -13,18 +13,21 @@ from streamer.config.problems import did_you_mean
 from streamer.config.yaml_source import PathKey
 from streamer.engine.admission import ODD_MAX, OTHER, RESULTS
 from streamer.port import Partition
+from streamer.signals.grammar import is_pattern
+from streamer.signals.models import takes
 
 MANY = 0.05
 """A larger share of the records that is not used is worth a warning."""
 MODELS_SHOWN = 5
 ODD_SHOWN = 20
-GLOB = frozenset("*?[")
 
 HINTS: dict[str, str] = {
     "empty": "a tombstone, or a blank line: no event is empty",
     "unreadable_batch": "librdkafka cannot unpack what the producer compressed: see the broker's and its limits",
     "killed_the_process": "give the process more memory, or have the producer send smaller batches",
     "too_large": "raise limits.message_bytes, or send less per event",
+    "undecodable": "see mapping.decode and mapping.each: driftline explain shows how far they lead",
+    "no_rows": "mapping.each names an array that the record does not have, or that is empty",
     "missing_model": "say where the model's name is: fields: {model: /POINTER}",
     "wrong_type": "point `fields` at what the field takes",
     "not_finite": "have the producer write null",
@@ -189,17 +192,15 @@ PATHS: dict[str, PathKey] = {
 
 def _unwatched(config: cfg.Config, models: Iterable[str]) -> str:
     """Why monitors that are each about one model leave events aside; empty when it is not that."""
-    watched = {monitor.model for monitor in config.effective_monitors().values()}
-    others = sorted(set(models) - watched)
-    if None in watched or not others:
+    watched = [monitor.models for monitor in config.effective_monitors().values()]
+    others = sorted(model for model in set(models) if not any(takes(one, model) for one in watched))
+    if not others:
         return ""
     more = f" and {len(others) - MODELS_SHOWN:,} more" if len(others) > MODELS_SHOWN else ""
     return f"no monitor is about their model ({', '.join(others[:MODELS_SHOWN])}{more})"
 
 
 def no_such_model(model: str, models: Iterable[str]) -> str:
-    """Why a monitor of one model has no series, in a sentence."""
-    told = f"no event of the sample is of model {model!r}"
-    if GLOB & set(model):
-        return f"{told}; a model is one name and no pattern: leave `model` out to watch each.{did_you_mean('', models)}"
-    return f"{told}.{did_you_mean(model, models)}"
+    """Why a name or a pattern of models is about nothing, in a sentence."""
+    near = did_you_mean("" if is_pattern(model) else model, models)
+    return f"no event of the sample is of model {model!r}.{near}"

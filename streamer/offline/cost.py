@@ -21,7 +21,7 @@ from streamer.engine.admission import RESULTS
 from streamer.engine.snapshot import encode
 from streamer.engine.task import Task
 from streamer.engine.unwatched import Unwatched, unwatched
-from streamer.offline.absent import Names, Said, absent, matched_nothing
+from streamer.offline.absent import Names, Said, absent, matched_nothing, muted_nothing
 from streamer.offline.account import Account, Rejects, doubts
 from streamer.offline.maybe_codes import MaybeCodes
 from streamer.offline.members import Members, places, unmet
@@ -31,6 +31,7 @@ from streamer.series.sources import needs
 from streamer.series.table import SeriesTable
 from streamer.signals.codes import coded
 from streamer.signals.grammar import parse_signal
+from streamer.signals.models import Models
 
 DAY_MS = 86_400_000
 SELDOM_DAYS = 7
@@ -73,7 +74,7 @@ class Sample:
         self.config, self.decode = config, Decoder(fields_of(config))
         self.names, self.members, self.rejects = Names(), Members(places(config)), Rejects()
         self.codes, self.tasks = MaybeCodes(), dict[Partition, Task]()
-        self.counts: dict[tuple[Partition, tuple[str, ...], str | None], Counter[tuple[str, ...]]] = {}
+        self.counts: dict[tuple[Partition, tuple[str, ...], Models], Counter[tuple[str, ...]]] = {}
         self.first_ms, self.last_ms = 0, 0
 
     def take(self, partition: Partition, records: list[Record]) -> None:
@@ -93,13 +94,13 @@ class Sample:
         begin = int(batch.times_ms.min())
         self.first_ms = min(self.first_ms or begin, begin)
         self.last_ms = max(self.last_ms, int(batch.times_ms.max()))
-        for table in {(table.by, table.model): table for table in task.tables.values()}.values():
+        for table in {(table.by, table.models): table for table in task.tables.values()}.values():
             self.count(partition, table, batch)
 
     def count(self, partition: Partition, table: SeriesTable, batch: Batch) -> None:
         groups = table.groups(batch, np.ones(len(batch.offsets), bool))
         codes = groups.of_event[groups.of_event >= 0]
-        counts = self.counts.setdefault((partition, table.by, table.model), Counter())
+        counts = self.counts.setdefault((partition, table.by, table.models), Counter())
         for key, n in zip(groups.keys, np.bincount(codes, minlength=len(groups.keys)).tolist(), strict=True):
             counts[key] += n
 
@@ -111,7 +112,7 @@ class Sample:
     def series(self, name: str) -> list[int]:
         """The events of the group of each series of a monitor: no series has more values than that."""
         tables = [(partition, task.monitors[name].table) for partition, task in self.tasks.items()]
-        return [self.counts[partition, t.by, t.model][group] for partition, t in tables for group, _ in t.keys]
+        return [self.counts[partition, t.by, t.models][group] for partition, t in tables for group, _ in t.keys]
 
 
 def estimate(
@@ -130,7 +131,11 @@ def estimate(
     costs, budget = [], expected(config)
     found = [Doubt(*doubt) for doubt in doubts(config, account, sample.names.models)]
     found += [Doubt("not-in-sample", *doubt) for doubt in unmet(config, sample.members)]
-    found += [Doubt("not-in-sample", *doubt) for doubt in matched_nothing(config, sample.names)]
+    found += [
+        Doubt("not-in-sample", *doubt)
+        for rule in (matched_nothing, muted_nothing)
+        for doubt in rule(config, sample.names)
+    ]
     found += [Doubt("may-be-codes", *doubt) for doubt in sample.codes.told(config)]
     for name, monitor in config.effective_monitors().items():
         series = sample.series(name)

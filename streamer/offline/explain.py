@@ -15,6 +15,7 @@ from streamer.monitors.base import Monitor
 from streamer.monitors.detectable import HORIZONS, SHIFTS, Detectable, Drift, Limit
 from streamer.offline.cost import DAY_MS, Sample
 from streamer.port import Partition
+from streamer.signals.grammar import matches
 
 NO_FORMULA = "not stated: there is no formula for {}"
 IN_SCHOOL = "not stated: in school only what is unmistakable is told"
@@ -79,11 +80,11 @@ def _of_monitor(
     model: str | None,
 ) -> Iterator[Explained]:
     detectable, table, detect = Detectable(monitor), monitor.table, monitor.config.detect
-    counts = sample.counts.get((partition, table.by, table.model), Counter())
+    counts = sample.counts.get((partition, table.by, table.models), Counter())
     span_ms, part = sample.last_ms - sample.first_ms, parts[monitor.name]
     in_all = sum(one.a_week for one in parts.values())
     for row, (group, member) in enumerate(table.keys):
-        if model not in (None, group[0]):
+        if model is not None and not matches(model, group[0]):
             continue
         a_day = detectable.pace(row, newest_ms.get(group[0], 0))
         if a_day is None and span_ms >= HORIZONS["1h"]:

@@ -71,11 +71,14 @@ def read_lines(path: Path, line_bytes_max: int) -> Iterator[list[Record]]:
 
 class Replay:
     """Tasks by partition, made when their first records come. `step` returns what `run` would have published.
-    `ticking`: time passes; who only learns from events needs none.
+    `ticking`: time passes; who only learns from events needs none. `first_end`: what is before it was there when the
+    group first came, and was read as school; while it was, nobody listened for a silence.
     """
 
-    def __init__(self, config: cfg.Config, fields: Fields, generation: int = 0, ticking: bool = True) -> None:
-        self.config, self.generation, self.ticking = config, generation, ticking
+    def __init__(
+        self, config: cfg.Config, fields: Fields, generation: int = 0, ticking: bool = True, first_end: int = 0
+    ) -> None:
+        self.config, self.generation, self.ticking, self.first_end = config, generation, ticking, first_end
         self.decode = Decoder(fields)
         self.tasks: dict[Partition, Task] = {}
         self.ticks, self.rejects = Ticks(config.heartbeat.interval_ms), Rejects()
@@ -83,14 +86,16 @@ class Replay:
     def step(self, partition: Partition, records: Sequence[Record]) -> list[Out]:
         task = self.tasks.get(partition)
         if task is None:
-            task = self.tasks[partition] = Task(self.config, partition, records[0].offset, generation=self.generation)
+            begin, generation, first_end = records[0].offset, self.generation, self.first_end
+            task = Task(self.config, partition, begin, generation=generation, first_end=first_end)
+            self.tasks[partition] = task
         batch = self.decode(records, partition[0])
         self.rejects.take(partition, batch)
         for part, tick in self.ticks.cut(partition, records, batch) if self.ticking else [(batch, None)]:
             if part is not None:
                 task.step(part)
             if tick is not None:
-                task.tick(tick)
+                task.tick(tick._replace(caught_up=tick.offset >= self.first_end))
         outs = task.outbox
         task.published()
         return [out for out in outs if out.topic in TOLD]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from streamer.offline.absent import matched
 from streamer.offline.account import unused
 from streamer.offline.cost import Estimate
 from streamer.port import Partition
@@ -14,6 +15,7 @@ def told_of(name: str, estimate: Estimate, place: Callable[[Partition, int], str
     speed = "" if estimate.events_per_day is None else f", {estimate.events_per_day:,.0f} events a day"
     models = f"{estimate.models} model{'' if estimate.models == 1 else 's'}"
     lines = [f"{name}: {estimate.account.sum(' of the sample')}; {models}{speed}", *unused(estimate.account, place)]
+    lines += matched(estimate.sample.config, estimate.sample.names)
     return "\n".join([*lines, *(costs(estimate) if estimate.account.used else ())])
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from detectors.extremes import DAY_MS
 from streamer.config.calendar import Calendar, Day, Maintenance
 from streamer.signals.columns import I64, Bool
+from streamer.signals.models import models_of, takes
 
 BLOCK = 32
 """Days whose spans are made at once."""
@@ -31,8 +32,7 @@ class Away:
     def __init__(self, calendar: Calendar) -> None:
         self.entries: list[Day | Maintenance] = [*calendar.days, *calendar.maintenance]
         self.zone = ZoneInfo(calendar.zone)
-        self.named = frozenset(model for entry in self.entries for model in entry.models)
-        self._block = lru_cache(256)(self._made)
+        self._block, self._mine = lru_cache(256)(self._made), lru_cache(10_000)(self._entries_of)
 
     def __bool__(self) -> bool:
         return bool(self.entries)
@@ -63,20 +63,18 @@ class Away:
         return total
 
     def _of(self, model: str, block: int) -> Spans:
-        """The spans of a model in a block; those that no entry names share them."""
-        return self._block(model if model in self.named else "", block)
+        """The spans of a model in a block; models with the same entries share them."""
+        return self._block(self._mine(model), block)
 
-    def _made(self, model: str, block: int) -> Spans:
+    def _entries_of(self, model: str) -> tuple[int, ...]:
+        return tuple(i for i, entry in enumerate(self.entries) if takes(models_of(entry.models), model))
+
+    def _made(self, entries: tuple[int, ...], block: int) -> Spans:
         begin_ms, end_ms = block * BLOCK * DAY_MS, (block + 1) * BLOCK * DAY_MS
         first, last = (EPOCH + ms * ONE_MS for ms in (begin_ms, end_ms))
         around = (first - 24 * HOUR).date(), (last + 24 * HOUR).date()
         spans: list[list[int]] = []
-        found = [
-            self._span(begin, end)
-            for entry in self.entries
-            if not entry.models or model in entry.models
-            for begin, end in entry.local(around)
-        ]
+        found = [self._span(begin, end) for i in entries for begin, end in self.entries[i].local(around)]
         for begin, end in sorted(found):
             begin, end = max(begin, begin_ms), min(end, end_ms)
             if begin >= end:

@@ -149,7 +149,7 @@ def table_id_of(config: cfg.Config, monitor: cfg.Monitor) -> TableId:
         signal = replace(signal, window_ms=monitor.aggregate_ms, least=monitor.windows.least or 1)
     elif signal.of_features:
         signal = replace(signal, without=tuple(config.exclude))
-    return TableId(signal, tuple(monitor.by), monitor.model)
+    return TableId(signal, tuple(monitor.by), monitor.models)
 
 
 def needs(table_id: TableId) -> list[TableId]:
@@ -165,6 +165,16 @@ def depth(kind: str) -> int:
     """How many tables must come before one of this kind; those of the events' own fields come first."""
     spec = SOURCES.get(kind)
     return 0 if spec is None else 1 + max((depth(parse_signal(name).kind) for name in spec.needs), default=0)
+
+
+def table_ids(config: cfg.Config) -> list[TableId]:
+    """Every table the monitors need, in their order; one that a source makes comes after those it is judged by."""
+    ids: dict[TableId, None] = {}
+    for monitor in config.effective_monitors().values():
+        table_id = table_id_of(config, monitor)
+        for needed in (*needs(table_id), table_id):
+            ids.setdefault(needed)
+    return sorted(ids, key=lambda i: depth(i.signal.kind))
 
 
 def make_source(config: cfg.Config, table_id: TableId, tables: Mapping[TableId, SeriesTable]) -> Source | None:

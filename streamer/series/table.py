@@ -27,6 +27,7 @@ from streamer.signals.checks import Checks
 from streamer.signals.columns import F64, I64, Bool, Column, Grouping, Groups, dense, groups_of
 from streamer.signals.grammar import BY_PATHS, Signal
 from streamer.signals.kinds import OTHER
+from streamer.signals.models import Models, of_models, told_models
 from streamer.signals.observe import observe_invalid, observe_numbers
 
 BEYOND_MAX = 1000
@@ -47,7 +48,7 @@ class TableId(NamedTuple):
 
     signal: Signal
     by: tuple[str, ...]
-    model: str | None
+    models: Models
 
 
 ColumnsSoFar = Mapping[TableId, tuple[Column, Judged]]
@@ -84,7 +85,8 @@ class SeriesTable:
         self.parts = parts
         self.given = given  # hash of the file of references, empty without one
         self.id = table_id
-        self.signal, self.by, self.model = table_id
+        self.signal, self.by, self.models = table_id
+        self.who = told_models(self.models)
         self.checks = (checks or {}) if self.signal.kind == "invalid" else {}
         self.observe = observe_invalid(self.checks) if self.checks else self.signal.spec.observe
         self.rows_max = rows_max
@@ -118,7 +120,7 @@ class SeriesTable:
         path += self.signal.pattern  # Not what is excluded: the rest of the state means what it did.
         path += f"@{self.signal.window_ms}" if self.signal.window_ms else ""
         path += f"/{self.signal.least}" if self.signal.least > 1 else ""
-        parts = (kind, path, every, ",".join(self.by), self.model or "*", self.reference.warmup, self.given)
+        parts = (kind, path, every, ",".join(self.by), self.who or "*", self.reference.warmup, self.given)
         return "|".join(map(str, (*parts, *(f"{name}={check}" for name, check in self.checks.items()))))
 
     def begin(self, batch: Batch, events: I64) -> None:
@@ -128,9 +130,8 @@ class SeriesTable:
 
     def groups(self, batch: Batch, used: Bool) -> Groups:
         """Groups of the batch's used events that pass the model filter."""
-        if self.model is not None:
-            code = batch.strings.index(self.model) if self.model in batch.strings else -1
-            used = used & (batch.model == code)
+        if self.models:
+            used = used & of_models(batch, self.models)
         return groups_of(batch, used, self.by, BY_PATHS, self.parts.grouping)
 
     def wants(self, member: str) -> bool:
@@ -219,7 +220,7 @@ class SeriesTable:
         text += f" per {self.signal.window_ms} ms" if self.signal.window_ms else ""
         text += f" and {self.signal.least} events" if self.signal.least > 1 else ""
         text += f" by {', '.join(self.by)}" if self.by else ""
-        return text + (f" of {self.model}" if self.model else "")
+        return text + (f" of {self.who}" if self.models else "")
 
     def judge(self, batch: Batch, column: Column) -> Judged:
         """Learn the reference from the first values of each row, standardise the others."""

@@ -71,6 +71,7 @@ GaugeName = Literal[
     "series_in_school",
     "series_calibrated",
     "series_proved",
+    "school_seconds_left",
     "detectable_drift",
     "expected_false_alarms",
     "alerts_active",
@@ -163,6 +164,11 @@ CATALOGUE: dict[Name, Spec] = {
     "series_in_school": Spec("gauge", "Series of which too few days were seen: only the unmistakable is told.", WINDOW),
     "series_calibrated": Spec("gauge", "Series with limits that follow from their own days.", WINDOW),
     "series_proved": Spec("gauge", "Series whose averages vary as those of independent values do.", WINDOW),
+    "school_seconds_left": Spec(
+        "gauge",
+        "Event time until the last series of a model has seen enough days, at the earliest; 0 when it has.",
+        {"model": OPEN},
+    ),
     "detectable_drift": Spec(
         "gauge",
         "Smallest lasting shift of a mean, or of a share, found within the horizon with 80 % chance, in the signal's "

@@ -17,6 +17,7 @@ from streamer.service.detectable import DetectableDrifts
 from streamer.service.metrics import OTHER, Metrics
 from streamer.service.partitions import LivePartition
 from streamer.service.readiness import of_worker, slow_snapshots
+from streamer.service.school import SchoolReport
 from streamer.service.unusable import by_topic, in_words
 from streamer.service.worker import Worker
 
@@ -37,6 +38,7 @@ class Reporter:
         self.seen: dict[tuple[Partition, str, str], int] = {}
         self.models: dict[str, None] = {}  # those that alerts are counted of by name
         self.drifts = DetectableDrifts(metrics)
+        self.school = SchoolReport(metrics, worker.notify, self._model)
         for part in expected(worker.config).values():
             if part.a_week:
                 metrics.set("expected_false_alarms", part.a_week, monitor=part.monitor)
@@ -49,6 +51,7 @@ class Reporter:
         now_s = time.monotonic()
         self.outages.health.beat()
         self._greet()
+        self.school.look(self.worker.owned)
         if now_s < self.due_s:
             return
         self.due_s = now_s + INTERVAL_S
@@ -76,6 +79,7 @@ class Reporter:
         self._account()
         stages = [owned.task for owned in worker.owned.values()]
         self.drifts.report(stages, len(worker.config.effective_monitors()), now_s)
+        self.school.report(worker.owned, now_s)
         if now_s >= self.room_due_s:
             self.room_due_s = now_s + ROOM_INTERVAL_S
             self.outages.note("nearly_full", dict(self._full()))
@@ -92,6 +96,7 @@ class Reporter:
         for partition, owned in self.worker.owned.items():
             if self.known.get(partition) is not owned.task:
                 self.known[partition] = owned.task
+                self.school.greet(partition, owned.task)
                 self.seen = {key: count for key, count in self.seen.items() if key[0] != partition}
                 for counter in owned.task.counters():
                     self.seen[partition, counter.name, str(counter.labels)] = counter.value

@@ -87,8 +87,11 @@ class Restorer:
         found = yield from self.load(partition, Committed(OFFSET_MAX, None))
         if found is None:
             self.notify("no_offsets", partition, effect=without_offsets(self.config))
-            first = self.config.kafka.start == "earliest" or self.added(partition)
-            return self.stages.new(partition, begin if first else end)
+            if self.added(partition):
+                return self.stages.new(partition, begin)
+            # What is there already is school. Until the first commit, which carries it, nothing is told by it.
+            start = begin if self.config.kafka.start == "earliest" else end
+            return self.stages.new(partition, start, first_end=end)
         generation = found.generation
         if why := made_anew(found, topic_id) or beyond(found.position, end):
             generation += 1

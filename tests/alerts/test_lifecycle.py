@@ -178,6 +178,8 @@ def test_a_notice_tells_where_the_episode_began() -> None:
         4_000 + 4 * 3_600_000,
         "",
         None,
+        False,
+        0,
     )
     [notice] = found(book, 0, CLEAR, 5, row=7)
     assert notice[:3] == ("resolved", "level", 7)

@@ -95,6 +95,26 @@ def test_of_a_topic_that_was_made_anew_it_prints_the_ids_that_run_gave(config: P
     assert not {record["id"] for record in replayed()} & {record["id"] for record in found}
 
 
+def test_what_was_there_before_the_first_start_is_told_low_again(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the very command of each alert."""
+    records = make_log(random.Random(3), 0, 400)
+
+    def chosen(config: Any, topic: str, partitions: tuple[int, ...], begin: str, end: str) -> Any:
+        yield (topic, partitions[0]), [r for r in records if int(begin) <= r.offset < int(end)]
+
+    monkeypatch.setattr(under_test, "_topic_records", chosen)
+    loaded = load_config(config, {})
+    outs = [o for o in oracle(loaded, ("inferences", 0), records, first_end=250).outbox if o.topic == "alerts"]
+    told = [(out, json.loads(out.value or b"")["data"]) for out in outs]
+    holds = [out for out in told if out[1]["resolution"] == {"how": "current"}]
+    news = [out for out in told if "retained" not in out[1]]
+    for out, data in holds[-1], news[0], news[-1]:
+        command = shlex.split(data["replay"]["command"])
+        assert command[-2:] == ["--first-end", "250"]
+        result = CliRunner().invoke(main, command[1:])
+        assert (out.value or b"").decode() in result.stdout.splitlines()
+
+
 def test_without_a_file_bad_lines_are_counted_by_reason(config: Path, tmp_path: Path) -> None:
     (tmp_path / "x.jsonl").write_text('{"model":"m"}\nnonsense\n\n{"model":1}\n')
     result = CliRunner().invoke(main, ["replay", "-c", str(config), "--input", str(tmp_path / "x.jsonl")])
@@ -119,6 +139,8 @@ def test_where_nothing_is_used_it_says_who_knows_why(config: Path, tmp_path: Pat
         (["--input", "a", "--topic", "t"], 2, "Give either"),
         (["--input", "no/such/file"], 1, "no/such/file: No such file or directory"),
         (["--input", "1=a", "--input", "1=b"], 1, "same partition"),
+        (["--input", "a", "--first-end", "5"], 2, "--first-end goes with --topic T and one --partition"),
+        (["--topic", "t", "--first-end", "5"], 2, "each has an end of its own"),
     ],
 )
 def test_mistakes_get_one_sentence(config: Path, arguments: list[str], code: int, text: str) -> None:

@@ -118,6 +118,14 @@ def test_the_sentences_name_the_kinds_of_the_table(what: str) -> None:
             "false_alarms: {scope: service}\nmonitors: {a: {signal: value, model: m, detect: {kind: envelope}}}\n",
             None,
         ),
+        (
+            "false_alarms: {scope: service}\nmonitors: {a: {signal: value, model: [m, n], detect: {kind: envelope}}}\n",
+            None,
+        ),
+        (
+            "false_alarms: {scope: service}\nmonitors: {a: {signal: error, model: [m, n*], detect: {kind: adwin}}}\n",
+            "false_alarms.scope",
+        ),
     ],
 )
 def test_a_budget_of_the_service_knows_its_models(own: str, path: str | None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import pytest
 import yaml
@@ -61,7 +61,7 @@ def base(root: type[Config] = Config) -> Config:
 def least_of(model: type[BaseModel]) -> BaseModel:
     """One with its defaults; what has none is a text that fits any pointer."""
     needed = [name for name, field in model.model_fields.items() if field.is_required()]
-    return model.model_construct(**dict.fromkeys(needed, "/x"))
+    return model.model_construct(**dict.fromkeys(needed, "/x")) if needed else model()
 
 
 def types_in(annotation: Any) -> list[Any]:
@@ -73,6 +73,8 @@ def any_value(annotation: Any) -> Any:
     """One that is not None: a model where the annotation has one, else a text or a number."""
     types = types_in(annotation)
     models = [found for found in types if isinstance(found, type) and issubclass(found, BaseModel)]
+    if not models and any(get_origin(found) is list for found in types):
+        return ["x"]
     return least_of(models[0]) if models else "x" if str in types else True if bool in types else 7
 
 

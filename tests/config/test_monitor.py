@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from streamer.config.detect import DETECTS
-from streamer.config.load import load_text
+from streamer.config.load import check, load_text
 from streamer.config.monitor import EVENTS_PER_WINDOW
 from tests.config.samples import LEAST, signal_for
 from tests.monitors.every import NEEDED
@@ -36,3 +36,11 @@ def test_a_window_is_of_events_unless_it_says_otherwise() -> None:
     monitor = load_text(config_of("fraction"), "x", {}).monitors["m"]
     assert monitor.windows == EVENTS_PER_WINDOW
     assert monitor.aggregate_ms == 60_000
+
+
+@pytest.mark.parametrize("said", ["[]", "5", "[5]", "''", "[a, '']", "{a: 1}"])
+def test_what_is_no_model_is_told_in_one_sentence(said: str) -> None:
+    text = f"{LEAST}monitors: {{m: {{model: {said}, signal: value, detect: {{kind: adwin}}}}}}\n"
+    problems = check(text.encode(), "x", {})[1]
+    assert [(one.path, one.kind) for one in problems] == [("monitors.m.model", "bad-value")]
+    assert problems[0].message.startswith("wanted is a model's name or pattern, or a list of some")

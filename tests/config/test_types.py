@@ -16,6 +16,8 @@ from streamer.config.types import (
     FeatureNames,
     Listen,
     Model,
+    ModelName,
+    ModelNames,
     Name,
     Patience,
     Pattern,
@@ -47,6 +49,8 @@ CASES: dict[str, tuple[Any, list[Any], list[Any]]] = {
     "Date": (Date, ["2026-01-31"], ["2026-02-30", "31.01.2026", "", "2026-13-01"]),
     "Zone": (Zone, ["UTC", "Europe/Amsterdam", "+02:00", "-11:30"], ["", "Mars/Base", "+2", "../x", "+25:00"]),
     "Share": (Share, [0.5, 1e-9], [0.0, 1.0, -0.1, float("nan")]),
+    "ModelName": (ModelName, ["fraud", "credit-*"], ["", 5]),
+    "ModelNames": (ModelNames, ["fraud", ["fraud", "credit-*"]], ["", 5, [], [5], ["a", ""], {"a": 1}]),
     "SignalText": (SignalText, ["features.*", "/a", "logit.0", "score.x"], ["logit.x", "score.", "nothing", "/a~", ""]),
 }  # fmt: skip
 TAKEN = [(name, value) for name, (_, good, _) in CASES.items() for value in good]

@@ -137,6 +137,14 @@ def test_in_school_only_what_is_unmistakable_is_told() -> None:
         assert (len(update(bank, change(values[1_000:1_300]), 1_000).place) > 0) == told
 
 
+def test_in_school_the_block_that_a_fault_begins_in_is_no_excuse_for_the_next() -> None:
+    at = np.arange(5_120)
+    values = (at % np.where(at < 4_301, 50, 10) == 0).astype(np.float64)  # 307 of the 512 to 4,608 are of the fault.
+    found = update(bank_of(shares=True), values)
+    told = dict(zip(found.age.tolist(), found.place.tolist(), strict=True))
+    assert told[512] == 5_119
+
+
 def test_a_slow_drift_is_no_excuse_for_itself() -> None:
     for seed in range(5):
         bank, values = bank_of(), drawn("day and night", seed, DAYS + 3)
@@ -203,6 +211,7 @@ def test_the_twins_are_equal_to_the_last_bit(name: str, direction: Direction) ->
         assert all(a.tobytes() == b.tobytes() for a, b in zip(*hits, strict=True))
         begin = end
     assert banks[0].tiers().tolist() == banks[1].tiers().tolist()
+    assert banks[0].days_left().tolist() == banks[1].days_left().tolist()
     dumps = [bank.dump() for bank in banks]
     assert list(dumps[0]) == list(dumps[1])
     assert {k: v.tobytes() for k, v in dumps[0].items()} == {k: v.tobytes() for k, v in dumps[1].items()}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from detectors import extremes
-from detectors.extremes import LAG, MEMORY, SCHOOL, DailyExtremes, beyond, days_left
+from detectors.extremes import LAG, MEMORY, SCHOOL, DailyExtremes, beyond
 
 
 def after(days: list[float], floors: tuple[float, ...] = (0.0,), odds: float = 8.0) -> DailyExtremes:
@@ -110,5 +110,5 @@ def test_a_budget_of_a_false_alarm_a_day_still_means_a_limit() -> None:
 @pytest.mark.parametrize("days", [0, 1, 2, 3, SCHOOL - 1, SCHOOL, SCHOOL + 3])
 def test_it_says_how_many_days_its_school_still_takes(days: int) -> None:
     made = after([1.0] * days)
-    assert days_left(made.dump()).tolist() == [max(SCHOOL - days, 0)]
+    assert made.days_left().tolist() == [max(SCHOOL - days, 0)]
     assert made.in_school(0) == (days < SCHOOL)

@@ -18,7 +18,7 @@ from tests.sim.campaign import CONFIG, make_log
 
 @pytest.fixture(scope="module")
 def task() -> Task:
-    return run(load_text(CONFIG, "x", {}), make_log(random.Random(4), 0, 500))
+    return run(load_text(CONFIG + "mapping: {pair: {within: 1s}}\n", "x", {}), make_log(random.Random(4), 0, 500))
 
 
 def test_every_counter_is_a_metric_with_its_labels(task: Task) -> None:
@@ -67,7 +67,7 @@ def test_a_task_that_saw_nothing_has_counted_nothing() -> None:
         "series_dropped_total", "series_evicted_total", "windows_total"
     }  # fmt: skip
     told = {("firing", "info"): 2}, {("resolved", "info"): 4}, {("opened", "info"): 1}
-    again = list(counters("inferences", fresh.admission, [], [], {"m": 9}, {"m": 3}, *told))
+    again = list(counters("inferences", fresh.admission, [], [], {"m": 9}, {}, {"m": 3}, *told))
     assert again[-4:] == [
         Counter("detections_total", {"monitor": "m"}, 3),
         Counter("alerts_emitted_total", {"status": "firing", "severity": "info"}, 2),

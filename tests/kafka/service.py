@@ -58,6 +58,15 @@ class Service:
             self.kill()
 
 
+def first_ends(folder: Path) -> dict[int, int]:
+    """Where the retained history of each partition ended at the first start, as the log lines of all services there
+    say it; none of those that had none. Who was killed before anything was committed has said another one before.
+    """
+    texts = [path.read_text().rpartition("\n")[0].splitlines() for path in folder.glob("*.log")]
+    found = [json.loads(line) for text in texts for line in text if '"event": "history_begins"' in line]
+    return {line["partition"]: line["first_end"] for line in sorted(found, key=lambda line: line["time"])}
+
+
 def produce(broker: str, topic: str, records: Mapping[int, Iterable[Record]]) -> None:
     """Records per partition, with their keys and timestamps."""
     producer = Producer({"bootstrap.servers": broker, "linger.ms": 20, "log_level": 0})

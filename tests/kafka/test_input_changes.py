@@ -16,7 +16,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
 from schemas.events.batch import Record
-from tests.kafka.service import ROOT, Service, committed, produce, read_all, wait_committed
+from tests.kafka.service import ROOT, Service, committed, first_ends, produce, read_all, wait_committed
 from tests.kafka.test_outages import STATIC, readyz, until
 from tests.kafka.test_service import MORE, PARTITIONS, Setup, Topics, check_against_oracle
 from tests.sim.campaign import make_log
@@ -106,9 +106,14 @@ def alive(setup: Setup, generation: int) -> bool:
 
 
 def replayed(setup: Setup, generation: int) -> list[bytes]:
-    more = ["--topic", setup.events, *(["--generation", str(generation)] if generation else [])]
-    command = [sys.executable, "-m", "streamer", "replay", "-c", str(setup.path), *more]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout.splitlines()
+    """What was there before the first start is school; what came with a topic that was made anew is not."""
+    command = [sys.executable, "-m", "streamer", "replay", "-c", str(setup.path), "--topic", setup.events]
+    if generation:
+        flags = [["--generation", str(generation)]]
+    else:
+        flags = [["--partition", str(n), "--first-end", str(end)] for n, end in first_ends(setup.log.parent).items()]
+    runs = [subprocess.run([*command, *more], cwd=ROOT, capture_output=True, check=True) for more in flags]
+    return [line for run in runs for line in run.stdout.splitlines()]
 
 
 def test_offsets_that_kafka_forgot_are_found_in_the_state_topic(setup: Setup) -> None:

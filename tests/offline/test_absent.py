@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from streamer.offline.absent import COLUMNS, Names
+from streamer.offline.absent import COLUMNS, Names, matched
+from streamer.offline.told import told_of
 from streamer.signals.kinds import KINDS
 from tests.offline.samples import estimated, said
 
@@ -34,7 +35,8 @@ def never(monitor: str, folder: Path) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("monitor", "key", "words"),
     [
-        (f"model: fraud-*, signal: features.amount, detect: {ADWIN}", "model", "one name and no pattern"),
+        (f"model: froud-*, signal: features.amount, detect: {ADWIN}", "model", "of model 'froud-*'. Known: "),
+        (f"model: [fraud-*, 'x?'], signal: features.amount, detect: {ADWIN}", "model.1", "of model 'x?'. Known: "),
         (f"model: fraud-uk, signal: traffic, detect: {LEVEL}", "model", "Did you mean 'fraud-us'?"),
         (f"signal: features.country, detect: {ADWIN}", "signal", "is text, not a number: watch text as category.count"),
         (f"signal: p95(features.country), detect: {LEVEL}", "signal", "is text, not a number"),
@@ -111,3 +113,19 @@ def test_a_pattern_that_nothing_is_of_is_told(tmp_path: Path) -> None:
     assert "watches nothing" in found["signal"]
     assert "is text, not a number" in never(f"signal: 'features.c*', detect: {ADWIN}", tmp_path)["signal"]
     assert never(f"signal: 'features.am*', detect: {ADWIN}", tmp_path) == {}
+
+
+def test_what_a_pattern_of_models_is_about_is_told(tmp_path: Path) -> None:
+    own = (
+        f"monitors: {{m: {{model: [fraud-*, 'x?', fraud-us], signal: features.amount, detect: {ADWIN}}}}}\n"
+        "calendar: {days: [{date: 2026-12-25, models: ['fr*', 'fr?', elsewhere]}]}\n"
+    )
+    found = estimated(own, tmp_path, [{**EVENTS[0], "model": f"fraud-{name}"} for name in ("us", "eu")])
+    assert list(matched(found.sample.config, found.sample.names)) == [
+        "monitors.m.model.0: 'fraud-*' is 2 models of the sample: fraud-eu, fraud-us",
+        "monitors.m.model.1: 'x?' is 0 models of the sample",
+        "calendar.days.0.models.0: 'fr*' is 2 models of the sample: fraud-eu, fraud-us",
+        "calendar.days.0.models.1: 'fr?' is 0 models of the sample",
+    ]
+    assert "calendar.days.0.models.1" in said(found, "not-in-sample")
+    assert "'fraud-*' is 2 models of the sample: fraud-eu" in told_of("x", found, lambda _, offset: str(offset))

@@ -84,12 +84,14 @@ def test_what_is_set_aside_says_why(tmp_path: Path) -> None:
     assert "they opted out" in said(away, "not-used")["limits"]
 
 
-def test_a_model_that_is_written_as_a_pattern_is_told_to_be_none() -> None:
-    assert no_such_model("fraud-*", ["fraud-eu", "fraud-us"]) == (
-        "no event of the sample is of model 'fraud-*'; a model is one name and no pattern: leave `model` out to watch"
-        " each. Known: fraud-eu, fraud-us."
+def test_a_model_that_nobody_has_is_told_with_those_there_are(tmp_path: Path) -> None:
+    assert no_such_model("froud-*", ["fraud-eu", "fraud-us"]) == (
+        "no event of the sample is of model 'froud-*'. Known: fraud-eu, fraud-us."
     )
     assert no_such_model("frod", ["fraud"]) == "no event of the sample is of model 'frod'. Did you mean 'fraud'?"
+    own = "monitors: {m: {model: ['o*', p], signal: features.a, detect: {kind: adwin}}}\nstandard: false\n"
+    found = said(estimated(own, tmp_path, [event(i, model=f"{'op'[i % 2]}") for i in range(20)]), "not-used")
+    assert found == {}
 
 
 def test_the_tables_are_about_what_there_is() -> None:

@@ -28,16 +28,8 @@ def in_rotation(path: Path) -> Plan:
     return with_seed(plan, plan.scenario.stream.seed + crc32(path.stem.encode()) % SEEDS)
 
 
-OPEN = {
-    "c06-nulls": "in its first week the standard set tells only the unmistakable: not 2 to 10 % in one seed of ten",
-}
-"""Scenarios that do not hold for all seeds yet, and what of the product is in the way."""
-
-
 @pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
-def test_scenario(path: Path, request: pytest.FixtureRequest) -> None:
-    if path.stem in OPEN:
-        request.applymarker(pytest.mark.xfail(reason=OPEN[path.stem]))
+def test_scenario(path: Path) -> None:
     for case in run(in_rotation(path), path.stem):
         assert case.wrong == [], case.name
 

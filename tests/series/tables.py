@@ -11,6 +11,7 @@ from streamer.engine.engines import ENGINE, Engine
 from streamer.series.table import SeriesTable, TableId
 from streamer.signals.columns import Column, Groups
 from streamer.signals.grammar import parse_signal
+from streamer.signals.models import models_of
 from tests.signals.events import batch_of
 
 Value = tuple[tuple[str, ...], str, int, float]
@@ -21,7 +22,7 @@ def table_of(
     signal: str, by: tuple[str, ...] = (), model: str | None = None, warmup: int = 5, rows: int = 100,
     engine: Engine = ENGINE, **more: Any,
 ) -> SeriesTable:  # fmt: skip
-    return SeriesTable(TableId(parse_signal(signal), by, model), warmup, rows, engine.table, **more)
+    return SeriesTable(TableId(parse_signal(signal), by, models_of(model)), warmup, rows, engine.table, **more)
 
 
 def grouped(table: SeriesTable, batch: Batch, used: list[bool] | None = None) -> Groups:

@@ -69,3 +69,10 @@ def test_several_days_and_one_model_only() -> None:
     calendar = away("UTC", days=[{"date": "2026-01-01", "to": "2026-01-03", "models": ["a"]}])
     assert len(hours(calendar, "2025-12-01T00:00", "2026-02-01T00:00", "a")) == 72
     assert hours(calendar, "2025-12-01T00:00", "2026-02-01T00:00", "b") == []
+
+
+def test_models_are_named_by_patterns_too() -> None:
+    calendar = away("UTC", days=[{"date": "2026-12-25", "models": ["credit-*", "fraud"]}])
+    noon = ms("2026-12-25T12:00")
+    told = [calendar.now(name, noon) for name in ("credit-eu", "fraud", "credit", "frauds")]
+    assert told == [True, True, False, False]

@@ -31,7 +31,7 @@ BY = ("caller",)
 
 def id_of(kind: str) -> TableId:
     """A table of the first signal that the help names of a kind."""
-    return TableId(replace(parse_signal(KINDS[kind].forms[0]), window_ms=10_000), BY, "m")
+    return TableId(replace(parse_signal(KINDS[kind].forms[0]), window_ms=10_000), BY, ("m",))
 
 
 def config() -> Config:
@@ -57,7 +57,7 @@ def test_a_table_comes_after_those_it_is_judged_by(kind: str) -> None:
         return
     needed = needs(id_of(kind))
     assert [other.signal for other in needed] == [parse_signal(name) for name in spec.needs]
-    assert {(other.by, other.model) for other in needed} <= {(BY, "m")}, "in the same groups"
+    assert {(other.by, other.models) for other in needed} <= {(BY, ("m",))}, "in the same groups"
     assert depth(kind) == 1 + max([depth(other.signal.kind) for other in needed], default=0)
     assert all(depth(other.signal.kind) < depth(kind) for other in needed)
 

@@ -13,6 +13,7 @@ from streamer.alerts.unusable_record import RecordAlerts
 from streamer.config.load import load_text
 from streamer.engine.figures import Counter
 from streamer.engine.room import Fullness
+from streamer.engine.school import School
 from streamer.engine.unwatched import Unwatched
 from streamer.monitors.base import Gauge
 from streamer.monitors.detectable import Drift, Series
@@ -36,6 +37,7 @@ class Stage:
     def __init__(self, used: int = 0) -> None:
         self.partition, self.position, self.series, self.used = AT, 0, 3, used
         self.record_alerts = RecordAlerts(CONFIG, AT, 0, {})
+        self.history, self.monitors = SimpleNamespace(over=True), {}
         self.full: list[Fullness] = []
         self.blind: list[Unwatched] = []
         self.open: dict[tuple[str, str, str], int] = {}
@@ -57,6 +59,9 @@ class Stage:
     def detectable(self, most: int) -> Iterator[tuple[Series, list[Drift]]]:
         yield Series("fraud", "m", "value"), [Drift("1h", "up", 0.25, 1.5)]
 
+    def school(self) -> dict[str, School]:
+        return {}
+
     def open_incidents(self) -> dict[str, int]:
         return self.incidents
 
@@ -72,9 +77,11 @@ class Service:
         clock = SimpleNamespace(monotonic=lambda: self.now_s, time=lambda: 1_700_000_000.0)
         monkeypatch.setattr(reporting, "time", clock)
         self.marks: dict[Any, Any] = {}
+        self.told: list[tuple[str, dict[str, object]]] = []
         self.held_back_s, self.staging = 0.0, dict[Any, Staging]()
         self.worker: Any = SimpleNamespace(
             config=CONFIG,
+            notify=lambda event, partition, **fields: self.told.append((event, fields)),
             stats=Stats(),
             owned={},
             restoring={},

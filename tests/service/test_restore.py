@@ -23,8 +23,8 @@ LEAST = 'version: 1\nkafka: {brokers: "b:1", start: START}\ntopics: {events: [in
 class Stage:
     """Counts what it is given: records, ticks, and how often its outbox was thrown away."""
 
-    def __init__(self, position: int, ticks: int = 0, generation: int = 0) -> None:
-        self.partition, self.position, self.ticks = AT, position, ticks
+    def __init__(self, position: int, ticks: int = 0, generation: int = 0, first_end: int = 0) -> None:
+        self.partition, self.position, self.ticks, self.first_end = AT, position, ticks, first_end
         self.topic_id, self.generation = "", generation
         self.seen: list[Any] = []
         self.monitors_reset: list[str] = []
@@ -110,7 +110,7 @@ class Case:
         config = load_text(LEAST.replace("POLICY", policy).replace("START", start), "x", {})
         stages: Any = SimpleNamespace(
             decode=lambda records, topic: records,
-            new=lambda partition, position, generation=0: Stage(position, 0, generation),
+            new=lambda partition, position, generation=0, first_end=0: Stage(position, 0, generation, first_end),
             load=load,
         )
         restorer = Restorer(config, stages, log, self.stats, self.note)  # type: ignore[arg-type]
@@ -143,6 +143,7 @@ def pointer(position: int, ticks: int = 0, generation: int = 0) -> Pointer:
 def test_a_group_that_never_committed_begins_where_the_config_says(start: str, position: int) -> None:
     case = Case(Log(Committed(None, None), begin=7), start=start)
     assert (case.stage.position, case.stage.seen, case.told) == (position, [], ["no_offsets"])
+    assert case.stage.first_end == 100, "what was there is school"
     assert f"kafka.start: {start}" in case.notes[0][1]["effect"]
     assert case.log.asked == [None], "it looked whether there was one that Kafka forgot"
     assert case.waits == 2, "while an open transaction hides the offset, and for the state topic"
@@ -175,6 +176,7 @@ def test_a_snapshot_of_other_records_does_not_make_up_for_forgotten_offsets(
     log.blobs, log.topic_ids = {None: [blob]}, ["new"]
     case = Case(log, start="latest")
     assert (case.stage.position, case.told) == (begin, ["state_lost"])
+    assert case.stage.first_end == 0, "it is no first start"
     assert why in case.notes[0][1]["why"]
 
 
@@ -184,6 +186,7 @@ def test_a_partition_that_was_added_is_read_from_its_beginning(partitions: int, 
     log.seen = Surroundings(None, {"in": Topic(partitions, "id")})
     case = Case(log, start="latest", at=("in", 1))
     assert (case.stage.position, case.told) == (position, ["no_offsets", *told])
+    assert case.stage.first_end == (0 if told else 100), "all that it holds came while we ran"
 
 
 def test_a_topic_that_was_made_anew_is_another_one_however_long_it_is() -> None:

@@ -225,7 +225,9 @@ def test_a_log_that_breaks_is_made_anew_and_nothing_changes(
     assert '"event": "works_again"' in told
     published = by_partition(broker.published())
     ticks = ticks_of(published.get(("heartbeats", 0), []))
-    expected = by_partition(oracle(config, AT, broker.logs[AT], ticks).outbox)
+    expected = by_partition(oracle(config, AT, broker.logs[AT], ticks, first_end=200).outbox)
+    assert told.count('"event": "history_begins"') == 2, "the second goes on where the first was"
+    assert told.count('"event": "history_read"') == 1
     assert published["alerts", 0] == expected["alerts", 0]
 
 

@@ -89,6 +89,7 @@ class Broker:
     members: dict[str, None] = field(default_factory=dict)
     owner: dict[Partition, str] = field(default_factory=dict)
     target: dict[Partition, str] = field(default_factory=dict)
+    began: dict[Partition, bytes] = field(default_factory=dict)  # the snapshot of its first commit
     joined: int = 0
     down: bool = False
     killers: dict[Partition, list[tuple[int, int]]] = field(default_factory=dict)  # batches nobody survives to unpack
@@ -122,6 +123,9 @@ class Broker:
             return
         transaction.state = "committed" if commit else "aborted"
         if commit:
+            for partition in transaction.offsets.keys() - self.committed.keys():
+                mine = [chunk for chunk, its in filter(None, self.state) if its is transaction]
+                self.began[partition] = b"".join(chunk.value for chunk in mine if chunk.partition == partition)
             self.committed |= transaction.offsets
 
     def settle(self, transactional_id: str) -> None:

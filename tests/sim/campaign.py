@@ -14,6 +14,7 @@ from schemas.events.native_json import decode
 from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
 from streamer.config.model import Config
+from streamer.engine import snapshot
 from streamer.engine.task import Task
 from streamer.engine.tasks import Tasks
 from streamer.kafka.killer_batch import skipped
@@ -159,10 +160,15 @@ def make_log(rng: random.Random, partition: int, length: int) -> list[Record]:
 
 
 def oracle(
-    config: Config, partition: Partition, records: list[Record], ticks: Iterable[Tick] = (), generation: int = 0
+    config: Config,
+    partition: Partition,
+    records: list[Record],
+    ticks: Iterable[Tick] = (),
+    generation: int = 0,
+    first_end: int = 0,
 ) -> Task:
     """The uninterrupted run: one task, the whole log at once but for the ticks."""
-    task = Task(config, partition, 0, generation=generation)
+    task = Task(config, partition, 0, generation=generation, first_end=first_end)
     for tick in [*ticks, None]:
         end = tick.offset if tick is not None else records[-1].offset + 1
         if due := [record for record in records if task.position <= record.offset < end]:
@@ -249,7 +255,8 @@ class Campaign:
         self.partitions = [(TOPIC, number) for number in range(3)]
         self.broker = Broker(self.rng, self.partitions, dict(FAULTS))
         self.full = {p: make_log(self.rng, p[1], length) for p in self.partitions}
-        self.broker.logs = {p: [] for p in self.partitions}
+        some = random.Random(seed)  # What is there before anybody comes; of some partitions nothing.
+        self.broker.logs = {p: full[: max(some.randrange(-length // 2, length), 0)] for p, full in self.full.items()}
         self.now_s = 0.0
         self.workers: dict[str, Worker] = {}
         self.logs: dict[str, SimLog] = {}
@@ -357,7 +364,8 @@ class Campaign:
         tasks = {p: o.task for w in self.workers.values() for p, o in w.owned.items()}
         for partition in self.partitions:
             ticks = ticks_of(published.get(("heartbeats", partition[1]), []))
-            expected = oracle(self.config, partition, self.survived(partition), ticks)
+            first_end, _ = snapshot.decode(self.broker.began[partition])["history"]
+            expected = oracle(self.config, partition, self.survived(partition), ticks, first_end=first_end)
             for role, outs in by_partition(expected.outbox).items():
                 compare(str(role), published.pop(role, []), outs)
             if partition not in tasks:

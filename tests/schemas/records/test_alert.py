@@ -97,6 +97,7 @@ def test_a_record_is_what_it_would_be_written_at_once(
         sentence=inner(data["sentence"]),
         first_offset="7",
         end_offset="100",
+        history="",
     )
     assert render(made[status], facts) == orjson.dumps(whole)
 

@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 
 use crate::arrays::{check_finite, check_length, check_rows, prefetch, retain, slice};
 use crate::detectors::bank::{HitArrays, Hits, Said, Told};
-use crate::detectors::extremes::{FRESH_SIDE, LAG, NONE, OPEN, Side};
+use crate::detectors::extremes::{FRESH_SIDE, LAG, Limits, NONE, OPEN, Side};
 
 const DAY_MS: i64 = 86_400_000;
 const FIRST: i64 = 8;
@@ -20,6 +20,7 @@ const NOISE: f64 = 10.0;
 const LONG: f64 = 128.0;
 const GROSS_SHARE: f64 = 0.15;
 const MORE: f64 = 1.6;
+const TAUGHT: f64 = 0.78;
 const BLOCKS: f64 = 16.0;
 const STEADY: f64 = 6.0;
 const KNOWN: f64 = 0.9;
@@ -150,14 +151,16 @@ impl Envelope {
                 block = std::mem::replace(own, [0.0; SUMS]);
                 row.fill[level] = 0;
             }
-            if told.is_none() {
-                told = self.judge(place, level, &block);
-            }
-            let row = &mut self.rows[place];
             for (channel, value) in shown(self.shares, level, &block) {
+                let limits = self.limits(&self.rows[place], level, channel, &block);
+                if told.is_none() {
+                    told = self.beyond(channel, value, &limits);
+                }
+                let row = &mut self.rows[place];
                 let [up, down] = &mut row.sides[channel];
-                up.today = if value > up.today { value } else { up.today };
-                down.today = if -value > down.today { -value } else { down.today };
+                let learned = limits.learned(value);
+                up.today = if learned > up.today { learned } else { up.today };
+                down.today = if -learned > down.today { -learned } else { down.today };
                 if channel % 2 == 0 {
                     let earlier = &mut row.earlier[level];
                     *earlier = [earlier[0] + 1.0, earlier[1] + value, earlier[2] + value * value];
@@ -181,30 +184,28 @@ impl Envelope {
         if (0..LEVELS).any(unlike) { 1 } else { 2 }
     }
 
-    fn judge(&self, place: usize, level: usize, block: &Block) -> Option<Found> {
-        let (row, both) = (&self.rows[place], self.up && self.down);
-        for (channel, value) in shown(self.shares, level, block) {
-            let spread = channel % 2 == 1;
-            let [up, down] = &row.sides[channel];
-            let (mut low, mut high) = (-down.limit, up.limit);
-            if spread && (!both || (high == OPEN && low == NONE)) {
-                continue;
-            }
-            if high == OPEN && low == NONE {
-                (low, high) = self.unmistakable(row, level, block);
-                let usual = moments(&row.earlier[level], 0.0).1;
-                low = low.min(usual - MORE * (usual + down.seen()));
-                high = high.max(usual + MORE * (up.seen() - usual));
-            }
-            let age = size_of(level) as i64;
-            if value > high && self.up {
-                return Some((if spread { 0 } else { 1 }, value, high, age));
-            }
-            if value < low && self.down {
-                return Some((if spread { 0 } else { -1 }, value, low, age));
-            }
+    fn limits(&self, row: &Row, level: usize, channel: usize, block: &Block) -> Limits {
+        let [up, down] = &row.sides[channel];
+        let (low, high) = (-down.limit, up.limit);
+        if high < OPEN || low > NONE || channel % 2 == 1 {
+            return Limits { low, high, least: NONE, most: OPEN };
         }
-        None
+        let (low, high) = self.unmistakable(row, level, block);
+        let usual = moments(&row.earlier[level], 0.0).1;
+        let low = low.min(usual - MORE * (usual + down.seen()));
+        let high = high.max(usual + MORE * (up.seen() - usual));
+        Limits { low, high, least: usual - TAUGHT * (usual - low), most: usual + TAUGHT * (high - usual) }
+    }
+
+    fn beyond(&self, channel: usize, value: f64, limits: &Limits) -> Option<Found> {
+        let (age, spread) = (size_of(channel / 2) as i64, channel % 2 == 1);
+        let told = |way: i8, limit: f64| Some((if spread { 0 } else { way }, value, limit, age));
+        match value {
+            _ if spread && !(self.up && self.down) => None,
+            _ if value > limits.high && self.up => told(1, limits.high),
+            _ if value < limits.low && self.down => told(-1, limits.low),
+            _ => None,
+        }
     }
 
     fn unmistakable(&self, row: &Row, level: usize, block: &Block) -> (f64, f64) {
@@ -297,9 +298,9 @@ impl Envelope {
         Ok(())
     }
 
-    fn in_school(&self, row: usize) -> PyResult<bool> {
-        check_rows(&[row as i64], self.rows.len())?;
-        Ok(self.rows[row].sides.iter().flatten().all(|side| side.limit == OPEN))
+    fn days_left<'py>(&self, py: Python<'py>) -> Ints<'py> {
+        let left = |row: &Row| row.sides.iter().flatten().map(Side::days_left).min().unwrap_or(0);
+        self.rows.iter().map(left).collect::<Vec<_>>().into_pyarray(py)
     }
 
     fn tiers<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i8>> {

@@ -21,6 +21,26 @@ pub struct Side {
 pub const FRESH_SIDE: Side =
     Side { today: NONE, mean: 0.0, variance: 0.0, limit: OPEN, waiting: [NONE; LAG], count: 0 };
 
+/// Lowest and highest that is no alarm, and that is learned.
+pub struct Limits {
+    pub low: f64,
+    pub high: f64,
+    pub least: f64,
+    pub most: f64,
+}
+
+impl Limits {
+    pub fn learned(&self, value: f64) -> f64 {
+        if value < self.low || value > self.high {
+            return value;
+        }
+        if value > self.most {
+            return self.most;
+        }
+        if value < self.least { self.least } else { value }
+    }
+}
+
 impl Side {
     fn learn(&mut self, extreme: f64) {
         if extreme == NONE {
@@ -33,14 +53,22 @@ impl Side {
         self.mean += part * away;
     }
 
+    /// Days with values so far, but for the one that goes on.
+    fn known(&self) -> i64 {
+        self.count + self.waiting.iter().filter(|&&day| day > NONE).count() as i64
+    }
+
+    pub fn days_left(&self) -> i64 {
+        if self.limit < OPEN { 0 } else { SCHOOL - self.known() }
+    }
+
     pub fn end_day(&mut self, beyond: f64, floor: f64) {
         if self.today > NONE {
             self.learn(self.waiting[0]);
             self.waiting = [self.waiting[1], self.today];
         }
         self.today = NONE;
-        let known = self.count + self.waiting.iter().filter(|&&day| day > NONE).count() as i64;
-        let over = self.limit == OPEN && known >= SCHOOL;
+        let over = self.limit == OPEN && self.known() >= SCHOOL;
         if over {
             for place in 0..LAG {
                 self.learn(self.waiting[place]);
