@@ -78,9 +78,11 @@ def test_without_a_preset_it_is_the_least_config() -> None:
     assert (config.kafka.brokers, config.topics.events) == ("h:9092", ["mine"])
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in names() if not name.startswith(("kserve", "mlserver", "cloudevents-b"))]
-)
+ELSEWHERE = ("kserve-logger", "mlserver", "cloudevents", "cloudevents-binary")
+"""Their fields are headers, which no line of a file has, or all fields there are, which no fixture has."""
+
+
+@pytest.mark.parametrize("name", [name for name in names() if name not in ELSEWHERE])
 def test_lint_finds_in_a_sample_what_the_mapping_makes_of_it(name: str, tmp_path: Path) -> None:
     config = load_text(config_text(name, "b:1", "inferences"), f"{name}.yaml", {})
     path = tmp_path / "e.jsonl"
