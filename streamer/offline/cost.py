@@ -10,6 +10,7 @@ import numpy as np
 
 from schemas.events.batch import Batch, Record
 from schemas.events.decoder import Decoder
+from schemas.events.mapping import expand
 from streamer.config import model as cfg
 from streamer.config.budget import WEEK_DAYS
 from streamer.config.decoder_fields import fields_of
@@ -82,7 +83,8 @@ class Sample:
             self.tasks[partition] = Task(self.config, partition, records[0].offset)
         task = self.tasks[partition]
         batch = self.decode(records, partition[0])
-        self.members.look(records)
+        plan = self.decode.fields.plan  # Pointers lead into what the mapping makes of a record.
+        self.members.look(records if plan is None else expand(records, self.decode.fields, plan).records)
         self.rejects.take(partition, batch)
         shown = coded(batch, self.config.categorical)
         self.names.take(shown)

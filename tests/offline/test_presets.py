@@ -13,6 +13,8 @@ from schemas.events.batch import Batch, Record, number_of_event, text_of_event
 from schemas.events.decoder import Decoder
 from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
+from streamer.offline.cost import estimate
+from streamer.offline.event_files import EventFiles
 from streamer.offline.presets import about, config_text, names, text_of
 
 FIXTURES = Path(__file__).resolve().parents[1] / "presets"
@@ -74,3 +76,17 @@ def test_each_has_a_line_about_itself_and_a_fixture() -> None:
 def test_without_a_preset_it_is_the_least_config() -> None:
     config = load_text(config_text(None, "h:9092", "mine"), "x", {})
     assert (config.kafka.brokers, config.topics.events) == ("h:9092", ["mine"])
+
+
+ELSEWHERE = ("kserve-logger", "mlserver", "cloudevents", "cloudevents-binary")
+"""Their fields are headers, which no line of a file has, or all fields there are, which no fixture has."""
+
+
+@pytest.mark.parametrize("name", [name for name in names() if name not in ELSEWHERE])
+def test_lint_finds_in_a_sample_what_the_mapping_makes_of_it(name: str, tmp_path: Path) -> None:
+    config = load_text(config_text(name, "b:1", "inferences"), f"{name}.yaml", {})
+    path = tmp_path / "e.jsonl"
+    path.write_bytes(b"".join((record.value or b"") + b"\n" for record in records(name)))
+    found = estimate(config, EventFiles((path,), config))
+    places = [".".join(map(str, doubt.path)) for doubt in found.doubts if doubt.kind == "not-in-sample"]
+    assert (found.account.used, places) == (WANTED[name][0], [])
