@@ -14,7 +14,7 @@ What is not rare is left to detectors of shares: a one says nothing where ones a
 >>> values = np.zeros(5_000)
 >>> values[4_000::25] = 1.0  # Never, then 4 %.
 >>> bank.update(np.zeros(5_000, np.int64), values).place.tolist()[:1]
-[4100]
+[4075]
 """
 
 from __future__ import annotations
