@@ -32,7 +32,7 @@ def test_all_partitions_of_a_topic_are_learned_from(
     each = EVENTS // PARTITIONS
     nothing = "0 late + 0 duplicate + 0 filtered + 0 rejected"
     assert made.stderr.splitlines()[: PARTITIONS + 1] == [
-        f"{EVENTS:,} records of {PARTITIONS} partitions: {EVENTS:,} used + {nothing}",
+        f"{EVENTS:,} records of {PARTITIONS} partitions = {EVENTS:,} used + {nothing}",
         *(f"  {topic}[{n}]: {each} used + {nothing}" for n in range(PARTITIONS)),
     ]
     shown = invoke("show", tmp_path / "ref.json").stdout
