@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import click
 import orjson
 
 from schemas.events.batch import Record
-from streamer.commands.broker_down import exit_unreachable
+from streamer.commands.sources import Source, either_files_or_topic, of_topic, said_in_words
 from streamer.config.decoder_fields import fields_of
 from streamer.config.expectation import told as expectations
 from streamer.config.model import Config
@@ -21,10 +20,8 @@ from streamer.offline.explain import explain as explained
 from streamer.offline.explain import told
 from streamer.offline.record_view import lines, view
 from streamer.offline.replay import BadInput
-from streamer.port import LogDown, LogGap, Partition
+from streamer.port import Partition
 from streamer.service.run import load_or_exit
-
-Source = Iterable[tuple[Partition, list[Record]]]
 
 
 @click.command("explain")
@@ -58,22 +55,17 @@ def explain(
     and what is missing for the next, usual level and limits, the smallest drift found in an hour and in a day with 80 %
     chance, and what it has of the budget of false alarms.
     """
-    if bool(inputs) == bool(topic):
-        raise click.UsageError("Give either --input FILE (repeatable) or --topic T.")
+    either_files_or_topic(inputs, topic)
     config = load_or_exit(config_path)
-    try:
+    with said_in_words():
         files = EventFiles(inputs, config)
-        source: Source = _of_topic(config, topic, begin, end) if topic else files
+        source: Source = of_topic(config, topic, begin, end) if topic else files
         shown, source = looked_at(config, source, record or 1)
         if shape == "text":
             click.echo("\n".join(shown))
         if record is not None:
             return
         sample, found = explained(config, source, model, monitor)
-    except (BadInput, LogGap) as error:
-        raise click.ClickException(str(error)) from error
-    except LogDown as error:
-        exit_unreachable(error)
     if shape == "json":
         click.echo(orjson.dumps([one.plain() for one in found], option=orjson.OPT_INDENT_2).decode())
         return
@@ -105,9 +97,3 @@ def looked_at(config: Config, source: Source, number: int) -> tuple[list[str], S
     if not count:
         return ["there are no records", ""], before
     raise BadInput(f"there are only {count:,} records, not {number:,}")
-
-
-def _of_topic(config: Config, topic: str, begin: str | None, end: str | None) -> Source:
-    from streamer.kafka.topic_range import read_topic
-
-    return read_topic(config, topic, (), begin, end)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 
 import click
 from pydantic import ValidationError
 
-from schemas.events.batch import Record
-from streamer.commands.broker_down import exit_unreachable
+from streamer.commands.sources import Source, either_files_or_topic, of_topic, said_in_words
 from streamer.config.reference_file import References
 from streamer.engine.references import LEAST
 from streamer.monitors.words import tell_apart
@@ -19,11 +17,7 @@ from streamer.offline.event_files import EventFiles, Span
 from streamer.offline.reference_build import build as learned
 from streamer.offline.reference_diff import diff as compare
 from streamer.offline.reference_diff import series_of
-from streamer.offline.replay import BadInput
-from streamer.port import LogDown, LogGap, Partition
 from streamer.service.run import load_or_exit
-
-Source = Iterable[tuple[Partition, list[Record]]]
 
 
 @click.group("reference")
@@ -55,28 +49,21 @@ def build(
     The columns of a table are named by their place in an event (features.amount, prediction.label) or by their field
     (label, time, model); in a table without features, what is neither is one.
     """
-    if bool(inputs) == bool(topic):
-        raise click.UsageError("Give either --input FILE (repeatable) or --topic T.")
+    either_files_or_topic(inputs, topic)
     config = load_or_exit(config_path)
     named = topic or ", ".join(map(str, inputs))
     if topic or begin or end:
         named += f" from {begin or 'the beginning'} to {end or 'the end'}"
     place = at_offset
-    try:
+    with said_in_words():
         if topic:
-            from streamer.kafka.topic_range import read_topic
-
-            source: Source = read_topic(config, topic, partitions, begin, end)
+            source: Source = of_topic(config, topic, begin, end, partitions)
         else:
             source = files = EventFiles(inputs, config, model, Span(begin, end))
             place = files.place
             for note in files.notes:
                 click.echo(note, err=True)
         built = learned(config, source, named)
-    except (BadInput, LogGap) as error:
-        raise click.ClickException(str(error)) from error
-    except LogDown as error:
-        exit_unreachable(error)
     made = series_of(built.references)
     click.echo("\n".join(built.told(place)), err=True)
     if not made:

@@ -14,15 +14,12 @@ from typing import IO, Any
 import click
 import orjson
 
-from schemas.events.batch import Record
-from streamer.commands.broker_down import exit_unreachable
+from streamer.commands.sources import Source, either_files_or_topic, of_topic, said_in_words
 from streamer.config.decoder_fields import fields_of
 from streamer.offline.account import ODD_SHOWN
-from streamer.offline.replay import BadInput, Input, Replay, parse_inputs, read_lines
-from streamer.port import LogDown, LogGap, Out, Partition
+from streamer.offline.replay import Input, Replay, parse_inputs, read_lines
+from streamer.port import Out, Partition
 from streamer.service.run import load_or_exit
-
-Source = Iterator[tuple[Partition, list[Record]]]
 
 
 @click.command("replay")
@@ -70,18 +67,17 @@ def replay(
     dead_letter_path: Path | None,
 ) -> None:
     """Run the engine over history and print the records of alerts and incidents, one JSON per line. Commits nothing."""
-    if bool(inputs) == bool(topic):
-        raise click.UsageError("Give either --input FILE (repeatable) or --topic T.")
+    either_files_or_topic(inputs, topic)
     if first_end and (inputs or len(partitions) != 1):
         raise click.UsageError("--first-end goes with --topic T and one --partition: each has an end of its own.")
     config = load_or_exit(config_path)
     engine = Replay(config, fields_of(config), generation, first_end=first_end)
     began = time.monotonic()
     try:
-        with ExitStack() as stack:
+        with said_in_words(), ExitStack() as stack:
             letters = stack.enter_context(dead_letter_path.open("wb")) if dead_letter_path else None
             if topic:
-                source = _topic_records(config, topic, partitions, begin, end)
+                source: Source = of_topic(config, topic, begin, end, partitions)
             else:
                 files = parse_inputs(inputs, config.topics.events[0])
                 source = _file_records(files, config.limits.message_bytes)
@@ -89,21 +85,11 @@ def replay(
             printed = Counter(
                 role for p, records in source if records for role in _emit(engine.step(p, records), letters)
             )
-    except (BadInput, LogGap) as error:
-        raise click.ClickException(str(error)) from error
     except OSError as error:
         raise click.ClickException(f"{error.filename}: {error.strerror}") from error
-    except LogDown as error:
-        exit_unreachable(error)
     _summary(engine, printed, time.monotonic() - began, dead_letter_path)
     if not engine.account().used and not topic:
         click.echo(f"None of them is used: driftline lint {config_path} --sample {files[0].path} says why.", err=True)
-
-
-def _topic_records(config: Any, topic: str, partitions: tuple[int, ...], begin: str | None, end: str | None) -> Source:
-    from streamer.kafka.topic_range import read_topic
-
-    return read_topic(config, topic, partitions, begin, end)
 
 
 @contextmanager

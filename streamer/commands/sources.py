@@ -1,0 +1,42 @@
+"""Where the records of a verb come from, files or a range of a topic, and what is said where they cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+import click
+
+from schemas.events.batch import Record
+from streamer.commands.broker_down import exit_unreachable
+from streamer.config.model import Config
+from streamer.offline.replay import BadInput
+from streamer.port import LogDown, LogGap, Partition
+
+Source = Iterable[tuple[Partition, list[Record]]]
+
+
+def either_files_or_topic(inputs: Sequence[object], topic: str | None) -> None:
+    """Exit 2 for both and for neither."""
+    if bool(inputs) == bool(topic):
+        raise click.UsageError("Give either --input FILE (repeatable) or --topic T.")
+
+
+def of_topic(
+    config: Config, topic: str, begin: str | None, end: str | None, partitions: Sequence[int] = ()
+) -> Iterator[tuple[Partition, list[Record]]]:
+    """A range of a topic. Kafka's client is loaded only now: who reads files needs none."""
+    from streamer.kafka.topic_range import read_topic
+
+    return read_topic(config, topic, partitions, begin, end)
+
+
+@contextmanager
+def said_in_words() -> Iterator[None]:
+    """Records that cannot be read are one sentence and exit 1, a broker that is not there exit 69."""
+    try:
+        yield
+    except (BadInput, LogGap) as error:
+        raise click.ClickException(str(error)) from error
+    except LogDown as error:
+        exit_unreachable(error)
