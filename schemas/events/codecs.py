@@ -15,7 +15,9 @@ from schemas.events.json_text import value_of
 ROWS_MAX = 10_000
 """Rows of one record. Each is an event, and a batch holds those of all its records at once."""
 NUMBER = re.compile(r"[+-]?(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?").fullmatch
-"""Not 01234, which is a code."""
+"""Not 01234, which is a code, nor 1_000."""
+DIGITS = 19
+"""A text that is shorter is no whole number beyond 64 bits."""
 
 
 class Codec(NamedTuple):
@@ -70,9 +72,12 @@ def _csv(value: Any, bytes_max: int) -> list[list[Any]]:
 def _cell(text: str) -> Any:
     if not text:
         return None
-    if not NUMBER(text):
-        return text
-    return int(text) if text.lstrip("+-").isdigit() and len(text) < 19 else float(text)
+    return number_of(text) if NUMBER(text) else text
+
+
+def number_of(text: str) -> float | int:
+    """What a text that NUMBER takes stands for; a whole number that JSON's writers may not take is a float."""
+    return int(text) if text.lstrip("+-").isdigit() and len(text) < DIGITS else float(text)
 
 
 def _records(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
 from schemas.events.batch import Record
+from schemas.events.codecs import NUMBER, number_of
 from schemas.events.fields import Fields
 from streamer.offline.columns import NAMING, Column, Layout, layout, records
 from streamer.offline.replay import BadInput
@@ -19,8 +20,6 @@ ABSENT = frozenset("|NA|N/A|n/a|NaN|nan|-NaN|-nan|null|NULL|None|#N/A|#NA|<NA>|N
 """What stands for nothing among numbers and booleans; among texts only the empty cell does."""
 BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 INFINITE = frozenset(("inf", "Inf", "Infinity", "+inf", "-inf", "-Inf", "-Infinity"))
-NUMBER = re.compile(r"[+-]?(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?").fullmatch
-"""Not 01234, which is a code, nor 1_000."""
 COMMA = re.compile(r"[+-]?(?:0|[1-9]\d*)(?:,\d+)?").fullmatch
 """A number where the comma is the decimal point: only in tables whose separator is another."""
 WHOLE = re.compile(r"-?(?:0|[1-9]\d*)\.0").fullmatch
@@ -150,7 +149,7 @@ def _boolean(text: str) -> bool | None:
 def _number(text: str) -> float | int | None:
     if text in ABSENT:
         return None
-    return int(text) if text.lstrip("+-").isdigit() else float(text)
+    return number_of(text)
 
 
 def _comma(text: str) -> float | int | None:

@@ -43,6 +43,7 @@ def column(folder: Path, name: str, *cells: str) -> list[Any]:
         ("features.a", ["1", "2.5", "-1e3", "+4", ""], [1, 2.5, -1000.0, 4, None]),
         ("features.a", ["1", "NaN", "null", "NA"], [1, None, None, None]),
         ("features.a", ["1", "inf", "-Infinity"], [1, float("inf"), float("-inf")]),
+        ("features.id", ["1", "100000000000000000000"], [1, 1e20]),
         ("features.zip", ["01234", "90210"], ["01234", "90210"]),
         ("features.code", ["1_000", "2"], ["1_000", "2"]),
         ("features.new", ["True", "False", "TRUE", ""], [True, False, True, None]),
