@@ -119,13 +119,12 @@ class Rejects:
         known = self.odd.get(place, first)
         self.odd[place] = known._replace(events=known.events + 1)
 
-    def left_out(self) -> list[LeftOut]:
-        """The most frequent first."""
-        return sorted(self.odd.values(), key=lambda one: (-one.events, one.field, one.reason))
-
-    def in_order(self) -> list[Rejected]:
-        """The most frequent first."""
-        return sorted(self.first.values(), key=lambda one: (-one.records, one.reason))
+    def account(self, many: Iterable[Mapping[str, int]]) -> Account:
+        """What became of all records: `many` are the counts of each partition's admission. The most frequent first."""
+        counts = list(many)
+        rejected = sorted(self.first.values(), key=lambda one: (-one.records, one.reason))
+        left_out = sorted(self.odd.values(), key=lambda one: (-one.events, one.field, one.reason))
+        return Account({name: sum(one[name] for one in counts) for name in RESULTS}, rejected, left_out)
 
 
 def unused(account: Account, place: Callable[[Partition, int], str]) -> Iterator[str]:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from detectors.extremes import DAY_MS
 from schemas.events.batch import Batch, Record
 from schemas.events.decoder import Decoder
 from schemas.events.mapping import expand
@@ -18,7 +19,6 @@ from streamer.config.detect import Counted
 from streamer.config.expectation import expected
 from streamer.config.units import show_duration
 from streamer.config.yaml_source import PathKey
-from streamer.engine.admission import RESULTS
 from streamer.engine.snapshot import encode
 from streamer.engine.task import Task
 from streamer.engine.unwatched import Unwatched, unwatched
@@ -34,7 +34,6 @@ from streamer.signals.codes import coded
 from streamer.signals.grammar import parse_signal
 from streamer.signals.models import Models
 
-DAY_MS = 86_400_000
 SELDOM_DAYS = 7
 """A verdict that takes longer is one nobody waits for."""
 
@@ -108,8 +107,7 @@ class Sample:
 
     def account(self) -> Account:
         """What became of every record."""
-        counts = {name: sum(task.admission.counts[name] for task in self.tasks.values()) for name in RESULTS}
-        return Account(counts, self.rejects.in_order(), self.rejects.left_out())
+        return self.rejects.account(task.admission.counts for task in self.tasks.values())
 
     def series(self, name: str) -> list[int]:
         """The events of the group of each series of a monitor: no series has more values than that."""

@@ -10,7 +10,6 @@ from schemas.events.batch import Record
 from streamer.config import model as cfg
 from streamer.config.decoder_fields import fields_of
 from streamer.config.reference_file import References
-from streamer.engine.admission import RESULTS
 from streamer.engine.references import VALUES_MAX, Pool
 from streamer.offline.account import Account, parts_of, unused
 from streamer.offline.replay import Replay
@@ -60,9 +59,7 @@ def build(
             unread[partition] = unread.get(partition, 0) + len(part)
     for partition in unread:
         _drain(engine, pool, partition)
-    total = sum(counts.values(), Counter())
-    account = Account({name: total[name] for name in RESULTS}, engine.rejects.in_order())
-    return Built(pool.references(named, config.config_hash), counts, account)
+    return Built(pool.references(named, config.config_hash), counts, engine.rejects.account(counts.values()))
 
 
 def _parts(records: Sequence[Record], most: int) -> Iterable[Sequence[Record]]:

@@ -12,7 +12,6 @@ from schemas.events.batch import Record
 from schemas.events.decoder import Decoder
 from schemas.events.native_json import Fields
 from streamer.config import model as cfg
-from streamer.engine.admission import RESULTS
 from streamer.engine.task import Task
 from streamer.offline.account import Account, Rejects
 from streamer.offline.ticks import Ticks
@@ -102,8 +101,7 @@ class Replay:
 
     def account(self) -> Account:
         """What became of all records."""
-        counts = {name: sum(t.admission.counts[name] for t in self.tasks.values()) for name in RESULTS}
-        return Account(counts, self.rejects.in_order(), self.rejects.left_out())
+        return self.rejects.account(task.admission.counts for task in self.tasks.values())
 
     def odd(self) -> dict[tuple[str, str], int]:
         """Fields left out of events, by field and reason; the most frequent first. Times that are not believed, too."""
