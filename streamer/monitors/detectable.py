@@ -170,6 +170,11 @@ class Detectable:
             return None
         return (learned.n + float(self.state["seen"][row, 0])) * DAY_MS / span_ms
 
+    def named(self, row: int) -> Series:
+        """Which series it is."""
+        (model, *group), member = self.monitor.table.keys[row]
+        return Series(model, self.monitor.name, " ".join([*group, member]).strip())
+
     def scale(self, row: int) -> float | None:
         """A deviation in units of the signal; None of shares."""
         table = self.monitor.table
@@ -225,11 +230,11 @@ def learned_drifts(
     """
     for monitor in filter(learns_days, monitors):
         now, waiting = Detectable(monitor), list[tuple[int, Series, float, float | None]]()
-        for row, (group, member) in enumerate(monitor.table.keys):
-            a_day = now.pace(row, newest_ms.get(group[0], 0))
+        for row in range(len(monitor.table.keys)):
+            which = now.named(row)
+            a_day = now.pace(row, newest_ms.get(which.model, 0))
             if a_day is not None and len(waiting) < most:
-                series = " ".join([*group[1:], member]).strip()
-                waiting.append((row, Series(group[0], monitor.name, series), a_day, now.scale(row)))
+                waiting.append((row, which, a_day, now.scale(row)))
         for row, which, a_day, scale in waiting:
             yield which, list(now.drifts(row, a_day, scale))
 

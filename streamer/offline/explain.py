@@ -7,13 +7,14 @@ from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
+from detectors.extremes import DAY_MS
 from schemas.events.batch import Record
 from streamer.config import model as cfg
 from streamer.config.budget import WEEK_DAYS, Part
-from streamer.config.expectation import expected
+from streamer.config.expectation import expected, in_all
 from streamer.monitors.base import Monitor
 from streamer.monitors.detectable import HORIZONS, SHIFTS, Detectable, Drift, Limit
-from streamer.offline.cost import DAY_MS, Sample
+from streamer.offline.cost import Sample
 from streamer.port import Partition
 from streamer.signals.grammar import matches
 
@@ -66,8 +67,7 @@ def explained(sample: Sample, model: str | None = None, monitor: str = "*") -> l
     parts, found = expected(sample.config), list[Explained]()
     for name in [name for name in parts if fnmatchcase(name, monitor)]:
         for partition, task in sample.tasks.items():
-            newest_ms = {known: newest for known, newest, _ in task.admission.models()}
-            found += _of_monitor(sample, partition, task.monitors[name], newest_ms, parts, model)
+            found += _of_monitor(sample, partition, task.monitors[name], task.admission.newest_ms, parts, model)
     return found
 
 
@@ -82,11 +82,12 @@ def _of_monitor(
     detectable, table, detect = Detectable(monitor), monitor.table, monitor.config.detect
     counts = sample.counts.get((partition, table.by, table.models), Counter())
     span_ms, part = sample.last_ms - sample.first_ms, parts[monitor.name]
-    in_all = sum(one.a_week for one in parts.values())
-    for row, (group, member) in enumerate(table.keys):
-        if model is not None and not matches(model, group[0]):
+    budget = in_all(parts)
+    for row, (group, _) in enumerate(table.keys):
+        which = detectable.named(row)
+        if model is not None and not matches(model, which.model):
             continue
-        a_day = detectable.pace(row, newest_ms.get(group[0], 0))
+        a_day = detectable.pace(row, newest_ms.get(which.model, 0))
         if a_day is None and span_ms >= HORIZONS["1h"]:
             a_day = counts.get(group, 0) * DAY_MS / span_ms
         drifts = list(detectable.drifts(row, a_day, detectable.scale(row))) if a_day is not None else []
@@ -96,8 +97,8 @@ def _of_monitor(
             monitor=monitor.name,
             kind=detect.kind,
             signal=monitor.config.signal,
-            model=group[0],
-            series=" ".join([*group[1:], member]).strip(),
+            model=which.model,
+            series=which.series,
             partition=f"{partition[0]}[{partition[1]}]",
             tier=tier,
             lacking=lacking,
@@ -106,7 +107,7 @@ def _of_monitor(
             limits=list(detectable.limits(row)),
             detectable=drifts,
             why_not="" if drifts else _why_not(detect.kind, tier, a_day),
-            share=None if a_week is None or not in_all else a_week / in_all,
+            share=None if a_week is None or not budget else a_week / budget,
             false_alarms_a_week=a_week,
             nominal="" if detect.budgeted else detect.nominal,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from detectors.extremes import DAY_MS
 from schemas.records.alert import rfc3339
 from streamer.engine.school import School
 from streamer.engine.stage import Stage
@@ -11,7 +12,6 @@ from streamer.port import Partition
 from streamer.service.metrics import Key, Metrics
 from streamer.service.partitions import LivePartition
 
-DAY_MS = 86_400_000
 MODELS_MAX = 100
 """Models whose school is told of in the log; the gauge has more."""
 INTERVAL_S = 10.0
