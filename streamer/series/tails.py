@@ -41,9 +41,8 @@ class Tails:
         self.today, self.before = (np.zeros((0, SIDES, len(EDGES))) for _ in range(2))  # beyond each edge
         self.wider = np.ones((0, SIDES))
         self.scale = np.zeros((0, SIDES))  # deviations of the reference's tails; NaN where nobody has asked yet
-        self.turned: dict[
-            int, list[tuple[int, F64]]
-        ] = {}  # in this batch: event at which a row's changed, and from what
+        # Of this batch, by row: the events before which a day was over, and how wide it was until then.
+        self.turned: dict[int, list[tuple[int, F64]]] = {}
 
     def resize(self, rows: int) -> None:
         """Append fresh rows up to `rows`; never shrinks."""

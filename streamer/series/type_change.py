@@ -64,9 +64,8 @@ class TypeChange(SourceBase):
 
     def _settled(self, batch: Batch, groups: Groups, table: SeriesTable, event: I64, name: I64, text: Bool) -> Bool:
         """Which values say nothing new: nearly all, so no order is made of them. They are heard here."""
-        inverse, first = dense(groups.of_event[event] * len(batch.names) + name)
-        keys = zip(groups.of_event[event[first]].tolist(), name[first].tolist(), strict=True)
-        rows = np.array([table.index.get((groups.keys[g], batch.names[n]), -1) for g, n in keys], np.int64)
+        inverse, first, keys = _different(batch, groups, event, name)
+        rows = np.array([table.index.get(key, -1) for key in keys], np.int64)
         texts = np.bincount(inverse, text, len(first))
         counts = np.bincount(inverse, minlength=len(first))
         state, some = self.state, rows >= 0
@@ -82,9 +81,8 @@ class TypeChange(SourceBase):
 
     def _rows(self, batch: Batch, groups: Groups, table: SeriesTable, event: I64, name: I64) -> I64:
         """The row of each value, those of new features in the order in which the log shows them; -1 without a place."""
-        inverse, first = dense(groups.of_event[event] * len(batch.names) + name)
-        keys = zip(groups.of_event[event[first]].tolist(), name[first].tolist(), strict=True)
-        rows = np.array([table.row(groups.keys[g], batch.names[n]) for g, n in keys], np.int64)
+        inverse, _, keys = _different(batch, groups, event, name)
+        rows = np.array([table.row(*key) for key in keys], np.int64)
         table.resize()
         self._resize(len(table.keys))
         return rows[inverse] if len(rows) else rows
@@ -137,6 +135,15 @@ class TypeChange(SourceBase):
         sizes = {len(values) for values in self.state.values()}
         if len(sizes) != 1 or (n < 0).any() or (n > self.warmup).any() or (kind < OPEN).any() or (kind > MIXED).any():
             raise ValueError("invalid types of features")
+
+
+def _different(
+    batch: Batch, groups: Groups, event: I64, name: I64
+) -> tuple[I64, I64, list[tuple[tuple[str, ...], str]]]:
+    """Of each value which of the different features of groups it is of; of these the first value, and the key."""
+    inverse, first = dense(groups.of_event[event] * len(batch.names) + name)
+    pairs = zip(groups.of_event[event[first]].tolist(), name[first].tolist(), strict=True)
+    return inverse, first, [(groups.keys[group], batch.names[n]) for group, n in pairs]
 
 
 def _typed(batch: Batch, groups: Groups, table: SeriesTable) -> tuple[I64, I64, Bool]:

@@ -20,7 +20,10 @@ def coded(batch: Batch, patterns: Sequence[str]) -> Batch:
     """The batch with the numbers of the features that the patterns name among its texts. Those of an event stand behind
     its own texts in the order in which the event has them, so that no cutting of the log shows.
     """
-    wanted = np.array([excluded(name, tuple(patterns)) for name in batch.names], bool)
+    if not patterns:
+        return batch
+    meant = tuple(patterns)
+    wanted = np.array([excluded(name, meant) for name in batch.names], bool)
     numbers, texts = batch.numbers, batch.texts
     mine = wanted[numbers.name] if len(wanted) else np.zeros(0, bool)
     if not mine.any():
