@@ -11,6 +11,7 @@ from schemas.events.decoder import Decoder
 from schemas.events.fields import ABSENT, FIELDS, STUCK, Fields, Selector, outside_text, walk
 from schemas.events.json_text import parsed
 from schemas.events.mapping import document_of, rows_of
+from schemas.events.odd import PATHS
 from streamer.config.problems import did_you_mean
 
 SHOWN_MAX = 40
@@ -38,7 +39,8 @@ def view(record: Record, fields: Fields, topic: str) -> View:
     batch = Decoder(fields)([record], topic)
     count = len(batch.offsets) + len(batch.rejects)
     try:
-        document = document_of(record, fields.plan, fields.message_bytes) if fields.plan else _parsed(record, fields)
+        size = fields.message_bytes
+        document = document_of(record, fields.plan, size) if fields.plan else parsed(record.value, size)
         row = dict(next(iter(rows_of(document, fields.plan)))) if fields.plan else document
     except Rejected as bad:
         detail = f" ({bad.detail})" if bad.detail else ""
@@ -52,23 +54,19 @@ def view(record: Record, fields: Fields, topic: str) -> View:
     return View(told, count, [*seen, *_members(batch), *_unread(row, fields)])
 
 
-def _parsed(record: Record, fields: Fields) -> dict[str, Any]:
-    return parsed(record.value, fields.message_bytes)
-
-
 def _field(name: str, selector: Selector, row: Any, record: Record, topic: str, odd: dict[str, str]) -> Seen:
     place = selector.text or "the whole value"
-    mine = [(field, reason) for field, reason in odd.items() if field == name or field.endswith(f".{name}")]
-    mine += [(field, reason) for field, reason in odd.items() if field.startswith(f"{name}.")]
+    own = PATHS.get(name, name)
+    mine = [(field, reason) for field, reason in odd.items() if field == own or field.startswith(f"{own}.")]
     if mine:
         return Seen(name, place, "odd", "; ".join(f"{field}: {REASONS[reason]}" for field, reason in mine))
     if selector.kind == "nowhere":
         return Seen(name, place, "absent", "another field was pointed at what holds it")
     if selector.kind != "pointer":
         found = outside_text(selector, record, topic)
-        return (
-            Seen(name, place, "absent", "the record has none") if found is None else Seen(name, place, "used", "text")
-        )
+        if found is None:
+            return Seen(name, place, "absent", "the record has none")
+        return Seen(name, place, "used", "text")
     value = walk(selector.steps, row)
     if value is ABSENT or value is STUCK:
         return Seen(name, place, "absent", _why(selector, row))
@@ -114,17 +112,18 @@ def _members(batch: Batch) -> Iterator[Seen]:
 
 def _unread(row: dict[str, Any], fields: Fields) -> Iterator[Seen]:
     """Places of the record that no field, monitor or check looks at."""
-    read = [s.steps for s in (*fields.selectors, *fields.extra) if s.kind == "pointer"]
+    pointers = (s for s in (*fields.selectors, *fields.extra) if s.kind == "pointer")
+    read = [tuple(name for name, _ in one.steps) for one in pointers]
     if () in read:
         return
     left: list[tuple[tuple[str, ...], Any]] = [((name,), value) for name, value in row.items()]
     found = 0
     while left and found < SHOWN_MAX:
         place, value = left.pop(0)
-        if any(tuple(name for name, _ in steps[: len(place)]) == place[: len(steps)] for steps in read):
-            inside = not any(tuple(name for name, _ in steps) == place[: len(steps)] for steps in read)
-            if inside and isinstance(value, dict):
-                left += [((*place, name), inner) for name, inner in value.items()]
+        if any(one == place[: len(one)] for one in read):
+            continue
+        if any(one[: len(place)] == place for one in read):  # What is read lies somewhere within.
+            left += [((*place, name), inner) for name, inner in value.items()] if isinstance(value, dict) else []
             continue
         found += 1
         yield Seen("", "/" + "/".join(place), "unread", f"{kind_of(value)}; nothing reads it")

@@ -18,6 +18,8 @@ from streamer.offline.ticks import Ticks
 from streamer.port import Out, Partition
 
 CHUNK = 500
+BASE = {"version": 1, "kafka": {"brokers": "none:9092"}, "topics": {"events": ["inferences"]}}
+"""What a config may leave out where no broker is asked."""
 TOLD = ("alerts", "shadow", "incidents", "windows", "dead_letter")
 INPUT = re.compile(r"(?:(?:(?P<topic>[A-Za-z0-9._-]+):)?(?P<partition>\d+)=)?(?P<path>.+)", re.DOTALL)
 

@@ -19,10 +19,8 @@ from streamer.config.yaml_source import PathKey, Source, parse
 from streamer.engine.task import Task
 from streamer.offline.event_files import EventFiles
 from streamer.offline.generator import BadGenerator, Stream, literal, records
-from streamer.offline.replay import CHUNK, BadInput, Replay
+from streamer.offline.replay import BASE, CHUNK, BadInput, Replay
 
-BASE = {"version": 1, "kafka": {"brokers": "scenario:9092"}, "topics": {"events": ["inferences"]}}
-"""What a scenario's config may leave out."""
 AT = ("inferences", 0)
 TOLD_MAX = 8
 

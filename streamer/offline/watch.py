@@ -32,10 +32,8 @@ from streamer.offline.arrow_table import read_frame
 from streamer.offline.event_files import EventFiles, chunks
 from streamer.offline.reference_build import build
 from streamer.offline.reference_diff import Moved, diff
-from streamer.offline.replay import BadInput, Replay
+from streamer.offline.replay import BASE, BadInput, Replay
 
-BASE = {"version": 1, "kafka": {"brokers": "none:9092"}, "topics": {"events": ["inferences"]}}
-"""What a config may leave out here."""
 OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS | orjson.OPT_NAIVE_UTC
 FORMAT = 1
 

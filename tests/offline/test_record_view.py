@@ -48,6 +48,11 @@ def test_each_field_is_used_odd_or_absent_with_the_reason() -> None:
     assert SECRET not in "\n".join(lines(found))
 
 
+def test_a_feature_that_is_called_like_a_field_is_not_that_field() -> None:
+    found = seen({"model": "m", "features": {"label": [{}]}, "prediction": {"label": "yes"}})
+    assert (of(found, "label")[0], of(found, "features")[0]) == ("used", "odd")
+
+
 def test_what_is_in_the_way_is_said() -> None:
     assert of(seen({"model": "m", "prediction": [1]}), "label")[0] in ("absent", "odd")
     mapped = seen({"model": "m", "a": {"b": 1}}, compile_fields({"label": "/a/x/y"}))
