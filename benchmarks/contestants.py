@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -188,7 +189,7 @@ def ours(job: Job) -> None:
     assert worker.drain()
     figures["drain_cpu_ms"] = (time.process_time() - drain_s) * 1000
     log.close()
-    alarms = [alarm for value in published(job, f"{job.run}-alerts") for alarm in alarm_of(value)]
+    alarms = alarms_of(published(job, f"{job.run}-alerts"))
     skipped = sum(1 for _ in published(job, f"{job.run}-dead-letter"))
     hand_in(job, figures, 0, skipped, alarms)
 
@@ -210,14 +211,23 @@ def published(job: Job, topic: str) -> Iterator[bytes]:
     consumer.close()
 
 
-def alarm_of(value: bytes) -> list[Alarm]:
-    """The alarm of an alert that fires; one that resolves is none."""
-    data = json.loads(value)["data"]
-    if data["status"] != "firing":
-        return []
-    labels, at = data["alert"]["labels"], data["trigger"]
-    name = labels["signal"].removeprefix("features.")
-    return [(labels["model"], name, labels["detector"], at["partition"], at["offset"])]
+def alarms_of(values: Iterable[bytes]) -> list[Alarm]:
+    """One for each alert that fires. The whole topic was there before the service: an alert that still fires where that
+    ends is told once more, as it is, and is one alarm all the same. Incidents are none.
+    """
+    fired, told_again = Counter[Alarm](), Counter[Alarm]()
+    for value in values:
+        data = json.loads(value)["data"]
+        if "alert" not in data:
+            continue
+        labels, at = data["alert"]["labels"], data["trigger"]
+        name = labels["signal"].removeprefix("features.")
+        alarm = labels["model"], name, labels["detector"], at["partition"], at["offset"]
+        if data["status"] == "firing":
+            fired[alarm] += 1
+        elif data["resolution"]["how"] == "current":
+            told_again[alarm] += 1
+    return list((fired - told_again).elements())
 
 
 CONTESTANTS = {
