@@ -1,4 +1,4 @@
-"""When too many records of a partition cannot be used: rejected, or late. What is not used is watched by no monitor.
+"""When too many records of a partition cannot be used: rejected, late, or duplicates. What is not used is watched by no monitor.
 
 Theory of operation. The clock is that of the ticks, which are data: a window lasts a minute of them, and the tick that
 ends it holds the shares of its records against the bound. Above it an alert opens, or stays open; at or below it is
@@ -28,8 +28,11 @@ AT_ONCE = 20
 """Records of which a share means something; and so many of which not one is used are a wrong format or pointer."""
 MONITOR = "limits.unusable"
 """What stands for a monitor: the config key that has the bound, which no monitor can be called."""
-REJECTED, LATE = "rejected", "late"
-WHAT = (REJECTED, LATE)
+REJECTED, LATE, DUPLICATE = "rejected", "late", "duplicate"
+WHAT = (REJECTED, LATE, DUPLICATE)
+UNUSED = (LATE, DUPLICATE)
+Unused = Mapping[str, I64]
+"""Which events of a batch were read and not used, by each of `UNUSED`."""
 
 
 class Account(NamedTuple):
@@ -39,12 +42,13 @@ class Account(NamedTuple):
     used: int
     rejected: int
     late: int
+    duplicate: int = 0  # Older snapshots have no count of them.
 
     def plus(self, other: Account) -> Account:
         return Account(*(one + two for one, two in zip(self, other, strict=True)))
 
     def of(self, what: str) -> int:
-        return self.rejected if what == REJECTED else self.late
+        return {REJECTED: self.rejected, LATE: self.late, DUPLICATE: self.duplicate}[what]
 
     def share(self, what: str) -> float:
         """Of all that was consumed."""
@@ -53,7 +57,7 @@ class Account(NamedTuple):
     @property
     def tells(self) -> bool:
         """Whether a share of it means something."""
-        alike = self.consumed in (self.used, self.rejected, self.late)
+        alike = self.consumed in (self.used, self.rejected, self.late, self.duplicate)
         return self.consumed >= AT_ONCE or (self.consumed > 0 and alike)
 
 
@@ -151,8 +155,8 @@ class Unusable:
         """The alerts that are open."""
         return {what: episode for what, episode in self.episodes.items() if episode.found is not None}
 
-    def take(self, batch: Batch, used: Bool, late: I64, clock_ms: int) -> list[Told]:
-        """What became of the records of a batch. `late`: which events are; `clock_ms`: the time of the last tick."""
+    def take(self, batch: Batch, used: Bool, unused: Unused, clock_ms: int) -> list[Told]:
+        """What became of the records of a batch. `clock_ms`: the time of the last tick."""
         rejected = sum(reject.records for reject in batch.rejects)
         records = len(used) + rejected
         if not records:
@@ -163,12 +167,13 @@ class Unusable:
             one = batch.rejects[0]
             hint = guess(one.record.value or b"")
             window.firsts[REJECTED] = First(one.record.first_offset, one.reason, one.detail, hint)
-        if len(late) and LATE not in window.firsts:
-            event = late.item(0)
-            window.firsts[LATE] = First(batch.offsets.item(event), LATE, rfc3339(batch.times_ms.item(event)), "")
-        told = self._at_once(batch, used, late, clock_ms)
+        for what, events in unused.items():
+            if len(events) and what not in window.firsts:
+                event = events.item(0)
+                window.firsts[what] = First(batch.offsets.item(event), what, rfc3339(batch.times_ms.item(event)), "")
+        told = self._at_once(batch, used, unused, clock_ms)
         window.reasons = counted(window.reasons, batch.rejects)
-        more = Account(records, int(np.count_nonzero(used)), rejected, len(late))
+        more = Account(records, int(np.count_nonzero(used)), rejected, *(len(unused[what]) for what in UNUSED))
         window.account = window.account.plus(more)
         self.last = places[1]
         return told
@@ -185,7 +190,7 @@ class Unusable:
             last.append((reject.record.offset, time_ms))
         return min(first), max(last)
 
-    def _at_once(self, batch: Batch, used: Bool, late: I64, clock_ms: int) -> list[Told]:
+    def _at_once(self, batch: Batch, used: Bool, unused: Unused, clock_ms: int) -> list[Told]:
         """Alerts that open at a record of this batch, since nothing at all is used."""
         account, told = self.window.account, list[tuple[int, Told]]()
         standing = np.array([reject.records for reject in batch.rejects], np.int64)  # Each for so many records.
@@ -196,7 +201,8 @@ class Unusable:
         every = np.concatenate([batch.offsets, rejects])
         order = np.argsort(every)
         until = np.cumsum(np.concatenate([np.ones(len(used), np.int64), standing])[order])
-        for what, offsets, number in ((REJECTED, rejects, standing), (LATE, batch.offsets[late], np.ones_like(late))):
+        events = [(what, batch.offsets[unused[what]], np.ones_like(unused[what])) for what in UNUSED]
+        for what, offsets, number in ((REJECTED, rejects, standing), *events):
             bad = offsets[offsets < end]
             counts = account.of(what) + np.cumsum(number[: len(bad)])
             consumed = account.consumed + until[np.searchsorted(every[order], bad)]
@@ -205,7 +211,7 @@ class Unusable:
                 continue
             place = shown.item(0)
             given = batch.rejects[: place + 1] if what == REJECTED else ()
-            time_ms = given[-1].record.time_ms if given else batch.times_ms.item(late.item(place))
+            time_ms = given[-1].record.time_ms if given else batch.times_ms.item(unused[what].item(place))
             at = bad.item(place), max(valid_time(time_ms), clock_ms)
             reasons = counted(self.window.reasons, given)
             told.append((at[0], self._fire(what, at, (counts.item(place), consumed.item(place)), reasons)))
@@ -246,7 +252,7 @@ class Unusable:
     def _fire(self, what: str, at: tuple[int, int], now: tuple[int, int], reasons: dict[str, int]) -> Told:
         window, episode = self.window, self.episodes[what]
         assert window.begin is not None
-        by_reason = reasons if what == REJECTED else {LATE: now[0]}
+        by_reason = reasons if what == REJECTED else {what: now[0]}
         why = tuple(sorted(by_reason.items(), key=lambda item: (-item[1], item[0])))
         span = window.begin[0], at[0], window.begin[1], at[1]
         found = Found(*at, *now, why, span, window.firsts[what])
@@ -296,6 +302,8 @@ class Unusable:
         if unnamed or (known.consumed > 0) != (place is not None) or sum(counts.values()) != known.rejected:
             raise ValueError("an invalid account of records")
         for what in WHAT:
+            if what == DUPLICATE and what not in state["episodes"]:
+                continue  # Older snapshots have none.
             number, found, detections, open_ms, told, now = state["episodes"][what]
             counted = int(now[0]), int(now[1])
             self.episodes[what] = Episode(int(number), _found(found), int(detections), int(open_ms), int(told), counted)

@@ -13,21 +13,24 @@ from detectors.windows import wilson
 from schemas.events.batch import Batch
 from schemas.records import alert as wire
 from schemas.records.envelope import HEADERS
-from streamer.alerts.unusable import LATE, MONITOR, REJECTED, Episode, Found, Told, Unusable
+from streamer.alerts.unusable import DUPLICATE, LATE, MONITOR, REJECTED, Episode, Found, Told, Unusable, Unused
 from streamer.config import model as cfg
 from streamer.monitors.evidence import evidence, span
 from streamer.port import Out, Partition, Tick
-from streamer.signals.columns import I64, Bool
+from streamer.signals.columns import Bool
 
-ALERTNAMES = {REJECTED: "RecordsUnusable", LATE: "RecordsLate"}
+ALERTNAMES = {REJECTED: "RecordsUnusable", LATE: "RecordsLate", DUPLICATE: "RecordsDuplicate"}
 DID = {
     REJECTED: "cannot be read and went to the dead letters",
     LATE: "came too late (limits.lateness) and were not used",
+    DUPLICATE: "repeat the id of an event that was used before, and were not used again",
 }
 TO_DO = {
     REJECTED: "No monitor sees these records. Each is in the topic {dead_letter} as it was, with reason and place.",
     LATE: "No monitor sees these events: they are older than their model's newest one by more than {lateness} s. Is a"
     " producer's clock wrong, or is it sending the past? Else raise limits.lateness.",
+    DUPLICATE: "Each event counts once all the same. A producer sends again what it has sent, as in a storm of retries: see its"
+    " timeouts. Or it gives different events one event_id: then the later ones are lost to every monitor.",
 }
 MEMBERS = ("resolution", "level", "records")
 """Of `data`, beyond those of `wire.RECORD`."""
@@ -67,13 +70,14 @@ class RecordAlerts:
         self.severity, repeat_ms = config.alerts_of_records
         self.account = Unusable(config.limits.unusable, repeat_ms)
 
-    def take(self, batch: Batch, used: Bool, late: I64, clock_ms: int, refused: Bool | None = None) -> list[Out]:
+    def take(self, batch: Batch, used: Bool, unused: Unused, clock_ms: int, refused: Bool | None = None) -> list[Out]:
         """See `Unusable.take`. Of the `refused` events, whose owners opted out, nothing is kept."""
         if refused is not None and refused.any():
             stays = ~refused
             batch = replace(batch, offsets=batch.offsets[stays], times_ms=batch.times_ms[stays])
-            used, late = used[stays], np.cumsum(stays)[late] - 1
-        return self._written(self.account.take(batch, used, late, clock_ms))
+            places = np.cumsum(stays) - 1
+            used, unused = used[stays], {what: places[events] for what, events in unused.items()}
+        return self._written(self.account.take(batch, used, unused, clock_ms))
 
     def tick(self, since_ms: int, tick: Tick) -> list[Out]:
         """A tick; `since_ms`: when the one before was, or its own time."""

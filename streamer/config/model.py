@@ -242,7 +242,7 @@ class Limits(Model):
         0.05,
         gt=0,
         le=1,
-        description="More records of a partition's minute than this share unreadable, or late: an alert; 1 = never.",
+        description="More of a partition's minute than this share unreadable, late or repeated: an alert; 1 = never.",
     )
     duplicates: int = Field(10_000, ge=0, le=1_000_000, description="Event ids remembered per partition; 0 = off.")
 

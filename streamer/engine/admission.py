@@ -179,9 +179,10 @@ class Admission:
         """Used events by model."""
         return {model: events for model, _, events in self.models()}
 
-    def admit(self, batch: Batch, refused: Bool | None = None) -> tuple[Batch, Bool, I64, I64]:
+    def admit(self, batch: Batch, refused: Bool | None = None) -> tuple[Batch, Bool, I64, dict[str, I64]]:
         """The batch, with times that can be believed; for each event whether it is used, and its model's newest time up
-        to and including it; and which are late. The refused ones are filtered before anything of them is remembered.
+        to and including it; and which are late, and which duplicates. The
+        refused ones are filtered before anything of them is remembered.
         """
         away = self._away(batch, refused) if self.patterns else refused
         used, now, filtered, duplicate, late, untimely = self.gate.admit(
@@ -207,7 +208,23 @@ class Admission:
             times_ms = batch.times_ms.copy()
             times_ms[untimely] = now[untimely]
             batch = replace(batch, times_ms=times_ms)
-        return batch, used, now, late
+        again = self._duplicates(batch, refused, used, late) if duplicate else np.zeros(0, np.int64)
+        return batch, used, now, {"late": late, "duplicate": again}
+
+    def _duplicates(self, batch: Batch, refused: Bool | None, used: Bool, late: I64) -> I64:
+        """Which events the gate has just turned away as duplicates: neither used nor late nor filtered."""
+        left = ~used & ~self._away(batch, refused)
+        left[late] = False
+        models = self.models()
+        if len(models) >= self.places.turnover.places:  # From the last one's first event on, no new one had a place.
+            known = {model for model, _, _ in models}
+            last, _, events = models[-1]
+            of_last = np.flatnonzero(used & np.array([s == last for s in batch.strings], bool)[batch.model])
+            full_at = of_last.item(0) if len(of_last) == events else 0
+            strangers = np.array([s not in known for s in batch.strings], bool)[batch.model]
+            strangers[:full_at] = False
+            left &= ~strangers
+        return np.flatnonzero(left)
 
     def _leave_out(self, place: tuple[str, str], count: int = 1) -> None:
         """Count what was left out of events."""

@@ -334,3 +334,52 @@ def test_what_stands_for_a_batch_that_was_skipped_counts_for_each_of_its_offsets
     assert one["data"]["records"]["now"] == {"n": 30, "count": 30}
     recent = life.task.record_alerts.account.recent
     assert (recent.consumed, recent.rejected) == (30, 30)
+
+
+def with_id(offset: int, event: int, model: str = "fraud") -> Record:
+    value = {"event_id": f"e{event}", "model": model, "time": T0 // 1000 + offset / 1000, "prediction": {}}
+    return Record(offset, T0 + offset, None, json.dumps(value).encode())
+
+
+@pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.name)
+@pytest.mark.parametrize(("every", "fires"), [(1000, False), (5, True)], ids=["now and then", "a storm"])
+def test_a_storm_of_retries_is_told_by_name_and_a_repetition_now_and_then_is_not(
+    engine: Engine, every: int, fires: bool
+) -> None:
+    log = [with_id(i, i - 1 if i % every == every - 1 else i, "spam" if i % 7 == 6 else "fraud") for i in range(2000)]
+    told = []
+    for cut in (1, 333, 2000):
+        life = Life(engine=engine)
+        for begin in range(0, len(log), cut):
+            life.task.step(life.tasks.decode(log[begin : begin + cut], AT[0]))
+        life.pass_time()
+        told.append((life.told(), life.task.dump()))
+        assert life.task.record_alerts.account.before.duplicate == life.task.admission.counts["duplicate"] > 0
+    assert told[0] == told[1] == told[2]
+    assert told[0][0] == ([("firing", "duplicate", 1)] if fires else [])
+
+
+def test_a_snapshot_from_before_duplicates_were_counted_goes_on() -> None:
+    life = Life()
+    life.take(GOOD, *[BAD] * 30)
+    state = decode(life.task.dump())
+    account = state["unusable"]
+    del account["episodes"]["duplicate"], account["window"][1][4], account["before"][4]
+    older = Task.load(config(), AT, encode(state), PYTHON)
+    assert older.dump() == life.task.dump()
+
+
+def test_duplicates_are_told_apart_from_models_that_have_no_place_left() -> None:
+    """The id is known of another model: a stranger's repetition is one until the last place is taken."""
+    more = "\nmonitors: {m: {signal: value, detect: {kind: adwin}}}\nstandard: false\nlimits: {series: 2}\n"
+    made = load_text(LEAST + more, "x", {})
+    models = [("a", 0), ("b", 0), ("b", 1), ("c", 0), ("c", 2), ("a", 0)]
+    log = [with_id(i, event, model) for i, (model, event) in enumerate(models)]
+    told = []
+    for cut in (1, 4, 6):
+        life = Life(made)
+        for begin in range(0, len(log), cut):
+            life.task.step(life.tasks.decode(log[begin : begin + cut], AT[0]))
+        told.append(life.task.dump())
+        assert life.task.record_alerts.account.window.account.duplicate == life.task.admission.counts["duplicate"]
+    assert told[0] == told[1] == told[2]
