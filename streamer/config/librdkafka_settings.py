@@ -53,6 +53,7 @@ RESERVED = {
     "request.required.acks": "transactions need acks of all replicas",
     "transaction.timeout.ms": "it belongs to the commit deadline",
     "enable.partition.eof": "the service sets it where it needs it",
+    "topic.blacklist": "topics.events says what is read; the service's own topics are kept out of its patterns",
 }
 
 SECRET_ENDINGS = (

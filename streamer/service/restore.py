@@ -115,12 +115,15 @@ class Restorer:
         """Whether the topic has got it while we ran: then all of it is new, whatever `kafka.start` says."""
         topic, number = partition
         there = (self.log.surroundings().topics or {}).get(topic)
+        if there is not None and there.appeared:
+            self.counts.setdefault(topic, 0)
         added = there is not None and number >= self.counts.setdefault(topic, there.partitions)
         if added:
+            had = f"{topic} had {self.counts[topic]} partitions"
             self.notify(
                 "partition_added",
                 partition,
-                why=f"{topic} had {self.counts[topic]} partitions",
+                why=had if self.counts[topic] else f"{topic} matches a pattern of topics.events, and is new",
                 effect="models whose key now leads here are learned anew",
             )
         return added
