@@ -276,7 +276,8 @@ def _look(
 
     try:
         admin = TopicAdmin(config, timeout_s)
-        found = admin.find(config.reading(admin.cluster().topics).topics.names())
+        asked = config.reading(admin.cluster().topics) if config.topics.patterns() else config
+        found = admin.find(asked.topics.names())
     except LogDown as error:
         exit_unreachable(error)
     for pattern in config.topics.patterns():

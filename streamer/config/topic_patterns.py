@@ -1,4 +1,4 @@
-"""Topics by pattern: which names one stands for. A pattern begins with ^, as librdkafka wants it, which subscribes to it.
+"""Topics by pattern: which names one stands for. It begins with ^, as librdkafka wants it, which subscribes to it.
 
 librdkafka reads POSIX extended expressions, we Python's. What both read alike is allowed, and nothing else: else lint,
 `doctor` and the readiness would speak of other topics than those that are read.

@@ -86,9 +86,9 @@ class Restorer:
         """
         found = yield from self.load(partition, Committed(OFFSET_MAX, None))
         if found is None:
-            self.notify("no_offsets", partition, effect=without_offsets(self.config))
             if self.added(partition):
                 return self.stages.new(partition, begin)
+            self.notify("no_offsets", partition, effect=without_offsets(self.config))
             # What is there already is school. Until the first commit, which carries it, nothing is told by it.
             start = begin if self.config.kafka.start == "earliest" else end
             return self.stages.new(partition, start, first_end=end)
@@ -119,13 +119,12 @@ class Restorer:
             self.counts.setdefault(topic, 0)
         added = there is not None and number >= self.counts.setdefault(topic, there.partitions)
         if added:
-            had = f"{topic} had {self.counts[topic]} partitions"
-            self.notify(
-                "partition_added",
-                partition,
-                why=had if self.counts[topic] else f"{topic} matches a pattern of topics.events, and is new",
-                effect="models whose key now leads here are learned anew",
-            )
+            why = f"{topic} had {self.counts[topic]} partitions"
+            effect = "models whose key now leads here are learned anew"
+            if not self.counts[topic]:
+                why = f"{topic} matches a pattern of topics.events, and is new"
+                effect = "it is read from its beginning; its series learn"
+            self.notify("partition_added", partition, why=why, effect=effect)
         return added
 
     def rebuild(
