@@ -55,8 +55,8 @@ class Topics(Model):
         return self.model_copy(update={"events": resolved_names(self.events, set(there) - set(self.own().values()))})
 
     def never_read(self) -> str:
-        """What no pattern may subscribe to, as librdkafka's topic.blacklist has it."""
-        return ",".join([IGNORED, *dict.fromkeys(self.own().values())])
+        """What no pattern may subscribe to, as librdkafka's topic.blacklist has it: expressions, found anywhere."""
+        return ",".join([IGNORED, *(f"^{name.replace('.', '[.]')}$" for name in dict.fromkeys(self.own().values()))])
 
     def first(self) -> str:
         """A name for events that come from no topic: the first one, or how those of the first pattern begin."""

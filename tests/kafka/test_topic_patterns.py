@@ -9,15 +9,17 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from confluent_kafka import Consumer
 
 from schemas.events.batch import Record
 from streamer.commands.cli import main
+from streamer.config.topics import Topics
+from tests.kafka.mock_cluster import MockCluster
 from tests.kafka.service import produce, read_all
 from tests.kafka.test_input_changes import create, delete, ends
 from tests.kafka.test_outages import readyz, until
-from tests.kafka.test_service import PARTITIONS, Setup, Topics
-
-pytestmark = pytest.mark.broker
+from tests.kafka.test_service import PARTITIONS, Setup
+from tests.kafka.world import MakeTopics
 
 SHIFT, LENGTH = 700, 900
 REFRESH = "client: {topic.metadata.refresh.interval.ms: 1000, "
@@ -32,8 +34,21 @@ def shifted(seed: int, shift: float) -> list[Record]:
     return [Record(0, begin_ms + 1000 * n, b"m", json.dumps(event).encode()) for n, event in enumerate(events)]
 
 
+def test_what_we_write_is_never_subscribed_to_and_what_is_only_called_alike_is() -> None:
+    """On the mock: it is the client that leaves them out."""
+    topics = Topics(events=["^.*"], alerts="drift.alerts")
+    with MockCluster("a", "drift.alerts", "drift-alerts", "drift-state", "drift-state-2", "__internal") as cluster:
+        settings = {"bootstrap.servers": cluster.brokers, "group.id": "g", "topic.blacklist": topics.never_read()}
+        consumer = Consumer(settings)
+        consumer.subscribe(topics.events)
+        until(lambda: consumer.poll(0.05) or consumer.assignment(), 20, "assigned")
+        assert sorted(found.topic for found in consumer.assignment()) == ["a", "drift-alerts", "drift-state-2"]
+        consumer.close()
+
+
+@pytest.mark.broker
 def test_a_topic_that_appears_is_read_from_its_beginning_and_one_that_goes_stops_nothing(
-    broker: str, make_topics: Topics, tmp_path: Path
+    broker: str, make_topics: MakeTopics, tmp_path: Path
 ) -> None:
     setup = Setup(broker, make_topics, tmp_path, 200)
     pattern, new = f"^{setup.events}(-new)?$", f"{setup.events}-new"
