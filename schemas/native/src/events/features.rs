@@ -1,6 +1,7 @@
-//! Features that are no leaves of one object: by position, in objects within it, in arrays of numbers. As in
-//! `schemas/events/odd.py`: a member of an object is OBJECT.MEMBER, one of an array ARRAY.0 and so on. Here all of it is
-//! found key by key; the next event of the same shape is read without a look at any of it.
+//! Features that are no leaves of one object: by position, in objects within it, in arrays of numbers.
+//!
+//! As in `schemas/events/odd.py`: a member of an object is OBJECT.MEMBER, one of an array ARRAY.0 and so on. Here all of
+//! it is found key by key; the next event of the same shape is read without a look at any of it.
 #![forbid(unsafe_code)]
 
 use std::io::Write;
