@@ -135,11 +135,9 @@ OUTSIDE = ("key", "header", "topic", "constant")
 
 
 def expressible(fields: Fields) -> bool:
-    """Whether the compiled decoder can find these fields: objects all the way, and none within another."""
+    """Whether the compiled decoder can find these fields: no whole event, and none within another."""
     steps = [s.steps for s in (*fields.selectors, *fields.extra) if s.kind == "pointer"]
-    if not all(path and all(index < 0 for _, index in path) for path in steps):
-        return False
-    return not any(long[: len(short)] == short for short, long in permutations(steps, 2))
+    return all(steps) and not any(long[: len(short)] == short for short, long in permutations(steps, 2))
 
 
 def _core(fields: Fields) -> Any:
@@ -150,4 +148,5 @@ def _core(fields: Fields) -> Any:
         [s.text for s in fields.extra],
         [slot for slot, s in selectors if s.kind in OUTSIDE],
         fields.message_bytes,
+        (fields.reading.names, fields.reading.array),
     )
