@@ -156,20 +156,20 @@ def mapped(rng: random.Random, partition: int, length: int) -> list[Record]:
     return [Record(i, 1_700_000_000_000 + 250 * i, None, value) for i, value in enumerate(values)]
 
 
-@pytest.mark.parametrize("seed", range(FIRST, FIRST + max(SEEDS // 10, 1)))
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + max(SEEDS // 20, 1)))
 def test_pairs_of_packed_rows_are_told_exactly_once_whatever_fails(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(campaign, "CONFIG", campaign.CONFIG + MAPPED)
     monkeypatch.setattr(campaign, "make_log", mapped)
     ran = run_seed(seed)
     tasks = [owned.task for w in ran.workers.values() for owned in w.owned.values()]
     found = Counter[str]()
-    for counter in (one for task in tasks for one in task.counters()):
+    for counter in (one for owned in tasks for one in owned.counters()):
         found[counter.name, counter.labels.get("result") or counter.labels.get("reason")] += counter.value
     assert found["pairs_total", "paired"] > 100
     assert found["pairs_total", "alone"] > 10
     assert found["records_failed_total", "undecodable"] > 0
-    rows = {json.loads(o.value or b"")["data"]["evidence"]["facts"].get("row") for o in ran.broker.published() if o.topic == "alerts"}
-    assert {"0", "1"} <= rows, rows
+    alerts = [json.loads(o.value or b"")["data"] for o in ran.broker.published() if o.topic == "alerts"]
+    assert {0, 1} <= {alert.get("row") for alert in alerts}
 
 
 class Killing(Campaign):
