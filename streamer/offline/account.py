@@ -28,7 +28,7 @@ HINTS: dict[str, str] = {
     "too_large": "raise limits.message_bytes, or send less per event",
     "undecodable": "see mapping.decode and mapping.each: driftline explain shows how far they lead",
     "no_rows": "mapping.each names an array that the record does not have, or that is empty",
-    "missing_model": "say where the model's name is: fields: {model: /POINTER}",
+    "missing_model": "say where the model's name is: fields: {model: /POINTER}, or what it is: {model: =NAME}",
     "wrong_type": "point `fields` at what the field takes",
     "not_finite": "have the producer write null",
     "no_zone": "say which it is: time_zone: UTC, Europe/Amsterdam ...",
