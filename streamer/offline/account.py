@@ -39,6 +39,8 @@ HINTS: dict[str, str] = {
     "too_many_fields": "at most 2,000 entries: leave out what nobody watches",
 }
 """What to do about a reason, where the bytes of the record do not say more."""
+LISTED = {("scores", "wrong_type"): "of a list name the places: mapping: {names: {/POINTER: [LABEL, ...]}}"}
+"""By field and reason, what to do instead."""
 ASIDE: dict[str, str] = {
     "late": "older than limits.lateness behind the newest event of their model: sort the sample by time, or raise it",
     "duplicate": "their event_id came before: see fields.event_id, limits.duplicates",
@@ -168,9 +170,10 @@ def doubts(config: cfg.Config, account: Account, models: Iterable[str]) -> Itera
             yield "not-used", where, f"{share}{one.hint and '; '}{one.hint}."
     for odd in account.odd:
         if odd.events > MANY * account.consumed:
-            hint = HINTS.get(odd.reason, "")
+            field = odd.field.removeprefix("prediction.")
+            hint = LISTED.get((field, odd.reason)) or HINTS.get(odd.reason, "")
             share = f"{odd.events:,} of {account.consumed:,} records of the sample have a {odd.field} that is left out"
-            where = ("fields",) if odd.field in FIELDS else ("topics", "events")
+            where = ("fields", field) if field in FIELDS else ("topics", "events")
             yield "odd-field", where, f"{share}: {REASONS[odd.reason]}{hint and '; '}{hint}."
     for result, told in ASIDE.items():
         if account.counts[result] > MANY * account.consumed:
