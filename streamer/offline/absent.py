@@ -105,8 +105,8 @@ def read_twice(config: cfg.Config, names: Names) -> Iterator[Said]:
     """Features that are another field as well, as time and id are where all members of the event are features: time
     always drifts, an id is always new, and what the model answers is none of what it was asked.
     """
-    root, places = config.fields.features, config.fields.model_dump(include=set(FIELDS) - {"features"})
-    if root and not root.startswith("/"):
+    places = config.fields.model_dump(include=set(FIELDS))
+    if (root := places.pop("features")) and not root.startswith("/"):
         return
     twice = {}
     for field, pointer in places.items():

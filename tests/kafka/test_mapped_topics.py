@@ -21,8 +21,8 @@ from tests.kafka.test_service import MORE, Setup, Topics, check_against_oracle
 pytestmark = pytest.mark.broker
 
 BEGIN_MS = 1_700_000_000_000
-LENGTH, SHIFT, LEARNT = 700, 400, 250
-"""Records of a partition, where the shift begins, and how many are there before anybody comes."""
+LENGTH, SHIFT, LEARNT, KILLED = 700, 400, 250, 450
+"""Records of a partition, where the shift begins, how many are there before anybody comes, and before the kill."""
 ROWS = 3
 
 
@@ -96,9 +96,10 @@ def test_a_shift_is_told_at_its_record_and_row_through_kills(
         while len(service.lines("history_begins")) < len(logs):
             assert time.monotonic() < deadline_s, setup.log.read_text()[-2000:]
             time.sleep(0.05)
-        produce(broker, setup.events, {n: records[LEARNT:] for n, records in logs.items()})
+        produce(broker, setup.events, {n: records[LEARNT:KILLED] for n, records in logs.items()})
         time.sleep(rng.uniform(0.0, 0.6))
         service.kill()
+    produce(broker, setup.events, {n: records[KILLED:] for n, records in logs.items()})
     with setup.run() as service:
         wait_committed(broker, setup.group, setup.events, dict.fromkeys(logs, LENGTH), 60)
         assert service.stop() == 0, setup.log.read_text()[-2000:]

@@ -229,8 +229,7 @@ def check_against_oracle(
     setup: Setup, logs: dict[int, list[Record]], length: int, names: Sequence[Path] = (), least: int = 21
 ) -> None:
     """Alerts, windows, dead letters and the last snapshots equal those of one uninterrupted run. `names`: what the
-    instances' configs are called, where each has one of its own. `least`: so many alerts and
-    windows there must be.
+    instances' configs are called, where each has one of its own. `least`: so many alerts and windows there must be.
     """
     config = load_config(setup.path, {})
     alerts = setup.published()
