@@ -8,6 +8,7 @@ ARGS ?=
 KAFKA ?=
 SEED ?= $(shell date +%s)
 CAMPAIGN ?= 2000
+MESSAGES ?= 1000000
 PURE := tests/detectors tests/sim tests/engine tests/alerts tests/kafka/test_log.py tests/kafka/test_log_members.py --ignore tests/detectors/test_native.py \
 	--deselect tests/sim/test_simulation.py::test_a_broken_worker_is_caught
 # Empty is unset. A new .venv holds no compiled modules, and a hundred processes that the tests start would each compile
@@ -66,10 +67,11 @@ bench-peers: setup ## quixstreams and bytewax with river next to Driftline, each
 bench-quality: setup ## quiet on healthy weeks, quick on faults, some 15 minutes; ARGS="--quick" under 2; ARGS="--data DIR" adds data sets
 	$(BIN)/python -m benchmarks.quality.bench $(ARGS)
 
-soak: setup ## the long campaign: every scenario over ten seeds, CAMPAIGN simulator seeds from a printed SEED on
+soak: setup ## the long campaign: every scenario over ten seeds, CAMPAIGN simulator seeds and MESSAGES mutated records from a printed SEED on
 	$(BIN)/driftline test --seeds 10 tests/scenarios
 	@echo "seeds from $(SEED); repeat with: make soak SEED=$(SEED)"
 	DRIFTLINE_FIRST_SEED=$(SEED) DRIFTLINE_SEEDS=$(CAMPAIGN) $(BIN)/pytest -q -n 2 tests/sim
+	DRIFTLINE_FIRST_SEED=$(SEED) DRIFTLINE_FUZZ=$(MESSAGES) $(BIN)/pytest -q tests/schemas/events/test_mapping_fuzz.py
 
 lock: setup ## requirements*.txt and the crates of Cargo.toml anew: every version and hash, no address
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-lock.txt
