@@ -16,7 +16,7 @@ from schemas.events.native_json import decode
 from schemas.records.alert import fingerprint
 from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
-from streamer.engine.engines import COMPILED, ENGINE, PYTHON, Engine
+from streamer.engine.engines import ENGINE, PYTHON, Engine
 from streamer.engine.task import Task
 from streamer.port import Out, Tick
 from tests.engine.tasks import AT, LEAST, alerts, by_topic, events, kinds, news, piecewise, run
@@ -334,11 +334,7 @@ def test_the_standard_set_finds_what_goes_wrong_and_names_it() -> None:
     assert 0.05 < moved[0]["after"] < 0.25
 
 
-QUIET_SEEDS = range(5) if COMPILED is not None else range(1)
-"""Whether all is quiet lies in the numbers, and both engines have the same: half a minute a seed without the core."""
-
-
-@pytest.mark.parametrize("seed", QUIET_SEEDS)
+@pytest.mark.parametrize("seed", range(5))
 def test_fifty_healthy_windows_of_twenty_features_raise_nothing(seed: int) -> None:
     rng = random.Random(seed)
     draws: list[Any] = [
