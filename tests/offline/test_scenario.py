@@ -82,8 +82,10 @@ def test_there_is_one_for_each_capability() -> None:
 @pytest.mark.parametrize(
     ("name", "cut"),
     # One at a time takes a hundred times as long, and that of the whole standard set ten seconds.
-    [("c05-range", 1), ("c05-range", 77), ("c37-silent-caller", 3), ("c37-silent-caller", 77), ("c42-disorder", 5)]
-    + [("c42-disorder", 77), ("c46-restart-keeps-state", 1), ("c46-restart-keeps-state", 77)],
+    [
+        *(("c05-range", 1), ("c05-range", 77), ("c37-silent-caller", 3), ("c37-silent-caller", 77)),
+        *(("c42-disorder", 5), ("c42-disorder", 77), ("c46-restart-keeps-state", 1), ("c46-restart-keeps-state", 77)),
+    ],
 )
 def test_the_cut_changes_no_verdict(name: str, cut: int) -> None:
     [path] = [path for path in SCENARIOS if path.stem == name]
