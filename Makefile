@@ -35,10 +35,11 @@ $(STAMP): requirements-dev.txt pyproject.toml schemas/native/Cargo.toml $(shell 
 	@$(BIN)/python -c 'from schemas.core import native, why_not; print("compiled core:", "yes" if native else "no, " + why_not)'
 	@touch $@
 
-lint: setup ## style and types
+# Clippy needs nothing of the .venv: it has one processor while pip fills that with the other.
+lint: ## style and types
 	@$(MAKE) --no-print-directory -j 2 lint-python lint-rust
 
-lint-python:
+lint-python: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
