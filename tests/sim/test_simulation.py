@@ -37,7 +37,8 @@ def test_published_alerts_and_state_equal_the_oracle(first: int, monkeypatch: py
     what still holds where it ends is told as it is, whatever fails.
     """
     restored, whole, told = 0, snapshots.ROOM_BYTES, set[tuple[bool, str, bool]]()
-    for seed in range(first, min(first + CHUNK, FIRST + SEEDS)):
+    seeds = range(first, min(first + CHUNK, FIRST + SEEDS))
+    for seed in seeds:
         monkeypatch.setattr(snapshots, "ROOM_BYTES", 0 if seed % CHUNK >= CHUNK // 2 else whole)
         try:
             ran = run_seed(seed)
@@ -48,7 +49,7 @@ def test_published_alerts_and_state_equal_the_oracle(first: int, monkeypatch: py
         assert {severity for retained, severity, _ in told if retained} == {"info"}, seed
         assert not any(current for retained, _, current in told if not retained), seed
     assert restored > 0
-    assert {(True, "info", False), (True, "info", True), (False, "warning", False)} <= told
+    assert len(seeds) < CHUNK or {(True, "info", False), (True, "info", True), (False, "warning", False)} <= told
 
 
 def kinds_of_alerts(ran: Campaign) -> set[tuple[bool, str, bool]]:
