@@ -78,14 +78,13 @@ def expand(records: Sequence[Record], fields: Fields, plan: Plan) -> Rows:
     read = _read(fields, plan)
     for place, record in enumerate(records):
         try:
-            rows = list(_rows(record, fields, plan, read))
+            rows = list(_rows(record, len(found.records), fields, plan, read))
         except Rejected as bad:
             found.rejects.append(reject_of(record, bad.reason, bad.detail, fields.message_bytes))
             continue
-        for number, row in enumerate(rows):
-            found.records.append(row._replace(offset=len(found.records)))
-            found.source.append(place)
-            found.row.append(number)
+        found.records.extend(rows)
+        found.source.extend([place] * len(rows))
+        found.row.extend(range(len(rows)))
     return found
 
 
@@ -107,7 +106,8 @@ def document_of(record: Record, plan: Plan, bytes_max: int) -> dict[str, Any]:
         value = walk(steps, document)
         if value is not ABSENT and value is not STUCK and value is not None:
             value = decoded(value, codecs, bytes_max, at)
-            document = _with(document, steps, _text(value, at) if isinstance(value, bytes) else value)
+            place, name = _slot(document, steps)
+            place[name] = _text(value, at) if isinstance(value, bytes) else value
     found: dict[str, Any] = document
     return found
 
@@ -152,8 +152,8 @@ def rows_of(document: dict[str, Any], plan: Plan) -> Iterator[dict[str, Any]]:
 
 def _slot(document: Any, steps: Steps) -> tuple[Any, str | int]:
     """What holds the value of a place that there is, and by which name or number."""
-    *above, (name, index) = steps
-    place = walk(tuple(above), document)
+    place = walk(steps[:-1], document)
+    name, index = steps[-1]
     return place, name if type(place) is dict else index
 
 
@@ -203,22 +203,21 @@ def _part(document: dict[str, Any], read: tuple[Steps, ...]) -> dict[str, Any]:
     return part
 
 
-def _rows(record: Record, fields: Fields, plan: Plan, read: tuple[Steps, ...]) -> Iterator[Record]:
+def _rows(record: Record, first: int, fields: Fields, plan: Plan, read: tuple[Steps, ...]) -> Iterator[Record]:
     if record.value is None or record.unreadable or record.whole is not None:
-        yield record  # The decoder says what is the matter.
+        yield record._replace(offset=first)  # The decoder says what is the matter.
         return
     identity = fields.selectors[EVENT_ID]
     own = any(identity.steps[: len(steps)] == steps for _, steps in plan.each)
     part = _part(document_of(record, plan, fields.message_bytes), read)
-    known = walk(identity.steps, part) if identity.kind == "pointer" and not own else None
+    given, known = record, walk(identity.steps, part) if identity.kind == "pointer" and not own else None
     for number, row in enumerate(rows_of(part, plan)):
         if number and not own:
             if type(known) in (str, int) and known != "":
                 place, name = _slot(row, identity.steps)
                 place[name] = f"{known}#{number}"
-            yield _told_apart(record, identity, number)._replace(value=_json(row))
-        else:
-            yield record._replace(value=_json(row))
+            record = _told_apart(given, identity, number)
+        yield Record(first + number, record.time_ms, record.key, _json(row), record.headers)
 
 
 def _told_apart(record: Record, identity: Selector, number: int) -> Record:

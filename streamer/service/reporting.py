@@ -10,6 +10,7 @@ from streamer.alerts.unusable import WHAT
 from streamer.config.expectation import expected
 from streamer.engine.room import warning
 from streamer.engine.stage import Stage
+from streamer.engine.unpaired import Unpaired
 from streamer.engine.unwatched import WHY
 from streamer.port import Partition
 from streamer.service.connection import Outages
@@ -37,6 +38,7 @@ class Reporter:
         self.known: dict[Partition, Stage] = {}
         self.seen: dict[tuple[Partition, str, str], int] = {}
         self.models: dict[str, None] = {}  # those that alerts are counted of by name
+        self.unpaired = Unpaired()
         self.drifts = DetectableDrifts(metrics)
         self.school = SchoolReport(metrics, worker.notify, self._model)
         for part in expected(worker.config).values():
@@ -84,6 +86,7 @@ class Reporter:
             self.room_due_s = now_s + ROOM_INTERVAL_S
             self.outages.note("nearly_full", dict(self._full()))
             self.outages.note("unwatched", self._unwatched())
+            self.outages.note("unpaired", self.unpaired.look(stages))
         for partition in set(self.known) - set(worker.owned):
             del self.known[partition]
             metrics.forget(topic=partition[0], partition=str(partition[1]))

@@ -48,6 +48,7 @@ def test_a_record_is_only_made_when_it_is_asked_for() -> None:
     whole = columns_of(RECORDS)
     lazy = RecordColumns(whole.values, whole.offsets, whole.times_ms, record)
     assert (len(lazy), asked) == (3, [])
+    assert (lazy[-1], asked.pop()) == (RECORDS[-1], 2), "what makes records may know no place before the first"
     assert (lazy[2], asked) == (RECORDS[2], [2])
     assert (list(lazy), asked) == (RECORDS, [2, 0, 1, 2])
 
