@@ -24,9 +24,7 @@ GUID = 17
 COMPRESSED = "have the Kafka producer compress (compression.type), not the program: Driftline reads JSON"
 PLAIN = "Driftline reads JSON, one object per record: send that, or convert the topic"
 NAMED = "name that in the config, as in `schema_registry: {url: ...}`"
-ANOTHER = (
-    "the registry that the config names is not the producer's, or what begins with a zero byte there is no schema's"
-)
+ANOTHER = "schema_registry.url names another registry than the producer's, or what begins with a zero byte is no such"
 KNOWN = {"unknown_schema": ANOTHER, "unusable_schema": ""}
 """By the reason of the reject, of what needs no guess."""
 

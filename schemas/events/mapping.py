@@ -1,8 +1,9 @@
 """From records that are no events yet to events: what is packed is unpacked, and a record of many rows becomes as many.
 
-A value with the id of a schema is read by it first. Then two steps, before any field is looked for: `decode` puts what a text unpacks to in its place, `each` names the arrays
-whose elements are rows. An event is the record in which each of these arrays is one of its elements, so the pointers of
-`fields` are those of the record without the index. The rows of a record come one after the other, at its offset.
+A value with the id of a schema is read by it first. Then two steps, before any field is looked for: `decode` puts what
+a text unpacks to in its place, `each` names the arrays whose elements are rows. An event is the record in which each of
+these arrays is one of its elements, so the pointers of `fields` are those of the record without the index. The rows of
+a record come one after the other, at its offset.
 """
 
 from __future__ import annotations
@@ -249,7 +250,7 @@ def _told_apart(record: Record, identity: Selector, number: int) -> Record:
 
 
 def _json(value: Any, binary: bool) -> bytes:
-    """What comes of bytes may have numbers that are not finite, as null: where there is none there is no such number."""
+    """What was binary may have numbers that are not finite. They are null here: without one there are none."""
     text = orjson.dumps(value, default=_literal)
     return orjson.dumps(marked(value), default=_literal) if binary and b"null" in text else text
 

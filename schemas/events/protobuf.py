@@ -138,7 +138,7 @@ def walk_of(descriptor: Any, walks: dict[str, Walk]) -> Walk:
 
         def walk(message: Any, left: Left) -> dict[str, Any]:
             _spend(left, len(plan) + 1)
-            found = {}
+            found: dict[str, Any] = {}
             for field, presence, of in plan:
                 if presence and not message.HasField(field):
                     found[field] = None

@@ -25,7 +25,7 @@ def either_files_or_topic(inputs: Sequence[object], topic: str | None) -> None:
 def of_topic(
     config: Config, topic: str, begin: str | None, end: str | None, partitions: Sequence[int] = ()
 ) -> Iterator[tuple[Partition, list[Record]]]:
-    """A range of a topic, with the schemas of its values. Kafka's client is loaded only now: who reads files needs none."""
+    """A range of a topic, its schemas known. Kafka's client is loaded only now: who reads files needs none."""
     from streamer.kafka.topic_range import read_topic
 
     records = read_topic(config, topic, partitions, begin, end)
