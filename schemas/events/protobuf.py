@@ -72,8 +72,8 @@ def reader_of(text: str, references: Iterable[tuple[str, str]], skip: int) -> Ca
 
     for name, part in references:
         if name not in added:
-            add(name, base64.b64decode(part, validate=True))
-    root = add("driftline.proto", base64.b64decode(text, validate=True))
+            add(name, _serialized(part))
+    root = add("driftline.proto", _serialized(text))
     walks: dict[str, Walk] = {}
     made: dict[tuple[int, ...], tuple[Any, Walk]] = {}
 
@@ -91,6 +91,15 @@ def reader_of(text: str, references: Iterable[tuple[str, str]], skip: int) -> Ca
         return walk(message, [PER_BYTE * len(value) + FREE_MAX])
 
     return document
+
+
+def _serialized(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        raise ValueError(
+            "it came as text: the registry does not serve it serialized (format=serialized), as Confluent's does"
+        ) from None
 
 
 def _path(value: bytes, at: int) -> tuple[tuple[int, ...], int]:
