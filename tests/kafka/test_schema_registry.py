@@ -39,7 +39,11 @@ def test_a_schema_is_told_with_what_it_builds_on_first(registry: Registry) -> No
 
 def test_of_protobuf_the_serialized_schema_is_asked_for_and_json_needs_none(registry: Registry) -> None:
     registry.ids[1] = {"schemaType": "PROTOBUF", "serialized": text_of(events()), "text": "message A {}"}
-    registry.ids[2] = {"schemaType": "JSON", "schema": "{}", "references": [{"name": "x", "subject": "x", "version": 1}]}
+    registry.ids[2] = {
+        "schemaType": "JSON",
+        "schema": "{}",
+        "references": [{"name": "x", "subject": "x", "version": 1}],
+    }
     assert client(registry).schema(1) == Schema("PROTOBUF", text_of(events()))
     assert client(registry).schema(2) == Schema("JSON", "{}")
     registry.serves = False

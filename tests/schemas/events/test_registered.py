@@ -170,10 +170,17 @@ def test_what_cannot_be_read_is_a_dead_letter_as_it_came_that_names_the_id() -> 
 
 def test_what_is_not_known_is_named_by_its_first_place() -> None:
     schemas = known()
-    assert schemas.missing([b"{}", avro(event()), frame(9, b""), None, frame(9, b"x"), frame(6, b""), b"\0\0\0\0"]) == {9: 2}
+    assert schemas.missing([b"{}", avro(event()), frame(9, b""), None, frame(9, b"x"), frame(6, b""), b"\0\0\0\0"]) == {
+        9: 2
+    }
     schemas.forget(6)
     assert schemas.missing([frame(6, b"")]) == {6: 0}
-    assert (framed(frame(9, b"")), framed(b"\0\0\0\0"), framed(b"\1\0\0\0\0"), framed(None)) == (True, False, False, False)
+    assert (framed(frame(9, b"")), framed(b"\0\0\0\0"), framed(b"\1\0\0\0\0"), framed(None)) == (
+        True,
+        False,
+        False,
+        False,
+    )
     assert id_of(frame(1 << 31, b"")) == 1 << 31
 
 
@@ -199,9 +206,14 @@ def test_every_mutated_value_is_accounted_for() -> None:
         values = []
         for i in range(100):
             one = event(start + i, rng.choice((1.0, None, float("nan"))))
-            value = bytearray(rng.choice((avro, avro, protobuf))({**one, "features": {**one["features"], "amount": 1.0}}))
+            value = bytearray(
+                rng.choice((avro, avro, protobuf))({**one, "features": {**one["features"], "amount": 1.0}})
+            )
             for _ in range(rng.choice((0, 1, 1, 3))):
-                action, at = rng.random(), rng.randrange(min(5, len(value) - 1) if rng.random() < 0.9 else 0, len(value))
+                action, at = (
+                    rng.random(),
+                    rng.randrange(min(5, len(value) - 1) if rng.random() < 0.9 else 0, len(value)),
+                )
                 if action < 0.6:
                     value[at] = rng.choice((0, 1, 2, 127, 128, 255, rng.randrange(256)))
                 elif action < 0.8:
