@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable
 from datetime import date, datetime, timedelta
 from functools import cache
 from typing import Any
-from uuid import UUID
 
 import orjson
 
@@ -46,7 +45,8 @@ def _decimal(data: bytes, schema: Any, *_: Any) -> float:
 
 
 def _uuid(data: bytes, schema: Any, *_: Any) -> str:
-    return str(UUID(bytes=data))
+    digits = data.hex()
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
 def _date(days: int, *_: Any) -> str:

@@ -91,7 +91,7 @@ class RecordColumns(Sequence[Record]):
         return len(self.values)
 
     def __getitem__(self, place: int) -> Record:  # type: ignore[override]  # nobody slices them
-        return self._record(place)
+        return self._record(place if place >= 0 else place + len(self))
 
     def __iter__(self) -> Iterator[Record]:
         return map(self._record, range(len(self)))

@@ -258,7 +258,7 @@ class Server(Model):
 HARMLESS = ("version", "kafka", "schema_registry", "topics", "standard", "defaults", "commit", "server")
 """Sections that change nothing of what is detected. All others are in the hash, those to come as well: one that was
 forgotten must not change alerts under an equal hash. The standard set and the defaults are in it as the monitors they
-amount to, and as what alerts take of them that no monitor raises; of a registry it counts that there is one.
+amount to, and as what alerts take of them that no monitor raises.
 """
 
 
@@ -385,8 +385,6 @@ class Config(Model):
         """16 hex digits over what affects detection: not brokers, secrets, commit intervals or the server."""
         parts = self.model_dump(mode="json", exclude={*HARMLESS, "monitors"})
         parts["given"] = self.given_hash
-        if self.schema_registry is not None:
-            parts["schema_registry"] = True
         del parts["reference"]["file"]  # Its content counts, not its name.
         parts["records"] = self.alerts_of_records
         parts["monitors"] = {name: m.model_dump(mode="json") for name, m in self.effective_monitors().items()}

@@ -208,8 +208,11 @@ class SchemaLog:
         """Read on what was held. Its silence is ours until the first of it has come."""
         for partition, held in list(self._held.items()):
             if self._asking.ready(held.heads):
-                del self._held[partition]
-                self._log.start(partition, held.offset)
+                try:
+                    self._log.start(partition, held.offset)
+                except LogDown:
+                    return  # The brokers are away as well: it is held until they are back.
+                self._held.pop(partition, None)
 
     def _let_go(self, partitions: Iterable[Partition]) -> None:
         for partition in partitions:

@@ -1,4 +1,4 @@
-"""Values that begin with the id of a schema: the same batches as the JSON they would have been, and an account of all."""
+"""Values that begin with the id of a schema: the batches of the JSON they would have been, and an account of all."""
 
 from __future__ import annotations
 
