@@ -222,8 +222,8 @@ def _rows(record: Record, fields: Fields, plan: Plan, read: tuple[Steps, ...]) -
         yield record  # The decoder says what is the matter.
         return
     binary = plan.schemas is not None and framed(record.value)
-    if plan.plain and not binary:
-        yield record
+    if plan.plain:
+        yield _as_json(record, plan, fields.message_bytes) if binary else record
         return
     identity = fields.selectors[EVENT_ID]
     own = any(identity.steps[: len(steps)] == steps for _, steps in plan.each)
@@ -237,6 +237,16 @@ def _rows(record: Record, fields: Fields, plan: Plan, read: tuple[Steps, ...]) -
             yield _told_apart(record, identity, number)._replace(value=_json(row, binary))
         else:
             yield record._replace(value=_json(row, binary))
+
+
+def _as_json(record: Record, plan: Plan, bytes_max: int) -> Record:
+    """A framed record that needs no more than to be read by its schema."""
+    assert plan.schemas is not None
+    text = plan.schemas.json_in(record.value or b"")
+    if text is None:
+        document = document_of(record, plan, bytes_max)
+        text = _json(document, True)
+    return record._replace(value=text)
 
 
 def _told_apart(record: Record, identity: Selector, number: int) -> Record:

@@ -108,6 +108,11 @@ class Schemas:
         """An id that nobody knew may be known by now."""
         self._unknown.pop(number, None)
 
+    def json_in(self, value: bytes) -> bytes | None:
+        """Of a framed value the JSON that it is, if it is."""
+        entry = self._readers.get(id_of(value))
+        return value[FRAME:] if isinstance(entry, tuple) and entry[0] == "JSON" else None
+
     def document(self, value: bytes) -> Any:
         """What a framed value says. Raises Rejected."""
         number = id_of(value)

@@ -161,7 +161,7 @@ def test_what_cannot_be_read_is_a_dead_letter_as_it_came_that_names_the_id() -> 
         ("unusable_schema", "schema 5: what stands in its arrays has more values than bytes"),
         ("undecodable", "the value is not as its schema 1 (AVRO) has it"),
         ("undecodable", "the value is not as its schema 2 (PROTOBUF) has it"),
-        ("undecodable", "the value is not as its schema 3 (JSON) has it"),
+        ("bad_json", "unexpected end of data (char 1)"),
         ("not_an_object", ""),
         ("missing_model", "/model"),
     ]
