@@ -104,7 +104,10 @@ def test_a_shift_of_an_avro_topic_is_one_alert_whatever_becomes_of_the_registry(
             assert committed(broker, topics["events"], topics["events"], 1)[0][0] == HALF
             registry.start()
             wait(2 * HALF)
-            assert "[+] schemas ok" in readiness(service)
+            deadline_s = time.monotonic() + 10
+            while "[+] schemas ok" not in readiness(service):
+                assert time.monotonic() < deadline_s, readiness(service)
+                time.sleep(0.1)
             assert service.stop() == 0
         published = [message.value() for message in read_all(broker, topics["alerts"], 1)]
         command = [sys.executable, "-m", "streamer", "replay", "-c", str(path), "--topic", topics["events"]]
