@@ -83,7 +83,7 @@ lock: setup ## requirements*.txt and the crates of Cargo.toml anew: every versio
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-lock.txt
 	echo uv | $(BIN)/uv pip compile $(LOCK) - -o requirements-lock.txt
 	$(BIN)/uv pip compile $(LOCK) --extra dev pyproject.toml -o requirements-dev.txt
-	$(BIN)/uv pip compile $(LOCK) -c requirements-dev.txt pyproject.toml -o requirements.txt
+	$(BIN)/uv pip compile $(LOCK) -c requirements-dev.txt --extra registry pyproject.toml -o requirements.txt
 	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
 		| $(BIN)/uv pip compile $(LOCK) -c requirements-dev.txt - -o requirements-build.txt
 	$(BIN)/python deploy/crates.py --write

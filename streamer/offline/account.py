@@ -27,6 +27,9 @@ HINTS: dict[str, str] = {
     "killed_the_process": "give the process more memory, or have the producer send smaller batches",
     "too_large": "raise limits.message_bytes, or send less per event",
     "undecodable": "see mapping.decode and mapping.each: driftline explain shows how far they lead",
+    "unknown_schema": "schema_registry.url names another registry than the producer's, or what begins with a zero byte"
+    " is something else",
+    "unusable_schema": "the detail says what of it; have the producer use another one",
     "no_rows": "mapping.each names an array that the record does not have, or that is empty",
     "missing_model": "say where the model's name is: fields: {model: /POINTER}, or what it is: {model: =NAME}",
     "wrong_type": "point `fields` at what the field takes",

@@ -17,9 +17,10 @@ from streamer.service.connection import Outages
 from streamer.service.detectable import DetectableDrifts
 from streamer.service.metrics import OTHER, Metrics
 from streamer.service.partitions import LivePartition
-from streamer.service.readiness import of_worker, slow_snapshots
+from streamer.service.readiness import EVENTS, of_worker, slow_snapshots
 from streamer.service.school import SchoolReport
 from streamer.service.unusable import by_topic, in_words
+from streamer.service.waiting import report
 from streamer.service.worker import Worker
 
 INTERVAL_S = 1.0
@@ -59,7 +60,7 @@ class Reporter:
         self.due_s = now_s + INTERVAL_S
         worker, metrics = self.worker, self.metrics
         for check, why in of_worker(worker, now_s).items():
-            self.outages.tell(check, why)
+            self.outages.tell(check, why, EVENTS.get(check, "waiting"))
         self.outages.health.note("slow snapshots", slow_snapshots(worker))
         metrics.set("assigned_partitions", len(worker.owned))
         metrics.total("rebalances_total", worker.stats.rebalances)
@@ -70,6 +71,7 @@ class Reporter:
             metrics.total("state_lost_total", count, policy=policy)
         for topic, size in worker.stats.bytes_consumed.items():
             metrics.total("bytes_consumed_total", size, topic=topic)
+        report(worker.stats, worker.config.schemas, metrics)
         timings, worker.stats.timings = worker.stats.timings, []
         for timing, seconds in timings:
             metrics.observe(timing, seconds)

@@ -169,7 +169,7 @@ def oracle(
 ) -> Task:
     """The uninterrupted run: one task, the whole log at once but for the ticks."""
     task = Task(config, partition, 0, generation=generation, first_end=first_end)
-    decode = Decoder(fields_of(config))
+    decode = Decoder(fields_of(config), False)
     for tick in [*ticks, None]:
         end = tick.offset if tick is not None else records[-1].offset + 1
         if due := [record for record in records if task.position <= record.offset < end]:

@@ -51,6 +51,7 @@ def test_a_record_is_only_made_when_it_is_asked_for() -> None:
     assert (lazy[-1], asked.pop()) == (RECORDS[-1], 2), "what makes records may know no place before the first"
     assert (lazy[2], asked) == (RECORDS[2], [2])
     assert (list(lazy), asked) == (RECORDS, [2, 0, 1, 2])
+    assert (lazy[-1], asked[-1]) == (RECORDS[2], 2)  # Whoever makes them counts from the beginning.
 
 
 def batch_of(*values: bytes) -> Batch:
