@@ -131,6 +131,7 @@ class Topic(NamedTuple):
 
     partitions: int
     id: str  # another one where it was deleted and made anew; empty where the broker does not say
+    appeared: bool = False  # a pattern has matched it since we run
 
 
 class Surroundings(NamedTuple):
@@ -231,6 +232,9 @@ class Log(Protocol):
 
     def start(self, partition: Partition, offset: int) -> None:
         """Deliver the partition's records from `offset` on."""
+
+    def hold(self, partition: Partition) -> None:
+        """Deliver nothing more of the partition until it is started again."""
 
     def commit(
         self,

@@ -165,7 +165,7 @@ class Unusable:
         window.begin = window.begin or places[0]
         if batch.rejects and REJECTED not in window.firsts:
             one = batch.rejects[0]
-            hint = guess(one.record.value or b"")
+            hint = guess(one.record.value or b"", one.reason)
             window.firsts[REJECTED] = First(one.record.first_offset, one.reason, one.detail, hint)
         for what, events in unused.items():
             if len(events) and what not in window.firsts:

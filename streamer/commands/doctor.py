@@ -56,8 +56,17 @@ def findings(config: Config, found: Examination) -> Iterator[Finding]:
 
 def _topics(config: Config, found: Examination) -> Iterator[Finding]:
     from streamer.config.problems import did_you_mean
-    from streamer.kafka.rights import missing_topic
+    from streamer.kafka.rights import missing_topic, read_by_pattern
 
+    for pattern in config.topics.patterns():
+        names = config.topics.matched(pattern, found.cluster.topics)
+        if names:
+            yield Finding("ok", "pattern", f"{pattern} matches {_count(len(names), 'topic')}: {', '.join(names)}")
+        else:
+            right = read_by_pattern(pattern)
+            told = f"{pattern} matches no topic that we may see: there is none yet, or {right} is missing"
+            yield Finding("?", "pattern", told, right.command(config.kafka.brokers))
+    config = config.reading(found.cluster.topics)
     for step in plan_topics(wanted_topics(config, found.existing), found.existing):
         name = step.topic.name
         if found.shown is None:
@@ -97,6 +106,7 @@ def _differing(step: Step, brokers: str) -> Finding:
 def _rights(config: Config, found: Examination) -> Iterator[Finding]:
     from streamer.kafka.examination import verdicts
 
+    config = config.reading(found.cluster.topics)
     for right, has in verdicts(config, found):
         fix = right.command(config.kafka.brokers)
         if has:
@@ -116,6 +126,22 @@ def _why_unknown(right: Right, found: Examination) -> str:
         return "no transaction could be tried"
     missing = right.resource == "topic" and right.name not in found.existing
     return "the topic cannot be seen" if missing else "the broker does not tell"
+
+
+def of_registry(config: Config) -> Iterator[Finding]:
+    """Whether the schema registry answers, also if only that it has no such schema."""
+    if config.schema_registry is None:
+        return
+    from streamer.kafka.schema_registry import Client, NoSchema
+
+    try:
+        Client(config.schema_registry).schema(1)
+    except NoSchema:
+        pass
+    except LogDown as down:
+        yield Finding("wrong", "registry", str(down), down.fix)
+        return
+    yield Finding("ok", "registry", f"{config.schema_registry.url} answers")
 
 
 def text_of(found: list[Finding]) -> str:
@@ -147,7 +173,7 @@ def doctor(config_path: Path, timeout_s: float) -> None:
     from streamer.kafka.examination import examine
 
     try:
-        found = list(findings(config, examine(config, timeout_s)))
+        found = [*findings(config, examine(config, timeout_s)), *of_registry(config)]
     except LogDown as error:
         exit_unreachable(error)
     click.echo(text_of(found))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
@@ -21,6 +22,7 @@ from pydantic import (
 )
 
 from schemas.events.fields import FIELDS, PLAIN_FIELDS, parse_field
+from schemas.events.registered import Schemas
 from streamer.config.budget import FalseAlarms
 from streamer.config.calendar import Calendar
 from streamer.config.detect import CheckRule
@@ -28,6 +30,8 @@ from streamer.config.librdkafka_settings import RESERVED
 from streamer.config.mapping import Mapping
 from streamer.config.monitor import Defaults as Defaults
 from streamer.config.monitor import Monitor as Monitor
+from streamer.config.schema_registry import SchemaRegistry
+from streamer.config.topics import Topics as Topics
 from streamer.config.types import (
     CheckedName,
     Duration,
@@ -62,34 +66,6 @@ class Kafka(Model):
         description="librdkafka settings, passed through (security, TLS, fetch sizes ...).",
         json_schema_extra={"propertyNames": {"not": {"enum": list(RESERVED)}}},
     )
-
-
-class Topics(Model):
-    """Topics by role; every topic has one use."""
-
-    events: list[Topic] = Field(min_length=1, description="Topics of inference events.")
-    alerts: Topic = Field("drift-alerts", description="Where alerts are published.")
-    state: Topic = Field("drift-state", description="Compacted topic of snapshots; only the service may write to it.")
-    heartbeats: Topic = Field("drift-heartbeats", description="Where every model's sign of life is published.")
-    dead_letter: Topic = Field("drift-dead-letter", description="Where records go that cannot be read.")
-    windows: Topic | None = Field(None, description="Where every window that ended is published; default nowhere.")
-    incidents: Topic | None = Field(None, description="Where incidents are published; default where alerts are.")
-
-    shadow: Topic | None = Field(
-        None, description="Where alerts of shadow monitors are published; default drift-shadow, if there are any."
-    )
-
-    def own(self) -> dict[str, str]:
-        """The topics that the service writes to, by role."""
-        return self.model_dump(exclude={"events"}, exclude_none=True)
-
-    def published(self) -> dict[str, str]:
-        """Where records of each role go, snapshots apart; two roles may share a topic."""
-        return {"incidents": self.alerts, **{role: name for role, name in self.own().items() if role != "state"}}
-
-    def names(self) -> list[str]:
-        """All of them: those that are read, then our own."""
-        return [*self.events, *self.own().values()]
 
 
 class FieldPlaces(Model):
@@ -253,7 +229,7 @@ class Server(Model):
     listen: Listen = Field("127.0.0.1:8080", description="HOST:PORT; port 0 picks one.")
 
 
-HARMLESS = ("version", "kafka", "topics", "standard", "defaults", "commit", "server")
+HARMLESS = ("version", "kafka", "schema_registry", "topics", "standard", "defaults", "commit", "server")
 """Sections that change nothing of what is detected. All others are in the hash, those to come as well: one that was
 forgotten must not change alerts under an equal hash. The standard set and the defaults are in it as the monitors they
 amount to, and as what alerts take of them that no monitor raises.
@@ -271,6 +247,9 @@ class Config(Model):
     version: Version = Field(description="Version of this file format.")
     kafka: Kafka = Field(description="The cluster and how the service joins it.")
     topics: Topics = Field(description="Topics by role; every topic has one use.")
+    schema_registry: SchemaRegistry | None = Field(
+        None, description="Where the schemas are of values in Avro, Protobuf or JSON that begin with the id of one."
+    )
     fields: FieldMap = Field(FieldMap(), description="Where the fields of an event are.")
     mapping: Mapping = Field(Mapping(), description="How records that are no events yet become events.")
     on_odd_field: Literal["drop", "dead_letter"] = Field(
@@ -319,6 +298,7 @@ class Config(Model):
     limits: Limits = Field(Limits(), description="What bounds memory; whatever exceeds a bound is counted.")
     server: Server = Field(Server(), description="Health and metrics over HTTP.")
     _file: str = PrivateAttr(default="driftline.yaml")
+    _schemas: Schemas = PrivateAttr(default_factory=Schemas)
     _given: Any = PrivateAttr(default=None)
     _given_hash: str = PrivateAttr(default="")
     _secrets: tuple[str, ...] = PrivateAttr(default=())
@@ -332,6 +312,11 @@ class Config(Model):
     def file(self) -> str:
         """The file as the operator named it: alerts say by what command they are repeated. Nothing else asks."""
         return self._file
+
+    @property
+    def schemas(self) -> Schemas | None:
+        """What the registry has said so far, which all share who read with this config; None without a registry."""
+        return None if self.schema_registry is None else self._schemas
 
     @property
     def given(self) -> Any:
@@ -360,6 +345,10 @@ class Config(Model):
         default = Monitor.model_fields["repeat_interval_ms"].default
         severity = self.defaults.severity or Monitor.model_fields["severity"].default
         return severity, self.defaults.repeat_interval_ms or parse_duration(default)
+
+    def reading(self, there: Iterable[str]) -> Config:
+        """The same with the names of the topics that are read, where those are there."""
+        return self.model_copy(update={"topics": self.topics.resolved(there)})
 
     def secrets(self) -> tuple[str, ...]:
         """Texts that must never be shown."""

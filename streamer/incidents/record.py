@@ -138,7 +138,7 @@ class Incidents:
         size = begun.evidence["finding"]["effect"]["deviations"]
         return Member(
             fingerprint=fingerprint,
-            episode=f"{fingerprint}-{named(topic, where.generation)}-{partition}-{opened.offset}",
+            episode=f"{fingerprint}-{named(topic, where.generation)}-{partition}-{opened.place}",
             monitor=notice.monitor,
             signal=labels["signal"],
             severity=severity_of(where.monitors[notice.monitor], notice.retained),

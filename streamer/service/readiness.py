@@ -19,7 +19,7 @@ REFUSABLE = ("assigned", "restored", "commits")
 """What may wait because a right is missing; Kafka does not always say so."""
 REFUSED_AFTER_S = 5.0
 """By then a group has formed, most times: a right that is missing is looked for."""
-EVENTS = {"rights": "not_authorized"}
+EVENTS = {"rights": "not_authorized", "schemas": "schema_registry_away"}
 """By check, what the log calls it; others it calls waiting."""
 
 
@@ -37,6 +37,7 @@ def of_worker(worker: Worker, now_s: float) -> dict[str, str | None]:
         "assigned": worker.log.waiting() if not worker.owned and not left else None,
         "restored": restoring,
         "commits": f"nothing is published: {commits.why}{held_back}" if commits is not None and late else None,
+        "schemas": worker.stats.schemas_awaited,
     }
 
 
@@ -75,9 +76,11 @@ def missing(found: Mapping[str, object] | None, topics: Topics) -> str | None:
     """Which topics do not exist, and who makes them; None when all do, or nobody has looked yet."""
     if found is None:
         return None
-    events = [name for name in topics.events if name not in found]
+    events = [name for name in topics.named() if name not in found]
     own = [f"{name} (topics.{role})" for role, name in topics.own().items() if name not in found]
     words = []
+    if not topics.resolved(found).events:
+        words.append(f"no topic matches {', '.join(topics.patterns())} (topics.events)")
     if events:
         words.append(f"no topic {', '.join(events)} (topics.events): whoever sends the events has to create it")
     if own:

@@ -189,6 +189,7 @@ class Service:
         from streamer.service.connection import Outages
         from streamer.service.health import Health
         from streamer.service.json_logs import get_logger, log
+        from streamer.service.matched import Matched
         from streamer.service.metrics import Metrics
         from streamer.service.partitions import Stats
 
@@ -196,6 +197,7 @@ class Service:
         self.say = functools.partial(log, get_logger("driftline"))
         self.metrics, self.health, self.stats = Metrics(), Health(masked=handler.redactor.text), Stats()
         self.outages = Outages(self.health, self.say)
+        self.matched = Matched(config.topics, self.say)
         self.at_work = False
 
     def stopping(self) -> bool:
@@ -211,6 +213,7 @@ class Service:
         """The watch has looked. While connecting, the attempts tell more."""
         from streamer.service.readiness import EVENTS, of_surroundings
 
+        self.matched.looked(seen)
         if self.at_work:
             for check, why in of_surroundings(seen, self.config.topics).items():
                 self.outages.tell(check, why, EVENTS.get(check, "waiting"))
@@ -226,6 +229,8 @@ class Service:
         from streamer.service.connection import connected
 
         pool = stack.enter_context(ThreadPoolExecutor(1, "beside"))
+        asking = ThreadPoolExecutor(1, "schemas")
+        stack.callback(asking.shutdown, wait=False, cancel_futures=True)
         cluster = watch(self.config, self.looked, self.waits)
         stack.callback(cluster.close)
         patience_ms = self.config.kafka.give_up_after_ms
@@ -238,9 +243,11 @@ class Service:
                 return True  # Nothing is held that could be lost.
             from streamer.engine.tasks import Tasks
             from streamer.service.reporting import Reporter
+            from streamer.service.waiting import waiting
             from streamer.service.worker import Worker
 
             tasks = Tasks(self.config)
+            kafka = waiting(kafka, self.config, asking, self.stats, self.notify)
             worker = Worker(self.config, tasks, kafka, time.monotonic, wall_ms, self.notify, pool, self.stats)
             reporter = reporter or Reporter(worker, self.metrics, self.outages)
             reporter.worker, self.at_work = worker, True
