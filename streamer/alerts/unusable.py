@@ -1,4 +1,5 @@
-"""When too many records of a partition cannot be used: rejected, late, or duplicates. What is not used is watched by no monitor.
+"""When too many records of a partition cannot be used: rejected, late or repeated. What is not used is watched by no
+monitor.
 
 Theory of operation. The clock is that of the ticks, which are data: a window lasts a minute of them, and the tick that
 ends it holds the shares of its records against the bound. Above it an alert opens, or stays open; at or below it is

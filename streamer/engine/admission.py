@@ -181,8 +181,8 @@ class Admission:
 
     def admit(self, batch: Batch, refused: Bool | None = None) -> tuple[Batch, Bool, I64, dict[str, I64]]:
         """The batch, with times that can be believed; for each event whether it is used, and its model's newest time up
-        to and including it; and which are late, and which duplicates. The
-        refused ones are filtered before anything of them is remembered.
+        to and including it; and which are late, and which duplicates.
+        The refused ones are filtered before anything of them is remembered.
         """
         away = self._away(batch, refused) if self.patterns else refused
         used, now, filtered, duplicate, late, untimely = self.gate.admit(
