@@ -29,8 +29,8 @@ TO_DO = {
     REJECTED: "No monitor sees these records. Each is in the topic {dead_letter} as it was, with reason and place.",
     LATE: "No monitor sees these events: they are older than their model's newest one by more than {lateness} s. Is a"
     " producer's clock wrong, or is it sending the past? Else raise limits.lateness.",
-    DUPLICATE: "Each event counts once all the same. A producer sends again what it has sent, as in a storm of retries: see"
-    " its timeouts. Or it gives different events one event_id: then the later ones are lost to every monitor.",
+    DUPLICATE: "Each event counts once all the same. A producer sends again what it has sent, as in a storm of retries:"
+    " see its timeouts. Or it gives different events one event_id: then the later ones are lost to every monitor.",
 }
 MEMBERS = ("resolution", "level", "records")
 """Of `data`, beyond those of `wire.RECORD`."""
