@@ -130,8 +130,8 @@ CATALOGUE: dict[Name, Spec] = {
     ),
     "unusable_ratio": Spec(
         "gauge",
-        "Share of the records of the last minute or two that could not be read, or came too late.",
-        {"topic": OPEN, "what": ("rejected", "late")},
+        "Share of the records of the last minute or two that could not be read, came too late or repeated an event.",
+        {"topic": OPEN, "what": ("rejected", "late", "duplicate")},
     ),
     "consumer_lag_records": Spec(
         "gauge", "Records not consumed yet: high watermark - max(position, first retained offset).", PARTITION
