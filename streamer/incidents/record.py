@@ -26,15 +26,20 @@ def ms_of(text: str) -> int:
 
 
 def onset_ms(evidence: dict[str, Any], trigger_ms: int) -> tuple[int, int]:
-    """Where an alert may have begun, and where what it shows does: the values that left the reference, or the window
-    (and the one before it); else where it was found.
+    """Where an alert may have begun, and where what it shows does: its onset, or the window; else where it was found.
+
+    No onset is known better than to the values that are mixed, of before and after, and none of a window better than to
+    the window: so much earlier it may have begun.
     """
-    shown, window = evidence["after"], evidence["window"] or {}
-    if shown is None and "from" not in window:
+    after, window = evidence["after"], evidence["window"] or {}
+    if after is None:
+        begin, surely = window.get("from"), window.get("to")
+    else:
+        begin, surely = (evidence.get("onset") or {}).get("time", after["from"]), after["from"]
+    if begin is None:
         return trigger_ms, trigger_ms
-    begin_ms = min(ms_of((shown or window)["from"]), trigger_ms)
-    earliest_ms = begin_ms if shown is not None else 2 * begin_ms - max(ms_of(window["to"]), begin_ms)
-    return earliest_ms, begin_ms
+    begin_ms = min(ms_of(begin), trigger_ms)
+    return begin_ms - max(ms_of(surely) - ms_of(begin), 0), begin_ms
 
 
 def sentence_of(incident: Incident, members: Sequence[Member]) -> str:

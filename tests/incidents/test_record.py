@@ -182,3 +182,13 @@ def test_the_onset_is_where_what_is_shown_begins() -> None:
     assert onset_ms({"after": None, "window": {}}, begin_ms + 9) == (begin_ms + 9, begin_ms + 9)
     late = onset_ms({"after": shown, "window": None}, begin_ms - 9)
     assert late == (begin_ms - 9, begin_ms - 9), "a late event's own time"
+
+
+def test_an_onset_is_no_better_known_than_the_values_that_are_mixed() -> None:
+    onset, shown = {"offset": 3, "time": "2026-01-02T03:04:05.000Z"}, {"from": "2026-01-02T03:04:07.000Z"}
+    begin_ms = ms_of(onset["time"])
+    evidence = {"onset": onset, "after": shown, "window": None}
+    assert onset_ms(evidence, begin_ms + 9000) == (begin_ms - 2000, begin_ms)
+    assert onset_ms({**evidence, "after": {"from": onset["time"]}}, begin_ms + 9) == (begin_ms, begin_ms), "none is"
+    earlier = {"from": "2026-01-02T03:04:04.000Z"}
+    assert onset_ms({**evidence, "after": earlier}, begin_ms + 9) == (begin_ms, begin_ms), "times are not in order"
