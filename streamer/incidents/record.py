@@ -28,18 +28,15 @@ def ms_of(text: str) -> int:
 def onset_ms(evidence: dict[str, Any], trigger_ms: int) -> tuple[int, int]:
     """Where an alert may have begun, and where what it shows does: its onset, or the window; else where it was found.
 
-    No onset is known better than to the values that are mixed, of before and after, and none of a window better than to
-    the window: so much earlier it may have begun.
+    How well an onset is known goes with how long the change took to be found (both with its size), and a window knows
+    no onset at all: it may have begun earlier by as long as what is shown.
     """
-    after, window = evidence["after"], evidence["window"] or {}
-    if after is None:
-        begin, surely = window.get("from"), window.get("to")
-    else:
-        begin, surely = (evidence.get("onset") or {}).get("time", after["from"]), after["from"]
-    if begin is None:
+    shown = evidence["after"] or evidence["window"] or {}
+    if "from" not in shown:
         return trigger_ms, trigger_ms
-    begin_ms = min(ms_of(begin), trigger_ms)
-    return begin_ms - max(ms_of(surely) - ms_of(begin), 0), begin_ms
+    begin_ms = ms_of((evidence.get("onset") or {}).get("time", shown["from"]))
+    earlier_ms, begin_ms = max(ms_of(shown["to"]) - begin_ms, 0), min(begin_ms, trigger_ms)
+    return begin_ms - earlier_ms, begin_ms
 
 
 def sentence_of(incident: Incident, members: Sequence[Member]) -> str:
