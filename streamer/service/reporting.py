@@ -10,15 +10,17 @@ from streamer.alerts.unusable import WHAT
 from streamer.config.expectation import expected
 from streamer.engine.room import warning
 from streamer.engine.stage import Stage
+from streamer.engine.unpaired import Unpaired
 from streamer.engine.unwatched import WHY
 from streamer.port import Partition
 from streamer.service.connection import Outages
 from streamer.service.detectable import DetectableDrifts
 from streamer.service.metrics import OTHER, Metrics
 from streamer.service.partitions import LivePartition
-from streamer.service.readiness import of_worker, slow_snapshots
+from streamer.service.readiness import EVENTS, of_worker, slow_snapshots
 from streamer.service.school import SchoolReport
 from streamer.service.unusable import by_topic, in_words
+from streamer.service.waiting import report
 from streamer.service.worker import Worker
 
 INTERVAL_S = 1.0
@@ -37,6 +39,7 @@ class Reporter:
         self.known: dict[Partition, Stage] = {}
         self.seen: dict[tuple[Partition, str, str], int] = {}
         self.models: dict[str, None] = {}  # those that alerts are counted of by name
+        self.unpaired = Unpaired()
         self.drifts = DetectableDrifts(metrics)
         self.school = SchoolReport(metrics, worker.notify, self._model)
         for part in expected(worker.config).values():
@@ -57,7 +60,7 @@ class Reporter:
         self.due_s = now_s + INTERVAL_S
         worker, metrics = self.worker, self.metrics
         for check, why in of_worker(worker, now_s).items():
-            self.outages.tell(check, why)
+            self.outages.tell(check, why, EVENTS.get(check, "waiting"))
         self.outages.health.note("slow snapshots", slow_snapshots(worker))
         metrics.set("assigned_partitions", len(worker.owned))
         metrics.total("rebalances_total", worker.stats.rebalances)
@@ -68,6 +71,7 @@ class Reporter:
             metrics.total("state_lost_total", count, policy=policy)
         for topic, size in worker.stats.bytes_consumed.items():
             metrics.total("bytes_consumed_total", size, topic=topic)
+        report(worker.stats, worker.config.schemas, metrics)
         timings, worker.stats.timings = worker.stats.timings, []
         for timing, seconds in timings:
             metrics.observe(timing, seconds)
@@ -84,6 +88,7 @@ class Reporter:
             self.room_due_s = now_s + ROOM_INTERVAL_S
             self.outages.note("nearly_full", dict(self._full()))
             self.outages.note("unwatched", self._unwatched())
+            self.outages.note("unpaired", self.unpaired.look(stages))
         for partition in set(self.known) - set(worker.owned):
             del self.known[partition]
             metrics.forget(topic=partition[0], partition=str(partition[1]))

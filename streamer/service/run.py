@@ -226,6 +226,8 @@ class Service:
         from streamer.service.connection import connected
 
         pool = stack.enter_context(ThreadPoolExecutor(1, "beside"))
+        asking = ThreadPoolExecutor(1, "schemas")
+        stack.callback(asking.shutdown, wait=False, cancel_futures=True)
         cluster = watch(self.config, self.looked, self.waits)
         stack.callback(cluster.close)
         patience_ms = self.config.kafka.give_up_after_ms
@@ -238,9 +240,11 @@ class Service:
                 return True  # Nothing is held that could be lost.
             from streamer.engine.tasks import Tasks
             from streamer.service.reporting import Reporter
+            from streamer.service.waiting import waiting
             from streamer.service.worker import Worker
 
             tasks = Tasks(self.config)
+            kafka = waiting(kafka, self.config, asking, self.stats, self.notify)
             worker = Worker(self.config, tasks, kafka, time.monotonic, wall_ms, self.notify, pool, self.stats)
             reporter = reporter or Reporter(worker, self.metrics, self.outages)
             reporter.worker, self.at_work = worker, True
