@@ -113,6 +113,14 @@ def stretch_of(member: Member) -> Stretch:
     return Stretch(member.earliest_ms, member.time_ms)
 
 
+def since_found(incident: Incident, member: Member, stretch: Stretch) -> Stretch:
+    """A series that is back since it was found did not begin before that what it shows now."""
+    for known in incident.members:
+        if known.fingerprint == member.fingerprint:
+            return stretch._replace(since_ms=max(stretch.since_ms, min(known.time_ms + 1, stretch.until_ms)))
+    return stretch
+
+
 def doubled(count: int) -> bool:
     """Whether a number is told: all that can be listed, then powers of two."""
     return count <= MEMBERS_MAX or count & (count - 1) == 0
@@ -139,6 +147,8 @@ class IncidentBook:
         if member.fingerprint in self.of:
             return  # Two series whose labels cannot be told apart: to their readers they are one alert as well.
         incident, stretch = self.incidents.get(self.newest.get((model, retained), "")), stretch_of(member)
+        if incident is not None and incident.over:
+            stretch = since_found(incident, member, stretch)
         if incident is None or not incident.stretch.overlaps(stretch):
             incident = self._open((model, retained), member, stretch)
         elif incident.over:
