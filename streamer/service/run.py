@@ -189,6 +189,7 @@ class Service:
         from streamer.service.connection import Outages
         from streamer.service.health import Health
         from streamer.service.json_logs import get_logger, log
+        from streamer.service.matched import Matched
         from streamer.service.metrics import Metrics
         from streamer.service.partitions import Stats
 
@@ -196,6 +197,7 @@ class Service:
         self.say = functools.partial(log, get_logger("driftline"))
         self.metrics, self.health, self.stats = Metrics(), Health(masked=handler.redactor.text), Stats()
         self.outages = Outages(self.health, self.say)
+        self.matched = Matched(config.topics, self.say)
         self.at_work = False
 
     def stopping(self) -> bool:
@@ -211,6 +213,7 @@ class Service:
         """The watch has looked. While connecting, the attempts tell more."""
         from streamer.service.readiness import EVENTS, of_surroundings
 
+        self.matched.looked(seen)
         if self.at_work:
             for check, why in of_surroundings(seen, self.config.topics).items():
                 self.outages.tell(check, why, EVENTS.get(check, "waiting"))
