@@ -37,9 +37,10 @@ def least() -> Config:
     return load_text(LEAST, "bench-quality.yaml", {})
 
 
-def single() -> Config:
+def single(accept_after: str = "1d") -> Config:
     """For one series of independent values, which have no days: the detector that is proved for them."""
-    monitor = "monitors:\n  x: {signal: features.*, detect: {kind: shiryaev_roberts, arl: 1000000}}\n"
+    detect = "{kind: shiryaev_roberts, arl: 1000000}"
+    monitor = f"monitors:\n  x: {{signal: features.*, accept_after: {accept_after}, detect: {detect}}}\n"
     return load_text(LEAST + monitor, "bench-quality.yaml", {})
 
 

@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.quality.drive import AT, Alert, least, play_rows
+from benchmarks.quality.drive import AT, Alert, least, play_rows, single
 from benchmarks.quality.families import alarms, detector_of, model_of
 from benchmarks.quality.faults import Fault
 from benchmarks.quality.scores import GROUPINGS, Drifts, clock, drifts, rate, right, together
 from benchmarks.quality.shapes import BEGIN_MS
 from benchmarks.quality.stream import Merged
 from benchmarks.quality.weeks import NEW, Columns, rng_of
+from streamer.config.model import Config
 from streamer.engine.task import Task
 
 Array = Any
@@ -102,9 +103,9 @@ INJECTIONS = {
 }
 
 
-def opened(columns: Columns) -> list[Alert]:
-    """The alerts of one model that opened, and its incidents."""
-    found = play_rows(Task(least(), AT, 0), Merged({"m": columns}))
+def opened(columns: Columns, config: Config | None = None) -> list[Alert]:
+    """The alerts of one model that opened, and its incidents; the least config, unless another is given."""
+    found = play_rows(Task(config or least(), AT, 0), Merged({"m": columns}))
     return [alert for alert in found if alert.status != "resolved"]
 
 
@@ -136,20 +137,29 @@ WINDOWS = {
 """From the drift, 500 rows early where it is gradual, to 1,000 rows after its end; rows after the cut."""
 
 
+OURS = {
+    "driftline": least(),
+    "shiryaev_roberts": single(),
+    "shiryaev_roberts, accept_after: 30m": single("30m"),
+}
+"""Drifts are three hours apart, and the first lasts: until it is accepted the alert is open, and no second opens."""
+
+
 def harvard(folder: Path) -> list[dict[str, Any]]:
-    """Error streams of a frozen model: drifts found, next to river's ADWIN and to a clock with as many alarms."""
+    """Error streams of a frozen model: drifts found, next to river's ADWIN and to a clock."""
     rows = []
     for kind, windows in WINDOWS.items():
-        scored: dict[str, list[Drifts]] = {"driftline": [], "river ADWIN default": [], "clock": []}
+        scored: dict[str, list[Drifts]] = {who: [] for who in (*OURS, "river ADWIN default", "clock")}
         total = 0
         for path in sorted(
             (folder / "harvard-errors").glob(f"*{'abrupto' if kind == 'abrupt' else 'gradual'}*.csv.gz")
         ):
             errors = read(path)["frozen"][CUT:]
             total += len(errors)
-            found = GROUPINGS["incidents"](opened(model_of(errors)))
-            places = [(incident.time_ms - BEGIN_MS) / 1000 for incident in found]
-            scored["driftline"].append(drifts(places, windows))
+            for who, config in OURS.items():
+                found = GROUPINGS["incidents"](opened(model_of(errors), config))
+                places = [(incident.time_ms - BEGIN_MS) / 1000 for incident in found]
+                scored[who].append(drifts(places, windows))
             scored["river ADWIN default"].append(drifts(alarms(detector_of("ADWIN", None), errors), windows))
             scored["clock"].append(clock(len(errors), len(places), windows))
         for who, several in scored.items():

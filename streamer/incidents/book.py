@@ -1,11 +1,11 @@
 """The incident book: which alerts began together. Its input are alerts that opened and ended; it knows no clock.
 
 Theory of operation. An alert has a stretch of event time, from where its values left what was normal (the onset) to
-where it was found (the trigger). A window that is beyond its limit does not say where that began, which may be in the
-window before, too little of it to be told: its stretch is one window longer than the window. Alerts of one model whose
-stretches overlap began together: each joins its model's newest incident if it does, and else opens one. An incident is
-over when the last of its alerts is; one that joins later, as a slower detector's does, opens the same incident again,
-since it is the same fault.
+where it was found (the trigger). No onset is known exactly: of a window not at all, and of a change the worse the
+longer it took to be found. So a stretch begins earlier than the onset, by as long as what is shown. Alerts of one model
+whose stretches overlap began together: each joins its model's newest incident if it does, and else opens one. An
+incident is over when the last of its alerts is; one that joins later, as a slower detector's does, opens the same
+incident again, since it is the same fault.
 
 Across models the same rule makes a fleet: an incident whose first stretch overlaps those of the models before it has
 the name of theirs. A book sees one partition's models.
@@ -113,6 +113,14 @@ def stretch_of(member: Member) -> Stretch:
     return Stretch(member.earliest_ms, member.time_ms)
 
 
+def since_found(incident: Incident, member: Member, stretch: Stretch) -> Stretch:
+    """A series that is back since it was found did not begin before that what it shows now."""
+    for known in incident.members:
+        if known.fingerprint == member.fingerprint:
+            return stretch._replace(since_ms=max(stretch.since_ms, min(known.time_ms + 1, stretch.until_ms)))
+    return stretch
+
+
 def doubled(count: int) -> bool:
     """Whether a number is told: all that can be listed, then powers of two."""
     return count <= MEMBERS_MAX or count & (count - 1) == 0
@@ -139,6 +147,8 @@ class IncidentBook:
         if member.fingerprint in self.of:
             return  # Two series whose labels cannot be told apart: to their readers they are one alert as well.
         incident, stretch = self.incidents.get(self.newest.get((model, retained), "")), stretch_of(member)
+        if incident is not None and incident.over:
+            stretch = since_found(incident, member, stretch)
         if incident is None or not incident.stretch.overlaps(stretch):
             incident = self._open((model, retained), member, stretch)
         elif incident.over:

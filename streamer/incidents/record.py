@@ -26,15 +26,17 @@ def ms_of(text: str) -> int:
 
 
 def onset_ms(evidence: dict[str, Any], trigger_ms: int) -> tuple[int, int]:
-    """Where an alert may have begun, and where what it shows does: the values that left the reference, or the window
-    (and the one before it); else where it was found.
+    """Where an alert may have begun, and where what it shows does: its onset, or the window; else where it was found.
+
+    How well an onset is known goes with how long the change took to be found (both with its size), and a window knows
+    no onset at all: it may have begun earlier by as long as what is shown.
     """
-    shown, window = evidence["after"], evidence["window"] or {}
-    if shown is None and "from" not in window:
+    shown = evidence["after"] or evidence["window"] or {}
+    if "from" not in shown:
         return trigger_ms, trigger_ms
-    begin_ms = min(ms_of((shown or window)["from"]), trigger_ms)
-    earliest_ms = begin_ms if shown is not None else 2 * begin_ms - max(ms_of(window["to"]), begin_ms)
-    return earliest_ms, begin_ms
+    begin_ms = ms_of((evidence.get("onset") or {}).get("time", shown["from"]))
+    earlier_ms, begin_ms = max(ms_of(shown["to"]) - begin_ms, 0), min(begin_ms, trigger_ms)
+    return begin_ms - earlier_ms, begin_ms
 
 
 def sentence_of(incident: Incident, members: Sequence[Member]) -> str:

@@ -39,6 +39,16 @@ class Told:
         return [(what, i.id, i.told, len(i.members), len(i.open)) for what, i in self.book.changes()]
 
 
+def test_a_series_that_was_back_did_not_begin_again_before_it_was_found() -> None:
+    told = Told()
+    told.fired(member("a", 50, 100))
+    told.resolved("a")
+    assert told.fired(member("a", 90, 200)) == [(OPENED, "incident-a-t-0-200", 1, 1, 1)]
+    told.fired(member("b", 150, 250))
+    told.resolved("a", "b")
+    assert told.fired(member("a", 90, 300)) == [(OPENED, "incident-a-t-0-200", 4, 2, 1)], "what b began goes on"
+
+
 def test_what_began_together_is_one_incident_from_first_to_last() -> None:
     told = Told()
     first = "incident-a-t-0-100"

@@ -172,13 +172,22 @@ def test_no_value_of_an_event_is_told_but_what_alerts_tell() -> None:
     assert all(m["moved"] in sentences for r in incidents(outs) for m in r["data"]["members"])
 
 
-def test_the_onset_is_where_what_is_shown_begins() -> None:
-    shown = {"from": "2026-01-02T03:04:05.678Z"}
+def test_the_onset_is_where_what_is_shown_begins_and_no_better_known_than_that_is_long() -> None:
+    shown = {"from": "2026-01-02T03:04:05.678Z", "to": "2026-01-02T03:04:06.678Z"}
     begin_ms = ms_of(shown["from"])
     assert begin_ms == 1_767_323_045_678
-    assert onset_ms({"after": shown, "window": None}, begin_ms + 9) == (begin_ms, begin_ms)
-    window = {**shown, "to": "2026-01-02T03:04:06.678Z"}
-    assert onset_ms({"after": None, "window": window}, begin_ms + 1000) == (begin_ms - 1000, begin_ms)
+    for evidence in ({"after": shown, "window": None}, {"after": None, "window": shown}):
+        assert onset_ms(evidence, begin_ms + 1000) == (begin_ms - 1000, begin_ms)
+        late = onset_ms(evidence, begin_ms - 9)
+        assert late == (begin_ms - 1009, begin_ms - 9), "a late event's own time"
     assert onset_ms({"after": None, "window": {}}, begin_ms + 9) == (begin_ms + 9, begin_ms + 9)
-    late = onset_ms({"after": shown, "window": None}, begin_ms - 9)
-    assert late == (begin_ms - 9, begin_ms - 9), "a late event's own time"
+
+
+def test_the_onset_is_the_one_that_the_alert_tells_though_its_level_begins_later() -> None:
+    shown = {"from": "2026-01-02T03:04:07.000Z", "to": "2026-01-02T03:04:08.000Z"}
+    onset = {"offset": 3, "time": "2026-01-02T03:04:05.000Z"}
+    begin_ms, evidence = ms_of(onset["time"]), {"onset": onset, "after": shown, "window": None}
+    assert onset_ms(evidence, begin_ms + 3000) == (begin_ms - 3000, begin_ms)
+    backwards = {**shown, "to": "2026-01-02T03:04:04.000Z"}
+    assert onset_ms({**evidence, "after": backwards}, begin_ms + 9) == (begin_ms, begin_ms), "times are not in order"
+    assert onset_ms({**evidence, "onset": None}, begin_ms + 3000)[1] == begin_ms + 2000
