@@ -126,6 +126,15 @@ class Nulls(NamedTuple):
     name: I32
 
 
+class Origin(NamedTuple):
+    """Where each of n events of the ordered log came from."""
+
+    topic: I32  # codes into `Batch.strings`
+    partition: I32
+    offset: I64
+    row: I32  # of a record of several events; -1 of any other
+
+
 @dataclass(frozen=True, slots=True)
 class Reject:
     """A record that is no event. `detail` says where, never what: it holds no value of the payload."""
@@ -171,6 +180,7 @@ class Batch:
     rows: I32 | None = None  # n; the number of each event within its record, where records have several
     aliases: Mapping[str, str] = field(default_factory=dict)  # further names of columns: alias -> one of `names`
     odd: tuple[OddField, ...] = ()  # by event
+    origin: Origin | None = None  # of events that came by the ordered log
 
 
 COLUMNS = ("offsets", "times_ms", "model", "version", "event_id")
@@ -188,10 +198,50 @@ def part_of(batch: Batch, begin: int, end: int) -> Batch:
 
     own: dict[str, Any] = {name: getattr(batch, name)[first:last] for name in COLUMNS}
     own["rows"] = None if batch.rows is None else batch.rows[first:last]
+    own["origin"] = None if batch.origin is None else Origin(*(column[first:last] for column in batch.origin))
     own |= {"numbers": cut(batch.numbers), "texts": cut(batch.texts), "nulls": cut(batch.nulls)}
     rejects = tuple(reject for reject in batch.rejects if begin <= reject.record.offset < end)
     odd = tuple(one._replace(event=one.event - first) for one in batch.odd if first <= one.event < last)
     return replace(batch, **own, rejects=rejects, odd=odd, next_offset=min(end, batch.next_offset))
+
+
+def chosen(batch: Batch, events: I64) -> Batch:
+    """These events, ascending, as a batch with no more names and texts than they have; it has no rejects."""
+    new = np.full(len(batch.offsets), -1, np.int32)
+    new[events] = np.arange(len(events), dtype=np.int32)
+
+    def cut(table: Any) -> Any:
+        mine = new[table.event] >= 0
+        return type(table)(new[table.event[mine]], *(column[mine] for column in table[1:]))
+
+    numbers, texts, nulls = cut(batch.numbers), cut(batch.texts), cut(batch.nulls)
+    model, version = batch.model[events], batch.version[events]
+    names, name = _fewer(batch.names, (numbers.name, texts.name, nulls.name))
+    strings, text = _fewer(batch.strings, (model, version[version >= 0], texts.text))
+    return Batch(
+        offsets=batch.offsets[events],
+        times_ms=batch.times_ms[events],
+        model=text[model],
+        version=np.append(text, np.int32(-1))[version],
+        event_id=batch.event_id[events],
+        names=names,
+        strings=strings,
+        numbers=Numbers(numbers.event, name[numbers.name], numbers.value),
+        texts=Texts(texts.event, name[texts.name], text[texts.text]),
+        nulls=Nulls(nulls.event, name[nulls.name]),
+        rejects=(),
+        next_offset=batch.next_offset,
+        rows=None if batch.rows is None else batch.rows[events],
+        odd=tuple(one._replace(event=new.item(one.event)) for one in batch.odd if new[one.event] >= 0),
+    )
+
+
+def _fewer(texts: tuple[str, ...], codes: Sequence[I32]) -> tuple[tuple[str, ...], I32]:
+    """The texts that the codes name, and the new code of each text."""
+    there = np.zeros(len(texts), bool)
+    for column in codes:
+        there[column] = True
+    return tuple(texts[code] for code in np.flatnonzero(there).tolist()), np.cumsum(there, dtype=np.int32) - 1
 
 
 def text_of_event(batch: Batch, name: str) -> I64:
