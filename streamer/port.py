@@ -85,10 +85,11 @@ class Staged(NamedTuple):
 class Out(NamedTuple):
     """One record to publish. `topic` is a role, resolved to a name by the implementation."""
 
-    topic: str  # "alerts", "shadow", "incidents", "heartbeats", "windows" or "dead_letter"
+    topic: str  # "alerts", "shadow", "incidents", "heartbeats", "windows", "dead_letter" or "ordered"
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...] = ()
+    partition: int | None = None  # by the key where it is not said
 
 
 @dataclass(frozen=True, slots=True)

@@ -205,43 +205,54 @@ def part_of(batch: Batch, begin: int, end: int) -> Batch:
     return replace(batch, **own, rejects=rejects, odd=odd, next_offset=min(end, batch.next_offset))
 
 
-def chosen(batch: Batch, events: I64) -> Batch:
-    """These events, ascending, as a batch with no more names and texts than they have; it has no rejects."""
-    new = np.full(len(batch.offsets), -1, np.int32)
-    new[events] = np.arange(len(events), dtype=np.int32)
+def split(batch: Batch, part: I64) -> list[tuple[int, Batch]]:
+    """The events of each part, in their order, as batches with no more texts than they have; they have no rejects.
+    `part`: the number of each event's part.
+    """
+    order = np.argsort(part, kind="stable")
+    numbers, ends = np.unique(part[order], return_index=True)
+    ends = np.append(ends, len(order))
+    place = np.empty(len(order), np.int32)
+    place[order] = np.arange(len(order), dtype=np.int32)
 
-    def cut(table: Any) -> Any:
-        mine = new[table.event] >= 0
-        return type(table)(new[table.event[mine]], *(column[mine] for column in table[1:]))
+    def sorted_by_part(table: Any) -> tuple[Any, list[int]]:
+        event = place[table.event]
+        by_event = np.argsort(event, kind="stable")
+        event = event[by_event]
+        return type(table)(event, *(c[by_event] for c in table[1:])), np.searchsorted(event, ends).tolist()
 
-    numbers, texts, nulls = cut(batch.numbers), cut(batch.texts), cut(batch.nulls)
-    model, version = batch.model[events], batch.version[events]
-    names, name = _fewer(batch.names, (numbers.name, texts.name, nulls.name))
-    strings, text = _fewer(batch.strings, (model, version[version >= 0], texts.text))
-    return Batch(
-        offsets=batch.offsets[events],
-        times_ms=batch.times_ms[events],
-        model=text[model],
-        version=np.append(text, np.int32(-1))[version],
-        event_id=batch.event_id[events],
-        names=names,
-        strings=strings,
-        numbers=Numbers(numbers.event, name[numbers.name], numbers.value),
-        texts=Texts(texts.event, name[texts.name], text[texts.text]),
-        nulls=Nulls(nulls.event, name[nulls.name]),
-        rejects=(),
-        next_offset=batch.next_offset,
-        rows=None if batch.rows is None else batch.rows[events],
-        odd=tuple(one._replace(event=new.item(one.event)) for one in batch.odd if new[one.event] >= 0),
+    own = {name: getattr(batch, name)[order] for name in COLUMNS}
+    rows = None if batch.rows is None else batch.rows[order]
+    tables = [sorted_by_part(table) for table in (batch.numbers, batch.texts, batch.nulls)]
+    found = []
+    for i, (number, begin, end) in enumerate(zip(numbers.tolist(), ends.tolist(), ends[1:].tolist(), strict=False)):
+        cut = [
+            type(t)(t.event[at[i] : at[i + 1]] - np.int32(begin), *(c[at[i] : at[i + 1]] for c in t[1:]))
+            for t, at in tables
+        ]
+        odd = [one._replace(event=place.item(one.event) - begin) for one in batch.odd]
+        mine: dict[str, Any] = {name: column[begin:end] for name, column in own.items()}
+        mine |= {"numbers": cut[0], "texts": cut[1], "nulls": cut[2], "rows": None if rows is None else rows[begin:end]}
+        mine["odd"] = tuple(sorted(one for one in odd if 0 <= one.event < end - begin))
+        found.append((number, _with_its_own_texts(replace(batch, **mine, rejects=(), origin=None))))
+    return found
+
+
+def _with_its_own_texts(batch: Batch) -> Batch:
+    """Without the strings that no event of it has: they are other people's, and there can be many."""
+    there = np.zeros(len(batch.strings) + 1, bool)  # The last is that of no version, -1.
+    for codes in (batch.model, batch.version, batch.texts.text):
+        there[codes] = True
+    there[-1] = False
+    new = np.cumsum(there, dtype=np.int32) - np.int32(1)
+    new[-1] = -1
+    return replace(
+        batch,
+        strings=tuple(batch.strings[code] for code in np.flatnonzero(there).tolist()),
+        model=new[batch.model],
+        version=new[batch.version],
+        texts=batch.texts._replace(text=new[batch.texts.text]),
     )
-
-
-def _fewer(texts: tuple[str, ...], codes: Sequence[I32]) -> tuple[tuple[str, ...], I32]:
-    """The texts that the codes name, and the new code of each text."""
-    there = np.zeros(len(texts), bool)
-    for column in codes:
-        there[column] = True
-    return tuple(texts[code] for code in np.flatnonzero(there).tolist()), np.cumsum(there, dtype=np.int32) - 1
 
 
 def text_of_event(batch: Batch, name: str) -> I64:

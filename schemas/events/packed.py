@@ -2,8 +2,8 @@
 
 One packed record has the events of one input partition that go to one partition of the ordered log, in the order in
 which they were read. Layout: magic, format, XXH3-64 of all that follows; a msgpack header with the place they are from,
-their names and texts, and for each column its type, base and length; then the columns. A column of whole numbers is
-stored as what each is above the least, in the narrowest type that holds them, so that codes take a byte or two.
+their names and texts, and for each column its type, base and length; then the columns. Whole numbers stand in
+the narrowest type that holds them, times and offsets as what each is above the least.
 """
 
 from __future__ import annotations
@@ -56,36 +56,40 @@ class Packed(NamedTuple):
 
 def pack(batch: Batch, topic: str, partition: int) -> bytes:
     """The events of a batch of an input partition; its rejects are not events. Equal batches give equal bytes."""
-    count = len(batch.offsets)
     parts: list[memoryview] = []
 
-    def stored(column: Any) -> list[Any]:
-        kind, base, array = _narrow(column)
-        parts.append(array.view(np.uint8).data)
-        return [kind, base, len(array)]
+    def stored(kind: str, base: int, column: Any) -> list[Any]:
+        parts.append(np.ascontiguousarray(column, kind).view(np.uint8).data)
+        return [kind, base, len(column)]
 
-    own = [stored(getattr(batch, name)) for name in COLUMNS]
-    rows = None if batch.rows is None else stored(batch.rows)
+    def based(column: Any) -> list[Any]:
+        base = int(column.min())
+        return stored(_narrowest(int(column.max()) - base), base, column - base)
+
+    def codes(column: Any, texts: Sequence[str]) -> list[Any]:
+        return stored(_narrowest(len(texts)), 0, column)
+
+    names, strings, count = batch.names, batch.strings, len(batch.offsets)
+    own = [based(batch.offsets), based(batch.times_ms), codes(batch.model, strings), codes(batch.version + 1, strings)]
+    own.append(stored("<u8", 0, batch.event_id))
+    rows = None if batch.rows is None else based(batch.rows)
     tables = []
     for name in TABLES:
-        event, *columns = getattr(batch, name)
-        each = np.bincount(event, minlength=count)
-        tables.append([stored(each), *(stored(column) for column in columns)])
+        event, named, *values = getattr(batch, name)
+        tables.append([based(np.bincount(event, minlength=count)), codes(named, names)])
+        if name == "numbers":
+            tables[-1].append(stored("<f8", 0, *values))
+        elif name == "texts":
+            tables[-1].append(codes(*values, strings))
     odd = [[one.event, one.field, ODD_REASONS.index(one.reason)] for one in batch.odd]
-    header = msgpack.packb([topic, partition, batch.names, batch.strings, own, rows, tables, odd])
+    header = msgpack.packb([topic, partition, names, strings, own, rows, tables, odd])
     body = b"".join([len(header).to_bytes(4, "big"), header, *parts])
     return HEAD.pack(MAGIC, FORMAT, xxh3_64_intdigest(body)) + body
 
 
-def _narrow(column: Any) -> tuple[str, int, Any]:
-    """Type, base and values of a column as it is stored."""
-    if column.dtype.kind == "f":
-        return "<f8", 0, np.ascontiguousarray(column, "<f8")
-    if column.dtype == np.uint64 or not len(column):
-        return "<u8", 0, np.ascontiguousarray(column, "<u8")
-    base, most = int(column.min()), int(column.max())
-    kind = next(kind for kind in TYPES if most - base < 1 << 8 * int(kind[2]))
-    return kind, base, (column - base).astype(kind)
+def _narrowest(most: int) -> str:
+    """Of the types of whole numbers, for those up to this one."""
+    return TYPES[0] if most < 1 << 8 else TYPES[1] if most < 1 << 16 else TYPES[2] if most < 1 << 32 else TYPES[3]
 
 
 def unpack(value: bytes) -> Packed:
@@ -125,10 +129,10 @@ class _Reader:
         column = np.frombuffer(raw, kind).astype(dtype)
         return column + dtype(base) if base else column
 
-    def codes(self, stored: Any, most: int, count: int | None = None, least: int = 0) -> I32:
-        """The next one, whose values are from `least` on and below `most`."""
+    def codes(self, stored: Any, most: int, count: int | None = None) -> I32:
+        """The next one, whose values are below `most`."""
         column: I32 = self.column(stored, np.int32, count)
-        if len(column) and not least <= column.min() <= column.max() < most:
+        if len(column) and not 0 <= column.min() <= column.max() < most:
             raise ValueError("code of nothing")
         return column
 
@@ -142,7 +146,7 @@ def _batch(header: Any, read: _Reader) -> Packed:
     if not 0 < count <= EVENTS_MAX or offsets[0] < 0 or (np.diff(offsets) < 0).any():
         raise ValueError("offsets do not ascend")
     times_ms = read.column(own[1], np.int64, count)
-    model, version = read.codes(own[2], len(strings), count), read.codes(own[3], len(strings), count, -1)
+    model, version = read.codes(own[2], len(strings), count), read.codes(own[3], len(strings) + 1, count) - np.int32(1)
     event_id = read.column(own[4], np.uint64, count)
     number = None if rows is None else read.codes(rows, 1 << 31, count)
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from xxhash import xxh3_64_intdigest
 
-from schemas.events.batch import Batch, Record, chosen
+from schemas.events.batch import Batch, Record, split
 from schemas.events.native_json import decode
 from schemas.events.packed import EVENTS_MAX, HEAD, DamagedRecord, events_of, pack, unpack
 from tests.schemas.events.samples import NATIVE, check, make, rows
@@ -59,10 +59,13 @@ def test_what_was_packed_comes_back(events: list[object], first: int) -> None:
 def test_parts_of_a_batch_are_all_of_it(events: list[object], parts: int, chance: random.Random) -> None:
     batch = batch_of(events)
     part = np.array([chance.randrange(parts) for _ in batch.offsets], np.int64)
-    cut = [chosen(batch, np.flatnonzero(part == number)) for number in range(parts)]
-    for one in cut:
-        check(one, len(one.offsets))
-    together = [row for one in cut for row in rows(one)]
+    cut = split(batch, part)
+    assert [number for number, _ in cut] == sorted(set(part.tolist()))
+    for number, one in cut:
+        strings = {*one.model.tolist(), *one.version.tolist(), *one.texts.text.tolist()} - {-1}
+        assert strings == set(range(len(one.strings))), "texts of others are among them"
+        assert one.offsets.tolist() == batch.offsets[part == number].tolist()
+    together = [row for _, one in cut for row in rows(one)]
     assert sorted(together, key=lambda row: int(row[0])) == rows(batch)
 
 
