@@ -134,6 +134,11 @@ class Origin(NamedTuple):
     offset: I64
     row: I32  # of a record of several events; -1 of any other
 
+    def between(self, begin: int, end: int) -> Origin:
+        """Of the events from `begin` on and before `end`."""
+        topic, partition, offset, row = self
+        return Origin(topic[begin:end], partition[begin:end], offset[begin:end], row[begin:end])
+
 
 @dataclass(frozen=True, slots=True)
 class Reject:
@@ -198,7 +203,7 @@ def part_of(batch: Batch, begin: int, end: int) -> Batch:
 
     own: dict[str, Any] = {name: getattr(batch, name)[first:last] for name in COLUMNS}
     own["rows"] = None if batch.rows is None else batch.rows[first:last]
-    own["origin"] = None if batch.origin is None else Origin(*(column[first:last] for column in batch.origin))
+    own["origin"] = None if batch.origin is None else batch.origin.between(first, last)
     own |= {"numbers": cut(batch.numbers), "texts": cut(batch.texts), "nulls": cut(batch.nulls)}
     rejects = tuple(reject for reject in batch.rejects if begin <= reject.record.offset < end)
     odd = tuple(one._replace(event=one.event - first) for one in batch.odd if first <= one.event < last)
@@ -253,6 +258,14 @@ def _with_its_own_texts(batch: Batch) -> Batch:
         version=new[batch.version],
         texts=batch.texts._replace(text=new[batch.texts.text]),
     )
+
+
+def origin_of(batch: Batch, event: int) -> tuple[str, int, int, int] | None:
+    """Topic, partition, offset and row of an event that came by the ordered log."""
+    if batch.origin is None:
+        return None
+    topic, partition, offset, row = (column.item(event) for column in batch.origin)
+    return batch.strings[int(topic)], int(partition), int(offset), int(row)
 
 
 def text_of_event(batch: Batch, name: str) -> I64:

@@ -75,12 +75,12 @@ def pack(batch: Batch, topic: str, partition: int) -> bytes:
     rows = None if batch.rows is None else based(batch.rows)
     tables = []
     for name in TABLES:
-        event, named, *values = getattr(batch, name)
+        event, named, *rest = getattr(batch, name)
         tables.append([based(np.bincount(event, minlength=count)), codes(named, names)])
         if name == "numbers":
-            tables[-1].append(stored("<f8", 0, *values))
+            tables[-1].append(stored("<f8", 0, rest[0]))
         elif name == "texts":
-            tables[-1].append(codes(*values, strings))
+            tables[-1].append(codes(rest[0], strings))
     odd = [[one.event, one.field, ODD_REASONS.index(one.reason)] for one in batch.odd]
     header = msgpack.packb([topic, partition, names, strings, own, rows, tables, odd])
     body = b"".join([len(header).to_bytes(4, "big"), header, *parts])

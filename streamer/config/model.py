@@ -54,6 +54,11 @@ class Kafka(Model):
     group: Topic = Field("driftline", description="Consumer group; also names the transactional id.")
     instance: Topic | None = Field(None, description="Stable name of this member (a pod's name): static membership.")
     start: Literal["earliest", "latest"] = Field("earliest", description="Where a group without offsets begins.")
+    order: Literal["topic", "model"] = Field(
+        "topic",
+        description="Each partition by itself, for topics that are keyed by model; or all events of a model in one"
+        " order, by way of topics.ordered.",
+    )
     give_up_after_ms: Patience = Field(
         None, alias="give_up_after", description="Without a broker for so long the service ends with 69; or never."
     )
@@ -75,6 +80,10 @@ class Topics(Model):
     windows: Topic | None = Field(None, description="Where every window that ended is published; default nowhere.")
     incidents: Topic | None = Field(None, description="Where incidents are published; default where alerts are.")
 
+    ordered: Topic | None = Field(
+        None,
+        description="Where events stand in the order of their models; default drift-ordered, for kafka.order: model.",
+    )
     shadow: Topic | None = Field(
         None, description="Where alerts of shadow monitors are published; default drift-shadow, if there are any."
     )

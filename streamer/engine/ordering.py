@@ -1,0 +1,114 @@
+"""Stage 1 of a topic that is not keyed by model: it decodes one input partition and writes its events to the ordered
+log, all events of a model to one partition of it. That log is the order, and the task of stage 2 reads it.
+
+Nothing is decided here but where an event goes: what is late or a duplicate only the order can tell. What cannot be
+decoded is a dead letter here, and whoever opted out is filtered here, before anything of him is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from xxhash import xxh3_64_intdigest
+
+from schemas.events.batch import Batch, split
+from schemas.events.packed import pack
+from schemas.records.dead_letter import dead_letter
+from streamer.alerts.unusable_record import RecordAlerts
+from streamer.config import model as cfg
+from streamer.engine import snapshot
+from streamer.engine.figures import Counter
+from streamer.port import Out, Partition, Tick
+from streamer.signals.columns import I64, Bool
+from streamer.signals.roles import OPT_OUT, is_true
+
+RESULTS = ("ordered", "filtered", "dead_lettered")
+
+
+class Ordering:
+    """Of one input partition; `parts`: how many partitions the ordered log has. State: position and account."""
+
+    def __init__(
+        self, config: cfg.Config, partition: Partition, position: int, parts: int, generation: int = 0
+    ) -> None:
+        self.config, self.partition, self.position, self.parts = config, partition, position, parts
+        self.generation, self.topic_id = generation, ""
+        self.ticks, self.tick_ms = 0, 0
+        self.counts = dict.fromkeys(RESULTS, 0)
+        self.reasons: dict[str, int] = {}
+        self.emitted: dict[tuple[str, str], int] = {}
+        self.record_alerts = RecordAlerts(config, partition, generation, self.emitted)
+        self.outbox: list[Out] = []
+        self.places: dict[str, int] = {}
+
+    @property
+    def waiting(self) -> int:
+        return len(self.outbox)
+
+    def step(self, batch: Batch) -> None:
+        """Take one batch that begins at or after the position."""
+        topic, number = self.partition
+        first = min([*batch.offsets[:1].tolist(), *(r.record.offset for r in batch.rejects[:1])], default=self.position)
+        if first < self.position or batch.next_offset < self.position:
+            raise AssertionError(f"{topic}[{number}]: offset {first} came again, all before {self.position} is done")
+        self.outbox += (Out("dead_letter", *dead_letter(topic, number, one, self.generation)) for one in batch.rejects)
+        for reject in batch.rejects:
+            self.counts["dead_lettered"] += reject.records
+            self.reasons[reject.reason] = self.reasons.get(reject.reason, 0) + reject.records
+        refused = self._refused(batch)
+        used = ~refused
+        self.outbox += self.record_alerts.take(batch, used, np.zeros(0, np.int64), self.tick_ms, refused)
+        self.counts["filtered"] += int(refused.sum())
+        self.counts["ordered"] += int(used.sum())
+        for part, events in split(batch, np.where(refused, -1, self._parts(batch))):
+            if part >= 0:
+                self.outbox.append(Out("ordered", None, pack(events, topic, number), (), part))
+        self.position = batch.next_offset
+
+    def _refused(self, batch: Batch) -> Bool:
+        if not self.config.privacy:
+            return np.zeros(len(batch.offsets), bool)
+        return is_true(replace(batch, aliases=self.config.roles()), OPT_OUT)
+
+    def _parts(self, batch: Batch) -> I64:
+        """Where each event goes."""
+        of = np.array([xxh3_64_intdigest(text.encode()) % self.parts for text in batch.strings], np.int64)
+        return of[batch.model]
+
+    def tick(self, tick: Tick) -> None:
+        """Take the time."""
+        self.position = max(self.position, tick.offset)
+        self.outbox += self.record_alerts.tick(self.tick_ms if self.ticks > 0 else tick.time_ms, tick)
+        self.ticks, self.tick_ms = self.ticks + 1, tick.time_ms
+
+    def published(self, count: int | None = None) -> None:
+        """Forget the first `count` records of the outbox, or all of them."""
+        del self.outbox[:count]
+
+    def counters(self) -> Iterator[Counter]:
+        """What was counted so far, for the metrics."""
+        topic = self.partition[0]
+        for result, count in self.counts.items():
+            yield Counter("events_total", {"topic": topic, "result": result}, count)
+        for reason, count in self.reasons.items():
+            yield Counter("records_failed_total", {"topic": topic, "reason": reason}, count)
+        yield Counter("records_consumed_total", {"topic": topic}, sum(self.counts.values()))
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "partition": list(self.partition),
+            "position": self.position,
+            "parts": self.parts,
+            "input": [self.topic_id, self.generation],
+            "ticks": [self.ticks, self.tick_ms],
+            "counts": list(self.counts.items()),
+            "reasons": list(self.reasons.items()),
+            "unusable": self.record_alerts.account.dump(),
+        }
+
+    def dump(self) -> bytes:
+        """Snapshot bytes of the state; the outbox is not part of it."""
+        return snapshot.encode(self.state())
