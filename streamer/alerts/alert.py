@@ -55,6 +55,11 @@ class Opened(NamedTuple):
     row: int = 0  # of a record with several events: which
     origin: Origin | None = None  # of an event of the ordered log
 
+    @property
+    def place(self) -> str:
+        """As ids have it: two rows of a record may open an episode each."""
+        return f"{self.offset}.{self.row}" if self.row else str(self.offset)
+
 
 def settled(value: Any) -> Any:
     """Plain data of a snapshot, in which every list was a tuple; but not what is in a dict."""

@@ -83,7 +83,7 @@ def episode_facts(series: Series, opened: Opened, evidence: Evidence, moved: str
         "subject": own.subject,
         "labels": own.shown,
         **place_facts(opened, series),
-        "trigger_place": f"{opened.offset}.{opened.row}" if opened.row else str(opened.offset),
+        "trigger_place": opened.place,
         "began": wire.rfc3339(opened.time_ms),
         "finding": wire.inner({**evidence["finding"], "evidence": evidence["evidence"]}),
         "first_offset": str(opened.first_offset),

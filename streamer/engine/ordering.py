@@ -7,8 +7,9 @@ decoded is a dead letter here, and whoever opted out is filtered here, before an
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,17 @@ from xxhash import xxh3_64_intdigest
 from schemas.events.batch import Batch, split
 from schemas.events.packed import pack
 from schemas.records.dead_letter import dead_letter
+from schemas.records.envelope import HEADERS
+from schemas.records.heartbeat import HeartbeatFacts, render_heartbeat
 from streamer.alerts.unusable_record import RecordAlerts
 from streamer.config import model as cfg
 from streamer.engine import snapshot
 from streamer.engine.figures import Counter
+from streamer.engine.room import Fullness
+from streamer.engine.school import School
+from streamer.engine.unwatched import Unwatched
+from streamer.monitors.base import Gauge, Monitor
+from streamer.monitors.detectable import Drift, Series
 from streamer.port import Out, Partition, Tick
 from streamer.signals.columns import I64, Bool
 from streamer.signals.roles import OPT_OUT, is_true
@@ -28,12 +36,51 @@ from streamer.signals.roles import OPT_OUT, is_true
 RESULTS = ("ordered", "filtered", "dead_lettered")
 
 
-class Ordering:
+class NoHistory:
+    """Stage 2 has it."""
+
+    over, end = True, 0
+
+    def holding(self, monitors: Mapping[str, Monitor]) -> list[str]:
+        return []
+
+
+class NothingDetected:
+    """What a stage that does not detect says of what one that does has."""
+
+    monitors: Mapping[str, Monitor] = MappingProxyType({})
+    history = NoHistory()
+    series = 0
+
+    def __init__(self) -> None:
+        self.monitors_reset: list[str] = []
+
+    def gauges(self) -> Iterator[tuple[str, Gauge]]:
+        return iter(())
+
+    def detectable(self, most: int) -> Iterator[tuple[Series, list[Drift]]]:
+        return iter(())
+
+    def school(self) -> dict[str, School]:
+        return {}
+
+    def open_incidents(self) -> dict[str, int]:
+        return {}
+
+    def fullness(self) -> list[Fullness]:
+        return []
+
+    def unwatched(self) -> list[Unwatched]:
+        return []
+
+
+class Ordering(NothingDetected):
     """Of one input partition; `parts`: how many partitions the ordered log has. State: position and account."""
 
     def __init__(
         self, config: cfg.Config, partition: Partition, position: int, parts: int, generation: int = 0
     ) -> None:
+        super().__init__()
         self.config, self.partition, self.position, self.parts = config, partition, position, parts
         self.generation, self.topic_id = generation, ""
         self.ticks, self.tick_ms = 0, 0
@@ -46,6 +93,7 @@ class Ordering:
 
     @property
     def waiting(self) -> int:
+        """How many records wait for a commit."""
         return len(self.outbox)
 
     def step(self, batch: Batch) -> None:
@@ -83,6 +131,9 @@ class Ordering:
         self.position = max(self.position, tick.offset)
         self.outbox += self.record_alerts.tick(self.tick_ms if self.ticks > 0 else tick.time_ms, tick)
         self.ticks, self.tick_ms = self.ticks + 1, tick.time_ms
+        known = self.config.kafka.group, *self.partition, self.position, self.ticks, tick.time_ms, tick.caught_up
+        facts = HeartbeatFacts(None, *known, self.counts, {}, (), self.generation)
+        self.outbox.append(Out("heartbeats", *render_heartbeat(facts), HEADERS))
 
     def published(self, count: int | None = None) -> None:
         """Forget the first `count` records of the outbox, or all of them."""
@@ -96,6 +147,10 @@ class Ordering:
         for reason, count in self.reasons.items():
             yield Counter("records_failed_total", {"topic": topic, "reason": reason}, count)
         yield Counter("records_consumed_total", {"topic": topic}, sum(self.counts.values()))
+
+    def alerts(self) -> dict[tuple[str, str, str], int]:
+        """How many alerts there are by monitor, model and state: of the partition's records."""
+        return self.record_alerts.account.counts()
 
     def state(self) -> dict[str, Any]:
         return {
@@ -112,3 +167,22 @@ class Ordering:
     def dump(self) -> bytes:
         """Snapshot bytes of the state; the outbox is not part of it."""
         return snapshot.encode(self.state())
+
+    @classmethod
+    def load(cls, config: cfg.Config, partition: Partition, blob: bytes, parts: int) -> Ordering:
+        """A stage from snapshot bytes. Raises InvalidSnapshot."""
+        state = snapshot.decode(blob)
+        try:
+            if tuple(state["partition"]) != partition or "parts" not in state:
+                raise snapshot.InvalidSnapshot(f"it is not of stage 1 of {partition[0]}[{partition[1]}]")
+            stage = cls(config, partition, int(state["position"]), parts, int(state["input"][1]))
+            stage.topic_id = str(state["input"][0])
+            stage.ticks, stage.tick_ms = map(int, state["ticks"])
+            stage.counts |= {name: int(count) for name, count in state["counts"]}
+            stage.reasons = {str(reason): int(count) for reason, count in state["reasons"]}
+            stage.record_alerts.account.load(state["unusable"])
+        except snapshot.InvalidSnapshot:
+            raise
+        except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
+            raise snapshot.InvalidSnapshot(f"invalid snapshot: {error}") from error
+        return stage

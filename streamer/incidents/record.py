@@ -108,12 +108,12 @@ class Incidents:
         before: Notice | None = None
         for notice in notices:
             if before is not None and before.at[:2] != notice.at[:2]:
-                told += self._told(before.at)
+                told += self._told(before.at[:2])
             told.append(notice)
             self._take(notice)
             before = notice
         if before is not None:
-            told += self._told(before.at)
+            told += self._told(before.at[:2])
         return told
 
     def _take(self, notice: Notice) -> None:
@@ -138,7 +138,7 @@ class Incidents:
         size = begun.evidence["finding"]["effect"]["deviations"]
         return Member(
             fingerprint=fingerprint,
-            episode=f"{fingerprint}-{named(topic, where.generation)}-{partition}-{opened.offset}",
+            episode=f"{fingerprint}-{named(topic, where.generation)}-{partition}-{opened.place}",
             monitor=notice.monitor,
             signal=labels["signal"],
             severity=severity_of(where.monitors[notice.monitor], notice.retained),
@@ -150,10 +150,10 @@ class Incidents:
             time_ms=opened.time_ms,
         )
 
-    def _told(self, at: Sequence[int]) -> list[Out]:
+    def _told(self, at: tuple[int, int]) -> list[Out]:
         return [self._record(change, at) for change in self.book.changes()]
 
-    def _record(self, change: Change, at: Sequence[int]) -> Out:
+    def _record(self, change: Change, at: tuple[int, int]) -> Out:
         """The record of an incident as it is now."""
         what, incident = change
         kind, texts = (what, incident.severity), incident.texts

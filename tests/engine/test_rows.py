@@ -48,14 +48,15 @@ def told(cut: int) -> tuple[list[bytes], bytes]:
     records = log()
     for begin in range(0, len(records), cut):
         task.step(decode(records[begin : begin + cut], "t"))
-        outs += [out.value or b"" for out in task.outbox if out.topic == "alerts"]
+        outs += [out.value or b"" for out in task.outbox if out.topic in ("alerts", "incidents")]
         task.published()
     return outs, task.dump()
 
 
 def test_alerts_name_the_row_and_ids_are_apart_however_the_log_is_cut() -> None:
     outs, state = told(60)
-    alerts = [orjson.loads(out) for out in outs]
+    records = [orjson.loads(out) for out in outs]
+    alerts = [one for one in records if "alert" in one["data"]]
     fired = [alert for alert in alerts if alert["data"]["status"] == "firing"]
     assert len(fired) >= 2
     assert any(alert["data"]["row"] > 0 for alert in fired)
@@ -64,6 +65,9 @@ def test_alerts_name_the_row_and_ids_are_apart_however_the_log_is_cut() -> None:
         place = f"{offset}.{row}" if row else str(offset)
         assert alert["id"].endswith(f"-t-0-{place}-1")
     assert len({alert["id"] for alert in alerts}) == len(alerts)
+    incidents = [one["data"] for one in records if "incident" in one["data"]]
+    episodes = {alert["correlationid"] for alert in fired}
+    assert {member["episode"] for one in incidents for member in one["members"]} == episodes, "one word for one thing"
     schema = json.loads((ROOT / "schemas" / "alert.v1.json").read_text())
     for alert in alerts:
         jsonschema.Draft202012Validator(schema).validate(alert)
