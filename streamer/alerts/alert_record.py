@@ -92,7 +92,7 @@ def episode_facts(series: Series, opened: Opened, evidence: Evidence, moved: str
 
 
 def place_facts(opened: Opened, series: Series) -> dict[str, str]:
-    """Where the record is that triggered: of an event of the ordered log the one it came in."""
+    """Where the record is that triggered: of an event of the ordered log the one it came in. The time has none."""
     if opened.origin is None:
         return {"trigger_offset": str(opened.offset), "found_at": f"{series.found_at}{opened.offset}."}
     topic, partition, offset, row = opened.origin
@@ -172,6 +172,7 @@ class AlertRecords:
         self, config: cfg.Config, partition: Partition, monitors: Mapping[str, Monitor], generation: int = 0
     ) -> None:
         self.config, self.partition, self.monitors, self.generation = config, partition, monitors, generation
+        self.ordered = partition[0] == config.topics.ordered
         self.forms: dict[tuple[str, bool], dict[str, wire.Form]] = {}  # by monitor and `retained`; then by status
         self.series: dict[Key, Series] = {}  # those that had an alert
         self.begun: dict[Key, Episode] = {}  # those that are told and not over
@@ -200,6 +201,9 @@ class AlertRecords:
         if known is not None and known.opened is opened:
             return known
         made = episode_of(self.monitors[notice.monitor], self.series_at(key), opened, notice.retained)
+        if opened.origin is None and self.ordered:
+            topic, number = self.partition
+            made.facts.update(trigger_topic=wire.inner(topic), trigger_partition=str(number))
         if self.config.mapping.each:
             made.facts["row"] = str(opened.row if opened.origin is None else opened.origin[3])
         if key in self.begun or len(self.begun) < BEGUN_MAX:
@@ -218,8 +222,7 @@ class AlertRecords:
         """The records of a monitor, with a place in `data` for each fact that has none elsewhere."""
         made = monitor.config
         record = wire.template(tuple(name for name in facts if name not in wire.FACTS | PARTS))
-        ordered = self.partition[0] == self.config.topics.ordered
-        where = *self.partition, self.generation, self.config.file, ordered
+        where = *self.partition, self.generation, self.config.file, self.ordered
         source = wire.Source(self.config.kafka.group, self.config.config_hash, *where)
         own = wire.forms(record, severity_of(monitor, retained), annotations_of(made), detector_of(made), source)
         self.forms[monitor.name, retained] = own
