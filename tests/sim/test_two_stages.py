@@ -187,8 +187,7 @@ def seen(seed: int, mutant: type[Worker]) -> bool:
     try:
         live(seed, mutant)
     except Differs as why:
-        assert "ordered log" in str(why)
-        return True
+        return "ordered log" in str(why)
     except (AssertionError, KeyError):
         pass
     return False
