@@ -20,6 +20,7 @@ from streamer.kafka.connection_trouble import Trouble
 from streamer.kafka.diagnosis import bad_settings, silent_logger
 from streamer.kafka.examination import missing_rights
 from streamer.kafka.rights import REFUSALS
+from streamer.kafka.upstream import NOTHING, Upstream
 from streamer.port import LogDown, Surroundings, Topic
 
 EVERY_S = 5.0
@@ -52,6 +53,7 @@ class ClusterWatch:
         self._hidden: frozenset[str] = frozenset()
         self._rights_due_s = 0.0
         self._names = config.topics.names()
+        self._upstream = Upstream(config) if config.topics.ordered is not None else None
         self._brokers, self._every_s, self._said = config.kafka.brokers, every_s, ""
         self._client = None if look is not None else self._make(config)
         self._look = look or self._ask
@@ -122,7 +124,8 @@ class ClusterWatch:
         mock = (found.cluster_id or "").startswith(MOCK_CLUSTER)  # It knows no ids, and answers no such question.
         ids, hidden = ({}, set[str]()) if mock else self._described()
         topics = {name: Topic(count, ids.get(name, "")) for name, count in there.items() if count}
-        return Surroundings(None, topics, frozenset(hidden - set(topics)))
+        unread = self._upstream.unread(self._client, topics) if self._upstream is not None and not mock else NOTHING
+        return Surroundings(None, topics, frozenset(hidden - set(topics)), unread)
 
     def _described(self) -> tuple[dict[str, str], set[str]]:
         """The ids of our topics, and which of them we may not see."""

@@ -26,6 +26,7 @@ from streamer import __version__
 from streamer.config import model as cfg
 from streamer.config.load import load_config
 from streamer.config.problems import ConfigError
+from streamer.config.stages import stage_configs
 from streamer.port import LogDown, LogGap, LogRefused, Partition, StateLost, Surroundings
 from streamer.service.closing import CLOSE_SECONDS, LEAVE_SECONDS, bounded, end_after
 
@@ -122,13 +123,15 @@ def close(kafka: Any, stopper: Stopper, drained: bool, handler: Any) -> None:
     with bounded(
         CLOSE_SECONDS, stopper.code, line_of("close_abandoned", handler, drained=drained, why=ABANDONED[drained])
     ):
-        kafka.close()
+        for log in kafka:
+            log.close()
 
 
 def abandon(kafka: Any, handler: Any) -> None:
     """Let go of a log that is of no more use. Where that hangs the process ends: a supervisor starts the next."""
     with bounded(CLOSE_SECONDS, EXIT_UNREACHABLE, line_of("close_abandoned", handler, why=HANGS)):
-        kafka.close()
+        for log in kafka:
+            log.close()
 
 
 def line_of(event: str, handler: Any, **fields: object) -> str:
@@ -162,11 +165,19 @@ def wall_ms() -> int:
 
 
 def connect(config: cfg.Config, cluster: Any) -> Any:
-    """The log, as soon as the broker has let us in."""
+    """The log of each stage, as soon as the broker has let us in."""
     from streamer.kafka.log import KafkaLog
     from streamer.service.json_logs import CoordinatorWatch, get_logger
 
-    return KafkaLog(config, get_logger("librdkafka"), CoordinatorWatch(), cluster=cluster)
+    logs: list[KafkaLog] = []
+    try:
+        for stage in stage_configs(config):
+            logs.append(KafkaLog(stage, get_logger("librdkafka"), CoordinatorWatch(), cluster=cluster))
+    except LogDown:
+        for one in logs:
+            one.close()
+        raise
+    return logs
 
 
 def watch(config: cfg.Config, told: Callable[[Surroundings], None], waits: Callable[[], bool]) -> Any:
@@ -194,7 +205,8 @@ class Service:
 
         self.config, self.stopper, self.handler = config, stopper, handler
         self.say = functools.partial(log, get_logger("driftline"))
-        self.metrics, self.health, self.stats = Metrics(), Health(masked=handler.redactor.text), Stats()
+        self.metrics, self.health = Metrics(), Health(masked=handler.redactor.text)
+        self.stats = [Stats() for _ in stage_configs(config)]
         self.outages = Outages(self.health, self.say)
         self.at_work = False
 
@@ -236,17 +248,20 @@ class Service:
             kafka = connected(attempt, pool, self.outages, self.stopping, give_up_s, load_core)
             if kafka is None:
                 return True  # Nothing is held that could be lost.
-            from streamer.engine.tasks import Tasks
             from streamer.service.reporting import Reporter
+            from streamer.service.stages import run_in_turns, stages_of
             from streamer.service.worker import Worker
 
-            tasks = Tasks(self.config)
-            worker = Worker(self.config, tasks, kafka, time.monotonic, wall_ms, self.notify, pool, self.stats)
-            reporter = reporter or Reporter(worker, self.metrics, self.outages)
-            reporter.worker, self.at_work = worker, True
+            parts = zip(stage_configs(self.config), stages_of(self.config, kafka), kafka, self.stats, strict=True)
+            workers = [
+                Worker(config, stages, log, time.monotonic, wall_ms, self.notify, pool, stats)
+                for config, stages, log, stats in parts
+            ]
+            reporter = reporter or Reporter(workers, self.metrics, self.outages)
+            reporter.workers, self.at_work = workers, True
             settle_memory()
             try:
-                drained = worker.run(self.stopping, reporter.after_step)
+                drained = run_in_turns(workers, self.stopping, reporter.after_step)
                 close(kafka, self.stopper, drained, self.handler)
                 return drained
             except LogRefused:

@@ -91,7 +91,7 @@ class Service:
         self.metrics = Metrics()
         self.health = Health(lambda: self.now_s)
         outages = Outages(self.health, lambda *said, **fields: None, lambda: self.now_s)
-        self.reporter = Reporter(self.worker, self.metrics, outages)
+        self.reporter = Reporter([self.worker], self.metrics, outages)
 
     def own(self, at: tuple[str, int], stage: Any) -> LivePartition:
         live = self.worker.owned[at] = LivePartition(stage, None, None, 0, 0.0, self.now_s)
@@ -306,6 +306,6 @@ def test_what_is_expected_is_that_of_monitors_of_the_budget(service: Service) ->
     config = load_text(HEAD, "x", {})
     metrics = Metrics()
     service.worker.config = config
-    Reporter(service.worker, metrics, service.reporter.outages)
+    Reporter([service.worker], metrics, service.reporter.outages)
     found = [metrics.get("expected_false_alarms", monitor=name) or 0.0 for name in config.effective_monitors()]
     assert sum(found) == pytest.approx(1.0)

@@ -214,7 +214,7 @@ def test_a_log_that_breaks_is_made_anew_and_nothing_changes(
 
         monkeypatch.setattr(log, "poll", breaks)
         made.append(log)
-        return log
+        return [log]
 
     monkeypatch.setattr(under_test, "connect", connect)
     assert run_service(config, stopper) == 0
