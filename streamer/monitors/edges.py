@@ -215,9 +215,11 @@ def edge_findings(
 def standard_at(
     batch: Batch, table: SeriesTable, column: Column, monitor: Monitor, place: int
 ) -> tuple[int, Summary | Evidence | None]:
-    """The row of a value, and what it was compared with there: a level of it that was accepted, or its reference."""
-    row = int(column.rows[place])
-    return row, monitor.normal.get(row) or standard_of(table, row, int(batch.offsets[column.events[place]]))
+    """The row of a value, and what it was compared with there: a level of it that was accepted, or its reference. Which
+    of the events of one record came first offsets do not say: there what was learned before the record counts.
+    """
+    row, offset = int(column.rows[place]), int(batch.offsets[column.events[place]])
+    return row, monitor.normal.get(row) or standard_of(table, row, offset - (batch.rows is not None))
 
 
 def accept(monitor: Monitor, siblings: Sequence[Monitor], row: int, opened: int, level: Summary) -> None:

@@ -73,3 +73,23 @@ def test_alerts_name_the_row_and_ids_are_apart_however_the_log_is_cut() -> None:
         jsonschema.Draft202012Validator(schema).validate(alert)
     for cut in (1, 7):
         assert told(cut) == (outs, state)
+
+
+def test_what_a_row_is_compared_with_is_of_records_before_its_own() -> None:
+    """The reference is ready within the record, behind the row that changes: that is no before of it."""
+    text = (
+        CONFIG.replace("warmup: 100", "warmup: 30")
+        .split("monitors:")[0]
+        .replace("model: =m", "model: =m, version: /v")
+        .replace("each: /rows", "each: [/rows, /v]")
+    )
+    config = load_text(
+        text + "monitors: {change: {signal: version_change, detect: {kind: occurrence}}}\n", "x.yaml", {}
+    )
+    task, decode = Task(config, AT, 0), Decoder(fields_of(config))
+    versions = [*["1"] * 10, *["2"] * 50]
+    whole = {"time": 1_700_000_000, "rows": [{"a": 1}] * len(versions), "v": versions}
+    task.step(decode([Record(0, -1, None, json.dumps(whole).encode())], "t"))
+    [alert] = [orjson.loads(out.value or b"") for out in task.outbox if out.topic == "alerts"]
+    assert alert["data"]["row"] == 10
+    assert alert["data"]["evidence"]["before"] is None
