@@ -186,6 +186,7 @@ class Batch:
     aliases: Mapping[str, str] = field(default_factory=dict)  # further names of columns: alias -> one of `names`
     odd: tuple[OddField, ...] = ()  # by event
     origin: Origin | None = None  # of events that came by the ordered log
+    news_at: int | None = None  # of such a batch: where its first record is that nobody had sent before the first start
 
 
 COLUMNS = ("offsets", "times_ms", "model", "version", "event_id")
@@ -204,6 +205,7 @@ def part_of(batch: Batch, begin: int, end: int) -> Batch:
     own: dict[str, Any] = {name: getattr(batch, name)[first:last] for name in COLUMNS}
     own["rows"] = None if batch.rows is None else batch.rows[first:last]
     own["origin"] = None if batch.origin is None else batch.origin.between(first, last)
+    own["news_at"] = None if batch.news_at is None else max(batch.news_at, begin)
     own |= {"numbers": cut(batch.numbers), "texts": cut(batch.texts), "nulls": cut(batch.nulls)}
     rejects = tuple(reject for reject in batch.rejects if begin <= reject.record.offset < end)
     odd = tuple(one._replace(event=one.event - first) for one in batch.odd if first <= one.event < last)

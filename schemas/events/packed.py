@@ -51,10 +51,11 @@ class Packed(NamedTuple):
 
     topic: str
     partition: int
+    retained: bool  # they were in the topic before the first start
     batch: Batch
 
 
-def pack(batch: Batch, topic: str, partition: int) -> bytes:
+def pack(batch: Batch, topic: str, partition: int, retained: bool = False) -> bytes:
     """The events of a batch of an input partition; its rejects are not events. Equal batches give equal bytes."""
     parts: list[memoryview] = []
 
@@ -82,7 +83,7 @@ def pack(batch: Batch, topic: str, partition: int) -> bytes:
         elif name == "texts":
             tables[-1].append(codes(rest[0], strings))
     odd = [[one.event, one.field, ODD_REASONS.index(one.reason)] for one in batch.odd]
-    header = msgpack.packb([topic, partition, names, strings, own, rows, tables, odd])
+    header = msgpack.packb([topic, partition, retained, names, strings, own, rows, tables, odd])
     body = b"".join([len(header).to_bytes(4, "big"), header, *parts])
     return HEAD.pack(MAGIC, FORMAT, xxh3_64_intdigest(body)) + body
 
@@ -138,8 +139,9 @@ class _Reader:
 
 
 def _batch(header: Any, read: _Reader) -> Packed:
-    topic, partition, names, strings, own, rows, tables, odd = header
-    if not all(type(text) is str for text in (topic, *names, *strings)) or type(partition) is not int:
+    topic, partition, retained, names, strings, own, rows, tables, odd = header
+    texts_only = all(type(text) is str for text in (topic, *names, *strings))
+    if not texts_only or type(partition) is not int or type(retained) is not bool:
         raise ValueError("name of a kind never stored")
     offsets = read.column(own[0], np.int64)
     count = len(offsets)
@@ -179,7 +181,7 @@ def _batch(header: Any, read: _Reader) -> Packed:
         rows=number,
         odd=left_out,
     )
-    return Packed(topic, partition, batch)
+    return Packed(topic, partition, retained, batch)
 
 
 def events_of(records: Sequence[Record]) -> Batch:
@@ -193,8 +195,9 @@ def events_of(records: Sequence[Record]) -> Batch:
             packed.append((place, unpack(value or b"")))
         except DamagedRecord as error:
             rejects.append(Reject(columns[place], "undecodable", str(error)[:80]))
-    united = _united(packed, columns.offsets)
-    return replace(united, rejects=tuple(rejects), next_offset=columns.offsets.item(-1) + 1 if len(columns) else 0)
+    next_offset = columns.offsets.item(-1) + 1 if len(columns) else 0
+    news_at = next((columns.offsets.item(place) for place, one in packed if not one.retained), next_offset)
+    return replace(_united(packed, columns.offsets), rejects=tuple(rejects), next_offset=next_offset, news_at=news_at)
 
 
 def _united(packed: Sequence[tuple[int, Packed]], offsets: I64) -> Batch:

@@ -78,11 +78,18 @@ class Ordering(NothingDetected):
     """Of one input partition; `parts`: how many partitions the ordered log has. State: position and account."""
 
     def __init__(
-        self, config: cfg.Config, partition: Partition, position: int, parts: int, generation: int = 0
+        self,
+        config: cfg.Config,
+        partition: Partition,
+        position: int,
+        parts: int,
+        generation: int = 0,
+        first_end: int = 0,
     ) -> None:
         super().__init__()
         self.config, self.partition, self.position, self.parts = config, partition, position, parts
         self.generation, self.topic_id = generation, ""
+        self.first_end = first_end  # what is before it was there before the first start
         self.ticks, self.tick_ms = 0, 0
         self.counts = dict.fromkeys(RESULTS, 0)
         self.reasons: dict[str, int] = {}
@@ -111,9 +118,12 @@ class Ordering(NothingDetected):
         self.outbox += self.record_alerts.take(batch, used, np.zeros(0, np.int64), self.tick_ms, refused)
         self.counts["filtered"] += int(refused.sum())
         self.counts["ordered"] += int(used.sum())
-        for part, events in split(batch, np.where(refused, -1, self._parts(batch))):
-            if part >= 0:
-                self.outbox.append(Out("ordered", None, pack(events, topic, number), (), part))
+        old = batch.offsets < self.first_end
+        kinds = np.where(refused, -1, 2 * self._parts(batch) + ~old)  # What was there comes before what is new.
+        for kind, events in split(batch, kinds):
+            if kind >= 0:
+                part, new = divmod(kind, 2)
+                self.outbox.append(Out("ordered", None, pack(events, topic, number, not new), (), part))
         self.position = batch.next_offset
 
     def _refused(self, batch: Batch) -> Bool:
@@ -157,6 +167,7 @@ class Ordering(NothingDetected):
             "partition": list(self.partition),
             "position": self.position,
             "parts": self.parts,
+            "first_end": self.first_end,
             "input": [self.topic_id, self.generation],
             "ticks": [self.ticks, self.tick_ms],
             "counts": list(self.counts.items()),
@@ -175,7 +186,9 @@ class Ordering(NothingDetected):
         try:
             if tuple(state["partition"]) != partition or "parts" not in state:
                 raise snapshot.InvalidSnapshot(f"it is not of stage 1 of {partition[0]}[{partition[1]}]")
-            stage = cls(config, partition, int(state["position"]), parts, int(state["input"][1]))
+            stage = cls(
+                config, partition, int(state["position"]), parts, int(state["input"][1]), int(state["first_end"])
+            )
             stage.topic_id = str(state["input"][0])
             stage.ticks, stage.tick_ms = map(int, state["ticks"])
             stage.counts |= {name: int(count) for name, count in state["counts"]}

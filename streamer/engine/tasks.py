@@ -9,6 +9,7 @@ from schemas.events.packed import events_of
 from streamer.config import model as cfg
 from streamer.config.decoder_fields import fields_of
 from streamer.engine.engines import ENGINE, Engine
+from streamer.engine.history import NOBODY_KNOWS
 from streamer.engine.ordering import Ordering
 from streamer.engine.stage import Decode
 from streamer.engine.task import Task
@@ -34,8 +35,9 @@ class Tasks:
         self.decode: Decode = Unpack() if ordered else engine.decoder(fields_of(config))
 
     def new(self, partition: Partition, position: int, generation: int = 0, first_end: int = 0) -> Task:
-        engine = self.engine
-        return Task(self.config, partition, position, engine=engine, generation=generation, first_end=first_end)
+        engine, ordered = self.engine, self.config.topics.ordered is not None
+        end = NOBODY_KNOWS if ordered else first_end
+        return Task(self.config, partition, position, engine=engine, generation=generation, first_end=end)
 
     def load(self, partition: Partition, blob: bytes) -> Task:
         return Task.load(self.config, partition, blob, self.engine)
@@ -49,7 +51,7 @@ class Orderings:
         self.decode: Decode = engine.decoder(fields_of(config))
 
     def new(self, partition: Partition, position: int, generation: int = 0, first_end: int = 0) -> Ordering:
-        return Ordering(self.config, partition, position, self.parts, generation)
+        return Ordering(self.config, partition, position, self.parts, generation, first_end)
 
     def load(self, partition: Partition, blob: bytes) -> Ordering:
         return Ordering.load(self.config, partition, blob, self.parts)

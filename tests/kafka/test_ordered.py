@@ -83,7 +83,7 @@ def test_a_model_over_all_partitions_is_one_through_kills(
     for message in read_all(broker, ordered, PARTITIONS):
         log[message.partition()].append(Record(message.offset(), message.timestamp()[1], None, message.value()))
     packed = [unpack(record.value or b"") for records in log.values() for record in records]
-    written = Counter((topic, number, o) for topic, number, batch in packed for o in batch.offsets.tolist())
+    written = Counter((topic, number, o) for topic, number, _, batch in packed for o in batch.offsets.tolist())
     assert set(written.values()) == {1}
     letters = len(read_all(broker, dead, PARTITIONS))
     assert len(written) + letters == EVENTS

@@ -95,7 +95,8 @@ class First(Campaign):
         stages = {p: o.task for w in self.workers.values() for p, o in w.owned.items()}
         for partition in self.partitions:
             ticks = ticks_of(published.get(("heartbeats", partition[1]), []))
-            expected = oracle(self.stages(), partition, self.survived(partition), ticks, b"")
+            began = self.broker.began[partition]
+            expected = oracle(self.stages(), partition, self.survived(partition), ticks, began)
             told = [out for out in expected.outbox if out.topic != "ordered"]
             for role, mine in by_partition(told).items():
                 compare(str(role), published.pop(role, []), mine)
@@ -122,7 +123,7 @@ class First(Campaign):
 def places(log: list[Record]) -> list[tuple[str, int, int]]:
     """Where each event of the ordered log is from."""
     found = [unpack(record.value or b"") for record in log]
-    return [(topic, number, offset) for topic, number, batch in found for offset in batch.offsets.tolist()]
+    return [(topic, number, offset) for topic, number, _, batch in found for offset in batch.offsets.tolist()]
 
 
 def number_of(out: Out) -> int:
@@ -135,7 +136,7 @@ def oracle(
     stages: Stages, partition: Partition, records: list[Record], ticks: list[Tick], began: bytes
 ) -> Ordering | Task:
     """The undisturbed run, as `campaign.oracle`."""
-    first_end = snapshot.decode(began)["history"][0] if began else 0
+    first_end = int(snapshot.decode(began).get("first_end", 0)) if began else 0
     stage = stages.new(partition, 0, first_end=first_end)
     for tick in [*ticks, None]:
         end = tick.offset if tick is not None else records[-1].offset + 1

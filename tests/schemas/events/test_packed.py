@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from xxhash import xxh3_64_intdigest
 
-from schemas.events.batch import Batch, Record, split
+from schemas.events.batch import Batch, Record, part_of, split
 from schemas.events.native_json import decode
 from schemas.events.packed import EVENTS_MAX, HEAD, DamagedRecord, events_of, pack, unpack
 from tests.schemas.events.samples import NATIVE, check, make, rows
@@ -45,8 +45,8 @@ def test_what_was_packed_comes_back(events: list[object], first: int) -> None:
     batch = batch_of(events, first)
     if not len(batch.offsets):
         return
-    topic, partition, back = unpack(pack(batch, "in", 3))
-    assert (topic, partition) == ("in", 3)
+    topic, partition, retained, back = unpack(pack(batch, "in", 3, retained=first % 2 == 0))
+    assert (topic, partition, retained) == ("in", 3, first % 2 == 0)
     check(back, len(batch.offsets))
     assert same(back, batch)
     assert back.rows is None
@@ -81,6 +81,9 @@ def test_records_of_the_ordered_log_are_one_batch_that_knows_where_all_is_from()
     places = list(zip(topics, *(column.tolist() for column in batch.origin[1:]), strict=True))
     assert places[:3] == [("in", 0, 100, -1), ("in", 0, 102, -1), ("in", 0, 104, -1)]
     assert places[3:] == [("other", 5, 7, 0), ("other", 5, 9, 1), ("other", 5, 11, 0)]
+    assert batch.news_at == 50
+    old = events_of([Record(7, 0, None, pack(first, "in", 0, True)), Record(9, 0, None, pack(first, "in", 0))])
+    assert (old.news_at, part_of(old, 0, 9).news_at, part_of(old, 9, 10).news_at) == (9, 9, 9)
     assert [row[1:] for row in rows(batch)] == [row[1:] for one in (first, second) for row in rows(one)]
     assert [(r.record.offset, r.reason, r.detail) for r in batch.rejects] == [
         (52, "undecodable", "4 bytes cannot be a packed record")
@@ -140,6 +143,8 @@ def test_what_nobody_packed_is_refused_or_keeps_every_promise() -> None:
 def test_a_record_that_claims_too_much_is_refused_before_any_memory_is_taken() -> None:
     none = [["|u1", 0, 0], ["|u1", 0, 0]]
     huge = ["<u8", 0, EVENTS_MAX * 1000]
-    header = msgpack.packb(["t", 0, ["a"], ["m"], [huge] * 5, None, [[*none, none[0]], [*none, none[0]], none], []])
+    header = msgpack.packb(
+        ["t", 0, False, ["a"], ["m"], [huge] * 5, None, [[*none, none[0]], [*none, none[0]], none], []]
+    )
     with pytest.raises(DamagedRecord, match="column and its length differ"):
         unpack(sealed(len(header).to_bytes(4, "big") + header))
