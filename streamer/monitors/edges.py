@@ -16,7 +16,16 @@ from detectors.river_bank import RiverBank
 from schemas.events.batch import Batch
 from streamer.config.reference_file import Series
 from streamer.monitors.base import Hit, Monitor, MonitorBase, MonitorSpec
-from streamer.monitors.evidence import Evidence, Summary, edge_of, question_of, returned, standard_of, summary_of
+from streamer.monitors.evidence import (
+    Evidence,
+    Summary,
+    by_then,
+    edge_of,
+    question_of,
+    returned,
+    standard_of,
+    summary_of,
+)
 from streamer.monitors.finding import DRIFT, Finding
 from streamer.monitors.following import Begun, Following, begun_by
 from streamer.monitors.pinned_past import SLOW_PAST, deviations_of, past_of
@@ -215,11 +224,9 @@ def edge_findings(
 def standard_at(
     batch: Batch, table: SeriesTable, column: Column, monitor: Monitor, place: int
 ) -> tuple[int, Summary | Evidence | None]:
-    """The row of a value, and what it was compared with there: a level of it that was accepted, or its reference. Which
-    of the events of one record came first offsets do not say: there what was learned before the record counts.
-    """
-    row, offset = int(column.rows[place]), int(batch.offsets[column.events[place]])
-    return row, monitor.normal.get(row) or standard_of(table, row, offset - (batch.rows is not None))
+    """The row of a value, and what it was compared with there: a level of it that was accepted, or its reference."""
+    row = int(column.rows[place])
+    return row, monitor.normal.get(row) or standard_of(table, row, by_then(batch, int(column.events[place])))
 
 
 def accept(monitor: Monitor, siblings: Sequence[Monitor], row: int, opened: int, level: Summary) -> None:

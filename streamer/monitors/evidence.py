@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from detectors.bank import CALIBRATED, SCHOOL, TIERLESS, TIERS
 from detectors.last_change import Asked, Change, Recent
 from detectors.reference import Learned
+from schemas.events.batch import Batch
 from schemas.records.alert import rfc3339
 from streamer.series.table import SeriesTable
 
@@ -66,6 +67,14 @@ def tier_of(school: bool) -> dict[str, str]:
 def span(first_offset: int, last_offset: int, from_ms: int, to_ms: int) -> dict[str, Any]:
     """Where in event time and in the log something was seen."""
     return {"offsets": [first_offset, last_offset], "from": rfc3339(from_ms), "to": rfc3339(to_ms)}
+
+
+def by_then(batch: Batch, event: int) -> int:
+    """The offset by which something was learned that is known at an event. Of the events of one record offsets do not
+    say which came first: there what was learned before the record counts.
+    """
+    offset: int = batch.offsets.item(event)
+    return offset if batch.rows is None else offset - 1
 
 
 def learned_of(table: SeriesTable, row: int, offset: int) -> Learned | None:

@@ -19,7 +19,7 @@ from streamer.config.detect import Counted, DetectDistribution, DetectFraction, 
 from streamer.config.reference_file import Series
 from streamer.monitors.base import Gauge, MonitorBase, MonitorSpec
 from streamer.monitors.daily_limit import DailyLimit
-from streamer.monitors.evidence import Evidence, before_of, evidence, span, tier_of
+from streamer.monitors.evidence import Evidence, before_of, by_then, evidence, span, tier_of
 from streamer.monitors.finding import BREACH, CLEAR, NEITHER, Finding
 from streamer.monitors.usual_shares import UsualShares
 from streamer.monitors.window_outcomes import Outcomes, forgotten, note, outcomes_of, plain
@@ -70,7 +70,7 @@ class CountedMonitor(MonitorBase):
             note(self.outcomes, model, "skipped", window.skipped)
             event = int(column.events[window.closed_by])
             signal = verdict.signal if verdict is not None else NEITHER
-            told = self.told(window, verdict, int(batch.offsets[event])) if self.shows(signal) else None
+            told = self.told(window, verdict, by_then(batch, event)) if self.shows(signal) else None
             found.append(Finding(event, self.order, window.row, signal, told, ended))
         return found
 
@@ -286,7 +286,7 @@ class DistributionMonitor(MonitorBase):
                 "moved": moved(names.tolist(), reference / reference.sum(), counts / counts.sum()),
                 **span(window.first_offset, window.last_offset, window.from_ms, window.to_ms),
             }
-            before = None if self.coded else before_of(self.table, window.row, int(batch.offsets[event]))
+            before = None if self.coded else before_of(self.table, window.row, by_then(batch, event))
             more = tier_of(self.days.in_school(window.row)) if self.detect.days else None
             told = evidence(0, apart, limit, before, None, shown, more)
         return Finding(event, self.order, window.row, signal, told, "evaluated")
