@@ -83,8 +83,10 @@ def resolved(value: Any, filled: bool = True) -> Any:
     if isinstance(topics, dict) and any(one.get("shadow") is True for one in shadows):
         value["topics"] = topics = {**topics, "shadow": topics.get("shadow", SHADOW)}
     kafka = value.get("kafka")
-    if isinstance(topics, dict) and isinstance(kafka, dict) and kafka.get("order") == "model":
-        value["topics"] = {**topics, "ordered": topics.get("ordered", ORDERED)}
+    if isinstance(topics, dict) and isinstance(kafka, dict):
+        others = {role: name for role, name in topics.items() if role != "ordered"}
+        ordered = {"ordered": topics.get("ordered", ORDERED)} if kafka.get("order") == "model" else {}
+        value["topics"] = others | ordered
     return value
 
 

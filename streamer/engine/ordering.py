@@ -181,14 +181,15 @@ class Ordering(NothingDetected):
 
     @classmethod
     def load(cls, config: cfg.Config, partition: Partition, blob: bytes, parts: int) -> Ordering:
-        """A stage from snapshot bytes. Raises InvalidSnapshot."""
-        state = snapshot.decode(blob)
+        """A stage from snapshot bytes; from those of a task, which read the topic until now, one that goes on where it
+        stood. Raises InvalidSnapshot.
+        """
+        state = {"first_end": 0, "counts": [], "reasons": [], **snapshot.decode(blob)}
         try:
-            if tuple(state["partition"]) != partition or "parts" not in state:
-                raise snapshot.InvalidSnapshot(f"it is not of stage 1 of {partition[0]}[{partition[1]}]")
-            stage = cls(
-                config, partition, int(state["position"]), parts, int(state["input"][1]), int(state["first_end"])
-            )
+            if tuple(state["partition"]) != partition:
+                raise snapshot.InvalidSnapshot(f"it is not of {partition[0]}[{partition[1]}]")
+            position, generation = int(state["position"]), int(state["input"][1])
+            stage = cls(config, partition, position, parts, generation, int(state["first_end"]))
             stage.topic_id = str(state["input"][0])
             stage.ticks, stage.tick_ms = map(int, state["ticks"])
             stage.counts |= {name: int(count) for name, count in state["counts"]}

@@ -56,7 +56,8 @@ def shown(member: Member, where: Partition) -> str:
         "severity": member.severity,
         "moved": member.moved,
     }
-    return render_member(fields, member.onset_ms, (member.offset, member.time_ms), where)
+    topic, number, offset = member.origin or (*where, member.offset)
+    return render_member(fields, member.onset_ms, (offset, member.time_ms), (topic, number))
 
 
 class Texts(NamedTuple):
@@ -148,6 +149,7 @@ class Incidents:
             onset_ms=begin_ms,
             offset=opened.offset,
             time_ms=opened.time_ms,
+            origin=None if opened.origin is None else opened.origin[:3],
         )
 
     def _told(self, at: tuple[int, int]) -> list[Out]:

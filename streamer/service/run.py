@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
@@ -164,14 +164,14 @@ def wall_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def connect(config: cfg.Config, cluster: Any) -> Any:
+def connect(stages: Sequence[cfg.Config], cluster: Any) -> Any:
     """The log of each stage, as soon as the broker has let us in."""
     from streamer.kafka.log import KafkaLog
     from streamer.service.json_logs import CoordinatorWatch, get_logger
 
     logs: list[KafkaLog] = []
     try:
-        for stage in stage_configs(config):
+        for stage in stages:
             logs.append(KafkaLog(stage, get_logger("librdkafka"), CoordinatorWatch(), cluster=cluster))
     except LogDown:
         for one in logs:
@@ -196,7 +196,7 @@ def load_core() -> None:
 class Service:
     """One process at work: what outlives the logs and workers that come and go with the broker."""
 
-    def __init__(self, config: cfg.Config, stopper: Stopper, handler: Any) -> None:
+    def __init__(self, config: cfg.Config, stopper: Stopper, handler: Any, stage: int | None = None) -> None:
         from streamer.service.connection import Outages
         from streamer.service.health import Health
         from streamer.service.json_logs import get_logger, log
@@ -206,7 +206,8 @@ class Service:
         self.config, self.stopper, self.handler = config, stopper, handler
         self.say = functools.partial(log, get_logger("driftline"))
         self.metrics, self.health = Metrics(), Health(masked=handler.redactor.text)
-        self.stats = [Stats() for _ in stage_configs(config)]
+        self.stages = stage_configs(config) if stage is None else [stage_configs(config)[stage - 1]]
+        self.stats = [Stats() for _ in self.stages]
         self.outages = Outages(self.health, self.say)
         self.at_work = False
 
@@ -242,20 +243,19 @@ class Service:
         stack.callback(cluster.close)
         patience_ms = self.config.kafka.give_up_after_ms
         give_up_s = None if patience_ms is None else patience_ms / 1000
-        attempt = functools.partial(connect, self.config, cluster)
+        attempt = functools.partial(connect, self.stages, cluster)
         reporter: Any = None
         while True:
             kafka = connected(attempt, pool, self.outages, self.stopping, give_up_s, load_core)
             if kafka is None:
                 return True  # Nothing is held that could be lost.
             from streamer.service.reporting import Reporter
-            from streamer.service.stages import run_in_turns, stages_of
+            from streamer.service.stages import made_by, run_in_turns
             from streamer.service.worker import Worker
 
-            parts = zip(stage_configs(self.config), stages_of(self.config, kafka), kafka, self.stats, strict=True)
             workers = [
-                Worker(config, stages, log, time.monotonic, wall_ms, self.notify, pool, stats)
-                for config, stages, log, stats in parts
+                Worker(stage, made_by(self.config, stage, log), log, time.monotonic, wall_ms, self.notify, pool, stats)
+                for stage, log, stats in zip(self.stages, kafka, self.stats, strict=True)
             ]
             reporter = reporter or Reporter(workers, self.metrics, self.outages)
             reporter.workers, self.at_work = workers, True
@@ -273,13 +273,13 @@ class Service:
                 abandon(kafka, self.handler)
 
 
-def run_service(config: cfg.Config, stopper: Stopper) -> int:
-    """Run until stopped; the exit code."""
+def run_service(config: cfg.Config, stopper: Stopper, stage: int | None = None) -> int:
+    """Run until stopped, all stages or that one; the exit code."""
     from streamer.service.http import start_server
     from streamer.service.json_logs import setup_logging
 
     handler = setup_logging(config.secrets(), debug=bool(config.kafka.client.get("debug")))
-    service = Service(config, stopper, handler)
+    service = Service(config, stopper, handler, stage)
     say = service.say
     service.metrics.set("build_info", 1, **versions())
     with contextlib.ExitStack() as stack:

@@ -15,11 +15,11 @@ from streamer.engine.tasks import Orderings, Tasks
 from streamer.service.worker import POLL_TIMEOUT_S, Worker
 
 
-def stages_of(config: Config, logs: Sequence[Any]) -> list[Stages]:
-    """What makes the stages, in their order."""
-    if config.topics.ordered is None:
-        return [Tasks(config)]
-    return [Orderings(config, logs[0].counts[config.topics.ordered]), Tasks(config)]
+def made_by(config: Config, stage: Config, log: Any) -> Stages:
+    """What makes the stages of a worker; `stage`: the config as its shell has it."""
+    ordered = config.topics.ordered
+    before = ordered is not None and ordered not in stage.topics.events
+    return Orderings(config, log.counts[ordered]) if before else Tasks(config)
 
 
 def run_in_turns(workers: Sequence[Worker], stopping: Callable[[], bool], after_step: Callable[[], None]) -> bool:

@@ -94,6 +94,8 @@ def test_a_model_over_all_partitions_is_one_through_kills(
     assert trigger["topic"] == inputs
     of_u = [r for p, r in whole if p == trigger["partition"]][trigger["offset"]]
     assert json.loads(of_u.value or b"")["model"] == "u"
+    [incident] = [one for one in map(data_of, read_all(broker, alerts, PARTITIONS)) if "incident" in one]
+    assert incident["members"][0]["trigger"] == trigger
     config = load_config(path, {})
     for number, mine in log.items():
         beating = [message for message in read_all(broker, beats, PARTITIONS) if about(message) == (ordered, number)]
