@@ -74,6 +74,20 @@ class NothingDetected:
         return []
 
 
+def bare(batch: Batch, refused: Bool, place: str) -> Batch:
+    """The batch with nothing in the refused events but that their owners opted out, at this place. They are one half of
+    something, and who gets the other half has to know.
+    """
+
+    def cut(table: Any) -> Any:
+        kept = ~refused[table.event] | (np.array(batch.names)[table.name] == place if len(table.name) else False)
+        return type(table)(*(column[kept] for column in table))
+
+    tables = {name: cut(getattr(batch, name)) for name in ("numbers", "texts", "nulls")}
+    odd = tuple(one for one in batch.odd if not refused[one.event])
+    return replace(batch, **tables, odd=odd, version=np.where(refused, np.int32(-1), batch.version))
+
+
 class Ordering(NothingDetected):
     """Of one input partition; `parts`: how many partitions the ordered log has. State: position and account."""
 
@@ -114,6 +128,8 @@ class Ordering(NothingDetected):
             self.counts["dead_lettered"] += reject.records
             self.reasons[reject.reason] = self.reasons.get(reject.reason, 0) + reject.records
         refused = self._refused(batch)
+        if self.config.mapping.pair is not None and refused.any():
+            batch, refused = bare(batch, refused, self.config.roles()[OPT_OUT]), np.zeros(len(refused), bool)
         used = ~refused
         self.outbox += self.record_alerts.take(batch, used, np.zeros(0, np.int64), self.tick_ms, refused)
         self.counts["filtered"] += int(refused.sum())

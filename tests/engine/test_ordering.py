@@ -116,3 +116,34 @@ def test_any_cutting_of_the_ordered_log_gives_the_same_alerts_and_snapshot(confi
                 task = Task.load(config, at, task.dump())
         assert [*outs, *task.outbox] == whole.outbox
         assert task.dump() == whole.dump()
+
+
+PAIRED = TEXT.replace("monitors:", "mapping: {pair: {within: 10m}}\nmonitors:")
+
+
+def test_a_request_and_its_answer_meet_whatever_partitions_they_came_in() -> None:
+    """And who opted out in one of them has done so for both; nothing else of him is written."""
+    config = load_text(PAIRED, "x.yaml", {})
+    logs: dict[Partition, list[Record]] = {("in", 0): [], ("in", 1): [], ("in", 2): []}
+    for number in range(200):
+        head = {"model": "m", "event_id": str(number), "time": 1_700_000_000 + number}
+        refused = {"secret": True} if number % 10 == 0 else {}
+        asked = {**head, **refused, "features": {"a": number, "c": "hidden" if refused else "x"}}
+        for partition, event in ((0, asked), (1 + number % 2, {**head, "prediction": {"label": "y"}})):
+            log = logs["in", partition]
+            log.append(Record(len(log), -1, None, json.dumps(event).encode()))
+    log = ordered(config, logs, random.Random(1))
+    assert not any(b"hidden" in (record.value or b"") for records in log for record in records)
+    whole, cut = [], []
+    for number, records in enumerate(log):
+        tasks = [Task(config, ("drift-ordered", number), 0) for _ in range(2)]
+        tasks[0].step(events_of(records))
+        for record in records:
+            tasks[1].step(events_of([record]))
+            tasks[1] = Task.load(config, ("drift-ordered", number), tasks[1].dump())
+        whole.append(tasks[0])
+        cut.append(tasks[1])
+    assert [task.dump() for task in whole] == [task.dump() for task in cut]
+    assert sum(task.pairs.paired for task in whole if task.pairs) == 200
+    counts = [task.admission.counts for task in whole]
+    assert (sum(one["used"] for one in counts), sum(one["filtered"] for one in counts)) == (380, 20)
