@@ -198,9 +198,10 @@ def joined(batch: Batch, kept: Bool, joins: list[Join], taken: Taken) -> Batch:
     count = int(kept.sum()) + int(before.sum())
     own = at[kept]
     columns: dict[str, Any] = {}
-    origins = [np.zeros(count, column.dtype) for column in batch.origin or ()]
-    for column, whole in zip(origins, batch.origin or (), strict=True):
-        column[own] = whole[kept]
+    origins: list[Any] = []
+    for column in () if batch.origin is None else batch.origin:
+        origins.append(np.zeros(count, column.dtype))
+        origins[-1][own] = column[kept]
     for name in ("offsets", "times_ms", "model", "version", "event_id", *(() if batch.rows is None else ("rows",))):
         column = getattr(batch, name)
         columns[name] = np.zeros(count, column.dtype)
@@ -221,9 +222,9 @@ def joined(batch: Batch, kept: Bool, joins: list[Join], taken: Taken) -> Batch:
             for name, value in zip(columns, told, strict=False):
                 columns[name][event] = value
             if half.origin is not None:
-                topic, *place = half.origin
-                for column, value in zip(origins, (_code(strings, topic), *place), strict=True):
-                    column[event] = value
+                topic, *place_of = half.origin
+                for origin, number in zip(origins, (_code(strings, topic), *place_of), strict=True):
+                    origin[event] = number
         numbers += ((event, _code(names, name), value) for name, value in half.numbers if name not in has)
         texts += ((event, _code(names, name), _code(strings, text)) for name, text in half.texts if name not in has)
         nulls += ((event, _code(names, name)) for name in half.nulls if name not in has)
