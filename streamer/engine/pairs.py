@@ -116,7 +116,7 @@ class Pairs:
                 int(offset), tuple((str(name), float(value)) for name, value in numbers),
                 tuple((str(name), str(text)) for name, text in texts), tuple(map(str, nulls)),
                 tuple((str(name), str(reason)) for name, reason in odd),
-                None if origin is None else (str(origin[0]), *map(int, origin[1:])),
+                None if origin is None else (str(origin[0]), int(origin[1]), int(origin[2]), int(origin[3])),
             )  # fmt: skip
             self.open[half.model, half.event_id] = half
             self.of_model.setdefault(half.model, {})[half.model, half.event_id] = None
