@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import random
+from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from schemas.events.batch import Record
@@ -94,6 +96,10 @@ def test_a_model_over_three_partitions_is_one_and_its_shift_one_alert_that_names
     assert sorted(model for task in tasks for model in task.admission.events) == list("uvwxyz")
     fired = [told for task in tasks for told in alerts(task.outbox) if told["status"] == "firing"]
     assert [told["alert"]["labels"]["model"] for told in fired] == ["u"]
+    schema = json.loads((Path(__file__).resolve().parents[2] / "schemas" / "alert.v1.json").read_text())
+    whole = [json.loads(out.value or b"") for task in tasks for out in task.outbox if out.topic == "alerts"]
+    for one in whole:
+        jsonschema.Draft202012Validator(schema).validate(one)
     trigger, sentence = fired[0]["trigger"], fired[0]["sentence"]
     record = logs[trigger["topic"], trigger["partition"]][trigger["offset"] // 2]
     assert json.loads(record.value or b"")["model"] == "u"
