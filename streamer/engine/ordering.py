@@ -7,7 +7,7 @@ decoded is a dead letter here, and whoever opted out is filtered here, before an
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -26,6 +26,7 @@ from streamer.engine import snapshot
 from streamer.engine.figures import Counter
 from streamer.engine.room import Fullness
 from streamer.engine.school import School
+from streamer.engine.stage import once
 from streamer.engine.unwatched import Unwatched
 from streamer.monitors.base import Gauge, Monitor
 from streamer.monitors.detectable import Drift, Series
@@ -60,6 +61,9 @@ class NothingDetected:
 
     def detectable(self, most: int) -> Iterator[tuple[Series, list[Drift]]]:
         return iter(())
+
+    def models(self) -> Collection[str]:
+        return ()
 
     def school(self) -> dict[str, School]:
         return {}
@@ -119,10 +123,7 @@ class Ordering(NothingDetected):
 
     def step(self, batch: Batch) -> None:
         """Take one batch that begins at or after the position."""
-        topic, number = self.partition
-        first = min([*batch.offsets[:1].tolist(), *(r.record.offset for r in batch.rejects[:1])], default=self.position)
-        if first < self.position or batch.next_offset < self.position:
-            raise AssertionError(f"{topic}[{number}]: offset {first} came again, all before {self.position} is done")
+        topic, number = once(self.partition, self.position, batch)
         self.outbox += (Out("dead_letter", *dead_letter(topic, number, one, self.generation)) for one in batch.rejects)
         for reject in batch.rejects:
             self.counts["dead_lettered"] += reject.records

@@ -5,7 +5,7 @@ There are two kinds: the task, which detects, and where a topic is not keyed by 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from schemas.events.batch import Batch, Record
@@ -60,6 +60,9 @@ class Stage(Protocol):
 
     def detectable(self, most: int) -> Iterator[tuple[Series, list[Drift]]]:
         """The smallest drifts that are found, series after series, up to `most` of a monitor; dear, so drawn slowly."""
+
+    def models(self) -> Collection[str]:
+        """Those it has met."""
 
     def school(self) -> dict[str, School]:
         """What of each model is still in school."""
@@ -118,3 +121,12 @@ class Stages(Protocol):
 
     def load(self, partition: Partition, blob: bytes) -> Stage:
         """From snapshot bytes; raises InvalidSnapshot."""
+
+
+def once(partition: Partition, position: int, batch: Batch) -> Partition:
+    """The partition of a batch that a stage at this position may take: nothing of it came before."""
+    topic, number = partition
+    first = min([*batch.offsets[:1].tolist(), *(r.record.offset for r in batch.rejects[:1])], default=position)
+    if first < position or batch.next_offset < position:
+        raise AssertionError(f"{topic}[{number}]: offset {first} came again, all before {position} is done")
+    return partition

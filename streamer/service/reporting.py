@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from streamer.alerts.alert import QUIET
 from streamer.alerts.unusable import WHAT
@@ -32,6 +32,20 @@ def summed(counts: Sequence[Mapping[str, int]]) -> dict[str, int]:
     """Of several counts by name all together."""
     names = dict.fromkeys(name for one in counts for name in one)
     return {name: sum(one.get(name, 0) for one in counts) for name in names}
+
+
+def unkeyed(models: Mapping[Partition, Collection[str]]) -> dict[str, str]:
+    """Models that several partitions of a topic have, by name, with what to do: each partition watches its own part."""
+    found: dict[tuple[str, str], list[int]] = {}
+    for (topic, number), met in models.items():
+        for model in met:
+            found.setdefault((topic, model), []).append(number)
+    several = {at: numbers for at, numbers in found.items() if len(numbers) > 1}
+    return {
+        f"{topic} {model}": f"{model} is in {len(numbers)} of our partitions of {topic}, and watched in each by itself,"
+        " with a warm-up and alerts of its own: send events with the model as their key, or set kafka.order: model"
+        for (topic, model), numbers in list(several.items())[:UNWATCHED_MAX]
+    }
 
 
 class Reporter:
@@ -84,6 +98,9 @@ class Reporter:
             self.room_due_s = now_s + ROOM_INTERVAL_S
             self.outages.note("nearly_full", dict(self._full()))
             self.outages.note("unwatched", self._unwatched())
+            self.outages.note(
+                "unkeyed", unkeyed({partition: one.task.models() for partition, one in owned_by_us.items()})
+            )
         for partition in set(self.known) - set(owned_by_us):
             del self.known[partition]
             metrics.forget(topic=partition[0], partition=str(partition[1]))
