@@ -79,6 +79,7 @@ class Decoder:
         extra: Sequence[str],
         outside: Sequence[int],
         message_bytes: int,
+        features: tuple[Sequence[str], int],
     ) -> None: ...
     def decode(
         self,

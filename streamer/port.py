@@ -234,6 +234,9 @@ class Log(Protocol):
     def start(self, partition: Partition, offset: int) -> None:
         """Deliver the partition's records from `offset` on."""
 
+    def hold(self, partition: Partition) -> None:
+        """Deliver nothing more of the partition until it is started again."""
+
     def commit(
         self,
         outs: Sequence[Out],

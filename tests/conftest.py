@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import gc
 import os
 import re
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 from _pytest.faulthandler import fault_handler_stderr_fd_key
 from xdist.scheduler import LoadScopeScheduling
 
+from streamer.engine.engines import Engine
 from tests.broker.broker import Broker, missing_tools
 from tests.broker.topics import topic_maker
 
@@ -120,11 +122,32 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
     return Lanes(config, log) if config.getvalue("dist") == "loadgroup" else None
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--beside-the-core",
+        action="store_true",
+        help="without the compiled core, after a session with it: leave out what is given the Python engine by its "
+        "parameters, since that session has run it",
+    )
+
+
+def has_run(item: pytest.Item) -> bool:
+    """Whether a session with the compiled core has run the same: an engine is all that a task has of the core, and
+    without it both are the one in Python.
+    """
+    given = item.callspec.params.values() if isinstance(item, pytest.Function) and hasattr(item, "callspec") else ()
+    return any(isinstance(value, Engine) for value in given)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Without Java the broker tests are named as not run; in CI they fail. File by file `Lanes` deals them to few
     workers. They wait more than they compute, so the others have the processors meanwhile; what takes long begins
     early, or at the end some workers would have nothing to do.
     """
+    if config.getoption("--beside-the-core"):
+        repeats = [item for item in items if has_run(item)]
+        config.hook.pytest_deselected(items=repeats)
+        items[:] = [item for item in items if not has_run(item)]
     missing = None if os.environ.get("DRIFTLINE_TEST_KAFKA") else missing_tools()
     for item in items:
         if item.get_closest_marker("broker") is None:
@@ -133,6 +156,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason=f"{missing}: no real broker"))
     early = ("broker", "xdist_group")
     items.sort(key=lambda item: (not any(map(item.get_closest_marker, early)), "sim" not in item.path.parts))
+
+
+def pytest_collection_finish() -> None:
+    """As the service does it: what was collected, some hundred thousand objects, stays until the end, and garbage is
+    looked for seldom. It took a tenth of all time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 20)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -27,6 +27,7 @@ class Place(NamedTuple):
 
     path: str
     model: type[BaseModel]
+    whole: tuple[str, ...] = ()  # the files that read the mapping that it is of
 
 
 def parts_of(hint: Any) -> Iterator[Any]:
@@ -147,7 +148,10 @@ def below(place: Place, said: str) -> Iterator[str]:
         for model in models:
             if len(models) == 1:
                 yield from (f"#### {name}", (model.__doc__ or "").strip())
-                yield table("key, type, default, limits, meaning", rows(Place(name, model), False))
+                yield table(
+                    "key, type, default, limits, meaning, read in `streamer/`",
+                    rows(Place(name, model, tuple(readers(place, name))), True),
+                )
             else:
                 kind = model.model_fields["kind"]
                 yield f"#### `{name}: {{kind: {get_args(kind.annotation)[0]}}}`"
@@ -158,11 +162,27 @@ def below(place: Place, said: str) -> Iterator[str]:
 CONFIGS = ("config", "loaded", "c")
 """What a whole config is called where it is read; one of its monitors is a MONITORS."""
 MONITORS = ("config", "monitor", "m")
+HINTS = ("offline/absent.py", "config/continuity.py", "commands/")
+"""Where a key is only spoken of, as long as others read it."""
 
 
-def last(node: ast.AST) -> str:
+def last(node: ast.AST | None) -> str:
     """`c` of `a.b.c`."""
     return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+
+
+@cache
+def sections() -> dict[str, str]:
+    """By the name of a model the mapping that it is of."""
+    hints = get_type_hints(Config, include_extras=True)
+    top = {model.__name__: name for name in Config.model_fields for model in models_of(hints[name])}
+    inner = {
+        model.__name__: name
+        for place in [model for name in Config.model_fields for model in models_of(hints[name])]
+        for name, hint in get_type_hints(place, include_extras=True).items()
+        for model in models_of(hint)
+    }
+    return inner | top
 
 
 @cache
@@ -172,22 +192,30 @@ def reads() -> dict[tuple[str, ...], set[str]]:
     for path in sorted(STREAMER.rglob("*.py")):
         file = path.relative_to(STREAMER).as_posix()
         nodes = list(ast.walk(ast.parse(path.read_text())))
-        own = {part for node in nodes if isinstance(node, ast.Assign) for part in sections(node)}
-        for node in nodes:
+        own = dict(name for node in nodes for name in stand_ins(node))
+        for node in nodes if not file.startswith("config/model") else ():
             for key in keys_of(node, own):
-                if not file.startswith("config/model"):
-                    found.setdefault(key, set()).add(file)
+                found.setdefault(key, set()).add(file)
     return found
 
 
-def sections(node: ast.Assign) -> Iterator[str]:
-    """`reference` of `reference = self.config.reference`: from there on the name stands for the section."""
-    name = last(node.targets[0])
-    if isinstance(node.value, ast.Attribute) and last(node.value.value) in CONFIGS and last(node.value) == name:
-        yield name
+def stand_ins(node: ast.AST) -> Iterator[tuple[str, str]]:
+    """Names that stand for a section, and which: `names = self.config.topics`, or an argument that says it is one."""
+    if isinstance(node, ast.Assign):
+        targets, values = node.targets[0], node.value
+        pairs = zip(targets.elts, values.elts, strict=False) if both_tuples(targets, values) else [(targets, values)]
+        yield from ((last(target), last(value)) for target, value in pairs if last(value) in sections().values())
+    if isinstance(node, ast.For | ast.comprehension) and last(node.iter) in sections().values():
+        yield last(node.target), last(node.iter)
+    if isinstance(node, ast.arg) and (section := sections().get(last(node.annotation))) is not None:
+        yield node.arg, section
 
 
-def keys_of(node: ast.AST, own: set[str]) -> Iterator[tuple[str, ...]]:
+def both_tuples(one: Any, other: Any) -> bool:
+    return isinstance(one, ast.Tuple) and isinstance(other, ast.Tuple)
+
+
+def keys_of(node: ast.AST, own: dict[str, str]) -> Iterator[tuple[str, ...]]:
     """The key paths that an expression may read; `own` are names that stand for sections."""
     if isinstance(node, ast.Call) and last(node.func) == "get" and isinstance(node.args[0], ast.Constant):
         yield (str(node.args[0].value),)  # of a config that is no model yet
@@ -198,20 +226,31 @@ def keys_of(node: ast.AST, own: set[str]) -> Iterator[tuple[str, ...]]:
         yield (node.attr,)
     if last(owner) in MONITORS:
         yield "monitors", node.attr
-    if (isinstance(owner, ast.Attribute) and last(owner.value) in CONFIGS) or last(owner) in own:
-        yield last(owner), node.attr
+    if last(owner) in own:
+        yield own[last(owner)], node.attr
+    if isinstance(owner, ast.Attribute):
+        yield owner.attr, node.attr
 
 
 def readers(place: Place, name: str) -> list[str]:
-    """The files that read a key, also by a property; where it goes with its whole mapping, those that read that."""
+    """The files that read a key, also by a property or a method; where it goes with its whole mapping, those that read
+    that.
+    """
     section = place.path.partition(".")[0]
-    properties = [
-        member
-        for member, value in vars(place.model).items()
-        if isinstance(value, property) and value.fget is not None and name in value.fget.__code__.co_names
-    ]
-    found = [reads().get((section, member), set()) for member in (name, *properties)]
-    return sorted(set().union(*found) or reads().get((section,), set()))
+    members = [name, *(member for member, value in [*vars(place.model).items()] if uses(place.model, value, name))]
+    found = set[str]().union(*(reads().get((section, member), set()) for member in members))
+    for files in (found, reads().get((section,), set()), set(place.whole)):
+        if acts := sorted(file for file in files if not file.startswith(HINTS)):
+            return acts
+    return sorted(found)
+
+
+def uses(model: type[BaseModel], member: Any, name: str) -> bool:
+    """Whether a property or method reads the key, or all keys, or leaves that to another one."""
+    function = member.fget if isinstance(member, property) else member
+    names: tuple[str, ...] = getattr(getattr(function, "__code__", None), "co_names", ())
+    others = [vars(model)[other] for other in names if other in vars(model) and vars(model)[other] is not member]
+    return name in names or "model_dump" in names or any(uses(model, other, name) for other in others)
 
 
 def standard_set() -> str:

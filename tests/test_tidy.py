@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -49,8 +50,11 @@ def room_of(module: str) -> str | None:
     return found[0] if found else None
 
 
+@cache
 def imports(path: Path) -> set[str]:
-    """The modules that a file imports, anywhere in it; under TYPE_CHECKING, too."""
+    """The modules that a file imports, anywhere in it; under TYPE_CHECKING, too. Asked for when a test runs: every
+    process of the suite imports this file, and few run a test of it.
+    """
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -63,9 +67,13 @@ def imports(path: Path) -> set[str]:
 
 
 MODULES = {name_of(path): path for path in SOURCES}
-ARROWS = {name: {found for found in imports(path) if found in MODULES} - {name} for name, path in MODULES.items()}
-"""Module -> the modules it imports. A package stands for its `__init__`, which holds nothing but its docstring."""
 PLAIN_PACKAGES = {name for name, path in MODULES.items() if path.name == "__init__.py" and name != "detectors"}
+"""A package stands for its `__init__`, which holds nothing but its docstring."""
+
+
+def arrows(module: str) -> set[str]:
+    """The modules of ours that it imports."""
+    return (imports(MODULES[module]) & MODULES.keys()) - PLAIN_PACKAGES - {module}
 
 
 def is_core(module: str) -> bool:
@@ -82,7 +90,7 @@ def test_there_is_something_to_check() -> None:
 def test_every_module_obeys_the_import_law(module: str) -> None:
     room = room_of(module)
     assert room is not None, f"{module} is in no room of the law: name its place in LAW, and in streamer/README.md"
-    for other in ARROWS[module] - PLAIN_PACKAGES:
+    for other in arrows(module):
         there = room_of(other)
         assert there is not None
         assert LAW.index(there) <= LAW.index(room), f"{module} imports {other}: {room} comes before {there}"
@@ -90,7 +98,7 @@ def test_every_module_obeys_the_import_law(module: str) -> None:
 
 def test_no_modules_import_each_other() -> None:
     try:
-        TopologicalSorter({name: found - PLAIN_PACKAGES for name, found in ARROWS.items()}).prepare()
+        TopologicalSorter({name: arrows(name) for name in MODULES}).prepare()
     except CycleError as error:
         pytest.fail(" -> ".join(error.args[1]))
 

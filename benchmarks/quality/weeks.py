@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 from zlib import crc32
 
 import numpy as np
-from scipy.signal import lfilter
 
 from benchmarks.quality.shapes import BEGIN_MS, DAY_S, arrivals_s, hour_of, load_of
 
@@ -105,6 +104,8 @@ class Columns:
 
 def noise(n: int, ar: float, draw: np.random.Generator) -> Array:
     """Standard normal, autocorrelated from event to event."""
+    from scipy.signal import lfilter  # Takes a second: only who draws shall wait for it.
+
     white = draw.standard_normal(n)
     if ar == 0.0 or n == 0:
         return white

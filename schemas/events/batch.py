@@ -22,7 +22,10 @@ REASONS: dict[str, str] = {
     "bad_utf8": "the value, or the key or header a field is mapped to, is not UTF-8",
     "bad_json": "the value is not one RFC 8259 JSON text, or exceeds the parser's limits on depth and magnitude",
     "not_an_object": "the JSON text is not an object",
-    "undecodable": "a step of `mapping` cannot be taken: the value is not packed so, or its rows do not match",
+    "undecodable": "a step of `mapping` cannot be taken: the value is not packed so, or its rows do not match; or it "
+    "is not as its schema has it",
+    "unknown_schema": "the schema registry knows no schema of the id that the value begins with",
+    "unusable_schema": "its schema cannot be used: it refers to itself, makes values of nothing, or is broken",
     "no_rows": "the record has no rows where `mapping.each` says that they are",
     "missing_model": "the event does not name its model: absent, null or the empty text",
     "wrong_type": "a field holds another type than it takes, or a name or text is over 256 characters",
@@ -88,7 +91,7 @@ class RecordColumns(Sequence[Record]):
         return len(self.values)
 
     def __getitem__(self, place: int) -> Record:  # type: ignore[override]  # nobody slices them
-        return self._record(place)
+        return self._record(place if place >= 0 else place + len(self))
 
     def __iter__(self) -> Iterator[Record]:
         return map(self._record, range(len(self)))

@@ -128,7 +128,10 @@ CODECS: dict[str, Codec] = {
     "columns": Codec(_columns, "of an object of arrays an array of objects, one per row"),
     "tensors": Codec(_tensors, "of tensors {name, shape, data} an array of objects, one per row (Open Inference v2)"),
 }
-FAULTS = (ValueError, TypeError, LookupError, AttributeError, RecursionError, OverflowError, zlib.error, csv.Error)
+FAULTS = (
+    *(ValueError, TypeError, LookupError, AttributeError, RecursionError, OverflowError, EOFError),
+    *(zlib.error, csv.Error),
+)
 """What a codec raises of what it cannot read; `binascii.Error` and `JSONDecodeError` are ValueErrors."""
 
 

@@ -70,21 +70,22 @@ class Decoder:
 
 def placed(batch: Batch, rows: Rows, records: Sequence[Record]) -> Batch:
     """What was decoded of rows, at the offsets of the records that they are of."""
-    offsets = np.array([records[place].offset for place in rows.source], np.int64)
+    of_records = columns_of(records).offsets  # A whole Record is made for rejects only.
+    offsets = of_records[np.array(rows.source, np.intp)]
     numbers = np.array(rows.row, np.int32)
     several = np.bincount(rows.source, minlength=len(records)) > 1
     rejects = list(rows.rejects)
     for one in batch.rejects:
         place = rows.source[one.record.offset]
         row = rows.row[one.record.offset] if several.item(place) else None
-        record = one.record._replace(offset=records[place].offset) if row is not None else records[place]
+        record = one.record._replace(offset=of_records.item(place)) if row is not None else records[place]
         rejects.append(replace(one, record=record, row=row))
     return replace(
         batch,
         offsets=offsets[batch.offsets],
         rows=numbers[batch.offsets],
         rejects=tuple(sorted(rejects, key=lambda one: (one.record.offset, one.row or 0))),
-        next_offset=records[-1].offset + 1,
+        next_offset=of_records.item(-1) + 1,
     )
 
 
@@ -135,11 +136,9 @@ OUTSIDE = ("key", "header", "topic", "constant")
 
 
 def expressible(fields: Fields) -> bool:
-    """Whether the compiled decoder can find these fields: objects all the way, and none within another."""
+    """Whether the compiled decoder can find these fields: no whole event, and none within another."""
     steps = [s.steps for s in (*fields.selectors, *fields.extra) if s.kind == "pointer"]
-    if not all(path and all(index < 0 for _, index in path) for path in steps):
-        return False
-    return not any(long[: len(short)] == short for short, long in permutations(steps, 2))
+    return all(steps) and not any(long[: len(short)] == short for short, long in permutations(steps, 2))
 
 
 def _core(fields: Fields) -> Any:
@@ -150,4 +149,5 @@ def _core(fields: Fields) -> Any:
         [s.text for s in fields.extra],
         [slot for slot, s in selectors if s.kind in OUTSIDE],
         fields.message_bytes,
+        (fields.reading.names, fields.reading.array),
     )

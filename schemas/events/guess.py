@@ -23,6 +23,10 @@ GUID = 17
 
 COMPRESSED = "have the Kafka producer compress (compression.type), not the program: Driftline reads JSON"
 PLAIN = "Driftline reads JSON, one object per record: send that, or convert the topic"
+NAMED = "name that in the config, as in `schema_registry: {url: ...}`"
+ANOTHER = "schema_registry.url names another registry than the producer's, or what begins with a zero byte is no such"
+KNOWN = {"unknown_schema": ANOTHER, "unusable_schema": ""}
+"""By the reason of the reject, of what needs no guess."""
 
 
 class Look(NamedTuple):
@@ -76,17 +80,16 @@ LOOKS: tuple[Look, ...] = (
     Look(_is_zeros, f"zeros: {PLAIN}"),
     Look(
         lambda head, length: length > FRAME and head[0] == 0 and head[FRAME : FRAME + 1] in (b"{", b"["),
-        "JSON of a schema registry (byte 0, then the id of a schema, 4 bytes): have the producer send plain JSON",
+        f"JSON of a schema registry (byte 0, then the id of a schema, 4 bytes): {NAMED}",
     ),
     Look(
         lambda head, length: length > FRAME and head[0] == 0,
-        "Avro or Protobuf of a schema registry (byte 0, then the id of a schema): have the producer send JSON, or"
-        " convert the topic",
+        f"Avro or Protobuf of a schema registry (byte 0, then the id of a schema): {NAMED}",
     ),
     Look(
         lambda head, length: length > GUID and head[0] == 1 and _text(head[1:GUID]) is None,
-        "Avro or Protobuf of a schema registry (byte 1, then the GUID of a schema): have the producer send JSON, or"
-        " convert the topic",
+        "Avro or Protobuf of a schema registry (byte 1, then the GUID of a schema): have the producer send its"
+        " id instead, or JSON",
     ),
     Look(_begins(b"\xff\xfe", b"\xfe\xff"), "text in UTF-16: send UTF-8"),
     Look(_begins(b"\xef\xbb\xbf"), "text with a byte order mark (ef bb bf): leave it away"),
@@ -103,10 +106,12 @@ LOOKS: tuple[Look, ...] = (
 """The first that knows it has the word."""
 
 
-def guess(value: bytes) -> str:
+def guess(value: bytes, reason: str = "") -> str:
     """What a value that was rejected most likely is, and what to do; empty when nothing is known of it.
 
     It tells the kind of the bytes, never what they say, so that it may stand in a log.
     """
+    if reason in KNOWN:
+        return KNOWN[reason]
     head = value[:HEAD]
     return next((look.words for look in LOOKS if head and look.known(head, len(value))), "")

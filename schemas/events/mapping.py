@@ -1,8 +1,9 @@
 """From records that are no events yet to events: what is packed is unpacked, and a record of many rows becomes as many.
 
-Two steps, before any field is looked for: `decode` puts what a text unpacks to in its place, `each` names the arrays
-whose elements are rows. An event is the record in which each of these arrays is one of its elements, so the pointers of
-`fields` are those of the record without the index. The rows of a record come one after the other, at its offset.
+A value with the id of a schema is read by it first. Then two steps, before any field is looked for: `decode` puts what
+a text unpacks to in its place, `each` names the arrays whose elements are rows. An event is the record in which each of
+these arrays is one of its elements, so the pointers of `fields` are those of the record without the index. The rows of
+a record come one after the other, at its offset.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from schemas.events.codecs import CODECS, ROWS_MAX, decoded
 from schemas.events.convert import NotFinite, Rejected
 from schemas.events.fields import ABSENT, FIELDS, STUCK, Fields, Selector, parse_selector, walk
 from schemas.events.json_text import parsed
+from schemas.events.registered import Schemas, framed, marked
 
 Steps = tuple[tuple[str, int], ...]
 EVENT_ID = [*FIELDS].index("event_id")
@@ -30,6 +32,12 @@ class Plan(NamedTuple):
     decode: tuple[tuple[str, Steps, tuple[str, ...]], ...]
     each: tuple[tuple[str, Steps], ...]
     names: tuple[tuple[str, Steps, tuple[str, ...]], ...]  # of arrays, which become objects
+    schemas: Schemas | None = None  # of values that begin with the id of one
+
+    @property
+    def plain(self) -> bool:
+        """Whether there is nothing to do with what is JSON."""
+        return not (self.whole or self.decode or self.each or self.names)
 
 
 class Rows(NamedTuple):
@@ -44,14 +52,17 @@ class Rows(NamedTuple):
 
 
 def compile_plan(
-    decode: Mapping[str, Sequence[str]], each: Sequence[str], names: Mapping[str, Sequence[str]]
+    decode: Mapping[str, Sequence[str]],
+    each: Sequence[str],
+    names: Mapping[str, Sequence[str]],
+    schemas: Schemas | None = None,
 ) -> Plan | None:
     """None where there is nothing to do. Raises ValueError with one line."""
     for place, codecs in decode.items():
         unknown = [name for name in codecs if name not in CODECS]
         if unknown:
             raise ValueError(f"decode {place or 'the value'}: {unknown[0]!r} is none of {', '.join(CODECS)}")
-    if not decode and not each and not names:
+    if not decode and not each and not names and schemas is None:
         return None
     for one, other in permutations(each, 2):
         if other == one or other.startswith(f"{one}/"):
@@ -62,6 +73,7 @@ def compile_plan(
         inner,
         tuple((place, _steps(place)) for place in each),
         tuple((place, _steps(place), tuple(given)) for place, given in names.items()),
+        schemas,
     )
 
 
@@ -78,14 +90,13 @@ def expand(records: Sequence[Record], fields: Fields, plan: Plan) -> Rows:
     read = _read(fields, plan)
     for place, record in enumerate(records):
         try:
-            rows = list(_rows(record, fields, plan, read))
+            rows = list(_rows(record, len(found.records), fields, plan, read))
         except Rejected as bad:
             found.rejects.append(reject_of(record, bad.reason, bad.detail, fields.message_bytes))
             continue
-        for number, row in enumerate(rows):
-            found.records.append(row._replace(offset=len(found.records)))
-            found.source.append(place)
-            found.row.append(number)
+        found.records.extend(rows)
+        found.source.extend([place] * len(rows))
+        found.row.extend(range(len(rows)))
     return found
 
 
@@ -93,7 +104,9 @@ def document_of(record: Record, plan: Plan, bytes_max: int) -> dict[str, Any]:
     """The record, unpacked."""
     if record.value and len(record.value) > bytes_max:
         raise Rejected("too_large", f"{len(record.value)} bytes, the limit is {bytes_max}")
-    if record.value and plan.whole:
+    if plan.schemas is not None and framed(record.value):
+        document = plan.schemas.document(record.value or b"")
+    elif record.value and plan.whole:
         document = decoded(record.value, plan.whole, bytes_max, "")
         if isinstance(document, bytes):
             document = parsed(document, bytes_max)
@@ -107,7 +120,8 @@ def document_of(record: Record, plan: Plan, bytes_max: int) -> dict[str, Any]:
         value = walk(steps, document)
         if value is not ABSENT and value is not STUCK and value is not None:
             value = decoded(value, codecs, bytes_max, at)
-            document = _with(document, steps, _text(value, at) if isinstance(value, bytes) else value)
+            place, name = _slot(document, steps)
+            place[name] = _text(value, at) if isinstance(value, bytes) else value
     found: dict[str, Any] = document
     return found
 
@@ -152,8 +166,8 @@ def rows_of(document: dict[str, Any], plan: Plan) -> Iterator[dict[str, Any]]:
 
 def _slot(document: Any, steps: Steps) -> tuple[Any, str | int]:
     """What holds the value of a place that there is, and by which name or number."""
-    *above, (name, index) = steps
-    place = walk(tuple(above), document)
+    place = walk(steps[:-1], document)
+    name, index = steps[-1]
     return place, name if type(place) is dict else index
 
 
@@ -203,22 +217,35 @@ def _part(document: dict[str, Any], read: tuple[Steps, ...]) -> dict[str, Any]:
     return part
 
 
-def _rows(record: Record, fields: Fields, plan: Plan, read: tuple[Steps, ...]) -> Iterator[Record]:
+def _rows(record: Record, first: int, fields: Fields, plan: Plan, read: tuple[Steps, ...]) -> Iterator[Record]:
     if record.value is None or record.unreadable or record.whole is not None:
-        yield record  # The decoder says what is the matter.
+        yield record._replace(offset=first)  # The decoder says what is the matter.
+        return
+    binary = plan.schemas is not None and framed(record.value)
+    if plan.plain:
+        yield (_as_json(record, plan, fields.message_bytes) if binary else record)._replace(offset=first)
         return
     identity = fields.selectors[EVENT_ID]
     own = any(identity.steps[: len(steps)] == steps for _, steps in plan.each)
     part = _part(document_of(record, plan, fields.message_bytes), read)
-    known = walk(identity.steps, part) if identity.kind == "pointer" and not own else None
+    given, known = record, walk(identity.steps, part) if identity.kind == "pointer" and not own else None
     for number, row in enumerate(rows_of(part, plan)):
         if number and not own:
             if type(known) in (str, int) and known != "":
                 place, name = _slot(row, identity.steps)
                 place[name] = f"{known}#{number}"
-            yield _told_apart(record, identity, number)._replace(value=_json(row))
-        else:
-            yield record._replace(value=_json(row))
+            record = _told_apart(given, identity, number)
+        yield Record(first + number, record.time_ms, record.key, _json(row, binary), record.headers)
+
+
+def _as_json(record: Record, plan: Plan, bytes_max: int) -> Record:
+    """A framed record that needs no more than to be read by its schema."""
+    assert plan.schemas is not None
+    text = plan.schemas.json_in(record.value or b"")
+    if text is None:
+        document = document_of(record, plan, bytes_max)
+        text = _json(document, True)
+    return record._replace(value=text)
 
 
 def _told_apart(record: Record, identity: Selector, number: int) -> Record:
@@ -231,8 +258,10 @@ def _told_apart(record: Record, identity: Selector, number: int) -> Record:
     return record
 
 
-def _json(value: Any) -> bytes:
-    return orjson.dumps(value, default=_literal)
+def _json(value: Any, binary: bool) -> bytes:
+    """What was binary may have numbers that are not finite. They are null here: without one there are none."""
+    text = orjson.dumps(value, default=_literal)
+    return orjson.dumps(marked(value), default=_literal) if binary and b"null" in text else text
 
 
 def _literal(value: Any) -> Any:

@@ -161,7 +161,7 @@ class Unusable:
         window.begin = window.begin or places[0]
         if batch.rejects and REJECTED not in window.firsts:
             one = batch.rejects[0]
-            hint = guess(one.record.value or b"")
+            hint = guess(one.record.value or b"", one.reason)
             window.firsts[REJECTED] = First(one.record.first_offset, one.reason, one.detail, hint)
         if len(late) and LATE not in window.firsts:
             event = late.item(0)

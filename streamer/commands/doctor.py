@@ -118,6 +118,22 @@ def _why_unknown(right: Right, found: Examination) -> str:
     return "the topic cannot be seen" if missing else "the broker does not tell"
 
 
+def of_registry(config: Config) -> Iterator[Finding]:
+    """Whether the schema registry answers, also if only that it has no such schema."""
+    if config.schema_registry is None:
+        return
+    from streamer.kafka.schema_registry import Client, NoSchema
+
+    try:
+        Client(config.schema_registry).schema(1)
+    except NoSchema:
+        pass
+    except LogDown as down:
+        yield Finding("wrong", "registry", str(down), down.fix)
+        return
+    yield Finding("ok", "registry", f"{config.schema_registry.url} answers")
+
+
 def text_of(found: list[Finding]) -> str:
     """Lines for a person, and the account of them last."""
     lines = []
@@ -147,7 +163,7 @@ def doctor(config_path: Path, timeout_s: float) -> None:
     from streamer.kafka.examination import examine
 
     try:
-        found = list(findings(config, examine(config, timeout_s)))
+        found = [*findings(config, examine(config, timeout_s)), *of_registry(config)]
     except LogDown as error:
         exit_unreachable(error)
     click.echo(text_of(found))

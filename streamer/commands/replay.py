@@ -159,6 +159,8 @@ def _summary(engine: Replay, printed: Counter[str], seconds: float, letters: Pat
     also = f", {shadows}" if printed["shadow"] else ""
     speed = f"{seconds:.1f} s ({total / max(seconds, 1e-9):,.0f} records/s)"
     click.echo(f"{alerts}{also} and {incidents} in {speed}", err=True)
+    if (pairs := engine.pairs()) is not None:
+        click.echo(pairs, err=True)
     odd = [f"{field} {reason} {count:,}" for (field, reason), count in engine.odd().items()]
     if odd:
         more = f", and {len(odd) - ODD_SHOWN:,} more" if len(odd) > ODD_SHOWN else ""

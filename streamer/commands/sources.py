@@ -25,10 +25,15 @@ def either_files_or_topic(inputs: Sequence[object], topic: str | None) -> None:
 def of_topic(
     config: Config, topic: str, begin: str | None, end: str | None, partitions: Sequence[int] = ()
 ) -> Iterator[tuple[Partition, list[Record]]]:
-    """A range of a topic. Kafka's client is loaded only now: who reads files needs none."""
+    """A range of a topic, its schemas known. Kafka's client is loaded only now: who reads files needs none."""
     from streamer.kafka.topic_range import read_topic
 
-    return read_topic(config, topic, partitions, begin, end)
+    records = read_topic(config, topic, partitions, begin, end)
+    if config.schema_registry is None or config.schemas is None:
+        return records
+    from streamer.kafka.schema_registry import Client, learned
+
+    return learned(config.schemas, records, Client(config.schema_registry).schema)
 
 
 @contextmanager

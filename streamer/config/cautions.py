@@ -83,6 +83,12 @@ def brokers_are_who_they_say(raw: Any) -> Iterator[Complaint]:
         yield Complaint(path, "insecure", "tokens are not signed, so that anybody can make one: for tests only.")
 
 
+def who_hears_the_login(raw: Any) -> Iterator[Complaint]:
+    path = ("schema_registry", "url")
+    if str(at(raw, *path)).startswith("http:") and at(raw, "schema_registry", "password") is not None:
+        yield Complaint(path, "insecure", "everybody on the way reads the password: use https.")
+
+
 def who_may_listen(raw: Any) -> Iterator[Complaint]:
     listen = at(raw, "server", "listen")
     if isinstance(listen, str) and listen.rpartition(":")[0] in EVERYWHERE:
@@ -227,6 +233,7 @@ CAUTIONS: tuple[Rule, ...] = (
     passwords_are_encrypted,
     what_is_set_is_used,
     brokers_are_who_they_say,
+    who_hears_the_login,
     who_may_listen,
     secrets_are_no_words,
     variables_are_filled_in,

@@ -22,4 +22,4 @@ def fields_of(config: cfg.Config) -> Fields:
     reading = Reading(strict, config.limits.array, tuple(config.fields.names), zone)
     named_fields = config.fields.model_dump(include=set(FIELDS))
     fields = compile_fields(named_fields, tuple(extra), config.limits.message_bytes, reading)
-    return replace(fields, plan=config.mapping.plan())
+    return replace(fields, plan=config.mapping.plan(config.schemas))

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 
 from schemas.events.codecs import CODECS
 from schemas.events.mapping import Plan, compile_plan
+from schemas.events.registered import Schemas
 from streamer.config.problems import did_you_mean, quoted
 from streamer.config.types import Duration, Model, check_pointer
 
@@ -79,6 +80,6 @@ class Mapping(Model):
         compile_plan({}, each, {})
         return each
 
-    def plan(self) -> Plan | None:
-        """What the decoder does; None: nothing."""
-        return compile_plan(self.decode, self.each, self.names)
+    def plan(self, schemas: Schemas | None = None) -> Plan | None:
+        """What the decoder does; None: nothing. `schemas`: what is known of those that values name."""
+        return compile_plan(self.decode, self.each, self.names, schemas)

@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from schemas.events.fields import FIELDS, PLAIN_FIELDS, parse_field
+from schemas.events.registered import Schemas
 from streamer.config.budget import FalseAlarms
 from streamer.config.calendar import Calendar
 from streamer.config.detect import CheckRule
@@ -28,6 +29,7 @@ from streamer.config.librdkafka_settings import RESERVED
 from streamer.config.mapping import Mapping
 from streamer.config.monitor import Defaults as Defaults
 from streamer.config.monitor import Monitor as Monitor
+from streamer.config.schema_registry import SchemaRegistry
 from streamer.config.types import (
     CheckedName,
     Duration,
@@ -262,7 +264,7 @@ class Server(Model):
     listen: Listen = Field("127.0.0.1:8080", description="HOST:PORT; port 0 picks one.")
 
 
-HARMLESS = ("version", "kafka", "topics", "standard", "defaults", "commit", "server")
+HARMLESS = ("version", "kafka", "schema_registry", "topics", "standard", "defaults", "commit", "server")
 """Sections that change nothing of what is detected. All others are in the hash, those to come as well: one that was
 forgotten must not change alerts under an equal hash. The standard set and the defaults are in it as the monitors they
 amount to, and as what alerts take of them that no monitor raises.
@@ -280,6 +282,9 @@ class Config(Model):
     version: Version = Field(description="Version of this file format.")
     kafka: Kafka = Field(description="The cluster and how the service joins it.")
     topics: Topics = Field(description="Topics by role; every topic has one use.")
+    schema_registry: SchemaRegistry | None = Field(
+        None, description="Where the schemas are of values in Avro, Protobuf or JSON that begin with the id of one."
+    )
     fields: FieldMap = Field(FieldMap(), description="Where the fields of an event are.")
     mapping: Mapping = Field(Mapping(), description="How records that are no events yet become events.")
     on_odd_field: Literal["drop", "dead_letter"] = Field(
@@ -328,6 +333,7 @@ class Config(Model):
     limits: Limits = Field(Limits(), description="What bounds memory; whatever exceeds a bound is counted.")
     server: Server = Field(Server(), description="Health and metrics over HTTP.")
     _file: str = PrivateAttr(default="driftline.yaml")
+    _schemas: Schemas = PrivateAttr(default_factory=Schemas)
     _given: Any = PrivateAttr(default=None)
     _given_hash: str = PrivateAttr(default="")
     _secrets: tuple[str, ...] = PrivateAttr(default=())
@@ -341,6 +347,11 @@ class Config(Model):
     def file(self) -> str:
         """The file as the operator named it: alerts say by what command they are repeated. Nothing else asks."""
         return self._file
+
+    @property
+    def schemas(self) -> Schemas | None:
+        """What the registry has said so far, which all share who read with this config; None without a registry."""
+        return None if self.schema_registry is None else self._schemas
 
     @property
     def given(self) -> Any:

@@ -41,6 +41,8 @@ SCALARS: list[tuple[re.Pattern[str], Callable[[str], Any]]] = [
 """YAML 1.2 core schema; a plain scalar that matches none is a text."""
 
 VARIABLE = re.compile(r"(?P<escaped>\$\$\{)|\$\{(?P<body>[^{}]*)\}|(?P<open>\$\{)")
+PASSWORD = ("schema_registry", "password")
+"""Never shown, wherever it comes from."""
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 IN_OTHER_WORDS = [
@@ -229,6 +231,9 @@ def _interpolate(source: Source, node: yaml.ScalarNode, path: PathKey) -> Any:
         return _variable(source, match["body"], path, node.start_mark)
 
     filled = VARIABLE.sub(fill, text)
+    if path == PASSWORD and filled:
+        source.secrets.append(filled)
+        source.hidden.add(path)
     if path in source.hidden:
         return Secret(filled)
     return resolve(filled) if plain and not secret else filled

@@ -218,6 +218,10 @@ class KafkaLog:
         self._next[partition] = offset
         self._waker.wake(partition)
 
+    def hold(self, partition: Partition) -> None:
+        if self._next.pop(partition, None) is not None:
+            self._consumer.pause([TopicPartition(*partition)])
+
     def commit(
         self,
         outs: Sequence[Out],

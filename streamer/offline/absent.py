@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from schemas.events.batch import Batch
+from schemas.events.fields import FIELDS
 from streamer.config import model as cfg
 from streamer.config.problems import did_you_mean
 from streamer.config.standard import STANDARD
@@ -18,6 +19,7 @@ from streamer.signals.derived import DERIVED, SCORES
 from streamer.signals.grammar import (
     BY_PATHS,
     Signal,
+    excluded,
     is_pattern,
     matches,
     member_title,
@@ -97,6 +99,24 @@ def matched_nothing(config: cfg.Config, names: Names) -> Iterator[Said]:
             if not any(matches(pattern, name) for name in known):
                 near = did_you_mean(pattern, known)
                 yield (key, i), f"no event of the sample has {pattern!r}: it {does}.{near}"
+
+
+def read_twice(config: cfg.Config, names: Names) -> Iterator[Said]:
+    """Features that are another field as well, as time and id are where all members of the event are features: time
+    always drifts, an id is always new, and what the model answers is none of what it was asked.
+    """
+    places = config.fields.model_dump(include=set(FIELDS))
+    if (root := places.pop("features")) and not root.startswith("/"):
+        return
+    twice = {}
+    for field, pointer in places.items():
+        if isinstance(pointer, str) and pointer.startswith(f"{root}/"):
+            feature = FEATURES + pointer.removeprefix(f"{root}/").replace("/", ".")
+            if names.under(feature) and not excluded(feature, tuple(config.exclude)):
+                twice[feature] = f"{feature} is the field {field}"
+    if twice:
+        what = f"{'; '.join(twice.values())}: leave {'it' if len(twice) == 1 else 'them'} out of the features"
+        yield ("fields", "features"), f"{what}: 'exclude: [{', '.join(twice)}]'."
 
 
 def muted_nothing(config: cfg.Config, names: Names) -> Iterator[Said]:

@@ -27,8 +27,11 @@ HINTS: dict[str, str] = {
     "killed_the_process": "give the process more memory, or have the producer send smaller batches",
     "too_large": "raise limits.message_bytes, or send less per event",
     "undecodable": "see mapping.decode and mapping.each: driftline explain shows how far they lead",
+    "unknown_schema": "schema_registry.url names another registry than the producer's, or what begins with a zero byte"
+    " is something else",
+    "unusable_schema": "the detail says what of it; have the producer use another one",
     "no_rows": "mapping.each names an array that the record does not have, or that is empty",
-    "missing_model": "say where the model's name is: fields: {model: /POINTER}",
+    "missing_model": "say where the model's name is: fields: {model: /POINTER}, or what it is: {model: =NAME}",
     "wrong_type": "point `fields` at what the field takes",
     "not_finite": "have the producer write null",
     "no_zone": "say which it is: time_zone: UTC, Europe/Amsterdam ...",
@@ -39,6 +42,8 @@ HINTS: dict[str, str] = {
     "too_many_fields": "at most 2,000 entries: leave out what nobody watches",
 }
 """What to do about a reason, where the bytes of the record do not say more."""
+LISTED = {("scores", "wrong_type"): "of a list name the places: mapping: {names: {/POINTER: [LABEL, ...]}}"}
+"""By field and reason, what to do instead."""
 ASIDE: dict[str, str] = {
     "late": "older than limits.lateness behind the newest event of their model: sort the sample by time, or raise it",
     "duplicate": "their event_id came before: see fields.event_id, limits.duplicates",
@@ -168,9 +173,10 @@ def doubts(config: cfg.Config, account: Account, models: Iterable[str]) -> Itera
             yield "not-used", where, f"{share}{one.hint and '; '}{one.hint}."
     for odd in account.odd:
         if odd.events > MANY * account.consumed:
-            hint = HINTS.get(odd.reason, "")
+            field = odd.field.removeprefix("prediction.")
+            hint = LISTED.get((field, odd.reason)) or HINTS.get(odd.reason, "")
             share = f"{odd.events:,} of {account.consumed:,} records of the sample have a {odd.field} that is left out"
-            where = ("fields",) if odd.field in FIELDS else ("topics", "events")
+            where = ("fields", field) if field in FIELDS else ("topics", "events")
             yield "odd-field", where, f"{share}: {REASONS[odd.reason]}{hint and '; '}{hint}."
     for result, told in ASIDE.items():
         if account.counts[result] > MANY * account.consumed:

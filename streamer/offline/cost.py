@@ -22,7 +22,7 @@ from streamer.config.yaml_source import PathKey
 from streamer.engine.snapshot import encode
 from streamer.engine.task import Task
 from streamer.engine.unwatched import Unwatched, unwatched
-from streamer.offline.absent import Names, Said, absent, matched_nothing, muted_nothing
+from streamer.offline.absent import Names, Said, absent, matched_nothing, muted_nothing, read_twice
 from streamer.offline.account import Account, Rejects, doubts
 from streamer.offline.maybe_codes import MaybeCodes
 from streamer.offline.members import Members, places, unmet
@@ -136,6 +136,7 @@ def estimate(
         for rule in (matched_nothing, muted_nothing)
         for doubt in rule(config, sample.names)
     ]
+    found += [Doubt("read-twice", *doubt) for doubt in read_twice(config, sample.names)]
     found += [Doubt("may-be-codes", *doubt) for doubt in sample.codes.told(config)]
     for name, monitor in config.effective_monitors().items():
         series = sample.series(name)

@@ -13,6 +13,7 @@ from schemas.events.decoder import Decoder
 from schemas.events.native_json import Fields
 from streamer.config import model as cfg
 from streamer.engine.task import Task
+from streamer.engine.unpaired import in_words
 from streamer.offline.account import Account, Rejects
 from streamer.offline.ticks import Ticks
 from streamer.port import Out, Partition
@@ -104,6 +105,12 @@ class Replay:
     def account(self) -> Account:
         """What became of all records."""
         return self.rejects.account(task.admission.counts for task in self.tasks.values())
+
+    def pairs(self) -> str | None:
+        """What became of requests and answers, in a sentence; None where nothing is paired."""
+        found = [task.pairs for task in self.tasks.values() if task.pairs is not None]
+        waiting = sum(len(one.open) for one in found)
+        return in_words(sum(p.paired for p in found), sum(p.alone for p in found), waiting) if found else None
 
     def odd(self) -> dict[tuple[str, str], int]:
         """Fields left out of events, by field and reason; the most frequent first. Times that are not believed, too."""

@@ -23,6 +23,7 @@ CHECKS: dict[str, str | None] = {
     "assigned": "the group has not assigned partitions yet",
     "restored": "partitions are restored once the group has assigned them",
     "commits": None,
+    "schemas": None,
     "topics": None,
     "records": None,
     "not_draining": None,

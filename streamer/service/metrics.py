@@ -55,6 +55,7 @@ CounterName = Literal[
     "rebalances_total",
     "state_lost_total",
     "producer_recreated_total",
+    "schema_fetches_total",
 ]
 GaugeName = Literal[
     "unusable_ratio",
@@ -78,11 +79,14 @@ GaugeName = Literal[
     "shadow_alerts_active",
     "incidents_open",
     "assigned_partitions",
+    "schema_registry_up",
+    "schemas",
     "build_info",
 ]
 HistogramName = Literal["processing_seconds", "commit_seconds", "checkpoint_seconds", "restore_seconds"]
 Name = CounterName | GaugeName | HistogramName
 
+OUTCOMES = ("found", "unknown", "failed")
 OPEN: tuple[str, ...] = ()
 """A label whose values are not known beforehand."""
 PARTITION: Mapping[str, tuple[str, ...]] = {"topic": OPEN, "partition": OPEN}
@@ -210,6 +214,11 @@ CATALOGUE: dict[Name, Spec] = {
     "rebalances_total": Spec("counter", "Partitions assigned, lost or revoked."),
     "assigned_partitions": Spec("gauge", "Input partitions this instance works on; 0 is healthy for a spare."),
     "producer_recreated_total": Spec("counter", "Producers replaced because a commit's outcome was unknown."),
+    "schema_registry_up": Spec("gauge", "Whether the schema registry answered when last asked; only with one."),
+    "schemas": Spec("gauge", "Schemas of the registry that are kept."),
+    "schema_fetches_total": Spec(
+        "counter", "Schemas asked for: found, unknown to the registry, or no answer.", {"outcome": OUTCOMES}
+    ),
     "build_info": Spec(
         "gauge",
         "Always 1; the versions are in the labels, and whether the core is compiled.",

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 from streamer.engine.stage import Stage
 from streamer.kafka.offset_metadata import TICKS_MAX
-from streamer.port import Committed, Out, Pointer, Snapshot, Staged, Tick
+from streamer.port import Committed, Out, Partition, Pointer, Snapshot, Staged, Tick
 
 NOTHING, NEVER = Staged(), Committed(None, None)
 
@@ -50,11 +50,11 @@ class LivePartition:
 Timing = Literal["processing_seconds", "commit_seconds", "checkpoint_seconds", "restore_seconds"]
 
 
-Doing = Literal["commits", "restores", "snapshots"]
+Doing = Literal["commits", "restores", "snapshots", "schemas"]
 
 
 class Trouble(NamedTuple):
-    """Something that Kafka does not do now, and that is tried again."""
+    """Something that Kafka, or the schema registry, does not do now, and that is tried again."""
 
     why: str
     since_s: float  # clock of the first try
@@ -73,6 +73,9 @@ class Stats:
     restored: int = 0
     bytes_consumed: dict[str, int] = field(default_factory=dict)  # by topic
     trouble: dict[Doing, Trouble] = field(default_factory=dict)  # what does not get on at the moment
+    held: set[Partition] = field(default_factory=set)  # whose records are kept back: they wait for a schema
+    schemas_awaited: str | None = None  # who waits for one, and why, in words
+    registry: dict[str, int] | None = None  # answers of the schema registry, by outcome; None without one
     timings: list[tuple[Timing, float]] = field(default_factory=list)  # (metric, seconds), taken away by the reporter
 
 
@@ -92,10 +95,13 @@ class InPlace:
         return future
 
 
-def tick(owned: LivePartition, now_ms: int, marks: tuple[int, int] | None, complete: bool = True) -> None:
-    """Tell a task the time. `marks`: first and last offset of its partition, if known; `complete`: whether everything
-    that is to be in it is.
+def tick(owned: LivePartition, now_ms: int, marks: tuple[int, int] | None, held: bool, complete: bool = True) -> None:
+    """Tell a task the time. `marks`: first and last offset of its partition, if known. `held`: its records are kept
+    back, so who is silent is we; `complete`: everything that is to be in it is.
     """
+    if held:
+        owned.tick_at, owned.tick_end = -1, None
+        return
     position = owned.task.position
     # At the end: at where it was a tick ago, or at where nothing has come since.
     at_end = position == owned.tick_at or (owned.tick_end is not None and position >= owned.tick_end)

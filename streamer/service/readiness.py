@@ -19,7 +19,7 @@ REFUSABLE = ("assigned", "restored", "commits")
 """What may wait because a right is missing; Kafka does not always say so."""
 REFUSED_AFTER_S = 5.0
 """By then a group has formed, most times: a right that is missing is looked for."""
-EVENTS = {"rights": "not_authorized"}
+EVENTS = {"rights": "not_authorized", "schemas": "schema_registry_away"}
 """By check, what the log calls it; others it calls waiting."""
 
 
@@ -37,6 +37,7 @@ def of_worker(worker: Worker, now_s: float) -> dict[str, str | None]:
         "assigned": worker.log.waiting() if not worker.owned and not left else None,
         "restored": restoring,
         "commits": f"nothing is published: {commits.why}{held_back}" if commits is not None and late else None,
+        "schemas": worker.stats.schemas_awaited,
     }
 
 

@@ -10,15 +10,17 @@ from streamer.alerts.unusable import WHAT
 from streamer.config.expectation import expected
 from streamer.engine.room import warning
 from streamer.engine.stage import Stage
+from streamer.engine.unpaired import Unpaired
 from streamer.engine.unwatched import WHY
 from streamer.port import Partition
 from streamer.service.connection import Outages
 from streamer.service.detectable import DetectableDrifts
 from streamer.service.metrics import OTHER, Metrics
 from streamer.service.partitions import LivePartition, Stats
-from streamer.service.readiness import of_workers, slow_snapshots
+from streamer.service.readiness import EVENTS, of_workers, slow_snapshots
 from streamer.service.school import SchoolReport
 from streamer.service.unusable import by_topic, in_words
+from streamer.service.waiting import report
 from streamer.service.worker import Worker
 
 INTERVAL_S = 1.0
@@ -58,6 +60,7 @@ class Reporter:
         self.known: dict[Partition, Stage] = {}
         self.seen: dict[tuple[Partition, str, str], int] = {}
         self.models: dict[str, None] = {}  # those that alerts are counted of by name
+        self.unpaired = Unpaired()
         self.drifts = DetectableDrifts(metrics)
         self.school = SchoolReport(metrics, workers[0].notify, self._model)
         for part in expected(self.config).values():
@@ -78,7 +81,7 @@ class Reporter:
         self.due_s = now_s + INTERVAL_S
         metrics, owned_by_us = self.metrics, self.owned
         for check, why in of_workers(self.workers, now_s).items():
-            self.outages.tell(check, why)
+            self.outages.tell(check, why, EVENTS.get(check, "waiting"))
         slow = [told for worker in self.workers if (told := slow_snapshots(worker)) is not None]
         self.outages.health.note("slow snapshots", "; ".join(slow) or None)
         metrics.set("assigned_partitions", len(owned_by_us))
@@ -101,6 +104,7 @@ class Reporter:
             self.outages.note(
                 "unkeyed", unkeyed({partition: one.task.models() for partition, one in owned_by_us.items()})
             )
+            self.outages.note("unpaired", self.unpaired.look(stages))
         for partition in set(self.known) - set(owned_by_us):
             del self.known[partition]
             metrics.forget(topic=partition[0], partition=str(partition[1]))
@@ -124,6 +128,7 @@ class Reporter:
         for topic, size in summed([one.bytes_consumed for one in stats]).items():
             metrics.total("bytes_consumed_total", size, topic=topic)
         for one in stats:
+            report(one, self.config.schemas, metrics)
             timings, one.timings = one.timings, []
             for timing, seconds in timings:
                 metrics.observe(timing, seconds)

@@ -239,6 +239,8 @@ class Service:
         from streamer.service.connection import connected
 
         pool = stack.enter_context(ThreadPoolExecutor(1, "beside"))
+        asking = ThreadPoolExecutor(1, "schemas")
+        stack.callback(asking.shutdown, wait=False, cancel_futures=True)
         cluster = watch(self.config, self.looked, self.waits)
         stack.callback(cluster.close)
         patience_ms = self.config.kafka.give_up_after_ms
@@ -250,13 +252,16 @@ class Service:
             if kafka is None:
                 return True  # Nothing is held that could be lost.
             from streamer.service.reporting import Reporter
-            from streamer.service.stages import made_by, run_in_turns
+            from streamer.service.stages import in_order, made_by, run_in_turns
+            from streamer.service.waiting import waiting
             from streamer.service.worker import Worker
 
-            workers = [
-                Worker(stage, made_by(self.config, stage, log), log, time.monotonic, wall_ms, self.notify, pool, stats)
-                for stage, log, stats in zip(self.stages, kafka, self.stats, strict=True)
-            ]
+            workers = []
+            for stage, log, stats in zip(self.stages, kafka, self.stats, strict=True):
+                made, given = made_by(self.config, stage, log), log
+                if not in_order(self.config, stage):
+                    given = waiting(log, self.config, asking, stats, self.notify)
+                workers.append(Worker(stage, made, given, time.monotonic, wall_ms, self.notify, pool, stats))
             reporter = reporter or Reporter(workers, self.metrics, self.outages)
             reporter.workers, self.at_work = workers, True
             settle_memory()

@@ -101,7 +101,12 @@ def sbom(lock: str = "") -> Document:
     """`lock`: requirements with hashes, which are told then. ValueError: they are not what is installed."""
     bill, hashes, subject = Bill(), locked(lock), normal("driftline")
     todo, refs = [("", subject)], dict[str, str]()
-    while todo:
+    extras = [name for name in hashes if name != subject]  # What nothing else asks for and is locked is of an extra.
+    while todo or extras:
+        if not todo:
+            name = extras.pop()
+            todo = [] if name in refs else [(refs[subject], name)]
+            continue
         user, name = todo.pop()
         if name in refs:
             bill.uses[user].add(refs[name])
@@ -109,7 +114,7 @@ def sbom(lock: str = "") -> Document:
         try:
             package = metadata.distribution(name)
         except metadata.PackageNotFoundError:
-            continue  # For another platform, or an extra.
+            continue  # For another platform, or an extra that is not installed.
         kind = "library" if user else "application"
         refs[name] = own = _add_package(bill, user, kind, package, hashes)
         asked = [re.match(r"[\w.-]+", text) for text in package.requires or [] if not re.search(r"\bextra\s*==", text)]

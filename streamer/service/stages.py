@@ -15,11 +15,15 @@ from streamer.engine.tasks import Orderings, Tasks
 from streamer.service.worker import POLL_TIMEOUT_S, Worker
 
 
+def in_order(config: Config, stage: Config) -> bool:
+    """Whether a stage reads the ordered log; `stage`: the config as its shell has it."""
+    return config.topics.ordered in stage.topics.events
+
+
 def made_by(config: Config, stage: Config, log: Any) -> Stages:
-    """What makes the stages of a worker; `stage`: the config as its shell has it."""
+    """What makes the stages of a worker."""
     ordered = config.topics.ordered
-    before = ordered is not None and ordered not in stage.topics.events
-    return Orderings(config, log.counts[ordered]) if before else Tasks(config)
+    return Tasks(config) if ordered is None or in_order(config, stage) else Orderings(config, log.counts[ordered])
 
 
 def run_in_turns(workers: Sequence[Worker], stopping: Callable[[], bool], after_step: Callable[[], None]) -> bool:

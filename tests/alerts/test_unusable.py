@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from functools import cache
 from typing import Any
 
 import pytest
@@ -30,6 +31,7 @@ limits: {{unusable: {bound}, lateness: 10s}}
 """
 
 
+@cache
 def config(bound: float = 0.05, more: str = "") -> Config:
     return load_text(LEAST + MORE.format(bound=bound) + more, "x", {})
 

@@ -13,14 +13,16 @@ from click.testing import CliRunner
 from confluent_kafka import KafkaError
 
 from streamer.commands.cli import main
-from streamer.commands.doctor import MOCK, Finding, findings, text_of
+from streamer.commands.doctor import MOCK, Finding, findings, of_registry, text_of
 from streamer.commands.topics import SETTINGS
 from streamer.config.model import Config
+from streamer.config.schema_registry import SchemaRegistry
 from streamer.kafka.admin import Cluster, ExistingTopic, Shown
 from streamer.kafka.connection_trouble import Trouble
 from streamer.kafka.examination import Examination
 from streamer.kafka.rights import rights
 from tests.kafka.mock_cluster import MockCluster
+from tests.kafka.registry import running
 
 CONFIG = Config.model_validate(
     {"version": 1, "kafka": {"brokers": "b:1", "group": "g"}, "topics": {"events": ["events"]}}
@@ -186,3 +188,13 @@ def test_where_nobody_listens_it_is_69_and_says_so(path: Path) -> None:
 def test_a_bad_config_is_78(path: Path) -> None:
     path.write_text("version: 2\n")
     assert CliRunner().invoke(main, ["doctor", "-c", str(path)]).exit_code == 78
+
+
+def test_a_registry_that_answers_is_fine_whatever_it_has_and_one_that_does_not_has_a_fix() -> None:
+    assert list(of_registry(CONFIG)) == []
+    with running() as registry:
+        config = CONFIG.model_copy(update={"schema_registry": SchemaRegistry.model_validate({"url": registry.url})})
+        assert list(of_registry(config)) == [Finding("ok", "registry", f"{registry.url} answers")]
+        registry.login = "me:only-me"
+        [found] = of_registry(config)
+        assert (found.mark, "401" in found.says, "schema_registry.password" in found.fix) == ("wrong", True, True)

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy import stats
-from scipy.signal import lfilter
 
 from detectors import Adwin, Bank, Envelope, PageHinkley, make_bank, make_compiled_bank
 from detectors.detectable import (
@@ -33,6 +32,8 @@ LEAST, MOST = 0.7, 1.0
 
 
 def autocorrelated(rng: np.random.Generator, at: Values) -> Values:
+    from scipy.signal import lfilter  # Takes a second: each process of the suite imports this file.
+
     return np.asarray(lfilter([np.sqrt(0.75)], [1.0, -0.5], rng.standard_normal(at.shape)))
 
 

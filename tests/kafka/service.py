@@ -68,12 +68,12 @@ def first_ends(folder: Path) -> dict[int, int]:
 
 
 def produce(broker: str, topic: str, records: Mapping[int, Iterable[Record]]) -> None:
-    """Records per partition, with their keys and timestamps."""
+    """Records per partition, with their keys, headers and timestamps."""
     producer = Producer({"bootstrap.servers": broker, "linger.ms": 20, "log_level": 0})
     for partition, chosen in records.items():
         for record in chosen:
-            time_ms = max(record.time_ms, 0)
-            producer.produce(topic, value=record.value, key=record.key, partition=partition, timestamp=time_ms)
+            kept: Any = {"timestamp": max(record.time_ms, 0), "headers": list(record.headers)}
+            producer.produce(topic, value=record.value, key=record.key, partition=partition, **kept)
             producer.poll(0)
     assert producer.flush(30) == 0
 

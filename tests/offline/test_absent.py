@@ -108,6 +108,18 @@ def test_an_exclusion_that_no_feature_of_the_sample_has_is_told(tmp_path: Path) 
     assert "Did you mean 'features.country'?" in found["exclude.1"]
 
 
+def test_a_feature_that_is_another_field_as_well_is_told(tmp_path: Path) -> None:
+    events = [{"model": "m", "time": 1_790_000_000 + i, "x": i % 7, "pred": 0.5} for i in range(30)]
+    text = 'fields: {features: "", value: /pred}\n'
+    found = said(estimated(text, tmp_path, events), "read-twice")
+    assert found == {
+        "fields.features": "features.model is the field model; features.time is the field time; features.pred is the "
+        "field value: leave them out of the features: 'exclude: [features.model, features.time, features.pred]'."
+    }
+    text += "exclude: [features.model, features.time, features.pred]\n"
+    assert said(estimated(text, tmp_path, events), "read-twice") == {}
+
+
 def test_a_pattern_that_nothing_is_of_is_told(tmp_path: Path) -> None:
     found = never(f"signal: 'features.x*', detect: {ADWIN}", tmp_path)
     assert "watches nothing" in found["signal"]

@@ -98,3 +98,8 @@ def test_the_tables_are_about_what_there_is() -> None:
     assert set(ASIDE) == set(RESULTS) - {"used", "dead_lettered"}
     assert set(HINTS) | set(UNREADABLE) == set(REASONS)
     assert set(PATHS) <= set(REASONS)
+
+
+def test_scores_without_labels_are_told_where_to_get_them(tmp_path: Path) -> None:
+    found = said(estimated("", tmp_path, [event(i, prediction={"scores": [0.2, 0.8]}) for i in range(20)]), "odd-field")
+    assert "of a list name the places: mapping: {names: {/POINTER: [LABEL, ...]}}" in found["fields.scores"]

@@ -65,7 +65,7 @@ def test_a_dead_letter_says_why() -> None:
     config = load_text(HEAD + "mapping: {each: /rows, decode: {/rows: [csv]}}\n", "x", {})
     assert seen({"model": "m", "rows": 5}, fields_of(config)).told == (
         "a dead letter: undecodable, a step of `mapping` cannot be taken: the value is not packed so, or its rows"
-        " do not match (/rows is no csv)"
+        " do not match; or it is not as its schema has it (/rows is no csv)"
     )
 
 

@@ -28,7 +28,7 @@ def waits(now_s: float = 0.0, **more: Any) -> dict[str, str]:
 
 def test_all_is_well() -> None:
     assert waits() == {}
-    assert set(of_worker(worker(), 0.0)) == {"assigned", "restored", "commits"}
+    assert set(of_worker(worker(), 0.0)) == {"assigned", "restored", "commits", "schemas"}
 
 
 def test_the_group_has_the_word_while_nothing_is_ours() -> None:

@@ -276,6 +276,9 @@ class SimLog:
         self.broker.answer()
         self.mine[partition] = offset
 
+    def hold(self, partition: Partition) -> None:
+        self.mine[partition] = None
+
     def commit(
         self,
         outs: Sequence[Out],

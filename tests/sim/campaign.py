@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from schemas.events.batch import Record
-from schemas.events.native_json import decode
+from schemas.events.decoder import Decoder
 from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
 from streamer.config.model import Config
@@ -170,10 +170,11 @@ def oracle(
 ) -> Task:
     """The uninterrupted run: one task, the whole log at once but for the ticks."""
     task = Task(config, partition, 0, generation=generation, first_end=first_end)
+    decode = Decoder(fields_of(config), False)
     for tick in [*ticks, None]:
         end = tick.offset if tick is not None else records[-1].offset + 1
         if due := [record for record in records if task.position <= record.offset < end]:
-            task.step(decode(due, fields_of(config), partition[0]))
+            task.step(decode(due, partition[0]))
         if tick is not None:
             task.tick(tick)
     return task

@@ -5,10 +5,14 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 import os
 import random
+from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
+from typing import Any
 
 import pytest
 
@@ -33,29 +37,33 @@ MUTANT_SEEDS = 60
 
 @pytest.mark.parametrize("first", range(FIRST, FIRST + SEEDS, CHUNK))
 def test_published_alerts_and_state_equal_the_oracle(first: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In five seeds of ten snapshots go in parts."""
-    restored, whole = 0, snapshots.ROOM_BYTES
-    for seed in range(first, min(first + CHUNK, FIRST + SEEDS)):
+    """In five seeds of ten snapshots go in parts. What was there before the first start is told low, exactly once, and
+    what still holds where it ends is told as it is, whatever fails.
+    """
+    restored, whole, told = 0, snapshots.ROOM_BYTES, set[tuple[bool, str, bool]]()
+    seeds = range(first, min(first + CHUNK, FIRST + SEEDS))
+    for seed in seeds:
         monkeypatch.setattr(snapshots, "ROOM_BYTES", 0 if seed % CHUNK >= CHUNK // 2 else whole)
         try:
-            restored += sum(w.stats.restored for w in run_seed(seed).workers.values())
+            ran = run_seed(seed)
         except Exception as error:
             raise AssertionError(f"seed {seed}: {error}") from error
+        restored += sum(w.stats.restored for w in ran.workers.values())
+        told |= kinds_of_alerts(ran)
+        assert {severity for retained, severity, _ in told if retained} == {"info"}, seed
+        assert not any(current for retained, _, current in told if not retained), seed
     assert restored > 0
+    assert len(seeds) < CHUNK or {(True, "info", False), (True, "info", True), (False, "warning", False)} <= told
 
 
-def test_what_was_there_before_the_first_start_is_told_low_exactly_once() -> None:
-    """And what still holds where it ends is told as it is, whatever fails."""
-    told = set()
-    for seed in range(FIRST, FIRST + 6):
-        for out in run_seed(seed).broker.published():
-            if out.topic == "alerts":
-                data = json.loads(out.value or b"")["data"]
-                how = data["resolution"] and data["resolution"]["how"]
-                told.add((data.get("retained", False), data["alert"]["labels"]["severity"], how == "current"))
-    assert {(True, "info", False), (True, "info", True), (False, "warning", False)} <= told
-    assert {severity for retained, severity, _ in told if retained} == {"info"}
-    assert not any(current for retained, _, current in told if not retained)
+def kinds_of_alerts(ran: Campaign) -> set[tuple[bool, str, bool]]:
+    """Of each published alert, whether it is of the retained history, its severity, and whether it still held there."""
+    datas = [json.loads(out.value or b"")["data"] for out in ran.broker.published() if out.topic == "alerts"]
+    hows = [(data["resolution"] or {}).get("how") for data in datas]
+    return {
+        (data.get("retained", False), data["alert"]["labels"]["severity"], how == "current")
+        for data, how in zip(datas, hows, strict=True)
+    }
 
 
 def coming_and_going(rng: random.Random, partition: int, length: int) -> list[Record]:
@@ -111,6 +119,61 @@ def test_records_that_cannot_be_used_are_told_exactly_once(monkeypatch: pytest.M
     every = {(status, what) for status in ("firing", "again", "resolved") for what in ("rejected", "late")}
     assert told | {("again", "late")} == every
     assert max(numbers) > 1
+
+
+MAPPED = """
+fields: {event_id: /id, features: /in, label: /out/label, scores: /out/scores}
+mapping:
+  decode: {/in: [base64, gzip, json]}
+  each: [/in, /out]
+  pair: {within: 3s, most: 9}
+"""
+
+
+def packed(value: object) -> str:
+    return base64.b64encode(gzip.compress(json.dumps(value).encode(), 1, mtime=0)).decode()
+
+
+def mapped(rng: random.Random, partition: int, length: int) -> list[Record]:
+    """Requests, whose one to three rows are packed, and their answers: records of their own that come soon, too late
+    or never. Some records are poison, and some cannot be unpacked or taken apart.
+    """
+    plain = iter(make_log(rng, partition, 3 * length))
+    values, answers = list[bytes | None](), list[dict[str, Any]]()
+    while len(values) < length:
+        if answers and rng.random() < 0.45:
+            values.append(json.dumps(answers.pop(rng.randrange(min(len(answers), 3)))).encode())
+            continue
+        record = next(plain)
+        event = json.loads(record.value or b"") if b"features" in (record.value or b"") and record.key is None else None
+        if event is None:
+            values.append(record.value)
+            continue
+        rows = [event["features"]] * rng.randint(1, 3)
+        about = {"model": event["model"], "model_version": event["model_version"], "id": f"{partition}-{len(values)}"}
+        about["time"] = 1_700_000_000 + len(values) / 4
+        broken = rng.random() < 0.03
+        asked = {**about, "in": "H4sI" if broken else packed(rows), "secret": event.get("secret", False)}
+        values.append(json.dumps(asked).encode())
+        if rng.random() < 0.9:
+            answers.append({**about, "out": [event["prediction"]] * len(rows), "status": event["status"]})
+    return [Record(i, 1_700_000_000_000 + 250 * i, None, value) for i, value in enumerate(values)]
+
+
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + max(SEEDS // 20, 1)))
+def test_pairs_of_packed_rows_are_told_exactly_once_whatever_fails(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(campaign, "CONFIG", campaign.CONFIG + MAPPED)
+    monkeypatch.setattr(campaign, "make_log", mapped)
+    ran = run_seed(seed)
+    tasks = [owned.task for w in ran.workers.values() for owned in w.owned.values()]
+    found = Counter[str]()
+    for counter in (one for owned in tasks for one in owned.counters()):
+        found[counter.name, counter.labels.get("result") or counter.labels.get("reason")] += counter.value
+    assert found["pairs_total", "paired"] > 100
+    assert found["pairs_total", "alone"] > 10
+    assert found["records_failed_total", "undecodable"] > 0
+    alerts = [json.loads(o.value or b"")["data"] for o in ran.broker.published() if o.topic == "alerts"]
+    assert {0, 1} <= {alert.get("row") for alert in alerts}
 
 
 class Killing(Campaign):

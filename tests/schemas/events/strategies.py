@@ -1,4 +1,4 @@
-"""Events for property tests: LOOSE ones that may be anything near an event, and GOOD ones."""
+"""Events for property tests: LOOSE ones that may be anything near an event, GOOD ones, and NESTED features."""
 
 from __future__ import annotations
 
@@ -47,4 +47,15 @@ GOOD = st.fixed_dictionaries(
         "prediction": st.fixed_dictionaries({}, optional={"scores": st.dictionaries(NAMES, st.floats(0, 1))}),
         "segment": st.dictionaries(NAMES, NAMES, max_size=2),
     },
+)
+SHORT = st.sampled_from(["a", "b", "a.b", "0", "a.0", ""])
+"""Names that meet: a member of an object has the name of another feature."""
+WITHIN = st.recursive(
+    st.none() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False) | st.just("t"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(SHORT, inner, max_size=3),
+    max_leaves=12,
+)
+NESTED = st.fixed_dictionaries(
+    {"model": st.just("m"), "features": st.dictionaries(SHORT, WITHIN, max_size=4) | st.lists(WITHIN, max_size=4)},
+    optional={"out": WITHIN, "in": WITHIN, "tags": WITHIN},
 )

@@ -48,8 +48,10 @@ def test_a_record_is_only_made_when_it_is_asked_for() -> None:
     whole = columns_of(RECORDS)
     lazy = RecordColumns(whole.values, whole.offsets, whole.times_ms, record)
     assert (len(lazy), asked) == (3, [])
+    assert (lazy[-1], asked.pop()) == (RECORDS[-1], 2), "what makes records may know no place before the first"
     assert (lazy[2], asked) == (RECORDS[2], [2])
     assert (list(lazy), asked) == (RECORDS, [2, 0, 1, 2])
+    assert (lazy[-1], asked[-1]) == (RECORDS[2], 2)  # Whoever makes them counts from the beginning.
 
 
 def batch_of(*values: bytes) -> Batch:

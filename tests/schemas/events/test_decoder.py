@@ -23,7 +23,7 @@ from schemas.events.fields import Reading
 from schemas.events.native_json import Fields, compile_fields, decode
 from tests.schemas.events.samples import check as check_batch
 from tests.schemas.events.samples import rows
-from tests.schemas.events.strategies import GOOD, LOOSE
+from tests.schemas.events.strategies import GOOD, LOOSE, NESTED
 from tests.schemas.events.test_fuzz import KEYS, TOKENS, flip, headers, mutate
 
 pytestmark = pytest.mark.skipif(native is None, reason="the compiled core was not built")
@@ -46,6 +46,9 @@ MAPPINGS: dict[str, Fields] = {
     "mapped": compile_fields(MAPPED, ["/model", "/prediction/extra"]),
     "short": compile_fields({}, message_bytes=120),
     "strict": compile_fields({}, reading=Reading(strict=True)),
+    "arrays": compile_fields(
+        {"value": "/out/0", "caller": "/out/2/name", "features": "/in/1"}, ["/out/1", "/in/0/x", "/tags/0"]
+    ),
     "value": compile_fields({"value": "/prediction"}, ["/other"], reading=Reading(zone=UTC, names=("a", "b"), array=2)),
 }
 
@@ -100,6 +103,9 @@ SHAPES = [
     '{"model":<t>,"features":{"a":<n>,"b":<n>,"c":<n>},"latency_ms":<p>,"segment":{"s":<t>},"long":"0123456789",'
     '"caller":<t>,"status":<t>}',
     '{"features":{"c":<n>,"a":<n>},"model":<t>}',
+    '{"model":<t>,"features":{"a":{"b":<n>,"c":{"d":<v>,"e":[<n>,<e>]}},"x":<n>,"y":[<e>,<n>],"z":<v>},"status":<t>}',
+    '{"model":<t>,"features":[<n>,<v>,{"a":<n>,"b":{"a":<v>}},[<e>,<n>]],"prediction":<n>}',
+    '{"model":<t>,"out":[<n>,<e>,{"name":<t>}],"in":[{"x":<v>,"y":<v>},{"a":<n>,"b":[<n>,<e>]}],"tags":[<v>,<v>]}',
 ]
 """Events of one producer: literals, and values that `filled` puts between them."""
 POOLS = {
@@ -119,6 +125,7 @@ POOLS = {
     "t": ['"web"', '"caf\u00e9"', '"a\\nb"', '"a text that is longer than a word"', '"m"'],
     "p": ["1700000000", "1700000000.25", "12.5", "1.5e3"],
 }
+POOLS["e"] = [*POOLS["n"], "null", "true"]
 POOLS["v"] = [*POOLS["n"], *POOLS["t"], "null", "true", "false"]
 
 
@@ -142,7 +149,7 @@ def reshape(rng: random.Random, mapping: str, value: bytes) -> bytes:
 
 
 @settings(max_examples=300, deadline=None, database=None)
-@given(st.lists(LOOSE | GOOD, min_size=1, max_size=8), st.sampled_from(sorted(MAPPINGS)))
+@given(st.lists(LOOSE | GOOD | NESTED, min_size=1, max_size=8), st.sampled_from(sorted(MAPPINGS)))
 def test_any_events(events: list[Any], mapping: str) -> None:
     records = [Record(i, -1, b"k", orjson.dumps(event), (("v", b"1"),)) for i, event in enumerate(events)]
     check(Decoder(MAPPINGS[mapping]), records)
@@ -214,6 +221,82 @@ def test_every_edge_of_numbers_and_times() -> None:
     texts += ['{"model":"m"} ', ' {"model":"m"}', '{"model":"m"},', '{"model":"m",}', '{"model":"m" "x":1}', "{}", "[]"]
     for i, text in enumerate(texts):
         check(decoder, [Record(i, (-1, 0, 1_700_000_000_000)[i % 3], None, text.encode())])
+
+
+def deep(depth: int, leaf: str) -> str:
+    return '{"a":' * (depth + 1) + leaf + "}" * (depth + 1)
+
+
+def ones(count: int) -> str:
+    return f"[{','.join('1' * count)}]"
+
+
+def wide(count: int) -> str:
+    return orjson.dumps({"a": {str(i): i for i in range(count)}}).decode()
+
+
+def long(length: int) -> str:
+    return orjson.dumps({"a": {"x" * length: 1}}).decode()
+
+
+N = '{"model":"m","features":%s}'
+WITHIN = [
+    '{"a":{"b":1,"c":{"d":2.5,"e":"t"}},"x":3}', '{"a":[1,2.5,null,true]}', '[1,"t",null,{"a":1},[1,2]]', "[]", "[1]",
+    '{"a":[1],"b":{"c":[1]}}', '{"x":1,"a":{"b":null,"c":"x","d":true}}', '{"a.b":1,"a":{"c":2}}',
+    '{"\\u0061":{"\\u0062":1}}', '{"a":{"":1},"":{"a":2}}', '{"é":{"é":1}}',
+    deep(8, "1"), deep(7, "[1,2]"),
+    f'{{"a":{ones(100)}}}', wide(2000),
+    long(254),
+]  # fmt: skip
+ODD_WITHIN = [
+    '{"a":{}}', '{"a":[]}', '{"a":{"b":{}}}', '{"a":{"b":[]}}', '{"a":[1,"t"]}', '{"a":[1,[2]]}', '{"a":[{"b":1}]}',
+    '{"a":[1,NaN]}', '{"a":{"b":Infinity,"c":1}}', '{"a":{"b":1},"a":{"c":2}}', '{"a":{"b":1,"b":2}}',
+    '{"a":{"b":1},"a.b":2}', '{"a.b":2,"a":{"b":1}}', '{"a":[1],"a.0":2}', '{"a":{"b":1},"a":2}', '{"a":1,"a":{"b":2}}',
+    '{"a":{"b":{"c":1},"b":{"d":1}}}', '{"a":[1],"a":[2,3]}', '{"a":{"b":1},"\\u0061":2}',
+    deep(9, "1"), f'{{"a":{ones(101)}}}',
+    wide(2001), long(255),
+    ones(2001), "[1,NaN]", "[[]]", '{"a":[1,]}', '{"a":{"b":1,}}', '{"a":[1}', '{"a":{"b":1]}',
+]  # fmt: skip
+
+
+def test_features_within_features() -> None:
+    """Each twice, and then among others: read key by key, by its shape, and after another shape."""
+    decoder = Decoder(MAPPINGS["plain"])
+    for features in WITHIN * 2:
+        check(decoder, [Record(i, -1, None, (N % features).encode()) for i in range(3)])
+    assert decoder.fallbacks == 0
+    for features, other in zip(ODD_WITHIN, WITHIN * 2, strict=False):
+        texts = [features, other, features, "1", other]
+        check(decoder, [Record(i, -1, None, (N % text).encode()) for i, text in enumerate(texts)])
+        check(Decoder(MAPPINGS["strict"]), [Record(0, -1, None, (N % features).encode())])
+    two = Decoder(compile_fields({}, reading=Reading(names=("b", "1", "b"), array=2)))
+    for features in ("[1,2]", "[1,2,3]", "[1]", "[[1,2]]", "[[1,2,3]]", "[1,{},3]"):
+        check(two, [Record(i, -1, None, (N % features).encode()) for i in range(2)])
+
+
+def test_of_an_array_of_numbers_a_text_is_odd_whatever_was_there_before() -> None:
+    decoder = Decoder(MAPPINGS["plain"])
+    values = ['1,"t"', "1,null", "1,2", '"t",2', "true,2", "1,NaN", "1,2,3"]
+    batch = check(decoder, [Record(i, -1, None, (N % f'{{"a":[{v}],"b":1}}').encode()) for i, v in enumerate(values)])
+    assert [(one.event, one.field, one.reason) for one in batch.odd] == [
+        (0, "features.a", "wrong_type"), (3, "features.a", "wrong_type"), (5, "features.a.1", "not_finite"),
+    ]  # fmt: skip
+
+
+def test_pointers_into_arrays() -> None:
+    fields = compile_fields({"value": "/out/0", "label": "/out/10", "features": "/in/1"}, ["/tags/0", "/deep/0/x/1"])
+    decoder = Decoder(fields)
+    assert decoder.core is not None
+    outs = ["[1.5]", "[1,2]", "[]", "null", "[null]", '{"0":2}', f"[{'1,' * 10}3]", "[[1]]", '["t"]', "3", "[1,{},[2]]"]
+    deep = ["[]", '[{"x":[1,2]}]', '[{"x":[1]}]', '{"0":{"x":{"1":5}}}', "[[1]]", "7", '[{"x":3}]', '[{"x":[1,[2]]}]']
+    for i, out in enumerate(outs):
+        for other in deep:
+            text = f'{{"model":"m","out":{out},"in":[{i},{{"a":{i}}}],"tags":{out},"deep":{other}}}'
+            check(decoder, [Record(place, -1, None, text.encode()) for place in range(2)])
+    good = '{"model":"m","out":[1.5,2],"in":[0,{"a":[1,2]}],"tags":["x"],"deep":[{"x":[0,1]}]}'
+    before = decoder.fallbacks
+    check(decoder, [Record(i, -1, None, good.encode()) for i in range(3)])
+    assert decoder.fallbacks == before
 
 
 def test_floats_are_written_as_python_writes_them() -> None:

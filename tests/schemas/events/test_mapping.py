@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from schemas.events.batch import Batch, Record, part_of
+from schemas.events.batch import Batch, Record, RecordColumns, columns_of, part_of
 from schemas.events.convert import Rejected
 from schemas.events.decoder import Decoder
 from schemas.events.fields import Fields, compile_fields
@@ -176,6 +176,22 @@ def test_any_cutting_gives_the_same_events() -> None:
     parts = [part_of(whole, begin, begin + 8) for begin in range(0, 40, 8)]
     assert [e for part in parts for e in events(part)] == events(whole)
     assert np.concatenate([part.rows for part in parts]).tolist() == whole.rows.tolist()
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_records_of_which_only_columns_are_there_are_taken_apart_as_well(compiled: bool) -> None:
+    """So they come from Kafka: whoever took the last by -1 died of it, with every mapped topic."""
+    records = [record(of(2, 10 * i, predictions=["no", "yes"]), offset=i) for i in range(3)] + [record(b"{", offset=3)]
+    columns, decode = columns_of(records), Decoder(BATCHED, compiled=compiled)
+
+    def made(place: int) -> Record:
+        assert 0 <= place < len(records)
+        return records[place]
+
+    lazy = RecordColumns(columns.values, columns.offsets, columns.times_ms, made)
+    found, plain = decode(lazy, "t"), decode(records, "t")
+    assert (events(found), found.rejects) == (events(plain), plain.rejects)
+    assert (len(found.offsets), len(found.rejects), found.next_offset) == (6, 1, 4)
 
 
 def test_the_document_is_not_changed() -> None:

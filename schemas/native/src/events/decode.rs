@@ -298,13 +298,14 @@ fn bytes_of<'a>(items: &'a Bound<'_, PyTuple>) -> Vec<Option<&'a [u8]>> {
 #[pymethods]
 impl Decoder {
     /// `pointers`: slot and steps of each pointer, none the beginning of another; slots from FIELDS on are `extra`, in
-    /// order. `outside`: slots whose texts come with each call.
+    /// order. `outside`: slots whose texts come with each call. `naming`: as it is in `Event`.
     #[new]
     fn new(
         pointers: Vec<(usize, Vec<String>)>,
         extra: Vec<String>,
         outside: Vec<usize>,
         message_bytes: usize,
+        naming: (Vec<String>, usize),
     ) -> PyResult<Self> {
         let slots = FIELDS + extra.len();
         if pointers.iter().any(|(slot, _)| *slot >= slots) || outside.iter().any(|slot| *slot >= FIELDS) {
@@ -315,7 +316,7 @@ impl Decoder {
             plan: Plan::new(&pointers),
             strings: Strings::default(),
             shapes: Shapes::default(),
-            event: Event::new(slots),
+            event: Event::new(slots, naming),
             label: names.fix("prediction.label"),
             value: names.fix("prediction.value"),
             confidence: names.fix("prediction.confidence"),
@@ -373,8 +374,7 @@ impl Decoder {
                     columns.odd.push(i as i64);
                 }
             }
-            let values = [columns.numbers.event.len(), columns.texts.event.len(), columns.nulls.event.len()];
-            self.values_before = values;
+            self.values_before = [columns.numbers.event.len(), columns.texts.event.len(), columns.nulls.event.len()];
             columns
         });
         let size = payloads.iter().flatten().map(|payload| payload.len()).sum();

@@ -2,18 +2,19 @@
 #![forbid(unsafe_code)]
 
 use crate::events::decimal::push_repr;
+use crate::events::features::Naming;
 use crate::events::names::{NONE, Names};
 use crate::events::number::{Decimals, number, short_decimal};
 use crate::events::plan::{
-    CALLER, CONFIDENCE, CONTAINERS, EVENT_ID, FIELDS, LABEL, LATENCY, LOGITS, MODEL, Node, Plan, STATUS, TIME, Target,
-    VALUE,
+    CALLER, CONFIDENCE, CONTAINERS, EVENT_ID, FEATURES, FIELDS, LABEL, LATENCY, LOGITS, MODEL, Node, Plan, STATUS,
+    TIME, Target, VALUE,
 };
 use crate::events::scan::{Kind, Odd, Res, Scalar, Scanner};
 use crate::events::shape::{Goes, Met, Shape};
 use crate::events::text::{TIME_MAX_MS, epoch_of_float, epoch_of_int, id_hash, is_name, rfc3339_ms};
 
 /// As in `schemas/events/odd.py`.
-const ENTRIES_MAX: usize = 2000;
+pub const ENTRIES_MAX: usize = 2000;
 const FUTURE_MS: i64 = 5 * 60 * 1000;
 /// Below it a float that is whole has no neighbour it could be mistaken for.
 const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
@@ -31,10 +32,14 @@ pub struct Event {
     /// The values of a parsed document, in its order: what its shape is learned from.
     pub met: Vec<Met>,
     index_names: Vec<u32>,
+    pub naming: Naming,
+    pub position_names: Vec<u32>,
+    /// The name of the feature at hand within an object or array.
+    pub path: Vec<u8>,
 }
 
 impl Event {
-    pub fn new(slots: usize) -> Self {
+    pub fn new(slots: usize, (names, array_max): (Vec<String>, usize)) -> Self {
         Event {
             slots: vec![Scalar::ABSENT; slots],
             members: Default::default(),
@@ -43,6 +48,9 @@ impl Event {
             arena: Vec::new(),
             met: Vec::new(),
             index_names: Vec::new(),
+            naming: Naming { names, array_max },
+            position_names: Vec::new(),
+            path: Vec::new(),
         }
     }
 
@@ -56,6 +64,7 @@ impl Event {
 
     pub fn forget_names(&mut self) {
         self.index_names.clear();
+        self.position_names.clear();
     }
 
     /// The bytes of a text.
@@ -77,13 +86,15 @@ impl Event {
         for value in &shape.values {
             at = shape.pass(&value.literal, bytes, at)?;
             at = match value.goes {
-                Goes::Member(0, name) => match bytes.get(at..).and_then(<[u8]>::first_chunk).and_then(short_decimal) {
-                    Some((begin, count, value)) if self.members[0].is_empty() => {
-                        self.plain.push(value);
-                        at + begin + decimals.take(count)
+                Goes::Feature(_) | Goes::Entry(_) => {
+                    match bytes.get(at..).and_then(<[u8]>::first_chunk).and_then(short_decimal) {
+                        Some((begin, count, value)) if self.members[0].is_empty() => {
+                            self.plain.push(value);
+                            at + begin + decimals.take(count)
+                        }
+                        _ => self.feature(bytes, at, value.goes, &shape.names)?,
                     }
-                    _ => self.feature(bytes, at, name, &shape.names)?,
-                },
+                }
                 goes => self.take(bytes, at, goes)?,
             };
         }
@@ -94,7 +105,7 @@ impl Event {
 
     /// Any feature at `at`, of an event of a known shape; where it ends. Cold, so that it stays out of that loop.
     #[cold]
-    fn feature(&mut self, bytes: &[u8], at: usize, name: u32, names: &[u32]) -> Res<usize> {
+    fn feature(&mut self, bytes: &[u8], at: usize, goes: Goes, names: &[u32]) -> Res<usize> {
         if let (true, Some(b'-' | b'0'..=b'9')) = (self.members[0].is_empty(), bytes.get(at)) {
             let (length, value) = number(&bytes[at..])?;
             self.plain.push(value.number().unwrap_or_default());
@@ -103,7 +114,7 @@ impl Event {
         // Not a number, for once: from here on kinds matter, of those before as well.
         let before = std::mem::take(&mut self.plain);
         self.members[0].extend(names.iter().copied().zip(before.into_iter().map(Scalar::float)));
-        self.take(bytes, at, Goes::Member(0, name))
+        self.take(bytes, at, goes)
     }
 
     /// Any value at `at`, of an event of a known shape; where it ends.
@@ -113,6 +124,11 @@ impl Event {
             Goes::Nowhere => scanner.skip(&mut self.arena, 1)?,
             Goes::Leaf => drop(scanner.scalar(&mut self.arena)?),
             Goes::Slot(slot) => self.slots[slot as usize] = scanner.scalar(&mut self.arena)?,
+            Goes::Feature(name) => self.members[0].push((name, scanner.scalar(&mut self.arena)?)),
+            Goes::Entry(name) => match scanner.scalar(&mut self.arena)? {
+                Scalar { kind: Kind::Text | Kind::Made, .. } => return Err(Odd),
+                value => self.members[0].push((name, value)),
+            },
             Goes::Member(own, name) => {
                 let value = scanner.scalar(&mut self.arena)?;
                 self.members[own as usize].push((name, value));
@@ -142,12 +158,7 @@ impl Event {
             place += 1;
             scanner.expect(b':')?;
             match found {
-                None => {
-                    scanner.token();
-                    let start = scanner.at;
-                    scanner.skip(&mut self.arena, 1)?;
-                    self.meet(start, scanner, Goes::Nowhere);
-                }
+                None => self.unread(scanner, Goes::Nowhere)?,
                 Some(index) => {
                     let event = plan.event;
                     let child = &mut plan.nodes[node].children[index];
@@ -164,23 +175,27 @@ impl Event {
         }
     }
 
-    fn value(&mut self, scanner: &mut Scanner, plan: &mut Plan, target: Target, names: &mut Names) -> Res<()> {
+    pub fn value(&mut self, scanner: &mut Scanner, plan: &mut Plan, target: Target, names: &mut Names) -> Res<()> {
         match target {
             Target::Slot(slot) => self.slot(scanner, slot),
             Target::Container(own) => self.container(scanner, own, names),
             Target::Inner { node, of_field } => match scanner.token() {
                 b'{' => self.object(scanner, plan, node, names),
+                b'[' => self.elements(scanner, plan, node, names),
                 b'n' if of_field => scanner.skip(&mut self.arena, 1),
                 _ if of_field => Err(Odd),
-                b'[' => Err(Odd), // A pointer may go into an array, which is too rare to be here.
-                _ => {
-                    let start = scanner.at;
-                    scanner.skip(&mut self.arena, 1)?;
-                    self.meet(start, scanner, Goes::Leaf);
-                    Ok(())
-                }
+                _ => self.unread(scanner, Goes::Leaf),
             },
         }
+    }
+
+    /// Over a value that nobody reads.
+    pub fn unread(&mut self, scanner: &mut Scanner, goes: Goes) -> Res<()> {
+        scanner.token();
+        let start = scanner.at;
+        scanner.skip(&mut self.arena, 1)?;
+        self.meet(start, scanner, goes);
+        Ok(())
     }
 
     /// Read a key; which child of the node it names. Documents of one producer mostly have the same keys in one order.
@@ -218,6 +233,7 @@ impl Event {
     fn container(&mut self, scanner: &mut Scanner, own: usize, names: &mut Names) -> Res<()> {
         match (scanner.token(), CONTAINERS[own].0) {
             (b'n', _) => scanner.skip(&mut self.arena, 1),
+            (b'[', FEATURES) => self.positions(scanner, names),
             (b'[', LOGITS) => self.items(scanner, own, names),
             (b'{', slot) if slot != LOGITS => self.pairs(scanner, own, names),
             _ => Err(Odd),
@@ -247,24 +263,27 @@ impl Event {
             names.occurs(prefix, last, id)?;
             last = id;
             scanner.expect(b':')?;
-            self.member(scanner, own, id)?;
+            match own {
+                0 => self.any_feature(scanner, id, names)?,
+                _ => self.member(scanner, own, id)?,
+            }
             if !scanner.more(b'}')? {
                 return Ok(());
             }
         }
     }
 
-    fn member(&mut self, scanner: &mut Scanner, own: usize, name: u32) -> Res<()> {
+    pub fn member(&mut self, scanner: &mut Scanner, own: usize, name: u32) -> Res<()> {
         scanner.token();
         let start = scanner.at;
         let value = scanner.scalar(&mut self.arena)?;
         self.members[own].push((name, value));
-        self.meet(start, scanner, Goes::Member(own as u32, name));
+        self.meet(start, scanner, if own == 0 { Goes::Feature(name) } else { Goes::Member(own as u32, name) });
         Ok(())
     }
 
     #[inline]
-    fn meet(&mut self, start: usize, scanner: &Scanner, goes: Goes) {
+    pub fn meet(&mut self, start: usize, scanner: &Scanner, goes: Goes) {
         self.met.push(Met { start, end: scanner.at, goes });
     }
 

@@ -3,6 +3,7 @@
 pub mod decimal;
 pub mod decode;
 pub mod event;
+mod features;
 pub mod names;
 pub mod number;
 pub mod plan;

@@ -115,6 +115,11 @@ impl Names {
         &self.bytes[name.start as usize..name.end as usize]
     }
 
+    /// A name, without its prefix.
+    pub fn bytes(&self, id: u32) -> &[u8] {
+        self.text(&self.names[id as usize])
+    }
+
     /// The name that is likely to come after `last`.
     #[inline]
     fn guess(&self, prefix: &'static str, last: u32) -> u32 {
@@ -152,14 +157,17 @@ impl Names {
         Ok(self.push(prefix, text))
     }
 
+    /// Note that `id` is in this event; Odd when it has been before.
+    #[inline]
+    pub fn once(&mut self, id: u32) -> Res<()> {
+        let name = &mut self.names[id as usize];
+        if std::mem::replace(&mut name.event, self.event) == self.event { Err(Odd) } else { Ok(()) }
+    }
+
     /// Note that `id` came after `last` in this event; Odd when it has occurred before.
     #[inline]
     pub fn occurs(&mut self, prefix: &'static str, last: u32, id: u32) -> Res<()> {
-        let name = &mut self.names[id as usize];
-        if name.event == self.event {
-            return Err(Odd);
-        }
-        name.event = self.event;
+        self.once(id)?;
         match self.names.get_mut(last as usize) {
             Some(before) => before.next = id,
             None => match self.first.iter_mut().find(|(p, _)| *p == prefix) {

@@ -21,7 +21,7 @@ pub const SEGMENT: usize = 13;
 pub const FIELDS: usize = 14;
 
 /// The containers, with the prefix of their members' names.
-pub static CONTAINERS: [(usize, &str); 4] =
+pub const CONTAINERS: [(usize, &str); 4] =
     [(FEATURES, "features."), (SCORES, "prediction.scores."), (LOGITS, "prediction.logits."), (SEGMENT, "segment.")];
 
 /// A place in the document that somebody reads: an object on the way, or the slot it goes to.
@@ -34,9 +34,19 @@ pub enum Target {
 
 pub struct Child {
     pub name: Vec<u8>,
+    /// What it is the number of, where an array is found instead of an object.
+    pub index: Option<usize>,
     pub target: Target,
     /// The last event that had it, for finding duplicate keys.
     pub event: u64,
+}
+
+impl Child {
+    fn of(name: &[u8], target: Target) -> Child {
+        let number = std::str::from_utf8(name).ok().and_then(|text| text.parse::<usize>().ok());
+        let index = number.filter(|number| number.to_string().as_bytes() == name);
+        Child { name: name.to_vec(), index, target, event: 0 }
+    }
 }
 
 /// A key as a document had it at some place of an object, and what it meant.
@@ -106,7 +116,7 @@ impl Plan {
         }
         let container = CONTAINERS.iter().position(|(own, _)| *own == slot);
         let target = container.map_or(Target::Slot(slot), Target::Container);
-        self.nodes[at].children.push(Child { name: leaf.as_bytes().to_vec(), target, event: 0 });
+        self.nodes[at].children.push(Child::of(leaf.as_bytes(), target));
     }
 
     fn inner(&mut self, at: usize, name: &[u8], field: bool) -> usize {
@@ -118,11 +128,7 @@ impl Plan {
         }
         let node = self.nodes.len();
         self.nodes.push(Node::default());
-        self.nodes[at].children.push(Child {
-            name: name.to_vec(),
-            target: Target::Inner { node, of_field: field },
-            event: 0,
-        });
+        self.nodes[at].children.push(Child::of(name, Target::Inner { node, of_field: field }));
         node
     }
 }

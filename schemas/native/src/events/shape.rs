@@ -22,7 +22,11 @@ pub enum Goes {
     /// Nobody reads it, as long as it is no container.
     Leaf,
     Slot(u32),
-    /// A member of a container, and its name.
+    /// A feature, and its name.
+    Feature(u32),
+    /// One of an array of numbers, which is no text.
+    Entry(u32),
+    /// A member of another container, and its name.
     Member(u32, u32),
 }
 
@@ -108,7 +112,7 @@ impl Shape {
             let literal = Literal::of(&mut texts, &payload[at..value.start]);
             values.push(Value { literal, goes: value.goes });
             at = value.end;
-            if let Goes::Member(0, name) = value.goes {
+            if let Goes::Feature(name) | Goes::Entry(name) = value.goes {
                 names.push(name);
             }
         }
