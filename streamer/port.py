@@ -132,6 +132,7 @@ class Topic(NamedTuple):
 
     partitions: int
     id: str  # another one where it was deleted and made anew; empty where the broker does not say
+    appeared: bool = False  # a pattern has matched it since we run
 
 
 class Surroundings(NamedTuple):

@@ -56,8 +56,17 @@ def findings(config: Config, found: Examination) -> Iterator[Finding]:
 
 def _topics(config: Config, found: Examination) -> Iterator[Finding]:
     from streamer.config.problems import did_you_mean
-    from streamer.kafka.rights import missing_topic
+    from streamer.kafka.rights import missing_topic, read_by_pattern
 
+    for pattern in config.topics.patterns():
+        names = config.topics.matched(pattern, found.cluster.topics)
+        if names:
+            yield Finding("ok", "pattern", f"{pattern} matches {_count(len(names), 'topic')}: {', '.join(names)}")
+        else:
+            right = read_by_pattern(pattern)
+            told = f"{pattern} matches no topic that we may see: there is none yet, or {right} is missing"
+            yield Finding("?", "pattern", told, right.command(config.kafka.brokers))
+    config = config.reading(found.cluster.topics)
     for step in plan_topics(wanted_topics(config, found.existing), found.existing):
         name = step.topic.name
         if found.shown is None:
@@ -97,6 +106,7 @@ def _differing(step: Step, brokers: str) -> Finding:
 def _rights(config: Config, found: Examination) -> Iterator[Finding]:
     from streamer.kafka.examination import verdicts
 
+    config = config.reading(found.cluster.topics)
     for right, has in verdicts(config, found):
         fix = right.command(config.kafka.brokers)
         if has:

@@ -79,7 +79,7 @@ def replay(
             if topic:
                 source: Source = of_topic(config, topic, begin, end, partitions)
             else:
-                files = parse_inputs(inputs, config.topics.events[0])
+                files = parse_inputs(inputs, config.topics.first())
                 source = _file_records(files, config.limits.message_bytes)
             source = stack.enter_context(_progress(source))
             printed = Counter(

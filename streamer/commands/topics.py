@@ -115,8 +115,9 @@ def wanted_topics(
     default as many as the widest event topic has. Partition p of every event topic keeps its state in partition p.
     """
     names = config.topics
-    events = [Wanted("events", name, partitions or PARTITIONS, 1, create_events, ()) for name in names.events]
-    there = [found[name].partitions for name in names.events if name in found]
+    read = names.resolved(found).events
+    events = [Wanted("events", name, partitions or PARTITIONS, 1, create_events, ()) for name in read]
+    there = [found[name].partitions for name in read if name in found]
     made = [partitions or PARTITIONS] * (create_events and len(there) < len(events))
     if names.ordered is not None and names.ordered in found:  # It is an input, too.
         there.append(found[names.ordered].partitions)
@@ -281,7 +282,16 @@ def _look(
 
     try:
         admin = TopicAdmin(config, timeout_s)
-        found = admin.find(config.topics.names())
+        asked = config.reading(admin.cluster().topics) if config.topics.patterns() else config
+        found = admin.find(asked.topics.names())
     except LogDown as error:
         exit_unreachable(error)
+    for pattern in config.topics.patterns():
+        click.echo(pattern_text(pattern, config.topics.matched(pattern, found)))
     return admin, plan_topics(wanted_topics(config, found, partitions, create_events), found)
+
+
+def pattern_text(pattern: str, names: list[str]) -> str:
+    """The line of a pattern: it is none of the topics to be made."""
+    told = f"matches {', '.join(names)}" if names else "matches no topic that we may see"
+    return f"  {'pattern':<11} {pattern}  {told}; nothing is created of a pattern"

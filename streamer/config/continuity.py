@@ -64,12 +64,13 @@ def _state(old: Config, new: Config) -> Iterator[Change]:
 
 
 def _events(old: Config, new: Config) -> Iterator[Change]:
-    before, after = old.topics.events, new.topics.events
-    fresh, gone = [t for t in after if t not in before], [t for t in before if t not in after]
+    before, after = old.topics, new.topics
+    fresh = [name for name in after.events if name not in before.resolved(after.named()).events + before.events]
+    gone = [name for name in before.events if name not in after.resolved(before.named()).events + after.events]
     if fresh:
         begin = "its oldest record" if new.kafka.start == "earliest" else "its end"
         told = f"{', '.join(fresh)}: new, read from {begin} (kafka.start: {new.kafka.start}); its series learn"
-        yield Change("topics.events", told, lost=len(fresh) == len(after))
+        yield Change("topics.events", told, lost=len(fresh) == len(after.events))
     if gone:
         told = f"{', '.join(gone)}: not read any more; alerts about it that fire now never resolve"
         yield Change("topics.events", told)

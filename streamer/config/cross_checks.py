@@ -15,6 +15,7 @@ from streamer.config.detect import DETECTS, kinds_that
 from streamer.config.librdkafka_settings import CLIENT, HIDDEN, RESERVED, SETTINGS
 from streamer.config.model import Topics
 from streamer.config.problems import WARNINGS, did_you_mean, quoted
+from streamer.config.topic_patterns import stands_for
 from streamer.config.units import parse_duration
 from streamer.config.yaml_source import PathKey, Source
 from streamer.signals.grammar import AGGREGATE, COUNTS, Signal, aggregate_of, is_pattern, parse_signal
@@ -151,6 +152,17 @@ def topics_are_distinct(raw: Any) -> Iterator[Complaint]:
             yield Complaint(("topics", *path), "bad-value", message)
         elif isinstance(name, str):
             first[name] = "topics." + (str(path[0]) if len(path) == 1 else f"events[{path[1]}]") + " already"
+
+
+def no_pattern_matches_what_is_written(raw: Any) -> Iterator[Complaint]:
+    """The service would take its own alerts for events."""
+    topics = at(raw, "topics")
+    own = {role: field.default for role, field in Topics.model_fields.items()} | dict(as_items(topics))
+    for place, pattern in as_items(at(topics, "events")):
+        names = [(role, name) for role, name in own.items() if isinstance(name, str) and stands_for(pattern, name)]
+        for role, name in names[:1]:
+            told = f"{quoted(pattern)} matches {quoted(name)}, which is topics.{role}: what is written must not be read"
+            yield Complaint(("topics", "events", place), "bad-value", f"{told} as events.")
 
 
 def score_has_a_limit(raw: Any) -> Iterator[Complaint]:
@@ -373,6 +385,7 @@ MONITOR_RULES: tuple[Rule, ...] = (
 RULES: tuple[Rule, ...] = (
     settings_of_librdkafka,
     topics_are_distinct,
+    no_pattern_matches_what_is_written,
     score_has_a_limit,
     what_is_invalid_has_a_check,
     actions_need_feedback,

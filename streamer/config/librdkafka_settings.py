@@ -29,7 +29,7 @@ SETTINGS = frozenset(
     ssl.ca.certificate.stores ssl.ca.location ssl.ca.pem ssl.certificate.location ssl.certificate.pem
     ssl.cipher.suites ssl.crl.location ssl.curves.list ssl.endpoint.identification.algorithm ssl.engine.location
     ssl.key.location ssl.key.password ssl.key.pem ssl.keystore.location ssl.keystore.password ssl.providers
-    ssl.sigalgs.list statistics.interval.ms sticky.partitioning.linger.ms topic.blacklist
+    ssl.sigalgs.list statistics.interval.ms sticky.partitioning.linger.ms
     topic.metadata.propagation.max.ms topic.metadata.refresh.interval.ms topic.metadata.refresh.sparse
     """.split()
 )
@@ -53,6 +53,7 @@ RESERVED = {
     "request.required.acks": "transactions need acks of all replicas",
     "transaction.timeout.ms": "it belongs to the commit deadline",
     "enable.partition.eof": "the service sets it where it needs it",
+    "topic.blacklist": "topics.events says what is read; the service's own topics are kept out of its patterns",
 }
 
 SECRET_ENDINGS = (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
@@ -30,6 +31,7 @@ from streamer.config.mapping import Mapping
 from streamer.config.monitor import Defaults as Defaults
 from streamer.config.monitor import Monitor as Monitor
 from streamer.config.schema_registry import SchemaRegistry
+from streamer.config.topics import Topics as Topics
 from streamer.config.types import (
     CheckedName,
     Duration,
@@ -69,38 +71,6 @@ class Kafka(Model):
         description="librdkafka settings, passed through (security, TLS, fetch sizes ...).",
         json_schema_extra={"propertyNames": {"not": {"enum": list(RESERVED)}}},
     )
-
-
-class Topics(Model):
-    """Topics by role; every topic has one use."""
-
-    events: list[Topic] = Field(min_length=1, description="Topics of inference events.")
-    alerts: Topic = Field("drift-alerts", description="Where alerts are published.")
-    state: Topic = Field("drift-state", description="Compacted topic of snapshots; only the service may write to it.")
-    heartbeats: Topic = Field("drift-heartbeats", description="Where every model's sign of life is published.")
-    dead_letter: Topic = Field("drift-dead-letter", description="Where records go that cannot be read.")
-    windows: Topic | None = Field(None, description="Where every window that ended is published; default nowhere.")
-    incidents: Topic | None = Field(None, description="Where incidents are published; default where alerts are.")
-
-    ordered: Topic | None = Field(
-        None,
-        description="Where events stand in the order of their models; default drift-ordered, for kafka.order: model.",
-    )
-    shadow: Topic | None = Field(
-        None, description="Where alerts of shadow monitors are published; default drift-shadow, if there are any."
-    )
-
-    def own(self) -> dict[str, str]:
-        """The topics that the service writes to, by role."""
-        return self.model_dump(exclude={"events"}, exclude_none=True)
-
-    def published(self) -> dict[str, str]:
-        """Where records of each role go, snapshots apart; two roles may share a topic."""
-        return {"incidents": self.alerts, **{role: name for role, name in self.own().items() if role != "state"}}
-
-    def names(self) -> list[str]:
-        """All of them: those that are read, then our own."""
-        return [*self.events, *self.own().values()]
 
 
 class FieldPlaces(Model):
@@ -380,6 +350,10 @@ class Config(Model):
         default = Monitor.model_fields["repeat_interval_ms"].default
         severity = self.defaults.severity or Monitor.model_fields["severity"].default
         return severity, self.defaults.repeat_interval_ms or parse_duration(default)
+
+    def reading(self, there: Iterable[str]) -> Config:
+        """The same with the names of the topics that are read, where those are there."""
+        return self.model_copy(update={"topics": self.topics.resolved(there)})
 
     def secrets(self) -> tuple[str, ...]:
         """Texts that must never be shown."""

@@ -23,6 +23,7 @@ from detectors.params import DIRECTIONS
 from schemas.events.fields import as_pointer, parse_selector
 from streamer.config.foreign_words import instead_of_signal, instead_of_split
 from streamer.config.problems import quoted
+from streamer.config.topic_patterns import check_pattern, is_topic_pattern
 from streamer.config.units import DURATION, SIZE, parse_duration, parse_size, show_duration, show_size
 from streamer.signals.grammar import CHECKED, parse_signal
 
@@ -118,6 +119,10 @@ def _topic(text: str) -> str:
     return text
 
 
+def _event_topic(text: str) -> str:
+    return check_pattern(text) if is_topic_pattern(text) else _topic(text)
+
+
 def _listen(text: str) -> str:
     host, _, port = text.rpartition(":")
     if not re.fullmatch(r"\S+", host) or not re.fullmatch("[0-9]{1,5}", port) or int(port) > 65535:
@@ -168,6 +173,9 @@ Size = Annotated[
 """Bytes; texts or whole numbers in the file."""
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 Topic = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,249}$"), AfterValidator(_topic)]
+EventTopic = Annotated[
+    str, StringConstraints(pattern=r"^(\^.{1,498}|[A-Za-z0-9._-]{1,249})$"), AfterValidator(_event_topic)
+]
 SignalText = Annotated[str, AfterValidator(_signal)]
 ByText = Annotated[str, AfterValidator(_by)]
 Pattern = Annotated[str, AfterValidator(_pattern)]

@@ -52,7 +52,7 @@ class ClusterWatch:
         self._lacking: str | None = None
         self._hidden: frozenset[str] = frozenset()
         self._rights_due_s = 0.0
-        self._names = config.topics.names()
+        self._topics, self._first = config.topics, frozenset[str]()
         self._upstream = Upstream(config) if config.topics.ordered is not None else None
         self._brokers, self._every_s, self._said = config.kafka.brokers, every_s, ""
         self._client = None if look is not None else self._make(config)
@@ -120,18 +120,22 @@ class ClusterWatch:
         assert self._client is not None
         self._client.poll(0)  # Serves the error callback.
         found = self._client.list_topics(timeout=ANSWER_S)
-        there = {name: len(found.topics[name].partitions) for name in self._names if name in found.topics}
+        ours = self._topics.resolved(found.topics)
+        names = ours.names()
+        there = {name: len(found.topics[name].partitions) for name in names if name in found.topics}
+        self._first = self._first if self.looks else frozenset(there).union(self._topics.named())
         mock = (found.cluster_id or "").startswith(MOCK_CLUSTER)  # It knows no ids, and answers no such question.
-        ids, hidden = ({}, set[str]()) if mock else self._described()
-        topics = {name: Topic(count, ids.get(name, "")) for name, count in there.items() if count}
-        unread = self._upstream.unread(self._client, topics) if self._upstream is not None and not mock else NOTHING
+        ids, hidden = ({}, set[str]()) if mock else self._described(names)
+        topics = {n: Topic(count, ids.get(n, ""), n not in self._first) for n, count in there.items() if count}
+        upstream = None if mock else self._upstream
+        unread = upstream.unread(self._client, ours.events, topics) if upstream is not None else NOTHING
         return Surroundings(None, topics, frozenset(hidden - set(topics)), unread)
 
-    def _described(self) -> tuple[dict[str, str], set[str]]:
+    def _described(self, ours: list[str]) -> tuple[dict[str, str], set[str]]:
         """The ids of our topics, and which of them we may not see."""
         assert self._client is not None
         ids, hidden = dict[str, str](), set[str]()
-        names = TopicCollection(list(dict.fromkeys(self._names)))
+        names = TopicCollection(list(dict.fromkeys(ours)))
         for name, future in self._client.describe_topics(names, request_timeout=ANSWER_S).items():
             try:
                 ids[name] = str(future.result(ANSWER_S + 1).topic_id)

@@ -33,6 +33,7 @@ def examine(config: Config, timeout_s: float) -> Examination:
     """
     admin = TopicAdmin(config, timeout_s)
     cluster = admin.cluster()
+    config = config.reading(cluster.topics)
     brokers = reached(connection_settings(config), cluster.brokers, timeout_s)
     lost = [trouble for trouble in brokers.values() if trouble is not None]
     if len(lost) == len(brokers) > 0:
@@ -92,6 +93,7 @@ def missing_rights(config: Config, timeout_s: float) -> Trouble | None:
     cluster = admin.cluster()
     if cluster.id.startswith(MOCK_CLUSTER):
         return None
+    config = config.reading(cluster.topics)
     shown, group = admin.topics(config.topics.names()), admin.group(config.kafka.group)
     found = Examination(cluster, {}, shown, {}, group, transaction_trouble(config, timeout_s))
     lacking = [right for right, has in verdicts(config, found) if has is False and right.verb == "run"]

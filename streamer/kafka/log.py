@@ -85,7 +85,7 @@ class KafkaLog:
         names = config.topics
         topics = names.published()
         self._transactions = Transactions(config, logger, watch or NoWatch(), limits)
-        counts = self._transactions.partitions([*names.events, *topics.values(), names.state])
+        counts = self._transactions.partitions([*names.named(), *topics.values(), names.state])
         self.counts = counts  # partitions of our topics when we came
         self._transactions.recover()
         self._probe = Probe(config, logger, limits)
@@ -108,7 +108,7 @@ class KafkaLog:
         self._on_revoke: Callable[[list[Partition]], None] | None = None
         self._consumer, self._intake = self._join()
         self._waker = Waker(self._consumer, limits.slice)
-        self._probe.partitions(names.events)  # While the group forms: the restores will not wait for a connection.
+        self._probe.partitions(names.named())  # While the group forms: the restores will not wait for a connection.
 
     def _join(self) -> tuple[Consumer, Intake]:
         fixed: dict[str, Any] = {
@@ -117,6 +117,8 @@ class KafkaLog:
             "partition.assignment.strategy": "cooperative-sticky",
             "error_cb": self._client_error,
         }
+        if self._config.topics.patterns():
+            fixed["topic.blacklist"] = self._config.topics.never_read()
         if self._config.kafka.instance:
             fixed["group.instance.id"] = self._config.kafka.instance
         consumer, intake = connect(

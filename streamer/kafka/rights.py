@@ -9,6 +9,7 @@ from confluent_kafka import KafkaError
 
 from streamer.config.model import Config
 from streamer.config.stages import stage_configs
+from streamer.config.topic_patterns import literal
 from streamer.kafka.connection_trouble import Trouble
 
 Resource = Literal["topic", "group", "transactional-id"]
@@ -29,10 +30,11 @@ class Right(NamedTuple):
 
     def command(self, brokers: str) -> str:
         """What an administrator types; who our user is only the broker knows."""
-        prefixed = " --resource-pattern-type prefixed" * self.prefix
+        name = self.name or "'*'"
+        prefixed = " --resource-pattern-type prefixed" * (self.prefix and self.name != "")
         return (
             f"kafka-acls --bootstrap-server {brokers} --add --allow-principal User:NAME"
-            f" --operation {self.operation} --{self.resource} {self.name}{prefixed}"
+            f" --operation {self.operation} --{self.resource} {name}{prefixed}"
         )
 
 
@@ -57,11 +59,17 @@ def id_prefix(config: Config) -> str:
     return f"driftline-{config.kafka.group}-"
 
 
+def read_by_pattern(pattern: str) -> Right:
+    """Of all that it may match: a topic that we may not describe is not seen, and so never matched."""
+    return Right("topic", literal(pattern), "Read", f"events are read of all that matches {pattern}", prefix=True)
+
+
 def rights(config: Config) -> Iterator[Right]:
     """All that is needed, each once. Read and Write bring Describe along; Create, Alter and Cluster are not needed."""
     own = config.topics.own()
-    for name in config.topics.events:
+    for name in config.topics.named():
         yield Right("topic", name, "Read", "events are read")
+    yield from map(read_by_pattern, config.topics.patterns())
     for role, name in own.items():
         if role in READS:
             yield Right("topic", name, "Read", READS[role])
@@ -129,6 +137,8 @@ def missing_topic(config: Config, topic: str, code: int, near: str = "") -> Trou
     fix = "correct its name"
     if topic in config.topics.own().values():
         fix = "driftline topics apply -c FILE makes it"
-    elif topic in config.topics.events:
+    elif topic in config.topics.named():
         fix = "correct topics.events, or make it: its producers do, or driftline topics apply --create-events -c FILE"
+    elif topic in config.topics.resolved([topic]).events:
+        fix = "it was deleted: a pattern of topics.events finds it again once it is back"
     return Trouble("topic_missing", f"topic {topic} does not exist.{near}", fix)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
@@ -19,17 +19,17 @@ class Upstream:
 
     def __init__(self, config: Config) -> None:
         assert config.topics.ordered is not None
-        self.group, self.inputs = config.kafka.group, config.topics.events
+        self.group = config.kafka.group
         self.ordered = frozenset({config.topics.ordered})
         self.ends: dict[Partition, int] = {}  # as of the look before
         self.at: dict[Partition, int] = {}
 
-    def unread(self, client: AdminClient, topics: Mapping[str, Topic]) -> frozenset[str]:
+    def unread(self, client: AdminClient, inputs: Sequence[str], topics: Mapping[str, Topic]) -> frozenset[str]:
         """The ordered log while it is not complete. As long as events come there are always some that are not read:
         it is complete where everything is that was there at the look before, or where the marks of transactions are
         all that is left. Nobody who cannot see it takes it for complete.
         """
-        wanted = [(name, number) for name in self.inputs if name in topics for number in range(topics[name].partitions)]
+        wanted = [(name, number) for name in inputs if name in topics for number in range(topics[name].partitions)]
         try:
             at, ends = self._committed(client, wanted), self._ends(client, wanted)
         except (KafkaException, TimeoutError):

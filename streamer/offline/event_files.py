@@ -79,7 +79,7 @@ class EventFiles:
     def __iter__(self) -> Iterator[tuple[Partition, list[Record]]]:
         for number, read in enumerate(self.reads):
             for records in self._ordered(number, read):
-                yield (self.config.topics.events[0], number), records
+                yield (self.config.topics.first(), number), records
 
     def place(self, partition: Partition, offset: int) -> str:
         """Where a record stands: `events.jsonl:12`; of a table the row counts from 1, below its header."""
@@ -105,7 +105,7 @@ class EventFiles:
 
     def _times(self, number: int, read: Read) -> F64:
         """The time of every record; one that cannot be read has that of the one before it, and so stays with it."""
-        decode, topic = Decoder(self.fields), self.config.topics.events[0]
+        decode, topic = Decoder(self.fields), self.config.topics.first()
         found: list[F64] = [np.zeros(0)]
         last = 0.0
         for records in read():

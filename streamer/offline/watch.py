@@ -142,7 +142,7 @@ class Watch:
     def __init__(self, config: Config = None, *, model: str | None = None) -> None:
         """`model`: of rows of a table that do not name it."""
         self.config, self.model = config_of(config), model
-        self.partition = self.config.topics.events[0], 0
+        self.partition = self.config.topics.first(), 0
         self.engine = Replay(self.config, fields_of(self.config))
         self.offset = 0
 

@@ -82,9 +82,11 @@ def missing(found: Mapping[str, object] | None, topics: Topics) -> str | None:
     """Which topics do not exist, and who makes them; None when all do, or nobody has looked yet."""
     if found is None:
         return None
-    events = [name for name in topics.events if name not in found]
+    events = [name for name in topics.named() if name not in found]
     own = [f"{name} (topics.{role})" for role, name in topics.own().items() if name not in found]
     words = []
+    if not topics.resolved(found).events:
+        words.append(f"no topic matches {', '.join(topics.patterns())} (topics.events)")
     if events:
         words.append(f"no topic {', '.join(events)} (topics.events): whoever sends the events has to create it")
     if own:

@@ -183,7 +183,7 @@ class Reporter:
     def _account(self) -> None:
         """Records that cannot be used: their shares of the last minute, and where they are too many."""
         stages = [owned.task for owned in self.owned.values()]
-        for topic, account in by_topic(self.config.topics.events, stages).items():
+        for topic, account in by_topic(self.config.topics.named(), stages).items():
             for what in WHAT:
                 self.metrics.set("unusable_ratio", account.share(what), topic=topic, what=what)
         self.outages.tell("records", in_words(stages))

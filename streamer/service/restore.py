@@ -86,9 +86,9 @@ class Restorer:
         """
         found = yield from self.load(partition, Committed(OFFSET_MAX, None))
         if found is None:
-            self.notify("no_offsets", partition, effect=without_offsets(self.config))
             if self.added(partition):
                 return self.stages.new(partition, begin)
+            self.notify("no_offsets", partition, effect=without_offsets(self.config))
             # What is there already is school. Until the first commit, which carries it, nothing is told by it.
             start = begin if self.config.kafka.start == "earliest" else end
             return self.stages.new(partition, start, first_end=end)
@@ -115,14 +115,16 @@ class Restorer:
         """Whether the topic has got it while we ran: then all of it is new, whatever `kafka.start` says."""
         topic, number = partition
         there = (self.log.surroundings().topics or {}).get(topic)
+        if there is not None and there.appeared:
+            self.counts.setdefault(topic, 0)
         added = there is not None and number >= self.counts.setdefault(topic, there.partitions)
         if added:
-            self.notify(
-                "partition_added",
-                partition,
-                why=f"{topic} had {self.counts[topic]} partitions",
-                effect="models whose key now leads here are learned anew",
-            )
+            why = f"{topic} had {self.counts[topic]} partitions"
+            effect = "models whose key now leads here are learned anew"
+            if not self.counts[topic]:
+                why = f"{topic} matches a pattern of topics.events, and is new"
+                effect = "it is read from its beginning; its series learn"
+            self.notify("partition_added", partition, why=why, effect=effect)
         return added
 
     def rebuild(

@@ -200,6 +200,7 @@ class Service:
         from streamer.service.connection import Outages
         from streamer.service.health import Health
         from streamer.service.json_logs import get_logger, log
+        from streamer.service.matched import Matched
         from streamer.service.metrics import Metrics
         from streamer.service.partitions import Stats
 
@@ -209,6 +210,7 @@ class Service:
         self.stages = stage_configs(config) if stage is None else [stage_configs(config)[stage - 1]]
         self.stats = [Stats() for _ in self.stages]
         self.outages = Outages(self.health, self.say)
+        self.matched = Matched(config.topics, self.say)
         self.at_work = False
 
     def stopping(self) -> bool:
@@ -224,6 +226,7 @@ class Service:
         """The watch has looked. While connecting, the attempts tell more."""
         from streamer.service.readiness import EVENTS, of_surroundings
 
+        self.matched.looked(seen)
         if self.at_work:
             for check, why in of_surroundings(seen, self.config.topics).items():
                 self.outages.tell(check, why, EVENTS.get(check, "waiting"))

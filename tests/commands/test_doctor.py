@@ -15,7 +15,7 @@ from confluent_kafka import KafkaError
 from streamer.commands.cli import main
 from streamer.commands.doctor import MOCK, Finding, findings, of_registry, text_of
 from streamer.commands.topics import SETTINGS
-from streamer.config.model import Config
+from streamer.config.model import Config, Topics
 from streamer.config.schema_registry import SchemaRegistry
 from streamer.kafka.admin import Cluster, ExistingTopic, Shown
 from streamer.kafka.connection_trouble import Trouble
@@ -188,6 +188,16 @@ def test_where_nobody_listens_it_is_69_and_says_so(path: Path) -> None:
 def test_a_bad_config_is_78(path: Path) -> None:
     path.write_text("version: 2\n")
     assert CliRunner().invoke(main, ["doctor", "-c", str(path)]).exit_code == 78
+
+
+def test_a_pattern_is_told_with_what_it_matches_and_the_right_that_may_be_missing() -> None:
+    config = CONFIG.model_copy(update={"topics": Topics(events=["^ev.*", "^zz-.*"])})
+    told = {one.says: one for one in findings(config, examined())}
+    assert told["^ev.* matches 1 topic: events"].mark == "ok"
+    assert told["events: 4 partitions, as it should be"].mark == "ok"
+    assert told["Read on topic events"].mark == "ok", "rights are asked of the topics that are there"
+    nothing = told["^zz-.* matches no topic that we may see: there is none yet, or Read on topic zz-* is missing"]
+    assert (nothing.mark, "--topic zz- --resource-pattern-type prefixed" in nothing.fix) == ("?", True)
 
 
 def test_a_registry_that_answers_is_fine_whatever_it_has_and_one_that_does_not_has_a_fix() -> None:

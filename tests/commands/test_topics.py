@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from streamer.commands import topics as under_test
-from streamer.commands.topics import SETTINGS, Step, plan_text, plan_topics, wanted_topics
+from streamer.commands.topics import SETTINGS, Step, pattern_text, plan_text, plan_topics, wanted_topics
 from streamer.config.model import Config
 from streamer.port import LogDown
 
@@ -293,3 +293,12 @@ def test_a_bad_config_is_78(tmp_path: Path) -> None:
     result = CliRunner().invoke(under_test.topics, ["plan", "-c", os.fspath(path)])
     assert result.exit_code == 78
     assert "topics" in result.stderr
+
+
+def test_of_a_pattern_nothing_is_made_and_what_it_matches_is_planned() -> None:
+    read = {step.topic.name: step.action for step in plan_topics(wanted_topics(config("^ev.*"), ALL), ALL)}  # type: ignore[arg-type]
+    assert read == dict.fromkeys(ALL, "ok")
+    made = [topic.name for topic in wanted_topics(config("^zz.*"), {}, create_events=True)]
+    assert made == list(config("^zz.*").topics.own().values())
+    assert pattern_text("^ev.*", ["events"]) == "  pattern     ^ev.*  matches events; nothing is created of a pattern"
+    assert "matches no topic that we may see; nothing is created" in pattern_text("^zz.*", [])

@@ -55,8 +55,11 @@ class MockCluster:
         self._cluster = self._lib.rd_kafka_mock_cluster_new(self._owner, 1)
         self.brokers: str = self._lib.rd_kafka_mock_cluster_bootstraps(self._cluster).decode()
         for topic in topics:
-            self._lib.rd_kafka_mock_topic_create(self._cluster, topic.encode(), 1, 1)
+            self.create(topic)
         self._lib.rd_kafka_mock_group_initial_rebalance_delay_ms(self._cluster, 0)
+
+    def create(self, topic: str) -> None:
+        self._lib.rd_kafka_mock_topic_create(self._cluster, topic.encode(), 1, 1)
 
     def push(self, request: int, *errors: int) -> None:
         """The next requests of this kind are answered so, one error each; 0 is success."""

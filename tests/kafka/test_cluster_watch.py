@@ -108,6 +108,17 @@ def test_the_mock_cluster_has_topics_without_ids() -> None:
     assert seen.topics["in"].id == ""
 
 
+def test_a_topic_that_a_pattern_matches_later_has_appeared() -> None:
+    with MockCluster("in-a", "other") as cluster:
+        watch = ClusterWatch(config(cluster.brokers, "'^in-.*'"), every_s=0.1)
+        first = until(watch, lambda seen: bool(seen.topics)).topics
+        cluster.create("in-b")
+        after = until(watch, lambda seen: len(seen.topics or ()) == 2).topics
+        watch.close()
+    assert first == {"in-a": Topic(1, "", False)}
+    assert after == {"in-a": Topic(1, "", False), "in-b": Topic(1, "", True)}
+
+
 @pytest.mark.broker
 def test_a_topic_that_is_deleted_and_made_anew_has_another_id(broker: str, make_topics: MakeTopics) -> None:
     [name] = make_topics("watched")

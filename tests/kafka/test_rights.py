@@ -134,3 +134,12 @@ def test_whose_right_it_is(client: dict[str, str], who: str) -> None:
     found = refusal(with_login, KafkaError.GROUP_AUTHORIZATION_FAILED)
     assert found is not None
     assert found.fix.endswith(f"--group fraud; NAME is {who}")
+
+
+def test_a_pattern_needs_a_right_on_all_that_it_may_match() -> None:
+    found = {str(right): right.command("b:1") for right in rights(config(events=["scores", "^in-.*", "^.*-x"]))}
+    assert list(found)[:3] == ["Read on topic scores", "Read on topic in-*", "Read on topic *"]
+    assert found["Read on topic in-*"].endswith("--operation Read --topic in- --resource-pattern-type prefixed")
+    assert found["Read on topic *"].endswith("--operation Read --topic '*'")
+    deleted = missing_topic(config(events=["^in-.*"]), "in-a", MISSING)
+    assert deleted.fix == "it was deleted: a pattern of topics.events finds it again once it is back"

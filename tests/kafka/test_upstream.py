@@ -51,7 +51,7 @@ def test_it_is_complete_where_everything_of_the_look_before_is_read() -> None:
     def look(at: dict[int, int], ends: dict[int, int]) -> bool:
         client.at, client.ends = at, ends
         given: Any = client
-        return not upstream.unread(given, TOPICS)
+        return not upstream.unread(given, ["a"], TOPICS)
 
     assert not look({0: 90, 1: 10}, {0: 100, 1: 10}), "of the first look nobody knows"
     assert look({0: 100, 1: 10}, {0: 200, 1: 10})

@@ -89,3 +89,10 @@ def test_a_topic_that_we_may_not_see_is_not_called_missing() -> None:
     assert found["rights"] == "we may not see al: an access rule is missing, `driftline doctor` says which"
     assert "no topic st (topics.state): " in (found["topics"] or "")
     assert of_surroundings(seen._replace(lacking="Write on al"), TOPICS)["rights"] == "Write on al"
+
+
+def test_a_pattern_that_matches_nothing_is_waited_for_only_where_nothing_else_is_read() -> None:
+    alone = Topics.model_validate({"events": ["^x-.*"], **NAMES})
+    assert missing(ALL, alone) == "no topic matches ^x-.* (topics.events)"
+    assert missing(ALL | {"x-1": Topic(1, "x")}, alone) is None
+    assert missing(ALL, Topics.model_validate({"events": ["in", "^x-.*"], **NAMES})) is None

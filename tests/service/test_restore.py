@@ -185,8 +185,18 @@ def test_a_partition_that_was_added_is_read_from_its_beginning(partitions: int, 
     log = Log(Committed(None, None))
     log.seen = Surroundings(None, {"in": Topic(partitions, "id")})
     case = Case(log, start="latest", at=("in", 1))
-    assert (case.stage.position, case.told) == (position, ["no_offsets", *told])
+    assert (case.stage.position, case.told) == (position, told or ["no_offsets"])
     assert case.stage.first_end == (0 if told else 100), "all that it holds came while we ran"
+
+
+@pytest.mark.parametrize(("appeared", "position"), [(True, 0), (False, 100)])
+def test_a_topic_that_a_pattern_matched_while_we_ran_is_read_from_its_beginning(appeared: bool, position: int) -> None:
+    log = Log(Committed(None, None))
+    log.seen = Surroundings(None, {"in": Topic(2, "id", appeared)})
+    case = Case(log, start="latest", at=("in", 1))
+    assert (case.stage.position, case.told) == (position, ["partition_added" if appeared else "no_offsets"])
+    if appeared:
+        assert case.notes[0][1]["why"] == "in matches a pattern of topics.events, and is new"
 
 
 def test_a_topic_that_was_made_anew_is_another_one_however_long_it_is() -> None:

@@ -1,0 +1,68 @@
+"""The topics of a config: those of events, by name or by pattern, and those that the service writes to, by role."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pydantic import Field
+
+from streamer.config.topic_patterns import IGNORED, is_topic_pattern, literal, resolved_names
+from streamer.config.types import EventTopic, Model, Topic
+
+
+class Topics(Model):
+    """Topics by role; every topic has one use."""
+
+    events: list[EventTopic] = Field(
+        min_length=1, description="Topics of inference events, by name or by pattern: ^inferences-.*"
+    )
+    alerts: Topic = Field("drift-alerts", description="Where alerts are published.")
+    state: Topic = Field("drift-state", description="Compacted topic of snapshots; only the service may write to it.")
+    heartbeats: Topic = Field("drift-heartbeats", description="Where every model's sign of life is published.")
+    dead_letter: Topic = Field("drift-dead-letter", description="Where records go that cannot be read.")
+    windows: Topic | None = Field(None, description="Where every window that ended is published; default nowhere.")
+    incidents: Topic | None = Field(None, description="Where incidents are published; default where alerts are.")
+
+    ordered: Topic | None = Field(
+        None,
+        description="Where events stand in the order of their models; default drift-ordered, for kafka.order: model.",
+    )
+    shadow: Topic | None = Field(
+        None, description="Where alerts of shadow monitors are published; default drift-shadow, if there are any."
+    )
+
+    def own(self) -> dict[str, str]:
+        """The topics that the service writes to, by role."""
+        return self.model_dump(exclude={"events"}, exclude_none=True)
+
+    def published(self) -> dict[str, str]:
+        """Where records of each role go, snapshots apart; two roles may share a topic."""
+        return {"incidents": self.alerts, **{role: name for role, name in self.own().items() if role != "state"}}
+
+    def names(self) -> list[str]:
+        """All of them: those that are read, then our own."""
+        return [*self.events, *self.own().values()]
+
+    def named(self) -> list[str]:
+        """Those that are read, without patterns."""
+        return [name for name in self.events if not is_topic_pattern(name)]
+
+    def patterns(self) -> list[str]:
+        return [name for name in self.events if is_topic_pattern(name)]
+
+    def matched(self, pattern: str, there: Iterable[str]) -> list[str]:
+        """Which of the topics that are there a pattern stands for; never one of our own."""
+        return resolved_names([pattern], set(there) - set(self.own().values()))
+
+    def resolved(self, there: Iterable[str]) -> Topics:
+        """The same with the names that its patterns match among the topics that are there."""
+        return self.model_copy(update={"events": resolved_names(self.events, set(there) - set(self.own().values()))})
+
+    def never_read(self) -> str:
+        """What no pattern may subscribe to, as librdkafka's topic.blacklist has it: expressions, found anywhere."""
+        return ",".join([IGNORED, *(f"^{name.replace('.', '[.]')}$" for name in dict.fromkeys(self.own().values()))])
+
+    def first(self) -> str:
+        """A name for events that come from no topic: the first one, or how those of the first pattern begin."""
+        one = self.events[0]
+        return (literal(one).rstrip("._-") or "events") if is_topic_pattern(one) else one
