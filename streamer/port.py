@@ -85,10 +85,11 @@ class Staged(NamedTuple):
 class Out(NamedTuple):
     """One record to publish. `topic` is a role, resolved to a name by the implementation."""
 
-    topic: str  # "alerts", "shadow", "incidents", "heartbeats", "windows" or "dead_letter"
+    topic: str  # "alerts", "shadow", "incidents", "heartbeats", "windows", "dead_letter" or "ordered"
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...] = ()
+    partition: int | None = None  # by the key where it is not said
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +141,7 @@ class Surroundings(NamedTuple):
     down: str | None = None  # why no broker answers, in words
     topics: Mapping[str, Topic] | None = None  # those of ours that exist; None before the first look
     hidden: frozenset[str] = frozenset()  # topics of ours that we may not see, whether they exist or not
+    unread: frozenset[str] = frozenset()  # topics that stage 1 has yet to write to, since it has not read all there is
     lacking: str | None = None  # rights that we need and do not have, in words; looked for while something waits
 
 

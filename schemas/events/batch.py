@@ -129,6 +129,20 @@ class Nulls(NamedTuple):
     name: I32
 
 
+class Origin(NamedTuple):
+    """Where each of n events of the ordered log came from."""
+
+    topic: I32  # codes into `Batch.strings`
+    partition: I32
+    offset: I64
+    row: I32  # of a record of several events; -1 of any other
+
+    def between(self, begin: int, end: int) -> Origin:
+        """Of the events from `begin` on and before `end`."""
+        topic, partition, offset, row = self
+        return Origin(topic[begin:end], partition[begin:end], offset[begin:end], row[begin:end])
+
+
 @dataclass(frozen=True, slots=True)
 class Reject:
     """A record that is no event. `detail` says where, never what: it holds no value of the payload."""
@@ -174,6 +188,8 @@ class Batch:
     rows: I32 | None = None  # n; the number of each event within its record, where records have several
     aliases: Mapping[str, str] = field(default_factory=dict)  # further names of columns: alias -> one of `names`
     odd: tuple[OddField, ...] = ()  # by event
+    origin: Origin | None = None  # of events that came by the ordered log
+    news_at: int | None = None  # of such a batch: where its first record is that nobody had sent before the first start
 
 
 COLUMNS = ("offsets", "times_ms", "model", "version", "event_id")
@@ -191,10 +207,70 @@ def part_of(batch: Batch, begin: int, end: int) -> Batch:
 
     own: dict[str, Any] = {name: getattr(batch, name)[first:last] for name in COLUMNS}
     own["rows"] = None if batch.rows is None else batch.rows[first:last]
+    own["origin"] = None if batch.origin is None else batch.origin.between(first, last)
+    own["news_at"] = None if batch.news_at is None else max(batch.news_at, begin)
     own |= {"numbers": cut(batch.numbers), "texts": cut(batch.texts), "nulls": cut(batch.nulls)}
     rejects = tuple(reject for reject in batch.rejects if begin <= reject.record.offset < end)
     odd = tuple(one._replace(event=one.event - first) for one in batch.odd if first <= one.event < last)
     return replace(batch, **own, rejects=rejects, odd=odd, next_offset=min(end, batch.next_offset))
+
+
+def split(batch: Batch, part: I64) -> list[tuple[int, Batch]]:
+    """The events of each part, in their order, as batches with no more texts than they have; they have no rejects.
+    `part`: the number of each event's part.
+    """
+    order = np.argsort(part, kind="stable")
+    numbers, ends = np.unique(part[order], return_index=True)
+    ends = np.append(ends, len(order))
+    place = np.empty(len(order), np.int32)
+    place[order] = np.arange(len(order), dtype=np.int32)
+
+    def sorted_by_part(table: Any) -> tuple[Any, list[int]]:
+        event = place[table.event]
+        by_event = np.argsort(event, kind="stable")
+        event = event[by_event]
+        return type(table)(event, *(c[by_event] for c in table[1:])), np.searchsorted(event, ends).tolist()
+
+    own = {name: getattr(batch, name)[order] for name in COLUMNS}
+    rows = None if batch.rows is None else batch.rows[order]
+    tables = [sorted_by_part(table) for table in (batch.numbers, batch.texts, batch.nulls)]
+    found = []
+    for i, (number, begin, end) in enumerate(zip(numbers.tolist(), ends.tolist(), ends[1:].tolist(), strict=False)):
+        cut = [
+            type(t)(t.event[at[i] : at[i + 1]] - np.int32(begin), *(c[at[i] : at[i + 1]] for c in t[1:]))
+            for t, at in tables
+        ]
+        odd = [one._replace(event=place.item(one.event) - begin) for one in batch.odd]
+        mine: dict[str, Any] = {name: column[begin:end] for name, column in own.items()}
+        mine |= {"numbers": cut[0], "texts": cut[1], "nulls": cut[2], "rows": None if rows is None else rows[begin:end]}
+        mine["odd"] = tuple(sorted(one for one in odd if 0 <= one.event < end - begin))
+        found.append((number, _with_its_own_texts(replace(batch, **mine, rejects=(), origin=None))))
+    return found
+
+
+def _with_its_own_texts(batch: Batch) -> Batch:
+    """Without the strings that no event of it has: they are other people's, and there can be many."""
+    there = np.zeros(len(batch.strings) + 1, bool)  # The last is that of no version, -1.
+    for codes in (batch.model, batch.version, batch.texts.text):
+        there[codes] = True
+    there[-1] = False
+    new = np.cumsum(there, dtype=np.int32) - np.int32(1)
+    new[-1] = -1
+    return replace(
+        batch,
+        strings=tuple(batch.strings[code] for code in np.flatnonzero(there).tolist()),
+        model=new[batch.model],
+        version=new[batch.version],
+        texts=batch.texts._replace(text=new[batch.texts.text]),
+    )
+
+
+def origin_of(batch: Batch, event: int) -> tuple[str, int, int, int] | None:
+    """Topic, partition, offset and row of an event that came by the ordered log."""
+    if batch.origin is None:
+        return None
+    topic, partition, offset, row = (column.item(event) for column in batch.origin)
+    return batch.strings[int(topic)], int(partition), int(offset), int(row)
 
 
 def text_of_event(batch: Batch, name: str) -> I64:

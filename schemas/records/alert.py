@@ -45,6 +45,7 @@ class Source(NamedTuple):
     partition: int
     generation: int  # how often the topic was made anew
     file: str  # the config as the operator named it
+    ordered: bool = False  # the input is the ordered log: the trigger's record is in another topic
 
 
 class Form(NamedTuple):
@@ -93,7 +94,12 @@ def template(more: tuple[str, ...] = ()) -> str:
                 "endsAt": "%(ends)s",
             },
             "fingerprint": fingerprint,
-            "trigger": {**place, "offset": bare("trigger_offset"), "time": "%(began)s"},
+            "trigger": {
+                "topic": "%(trigger_topic)s",
+                "partition": bare("trigger_partition"),
+                "offset": bare("trigger_offset"),
+                "time": "%(began)s",
+            },
             "changed": {**place, "offset": bare("changed_offset"), "time": "%(changed)s"},
             "episode": {name: bare(name) for name in ("number", "detections", "suppressed")},
             "detector": bare("detector"),
@@ -149,6 +155,8 @@ def forms(
         "annotations": inner(annotations),
         "detector": written(detector),
     }
+    if not source.ordered:
+        common |= {"trigger_topic": common["topic"], "trigger_partition": common["partition"]}
     # Without annotations there is nothing behind the comma.
     record = record if annotations else record.replace(",%(annotations)s", "")
     return {status: cut(record, {**common, "status": status}) for status in STATUSES}

@@ -30,6 +30,11 @@ class Policy(NamedTuple):
     side: int = 0  # the way that an edge must go, 0 for both
 
 
+Origin = tuple[str, int, int, int]
+"""Of an event of the ordered log: topic, partition, offset and row of the record it came in; the row is -1 of a record
+that has no rows."""
+
+
 class Moment(NamedTuple):
     """Where in the log and in event time something happened."""
 
@@ -37,6 +42,7 @@ class Moment(NamedTuple):
     time_ms: int  # the event's own time
     now_ms: int  # newest time of the event's model up to here: the clock all durations run on
     row: int = 0  # of a record with several events: which
+    origin: Origin | None = None  # of an event of the ordered log
 
 
 class Opened(NamedTuple):
@@ -47,6 +53,7 @@ class Opened(NamedTuple):
     first_offset: int  # where the log must be read from for the series to become what it was
     evidence: Any
     row: int = 0  # of a record with several events: which
+    origin: Origin | None = None  # of an event of the ordered log
 
     @property
     def place(self) -> str:

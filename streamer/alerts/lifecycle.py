@@ -22,7 +22,7 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
-from schemas.events.batch import Batch
+from schemas.events.batch import Batch, origin_of
 from streamer.alerts.alert import (
     ACCEPTED,
     CURRENT,
@@ -169,9 +169,9 @@ class AlertBook:
                 event = queue[-1].event
             code = batch.model.item(event)
             model = batch.strings[code]
-            at = Moment(*(column.item(event) for column in (batch.offsets, batch.times_ms, now)))
+            at = Moment(batch.offsets.item(event), batch.times_ms.item(event), now.item(event))
             if batch.rows is not None:
-                at = at._replace(row=batch.rows.item(event))
+                at = at._replace(row=batch.rows.item(event), origin=origin_of(batch, event))
             if timers.next.get(code) == event:
                 notices += self.tick(model, at)
             while queue and queue[-1].event == event:
@@ -251,7 +251,8 @@ class AlertBook:
     def _open(self, alert: Alert, finding: Finding, at: Moment) -> None:
         policy, edge = self.policies[alert.monitor], finding.signal == DRIFT
         first_offset = self.first_offset(alert.monitor, alert.row)
-        alert.opened, alert.detections = Opened(at.offset, at.time_ms, first_offset, finding.evidence, at.row), 0
+        alert.opened = Opened(at.offset, at.time_ms, first_offset, finding.evidence, at.row, at.origin)
+        alert.detections = 0
         moved = moved_of(finding.evidence) if edge else None
         alert.recovery = recovery_of(moved, policy.recover_band, policy.side) if moved is not None else None
         alert.edge = edge

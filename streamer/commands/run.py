@@ -12,9 +12,16 @@ from streamer.service.run import Stopper, load_or_exit, run_service
 
 @click.command("run")
 @click.option("-c", "--config", "config_path", required=True, type=click.Path(path_type=Path), help="The YAML file.")
-def run(config_path: Path) -> None:
+@click.option(
+    "--stage",
+    type=click.Choice(["1", "2"]),
+    help="With kafka.order: model one stage only: 1 puts events in order, 2 detects. Both must run somewhere.",
+)
+def run(config_path: Path, stage: str | None) -> None:
     """Read events, detect drift, publish alerts, exactly once, until SIGTERM."""
     config = load_or_exit(config_path)
+    if stage is not None and config.topics.ordered is None:
+        raise click.UsageError("--stage is for topics that are put in order first: kafka.order: model")
     stopper = Stopper()
     stopper.install()
-    sys.exit(run_service(config, stopper))
+    sys.exit(run_service(config, stopper, None if stage is None else int(stage)))

@@ -28,7 +28,7 @@ PARTITIONS = 6
 MINUTE_MS, DAY_MS = 60_000, 86_400_000
 DURABLE_REPLICAS = 3
 
-Role = Literal["events", "alerts", "heartbeats", "state", "dead_letter", "windows", "incidents", "shadow"]
+Role = Literal["events", "alerts", "heartbeats", "state", "dead_letter", "windows", "incidents", "shadow", "ordered"]
 Rule = Literal["is", "at least", "at most"]
 
 
@@ -66,6 +66,10 @@ SETTINGS: dict[Role, tuple[Setting, ...]] = {
     "dead_letter": (
         Setting("cleanup.policy", "delete", "is", "rejected records may have equal keys, or none"),
         Setting("retention.ms", str(14 * DAY_MS), "at least", "two weeks to look at them and feed them back"),
+    ),
+    "ordered": (
+        Setting("cleanup.policy", "delete", "is", "every record counts, and none has a key"),
+        Setting("retention.ms", str(7 * DAY_MS), "at least", "a week of alerts can be replayed exactly"),
     ),
     "windows": (
         Setting("cleanup.policy", "delete", "is", "every window has a key of its own"),
@@ -115,6 +119,8 @@ def wanted_topics(
     events = [Wanted("events", name, partitions or PARTITIONS, 1, create_events, ()) for name in read]
     there = [found[name].partitions for name in read if name in found]
     made = [partitions or PARTITIONS] * (create_events and len(there) < len(events))
+    if names.ordered is not None and names.ordered in found:  # It is an input, too.
+        there.append(found[names.ordered].partitions)
     least = max([*there, *made], default=1)  # Of event topics that nobody has seen yet no width is known.
     widest = max([*there, *made], default=partitions or PARTITIONS)
     return events + [

@@ -109,6 +109,19 @@ def _instance(old: Config, new: Config) -> Iterator[Change]:
     )
 
 
+def _order(old: Config, new: Config) -> Iterator[Change]:
+    before, after = old.topics.ordered, new.topics.ordered
+    if before is None and after is not None:
+        told = "events are put in order from where the group stands; behind that every series is learned anew, once"
+        yield Change("kafka.order", f"{told}, and alerts that fire now never resolve", lost=True)
+    elif after is None and before is not None:
+        told = "every partition is watched by itself again, and each series learned anew in each"
+        yield Change("kafka.order", f"{told}; {without_state(new)}", lost=True)
+    elif before != after:
+        told = f"every series is learned anew from {after!r}; what is unread in {before!r} stays so"
+        yield Change("topics.ordered", told, lost=True)
+
+
 def _start(old: Config, new: Config) -> Iterator[Change]:
     if old.kafka.start != new.kafka.start and old.kafka.group == new.kafka.group:
         told = "only where the group has no offsets, such as a new topic or partition; those that have some go on there"
@@ -116,5 +129,5 @@ def _start(old: Config, new: Config) -> Iterator[Change]:
 
 
 CHANGES: tuple[Callable[[Config, Config], Iterator[Change]], ...] = (
-    _group, _state, _events, _brokers, _instance, _start, _alerts, _others
+    _group, _state, _events, _order, _brokers, _instance, _start, _alerts, _others
 )  # fmt: skip

@@ -58,6 +58,11 @@ class Kafka(Model):
     group: Topic = Field("driftline", description="Consumer group; also names the transactional id.")
     instance: Topic | None = Field(None, description="Stable name of this member (a pod's name): static membership.")
     start: Literal["earliest", "latest"] = Field("earliest", description="Where a group without offsets begins.")
+    order: Literal["topic", "model"] = Field(
+        "topic",
+        description="Each partition by itself, for topics that are keyed by model; or all events of a model in one"
+        " order, by way of topics.ordered.",
+    )
     give_up_after_ms: Patience = Field(
         None, alias="give_up_after", description="Without a broker for so long the service ends with 69; or never."
     )

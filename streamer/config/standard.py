@@ -46,6 +46,8 @@ STANDARD: dict[str, dict[str, Any]] = {
     "no-data": {"signal": "events", "detect": {"kind": "silence", "days": True}},
     "caller-silent": {"signal": "events", "by": ["caller"], "detect": {"kind": "silence", "days": True}},
 }
+ORDERED = "drift-ordered"
+"""Where the events of topics that are not keyed by model are put in order."""
 SHADOW = "drift-shadow"
 """Where shadow monitors publish unless the file says otherwise; without one nobody needs such a topic."""
 OFF = (False, "off")
@@ -79,7 +81,12 @@ def resolved(value: Any, filled: bool = True) -> Any:
     value = {**value, "monitors": monitors}
     topics, shadows = value.get("topics"), [one for one in monitors.values() if isinstance(one, dict)]
     if isinstance(topics, dict) and any(one.get("shadow") is True for one in shadows):
-        value["topics"] = {**topics, "shadow": topics.get("shadow", SHADOW)}
+        value["topics"] = topics = {**topics, "shadow": topics.get("shadow", SHADOW)}
+    kafka = value.get("kafka")
+    if isinstance(topics, dict) and isinstance(kafka, dict):
+        others = {role: name for role, name in topics.items() if role != "ordered"}
+        ordered = {"ordered": topics.get("ordered", ORDERED)} if kafka.get("order") == "model" else {}
+        value["topics"] = others | ordered
     return value
 
 

@@ -23,6 +23,10 @@ class Topics(Model):
     windows: Topic | None = Field(None, description="Where every window that ended is published; default nowhere.")
     incidents: Topic | None = Field(None, description="Where incidents are published; default where alerts are.")
 
+    ordered: Topic | None = Field(
+        None,
+        description="Where events stand in the order of their models; default drift-ordered, for kafka.order: model.",
+    )
     shadow: Topic | None = Field(
         None, description="Where alerts of shadow monitors are published; default drift-shadow, if there are any."
     )

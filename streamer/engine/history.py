@@ -23,6 +23,8 @@ from streamer.port import Tick
 Tell = Callable[[Sequence[Notice]], None]
 """Publishes notices."""
 
+NOBODY_KNOWS = 1 << 62
+"""Where the history of the ordered log ends, as long as it is read."""
 HOLDING_MAX = 20
 """Alerts that are named of those that still hold."""
 
@@ -37,7 +39,11 @@ class RetainedHistory:
         self.held: list[tuple[str, int]] = []  # monitor and row of what still held where it ended; not state
 
     def parts(self, batch: Batch, position: int) -> Iterator[Batch]:
-        """The batch cut where the history ends, which it does when the part before was taken."""
+        """The batch cut where the history ends, which it does when the part before was taken. In the ordered log that
+        is where the first event stands that was sent since: by then most of what was there has been put in order.
+        """
+        if not self.over and batch.news_at is not None:
+            self.end = batch.news_at if batch.news_at < batch.next_offset else NOBODY_KNOWS
         if self.over or batch.next_offset < self.end:
             yield batch
             return

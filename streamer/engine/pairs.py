@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from schemas.events.batch import Batch, Nulls, Numbers, OddField, Texts
+from schemas.events.batch import Batch, Nulls, Numbers, OddField, Origin, Texts, origin_of
 from streamer.signals.columns import I64, Bool
 from streamer.signals.roles import OPT_OUT
 
@@ -38,6 +38,7 @@ class Half(NamedTuple):
     texts: tuple[tuple[str, str], ...]
     nulls: tuple[str, ...]
     odd: tuple[tuple[str, str], ...] = ()  # fields that could not be used, with the reason
+    origin: tuple[str, int, int, int] | None = None  # of the ordered log: see `batch.origin_of`
 
 
 class Join(NamedTuple):
@@ -101,19 +102,21 @@ class Pairs:
 
     def dump(self) -> dict[str, Any]:
         return {
-            "open": [[*half[:6], *map(_plain, half[6:])] for half in self.open.values()],
+            "open": [[*half[:6], *map(_plain, half[6:10]), half.origin] for half in self.open.values()],
             "newest_ms": list(self.newest_ms.items()),
             "counts": [self.paired, self.alone],
         }
 
     def load(self, state: dict[str, Any]) -> None:
         """Into an empty one. Raises ValueError and its like."""
-        for model, version, event_id, row, time_ms, offset, numbers, texts, nulls, odd in state["open"]:
+        for model, version, event_id, row, time_ms, offset, numbers, texts, nulls, odd, *more in state["open"]:
+            origin = more[0] if more else None  # Older snapshots have none.
             half = Half(
                 str(model), None if version is None else str(version), int(event_id), int(row), int(time_ms),
                 int(offset), tuple((str(name), float(value)) for name, value in numbers),
                 tuple((str(name), str(text)) for name, text in texts), tuple(map(str, nulls)),
                 tuple((str(name), str(reason)) for name, reason in odd),
+                None if origin is None else (str(origin[0]), int(origin[1]), int(origin[2]), int(origin[3])),
             )  # fmt: skip
             self.open[half.model, half.event_id] = half
             self.of_model.setdefault(half.model, {})[half.model, half.event_id] = None
@@ -181,6 +184,7 @@ class Taken:
             tuple((names[n], strings[t]) for n, t in pairs),
             tuple(names[n] for n in batch.nulls.name[nulls].tolist()),
             tuple((one.field, one.reason) for one in batch.odd if one.event == place),
+            origin_of(batch, place),
         )
 
 
@@ -194,6 +198,10 @@ def joined(batch: Batch, kept: Bool, joins: list[Join], taken: Taken) -> Batch:
     count = int(kept.sum()) + int(before.sum())
     own = at[kept]
     columns: dict[str, Any] = {}
+    origins: list[Any] = []
+    for column in () if batch.origin is None else batch.origin:
+        origins.append(np.zeros(count, column.dtype))
+        origins[-1][own] = column[kept]
     for name in ("offsets", "times_ms", "model", "version", "event_id", *(() if batch.rows is None else ("rows",))):
         column = getattr(batch, name)
         columns[name] = np.zeros(count, column.dtype)
@@ -213,6 +221,10 @@ def joined(batch: Batch, kept: Bool, joins: list[Join], taken: Taken) -> Batch:
             told = batch.offsets.item(place), half.time_ms, _code(strings, half.model), version, half.event_id, half.row
             for name, value in zip(columns, told, strict=False):
                 columns[name][event] = value
+            if half.origin is not None:
+                topic, *place_of = half.origin
+                for origin, number in zip(origins, (_code(strings, topic), *place_of), strict=True):
+                    origin[event] = number
         numbers += ((event, _code(names, name), value) for name, value in half.numbers if name not in has)
         texts += ((event, _code(names, name), _code(strings, text)) for name, text in half.texts if name not in has)
         nulls += ((event, _code(names, name)) for name in half.nulls if name not in has)
@@ -226,6 +238,7 @@ def joined(batch: Batch, kept: Bool, joins: list[Join], taken: Taken) -> Batch:
         texts=Texts(*_table(batch.texts, kept, at, texts)),
         nulls=Nulls(*_table(batch.nulls, kept, at, nulls)),
         odd=tuple(sorted(odd)),
+        origin=Origin(*origins) if origins else None,
     )
 
 

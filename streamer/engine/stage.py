@@ -1,24 +1,32 @@
 """What a worker drives: the state of one partition, which takes batches and ticks and leaves what is to be published.
 
-Today there is one kind, the task that detects. A stage that only decodes and repartitions would be another.
+There are two kinds: the task, which detects, and where a topic is not keyed by model the ordering before it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from schemas.events.batch import Batch
-from schemas.events.decoder import Decoder
+from schemas.events.batch import Batch, Record
 from streamer.alerts.unusable_record import RecordAlerts
 from streamer.engine.figures import Counter
-from streamer.engine.history import RetainedHistory
 from streamer.engine.room import Fullness
 from streamer.engine.school import School
 from streamer.engine.unwatched import Unwatched
 from streamer.monitors.base import Gauge, Monitor
 from streamer.monitors.detectable import Drift, Series
 from streamer.port import Out, Partition, Tick
+
+
+class History(Protocol):
+    """What the topic held before the first start, see `RetainedHistory`."""
+
+    over: bool
+    end: int
+
+    def holding(self, monitors: Mapping[str, Monitor]) -> list[str]:
+        """What still held where it ended, in words."""
 
 
 class Stage(Protocol):
@@ -30,8 +38,11 @@ class Stage(Protocol):
     topic_id: str  # of the topic whose records it took, empty where the broker does not say; it decides nothing here
     generation: int  # how often the topic was made anew: offsets repeat then, and what is named after them must not
     monitors_reset: list[str]  # those that a snapshot had nothing for
-    history: RetainedHistory  # what the topic held before the first start
     record_alerts: RecordAlerts  # with the account of records that cannot be used
+
+    @property
+    def history(self) -> History:
+        """What the topic held before the first start."""
 
     @property
     def monitors(self) -> Mapping[str, Monitor]:
@@ -49,6 +60,9 @@ class Stage(Protocol):
 
     def detectable(self, most: int) -> Iterator[tuple[Series, list[Drift]]]:
         """The smallest drifts that are found, series after series, up to `most` of a monitor; dear, so drawn slowly."""
+
+    def models(self) -> Collection[str]:
+        """Those it has met."""
 
     def school(self) -> dict[str, School]:
         """What of each model is still in school."""
@@ -89,13 +103,30 @@ class Stage(Protocol):
         """Snapshot bytes of the state; the outbox is not part of it."""
 
 
+class Decode(Protocol):
+    """Records of one partition to columns."""
+
+    size: int  # bytes of the values of the last batch
+
+    def __call__(self, records: Sequence[Record], topic: str) -> Batch: ...
+
+
 class Stages(Protocol):
     """Makes the stages of a config, and the decoder of what they take."""
 
-    decode: Decoder
+    decode: Decode
 
     def new(self, partition: Partition, position: int, generation: int = 0, first_end: int = 0) -> Stage:
         """One without a past; what is before `first_end` was there before the first start."""
 
     def load(self, partition: Partition, blob: bytes) -> Stage:
         """From snapshot bytes; raises InvalidSnapshot."""
+
+
+def once(partition: Partition, position: int, batch: Batch) -> Partition:
+    """The partition of a batch that a stage at this position may take: nothing of it came before."""
+    topic, number = partition
+    first = min([*batch.offsets[:1].tolist(), *(r.record.offset for r in batch.rejects[:1])], default=position)
+    if first < position or batch.next_offset < position:
+        raise AssertionError(f"{topic}[{number}]: offset {first} came again, all before {position} is done")
+    return partition

@@ -6,7 +6,7 @@ into batches gives the same alerts in the same order and the same snapshot bytes
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from operator import attrgetter
 from typing import Any
@@ -35,6 +35,7 @@ from streamer.engine.pairs import Pairs
 from streamer.engine.references import pinned_again, seed
 from streamer.engine.room import STRIDE, Fullness, Room
 from streamer.engine.school import School, schools
+from streamer.engine.stage import once
 from streamer.engine.unwatched import Unwatched, unwatched
 from streamer.incidents.record import Incidents
 from streamer.monitors.base import Gauge, Monitor
@@ -142,10 +143,7 @@ class Task:
 
     def step(self, batch: Batch) -> None:
         """Take one batch that begins at or after the position; everything it decides goes to the outbox."""
-        topic, number = self.partition
-        first = min([*batch.offsets[:1].tolist(), *(r.record.offset for r in batch.rejects[:1])], default=self.position)
-        if first < self.position or batch.next_offset < self.position:
-            raise AssertionError(f"{topic}[{number}]: offset {first} came again, all before {self.position} is done")
+        topic, number = once(self.partition, self.position, batch)
         self.box.put(Out("dead_letter", *dead_letter(topic, number, one, self.generation)) for one in batch.rejects)
         if self.roles:
             batch = replace(batch, aliases=self.roles)
@@ -290,6 +288,10 @@ class Task:
     def detectable(self, most: int) -> Iterator[tuple[Series, list[Drift]]]:
         """The smallest drifts that are found, up to `most` series of a monitor."""
         return learned_drifts(self.by_order, self.admission.newest_ms, most)
+
+    def models(self) -> Collection[str]:
+        """Those it has met."""
+        return self.admission.newest_ms
 
     def school(self) -> dict[str, School]:
         """What of each model is still in school."""

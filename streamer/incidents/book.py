@@ -46,6 +46,7 @@ class Member(NamedTuple):
     onset_ms: int  # where what it shows begins
     offset: int  # of its trigger
     time_ms: int
+    origin: tuple[str, int, int] | None = None  # topic, partition and offset of a trigger that came by the ordered log
 
 
 class Stretch(NamedTuple):

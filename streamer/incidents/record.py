@@ -58,7 +58,8 @@ def shown(member: Member, where: Partition) -> str:
         "severity": member.severity,
         "moved": member.moved,
     }
-    return render_member(fields, member.onset_ms, (member.offset, member.time_ms), where)
+    topic, number, offset = member.origin or (*where, member.offset)
+    return render_member(fields, member.onset_ms, (offset, member.time_ms), (topic, number))
 
 
 class Texts(NamedTuple):
@@ -110,12 +111,12 @@ class Incidents:
         before: Notice | None = None
         for notice in notices:
             if before is not None and before.at[:2] != notice.at[:2]:
-                told += self._told(before.at)
+                told += self._told(before.at[:2])
             told.append(notice)
             self._take(notice)
             before = notice
         if before is not None:
-            told += self._told(before.at)
+            told += self._told(before.at[:2])
         return told
 
     def _take(self, notice: Notice) -> None:
@@ -150,12 +151,13 @@ class Incidents:
             onset_ms=begin_ms,
             offset=opened.offset,
             time_ms=opened.time_ms,
+            origin=None if opened.origin is None else opened.origin[:3],
         )
 
-    def _told(self, at: Sequence[int]) -> list[Out]:
+    def _told(self, at: tuple[int, int]) -> list[Out]:
         return [self._record(change, at) for change in self.book.changes()]
 
-    def _record(self, change: Change, at: Sequence[int]) -> Out:
+    def _record(self, change: Change, at: tuple[int, int]) -> Out:
         """The record of an incident as it is now."""
         what, incident = change
         kind, texts = (what, incident.severity), incident.texts

@@ -20,6 +20,7 @@ from streamer.kafka.connection_trouble import Trouble
 from streamer.kafka.diagnosis import bad_settings, silent_logger
 from streamer.kafka.examination import missing_rights
 from streamer.kafka.rights import REFUSALS
+from streamer.kafka.upstream import NOTHING, Upstream
 from streamer.port import LogDown, Surroundings, Topic
 
 EVERY_S = 5.0
@@ -52,6 +53,7 @@ class ClusterWatch:
         self._hidden: frozenset[str] = frozenset()
         self._rights_due_s = 0.0
         self._topics, self._first = config.topics, frozenset[str]()
+        self._upstream = Upstream(config) if config.topics.ordered is not None else None
         self._brokers, self._every_s, self._said = config.kafka.brokers, every_s, ""
         self._client = None if look is not None else self._make(config)
         self._look = look or self._ask
@@ -118,13 +120,16 @@ class ClusterWatch:
         assert self._client is not None
         self._client.poll(0)  # Serves the error callback.
         found = self._client.list_topics(timeout=ANSWER_S)
-        names = self._topics.resolved(found.topics).names()
+        ours = self._topics.resolved(found.topics)
+        names = ours.names()
         there = {name: len(found.topics[name].partitions) for name in names if name in found.topics}
         self._first = self._first if self.looks else frozenset(there).union(self._topics.named())
         mock = (found.cluster_id or "").startswith(MOCK_CLUSTER)  # It knows no ids, and answers no such question.
         ids, hidden = ({}, set[str]()) if mock else self._described(names)
         topics = {n: Topic(count, ids.get(n, ""), n not in self._first) for n, count in there.items() if count}
-        return Surroundings(None, topics, frozenset(hidden - set(topics)))
+        upstream = None if mock else self._upstream
+        unread = upstream.unread(self._client, ours.events, topics) if upstream is not None else NOTHING
+        return Surroundings(None, topics, frozenset(hidden - set(topics)), unread)
 
     def _described(self, ours: list[str]) -> tuple[dict[str, str], set[str]]:
         """The ids of our topics, and which of them we may not see."""

@@ -86,6 +86,7 @@ class KafkaLog:
         topics = names.published()
         self._transactions = Transactions(config, logger, watch or NoWatch(), limits)
         counts = self._transactions.partitions([*names.named(), *topics.values(), names.state])
+        self.counts = counts  # partitions of our topics when we came
         self._transactions.recover()
         self._probe = Probe(config, logger, limits)
         self._readers = Readers(config, logger, self._probe, limits)

@@ -39,7 +39,10 @@ class Publisher:
         snapshots: Mapping[Partition, Snapshot],
     ) -> CommitResult:
         """See `streamer.port.Log.commit`."""
-        records = [Outgoing(self._topics[out.topic], out.key, out.value, out.headers) for out in outs]
+        records = [
+            Outgoing(self._topics[o.topic], o.key, o.value, o.headers, -1 if o.partition is None else o.partition)
+            for o in outs
+        ]
         whole: dict[Partition, Staged] = {}
         for partition, snapshot in snapshots.items():
             chunks, whole[partition] = self._part(partition, snapshot, Staged(), count_of(snapshot))

@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 from confluent_kafka import KafkaError
 
 from streamer.config.model import Config
+from streamer.config.stages import stage_configs
 from streamer.config.topic_patterns import literal
 from streamer.kafka.connection_trouble import Trouble
 
@@ -37,7 +38,10 @@ class Right(NamedTuple):
         )
 
 
-READS = {"state": "snapshots are read back at a restart"}
+READS = {
+    "state": "snapshots are read back at a restart",
+    "ordered": "events are read in the order of their models",
+}
 WRITES = {
     "alerts": "alerts are published",
     "state": "snapshots are kept",
@@ -45,6 +49,7 @@ WRITES = {
     "dead_letter": "what cannot be read is kept",
     "windows": "windows that ended are published",
     "incidents": "incidents are published",
+    "ordered": "events are put in the order of their models",
     "shadow": "what shadow monitors would have told is published",
 }
 
@@ -69,7 +74,8 @@ def rights(config: Config) -> Iterator[Right]:
         if role in READS:
             yield Right("topic", name, "Read", READS[role])
         yield Right("topic", name, "Write", WRITES[role])
-    yield Right("group", config.kafka.group, "Read", "partitions are shared out, offsets are committed")
+    for stage in stage_configs(config):
+        yield Right("group", stage.kafka.group, "Read", "partitions are shared out, offsets are committed")
     yield Right("transactional-id", id_prefix(config), "Write", "alerts, offsets and state land together", prefix=True)
     for name in own.values():
         why = "the topic's settings are compared with what they should be"

@@ -95,16 +95,17 @@ class InPlace:
         return future
 
 
-def tick(owned: LivePartition, now_ms: int, marks: tuple[int, int] | None, held: bool) -> None:
+def tick(owned: LivePartition, now_ms: int, marks: tuple[int, int] | None, held: bool, complete: bool = True) -> None:
     """Tell a task the time. `marks`: first and last offset of its partition, if known. `held`: its records are kept
-    back, so who is silent is we.
+    back, so who is silent is we; `complete`: everything that is to be in it is.
     """
     if held:
         owned.tick_at, owned.tick_end = -1, None
         return
     position = owned.task.position
     # At the end: at where it was a tick ago, or at where nothing has come since.
-    caught_up = position == owned.tick_at or (owned.tick_end is not None and position >= owned.tick_end)
+    at_end = position == owned.tick_at or (owned.tick_end is not None and position >= owned.tick_end)
+    caught_up = at_end and complete
     owned.tick_at, owned.tick_end = position, marks[1] if marks is not None else None
     if len(owned.ticks) < TICKS_MAX:
         owned.ticks.append(Tick(position, now_ms, caught_up))

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from schemas.events.batch import Batch, Record
-from schemas.events.decoder import Decoder
+from streamer.engine.stage import Decode
 from streamer.port import Out
 from streamer.service.unusable import bytes_of
 
@@ -20,7 +20,7 @@ EACH = 2_000.0
 """Bytes of a record that waits, before any was weighed."""
 
 
-def portion(decode: Decoder, records: Sequence[Record], topic: str) -> tuple[Batch, Sequence[Record]]:
+def portion(decode: Decode, records: Sequence[Record], topic: str) -> tuple[Batch, Sequence[Record]]:
     """As many of the records as may be taken before a commit, and what is left. Dead letters carry whole records."""
     batch, rest = decode(records, topic), list[Record]()
     while (letters := bytes_of(batch.rejects)) > LETTERS_BYTES_MAX and len(records) > 1:

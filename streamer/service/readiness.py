@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from streamer.config.model import Topics
@@ -39,6 +39,12 @@ def of_worker(worker: Worker, now_s: float) -> dict[str, str | None]:
         "commits": f"nothing is published: {commits.why}{held_back}" if commits is not None and late else None,
         "schemas": worker.stats.schemas_awaited,
     }
+
+
+def of_workers(workers: Sequence[Worker], now_s: float) -> dict[str, str | None]:
+    """The same of all stages."""
+    each = [of_worker(worker, now_s) for worker in workers]
+    return {check: "; ".join(filter(None, (one[check] for one in each))) or None for check in each[0]}
 
 
 def throttled(seconds: float) -> str:

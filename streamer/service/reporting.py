@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from streamer.alerts.alert import QUIET
 from streamer.alerts.unusable import WHAT
@@ -16,8 +16,8 @@ from streamer.port import Partition
 from streamer.service.connection import Outages
 from streamer.service.detectable import DetectableDrifts
 from streamer.service.metrics import OTHER, Metrics
-from streamer.service.partitions import LivePartition
-from streamer.service.readiness import EVENTS, of_worker, slow_snapshots
+from streamer.service.partitions import LivePartition, Stats
+from streamer.service.readiness import EVENTS, of_workers, slow_snapshots
 from streamer.service.school import SchoolReport
 from streamer.service.unusable import by_topic, in_words
 from streamer.service.waiting import report
@@ -30,75 +30,112 @@ UNWATCHED_MAX = 100
 """What is not watched is named up to so many times."""
 
 
-class Reporter:
-    """Called by the worker's loop after every step. The worker is another one after the log had to be made anew."""
+def summed(counts: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    """Of several counts by name all together."""
+    names = dict.fromkeys(name for one in counts for name in one)
+    return {name: sum(one.get(name, 0) for one in counts) for name in names}
 
-    def __init__(self, worker: Worker, metrics: Metrics, outages: Outages) -> None:
-        self.worker, self.metrics, self.outages = worker, metrics, outages
+
+def unkeyed(models: Mapping[Partition, Collection[str]]) -> dict[str, str]:
+    """Models that several partitions of a topic have, by name, with what to do: each partition watches its own part."""
+    found: dict[tuple[str, str], list[int]] = {}
+    for (topic, number), met in models.items():
+        for model in met:
+            found.setdefault((topic, model), []).append(number)
+    several = {at: numbers for at, numbers in found.items() if len(numbers) > 1}
+    return {
+        f"{topic} {model}": f"{model} is in {len(numbers)} of our partitions of {topic}, and watched in each by itself,"
+        " with a warm-up and alerts of its own: send events with the model as their key, or set kafka.order: model"
+        for (topic, model), numbers in list(several.items())[:UNWATCHED_MAX]
+    }
+
+
+class Reporter:
+    """Called by the loop after every step. The workers, one a stage, are others after the log had to be made anew."""
+
+    def __init__(self, workers: Sequence[Worker], metrics: Metrics, outages: Outages) -> None:
+        self.workers, self.metrics, self.outages = workers, metrics, outages
+        self.config = workers[0].config
         self.due_s = self.room_due_s = 0.0
         self.known: dict[Partition, Stage] = {}
         self.seen: dict[tuple[Partition, str, str], int] = {}
         self.models: dict[str, None] = {}  # those that alerts are counted of by name
         self.unpaired = Unpaired()
         self.drifts = DetectableDrifts(metrics)
-        self.school = SchoolReport(metrics, worker.notify, self._model)
-        for part in expected(worker.config).values():
+        self.school = SchoolReport(metrics, workers[0].notify, self._model)
+        for part in expected(self.config).values():
             if part.a_week:
                 metrics.set("expected_false_alarms", part.a_week, monitor=part.monitor)
         self.active: dict[tuple[str, ...], float] = {}  # open alerts by model, monitor and state; 0 of those of before
         self.shadowed: dict[tuple[str, ...], float] = {}  # the same of shadow monitors
-        self.shadows = {name for name, one in worker.config.effective_monitors().items() if one.shadow}
+        self.shadows = {name for name, one in self.config.effective_monitors().items() if one.shadow}
         self.incidents: dict[tuple[str, ...], float] = {}  # open incidents by model, likewise
 
     def after_step(self) -> None:
         now_s = time.monotonic()
         self.outages.health.beat()
         self._greet()
-        self.school.look(self.worker.owned)
+        self.school.look(self.owned)
         if now_s < self.due_s:
             return
         self.due_s = now_s + INTERVAL_S
-        worker, metrics = self.worker, self.metrics
-        for check, why in of_worker(worker, now_s).items():
+        metrics, owned_by_us = self.metrics, self.owned
+        for check, why in of_workers(self.workers, now_s).items():
             self.outages.tell(check, why, EVENTS.get(check, "waiting"))
-        self.outages.health.note("slow snapshots", slow_snapshots(worker))
-        metrics.set("assigned_partitions", len(worker.owned))
-        metrics.total("rebalances_total", worker.stats.rebalances)
-        metrics.total("producer_recreated_total", worker.stats.recovered)
-        for outcome, count in worker.stats.commits.items():
-            metrics.total("commits_total", count, outcome=outcome)
-        for policy, count in worker.stats.state_lost.items():
-            metrics.total("state_lost_total", count, policy=policy)
-        for topic, size in worker.stats.bytes_consumed.items():
-            metrics.total("bytes_consumed_total", size, topic=topic)
-        report(worker.stats, worker.config.schemas, metrics)
-        timings, worker.stats.timings = worker.stats.timings, []
-        for timing, seconds in timings:
-            metrics.observe(timing, seconds)
+        slow = [told for worker in self.workers if (told := slow_snapshots(worker)) is not None]
+        self.outages.health.note("slow snapshots", "; ".join(slow) or None)
+        metrics.set("assigned_partitions", len(owned_by_us))
+        self._totals([worker.stats for worker in self.workers])
         self.active, self.shadowed = dict.fromkeys(self.active, 0), dict.fromkeys(self.shadowed, 0)
         self.incidents = dict.fromkeys(self.incidents, 0)
-        for partition, owned in worker.owned.items():
+        for partition, owned in owned_by_us.items():
             self._task(partition, owned.task)
-            self._place(partition, owned, now_s)
+        for worker in self.workers:
+            for partition, owned in worker.owned.items():
+                self._place(partition, owned, now_s, worker.log.watermarks(partition))
         self._account()
-        stages = [owned.task for owned in worker.owned.values()]
-        self.drifts.report(stages, len(worker.config.effective_monitors()), now_s)
-        self.school.report(worker.owned, now_s)
+        stages = [owned.task for owned in owned_by_us.values()]
+        self.drifts.report(stages, len(self.config.effective_monitors()), now_s)
+        self.school.report(owned_by_us, now_s)
         if now_s >= self.room_due_s:
             self.room_due_s = now_s + ROOM_INTERVAL_S
             self.outages.note("nearly_full", dict(self._full()))
             self.outages.note("unwatched", self._unwatched())
+            self.outages.note(
+                "unkeyed", unkeyed({partition: one.task.models() for partition, one in owned_by_us.items()})
+            )
             self.outages.note("unpaired", self.unpaired.look(stages))
-        for partition in set(self.known) - set(worker.owned):
+        for partition in set(self.known) - set(owned_by_us):
             del self.known[partition]
             metrics.forget(topic=partition[0], partition=str(partition[1]))
         metrics.replace("alerts_active", self.active)
         metrics.replace("shadow_alerts_active", self.shadowed)
         metrics.replace("incidents_open", self.incidents)
 
+    @property
+    def owned(self) -> dict[Partition, LivePartition]:
+        """What is ours, of all stages."""
+        return {partition: owned for worker in self.workers for partition, owned in worker.owned.items()}
+
+    def _totals(self, stats: Sequence[Stats]) -> None:
+        metrics = self.metrics
+        metrics.total("rebalances_total", sum(one.rebalances for one in stats))
+        metrics.total("producer_recreated_total", sum(one.recovered for one in stats))
+        for outcome, count in summed([one.commits for one in stats]).items():
+            metrics.total("commits_total", count, outcome=outcome)
+        for policy, count in summed([one.state_lost for one in stats]).items():
+            metrics.total("state_lost_total", count, policy=policy)
+        for topic, size in summed([one.bytes_consumed for one in stats]).items():
+            metrics.total("bytes_consumed_total", size, topic=topic)
+        for one in stats:
+            report(one, self.config.schemas, metrics)
+            timings, one.timings = one.timings, []
+            for timing, seconds in timings:
+                metrics.observe(timing, seconds)
+
     def _greet(self) -> None:
         """A task that has just become ours counts from where its snapshot and replay left it."""
-        for partition, owned in self.worker.owned.items():
+        for partition, owned in self.owned.items():
             if self.known.get(partition) is not owned.task:
                 self.known[partition] = owned.task
                 self.school.greet(partition, owned.task)
@@ -127,7 +164,7 @@ class Reporter:
 
     def _full(self) -> Iterator[tuple[str, str]]:
         """What is full or nearly, by name: whose newcomers are refused, or take the places of who fell silent."""
-        for (topic, number), owned in self.worker.owned.items():
+        for (topic, number), owned in self.owned.items():
             for one in owned.task.fullness():
                 if (words := warning(one)) is not None:
                     yield f"{topic}[{number}] {one.what}", words
@@ -135,7 +172,7 @@ class Reporter:
     def _unwatched(self) -> dict[str, str]:
         """What is not watched though the config asks for it, by model and signal, and of each partition how many."""
         said: dict[str, str] = {}
-        for (topic, number), owned in self.worker.owned.items():
+        for (topic, number), owned in self.owned.items():
             found = owned.task.unwatched()
             for why in WHY:
                 count = sum(one.members for one in found if one.why == why)
@@ -145,8 +182,8 @@ class Reporter:
 
     def _account(self) -> None:
         """Records that cannot be used: their shares of the last minute, and where they are too many."""
-        stages = [owned.task for owned in self.worker.owned.values()]
-        for topic, account in by_topic(self.worker.config.topics.named(), stages).items():
+        stages = [owned.task for owned in self.owned.values()]
+        for topic, account in by_topic(self.config.topics.named(), stages).items():
             for what in WHAT:
                 self.metrics.set("unusable_ratio", account.share(what), topic=topic, what=what)
         self.outages.tell("records", in_words(stages))
@@ -157,13 +194,12 @@ class Reporter:
             self.models[model] = None
         return model if model in self.models else OTHER
 
-    def _place(self, partition: Partition, owned: LivePartition, now_s: float) -> None:
+    def _place(self, partition: Partition, owned: LivePartition, now_s: float, marks: tuple[int, int] | None) -> None:
         """Where a partition stands: lag, age of its newest record and of its snapshot."""
         topic, number = partition[0], str(partition[1])
         metrics = self.metrics
         metrics.set("snapshot_age_seconds", now_s - owned.snapshot_s, topic=topic, partition=number)
         metrics.set("state_bytes", owned.snapshot_bytes, topic=topic, partition=number)
-        marks = self.worker.log.watermarks(partition)
         if marks is not None:
             low, high = marks
             lag = max(high - max(owned.task.position, low), 0)

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
@@ -26,6 +26,7 @@ from streamer import __version__
 from streamer.config import model as cfg
 from streamer.config.load import load_config
 from streamer.config.problems import ConfigError
+from streamer.config.stages import stage_configs
 from streamer.port import LogDown, LogGap, LogRefused, Partition, StateLost, Surroundings
 from streamer.service.closing import CLOSE_SECONDS, LEAVE_SECONDS, bounded, end_after
 
@@ -122,13 +123,15 @@ def close(kafka: Any, stopper: Stopper, drained: bool, handler: Any) -> None:
     with bounded(
         CLOSE_SECONDS, stopper.code, line_of("close_abandoned", handler, drained=drained, why=ABANDONED[drained])
     ):
-        kafka.close()
+        for log in kafka:
+            log.close()
 
 
 def abandon(kafka: Any, handler: Any) -> None:
     """Let go of a log that is of no more use. Where that hangs the process ends: a supervisor starts the next."""
     with bounded(CLOSE_SECONDS, EXIT_UNREACHABLE, line_of("close_abandoned", handler, why=HANGS)):
-        kafka.close()
+        for log in kafka:
+            log.close()
 
 
 def line_of(event: str, handler: Any, **fields: object) -> str:
@@ -161,12 +164,20 @@ def wall_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def connect(config: cfg.Config, cluster: Any) -> Any:
-    """The log, as soon as the broker has let us in."""
+def connect(stages: Sequence[cfg.Config], cluster: Any) -> Any:
+    """The log of each stage, as soon as the broker has let us in."""
     from streamer.kafka.log import KafkaLog
     from streamer.service.json_logs import CoordinatorWatch, get_logger
 
-    return KafkaLog(config, get_logger("librdkafka"), CoordinatorWatch(), cluster=cluster)
+    logs: list[KafkaLog] = []
+    try:
+        for stage in stages:
+            logs.append(KafkaLog(stage, get_logger("librdkafka"), CoordinatorWatch(), cluster=cluster))
+    except LogDown:
+        for one in logs:
+            one.close()
+        raise
+    return logs
 
 
 def watch(config: cfg.Config, told: Callable[[Surroundings], None], waits: Callable[[], bool]) -> Any:
@@ -185,7 +196,7 @@ def load_core() -> None:
 class Service:
     """One process at work: what outlives the logs and workers that come and go with the broker."""
 
-    def __init__(self, config: cfg.Config, stopper: Stopper, handler: Any) -> None:
+    def __init__(self, config: cfg.Config, stopper: Stopper, handler: Any, stage: int | None = None) -> None:
         from streamer.service.connection import Outages
         from streamer.service.health import Health
         from streamer.service.json_logs import get_logger, log
@@ -195,7 +206,9 @@ class Service:
 
         self.config, self.stopper, self.handler = config, stopper, handler
         self.say = functools.partial(log, get_logger("driftline"))
-        self.metrics, self.health, self.stats = Metrics(), Health(masked=handler.redactor.text), Stats()
+        self.metrics, self.health = Metrics(), Health(masked=handler.redactor.text)
+        self.stages = stage_configs(config) if stage is None else [stage_configs(config)[stage - 1]]
+        self.stats = [Stats() for _ in self.stages]
         self.outages = Outages(self.health, self.say)
         self.matched = Matched(config.topics, self.say)
         self.at_work = False
@@ -235,25 +248,28 @@ class Service:
         stack.callback(cluster.close)
         patience_ms = self.config.kafka.give_up_after_ms
         give_up_s = None if patience_ms is None else patience_ms / 1000
-        attempt = functools.partial(connect, self.config, cluster)
+        attempt = functools.partial(connect, self.stages, cluster)
         reporter: Any = None
         while True:
             kafka = connected(attempt, pool, self.outages, self.stopping, give_up_s, load_core)
             if kafka is None:
                 return True  # Nothing is held that could be lost.
-            from streamer.engine.tasks import Tasks
             from streamer.service.reporting import Reporter
+            from streamer.service.stages import in_order, made_by, run_in_turns
             from streamer.service.waiting import waiting
             from streamer.service.worker import Worker
 
-            tasks = Tasks(self.config)
-            kafka = waiting(kafka, self.config, asking, self.stats, self.notify)
-            worker = Worker(self.config, tasks, kafka, time.monotonic, wall_ms, self.notify, pool, self.stats)
-            reporter = reporter or Reporter(worker, self.metrics, self.outages)
-            reporter.worker, self.at_work = worker, True
+            workers = []
+            for stage, log, stats in zip(self.stages, kafka, self.stats, strict=True):
+                made, given = made_by(self.config, stage, log), log
+                if not in_order(self.config, stage):
+                    given = waiting(log, self.config, asking, stats, self.notify)
+                workers.append(Worker(stage, made, given, time.monotonic, wall_ms, self.notify, pool, stats))
+            reporter = reporter or Reporter(workers, self.metrics, self.outages)
+            reporter.workers, self.at_work = workers, True
             settle_memory()
             try:
-                drained = worker.run(self.stopping, reporter.after_step)
+                drained = run_in_turns(workers, self.stopping, reporter.after_step)
                 close(kafka, self.stopper, drained, self.handler)
                 return drained
             except LogRefused:
@@ -265,13 +281,13 @@ class Service:
                 abandon(kafka, self.handler)
 
 
-def run_service(config: cfg.Config, stopper: Stopper) -> int:
-    """Run until stopped; the exit code."""
+def run_service(config: cfg.Config, stopper: Stopper, stage: int | None = None) -> int:
+    """Run until stopped, all stages or that one; the exit code."""
     from streamer.service.http import start_server
     from streamer.service.json_logs import setup_logging
 
     handler = setup_logging(config.secrets(), debug=bool(config.kafka.client.get("debug")))
-    service = Service(config, stopper, handler)
+    service = Service(config, stopper, handler, stage)
     say = service.say
     service.metrics.set("build_info", 1, **versions())
     with contextlib.ExitStack() as stack:

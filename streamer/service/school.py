@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from detectors.extremes import DAY_MS
 from schemas.records.alert import rfc3339
+from streamer.engine.history import NOBODY_KNOWS
 from streamer.engine.school import School
 from streamer.engine.stage import Stage
 from streamer.port import Partition
@@ -33,12 +34,13 @@ class SchoolReport:
             self.reading.pop(partition, None)
             return
         self.reading[partition] = stage
+        known: dict[str, int] = {"offset": stage.position}
+        if stage.history.end < NOBODY_KNOWS:
+            known = {"records": stage.history.end - stage.position, **known, "first_end": stage.history.end}
         self.notify(
             "history_begins",
             partition,
-            records=stage.history.end - stage.position,
-            offset=stage.position,
-            first_end=stage.history.end,
+            **known,
             effect="what was retained before the first start is school: alerts in it are told with severity info",
         )
 

@@ -222,7 +222,8 @@ class Worker:
         if self.refused or self.unsettled is not None:
             return
         for partition, owned in self.owned.items():
-            tick(owned, self.wall_ms(), self.log.watermarks(partition), partition in self.stats.held)
+            held, complete = partition in self.stats.held, partition[0] not in self.seen.unread
+            tick(owned, self.wall_ms(), self.log.watermarks(partition), held, complete)
 
     def troubled(self, doing: Doing, down: LogDown) -> None:
         """Kafka does not do it now. What we hold is kept, and it is tried again for as long as it takes."""

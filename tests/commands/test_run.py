@@ -38,7 +38,8 @@ def test_a_good_config_is_run_until_a_signal_and_its_code_is_the_programs(
         def install(self) -> None:
             self.installed = True
 
-    def run_service(config: Config, stopper: Any) -> int:
+    def run_service(config: Config, stopper: Any, stage: int | None) -> int:
+        assert stage is None
         told.append((config.kafka.group, stopper.installed))
         return code
 
@@ -54,3 +55,17 @@ def test_a_config_is_needed() -> None:
     done = CliRunner().invoke(main, ["run"])
     assert done.exit_code == 2
     assert "-c" in done.output
+
+
+def test_one_stage_alone_needs_two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[int | None] = []
+    monkeypatch.setattr(under_test, "run_service", lambda config, stopper, stage: ran.append(stage) or 0)
+    monkeypatch.setattr(under_test.Stopper, "install", lambda self: None)
+    path = tmp_path / "a.yaml"
+    path.write_text(LEAST)
+    done = CliRunner().invoke(main, ["run", "-c", str(path), "--stage", "1"])
+    assert done.exit_code == 2
+    assert "kafka.order: model" in done.output
+    path.write_text(LEAST.replace("brokers:", "order: model, brokers:"))
+    assert CliRunner().invoke(main, ["run", "-c", str(path), "--stage", "2"]).exit_code == 0
+    assert ran == [2]

@@ -10,7 +10,7 @@ from streamer.config.model import Config, Kafka, Topics
 from streamer.kafka.client import CONSUMER_DEFAULTS
 from streamer.kafka.transactions import PRODUCER_FIXED
 
-BEFORE = {"brokers": "a:1", "group": "g", "instance": "i", "start": "earliest"}
+BEFORE = {"brokers": "a:1", "group": "g", "instance": "i", "start": "earliest", "order": "model"}
 TOPICS = {
     "events": "[one, two]",
     "alerts": "al",
@@ -20,6 +20,7 @@ TOPICS = {
     "windows": "wi",
     "incidents": "in",
     "shadow": "sh",
+    "ordered": "or",
 }
 
 
@@ -39,7 +40,9 @@ def test_without_a_change_nothing_is_said() -> None:
 
 @pytest.mark.parametrize("key", [*Kafka.model_fields, *Topics.model_fields])
 def test_every_name_is_spoken_of(key: str) -> None:
-    value = {"start": "latest", "events": "[three]"}.get(key, "x:1" if key == "brokers" else "another")
+    value = {"start": "latest", "events": "[three]", "order": "topic"}.get(
+        key, "x:1" if key == "brokers" else "another"
+    )
     if key not in ("client", "give_up_after_ms"):  # Neither is a name that anything is found by.
         assert list(told(**{key: value})) == [f"{'topics' if key in TOPICS else 'kafka'}.{key}"]
 

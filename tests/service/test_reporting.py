@@ -24,7 +24,7 @@ from streamer.service.health import Health
 from streamer.service.metrics import OTHER as OTHER_MODELS
 from streamer.service.metrics import Metrics
 from streamer.service.partitions import LivePartition, Staging, Stats
-from streamer.service.reporting import INTERVAL_S, MODELS_MAX, ROOM_INTERVAL_S, Reporter
+from streamer.service.reporting import INTERVAL_S, MODELS_MAX, ROOM_INTERVAL_S, Reporter, unkeyed
 from tests.signals.events import HEAD
 
 AT, OTHER = ("in", 0), ("in", 1)
@@ -38,6 +38,7 @@ class Stage:
         self.partition, self.position, self.series, self.used = AT, 0, 3, used
         self.record_alerts = RecordAlerts(CONFIG, AT, 0, {})
         self.history, self.monitors = SimpleNamespace(over=True), {}
+        self.met: list[str] = []
         self.full: list[Fullness] = []
         self.blind: list[Unwatched] = []
         self.open: dict[tuple[str, str, str], int] = {}
@@ -58,6 +59,9 @@ class Stage:
 
     def detectable(self, most: int) -> Iterator[tuple[Series, list[Drift]]]:
         yield Series("fraud", "m", "value"), [Drift("1h", "up", 0.25, 1.5)]
+
+    def models(self) -> list[str]:
+        return self.met
 
     def school(self) -> dict[str, School]:
         return {}
@@ -91,7 +95,7 @@ class Service:
         self.metrics = Metrics()
         self.health = Health(lambda: self.now_s)
         outages = Outages(self.health, lambda *said, **fields: None, lambda: self.now_s)
-        self.reporter = Reporter(self.worker, self.metrics, outages)
+        self.reporter = Reporter([self.worker], self.metrics, outages)
 
     def own(self, at: tuple[str, int], stage: Any) -> LivePartition:
         live = self.worker.owned[at] = LivePartition(stage, None, None, 0, 0.0, self.now_s)
@@ -306,6 +310,14 @@ def test_what_is_expected_is_that_of_monitors_of_the_budget(service: Service) ->
     config = load_text(HEAD, "x", {})
     metrics = Metrics()
     service.worker.config = config
-    Reporter(service.worker, metrics, service.reporter.outages)
+    Reporter([service.worker], metrics, service.reporter.outages)
     found = [metrics.get("expected_false_alarms", monitor=name) or 0.0 for name in config.effective_monitors()]
     assert sum(found) == pytest.approx(1.0)
+
+
+def test_a_model_in_several_partitions_is_told_with_what_to_do() -> None:
+    assert unkeyed({("a", 0): ["m"], ("b", 0): ["m"], ("a", 1): ["n"]}) == {}, "topics are apart"
+    [(at, why)] = unkeyed({("a", 0): ["m", "n"], ("a", 1): ["m"], ("a", 4): ["m"]}).items()
+    assert at == "a m"
+    assert why.startswith("m is in 3 of our partitions of a, and watched in each by itself")
+    assert why.endswith("set kafka.order: model")

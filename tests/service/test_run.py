@@ -214,7 +214,7 @@ def test_a_log_that_breaks_is_made_anew_and_nothing_changes(
 
         monkeypatch.setattr(log, "poll", breaks)
         made.append(log)
-        return log
+        return [log]
 
     monkeypatch.setattr(under_test, "connect", connect)
     assert run_service(config, stopper) == 0
@@ -246,7 +246,7 @@ def test_what_ends_it_is_70_and_one_line(
     def poll(*given: Any) -> Any:
         raise error
 
-    monkeypatch.setattr(under_test, "connect", lambda *given: SimpleNamespace(poll=poll, surroundings=Surroundings))
+    monkeypatch.setattr(under_test, "connect", lambda *given: [SimpleNamespace(poll=poll, surroundings=Surroundings)])
     assert run_service(config, Stopper()) == EXIT_INTERNAL == 70
     last = capsys.readouterr().out.splitlines()[-1]
     assert f'"event": "{event}"' in last
@@ -281,7 +281,7 @@ def test_asked_to_stop_it_publishes_what_there_is_or_says_that_it_could_not(
         return events
 
     monkeypatch.setattr(log, "poll", noted)
-    monkeypatch.setattr(under_test, "connect", lambda *given: log)
+    monkeypatch.setattr(under_test, "connect", lambda *given: [log])
     assert run_service(config, stopper) == code
     assert ends.armed == [None, (LEAVE_SECONDS, code)], "closing was bounded, and ended in time"
     assert log.member not in broker.members

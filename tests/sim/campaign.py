@@ -15,6 +15,7 @@ from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
 from streamer.config.model import Config
 from streamer.engine import snapshot
+from streamer.engine.stage import Stages
 from streamer.engine.task import Task
 from streamer.engine.tasks import Tasks
 from streamer.kafka.killer_batch import skipped
@@ -267,13 +268,16 @@ class Campaign:
         self.logs[instance] = SimLog(self.broker, instance)
         self.workers[instance] = self.worker_class(
             self.config,
-            Tasks(self.config),
+            self.stages(),
             self.logs[instance],
             lambda: self.now_s,
             self.wall_ms,
             self.note,
             self.pool,
         )
+
+    def stages(self) -> Stages:
+        return Tasks(self.config)
 
     def wall_ms(self) -> int:
         return 1_700_000_000_000 + int(self.now_s * 1000)
@@ -330,8 +334,12 @@ class Campaign:
         self.start("w0")
         for _ in range(turns):
             self.turn()
-        self.broker.faults, self.broker.down = {}, False
         self.broker.logs = {p: list(full) for p, full in self.full.items()}
+        self.finish(calm)
+
+    def finish(self, calm: int = 400) -> None:
+        """In calm weather."""
+        self.broker.faults, self.broker.down = {}, False
         for _ in range(calm):
             for member in set(self.broker.members) - {log.member for log in self.logs.values()}:
                 self.broker.leave(member)

@@ -1,0 +1,221 @@
+"""Stage 1 of a topic that is not keyed by model: it decodes one input partition and writes its events to the ordered
+log, all events of a model to one partition of it. That log is the order, and the task of stage 2 reads it.
+
+Nothing is decided here but where an event goes: what is late or a duplicate only the order can tell. What cannot be
+decoded is a dead letter here, and whoever opted out is filtered here, before anything of him is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from xxhash import xxh3_64_intdigest
+
+from schemas.events.batch import Batch, split
+from schemas.events.packed import pack
+from schemas.records.dead_letter import dead_letter
+from schemas.records.envelope import HEADERS
+from schemas.records.heartbeat import HeartbeatFacts, render_heartbeat
+from streamer.alerts.unusable import UNUSED
+from streamer.alerts.unusable_record import RecordAlerts
+from streamer.config import model as cfg
+from streamer.engine import snapshot
+from streamer.engine.figures import Counter
+from streamer.engine.room import Fullness
+from streamer.engine.school import School
+from streamer.engine.stage import once
+from streamer.engine.unwatched import Unwatched
+from streamer.monitors.base import Gauge, Monitor
+from streamer.monitors.detectable import Drift, Series
+from streamer.port import Out, Partition, Tick
+from streamer.signals.columns import I64, Bool
+from streamer.signals.roles import OPT_OUT, is_true
+
+NONE = dict.fromkeys(UNUSED, np.zeros(0, np.int64))
+RESULTS = ("ordered", "filtered", "dead_lettered")
+
+
+class NoHistory:
+    """Stage 2 has it."""
+
+    over, end = True, 0
+
+    def holding(self, monitors: Mapping[str, Monitor]) -> list[str]:
+        return []
+
+
+class NothingDetected:
+    """What a stage that does not detect says of what one that does has."""
+
+    monitors: Mapping[str, Monitor] = MappingProxyType({})
+    history = NoHistory()
+    series = 0
+
+    def __init__(self) -> None:
+        self.monitors_reset: list[str] = []
+
+    def gauges(self) -> Iterator[tuple[str, Gauge]]:
+        return iter(())
+
+    def detectable(self, most: int) -> Iterator[tuple[Series, list[Drift]]]:
+        return iter(())
+
+    def models(self) -> Collection[str]:
+        return ()
+
+    def school(self) -> dict[str, School]:
+        return {}
+
+    def open_incidents(self) -> dict[str, int]:
+        return {}
+
+    def fullness(self) -> list[Fullness]:
+        return []
+
+    def unwatched(self) -> list[Unwatched]:
+        return []
+
+
+def bare(batch: Batch, refused: Bool, place: str) -> Batch:
+    """The batch with nothing in the refused events but that their owners opted out, at this place. They are one half of
+    something, and who gets the other half has to know.
+    """
+
+    def cut(table: Any) -> Any:
+        kept = ~refused[table.event] | (np.array(batch.names)[table.name] == place if len(table.name) else False)
+        return type(table)(*(column[kept] for column in table))
+
+    tables = {name: cut(getattr(batch, name)) for name in ("numbers", "texts", "nulls")}
+    odd = tuple(one for one in batch.odd if not refused[one.event])
+    return replace(batch, **tables, odd=odd, version=np.where(refused, np.int32(-1), batch.version))
+
+
+class Ordering(NothingDetected):
+    """Of one input partition; `parts`: how many partitions the ordered log has. State: position and account."""
+
+    def __init__(
+        self,
+        config: cfg.Config,
+        partition: Partition,
+        position: int,
+        parts: int,
+        generation: int = 0,
+        first_end: int = 0,
+    ) -> None:
+        super().__init__()
+        self.config, self.partition, self.position, self.parts = config, partition, position, parts
+        self.generation, self.topic_id = generation, ""
+        self.first_end = first_end  # what is before it was there before the first start
+        self.ticks, self.tick_ms = 0, 0
+        self.counts = dict.fromkeys(RESULTS, 0)
+        self.reasons: dict[str, int] = {}
+        self.emitted: dict[tuple[str, str], int] = {}
+        self.record_alerts = RecordAlerts(config, partition, generation, self.emitted)
+        self.outbox: list[Out] = []
+        self.places: dict[str, int] = {}
+
+    @property
+    def waiting(self) -> int:
+        """How many records wait for a commit."""
+        return len(self.outbox)
+
+    def step(self, batch: Batch) -> None:
+        """Take one batch that begins at or after the position."""
+        topic, number = once(self.partition, self.position, batch)
+        self.outbox += (Out("dead_letter", *dead_letter(topic, number, one, self.generation)) for one in batch.rejects)
+        for reject in batch.rejects:
+            self.counts["dead_lettered"] += reject.records
+            self.reasons[reject.reason] = self.reasons.get(reject.reason, 0) + reject.records
+        refused = self._refused(batch)
+        if self.config.mapping.pair is not None and refused.any():
+            batch, refused = bare(batch, refused, self.config.roles()[OPT_OUT]), np.zeros(len(refused), bool)
+        used = ~refused
+        self.outbox += self.record_alerts.take(batch, used, NONE, self.tick_ms, refused)
+        self.counts["filtered"] += int(refused.sum())
+        self.counts["ordered"] += int(used.sum())
+        old = batch.offsets < self.first_end
+        kinds = np.where(refused, -1, 2 * self._parts(batch) + ~old)  # What was there comes before what is new.
+        for kind, events in split(batch, kinds):
+            if kind >= 0:
+                part, new = divmod(kind, 2)
+                self.outbox.append(Out("ordered", None, pack(events, topic, number, not new), (), part))
+        self.position = batch.next_offset
+
+    def _refused(self, batch: Batch) -> Bool:
+        if not self.config.privacy:
+            return np.zeros(len(batch.offsets), bool)
+        return is_true(replace(batch, aliases=self.config.roles()), OPT_OUT)
+
+    def _parts(self, batch: Batch) -> I64:
+        """Where each event goes."""
+        of = np.array([xxh3_64_intdigest(text.encode()) % self.parts for text in batch.strings], np.int64)
+        return of[batch.model]
+
+    def tick(self, tick: Tick) -> None:
+        """Take the time."""
+        self.position = max(self.position, tick.offset)
+        self.outbox += self.record_alerts.tick(self.tick_ms if self.ticks > 0 else tick.time_ms, tick)
+        self.ticks, self.tick_ms = self.ticks + 1, tick.time_ms
+        known = self.config.kafka.group, *self.partition, self.position, self.ticks, tick.time_ms, tick.caught_up
+        facts = HeartbeatFacts(None, *known, self.counts, {}, (), self.generation)
+        self.outbox.append(Out("heartbeats", *render_heartbeat(facts), HEADERS))
+
+    def published(self, count: int | None = None) -> None:
+        """Forget the first `count` records of the outbox, or all of them."""
+        del self.outbox[:count]
+
+    def counters(self) -> Iterator[Counter]:
+        """What was counted so far, for the metrics."""
+        topic = self.partition[0]
+        for result, count in self.counts.items():
+            yield Counter("events_total", {"topic": topic, "result": result}, count)
+        for reason, count in self.reasons.items():
+            yield Counter("records_failed_total", {"topic": topic, "reason": reason}, count)
+        yield Counter("records_consumed_total", {"topic": topic}, sum(self.counts.values()))
+
+    def alerts(self) -> dict[tuple[str, str, str], int]:
+        """How many alerts there are by monitor, model and state: of the partition's records."""
+        return self.record_alerts.account.counts()
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "partition": list(self.partition),
+            "position": self.position,
+            "parts": self.parts,
+            "first_end": self.first_end,
+            "input": [self.topic_id, self.generation],
+            "ticks": [self.ticks, self.tick_ms],
+            "counts": list(self.counts.items()),
+            "reasons": list(self.reasons.items()),
+            "unusable": self.record_alerts.account.dump(),
+        }
+
+    def dump(self) -> bytes:
+        """Snapshot bytes of the state; the outbox is not part of it."""
+        return snapshot.encode(self.state())
+
+    @classmethod
+    def load(cls, config: cfg.Config, partition: Partition, blob: bytes, parts: int) -> Ordering:
+        """A stage from snapshot bytes; from those of a task, which read the topic until now, one that goes on where it
+        stood. Raises InvalidSnapshot.
+        """
+        state = {"first_end": 0, "counts": [], "reasons": [], **snapshot.decode(blob)}
+        try:
+            if tuple(state["partition"]) != partition:
+                raise snapshot.InvalidSnapshot(f"it is not of {partition[0]}[{partition[1]}]")
+            position, generation = int(state["position"]), int(state["input"][1])
+            stage = cls(config, partition, position, parts, generation, int(state["first_end"]))
+            stage.topic_id = str(state["input"][0])
+            stage.ticks, stage.tick_ms = map(int, state["ticks"])
+            stage.counts |= {name: int(count) for name, count in state["counts"]}
+            stage.reasons = {str(reason): int(count) for reason, count in state["reasons"]}
+            stage.record_alerts.account.load(state["unusable"])
+        except snapshot.InvalidSnapshot:
+            raise
+        except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
+            raise snapshot.InvalidSnapshot(f"invalid snapshot: {error}") from error
+        return stage

@@ -1,0 +1,52 @@
+"""Whether stage 1 has read all there is: in the ordered log only who is read can be silent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+
+from streamer.config.model import Config
+from streamer.port import Partition, Topic
+
+NOTHING = frozenset[str]()
+ANSWER_S = 5.0
+
+
+class Upstream:
+    """Asks for the offsets that the group of stage 1 has committed, and where its topics end."""
+
+    def __init__(self, config: Config) -> None:
+        assert config.topics.ordered is not None
+        self.group = config.kafka.group
+        self.ordered = frozenset({config.topics.ordered})
+        self.ends: dict[Partition, int] = {}  # as of the look before
+        self.at: dict[Partition, int] = {}
+
+    def unread(self, client: AdminClient, inputs: Sequence[str], topics: Mapping[str, Topic]) -> frozenset[str]:
+        """The ordered log while it is not complete. As long as events come there are always some that are not read:
+        it is complete where everything is that was there at the look before, or where the marks of transactions are
+        all that is left. Nobody who cannot see it takes it for complete.
+        """
+        wanted = [(name, number) for name in inputs if name in topics for number in range(topics[name].partitions)]
+        try:
+            at, ends = self._committed(client, wanted), self._ends(client, wanted)
+        except (KafkaException, TimeoutError):
+            return self.ordered
+        read = {p: at[p] >= self.ends.get(p, at[p] + 1) or at[p] == self.at.get(p, -1) for p in wanted if p in at}
+        empty = {partition for partition in wanted if ends.get(partition) == 0}
+        self.ends, self.at = ends, at
+        return NOTHING if all(read.get(p, p in empty) for p in wanted) else self.ordered
+
+    def _committed(self, client: AdminClient, wanted: list[Partition]) -> dict[Partition, int]:
+        asked = ConsumerGroupTopicPartitions(self.group, [TopicPartition(*partition) for partition in wanted])
+        [future] = client.list_consumer_group_offsets([asked], request_timeout=ANSWER_S).values()
+        found = future.result(ANSWER_S + 1).topic_partitions
+        return {(one.topic, one.partition): one.offset for one in found if one.error is None and one.offset >= 0}
+
+    def _ends(self, client: AdminClient, wanted: list[Partition]) -> dict[Partition, int]:
+        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        asked = dict.fromkeys((TopicPartition(*partition) for partition in wanted), latest)
+        futures = client.list_offsets(asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=ANSWER_S)
+        return {(p.topic, p.partition): future.result(ANSWER_S + 1).offset for p, future in futures.items()}

@@ -1,0 +1,47 @@
+"""The workers of a process, one a stage, and their turns.
+
+Where topics are keyed by model there is one stage. Else stage 1 puts events in order and stage 2 detects: each is a
+worker with a log of its own, in a group of its own, and they take turns in one thread. Neither knows the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from streamer.config.model import Config
+from streamer.engine.stage import Stages
+from streamer.engine.tasks import Orderings, Tasks
+from streamer.service.worker import POLL_TIMEOUT_S, Worker
+
+
+def in_order(config: Config, stage: Config) -> bool:
+    """Whether a stage reads the ordered log; `stage`: the config as its shell has it."""
+    return config.topics.ordered in stage.topics.events
+
+
+def made_by(config: Config, stage: Config, log: Any) -> Stages:
+    """What makes the stages of a worker."""
+    ordered = config.topics.ordered
+    return Tasks(config) if ordered is None or in_order(config, stage) else Orderings(config, log.counts[ordered])
+
+
+def run_in_turns(workers: Sequence[Worker], stopping: Callable[[], bool], after_step: Callable[[], None]) -> bool:
+    """Until told to stop; then publish and snapshot everything. False when a last commit did not land, see
+    `Worker.run`. Nobody waits for records while others have some.
+    """
+    if len(workers) == 1:
+        return workers[0].run(stopping, after_step)
+    idle = False
+    while not stopping():
+        before = places(workers)
+        for worker in workers:
+            worker.step(POLL_TIMEOUT_S / len(workers) if idle else 0.0)
+        idle = places(workers) == before
+        after_step()
+    return all([worker.drain() for worker in workers])
+
+
+def places(workers: Sequence[Worker]) -> list[int]:
+    """Where all of them stand."""
+    return [owned.task.position for worker in workers for owned in worker.owned.values()]

@@ -1,0 +1,155 @@
+"""A topic that is not keyed by model: over the ordered log a model is one, whatever partition its events came in."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from schemas.events.batch import Record
+from schemas.events.decoder import Decoder
+from schemas.events.packed import events_of
+from streamer.config.decoder_fields import fields_of
+from streamer.config.load import load_text
+from streamer.config.model import Config
+from streamer.engine.ordering import Ordering
+from streamer.engine.task import Task
+from streamer.port import Out, Partition
+
+TEXT = """
+version: 1
+kafka: {brokers: "b:1", order: model}
+topics: {events: [in]}
+reference: {warmup: 100}
+privacy: {opt_out: /secret}
+monitors:
+  mean: {signal: features.a, detect: {kind: adwin}, keep_firing_for: 1h}
+"""
+PARTS, PARTITIONS, EVENTS = 4, 3, 900
+
+
+def event(number: int, rng: random.Random) -> dict[str, Any]:
+    model = "uvwxyz"[number % 6]
+    shifted = number > EVENTS * 4 and model == "u"
+    return {
+        "model": model,
+        "event_id": str(number),
+        "time": 1_700_000_000 + number,
+        "features": {"a": rng.gauss(4 if shifted else 0, 1), "c": rng.choice("abc")},
+        **({"secret": True} if number % 50 == 7 else {}),
+    }
+
+
+def topic(seed: int) -> dict[Partition, list[Record]]:
+    """Events anywhere, as a producer without a key puts them; some are no events."""
+    rng = random.Random(seed)
+    logs: dict[Partition, list[Record]] = {("in", number): [] for number in range(PARTITIONS)}
+    for number in range(EVENTS * 6):
+        log = logs["in", rng.randrange(PARTITIONS)]
+        value = b"{" if number % 200 == 3 else json.dumps(event(number, rng)).encode()
+        log.append(Record(2 * len(log), -1, None, value))
+    return logs
+
+
+def ordered(config: Config, logs: dict[Partition, list[Record]], rng: random.Random) -> list[list[Record]]:
+    """What stands in the ordered log, by partition: the stages of the input take turns, in pieces of any size."""
+    decode = Decoder(fields_of(config))
+    stages = {partition: Ordering(config, partition, 0, PARTS) for partition in logs}
+    read = dict.fromkeys(logs, 0)
+    found: list[list[Record]] = [[] for _ in range(PARTS)]
+    while left := [partition for partition, log in logs.items() if read[partition] < len(log)]:
+        partition = min(left, key=lambda p: read[p] + rng.random() * 40)
+        piece = logs[partition][read[partition] : read[partition] + rng.choice((1, 5, 60))]
+        read[partition] += len(piece)
+        stages[partition].step(decode(piece, "in"))
+        for out in stages[partition].outbox:
+            if out.topic == "ordered":
+                assert out.partition is not None
+                found[out.partition].append(Record(3 * len(found[out.partition]), -1, None, out.value))
+        stages[partition].published()
+    return found
+
+
+@pytest.fixture(scope="module")
+def config() -> Config:
+    return load_text(TEXT, "x.yaml", {})
+
+
+def alerts(outs: list[Out]) -> list[dict[str, Any]]:
+    return [json.loads(out.value or b"")["data"] for out in outs if out.topic == "alerts"]
+
+
+def test_a_model_over_three_partitions_is_one_and_its_shift_one_alert_that_names_its_record(config: Config) -> None:
+    logs = topic(1)
+    log = ordered(config, logs, random.Random(2))
+    tasks = [Task(config, ("drift-ordered", number), 0) for number in range(PARTS)]
+    for task, records in zip(tasks, log, strict=True):
+        task.step(events_of(records))
+    taken = sum(sum(task.admission.counts.values()) for task in tasks)
+    refused = sum(b"secret" in (record.value or b"") for records in logs.values() for record in records)
+    broken = sum(record.value == b"{" for records in logs.values() for record in records)
+    assert taken + refused + broken == EVENTS * 6
+    assert sorted(model for task in tasks for model in task.admission.events) == list("uvwxyz")
+    fired = [told for task in tasks for told in alerts(task.outbox) if told["status"] == "firing"]
+    assert [told["alert"]["labels"]["model"] for told in fired] == ["u"]
+    schema = json.loads((Path(__file__).resolve().parents[2] / "schemas" / "alert.v1.json").read_text())
+    whole = [json.loads(out.value or b"") for task in tasks for out in task.outbox if out.topic == "alerts"]
+    for one in whole:
+        jsonschema.Draft202012Validator(schema).validate(one)
+    trigger, sentence = fired[0]["trigger"], fired[0]["sentence"]
+    record = logs[trigger["topic"], trigger["partition"]][trigger["offset"] // 2]
+    assert json.loads(record.value or b"")["model"] == "u"
+    assert f"adwin at in[{trigger['partition']}]@{trigger['offset']}." in sentence
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_any_cutting_of_the_ordered_log_gives_the_same_alerts_and_snapshot(config: Config, seed: int) -> None:
+    rng = random.Random(seed)
+    for number, records in enumerate(ordered(config, topic(1), rng)):
+        at = "drift-ordered", number
+        whole, task, outs, begin = Task(config, at, 0), Task(config, at, 0), list[Out](), 0
+        whole.step(events_of(records))
+        while begin < len(records):
+            end = begin + rng.choice((1, 9, 50))
+            task.step(events_of(records[begin:end]))
+            begin = end
+            if rng.random() < 0.1:
+                outs += task.outbox
+                task = Task.load(config, at, task.dump())
+        assert [*outs, *task.outbox] == whole.outbox
+        assert task.dump() == whole.dump()
+
+
+PAIRED = TEXT.replace("monitors:", "mapping: {pair: {within: 10m}}\nmonitors:")
+
+
+def test_a_request_and_its_answer_meet_whatever_partitions_they_came_in() -> None:
+    """And who opted out in one of them has done so for both; nothing else of him is written."""
+    config = load_text(PAIRED, "x.yaml", {})
+    logs: dict[Partition, list[Record]] = {("in", 0): [], ("in", 1): [], ("in", 2): []}
+    for number in range(200):
+        head = {"model": "m", "event_id": str(number), "time": 1_700_000_000 + number}
+        refused = {"secret": True} if number % 10 == 0 else {}
+        asked = {**head, **refused, "features": {"a": number, "c": "hidden" if refused else "x"}}
+        for partition, event in ((0, asked), (1 + number % 2, {**head, "prediction": {"label": "y"}})):
+            log = logs["in", partition]
+            log.append(Record(len(log), -1, None, json.dumps(event).encode()))
+    log = ordered(config, logs, random.Random(1))
+    assert not any(b"hidden" in (record.value or b"") for records in log for record in records)
+    whole, cut = [], []
+    for number, records in enumerate(log):
+        tasks = [Task(config, ("drift-ordered", number), 0) for _ in range(2)]
+        tasks[0].step(events_of(records))
+        for record in records:
+            tasks[1].step(events_of([record]))
+            tasks[1] = Task.load(config, ("drift-ordered", number), tasks[1].dump())
+        whole.append(tasks[0])
+        cut.append(tasks[1])
+    assert [task.dump() for task in whole] == [task.dump() for task in cut]
+    assert sum(task.pairs.paired for task in whole if task.pairs) == 200
+    counts = [task.admission.counts for task in whole]
+    assert (sum(one["used"] for one in counts), sum(one["filtered"] for one in counts)) == (380, 20)

@@ -1,0 +1,125 @@
+"""A model over all partitions of an unkeyed topic, on a real broker and under SIGKILL: one order, one alert."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schemas.events.batch import Record
+from schemas.events.packed import unpack
+from streamer.config.load import load_config
+from streamer.engine.tasks import Tasks
+from streamer.port import Out
+from tests.kafka.service import Service, produce, read_all, wait_committed
+from tests.sim.campaign import ticks_of
+from tests.sim.test_two_stages import oracle
+
+pytestmark = pytest.mark.broker
+
+PARTITIONS, EVENTS = 3, 9000
+CONFIG = """
+version: 1
+kafka: {{brokers: "{broker}", group: "{group}", instance: w0, order: model, client: {{session.timeout.ms: 6000}}}}
+topics:
+  {{events: [{events}], ordered: {ordered}, alerts: {alerts}, state: {state}, dead_letter: {dead}, heartbeats: {beats}}}
+reference: {{warmup: 200}}
+heartbeat: {{interval: 1s}}
+monitors:
+  mean: {{signal: features.a, detect: {{kind: adwin, delta: 0.0002}}, keep_firing_for: 2h}}
+commit: {{interval: 200ms, snapshot_interval: 1s}}
+server: {{listen: "127.0.0.1:0"}}
+"""
+
+
+def events() -> list[tuple[int, Record]]:
+    """Partition and record: three models anywhere, of which one shifts."""
+    rng, found = random.Random(3), []
+    for number in range(EVENTS):
+        model = "uvw"[number % 3]
+        level = 5 if model == "u" and number > EVENTS * 0.6 else 0
+        event = {
+            "model": model,
+            "event_id": str(number),
+            "time": 1_700_000_000 + number,
+            "features": {"a": rng.gauss(level, 1)},
+        }
+        value = b"{" if number % 1000 == 7 else json.dumps(event).encode()
+        found.append((rng.randrange(PARTITIONS), Record(0, 1_700_000_000_000 + number * 1000, None, value)))
+    return found
+
+
+def test_a_model_over_all_partitions_is_one_through_kills(
+    broker: str, make_topics: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    [inputs] = make_topics("in", partitions=PARTITIONS)
+    ordered, alerts, state, dead, beats = make_topics("or", "al", "st", "dl", "hb", partitions=PARTITIONS)
+    group, path = f"g-{inputs}", tmp_path / "driftline.yaml"
+    names = {"ordered": ordered, "alerts": alerts, "state": state, "dead": dead, "beats": beats}
+    path.write_text(CONFIG.format(broker=broker, group=group, events=inputs, **names))
+    whole, ends = events(), Counter[int]()
+    for begin in range(0, EVENTS, EVENTS // 3):
+        part: dict[int, list[Record]] = {}
+        for partition, record in whole[begin : begin + EVENTS // 3]:
+            part.setdefault(partition, []).append(record)
+        with Service(path, tmp_path / "service.log") as service:
+            produce(broker, inputs, part)
+            time.sleep(2.5)
+            service.kill()
+        ends.update({partition: len(records) for partition, records in part.items()})
+    with Service(path, tmp_path / "service.log") as service:
+        wait_committed(broker, group, inputs, ends)
+        deadline_s = time.monotonic() + 30  # It looks every five seconds, and twice.
+        while ordered not in {place for place, up in heard(broker, beats) if up} and time.monotonic() < deadline_s:
+            time.sleep(0.5)
+        assert service.stop() == 0
+    log: dict[int, list[Record]] = {number: [] for number in range(PARTITIONS)}
+    for message in read_all(broker, ordered, PARTITIONS):
+        log[message.partition()].append(Record(message.offset(), message.timestamp()[1], None, message.value()))
+    packed = [unpack(record.value or b"") for records in log.values() for record in records]
+    written = Counter((topic, number, o) for topic, number, _, batch in packed for o in batch.offsets.tolist())
+    assert set(written.values()) == {1}
+    letters = len(read_all(broker, dead, PARTITIONS))
+    assert len(written) + letters == EVENTS
+    told = [one for one in map(data_of, read_all(broker, alerts, PARTITIONS)) if "alert" in one]
+    fired = [one for one in told if one["status"] == "firing" and one["episode"]["detections"] == 1]
+    assert [one["alert"]["labels"]["model"] for one in fired] == ["u"]
+    trigger = fired[0]["trigger"]
+    assert trigger["topic"] == inputs
+    of_u = [r for p, r in whole if p == trigger["partition"]][trigger["offset"]]
+    assert json.loads(of_u.value or b"")["model"] == "u"
+    [incident] = [one for one in map(data_of, read_all(broker, alerts, PARTITIONS)) if "incident" in one]
+    assert incident["members"][0]["trigger"] == trigger
+    config = load_config(path, {})
+    for number, mine in log.items():
+        beating = [message for message in read_all(broker, beats, PARTITIONS) if about(message) == (ordered, number)]
+        ticks = ticks_of([Out("heartbeats", None, message.value()) for message in beating])
+        expected = oracle(Tasks(config), (ordered, number), mine, ticks, b"") if mine else None
+        wanted = [out.value for out in expected.outbox if out.topic in ("alerts", "incidents")] if expected else []
+        found = [m.value() for m in read_all(broker, alerts, PARTITIONS) if about(m) == (ordered, number)]
+        assert sorted(found) == sorted(filter(None, wanted))
+    assert (ordered, True) in heard(broker, beats), "stage 1 has read all, and stage 2 knows"
+
+
+def heard(broker: str, beats: str) -> list[tuple[str, bool]]:
+    """Of each sign of life the topic, and whether it had caught up."""
+    told = [data_of(message) for message in read_all(broker, beats, PARTITIONS)]
+    return [(one["topic"], one["tick"]["caught_up"]) for one in told]
+
+
+def data_of(message: Any) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads(message.value())["data"]
+    return data
+
+
+def about(message: Any) -> tuple[str, int]:
+    """The partition that a record is about."""
+    data = data_of(message)
+    place = data.get("changed") or data
+    return place["topic"], place["partition"]

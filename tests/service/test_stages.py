@@ -1,0 +1,63 @@
+"""The turns of the workers of a process."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from streamer.config.load import load_text
+from streamer.config.stages import stage_configs
+from streamer.engine.tasks import Orderings, Tasks
+from streamer.service.stages import made_by, run_in_turns
+from tests.config.test_stages import LEAST
+
+
+class Worker:
+    """Has so many records to take, one a step."""
+
+    def __init__(self, records: int, lands: bool = True) -> None:
+        self.owned = {("t", 0): SimpleNamespace(task=SimpleNamespace(position=0))}
+        self.records, self.lands = records, lands
+        self.waited: list[float] = []
+        self.drained = 0
+
+    def step(self, timeout_s: float) -> None:
+        self.waited.append(timeout_s)
+        task = self.owned["t", 0].task
+        task.position = min(task.position + 1, self.records)
+
+    def drain(self) -> bool:
+        self.drained += 1
+        return self.lands
+
+
+def test_nobody_waits_while_others_have_records() -> None:
+    one, other = Worker(3), Worker(0)
+    steps = iter(range(6))
+    workers: Any = [one, other]
+    assert run_in_turns(workers, lambda: next(steps) == 5, lambda: None)
+    assert one.waited == other.waited == [0.0, 0.0, 0.0, 0.0, 0.05]
+    assert (one.drained, other.drained) == (1, 1)
+
+
+@pytest.mark.parametrize("lands", [(False, True), (True, False)])
+def test_all_are_drained_even_where_one_does_not_land(lands: tuple[bool, bool]) -> None:
+    workers: Any = [Worker(0, lands[0]), Worker(0, lands[1])]
+    assert not run_in_turns(workers, lambda: True, lambda: None)
+    assert [worker.drained for worker in workers] == [1, 1]
+
+
+def test_one_alone_runs_by_itself() -> None:
+    alone: Any = SimpleNamespace(run=lambda stopping, after: (stopping(), after()))
+    assert run_in_turns([alone], lambda: True, lambda: None) == (True, None)
+
+
+def test_who_makes_the_stages_of_a_worker() -> None:
+    direct, ordered = (load_text(LEAST % more, "x", {}) for more in ("", ", order: model"))
+    log = SimpleNamespace(counts={"drift-ordered": 5})
+    made = [made_by(direct, direct, log), *(made_by(ordered, stage, log) for stage in stage_configs(ordered))]
+    assert [type(one) for one in made] == [Tasks, Orderings, Tasks]
+    assert isinstance(made[1], Orderings)
+    assert made[1].parts == 5
