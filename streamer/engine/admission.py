@@ -59,8 +59,10 @@ class Gate:
         self.ids: dict[int, None] = {}
 
     def admit(
-        self, codes: I32, times_ms: I64, event_ids: U64, strings: tuple[str, ...], refused: Bool | None, clock_ms: int
+        self, codes: I32, times: tuple[I64, int], event_ids: U64, strings: tuple[str, ...], refused: Bool | None
     ) -> Admitted:
+        """`codes`: of the models, into `strings`; `times`: of the events, and of the last tick."""
+        times_ms, clock_ms = times
         used, now = [False] * len(codes), [0] * len(codes)
         turned_away = [False] * len(codes) if refused is None else refused.tolist()
         filtered = duplicate = 0
@@ -196,7 +198,7 @@ class Admission:
         """
         away = self._away(batch, refused) if self.patterns else refused
         used, now, filtered, duplicate, late, untimely = self.gate.admit(
-            batch.model, batch.times_ms, batch.event_id, batch.strings, away, clock_ms
+            batch.model, (batch.times_ms, clock_ms), batch.event_id, batch.strings, away
         )
         self._hear(batch, used, now)
         self.places.clock += len(used) - (0 if refused is None else int(np.count_nonzero(refused)))

@@ -25,9 +25,10 @@ GATES = [Gate, *([native.Admission] if native is not None else [])]
 
 
 def columns(events: list[Any]) -> tuple[Any, ...]:
-    """(place among STRINGS, time, id, refused) of each event."""
+    """(place among STRINGS, time, id, refused) of each event; before any tick."""
     kinds = (np.int32, np.int64, np.uint64, bool)
-    return tuple(np.array([event[k] for event in events], kind) for k, kind in enumerate(kinds))
+    models, times_ms, *rest = (np.array([event[k] for event in events], kind) for k, kind in enumerate(kinds))
+    return models, (times_ms, 0), *rest
 
 
 @pytest.mark.parametrize("make", GATES)
@@ -46,7 +47,7 @@ def test_each_event_is_used_or_counted_for_one_reason(make: Any) -> None:
     ]
     refused = [False] * 8 + [True]
     models, times_ms, ids, away = columns([(*event, no) for event, no in zip(events, refused, strict=True)])
-    used, now, *counts, late, untimely = gate.admit(models, times_ms, ids, STRINGS, away, 0)
+    used, now, *counts, late, untimely = gate.admit(models, times_ms, ids, STRINGS, away)
     # Used; a duplicate; too old; not watched; no room for a second model; old, but not too old; newer; an id that was
     # forgotten by then; refused.
     assert used.tolist() == [True, False, False, False, False, True, True, True, False]
@@ -60,9 +61,9 @@ def test_each_event_is_used_or_counted_for_one_reason(make: Any) -> None:
 def test_a_model_that_is_watched_no_more_is_filtered(make: Any) -> None:
     """Found by review: a snapshot knows models that the config of today does not watch."""
     before, after = make(["a", "b"], 10, 0, 5, 1000), make(["b"], 10, 0, 5, 1000)
-    before.admit(*columns([(0, 50, 0, False), (1, 50, 0, False)])[:3], STRINGS, None, 0)
+    before.admit(*columns([(0, 50, 0, False), (1, 50, 0, False)])[:3], STRINGS, None)
     after.load(before.models(), before.remembered(), before.doubted())
-    used, _, *counts, late, _ = after.admit(*columns([(0, 51, 0, False), (1, 51, 0, False)])[:3], STRINGS, None, 0)
+    used, _, *counts, late, _ = after.admit(*columns([(0, 51, 0, False), (1, 51, 0, False)])[:3], STRINGS, None)
     assert (used.tolist(), counts, late.tolist()) == ([False, True], [1, 0], [])
 
 
@@ -78,7 +79,7 @@ def test_both_gates_decide_the_same(events: list[Any], size: int, capacity: int,
     for begin in range(0, len(events), size):
         *batch, refused = columns(events[begin : begin + size])
         away = refused if refused.any() else None
-        expected, found = (gate.admit(*batch, STRINGS, away, 0) for gate in (plain, compiled))
+        expected, found = (gate.admit(*batch, STRINGS, away) for gate in (plain, compiled))
         assert [np.asarray(part).tolist() for part in expected] == [np.asarray(part).tolist() for part in found]
         told += expected[0].tolist()
         state = plain.models(), plain.remembered(), plain.doubted()
@@ -88,13 +89,13 @@ def test_both_gates_decide_the_same(events: list[Any], size: int, capacity: int,
         compiled = native.Admission(*limits)
         compiled.load(*state)
     *batch, refused = columns(events)
-    assert whole.admit(*batch, STRINGS, refused, 0)[0].tolist() == told
+    assert whole.admit(*batch, STRINGS, refused)[0].tolist() == told
     assert (whole.models(), whole.doubted()) == (plain.models(), plain.doubted())
 
 
 def told(gate: Any, times_ms: list[int]) -> tuple[list[bool], list[int], list[int]]:
     models, *rest = columns([(0, at, 0, False) for at in times_ms])
-    used, now, *_, untimely = gate.admit(models, *rest[:2], STRINGS, None, 0)
+    used, now, *_, untimely = gate.admit(models, *rest[:2], STRINGS, None)
     return used.tolist(), now.tolist(), untimely.tolist()
 
 
@@ -112,8 +113,8 @@ def test_the_first_event_of_a_model_is_compared_with_the_others_and_with_the_clo
 
     def first(events: list[tuple[int, int]], clock_ms: int = 0) -> tuple[list[int], list[int]]:
         gate = make(None, 10, 0, 5, 100)
-        models, times_ms, ids = columns([(code, at, 0, False) for code, at in events])[:3]
-        *_, late, untimely = gate.admit(models, times_ms, ids, STRINGS, None, clock_ms)
+        models, (times_ms, _), ids = columns([(code, at, 0, False) for code, at in events])[:3]
+        *_, late, untimely = gate.admit(models, (times_ms, clock_ms), ids, STRINGS, None)
         return late.tolist(), untimely.tolist()
 
     assert first([(0, 1000), (1, far), (1, 1001), (1, 1002)]) == ([], [1])

@@ -110,17 +110,17 @@ impl Admission {
         }
     }
 
-    /// `models`: codes into `strings`.
+    /// `models`: codes into `strings`; `times_ms`: of the events, and of the last tick.
     fn admit<'py>(
         &mut self,
         py: Python<'py>,
         models: PyReadonlyArray1<'py, i32>,
-        times_ms: PyReadonlyArray1<'py, i64>,
+        times_ms: (PyReadonlyArray1<'py, i64>, i64),
         id: PyReadonlyArray1<'py, u64>,
         strings: &Bound<'py, PyTuple>,
         refused: Option<PyReadonlyArray1<'py, bool>>,
-        clock_ms: i64,
     ) -> PyResult<Admitted<'py>> {
+        let (times_ms, clock_ms) = times_ms;
         let (codes, times_ms, id) = (slice(&models)?, slice(&times_ms)?, slice(&id)?);
         let refused = refused.as_ref().map(slice).transpose()?;
         check_length(&[codes.len(), times_ms.len(), id.len(), refused.map_or(codes.len(), <[bool]>::len)])?;
