@@ -79,7 +79,7 @@ class Decoder:
         extra: Sequence[str],
         outside: Sequence[int],
         message_bytes: int,
-        features: tuple[Sequence[str], int],
+        naming: tuple[Sequence[str], int],
     ) -> None: ...
     def decode(
         self,
@@ -228,7 +228,7 @@ class Admission:
         self, watched: Sequence[str] | None, lateness_ms: int, capacity: int, models_max: int, ahead_ms: int
     ) -> None: ...
     def admit(
-        self, models: I32, times_ms: I64, id: U64, strings: tuple[str, ...], refused: Bool | None
+        self, models: I32, times_ms: I64, id: U64, strings: tuple[str, ...], refused: Bool | None, clock_ms: int
     ) -> tuple[Bool, I64, int, int, I64, I64]: ...
     def models(self) -> list[tuple[str, int, int]]: ...
     def doubted(self) -> list[int]: ...

@@ -6,7 +6,9 @@ newest event of its model by more than the allowed lateness.
 
 One wrong clock must not make everybody else late. An event that is days ahead of all before of its model is used, but
 its time is not believed: it is that of the newest before. Only when such events are the rule, as after a long pause,
-they move on what is newest. An event that has no time at all, nor its record, is of that time, too.
+they move on what is newest. An event that has no time at all, nor its record, is of that time, too. The first event of
+a model has none of its own before it: there the newest of all models counts, and the last tick, and what is more than a
+year ahead of both is not believed. Before there is any of these it is.
 """
 
 from __future__ import annotations
@@ -32,6 +34,8 @@ AHEAD_EVENTS = 8
 """So many more events that are ahead than that are not, and they are believed. Where a tenth has a wrong clock so
 many come in less than one of ten million tries; of a model that was silent for a week it is its first few events.
 """
+FIRST_AHEAD_MS = 365 * 86_400_000
+"""By how much a model's first event may be ahead of all the others, whose clocks need not be its own."""
 CLOCK = ("time", "clock_ahead")
 
 Admitted = tuple[Bool, I64, int, int, I64, I64]
@@ -55,7 +59,7 @@ class Gate:
         self.ids: dict[int, None] = {}
 
     def admit(
-        self, codes: I32, times_ms: I64, event_ids: U64, strings: tuple[str, ...], refused: Bool | None
+        self, codes: I32, times_ms: I64, event_ids: U64, strings: tuple[str, ...], refused: Bool | None, clock_ms: int
     ) -> Admitted:
         used, now = [False] * len(codes), [0] * len(codes)
         turned_away = [False] * len(codes) if refused is None else refused.tolist()
@@ -74,6 +78,10 @@ class Gate:
             if event_id in ids:
                 duplicate += 1
                 continue
+            if latest is None:
+                known = max([clock_ms, *newest_ms.values()])
+                if 0 < known < time_ms - max(self.ahead_ms, FIRST_AHEAD_MS):
+                    newest_ms[model] = latest = known
             if time_ms == 0 and latest:
                 time_ms = latest
                 untimely.append(i)
@@ -179,14 +187,16 @@ class Admission:
         """Used events by model."""
         return {model: events for model, _, events in self.models()}
 
-    def admit(self, batch: Batch, refused: Bool | None = None) -> tuple[Batch, Bool, I64, dict[str, I64]]:
+    def admit(
+        self, batch: Batch, refused: Bool | None = None, clock_ms: int = 0
+    ) -> tuple[Batch, Bool, I64, dict[str, I64]]:
         """The batch, with times that can be believed; for each event whether it is used, and its model's newest time up
         to and including it; and which are late, and which duplicates.
         The refused ones are filtered before anything of them is remembered.
         """
         away = self._away(batch, refused) if self.patterns else refused
         used, now, filtered, duplicate, late, untimely = self.gate.admit(
-            batch.model, batch.times_ms, batch.event_id, batch.strings, away
+            batch.model, batch.times_ms, batch.event_id, batch.strings, away, clock_ms
         )
         self._hear(batch, used, now)
         self.places.clock += len(used) - (0 if refused is None else int(np.count_nonzero(refused)))

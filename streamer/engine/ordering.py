@@ -94,6 +94,11 @@ def bare(batch: Batch, refused: Bool, place: str) -> Batch:
     return replace(batch, **tables, odd=odd, version=np.where(refused, np.int32(-1), batch.version))
 
 
+def part_of_model(model: str, parts: int) -> int:
+    """The partition of the ordered log that a model's events go to. It never changes: a model is in one."""
+    return xxh3_64_intdigest(model.encode()) % parts
+
+
 class Ordering(NothingDetected):
     """Of one input partition; `parts`: how many partitions the ordered log has. State: position and account."""
 
@@ -116,7 +121,6 @@ class Ordering(NothingDetected):
         self.emitted: dict[tuple[str, str], int] = {}
         self.record_alerts = RecordAlerts(config, partition, generation, self.emitted)
         self.outbox: list[Out] = []
-        self.places: dict[str, int] = {}
 
     @property
     def waiting(self) -> int:
@@ -152,7 +156,9 @@ class Ordering(NothingDetected):
 
     def _parts(self, batch: Batch) -> I64:
         """Where each event goes."""
-        of = np.array([xxh3_64_intdigest(text.encode()) % self.parts for text in batch.strings], np.int64)
+        of = np.zeros(len(batch.strings), np.int64)
+        for code in np.flatnonzero(np.bincount(batch.model)).tolist():
+            of[code] = part_of_model(batch.strings[code], self.parts)
         return of[batch.model]
 
     def tick(self, tick: Tick) -> None:
@@ -176,6 +182,8 @@ class Ordering(NothingDetected):
         for reason, count in self.reasons.items():
             yield Counter("records_failed_total", {"topic": topic, "reason": reason}, count)
         yield Counter("records_consumed_total", {"topic": topic}, sum(self.counts.values()))
+        for (status, severity), count in self.emitted.items():
+            yield Counter("alerts_emitted_total", {"status": status, "severity": severity}, count)
 
     def alerts(self) -> dict[tuple[str, str, str], int]:
         """How many alerts there are by monitor, model and state: of the partition's records."""

@@ -163,7 +163,7 @@ class Task:
     def _take(self, batch: Batch) -> None:
         """Take what lies between two turns of the log."""
         refused = is_true(batch, OPT_OUT) if self.config.privacy else None
-        batch, used, now, unused = self.admission.admit(batch, refused)
+        batch, used, now, unused = self.admission.admit(batch, refused, self.tick_ms)
         self.box.put(self.record_alerts.take(batch, used, unused, self.tick_ms, refused))
         begin, places = 0, np.arange(len(used))
         while begin < len(used):  # What cuts a batch changes nothing: so it can be cut where a level is accepted.

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from schemas.core import native
 from schemas.events.batch import Record
 from streamer.config.load import load_text
-from streamer.engine.admission import AHEAD_EVENTS, Gate
+from streamer.engine.admission import AHEAD_EVENTS, FIRST_AHEAD_MS, Gate
 from streamer.engine.engines import ENGINE, PYTHON
 from streamer.engine.tasks import Tasks
 from tests.engine.tasks import AT, LEAST
 
 STRINGS = ("a", "b", "c", "other", "d")
-TIMES = st.integers(0, 40) | st.sampled_from((70, 90, 500))
+TIMES = st.integers(0, 40) | st.sampled_from((70, 90, 500, FIRST_AHEAD_MS + 20, 3 * FIRST_AHEAD_MS))
 EVENTS = st.tuples(st.integers(0, 4), TIMES, st.integers(0, 6), st.sampled_from((False, False, True)))
 GATES = [Gate, *([native.Admission] if native is not None else [])]
 
@@ -46,7 +46,7 @@ def test_each_event_is_used_or_counted_for_one_reason(make: Any) -> None:
     ]
     refused = [False] * 8 + [True]
     models, times_ms, ids, away = columns([(*event, no) for event, no in zip(events, refused, strict=True)])
-    used, now, *counts, late, untimely = gate.admit(models, times_ms, ids, STRINGS, away)
+    used, now, *counts, late, untimely = gate.admit(models, times_ms, ids, STRINGS, away, 0)
     # Used; a duplicate; too old; not watched; no room for a second model; old, but not too old; newer; an id that was
     # forgotten by then; refused.
     assert used.tolist() == [True, False, False, False, False, True, True, True, False]
@@ -60,9 +60,9 @@ def test_each_event_is_used_or_counted_for_one_reason(make: Any) -> None:
 def test_a_model_that_is_watched_no_more_is_filtered(make: Any) -> None:
     """Found by review: a snapshot knows models that the config of today does not watch."""
     before, after = make(["a", "b"], 10, 0, 5, 1000), make(["b"], 10, 0, 5, 1000)
-    before.admit(*columns([(0, 50, 0, False), (1, 50, 0, False)])[:3], STRINGS, None)
+    before.admit(*columns([(0, 50, 0, False), (1, 50, 0, False)])[:3], STRINGS, None, 0)
     after.load(before.models(), before.remembered(), before.doubted())
-    used, _, *counts, late, _ = after.admit(*columns([(0, 51, 0, False), (1, 51, 0, False)])[:3], STRINGS, None)
+    used, _, *counts, late, _ = after.admit(*columns([(0, 51, 0, False), (1, 51, 0, False)])[:3], STRINGS, None, 0)
     assert (used.tolist(), counts, late.tolist()) == ([False, True], [1, 0], [])
 
 
@@ -78,7 +78,7 @@ def test_both_gates_decide_the_same(events: list[Any], size: int, capacity: int,
     for begin in range(0, len(events), size):
         *batch, refused = columns(events[begin : begin + size])
         away = refused if refused.any() else None
-        expected, found = (gate.admit(*batch, STRINGS, away) for gate in (plain, compiled))
+        expected, found = (gate.admit(*batch, STRINGS, away, 0) for gate in (plain, compiled))
         assert [np.asarray(part).tolist() for part in expected] == [np.asarray(part).tolist() for part in found]
         told += expected[0].tolist()
         state = plain.models(), plain.remembered(), plain.doubted()
@@ -88,13 +88,13 @@ def test_both_gates_decide_the_same(events: list[Any], size: int, capacity: int,
         compiled = native.Admission(*limits)
         compiled.load(*state)
     *batch, refused = columns(events)
-    assert whole.admit(*batch, STRINGS, refused)[0].tolist() == told
+    assert whole.admit(*batch, STRINGS, refused, 0)[0].tolist() == told
     assert (whole.models(), whole.doubted()) == (plain.models(), plain.doubted())
 
 
 def told(gate: Any, times_ms: list[int]) -> tuple[list[bool], list[int], list[int]]:
     models, *rest = columns([(0, at, 0, False) for at in times_ms])
-    used, now, *_, untimely = gate.admit(models, *rest[:2], STRINGS, None)
+    used, now, *_, untimely = gate.admit(models, *rest[:2], STRINGS, None, 0)
     return used.tolist(), now.tolist(), untimely.tolist()
 
 
@@ -104,6 +104,22 @@ def test_one_event_that_is_far_ahead_makes_nobody_late(make: Any) -> None:
     assert told(gate, [1000, 9000, 1001, 1002]) == ([True] * 4, [1000, 1000, 1001, 1002], [1])
     assert gate.doubted() == [0]
     assert gate.models() == [("a", 1002, 4)]
+
+
+@pytest.mark.parametrize("make", GATES)
+def test_the_first_event_of_a_model_is_compared_with_the_others_and_with_the_clock(make: Any) -> None:
+    far = 40 * FIRST_AHEAD_MS
+
+    def first(events: list[tuple[int, int]], clock_ms: int = 0) -> tuple[list[int], list[int]]:
+        gate = make(None, 10, 0, 5, 100)
+        models, times_ms, ids = columns([(code, at, 0, False) for code, at in events])[:3]
+        *_, late, untimely = gate.admit(models, times_ms, ids, STRINGS, None, clock_ms)
+        return late.tolist(), untimely.tolist()
+
+    assert first([(0, 1000), (1, far), (1, 1001), (1, 1002)]) == ([], [1])
+    assert first([(1, far), (1, 1001)], clock_ms=999) == ([], [0])
+    assert first([(0, 1000), (1, 1000 + FIRST_AHEAD_MS), (1, 1001)]) == ([2], []), "clocks of models may differ"
+    assert first([(1, far), (1, 1001)]) == ([1], []), "nobody knows better"
 
 
 @pytest.mark.parametrize("make", GATES)

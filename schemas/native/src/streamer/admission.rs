@@ -18,6 +18,7 @@ struct Model {
 
 /// As in `streamer/engine/admission.py`.
 const AHEAD_EVENTS: u32 = 8;
+const FIRST_AHEAD_MS: i64 = 365 * 86_400_000;
 
 /// What is known of a name in a batch.
 #[derive(Clone, Copy)]
@@ -66,6 +67,13 @@ impl Admission {
         }
     }
 
+    /// What a model's first event of this time is compared with.
+    fn first_ms(&self, time_ms: i64, clock_ms: i64) -> i64 {
+        let known = self.models.iter().map(|model| model.newest_ms).fold(clock_ms, i64::max);
+        let doubted = 0 < known && known < time_ms.saturating_sub(self.ahead_ms.max(FIRST_AHEAD_MS));
+        if doubted { known } else { time_ms }
+    }
+
     fn add(&mut self, name: &Bound<PyString>, newest_ms: i64, events: u64) -> PyResult<usize> {
         self.of_model.insert(name.to_str()?.to_owned(), self.models.len());
         self.models.push(Model { name: name.clone().unbind(), newest_ms, events, ahead: 0 });
@@ -111,6 +119,7 @@ impl Admission {
         id: PyReadonlyArray1<'py, u64>,
         strings: &Bound<'py, PyTuple>,
         refused: Option<PyReadonlyArray1<'py, bool>>,
+        clock_ms: i64,
     ) -> PyResult<Admitted<'py>> {
         let (codes, times_ms, id) = (slice(&models)?, slice(&times_ms)?, slice(&id)?);
         let refused = refused.as_ref().map(slice).transpose()?;
@@ -130,7 +139,7 @@ impl Admission {
             }
             let latest = match names[code] {
                 Name::Model(model) => self.models[model].newest_ms,
-                Name::Fresh if self.models.len() < self.models_max => time_ms,
+                Name::Fresh if self.models.len() < self.models_max => self.first_ms(time_ms, clock_ms),
                 _ => {
                     filtered += 1;
                     continue;
@@ -151,7 +160,7 @@ impl Admission {
             }
             let model = match names[code] {
                 Name::Model(model) => model,
-                _ => self.add(strings.get_item(code)?.cast()?, time_ms, 0)?,
+                _ => self.add(strings.get_item(code)?.cast()?, latest, 0)?,
             };
             names[code] = Name::Model(model);
             let ahead = time_ms > latest.saturating_add(self.ahead_ms);
