@@ -6,12 +6,13 @@ import dataclasses
 import re
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union, get_args, get_type_hints
 
-from pydantic import Field, create_model
+from pydantic import BeforeValidator, Discriminator, Field, Tag, create_model
 
 from detectors import DETECTORS, Detector
 from detectors.distances import DISTANCES
 from detectors.params import OF_THE_BUDGET, RIVER_DETECTORS, Params, River
-from streamer.config.types import Date, Direction, Duration, Model, Pattern, Pointer, Share
+from streamer.config.problems import quoted
+from streamer.config.types import Date, Direction, Duration, Model, Pattern, Pointer, Share, Zone
 from streamer.signals.checks import Check, text_of
 
 DAYS = "A breach is also beyond what its healthy days have shown, once there was a week of them"
@@ -191,6 +192,27 @@ Counted = DetectFraction | DetectShare
 """Shares per window of a 0/1 signal."""
 
 
+class Season(Model):
+    """The season by the clock of a zone, with its two changes a year."""
+
+    per: Literal["day", "week"] = Field("week", description="The same hour of earlier days or weeks.")
+    zone: Zone = Field(description="Whose clock says which hour it is: Europe/Amsterdam, UTC, +02:00.")
+
+
+def _season(said: Any) -> Any:
+    """One sentence for what the union would have one for each of its members."""
+    if said not in ("day", "week") and not isinstance(said, dict | Season):
+        raise ValueError(f"wanted is day, week, or {{zone: Europe/Amsterdam}}; this is {quoted(said)}.")
+    return said
+
+
+AnySeason = Annotated[
+    Annotated[Literal["day", "week"], Tag("by_utc")] | Annotated[Season, Tag("by_zone")],
+    Discriminator(lambda said: "by_utc" if isinstance(said, str) else "by_zone"),
+    BeforeValidator(_season),
+]
+
+
 class DetectLevel(Detect):
     """A window's value far from what others were: a level, for aggregates."""
 
@@ -201,8 +223,10 @@ class DetectLevel(Detect):
         "recent", description="What a window is compared with; `days`: with what whole healthy days have shown."
     )
     recent: int = Field(30, ge=5, le=10_000, description="Windows remembered; those in breach are not.")
-    season: Literal["day", "week"] | None = Field(
-        None, description="Compare with the same hour of earlier days or weeks (UTC); `recent` windows of each hour."
+    season: AnySeason | None = Field(
+        None,
+        description="Compare with the same hour of earlier days or weeks (UTC), `recent` windows of each hour; by the "
+        "clock of a zone, with its two changes a year: `{zone: Europe/Amsterdam, per: week}`.",
     )
     change: Share = Field(0.5, description="A breach is a value off by more than this share ..")
     beyond: float = Field(4.0, gt=0, description=".. and so many deviations away, by the median and MAD.")

@@ -18,7 +18,8 @@ from detectors.bank import renumbered
 from detectors.extremes import DAY_MS, SCHOOL, DailyExtremes, odds
 from streamer.monitors.base import MonitorSpec
 from streamer.monitors.evidence import tier_of
-from streamer.monitors.levels import HOUR_MS, LevelMonitor, Span, Verdict
+from streamer.monitors.levels import LevelMonitor, Span, Verdict
+from streamer.monitors.seasons import HOUR_MS
 from streamer.signals.columns import I64
 
 HOURS = (1, 4)

@@ -19,13 +19,12 @@ from streamer.monitors.base import MonitorBase, MonitorSpec
 from streamer.monitors.calm import Calm
 from streamer.monitors.evidence import Evidence, evidence
 from streamer.monitors.finding import NEITHER, Finding
+from streamer.monitors.seasons import slots_of
 from streamer.monitors.window_outcomes import Outcomes, forgotten, note, outcomes_of, plain
 from streamer.monitors.words import deviations, from_to, tell_apart
 from streamer.signals.columns import I64, Column
 from streamer.signals.grammar import counts_events
 
-HOUR_MS = 3_600_000
-SLOTS = {"day": 24, "week": 168}
 PATIENCE = 4
 """A level that lasts so many times the windows remembered is the new normal: what is remembered is reset."""
 
@@ -161,10 +160,11 @@ class LevelMonitor(AggregateMonitor):
         assert isinstance(self.config.detect, DetectLevel)
         self.detect = self.config.detect
         self.most, self.beyond = self.detect.recent, self.detect.beyond
+        self.slot_of = slots_of(self.detect.season, self.table.signal.window_ms)
 
     def judge(self, row: int, value: float, span: Span, offset: int) -> Verdict:
         detect = self.detect
-        slot = span.start_ms // HOUR_MS % SLOTS[detect.season] if detect.season else 0
+        slot = self.slot_of(span.start_ms)
         kept = self.kept.setdefault((row, slot), [])
         verdict = Verdict(False, value, None, None, 0)
         if detect.against == "reference":

@@ -19,9 +19,12 @@ from streamer.config.detect import (
     DetectFraction,
     DetectLevel,
     DetectTrend,
+    Season,
     kinds_that,
 )
+from streamer.config.problems import ConfigError
 from streamer.monitors.registry import MONITORS
+from tests.series.windows import config
 
 NEEDED: dict[str, dict[str, Any]] = {"fraction": {"max": 0.1}, "age": {"max": "7d"}, "river": {"name": "KSWIN"}}
 """Keys without a default."""
@@ -89,6 +92,7 @@ def test_it_is_clear_again_at_four_fifths_of_the_limit_unless_it_says_otherwise(
 def test_how_many_windows_a_verdict_takes() -> None:
     assert [DetectLevel(kind="level", recent=n).least for n in (5, 10, 30)] == [5, 10, 10]
     assert DetectLevel(kind="level", recent=30, season="day").least == 3
+    assert DetectLevel(kind="level", recent=30, season=Season(zone="UTC")).least == 3
     assert [DetectTrend(kind="trend", points=n).clock for n in (20, 336, 2000)] == [1, 24, 142]
 
 
@@ -127,3 +131,26 @@ def test_what_ranks_its_values_takes_them_as_they_are_and_is_free_of_scale_all_t
     assert detect("adwin").scale_free
     assert not detect("adwin", raw=True).scale_free
     assert not detect("occurrence").scale_free
+
+
+@pytest.mark.parametrize(
+    ("season", "path", "said"),
+    [
+        ("month", "season", "wanted is day, week, or {zone: Europe/Amsterdam}; this is 'month'."),
+        ("[day]", "season", "wanted is day, week, or {zone: Europe/Amsterdam}; this is a list."),
+        ("{zone: Europe/Amsterdm}", "season.zone", "'Europe/Amsterdm' is no time zone"),
+        ("{per: day}", "season.zone", "is needed"),
+        ("{zone: UTC, per: month}", "season.per", "Known: day, week."),
+    ],
+)
+def test_a_season_that_is_none_is_told_once_and_at_its_key(season: str, path: str, said: str) -> None:
+    text = f"  t: {{signal: traffic, detect: {{kind: level, season: {season}}}}}\n"
+    with pytest.raises(ConfigError) as error:
+        config(text)
+    assert f"monitors.t.detect.{path}: " in str(error.value)
+    assert said in str(error.value)
+    assert len(error.value.problems) == 1
+
+
+def test_a_season_of_utc_is_written_as_ever_so_that_nobody_starts_anew() -> None:
+    assert DetectLevel(kind="level", season="week").shown()["season"] == "week"

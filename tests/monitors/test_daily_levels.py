@@ -11,7 +11,7 @@ import pytest
 
 from detectors.extremes import DAY_MS
 from streamer.monitors.daily_levels import LOADS, DailyLevelMonitor, load_of
-from streamer.monitors.levels import HOUR_MS
+from streamer.monitors.seasons import HOUR_MS
 from tests.monitors.daily import monitor_of, span, taken_up
 
 TEXT = "{kind: level, against: days, change: 0.2, direction: up}"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from streamer.monitors.daily_traffic import DailyTrafficMonitor
-from streamer.monitors.levels import HOUR_MS
+from streamer.monitors.seasons import HOUR_MS
 from tests.monitors.daily import monitor_of, span, taken_up
 
 TEXT, SIGNAL, WINDOW = "{kind: level, against: days}", "traffic", "{time: 10m}"

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from streamer.monitors.levels import HOUR_MS, PATIENCE, AggregateMonitor, LevelMonitor, Span, TrendMonitor
+from streamer.monitors.levels import PATIENCE, AggregateMonitor, LevelMonitor, Span, TrendMonitor
+from streamer.monitors.seasons import HOUR_MS
 from tests.series.windows import BEGIN_S, DAY_S, HOUR_S, TRAFFIC, alerts, config, fired, latency, poisson, run
 
 
