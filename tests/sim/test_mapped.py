@@ -68,4 +68,6 @@ def test_pairs_of_packed_rows_are_told_exactly_once_whatever_fails(seed: int, mo
     assert found["pairs_total", "alone"] > 10
     assert found["records_failed_total", "undecodable"] > 0
     alerts = [json.loads(o.value or b"")["data"] for o in ran.broker.published() if o.topic == "alerts"]
-    assert {0, 1} <= {alert.get("row") for alert in alerts}
+    rows = {alert["row"] for alert in alerts if "row" in alert}
+    assert 0 in rows
+    assert max(rows) > 0
