@@ -11,6 +11,7 @@ from typing import IO, NamedTuple, cast
 from schemas.events.batch import Record
 from schemas.events.decoder import Decoder
 from schemas.events.native_json import Fields
+from schemas.events.packed import events_of
 from streamer.config import model as cfg
 from streamer.engine.task import Task
 from streamer.engine.unpaired import in_words
@@ -91,7 +92,8 @@ class Replay:
             begin, generation, first_end = records[0].offset, self.generation, self.first_end
             task = Task(self.config, partition, begin, generation=generation, first_end=first_end)
             self.tasks[partition] = task
-        batch = self.decode(records, partition[0])
+        in_order = partition[0] == self.config.topics.ordered
+        batch = events_of(records) if in_order else self.decode(records, partition[0])
         self.rejects.take(partition, batch)
         for part, tick in self.ticks.cut(partition, records, batch) if self.ticking else [(batch, None)]:
             if part is not None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -17,7 +19,7 @@ from schemas.events.packed import unpack
 from streamer.config.load import load_config
 from streamer.engine.tasks import Tasks
 from streamer.port import Out
-from tests.kafka.service import Service, produce, read_all, wait_committed
+from tests.kafka.service import ROOT, Service, produce, read_all, wait_committed
 from tests.sim.campaign import ticks_of
 from tests.sim.test_two_stages import oracle
 
@@ -96,6 +98,9 @@ def test_a_model_over_all_partitions_is_one_through_kills(
     assert json.loads(of_u.value or b"")["model"] == "u"
     [incident] = [one for one in map(data_of, read_all(broker, alerts, PARTITIONS)) if "incident" in one]
     assert incident["members"][0]["trigger"] == trigger
+    place = next(one["changed"] for one in fired)
+    again = replayed(path, ordered, place["partition"], place["offset"])
+    assert [(one["trigger"], one["sentence"]) for one in again] == [(trigger, fired[0]["sentence"])]
     config = load_config(path, {})
     for number, mine in log.items():
         beating = [message for message in read_all(broker, beats, PARTITIONS) if about(message) == (ordered, number)]
@@ -111,6 +116,14 @@ def heard(broker: str, beats: str) -> list[tuple[str, bool]]:
     """Of each sign of life the topic, and whether it had caught up."""
     told = [data_of(message) for message in read_all(broker, beats, PARTITIONS)]
     return [(one["topic"], one["tick"]["caught_up"]) for one in told]
+
+
+def replayed(config: Path, topic: str, partition: int, offset: int) -> list[dict[str, Any]]:
+    """The alerts that the command of an alert tells again."""
+    place = ["--topic", topic, "--partition", str(partition), "--from", "0", "--to", str(offset + 1)]
+    command = [sys.executable, "-m", "streamer", "replay", "-c", str(config), *place]
+    lines = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    return [one for one in (json.loads(line)["data"] for line in lines) if "alert" in one]
 
 
 def data_of(message: Any) -> dict[str, Any]:
