@@ -198,7 +198,14 @@ COLUMNS = ("offsets", "times_ms", "model", "version", "event_id")
 
 def part_of(batch: Batch, begin: int, end: int) -> Batch:
     """What lies at offsets from `begin` on and before `end`, as a batch of its own; it ends where that ends."""
-    first, last = np.searchsorted(batch.offsets, (begin, end)).tolist()
+    own = _between(batch, *np.searchsorted(batch.offsets, (begin, end)).tolist())
+    own["news_at"] = None if batch.news_at is None else max(batch.news_at, begin)
+    rejects = tuple(reject for reject in batch.rejects if begin <= reject.record.offset < end)
+    return replace(batch, **own, rejects=rejects, next_offset=min(end, batch.next_offset))
+
+
+def _between(batch: Batch, first: int, last: int) -> dict[str, Any]:
+    """What a batch has of its events from `first` on and before `last`."""
 
     def cut(table: Any) -> Any:
         low, high = np.searchsorted(table.event, (first, last)).tolist()
@@ -208,11 +215,8 @@ def part_of(batch: Batch, begin: int, end: int) -> Batch:
     own: dict[str, Any] = {name: getattr(batch, name)[first:last] for name in COLUMNS}
     own["rows"] = None if batch.rows is None else batch.rows[first:last]
     own["origin"] = None if batch.origin is None else batch.origin.between(first, last)
-    own["news_at"] = None if batch.news_at is None else max(batch.news_at, begin)
-    own |= {"numbers": cut(batch.numbers), "texts": cut(batch.texts), "nulls": cut(batch.nulls)}
-    rejects = tuple(reject for reject in batch.rejects if begin <= reject.record.offset < end)
-    odd = tuple(one._replace(event=one.event - first) for one in batch.odd if first <= one.event < last)
-    return replace(batch, **own, rejects=rejects, odd=odd, next_offset=min(end, batch.next_offset))
+    own["odd"] = tuple(one._replace(event=one.event - first) for one in batch.odd if first <= one.event < last)
+    return own | {"numbers": cut(batch.numbers), "texts": cut(batch.texts), "nulls": cut(batch.nulls)}
 
 
 def split(batch: Batch, part: I64) -> list[tuple[int, Batch]]:
@@ -220,32 +224,22 @@ def split(batch: Batch, part: I64) -> list[tuple[int, Batch]]:
     `part`: the number of each event's part.
     """
     order = np.argsort(part, kind="stable")
-    numbers, ends = np.unique(part[order], return_index=True)
-    ends = np.append(ends, len(order))
     place = np.empty(len(order), np.int32)
     place[order] = np.arange(len(order), dtype=np.int32)
 
-    def sorted_by_part(table: Any) -> tuple[Any, list[int]]:
+    def by_part(table: Any) -> Any:
         event = place[table.event]
         by_event = np.argsort(event, kind="stable")
-        event = event[by_event]
-        return type(table)(event, *(c[by_event] for c in table[1:])), np.searchsorted(event, ends).tolist()
+        return type(table)(*(column[by_event] for column in (event, *table[1:])))
 
-    own = {name: getattr(batch, name)[order] for name in COLUMNS}
-    rows = None if batch.rows is None else batch.rows[order]
-    tables = [sorted_by_part(table) for table in (batch.numbers, batch.texts, batch.nulls)]
-    found = []
-    for i, (number, begin, end) in enumerate(zip(numbers.tolist(), ends.tolist(), ends[1:].tolist(), strict=False)):
-        cut = [
-            type(t)(t.event[at[i] : at[i + 1]] - np.int32(begin), *(c[at[i] : at[i + 1]] for c in t[1:]))
-            for t, at in tables
-        ]
-        odd = [one._replace(event=place.item(one.event) - begin) for one in batch.odd]
-        mine: dict[str, Any] = {name: column[begin:end] for name, column in own.items()}
-        mine |= {"numbers": cut[0], "texts": cut[1], "nulls": cut[2], "rows": None if rows is None else rows[begin:end]}
-        mine["odd"] = tuple(sorted(one for one in odd if 0 <= one.event < end - begin))
-        found.append((number, _with_its_own_texts(replace(batch, **mine, rejects=(), origin=None))))
-    return found
+    own: dict[str, Any] = {name: getattr(batch, name)[order] for name in COLUMNS}
+    own["rows"] = None if batch.rows is None else batch.rows[order]
+    own |= {"numbers": by_part(batch.numbers), "texts": by_part(batch.texts), "nulls": by_part(batch.nulls)}
+    own["odd"] = tuple(sorted(one._replace(event=place.item(one.event)) for one in batch.odd))
+    whole = replace(batch, **own, rejects=(), origin=None)
+    numbers, begins = np.unique(part[order], return_index=True)
+    bounds = zip(numbers.tolist(), begins.tolist(), [*begins[1:].tolist(), len(order)], strict=False)
+    return [(n, _with_its_own_texts(replace(whole, **_between(whole, begin, end)))) for n, begin, end in bounds]
 
 
 def _with_its_own_texts(batch: Batch) -> Batch:

@@ -43,8 +43,10 @@ def _marked(found: re.Match[bytes]) -> bytes:
     return token if abs(float(token)) < float("inf") else f'"{MARK}"'.encode()
 
 
-def settled(document: Any, of: Callable[[Any], Any]) -> Any:
-    """The document with its texts, and what stands for numbers, replaced; without recursion, which depth could end."""
+def settled(document: Any, of: Callable[[Any], Any], kinds: tuple[type, ...] = (str, NotFinite)) -> Any:
+    """The document with its values of these kinds, by default texts and what stands for numbers, replaced; without
+    recursion, which depth could end.
+    """
     if type(document) is not dict and type(document) is not list:
         return of(document)
     left = [document]
@@ -53,7 +55,7 @@ def settled(document: Any, of: Callable[[Any], Any]) -> Any:
         for name, value in list(place.items()) if type(place) is dict else enumerate(place):
             if type(value) is dict or type(value) is list:
                 left.append(value)
-            elif type(value) is str or type(value) is NotFinite:
+            elif type(value) in kinds:
                 place[name] = of(value)
     return document
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from schemas.events import avro, protobuf
 from schemas.events.codecs import FAULTS
 from schemas.events.convert import NOT_FINITE, Rejected
-from schemas.events.json_text import value_of
+from schemas.events.json_text import settled, value_of
 
 MAGIC = 0
 FRAME = 5
@@ -55,7 +55,7 @@ KINDS: dict[str, Callable[[Schema], Read]] = {
 }
 
 
-def framed(value: bytes | None) -> bool:
+def framed(value: bytes | None) -> TypeGuard[bytes]:
     """Whether a value begins with the id of a schema. No JSON text begins with a zero byte."""
     return value is not None and len(value) >= FRAME and value[0] == MAGIC
 
@@ -79,8 +79,8 @@ class Schemas:
         """The ids of which nothing is known, each with the place of the first value of it."""
         found: dict[int, int] = {}
         for place, value in enumerate(values):
-            if value is not None and value[:1] == b"\0" and len(value) >= FRAME:
-                number = int.from_bytes(value[1:FRAME], "big")
+            if framed(value):
+                number = id_of(value)
                 if number not in self._readers and number not in self._unknown:
                     found.setdefault(number, place)
         return found
@@ -137,12 +137,4 @@ def _bound(known: dict[int, Any], most: int, keep: Collection[int]) -> None:
 
 def marked(document: Any) -> Any:
     """The document itself, in which numbers that are not finite are NOT_FINITE: orjson would write null for them."""
-    left = [document]
-    while left:
-        place = left.pop()
-        for name, value in list(place.items()) if type(place) is dict else enumerate(place):
-            if type(value) is dict or type(value) is list:
-                left.append(value)
-            elif type(value) is float and not math.isfinite(value):
-                place[name] = NOT_FINITE
-    return document
+    return settled(document, lambda number: number if math.isfinite(number) else NOT_FINITE, (float,))

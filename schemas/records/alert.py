@@ -45,7 +45,6 @@ class Source(NamedTuple):
     partition: int
     generation: int  # how often the topic was made anew
     file: str  # the config as the operator named it
-    ordered: bool = False  # the input is the ordered log: the trigger's record is in another topic
 
 
 class Form(NamedTuple):
@@ -155,8 +154,6 @@ def forms(
         "annotations": inner(annotations),
         "detector": written(detector),
     }
-    if not source.ordered:
-        common |= {"trigger_topic": common["topic"], "trigger_partition": common["partition"]}
     # Without annotations there is nothing behind the comma.
     record = record if annotations else record.replace(",%(annotations)s", "")
     return {status: cut(record, {**common, "status": status}) for status in STATUSES}

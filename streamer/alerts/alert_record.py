@@ -32,7 +32,7 @@ class Series(NamedTuple):
     identity: wire.Identity
     who: str
     detector: str
-    found_at: str  # the detector and the partition; an offset follows
+    partition: Partition
     beside: str  # what `who` says beyond the model; no JSON
 
 
@@ -51,10 +51,9 @@ def series_of(monitor: Monitor, row: int, partition: Partition, retained: bool =
     who = labels["model"] + (f" ({', '.join(extra)})" if extra else "")
     # Each partition has alerts of its own of what is one series to its producer; no other knows when they are over.
     where = f"{partition[0]}[{partition[1]}]"
-    found_at = f"{labels['detector']} at {where}@"
     told_as = {**labels, "partition": where} | ({"retained": "true"} if retained else {})
     own = wire.identity(told_as, severity_of(monitor, retained))
-    return Series(own, wire.inner(who), labels["detector"], wire.inner(found_at), who.removeprefix(labels["model"]))
+    return Series(own, wire.inner(who), labels["detector"], partition, who.removeprefix(labels["model"]))
 
 
 class Episode(NamedTuple):
@@ -92,18 +91,18 @@ def episode_facts(series: Series, opened: Opened, evidence: Evidence, moved: str
 
 
 def place_facts(opened: Opened, series: Series) -> dict[str, str]:
-    """Where the record is that triggered: of an event of the ordered log the one it came in. The time has none."""
-    if opened.origin is None:
-        return {"trigger_offset": str(opened.offset), "found_at": f"{series.found_at}{opened.offset}."}
-    topic, partition, offset, row = opened.origin
-    at = f"{wire.inner(topic)}[{partition}]@{offset}" + (f" row {row}" if row >= 0 else "")
-    return {
+    """Where the record is that triggered: of an event of the ordered log the one it came in."""
+    topic, partition, offset, row = opened.origin or (*series.partition, opened.offset, -1)
+    at = f"{topic}[{partition}]@{offset}" + (f" row {row}" if row >= 0 else "")
+    found = {
         "trigger_topic": wire.inner(topic),
         "trigger_partition": str(partition),
         "trigger_offset": str(offset),
-        "found_at": f"{series.detector} at {at}.",
-        "ordered": wire.written({"offset": opened.offset, "row": opened.row}),
+        "found_at": wire.inner(f"{series.detector} at {at}."),
     }
+    if opened.origin is not None:
+        found["ordered"] = wire.written({"offset": opened.offset, "row": opened.row})
+    return found
 
 
 def change_facts(notice: Notice, episode: Episode, labels: Mapping[str, str]) -> dict[str, str]:
@@ -172,7 +171,6 @@ class AlertRecords:
         self, config: cfg.Config, partition: Partition, monitors: Mapping[str, Monitor], generation: int = 0
     ) -> None:
         self.config, self.partition, self.monitors, self.generation = config, partition, monitors, generation
-        self.ordered = partition[0] == config.topics.ordered
         self.forms: dict[tuple[str, bool], dict[str, wire.Form]] = {}  # by monitor and `retained`; then by status
         self.series: dict[Key, Series] = {}  # those that had an alert
         self.begun: dict[Key, Episode] = {}  # those that are told and not over
@@ -201,9 +199,6 @@ class AlertRecords:
         if known is not None and known.opened is opened:
             return known
         made = episode_of(self.monitors[notice.monitor], self.series_at(key), opened, notice.retained)
-        if opened.origin is None and self.ordered:
-            topic, number = self.partition
-            made.facts.update(trigger_topic=wire.inner(topic), trigger_partition=str(number))
         if self.config.mapping.each:
             made.facts["row"] = str(opened.row if opened.origin is None else opened.origin[3])
         if key in self.begun or len(self.begun) < BEGUN_MAX:
@@ -222,7 +217,7 @@ class AlertRecords:
         """The records of a monitor, with a place in `data` for each fact that has none elsewhere."""
         made = monitor.config
         record = wire.template(tuple(name for name in facts if name not in wire.FACTS | PARTS))
-        where = *self.partition, self.generation, self.config.file, self.ordered
+        where = *self.partition, self.generation, self.config.file
         source = wire.Source(self.config.kafka.group, self.config.config_hash, *where)
         own = wire.forms(record, severity_of(monitor, retained), annotations_of(made), detector_of(made), source)
         self.forms[monitor.name, retained] = own

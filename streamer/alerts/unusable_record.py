@@ -112,6 +112,8 @@ class RecordAlerts:
             "fingerprint": own.fingerprint,
             "subject": own.subject,
             "labels": own.shown,
+            "trigger_topic": wire.inner(self.partition[0]),
+            "trigger_partition": str(self.partition[1]),
             "trigger_offset": str(found.offset),
             "trigger_place": str(found.offset),
             "began": wire.rfc3339(found.time_ms),

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from schemas.events.batch import I32, U64, Batch
+from streamer.alerts.unusable import DUPLICATE, LATE, counted
 from streamer.series.turnover import Places
 from streamer.signals.columns import I64, Bool, dense
 from streamer.signals.models import Models, any_pattern, of_models
@@ -38,8 +39,8 @@ FIRST_AHEAD_MS = 365 * 86_400_000
 """By how much a model's first event may be ahead of all the others, whose clocks need not be its own."""
 CLOCK = ("time", "clock_ahead")
 
-Admitted = tuple[Bool, I64, int, int, I64, I64]
-"""used, the model's newest time up to and including each event; how many filtered, how many duplicates; which are late,
+Admitted = tuple[Bool, I64, int, I64, I64, I64]
+"""used, the model's newest time up to and including each event; how many filtered; which are duplicates, which late,
 and which of the used ones have a time that is not theirs: that of the newest"""
 
 
@@ -65,9 +66,8 @@ class Gate:
         times_ms, clock_ms = times
         used, now = [False] * len(codes), [0] * len(codes)
         turned_away = [False] * len(codes) if refused is None else refused.tolist()
-        filtered = duplicate = 0
-        late: list[int] = []
-        untimely: list[int] = []
+        filtered = 0
+        duplicate, late, untimely = list[int](), list[int](), list[int]()
         watched, lateness_ms, newest_ms, ids = self.watched, self.lateness_ms, self.newest_ms, self.ids
         columns = (codes.tolist(), times_ms.tolist(), event_ids.tolist(), turned_away)
         for i, (code, time_ms, event_id, away) in enumerate(zip(*columns, strict=True)):
@@ -78,7 +78,7 @@ class Gate:
                 filtered += 1
                 continue
             if event_id in ids:
-                duplicate += 1
+                duplicate.append(i)
                 continue
             if latest is None:
                 known = max([clock_ms, *newest_ms.values()])
@@ -107,14 +107,8 @@ class Gate:
         for code in np.flatnonzero(counts).tolist():
             model = strings[code]
             self.events[model] = self.events.get(model, 0) + counts.item(code)
-        return (
-            taken,
-            np.array(now, np.int64),
-            filtered,
-            duplicate,
-            np.array(late, np.int64),
-            np.array(untimely, np.int64),
-        )
+        newest, again, old, doubted = (np.array(some, np.int64) for some in (now, duplicate, late, untimely))
+        return taken, newest, filtered, again, old, doubted
 
     def _believed(self, model: str) -> bool:
         """Whether an event that is ahead is believed, which is one more that is."""
@@ -193,8 +187,8 @@ class Admission:
         self, batch: Batch, refused: Bool | None = None, clock_ms: int = 0
     ) -> tuple[Batch, Bool, I64, dict[str, I64]]:
         """The batch, with times that can be believed; for each event whether it is used, and its model's newest time up
-        to and including it; and which are late, and which duplicates.
-        The refused ones are filtered before anything of them is remembered.
+        to and including it; and which are late, and which duplicates. The refused ones are filtered before anything of
+        them is remembered.
         """
         away = self._away(batch, refused) if self.patterns else refused
         used, now, filtered, duplicate, late, untimely = self.gate.admit(
@@ -204,12 +198,11 @@ class Admission:
         self.places.clock += len(used) - (0 if refused is None else int(np.count_nonzero(refused)))
         if filtered and self.places.full:
             self.no_place += filtered - int(np.count_nonzero(self._away(batch, refused)))
-        for name, count in (("filtered", filtered), ("duplicate", duplicate), ("late", len(late))):
+        for name, count in (("filtered", filtered), ("duplicate", len(duplicate)), ("late", len(late))):
             self.counts[name] += count
-        self.counts["used"] += len(used) - filtered - duplicate - len(late)
-        for reject in batch.rejects:
-            self.counts["dead_lettered"] += reject.records
-            self.reasons[reject.reason] = self.reasons.get(reject.reason, 0) + reject.records
+        self.counts["used"] += len(used) - filtered - len(duplicate) - len(late)
+        self.counts["dead_lettered"] += sum(reject.records for reject in batch.rejects)
+        self.reasons = counted(self.reasons, batch.rejects)
         for event, field, reason in batch.odd:
             if refused is None or not refused.item(event):
                 self._leave_out((field, reason))
@@ -220,23 +213,7 @@ class Admission:
             times_ms = batch.times_ms.copy()
             times_ms[untimely] = now[untimely]
             batch = replace(batch, times_ms=times_ms)
-        again = self._duplicates(batch, refused, used, late) if duplicate else np.zeros(0, np.int64)
-        return batch, used, now, {"late": late, "duplicate": again}
-
-    def _duplicates(self, batch: Batch, refused: Bool | None, used: Bool, late: I64) -> I64:
-        """Which events the gate has just turned away as duplicates: neither used nor late nor filtered."""
-        left = ~used & ~self._away(batch, refused)
-        left[late] = False
-        models = self.models()
-        if len(models) >= self.places.turnover.places:  # From the last one's first event on, no new one had a place.
-            known = {model for model, _, _ in models}
-            last, _, events = models[-1]
-            of_last = np.flatnonzero(used & np.array([s == last for s in batch.strings], bool)[batch.model])
-            full_at = of_last.item(0) if len(of_last) == events else 0
-            strangers = np.array([s not in known for s in batch.strings], bool)[batch.model]
-            strangers[:full_at] = False
-            left &= ~strangers
-        return np.flatnonzero(left)
+        return batch, used, now, {LATE: late, DUPLICATE: duplicate}
 
     def _leave_out(self, place: tuple[str, str], count: int = 1) -> None:
         """Count what was left out of events."""

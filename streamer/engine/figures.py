@@ -35,6 +35,21 @@ class Counter(NamedTuple):
     value: int
 
 
+def of_records(topic: str, results: Mapping[str, int], reasons: Mapping[str, int]) -> Iterator[Counter]:
+    """What became of the records of a topic, and of those that cannot be read why."""
+    for result, count in results.items():
+        yield Counter("events_total", {"topic": topic, "result": result}, count)
+    for reason, count in reasons.items():
+        yield Counter("records_failed_total", {"topic": topic, "reason": reason}, count)
+    yield Counter("records_consumed_total", {"topic": topic}, sum(results.values()))
+
+
+def of_alerts(name: Name, emitted: Mapping[tuple[str, str], int]) -> Iterator[Counter]:
+    """Records of alerts by status and severity."""
+    for (status, severity), count in emitted.items():
+        yield Counter(name, {"status": status, "severity": severity}, count)
+
+
 def counters(
     topic: str,
     admission: Admission,
@@ -48,14 +63,10 @@ def counters(
     incidents: Mapping[tuple[str, str], int],
 ) -> Iterator[Counter]:
     """Every counter of a task."""
-    for result, count in admission.counts.items():
-        yield Counter("events_total", {"topic": topic, "result": result}, count)
+    yield from of_records(topic, admission.counts, admission.reasons)
     yield Counter("events_muted_total", {"topic": topic}, sum(muted.values()))
     for result, count in pairs.items():
         yield Counter("pairs_total", {"topic": topic, "result": result}, count)
-    for reason, count in admission.reasons.items():
-        yield Counter("records_failed_total", {"topic": topic, "reason": reason}, count)
-    yield Counter("records_consumed_total", {"topic": topic}, sum(admission.counts.values()))
     for (field, reason), count in admission.odd.items():
         yield Counter("odd_fields_total", {"field": field, "reason": reason}, count)
     yield Counter("series_dropped_total", {}, sum(table.dropped for table in tables))
@@ -67,9 +78,7 @@ def counters(
             yield Counter("windows_total", {"monitor": monitor.name, "ended": ended}, count)
     for name, count in detections.items():
         yield Counter("detections_total", {"monitor": name}, count)
-    for (status, severity), count in emitted.items():
-        yield Counter("alerts_emitted_total", {"status": status, "severity": severity}, count)
-    for (status, severity), count in shadowed.items():
-        yield Counter("shadow_alerts_emitted_total", {"status": status, "severity": severity}, count)
+    yield from of_alerts("alerts_emitted_total", emitted)
+    yield from of_alerts("shadow_alerts_emitted_total", shadowed)
     for (change, severity), count in incidents.items():
         yield Counter("incidents_emitted_total", {"change": change, "severity": severity}, count)

@@ -20,11 +20,11 @@ from schemas.events.packed import pack
 from schemas.records.dead_letter import dead_letter
 from schemas.records.envelope import HEADERS
 from schemas.records.heartbeat import HeartbeatFacts, render_heartbeat
-from streamer.alerts.unusable import UNUSED
+from streamer.alerts.unusable import UNUSED, counted
 from streamer.alerts.unusable_record import RecordAlerts
 from streamer.config import model as cfg
 from streamer.engine import snapshot
-from streamer.engine.figures import Counter
+from streamer.engine.figures import Counter, of_alerts, of_records
 from streamer.engine.room import Fullness
 from streamer.engine.school import School
 from streamer.engine.stage import once
@@ -131,9 +131,8 @@ class Ordering(NothingDetected):
         """Take one batch that begins at or after the position."""
         topic, number = once(self.partition, self.position, batch)
         self.outbox += (Out("dead_letter", *dead_letter(topic, number, one, self.generation)) for one in batch.rejects)
-        for reject in batch.rejects:
-            self.counts["dead_lettered"] += reject.records
-            self.reasons[reject.reason] = self.reasons.get(reject.reason, 0) + reject.records
+        self.counts["dead_lettered"] += sum(reject.records for reject in batch.rejects)
+        self.reasons = counted(self.reasons, batch.rejects)
         refused = self._refused(batch)
         if self.config.mapping.pair is not None and refused.any():
             batch, refused = bare(batch, refused, self.config.roles()[OPT_OUT]), np.zeros(len(refused), bool)
@@ -176,14 +175,8 @@ class Ordering(NothingDetected):
 
     def counters(self) -> Iterator[Counter]:
         """What was counted so far, for the metrics."""
-        topic = self.partition[0]
-        for result, count in self.counts.items():
-            yield Counter("events_total", {"topic": topic, "result": result}, count)
-        for reason, count in self.reasons.items():
-            yield Counter("records_failed_total", {"topic": topic, "reason": reason}, count)
-        yield Counter("records_consumed_total", {"topic": topic}, sum(self.counts.values()))
-        for (status, severity), count in self.emitted.items():
-            yield Counter("alerts_emitted_total", {"status": status, "severity": severity}, count)
+        yield from of_records(self.partition[0], self.counts, self.reasons)
+        yield from of_alerts("alerts_emitted_total", self.emitted)
 
     def alerts(self) -> dict[tuple[str, str, str], int]:
         """How many alerts there are by monitor, model and state: of the partition's records."""

@@ -47,12 +47,12 @@ def test_each_event_is_used_or_counted_for_one_reason(make: Any) -> None:
     ]
     refused = [False] * 8 + [True]
     models, times_ms, ids, away = columns([(*event, no) for event, no in zip(events, refused, strict=True)])
-    used, now, *counts, late, untimely = gate.admit(models, times_ms, ids, STRINGS, away)
+    used, now, filtered, duplicate, late, untimely = gate.admit(models, times_ms, ids, STRINGS, away)
     # Used; a duplicate; too old; not watched; no room for a second model; old, but not too old; newer; an id that was
     # forgotten by then; refused.
     assert used.tolist() == [True, False, False, False, False, True, True, True, False]
     assert now[used].tolist() == [50, 50, 60, 60]
-    assert (counts, late.tolist(), untimely.tolist()) == ([3, 1], [2], [])
+    assert (filtered, duplicate.tolist(), late.tolist(), untimely.tolist()) == (3, [1], [2], [])
     assert gate.models() == [("a", 60, 4)]
     assert gate.remembered().tolist() == [3, 1]
 
@@ -63,8 +63,10 @@ def test_a_model_that_is_watched_no_more_is_filtered(make: Any) -> None:
     before, after = make(["a", "b"], 10, 0, 5, 1000), make(["b"], 10, 0, 5, 1000)
     before.admit(*columns([(0, 50, 0, False), (1, 50, 0, False)])[:3], STRINGS, None)
     after.load(before.models(), before.remembered(), before.doubted())
-    used, _, *counts, late, _ = after.admit(*columns([(0, 51, 0, False), (1, 51, 0, False)])[:3], STRINGS, None)
-    assert (used.tolist(), counts, late.tolist()) == ([False, True], [1, 0], [])
+    used, _, filtered, duplicate, late, _ = after.admit(
+        *columns([(0, 51, 0, False), (1, 51, 0, False)])[:3], STRINGS, None
+    )
+    assert (used.tolist(), filtered, duplicate.tolist(), late.tolist()) == ([False, True], 1, [], [])
 
 
 @pytest.mark.skipif(native is None, reason="the compiled core was not built")

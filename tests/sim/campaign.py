@@ -7,7 +7,7 @@ import random
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, TypeVar
 
 from schemas.events.batch import Record
 from schemas.events.decoder import Decoder
@@ -15,7 +15,7 @@ from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
 from streamer.config.model import Config
 from streamer.engine import snapshot
-from streamer.engine.stage import Stages
+from streamer.engine.stage import Decode, Stage, Stages
 from streamer.engine.task import Task
 from streamer.engine.tasks import Tasks
 from streamer.kafka.killer_batch import skipped
@@ -23,6 +23,7 @@ from streamer.port import Out, Partition, Tick
 from streamer.service.worker import Worker
 from tests.sim.broker import Broker, Crash, SimLog
 
+AnyStage = TypeVar("AnyStage", bound=Stage)
 TOPIC = "inferences"
 FAULTS = {
     "crash-before": 0.01,
@@ -170,14 +171,18 @@ def oracle(
 ) -> Task:
     """The uninterrupted run: one task, the whole log at once but for the ticks."""
     task = Task(config, partition, 0, generation=generation, first_end=first_end)
-    decode = Decoder(fields_of(config), False)
+    return fed(task, Decoder(fields_of(config), False), records, ticks)
+
+
+def fed(stage: AnyStage, decode: Decode, records: list[Record], ticks: Iterable[Tick]) -> AnyStage:
+    """A stage that has taken the log and the ticks."""
     for tick in [*ticks, None]:
         end = tick.offset if tick is not None else records[-1].offset + 1
-        if due := [record for record in records if task.position <= record.offset < end]:
-            task.step(decode(due, partition[0]))
+        if due := [record for record in records if stage.position <= record.offset < end]:
+            stage.step(decode(due, stage.partition[0]))
         if tick is not None:
-            task.tick(tick)
-    return task
+            stage.tick(tick)
+    return stage
 
 
 class Differs(AssertionError):

@@ -14,15 +14,14 @@ from schemas.events.batch import Record
 from schemas.events.packed import unpack
 from streamer.config.load import load_text
 from streamer.engine import snapshot
-from streamer.engine.ordering import Ordering
-from streamer.engine.stage import Stages
+from streamer.engine.stage import Stage, Stages
 from streamer.engine.task import Task
 from streamer.engine.tasks import Orderings, Tasks
 from streamer.port import CommitResult, Out, Outcome, Partition, Tick
 from streamer.service.worker import Worker
 from tests.sim import campaign
 from tests.sim.broker import Broker, Transaction
-from tests.sim.campaign import Campaign, Differs, by_partition, compare, ticks_of
+from tests.sim.campaign import Campaign, Differs, by_partition, compare, fed, ticks_of
 
 SEEDS = int(os.environ.get("DRIFTLINE_SEEDS", "40")) // 8
 FIRST = int(os.environ.get("DRIFTLINE_FIRST_SEED", "0"))
@@ -132,19 +131,10 @@ def number_of(out: Out) -> int:
     return int((data.get("changed") or data.get("closed_by") or data)["partition"])
 
 
-def oracle(
-    stages: Stages, partition: Partition, records: list[Record], ticks: list[Tick], began: bytes
-) -> Ordering | Task:
+def oracle(stages: Stages, partition: Partition, records: list[Record], ticks: list[Tick], began: bytes) -> Stage:
     """The undisturbed run, as `campaign.oracle`."""
     first_end = int(snapshot.decode(began).get("first_end", 0)) if began else 0
-    stage = stages.new(partition, 0, first_end=first_end)
-    for tick in [*ticks, None]:
-        end = tick.offset if tick is not None else records[-1].offset + 1
-        if due := [record for record in records if stage.position <= record.offset < end]:
-            stage.step(stages.decode(due, partition[0]))
-        if tick is not None:
-            stage.tick(tick)
-    return stage
+    return fed(stages.new(partition, 0, first_end=first_end), stages.decode, records, ticks)
 
 
 def live(seed: int, worker_class: type[Worker] = Worker, later: type[Worker] = Worker) -> First:

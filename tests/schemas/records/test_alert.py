@@ -82,6 +82,8 @@ def test_a_record_is_what_it_would_be_written_at_once(
         fingerprint=own.fingerprint,
         subject=own.subject,
         labels=own.shown,
+        trigger_topic="in.put",
+        trigger_partition="3",
         trigger_offset="17",
         trigger_place="17",
         began=data["trigger"]["time"],

@@ -46,13 +46,13 @@ pub struct Admission {
     oldest: usize,
 }
 
-/// used, newest time of the model up to and including each event; how many are filtered, how many duplicates; which are
+/// used, newest time of the model up to and including each event; how many are filtered; which are duplicates, which
 /// late, and which of the used ones have a time that is not theirs
 type Admitted<'py> = (
     Bound<'py, PyArray1<bool>>,
     Bound<'py, PyArray1<i64>>,
     usize,
-    usize,
+    Bound<'py, PyArray1<i64>>,
     Bound<'py, PyArray1<i64>>,
     Bound<'py, PyArray1<i64>>,
 );
@@ -127,7 +127,7 @@ impl Admission {
         check_codes(codes, strings.len())?;
         let mut names = vec![Name::Unmet; strings.len()];
         let (mut used, mut now) = (vec![false; codes.len()], vec![0; codes.len()]);
-        let (mut filtered, mut duplicate, mut late, mut untimely) = (0, 0, Vec::new(), Vec::new());
+        let (mut filtered, mut duplicate, mut late, mut untimely) = (0, Vec::new(), Vec::new(), Vec::new());
         for i in 0..codes.len() {
             let (code, time_ms) = (codes[i] as usize, times_ms[i]);
             if refused.is_some_and(|refused| refused[i]) {
@@ -146,7 +146,7 @@ impl Admission {
                 }
             };
             if id[i] != 0 && self.ids.contains(&id[i]) {
-                duplicate += 1;
+                duplicate.push(i as i64);
                 continue;
             }
             let timeless = time_ms == 0 && latest > 0;
@@ -180,8 +180,9 @@ impl Admission {
             }
             (used[i], now[i]) = (true, model.newest_ms);
         }
-        let (late, untimely) = (late.into_pyarray(py), untimely.into_pyarray(py));
-        Ok((used.into_pyarray(py), now.into_pyarray(py), filtered, duplicate, late, untimely))
+        let (used, now) = (used.into_pyarray(py), now.into_pyarray(py));
+        let [duplicate, late, untimely] = [duplicate, late, untimely].map(|places: Vec<i64>| places.into_pyarray(py));
+        Ok((used, now, filtered, duplicate, late, untimely))
     }
 
     /// Name, newest time and used events of every model, in the order of their first used events.
