@@ -36,7 +36,8 @@ from streamer.signals.columns import I64, Bool
 from streamer.signals.roles import OPT_OUT, is_true
 
 NONE = dict.fromkeys(UNUSED, np.zeros(0, np.int64))
-RESULTS = ("ordered", "filtered", "dead_lettered")
+ORDERED = "ordered"
+RESULTS = (ORDERED, "filtered", "dead_lettered")
 
 
 class NoHistory:
@@ -139,7 +140,7 @@ class Ordering(NothingDetected):
         used = ~refused
         self.outbox += self.record_alerts.take(batch, used, NONE, self.tick_ms, refused)
         self.counts["filtered"] += int(refused.sum())
-        self.counts["ordered"] += int(used.sum())
+        self.counts[ORDERED] += int(used.sum())
         old = batch.offsets < self.first_end
         kinds = np.where(refused, -1, 2 * self._parts(batch) + ~old)  # What was there comes before what is new.
         for kind, events in split(batch, kinds):

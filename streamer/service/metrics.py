@@ -21,6 +21,7 @@ from schemas.events.batch import ODD_REASONS, REASONS
 from schemas.records.alert import SEVERITIES
 from streamer.alerts.alert import FADING, FIRING, PENDING
 from streamer.engine.admission import RESULTS
+from streamer.engine.ordering import ORDERED
 from streamer.engine.unwatched import WHY
 from streamer.incidents.book import CHANGES
 from streamer.monitors.detectable import HORIZONS, SIGNS
@@ -110,7 +111,9 @@ CATALOGUE: dict[Name, Spec] = {
     "records_consumed_total": Spec("counter", "Records read from the input topics.", {"topic": OPEN}),
     "bytes_consumed_total": Spec("counter", "Bytes of the values read from the input topics.", {"topic": OPEN}),
     "events_total": Spec(
-        "counter", "What became of every record consumed; the results add up.", {"topic": OPEN, "result": RESULTS}
+        "counter",
+        "What became of every record consumed; the results add up.",
+        {"topic": OPEN, "result": (*RESULTS, ORDERED)},
     ),
     "events_muted_total": Spec(
         "counter", "Used events that no monitor saw, as the calendar has them out of the ordinary.", {"topic": OPEN}

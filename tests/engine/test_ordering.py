@@ -19,6 +19,7 @@ from streamer.config.model import Config
 from streamer.engine.ordering import Ordering, part_of_model
 from streamer.engine.task import Task
 from streamer.port import Out, Partition
+from streamer.service.metrics import CATALOGUE
 
 TEXT = """
 version: 1
@@ -162,6 +163,9 @@ def test_a_model_stays_where_it_is_and_alerts_about_records_are_counted() -> Non
     config = load_text(TEXT, "x.yaml", {})
     stage, decode = Ordering(config, ("in", 0), 0, PARTS), Decoder(fields_of(config))
     stage.step(decode([Record(i, -1, None, b"{") for i in range(100)], "in"))
+    for counter in stage.counters():
+        values = CATALOGUE[counter.name].labels
+        assert all(not closed or counter.labels[label] in closed for label, closed in values.items()), counter
     counted = {(c.name, *c.labels.values()): c.value for c in stage.counters()}
     assert counted["alerts_emitted_total", "firing", "warning"] == 1
     assert counted["records_consumed_total", "in"] == counted["events_total", "in", "dead_lettered"] == 100
