@@ -238,7 +238,9 @@ def split(batch: Batch, part: I64) -> list[tuple[int, Batch]]:
     own: dict[str, Any] = {name: getattr(batch, name)[order] for name in COLUMNS}
     own["rows"] = None if batch.rows is None else batch.rows[order]
     own |= {"numbers": by_part(batch.numbers), "texts": by_part(batch.texts), "nulls": by_part(batch.nulls)}
-    own["odd"] = tuple(sorted((one._replace(event=place.item(one.event)) for one in batch.odd), key=lambda one: one.event))
+    own["odd"] = tuple(
+        sorted((one._replace(event=place.item(one.event)) for one in batch.odd), key=lambda one: one.event)
+    )
     whole = replace(batch, **own, rejects=(), origin=None)
     numbers, begins = np.unique(part[order], return_index=True)
     bounds = zip(numbers.tolist(), begins.tolist(), [*begins[1:].tolist(), len(order)], strict=False)

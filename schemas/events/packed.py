@@ -44,6 +44,7 @@ from schemas.events.batch import (
     Reject,
     Texts,
     columns_of,
+    reject_of,
     split,
 )
 from schemas.events.convert import TIME_MAX_MS
@@ -60,7 +61,7 @@ EVENTS_MAX = 1 << 20
 """Of one record; what claims more is damaged. Everything else is bounded by the record's own bytes."""
 CODES_MAX = (1 << 31) - 1
 RECORD_BYTES_MAX = 900_000
-"""What would weigh more is written as several records: one over the broker's limit (1 MiB by default) could never be."""
+"""What would weigh more is written as several records: a broker takes none over its limit, 1 MiB by default."""
 EVENT_BYTES, VALUE_BYTES, TEXT_BYTES = 64, 16, 4
 """At most, without texts: of an event, of one of its values, and of what there is beside a text."""
 MISFIT = "the checksum holds, but the parts do not fit together"
@@ -101,7 +102,7 @@ def packed_parts(batch: Batch, part: I64, place: Place) -> list[tuple[int, bytes
 
 
 def _pieces(batch: Batch, lane: I64) -> tuple[I64, list[int]]:
-    """The piece of each event, and the lane of each piece: of one lane as many events in a row as one record may have."""
+    """The piece of each event, and the lane of each piece: of one lane as many events as one record may have."""
     order = np.argsort(lane, kind="stable")
     upto = np.cumsum(_weights(batch)[order])
     ordered, begin, cuts = lane[order], 0, [0]
@@ -156,9 +157,10 @@ def pack(batch: Batch, topic: str, partition: int, retained: bool = False) -> by
         whole(np.bincount(table.event, minlength=len(batch.offsets)))
     whole(np.array([one.event for one in batch.odd], np.int64))
     whole(np.array([ODD_REASONS.index(one.reason) for one in batch.odd], np.int64))
-    counted = batch.offsets, batch.numbers.name, batch.texts.name, batch.nulls.name, batch.names, batch.strings, batch.odd
-    flags = RETAINED * retained + ROWS * len(rows)
-    body = b"".join([HEADER.pack(flags, partition, *map(len, counted)), *parts, *texts])
+    values = [len(table.name) for table in (batch.numbers, batch.texts, batch.nulls)]
+    counts = len(batch.offsets), *values, len(batch.names), len(batch.strings), len(batch.odd)
+    header = HEADER.pack(RETAINED * retained + ROWS * len(rows), partition, *counts)
+    body = b"".join([header, *parts, *texts])
     return HEAD.pack(MAGIC, FORMAT, xxh3_64_intdigest(body)) + body
 
 
@@ -267,10 +269,15 @@ def events_of(records: Sequence[Record]) -> Batch:
         try:
             packed.append((place, unpack(value or b"")))
         except DamagedRecord as error:
-            rejects.append(Reject(columns[place], "undecodable", str(error)[:80]))
+            rejects.append(damaged(columns[place], str(error)))
     next_offset = columns.offsets.item(-1) + 1 if len(columns) else 0
     news_at = next((columns.offsets.item(place) for place, one in packed if not one.retained), next_offset)
     return replace(_united(packed, columns.offsets), rejects=tuple(rejects), next_offset=next_offset, news_at=news_at)
+
+
+def damaged(record: Record, why: str) -> Reject:
+    """The reject of a record that is no packed one; where the log could not hand over any, for that reason."""
+    return replace(reject_of(record._replace(whole=None), "undecodable", why, 0), record=record)
 
 
 def _united(packed: Sequence[tuple[int, Packed]], offsets: I64) -> Batch:

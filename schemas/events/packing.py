@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 from schemas.core import native
 from schemas.events.batch import (
     I64,
@@ -17,12 +15,11 @@ from schemas.events.batch import (
     OddField,
     Origin,
     Record,
-    Reject,
     Texts,
     columns_of,
 )
 from schemas.events.convert import TIME_MAX_MS
-from schemas.events.packed import Place, events_of, packed_parts
+from schemas.events.packed import Place, damaged, events_of, packed_parts
 
 Pack = Callable[[Batch, I64, Place], list[tuple[int, bytes]]]
 
@@ -74,7 +71,7 @@ def _compiled_events_of(columns: Any) -> tuple[Batch, int]:
         numbers=Numbers(*numbers),
         texts=Texts(*texts),
         nulls=Nulls(*nulls),
-        rejects=tuple(Reject(columns[place], "undecodable", detail) for place, detail in bad),
+        rejects=tuple(damaged(columns[place], detail) for place, detail in bad),
         next_offset=next_offset,
         rows=rows,
         odd=tuple(OddField(event, field, ODD_REASONS[reason]) for event, field, reason in odd),

@@ -186,7 +186,7 @@ impl<'a> Reader<'a> {
         let (mut rest, mut texts) = (self.rest, Vec::with_capacity(lengths.len()));
         for &length in lengths {
             let (text, others) = rest.split_at_checked(length as usize).ok_or(Misfit)?;
-            texts.push(str::from_utf8(text).map_err(|_| Misfit)?);
+            texts.push(std::str::from_utf8(text).map_err(|_| Misfit)?);
             rest = others;
         }
         Ok(texts)
