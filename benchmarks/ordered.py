@@ -56,6 +56,7 @@ def ordered(job: Job) -> None:
     drain_s = time.process_time()
     assert all([worker.drain() for worker in workers])
     figures["drain_cpu_ms"] = (time.process_time() - drain_s) * 1000
+    series = sum(owned.task.series for owned in second.owned.values())
     counts = [owned.task.admission.counts for owned in second.owned.values()]
     for log in logs:
         log.close()
@@ -63,7 +64,7 @@ def ordered(job: Job) -> None:
     unused = job.events - skipped - sum(one["used"] for one in counts)
     if unused:
         raise SystemExit(f"{unused} of {job.events} events were read and not used: {counts}")
-    hand_in(job, figures, 0, skipped, alarms_of(published(job, f"{job.run}-alerts")))
+    hand_in(job, figures, series, skipped, alarms_of(published(job, f"{job.run}-alerts")))
 
 
 def position(first: Any) -> int:
