@@ -130,6 +130,9 @@ def _order(old: Config, new: Config) -> Iterator[Change]:
     elif after is None and before is not None:
         told = "every partition is watched by itself again, and each series learned anew in each"
         yield Change("kafka.order", f"{told}; {without_state(new)}", lost=True)
+    elif before is not None and old.kafka.order_by != new.kafka.order_by:
+        told = "what comes to lie in another partition of the ordered log is learned anew there"
+        yield Change("kafka.order_by", f"{told}, and alerts about it that fire now never resolve", lost=True)
     elif before != after:
         told = f"every series is learned anew from {after!r}; what is unread in {before!r} stays so"
         yield Change("topics.ordered", told, lost=True)

@@ -34,6 +34,7 @@ from streamer.config.schema_registry import SchemaRegistry
 from streamer.config.topics import GROUP, ordered_topic
 from streamer.config.topics import Topics as Topics
 from streamer.config.types import (
+    ByText,
     CheckedName,
     Duration,
     FeatureNames,
@@ -64,6 +65,12 @@ class Kafka(Model):
         description="topic: each partition by itself, for topics that are keyed by model; model: all events of a model"
         " in one order, by way of topics.ordered; auto: model where a model is found in several partitions at the"
         " first start.",
+    )
+    order_by: list[ByText] = Field(
+        default_factory=list,
+        max_length=3,
+        description="With order: model, for a model that is too much for one process: its events are in one order by"
+        " model and these (version, caller, segment.NAME), and only monitors that are split `by` them see all.",
     )
     give_up_after_ms: Patience = Field(
         None, alias="give_up_after", description="Without a broker for so long the service ends with 69; or never."
