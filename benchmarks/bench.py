@@ -20,7 +20,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks import banks, formats, latency, ood, standard, startup
+from benchmarks import banks, formats, latency, ood, order, standard, startup
 from benchmarks.measure import ROOT
 from benchmarks.rounds import (
     QUICK_BELOW,
@@ -38,6 +38,7 @@ PARTS = {
     "banks": banks.measure,
     "standard": standard.measure,
     "formats": formats.measure,
+    "order": order.measure,
     "ood": ood.measure,
     "startup": startup.measure,
     "latency": latency.measure,

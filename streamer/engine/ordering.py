@@ -33,7 +33,7 @@ from streamer.engine.unwatched import Unwatched
 from streamer.monitors.base import Gauge, Monitor
 from streamer.monitors.detectable import Drift, Series
 from streamer.port import Out, Partition, Tick
-from streamer.signals.columns import I64, Bool, group, groups_of
+from streamer.signals.columns import I64, Bool, groups_of
 from streamer.signals.grammar import BY_PATHS
 from streamer.signals.roles import OPT_OUT, is_true
 
@@ -119,7 +119,8 @@ class Ordering(NothingDetected):
     ) -> None:
         super().__init__()
         self.config, self.partition, self.position, self.parts = config, partition, position, parts
-        self.generation, self.topic_id, self.pack = generation, "", engine.pack
+        self.generation, self.topic_id = generation, ""
+        self.pack, self.grouping = engine.pack, engine.table.grouping
         self.first_end = first_end  # what is before it was there before the first start
         self.ticks, self.tick_ms = 0, 0
         self.counts = dict.fromkeys(RESULTS, 0)
@@ -158,7 +159,7 @@ class Ordering(NothingDetected):
     def _parts(self, batch: Batch) -> I64:
         """Where each event goes."""
         by, all_of_them = tuple(self.config.kafka.order_by), np.ones(len(batch.offsets), bool)
-        groups = groups_of(batch, all_of_them, by, BY_PATHS, group)
+        groups = groups_of(batch, all_of_them, by, BY_PATHS, self.grouping)
         return np.array([part_of(key, self.parts) for key in groups.keys], np.int64)[groups.of_event]
 
     def tick(self, tick: Tick) -> None:
