@@ -193,6 +193,14 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// How many events, numbers, texts and nulls a record says it has, as far as it has bytes for them.
+pub fn claimed(value: &[u8]) -> [usize; 4] {
+    let count =
+        |place: usize| value.get(HEAD + 1 + 4 * place..).map_or(0, |four| u32::from_le_bytes(cell(four)) as usize);
+    let length = value.len();
+    [count(1).min(length / 8), count(2).min(length / 8), count(3).min(length), count(4).min(length)]
+}
+
 /// The events of a record, or why it is none, in words.
 pub fn read<'a>(value: &'a [u8], limits: Limits) -> Result<Packed<'a>, String> {
     let length = value.len();

@@ -9,7 +9,7 @@ use pyo3::types::PyTuple;
 use crate::arrays::slice;
 use crate::events::decode::bytes_of;
 use crate::events::names::Strings;
-use crate::events::packed::{Limits, Packed, Table, eights, read};
+use crate::events::packed::{Limits, Packed, Table, claimed, eights, read};
 use crate::kafka::intake::Messages;
 use crate::kafka::librdkafka::Message;
 
@@ -40,7 +40,7 @@ impl<T> Column<T> {
 }
 
 /// The batch under construction.
-struct United {
+struct United<'a> {
     offsets: Vec<i64>,
     times_ms: Vec<i64>,
     model: Vec<i32>,
@@ -57,12 +57,14 @@ struct United {
     origin_partition: Vec<i32>,
     origin_offset: Vec<i64>,
     origin_row: Vec<i32>,
+    /// The names of the last record, and their codes here: the next one mostly has the same.
+    last: (Vec<&'a str>, Vec<i32>),
+    /// Of each record: its topic, and how many events it has.
+    topics: Vec<(&'a str, usize)>,
 }
 
-impl United {
-    fn with_room_for(records: &[(usize, Packed)]) -> Self {
-        let sum = |of: &dyn Fn(&Packed) -> usize| records.iter().map(|(_, record)| of(record)).sum::<usize>();
-        let events = sum(&|record| record.count);
+impl<'a> United<'a> {
+    fn with_room([events, numbers, texts, nulls]: [usize; 4]) -> Self {
         United {
             offsets: Vec::with_capacity(events),
             times_ms: Vec::with_capacity(events),
@@ -72,22 +74,29 @@ impl United {
             rows: Vec::with_capacity(events),
             names: Strings::default(),
             strings: Strings::default(),
-            numbers: Column::with_room(sum(&|record| record.numbers.name.count)),
-            texts: Column::with_room(sum(&|record| record.texts.name.count)),
-            nulls: Column::with_room(sum(&|record| record.nulls.name.count)),
+            numbers: Column::with_room(numbers),
+            texts: Column::with_room(texts),
+            nulls: Column::with_room(nulls),
             odd: Vec::new(),
             origin_topic: Vec::with_capacity(events),
             origin_partition: Vec::with_capacity(events),
             origin_offset: Vec::with_capacity(events),
             origin_row: Vec::with_capacity(events),
+            last: Default::default(),
+            topics: Vec::new(),
         }
     }
 
-    /// Append the events of a record; `name`: the codes here of its names.
-    fn take(&mut self, record: &Packed, offset: i64, name: &[i32]) {
+    /// Append the events of a record.
+    fn take(&mut self, record: Packed<'a>, offset: i64) {
         let begin = self.offsets.len();
         let end = begin + record.count;
-        let text: Vec<i32> = record.strings.iter().map(|text| self.strings.code(text.as_bytes())).collect();
+        if record.names != self.last.0 {
+            self.last.1 = record.names.iter().map(|text| self.names.code(text.as_bytes())).collect();
+            self.last.0 = record.names;
+        }
+        let (name, strings) = (&self.last.1, &mut self.strings);
+        let text: Vec<i32> = record.strings.iter().map(|text| strings.code(text.as_bytes())).collect();
         self.offsets.resize(end, offset);
         record.times_ms.extend(&mut self.times_ms, |time_ms| time_ms);
         record.model.extend(&mut self.model, |code| text[code as usize]);
@@ -109,25 +118,16 @@ impl United {
             Some(rows) => rows.extend(&mut self.origin_row, |row| row as i32),
             None => self.origin_row.resize(end, -1),
         }
+        self.topics.push((record.topic, record.count));
     }
 
-    /// All events, in order, under one dictionary of names and one of strings, the topics behind them.
-    fn of(records: &[(usize, Packed)], offsets: &[i64]) -> Self {
-        let mut united = United::with_room_for(records);
-        let (mut last, mut name): (&[&str], Vec<i32>) = (&[], Vec::new());
-        for (place, record) in records {
-            if record.names != last {
-                name.clear();
-                name.extend(record.names.iter().map(|text| united.names.code(text.as_bytes())));
-                last = &record.names;
-            }
-            united.take(record, offsets[*place], &name);
+    /// The topics stand behind all other texts.
+    fn with_topics(mut self) -> Self {
+        for &(topic, count) in &self.topics {
+            let topic = self.strings.code(topic.as_bytes());
+            self.origin_topic.resize(self.origin_topic.len() + count, topic);
         }
-        for (_, record) in records {
-            let topic = united.strings.code(record.topic.as_bytes());
-            united.origin_topic.resize(united.origin_topic.len() + record.count, topic);
-        }
-        united
+        self
     }
 }
 
@@ -169,21 +169,25 @@ pub fn unpack<'py>(
         return Err(PyValueError::new_err("columns of different length"));
     }
     let (united, account) = py.detach(|| {
-        let (mut records, mut bad) = (Vec::with_capacity(payloads.len()), Vec::new());
+        let room = payloads.iter().flatten().map(|payload| claimed(payload));
+        let mut united = United::with_room(room.fold([0; 4], |sum, own| std::array::from_fn(|i| sum[i] + own[i])));
+        let (mut news, mut bad) = (None, Vec::new());
         for (place, payload) in payloads.iter().enumerate() {
             match read(payload.unwrap_or_default(), limits) {
-                Ok(record) => records.push((place, record)),
+                Ok(record) => {
+                    news = news.or((!record.retained).then_some(place));
+                    united.take(record, offsets[place]);
+                }
                 Err(why) => bad.push((place, why)),
             }
         }
-        let news = records.iter().find(|(_, record)| !record.retained).map(|&(place, _)| place);
         let size = payloads.iter().flatten().map(|payload| payload.len()).sum();
-        (United::of(&records, offsets), (bad, news, size))
+        (united.with_topics(), (bad, news, size))
     });
     arrays(py, united, account)
 }
 
-fn arrays(py: Python<'_>, united: United, account: Account) -> PyResult<Unpacked<'_>> {
+fn arrays<'py>(py: Python<'py>, united: United, account: Account) -> PyResult<Unpacked<'py>> {
     let United { names, strings, numbers, texts, nulls, odd, .. } = united;
     let own = (
         united.offsets.into_pyarray(py),
