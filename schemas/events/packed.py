@@ -11,7 +11,8 @@ they were read. Layout, little-endian but for the first line:
     odd fields: event, reason
     the topic, the names, the strings and the odd fields, in UTF-8
 
-Ids and values of numbers are 8 bytes each. Every other column is of whole numbers: the width of its entries in bytes,
+Where all events of a record have numbers of the same names, in the same order, these stand there once. Ids and values
+of numbers are 8 bytes each. Every other column is of whole numbers: the width of its entries in bytes,
 the least of them, and what each is above that in the narrowest width that holds it: none at all where all are equal.
 Columns that say how many there are of others have at least a byte for each, so that a record makes no more than a few
 times its own size.
@@ -54,8 +55,8 @@ FORMAT = 2
 HEAD = struct.Struct(">4sHQ")
 HEADER = struct.Struct("<B8I")
 COLUMN = struct.Struct("<Bq")
-RETAINED, ROWS = 1, 2
-"""Flags: the events were in the topic before the first start; they have rows."""
+RETAINED, ROWS, ALIKE = 1, 2, 4
+"""Flags: the events were in the topic before the first start; they have rows; names of numbers stand there once."""
 WIDTHS = (0, 1, 2, 4, 8)
 EVENTS_MAX = 1 << 20
 """Of one record; what claims more is damaged. Everything else is bounded by the record's own bytes."""
@@ -148,8 +149,10 @@ def pack(batch: Batch, topic: str, partition: int, retained: bool = False) -> by
     rows = () if batch.rows is None else (batch.rows,)
     for column in (batch.offsets, batch.times_ms, batch.model, batch.version + 1, *rows):
         whole(column)
+    alike = _alike(batch)
     for table in (batch.numbers, batch.texts, batch.nulls):
-        whole(table.name, 1)
+        numbers = isinstance(table, Numbers)
+        whole(table.name[: len(table.name) // len(batch.offsets)] if numbers and alike else table.name, 1)
         if isinstance(table, Numbers):
             parts.append(table.value.astype("<f8").tobytes())
         elif isinstance(table, Texts):
@@ -159,9 +162,18 @@ def pack(batch: Batch, topic: str, partition: int, retained: bool = False) -> by
     whole(np.array([ODD_REASONS.index(one.reason) for one in batch.odd], np.int64))
     values = [len(table.name) for table in (batch.numbers, batch.texts, batch.nulls)]
     counts = len(batch.offsets), *values, len(batch.names), len(batch.strings), len(batch.odd)
-    header = HEADER.pack(RETAINED * retained + ROWS * len(rows), partition, *counts)
+    header = HEADER.pack(RETAINED * retained + ROWS * len(rows) + ALIKE * alike, partition, *counts)
     body = b"".join([header, *parts, *texts])
     return HEAD.pack(MAGIC, FORMAT, xxh3_64_intdigest(body)) + body
+
+
+def _alike(batch: Batch) -> bool:
+    """Whether all events have numbers, and of the same names in the same order."""
+    event, name, _ = batch.numbers
+    each, rest = divmod(len(name), len(batch.offsets))
+    if not each or rest or (np.bincount(event, minlength=len(batch.offsets)) != each).any():
+        return False
+    return bool((name.reshape(-1, each) == name[:each]).all())
 
 
 def unpack(value: bytes) -> Packed:
@@ -209,7 +221,7 @@ def holds(fits: Any) -> None:
 
 def _read(read: _Reader, flags: int, partition: int, count: int, *counts: int) -> Packed:
     numbers, texts, nulls, names, strings, odd = counts
-    holds(flags <= RETAINED | ROWS and partition <= CODES_MAX and 0 < count <= EVENTS_MAX)
+    holds(flags <= RETAINED | ROWS | ALIKE and partition <= CODES_MAX and 0 < count <= EVENTS_MAX)
     lengths = read.whole(1 + names + strings + odd, len(read.rest), np.int64, 1)
     event_id = read.raw("<u8", count).astype(np.uint64)
     offsets, times_ms = read.whole(count, CODES_MAX << 32, np.int64), read.whole(count, TIME_MAX_MS - 1, np.int64)
@@ -217,17 +229,19 @@ def _read(read: _Reader, flags: int, partition: int, count: int, *counts: int) -
     rows = read.whole(count, CODES_MAX) if flags & ROWS else None
     holds(not (np.diff(offsets) < 0).any())
 
-    def events(length: int) -> I32:
+    def events(length: int, alike: bool = False) -> I32:
         each = read.whole(count, length, np.int64)
-        holds(each.sum() == length)
+        holds(each.sum() == length and not (alike and (each != each[0]).any()))
         return np.repeat(np.arange(count, dtype=np.int32), each)
 
     def names_of(length: int) -> Any:
         return read.whole(length, names - 1, least=1)
 
-    name, value = names_of(numbers), read.raw("<f8", numbers).astype(np.float64)
+    alike = bool(flags & ALIKE)
+    holds(not alike or numbers % count == 0)
+    name, value = names_of(numbers // count if alike else numbers), read.raw("<f8", numbers).astype(np.float64)
     holds(np.isfinite(value).all())
-    number_table = Numbers(events(numbers), name, value)
+    number_table = Numbers(events(numbers, alike), np.tile(name, count) if alike else name, value)
     name, text = names_of(texts), read.whole(texts, strings - 1)
     text_table = Texts(events(texts), name, text)
     name = names_of(nulls)

@@ -12,6 +12,7 @@ const HEADER: usize = 1 + 8 * 4;
 const COLUMN: usize = 1 + 8;
 pub const RETAINED: u8 = 1;
 pub const ROWS: u8 = 2;
+pub const ALIKE: u8 = 4;
 const EVENTS_MAX: usize = 1 << 20;
 const CODES_MAX: i64 = (1 << 31) - 1;
 const OFFSET_MAX: i64 = CODES_MAX << 32;
@@ -123,6 +124,8 @@ impl Whole<'_> {
 /// Names, values or texts of a table, and how many each event has.
 pub struct Table<'a> {
     pub name: Whole<'a>,
+    /// Names stand there once, and are those of each event.
+    pub alike: bool,
     pub value: &'a [u8],
     pub text: Option<Whole<'a>>,
     pub each: Vec<i64>,
@@ -228,7 +231,7 @@ fn body<'a>(bytes: &'a [u8], (time_end, reasons): Limits) -> Fit<Packed<'a>> {
         *count = u32::from_le_bytes(cell(four)) as usize;
     });
     let [partition, count, numbers, texts, nulls, names, strings, odd] = counts;
-    holds(flags <= RETAINED | ROWS && partition as i64 <= CODES_MAX && 0 < count && count <= EVENTS_MAX)?;
+    holds(flags <= RETAINED | ROWS | ALIKE && partition as i64 <= CODES_MAX && 0 < count && count <= EVENTS_MAX)?;
     let mut reader = Reader { rest };
     let lengths = reader.whole(1 + names + strings + odd, rest.len() as i64, 1)?.values();
     let event_id = reader.raw(count, 8)?;
@@ -238,14 +241,18 @@ fn body<'a>(bytes: &'a [u8], (time_end, reasons): Limits) -> Fit<Packed<'a>> {
     let model = reader.whole(count, strings as i64 - 1, 0)?;
     let version = reader.whole(count, strings as i64, 0)?;
     let rows = if flags & ROWS != 0 { Some(reader.whole(count, CODES_MAX, 0)?) } else { None };
-    let name = reader.whole(numbers, names as i64 - 1, 1)?;
+    let alike = flags & ALIKE != 0;
+    holds(!alike || numbers % count == 0)?;
+    let name = reader.whole(if alike { numbers / count } else { numbers }, names as i64 - 1, 1)?;
     let value = reader.raw(numbers, 8)?;
     holds(finite(value))?;
-    let numbers = Table { name, value, text: None, each: reader.each(count, numbers)? };
+    let each = reader.each(count, numbers)?;
+    holds(!alike || each.iter().all(|&own| own == each[0]))?;
+    let numbers = Table { name, alike, value, text: None, each };
     let (name, text) = (reader.whole(texts, names as i64 - 1, 1)?, reader.whole(texts, strings as i64 - 1, 0)?);
-    let texts = Table { name, value: &[], text: Some(text), each: reader.each(count, texts)? };
+    let texts = Table { name, alike: false, value: &[], text: Some(text), each: reader.each(count, texts)? };
     let name = reader.whole(nulls, names as i64 - 1, 1)?;
-    let nulls = Table { name, value: &[], text: None, each: reader.each(count, nulls)? };
+    let nulls = Table { name, alike: false, value: &[], text: None, each: reader.each(count, nulls)? };
     let odd_event = reader.whole(odd, count as i64 - 1, 0)?.values();
     let reason = reader.whole(odd, reasons as i64 - 1, 0)?.values();
     holds(odd_event.is_sorted())?;

@@ -130,10 +130,12 @@ impl Batch<'_> {
     /// These events, which ascend, as one record.
     fn record(&self, events: &[u32], retained: bool) -> Vec<u8> {
         let (mut names, mut strings) = (vec![false; self.names.len()], vec![false; self.strings.len() + 1]);
-        let none = self.strings.len();
-        for &event in events {
+        let (none, alike) = (self.strings.len(), self.alike(events));
+        for (number, &event) in events.iter().enumerate() {
             let at = event as usize;
-            self.tables.iter().for_each(|t| t.name[t.of(event)].iter().for_each(|&name| names[name as usize] = true));
+            for table in &self.tables[usize::from(alike && number > 0)..] {
+                table.name[table.of(event)].iter().for_each(|&name| names[name as usize] = true);
+            }
             self.text[self.tables[1].of(event)].iter().for_each(|&text| strings[text as usize] = true);
             strings[self.model[at] as usize] = true;
             strings[usize::try_from(self.version[at]).unwrap_or(none)] = true;
@@ -148,14 +150,15 @@ impl Batch<'_> {
             .chain(fields)
             .collect();
         let held = [0, 1, 2].map(|t: usize| events.iter().map(|&event| self.tables[t].of(event).len()).sum::<usize>());
-        let flags = packed::RETAINED * u8::from(retained) + packed::ROWS * u8::from(self.rows.is_some());
+        let rows = packed::ROWS * u8::from(self.rows.is_some());
+        let flags = packed::RETAINED * u8::from(retained) + rows + packed::ALIKE * u8::from(alike);
         let own = [self.partition as usize, events.len()];
         let counts = [own[0], own[1], held[0], held[1], held[2], names.kept.len(), strings.kept.len(), odd.len()];
         let mut out = packed::begin(flags, counts);
         out.reserve(events.len() * EVENT_BYTES + held.iter().sum::<usize>() * (VALUE_BYTES - 4));
         put_whole(&mut out, &texts.iter().map(|text| text.len() as i64).collect::<Vec<_>>(), 1);
         self.own(&mut out, events, &strings);
-        self.values(&mut out, events, held, &names, &strings);
+        self.values(&mut out, events, if alike { &events[..1] } else { events }, &names, &strings);
         put_whole(&mut out, &odd.iter().map(|&(event, _)| event).collect::<Vec<_>>(), 0);
         put_whole(&mut out, &odd.iter().map(|&(_, odd)| i64::from(self.odd[odd].2)).collect::<Vec<_>>(), 0);
         texts.iter().for_each(|text| out.extend_from_slice(text.as_bytes()));
@@ -190,17 +193,25 @@ impl Batch<'_> {
         }
     }
 
-    fn values(&self, out: &mut Vec<u8>, events: &[u32], held: [usize; 3], names: &Texts, strings: &Texts) {
-        let mut codes = Vec::<u32>::with_capacity(held.into_iter().max().unwrap_or(0));
+    /// Whether all have numbers, and of the same names in the same order.
+    fn alike(&self, events: &[u32]) -> bool {
+        let of = |event: u32| &self.tables[0].name[self.tables[0].of(event)];
+        let first = events.first().map_or(&[][..], |&first| of(first));
+        !first.is_empty() && events.iter().all(|&event| of(event) == first)
+    }
+
+    /// `named`: the events whose numbers have their names written down.
+    fn values(&self, out: &mut Vec<u8>, events: &[u32], named: &[u32], names: &Texts, strings: &Texts) {
+        let mut codes = Vec::<u32>::new();
         for (number, table) in self.tables.iter().enumerate() {
             codes.clear();
-            for &event in events {
+            for &event in if number == 0 { named } else { events } {
                 codes.extend(table.name[table.of(event)].iter().map(|&name| names.code[name as usize]));
             }
             put_whole(out, &codes, 1);
             if number == 0 {
                 let mut at = out.len();
-                out.resize(at + 8 * held[0], 0);
+                out.resize(at + 8 * events.iter().map(|&event| table.of(event).len()).sum::<usize>(), 0);
                 for &event in events {
                     let values = &self.value[table.of(event)];
                     let (begin, end) = (at, at + 8 * values.len());

@@ -35,7 +35,13 @@ impl<T> Column<T> {
         for (event, &each) in (begin as i32..).zip(&table.each) {
             self.event.resize(self.event.len() + each as usize, event);
         }
-        table.name.extend(&mut self.name, |code| name[code as usize]);
+        if table.alike {
+            let mut names = Vec::with_capacity(table.name.count);
+            table.name.extend(&mut names, |code| name[code as usize]);
+            table.each.iter().for_each(|_| self.name.extend_from_slice(&names));
+        } else {
+            table.name.extend(&mut self.name, |code| name[code as usize]);
+        }
     }
 }
 
