@@ -16,8 +16,8 @@ from streamer.config.decoder_fields import fields_of
 from streamer.config.model import Config
 from streamer.config.stages import SECOND, in_order_of_models
 from streamer.engine.engines import ENGINE
-from streamer.kafka.client import MOCK_CLUSTER, connection_settings, down, error_of, make_consumer
-from streamer.kafka.diagnosis import silent_logger
+from streamer.kafka.client import MOCK_CLUSTER, Limits, connection_settings, make_consumer, metadata
+from streamer.kafka.diagnosis import bad_settings, silent_logger
 from streamer.kafka.intake import record_of
 from streamer.kafka.schema_registry import Client, learned
 from streamer.port import LogDown, Partition
@@ -101,11 +101,11 @@ def ask(config: Config, decided: bool = False, read: Mapping[Partition, int] | N
     decided: it was, for partitions; then it is only looked whether another process of the group reads in order by now.
     read: how far the group had read when this process came, where that is known.
     """
-    client = AdminClient(connection_settings(config), logger=silent_logger())
     try:
-        found = client.list_topics(timeout=ANSWER_S)
+        client = AdminClient(connection_settings(config), logger=silent_logger())
     except KafkaException as exception:
-        raise down(config, error_of(exception), "looking how topics are keyed") from exception
+        raise bad_settings(exception).down() from exception
+    found = metadata(client, config, Limits())
     if (found.cluster_id or "").startswith(MOCK_CLUSTER):
         return Answer("topic", "an embedded broker keeps nothing that could tell")
     partitions = {name: len(topic.partitions) for name, topic in found.topics.items()}
