@@ -34,7 +34,7 @@ from schemas.events.batch import Record
 SHAPES = ((10, 10), (100, 10), (1_000, 10), (10_000, 10), (10_000, 100))
 """Models and numbers a model; the warm-up is short, so that a minute makes all series."""
 TWO = (
-    'version: 1\nkafka: {brokers: "none:1"}\ntopics: {events: [events]}\nreference: {warmup: 30}\nlimits: {series: 1000000}\nmonitors:\n'
+    LEAST + "reference: {warmup: 30}\nlimits: {series: 1000000}\nmonitors:\n"
     "  mean: {signal: features.*, detect: {kind: adwin}}\n  jump: {signal: features.*, detect: {kind: page_hinkley}}\n"
 )
 PER_MODEL, BATCH = 40, 2_000

@@ -158,7 +158,7 @@ def of_order(config: Config) -> Iterator[Finding]:
         return
     found = ask(config)
     fix = f"driftline topics apply -c FILE makes {found.lacking}" if found.lacking else ""
-    yield Finding("wrong" if fix else "ok" if found.order else "?", "order", f"{ORDERS[found.order]}: {found.why}", fix)
+    yield Finding("wrong" if fix else "ok", "order", f"{ORDERS[found.order]}: {found.why}", fix)
 
 
 def text_of(found: list[Finding]) -> str:
