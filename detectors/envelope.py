@@ -36,24 +36,23 @@ from detectors.bank import F64, I64, Hits, State, array_of, by_row, check_values
 from detectors.extremes import DAY_MS, FRESH, LAG, DailyExtremes, odds
 from detectors.loads import KINDS, LOADS, Loads
 from detectors.params import DIRECTIONS, OF_THE_BUDGET, OF_THE_SIGNAL, WHICH_WAY, Direction, Params
+from detectors.scales import drawn_in, level_of, moments, slope_of
 
 FIRST, FACTOR, LEVELS = 8, 4, 7
 SIZES = tuple(FIRST * FACTOR**level for level in range(LEVELS))
 """Values in a block of each level."""
 SUMS = 4  # of the values, of their distances from the centre, of their squares, of what is usual under their load
-MOMENTS = 3  # count, sum, squares
+MOMENTS = 3  # see `moments`
 CHANNELS = 2 * LEVELS
 TESTS = 12.0
 """What shares the rate of a series: all channels have 28 sides, but what one shows its neighbours show, too."""
 
-KNEE = 3.0
-"""Deviations up to which a value counts as it is; beyond, a tail of any weight is drawn in so far that averages have a
-deviation, and still no value is so large that a larger one does not count for more.
-"""
 SEEN_LEAST = 200
 """Values before which nothing is unmistakable."""
 GROSS, NOISE = 3.0, 10.0
 """Unmistakable is an average more than GROSS deviations of the values away, and NOISE of its own error."""
+FAR = 8.0
+"""In place of GROSS under whatever load: no night is that far away."""
 GROSS_SHARE = 0.15
 """The same of shares, in the units of `level_of`: from 0 to 2.5 %, from 2 to 7 %, from 8 to 16 %."""
 LONG = 128
@@ -122,34 +121,10 @@ def floors_of(params: Envelope) -> F64:
     return np.repeat(sqrt(COUNTS) / np.sqrt(size) if params.shares else COUNTS / size, 2)
 
 
-def drawn_in(values: F64) -> F64:
-    """Values in deviations, with their tails drawn in beyond the knee by an eighth root; smooth, and ascending."""
-    times = np.maximum(np.abs(values), KNEE) / KNEE
-    far = np.sign(values) * KNEE * (8.0 * np.sqrt(np.sqrt(np.sqrt(times))) - 7.0)
-    return np.where(np.abs(values) <= KNEE, values, far)
-
-
-def slope_of(share: float) -> float:
-    """How much a small variance of a share is on the scale of `level_of`."""
-    if not 0.0 < share < 1.0:
-        return 1.0
-    slope = (1.0 / sqrt(share) + 1.0 / sqrt(1.0 - share)) / 2.0
-    return slope * slope
-
-
-def moments(sums: F64, least: float) -> tuple[float, float, float]:
-    """Count, mean and deviation by count, sum and sum of squares; `least`: the variance of one more value."""
-    count, total, squares = sums.tolist()
-    if count <= 0.0:
-        return 0.0, 0.0, 0.0
-    mean = total / count
-    return count, mean, sqrt(max(squares / count - mean * mean, 0.0) + least / count)
-
-
-def level_of(share: float) -> float:
-    """A share on a scale on which its error is about the same everywhere, from -1 to 1."""
-    share = min(max(share, 0.0), 1.0)
-    return sqrt(share) - sqrt(1.0 - share)
+def around(mean: float, apart: float, size: int, block: Block) -> tuple[float, float]:
+    """So far from a mean. One odd value must not decide: several must have had a part in it."""
+    away, spread = block[0] - size * mean, block[2] - 2.0 * mean * block[0] + size * mean * mean
+    return (-inf, inf) if away * away < COUNTS * spread else (mean - apart, mean + apart)
 
 
 class EnvelopeBank:
@@ -299,7 +274,7 @@ class EnvelopeBank:
     def _unmistakable(self, row: int, level: int, block: Block) -> tuple[float, float]:
         """What an average would have to be beyond while there is no limit, by what was seen before and its loads."""
         size, earlier = SIZES[level], self.seen[row] - (SIZES[level], block[0], block[2])
-        (count, _, deviation), mean = moments(earlier, 1.0), block[3] / size
+        (count, whole, deviation), mean = moments(earlier, 1.0), block[3] / size
         if count < max(SEEN_LEAST, FACTOR * size):
             return -inf, inf
         blocks, _, between = moments(self.earlier[row, level], 0.0)
@@ -311,14 +286,12 @@ class EnvelopeBank:
             high = max(level_of(mean + chance), usual + GROSS_SHARE) if mean + chance < 1.0 else inf
             apart = max(GROSS_SHARE, STEADY * between, self.floors.item(2 * level))
             return (max(low, usual - apart), min(high, usual + apart)) if known else (low, high)
-        # One odd value must not decide: so many must have had a part in it.
-        away, spread = block[0] - size * mean, block[2] - 2.0 * mean * block[0] + size * mean * mean
-        if away * away < COUNTS * spread:
-            return -inf, inf
         apart = max((GROSS + NOISE / sqrt(size)) * deviation, COUNTS / size)
         if known:
             apart = min(apart, max(KNOWN * deviation, STEADY * between))
-        return mean - apart, mean + apart
+        low, high = around(mean, apart, size, block)
+        least, most = around(whole, max((FAR + NOISE / sqrt(size)) * deviation, COUNTS / size), size, block)
+        return max(low, least), min(high, most)
 
     def dump(self) -> dict[str, NDArray[Any]]:
         arrays = {**self._arrays(), **self.days.dump(), **self.loads.dump()}

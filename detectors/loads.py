@@ -9,6 +9,9 @@ Loads are told apart by the time that a few values took, each four times as long
 swings by chance or by a third is one. Values that come all at once, or without times, have none, and what is usual of
 them counts under every load: a reference from a file, a batch of a night.
 
+What is usual is looked at anew when a part more has come: of the values that it is held against none are in it, or in a
+series of noughts the first few ones would be part of what is usual.
+
 >>> loads = Loads()
 >>> loads.resize(1)
 >>> for minute in range(200):
@@ -32,7 +35,9 @@ LOADS = 14
 """Loads that are told apart: of eight values from a millisecond to half a day."""
 NONE = 0
 """The place of values that have no load."""
-KINDS = ("count", "total")
+KINDS = ("count", "total", "usual")
+BITS = 3
+"""What is usual is the mean at counts of so many binary digits and noughts behind: a quarter or less apart."""
 LEAST = 200
 """Values of a load before it is known."""
 NEVER = -1
@@ -41,6 +46,11 @@ NEVER = -1
 def load_of(took_ms: int) -> int:
     """The place of a load, by the time that some values took."""
     return min(max(took_ms, 0).bit_length() // 2, LOADS - 1)
+
+
+def is_round(count: int) -> bool:
+    """Whether it has no more than BITS digits before its noughts."""
+    return count & ((1 << max(count.bit_length() - BITS, 0)) - 1) == 0
 
 
 class Loads:
@@ -73,10 +83,14 @@ class Loads:
         if since_ms == NEVER:  # How long these took is not known.
             return expected
         place = load_of(time_ms - since_ms)
-        count, sums = self.loads[row, NONE if self.loads[row, NONE, 0] >= LEAST else place].tolist()
+        count, _, usual = self.loads[row, NONE if self.loads[row, NONE, 0] >= LEAST else place].tolist()
         if count >= LEAST:
-            expected = sums / count * size
-        self.loads[row, place] += (size, total)
+            expected = usual * size
+        own = self.loads[row, place]
+        own[0] += size
+        own[1] += total
+        if is_round(int(own[0]) // size):
+            own[2] = own[1] / own[0]
         return expected
 
     def dump(self) -> dict[str, NDArray[Any]]:

@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use crate::arrays::{check_finite, check_length, check_rows, prefetch, retain, slice};
 use crate::detectors::bank::{HitArrays, Hits, Said, Told};
 use crate::detectors::extremes::{FRESH_SIDE, LAG, Limits, NONE, OPEN, Side};
-use crate::detectors::loads::{FRESH_LOADS, LOADS, Loads};
+use crate::detectors::loads::{FRESH_LOADS, KINDS, LOADS, Loads};
 use crate::detectors::scales::{MOMENTS, Moments, drawn_in, level_of, moments, slope_of};
 
 const DAY_MS: i64 = 86_400_000;
@@ -17,6 +17,7 @@ const SUMS: usize = 4;
 const CHANNELS: usize = 2 * LEVELS;
 const SEEN_LEAST: f64 = 200.0;
 const GROSS: f64 = 3.0;
+const FAR: f64 = 8.0;
 const NOISE: f64 = 10.0;
 const LONG: f64 = 128.0;
 const GROSS_SHARE: f64 = 0.15;
@@ -202,7 +203,7 @@ impl Envelope {
     fn unmistakable(&self, row: &Row, level: usize, block: &Block) -> (f64, f64) {
         let size = size_of(level);
         let earlier = [row.seen[0] - size, row.seen[1] - block[0], row.seen[2] - block[2]];
-        let ((count, _, deviation), mean) = (moments(&earlier, 1.0), block[3] / size);
+        let ((count, whole, deviation), mean) = (moments(&earlier, 1.0), block[3] / size);
         if count < SEEN_LEAST.max(FACTOR as f64 * size) {
             return (NONE, OPEN);
         }
@@ -217,16 +218,20 @@ impl Envelope {
             let apart = GROSS_SHARE.max(STEADY * between).max(self.floors[2 * level]);
             return if known { (low.max(usual - apart), high.min(usual + apart)) } else { (low, high) };
         }
-        let (away, spread) = (block[0] - size * mean, block[2] - 2.0 * mean * block[0] + size * mean * mean);
-        if away * away < COUNTS * spread {
-            return (NONE, OPEN);
-        }
         let mut apart = ((GROSS + NOISE / size.sqrt()) * deviation).max(COUNTS / size);
         if known {
             apart = apart.min((KNOWN * deviation).max(STEADY * between));
         }
-        (mean - apart, mean + apart)
+        let (low, high) = around(mean, apart, size, block);
+        let (least, most) = around(whole, ((FAR + NOISE / size.sqrt()) * deviation).max(COUNTS / size), size, block);
+        (low.max(least), high.min(most))
     }
+}
+
+/// So far from a mean, where more than one odd value had a part in it.
+fn around(mean: f64, apart: f64, size: f64, block: &Block) -> (f64, f64) {
+    let (away, spread) = (block[0] - size * mean, block[2] - 2.0 * mean * block[0] + size * mean * mean);
+    if away * away < COUNTS * spread { (NONE, OPEN) } else { (mean - apart, mean + apart) }
 }
 
 /// Channels and what they show.
@@ -342,7 +347,7 @@ impl Envelope {
         check_length(&[count.len(), rows * CHANNELS * 2])?;
         check_length(&[since.len(), rows])?;
         let first = [LEVELS * SUMS, MOMENTS, 4, LEVELS * MOMENTS];
-        let wide = first.into_iter().chain([CHANNELS * 2; 4]).chain([CHANNELS * 2 * LAG, LOADS * 2]);
+        let wide = first.into_iter().chain([CHANNELS * 2; 4]).chain([CHANNELS * 2 * LAG, LOADS * KINDS]);
         for (array, width) in floats.iter().zip(wide) {
             check_length(&[array.len(), rows * width])?;
         }
@@ -354,7 +359,7 @@ impl Envelope {
                 row.seen.copy_from_slice(&floats[1][at * MOMENTS..][..MOMENTS]);
                 row.runs.copy_from_slice(&floats[2][at * 4..][..4]);
                 row.earlier.as_flattened_mut().copy_from_slice(&floats[3][at * LEVELS * MOMENTS..][..LEVELS * MOMENTS]);
-                row.loads.known.as_flattened_mut().copy_from_slice(&floats[9][at * LOADS * 2..][..LOADS * 2]);
+                row.loads.known.as_flattened_mut().copy_from_slice(&floats[9][at * LOADS * KINDS..][..LOADS * KINDS]);
                 (row.day, row.loads.since_ms) = (day[at], since[at]);
                 for (i, side) in row.sides.as_flattened_mut().iter_mut().enumerate() {
                     let i = at * CHANNELS * 2 + i;

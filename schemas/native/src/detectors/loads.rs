@@ -1,22 +1,29 @@
 //! What is usual of a series under each load; operation for operation `detectors/loads.py`.
 
 pub const LOADS: usize = 14;
+pub const KINDS: usize = 3;
+const BITS: u32 = 3;
 const NONE: usize = 0;
 const LEAST: f64 = 200.0;
 const NEVER: i64 = -1;
 
-/// Of a row: when its newest values came, and their count and total under each load.
+/// Of a row: when its newest values came, and under each load their count, their total, and what is usual.
 #[derive(Clone)]
 pub struct Loads {
     pub since_ms: i64,
-    pub known: [[f64; 2]; LOADS],
+    pub known: [[f64; KINDS]; LOADS],
 }
 
-pub const FRESH_LOADS: Loads = Loads { since_ms: NEVER, known: [[0.0; 2]; LOADS] };
+pub const FRESH_LOADS: Loads = Loads { since_ms: NEVER, known: [[0.0; KINDS]; LOADS] };
 
 fn load_of(took_ms: i64) -> usize {
     let bits = i64::BITS - took_ms.max(0).leading_zeros();
     (bits as usize / 2).min(LOADS - 1)
+}
+
+fn is_round(count: u64) -> bool {
+    let digits = u64::BITS - count.leading_zeros();
+    count & ((1 << digits.saturating_sub(BITS)) - 1) == 0
 }
 
 impl Loads {
@@ -28,10 +35,14 @@ impl Loads {
             return total;
         }
         let place = load_of(time_ms - since_ms);
-        let [count, sums] = self.known[if self.known[NONE][0] >= LEAST { NONE } else { place }];
-        let expected = if count >= LEAST { sums / count * size } else { total };
-        self.known[place][0] += size;
-        self.known[place][1] += total;
+        let [count, _, usual] = self.known[if self.known[NONE][0] >= LEAST { NONE } else { place }];
+        let expected = if count >= LEAST { usual * size } else { total };
+        let own = &mut self.known[place];
+        own[0] += size;
+        own[1] += total;
+        if is_round(own[0] as u64 / size as u64) {
+            own[2] = own[1] / own[0];
+        }
         expected
     }
 }
