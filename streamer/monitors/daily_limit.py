@@ -48,8 +48,8 @@ class DailyLimit:
         self.days.resize(rows)
 
     def beyond(self, row: int, figure: float, time_ms: int, limit: float, load: float) -> bool:
-        """Whether healthy days show less; `limit`: what it must exceed anyway; `load`: see `load_of`. It counts for the days
-        to come.
+        """Whether healthy days show less; `limit`: what it must exceed anyway; `load`: see `load_of`. It counts for
+        the days to come.
         """
         if self.days.behind(row, time_ms // DAY_MS):
             self.days.turn(row, time_ms // DAY_MS, self.odds, self.days.mean[row, :, 0] * FLOOR)

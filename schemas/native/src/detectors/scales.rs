@@ -1,4 +1,4 @@
-//! The scales on which averages and shares are measured; operation for operation as in `detectors/envelope.py`.
+//! The scales on which averages and shares are measured; operation for operation `detectors/scales.py`.
 
 pub const MOMENTS: usize = 3;
 const KNEE: f64 = 3.0;
