@@ -83,8 +83,8 @@ class Loads:
         if since_ms == NEVER:  # How long these took is not known.
             return expected
         place = load_of(time_ms - since_ms)
-        count, _, usual = self.loads[row, NONE if self.loads[row, NONE, 0] >= LEAST else place].tolist()
-        if count >= LEAST:
+        usual = self._usual(row, place)
+        if usual is not None:
             expected = usual * size
         own = self.loads[row, place]
         own[0] += size
@@ -92,6 +92,21 @@ class Loads:
         if is_round(int(own[0]) // size):
             own[2] = own[1] / own[0]
         return expected
+
+    def _usual(self, row: int, place: int) -> float | None:
+        """The usual mean under this load. One at the border of two is known by both, if neither is by itself."""
+        known = self.loads[row].tolist()
+        if known[NONE][0] >= LEAST:
+            place = NONE
+        if place == NONE or known[place][0] >= LEAST:
+            count, _, usual = known[place]
+            return usual if count >= LEAST else None
+        count = total = 0.0
+        for near in range(max(place - 1, NONE + 1), min(place + 2, LOADS)):
+            if known[near][0] < LEAST:
+                count += known[near][0]
+                total += known[near][0] * known[near][2]
+        return total / count if count >= LEAST else None
 
     def dump(self) -> dict[str, NDArray[Any]]:
         return {"since": self.since.copy(), "loads": self.loads.copy()}

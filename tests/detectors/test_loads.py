@@ -41,6 +41,17 @@ def test_under_a_load_that_was_never_there_nothing_is_unusual() -> None:
     assert take(loads, 1, MINUTE_MS, 9.0) == 5.0
 
 
+def test_a_load_at_the_border_of_two_is_known_by_both_and_not_by_one_that_is_known() -> None:
+    loads, border_ms = loads_of(), 4**10 // 2
+    took = [border_ms * 7 // 8, border_ms * 9 // 8]
+    assert {load_of(ms) for ms in took} == {9, 10}
+    for i in range(LEAST // EIGHT + 1):
+        take(loads, 1, took[i % 2], 3.0)
+    assert take(loads, 1, took[0], 9.0) == 3.0
+    take(loads, 100, border_ms, 3.0)
+    assert take(loads, 1, 4 * border_ms, 9.0) == 9.0, "of the next one nothing is known"
+
+
 def test_what_is_new_is_no_part_of_what_it_is_held_against() -> None:
     loads = loads_of()
     take(loads, 1 + 1_024, MINUTE_MS, 0.0)

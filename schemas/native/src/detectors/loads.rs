@@ -27,6 +27,23 @@ fn is_round(count: u64) -> bool {
 }
 
 impl Loads {
+    /// The usual mean under this load.
+    fn usual(&self, place: usize) -> Option<f64> {
+        let place = if self.known[NONE][0] >= LEAST { NONE } else { place };
+        let [count, _, usual] = self.known[place];
+        if place == NONE || count >= LEAST {
+            return (count >= LEAST).then_some(usual);
+        }
+        let (mut count, mut total) = (0.0, 0.0);
+        for near in &self.known[(place - 1).max(NONE + 1)..(place + 2).min(LOADS)] {
+            if near[0] < LEAST {
+                count += near[0];
+                total += near[0] * near[2];
+            }
+        }
+        (count >= LEAST).then(|| total / count)
+    }
+
     /// What the total of so many values usually is that came since the last call.
     pub fn take(&mut self, time_ms: i64, size: f64, total: f64) -> f64 {
         let since_ms = self.since_ms;
@@ -35,8 +52,7 @@ impl Loads {
             return total;
         }
         let place = load_of(time_ms - since_ms);
-        let [count, _, usual] = self.known[if self.known[NONE][0] >= LEAST { NONE } else { place }];
-        let expected = if count >= LEAST { usual * size } else { total };
+        let expected = self.usual(place).map_or(total, |usual| usual * size);
         let own = &mut self.known[place];
         own[0] += size;
         own[1] += total;
