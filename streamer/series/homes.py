@@ -8,7 +8,7 @@ that are categories: no series of others is there to go on.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -36,9 +36,48 @@ type, and texts that mean a number.
 """
 FIELDS = (*COUNTS, "kind", "first", "came")
 """And the offset of the first value, and of the first one that came home as another type."""
+STRINGS_FEW = 64
+"""Up to so many texts of a batch are looked at without asking whose they are."""
 BY_FILE = -1
 """The first offset where a file of references knew it."""
 NEVER = int(np.iinfo(np.int64).max)
+
+
+class There(NamedTuple):
+    """Where the names of a batch are at home with its models, and what of it tells that nothing came from elsewhere."""
+
+    names: tuple[str, ...]
+    models: tuple[str, ...]
+    kinds: I64  # by model and name
+    learning: bool  # some are not known yet
+    among_numbers: Bool  # with any of the models
+    among_texts: Bool
+    counted: Bool  # of these those that may come as numbers
+    known: frozenset[str]  # texts that all of these had at first
+
+    @classmethod
+    def of(cls, names: tuple[str, ...], models: tuple[str, ...], kinds: I64, known: Sequence[Collection[str]]) -> There:
+        among_texts: Bool = (kinds == TEXTS).any(axis=0)
+        counted = among_texts & np.array([name != LABEL for name in names], bool)  # A label comes as a text.
+        common = frozenset(known[0]).intersection(*known[1:]) if known else frozenset[str]()
+        among_numbers: Bool = ((kinds == NUMBERS) | (kinds == BITS)).any(axis=0)
+        return cls(names, models, kinds, bool((kinds == OPEN).any()), among_numbers, among_texts, counted, common)
+
+    def pure(self, batch: Batch) -> bool:
+        """Whether all names are known, and all that there is is at home: by names alone, whatever the model."""
+        if self.learning:
+            return False
+        texts = batch.texts
+        if len(texts.name) and self.among_numbers[texts.name].any():
+            return False
+        if self.counted.any() and self.counted[batch.numbers.name].any():
+            return False
+        if len(batch.strings) > STRINGS_FEW and self.among_texts.any():
+            there = np.unique(texts.text[self.among_texts[texts.name]]).tolist()
+            return all(batch.strings[code] in self.known for code in there)
+        return not self.among_texts.any() or all(
+            text in self.known or meaning(text, bits=True) is None for text in batch.strings
+        )
 
 
 class Homes:
@@ -54,18 +93,20 @@ class Homes:
         self.state = {name: np.zeros(0, np.int64) for name in FIELDS}
         self.texts: dict[int, Known] = {}  # of rows that learn, or whose home are texts
         self.homes: dict[int, Home] = {}  # made of the state
-        self.kinds: dict[
-            str, tuple[tuple[str, ...], I64]
-        ] = {}  # of a model, for the names of a batch; made of the state
+        self.there: There | None = None  # of the last batch; made of the state
+        self.kinds: dict[str, tuple[tuple[str, ...], I64]] = {}  # of a model, for a batch's names; made of the state
 
     def at_home(self, batch: Batch, seen: Bool) -> Batch:
         """The batch with the values of the events that are seen where they belong; learns from the first of them. It is
         the same batch where nothing came as another type, as nearly always.
         """
-        models = np.flatnonzero(np.bincount(batch.model[seen]))
-        kinds = np.array([self._kinds(batch.strings[model], batch.names) for model in models.tolist()])
-        if not kinds.size or self._pure(batch, models, kinds):
+        if not len(seen) or not seen.any():
             return batch
+        models = np.flatnonzero(np.bincount(batch.model if seen.all() else batch.model[seen]))
+        there = self._there(batch.names, tuple(batch.strings[model] for model in models.tolist()))
+        if there.pure(batch):
+            return batch
+        kinds = there.kinds
         place = np.zeros(len(batch.strings), np.int64)
         place[models] = np.arange(len(models))
 
@@ -89,6 +130,15 @@ class Homes:
         np.minimum.at(self.state["came"], came, batch.offsets[events])
         return found
 
+    def _there(self, names: tuple[str, ...], models: tuple[str, ...]) -> There:
+        """Where the names are at home with these models; nearly always those of the batch before."""
+        there = self.there
+        if there is None or there.models != models or there.names != names:
+            kinds = np.concatenate([self._kinds(model, names) for model in models]).reshape(len(models), len(names))
+            known = [self.texts[self.index[models[m]][names[n]]].names for m, n in np.argwhere(kinds == TEXTS).tolist()]
+            there = self.there = There.of(names, models, kinds, known)
+        return there
+
     def _kinds(self, model: str, names: tuple[str, ...]) -> I64:
         """The kind of home of each name."""
         made = self.kinds.get(model)
@@ -100,35 +150,6 @@ class Homes:
         if rows:
             self.kinds[model] = names, kinds
         return kinds
-
-    def _pure(self, batch: Batch, models: I64, kinds: I64) -> bool:
-        """Whether every name has its home, and all that there is is there: by names alone, whatever the model."""
-        numbers, texts = batch.numbers, batch.texts
-        if (kinds == OPEN).any():
-            return False
-        of_texts = (kinds == TEXTS).any(axis=0)
-        if len(texts.name):
-            there = np.bincount(texts.name, minlength=len(batch.names)) > 0
-            if (there & (kinds > NOWHERE) & (kinds != TEXTS)).any():
-                return False
-            if (there & of_texts).any() and not self._known(batch, models, kinds, of_texts):
-                return False
-        if LABEL in batch.names:
-            of_texts[batch.names.index(LABEL)] = False  # A label is a text whatever it comes as.
-        return not (of_texts.any() and of_texts[numbers.name].any())
-
-    def _known(self, batch: Batch, models: I64, kinds: I64, of_texts: Bool) -> bool:
-        """Whether the first values of the names that are at home among texts had all the texts that there are."""
-        size, texts = len(batch.strings), batch.texts
-        mine = of_texts[texts.name]
-        pairs = np.unique(texts.name[mine].astype(np.int64) * size + texts.text[mine])
-        told = [(name, batch.strings[code]) for name, code in (divmod(pair, size) for pair in pairs.tolist())]
-        for model, kind in zip(models.tolist(), kinds, strict=True):
-            rows = self.index[batch.strings[model]]
-            for name, text in told:
-                if kind[name] == TEXTS and text not in self.texts[rows[batch.names[name]]].names:
-                    return False
-        return True
 
     def _learn(self, batch: Batch, numbers: I64, texts: I64) -> tuple[I64, Bool]:
         """The row of each of these values, the numbers before the texts, and whether it is past the warm-up; from the
@@ -185,6 +206,7 @@ class Homes:
     def _set(self, row: int, kind: int) -> None:
         self.state["kind"][row] = kind
         self.kinds.pop(self.keys[row][0], None)
+        self.there = None
         self.homes.pop(row, None)
 
     def _home(self, row: int) -> Home:
@@ -213,6 +235,7 @@ class Homes:
         self.index.setdefault(model, {})[name] = len(self.keys)
         self.keys.append([model, name])
         self.kinds.pop(model, None)
+        self.there = None
         return len(self.keys) - 1
 
     def _resize(self) -> None:
@@ -270,7 +293,7 @@ class Homes:
 
     def _number(self, keys: Iterable[list[str]]) -> None:
         """Make the index anew."""
-        self.index, self.keys, self.homes, self.kinds = {}, [], {}, {}
+        self.index, self.keys, self.homes, self.kinds, self.there = {}, [], {}, {}, None
         for row, (model, name) in enumerate(keys):
             self.keys.append([model, name])
             self.index.setdefault(model, {})[name] = row

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from math import isfinite
 from typing import Any, NamedTuple
 
@@ -23,6 +24,7 @@ Columns = Sequence[NDArray[Any]]
 TRUTH = {"true": 1.0, "false": 0.0}
 
 
+@lru_cache(4096)
 def meaning(text: str, bits: bool) -> float | None:
     """The number that a text means; true and false mean one only where all are ones and zeros.
 
