@@ -28,7 +28,7 @@ PARTITIONS_MAX = 48
 """Looked at of a topic, evenly spaced: two of them are enough to meet a model twice."""
 ENOUGH = 200
 """Events after which a topic counts as keyed when no model was met in two of its partitions."""
-ANSWER_S = 5.0
+ANSWER_S = 3.0
 READ_S = 10.0
 READ_BYTES = 64 << 20
 FROM_TAIL = -2000
@@ -116,8 +116,11 @@ def ask(config: Config, decided: bool = False, read: Mapping[Partition, int] | N
     several = {name: count for name, count in inputs.items() if count > 1}
     if decided or (inputs and not several):
         return Answer("topic", "each topic has one partition")
-    before = committed(client, config.kafka.group, several) if read is None else read
-    told = answer(seen(config, newest(config, several)), before)
+    events = seen(config, newest(config, several))
+    before = read or {}
+    if events and read is None:
+        before = committed(client, config.kafka.group, several)
+    told = answer(events, before)
     lacking = ordered if told.order == "model" and ordered not in partitions else None
     return told._replace(lacking=lacking, read=before)
 
@@ -130,7 +133,7 @@ def committed(client: AdminClient, group: str, topics: Mapping[str, int]) -> dic
     asked = [ConsumerGroupTopicPartitions(group, wanted)]
     [future] = client.list_consumer_group_offsets(asked, request_timeout=ANSWER_S).values()
     with suppress(KafkaException, TimeoutError):
-        found = future.result(ANSWER_S + 1).topic_partitions
+        found = future.result(ANSWER_S + 0.5).topic_partitions
         return {(one.topic, one.partition): one.offset for one in found if one.error is None and one.offset >= 0}
     return {}
 
