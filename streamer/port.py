@@ -90,6 +90,7 @@ class Out(NamedTuple):
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...] = ()
     partition: int | None = None  # by the key where it is not said
+    turn: int = 0  # when it comes among all that one commit publishes
 
 
 @dataclass(frozen=True, slots=True)

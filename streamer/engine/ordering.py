@@ -128,6 +128,7 @@ class Ordering(NothingDetected):
         self.emitted: dict[tuple[str, str], int] = {}
         self.record_alerts = RecordAlerts(config, partition, generation, self.emitted)
         self.outbox: list[Out] = []
+        self.turn = 0  # of the last record in it
 
     @property
     def waiting(self) -> int:
@@ -148,7 +149,9 @@ class Ordering(NothingDetected):
         self.counts["filtered"] += int(refused.sum())
         self.counts[ORDERED] += int(used.sum())
         records = self.pack(batch, np.where(refused, -1, self._parts(batch)), Place(topic, number, self.first_end))
-        self.outbox += (Out("ordered", None, record, (), part) for part, record in records)
+        # What one commit takes of several partitions is to be in the order of time there, and this of its own.
+        self.turn = max(self.turn, int(np.median(batch.times_ms)) if len(batch.times_ms) else 0)
+        self.outbox += (Out("ordered", None, record, (), part, self.turn) for part, record in records)
         self.position = batch.next_offset
 
     def _refused(self, batch: Batch) -> Bool:
@@ -174,6 +177,7 @@ class Ordering(NothingDetected):
     def published(self, count: int | None = None) -> None:
         """Forget the first `count` records of the outbox, or all of them."""
         del self.outbox[:count]
+        self.turn *= bool(self.outbox)
 
     def counters(self) -> Iterator[Counter]:
         """What was counted so far, for the metrics."""

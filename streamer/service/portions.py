@@ -5,6 +5,7 @@ transaction holds must get through before its deadline.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 
 from schemas.events.batch import Batch, Record
 from streamer.engine.stage import Decode
@@ -16,6 +17,7 @@ LETTERS_BYTES_MAX = 1_000_000
 OUTBOX_MAX = 10_000
 OUTBOX_BYTES_MAX = 4_000_000
 """Commit before the interval ends when this many records wait, or bytes: alerts get down to a quarter or less."""
+TURN = attrgetter("turn")
 EACH = 2_000.0
 """Bytes of a record that waits, before any was weighed."""
 
@@ -29,6 +31,11 @@ def portion(decode: Decode, records: Sequence[Record], topic: str) -> tuple[Batc
         records, rest = whole[:some], whole[some:] + rest
         batch = decode(records, topic)
     return batch, rest
+
+
+def in_turn(outs: Sequence[Out]) -> list[Out]:
+    """All that several partitions publish, each in its own order and all in that of their turns."""
+    return sorted(outs, key=TURN)
 
 
 def each(outs: Sequence[Out], before: float) -> float:

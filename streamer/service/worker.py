@@ -32,7 +32,7 @@ from streamer.port import (
 from streamer.service.alert_log import AlertLog
 from streamer.service.connection import words
 from streamer.service.partitions import Doing, LivePartition, Pool, Stats, more_of, newest, stands, tick
-from streamer.service.portions import EACH, LETTERS_BYTES_MAX, each, full, portion
+from streamer.service.portions import EACH, LETTERS_BYTES_MAX, each, full, in_turn, portion
 from streamer.service.restore import Notify, Restorer
 from streamer.service.snapshots import Snapshots, pointer_of, root
 from streamer.service.staging import Stager
@@ -265,7 +265,7 @@ class Worker:
             return True
         begin_s = self.clock()
         try:
-            result = self.log.commit(outs, offsets, snapshots)
+            result = self.log.commit(in_turn(outs), offsets, snapshots)
         except LogDown as down:
             self.troubled("commits", down)
             result = CommitResult(Outcome.ABORTED, {})
