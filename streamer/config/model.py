@@ -35,6 +35,7 @@ from streamer.config.topics import Topics as Topics
 from streamer.config.types import (
     CheckedName,
     Duration,
+    ExcludedNames,
     FeatureNames,
     Listen,
     Model,
@@ -271,10 +272,11 @@ class Config(Model):
     checks: dict[CheckedName, CheckRule] = Field(
         default_factory=dict, description="Rules for values, by features.NAME, confidence, value or latency_ms."
     )
-    exclude: list[FeatureNames] = Field(
+    exclude: list[ExcludedNames] = Field(
         default_factory=list,
-        description="Features no monitor looks at unless it names them: features.NAME, with * and ?. For ids, counters "
-        "and times: not in features.*, missing.*, category.*, unseen.*, new_feature.*, anomaly, distance, ood.",
+        description="What no monitor looks at unless it names it: features.NAME, score.NAME, logit.INDEX, with * and ?."
+        " For ids, counters and times: not in features.*, missing.*, category.*, unseen.*, new_feature.*, anomaly, "
+        "distance, ood; nor in score.*, logit.*.",
     )
     categorical: list[FeatureNames] = Field(
         default_factory=list,

@@ -25,6 +25,8 @@ STANDARD: dict[str, dict[str, Any]] = {
     "missing": {"signal": "missing.*", "detect": ENVELOPE},
     "confidence": {"signal": "confidence", "detect": {**ENVELOPE, "direction": "down"}},
     "confidence-distribution": {"signal": "confidence", "detect": DISTRIBUTION},
+    "score": {"signal": "score.*", "detect": ENVELOPE},
+    "logit": {"signal": "logit.*", "detect": ENVELOPE},
     "label-share": {"signal": "label.*", "detect": ENVELOPE},
     "rare-label": {"signal": "label.*", "detect": SCAN},
     "anomaly-fraction": {"signal": "anomaly", "detect": {"kind": "fraction", "max": 0.05, "days": True}},

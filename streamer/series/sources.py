@@ -25,7 +25,7 @@ from streamer.series.table import ColumnsSoFar, Group, Heard, SeriesTable, Table
 from streamer.series.type_change import TypeChange
 from streamer.series.version_change import VersionChange
 from streamer.signals.columns import I64, Column, Groups
-from streamer.signals.grammar import parse_signal
+from streamer.signals.grammar import parse_signal, path_of
 
 
 class Source(Protocol):
@@ -147,8 +147,8 @@ def table_id_of(config: cfg.Config, monitor: cfg.Monitor) -> TableId:
     signal = parse_signal(monitor.signal)
     if signal.kind == "aggregate":
         signal = replace(signal, window_ms=monitor.aggregate_ms, least=monitor.windows.least or 1)
-    elif signal.of_features:
-        signal = replace(signal, without=tuple(config.exclude))
+    elif signal.of_whatever:
+        signal = replace(signal, without=tuple(map(path_of, config.exclude)))
     return TableId(signal, tuple(monitor.by), monitor.models)
 
 
