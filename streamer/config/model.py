@@ -26,6 +26,7 @@ from schemas.events.registered import Schemas
 from streamer.config.budget import FalseAlarms
 from streamer.config.calendar import Calendar
 from streamer.config.detect import CheckRule
+from streamer.config.embedding import Embedding
 from streamer.config.librdkafka_settings import RESERVED
 from streamer.config.mapping import Mapping
 from streamer.config.monitor import Defaults as Defaults
@@ -282,6 +283,11 @@ class Config(Model):
         default_factory=list,
         description="Features whose numbers are codes: features.NAME, with * and ?. They are watched as texts: "
         "category.*, unseen.*, missing.*, not features.*.",
+    )
+    embeddings: dict[Name, Embedding] = Field(
+        default_factory=dict,
+        max_length=16,
+        description="Arrays that are one thing each, by name: the signals embedding.NAME.norm and .distance.",
     )
     feedback: Feedback | None = Field(None, description="What people did with a prediction: the signals action.NAME.")
     privacy: Privacy | None = Field(None, description="Who is not watched.")

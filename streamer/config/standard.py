@@ -27,6 +27,7 @@ STANDARD: dict[str, dict[str, Any]] = {
     "confidence-distribution": {"signal": "confidence", "detect": DISTRIBUTION},
     "score": {"signal": "score.*", "detect": ENVELOPE},
     "logit": {"signal": "logit.*", "detect": ENVELOPE},
+    "embedding": {"signal": "embedding.*", "detect": ENVELOPE},
     "label-share": {"signal": "label.*", "detect": ENVELOPE},
     "rare-label": {"signal": "label.*", "detect": SCAN},
     "anomaly-fraction": {"signal": "anomaly", "detect": {"kind": "fraction", "max": 0.05, "days": True}},
@@ -52,6 +53,8 @@ ORDERED = "drift-ordered"
 """Where the events of topics that are not keyed by model are put in order."""
 SHADOW = "drift-shadow"
 """Where shadow monitors publish unless the file says otherwise; without one nobody needs such a topic."""
+ONLY_WITH = {"embedding": "embeddings"}
+"""Standard monitors that are there only where the file has a key."""
 OFF = (False, "off")
 WHOLE = ("events", "traffic", "version_change")
 """Signals that are about the model as a whole: an old version that falls silent is no news."""
@@ -74,6 +77,8 @@ def resolved(value: Any, filled: bool = True) -> Any:
     monitors: dict[str, Any] = {}
     for name, monitor in STANDARD.items() if standard else ():
         given = own.get(name, {})
+        if name not in own and name in ONLY_WITH and not value.get(ONLY_WITH[name]):
+            continue
         if not (isinstance(given, bool | str) and given in OFF):
             monitors[name] = _changed(monitor, given) if name in changes or name not in own else given
     monitors |= {name: monitor for name, monitor in own.items() if name not in changes}

@@ -16,6 +16,7 @@ from streamer.series.aggregates import Aggregates
 from streamer.series.anomaly import AnomalyRule
 from streamer.series.calendar import Away
 from streamer.series.correlation import CorrelationSource
+from streamer.series.embeddings import EmbeddingSource
 from streamer.series.feedback import Feedback
 from streamer.series.new_features import NewFeatures
 from streamer.series.out_of_distribution import Distance, OutOfDistribution
@@ -106,6 +107,11 @@ def _correlation(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTab
     return CorrelationSource(numbers)
 
 
+def _embedding(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable, ...]) -> Source:
+    dimensions = {name: one.dimensions for name, one in config.embeddings.items()}
+    return EmbeddingSource(dimensions, config.reference.warmup)
+
+
 def _distance(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable, ...]) -> Source:
     return Distance(config.reference.warmup, table.rows_max)
 
@@ -134,6 +140,7 @@ SOURCES: dict[str, SourceSpec] = {
     "new_feature": SourceSpec((), _new_features),
     "type_change": SourceSpec((), _type_change),
     "correlation": SourceSpec(("features.*",), _correlation),
+    "embedding": SourceSpec((), _embedding),
     "distance": SourceSpec((), _distance),
     "ood": SourceSpec(("distance",), _ood),
     "confident_ood": SourceSpec(("distance",), _ood),

@@ -135,6 +135,8 @@ def parse_signal(text: str) -> Signal:
     if head not in HEADS or not member:
         raise ValueError(f"unknown signal {text!r}")
     kind, base = HEADS[head]
+    if kind == "embedding" and not is_pattern(member) and not member.endswith((".norm", ".distance")):
+        raise ValueError(f"unknown signal {text!r}")
     if kind == "invalid":
         member = member.removeprefix(FEATURES)
         base = "" if member == "*" or member in CHECKED else FEATURES

@@ -128,6 +128,9 @@ KINDS: dict[str, SignalKind] = {
         ("correlation",), NUMBER, words={"correlation": Word("correlation")}, of_features=True, of_many=True
     ),
     "distance": SignalKind(("distance",), NUMBER, words={"distance": Word("distance")}, of_features=True),
+    "embedding": SignalKind(
+        ("embedding.*", "embedding.NAME.norm", "embedding.NAME.distance"), NUMBER, heads={"embedding": ""}
+    ),
     "category": SignalKind(
         ("category.*", "category.NAME", "label"),
         CATEGORY,
