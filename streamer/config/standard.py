@@ -27,7 +27,6 @@ STANDARD: dict[str, dict[str, Any]] = {
     "confidence-distribution": {"signal": "confidence", "detect": DISTRIBUTION},
     "score": {"signal": "score.*", "detect": ENVELOPE},
     "logit": {"signal": "logit.*", "detect": ENVELOPE},
-    "embedding": {"signal": "embedding.*", "detect": ENVELOPE},
     "label-share": {"signal": "label.*", "detect": ENVELOPE},
     "rare-label": {"signal": "label.*", "detect": SCAN},
     "anomaly-fraction": {"signal": "anomaly", "detect": {"kind": "fraction", "max": 0.05, "days": True}},
@@ -53,8 +52,8 @@ ORDERED = "drift-ordered"
 """Where the events of topics that are not keyed by model are put in order."""
 SHADOW = "drift-shadow"
 """Where shadow monitors publish unless the file says otherwise; without one nobody needs such a topic."""
-ONLY_WITH = {"embedding": "embeddings"}
-"""Standard monitors that are there only where the file has a key."""
+OF_EMBEDDINGS: dict[str, dict[str, Any]] = {"embedding": {"signal": "embedding.*", "detect": ENVELOPE}}
+"""What else is of the set where the file has `embeddings`."""
 OFF = (False, "off")
 WHOLE = ("events", "traffic", "version_change")
 """Signals that are about the model as a whole: an old version that falls silent is no news."""
@@ -70,15 +69,14 @@ def resolved(value: Any, filled: bool = True) -> Any:
     if not isinstance(value, dict) or not isinstance(value.get("monitors"), dict | None):
         return value
     own: dict[str, Any] = value.get("monitors") or {}
-    changes = {name for name, monitor in own.items() if _changes(name, monitor)}
+    offered = STANDARD | (OF_EMBEDDINGS if value.get("embeddings") else {})
+    changes = {name for name, monitor in own.items() if name in offered and _changes(monitor)}
     standard = value.get("standard")
     if not isinstance(standard, bool):
         standard = bool(changes) or not own
     monitors: dict[str, Any] = {}
-    for name, monitor in STANDARD.items() if standard else ():
+    for name, monitor in offered.items() if standard else ():
         given = own.get(name, {})
-        if name not in own and name in ONLY_WITH and not value.get(ONLY_WITH[name]):
-            continue
         if not (isinstance(given, bool | str) and given in OFF):
             monitors[name] = _changed(monitor, given) if name in changes or name not in own else given
     monitors |= {name: monitor for name, monitor in own.items() if name not in changes}
@@ -97,9 +95,7 @@ def resolved(value: Any, filled: bool = True) -> Any:
     return value
 
 
-def _changes(name: str, monitor: Any) -> bool:
-    if name not in STANDARD:
-        return False
+def _changes(monitor: Any) -> bool:
     off = isinstance(monitor, bool | str) and monitor in OFF
     return off or (isinstance(monitor, dict) and "signal" not in monitor)
 

@@ -87,7 +87,7 @@ class SignalKind(NamedTuple):
 
 
 def _text_shares(
-    head: str, column: str, plural: str, phrase: Phrase, population: Population = Population.INFERENCES
+    head: str, column: str, phrase: Phrase, population: Population = Population.INFERENCES, plural: str = ""
 ) -> SignalKind:
     """Texts of which each event has one, and every one they may be has a share."""
     return SignalKind(
@@ -98,7 +98,7 @@ def _text_shares(
         population=population,
         observe=observe_texts(column),
         members_max=LABELS_MAX,
-        plural=plural,
+        plural=plural or f"{head}s",
     )
 
 
@@ -201,11 +201,11 @@ KINDS: dict[str, SignalKind] = {
         phrase=("changes of the type of {}", "have {} as another type"),
         referenced=False,
     ),
-    "label": _text_shares("label", "prediction.label", "labels", ("label {}", "have label {}")),
-    "status": _text_shares("status", "status", "statuses", ("status {}", "have status {}")),
-    "caller": _text_shares("caller", "caller", "callers", ("caller {}", "come from {}")),
-    "version": _text_shares("version", "version", "versions", ("version {}", "are of version {}")),
-    "action": _text_shares("action", "action", "actions", ("feedback {}", "have feedback {}"), Population.USED),
+    "label": _text_shares("label", "prediction.label", ("label {}", "have label {}")),
+    "status": _text_shares("status", "status", ("status {}", "have status {}"), plural="statuses"),
+    "caller": _text_shares("caller", "caller", ("caller {}", "come from {}")),
+    "version": _text_shares("version", "version", ("version {}", "are of version {}")),
+    "action": _text_shares("action", "action", ("feedback {}", "have feedback {}"), Population.USED),
     "error": SignalKind(
         ("error",), FLAG, words={"error": Word("error", ("failed events", "failed"))}, observe=observe_errors
     ),

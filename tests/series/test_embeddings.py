@@ -10,6 +10,7 @@ import pytest
 from streamer.config.load import load_text
 from streamer.engine.engines import COMPILED, PYTHON, Engine
 from streamer.engine.task import Task
+from streamer.series.embeddings import DISTANCE, NORM
 from tests.signals.events import HEAD, batch_of, firing
 
 ENGINES = [PYTHON, *([COMPILED] if COMPILED is not None else [])]
@@ -40,7 +41,7 @@ def test_no_cutting_shows_and_both_engines_are_one(size: int) -> None:
         dumps.append(task.dump())
     assert len(set(dumps)) == 1
     [table] = task.tables.values()
-    members = [f"{name}.{what}" for name in ("text", "pic") for what in ("norm", "distance")]
+    members = [f"{name}.{what}" for name in ("text", "pic") for what in (NORM, DISTANCE)]
     assert sorted({member for _, member in table.keys}) == sorted(members)
 
 
