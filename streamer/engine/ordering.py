@@ -7,7 +7,7 @@ decoded is a dead letter here, and whoever opted out is filtered here, before an
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -32,7 +32,8 @@ from streamer.engine.unwatched import Unwatched
 from streamer.monitors.base import Gauge, Monitor
 from streamer.monitors.detectable import Drift, Series
 from streamer.port import Out, Partition, Tick
-from streamer.signals.columns import I64, Bool
+from streamer.signals.columns import I64, Bool, group, groups_of
+from streamer.signals.grammar import BY_PATHS
 from streamer.signals.roles import OPT_OUT, is_true
 
 NONE = dict.fromkeys(UNUSED, np.zeros(0, np.int64))
@@ -95,9 +96,11 @@ def bare(batch: Batch, refused: Bool, place: str) -> Batch:
     return replace(batch, **tables, odd=odd, version=np.where(refused, np.int32(-1), batch.version))
 
 
-def part_of_model(model: str, parts: int) -> int:
-    """The partition of the ordered log that a model's events go to. It never changes: a model is in one."""
-    return xxh3_64_intdigest(model.encode()) % parts
+def part_of(key: Sequence[str], parts: int) -> int:
+    """The partition of the ordered log for events of this model, and of these values of `kafka.order_by`. It never
+    changes: each is in one.
+    """
+    return xxh3_64_intdigest("\0".join(key).encode()) % parts
 
 
 class Ordering(NothingDetected):
@@ -156,10 +159,9 @@ class Ordering(NothingDetected):
 
     def _parts(self, batch: Batch) -> I64:
         """Where each event goes."""
-        of = np.zeros(len(batch.strings), np.int64)
-        for code in np.flatnonzero(np.bincount(batch.model)).tolist():
-            of[code] = part_of_model(batch.strings[code], self.parts)
-        return of[batch.model]
+        by, all_of_them = tuple(self.config.kafka.order_by), np.ones(len(batch.offsets), bool)
+        groups = groups_of(batch, all_of_them, by, BY_PATHS, group)
+        return np.array([part_of(key, self.parts) for key in groups.keys], np.int64)[groups.of_event]
 
     def tick(self, tick: Tick) -> None:
         """Take the time."""
