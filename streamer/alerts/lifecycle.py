@@ -120,13 +120,18 @@ def told_of(
     )
 
 
-FirstOffset = Callable[[str, int], int]
-"""Of a monitor and a row: where the log must be read from for the series to become what it was."""
+FirstOffset = Callable[[str, int, int], int]
+"""Of a monitor and a row: where the log must be read from for the series to become what it was at an offset."""
 
 
-def first_of(monitors: Mapping[str, Monitor]) -> FirstOffset:
-    """Knows the monitors and not the task, which would hold itself then."""
-    return lambda monitor, row: monitors[monitor].table.first_offset(row)
+def first_of(monitors: Mapping[str, Monitor], came_home: Callable[[str, int], int]) -> FirstOffset:
+    """Knows the monitors and not the task, which would hold itself then. `came_home`: see `Homes.first_offset`."""
+
+    def first(monitor: str, row: int, offset: int) -> int:
+        table = monitors[monitor].table
+        return min(table.first_offset(row), came_home(table.keys[row][0][0], offset))
+
+    return first
 
 
 def always_there(model: str, time_ms: int) -> bool:
@@ -250,7 +255,7 @@ class AlertBook:
 
     def _open(self, alert: Alert, finding: Finding, at: Moment) -> None:
         policy, edge = self.policies[alert.monitor], finding.signal == DRIFT
-        first_offset = self.first_offset(alert.monitor, alert.row)
+        first_offset = self.first_offset(alert.monitor, alert.row, at.offset)
         alert.opened = Opened(at.offset, at.time_ms, first_offset, finding.evidence, at.row, at.origin)
         alert.detections = 0
         moved = moved_of(finding.evidence) if edge else None

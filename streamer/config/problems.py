@@ -23,7 +23,7 @@ KINDS = {
     "weak-secret": "a secret that is short or a word",
     "not-filled": "a variable written as another tool would fill it in",
     "never-fires": "a monitor that cannot fire, at all or on the traffic of a sample, or hardly ever",
-    "not-in-sample": "a place that no record of a sample has",
+    "not-in-sample": "a place, or the other half of a pair, that no record of a sample has",
     "read-twice": "a feature of a sample that is another field of the event, too",
     "may-be-codes": "numbers of a sample that look like codes",
     "not-watched": "what a sample has and a monitor asks for, and yet it is not watched, or not on its own",

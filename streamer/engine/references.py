@@ -7,7 +7,7 @@ rows: frozen, so that they are judged from their first value on. What the file d
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -222,10 +222,15 @@ def pin(table: SeriesTable, given: dict[int, Series], source: str) -> None:
     }
 
 
-def pinned_again(table: SeriesTable, references: References) -> None:
-    """After a snapshot: the rows are there, what the file says of them is not."""
-    known = {(tuple(one.key), one.member): one for one in of_table(references, table)}
-    pin(table, {row: known[key] for row, key in enumerate(table.keys) if key in known}, references.source)
+def seed_again(references: References, watched: Watched, restored: Container[str]) -> None:
+    """After a snapshot: in the tables that it had the rows are there, and what the file says of them is not."""
+    fresh = []
+    for table, monitors in watched:
+        known = {(tuple(one.key), one.member): one for one in of_table(references, table)}
+        pin(table, {row: known[key] for row, key in enumerate(table.keys) if key in known}, references.source)
+        if table.identity not in restored:
+            fresh.append((table, monitors))
+    seed(references, fresh)
 
 
 def _freeze(table: SeriesTable, given: dict[int, Series]) -> None:

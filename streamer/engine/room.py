@@ -19,6 +19,7 @@ from streamer.alerts.lifecycle import AlertBook
 from streamer.engine.admission import Admission
 from streamer.engine.muted import Muted
 from streamer.monitors.base import Monitor
+from streamer.series.homes import Homes
 from streamer.series.sources import Source
 from streamer.series.table import SeriesTable, TableId
 from streamer.signals.columns import I64, groups_of
@@ -68,10 +69,11 @@ class Room:
         admission: Admission,
         book: AlertBook,
         muted: Muted,
+        homes: Homes,
         tell: Tell,
     ) -> None:
         self.tables, self.sources, self.of_table = tables, sources, of_table
-        self.admission, self.book, self.muted, self.tell = admission, book, muted, tell
+        self.admission, self.book, self.muted, self.homes, self.tell = admission, book, muted, homes, tell
         self.names = {i: {m.name for m in monitors} for i, monitors in of_table.items()}
 
     def pieces(self, batch: Batch, position: int) -> Iterator[tuple[Batch | None, int | None]]:
@@ -107,7 +109,8 @@ class Room:
             source = self.sources.get(table_id)
             if not table.calm(groups, names) or not (source is None or source.calm(groups, names)):
                 return False
-        return self.admission.calm(int(np.count_nonzero(np.bincount(batch.model))))
+        models = int(np.count_nonzero(np.bincount(batch.model)))
+        return self.homes.calm(models, names) and self.admission.calm(models)
 
     def _rest(self) -> None:
         for table in self.tables.values():
@@ -126,6 +129,7 @@ class Room:
                 self._evict(table_id, gone.tolist(), offset)
             groups = source.turn(offset) if source is not None else ()
             self._evict(table_id, [row for group in groups for row in table.members.get(group, ())], offset)
+        self.homes.turn()
         self._forget(self._models(offset), offset)
 
     def exclude(self, offset: int, codes: tuple[str, ...]) -> None:
@@ -152,6 +156,7 @@ class Room:
         for source in self.sources.values():
             source.forget(models)
         self.muted.forget(models)
+        self.homes.forget(models)
         self.admission.forget(models)
 
     def _evict(self, table_id: TableId, gone: Iterable[int], offset: int) -> None:

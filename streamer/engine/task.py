@@ -32,7 +32,8 @@ from streamer.engine.history import RetainedHistory
 from streamer.engine.muted import Muted
 from streamer.engine.outbox import Outbox
 from streamer.engine.pairs import Pairs
-from streamer.engine.references import pinned_again, seed
+from streamer.engine.readings import Readings
+from streamer.engine.references import seed, seed_again
 from streamer.engine.room import STRIDE, Fullness, Room
 from streamer.engine.school import School, schools
 from streamer.engine.stage import once
@@ -49,10 +50,9 @@ from streamer.series.table import SeriesTable, TableId
 from streamer.series.turnover import Places
 from streamer.signals.codes import coded
 from streamer.signals.columns import I64, Bool, Column, Groups
-from streamer.signals.derived import enriched
-from streamer.signals.grammar import computed, number_of, parse_signal
+from streamer.signals.grammar import parse_signal
 from streamer.signals.models import names_alone, union
-from streamer.signals.roles import OPT_OUT, is_true, populations
+from streamer.signals.roles import OPT_OUT, Population, is_true, populations
 
 IN_ORDER = attrgetter("event", "monitor", "row")
 
@@ -85,8 +85,7 @@ class Task:
         for table_id in wanted:
             self._add_table(table_id, table_id in sampled)
         self.monitors: dict[str, Monitor] = make_monitors(config, engine.monitors, self._made_of)
-        numbers = {number_of(i.signal): computed(i.signal) for i in wanted}
-        self.derived = {path: made for path, made in numbers.items() if made is not None}
+        self.readings = Readings(config, wanted, self.rows_max)
         self.by_order = list(self.monitors.values())
         self.of_table = {i: [m for m in self.by_order if m.table is t] for i, t in self.tables.items()}
         needed = {other for table_id in self.sources for other in needs(table_id)}
@@ -101,7 +100,7 @@ class Task:
         gate = engine.gate(names_alone(watched), limits.lateness_ms, limits.duplicates, self.rows_max, limits.ahead_ms)
         self.admission = Admission(gate, Places(self.rows_max, config.reference.warmup), watched)
         policies, self.muted = {name: policy_of(m.config) for name, m in self.monitors.items()}, Muted(config.calendar)
-        self.book = AlertBook(policies, first_of(self.monitors), self.muted.away.now)
+        self.book = AlertBook(policies, first_of(self.monitors, self.readings.homes.first_offset), self.muted.away.now)
         self.history = RetainedHistory(first_end, position, self.book, self.admission, self._publish)
         self.records = AlertRecords(config, partition, self.monitors, generation)
         self.incidents = Incidents(self.records)
@@ -109,7 +108,7 @@ class Task:
         pair = config.mapping.pair
         self.pairs = Pairs(pair.within_ms, pair.most) if pair is not None else None
         self.record_alerts = RecordAlerts(config, partition, generation, self.emitted)
-        parts = self.tables, self.sources, self.of_table, self.admission, self.book, self.muted
+        parts = self.tables, self.sources, self.of_table, self.admission, self.book, self.muted, self.readings.homes
         self.room = Room(*parts, self._ended)
         if seeded and config.given is not None:
             seed(config.given, self.watched(self.tables.values()))
@@ -151,7 +150,7 @@ class Task:
             refused = is_true(batch, OPT_OUT) if self.config.privacy else None
             before, batch = self.pairs.paired, self.pairs.take(batch, refused)
             self.admission.counts["used"] += self.pairs.paired - before  # Both records of a pair are.
-        batch = enriched(coded(batch, self.config.categorical), self.derived)
+        batch = coded(batch, self.config.categorical)
         for part in self.history.parts(batch, self.position):
             for piece, turn in self.room.pieces(part, self.position):
                 if piece is not None:
@@ -235,6 +234,7 @@ class Task:
         found, known, grouped = list[Finding](), dict[TableId, tuple[Column, Judged]](), dict[tuple[Any, ...], Groups]()
         used = self.muted.seen(batch, used)
         of = populations(batch, used, self.config.feedback is not None, self.config.probes is not None)
+        sent, batch = batch, self.readings.take(batch, of[Population.INFERENCES])
         for table_id, table in self.tables.items():
             chosen = of[table_id.signal.spec.population]
             same = table_id.by, table_id.models, id(chosen)
@@ -246,7 +246,8 @@ class Task:
                     known[table_id] = shown
                 continue
             source = self.sources.get(table_id)
-            column = source.column(batch, groups, table, known) if source else table.column(batch, groups)
+            read = sent if table.signal.spec.as_sent else batch
+            column = source.column(read, groups, table, known) if source else table.column(read, groups)
             judged = table.judge(batch, column)
             known[table_id] = column, judged
             found += step_table(batch, table, column, judged, self.of_table[table_id], now)
@@ -337,6 +338,7 @@ class Task:
             "admission": self.admission.dump(),
             "unusable": self.record_alerts.account.dump(),
             "muted": self.muted.dump(),
+            "homes": self.readings.dump(),
             "pairs": self.pairs.dump() if self.pairs is not None else None,
             "tables": {t.identity: t.dump() for t in self.tables.values()},
             "rules": {self.tables[i].identity: source.dump() for i, source in self.sources.items()},
@@ -373,16 +375,14 @@ class Task:
         self.admission.load(state["admission"])
         self.record_alerts.account.load(state.get("unusable"))  # Older snapshots have none.
         self.muted.load(state["muted"])
+        self.readings.load(state.get("homes"))  # Older snapshots have none.
         if self.pairs is not None and state["pairs"] is not None:
             self.pairs.load(state["pairs"])
         for table in self.tables.values():
             if table.identity in state["tables"]:
                 table.load(state["tables"][table.identity])
         if self.config.given is not None:
-            for table in self.tables.values():
-                pinned_again(table, self.config.given)
-            fresh = [t for t in self.tables.values() if t.identity not in state["tables"]]
-            seed(self.config.given, self.watched(fresh))
+            seed_again(self.config.given, self.watched(self.tables.values()), state["tables"])
         for table_id, source in self.sources.items():
             if self.tables[table_id].identity in state["rules"]:
                 source.load(state["rules"][self.tables[table_id].identity])

@@ -67,6 +67,19 @@ class Estimate(NamedTuple):
     sample: Sample
 
 
+class Halves(NamedTuple):
+    """Records of a sample that are half an inference: see `streamer/engine/pairs.py`."""
+
+    paired: int
+    alone: int
+    waiting: int  # at the end of the sample
+
+    def told(self) -> str:
+        """`1,000 halves of pairs = 900 with their partner + 60 alone + 40 that still wait`"""
+        parts = f"{self.paired:,} with their partner + {self.alone:,} alone + {self.waiting:,} that still wait"
+        return f"{sum(self):,} halves of pairs = {parts}"
+
+
 class Sample:
     """A task that has seen the sample, and how many events each group of each table had."""
 
@@ -108,6 +121,12 @@ class Sample:
     def account(self) -> Account:
         """What became of every record."""
         return self.rejects.account(task.admission.counts for task in self.tasks.values())
+
+    def halves(self) -> Halves:
+        """What became of the records that are half an inference, where the config pairs them."""
+        pairs = [task.pairs for task in self.tasks.values() if task.pairs is not None]
+        sums = (sum(each) for each in zip(*((2 * p.paired, p.alone, len(p.open)) for p in pairs), strict=True))
+        return Halves(*sums) if pairs else Halves(0, 0, 0)
 
     def series(self, name: str) -> list[int]:
         """The events of the group of each series of a monitor: no series has more values than that."""
@@ -151,8 +170,17 @@ def estimate(
         said += [(("monitors", name, *keys), sentence) for keys, sentence in slow]
         found += [Doubt("never-fires", *doubt) for doubt in said]
     found += [Doubt("not-watched", *doubt) for doubt in not_watched(sample)]
+    found += [Doubt("not-in-sample", *doubt) for doubt in no_pairs(config, sample.halves()) if account.used]
     models = {model for task in sample.tasks.values() for model in task.admission.events}
     return Estimate(account, len(models), events_per_day, costs, found, sample)
+
+
+def no_pairs(config: cfg.Config, halves: Halves) -> Iterator[Said]:
+    pair = config.mapping.pair
+    if pair is not None and not halves.paired:
+        many = f"none of {sum(halves):,} halves found its partner" if any(halves) else "no record is half of a pair"
+        need = "request and answer need one event_id and one model, in one partition"
+        yield ("mapping", "pair"), f"{many}: {need}, no more than {show_duration(pair.within_ms)} apart."
 
 
 def not_watched(sample: Sample) -> Iterator[Said]:

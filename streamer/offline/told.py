@@ -17,6 +17,8 @@ def told_of(name: str, estimate: Estimate, place: Callable[[Partition, int], str
     speed = "" if estimate.events_per_day is None else f", {estimate.events_per_day:,.0f} events a day"
     models = f"{estimate.models} model{'' if estimate.models == 1 else 's'}"
     lines = [f"{name}: {estimate.account.sum(' of the sample')}; {models}{speed}", *unused(estimate.account, place)]
+    halves = estimate.sample.halves()
+    lines += [f"  {halves.told()}"] if any(halves) else []
     lines += [*matched(estimate.sample.config, estimate.sample.names), *matched_signals(estimate.sample.tasks.values())]
     return "\n".join([*lines, *(costs(estimate) if estimate.account.used else ())])
 

@@ -61,6 +61,8 @@ class SignalKind(NamedTuple):
     not only those that have the field. `members_max`: of a group; further ones are one member, and one that comes late
     was 0 since the group began; `plural`: what the members are. `referenced`: its series have something to learn.
     `of_features`: one value is made of all the features of an event. `of_many`: of many events, so it comes seldom.
+    `as_sent`: it is about the values with the types that they were sent with, not as those that their names are at
+    home in.
     """
 
     forms: tuple[str, ...]
@@ -77,6 +79,7 @@ class SignalKind(NamedTuple):
     referenced: bool = True
     of_features: bool = False
     of_many: bool = False
+    as_sent: bool = False
 
     @property
     def other(self) -> str | None:
@@ -165,6 +168,7 @@ KINDS: dict[str, SignalKind] = {
         population=Population.SENT,
         observe=observe_invalid({}),
         every_event=True,
+        as_sent=True,
     ),
     "odd": SignalKind(
         ("odd.*", "odd.NAME"),
@@ -200,6 +204,7 @@ KINDS: dict[str, SignalKind] = {
         heads={"type_change": FEATURES},
         phrase=("changes of the type of {}", "have {} as another type"),
         referenced=False,
+        as_sent=True,
     ),
     "label": _text_shares("label", "prediction.label", ("label {}", "have label {}")),
     "status": _text_shares("status", "status", ("status {}", "have status {}"), plural="statuses"),

@@ -29,7 +29,7 @@ from streamer.monitors.finding import BREACH, CLEAR, DRIFT, NEITHER, STRETCH, Fi
 from streamer.monitors.following import Stretch
 
 
-def first_offset(monitor: str, row: int) -> int:
+def first_offset(monitor: str, row: int, offset: int) -> int:
     return 100 * len(monitor) + row
 
 

@@ -16,6 +16,7 @@ from schemas.events.packed import events_of
 from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
 from streamer.config.model import Config
+from streamer.engine.engines import COMPILED, PYTHON
 from streamer.engine.ordering import Ordering, part_of
 from streamer.engine.task import Task
 from streamer.port import Out, Partition
@@ -124,6 +125,21 @@ def test_any_cutting_of_the_ordered_log_gives_the_same_alerts_and_snapshot(confi
                 task = Task.load(config, at, task.dump())
         assert [*outs, *task.outbox] == whole.outbox
         assert task.dump() == whole.dump()
+
+
+@pytest.mark.skipif(COMPILED is None, reason="the compiled core was not built")
+def test_both_engines_write_the_same_ordered_log_and_state(config: Config) -> None:
+    assert COMPILED is not None
+    told = []
+    for engine in (PYTHON, COMPILED):
+        stage, decode, outs = Ordering(config, ("in", 1), 0, PARTS, 0, 300, engine), Decoder(fields_of(config)), []
+        for begin in range(0, 1000, 70):
+            stage.step(decode(topic(1)["in", 1][begin : begin + 70], "in"))
+            outs += stage.outbox
+            stage.published()
+            stage = Ordering.load(config, ("in", 1), stage.dump(), PARTS, engine)
+        told.append((outs, stage.dump()))
+    assert told[0] == told[1]
 
 
 PAIRED = TEXT.replace("monitors:", "mapping: {pair: {within: 10m}}\nmonitors:")

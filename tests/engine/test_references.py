@@ -16,7 +16,7 @@ from streamer.config.load import load_config, load_text
 from streamer.config.model import Config
 from streamer.config.reference_file import References
 from streamer.engine.engines import COMPILED, PYTHON
-from streamer.engine.references import LEAST, VALUES_MAX, Pool, pinned_again, seed
+from streamer.engine.references import LEAST, VALUES_MAX, Pool, seed, seed_again
 from streamer.engine.task import Task
 from streamer.offline.reference_build import build as learn_from
 from tests.engine.referenced import build, configured, event, invoke
@@ -256,7 +256,7 @@ def test_rows_of_a_file_are_there_and_ready_before_the_first_event() -> None:
     assert (learned.n, learned.mean, learned.first_offset, learned.last_offset) == (100, 49.5, -1, -1)
     assert (table.pinned[0]["source"], table.pinned[0]["n"]) == ("some events", 100)
     table.pinned = {}
-    pinned_again(table, made)
+    seed_again(made, [(table, [])], [table.identity])
     assert table.pinned[0]["mean"] == 49.5
 
 

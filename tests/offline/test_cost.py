@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from streamer.config.load import load_text
 from streamer.offline.cost import Estimate, Sample, estimate
 from streamer.offline.event_files import EventFiles
+from streamer.offline.told import told_of
 from tests.offline.samples import HEAD, OWN, write_sample
 
 
@@ -66,3 +68,31 @@ def test_what_can_never_fire_is_named_and_what_can_is_not(sample: Path) -> None:
 
 def test_the_standard_set_is_not_blamed_for_what_events_do_not_have(sample: Path) -> None:
     assert of(HEAD, sample, 1e6).doubts == []
+
+
+@pytest.mark.parametrize(("apart_s", "paired", "alone", "waiting"), [(1, 40, 0, 0), (300, 0, 33, 7)])
+def test_halves_of_pairs_are_counted_and_none_that_found_its_partner_is_a_warning(
+    tmp_path: Path, apart_s: int, paired: int, alone: int, waiting: int
+) -> None:
+    halves = [(10 * i + apart_s * late, i, late) for i in range(20) for late in (0, 1)]
+    events = [
+        {"model": "m", "time": 1_700_000_000 + at, "event_id": f"i{i}"}
+        | ({"prediction": {"confidence": 0.5}} if late else {"features": {"a": 1.5}})
+        for at, i, late in sorted(halves)
+    ]
+    (tmp_path / "x.jsonl").write_text("\n".join(map(json.dumps, events)))
+    found = of(f"{HEAD}mapping: {{pair: {{within: 1m}}}}\n", tmp_path / "x.jsonl")
+    assert found.sample.halves() == (paired, alone, waiting)
+    told = f"40 halves of pairs = {paired} with their partner + {alone} alone + {waiting} that still wait"
+    assert told in told_of("x", found, lambda partition, offset: "")
+    said = [doubt.sentence for doubt in found.doubts if doubt.path == ("mapping", "pair")]
+    assert [sentence.partition(":")[0] for sentence in said] == ["none of 40 halves found its partner"] * (not paired)
+
+
+def test_a_sample_without_halves_of_pairs_is_a_warning_where_the_config_pairs(sample: Path) -> None:
+    said = [
+        one.sentence
+        for one in of(f"{HEAD}mapping: {{pair: {{within: 1m}}}}\n", sample).doubts
+        if one.path[0] == "mapping"
+    ]
+    assert [sentence.partition(":")[0] for sentence in said] == ["no record is half of a pair"]
