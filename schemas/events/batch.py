@@ -35,13 +35,14 @@ REASONS: dict[str, str] = {
     "no_zone": "the event time has no zone, and `time_zone` names none",
     "clock_ahead": "the event time is 5 minutes ahead of the record's, or days ahead of all before: a clock is wrong",
     "too_many_members": "an array of a feature has more numbers than `limits.array` allows",
+    "wrong_dimension": "an embedding has another number of numbers than `embeddings.NAME.dimensions`",
     "too_many_fields": "features, scores, logits and segment together have more than 2,000 entries",
 }
 """Every reason a record can be rejected for. The set is closed: metrics and dead letters may enumerate it."""
 
 ODD_REASONS = (
     "wrong_type", "not_finite", "bad_utf8", "bad_number", "bad_time", "no_zone", "clock_ahead", "too_many_members",
-    "too_many_fields",
+    "wrong_dimension", "too_many_fields",
 )  # fmt: skip
 """Those of a single field, which costs the event no more than that field unless the config says so."""
 

@@ -136,7 +136,9 @@ OUTSIDE = ("key", "header", "topic", "constant")
 
 
 def expressible(fields: Fields) -> bool:
-    """Whether the compiled decoder can find these fields: no whole event, and none within another."""
+    """Whether the compiled decoder can find these fields: no whole event, none within another, and no embedding."""
+    if fields.reading.embeddings:
+        return False
     steps = [s.steps for s in (*fields.selectors, *fields.extra) if s.kind == "pointer"]
     return all(steps) and not any(long[: len(short)] == short for short, long in permutations(steps, 2))
 

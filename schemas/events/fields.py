@@ -69,6 +69,15 @@ class Selector:
     header: str = ""  # its name; of a constant the text
 
 
+class Embedding(NamedTuple):
+    """An array that is one thing."""
+
+    name: str
+    text: str  # the pointer as the config has it
+    steps: tuple[tuple[str, int], ...]
+    dimensions: int
+
+
 class Reading(NamedTuple):
     """How values are read that are not as the native event has them."""
 
@@ -76,6 +85,7 @@ class Reading(NamedTuple):
     array: int = 100  # numbers of an array of a feature, at most
     names: tuple[str, ...] = ()  # of features by position
     zone: tzinfo | None = None  # of times that name none
+    embeddings: tuple[Embedding, ...] = ()
 
 
 AS_NATIVE = Reading()

@@ -194,6 +194,7 @@ def _read(fields: Fields, plan: Plan) -> tuple[Steps, ...]:
     of its record would be written with every row.
     """
     wanted = [s.steps for s in (*fields.selectors, *fields.extra) if s.kind == "pointer"]
+    wanted += [one.steps for one in fields.reading.embeddings]
     larger = [steps for _, steps in plan.each] + [steps for _, steps, _ in plan.names]
     wanted = [next((o for o in larger if steps[: len(o)] == o), steps) for steps in wanted]
     return tuple(dict.fromkeys(s for s in wanted if not any(len(o) < len(s) and s[: len(o)] == o for o in wanted)))

@@ -66,6 +66,7 @@ from schemas.events.convert import (
     time_ms,
     wrong_type,
 )
+from schemas.events.embeddings import NONE, put, taken
 from schemas.events.fields import (
     ABSENT,
     DEFAULTS,
@@ -109,6 +110,7 @@ class _Columns:
     logits: dict[str | int, int] = field(default_factory=dict)
     segment: dict[str | int, int] = field(default_factory=dict)
     extra: dict[str | int, int] = field(default_factory=dict)
+    embeddings: dict[str, list[int]] = field(default_factory=dict)  # codes of all numbers of each
     # Names of the last event's features, and their codes: the next one mostly has the same.
     same: list[str] = field(default_factory=list)
     same_codes: list[int] = field(default_factory=list)
@@ -138,6 +140,7 @@ def decode(records: Sequence[Record], fields: Fields, topic: str) -> Batch:
     for place, (value, offset, record_ms) in enumerate(zip(given.values, offsets, times_ms, strict=True)):
         try:
             document = parsed(value, fields.message_bytes)
+            vectors, odd = taken(document, fields) if fields.reading.embeddings else NONE
             try:
                 raw = None if fields.plain else read_mapped(fields, document, records[place], topic)
                 _event(columns, raw, document, offset, record_ms, fields)
@@ -145,7 +148,9 @@ def decode(records: Sequence[Record], fields: Fields, topic: str) -> Batch:
                 _take_back(columns)
                 left = usable(document, records[place], record_ms, topic, fields)
                 _event(columns, left.raw, left.document, offset, record_ms, fields)
-                columns.odd += (OddField(len(columns.rows) // ROW - 1, one.field, one.reason) for one in left.odd)
+                odd = left.odd + odd
+            columns.odd += (OddField(len(columns.rows) // ROW - 1, one.field, one.reason) for one in odd)
+            put(columns, vectors)
         except Rejected as bad:
             _take_back(columns)
             rejects.append(reject_of(records[place], bad.reason, bad.detail, fields.message_bytes))

@@ -19,7 +19,8 @@ def fields_of(config: cfg.Config) -> Fields:
     extra |= dict.fromkeys(config.roles().values())
     zone = None if config.time_zone is None else zone_of(config.time_zone)
     strict = config.on_odd_field == "dead_letter"
-    reading = Reading(strict, config.limits.array, tuple(config.fields.names), zone)
+    embeddings = tuple(one.place(name) for name, one in config.embeddings.items())
+    reading = Reading(strict, config.limits.array, tuple(config.fields.names), zone, embeddings)
     named_fields = config.fields.model_dump(include=set(FIELDS))
     fields = compile_fields(named_fields, tuple(extra), config.limits.message_bytes, reading)
     return replace(fields, plan=config.mapping.plan(config.schemas))

@@ -17,6 +17,7 @@ from streamer.config.cautions import CAUTIONS
 from streamer.config.codes import CODE_RULES
 from streamer.config.cross_checks import RULES, check_rules
 from streamer.config.detect import DETECTS
+from streamer.config.embedding_rules import EMBEDDING_RULES
 from streamer.config.foreign_words import KINDS, VALUES, instead_of, instead_of_key
 from streamer.config.librdkafka_settings import CLIENT, HIDDEN, Secret, is_secret, may_show
 from streamer.config.order import ORDER_CAUTIONS, ORDER_RULES
@@ -98,7 +99,8 @@ def build(source: Source) -> cfg.Config | None:
     if source.value is not None and source.complete:
         source.value = resolved(source.value, filled=_fits(cfg.Defaults, source.value))
         config = validated(source, cfg.Config)
-        check_rules(source, (*RULES, *CODE_RULES, *ORDER_RULES, *CAUTIONS, *ORDER_CAUTIONS))
+        rules = (*RULES, *CODE_RULES, *EMBEDDING_RULES, *ORDER_RULES)
+        check_rules(source, (*rules, *CAUTIONS, *ORDER_CAUTIONS))
     if config is not None and config.reference.file is not None:
         _read_references(source, config, config.reference.file)
     if config is None or any(problem.severity == "error" for problem in source.problems):

@@ -26,6 +26,7 @@ from schemas.events.registered import Schemas
 from streamer.config.budget import FalseAlarms
 from streamer.config.calendar import Calendar
 from streamer.config.detect import CheckRule
+from streamer.config.embedding import Embedding
 from streamer.config.librdkafka_settings import RESERVED
 from streamer.config.mapping import Mapping
 from streamer.config.monitor import Defaults as Defaults
@@ -37,6 +38,7 @@ from streamer.config.types import (
     ByText,
     CheckedName,
     Duration,
+    ExcludedNames,
     FeatureNames,
     Listen,
     Model,
@@ -280,15 +282,21 @@ class Config(Model):
     checks: dict[CheckedName, CheckRule] = Field(
         default_factory=dict, description="Rules for values, by features.NAME, confidence, value or latency_ms."
     )
-    exclude: list[FeatureNames] = Field(
+    exclude: list[ExcludedNames] = Field(
         default_factory=list,
-        description="Features no monitor looks at unless it names them: features.NAME, with * and ?. For ids, counters "
-        "and times: not in features.*, missing.*, category.*, unseen.*, new_feature.*, anomaly, distance, ood.",
+        description="What no monitor looks at unless it names it: features.NAME, score.NAME, logit.INDEX, with * and ?."
+        " For ids, counters and times: not in features.*, missing.*, category.*, unseen.*, new_feature.*, anomaly, "
+        "distance, ood; nor in score.*, logit.*.",
     )
     categorical: list[FeatureNames] = Field(
         default_factory=list,
         description="Features whose numbers are codes: features.NAME, with * and ?. They are watched as texts: "
         "category.*, unseen.*, missing.*, not features.*.",
+    )
+    embeddings: dict[Name, Embedding] = Field(
+        default_factory=dict,
+        max_length=16,
+        description="Arrays that are one thing each, by name: the signals embedding.NAME.norm and .distance.",
     )
     feedback: Feedback | None = Field(None, description="What people did with a prediction: the signals action.NAME.")
     privacy: Privacy | None = Field(None, description="Who is not watched.")

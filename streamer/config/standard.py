@@ -26,6 +26,8 @@ STANDARD: dict[str, dict[str, Any]] = {
     "missing": {"signal": "missing.*", "detect": ENVELOPE},
     "confidence": {"signal": "confidence", "detect": {**ENVELOPE, "direction": "down"}},
     "confidence-distribution": {"signal": "confidence", "detect": DISTRIBUTION},
+    "score": {"signal": "score.*", "detect": ENVELOPE},
+    "logit": {"signal": "logit.*", "detect": ENVELOPE},
     "label-share": {"signal": "label.*", "detect": ENVELOPE},
     "rare-label": {"signal": "label.*", "detect": SCAN},
     "anomaly-fraction": {"signal": "anomaly", "detect": {"kind": "fraction", "max": 0.05, "days": True}},
@@ -49,6 +51,8 @@ STANDARD: dict[str, dict[str, Any]] = {
 }
 SHADOW = "drift-shadow"
 """Where shadow monitors publish unless the file says otherwise; without one nobody needs such a topic."""
+OF_EMBEDDINGS: dict[str, dict[str, Any]] = {"embedding": {"signal": "embedding.*", "detect": ENVELOPE}}
+"""What else is of the set where the file has `embeddings`."""
 OFF = (False, "off")
 WHOLE = ("events", "traffic", "version_change")
 """Signals that are about the model as a whole: an old version that falls silent is no news."""
@@ -64,12 +68,13 @@ def resolved(value: Any, filled: bool = True) -> Any:
     if not isinstance(value, dict) or not isinstance(value.get("monitors"), dict | None):
         return value
     own: dict[str, Any] = value.get("monitors") or {}
-    changes = {name for name, monitor in own.items() if _changes(name, monitor)}
+    offered = STANDARD | (OF_EMBEDDINGS if value.get("embeddings") else {})
+    changes = {name for name, monitor in own.items() if name in offered and _changes(monitor)}
     standard = value.get("standard")
     if not isinstance(standard, bool):
         standard = bool(changes) or not own
     monitors: dict[str, Any] = {}
-    for name, monitor in STANDARD.items() if standard else ():
+    for name, monitor in offered.items() if standard else ():
         given = own.get(name, {})
         if not (isinstance(given, bool | str) and given in OFF):
             monitors[name] = _changed(monitor, given) if name in changes or name not in own else given
@@ -95,9 +100,7 @@ def _ordered(topics: dict[str, Any], kafka: dict[str, Any]) -> dict[str, Any]:
     return {role: name for role, name in topics.items() if role != "ordered" or order != "topic"}
 
 
-def _changes(name: str, monitor: Any) -> bool:
-    if name not in STANDARD:
-        return False
+def _changes(monitor: Any) -> bool:
     off = isinstance(monitor, bool | str) and monitor in OFF
     return off or (isinstance(monitor, dict) and "signal" not in monitor)
 

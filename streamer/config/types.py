@@ -26,6 +26,7 @@ from streamer.config.problems import quoted
 from streamer.config.topic_patterns import check_pattern, is_topic_pattern
 from streamer.config.units import DURATION, SIZE, parse_duration, parse_size, show_duration, show_size
 from streamer.signals.grammar import CHECKED, parse_signal
+from streamer.signals.kinds import FAMILIES
 
 
 def _signal(text: str) -> str:
@@ -35,7 +36,7 @@ def _signal(text: str) -> str:
     head, _, member = text.partition(".")
     try:
         parse_signal(text)
-        if head in ("score", "logit") and (not member or (head == "logit" and not re.fullmatch("[0-9]+", member))):
+        if head in FAMILIES and (not member or (head == "logit" and not re.fullmatch("[0-9*?]+", member))):
             raise ValueError
     except ValueError:
         raise ValueError(f"{quoted(text)} is not a signal.{instead_of_signal(text)}") from None
@@ -79,10 +80,15 @@ def _checked(text: str) -> str:
     return text
 
 
-def _features(text: str) -> str:
+def _excluded(text: str) -> str:
+    return text if re.fullmatch(r"score\.\S+|logit\.[0-9*?]+", text) else _features(text, ", score.NAME or logit.INDEX")
+
+
+def _features(text: str, others: str = "") -> str:
     if not re.fullmatch(r"features\.\S+", text):
         near = f" Did you mean {quoted('features.' + text)}?" if re.fullmatch(r"[\w*?-]+", text) else ""
-        raise ValueError(f"{quoted(text)} is not features.NAME, with * for any text and ? for any character.{near}")
+        wanted = f"features.NAME{others}, with * for any text and ? for any character"
+        raise ValueError(f"{quoted(text)} is not {wanted}.{near}")
     return text
 
 
@@ -183,6 +189,7 @@ CheckedName = Annotated[str, AfterValidator(_checked)]
 ModelName = Annotated[str, Field(min_length=1)]
 ModelNames = Annotated[ModelName | Annotated[list[ModelName], Field(min_length=1)], BeforeValidator(_models)]
 FeatureNames = Annotated[str, AfterValidator(_features)]
+ExcludedNames = Annotated[str, AfterValidator(_excluded)]
 Pointer = Annotated[str, AfterValidator(check_pointer)]
 Listen = Annotated[str, AfterValidator(_listen)]
 Version = Annotated[Literal[1], BeforeValidator(_whole)]

@@ -8,16 +8,20 @@ from typing import Literal, NamedTuple
 from streamer.series.table import SeriesTable
 from streamer.signals.categories import CODES
 from streamer.signals.grammar import member_title
-from streamer.signals.kinds import LABELS_MAX, OTHER
+from streamer.signals.kinds import FAMILY_MAX, KINDS, LABELS_MAX
 
-Why = Literal["no_category", "together"]
-WHY: tuple[Why, ...] = ("no_category", "together")
+Why = Literal["no_category", "together", "beyond"]
+WHY: tuple[Why, ...] = ("no_category", "together", "beyond")
+OTHER = "other"
+"""The category that all are which have no number of their own."""
 SHOWN_MAX = 20
 """Of one model in a heartbeat."""
 
 
 class Unwatched(NamedTuple):
-    """`no_category`: a text that has too many values; `together`: so many members have no series of their own."""
+    """`no_category`: a text that has too many values; `together`: so many members have no series of their own;
+    `beyond`: nor one together.
+    """
 
     model: str
     signal: str
@@ -28,9 +32,12 @@ class Unwatched(NamedTuple):
         if self.why == "no_category":
             told = "its texts are no categories: new ones keep coming, as of an id or a free text"
             return f"{self.signal} is not watched, {told}"
-        if self.signal.endswith(".*"):
-            one = self.signal.removesuffix("*") + OTHER
-            return f"{self.signal}: {self.members:,} beyond the first {LABELS_MAX} are watched together, as {one}"
+        if self.why == "beyond":
+            told = f"beyond the first {FAMILY_MAX} are not watched: a monitor of its own may name some"
+            return f"{self.signal}: {self.members:,} {told}"
+        one = KINDS[self.signal.partition(".")[0]].other if self.signal != "label" else None
+        if one is not None:
+            return f"{self.signal}: {self.members:,} beyond the first {LABELS_MAX} are watched together, as {one!r}"
         return f"{self.signal}: {self.members:,} categories beyond the first {CODES} are watched together, as {OTHER!r}"
 
 
@@ -45,8 +52,11 @@ def unwatched(tables: Iterable[SeriesTable]) -> list[Unwatched]:
 
 
 def _of_table(table: SeriesTable) -> Iterator[Unwatched]:
+    signal = table.signal
+    written = member_title(signal, signal.path + (signal.pattern or "*")) if signal.every else ""
+    why: Why = "beyond" if signal.spec.other is None else "together"
     for group, names in table.beyond.items():
-        yield Unwatched(group[0], f"{table.signal.kind}.*", "together", len(names))
+        yield Unwatched(group[0], written, why, len(names))
     if table.categories is None:
         return
     for row, (group, member) in enumerate(table.keys):

@@ -102,6 +102,8 @@ class Sweep:
         assert isinstance(reference, CompiledReference)
         assert isinstance(history, CompiledHistory)
         codes = cache.numbers(table, batch, groups)
+        if not show and codes[1].max(initial=-1) < 0:  # As where a model has no scores: no value is looked at.
+            return [], []
         parts = cache.index, reference.core, None if apart else history.core
         banks = [(m.bank.core, m.order, m.config.detect.raw, wanted_of(m)) for m in self.swept]  # type: ignore[union-attr]
         shown: list[Arrays] = []

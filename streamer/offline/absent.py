@@ -25,8 +25,10 @@ from streamer.signals.grammar import (
     member_title,
     number_of,
     parse_signal,
+    path_of,
     ratio_of,
 )
+from streamer.signals.kinds import FAMILIES
 from streamer.signals.models import takes
 from streamer.signals.observe import FEATURES
 
@@ -86,18 +88,19 @@ class Names:
         return (name for name, kinds in self.kinds.items() if kind in kinds)
 
 
+ANY = Signal("number", "", False)
 ODD = ("odd", "nan_prediction")
 """Kinds of signals that are best about nothing."""
 
 
 def matched_nothing(config: cfg.Config, names: Names) -> Iterator[Said]:
-    """Patterns of `exclude` and `categorical` that no feature of the sample has."""
-    known = [name for name in names.kinds if name.startswith(FEATURES)]
+    """Patterns of `exclude` and `categorical` that nothing of the sample has."""
+    known = [name for name in names.kinds if name.startswith((FEATURES, *FAMILIES.values()))]
     lists = (("exclude", config.exclude, "excludes nothing"), ("categorical", config.categorical, "is about nothing"))
     for key, patterns, does in lists:
         for i, pattern in enumerate(patterns if known else ()):
-            if not any(matches(pattern, name) for name in known):
-                near = did_you_mean(pattern, known)
+            if not any(matches(path_of(pattern), name) for name in known):
+                near = did_you_mean(pattern, [member_title(ANY, name) for name in known])
                 yield (key, i), f"no event of the sample has {pattern!r}: it {does}.{near}"
 
 
@@ -212,7 +215,7 @@ def _near(signal: Signal, path: str, candidates: Iterable[str]) -> str:
     """The nearest name, or the names there are, written as the config writes them."""
     if signal.kind in COLUMNS or signal.every:
         return ""
-    kind = signal if signal.kind != "aggregate" else Signal("number", "", False)
+    kind = signal if signal.kind != "aggregate" else ANY
     chosen = [name for name in candidates if signal.kind == "number" or name.startswith(FEATURES)]
     titles = {name.removeprefix(FEATURES): member_title(kind, name) for name in chosen}
     near = difflib.get_close_matches(path.removeprefix(FEATURES), titles, 1, 0.6)

@@ -37,6 +37,7 @@ HINTS: dict[str, str] = {
     "no_zone": "say which it is: time_zone: UTC, Europe/Amsterdam ...",
     "clock_ahead": "the clock of a producer is wrong",
     "too_many_members": "raise limits.array, or leave it out",
+    "wrong_dimension": "another model made it, or embeddings.NAME.dimensions is not what it has",
     "bad_time": "an RFC 3339 text or seconds, milliseconds ... since 1970, not local time: see fields.time",
     "bad_number": "the key or header that `fields` maps must hold a number",
     "too_many_fields": "at most 2,000 entries: leave out what nobody watches",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
+from streamer.engine.matching import listed, matching
+from streamer.engine.task import Task
 from streamer.offline.absent import matched
 from streamer.offline.account import unused
 from streamer.offline.cost import Estimate
@@ -17,8 +19,19 @@ def told_of(name: str, estimate: Estimate, place: Callable[[Partition, int], str
     lines = [f"{name}: {estimate.account.sum(' of the sample')}; {models}{speed}", *unused(estimate.account, place)]
     halves = estimate.sample.halves()
     lines += [f"  {halves.told()}"] if any(halves) else []
-    lines += matched(estimate.sample.config, estimate.sample.names)
+    lines += [*matched(estimate.sample.config, estimate.sample.names), *matched_signals(estimate.sample.tasks.values())]
     return "\n".join([*lines, *(costs(estimate) if estimate.account.used else ())])
+
+
+def matched_signals(tasks: Iterable[Task]) -> Iterator[str]:
+    """Of each pattern of signals which they are, of all models together."""
+    found: dict[str, dict[str, None]] = {}
+    for task in tasks:
+        for (_, signal), members in matching(task.by_order).items():
+            found.setdefault(signal, {}).update(members)
+    for signal, members in found.items():
+        count = f"{len(members):,} signal{'' if len(members) == 1 else 's'}"
+        yield f"{signal!r} is {count} of the sample: {listed(members)}"
 
 
 def costs(estimate: Estimate) -> Iterator[str]:

@@ -15,6 +15,10 @@ from schemas.events.batch import I32, I64, Batch
 from streamer.signals.columns import Column, Groups
 from streamer.signals.grammar import Signal
 
+FULL, BEYOND = -1, -2
+"""Instead of a row: the table has no place left, which may change; the group has as many members as it may, whose
+further ones are not counted as values without a place.
+"""
 REFUSED = -2
 """A group that the full table has no place for: its values are counted as dropped without another look."""
 
@@ -32,7 +36,7 @@ class Rows(Protocol):
     members: dict[tuple[str, ...], list[int]]
 
     def row(self, group: tuple[str, ...], member: str) -> int:
-        """The row of a key, made when it is new; -1 when the table is full."""
+        """The row of a key, made when it is new; FULL or BEYOND where there is none."""
 
 
 class RowCache:
@@ -87,6 +91,8 @@ class RowCache:
             row = table.row(key, member)
             if row >= 0:
                 self.index.put(self.groups[key], self.members[member], row)
+            elif row == BEYOND:
+                self.index.leave_out(self.groups[key], self.members[member])
 
     def _group(self, table: Rows, key: tuple[str, ...]) -> int:
         number = self.groups.get(key)

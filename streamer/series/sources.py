@@ -16,6 +16,7 @@ from streamer.series.aggregates import Aggregates
 from streamer.series.anomaly import AnomalyRule
 from streamer.series.calendar import Away
 from streamer.series.correlation import CorrelationSource
+from streamer.series.embeddings import EmbeddingSource
 from streamer.series.feedback import Feedback
 from streamer.series.new_features import NewFeatures
 from streamer.series.out_of_distribution import Distance, OutOfDistribution
@@ -25,7 +26,7 @@ from streamer.series.table import ColumnsSoFar, Group, Heard, SeriesTable, Table
 from streamer.series.type_change import TypeChange
 from streamer.series.version_change import VersionChange
 from streamer.signals.columns import I64, Column, Groups
-from streamer.signals.grammar import parse_signal
+from streamer.signals.grammar import parse_signal, path_of
 
 
 class Source(Protocol):
@@ -106,6 +107,11 @@ def _correlation(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTab
     return CorrelationSource(numbers)
 
 
+def _embedding(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable, ...]) -> Source:
+    dimensions = {name: one.dimensions for name, one in config.embeddings.items()}
+    return EmbeddingSource(dimensions, config.reference.warmup)
+
+
 def _distance(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable, ...]) -> Source:
     return Distance(config.reference.warmup, table.rows_max)
 
@@ -134,6 +140,7 @@ SOURCES: dict[str, SourceSpec] = {
     "new_feature": SourceSpec((), _new_features),
     "type_change": SourceSpec((), _type_change),
     "correlation": SourceSpec(("features.*",), _correlation),
+    "embedding": SourceSpec((), _embedding),
     "distance": SourceSpec((), _distance),
     "ood": SourceSpec(("distance",), _ood),
     "confident_ood": SourceSpec(("distance",), _ood),
@@ -147,8 +154,8 @@ def table_id_of(config: cfg.Config, monitor: cfg.Monitor) -> TableId:
     signal = parse_signal(monitor.signal)
     if signal.kind == "aggregate":
         signal = replace(signal, window_ms=monitor.aggregate_ms, least=monitor.windows.least or 1)
-    elif signal.of_features:
-        signal = replace(signal, without=tuple(config.exclude))
+    elif signal.of_whatever:
+        signal = replace(signal, without=tuple(map(path_of, config.exclude)))
     return TableId(signal, tuple(monitor.by), monitor.models)
 
 

@@ -19,14 +19,13 @@ from detectors.reference import Judged, Learned, Reference
 from schemas.events.batch import Batch
 from streamer.config.reference_file import Space
 from streamer.series.indicators import indicators
-from streamer.series.row_cache import RowCache
+from streamer.series.row_cache import BEYOND, FULL, RowCache
 from streamer.series.tails import Tails
 from streamer.series.turnover import Turnover
 from streamer.signals.categories import CODES, SHARE_OTHER, SHARE_UNSEEN, UNSEEN, Categories, texts_under
 from streamer.signals.checks import Checks
 from streamer.signals.columns import F64, I64, Bool, Column, Grouping, Groups, dense, groups_of
 from streamer.signals.grammar import BY_PATHS, Signal
-from streamer.signals.kinds import OTHER
 from streamer.signals.models import Models, of_models, told_models
 from streamer.signals.observe import observe_invalid, observe_numbers
 
@@ -139,20 +138,21 @@ class SeriesTable:
         return not (self.signal.every and self.signal.without) or self.signal.takes(member)
 
     def row(self, group: tuple[str, ...], member: str) -> int:
-        """The row of a key, made when it is new; -1 when the table is full."""
+        """The row of a key, made when it is new; FULL, or BEYOND what its group may have, where there is none."""
         key = (group, member)
         row = self.index.get(key)
         if row is not None:
             return row
         siblings = self.members.setdefault(group, [])
-        most = self.signal.spec.members_max if member != OTHER else None
-        if most is not None and len(siblings) - ((group, OTHER) in self.index) >= most:
+        other = self.signal.spec.other
+        most = self.signal.members_max if member != other else None
+        if most is not None and len(siblings) - ((group, other) in self.index) >= most:
             self._note(group, member)
-            return self.row(group, OTHER)
+            return BEYOND if other is None else self.row(group, other)
         if len(self.keys) >= self.rows_max:
             if not siblings:
                 del self.members[group]  # A full table must not grow by the names of groups it does not hold.
-            return -1
+            return FULL
         return self._add_key(key)
 
     def _note(self, group: Group, member: str) -> None:
@@ -210,7 +210,7 @@ class SeriesTable:
         row_of = np.array([self.row(groups.keys[seen.group[i]], seen.members[seen.member[i]]) for i in first], np.int64)
         rows = row_of[inverse]
         keep = rows >= 0
-        self.dropped += int(np.count_nonzero(~keep))
+        self.dropped += int(np.count_nonzero(rows == FULL))
         return Column(rows[keep], seen.value[keep], seen.event[keep])
 
     @property
@@ -290,7 +290,7 @@ class SeriesTable:
 
     def calm(self, groups: int, names: int) -> bool:
         """Whether a batch of so many groups and names cannot bring the table near its limit."""
-        members = self.signal.spec.members_max or names
+        members = self.signal.members_max or names
         return self.turnover.calm(len(self.keys) + groups * (members if self.signal.every else 1))
 
     def turn(self, offset: int) -> bool:
@@ -365,7 +365,7 @@ class SeriesTable:
             "since": self.since,
             "began": sorted(self.began.items()),
             "unpinned": sorted(self.unpinned),
-            "beyond": [[list(group), list(names)] for group, names in self.beyond.items()],
+            "further": [[list(group), list(names)] for group, names in self.beyond.items()],
             "categories": self.categories.dump() if self.categories is not None else None,
             "reference": self.reference.dump(),
             "history": self.history.dump(),
@@ -376,14 +376,16 @@ class SeriesTable:
         """ValueError for an invalid state. It may have more rows than the limit allows, which can have been a higher
         one: they stay as long as they speak, only new ones are refused.
         """
+        older = [group for group, _ in state.get("beyond", ())]  # There all further members were called `other`.
         for group, member in state["keys"]:
-            self._add_key((tuple(map(str, group)), str(member)))
+            renamed = self.signal.spec.other if member == "other" and group in older else None
+            self._add_key((tuple(map(str, group)), renamed or str(member)))
         self.taken, self.dropped, self.evicted = map(int, state["values"])
         self.turnover.load(state["marks"])
         self.since = None if state["since"] is None else int(state["since"])
         self.began = {int(row): int(offset) for row, offset in state["began"]}
         self.unpinned = {int(row): None for row in state.get("unpinned", ())}  # Older snapshots have none.
-        for group, names in state["beyond"]:
+        for group, names in state["further"] if "further" in state else state["beyond"]:
             self.beyond[tuple(map(str, group))] = dict.fromkeys(map(str, names))
         if self.categories is not None:
             self.categories.load(state["categories"], len(self.keys))

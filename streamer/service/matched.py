@@ -1,19 +1,20 @@
-"""What the patterns of topics.events match, told in the log: at first, and whenever a topic comes or goes."""
+"""What patterns match, told in the log: those of topics.events at first, and whenever a topic comes or goes; those of
+signals for each model.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from streamer.config.topics import Topics
+from streamer.engine.matching import listed, matching
+from streamer.engine.stage import Stage
 from streamer.port import Surroundings
 
-NAMED_MAX = 20
+AGAIN_S = 3600.0
+SIGNALS_MAX = 200
+"""Of all models, that are told of."""
 Say = Callable[..., None]
-
-
-def listed(names: list[str]) -> str:
-    more = f" and {len(names) - NAMED_MAX} more" if len(names) > NAMED_MAX else ""
-    return ", ".join(names[:NAMED_MAX]) + more
 
 
 class Matched:
@@ -42,3 +43,21 @@ class Matched:
             for name in [name for name in before if name not in now]:
                 effect = "not read any more; what was found in it stays, its alerts that fire do not resolve"
                 self.say("warning", "topic_gone", topic=name, pattern=pattern, effect=effect)
+
+
+class MatchedSignals:
+    """`look` now and then: told as soon as a model has any members of a signal, and hourly where there are more."""
+
+    def __init__(self, say: Say) -> None:
+        self.say = say
+        self.known: dict[tuple[str, str], tuple[int, float]] = {}  # how many were told of, and when
+
+    def look(self, stages: Iterable[Stage], now_s: float) -> None:
+        for stage in stages:
+            for (model, signal), members in matching(stage.monitors.values()).items():
+                count, told_s = self.known.get((model, signal), (0, -AGAIN_S))
+                room = (model, signal) in self.known or len(self.known) < SIGNALS_MAX
+                if len(members) > count and now_s - told_s >= AGAIN_S and room:
+                    self.known[model, signal] = len(members), now_s
+                    told = {"model": model, "signal": signal, "members": listed(members), "count": len(members)}
+                    self.say("info", "signal_matched", **told)

@@ -15,6 +15,7 @@ from streamer.engine.unwatched import WHY
 from streamer.port import Partition
 from streamer.service.connection import Outages
 from streamer.service.detectable import DetectableDrifts
+from streamer.service.matched import MatchedSignals
 from streamer.service.metrics import OTHER, Metrics
 from streamer.service.partitions import LivePartition, Stats
 from streamer.service.readiness import EVENTS, of_workers, slow_snapshots
@@ -60,7 +61,7 @@ class Reporter:
         self.known: dict[Partition, Stage] = {}
         self.seen: dict[tuple[Partition, str, str], int] = {}
         self.models: dict[str, None] = {}  # those that alerts are counted of by name
-        self.unpaired = Unpaired()
+        self.unpaired, self.matched = Unpaired(), MatchedSignals(outages.say)
         self.drifts = DetectableDrifts(metrics)
         self.school = SchoolReport(metrics, workers[0].notify, self._model)
         for part in expected(self.config).values():
@@ -105,6 +106,7 @@ class Reporter:
                 "unkeyed", unkeyed({partition: one.task.models() for partition, one in owned_by_us.items()})
             )
             self.outages.note("unpaired", self.unpaired.look(stages))
+            self.matched.look(stages, now_s)
         for partition in set(self.known) - set(owned_by_us):
             del self.known[partition]
             metrics.forget(topic=partition[0], partition=str(partition[1]))

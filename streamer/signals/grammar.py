@@ -12,12 +12,11 @@ from functools import lru_cache
 
 from schemas.events.batch import Batch
 from streamer.signals.derived import DERIVED, RATIO, EventValues, ratio
-from streamer.signals.kinds import CATEGORY, FLAG, KINDS, NUMBER, SignalKind
+from streamer.signals.kinds import CATEGORY, FAMILIES, FAMILY_MAX, FLAG, KINDS, NUMBER, SignalKind
 from streamer.signals.observe import FEATURES
 
 SHORT = {word: path for word, (path, _) in KINDS["number"].words.items() if word not in DERIVED} | {
-    "score.": "prediction.scores.",
-    "logit.": "prediction.logits.",
+    f"{word}.": prefix for word, prefix in FAMILIES.items()
 }
 """Numbers under another name than the batch's; one that ends in a dot is a prefix."""
 CHECKED = {"confidence": "prediction.confidence", "value": "prediction.value", "latency_ms": "latency_ms"} | {
@@ -47,7 +46,7 @@ class Signal:
     window_ms: int = 0  # of an aggregate
     least: int = 1  # numbers that a window of an aggregate sees at least
     pattern: str = ""  # with `every` of the members that are meant what follows the prefix; empty for all
-    without: tuple[str, ...] = ()  # patterns of the features that the config excludes
+    without: tuple[str, ...] = ()  # patterns of the batch's names that the config excludes
 
     @property
     def spec(self) -> SignalKind:
@@ -69,9 +68,14 @@ class Signal:
         return self.every and not self.pattern and not self.without
 
     @property
-    def of_features(self) -> bool:
-        """True when the values are made of whatever features there are."""
-        return self.spec.of_features or (self.every and self.path == FEATURES)
+    def of_whatever(self) -> bool:
+        """True when the values are made of whatever features, scores or logits there are."""
+        return self.spec.of_features or (self.every and self.path in (FEATURES, *FAMILIES.values()))
+
+    @property
+    def members_max(self) -> int | None:
+        """How many members of a group have a row of their own; None for no bound but that of the table."""
+        return FAMILY_MAX if self.every and self.path in FAMILIES.values() else self.spec.members_max
 
     def takes(self, name: str) -> bool:
         """Whether the batch's name is one of the members that are meant."""
@@ -96,6 +100,12 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 def matches(pattern: str, name: str) -> bool:
     """Whether a name is of a pattern: `*` is any text, `?` any one character, and all else means itself."""
     return _compiled(pattern).fullmatch(name) is not None
+
+
+def path_of(pattern: str) -> str:
+    """A pattern of `exclude` for the batch's names: `score.x*` is of `prediction.scores.x*`."""
+    head, _, member = pattern.partition(".")
+    return FAMILIES[head] + member if head in FAMILIES else pattern
 
 
 def excluded(name: str, without: tuple[str, ...]) -> bool:
@@ -125,6 +135,8 @@ def parse_signal(text: str) -> Signal:
     if head not in HEADS or not member:
         raise ValueError(f"unknown signal {text!r}")
     kind, base = HEADS[head]
+    if kind == "embedding" and not is_pattern(member) and not member.endswith((".norm", ".distance")):
+        raise ValueError(f"unknown signal {text!r}")
     if kind == "invalid":
         member = member.removeprefix(FEATURES)
         base = "" if member == "*" or member in CHECKED else FEATURES

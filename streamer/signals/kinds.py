@@ -29,8 +29,12 @@ NUMBER, FLAG, CATEGORY = "number", "0 or 1", "category"
 
 LABELS_MAX = 32
 """Texts watched per group, each on its own: every event costs one update per text, so the number is bounded."""
-OTHER = "other"
-"""All further ones together, whose share is a series like any other. A text of this name is one of them."""
+FAMILY_MAX = 32
+"""Scores and logits watched per group, each on its own. Further ones have no sum that means something: they are named
+as not watched, and a monitor may be about those that matter.
+"""
+FAMILIES = {"score": "prediction.scores.", "logit": "prediction.logits."}
+"""Numbers of which a model has one for each of its classes, and what the batch's names of them begin with."""
 
 NOW_TEXT, NOW_NUMBER = 1.0, 2.0
 """The values of `type_change.NAME`."""
@@ -55,9 +59,10 @@ class SignalKind(NamedTuple):
     begin with. `words`: signals of one word. `observe`: how 0/1 values are found; `hit_when_seen`: they are 1 where a
     member is seen (a label), not where it is not (a missing feature); `every_event`: each event of the group speaks,
     not only those that have the field. `members_max`: of a group; further ones are one member, and one that comes late
-    was 0 since the group began. `referenced`: its series have something to learn. `of_features`: one value is made of
-    all the features of an event. `of_many`: of many events, so that it comes seldom. `as_sent`: it is about the values
-    with the types that they were sent with, not as those that their names are at home in.
+    was 0 since the group began; `plural`: what the members are. `referenced`: its series have something to learn.
+    `of_features`: one value is made of all the features of an event. `of_many`: of many events, so it comes seldom.
+    `as_sent`: it is about the values with the types that they were sent with, not as those that their names are at
+    home in.
     """
 
     forms: tuple[str, ...]
@@ -70,13 +75,23 @@ class SignalKind(NamedTuple):
     hit_when_seen: bool = True
     every_event: bool = False
     members_max: int | None = None
+    plural: str = ""
     referenced: bool = True
     of_features: bool = False
     of_many: bool = False
     as_sent: bool = False
 
+    @property
+    def other(self) -> str | None:
+        """All further members together, as one whose share is a series like any other. It has the name that an alert
+        has for it, which is no class's: a class that is called `other` is one of its own.
+        """
+        return f"other ({self.plural} beyond the first {self.members_max})" if self.plural else None
 
-def _text_shares(head: str, column: str, phrase: Phrase, population: Population = Population.INFERENCES) -> SignalKind:
+
+def _text_shares(
+    head: str, column: str, phrase: Phrase, population: Population = Population.INFERENCES, plural: str = ""
+) -> SignalKind:
     """Texts of which each event has one, and every one they may be has a share."""
     return SignalKind(
         (f"{head}.*", f"{head}.NAME"),
@@ -86,6 +101,7 @@ def _text_shares(head: str, column: str, phrase: Phrase, population: Population 
         population=population,
         observe=observe_texts(column),
         members_max=LABELS_MAX,
+        plural=plural or f"{head}s",
     )
 
 
@@ -98,8 +114,8 @@ def _event_flag(word: str, phrase: Phrase, path: str | None = None, of_features:
 KINDS: dict[str, SignalKind] = {
     "number": SignalKind(
         (
-            *("features.*", "features.NAME", "confidence", "value", "latency_ms", "score.NAME", "logit.INDEX"),
-            *(*DERIVED, "ratio(A, B)", "/json/pointer"),
+            *("features.*", "features.NAME", "confidence", "value", "latency_ms"),
+            *("score.*", "score.NAME", "logit.*", "logit.INDEX", *DERIVED, "ratio(A, B)", "/json/pointer"),
         ),
         NUMBER,
         heads={"features": FEATURES},
@@ -115,6 +131,9 @@ KINDS: dict[str, SignalKind] = {
         ("correlation",), NUMBER, words={"correlation": Word("correlation")}, of_features=True, of_many=True
     ),
     "distance": SignalKind(("distance",), NUMBER, words={"distance": Word("distance")}, of_features=True),
+    "embedding": SignalKind(
+        ("embedding.*", "embedding.NAME.norm", "embedding.NAME.distance"), NUMBER, heads={"embedding": ""}
+    ),
     "category": SignalKind(
         ("category.*", "category.NAME", "label"),
         CATEGORY,
@@ -159,6 +178,7 @@ KINDS: dict[str, SignalKind] = {
         observe=observe_odd,
         every_event=True,
         members_max=LABELS_MAX,
+        plural="fields",
     ),
     "nan_prediction": SignalKind(
         ("nan_prediction",),
@@ -187,7 +207,7 @@ KINDS: dict[str, SignalKind] = {
         as_sent=True,
     ),
     "label": _text_shares("label", "prediction.label", ("label {}", "have label {}")),
-    "status": _text_shares("status", "status", ("status {}", "have status {}")),
+    "status": _text_shares("status", "status", ("status {}", "have status {}"), plural="statuses"),
     "caller": _text_shares("caller", "caller", ("caller {}", "come from {}")),
     "version": _text_shares("version", "version", ("version {}", "are of version {}")),
     "action": _text_shares("action", "action", ("feedback {}", "have feedback {}"), Population.USED),

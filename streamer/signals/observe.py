@@ -109,6 +109,8 @@ def _observed(
     batch: Batch, groups: Groups, wanted: Bool, event: NDArray[np.int32], name: NDArray[np.int32], value: F64
 ) -> Observed:
     """The values whose name is wanted and whose event is used."""
+    if not wanted.any():  # As where a model has no scores: it costs a look at the names alone.
+        event, name, value = event[:0], name[:0], value[:0]
     keep = wanted[name] & (groups.of_event[event] >= 0) if len(wanted) else np.zeros(0, bool)
     events = event[keep].astype(np.int64)
     return Observed(events, groups.of_event[events], name[keep].astype(np.int64), value[keep], list(batch.names))

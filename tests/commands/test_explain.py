@@ -38,7 +38,7 @@ def test_it_says_of_every_series_what_would_be_found(files: tuple[Path, Path]) -
     assert lines[4].startswith("fraud confidence: envelope of confidence (prediction.confidence), ")
     assert any("tier: proved" in line for line in lines)
     assert any("detectable: a drop of " in line and "is found in 1d with 80 % chance" in line for line in lines)
-    assert lines[-1].startswith("  expected: 5.56% of the budget, 0.0556 false alarms a week")
+    assert lines[-1].startswith("  expected: 5.00% of the budget, 0.05 false alarms a week")
 
 
 def test_as_json_it_is_a_list(files: tuple[Path, Path]) -> None:

@@ -73,6 +73,7 @@ def test_the_command_prints_a_table_and_warnings_with_places(tmp_path: Path, sam
     lines = shown.output.splitlines()
     account = "1,000 records of the sample = 1,000 used + 0 late + 0 duplicate + 0 filtered + 0 rejected"
     assert lines[0] == f"{path}: {account}; 1 model, 8,649 events a day"
+    assert lines.pop(1).startswith("'features.*' is 2 signals of the sample: features.")
     assert lines[1].split() == [
         "monitor",
         "series",
@@ -157,6 +158,6 @@ def test_what_the_budget_means_is_printed(tmp_path: Path) -> None:
     path.write_text(LEAST)
     first = lint(path).output.splitlines()[0]
     assert first.startswith(
-        f"{path}: false alarms: 1 a week expected of a healthy model at most, shared by 18 monitors"
+        f"{path}: false alarms: 1 a week expected of a healthy model at most, shared by 20 monitors"
     )
     assert "false alarms" not in lint(path, "--format", "github").output

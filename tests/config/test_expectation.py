@@ -23,7 +23,7 @@ def test_the_least_config_expects_its_budget() -> None:
     assert nan == "not in the budget: nan-prediction (occurrence: no rate is known)."
     assert types == "not in the budget: feature-type (occurrence: no rate is known)."
     assert line.startswith(
-        "false alarms: 1 a week expected of a healthy model at most, shared by 18 monitors; a signal"
+        "false alarms: 1 a week expected of a healthy model at most, shared by 20 monitors; a signal"
     )
 
 
@@ -46,5 +46,5 @@ def test_a_budget_of_the_service_is_shared_by_its_models() -> None:
     assert in_all(expected(config)) == pytest.approx(0.1)
     line, *_ = told(config)
     assert (
-        "a part of the service's 5 for 50 models, shared by 18 monitors; a signal with a * is taken to have 200" in line
+        "a part of the service's 5 for 50 models, shared by 20 monitors; a signal with a * is taken to have 200" in line
     )

@@ -59,9 +59,10 @@ def base(root: type[Config] = Config) -> Config:
 
 
 def least_of(model: type[BaseModel]) -> BaseModel:
-    """One with its defaults; what has none is a text that fits any pointer."""
-    needed = [name for name, field in model.model_fields.items() if field.is_required()]
-    return model.model_construct(**dict.fromkeys(needed, "/x")) if needed else model()
+    """One with its defaults; what has none is a number, or a text that fits any pointer."""
+    fields = model.model_fields.items()
+    needed = {name: 7 if field.annotation is int else "/x" for name, field in fields if field.is_required()}
+    return model.model_construct(None, **needed) if needed else model()
 
 
 def types_in(annotation: Any) -> list[Any]:

@@ -19,6 +19,8 @@ def test_the_least_config_has_the_standard_monitors() -> None:
     assert {m.signal for m in STANDARD_MONITORS.values()} == {
         "features.*",
         "confidence",
+        "score.*",
+        "logit.*",
         "label.*",
         "missing.*",
         "anomaly",

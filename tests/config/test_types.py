@@ -14,6 +14,7 @@ from streamer.config.types import (
     Date,
     Duration,
     EventTopic,
+    ExcludedNames,
     FeatureNames,
     Listen,
     Model,
@@ -44,6 +45,11 @@ CASES: dict[str, tuple[Any, list[Any], list[Any]]] = {
     "ByText": (ByText, ["version", "caller", "label", "segment.a"], ["", "model", "segment.", "segment.a b"]),
     "Pattern": (Pattern, ["a+", ""], ["(", "[", "*"]),
     "CheckedName": (CheckedName, ["features.a", "confidence", "version"], ["features.*", "features.", "a", "status"]),
+    "ExcludedNames": (
+        ExcludedNames,
+        ["features.id", "score.*", "score.a?", "logit.1?"],
+        ["id", "score.", "logit.a", "label.x", "confidence", ""],
+    ),
     "FeatureNames": (FeatureNames, ["features.id", "features.*_at", "features.?"], ["id", "features.", "label.x", ""]),
     "Pointer": (Pointer, ["/a", "/a~1b/0", "/"], ["", "a", "/a~", "key", "/" + "x" * 256]),
     "Listen": (Listen, ["h:0", "[::1]:65535", "127.0.0.1:80"], ["h", ":80", "h:65536", "h:-1", "a b:1", "h:"]),
@@ -53,7 +59,11 @@ CASES: dict[str, tuple[Any, list[Any], list[Any]]] = {
     "Share": (Share, [0.5, 1e-9], [0.0, 1.0, -0.1, float("nan")]),
     "ModelName": (ModelName, ["fraud", "credit-*"], ["", 5]),
     "ModelNames": (ModelNames, ["fraud", ["fraud", "credit-*"]], ["", 5, [], [5], ["a", ""], {"a": 1}]),
-    "SignalText": (SignalText, ["features.*", "/a", "logit.0", "score.x"], ["logit.x", "score.", "nothing", "/a~", ""]),
+    "SignalText": (
+        SignalText,
+        ["features.*", "/a", "logit.0", "logit.*", "score.x", "score.*"],
+        ["logit.x", "logit.a*", "score.", "nothing", "/a~", ""],
+    ),
 }  # fmt: skip
 TAKEN = [(name, value) for name, (_, good, _) in CASES.items() for value in good]
 REFUSED = [(name, value) for name, (_, _, bad) in CASES.items() for value in bad]

@@ -17,7 +17,7 @@ from streamer.engine.task import Task
 from streamer.engine.unwatched import Unwatched, unwatched
 from streamer.port import Out
 from streamer.signals.categories import CODES
-from streamer.signals.kinds import LABELS_MAX
+from streamer.signals.kinds import FAMILY_MAX, LABELS_MAX
 from tests.signals.events import HEAD, batch_of
 
 TEXT = """monitors:
@@ -54,7 +54,19 @@ def test_texts_that_are_no_categories_and_members_without_a_series_are_named() -
         "category.id is not watched, its texts are no categories: new ones keep coming, as of an id or a free text",
         "category.city: 7 categories beyond the first 63 are watched together, as 'other'",
     ]
-    assert told[3].words() == "label.*: 9 beyond the first 32 are watched together, as label.other"
+    assert (
+        told[3].words()
+        == "label.*: 9 beyond the first 32 are watched together, as 'other (labels beyond the first 32)'"
+    )
+
+
+def test_scores_that_are_not_watched_are_named_with_what_to_do() -> None:
+    config = load_text(HEAD + 'monitors: {s: {signal: "score.c*", detect: {kind: adwin}}}\n', "x", {})
+    task = Task(config, ("inferences", 0), 0)
+    task.step(batch_of([{"prediction": {"scores": {f"c{i}": 0.1 for i in range(FAMILY_MAX + 5)}}}] * 3))
+    [told] = task.unwatched()
+    assert told == Unwatched("m", "score.c*", "beyond", 5)
+    assert told.words() == "score.c*: 5 beyond the first 32 are not watched: a monitor of its own may name some"
 
 
 def test_of_healthy_categories_nothing_is_said() -> None:

@@ -14,12 +14,14 @@ from streamer.engine.engines import COMPILED, PYTHON, Engine
 from streamer.engine.task import Task
 from streamer.series import indicators
 from streamer.signals import kinds
-from streamer.signals.kinds import KINDS, LABELS_MAX, OTHER
-from tests.series.tables import grouped, table_of
+from streamer.signals.kinds import KINDS, LABELS_MAX
+from tests.series.tables import grouped, in_parts, table_of
 from tests.signals.events import HEAD, batch_of, firing
 
 ENGINES = [PYTHON, *([COMPILED] if COMPILED is not None else [])]
 WARMUP = 5
+OTHER = "other"
+"""A class like any other."""
 
 
 def values_of(events: list[dict[str, Any]], size: int, engine: Engine) -> dict[tuple[str, str], list[float]]:
@@ -40,6 +42,7 @@ def values_of(events: list[dict[str, Any]], size: int, engine: Engine) -> dict[t
 def plainly(events: list[dict[str, Any]], most: int) -> dict[tuple[str, str], list[float]]:
     """The same by its definition: what of a group's events each label is, those before it as far as they count."""
     found: dict[tuple[str, str], list[float]] = {}
+    further = f"other (labels beyond the first {most})"
     for caller in "xy":
         own: list[str] = []
         said: list[str] = []
@@ -47,8 +50,8 @@ def plainly(events: list[dict[str, Any]], most: int) -> dict[tuple[str, str], li
             label = event.get("prediction", {}).get("label")
             if label is None or event["caller"] != caller:
                 continue
-            if label not in own and label != OTHER and len(own) - (OTHER in own) >= most:
-                label = OTHER
+            if label not in own and len(own) - (further in own) >= most:
+                label = further
             if label not in own:
                 own.append(label)
                 found[caller, label] = [0.0] * min(len(said), WARMUP + 3)
@@ -84,6 +87,7 @@ def labels(shares: dict[str, float], n: int, seed: int) -> list[dict[str, Any]]:
     return [{"prediction": {"label": name}} for name in names]
 
 
+FURTHER = "other (labels beyond the first 32)"
 EVEN = {f"l{i}": 1.0 for i in range(LABELS_MAX + 8)}
 
 
@@ -99,7 +103,29 @@ def test_a_label_beyond_the_bound_is_watched_with_the_others(seed: int) -> None:
     healthy = first + labels(EVEN, 3000, seed)
     assert fired(healthy) == set()
     more = labels(EVEN | {f"l{LABELS_MAX + 7}": 0.43 * len(EVEN)}, 800, seed + 10)
-    assert f"label.{OTHER}" in fired(healthy[:1500] + more)
+    assert f"label.{FURTHER}" in fired(healthy[:1500] + more)
+
+
+def test_new_labels_beyond_the_bound_are_an_alert_in_words_and_a_class_called_other_is_not_meant() -> None:
+    known = [*(f"l{i}" for i in range(LABELS_MAX - 1)), OTHER]
+    healthy = [{"prediction": {"label": known[i % LABELS_MAX]}} for i in range(3000)]
+    assert firing(SHARE, healthy) == []
+    late = [{"prediction": {"label": f"new{i % 9}" if i % 3 else known[i % LABELS_MAX]}} for i in range(300)]
+    [alert] = [a for a in firing(SHARE, healthy + late) if a["alert"]["labels"]["signal"] == f"label.{FURTHER}"]
+    assert "share of label other (labels beyond the first 32) went from 0.0% to" in alert["sentence"]
+
+
+def test_what_an_older_snapshot_called_other_goes_on_under_its_new_name() -> None:
+    events = labels(EVEN, 400, 1)
+    table = table_of("label.*", warmup=WARMUP)
+    in_parts(table, events, 100)
+    state = table.dump()
+    older = {**state, "keys": [[g, "other" if m == FURTHER else m] for g, m in state["keys"]]}
+    older["beyond"] = older.pop("further")
+    again = table_of("label.*", warmup=WARMUP)
+    again.load(older)
+    assert again.keys == table.keys
+    assert list(again.beyond) == list(table.beyond)
 
 
 @pytest.mark.parametrize("share", [0.02, 0.05, 0.1])

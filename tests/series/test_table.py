@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.engine.engines import COMPILED, PYTHON, Engine
+from streamer.series.row_cache import BEYOND, FULL
 from streamer.signals.checks import Check
-from streamer.signals.kinds import LABELS_MAX, OTHER
+from streamer.signals.kinds import FAMILY_MAX, LABELS_MAX
 from tests.series.tables import Value, grouped, in_parts, plain, table_of
 from tests.signals.events import batch_of
 
@@ -75,14 +76,36 @@ def test_a_full_table_makes_no_more_rows_and_counts_what_it_drops(engine: Engine
     assert len(in_parts(table, events, 7)) == 12
     assert (len(table.keys), table.dropped) == (3, 8)
     assert set(table.members) == {("m", f"c{i}") for i in range(3)}, "names it has no row for must not pile up"
-    assert [table.row(("m", "c9"), "features.a"), table.row(("m", "c0"), "features.a")] == [-1, 0]
+    assert [table.row(("m", "c9"), "features.a"), table.row(("m", "c0"), "features.a")] == [FULL, 0]
+
+
+@engines
+@pytest.mark.parametrize("size", [1, 7, 100])
+@pytest.mark.parametrize("signal", ["score.*", "score.c*", "logit.*"])
+def test_a_group_has_so_many_scores_and_no_more(engine: Engine, signal: str, size: int) -> None:
+    """Those without a row are named, and not counted as values that the table had no room for."""
+    table = table_of(signal, ("caller",), engine=engine)
+    logits = [float(i) for i in range(FAMILY_MAX + 3)]
+    prediction = {"scores": {f"c{i}": n for i, n in enumerate(logits)}, "logits": logits}
+    events = [{"caller": "xy"[i % 2], "features": {"a": 1.0}, "prediction": prediction} for i in range(20)]
+    found = in_parts(table, events, size)
+    base, name = ("scores", "c") if signal.startswith("score") else ("logits", "")
+    first = [f"prediction.{base}.{name}{i}" for i in range(FAMILY_MAX)]
+    assert sorted({member for _, member, _, _ in found}) == sorted(first)
+    assert (len(found), table.dropped) == (20 * FAMILY_MAX, 0)
+    further = [f"prediction.{base}.{name}{i}" for i in range(FAMILY_MAX, FAMILY_MAX + 3)]
+    assert {key: list(names) for key, names in table.beyond.items()} == {("m", caller): further for caller in "xy"}
+    assert table.row(("m", "x"), further[0]) == BEYOND
+    again = table_of(signal, ("caller",), engine=engine)
+    again.load(table.dump())
+    assert in_parts(again, events[:2], size) == found[: 2 * FAMILY_MAX]
 
 
 def test_a_group_has_so_many_labels_and_no_more() -> None:
     table = table_of("label.*", ("caller",))
     events = [{"caller": "xy"[i % 2], "prediction": {"label": f"l{i // 2}"}} for i in range(2 * LABELS_MAX + 10)]
     in_parts(table, events, 11)
-    own = [*(f"l{i}" for i in range(LABELS_MAX)), OTHER]
+    own = [*(f"l{i}" for i in range(LABELS_MAX)), f"other (labels beyond the first {LABELS_MAX})"]
     assert {key: [table.keys[row][1] for row in rows] for key, rows in table.members.items()} == {
         ("m", "x"): own,
         ("m", "y"): own,

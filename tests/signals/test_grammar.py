@@ -14,6 +14,7 @@ from streamer.signals.grammar import (
     member_title,
     number_of,
     parse_signal,
+    path_of,
     pointers_of,
     ratio_of,
 )
@@ -78,16 +79,20 @@ def test_a_star_is_any_text_and_all_else_means_itself(text: str, names: list[str
     assert [name for name in known if parse_signal(text).takes(name)] == names
 
 
-@pytest.mark.parametrize(("text", "of_features"), [
+@pytest.mark.parametrize(("text", "of_whatever"), [
     ("features.*", True), ("features.i*", True), ("missing.*", True), ("unseen.*", True), ("category.*", True),
     ("anomaly", True), ("distance", True), ("ood", True), ("confident_ood", True), ("new_feature.*", True),
-    ("features.id", False), ("label.*", False), ("invalid.*", False), ("version_change", False), ("score.*", False),
+    ("features.id", False), ("label.*", False), ("invalid.*", False), ("version_change", False), ("score.*", True),
+    ("score.a*", True), ("logit.*", True), ("score.a", False), ("logit.0", False),
 ])  # fmt: skip
-def test_what_is_excluded_is_so_of_all_that_looks_at_whatever_features_there_are(text: str, of_features: bool) -> None:
+def test_what_is_excluded_is_so_of_all_that_looks_at_whatever_features_there_are(text: str, of_whatever: bool) -> None:
     signal = parse_signal(text)
-    assert signal.of_features == of_features
+    assert signal.of_whatever == of_whatever
     without = replace(signal, without=("features.i?", "features.*_at"))
-    if signal.every and of_features:
+    if signal.every and signal.path == "prediction.scores.":
+        some = replace(signal, without=(path_of("score.a?"), path_of("features.id")))
+        assert [some.takes(f"prediction.scores.{name}") for name in ("ab", "a")] == [False, True]
+    elif signal.every and signal.path != "prediction.logits." and of_whatever:
         assert [without.takes(name) for name in ("features.id", "features.x_at")] == [False, False]
         assert not without.whole
         assert without.takes("features.idx") == signal.takes("features.idx")

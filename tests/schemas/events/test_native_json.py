@@ -28,7 +28,7 @@ def test_rejected(value: bytes | None, reason: str) -> None:
 
 
 def test_every_reason_is_tested() -> None:
-    elsewhere = {"bad_number", "unreadable_batch", "killed_the_process", "undecodable", "no_rows"}
+    elsewhere = {"bad_number", "unreadable_batch", "killed_the_process", "undecodable", "no_rows", "wrong_dimension"}
     elsewhere |= {"unknown_schema", "unusable_schema"}
     assert {reason for _, _, reason in REJECTED} | elsewhere == set(REASONS)
     assert set(ODD_REASONS) <= set(REASONS)

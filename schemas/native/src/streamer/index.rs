@@ -24,6 +24,9 @@ pub enum Place {
 /// A group that the full table has no place for.
 const REFUSED: i32 = -2;
 
+/// In the place of a row: a member beyond those that its group may have.
+const LEFT_OUT: i64 = -1;
+
 #[pyclass]
 #[derive(Default)]
 pub struct RowIndex {
@@ -45,6 +48,7 @@ impl RowIndex {
             return Place::Nowhere;
         }
         match self.row((group, member), last) {
+            Some(LEFT_OUT) => Place::Nowhere,
             Some(row) => Place::Row(row),
             None if group == REFUSED => Place::Refused,
             None => Place::Unknown,
@@ -89,6 +93,11 @@ impl RowIndex {
         }
         self.rows.insert((group, member), row);
         Ok(())
+    }
+
+    /// The values of this key are not the table's.
+    fn leave_out(&mut self, group: i32, member: i32) {
+        self.rows.insert((group, member), LEFT_OUT);
     }
 
     /// The column of the values whose event has a group (else -1) and whose name is a member (else -1).
