@@ -61,8 +61,10 @@ def _squares(sums: Sums) -> F64:
     return found
 
 
-def correlation(sums: Sums) -> float:
-    """Of each value with the one before in its series; by and large for all of them."""
+def correlation(sums: Sums, alike: bool = False) -> float:
+    """Of each value with the one before in its series; by and large for all of them. `alike`: their values are, so that
+    where there is more to see counts for more.
+    """
     n, mean = sums["n"], sums["total"] / sums["n"]
     ends = 2.0 * sums["total"] - (sums["last"] - sums["first"])
     common = sums["products"] - mean * ends + (n - 1) * mean * mean
@@ -70,7 +72,8 @@ def correlation(sums: Sums) -> float:
     some = squares > 0.0
     if not some.any():
         return 0.0
-    return float((n[some] * (common[some] / squares[some])).sum() / n[some].sum())
+    weights = squares[some] if alike else n[some]
+    return float((weights * (common[some] / squares[some])).sum() / weights.sum())
 
 
 class PeerWindows:

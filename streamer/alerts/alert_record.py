@@ -13,7 +13,7 @@ from schemas.records import alert as wire
 from schemas.records.envelope import HEADERS
 from streamer.alerts.alert import ACCEPTED, CURRENT, FADED, GONE, RETAINED_SEVERITY, Level, Notice, Opened
 from streamer.config import model as cfg
-from streamer.monitors.base import Monitor
+from streamer.monitors.base import Monitor, MonitorBase
 from streamer.monitors.evidence import Evidence, Summary, summary, told
 from streamer.monitors.words import label_of, now_before
 from streamer.port import Out, Partition
@@ -138,7 +138,7 @@ def level_json(level: Level | None, episode: Episode) -> str:
     return text
 
 
-def verdict(notice: Notice, labels: Mapping[str, str], over: str) -> str:
+def verdict(notice: Notice, labels: Mapping[str, str], over: str = MonitorBase.over) -> str:
     """What became of the alert, in plain words and numbers; who found it follows. `over`: what is no longer so."""
     if notice.status == "firing":
         return "found in retained history" if notice.retained else "found"

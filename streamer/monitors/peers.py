@@ -77,6 +77,9 @@ class PeersMonitor(MonitorBase):
         self._resize()
         kept = slice(column.past, None)  # What is past is of no window that is open.
         rows, values, events = column.rows[kept], column.values[kept], column.events[kept]
+        if (np.diff(events) < 0).any():  # A column has its values group by group, and one clock is of all groups.
+            order = np.argsort(events, kind="stable")
+            rows, values, events = rows[order], values[order], events[order]
         closed, late = self.windows.update(rows, values, batch.offsets[events], batch.times_ms[events])
         for row in late.tolist():
             note(self.outcomes, self._model(row), "late")
@@ -122,9 +125,10 @@ class PeersMonitor(MonitorBase):
         n = mine["n"].astype(np.float64)
         if not len(places):
             return Group(places, n, n, 1.0)
-        spread = inflated(correlation(mine))
-        if self.shares:
-            return Group(places, angle(means(mine) * n, n), np.sqrt(spread / n), 1.0)
+        spread = inflated(correlation(mine, alike=self.shares))
+        if self.shares:  # Counted are as many as would be as sure, were each by itself (Rao & Scott 1992).
+            n = n / spread
+            return Group(places, angle(means(mine) * n, n), 1.0 / np.sqrt(n), 1.0)
         levels, own = means(mine), deviations(mine)
         usual = float(np.median(own))
         size = float(np.abs(np.median(levels)))
