@@ -54,19 +54,14 @@ class Fit(NamedTuple):
     centre: float
     spread: float  # deviation of the differences, without errors
     unsure: float  # error of the centre
-    weight: float  # of a level on average: one over its variance
+    usual: float  # error of most levels, as a variance
     freedom: int
 
-    def sure(self, variance: float) -> float:
-        """Degrees of freedom of what a level with an error of this variance is held against: fewer than the others are
-        where only some of them are as sure as it is (Satterthwaite 1946).
-        """
-        share = min((self.spread**2 + variance) * self.weight, 1.0) if self.weight > 0.0 else 1.0
-        return max(self.freedom * share * share, 1.0)
-
     def scale(self, variance: float) -> float:
-        """By how much a level with such an error may be off, as a deviation."""
-        return sqrt(self.spread**2 + variance + self.unsure**2)
+        """By how much a level with such an error may be off, as a deviation. Who is surer of its own than most others are
+        of theirs is held to theirs: how far apart levels lie is known no better than that.
+        """
+        return sqrt(self.spread**2 + max(variance, self.usual) + self.unsure**2)
 
 
 class Outlying(NamedTuple):
@@ -97,7 +92,7 @@ def outlying(levels: F64, errors: F64, chance: float, way: int = 0, shares: bool
         off = float(apart(levels[one : one + 1], fit.centre, shares)[0])
         scale = fit.scale(float(variances[one]))
         size = off * way if way else abs(off)
-        found = by_chance(size / scale if scale > 0.0 else inf * size if size else 0.0, fit.sure(float(variances[one])))
+        found = by_chance(size / scale if scale > 0.0 else inf * size if size else 0.0, fit.freedom)
         likely = found * among / (2.0 if way else 1.0)
         taken.append(one)
         fits.append(fit)
@@ -129,10 +124,8 @@ def fitted(levels: F64, variances: F64) -> Fit:
         between += step
         if step <= ACCURATE * between:
             break
-    if between + least <= 0.0:
-        return Fit(centre, 0.0, 0.0, 0.0, freedom)
-    total = float(weights.sum())
-    return Fit(centre, sqrt(between), sqrt(1.0 / total), total / len(levels), freedom)
+    unsure = sqrt(1.0 / float(weights.sum())) if between + least > 0.0 else 0.0
+    return Fit(centre, sqrt(between), unsure, float(np.median(variances)), freedom)
 
 
 def _over(sizes: F64, scales: F64) -> F64:
@@ -173,7 +166,7 @@ def inflated(correlation: float) -> float:
     return (1.0 + r) / (1.0 - r)
 
 
-def by_chance(size: float, freedom: float) -> float:
+def by_chance(size: float, freedom: int) -> float:
     """How likely a value of Student's distribution is so far from 0, on either side; of sizes below 1 only that it is
     likely.
     """
@@ -183,7 +176,7 @@ def by_chance(size: float, freedom: float) -> float:
 
 
 @lru_cache(4096)
-def limit(chance: float, freedom: float) -> float:
+def limit(chance: float, freedom: int) -> float:
     """The size that is so unlikely."""
     low, high = 0.0, 1.0
     while by_chance(exp(high), freedom) > chance:
@@ -194,12 +187,12 @@ def limit(chance: float, freedom: float) -> float:
     return exp(high)
 
 
-def limit_of(fit: Fit, error: float, chance: float, way: int) -> float:
-    """So many deviations a level with this error may be off the others."""
-    return limit(chance * (2.0 if way else 1.0) / (fit.freedom + 2), fit.sure(error * error))
+def limit_of(fit: Fit, chance: float, way: int) -> float:
+    """So many deviations a level may be off the others."""
+    return limit(chance * (2.0 if way else 1.0) / (fit.freedom + 2), fit.freedom)
 
 
 def shift_of_peer(fit: Fit, error: float, chance: float, way: int) -> float:
     """By how much one of them must be off to be told in 80 % of the windows, wherever among the others it was."""
     usual = sqrt(fit.spread**2 + error * error)
-    return limit_of(fit, error, chance, way) * fit.scale(error * error) + POWER_DEVIATE * usual
+    return limit_of(fit, chance, way) * fit.scale(error * error) + POWER_DEVIATE * usual

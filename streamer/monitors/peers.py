@@ -151,7 +151,7 @@ class PeersMonitor(MonitorBase):
         """Of one peer: deviations from the others, how many are allowed, and its effect."""
         away, error = float(apart(group.levels[one : one + 1], fit.centre, self.shares)[0]), float(group.errors[one])
         scale = fit.scale(error * error)
-        most = limit_of(fit, error, self.chance, self.way)
+        most = limit_of(fit, self.chance, self.way)
         size = away / scale if scale > 0.0 else float(np.sign(away)) * 2.0 * most
         return size, most, away / (group.unit or 1.0)
 
