@@ -21,7 +21,7 @@ PURE := tests/detectors tests/sim tests/engine tests/alerts tests/kafka/test_log
 export PYTHONDONTWRITEBYTECODE :=
 LOCK := --quiet --generate-hashes --no-emit-index-url --no-header --no-annotate
 
-.PHONY: help setup test lint lint-python lint-rust docs demo kafka bench bench-peers bench-quality soak lock clean
+.PHONY: help setup test lint lint-python lint-rust docs demo kafka bench bench-peers bench-scale bench-quality soak lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -69,6 +69,9 @@ bench: setup ## the figures of benchmarks/README.md, some 10 minutes; ARGS="--ev
 
 bench-peers: setup ## quixstreams and bytewax with river next to Driftline, each in its own environment under build/
 	$(BIN)/python benchmarks/peers.py $(if $(KAFKA),--kafka $(KAFKA)) $(ARGS)
+
+bench-scale: setup ## a million series; 1, 2 and 3 processes over 12 partitions, by topic and by model; ARGS="--events 12000" is quick
+	$(BIN)/python -m benchmarks.scale $(if $(KAFKA),--kafka $(KAFKA)) $(ARGS)
 
 bench-quality: setup ## quiet on healthy weeks, quick on faults, some 15 minutes; ARGS="--quick" under 2; ARGS="--data DIR" adds data sets
 	$(BIN)/python -m benchmarks.quality.bench $(ARGS)

@@ -20,10 +20,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks import banks, formats, latency, ood, standard, startup
+from benchmarks import banks, formats, latency, ood, order, standard, startup
 from benchmarks.measure import ROOT
 from benchmarks.rounds import (
-    CONTESTANTS,
     QUICK_BELOW,
     Place,
     ratio_lines,
@@ -39,6 +38,7 @@ PARTS = {
     "banks": banks.measure,
     "standard": standard.measure,
     "formats": formats.measure,
+    "order": order.measure,
     "ood": ood.measure,
     "startup": startup.measure,
     "latency": latency.measure,
@@ -99,7 +99,7 @@ def run_cases(
         for name, place in places.items():
             if number < rounds_of(name, options.rounds):
                 run = f"{os.getpid()}-{name.replace('_', '-')}-{number}"
-                rounds[name].append(run_round(place, CONTESTANTS, run))
+                rounds[name].append(run_round(place, place.case.contestants, run))
                 cpu = {who: round(result["cpu_us_per_event"], 2) for who, result in rounds[name][-1].items()}
                 say(f"{name}: round {number + 1}: {cpu} µs CPU per event")
     for place in places.values():

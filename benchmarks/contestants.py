@@ -19,22 +19,26 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartiti
 from benchmarks import shipped
 from benchmarks.consume import assign, connect, step
 from benchmarks.measure import Alarm, Clock, Job, hand_in, job_from_arguments
+from benchmarks.ordered import ordered
+from benchmarks.sets import ORDERED
 from benchmarks.untimed import Untimed
 
 STALLED_S = 20.0
 CONFIG = """
 version: 1
-kafka: {{brokers: "{brokers}", group: "{run}", client: {client}}}
+kafka: {{brokers: "{brokers}", group: "{run}", client: {client}{order}}}
 topics:
   events: {topics}
   alerts: {run}-alerts
   state: {run}-state
   heartbeats: {run}-heartbeats
-  dead_letter: {run}-dead-letter
+  dead_letter: {run}-dead-letter{ordered}
 monitors:{monitors}
-limits: {{series: 1000000}}
+limits: {{series: 1000000{lateness}}}
 server: {{listen: "127.0.0.1:0"}}
 """
+ORDER = {"order": ", order: model", "ordered": "\n  ordered: {run}-ordered", "lateness": ", lateness: 30d"}
+"""What is more where events are put in order: partitions of a topic that is full are read minutes apart."""
 MONITORS = {
     # River's defaults on the values as they are.
     "river": """
@@ -54,8 +58,10 @@ MONITORS = {
 
 def config_text(job: Job) -> str:
     topics, client = json.dumps(list(job.topics)), json.dumps(job.client)
-    monitors = MONITORS[job.detectors]
-    return CONFIG.format(brokers=job.brokers, run=job.run, topics=topics, client=client, monitors=monitors)
+    order = ORDER if job.contestant == ORDERED else dict.fromkeys(ORDER, "")
+    more = {name: text.format(run=job.run) for name, text in order.items()}
+    given = {"brokers": job.brokers, "run": job.run, "topics": topics, "client": client}
+    return CONFIG.format(**given, monitors=MONITORS[job.detectors], **more)
 
 
 def raw(job: Job) -> None:
@@ -232,13 +238,14 @@ def alarms_of(values: Iterable[bytes]) -> list[Alarm]:
 
 CONTESTANTS = {
     # By `Case.detectors`: the scripts are others where values are standardised, so that neither pays for the other.
-    "river": {"raw": raw, "obvious": obvious, "tuned": tuned, "ours": ours, "ours_pure": ours},
+    "river": {"raw": raw, "obvious": obvious, "tuned": tuned, "ours": ours, "ours_pure": ours, ORDERED: ordered},
     "shipped": {
         "raw": raw,
         "obvious": shipped.obvious,
         "tuned": shipped.tuned,
         "ours": ours,
         "ours_pure": ours,
+        ORDERED: ordered,
     },
 }
 

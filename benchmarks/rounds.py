@@ -12,19 +12,19 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks.measure import BUFFERED, BUFFERED_LITTLE, ROOT, Job, spread
-from benchmarks.sets import CASES, PARTITIONS, Case, create, delete
+from benchmarks.sets import CASES, ORDERED, PARTITIONS, Case, create, delete
 from streamer.kafka.client import CONSUMER_DEFAULTS
 
-CONTESTANTS = ("raw", "obvious", "tuned", "ours", "ours_pure")
 TITLES = {
     "raw": "raw consume, no decoding",
     "obvious": "obvious script: poll, json, river",
     "tuned": "tuned script: consume, orjson, river",
     "ours": "driftline, exactly-once on",
     "ours_pure": "driftline without its compiled core",
+    ORDERED: "driftline, both stages of kafka.order: model",
 }
 FIGURES = ("cpu_us_per_event", "wall_events_per_s", "peak_rss_mb")
-ROLES = ("alerts", "state", "heartbeats", "dead-letter")
+ROLES = ("alerts", "state", "heartbeats", "dead-letter", "ordered")
 TIMEOUT_S = 300
 QUICK_BELOW = 20_000
 """With fewer events a run only shows that everything works. A topic that short is read in a few fetches and has no
@@ -143,15 +143,29 @@ def ratios_of(rounds: Mapping[str, Sequence[Mapping[str, Result]]]) -> dict[str,
     """The ratios of every case, and the one between two cases."""
     ratios = {}
     for name, results in rounds.items():
+        if not CASES[name].keyed:
+            continue
         ratios[f"obvious_over_ours_{name}"] = ratio(results, "obvious", "ours")
         ratios[f"tuned_over_ours_{name}"] = ratio(results, "tuned", "ours")
         ratios[f"ours_share_of_raw_{name}"] = ratio(results, "raw", "ours")
         ratios[f"obvious_over_pure_{name}"] = ratio(results, "obvious", "ours_pure")
+        if ORDERED not in CASES[name].contestants:
+            continue
+        ratios[f"ordered_over_direct_{name}"] = ratio(results, ORDERED, "ours")
+        ratios[f"obvious_over_ordered_{name}"] = ratio(results, "obvious", ORDERED)
+        if f"{name}_unkeyed" in rounds:
+            ratios[f"unkeyed_over_keyed_{name}"] = between(rounds[f"{name}_unkeyed"], ORDERED, results, "ours")
     if {"s10", "s10_100k"} <= set(rounds):
-        pairs = zip(rounds["s10_100k"], rounds["s10"], strict=False)
-        costs = [(many["ours"]["cpu_us_per_event"], few["ours"]["cpu_us_per_event"]) for many, few in pairs]
-        ratios["cost_100k_over_320_series"] = spread([many / few for many, few in costs])
+        ratios["cost_100k_over_320_series"] = between(rounds["s10_100k"], "ours", rounds["s10"], "ours")
     return ratios
+
+
+def between(
+    these: Sequence[Mapping[str, Result]], above: str, others: Sequence[Mapping[str, Result]], below: str
+) -> dict[str, float]:
+    """The same of two cases, round by round."""
+    pairs = zip(these, others, strict=False)
+    return spread([one[above]["cpu_us_per_event"] / other[below]["cpu_us_per_event"] for one, other in pairs])
 
 
 def rounds_of(name: str, asked: int | None) -> int:

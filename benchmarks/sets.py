@@ -20,6 +20,8 @@ TOPICS = 8
 PARTITIONS = 4  # of each topic; the embedded cluster makes topics of four by itself
 SLOTS = TOPICS * PARTITIONS
 MODELS = 32
+ORDERED = "ours_ordered"
+CONTESTANTS = ("raw", "obvious", "tuned", "ours", "ours_pure", ORDERED)
 MOCK_BYTES_MAX = 4_600_000  # per partition; the embedded cluster drops the oldest records beyond some 5 MB
 
 
@@ -57,14 +59,23 @@ class Case(NamedTuple):
     timed_share: float = 1.0
     rounds: int = 2
     detectors: str = "river"  # its defaults on the values as they are; "shipped": Driftline's, on standardised values
+    keyed: bool = True  # a model's events are in one partition; else they are dealt out to all, as without a key
+    contestants: tuple[str, ...] = CONTESTANTS
 
 
 CASES = {
     # The second half is timed where the topic is long enough: a service that runs for months is past its warm-ups.
     "s10": Case("s10", events=800_000, timed_share=0.5, rounds=5),
     "s10_shipped": Case("s10", events=800_000, timed_share=0.5, rounds=5, detectors="shipped"),
-    "s10_mock": Case("s10", events=320_000, timed_share=0.5, broker="mock"),
+    # The embedded cluster marks the end of a transaction by a record that no check of checksums lets pass.
+    "s10_mock": Case("s10", events=320_000, timed_share=0.5, broker="mock", contestants=CONTESTANTS[:-1]),
     "s50": Case("s50", events=160_000, timed_share=0.5, rounds=5),
+    # A model's events in all partitions, as `kafka.order: model` is for; next to reading those with a key directly.
+    "s10_unkeyed": Case("s10", events=800_000, timed_share=0.5, rounds=5, keyed=False, contestants=(ORDERED,)),
+    "s10_shipped_unkeyed": Case(
+        "s10", events=800_000, timed_share=0.5, rounds=5, detectors="shipped", keyed=False, contestants=(ORDERED,)
+    ),
+    "s50_unkeyed": Case("s50", events=160_000, timed_share=0.5, rounds=5, keyed=False, contestants=(ORDERED,)),
     "p10": Case("p10"),
     "s10_10": Case("s10", models=1),
     "s10_10k": Case("s10", models=1_000, events=120_000, timed_share=0.5),
@@ -96,7 +107,7 @@ def event(rng: random.Random, number: int, model: int, features: Sequence[float]
 
 
 def events_of(case: Case, count: int) -> Iterator[tuple[int, bytes]]:
-    """(slot, bytes) of each event; a model is always in the same slot, so its events stay in order."""
+    """(slot, bytes) of each event; with a key a model is always in the same slot, so its events stay in order."""
     shape, drift = SETS[case.set], DRIFTS[case.drift]
     rng, numbers = random.Random(SEED), np.random.default_rng(SEED)
     seen = [0] * case.models
@@ -112,7 +123,7 @@ def events_of(case: Case, count: int) -> Iterator[tuple[int, bytes]]:
             row = values[i] if shape.digits is None else values[i].round(shape.digits)
             value = event(rng, begin + i, model, row.tolist())
             bad = case.malformed and rng.random() < case.malformed
-            yield model % SLOTS, rng.choice(MALFORMED) if bad else value
+            yield (model if case.keyed else begin + i) % SLOTS, rng.choice(MALFORMED) if bad else value
 
 
 def count_of(case: Case, asked: int | None) -> int:

@@ -7,7 +7,8 @@ in the shortest blocks that tell it from them: a large one at once, a small one 
 (1931) at several scales, with limits by block maxima of days instead of deviations of values.
 
 As long as there is no limit, in the first week, only what is unmistakable is told: an average far outside of all
-that was seen so far.
+that was seen so far, and far from what is usual under the load of its values (`loads.py`): a first night or weekend is
+a load that nobody has seen, and so no news.
 
 >>> import numpy as np
 >>> bank = EnvelopeBank(Envelope())
@@ -30,27 +31,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors import extremes
+from detectors import extremes, loads
 from detectors.bank import F64, I64, Hits, State, array_of, by_row, check_values, rows_of
 from detectors.extremes import DAY_MS, FRESH, LAG, DailyExtremes, odds
+from detectors.loads import KINDS, LOADS, Loads
 from detectors.params import DIRECTIONS, OF_THE_BUDGET, OF_THE_SIGNAL, WHICH_WAY, Direction, Params
+from detectors.scales import drawn_in, level_of, moments, slope_of
 
 FIRST, FACTOR, LEVELS = 8, 4, 7
 SIZES = tuple(FIRST * FACTOR**level for level in range(LEVELS))
 """Values in a block of each level."""
-SUMS = 3  # of the values, of their distances from the centre, of their squares
+SUMS = 4  # of the values, of their distances from the centre, of their squares, of what is usual under their load
+MOMENTS = 3  # see `moments`
 CHANNELS = 2 * LEVELS
 TESTS = 12.0
 """What shares the rate of a series: all channels have 28 sides, but what one shows its neighbours show, too."""
 
-KNEE = 3.0
-"""Deviations up to which a value counts as it is; beyond, a tail of any weight is drawn in so far that averages have a
-deviation, and still no value is so large that a larger one does not count for more.
-"""
 SEEN_LEAST = 200
 """Values before which nothing is unmistakable."""
 GROSS, NOISE = 3.0, 10.0
 """Unmistakable is an average more than GROSS deviations of the values away, and NOISE of its own error."""
+FAR = 8.0
+"""In place of GROSS under whatever load: no night is that far away."""
 GROSS_SHARE = 0.15
 """The same of shares, in the units of `level_of`: from 0 to 2.5 %, from 2 to 7 %, from 8 to 16 %."""
 LONG = 128
@@ -76,20 +78,24 @@ OFTEN, ALIKE = 30.0, 1.5
 """A scale that was seen OFTEN has averages whose variance is less than ALIKE times that of independent values."""
 
 
-INTS = ("fill", "day", "count")
+Block = tuple[float, float, float, float]
+"""Sums of a block's values, see SUMS."""
+INTS = ("fill", "day", "count", "since")
 SMALL = ("fill", "count")  # numbers of one byte
-FLOATS = ("sums", "seen", "runs", "earlier", "today", "mean", "variance", "limit", "waiting")
+FLOATS = ("sums", "seen", "runs", "earlier", "today", "mean", "variance", "limit", "waiting", "loads")
 SIDES = (CHANNELS, 2)
 SHAPES: dict[str, tuple[int, ...]] = {
     "fill": (LEVELS,),
     "day": (),
     "count": SIDES,
+    "since": (),
     "sums": (LEVELS, SUMS),
-    "seen": (SUMS,),
+    "seen": (MOMENTS,),
     "runs": (4,),
-    "earlier": (LEVELS, SUMS),
+    "earlier": (LEVELS, MOMENTS),
     **dict.fromkeys(("today", "mean", "variance", "limit"), SIDES),
     "waiting": (CHANNELS, 2 * LAG),
+    "loads": (LOADS, len(KINDS)),
 }
 """Arrays of a dump: what they have of each row; of shares only every other channel, see `packed`."""
 
@@ -115,34 +121,10 @@ def floors_of(params: Envelope) -> F64:
     return np.repeat(sqrt(COUNTS) / np.sqrt(size) if params.shares else COUNTS / size, 2)
 
 
-def drawn_in(values: F64) -> F64:
-    """Values in deviations, with their tails drawn in beyond the knee by an eighth root; smooth, and ascending."""
-    times = np.maximum(np.abs(values), KNEE) / KNEE
-    far = np.sign(values) * KNEE * (8.0 * np.sqrt(np.sqrt(np.sqrt(times))) - 7.0)
-    return np.where(np.abs(values) <= KNEE, values, far)
-
-
-def slope_of(share: float) -> float:
-    """How much a small variance of a share is on the scale of `level_of`."""
-    if not 0.0 < share < 1.0:
-        return 1.0
-    slope = (1.0 / sqrt(share) + 1.0 / sqrt(1.0 - share)) / 2.0
-    return slope * slope
-
-
-def moments(sums: F64, least: float) -> tuple[float, float, float]:
-    """Count, mean and deviation by count, sum and sum of squares; `least`: the variance of one more value."""
-    count, total, squares = sums.tolist()
-    if count <= 0.0:
-        return 0.0, 0.0, 0.0
-    mean = total / count
-    return count, mean, sqrt(max(squares / count - mean * mean, 0.0) + least / count)
-
-
-def level_of(share: float) -> float:
-    """A share on a scale on which its error is about the same everywhere, from -1 to 1."""
-    share = min(max(share, 0.0), 1.0)
-    return sqrt(share) - sqrt(1.0 - share)
+def around(mean: float, apart: float, size: int, block: Block) -> tuple[float, float]:
+    """So far from a mean. One odd value must not decide: several must have had a part in it."""
+    away, spread = block[0] - size * mean, block[2] - 2.0 * mean * block[0] + size * mean * mean
+    return (-inf, inf) if away * away < COUNTS * spread else (mean - apart, mean + apart)
 
 
 class EnvelopeBank:
@@ -155,11 +137,12 @@ class EnvelopeBank:
         self.both = self.up and self.down
         self.fill = np.zeros((0, LEVELS), np.int64)  # values of the first level, blocks of the others
         self.sums = np.zeros((0, LEVELS, SUMS))
-        self.seen = np.zeros((0, SUMS))  # count, sum and squares of all values in closed blocks
+        self.seen = np.zeros((0, MOMENTS))  # count, sum and squares of all values in closed blocks
         self.runs = np.zeros(
             (0, 4)
         )  # the last value, how often it came in a row, the longest run before, how many ended
-        self.earlier = np.zeros((0, LEVELS, SUMS))  # of the averages of each level: count, sum, squares
+        self.earlier = np.zeros((0, LEVELS, MOMENTS))  # of the averages of each level: count, sum, squares
+        self.loads = Loads()
         self.days = DailyExtremes(CHANNELS)
 
     @property
@@ -172,18 +155,21 @@ class EnvelopeBank:
         if more > 0:
             for name, known in self._arrays().items():
                 setattr(self, name, np.concatenate([known, np.zeros((more, *known.shape[1:]), known.dtype)]))
+            self.loads.resize(rows)
             self.days.resize(rows)
 
     def retain(self, rows: I64) -> None:
         """Row rows[i] becomes row i; all others are forgotten."""
         for name, known in self._arrays().items():
             setattr(self, name, known[rows])
+        self.loads.retain(rows)
         self.days.retain(rows)
 
     def forget(self, row: int) -> None:
         """The row begins anew, with values that come from now on."""
         for known in self._arrays().values():
             known[row] = 0
+        self.loads.forget(row)
         self.days.forget(row)
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
@@ -196,10 +182,10 @@ class EnvelopeBank:
         check_values(rows, values)
         order, _, spans = by_row(rows, values)
         drawn = (values if self.shares else drawn_in(values))[order].tolist()
-        days = [0] * len(rows) if times_ms is None else (times_ms // DAY_MS)[order].tolist()
+        times = [0] * len(rows) if times_ms is None else times_ms[order].tolist()
         found: list[tuple[int, int, float, float, int, int]] = []
         for row, begin, end in spans:
-            fill, (total, apart, squares) = int(self.fill[row, 0]), self.sums[row, 0].tolist()
+            fill, (total, apart, squares) = int(self.fill[row, 0]), self.sums[row, 0, :MOMENTS].tolist()
             last, length, longest, ended = self.runs[row].tolist()
             for i in range(begin, end):
                 value = drawn[i]
@@ -215,22 +201,22 @@ class EnvelopeBank:
                 else:
                     last, length, longest, ended = value, 1.0, max(longest, length), ended + 1.0
                 if fill == FIRST:
-                    said = self._close(row, days[i], (total, apart, squares)) or said
+                    said = self._close(row, times[i], (total, apart, squares)) or said
                     fill, total, apart, squares = 0, 0.0, 0.0, 0.0
                 if said is not None:
                     found.append((order.item(i), *said, self._tier(row)))
-            self.fill[row, 0], self.sums[row, 0] = fill, (total, apart, squares)
+            self.fill[row, 0], self.sums[row, 0, :MOMENTS] = fill, (total, apart, squares)
             self.runs[row] = last, length, longest, ended
         columns = list(zip(*sorted(found), strict=True)) or [()] * 6
         kinds = (np.int64, np.int8, np.float64, np.float64, np.int64, np.int8)
         return Hits(*(np.array(column, kind) for column, kind in zip(columns, kinds, strict=True)))
 
-    def _close(self, row: int, day: int, sums: tuple[float, float, float]) -> tuple[int, float, float, int] | None:
+    def _close(self, row: int, time_ms: int, sums: tuple[float, float, float]) -> tuple[int, float, float, int] | None:
         """A block of the first level, and those of others that it fills; what the shortest says that says something."""
-        self.days.turn(row, day, self.odds, self.floors)
+        self.days.turn(row, time_ms // DAY_MS, self.odds, self.floors)
         self.seen[row] += (FIRST, sums[0], sums[2])
         said = None
-        for level, block in self._blocks(row, sums):
+        for level, block in self._blocks(row, (*sums, self.loads.take(row, time_ms, FIRST, sums[0]))):
             for channel, value in self._shown(level, block):
                 low, high, least, most = self._limits(row, level, channel, block)
                 if said is None:
@@ -242,7 +228,7 @@ class EnvelopeBank:
                 self.days.take(row, channel, value)
         return said
 
-    def _blocks(self, row: int, sums: tuple[float, float, float]) -> Iterator[tuple[int, tuple[float, float, float]]]:
+    def _blocks(self, row: int, sums: Block) -> Iterator[tuple[int, Block]]:
         """The blocks that are full by now, with their level."""
         yield 0, sums
         for level in range(1, LEVELS):
@@ -251,21 +237,19 @@ class EnvelopeBank:
             self.fill[row, level] += 1
             if self.fill[row, level] < FACTOR:
                 return
-            total, apart, squares = own.tolist()
-            sums = total, apart, squares
+            total, apart, squares, usual = own.tolist()
+            sums = total, apart, squares, usual
             own[:], self.fill[row, level] = 0.0, 0
             yield level, sums
 
-    def _shown(self, level: int, block: tuple[float, float, float]) -> list[tuple[int, float]]:
+    def _shown(self, level: int, block: Block) -> list[tuple[int, float]]:
         """Channels and what they show."""
         size = SIZES[level]
         if self.shares:
             return [(2 * level, level_of(block[0] / size))]
         return [(2 * level, block[0] / size), (2 * level + 1, block[1] / size)]
 
-    def _limits(
-        self, row: int, level: int, channel: int, block: tuple[float, float, float]
-    ) -> tuple[float, float, float, float]:
+    def _limits(self, row: int, level: int, channel: int, block: Block) -> tuple[float, float, float, float]:
         """Lowest and highest that is no alarm, and that is learned."""
         low, high = self.days.limits(row, channel)
         if high < inf or low > -inf or channel % 2 == 1:
@@ -287,31 +271,30 @@ class EnvelopeBank:
             return 0 if spread else -1, value, low, SIZES[level]
         return None
 
-    def _unmistakable(self, row: int, level: int, block: tuple[float, float, float]) -> tuple[float, float]:
-        """What an average would have to be beyond while there is no limit, by all that was seen before this block."""
+    def _unmistakable(self, row: int, level: int, block: Block) -> tuple[float, float]:
+        """What an average would have to be beyond while there is no limit, by what was seen before and its loads."""
         size, earlier = SIZES[level], self.seen[row] - (SIZES[level], block[0], block[2])
-        count, mean, deviation = moments(earlier, 1.0)
+        (count, whole, deviation), mean = moments(earlier, 1.0), block[3] / size
         if count < max(SEEN_LEAST, FACTOR * size):
             return -inf, inf
         blocks, _, between = moments(self.earlier[row, level], 0.0)
         known = blocks >= BLOCKS and size >= LONG
         if self.shares:
+            deviation = sqrt(max(mean * (1.0 - mean), 0.0) + 1.0 / count)
             chance, usual = STEADY * deviation / sqrt(size) + COUNTS / size, level_of(mean)
             low = min(level_of(mean - chance), usual - GROSS_SHARE) if mean - chance > 0.0 else -inf
             high = max(level_of(mean + chance), usual + GROSS_SHARE) if mean + chance < 1.0 else inf
             apart = max(GROSS_SHARE, STEADY * between, self.floors.item(2 * level))
             return (max(low, usual - apart), min(high, usual + apart)) if known else (low, high)
-        # One odd value must not decide: so many must have had a part in it.
-        away, spread = block[0] - size * mean, block[2] - 2.0 * mean * block[0] + size * mean * mean
-        if away * away < COUNTS * spread:
-            return -inf, inf
         apart = max((GROSS + NOISE / sqrt(size)) * deviation, COUNTS / size)
         if known:
             apart = min(apart, max(KNOWN * deviation, STEADY * between))
-        return mean - apart, mean + apart
+        low, high = around(mean, apart, size, block)
+        least, most = around(whole, max((FAR + NOISE / sqrt(size)) * deviation, COUNTS / size), size, block)
+        return max(low, least), min(high, most)
 
     def dump(self) -> dict[str, NDArray[Any]]:
-        arrays = {**self._arrays(), **self.days.dump()}
+        arrays = {**self._arrays(), **self.days.dump(), **self.loads.dump()}
         plain = {name: arrays[name].astype(np.uint8 if name in SMALL else arrays[name].dtype) for name in SHAPES}
         return packed(plain, self.shares)
 
@@ -342,6 +325,7 @@ class EnvelopeBank:
         """Replace the state of all rows; ValueError for an invalid one, which changes nothing."""
         found = unpacked(state, self.shares)
         self.days.load(found)
+        self.loads.load(found)
         for name in self._arrays():
             setattr(self, name, found[name].astype(np.int64 if name == "fill" else np.float64))
 
@@ -355,6 +339,8 @@ def packed(arrays: dict[str, NDArray[Any]], shares: bool) -> dict[str, NDArray[A
 
 def unpacked(state: State, shares: bool) -> dict[str, NDArray[Any]]:
     """The arrays of a dump with all channels; ValueError for what no bank has dumped."""
+    if "loads" not in state:
+        state = {**state, **without_loads(state)}
     check_state(state, LEVELS if shares else CHANNELS)
     found = {name: state[name] for name in SHAPES}
     for name, fresh in FRESH.items() if shares else ():
@@ -363,12 +349,22 @@ def unpacked(state: State, shares: bool) -> dict[str, NDArray[Any]]:
     return found
 
 
+def without_loads(state: State) -> State:
+    """What older snapshots do not have: of no load it is known what is usual, least of all in blocks that go on."""
+    sums = array_of(state, "sums", "f8", (rows_of(state, "day"), LEVELS, SUMS - 1))
+    fresh = Loads()
+    fresh.resize(len(sums))
+    open_blocks = sums[..., :1] * (np.arange(LEVELS) > 0)[:, None]
+    return {"sums": np.concatenate([sums, open_blocks], axis=-1), **fresh.dump()}
+
+
 def check_state(state: State, channels: int) -> None:
     """ValueError for what no bank has dumped."""
     extremes.check_state(state, channels)
+    loads.check_state(state)
     rows = rows_of(state, "day")
     fill = array_of(state, "fill", "u1", (rows, LEVELS))
-    sums, seen = array_of(state, "sums", "f8", (rows, LEVELS, SUMS)), array_of(state, "seen", "f8", (rows, SUMS))
+    sums, seen = array_of(state, "sums", "f8", (rows, LEVELS, SUMS)), array_of(state, "seen", "f8", (rows, MOMENTS))
     rest = [array_of(state, name, "f8", (rows, *SHAPES[name])) for name in ("runs", "earlier")]
     if not (fill < [FIRST, *[FACTOR] * (LEVELS - 1)]).all():
         raise ValueError("a block that is over-full")

@@ -118,8 +118,7 @@ class DailyExtremes:
         self._learn(row, np.where(shown, waiting[..., 0], -inf))
         waiting[shown] = np.concatenate([waiting[..., 1:], today[..., None]], axis=-1)[shown]
         today[...] = -inf
-        known = self.count[row] + (waiting > -inf).sum(axis=-1)
-        over = (self.limit[row] == inf) & (known >= SCHOOL)
+        over = (self.limit[row] == inf) & (self.known(row) >= SCHOOL)
         for place in range(LAG if over.any() else 0):
             self._learn(row, np.where(over, waiting[..., place], -inf))
             waiting[over, place] = -inf
@@ -162,6 +161,11 @@ class DailyExtremes:
         """Lowest and highest that a healthy day shows on average."""
         up, down = self.mean[row, channel].tolist()
         return -down, up
+
+    def known(self, row: int) -> I64:
+        """By channel and side the days with values so far, but for the one that goes on."""
+        days: I64 = self.count[row] + (self.waiting[row] > -inf).sum(axis=-1)
+        return days
 
     def in_school(self, row: int) -> bool:
         """Whether no channel has a limit yet."""

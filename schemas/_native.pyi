@@ -32,6 +32,23 @@ Shown = tuple[tuple[I64, F64, I64], tuple[Bool, F64, F64]]
 Swept = tuple[int | None, tuple[int, int], list[SweptFinding] | list[SweptHit], Shown | None]
 # Place, direction, statistic, threshold.
 Hits = tuple[I64, I8, F64, F64]
+# Events, names, and values or texts.
+OfNumbers = tuple[I32, I32, F64]
+OfTexts = tuple[I32, I32, I32]
+# Event, field, the number of the reason.
+Odd = tuple[int, str, int]
+# Columns of events; names, strings; their values; what is odd; topic, partition, offset and row they are from; damaged
+# records, the first of news, and the bytes of all.
+Unpacked = tuple[
+    tuple[I64, I64, I32, I32, U64, I32],
+    tuple[tuple[str, ...], tuple[str, ...]],
+    OfNumbers,
+    OfTexts,
+    tuple[I32, I32],
+    list[Odd],
+    tuple[I32, I32, I64, I32],
+    tuple[list[tuple[int, str]], int | None, int],
+]
 # Topic, partition, offsets, times, messages, code and text of an error.
 Run = tuple[str, int, I64, I64, Messages, tuple[int, str] | None]
 
@@ -45,6 +62,14 @@ def bet_on_ranks(
     begin: int,
 ) -> tuple[int, float] | None: ...
 def group(columns: Sequence[I64], used: Bool) -> tuple[I64, I64]: ...
+def pack(
+    place: tuple[str, int, int],
+    part: I64,
+    own: tuple[I64, I64, I32, I32, U64, I32 | None],
+    texts: tuple[tuple[str, ...], tuple[str, ...]],
+    tables: tuple[OfNumbers, OfTexts, tuple[I32, I32]],
+    odd: Sequence[Odd],
+) -> list[tuple[int, bytes]]: ...
 def sweep(
     parts: tuple[RowIndex, Reference, History | None],
     banks: Sequence[tuple[Adwin | Envelope | PageHinkley, int, bool, int | None]],
@@ -55,6 +80,7 @@ def sweep(
     every: bool,
     show: bool,
 ) -> Swept: ...
+def unpack(values: Messages | Sequence[bytes | None], offsets: I64, limits: tuple[int, int]) -> Unpacked: ...
 
 @final
 class Intake:

@@ -53,6 +53,15 @@ class Core(Protocol):
         begin: int,
     ) -> tuple[int, float] | None: ...
     def group(self, columns: Sequence[_native.I64], used: _native.Bool) -> tuple[_native.I64, _native.I64]: ...
+    def pack(
+        self,
+        place: tuple[str, int, int],
+        part: _native.I64,
+        own: tuple[_native.I64, _native.I64, _native.I32, _native.I32, _native.U64, _native.I32 | None],
+        texts: tuple[tuple[str, ...], tuple[str, ...]],
+        tables: tuple[_native.OfNumbers, _native.OfTexts, tuple[_native.I32, _native.I32]],
+        odd: Sequence[_native.Odd],
+    ) -> list[tuple[int, bytes]]: ...
     def sweep(
         self,
         parts: tuple[_native.RowIndex, _native.Reference, _native.History | None],
@@ -64,6 +73,12 @@ class Core(Protocol):
         every: bool,
         show: bool,
     ) -> _native.Swept: ...
+    def unpack(
+        self,
+        values: _native.Messages | Sequence[bytes | None],
+        offsets: _native.I64,
+        limits: tuple[int, int],
+    ) -> _native.Unpacked: ...
     def use_librdkafka_of(self, binding: str) -> None: ...
 
 

@@ -220,22 +220,27 @@ def _between(batch: Batch, first: int, last: int) -> dict[str, Any]:
 
 
 def split(batch: Batch, part: I64) -> list[tuple[int, Batch]]:
-    """The events of each part, in their order, as batches with no more texts than they have; they have no rejects.
-    `part`: the number of each event's part.
+    """The events of each part, in their order, as batches with no more names and texts than they have; they have no
+    rejects. `part`: the number of each event's part.
     """
     order = np.argsort(part, kind="stable")
     place = np.empty(len(order), np.int32)
     place[order] = np.arange(len(order), dtype=np.int32)
 
     def by_part(table: Any) -> Any:
-        event = place[table.event]
-        by_event = np.argsort(event, kind="stable")
-        return type(table)(*(column[by_event] for column in (event, *table[1:])))
+        # The values of an event stand together, and are moved together.
+        each = np.bincount(table.event, minlength=len(order))
+        begins, moved = np.cumsum(each) - each, each[order]
+        event = np.repeat(np.arange(len(order), dtype=np.int32), moved)
+        taken = np.arange(len(event)) + np.repeat(begins[order] - (np.cumsum(moved) - moved), moved)
+        return type(table)(event, *(column[taken] for column in table[1:]))
 
     own: dict[str, Any] = {name: getattr(batch, name)[order] for name in COLUMNS}
     own["rows"] = None if batch.rows is None else batch.rows[order]
     own |= {"numbers": by_part(batch.numbers), "texts": by_part(batch.texts), "nulls": by_part(batch.nulls)}
-    own["odd"] = tuple(sorted(one._replace(event=place.item(one.event)) for one in batch.odd))
+    own["odd"] = tuple(
+        sorted((one._replace(event=place.item(one.event)) for one in batch.odd), key=lambda one: one.event)
+    )
     whole = replace(batch, **own, rejects=(), origin=None)
     numbers, begins = np.unique(part[order], return_index=True)
     bounds = zip(numbers.tolist(), begins.tolist(), [*begins[1:].tolist(), len(order)], strict=False)
@@ -243,20 +248,30 @@ def split(batch: Batch, part: I64) -> list[tuple[int, Batch]]:
 
 
 def _with_its_own_texts(batch: Batch) -> Batch:
-    """Without the strings that no event of it has: they are other people's, and there can be many."""
-    there = np.zeros(len(batch.strings) + 1, bool)  # The last is that of no version, -1.
-    for codes in (batch.model, batch.version, batch.texts.text):
+    """Without the names and strings that no event of it has: they are other people's, and there can be many."""
+    name, names = _renumbered(batch.names, batch.numbers.name, batch.texts.name, batch.nulls.name)
+    text, strings = _renumbered(batch.strings, batch.model, batch.version, batch.texts.text)
+    return replace(
+        batch,
+        names=names,
+        strings=strings,
+        model=text[batch.model],
+        version=text[batch.version],
+        numbers=batch.numbers._replace(name=name[batch.numbers.name]),
+        texts=batch.texts._replace(name=name[batch.texts.name], text=text[batch.texts.text]),
+        nulls=batch.nulls._replace(name=name[batch.nulls.name]),
+    )
+
+
+def _renumbered(texts: Sequence[str], *columns: I32) -> tuple[I32, tuple[str, ...]]:
+    """The new code of each text, and those that are in the columns, in their order. -1, none, stays what it is."""
+    there = np.zeros(len(texts) + 1, bool)
+    for codes in columns:
         there[codes] = True
     there[-1] = False
     new = np.cumsum(there, dtype=np.int32) - np.int32(1)
     new[-1] = -1
-    return replace(
-        batch,
-        strings=tuple(batch.strings[code] for code in np.flatnonzero(there).tolist()),
-        model=new[batch.model],
-        version=new[batch.version],
-        texts=batch.texts._replace(text=new[batch.texts.text]),
-    )
+    return new, tuple(texts[code] for code in np.flatnonzero(there).tolist())
 
 
 def origin_of(batch: Batch, event: int) -> tuple[str, int, int, int] | None:

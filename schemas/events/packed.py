@@ -1,9 +1,23 @@
 """Decoded events as bytes and back: what the ordered log holds. Reading them again copies memory and parses no JSON.
 
-One packed record has the events of one input partition that go to one partition of the ordered log, in the order in
-which they were read. Layout: magic, format, XXH3-64 of all that follows; a msgpack header with the place they are from,
-their names and texts, and for each column its type, base and length; then the columns. Whole numbers stand in
-the narrowest type that holds them, times and offsets as what each is above the least.
+One packed record has events of one input partition that go to one partition of the ordered log, in the order in which
+they were read. Layout, little-endian but for the first line:
+
+    magic, format, XXH3-64 of all that follows
+    HEADER: flags, the partition they are from, how many events, numbers, texts, nulls, names, strings and odd fields
+    lengths of the topic, the names, the strings and the odd fields, in bytes
+    of each event: id, offset, time, model, version + 1, and its row where records have several
+    numbers, texts and nulls, one after the other: names, values, how many each event has
+    odd fields: event, reason
+    the topic, the names, the strings and the odd fields, in UTF-8
+
+Where all events of a record have numbers of the same names, in the same order, these stand there once. Ids and values
+of numbers are 8 bytes each. Every other column is of whole numbers: the width of its entries in bytes,
+the least of them, and what each is above that in the narrowest width that holds it: none at all where all are equal.
+Columns that say how many there are of others have at least a byte for each, so that a record makes no more than a few
+times its own size.
+
+This is the reference; what runs is `packing.py`, compiled where it can be.
 """
 
 from __future__ import annotations
@@ -11,9 +25,9 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any, NamedTuple
 
-import msgpack
 import numpy as np
 from xxhash import xxh3_64_intdigest
 
@@ -31,15 +45,27 @@ from schemas.events.batch import (
     Reject,
     Texts,
     columns_of,
+    reject_of,
+    split,
 )
+from schemas.events.convert import TIME_MAX_MS
 
 MAGIC = b"DRFE"
-FORMAT = 1
+FORMAT = 2
 HEAD = struct.Struct(">4sHQ")
+HEADER = struct.Struct("<B8I")
+COLUMN = struct.Struct("<Bq")
+RETAINED, ROWS, ALIKE = 1, 2, 4
+"""Flags: the events were in the topic before the first start; they have rows; names of numbers stand there once."""
+WIDTHS = (0, 1, 2, 4, 8)
 EVENTS_MAX = 1 << 20
-"""Of one record; what claims more is damaged. The entries of its columns are bounded by its own bytes."""
-TYPES = ("|u1", "<u2", "<u4", "<u8", "<f8")
-TABLES = ("numbers", "texts", "nulls")
+"""Of one record; what claims more is damaged. Everything else is bounded by the record's own bytes."""
+CODES_MAX = (1 << 31) - 1
+RECORD_BYTES_MAX = 900_000
+"""What would weigh more is written as several records: a broker takes none over its limit, 1 MiB by default."""
+EVENT_BYTES, VALUE_BYTES, TEXT_BYTES = 64, 16, 4
+"""At most, without texts: of an event, of one of its values, and of what there is beside a text."""
+MISFIT = "the checksum holds, but the parts do not fit together"
 
 
 class DamagedRecord(ValueError):
@@ -55,47 +81,104 @@ class Packed(NamedTuple):
     batch: Batch
 
 
+class Place(NamedTuple):
+    """Where events are from; those before `first_end` were there before the first start."""
+
+    topic: str
+    partition: int
+    first_end: int = 0
+
+
+def packed_parts(batch: Batch, part: I64, place: Place) -> list[tuple[int, bytes]]:
+    """The events of a batch of an input partition as records of the parts they go to, none of those below 0. What was
+    there before the first start stands in records of its own, before what is new. Rejects are not events.
+    """
+    old = batch.offsets < place.first_end
+    pieces, ends = _pieces(batch, np.where(part < 0, -1, 2 * part + ~old))
+    return [
+        (lane // 2, pack(events, place.topic, place.partition, lane % 2 == 0))
+        for number, events in split(batch, pieces)
+        if (lane := ends[number]) >= 0
+    ]
+
+
+def _pieces(batch: Batch, lane: I64) -> tuple[I64, list[int]]:
+    """The piece of each event, and the lane of each piece: of one lane as many events as one record may have."""
+    order = np.argsort(lane, kind="stable")
+    upto = np.cumsum(_weights(batch)[order])
+    ordered, begin, cuts = lane[order], 0, [0]
+    while begin < len(order):
+        most = int(np.searchsorted(upto, upto.item(begin - 1) * (begin > 0) + RECORD_BYTES_MAX, "right"))
+        begin = min(max(most, begin + 1), int(np.searchsorted(ordered, ordered[begin], "right")))
+        cuts.append(begin)
+    piece = np.empty(len(order), np.int64)
+    piece[order] = np.repeat(np.arange(len(cuts) - 1), np.diff(cuts))
+    return piece, ordered[np.array(cuts[:-1], np.int64)].tolist()
+
+
+def _weights(batch: Batch) -> I64:
+    """What each event takes in bytes, at most, as if it shared no text with another."""
+
+    def sizes(texts: Iterable[str]) -> I64:
+        return np.array([*(len(text.encode()) + TEXT_BYTES for text in texts), 0], np.int64)
+
+    names, strings = sizes(batch.names), sizes(batch.strings)
+    weight: I64 = EVENT_BYTES + strings[batch.model] + strings[batch.version]
+    for table in (batch.numbers, batch.texts, batch.nulls):
+        np.add.at(weight, table.event, VALUE_BYTES + names[table.name])
+    np.add.at(weight, batch.texts.event, strings[batch.texts.text])
+    if batch.odd:
+        np.add.at(weight, [one.event for one in batch.odd], VALUE_BYTES + sizes(one.field for one in batch.odd)[:-1])
+    return weight
+
+
 def pack(batch: Batch, topic: str, partition: int, retained: bool = False) -> bytes:
-    """The events of a batch of an input partition; its rejects are not events. Equal batches give equal bytes."""
-    parts: list[memoryview] = []
+    """All events of a batch as one record. Equal batches give equal bytes."""
+    parts: list[bytes] = []
 
-    def stored(kind: str, base: int, column: Any) -> list[Any]:
-        parts.append(np.ascontiguousarray(column, kind).view(np.uint8).data)
-        return [kind, base, len(column)]
+    def whole(column: Any, least: int = 0) -> None:
+        low, high = (int(column.min()), int(column.max())) if len(column) else (0, 0)
+        width = max(next(w for w in WIDTHS if high - low < 1 << 8 * w), least)
+        parts.append(COLUMN.pack(width, low))
+        if width:
+            parts.append((column.astype(np.int64) - low).astype(f"<u{width}").tobytes())
 
-    def based(column: Any) -> list[Any]:
-        base = int(column.min())
-        return stored(_narrowest(int(column.max()) - base), base, column - base)
-
-    def codes(column: Any, texts: Sequence[str]) -> list[Any]:
-        return stored(_narrowest(len(texts)), 0, column)
-
-    names, strings, count = batch.names, batch.strings, len(batch.offsets)
-    own = [based(batch.offsets), based(batch.times_ms), codes(batch.model, strings), codes(batch.version + 1, strings)]
-    own.append(stored("<u8", 0, batch.event_id))
-    rows = None if batch.rows is None else based(batch.rows)
-    tables = []
-    for name in TABLES:
-        event, named, *rest = getattr(batch, name)
-        tables.append([based(np.bincount(event, minlength=count)), codes(named, names)])
-        if name == "numbers":
-            tables[-1].append(stored("<f8", 0, rest[0]))
-        elif name == "texts":
-            tables[-1].append(codes(rest[0], strings))
-    odd = [[one.event, one.field, ODD_REASONS.index(one.reason)] for one in batch.odd]
-    header = msgpack.packb([topic, partition, retained, names, strings, own, rows, tables, odd])
-    body = b"".join([len(header).to_bytes(4, "big"), header, *parts])
+    texts = [text.encode() for text in (topic, *batch.names, *batch.strings, *(one.field for one in batch.odd))]
+    whole(np.array([len(text) for text in texts], np.int64), 1)
+    parts.append(batch.event_id.astype("<u8").tobytes())
+    rows = () if batch.rows is None else (batch.rows,)
+    for column in (batch.offsets, batch.times_ms, batch.model, batch.version + 1, *rows):
+        whole(column)
+    alike = _alike(batch)
+    for table in (batch.numbers, batch.texts, batch.nulls):
+        numbers = isinstance(table, Numbers)
+        whole(table.name[: len(table.name) // len(batch.offsets)] if numbers and alike else table.name, 1)
+        if isinstance(table, Numbers):
+            parts.append(table.value.astype("<f8").tobytes())
+        elif isinstance(table, Texts):
+            whole(table.text)
+        whole(np.bincount(table.event, minlength=len(batch.offsets)))
+    whole(np.array([one.event for one in batch.odd], np.int64))
+    whole(np.array([ODD_REASONS.index(one.reason) for one in batch.odd], np.int64))
+    values = [len(table.name) for table in (batch.numbers, batch.texts, batch.nulls)]
+    counts = len(batch.offsets), *values, len(batch.names), len(batch.strings), len(batch.odd)
+    header = HEADER.pack(RETAINED * retained + ROWS * len(rows) + ALIKE * alike, partition, *counts)
+    body = b"".join([header, *parts, *texts])
     return HEAD.pack(MAGIC, FORMAT, xxh3_64_intdigest(body)) + body
 
 
-def _narrowest(most: int) -> str:
-    """Of the types of whole numbers, for those up to this one."""
-    return TYPES[0] if most < 1 << 8 else TYPES[1] if most < 1 << 16 else TYPES[2] if most < 1 << 32 else TYPES[3]
+def _alike(batch: Batch) -> bool:
+    """Whether all events have numbers, and of the same names in the same order."""
+    event, name, _ = batch.numbers
+    each, rest = divmod(len(name), len(batch.offsets))
+    if not each or rest or (np.bincount(event, minlength=len(batch.offsets)) != each).any():
+        return False
+    return bool((name.reshape(-1, each) == name[:each]).all())
 
 
 def unpack(value: bytes) -> Packed:
     """The inverse of `pack`. Raises DamagedRecord; no value is believed before the checksum and all bounds hold."""
-    if len(value) < HEAD.size + 4:
+    if len(value) < HEAD.size + HEADER.size:
         raise DamagedRecord(f"{len(value)} bytes cannot be a packed record")
     magic, version, digest = HEAD.unpack_from(value)
     if magic != MAGIC:
@@ -105,12 +188,7 @@ def unpack(value: bytes) -> Packed:
     body = memoryview(value)[HEAD.size :]
     if xxh3_64_intdigest(body) != digest:
         raise DamagedRecord("checksum does not match")
-    length = int.from_bytes(body[:4], "big")
-    try:
-        header = msgpack.unpackb(body[4 : 4 + length], use_list=False)
-        return _batch(header, _Reader(body[4 + length :]))
-    except (ValueError, TypeError, LookupError, OverflowError, msgpack.exceptions.UnpackException) as error:
-        raise DamagedRecord(str(error) or type(error).__name__) from error
+    return _read(_Reader(body[HEADER.size :]), *HEADER.unpack_from(body))
 
 
 class _Reader:
@@ -119,69 +197,80 @@ class _Reader:
     def __init__(self, rest: memoryview) -> None:
         self.rest = rest
 
-    def column(self, stored: Any, dtype: Any, count: int | None = None) -> Any:
-        """The next one; of `count` values, or of as many as it says."""
-        kind, base, length = stored
-        if kind not in TYPES or type(base) is not int or type(length) is not int or length < 0:
-            raise ValueError("column of a kind never stored")
-        if length * int(kind[2]) > len(self.rest) or count not in (None, length):
-            raise ValueError("column and its length differ")
-        raw, self.rest = self.rest[: length * int(kind[2])], self.rest[length * int(kind[2]) :]
-        column = np.frombuffer(raw, kind).astype(dtype)
-        return column + dtype(base) if base else column
+    def raw(self, kind: str, count: int, width: int = 8) -> Any:
+        holds(count * width <= len(self.rest))
+        taken, self.rest = self.rest[: count * width], self.rest[count * width :]
+        return np.frombuffer(taken, kind)
 
-    def codes(self, stored: Any, most: int, count: int | None = None) -> I32:
-        """The next one, whose values are below `most`."""
-        column: I32 = self.column(stored, np.int32, count)
-        if len(column) and not 0 <= column.min() <= column.max() < most:
-            raise ValueError("code of nothing")
-        return column
+    def whole(self, count: int, most: int, dtype: Any = np.int32, least: int = 0) -> Any:
+        """The next one of whole numbers, none of which is above `most`."""
+        holds(len(self.rest) >= COLUMN.size)
+        width, base = COLUMN.unpack_from(self.rest)
+        self.rest = self.rest[COLUMN.size :]
+        holds(width in WIDTHS and width >= least and base >= 0)
+        column = self.raw(f"<u{width}", count, width) if width else np.zeros(count, np.uint8)
+        holds(not count or base + int(column.max()) <= most)
+        return column.astype(dtype) + dtype(base) if base and count else column.astype(dtype)
 
 
-def _batch(header: Any, read: _Reader) -> Packed:
-    topic, partition, retained, names, strings, own, rows, tables, odd = header
-    texts_only = all(type(text) is str for text in (topic, *names, *strings))
-    if not texts_only or type(partition) is not int or type(retained) is not bool:
-        raise ValueError("name of a kind never stored")
-    offsets = read.column(own[0], np.int64)
-    count = len(offsets)
-    if not 0 < count <= EVENTS_MAX or offsets[0] < 0 or (np.diff(offsets) < 0).any():
-        raise ValueError("offsets do not ascend")
-    times_ms = read.column(own[1], np.int64, count)
-    model, version = read.codes(own[2], len(strings), count), read.codes(own[3], len(strings) + 1, count) - np.int32(1)
-    event_id = read.column(own[4], np.uint64, count)
-    number = None if rows is None else read.codes(rows, 1 << 31, count)
+def holds(fits: Any) -> None:
+    """What must be so of every packed record."""
+    if not fits:
+        raise DamagedRecord(MISFIT)
 
-    def table(stored: Any, *kinds: Callable[[Any, int], Any]) -> Any:
-        each = read.column(stored[0], np.int64, count)
-        name = read.codes(stored[1], len(names))
-        if each.min() < 0 or each.max() > len(name) or each.sum() != len(name):
-            raise ValueError("events and their fields differ")
-        rest = (kind(column, len(name)) for kind, column in zip(kinds, stored[2:], strict=True))
-        return np.repeat(np.arange(count, dtype=np.int32), each), name, *rest
 
-    numbers = Numbers(*table(tables[0], lambda stored, length: read.column(stored, np.float64, length)))
-    texts = Texts(*table(tables[1], lambda stored, length: read.codes(stored, len(strings), length)))
-    nulls = Nulls(*table(tables[2]))
-    if read.rest or not np.isfinite(numbers.value).all():
-        raise ValueError("more than the columns, or a number that is none")
-    left_out = tuple(OddField(event, field, ODD_REASONS[reason]) for event, field, reason in odd)
-    if not all(type(f) is str and 0 <= e < count and ODD_REASONS.index(r) >= 0 for e, f, r in left_out):
-        raise ValueError("odd field of no event")
-    own_columns = dict(zip(COLUMNS, (offsets, times_ms, model, version, event_id), strict=True))
+def _read(read: _Reader, flags: int, partition: int, count: int, *counts: int) -> Packed:
+    numbers, texts, nulls, names, strings, odd = counts
+    holds(flags <= RETAINED | ROWS | ALIKE and partition <= CODES_MAX and 0 < count <= EVENTS_MAX)
+    lengths = read.whole(1 + names + strings + odd, len(read.rest), np.int64, 1)
+    event_id = read.raw("<u8", count).astype(np.uint64)
+    offsets, times_ms = read.whole(count, CODES_MAX << 32, np.int64), read.whole(count, TIME_MAX_MS - 1, np.int64)
+    model, version = read.whole(count, strings - 1), read.whole(count, strings) - np.int32(1)
+    rows = read.whole(count, CODES_MAX) if flags & ROWS else None
+    holds(not (np.diff(offsets) < 0).any())
+
+    def events(length: int, alike: bool = False) -> I32:
+        each = read.whole(count, length, np.int64)
+        holds(each.sum() == length and not (alike and (each != each[0]).any()))
+        return np.repeat(np.arange(count, dtype=np.int32), each)
+
+    def names_of(length: int) -> Any:
+        return read.whole(length, names - 1, least=1)
+
+    alike = bool(flags & ALIKE)
+    holds(not alike or numbers % count == 0)
+    name, value = names_of(numbers // count if alike else numbers), read.raw("<f8", numbers).astype(np.float64)
+    holds(np.isfinite(value).all())
+    number_table = Numbers(events(numbers, alike), np.tile(name, count) if alike else name, value)
+    name, text = names_of(texts), read.whole(texts, strings - 1)
+    text_table = Texts(events(texts), name, text)
+    name = names_of(nulls)
+    null_table = Nulls(events(nulls), name)
+    odd_event, reason = read.whole(odd, count - 1), read.whole(odd, len(ODD_REASONS) - 1)
+    holds(not (np.diff(odd_event) < 0).any())
+    topic, *all_texts = _texts(read.rest, lengths)
+    fields = zip(odd_event.tolist(), all_texts[names + strings :], reason.tolist(), strict=True)
     batch = Batch(
-        **own_columns,
-        names=names,
-        strings=strings,
-        numbers=numbers,
-        texts=texts,
-        nulls=nulls,
+        **dict(zip(COLUMNS, (offsets, times_ms, model, version, event_id), strict=True)),
+        names=tuple(all_texts[:names]),
+        strings=tuple(all_texts[names : names + strings]),
+        numbers=number_table,
+        texts=text_table,
+        nulls=null_table,
         rejects=(),
         next_offset=offsets.item(-1) + 1,
-        rows=number,
-        odd=left_out,
+        rows=rows,
+        odd=tuple(OddField(event, field, ODD_REASONS[number]) for event, field, number in fields),
     )
-    return Packed(topic, partition, retained, batch)
+    return Packed(topic, partition, bool(flags & RETAINED), batch)
+
+
+def _texts(rest: memoryview, lengths: I64) -> list[str]:
+    holds(lengths.sum() == len(rest))
+    try:
+        return [str(rest[begin:end], "utf-8") for begin, end in pairwise([0, *np.cumsum(lengths).tolist()])]
+    except UnicodeDecodeError as error:
+        raise DamagedRecord(MISFIT) from error
 
 
 def events_of(records: Sequence[Record]) -> Batch:
@@ -194,10 +283,15 @@ def events_of(records: Sequence[Record]) -> Batch:
         try:
             packed.append((place, unpack(value or b"")))
         except DamagedRecord as error:
-            rejects.append(Reject(columns[place], "undecodable", str(error)[:80]))
+            rejects.append(damaged(columns[place], str(error)))
     next_offset = columns.offsets.item(-1) + 1 if len(columns) else 0
     news_at = next((columns.offsets.item(place) for place, one in packed if not one.retained), next_offset)
     return replace(_united(packed, columns.offsets), rejects=tuple(rejects), next_offset=next_offset, news_at=news_at)
+
+
+def damaged(record: Record, why: str) -> Reject:
+    """The reject of a record that is no packed one; where the log could not hand over any, for that reason."""
+    return replace(reject_of(record._replace(whole=None), "undecodable", why, 0), record=record)
 
 
 def _united(packed: Sequence[tuple[int, Packed]], offsets: I64) -> Batch:

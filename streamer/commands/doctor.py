@@ -13,6 +13,7 @@ import click
 from streamer.commands.broker_down import exit_unreachable
 from streamer.commands.topics import TIMEOUT_S, Step, plan_topics, wanted_topics
 from streamer.config.model import Config
+from streamer.config.stages import undecided
 from streamer.port import LogDown
 from streamer.service.run import load_or_exit
 
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
 EXIT_FINDINGS = 1
 MOCK = "cannot be asked: librdkafka's mock cluster knows nothing of it"
 LISTS = {"cleanup.policy"}
+ORDERS = {
+    "topic": "each partition by itself",
+    "model": "in the order of models",
+    None: "each partition by itself until it shows that models are in several",
+}
 
 
 class Finding(NamedTuple):
@@ -144,6 +150,17 @@ def of_registry(config: Config) -> Iterator[Finding]:
     yield Finding("ok", "registry", f"{config.schema_registry.url} answers")
 
 
+def of_order(config: Config) -> Iterator[Finding]:
+    """How the topics are read, where the config leaves it to what is found in them."""
+    from streamer.kafka.order import ask
+
+    if not undecided(config):
+        return
+    found = ask(config)
+    fix = f"driftline topics apply -c FILE makes {found.lacking}" if found.lacking else ""
+    yield Finding("wrong" if fix else "ok", "order", f"{ORDERS[found.order]}: {found.why}", fix)
+
+
 def text_of(found: list[Finding]) -> str:
     """Lines for a person, and the account of them last."""
     lines = []
@@ -173,7 +190,7 @@ def doctor(config_path: Path, timeout_s: float) -> None:
     from streamer.kafka.examination import examine
 
     try:
-        found = [*findings(config, examine(config, timeout_s)), *of_registry(config)]
+        found = [*findings(config, examine(config, timeout_s)), *of_order(config), *of_registry(config)]
     except LogDown as error:
         exit_unreachable(error)
     click.echo(text_of(found))

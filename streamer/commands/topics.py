@@ -15,6 +15,7 @@ import click
 
 from streamer.commands.broker_down import exit_unreachable
 from streamer.config import model as cfg
+from streamer.config.stages import prepared
 from streamer.port import LogDown
 from streamer.service.run import load_or_exit
 
@@ -282,7 +283,9 @@ def _look(
 
     try:
         admin = TopicAdmin(config, timeout_s)
-        asked = config.reading(admin.cluster().topics) if config.topics.patterns() else config
+        there = admin.cluster().topics
+        config = prepared(config, there)
+        asked = config.reading(there) if config.topics.patterns() else config
         found = admin.find(asked.topics.names())
     except LogDown as error:
         exit_unreachable(error)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from streamer.config.model import Config
+from streamer.config.stages import undecided
 
 TRANSACTION_S = 15
 """After so long the broker ends a transaction that nobody ends, see `kafka/transactions.py`."""
@@ -109,14 +110,29 @@ def _instance(old: Config, new: Config) -> Iterator[Change]:
     )
 
 
+AUTO = {
+    "auto": "a group that reads in the order of models goes on so, and so does one that reads by partition",
+    "model": "nothing changes where the group reads in the order of models already; else series are learned anew, once",
+    "topic": "nothing changes where the group reads by partition already; else series are learned anew in each",
+}
+"""By the new value, what it means where it was found out before, or will be."""
+
+
 def _order(old: Config, new: Config) -> Iterator[Change]:
     before, after = old.topics.ordered, new.topics.ordered
+    if undecided(old) or undecided(new):
+        if old.kafka.order != new.kafka.order:
+            yield Change("kafka.order", AUTO[new.kafka.order])
+        return
     if before is None and after is not None:
         told = "events are put in order from where the group stands; behind that every series is learned anew, once"
         yield Change("kafka.order", f"{told}, and alerts that fire now never resolve", lost=True)
     elif after is None and before is not None:
         told = "every partition is watched by itself again, and each series learned anew in each"
         yield Change("kafka.order", f"{told}; {without_state(new)}", lost=True)
+    elif before is not None and old.kafka.order_by != new.kafka.order_by:
+        told = "what comes to lie in another partition of the ordered log is learned anew there"
+        yield Change("kafka.order_by", f"{told}, and alerts about it that fire now never resolve", lost=True)
     elif before != after:
         told = f"every series is learned anew from {after!r}; what is unread in {before!r} stays so"
         yield Change("topics.ordered", told, lost=True)

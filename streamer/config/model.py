@@ -31,8 +31,10 @@ from streamer.config.mapping import Mapping
 from streamer.config.monitor import Defaults as Defaults
 from streamer.config.monitor import Monitor as Monitor
 from streamer.config.schema_registry import SchemaRegistry
+from streamer.config.topics import GROUP, ordered_topic
 from streamer.config.topics import Topics as Topics
 from streamer.config.types import (
+    ByText,
     CheckedName,
     Duration,
     FeatureNames,
@@ -55,13 +57,20 @@ class Kafka(Model):
     """The cluster and how the service joins it."""
 
     brokers: str = Field(min_length=1, description="Bootstrap addresses, host:port separated by commas.")
-    group: Topic = Field("driftline", description="Consumer group; also names the transactional id.")
+    group: Topic = Field(GROUP, description="Consumer group; also names the transactional id.")
     instance: Topic | None = Field(None, description="Stable name of this member (a pod's name): static membership.")
     start: Literal["earliest", "latest"] = Field("earliest", description="Where a group without offsets begins.")
-    order: Literal["topic", "model"] = Field(
-        "topic",
-        description="Each partition by itself, for topics that are keyed by model; or all events of a model in one"
-        " order, by way of topics.ordered.",
+    order: Literal["auto", "topic", "model"] = Field(
+        "auto",
+        description="topic: each partition by itself, for topics that are keyed by model; model: all events of a model"
+        " in one order, by way of topics.ordered; auto: model where a model is found in several partitions at the"
+        " first start.",
+    )
+    order_by: list[ByText] = Field(
+        default_factory=list,
+        max_length=3,
+        description="With order: model, for a model that is too much for one process: its events are in one order by"
+        " model and these (version, caller, segment.NAME), and only monitors that are split `by` them see all.",
     )
     give_up_after_ms: Patience = Field(
         None, alias="give_up_after", description="Without a broker for so long the service ends with 69; or never."
@@ -308,6 +317,10 @@ class Config(Model):
     _given_hash: str = PrivateAttr(default="")
     _secrets: tuple[str, ...] = PrivateAttr(default=())
     _hidden: tuple[tuple[str | int, ...], ...] = PrivateAttr(default=())
+
+    def model_post_init(self, context: Any) -> None:
+        """No pattern matches the topic that events are put in order in, be it chosen or not yet."""
+        self.topics.keep(ordered_topic(self.kafka.group))
 
     def effective_monitors(self) -> dict[str, Monitor]:
         """The monitors of the file, with the standard set and the defaults worked in by `standard.resolved`."""

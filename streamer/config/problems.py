@@ -27,6 +27,7 @@ KINDS = {
     "read-twice": "a feature of a sample that is another field of the event, too",
     "may-be-codes": "numbers of a sample that look like codes",
     "not-watched": "what a sample has and a monitor asks for, and yet it is not watched, or not on its own",
+    "parted": "a monitor of which each partition sees its part",
     "not-used": "a large share of a sample is not used",
     "odd-field": "a field that many records of a sample have and that cannot be used",
     "nothing-used": "nothing of a sample is used",
@@ -44,6 +45,7 @@ WARNINGS = frozenset(
         "not-used",
         "odd-field",
         "not-watched",
+        "parted",
     )
 )
 """Nothing is refused for these."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from detectors import Adwin
 from streamer.config.detect import kinds_that
+from streamer.config.topics import GROUP, ordered_topic
 
 ENVELOPE = {"kind": "envelope"}
 SCAN = {"kind": "scan"}
@@ -46,8 +47,6 @@ STANDARD: dict[str, dict[str, Any]] = {
     "no-data": {"signal": "events", "detect": {"kind": "silence", "days": True}},
     "caller-silent": {"signal": "events", "by": ["caller"], "detect": {"kind": "silence", "days": True}},
 }
-ORDERED = "drift-ordered"
-"""Where the events of topics that are not keyed by model are put in order."""
 SHADOW = "drift-shadow"
 """Where shadow monitors publish unless the file says otherwise; without one nobody needs such a topic."""
 OFF = (False, "off")
@@ -84,10 +83,16 @@ def resolved(value: Any, filled: bool = True) -> Any:
         value["topics"] = topics = {**topics, "shadow": topics.get("shadow", SHADOW)}
     kafka = value.get("kafka")
     if isinstance(topics, dict) and isinstance(kafka, dict):
-        others = {role: name for role, name in topics.items() if role != "ordered"}
-        ordered = {"ordered": topics.get("ordered", ORDERED)} if kafka.get("order") == "model" else {}
-        value["topics"] = others | ordered
+        value["topics"] = _ordered(topics, kafka)
     return value
+
+
+def _ordered(topics: dict[str, Any], kafka: dict[str, Any]) -> dict[str, Any]:
+    """Who names a topic for it wants the order of models."""
+    order = kafka.get("order", "auto")
+    if order == "model" and isinstance(kafka.get("group", GROUP), str):
+        return {"ordered": ordered_topic(kafka.get("group", GROUP)), **topics}
+    return {role: name for role, name in topics.items() if role != "ordered" or order != "topic"}
 
 
 def _changes(name: str, monitor: Any) -> bool:

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from streamer.config.topic_patterns import IGNORED, is_topic_pattern, literal, resolved_names
 from streamer.config.types import EventTopic, Model, Topic
+
+GROUP, ORDERED = "driftline", "drift-ordered"
+
+
+def ordered_topic(group: str) -> str:
+    """Where the events of a group are put in order, unless the file says so: two groups never share such a topic."""
+    return ORDERED if group == GROUP else f"{group}-ordered"
 
 
 class Topics(Model):
@@ -25,11 +32,22 @@ class Topics(Model):
 
     ordered: Topic | None = Field(
         None,
-        description="Where events stand in the order of their models; default drift-ordered, for kafka.order: model.",
+        description="Where events stand in the order of their models; naming it means kafka.order: model. Default"
+        " drift-ordered, or GROUP-ordered where kafka.group names one.",
     )
     shadow: Topic | None = Field(
         None, description="Where alerts of shadow monitors are published; default drift-shadow, if there are any."
     )
+
+    _kept: str = PrivateAttr("")
+    """A name that no pattern matches, of a topic that may become ours: see `keep`."""
+
+    def keep(self, name: str) -> None:
+        """No pattern shall match this name."""
+        self._kept = name
+
+    def _ours(self) -> set[str]:
+        return {*self.own().values(), self._kept} - {""}
 
     def own(self) -> dict[str, str]:
         """The topics that the service writes to, by role."""
@@ -52,15 +70,16 @@ class Topics(Model):
 
     def matched(self, pattern: str, there: Iterable[str]) -> list[str]:
         """Which of the topics that are there a pattern stands for; never one of our own."""
-        return resolved_names([pattern], set(there) - set(self.own().values()))
+        return resolved_names([pattern], set(there) - self._ours())
 
     def resolved(self, there: Iterable[str]) -> Topics:
         """The same with the names that its patterns match among the topics that are there."""
-        return self.model_copy(update={"events": resolved_names(self.events, set(there) - set(self.own().values()))})
+        return self.model_copy(update={"events": resolved_names(self.events, set(there) - self._ours())})
 
     def never_read(self) -> str:
         """What no pattern may subscribe to, as librdkafka's topic.blacklist has it: expressions, found anywhere."""
-        return ",".join([IGNORED, *(f"^{name.replace('.', '[.]')}$" for name in dict.fromkeys(self.own().values()))])
+        ours = filter(None, [*dict.fromkeys(self.own().values()), self._kept])
+        return ",".join([IGNORED, *(f"^{name.replace('.', '[.]')}$" for name in ours)])
 
     def first(self) -> str:
         """A name for events that come from no topic: the first one, or how those of the first pattern begin."""

@@ -16,6 +16,7 @@ from detectors.reference import Reference
 from schemas.core import native
 from schemas.events.decoder import Decoder
 from schemas.events.fields import Fields
+from schemas.events.packing import Pack, Unpacker, packer
 from streamer.engine.admission import Gate
 from streamer.monitors.base import Monitor, MonitorParts
 from streamer.monitors.fused_sweep import Sweep, fits
@@ -31,6 +32,8 @@ class Engine(NamedTuple):
 
     name: str
     decoder: Callable[[Fields], Decoder]
+    pack: Pack
+    unpacker: Callable[[], Unpacker]
     gate: Callable[[Collection[str] | None, int, int, int, int], Any]
     table: TableParts
     monitors: MonitorParts
@@ -48,6 +51,8 @@ def compiled_sweep(table: SeriesTable, monitors: Sequence[Monitor], shown: bool)
 PYTHON = Engine(
     "python",
     partial(Decoder, compiled=False),
+    packer(compiled=False),
+    partial(Unpacker, compiled=False),
     Gate,
     TableParts(Reference, History, None, group),
     MonitorParts(make_bank, Distribution),
@@ -58,6 +63,8 @@ if native is not None:
     COMPILED = Engine(
         "compiled",
         Decoder,
+        packer(),
+        Unpacker,
         native.Admission,
         TableParts(CompiledReference, CompiledHistory, RowCache, native.group),
         MonitorParts(make_compiled_bank, CompiledDistribution),

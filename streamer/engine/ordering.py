@@ -7,7 +7,7 @@ decoded is a dead letter here, and whoever opted out is filtered here, before an
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from xxhash import xxh3_64_intdigest
 
-from schemas.events.batch import Batch, split
-from schemas.events.packed import pack
+from schemas.events.batch import Batch
+from schemas.events.packed import Place
 from schemas.records.dead_letter import dead_letter
 from schemas.records.envelope import HEADERS
 from schemas.records.heartbeat import HeartbeatFacts, render_heartbeat
@@ -24,6 +24,7 @@ from streamer.alerts.unusable import UNUSED, counted
 from streamer.alerts.unusable_record import RecordAlerts
 from streamer.config import model as cfg
 from streamer.engine import snapshot
+from streamer.engine.engines import ENGINE, Engine
 from streamer.engine.figures import Counter, of_alerts, of_records
 from streamer.engine.room import Fullness
 from streamer.engine.school import School
@@ -32,7 +33,8 @@ from streamer.engine.unwatched import Unwatched
 from streamer.monitors.base import Gauge, Monitor
 from streamer.monitors.detectable import Drift, Series
 from streamer.port import Out, Partition, Tick
-from streamer.signals.columns import I64, Bool
+from streamer.signals.columns import I64, Bool, groups_of
+from streamer.signals.grammar import BY_PATHS
 from streamer.signals.roles import OPT_OUT, is_true
 
 NONE = dict.fromkeys(UNUSED, np.zeros(0, np.int64))
@@ -95,9 +97,11 @@ def bare(batch: Batch, refused: Bool, place: str) -> Batch:
     return replace(batch, **tables, odd=odd, version=np.where(refused, np.int32(-1), batch.version))
 
 
-def part_of_model(model: str, parts: int) -> int:
-    """The partition of the ordered log that a model's events go to. It never changes: a model is in one."""
-    return xxh3_64_intdigest(model.encode()) % parts
+def part_of(key: Sequence[str], parts: int) -> int:
+    """The partition of the ordered log for events of this model, and of these values of `kafka.order_by`. It never
+    changes: each is in one.
+    """
+    return xxh3_64_intdigest("\0".join(key).encode()) % parts
 
 
 class Ordering(NothingDetected):
@@ -111,10 +115,12 @@ class Ordering(NothingDetected):
         parts: int,
         generation: int = 0,
         first_end: int = 0,
+        engine: Engine = ENGINE,
     ) -> None:
         super().__init__()
         self.config, self.partition, self.position, self.parts = config, partition, position, parts
         self.generation, self.topic_id = generation, ""
+        self.pack, self.grouping = engine.pack, engine.table.grouping
         self.first_end = first_end  # what is before it was there before the first start
         self.ticks, self.tick_ms = 0, 0
         self.counts = dict.fromkeys(RESULTS, 0)
@@ -141,12 +147,8 @@ class Ordering(NothingDetected):
         self.outbox += self.record_alerts.take(batch, used, NONE, self.tick_ms, refused)
         self.counts["filtered"] += int(refused.sum())
         self.counts[ORDERED] += int(used.sum())
-        old = batch.offsets < self.first_end
-        kinds = np.where(refused, -1, 2 * self._parts(batch) + ~old)  # What was there comes before what is new.
-        for kind, events in split(batch, kinds):
-            if kind >= 0:
-                part, new = divmod(kind, 2)
-                self.outbox.append(Out("ordered", None, pack(events, topic, number, not new), (), part))
+        records = self.pack(batch, np.where(refused, -1, self._parts(batch)), Place(topic, number, self.first_end))
+        self.outbox += (Out("ordered", None, record, (), part) for part, record in records)
         self.position = batch.next_offset
 
     def _refused(self, batch: Batch) -> Bool:
@@ -156,10 +158,9 @@ class Ordering(NothingDetected):
 
     def _parts(self, batch: Batch) -> I64:
         """Where each event goes."""
-        of = np.zeros(len(batch.strings), np.int64)
-        for code in np.flatnonzero(np.bincount(batch.model)).tolist():
-            of[code] = part_of_model(batch.strings[code], self.parts)
-        return of[batch.model]
+        by, all_of_them = tuple(self.config.kafka.order_by), np.ones(len(batch.offsets), bool)
+        groups = groups_of(batch, all_of_them, by, BY_PATHS, self.grouping)
+        return np.array([part_of(key, self.parts) for key in groups.keys], np.int64)[groups.of_event]
 
     def tick(self, tick: Tick) -> None:
         """Take the time."""
@@ -201,7 +202,9 @@ class Ordering(NothingDetected):
         return snapshot.encode(self.state())
 
     @classmethod
-    def load(cls, config: cfg.Config, partition: Partition, blob: bytes, parts: int) -> Ordering:
+    def load(
+        cls, config: cfg.Config, partition: Partition, blob: bytes, parts: int, engine: Engine = ENGINE
+    ) -> Ordering:
         """A stage from snapshot bytes; from those of a task, which read the topic until now, one that goes on where it
         stood. Raises InvalidSnapshot.
         """
@@ -210,7 +213,7 @@ class Ordering(NothingDetected):
             if tuple(state["partition"]) != partition:
                 raise snapshot.InvalidSnapshot(f"it is not of {partition[0]}[{partition[1]}]")
             position, generation = int(state["position"]), int(state["input"][1])
-            stage = cls(config, partition, position, parts, generation, int(state["first_end"]))
+            stage = cls(config, partition, position, parts, generation, int(state["first_end"]), engine)
             stage.topic_id = str(state["input"][0])
             stage.ticks, stage.tick_ms = map(int, state["ticks"])
             stage.counts |= {name: int(count) for name, count in state["counts"]}

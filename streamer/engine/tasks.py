@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from schemas.events.batch import Batch, Record
-from schemas.events.packed import events_of
 from streamer.config import model as cfg
 from streamer.config.decoder_fields import fields_of
 from streamer.engine.engines import ENGINE, Engine
@@ -16,23 +12,13 @@ from streamer.engine.task import Task
 from streamer.port import Partition
 
 
-class Unpack:
-    """The decoder of the ordered log."""
-
-    size = 0
-
-    def __call__(self, records: Sequence[Record], topic: str) -> Batch:
-        self.size = sum(len(record.value or b"") for record in records)
-        return events_of(records)
-
-
 class Tasks:
     """Makes the tasks of a config, of its topics or of the ordered log. See `Stages`."""
 
     def __init__(self, config: cfg.Config, engine: Engine = ENGINE) -> None:
         self.config, self.engine = config, engine
         ordered = config.topics.ordered is not None
-        self.decode: Decode = Unpack() if ordered else engine.decoder(fields_of(config))
+        self.decode: Decode = engine.unpacker() if ordered else engine.decoder(fields_of(config))
 
     def new(self, partition: Partition, position: int, generation: int = 0, first_end: int = 0) -> Task:
         engine, ordered = self.engine, self.config.topics.ordered is not None
@@ -47,11 +33,11 @@ class Orderings:
     """Makes the stages before the ordered log, which has so many `parts`. See `Stages`."""
 
     def __init__(self, config: cfg.Config, parts: int, engine: Engine = ENGINE) -> None:
-        self.config, self.parts = config, parts
+        self.config, self.parts, self.engine = config, parts, engine
         self.decode: Decode = engine.decoder(fields_of(config))
 
     def new(self, partition: Partition, position: int, generation: int = 0, first_end: int = 0) -> Ordering:
-        return Ordering(self.config, partition, position, self.parts, generation, first_end)
+        return Ordering(self.config, partition, position, self.parts, generation, first_end, self.engine)
 
     def load(self, partition: Partition, blob: bytes) -> Ordering:
-        return Ordering.load(self.config, partition, blob, self.parts)
+        return Ordering.load(self.config, partition, blob, self.parts, self.engine)

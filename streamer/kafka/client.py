@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition, libversion
+from confluent_kafka.admin import AdminClient
 
 from schemas.events.batch import Record
 from streamer.config.model import Config
@@ -214,15 +215,15 @@ def down(config: Config, error: KafkaError, doing: str, topic: str = "") -> LogD
 
 
 def partition_counts(
-    client: Producer | Consumer, config: Config, limits: Limits, topics: Iterable[str]
+    client: Producer | Consumer | AdminClient, config: Config, limits: Limits, topics: Iterable[str]
 ) -> dict[str, int]:
     """Partition count of each topic. LogDown when no broker answers or a topic is missing, with the reason."""
-    found = _metadata(client, config, limits)
+    found = metadata(client, config, limits)
     if (found.cluster_id or "").startswith(MOCK_CLUSTER):
         owner = Producer({"bootstrap.servers": config.kafka.brokers, "log_level": 0})
         for topic in topics:
-            _metadata(owner, config, limits, topic)
-        found = _metadata(client, config, limits)
+            metadata(owner, config, limits, topic)
+        found = metadata(client, config, limits)
     counts = {topic: len(found.topics[topic].partitions) for topic in topics if topic in found.topics}
     missing = [topic for topic in topics if not counts.get(topic)]
     if missing:
@@ -230,7 +231,9 @@ def partition_counts(
     return counts
 
 
-def _metadata(client: Producer | Consumer, config: Config, limits: Limits, topic: str | None = None) -> Any:
+def metadata(
+    client: Producer | Consumer | AdminClient, config: Config, limits: Limits, topic: str | None = None
+) -> Any:
     """Of one topic or of all. LogDown after the deadline, or as soon as it is known why nobody answers."""
     deadline = Deadline(limits.metadata)
     while True:

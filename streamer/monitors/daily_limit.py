@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from math import inf, isfinite
 from typing import Any
 
-import numpy as np
-
 from detectors.bank import renumbered
 from detectors.extremes import DAY_MS, DailyExtremes, odds
 from streamer.monitors.calm import Calm
@@ -18,10 +16,19 @@ GROSS = 2.0
 STEADY, STEADY_PART = 2, 0.5
 """In the first day, of which no cycle is known, only where the first windows were all below this part of the limit."""
 UNSTEADY = -1
+LOAD = 1.5
+"""In school nothing is unmistakable under a load that is so many times beyond those that were there: it is the first
+night, or the first weekend, and what is usual then nobody has seen.
+"""
 CALM = 2
 """Clear windows until it is over."""
 FLOOR = 0.5
 """A limit is at least so much beyond the most of a usual day, in parts of that."""
+
+
+def load_of(begin_ms: int, end_ms: int, events: int) -> float:
+    """How long an event took to come, where so many came in this time."""
+    return max(end_ms - begin_ms, 0) / events
 
 
 class DailyLimit:
@@ -33,28 +40,39 @@ class DailyLimit:
         self.days = DailyExtremes(1)
         self.held: dict[int, float] = {}
         self.first: dict[int, int] = {}  # in the first day: steady windows, or UNSTEADY
+        self.loads: dict[int, tuple[float, float]] = {}  # in school: the least and the most that was there
         self.calm = Calm(CALM)
         self.odds = odds(rate)
 
     def resize(self, rows: int) -> None:
         self.days.resize(rows)
 
-    def beyond(self, row: int, figure: float, time_ms: int, limit: float) -> bool:
-        """Whether healthy days show less; `limit`: what it must exceed anyway. It counts for the days to come."""
+    def beyond(self, row: int, figure: float, time_ms: int, limit: float, load: float) -> bool:
+        """Whether healthy days show less; `limit`: what it must exceed anyway; `load`: see `load_of`. It counts for
+        the days to come.
+        """
         if self.days.behind(row, time_ms // DAY_MS):
             self.days.turn(row, time_ms // DAY_MS, self.odds, self.days.mean[row, :, 0] * FLOOR)
         most = self.days.limits(row, 0)[1]
         if isfinite(most):
             self.held.pop(row, None)
+            self.loads.pop(row, None)
             self.days.take(row, 0, figure)
             return figure > max(most, limit)
-        if self._unmistakable(row, figure, limit):
+        known = self._met(row, load)
+        if self._unmistakable(row, figure, limit) and known:
             self.held[row] = max(figure, self.held.get(row, -inf))
             return True
         if row in self.held:
             self.days.take(row, 0, self.held[row])
         self.held[row] = figure
         return False
+
+    def _met(self, row: int, load: float) -> bool:
+        """Whether there was a load like this; from now on there was."""
+        least, most = self.loads.get(row, (inf, -inf))
+        self.loads[row] = min(least, load), max(most, load)
+        return least <= load * LOAD and load <= most * LOAD
 
     def _unmistakable(self, row: int, figure: float, limit: float) -> bool:
         far = figure > GROSS * max(self.days.seen(row, 0)[1], limit)
@@ -84,17 +102,23 @@ class DailyLimit:
     def retain(self, rows: I64) -> None:
         self.days.retain(rows)
         self.held, self.first = renumbered(self.held, rows), renumbered(self.first, rows)
+        self.loads = renumbered(self.loads, rows)
         self.calm.retain(rows)
 
     def dump(self) -> dict[str, Any]:
         held, first = ([list(one) for one in known.items()] for known in (self.held, self.first))
-        return {"days": self.days.dump(), "held": held, "first": first, "calm": self.calm.dump()}
+        loads = [[row, *load] for row, load in self.loads.items()]
+        return {"days": self.days.dump(), "held": held, "first": first, "loads": loads, "calm": self.calm.dump()}
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Replace the state; ValueError for an invalid one."""
         held = {int(row): float(figure) for row, figure in state["held"]}
-        if not all(np.isfinite(figure) for figure in held.values()):
+        loads = {int(row): (float(least), float(most)) for row, least, most in state.get("loads", ())}  # Of older none.
+        if not all(map(isfinite, held.values())) or not all(
+            0.0 <= least <= most < inf for least, most in loads.values()
+        ):
             raise ValueError("invalid figures of windows")
         self.days.load(state["days"])
         self.calm.load(state["calm"])
         self.held, self.first = held, {int(row): int(windows) for row, windows in state["first"]}
+        self.loads = loads

@@ -42,6 +42,10 @@ CYCLED_UP = 4.0
 """So many times the most that was seen, once a day has shown how it swings."""
 FALLS = 2
 """Windows in a row that a fall must last in school."""
+OPENING, YOUNG = 10.0, 3
+"""Before YOUNG days were seen, which may be a weekend, what rises or falls OPENING times beyond all that was seen is no
+fault: somebody opens in the morning, or goes home. Who stops altogether is a matter of `silence`.
+"""
 
 
 @dataclass(slots=True)
@@ -127,6 +131,9 @@ class DailyTrafficMonitor(LevelMonitor):
         up = value > GROSS_UP * mine.mean and value > (CYCLED_UP if cycled else AT_MOST) * most
         up = up and _noise(value, most) > self.detect.beyond
         low = value < GROSS_DOWN * least and _noise(value, least) < -self.detect.beyond
+        young = self.days.known(row)[SURGES].max() < YOUNG
+        if young and (value > OPENING * most or OPENING * value < least):
+            up = low = False
         mine.low = mine.low + 1 if low else 0
         if up or low:
             known = mine.held or [value, value]

@@ -24,9 +24,10 @@ from detectors.detectable import (
     shift_of_mean,
     shift_of_share,
 )
-from detectors.envelope import ALIKE, OFTEN, SIZES, moments, slope_of
+from detectors.envelope import ALIKE, OFTEN, SIZES
 from detectors.extremes import DAY_MS, SCHOOL
 from detectors.params import Adwin, PageHinkley
+from detectors.scales import moments, slope_of
 from streamer.monitors.base import Monitor
 from streamer.monitors.envelope import EnvelopeMonitor
 from streamer.monitors.peers import PeersMonitor

@@ -10,8 +10,9 @@ import numpy as np
 
 from detectors.bank import TIERS
 from detectors.compiled import CompiledEnvelope
-from detectors.envelope import KNEE, Envelope, EnvelopeBank
+from detectors.envelope import Envelope, EnvelopeBank
 from detectors.reference import Judged, standardised
+from detectors.scales import KNEE
 from schemas.events.batch import Batch
 from streamer.monitors.base import Gauge, Hit, MonitorSpec
 from streamer.monitors.edges import RankMonitor, hits_of

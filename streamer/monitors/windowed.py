@@ -18,7 +18,7 @@ from schemas.events.batch import Batch
 from streamer.config.detect import Counted, DetectDistribution, DetectFraction, DetectShare
 from streamer.config.reference_file import Series
 from streamer.monitors.base import Gauge, MonitorBase, MonitorSpec
-from streamer.monitors.daily_limit import DailyLimit
+from streamer.monitors.daily_limit import DailyLimit, load_of
 from streamer.monitors.evidence import Evidence, before_of, by_then, evidence, span, tier_of
 from streamer.monitors.finding import BREACH, CLEAR, NEITHER, Finding
 from streamer.monitors.usual_shares import UsualShares
@@ -156,7 +156,8 @@ class FractionMonitor(CountedMonitor):
         fraction, detect = window.hits / window.n, self.detect
         if detect.days:
             self.days.resize(len(self.table.keys))
-            beyond = self.days.beyond(window.row, fraction, time_ms, detect.max)
+            load = load_of(window.start_ms, window.end_ms, window.n)
+            beyond = self.days.beyond(window.row, fraction, time_ms, detect.max, load)
             signal, limit = self.days.calm.signal(window.row, beyond), self.days.of(window.row, detect.max)
             return Judgement(signal, 1, limit)
         below = CLEAR if fraction <= detect.clear_below else NEITHER
@@ -270,7 +271,7 @@ class DistributionMonitor(MonitorBase):
         detect = self.detect
         apart, beyond = distance(detect.distance, reference, counts), surprise(reference, counts)
         self.last[window.row] = apart
-        signal, limit = self._signal(window.row, apart, beyond, int(batch.times_ms[event]))
+        signal, limit = self._signal(window, apart, beyond, int(batch.times_ms[event]))
         if signal == CLEAR and detect.against == "recent":  # No drift ever becomes what drift is measured by.
             kept.append(list(window.counts[: len(known)]))
             del kept[: -detect.recent]
@@ -291,12 +292,13 @@ class DistributionMonitor(MonitorBase):
             told = evidence(0, apart, limit, before, None, shown, more)
         return Finding(event, self.order, window.row, signal, told, "evaluated")
 
-    def _signal(self, row: int, apart: float, beyond: float, time_ms: int) -> tuple[str, float]:
+    def _signal(self, window: Closed, apart: float, beyond: float, time_ms: int) -> tuple[str, float]:
         """What a window says whose distance is so large, and so far beyond chance; and the limit of the distance."""
-        detect = self.detect
+        detect, row = self.detect, window.row
         if detect.days:
             self.days.resize(len(self.table.keys))
-            breach = self.days.beyond(row, apart, time_ms, detect.max) and beyond > detect.surprise
+            load = load_of(window.from_ms, window.to_ms, sum(window.counts))
+            breach = self.days.beyond(row, apart, time_ms, detect.max, load) and beyond > detect.surprise
             return self.days.calm.signal(row, breach), self.days.of(row, detect.max)
         if apart > detect.max and beyond > detect.surprise:
             return BREACH, detect.max

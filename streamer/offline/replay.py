@@ -11,7 +11,7 @@ from typing import IO, NamedTuple, cast
 from schemas.events.batch import Record
 from schemas.events.decoder import Decoder
 from schemas.events.native_json import Fields
-from schemas.events.packed import events_of
+from schemas.events.packing import Unpacker
 from streamer.config import model as cfg
 from streamer.engine.task import Task
 from streamer.engine.unpaired import in_words
@@ -82,7 +82,7 @@ class Replay:
         self, config: cfg.Config, fields: Fields, generation: int = 0, ticking: bool = True, first_end: int = 0
     ) -> None:
         self.config, self.generation, self.ticking, self.first_end = config, generation, ticking, first_end
-        self.decode = Decoder(fields)
+        self.decode, self.unpack = Decoder(fields), Unpacker()
         self.tasks: dict[Partition, Task] = {}
         self.ticks, self.rejects = Ticks(config.heartbeat.interval_ms), Rejects()
 
@@ -93,7 +93,7 @@ class Replay:
             task = Task(self.config, partition, begin, generation=generation, first_end=first_end)
             self.tasks[partition] = task
         in_order = partition[0] == self.config.topics.ordered
-        batch = events_of(records) if in_order else self.decode(records, partition[0])
+        batch = (self.unpack if in_order else self.decode)(records, partition[0])
         self.rejects.take(partition, batch)
         for part, tick in self.ticks.cut(partition, records, batch) if self.ticking else [(batch, None)]:
             if part is not None:

@@ -13,8 +13,8 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -117,7 +117,7 @@ WARNINGS = (
 """Events of a partition that somebody should look at."""
 
 
-def close(kafka: Any, stopper: Stopper, drained: bool, handler: Any) -> None:
+def close(stopper: Stopper, drained: bool, kafka: Any, handler: Any) -> None:
     """Leave the group, within a bound. The line for its end is made before: then nobody in Python can write any."""
     stopper.drained(drained)
     with bounded(
@@ -128,7 +128,7 @@ def close(kafka: Any, stopper: Stopper, drained: bool, handler: Any) -> None:
 
 
 def abandon(kafka: Any, handler: Any) -> None:
-    """Let go of a log that is of no more use. Where that hangs the process ends: a supervisor starts the next."""
+    """Let go of logs that are of no more use. Where that hangs the process ends: a supervisor starts the next."""
     with bounded(CLOSE_SECONDS, EXIT_UNREACHABLE, line_of("close_abandoned", handler, why=HANGS)):
         for log in kafka:
             log.close()
@@ -200,17 +200,18 @@ class Service:
         from streamer.service.connection import Outages
         from streamer.service.health import Health
         from streamer.service.json_logs import get_logger, log
-        from streamer.service.matched import Matched
         from streamer.service.metrics import Metrics
+        from streamer.service.order import Order
         from streamer.service.partitions import Stats
 
-        self.config, self.stopper, self.handler = config, stopper, handler
+        self.stage, self.stopper, self.handler = stage, stopper, handler
         self.say = functools.partial(log, get_logger("driftline"))
         self.metrics, self.health = Metrics(), Health(masked=handler.redactor.text)
-        self.stages = stage_configs(config) if stage is None else [stage_configs(config)[stage - 1]]
-        self.stats = [Stats() for _ in self.stages]
         self.outages = Outages(self.health, self.say)
-        self.matched = Matched(config.topics, self.say)
+        patience_ms = config.kafka.give_up_after_ms
+        self.give_up_s = None if patience_ms is None else patience_ms / 1000
+        self.order = Order(config, self.say, self.outages.note)
+        self.stats = Stats(), Stats()  # by stage
         self.at_work = False
 
     def stopping(self) -> bool:
@@ -222,15 +223,6 @@ class Service:
         level = "warning" if event in WARNINGS else "info"
         self.say(level, event, topic=partition[0], partition=partition[1], **fields)
 
-    def looked(self, seen: Surroundings) -> None:
-        """The watch has looked. While connecting, the attempts tell more."""
-        from streamer.service.readiness import EVENTS, of_surroundings
-
-        self.matched.looked(seen)
-        if self.at_work:
-            for check, why in of_surroundings(seen, self.config.topics).items():
-                self.outages.tell(check, why, EVENTS.get(check, "waiting"))
-
     def waits(self) -> bool:
         """Whether something does not get on that may want a right."""
         from streamer.service.readiness import REFUSABLE, REFUSED_AFTER_S
@@ -238,40 +230,57 @@ class Service:
         return self.at_work and self.outages.last(REFUSABLE, REFUSED_AFTER_S)
 
     def serve(self, stack: contextlib.ExitStack) -> bool:
-        """Until a stop signal, with as many logs as that takes; whether all that was taken has landed."""
+        """Until a stop signal, in as many turns as that takes; whether all that was taken has landed."""
         from streamer.service.connection import connected
 
         pool = stack.enter_context(ThreadPoolExecutor(1, "beside"))
         asking = ThreadPoolExecutor(1, "schemas")
         stack.callback(asking.shutdown, wait=False, cancel_futures=True)
-        cluster = watch(self.config, self.looked, self.waits)
+        while True:
+            config: cfg.Config | None = self.order.config
+            if self.order.open:
+                config = connected(self.order.settled, pool, self.outages, self.stopping, self.give_up_s, load_core)
+            if config is None:
+                return True  # Nothing is held that could be lost.
+            with contextlib.ExitStack() as turn:
+                drained = self.work(config, turn, pool, asking)
+            if not self.order.turned:
+                return drained
+            self.order.turned = False
+
+    def work(self, config: cfg.Config, stack: contextlib.ExitStack, pool: Executor, asking: Executor) -> bool:
+        """With this config, and with as many logs as that takes."""
+        from streamer.service.connection import connected
+        from streamer.service.matched import Matched
+        from streamer.service.readiness import EVENTS, of_surroundings
+
+        matched = Matched(config.topics, self.say)
+
+        def looked(seen: Surroundings) -> None:
+            """The watch has looked. While connecting, the attempts tell more."""
+            matched.looked(seen)
+            if self.at_work:
+                for check, why in of_surroundings(seen, config.topics).items():
+                    self.outages.tell(check, why, EVENTS.get(check, "waiting"))
+
+        stages = stage_configs(config) if self.stage is None else [stage_configs(config)[self.stage - 1]]
+        cluster = watch(config, looked, self.waits)
         stack.callback(cluster.close)
-        patience_ms = self.config.kafka.give_up_after_ms
-        give_up_s = None if patience_ms is None else patience_ms / 1000
-        attempt = functools.partial(connect, self.stages, cluster)
+        attempt = functools.partial(connect, stages, cluster)
         reporter: Any = None
         while True:
-            kafka = connected(attempt, pool, self.outages, self.stopping, give_up_s, load_core)
+            kafka = connected(attempt, pool, self.outages, self.stopping, self.give_up_s, load_core)
             if kafka is None:
-                return True  # Nothing is held that could be lost.
+                return True
             from streamer.service.reporting import Reporter
-            from streamer.service.stages import in_order, made_by, run_in_turns
-            from streamer.service.waiting import waiting
-            from streamer.service.worker import Worker
+            from streamer.service.stages import run_in_turns
 
-            workers = []
-            for stage, log, stats in zip(self.stages, kafka, self.stats, strict=True):
-                made, given = made_by(self.config, stage, log), log
-                if not in_order(self.config, stage):
-                    given = waiting(log, self.config, asking, stats, self.notify)
-                workers.append(Worker(stage, made, given, time.monotonic, wall_ms, self.notify, pool, stats))
+            workers = self._workers(config, zip(stages, kafka, self.stats, strict=False), pool, asking)
             reporter = reporter or Reporter(workers, self.metrics, self.outages)
             reporter.workers, self.at_work = workers, True
             settle_memory()
             try:
-                drained = run_in_turns(workers, self.stopping, reporter.after_step)
-                close(kafka, self.stopper, drained, self.handler)
-                return drained
+                drained = run_in_turns(workers, self.ends, functools.partial(self.after_step, reporter, asking))
             except LogRefused:
                 raise
             except LogDown as down:
@@ -279,6 +288,33 @@ class Service:
                 self.outages.tell("broker_seen", str(down), down.event, fix=down.fix)
                 self.say("warning", "connecting_again", why=str(down), effect="partitions are restored from snapshots")
                 abandon(kafka, self.handler)
+                continue
+            self.at_work = False
+            leave = abandon if self.order.turned else functools.partial(close, self.stopper, drained)
+            leave(kafka, self.handler)
+            return drained
+
+    def ends(self) -> bool:
+        """Whether this turn is over."""
+        return self.stopping() or self.order.turned
+
+    def after_step(self, reporter: Any, asking: Executor) -> None:
+        reporter.after_step()
+        self.order.after_step(asking)
+
+    def _workers(self, config: cfg.Config, stages: Iterable[Any], pool: Executor, asking: Any) -> list[Any]:
+        """stages: of each its config, its log and where its figures go."""
+        from streamer.service.stages import in_order, made_by
+        from streamer.service.waiting import waiting
+        from streamer.service.worker import Worker
+
+        workers = []
+        for stage, log, stats in stages:
+            made, given = made_by(config, stage, log), log
+            if not in_order(config, stage):
+                given = waiting(log, config, asking, stats, self.notify)
+            workers.append(Worker(stage, made, given, time.monotonic, wall_ms, self.notify, pool, stats))
+        return workers
 
 
 def run_service(config: cfg.Config, stopper: Stopper, stage: int | None = None) -> int:

@@ -34,12 +34,17 @@ def run_in_turns(workers: Sequence[Worker], stopping: Callable[[], bool], after_
         return workers[0].run(stopping, after_step)
     idle = False
     while not stopping():
-        before = places(workers)
-        for worker in workers:
-            worker.step(POLL_TIMEOUT_S / len(workers) if idle else 0.0)
-        idle = places(workers) == before
+        idle = turn(workers, idle)
         after_step()
     return all([worker.drain() for worker in workers])
+
+
+def turn(workers: Sequence[Worker], idle: bool) -> bool:
+    """One step of each; whether nobody got on. `idle`: whether nobody did the last time."""
+    before = places(workers)
+    for worker in workers:
+        worker.step(POLL_TIMEOUT_S / len(workers) if idle else 0.0)
+    return places(workers) == before
 
 
 def places(workers: Sequence[Worker]) -> list[int]:

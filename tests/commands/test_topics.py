@@ -7,7 +7,7 @@ import sys
 import types
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from click.testing import CliRunner
@@ -28,10 +28,9 @@ class ExistingTopic(NamedTuple):
     config: dict[str, str] | None = {}  # noqa: RUF012
 
 
-def config(*events: str) -> Config:
-    return Config.model_validate(
-        {"version": 1, "kafka": {"brokers": MISSING_PORT}, "topics": {"events": list(events or ("events",))}}
-    )
+def config(*events: str, order: str = "topic") -> Config:
+    kafka = {"brokers": MISSING_PORT, "order": order}
+    return Config.model_validate({"version": 1, "kafka": kafka, "topics": {"events": list(events or ("events",))}})
 
 
 def good(role: str, partitions: int = 6, **changes: str) -> ExistingTopic:
@@ -169,6 +168,9 @@ class Admin:
         if Admin.down:
             raise LogDown(Admin.down)
 
+    def cluster(self) -> Any:
+        return types.SimpleNamespace(topics={name: one.partitions for name, one in Admin.found.items()})
+
     def find(self, names: Iterable[str]) -> dict[str, ExistingTopic]:
         return {name: Admin.found[name] for name in names if name in Admin.found}
 
@@ -254,6 +256,18 @@ def test_apply_exits_1_while_events_are_missing_and_makes_them_when_told_to() ->
     assert [c[0] for c in Admin.created] == ["drift-alerts", "drift-state", "drift-heartbeats", "drift-dead-letter"]
     assert run("apply", "--create-events", "--partitions", "3")[0] == 0
     assert Admin.created[0] == ("events", 3, -1, {})
+
+
+def test_the_topic_for_the_order_of_models_is_made_where_models_may_be_in_several_partitions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(under_test, "load_or_exit", lambda path: config(order="auto"))
+    Admin.found = {"events": ExistingTopic(1)}
+    run("apply")
+    assert "drift-ordered" not in [c[0] for c in Admin.created]
+    Admin.found = {"events": ExistingTopic(3)}
+    run("apply")
+    assert ("drift-ordered", 3, -1, {s.name: s.value for s in SETTINGS["ordered"]}) in Admin.created
 
 
 def test_a_topic_that_cannot_be_made_is_named() -> None:

@@ -10,7 +10,7 @@ from streamer.config.model import Config, Kafka, Topics
 from streamer.kafka.client import CONSUMER_DEFAULTS
 from streamer.kafka.transactions import PRODUCER_FIXED
 
-BEFORE = {"brokers": "a:1", "group": "g", "instance": "i", "start": "earliest", "order": "model"}
+BEFORE = {"brokers": "a:1", "group": "g", "instance": "i", "start": "earliest", "order": "model", "order_by": "[]"}
 TOPICS = {
     "events": "[one, two]",
     "alerts": "al",
@@ -40,11 +40,25 @@ def test_without_a_change_nothing_is_said() -> None:
 
 @pytest.mark.parametrize("key", [*Kafka.model_fields, *Topics.model_fields])
 def test_every_name_is_spoken_of(key: str) -> None:
-    value = {"start": "latest", "events": "[three]", "order": "topic"}.get(
+    value = {"start": "latest", "events": "[three]", "order": "topic", "order_by": "[caller]"}.get(
         key, "x:1" if key == "brokers" else "another"
     )
     if key not in ("client", "give_up_after_ms"):  # Neither is a name that anything is found by.
         assert list(told(**{key: value})) == [f"{'topics' if key in TOPICS else 'kafka'}.{key}"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ("auto", "model", "in the order of models already"),
+        ("auto", "topic", "reads by partition already"),
+        ("model", "auto", "in the order of models goes on so"),
+    ],
+)
+def test_what_was_found_out_or_will_be_is_told_as_that(before: str, after: str, words: str) -> None:
+    [one] = changes(config(order=before, ordered=""), config(order=after, ordered=""))
+    assert (one.path, one.lost) == ("kafka.order", False)
+    assert words in one.sentence
 
 
 def test_another_group_begins_where_kafka_start_says() -> None:

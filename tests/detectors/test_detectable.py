@@ -20,8 +20,8 @@ from detectors.detectable import (
     shift_of_mean,
     shift_of_share,
 )
-from detectors.envelope import level_of
 from detectors.extremes import DAY_MS
+from detectors.scales import level_of
 from schemas.core import native
 
 SERIES = 200

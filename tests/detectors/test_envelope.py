@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from detectors import Envelope, Hits, make_bank, make_compiled_bank
 from detectors.bank import TIERS
-from detectors.envelope import EnvelopeBank, drawn_in
+from detectors.envelope import EnvelopeBank
 from detectors.extremes import DAY_MS, FRESH, SCHOOL
 from detectors.params import Direction
 from schemas.core import native
@@ -19,6 +19,7 @@ from schemas.core import native
 F64 = NDArray[np.float64]
 EVERY_MS = 60_000
 DAY = DAY_MS // EVERY_MS
+HOUR_MS = DAY_MS // 24
 DAYS = 28
 Draw = Callable[[np.random.Generator, NDArray[Any]], F64]
 
@@ -137,6 +138,66 @@ def test_in_school_only_what_is_unmistakable_is_told() -> None:
         assert (len(update(bank, change(values[1_000:1_300]), 1_000).place) > 0) == told
 
 
+def opened(days: int, at: str = "2026-03-02T00:00") -> NDArray[Any]:
+    """Times of events from a Monday's midnight on: 120 an hour from nine to six on weekdays, one at any other hour."""
+    begin = int(np.datetime64(at, "ms").astype(np.int64))
+    hours = begin + np.arange(days * 24) * HOUR_MS
+    day, hour = hours // DAY_MS, hours // HOUR_MS % 24
+    counts = np.where((hour >= 9) & (hour < 18) & ((day + 3) % 7 < 5), 120, 1)
+    return np.concatenate([at + HOUR_MS * np.arange(n) // n for at, n in zip(hours.tolist(), counts, strict=True)])
+
+
+def falling(times_ms: NDArray[Any], seed: int) -> F64:
+    """What follows the load: six deviations lower where it is low."""
+    busy = np.bincount(times_ms // HOUR_MS - times_ms[0] // HOUR_MS)[times_ms // HOUR_MS - times_ms[0] // HOUR_MS] > 1
+    return np.random.default_rng(seed).standard_normal(len(times_ms)) - 6.0 * ~busy
+
+
+@pytest.mark.parametrize("shares", [False, True])
+@pytest.mark.parametrize("begin", ["2026-03-02T00:00", "2026-03-04T10:00", "2026-03-07T12:00"])
+def test_the_first_night_and_the_first_weekend_are_loads_that_nobody_has_seen(begin: str, shares: bool) -> None:
+    """Also where a share of a thousandth is one of all at night."""
+    for seed in range(5):
+        times_ms, bank = opened(14, begin), bank_of(shares)
+        values = falling(times_ms, seed)
+        bank.resize(1)
+        taken = (values < -3.0) * 1.0 if shares else values
+        assert bank.update(np.zeros(len(values), np.int64), taken, times_ms).place.tolist() == []
+
+
+@pytest.mark.parametrize("change", [lambda x: x + 6.0, lambda x: x * 0.0])
+def test_under_a_load_that_is_known_the_first_week_hides_nothing(change: Any) -> None:
+    for seed in range(5):
+        times_ms, bank = opened(4), bank_of()
+        values, onset = falling(times_ms, seed), int(np.searchsorted(times_ms, times_ms[0] + 3 * DAY_MS + 11 * HOUR_MS))
+        values[onset:] = change(values[onset:])
+        bank.resize(1)
+        found = bank.update(np.zeros(len(values), np.int64), values, times_ms).place
+        assert onset < found[0] <= onset + 64
+
+
+def test_another_unit_is_told_in_the_first_night_too() -> None:
+    times_ms, bank = opened(2), bank_of()
+    values, onset = falling(times_ms, 1), int(np.searchsorted(times_ms, times_ms[0] + 19 * HOUR_MS))
+    values[onset:] = 500.0
+    bank.resize(1)
+    assert times_ms[onset + 13] - times_ms[onset] == 13 * HOUR_MS
+    found = bank.update(np.zeros(len(values), np.int64), values, times_ms).place
+    assert onset < found[0] < onset + 14
+
+
+def test_what_an_older_snapshot_does_not_know_of_loads_is_learned() -> None:
+    for compiled in (False, True) if native is not None else (False,):
+        bank, again = bank_of(compiled=compiled), bank_of(compiled=compiled)
+        update(bank, drawn("day and night", 1, 9))
+        state = bank.dump()
+        older = {name: array for name, array in state.items() if name not in ("since", "loads")}
+        again.load({**older, "sums": state["sums"][..., :3].copy()})
+        assert again.dump()["limit"].tobytes() == state["limit"].tobytes()
+        assert not again.dump()["loads"].any()
+        assert update(again, drawn("day and night", 1, 2) + 8.0, 9 * DAY).place.tolist()
+
+
 def test_in_school_the_block_that_a_fault_begins_in_is_no_excuse_for_the_next() -> None:
     at = np.arange(5_120)
     values = (at % np.where(at < 4_301, 50, 10) == 0).astype(np.float64)  # 307 of the 512 to 4,608 are of the fault.
@@ -182,14 +243,6 @@ def test_a_forgotten_row_is_one_that_was_never_there() -> None:
     assert {k: v.tobytes() for k, v in first.dump().items()} == {k: v.tobytes() for k, v in second.dump().items()}
 
 
-def test_tails_are_drawn_in_and_stay_in_order() -> None:
-    values = np.sort(np.concatenate([np.linspace(-10, 10, 2001), [-1e12, 1e12, 3.0, -3.0]]))
-    drawn_values = drawn_in(values)
-    assert (np.diff(drawn_values) >= 0).all()
-    assert (drawn_values[np.abs(values) <= 3] == values[np.abs(values) <= 3]).all()
-    assert np.abs(drawn_values).max() < 1e4
-
-
 @pytest.mark.skipif(native is None, reason="no compiled core")
 @pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize("direction", ["both", "down"])
@@ -201,7 +254,7 @@ def test_the_twins_are_equal_to_the_last_bit(name: str, direction: Direction) ->
     if not shares:
         values[-1500:] += 40.0
     rows = rng.integers(0, 3, len(values))
-    times_ms = np.sort(rng.integers(0, 14 * DAY_MS, len(values)))
+    times_ms = np.sort((14 * DAY_MS * rng.random(len(values)) ** 4).astype(np.int64))
     for bank in banks:
         bank.resize(3)
     begin = 0
@@ -234,6 +287,8 @@ def test_an_invalid_state_is_refused_and_changes_nothing() -> None:
             ("count", good["count"] + np.uint8(99)),
             ("waiting", good["waiting"][:, :3]),
             ("day", good["day"] - 99_999),
+            ("loads", good["loads"] * np.nan),
+            ("since", good["since"] - (1 << 60)),
         ):
             with pytest.raises(ValueError, match=r"."):
                 bank.load({**good, name: bad})

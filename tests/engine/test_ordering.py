@@ -16,7 +16,8 @@ from schemas.events.packed import events_of
 from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
 from streamer.config.model import Config
-from streamer.engine.ordering import Ordering, part_of_model
+from streamer.engine.engines import COMPILED, PYTHON
+from streamer.engine.ordering import Ordering, part_of
 from streamer.engine.task import Task
 from streamer.port import Out, Partition
 from streamer.service.metrics import CATALOGUE
@@ -126,6 +127,21 @@ def test_any_cutting_of_the_ordered_log_gives_the_same_alerts_and_snapshot(confi
         assert task.dump() == whole.dump()
 
 
+@pytest.mark.skipif(COMPILED is None, reason="the compiled core was not built")
+def test_both_engines_write_the_same_ordered_log_and_state(config: Config) -> None:
+    assert COMPILED is not None
+    told = []
+    for engine in (PYTHON, COMPILED):
+        stage, decode, outs = Ordering(config, ("in", 1), 0, PARTS, 0, 300, engine), Decoder(fields_of(config)), []
+        for begin in range(0, 1000, 70):
+            stage.step(decode(topic(1)["in", 1][begin : begin + 70], "in"))
+            outs += stage.outbox
+            stage.published()
+            stage = Ordering.load(config, ("in", 1), stage.dump(), PARTS, engine)
+        told.append((outs, stage.dump()))
+    assert told[0] == told[1]
+
+
 PAIRED = TEXT.replace("monitors:", "mapping: {pair: {within: 10m}}\nmonitors:")
 
 
@@ -159,7 +175,7 @@ def test_a_request_and_its_answer_meet_whatever_partitions_they_came_in() -> Non
 
 def test_a_model_stays_where_it_is_and_alerts_about_records_are_counted() -> None:
     """A hash that changes would give a model a second series after an update."""
-    assert [part_of_model(model, 12) for model in ("fraud", "churn", "x", "größe")] == PLACES
+    assert [part_of((model,), 12) for model in ("fraud", "churn", "x", "größe")] == PLACES
     config = load_text(TEXT, "x.yaml", {})
     stage, decode = Ordering(config, ("in", 0), 0, PARTS), Decoder(fields_of(config))
     stage.step(decode([Record(i, -1, None, b"{") for i in range(100)], "in"))
@@ -171,3 +187,26 @@ def test_a_model_stays_where_it_is_and_alerts_about_records_are_counted() -> Non
     assert counted["records_consumed_total", "in"] == counted["events_total", "in", "dead_lettered"] == 100
     again = Ordering.load(config, ("in", 0), stage.dump(), PARTS)
     assert again.dump() == stage.dump()
+
+
+def test_a_hot_model_is_shared_out_by_what_the_config_says_and_each_part_is_whole() -> None:
+    text = TEXT.replace("order: model}", "order: model, order_by: [caller, segment.country]}")
+    config, rng = load_text(text, "x", {}), random.Random(5)
+    stage = Ordering(config, ("in", 0), 0, 8)
+    places: dict[tuple[str, str], set[int]] = {}
+    records = []
+    for number in range(600):
+        who = rng.choice("abcdefgh"), rng.choice(["nl", "be", ""])
+        event = {"model": "hot", "event_id": str(number), "caller": who[0], "segment": {"country": who[1]}}
+        records.append(Record(number, 1_700_000_000_000, None, json.dumps(event | {"features": {"a": 1}}).encode()))
+    for begin in range(0, 600, 97):
+        stage.step(Decoder(fields_of(config))(records[begin : begin + 97], "in"))
+    for out in stage.outbox:
+        events = events_of([Record(0, -1, None, out.value)])
+        assert out.partition is not None
+        for offset in events.origin.offset.tolist():  # type: ignore[union-attr]
+            event = json.loads(records[offset].value or b"")
+            places.setdefault((event["caller"], event["segment"]["country"]), set()).add(out.partition)
+    assert len(places) == 24
+    assert {len(of) for of in places.values()} == {1}, "each is in one partition"
+    assert {part for of in places.values() for part in of} > {0, 1, 2}, "and not all in one"

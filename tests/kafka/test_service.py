@@ -33,7 +33,7 @@ Topics = Callable[..., list[str]]
 
 CONFIG = """
 version: 1
-kafka: {{brokers: "{broker}", group: "{group}", instance: worker-0, client: {{session.timeout.ms: 6000}}}}
+kafka: {{brokers: "{broker}", group: "{group}", order: topic, instance: worker-0, client: {{session.timeout.ms: 6000}}}}
 topics:
   {{events: [{events}], alerts: {alerts}, state: {state}, dead_letter: {dead}, heartbeats: {beats}, windows: {windows}}}
 reference: {{warmup: {warmup}}}

@@ -23,7 +23,9 @@ def driftline(broker: str, tmp_path: Path) -> Callable[..., Result]:
     def run(verb: str, events: str, *options: str) -> Result:
         path = tmp_path / "drift.yaml"
         others = "".join(f"  {role}: {events}-{role}\n" for role in ("alerts", "heartbeats", "state", "dead_letter"))
-        path.write_text(f"version: 1\nkafka: {{brokers: '{broker}'}}\ntopics:\n  events: [{events}]\n{others}")
+        path.write_text(
+            f"version: 1\nkafka: {{brokers: '{broker}', group: '{events}'}}\ntopics:\n  events: [{events}]\n{others}"
+        )
         return CliRunner().invoke(topics, [verb, "-c", os.fspath(path), *options])
 
     return run
@@ -32,13 +34,14 @@ def driftline(broker: str, tmp_path: Path) -> Callable[..., Result]:
 def test_plan_apply_plan(driftline: Callable[..., Result], make_topics: Callable[..., list[str]], broker: str) -> None:
     [events] = make_topics("plan-events", partitions=3)
     first = driftline("plan", events, "--check")
-    assert (first.exit_code, first.stdout.splitlines()[-1]) == (1, "1 ok, 4 to create, 0 missing, 0 different.")
+    assert (first.exit_code, first.stdout.splitlines()[-1]) == (1, "1 ok, 5 to create, 0 missing, 0 different.")
     made = driftline("apply", events, "--replication-factor", "1")
     assert made.exit_code == 0, made.output
-    assert made.stdout.count("created ") == 4
+    assert made.stdout.count("created ") == 5
     again = driftline("plan", events, "--check")
     assert again.exit_code == 0, again.output
     assert f"  state       {events}-state        ok, 3 partitions" in again.stdout
+    assert f"  ordered     {events}-ordered      ok, 3 partitions" in again.stdout, "for models in several of them"
     assert driftline("apply", events).stdout == again.stdout
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from detectors.extremes import DAY_MS, SCHOOL
-from streamer.monitors.daily_limit import DailyLimit
+from streamer.monitors.daily_limit import DailyLimit, load_of
 
 LIMIT = 0.25
 A_DAY = 6
@@ -20,9 +20,9 @@ def limit_of(rows: int = 1) -> DailyLimit:
     return made
 
 
-def days(made: DailyLimit, figures: list[float], begin: int = 0) -> list[bool]:
+def days(made: DailyLimit, figures: list[float], begin: int = 0, load: float = 1.0) -> list[bool]:
     """Six windows a day."""
-    return [made.beyond(0, figure, (begin + i) * DAY_MS // A_DAY, LIMIT) for i, figure in enumerate(figures)]
+    return [made.beyond(0, figure, (begin + i) * DAY_MS // A_DAY, LIMIT, load) for i, figure in enumerate(figures)]
 
 
 def swing(count: int, seed: int = 0) -> list[float]:
@@ -60,19 +60,46 @@ def test_the_first_day_knows_no_cycle_so_that_it_must_have_begun_steady() -> Non
     assert not any(days(rising, [0.05, 0.2, 0.4, 0.9, 3.0]))
 
 
+@pytest.mark.parametrize("load", [0.0, 0.5, 2.0])
+def test_in_school_the_first_window_of_a_load_that_nobody_has_seen_is_no_news(load: float) -> None:
+    made = limit_of()
+    days(made, [0.1] * 2 * A_DAY)
+    assert days(made, [4.0], 2 * A_DAY, load) == [False]
+    assert days(made, [0.1] * 5, 2 * A_DAY + 1) == [False] * 5
+    assert days(made, [4.4, 20.0], 3 * A_DAY, load) == [False, True], "by now it is known what is usual then"
+    assert days(made, [20.0], 3 * A_DAY + 3) == [True]
+
+
+def test_loads_are_kept_until_school_is_over() -> None:
+    made = limit_of(2)
+    days(made, [0.1, 0.1])
+    days(made, [0.1], 2, 8.0)
+    assert made.dump()["loads"] == [[0, 1.0, 8.0]]
+    days(made, [0.1] * 9 * A_DAY, 3)
+    assert made.dump()["loads"] == []
+    older = {name: part for name, part in made.dump().items() if name != "loads"}
+    other = limit_of()
+    other.load(older)
+    assert other.loads == {}
+
+
+def test_a_load_is_the_time_an_event_took() -> None:
+    assert [load_of(1_000, 9_000, 4), load_of(5, 5, 4), load_of(9, 5, 4)] == [2_000.0, 0.0, 0.0]
+
+
 def test_rows_move_and_a_snapshot_is_taken_up() -> None:
     made, other = limit_of(2), limit_of()
     for i in range(4 * A_DAY):
-        made.beyond(1, 0.1 + 0.01 * (i % 3), i * DAY_MS // A_DAY, LIMIT)
+        made.beyond(1, 0.1 + 0.01 * (i % 3), i * DAY_MS // A_DAY, LIMIT, 1.0)
     made.calm.signal(1, True)
     made.retain(np.array([1]))
     other.load(made.dump())
-    later = [(made if who else other).beyond(0, 3.0, SCHOOL * DAY_MS, LIMIT) for who in (True, False)]
+    later = [(made if who else other).beyond(0, 3.0, SCHOOL * DAY_MS, LIMIT, 1.0) for who in (True, False)]
     assert later == [True, True]
     assert str(other.dump()) == str(made.dump())
 
 
 def test_a_state_that_cannot_be_is_refused() -> None:
-    state = {**limit_of().dump(), "held": [[0, float("nan")]]}
-    with pytest.raises(ValueError, match="figures"):
-        limit_of().load(state)
+    for wrong in ({"held": [[0, float("nan")]]}, {"loads": [[0, 2.0, 1.0]]}, {"loads": [[0, 1.0, float("inf")]]}):
+        with pytest.raises(ValueError, match="figures"):
+            limit_of().load({**limit_of().dump(), **wrong})

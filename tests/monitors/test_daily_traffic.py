@@ -75,6 +75,20 @@ def test_four_healthy_weeks_are_quiet(load: Load, seed: int) -> None:
     assert sum(hour - 1 not in found for hour in found) <= 2, "at most what is new in the first days"
 
 
+@pytest.mark.parametrize("begin", [0, 12, 2 * 24 + 16, 5 * 24, 6 * 24 + 12])
+def test_who_opens_in_the_morning_and_goes_home_is_no_fault(begin: int) -> None:
+    """Not in the first days either, whenever they begin."""
+    for seed in range(3):
+        assert breaches(traffic(), office, begin, begin + WEEK, seed) == []
+
+
+@pytest.mark.parametrize("factor", [0.25, 4.0, 8.0])
+def test_in_the_first_day_a_fault_is_smaller_than_a_morning(factor: float) -> None:
+    monitor = traffic()
+    assert breaches(monitor, steady, 0, 3) == []
+    assert breaches(monitor, lambda hour: factor, 3, 4) == [3]
+
+
 @pytest.mark.parametrize("load", [steady, day_night, office, holiday, growth])
 def test_a_fall_to_thirty_percent_over_four_busy_hours_is_found_and_is_over(load: Load) -> None:
     monitor, at = traffic(), 3 * WEEK + 3 * 24 + 11

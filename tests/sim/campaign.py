@@ -38,7 +38,7 @@ FAULTS = {
 
 CONFIG = """
 version: 1
-kafka: {brokers: "localhost:1"}
+kafka: {brokers: "localhost:1", order: topic}
 topics: {events: [inferences], windows: drift-windows}
 reference: {warmup: 40, windows: 10}
 limits: {duplicates: 50, lateness: 20s}

@@ -26,7 +26,7 @@ from tests.sim.campaign import Campaign, Differs, by_partition, compare, fed, ti
 SEEDS = int(os.environ.get("DRIFTLINE_SEEDS", "40")) // 8
 FIRST = int(os.environ.get("DRIFTLINE_FIRST_SEED", "0"))
 PARTS = 2
-TEXT = campaign.CONFIG.replace('brokers: "localhost:1"', 'brokers: "localhost:1", order: model')
+TEXT = campaign.CONFIG.replace("order: topic", "order: model")
 
 
 class Upstream(Broker):

@@ -15,6 +15,8 @@ mod streamer;
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(kafka::intake::use_librdkafka_of, module)?)?;
+    module.add_function(wrap_pyfunction!(events::packing::pack, module)?)?;
+    module.add_function(wrap_pyfunction!(events::unpacking::unpack, module)?)?;
     module.add_function(wrap_pyfunction!(detectors::shiryaev_roberts::bet_on_ranks, module)?)?;
     module.add_function(wrap_pyfunction!(streamer::index::group, module)?)?;
     module.add_function(wrap_pyfunction!(streamer::sweep::sweep, module)?)?;

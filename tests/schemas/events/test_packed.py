@@ -4,28 +4,22 @@ from __future__ import annotations
 
 import os
 import random
+import tracemalloc
 from dataclasses import replace
 
-import msgpack
 import numpy as np
-import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from xxhash import xxh3_64_intdigest
 
 from schemas.events.batch import Batch, Record, part_of, split
-from schemas.events.native_json import decode
-from schemas.events.packed import EVENTS_MAX, HEAD, DamagedRecord, events_of, pack, unpack
-from tests.schemas.events.samples import NATIVE, check, make, rows
+from schemas.events.packed import HEAD, RECORD_BYTES_MAX, DamagedRecord, Place, events_of, pack, packed_parts, unpack
+from tests.schemas.events.damage import EVENT, EVENTS, batch_of, claims, mutants
+from tests.schemas.events.samples import check, rows
 from tests.schemas.events.strategies import LOOSE
 
 MUTATIONS = int(os.environ.get("DRIFTLINE_FUZZ", "4000"))
 SEED = int(os.environ.get("DRIFTLINE_FIRST_SEED", "1"))
-
-
-def batch_of(events: list[object], first: int = 0) -> Batch:
-    return decode([make(orjson.dumps(e), offset=first + 2 * i) for i, e in enumerate(events)], NATIVE, "t")
 
 
 def same(one: Batch, other: Batch) -> bool:
@@ -33,10 +27,6 @@ def same(one: Batch, other: Batch) -> bool:
         return [(batch.offsets.item(o.event), o.field, o.reason) for o in batch.odd]
 
     return rows(one) == rows(other) and odd(one) == odd(other)
-
-
-EVENT = {"model": "m", "model_version": "1", "event_id": "e", "features": {"a": 1.5, "b": "x", "c": None}}
-EVENTS = [{**EVENT, "event_id": str(i), "features": {"a": i / 7, "b": "xyz"[i % 3], "c": None}} for i in range(40)]
 
 
 @given(st.lists(LOOSE, min_size=1, max_size=6), st.integers(0, 2**40))
@@ -62,6 +52,8 @@ def test_parts_of_a_batch_are_all_of_it(events: list[object], parts: int, chance
     cut = split(batch, part)
     assert [number for number, _ in cut] == sorted(set(part.tolist()))
     for number, one in cut:
+        names = {code for table in (one.numbers, one.texts, one.nulls) for code in table.name.tolist()}
+        assert names == set(range(len(one.names))), "names of others are among them"
         strings = {*one.model.tolist(), *one.version.tolist(), *one.texts.text.tolist()} - {-1}
         assert strings == set(range(len(one.strings))), "texts of others are among them"
         assert one.offsets.tolist() == batch.offsets[part == number].tolist()
@@ -96,11 +88,6 @@ def test_no_records_are_an_empty_batch() -> None:
     assert (batch.next_offset, batch.numbers.value.dtype, batch.version.dtype) == (0, np.float64, np.int32)
 
 
-def sealed(body: bytes) -> bytes:
-    """With a checksum that holds."""
-    return HEAD.pack(b"DRFE", 1, xxh3_64_intdigest(body)) + body
-
-
 def test_every_flipped_bit_is_found() -> None:
     value = pack(batch_of(EVENTS[:2]), "in", 0)
     for place in range(8 * len(value)):
@@ -115,23 +102,10 @@ def test_every_flipped_bit_is_found() -> None:
 
 def test_what_nobody_packed_is_refused_or_keeps_every_promise() -> None:
     """Whoever may write to the topic can make a checksum that holds: nothing else is raised, nothing out of bounds."""
-    chance = random.Random(SEED)
-    good = [pack(batch_of(EVENTS[:9]), "in", 0), pack(batch_of([EVENT, {"model": "m", "latency_ms": "x"}]), "in", 0)]
     refused = 0
-    for number in range(MUTATIONS):
-        body = bytearray(good[number % 2][HEAD.size :])
-        for _ in range(chance.randrange(1, 4)):
-            place = chance.randrange(len(body))
-            how = chance.randrange(3)
-            if how == 0:
-                body[place] = chance.randrange(256)
-            elif how == 1:
-                del body[place : place + chance.randrange(1, 9)]
-            else:
-                body[place:place] = chance.randbytes(chance.randrange(1, 9))
-            body = body or bytearray(1)
+    for value in mutants(SEED, MUTATIONS):
         try:
-            batch = unpack(sealed(bytes(body))).batch
+            batch = unpack(value).batch
         except DamagedRecord:
             refused += 1
             continue
@@ -141,10 +115,47 @@ def test_what_nobody_packed_is_refused_or_keeps_every_promise() -> None:
 
 
 def test_a_record_that_claims_too_much_is_refused_before_any_memory_is_taken() -> None:
-    none = [["|u1", 0, 0], ["|u1", 0, 0]]
-    huge = ["<u8", 0, EVENTS_MAX * 1000]
-    header = msgpack.packb(
-        ["t", 0, False, ["a"], ["m"], [huge] * 5, None, [[*none, none[0]], [*none, none[0]], none], []]
-    )
-    with pytest.raises(DamagedRecord, match="column and its length differ"):
-        unpack(sealed(len(header).to_bytes(4, "big") + header))
+    tracemalloc.start()
+    for value in claims():
+        with pytest.raises(DamagedRecord, match="the parts do not fit together"):
+            unpack(value)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 1_000_000
+
+
+def test_a_record_of_another_format_says_so() -> None:
+    value = pack(batch_of(EVENTS[:2]), "in", 0)
+    for other, told in (
+        (HEAD.pack(b"DRFE", 1, 0), "format 1; this version reads format 2"),
+        (b"x" * 14, "not a packed"),
+    ):
+        with pytest.raises(DamagedRecord, match=told):
+            unpack(other + value[HEAD.size :])
+
+
+def test_what_is_too_much_for_one_record_stands_in_several() -> None:
+    """Events of 80 KB: eleven of them are one record, and one that is larger than any may be stands alone."""
+    large = [
+        {**EVENT, "features": {f"f{i}": f"{number}-{i}".ljust(250, "x") for i in range(280)}} for number in range(40)
+    ]
+    batch = batch_of([*large, *EVENTS])
+    part = np.zeros(len(batch.offsets), np.int64)
+    records = packed_parts(batch, part, Place("in", 0))
+    assert len(records) > 3
+    assert all(100_000 < len(value) <= RECORD_BYTES_MAX for _, value in records)
+    assert [row for _, value in records for row in rows(unpack(value).batch)] == rows(batch)
+    huge = [
+        {**EVENT, "features": {f"f{i}": f"{number}-{i}".ljust(256, "ß") for i in range(1900)}} for number in range(2)
+    ]
+    batch = batch_of(huge)
+    assert len(batch.offsets) == len(packed_parts(batch, np.zeros(2, np.int64), Place("in", 0))) == 2
+
+
+def test_what_was_there_before_is_apart_and_who_goes_nowhere_is_left_out() -> None:
+    batch = batch_of(EVENTS[:10])
+    part = np.array([0, 1, 0, -1, 1, 0, 1, 1, 0, -1], np.int64)
+    records = [(number, unpack(value)) for number, value in packed_parts(batch, part, Place("in", 3, 9))]
+    told = [(number, one.retained, one.batch.offsets.tolist()) for number, one in records]
+    assert told == [(0, True, [0, 4]), (0, False, [10, 16]), (1, True, [2, 8]), (1, False, [12, 14])]
+    assert {(one.topic, one.partition) for _, one in records} == {("in", 3)}

@@ -6,16 +6,18 @@ use pyo3::prelude::*;
 use crate::arrays::{check_finite, check_length, check_rows, prefetch, retain, slice};
 use crate::detectors::bank::{HitArrays, Hits, Said, Told};
 use crate::detectors::extremes::{FRESH_SIDE, LAG, Limits, NONE, OPEN, Side};
+use crate::detectors::loads::{FRESH_LOADS, KINDS, LOADS, Loads};
+use crate::detectors::scales::{MOMENTS, Moments, drawn_in, level_of, moments, slope_of};
 
 const DAY_MS: i64 = 86_400_000;
 const FIRST: i64 = 8;
 const FACTOR: i64 = 4;
 const LEVELS: usize = 7;
-const SUMS: usize = 3;
+const SUMS: usize = 4;
 const CHANNELS: usize = 2 * LEVELS;
-const KNEE: f64 = 3.0;
 const SEEN_LEAST: f64 = 200.0;
 const GROSS: f64 = 3.0;
+const FAR: f64 = 8.0;
 const NOISE: f64 = 10.0;
 const LONG: f64 = 128.0;
 const GROSS_SHARE: f64 = 0.15;
@@ -34,6 +36,7 @@ const NEVER: i64 = -1;
 
 /// Of the runs of equal values: the last value, how often it came, the longest run before, how many ended.
 type Runs = [f64; 4];
+/// Of a block: its values, their distances from the centre, their squares, and what is usual under their loads.
 type Block = [f64; SUMS];
 /// Direction, statistic, threshold, and how many values ago it began.
 type Found = (i8, f64, f64, i64);
@@ -42,9 +45,10 @@ type Found = (i8, f64, f64, i64);
 pub struct Row {
     fill: [i64; LEVELS],
     sums: [Block; LEVELS],
-    seen: Block,
+    seen: Moments,
     runs: Runs,
-    earlier: [Block; LEVELS],
+    earlier: [Moments; LEVELS],
+    loads: Loads,
     day: i64,
     sides: [[Side; 2]; CHANNELS],
 }
@@ -52,28 +56,16 @@ pub struct Row {
 const FRESH: Row = Row {
     fill: [0; LEVELS],
     sums: [[0.0; SUMS]; LEVELS],
-    seen: [0.0; SUMS],
+    seen: [0.0; MOMENTS],
     runs: [0.0; 4],
-    earlier: [[0.0; SUMS]; LEVELS],
+    earlier: [[0.0; MOMENTS]; LEVELS],
+    loads: FRESH_LOADS,
     day: NEVER,
     sides: [[FRESH_SIDE; 2]; CHANNELS],
 };
 
 fn size_of(level: usize) -> f64 {
     (FIRST * FACTOR.pow(level as u32)) as f64
-}
-
-fn drawn_in(value: f64) -> f64 {
-    if value.abs() <= KNEE {
-        return value;
-    }
-    let sign = if value > 0.0 { 1.0 } else { -1.0 };
-    sign * KNEE * (8.0 * (value.abs() / KNEE).sqrt().sqrt().sqrt() - 7.0)
-}
-
-fn level_of(share: f64) -> f64 {
-    let share = share.clamp(0.0, 1.0);
-    share.sqrt() - (1.0 - share).sqrt()
 }
 
 #[pyclass]
@@ -90,9 +82,8 @@ pub struct Envelope {
 impl Envelope {
     /// Take the values of an event that have a row.
     pub fn take(&mut self, rows: &[i64], values: &[f64], time_ms: i64, found: &mut Vec<Said>) {
-        let day = time_ms.div_euclid(DAY_MS);
         for (&row, &value) in rows.iter().zip(values) {
-            if let Some(said) = self.step(row, value, day) {
+            if let Some(said) = self.step(row, value, time_ms) {
                 found.push((row, said));
             }
         }
@@ -100,7 +91,7 @@ impl Envelope {
 
     /// NOWHERE is a row that does not exist.
     #[inline(always)]
-    fn step(&mut self, place: i64, value: f64, day: i64) -> Option<Told> {
+    fn step(&mut self, place: i64, value: f64, time_ms: i64) -> Option<Told> {
         let row = self.rows.get_mut(place as usize)?;
         let value = if self.shares { value } else { drawn_in(value) };
         let block = &mut row.sums[0];
@@ -118,13 +109,13 @@ impl Envelope {
         } else {
             (*last, *longest, *length, *ended) = (value, longest.max(*length), 1.0, *ended + 1.0);
         }
-        let told = if row.fill[0] == FIRST { self.close(place as usize, day).or(told) } else { told };
+        let told = if row.fill[0] == FIRST { self.close(place as usize, time_ms).or(told) } else { told };
         told.map(|(way, statistic, limit, age)| (way, statistic, limit, age, self.tier(&self.rows[place as usize])))
     }
 
     #[inline(never)]
-    fn close(&mut self, place: usize, day: i64) -> Option<Found> {
-        let (beyond, row) = (self.beyond, &mut self.rows[place]);
+    fn close(&mut self, place: usize, time_ms: i64) -> Option<Found> {
+        let (beyond, day, row) = (self.beyond, time_ms.div_euclid(DAY_MS), &mut self.rows[place]);
         if day > row.day {
             if row.day != NEVER {
                 for (sides, &floor) in row.sides.iter_mut().zip(&self.floors) {
@@ -134,6 +125,7 @@ impl Envelope {
             row.day = day;
         }
         let mut block = std::mem::replace(&mut row.sums[0], [0.0; SUMS]);
+        block[3] = row.loads.take(time_ms, FIRST as f64, block[0]);
         row.fill[0] = 0;
         row.seen[0] += FIRST as f64;
         row.seen[1] += block[0];
@@ -211,49 +203,35 @@ impl Envelope {
     fn unmistakable(&self, row: &Row, level: usize, block: &Block) -> (f64, f64) {
         let size = size_of(level);
         let earlier = [row.seen[0] - size, row.seen[1] - block[0], row.seen[2] - block[2]];
-        let (count, mean, deviation) = moments(&earlier, 1.0);
+        let ((count, whole, deviation), mean) = (moments(&earlier, 1.0), block[3] / size);
         if count < SEEN_LEAST.max(FACTOR as f64 * size) {
             return (NONE, OPEN);
         }
         let (blocks, _, between) = moments(&row.earlier[level], 0.0);
         let known = blocks >= BLOCKS && size >= LONG;
         if self.shares {
+            let own = mean * (1.0 - mean);
+            let deviation = ((if own > 0.0 { own } else { 0.0 }) + 1.0 / count).sqrt();
             let (chance, usual) = (STEADY * deviation / size.sqrt() + COUNTS / size, level_of(mean));
             let low = if mean - chance > 0.0 { level_of(mean - chance).min(usual - GROSS_SHARE) } else { NONE };
             let high = if mean + chance < 1.0 { level_of(mean + chance).max(usual + GROSS_SHARE) } else { OPEN };
             let apart = GROSS_SHARE.max(STEADY * between).max(self.floors[2 * level]);
             return if known { (low.max(usual - apart), high.min(usual + apart)) } else { (low, high) };
         }
-        let (away, spread) = (block[0] - size * mean, block[2] - 2.0 * mean * block[0] + size * mean * mean);
-        if away * away < COUNTS * spread {
-            return (NONE, OPEN);
-        }
         let mut apart = ((GROSS + NOISE / size.sqrt()) * deviation).max(COUNTS / size);
         if known {
             apart = apart.min((KNOWN * deviation).max(STEADY * between));
         }
-        (mean - apart, mean + apart)
+        let (low, high) = around(mean, apart, size, block);
+        let (least, most) = around(whole, ((FAR + NOISE / size.sqrt()) * deviation).max(COUNTS / size), size, block);
+        (low.max(least), high.min(most))
     }
 }
 
-/// How much a small variance of a share is on the scale of `level_of`.
-fn slope_of(share: f64) -> f64 {
-    if !(share > 0.0 && share < 1.0) {
-        return 1.0;
-    }
-    let slope = (1.0 / share.sqrt() + 1.0 / (1.0 - share).sqrt()) / 2.0;
-    slope * slope
-}
-
-/// Count, mean and deviation; `least`: the variance of one more value.
-fn moments(sums: &Block, least: f64) -> (f64, f64, f64) {
-    let [count, total, squares] = *sums;
-    if count <= 0.0 {
-        return (0.0, 0.0, 0.0);
-    }
-    let mean = total / count;
-    let rest = squares / count - mean * mean;
-    (count, mean, ((if rest > 0.0 { rest } else { 0.0 }) + least / count).sqrt())
+/// So far from a mean, where more than one odd value had a part in it.
+fn around(mean: f64, apart: f64, size: f64, block: &Block) -> (f64, f64) {
+    let (away, spread) = (block[0] - size * mean, block[2] - 2.0 * mean * block[0] + size * mean * mean);
+    if away * away < COUNTS * spread { (NONE, OPEN) } else { (mean - apart, mean + apart) }
 }
 
 /// Channels and what they show.
@@ -266,8 +244,8 @@ fn shown(shares: bool, level: usize, block: &Block) -> impl Iterator<Item = (usi
 
 type Floats<'py> = Bound<'py, PyArray1<f64>>;
 type Ints<'py> = Bound<'py, PyArray1<i64>>;
-/// `fill`, `day`, `count`; then `sums`, `seen`, `runs`, `earlier`, `today`, `mean`, `variance`, `limit`, `waiting`; all flat.
-type Dump<'py> = ([Ints<'py>; 3], [Floats<'py>; 9]);
+/// See INTS and FLOATS in `detectors/envelope.py`; all flat.
+type Dump<'py> = ([Ints<'py>; 4], [Floats<'py>; 10]);
 
 #[pymethods]
 impl Envelope {
@@ -323,9 +301,7 @@ impl Envelope {
             let (mut hits, mut ages, mut tiers) = (Hits::default(), Vec::new(), Vec::new());
             for (i, (&row, &value)) in rows.iter().zip(values).enumerate() {
                 prefetch(&self.rows, rows, i);
-                if let Some((direction, statistic, threshold, age, tier)) =
-                    self.step(row, value, times_ms[i].div_euclid(DAY_MS))
-                {
+                if let Some((direction, statistic, threshold, age, tier)) = self.step(row, value, times_ms[i]) {
                     hits.push(i, direction, statistic, threshold);
                     ages.push(age);
                     tiers.push(tier);
@@ -345,6 +321,7 @@ impl Envelope {
                 ints(&|row| row.fill.to_vec()),
                 ints(&|row| vec![row.day]),
                 ints(&|row| row.sides.iter().flatten().map(|side| side.count).collect()),
+                ints(&|row| vec![row.loads.since_ms]),
             ],
             [
                 floats(&|row| row.sums.as_flattened().to_vec()),
@@ -356,19 +333,21 @@ impl Envelope {
                 sides(|side| side.variance),
                 sides(|side| side.limit),
                 floats(&|row| row.sides.iter().flatten().flat_map(|side| side.waiting).collect()),
+                floats(&|row| row.loads.known.as_flattened().to_vec()),
             ],
         )
     }
 
     /// The arrays of `dump`, already checked by the caller.
-    fn load(&mut self, ints: [PyReadonlyArray1<'_, i64>; 3], floats: [PyReadonlyArray1<'_, f64>; 9]) -> PyResult<()> {
-        let [fill, day, count] = [slice(&ints[0])?, slice(&ints[1])?, slice(&ints[2])?];
+    fn load(&mut self, ints: [PyReadonlyArray1<'_, i64>; 4], floats: [PyReadonlyArray1<'_, f64>; 10]) -> PyResult<()> {
+        let [fill, day, count, since] = [slice(&ints[0])?, slice(&ints[1])?, slice(&ints[2])?, slice(&ints[3])?];
         let floats: Vec<&[f64]> = floats.iter().map(slice).collect::<PyResult<_>>()?;
         let rows = day.len();
         check_length(&[fill.len(), rows * LEVELS])?;
         check_length(&[count.len(), rows * CHANNELS * 2])?;
-        let wide =
-            [LEVELS * SUMS, SUMS, 4, LEVELS * SUMS].into_iter().chain([CHANNELS * 2; 4]).chain([CHANNELS * 2 * LAG]);
+        check_length(&[since.len(), rows])?;
+        let first = [LEVELS * SUMS, MOMENTS, 4, LEVELS * MOMENTS];
+        let wide = first.into_iter().chain([CHANNELS * 2; 4]).chain([CHANNELS * 2 * LAG, LOADS * KINDS]);
         for (array, width) in floats.iter().zip(wide) {
             check_length(&[array.len(), rows * width])?;
         }
@@ -377,10 +356,11 @@ impl Envelope {
                 let mut row = FRESH;
                 row.fill.copy_from_slice(&fill[at * LEVELS..][..LEVELS]);
                 row.sums.as_flattened_mut().copy_from_slice(&floats[0][at * LEVELS * SUMS..][..LEVELS * SUMS]);
-                row.seen.copy_from_slice(&floats[1][at * SUMS..][..SUMS]);
+                row.seen.copy_from_slice(&floats[1][at * MOMENTS..][..MOMENTS]);
                 row.runs.copy_from_slice(&floats[2][at * 4..][..4]);
-                row.earlier.as_flattened_mut().copy_from_slice(&floats[3][at * LEVELS * SUMS..][..LEVELS * SUMS]);
-                row.day = day[at];
+                row.earlier.as_flattened_mut().copy_from_slice(&floats[3][at * LEVELS * MOMENTS..][..LEVELS * MOMENTS]);
+                row.loads.known.as_flattened_mut().copy_from_slice(&floats[9][at * LOADS * KINDS..][..LOADS * KINDS]);
+                (row.day, row.loads.since_ms) = (day[at], since[at]);
                 for (i, side) in row.sides.as_flattened_mut().iter_mut().enumerate() {
                     let i = at * CHANNELS * 2 + i;
                     *side = Side {

@@ -291,7 +291,7 @@ type Decoded<'py> = (
 );
 
 /// The bytes of each item, or None for anything else: a record without a value. A tuple keeps its items.
-fn bytes_of<'a>(items: &'a Bound<'_, PyTuple>) -> Vec<Option<&'a [u8]>> {
+pub fn bytes_of<'a>(items: &'a Bound<'_, PyTuple>) -> Vec<Option<&'a [u8]>> {
     items.iter_borrowed().map(|item| item.extract().ok()).collect()
 }
 

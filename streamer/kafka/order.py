@@ -1,0 +1,184 @@
+"""Whether topics are keyed by model, found out by a look at their newest records, for configs that do not say."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from types import MappingProxyType
+from typing import Literal, NamedTuple
+
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from schemas.events.batch import Record
+from streamer.config.decoder_fields import fields_of
+from streamer.config.model import Config
+from streamer.config.stages import SECOND, in_order_of_models
+from streamer.engine.engines import ENGINE
+from streamer.kafka.client import MOCK_CLUSTER, Limits, connection_settings, make_consumer, metadata
+from streamer.kafka.diagnosis import bad_settings, silent_logger
+from streamer.kafka.intake import record_of
+from streamer.kafka.schema_registry import Client, learned
+from streamer.port import LogDown, Partition
+
+TAIL = 200
+"""Records looked at of a partition: the newest."""
+PARTITIONS_MAX = 48
+"""Looked at of a topic, evenly spaced: two of them are enough to meet a model twice."""
+ENOUGH = 200
+"""Events after which a topic counts as keyed when no model was met in two of its partitions."""
+ANSWER_S = 3.0
+READ_S = 10.0
+READ_BYTES = 64 << 20
+FROM_TAIL = -2000
+"""librdkafka: so much less than this as an offset is that many records before the end."""
+SETTINGS = {
+    "isolation.level": "read_committed",
+    "enable.partition.eof": True,
+    "auto.offset.reset": "earliest",
+    "fetch.wait.max.ms": 20,
+    "fetch.message.max.bytes": 1 << 20,
+}
+NAMED_MAX = 3
+
+
+class Answer(NamedTuple):
+    """`order` None: there is too little to see yet. `lacking`: the topic for the order of models, if it lacks."""
+
+    order: Literal["topic", "model"] | None
+    why: str
+    lacking: str | None = None
+    read: Mapping[Partition, int] = MappingProxyType({})  # how far the group had read
+
+
+class Seen(NamedTuple):
+    """One event of a sample."""
+
+    topic: str
+    partition: int
+    offset: int
+    time_ms: int  # of its record
+    model: str
+
+
+def scattered(events: Sequence[Seen]) -> dict[tuple[str, str], list[int]]:
+    """Models that several partitions of a topic have at the same time, by topic and model.
+
+    The model of a keyed topic moves once, when partitions are added; one without a key goes back and forth.
+    """
+    moves, places = dict[tuple[str, str], int](), dict[tuple[str, str], list[int]]()
+    for one in sorted(events, key=lambda seen: (seen.time_ms, seen.partition, seen.offset)):
+        known = places.setdefault((one.topic, one.model), [])
+        if known and known[-1] != one.partition:
+            moves[one.topic, one.model] = moves.get((one.topic, one.model), 0) + 1
+        if one.partition in known:
+            known.remove(one.partition)
+        known.append(one.partition)
+    return {at: sorted(places[at]) for at, count in moves.items() if count > 1}
+
+
+def answer(events: Sequence[Seen], committed: Mapping[Partition, int]) -> Answer:
+    """What a sample shows. `committed`: how far the group has read; what it has watched for long stays as it is, since
+    all that it has learned would be lost.
+    """
+    read = sum(one.offset < committed.get((one.topic, one.partition), 0) for one in events)
+    if read >= ENOUGH:
+        return Answer("topic", "the group has read these topics by partition until now")
+    several = scattered(events)
+    if several:
+        told = [f"{model} is in {len(at)} partitions of {topic}" for (topic, model), at in several.items()]
+        more = f" and {len(told) - NAMED_MAX} more models likewise" if len(told) > NAMED_MAX else ""
+        return Answer("model", "; ".join(told[:NAMED_MAX]) + more)
+    if len(events) >= ENOUGH:
+        return Answer("topic", f"of the newest {len(events):,} events each model's are in one partition")
+    return Answer(None, f"only {len(events)} events are there to see how they are keyed")
+
+
+def ask(config: Config, decided: bool = False, read: Mapping[Partition, int] | None = None) -> Answer:
+    """A look at the cluster. LogDown where no broker answers.
+
+    decided: it was, for partitions; then it is only looked whether another process of the group reads in order by now.
+    read: how far the group had read when this process came, where that is known.
+    """
+    try:
+        client = AdminClient(connection_settings(config), logger=silent_logger())
+    except KafkaException as exception:
+        raise bad_settings(exception).down() from exception
+    found = metadata(client, config, Limits())
+    if (found.cluster_id or "").startswith(MOCK_CLUSTER):
+        return Answer("topic", "an embedded broker keeps nothing that could tell")
+    partitions = {name: len(topic.partitions) for name, topic in found.topics.items()}
+    ordered = str(in_order_of_models(config).topics.ordered)
+    if committed(client, config.kafka.group + SECOND, {ordered: partitions.get(ordered, 0)}):
+        return Answer("model", "the group has read these topics so until now")
+    inputs = {name: partitions[name] for name in config.reading(partitions).topics.events if name in partitions}
+    several = {name: count for name, count in inputs.items() if count > 1}
+    if decided or (inputs and not several):
+        return Answer("topic", "each topic has one partition")
+    events = seen(config, newest(config, several))
+    before = read or {}
+    if events and read is None:
+        before = committed(client, config.kafka.group, several)
+    told = answer(events, before)
+    lacking = ordered if told.order == "model" and ordered not in partitions else None
+    return told._replace(lacking=lacking, read=before)
+
+
+def committed(client: AdminClient, group: str, topics: Mapping[str, int]) -> dict[Partition, int]:
+    """How far a group has read; nothing of one that we may not see."""
+    wanted = [TopicPartition(name, number) for name, count in topics.items() for number in range(count)]
+    if not wanted:
+        return {}
+    asked = [ConsumerGroupTopicPartitions(group, wanted)]
+    [future] = client.list_consumer_group_offsets(asked, request_timeout=ANSWER_S).values()
+    with suppress(KafkaException, TimeoutError):
+        found = future.result(ANSWER_S + 0.5).topic_partitions
+        return {(one.topic, one.partition): one.offset for one in found if one.error is None and one.offset >= 0}
+    return {}
+
+
+def newest(config: Config, topics: Mapping[str, int]) -> dict[Partition, list[Record]]:
+    """The newest records of some partitions of each topic, as far as they come in good time."""
+    chosen = [(name, number) for name, count in topics.items() for number in spaced(count)]
+    found: dict[Partition, list[Record]] = {partition: [] for partition in chosen}
+    if not chosen:
+        return found
+    consumer = make_consumer(config, silent_logger(), SETTINGS)
+    try:
+        consumer.assign([TopicPartition(*partition, FROM_TAIL - TAIL) for partition in chosen])
+        left, size, end_s = set(chosen), 0, time.monotonic() + READ_S
+        while left and size < READ_BYTES and time.monotonic() < end_s:
+            for message in consumer.consume(500, 0.05):
+                partition = str(message.topic()), message.partition() or 0
+                error = message.error()
+                if error is None:
+                    found[partition].append(record_of(message))
+                    size += len(message.value() or b"")
+                elif error.code() == KafkaError._PARTITION_EOF:
+                    left.discard(partition)
+    finally:
+        consumer.close()
+    return found
+
+
+def spaced(count: int) -> list[int]:
+    """Numbers below `count`, at most PARTITIONS_MAX, evenly spaced."""
+    chosen = min(count, PARTITIONS_MAX)
+    return [count * place // chosen for place in range(chosen)]
+
+
+def seen(config: Config, records: Mapping[Partition, list[Record]]) -> list[Seen]:
+    """The events of a sample. A registry that does not answer shows none."""
+    decode = ENGINE.decoder(fields_of(config))
+    source: Iterable[tuple[Partition, list[Record]]] = records.items()
+    if config.schema_registry is not None and config.schemas is not None:
+        source = learned(config.schemas, source, Client(config.schema_registry).schema)
+    events: list[Seen] = []
+    with suppress(LogDown):
+        for (topic, number), mine in source:
+            batch, time_ms = decode(mine, topic), {record.offset: record.time_ms for record in mine}
+            for offset, code in zip(batch.offsets.tolist(), batch.model.tolist(), strict=True):
+                if batch.strings[code]:  # A half of a pair may name no model.
+                    events.append(Seen(topic, number, offset, time_ms[offset], batch.strings[code]))
+    return events

@@ -1,0 +1,162 @@
+"""How a topic is keyed, told from its newest records: the rule, and a service on a real broker."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from schemas.events.batch import Record
+from streamer.config.load import load_config
+from streamer.kafka.order import ENOUGH, PARTITIONS_MAX, TAIL, Answer, Seen, answer, ask, newest, scattered, spaced
+from tests.kafka.service import ROOT, Service, produce, wait_committed
+
+
+def events(count: int, place: Callable[[int], int], model: Callable[[int], str] = lambda i: "m") -> list[Seen]:
+    return [Seen("t", place(i), i, 1000 + i, model(i)) for i in range(count)]
+
+
+def test_a_model_without_a_key_goes_back_and_forth() -> None:
+    assert scattered(events(9, lambda i: i % 3)) == {("t", "m"): [0, 1, 2]}
+
+
+def test_batches_that_fill_one_partition_after_another_are_without_a_key() -> None:
+    assert scattered(events(90, lambda i: i // 30)) == {("t", "m"): [0, 1, 2]}
+
+
+def test_a_keyed_model_that_has_moved_once_is_keyed() -> None:
+    assert scattered(events(90, lambda i: 2 if i < 40 else 5)) == {}
+
+
+def test_topics_are_apart_and_so_are_models() -> None:
+    apart = [one._replace(topic="tu"[i % 2]) for i, one in enumerate(events(50, lambda i: i % 2))]
+    assert scattered(apart) == {}
+    assert scattered(events(50, lambda i: i % 2, lambda i: "mn"[i % 2])) == {}
+
+
+def test_records_without_a_time_are_told_apart_by_their_partitions() -> None:
+    assert scattered([one._replace(time_ms=-1) for one in events(9, lambda i: i % 3)]) == {("t", "m"): [0, 1, 2]}
+
+
+def test_what_a_sample_shows() -> None:
+    assert answer(events(ENOUGH, lambda i: i % 2), {}).order == "model"
+    assert answer(events(ENOUGH, lambda i: i % 2, lambda i: "mn"[i % 2]), {}).order == "topic"
+    assert answer(events(ENOUGH - 1, lambda i: 0), {}) == Answer(
+        None, f"only {ENOUGH - 1} events are there to see how they are keyed"
+    )
+
+
+def test_what_a_group_has_learned_by_partition_is_not_given_up() -> None:
+    sample = events(ENOUGH + 50, lambda i: i % 2)
+    known = {("t", 0): ENOUGH + 50, ("t", 1): ENOUGH + 50}
+    assert answer(sample, known).order == "topic"
+    just_begun = {("t", 0): 10, ("t", 1): 10}
+    assert answer(sample, just_begun).order == "model"
+
+
+def test_many_models_are_named_in_part() -> None:
+    why = answer(events(600, lambda i: i % 7, lambda i: f"m{i % 5}"), {}).why
+    assert why.count(" is in 7 partitions of t") == 3
+    assert why.endswith(" and 2 more models likewise")
+
+
+@pytest.mark.parametrize("count", [1, 2, PARTITIONS_MAX, 100, 5000])
+def test_partitions_looked_at_are_spaced(count: int) -> None:
+    chosen = spaced(count)
+    assert len(set(chosen)) == min(count, PARTITIONS_MAX)
+    assert chosen == sorted(chosen)
+    assert chosen[-1] < count
+
+
+CONFIG = """
+version: 1
+kafka: {{brokers: "{broker}", group: "{group}", instance: w0, client: {{session.timeout.ms: 6000}}}}
+topics: {{events: [{events}], alerts: {alerts}, state: {state}, dead_letter: {dead}, heartbeats: {beats}}}
+heartbeat: {{interval: 1s}}
+monitors:
+  mean: {{signal: features.a, detect: {{kind: adwin}}}}
+commit: {{interval: 200ms, snapshot_interval: 1s}}
+server: {{listen: "127.0.0.1:0"}}
+"""
+COUNT = 600
+
+
+def records(keyed: bool) -> dict[int, list[Record]]:
+    """Three models, keyed or anywhere."""
+    rng, found = random.Random(1), dict[int, list[Record]]()
+    for number in range(COUNT):
+        event = {"model": "uvw"[number % 3], "event_id": str(number), "features": {"a": rng.gauss(0, 1)}}
+        place = number % 3 if keyed else rng.randrange(3)
+        found.setdefault(place, []).append(Record(0, 1_700_000_000_000 + number, None, json.dumps(event).encode()))
+    return found
+
+
+def written(broker: str, make_topics: Callable[..., list[str]], folder: Path) -> tuple[Path, str, str]:
+    """A config that says nothing of the order, its group and its topic."""
+    names = make_topics("in", "al", "st", "dl", "hb", partitions=3)
+    path, group = folder / "driftline.yaml", f"g-{names[0]}"
+    roles = dict(zip(("events", "alerts", "state", "dead", "beats"), names, strict=True))
+    path.write_text(CONFIG.format(broker=broker, group=group, **roles))
+    return path, group, names[0]
+
+
+def apply(config: Path) -> None:
+    """Make the topics that are missing."""
+    command = [sys.executable, "-m", "streamer", "topics", "apply", "-c", str(config)]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert "-ordered" in told
+
+
+@pytest.mark.broker
+def test_a_topic_that_fills_after_the_start_is_read_in_order_as_soon_as_it_shows(
+    broker: str, make_topics: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    path, group, inputs = written(broker, make_topics, tmp_path)
+    config = load_config(path, {})
+    assert ask(config).order is None, "there is nothing to see"
+    produce(broker, inputs, records(keyed=False))
+    there = {(inputs, number): min(len(mine), TAIL) for number, mine in records(keyed=False).items()}
+    assert {partition: len(found) for partition, found in newest(config, {inputs: 3}).items()} == there
+    lacking = ask(config)
+    assert (lacking.order, lacking.lacking) == ("model", f"{group}-ordered")
+    log = tmp_path / "service.log"
+    with Service(path, log) as service:
+        deadline_s = time.monotonic() + 30
+        while not service.lines("order") and time.monotonic() < deadline_s:
+            time.sleep(0.1)
+        [told] = service.lines("order")
+        assert "`driftline topics apply -c FILE` makes it" in told["what"]
+        apply(path)
+        ends = {number: len(mine) for number, mine in records(keyed=False).items()}
+        while not service.lines("order_chosen") and time.monotonic() < deadline_s:
+            time.sleep(0.1)
+        more = {0: [Record(0, 1_700_001_000_000, None, b'{"model": "u", "event_id": "x", "features": {"a": 1}}')]}
+        produce(broker, inputs, more)
+        wait_committed(broker, group, inputs, {**ends, 0: ends[0] + 1})
+        assert service.stop() == 0
+        [chosen] = service.lines("order_chosen")
+        assert (chosen["order"], chosen["by_way_of"]) == ("model", f"{group}-ordered")
+    with Service(path, log) as service:
+        while len(service.lines("order_chosen")) < 2 and time.monotonic() < deadline_s + 30:
+            time.sleep(0.1)
+        assert service.lines("order_chosen")[-1]["why"] == "the group has read these topics so until now"
+        assert service.stop() == 0
+
+
+@pytest.mark.broker
+def test_a_keyed_topic_is_read_by_partition(broker: str, make_topics: Callable[..., list[str]], tmp_path: Path) -> None:
+    path, group, inputs = written(broker, make_topics, tmp_path)
+    apply(path)
+    produce(broker, inputs, records(keyed=True))
+    assert ask(load_config(path, {})).order == "topic"
+    with Service(path, tmp_path / "service.log") as service:
+        wait_committed(broker, group, inputs, dict.fromkeys(range(3), COUNT // 3))
+        [chosen] = service.lines("order_chosen")
+        assert chosen["order"] == "topic"
+        assert service.stop() == 0
