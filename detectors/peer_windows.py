@@ -181,7 +181,9 @@ class PeerWindows:
             if not self.free:
                 known = len(self.cells["n"])
                 more = max(known, 16)
-                self.cells = {name: np.concatenate([one, np.zeros(more, one.dtype)]) for name, one in self.cells.items()}
+                self.cells = {
+                    name: np.concatenate([one, np.zeros(more, one.dtype)]) for name, one in self.cells.items()
+                }
                 self.free = list(range(known + more - 1, known - 1, -1))
             cell = cells[row] = self.free.pop()
             for one in self.cells.values():
@@ -203,9 +205,11 @@ class PeerWindows:
             for start, cells in sorted(windows.items())
             for row in sorted(cells)
         ]
-        starts, rows, places = (np.array(column, np.int64) for column in zip(*known, strict=True)) if known else [
-            np.zeros(0, np.int64) for _ in range(3)
-        ]
+        starts, rows, places = (
+            (np.array(column, np.int64) for column in zip(*known, strict=True))
+            if known
+            else [np.zeros(0, np.int64) for _ in range(3)]
+        )
         sums = {name: values[places] for name, values in self.cells.items()}
         return {"newest_ms": self.newest_ms.copy(), "start_ms": starts, "row": rows, **sums}
 

@@ -27,7 +27,11 @@ def monitor_of(kind: str) -> str:
     return f"{{signal: {signal_for(kind)}, {by_for(kind)}{window_for(kind)}{detect}}}"
 
 
-TEXT = HEAD + "monitors:\n" + "".join(f"  m{i}: {monitor_of(kind)}\n" for i, kind in enumerate(DETECTS))
+TEXT = (
+    HEAD
+    + "limits: {lateness: 1m}\nmonitors:\n"
+    + "".join(f"  m{i}: {monitor_of(kind)}\n" for i, kind in enumerate(DETECTS))
+)
 """In the order of the table of kinds."""
 
 
