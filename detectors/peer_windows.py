@@ -111,8 +111,8 @@ class PeerWindows:
                 self.newest_ms[kept[old]] = known[1][old]
 
     def update(self, rows: I64, values: F64, offsets: I64, times_ms: I64) -> tuple[list[Closed], I64]:
-        """Row rows[i] takes values[i], in the order of the log. The windows closed, in that order; and the rows of values
-        that came when theirs had ended, once for each.
+        """Row rows[i] takes values[i], in the order of the log. The windows closed, in that order; and the rows of
+        values that came when theirs had ended, once for each.
         """
         fine, bounds = self._sorted_out(rows, times_ms)
         taken = np.flatnonzero(fine)
@@ -128,7 +128,7 @@ class PeerWindows:
         return closed, rows[~fine & (self.set_of[rows] != NO_SET)]
 
     def _sorted_out(self, rows: I64, times_ms: I64) -> tuple[Any, dict[int, tuple[I64, I64]]]:
-        """Which values come in time; and by set the places of its values, each with where the open windows begin then."""
+        """Which values come in time; and by set the places of its values, each with where open windows begin."""
         fine, bounds = np.zeros(len(rows), bool), dict[int, tuple[I64, I64]]()
         sets = self.set_of[rows]
         order = np.argsort(sets, kind="stable")

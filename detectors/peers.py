@@ -58,8 +58,8 @@ class Fit(NamedTuple):
     freedom: int
 
     def scale(self, variance: float) -> float:
-        """By how much a level with such an error may be off, as a deviation. Who is surer of its own than most others are
-        of theirs is held to theirs: how far apart levels lie is known no better than that.
+        """By how much a level with such an error may be off, as a deviation. Who is surer of its own than most others
+        are of theirs is held to theirs: how far apart levels lie is known no better than that.
         """
         return sqrt(self.spread**2 + max(variance, self.usual) + self.unsure**2)
 
@@ -104,7 +104,7 @@ def outlying(levels: F64, errors: F64, chance: float, way: int = 0, shares: bool
 
 def fitted(levels: F64, variances: F64) -> Fit:
     """The centre of levels with errors, and how far they lie apart beyond those: the variance with which the weighted
-    squares are as many as expected (Paule & Mandel 1982). Newton's steps rise to it from below, since the sum is convex.
+    squares are as many as expected (Paule & Mandel 1982). Newton's steps rise to it from below, as the sum is convex.
     """
     freedom = len(levels) - 1
     middle = float(levels.mean())

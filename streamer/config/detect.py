@@ -313,8 +313,8 @@ class DetectDistribution(Detect):
 
 
 class DetectPeers(Detect):
-    """One of several of a kind (host, shard, region, caller) outside of what the others have between them: a level, which
-    needs no history. Peers are the values of the last field of `by`; those before it are what they share.
+    """One of several of a kind (host, shard, region, caller) outside of what the others have between them: a level,
+    which needs no history. Peers are the values of the last field of `by`; those before it are what they share.
     """
 
     held: ClassVar[bool] = True
@@ -326,7 +326,7 @@ class DetectPeers(Detect):
         0.1,
         ge=0,
         le=10,
-        description="A breach is beyond chance, and off by so many deviations of single values (of a share: Cohen's h).",
+        description="A breach is beyond chance, and off by so many deviations of values (of a share: Cohen's h).",
     )
     min_count: int = Field(30, ge=2, description="Who has fewer events in a window is not compared in it.")
     min_peers: int = Field(5, ge=LEAST, description="Fewer than so many in a window are not compared.")

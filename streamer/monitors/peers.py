@@ -1,8 +1,8 @@
-"""Monitors that compare what is of one kind with each other: one host, shard, region or caller that differs from its peers
-now. What they are held to is in `detectors/peers.py`; nothing is learned, so that the first window has a verdict.
+"""Monitors that compare what is of one kind with each other: one host, shard, region or caller that differs from its
+peers now. What they are held to is in `detectors/peers.py`; nothing is learned, so that the first window has a verdict.
 
-Peers are told apart by the last field of `by`; those before it they share, and so they do the signal's member. Only
-who had values for about as long of a window as the others is compared in it: a trend of all within it would else be told
+Peers are told apart by the last field of `by`; those before it they share, and so they do the signal's member. Only who
+had values for about as long of a window as the others is compared in it: a trend of all within it would else be told
 as the difference of whoever came later.
 """
 

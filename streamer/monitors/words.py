@@ -8,7 +8,6 @@ from math import inf
 
 from streamer.signals.kinds import phrase_of
 
-
 BY_LABELS = {"version": "model_version"}
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from streamer.config.load import load_text
 from streamer.engine.engines import COMPILED, PYTHON
 from streamer.engine.task import Task
+from streamer.monitors.peers import PeersMonitor
 from tests.engine.tasks import news
 from tests.signals.events import HEAD, batch_of
 
@@ -26,8 +27,7 @@ def events(count: int, off: float = 3.0) -> list[dict[str, Any]]:
     for i in range(count):
         host = draw.randrange(10)
         value = draw.gauss(i / 500 + off * (host == 7 and i < count / 2), 1)
-        time = f"2026-01-01T00:{i // 6000:02d}:{i // 100 % 60:02d}.{i % 100:02d}0Z"
-        found.append({"time": time, "version": "1", "segment": {"host": f"h{host}"}, "features": {"a": value}})
+        found.append({"time": i / 100, "model_version": "1", "segment": {"host": f"h{host}"}, "features": {"a": value}})
     return found
 
 
@@ -56,4 +56,5 @@ def test_one_is_named_and_then_no_longer_whatever_the_cut_and_the_engine() -> No
 def test_healthy_peers_that_all_rise_are_silent() -> None:
     task, told = run(events(6000, off=0.0), 2000)
     assert told == []
+    assert isinstance(task.monitors["m"], PeersMonitor)
     assert task.monitors["m"].ended()["m"]["evaluated"] > 0
