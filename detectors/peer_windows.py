@@ -176,7 +176,7 @@ class PeerWindows:
 
     def _cell(self, row: int, window: int) -> int:
         cells = self.open[self.set_of[row]].setdefault(window * self.window_ms, {})
-        cell = cells.get(row)
+        cell: int | None = cells.get(row)
         if cell is None:
             if not self.free:
                 known = len(self.cells["n"])
@@ -216,7 +216,7 @@ class PeerWindows:
     def load(self, state: Mapping[str, Any]) -> None:
         """Replace all cells; the sets of the rows are known by then. ValueError for an invalid state."""
         starts, rows = (np.array(state[name], np.int64) for name in ("start_ms", "row"))
-        sums = {name: np.array(state[name], kind) for name, kind in FIELDS.items()}
+        sums: Sums = {name: np.array(state[name], kind) for name, kind in FIELDS.items()}
         newest = np.array(state["newest_ms"], np.int64)
         if len(newest) != len(self.open) or {len(one) for one in (starts, rows, *sums.values())} != {len(rows)}:
             raise ValueError("windows of peers that differ in length")

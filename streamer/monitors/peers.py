@@ -180,7 +180,7 @@ class PeersMonitor(MonitorBase):
         window, signal = told["evidence"]["window"], labels["signal"]
         share = bool(phrase_of(signal, 0))
         value, expected = tell_apart(window["value"], window["expected"], share)
-        low, high = tell_apart(*window["range"], share)
+        low, high = tell_apart(window["range"][0], window["range"][1], share)
         field = self.table.by[-1].rpartition(".")[2]
         who = labels.get(label_of(self.table.by[-1]))
         text = f"{field} {who} differs from its {window['peers']} peers" if who else f"what has no {field} differs"
