@@ -13,13 +13,12 @@ from schemas.records import alert as wire
 from schemas.records.envelope import HEADERS
 from streamer.alerts.alert import ACCEPTED, CURRENT, FADED, GONE, RETAINED_SEVERITY, Level, Notice, Opened
 from streamer.config import model as cfg
-from streamer.monitors.base import Monitor
+from streamer.monitors.base import Monitor, MonitorBase
 from streamer.monitors.evidence import Evidence, Summary, summary, told
-from streamer.monitors.words import now_before
+from streamer.monitors.words import label_of, now_before
 from streamer.port import Out, Partition
 from streamer.signals.grammar import member_title
 
-BY_LABELS = {"version": "model_version", "caller": "caller"}
 Key = tuple[str, int, bool]
 """Monitor, row, and whether its alert is of the retained history: to its readers that is another one."""
 BEGUN_MAX = 4096
@@ -105,7 +104,7 @@ def place_facts(opened: Opened, series: Series) -> dict[str, str]:
     return found
 
 
-def change_facts(notice: Notice, episode: Episode, labels: Mapping[str, str]) -> dict[str, str]:
+def change_facts(notice: Notice, episode: Episode, labels: Mapping[str, str], over: str) -> dict[str, str]:
     """All facts of a record: what it says for itself, and what `episode_facts` says."""
     at, opened, begun = notice.at, notice.opened, episode.facts
     return {
@@ -118,7 +117,7 @@ def change_facts(notice: Notice, episode: Episode, labels: Mapping[str, str]) ->
         "number": str(notice.episode),
         "detections": str(notice.detections),
         "suppressed": str(notice.suppressed),
-        "sentence": f"{begun['what_moved']}; {verdict(notice, labels)} by {begun['found_at']}",
+        "sentence": f"{begun['what_moved']}; {verdict(notice, labels, over)} by {begun['found_at']}",
         "end_offset": str(at.offset + 1),
         "history": f" --first-end {notice.news_from}" if opened.first_offset < notice.news_from else "",
         "resolution": f'{{"how":"{notice.how}"}}' if notice.how else "null",
@@ -139,8 +138,8 @@ def level_json(level: Level | None, episode: Episode) -> str:
     return text
 
 
-def verdict(notice: Notice, labels: Mapping[str, str]) -> str:
-    """What became of the alert, in plain words and numbers; who found it follows."""
+def verdict(notice: Notice, labels: Mapping[str, str], over: str = MonitorBase.over) -> str:
+    """What became of the alert, in plain words and numbers; who found it follows. `over`: what is no longer so."""
     if notice.status == "firing":
         return "found in retained history" if notice.retained else "found"
     where = now_before(labels["signal"], notice.level.now[1], notice.level.before) if notice.level else ""
@@ -156,7 +155,7 @@ def verdict(notice: Notice, labels: Mapping[str, str]) -> str:
     elif notice.how == GONE:
         text = "resolved since the series fell silent and its place was given to another"
     else:
-        text = f"recovered{where}"
+        text = f"{over}{where}"
     return f"{text}, was found"
 
 
@@ -180,8 +179,8 @@ class AlertRecords:
         key, begun = key_of(notice), self.episode(notice)
         if notice.status == "resolved":
             self.begun.pop(key, None)
-        facts = change_facts(notice, begun, self.series_at(key).identity.labels)
         monitor = self.monitors[notice.monitor]
+        facts = change_facts(notice, begun, self.series_at(key).identity.labels, monitor.over)
         forms = self.forms.get((notice.monitor, notice.retained)) or self._forms(monitor, facts, notice.retained)
         form = forms["resolved" if notice.status == "resolved" else "firing"]
         topic = "shadow" if monitor.config.shadow else "alerts"
@@ -243,5 +242,5 @@ def labels_of(monitor: Monitor, row: int) -> dict[str, str]:
     labels = {"model": group[0], "monitor": monitor.name, "detector": monitor.config.detect.kind}
     labels["signal"] = member_title(table.signal, member)
     for field, value in zip(table.by, group[1:], strict=True):
-        labels[BY_LABELS.get(field, field.replace(".", "_"))] = value
+        labels[label_of(field)] = value
     return labels

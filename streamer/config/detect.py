@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, create_model
 from detectors import DETECTORS, Detector
 from detectors.distances import DISTANCES
 from detectors.params import OF_THE_BUDGET, RIVER_DETECTORS, Params, River
+from detectors.peers import LEAST
 from streamer.config.problems import quoted
 from streamer.config.types import Date, Direction, Duration, Model, Pattern, Pointer, Share, Zone
 from streamer.signals.checks import Check, text_of
@@ -63,6 +64,8 @@ class Detect(Model):
     recovers: ClassVar[bool] = True  # what it found can be over: back where it was, or clear
     ones: ClassVar[bool] = False  # it looks at the ones of a 0/1 signal, and a number has none
     sampled: ClassVar[bool] = False  # it learns from the values of the warm-up themselves
+    timed: ClassVar[bool] = False  # its windows are of time
+    compares: ClassVar[bool] = False  # the values of `by` with each other
     if TYPE_CHECKING:
         kind: str
 
@@ -309,6 +312,30 @@ class DetectDistribution(Detect):
         return 0.8 * self.max if self.clear is None else self.clear
 
 
+class DetectPeers(Detect):
+    """One of several of a kind (host, shard, region, caller) outside of what the others have between them: a level,
+    which needs no history. Peers are the values of the last field of `by`; those before it are what they share.
+    """
+
+    held: ClassVar[bool] = True
+    windowed: ClassVar[bool] = True
+    timed: ClassVar[bool] = True
+    compares: ClassVar[bool] = True
+    kind: Literal["peers"] = Field(description="One of the values of `by` far from the others, window by window.")
+    effect: float = Field(
+        0.1,
+        ge=0,
+        le=10,
+        description="A breach is beyond chance, and off by so many deviations of values (of a share: Cohen's h).",
+    )
+    min_count: int = Field(30, ge=2, description="Who has fewer events in a window is not compared in it.")
+    min_peers: int = Field(5, ge=LEAST, description="Fewer than so many in a window are not compared.")
+
+    @property
+    def budgeted(self) -> bool:
+        return True
+
+
 OWN: dict[str, type[Detect]] = {"river": DetectRiver, "occurrence": DetectOccurrence, "scan": DetectScan}
 """Models of detectors that are more than their parameters."""
 LEVELS: tuple[type[Detect], ...] = (
@@ -319,6 +346,7 @@ LEVELS: tuple[type[Detect], ...] = (
     DetectTrend,
     DetectAge,
     DetectSilence,
+    DetectPeers,
 )
 DETECTS: dict[str, type[Detect]] = {kind: OWN.get(kind) or model_of(kind, one) for kind, one in DETECTORS.items()} | {
     get_args(model.model_fields["kind"].annotation)[0]: model for model in LEVELS

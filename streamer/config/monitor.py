@@ -29,6 +29,7 @@ class WindowSize(Model):
 
 
 EVENTS_PER_WINDOW = WindowSize.model_validate({"events": 1000})
+TIME_PER_WINDOW = WindowSize.model_validate({"time": "10m"})
 
 
 Resolve = Literal["recovered", "faded", "accepted"]
@@ -47,7 +48,8 @@ class Monitor(Model):
     detect: AnyDetect = Field(description="How change is detected.")
     window: WindowSize | None = Field(
         None,
-        description="Of detect.kind fraction, share, distribution: default {events: 1000}; of an aggregate {time: 1m}.",
+        description="Of detect.kind fraction, share, distribution: default {events: 1000}; of peers "
+        "{time: 10m}; of an aggregate {time: 1m}.",
     )
     severity: Literal["info", "warning", "critical"] = Field("warning", description="A label of every alert.")
     shadow: bool = Field(
@@ -102,7 +104,7 @@ class Monitor(Model):
 
     @property
     def windows(self) -> WindowSize:
-        return self.window or EVENTS_PER_WINDOW
+        return self.window or (TIME_PER_WINDOW if self.detect.timed else EVENTS_PER_WINDOW)
 
     @property
     def aggregate_ms(self) -> int:

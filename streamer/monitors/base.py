@@ -98,6 +98,10 @@ class Monitor(Protocol):
     def windowed(self) -> bool:
         """Whether its findings are verdicts over windows, which end in one of the ways of ENDS."""
 
+    @property
+    def over(self) -> str:
+        """What is said of its series when an alert is over, because it is no longer so."""
+
     def hits(self, batch: Batch, column: Column, judged: Judged) -> list[Hit]:
         """Change points of this column, ascending; their evidence is made where the table's history stands at each."""
 
@@ -155,6 +159,7 @@ class MonitorBase:
     """What a monitor is unless it says otherwise."""
 
     windowed: ClassVar[bool] = False
+    over: ClassVar[str] = "recovered"
     bank: Any = None
     following: Any = None
     bins: Any = None

@@ -30,6 +30,7 @@ from detectors.params import Adwin, PageHinkley
 from detectors.scales import moments, slope_of
 from streamer.monitors.base import Monitor
 from streamer.monitors.envelope import EnvelopeMonitor
+from streamer.monitors.peers import PeersMonitor
 from streamer.monitors.windowed import FractionMonitor, ShareMonitor
 
 HORIZONS = {"1h": DAY_MS // 24, "1d": DAY_MS}
@@ -137,12 +138,24 @@ def _share(asked: Asked) -> float | None:
     return shift_of_count(ones / known.n, many, size, windows)
 
 
+def _peers(asked: Asked) -> float | None:
+    """In a window that lies behind the shift as a whole."""
+    monitor, window_ms = cast("PeersMonitor", asked.monitor), asked.monitor.config.windows.time_ms or 1
+    shift = monitor.detectable(asked.row, asked.sign)
+    if shift is None or certain(float(asked.horizon_ms), window_ms) < 1:
+        return None
+    if not monitor.shares:
+        return shift / monitor.table.learned(asked.row).scale
+    return shift
+
+
 SHIFTS: dict[str, Callable[[Asked], float | None]] = {
     "envelope": _envelope,
     "adwin": _adwin,
     "page_hinkley": _page_hinkley,
     "fraction": _fraction,
     "share": _share,
+    "peers": _peers,
 }
 """By `detect.kind`: deviations of numbers, parts of 1 of shares; None where nothing would be found."""
 

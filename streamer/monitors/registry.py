@@ -13,6 +13,7 @@ from streamer.monitors.daily_traffic import DailyTrafficMonitor
 from streamer.monitors.edges import EdgeMonitor, OccurrenceMonitor, RankMonitor, ScanMonitor
 from streamer.monitors.envelope import EnvelopeMonitor
 from streamer.monitors.levels import LevelMonitor, TrendMonitor
+from streamer.monitors.peers import PeersMonitor
 from streamer.monitors.silence import AgeMonitor, SilenceMonitor
 from streamer.monitors.windowed import DistributionMonitor, FractionMonitor, ShareMonitor
 from streamer.series.sources import Source
@@ -41,6 +42,7 @@ MONITORS: dict[str, Callable[[MonitorSpec], Monitor]] = {
     "trend": TrendMonitor,
     "age": AgeMonitor,
     "silence": SilenceMonitor,
+    "peers": PeersMonitor,
 }
 
 

@@ -8,6 +8,13 @@ from math import inf
 
 from streamer.signals.kinds import phrase_of
 
+BY_LABELS = {"version": "model_version"}
+
+
+def label_of(field: str) -> str:
+    """The label of an alert that has the value of a field of `by`."""
+    return BY_LABELS.get(field, field.replace(".", "_"))
+
 
 def quantity(signal: str) -> str:
     """What a signal is the mean of, as a reader sees it: `share of events without age`, `mean of features.amount`."""

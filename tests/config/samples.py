@@ -20,3 +20,8 @@ def signal_for(kind: str) -> str:
     if detect.ticked or detect.aggregated:
         return "events" if detect.ticked else "traffic"
     return "error" if detect.counted or detect.ones else "features.a"
+
+
+def by_for(kind: str) -> str:
+    """What a monitor of this kind must be split by, as a part of its mapping."""
+    return "by: [caller], " if DETECTS[kind].compares else ""

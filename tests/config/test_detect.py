@@ -97,11 +97,12 @@ def test_how_many_windows_a_verdict_takes() -> None:
 
 
 def test_kinds_that_are_something_are_those_whose_class_says_so() -> None:
-    for what in ("held", "windowed", "counted", "aggregated", "ticked", "learns"):
+    for what in ("held", "windowed", "counted", "aggregated", "ticked", "learns", "timed", "compares"):
         assert kinds_that(what) == [kind for kind in DETECTS if getattr(DETECTS[kind], what)]
         assert 0 < len(kinds_that(what)) < len(DETECTS)
     assert not set(kinds_that("aggregated")) & set(kinds_that("windowed")), "an aggregate has windows itself"
     assert not set(kinds_that("ticked")) & set(kinds_that("held")), "the clock decides, not how long it lasts"
+    assert set(kinds_that("compares")) <= set(kinds_that("timed")) <= set(kinds_that("windowed"))
     assert set(kinds_that("counted")) <= set(kinds_that("windowed")) <= set(kinds_that("held"))
 
 

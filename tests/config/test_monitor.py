@@ -6,14 +6,14 @@ import pytest
 
 from streamer.config.detect import DETECTS
 from streamer.config.load import check, load_text
-from streamer.config.monitor import EVENTS_PER_WINDOW
-from tests.config.samples import LEAST, signal_for
+from streamer.config.monitor import EVENTS_PER_WINDOW, TIME_PER_WINDOW
+from tests.config.samples import LEAST, by_for, signal_for
 from tests.monitors.every import NEEDED
 
 
 def config_of(kind: str, more: str = "", defaults: str = "{}") -> str:
     needed = f", {NEEDED[kind]}" if kind in NEEDED else ""
-    monitor = f"{{signal: '{signal_for(kind)}', detect: {{kind: {kind}{needed}}}{more}}}"
+    monitor = f"{{signal: '{signal_for(kind)}', {by_for(kind)}detect: {{kind: {kind}{needed}}}{more}}}"
     return f"{LEAST}defaults: {defaults}\nmonitors: {{m: {monitor}}}\n"
 
 
@@ -36,6 +36,7 @@ def test_a_window_is_of_events_unless_it_says_otherwise() -> None:
     monitor = load_text(config_of("fraction"), "x", {}).monitors["m"]
     assert monitor.windows == EVENTS_PER_WINDOW
     assert monitor.aggregate_ms == 60_000
+    assert load_text(config_of("peers"), "x", {}).monitors["m"].windows == TIME_PER_WINDOW
 
 
 @pytest.mark.parametrize("said", ["[]", "5", "[5]", "''", "[a, '']", "{a: 1}"])

@@ -8,7 +8,7 @@ from typing import Any
 from streamer.config.detect import DETECTS
 from streamer.config.load import load_text
 from streamer.engine.task import Task
-from tests.config.samples import signal_for
+from tests.config.samples import by_for, signal_for
 from tests.signals.events import HEAD
 
 NEEDED = {"fraction": "max: 0.3", "age": "max: 1s", "river": "name: KSWIN, params: {seed: 3}"}
@@ -17,15 +17,21 @@ NEEDED = {"fraction": "max: 0.3", "age": "max: 1s", "river": "name: KSWIN, param
 
 def window_for(kind: str) -> str:
     detect = DETECTS[kind]
+    if detect.timed:
+        return "window: {time: 1s}, "
     return "window: {events: 50}, " if detect.windowed else "window: {time: 5s}, " if detect.aggregated else ""
 
 
 def monitor_of(kind: str) -> str:
     detect = f"detect: {{kind: {kind}, {NEEDED.get(kind, '')}}}"
-    return f"{{signal: {signal_for(kind)}, {window_for(kind)}{detect}}}"
+    return f"{{signal: {signal_for(kind)}, {by_for(kind)}{window_for(kind)}{detect}}}"
 
 
-TEXT = HEAD + "monitors:\n" + "".join(f"  m{i}: {monitor_of(kind)}\n" for i, kind in enumerate(DETECTS))
+TEXT = (
+    HEAD
+    + "limits: {lateness: 1m}\nmonitors:\n"
+    + "".join(f"  m{i}: {monitor_of(kind)}\n" for i, kind in enumerate(DETECTS))
+)
 """In the order of the table of kinds."""
 
 
