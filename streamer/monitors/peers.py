@@ -26,7 +26,7 @@ from streamer.monitors.window_outcomes import Outcomes, forgotten, note, outcome
 from streamer.monitors.words import label_of, quantity, tell_apart
 from streamer.series.table import Key
 from streamer.signals.columns import F64, I64, Column
-from streamer.signals.kinds import OTHER, phrase_of
+from streamer.signals.kinds import phrase_of
 
 ASIDE = 8
 """Who came later, or left earlier, than most by more than such a part of a window is not compared."""
@@ -203,7 +203,7 @@ class PeersMonitor(MonitorBase):
         keys = self.table.keys
         if len(self.set_of) < len(keys):
             for group, member in keys[len(self.set_of) :]:
-                mixed = member == OTHER and self.table.signal.every
+                mixed = member == self.table.signal.spec.other and self.table.signal.every
                 self.set_of.append(NO_SET if mixed else self.sets.setdefault((group[:-1], member), len(self.sets)))
             self.windows.resize(np.array(self.set_of, np.int64))
 
