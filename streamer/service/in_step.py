@@ -11,20 +11,22 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from math import inf
 from typing import Any
 
 import numpy as np
 
 from schemas.events.batch import Record, RecordColumns, columns_of
-from streamer.port import LogDown, LogEvent, Partition, Records
+from streamer.port import Assigned, LogDown, LogEvent, Partition, Records
 from streamer.signals.columns import I64
 
-IDLE_S = 1.0
-"""How long a partition that had records is waited for when it has none."""
+IDLE_S, IDLE_POLLS = 2.0, 10
+"""How long, and for how many polls, a partition that had records is waited for when it has none: one may take long."""
 PATIENCE_S, FREE_S = 30.0, 3600.0
 """Who has waited for the others for so long has another clock than they: for so long it is in step with nobody."""
 FAR_MS = 7 * 86_400_000
 """Nobody waits for who is that far behind: those are no times."""
+FOR_EVER_MS = 1 << 62
 AHEAD = 8
 """So many records are looked at to tell what time it is: a wrong clock among them means nothing."""
 WAITING = 60_000
@@ -47,7 +49,7 @@ class Queue:
     def __init__(self, now_s: float) -> None:
         self.waiting: deque[RecordColumns] = deque()
         self.begin = 0  # of the first that waits, what is left of it
-        self.count, self.heard_s = 0, now_s
+        self.count, self.heard_s, self.polls = 0, now_s, 0
         self.last_ms = -1  # about when what was handed over last is of
         self.next: int | None = None  # where it is read on, while it is not
         self.since_s: float | None = None  # since when it waits for others
@@ -55,14 +57,14 @@ class Queue:
 
     def put(self, records: Sequence[Record], now_s: float) -> None:
         self.waiting.append(columns_of(records))
-        self.count, self.heard_s = self.count + len(records), now_s
+        self.count, self.heard_s, self.polls = self.count + len(records), now_s, 0
 
     def front_ms(self) -> int:
         """The time of what comes next, or of what came last; -1 of who had nothing yet."""
         if not self.waiting:
             return self.last_ms
         times_ms = self.waiting[0].times_ms[self.begin : self.begin + AHEAD]
-        return int(np.sort(times_ms)[len(times_ms) // AHEAD])  # The least; of as many as there can be the one above.
+        return max(int(times_ms.min()), self.last_ms)  # Its time does not go back: what is before is of a wrong clock.
 
     def take(self, until_ms: int, limit: int) -> RecordColumns | None:
         """What is no later, of the first that waits."""
@@ -112,7 +114,11 @@ class InStep:
                 self._queues.setdefault(event.partition, Queue(self._clock())).put(event.records, self._clock())
             else:
                 self._forget([event.partition])
+                if isinstance(event, Assigned):  # It is waited for until it is started, and has had its time.
+                    self._queues[event.partition] = Queue(inf)
                 events.append(event)
+        for queue in self._queues.values():
+            queue.polls += 1
         return events + self._ripe(limit)
 
     def start(self, partition: Partition, offset: int) -> None:
@@ -130,19 +136,20 @@ class InStep:
         if not any(self._queues[partition].waiting for partition in fronts):
             return []
         far_ms = max(fronts.values()) - FAR_MS
-        bound = [ms for p, ms in fronts.items() if (ms >= far_ms or ms < 0) and now_s >= self._queues[p].free_s]
-        until_ms = min(bound, default=max(fronts.values())) + self._slack_ms
+        bound = {p: ms for p, ms in fronts.items() if (ms >= far_ms or ms < 0) and now_s >= self._queues[p].free_s}
+        first, second, *_ = *sorted(bound, key=lambda one: bound[one]), None, None
         for partition in sorted(fronts, key=lambda one: fronts[one]):
-            queue = self._queues[partition]
-            free, before = now_s < queue.free_s, left
-            while (taken := queue.take(max(until_ms, queue.front_ms()) if free else until_ms, left)) is not None:
+            queue, before = self._queues[partition], left
+            other = second if partition == first else first
+            until_ms = FOR_EVER_MS if other is None or now_s < queue.free_s else bound[other] + self._slack_ms
+            while (taken := queue.take(until_ms, left)) is not None:
                 found.append(Records(partition, taken))
                 left -= len(taken)
             self._note(queue, now_s, waits=bool(queue.waiting) and before == left > 0)
         return found
 
     def _waited_for(self, queue: Queue) -> bool:
-        return self._clock() - queue.heard_s < IDLE_S
+        return self._clock() - queue.heard_s < IDLE_S or queue.polls < IDLE_POLLS
 
     def _note(self, queue: Queue, now_s: float, waits: bool) -> None:
         if not waits:

@@ -210,3 +210,21 @@ def test_a_hot_model_is_shared_out_by_what_the_config_says_and_each_part_is_whol
     assert len(places) == 24
     assert {len(of) for of in places.values()} == {1}, "each is in one partition"
     assert {part for of in places.values() for part in of} > {0, 1, 2}, "and not all in one"
+
+
+def test_records_know_their_turn_among_those_of_other_partitions_and_never_go_back() -> None:
+    config = load_text(TEXT, "x", {})
+    stage = Ordering(config, ("in", 0), 0, PARTS)
+    turns = []
+    for begin, time_s in ((0, 1_700_000_100), (5, 1_700_000_200), (10, 1_700_000_050)):
+        events = [{"model": "u", "time": time_s + i, "features": {"a": 1}} for i in range(5)]
+        stage.step(
+            Decoder(fields_of(config))(
+                [Record(begin + i, -1, None, json.dumps(e).encode()) for i, e in enumerate(events)], "in"
+            )
+        )
+        turns.append(stage.outbox[-1].turn - 1_700_000_000_000)
+    assert turns == [102_000, 202_000, 202_000]
+    stage.published()
+    assert stage.turn == 0
+    assert [out.turn for out in Ordering.load(config, ("in", 0), stage.dump(), PARTS).outbox] == []

@@ -114,6 +114,33 @@ def test_a_model_over_all_partitions_is_one_through_kills(
     assert (ordered, True) in heard(broker, beats), "stage 1 has read all, and stage 2 knows"
 
 
+def test_a_backlog_of_quiet_partitions_makes_nobody_late(
+    broker: str, make_topics: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    """Days of it fit into one fetch of a partition, and come one partition after the other."""
+    [inputs] = make_topics("in", partitions=PARTITIONS)
+    ordered, alerts, state, dead, beats = make_topics("or", "al", "st", "dl", "hb", partitions=PARTITIONS)
+    names = {"ordered": ordered, "alerts": alerts, "state": state, "dead": dead, "beats": beats}
+    path, rng, backlog = tmp_path / "driftline.yaml", random.Random(1), dict[int, list[Record]]()
+    path.write_text(CONFIG.format(broker=broker, group=f"g-{inputs}", events=inputs, **names))
+    for number in range(6000):
+        time_s = 1_700_000_000 + 60 * number
+        value = json.dumps({"model": "u", "event_id": str(number), "time": time_s, "features": {"a": rng.gauss(0, 1)}})
+        backlog.setdefault(rng.randrange(PARTITIONS), []).append(Record(0, 1000 * time_s, None, value.encode()))
+    produce(broker, inputs, backlog)
+    with Service(path, tmp_path / "service.log") as service:
+        wait_committed(broker, f"g-{inputs}", inputs, {number: len(mine) for number, mine in backlog.items()})
+        deadline_s = time.monotonic() + 30
+        used: dict[str, int] = {}
+        while sum(used.values()) < 6000 and time.monotonic() < deadline_s:
+            time.sleep(0.5)
+            told = [data_of(message) for message in read_all(broker, beats, PARTITIONS)]
+            told = [one for one in told if one["topic"] == ordered and one["model"] == "u"]
+            used = max((one["account"] for one in told), key=lambda account: account["used"], default={})
+        assert used == {"used": 6000, "late": 0, "duplicate": 0, "filtered": 0, "dead_lettered": 0}
+        assert service.stop() == 0
+
+
 def wait_committed_once(broker: str, beats: str) -> None:
     """Until both stages have told of all partitions: where those ended at first is remembered from then on."""
     deadline_s = time.monotonic() + 60

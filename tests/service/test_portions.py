@@ -9,7 +9,16 @@ import pytest
 from streamer.config.load import load_text
 from streamer.engine.tasks import Tasks
 from streamer.port import Out
-from streamer.service.portions import EACH, LETTERS_BYTES_MAX, OUTBOX_BYTES_MAX, OUTBOX_MAX, each, full, portion
+from streamer.service.portions import (
+    EACH,
+    LETTERS_BYTES_MAX,
+    OUTBOX_BYTES_MAX,
+    OUTBOX_MAX,
+    each,
+    full,
+    in_turn,
+    portion,
+)
 from streamer.service.unusable import bytes_of
 from tests.sim.campaign import CONFIG, make_log
 
@@ -45,3 +54,11 @@ def test_an_outbox_is_full_by_records_or_by_bytes() -> None:
 def test_what_a_record_weighs_is_known_from_the_last_ones() -> None:
     assert each([], EACH) == EACH
     assert each([Out("alerts", None, b"12345"), Out("alerts", None, None)], EACH) == 2.5
+
+
+def test_what_one_commit_has_of_several_partitions_is_in_the_order_of_turns_and_each_in_its_own() -> None:
+    one = [Out("ordered", None, b"a", turn=3), Out("ordered", None, b"b", turn=7), Out("ordered", None, b"c", turn=7)]
+    other = [Out("ordered", None, b"d", turn=1), Out("ordered", None, b"e", turn=7)]
+    assert [out.value for out in in_turn([*one, *other])] == [b"d", b"a", b"b", b"c", b"e"]
+    plain = [Out("alerts", None, b"x"), Out("heartbeats", None, b"y")]
+    assert in_turn(plain) == plain
