@@ -37,7 +37,8 @@ class Merged:
         self.names = list(self.models)
         columns = list(self.models.values())
         self.number_names = tuple(dict.fromkeys(name for c in columns for name in c.numbers))
-        self.text_names = tuple(dict.fromkeys(name for c in columns for name in c.texts))
+        names = dict.fromkeys(name for c in columns for name in c.texts)
+        self.text_names = tuple(sorted(names, key=lambda name: not name.startswith("features.")))  # As JSON has them.
         self.all_names = self.number_names + self.text_names
 
     def between(self, begin_ms: int, end_ms: int) -> Day:
