@@ -284,7 +284,7 @@ def _look(
     try:
         admin = TopicAdmin(config, timeout_s)
         there = admin.cluster().topics
-        config = prepared(config, there)
+        config = _prepared(config, admin, there)
         asked = config.reading(there) if config.topics.patterns() else config
         found = admin.find(asked.topics.names())
     except LogDown as error:
@@ -292,6 +292,16 @@ def _look(
     for pattern in config.topics.patterns():
         click.echo(pattern_text(pattern, config.topics.matched(pattern, found)))
     return admin, plan_topics(wanted_topics(config, found, partitions, create_events), found)
+
+
+def _prepared(config: cfg.Config, admin: TopicAdmin, there: Mapping[str, int]) -> cfg.Config:
+    """With the topic for the order of models where it may come to that, unless we are not allowed to know of it."""
+    chosen = prepared(config, there)
+    name = str(chosen.topics.ordered)
+    if chosen is config or admin.may_see(name):
+        return chosen
+    click.echo(f"  {'ordered':<11} {name}  we may not see it: each partition is watched by itself, kafka.order: topic")
+    return config
 
 
 def pattern_text(pattern: str, names: list[str]) -> str:

@@ -17,7 +17,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # documented 
 from streamer.config.model import Config
 from streamer.kafka.client import UNANSWERED, Deadline, Limits, connection_settings, error_of, unreachable
 from streamer.kafka.diagnosis import bad_settings, diagnose, silent_logger
-from streamer.kafka.rights import missing_topic
+from streamer.kafka.rights import REFUSALS, missing_topic
 from streamer.port import LogDown
 
 NO_COORDINATOR_YET = {
@@ -137,6 +137,10 @@ class TopicAdmin:
                 if code not in NO_COORDINATOR_YET or deadline.over():
                     return Shown(code)
                 time.sleep(deadline.slice(0.2))
+
+    def may_see(self, name: str) -> bool:
+        """Whether we are allowed to know of a topic."""
+        return self.topics([name])[name].code not in REFUSALS
 
     def find(self, names: Iterable[str]) -> dict[str, ExistingTopic]:
         """Those of the topics that exist. LogDown, too, where a topic may not be described."""

@@ -168,6 +168,11 @@ class Admin:
         if Admin.down:
             raise LogDown(Admin.down)
 
+    hidden = ""
+
+    def may_see(self, name: str) -> bool:
+        return name != Admin.hidden
+
     def cluster(self) -> Any:
         return types.SimpleNamespace(topics={name: one.partitions for name, one in Admin.found.items()})
 
@@ -268,6 +273,9 @@ def test_the_topic_for_the_order_of_models_is_made_where_models_may_be_in_severa
     Admin.found = {"events": ExistingTopic(3)}
     run("apply")
     assert ("drift-ordered", 3, -1, {s.name: s.value for s in SETTINGS["ordered"]}) in Admin.created
+    monkeypatch.setattr(Admin, "hidden", "drift-ordered")
+    assert "drift-ordered  we may not see it: each partition is watched by itself" in run("apply")[1]
+    assert "drift-ordered" not in [c[0] for c in Admin.created]
 
 
 def test_a_topic_that_cannot_be_made_is_named() -> None:

@@ -110,9 +110,8 @@ def world(secured: SecuredBroker, tmp_path_factory: pytest.TempPathFactory) -> S
 def test_with_exactly_the_table_the_doctor_finds_nothing_wrong(world: Secured) -> None:
     done = world.run("doctor")
     assert done.exit_code == 0, done.output
-    count = (
-        1 + 1 + 1 + len(ROLES) + len(NEEDED) + 2
-    )  # cluster, broker, event topic, own topics, rights, transactions, order
+    # Cluster, broker, event topic, own topics, rights, transactions, order.
+    count = 1 + 1 + 1 + len(ROLES) + len(NEEDED) + 1 + 1
     assert done.output.splitlines()[-1] == f"{count} ok, 0 wrong, 0 not known.", done.output
     assert f"broker        {world.broker.at('SECURE')} answers" in done.output
     assert missing_rights(world.config, 10) is None
