@@ -176,7 +176,7 @@ def doubts(config: cfg.Config, account: Account, models: Iterable[str]) -> Itera
         if odd.events > MANY * account.consumed:
             field = odd.field.removeprefix("prediction.")
             hint = LISTED.get((field, odd.reason)) or HINTS.get(odd.reason, "")
-            share = f"{odd.events:,} of {account.consumed:,} records of the sample have a {odd.field} that is left out"
+            share = f"{odd.events:,} of {account.consumed:,} records of the sample have {odd.field}, and it is left out"
             where = ("fields", field) if field in FIELDS else ("topics", "events")
             yield "odd-field", where, f"{share}: {REASONS[odd.reason]}{hint and '; '}{hint}."
     for result, told in ASIDE.items():
