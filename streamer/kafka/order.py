@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from schemas.events.batch import Record
 from streamer.config.decoder_fields import fields_of
@@ -49,7 +48,6 @@ class Answer(NamedTuple):
     order: Literal["topic", "model"] | None
     why: str
     lacking: str | None = None
-    read: Mapping[Partition, int] = MappingProxyType({})  # how far the group had read
 
 
 class Seen(NamedTuple):
@@ -78,13 +76,8 @@ def scattered(events: Sequence[Seen]) -> dict[tuple[str, str], list[int]]:
     return {at: sorted(places[at]) for at, count in moves.items() if count > 1}
 
 
-def answer(events: Sequence[Seen], committed: Mapping[Partition, int]) -> Answer:
-    """What a sample shows. `committed`: how far the group has read; what it has watched for long stays as it is, since
-    all that it has learned would be lost.
-    """
-    read = sum(one.offset < committed.get((one.topic, one.partition), 0) for one in events)
-    if read >= ENOUGH:
-        return Answer("topic", "the group has read these topics by partition until now")
+def answer(events: Sequence[Seen]) -> Answer:
+    """What a sample shows."""
     several = scattered(events)
     if several:
         told = [f"{model} is in {len(at)} partitions of {topic}" for (topic, model), at in several.items()]
@@ -95,11 +88,12 @@ def answer(events: Sequence[Seen], committed: Mapping[Partition, int]) -> Answer
     return Answer(None, f"only {len(events)} events are there to see how they are keyed")
 
 
-def ask(config: Config, decided: bool = False, read: Mapping[Partition, int] | None = None) -> Answer:
+def ask(config: Config, decided: bool = False, again: bool = False) -> Answer:
     """A look at the cluster. LogDown where no broker answers.
 
     decided: it was, for partitions; then it is only looked whether another process of the group reads in order by now.
-    read: how far the group had read when this process came, where that is known.
+    again: this process has asked before. Else what the group has watched for long stays as it is, unseen: all that it
+    has learned would be lost, and what it reads may be what nobody survives to read.
     """
     try:
         client = AdminClient(connection_settings(config), logger=silent_logger())
@@ -116,13 +110,25 @@ def ask(config: Config, decided: bool = False, read: Mapping[Partition, int] | N
     several = {name: count for name, count in inputs.items() if count > 1}
     if decided or (inputs and not several):
         return Answer("topic", "each topic has one partition")
-    events = seen(config, newest(config, several))
-    before = read or {}
-    if events and read is None:
-        before = committed(client, config.kafka.group, several)
-    told = answer(events, before)
-    lacking = ordered if told.order == "model" and ordered not in partitions else None
-    return told._replace(lacking=lacking, read=before)
+    if not again and read(client, committed(client, config.kafka.group, several)) >= ENOUGH:
+        return Answer("topic", "the group has read these topics by partition until now")
+    told = answer(seen(config, newest(config, several)))
+    return told if told.order != "model" or ordered in partitions else told._replace(lacking=ordered)
+
+
+def read(client: AdminClient, at: Mapping[Partition, int]) -> int:
+    """How many of the records that are retained a group has behind it, at most."""
+    if not at:
+        return 0
+    earliest = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
+    asked = dict.fromkeys((TopicPartition(*partition) for partition in at), earliest)
+    begins = client.list_offsets(asked, request_timeout=ANSWER_S)
+    with suppress(KafkaException, TimeoutError):
+        return sum(
+            max(at[one.topic, one.partition] - future.result(ANSWER_S + 0.5).offset, 0)
+            for one, future in begins.items()
+        )
+    return 0
 
 
 def committed(client: AdminClient, group: str, topics: Mapping[str, int]) -> dict[Partition, int]:

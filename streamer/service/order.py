@@ -11,7 +11,7 @@ import functools
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from streamer.config.model import Config
 from streamer.config.stages import in_order_of_models, undecided
@@ -40,13 +40,13 @@ class Order:
         config: Config,
         say: Say,
         note: Note,
-        ask: Callable[[Config, bool, Any], Answer] | None = None,
+        ask: Callable[[Config, bool, bool], Answer] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.config, self.say, self.note, self.clock = config, say, note, clock
         self.open, self.turned = undecided(config), False
         self._ask, self._decided = ask, False
-        self._read: Any = None  # how far the group had read when we came
+        self._again = False  # once there was an answer
         self._pause_s, self._due_s = AGAIN_S[0], 0.0
         self._asked: Future[Answer] | None = None
 
@@ -71,11 +71,11 @@ class Order:
     def _question(self) -> Callable[[], Answer]:
         from streamer.kafka.order import ask
 
-        return functools.partial(self._ask or ask, self.config, self._decided, self._read)
+        return functools.partial(self._ask or ask, self.config, self._decided, self._again)
 
     def _take(self, answer: Answer) -> None:
         wanted = answer.order == "model"
-        self._read = answer.read if self._read is None else self._read
+        self._again = True
         if wanted and answer.lacking is None:
             self.open, self.turned, self.config = False, True, in_order_of_models(self.config)
             self.say("info", "order_chosen", order="model", why=answer.why, by_way_of=self.config.topics.ordered)

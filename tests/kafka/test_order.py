@@ -45,23 +45,15 @@ def test_records_without_a_time_are_told_apart_by_their_partitions() -> None:
 
 
 def test_what_a_sample_shows() -> None:
-    assert answer(events(ENOUGH, lambda i: i % 2), {}).order == "model"
-    assert answer(events(ENOUGH, lambda i: i % 2, lambda i: "mn"[i % 2]), {}).order == "topic"
-    assert answer(events(ENOUGH - 1, lambda i: 0), {}) == Answer(
+    assert answer(events(ENOUGH, lambda i: i % 2)).order == "model"
+    assert answer(events(ENOUGH, lambda i: i % 2, lambda i: "mn"[i % 2])).order == "topic"
+    assert answer(events(ENOUGH - 1, lambda i: 0)) == Answer(
         None, f"only {ENOUGH - 1} events are there to see how they are keyed"
     )
 
 
-def test_what_a_group_has_learned_by_partition_is_not_given_up() -> None:
-    sample = events(ENOUGH + 50, lambda i: i % 2)
-    known = {("t", 0): ENOUGH + 50, ("t", 1): ENOUGH + 50}
-    assert answer(sample, known).order == "topic"
-    just_begun = {("t", 0): 10, ("t", 1): 10}
-    assert answer(sample, just_begun).order == "model"
-
-
 def test_many_models_are_named_in_part() -> None:
-    why = answer(events(600, lambda i: i % 7, lambda i: f"m{i % 5}"), {}).why
+    why = answer(events(600, lambda i: i % 7, lambda i: f"m{i % 5}")).why
     assert why.count(" is in 7 partitions of t") == 3
     assert why.endswith(" and 2 more models likewise")
 
@@ -160,3 +152,9 @@ def test_a_keyed_topic_is_read_by_partition(broker: str, make_topics: Callable[.
         [chosen] = service.lines("order_chosen")
         assert chosen["order"] == "topic"
         assert service.stop() == 0
+    produce(broker, inputs, records(keyed=False))
+    known = ask(load_config(path, {}))
+    assert known == Answer("topic", "the group has read these topics by partition until now"), (
+        "and learned much of them"
+    )
+    assert ask(load_config(path, {}), again=True).order == "model"
