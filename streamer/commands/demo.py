@@ -136,8 +136,9 @@ def demo(brokers: str | None, leave: bool) -> None:
         finally:
             service.terminate()
             code = service.wait(20)
+        said = log_path.read_text()[-2000:]
     if not told or code != 0:
-        raise click.ClickException(f"the story did not come to its end (service exit code {code})")
+        raise click.ClickException(f"the story did not come to its end (service exit code {code}):\n{said}")
 
 
 def _wait_ready(log_path: Path, service: subprocess.Popen[bytes]) -> None:
