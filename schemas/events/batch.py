@@ -197,6 +197,15 @@ COLUMNS = ("offsets", "times_ms", "model", "version", "event_id")
 """What a batch has of each event."""
 
 
+def batch_of(own: Sequence[Any], texts: tuple[Any, Any], tables: tuple[Any, Any, Any], **more: Any) -> Batch:
+    """A batch of columns as they lie side by side, such as the compiled core makes them. own: as COLUMNS; texts: names
+    and strings; tables: the columns of numbers, texts and nulls.
+    """
+    numbers, words, nulls = tables
+    named = {"names": texts[0], "strings": texts[1], **dict(zip(COLUMNS, own, strict=True))}
+    return Batch(**named, numbers=Numbers(*numbers), texts=Texts(*words), nulls=Nulls(*nulls), **more)
+
+
 def part_of(batch: Batch, begin: int, end: int) -> Batch:
     """What lies at offsets from `begin` on and before `end`, as a batch of its own; it ends where that ends."""
     own = _between(batch, *np.searchsorted(batch.offsets, (begin, end)).tolist())

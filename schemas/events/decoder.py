@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from schemas.core import native
-from schemas.events.batch import Batch, Nulls, Numbers, Record, Texts, columns_of
+from schemas.events.batch import Batch, Record, batch_of, columns_of
 from schemas.events.fields import Fields, Selector, outside_text
 from schemas.events.mapping import Rows, expand
 from schemas.events.native_json import decode
@@ -46,21 +46,9 @@ class Decoder:
             return decode(columns, self.fields, topic)
         outside = [tuple(outside_text(s, record, topic) for record in records) for s in self.outside]
         found = self.core.decode(columns.values, columns.offsets, columns.times_ms, outside)
-        (offsets, times_ms), (model, version, event_id), (names, strings), numbers, texts, nulls, odd, self.size = found
-        batch = Batch(
-            offsets=offsets,
-            times_ms=times_ms,
-            model=model,
-            version=version,
-            event_id=event_id,
-            names=names,
-            strings=strings,
-            numbers=Numbers(*numbers),
-            texts=Texts(*texts),
-            nulls=Nulls(*nulls),
-            rejects=(),
-            next_offset=int(columns.offsets[-1]) + 1,
-        )
+        places, facts, texts, *tables, odd, self.size = found
+        end = int(columns.offsets[-1]) + 1
+        batch = batch_of((*places, *facts), texts, tuple(tables), rejects=(), next_offset=end)
         if not len(odd):
             return batch
         judged = decode([records[place] for place in odd.tolist()], self.fields, topic)

@@ -10,12 +10,10 @@ from schemas.events.batch import (
     I64,
     ODD_REASONS,
     Batch,
-    Nulls,
-    Numbers,
     OddField,
     Origin,
     Record,
-    Texts,
+    batch_of,
     columns_of,
 )
 from schemas.events.convert import TIME_MAX_MS
@@ -59,18 +57,11 @@ def _compiled_events_of(columns: Any) -> tuple[Batch, int]:
         columns.values, columns.offsets, (TIME_MAX_MS, len(ODD_REASONS))
     )
     next_offset = columns.offsets.item(-1) + 1
-    offsets, times_ms, model, version, event_id, rows = own
-    batch = Batch(
-        offsets=offsets,
-        times_ms=times_ms,
-        model=model,
-        version=version,
-        event_id=event_id,
-        names=names,
-        strings=strings,
-        numbers=Numbers(*numbers),
-        texts=Texts(*texts),
-        nulls=Nulls(*nulls),
+    *each, rows = own
+    batch = batch_of(
+        each,
+        (names, strings),
+        (numbers, texts, nulls),
         rejects=tuple(damaged(columns[place], detail) for place, detail in bad),
         next_offset=next_offset,
         rows=rows,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Literal, NamedTuple
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from schemas.events.batch import Record
@@ -18,6 +18,7 @@ from streamer.engine.engines import ENGINE
 from streamer.kafka.client import MOCK_CLUSTER, Limits, connection_settings, make_consumer, metadata
 from streamer.kafka.diagnosis import bad_settings, silent_logger
 from streamer.kafka.intake import record_of
+from streamer.kafka.offsets import committed, listed
 from streamer.kafka.schema_registry import Client, learned
 from streamer.port import LogDown, Partition
 
@@ -104,44 +105,36 @@ def ask(config: Config, decided: bool = False, again: bool = False) -> Answer:
         return Answer("topic", "an embedded broker keeps nothing that could tell")
     partitions = {name: len(topic.partitions) for name, topic in found.topics.items()}
     ordered = str(in_order_of_models(config).topics.ordered)
-    if committed(client, config.kafka.group + SECOND, {ordered: partitions.get(ordered, 0)}):
+    if known(client, config.kafka.group + SECOND, numbered({ordered: partitions.get(ordered, 0)})):
         return Answer("model", "the group has read these topics so until now")
     inputs = {name: partitions[name] for name in config.reading(partitions).topics.events if name in partitions}
     several = {name: count for name, count in inputs.items() if count > 1}
     if decided or (inputs and not several):
         return Answer("topic", "each topic has one partition")
-    if not again and read(client, committed(client, config.kafka.group, several)) >= ENOUGH:
+    if not again and read(client, known(client, config.kafka.group, numbered(several))) >= ENOUGH:
         return Answer("topic", "the group has read these topics by partition until now")
     told = answer(seen(config, newest(config, several)))
     return told if told.order != "model" or ordered in partitions else told._replace(lacking=ordered)
 
 
+def numbered(topics: Mapping[str, int]) -> list[Partition]:
+    """All partitions of topics that have so many."""
+    return [(name, number) for name, count in topics.items() for number in range(count)]
+
+
+def known(client: AdminClient, group: str, partitions: list[Partition]) -> dict[Partition, int]:
+    """How far a group has read; nothing of one that we may not see."""
+    with suppress(KafkaException, TimeoutError):
+        return committed(client, group, partitions, ANSWER_S) if partitions else {}
+    return {}
+
+
 def read(client: AdminClient, at: Mapping[Partition, int]) -> int:
     """How many of the records that are retained a group has behind it, at most."""
-    if not at:
-        return 0
-    earliest = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
-    asked = dict.fromkeys((TopicPartition(*partition) for partition in at), earliest)
-    begins = client.list_offsets(asked, request_timeout=ANSWER_S)
     with suppress(KafkaException, TimeoutError):
-        return sum(
-            max(at[one.topic, one.partition] - future.result(ANSWER_S + 0.5).offset, 0)
-            for one, future in begins.items()
-        )
+        begins = listed(client, at, OffsetSpec.earliest(), ANSWER_S) if at else {}  # type: ignore[no-untyped-call]
+        return sum(max(at[partition] - begin, 0) for partition, begin in begins.items())
     return 0
-
-
-def committed(client: AdminClient, group: str, topics: Mapping[str, int]) -> dict[Partition, int]:
-    """How far a group has read; nothing of one that we may not see."""
-    wanted = [TopicPartition(name, number) for name, count in topics.items() for number in range(count)]
-    if not wanted:
-        return {}
-    asked = [ConsumerGroupTopicPartitions(group, wanted)]
-    [future] = client.list_consumer_group_offsets(asked, request_timeout=ANSWER_S).values()
-    with suppress(KafkaException, TimeoutError):
-        found = future.result(ANSWER_S + 0.5).topic_partitions
-        return {(one.topic, one.partition): one.offset for one in found if one.error is None and one.offset >= 0}
-    return {}
 
 
 def newest(config: Config, topics: Mapping[str, int]) -> dict[Partition, list[Record]]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaException, TopicPartition
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from streamer.config.model import Config
+from streamer.kafka.offsets import committed, listed
 from streamer.port import Partition, Topic
 
 NOTHING = frozenset[str]()
@@ -31,22 +32,11 @@ class Upstream:
         """
         wanted = [(name, number) for name in inputs if name in topics for number in range(topics[name].partitions)]
         try:
-            at, ends = self._committed(client, wanted), self._ends(client, wanted)
+            at = committed(client, self.group, wanted, ANSWER_S)
+            ends = listed(client, wanted, OffsetSpec.latest(), ANSWER_S)  # type: ignore[no-untyped-call]
         except (KafkaException, TimeoutError):
             return self.ordered
         read = {p: at[p] >= self.ends.get(p, at[p] + 1) or at[p] == self.at.get(p, -1) for p in wanted if p in at}
         empty = {partition for partition in wanted if ends.get(partition) == 0}
         self.ends, self.at = ends, at
         return NOTHING if all(read.get(p, p in empty) for p in wanted) else self.ordered
-
-    def _committed(self, client: AdminClient, wanted: list[Partition]) -> dict[Partition, int]:
-        asked = ConsumerGroupTopicPartitions(self.group, [TopicPartition(*partition) for partition in wanted])
-        [future] = client.list_consumer_group_offsets([asked], request_timeout=ANSWER_S).values()
-        found = future.result(ANSWER_S + 1).topic_partitions
-        return {(one.topic, one.partition): one.offset for one in found if one.error is None and one.offset >= 0}
-
-    def _ends(self, client: AdminClient, wanted: list[Partition]) -> dict[Partition, int]:
-        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
-        asked = dict.fromkeys((TopicPartition(*partition) for partition in wanted), latest)
-        futures = client.list_offsets(asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=ANSWER_S)
-        return {(p.topic, p.partition): future.result(ANSWER_S + 1).offset for p, future in futures.items()}

@@ -135,13 +135,13 @@ class InStep:
         fronts = {p: queue.front_ms() for p, queue in self._queues.items() if queue.waiting or self._waited_for(queue)}
         if not any(self._queues[partition].waiting for partition in fronts):
             return []
-        far_ms = max(fronts.values()) - FAR_MS
-        bound = {p: ms for p, ms in fronts.items() if (ms >= far_ms or ms < 0) and now_s >= self._queues[p].free_s}
-        first, second, *_ = *sorted(bound, key=lambda one: bound[one]), None, None
-        for partition in sorted(fronts, key=lambda one: fronts[one]):
+        far_ms, order = max(fronts.values()) - FAR_MS, sorted(fronts, key=lambda one: fronts[one])
+        times = [p for p in order if (fronts[p] >= far_ms or fronts[p] < 0) and now_s >= self._queues[p].free_s]
+        first, second, *_ = *times, None, None
+        for partition in order:
             queue, before = self._queues[partition], left
             other = second if partition == first else first
-            until_ms = FOR_EVER_MS if other is None or now_s < queue.free_s else bound[other] + self._slack_ms
+            until_ms = FOR_EVER_MS if other is None or now_s < queue.free_s else fronts[other] + self._slack_ms
             while (taken := queue.take(until_ms, left)) is not None:
                 found.append(Records(partition, taken))
                 left -= len(taken)

@@ -52,7 +52,7 @@ class Order:
 
     def settled(self) -> Config:
         """The config to begin with. Raises LogDown where it takes a look at a broker and none answers."""
-        if self.open and not self.turned:
+        if self.open:
             self._take(self._question()())
         self.turned = False
         return self.config

@@ -237,16 +237,17 @@ class Service:
         asking = ThreadPoolExecutor(1, "schemas")
         stack.callback(asking.shutdown, wait=False, cancel_futures=True)
         while True:
-            config: cfg.Config | None = self.order.config
+            config: cfg.Config | None
             if self.order.open:
                 config = connected(self.order.settled, pool, self.outages, self.stopping, self.give_up_s, load_core)
+            else:
+                config = self.order.settled()
             if config is None:
                 return True  # Nothing is held that could be lost.
             with contextlib.ExitStack() as turn:
                 drained = self.work(config, turn, pool, asking)
-            if not self.order.turned:
+            if not self.order.turned or self.stopper.asked.is_set():
                 return drained
-            self.order.turned = False
 
     def work(self, config: cfg.Config, stack: contextlib.ExitStack, pool: Executor, asking: Executor) -> bool:
         """With this config, and with as many logs as that takes."""

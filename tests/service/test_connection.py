@@ -11,6 +11,7 @@ import pytest
 from streamer.port import LogDown, LogRefused
 from streamer.service.connection import LOOK_S, PAUSES_S, SAID_EVERY_S, Outages, connected
 from streamer.service.health import Health
+from tests.service.executor import at_once
 
 
 class Life:
@@ -34,13 +35,7 @@ class Life:
         self.now_s += seconds
 
     def submit(self, work: Any) -> Future[Any]:
-        """An executor that is done at once."""
-        future: Future[Any] = Future()
-        try:
-            future.set_result(work())
-        except Exception as error:
-            future.set_exception(error)
-        return future
+        return at_once(work)
 
     def attempt(self) -> Any:
         self.tried_s.append(self.now_s)

@@ -14,6 +14,7 @@ from streamer.kafka.order import Answer
 from streamer.port import LogDown
 from streamer.service.order import AGAIN_S, FOLLOW_S, Order
 from tests.config.test_stages import LEAST
+from tests.service.executor import at_once
 
 NOTHING, KEYED, SPREAD = Answer(None, "only 3 events"), Answer("topic", "keyed"), Answer("model", "m is in 2 of a")
 
@@ -48,13 +49,7 @@ class Life:
         self.noted = said
 
     def submit(self, work: Callable[[], Answer]) -> Future[Answer]:
-        """An executor that is done at once."""
-        future: Future[Answer] = Future()
-        try:
-            future.set_result(work())
-        except LogDown as down:
-            future.set_exception(down)
-        return future
+        return at_once(work)
 
     def step(self, seconds: float) -> None:
         """Some steps of the loop, after so long."""
