@@ -3,6 +3,9 @@
 A consumer that has fallen behind gets one partition after the other, a megabyte at a time: of a quiet topic that is
 hours. Put in one order like that, the events of all partitions but the first would be late. So whoever is ahead waits
 for the others, but not for those that have nothing, nor for ever: clocks can be wrong.
+
+The times of records cost nothing to know, but a topic that was filled in one go has other ones than its events. So now
+and then a few events are looked at, and where the two do not go together, all are.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from math import inf
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -31,6 +34,20 @@ AHEAD = 8
 """So many records are looked at to tell what time it is: a wrong clock among them means nothing."""
 WAITING = 60_000
 """Records that wait, in all partitions together; then those that have more than their share are not fetched."""
+LOOK_EVERY, LOOKED_AT, WRONG = 5_000, 24, 4
+"""Of every so many records of a partition, of so many of them it is looked at when their events were. So many of these
+at either end mean nothing: clocks can be wrong.
+"""
+
+EventTimes = Callable[[Sequence[Record], str], I64]
+"""When the event in each record of a topic was, in Unix ms: that of the record where it says nothing."""
+
+
+class Portion(NamedTuple):
+    """Records that were read, and the times by which they are in step."""
+
+    records: RecordColumns
+    times_ms: I64
 
 
 def part(columns: RecordColumns, begin: int, end: int) -> RecordColumns:
@@ -47,17 +64,19 @@ class Queue:
     """What was read of a partition and not handed over."""
 
     def __init__(self, now_s: float) -> None:
-        self.waiting: deque[RecordColumns] = deque()
+        self.waiting: deque[Portion] = deque()
         self.begin = 0  # of the first that waits, what is left of it
         self.count, self.heard_s, self.polls = 0, now_s, 0
         self.last_ms = -1  # about when what was handed over last is of
         self.next: int | None = None  # where it is read on, while it is not
         self.since_s: float | None = None  # since when it waits for others
         self.free_s = 0.0  # until then it is in step with nobody
+        self.unseen = 0  # how many records until some are looked at
+        self.looked: Looked | None = None
 
-    def put(self, records: Sequence[Record], now_s: float) -> None:
-        self.waiting.append(columns_of(records))
-        self.count, self.heard_s, self.polls = self.count + len(records), now_s, 0
+    def put(self, portion: Portion, now_s: float) -> None:
+        self.waiting.append(portion)
+        self.count, self.heard_s, self.polls = self.count + len(portion.times_ms), now_s, 0
 
     def front_ms(self) -> int:
         """The time of what comes next, or of what came last; -1 of who had nothing yet."""
@@ -70,17 +89,17 @@ class Queue:
         """What is no later, of the first that waits."""
         if not self.waiting or limit < 1:
             return None
-        first, begin = self.waiting[0], self.begin
-        count = ripe(first.times_ms[begin : begin + limit], until_ms)
+        (records, times_ms), begin = self.waiting[0], self.begin
+        count = ripe(times_ms[begin : begin + limit], until_ms)
         if count == 0:
             return None
         self.begin = end = begin + count
-        if end == len(first):
+        if end == len(records):
             self.waiting.popleft()
             self.begin = 0
         self.count -= count
-        self.last_ms = int(np.median(first.times_ms[max(end - AHEAD, begin) : end]))
-        return part(first, begin, end)
+        self.last_ms = int(np.median(times_ms[max(end - AHEAD, begin) : end]))
+        return part(records, begin, end)
 
 
 def ripe(times_ms: I64, until_ms: int) -> int:
@@ -91,11 +110,44 @@ def ripe(times_ms: I64, until_ms: int) -> int:
     return int(due[-1]) + 1 if len(due) else 0
 
 
+def places_of(count: int, some: int) -> list[int]:
+    """So many places among as many as there are, in equal steps."""
+    return sorted({int(place) for place in np.linspace(0, count - 1, min(count, some))})
+
+
+class Looked(NamedTuple):
+    """What was found of the records that were looked at, in ms."""
+
+    behind_ms: int  # by how much they are later than their events, as a rule
+    spread_ms: int  # and how far apart that is
+    back: int  # how often an event was before the one before it
+
+    @classmethod
+    def at(cls, times_ms: I64, event_ms: I64, slack_ms: int) -> Looked:
+        """Of records with these times. What is within the slack is none."""
+        found = np.sort(times_ms - event_ms)
+        wrong = min(WRONG, (len(found) - 1) // 2)
+        spread_ms = int(found[len(found) - 1 - wrong] - found[wrong])
+        return cls(int(np.median(found)), spread_ms, int((np.diff(event_ms) < -slack_ms).sum()))
+
+
+def events_count(looked: Sequence[Looked], slack_ms: int) -> bool:
+    """Whether partitions are in step by the times of events: where those of records do not tell them, since not all
+    are later by about the same, and those of events are in order. Where they are not, as of models of which one is sent
+    by the hour and one at once, they tell nothing.
+    """
+    apart_ms = max(looked)[0] - min(looked)[0]
+    return max(apart_ms, *(one.spread_ms for one in looked)) > slack_ms and max(one.back for one in looked) < WRONG
+
+
 class InStep:
     """See `streamer.port.Log`; all that is not here is the other log's. `slack_ms`: how far one may be ahead."""
 
-    def __init__(self, log: Any, slack_ms: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, log: Any, slack_ms: int, event_times: EventTimes, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._log, self._slack_ms, self._clock = log, slack_ms, clock
+        self._event_times, self._by_event = event_times, False
         self._queues: dict[Partition, Queue] = {}
 
     def __getattr__(self, name: str) -> Any:
@@ -111,7 +163,7 @@ class InStep:
         events: list[LogEvent] = []
         for event in self._log.poll(limit, min(timeout_s, 0.02) if waits else timeout_s, revoked):
             if isinstance(event, Records):
-                self._queues.setdefault(event.partition, Queue(self._clock())).put(event.records, self._clock())
+                self._put(event.partition, columns_of(event.records))
             else:
                 self._forget([event.partition])
                 if isinstance(event, Assigned):  # It is waited for until it is started, and has had its time.
@@ -128,6 +180,29 @@ class InStep:
     def hold(self, partition: Partition) -> None:
         self._forget([partition])
         self._log.hold(partition)
+
+    def _put(self, partition: Partition, records: RecordColumns) -> None:
+        queue = self._queues.setdefault(partition, Queue(self._clock()))
+        queue.unseen -= len(records)
+        if queue.unseen <= 0 and len(records):
+            self._look(partition, queue, records)
+        queue.put(Portion(records, self._times(partition, records)), self._clock())
+
+    def _times(self, partition: Partition, records: RecordColumns) -> I64:
+        """Those that count."""
+        return self._event_times(records, partition[0]) if self._by_event else records.times_ms
+
+    def _look(self, partition: Partition, queue: Queue, records: RecordColumns) -> None:
+        """See which times count, of records or of their events, in all partitions: no two are in step by two clocks."""
+        some = columns_of([records[place] for place in places_of(len(records), LOOKED_AT)])
+        event_ms = self._event_times(some, partition[0])
+        queue.looked, queue.unseen = Looked.at(some.times_ms, event_ms, self._slack_ms), LOOK_EVERY
+        by_event = events_count([q.looked for q in self._queues.values() if q.looked is not None], self._slack_ms)
+        if by_event != self._by_event:
+            self._by_event = by_event
+            for at, one in self._queues.items():
+                one.waiting = deque(Portion(r, self._times(at, r)) for r, _ in one.waiting)
+                one.last_ms = -1
 
     def _ripe(self, limit: int) -> list[LogEvent]:
         """What nobody has to be waited for, the earliest first."""
@@ -164,7 +239,7 @@ class InStep:
         most = max(WAITING // max(len(self._queues), 1), AHEAD)
         for partition, queue in self._queues.items():
             if queue.next is None and queue.count >= most:
-                queue.next = int(queue.waiting[-1].offsets[-1]) + 1
+                queue.next = int(queue.waiting[-1].records.offsets[-1]) + 1
                 self._log.hold(partition)
             elif queue.next is not None and queue.count < most // 4:
                 with suppress(LogDown):  # The brokers are away as well: it is tried again.

@@ -317,7 +317,7 @@ class Service:
             if not in_order(config, stage):
                 given = waiting(log, config, asking, stats, self.notify)
             if isinstance(made, Orderings):
-                given = InStep(given, config.limits.lateness_ms // 4)
+                given = InStep(given, config.limits.lateness_ms // 4, made.event_times)
             workers.append(Worker(stage, made, given, time.monotonic, wall_ms, self.notify, pool, stats))
         return workers
 

@@ -114,8 +114,9 @@ def test_a_model_over_all_partitions_is_one_through_kills(
     assert (ordered, True) in heard(broker, beats), "stage 1 has read all, and stage 2 knows"
 
 
+@pytest.mark.parametrize("at_once", [False, True], ids=["as it came", "filled in one go"])
 def test_a_backlog_of_quiet_partitions_makes_nobody_late(
-    broker: str, make_topics: Callable[..., list[str]], tmp_path: Path
+    broker: str, make_topics: Callable[..., list[str]], tmp_path: Path, at_once: bool
 ) -> None:
     """Days of it fit into one fetch of a partition, and come one partition after the other."""
     [inputs] = make_topics("in", partitions=PARTITIONS)
@@ -126,7 +127,8 @@ def test_a_backlog_of_quiet_partitions_makes_nobody_late(
     for number in range(6000):
         time_s = 1_700_000_000 + 60 * number
         value = json.dumps({"model": "u", "event_id": str(number), "time": time_s, "features": {"a": rng.gauss(0, 1)}})
-        backlog.setdefault(rng.randrange(PARTITIONS), []).append(Record(0, 1000 * time_s, None, value.encode()))
+        written_ms = 1_700_500_000_000 if at_once else 1000 * time_s
+        backlog.setdefault(rng.randrange(PARTITIONS), []).append(Record(0, written_ms, None, value.encode()))
     produce(broker, inputs, backlog)
     with Service(path, tmp_path / "service.log") as service:
         wait_committed(broker, f"g-{inputs}", inputs, {number: len(mine) for number, mine in backlog.items()})
