@@ -244,6 +244,9 @@ class KafkaLog:
             return Outcome.ABORTED, staged
         return self._publisher.stage(partition, snapshot, staged, chunks, root)
 
+    def awaited(self) -> bool:
+        return False  # Nobody says so here: see `streamer.service.in_step`.
+
     def throttled(self) -> float:
         return self._transactions.throttled()
 

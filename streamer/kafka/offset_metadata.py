@@ -1,6 +1,7 @@
 """The root pointer and the ticks since as offset metadata, of which a broker allows 4096 bytes:
 `v2;S=81812;p=3;o=7;n=2;sha=...;cfg=...;slot=0;t=16;T=17;q=81900:1700000000000:1`, with `g=1` behind the slot where the
-topic was made anew once, and `k=2` before the ticks after two starts that nobody heard of again.
+topic was made anew once, `k=2` before the ticks after two starts that nobody heard of again, and before them, too,
+`e=1700000000000` where partitions are read in step.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ SUSPECT_AFTER = 3
 
 PATTERN = re.compile(
     r"v2;S=(\d{1,19});p=(\d{1,9});o=(\d{1,19});n=(\d{1,9});sha=([0-9a-f]{64});cfg=([0-9a-f]{1,64});slot=([01])(?:;g=([1-9]\d{0,8}))?"
-    r";t=(\d{1,12});T=(\d{1,12})(?:;k=(\d{1,6}))?;q=((?:\d{1,19}:\d{1,14}:[01](?:,(?=\d)|$)){0,64})",
+    r";t=(\d{1,12});T=(\d{1,12})(?:;k=(\d{1,6}))?(?:;e=(\d{1,14}))?;q=((?:\d{1,19}:\d{1,14}:[01](?:,(?=\d)|$)){0,64})",
     re.ASCII,
 )
-NUMBERS = 1, 2, 3, 4, 7, 8, 9, 10, 11
+NUMBERS = 1, 2, 3, 4, 7, 8, 9, 10, 11, 12
 """The groups that are numbers."""
 
 
@@ -32,10 +33,11 @@ def to_text(committed: Committed) -> str:
         return starts and f"v2{starts}"
     position, partition, offset, chunks, sha, config, slot, seen, generation = committed.pointer
     anew = f";g={generation}" if generation else ""
+    reached = f";e={committed.reached_ms}" if committed.reached_ms else ""
     ticks = ",".join(f"{tick.offset}:{tick.time_ms}:{tick.caught_up:d}" for tick in committed.ticks)
     return (
         f"v2;S={position};p={partition};o={offset};n={chunks};sha={sha};cfg={config};slot={slot}{anew}"
-        f";t={seen};T={committed.ticked}{starts};q={ticks}"
+        f";t={seen};T={committed.ticked}{starts}{reached};q={ticks}"
     )
 
 
@@ -45,8 +47,10 @@ def from_text(offset: int, text: str | None) -> Committed:
     if match is None:
         alone = re.fullmatch(r"v2;k=(\d{1,6})", text or "", re.ASCII)
         return Committed(offset, None, starts=int(alone[1]) if alone is not None else 0)
-    position, partition, first, chunks, slot, generation, seen, ticked, starts = (int(match[i] or 0) for i in NUMBERS)
+    position, partition, first, chunks, slot, generation, seen, ticked, starts, reached_ms = (
+        int(match[i] or 0) for i in NUMBERS
+    )
     pointer = Pointer(position, partition, first, chunks, match[5], match[6], slot, seen, generation)
-    parts = [part.split(":") for part in match[12].split(",") if part]
+    parts = [part.split(":") for part in match[13].split(",") if part]
     ticks = tuple(Tick(int(at), int(time_ms), caught == "1") for at, time_ms, caught in parts)
-    return Committed(offset, pointer, ticked, ticks, starts)
+    return Committed(offset, pointer, ticked, ticks, starts, reached_ms)

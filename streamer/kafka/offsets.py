@@ -10,12 +10,20 @@ from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-d
 from streamer.port import Partition
 
 
-def committed(client: AdminClient, group: str, wanted: Iterable[Partition], answer_s: float) -> dict[Partition, int]:
-    """Of those of the partitions that the group has committed. KafkaException or TimeoutError where nobody answers."""
+def committed(
+    client: AdminClient, group: str, wanted: Iterable[Partition], answer_s: float
+) -> dict[Partition, tuple[int, str]]:
+    """Offset and metadata of those of the partitions that the group has committed. KafkaException or TimeoutError where
+    nobody answers.
+    """
     asked = ConsumerGroupTopicPartitions(group, [TopicPartition(*partition) for partition in wanted])
     [future] = client.list_consumer_group_offsets([asked], request_timeout=answer_s).values()
     found = future.result(answer_s + 1).topic_partitions
-    return {(one.topic, one.partition): one.offset for one in found if one.error is None and one.offset >= 0}
+    return {
+        (one.topic, one.partition): (one.offset, one.metadata or "")
+        for one in found
+        if one.error is None and one.offset >= 0
+    }
 
 
 def listed(client: AdminClient, wanted: Iterable[Partition], spec: OffsetSpec, answer_s: float) -> dict[Partition, int]:

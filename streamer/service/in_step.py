@@ -12,19 +12,33 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from math import inf
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from schemas.events.batch import Record, RecordColumns, columns_of
-from streamer.port import Assigned, LogDown, LogEvent, Partition, Records
+from streamer.port import (
+    Assigned,
+    CommitResult,
+    Committed,
+    LogDown,
+    LogEvent,
+    Out,
+    Outcome,
+    Partition,
+    Records,
+    Snapshot,
+    Staged,
+)
 from streamer.signals.columns import I64
 
 IDLE_S, IDLE_POLLS = 2.0, 10
 """How long, and for how many polls, a partition that had records is waited for when it has none: one may take long."""
+STALL_S = 1.0
+"""When nobody gets on for so long, of several processes, the last one does."""
 PATIENCE_S, FREE_S = 30.0, 3600.0
 """Who has waited for the others for so long has another clock than they: for so long it is in step with nobody."""
 FAR_MS = 7 * 86_400_000
@@ -41,6 +55,12 @@ at either end mean nothing: clocks can be wrong.
 
 EventTimes = Callable[[Sequence[Record], str], I64]
 """When the event in each record of a topic was, in Unix ms: that of the record where it says nothing."""
+
+
+class Others(Protocol):
+    """See `streamer.service.others.Others`."""
+
+    def waited_for(self, ours: Collection[Partition]) -> dict[Partition, int] | None: ...
 
 
 class Portion(NamedTuple):
@@ -144,11 +164,21 @@ class InStep:
     """See `streamer.port.Log`; all that is not here is the other log's. `slack_ms`: how far one may be ahead."""
 
     def __init__(
-        self, log: Any, slack_ms: int, event_times: EventTimes, clock: Callable[[], float] = time.monotonic
+        self,
+        log: Any,
+        slack_ms: int,
+        event_times: EventTimes,
+        others: Others,
+        clock: Callable[[], float] = time.monotonic,
+        wall_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
-        self._log, self._slack_ms, self._clock = log, slack_ms, clock
+        self._log, self._slack_ms, self._others, self._clock, self._wall_ms = log, slack_ms, others, clock, wall_ms
         self._event_times, self._by_event = event_times, False
         self._queues: dict[Partition, Queue] = {}
+        self._told_ms: dict[Partition, int] = {}  # how far each is, as others know it
+        self._begun_ms: int | None = None  # where we began, as our times have it
+        self._awaited = False  # something was handed over that others wait to hear of
+        self._handed_s = clock()  # when that was
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._log, name)
@@ -181,6 +211,59 @@ class InStep:
         self._forget([partition])
         self._log.hold(partition)
 
+    def committed(self, partition: Partition) -> Committed | None:
+        found: Committed | None = self._log.committed(partition)
+        if found is not None:
+            self._told_ms[partition] = found.reached_ms
+        return found
+
+    def commit(
+        self, outs: Sequence[Out], offsets: Mapping[Partition, Committed], snapshots: Mapping[Partition, Snapshot]
+    ) -> CommitResult:
+        """With the time that each partition has reached, for others who read in step with us."""
+        for partition in offsets:
+            queue = self._queues.get(partition)
+            if queue is not None and queue.last_ms >= 0:
+                self._told_ms[partition] = max(queue.front_ms() - self._behind_ms(), 0)
+        self._awaited = False
+        told = {at: one._replace(reached_ms=self._told_ms.get(at, 0)) for at, one in offsets.items()}
+        result: CommitResult = self._log.commit(outs, told, snapshots)
+        return result
+
+    def stage(
+        self, partition: Partition, snapshot: Snapshot, staged: Staged, chunks: int, root: Committed
+    ) -> tuple[Outcome, Staged]:
+        told = root._replace(reached_ms=self._told_ms.get(partition, 0))
+        outcome: tuple[Outcome, Staged] = self._log.stage(partition, snapshot, staged, chunks, told)
+        return outcome
+
+    def awaited(self) -> bool:
+        return self._awaited
+
+    def _behind_ms(self) -> int:
+        """By how much our times are later than those of events: all processes compare those."""
+        looked = [queue.looked.behind_ms for queue in self._queues.values() if queue.looked is not None]
+        return int(np.median(looked)) if looked and not self._by_event else 0
+
+    def _until_ms(self, first_ms: int) -> int:
+        """Up to when the partitions of other processes let us go on, of which the first is there. Who is not behind
+        waits for none of them. And a first step is free: who waits for each other must hear where they begin.
+        """
+        self._begun_ms = first_ms if self._begun_ms is None else self._begun_ms
+        queues = [queue for queue in self._queues.values() if queue.waiting]
+        written_ms = min(queue.waiting[0].records.times_ms.item(queue.begin) for queue in queues)
+        if not self._by_event and written_ms > self._wall_ms() - self._slack_ms:
+            return FOR_EVER_MS
+        others = self._others.waited_for(self._queues)
+        if others == {}:
+            return FOR_EVER_MS
+        if others and self._clock() - self._handed_s > STALL_S:
+            ours = [ms for partition, ms in self._told_ms.items() if partition in self._queues]
+            if min(ours, default=0) <= min(others.values()):
+                return first_ms + self._slack_ms  # All wait for what nobody has said, and we are the last.
+        reached_ms = min(others.values()) + self._behind_ms() if others else 0
+        return max(reached_ms, self._begun_ms) + 2 * self._slack_ms
+
     def _put(self, partition: Partition, records: RecordColumns) -> None:
         queue = self._queues.setdefault(partition, Queue(self._clock()))
         queue.unseen -= len(records)
@@ -199,7 +282,7 @@ class InStep:
         queue.looked, queue.unseen = Looked.at(some.times_ms, event_ms, self._slack_ms), LOOK_EVERY
         by_event = events_count([q.looked for q in self._queues.values() if q.looked is not None], self._slack_ms)
         if by_event != self._by_event:
-            self._by_event = by_event
+            self._by_event, self._begun_ms = by_event, None
             for at, one in self._queues.items():
                 one.waiting = deque(Portion(r, self._times(at, r)) for r, _ in one.waiting)
                 one.last_ms = -1
@@ -211,15 +294,18 @@ class InStep:
         if not any(self._queues[partition].waiting for partition in fronts):
             return []
         far_ms, order = max(fronts.values()) - FAR_MS, sorted(fronts, key=lambda one: fronts[one])
+        others_ms = self._until_ms(min(queue.front_ms() for queue in self._queues.values() if queue.waiting))
         times = [p for p in order if (fronts[p] >= far_ms or fronts[p] < 0) and now_s >= self._queues[p].free_s]
         first, second, *_ = *times, None, None
         for partition in order:
             queue, before = self._queues[partition], left
             other = second if partition == first else first
             until_ms = FOR_EVER_MS if other is None or now_s < queue.free_s else fronts[other] + self._slack_ms
-            while (taken := queue.take(until_ms, left)) is not None:
+            while (taken := queue.take(min(until_ms, others_ms), left)) is not None:
                 found.append(Records(partition, taken))
                 left -= len(taken)
+            if left < before:
+                self._handed_s, self._awaited = now_s, self._awaited or others_ms < FOR_EVER_MS
             self._note(queue, now_s, waits=bool(queue.waiting) and before == left > 0)
         return found
 

@@ -306,7 +306,9 @@ class Service:
     def _workers(self, config: cfg.Config, stages: Iterable[Any], pool: Executor, asking: Any) -> list[Any]:
         """stages: of each its config, its log and where its figures go."""
         from streamer.engine.tasks import Orderings
+        from streamer.kafka.progress import Progress
         from streamer.service.in_step import InStep
+        from streamer.service.others import Others
         from streamer.service.stages import in_order, made_by
         from streamer.service.waiting import waiting
         from streamer.service.worker import Worker
@@ -317,7 +319,8 @@ class Service:
             if not in_order(config, stage):
                 given = waiting(log, config, asking, stats, self.notify)
             if isinstance(made, Orderings):
-                given = InStep(given, config.limits.lateness_ms // 4, made.event_times)
+                others = Others(Progress(stage).ask, asking)
+                given = InStep(given, config.limits.lateness_ms // 4, made.event_times, others)
             workers.append(Worker(stage, made, given, time.monotonic, wall_ms, self.notify, pool, stats))
         return workers
 

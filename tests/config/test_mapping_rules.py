@@ -18,7 +18,9 @@ def complaints(**raw: object) -> list[str]:
         {"fields": {"features": "/rows/features"}},
         {"fields": {"features": "/rows"}},
         {"monitors": {"a": {"signal": "/rows/depth"}}},
-        {"monitors": {"a": {"signal": "ratio(/rows/a, /rows/b)"}}, },
+        {
+            "monitors": {"a": {"signal": "ratio(/rows/a, /rows/b)"}},
+        },
         {"checks": {"/rows/depth": {"max": 3}}},
     ],
 )
