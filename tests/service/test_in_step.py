@@ -3,149 +3,33 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 
-from schemas.events.batch import Record, columns_of
+from schemas.events.batch import columns_of
 from streamer.port import (
     Assigned,
-    CommitResult,
-    Committed,
     Gap,
-    LogDown,
     LogEvent,
     Lost,
-    Outcome,
     Partition,
     Records,
-    Snapshot,
-    Staged,
 )
 from streamer.service.in_step import (
     AHEAD,
     FREE_S,
-    IDLE_POLLS,
     IDLE_S,
     LOOK_EVERY,
     PATIENCE_S,
-    STALL_S,
     WAITING,
-    InStep,
     Looked,
     events_count,
     part,
     ripe,
 )
-from streamer.signals.columns import I64
-
-MINUTE_MS, DAY_MS, BASE_MS = 60_000, 86_400_000, 1_700_000_000_000
-A, B = ("in", 0), ("in", 1)
-
-
-class Inner:
-    """Hands over what is put; knows what it was asked for."""
-
-    def __init__(self) -> None:
-        self.now_s, self.events = 0.0, list[LogEvent]()
-        self.asked: list[tuple[Any, ...]] = []
-        self.down = False
-        self.revoking: list[Partition] = []
-        self.others: dict[Partition, int] | None = {}
-        self.told: dict[Partition, int] = {}
-
-    def clock(self) -> float:
-        return self.now_s
-
-    def poll(self, limit: int, timeout_s: float, on_revoke: Callable[[list[Partition]], None]) -> list[LogEvent]:
-        if self.revoking:
-            on_revoke(self.revoking)
-        events, self.events = self.events, []
-        return events
-
-    def start(self, partition: Partition, offset: int) -> None:
-        if self.down:
-            raise LogDown("away")
-        self.asked.append(("start", partition, offset))
-
-    def hold(self, partition: Partition) -> None:
-        self.asked.append(("hold", partition))
-
-    def waiting(self) -> str:
-        return "the other log's"
-
-    def wall_ms(self) -> int:
-        return BASE_MS + 40 * DAY_MS
-
-    def waited_for(self, ours: Collection[Partition]) -> dict[Partition, int] | None:
-        assert set(ours) <= {A, B}
-        return self.others
-
-    def committed(self, partition: Partition) -> Committed:
-        return Committed(7, None, reached_ms=BASE_MS - 1)
-
-    def commit(self, outs: object, offsets: dict[Partition, Committed], snapshots: object) -> CommitResult:
-        self.told = {partition: one.reached_ms - BASE_MS for partition, one in offsets.items()}
-        return CommitResult(Outcome.DONE, {})
-
-    def stage(self, partition: Partition, *parts: Any) -> tuple[Outcome, Staged]:
-        self.told = {partition: parts[-1].reached_ms - BASE_MS}
-        return Outcome.DONE, parts[1]
-
-
-def records(times_ms: list[int], begin: int = 0) -> list[Record]:
-    """Times are since some morning of 2023."""
-    times_ms = [BASE_MS + time_ms for time_ms in times_ms]
-    return [Record(begin + i, time_ms, None, b"%d" % time_ms) for i, time_ms in enumerate(times_ms)]
-
-
-def event_times(some: Sequence[Record], topic: str) -> I64:
-    """What `records` and `loaded` write into the values."""
-    assert topic == "in"
-    return np.array([int(record.value or b"0") for record in some], np.int64)
-
-
-def logs(slack_ms: int = MINUTE_MS) -> tuple[Inner, InStep]:
-    inner = Inner()
-    log = InStep(inner, slack_ms, event_times, inner, inner.clock, inner.wall_ms)
-    log.start(A, 0)
-    log.start(B, 0)
-    return inner, log
-
-
-def loaded(times_ms: Sequence[int], begin: int = 0) -> list[Record]:
-    """Events of these times in a topic that is filled in one go, today."""
-    written_ms, sent = BASE_MS + 30 * DAY_MS + begin, [b"%d" % (BASE_MS + time_ms) for time_ms in times_ms]
-    return [Record(begin + i, written_ms + i, None, value) for i, value in enumerate(sent)]
-
-
-def polled(log: InStep, limit: int = 2000) -> list[tuple[Partition, int]]:
-    """Partition and time of each record, as they come."""
-    found = []
-    for event in log.poll(limit, 0.0, lambda gone: None):
-        assert isinstance(event, Records)
-        columns = columns_of(event.records)
-        assert [record.time_ms for record in columns] == columns.times_ms.tolist()
-        assert [record.value for record in columns] == list(columns.values)
-        found += [(event.partition, int(value or b"") - BASE_MS) for value in columns.values]
-    return found
-
-
-def idle(inner: Inner, log: InStep) -> list[tuple[Partition, int]]:
-    """As long and as often as somebody is waited for who has nothing; what came by then."""
-    found = [one for _ in range(IDLE_POLLS) for one in polled(log)]
-    inner.now_s += IDLE_S
-    return found
-
-
-def drained(inner: Inner, log: InStep, limit: int = 2000) -> list[tuple[Partition, int]]:
-    found = []
-    for _ in range(2000):
-        found += polled(log, limit)
-        inner.now_s += 0.02
-    return found
+from tests.service.steps import BASE_MS, DAY_MS, MINUTE_MS, A, B, drained, idle, loaded, logs, polled, records
 
 
 @pytest.mark.parametrize("limit", [2000, 50, 1])
@@ -288,83 +172,6 @@ def test_it_is_seen_which_times_count() -> None:
     wrong = at.copy()
     wrong[[3, 9, 17]] += 5 * DAY_MS
     assert not events_count([of(wrong)], MINUTE_MS), "three wrong clocks"
-
-
-def minutes(begin: int, end: int) -> list[Record]:
-    """One event a minute."""
-    return records([minute * MINUTE_MS for minute in range(begin, end)], begin)
-
-
-def settled(log: InStep) -> int:
-    """How many minutes of events come, in no time, until nothing more does."""
-    found = [ms for _ in range(50) for _, ms in polled(log)]
-    return max(found, default=-MINUTE_MS) // MINUTE_MS
-
-
-def test_who_is_behind_is_in_step_with_other_processes() -> None:
-    inner, log = logs()
-    inner.others = None
-    inner.events = [Records(A, minutes(0, 90)), Records(B, minutes(0, 90))]
-    assert settled(log) == 2, "a first step is free"
-    assert log.awaited(), "others wait to hear of it"
-    log.commit([], {A: Committed(7, None)}, {})
-    assert not log.awaited()
-    inner.others = {("in", 2): 0}
-    assert settled(log) == -1, "nobody knows how far that is"
-    inner.others = {("in", 2): BASE_MS + 10 * MINUTE_MS, ("in", 3): BASE_MS + 20 * MINUTE_MS}
-    assert settled(log) == 12
-    inner.others = {}
-    assert settled(log) == 89
-
-
-def test_where_all_wait_for_each_other_the_last_one_goes_on() -> None:
-    """What we have said is of what came last, since nothing more had come by then; what comes next is much later."""
-    inner, log = logs()
-    offsets = dict.fromkeys((A, B), Committed(7, None))
-    inner.others = {("in", 2): BASE_MS + 12 * MINUTE_MS}
-    inner.events = [Records(A, minutes(0, 9)), Records(B, minutes(0, 9))]
-    assert settled(log) == 8
-    log.commit([], offsets, {})
-    assert inner.told == {A: 8 * MINUTE_MS, B: 8 * MINUTE_MS}
-    inner.events = [Records(A, minutes(30, 40)), Records(B, minutes(30, 40))]
-    inner.now_s += STALL_S / 2
-    assert settled(log) == -1
-    inner.others = {("in", 2): BASE_MS + 4 * MINUTE_MS}
-    inner.now_s += STALL_S
-    assert settled(log) == -1, "another one is behind us"
-    inner.others = {("in", 2): BASE_MS + 12 * MINUTE_MS}
-    assert settled(log) == 31
-    log.commit([], offsets, {})
-    assert inner.told == {A: 32 * MINUTE_MS, B: 32 * MINUTE_MS}, "what comes next"
-    inner.now_s += 2 * STALL_S
-    assert settled(log) == -1, "now they know"
-
-
-def test_who_is_not_behind_waits_for_no_other_process() -> None:
-    inner, log = logs()
-    inner.others = {("in", 2): BASE_MS}
-    now_ms = 40 * DAY_MS
-    inner.events = [Records(A, records([now_ms, now_ms + 1])), Records(B, records([now_ms]))]
-    assert len(polled(log)) == 3
-
-
-def test_other_processes_hear_how_far_events_are_and_what_was_said_before() -> None:
-    inner, log = logs()
-    offsets = dict.fromkeys((A, B), Committed(7, None))
-    log.commit([], offsets, {})
-    assert inner.told == {A: -BASE_MS, B: -BASE_MS}
-    log.committed(B)
-    log.stage(B, Snapshot(7, 0, "", b""), Staged(), 2, Committed(7, None))
-    assert inner.told == {B: -1}
-    inner.events = [Records(A, [r._replace(value=b"%d" % (r.time_ms - 5000)) for r in minutes(0, 2)])]
-    idle(inner, log)
-    assert len(polled(log)) == 2
-    log.commit([], offsets, {})
-    assert inner.told == {A: MINUTE_MS // 2 - 5000, B: -1}, "the middle of what was handed over last"
-    inner.events = [Records(A, [r._replace(value=b"%d" % (r.time_ms - 5000)) for r in minutes(9, 19)])]
-    polled(log)
-    log.commit([], offsets, {})
-    assert inner.told[A] > MINUTE_MS, "what comes next"
 
 
 def test_times_that_are_none_hold_nobody_back() -> None:
