@@ -68,14 +68,11 @@ const chart = (line) => {
   const low = svg("text", { x: 4, y: 98 }), high = svg("text", { x: 296, y: 98, "text-anchor": "end" });
   low.textContent = new Date(points[0].at).toISOString().slice(5, 16).replace("T", " ");
   high.textContent = new Date(points.at(-1).at).toISOString().slice(5, 16).replace("T", " ");
-  const top = svg("text", { x: 4, y: 10 }), bottom = svg("text", { x: 296, y: 84, "text-anchor": "end" });
-  top.textContent = number(Math.max(...all));
-  bottom.textContent = number(Math.min(...all));
-  return el("figure", {}, svg("svg", { class: "chart", viewBox: "0 0 300 102", role: "img" }, title, top, bottom,
+  return el("figure", {}, svg("svg", { class: "chart", viewBox: "0 0 300 102", role: "img" }, title,
     svg("path", { class: "expected", d: path(known.map((p) => [p.at, p.expected]), x, y) }),
     svg("path", { class: "value", d: path(points.map((p) => [p.at, p.value]), x, y) }),
     ...odd.map((p) => svg("circle", { cx: x(p.at).toFixed(1), cy: y(p.value).toFixed(1), r: 3.5 })), low, high),
-  el("figcaption", {}, `${line.monitor}: ${line.signal}${line.group ? ` (${line.group})` : ""}, now ${number(points.at(-1).value)}`));
+  el("figcaption", {}, `${line.monitor}: ${line.signal}${line.group ? ` (${line.group})` : ""}, now ${number(points.at(-1).value)}, from ${number(Math.min(...all))} to ${number(Math.max(...all))}`));
 };
 
 const incidents = (list) => (list.length ? table(["State", "What happened", "Alerts", "Since"], list.map((one) => [
