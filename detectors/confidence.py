@@ -9,7 +9,7 @@ Three views of one calibration:
 
 - `isotonic`: the error falls with confidence, by pooling adjacent violators (Ayer et al. 1955; Zadrozny & Elkan 2002).
   For the calibrated confidence of one event.
-- `groups`: neighbouring cells with at least LEAST pairs together, of which nothing is assumed. What is estimated of a
+- `group`: neighbouring cells with at least LEAST pairs together, of which nothing is assumed. What is estimated of a
   whole window uses these: an isotonic fit is biased where the error does not fall with confidence, and no interval
   around it covered then (`estimated_error.py`).
 - `reliability`, `calibration_error`: confidence against what came of it, with exact intervals (Guo et al. 2017, in
@@ -84,13 +84,14 @@ def groups_of(n: I64, least: float) -> I64:
 
 
 class Calibration(NamedTuple):
-    """What a history said when its newest block was full. Arrays by cell."""
+    """What a history said when its newest block was full. Arrays by cell; `calibration_of` makes one."""
 
     version: int
     n: I64
     wrong: I64
     confidence: F64  # the sum of what was said
     brier: float
+    group: I64  # the number of the group that the cell is in
 
     @property
     def pairs(self) -> int:
@@ -112,9 +113,9 @@ class Calibration(NamedTuple):
         place = np.searchsorted([last for *_, last in blocks], np.arange(CELLS))
         return np.array([wrong / pairs for wrong, pairs, _ in blocks])[np.minimum(place, len(blocks) - 1)]
 
-    def groups(self, least: float = LEAST) -> I64:
-        """The group of each cell."""
-        return groups_of(self.n, least)
+
+def calibration_of(version: int, n: I64, wrong: I64, confidence: F64, brier: float = 0.0) -> Calibration:
+    return Calibration(version, n, wrong, confidence, brier, groups_of(n, LEAST))
 
 
 class Reliable(NamedTuple):
@@ -129,7 +130,7 @@ class Reliable(NamedTuple):
 
 def reliability(calibration: Calibration, bins: int = BINS) -> list[Reliable]:
     """Bins of equal mass, nearly, from the least confidence to the most."""
-    group = calibration.groups(max(calibration.pairs / bins, 1))
+    group = groups_of(calibration.n, max(calibration.pairs / bins, 1))
     found = []
     columns = [np.bincount(group, column).tolist() for column in (calibration.n, calibration.wrong)]
     for n, wrong, said in zip(*columns, np.bincount(group, calibration.confidence).tolist(), strict=True):
@@ -158,13 +159,18 @@ class ConfidenceHistory:
         self.squares = np.zeros(BLOCKS + 1, np.int64)  # of confidence less 1 or 0, likewise
         self.calibration = self._calibrated()
 
+    @property
+    def room(self) -> int:
+        """Pairs until the next version."""
+        return self.block - self.seen % self.block
+
     def add(self, confidence: F64, right: Bool) -> None:
         """Pairs in the order of the log. AssertionError for a confidence that is not of 0 to 1."""
         assert len(confidence) == len(right)
         assert bool(((confidence >= 0.0) & (confidence <= 1.0)).all()), "a confidence that is not of 0 to 1"
         begin = 0
         while begin < len(confidence):
-            end = min(len(confidence), begin + self.block - self.seen % self.block)
+            end = min(len(confidence), begin + self.room)
             self._count(self.seen // self.block % (BLOCKS + 1), confidence[begin:end], right[begin:end])
             self.seen += end - begin
             if self.seen % self.block == 0:
@@ -187,7 +193,7 @@ class ConfidenceHistory:
         n = self.n[full].sum(axis=0)
         brier = self.squares[full].sum().item() / UNIT / max(n.sum().item(), 1)
         sums = self.sums[full].sum(axis=0) / UNIT
-        return Calibration(self.seen // self.block, n, self.wrong[full].sum(axis=0), sums, brier)
+        return calibration_of(self.seen // self.block, n, self.wrong[full].sum(axis=0), sums, brier)
 
     def dump(self) -> dict[str, NDArray[Any]]:
         """Arrays; the calibration follows from them."""

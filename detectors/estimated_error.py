@@ -29,11 +29,11 @@ it). Of what was tried, with an interval of 95 % by the variance in each group, 
 bounds a loss, so what is rare and large is not among the labelled. That is below the 90 % which classification keeps.
 
 >>> import numpy as np
->>> from detectors.confidence import Calibration, CELLS, cells_of, counted
+>>> from detectors.confidence import CELLS, calibration_of, cells_of, counted
 >>> n, wrong = np.zeros(CELLS, np.int64), np.zeros(CELLS, np.int64)
 >>> n[cells_of(np.array([0.6, 0.95]))] = 500
 >>> wrong[cells_of(np.array([0.6, 0.95]))] = 200, 25
->>> calibration = Calibration(1, n, wrong, 0.775 * n, 0.15)
+>>> calibration = calibration_of(1, n, wrong, 0.775 * n)
 >>> window = counted(np.repeat([0.6, 0.95], [800, 200]))
 >>> [round(number, 3) for number in estimated([(calibration, window)])[:4]]
 [1000, 0.33, 0.285, 0.377]
@@ -106,9 +106,8 @@ def _grouped(parts: Sequence[tuple[Calibration, I64]], total: int) -> tuple[I64,
     unseen = 0
     for calibration, window in parts:
         assert window.shape == (CELLS,)
-        group = calibration.groups()
         for column, counts in zip(columns, (calibration.n, calibration.wrong, window), strict=True):
-            column.append(np.bincount(group, counts))
+            column.append(np.bincount(calibration.group, counts))
         unseen += int(window[calibration.n == 0].sum())
     pairs, wrong, counts = (np.concatenate(column) for column in columns)
     return pairs, wrong, counts / total, unseen / total

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from detectors.bank import F64, Bool
-from detectors.confidence import CELLS, Calibration, cells_of, counted
+from detectors.confidence import CELLS, Calibration, calibration_of, cells_of, counted
 
 REPETITIONS = int(os.environ.get("DRIFTLINE_REPETITIONS", "1000"))
 SEED = int(os.environ.get("DRIFTLINE_FIRST_SEED", "1"))
@@ -45,4 +45,4 @@ def calibrated(confidence: F64, wrong: Bool) -> Calibration:
     """Of exactly these pairs."""
     of_wrong = np.bincount(cells_of(confidence)[wrong], minlength=CELLS)
     said = np.bincount(cells_of(confidence), confidence, CELLS)
-    return Calibration(1, counted(confidence), of_wrong, said, float(np.mean((confidence - ~wrong) ** 2)))
+    return calibration_of(1, counted(confidence), of_wrong, said, float(np.mean((confidence - ~wrong) ** 2)))

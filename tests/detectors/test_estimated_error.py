@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from detectors.bank import F64, Bool
-from detectors.confidence import CELLS, Calibration, counted
+from detectors.confidence import CELLS, Calibration, calibration_of, counted
 from detectors.counts import clopper_pearson
 from detectors.estimated_error import BLIND, Estimate, confusion, estimated, standardised
 from tests.detectors.shifts import REPETITIONS, SEED, SHIFTS, calibrated, confidences, outcomes
@@ -74,7 +74,7 @@ def test_one_group_alone_is_as_clopper_and_pearson_have_it() -> None:
     n[90], wrong[90] = 200, 20
     window = np.zeros(CELLS, np.int64)
     window[90] = 10**9
-    estimate = estimated([(Calibration(1, n, wrong, 0.9 * n, 0.1), window)])
+    estimate = estimated([(calibration_of(1, n, wrong, 0.9 * n), window)])
     assert estimate is not None
     assert (estimate.low, estimate.high) == pytest.approx(clopper_pearson(20, 200), abs=1e-8)
     assert (estimate.effective, estimate.unseen) == (pytest.approx(200, rel=1e-6), 0.0)
@@ -88,13 +88,13 @@ def test_what_nobody_labelled_is_told() -> None:
     n[90] = 100
     window = np.zeros(CELLS, np.int64)
     window[[10, 90]] = 30, 10
-    empty = Calibration(0, np.zeros(CELLS, np.int64), np.zeros(CELLS, np.int64), np.zeros(CELLS), 0.0)
-    estimate = estimated([(Calibration(4, n, n // 10, 0.9 * n, 0.1), window)])
+    empty = calibration_of(0, np.zeros(CELLS, np.int64), np.zeros(CELLS, np.int64), np.zeros(CELLS))
+    estimate = estimated([(calibration_of(4, n, n // 10, 0.9 * n), window)])
     assert estimate is not None
     assert (estimate.n, estimate.unseen, estimate.version) == (40, 0.75, 4)
     assert estimated([]) is None
     assert estimated([(empty, window)]) is None
-    both = [(Calibration(4, n, n // 10, 0.9 * n, 0.1), window), (empty, np.zeros(CELLS, np.int64))]
+    both = [(calibration_of(4, n, n // 10, 0.9 * n), window), (empty, np.zeros(CELLS, np.int64))]
     assert estimated(both) == estimate, "a part without events needs no labels"
 
 
