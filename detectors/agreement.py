@@ -108,7 +108,7 @@ class Agreement:
         """Items of both, by the category of the one (rows) and of the other."""
         a, b = self.reviewers[one], self.reviewers[other]
         counts = self.tables[a, b] if a < b else self.tables[b, a].T
-        return counts.astype(np.float64)
+        return np.asarray(counts, np.float64)
 
     def kappa(self, one: str, other: str) -> Figure | None:
         """None where there is no item of both, or where they have but one category."""
@@ -185,8 +185,10 @@ def kappa_of(table: F64) -> Figure | None:
 
 
 def alpha_of(coincidences: Any) -> float | None:
-    """Krippendorff's nominal alpha of a symmetric matrix of coincidences in UNITs; None without disagreement to
-    expect.""" by_category = [int(number) for number in coincidences.sum(axis=1)]
+    """Krippendorff's nominal alpha of a symmetric matrix of coincidences in UNITs; None where there is no disagreement
+    to expect.
+    """
+    by_category = [int(number) for number in coincidences.sum(axis=1)]
     total = sum(by_category)
     disagreed = total - int(np.trace(coincidences))
     expected = total * total - sum(number * number for number in by_category)

@@ -54,7 +54,7 @@ def _quantile(a: float, b: float, tail: float = TAIL) -> float:
     where Newton's steps would, so that a border mostly costs one sum of the continued fraction, the expensive part.
     """
     mean = log(a / b)  # The quantile is below it: a log-concave density has at least 1/e on either side of its mean.
-    logit = min(_start(a, b), mean) if tail == TAIL else min(_start_of(a, b, tail), mean)
+    logit = min(_start(a, b) if tail == TAIL and min(a, b) >= 1.0 else _start_of(a, b, tail), mean)
     for _ in range(STEPS):
         level, slope = log_beta(logit, a, b)
         off = level - log(tail)

@@ -117,6 +117,9 @@ def test_the_interval_of_any_beta_distribution_is_scipys(tail: float) -> None:
         a, b = 0.5 * 10 ** some.uniform(0, 5), 0.5 * 10 ** some.uniform(0, 5)
         expected = stats.beta.ppf(tail, a, b), stats.beta.isf(tail, a, b)
         assert beta_interval(a, b, tail) == pytest.approx(expected, abs=1e-9)
+    for a, b in [(0.5, 0.5), (0.5, 30.5), (100.5, 0.5)]:
+        expected = stats.beta.ppf(tail, a, b), stats.beta.isf(tail, a, b)
+        assert beta_interval(a, b, tail) == pytest.approx(expected, abs=1e-9)
     assert beta_interval(0.0, 3.0) == (0.0, 0.0)
     assert beta_interval(3.0, 0.0) == (1.0, 1.0)
     assert (beta_interval(3.0, 8.0)[0], beta_interval(4.0, 7.0)[1]) == clopper_pearson(3, 10)
