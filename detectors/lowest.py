@@ -9,7 +9,8 @@ and a replay chooses the same one.
 
 >>> kept = Lowest(2)
 >>> ids = np.arange(4, dtype=np.uint64)
->>> kept.offer(Offered(np.array([0.9, 0.4, 0.7, 0.4]), np.arange(4), np.zeros(4, np.int64), ids))
+>>> rows = notes = np.zeros(4, np.int64)
+>>> kept.offer(Offered(np.array([0.9, 0.4, 0.7, 0.4]), np.arange(4), rows, ids, notes))
 >>> kept.seen, kept.items().offset.tolist()
 (4, [1, 3])
 >>> chances(np.arange(3, dtype=np.uint64), salt=1).round(3).tolist()
@@ -36,12 +37,13 @@ class Offered(NamedTuple):
     offset: I64
     row: I64  # of the event within its record
     id: U64  # the hash of the event's id
+    note: I64  # whatever whoever offers it wants to have back with it
 
     def take(self, places: NDArray[Any]) -> Offered:
-        return Offered(*(column[places] for column in self))
+        return Offered._make(column[places] for column in self)
 
 
-NOTHING = Offered(np.zeros(0), np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.uint64))
+NOTHING = Offered._make([np.zeros(0), *(np.zeros(0, dtype) for dtype in (np.int64, np.int64, np.uint64, np.int64))])
 
 
 def chances(ids: U64, salt: int) -> F64:
@@ -51,7 +53,7 @@ def chances(ids: U64, salt: int) -> F64:
 
 
 def joined(parts: list[Offered]) -> Offered:
-    return Offered(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    return Offered._make(np.concatenate(columns) for columns in zip(*parts, strict=True))
 
 
 class Lowest:
@@ -97,8 +99,8 @@ class Lowest:
         """Replace all; ValueError for an invalid state, and then nothing is changed."""
         seen = int(array_of(state, "seen", "i8", (1,))[0])
         size = min(max(seen, 0), self.capacity)
-        dtypes = {"number": "f8", "offset": "i8", "row": "i8", "id": "u8"}
-        events = Offered(*(array_of(state, name, dtype, (size,)) for name, dtype in dtypes.items()))
+        dtypes = {"number": "f8", "offset": "i8", "row": "i8", "id": "u8", "note": "i8"}
+        events = Offered._make(array_of(state, name, dtype, (size,)) for name, dtype in dtypes.items())
         order = np.lexsort((events.row, events.offset, events.number))
         if seen < 0 or not np.isfinite(events.number).all() or (order != np.arange(size)).any():
             raise ValueError("events that are not in their order")

@@ -5,12 +5,13 @@ one that was not), with its interval. Verdicts are wrong themselves: where a sha
 right by a share p there are said to be (1 - w) p + w (1 - p); `corrected` undoes that (Rogan & Gladen 1978).
 
 **Strength** of an alert is how many times its threshold its statistic became at the most until it was over. Alerts are
-counted by the doublings of that. For an e-detector a threshold is budget over share (`shiryaev_roberts.py`): half the
-share doubles it, and what never got that far is not told any more. So of a smaller share both sides are known: what it
-would have kept quiet, and how often people said that that was right.
+counted by the doublings of that. An e-detector's threshold is in inverse proportion to its share
+(`shiryaev_roberts.py`): half the share doubles it, and what never got that far is not told any more. So of a smaller
+share both sides are known: what it would have kept quiet, and how often people said that that was right. After a change
+`Verdicts` begin anew, since strengths are of another threshold.
 
 **The rule is safe** in that it gives up only what is surely not worth a page: alerts below a doubling are, with 1 -
-TAIL confidence and after correction, right in less than `worth` (1 of 10) of all cases; they hold by the mean at most
+SURE confidence and after correction, right in less than `worth` (1 of 10) of all cases; they hold by the mean at most
 LOSS of all alerts that are right, of this monitor and `elsewhere`; and there are LEAST verdicts on them. It takes the
 largest such doubling, up to HALVINGS at once. It never proposes more than a monitor has: what is not told has no
 verdicts. `undo` gives the earlier version back, bit for bit.

@@ -26,7 +26,7 @@ from tests.detectors.shifts import REPETITIONS, SEED, confidences, outcomes
 
 def window_of(rng: np.random.Generator, n: int) -> Offered:
     ids = rng.integers(0, 1 << 63, n).astype(np.uint64)
-    return Offered(confidences(rng, n), np.arange(n), np.zeros(n, np.int64), ids)
+    return Offered(confidences(rng, n), np.arange(n), np.zeros(n, np.int64), ids, np.zeros(n, np.int64))
 
 
 def selected(events: Offered, audit: WindowAudit) -> Selection:

@@ -14,7 +14,7 @@ def events_of(seed: int, n: int, distinct: int = 50) -> Offered:
     """Many ties; several events of a record."""
     rng = np.random.default_rng(seed)
     ids = rng.integers(0, 1 << 63, n).astype(np.uint64)
-    return Offered(rng.integers(0, distinct, n) / distinct, np.arange(n) // 3, np.arange(n) % 3, ids)
+    return Offered(rng.integers(0, distinct, n) / distinct, np.arange(n) // 3, np.arange(n) % 3, ids, -np.arange(n))
 
 
 def bytes_of(kept: Lowest) -> dict[str, bytes]:
