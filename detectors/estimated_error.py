@@ -113,6 +113,13 @@ def _grouped(parts: Sequence[tuple[Calibration, I64]], total: int) -> tuple[I64,
     return pairs, wrong, counts / total, unseen / total
 
 
+def at_most(calibration: Calibration, tail: float = TAIL) -> F64:
+    """By cell what the error is at most, each group at these odds: what the audit of single events is held against."""
+    columns = (np.bincount(calibration.group, counts).tolist() for counts in (calibration.n, calibration.wrong))
+    borders = [standardised(wrong / n, n, tail)[1] if n else 1.0 for n, wrong in zip(*columns, strict=True)]
+    return np.array(borders)[calibration.group]
+
+
 def standardised(rate: float, effective: float, tail: float = TAIL) -> tuple[float, float]:
     """Clopper & Pearson's interval of a rate that has the variance of so many independent events."""
     hits, misses = effective * rate, effective * (1.0 - rate)

@@ -14,7 +14,7 @@ events at 3 %.
 >>> [round(number, 3) for number in groups.selection("a")], [round(number, 3) for number in groups.error("b")]
 ([0.3, 0.255, 0.348], [0.12, 0.078, 0.173])
 >>> [round(number, 2) for number in groups.selection_ratio("a")]
-[1.5, 1.21, 1.87]
+[1.5, 1.2, 1.86]
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ import numpy as np
 
 from detectors.bank import F64, Bool
 from detectors.confidence import CELLS, Calibration, calibration_of, cells_of, counted
+from detectors.counts import beta_interval
 
 REPETITIONS = int(os.environ.get("DRIFTLINE_REPETITIONS", "1000"))
 SEED = int(os.environ.get("DRIFTLINE_FIRST_SEED", "1"))
@@ -29,6 +30,11 @@ SHIFTS: dict[str, tuple[float, float]] = {
     "band": (1.0, 0.25),
 }
 """Mean and deviation of the log-odds of confidence; those of the history are `none`."""
+
+
+def surely(hits: int, n: int = REPETITIONS) -> tuple[float, float]:
+    """The exact interval of 99.99 % of a share of repetitions: with any seed it holds the true one."""
+    return beta_interval(hits, n - hits + 1.0, 5e-5)[0], beta_interval(hits + 1.0, n - hits, 5e-5)[1]
 
 
 def confidences(rng: np.random.Generator, n: int, shift: str = "none") -> F64:
