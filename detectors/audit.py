@@ -19,7 +19,7 @@ or what a calibration says that the error is `at_most`. A calibrated error itsel
 are few, and the least confident have the fewest: with it 11 to 37 % of the healthy tests fired (300 each, 400 items
 from the lowest 1 %, calibrations of 1,000 to 20,000 pairs), with `at_most` 0.7 % and less, and of those with 1.5 times
 the errors that there were (a model that had been right about itself) still 89 to 100 %. Where the least confident were
-nearly always wrong before, or hardly ever (2 to 7 %), the upper border leaves no room: no test of 400 fired.
+always wrong before, or one time in ten, the upper border leaves no room, and hardly any fired.
 
 **Intervals that a model states** are tested alike: what lies outside is wrong, and the estimate is 1 less their level.
 
