@@ -9,11 +9,13 @@ KAFKA ?=
 SEED ?= $(shell date +%s)
 CAMPAIGN ?= 2000
 MESSAGES ?= 1000000
+REPETITIONS ?= 10000
 # What may differ without the compiled core. Left out is what has none of it (arithmetic, tests of the simulator itself),
 # what was given the engine in Python before, and statistics of detectors and of healthy weeks: they lie in numbers, which
 # the first session holds to be the same to the last bit.
 PURE := tests/detectors tests/sim tests/engine tests/alerts tests/kafka/test_log.py tests/kafka/test_log_members.py --beside-the-core -k "not either_engine and not fifty_healthy" \
-	$(addprefix --ignore tests/,alerts/test_unusable.py $(patsubst %,detectors/test_%.py,counts detectable distances native shiryaev_roberts)) \
+	$(addprefix --ignore tests/,alerts/test_unusable.py $(patsubst %,detectors/test_%.py,agreement audit confidence counts detectable distances estimated_error fairness gap lowest native \
+	precision shiryaev_roberts)) \
 	$(patsubst %,--deselect tests/sim/test_simulation.py::test_%,a_broken_worker_is_caught \
 	a_worker_that_breaks_what_goes_in_parts_is_caught a_worker_that_merely_breaks_does_not_count_as_caught)
 # Empty is unset. A new .venv holds no compiled modules, and a hundred processes that the tests start would each compile
@@ -76,10 +78,12 @@ bench-scale: setup ## a million series; 1, 2 and 3 processes over 12 partitions,
 bench-quality: setup ## quiet on healthy weeks, quick on faults, some 15 minutes; ARGS="--quick" under 2; ARGS="--data DIR" adds data sets
 	$(BIN)/python -m benchmarks.quality.bench $(ARGS)
 
-soak: setup ## the long campaign: every scenario over ten seeds, CAMPAIGN simulator seeds and MESSAGES mutated records from a printed SEED on
+soak: setup ## the long campaign: every scenario over ten seeds, CAMPAIGN simulator seeds, REPETITIONS of statistical tests, MESSAGES mutated records from a printed SEED on
 	$(BIN)/driftline test --seeds 10 tests/scenarios
 	@echo "seeds from $(SEED); repeat with: make soak SEED=$(SEED)"
 	DRIFTLINE_FIRST_SEED=$(SEED) DRIFTLINE_SEEDS=$(CAMPAIGN) $(BIN)/pytest -q -n 2 tests/sim
+	DRIFTLINE_FIRST_SEED=$(SEED) DRIFTLINE_REPETITIONS=$(REPETITIONS) $(BIN)/pytest -q -n 2 \
+		$(patsubst %,tests/detectors/test_%.py,audit estimated_error fairness gap)
 	DRIFTLINE_FIRST_SEED=$(SEED) DRIFTLINE_FUZZ=$(MESSAGES) $(BIN)/pytest -q tests/schemas/events/test_mapping_fuzz.py
 
 lock: setup ## requirements*.txt and the crates of Cargo.toml anew: every version and hash, no address

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from math import exp, lgamma, log, log1p, sqrt
+from statistics import NormalDist
 
 TAIL = 0.025
 """Of a 95 % interval on either side."""
@@ -28,29 +29,53 @@ def clopper_pearson(hits: int, n: int) -> tuple[float, float]:
     return low, high
 
 
-def _quantile(a: float, b: float) -> float:
-    """The logit below which TAIL of the beta distribution of a and b is.
+def beta_interval(a: float, b: float, tail: float = TAIL) -> tuple[float, float]:
+    """The values that leave this tail of the beta distribution of a and b on either side; tail is at most 0.2, and a
+    and b, if not 0, are 0.5 or more.
+
+    0 for a = 0 and 1 for b = 0: so Clopper & Pearson's of any level is (low of k, n - k + 1; high of k + 1, n - k).
+
+    >>> [round(border, 4) for border in beta_interval(1, 1, 0.05)]
+    [0.05, 0.95]
+    """
+    assert 0.0 < tail <= 0.2
+    assert a + b > 0.0
+    assert all(shape == 0.0 or shape >= 0.5 for shape in (a, b))
+    low = 0.0 if a == 0.0 else 1.0 if b == 0.0 else 1.0 / (1.0 + exp(-_quantile(a, b, tail)))
+    high = 1.0 if b == 0.0 else 0.0 if a == 0.0 else 1.0 / (1.0 + exp(_quantile(b, a, tail)))
+    return low, high
+
+
+def _quantile(a: float, b: float, tail: float = TAIL) -> float:
+    """The logit below which this tail of the beta distribution of a and b is.
 
     On this scale the logarithm of the tail is concave, so a step of Newton's from anywhere lands left of the quantile
     and the next ones rise to it: it always converges. Near by, four terms of the inverse's Taylor series go at once
     where Newton's steps would, so that a border mostly costs one sum of the continued fraction, the expensive part.
     """
     mean = log(a / b)  # The quantile is below it: a log-concave density has at least 1/e on either side of its mean.
-    logit = min(_start(a, b), mean)
+    logit = min(_start(a, b) if tail == TAIL and min(a, b) >= 1.0 else _start_of(a, b, tail), mean)
     for _ in range(STEPS):
         level, slope = log_beta(logit, a, b)
-        off = level - log(TAIL)
+        off = level - log(tail)
         logit = min(logit + (_taylor(logit, a, b, slope, off) if abs(off) < 1.0 else -off / slope), mean)
         if abs(off) < CLOSE:
             break
     return logit
 
 
-def _start(a: float, b: float) -> float:
+def _start_of(a: float, b: float, tail: float) -> float:
+    """Where to look first for a quantile of any tail: near the mean where the formula of `_start` has no root."""
+    if min(a, b) < 1.0:
+        return log(a / b) + log(tail) / min(a, 1.0)
+    return _start(a, b, NormalDist().inv_cdf(1.0 - tail))
+
+
+def _start(a: float, b: float, deviate: float = DEVIATE) -> float:
     """The quantile as a normal deviate has it, nearly (Abramowitz & Stegun 1964, 26.5.22)."""
     of_a, of_b = 1.0 / (2.0 * a - 1.0), 1.0 / (2.0 * b - 1.0)
-    h, skew = 2.0 / (of_a + of_b), (DEVIATE * DEVIATE - 3.0) / 6.0
-    w = DEVIATE * sqrt(h + skew) / h - (of_b - of_a) * (skew + 5.0 / 6.0 - 2.0 / (3.0 * h))
+    h, skew = 2.0 / (of_a + of_b), (deviate * deviate - 3.0) / 6.0
+    w = deviate * sqrt(max(h + skew, 0.0)) / h - (of_b - of_a) * (skew + 5.0 / 6.0 - 2.0 / (3.0 * h))
     return log(a / b) - 2.0 * w
 
 

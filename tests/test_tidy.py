@@ -25,7 +25,7 @@ LAW = (
     # Low to high: a module imports from its own room and from those before it, never from a later one.
     *("schemas.core", "schemas.events", "schemas.records", "detectors", "streamer.port", "streamer.signals"),
     *("streamer.config", "streamer.series", "streamer.monitors", "streamer.alerts"),
-    *("streamer.incidents", "streamer.engine"),
+    *("streamer.incidents", "streamer.review", "streamer.engine"),
     *("streamer.offline", "streamer.kafka", "streamer.service", "streamer.commands", "streamer.__main__"),
 )
 SHELL = ("streamer.kafka", "streamer.service", "streamer.commands", "streamer.__main__")

@@ -12,7 +12,7 @@ from scipy import stats
 from scipy.special import betainc
 
 from detectors import counts
-from detectors.counts import clopper_pearson, fisher, log_beta
+from detectors.counts import beta_interval, clopper_pearson, fisher, log_beta
 
 pairs = st.integers(1, 3000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 SIZES = [1, 2, 3, 10, 30, 100, 1000, 10_000, 1_000_000, 10_000_000]
@@ -108,3 +108,21 @@ def test_fishers_test_is_scipys(now: tuple[int, int], before: tuple[int, int]) -
     assert fisher(hits, n, hits_before, n_before) == pytest.approx(expected, rel=1e-6, abs=1e-12)
     lower = stats.fisher_exact(table, alternative="less").pvalue
     assert fisher(n - hits, n, n_before - hits_before, n_before) == pytest.approx(lower, rel=1e-6, abs=1e-12)
+
+
+@pytest.mark.parametrize("tail", [0.2, 0.05, 0.025, 1e-3, 1e-6])
+def test_the_interval_of_any_beta_distribution_is_scipys(tail: float) -> None:
+    some = random.Random(1)
+    for _ in range(300):
+        a, b = 0.5 * 10 ** some.uniform(0, 5), 0.5 * 10 ** some.uniform(0, 5)
+        expected = stats.beta.ppf(tail, a, b), stats.beta.isf(tail, a, b)
+        assert beta_interval(a, b, tail) == pytest.approx(expected, abs=1e-9)
+    for a, b in [(0.5, 0.5), (0.5, 30.5), (100.5, 0.5)]:
+        expected = stats.beta.ppf(tail, a, b), stats.beta.isf(tail, a, b)
+        assert beta_interval(a, b, tail) == pytest.approx(expected, abs=1e-9)
+    assert beta_interval(0.0, 3.0) == (0.0, 0.0)
+    assert beta_interval(3.0, 0.0) == (1.0, 1.0)
+    assert (beta_interval(3.0, 8.0)[0], beta_interval(4.0, 7.0)[1]) == clopper_pearson(3, 10)
+    for wrong in [(0.3, 2.0, 0.1), (1.0, 1.0, 0.3), (0.0, 0.0, 0.1)]:
+        with pytest.raises(AssertionError):
+            beta_interval(*wrong)
