@@ -12,7 +12,7 @@ from streamer.config.continuity import without_offsets
 from streamer.engine.snapshot import InvalidSnapshot
 from streamer.engine.stage import Stage, Stages
 from streamer.kafka.offset_metadata import SUSPECT_AFTER
-from streamer.port import Committed, Log, LogGap, Partition, StateLost
+from streamer.port import Committed, Kept, Log, LogGap, Partition, StateLost
 from streamer.service.partitions import Stats
 
 Notify = Callable[..., None]
@@ -58,6 +58,7 @@ class Restorer:
     def __init__(self, config: cfg.Config, stages: Stages, log: Log, stats: Stats, notify: Notify) -> None:
         self.config, self.stages, self.log, self.stats, self.notify = config, stages, log, stats, notify
         self.counts: dict[str, int] = {}  # partitions of each topic when it was first looked at
+        self.kept: dict[Partition, tuple[Kept, ...]] = {}  # where the snapshot that was loaded stands in parts
 
     def past(self, partition: Partition) -> Generator[None, None, Past]:
         """What is written down of a partition."""
@@ -180,15 +181,16 @@ class Restorer:
         """The pointed snapshot, else the newest complete one at or before C of the same generation, else None."""
         sources = [committed.pointer, None] if committed.pointer else [None]
         for pointer in sources:
-            for blob in self.log.read_state(partition, pointer):
-                if blob is None:
+            for stored in self.log.read_state(partition, pointer):
+                if stored is None:
                     yield
                     continue
                 try:
-                    task = self.stages.load(partition, blob)
+                    task = self.stages.load(partition, stored.blob)
                 except InvalidSnapshot as error:
                     self.notify("invalid_snapshot", partition, why=str(error))
                     continue
+                self.kept[partition] = (stored.kept,) if stored.kept is not None else ()
                 if task.position <= (committed.offset or 0) and task.generation >= committed.generation:
                     return task
         return None
