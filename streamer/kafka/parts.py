@@ -22,6 +22,8 @@ from streamer.port import I64, Blocks, Cut, Kept, Parts
 
 PART_BYTES = 900_000
 """As a chunk: a record stays below the broker's default limit."""
+WORTH = 2
+"""A part is carried while one byte of so many is needed: the topic holds at most so many times the state."""
 NOTHING = np.zeros(0, np.int64)
 NO_PARTS = Parts(NOTHING, NOTHING, NOTHING)
 NO_BLOCKS = Blocks(np.zeros((0, 2), np.uint64), NOTHING, NOTHING, NOTHING)
@@ -72,7 +74,7 @@ def _found(kept: Kept, digests: np.ndarray, sizes: I64) -> tuple[I64, I64]:
     there = np.flatnonzero((known.digests[at] == digests).all(axis=1) & (known.sizes[at] == sizes))
     parts[there], begins[there] = known.parts[at[there]], known.begins[at[there]]
     live = np.bincount(parts[there], sizes[there], len(kept.parts.sizes))
-    parts[there] = np.where(2 * live < kept.parts.sizes, -1, np.arange(len(live)))[parts[there]]
+    parts[there] = np.where(WORTH * live < kept.parts.sizes, -1, np.arange(len(live)))[parts[there]]
     return parts, begins
 
 

@@ -4,7 +4,9 @@ before the committed offset C is already in the topics.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from streamer.config import model as cfg
@@ -17,6 +19,18 @@ from streamer.service.partitions import Stats
 
 Notify = Callable[..., None]
 OFFSET_MAX = 1 << 62
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Without the garbage collector: it would look again and again at millions of new objects, none of them garbage."""
+    on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if on:
+            gc.enable()
 
 
 def made_anew(stage: Stage | None, topic_id: str) -> str:
@@ -186,7 +200,8 @@ class Restorer:
                     yield
                     continue
                 try:
-                    task = self.stages.load(partition, stored.blob)
+                    with uncollected():
+                        task = self.stages.load(partition, stored.blob)
                 except InvalidSnapshot as error:
                     self.notify("invalid_snapshot", partition, why=str(error))
                     continue

@@ -18,7 +18,7 @@ import pytest
 from confluent_kafka import TopicPartition
 
 from schemas.events.batch import Record
-from streamer.kafka import parts, state_topic
+from streamer.kafka import blocks, parts, state_topic
 from streamer.kafka.killer_batch import skipped
 from streamer.kafka.offset_metadata import SUSPECT_AFTER, from_text
 from streamer.kafka.publishing import Publisher
@@ -47,8 +47,12 @@ class Crash(Exception):
     """The process dies here."""
 
 
-CHUNK_BYTES, PART_BYTES = 16_000, 8_000
-"""Of what is pointed at, and of what its manifest leads to: so small that there are some of each."""
+SMALL = {
+    state_topic: {"CHUNK_BYTES": 16_000},
+    parts: {"PART_BYTES": 20_000, "MOST": 512, "WORTH": 10},
+    blocks: {"LEAST": 32, "MOST": 512, "BITS": {1: 6, 4: 4}},
+}
+"""So little that a state of 100 KB has some of each, and that some of it does not change from one snapshot to the next."""
 
 Positions = Callable[[Mapping[Mark, int]], list[TopicPartition]]
 """What a transaction commits, once it is known where its marked records stand."""
@@ -56,8 +60,9 @@ Positions = Callable[[Mapping[Mark, int]], list[TopicPartition]]
 
 def in_small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if records held little."""
-    monkeypatch.setattr(state_topic, "CHUNK_BYTES", CHUNK_BYTES)
-    monkeypatch.setattr(parts, "PART_BYTES", PART_BYTES)
+    for module, values in SMALL.items():
+        for name, value in values.items():
+            monkeypatch.setattr(module, name, value)
 
 
 @dataclass

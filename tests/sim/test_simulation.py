@@ -8,21 +8,26 @@ from __future__ import annotations
 import json
 import os
 import random
-from collections.abc import Generator, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator, Sequence
+from typing import Any
 
+import numpy as np
 import pytest
 
 from schemas.events.batch import Record
 from streamer.alerts import unusable
 from streamer.engine import room, task
+from streamer.engine.snapshot import Piece
 from streamer.engine.stage import Stage
-from streamer.port import CommitResult, Committed, LogDown, Outcome, Partition
-from streamer.service import snapshots
+from streamer.kafka import blocks, state_topic
+from streamer.kafka.parts import cut_of, found_again
+from streamer.port import CommitResult, Committed, Cut, Kept, LogDown, Outcome, Partition, Pointer
+from streamer.service import snapshots, staging
 from streamer.service.partitions import Doing, LivePartition
 from streamer.service.restore import Restorer
 from streamer.service.worker import Worker
 from tests.sim import campaign
-from tests.sim.broker import pointer_of
 from tests.sim.campaign import Campaign, Differs, make_log, run_seed
 
 SEEDS = int(os.environ.get("DRIFTLINE_SEEDS", "40"))
@@ -260,8 +265,10 @@ class TakesAPartForTheWhole(Worker):
     def commit(self, snapshot_all: bool = False, only: Sequence[Partition] | None = None) -> bool:
         for owned in self.owned.values():
             going = owned.staging
-            if going is not None and going.staged.written:
-                going.staged = going.staged._replace(pointer=pointer_of(going.snapshot, going.staged.first))
+            if going is not None and going.staged.offsets:
+                made, own = going.snapshot, (going.snapshot.config, going.snapshot.slot, *going.snapshot[4:6])
+                at = Pointer(made.position, 0, going.staged.offsets[0], going.staged.chunks, "", *own)
+                going.staged = going.staged._replace(pointer=at)
         return super().commit(snapshot_all, only)
 
 
@@ -271,6 +278,77 @@ def test_a_worker_that_breaks_what_goes_in_parts_is_caught(
 ) -> None:
     monkeypatch.setattr(snapshots, "ROOM_BYTES", 0)
     assert caught(mutant) is not None, f"{mutant.__name__} survived {MUTANT_SEEDS} seeds"
+
+
+@pytest.fixture
+def carrying(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """All snapshots go in parts, and quickly; how many were cut, carried something, and were put together again."""
+    counted = Counter[str]()
+
+    def cut(pieces: Sequence[Piece], kept: Sequence[Kept]) -> Cut:
+        made = cut_of(pieces, kept)
+        counted.update(cut=1, carrying=len(made.carried.offsets) > 0, gone=len(made.gone))
+        return made
+
+    def again(*found: Any) -> Kept:
+        counted["restored"] += 1
+        return found_again(*found)
+
+    monkeypatch.setattr(snapshots, "ROOM_BYTES", 0)
+    monkeypatch.setattr(staging, "CHUNKS", 6)
+    monkeypatch.setattr(snapshots, "cut_of", cut)
+    monkeypatch.setattr(state_topic, "found_again", again)
+    return counted
+
+
+def test_what_is_carried_is_there_whatever_fails(carrying: Counter[str]) -> None:
+    """Also that what nobody needs any more does not stay: with what is on its way it is a few times the state."""
+    for seed in range(FIRST, FIRST + max(SEEDS // 4, 10)):
+        ran = run_seed(seed)
+        ran.broker.compact()
+        stored = sum(len(entry[0].value or b"") for entry in ran.broker.state if entry is not None)
+        states = sum(len(owned.task.dump()) for w in ran.workers.values() for owned in w.owned.values())
+        assert stored < 5 * states, seed
+    assert carrying["carrying"] > carrying["cut"] // 5
+    assert carrying["restored"] > 10
+    assert carrying["gone"] > 0
+
+
+def drops_a_part_that_is_carried(made: Cut) -> Cut:
+    return made._replace(gone=(*made.gone, *made.carried.numbers[:1].tolist()))
+
+
+def drops_parts_before_an_offset_points_elsewhere(made: Cut) -> Cut:
+    return made._replace(gone=(*made.gone, *sorted(made.stale)))
+
+
+def takes_names_that_are_needed(made: Cut) -> Cut:
+    return made._replace(fresh=tuple((number, data) for number, (_, data) in enumerate(made.fresh)))
+
+
+def carries_what_has_changed(made: Cut) -> Cut:
+    """Takes a block for another one that is as large."""
+    begins = made.blocks.begins.copy()
+    same = np.flatnonzero(made.blocks.sizes == blocks.MOST)
+    begins[same] = np.roll(begins[same], 1)
+    return made._replace(blocks=made.blocks._replace(begins=begins))
+
+
+@pytest.mark.parametrize(
+    "mutant",
+    [
+        drops_a_part_that_is_carried,
+        drops_parts_before_an_offset_points_elsewhere,
+        takes_names_that_are_needed,
+        carries_what_has_changed,
+    ],
+)
+def test_a_snapshot_that_loses_a_part_is_caught(
+    mutant: Callable[[Cut], Cut], carrying: Counter[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = snapshots.cut_of
+    monkeypatch.setattr(snapshots, "cut_of", lambda pieces, kept: mutant(honest(pieces, kept)))
+    assert caught(Worker) is not None, f"{mutant.__name__} survived {MUTANT_SEEDS} seeds"
 
 
 @pytest.mark.parametrize(
