@@ -246,7 +246,7 @@ class CompiledHistory(Forgetting):
         return dict(zip(names, (*latest, *sums, *map(history.narrow, since)), strict=True))
 
     def load(self, state: State) -> None:
-        latest, count = history.latest_of(state), (np.size(state.get("total")),)
+        latest, count = history.latest_of(state), (np.size(state.get("total", 0.0)),)
         sums = [array_of(state, name, "f8", count) for name in history.SUMS]
         since = [history.place_of(state, name, count).astype(np.int64) for name in history.PLACES]
         self.core.load([*latest.values()], sums, since)

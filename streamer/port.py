@@ -122,6 +122,11 @@ class Snapshot(NamedTuple):
     cut: Cut | None = None
     gone: tuple[int, ...] = ()  # names of parts that nobody needs any more: tombstones go with it
 
+    @property
+    def size(self) -> int:
+        """Bytes of the state."""
+        return len(self.blob) if self.cut is None else self.cut.size
+
 
 class Staged(NamedTuple):
     """How much of a snapshot stands in the state topic while no offset points at it."""

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from itertools import count, islice
 
 import numpy as np
+from numpy.typing import NDArray
 
 from streamer.engine.snapshot import Piece
 from streamer.kafka.blocks import MOST, blocks_of, joined, split
@@ -64,7 +65,7 @@ def names_of(kept: Sequence[Kept]) -> set[int]:
     return {number for one in kept for number in (*one.parts.numbers.tolist(), *one.stale)}
 
 
-def _found(kept: Kept, digests: np.ndarray, sizes: I64) -> tuple[I64, I64]:
+def _found(kept: Kept, digests: NDArray[np.uint64], sizes: I64) -> tuple[I64, I64]:
     """Part and begin of each block that is there, -1 for the others and for those of parts that are not worth it."""
     parts, begins = np.full(len(sizes), -1), np.zeros(len(sizes), np.int64)
     known = kept.blocks
@@ -121,4 +122,4 @@ def found_again(manifest: Manifest, blob: bytes | bytearray, sha: str) -> Kept:
 
 def _by_digest(blocks: Blocks) -> Blocks:
     order = np.argsort(blocks.digests[:, 0], kind="stable")
-    return Blocks(*(column[order] for column in blocks))
+    return Blocks(blocks.digests[order], blocks.parts[order], blocks.begins[order], blocks.sizes[order])

@@ -15,15 +15,15 @@ from streamer.port import Committed, Cut, Kept, Partition, Pointer, Snapshot
 from streamer.service.partitions import InPlace, LivePartition, Pool, Staging, Stats, newest
 
 ROOM_BYTES = 2_000_000
-"""Of snapshots, in one commit. What is left over of many goes before it, chunk by chunk, and so do larger ones, of which
-only what has changed is written.
-"""
+"""Of snapshots, in one commit. Larger ones, and what is left over of many small ones, go before it, record by record."""
+PARTS_BYTES = 2_000_000
+"""Of a snapshot of more only what has changed since the last one is written."""
 
 
 def written(kept: Sequence[Kept], whole: bool, state: dict[str, Any]) -> bytes | Cut:
     """The bytes of a snapshot, or of a large one what is to be written of them, unless it must be `whole`."""
     pieces = pieces_of(state)
-    if whole or sum(len(piece.data) for piece in pieces) <= ROOM_BYTES:
+    if whole or sum(len(piece.data) for piece in pieces) <= PARTS_BYTES:
         return b"".join(piece.data for piece in pieces)
     return cut_of(pieces, kept)
 
@@ -81,15 +81,13 @@ class Snapshots:
         if owned.writing is None or not owned.writing[2].done():
             return None
         position, seen, future = owned.writing
-        made, known = future.result(), (seen, owned.task.generation)
+        made, own = future.result(), (position, 1 - owned.slot, self.config.config_hash)
         if isinstance(made, Cut):
-            owned.snapshot_bytes = made.size
-            cut = Snapshot(position, 1 - owned.slot, self.config.config_hash, b"", *known, made, made.gone)
-            owned.staging = Staging(cut)
-            return None
-        owned.snapshot_bytes = len(made)
-        snapshot = Snapshot(position, 1 - owned.slot, self.config.config_hash, made, *known)
-        if owned.snapshot_bytes <= room or whole:
+            snapshot = Snapshot(*own, b"", seen, owned.task.generation, made, made.gone)
+        else:
+            snapshot = Snapshot(*own, made, seen, owned.task.generation)
+        owned.snapshot_bytes = snapshot.size
+        if snapshot.cut is None and (snapshot.size <= room or whole):
             return snapshot._replace(gone=tuple(sorted(names_of(owned.kept))))
         owned.staging = Staging(snapshot)
         return None

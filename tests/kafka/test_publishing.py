@@ -83,7 +83,7 @@ def test_a_large_snapshot_lands_under_a_quota(world: World, monkeypatch: pytest.
     worker = limited(world)
     step_until(worker, lambda: at in worker.owned and worker.owned[at].committed == 10, 20)
     first, (before, _) = worker.owned[at].pointer, stored(world, world.state)
-    monkeypatch.setattr(snapshots, "encode", lambda state: blob)
+    monkeypatch.setattr(snapshots, "pieces_of", lambda state: [Piece(memoryview(blob), 1)])
     world.produce(10)
     step_until(worker, lambda: bool(worker.stager.under_way()), 20)
     world.produce(10)
