@@ -1,9 +1,9 @@
 """Snapshots cut into blocks of about a kilobyte, where the bytes themselves say so.
 
 What is appended, grows or leaves in one place shifts everything behind it; borders that hang on nothing but the few
-bytes before them shift along, so that all other blocks are found to be as they were (content-defined chunking: Muthitacharoen,
-Chen and Mazieres 2001, LBFS). Unlike there a border does not hang on where the last one was, so that all are found at
-once. Arrays of numbers are looked at four bytes at a time, all else byte by byte.
+bytes before them shift along, so that all other blocks are found to be as they were (content-defined chunking:
+Muthitacharoen, Chen and Mazieres 2001, LBFS). Unlike there a border does not hang on where the last one was, so that
+all are found at once. Arrays of numbers are looked at four bytes at a time, all else byte by byte.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from streamer.engine.snapshot import Piece
 from streamer.port import I64
 
 LEAST, MOST = 256, 4096
-"""Bytes of a block; less only at the end of a piece."""
+"""Bytes of a block; less at the end of a piece, and behind blocks of the most."""
 BITS = {1: 10, 4: 8}
 """By the bytes of a look: one of two to the power of so many is a border."""
 SLAB = 1 << 18
@@ -32,7 +32,8 @@ def joined(pieces: Iterable[Piece]) -> list[Piece]:
     """Pieces that are worth a look of their own; small ones that follow each other are one."""
     found = list[Piece]()
     for small, some in groupby(pieces, lambda piece: len(piece.data) < MOST):
-        found += [Piece(memoryview(b"".join(piece.data for piece in some)), 1)] if small else some
+        group = [*some]
+        found += [Piece(memoryview(b"".join(piece.data for piece in group)), 1)] if small else group
     return [Piece(piece.data, 4 if piece.item % 4 == 0 else 1) for piece in found if len(piece.data)]
 
 

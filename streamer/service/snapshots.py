@@ -15,7 +15,7 @@ from streamer.port import Committed, Cut, Kept, Partition, Pointer, Snapshot
 from streamer.service.partitions import InPlace, LivePartition, Pool, Staging, Stats, newest
 
 ROOM_BYTES = 2_000_000
-"""Of snapshots, in one commit. Larger ones, and what is left over of many small ones, go before it, record by record."""
+"""Of snapshots, in one commit. Larger ones, and what is left over of many small ones, go before it, by records."""
 PARTS_BYTES = 2_000_000
 """Of a snapshot of more only what has changed since the last one is written."""
 

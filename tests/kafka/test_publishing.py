@@ -11,6 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from streamer.config.load import load_text
+from streamer.engine.snapshot import Piece
 from streamer.engine.tasks import Tasks
 from streamer.kafka.log import KafkaLog
 from streamer.kafka.publishing import Publisher

@@ -52,7 +52,7 @@ SMALL = {
     parts: {"PART_BYTES": 20_000, "MOST": 512, "WORTH": 10},
     blocks: {"LEAST": 32, "MOST": 512, "BITS": {1: 6, 4: 4}},
 }
-"""So little that a state of 100 KB has some of each, and that some of it does not change from one snapshot to the next."""
+"""So little that a state of 100 KB has some of each, of which some do not change from one snapshot to the next."""
 
 Positions = Callable[[Mapping[Mark, int]], list[TopicPartition]]
 """What a transaction commits, once it is known where its marked records stand."""
