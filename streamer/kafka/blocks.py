@@ -1,4 +1,4 @@
-"""Snapshots cut into blocks of about a kilobyte, where the bytes themselves say so.
+"""Snapshots cut into blocks of some hundred bytes, where the bytes themselves say so.
 
 What is appended, grows or leaves in one place shifts everything behind it; borders that hang on nothing but the few
 bytes before them shift along, so that all other blocks are found to be as they were (content-defined chunking:
@@ -19,9 +19,9 @@ from xxhash import xxh3_128_digest
 from streamer.engine.snapshot import Piece
 from streamer.port import I64
 
-LEAST, MOST = 256, 4096
+LEAST, MOST = 128, 2048
 """Bytes of a block; less at the end of a piece, and behind blocks of the most."""
-BITS = {1: 10, 4: 8}
+BITS = {1: 8, 4: 6}
 """By the bytes of a look: one of two to the power of so many is a border."""
 SLAB = 1 << 18
 """Looks at a time: they stay in the processor's cache."""
