@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,12 +74,12 @@ class Parts(NamedTuple):
 
 
 class Blocks(NamedTuple):
-    """Stretches of a snapshot, about a kilobyte each, and where their bytes stand; one element per block."""
+    """Stretches of a snapshot, some hundred bytes each, and where their bytes stand; one element per block."""
 
     digests: NDArray[np.uint64]  # of two numbers each
-    parts: I64  # in which of the parts
-    begins: I64
-    sizes: I64
+    parts: NDArray[Any]  # in which of the parts
+    begins: NDArray[Any]
+    sizes: NDArray[Any]
 
 
 class Kept(NamedTuple):

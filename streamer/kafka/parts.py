@@ -122,4 +122,5 @@ def found_again(manifest: Manifest, blob: bytes | bytearray, sha: str) -> Kept:
 
 def _by_digest(blocks: Blocks) -> Blocks:
     order = np.argsort(blocks.digests[:, 0], kind="stable")
-    return Blocks(blocks.digests[order], blocks.parts[order], blocks.begins[order], blocks.sizes[order])
+    where = (column[order].astype(np.int32) for column in blocks[1:])  # Of a million series there are a million.
+    return Blocks(blocks.digests[order], *where)

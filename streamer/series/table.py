@@ -161,30 +161,19 @@ class SeriesTable:
             names[member] = None
 
     def _add_key(self, key: Key) -> int:
-        row = len(self.keys)
-        siblings = self.members.setdefault(key[0], [])
-        if siblings:
-            key = (self.keys[siblings[0]][0], key[1])  # One object for the group of all of them.
+        row, siblings = len(self.keys), self.members.setdefault(key[0], [])
+        key = (self.keys[siblings[0]][0], key[1]) if siblings else key  # One object for the group of all of them.
         self.index[key] = row
         self.keys.append(key)
         siblings.append(row)
         return row
 
     def _add_keys(self, keys: Iterable[tuple[Sequence[object], object]]) -> None:
-        """The same of many at once, which mostly stand with their siblings, and whose members repeat."""
-        before: Sequence[object] | None = None
-        names, group, siblings, row = dict[str, str](), tuple[str, ...](), list[int](), len(self.keys)
+        before, group, names = object(), Group(), dict[str, str]()
         for given, member in keys:
-            if given != before:
-                before, group = given, tuple(map(str, given))
-                siblings = self.members.setdefault(group, [])
-                group = self.keys[siblings[0]][0] if siblings else group
-            name = str(member)
-            key = group, names.setdefault(name, name)
-            self.index[key] = row
-            self.keys.append(key)
-            siblings.append(row)
-            row += 1
+            group = tuple(map(str, given)) if given != before else group
+            before, name = given, str(member)
+            self._add_key((group, names.setdefault(name, name)))
 
     def column(self, batch: Batch, groups: Groups) -> Column:
         """The values this batch gives to the table, in log order per row; makes rows for new keys."""
@@ -324,8 +313,7 @@ class SeriesTable:
     def retain(self, rows: I64) -> None:
         """Row rows[i] becomes row i; all others are forgotten."""
         self.evicted += len(self.keys) - len(rows)
-        keys = [self.keys[row] for row in rows.tolist()]
-        self.index, self.keys, self.members = {}, [], {}
+        keys, self.index, self.keys, self.members = [self.keys[row] for row in rows.tolist()], {}, [], {}
         self._add_keys(keys)
         self.beyond = {group: names for group, names in self.beyond.items() if group in self.members}
         self.pinned, self.began = renumbered(self.pinned, rows), renumbered(self.began, rows)
@@ -394,8 +382,7 @@ class SeriesTable:
         one: they stay as long as they speak, only new ones are refused.
         """
         older = [group for group, _ in state.get("beyond", ())]  # There all further members were called `other`.
-        other = self.signal.spec.other
-        self._add_keys((g, other if older and other and m == "other" and g in older else m) for g, m in state["keys"])
+        self._add_keys((g, (m == "other" and g in older and self.signal.spec.other) or m) for g, m in state["keys"])
         self.taken, self.dropped, self.evicted = map(int, state["values"])
         self.turnover.load(state["marks"])
         self.since = None if state["since"] is None else int(state["since"])
