@@ -1,9 +1,11 @@
 """How far one process reaches and what several share: `make bench-scale`; the sizing of deploy/README.md is of it.
 
-Two parts. Without Kafka: up to a million series of many models, what they take in memory, how long a snapshot and a
-restore take, what an event costs among them. On a broker: the least config on a topic of 12 partitions by 1, 2 and 3
-processes, read by partition and in the order of models: CPU per event of all of them together, for if the processors
-of one machine are few the wall tells of the machine only; bytes written to Kafka.
+Two parts. Without Kafka: up to a million series of many models, what they take in memory, for how long a snapshot stops
+the loop (`copy_ms`) and works beside it, what the next one writes when a share of the models has had events, how long a
+restore takes, what an event costs among them; the same of ten million inferences that wait for a label. Times are those
+of the processor. On a broker: the least config on a topic of 12 partitions by 1, 2 and 3 processes, read by partition
+and in the order of models: CPU per event of all of them together, for if the processors of one machine are few the wall
+tells of the machine only; bytes written to Kafka.
 
 `python -m benchmarks.scale JOB` is one of the fresh processes of the first part.
 """
@@ -20,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,10 @@ from benchmarks.standard import LEAST, event
 from schemas.events.batch import Record
 
 SHAPES = ((10, 10), (100, 10), (1_000, 10), (10_000, 10), (10_000, 100))
+SHARES = 0.01, 0.1, 1.0
+"""Of the models, spread evenly: who has events between one snapshot and the next."""
+OPEN, FULL = 10_000_000, 1 << 14
+"""Open inferences of 48 bytes, in blocks of so many that do not change once they are full: they stand for a store."""
 """Models and numbers a model; the warm-up is short, so that a minute makes all series."""
 TWO = (
     LEAST + "reference: {warmup: 30}\nlimits: {series: 1000000}\nmonitors:\n"
@@ -43,16 +49,20 @@ WAIT_S = 900.0
 ROLES = ("in", "alerts", "state", "heartbeats", "dead-letter", "ordered")
 
 
-def records_of(models: int, features: int) -> Iterator[list[Record]]:
-    """Events of all models in turn."""
+def records_of(
+    models: int, features: int, first: int = 0, each: int = PER_MODEL, every: int = 1
+) -> Iterator[list[Record]]:
+    """Events of all models in turn, so many of each, or of every so many of them; from an offset on."""
     rng, names = random.Random(1), [f"f{i}" for i in range(features)]
-    total = models * PER_MODEL
+    some = range(0, models, every)
+    total = len(some) * each
     for begin in range(0, total, BATCH):
         records = []
         for number in range(begin, min(begin + BATCH, total)):
             numbers = {name: round(rng.gauss(0, 1), 4) for name in names}
-            value = {"model": f"m{number % models}", "time": 1_700_000_000 + number / 100, "features": numbers}
-            records.append(Record(number, -1, None, json.dumps(value).encode()))
+            model, at = some[number % len(some)], first + number
+            value = {"model": f"m{model}", "time": 1_700_000_000 + at / 100, "features": numbers}
+            records.append(Record(at, -1, None, json.dumps(value).encode()))
         yield records
 
 
@@ -75,20 +85,96 @@ def series(models: int, features: int) -> dict[str, Any]:
         task.published()
         if batch.offsets.item(-1) >= last:
             cpu_s, late = cpu_s + time.process_time() - begin_s, late + len(batch.offsets)
-    grown_mb = memory_mb("VmRSS") - before_mb
-    one_s = time.perf_counter()
-    blob = task.dump()
-    two_s = time.perf_counter()
-    Task.load(config, ("events", 0), blob)
-    return {
+    row = {
         "series": models * features,
         "models": models,
         "task_us_per_event": cpu_s / max(late, 1) * 1e6,
-        "memory_mb": grown_mb,
-        "snapshot_mb": len(blob) / 1e6,
-        "snapshot_s": two_s - one_s,
-        "restore_s": time.perf_counter() - two_s,
+        "memory_mb": memory_mb("VmRSS") - before_mb,
     }
+    topic, begin_s = Topic(), time.process_time()
+    topic.write(task.state())
+    row |= {"snapshot_mb": topic.size / 1e6, "first_written_mb": topic.written / 1e6, "copy_ms": topic.copied(begin_s)}
+    for share in SHARES:
+        for records in records_of(models, features, task.position, 2, round(1 / share)):
+            task.step(decode(records, "events"))
+            task.published()
+        topic.write(task.state())
+        row[f"next_mb_of_{share:.0%}"] = topic.written / 1e6
+    row |= {"beside_s": topic.seconds, "restore_s": topic.restored(lambda blob: Task.load(config, ("events", 0), blob))}
+    return row
+
+
+class Topic:
+    """A state topic in memory: what a snapshot after another writes, and how long that takes beside the loop."""
+
+    def __init__(self) -> None:
+        self.kept: tuple[Any, ...] = ()
+        self.there: dict[int, bytes] = {}
+        self.end, self.size, self.written, self.began_s, self.seconds = 0, 0, 0, 0.0, 0.0
+
+    def write(self, state: dict[str, Any]) -> None:
+        from streamer.kafka import manifest
+        from streamer.kafka.parts import kept_of
+        from streamer.service.snapshots import written
+
+        self.began_s = time.process_time()
+        made = written(self.kept, False, state)
+        self.seconds = time.process_time() - self.began_s
+        if isinstance(made, bytes):
+            self.manifest, self.size, self.written = made, len(made), len(made)
+            return
+        offsets = tuple(range(self.end, self.end + len(made.fresh)))
+        self.there |= zip(offsets, (data for _, data in made.fresh), strict=True)
+        self.end += len(offsets)
+        self.manifest = manifest.encode(made, offsets)
+        self.size, self.written = made.size, sum(len(data) for _, data in made.fresh) + len(self.manifest)
+        self.kept = (kept_of(made, offsets, ""),)
+        self.there = {offset: self.there[offset] for offset in self.kept[0].parts.offsets.tolist()}
+
+    def copied(self, begin_s: float) -> float:
+        """For so many milliseconds the loop stands still, from then on until it could be written."""
+        return (self.began_s - begin_s) * 1000
+
+    def restored(self, load: Callable[[Any], object]) -> float:
+        """Seconds from the records to a state that lives."""
+        from streamer.kafka import manifest
+        from streamer.kafka.parts import found_again
+        from streamer.service.restore import uncollected
+
+        begin_s, blob = time.process_time(), bytearray(self.manifest)
+        if self.kept:
+            found, blob = manifest.decode(self.manifest), bytearray()
+            offsets = found.parts.offsets.tolist()
+            for part, begin, size in found.extents.tolist():
+                blob += memoryview(self.there[offsets[part]])[begin : begin + size]
+            found_again(found, blob, "")
+        with uncollected():
+            load(blob)
+        return time.process_time() - begin_s
+
+
+def inferences(count: int) -> dict[str, Any]:
+    """Open inferences in blocks; between two snapshots the oldest hundredth ends and as many begin."""
+    import numpy as np
+
+    from streamer.engine.snapshot import decode
+
+    rng, before_mb = np.random.default_rng(1), memory_mb("VmRSS")
+    blocks = [rng.integers(0, 1 << 62, (FULL, 6)) for _ in range(-(-count // FULL))]
+    topic = Topic()
+    topic.write({"blocks": blocks})
+    row = {"open": count, "snapshot_mb": topic.size / 1e6, "first_written_mb": topic.written / 1e6}
+    for share in SHARES:
+        some = max(round(len(blocks) * share), 1)
+        blocks = blocks[some:] + [rng.integers(0, 1 << 62, (FULL, 6)) for _ in range(some)]
+        begin_s = time.process_time()
+        topic.write({"blocks": list(blocks)})  # A block that is full is not copied: nothing changes it.
+        row[f"next_mb_of_{share:.0%}"] = topic.written / 1e6
+    own, there = sum(block.nbytes for block in blocks), sum(array.nbytes for array in topic.kept[0].blocks)
+    row |= {"bytes_each": own / count, "of_index_each": there / count, "copy_ms": topic.copied(begin_s)}
+    topic_mb = sum(map(len, topic.there.values())) / 1e6
+    row |= {"memory_mb": memory_mb("VmRSS") - before_mb - topic_mb, "beside_s": topic.seconds}
+    return row | {"restore_s": topic.restored(decode)}
 
 
 def of_series(quick: bool) -> list[dict[str, Any]]:
@@ -97,6 +183,12 @@ def of_series(quick: bool) -> list[dict[str, Any]]:
         rows.append(child([sys.executable, "-m", "benchmarks.scale"], {"models": models, "features": features}))
         say(f"scale: {rows[-1]}")
     return rows
+
+
+def of_inferences(quick: bool) -> dict[str, Any]:
+    row = child([sys.executable, "-m", "benchmarks.scale"], {"count": OPEN // (100 if quick else 1)})
+    say(f"scale: {row}")
+    return row
 
 
 def produce(brokers: str, topic: str, events: int) -> int:
@@ -199,7 +291,7 @@ def main() -> None:
     from tests.broker.broker import running_broker
 
     quick = options.events < EVENTS // 10
-    rows = of_series(quick)
+    rows, waiting = of_series(quick), of_inferences(quick)
     with contextlib.ExitStack() as stack:
         brokers, run, shares = stack.enter_context(running_broker(options.kafka)), f"{os.getpid()}-scale", []
         create(brokers, [f"{run}-in"], PARTITIONS)
@@ -211,16 +303,24 @@ def main() -> None:
     report = {
         "environment": environment(),
         "series": rows,
+        "inferences": waiting,
         "shared": shares,
         "json_bytes_per_event": size / options.events,
     }
     (ROOT / "build").mkdir(exist_ok=True)
     (ROOT / "build" / "bench-scale.json").write_text(json.dumps(report, indent=2) + "\n")
-    print(table(rows), table(shares), f"An event has {size / options.events:.0f} bytes of JSON.", sep="\n\n")
+    print(
+        table(rows),
+        table([waiting]),
+        table(shares),
+        f"An event has {size / options.events:.0f} bytes of JSON.",
+        sep="\n\n",
+    )
 
 
 if __name__ == "__main__":
     if len(sys.argv) == 2 and sys.argv[1].startswith("{"):
-        print(json.dumps(series(**json.loads(sys.argv[1]))))
+        job = json.loads(sys.argv[1])
+        print(json.dumps(inferences(**job) if "count" in job else series(**job)))
     else:
         main()

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors import adwin, distribution, envelope, extremes, history, page_hinkley, reference, shiryaev_roberts
-from detectors.bank import DIRECTION, F64, HUGE, I64, Bool, Hits, State, ageless, check_values
+from detectors.bank import DIRECTION, F64, HUGE, I64, Bool, Hits, State, ageless, array_of, check_values
 from detectors.distribution import Closed
 from detectors.envelope import Envelope
 from detectors.history import NO_MARKS
@@ -241,14 +241,15 @@ class CompiledHistory(Forgetting):
         return change_of(self.core.changed(row, asked))
 
     def dump(self) -> dict[str, NDArray[Any]]:
-        latest, sums, places = self.core.dump()
-        rows, slots = len(latest[0]), history.SLOTS
-        rings = np.reshape(sums, (len(sums), rows, slots)), np.reshape(places, (len(places), rows, slots))
-        return history.packed(dict(zip(history.LATEST, latest, strict=True)), *rings)
+        latest, sums, since = self.core.dump()
+        names = *history.LATEST, *history.SUMS, *history.PLACES
+        return dict(zip(names, (*latest, *sums, *map(history.narrow, since)), strict=True))
 
     def load(self, state: State) -> None:
-        latest, sums, places = history.unpacked(state)
-        self.core.load([*latest.values()], [*sums.reshape(len(sums), -1)], [*places.reshape(len(places), -1)])
+        latest, count = history.latest_of(state), (np.size(state.get("total", 0.0)),)
+        sums = [array_of(state, name, "f8", count) for name in history.SUMS]
+        since = [history.place_of(state, name, count).astype(np.int64) for name in history.PLACES]
+        self.core.load([*latest.values()], sums, since)
 
 
 def change_of(found: _native.Change | None) -> Change | None:

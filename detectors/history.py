@@ -278,10 +278,21 @@ def packed(latest: Mapping[str, I64], sums: F64, places: I64) -> dict[str, NDArr
     }
 
 
+def latest_of(state: State) -> dict[str, I64]:
+    """LATEST of a state; ValueError where it has not got them."""
+    rows = rows_of(state, "seen")
+    return {name: array_of(state, name, "i8", (rows,)) for name in LATEST}
+
+
+def place_of(state: State, name: str, count: tuple[int]) -> NDArray[Any]:
+    """One of PLACES, which may be narrow."""
+    return array_of(state, name, "i4" if getattr(state.get(name), "dtype", None) == np.int32 else "i8", count)
+
+
 def unpacked(state: State) -> tuple[dict[str, I64], F64, I64]:
     """The inverse, with the blocks that others are made of; ValueError for what cannot be."""
-    rows = rows_of(state, "seen")
-    latest = {name: array_of(state, name, "i8", (rows,)).copy() for name in LATEST}
+    latest = {name: array.copy() for name, array in latest_of(state).items()}
+    rows = len(latest["seen"])
     if (latest["seen"] < 0).any():
         raise ValueError("an invalid history")
     blocks = needed(latest["seen"])
@@ -290,8 +301,7 @@ def unpacked(state: State) -> tuple[dict[str, I64], F64, I64]:
     for k, name in enumerate(SUMS):
         sums[k, blocks] = array_of(state, name, "f8", count)
     for k, (name, last) in enumerate(zip(PLACES, LATEST[1:], strict=True)):
-        dtype = "i4" if getattr(state.get(name), "dtype", None) == np.int32 else "i8"
-        places[k, blocks] = latest[last][of] - array_of(state, name, dtype, count)
+        places[k, blocks] = latest[last][of] - place_of(state, name, count)
     if not np.isfinite(sums).all() or (sums[1] < 0.0).any():
         raise ValueError("an invalid history")
     _complete(latest["seen"], sums, places)

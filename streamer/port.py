@@ -9,12 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from schemas.events.batch import Record
 
 Partition = tuple[str, int]
 """(input topic, partition number)."""
+I64 = NDArray[np.int64]
 
 
 class Pointer(NamedTuple):
@@ -22,9 +26,9 @@ class Pointer(NamedTuple):
 
     position: int  # S: the input offset the snapshot stands at
     partition: int  # partition of the state topic
-    offset: int  # offset of the snapshot's first chunk there
+    offset: int  # offset of the snapshot's first chunk there, or of its manifest's
     chunks: int
-    sha: str  # sha256 of the whole blob, hex
+    sha: str  # sha256 of the whole blob, or of the manifest, hex
     config: str  # config hash it was made under
     slot: int = 0  # the next snapshot goes to the other one, also after a restart
     ticks: int = 0  # how many ticks the snapshot has seen
@@ -62,25 +66,78 @@ class Committed(NamedTuple):
         return self.pointer.generation if self.pointer is not None else 0
 
 
+class Parts(NamedTuple):
+    """Records of the state topic, each full of blocks of snapshots; one element per record."""
+
+    offsets: I64
+    numbers: I64  # their names
+    sizes: I64  # in bytes
+
+
+class Blocks(NamedTuple):
+    """Stretches of a snapshot, some hundred bytes each, and where their bytes stand; one element per block."""
+
+    digests: NDArray[np.uint64]  # of two numbers each
+    parts: NDArray[Any]  # in which of the parts
+    begins: NDArray[Any]
+    sizes: NDArray[Any]
+
+
+class Kept(NamedTuple):
+    """What the state topic has of a snapshot in parts, so that the next one need not write it again."""
+
+    sha: str  # of its manifest, as its pointer has it
+    parts: Parts
+    blocks: Blocks  # by their digests
+    stale: frozenset[int]  # names of further parts that may be there, of which no offset needs any
+
+
+class Cut(NamedTuple):
+    """A snapshot of which only those blocks are written that are not there yet."""
+
+    size: int  # of the snapshot
+    pieces: NDArray[np.int64]  # size and bytes of an element, of each stretch whose blocks are found by themselves
+    carried: Parts
+    fresh: tuple[tuple[int, bytes], ...]  # further parts, by name
+    blocks: Blocks  # in the order of the snapshot; of `carried`, then of `fresh`
+    gone: tuple[int, ...]  # names of parts that nobody needs any more
+    stale: frozenset[int]  # and of those that nobody does as soon as an offset points at this one
+
+
+class Stored(NamedTuple):
+    """A snapshot that was found."""
+
+    blob: bytes | bytearray
+    kept: Kept | None = None  # where it stands in parts
+
+
 class Snapshot(NamedTuple):
     """A task's state at input offset `position`. Two slots alternate, so the previous one survives compaction."""
 
     position: int
     slot: int
     config: str
-    blob: bytes
+    blob: bytes  # empty where it is cut
     ticks: int = 0
     generation: int = 0
+    cut: Cut | None = None
+    gone: tuple[int, ...] = ()  # names of parts that nobody needs any more: tombstones go with it
+
+    @property
+    def size(self) -> int:
+        """Bytes of the state."""
+        return len(self.blob) if self.cut is None else self.cut.size
 
 
 class Staged(NamedTuple):
     """How much of a snapshot stands in the state topic while no offset points at it."""
 
-    written: int = 0  # chunks, from the first on
+    written: int = 0  # records, from the first on: parts, then chunks
     chunks: int = 0  # of how many; not known before the first
-    first: int = -1  # offset of the first
+    first: int = -1  # offset of the first chunk
     sha: str = ""
     pointer: Pointer | None = None  # to all of it, as soon as nothing is missing
+    offsets: tuple[int, ...] = ()  # of the parts
 
 
 class Out(NamedTuple):
@@ -216,8 +273,8 @@ class Log(Protocol):
     def waiting(self) -> str | None:
         """What the membership in the group waits for, in words; None when the group has assigned what is ours."""
 
-    def read_state(self, partition: Partition, pointer: Pointer | None) -> Iterator[bytes | None]:
-        """Snapshot blobs of `partition`: the one pointed at, or without a pointer every complete one, newest first.
+    def read_state(self, partition: Partition, pointer: Pointer | None) -> Iterator[Stored | None]:
+        """Snapshots of `partition`: the one pointed at, or without a pointer every complete one, newest first.
 
         Yields None while it works, so that the worker can poll in between. Integrity of the bytes is checked by
         the reader of the blob; a pointed snapshot that is not there any more yields nothing.
@@ -254,7 +311,8 @@ class Log(Protocol):
     def stage(
         self, partition: Partition, snapshot: Snapshot, staged: Staged, chunks: int, root: Committed
     ) -> tuple[Outcome, Staged]:
-        """One transaction: the next `chunks` of a snapshot that is too large for a commit, and how far it is now.
+        """One transaction: the next `chunks` records of a snapshot that is too large for a commit, and how far it is
+        now.
 
         They mean nothing until a `commit` names the pointer to them. `root`, which was committed last, is committed
         once more: only with an offset does the group see to it that whoever writes is still its member.

@@ -207,7 +207,7 @@ class Ordering(NothingDetected):
 
     @classmethod
     def load(
-        cls, config: cfg.Config, partition: Partition, blob: bytes, parts: int, engine: Engine = ENGINE
+        cls, config: cfg.Config, partition: Partition, blob: bytes | bytearray, parts: int, engine: Engine = ENGINE
     ) -> Ordering:
         """A stage from snapshot bytes; from those of a task, which read the topic until now, one that goes on where it
         stood. Raises InvalidSnapshot.

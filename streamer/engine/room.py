@@ -136,7 +136,9 @@ class Room:
         """Series of a snapshot leave that the config excludes by now, and those of numbers that are codes by now."""
         for table_id, table in self.tables.items():
             left = codes if table.signal.kind == "number" else ()
-            gone = [row for row, (_, m) in enumerate(table.keys) if not table.wants(m) or excluded(m, left)]
+            names = {member for _, member in table.keys}
+            unwanted = {name for name in names if not table.wants(name) or excluded(name, left)}
+            gone = [row for row, (_, member) in enumerate(table.keys) if member in unwanted] if unwanted else ()
             self._evict(table_id, gone, offset)
 
     def _models(self, offset: int) -> list[str]:

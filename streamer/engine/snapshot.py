@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import math
 import struct
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgpack
 import numpy as np
@@ -20,8 +20,8 @@ MAGIC = b"DRFT"
 FORMAT = 12
 ARRAY = 1
 HEAD = struct.Struct(">4sHQ32s")
-BYTES_MAX = 1 << 30
-"""A snapshot beyond this is refused: 20,000 series need some 100 MB, so it would be a mistake or an attack."""
+BYTES_MAX = 1 << 32
+"""A snapshot beyond this is refused: a million series need some 600 MB, so it would be a mistake or an attack."""
 
 DTYPES = ("<f8", "<i8", "<u8", "<i4", "|i1", "|u1", "|b1")
 
@@ -30,25 +30,38 @@ class InvalidSnapshot(ValueError):
     """The bytes are not a snapshot of ours, or not whole."""
 
 
+class Piece(NamedTuple):
+    """A stretch of a snapshot: its head, its header, or an array."""
+
+    data: memoryview  # bytes
+    item: int  # bytes of an element
+
+
 def encode(state: dict[str, Any]) -> bytes:
     """Nested dicts and lists of plain values and numpy arrays -> snapshot bytes; equal states give equal bytes."""
-    parts: list[Any] = []
+    return b"".join(piece.data for piece in pieces_of(state))
+
+
+def pieces_of(state: dict[str, Any]) -> list[Piece]:
+    """The same, cut where one array ends and the next begins."""
+    parts: list[Piece] = []
 
     def shape_of(value: Any) -> msgpack.ExtType:
         if not isinstance(value, np.ndarray):
             raise TypeError(f"cannot store {type(value).__name__} in a snapshot")
         array = np.ascontiguousarray(value, value.dtype.newbyteorder("<"))
-        parts.append(array.reshape(-1).view(np.uint8).data)
+        parts.append(Piece(array.reshape(-1).view(np.uint8).data, array.itemsize))
         return msgpack.ExtType(ARRAY, msgpack.packb([array.dtype.str, list(value.shape)]))
 
     header = bytes(msgpack.packb(state, default=shape_of, use_bin_type=True))
     digest = hashlib.sha256(header)
     for part in parts:
-        digest.update(part)
-    return b"".join([HEAD.pack(MAGIC, FORMAT, len(header), digest.digest()), header, *parts])
+        digest.update(part.data)
+    head = HEAD.pack(MAGIC, FORMAT, len(header), digest.digest())
+    return [Piece(memoryview(head), 1), Piece(memoryview(header), 1), *parts]
 
 
-def decode(blob: bytes) -> dict[str, Any]:
+def decode(blob: bytes | bytearray) -> dict[str, Any]:
     """The inverse of `encode`; its arrays may be written to. Raises InvalidSnapshot."""
     if len(blob) < HEAD.size or len(blob) > BYTES_MAX:
         raise InvalidSnapshot(f"{len(blob)} bytes cannot be a snapshot")

@@ -119,7 +119,7 @@ class Stages(Protocol):
     def new(self, partition: Partition, position: int, generation: int = 0, first_end: int = 0) -> Stage:
         """One without a past; what is before `first_end` was there before the first start."""
 
-    def load(self, partition: Partition, blob: bytes) -> Stage:
+    def load(self, partition: Partition, blob: bytes | bytearray) -> Stage:
         """From snapshot bytes; raises InvalidSnapshot."""
 
 

@@ -353,7 +353,7 @@ class Task:
         return f"{monitor.table.identity}|{monitor.config.state_spec()}"
 
     @classmethod
-    def load(cls, config: cfg.Config, partition: Partition, blob: bytes, engine: Engine = ENGINE) -> Task:
+    def load(cls, config: cfg.Config, partition: Partition, blob: bytes | bytearray, engine: Engine = ENGINE) -> Task:
         """A task from snapshot bytes; parts that the config no longer describes are reset. Raises InvalidSnapshot."""
         state = snapshot.decode(blob)
         try:

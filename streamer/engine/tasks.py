@@ -31,7 +31,7 @@ class Tasks:
         end = NOBODY_KNOWS if ordered else first_end
         return Task(self.config, partition, position, engine=engine, generation=generation, first_end=end)
 
-    def load(self, partition: Partition, blob: bytes) -> Task:
+    def load(self, partition: Partition, blob: bytes | bytearray) -> Task:
         return Task.load(self.config, partition, blob, self.engine)
 
 
@@ -56,5 +56,5 @@ class Orderings:
     def new(self, partition: Partition, position: int, generation: int = 0, first_end: int = 0) -> Ordering:
         return Ordering(self.config, partition, position, self.parts, generation, first_end, self.engine)
 
-    def load(self, partition: Partition, blob: bytes) -> Ordering:
+    def load(self, partition: Partition, blob: bytes | bytearray) -> Ordering:
         return Ordering.load(self.config, partition, blob, self.parts, self.engine)

@@ -60,6 +60,7 @@ from streamer.port import (
     Records,
     Snapshot,
     Staged,
+    Stored,
     Surroundings,
 )
 
@@ -196,7 +197,7 @@ class KafkaLog:
     def waiting(self) -> str | None:
         return self._waiting
 
-    def read_state(self, partition: Partition, pointer: Pointer | None) -> Iterator[bytes | None]:
+    def read_state(self, partition: Partition, pointer: Pointer | None) -> Iterator[Stored | None]:
         return self._state.read(partition, pointer)
 
     def examine(

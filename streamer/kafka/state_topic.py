@@ -1,8 +1,9 @@
 """Snapshots in the state topic: cut into chunks that fit a record, found again by pointer or by a scan.
 
 A chunk's key is `topic/partition/slot/index`, so that compaction keeps the newest write of each of the two slots. Its
-headers name the snapshot it belongs to; a slot of which compaction or a later, shorter snapshot left only parts is
-thereby seen to be incomplete.
+headers name the snapshot it belongs to; a slot of which compaction or a later, shorter snapshot left only some is
+thereby seen to be incomplete. Of a large snapshot the chunks are those of its manifest; its parts, whose keys are
+`topic/partition/part/name`, are found by the offsets that the manifest has.
 """
 
 from __future__ import annotations
@@ -13,15 +14,26 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from schemas.events.batch import Record
+from streamer.kafka import manifest
 from streamer.kafka.client import Probe
+from streamer.kafka.manifest import Manifest
+from streamer.kafka.parts import found_again
 from streamer.kafka.reader import Readers
-from streamer.port import LogGap, Partition, Pointer, Snapshot
+from streamer.port import I64, LogGap, Partition, Pointer, Snapshot, Stored
 
 CHUNK_BYTES = 900_000
 """A record with its key, headers and batch framing stays below the broker's default limit of 1,048,588 bytes."""
 
 KEY = re.compile(rb"([A-Za-z0-9._-]+)/(\d{1,10})/(\d)/(\d{1,6})")
+GAP = 100
+"""Parts that are further apart are read one after another; of others what lies between is read, too."""
+
+
+Mark = tuple[Partition, int]
+"""Of a snapshot of this partition the record of this number: its parts, then its first chunk."""
 
 
 class Unusable(Exception):
@@ -53,12 +65,17 @@ class Outgoing(NamedTuple):
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...]
     partition: int = -1
-    mark: Partition | None = None
+    mark: Mark | None = None
+
+
+def chunks_in(size: int) -> int:
+    """How many records so many bytes are, at least one."""
+    return max(1, -(-size // CHUNK_BYTES))
 
 
 def count_of(snapshot: Snapshot) -> int:
-    """How many records a snapshot is, at least one."""
-    return max(1, -(-len(snapshot.blob) // CHUNK_BYTES))
+    """How many chunks what is pointed at is."""
+    return chunks_in(len(snapshot.blob))
 
 
 def chunks_of(
@@ -76,10 +93,20 @@ def chunks_of(
             blob[i * CHUNK_BYTES : (i + 1) * CHUNK_BYTES],
             headers,
             place[1],
-            partition if i == 0 else None,
+            (partition, 0) if i == 0 else None,
         )
         for i in numbers
     ]
+
+
+def part_of(place: Partition, partition: Partition, name: int, data: bytes | None, group: str = "") -> Outgoing:
+    """The record of a part, or its tombstone."""
+    headers = (("group", group.encode()),) if group else ()
+    return Outgoing(place[0], part_key(partition, name), data, headers, place[1])
+
+
+def part_key(partition: Partition, name: int) -> bytes:
+    return f"{partition[0]}/{partition[1]}/part/{name}".encode()
 
 
 def chunk_of(record: Record, partition: Partition, group: str = "") -> Chunk | None:
@@ -111,23 +138,26 @@ class StateTopic:
     def place(self, partition: Partition) -> int:
         return partition[1] % self.partitions
 
-    def read(self, partition: Partition, pointer: Pointer | None) -> Iterator[bytes | None]:
+    def read(self, partition: Partition, pointer: Pointer | None) -> Iterator[Stored | None]:
         """See `streamer.port.Log.read_state`."""
         if pointer is not None:
-            blob = yield from self._fetch(partition, pointer)
-            if blob is not None:
-                yield blob
+            stored = yield from self._fetch(partition, pointer)
+            if stored is not None:
+                yield stored
             return
         # Blobs are fetched one by one after the scan, so that memory holds one of them and not the partition.
         found = yield from self._scan(partition)
         for candidate in found:
-            blob = yield from self._fetch(partition, candidate)
-            if blob is not None:
-                yield blob
+            stored = yield from self._fetch(partition, candidate)
+            if stored is not None:
+                yield stored
 
-    def _fetch(self, partition: Partition, pointer: Pointer) -> Generator[None, None, bytes | None]:
+    def _fetch(self, partition: Partition, pointer: Pointer) -> Generator[None, None, Stored | None]:
         try:
-            return (yield from self._pointed(partition, pointer))
+            blob = yield from self._pointed(partition, pointer)
+            if not blob.startswith(manifest.MAGIC):
+                return Stored(blob)
+            return (yield from self._put_together(partition, pointer, blob))
         except (Unusable, LogGap) as why:
             self._logger.warning(
                 "snapshot %s[%d]@%d (state partition %d, offset %d, %d chunks) is not usable: %s",
@@ -166,6 +196,41 @@ class StateTopic:
             raise Unusable("its bytes do not match its checksum")
         return blob
 
+    def _put_together(self, partition: Partition, pointer: Pointer, blob: bytes) -> Generator[None, None, Stored]:
+        """A snapshot from its parts; its own checksum says whether it is what it was."""
+        try:
+            found = manifest.decode(blob)
+        except ValueError as error:
+            raise Unusable(str(error)) from error
+        place = self.topic, pointer.partition
+        low, high = self._probe.begin_end(place)
+        offsets = np.sort(found.parts.offsets)
+        if len(offsets) and not (low <= offsets[0] and offsets[-1] < high):
+            raise Unusable(f"the state partition holds offsets {low} to {high}")
+        whole, missing, extents = bytearray(found.size), set(offsets.tolist()), by_offset(found)
+        for stretch in np.split(offsets, np.flatnonzero(np.diff(offsets) > GAP) + 1):
+            for records in self._readers.read(place, int(stretch[0]), int(stretch[-1]) + 1) if len(stretch) else ():
+                yield None
+                for record in records:
+                    if record.offset in missing:
+                        self._put(whole, record, partition, found, extents[record.offset])
+                        missing.discard(record.offset)
+        if missing:
+            raise Unusable(f"of its parts {len(missing)} are not there any more")
+        return Stored(whole, found_again(found, whole, pointer.sha))
+
+    def _put(self, whole: bytearray, record: Record, partition: Partition, found: Manifest, own: I64) -> None:
+        """What a part holds goes to its places. `own`: of each extent the part, its begin there, size, begin here."""
+        number = int(own[0, 0]) if len(own) else 0
+        name, size = int(found.parts.numbers[number]), int(found.parts.sizes[number])
+        groups = {value for header, value in record.headers if header == "group"}
+        if record.key != part_key(partition, name) or not groups <= {self.group.encode()}:
+            raise Unusable(f"offset {record.offset} holds something else")
+        if record.value is None or len(record.value) != size:
+            raise Unusable(f"its part at offset {record.offset} is not whole")
+        for _, begin, length, at in own.tolist():
+            whole[at : at + length] = record.value[begin : begin + length]
+
     def _fits(self, chunk: Chunk, pointer: Pointer, index: int) -> bool:
         named = chunk.snapshot[:4] == (pointer.position, pointer.sha, pointer.config, pointer.chunks)
         return named and chunk.number == index
@@ -187,6 +252,15 @@ class StateTopic:
             if entry.count == count
         ]
         return [pointer for _, pointer in sorted(complete, reverse=True)]
+
+
+def by_offset(found: Manifest) -> dict[int, I64]:
+    """Of each part by its offset its extents, with where they begin in the snapshot."""
+    size = found.extents[:, 2]
+    table = np.column_stack([found.extents, np.cumsum(size) - size])
+    table = table[np.argsort(table[:, 0], kind="stable")]
+    bounds = np.searchsorted(table[:, 0], np.arange(len(found.parts.offsets) + 1))
+    return {offset: table[bounds[k] : bounds[k + 1]] for k, offset in enumerate(found.parts.offsets.tolist())}
 
 
 def note(

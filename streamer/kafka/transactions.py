@@ -36,8 +36,8 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer, Throt
 from streamer.config.model import Config
 from streamer.kafka.client import CONSUMER_ONLY, REFUSED, Deadline, Limits, down, error_of, partition_counts, settings
 from streamer.kafka.diagnosis import bad_settings
-from streamer.kafka.state_topic import Outgoing
-from streamer.port import LogRefused, Outcome, Partition
+from streamer.kafka.state_topic import Mark, Outgoing
+from streamer.port import LogRefused, Outcome
 
 FENCED = {KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH}
 GENERATION_GONE = {
@@ -154,7 +154,7 @@ class LogTap:
             self._logger.handle(record)
 
 
-def _note(marked: dict[Partition, int], mark: Partition, error: KafkaError | None, message: Message) -> None:
+def _note(marked: dict[Mark, int], mark: Mark, error: KafkaError | None, message: Message) -> None:
     """Where a record landed."""
     offset = message.offset()
     if error is None and offset is not None:
@@ -215,7 +215,7 @@ class Transactions:
     def commit(
         self,
         records: Sequence[Outgoing],
-        positions: Callable[[Mapping[Partition, int]], list[TopicPartition]],
+        positions: Callable[[Mapping[Mark, int]], list[TopicPartition]],
         membership: Callable[[], Any],
     ) -> Outcome:
         """One transaction. `positions` gets the offsets of the marked records; `membership` gives the group metadata,
@@ -285,12 +285,12 @@ class Transactions:
         assert self._producer is not None
         return self._producer
 
-    def _publish(self, producer: Producer, records: Sequence[Outgoing], deadline: Deadline) -> dict[Partition, int]:
+    def _publish(self, producer: Producer, records: Sequence[Outgoing], deadline: Deadline) -> dict[Mark, int]:
         """Produce and wait for delivery, so that whatever is wrong with a record shows before EndTxn is sent.
 
         Returns the offsets of the marked records.
         """
-        marked: dict[Partition, int] = {}
+        marked: dict[Mark, int] = {}
         for topic, key, value, headers, partition, mark in records:
             told = None if mark is None else partial(_note, marked, mark)
             while True:

@@ -89,7 +89,7 @@ class Homes:
         """
         self.warmup, self.most, self.codes, self.given = warmup, NAMES_PER_PLACE * places, tuple(codes), given
         self.index: dict[str, dict[str, int]] = {}
-        self.keys: list[list[str]] = []  # model and name of each row
+        self.keys: list[tuple[str, str]] = []  # model and name of each row
         self.state = {name: np.zeros(0, np.int64) for name in FIELDS}
         self.texts: dict[int, Known] = {}  # of rows that learn, or whose home are texts
         self.homes: dict[int, Home] = {}  # made of the state
@@ -233,7 +233,7 @@ class Homes:
         if name in rows or len(self.keys) >= self.most:
             return rows.get(name, -1)
         self.index.setdefault(model, {})[name] = len(self.keys)
-        self.keys.append([model, name])
+        self.keys.append((model, name))
         self.kinds.pop(model, None)
         self.there = None
         return len(self.keys) - 1
@@ -291,12 +291,19 @@ class Homes:
         self.texts = {new: self.texts[row] for new, row in enumerate(kept) if row in self.texts}
         self._number([self.keys[row] for row in kept])
 
-    def _number(self, keys: Iterable[list[str]]) -> None:
-        """Make the index anew."""
+    def _number(self, keys: Iterable[Sequence[object]]) -> None:
+        """Make the index anew. Rows of a model mostly stand together, and names repeat."""
         self.index, self.keys, self.homes, self.kinds, self.there = {}, [], {}, {}, None
-        for row, (model, name) in enumerate(keys):
-            self.keys.append([model, name])
-            self.index.setdefault(model, {})[name] = row
+        before: object = None
+        names, model, of_model = dict[str, str](), "", dict[str, int]()
+        for row, (given, text) in enumerate(keys):
+            if given != before:
+                before, model = given, str(given)
+                of_model = self.index.setdefault(model, {})
+            name = str(text)
+            name = names.setdefault(name, name)
+            self.keys.append((model, name))
+            of_model[name] = row
 
     def dump(self) -> Any:
         """The state as plain values and arrays of its own."""
@@ -314,7 +321,7 @@ class Homes:
         """
         if state is None or list(state["of"][:2]) != [self.warmup, self.given]:
             return
-        self._number([str(model), str(name)] for model, name in state["keys"])
+        self._number(state["keys"])
         self.state = {name: np.array(state["state"][name], np.int64) for name in FIELDS}
         self.texts = {int(row): Known.load(known) for row, known in state["texts"]}
         n, kind = self.state["n"], self.state["kind"]

@@ -6,7 +6,7 @@ Rows are created in the order in which the log shows their keys, so the table de
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -91,7 +91,6 @@ class SeriesTable:
         self.rows_max = rows_max
         self.index: dict[Key, int] = {}
         self.keys: list[Key] = []
-        self.plain_keys: list[list[Any]] = []  # the same as a snapshot has them
         self.members: dict[tuple[str, ...], list[int]] = {}
         self.turnover = Turnover(rows_max, warmup)
         self.taken, self.dropped, self.evicted = 0, 0, 0  # values with a row, values without, rows given to others
@@ -162,11 +161,19 @@ class SeriesTable:
             names[member] = None
 
     def _add_key(self, key: Key) -> int:
-        row = self.index[key] = len(self.keys)
+        row, siblings = len(self.keys), self.members.setdefault(key[0], [])
+        key = (self.keys[siblings[0]][0], key[1]) if siblings else key  # One object for the group of all of them.
+        self.index[key] = row
         self.keys.append(key)
-        self.plain_keys.append([list(key[0]), key[1]])
-        self.members.setdefault(key[0], []).append(row)
+        siblings.append(row)
         return row
+
+    def _add_keys(self, keys: Iterable[tuple[Sequence[object], object]]) -> None:
+        before, group, names = object(), Group(), dict[str, str]()
+        for given, member in keys:
+            group = tuple(map(str, given)) if given != before else group
+            before, name = given, str(member)
+            self._add_key((group, names.setdefault(name, name)))
 
     def column(self, batch: Batch, groups: Groups) -> Column:
         """The values this batch gives to the table, in log order per row; makes rows for new keys."""
@@ -306,10 +313,8 @@ class SeriesTable:
     def retain(self, rows: I64) -> None:
         """Row rows[i] becomes row i; all others are forgotten."""
         self.evicted += len(self.keys) - len(rows)
-        keys = [self.keys[row] for row in rows.tolist()]
-        self.index, self.keys, self.plain_keys, self.members = {}, [], [], {}
-        for key in keys:
-            self._add_key(key)
+        keys, self.index, self.keys, self.members = [self.keys[row] for row in rows.tolist()], {}, [], {}
+        self._add_keys(keys)
         self.beyond = {group: names for group, names in self.beyond.items() if group in self.members}
         self.pinned, self.began = renumbered(self.pinned, rows), renumbered(self.began, rows)
         self.final, self.unpinned = renumbered(self.final, rows), renumbered(self.unpinned, rows)
@@ -359,7 +364,7 @@ class SeriesTable:
 
     def dump(self) -> dict[str, Any]:
         return {
-            "keys": self.plain_keys.copy(),
+            "keys": self.keys.copy(),
             "values": [self.taken, self.dropped, self.evicted],
             "marks": self.turnover.dump(),
             "since": self.since,
@@ -377,9 +382,7 @@ class SeriesTable:
         one: they stay as long as they speak, only new ones are refused.
         """
         older = [group for group, _ in state.get("beyond", ())]  # There all further members were called `other`.
-        for group, member in state["keys"]:
-            renamed = self.signal.spec.other if member == "other" and group in older else None
-            self._add_key((tuple(map(str, group)), renamed or str(member)))
+        self._add_keys((g, (m == "other" and g in older and self.signal.spec.other) or m) for g, m in state["keys"])
         self.taken, self.dropped, self.evicted = map(int, state["values"])
         self.turnover.load(state["marks"])
         self.since = None if state["since"] is None else int(state["since"])
@@ -389,7 +392,6 @@ class SeriesTable:
             self.beyond[tuple(map(str, group))] = dict.fromkeys(map(str, names))
         if self.categories is not None:
             self.categories.load(state["categories"], len(self.keys))
-        self.resize()
         self.reference.load(state["reference"])
         self.history.load(state["history"])
         if self.tails is not None and state["tails"] is not None:

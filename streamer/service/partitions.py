@@ -9,7 +9,8 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 from streamer.engine.stage import Stage
 from streamer.kafka.offset_metadata import TICKS_MAX
-from streamer.port import Committed, Out, Partition, Pointer, Snapshot, Staged, Tick
+from streamer.kafka.parts import NO_BLOCKS, NO_PARTS, names_of
+from streamer.port import Committed, Cut, Kept, Out, Partition, Pointer, Snapshot, Staged, Tick
 
 NOTHING, NEVER = Staged(), Committed(None, None)
 
@@ -36,7 +37,8 @@ class LivePartition:
     staging: Staging | None = None  # a snapshot that is written in parts
     snapshot_bytes: int = 0
     newest_ms: int = -1  # timestamp of the newest record taken
-    writing: tuple[int, int, Future[bytes]] | None = None  # a snapshot of that offset and tick, being encoded
+    writing: tuple[int, int, Future[bytes | Cut]] | None = None  # a snapshot of that offset and tick, being encoded
+    kept: tuple[Kept, ...] = ()  # snapshots in parts that an offset points at, or may point at
     sent: int = 0  # outbox records in the transaction whose outcome is open
     sending: list[Out] = field(default_factory=list)  # those
     ticked: int = 0  # ticks up to C
@@ -79,18 +81,21 @@ class Stats:
     timings: list[tuple[Timing, float]] = field(default_factory=list)  # (metric, seconds), taken away by the reporter
 
 
+Writes = Callable[[dict[str, Any]], bytes | Cut]
+
+
 class Pool(Protocol):
     """What snapshots are encoded with: a thread of the service, or nothing but the call itself."""
 
-    def submit(self, work: Callable[[dict[str, Any]], bytes], state: dict[str, Any], /) -> Future[bytes]:
+    def submit(self, work: Writes, state: dict[str, Any], /) -> Future[bytes | Cut]:
         """The result to come."""
 
 
 class InPlace:
     """Done when it returns: for the first and the last snapshot, and for the simulator, whose lives repeat."""
 
-    def submit(self, work: Callable[[dict[str, Any]], bytes], state: dict[str, Any], /) -> Future[bytes]:
-        future: Future[bytes] = Future()
+    def submit(self, work: Writes, state: dict[str, Any], /) -> Future[bytes | Cut]:
+        future: Future[bytes | Cut] = Future()
         future.set_result(work(state))
         return future
 
@@ -115,6 +120,19 @@ def tick(owned: LivePartition, now_ms: int, marks: tuple[int, int] | None, held:
 def newest(owned: LivePartition, seen: int) -> tuple[Tick, ...]:
     """The ticks of a task but for the first `seen` ones."""
     return tuple(owned.ticks[max(len(owned.ticks) - max(owned.task.ticks - seen, 0), 0) :])
+
+
+def point(owned: LivePartition, pointer: Pointer) -> None:
+    """An offset points at a newer snapshot."""
+    owned.pointer, owned.slot = pointer, pointer.slot
+    kept = tuple(one for one in owned.kept if one.sha == pointer.sha)
+    if not kept and owned.kept and owned.staging is not None:  # In chunks, without the tombstones of a commit.
+        kept = (Kept(pointer.sha, NO_PARTS, NO_BLOCKS, frozenset(names_of(owned.kept))),)
+    owned.kept = kept
+    owned.ticks = list(newest(owned, pointer.ticks))
+    if owned.writing is not None and owned.writing[:2] <= (pointer.position, pointer.ticks):
+        owned.writing = None
+    owned.staging = None
 
 
 def stands(owned: LivePartition | None, sent: Committed, snapshot: Snapshot | None) -> bool:

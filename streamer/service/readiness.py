@@ -59,7 +59,7 @@ def slow_snapshots(worker: Worker) -> str | None:
     if not staging or not (seconds or trouble):
         return None
     parts = [
-        f"{topic}[{number}] {len(one.snapshot.blob) / 1e6:.1f} MB, {one.staged.written} of {one.staged.chunks or 'its'}"
+        f"{topic}[{number}] {one.snapshot.size / 1e6:.1f} MB, {one.staged.written} of {one.staged.chunks or 'its'}"
         " parts written"
         for (topic, number), one in staging[:NAMED_MAX]
     ]

@@ -4,7 +4,9 @@ before the committed offset C is already in the topics.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from streamer.config import model as cfg
@@ -12,11 +14,23 @@ from streamer.config.continuity import without_offsets
 from streamer.engine.snapshot import InvalidSnapshot
 from streamer.engine.stage import Stage, Stages
 from streamer.kafka.offset_metadata import SUSPECT_AFTER
-from streamer.port import Committed, Log, LogGap, Partition, StateLost
+from streamer.port import Committed, Kept, Log, LogGap, Partition, StateLost
 from streamer.service.partitions import Stats
 
 Notify = Callable[..., None]
 OFFSET_MAX = 1 << 62
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Without the garbage collector: it would look again and again at millions of new objects, none of them garbage."""
+    on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if on:
+            gc.enable()
 
 
 def made_anew(stage: Stage | None, topic_id: str) -> str:
@@ -58,6 +72,7 @@ class Restorer:
     def __init__(self, config: cfg.Config, stages: Stages, log: Log, stats: Stats, notify: Notify) -> None:
         self.config, self.stages, self.log, self.stats, self.notify = config, stages, log, stats, notify
         self.counts: dict[str, int] = {}  # partitions of each topic when it was first looked at
+        self.kept: dict[Partition, tuple[Kept, ...]] = {}  # where the snapshot that was loaded stands in parts
 
     def past(self, partition: Partition) -> Generator[None, None, Past]:
         """What is written down of a partition."""
@@ -180,15 +195,17 @@ class Restorer:
         """The pointed snapshot, else the newest complete one at or before C of the same generation, else None."""
         sources = [committed.pointer, None] if committed.pointer else [None]
         for pointer in sources:
-            for blob in self.log.read_state(partition, pointer):
-                if blob is None:
+            for stored in self.log.read_state(partition, pointer):
+                if stored is None:
                     yield
                     continue
                 try:
-                    task = self.stages.load(partition, blob)
+                    with uncollected():
+                        task = self.stages.load(partition, stored.blob)
                 except InvalidSnapshot as error:
                     self.notify("invalid_snapshot", partition, why=str(error))
                     continue
+                self.kept[partition] = (stored.kept,) if stored.kept is not None else ()
                 if task.position <= (committed.offset or 0) and task.generation >= committed.generation:
                     return task
         return None

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from streamer.config import model as cfg
-from streamer.engine.snapshot import encode
+from streamer.engine.snapshot import pieces_of
 from streamer.kafka.offset_metadata import TICKS_MAX
-from streamer.port import Committed, Partition, Pointer, Snapshot
+from streamer.kafka.parts import cut_of, names_of
+from streamer.port import Committed, Cut, Kept, Partition, Pointer, Snapshot
 from streamer.service.partitions import InPlace, LivePartition, Pool, Staging, Stats, newest
 
 ROOM_BYTES = 2_000_000
-"""Of snapshots, in one commit. Larger ones, and what is left over of many small ones, go before it in parts."""
+"""Of snapshots, in one commit. Larger ones, and what is left over of many small ones, go before it, by records."""
+PARTS_BYTES = 2_000_000
+"""Of a snapshot of more only what has changed since the last one is written."""
+
+
+def written(kept: Sequence[Kept], whole: bool, state: dict[str, Any]) -> bytes | Cut:
+    """The bytes of a snapshot, or of a large one what is to be written of them, unless it must be `whole`."""
+    pieces = pieces_of(state)
+    if whole or sum(len(piece.data) for piece in pieces) <= PARTS_BYTES:
+        return b"".join(piece.data for piece in pieces)
+    return cut_of(pieces, kept)
 
 
 def pointer_of(owned: LivePartition) -> Pointer | None:
@@ -60,18 +72,23 @@ class Snapshots:
             return None
         before, place = owned.pointer, (owned.task.position, owned.task.ticks)
         fresh = before is None or before.position != place[0] or len(owned.ticks) > TICKS_MAX // 2
+        whole = owned.root.offset is None  # Without an offset there is nothing to stage by.
+        work = partial(written, owned.kept, whole)
         if fresh and (before is None or at_once):
-            owned.writing = *place, self.in_place.submit(encode, self._state(owned))
+            owned.writing = *place, self.in_place.submit(work, self._state(owned))
         elif fresh and owned.writing is None and self.clock() >= owned.snapshot_due_s:
-            owned.writing = *place, self.pool.submit(encode, self._state(owned))
+            owned.writing = *place, self.pool.submit(work, self._state(owned))
         if owned.writing is None or not owned.writing[2].done():
             return None
         position, seen, future = owned.writing
-        owned.snapshot_bytes = len(future.result())
-        known = self.config.config_hash, future.result(), seen, owned.task.generation
-        snapshot = Snapshot(position, 1 - owned.slot, *known)
-        if owned.snapshot_bytes <= room or owned.root.offset is None:  # Without an offset there is nothing to stage by.
-            return snapshot
+        made, own = future.result(), (position, 1 - owned.slot, self.config.config_hash)
+        if isinstance(made, Cut):
+            snapshot = Snapshot(*own, b"", seen, owned.task.generation, made, made.gone)
+        else:
+            snapshot = Snapshot(*own, made, seen, owned.task.generation)
+        owned.snapshot_bytes = snapshot.size
+        if snapshot.cut is None and (snapshot.size <= room or whole):
+            return snapshot._replace(gone=tuple(sorted(names_of(owned.kept))))
         owned.staging = Staging(snapshot)
         return None
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from streamer.kafka.parts import kept_of
 from streamer.port import Committed, Log, LogDown, Outcome, Partition
 from streamer.service.partitions import Doing, LivePartition, Staging, Stats
 
@@ -102,6 +103,9 @@ class Stager:
         outcome, staging.staged = self._worker.log.stage(
             partition, staging.snapshot, staging.staged, self.chunks, owned.root
         )
+        done, cut = staging.staged, staging.snapshot.cut
+        if done.pointer is not None and cut is not None:
+            owned.kept = *owned.kept, kept_of(cut, done.offsets, done.pointer.sha)
         took_s = self._clock() - begin_s
         self.chunk_s = took_s / max(staging.staged.written - before, 1)
         if outcome is not Outcome.DONE or took_s > SLOW_S:

@@ -31,7 +31,7 @@ from streamer.port import (
 )
 from streamer.service.alert_log import AlertLog
 from streamer.service.connection import words
-from streamer.service.partitions import Doing, LivePartition, Pool, Stats, more_of, newest, stands, tick
+from streamer.service.partitions import Doing, LivePartition, Pool, Stats, more_of, point, stands, tick
 from streamer.service.portions import EACH, LETTERS_BYTES_MAX, each, full, in_turn, portion
 from streamer.service.restore import Notify, Restorer
 from streamer.service.snapshots import Snapshots, pointer_of, root
@@ -305,11 +305,7 @@ class Worker:
         owned.root, owned.starts = committed, committed.starts
         pointer = committed.pointer
         if pointer is not None and pointer != owned.pointer:
-            owned.pointer, owned.slot = pointer, pointer.slot
-            owned.ticks = list(newest(owned, pointer.ticks))
-            if owned.writing is not None and owned.writing[:2] <= (pointer.position, pointer.ticks):
-                owned.writing = None
-            owned.staging = None
+            point(owned, pointer)
             owned.snapshot_s = self.clock()
             owned.snapshot_due_s = owned.snapshot_s + self.snapshots.period_s(partition)
 
@@ -389,6 +385,7 @@ class Worker:
         due_s = now_s + self.snapshots.period_s(partition)
         owned = LivePartition(task, committed.offset, pointer, slot, due_s, now_s, committed, ticked=committed.ticked)
         owned.ticks = list(committed.ticks) if pointer is not None else []
+        owned.kept = self.restorer.kept.pop(partition, ())
         owned.starts, owned.begun = committed.starts, task.position
         self.owned[partition] = owned
         self.stats.restored += 1

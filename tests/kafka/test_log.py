@@ -133,7 +133,7 @@ def test_a_scan_waits_for_an_open_foreign_transaction(world: World) -> None:
         if pointer is None:
             steps.close()  # type: ignore[attr-defined]
     foreign.abort_transaction(10)
-    assert [blob for blob in steps if blob is not None] == [b"ours"]
+    assert [stored.blob for stored in steps if stored is not None] == [b"ours"]
     assert blob_of(log, partition, None) == [b"ours"]
 
 

@@ -183,8 +183,8 @@ def test_the_mock_cluster_is_enough_for_the_demo() -> None:
         events = log.poll(100, 0.1, lambda _: None)
     result = log.commit([OUT], {P: Committed(10, None)}, {P: Snapshot(10, 0, "c0ffee", b"blob")})
     assert result.outcome is Outcome.DONE
-    assert [blob for blob in log.read_state(P, result.pointers[P]) if blob] == [b"blob"]
-    assert [blob for blob in log.read_state(P, None) if blob] == [b"blob"]
+    assert [one.blob for one in log.read_state(P, result.pointers[P]) if one] == [b"blob"]
+    assert [one.blob for one in log.read_state(P, None) if one] == [b"blob"]
     close_log(log)
 
 

@@ -121,8 +121,8 @@ def owner(world: World, start: int = 0, **options: Any) -> KafkaLog:
     return log
 
 
-def blob_of(log: KafkaLog, partition: Partition, pointer: Pointer | None) -> list[bytes]:
-    return [blob for blob in log.read_state(partition, pointer) if blob is not None]
+def blob_of(log: KafkaLog, partition: Partition, pointer: Pointer | None) -> list[bytes | bytearray]:
+    return [stored.blob for stored in log.read_state(partition, pointer) if stored is not None]
 
 
 def alert(text: str) -> Out:

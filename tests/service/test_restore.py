@@ -12,7 +12,7 @@ from schemas.events.batch import Record
 from streamer.config.load import load_text
 from streamer.engine.snapshot import InvalidSnapshot
 from streamer.kafka.offset_metadata import SUSPECT_AFTER
-from streamer.port import Committed, LogGap, Partition, Pointer, StateLost, Surroundings, Tick, Topic
+from streamer.port import Committed, LogGap, Partition, Pointer, StateLost, Stored, Surroundings, Tick, Topic
 from streamer.service.partitions import Stats
 from streamer.service.restore import Restorer
 
@@ -44,7 +44,7 @@ class Stage:
         self.waiting = 0
 
 
-def load(partition: Partition, blob: bytes) -> Stage:
+def load(partition: Partition, blob: bytes | bytearray) -> Stage:
     """A snapshot is `position`, also with `ticks` and `generation`, and the topic's id behind it; else it is none."""
     text, _, topic_id = blob.decode().partition("/")
     try:
@@ -81,10 +81,10 @@ class Log:
     def begin_end(self, partition: Partition) -> tuple[int, int]:
         return self.edges
 
-    def read_state(self, partition: Partition, pointer: Pointer | None) -> Iterator[bytes | None]:
+    def read_state(self, partition: Partition, pointer: Pointer | None) -> Iterator[Stored | None]:
         self.asked.append(pointer)
         yield None
-        yield from self.blobs.get(pointer, [])
+        yield from map(Stored, self.blobs.get(pointer, []))
 
     def examine(
         self, partition: Partition, start: int, end: int, starts: int

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from streamer.config.load import load_text
+from streamer.engine.snapshot import Piece
 from streamer.kafka.offset_metadata import TICKS_MAX
 from streamer.port import Committed, Pointer, Tick
 from streamer.service import snapshots
@@ -95,7 +96,7 @@ def test_the_root_has_the_ticks_that_its_snapshot_has_not_seen() -> None:
 def test_a_commit_carries_so_many_bytes_of_snapshots_and_the_others_go_in_parts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(snapshots, "encode", lambda state: bytes(ROOM_BYTES // 2))
+    monkeypatch.setattr(snapshots, "pieces_of", lambda state: [Piece(memoryview(bytes(ROOM_BYTES // 2)), 1)])
     lives = {("in", number): Life(at(6)) for number in range(4)}
     for life in lives.values():
         life.owned.root = Committed(5, at(6))

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from streamer.config.load import load_text
+from streamer.engine import snapshot
 from streamer.engine.tasks import Tasks
 from streamer.port import LogDown, Outcome, Staged
 from streamer.service import snapshots, staging
 from streamer.service.worker import Worker
-from tests.sim.broker import Broker, SimLog
+from tests.sim.broker import Broker, SimLog, in_small_parts
 from tests.sim.campaign import CONFIG, make_log
 
 AT = ("inferences", 0)
@@ -23,6 +24,7 @@ class Life:
     """A worker that has committed, and has a new snapshot of many parts to write down; parts take their time."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        in_small_parts(monkeypatch)
         monkeypatch.setattr(snapshots, "ROOM_BYTES", 0)
         self.now_s, self.part_s, self.sent = 0.0, 0.0, list[int]()
         self.outcomes: list[Outcome | LogDown] = []
@@ -38,7 +40,7 @@ class Life:
         self.first = self.owned.pointer
         assert self.first is not None, "without an offset to write down beside it the first snapshot goes in one piece"
         self.owned.task.generation += 1  # Another state at the same offset.
-        self.owned.writing = 100, 0, snapshots.InPlace().submit(snapshots.encode, self.owned.task.state())
+        self.owned.writing = 100, 0, snapshots.InPlace().submit(snapshot.encode, self.owned.task.state())
         assert self.worker.commit()
         assert self.owned.staging is not None
 
@@ -72,7 +74,7 @@ def test_one_part_per_round_and_the_offset_points_at_it_when_all_are_there(monke
     assert pointer is not None
     assert pointer == life.owned.pointer != life.first
     assert life.owned.staging is None
-    assert list(filter(None, life.log.read_state(AT, pointer))) == [life.owned.task.dump()]
+    assert [one.blob for one in life.log.read_state(AT, pointer) if one is not None] == [life.owned.task.dump()]
 
 
 def test_parts_become_smaller_where_they_take_long_or_do_not_land(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,14 +8,21 @@ gets an answer, and whatever was on its way may or may not have arrived.
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any
+
+import pytest
+from confluent_kafka import TopicPartition
 
 from schemas.events.batch import Record
+from streamer.kafka import blocks, parts, state_topic
 from streamer.kafka.killer_batch import skipped
-from streamer.kafka.offset_metadata import SUSPECT_AFTER
+from streamer.kafka.offset_metadata import SUSPECT_AFTER, from_text
+from streamer.kafka.publishing import Publisher
+from streamer.kafka.state_topic import Mark, Outgoing, StateTopic, chunk_of
 from streamer.port import (
     Assigned,
     CommitResult,
@@ -31,6 +38,7 @@ from streamer.port import (
     Records,
     Snapshot,
     Staged,
+    Stored,
     Surroundings,
 )
 
@@ -39,31 +47,22 @@ class Crash(Exception):
     """The process dies here."""
 
 
-CHUNK_BYTES = 16_000
+SMALL = {
+    state_topic: {"CHUNK_BYTES": 16_000},
+    parts: {"PART_BYTES": 20_000, "MOST": 512, "WORTH": 10},
+    blocks: {"LEAST": 32, "MOST": 512, "BITS": {1: 6, 4: 4}},
+}
+"""So little that a state of 100 KB has some of each, of which some do not change from one snapshot to the next."""
+
+Positions = Callable[[Mapping[Mark, int]], list[TopicPartition]]
+"""What a transaction commits, once it is known where its marked records stand."""
 
 
-class Chunk(NamedTuple):
-    """One record of the state topic."""
-
-    partition: Partition
-    snapshot: Snapshot
-    number: int
-    count: int
-    value: bytes
-
-
-Positions = Callable[[Mapping[Partition, int]], dict[Partition, Committed]]
-"""What a transaction commits, once it is known where the first chunk of each snapshot stands."""
-
-
-def chunks_of(partition: Partition, snapshot: Snapshot) -> list[Chunk]:
-    parts = [snapshot.blob[at : at + CHUNK_BYTES] for at in range(0, len(snapshot.blob), CHUNK_BYTES)]
-    return [Chunk(partition, snapshot, number, len(parts), part) for number, part in enumerate(parts)]
-
-
-def pointer_of(snapshot: Snapshot, first: int) -> Pointer:
-    named = snapshot.config, snapshot.slot, snapshot.ticks, snapshot.generation
-    return Pointer(snapshot.position, 0, first, len(chunks_of(("", 0), snapshot)), "", *named)
+def in_small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if records held little."""
+    for module, values in SMALL.items():
+        for name, value in values.items():
+            monkeypatch.setattr(module, name, value)
 
 
 @dataclass
@@ -82,7 +81,7 @@ class Broker:
     faults: dict[str, float] = field(default_factory=dict)
     logs: dict[Partition, list[Record]] = field(default_factory=dict)
     topic: list[tuple[Out, Transaction]] = field(default_factory=list)
-    state: list[tuple[Chunk, Transaction] | None] = field(default_factory=list)
+    state: list[tuple[Outgoing, Transaction] | None] = field(default_factory=list)
     committed: dict[Partition, Committed] = field(default_factory=dict)
     open: dict[str, Transaction] = field(default_factory=dict)
     epochs: dict[str, int] = field(default_factory=dict)
@@ -124,8 +123,8 @@ class Broker:
         transaction.state = "committed" if commit else "aborted"
         if commit:
             for partition in transaction.offsets.keys() - self.committed.keys():
-                mine = [chunk for chunk, its in filter(None, self.state) if its is transaction]
-                self.began[partition] = b"".join(chunk.value for chunk in mine if chunk.partition == partition)
+                mine = [chunk_of(self.record(i), partition) for i, its in self.stored() if its is transaction]
+                self.began[partition] = b"".join(chunk.value for chunk in mine if chunk is not None)
             self.committed |= transaction.offsets
 
     def settle(self, transactional_id: str) -> None:
@@ -144,31 +143,59 @@ class Broker:
     def pending(self, partition: Partition) -> bool:
         return any(t.state == "open" and partition in t.offsets for t in self.open.values())
 
+    def stored(self) -> list[tuple[int, Transaction]]:
+        """Offsets of the state topic that hold something, and which transaction wrote it."""
+        return [(i, entry[1]) for i, entry in enumerate(self.state) if entry is not None]
+
+    def record(self, offset: int) -> Record:
+        """What the state topic holds there."""
+        entry = self.state[offset]
+        assert entry is not None
+        return Record(offset, -1, entry[0].key, entry[0].value, entry[0].headers)
+
     def compact(self) -> None:
-        """Keep the newest committed record of every key, as the cleaner may at any time."""
+        """Keep the newest committed record of every key, as the cleaner may at any time; no tombstones."""
         seen = set()
         for i in range(len(self.state) - 1, -1, -1):
             entry = self.state[i]
             if entry is not None and entry[1].state == "committed":
-                key = entry[0].partition, entry[0].snapshot.slot, entry[0].number
-                if key in seen:
+                if entry[0].key in seen or entry[0].value is None:
                     self.state[i] = None
-                seen.add(key)
-
-    def whole(self, partition: Partition, offset: int) -> bytes | None:
-        """The snapshot whose first record stands there, if all of it is left: what else stands between is not its."""
-        found: list[Chunk] = []
-        for chunk, transaction in filter(None, self.state[offset:]):
-            mine = chunk.partition == partition and transaction.state == "committed"
-            if mine and chunk.number == len(found) and (not found or chunk.snapshot == found[0].snapshot):
-                found.append(chunk)
-            elif not found:
-                return None
-        return b"".join(chunk.value for chunk in found) if found and len(found) == found[0].count else None
+                seen.add(entry[0].key)
 
     def published(self) -> list[Out]:
         """What a read_committed consumer sees, in log order."""
         return [out for out, transaction in self.topic if transaction.state == "committed"]
+
+
+class StateReader:
+    """Reads what is committed in the state topic, and says where it begins and ends."""
+
+    def __init__(self, broker: Broker) -> None:
+        self.broker = broker
+
+    def begin_end(self, place: Partition) -> tuple[int, int]:
+        self.broker.answer()
+        return 0, len(self.broker.state)
+
+    def read(self, place: Partition, start: int, end: int) -> Iterator[list[Record]]:
+        self.broker.answer()
+        there = [i for i, its in self.broker.stored() if start <= i < end and its.state == "committed"]
+        for begin in range(0, len(there), 7):
+            self.broker.answer()
+            yield [self.broker.record(i) for i in there[begin : begin + 7] if self.broker.state[i] is not None]
+
+
+class Transacting:
+    """Stands for `streamer.kafka.transactions.Transactions`."""
+
+    why = ""
+
+    def __init__(self, log: SimLog) -> None:
+        self.log = log
+
+    def commit(self, records: Sequence[Outgoing], positions: Positions, membership: object) -> Outcome:
+        return self.log.transact(self.log.outs, records, positions)
 
 
 class SimLog:
@@ -182,6 +209,9 @@ class SimLog:
         self.member = broker.join()
         self.mine: dict[Partition, int | None] = {}  # next offset; None until started
         self.found: dict[Partition, list[tuple[int, int]]] = {}  # batches that are skipped
+        self.outs: Sequence[Out] = ()  # what the transaction publishes that comes next
+        self.state: Any = StateTopic("state", 1, StateReader(broker), StateReader(broker), logging.getLogger("sim"))  # type: ignore[arg-type]
+        self.publisher = Publisher(Transacting(self), self.state, {}, lambda: None)  # type: ignore[arg-type]
 
     def poll(self, limit: int, timeout_s: float, on_revoke: Callable[[list[Partition]], None]) -> list[LogEvent]:
         broker = self.broker
@@ -252,14 +282,9 @@ class SimLog:
     def waiting(self) -> str | None:
         return None
 
-    def read_state(self, partition: Partition, pointer: Pointer | None) -> Iterator[bytes | None]:
+    def read_state(self, partition: Partition, pointer: Pointer | None) -> Iterator[Stored | None]:
         yield None
-        for i in range(len(self.broker.state) - 1, -1, -1):
-            self.broker.answer()
-            if self.broker.state[i] is not None and (pointer is None or i == pointer.offset):
-                blob = self.broker.whole(partition, i)
-                if blob is not None:
-                    yield blob
+        yield from self.state.read(partition, pointer)
 
     def replay(self, partition: Partition, start: int, end: int) -> Iterator[list[Record]]:
         if start < 0:
@@ -285,33 +310,14 @@ class SimLog:
         offsets: Mapping[Partition, Committed],
         snapshots: Mapping[Partition, Snapshot],
     ) -> CommitResult:
-        pointers: dict[Partition, Pointer] = {}
-
-        def positions(first: Mapping[Partition, int]) -> dict[Partition, Committed]:
-            for partition, snapshot in snapshots.items():
-                pointers[partition] = pointer_of(snapshot, first[partition])
-            return {p: given._replace(pointer=pointers.get(p, given.pointer)) for p, given in offsets.items()}
-
-        chunks = [chunk for p, snapshot in snapshots.items() for chunk in chunks_of(p, snapshot)]
-        outcome = self._transact(outs, chunks, positions)
-        return CommitResult(outcome, pointers if outcome is Outcome.DONE else {})
+        self.outs = outs
+        return self.publisher.commit([], offsets, snapshots)
 
     def stage(
         self, partition: Partition, snapshot: Snapshot, staged: Staged, chunks: int, root: Committed
     ) -> tuple[Outcome, Staged]:
-        part = chunks_of(partition, snapshot)[staged.written : staged.written + chunks]
-        first = {partition: staged.first}
-
-        def positions(marked: Mapping[Partition, int]) -> dict[Partition, Committed]:
-            first.update(marked)
-            return {partition: root}
-
-        outcome = self._transact([], part, positions)
-        if outcome is not Outcome.DONE:
-            return outcome, staged
-        then = Staged(staged.written + len(part), part[0].count, first[partition])
-        whole = then.written == then.chunks
-        return outcome, then._replace(pointer=pointer_of(snapshot, then.first) if whole else None)
+        self.outs = ()
+        return self.publisher.stage(partition, snapshot, staged, chunks, root)
 
     def awaited(self) -> bool:
         return False
@@ -319,9 +325,9 @@ class SimLog:
     def throttled(self) -> float:
         return 0.0
 
-    def _transact(self, outs: Sequence[Out], chunks: Sequence[Chunk], positions: Positions) -> Outcome:
+    def transact(self, outs: Sequence[Out], stored: Sequence[Outgoing], positions: Positions) -> Outcome:
         if self.broker.down:
-            return self._unanswered(outs, chunks, positions)
+            return self._unanswered(outs, stored, positions)
         fault = self._fault()
         if fault == "crash-before":
             raise Crash
@@ -332,7 +338,7 @@ class SimLog:
         before = self.broker.open.pop(self.instance, None)
         if before is not None:  # Whoever begins the next one without a word about the last: its EndTxn may arrive yet.
             self.broker.end(before, before.end_sent and self.rng.random() < 0.5)
-        transaction = self._begin(outs, chunks, positions)
+        transaction = self._begin(outs, stored, positions)
         if fault == "crash-open":
             raise Crash
         if fault == "abort-late":
@@ -350,14 +356,14 @@ class SimLog:
             raise Crash
         return Outcome.UNKNOWN if fault == "lost-ack" else Outcome.DONE
 
-    def _unanswered(self, outs: Sequence[Out], chunks: Sequence[Chunk], positions: Positions) -> Outcome:
+    def _unanswered(self, outs: Sequence[Out], stored: Sequence[Outgoing], positions: Positions) -> Outcome:
         """The broker went before the producer was ready, before anything arrived, or with everything on its way."""
         how = self.rng.choice(["no producer", "nothing", "all"])
         if how == "no producer":
             self.broker.answer()
         if how == "nothing" or self.epoch != self.broker.epochs[self.instance] or self.instance in self.broker.open:
             return Outcome.UNKNOWN
-        self._begin(outs, chunks, positions).end_sent = True
+        self._begin(outs, stored, positions).end_sent = True
         return Outcome.UNKNOWN
 
     def _fault(self) -> str | None:
@@ -366,13 +372,14 @@ class SimLog:
                 return name
         return None
 
-    def _begin(self, outs: Sequence[Out], chunks: Sequence[Chunk], positions: Positions) -> Transaction:
-        transaction, first = Transaction({}), {}
-        for chunk in chunks:
-            if chunk.number == 0:
-                first[chunk.partition] = len(self.broker.state)
-            self.broker.state.append((chunk, transaction))
-        transaction.offsets = positions(first)
+    def _begin(self, outs: Sequence[Out], stored: Sequence[Outgoing], positions: Positions) -> Transaction:
+        transaction, marked = Transaction({}), dict[Mark, int]()
+        for record in stored:
+            if record.mark is not None:
+                marked[record.mark] = len(self.broker.state)
+            self.broker.state.append((record, transaction))
+        roots = positions(marked)
+        transaction.offsets = {(at.topic, at.partition): from_text(at.offset, at.metadata) for at in roots}
         self.broker.topic += [(out, transaction) for out in outs]
         self.broker.open[self.instance] = transaction
         return transaction

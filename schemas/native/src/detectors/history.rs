@@ -4,7 +4,7 @@ use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::arrays::{check_length, check_rows, prefetch, retain, slice};
+use crate::arrays::{check_finite, check_length, check_rows, prefetch, retain, slice};
 use crate::detectors::bank::bounded;
 use crate::detectors::last_change::{Asked, Change, Piece, last_change};
 
@@ -41,7 +41,47 @@ fn slot(level: usize, block: i64) -> usize {
     level * KEPT + block as usize % KEPT
 }
 
+/// By level the first block that is needed of a row with so many values, and the first behind those.
+fn spans(seen: i64) -> [(i64, i64); LEVELS] {
+    let mut found = [(0, 0); LEVELS];
+    let (mut full, mut end) = (seen / BLOCK, seen / BLOCK + seen % BLOCK);
+    for (level, span) in found.iter_mut().enumerate() {
+        let mut begin = (if level == 0 { end } else { full } - KEPT as i64).max(0);
+        if level < LEVELS - 1 {
+            begin = (begin + FACTOR - 1) / FACTOR * FACTOR;
+        }
+        *span = (begin, end);
+        (full, end) = (full / FACTOR, begin / FACTOR);
+    }
+    found
+}
+
+/// The slots of the blocks that are needed, ascending.
+fn needed(seen: i64) -> impl Iterator<Item = usize> {
+    spans(seen).into_iter().enumerate().flat_map(|(level, (begin, end))| {
+        let held = move |place: &i64| (place - begin) & (KEPT as i64 - 1) < end - begin;
+        (0..KEPT as i64).filter(held).map(move |place| level * KEPT + place as usize)
+    })
+}
+
 impl Row {
+    /// Make the blocks of which finer ones are needed instead: in time they are needed themselves.
+    fn complete(&mut self) {
+        let mut full = self.seen / BLOCK;
+        for (level, &(_, end)) in spans(self.seen).iter().enumerate().skip(1) {
+            full /= FACTOR;
+            for number in end..full {
+                let first = slot(level - 1, number * FACTOR);
+                let mut joined = self.blocks[first];
+                for further in &self.blocks[first + 1..first + FACTOR as usize] {
+                    joined.total += further.total;
+                    joined.squares += further.squares;
+                }
+                self.blocks[slot(level, number)] = joined;
+            }
+        }
+    }
+
     #[inline(always)]
     fn add(&mut self, value: f64, offset: i64, time_ms: i64) {
         let block = &mut self.blocks[self.seen as usize / BLOCK as usize % KEPT];
@@ -208,50 +248,61 @@ impl History {
         Ok(row.changed(asked))
     }
 
-    /// LATEST, then FIELDS as flat arrays of SLOTS elements per row.
+    /// See `packed` of `detectors/history.py`: LATEST, then SUMS and PLACES of the blocks that are needed.
     fn dump<'py>(&self, py: Python<'py>) -> State<'py> {
         let latest = |f: fn(&Row) -> i64| self.rows.iter().map(f).collect::<Vec<_>>().into_pyarray(py);
-        let blocks = || self.rows.iter().flat_map(|r| r.blocks.iter());
+        let count = self.rows.iter().map(|row| needed(row.seen).count()).sum();
+        let (mut sums, mut since) =
+            ([(); 2].map(|_| Vec::with_capacity(count)), [(); 2].map(|_| Vec::with_capacity(count)));
+        for row in &self.rows {
+            for block in needed(row.seen).map(|at| &row.blocks[at]) {
+                sums[0].push(block.total);
+                sums[1].push(block.squares);
+                since[0].push(row.last_offset.wrapping_sub(block.first_offset));
+                since[1].push(row.last_time_ms.wrapping_sub(block.first_time_ms));
+            }
+        }
         (
             [latest(|r| r.seen), latest(|r| r.last_offset), latest(|r| r.last_time_ms)],
-            [
-                blocks().map(|b| b.total).collect::<Vec<_>>().into_pyarray(py),
-                blocks().map(|b| b.squares).collect::<Vec<_>>().into_pyarray(py),
-            ],
-            [
-                blocks().map(|b| b.first_offset).collect::<Vec<_>>().into_pyarray(py),
-                blocks().map(|b| b.first_time_ms).collect::<Vec<_>>().into_pyarray(py),
-            ],
+            sums.map(|own| own.into_pyarray(py)),
+            since.map(|own| own.into_pyarray(py)),
         )
     }
 
-    /// The arrays of `dump`, already checked by the caller.
+    /// The arrays of `dump`; ValueError for what cannot be, and then nothing is changed.
     fn load(
         &mut self,
         latest: [PyReadonlyArray1<'_, i64>; 3],
         sums: [PyReadonlyArray1<'_, f64>; 2],
-        places: [PyReadonlyArray1<'_, i64>; 2],
+        since: [PyReadonlyArray1<'_, i64>; 2],
     ) -> PyResult<()> {
         let [seen, last_offset, last_time_ms] = [slice(&latest[0])?, slice(&latest[1])?, slice(&latest[2])?];
         let [total, squares] = [slice(&sums[0])?, slice(&sums[1])?];
-        let [first_offset, first_time_ms] = [slice(&places[0])?, slice(&places[1])?];
+        let [offsets, times_ms] = [slice(&since[0])?, slice(&since[1])?];
         check_length(&[seen.len(), last_offset.len(), last_time_ms.len()])?;
-        let cells = seen.len() * SLOTS;
-        check_length(&[cells, total.len(), squares.len(), first_offset.len(), first_time_ms.len()])?;
-        let block = |k: usize| Block {
-            total: total[k],
-            squares: squares[k],
-            first_offset: first_offset[k],
-            first_time_ms: first_time_ms[k],
-        };
-        self.rows = (0..seen.len())
-            .map(|i| Row {
-                seen: seen[i],
-                last_offset: last_offset[i],
-                last_time_ms: last_time_ms[i],
-                blocks: std::array::from_fn(|b| block(i * SLOTS + b)),
-            })
-            .collect();
+        let fine = seen.iter().all(|&n| n >= 0) && check_finite(total).is_ok() && check_finite(squares).is_ok();
+        let count = || seen.iter().map(|&n| needed(n).count()).sum::<usize>();
+        if !fine || squares.iter().any(|&n| n < 0.0) || [squares, total].iter().any(|own| own.len() != count()) {
+            return Err(PyValueError::new_err("an invalid history"));
+        }
+        check_length(&[total.len(), offsets.len(), times_ms.len()])?;
+        let mut at = 0;
+        let mut rows = Vec::with_capacity(seen.len());
+        for (i, &seen) in seen.iter().enumerate() {
+            rows.push(Row { seen, last_offset: last_offset[i], last_time_ms: last_time_ms[i], ..FRESH });
+            let row = &mut rows[i];
+            for slot in needed(seen) {
+                row.blocks[slot] = Block {
+                    total: total[at],
+                    squares: squares[at],
+                    first_offset: row.last_offset.wrapping_sub(offsets[at]),
+                    first_time_ms: row.last_time_ms.wrapping_sub(times_ms[at]),
+                };
+                at += 1;
+            }
+            row.complete();
+        }
+        self.rows = rows;
         Ok(())
     }
 }
