@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from schemas.events.batch import Batch, Record
 from streamer.config import model as cfg
-from streamer.config.decoder_fields import fields_of
+from streamer.config.decoder_fields import fields_of, sides_of
 from streamer.engine.engines import ENGINE, Engine
 from streamer.engine.history import NOBODY_KNOWS
 from streamer.engine.ordering import Ordering
 from streamer.engine.stage import Decode
 from streamer.engine.task import Task
 from streamer.port import Partition
+
+
+class ByTopic:
+    """Decodes records of a topic as what they are. See `Decode`."""
+
+    def __init__(self, config: cfg.Config, engine: Engine = ENGINE) -> None:
+        self.events: Decode = engine.decoder(fields_of(config))
+        self.sides: dict[str, Decode] = {topic: engine.side(one) for topic, one in sides_of(config).items()}
+        self.size = 0
+
+    def __call__(self, records: Sequence[Record], topic: str) -> Batch:
+        decode = self.sides.get(topic, self.events)
+        batch = decode(records, topic)
+        self.size = decode.size
+        return batch
 
 
 class Tasks:
@@ -34,7 +52,7 @@ class Orderings:
 
     def __init__(self, config: cfg.Config, parts: int, engine: Engine = ENGINE) -> None:
         self.config, self.parts, self.engine = config, parts, engine
-        self.decode: Decode = engine.decoder(fields_of(config))
+        self.decode: Decode = ByTopic(config, engine)
 
     def new(self, partition: Partition, position: int, generation: int = 0, first_end: int = 0) -> Ordering:
         return Ordering(self.config, partition, position, self.parts, generation, first_end, self.engine)

@@ -3,13 +3,16 @@
 A consumer that has fallen behind gets one partition after the other, a megabyte at a time: of a quiet topic that is
 hours. Put in one order like that, the events of all partitions but the first would be late. So whoever is ahead waits
 for the others, but not for those that have nothing, nor for ever: clocks can be wrong.
+
+Topics of labels and feedback are in step one way: what they say of an inference was sent after it, so it waits until all
+of that time was handed over, and nobody waits for it. It may be of any time: what is behind comes at once.
 """
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from math import inf
 from typing import Any
@@ -24,6 +27,8 @@ IDLE_S, IDLE_POLLS = 2.0, 10
 """How long, and for how many polls, a partition that had records is waited for when it has none: one may take long."""
 PATIENCE_S, FREE_S = 30.0, 3600.0
 """Who has waited for the others for so long has another clock than they: for so long it is in step with nobody."""
+FASTER = 2
+"""So many times as fast as the clock goes what is read of a backlog, at least."""
 FAR_MS = 7 * 86_400_000
 """Nobody waits for who is that far behind: those are no times."""
 FOR_EVER_MS = 1 << 62
@@ -53,6 +58,7 @@ class Queue:
         self.last_ms = -1  # about when what was handed over last is of
         self.next: int | None = None  # where it is read on, while it is not
         self.since_s: float | None = None  # since when it waits for others
+        self.front_then_ms = 0  # where those were then that it waits for
         self.free_s = 0.0  # until then it is in step with nobody
 
     def put(self, records: Sequence[Record], now_s: float) -> None:
@@ -92,10 +98,14 @@ def ripe(times_ms: I64, until_ms: int) -> int:
 
 
 class InStep:
-    """See `streamer.port.Log`; all that is not here is the other log's. `slack_ms`: how far one may be ahead."""
+    """See `streamer.port.Log`; all that is not here is the other log's. `slack_ms`: how far one may be ahead. `beside`:
+    topics that nobody waits for.
+    """
 
-    def __init__(self, log: Any, slack_ms: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._log, self._slack_ms, self._clock = log, slack_ms, clock
+    def __init__(
+        self, log: Any, slack_ms: int, clock: Callable[[], float] = time.monotonic, beside: Collection[str] = ()
+    ) -> None:
+        self._log, self._slack_ms, self._clock, self._beside = log, slack_ms, clock, beside
         self._queues: dict[Partition, Queue] = {}
 
     def __getattr__(self, name: str) -> Any:
@@ -131,10 +141,16 @@ class InStep:
 
     def _ripe(self, limit: int) -> list[LogEvent]:
         """What nobody has to be waited for, the earliest first."""
-        now_s, found, left = self._clock(), list[LogEvent](), limit
-        fronts = {p: queue.front_ms() for p, queue in self._queues.items() if queue.waiting or self._waited_for(queue)}
+        now_s = self._clock()
+        fronts = {
+            p: queue.front_ms()
+            for p, queue in self._queues.items()
+            if p[0] not in self._beside and (queue.waiting or self._waited_for(queue))
+        }
+        found = self._of_beside(min(fronts.values(), default=None), limit, now_s)
+        left = limit - sum(len(one.records) for one in found if isinstance(one, Records))
         if not any(self._queues[partition].waiting for partition in fronts):
-            return []
+            return found
         far_ms, order = max(fronts.values()) - FAR_MS, sorted(fronts, key=lambda one: fronts[one])
         times = [p for p in order if (fronts[p] >= far_ms or fronts[p] < 0) and now_s >= self._queues[p].free_s]
         first, second, *_ = *times, None, None
@@ -146,6 +162,28 @@ class InStep:
                 found.append(Records(partition, taken))
                 left -= len(taken)
             self._note(queue, now_s, waits=bool(queue.waiting) and before == left > 0)
+        return found
+
+    def _of_beside(self, front_ms: int | None, limit: int, now_s: float) -> list[LogEvent]:
+        """What is about inferences that were handed over before: before `front_ms`, where the slowest of them is,
+        or anything where none is waited for. While that gets on faster than the clock a backlog is read: it is waited
+        for as long as that takes.
+        """
+        found = list[LogEvent]()
+        for partition, queue in self._queues.items():
+            if partition[0] not in self._beside:
+                continue
+            until_ms = FOR_EVER_MS if front_ms is None or now_s < queue.free_s else front_ms - 1
+            before = limit
+            while (taken := queue.take(until_ms, limit)) is not None:
+                found.append(Records(partition, taken))
+                limit -= len(taken)
+            waits = bool(queue.waiting) and before == limit > 0
+            if not waits or queue.since_s is None or front_ms is None:
+                queue.front_then_ms = front_ms or 0
+            elif front_ms - queue.front_then_ms > FASTER * 1000 * (now_s - queue.since_s) > 0:
+                queue.front_then_ms, queue.since_s = front_ms, now_s
+            self._note(queue, now_s, waits)
         return found
 
     def _waited_for(self, queue: Queue) -> bool:

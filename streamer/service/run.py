@@ -317,7 +317,8 @@ class Service:
             if not in_order(config, stage):
                 given = waiting(log, config, asking, stats, self.notify)
             if isinstance(made, Orderings):
-                given = InStep(given, config.limits.lateness_ms // 4)
+                sides = config.topics.sides.values()
+                given = InStep(given, config.limits.lateness_ms // 4, beside=sides)
             workers.append(Worker(stage, made, given, time.monotonic, wall_ms, self.notify, pool, stats))
         return workers
 
