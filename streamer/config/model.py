@@ -352,8 +352,8 @@ class Config(Model):
         return self._given_hash
 
     def roles(self) -> dict[str, str]:
-        """The pointer of each role that fields of an event have: where a batch finds what the role is called by. What has
-        a topic of its own is called so there, and in no other.
+        """The pointer of each role that fields of an event have: where a batch finds what the role is called by. In a
+        topic of its own what has a role is called by it.
         """
         found: dict[str, str] = {name: getattr(self.fields, name) for name in PLAIN_FIELDS}
         for one in self.about.values():

@@ -20,9 +20,7 @@ def a_topic_of_its_own_is_another_one(raw: Any) -> Iterator[Complaint]:
         field.default: f"the default of topics.{role}" for role, field in Topics.model_fields.items() if field.default
     }
     uses |= {name: f"topics.{role} already" for role, name in as_items(topics) if isinstance(name, str)}
-    uses |= {
-        name: f"topics.events[{i}] already" for i, name in as_items(at(topics, "events")) if isinstance(name, str)
-    }
+    uses |= {name: f"topics.events[{i}] already" for i, name in as_items(at(topics, "events")) if isinstance(name, str)}
     for section, name in topics_of(raw).items():
         if name in uses:
             message = f"{quoted(name)} is {uses[name]}; every topic has one use."
@@ -53,7 +51,9 @@ def places_are_of_a_topic_of_its_own(raw: Any) -> Iterator[Complaint]:
         for key in model.keys.values():
             place = at(raw, section, key)
             if isinstance(place, str) and not place.startswith("/"):
-                message = f"{quoted(place)} is no JSON Pointer such as '/{key}', which it must be but in a topic of its own"
+                message = (
+                    f"{quoted(place)} is no JSON Pointer such as '/{key}', which it must be but in a topic of its own"
+                )
                 yield Complaint((section, key), "bad-value", f"{message} ({section}.topic).")
 
 

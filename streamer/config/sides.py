@@ -38,7 +38,8 @@ class Side(Model):
     says: ClassVar[str]  # what the topic is read for
 
     topic: Topic | None = Field(
-        None, description="A topic of its own, of records about inferences of topics.events; it means kafka.order: model."
+        None,
+        description="A topic of its own, of records about inferences of topics.events; it means kafka.order: model.",
     )
     model: Place | None = Field(None, description=f"{OWN} the model's name is{DEFAULT}")
     time: Annotated[str, AfterValidator(_time)] | None = Field(

@@ -100,7 +100,9 @@ def test_all_feedback_meets_its_inference_however_old_it_says_it_is(config: Conf
     ended = [json.loads(out.value or b"")["data"] for task in tasks for out in task.outbox if out.topic == "windows"]
     shares = {(one["labels"]["model"], one["labels"]["signal"], one["window"]["fraction"]) for one in ended}
     assert shares == {("u", "action.override", 0.5), ("u", "action.accept", 0.5), ("v", "action.accept", 1.0)}
-    whole = [one["window"]["n"] for one in ended if (one["labels"]["model"] == "v") != ("override" in str(one["labels"]))]
+    whole = [
+        one["window"]["n"] for one in ended if (one["labels"]["model"] == "v") != ("override" in str(one["labels"]))
+    ]
     assert sum(whole) == EVENTS, "from the first on"
 
 

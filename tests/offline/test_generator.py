@@ -170,7 +170,9 @@ def test_a_change_holds_from_one_event_to_another() -> None:
 
 
 def test_records_as_they_stand_in_the_file() -> None:
-    said = list(literal([{"model": "m"}, "{nonsense", {}, {"topic": "t", "record": {"a": 1}, "key": "k"}, {"topic": "t"}]))
+    said = list(
+        literal([{"model": "m"}, "{nonsense", {}, {"topic": "t", "record": {"a": 1}, "key": "k"}, {"topic": "t"}])
+    )
     assert [(topic, record.key, record.value) for topic, record in said[3:]] == [
         ("t", b"k", b'{"a":1}'),
         (None, None, b'{"topic":"t"}'),

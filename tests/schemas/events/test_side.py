@@ -60,7 +60,9 @@ def test_what_a_record_says_has_names_that_no_event_has() -> None:
     assert id_hash("a", "") != 0
 
 
-@pytest.mark.parametrize(("label", "found"), [(3, 3.0), (0.25, 0.25), ("3", "3"), (True, "true"), (None, None), ([], None)])
+@pytest.mark.parametrize(
+    ("label", "found"), [(3, 3.0), (0.25, 0.25), ("3", "3"), (True, "true"), (None, None), ([], None)]
+)
 def test_a_label_is_what_it_is(label: Any, found: Any) -> None:
     assert said_of(decoded(side(), [record(0, {"model": "m", "id": 17, "label": label})])) == [("17", found)]
 
@@ -98,7 +100,9 @@ def test_who_names_no_inference_is_a_reject_between_the_others() -> None:
 
 
 def test_a_key_or_header_that_is_no_text_says_nothing() -> None:
-    batch = decoded(side("/id", "header:h"), [record(0, {"model": "m", "id": "a"}, h=b"\xff"), record(1, {"model": "m", "id": "b"})])
+    batch = decoded(
+        side("/id", "header:h"), [record(0, {"model": "m", "id": "a"}, h=b"\xff"), record(1, {"model": "m", "id": "b"})]
+    )
     assert said_of(batch) == [("a", None), ("b", None)]
 
 
