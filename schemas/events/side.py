@@ -33,7 +33,7 @@ def compile_side(
     places: Mapping[str, str], about: str, roles: Mapping[str, str], pointers: Sequence[str], reading: Reading,
     message_bytes: int, schemas: Schemas | None,
 ) -> Side:  # fmt: skip
-    """places: of model and time; roles: by column the place, of `about` too. pointers: that are called as themselves."""
+    """places: of model and time; roles: by column the place, also of `about`. pointers: are called as themselves."""
     named = {name: parse_field(name, text) for name, text in places.items()} | {ID: parse_selector(roles[about])}
     selectors = tuple(named.get(name, Selector(field.pointer, "nowhere")) for name, field in FIELDS.items())
     found = {name: parse_selector(text) for name, text in roles.items() if name != about}

@@ -33,7 +33,8 @@ def sides_of(config: cfg.Config) -> dict[str, Side]:
     found: dict[str, Side] = {}
     for one in config.about.values():
         if one.topic is not None:
-            places = {"model": one.model or config.fields.model, "time": one.time or config.fields.time}
+            own = {"model": one.model, "time": one.time}
+            places = {name: text or getattr(config.fields, name) for name, text in own.items()}
             more = _reading(config), config.limits.message_bytes, config.schemas
             found[one.topic] = compile_side(places, one.about, one.places(), pointers, *more)
     return found

@@ -65,8 +65,8 @@ class Gate:
     def admit(
         self, codes: I32, times: tuple[I64, int], event_ids: U64, strings: tuple[str, ...], refused: Bool | None
     ) -> Admitted:
-        """`codes`: of the models, into `strings`; `times`: of the events, negative of one about another, and of the last
-        tick.
+        """`codes`: of the models, into `strings`; `times`: of the events, negative of what is about another, and of the
+        last tick.
         """
         times_ms, clock_ms = times
         used, now = [False] * len(codes), [0] * len(codes)

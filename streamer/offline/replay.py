@@ -13,9 +13,10 @@ from schemas.events.decoder import Decoder
 from schemas.events.native_json import Fields
 from schemas.events.packing import Unpacker
 from streamer.config import model as cfg
+from streamer.engine.admission import RESULTS
 from streamer.engine.task import Task
 from streamer.engine.unpaired import in_words
-from streamer.offline.account import RESULTS, Account, Rejects
+from streamer.offline.account import Account, Rejects
 from streamer.offline.joined import Joined
 from streamer.offline.ticks import Ticks
 from streamer.port import Out, Partition
@@ -77,8 +78,8 @@ def read_lines(path: Path, line_bytes_max: int) -> Iterator[list[Record]]:
 class Replay:
     """Tasks by partition, made when their first records come. `step` returns what `run` would have published.
     `ticking`: time passes; who only learns from events needs none. `first_end`: what is before it was there when the
-    group first came, and was read as school; while it was, nobody listened for a silence. Where the config has topics of
-    their own beside those of inferences, all of them are of one task.
+    group first came, and was read as school; while it was, nobody listened for a silence. Where feedback or labels have
+    a topic of their own, all partitions are of one task.
     """
 
     def __init__(

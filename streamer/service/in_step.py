@@ -4,8 +4,8 @@ A consumer that has fallen behind gets one partition after the other, a megabyte
 hours. Put in one order like that, the events of all partitions but the first would be late. So whoever is ahead waits
 for the others, but not for those that have nothing, nor for ever: clocks can be wrong.
 
-Topics of labels and feedback are in step one way: what they say of an inference was sent after it, so it waits until all
-of that time was handed over, and nobody waits for it. It may be of any time: what is behind comes at once.
+Topics of labels and feedback are in step one way: what they say of an inference was sent after it, so it waits until
+all of before that time was handed over, and nobody waits for it. It may be of any time: what is behind comes at once.
 """
 
 from __future__ import annotations

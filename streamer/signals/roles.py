@@ -15,7 +15,7 @@ from streamer.signals.columns import Bool
 
 REFERENCE, ACTION, OPT_OUT, GOLDEN = "feedback.event_id", "action", "opt_out", "golden"
 LABELLED, TRUTH = "labels.event_id", "labels.label"
-"""Names under which a batch has what the config's pointers found. Of a topic of its own they are those of the columns."""
+"""Names under which a batch has what the config's pointers found; of a topic of its own they are the columns' own."""
 ABOUT = (REFERENCE, LABELLED)
 """Who has one of these names another event: it is no inference."""
 
