@@ -51,7 +51,9 @@ def places_are_of_a_topic_of_its_own(raw: Any) -> Iterator[Complaint]:
         for key in model.keys.values():
             place = at(raw, section, key)
             if isinstance(place, str) and not place.startswith("/"):
-                message = f"{quoted(place)} is no JSON Pointer such as '/{key}', as it must be unless it has a topic of its own"
+                message = (
+                    f"{quoted(place)} is no JSON Pointer such as '/{key}', as it must be without a topic of its own"
+                )
                 yield Complaint((section, key), "bad-value", f"{message} ({section}.topic).")
 
 

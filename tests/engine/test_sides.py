@@ -151,6 +151,20 @@ def names_in(records: list[Record]) -> tuple[str, ...]:
     return ENGINE.unpacker()(records, "drift-ordered").names if records else ()
 
 
+def test_feedback_in_the_topic_of_the_inferences_is_never_late_either(config: Config) -> None:
+    text = TEXT.replace("topic: clicks, ", "").replace(", time: /ts", "").replace("labels: {topic: truths", "#")
+    one = load_text(text, "x.yaml", {})
+    old = [json.loads(record.value or b"") for record in clicks()]
+    said = [json.dumps({**click, "time": click["ts"] - 2 * HOUR_S, "event_id": f"f{n}"}) for n, click in enumerate(old)]
+    records = inferences() + [Record(EVENTS + n, 0, None, text.encode()) for n, text in enumerate(said)]
+    stages = Tasks(one)
+    task = stages.new(("in", 0), 0)
+    task.step(stages.decode(records, "in"))
+    assert counts([task]) == {"used": 2 * EVENTS, "late": 0, "duplicate": 0, "filtered": 0, "dead_lettered": 0}
+    assert memory(task).unmatched == 0
+    assert max(task.admission.newest_ms.values()) == 1000 * (BASE_S + EVENTS - 1)
+
+
 def test_of_a_model_without_inferences_nothing_is_known(config: Config) -> None:
     tasks = told(config, put(config, [(("clicks", 0), clicks(20)), (("in", 0), inferences())]))
     assert counts(tasks) == {"used": EVENTS, "late": 0, "duplicate": 0, "filtered": 20, "dead_lettered": 0}
