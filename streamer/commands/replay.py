@@ -73,7 +73,12 @@ def replay(
     if first_end and (inputs or len(partitions) != 1):
         raise click.UsageError("--first-end goes with --topic T and one --partition: each has an end of its own.")
     config = reading(load_or_exit(config_path), topic)
-    engine = Replay(config, fields_of(config), generation, first_end=first_end)
+    if topic in config.topics.sides.values():
+        told = (
+            f"What {topic} says is of events of other topics: replay --topic {config.topics.ordered}, which has both."
+        )
+        raise click.UsageError(told)
+    engine = Replay(config, fields_of(config), generation, first_end=first_end, together=not topic)
     began = time.monotonic()
     try:
         with said_in_words(), ExitStack() as stack:

@@ -78,18 +78,24 @@ def read_lines(path: Path, line_bytes_max: int) -> Iterator[list[Record]]:
 class Replay:
     """Tasks by partition, made when their first records come. `step` returns what `run` would have published.
     `ticking`: time passes; who only learns from events needs none. `first_end`: what is before it was there when the
-    group first came, and was read as school; while it was, nobody listened for a silence. Where feedback or labels have
-    a topic of their own, all partitions are of one task.
+    group first came, and was read as school; while it was, nobody listened for a silence. `together`: where feedback or
+    labels have a topic of their own all partitions are of one task, whose records come in their order.
     """
 
     def __init__(
-        self, config: cfg.Config, fields: Fields, generation: int = 0, ticking: bool = True, first_end: int = 0
+        self,
+        config: cfg.Config,
+        fields: Fields,
+        generation: int = 0,
+        ticking: bool = True,
+        first_end: int = 0,
+        together: bool = False,
     ) -> None:
         self.config, self.generation, self.ticking, self.first_end = config, generation, ticking, first_end
         self.decode, self.unpack = Decoder(fields), Unpacker()
         self.tasks: dict[Partition, Task] = {}
         self.ticks, self.rejects = Ticks(config.heartbeat.interval_ms), Rejects()
-        self.joined = Joined(config, generation) if config.topics.sides else None
+        self.joined = Joined(config, generation) if together and config.topics.sides else None
 
     def step(self, partition: Partition, records: Sequence[Record]) -> list[Out]:
         """What is published of these; their places in a partition ascend."""

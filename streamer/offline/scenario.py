@@ -218,7 +218,7 @@ def with_seed(plan: Plan, seed: int) -> Plan:
 
 def play(plan: Plan, changed: bool, cut: int) -> Came:
     """A scenario, or its twin."""
-    scenario, engine = plan.scenario, Replay(plan.config, fields_of(plan.config))
+    scenario, engine = plan.scenario, Replay(plan.config, fields_of(plan.config), together=True)
     drawn = records(scenario.stream, changed) if scenario.stream else ()
     all_of = [*((None, one) for one in drawn), *literal(scenario.records), *((None, one) for one in plan.given)]
     events = [(topic or AT[0], record._replace(offset=offset)) for offset, (topic, record) in enumerate(all_of)]
@@ -226,7 +226,7 @@ def play(plan: Plan, changed: bool, cut: int) -> Came:
     came = Came([], {}, {})
     _step(engine, events[:turn], cut, came)
     if turn < len(events) and plan.after is not None:
-        later = Replay(plan.after, fields_of(plan.after))
+        later = Replay(plan.after, fields_of(plan.after), together=True)
         later.tasks = {at: Task.load(plan.after, at, task.dump()) for at, task in engine.tasks.items()}
         if later.joined is not None and engine.joined is not None:
             later.joined.next = engine.joined.next

@@ -65,7 +65,7 @@ def test_a_replay_meets_all_of_them_however_it_is_cut() -> None:
     whole = [(IN, [inference(n) for n in range(300)]), (CLICKS, [click(n) for n in range(300)])]
     told = set[bytes]()
     for cut in (500, 7):
-        engine = Replay(CONFIG, fields_of(CONFIG))
+        engine = Replay(CONFIG, fields_of(CONFIG), together=True)
         outs = []
         for partition, records in by_time(CONFIG, whole):
             for begin in range(0, len(records), cut):
@@ -81,7 +81,7 @@ def test_a_replay_meets_all_of_them_however_it_is_cut() -> None:
 
 
 def test_dead_letters_name_their_own_place_and_are_accounted_for() -> None:
-    engine = Replay(CONFIG, fields_of(CONFIG))
+    engine = Replay(CONFIG, fields_of(CONFIG), together=True)
     places: list[tuple[Partition, Record]] = [(IN, Record(3, -1, None, b"{")), (CLICKS, Record(5, -1, None, b"{}"))]
     letters = [out for partition, record in places for out in engine.step(partition, [record])]
     named = [dict(out.headers) for out in letters]
@@ -91,7 +91,7 @@ def test_dead_letters_name_their_own_place_and_are_accounted_for() -> None:
 
 
 def test_the_ordered_log_is_replayed_as_it_is(tmp_path: Path) -> None:
-    engine = Replay(CONFIG, fields_of(CONFIG))
+    engine = Replay(CONFIG, fields_of(CONFIG), together=True)
     assert engine.joined is not None
     assert engine.joined.partition == ("drift-ordered", 0)
     assert not Replay(
