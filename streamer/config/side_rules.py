@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from schemas.events.fields import FIELDS
 from streamer.config.cross_checks import Complaint, Rule, as_items, at
 from streamer.config.order import ORDER_BY
 from streamer.config.problems import quoted
@@ -57,6 +58,17 @@ def places_are_of_a_topic_of_its_own(raw: Any) -> Iterator[Complaint]:
                 yield Complaint((section, key), "bad-value", f"{message} ({section}.topic).")
 
 
+def nothing_is_about_itself(raw: Any) -> Iterator[Complaint]:
+    """In a topic of inferences: then none of them would be one."""
+    own = at(raw, "fields", "event_id") or FIELDS["event_id"].pointer
+    for section, model in SECTIONS.items():
+        key = model.keys[model.about]
+        place = at(raw, section, key) or model.model_fields[key].default
+        if isinstance(at(raw, section), dict) and section not in topics_of(raw) and place == own:
+            message = f"{quoted(place)} is where events have an id of their own: say {section}.topic, or another {key}."
+            yield Complaint((section, key) if at(raw, section, key) else (section,), "bad-value", message)
+
+
 def its_name_is_no_model(raw: Any) -> Iterator[Complaint]:
     if at(raw, "fields", "model") != "topic":
         return
@@ -70,5 +82,6 @@ SIDE_RULES: tuple[Rule, ...] = (
     a_topic_of_its_own_is_another_one,
     who_meets_is_in_one_order,
     places_are_of_a_topic_of_its_own,
+    nothing_is_about_itself,
     its_name_is_no_model,
 )

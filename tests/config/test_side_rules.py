@@ -19,6 +19,8 @@ from streamer.config.side_rules import SIDE_RULES
         ({"labels": {"topic": "c"}, "kafka": {"order": "topic"}}, [("kafka", "order")]),
         ({"labels": {"topic": "c"}, "kafka": {"order_by": ["caller"]}}, [("kafka", "order_by")]),
         ({"labels": {"event_id": "key", "time": "/t"}}, [("labels", "time"), ("labels", "event_id")]),
+        ({"labels": {}}, [("labels",)]),
+        ({"feedback": {"event_id": "/id"}, "fields": {"event_id": "/id"}}, [("feedback", "event_id")]),
         ({"labels": {"topic": "c"}, "fields": {"model": "topic"}}, [("labels", "topic")]),
         ({"labels": {"topic": "c", "model": "=m"}, "fields": {"model": "topic"}}, []),
     ],

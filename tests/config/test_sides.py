@@ -26,7 +26,7 @@ def test_every_section_is_a_key_and_knows_what_it_is_about() -> None:
 
 def test_without_a_topic_of_its_own_it_is_found_in_events_and_with_one_nowhere_else() -> None:
     assert config("feedback: {action: /did}\n").roles() == {ACTION: "/did", REFERENCE: "/feedback/event_id"}
-    assert config("labels: {}\n").roles() == {LABELLED: "/event_id", TRUTH: "/label"}
+    assert config("labels: {event_id: /of}\n").roles() == {LABELLED: "/of", TRUTH: "/label"}
     assert config(OWN).roles() == {}
     assert config(OWN + "privacy: {opt_out: /out}\n").roles() == {"opt_out": "/out"}
 
