@@ -80,7 +80,7 @@ def _topics(config: Config, found: Examination) -> Iterator[Finding]:
             told = "the mock cluster makes it at its first use" if number is None else _count(number, "partition")
             yield Finding("?" if number is None else "ok", "topic", f"{name}: {told}")
         elif found.shown[name].code:
-            near = did_you_mean(name, found.cluster.topics) if step.topic.role == "events" else ""
+            near = did_you_mean(name, found.cluster.topics) if name in config.topics.named() else ""
             trouble = missing_topic(config, name, found.shown[name].code, near)
             yield Finding("wrong", "topic", trouble.why, trouble.fix)
         elif [d.setting for d in step.differences] == ["settings"]:

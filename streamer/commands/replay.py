@@ -18,6 +18,7 @@ from streamer.commands.sources import Source, either_files_or_topic, of_topic, s
 from streamer.config.decoder_fields import fields_of
 from streamer.config.stages import reading
 from streamer.offline.account import ODD_SHOWN
+from streamer.offline.joined import by_time
 from streamer.offline.replay import Input, Replay, parse_inputs, read_lines
 from streamer.port import Out, Partition
 from streamer.service.run import load_or_exit
@@ -72,7 +73,12 @@ def replay(
     if first_end and (inputs or len(partitions) != 1):
         raise click.UsageError("--first-end goes with --topic T and one --partition: each has an end of its own.")
     config = reading(load_or_exit(config_path), topic)
-    engine = Replay(config, fields_of(config), generation, first_end=first_end)
+    if topic in config.topics.sides.values():
+        told = (
+            f"What {topic} says is of events of other topics: replay --topic {config.topics.ordered}, which has both."
+        )
+        raise click.UsageError(told)
+    engine = Replay(config, fields_of(config), generation, first_end=first_end, together=not topic)
     began = time.monotonic()
     try:
         with said_in_words(), ExitStack() as stack:
@@ -82,6 +88,8 @@ def replay(
             else:
                 files = parse_inputs(inputs, config.topics.first())
                 source = _file_records(files, config.limits.message_bytes)
+                if engine.joined is not None:
+                    source = by_time(config, source)
             source = stack.enter_context(_progress(source))
             printed = Counter(
                 role for p, records in source if records for role in _emit(engine.step(p, records), letters)

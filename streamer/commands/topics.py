@@ -29,7 +29,10 @@ PARTITIONS = 6
 MINUTE_MS, DAY_MS = 60_000, 86_400_000
 DURABLE_REPLICAS = 3
 
-Role = Literal["events", "alerts", "heartbeats", "state", "dead_letter", "windows", "incidents", "shadow", "ordered"]
+Role = Literal[
+    "events", "feedback", "labels",
+    "alerts", "heartbeats", "state", "dead_letter", "windows", "incidents", "shadow", "ordered",
+]  # fmt: skip
 Rule = Literal["is", "at least", "at most"]
 
 
@@ -49,6 +52,8 @@ ALERTS = (
 )
 SETTINGS: dict[Role, tuple[Setting, ...]] = {
     "events": (),
+    "feedback": (),
+    "labels": (),
     "alerts": ALERTS,
     "incidents": ALERTS,
     "shadow": ALERTS,
@@ -118,6 +123,11 @@ def wanted_topics(
     names = config.topics
     read = names.resolved(found).events
     events = [Wanted("events", name, partitions or PARTITIONS, 1, create_events, ()) for name in read]
+    events += [
+        Wanted(cast("Role", section), name, partitions or PARTITIONS, 1, create_events, ())
+        for section, name in names.sides.items()
+    ]
+    read = [one.name for one in events]
     there = [found[name].partitions for name in read if name in found]
     made = [partitions or PARTITIONS] * (create_events and len(there) < len(events))
     if names.ordered is not None and names.ordered in found:  # It is an input, too.

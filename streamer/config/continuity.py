@@ -77,6 +77,18 @@ def _events(old: Config, new: Config) -> Iterator[Change]:
         yield Change("topics.events", told)
 
 
+def _sides(old: Config, new: Config) -> Iterator[Change]:
+    """What is told of inferences, and in which topic."""
+    for section in {**old.topics.sides, **new.topics.sides}:
+        before, after = (config.topics.sides.get(section) for config in (old, new))
+        if before == after:
+            continue
+        begin = "its oldest record" if new.kafka.start == "earliest" else "its end"
+        told = [f"{after}: new, read from {begin} (kafka.start: {new.kafka.start})"] if after else []
+        told += [f"{before}: not read any more"] if before else []
+        yield Change(f"{section}.topic", "; ".join(told))
+
+
 def _alerts(old: Config, new: Config) -> Iterator[Change]:
     if old.topics.alerts != new.topics.alerts:
         told = f"alerts go to {new.topics.alerts!r} from now on, also the end of what fires now"
@@ -120,6 +132,9 @@ AUTO = {
 
 def _order(old: Config, new: Config) -> Iterator[Change]:
     before, after = old.topics.ordered, new.topics.ordered
+    if undecided(old) and new.kafka.order == "auto" and after is not None:  # For a topic of its own.
+        yield Change("kafka.order", AUTO["model"])
+        return
     if undecided(old) or undecided(new):
         if old.kafka.order != new.kafka.order:
             yield Change("kafka.order", AUTO[new.kafka.order])
@@ -145,5 +160,5 @@ def _start(old: Config, new: Config) -> Iterator[Change]:
 
 
 CHANGES: tuple[Callable[[Config, Config], Iterator[Change]], ...] = (
-    _group, _state, _events, _order, _brokers, _instance, _start, _alerts, _others
+    _group, _state, _events, _sides, _order, _brokers, _instance, _start, _alerts, _others
 )  # fmt: skip

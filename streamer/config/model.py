@@ -32,6 +32,7 @@ from streamer.config.mapping import Mapping
 from streamer.config.monitor import Defaults as Defaults
 from streamer.config.monitor import Monitor as Monitor
 from streamer.config.schema_registry import SchemaRegistry
+from streamer.config.sides import SECTIONS, Feedback, Labels, Side
 from streamer.config.topics import GROUP, ordered_topic
 from streamer.config.topics import Topics as Topics
 from streamer.config.types import (
@@ -52,7 +53,7 @@ from streamer.config.types import (
     check_pointer,
 )
 from streamer.config.units import parse_duration
-from streamer.signals.roles import ACTION, GOLDEN, OPT_OUT, REFERENCE
+from streamer.signals.roles import GOLDEN, OPT_OUT
 
 
 class Kafka(Model):
@@ -159,18 +160,6 @@ class Commit(Model):
         description="Bounds the replay of a restart.",
     )
     on_state_loss: Literal["rebaseline", "halt"] = Field("rebaseline", description="When no usable snapshot is left.")
-
-
-class Feedback(Model):
-    """What people did with a prediction: the signals action.NAME."""
-
-    action: Pointer = Field("/feedback/action", description="Where the action is: accept, override, ignore ...")
-    event_id: Pointer = Field(
-        "/feedback/event_id", description="Where a feedback event names the inference, by the text of its event_id."
-    )
-    pending: int = Field(
-        100_000, ge=1, le=10_000_000, description="Inferences per partition that feedback is waited for."
-    )
 
 
 class Privacy(Model):
@@ -302,6 +291,7 @@ class Config(Model):
         description="Arrays that are one thing each, by name: the signals embedding.NAME.norm and .distance.",
     )
     feedback: Feedback | None = Field(None, description="What people did with a prediction: the signals action.NAME.")
+    labels: Labels | None = Field(None, description="What turned out to be true of inferences.")
     privacy: Privacy | None = Field(None, description="Who is not watched.")
     probes: Probes | None = Field(None, description="Events with known inputs and a known answer.")
     calendar: Calendar = Field(
@@ -332,6 +322,7 @@ class Config(Model):
     def model_post_init(self, context: Any) -> None:
         """No pattern matches the topic that events are put in order in, be it chosen or not yet."""
         self.topics.keep(ordered_topic(self.kafka.group))
+        self.topics.beside({name: one.topic for name, one in self.about.items() if one.topic is not None})
 
     def effective_monitors(self) -> dict[str, Monitor]:
         """The monitors of the file, with the standard set and the defaults worked in by `standard.resolved`."""
@@ -341,6 +332,12 @@ class Config(Model):
     def file(self) -> str:
         """The file as the operator named it: alerts say by what command they are repeated. Nothing else asks."""
         return self._file
+
+    @property
+    def about(self) -> dict[str, Side]:
+        """What is told of inferences by events about them, by section."""
+        found = {name: getattr(self, name) for name in SECTIONS}
+        return {name: one for name, one in found.items() if one is not None}
 
     @property
     def schemas(self) -> Schemas | None:
@@ -358,10 +355,12 @@ class Config(Model):
         return self._given_hash
 
     def roles(self) -> dict[str, str]:
-        """The pointer of each role that fields of an event have: where a batch finds what the role is called by."""
+        """The pointer of each role that fields of an event have: where a batch finds what the role is called by. In a
+        topic of its own what has a role is called by it.
+        """
         found: dict[str, str] = {name: getattr(self.fields, name) for name in PLAIN_FIELDS}
-        if self.feedback is not None:
-            found |= {ACTION: self.feedback.action, REFERENCE: self.feedback.event_id}
+        for one in self.about.values():
+            found |= one.places() if one.topic is None else {}
         if self.privacy is not None:
             found[OPT_OUT] = self.privacy.opt_out
         if self.probes is not None:
@@ -393,6 +392,8 @@ class Config(Model):
         parts = self.model_dump(mode="json", exclude={*HARMLESS, "monitors"})
         parts["given"] = self.given_hash
         del parts["reference"]["file"]  # Its content counts, not its name.
+        for name, one in self.about.items():  # As with all topics.
+            parts[name]["topic"] = one.topic is not None
         parts["records"] = self.alerts_of_records
         parts["monitors"] = {name: m.model_dump(mode="json") for name, m in self.effective_monitors().items()}
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

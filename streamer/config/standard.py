@@ -10,6 +10,7 @@ from typing import Any
 
 from detectors import Adwin
 from streamer.config.detect import kinds_that
+from streamer.config.sides import topics_of
 from streamer.config.topics import GROUP, ordered_topic
 
 ENVELOPE = {"kind": "envelope"}
@@ -88,14 +89,14 @@ def resolved(value: Any, filled: bool = True) -> Any:
         value["topics"] = topics = {**topics, "shadow": topics.get("shadow", SHADOW)}
     kafka = value.get("kafka")
     if isinstance(topics, dict) and isinstance(kafka, dict):
-        value["topics"] = _ordered(topics, kafka)
+        value["topics"] = _ordered(topics, kafka, bool(topics_of(value)))
     return value
 
 
-def _ordered(topics: dict[str, Any], kafka: dict[str, Any]) -> dict[str, Any]:
-    """Who names a topic for it wants the order of models."""
+def _ordered(topics: dict[str, Any], kafka: dict[str, Any], beside: bool) -> dict[str, Any]:
+    """Who names a topic for it wants the order of models; who has topics `beside` those of inferences needs it."""
     order = kafka.get("order", "auto")
-    if order == "model" and isinstance(kafka.get("group", GROUP), str):
+    if (order == "model" or (beside and order == "auto")) and isinstance(kafka.get("group", GROUP), str):
         return {"ordered": ordered_topic(kafka.get("group", GROUP)), **topics}
     return {role: name for role, name in topics.items() if role != "ordered" or order != "topic"}
 

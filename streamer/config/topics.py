@@ -41,13 +41,25 @@ class Topics(Model):
 
     _kept: str = PrivateAttr("")
     """A name that no pattern matches, of a topic that may become ours: see `keep`."""
+    _sides: dict[str, str] = PrivateAttr(default_factory=dict)
+    """By section of the config the topic of its own that it has: see `beside`."""
 
     def keep(self, name: str) -> None:
         """No pattern shall match this name."""
         self._kept = name
 
-    def _ours(self) -> set[str]:
-        return {*self.own().values(), self._kept} - {""}
+    def beside(self, sides: dict[str, str]) -> Topics:
+        """Itself, with these topics by section: they are read, and have no inferences but what is about them."""
+        self._sides = sides
+        return self
+
+    @property
+    def sides(self) -> dict[str, str]:
+        """Topics of their own, by section."""
+        return self._sides
+
+    def _no_events(self) -> set[str]:
+        return {*self.own().values(), *self._sides.values(), self._kept} - {""}
 
     def own(self) -> dict[str, str]:
         """The topics that the service writes to, by role."""
@@ -59,22 +71,26 @@ class Topics(Model):
 
     def names(self) -> list[str]:
         """All of them: those that are read, then our own."""
-        return [*self.events, *self.own().values()]
+        return [*self.inputs(), *self.own().values()]
+
+    def inputs(self) -> list[str]:
+        """All that are read, patterns as they are."""
+        return [*self.events, *self._sides.values()]
 
     def named(self) -> list[str]:
         """Those that are read, without patterns."""
-        return [name for name in self.events if not is_topic_pattern(name)]
+        return [name for name in self.inputs() if not is_topic_pattern(name)]
 
     def patterns(self) -> list[str]:
         return [name for name in self.events if is_topic_pattern(name)]
 
     def matched(self, pattern: str, there: Iterable[str]) -> list[str]:
-        """Which of the topics that are there a pattern stands for; never one of our own."""
-        return resolved_names([pattern], set(there) - self._ours())
+        """Which of the topics that are there a pattern stands for; never one of our own, nor one without inferences."""
+        return resolved_names([pattern], set(there) - self._no_events())
 
     def resolved(self, there: Iterable[str]) -> Topics:
         """The same with the names that its patterns match among the topics that are there."""
-        return self.model_copy(update={"events": resolved_names(self.events, set(there) - self._ours())})
+        return self.model_copy(update={"events": resolved_names(self.events, set(there) - self._no_events())})
 
     def never_read(self) -> str:
         """What no pattern may subscribe to, as librdkafka's topic.blacklist has it: expressions, found anywhere."""

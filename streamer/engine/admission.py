@@ -2,7 +2,9 @@
 
 Every record ends in exactly one of: used, late, duplicate, filtered, dead-lettered. An event is filtered when no
 monitor watches its model, a duplicate when its id is among the last ones used, late when it is older than the
-newest event of its model by more than the allowed lateness.
+newest event of its model by more than the allowed lateness. An event about another one, such as feedback, comes when it
+comes: it is never late, moves no clock and is of the time of its model's newest. Of a model that has had no inference
+yet it is about nothing that is known, and filtered.
 
 One wrong clock must not make everybody else late. An event that is days ahead of all before of its model is used, but
 its time is not believed: it is that of the newest before. Only when such events are the rule, as after a long pause,
@@ -24,6 +26,7 @@ from streamer.alerts.unusable import DUPLICATE, LATE, counted
 from streamer.series.turnover import Places
 from streamer.signals.columns import I64, Bool, dense
 from streamer.signals.models import Models, any_pattern, of_models
+from streamer.signals.roles import is_about
 
 ODD_MAX = 200
 """Fields and reasons that are counted on their own: names come from producers, and what is counted is in the state."""
@@ -62,7 +65,9 @@ class Gate:
     def admit(
         self, codes: I32, times: tuple[I64, int], event_ids: U64, strings: tuple[str, ...], refused: Bool | None
     ) -> Admitted:
-        """`codes`: of the models, into `strings`; `times`: of the events, and of the last tick."""
+        """`codes`: of the models, into `strings`; `times`: of the events, negative of what is about another, and of the
+        last tick.
+        """
         times_ms, clock_ms = times
         used, now = [False] * len(codes), [0] * len(codes)
         turned_away = [False] * len(codes) if refused is None else refused.tolist()
@@ -73,7 +78,8 @@ class Gate:
         for i, (code, time_ms, event_id, away) in enumerate(zip(*columns, strict=True)):
             model = strings[code]
             latest = newest_ms.get(model)
-            full = latest is None and len(newest_ms) >= self.models_max
+            about = time_ms < 0
+            full = latest is None and (about or len(newest_ms) >= self.models_max)
             if away or full or (watched is not None and model not in watched):
                 filtered += 1
                 continue
@@ -84,7 +90,7 @@ class Gate:
                 known = max([clock_ms, *newest_ms.values()])
                 if 0 < known < time_ms - max(self.ahead_ms, FIRST_AHEAD_MS):
                     newest_ms[model] = latest = known
-            if time_ms == 0 and latest:
+            if latest is not None and (about or (time_ms == 0 and latest)):
                 time_ms = latest
                 untimely.append(i)
             if latest is None or latest < time_ms <= latest + self.ahead_ms:
@@ -97,7 +103,7 @@ class Gate:
             elif time_ms < latest - lateness_ms:
                 late.append(i)
                 continue
-            if model in self.ahead and time_ms <= latest + self.ahead_ms:
+            if model in self.ahead and time_ms <= latest + self.ahead_ms and not about:
                 self._behind(model)
             if event_id and self.capacity:
                 self._remember(event_id)
@@ -191,8 +197,10 @@ class Admission:
         them is remembered.
         """
         away = self._away(batch, refused) if self.patterns else refused
+        about = is_about(batch)
+        given_ms = np.where(about, np.int64(-1), batch.times_ms) if about.any() else batch.times_ms
         used, now, filtered, duplicate, late, untimely = self.gate.admit(
-            batch.model, (batch.times_ms, clock_ms), batch.event_id, batch.strings, away
+            batch.model, (given_ms, clock_ms), batch.event_id, batch.strings, away
         )
         self._hear(batch, used, now)
         self.places.clock += len(used) - (0 if refused is None else int(np.count_nonzero(refused)))
@@ -207,7 +215,7 @@ class Admission:
             if refused is None or not refused.item(event):
                 self._leave_out((field, reason))
         if len(untimely):
-            ahead = np.count_nonzero((batch.times_ms[untimely] > 0) & (now[untimely] > 0))
+            ahead = np.count_nonzero((given_ms[untimely] > 0) & (now[untimely] > 0))
             if ahead:
                 self._leave_out(CLOCK, int(ahead))
             times_ms = batch.times_ms.copy()

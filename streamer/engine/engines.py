@@ -17,6 +17,7 @@ from schemas.core import native
 from schemas.events.decoder import Decoder
 from schemas.events.fields import Fields
 from schemas.events.packing import Pack, Unpacker, packer
+from schemas.events.side import Side, SideDecoder
 from streamer.engine.admission import Gate
 from streamer.monitors.base import Monitor, MonitorParts
 from streamer.monitors.fused_sweep import Sweep, fits
@@ -32,6 +33,7 @@ class Engine(NamedTuple):
 
     name: str
     decoder: Callable[[Fields], Decoder]
+    side: Callable[[Side], SideDecoder]
     pack: Pack
     unpacker: Callable[[], Unpacker]
     gate: Callable[[Collection[str] | None, int, int, int, int], Any]
@@ -51,6 +53,7 @@ def compiled_sweep(table: SeriesTable, monitors: Sequence[Monitor], shown: bool)
 PYTHON = Engine(
     "python",
     partial(Decoder, compiled=False),
+    partial(SideDecoder, compiled=False),
     packer(compiled=False),
     partial(Unpacker, compiled=False),
     Gate,
@@ -63,6 +66,7 @@ if native is not None:
     COMPILED = Engine(
         "compiled",
         Decoder,
+        SideDecoder,
         packer(),
         Unpacker,
         native.Admission,

@@ -26,6 +26,7 @@ from streamer.config import model as cfg
 from streamer.engine import snapshot
 from streamer.engine.engines import ENGINE, Engine
 from streamer.engine.figures import Counter, of_alerts, of_records
+from streamer.engine.history import NOBODY_KNOWS
 from streamer.engine.room import Fullness
 from streamer.engine.school import School
 from streamer.engine.stage import once
@@ -122,6 +123,7 @@ class Ordering(NothingDetected):
         self.generation, self.topic_id = generation, ""
         self.pack, self.grouping = engine.pack, engine.table.grouping
         self.first_end = first_end  # what is before it was there before the first start
+        self.about = partition[0] in config.topics.sides.values()  # it has no inferences, but what is about them
         self.ticks, self.tick_ms = 0, 0
         self.counts = dict.fromkeys(RESULTS, 0)
         self.reasons: dict[str, int] = {}
@@ -142,15 +144,18 @@ class Ordering(NothingDetected):
         self.counts["dead_lettered"] += sum(reject.records for reject in batch.rejects)
         self.reasons = counted(self.reasons, batch.rejects)
         refused = self._refused(batch)
-        if self.config.mapping.pair is not None and refused.any():
+        if self.config.mapping.pair is not None and not self.about and refused.any():
             batch, refused = bare(batch, refused, self.config.roles()[OPT_OUT]), np.zeros(len(refused), bool)
         used = ~refused
         self.outbox += self.record_alerts.take(batch, used, NONE, self.tick_ms, refused)
         self.counts["filtered"] += int(refused.sum())
         self.counts[ORDERED] += int(used.sum())
-        records = self.pack(batch, np.where(refused, -1, self._parts(batch)), Place(topic, number, self.first_end))
-        # What one commit takes of several partitions is to be in the order of time there, and this of its own.
-        self.turn = max(self.turn, int(np.median(batch.times_ms)) if len(batch.times_ms) else 0)
+        place = Place(topic, number, NOBODY_KNOWS if self.about else self.first_end)
+        records = self.pack(batch, np.where(refused, -1, self._parts(batch)), place)
+        # What one commit takes of several partitions is to be in the order of time there, and this of its own; what is
+        # about inferences comes behind those of the same commit, whatever its time, and is no news of them.
+        time_ms = int(np.median(batch.times_ms)) if len(batch.times_ms) else 0
+        self.turn = NOBODY_KNOWS if self.about else max(self.turn, time_ms)
         self.outbox += (Out("ordered", None, record, (), part, self.turn) for part, record in records)
         self.position = batch.next_offset
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from schemas.events.batch import Batch, Nulls, Numbers, OddField, Origin, Texts, origin_of
 from streamer.signals.columns import I64, Bool
-from streamer.signals.roles import OPT_OUT
+from streamer.signals.roles import OPT_OUT, is_about
 
 HALVES = ("features.", "prediction.")
 """How the names of what was asked and of the answer begin: who has both is whole."""
@@ -65,7 +65,9 @@ class Pairs:
         """
         kept, joins, taken = np.ones(len(batch.offsets), bool), list[Join](), Taken(batch)
         models = [batch.strings[code] for code in batch.model.tolist()]
-        columns = zip(models, batch.event_id.tolist(), batch.times_ms.tolist(), _whole(batch).tolist(), strict=True)
+        about = is_about(batch)  # They are halves of nothing, and come when they come.
+        whole, times_ms = _whole(batch) | about, np.where(about, 0, batch.times_ms)
+        columns = zip(models, batch.event_id.tolist(), times_ms.tolist(), whole.tolist(), strict=True)
         for place, (model, event_id, time_ms, complete) in enumerate(columns):
             self.newest_ms[model] = now_ms = max(time_ms, self.newest_ms.get(model, 0))
             joins += (Join(place, False, half) for half in self._over(model, now_ms))

@@ -106,7 +106,9 @@ class Stage(Protocol):
 class Decode(Protocol):
     """Records of one partition to columns."""
 
-    size: int  # bytes of the values of the last batch
+    @property
+    def size(self) -> int:
+        """Bytes of the values of the last batch."""
 
     def __call__(self, records: Sequence[Record], topic: str) -> Batch: ...
 

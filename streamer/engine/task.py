@@ -233,7 +233,7 @@ class Task:
     def _detect(self, batch: Batch, used: Bool, now: I64) -> list[Finding]:
         found, known, grouped = list[Finding](), dict[TableId, tuple[Column, Judged]](), dict[tuple[Any, ...], Groups]()
         used = self.muted.seen(batch, used)
-        of = populations(batch, used, self.config.feedback is not None, self.config.probes is not None)
+        of = populations(batch, used, bool(self.config.about), self.config.probes is not None)
         sent, batch = batch, self.readings.take(batch, of[Population.INFERENCES])
         for table_id, table in self.tables.items():
             chosen = of[table_id.signal.spec.population]

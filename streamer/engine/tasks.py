@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from schemas.events.batch import Record, columns_of
+from schemas.events.batch import Batch, Record, columns_of
 from streamer.config import model as cfg
-from streamer.config.decoder_fields import fields_of
+from streamer.config.decoder_fields import fields_of, sides_of
 from streamer.engine.engines import ENGINE, Engine
 from streamer.engine.history import NOBODY_KNOWS
 from streamer.engine.ordering import Ordering
@@ -16,6 +16,21 @@ from streamer.engine.stage import Decode
 from streamer.engine.task import Task
 from streamer.port import Partition
 from streamer.signals.columns import I64
+
+
+class ByTopic:
+    """Decodes records of a topic as what they are. See `Decode`."""
+
+    def __init__(self, config: cfg.Config, engine: Engine = ENGINE) -> None:
+        self.events: Decode = engine.decoder(fields_of(config))
+        self.sides: dict[str, Decode] = {topic: engine.side(one) for topic, one in sides_of(config).items()}
+        self.size = 0
+
+    def __call__(self, records: Sequence[Record], topic: str) -> Batch:
+        decode = self.sides.get(topic, self.events)
+        batch = decode(records, topic)
+        self.size = decode.size
+        return batch
 
 
 class Tasks:
@@ -40,7 +55,7 @@ class Orderings:
 
     def __init__(self, config: cfg.Config, parts: int, engine: Engine = ENGINE) -> None:
         self.config, self.parts, self.engine = config, parts, engine
-        self.decode: Decode = engine.decoder(fields_of(config))
+        self.decode: Decode = ByTopic(config, engine)
         self._look: Decode = engine.decoder(fields_of(config))  # `size` is of what was read, not of what is looked at
 
     def event_times(self, records: Sequence[Record], topic: str) -> I64:

@@ -249,7 +249,7 @@ def absent(config: Config, missing: list[str], there: Iterable[str], seconds: fl
     """Why these topics are not seen: each does not exist, or we may not see it."""
     codes = unseen(connection_settings(config), missing, seconds)
     others = set(there) - set(config.topics.names())
-    near = {topic: did_you_mean(topic, others) if topic in config.topics.events else "" for topic in missing}
+    near = {topic: did_you_mean(topic, others) if topic in config.topics.named() else "" for topic in missing}
     code = KafkaError.UNKNOWN_TOPIC_OR_PART
     troubles = [missing_topic(config, topic, codes.get(topic, code), near[topic]) for topic in missing]
     fixes = dict.fromkeys(trouble.fix for trouble in troubles)

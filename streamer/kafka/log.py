@@ -129,7 +129,7 @@ class KafkaLog:
             self._config.limits.message_bytes,
         )
         consumer.subscribe(
-            list(self._config.topics.events), on_assign=self._assign, on_revoke=self._revoke, on_lost=self._lose
+            self._config.topics.inputs(), on_assign=self._assign, on_revoke=self._revoke, on_lost=self._lose
         )
         return consumer, intake
 

@@ -76,8 +76,9 @@ def read_by_pattern(pattern: str) -> Right:
 def rights(config: Config) -> Iterator[Right]:
     """All that is needed, each once. Read and Write bring Describe along; Create, Alter and Cluster are not needed."""
     own = config.topics.own()
+    about = {one.topic: one.says for one in config.about.values()}
     for name in config.topics.named():
-        yield Right("topic", name, "Read", "events are read")
+        yield Right("topic", name, "Read", about.get(name, "events are read"))
     yield from map(read_by_pattern, config.topics.patterns())
     for role, name in own.items():
         if role in READS:
@@ -149,7 +150,8 @@ def missing_topic(config: Config, topic: str, code: int, near: str = "") -> Trou
     if topic in config.topics.own().values():
         fix = "driftline topics apply -c FILE makes it"
     elif topic in config.topics.named():
-        fix = "correct topics.events, or make it: its producers do, or driftline topics apply --create-events -c FILE"
+        wrong = next((f"{one}.topic" for one, its in config.topics.sides.items() if its == topic), "topics.events")
+        fix = f"correct {wrong}, or make it: its producers do, or driftline topics apply --create-events -c FILE"
     elif topic in config.topics.resolved([topic]).events:
         fix = "it was deleted: a pattern of topics.events finds it again once it is back"
     return Trouble("topic_missing", f"topic {topic} does not exist.{near}", fix)

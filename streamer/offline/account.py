@@ -31,6 +31,7 @@ HINTS: dict[str, str] = {
     " is something else",
     "unusable_schema": "the detail says what of it; have the producer use another one",
     "no_rows": "mapping.each names an array that the record does not have, or that is empty",
+    "about_nothing": "say where the id is, as in feedback: {topic: NAME, event_id: /POINTER}",
     "missing_model": "say where the model's name is: fields: {model: /POINTER}, or what it is: {model: =NAME}",
     "wrong_type": "point `fields` at what the field takes",
     "not_finite": "have the producer write null",

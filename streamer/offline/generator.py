@@ -218,8 +218,13 @@ def apply(change: Change, instead: Draw | None, event: dict[str, Any], now: Now)
         place[last] = place[last] * factor + (change.add or 0.0) * part
 
 
-def literal(events: list[Any]) -> Iterator[Record]:
-    """Records as they stand in the file: mappings are events, texts are payloads as they are."""
+def literal(events: list[Any]) -> Iterator[tuple[str | None, Record]]:
+    """Records as they stand in the file, with their topic where they name one: mappings are events, texts are payloads
+    as they are; `{topic: NAME, record: ...}`, also with a `key`, is one of that topic.
+    """
     for number, event in enumerate(events):
+        topic, key = None, None
+        if isinstance(event, dict) and {"topic", "record"} <= set(event) <= {"topic", "record", "key"}:
+            topic, key, event = str(event["topic"]), event.get("key"), event["record"]
         data = event.encode() if isinstance(event, str) else orjson.dumps(event)
-        yield Record(number, BEGIN_MS + number * 1000, None, data)
+        yield topic, Record(number, BEGIN_MS + number * 1000, None if key is None else str(key).encode(), data)

@@ -22,8 +22,11 @@ PATHS_MAX = 2_000
 DEPTH_MAX = 4
 NEAR = 0.6
 
-RARE = (("privacy", "opt_out"), ("probes", "golden"), ("feedback", "action"), ("feedback", "event_id"))
-"""Pointers to what only some events have."""
+RARE = (
+    *(("privacy", "opt_out"), ("probes", "golden")),
+    *(("feedback", "action"), ("feedback", "event_id"), ("labels", "label"), ("labels", "event_id")),
+)
+"""Pointers to what only some events have; none where the section has a topic of its own."""
 FEATURES: PathKey = ("fields", "features")
 
 
@@ -55,7 +58,7 @@ def places(config: cfg.Config) -> Iterator[Place]:
             yield Place(("checks", name, "same_as"), rule.same_as)
     for section, key in RARE:
         given = getattr(config, section)
-        if given is not None:
+        if given is not None and getattr(given, "topic", None) is None:
             yield Place((section, key), getattr(given, key), rare=True)
 
 

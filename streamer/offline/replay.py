@@ -8,20 +8,23 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, NamedTuple, cast
 
-from schemas.events.batch import Record
+from schemas.events.batch import Batch, Record
 from schemas.events.decoder import Decoder
 from schemas.events.native_json import Fields
 from schemas.events.packing import Unpacker
 from streamer.config import model as cfg
+from streamer.engine.admission import RESULTS
 from streamer.engine.task import Task
 from streamer.engine.unpaired import in_words
 from streamer.offline.account import Account, Rejects
+from streamer.offline.joined import Joined
 from streamer.offline.ticks import Ticks
 from streamer.port import Out, Partition
 
 CHUNK = 500
 BASE = {"version": 1, "kafka": {"brokers": "none:9092"}, "topics": {"events": ["inferences"]}}
 """What a config may leave out where no broker is asked."""
+NOTHING = dict.fromkeys(RESULTS, 0)
 TOLD = ("alerts", "shadow", "incidents", "windows", "dead_letter")
 INPUT = re.compile(r"(?:(?:(?P<topic>[A-Za-z0-9._-]+):)?(?P<partition>\d+)=)?(?P<path>.+)", re.DOTALL)
 
@@ -75,26 +78,42 @@ def read_lines(path: Path, line_bytes_max: int) -> Iterator[list[Record]]:
 class Replay:
     """Tasks by partition, made when their first records come. `step` returns what `run` would have published.
     `ticking`: time passes; who only learns from events needs none. `first_end`: what is before it was there when the
-    group first came, and was read as school; while it was, nobody listened for a silence.
+    group first came, and was read as school; while it was, nobody listened for a silence. `together`: where feedback or
+    labels have a topic of their own all partitions are of one task, whose records come in their order.
     """
 
     def __init__(
-        self, config: cfg.Config, fields: Fields, generation: int = 0, ticking: bool = True, first_end: int = 0
+        self,
+        config: cfg.Config,
+        fields: Fields,
+        generation: int = 0,
+        ticking: bool = True,
+        first_end: int = 0,
+        together: bool = False,
     ) -> None:
         self.config, self.generation, self.ticking, self.first_end = config, generation, ticking, first_end
         self.decode, self.unpack = Decoder(fields), Unpacker()
         self.tasks: dict[Partition, Task] = {}
         self.ticks, self.rejects = Ticks(config.heartbeat.interval_ms), Rejects()
+        self.joined = Joined(config, generation) if together and config.topics.sides else None
 
     def step(self, partition: Partition, records: Sequence[Record]) -> list[Out]:
+        """What is published of these; their places in a partition ascend."""
+        if self.joined is None or partition == self.joined.partition:
+            in_order = partition[0] == self.config.topics.ordered
+            batch = (self.unpack if in_order else self.decode)(records, partition[0])
+            self.rejects.take(partition, batch)
+            return self._step(partition, records, batch)
+        found, records, batch = self.joined.take(partition, records)
+        self.rejects.take(partition, found)
+        return self.joined.letters(partition, found) + self._step(self.joined.partition, records, batch)
+
+    def _step(self, partition: Partition, records: Sequence[Record], batch: Batch) -> list[Out]:
         task = self.tasks.get(partition)
         if task is None:
             begin, generation, first_end = records[0].offset, self.generation, self.first_end
             task = Task(self.config, partition, begin, generation=generation, first_end=first_end)
             self.tasks[partition] = task
-        in_order = partition[0] == self.config.topics.ordered
-        batch = (self.unpack if in_order else self.decode)(records, partition[0])
-        self.rejects.take(partition, batch)
         for part, tick in self.ticks.cut(partition, records, batch) if self.ticking else [(batch, None)]:
             if part is not None:
                 task.step(part)
@@ -106,7 +125,8 @@ class Replay:
 
     def account(self) -> Account:
         """What became of all records."""
-        return self.rejects.account(task.admission.counts for task in self.tasks.values())
+        letters = [] if self.joined is None else [{**NOTHING, "dead_lettered": self.joined.dead_lettered}]
+        return self.rejects.account([*(task.admission.counts for task in self.tasks.values()), *letters])
 
     def pairs(self) -> str | None:
         """What became of requests and answers, in a sentence; None where nothing is paired."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -217,23 +218,26 @@ def with_seed(plan: Plan, seed: int) -> Plan:
 
 def play(plan: Plan, changed: bool, cut: int) -> Came:
     """A scenario, or its twin."""
-    scenario, engine = plan.scenario, Replay(plan.config, fields_of(plan.config))
-    events = [*(records(scenario.stream, changed) if scenario.stream else ()), *literal(scenario.records), *plan.given]
-    events = [record._replace(offset=offset) for offset, record in enumerate(events)]
+    scenario, engine = plan.scenario, Replay(plan.config, fields_of(plan.config), together=True)
+    drawn = records(scenario.stream, changed) if scenario.stream else ()
+    all_of = [*((None, one) for one in drawn), *literal(scenario.records), *((None, one) for one in plan.given)]
+    events = [(topic or AT[0], record._replace(offset=offset)) for offset, (topic, record) in enumerate(all_of)]
     turn = scenario.restart.at if scenario.restart is not None and changed else len(events)
     came = Came([], {}, {})
     _step(engine, events[:turn], cut, came)
     if turn < len(events) and plan.after is not None:
-        later = Replay(plan.after, fields_of(plan.after))
+        later = Replay(plan.after, fields_of(plan.after), together=True)
         later.tasks = {at: Task.load(plan.after, at, task.dump()) for at, task in engine.tasks.items()}
+        if later.joined is not None and engine.joined is not None:
+            later.joined.next = engine.joined.next
         later.ticks, engine = engine.ticks, later
         _step(engine, events[turn:], cut, came)
     return came._replace(account=dict(engine.account().counts))
 
 
-def _step(engine: Replay, events: list[Record], cut: int, came: Came) -> None:
-    for begin in range(0, len(events), cut):
-        for out in engine.step(AT, events[begin : begin + cut]):
+def _step(engine: Replay, events: list[tuple[str, Record]], cut: int, came: Came) -> None:
+    for topic, mine in runs(events, cut):
+        for out in engine.step((topic, 0), mine):
             if out.topic in ("alerts", "shadow"):
                 record = orjson.loads(out.value or b"")
                 if record["data"]["status"] == "resolved" or int(record["sequence"]) == 1:  # Not what is told again.
@@ -241,6 +245,14 @@ def _step(engine: Replay, events: list[Record], cut: int, came: Came) -> None:
             elif out.topic == "incidents":
                 told = orjson.loads(out.value or b"")["data"]
                 came.incidents[told["incident"]] = told
+
+
+def runs(events: list[tuple[str, Record]], most: int) -> Iterator[tuple[str, list[Record]]]:
+    """Records that follow each other in one topic, at most so many at once."""
+    for topic, mine in groupby(events, key=lambda one: one[0]):
+        some = [record for _, record in mine]
+        for begin in range(0, len(some), most):
+            yield topic, some[begin : begin + most]
 
 
 def judge(scenario: Scenario, came: Came) -> list[str]:

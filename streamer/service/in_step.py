@@ -5,7 +5,11 @@ hours. Put in one order like that, the events of all partitions but the first wo
 for the others, but not for those that have nothing, nor for ever: clocks can be wrong.
 
 The times of records cost nothing to know, but a topic that was filled in one go has other ones than its events. So now
-and then a few events are looked at, and where the two do not go together, all are.
+and then a few events are looked at, and where the two do not go together, all are. Who is behind and shares the topics
+with other processes is in step with those, too, as far as they let be known with their commits.
+
+Topics of labels and feedback are in step one way: what they say of an inference was sent after it, so it waits until
+all of before that time was handed over, and nobody waits for it. It may be of any time: what is behind comes at once.
 """
 
 from __future__ import annotations
@@ -41,6 +45,8 @@ STALL_S = 1.0
 """When nobody gets on for so long, of several processes, the last one does."""
 PATIENCE_S, FREE_S = 30.0, 3600.0
 """Who has waited for the others for so long has another clock than they: for so long it is in step with nobody."""
+FASTER = 2
+"""So many times as fast as the clock goes what is read of a backlog, at least."""
 FAR_MS = 7 * 86_400_000
 """Nobody waits for who is that far behind: those are no times."""
 FOR_EVER_MS = 1 << 62
@@ -90,6 +96,7 @@ class Queue:
         self.last_ms = -1  # about when what was handed over last is of
         self.next: int | None = None  # where it is read on, while it is not
         self.since_s: float | None = None  # since when it waits for others
+        self.front_then_ms = 0  # where those were then that it waits for
         self.free_s = 0.0  # until then it is in step with nobody
         self.unseen = 0  # how many records until some are looked at
         self.looked: Looked | None = None
@@ -161,7 +168,9 @@ def events_count(looked: Sequence[Looked], slack_ms: int) -> bool:
 
 
 class InStep:
-    """See `streamer.port.Log`; all that is not here is the other log's. `slack_ms`: how far one may be ahead."""
+    """See `streamer.port.Log`; all that is not here is the other log's. `slack_ms`: how far one may be ahead. `beside`:
+    topics that nobody waits for.
+    """
 
     def __init__(
         self,
@@ -171,9 +180,10 @@ class InStep:
         others: Others,
         clock: Callable[[], float] = time.monotonic,
         wall_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        beside: Collection[str] = (),
     ) -> None:
         self._log, self._slack_ms, self._others, self._clock, self._wall_ms = log, slack_ms, others, clock, wall_ms
-        self._event_times, self._by_event = event_times, False
+        self._event_times, self._by_event, self._beside = event_times, False, beside
         self._queues: dict[Partition, Queue] = {}
         self._told_ms: dict[Partition, int] = {}  # how far each is, as others know it
         self._begun_ms: int | None = None  # where we began, as our times have it
@@ -223,7 +233,7 @@ class InStep:
         """With the time that each partition has reached, for others who read in step with us."""
         for partition in offsets:
             queue = self._queues.get(partition)
-            if queue is not None and queue.last_ms >= 0:
+            if queue is not None and queue.last_ms >= 0 and partition[0] not in self._beside:
                 self._told_ms[partition] = max(queue.front_ms() - self._behind_ms(), 0)
         self._awaited = False
         told = {at: one._replace(reached_ms=self._told_ms.get(at, 0)) for at, one in offsets.items()}
@@ -245,12 +255,12 @@ class InStep:
         looked = [queue.looked.behind_ms for queue in self._queues.values() if queue.looked is not None]
         return int(np.median(looked)) if looked and not self._by_event else 0
 
-    def _until_ms(self, first_ms: int) -> int:
-        """Up to when the partitions of other processes let us go on, of which the first is there. Who is not behind
-        waits for none of them. And a first step is free: who waits for each other must hear where they begin.
+    def _until_ms(self, queues: Sequence[Queue]) -> int:
+        """Up to when the partitions of other processes let these go on. Who is not behind waits for none of them. And a
+        first step is free: who waits for each other must hear where they begin.
         """
+        first_ms = min(queue.front_ms() for queue in queues)
         self._begun_ms = first_ms if self._begun_ms is None else self._begun_ms
-        queues = [queue for queue in self._queues.values() if queue.waiting]
         written_ms = min(queue.waiting[0].records.times_ms.item(queue.begin) for queue in queues)
         if not self._by_event and written_ms > self._wall_ms() - self._slack_ms:
             return FOR_EVER_MS
@@ -267,13 +277,14 @@ class InStep:
     def _put(self, partition: Partition, records: RecordColumns) -> None:
         queue = self._queues.setdefault(partition, Queue(self._clock()))
         queue.unseen -= len(records)
-        if queue.unseen <= 0 and len(records):
+        if queue.unseen <= 0 and len(records) and partition[0] not in self._beside:
             self._look(partition, queue, records)
         queue.put(Portion(records, self._times(partition, records)), self._clock())
 
     def _times(self, partition: Partition, records: RecordColumns) -> I64:
         """Those that count."""
-        return self._event_times(records, partition[0]) if self._by_event else records.times_ms
+        by_event = self._by_event and partition[0] not in self._beside
+        return self._event_times(records, partition[0]) if by_event else records.times_ms
 
     def _look(self, partition: Partition, queue: Queue, records: RecordColumns) -> None:
         """See which times count, of records or of their events, in all partitions: no two are in step by two clocks."""
@@ -289,12 +300,18 @@ class InStep:
 
     def _ripe(self, limit: int) -> list[LogEvent]:
         """What nobody has to be waited for, the earliest first."""
-        now_s, found, left = self._clock(), list[LogEvent](), limit
-        fronts = {p: queue.front_ms() for p, queue in self._queues.items() if queue.waiting or self._waited_for(queue)}
+        now_s = self._clock()
+        fronts = {
+            p: queue.front_ms()
+            for p, queue in self._queues.items()
+            if p[0] not in self._beside and (queue.waiting or self._waited_for(queue))
+        }
+        found = self._of_beside(min(fronts.values(), default=None), limit, now_s)
+        left = limit - sum(len(one.records) for one in found if isinstance(one, Records))
         if not any(self._queues[partition].waiting for partition in fronts):
-            return []
+            return found
         far_ms, order = max(fronts.values()) - FAR_MS, sorted(fronts, key=lambda one: fronts[one])
-        others_ms = self._until_ms(min(queue.front_ms() for queue in self._queues.values() if queue.waiting))
+        others_ms = self._until_ms([self._queues[partition] for partition in fronts if self._queues[partition].waiting])
         times = [p for p in order if (fronts[p] >= far_ms or fronts[p] < 0) and now_s >= self._queues[p].free_s]
         first, second, *_ = *times, None, None
         for partition in order:
@@ -307,6 +324,28 @@ class InStep:
             if left < before:
                 self._handed_s, self._awaited = now_s, self._awaited or others_ms < FOR_EVER_MS
             self._note(queue, now_s, waits=bool(queue.waiting) and before == left > 0)
+        return found
+
+    def _of_beside(self, front_ms: int | None, limit: int, now_s: float) -> list[LogEvent]:
+        """What is about inferences that were handed over before: before `front_ms`, where the slowest of them is,
+        or anything where none is waited for. While that gets on faster than the clock a backlog is read: it is waited
+        for as long as that takes.
+        """
+        found = list[LogEvent]()
+        for partition, queue in self._queues.items():
+            if partition[0] not in self._beside:
+                continue
+            until_ms = FOR_EVER_MS if front_ms is None or now_s < queue.free_s else front_ms - 1
+            before = limit
+            while (taken := queue.take(until_ms, limit)) is not None:
+                found.append(Records(partition, taken))
+                limit -= len(taken)
+            waits = bool(queue.waiting) and before == limit > 0
+            if not waits or queue.since_s is None or front_ms is None:
+                queue.front_then_ms = front_ms or 0
+            elif front_ms - queue.front_then_ms > FASTER * 1000 * (now_s - queue.since_s) > 0:
+                queue.front_then_ms, queue.since_s = front_ms, now_s
+            self._note(queue, now_s, waits)
         return found
 
     def _waited_for(self, queue: Queue) -> bool:

@@ -54,6 +54,10 @@ class Order:
         """The config to begin with. Raises LogDown where it takes a look at a broker and none answers."""
         if self.open:
             self._take(self._question()())
+        elif (sides := self.config.topics.sides) and self.config.kafka.order == "auto" and not self._decided:
+            self._decided = True
+            why = "; ".join(f"{section} has a topic of its own, {topic}" for section, topic in sides.items())
+            self._chosen(why)
         self.turned = False
         return self.config
 
@@ -68,6 +72,9 @@ class Order:
         elif self._asked is None and self.clock() >= self._due_s:
             self._asked = pool.submit(self._question())
 
+    def _chosen(self, why: str) -> None:
+        self.say("info", "order_chosen", order="model", why=why, by_way_of=self.config.topics.ordered)
+
     def _question(self) -> Callable[[], Answer]:
         from streamer.kafka.order import ask
 
@@ -78,7 +85,7 @@ class Order:
         self._again = True
         if wanted and answer.lacking is None:
             self.open, self.turned, self.config = False, True, in_order_of_models(self.config)
-            self.say("info", "order_chosen", order="model", why=answer.why, by_way_of=self.config.topics.ordered)
+            self._chosen(answer.why)
         elif answer.order == "topic" and not self._decided:
             self._decided = True
             self.say("info", "order_chosen", order="topic", why=answer.why)

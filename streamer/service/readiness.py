@@ -82,13 +82,14 @@ def missing(found: Mapping[str, object] | None, topics: Topics) -> str | None:
     """Which topics do not exist, and who makes them; None when all do, or nobody has looked yet."""
     if found is None:
         return None
-    events = [name for name in topics.named() if name not in found]
+    keys = {topic: f"{section}.topic" for section, topic in topics.sides.items()}
+    events = [f"{name} ({keys.get(name, 'topics.events')})" for name in topics.named() if name not in found]
     own = [f"{name} (topics.{role})" for role, name in topics.own().items() if name not in found]
     words = []
     if not topics.resolved(found).events:
         words.append(f"no topic matches {', '.join(topics.patterns())} (topics.events)")
     if events:
-        words.append(f"no topic {', '.join(events)} (topics.events): whoever sends the events has to create it")
+        words.append(f"no topic {', '.join(events)}: whoever sends the events has to create it")
     if own:
         words.append(f"no topic {', '.join(own)}: `driftline topics apply -c FILE` creates it")
     return "; ".join(words) or None

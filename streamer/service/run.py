@@ -319,8 +319,8 @@ class Service:
             if not in_order(config, stage):
                 given = waiting(log, config, asking, stats, self.notify)
             if isinstance(made, Orderings):
-                others = Others(Progress(stage).ask, asking)
-                given = InStep(given, config.limits.lateness_ms // 4, made.event_times, others)
+                others, sides = Others(Progress(stage).ask, asking), config.topics.sides.values()
+                given = InStep(given, config.limits.lateness_ms // 4, made.event_times, others, beside=sides)
             workers.append(Worker(stage, made, given, time.monotonic, wall_ms, self.notify, pool, stats))
         return workers
 

@@ -14,7 +14,10 @@ from schemas.events.batch import Batch, number_of_event, text_of_event
 from streamer.signals.columns import Bool
 
 REFERENCE, ACTION, OPT_OUT, GOLDEN = "feedback.event_id", "action", "opt_out", "golden"
-"""Names under which a batch has what the config's pointers found."""
+LABELLED, TRUTH = "labels.event_id", "labels.label"
+"""Names under which a batch has what the config's pointers found; of a topic of its own they are the columns' own."""
+ABOUT = (REFERENCE, LABELLED)
+"""Who has one of these names another event: it is no inference."""
 
 
 class Population(Enum):
@@ -25,9 +28,13 @@ class Population(Enum):
     INFERENCES = "of these those that are no golden probe: what everything is learned from"
 
 
-def is_feedback(batch: Batch) -> Bool:
+def is_about(batch: Batch) -> Bool:
     """Events about another event: they are no inferences, so nothing else is to be learned from them."""
-    return text_of_event(batch, REFERENCE) >= 0
+    found = np.zeros(len(batch.offsets), bool)
+    for role in ABOUT:
+        if batch.aliases.get(role, role) in batch.names:
+            found |= text_of_event(batch, role) >= 0
+    return found
 
 
 def is_true(batch: Batch, role: str) -> Bool:
@@ -39,8 +46,8 @@ def is_true(batch: Batch, role: str) -> Bool:
     return found
 
 
-def populations(batch: Batch, used: Bool, feedback: bool, probes: bool) -> dict[Population, Bool]:
+def populations(batch: Batch, used: Bool, about: bool, probes: bool) -> dict[Population, Bool]:
     """The events of each population. Where the config has no such role they are one and the same array."""
-    sent = used & ~is_feedback(batch) if feedback else used
+    sent = used & ~is_about(batch) if about else used
     inferences = sent & ~is_true(batch, GOLDEN) if probes else sent
     return {Population.USED: used, Population.SENT: sent, Population.INFERENCES: inferences}

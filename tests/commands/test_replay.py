@@ -203,3 +203,26 @@ def test_what_shadows_would_have_told_is_printed_and_marked(tmp_path: Path) -> N
     [record] = map(json.loads, done.stdout.splitlines())
     assert record["data"]["shadow"] is True
     assert "0 alert records, 1 shadow alert record and 0 incident records" in done.stderr
+
+
+def test_files_of_two_topics_are_read_in_the_order_of_their_times_and_meet(tmp_path: Path) -> None:
+    path = tmp_path / "driftline.yaml"
+    path.write_text(
+        "version: 1\nkafka: {brokers: 'b:1'}\ntopics: {events: [in]}\nfeedback: {topic: clicks, event_id: /about}\n"
+        "monitors: {m: {signal: action.*, window: {events: 50}, detect: {kind: fraction, max: 0.9}}}\n"
+    )
+    events = [{"model": "m", "event_id": f"e{n}", "time": 1_700_000_000 + n, "features": {"a": 1}} for n in range(60)]
+    clicks = [
+        {"model": "m", "about": f"e{n}", "time": 1_700_000_000 + n, "feedback": {"action": "x"}} for n in range(60)
+    ]
+    for name, lines in (("in", events), ("clicks", clicks)):
+        (tmp_path / name).write_text("\n".join(map(json.dumps, lines)))
+    given = ["--input", f"clicks:0={tmp_path / 'clicks'}", "--input", f"in:0={tmp_path / 'in'}"]
+    result = CliRunner().invoke(main, ["replay", "-c", str(path), *given])
+    assert result.exit_code == 0, result.output
+    told = [json.loads(line)["data"] for line in result.stdout.splitlines()]
+    [alert] = [one for one in told if "alert" in one]
+    assert (alert["trigger"]["topic"], alert["trigger"]["offset"]) == ("clicks", 49)
+    assert "120 records = 120 used" in result.stderr
+    alone = CliRunner().invoke(main, ["replay", "-c", str(path), "--topic", "clicks"])
+    assert (alone.exit_code, "replay --topic drift-ordered" in alone.stderr) == (2, True)

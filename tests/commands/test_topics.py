@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from streamer.commands import topics as under_test
 from streamer.commands.topics import SETTINGS, Step, pattern_text, plan_text, plan_topics, wanted_topics
+from streamer.config.load import load_text
 from streamer.config.model import Config
 from streamer.port import LogDown
 
@@ -94,6 +95,21 @@ def test_without_any_event_topic_no_width_is_asked_of_the_state_topic() -> None:
     found = {"drift-state": good("state", 2)}
     assert steps(found)["drift-state"].action == "ok"
     assert steps(found, create=True)["drift-state"].action == "differs"
+
+
+def test_a_topic_of_its_own_is_its_producers_and_its_state_has_a_place() -> None:
+    text = "version: 1\nkafka: {brokers: b}\ntopics: {events: [in]}\nfeedback: {topic: clicks}\n"
+    config = load_text(text, "x", {})
+    found: Any = {"in": ExistingTopic(3), "clicks": ExistingTopic(9)}
+    plan = {step.topic.name: step for step in plan_topics(wanted_topics(config, found), found)}
+    told = {name: (plan[name].topic.role, plan[name].action) for name in found}
+    assert told == {"in": ("events", "ok"), "clicks": ("feedback", "ok")}
+    assert (plan["drift-state"].partitions, plan["drift-ordered"].action) == (9, "create")
+    lacking = plan_topics(wanted_topics(config, {}), {})
+    assert {step.topic.name: step.action for step in lacking}["clicks"] == "missing"
+    made = plan_topics(wanted_topics(config, {}, create_events=True), {})
+    assert {step.topic.name: step.action for step in made}["clicks"] == "create"
+    assert "feedback    clicks" in plan_text(lacking)
 
 
 DAY = 86_400_000

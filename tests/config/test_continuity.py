@@ -97,6 +97,16 @@ def test_topics_of_events_are_told_by_name(events: str, found: list[tuple[bool, 
     assert all(change.sentence.startswith(words) for change, (_, words) in zip(said, found, strict=True))
 
 
+def test_a_topic_of_its_own_is_told_of_under_its_section() -> None:
+    before, after = "feedback: {topic: clicks}\n", "feedback: {topic: taps}\n"
+    [one] = changes(config(before), config(after))
+    begin = "taps: new, read from its oldest record (kafka.start: earliest)"
+    assert (one.path, one.sentence, one.lost) == ("feedback.topic", f"{begin}; clicks: not read any more", False)
+    assert [one.path for one in changes(config(before), config("feedback: {}\n"))] == ["feedback.topic"]
+    found = changes(config("feedback: {}\n", order="auto", ordered=""), config(before, order="auto", ordered=""))
+    assert [one.path for one in found] == ["feedback.topic", "kafka.order"]
+
+
 def test_another_instance_keeps_the_state_and_fences_nobody() -> None:
     lost, why = told(instance="j")["kafka.instance"]
     assert not lost

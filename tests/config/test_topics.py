@@ -33,6 +33,17 @@ def test_our_own_topics_are_never_read_even_if_nobody_has_checked() -> None:
     assert "^drift[.]alerts$" in dotted.never_read().split(",")
 
 
+def test_a_topic_of_its_own_is_read_by_name_and_is_no_pattern_s() -> None:
+    text = "version: 1\nkafka: {brokers: 'b:1'}\ntopics: {events: ['^in-.*']}\nfeedback: {topic: in-b}\n"
+    both = load_text(text, "x", {}).topics
+    assert both.resolved(THERE).events == ["in-a"]
+    assert both.matched("^in-.*", THERE) == ["in-a"]
+    assert both.resolved(THERE).names()[:2] == ["in-a", "in-b"]
+    assert both.inputs() == ["^in-.*", "in-b"]
+    assert both.named() == ["in-b"]
+    assert "in-b" not in both.never_read(), "librdkafka would not see it at all"
+
+
 def test_which_topics_are_there_changes_no_hash() -> None:
     assert config("^in-.*").reading(THERE).config_hash == config("in-a").config_hash
 

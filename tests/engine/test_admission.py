@@ -19,7 +19,7 @@ from streamer.engine.tasks import Tasks
 from tests.engine.tasks import AT, LEAST
 
 STRINGS = ("a", "b", "c", "other", "d")
-TIMES = st.integers(0, 40) | st.sampled_from((70, 90, 500, FIRST_AHEAD_MS + 20, 3 * FIRST_AHEAD_MS))
+TIMES = st.integers(-1, 40) | st.sampled_from((-1, 70, 90, 500, FIRST_AHEAD_MS + 20, 3 * FIRST_AHEAD_MS))
 EVENTS = st.tuples(st.integers(0, 4), TIMES, st.integers(0, 6), st.sampled_from((False, False, True)))
 GATES = [Gate, *([native.Admission] if native is not None else [])]
 
@@ -55,6 +55,21 @@ def test_each_event_is_used_or_counted_for_one_reason(make: Any) -> None:
     assert (filtered, duplicate.tolist(), late.tolist(), untimely.tolist()) == (3, [1], [2], [])
     assert gate.models() == [("a", 60, 4)]
     assert gate.remembered().tolist() == [3, 1]
+
+
+@pytest.mark.parametrize("make", GATES)
+def test_what_is_about_another_event_is_never_late_and_moves_no_clock(make: Any) -> None:
+    """Negative times. Of a model that is not met nothing is known, and it takes nobody's place."""
+    gate = make(None, 10, 2, 1, 1000)
+    events = [(0, -1, 0), (0, 5000, 1), (0, -1, 1), (0, -1, 7), (0, 4000, 2), (0, 9000, 3), (0, -1, 0), (1, -1, 0)]
+    models, times_ms, ids, away = columns([(*event, False) for event in events])
+    used, now, filtered, duplicate, late, untimely = gate.admit(models, times_ms, ids, STRINGS, away)
+    # Not met; its first; a duplicate of it; of its time; late; ahead; of its time, and no sign of a clock; not met.
+    assert used.tolist() == [False, True, False, True, False, True, True, False]
+    assert now[used].tolist() == [5000] * 4
+    assert (filtered, duplicate.tolist(), late.tolist(), untimely.tolist()) == (2, [2], [4], [3, 5, 6])
+    assert gate.models() == [("a", 5000, 4)]
+    assert gate.doubted() == [1]
 
 
 @pytest.mark.parametrize("make", GATES)

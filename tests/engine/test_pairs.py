@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import struct
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from streamer.config.load import load_text
 from streamer.engine.pairs import Pairs
 from streamer.engine.snapshot import decode, encode
 from streamer.engine.task import Task
+from streamer.signals.roles import REFERENCE
 from tests.schemas.events.test_mapping import events
 
 START_S = 1_700_000_000
@@ -63,6 +65,16 @@ def test_the_answer_may_come_first_and_in_another_batch() -> None:
         (2, 2.0, "y2"),
         (3, 3.0, "y1"),
     ]
+
+
+def test_what_is_about_another_event_is_no_half_and_tells_no_time() -> None:
+    pairs, years_s = Pairs(60_000, 100), 1e8
+    about = record(2, "i", "none", years_s, feedback={"event_id": "i"})
+    given = Decoder(compile_fields({}, ["/feedback/event_id"]))([record(1, "i", "asked"), about], "t")
+    found = pairs.take(replace(given, aliases={REFERENCE: "/feedback/event_id"}))
+    assert shown(found) == [(2, None, None)]
+    assert len(pairs.open) == 1
+    assert shown(pairs.take(batch(record(3, "i", "answer", 5)))) == [(3, 1.0, "y3")]
 
 
 def test_of_what_both_have_that_of_the_second_counts() -> None:

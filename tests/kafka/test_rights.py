@@ -14,6 +14,9 @@ from streamer.kafka.transactions import transactional_id
 MISSING, UNSEEN = KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_AUTHORIZATION_FAILED
 
 
+BASE = {"kafka": {"brokers": "b:9092", "group": "fraud"}, "topics": {"events": ["scores", "clicks"]}}
+
+
 def config(**topics: object) -> Config:
     return Config.model_validate(
         {
@@ -40,6 +43,15 @@ def test_each_role_of_the_config_brings_its_rights() -> None:
     assert more == {"Write on topic wins", "DescribeConfigs on topic wins", "Read on topic wins"}
     shown = {str(right) for right in rights(config()) if right.verb == "the page"}
     assert shown == {"Read on topic drift-heartbeats", "Read on topic drift-alerts"}
+
+
+def test_a_topic_of_its_own_is_read_and_nothing_else() -> None:
+    own = {"feedback": {"topic": "taps"}, "labels": {"topic": "truths"}}
+    given = Config.model_validate({"version": 1, **own, **BASE})
+    read = {right.name: right.why for right in rights(given) if right.operation == "Read" and right.resource == "topic"}
+    assert (read["taps"], read["truths"], read["scores"]) == ("feedback is read", "labels are read", "events are read")
+    assert not [right for right in rights(given) if right.name in ("taps", "truths") and right.operation != "Read"]
+    assert missing_topic(given, "taps", MISSING).fix.startswith("correct feedback.topic, or make it")
 
 
 def test_the_transactional_id_begins_as_the_right_says() -> None:

@@ -170,7 +170,14 @@ def test_a_change_holds_from_one_event_to_another() -> None:
 
 
 def test_records_as_they_stand_in_the_file() -> None:
-    found = list(literal([{"model": "m"}, "{nonsense", {}]))
+    said = list(
+        literal([{"model": "m"}, "{nonsense", {}, {"topic": "t", "record": {"a": 1}, "key": "k"}, {"topic": "t"}])
+    )
+    assert [(topic, record.key, record.value) for topic, record in said[3:]] == [
+        ("t", b"k", b'{"a":1}'),
+        (None, None, b'{"topic":"t"}'),
+    ]
+    found = [record for topic, record in said[:3] if topic is None]
     assert [record.value for record in found] == [b'{"model":"m"}', b"{nonsense", b"{}"]
     assert [(record.offset, record.time_ms) for record in found] == [(i, BEGIN_MS + 1000 * i) for i in range(3)]
 

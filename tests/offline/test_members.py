@@ -88,11 +88,13 @@ def test_every_section_that_points_into_an_event_is_looked_at() -> None:
     more = (
         f"fields: {{{mapped}}}\nanomaly: {{score: /x/1, score_max: 1}}\nood: {{score: /x/2, score_max: 1}}\n"
         "checks: {value: {same_as: /x/3}}\nprivacy: {opt_out: /x/4}\nprobes: {golden: /x/5}\n"
-        "feedback: {action: /x/6, event_id: /x/7}\n"
+        "feedback: {action: /x/6, event_id: /x/7}\nlabels: {event_id: /x/8, label: /x/9}\n"
     )
     found = list(places(configured(more)))
-    assert {place.pointer for place in found} == {f"/x/{name}" for name in (*FIELDS, *range(1, 8))}
-    assert {place.path[0] for place in found if place.rare} == {"privacy", "probes", "feedback"}
+    assert {place.pointer for place in found} == {f"/x/{name}" for name in (*FIELDS, *range(1, 10))}
+    assert {place.path[0] for place in found if place.rare} == {"privacy", "probes", "feedback", "labels"}
+    own = "feedback: {topic: clicks}\nlabels: {topic: truths}\n"
+    assert not [place for place in places(configured(own)) if place.rare], "they are in other topics"
 
 
 def test_what_is_remembered_is_bounded() -> None:

@@ -67,6 +67,15 @@ def test_nobody_is_asked_about_what_the_config_says(order: str) -> None:
     assert (life.asked, life.said) == ([], [])
 
 
+def test_a_topic_of_its_own_settles_it_and_that_is_said_once() -> None:
+    life = Life()
+    life.order = Order(load_text(LEAST % "" + "feedback: {topic: clicks}\n", "x", {}), life.say, life.note, life.ask)
+    for _ in range(2):
+        assert life.order.settled().topics.ordered == "drift-ordered"
+    life.step(1000)
+    assert (life.asked, life.said) == ([], [("order_chosen", "model")])
+
+
 def test_models_in_several_partitions_are_read_in_their_order_from_the_begin() -> None:
     life = Life(SPREAD)
     assert life.order.settled().topics.ordered == "drift-ordered"

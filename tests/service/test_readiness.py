@@ -26,6 +26,11 @@ def waits(now_s: float = 0.0, **more: Any) -> dict[str, str]:
     return {check: why for check, why in of_worker(worker(**more), now_s).items() if why is not None}
 
 
+def test_a_topic_of_its_own_that_lacks_is_named_with_its_key() -> None:
+    own = Topics.model_validate({"events": ["in"], **NAMES}).beside({"feedback": "clicks"})
+    assert missing(ALL, own) == "no topic clicks (feedback.topic): whoever sends the events has to create it"
+
+
 def test_all_is_well() -> None:
     assert waits() == {}
     assert set(of_worker(worker(), 0.0)) == {"assigned", "restored", "commits", "schemas"}

@@ -1,10 +1,13 @@
 """Both stages of a topic that is not keyed by model, with everything that can fail in either: the ordered log has every
-event once and those of an input partition in order, and what is told of it is what one undisturbed reader tells.
+event once and those of an input partition in order, and what is told of it is what one undisturbed reader tells. In
+every second life feedback has a topic of its own.
 """
 
 from __future__ import annotations
 
+import json
 import os
+import random
 from collections import Counter
 
 import orjson
@@ -13,6 +16,7 @@ import pytest
 from schemas.events.batch import Record
 from schemas.events.packed import unpack
 from streamer.config.load import load_text
+from streamer.config.model import Config
 from streamer.engine import snapshot
 from streamer.engine.stage import Stage, Stages
 from streamer.engine.task import Task
@@ -27,6 +31,26 @@ SEEDS = int(os.environ.get("DRIFTLINE_SEEDS", "40")) // 8
 FIRST = int(os.environ.get("DRIFTLINE_FIRST_SEED", "0"))
 PARTS = 2
 TEXT = campaign.CONFIG.replace("order: topic", "order: model")
+CLICKS = "clicks", 3  # No other partition has its number: what is published is told apart by that.
+
+
+def config_of(seed: int) -> Config:
+    """Of a life."""
+    own = TEXT.replace("feedback: {", "feedback: {topic: clicks, ")
+    return load_text(TEXT if seed % 2 else own, "sim.yaml", {})
+
+
+def clicks(rng: random.Random, length: int) -> list[Record]:
+    """Feedback on any of the inferences, hours later by its own time; some of it is about nothing."""
+    found = []
+    for offset in range(length):
+        about = f"{rng.randrange(3)}-{rng.randrange(length)}"
+        told = {"event_id": about, "action": rng.choice(["accept", "override"])}
+        said = {"model": rng.choice(["m0", "m1", "m2", "shared", "never"]), "time": 1_600_000_000, "feedback": told}
+        broken = rng.choice([b"{", b"{}", b'{"model": "m0", "feedback": {}}'])
+        value = json.dumps(said).encode() if rng.random() > 0.05 else broken
+        found.append(Record(offset, 1_700_000_000_000 + offset * 250, None, value))
+    return found
 
 
 class Upstream(Broker):
@@ -46,9 +70,9 @@ class Upstream(Broker):
 class Second(Campaign):
     """Stage 2, over what stage 1 has written so far."""
 
-    def __init__(self, seed: int, worker_class: type[Worker] = Worker) -> None:
+    def __init__(self, seed: int, worker_class: type[Worker], config: Config) -> None:
         super().__init__(seed, worker_class)
-        self.config = load_text(TEXT, "sim.yaml", {})
+        self.config = config
         self.partitions = [("drift-ordered", number) for number in range(PARTS)]
         self.broker = Broker(self.rng, self.partitions, dict(campaign.FAULTS))
         self.full = {partition: [] for partition in self.partitions}
@@ -73,8 +97,12 @@ class First(Campaign):
 
     def __init__(self, seed: int, worker_class: type[Worker] = Worker, later: type[Worker] = Worker) -> None:
         super().__init__(seed, worker_class)
-        self.config = load_text(TEXT, "sim.yaml", {})
-        self.second = Second(seed + 1_000_000, later)
+        self.config = config_of(seed)
+        self.second = Second(seed + 1_000_000, later, self.config)
+        if self.config.topics.sides:
+            self.partitions.append(CLICKS)
+            self.full[CLICKS] = clicks(random.Random(seed), 120)
+            self.broker.logs[CLICKS] = []
         broker = Upstream(self.rng, self.partitions, self.broker.faults, self.broker.logs)
         broker.downstream = self.second.broker
         self.broker = broker

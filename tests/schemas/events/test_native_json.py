@@ -29,7 +29,7 @@ def test_rejected(value: bytes | None, reason: str) -> None:
 
 def test_every_reason_is_tested() -> None:
     elsewhere = {"bad_number", "unreadable_batch", "killed_the_process", "undecodable", "no_rows", "wrong_dimension"}
-    elsewhere |= {"unknown_schema", "unusable_schema"}
+    elsewhere |= {"unknown_schema", "unusable_schema", "about_nothing"}
     assert {reason for _, _, reason in REJECTED} | elsewhere == set(REASONS)
     assert set(ODD_REASONS) <= set(REASONS)
     assert all(meaning and "\n" not in meaning for meaning in REASONS.values())

@@ -110,7 +110,7 @@ impl Admission {
         }
     }
 
-    /// `models`: codes into `strings`; `times_ms`: of the events, and of the last tick.
+    /// `models`: codes into `strings`; `times_ms`: of the events, negative of one about another, and of the last tick.
     fn admit<'py>(
         &mut self,
         py: Python<'py>,
@@ -137,9 +137,10 @@ impl Admission {
             if let Name::Unmet = names[code] {
                 names[code] = self.meet(strings.get_borrowed_item(code)?.cast::<PyString>()?.to_str()?);
             }
+            let about = time_ms < 0;
             let latest = match names[code] {
                 Name::Model(model) => self.models[model].newest_ms,
-                Name::Fresh if self.models.len() < self.models_max => self.first_ms(time_ms, clock_ms),
+                Name::Fresh if !about && self.models.len() < self.models_max => self.first_ms(time_ms, clock_ms),
                 _ => {
                     filtered += 1;
                     continue;
@@ -149,7 +150,7 @@ impl Admission {
                 duplicate.push(i as i64);
                 continue;
             }
-            let timeless = time_ms == 0 && latest > 0;
+            let timeless = about || (time_ms == 0 && latest > 0);
             let time_ms = if timeless { latest } else { time_ms };
             if time_ms < latest.saturating_sub(self.lateness_ms) {
                 late.push(i as i64);
@@ -168,7 +169,7 @@ impl Admission {
             model.events += 1;
             if !ahead {
                 model.newest_ms = latest.max(time_ms);
-                model.ahead = model.ahead.saturating_sub(1);
+                model.ahead = model.ahead.saturating_sub(u32::from(!about));
                 if timeless {
                     untimely.push(i as i64);
                 }

@@ -1,0 +1,89 @@
+"""What is told of an inference later, elsewhere: feedback and labels, in the topics of the inferences or in their own.
+
+A topic of its own has records that are about inferences of other topics. Where its fields are is its own matter, and so
+are the names of its columns: those of the roles, which no field of an inference can have.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar
+
+from pydantic import AfterValidator, Field
+
+from schemas.events.fields import parse_field, parse_selector
+from streamer.config.types import Model, Topic
+from streamer.signals.roles import ACTION, LABELLED, REFERENCE, TRUTH
+
+
+def _place(text: str) -> str:
+    if not text:
+        raise ValueError("the empty pointer is the whole event, which is no text.")
+    return parse_selector(text).text
+
+
+def _time(text: str) -> str:
+    return parse_field("time", text).text
+
+
+Place = Annotated[str, AfterValidator(_place)]
+OWN = "Of a topic of its own where"
+DEFAULT = "; default: where `fields` says."
+
+
+class Side(Model):
+    """`about`: the role of the id of the inference; `keys`: by role the key that says where it is."""
+
+    about: ClassVar[str]
+    keys: ClassVar[dict[str, str]]
+    says: ClassVar[str]  # what the topic is read for
+
+    topic: Topic | None = Field(
+        None,
+        description="A topic of its own, of records about inferences of topics.events; it means kafka.order: model.",
+    )
+    model: Place | None = Field(None, description=f"{OWN} the model's name is{DEFAULT}")
+    time: Annotated[str, AfterValidator(_time)] | None = Field(
+        None, description=f"{OWN} the time is{DEFAULT} It decides nothing."
+    )
+
+    def places(self) -> dict[str, str]:
+        """By role where it is found."""
+        return {role: getattr(self, key) for role, key in self.keys.items()}
+
+
+class Feedback(Side):
+    """What people did with a prediction: the signals action.NAME."""
+
+    about = REFERENCE
+    keys: ClassVar[dict[str, str]] = {ACTION: "action", REFERENCE: "event_id"}
+    says = "feedback is read"
+
+    action: Place = Field("/feedback/action", description="Where the action is: accept, override, ignore ...")
+    event_id: Place = Field(
+        "/feedback/event_id", description="Where a feedback event names the inference, by the text of its event_id."
+    )
+    pending: int = Field(
+        100_000, ge=1, le=10_000_000, description="Inferences per partition that feedback is waited for."
+    )
+
+
+class Labels(Side):
+    """What turned out to be true of an inference, later."""
+
+    about = LABELLED
+    keys: ClassVar[dict[str, str]] = {TRUTH: "label", LABELLED: "event_id"}
+    says = "labels are read"
+
+    event_id: Place = Field("/event_id", description="Where a label names the inference, by the text of its event_id.")
+    label: Place = Field("/label", description="Where the label is.")
+
+
+SECTIONS: dict[str, type[Side]] = {"feedback": Feedback, "labels": Labels}
+"""By name. What else is told of inferences is an entry here, and a key of the config."""
+
+
+def topics_of(raw: Any) -> dict[str, str]:
+    """The topics of their own by section, of a config as its file has it."""
+    found = {name: raw.get(name) for name in SECTIONS} if isinstance(raw, dict) else {}
+    named = {name: value.get("topic") for name, value in found.items() if isinstance(value, dict)}
+    return {name: topic for name, topic in named.items() if isinstance(topic, str)}

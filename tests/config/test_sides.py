@@ -1,0 +1,54 @@
+"""What is told of inferences, and where: the sections that may have a topic of their own."""
+
+from __future__ import annotations
+
+import pytest
+
+from streamer.config.load import load_text
+from streamer.config.model import Config
+from streamer.config.sides import SECTIONS, topics_of
+from streamer.config.stages import in_order_of_models, stage_configs, undecided
+from streamer.signals.roles import ABOUT, ACTION, LABELLED, REFERENCE, TRUTH
+from tests.config.samples import LEAST
+
+OWN = "feedback: {topic: clicks, event_id: key, action: /kind}\nlabels: {topic: truths}\n"
+
+
+def config(more: str) -> Config:
+    return load_text(LEAST + more, "x", {})
+
+
+def test_every_section_is_a_key_and_knows_what_it_is_about() -> None:
+    assert set(SECTIONS) <= set(Config.model_fields)
+    assert sorted(one.about for one in SECTIONS.values()) == sorted(ABOUT)
+    assert all(one.about in one.keys and set(one.keys.values()) <= set(one.model_fields) for one in SECTIONS.values())
+
+
+def test_without_a_topic_of_its_own_it_is_found_in_events_and_with_one_nowhere_else() -> None:
+    assert config("feedback: {action: /did}\n").roles() == {ACTION: "/did", REFERENCE: "/feedback/event_id"}
+    assert config("labels: {event_id: /of}\n").roles() == {LABELLED: "/of", TRUTH: "/label"}
+    assert config(OWN).roles() == {}
+    assert config(OWN + "privacy: {opt_out: /out}\n").roles() == {"opt_out": "/out"}
+
+
+def test_a_topic_of_its_own_is_read_and_means_the_order_of_models() -> None:
+    one = config(OWN)
+    assert one.topics.sides == {"feedback": "clicks", "labels": "truths"}
+    assert one.topics.named() == [*one.topics.events, "clicks", "truths"]
+    assert one.topics.ordered == "drift-ordered"
+    assert not undecided(one)
+    assert in_order_of_models(one) is one
+    first, second = stage_configs(one)
+    assert first.topics.inputs() == [*one.topics.events, "clicks", "truths"]
+    assert second.topics.inputs() == ["drift-ordered"]
+    assert one.topics.inputs() == first.topics.inputs(), "the other stage's are not its own"
+
+
+def test_the_name_of_a_topic_changes_nothing_of_what_is_detected_and_that_there_is_one_does() -> None:
+    named = {name: config(f"feedback: {{topic: {name}}}\n").config_hash for name in ("clicks", "others")}
+    assert named["clicks"] == named["others"] != config("feedback: {}\n").config_hash
+
+
+@pytest.mark.parametrize("raw", [None, [], {}, {"feedback": None}, {"feedback": []}, {"feedback": {"topic": 3}}])
+def test_what_is_no_topic_is_none(raw: object) -> None:
+    assert topics_of(raw) == {}

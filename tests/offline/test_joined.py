@@ -1,0 +1,99 @@
+"""Several topics through one task: places are kept, the order is that of time, and files are replayed as topics are."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from schemas.events.batch import Record, origin_of
+from streamer.config.decoder_fields import fields_of
+from streamer.config.load import load_text
+from streamer.offline.joined import Joined, by_time
+from streamer.offline.replay import Replay
+from streamer.port import Partition
+from streamer.series.feedback import Feedback
+
+CONFIG = load_text(
+    """
+version: 1
+kafka: {brokers: "b:1"}
+topics: {events: [in]}
+feedback: {topic: clicks, event_id: key, action: /kind, time: /at}
+monitors:
+  actions: {signal: action.*, window: {events: 50}, detect: {kind: fraction, max: 0.9}}
+""",
+    "x",
+    {},
+)
+IN, CLICKS = ("in", 1), ("clicks", 0)
+
+
+def inference(number: int, time_ms: int = -1, **more: Any) -> Record:
+    said = {"model": "m", "event_id": f"e{number}", "time": 1_700_000_000 + number, "features": {"a": 1}, **more}
+    return Record(number, time_ms, None, json.dumps(said).encode())
+
+
+def click(number: int, after_s: int = 5) -> Record:
+    said = {"model": "m", "kind": "accept", "at": 1_700_000_000 + number + after_s}
+    return Record(number, -1, b"e%d" % number, json.dumps(said).encode())
+
+
+def test_an_event_keeps_the_place_it_came_from_and_has_one_in_the_whole() -> None:
+    joined = Joined(CONFIG)
+    _, _, first = joined.take(IN, [inference(7), Record(8, -1, None, b"{"), inference(9)])
+    found, records, batch = joined.take(CLICKS, [click(3)])
+    assert (first.offsets.tolist(), batch.offsets.tolist(), batch.next_offset, joined.next) == ([0, 2], [3], 4, 4)
+    assert [origin_of(first, n) for n in range(2)] == [("in", 1, 7, -1), ("in", 1, 9, -1)]
+    assert origin_of(batch, 0) == ("clicks", 0, 3, -1)
+    assert [record.offset for record in records] == [3]
+    assert found.offsets.tolist() == [3]
+    assert joined.dead_lettered == 1
+
+
+def test_what_two_topics_say_is_in_the_order_of_time() -> None:
+    source = [(CLICKS, [click(n) for n in range(20)]), (IN, [inference(n) for n in range(20)])]
+    order = [(p, record.offset) for p, records in by_time(CONFIG, source) for record in records]
+    assert len(order) == 40
+    for number in range(20):
+        assert order.index((CLICKS, number)) > order.index((IN, min(number + 5, 19)))
+    given = [(CLICKS, [click(1)._replace(time_ms=50)]), (IN, [inference(1, 50), Record(2, -1, None, b"{")])]
+    assert [p for p, _ in by_time(CONFIG, given)] == [IN, CLICKS], "of one time what is about inferences is last"
+
+
+def test_a_replay_meets_all_of_them_however_it_is_cut() -> None:
+    whole = [(IN, [inference(n) for n in range(300)]), (CLICKS, [click(n) for n in range(300)])]
+    told = set[bytes]()
+    for cut in (500, 7):
+        engine = Replay(CONFIG, fields_of(CONFIG), together=True)
+        outs = []
+        for partition, records in by_time(CONFIG, whole):
+            for begin in range(0, len(records), cut):
+                outs += engine.step(partition, records[begin : begin + cut])
+        [task] = engine.tasks.values()
+        [memory] = [one for one in task.sources.values() if isinstance(one, Feedback)]
+        assert memory.unmatched == 0
+        assert engine.account().counts["used"] == 600
+        told.add(task.dump())
+        [alert] = [json.loads(out.value or b"")["data"] for out in outs if out.topic == "alerts"]
+        assert (alert["trigger"]["topic"], alert["trigger"]["offset"]) == ("clicks", 49)
+    assert len(told) == 1
+
+
+def test_dead_letters_name_their_own_place_and_are_accounted_for() -> None:
+    engine = Replay(CONFIG, fields_of(CONFIG), together=True)
+    places: list[tuple[Partition, Record]] = [(IN, Record(3, -1, None, b"{")), (CLICKS, Record(5, -1, None, b"{}"))]
+    letters = [out for partition, record in places for out in engine.step(partition, [record])]
+    named = [dict(out.headers) for out in letters]
+    assert [one["driftline.error.topic"] for one in named] == [b"in", b"clicks"]
+    assert [one["driftline.error.offset"] for one in named] == [b"3", b"5"]
+    assert engine.account().counts["dead_lettered"] == 2
+
+
+def test_the_ordered_log_is_replayed_as_it_is(tmp_path: Path) -> None:
+    engine = Replay(CONFIG, fields_of(CONFIG), together=True)
+    assert engine.joined is not None
+    assert engine.joined.partition == ("drift-ordered", 0)
+    assert not Replay(
+        load_text("version: 1\nkafka: {brokers: b}\ntopics: {events: [in]}\n", "x", {}), fields_of(CONFIG)
+    ).joined
