@@ -25,7 +25,6 @@ DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 # How fast a busy machine draws examples says nothing of a test.
 hypothesis.settings.register_profile("untimed", suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("untimed")
-NOT_RUN: dict[str, str] = {}
 
 
 @pytest.fixture(scope="session")
