@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from _pytest.faulthandler import fault_handler_stderr_fd_key
 from xdist.scheduler import LoadScopeScheduling
@@ -21,7 +22,9 @@ from tests.broker.broker import Broker, missing_tools
 from tests.broker.topics import topic_maker
 
 DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
-NOT_RUN: dict[str, str] = {}
+# How fast a busy machine draws examples says nothing of a test.
+hypothesis.settings.register_profile("untimed", suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

@@ -79,12 +79,12 @@ def has_tests(path: Path) -> bool:
     return any(isinstance(node, ast.FunctionDef) and node.name.startswith("test_") for node in nodes)
 
 
-@pytest.mark.parametrize("module", [module for module in modules() if module not in WITHOUT])
-def test_every_module_has_its_test_file(module: str) -> None:
-    path = ROOT / file_of(module)
-    assert path.is_file(), f"{module} has no {file_of(module)}: write one, or say in WITHOUT what tests it instead"
-    assert dotted(module) in imports(path), f"{file_of(module)} imports nothing of {module}"
-    assert has_tests(path), f"{file_of(module)} has no test"
+def test_every_module_has_its_test_file() -> None:
+    of = {module: ROOT / file_of(module) for module in modules() if module not in WITHOUT}
+    missing = [module for module, path in of.items() if not path.is_file()]
+    assert not missing, "these have no test file: write it, or say in WITHOUT what tests them instead"
+    assert not [module for module, path in of.items() if dotted(module) not in imports(path)], "tested elsewhere"
+    assert not [module for module, path in of.items() if not has_tests(path)], "without a test"
 
 
 @pytest.mark.parametrize("module", WITHOUT)

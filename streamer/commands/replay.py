@@ -16,7 +16,7 @@ import orjson
 
 from streamer.commands.sources import Source, either_files_or_topic, of_topic, said_in_words
 from streamer.config.decoder_fields import fields_of
-from streamer.config.stages import reading
+from streamer.config.stages import for_topic
 from streamer.offline.account import ODD_SHOWN
 from streamer.offline.joined import by_time
 from streamer.offline.replay import Input, Replay, parse_inputs, read_lines
@@ -72,7 +72,7 @@ def replay(
     either_files_or_topic(inputs, topic)
     if first_end and (inputs or len(partitions) != 1):
         raise click.UsageError("--first-end goes with --topic T and one --partition: each has an end of its own.")
-    config = reading(load_or_exit(config_path), topic)
+    config = for_topic(load_or_exit(config_path), topic)
     if topic in config.topics.sides.values():
         told = (
             f"What {topic} says is of events of other topics: replay --topic {config.topics.ordered}, which has both."

@@ -39,7 +39,7 @@ def prepared(config: Config, there: Mapping[str, int]) -> Config:
     return in_order_of_models(config) if undecided(config) and several else config
 
 
-def reading(config: Config, topic: str | None) -> Config:
+def for_topic(config: Config, topic: str | None) -> Config:
     """The config with which a topic is read as what it is: the ordered log is, whoever has chosen it."""
     chosen = in_order_of_models(config) if undecided(config) else config
     return chosen if topic is not None and topic == chosen.topics.ordered else config

@@ -67,4 +67,7 @@ class Outbox:
         """Forget the first `count` of `written`, or all."""
         if count is None:
             self.settle()
+        for item in self.decided[:count]:
+            if isinstance(item, Notice):
+                self.records.told(item)
         del self.decided[:count]

@@ -13,8 +13,9 @@ import orjson
 import pytest
 
 from detectors.bank import TIERLESS
+from streamer.alerts import alert_record
 from streamer.alerts.alert import ACCEPTED, FADED, RECOVERED, Level, Moment, Notice, Opened
-from streamer.alerts.alert_record import AlertRecords, verdict
+from streamer.alerts.alert_record import AlertRecords, episode_of, verdict
 from streamer.config.load import load_text
 from streamer.engine.task import Task
 from streamer.monitors.base import Monitor
@@ -133,6 +134,19 @@ def test_what_an_episode_repeats_is_the_same_when_it_is_made_anew() -> None:
         fresh, _ = writer_of("latency_ms", "fraud")
         assert records.record(renewed) == fresh.record(renewed)
         assert not records.begun, "nothing is kept of an episode that is over"
+
+
+def test_a_series_whose_next_alert_is_known_keeps_what_this_one_repeats(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two commits a series may alarm again and again, and its episodes are known before a record is written."""
+    rng, made = random.Random(7), list[int]()
+    records, monitor = writer_of("latency_ms", "fraud")
+    monkeypatch.setattr(alert_record, "episode_of", lambda *given: made.append(1) or episode_of(*given))  # type: ignore
+    opened = [notice(rng, monitor, 0)._replace(status="firing", how="") for _ in range(5)]
+    over = [one._replace(status="resolved", how=RECOVERED) for one in opened]
+    for one in opened:
+        records.episode(one)
+    written = [records.record(one) for pair in zip(opened, over, strict=True) for one in pair]
+    assert (len(written), len(made), records.begun) == (10, 5, {})
 
 
 SCHEMA = jsonschema.Draft202012Validator(json.loads((ROOT / "schemas" / "alert.v1.json").read_text()))

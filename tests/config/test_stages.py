@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from streamer.config.load import load_text
-from streamer.config.stages import in_order_of_models, prepared, reading, stage_configs, undecided
+from streamer.config.stages import for_topic, in_order_of_models, prepared, stage_configs, undecided
 
 LEAST = 'version: 1\nkafka: {brokers: "b:1", start: latest%s}\ntopics: {events: [a, b]}\n'
 
@@ -58,10 +58,10 @@ def test_topics_are_prepared_for_the_order_of_models_where_one_has_several_parti
 
 def test_the_ordered_log_is_read_as_what_it_is_whoever_chose_it() -> None:
     config = load_text(LEAST % "", "x", {})
-    assert reading(config, "drift-ordered").topics.ordered == "drift-ordered"
-    assert reading(config, "a") is reading(config, None) is config
+    assert for_topic(config, "drift-ordered").topics.ordered == "drift-ordered"
+    assert for_topic(config, "a") is for_topic(config, None) is config
     keyed = load_text(LEAST % ", order: topic", "x", {})
-    assert reading(keyed, "drift-ordered") is keyed
+    assert for_topic(keyed, "drift-ordered") is keyed
 
 
 def test_no_pattern_matches_the_log_that_may_come() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from schemas.events.native_json import decode
+from streamer.alerts.alert import FADING, FIRING
 from streamer.config.decoder_fields import fields_of
 from streamer.engine.outbox import Outbox
 from streamer.engine.task import Task
@@ -44,6 +45,8 @@ def test_incidents_hear_of_what_nobody_publishes() -> None:
     task = run(CONFIG, STREAM[:1000])
     task.published()
     assert (task.outbox, task.waiting, task.open_incidents()) == ([], 0, {"fraud": 1})
+    open_alerts = sum(n for (_, _, state), n in task.alerts().items() if state in (FIRING, FADING))
+    assert len(task.records.begun) == open_alerts > 0, "nothing is kept of an alert that came and went"
     assert task.dump() == run(CONFIG, STREAM[:1000]).dump()
 
 

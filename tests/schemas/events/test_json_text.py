@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from schemas.events.convert import NOT_FINITE, Rejected
-from schemas.events.json_text import MARK, parsed
+from schemas.events.json_text import MARK, TOKENS, _marked, may_be_marked, parsed
 
 ROOM = 1 << 22
 
@@ -39,6 +41,21 @@ def test_any_other_fault_stays_one(text: bytes) -> None:
     with pytest.raises(Rejected) as caught:
         parsed(text, ROOM)
     assert caught.value.reason == "bad_json"
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.text('09eE.+-NaIfinty"\\ ,[:', max_size=30).map(str.encode), st.sampled_from([b"", b"9" * 299, b"0" * 300]))
+def test_who_is_not_looked_at_again_has_nothing_to_mark(text: bytes, digits: bytes) -> None:
+    for whole in (text + digits, digits + text, text + digits + text):
+        assert may_be_marked(whole) or TOKENS.sub(_marked, whole) == whole
+
+
+@pytest.mark.parametrize(
+    "text", [b"NaN", b"-Infinity", b"1e400", b"x0E9", b"9" * 300, b"a" + b"9" * 300, b"1." + b"1" * 300]
+)
+def test_who_may_have_such_a_number_is_looked_at_again(text: bytes) -> None:
+    assert may_be_marked(text)
+    assert not may_be_marked(text.replace(b"N", b"n").replace(b"I", b"i").replace(b"e", b"f").replace(b"E", b"")[:299])
 
 
 @pytest.mark.parametrize("part", [b'\\"', b'"', b"9", b"-", b"NaN", b"[", b"1e9"])
