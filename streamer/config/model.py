@@ -27,6 +27,7 @@ from streamer.config.budget import FalseAlarms
 from streamer.config.calendar import Calendar
 from streamer.config.detect import CheckRule
 from streamer.config.embedding import Embedding
+from streamer.config.labels import Feedback, Labels
 from streamer.config.librdkafka_settings import RESERVED
 from streamer.config.mapping import Mapping
 from streamer.config.monitor import Defaults as Defaults
@@ -52,7 +53,7 @@ from streamer.config.types import (
     check_pointer,
 )
 from streamer.config.units import parse_duration
-from streamer.signals.roles import ACTION, GOLDEN, OPT_OUT, REFERENCE
+from streamer.signals.roles import ACTION, GOLDEN, LABELLED, OPT_OUT, REFERENCE, TRUTH
 
 
 class Kafka(Model):
@@ -159,18 +160,6 @@ class Commit(Model):
         description="Bounds the replay of a restart.",
     )
     on_state_loss: Literal["rebaseline", "halt"] = Field("rebaseline", description="When no usable snapshot is left.")
-
-
-class Feedback(Model):
-    """What people did with a prediction: the signals action.NAME."""
-
-    action: Pointer = Field("/feedback/action", description="Where the action is: accept, override, ignore ...")
-    event_id: Pointer = Field(
-        "/feedback/event_id", description="Where a feedback event names the inference, by the text of its event_id."
-    )
-    pending: int = Field(
-        100_000, ge=1, le=10_000_000, description="Inferences per partition that feedback is waited for."
-    )
 
 
 class Privacy(Model):
@@ -299,6 +288,9 @@ class Config(Model):
         description="Arrays that are one thing each, by name: the signals embedding.NAME.norm and .distance.",
     )
     feedback: Feedback | None = Field(None, description="What people did with a prediction: the signals action.NAME.")
+    labels: Labels | None = Field(
+        None, description="What was true of an inference, told later: realised_error and what else is about labels."
+    )
     privacy: Privacy | None = Field(None, description="Who is not watched.")
     probes: Probes | None = Field(None, description="Events with known inputs and a known answer.")
     calendar: Calendar = Field(
@@ -359,6 +351,8 @@ class Config(Model):
         found: dict[str, str] = {name: getattr(self.fields, name) for name in PLAIN_FIELDS}
         if self.feedback is not None:
             found |= {ACTION: self.feedback.action, REFERENCE: self.feedback.event_id}
+        if self.labels is not None:
+            found |= {LABELLED: self.labels.event_id, TRUTH: self.labels.label}
         if self.privacy is not None:
             found[OPT_OUT] = self.privacy.opt_out
         if self.probes is not None:

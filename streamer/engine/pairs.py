@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from schemas.events.batch import Batch, Nulls, Numbers, OddField, Origin, Texts, origin_of
+from streamer.config import model as cfg
 from streamer.signals.columns import I64, Bool
-from streamer.signals.roles import OPT_OUT
+from streamer.signals.roles import OPT_OUT, is_label
 
 HALVES = ("features.", "prediction.")
 """How the names of what was asked and of the answer begin: who has both is whole."""
@@ -65,8 +66,11 @@ class Pairs:
         """
         kept, joins, taken = np.ones(len(batch.offsets), bool), list[Join](), Taken(batch)
         models = [batch.strings[code] for code in batch.model.tolist()]
-        columns = zip(models, batch.event_id.tolist(), batch.times_ms.tolist(), _whole(batch).tolist(), strict=True)
-        for place, (model, event_id, time_ms, complete) in enumerate(columns):
+        said = is_label(batch).tolist(), _whole(batch).tolist()
+        columns = zip(models, batch.event_id.tolist(), batch.times_ms.tolist(), *said, strict=True)
+        for place, (model, event_id, time_ms, label, complete) in enumerate(columns):
+            if label:
+                continue  # It is no half of anything, and its time is its own.
             self.newest_ms[model] = now_ms = max(time_ms, self.newest_ms.get(model, 0))
             joins += (Join(place, False, half) for half in self._over(model, now_ms))
             key = model, event_id
@@ -124,6 +128,12 @@ class Pairs:
             raise ValueError("two halves of one id")
         self.newest_ms = {str(model): int(time_ms) for model, time_ms in state["newest_ms"]}
         self.paired, self.alone = map(int, state["counts"])
+
+
+def pairs_of(config: cfg.Config) -> Pairs | None:
+    """Where the config asks for them."""
+    pair = config.mapping.pair
+    return None if pair is None else Pairs(pair.within_ms, pair.most)
 
 
 def bare(half: Half, batch: Batch) -> Half:

@@ -22,7 +22,10 @@ PATHS_MAX = 2_000
 DEPTH_MAX = 4
 NEAR = 0.6
 
-RARE = (("privacy", "opt_out"), ("probes", "golden"), ("feedback", "action"), ("feedback", "event_id"))
+RARE = (
+    *(("privacy", "opt_out"), ("probes", "golden"), ("feedback", "action"), ("feedback", "event_id")),
+    *(("labels", "event_id"), ("labels", "label")),
+)
 """Pointers to what only some events have."""
 FEATURES: PathKey = ("fields", "features")
 

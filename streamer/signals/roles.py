@@ -14,20 +14,28 @@ from schemas.events.batch import Batch, number_of_event, text_of_event
 from streamer.signals.columns import Bool
 
 REFERENCE, ACTION, OPT_OUT, GOLDEN = "feedback.event_id", "action", "opt_out", "golden"
+LABELLED, TRUTH = "labels.event_id", "labels.label"
 """Names under which a batch has what the config's pointers found."""
 
 
 class Population(Enum):
     """The events that a signal is about."""
 
-    USED = "every event that is used"
-    SENT = "those that are no feedback about another event"
+    ALL = "every event that is used"
+    LABELS = "of these the label records: the truth about an inference"
+    USED = "those that are none"
+    SENT = "of these those that are no feedback about another event"
     INFERENCES = "of these those that are no golden probe: what everything is learned from"
 
 
 def is_feedback(batch: Batch) -> Bool:
     """Events about another event: they are no inferences, so nothing else is to be learned from them."""
     return text_of_event(batch, REFERENCE) >= 0
+
+
+def is_label(batch: Batch) -> Bool:
+    """Events that say what was true of another one: nothing but what is about labels looks at them."""
+    return text_of_event(batch, LABELLED) >= 0
 
 
 def is_true(batch: Batch, role: str) -> Bool:
@@ -39,8 +47,18 @@ def is_true(batch: Batch, role: str) -> Bool:
     return found
 
 
-def populations(batch: Batch, used: Bool, feedback: bool, probes: bool) -> dict[Population, Bool]:
-    """The events of each population. Where the config has no such role they are one and the same array."""
-    sent = used & ~is_feedback(batch) if feedback else used
-    inferences = sent & ~is_true(batch, GOLDEN) if probes else sent
-    return {Population.USED: used, Population.SENT: sent, Population.INFERENCES: inferences}
+def populations(batch: Batch, used: Bool) -> dict[Population, Bool]:
+    """The events of each population. Where a batch has no such role they are one and the same array."""
+    every, labels = used, np.zeros(len(used), bool)
+    if LABELLED in batch.aliases:
+        labels = used & is_label(batch)
+        used = used & ~labels
+    sent = used & ~is_feedback(batch) if REFERENCE in batch.aliases else used
+    inferences = sent & ~is_true(batch, GOLDEN) if GOLDEN in batch.aliases else sent
+    return {
+        Population.ALL: every,
+        Population.LABELS: labels,
+        Population.USED: used,
+        Population.SENT: sent,
+        Population.INFERENCES: inferences,
+    }
