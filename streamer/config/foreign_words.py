@@ -64,7 +64,7 @@ KEYS: Table = _spelled(
         "group_by groupby split split_by segment_by dimensions": "by: [version, segment.NAME]",
         "name id": "not needed: the key of a monitor is its name",
         "enabled disabled": "not needed: take the monitor out; a standard one is taken away with NAME: false",
-        "labels tags annotations": "severity, description, runbook_url",
+        "tags annotations": "severity, description, runbook_url",
         "level priority": "severity",
         "message summary": "description",
         "runbook": "runbook_url",

@@ -45,6 +45,7 @@ limits: {duplicates: 50, lateness: 20s}
 commit: {interval: 1s, snapshot_interval: 4s}
 heartbeat: {interval: 2s}
 feedback: {pending: 60}
+labels: {ttl: 1m, pending: 60}
 privacy: {opt_out: /secret}
 probes: {golden: /golden}
 checks:
@@ -98,6 +99,10 @@ monitors:
   lead: {signal: margin, detect: {kind: adwin, delta: 0.002}, keep_firing_for: 5s}
   per-year: {signal: "ratio(features.amount, features.age)", detect: {kind: adwin, delta: 0.002}}
   actions: {signal: action.*, by: [version], detect: {kind: adwin, delta: 0.002}, keep_firing_for: 5s}
+  wrong: {signal: realised_error, by: [version], detect: {kind: adwin, delta: 0.002}, keep_firing_for: 5s}
+  truths: {signal: truth.*, detect: {kind: adwin, delta: 0.002}, keep_firing_for: 5s}
+  sure-and-wrong: {signal: brier, window: {events: 20}, detect: {kind: distribution, surprise: 3}}
+  wait: {signal: label_delay, detect: {kind: page_hinkley, threshold: 10}}
   far: {signal: distance, by: [version], detect: {kind: page_hinkley, threshold: 10}, keep_firing_for: 5s}
   gaps: {signal: missing.*, window: {events: 35}, detect: {kind: share, chance: 0.05}, keep_firing_for: 5s}
   ood: {signal: ood, window: {events: 30}, detect: {kind: fraction, max: 0.01}, keep_firing_for: 5s}
@@ -157,6 +162,10 @@ def make_log(rng: random.Random, partition: int, length: int) -> list[Record]:
             action = rng.choice(["accept", "override"] if shifted else ["accept"] * 9 + ["override"])
             event = {**{name: event[name] for name in ("model", "event_id", "time")}, "feedback": {"action": action}}
             event["feedback"]["event_id"] = about
+        elif rng.random() < 0.25:
+            about = f"{partition}-{max(offset + rng.choice((-1, -1, -3, -20, -20, -90, -200, 2)), 0)}"
+            truth = rng.choice(["yes", "no"] if shifted else ["no"] * 6 + ["yes"])
+            event = {"model": event["model"], "time": event["time"], "label": {"event_id": about, "value": truth}}
         records.append(Record(offset, time_ms, None, json.dumps(event).encode()))
     return records
 
