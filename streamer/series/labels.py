@@ -219,37 +219,35 @@ class Labels:
         if not truth:
             self.results["unusable"] += 1
             return
-        if row >= 0 and self.waiting.is_open(row, clock_ms, end) and self._known(row):
-            said = truth, one.said.number.item(event), one.sent_ms.item(event)
-            block, place = self.waiting.at(row)
-            mark = block.marks.item(place)
+        found_row = self.waiting.open(row, clock_ms, end)
+        if found_row is not None and self._known(*found_row):
+            mark = found_row[0].marks.item(found_row[1])
             if mark:
                 self.results["duplicate" if mark == mark_of(truth) else "conflicting"] += 1
             else:
-                self._meet(event, block, place, said, found)
+                said = truth, one.said.number.item(event), one.sent_ms.item(event)
+                self._meet(event, *found_row, said, found)
             return
-        if early >= 0 and self.early.is_open(early, clock_ms, self.early.end):
-            block, place = self.early.at(early)
-            same = block.columns["truth"].item(place) == truth
+        waits = self.early.open(early, clock_ms, self.early.end) if early >= 0 else None
+        if waits is not None:
+            same = waits[0].columns["truth"].item(waits[1]) == truth
             self.results["duplicate" if same else "conflicting"] += 1
             return
         event_id = one.said.ids.item(event)
         row_of = {ID: event_id, CAME: clock_ms, "time_ms": one.sent_ms.item(event), "truth": truth}
         self.early.places[event_id] = self.early.add({**row_of, "number": one.said.number.item(event)}, 1)
 
-    def _known(self, row: int) -> bool:
+    def _known(self, block: Block, place: int) -> bool:
         """Whether the group of an inference is not forgotten."""
-        block, place = self.waiting.at(row)
         of = block.columns["group"].item(place)
         return of < 0 or of in self.keys
 
     def _inference(self, one: Piece, event: int, early: int, row: int, found: list[tuple[Any, ...]]) -> None:
         """An inference, and the label that waited for its id if there is one."""
-        if early < 0 or not self.early.is_open(early, one.clock.item(event), self.early.end):
+        waits = self.early.open(early, one.clock.item(event), self.early.end)
+        if waits is None or waits[0].marks.item(waits[1]):
             return
-        block, place = self.early.at(early)
-        if block.marks.item(place):
-            return
+        block, place = waits
         columns = block.columns
         truth = columns["truth"].item(place)
         block.marks[place] = mark_of(truth)
@@ -288,7 +286,7 @@ class Labels:
         self.early.closed(clock_ms)
         for block in self.waiting.closed(clock_ms):
             left = block.marks == 0
-            young = block.columns[CAME] >= self.waiting.oldest_ms(clock_ms)
+            young = block.came >= self.waiting.oldest_ms(clock_ms)
             self.inferences["displaced"] += int(np.count_nonzero(left & young))
             self.inferences["expired"] += int(np.count_nonzero(left & ~young))
             for of in np.unique(block.columns["group"]).tolist():

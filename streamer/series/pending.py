@@ -47,6 +47,7 @@ class Block:
             end = begin + BLOCK * np.dtype(kind).itemsize
             self.columns[name] = self.data[begin:end].view(kind)
             begin = end
+        self.came = self.columns[CAME]
         self.marks = np.zeros(BLOCK, np.uint16)
 
 
@@ -67,13 +68,9 @@ class Pending:
         self.ttl_ms, self.most = ttl_ms, most
         self.begun_ms = 0  # when the clock began: rows before that came then
         self.blocks = [Block(self.layout, 0)]
+        self.first = 0  # number of the oldest row that is there, open or not
         self.runs = list[Run]()
         self.places: dict[int, int] = {}  # of the last block: id -> number of its newest row
-
-    @property
-    def first(self) -> int:
-        """Number of the oldest row that is there, open or not."""
-        return self.blocks[0].first
 
     @property
     def end(self) -> int:
@@ -121,12 +118,12 @@ class Pending:
         block, place = divmod(number - self.first, BLOCK)
         return self.blocks[block], place
 
-    def is_open(self, number: int, clock_ms: int, end: int) -> bool:
-        """Whether a row is open, by this clock and where the next row has the number `end`."""
-        if number < max(self.first, end - self.most):
-            return False
-        block, place = self.at(number)
-        return bool(block.columns[CAME][place] >= self.oldest_ms(clock_ms))
+    def open(self, number: int, clock_ms: int, end: int) -> tuple[Block, int] | None:
+        """Where a row is, if it is open by this clock, and where the next row has the number `end`."""
+        if number < 0 or number < end - self.most:
+            return None
+        row = self.at(number)
+        return None if row[0].came[row[1]] < self.oldest_ms(clock_ms) else row
 
     def seal(self) -> None:
         """The last block is full: begin the next."""
@@ -157,7 +154,7 @@ class Pending:
         begin = max(begin, self.first, self.end - self.most)
         while begin < self.end:
             block, place = self.at(begin)
-            came = block.columns[CAME][place : block.rows]  # Ascending, as the clock never goes back.
+            came = block.came[place : block.rows]  # Ascending, as the clock never goes back.
             begin += int(np.searchsorted(came, self.oldest_ms(clock_ms)))
             if begin < block.first + block.rows:
                 break
@@ -179,10 +176,11 @@ class Pending:
         while count < len(self.blocks) - 1:
             block = self.blocks[count]
             # The clock never goes back, so the last row of a block came last.
-            if block.first + BLOCK > border and block.columns[CAME][-1] >= self.oldest_ms(clock_ms):
+            if block.first + BLOCK > border and block.came[-1] >= self.oldest_ms(clock_ms):
                 break
             count += 1
         gone, self.blocks = self.blocks[:count], self.blocks[count:]
+        self.first = self.blocks[0].first
         self.runs = [run for run in self.runs if run.first + run.blocks * BLOCK > self.first]
         return gone
 
@@ -209,7 +207,7 @@ class Pending:
         first, self.begun_ms = int(state["first"]), int(state["begun_ms"])
         if first < 0 or first % BLOCK:
             raise ValueError("blocks that begin nowhere")
-        self.blocks = [Block(self.layout, first)]
+        self.blocks, self.first = [Block(self.layout, first)], first
         for data, marks in zip(state["blocks"], state["marks"], strict=True):
             last = self.blocks[-1]
             if data.dtype != np.uint8 or data.shape != last.data.shape:

@@ -56,8 +56,8 @@ def test_of_equal_ids_the_newest_row_is_found() -> None:
 
 def test_rows_are_closed_by_age_and_by_number() -> None:
     store = filled(100, ttl_ms=30, most=50)
-    assert [store.is_open(number, 99, 100) for number in (68, 69, 99)] == [False, True, True]
-    assert [store.is_open(number, 60, 100) for number in (49, 50)] == [False, True]
+    assert [store.open(number, 99, 100) is not None for number in (-1, 68, 69, 99)] == [False, False, True, True]
+    assert [store.open(number, 60, 100) is not None for number in (49, 50)] == [False, True]
     assert store.border(99, 0) == 69
     assert store.border(60, 0) == 50
     assert store.border(10_000, 0) == 100
@@ -71,8 +71,8 @@ def test_what_came_before_the_clock_began_came_then() -> None:
     store = Pending(LAYOUT, 30, 50)
     store.add({ID: np.zeros(2, np.uint64), CAME: [0, 0], "time_ms": 0, "kind": 0}, 2)
     store.begun_ms = 1_000_000
-    assert store.is_open(0, 1_000_030, 2)
-    assert not store.is_open(0, 1_000_031, 2)
+    assert store.open(0, 1_000_030, 2) is not None
+    assert store.open(0, 1_000_031, 2) is None
 
 
 def test_unanswered_rows_are_counted() -> None:

@@ -59,22 +59,17 @@ def test_all_that_labels_make_share_what_waits() -> None:
 
 def with_truths(seed: int, wrong: tuple[float, float], late: int = 200, count: int = 6000) -> list[Record]:
     """Inferences of two versions with labels `late` events later; from the middle on `wrong` of version 2."""
-    rng, events = random.Random(seed), list[dict[str, Any]]()
+    rng, events, said = random.Random(seed), list[dict[str, Any]](), list[str]()
     for i in range(count):
         version = str(i % 2 + 1)
-        events.append(inference(i, i, rng.choice("xy"), model_version=version))
+        said.append(rng.choice("xy"))
+        events.append(inference(i, i, said[i], model_version=version))
         if i >= late:
             about = i - late
             share = wrong[about > count / 2] if about % 2 else wrong[0]
-            said = events_label(events, about)
-            truth = said if rng.random() >= share else "xy"[said == "x"]
+            truth = said[about] if rng.random() >= share else "xy"[said[about] == "x"]
             events.append(label(about, i, truth))
     return records(events)
-
-
-def events_label(events: list[dict[str, Any]], number: int) -> str:
-    found = next(e for e in events[number:] if e.get("event_id") == f"e{number}")
-    return str(found["prediction"]["label"])
 
 
 FIRES = """
@@ -87,8 +82,10 @@ monitors: {wrong: {signal: realised_error, by: [version], detect: {kind: adwin, 
 def test_error_that_rises_in_one_version_is_told_of_that_version(seed: int) -> None:
     task = run(config(more=FIRES), with_truths(seed, (0.05, 0.3)), list(range(1000, 11_000, 1000)))
     told = [a["data"] for a in alerts(task)]
-    assert [(a["status"], a["alert"]["labels"]["version"], a["direction"]) for a in told] == [("firing", "2", "up")]
-    assert "were wrong by their label" in told[0]["sentence"] or "wrong predictions" in told[0]["sentence"]
+    assert [(a["status"], a["alert"]["labels"]["model_version"], a["direction"]) for a in told] == [
+        ("firing", "2", "up")
+    ]
+    assert "share of wrong predictions went from" in told[0]["sentence"]
     healthy: Task = run(config(more=FIRES), with_truths(seed, (0.05, 0.05)), list(range(1000, 11_000, 1000)))
     assert alerts(healthy) == []
 
