@@ -19,6 +19,7 @@ from schemas.records.dead_letter import dead_letter
 from streamer.alerts.alert import ACCEPTED, Moment, Notice
 from streamer.alerts.alert_record import AlertRecords, severity_of
 from streamer.alerts.lifecycle import AlertBook, first_of
+from streamer.alerts.performance_record import performance_records
 from streamer.alerts.policy import policy_of
 from streamer.alerts.unusable_record import RecordAlerts
 from streamer.alerts.window_record import window_record
@@ -78,8 +79,7 @@ class Task:
         self.emitted, self.shadowed = dict[tuple[str, str], int](), dict[tuple[str, str], int]()
         self.roles = config.roles()
         self.checks = {parse_signal(f"invalid.{name}").path: rule.compiled() for name, rule in config.checks.items()}
-        self.tables: dict[TableId, SeriesTable] = {}
-        self.sources: dict[TableId, Source] = {}
+        self.tables, self.sources = dict[TableId, SeriesTable](), dict[TableId, Source]()
         wanted = table_ids(config)
         self.rows_max = max(config.limits.series // max(len(wanted), 1), 1)
         sampled = {table_id_of(config, m) for m in config.effective_monitors().values() if m.detect.sampled}
@@ -203,8 +203,7 @@ class Task:
 
     def tick(self, tick: Tick) -> None:
         """Take the time: who fell silent, and a sign of life per model."""
-        longest_ms = 2 * self.config.heartbeat.interval_ms
-        heard = self.ticks > 0 and tick.caught_up
+        longest_ms, heard = 2 * self.config.heartbeat.interval_ms, self.ticks > 0 and tick.caught_up
         passed_ms = min(max(tick.time_ms - self.tick_ms, 0), longest_ms) if heard else 0
         self.history.tick(tick, self.position)
         if tick.offset // STRIDE > self.position // STRIDE:
@@ -224,6 +223,7 @@ class Task:
                 at = Moment(self.position, tick.time_ms, newest_ms[model] + self.book.silence(model))
                 self._publish(self.book.apply(finding, model, at))
         self.box.tick(self.position, tick.time_ms)
+        self.box.put(performance_records(self.config, self.partition, self.labels, self.position, self.generation))
         counts = self.book.counts(), self.muted.events, self.generation
         watched = Watched(self.admission, self.tables.values(), self.by_order, *counts)
         self.box.put(heartbeats(self.config.kafka.group, self.partition, self.position, self.ticks, tick, watched))

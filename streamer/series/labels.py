@@ -18,6 +18,7 @@ import numpy as np
 
 from schemas.events.batch import Batch
 from streamer.series.pending import CAME, ID, Block, Layout, Pending
+from streamer.series.performance import Performance
 from streamer.series.predictions import CLASS, NOTHING, NUMBER, Said, said_of
 from streamer.signals.columns import F64, I64, Bool, Grouping, dense, group, groups_of
 from streamer.signals.grammar import BY_PATHS
@@ -29,7 +30,7 @@ stands. unmatched: it waited in vain. unusable: it holds no truth, or none that 
 """
 AWAITED = ("labelled", "expired", "displaced", "refused")
 """What became of inferences: labelled; no label came within `ttl`, or before `pending` others; there were more groups
-than have a place.
+than have a place, or more windows of them.
 """
 MARKS = 65_534
 CLASSES_MAX = 1000
@@ -98,6 +99,7 @@ class Labels:
         self, ttl_ms: int, pending: int, by: tuple[str, ...], groups_max: int, grouping: Grouping = group
     ) -> None:
         self.by, self.groups_max, self.grouping = by, groups_max, grouping
+        self.performance: Performance | None = None  # where somebody asks for it
         self.waiting, self.early = Pending(WAITING, ttl_ms, pending), Pending(EARLY, ttl_ms, pending)
         self.clock_ms = 0
         self.keys: dict[int, tuple[str, ...]] = {}  # of the groups that rows are of, by number
@@ -131,6 +133,8 @@ class Labels:
                 self._join(Piece(batch, said, clock, sent_ms, labels), part, found)
                 self._turn(clock.item(part.item(-1)))
         self.joined = joined_of(found)
+        if self.performance is not None:
+            self.performance.add(self.joined, self.joined_keys, self.classes)
         self.clock_ms = int(clock[-1]) if len(clock) else self.clock_ms
         self._settle(self.clock_ms)
 
@@ -192,11 +196,15 @@ class Labels:
         for place in dense(of_event)[1].tolist():
             number[of_event[place]] = self._group(groups.keys[of_event[place]])
         group_of = number[of_event]
-        self.inferences["refused"] += int(np.count_nonzero(group_of < 0))
+        placed = group_of >= 0
+        self.inferences["refused"] += int(np.count_nonzero(~placed))
+        if self.performance is not None and placed.any():
+            times_ms = one.batch.times_ms[events[placed]]
+            self.inferences["refused"] += self.performance.expect(self.keys, group_of[placed], times_ms)
         columns = {
             ID: said.ids[events], CAME: one.clock[events], "time_ms": one.batch.times_ms[events],
             "prediction": said.prediction[events], "confidence": said.confidence[events], "group": group_of,
-            "kind": np.where(group_of < 0, NOTHING, said.kind[events]),
+            "kind": np.where(placed, said.kind[events], NOTHING),
         }  # fmt: skip
         return self.waiting.add(columns, len(events))
 
@@ -312,6 +320,8 @@ class Labels:
         """Inferences of these models are known no more."""
         for key in [key for key in self.numbers if key[0] in models]:
             del self.keys[self.numbers.pop(key)]
+        if self.performance is not None:
+            self.performance.forget(models)
 
     def dump(self) -> dict[str, Any]:
         return {
@@ -326,6 +336,7 @@ class Labels:
             "received": self.received,
             "results": list(self.results.items()),
             "inferences": list(self.inferences.items()),
+            "performance": self.performance.dump() if self.performance is not None else None,
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
@@ -346,5 +357,7 @@ class Labels:
                 raise ValueError("rows of groups that there are not")
             for of in np.unique(groups).tolist() if block is not self.waiting.blocks[-1] else ():
                 self.blocks_of[of] = self.blocks_of.get(of, 0) + 1
+        if self.performance is not None and state["performance"] is not None:
+            self.performance.load(state["performance"])
         self.results |= {str(name): int(count) for name, count in state["results"]}
         self.inferences |= {str(name): int(count) for name, count in state["inferences"]}

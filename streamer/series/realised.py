@@ -9,6 +9,7 @@ import numpy as np
 from schemas.events.batch import Batch
 from streamer.config import model as cfg
 from streamer.series.labels import Joined, Labels
+from streamer.series.performance import Performance
 from streamer.series.predictions import CLASS, NUMBER
 from streamer.series.source_base import SourceBase
 from streamer.series.table import ColumnsSoFar, SeriesTable
@@ -120,7 +121,11 @@ def late_labels(config: cfg.Config, sources: Iterable[object], grouping: Groupin
         return None
     realised = [source for source in sources if isinstance(source, Realised)]
     by = dict.fromkeys(field for source in realised for field in source.by)
-    labels = Labels(config.labels.ttl_ms, config.labels.pending, tuple(by), config.limits.series, grouping)
+    own, most = config.labels, config.limits.series
+    labels = Labels(own.ttl_ms, own.pending, tuple(by), most, grouping)
+    if config.topics.windows is not None:
+        splits = sorted({(), *(source.by for source in realised)})
+        labels.performance = Performance(own.window_ms, own.ttl_ms, most, tuple(by), splits)
     for source in realised:
         source.labels = labels
     return labels
