@@ -96,7 +96,7 @@ def test_every_section_that_points_into_an_event_is_looked_at() -> None:
 
 
 def test_labels_find_their_inference_by_an_id_that_is_there(tmp_path: Path) -> None:
-    assert unmet("labels: {}\n", tmp_path)["fields.event_id"] == "no record of the sample has '/event_id'."
+    assert unmet("labels: {}\n", tmp_path)["fields.event_id"].startswith("no record of the sample has '/event_id'.")
     named = {"model": "m", "features": {"a": 1}, "event_id": "e", "label": {"event_id": "e", "value": 1}}
     assert unmet("labels: {}\n", tmp_path, named) == {}
 
