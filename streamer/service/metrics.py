@@ -125,7 +125,7 @@ CATALOGUE: dict[Name, Spec] = {
     "labels_awaited_total": Spec(
         "counter",
         "What became of inferences that labels were waited for: labelled, no label within labels.ttl, or before "
-        "labels.pending others, or refused as there were too many groups.",
+        "labels.pending others, or refused as there were too many groups, or windows of them.",
         {"topic": OPEN, "result": AWAITED},
     ),
     "records_failed_total": Spec(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -190,6 +191,33 @@ def test_a_label_is_no_half_of_a_pair_and_no_inference() -> None:
     assert counts(task) == {"matched": 1, "waiting": 1}
     [numbers] = [t for t in task.tables.values() if t.signal.path == "features.a"]
     assert numbers.taken == 1
+
+
+@engines
+def test_labels_of_who_is_not_watched_are_filtered(engine: Engine) -> None:
+    for models in ("fraud", '"fr*"'):
+        setup = config(more=f"monitors: {{m: {{signal: realised_error, model: {models}, detect: {{kind: adwin}}}}}}\n")
+        log = records([inference(1, 0), label(1, 1), label(1, 1, model="other"), inference(1, 1, model="other")])
+        task = Task(setup, AT, 0, engine=engine)
+        task.step(decode(log, fields_of(setup), AT[0]))
+        found = {name: count for name, count in task.admission.counts.items() if count}
+        assert found == {"used": 2, "filtered": 2}
+        assert counts(task) == {"matched": 1}
+        assert values(task, "realised_error") == {("fraud",): 1}
+
+
+@engines
+def test_a_label_is_looked_at_as_of_its_models_newest_time(engine: Engine) -> None:
+    setup = config()
+    task = Task(setup, AT, 0, engine=engine)
+    log = records([label(7, 50), inference(1, 100), label(1, 900), inference(2, 90), label(2, 5, model="new")])
+    batch = replace(decode(log, fields_of(setup), AT[0]), aliases=setup.roles())
+    admitted, used, now, _ = task.admission.admit(batch, None, BEGIN_MS)
+    assert used.all()
+    assert ((now - BEGIN_MS) // 1000).tolist() == [0, 100, 100, 100, 100]
+    assert ((admitted.times_ms - BEGIN_MS) // 1000).tolist() == [0, 100, 100, 90, 100]
+    assert task.admission.places.heard.keys() == {"fraud"}
+    assert task.admission.places.clock == 2
 
 
 def some_log(seed: int, count: int = 3000) -> list[Record]:
