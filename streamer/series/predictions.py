@@ -69,9 +69,11 @@ def said_of(batch: Batch, labels: Bool, inferences: Bool) -> Said:
         truth = _hashed(batch, np.where(labels, text_of_event(batch, TRUTH), -1), texts)
         for event in np.flatnonzero(~np.isnan(number)).tolist():
             truth[event] = _noted(class_of_number(number.item(event)), texts)
-        about, ids = text_of_event(batch, LABELLED), ids.copy()
+        about, numbers, ids = text_of_event(batch, LABELLED), number_of_event(batch, LABELLED), ids.copy()
         for event in np.flatnonzero(labels).tolist():
-            ids[event] = id_hash(batch.strings[about.item(event)], LABELLED)
+            code = about.item(event)
+            text = batch.strings[code] if code >= 0 else class_of_number(numbers.item(event))
+            ids[event] = id_hash(text, LABELLED)
         truth[labels & (ids == 0)] = 0  # It is about nothing.
     of_model = np.zeros(max(len(batch.strings), 1), np.uint64)
     for code in np.flatnonzero(np.bincount(batch.model)).tolist():

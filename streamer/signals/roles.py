@@ -34,8 +34,11 @@ def is_feedback(batch: Batch) -> Bool:
 
 
 def is_label(batch: Batch) -> Bool:
-    """Events that say what was true of another one: nothing but what is about labels looks at them."""
-    return text_of_event(batch, LABELLED) >= 0
+    """Events that say what was true of another one: nothing but what is about labels looks at them. An id may be a
+    number, as that of an inference may.
+    """
+    found: Bool = (text_of_event(batch, LABELLED) >= 0) | ~np.isnan(number_of_event(batch, LABELLED))
+    return found
 
 
 def is_true(batch: Batch, role: str) -> Bool:

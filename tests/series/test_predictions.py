@@ -49,6 +49,9 @@ def test_label_and_inference_have_one_id_in_a_model() -> None:
     some = batch([{"event_id": "7"}, {"label": {"event_id": "7", "value": 1}}, {"model": "b", "event_id": "7"}])
     ids = said_of(some, is_label(some), ~is_label(some)).ids.tolist()
     assert ids[0] == ids[1] != ids[2]
+    numbers = batch([{"event_id": 7}, {"label": {"event_id": 7, "value": 1}}])
+    assert is_label(numbers).tolist() == [False, True]
+    assert said_of(numbers, is_label(numbers), ~is_label(numbers)).ids.tolist() == [ids[0]] * 2
     none = batch([{"label": {"event_id": "", "value": 1}}])
     assert said_of(none, is_label(none), ~is_label(none)).truth.tolist() == [0], "it is about nothing"
 
