@@ -202,6 +202,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "incident": record("incident"),
     "heartbeat": record("heartbeat"),
     "window": record("window"),
+    "performance": record("performance"),
     "schemas-files": files("schemas", "**/*.py"),
     "core-files": files("schemas", "native/src/**/*.rs"),
     "streamer-files": files("streamer", "**/*.py"),

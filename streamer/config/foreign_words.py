@@ -25,8 +25,14 @@ def _spelled(rows: dict[str, str]) -> Table:
     return {word: told for words, told in rows.items() for word in words.split()}
 
 
-TRUTH = "needs the true answer: with it in the event, checks: {label: {same_as: /POINTER}} and signal invalid.label"
-ERROR = "needs the true value: with it in the event, checks: {value: {same_as: /POINTER}} and signal invalid.value"
+TRUTH = (
+    "needs the true answer: told later, labels: {} and signal realised_error; in the event, checks: "
+    "{label: {same_as: /POINTER}} and signal invalid.label"
+)
+ERROR = (
+    "needs the true value: told later, labels: {} and signal absolute_error; in the event, checks: "
+    "{value: {same_as: /POINTER}} and signal invalid.value"
+)
 COUNTED = "detect.max (fraction, distribution), detect.threshold (page_hinkley), detect.beyond and .change (level)"
 DISTANCE = "detect: {{kind: distribution, distance: {}}}"
 
@@ -110,7 +116,7 @@ KINDS: Table = _spelled(
 SIGNALS: Table = _spelled(
     {
         "accuracy acc f1 f1_score precision recall auc roc_auc performance quality": TRUTH,
-        "logloss log_loss brier concept_drift": TRUTH,
+        "logloss log_loss concept_drift": TRUTH,
         "rmse mse mae mape r2 residual": ERROR,
         "error_rate errors failure_rate failures": "error",
         "latency duration response_time latency_p50 elapsed latency_seconds": "latency_ms, or p95(latency_ms)",
@@ -138,6 +144,7 @@ SIGNALS: Table = _spelled(
         "status_code status": "status.*, or error",
         "model_version versions": "version.*, or version_change",
         "feedback overrides override action": "action.NAME, and the section feedback",
+        "ground_truth target actual": "truth.NAME, and the section labels",
         "segment segments": "by: [segment.NAME] beside another signal",
     }
 )

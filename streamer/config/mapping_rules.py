@@ -28,7 +28,7 @@ def something_of_a_row_is_read(raw: Any) -> Iterator[Complaint]:
     if each and not any(one in text for text in texts(others) for one in each):
         message = (
             f"no field is within {quoted(each[0])}, so nothing of a row would be read: pointers begin at the record, as"
-            f" in fields: {{features: {each[0]}/features}}."
+            " in each: /rows with fields: {features: /rows/features}."
         )
         yield Complaint(("mapping", "each"), "bad-value", message)
 

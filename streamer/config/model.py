@@ -291,7 +291,7 @@ class Config(Model):
         description="Arrays that are one thing each, by name: the signals embedding.NAME.norm and .distance.",
     )
     feedback: Feedback | None = Field(None, description="What people did with a prediction: the signals action.NAME.")
-    labels: Labels | None = Field(None, description="What turned out to be true of inferences.")
+    labels: Labels | None = Field(None, description="What was true of inferences, told later: realised_error ...")
     privacy: Privacy | None = Field(None, description="Who is not watched.")
     probes: Probes | None = Field(None, description="Events with known inputs and a known answer.")
     calendar: Calendar = Field(

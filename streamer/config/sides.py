@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from schemas.events.fields import parse_field, parse_selector
-from streamer.config.types import Model, Topic
+from streamer.config.types import Duration, Model, Topic
 from streamer.signals.roles import ACTION, LABELLED, REFERENCE, TRUTH
 
 
@@ -68,14 +68,50 @@ class Feedback(Side):
 
 
 class Labels(Side):
-    """What turned out to be true of an inference, later."""
+    """What was true of an inference, told later by a record of its own: realised error."""
 
     about = LABELLED
     keys: ClassVar[dict[str, str]] = {TRUTH: "label", LABELLED: "event_id"}
     says = "labels are read"
 
-    event_id: Place = Field("/event_id", description="Where a label names the inference, by the text of its event_id.")
-    label: Place = Field("/label", description="Where the label is.")
+    event_id: Place = Field(
+        "/label/event_id",
+        description="Where a label record names the inference, by the text of its event_id; of a topic of its own"
+        " /event_id by default.",
+    )
+    label: Place = Field(
+        "/label/value",
+        description="Where the truth is: a text, true or false, or a number; of a topic of its own /label by default.",
+    )
+    ttl_ms: Duration = Field(
+        "30d",
+        alias="ttl",
+        ge=60_000,
+        validate_default=True,
+        description="Event time for which an inference waits for its label, and a label that comes first for it.",
+    )
+    pending: int = Field(
+        1_000_000,
+        ge=1,
+        le=100_000_000,
+        description="Inferences per partition that labels are waited for, and labels that wait for theirs; each takes "
+        "up to 64 bytes.",
+    )
+    window_ms: Duration = Field(
+        "1h",
+        alias="window",
+        ge=60_000,
+        validate_default=True,
+        description="Of the inferences' event time: what records of performance in topics.windows are about.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_its_own(cls, given: Any) -> Any:
+        """Beside inferences labels need a place of theirs; a topic of labels has nothing else."""
+        if isinstance(given, dict) and given.get("topic") is not None:
+            return {"event_id": "/event_id", "label": "/label", **given}
+        return given
 
 
 SECTIONS: dict[str, type[Side]] = {"feedback": Feedback, "labels": Labels}

@@ -54,6 +54,13 @@ SHADOW = "drift-shadow"
 """Where shadow monitors publish unless the file says otherwise; without one nobody needs such a topic."""
 OF_EMBEDDINGS: dict[str, dict[str, Any]] = {"embedding": {"signal": "embedding.*", "detect": ENVELOPE}}
 """What else is of the set where the file has `embeddings`."""
+OF_LABELS: dict[str, dict[str, Any]] = {
+    "realised-error": {"signal": "realised_error", "detect": {**ENVELOPE, "direction": "up"}},
+    "absolute-error": {"signal": "absolute_error", "detect": {**ENVELOPE, "direction": "up"}},
+    "prediction-bias": {"signal": "prediction_bias", "detect": ENVELOPE},
+    "brier": {"signal": "brier", "detect": {**ENVELOPE, "direction": "up"}},
+}
+"""The same where it has `labels`."""
 OFF = (False, "off")
 WHOLE = ("events", "traffic", "version_change")
 """Signals that are about the model as a whole: an old version that falls silent is no news."""
@@ -70,6 +77,7 @@ def resolved(value: Any, filled: bool = True) -> Any:
         return value
     own: dict[str, Any] = value.get("monitors") or {}
     offered = STANDARD | (OF_EMBEDDINGS if value.get("embeddings") else {})
+    offered |= OF_LABELS if isinstance(value.get("labels"), dict) else {}
     changes = {name for name, monitor in own.items() if name in offered and _changes(monitor)}
     standard = value.get("standard")
     if not isinstance(standard, bool):

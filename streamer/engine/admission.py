@@ -26,7 +26,7 @@ from streamer.alerts.unusable import DUPLICATE, LATE, counted
 from streamer.series.turnover import Places
 from streamer.signals.columns import I64, Bool, dense
 from streamer.signals.models import Models, any_pattern, of_models
-from streamer.signals.roles import is_about
+from streamer.signals.roles import LABELLED, has, is_about, is_label
 
 ODD_MAX = 200
 """Fields and reasons that are counted on their own: names come from producers, and what is counted is in the state."""
@@ -194,15 +194,24 @@ class Admission:
     ) -> tuple[Batch, Bool, I64, dict[str, I64]]:
         """The batch, with times that can be believed; for each event whether it is used, and its model's newest time up
         to and including it; and which are late, and which duplicates. The refused ones are filtered before anything of
-        them is remembered.
+        them is remembered. A label record is used whenever it comes: its time is no concern of its model's, and it is
+        looked at as of the model's newest.
         """
+        labels = self._labels(batch, refused)
         away = self._away(batch, refused) if self.patterns else refused
+        if labels is not None:
+            away = labels if away is None else away | labels
         about = is_about(batch)
         given_ms = np.where(about, np.int64(-1), batch.times_ms) if about.any() else batch.times_ms
         used, now, filtered, duplicate, late, untimely = self.gate.admit(
             batch.model, (given_ms, clock_ms), batch.event_id, batch.strings, away
         )
-        self._hear(batch, used, now)
+        if labels is not None:
+            batch, used, now = self._with_labels(batch, used, now, labels, clock_ms)
+            filtered -= int(np.count_nonzero(labels))
+            self.places.clock -= int(np.count_nonzero(labels))
+        else:
+            self._hear(batch, used, now)
         self.places.clock += len(used) - (0 if refused is None else int(np.count_nonzero(refused)))
         if filtered and self.places.full:
             self.no_place += filtered - int(np.count_nonzero(self._away(batch, refused)))
@@ -222,6 +231,28 @@ class Admission:
             times_ms[untimely] = now[untimely]
             batch = replace(batch, times_ms=times_ms)
         return batch, used, now, {LATE: late, DUPLICATE: duplicate}
+
+    def _labels(self, batch: Batch, refused: Bool | None) -> Bool | None:
+        """The label records that are used; None where there are none."""
+        if not has(batch, LABELLED):
+            return None
+        labels = is_label(batch)
+        return labels & ~self._away(batch, refused) if labels.any() else None
+
+    def _with_labels(self, batch: Batch, used: Bool, now: I64, labels: Bool, clock_ms: int) -> tuple[Batch, Bool, I64]:
+        """The batch, what is used and the clocks, as if each label had come at its model's newest time by then."""
+        now, newest = now.copy(), {model: heard[0] for model, heard in self.places.heard.items()}
+        every = max([clock_ms, *newest.values()])
+        columns = batch.model.tolist(), used.tolist(), labels.tolist(), now.tolist()
+        for event, (code, is_used, label, now_ms) in enumerate(zip(*columns, strict=True)):
+            model = batch.strings[code]
+            if is_used:
+                newest[model], every = now_ms, max(every, now_ms)
+            elif label:
+                now[event] = newest.get(model, every)
+        self._hear(batch, used, now)
+        times_ms = np.where(labels, now, batch.times_ms)
+        return replace(batch, times_ms=times_ms), used | labels, now
 
     def _leave_out(self, place: tuple[str, str], count: int = 1) -> None:
         """Count what was left out of events."""

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from schemas.events.batch import Batch, Nulls, Numbers, OddField, Origin, Texts, origin_of
+from streamer.config import model as cfg
 from streamer.signals.columns import I64, Bool
 from streamer.signals.roles import OPT_OUT, is_about
 
@@ -126,6 +127,12 @@ class Pairs:
             raise ValueError("two halves of one id")
         self.newest_ms = {str(model): int(time_ms) for model, time_ms in state["newest_ms"]}
         self.paired, self.alone = map(int, state["counts"])
+
+
+def pairs_of(config: cfg.Config) -> Pairs | None:
+    """Where the config asks for them."""
+    pair = config.mapping.pair
+    return None if pair is None else Pairs(pair.within_ms, pair.most)
 
 
 def bare(half: Half, batch: Batch) -> Half:

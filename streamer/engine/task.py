@@ -19,6 +19,7 @@ from schemas.records.dead_letter import dead_letter
 from streamer.alerts.alert import ACCEPTED, Moment, Notice
 from streamer.alerts.alert_record import AlertRecords, severity_of
 from streamer.alerts.lifecycle import AlertBook, first_of
+from streamer.alerts.performance_record import performance_records
 from streamer.alerts.policy import policy_of
 from streamer.alerts.unusable_record import RecordAlerts
 from streamer.alerts.window_record import window_record
@@ -31,7 +32,7 @@ from streamer.engine.heartbeat import Watched, heartbeats
 from streamer.engine.history import RetainedHistory
 from streamer.engine.muted import Muted
 from streamer.engine.outbox import Outbox
-from streamer.engine.pairs import Pairs
+from streamer.engine.pairs import pairs_of
 from streamer.engine.readings import Readings
 from streamer.engine.references import seed, seed_again
 from streamer.engine.room import STRIDE, Fullness, Room
@@ -45,6 +46,7 @@ from streamer.monitors.edges import accept, step_table
 from streamer.monitors.finding import Finding
 from streamer.monitors.registry import make_monitors
 from streamer.port import Out, Partition, Tick
+from streamer.series.realised import late_labels
 from streamer.series.sources import Source, make_source, needs, table_id_of, table_ids
 from streamer.series.table import SeriesTable, TableId
 from streamer.series.turnover import Places
@@ -77,8 +79,7 @@ class Task:
         self.emitted, self.shadowed = dict[tuple[str, str], int](), dict[tuple[str, str], int]()
         self.roles = config.roles()
         self.checks = {parse_signal(f"invalid.{name}").path: rule.compiled() for name, rule in config.checks.items()}
-        self.tables: dict[TableId, SeriesTable] = {}
-        self.sources: dict[TableId, Source] = {}
+        self.tables, self.sources = dict[TableId, SeriesTable](), dict[TableId, Source]()
         wanted = table_ids(config)
         self.rows_max = max(config.limits.series // max(len(wanted), 1), 1)
         sampled = {table_id_of(config, m) for m in config.effective_monitors().values() if m.detect.sampled}
@@ -89,11 +90,8 @@ class Task:
         self.by_order = list(self.monitors.values())
         self.of_table = {i: [m for m in self.by_order if m.table is t] for i, t in self.tables.items()}
         needed = {other for table_id in self.sources for other in needs(table_id)}
-        sweeps = {
-            i: engine.sweep(self.tables[i], monitors, i in needed)
-            for i, monitors in self.of_table.items()
-            if i not in self.sources
-        }
+        own = {i: monitors for i, monitors in self.of_table.items() if i not in self.sources}
+        sweeps = {i: engine.sweep(self.tables[i], monitors, i in needed) for i, monitors in own.items()}
         self.sweeps = {i: sweep for i, sweep in sweeps.items() if sweep is not None}
         watched = union(m.config.models for m in self.by_order)
         limits = config.limits
@@ -105,8 +103,8 @@ class Task:
         self.records = AlertRecords(config, partition, self.monitors, generation)
         self.incidents = Incidents(self.records)
         self.box = Outbox(self.records, self.incidents)
-        pair = config.mapping.pair
-        self.pairs = Pairs(pair.within_ms, pair.most) if pair is not None else None
+        self.pairs = pairs_of(config)
+        self.labels = late_labels(config, self.sources.values(), engine.table.grouping)
         self.record_alerts = RecordAlerts(config, partition, generation, self.emitted)
         parts = self.tables, self.sources, self.of_table, self.admission, self.book, self.muted, self.readings.homes
         self.room = Room(*parts, self._ended)
@@ -142,10 +140,8 @@ class Task:
 
     def step(self, batch: Batch) -> None:
         """Take one batch that begins at or after the position; everything it decides goes to the outbox."""
-        topic, number = once(self.partition, self.position, batch)
-        self.box.put(Out("dead_letter", *dead_letter(topic, number, one, self.generation)) for one in batch.rejects)
-        if self.roles:
-            batch = replace(batch, aliases=self.roles)
+        at, batch = once(self.partition, self.position, batch), replace(batch, aliases=self.roles)
+        self.box.put(Out("dead_letter", *dead_letter(*at, one, self.generation)) for one in batch.rejects)
         if self.pairs is not None:
             refused = is_true(batch, OPT_OUT) if self.config.privacy else None
             before, batch = self.pairs.paired, self.pairs.take(batch, refused)
@@ -162,7 +158,9 @@ class Task:
     def _take(self, batch: Batch) -> None:
         """Take what lies between two turns of the log."""
         refused = is_true(batch, OPT_OUT) if self.config.privacy else None
-        batch, used, now, unused = self.admission.admit(batch, refused, self.tick_ms)
+        sent_ms, (batch, used, now, unused) = batch.times_ms, self.admission.admit(batch, refused, self.tick_ms)
+        if self.labels is not None:
+            self.labels.take(batch, used, sent_ms)
         self.box.put(self.record_alerts.take(batch, used, unused, self.tick_ms, refused))
         begin, places = 0, np.arange(len(used))
         while begin < len(used):  # What cuts a batch changes nothing: so it can be cut where a level is accepted.
@@ -205,8 +203,7 @@ class Task:
 
     def tick(self, tick: Tick) -> None:
         """Take the time: who fell silent, and a sign of life per model."""
-        longest_ms = 2 * self.config.heartbeat.interval_ms
-        heard = self.ticks > 0 and tick.caught_up
+        longest_ms, heard = 2 * self.config.heartbeat.interval_ms, self.ticks > 0 and tick.caught_up
         passed_ms = min(max(tick.time_ms - self.tick_ms, 0), longest_ms) if heard else 0
         self.history.tick(tick, self.position)
         if tick.offset // STRIDE > self.position // STRIDE:
@@ -226,6 +223,7 @@ class Task:
                 at = Moment(self.position, tick.time_ms, newest_ms[model] + self.book.silence(model))
                 self._publish(self.book.apply(finding, model, at))
         self.box.tick(self.position, tick.time_ms)
+        self.box.put(performance_records(self.config, self.partition, self.labels, self.position, self.generation))
         counts = self.book.counts(), self.muted.events, self.generation
         watched = Watched(self.admission, self.tables.values(), self.by_order, *counts)
         self.box.put(heartbeats(self.config.kafka.group, self.partition, self.position, self.ticks, tick, watched))
@@ -233,7 +231,7 @@ class Task:
     def _detect(self, batch: Batch, used: Bool, now: I64) -> list[Finding]:
         found, known, grouped = list[Finding](), dict[TableId, tuple[Column, Judged]](), dict[tuple[Any, ...], Groups]()
         used = self.muted.seen(batch, used)
-        of = populations(batch, used, bool(self.config.about), self.config.probes is not None)
+        of = populations(batch, used)
         sent, batch = batch, self.readings.take(batch, of[Population.INFERENCES])
         for table_id, table in self.tables.items():
             chosen = of[table_id.signal.spec.population]
@@ -279,7 +277,7 @@ class Task:
         """What was counted so far, for the metrics."""
         self.box.settle()
         alerts = self.book.detections, self.emitted, self.shadowed, self.incidents.emitted
-        counted = self.muted.events, self.pairs.counts() if self.pairs is not None else {}, *alerts
+        counted = self.muted.events, self.pairs.counts() if self.pairs is not None else {}, self.labels, *alerts
         return counters(self.partition[0], self.admission, self.tables.values(), self.by_order, *counted)
 
     def gauges(self) -> Iterator[tuple[str, Gauge]]:
@@ -340,6 +338,7 @@ class Task:
             "muted": self.muted.dump(),
             "homes": self.readings.dump(),
             "pairs": self.pairs.dump() if self.pairs is not None else None,
+            "labels": self.labels.dump() if self.labels is not None else None,
             "tables": {t.identity: t.dump() for t in self.tables.values()},
             "rules": {self.tables[i].identity: source.dump() for i, source in self.sources.items()},
             "monitors": {name: {"spec": self.spec(name), "state": m.dump()} for name, m in self.monitors.items()},
@@ -376,8 +375,9 @@ class Task:
         self.record_alerts.account.load(state.get("unusable"))  # Older snapshots have none.
         self.muted.load(state["muted"])
         self.readings.load(state.get("homes"))  # Older snapshots have none.
-        if self.pairs is not None and state["pairs"] is not None:
-            self.pairs.load(state["pairs"])
+        for name, some in (("pairs", self.pairs), ("labels", self.labels)):  # Older snapshots have no labels.
+            if some is not None and state.get(name) is not None:
+                some.load(state[name])
         for table in self.tables.values():
             if table.identity in state["tables"]:
                 table.load(state["tables"][table.identity])

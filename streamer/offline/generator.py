@@ -90,6 +90,11 @@ def _bounded(given: Any) -> Draw:
     return lambda now: min(max(draw(now), low), high)
 
 
+def _earlier(given: Any) -> Draw:
+    text, events = str(given[0]), int(given[1])
+    return lambda now: text.replace("{}", str(now.number - events))
+
+
 def _single(function: Callable[[Now, Any], Any]) -> Callable[[Any], Draw]:
     return lambda given: lambda now: function(now, given)
 
@@ -111,6 +116,7 @@ GENERATORS: dict[str, Callable[[Any], Draw]] = {
     "absent": _instead(ABSENT),  # [share, generator]
     "hidden": _single(lambda now, name: now.hidden[name]),  # a name of the stream's `hidden`
     "text": _single(lambda now, text: str(text).replace("{}", str(now.number))),  # "{}" is the event's number
+    "earlier": _earlier,  # [text, events]: the same of the event so many before
 }
 
 

@@ -43,11 +43,12 @@ class Place(NamedTuple):
 
 def places(config: cfg.Config) -> Iterator[Place]:
     """The places in an event that a config names beside its monitors; of `fields` what is not where it is by default,
-    and in any case the features.
+    and in any case the features; with labels also the id, by which they find their inference.
     """
     for name, field in FIELDS.items():
         text = getattr(config.fields, name)
-        if text != DEFAULTS[name] or ("fields", name) == FEATURES:
+        needed = ("fields", name) == FEATURES or (name == "event_id" and config.labels is not None)
+        if text != DEFAULTS[name] or needed:
             yield Place(("fields", name), text, field.kind if field.kind in ("object", "array") else "")
     for section in ("anomaly", "ood"):
         score = getattr(config, section).score

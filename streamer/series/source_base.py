@@ -46,3 +46,9 @@ class SourceBase:
 
     def forget(self, models: Collection[str]) -> None:
         """Nothing is remembered by group."""
+
+    def dump(self) -> Any:
+        return None
+
+    def load(self, state: Any) -> None:
+        """There is nothing to load."""

@@ -21,6 +21,7 @@ from streamer.series.feedback import Feedback
 from streamer.series.new_features import NewFeatures
 from streamer.series.out_of_distribution import Distance, OutOfDistribution
 from streamer.series.presence import Presence
+from streamer.series.realised import Realised
 from streamer.series.source_base import NOBODY
 from streamer.series.table import ColumnsSoFar, Group, Heard, SeriesTable, TableId
 from streamer.series.type_change import TypeChange
@@ -89,6 +90,10 @@ def _feedback(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable,
     return Feedback(config.feedback.pending if config.feedback is not None else 1)
 
 
+def _realised(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable, ...]) -> Source:
+    return Realised(table)
+
+
 def _presence(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable, ...]) -> Source:
     of = {n: m for n, m in config.effective_monitors().items() if (m.signal, tuple(m.by)) == ("events", table.by)}
     rates = budget.parts(config.false_alarms, config.effective_monitors())
@@ -136,6 +141,9 @@ def _version_change(config: cfg.Config, table: SeriesTable, needed: tuple[Series
 SOURCES: dict[str, SourceSpec] = {
     "anomaly": SourceSpec(("features.*", "unseen.*"), _anomaly),
     "action": SourceSpec((), _feedback),
+    "realised": SourceSpec((), _realised),
+    "loss": SourceSpec((), _realised),
+    "truth": SourceSpec((), _realised),
     "version_change": SourceSpec((), _version_change),
     "new_feature": SourceSpec((), _new_features),
     "type_change": SourceSpec((), _type_change),

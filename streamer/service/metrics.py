@@ -21,12 +21,15 @@ from schemas.events.batch import ODD_REASONS, REASONS
 from schemas.records.alert import SEVERITIES
 from streamer.alerts.alert import FADING, FIRING, PENDING
 from streamer.engine.admission import RESULTS
+from streamer.engine.figures import Name as Counted
 from streamer.engine.ordering import ORDERED
 from streamer.engine.unwatched import WHY
 from streamer.incidents.book import CHANGES
 from streamer.monitors.detectable import HORIZONS, SIGNS
 from streamer.monitors.window_outcomes import ENDS
 from streamer.port import Outcome
+from streamer.series.labels import AWAITED
+from streamer.series.labels import RESULTS as LABEL_RESULTS
 
 PREFIX = "driftline_"
 MODEL_SERIES_MAX = 1000
@@ -38,21 +41,9 @@ LABEL_MAX = 128
 
 Kind = Literal["counter", "gauge", "histogram"]
 CounterName = Literal[
-    "records_consumed_total",
+    Counted,
     "bytes_consumed_total",
-    "events_total",
-    "events_muted_total",
-    "pairs_total",
-    "records_failed_total",
-    "odd_fields_total",
     "commits_total",
-    "series_dropped_total",
-    "series_evicted_total",
-    "windows_total",
-    "detections_total",
-    "alerts_emitted_total",
-    "shadow_alerts_emitted_total",
-    "incidents_emitted_total",
     "rebalances_total",
     "state_lost_total",
     "producer_recreated_total",
@@ -122,6 +113,20 @@ CATALOGUE: dict[Name, Spec] = {
         "counter",
         "Requests and answers that became one event, and those that stayed alone, see mapping.pair.",
         {"topic": OPEN, "result": ("paired", "alone")},
+    ),
+    "labels_received_total": Spec(
+        "counter", "Label records used; those that are no result of labels_total yet wait.", {"topic": OPEN}
+    ),
+    "labels_total": Spec(
+        "counter",
+        "What became of label records: joined with their inference, repeated, contradicting, waited in vain, unusable.",
+        {"topic": OPEN, "result": LABEL_RESULTS},
+    ),
+    "labels_awaited_total": Spec(
+        "counter",
+        "What became of inferences that labels were waited for: labelled, no label within labels.ttl, or before "
+        "labels.pending others, or refused as there were too many groups, or windows of them.",
+        {"topic": OPEN, "result": AWAITED},
     ),
     "records_failed_total": Spec(
         "counter", "Records sent to the dead-letter topic, by reason.", {"topic": OPEN, "reason": tuple(REASONS)}

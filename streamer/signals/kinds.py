@@ -43,6 +43,9 @@ TURNED = {
     NOW_NUMBER: "{} is now a number, was a text",
 }
 
+LOSSES = ("absolute_error", "prediction_bias", "brier", "label_delay")
+"""Numbers of which a label that was joined with its inference has one each."""
+
 Phrase = tuple[str, str]
 """Of a 0/1 signal: the events it counts, and what they do. `{}` is the member."""
 
@@ -211,6 +214,19 @@ KINDS: dict[str, SignalKind] = {
     "caller": _text_shares("caller", "caller", ("caller {}", "come from {}")),
     "version": _text_shares("version", "version", ("version {}", "are of version {}")),
     "action": _text_shares("action", "action", ("feedback {}", "have feedback {}"), Population.USED),
+    "realised": SignalKind(
+        ("realised_error",),
+        FLAG,
+        words={"realised_error": Word("realised_error", ("wrong predictions", "were wrong by their label"))},
+        population=Population.ALL,
+    ),
+    "loss": SignalKind(
+        LOSSES,
+        NUMBER,
+        words={word: Word(word) for word in LOSSES},
+        population=Population.ALL,
+    ),
+    "truth": _text_shares("truth", "truth", ("true label {}", "truly are {}"), Population.ALL, "true labels"),
     "error": SignalKind(
         ("error",), FLAG, words={"error": Word("error", ("failed events", "failed"))}, observe=observe_errors
     ),

@@ -16,24 +16,45 @@ from streamer.signals.columns import Bool
 REFERENCE, ACTION, OPT_OUT, GOLDEN = "feedback.event_id", "action", "opt_out", "golden"
 LABELLED, TRUTH = "labels.event_id", "labels.label"
 """Names under which a batch has what the config's pointers found; of a topic of its own they are the columns' own."""
-ABOUT = (REFERENCE, LABELLED)
-"""Who has one of these names another event: it is no inference."""
 
 
 class Population(Enum):
     """The events that a signal is about."""
 
-    USED = "every event that is used"
-    SENT = "those that are no feedback about another event"
+    ALL = "every event that is used"
+    LABELS = "of these the label records: the truth about an inference"
+    USED = "those that are none"
+    SENT = "of these those that are no feedback about another event"
     INFERENCES = "of these those that are no golden probe: what everything is learned from"
+
+
+def has(batch: Batch, role: str) -> bool:
+    """Whether any event of a batch has that role."""
+    return batch.aliases.get(role, role) in batch.names
+
+
+def is_feedback(batch: Batch) -> Bool:
+    """Events that say what was done with another one."""
+    return text_of_event(batch, REFERENCE) >= 0
+
+
+def is_label(batch: Batch) -> Bool:
+    """Events that say what was true of another one: nothing but what is about labels looks at them. An id may be a
+    number, as that of an inference may.
+    """
+    found: Bool = (text_of_event(batch, LABELLED) >= 0) | ~np.isnan(number_of_event(batch, LABELLED))
+    return found
+
+
+ABOUT = {REFERENCE: is_feedback, LABELLED: is_label}
+"""By the role of the other one's id, which events say something about another event."""
 
 
 def is_about(batch: Batch) -> Bool:
     """Events about another event: they are no inferences, so nothing else is to be learned from them."""
     found = np.zeros(len(batch.offsets), bool)
-    for role in ABOUT:
-        if batch.aliases.get(role, role) in batch.names:
-            found |= text_of_event(batch, role) >= 0
+    for role, says in ABOUT.items():
+        found |= says(batch) if has(batch, role) else False
     return found
 
 
@@ -46,8 +67,18 @@ def is_true(batch: Batch, role: str) -> Bool:
     return found
 
 
-def populations(batch: Batch, used: Bool, about: bool, probes: bool) -> dict[Population, Bool]:
-    """The events of each population. Where the config has no such role they are one and the same array."""
-    sent = used & ~is_about(batch) if about else used
-    inferences = sent & ~is_true(batch, GOLDEN) if probes else sent
-    return {Population.USED: used, Population.SENT: sent, Population.INFERENCES: inferences}
+def populations(batch: Batch, used: Bool) -> dict[Population, Bool]:
+    """The events of each population. Where a batch has no such role they are one and the same array."""
+    every, labels = used, np.zeros(len(used), bool)
+    if has(batch, LABELLED):
+        labels = used & is_label(batch)
+        used = used & ~labels
+    sent = used & ~is_feedback(batch) if has(batch, REFERENCE) else used
+    inferences = sent & ~is_true(batch, GOLDEN) if has(batch, GOLDEN) else sent
+    return {
+        Population.ALL: every,
+        Population.LABELS: labels,
+        Population.USED: used,
+        Population.SENT: sent,
+        Population.INFERENCES: inferences,
+    }

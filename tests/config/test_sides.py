@@ -6,7 +6,7 @@ import pytest
 
 from streamer.config.load import load_text
 from streamer.config.model import Config
-from streamer.config.sides import SECTIONS, topics_of
+from streamer.config.sides import SECTIONS, Feedback, Labels, topics_of
 from streamer.config.stages import in_order_of_models, stage_configs, undecided
 from streamer.signals.roles import ABOUT, ACTION, LABELLED, REFERENCE, TRUTH
 from tests.config.samples import LEAST
@@ -26,7 +26,7 @@ def test_every_section_is_a_key_and_knows_what_it_is_about() -> None:
 
 def test_without_a_topic_of_its_own_it_is_found_in_events_and_with_one_nowhere_else() -> None:
     assert config("feedback: {action: /did}\n").roles() == {ACTION: "/did", REFERENCE: "/feedback/event_id"}
-    assert config("labels: {event_id: /of}\n").roles() == {LABELLED: "/of", TRUTH: "/label"}
+    assert config("labels: {event_id: /of}\n").roles() == {LABELLED: "/of", TRUTH: "/label/value"}
     assert config(OWN).roles() == {}
     assert config(OWN + "privacy: {opt_out: /out}\n").roles() == {"opt_out": "/out"}
 
@@ -52,3 +52,23 @@ def test_the_name_of_a_topic_changes_nothing_of_what_is_detected_and_that_there_
 @pytest.mark.parametrize("raw", [None, [], {}, {"feedback": None}, {"feedback": []}, {"feedback": {"topic": 3}}])
 def test_what_is_no_topic_is_none(raw: object) -> None:
     assert topics_of(raw) == {}
+
+
+def test_what_labels_are_by_default() -> None:
+    labels = Labels()
+    assert (labels.ttl_ms, labels.window_ms, labels.pending) == (30 * 86_400_000, 3_600_000, 1_000_000)
+    assert Feedback().action != labels.label
+
+
+@pytest.mark.parametrize("text", ["{ttl: 1s}", "{pending: 0}", "{label: value}", "{window: 1s}", "{time: /t}"])
+def test_labels_that_mean_nothing_are_refused(text: str) -> None:
+    with pytest.raises(Exception, match="labels"):
+        load_text(f"{LEAST}labels: {text}\n", "x", {})
+
+
+def test_the_standard_set_watches_realised_error_where_there_are_labels() -> None:
+    about = {"realised-error", "absolute-error", "prediction-bias", "brier"}
+    without = load_text(LEAST, "x", {})
+    with_labels = load_text(f"{LEAST}labels: {{}}\n", "x", {})
+    assert set(with_labels.effective_monitors()) - set(without.effective_monitors()) == about
+    assert with_labels.roles() == without.roles() | {LABELLED: "/label/event_id", TRUTH: "/label/value"}

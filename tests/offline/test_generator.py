@@ -102,6 +102,7 @@ NUMBERS: dict[str, tuple[Any, float, float]] = {
     "sine": ([5, 3, 10], 5, 0),
     "hidden": ("z", 4, 0),
     "text": ("7", 7, 0),
+    "earlier": (["{}", 3], -3, 0),
 }
 
 

@@ -97,6 +97,12 @@ def test_every_section_that_points_into_an_event_is_looked_at() -> None:
     assert not [place for place in places(configured(own)) if place.rare], "they are in other topics"
 
 
+def test_labels_find_their_inference_by_an_id_that_is_there(tmp_path: Path) -> None:
+    assert unmet("labels: {}\n", tmp_path)["fields.event_id"].startswith("no record of the sample has '/event_id'.")
+    named = {"model": "m", "features": {"a": 1}, "event_id": "e", "label": {"event_id": "e", "value": 1}}
+    assert unmet("labels: {}\n", tmp_path, named) == {}
+
+
 def test_what_is_remembered_is_bounded() -> None:
     members = Members([Place(("fields", "label"), "/x")])
     many = b'{"model": "m", "deep": {"a": {"b": {"c": {"d": 1}}}}, %s}'

@@ -64,7 +64,7 @@ def test_a_model_has_its_own_home_and_whoever_is_not_seen_teaches_nothing() -> N
     found = homes.at_home(batch, seen)
     assert [value for *_, value in shown(found)][-4:] == ["NL", "NL", "2.5", "2.5"]
     assert found.numbers.value.tolist() == [1.5] * WARMUP + [2.5]
-    assert homes.keys == [["a", "features.x"], ["b", "features.x"]]
+    assert homes.keys == [("a", "features.x"), ("b", "features.x")]
     assert homes.state["kind"].tolist() == [NUMBERS, NOWHERE]
 
 
@@ -91,7 +91,7 @@ def test_names_that_are_data_make_room_and_models_that_leave_are_forgotten() -> 
     homes.at_home(many, np.ones(1, bool))
     assert len(homes.keys) == NAMES_PER_PLACE
     homes.turn()
-    assert homes.keys == [["m", "features.x"]]
+    assert homes.keys == [("m", "features.x")]
     homes.forget(["m"])
     assert (homes.keys, homes.index, len(homes.state["n"])) == ([], {}, 0)
 

@@ -64,4 +64,4 @@ def test_each_kind_of_0_or_1_says_how_its_values_are_found_or_a_source_makes_the
 
     for kind, spec in KINDS.items():
         if spec.values == FLAG and kind != "unseen":
-            assert (spec.observe is not None) != (kind in SOURCES) or kind == "action", kind
+            assert (spec.observe is not None) != (kind in SOURCES) or kind in ("action", "truth"), kind

@@ -14,7 +14,7 @@ from schemas.events.native_json import decode
 from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
 from streamer.engine.task import Task
-from streamer.signals.roles import GOLDEN, OPT_OUT, Population, is_true, populations
+from streamer.signals.roles import GOLDEN, LABELLED, OPT_OUT, REFERENCE, Population, is_true, populations
 from tests.signals.events import HEAD, batch_of
 
 
@@ -54,7 +54,9 @@ EVENTS: list[dict[str, Any]] = [
     {"probe": "no"},
     {},
 ]
-BOTH = HEAD + "feedback: {}\nprobes: {golden: /probe}\nmonitors: {a: {signal: value, detect: {kind: adwin}}}\n"
+BOTH = (
+    HEAD + "feedback: {}\nlabels: {}\nprobes: {golden: /probe}\nmonitors: {a: {signal: value, detect: {kind: adwin}}}\n"
+)
 
 
 def with_roles(events: list[dict[str, Any]], text: str) -> Batch:
@@ -62,25 +64,30 @@ def with_roles(events: list[dict[str, Any]], text: str) -> Batch:
 
 
 @pytest.mark.parametrize(
-    ("feedback", "probes", "sent", "inferences"),
+    ("left", "labels", "sent", "inferences"),
     [
-        (True, True, [1, 3, 4], [3, 4]),
-        (True, False, [1, 3, 4], [1, 3, 4]),
-        (False, True, [0, 1, 2, 3, 4], [0, 3, 4]),
-        (False, False, [0, 1, 2, 3, 4], [0, 1, 2, 3, 4]),
+        ([], [4], [1, 3], [3]),
+        ([GOLDEN], [4], [1, 3], [1, 3]),
+        ([REFERENCE], [4], [0, 1, 2, 3], [0, 3]),
+        ([LABELLED], [], [1, 3, 4], [3, 4]),
+        ([LABELLED, REFERENCE, GOLDEN], [], [0, 1, 2, 3, 4], [0, 1, 2, 3, 4]),
     ],
 )
-def test_who_a_signal_learns_from(feedback: bool, probes: bool, sent: list[int], inferences: list[int]) -> None:
-    batch = with_roles(EVENTS, BOTH)
+def test_who_a_signal_learns_from(left: list[str], labels: list[int], sent: list[int], inferences: list[int]) -> None:
+    batch = with_roles([*EVENTS[:4], {"label": {"event_id": "e", "value": "x"}}, {}], BOTH)
+    batch = replace(batch, aliases={name: path for name, path in batch.aliases.items() if name not in left})
     used = np.array([True] * 5 + [False])
-    found = populations(batch, used, feedback, probes)
+    found = populations(batch, used)
     assert {population: np.flatnonzero(events).tolist() for population, events in found.items()} == {
-        Population.USED: [0, 1, 2, 3, 4],
+        Population.ALL: [0, 1, 2, 3, 4],
+        Population.LABELS: labels,
+        Population.USED: [event for event in range(5) if event not in labels],
         Population.SENT: sent,
         Population.INFERENCES: inferences,
     }
-    assert (found[Population.SENT] is used) is not feedback, "what is the same is grouped once"
-    assert (found[Population.INFERENCES] is found[Population.SENT]) is not probes
+    assert (found[Population.USED] is used) is (LABELLED in left), "what is the same is grouped once"
+    assert (found[Population.SENT] is found[Population.USED]) is (REFERENCE in left)
+    assert (found[Population.INFERENCES] is found[Population.SENT]) is (GOLDEN in left)
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,7 @@ limits: {duplicates: 50, lateness: 20s}
 commit: {interval: 1s, snapshot_interval: 4s}
 heartbeat: {interval: 2s}
 feedback: {pending: 60}
+labels: {ttl: 1m, pending: 60}
 privacy: {opt_out: /secret}
 probes: {golden: /golden}
 checks:
@@ -65,11 +66,7 @@ monitors:
     cooldown: 5s
     accept_after: 20s
   jump-candidate:
-    signal: features.amount
-    shadow: true
-    detect: {kind: adwin, delta: 0.05}
-    keep_firing_for: 3s
-    accept_after: 11s
+    {signal: features.amount, shadow: true, detect: {kind: adwin, delta: 0.05}, keep_firing_for: 3s, accept_after: 11s}
   empty: {signal: missing.*, detect: {kind: adwin, delta: 0.002}, keep_firing_for: 20s, resolve: faded}
   labels:
     signal: label.*
@@ -82,10 +79,8 @@ monitors:
   odd-time: {signal: anomaly, window: {time: 15s}, detect: {kind: fraction, max: 0.2, min_count: 5}, for: 5s}
   bins: {signal: features.*, window: {events: 50}, detect: {kind: distribution, surprise: 3}, keep_firing_for: 5s}
   rolling:
-    signal: features.amount
-    window: {events: 20}
-    detect: {kind: distribution, against: recent, recent: 3, surprise: 2}
-    keep_firing_for: 5s
+    {signal: features.amount, window: {events: 20}, keep_firing_for: 5s,
+    detect: {kind: distribution, against: recent, recent: 3, surprise: 2}}
   shares: {signal: label, by: [version], window: {events: 30}, detect: {kind: distribution, distance: hellinger}}
   kinds: {signal: category.*, window: {events: 30}, detect: {kind: distribution, surprise: 3, bins: 4}}
   broken: {signal: invalid.*, detect: {kind: adwin, delta: 0.002}, keep_firing_for: 5s}
@@ -98,6 +93,9 @@ monitors:
   lead: {signal: margin, detect: {kind: adwin, delta: 0.002}, keep_firing_for: 5s}
   per-year: {signal: "ratio(features.amount, features.age)", detect: {kind: adwin, delta: 0.002}}
   actions: {signal: action.*, by: [version], detect: {kind: adwin, delta: 0.002}, keep_firing_for: 5s}
+  wrong: {signal: realised_error, by: [version], detect: {kind: adwin, delta: 0.002}, keep_firing_for: 5s}
+  truths: {signal: truth.*, detect: {kind: adwin, delta: 0.002}, keep_firing_for: 5s}
+  sure-and-wrong: {signal: brier, window: {events: 20}, detect: {kind: distribution, surprise: 3}}
   far: {signal: distance, by: [version], detect: {kind: page_hinkley, threshold: 10}, keep_firing_for: 5s}
   gaps: {signal: missing.*, window: {events: 35}, detect: {kind: share, chance: 0.05}, keep_firing_for: 5s}
   ood: {signal: ood, window: {events: 30}, detect: {kind: fraction, max: 0.01}, keep_firing_for: 5s}
@@ -157,6 +155,10 @@ def make_log(rng: random.Random, partition: int, length: int) -> list[Record]:
             action = rng.choice(["accept", "override"] if shifted else ["accept"] * 9 + ["override"])
             event = {**{name: event[name] for name in ("model", "event_id", "time")}, "feedback": {"action": action}}
             event["feedback"]["event_id"] = about
+        elif rng.random() < 0.25:
+            about = f"{partition}-{max(offset + rng.choice((-1, -1, -3, -20, -20, -90, -200, 2)), 0)}"
+            said = {"event_id": about, "value": rng.choice(["yes", "no"] if shifted else ["no"] * 6 + ["yes"])}
+            event = {"model": event["model"], "time": event["time"], "label": said}
         records.append(Record(offset, time_ms, None, json.dumps(event).encode()))
     return records
 

@@ -9,20 +9,23 @@ import json
 import os
 import random
 from collections.abc import Generator, Iterator, Sequence
+from typing import Any
 
 import pytest
 
 from schemas.events.batch import Record
 from streamer.alerts import unusable
+from streamer.config.load import load_text
 from streamer.engine import room, task
 from streamer.engine.stage import Stage
 from streamer.port import CommitResult, Committed, LogDown, Outcome, Partition, Pointer
+from streamer.series.pending import Pending
 from streamer.service import snapshots
 from streamer.service.partitions import Doing, LivePartition
 from streamer.service.restore import Restorer
 from streamer.service.worker import Worker
 from tests.sim import campaign
-from tests.sim.campaign import Campaign, Differs, make_log, run_seed
+from tests.sim.campaign import Campaign, Differs, make_log, oracle, run_seed
 
 SEEDS = int(os.environ.get("DRIFTLINE_SEEDS", "40"))
 FIRST = int(os.environ.get("DRIFTLINE_FIRST_SEED", "0"))
@@ -293,6 +296,23 @@ def test_a_worker_that_breaks_what_goes_in_parts_is_caught(
 )
 def test_a_broken_worker_is_caught(mutant: type[Worker]) -> None:
     assert caught(mutant) is not None, f"{mutant.__name__} survived {MUTANT_SEEDS} seeds"
+
+
+def test_a_label_that_is_joined_twice_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who comes back and has forgotten which inferences have their label joins one that comes again, too."""
+    log = make_log(random.Random(1), 0, 1500)
+    labels = oracle(load_text(campaign.CONFIG, "sim.yaml", {}), ("inferences", 0), log).labels
+    assert labels is not None
+    assert min(labels.results[name] for name in ("matched", "duplicate", "conflicting", "unmatched")) > 0
+    load = Pending.load
+
+    def forgets(store: Pending, state: Any) -> None:
+        load(store, state)
+        for block in store.blocks:
+            block.marks[:] = 0
+
+    monkeypatch.setattr(Pending, "load", forgets)
+    assert caught(Worker) is not None
 
 
 def caught(mutant: type[Worker]) -> tuple[int, Differs] | None:

@@ -1,0 +1,25 @@
+"""What is about labels needs the section that has label records known from inferences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from streamer.config.cross_checks import Complaint, Rule, as_items, at
+from streamer.config.problems import quoted
+from streamer.signals.kinds import KINDS
+
+WORDS = {word for kind in ("realised", "loss") for word in KINDS[kind].words}
+
+
+def labels_are_asked_for(raw: Any) -> Iterator[Complaint]:
+    for name, monitor in as_items(at(raw, "monitors")):
+        signal = at(monitor, "signal")
+        about = isinstance(signal, str) and (signal in WORDS or signal.startswith("truth."))
+        if about and not isinstance(at(raw, "labels"), dict):
+            message = f"{quoted(signal)} needs the section labels, be it 'labels: {{}}'."
+            yield Complaint(("monitors", name, "signal"), "bad-value", message)
+
+
+LABEL_RULES: tuple[Rule, ...] = (labels_are_asked_for,)
+"""What holds between labels and other sections; `labels-misused.bad.yaml` has the sentences."""

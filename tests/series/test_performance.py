@@ -1,0 +1,163 @@
+"""Windows of performance: sums of what labels said, told again while more come."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+from scipy.stats import beta
+
+from schemas.events.decoder import Decoder
+from streamer.config.decoder_fields import fields_of
+from streamer.config.load import load_text
+from streamer.engine.engines import ENGINE, PYTHON, Engine
+from streamer.engine.snapshot import decode, encode
+from streamer.engine.task import Task
+from streamer.port import Tick
+from streamer.series import pending
+from streamer.series.performance import CLASSES, OTHER, Performance
+from tests.engine.tasks import AT, LEAST
+from tests.series.test_labels import BEGIN_MS, MONITORS, inference, label, records, some_log
+
+SCHEMA = jsonschema.Draft202012Validator(
+    json.loads((Path(__file__).resolve().parents[2] / "schemas" / "performance.v1.json").read_text())
+)
+HEAD = LEAST.replace("[inferences]}", "[inferences], windows: drift-windows}")
+CONFIG = load_text(f"{HEAD}labels: {{ttl: 1d, window: 10m}}\n{MONITORS}", "x", {})
+
+
+def lived(events: list[dict[str, Any]], ticks: list[int], cut: int = 1000, engine: Engine = ENGINE) -> tuple[Task, Any]:
+    """A task that took the events, with a tick before each of the places and one at the end; and what it told."""
+    log, task, told = records(events), Task(CONFIG, AT, 0, engine=engine), list[Any]()
+    decoder = Decoder(fields_of(CONFIG), compiled=engine is not PYTHON)
+    begin = 0
+    for number, end in enumerate([*ticks, len(log)]):
+        while begin < end:
+            upto = min(begin + cut, end)
+            task.step(decoder(log[begin:upto], AT[0]))
+            begin = upto
+        task.tick(Tick(end, BEGIN_MS + number * 60_000, True))
+        told += [json.loads(out.value or b"") for out in task.outbox if out.topic == "windows"]
+        task.published()
+        task = Task.load(CONFIG, AT, task.dump(), engine) if number % 2 else task
+    for record in told:
+        SCHEMA.validate(record)
+    return task, [record["data"] | {"id": record["id"]} for record in told]
+
+
+def of(told: list[Any], **labels: str) -> list[Any]:
+    return [one for one in told if one["labels"] == {"model": "fraud", **labels} and one["by"] == list(labels)]
+
+
+def test_a_window_is_told_when_it_is_over_and_again_when_labels_come() -> None:
+    events = [inference(i, i * 60, "x") for i in range(10)]
+    events += [label(0, 300, "x"), label(1, 300, "y"), inference(10, 600, "x"), label(2, 700, "x"), label(10, 700, "x")]
+    _, told = lived(events, [12, 13, 13, 14])
+    mine = of(told)
+    assert [(one["window"]["version"], one["inferences"], one["labelled"]) for one in mine] == [(1, 10, 2), (2, 10, 3)]
+    assert mine[1]["error"]["count"] == 1
+    assert mine[0]["window"]["from"] == "2026-01-01T00:00:00.000Z"
+    assert mine[0]["closed_by"] == {"topic": "inferences", "partition": 0, "offset": 13}
+    assert len({one["id"] for one in told}) == len(told)
+
+
+def test_figures_are_those_that_are_counted_by_hand() -> None:
+    rng = random.Random(5)
+    said = [(rng.choice("abc"), rng.choice("aabc"), rng.random()) for _ in range(400)]
+    events: list[dict[str, Any]] = []
+    for i, (predicted, _, confidence) in enumerate(said):
+        prediction = {"label": predicted, "confidence": confidence}
+        events.append(inference(i, i, prediction=prediction, model_version=str(i % 2)))
+    events += [label(i, 400, true) for i, (_, true, _) in enumerate(said)]
+    _, told = lived([*events, inference(999, 700)], [])
+    [one] = of(told)
+    predicted, true = [p for p, _, _ in said], [t for _, t, _ in said]
+    wrong = sum(p != t for p, t, _ in said)
+    low, high = beta.ppf(0.025, wrong, 400 - wrong + 1), beta.ppf(0.975, wrong + 1, 400 - wrong)
+    assert one["error"] == {"count": wrong, "share": wrong / 400, "interval": pytest.approx([low, high], abs=1e-9)}
+    found = {c["class"]: (c["precision"], c["recall"], c["f1"], c["true"]) for c in one["classes"]}
+    for name, told_of in found.items():
+        hits = sum(p == t == name for p, t, _ in said)
+        precision, recall = hits / predicted.count(name), hits / true.count(name)
+        f1 = 2 * precision * recall / (precision + recall)
+        assert told_of == pytest.approx((precision, recall, f1, true.count(name)))
+    assert set(found) == set("abc")
+    assert sum(cell["count"] for cell in one["confusion"]) == 400
+    right = [p == t for p, t, _ in said]
+    confidence = np.array([c for _, _, c in said])
+    calibration = one["calibration"]
+    assert calibration["gap"] == pytest.approx(confidence.mean() - np.mean(right))
+    assert calibration["brier"] == pytest.approx(np.mean((confidence - right) ** 2))
+    parts = [of(told, model_version=version)[0] for version in "01"]
+    assert sum(part["error"]["count"] for part in parts) == wrong
+    assert [part["inferences"] for part in parts] == [200, 200]
+
+
+def test_numbers_have_errors_of_their_own() -> None:
+    off = [0.5, -1.0, 2.0]
+    events = [inference(i, i, None, prediction={"value": 3.0 + d}) for i, d in enumerate(off)]
+    events += [label(i, 9, 3.0) for i in range(3)]
+    _, told = lived([*events, inference(9, 700)], [])
+    [one] = of(told)
+    assert one["regression"] == pytest.approx(
+        {"n": 3, "mae": 3.5 / 3, "bias": 0.5, "rmse": math.sqrt((0.25 + 1.0 + 4.0) / 3)}
+    )
+    assert "error" not in one
+
+
+def test_beyond_the_first_classes_all_are_one() -> None:
+    events = [inference(i, i, f"c{i}") for i in range(CLASSES + 5)]
+    events += [label(i, 100, f"c{i}") for i in range(CLASSES + 5)]
+    _, told = lived([*events, inference(99, 700)], [])
+    [one] = of(told)
+    assert len(one["classes"]) == CLASSES
+    assert one["error"]["count"] == 0
+    assert one["confusion"][0] == {"predicted": OTHER, "true": OTHER, "count": 5, "share": 5 / (CLASSES + 5)}
+
+
+def test_any_cutting_and_both_engines_tell_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pending, "BLOCK", 64)
+    events = [json.loads(record.value or b"") for record in some_log(3, 800)]
+    ticks = list(range(100, len(events), 130))
+    whole, told = lived(events, ticks, len(events))
+    for cut, engine in ((7, ENGINE), (64, PYTHON)):
+        task, again = lived(events, ticks, cut, engine)
+        assert again == told
+        assert task.dump() == whole.dump()
+    assert len(told) > 200
+    assert max(one["window"]["version"] for one in told) >= 4
+
+
+def test_windows_are_bounded_and_leave_when_nobody_waits() -> None:
+    one = Performance(1000, 5000, 3, (), [()])
+    groups, keys = np.zeros(4, np.int64), {0: ("m",)}
+    assert one.expect(keys, groups, np.array([0, 1000, 2000, 3000])) == 1
+    assert one.expect(keys, groups[:1], np.array([500])) == 0
+    assert list(one.tell(6000)) == [], "no label is there"
+    assert sorted(one.windows) == [0, 1000, 2000]
+    list(one.tell(7001))
+    assert sorted(one.windows) == [2000]
+    assert one.expect(keys, groups[:1], np.array([7000])) == 0
+    assert one.cells == 2
+
+
+def test_a_snapshot_of_other_windows_is_not_believed() -> None:
+    one = Performance(1000, 5000, 9, ("version",), [(), ("version",)])
+    one.expect({0: ("m", "1"), 1: ("n", "2")}, np.array([0, 1]), np.array([0, 2000]))
+    state = decode(encode(one.dump()))
+    same, other, longer = (Performance(w, 5000, 9, by, [(), by]) for w, by in
+                           ((1000, ("version",)), (1000, ("caller",)), (3000, ("version",))))  # fmt: skip
+    for some in (same, other, longer):
+        some.load(state)
+    assert encode(same.dump()) == encode(one.dump())
+    assert same.cells == 2
+    assert other.windows == {}
+    assert list(longer.windows) == [0]
+    same.forget(["n"])
+    assert list(same.windows) == list(same.changed) == [0]
