@@ -71,7 +71,13 @@ def _found(kept: Kept, digests: NDArray[np.uint64], sizes: I64) -> tuple[I64, I6
     known = kept.blocks
     if not len(known.sizes) or not len(sizes):
         return parts, begins
-    at = np.minimum(np.searchsorted(known.digests[:, 0], digests[:, 0]), len(known.sizes) - 1)
+    # Of blocks that are alike the first one is taken for the first, and so on: what stood together is one extent still.
+    firsts, wanted = np.ascontiguousarray(known.digests[:, 0]), np.ascontiguousarray(digests[:, 0])
+    order = np.argsort(wanted, kind="stable")
+    turns = np.empty(len(wanted), np.int64)
+    turns[order] = np.arange(len(wanted)) - np.searchsorted(wanted[order], wanted[order])
+    begin, end = np.searchsorted(firsts, wanted), np.searchsorted(firsts, wanted, side="right")
+    at = np.minimum(begin + np.clip(turns, 0, np.maximum(end - begin - 1, 0)), len(known.sizes) - 1)
     there = np.flatnonzero((known.digests[at] == digests).all(axis=1) & (known.sizes[at] == sizes))
     parts[there], begins[there] = known.parts[at[there]], known.begins[at[there]]
     live = np.bincount(parts[there], sizes[there], len(kept.parts.sizes))

@@ -381,8 +381,8 @@ class SeriesTable:
         """ValueError for an invalid state. It may have more rows than the limit allows, which can have been a higher
         one: they stay as long as they speak, only new ones are refused.
         """
-        older = [group for group, _ in state.get("beyond", ())]  # There all further members were called `other`.
-        self._add_keys((g, (m == "other" and g in older and self.signal.spec.other) or m) for g, m in state["keys"])
+        older = [list(group) for group, _ in state.get("beyond", ())]  # There all further members were called `other`.
+        self._add_keys((g, (m == "other" and [*g] in older and self.signal.spec.other) or m) for g, m in state["keys"])
         self.taken, self.dropped, self.evicted = map(int, state["values"])
         self.turnover.load(state["marks"])
         self.since = None if state["since"] is None else int(state["since"])

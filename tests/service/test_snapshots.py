@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from streamer.config.load import load_text
-from streamer.engine.snapshot import Piece
+from streamer.engine.snapshot import Piece, encode
 from streamer.kafka.offset_metadata import TICKS_MAX
+from streamer.kafka.parts import kept_of
 from streamer.port import Committed, Pointer, Tick
 from streamer.service import snapshots
 from streamer.service.partitions import LivePartition, Stats
@@ -112,3 +113,20 @@ def test_a_commit_carries_so_many_bytes_of_snapshots_and_the_others_go_in_parts(
     assert root(owned["in", 2], None).pointer == at(6)
     staging.staged = staging.staged._replace(pointer=at(7))
     assert root(owned["in", 2], None).pointer == at(7)
+
+
+def test_a_large_one_is_cut_and_goes_in_parts_however_much_room_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(snapshots, "PARTS_BYTES", 10)
+    life = Life(at(6))
+    life.owned.root = Committed(5, at(6))
+    assert life.made.due(life.owned, at_once=True, room=ROOM_BYTES) is None
+    assert life.owned.staging is not None
+    cut = life.owned.staging.snapshot.cut
+    assert cut is not None
+    assert life.owned.snapshot_bytes == life.owned.staging.snapshot.size == len(encode({"a": 1})) == cut.size
+    assert [name for name, _ in cut.fresh] == [0]
+    life.owned.kept, life.owned.staging = (kept_of(cut, (7,), "sha"),), None
+    monkeypatch.setattr(snapshots, "PARTS_BYTES", 1000)
+    whole = life.made.due(life.owned, at_once=True, room=ROOM_BYTES)
+    assert whole is not None
+    assert (whole.blob, whole.gone) == (encode({"a": 1}), (0,)), "who is written whole needs no parts any more"

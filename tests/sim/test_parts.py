@@ -57,10 +57,6 @@ def drops_a_part_that_is_carried(made: Cut) -> Cut:
     return made._replace(gone=(*made.gone, *made.carried.numbers[:1].tolist()))
 
 
-def drops_parts_before_an_offset_points_elsewhere(made: Cut) -> Cut:
-    return made._replace(gone=(*made.gone, *sorted(made.stale)))
-
-
 def takes_names_that_are_needed(made: Cut) -> Cut:
     return made._replace(fresh=tuple((number, data) for number, (_, data) in enumerate(made.fresh)))
 
@@ -77,7 +73,6 @@ def carries_what_has_changed(made: Cut) -> Cut:
     "mutant",
     [
         drops_a_part_that_is_carried,
-        drops_parts_before_an_offset_points_elsewhere,
         takes_names_that_are_needed,
         carries_what_has_changed,
     ],
