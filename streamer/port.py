@@ -41,6 +41,13 @@ class Tick(NamedTuple):
     caught_up: bool  # nothing was left to read, so that who is silent is silent and not unread
 
 
+class Parts(NamedTuple):
+    """Over how many partitions of the ordered log models are shared out, and how many it had when that was settled."""
+
+    used: int
+    there: int
+
+
 class Committed(NamedTuple):
     """What is known of a partition's past: the committed offset and its metadata."""
 
@@ -49,6 +56,7 @@ class Committed(NamedTuple):
     ticked: int = 0  # ticks up to C, in all
     ticks: tuple[Tick, ...] = ()  # the last of them, those the snapshot has not seen
     starts: int = 0  # how often somebody began to read at C and was not heard of again
+    parts: Parts | None = None  # of one whose events go to the ordered log
 
     @property
     def progress(self) -> tuple[int, int]:

@@ -44,7 +44,7 @@ from streamer.monitors.detectable import Drift, Series, learned_drifts
 from streamer.monitors.edges import accept, step_table
 from streamer.monitors.finding import Finding
 from streamer.monitors.registry import make_monitors
-from streamer.port import Out, Partition, Tick
+from streamer.port import Out, Partition, Parts, Tick
 from streamer.series.sources import Source, make_source, needs, table_id_of, table_ids
 from streamer.series.table import SeriesTable, TableId
 from streamer.series.turnover import Places
@@ -59,6 +59,8 @@ IN_ORDER = attrgetter("event", "monitor", "row")
 
 class Task:
     """One partition: state, position, and the outbox of what the next commit publishes. See `Stage`."""
+
+    parts: Parts | None = None
 
     def __init__(
         self,
@@ -114,8 +116,8 @@ class Task:
             seed(config.given, self.watched(self.tables.values()))
 
     def __repr__(self) -> str:
-        topic, number = self.partition
-        return f"Task({topic}[{number}]@{self.position}, {self.series} series, {self.book!r}, outbox {self.waiting})"
+        where = f"{self.partition[0]}[{self.partition[1]}]@{self.position}"
+        return f"Task({where}, {self.series} series, {self.book!r}, outbox {self.waiting})"
 
     @property
     def series(self) -> int:
@@ -205,8 +207,7 @@ class Task:
 
     def tick(self, tick: Tick) -> None:
         """Take the time: who fell silent, and a sign of life per model."""
-        longest_ms = 2 * self.config.heartbeat.interval_ms
-        heard = self.ticks > 0 and tick.caught_up
+        longest_ms, heard = 2 * self.config.heartbeat.interval_ms, self.ticks > 0 and tick.caught_up
         passed_ms = min(max(tick.time_ms - self.tick_ms, 0), longest_ms) if heard else 0
         self.history.tick(tick, self.position)
         if tick.offset // STRIDE > self.position // STRIDE:
@@ -378,9 +379,8 @@ class Task:
         self.readings.load(state.get("homes"))  # Older snapshots have none.
         if self.pairs is not None and state["pairs"] is not None:
             self.pairs.load(state["pairs"])
-        for table in self.tables.values():
-            if table.identity in state["tables"]:
-                table.load(state["tables"][table.identity])
+        for table in (one for one in self.tables.values() if one.identity in state["tables"]):
+            table.load(state["tables"][table.identity])
         if self.config.given is not None:
             seed_again(self.config.given, self.watched(self.tables.values()), state["tables"])
         for table_id, source in self.sources.items():

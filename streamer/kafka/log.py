@@ -38,6 +38,7 @@ from streamer.kafka.cluster_watch import ClusterWatch
 from streamer.kafka.intake import Intake, Stretch, connect, resume
 from streamer.kafka.killer_batch import Stretches
 from streamer.kafka.offset_metadata import from_text
+from streamer.kafka.offsets import parts_of
 from streamer.kafka.publishing import Publisher
 from streamer.kafka.reader import Readers
 from streamer.kafka.state_topic import StateTopic
@@ -56,6 +57,7 @@ from streamer.port import (
     Out,
     Outcome,
     Partition,
+    Parts,
     Pointer,
     Records,
     Snapshot,
@@ -171,6 +173,10 @@ class KafkaLog:
         if found.offset < 0:
             return Committed(None, None)
         return from_text(found.offset, found.metadata)
+
+    def parts(self) -> Parts | None:
+        """See `parts_of`."""
+        return parts_of(self._config)
 
     def begin_end(self, partition: Partition) -> tuple[int, int]:
         return self._probe.begin_end(partition)

@@ -1,21 +1,52 @@
-"""Offsets asked for by an admin client: those that a group has committed, and where partitions begin or end."""
+"""Offsets asked for by an admin client: those that a group has committed, with what is written down beside them, and
+where partitions begin or end.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, TopicPartition
+from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
-from streamer.port import Partition
+from streamer.config.model import Config
+from streamer.kafka.client import MOCK_CLUSTER, Limits, connection_settings, metadata, unreachable
+from streamer.kafka.diagnosis import silent_logger
+from streamer.kafka.offset_metadata import from_text
+from streamer.port import Committed, Partition, Parts
 
 
 def committed(client: AdminClient, group: str, wanted: Iterable[Partition], answer_s: float) -> dict[Partition, int]:
     """Of those of the partitions that the group has committed. KafkaException or TimeoutError where nobody answers."""
+    found = roots(client, group, wanted, answer_s)
+    return {partition: root.offset for partition, root in found.items() if root.offset is not None}
+
+
+def roots(client: AdminClient, group: str, wanted: Iterable[Partition], answer_s: float) -> dict[Partition, Committed]:
+    """The same with all that is written down beside them."""
     asked = ConsumerGroupTopicPartitions(group, [TopicPartition(*partition) for partition in wanted])
     [future] = client.list_consumer_group_offsets([asked], request_timeout=answer_s).values()
     found = future.result(answer_s + 1).topic_partitions
-    return {(one.topic, one.partition): one.offset for one in found if one.error is None and one.offset >= 0}
+    there = [one for one in found if one.error is None and one.offset >= 0]
+    return {(one.topic, one.partition): from_text(one.offset, one.metadata) for one in there}
+
+
+def parts_of(config: Config) -> Parts | None:
+    """Over which parts of the ordered log the group shares models out, by its commits; None where none says it. Raises
+    LogDown.
+    """
+    limits = Limits()
+    client = AdminClient(connection_settings(config), logger=silent_logger())
+    cluster = metadata(client, config, limits)
+    if (cluster.cluster_id or "").startswith(MOCK_CLUSTER):
+        return None
+    there = {name: len(topic.partitions) for name, topic in cluster.topics.items()}
+    inputs = [(name, i) for name in config.topics.resolved(there).events for i in range(there.get(name, 0))]
+    try:
+        found = roots(client, config.kafka.group, inputs, limits.metadata) if inputs else {}
+    except (KafkaException, TimeoutError) as exception:
+        raise unreachable(config, limits.diagnosis).down() from exception
+    return max((root.parts for root in found.values() if root.parts is not None), default=None)
 
 
 def listed(client: AdminClient, wanted: Iterable[Partition], spec: OffsetSpec, answer_s: float) -> dict[Partition, int]:

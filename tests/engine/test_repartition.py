@@ -21,7 +21,7 @@ from streamer.engine.ordering import part_of
 from streamer.engine.repartition import NotDivisible, known_by, moves_of, newest_last, repartitioned, without
 from streamer.engine.task import Task
 from streamer.engine.tasks import Orderings, Tasks
-from streamer.port import Out, Tick
+from streamer.port import Out, Parts, Tick
 from tests.monitors.every import TEXT as EVERY
 from tests.sim.campaign import CONFIG
 
@@ -105,7 +105,7 @@ class World:
 
     def feed(self, records: list[Record], step_ms: int) -> None:
         """Events of the input in pieces, and ticks between them."""
-        made = Orderings(self.config, self.parts, self.engine)
+        made = Orderings(self.config, Parts(self.parts, len(self.tasks)), engine=self.engine)
         first = made.new(("inferences", 0), self.sent)
         for begin in range(0, len(records), 60):
             piece = records[begin : begin + 60]

@@ -17,7 +17,7 @@ from streamer.engine import snapshot
 from streamer.engine.stage import Stage, Stages
 from streamer.engine.task import Task
 from streamer.engine.tasks import Orderings, Tasks
-from streamer.port import CommitResult, Out, Outcome, Partition, Tick
+from streamer.port import CommitResult, Out, Outcome, Partition, Parts, Tick
 from streamer.service.worker import Worker
 from tests.sim import campaign
 from tests.sim.broker import Broker, Transaction
@@ -80,7 +80,7 @@ class First(Campaign):
         self.broker = broker
 
     def stages(self) -> Stages:
-        return Orderings(self.config, PARTS)
+        return Orderings(self.config, Parts(PARTS, PARTS))
 
     def turn(self) -> None:
         super().turn()
