@@ -39,7 +39,7 @@ from streamer.kafka.intake import Intake, Stretch, connect, resume
 from streamer.kafka.killer_batch import Stretches
 from streamer.kafka.offset_metadata import from_text
 from streamer.kafka.offsets import parts_of
-from streamer.kafka.publishing import Publisher
+from streamer.kafka.publishing import Publisher, at
 from streamer.kafka.reader import Readers
 from streamer.kafka.state_topic import StateTopic
 from streamer.kafka.transactions import NoWatch, Transactions, Watch
@@ -175,7 +175,6 @@ class KafkaLog:
         return from_text(found.offset, found.metadata)
 
     def parts(self) -> Parts | None:
-        """See `parts_of`."""
         return parts_of(self._config)
 
     def begin_end(self, partition: Partition) -> tuple[int, int]:
@@ -242,6 +241,13 @@ class KafkaLog:
         if result.outcome is Outcome.DONE:
             self._stretches.landed(offsets)
         return result
+
+    def commit_with(
+        self, offsets: Mapping[Partition, Committed], other: KafkaLog, theirs: Mapping[Partition, Committed]
+    ) -> Outcome:
+        """One transaction over both groups; nothing where one does not count us in any more."""
+        mine, others = at(offsets.items()), [(at(theirs.items()), other._membership)]
+        return self._transactions.commit([], lambda _: mine, self._membership, others)
 
     def stage(
         self, partition: Partition, snapshot: Snapshot, staged: Staged, chunks: int, root: Committed

@@ -5,10 +5,20 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from streamer.config.model import Topics
-from streamer.port import Snapshot, Surroundings, Topic
+from streamer.port import Parts, Snapshot, Surroundings, Topic
 from streamer.service.partitions import Staging, Stats, Trouble
-from streamer.service.readiness import COMMITS_LATE_S, NAMED_MAX, missing, of_surroundings, of_worker, slow_snapshots
+from streamer.service.readiness import (
+    COMMITS_LATE_S,
+    NAMED_MAX,
+    missing,
+    of_parts,
+    of_surroundings,
+    of_worker,
+    slow_snapshots,
+)
 
 NAMES = {"alerts": "al", "state": "st", "heartbeats": "hb", "dead_letter": "dl"}
 TOPICS = Topics.model_validate({"events": ["in"], **NAMES})

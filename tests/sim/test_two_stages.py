@@ -155,6 +155,11 @@ def test_the_ordered_log_has_everything_once_and_alerts_and_state_are_those_of_o
     assert len(models) == len(set(models)) >= 4, "each is whole in one place"
 
 
+def test_a_packed_record_whose_first_event_is_later_than_its_last_changes_nothing_by_coming_alone() -> None:
+    """Found by the campaign: the account of records took the later of both for the time of the last one."""
+    live(41597)
+
+
 class ForgetsWhatItOrdered(Worker):
     """After a commit that did not land the offsets go on, and the records do not come again."""
 
