@@ -106,6 +106,7 @@ class Reporter:
                 "unkeyed", unkeyed({partition: one.task.models() for partition, one in owned_by_us.items()})
             )
             self.outages.note("ordered_partitions_changed", self._parts())
+            self.outages.note("keys_may_have_moved", self._grown())
             self.outages.note("unpaired", self.unpaired.look(stages))
             self.matched.look(stages, now_s)
         for partition in set(self.known) - set(owned_by_us):
@@ -114,6 +115,12 @@ class Reporter:
         metrics.replace("alerts_active", self.active)
         metrics.replace("shadow_alerts_active", self.shadowed)
         metrics.replace("incidents_open", self.incidents)
+
+    def _grown(self) -> dict[str, str]:
+        """Topics of events that have got partitions since."""
+        ordered = {worker.config.topics.ordered for worker in self.workers}
+        grown = [one for worker in self.workers for one in worker.restorer.grown.items()]
+        return {topic: why for topic, why in grown if topic not in ordered}
 
     def _parts(self) -> dict[str, str]:
         """What is not as it was of the ordered log."""
