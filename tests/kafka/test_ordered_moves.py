@@ -61,7 +61,7 @@ class Setting:
         self.group, self.ends, self.sent = f"g-{self.inputs}", Counter[int](), list[tuple[str, int, Record]]()
         names = {"ordered": self.ordered, "alerts": self.alerts, "state": state, "dead": dead, "beats": self.beats}
         # A member with a name gets back what it had, without what was added since, until somebody else joins or leaves.
-        text = CONFIG.replace("instance: w0, ", "")
+        text = CONFIG.replace("instance: w0, ", "").replace("\nheartbeat", "\nlimits: {{lateness: 3h}}\nheartbeat")
         self.path.write_text(text.format(broker=broker, group=self.group, events=self.inputs, **names))
 
     def send(self, begin: int, end: int) -> None:

@@ -46,10 +46,11 @@ class Upstream(Broker):
 class Second(Campaign):
     """Stage 2, over what stage 1 has written so far."""
 
+    inputs, text = PARTS, TEXT
+
     def __init__(self, seed: int, worker_class: type[Worker] = Worker) -> None:
         super().__init__(seed, worker_class)
-        self.config = load_text(TEXT, "sim.yaml", {})
-        self.partitions = [("drift-ordered", number) for number in range(PARTS)]
+        self.partitions = [("drift-ordered", number) for number in range(self.inputs)]
         self.broker = Broker(self.rng, self.partitions, dict(campaign.FAULTS))
         self.full = {partition: [] for partition in self.partitions}
         self.broker.logs = self.full
@@ -71,16 +72,19 @@ class Second(Campaign):
 class First(Campaign):
     """Stage 1; stage 2 has its turns between."""
 
-    def __init__(self, seed: int, worker_class: type[Worker] = Worker, later: type[Worker] = Worker) -> None:
-        super().__init__(seed, worker_class)
-        self.config = load_text(TEXT, "sim.yaml", {})
-        self.second = Second(seed + 1_000_000, later)
+    text, behind = TEXT, Second
+
+    def __init__(
+        self, seed: int, worker_class: type[Worker] = Worker, later: type[Worker] = Worker, length: int = 260
+    ) -> None:
+        super().__init__(seed, worker_class, length)
+        self.second = self.behind(seed + 1_000_000, later)
         broker = Upstream(self.rng, self.partitions, self.broker.faults, self.broker.logs)
         broker.downstream = self.second.broker
         self.broker = broker
 
     def stages(self) -> Stages:
-        return Orderings(self.config, Parts(PARTS, PARTS))
+        return Orderings(self.config, Parts(self.second.inputs, self.second.inputs))
 
     def turn(self) -> None:
         super().turn()
