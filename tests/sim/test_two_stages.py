@@ -12,7 +12,6 @@ import pytest
 
 from schemas.events.batch import Record
 from schemas.events.packed import unpack
-from streamer.config.load import load_text
 from streamer.engine import snapshot
 from streamer.engine.stage import Stage, Stages
 from streamer.engine.task import Task

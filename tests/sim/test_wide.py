@@ -1,5 +1,5 @@
-"""Both stages over a hundred partitions of the input and fifty instances that come, die and are taken for dead: what one
-undisturbed reader tells.
+"""Both stages over a hundred partitions of the input, with fifty instances that come, die and are taken for dead: what
+one undisturbed reader tells.
 """
 
 from __future__ import annotations
