@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -94,35 +94,16 @@ def plan_text(before: int, parts: int, moves: Moves) -> str:
 
 def planned(config: cfg.Config, parts: int, there: int) -> tuple[int, Moves]:
     """How many parts there are, and which models would go where, by the newest snapshots."""
-    from confluent_kafka.admin import AdminClient
-
     from streamer.engine.repartition import moves_of
-    from streamer.kafka.client import Limits, Probe, connection_settings
-    from streamer.kafka.diagnosis import silent_logger
-    from streamer.kafka.offsets import parts_of, roots
-    from streamer.kafka.reader import Readers
-    from streamer.kafka.state_topic import StateTopic
+    from streamer.kafka.offsets import parts_of
+    from streamer.kafka.state_topic import newest_snapshots
     from streamer.service.repartition import models_in
 
-    ordered, second, limits, quiet = str(config.topics.ordered), stage_configs(config)[1], Limits(), silent_logger()
     settled = parts_of(config)
     before = settled.used if settled is not None else there
-    client = AdminClient(connection_settings(config), logger=quiet)
-    wanted: list[Partition] = [(ordered, number) for number in range(there)]
-    found = roots(client, second.kafka.group, wanted, limits.metadata)
-    probe = Probe(second, quiet, limits)
-    readers = Readers(second, quiet, probe, limits)
-    state = config.topics.state
-    snapshots = StateTopic(state, probe.partitions([state])[state], readers, probe, quiet, second.kafka.group)
-    models: list[Sequence[str]] = []
-    for partition in wanted:
-        pointer = found[partition].pointer if partition in found else None
-        blobs = (blob for blob in snapshots.read(partition, pointer) if blob is not None) if pointer else iter(())
-        blob = next(blobs, None)
-        models.append(models_in(blob) if blob is not None else [])
-    readers.close()
-    probe.close()
-    return before, moves_of(config, models, before, parts)
+    wanted: list[Partition] = [(str(config.topics.ordered), number) for number in range(there)]
+    found = newest_snapshots(stage_configs(config)[1], wanted)
+    return before, moves_of(config, [models_in(blob) if blob else [] for blob in found], before, parts)
 
 
 def carried_out(config: cfg.Config, parts: int, admin: TopicAdmin, there: int) -> str:

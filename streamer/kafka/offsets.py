@@ -4,7 +4,7 @@ where partitions begin or end.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
@@ -31,6 +31,15 @@ def roots(client: AdminClient, group: str, wanted: Iterable[Partition], answer_s
     return {(one.topic, one.partition): from_text(one.offset, one.metadata) for one in there}
 
 
+def roots_of(config: Config, wanted: Sequence[Partition]) -> dict[Partition, Committed]:
+    """What the group of a config has committed of some partitions. Raises LogDown."""
+    client, limits = AdminClient(connection_settings(config), logger=silent_logger()), Limits()
+    try:
+        return roots(client, config.kafka.group, wanted, limits.metadata) if wanted else {}
+    except (KafkaException, TimeoutError) as exception:
+        raise unreachable(config, limits.diagnosis).down() from exception
+
+
 def parts_of(config: Config) -> Parts | None:
     """Over which parts of the ordered log the group shares models out, by its commits; None where none says it. Raises
     LogDown.
@@ -42,10 +51,7 @@ def parts_of(config: Config) -> Parts | None:
         return None
     there = {name: len(topic.partitions) for name, topic in cluster.topics.items()}
     inputs = [(name, i) for name in config.topics.resolved(there).events for i in range(there.get(name, 0))]
-    try:
-        found = roots(client, config.kafka.group, inputs, limits.metadata) if inputs else {}
-    except (KafkaException, TimeoutError) as exception:
-        raise unreachable(config, limits.diagnosis).down() from exception
+    found = roots_of(config, inputs)
     return max((root.parts for root in found.values() if root.parts is not None), default=None)
 
 

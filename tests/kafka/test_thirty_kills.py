@@ -1,8 +1,8 @@
 """One model without a key over six partitions, three processes that are killed again and again, on a real broker: one
 series, one warm-up, one alert for a shift, every event once.
 
-In the suite it is short. The long form, some 15 minutes:
-DRIFTLINE_KILLS=30 DRIFTLINE_EVENTS=5000000 pytest -s tests/kafka/test_thirty_kills.py
+In the suite it is short. `make soak` has the long form, some ten minutes: DRIFTLINE_KILLS, DRIFTLINE_EVENTS, and in how
+many DRIFTLINE_SECONDS these are sent.
 """
 
 from __future__ import annotations
