@@ -56,6 +56,7 @@ class Committed(NamedTuple):
     ticked: int = 0  # ticks up to C, in all
     ticks: tuple[Tick, ...] = ()  # the last of them, those the snapshot has not seen
     starts: int = 0  # how often somebody began to read at C and was not heard of again
+    reached_ms: int = 0  # about when the events before C were, for others who read in step; 0 where it does not say
     parts: Parts | None = None  # of one whose events go to the ordered log
 
     @property
@@ -67,6 +68,9 @@ class Committed(NamedTuple):
     def generation(self) -> int:
         """How often the input topic was made anew, as far as the commit tells."""
         return self.pointer.generation if self.pointer is not None else 0
+
+
+Roots = Mapping[Partition, Committed]
 
 
 class Snapshot(NamedTuple):
@@ -266,6 +270,9 @@ class Log(Protocol):
         They mean nothing until a `commit` names the pointer to them. `root`, which was committed last, is committed
         once more: only with an offset does the group see to it that whoever writes is still its member.
         """
+
+    def awaited(self) -> bool:
+        """Whether other processes wait for the next commit, so that it should be soon."""
 
     def throttled(self) -> float:
         """Seconds for which a broker holds back what we write, by a quota, as last heard; never asks."""

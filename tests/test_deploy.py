@@ -31,7 +31,7 @@ def test_the_example_config_is_valid_without_any_variable_set() -> None:
 
 def test_the_demo_runs_the_monitors_the_readme_shows() -> None:
     text = (ROOT / "streamer" / "commands" / "demo.yaml").read_text()
-    monitors = text.partition("\nmonitors:\n")[2].partition("\ncommit:")[0]
+    monitors = text.partition("\nmonitors:\n")[2].partition("\nheartbeat:")[0]
     assert monitors.count("signal:") == 3
     assert f"\nmonitors:\n{monitors}\n```" in (ROOT / "README.md").read_text()
     load_config(ROOT / "streamer" / "commands" / "demo.yaml", {"KAFKA_BROKERS": "b:1"})

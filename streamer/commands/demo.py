@@ -132,6 +132,7 @@ def demo(brokers: str | None, leave: bool) -> None:
             )
         try:
             _wait_ready(log_path, service)
+            click.echo(f"Page: http://{_listens(log_path)}/ (of this machine only)")
             told = _story(generator, config, service, leave)
         finally:
             service.terminate()
@@ -150,6 +151,12 @@ def _wait_ready(log_path: Path, service: subprocess.Popen[bytes]) -> None:
             return
         time.sleep(0.1)
     raise click.ClickException("the service did not become ready:\n" + log_path.read_text()[-2000:])
+
+
+def _listens(log_path: Path) -> str:
+    """Where the service listens, as it says in its first line."""
+    lines = [json.loads(line) for line in log_path.read_text().splitlines() if '"event": "starting"' in line]
+    return str(lines[0]["listen"])
 
 
 def _create_topics(config: Config) -> None:

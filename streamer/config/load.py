@@ -20,6 +20,7 @@ from streamer.config.detect import DETECTS
 from streamer.config.embedding_rules import EMBEDDING_RULES
 from streamer.config.foreign_words import KINDS, VALUES, instead_of, instead_of_key
 from streamer.config.librdkafka_settings import CLIENT, HIDDEN, Secret, is_secret, may_show
+from streamer.config.mapping_rules import MAPPING_RULES
 from streamer.config.order import ORDER_CAUTIONS, ORDER_RULES
 from streamer.config.peer_checks import PEER_RULES
 from streamer.config.problems import ConfigError, Problem, did_you_mean, in_order, quoted
@@ -100,7 +101,7 @@ def build(source: Source) -> cfg.Config | None:
     if source.value is not None and source.complete:
         source.value = resolved(source.value, filled=_fits(cfg.Defaults, source.value))
         config = validated(source, cfg.Config)
-        rules = (*RULES, *CODE_RULES, *EMBEDDING_RULES, *ORDER_RULES, *PEER_RULES)
+        rules = (*RULES, *CODE_RULES, *EMBEDDING_RULES, *MAPPING_RULES, *ORDER_RULES, *PEER_RULES)
         check_rules(source, (*rules, *CAUTIONS, *ORDER_CAUTIONS))
     if config is not None and config.reference.file is not None:
         _read_references(source, config, config.reference.file)

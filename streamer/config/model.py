@@ -240,9 +240,12 @@ class Limits(Model):
 
 
 class Server(Model):
-    """Health and metrics over HTTP."""
+    """Health, metrics and the page over HTTP."""
 
     listen: Listen = Field("127.0.0.1:8080", description="HOST:PORT; port 0 picks one.")
+    page: Literal["local", "all", "off"] = Field(
+        "local", description="Who is shown the page: whoever asks from the same machine, all who can connect, nobody."
+    )
 
 
 HARMLESS = ("version", "kafka", "schema_registry", "topics", "standard", "defaults", "commit", "server")

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
+
+from schemas.events.batch import Record, columns_of
 from streamer.config import model as cfg
 from streamer.config.decoder_fields import fields_of
 from streamer.engine.engines import ENGINE, Engine
@@ -10,6 +15,7 @@ from streamer.engine.ordering import Ordering
 from streamer.engine.stage import Decode
 from streamer.engine.task import Task
 from streamer.port import Partition, Parts
+from streamer.signals.columns import I64
 
 
 class Tasks:
@@ -37,6 +43,17 @@ class Orderings:
     def __init__(self, config: cfg.Config, parts: Parts, known: bool = False, engine: Engine = ENGINE) -> None:
         self.config, self.parts, self.known, self.engine = config, parts, known, engine
         self.decode: Decode = engine.decoder(fields_of(config))
+        self._look: Decode = engine.decoder(fields_of(config))  # `size` is of what was read, not of what is looked at
+
+    def event_times(self, records: Sequence[Record], topic: str) -> I64:
+        """When the event in each record was, or the first of them, in Unix ms; the time of the record where no event
+        can be had, or none has a time.
+        """
+        columns = columns_of(records)
+        batch, times_ms = self._look(records, topic), columns.times_ms.copy()
+        offsets, first = np.unique(batch.offsets, return_index=True)
+        times_ms[np.searchsorted(columns.offsets, offsets)] = batch.times_ms[first]
+        return times_ms
 
     def new(self, partition: Partition, position: int, generation: int = 0, first_end: int = 0) -> Ordering:
         return Ordering(self.config, partition, position, self.parts, generation, first_end, self.engine)

@@ -57,9 +57,9 @@ from streamer.port import (
     Out,
     Outcome,
     Partition,
-    Parts,
     Pointer,
     Records,
+    Roots,
     Snapshot,
     Staged,
     Surroundings,
@@ -89,6 +89,7 @@ class KafkaLog:
         self._transactions = Transactions(config, logger, watch or NoWatch(), limits)
         counts = self._transactions.partitions([*names.named(), *topics.values(), names.state])
         self.counts = counts  # partitions of our topics when we came
+        self.parts = lambda: parts_of(config)
         self._transactions.recover()
         self._probe = Probe(config, logger, limits)
         self._readers = Readers(config, logger, self._probe, limits)
@@ -174,9 +175,6 @@ class KafkaLog:
             return Committed(None, None)
         return from_text(found.offset, found.metadata)
 
-    def parts(self) -> Parts | None:
-        return parts_of(self._config)
-
     def begin_end(self, partition: Partition) -> tuple[int, int]:
         return self._probe.begin_end(partition)
 
@@ -242,12 +240,10 @@ class KafkaLog:
             self._stretches.landed(offsets)
         return result
 
-    def commit_with(
-        self, offsets: Mapping[Partition, Committed], other: KafkaLog, theirs: Mapping[Partition, Committed]
-    ) -> Outcome:
+    def commit_with(self, own: Roots, other: KafkaLog, theirs: Roots) -> Outcome:
         """One transaction over both groups; nothing where one does not count us in any more."""
-        mine, others = at(offsets.items()), [(at(theirs.items()), other._membership)]
-        return self._transactions.commit([], lambda _: mine, self._membership, others)
+        others = [(at(theirs.items()), other._membership)]
+        return self._transactions.commit([], lambda _: at(own.items()), self._membership, others)
 
     def stage(
         self, partition: Partition, snapshot: Snapshot, staged: Staged, chunks: int, root: Committed
@@ -255,6 +251,9 @@ class KafkaLog:
         if partition not in self._known:
             return Outcome.ABORTED, staged
         return self._publisher.stage(partition, snapshot, staged, chunks, root)
+
+    def awaited(self) -> bool:
+        return False  # Nobody says so here: see `streamer.service.in_step`.
 
     def throttled(self) -> float:
         return self._transactions.throttled()

@@ -1,7 +1,8 @@
 """The root pointer and the ticks since as offset metadata, of which a broker allows 4096 bytes:
 `v2;S=81812;p=3;o=7;n=2;sha=...;cfg=...;slot=0;t=16;T=17;q=81900:1700000000000:1`, with `g=1` behind the slot where the
 topic was made anew once, and before the ticks `m=2.3` where models are shared out over 2 partitions of the ordered log,
-which had 3 then, and `k=2` after two starts that nobody heard of again.
+which had 3 then, `k=2` after two starts that nobody heard of again, and `e=1700000000000` where partitions are read in
+step.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ SUSPECT_AFTER = 3
 
 PATTERN = re.compile(
     r"v2;S=(\d{1,19});p=(\d{1,9});o=(\d{1,19});n=(\d{1,9});sha=([0-9a-f]{64});cfg=([0-9a-f]{1,64});slot=([01])(?:;g=([1-9]\d{0,8}))?"
-    r";t=(\d{1,12});T=(\d{1,12})(?:;m=([1-9]\d{0,5})[.]([1-9]\d{0,5}))?(?:;k=(\d{1,6}))?;q=((?:\d{1,19}:\d{1,14}:[01](?:,(?=\d)|$)){0,64})",
+    r";t=(\d{1,12});T=(\d{1,12})(?:;m=([1-9]\d{0,5})[.]([1-9]\d{0,5}))?(?:;k=(\d{1,6}))?(?:;e=(\d{1,14}))?;q=((?:\d{1,19}:\d{1,14}:[01](?:,(?=\d)|$)){0,64})",
     re.ASCII,
 )
 ALONE = re.compile(r"v2(?:;m=([1-9]\d{0,5})[.]([1-9]\d{0,5}))?(?:;k=(\d{1,6}))?", re.ASCII)
-NUMBERS = 1, 2, 3, 4, 7, 8, 9, 10, 11, 12, 13
+NUMBERS = 1, 2, 3, 4, 7, 8, 9, 10, 11, 12, 13, 14
 """The groups that are numbers."""
 
 
@@ -35,10 +36,11 @@ def to_text(committed: Committed) -> str:
         return starts and f"v2{starts}"
     position, partition, offset, chunks, sha, config, slot, seen, generation = committed.pointer
     anew = f";g={generation}" if generation else ""
+    reached = f";e={committed.reached_ms}" if committed.reached_ms else ""
     ticks = ",".join(f"{tick.offset}:{tick.time_ms}:{tick.caught_up:d}" for tick in committed.ticks)
     return (
         f"v2;S={position};p={partition};o={offset};n={chunks};sha={sha};cfg={config};slot={slot}{anew}"
-        f";t={seen};T={committed.ticked}{starts};q={ticks}"
+        f";t={seen};T={committed.ticked}{starts}{reached};q={ticks}"
     )
 
 
@@ -50,8 +52,8 @@ def from_text(offset: int, text: str | None) -> Committed:
         used, there, starts = (int(number or 0) for number in (alone.groups() if alone is not None else (0, 0, 0)))
         return Committed(offset, None, starts=starts, parts=Parts(used, there) if used else None)
     position, partition, first, chunks, slot, generation, seen, ticked, *more = (int(match[i] or 0) for i in NUMBERS)
-    used, there, starts = more
+    used, there, starts, reached_ms = more
     pointer = Pointer(position, partition, first, chunks, match[5], match[6], slot, seen, generation)
-    parts = [part.split(":") for part in match[14].split(",") if part]
+    parts = [part.split(":") for part in match[15].split(",") if part]
     ticks = tuple(Tick(int(at), int(time_ms), caught == "1") for at, time_ms, caught in parts)
-    return Committed(offset, pointer, ticked, ticks, starts, Parts(used, there) if used else None)
+    return Committed(offset, pointer, ticked, ticks, starts, reached_ms, Parts(used, there) if used else None)

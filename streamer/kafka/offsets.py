@@ -16,28 +16,30 @@ from streamer.kafka.offset_metadata import from_text
 from streamer.port import Committed, Partition, Parts
 
 
-def committed(client: AdminClient, group: str, wanted: Iterable[Partition], answer_s: float) -> dict[Partition, int]:
-    """Of those of the partitions that the group has committed. KafkaException or TimeoutError where nobody answers."""
-    found = roots(client, group, wanted, answer_s)
-    return {partition: root.offset for partition, root in found.items() if root.offset is not None}
-
-
-def roots(client: AdminClient, group: str, wanted: Iterable[Partition], answer_s: float) -> dict[Partition, Committed]:
-    """The same with all that is written down beside them."""
+def committed(
+    client: AdminClient, group: str, wanted: Iterable[Partition], answer_s: float
+) -> dict[Partition, tuple[int, str]]:
+    """Offset and metadata of those of the partitions that the group has committed. KafkaException or TimeoutError where
+    nobody answers.
+    """
     asked = ConsumerGroupTopicPartitions(group, [TopicPartition(*partition) for partition in wanted])
     [future] = client.list_consumer_group_offsets([asked], request_timeout=answer_s).values()
     found = future.result(answer_s + 1).topic_partitions
-    there = [one for one in found if one.error is None and one.offset >= 0]
-    return {(one.topic, one.partition): from_text(one.offset, one.metadata) for one in there}
+    return {
+        (one.topic, one.partition): (one.offset, one.metadata or "")
+        for one in found
+        if one.error is None and one.offset >= 0
+    }
 
 
 def roots_of(config: Config, wanted: Sequence[Partition]) -> dict[Partition, Committed]:
     """What the group of a config has committed of some partitions. Raises LogDown."""
     client, limits = AdminClient(connection_settings(config), logger=silent_logger()), Limits()
     try:
-        return roots(client, config.kafka.group, wanted, limits.metadata) if wanted else {}
+        found = committed(client, config.kafka.group, wanted, limits.metadata) if wanted else {}
     except (KafkaException, TimeoutError) as exception:
         raise unreachable(config, limits.diagnosis).down() from exception
+    return {partition: from_text(*root) for partition, root in found.items()}
 
 
 def parts_of(config: Config) -> Parts | None:

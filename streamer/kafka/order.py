@@ -125,7 +125,8 @@ def numbered(topics: Mapping[str, int]) -> list[Partition]:
 def known(client: AdminClient, group: str, partitions: list[Partition]) -> dict[Partition, int]:
     """How far a group has read; nothing of one that we may not see."""
     with suppress(KafkaException, TimeoutError):
-        return committed(client, group, partitions, ANSWER_S) if partitions else {}
+        found = committed(client, group, partitions, ANSWER_S) if partitions else {}
+        return {partition: offset for partition, (offset, _) in found.items()}
     return {}
 
 

@@ -42,6 +42,8 @@ READS = {
     "state": "snapshots are read back at a restart",
     "ordered": "events are read in the order of their models",
 }
+SHOWN = ("heartbeats", "alerts", "incidents", "windows")
+"""The roles of what the page reads back."""
 WRITES = {
     "alerts": "alerts are published",
     "state": "snapshots are kept",
@@ -59,6 +61,13 @@ def id_prefix(config: Config) -> str:
     return f"driftline-{config.kafka.group}-"
 
 
+def shown(config: Config) -> list[str]:
+    """The topics that the page reads back, each once."""
+    published = config.topics.published()
+    wanted = SHOWN if config.server.page != "off" else ()
+    return list(dict.fromkeys(published[role] for role in wanted if role in published))
+
+
 def read_by_pattern(pattern: str) -> Right:
     """Of all that it may match: a topic that we may not describe is not seen, and so never matched."""
     return Right("topic", literal(pattern), "Read", f"events are read of all that matches {pattern}", prefix=True)
@@ -74,6 +83,8 @@ def rights(config: Config) -> Iterator[Right]:
         if role in READS:
             yield Right("topic", name, "Read", READS[role])
         yield Right("topic", name, "Write", WRITES[role])
+    for name in shown(config):
+        yield Right("topic", name, "Read", "the page shows it", verb="the page")
     for stage in stage_configs(config):
         yield Right("group", stage.kafka.group, "Read", "partitions are shared out, offsets are committed")
     yield Right("transactional-id", id_prefix(config), "Write", "alerts, offsets and state land together", prefix=True)

@@ -32,10 +32,11 @@ class Upstream:
         """
         wanted = [(name, number) for name in inputs if name in topics for number in range(topics[name].partitions)]
         try:
-            at = committed(client, self.group, wanted, ANSWER_S)
+            stand = committed(client, self.group, wanted, ANSWER_S)
             ends = listed(client, wanted, OffsetSpec.latest(), ANSWER_S)  # type: ignore[no-untyped-call]
         except (KafkaException, TimeoutError):
             return self.ordered
+        at = {partition: offset for partition, (offset, _) in stand.items()}
         read = {p: at[p] >= self.ends.get(p, at[p] + 1) or at[p] == self.at.get(p, -1) for p in wanted if p in at}
         empty = {partition for partition in wanted if ends.get(partition) == 0}
         self.ends, self.at = ends, at

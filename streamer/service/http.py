@@ -1,4 +1,4 @@
-"""Health and metrics over HTTP: /livez /readyz /metrics /version, nothing else, and nothing that changes anything.
+"""Health, metrics and the page over HTTP: /livez /readyz /metrics /version, and nothing that changes anything.
 
 One event loop in a thread of its own; h11 reads and writes the protocol. Whoever can reach the port must not be able to
 hurt the service through it, or to keep a probe from its answer: whatever a client can take is bounded, connections,
@@ -22,6 +22,7 @@ import h11
 from streamer.service.health import Health
 from streamer.service.json_logs import get_logger, log
 from streamer.service.metrics import Metrics
+from streamer.service.page import POLICY, Page, Served
 from streamer.service.scrapes import Scrapes
 
 REQUEST_BYTES_MAX = 16 * 1024
@@ -60,6 +61,7 @@ class Answer(NamedTuple):
     kind: str = TEXT
     allow: str = ""
     head_only: bool = False
+    etag: str = ""
 
 
 def plain(status: int, text: str = "") -> Answer:
@@ -70,11 +72,18 @@ def plain(status: int, text: str = "") -> Answer:
 class Server:
     """Serves until `close`. `address` is host:port as bound, so with port 0 the one that was picked."""
 
-    def __init__(self, listener: socket.socket, metrics: Metrics, health: Health, version: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        listener: socket.socket,
+        metrics: Metrics,
+        health: Health,
+        version: Mapping[str, str],
+        page: Page | None = None,
+    ) -> None:
         host, port = listener.getsockname()[:2]
         self.address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self.metrics, self.health, self.version = metrics, health, dict(version)
-        self._listener = listener
+        self._listener, self._page = listener, page
         self._scrapes = Scrapes(metrics.expose)
         # Open connections, the oldest first -> whether it is the client that we wait for.
         self._open: dict[asyncio.Task[None], bool] = {}
@@ -196,10 +205,14 @@ class Server:
             return plain(431)
         if method not in METHODS:
             return plain(501)
-        if path not in PATHS:
+        served = self._served(path, query, request, address) if path not in PATHS else None
+        if path not in PATHS and served is None:
             return plain(404, f"not found; there are {' '.join(PATHS)}\n")
         if method not in ("GET", "HEAD"):
             return plain(405)._replace(allow="GET, HEAD")
+        if served is not None:
+            same = header(request, b"if-none-match") == served.etag != ""
+            return Answer(304 if same else served.status, b"" if same else served.body, served.kind, etag=served.etag)
         if path == "/metrics":
             accept = b",".join(value for name, value in request.headers if name == b"accept")
             try:
@@ -212,6 +225,12 @@ class Server:
         verbose = any(part.partition("=")[0] == "verbose" for part in query.split("&"))
         well, text = self.health.page(path[1:], verbose)
         return plain(200 if well else 503, text)
+
+    def _served(self, path: str, query: str, request: h11.Request, address: str) -> Served | None:
+        """What the page has there, for who may see it."""
+        if self._page is None or not self._page.allows(address, header(request, b"host")):
+            return None
+        return self._page.serve(path, query)
 
     async def _rest(self, client: socket.socket, parser: h11.Connection) -> None:
         """Let the answer arrive where the client has more to send than was read."""
@@ -231,6 +250,10 @@ def task_now() -> asyncio.Task[None]:
     return task
 
 
+def header(request: h11.Request, name: bytes) -> str:
+    return next((value for key, value in request.headers if key == name), b"").decode(errors="replace")
+
+
 def parts(parser: h11.Connection, answer: Answer) -> list[bytes]:
     """What is sent: nothing in it was sent by the client."""
     headers = {
@@ -239,7 +262,8 @@ def parts(parser: h11.Connection, answer: Answer) -> list[bytes]:
         "Content-Type": answer.kind,
         "Content-Length": str(len(answer.body)),
         **({"Allow": answer.allow} if answer.allow else {}),
-        "Cache-Control": "no-store",
+        **({"ETag": answer.etag, "Content-Security-Policy": POLICY} if answer.etag else {}),
+        "Cache-Control": "no-cache" if answer.etag else "no-store",
         "X-Content-Type-Options": "nosniff",
         "Connection": "close",
     }
@@ -255,7 +279,9 @@ def failed(error: object) -> None:
     log(get_logger("driftline"), "error", "http_failed", error=error)
 
 
-def start_server(listen: str, metrics: Metrics, health: Health, version: Mapping[str, str]) -> Server:
+def start_server(
+    listen: str, metrics: Metrics, health: Health, version: Mapping[str, str], page: Page | None = None
+) -> Server:
     """Serve on `listen` (HOST:PORT, [IPV6]:PORT; port 0 picks a free one) from a daemon thread.
 
     Raises CannotListen, an OSError, when the address is malformed, taken or not ours.
@@ -268,7 +294,7 @@ def start_server(listen: str, metrics: Metrics, health: Health, version: Mapping
     except (OSError, OverflowError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise CannotListen(f"cannot listen on {listen}: {why}") from error
-    return Server(listener, metrics, health, version)
+    return Server(listener, metrics, health, version, page)
 
 
 def bound(host: str, port: int) -> socket.socket:

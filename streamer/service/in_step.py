@@ -3,25 +3,42 @@
 A consumer that has fallen behind gets one partition after the other, a megabyte at a time: of a quiet topic that is
 hours. Put in one order like that, the events of all partitions but the first would be late. So whoever is ahead waits
 for the others, but not for those that have nothing, nor for ever: clocks can be wrong.
+
+The times of records cost nothing to know, but a topic that was filled in one go has other ones than its events. So now
+and then a few events are looked at, and where the two do not go together, all are.
 """
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from math import inf
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from schemas.events.batch import Record, RecordColumns, columns_of
-from streamer.port import Assigned, LogDown, LogEvent, Partition, Records
+from streamer.port import (
+    Assigned,
+    CommitResult,
+    Committed,
+    LogDown,
+    LogEvent,
+    Out,
+    Outcome,
+    Partition,
+    Records,
+    Snapshot,
+    Staged,
+)
 from streamer.signals.columns import I64
 
 IDLE_S, IDLE_POLLS = 2.0, 10
 """How long, and for how many polls, a partition that had records is waited for when it has none: one may take long."""
+STALL_S = 1.0
+"""When nobody gets on for so long, of several processes, the last one does."""
 PATIENCE_S, FREE_S = 30.0, 3600.0
 """Who has waited for the others for so long has another clock than they: for so long it is in step with nobody."""
 FAR_MS = 7 * 86_400_000
@@ -31,6 +48,26 @@ AHEAD = 8
 """So many records are looked at to tell what time it is: a wrong clock among them means nothing."""
 WAITING = 60_000
 """Records that wait, in all partitions together; then those that have more than their share are not fetched."""
+LOOK_EVERY, LOOKED_AT, WRONG = 5_000, 24, 4
+"""Of every so many records of a partition, of so many of them it is looked at when their events were. So many of these
+at either end mean nothing: clocks can be wrong.
+"""
+
+EventTimes = Callable[[Sequence[Record], str], I64]
+"""When the event in each record of a topic was, in Unix ms: that of the record where it says nothing."""
+
+
+class Others(Protocol):
+    """See `streamer.service.others.Others`."""
+
+    def waited_for(self, ours: Collection[Partition]) -> dict[Partition, int] | None: ...
+
+
+class Portion(NamedTuple):
+    """Records that were read, and the times by which they are in step."""
+
+    records: RecordColumns
+    times_ms: I64
 
 
 def part(columns: RecordColumns, begin: int, end: int) -> RecordColumns:
@@ -47,17 +84,19 @@ class Queue:
     """What was read of a partition and not handed over."""
 
     def __init__(self, now_s: float) -> None:
-        self.waiting: deque[RecordColumns] = deque()
+        self.waiting: deque[Portion] = deque()
         self.begin = 0  # of the first that waits, what is left of it
         self.count, self.heard_s, self.polls = 0, now_s, 0
         self.last_ms = -1  # about when what was handed over last is of
         self.next: int | None = None  # where it is read on, while it is not
         self.since_s: float | None = None  # since when it waits for others
         self.free_s = 0.0  # until then it is in step with nobody
+        self.unseen = 0  # how many records until some are looked at
+        self.looked: Looked | None = None
 
-    def put(self, records: Sequence[Record], now_s: float) -> None:
-        self.waiting.append(columns_of(records))
-        self.count, self.heard_s, self.polls = self.count + len(records), now_s, 0
+    def put(self, portion: Portion, now_s: float) -> None:
+        self.waiting.append(portion)
+        self.count, self.heard_s, self.polls = self.count + len(portion.times_ms), now_s, 0
 
     def front_ms(self) -> int:
         """The time of what comes next, or of what came last; -1 of who had nothing yet."""
@@ -70,17 +109,17 @@ class Queue:
         """What is no later, of the first that waits."""
         if not self.waiting or limit < 1:
             return None
-        first, begin = self.waiting[0], self.begin
-        count = ripe(first.times_ms[begin : begin + limit], until_ms)
+        (records, times_ms), begin = self.waiting[0], self.begin
+        count = ripe(times_ms[begin : begin + limit], until_ms)
         if count == 0:
             return None
         self.begin = end = begin + count
-        if end == len(first):
+        if end == len(records):
             self.waiting.popleft()
             self.begin = 0
         self.count -= count
-        self.last_ms = int(np.median(first.times_ms[max(end - AHEAD, begin) : end]))
-        return part(first, begin, end)
+        self.last_ms = int(np.median(times_ms[max(end - AHEAD, begin) : end]))
+        return part(records, begin, end)
 
 
 def ripe(times_ms: I64, until_ms: int) -> int:
@@ -91,12 +130,55 @@ def ripe(times_ms: I64, until_ms: int) -> int:
     return int(due[-1]) + 1 if len(due) else 0
 
 
+def places_of(count: int, some: int) -> list[int]:
+    """So many places among as many as there are, in equal steps."""
+    return sorted({int(place) for place in np.linspace(0, count - 1, min(count, some))})
+
+
+class Looked(NamedTuple):
+    """What was found of the records that were looked at, in ms."""
+
+    behind_ms: int  # by how much they are later than their events, as a rule
+    spread_ms: int  # and how far apart that is
+    back: int  # how often an event was before the one before it
+
+    @classmethod
+    def at(cls, times_ms: I64, event_ms: I64, slack_ms: int) -> Looked:
+        """Of records with these times. What is within the slack is none."""
+        found = np.sort(times_ms - event_ms)
+        wrong = min(WRONG, (len(found) - 1) // 2)
+        spread_ms = int(found[len(found) - 1 - wrong] - found[wrong])
+        return cls(int(np.median(found)), spread_ms, int((np.diff(event_ms) < -slack_ms).sum()))
+
+
+def events_count(looked: Sequence[Looked], slack_ms: int) -> bool:
+    """Whether partitions are in step by the times of events: where those of records do not tell them, since not all
+    are later by about the same, and those of events are in order. Where they are not, as of models of which one is sent
+    by the hour and one at once, they tell nothing.
+    """
+    apart_ms = max(looked)[0] - min(looked)[0]
+    return max(apart_ms, *(one.spread_ms for one in looked)) > slack_ms and max(one.back for one in looked) < WRONG
+
+
 class InStep:
     """See `streamer.port.Log`; all that is not here is the other log's. `slack_ms`: how far one may be ahead."""
 
-    def __init__(self, log: Any, slack_ms: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._log, self._slack_ms, self._clock = log, slack_ms, clock
+    def __init__(
+        self,
+        log: Any,
+        slack_ms: int,
+        event_times: EventTimes,
+        others: Others,
+        clock: Callable[[], float] = time.monotonic,
+        wall_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        self._log, self._slack_ms, self._others, self._clock, self._wall_ms = log, slack_ms, others, clock, wall_ms
+        self._event_times, self._by_event = event_times, False
         self._queues: dict[Partition, Queue] = {}
+        self._told_ms: dict[Partition, int] = {}  # how far each is, as others know it
+        self._begun_ms: int | None = None  # where we began, as our times have it
+        self._awaited = False  # something was handed over that others wait to hear of
+        self._handed_s = clock()  # when that was
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._log, name)
@@ -111,7 +193,7 @@ class InStep:
         events: list[LogEvent] = []
         for event in self._log.poll(limit, min(timeout_s, 0.02) if waits else timeout_s, revoked):
             if isinstance(event, Records):
-                self._queues.setdefault(event.partition, Queue(self._clock())).put(event.records, self._clock())
+                self._put(event.partition, columns_of(event.records))
             else:
                 self._forget([event.partition])
                 if isinstance(event, Assigned):  # It is waited for until it is started, and has had its time.
@@ -129,6 +211,82 @@ class InStep:
         self._forget([partition])
         self._log.hold(partition)
 
+    def committed(self, partition: Partition) -> Committed | None:
+        found: Committed | None = self._log.committed(partition)
+        if found is not None:
+            self._told_ms[partition] = found.reached_ms
+        return found
+
+    def commit(
+        self, outs: Sequence[Out], offsets: Mapping[Partition, Committed], snapshots: Mapping[Partition, Snapshot]
+    ) -> CommitResult:
+        """With the time that each partition has reached, for others who read in step with us."""
+        for partition in offsets:
+            queue = self._queues.get(partition)
+            if queue is not None and queue.last_ms >= 0:
+                self._told_ms[partition] = max(queue.front_ms() - self._behind_ms(), 0)
+        self._awaited = False
+        told = {at: one._replace(reached_ms=self._told_ms.get(at, 0)) for at, one in offsets.items()}
+        result: CommitResult = self._log.commit(outs, told, snapshots)
+        return result
+
+    def stage(
+        self, partition: Partition, snapshot: Snapshot, staged: Staged, chunks: int, root: Committed
+    ) -> tuple[Outcome, Staged]:
+        told = root._replace(reached_ms=self._told_ms.get(partition, 0))
+        outcome: tuple[Outcome, Staged] = self._log.stage(partition, snapshot, staged, chunks, told)
+        return outcome
+
+    def awaited(self) -> bool:
+        return self._awaited
+
+    def _behind_ms(self) -> int:
+        """By how much our times are later than those of events: all processes compare those."""
+        looked = [queue.looked.behind_ms for queue in self._queues.values() if queue.looked is not None]
+        return int(np.median(looked)) if looked and not self._by_event else 0
+
+    def _until_ms(self, first_ms: int) -> int:
+        """Up to when the partitions of other processes let us go on, of which the first is there. Who is not behind
+        waits for none of them. And a first step is free: who waits for each other must hear where they begin.
+        """
+        self._begun_ms = first_ms if self._begun_ms is None else self._begun_ms
+        queues = [queue for queue in self._queues.values() if queue.waiting]
+        written_ms = min(queue.waiting[0].records.times_ms.item(queue.begin) for queue in queues)
+        if not self._by_event and written_ms > self._wall_ms() - self._slack_ms:
+            return FOR_EVER_MS
+        others = self._others.waited_for(self._queues)
+        if others == {}:
+            return FOR_EVER_MS
+        if others and self._clock() - self._handed_s > STALL_S:
+            ours = [ms for partition, ms in self._told_ms.items() if partition in self._queues]
+            if min(ours, default=0) <= min(others.values()):
+                return first_ms + self._slack_ms  # All wait for what nobody has said, and we are the last.
+        reached_ms = min(others.values()) + self._behind_ms() if others else 0
+        return max(reached_ms, self._begun_ms) + 2 * self._slack_ms
+
+    def _put(self, partition: Partition, records: RecordColumns) -> None:
+        queue = self._queues.setdefault(partition, Queue(self._clock()))
+        queue.unseen -= len(records)
+        if queue.unseen <= 0 and len(records):
+            self._look(partition, queue, records)
+        queue.put(Portion(records, self._times(partition, records)), self._clock())
+
+    def _times(self, partition: Partition, records: RecordColumns) -> I64:
+        """Those that count."""
+        return self._event_times(records, partition[0]) if self._by_event else records.times_ms
+
+    def _look(self, partition: Partition, queue: Queue, records: RecordColumns) -> None:
+        """See which times count, of records or of their events, in all partitions: no two are in step by two clocks."""
+        some = columns_of([records[place] for place in places_of(len(records), LOOKED_AT)])
+        event_ms = self._event_times(some, partition[0])
+        queue.looked, queue.unseen = Looked.at(some.times_ms, event_ms, self._slack_ms), LOOK_EVERY
+        by_event = events_count([q.looked for q in self._queues.values() if q.looked is not None], self._slack_ms)
+        if by_event != self._by_event:
+            self._by_event, self._begun_ms = by_event, None
+            for at, one in self._queues.items():
+                one.waiting = deque(Portion(r, self._times(at, r)) for r, _ in one.waiting)
+                one.last_ms = -1
+
     def _ripe(self, limit: int) -> list[LogEvent]:
         """What nobody has to be waited for, the earliest first."""
         now_s, found, left = self._clock(), list[LogEvent](), limit
@@ -136,15 +294,18 @@ class InStep:
         if not any(self._queues[partition].waiting for partition in fronts):
             return []
         far_ms, order = max(fronts.values()) - FAR_MS, sorted(fronts, key=lambda one: fronts[one])
+        others_ms = self._until_ms(min(queue.front_ms() for queue in self._queues.values() if queue.waiting))
         times = [p for p in order if (fronts[p] >= far_ms or fronts[p] < 0) and now_s >= self._queues[p].free_s]
         first, second, *_ = *times, None, None
         for partition in order:
             queue, before = self._queues[partition], left
             other = second if partition == first else first
             until_ms = FOR_EVER_MS if other is None or now_s < queue.free_s else fronts[other] + self._slack_ms
-            while (taken := queue.take(until_ms, left)) is not None:
+            while (taken := queue.take(min(until_ms, others_ms), left)) is not None:
                 found.append(Records(partition, taken))
                 left -= len(taken)
+            if left < before:
+                self._handed_s, self._awaited = now_s, self._awaited or others_ms < FOR_EVER_MS
             self._note(queue, now_s, waits=bool(queue.waiting) and before == left > 0)
         return found
 
@@ -164,7 +325,7 @@ class InStep:
         most = max(WAITING // max(len(self._queues), 1), AHEAD)
         for partition, queue in self._queues.items():
             if queue.next is None and queue.count >= most:
-                queue.next = int(queue.waiting[-1].offsets[-1]) + 1
+                queue.next = int(queue.waiting[-1].records.offsets[-1]) + 1
                 self._log.hold(partition)
             elif queue.next is not None and queue.count < most // 4:
                 with suppress(LogDown):  # The brokers are away as well: it is tried again.

@@ -313,7 +313,9 @@ class Service:
     def _workers(self, config: cfg.Config, stages: Iterable[Any], pool: Executor, asking: Any) -> list[Any]:
         """stages: of each its config, its log and where its figures go."""
         from streamer.engine.tasks import Orderings
+        from streamer.kafka.progress import Progress
         from streamer.service.in_step import InStep
+        from streamer.service.others import Others
         from streamer.service.stages import in_order, made_by
         from streamer.service.waiting import waiting
         from streamer.service.worker import Worker
@@ -324,9 +326,36 @@ class Service:
             if not in_order(config, stage):
                 given = waiting(log, config, asking, stats, self.notify)
             if isinstance(made, Orderings):
-                given = InStep(given, config.limits.lateness_ms // 4)
+                others = Others(Progress(stage).ask, asking)
+                given = InStep(given, config.limits.lateness_ms // 4, made.event_times, others)
             workers.append(Worker(stage, made, given, time.monotonic, wall_ms, self.notify, pool, stats))
         return workers
+
+
+def page_of(config: cfg.Config, health: Any) -> Any:
+    """The page of the service, which reads back what all processes of the group publish."""
+    from streamer.config.effective import as_yaml, effective
+    from streamer.service.json_logs import get_logger
+    from streamer.service.page import Page
+
+    about = {
+        "config": as_yaml(effective(config)),
+        "config_hash": config.config_hash,
+        "service": __version__,
+        "windows": config.topics.windows is not None,
+    }
+
+    def tail(since_ms: int) -> Any:
+        from streamer.kafka.rights import shown
+        from streamer.kafka.tail import Tail
+
+        return Tail(config, get_logger("librdkafka"), shown(config), since_ms)
+
+    def beside() -> dict[str, Any]:
+        waits = [f"{check}: {why}" for check, why in health.ready().items() if why is not None]
+        return {**about, "notes": waits + [f"{name}: {words}" for name, words in health.notes().items()]}
+
+    return Page(tail, beside, config.server.page)
 
 
 def run_service(config: cfg.Config, stopper: Stopper, stage: int | None = None) -> int:
@@ -340,7 +369,9 @@ def run_service(config: cfg.Config, stopper: Stopper, stage: int | None = None) 
     service.metrics.set("build_info", 1, **versions())
     with contextlib.ExitStack() as stack:
         try:
-            server = start_server(config.server.listen, service.metrics, service.health, versions())
+            page = page_of(config, service.health)
+            stack.callback(page.close)
+            server = start_server(config.server.listen, service.metrics, service.health, versions(), page)
             stack.callback(server.close)
             say(
                 "info",

@@ -237,8 +237,8 @@ class Worker:
     def commit_is_due(self) -> bool:
         if self.pauses("commits"):
             return False
-        waiting = sum(owned.task.waiting for owned in self.owned.values())
-        return self.unsettled is not None or self.clock() >= self.commit_due_s or full(waiting, self.each)
+        due = self.clock() >= self.commit_due_s or self.log.awaited()
+        return self.unsettled is not None or due or full(sum(o.task.waiting for o in self.owned.values()), self.each)
 
     def commit(self, snapshot_all: bool = False, only: Sequence[Partition] | None = None) -> bool:
         """Publish what waits. True when everything asked for has landed."""

@@ -17,9 +17,10 @@ def said(mapping: str) -> list[str]:
 
 
 def test_short_forms_mean_the_long_ones() -> None:
-    short = load_text(LEAST + "mapping: {decode: [gzip, csv], each: /rows}\n", "x", {}).mapping
+    rows = LEAST + "fields: {features: /rows}\n"
+    short = load_text(rows + "mapping: {decode: [gzip, csv], each: /rows}\n", "x", {}).mapping
     assert (short.decode, short.each) == ({"": ["gzip", "csv"]}, ["/rows"])
-    plan = fields_of(load_text(LEAST + "mapping: {each: /rows, names: {/rows: [a]}}\n", "x", {})).plan
+    plan = fields_of(load_text(rows + "mapping: {each: /rows, names: {/rows: [a]}}\n", "x", {})).plan
     assert plan == Mapping(each=["/rows"], names={"/rows": ["a"]}).plan()
 
 

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 import streamer.config.schema_registry as module
-from streamer.commands.config import as_yaml, effective
+from streamer.config.effective import as_yaml, effective
 from streamer.config.load import check, load_text
 from streamer.config.schema_registry import SchemaRegistry
 from tests.config.samples import LEAST

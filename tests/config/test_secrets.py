@@ -9,7 +9,7 @@ import yaml
 from click.testing import CliRunner
 
 from streamer.commands.cli import main
-from streamer.commands.config import as_yaml, effective
+from streamer.config.effective import as_yaml, effective
 from streamer.config.load import check, load_text
 from streamer.config.problems import ConfigError
 from streamer.config.secrets import is_weak, pattern_of

@@ -25,6 +25,7 @@ TICKS = st.lists(st.builds(Tick, NUMBER, TIME, st.booleans()), max_size=TICKS_MA
     TICKS,
     st.integers(0, 10**9 - 1),
     st.integers(0, 999_999),
+    TIME,
     st.none() | st.builds(Parts, st.integers(1, 999_999), st.integers(1, 999_999)),
 )
 def test_a_root_comes_back(
@@ -35,10 +36,11 @@ def test_a_root_comes_back(
     ticks: list[Tick],
     generation: int,
     starts: int,
+    ms: int,
     parts: Parts | None,
 ) -> None:
     pointer = Pointer(position, partition, offset, chunks, SHA, "c0ffee", position % 2, 7, generation)
-    root = Committed(position, pointer, 7 + len(ticks), tuple(ticks), starts, parts)
+    root = Committed(position, pointer, 7 + len(ticks), tuple(ticks), starts, ms, parts)
     assert from_text(position, to_text(root)) == root
     alone = Committed(position, None, starts=starts, parts=parts)
     assert from_text(position, to_text(alone)) == alone
@@ -48,7 +50,13 @@ def test_the_largest_root_fits_the_metadata() -> None:
     most = 2**63 - 1
     pointer = Pointer(most, 10**9 - 1, most, 10**9 - 1, SHA, "c" * 64, 1, 10**12 - 1, 10**9 - 1)
     root = Committed(
-        most, pointer, 10**12 - 1, (Tick(most, 10**14 - 1, True),) * TICKS_MAX, 999_999, Parts(999_999, 999_999)
+        most,
+        pointer,
+        10**12 - 1,
+        (Tick(most, 10**14 - 1, True),) * TICKS_MAX,
+        999_999,
+        10**14 - 1,
+        Parts(999_999, 999_999),
     )
     assert len(to_text(root)) <= 4096
     assert from_text(most, to_text(root)) == root

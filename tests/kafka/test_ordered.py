@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import subprocess
@@ -114,8 +115,9 @@ def test_a_model_over_all_partitions_is_one_through_kills(
     assert (ordered, True) in heard(broker, beats), "stage 1 has read all, and stage 2 knows"
 
 
+@pytest.mark.parametrize("at_once", [False, True], ids=["as it came", "filled in one go"])
 def test_a_backlog_of_quiet_partitions_makes_nobody_late(
-    broker: str, make_topics: Callable[..., list[str]], tmp_path: Path
+    broker: str, make_topics: Callable[..., list[str]], tmp_path: Path, at_once: bool
 ) -> None:
     """Days of it fit into one fetch of a partition, and come one partition after the other."""
     [inputs] = make_topics("in", partitions=PARTITIONS)
@@ -126,7 +128,8 @@ def test_a_backlog_of_quiet_partitions_makes_nobody_late(
     for number in range(6000):
         time_s = 1_700_000_000 + 60 * number
         value = json.dumps({"model": "u", "event_id": str(number), "time": time_s, "features": {"a": rng.gauss(0, 1)}})
-        backlog.setdefault(rng.randrange(PARTITIONS), []).append(Record(0, 1000 * time_s, None, value.encode()))
+        written_ms = 1_700_500_000_000 if at_once else 1000 * time_s
+        backlog.setdefault(rng.randrange(PARTITIONS), []).append(Record(0, written_ms, None, value.encode()))
     produce(broker, inputs, backlog)
     with Service(path, tmp_path / "service.log") as service:
         wait_committed(broker, f"g-{inputs}", inputs, {number: len(mine) for number, mine in backlog.items()})
@@ -173,3 +176,36 @@ def about(message: Any) -> tuple[str, int]:
     data = data_of(message)
     place = data.get("changed") or data
     return place["topic"], place["partition"]
+
+
+def test_two_processes_that_catch_up_are_in_step(
+    broker: str, make_topics: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    """Each has its own partitions of a model, and hours to read: whoever is ahead waits for the other."""
+    [inputs] = make_topics("in", partitions=PARTITIONS)
+    ordered, alerts, state, dead, beats = make_topics("or", "al", "st", "dl", "hb", partitions=PARTITIONS)
+    names = {"ordered": ordered, "alerts": alerts, "state": state, "dead": dead, "beats": beats}
+    rng, backlog, count = random.Random(1), dict[int, list[Record]](), 3000
+    for number in range(count):
+        time_s = 1_700_000_000 + 5 * number
+        value = json.dumps({"model": "u", "event_id": str(number), "time": time_s, "features": {"a": rng.gauss(0, 1)}})
+        backlog.setdefault(rng.randrange(PARTITIONS), []).append(Record(0, 1000 * time_s, None, value.encode()))
+    text, services = CONFIG.format(broker=broker, group=f"g-{inputs}", events=inputs, **names), list[Service]()
+    with contextlib.ExitStack() as stack:
+        for member in range(2):
+            path = tmp_path / f"w{member}.yaml"
+            path.write_text(text.replace("instance: w0", f"instance: w{member}"))
+            services.append(stack.enter_context(Service(path, tmp_path / f"w{member}.log")))
+        deadline_s = time.monotonic() + 90
+        while not all(inputs in {line["topic"] for line in one.lines("partition_ready")} for one in services):
+            assert time.monotonic() < deadline_s
+            time.sleep(0.2)
+        produce(broker, inputs, backlog)
+        deadline_s = time.monotonic() + 90
+        account: dict[str, int] = {}
+        while sum(account.values()) < count and time.monotonic() < deadline_s:
+            time.sleep(0.5)
+            told = [data_of(message) for message in read_all(broker, beats, PARTITIONS)]
+            accounts = [one["account"] for one in told if one["topic"] == ordered and one["model"] == "u"]
+            account = max(accounts, key=lambda one: sum(one.values()), default={})
+        assert account == {"used": count, "late": 0, "duplicate": 0, "filtered": 0, "dead_lettered": 0}

@@ -37,7 +37,9 @@ def test_each_role_of_the_config_brings_its_rights() -> None:
         "Write on transactional-id driftline-fraud-*",
     ]
     more = {str(right) for right in rights(config(windows="wins"))} - {str(right) for right in rights(config())}
-    assert more == {"Write on topic wins", "DescribeConfigs on topic wins"}
+    assert more == {"Write on topic wins", "DescribeConfigs on topic wins", "Read on topic wins"}
+    shown = {str(right) for right in rights(config()) if right.verb == "the page"}
+    assert shown == {"Read on topic drift-heartbeats", "Read on topic drift-alerts"}
 
 
 def test_the_transactional_id_begins_as_the_right_says() -> None:

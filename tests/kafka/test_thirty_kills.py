@@ -34,11 +34,11 @@ pytestmark = pytest.mark.broker
 PARTITIONS, PROCESSES, PARTS = 6, 3, 3
 KILLS = int(os.environ.get("DRIFTLINE_KILLS", "3"))
 EVENTS = int(os.environ.get("DRIFTLINE_EVENTS", "40000"))
-SHIFT = EVENTS * 7 // 10
+SHIFT = EVENTS * 6 // 10
 APART_MS, AT_ONCE = 10, 2000
-KEYED_DELAY, MOVES = 1.2, 0.12
-"""The shift is small, so that it takes some thousand events to find it: who reads six partitions has hundreds in
-another order than they were sent in.
+KEYED_DELAY, MOVES, LATENESS_S = 1.2, 0.06, 30
+"""The shift is small, so that it takes some thousand events to find it: who reads six partitions, in step within half
+of the lateness, has up to 1500 of them in another order than they were sent in.
 """
 CONFIG = """
 version: 1
@@ -84,10 +84,6 @@ class Sender(threading.Thread):
                 time.sleep(max(begin_s + self.seconds * number / EVENTS - time.monotonic(), 0.0))
         assert producer.flush(60) == 0
 
-    def number_at(self, partition: int, offset: int) -> int:
-        """Which event stands there."""
-        return int(np.flatnonzero(self.places == partition)[offset])
-
 
 def keyed_trigger(sender: Sender, path: Path) -> int:
     """Which event the alert of a keyed topic is found at: there one task has all of them in their order."""
@@ -124,10 +120,9 @@ def test_one_model_over_six_partitions_is_one_through_kills(
     alerts, state, dead, beats = make_topics("al", "st", "dl", "hb", partitions=PARTITIONS)
     names = {"alerts": alerts, "state": state, "dead": dead, "beats": beats, "ordered": f", ordered: {ordered}"}
     names |= {"broker": broker, "group": f"g-{inputs}", "events": inputs, "order": "model"}
-    lateness_s = EVENTS * APART_MS // 1000 + 60
     paths = [tmp_path / f"w{number}.yaml" for number in range(PROCESSES)]
     for number, path in enumerate(paths):
-        path.write_text(CONFIG.format(instance=f"w{number}", lateness=lateness_s, **names))
+        path.write_text(CONFIG.format(instance=f"w{number}", lateness=LATENESS_S, **names))
     rng, seconds = random.Random(5), float(os.environ.get("DRIFTLINE_SECONDS", str(5 * KILLS)))
     services = [Service(path, path.with_suffix(".log")) for path in paths]
     try:
@@ -168,13 +163,14 @@ def check(sender: Sender, topics: tuple[str, ...], path: Path) -> None:
         assert np.array_equal(offsets, np.arange(np.count_nonzero(sender.places == number))), "once, and in order"
     living = newest(broker, beats, ordered)
     [mine] = [one for one in living.values() if one.get("model") == "u"]
-    assert (mine["events"], mine["series"]) == (EVENTS, {"ready": 1, "warming": 0}), "one series, one warm-up"
+    assert mine["series"] == {"ready": 1, "warming": 0}, "one series, one warm-up"
     total = {name: sum(one["account"][name] for one in living.values()) for name in mine["account"]}
-    assert total == {"used": EVENTS, "late": 0, "duplicate": 0, "filtered": 0, "dead_lettered": 0}
+    assert total["used"] + total["late"] == sum(total.values()) == EVENTS
+    assert total["used"] == mine["events"] > 0.99 * EVENTS
     told = [one for one in map(data_of, read_all(broker, alerts, PARTITIONS)) if "alert" in one]
     [fired] = [one for one in told if one["status"] == "firing"]
     assert fired["trigger"]["topic"] == inputs
-    found = sender.number_at(fired["trigger"]["partition"], fired["trigger"]["offset"])
+    found = int(np.flatnonzero(sender.places == fired["trigger"]["partition"])[fired["trigger"]["offset"]])
     delay, keyed = found - SHIFT, keyed_trigger(sender, path) - SHIFT
-    print(f"{EVENTS} events, {KILLS} kills: found after {delay} events, keyed after {keyed}; {total}")
+    print(f"{EVENTS} events, {KILLS} kills: {total}; found after {delay} events, keyed after {keyed}")
     assert 0 < delay <= KEYED_DELAY * keyed

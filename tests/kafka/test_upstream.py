@@ -38,7 +38,10 @@ class Client:
             return {"g": done(KafkaException(KafkaError(KafkaError._TIMED_OUT)))}
         assert [one.group_id for one in asked] == ["driftline"]
         places = [(p.topic, p.partition) for p in asked[0].topic_partitions]
-        found = [SimpleNamespace(topic=t, partition=n, offset=self.at.get(n, -1001), error=None) for t, n in places]
+        found = [
+            SimpleNamespace(metadata="", topic=t, partition=n, offset=self.at.get(n, -1001), error=None)
+            for t, n in places
+        ]
         return {"g": done(SimpleNamespace(topic_partitions=found))}
 
     def list_offsets(self, asked: Any, **more: Any) -> dict[Any, Future[Any]]:

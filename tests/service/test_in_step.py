@@ -3,89 +3,33 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
-from schemas.events.batch import Record, columns_of
-from streamer.port import Assigned, Gap, LogDown, LogEvent, Lost, Partition, Records
-from streamer.service.in_step import AHEAD, FREE_S, IDLE_POLLS, IDLE_S, PATIENCE_S, WAITING, InStep, part, ripe
-
-MINUTE_MS, BASE_MS = 60_000, 1_700_000_000_000
-A, B = ("in", 0), ("in", 1)
-
-
-class Inner:
-    """Hands over what is put; knows what it was asked for."""
-
-    def __init__(self) -> None:
-        self.now_s, self.events = 0.0, list[LogEvent]()
-        self.asked: list[tuple[Any, ...]] = []
-        self.down = False
-        self.revoking: list[Partition] = []
-
-    def clock(self) -> float:
-        return self.now_s
-
-    def poll(self, limit: int, timeout_s: float, on_revoke: Callable[[list[Partition]], None]) -> list[LogEvent]:
-        if self.revoking:
-            on_revoke(self.revoking)
-        events, self.events = self.events, []
-        return events
-
-    def start(self, partition: Partition, offset: int) -> None:
-        if self.down:
-            raise LogDown("away")
-        self.asked.append(("start", partition, offset))
-
-    def hold(self, partition: Partition) -> None:
-        self.asked.append(("hold", partition))
-
-    def waiting(self) -> str:
-        return "the other log's"
-
-
-def records(times_ms: list[int], begin: int = 0) -> list[Record]:
-    """Times are since some morning of 2023."""
-    times_ms = [BASE_MS + time_ms for time_ms in times_ms]
-    return [Record(begin + i, time_ms, None, b"%d" % time_ms) for i, time_ms in enumerate(times_ms)]
-
-
-def logs(slack_ms: int = MINUTE_MS) -> tuple[Inner, InStep]:
-    inner = Inner()
-    log = InStep(inner, slack_ms, inner.clock)
-    log.start(A, 0)
-    log.start(B, 0)
-    return inner, log
-
-
-def polled(log: InStep, limit: int = 2000) -> list[tuple[Partition, int]]:
-    """Partition and time of each record, as they come."""
-    found = []
-    for event in log.poll(limit, 0.0, lambda gone: None):
-        assert isinstance(event, Records)
-        columns = columns_of(event.records)
-        assert [record.time_ms for record in columns] == columns.times_ms.tolist()
-        assert [record.value for record in columns] == list(columns.values)
-        found += [(event.partition, time_ms - BASE_MS) for time_ms in columns.times_ms.tolist()]
-    return found
-
-
-def idle(inner: Inner, log: InStep) -> list[tuple[Partition, int]]:
-    """As long and as often as somebody is waited for who has nothing; what came by then."""
-    found = [one for _ in range(IDLE_POLLS) for one in polled(log)]
-    inner.now_s += IDLE_S
-    return found
-
-
-def drained(inner: Inner, log: InStep, limit: int = 2000) -> list[tuple[Partition, int]]:
-    found = []
-    for _ in range(2000):
-        found += polled(log, limit)
-        inner.now_s += 0.02
-    return found
+from schemas.events.batch import columns_of
+from streamer.port import (
+    Assigned,
+    Gap,
+    LogEvent,
+    Lost,
+    Partition,
+    Records,
+)
+from streamer.service.in_step import (
+    AHEAD,
+    FREE_S,
+    IDLE_S,
+    LOOK_EVERY,
+    PATIENCE_S,
+    WAITING,
+    Looked,
+    events_count,
+    part,
+    ripe,
+)
+from tests.service.steps import BASE_MS, DAY_MS, MINUTE_MS, A, B, drained, idle, loaded, logs, polled, records
 
 
 @pytest.mark.parametrize("limit", [2000, 50, 1])
@@ -169,6 +113,65 @@ def test_a_partition_of_another_clock_is_in_step_with_nobody_after_some_patience
     assert max(late_s) <= PATIENCE_S + 1
     assert set(late_s[-20:]) == {0}
     assert FREE_S > 4 * PATIENCE_S
+
+
+def ahead_ms(found: list[tuple[Partition, int]]) -> int:
+    """By how much an event comes after a later one, at most."""
+    times_ms = np.array([time_ms for _, time_ms in found])
+    return int((np.maximum.accumulate(times_ms) - times_ms).max())
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_topic_that_was_filled_in_one_go_is_in_step_by_its_events(seed: int) -> None:
+    """At first nobody knows, and a fetch of a busy topic is too short to show it: soon it is seen, or does no harm."""
+    rng = random.Random(seed)
+    step_ms = rng.choice((300, 5_000, MINUTE_MS))
+    inner, log = logs()
+    found: list[tuple[Partition, int]] = []
+    at = {A: 0, B: 0}
+    while min(at.values()) < 3 * LOOK_EVERY:
+        for p in at:
+            if rng.random() < 0.5:
+                continue
+            count = rng.randrange(1, 2000)
+            inner.events.append(Records(p, loaded(range(at[p] * step_ms, (at[p] + count) * step_ms, step_ms), at[p])))
+            at[p] += count
+        found += polled(log)
+        inner.now_s += 0.02
+    found += drained(inner, log)
+    for p, count in at.items():
+        assert [time_ms for q, time_ms in found if q == p] == list(range(0, count * step_ms, step_ms))
+    last_ms = min(at.values()) * step_ms
+    assert ahead_ms([one for one in found if one[1] < last_ms]) <= MINUTE_MS + step_ms
+
+
+def test_events_of_several_delays_are_in_step_by_their_records() -> None:
+    """Of one model they are sent at once, of another half a day later: neither holds the other up."""
+    inner, log = logs()
+    for second in range(60):
+        for p in (A, B):
+            own = records([second * 1000 + i for i in range(100)], second * 100)
+            half = [r._replace(value=b"%d" % (r.time_ms - DAY_MS // 2)) if r.offset % 3 else r for r in own]
+            inner.events.append(Records(p, half))
+        assert len(polled(log)) == 200
+        inner.now_s += 1
+
+
+def test_it_is_seen_which_times_count() -> None:
+    at = np.arange(24) * 1000
+
+    def of(event_ms: Any, slack_ms: int = MINUTE_MS) -> Looked:
+        return Looked.at(np.asarray(at + DAY_MS, np.int64), np.asarray(event_ms, np.int64), slack_ms)
+
+    steady, hourly = of(at), of(at * 3600)
+    assert (steady, hourly.back) == ((DAY_MS, 0, 0), 0)
+    assert not events_count([steady, of(at + 100)], MINUTE_MS), "a day late, all of them"
+    assert events_count([steady, of(at - DAY_MS)], MINUTE_MS), "one partition was filled yesterday"
+    assert events_count([hourly], MINUTE_MS)
+    assert not events_count([of(at * 3600 * (-1) ** np.arange(24))], MINUTE_MS), "in no order"
+    wrong = at.copy()
+    wrong[[3, 9, 17]] += 5 * DAY_MS
+    assert not events_count([of(wrong)], MINUTE_MS), "three wrong clocks"
 
 
 def test_times_that_are_none_hold_nobody_back() -> None:

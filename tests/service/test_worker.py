@@ -60,6 +60,20 @@ def test_a_round_commits_what_is_too_much_once_and_the_group_hears_of_us_before_
     assert max(after - before for before, after in itertools.pairwise(landed)) <= 2
 
 
+def test_a_commit_that_others_wait_for_is_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    broker = Broker(random.Random(1), [AT], {})
+    broker.logs = {AT: make_log(random.Random(2), 0, 100)}
+    log = SimLog(broker, "w0")
+    worker = Worker(CONFIGURED, Tasks(CONFIGURED), log, lambda: 0.0, lambda: 0, lambda *a, **k: None)
+    reach(worker, 50)
+    first = broker.committed[AT]
+    worker.step(0.0)
+    assert broker.committed[AT] == first, "its time has not come"
+    monkeypatch.setattr(log, "awaited", lambda: True)
+    worker.step(0.0)
+    assert (broker.committed[AT].offset or 0) >= 50
+
+
 def test_a_topic_made_anew_begins_below_what_is_committed_and_that_is_not_taken_for_landed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

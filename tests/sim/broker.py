@@ -313,6 +313,9 @@ class SimLog:
         whole = then.written == then.chunks
         return outcome, then._replace(pointer=pointer_of(snapshot, then.first) if whole else None)
 
+    def awaited(self) -> bool:
+        return False
+
     def throttled(self) -> float:
         return 0.0
 

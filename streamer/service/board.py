@@ -1,0 +1,245 @@
+"""What the page shows, put together from what the service publishes: heartbeats, alerts, incidents and windows.
+
+So any process of the group shows what all of them do, and one that was just started shows the past. Nothing here knows
+Kafka or a clock, and all of it is bounded: what is beyond a bound is counted as hidden.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import orjson
+
+MODELS_MAX, PARTS_MAX = 2_000, 20_000
+"""Models, and places (model and partition) that heartbeats come from."""
+OPEN_MAX, DONE_MAX = 5_000, 300
+"""Alerts, or incidents, that are open, and of those that are over the newest."""
+LINES_MAX, POINTS = 4_000, 120
+"""Series of windows, and windows of each."""
+RATES = 60
+"""Minutes of which the rate of a model is kept."""
+SHOWN = 50
+"""Of what a model has that is not watched."""
+
+
+def newest(table: OrderedDict[Any, Any], key: Any, value: Any, most: int) -> bool:
+    """Put it in as the newest; whether another one had to go."""
+    table[key] = value
+    table.move_to_end(key)
+    if len(table) <= most:
+        return False
+    table.popitem(last=False)
+    return True
+
+
+class Records:
+    """Alerts or incidents, by identity the newest record of each; those that are over apart."""
+
+    def __init__(self) -> None:
+        self.open: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self.done: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self.hidden = 0
+
+    def take(self, identity: str, record: dict[str, Any], over: bool) -> None:
+        if over:
+            self.open.pop(identity, None)
+            newest(self.done, identity, record, DONE_MAX)
+            return
+        self.done.pop(identity, None)
+        self.hidden += newest(self.open, identity, record, OPEN_MAX)
+
+    def find(self, identity: str) -> dict[str, Any] | None:
+        return self.open.get(identity) or self.done.get(identity)
+
+
+class Board:
+    """Fed with records in any order of topics; of one topic and key in the order of the log."""
+
+    def __init__(self) -> None:
+        self.parts: OrderedDict[tuple[str, str, int], dict[str, Any]] = OrderedDict()  # by model, topic and partition
+        self.minutes: OrderedDict[str, OrderedDict[int, int]] = OrderedDict()  # events, by model and minute of the tick
+        self.rates: dict[tuple[str, str, int], float] = {}  # events a minute between the last two ticks
+        self.places: dict[tuple[str, int], dict[str, Any]] = {}  # the newest heartbeat of each partition
+        self.alerts, self.incidents = Records(), Records()
+        self.lines: OrderedDict[tuple[str, ...], deque[tuple[Any, ...]]] = OrderedDict()
+        self.hidden_lines, self.unread = 0, 0
+        self.version = 0  # of what is shown
+
+    def take(self, value: bytes | None) -> None:
+        """One record of any of the topics; what is none of ours is counted."""
+        if value is None:
+            return
+        try:
+            record = orjson.loads(value)
+            kind = str(record["type"]).removeprefix("io.driftline.").split(".")[0]
+            TAKEN[kind](self, record, record["data"])
+        except (ValueError, KeyError, TypeError, AttributeError):
+            self.unread += 1
+            return
+        self.version += 1
+
+    def heartbeat(self, record: Mapping[str, Any], data: dict[str, Any]) -> None:
+        place = str(data["topic"]), int(data["partition"])
+        tick = data["tick"]
+        self.places[place] = {
+            "offset": data["offset"],
+            "time_ms": tick["time_ms"],
+            "caught_up": tick["caught_up"],
+            "account": data["account"],
+            "odd": data.get("odd_fields", []),
+        }
+        model = data["model"]
+        if model is None:
+            return
+        before = self.parts.get((model, *place))
+        newest(self.parts, (model, *place), data, PARTS_MAX)
+        newest(self.minutes, model, self.minutes.get(model, OrderedDict()), MODELS_MAX)
+        if before is not None:
+            self.rate((model, *place), before, data)
+
+    def rate(self, part: tuple[str, str, int], before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+        """How many events there were between two ticks."""
+        passed, events = after["tick"]["time_ms"] - before["tick"]["time_ms"], after["events"] - before["events"]
+        if passed <= 0 or events < 0:  # Told twice, or its state was lost.
+            return
+        at, minutes = int(after["tick"]["time_ms"] // 60_000), self.minutes[part[0]]
+        newest(minutes, at, minutes.get(at, 0) + events, RATES)
+        self.rates[part] = events * 60_000 / passed
+
+    def alert(self, record: Mapping[str, Any], data: dict[str, Any]) -> None:
+        labels = data["alert"]["labels"]
+        over = data["status"] in ("resolved", "shadow_resolved")
+        self.alerts.take(str(record["correlationid"]), {**data, "id": record["correlationid"], "labels": labels}, over)
+
+    def incident(self, record: Mapping[str, Any], data: dict[str, Any]) -> None:
+        self.incidents.take(str(data["incident"]), data, data["status"] == "resolved")
+
+    def window(self, record: Mapping[str, Any], data: Mapping[str, Any]) -> None:
+        labels, window = data["labels"], data["window"]
+        value = next((window[name] for name in VALUES if window.get(name) is not None), None)
+        if data["ended"] != "evaluated" or value is None:
+            return
+        key = labels["model"], labels["monitor"], labels["signal"], group_of(labels)
+        line = self.lines.get(key) or deque(maxlen=POINTS)
+        line.append((window["to"], value, window.get("expected"), data["limit"], bool(data["breach"])))
+        self.hidden_lines += newest(self.lines, key, line, LINES_MAX)
+
+    # What is shown
+
+    def overview(self) -> dict[str, Any]:
+        """Everything but single series: one entry per model, open incidents and alerts, partitions."""
+        open_alerts: dict[str, list[dict[str, Any]]] = {}
+        for alert in self.alerts.open.values():
+            open_alerts.setdefault(alert["labels"].get("model", ""), []).append(alert)
+        incidents: dict[str, int] = {}
+        for incident in self.incidents.open.values():
+            incidents[incident["model"]] = incidents.get(incident["model"], 0) + 1
+        parts: dict[str, list[dict[str, Any]]] = {}
+        for (model, _, _), data in self.parts.items():
+            parts.setdefault(model, []).append(data)
+        return {
+            "version": self.version,
+            "models": [
+                self.model(name, parts.get(name, []), open_alerts.get(name, []), incidents.get(name, 0))
+                for name in sorted(self.minutes)
+            ],
+            "incidents": [brief(one) for one in newest_first(self.incidents)],
+            "alerts": [brief_alert(one) for one in newest_first(self.alerts)],
+            "partitions": [
+                {"topic": topic, "partition": number, **known} for (topic, number), known in sorted(self.places.items())
+            ],
+            "hidden": {"alerts": self.alerts.hidden, "series": self.hidden_lines, "records": self.unread},
+        }
+
+    def model(
+        self, name: str, parts: list[dict[str, Any]], alerts: list[dict[str, Any]], incidents: int
+    ) -> dict[str, Any]:
+        """A row of the overview."""
+        minutes = [events for _, events in sorted(self.minutes[name].items())][:-1]  # The last one is not over.
+        rates = [rate for (model, _, _), rate in self.rates.items() if model == name]
+        tiers: dict[str, int] = {}
+        for data in parts:
+            for tier, count in data.get("tiers", {}).items():
+                tiers[tier] = tiers.get(tier, 0) + count
+        severities = {alert["labels"].get("severity") for alert in alerts}
+        return {
+            "model": name,
+            "state": state_of(severities, incidents, parts),
+            "incidents": incidents,
+            "alerts": len(alerts),
+            "events": sum(data["events"] for data in parts),
+            "per_minute": round(sum(rates), 1) if rates else None,
+            "minutes": minutes,
+            "newest_event": max((data["newest_event"] for data in parts), default=None),
+            "heard_ms": max((data["tick"]["time_ms"] for data in parts), default=0),
+            "school_until": max((data["school_until"] for data in parts if data.get("school_until")), default=None),
+            "series": {name: sum(data["series"][name] for data in parts) for name in ("ready", "warming")},
+            "tiers": tiers,
+            "windows": {
+                ended: sum(data["windows"].get(ended, 0) for data in parts)
+                for ended in (parts[0]["windows"] if parts else ())
+            },
+            "unwatched": [one for data in parts for one in data.get("unwatched", [])][:SHOWN],
+        }
+
+    def series_of(self, model: str) -> list[dict[str, Any]]:
+        """Windows of a model's series as the detectors saw them: end, value, what was expected, limit, breach."""
+        return [
+            {"monitor": monitor, "signal": signal, "group": group, "points": [list(point) for point in line]}
+            for (name, monitor, signal, group), line in self.lines.items()
+            if name == model
+        ]
+
+
+VALUES = ("fraction", "value", "distance", "surprise")
+"""What of a window is drawn: the first of these that it has."""
+ABOUT = ("alertname", "severity", "model", "monitor", "detector", "signal", "partition")
+
+
+def group_of(labels: Mapping[str, str]) -> str:
+    """The fields of `by`, as one text."""
+    return ", ".join(f"{name}={text}" for name, text in labels.items() if name not in ABOUT and text)
+
+
+def state_of(severities: Iterable[str | None], incidents: int, parts: list[dict[str, Any]]) -> str:
+    """A model in a word: the gravest that holds."""
+    found = set(severities)
+    if "critical" in found:
+        return "critical"
+    if incidents or found - {"info", None}:
+        return "drifting"
+    if any(data.get("school_until") for data in parts):
+        return "learning"
+    return "healthy"
+
+
+def newest_first(records: Records) -> list[dict[str, Any]]:
+    return [*reversed(records.open.values()), *reversed(records.done.values())]
+
+
+def brief(incident: dict[str, Any]) -> dict[str, Any]:
+    """An incident without its members."""
+    return {name: value for name, value in incident.items() if name != "members"}
+
+
+def brief_alert(alert: dict[str, Any]) -> dict[str, Any]:
+    """What a list needs of an alert."""
+    return {
+        "id": alert["id"],
+        "status": alert["status"],
+        "labels": alert["labels"],
+        "sentence": alert["sentence"],
+        "since": alert["alert"]["startsAt"],
+        "changed": alert["changed"]["time"],
+        "provisional": alert.get("provisional", False),
+    }
+
+
+TAKEN = {
+    "heartbeat": Board.heartbeat,
+    "alert": Board.alert,
+    "incident": Board.incident,
+    "window": Board.window,
+}

@@ -1,0 +1,154 @@
+"""The page for people, at `/`: what the service publishes, read back, as tables and charts. It changes nothing.
+
+A thread of its own reads the topics and keeps the board; answers are made in the thread that asks, and an answer that
+did not change is not sent again. By default only whoever is on the same machine sees it (also by way of `kubectl
+port-forward` or an SSH tunnel): it names models and topics.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import threading
+import time
+from collections.abc import Callable, Iterable
+from importlib import resources
+from typing import Any, Literal, NamedTuple, Protocol
+from urllib.parse import parse_qs
+
+import orjson
+from xxhash import xxh3_64_hexdigest
+
+from streamer.port import LogDown
+from streamer.service.board import Board
+
+FILES = {
+    "/": ("page.html", "text/html; charset=utf-8"),
+    "/page.css": ("page.css", "text/css; charset=utf-8"),
+    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
+}
+POLICY = "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+PAST_MS = 14 * 86_400_000
+AGAIN_S, FRESH_S = 10.0, 1.0
+"""Until topics that could not be read are tried again; and for how long an answer serves all who ask the same."""
+JSON = "application/json"
+
+
+class Served(NamedTuple):
+    status: int
+    body: bytes
+    kind: str
+    etag: str = ""
+
+
+class Tail(Protocol):
+    """See `streamer.kafka.tail.Tail`."""
+
+    missing: list[str]
+
+    def values(self) -> Iterable[bytes | None]: ...
+
+    def close(self) -> None: ...
+
+
+class Page:
+    """`tail`: makes one that begins at a time; `shown`: what else there is to say, by name of its view."""
+
+    def __init__(
+        self,
+        tail: Callable[[int], Tail],
+        shown: Callable[[], dict[str, Any]],
+        who: Literal["local", "all", "off"] = "local",
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.who, self.board = who, Board()
+        self._tail, self._shown, self._clock = tail, shown, clock
+        self._lock, self._closing = threading.Lock(), threading.Event()
+        self._waits: str | None = "reading what was published"
+        self._made: dict[tuple[str, str], tuple[Served, float]] = {}
+        if who != "off":
+            threading.Thread(target=self._read, name="driftline-page", daemon=True).start()
+
+    def close(self) -> None:
+        self._closing.set()
+
+    def allows(self, address: str, host: str) -> bool:
+        """Whether this client, who asked for that host, is shown it. A name of ours that a foreign page has put on
+        127.0.0.1 is none.
+        """
+        if self.who != "local":
+            return self.who == "all"
+        name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+        named = name.strip("[]") in ("localhost", "127.0.0.1", "::1")
+        return named and ipaddress.ip_address(address.partition("%")[0]).is_loopback
+
+    def serve(self, path: str, query: str) -> Served | None:
+        """The answer for a path; None where there is nothing."""
+        if path in FILES:
+            name, kind = FILES[path]
+            body = resources.files("streamer.service").joinpath("static", name).read_bytes()
+            return Served(200, body, kind, hash_of(body))
+        if path not in VIEWS:
+            return None
+        known, made_s = self._made.get((path, query), (None, 0.0))
+        if known is None or self._clock() - made_s > FRESH_S:
+            known = self._view(path, query)
+            self._made = {key: one for key, one in self._made.items() if self._clock() - one[1] <= FRESH_S}
+            self._made[path, query] = known, self._clock()
+        return known
+
+    def _view(self, path: str, query: str) -> Served:
+        asked = {name: values[0] for name, values in parse_qs(query).items()}
+        with self._lock:
+            found = VIEWS[path](self, asked)
+        if found is None:
+            return Served(404, b'{"error": "nothing of that name is known here"}\n', JSON)
+        body = orjson.dumps(found)
+        return Served(200, body, JSON, hash_of(body))
+
+    # Views
+
+    def overview(self, asked: dict[str, str]) -> dict[str, Any]:
+        return {**self.board.overview(), "now_ms": int(1000 * self._clock()), "waits": self._waits, **self._shown()}
+
+    def series(self, asked: dict[str, str]) -> list[dict[str, Any]]:
+        return self.board.series_of(asked.get("model", ""))
+
+    def alert(self, asked: dict[str, str]) -> dict[str, Any] | None:
+        return self.board.alerts.find(asked.get("id", ""))
+
+    def incident(self, asked: dict[str, str]) -> dict[str, Any] | None:
+        return self.board.incidents.find(asked.get("id", ""))
+
+    # The thread
+
+    def _read(self) -> None:
+        while not self._closing.is_set():
+            tail = None
+            try:
+                tail = self._tail(int(1000 * self._clock()) - PAST_MS)
+                with self._lock:
+                    self.board = Board()
+                while not self._closing.is_set():
+                    values = list(tail.values())
+                    self._waits = f"no topic {', '.join(tail.missing)}" if tail.missing else None
+                    with self._lock:
+                        for value in values:
+                            self.board.take(value)
+            except LogDown as down:
+                self._waits = str(down)
+            finally:
+                if tail is not None:
+                    tail.close()
+            self._closing.wait(AGAIN_S)
+
+
+def hash_of(body: bytes) -> str:
+    return f'"{xxh3_64_hexdigest(body)}"'
+
+
+VIEWS: dict[str, Callable[[Page, dict[str, str]], Any]] = {
+    "/api/overview": Page.overview,
+    "/api/series": Page.series,
+    "/api/alert": Page.alert,
+    "/api/incident": Page.incident,
+}

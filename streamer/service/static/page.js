@@ -1,0 +1,197 @@
+"use strict";
+// The page: one view per address behind the #, drawn anew when its data changed. No framework, nothing from elsewhere.
+
+const EVERY_MS = 5000;
+const WORDS = {
+  critical: "▲ critical", drifting: "◆ drifting", learning: "○ learning", healthy: "● healthy",
+  firing: "▲ firing", open: "◆ open", resolved: "● resolved", pending: "○ pending",
+};
+const main = document.getElementById("view");
+const status = document.getElementById("status");
+let drawn = "";
+
+const get = async (path) => {
+  const answer = await fetch(path);
+  if (!answer.ok) throw new Error(answer.status === 404 ? "It is not known here, or no longer." : `The service answers ${answer.status}.`);
+  return answer.json();
+};
+
+// Elements, never HTML from texts: names come from producers.
+const el = (name, given = {}, ...inside) => {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(given)) if (value !== null && value !== undefined) made.setAttribute(key, value);
+  made.append(...inside.flat().filter((one) => one !== null && one !== undefined));
+  return made;
+};
+const svg = (name, given = {}, ...inside) => {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [key, value] of Object.entries(given)) made.setAttribute(key, value);
+  made.append(...inside);
+  return made;
+};
+const state = (word) => el("span", { class: `state ${word}` }, WORDS[word] || word);
+const number = (value) => (value === null || value === undefined ? "–" : Number(value).toLocaleString("en", { maximumSignificantDigits: 5 }));
+const link = (to, text) => el("a", { href: to }, text);
+const name = (model) => `#/model/${encodeURIComponent(model)}`;
+const time = (text) => (text ? el("time", { datetime: text, title: text }, text.replace("T", " ").replace(/\.\d+Z$/, "Z")) : "–");
+const ago = (ms) => {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  if (seconds < 120) return `${seconds} s ago`;
+  if (seconds < 7200) return `${Math.round(seconds / 60)} min ago`;
+  return seconds < 172800 ? `${Math.round(seconds / 3600)} h ago` : `${Math.round(seconds / 86400)} d ago`;
+};
+const table = (heads, rows, caption) => el("div", { class: "wide" }, el("table", {},
+  el("caption", { class: "soft", hidden: caption ? null : "" }, caption || ""),
+  el("thead", {}, el("tr", {}, heads.map((head) => el("th", { scope: "col", class: head.startsWith("#") ? "number" : null }, head.replace("#", ""))))),
+  el("tbody", {}, rows.map((row) => el("tr", {}, row.map((cell, i) => el("td", { class: heads[i].startsWith("#") ? "number" : null }, cell)))))));
+
+const path = (points, x, y) => points.map((point, i) => `${i ? "L" : "M"}${x(point[0]).toFixed(1)} ${y(point[1]).toFixed(1)}`).join("");
+const scale = (low, high, from, to) => (value) => from + ((value - low) / (high - low || 1)) * (to - from);
+
+const spark = (values) => {
+  if (values.length < 2) return el("span", { class: "soft" }, "–");
+  const x = scale(0, values.length - 1, 1, 119), y = scale(0, Math.max(...values), 23, 2);
+  const title = svg("title");
+  title.textContent = `from ${number(values[0])} to ${number(values.at(-1))} events a minute`;
+  return svg("svg", { class: "spark", width: 120, height: 24, role: "img" }, title, svg("path", { d: path(values.map((v, i) => [i, v]), x, y) }));
+};
+
+// A series as its detector saw it: value, what was expected, and a mark on each window that was too far away.
+const chart = (line) => {
+  const points = line.points.map(([to, value, expected, , breach]) => ({ at: Date.parse(to), value, expected, breach }));
+  const all = points.flatMap((p) => [p.value, p.expected]).filter((v) => v !== null && v !== undefined);
+  const x = scale(points[0].at, points.at(-1).at, 4, 296), y = scale(Math.min(...all), Math.max(...all), 84, 8);
+  const known = points.filter((p) => p.expected !== null && p.expected !== undefined);
+  const title = svg("title");
+  const odd = points.filter((p) => p.breach);
+  title.textContent = `${line.signal}: ${points.length} windows, ${odd.length} beyond the limit, last ${number(points.at(-1).value)}`;
+  const low = svg("text", { x: 4, y: 98 }), high = svg("text", { x: 296, y: 98, "text-anchor": "end" });
+  low.textContent = new Date(points[0].at).toISOString().slice(5, 16).replace("T", " ");
+  high.textContent = new Date(points.at(-1).at).toISOString().slice(5, 16).replace("T", " ");
+  return el("figure", {}, svg("svg", { class: "chart", viewBox: "0 0 300 102", role: "img" }, title,
+    svg("path", { class: "expected", d: path(known.map((p) => [p.at, p.expected]), x, y) }),
+    svg("path", { class: "value", d: path(points.map((p) => [p.at, p.value]), x, y) }),
+    ...odd.map((p) => svg("circle", { cx: x(p.at).toFixed(1), cy: y(p.value).toFixed(1), r: 3.5 })), low, high),
+  el("figcaption", {}, `${line.monitor}: ${line.signal}${line.group ? ` (${line.group})` : ""}, now ${number(points.at(-1).value)}, from ${number(Math.min(...all))} to ${number(Math.max(...all))}`));
+};
+
+const incidents = (list) => (list.length ? table(["State", "What happened", "Alerts", "Since"], list.map((one) => [
+  state(one.status), el("div", { class: "sentence" }, link(`#/incident/${encodeURIComponent(one.incident)}`, one.sentence)),
+  `${one.alerts.open} of ${one.alerts.count} open`, time(one.since)])) : el("p", { class: "soft" }, "None."));
+const alerts = (list) => (list.length ? table(["State", "Severity", "What moved", "Since"], list.map((one) => [
+  state(one.status), one.labels.severity || "–", el("div", { class: "sentence" }, link(`#/alert/${encodeURIComponent(one.id)}`, one.sentence)), time(one.since)]))
+  : el("p", { class: "soft" }, "None."));
+
+const VIEWS = {
+  "": async () => {
+    const all = await overview();
+    const wanted = (new URLSearchParams(location.hash.split("?")[1]).get("find") || "").toLowerCase();
+    const order = ["critical", "drifting", "learning", "healthy"];
+    const models = all.models.filter((one) => one.model.toLowerCase().includes(wanted))
+      .sort((a, b) => order.indexOf(a.state) - order.indexOf(b.state) || a.model.localeCompare(b.model));
+    const find = el("input", { type: "search", "aria-label": "Find a model", placeholder: "Find a model", value: wanted, id: "find" });
+    find.addEventListener("change", () => { location.hash = find.value ? `#/?find=${encodeURIComponent(find.value)}` : "#/"; });
+    const open = all.incidents.filter((one) => one.status === "open");
+    return [el("h2", {}, `Open incidents (${open.length})`), incidents(open),
+      el("h2", {}, `Models (${all.models.length})`), find,
+      models.length ? table(["Model", "State", "#Incidents", "#Alerts", "#Events a minute", "Lately", "Last event", "Series"], models.map((one) => [
+        link(name(one.model), one.model), state(one.state), String(one.incidents), String(one.alerts), number(one.per_minute), spark(one.minutes),
+        one.newest_event ? el("span", { title: one.newest_event }, ago(all.now_ms - Date.parse(one.newest_event))) : "–",
+        `${one.series.ready} known${one.series.warming ? `, ${one.series.warming} warming up` : ""}`]))
+        : el("p", { class: "soft" }, wanted ? "No model of that name." : "No sign of life of any model yet: one comes with every heartbeat.interval (1 min).")];
+  },
+  alerts: async () => {
+    const all = await overview();
+    return [el("h2", {}, "Incidents"), incidents(all.incidents), el("h2", {}, "Alerts"), alerts(all.alerts)];
+  },
+  model: async (model) => {
+    const [all, series] = await Promise.all([overview(), get(`/api/series?model=${encodeURIComponent(model)}`)]);
+    const one = all.models.find((known) => known.model === model);
+    if (!one) throw new Error("No sign of life of this model is known here.");
+    const tiers = Object.entries(one.tiers).filter(([, count]) => count).map(([tier, count]) => `${count} ${tier}`).join(", ");
+    return [el("h2", {}, model, " ", state(one.state)),
+      one.school_until ? el("p", { class: "note" }, "In school: daily and weekly patterns are being learned until ", time(one.school_until), "; alerts by then are provisional.") : null,
+      el("dl", {}, ...[["Events", `${number(one.events)}, ${number(one.per_minute)} a minute`], ["Last event", time(one.newest_event)],
+        ["Series", `${one.series.ready} known, ${one.series.warming} warming up`], ["Limits of series", tiers || "–"],
+        ["Windows", Object.entries(one.windows).map(([ended, count]) => `${count} ${ended}`).join(", ") || "–"],
+        ["Not watched", one.unwatched.map((u) => `${u.signal}: ${u.why}`).join("; ") || "nothing that the config asks for"],
+      ].flatMap(([term, said]) => [el("dt", {}, term), el("dd", {}, said)])),
+      el("h3", {}, "Alerts"), alerts(all.alerts.filter((a) => a.labels.model === model)),
+      el("h3", {}, "Signals, as the detectors saw them"),
+      series.length ? el("div", { class: "charts" }, series.map(chart))
+        : el("p", { class: "soft" }, all.windows ? "No window has ended yet." : "Windows are shown where the config publishes them: topics: {windows: drift-windows}.")];
+  },
+  incident: async (id) => {
+    const one = await get(`/api/incident?id=${encodeURIComponent(id)}`);
+    return [el("h2", {}, state(one.status), " ", one.model), el("p", { class: "sentence" }, one.sentence),
+      el("dl", {}, ...[["Since", time(one.since)], ["Severity", one.severity], ["Alerts", `${one.alerts.open} of ${one.alerts.count} open`], ["Changed", time(one.changed.time)]]
+        .flatMap(([term, said]) => [el("dt", {}, term), el("dd", {}, said)])),
+      el("h3", {}, "What moved, the first first"), table(["Since", "What moved", "Monitor", "Severity"], one.members.map((member) => [
+        time(member.since), link(`#/alert/${encodeURIComponent(member.episode)}`, member.moved), member.monitor, member.severity]))];
+  },
+  alert: async (id) => {
+    const one = await get(`/api/alert?id=${encodeURIComponent(id)}`);
+    const side = (told) => (told ? `mean ${number(told.mean)}, spread ${number(told.std)}, ${number(told.n)} events up to ${told.to}` : "–");
+    const evidence = one.evidence || {};
+    const said = [["Monitor", one.labels.monitor], ["Detector", one.labels.detector || (one.detector || {}).kind], ["Signal", one.labels.signal],
+      ["Began", time((evidence.onset || {}).time)], ["Found", time((one.trigger || {}).time)],
+      ["Before", side(evidence.before)], ["After", side(evidence.after)],
+      ["Statistic", one.statistic === null || one.statistic === undefined ? "–" : `${number(one.statistic)}, limit ${number(one.threshold)}`],
+      ["Limits from", evidence.tier || "–"], ["Detections", String((one.episode || {}).detections ?? "–")]];
+    const command = (one.replay || {}).command;
+    const copy = el("button", { type: "button" }, "Copy");
+    copy.addEventListener("click", () => navigator.clipboard.writeText(command).then(() => { copy.textContent = "Copied"; }));
+    return [el("h2", {}, state(one.status), " ", link(name(one.labels.model || ""), one.labels.model || "")), el("p", { class: "sentence" }, one.sentence),
+      one.provisional ? el("p", { class: "note" }, "Provisional: the model is still in school, its daily and weekly patterns are not known yet.") : null,
+      el("dl", {}, ...said.flatMap(([term, told]) => [el("dt", {}, term), el("dd", {}, told || "–")])),
+      command ? [el("h3", {}, "See it happen again"), el("pre", {}, el("code", {}, command)), copy] : null,
+      el("details", {}, el("summary", {}, "The record"), el("pre", {}, el("code", {}, JSON.stringify(one, null, 2))))];
+  },
+  pipeline: async () => {
+    const all = await overview();
+    const notes = all.notes || [];
+    return [el("h2", {}, "Pipeline"), notes.length ? notes.map((text) => el("p", { class: "note" }, text)) : el("p", {}, "Nothing is waited for."),
+      all.partitions.length ? table(["Partition", "#Offset", "#Used", "#Late", "#Repeated", "#Filtered", "#Dead letters", "Read", "Heard"], all.partitions.map((one) => [
+        `${one.topic}[${one.partition}]`, number(one.offset), ...["used", "late", "duplicate", "filtered", "dead_lettered"].map((what) => number(one.account[what])),
+        one.caught_up ? "all there is" : "a backlog", ago(all.now_ms - one.time_ms)])) : el("p", { class: "soft" }, "No sign of life yet."),
+      el("h3", {}, "Fields that could not be used"), (() => {
+        const odd = all.partitions.flatMap((one) => one.odd.map((field) => [`${one.topic}[${one.partition}]`, field.field, field.reason, number(field.count)]));
+        return odd.length ? table(["Partition", "Field", "Why", "#Events"], odd) : el("p", { class: "soft" }, "None.");
+      })()];
+  },
+  config: async () => {
+    const all = await overview();
+    return [el("h2", {}, "Config"), el("p", { class: "soft" }, `hash ${all.config_hash}, version ${all.service}`), el("pre", {}, el("code", {}, all.config))];
+  },
+};
+
+const overview = () => get("/api/overview");
+
+const draw = async () => {
+  const [view, ...rest] = location.hash.replace(/^#\/?/, "").split("?")[0].split("/");
+  for (const one of document.querySelectorAll("nav a")) {
+    const here = one.getAttribute("href") === `#/${view}`;
+    if (here) one.setAttribute("aria-current", "page"); else one.removeAttribute("aria-current");
+  }
+  try {
+    const made = (await (VIEWS[view] || VIEWS[""])(decodeURIComponent(rest.join("/")))).flat().filter(Boolean);
+    const all = await overview();
+    status.textContent = all.waits ? `Waiting: ${all.waits}` : `as of ${new Date(all.now_ms).toISOString().slice(11, 19)} UTC`;
+    const box = el("div", {}, made);
+    if (box.innerHTML !== drawn && document.activeElement.id !== "find") {
+      const opened = main.querySelector("details[open]") !== null;
+      main.replaceChildren(...box.childNodes);
+      if (opened && main.querySelector("details")) main.querySelector("details").open = true;
+      drawn = main.innerHTML;
+    }
+    document.title = all.incidents.some((one) => one.status === "open") ? "◆ Driftline" : "Driftline";
+  } catch (error) {
+    status.textContent = "";
+    main.replaceChildren(el("p", { class: "note" }, error.message || "The service does not answer."));
+    drawn = "";
+  }
+};
+
+window.addEventListener("hashchange", () => { drawn = ""; main.focus(); draw(); });
+draw();
+setInterval(() => { if (!document.hidden) draw(); }, EVERY_MS);

@@ -1,0 +1,57 @@
+"""What the page reads, on a real broker: from a time on, then as it comes, topics that appear as well."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+import pytest
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
+
+from schemas.events.batch import Record
+from streamer.config.load import load_text
+from streamer.kafka import tail as under_test
+from streamer.kafka.tail import Tail
+from streamer.port import LogDown
+from tests.kafka.service import produce
+
+
+def config_of(broker: str) -> object:
+    return load_text(f'version: 1\nkafka: {{brokers: "{broker}"}}\ntopics: {{events: [in]}}\n', "x", {})
+
+
+def read(tail: Tail, count: int) -> list[bytes | None]:
+    found: list[bytes | None] = []
+    deadline_s = time.monotonic() + 30
+    while len(found) < count and time.monotonic() < deadline_s:
+        found += tail.values()
+    return found
+
+
+@pytest.mark.broker
+def test_it_begins_at_a_time_and_goes_on(
+    broker: str, make_topics: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(under_test, "AGAIN_S", 0.5)
+    [topic] = make_topics("tail", partitions=2)
+    [later] = make_topics("later", partitions=1)
+    produce(broker, topic, {n: [Record(0, 1000 * at, None, b"%d-%d" % (n, at)) for at in (1, 2, 3)] for n in (0, 1)})
+    known = AdminClient({"bootstrap.servers": broker})
+    known.delete_topics([later])[later].result()
+    tail = Tail(config_of(broker), logging.getLogger("x"), [topic, later], 2000)  # type: ignore[arg-type]
+    assert tail.missing == [later]
+    assert sorted(filter(None, read(tail, 4))) == [b"0-2", b"0-3", b"1-2", b"1-3"]
+    produce(broker, topic, {1: [Record(0, 4000, None, b"news")]})
+    assert read(tail, 1) == [b"news"]
+    known.create_topics([NewTopic(later, 1, 1)])[later].result()
+    produce(broker, later, {0: [Record(0, 1, None, b"appeared")]})
+    assert read(tail, 1) == [b"appeared"]
+    assert tail.missing == []
+    tail.close()
+
+
+def test_where_nobody_answers_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(under_test, "LOOK_S", 0.5)
+    with pytest.raises(LogDown):
+        Tail(config_of("127.0.0.1:1"), logging.getLogger("x"), ["a"], 0)  # type: ignore[arg-type]

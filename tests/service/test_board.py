@@ -1,0 +1,174 @@
+"""What the page shows, put together from the records of a real task, and from what may come along with them."""
+
+from __future__ import annotations
+
+import functools
+import json
+import random
+from typing import Any
+
+import pytest
+
+from schemas.events.batch import Record
+from schemas.events.decoder import Decoder
+from streamer.config.decoder_fields import fields_of
+from streamer.config.load import load_text
+from streamer.engine.task import Task
+from streamer.port import Tick
+from streamer.service import board as under_test
+from streamer.service.board import Board, group_of, state_of
+
+CONFIG = """
+version: 1
+kafka: {brokers: "b:1"}
+topics: {events: [in], windows: drift-windows}
+reference: {warmup: 200}
+"""
+BEGIN_MS = 1_700_000_000_000
+
+
+@functools.cache
+def published(partition: int = 0) -> tuple[bytes, ...]:
+    """Of a model whose one feature shifts, a tick every 500 s."""
+    config, rng = load_text(CONFIG, "x", {}), random.Random(1)
+    task, decode = Task(config, ("in", partition), 0), Decoder(fields_of(config))
+    records = [
+        Record(
+            number,
+            BEGIN_MS + number * 1000,
+            None,
+            json.dumps(
+                {
+                    "model": "m",
+                    "time": BEGIN_MS / 1000 + number,
+                    "features": {"a": rng.gauss(6 if number > 6000 else 0, 1)},
+                    "latency_ms": rng.random(),
+                }
+            ).encode(),
+        )
+        for number in range(9000)
+    ]
+    for begin in range(0, len(records), 500):
+        task.step(decode(records[begin : begin + 500], "in"))
+        task.tick(Tick(begin + 500, BEGIN_MS + (begin + 500) * 1000, True))
+    return tuple(out.value for out in task.outbox if out.value is not None)
+
+
+def fed(*parts: int) -> Board:
+    board = Board()
+    for part in parts or (0,):
+        for value in published(part):
+            board.take(value)
+    return board
+
+
+def test_a_model_is_one_row_whatever_partitions_it_is_in() -> None:
+    [one] = fed().overview()["models"]
+    assert (one["model"], one["state"], one["events"], one["per_minute"]) == ("m", "drifting", 9000, 60.0)
+    assert one["minutes"] == [500] * 16, "the minute of the last tick is not over"
+    assert (one["incidents"], one["alerts"]) == (1, 3)
+    assert one["newest_event"] == "2023-11-15T00:43:19.000Z"
+    assert one["school_until"] == "2023-11-22T00:00:00.000Z"
+    [both] = fed(0, 1).overview()["models"]
+    assert (both["events"], both["per_minute"], both["minutes"]) == (18_000, 120.0, [1000] * 16)
+
+
+def test_incidents_and_alerts_are_the_newest_of_each_and_open_ones_come_first() -> None:
+    board = fed()
+    shown = board.overview()
+    [incident] = shown["incidents"]
+    assert (incident["status"], incident["alerts"]["count"]) == ("open", 4)
+    assert "members" not in incident
+    assert len(board.incidents.open[incident["incident"]]["members"]) == 4
+    first = next(one for one in reversed(shown["alerts"]) if one["status"] == "firing")
+    whole = board.alerts.find(first["id"])
+    assert whole is not None
+    assert whole["sentence"] == first["sentence"]
+    before = [one["status"] for one in shown["alerts"]]
+    record = next(r for r in map(json.loads, published()) if r.get("correlationid") == first["id"])
+    record["data"]["status"] = "resolved"
+    board.take(json.dumps(record).encode())
+    after = [one["status"] for one in board.overview()["alerts"]]
+    assert after == sorted([*before[1:], "resolved"])
+    assert board.overview()["models"][0]["alerts"] == before.count("firing") - 1
+
+
+def test_windows_are_lines_as_the_detectors_saw_them() -> None:
+    lines = fed().series_of("m")
+    [traffic] = [line for line in lines if line["signal"] == "traffic"]
+    assert [point[0] for point in traffic["points"]][-1] == "2023-11-15T00:30:00.000Z"
+    assert {point[1] for point in traffic["points"]} == {600.0}
+    assert any(point[4] for line in lines for point in line["points"]), "the shift is beyond a limit"
+    assert fed().series_of("nobody") == []
+
+
+def test_partitions_show_where_they_stand() -> None:
+    shown = fed(0, 1).overview()["partitions"]
+    assert [(one["topic"], one["partition"], one["offset"], one["caught_up"]) for one in shown] == [
+        ("in", 0, 9000, True),
+        ("in", 1, 9000, True),
+    ]
+    assert shown[0]["account"]["used"] == 9000
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"{}",
+        b'{"type": "x", "data": {}}',
+        b'{"type": "io.driftline.alert.firing.v1", "data": {}}',
+    ],
+)
+def test_what_is_none_of_ours_is_counted_and_changes_nothing(value: bytes) -> None:
+    board = Board()
+    board.take(value)
+    board.take(None)
+    assert (board.unread, board.version) == (1, 0)
+    assert board.overview()["models"] == []
+
+
+def test_a_heartbeat_told_twice_or_after_a_loss_of_state_makes_no_rate() -> None:
+    board, beats = Board(), [r for r in map(json.loads, published()) if "heartbeat" in r["type"]]
+    for record in (beats[0], beats[0], beats[3], beats[1]):
+        board.take(json.dumps(record).encode())
+    assert board.overview()["models"][0]["per_minute"] == 60.0
+
+
+def test_everything_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MODELS_MAX", "PARTS_MAX", "OPEN_MAX", "DONE_MAX", "LINES_MAX", "POINTS", "RATES"):
+        monkeypatch.setattr(under_test, name, 3)
+    board, whole = Board(), [json.loads(value) for value in published()]
+    for number in range(10):
+        for record in whole:
+            changed: Any = json.loads(json.dumps(record).replace('"m"', f'"m{number}"'))
+            if "correlationid" in changed:
+                changed["correlationid"] += str(number)
+            if "incident" in changed["data"]:
+                changed["data"]["incident"] += str(number)
+            board.take(json.dumps(changed).encode())
+    shown = board.overview()
+    assert [one["model"] for one in shown["models"]] == ["m7", "m8", "m9"]
+    assert len(board.alerts.open) == len(board.alerts.done) == len(shown["incidents"]) == 3
+    assert len(board.lines) == len(board.parts) == 3
+    assert max(map(len, board.lines.values())) == 3
+    assert shown["hidden"]["alerts"] > 0
+    assert shown["hidden"]["series"] > 0
+
+
+def test_a_model_in_a_word_and_a_group_in_a_text() -> None:
+    assert [state_of(found, 0, []) for found in (["critical", "info"], ["warning"], ["info"], [])] == [
+        "critical",
+        "drifting",
+        "healthy",
+        "healthy",
+    ]
+    assert state_of([], 1, []) == "drifting"
+    assert state_of([], 0, [{"school_until": "2026-01-01T00:00:00Z"}]) == "learning"
+    assert (
+        group_of({"model": "m", "signal": "s", "caller": "web", "segment_country": "NL"})
+        == "caller=web, segment_country=NL"
+    )
