@@ -254,11 +254,11 @@ class LatePool:
 class Campaign:
     """A schedule: which worker acts next, who dies, who is paused, when the broker's own housekeeping runs."""
 
-    inputs, most, text = 3, 3, CONFIG  # partitions, workers at a time, and the config
+    inputs, most, text = 3, 3, ""  # partitions, workers at a time, and the config, by default CONFIG as it is by then
 
     def __init__(self, seed: int, worker_class: type[Worker] = Worker, length: int = 260) -> None:
         self.rng = random.Random(seed)
-        self.config = load_text(self.text, "sim.yaml", {})
+        self.config = load_text(self.text or CONFIG, "sim.yaml", {})
         self.pool = LatePool(seed)
         self.worker_class = worker_class
         self.partitions = [(TOPIC, number) for number in range(self.inputs)]
