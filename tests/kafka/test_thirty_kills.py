@@ -37,8 +37,8 @@ EVENTS = int(os.environ.get("DRIFTLINE_EVENTS", "40000"))
 SHIFT = EVENTS * 6 // 10
 APART_MS, AT_ONCE = 10, 2000
 KEYED_DELAY, MOVES, LATENESS_S = 1.2, 0.06, 30
-"""The shift is small, so that it takes some thousand events to find it: who reads six partitions, in step within half
-of the lateness, has up to 1500 of them in another order than they were sent in.
+"""The shift is small, so that it takes some thousand events to find it. Who reads six partitions through kills has some
+in another order than they were sent in, by half of the lateness and what a commit takes: so much later it may be found.
 """
 CONFIG = """
 version: 1
@@ -173,4 +173,4 @@ def check(sender: Sender, topics: tuple[str, ...], path: Path) -> None:
     found = int(np.flatnonzero(sender.places == fired["trigger"]["partition"])[fired["trigger"]["offset"]])
     delay, keyed = found - SHIFT, keyed_trigger(sender, path) - SHIFT
     print(f"{EVENTS} events, {KILLS} kills: {total}; found after {delay} events, keyed after {keyed}")
-    assert 0 < delay <= KEYED_DELAY * keyed
+    assert 0 < delay <= KEYED_DELAY * keyed + LATENESS_S * 1000 // APART_MS
