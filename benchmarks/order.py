@@ -27,6 +27,7 @@ from streamer.config.load import load_text
 from streamer.config.model import Config
 from streamer.engine.ordering import Ordering
 from streamer.engine.task import Task
+from streamer.port import Parts
 
 EVENTS = 40_000
 QUICK = 20
@@ -75,7 +76,7 @@ def direct(records: list[Record], size: int, watch: Stopwatch) -> None:
 def ordered(records: list[Record], size: int, watch: Stopwatch) -> tuple[int, int]:
     """How many packed records there are, and their bytes."""
     plain = config(", order: model")
-    stage, decode, unpack = Ordering(plain, ("in", 0), 0, PARTS), Decoder(fields_of(plain)), Unpacker()
+    stage, decode, unpack = Ordering(plain, ("in", 0), 0, Parts(PARTS, PARTS)), Decoder(fields_of(plain)), Unpacker()
     log: list[list[bytes]] = [[] for _ in range(PARTS)]
     for begin in range(0, len(records), size):
         watch("stage_1", lambda: stage.step(decode(records[begin : begin + size], "in")))  # noqa: B023

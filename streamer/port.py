@@ -45,6 +45,13 @@ class Tick(NamedTuple):
     caught_up: bool  # nothing was left to read, so that who is silent is silent and not unread
 
 
+class Parts(NamedTuple):
+    """Over how many partitions of the ordered log models are shared out, and how many it had when that was settled."""
+
+    used: int
+    there: int
+
+
 class Committed(NamedTuple):
     """What is known of a partition's past: the committed offset and its metadata."""
 
@@ -54,6 +61,7 @@ class Committed(NamedTuple):
     ticks: tuple[Tick, ...] = ()  # the last of them, those the snapshot has not seen
     starts: int = 0  # how often somebody began to read at C and was not heard of again
     reached_ms: int = 0  # about when the events before C were, for others who read in step; 0 where it does not say
+    parts: Parts | None = None  # of one whose events go to the ordered log
 
     @property
     def progress(self) -> tuple[int, int]:
@@ -66,7 +74,10 @@ class Committed(NamedTuple):
         return self.pointer.generation if self.pointer is not None else 0
 
 
-class Parts(NamedTuple):
+Roots = Mapping[Partition, Committed]
+
+
+class StateParts(NamedTuple):
     """Records of the state topic, each full of blocks of snapshots; one element per record."""
 
     offsets: I64
@@ -87,7 +98,7 @@ class Kept(NamedTuple):
     """What the state topic has of a snapshot in parts, so that the next one need not write it again."""
 
     sha: str  # of its manifest, as its pointer has it
-    parts: Parts
+    parts: StateParts
     blocks: Blocks  # by their digests
     stale: frozenset[int]  # names of further parts that may be there, of which no offset needs any
 
@@ -97,7 +108,7 @@ class Cut(NamedTuple):
 
     size: int  # of the snapshot
     pieces: NDArray[np.int64]  # size and bytes of an element, of each stretch whose blocks are found by themselves
-    carried: Parts
+    carried: StateParts
     fresh: tuple[tuple[int, bytes], ...]  # further parts, by name
     blocks: Blocks  # in the order of the snapshot; of `carried`, then of `fresh`
     gone: tuple[int, ...]  # names of parts that nobody needs any more

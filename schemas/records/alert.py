@@ -45,6 +45,7 @@ class Source(NamedTuple):
     partition: int
     generation: int  # how often the topic was made anew
     file: str  # the config as the operator named it
+    moved_to: int | None = None  # the partition it is told from, where that is another one by now
 
 
 class Form(NamedTuple):
@@ -99,7 +100,12 @@ def template(more: tuple[str, ...] = ()) -> str:
                 "offset": bare("trigger_offset"),
                 "time": "%(began)s",
             },
-            "changed": {**place, "offset": bare("changed_offset"), "time": "%(changed)s"},
+            "changed": {
+                "topic": "%(topic)s",
+                "partition": bare("changed_partition"),
+                "offset": bare("changed_offset"),
+                "time": "%(changed)s",
+            },
             "episode": {name: bare(name) for name in ("number", "detections", "suppressed")},
             "detector": bare("detector"),
             bare("finding"): 0,  # evidence among them
@@ -146,6 +152,7 @@ def forms(
         "named": inner(named(source.topic, source.generation)),
         "again": f" --generation {source.generation}" if source.generation else "",
         "partition": source.partition,
+        "changed_partition": source.partition if source.moved_to is None else source.moved_to,
         "source": inner(source.group),
         "config": source.config,
         "file": inner(quote(source.file)),

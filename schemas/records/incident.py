@@ -9,7 +9,11 @@ from __future__ import annotations
 from schemas.records.alert import SEVERITIES, Form, bare, cut, inner, rfc3339, with_holes, written
 from schemas.records.envelope import envelope
 
-PLACE = {"topic": "%(topic)s", "partition": bare("partition")}
+
+def place(partition: str, what: str) -> dict[str, str]:
+    """A place in the log with a hole for everything; `what` happened there."""
+    at = {"topic": "%(topic)s", "partition": bare(partition)}
+    return {**at, "offset": bare(f"{what}_offset"), "time": f"%({what})s"}
 
 
 def template() -> str:
@@ -34,8 +38,8 @@ def template() -> str:
             "retained": bare("retained"),
             "fleet": bare("fleet"),
             "since": "%(since)s",
-            "opened": {**PLACE, "offset": bare("opened_offset"), "time": "%(opened)s"},
-            "changed": {**PLACE, "offset": bare("changed_offset"), "time": "%(changed)s"},
+            "opened": place("opened_partition", "opened"),
+            "changed": place("partition", "changed"),
             "alerts": {"count": bare("alerts"), "open": bare("open")},
             "members": [bare("members")],
         },

@@ -54,11 +54,17 @@ class Opened(NamedTuple):
     evidence: Any
     row: int = 0  # of a record with several events: which
     origin: Origin | None = None  # of an event of the ordered log
+    home: tuple[int, int] | None = None  # partition and offset there, where its model has moved to another since
+
+    @property
+    def there(self) -> int:
+        """The offset in the partition in which it opened."""
+        return self.offset if self.home is None else self.home[1]
 
     @property
     def place(self) -> str:
         """As ids have it: two rows of a record may open an episode each."""
-        return f"{self.offset}.{self.row}" if self.row else str(self.offset)
+        return f"{self.there}.{self.row}" if self.row else str(self.there)
 
 
 def settled(value: Any) -> Any:

@@ -19,8 +19,10 @@ from streamer.monitors.words import label_of, now_before
 from streamer.port import Out, Partition
 from streamer.signals.grammar import member_title
 
-Key = tuple[str, int, bool]
-"""Monitor, row, and whether its alert is of the retained history: to its readers that is another one."""
+Key = tuple[str, int, bool, int | None]
+"""Monitor, row, whether its alert is of the retained history, and the partition of before where it opened in another:
+to its readers these are others.
+"""
 BEGUN_MAX = 4096
 """Episodes whose texts are kept for their later records; those of others are written again."""
 
@@ -36,7 +38,12 @@ class Series(NamedTuple):
 
 
 def key_of(notice: Notice) -> Key:
-    return notice.monitor, notice.row, notice.retained
+    return notice.monitor, notice.row, notice.retained, number_of(notice.opened)
+
+
+def number_of(opened: Opened) -> int | None:
+    """The partition in which it opened, where that is another one than its model has now."""
+    return None if opened.home is None else opened.home[0]
 
 
 def severity_of(monitor: Monitor, retained: bool) -> str:
@@ -91,7 +98,7 @@ def episode_facts(series: Series, opened: Opened, evidence: Evidence, moved: str
 
 def place_facts(opened: Opened, series: Series) -> dict[str, str]:
     """Where the record is that triggered: of an event of the ordered log the one it came in."""
-    topic, partition, offset, row = opened.origin or (*series.partition, opened.offset, -1)
+    topic, partition, offset, row = opened.origin or (*series.partition, opened.there, -1)
     at = f"{topic}[{partition}]@{offset}" + (f" row {row}" if row >= 0 else "")
     found = {
         "trigger_topic": wire.inner(topic),
@@ -100,7 +107,7 @@ def place_facts(opened: Opened, series: Series) -> dict[str, str]:
         "found_at": wire.inner(f"{series.detector} at {at}."),
     }
     if opened.origin is not None:
-        found["ordered"] = wire.written({"offset": opened.offset, "row": opened.row})
+        found["ordered"] = wire.written({"offset": opened.there, "row": opened.row})
     return found
 
 
@@ -118,7 +125,8 @@ def change_facts(notice: Notice, episode: Episode, labels: Mapping[str, str], ov
         "detections": str(notice.detections),
         "suppressed": str(notice.suppressed),
         "sentence": f"{begun['what_moved']}; {verdict(notice, labels, over)} by {begun['found_at']}",
-        "end_offset": str(at.offset + 1),
+        # What came since its model has moved does not stand behind what came before.
+        "end_offset": str((at.offset if opened.home is None else opened.there) + 1),
         "history": f" --first-end {notice.news_from}" if opened.first_offset < notice.news_from else "",
         "resolution": f'{{"how":"{notice.how}"}}' if notice.how else "null",
         "level": level_json(notice.level, episode),
@@ -170,7 +178,7 @@ class AlertRecords:
         self, config: cfg.Config, partition: Partition, monitors: Mapping[str, Monitor], generation: int = 0
     ) -> None:
         self.config, self.partition, self.monitors, self.generation = config, partition, monitors, generation
-        self.forms: dict[tuple[str, bool], dict[str, wire.Form]] = {}  # by monitor and `retained`; then by status
+        self.forms: dict[tuple[str, bool, int | None], dict[str, wire.Form]] = {}  # as keys without row; then by status
         self.series: dict[Key, Series] = {}  # those that had an alert
         self.begun: dict[tuple[Key, str], Episode] = {}  # by series and trigger those that are told and not over
 
@@ -180,7 +188,7 @@ class AlertRecords:
         self.told(notice)
         monitor = self.monitors[notice.monitor]
         facts = change_facts(notice, begun, self.series_at(key).identity.labels, monitor.over)
-        forms = self.forms.get((notice.monitor, notice.retained)) or self._forms(monitor, facts, notice.retained)
+        forms = self.forms.get((notice.monitor, *key[2:])) or self._forms(monitor, facts, *key[2:])
         form = forms["resolved" if notice.status == "resolved" else "firing"]
         topic = "shadow" if monitor.config.shadow else "alerts"
         return Out(topic, begun.facts["fingerprint"].encode(), wire.render(form, facts), HEADERS)
@@ -212,20 +220,26 @@ class AlertRecords:
 
     def series_at(self, key: Key) -> Series:
         """The series of a monitor's row, with what its records repeat."""
-        name, row, retained = key
+        name, row, retained, home = key
         series = self.series.get(key)
         if series is None:
-            series = self.series[key] = series_of(self.monitors[name], row, self.partition, retained)
+            series = self.series[key] = series_of(self.monitors[name], row, self.opened_in(home), retained)
         return series
 
-    def _forms(self, monitor: Monitor, facts: Mapping[str, str], retained: bool) -> dict[str, wire.Form]:
+    def opened_in(self, home: int | None) -> Partition:
+        """The partition that an episode is named after: where it opened."""
+        return self.partition if home is None else (self.partition[0], home)
+
+    def _forms(
+        self, monitor: Monitor, facts: Mapping[str, str], retained: bool, home: int | None
+    ) -> dict[str, wire.Form]:
         """The records of a monitor, with a place in `data` for each fact that has none elsewhere."""
         made = monitor.config
         record = wire.template(tuple(name for name in facts if name not in wire.FACTS | PARTS))
-        where = *self.partition, self.generation, self.config.file
-        source = wire.Source(self.config.kafka.group, self.config.config_hash, *where)
+        where = *self.opened_in(home), self.generation, self.config.file
+        source = wire.Source(self.config.kafka.group, self.config.config_hash, *where, self.partition[1])
         own = wire.forms(record, severity_of(monitor, retained), annotations_of(made), detector_of(made), source)
-        self.forms[monitor.name, retained] = own
+        self.forms[monitor.name, retained, home] = own
         return own
 
 

@@ -36,3 +36,12 @@ def retain(book: AlertBook, monitors: Collection[str], rows: I64, at: Callable[[
             alert.row = number[alert.row] if alert.monitor in monitors else alert.row
             book.put(alert)
     return notices
+
+
+def forget(book: AlertBook, models: Collection[str]) -> None:
+    """The alerts of these models are not of this book any more, and go on elsewhere."""
+    alerts = [alert for alert in book.alerts.values() if alert.model not in models]
+    book.alerts, book.timers, book.deadlines = {}, Timetable(), Timetable()
+    for alert in alerts:
+        book.put(alert)
+    book.silent = {model: known for model, known in book.silent.items() if model not in models}

@@ -255,7 +255,8 @@ class AlertBook:
 
     def _open(self, alert: Alert, finding: Finding, at: Moment) -> None:
         policy, edge = self.policies[alert.monitor], finding.signal == DRIFT
-        first_offset = self.first_offset(alert.monitor, alert.row, at.offset)
+        # Of what came while its model was in another partition the offsets are below all there are.
+        first_offset = max(self.first_offset(alert.monitor, alert.row, at.offset), 0)
         alert.opened = Opened(at.offset, at.time_ms, first_offset, finding.evidence, at.row, at.origin)
         alert.detections = 0
         moved = moved_of(finding.evidence) if edge else None

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -181,15 +182,15 @@ class Unusable:
 
     @staticmethod
     def _ends(batch: Batch) -> tuple[tuple[int, int], tuple[int, int]]:
-        """Offset and time of the first and of the last record."""
-        ends = batch.rejects[:1] + batch.rejects[-1:]
-        found = [(batch.offsets.item(i), batch.times_ms.item(i)) for i in (0, -1) if len(batch.offsets)]
-        first, last = list(found), list(found)
-        for reject in ends:
+        """Offset and time of the first and of the last record; of one of several events those of its first and last,
+        however late they are.
+        """
+        first, last = ([(batch.offsets.item(i), batch.times_ms.item(i))] if len(batch.offsets) else [] for i in (0, -1))
+        for reject in batch.rejects[:1] + batch.rejects[-1:]:
             time_ms = valid_time(reject.record.time_ms)
             first.append((reject.record.first_offset, time_ms))
             last.append((reject.record.offset, time_ms))
-        return min(first), max(last)
+        return min(first, key=itemgetter(0)), max(last, key=itemgetter(0))
 
     def _at_once(self, batch: Batch, used: Bool, unused: Unused, clock_ms: int) -> list[Told]:
         """Alerts that open at a record of this batch, since nothing at all is used."""

@@ -26,7 +26,10 @@ VERBS: dict[str, tuple[str, str]] = {
     "test": ("streamer.commands.test:test", "Run scenario tests: config, stream of events, expected alerts."),
     "reference": ("streamer.commands.reference:reference", "Build, show and compare files of references."),
     "demo": ("streamer.commands.demo:demo", "See it work on an embedded broker: shift, alert, resolution."),
-    "topics": ("streamer.commands.topics:topics", "Plan or create the topics a config needs."),
+    "topics": (
+        "streamer.commands.repartition:topics",  # Which adds a verb to those of `streamer.commands.topics`.
+        "Plan or create the topics a config needs; move models to more partitions.",
+    ),
     "doctor": (
         "streamer.commands.doctor:doctor",
         "Check brokers, login, topics, rights and transactions: each with the fix.",

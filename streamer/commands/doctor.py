@@ -13,7 +13,7 @@ import click
 from streamer.commands.broker_down import exit_unreachable
 from streamer.commands.topics import TIMEOUT_S, Step, plan_topics, wanted_topics
 from streamer.config.model import Config
-from streamer.config.stages import undecided
+from streamer.config.stages import in_order_of_models, undecided
 from streamer.port import LogDown
 from streamer.service.run import load_or_exit
 
@@ -161,6 +161,20 @@ def of_order(config: Config) -> Iterator[Finding]:
     yield Finding("wrong" if fix else "ok", "order", f"{ORDERS[found.order]}: {found.why}", fix)
 
 
+def of_parts(config: Config, found: Examination) -> Iterator[Finding]:
+    """Whether models are where the number of partitions of the ordered log has them."""
+    from streamer.kafka.offsets import parts_of
+
+    name = str(in_order_of_models(config).topics.ordered)
+    there = found.cluster.topics.get(name)
+    parts = parts_of(config) if there is not None else None
+    if parts is not None and parts.there != there:
+        told = f"{name}: {_count(there or 0, 'partition')}, models are in {parts.used} and stay there"
+        yield Finding("wrong", "parts", told, f"driftline topics repartition -c FILE --partitions {there}")
+    elif parts is not None:
+        yield Finding("ok", "parts", f"{name}: models are in {parts.used} of {_count(parts.there, 'partition')}")
+
+
 def text_of(found: list[Finding]) -> str:
     """Lines for a person, and the account of them last."""
     lines = []
@@ -190,7 +204,8 @@ def doctor(config_path: Path, timeout_s: float) -> None:
     from streamer.kafka.examination import examine
 
     try:
-        found = [*findings(config, examine(config, timeout_s)), *of_order(config), *of_registry(config)]
+        seen = examine(config, timeout_s)
+        found = [*findings(config, seen), *of_order(config), *of_parts(config, seen), *of_registry(config)]
     except LogDown as error:
         exit_unreachable(error)
     click.echo(text_of(found))

@@ -239,7 +239,7 @@ def common_options(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.group("topics")
 def topics() -> None:
-    """Plan or create the topics a config needs."""
+    """Plan or create the topics a config needs; move models to another number of partitions of the ordered log."""
 
 
 @topics.command("plan")

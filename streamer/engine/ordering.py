@@ -33,7 +33,7 @@ from streamer.engine.stage import once
 from streamer.engine.unwatched import Unwatched
 from streamer.monitors.base import Gauge, Monitor
 from streamer.monitors.detectable import Drift, Series
-from streamer.port import Out, Partition, Tick
+from streamer.port import Out, Partition, Parts, Tick
 from streamer.signals.columns import I64, Bool, groups_of
 from streamer.signals.grammar import BY_PATHS
 from streamer.signals.roles import OPT_OUT, is_true
@@ -106,14 +106,16 @@ def part_of(key: Sequence[str], parts: int) -> int:
 
 
 class Ordering(NothingDetected):
-    """Of one input partition; `parts`: how many partitions the ordered log has. State: position and account."""
+    """Of one input partition; `parts`: over how many partitions of the ordered log models are shared out, which every
+    commit says. State: position and account.
+    """
 
     def __init__(
         self,
         config: cfg.Config,
         partition: Partition,
         position: int,
-        parts: int,
+        parts: Parts,
         generation: int = 0,
         first_end: int = 0,
         engine: Engine = ENGINE,
@@ -168,7 +170,7 @@ class Ordering(NothingDetected):
         """Where each event goes."""
         by, all_of_them = tuple(self.config.kafka.order_by), np.ones(len(batch.offsets), bool)
         groups = groups_of(batch, all_of_them, by, BY_PATHS, self.grouping)
-        return np.array([part_of(key, self.parts) for key in groups.keys], np.int64)[groups.of_event]
+        return np.array([part_of(key, self.parts.used) for key in groups.keys], np.int64)[groups.of_event]
 
     def tick(self, tick: Tick) -> None:
         """Take the time."""
@@ -197,7 +199,7 @@ class Ordering(NothingDetected):
         return {
             "partition": list(self.partition),
             "position": self.position,
-            "parts": self.parts,
+            "parts": self.parts.used,
             "first_end": self.first_end,
             "input": [self.topic_id, self.generation],
             "ticks": [self.ticks, self.tick_ms],
@@ -212,15 +214,24 @@ class Ordering(NothingDetected):
 
     @classmethod
     def load(
-        cls, config: cfg.Config, partition: Partition, blob: bytes | bytearray, parts: int, engine: Engine = ENGINE
+        cls,
+        config: cfg.Config,
+        partition: Partition,
+        blob: bytes | bytearray,
+        parts: Parts,
+        known: bool = False,
+        engine: Engine = ENGINE,
     ) -> Ordering:
         """A stage from snapshot bytes; from those of a task, which read the topic until now, one that goes on where it
-        stood. Raises InvalidSnapshot.
+        stood. `known`: the commits of the group say what the parts are; else the snapshot does, if it has any. Raises
+        InvalidSnapshot.
         """
         state = {"first_end": 0, "counts": [], "reasons": [], **snapshot.decode(blob)}
         try:
             if tuple(state["partition"]) != partition:
                 raise snapshot.InvalidSnapshot(f"it is not of {partition[0]}[{partition[1]}]")
+            if not known and "parts" in state:
+                parts = Parts(*[int(state["parts"])] * 2)
             position, generation = int(state["position"]), int(state["input"][1])
             stage = cls(config, partition, position, parts, generation, int(state["first_end"]), engine)
             stage.topic_id = str(state["input"][0])

@@ -130,7 +130,9 @@ class Room:
             groups = source.turn(offset) if source is not None else ()
             self._evict(table_id, [row for group in groups for row in table.members.get(group, ())], offset)
         self.homes.turn()
-        self._forget(self._models(offset), offset)
+        models = self._models(offset)
+        self.forget(models, offset)
+        self.admission.forget(models)
 
     def exclude(self, offset: int, codes: tuple[str, ...]) -> None:
         """Series of a snapshot leave that the config excludes by now, and those of numbers that are codes by now."""
@@ -147,7 +149,8 @@ class Room:
         last = open_models(self.book).__contains__
         return self.admission.places.turn(offset, last=last, never=pinned.__contains__)
 
-    def _forget(self, models: Collection[str], offset: int) -> None:
+    def forget(self, models: Collection[str], offset: int) -> None:
+        """Nothing of these models is remembered any more, but for what is admitted."""
         if not models:
             return
         for table_id, table in self.tables.items():
@@ -159,7 +162,6 @@ class Room:
             source.forget(models)
         self.muted.forget(models)
         self.homes.forget(models)
-        self.admission.forget(models)
 
     def _evict(self, table_id: TableId, gone: Iterable[int], offset: int) -> None:
         table = self.tables[table_id]

@@ -16,7 +16,7 @@ from streamer.engine.school import School
 from streamer.engine.unwatched import Unwatched
 from streamer.monitors.base import Gauge, Monitor
 from streamer.monitors.detectable import Drift, Series
-from streamer.port import Out, Partition, Tick
+from streamer.port import Out, Partition, Parts, Tick
 
 
 class History(Protocol):
@@ -39,6 +39,10 @@ class Stage(Protocol):
     generation: int  # how often the topic was made anew: offsets repeat then, and what is named after them must not
     monitors_reset: list[str]  # those that a snapshot had nothing for
     record_alerts: RecordAlerts  # with the account of records that cannot be used
+
+    @property
+    def parts(self) -> Parts | None:
+        """Of one that writes to the ordered log."""
 
     @property
     def history(self) -> History:

@@ -45,7 +45,7 @@ from streamer.monitors.detectable import Drift, Series, learned_drifts
 from streamer.monitors.edges import accept, step_table
 from streamer.monitors.finding import Finding
 from streamer.monitors.registry import make_monitors
-from streamer.port import Out, Partition, Tick
+from streamer.port import Out, Partition, Parts, Tick
 from streamer.series.realised import late_labels
 from streamer.series.sources import Source, make_source, needs, table_id_of, table_ids
 from streamer.series.table import SeriesTable, TableId
@@ -61,6 +61,8 @@ IN_ORDER = attrgetter("event", "monitor", "row")
 
 class Task:
     """One partition: state, position, and the outbox of what the next commit publishes. See `Stage`."""
+
+    parts: Parts | None = None
 
     def __init__(
         self,
@@ -112,8 +114,8 @@ class Task:
             seed(config.given, self.watched(self.tables.values()))
 
     def __repr__(self) -> str:
-        topic, number = self.partition
-        return f"Task({topic}[{number}]@{self.position}, {self.series} series, {self.book!r}, outbox {self.waiting})"
+        where = f"{self.partition[0]}[{self.partition[1]}]@{self.position}"
+        return f"Task({where}, {self.series} series, {self.book!r}, outbox {self.waiting})"
 
     @property
     def series(self) -> int:
@@ -375,12 +377,11 @@ class Task:
         self.record_alerts.account.load(state.get("unusable"))  # Older snapshots have none.
         self.muted.load(state["muted"])
         self.readings.load(state.get("homes"))  # Older snapshots have none.
-        for name, some in (("pairs", self.pairs), ("labels", self.labels)):  # Older snapshots have no labels.
-            if some is not None and state.get(name) is not None:
-                some.load(state[name])
-        for table in self.tables.values():
-            if table.identity in state["tables"]:
-                table.load(state["tables"][table.identity])
+        for some, saved in ((self.pairs, state["pairs"]), (self.labels, state.get("labels"))):  # Not in older ones.
+            if some is not None and saved is not None:
+                some.load(saved)
+        for table in (one for one in self.tables.values() if one.identity in state["tables"]):
+            table.load(state["tables"][table.identity])
         if self.config.given is not None:
             seed_again(self.config.given, self.watched(self.tables.values()), state["tables"])
         for table_id, source in self.sources.items():

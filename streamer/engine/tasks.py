@@ -14,7 +14,7 @@ from streamer.engine.history import NOBODY_KNOWS
 from streamer.engine.ordering import Ordering
 from streamer.engine.stage import Decode
 from streamer.engine.task import Task
-from streamer.port import Partition
+from streamer.port import Partition, Parts
 from streamer.signals.columns import I64
 
 
@@ -51,10 +51,12 @@ class Tasks:
 
 
 class Orderings:
-    """Makes the stages before the ordered log, which has so many `parts`. See `Stages`."""
+    """Makes the stages before the ordered log. `known`: the commits of the group say what the `parts` are. See
+    `Stages`.
+    """
 
-    def __init__(self, config: cfg.Config, parts: int, engine: Engine = ENGINE) -> None:
-        self.config, self.parts, self.engine = config, parts, engine
+    def __init__(self, config: cfg.Config, parts: Parts, known: bool = False, engine: Engine = ENGINE) -> None:
+        self.config, self.parts, self.known, self.engine = config, parts, known, engine
         self.decode: Decode = ByTopic(config, engine)
         self._look: Decode = engine.decoder(fields_of(config))  # `size` is of what was read, not of what is looked at
 
@@ -72,4 +74,4 @@ class Orderings:
         return Ordering(self.config, partition, position, self.parts, generation, first_end, self.engine)
 
     def load(self, partition: Partition, blob: bytes | bytearray) -> Ordering:
-        return Ordering.load(self.config, partition, blob, self.parts, self.engine)
+        return Ordering.load(self.config, partition, blob, self.parts, self.known, self.engine)

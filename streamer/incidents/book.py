@@ -85,6 +85,7 @@ class Incident:
     members: list[Member] = field(default_factory=list)
     open: dict[str, None] = field(default_factory=dict)  # fingerprints; a dict for its order
     over: bool = False
+    home: int | None = None  # the partition it opened in, where its model has moved to another since
     texts: Any = field(default=None, compare=False, repr=False)  # what its records repeat, see `record.py`; not state
 
     @property
@@ -273,5 +274,18 @@ class IncidentBook:
             self.fleet = fleet
 
 
-PLAIN = ("id", "model", "stretch", "severity", "opened", "since_ms", "retained", "fleet", "count", "told", "over")
+PLAIN = (
+    "id",
+    "model",
+    "stretch",
+    "severity",
+    "opened",
+    "since_ms",
+    "retained",
+    "fleet",
+    "count",
+    "told",
+    "over",
+    "home",
+)
 """Fields of an incident that a snapshot has as they are."""

@@ -11,7 +11,7 @@ from schemas.records.alert import Form, inner, render, rfc3339, written
 from schemas.records.envelope import HEADERS, named
 from schemas.records.incident import form, render_member
 from streamer.alerts.alert import FADING, FIRING, Notice
-from streamer.alerts.alert_record import AlertRecords, Episode, Series, key_of, severity_of
+from streamer.alerts.alert_record import AlertRecords, Episode, Series, key_of, number_of, severity_of
 from streamer.alerts.lifecycle import AlertBook
 from streamer.incidents.book import RESOLVED, Change, Incident, IncidentBook, Member
 from streamer.port import Out, Partition
@@ -79,6 +79,7 @@ def texts_of(incident: Incident, before: Texts | None, where: Partition) -> Text
     if before is None:
         offset, time_ms = incident.opened
         opened = {"opened_offset": str(offset), "opened": rfc3339(time_ms), "since": rfc3339(incident.since_ms)}
+        opened["opened_partition"] = str(where[1] if incident.home is None else incident.home)
         members, always = [], {"id": inner(incident.id), "model": inner(incident.model), **opened}
     else:
         members, always = before.members, before.always
@@ -185,9 +186,10 @@ class Incidents:
 
     def load(self, state: dict[str, Any] | None, alerts: AlertBook) -> None:
         """What was dumped, as far as its alerts are still there. Raises ValueError."""
+        shadows = {name for name, monitor in self.records.monitors.items() if monitor.config.shadow}
         told = [
-            (*key, alert.retained)
+            (*key, alert.retained, number_of(alert.opened))
             for key, alert in alerts.alerts.items()
-            if alert.state in (FIRING, FADING) and not self.records.monitors[key[0]].config.shadow
+            if alert.opened is not None and alert.state in (FIRING, FADING) and key[0] not in shadows
         ]
         self.book.load(state, {self.records.series_at(key).identity.fingerprint for key in told})

@@ -10,6 +10,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # documented names, not re-exported for mypy
     AdminClient,
     ConfigResource,
+    NewPartitions,
     NewTopic,
     ResourceType,
 )
@@ -166,6 +167,19 @@ class TopicAdmin:
                 continue
             found[resource.name] = {name: entry.value for name, entry in entries.items() if entry.value is not None}
         return found
+
+    def widen(self, name: str, partitions: int) -> str | None:
+        """Give a topic so many partitions; why it was not, None where it was."""
+        futures = self._client.create_partitions(
+            [NewPartitions(name, partitions)],
+            operation_timeout=self._timeout_s,
+            request_timeout=self._timeout_s,
+        )
+        try:
+            self._result(futures[name])
+        except KafkaException as exception:
+            return error_of(exception).str()
+        return None
 
     def create(self, topics: Iterable[Creation]) -> dict[str, str | None]:
         """Topic -> why it was not created, None where it was. One that somebody else has just made counts as made."""

@@ -38,7 +38,8 @@ from streamer.kafka.cluster_watch import ClusterWatch
 from streamer.kafka.intake import Intake, Stretch, connect, resume
 from streamer.kafka.killer_batch import Stretches
 from streamer.kafka.offset_metadata import from_text
-from streamer.kafka.publishing import Publisher
+from streamer.kafka.offsets import parts_of
+from streamer.kafka.publishing import Publisher, at
 from streamer.kafka.reader import Readers
 from streamer.kafka.state_topic import StateTopic
 from streamer.kafka.transactions import NoWatch, Transactions, Watch
@@ -58,6 +59,7 @@ from streamer.port import (
     Partition,
     Pointer,
     Records,
+    Roots,
     Snapshot,
     Staged,
     Stored,
@@ -88,6 +90,7 @@ class KafkaLog:
         self._transactions = Transactions(config, logger, watch or NoWatch(), limits)
         counts = self._transactions.partitions([*names.named(), *topics.values(), names.state])
         self.counts = counts  # partitions of our topics when we came
+        self.parts = lambda: parts_of(config)
         self._transactions.recover()
         self._probe = Probe(config, logger, limits)
         self._readers = Readers(config, logger, self._probe, limits)
@@ -237,6 +240,11 @@ class KafkaLog:
         if result.outcome is Outcome.DONE:
             self._stretches.landed(offsets)
         return result
+
+    def commit_with(self, own: Roots, other: KafkaLog, theirs: Roots) -> Outcome:
+        """One transaction over both groups; nothing where one does not count us in any more."""
+        others = [(at(theirs.items()), other._membership)]
+        return self._transactions.commit([], lambda _: at(own.items()), self._membership, others)
 
     def stage(
         self, partition: Partition, snapshot: Snapshot, staged: Staged, chunks: int, root: Committed

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.engine.snapshot import BYTES_MAX
-from streamer.port import I64, Blocks, Cut, Parts
+from streamer.port import I64, Blocks, Cut, StateParts
 
 MAGIC, FORMAT = b"DRFP", 1
 HEAD = struct.Struct("<4sHQIIII")
@@ -27,7 +27,7 @@ class Manifest(NamedTuple):
 
     size: int
     pieces: I64
-    parts: Parts
+    parts: StateParts
     extents: I64  # of each the part, where it begins there, and how much of it
     high: int
 
@@ -51,11 +51,11 @@ def size_of(cut: Cut) -> int:
     return HEAD.size + 16 * len(cut.pieces) + 16 * parts + 12 * len(extents_of(cut.blocks))
 
 
-def parts_of(cut: Cut, offsets: tuple[int, ...]) -> Parts:
+def parts_of(cut: Cut, offsets: tuple[int, ...]) -> StateParts:
     """Those carried, then those that were written at these offsets."""
     fresh = [[*offsets], [number for number, _ in cut.fresh], [len(data) for _, data in cut.fresh]]
     both = zip(cut.carried, fresh, strict=True)
-    return Parts(*(np.concatenate([old, np.array(new, np.int64)]) for old, new in both))
+    return StateParts(*(np.concatenate([old, np.array(new, np.int64)]) for old, new in both))
 
 
 def encode(cut: Cut, offsets: tuple[int, ...]) -> bytes:
@@ -89,7 +89,7 @@ def decode(blob: bytes) -> Manifest:
         at += array.nbytes
         return array.astype(np.int64)
 
-    pieces, parts = take("<i8", n, 2), Parts(take("<i8", m), take("<u4", m), take("<u4", m))
+    pieces, parts = take("<i8", n, 2), StateParts(take("<i8", m), take("<u4", m), take("<u4", m))
     extents = take("<u4", k, 3)
     if (pieces[:, 0] <= 0).any() or not np.isin(pieces[:, 1], [1, 4]).all() or int(pieces[:, 0].sum()) != size:
         raise ValueError("pieces that are not of this snapshot")

@@ -1,13 +1,19 @@
-"""Offsets asked for by an admin client: those that a group has committed, and where partitions begin or end."""
+"""Offsets asked for by an admin client: those that a group has committed, with what is written down beside them, and
+where partitions begin or end.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, TopicPartition
+from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
-from streamer.port import Partition
+from streamer.config.model import Config
+from streamer.kafka.client import MOCK_CLUSTER, Limits, connection_settings, metadata, unreachable
+from streamer.kafka.diagnosis import silent_logger
+from streamer.kafka.offset_metadata import from_text
+from streamer.port import Committed, Partition, Parts
 
 
 def committed(
@@ -24,6 +30,31 @@ def committed(
         for one in found
         if one.error is None and one.offset >= 0
     }
+
+
+def roots_of(config: Config, wanted: Sequence[Partition]) -> dict[Partition, Committed]:
+    """What the group of a config has committed of some partitions. Raises LogDown."""
+    client, limits = AdminClient(connection_settings(config), logger=silent_logger()), Limits()
+    try:
+        found = committed(client, config.kafka.group, wanted, limits.metadata) if wanted else {}
+    except (KafkaException, TimeoutError) as exception:
+        raise unreachable(config, limits.diagnosis).down() from exception
+    return {partition: from_text(*root) for partition, root in found.items()}
+
+
+def parts_of(config: Config) -> Parts | None:
+    """Over which parts of the ordered log the group shares models out, by its commits; None where none says it. Raises
+    LogDown.
+    """
+    limits = Limits()
+    client = AdminClient(connection_settings(config), logger=silent_logger())
+    cluster = metadata(client, config, limits)
+    if (cluster.cluster_id or "").startswith(MOCK_CLUSTER):
+        return None
+    there = {name: len(topic.partitions) for name, topic in cluster.topics.items()}
+    inputs = [(name, i) for name in config.topics.resolved(there).events for i in range(there.get(name, 0))]
+    found = roots_of(config, inputs)
+    return max((root.parts for root in found.values() if root.parts is not None), default=None)
 
 
 def listed(client: AdminClient, wanted: Iterable[Partition], spec: OffsetSpec, answer_s: float) -> dict[Partition, int]:

@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 from streamer.engine.snapshot import Piece
 from streamer.kafka.blocks import MOST, blocks_of, joined, split
 from streamer.kafka.manifest import Manifest, parts_of
-from streamer.port import I64, Blocks, Cut, Kept, Parts
+from streamer.port import I64, Blocks, Cut, Kept, StateParts
 
 PART_BYTES = 900_000
 """As a chunk: a record stays below the broker's default limit."""
 WORTH = 2
 """A part is carried while one byte of so many is needed: the topic holds at most so many times the state."""
 NOTHING = np.zeros(0, np.int64)
-NO_PARTS = Parts(NOTHING, NOTHING, NOTHING)
+NO_PARTS = StateParts(NOTHING, NOTHING, NOTHING)
 NO_BLOCKS = Blocks(np.zeros((0, 2), np.uint64), NOTHING, NOTHING, NOTHING)
 
 
@@ -42,7 +42,7 @@ def cut_of(pieces: Sequence[Piece], kept: Sequence[Kept]) -> Cut:
     renumbered = np.full(len(base.parts.numbers) + 1, -1)  # The last is that of -1: what is not there.
     renumbered[some] = np.arange(len(some))
     parts = renumbered[parts]
-    carried = Parts(*(column[some] for column in base.parts))
+    carried = StateParts(*(column[some] for column in base.parts))
     new = np.flatnonzero(parts < 0)
     ends = np.cumsum(sizes[new])
     turn = (ends - sizes[new]) // max(PART_BYTES - MOST, 1)

@@ -17,9 +17,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from schemas.events.batch import Record
+from streamer.config.model import Config
 from streamer.kafka import manifest
-from streamer.kafka.client import Probe
+from streamer.kafka.client import Limits, Probe
+from streamer.kafka.diagnosis import silent_logger
 from streamer.kafka.manifest import Manifest
+from streamer.kafka.offsets import roots_of
 from streamer.kafka.parts import found_again
 from streamer.kafka.reader import Readers
 from streamer.port import I64, LogGap, Partition, Pointer, Snapshot, Stored
@@ -280,3 +283,21 @@ def note(
             found[chunk.snapshot] = PartialSnapshot(record.offset, record.offset, 1)
         elif entry is not None and chunk.number == entry.count:
             entry.last, entry.count = record.offset, entry.count + 1
+
+
+def newest_snapshots(config: Config, partitions: Iterable[Partition]) -> list[bytes | bytearray | None]:
+    """The snapshots that the commits of the group point at, without a part in it; None where none does."""
+    limits, quiet, wanted = Limits(), silent_logger(), list(partitions)
+    roots = roots_of(config, wanted)
+    probe = Probe(config, quiet, limits)
+    readers = Readers(config, quiet, probe, limits)
+    count = probe.partitions([config.topics.state])[config.topics.state]
+    topic = StateTopic(config.topics.state, count, readers, probe, quiet, config.kafka.group)
+    try:
+        pointers = (roots[partition].pointer if partition in roots else None for partition in wanted)
+        read = [iter(()) if at is None else topic.read(one, at) for one, at in zip(wanted, pointers, strict=True)]
+        stored = (next(filter(None, found), None) for found in read)
+        return [None if one is None else one.blob for one in stored]
+    finally:
+        readers.close()
+        probe.close()

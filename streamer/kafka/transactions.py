@@ -217,9 +217,11 @@ class Transactions:
         records: Sequence[Outgoing],
         positions: Callable[[Mapping[Mark, int]], list[TopicPartition]],
         membership: Callable[[], Any],
+        others: Sequence[tuple[list[TopicPartition], Callable[[], Any]]] = (),
     ) -> Outcome:
         """One transaction. `positions` gets the offsets of the marked records; `membership` gives the group metadata,
-        or None when the group no longer counts us in: nothing is written then.
+        or None when the group no longer counts us in: nothing is written then. `others`: offsets of other groups, with
+        our membership there.
         """
         producer = self._trusted()
         self.why = ""
@@ -231,11 +233,13 @@ class Transactions:
         try:
             producer.begin_transaction()
             marked = self._publish(producer, records, work)
-            offsets, metadata = positions(marked), membership()
-            if metadata is None:
-                self._logger.warning("transaction aborted: the group membership is gone")
-                return self._abort(producer, deadline)
-            self._again(lambda s: producer.send_offsets_to_transaction(offsets, metadata, s), work, ending=False)
+            for offsets, of_group in [(positions(marked), membership), *others]:
+                metadata = of_group()
+                if metadata is None:
+                    self._logger.warning("transaction aborted: the group membership is gone")
+                    return self._abort(producer, deadline)
+                send = partial(producer.send_offsets_to_transaction, offsets, metadata)
+                self._again(send, work, ending=False)
         except KafkaException as exception:
             return self._settle(producer, error_of(exception), deadline)
         try:

@@ -162,7 +162,8 @@ class Presence(SourceBase):
 
     def load(self, state: Any) -> None:
         found = {name: np.array(state[name], np.int64) for name in FIELDS}
-        if len({len(column) for column in found.values()}) != 1 or any((column < 0).any() for column in found.values()):
+        times = [column for name, column in found.items() if name != "last_offset"]  # That may be of another partition.
+        if len({len(column) for column in found.values()}) != 1 or any((column < 0).any() for column in times):
             raise ValueError("times of presence that are negative or of different length")
         self.days.load(state["days"])
         if self.days.rows != len(found["n"]):

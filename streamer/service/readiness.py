@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from streamer.config.model import Topics
-from streamer.port import Surroundings
+from streamer.port import Parts, Surroundings
 
 if TYPE_CHECKING:
     from streamer.service.worker import Worker
@@ -45,6 +45,18 @@ def of_workers(workers: Sequence[Worker], now_s: float) -> dict[str, str | None]
     """The same of all stages."""
     each = [of_worker(worker, now_s) for worker in workers]
     return {check: "; ".join(filter(None, (one[check] for one in each))) or None for check in each[0]}
+
+
+FIX = "driftline topics repartition -c FILE --partitions N, while nobody is at work"
+
+
+def of_parts(parts: Parts | None, name: str | None, there: int | None) -> dict[str, str]:
+    """What is not as it was of the ordered log of this name, which has so many partitions; by topic."""
+    if parts is None or name is None or there is None or there == parts.there:
+        return {}
+    if there < parts.used:
+        return {name: f"has {there} partitions, models are in {parts.used}: nothing lands until it has them again"}
+    return {name: f"has {there} partitions, not {parts.there}: models stay in {parts.used} of them; {FIX}, moves them"}
 
 
 def throttled(seconds: float) -> str:

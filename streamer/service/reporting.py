@@ -18,7 +18,7 @@ from streamer.service.detectable import DetectableDrifts
 from streamer.service.matched import MatchedSignals
 from streamer.service.metrics import OTHER, Metrics
 from streamer.service.partitions import LivePartition, Stats
-from streamer.service.readiness import EVENTS, of_workers, slow_snapshots
+from streamer.service.readiness import EVENTS, of_parts, of_workers, slow_snapshots
 from streamer.service.school import SchoolReport
 from streamer.service.unusable import by_topic, in_words
 from streamer.service.waiting import report
@@ -105,6 +105,8 @@ class Reporter:
             self.outages.note(
                 "unkeyed", unkeyed({partition: one.task.models() for partition, one in owned_by_us.items()})
             )
+            self.outages.note("ordered_partitions_changed", self._parts())
+            self.outages.note("keys_may_have_moved", self._grown())
             self.outages.note("unpaired", self.unpaired.look(stages))
             self.matched.look(stages, now_s)
         for partition in set(self.known) - set(owned_by_us):
@@ -113,6 +115,21 @@ class Reporter:
         metrics.replace("alerts_active", self.active)
         metrics.replace("shadow_alerts_active", self.shadowed)
         metrics.replace("incidents_open", self.incidents)
+
+    def _grown(self) -> dict[str, str]:
+        """Topics of events that have got partitions since."""
+        ordered = {worker.config.topics.ordered for worker in self.workers}
+        grown = [one for worker in self.workers for one in worker.restorer.grown.items()]
+        return {topic: why for topic, why in grown if topic not in ordered}
+
+    def _parts(self) -> dict[str, str]:
+        """What is not as it was of the ordered log."""
+        for worker in self.workers:
+            for owned in worker.owned.values():
+                ordered, topics = worker.config.topics.ordered, worker.log.surroundings().topics or {}
+                there = topics.get(ordered or "")
+                return of_parts(owned.task.parts, ordered, None if there is None else there.partitions)
+        return {}
 
     @property
     def owned(self) -> dict[Partition, LivePartition]:

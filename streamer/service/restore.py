@@ -19,6 +19,7 @@ from streamer.service.partitions import Stats
 
 Notify = Callable[..., None]
 OFFSET_MAX = 1 << 62
+LEARNED_ANEW = "models whose key now leads here are learned anew"
 
 
 @contextmanager
@@ -73,6 +74,7 @@ class Restorer:
         self.config, self.stages, self.log, self.stats, self.notify = config, stages, log, stats, notify
         self.counts: dict[str, int] = {}  # partitions of each topic when it was first looked at
         self.kept: dict[Partition, tuple[Kept, ...]] = {}  # where the snapshot that was loaded stands in parts
+        self.grown: dict[str, str] = {}  # topics that have got more since, and what of it
 
     def past(self, partition: Partition) -> Generator[None, None, Past]:
         """What is written down of a partition."""
@@ -133,12 +135,16 @@ class Restorer:
         if there is not None and there.appeared:
             self.counts.setdefault(topic, 0)
         added = there is not None and number >= self.counts.setdefault(topic, there.partitions)
-        if added:
+        if added and there is not None:
             why = f"{topic} had {self.counts[topic]} partitions"
-            effect = "models whose key now leads here are learned anew"
+            # Put in order, a model is one whatever partition its events come in.
+            whole = self.config.topics.ordered is not None
+            effect = "models are read in their order as before" if whole else LEARNED_ANEW
             if not self.counts[topic]:
                 why = f"{topic} matches a pattern of topics.events, and is new"
                 effect = "it is read from its beginning; its series learn"
+            elif not whole:
+                self.grown[topic] = f"had {self.counts[topic]} partitions, has {there.partitions} by now: {effect}"
             self.notify("partition_added", partition, why=why, effect=effect)
         return added
 

@@ -109,12 +109,17 @@ WARNINGS = (
     "input_gone",
     "invalid_snapshot",
     "offsets_forgotten",
+    "ordered_partitions_changed",
     "partition_added",
     "partition_lost",
     "starts_failed",
     "state_lost",
 )
 """Events of a partition that somebody should look at."""
+ADDED_TO_ORDERED = {
+    "effect": "no model's events lead here until what is known of it may follow",
+    "fix": "driftline topics repartition -c FILE --partitions N",
+}
 
 
 def close(stopper: Stopper, drained: bool, kafka: Any, handler: Any) -> None:
@@ -220,6 +225,8 @@ class Service:
         return asked
 
     def notify(self, event: str, partition: Partition, **fields: object) -> None:
+        if event == "partition_added" and partition[0] == self.order.config.topics.ordered:
+            event, fields = "ordered_partitions_changed", {**fields, **ADDED_TO_ORDERED}
         level = "warning" if event in WARNINGS else "info"
         self.say(level, event, topic=partition[0], partition=partition[1], **fields)
 

@@ -41,7 +41,9 @@ def root(owned: LivePartition, snapshot: Snapshot | None) -> Committed:
     pointer = pointer_of(owned)
     seen = snapshot.ticks if snapshot is not None else pointer.ticks if pointer is not None else 0
     starts = owned.starts if owned.task.position == owned.begun else 0
-    return Committed(owned.task.position, pointer, owned.task.ticks, newest(owned, seen), starts)
+    return Committed(
+        owned.task.position, pointer, owned.task.ticks, newest(owned, seen), starts, parts=owned.task.parts
+    )
 
 
 class Snapshots:

@@ -12,6 +12,7 @@ from typing import Any
 from streamer.config.model import Config
 from streamer.engine.stage import Stages
 from streamer.engine.tasks import Orderings, Tasks
+from streamer.port import Parts
 from streamer.service.worker import POLL_TIMEOUT_S, Worker
 
 
@@ -23,7 +24,10 @@ def in_order(config: Config, stage: Config) -> bool:
 def made_by(config: Config, stage: Config, log: Any) -> Stages:
     """What makes the stages of a worker."""
     ordered = config.topics.ordered
-    return Tasks(config) if ordered is None or in_order(config, stage) else Orderings(config, log.counts[ordered])
+    if ordered is None or in_order(config, stage):
+        return Tasks(config)
+    settled, there = log.parts(), log.counts[ordered]
+    return Orderings(config, settled or Parts(there, there), known=settled is not None)
 
 
 def run_in_turns(workers: Sequence[Worker], stopping: Callable[[], bool], after_step: Callable[[], None]) -> bool:

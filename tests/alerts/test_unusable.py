@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import random
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from schemas.events.batch import Record
 from schemas.events.convert import TIME_MAX_MS
-from streamer.alerts.unusable import AT_ONCE, MONITOR, WINDOW_MS
+from streamer.alerts.unusable import AT_ONCE, MONITOR, WINDOW_MS, Unusable
 from streamer.config.load import load_text
 from streamer.config.model import Config
 from streamer.engine.engines import COMPILED, PYTHON, Engine
@@ -385,3 +387,10 @@ def test_duplicates_are_told_apart_from_models_that_have_no_place_left() -> None
         told.append(life.task.dump())
         assert life.task.record_alerts.account.window.account.duplicate == life.task.admission.counts["duplicate"]
     assert told[0] == told[1] == told[2]
+
+
+def test_of_a_record_of_several_events_the_last_is_the_last_however_late_it_is() -> None:
+    """Else what is told would depend on whether it came in a batch of its own."""
+    alone: Any = SimpleNamespace(offsets=np.array([7, 7]), times_ms=np.array([50, 20]), rejects=())
+    behind: Any = SimpleNamespace(offsets=np.array([6, 7, 7]), times_ms=np.array([9, 50, 20]), rejects=())
+    assert [Unusable._ends(batch) for batch in (alone, behind)] == [((7, 50), (7, 20)), ((6, 9), (7, 20))]

@@ -19,7 +19,7 @@ from streamer.config.model import Config
 from streamer.engine.engines import COMPILED, PYTHON
 from streamer.engine.ordering import Ordering, part_of
 from streamer.engine.task import Task
-from streamer.port import Out, Partition
+from streamer.port import Out, Partition, Parts
 from streamer.service.metrics import CATALOGUE
 
 TEXT = """
@@ -33,6 +33,7 @@ monitors:
 """
 PARTS, PARTITIONS, EVENTS = 4, 3, 900
 PLACES = [1, 7, 1, 0]
+ALL = Parts(PARTS, PARTS)
 
 
 def event(number: int, rng: random.Random) -> dict[str, Any]:
@@ -61,7 +62,7 @@ def topic(seed: int) -> dict[Partition, list[Record]]:
 def ordered(config: Config, logs: dict[Partition, list[Record]], rng: random.Random) -> list[list[Record]]:
     """What stands in the ordered log, by partition: the stages of the input take turns, in pieces of any size."""
     decode = Decoder(fields_of(config))
-    stages = {partition: Ordering(config, partition, 0, PARTS) for partition in logs}
+    stages = {partition: Ordering(config, partition, 0, ALL) for partition in logs}
     read = dict.fromkeys(logs, 0)
     found: list[list[Record]] = [[] for _ in range(PARTS)]
     while left := [partition for partition, log in logs.items() if read[partition] < len(log)]:
@@ -132,12 +133,12 @@ def test_both_engines_write_the_same_ordered_log_and_state(config: Config) -> No
     assert COMPILED is not None
     told = []
     for engine in (PYTHON, COMPILED):
-        stage, decode, outs = Ordering(config, ("in", 1), 0, PARTS, 0, 300, engine), Decoder(fields_of(config)), []
+        stage, decode, outs = Ordering(config, ("in", 1), 0, ALL, 0, 300, engine), Decoder(fields_of(config)), []
         for begin in range(0, 1000, 70):
             stage.step(decode(topic(1)["in", 1][begin : begin + 70], "in"))
             outs += stage.outbox
             stage.published()
-            stage = Ordering.load(config, ("in", 1), stage.dump(), PARTS, engine)
+            stage = Ordering.load(config, ("in", 1), stage.dump(), ALL, engine=engine)
         told.append((outs, stage.dump()))
     assert told[0] == told[1]
 
@@ -177,7 +178,7 @@ def test_a_model_stays_where_it_is_and_alerts_about_records_are_counted() -> Non
     """A hash that changes would give a model a second series after an update."""
     assert [part_of((model,), 12) for model in ("fraud", "churn", "x", "größe")] == PLACES
     config = load_text(TEXT, "x.yaml", {})
-    stage, decode = Ordering(config, ("in", 0), 0, PARTS), Decoder(fields_of(config))
+    stage, decode = Ordering(config, ("in", 0), 0, ALL), Decoder(fields_of(config))
     stage.step(decode([Record(i, -1, None, b"{") for i in range(100)], "in"))
     for counter in stage.counters():
         values = CATALOGUE[counter.name].labels
@@ -185,14 +186,14 @@ def test_a_model_stays_where_it_is_and_alerts_about_records_are_counted() -> Non
     counted = {(c.name, *c.labels.values()): c.value for c in stage.counters()}
     assert counted["alerts_emitted_total", "firing", "warning"] == 1
     assert counted["records_consumed_total", "in"] == counted["events_total", "in", "dead_lettered"] == 100
-    again = Ordering.load(config, ("in", 0), stage.dump(), PARTS)
+    again = Ordering.load(config, ("in", 0), stage.dump(), ALL)
     assert again.dump() == stage.dump()
 
 
 def test_a_hot_model_is_shared_out_by_what_the_config_says_and_each_part_is_whole() -> None:
     text = TEXT.replace("order: model}", "order: model, order_by: [caller, segment.country]}")
     config, rng = load_text(text, "x", {}), random.Random(5)
-    stage = Ordering(config, ("in", 0), 0, 8)
+    stage = Ordering(config, ("in", 0), 0, Parts(8, 8))
     places: dict[tuple[str, str], set[int]] = {}
     records = []
     for number in range(600):
@@ -214,7 +215,7 @@ def test_a_hot_model_is_shared_out_by_what_the_config_says_and_each_part_is_whol
 
 def test_records_know_their_turn_among_those_of_other_partitions_and_never_go_back() -> None:
     config = load_text(TEXT, "x", {})
-    stage = Ordering(config, ("in", 0), 0, PARTS)
+    stage = Ordering(config, ("in", 0), 0, ALL)
     turns = []
     for begin, time_s in ((0, 1_700_000_100), (5, 1_700_000_200), (10, 1_700_000_050)):
         events = [{"model": "u", "time": time_s + i, "features": {"a": 1}} for i in range(5)]
@@ -227,4 +228,4 @@ def test_records_know_their_turn_among_those_of_other_partitions_and_never_go_ba
     assert turns == [102_000, 202_000, 202_000]
     stage.published()
     assert stage.turn == 0
-    assert [out.turn for out in Ordering.load(config, ("in", 0), stage.dump(), PARTS).outbox] == []
+    assert [out.turn for out in Ordering.load(config, ("in", 0), stage.dump(), ALL).outbox] == []

@@ -145,6 +145,7 @@ def test_partitions_that_are_added_are_read_from_their_beginning(setup: Setup) -
         produce(setup.broker, setup.events, logs(more, 300))
         ends(setup, 300, more)
         assert {line["partition"] for line in service.lines("partition_added")} == {PARTITIONS, PARTITIONS + 1}
+        until(lambda: len(service.lines("keys_may_have_moved")) > 0, 40, "that keys may have moved")
         assert service.stop() == 0
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from streamer.kafka.manifest import HEAD, decode, encode, extents_of, size_of
-from streamer.port import Blocks, Cut, Parts
+from streamer.port import Blocks, Cut, StateParts
 
 
 def numbers(*values: int) -> np.ndarray:
@@ -17,7 +17,7 @@ def numbers(*values: int) -> np.ndarray:
 
 def cut() -> Cut:
     """Five blocks: three in a row of the first part, one of the second, one of the third, which is fresh."""
-    carried = Parts(numbers(40, 70), numbers(3, 0), numbers(90, 50))
+    carried = StateParts(numbers(40, 70), numbers(3, 0), numbers(90, 50))
     of = numbers(0, 0, 0, 1, 2), numbers(0, 30, 60, 20, 0), numbers(30, 30, 30, 10, 8)
     blocks = Blocks(np.zeros((5, 2), np.uint64), *of)
     return Cut(108, np.array([[100, 4], [8, 1]]), carried, ((1, b"12345678"),), blocks, (), frozenset({7}))

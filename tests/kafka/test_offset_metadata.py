@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from schemas.events.batch import Record
 from streamer.kafka.offset_metadata import TICKS_MAX, from_text, to_text
 from streamer.kafka.state_topic import CHUNK_BYTES, chunk_of, chunks_of, count_of
-from streamer.port import Committed, Pointer, Snapshot, Tick
+from streamer.port import Committed, Parts, Pointer, Snapshot, Tick
 
 SHA = "ab" * 32
 GOOD = f"v2;S=81812;p=3;o=7;n=2;sha={SHA};cfg=c0ffee;slot=1;t=2;T=4;q=81900:1700000000000:1,81901:1700000060000:0"
@@ -26,19 +26,38 @@ TICKS = st.lists(st.builds(Tick, NUMBER, TIME, st.booleans()), max_size=TICKS_MA
     st.integers(0, 10**9 - 1),
     st.integers(0, 999_999),
     TIME,
+    st.none() | st.builds(Parts, st.integers(1, 999_999), st.integers(1, 999_999)),
 )
 def test_a_root_comes_back(
-    position: int, partition: int, offset: int, chunks: int, ticks: list[Tick], generation: int, starts: int, ms: int
+    position: int,
+    partition: int,
+    offset: int,
+    chunks: int,
+    ticks: list[Tick],
+    generation: int,
+    starts: int,
+    ms: int,
+    parts: Parts | None,
 ) -> None:
     pointer = Pointer(position, partition, offset, chunks, SHA, "c0ffee", position % 2, 7, generation)
-    root = Committed(position, pointer, 7 + len(ticks), tuple(ticks), starts, ms)
+    root = Committed(position, pointer, 7 + len(ticks), tuple(ticks), starts, ms, parts)
     assert from_text(position, to_text(root)) == root
+    alone = Committed(position, None, starts=starts, parts=parts)
+    assert from_text(position, to_text(alone)) == alone
 
 
 def test_the_largest_root_fits_the_metadata() -> None:
     most = 2**63 - 1
     pointer = Pointer(most, 10**9 - 1, most, 10**9 - 1, SHA, "c" * 64, 1, 10**12 - 1, 10**9 - 1)
-    root = Committed(most, pointer, 10**12 - 1, (Tick(most, 10**14 - 1, True),) * TICKS_MAX, 999_999, 10**14 - 1)
+    root = Committed(
+        most,
+        pointer,
+        10**12 - 1,
+        (Tick(most, 10**14 - 1, True),) * TICKS_MAX,
+        999_999,
+        10**14 - 1,
+        Parts(999_999, 999_999),
+    )
     assert len(to_text(root)) <= 4096
     assert from_text(most, to_text(root)) == root
 

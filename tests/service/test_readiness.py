@@ -5,10 +5,20 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from streamer.config.model import Topics
-from streamer.port import Snapshot, Surroundings, Topic
+from streamer.port import Parts, Snapshot, Surroundings, Topic
 from streamer.service.partitions import Staging, Stats, Trouble
-from streamer.service.readiness import COMMITS_LATE_S, NAMED_MAX, missing, of_surroundings, of_worker, slow_snapshots
+from streamer.service.readiness import (
+    COMMITS_LATE_S,
+    NAMED_MAX,
+    missing,
+    of_parts,
+    of_surroundings,
+    of_worker,
+    slow_snapshots,
+)
 
 NAMES = {"alerts": "al", "state": "st", "heartbeats": "hb", "dead_letter": "dl"}
 TOPICS = Topics.model_validate({"events": ["in"], **NAMES})
@@ -101,3 +111,20 @@ def test_a_pattern_that_matches_nothing_is_waited_for_only_where_nothing_else_is
     assert missing(ALL, alone) == "no topic matches ^x-.* (topics.events)"
     assert missing(ALL | {"x-1": Topic(1, "x")}, alone) is None
     assert missing(ALL, Topics.model_validate({"events": ["in", "^x-.*"], **NAMES})) is None
+
+
+@pytest.mark.parametrize(
+    ("parts", "there", "said"),
+    [
+        (None, 3, None),
+        (Parts(2, 2), 2, None),
+        (Parts(2, 3), 3, None),
+        (Parts(2, 2), None, None),
+        (Parts(2, 2), 3, "has 3 partitions, not 2: models stay in 2 of them; driftline topics repartition"),
+        (Parts(3, 3), 2, "has 2 partitions, models are in 3: nothing lands"),
+    ],
+)
+def test_an_ordered_log_of_another_size_is_told(parts: Parts | None, there: int | None, said: str | None) -> None:
+    told = of_parts(parts, "drift-ordered", there)
+    assert (said is None) == (told == {})
+    assert said is None or told["drift-ordered"].startswith(said)

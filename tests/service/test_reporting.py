@@ -17,7 +17,7 @@ from streamer.engine.school import School
 from streamer.engine.unwatched import Unwatched
 from streamer.monitors.base import Gauge
 from streamer.monitors.detectable import Drift, Series
-from streamer.port import Snapshot, Staged
+from streamer.port import Parts, Snapshot, Staged, Surroundings, Topic
 from streamer.service import reporting
 from streamer.service.connection import Outages
 from streamer.service.health import Health
@@ -38,6 +38,7 @@ class Stage:
         self.partition, self.position, self.series, self.used = AT, 0, 3, used
         self.record_alerts = RecordAlerts(CONFIG, AT, 0, {})
         self.history, self.monitors = SimpleNamespace(over=True), {}
+        self.parts: Parts | None = None
         self.met: list[str] = []
         self.full: list[Fullness] = []
         self.blind: list[Unwatched] = []
@@ -81,6 +82,7 @@ class Service:
         clock = SimpleNamespace(monotonic=lambda: self.now_s, time=lambda: 1_700_000_000.0)
         monkeypatch.setattr(reporting, "time", clock)
         self.marks: dict[Any, Any] = {}
+        self.seen = Surroundings()
         self.told: list[tuple[str, dict[str, object]]] = []
         self.held_back_s, self.staging = 0.0, dict[Any, Staging]()
         self.worker: Any = SimpleNamespace(
@@ -89,7 +91,13 @@ class Service:
             stats=Stats(),
             owned={},
             restoring={},
-            log=SimpleNamespace(watermarks=self.marks.get, waiting=lambda: None, throttled=lambda: self.held_back_s),
+            log=SimpleNamespace(
+                watermarks=self.marks.get,
+                waiting=lambda: None,
+                throttled=lambda: self.held_back_s,
+                surroundings=lambda: self.seen,
+            ),
+            restorer=SimpleNamespace(grown={}),
             stager=SimpleNamespace(under_way=lambda: self.staging),
         )
         self.metrics = Metrics()
@@ -321,3 +329,19 @@ def test_a_model_in_several_partitions_is_told_with_what_to_do() -> None:
     assert at == "a m"
     assert why.startswith("m is in 3 of our partitions of a, and watched in each by itself")
     assert why.endswith("set kafka.order: model")
+
+
+def test_partitions_that_came_later_are_noted(service: Service) -> None:
+    stage = Stage()
+    stage.parts, service.worker.config = (
+        Parts(2, 2),
+        load_text(HEAD.replace("brokers:", "order: model, brokers:"), "x", {}),
+    )
+    service.own(AT, stage)
+    service.seen = Surroundings(None, {"drift-ordered": Topic(3, "id")})
+    service.worker.restorer.grown = {"in": "had 1", "drift-ordered": "of stage 2"}
+    service.report()
+    said = str(service.health.notes())
+    assert "topics repartition" in said
+    assert "had 1" in said
+    assert "of stage 2" not in said

@@ -104,17 +104,24 @@ class Log:
 class Case:
     """One restore, with all that was told on the way."""
 
-    def __init__(self, log: Log, policy: str = "rebaseline", start: str = "earliest", at: tuple[str, int] = AT) -> None:
+    def __init__(
+        self,
+        log: Log,
+        policy: str = "rebaseline",
+        start: str = "earliest",
+        at: tuple[str, int] = AT,
+        more: str = "",
+    ) -> None:
         self.notes: list[tuple[str, dict[str, Any]]] = []
         self.stats, self.log = Stats(), log
-        config = load_text(LEAST.replace("POLICY", policy).replace("START", start), "x", {})
+        config = load_text(LEAST.replace("POLICY", policy).replace("START", start + more), "x", {})
         stages: Any = SimpleNamespace(
             decode=lambda records, topic: records,
             new=lambda partition, position, generation=0, first_end=0: Stage(position, 0, generation, first_end),
             load=load,
         )
-        restorer = Restorer(config, stages, log, self.stats, self.note)  # type: ignore[arg-type]
-        steps, self.waits = self.steps(restorer, at), 0
+        self.restorer = Restorer(config, stages, log, self.stats, self.note)  # type: ignore[arg-type]
+        steps, self.waits = self.steps(self.restorer, at), 0
         while True:
             try:
                 next(steps)
@@ -187,6 +194,15 @@ def test_a_partition_that_was_added_is_read_from_its_beginning(partitions: int, 
     case = Case(log, start="latest", at=("in", 1))
     assert (case.stage.position, case.told) == (position, told or ["no_offsets"])
     assert case.stage.first_end == (0 if told else 100), "all that it holds came while we ran"
+    assert case.restorer.grown.keys() == ({"in"} if told else set())
+
+
+def test_where_models_are_put_in_order_a_partition_that_was_added_changes_nothing() -> None:
+    log = Log(Committed(None, None))
+    log.seen = Surroundings(None, {"in": Topic(1, "id")})
+    case = Case(log, at=("in", 1), more=", order: model")
+    assert (case.told, case.notes[0][1]["effect"]) == (["partition_added"], "models are read in their order as before")
+    assert not case.restorer.grown
 
 
 @pytest.mark.parametrize(("appeared", "position"), [(True, 0), (False, 100)])

@@ -35,7 +35,7 @@ class Life:
     def __init__(self, pointer: Pointer | None) -> None:
         self.now_s, self.beside, self.stats = 50.0, Beside(), Stats()
         self.made = Snapshots(load_text(LEAST, "x", {}), self.beside, lambda: self.now_s, self.stats)
-        task: Any = SimpleNamespace(position=7, ticks=3, generation=2, state=lambda: {"a": 1})
+        task: Any = SimpleNamespace(position=7, ticks=3, generation=2, state=lambda: {"a": 1}, parts=None)
         self.owned = LivePartition(task, 5, pointer, 0, snapshot_due_s=100.0, snapshot_s=0.0)
 
 

@@ -10,6 +10,7 @@ import pytest
 from streamer.config.load import load_text
 from streamer.config.stages import stage_configs
 from streamer.engine.tasks import Orderings, Tasks
+from streamer.port import Parts
 from streamer.service.stages import made_by, run_in_turns
 from tests.config.test_stages import LEAST
 
@@ -56,8 +57,19 @@ def test_one_alone_runs_by_itself() -> None:
 
 def test_who_makes_the_stages_of_a_worker() -> None:
     direct, ordered = (load_text(LEAST % more, "x", {}) for more in ("", ", order: model"))
-    log = SimpleNamespace(counts={"drift-ordered": 5})
+    log = SimpleNamespace(counts={"drift-ordered": 5}, parts=lambda: None)
     made = [made_by(direct, direct, log), *(made_by(ordered, stage, log) for stage in stage_configs(ordered))]
     assert [type(one) for one in made] == [Tasks, Orderings, Tasks]
     assert isinstance(made[1], Orderings)
-    assert made[1].parts == 5
+    assert (made[1].parts, made[1].known) == (Parts(5, 5), False)
+
+
+def test_what_the_group_has_settled_counts_and_not_what_there_is_by_now() -> None:
+    ordered = load_text(LEAST % ", order: model", "x", {})
+    log = SimpleNamespace(counts={"drift-ordered": 5}, parts=lambda: Parts(2, 3))
+    made = made_by(ordered, stage_configs(ordered)[0], log)
+    assert isinstance(made, Orderings)
+    assert made.new(("in", 0), 0).parts == Parts(2, 3)
+    blob = Orderings(ordered, Parts(4, 4)).new(("in", 0), 0).dump()
+    assert made.load(("in", 0), blob).parts == Parts(2, 3)
+    assert Orderings(ordered, Parts(5, 5)).load(("in", 0), blob).parts == Parts(4, 4), "of before commits said it"

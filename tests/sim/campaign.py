@@ -253,15 +253,26 @@ class LatePool:
         return future
 
 
+ABOUT_LABELS = ("labels: {ttl", "  wrong: ", "  truths: ", "  sure-and-wrong: ")
+"""How lines of the config begin that are about labels."""
+
+
+def without_labels(text: str) -> str:
+    """For what cannot be done where labels are waited for."""
+    return "".join(line for line in text.splitlines(keepends=True) if not line.startswith(ABOUT_LABELS))
+
+
 class Campaign:
     """A schedule: which worker acts next, who dies, who is paused, when the broker's own housekeeping runs."""
 
+    inputs, most, text = 3, 3, ""  # partitions, workers at a time, and the config, by default CONFIG as it is by then
+
     def __init__(self, seed: int, worker_class: type[Worker] = Worker, length: int = 260) -> None:
         self.rng = random.Random(seed)
-        self.config = load_text(CONFIG, "sim.yaml", {})
+        self.config = load_text(self.text or CONFIG, "sim.yaml", {})
         self.pool = LatePool(seed)
         self.worker_class = worker_class
-        self.partitions = [(TOPIC, number) for number in range(3)]
+        self.partitions = [(TOPIC, number) for number in range(self.inputs)]
         self.broker = Broker(self.rng, self.partitions, dict(FAULTS))
         self.full = {p: make_log(self.rng, p[1], length) for p in self.partitions}
         some = random.Random(seed)  # What is there before anybody comes; of some partitions nothing.
@@ -313,8 +324,8 @@ class Campaign:
             for partition, full in self.full.items():
                 log = self.broker.logs[partition]
                 log += full[len(log) : len(log) + self.rng.randint(0, 40)]
-        elif roll < 0.28 and len(self.workers) < 3 and not self.broker.down:
-            name = next(f"w{i}" for i in range(3) if f"w{i}" not in self.workers)
+        elif roll < 0.28 and len(self.workers) < self.most and not self.broker.down:
+            name = next(f"w{i}" for i in range(self.most) if f"w{i}" not in self.workers)
             self.start(name)
         elif roll < 0.30 and self.workers:
             self.kill(self.rng.choice(sorted(self.workers)))
