@@ -38,7 +38,7 @@ def ids(outs: list[Out]) -> list[Any]:
 @pytest.mark.parametrize("engine", [ENGINE, PYTHON], ids=["ENGINE", "PYTHON"])
 def test_no_id_of_a_topic_that_was_made_anew_is_one_of_before(engine: Engine) -> None:
     config = load_text(CONFIG, "x", {})
-    records = make_log(random.Random(4), 0, 400)
+    records = make_log(random.Random(5), 0, 400)
     tick = Tick(400, records[-1].time_ms + 60_000, caught_up=True)
 
     def lived(generation: int, restart: int) -> list[Out]:

@@ -155,9 +155,9 @@ def make_log(rng: random.Random, partition: int, length: int) -> list[Record]:
             action = rng.choice(["accept", "override"] if shifted else ["accept"] * 9 + ["override"])
             event = {**{name: event[name] for name in ("model", "event_id", "time")}, "feedback": {"action": action}}
             event["feedback"]["event_id"] = about
-        elif rng.random() < 0.25:
-            about = f"{partition}-{max(offset + rng.choice((-1, -1, -3, -20, -20, -90, -200, 2)), 0)}"
-            said = {"event_id": about, "value": rng.choice(["yes", "no"] if shifted else ["no"] * 6 + ["yes"])}
+        elif (own := random.Random(offset)).random() < 0.2:  # A chance of its own: all else stays as it is.
+            about = f"{partition}-{max(offset + own.choice((-1, -1, -3, -20, -20, -90, -200, 2)), 0)}"
+            said = {"event_id": about, "value": own.choice(["yes", "no"] if shifted else ["no"] * 6 + ["yes"])}
             event = {"model": event["model"], "time": event["time"], "label": said}
         records.append(Record(offset, time_ms, None, json.dumps(event).encode()))
     return records
