@@ -62,8 +62,6 @@ IN_ORDER = attrgetter("event", "monitor", "row")
 class Task:
     """One partition: state, position, and the outbox of what the next commit publishes. See `Stage`."""
 
-    parts: Parts | None = None
-
     def __init__(
         self,
         config: cfg.Config,
@@ -77,6 +75,7 @@ class Task:
         self.config, self.engine, self.partition, self.position = config, engine, partition, position
         self.monitors_reset: list[str] = []  # those that a snapshot had nothing for; not state
         self.topic_id, self.generation = "", generation
+        self.parts: Parts | None = None  # of the ordered log, for who writes to it
         self.ticks, self.tick_ms = 0, 0  # how many there were, and the time of the last
         self.emitted, self.shadowed = dict[tuple[str, str], int](), dict[tuple[str, str], int]()
         self.roles = config.roles()
