@@ -1,4 +1,5 @@
-"""What the page shows, put together from what the service publishes: heartbeats, alerts, incidents and windows.
+"""What the page shows, put together from what the service publishes: heartbeats, alerts, incidents, windows and how
+good the predictions were.
 
 So any process of the group shows what all of them do, and one that was just started shows the past. Nothing here knows
 Kafka or a clock, and all of it is bounded: what is beyond a bound is counted as hidden.
@@ -18,6 +19,8 @@ OPEN_MAX, DONE_MAX = 5_000, 300
 """Alerts, or incidents, that are open, and of those that are over the newest."""
 LINES_MAX, POINTS = 4_000, 120
 """Series of windows, and windows of each."""
+TOLD_MAX, TOLD = 2_000, 48
+"""Groups of inferences of which it is told how good the predictions were, and windows of each."""
 RATES = 60
 """Minutes of which the rate of a model is kept."""
 SHOWN = 50
@@ -64,6 +67,7 @@ class Board:
         self.places: dict[tuple[str, int], dict[str, Any]] = {}  # the newest heartbeat of each partition
         self.alerts, self.incidents = Records(), Records()
         self.lines: OrderedDict[tuple[str, ...], deque[tuple[Any, ...]]] = OrderedDict()
+        self.performance: OrderedDict[tuple[str, str], OrderedDict[str, dict[str, Any]]] = OrderedDict()
         self.hidden_lines, self.unread = 0, 0
         self.version = 0  # of what is shown
 
@@ -125,6 +129,15 @@ class Board:
         line = self.lines.get(key) or deque(maxlen=POINTS)
         line.append((window["to"], value, window.get("expected"), data["limit"], bool(data["breach"])))
         self.hidden_lines += newest(self.lines, key, line, LINES_MAX)
+
+    def told(self, record: Mapping[str, Any], data: dict[str, Any]) -> None:
+        """How good the predictions of a window were; of each the newest version."""
+        key = data["labels"]["model"], group_of(data["labels"])
+        known = self.performance.get(key) or OrderedDict()
+        begin, before = data["window"]["from"], known.get(data["window"]["from"])
+        if before is None or before["window"]["version"] <= data["window"]["version"]:
+            newest(known, begin, data, TOLD)
+        self.hidden_lines += newest(self.performance, key, known, TOLD_MAX)
 
     # What is shown
 
@@ -192,7 +205,19 @@ class Board:
             if name == model
         ]
 
+    def performance_of(self, model: str) -> list[dict[str, Any]]:
+        """Windows of a model whose labels came, the newest first."""
+        found = [
+            {"group": group, **{name: data.get(name) for name in ("window", "inferences", "labelled", *FIGURES)}}
+            for (name, group), windows in self.performance.items()
+            if name == model
+            for data in windows.values()
+        ]
+        return sorted(found, key=lambda one: (one["window"]["from"], one["group"]), reverse=True)
 
+
+FIGURES = ("error", "calibration", "regression")
+"""Of what is told of a window whose labels came, what the page shows."""
 VALUES = ("fraction", "value", "distance", "surprise")
 """What of a window is drawn: the first of these that it has."""
 ABOUT = ("alertname", "severity", "model", "monitor", "detector", "signal", "partition")
@@ -242,4 +267,5 @@ TAKEN = {
     "alert": Board.alert,
     "incident": Board.incident,
     "window": Board.window,
+    "performance": Board.told,
 }

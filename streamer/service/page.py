@@ -113,6 +113,9 @@ class Page:
     def series(self, asked: dict[str, str]) -> list[dict[str, Any]]:
         return self.board.series_of(asked.get("model", ""))
 
+    def performance(self, asked: dict[str, str]) -> list[dict[str, Any]]:
+        return self.board.performance_of(asked.get("model", ""))
+
     def alert(self, asked: dict[str, str]) -> dict[str, Any] | None:
         return self.board.alerts.find(asked.get("id", ""))
 
@@ -149,6 +152,7 @@ def hash_of(body: bytes) -> str:
 VIEWS: dict[str, Callable[[Page, dict[str, str]], Any]] = {
     "/api/overview": Page.overview,
     "/api/series": Page.series,
+    "/api/performance": Page.performance,
     "/api/alert": Page.alert,
     "/api/incident": Page.incident,
 }

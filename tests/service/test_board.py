@@ -54,6 +54,25 @@ def published(partition: int = 0) -> tuple[bytes, ...]:
     return tuple(out.value for out in task.outbox if out.value is not None)
 
 
+@functools.cache
+def labelled() -> tuple[bytes, ...]:
+    """Of inferences of which every tenth was wrong, as labels say that come in two goes."""
+    config = load_text(f"{CONFIG}labels: {{}}\n", "x", {})
+    task, decode = Task(config, ("in", 0), 0), Decoder(fields_of(config))
+    said: list[dict[str, Any]] = [
+        {"model": "m", "event_id": f"e{i}", "time": BEGIN_MS / 1000 + i, "prediction": {"label": "x"}}
+        for i in range(9000)
+    ]
+    for begin in (0, 1):
+        for i in range(begin, 9000, 2):
+            said.append({"model": "m", "label": {"event_id": f"e{i}", "value": "y" if i % 10 == 0 else "x"}})
+    records = [Record(n, BEGIN_MS + min(n, 9000) * 1000, None, json.dumps(one).encode()) for n, one in enumerate(said)]
+    for end in (9000, 13_500, 18_000):
+        task.step(decode(records[task.position : end], "in"))
+        task.tick(Tick(end, BEGIN_MS + (9000 + end) * 1000, True))
+    return tuple(out.value for out in task.outbox if out.topic == "windows" and out.value is not None)
+
+
 def fed(*parts: int) -> Board:
     board = Board()
     for part in parts or (0,):
@@ -100,6 +119,19 @@ def test_windows_are_lines_as_the_detectors_saw_them() -> None:
     assert {point[1] for point in traffic["points"]} == {600.0}
     assert any(point[4] for line in lines for point in line["points"]), "the shift is beyond a limit"
     assert fed().series_of("nobody") == []
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_how_good_predictions_were_is_of_each_window_the_newest_version(turned: bool) -> None:
+    board = Board()
+    for value in reversed(labelled()) if turned else labelled():
+        board.take(value)
+    newest, oldest = board.performance_of("m")
+    assert (newest["inferences"], newest["labelled"], newest["error"]["share"]) == (3600, 3600, 0.1)
+    assert newest["error"]["interval"][0] < 0.1 < newest["error"]["interval"][1]
+    assert newest["window"]["version"] == 2
+    assert newest["window"]["from"] > oldest["window"]["from"]
+    assert (board.unread, board.performance_of("n")) == (0, [])
 
 
 def test_partitions_show_where_they_stand() -> None:

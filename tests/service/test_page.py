@@ -20,7 +20,7 @@ from streamer.service.http import Server, start_server
 from streamer.service.metrics import Metrics
 from streamer.service.page import FILES, POLICY, VIEWS, Page
 from tests.service.clients import ask
-from tests.service.test_board import published
+from tests.service.test_board import labelled, published
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
@@ -96,8 +96,8 @@ def test_nothing_comes_from_elsewhere() -> None:
 
 
 def test_views_show_what_is_published(server: Server, page: Page, topics: Topics) -> None:
-    topics.put = list(published())
-    wait_for(lambda: page.board.version >= len(published()))
+    topics.put = [*published(), *labelled()]
+    wait_for(lambda: page.board.version >= len(published()) + len(labelled()))
     time.sleep(1.1)  # An answer serves for a second.
     shown = json.loads(ask(server, "/api/overview")[1])
     assert [one["model"] for one in shown["models"]] == ["m"]
@@ -109,7 +109,8 @@ def test_views_show_what_is_published(server: Server, page: Page, topics: Topics
     assert alert["labels"]["monitor"] == member["monitor"]
     assert {one["signal"] for one in json.loads(ask(server, "/api/series?model=m")[1])} >= {"traffic"}
     assert ask(server, "/api/alert?id=nothing")[0] == ask(server, "/api/incident")[0] == 404
-    assert set(VIEWS) == {"/api/overview", "/api/series", "/api/incident", "/api/alert"}
+    assert json.loads(ask(server, "/api/performance?model=m")[1])[0]["error"]["count"] == 360
+    assert set(VIEWS) == {f"/api/{name}" for name in ("overview", "series", "performance", "incident", "alert")}
 
 
 @pytest.mark.parametrize(
@@ -166,7 +167,10 @@ def test_without_a_broker_it_says_so_and_begins_again(topics: Topics, monkeypatc
     ("view", "texts"),
     [
         ("#/", ["Models (1)", "◆ drifting", "4 alerts began together"]),
-        ("#/model/m", ["In school", "Signals, as the detectors saw them", "<figure>", "traffic: traffic, now 600"]),
+        (
+            "#/model/m",
+            ["In school", "as the detectors saw them", "<figure>", "traffic: traffic, now 600", "10.0 % ("],
+        ),
         ("#/alerts", ["went from"]),
         ("#/pipeline", ["in[0]", "n: &lt;b&gt;x&lt;/b&gt;"]),
         ("#/config", ["version: 1"]),
@@ -176,8 +180,8 @@ def test_without_a_broker_it_says_so_and_begins_again(topics: Topics, monkeypatc
 def test_a_browser_shows_it(
     server: Server, page: Page, topics: Topics, tmp_path: Path, view: str, texts: list[str]
 ) -> None:
-    topics.put = list(published())
-    wait_for(lambda: page.board.version >= len(published()))
+    topics.put = [*published(), *labelled()]
+    wait_for(lambda: page.board.version >= len(published()) + len(labelled()))
     options = [
         "--headless",
         "--no-sandbox",

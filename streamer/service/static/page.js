@@ -82,6 +82,12 @@ const alerts = (list) => (list.length ? table(["State", "Severity", "What moved"
   state(one.status), one.labels.severity || "–", el("div", { class: "sentence" }, link(`#/alert/${encodeURIComponent(one.id)}`, one.sentence)), time(one.since)]))
   : el("p", { class: "soft" }, "None."));
 
+// How good predictions were, of windows whose labels came; a share with its exact interval.
+const share = (part) => (part ? `${(100 * part.share).toFixed(1)} % (${part.interval.map((v) => (100 * v).toFixed(1)).join(" to ")})` : "–");
+const goodness = (list) => table(["Window", "Group", "#Inferences", "#Labelled", "Wrong", "Confidence less accuracy", "Absolute error, bias"], list.map((one) => [
+  el("span", {}, time(one.window.from), one.window.version > 1 ? ` (told ${one.window.version} times)` : ""), one.group || "all", number(one.inferences), number(one.labelled),
+  share(one.error), one.calibration ? number(one.calibration.gap) : "–", one.regression ? `${number(one.regression.mae)}, ${number(one.regression.bias)}` : "–"]));
+
 const VIEWS = {
   "": async () => {
     const all = await overview();
@@ -105,7 +111,8 @@ const VIEWS = {
     return [el("h2", {}, "Incidents"), incidents(all.incidents), el("h2", {}, "Alerts"), alerts(all.alerts)];
   },
   model: async (model) => {
-    const [all, series] = await Promise.all([overview(), get(`/api/series?model=${encodeURIComponent(model)}`)]);
+    const wanted = encodeURIComponent(model);
+    const [all, series, told] = await Promise.all([overview(), get(`/api/series?model=${wanted}`), get(`/api/performance?model=${wanted}`)]);
     const one = all.models.find((known) => known.model === model);
     if (!one) throw new Error("No sign of life of this model is known here.");
     const tiers = Object.entries(one.tiers).filter(([, count]) => count).map(([tier, count]) => `${count} ${tier}`).join(", ");
@@ -117,6 +124,7 @@ const VIEWS = {
         ["Not watched", one.unwatched.map((u) => `${u.signal}: ${u.why}`).join("; ") || "nothing that the config asks for"],
       ].flatMap(([term, said]) => [el("dt", {}, term), el("dd", {}, said)])),
       el("h3", {}, "Alerts"), alerts(all.alerts.filter((a) => a.labels.model === model)),
+      told.length ? [el("h3", {}, "How good the predictions were"), goodness(told)] : null,
       el("h3", {}, "Signals, as the detectors saw them"),
       series.length ? el("div", { class: "charts" }, series.map(chart))
         : el("p", { class: "soft" }, all.windows ? "No window has ended yet." : "Windows are shown where the config publishes them: topics: {windows: drift-windows}.")];
