@@ -23,7 +23,8 @@ from streamer.engine.task import Task
 from streamer.engine.tasks import Orderings, Tasks
 from streamer.port import Out, Parts, Tick
 from tests.monitors.every import TEXT as EVERY
-from tests.sim.campaign import CONFIG, without_labels
+from tests.sim.campaign import CONFIG
+from tests.sim.unlabelled import without_labels
 
 ORDERED = "drift-ordered"
 MODELS = [f"m{number}" for number in range(9)]

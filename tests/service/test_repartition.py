@@ -12,8 +12,8 @@ from streamer.engine.ordering import part_of
 from streamer.port import Committed, LogDown, Lost, Outcome, Partition, Parts, Snapshot, Staged
 from streamer.service.repartition import Moved, Refused, models_in, move, places
 from tests.sim.broker import SimLog
-from tests.sim.campaign import without_labels
 from tests.sim.test_two_stages import PARTS, TEXT, First
+from tests.sim.unlabelled import without_labels
 
 MORE = 5
 

@@ -215,20 +215,19 @@ def ticks_of(beats: list[Out]) -> list[Tick]:
     return list(found.values())
 
 
+SAID_AT = {"alerts": "trigger", "shadow": "trigger", "incidents": "opened", "windows": "closed_by", "heartbeats": ""}
+"""By the role of a record which member of its data says what partition it is of."""
+
+
 def by_partition(outs: Iterable[Out]) -> dict[tuple[str, int], list[Out]]:
     """Published records per (topic role, input partition), in order."""
     split: dict[tuple[str, int], list[Out]] = defaultdict(list)
     for out in outs:
-        if out.topic in ("alerts", "shadow"):
-            number = json.loads(out.value or b"")["data"]["trigger"]["partition"]
-        elif out.topic == "incidents":
-            number = json.loads(out.value or b"")["data"]["opened"]["partition"]
-        elif out.topic == "windows":
-            number = json.loads(out.value or b"")["data"]["closed_by"]["partition"]
-        elif out.topic == "heartbeats":
-            number = json.loads(out.value or b"")["data"]["partition"]
-        else:
+        if out.topic == "dead_letter":
             number = int(dict(out.headers)["driftline.error.partition"] or b"")
+        else:
+            data, place = json.loads(out.value or b"")["data"], SAID_AT[out.topic]
+            number = (data[place] if place else data)["partition"]
         split[out.topic, number].append(out)
     return split
 
@@ -251,15 +250,6 @@ class LatePool:
         future.rng = self.rng
         future.set_result(work(state))
         return future
-
-
-ABOUT_LABELS = ("labels: {ttl", "  wrong: ", "  truths: ", "  sure-and-wrong: ")
-"""How lines of the config begin that are about labels."""
-
-
-def without_labels(text: str) -> str:
-    """For what cannot be done where labels are waited for."""
-    return "".join(line for line in text.splitlines(keepends=True) if not line.startswith(ABOUT_LABELS))
 
 
 class Campaign:
