@@ -154,7 +154,7 @@ SCHEMA = jsonschema.Draft202012Validator(json.loads((ROOT / "schemas" / "alert.v
 
 def test_every_alert_fits_its_schema_and_alertmanager() -> None:
     config = load_text(campaign.CONFIG, "x", {})
-    found = [a for seed in range(4) for a in alerts(run(config, campaign.make_log(random.Random(seed), 0, 500)))]
+    found = [a for seed in range(4) for a in alerts(run(config, campaign.make_log(random.Random(seed), 0, 1000)))]
     assert {a["data"]["alert"]["labels"]["monitor"] for a in found} >= {"mean", "jump", "odd", "labels", "empty"}
     for alert in found:
         SCHEMA.validate(alert)

@@ -172,7 +172,7 @@ def test_a_notice_tells_where_the_episode_began() -> None:
         1,
         1,
         0,
-        (1, 1_000, 507, {"n": 3}, 0, None),
+        (1, 1_000, 507, {"n": 3}, 0, None, None),
         (4, 4_000, 4_000, 0, None),
         1,
         4_000 + 4 * 3_600_000,

@@ -15,7 +15,7 @@ from streamer.engine.engines import ENGINE, PYTHON, Engine
 from streamer.engine.ordering import Ordering
 from streamer.engine.task import Task
 from streamer.engine.tasks import Orderings, Tasks
-from streamer.port import Partition
+from streamer.port import Partition, Parts
 from streamer.series.feedback import Feedback
 
 HOUR_S, BASE_S = 3600, 1_700_000_000
@@ -32,6 +32,7 @@ monitors:
   actions: {signal: action.*, by: [version], window: {events: 50}, detect: {kind: fraction, max: 0.5, min_count: 30}}
 """
 PARTS, EVENTS = 2, 600
+ALL = Parts(PARTS, PARTS)
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ def clicks(count: int = EVENTS, late_s: int = 0, **more: Any) -> list[Record]:
 
 def put(config: Config, logs: list[tuple[Partition, list[Record]]], engine: Engine = ENGINE) -> list[list[Record]]:
     """The ordered log of these, one after the other."""
-    stages, found = Orderings(config, PARTS, engine), [list[Record]() for _ in range(PARTS)]
+    stages, found = Orderings(config, ALL, engine=engine), [list[Record]() for _ in range(PARTS)]
     for partition, records in logs:
         stage: Ordering = stages.new(partition, 0)
         stage.step(stages.decode(records, partition[0]))
@@ -110,13 +111,13 @@ def test_what_an_inference_has_at_the_places_of_a_topic_of_its_own_is_nothing_of
     tasks = told(config, put(config, [(("in", 0), inferences())]))
     assert counts(tasks)["used"] == EVENTS
     assert not [table for task in tasks for i, table in task.tables.items() if i.signal.kind == "action" and table.keys]
-    decoded = Orderings(config, PARTS).decode(inferences(), "in")
+    decoded = Orderings(config, ALL).decode(inferences(), "in")
     assert not {"/kind", "/label", "action", "labels.label"} & {*decoded.names}
 
 
 def test_who_opted_out_leaves_no_trace_and_who_names_no_inference_is_a_dead_letter(config: Config) -> None:
     refused, lost = clicks(10, secret=True), [Record(10, 0, None, b'{"model": "u", "kind": "accept"}')]
-    stages = Orderings(config, PARTS)
+    stages = Orderings(config, ALL)
     stage = stages.new(("clicks", 0), 0)
     stage.step(stages.decode(refused + lost, "clicks"))
     assert stage.counts == {"ordered": 0, "filtered": 10, "dead_lettered": 1}
@@ -171,7 +172,7 @@ def test_of_a_model_without_inferences_nothing_is_known(config: Config) -> None:
 
 
 def test_what_is_about_inferences_comes_behind_those_of_its_commit(config: Config) -> None:
-    stages = Orderings(config, PARTS)
+    stages = Orderings(config, ALL)
     first, later = stages.new(("in", 0), 0), stages.new(("clicks", 0), 0)
     first.step(stages.decode(inferences(), "in"))
     later.step(stages.decode(clicks(late_s=HOUR_S), "clicks"))

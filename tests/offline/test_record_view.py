@@ -62,7 +62,7 @@ def test_what_is_in_the_way_is_said() -> None:
 def test_a_dead_letter_says_why() -> None:
     assert seen(b"{").told.startswith("a dead letter: bad_json, the value is not one RFC 8259 JSON text")
     assert seen({"features": {}}).told.startswith("a dead letter: missing_model, the event does not name its model")
-    config = load_text(HEAD + "mapping: {each: /rows, decode: {/rows: [csv]}}\n", "x", {})
+    config = load_text(HEAD + "fields: {features: /rows}\nmapping: {each: /rows, decode: {/rows: [csv]}}\n", "x", {})
     assert seen({"model": "m", "rows": 5}, fields_of(config)).told == (
         "a dead letter: undecodable, a step of `mapping` cannot be taken: the value is not packed so, or its rows"
         " do not match; or it is not as its schema has it (/rows is no csv)"
