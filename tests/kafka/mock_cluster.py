@@ -91,7 +91,7 @@ def config(brokers: str, **client: Any) -> Any:
     """What `streamer.kafka.log` reads of a config."""
     kafka = SimpleNamespace(brokers=brokers, group="group", instance="one", start="earliest", client=client)
     topics = cfg.Topics(events=["events"], alerts="alerts", state="state", heartbeats="heartbeats", dead_letter="dead")
-    return SimpleNamespace(kafka=kafka, topics=topics, limits=cfg.Limits())
+    return SimpleNamespace(kafka=kafka, topics=topics, limits=cfg.Limits(), about={}, server=cfg.Server())
 
 
 def fill(brokers: str, topic: str, count: int, partition: int = 0) -> None:

@@ -49,7 +49,7 @@ class World:
             "heartbeats": self.beats,
         }
         parts = {"kafka": SimpleNamespace(**kafka, client=client), "limits": cfg.Limits()}
-        return SimpleNamespace(**parts, topics=cfg.Topics.model_validate(topics))
+        return SimpleNamespace(**parts, topics=cfg.Topics.model_validate(topics), about={}, server=cfg.Server())
 
     def log(
         self, instance: str | None = None, limits: Limits | None = None, watch: Any = None, **client: Any
