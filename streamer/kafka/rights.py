@@ -61,11 +61,11 @@ def id_prefix(config: Config) -> str:
     return f"driftline-{config.kafka.group}-"
 
 
-def shown(config: Config) -> list[str]:
-    """The topics that the page reads back, each once."""
+def shown(config: Config) -> dict[str, str]:
+    """The topics that the page reads back, each with its first role."""
     published = config.topics.published()
     wanted = SHOWN if config.server.page != "off" else ()
-    return list(dict.fromkeys(published[role] for role in wanted if role in published))
+    return {published[role]: role for role in reversed(wanted) if role in published}
 
 
 def read_by_pattern(pattern: str) -> Right:

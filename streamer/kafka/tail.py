@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
 
@@ -26,36 +27,60 @@ SETTINGS = {
 }
 
 
-class Tail:
-    """Values of all partitions of some topics. `since_ms`: of records from then on. LogDown where no broker answers."""
+class Span(NamedTuple):
+    """How much of a topic's past is read: what came in that time, but of all its partitions together no more records
+    than that.
+    """
 
-    def __init__(self, config: Config, logger: Any, topics: Sequence[str], since_ms: int) -> None:
-        self._config, self._complaints, self._topics = config, Complaints(logger), topics
+    past_ms: int
+    records: int
+
+
+class Tail:
+    """Values of all partitions of some topics, from so long before `now_ms` on. LogDown where no broker answers."""
+
+    def __init__(self, config: Config, logger: Any, spans: Mapping[str, Span], now_ms: int) -> None:
+        self._config, self._complaints, self._spans = config, Complaints(logger), spans
         self._consumer: Consumer = make_consumer(config, logger, SETTINGS)
         self._known: set[Partition] = set()
         self.missing: list[str] = []
         try:
-            self._look(since_ms)
+            self._look(now_ms)
         except LogDown:
             self.close()
             raise
 
-    def _look(self, since_ms: int | None = None) -> None:
-        """Read what has appeared as well: of what was there already from a time on, of what is new everything."""
+    def _look(self, now_ms: int | None = None) -> None:
+        """Read what has appeared as well. now_ms: at the start, where of what is there a part is read; of what is new
+        everything is.
+        """
         try:
             there = self._consumer.list_topics(timeout=LOOK_S).topics
-            self.missing = [name for name in self._topics if name not in there]
-            found = {(name, n) for name in self._topics if name in there for n in there[name].partitions}
-            fresh = [TopicPartition(*partition, since_ms or 0) for partition in sorted(found - self._known)]
-            if since_ms is not None and fresh:
-                fresh = self._consumer.offsets_for_times(fresh, timeout=LOOK_S)
-            for one in fresh:
-                one.offset = OFFSET_BEGINNING if since_ms is None else one.offset if one.offset >= 0 else OFFSET_END
+            self.missing = [name for name in self._spans if name not in there]
+            found = {(name, n) for name in self._spans if name in there for n in there[name].partitions}
+            fresh = [TopicPartition(*partition, OFFSET_BEGINNING) for partition in sorted(found - self._known)]
+            if now_ms is not None and fresh:
+                fresh = self._begins(fresh, now_ms)
             self._consumer.incremental_assign(fresh)
         except KafkaException as exception:
             raise down(self._config, error_of(exception), "what is shown on the page") from exception
         self._known |= found
         self._looked_s = time.monotonic()
+
+    def _begins(self, places: list[TopicPartition], now_ms: int) -> list[TopicPartition]:
+        """Where reading begins in each of them."""
+        for one in places:
+            one.offset = now_ms - self._spans[one.topic].past_ms  # It takes a time there.
+        found = self._consumer.offsets_for_times(places, timeout=LOOK_S)
+        counts = Counter(one.topic for one in found)
+        for one in found:
+            if one.offset < 0:
+                one.offset = OFFSET_END
+                continue
+            marks = self._consumer.get_watermark_offsets(one, timeout=LOOK_S)
+            if marks is not None:
+                one.offset = max(one.offset, marks[1] - self._spans[one.topic].records // counts[one.topic])
+        return found
 
     def values(self) -> Iterator[bytes | None]:
         """What has come by now; waits a little where nothing has. LogDown where a topic is gone or forbidden."""

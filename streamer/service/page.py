@@ -18,8 +18,12 @@ from urllib.parse import parse_qs
 import orjson
 from xxhash import xxh3_64_hexdigest
 
+from streamer import __version__
+from streamer.config.effective import as_yaml, effective
+from streamer.config.model import Config
 from streamer.port import LogDown
 from streamer.service.board import Board
+from streamer.service.health import Health
 
 FILES = {
     "/": ("page.html", "text/html; charset=utf-8"),
@@ -27,7 +31,15 @@ FILES = {
     "/page.js": ("page.js", "text/javascript; charset=utf-8"),
 }
 POLICY = "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-PAST_MS = 14 * 86_400_000
+PAST = {
+    "heartbeats": (2 * 3_600_000, 20_000),
+    "alerts": (14 * 86_400_000, 20_000),
+    "incidents": (14 * 86_400_000, 20_000),
+    "windows": (86_400_000, 50_000),
+}
+"""How many ms back a topic of each role is read at the start, and how many records at most: to read one takes 20 us of
+the interpreter, which the service then lacks.
+"""
 AGAIN_S, FRESH_S = 10.0, 1.0
 """Until topics that could not be read are tried again; and for how long an answer serves all who ask the same."""
 JSON = "application/json"
@@ -51,7 +63,7 @@ class Tail(Protocol):
 
 
 class Page:
-    """`tail`: makes one that begins at a time; `shown`: what else there is to say, by name of its view."""
+    """`tail`: makes one, given the time in ms; `shown`: what else there is to say, by name of its view."""
 
     def __init__(
         self,
@@ -128,7 +140,7 @@ class Page:
         while not self._closing.is_set():
             tail = None
             try:
-                tail = self._tail(int(1000 * self._clock()) - PAST_MS)
+                tail = self._tail(int(1000 * self._clock()))
                 with self._lock:
                     self.board = Board()
                 while not self._closing.is_set():
@@ -143,6 +155,29 @@ class Page:
                 if tail is not None:
                     tail.close()
             self._closing.wait(AGAIN_S)
+
+
+def page_of(config: Config, health: Health, logger: Any) -> Page:
+    """The page of a service with this config."""
+    about = {
+        "config": as_yaml(effective(config)),
+        "config_hash": config.config_hash,
+        "service": __version__,
+        "windows": config.topics.windows is not None,
+    }
+
+    def tail(now_ms: int) -> Tail:
+        from streamer.kafka.rights import shown
+        from streamer.kafka.tail import Span, Tail
+
+        spans = {name: Span(*PAST[role]) for name, role in shown(config).items()}
+        return Tail(config, logger, spans, now_ms)
+
+    def beside() -> dict[str, Any]:
+        waits = [f"{check}: {why}" for check, why in health.ready().items() if why is not None]
+        return {**about, "notes": waits + [f"{name}: {words}" for name, words in health.notes().items()]}
+
+    return Page(tail, beside, config.server.page)
 
 
 def hash_of(body: bytes) -> str:

@@ -332,36 +332,11 @@ class Service:
         return workers
 
 
-def page_of(config: cfg.Config, health: Any) -> Any:
-    """The page of the service, which reads back what all processes of the group publish."""
-    from streamer.config.effective import as_yaml, effective
-    from streamer.service.json_logs import get_logger
-    from streamer.service.page import Page
-
-    about = {
-        "config": as_yaml(effective(config)),
-        "config_hash": config.config_hash,
-        "service": __version__,
-        "windows": config.topics.windows is not None,
-    }
-
-    def tail(since_ms: int) -> Any:
-        from streamer.kafka.rights import shown
-        from streamer.kafka.tail import Tail
-
-        return Tail(config, get_logger("librdkafka"), shown(config), since_ms)
-
-    def beside() -> dict[str, Any]:
-        waits = [f"{check}: {why}" for check, why in health.ready().items() if why is not None]
-        return {**about, "notes": waits + [f"{name}: {words}" for name, words in health.notes().items()]}
-
-    return Page(tail, beside, config.server.page)
-
-
 def run_service(config: cfg.Config, stopper: Stopper, stage: int | None = None) -> int:
     """Run until stopped, all stages or that one; the exit code."""
     from streamer.service.http import start_server
-    from streamer.service.json_logs import setup_logging
+    from streamer.service.json_logs import get_logger, setup_logging
+    from streamer.service.page import page_of
 
     handler = setup_logging(config.secrets(), debug=bool(config.kafka.client.get("debug")))
     service = Service(config, stopper, handler, stage)
@@ -369,7 +344,7 @@ def run_service(config: cfg.Config, stopper: Stopper, stage: int | None = None) 
     service.metrics.set("build_info", 1, **versions())
     with contextlib.ExitStack() as stack:
         try:
-            page = page_of(config, service.health)
+            page = page_of(config, service.health, get_logger("librdkafka"))
             stack.callback(page.close)
             server = start_server(config.server.listen, service.metrics, service.health, versions(), page)
             stack.callback(server.close)

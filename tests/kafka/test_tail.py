@@ -12,7 +12,7 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 from schemas.events.batch import Record
 from streamer.config.load import load_text
 from streamer.kafka import tail as under_test
-from streamer.kafka.tail import Tail
+from streamer.kafka.tail import Span, Tail
 from streamer.port import LogDown
 from tests.kafka.service import produce
 
@@ -39,7 +39,8 @@ def test_it_begins_at_a_time_and_goes_on(
     produce(broker, topic, {n: [Record(0, 1000 * at, None, b"%d-%d" % (n, at)) for at in (1, 2, 3)] for n in (0, 1)})
     known = AdminClient({"bootstrap.servers": broker})
     known.delete_topics([later])[later].result()
-    tail = Tail(config_of(broker), logging.getLogger("x"), [topic, later], 2000)  # type: ignore[arg-type]
+    spans = {topic: Span(1000, 1000), later: Span(1000, 1000)}
+    tail = Tail(config_of(broker), logging.getLogger("x"), spans, 3000)  # type: ignore[arg-type]
     assert tail.missing == [later]
     assert sorted(filter(None, read(tail, 4))) == [b"0-2", b"0-3", b"1-2", b"1-3"]
     produce(broker, topic, {1: [Record(0, 4000, None, b"news")]})
@@ -51,7 +52,16 @@ def test_it_begins_at_a_time_and_goes_on(
     tail.close()
 
 
+@pytest.mark.broker
+def test_of_much_only_the_newest_is_read(broker: str, make_topics: Callable[..., list[str]]) -> None:
+    [topic] = make_topics("much", partitions=2)
+    produce(broker, topic, {n: [Record(0, 1000, None, b"%d-%d" % (n, at)) for at in range(50)] for n in (0, 1)})
+    tail = Tail(config_of(broker), logging.getLogger("x"), {topic: Span(1000, 6)}, 2000)  # type: ignore[arg-type]
+    assert sorted(filter(None, read(tail, 6))) == [b"0-47", b"0-48", b"0-49", b"1-47", b"1-48", b"1-49"]
+    tail.close()
+
+
 def test_where_nobody_answers_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(under_test, "LOOK_S", 0.5)
     with pytest.raises(LogDown):
-        Tail(config_of("127.0.0.1:1"), logging.getLogger("x"), ["a"], 0)  # type: ignore[arg-type]
+        Tail(config_of("127.0.0.1:1"), logging.getLogger("x"), {"a": Span(1, 1)}, 0)  # type: ignore[arg-type]

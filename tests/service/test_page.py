@@ -31,12 +31,12 @@ class Topics:
     def __init__(self) -> None:
         self.missing = ["gone"]
         self.put: list[bytes | None] = []
-        self.since_ms: list[int] = []
+        self.asked_ms: list[int] = []
         self.fails, self.closed = 0, 0
 
-    def __call__(self, since_ms: int) -> Topics:
-        self.since_ms.append(since_ms)
-        if len(self.since_ms) <= self.fails:
+    def __call__(self, now_ms: int) -> Topics:
+        self.asked_ms.append(now_ms)
+        if len(self.asked_ms) <= self.fails:
             raise LogDown("no broker")
         return self
 
@@ -148,7 +148,7 @@ def test_where_it_is_off_nothing_is_read(topics: Topics) -> None:
     before = threading.active_count()
     page_of(topics, "off")
     assert threading.active_count() == before
-    assert topics.since_ms == []
+    assert topics.asked_ms == []
 
 
 def test_without_a_broker_it_says_so_and_begins_again(topics: Topics, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,7 +157,7 @@ def test_without_a_broker_it_says_so_and_begins_again(topics: Topics, monkeypatc
     made = page_of(topics)
     wait_for(lambda: made.overview({})["waits"] == "no broker")
     wait_for(lambda: made.overview({})["waits"] == "no topic gone")
-    assert len(topics.since_ms) == 2
+    assert len(topics.asked_ms) == 2
     made.close()
     wait_for(lambda: topics.closed == 1)
 
