@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import click
 
 from streamer.commands.broker_down import exit_unreachable
-from streamer.commands.topics import TIMEOUT_S, Step, plan_topics, wanted_topics
+from streamer.commands.topics import Step, plan_topics, timeout_option, wanted_topics
 from streamer.config.model import Config
 from streamer.config.stages import in_order_of_models, undecided
 from streamer.port import LogDown
@@ -187,14 +187,7 @@ def text_of(found: list[Finding]) -> str:
 
 @click.command("doctor")
 @click.option("-c", "--config", "config_path", required=True, type=click.Path(path_type=Path), help="The YAML file.")
-@click.option(
-    "--timeout",
-    "timeout_s",
-    type=click.FloatRange(0.1, 300),
-    default=TIMEOUT_S,
-    show_default=True,
-    help="Seconds to wait for each answer.",
-)
+@timeout_option("each answer")
 def doctor(config_path: Path, timeout_s: float) -> None:
     """Check brokers, login, topics, every right and transactions, one line each with the fix. Writes nothing.
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from streamer.commands.broker_down import exit_unreachable
-from streamer.commands.topics import EXIT_CHANGES, TIMEOUT_S, topics
+from streamer.commands.topics import EXIT_CHANGES, timeout_option, topics
 from streamer.config import model as cfg
 from streamer.config.stages import SECOND, in_order_of_models, stage_configs
 from streamer.port import LogDown, Partition
@@ -40,14 +40,7 @@ driftline topics repartition -c driftline.yaml --partitions 2             # back
     "--partitions", "parts", required=True, type=click.IntRange(1, 10_000), help="Over how many models are shared out."
 )
 @click.option("--dry-run", is_flag=True, help="Say which models would move; nothing changes, and nobody has to stop.")
-@click.option(
-    "--timeout",
-    "timeout_s",
-    type=click.FloatRange(0.1, 300),
-    default=TIMEOUT_S,
-    show_default=True,
-    help="Seconds to wait for each answer.",
-)
+@timeout_option("each answer")
 def repartition(config_path: Path, parts: int, dry_run: bool, timeout_s: float) -> None:
     """Share models out over another number of partitions of the ordered log.
 

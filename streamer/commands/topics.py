@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 import click
 
@@ -207,16 +207,21 @@ def summary(steps: Sequence[Step]) -> str:
     return ", ".join(f"{count[action]} {word}" for action, word in words.items()) + "."
 
 
+def timeout_option(of: str) -> Callable[[Any], Any]:
+    """How long a verb waits of that."""
+    return click.option(
+        "--timeout",
+        "timeout_s",
+        type=click.FloatRange(0.1, 300),
+        default=TIMEOUT_S,
+        show_default=True,
+        help=f"Seconds to wait for {of}.",
+    )
+
+
 def common_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in (
-        click.option(
-            "--timeout",
-            "timeout_s",
-            type=click.FloatRange(0.1, 300),
-            default=TIMEOUT_S,
-            show_default=True,
-            help="Seconds to wait for the broker.",
-        ),
+        timeout_option("the broker"),
         click.option("--create-events", is_flag=True, help="Event topics, too, are Driftline's to make."),
         click.option(
             "--replication-factor",

@@ -4,7 +4,7 @@ where partitions begin or end.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
@@ -32,9 +32,23 @@ def committed(
     }
 
 
-def roots_of(config: Config, wanted: Sequence[Partition]) -> dict[Partition, Committed]:
-    """What the group of a config has committed of some partitions. Raises LogDown."""
-    client, limits = AdminClient(connection_settings(config), logger=silent_logger()), Limits()
+def numbered(topics: Mapping[str, int]) -> list[Partition]:
+    """All partitions of topics that have so many."""
+    return [(name, number) for name, count in topics.items() for number in range(count)]
+
+
+def asking(config: Config) -> AdminClient:
+    """A client that says nothing by itself."""
+    return AdminClient(connection_settings(config), logger=silent_logger())
+
+
+def roots_of(
+    config: Config, wanted: Sequence[Partition], client: AdminClient | None = None
+) -> dict[Partition, Committed]:
+    """What the group of a config has committed of some partitions. `client`: one that is there already. Raises
+    LogDown.
+    """
+    client, limits = client or asking(config), Limits()
     try:
         found = committed(client, config.kafka.group, wanted, limits.metadata) if wanted else {}
     except (KafkaException, TimeoutError) as exception:
@@ -46,15 +60,18 @@ def parts_of(config: Config) -> Parts | None:
     """Over which parts of the ordered log the group shares models out, by its commits; None where none says it. Raises
     LogDown.
     """
-    limits = Limits()
-    client = AdminClient(connection_settings(config), logger=silent_logger())
-    cluster = metadata(client, config, limits)
+    client = asking(config)
+    cluster = metadata(client, config, Limits())
     if (cluster.cluster_id or "").startswith(MOCK_CLUSTER):
         return None
     there = {name: len(topic.partitions) for name, topic in cluster.topics.items()}
-    inputs = [(name, i) for name in config.topics.resolved(there).events for i in range(there.get(name, 0))]
-    found = roots_of(config, inputs)
-    return max((root.parts for root in found.values() if root.parts is not None), default=None)
+    inputs = numbered({name: there.get(name, 0) for name in config.topics.resolved(there).events})
+    return settled(roots_of(config, inputs, client).values())
+
+
+def settled(roots: Iterable[Committed]) -> Parts | None:
+    """What commits say of the parts, the newest of it."""
+    return max((root.parts for root in roots if root.parts is not None), default=None)
 
 
 def listed(client: AdminClient, wanted: Iterable[Partition], spec: OffsetSpec, answer_s: float) -> dict[Partition, int]:

@@ -18,7 +18,7 @@ from streamer.engine.engines import ENGINE
 from streamer.kafka.client import MOCK_CLUSTER, Limits, connection_settings, make_consumer, metadata
 from streamer.kafka.diagnosis import bad_settings, silent_logger
 from streamer.kafka.intake import record_of
-from streamer.kafka.offsets import committed, listed
+from streamer.kafka.offsets import committed, listed, numbered
 from streamer.kafka.schema_registry import Client, learned
 from streamer.port import LogDown, Partition
 
@@ -115,11 +115,6 @@ def ask(config: Config, decided: bool = False, again: bool = False) -> Answer:
         return Answer("topic", "the group has read these topics by partition until now")
     told = answer(seen(config, newest(config, several)))
     return told if told.order != "model" or ordered in partitions else told._replace(lacking=ordered)
-
-
-def numbered(topics: Mapping[str, int]) -> list[Partition]:
-    """All partitions of topics that have so many."""
-    return [(name, number) for name, count in topics.items() for number in range(count)]
 
 
 def known(client: AdminClient, group: str, partitions: list[Partition]) -> dict[Partition, int]:

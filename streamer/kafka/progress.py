@@ -9,10 +9,9 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from streamer.config.model import Config
-from streamer.kafka.client import Limits, connection_settings, metadata
-from streamer.kafka.diagnosis import silent_logger
+from streamer.kafka.client import Limits, metadata
 from streamer.kafka.offset_metadata import from_text
-from streamer.kafka.offsets import committed, listed
+from streamer.kafka.offsets import asking, committed, listed, numbered
 from streamer.port import LogDown, Partition
 
 ANSWER_S = 3.0
@@ -38,12 +37,12 @@ class Progress:
         """Of all partitions of the topics. LogDown where nobody answers."""
         try:
             if self._client is None:
-                self._client = AdminClient(connection_settings(self._config), logger=silent_logger())
+                self._client = asking(self._config)
             if not self._partitions:
                 topics = metadata(self._client, self._config, Limits()).topics
                 there = {name: len(topic.partitions) for name, topic in topics.items()}
                 names = self._config.reading(there).topics.events
-                self._partitions = [(name, number) for name in names for number in range(there.get(name, 0))]
+                self._partitions = numbered({name: there.get(name, 0) for name in names})
             stand = committed(self._client, self._config.kafka.group, self._partitions, ANSWER_S)
             ends = listed(self._client, self._partitions, OffsetSpec.latest(), ANSWER_S)  # type: ignore[no-untyped-call]
         except (KafkaException, TimeoutError) as error:

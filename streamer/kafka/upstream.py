@@ -8,7 +8,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from streamer.config.model import Config
-from streamer.kafka.offsets import committed, listed
+from streamer.kafka.offsets import committed, listed, numbered
 from streamer.port import Partition, Topic
 
 NOTHING = frozenset[str]()
@@ -30,7 +30,7 @@ class Upstream:
         it is complete where everything is that was there at the look before, or where the marks of transactions are
         all that is left. Nobody who cannot see it takes it for complete.
         """
-        wanted = [(name, number) for name in inputs if name in topics for number in range(topics[name].partitions)]
+        wanted = numbered({name: topics[name].partitions for name in inputs if name in topics})
         try:
             stand = committed(client, self.group, wanted, ANSWER_S)
             ends = listed(client, wanted, OffsetSpec.latest(), ANSWER_S)  # type: ignore[no-untyped-call]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,6 +45,10 @@ class Told(NamedTuple):
     end_ms: int
     version: int
     facts: dict[str, Any]
+
+
+def projected(key: Group, places: Sequence[int]) -> Group:
+    return tuple(key[place] for place in places)
 
 
 class Performance:
@@ -131,18 +136,19 @@ class Performance:
             if begin_ms + self.window_ms <= clock_ms:
                 changed = self.changed.pop(begin_ms)
                 for number, (split, places) in enumerate(self.splits.items()):
-                    for group in sorted({tuple(key[place] for place in places) for key in changed}):
-                        yield from self._told(begin_ms, number, split, places, group)
+                    of = {group: list[Cell]() for group in sorted({projected(key, places) for key in changed})}
+                    for key, cell in sorted(self.windows[begin_ms].items(), key=itemgetter(0)):
+                        of.get(projected(key, places), []).append(cell)
+                    for group, mine in of.items():
+                        yield from self._told(begin_ms, number, split, group, mine)
         for begin_ms in [begin for begin in self.windows if begin + self.window_ms + self.ttl_ms < clock_ms]:
             self.cells -= len(self.windows.pop(begin_ms))
             self.versions.pop(begin_ms, None)
             self.changed.pop(begin_ms, None)
 
     def _told(
-        self, begin_ms: int, number: int, split: tuple[str, ...], places: Sequence[int], group: Group
+        self, begin_ms: int, number: int, split: tuple[str, ...], group: Group, mine: Sequence[Cell]
     ) -> Iterator[Told]:
-        cells = self.windows[begin_ms]
-        mine = [cells[key] for key in sorted(cells) if tuple(key[place] for place in places) == group]
         facts = facts_of(mine, self.names.get(group[0], []))
         if facts["labelled"]:
             versions = self.versions.setdefault(begin_ms, {})
@@ -185,7 +191,7 @@ class Performance:
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Into an empty one. Windows of other groups or of another length mean nothing any more."""
-        if [state["by"], state["splits"]] != [self.dump()["by"], self.dump()["splits"]]:
+        if [state["by"], state["splits"]] != [list(self.by), [list(split) for split in self.splits]]:
             return
         for begin, cells in state["windows"]:
             if int(begin) % self.window_ms:

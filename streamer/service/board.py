@@ -61,9 +61,9 @@ class Board:
     """Fed with records in any order of topics; of one topic and key in the order of the log."""
 
     def __init__(self) -> None:
-        self.parts: OrderedDict[tuple[str, str, int], dict[str, Any]] = OrderedDict()  # by model, topic and partition
+        # By model, topic and partition the newest heartbeat, and events a minute between the last two of them.
+        self.parts: OrderedDict[tuple[str, str, int], tuple[dict[str, Any], float | None]] = OrderedDict()
         self.minutes: OrderedDict[str, OrderedDict[int, int]] = OrderedDict()  # events, by model and minute of the tick
-        self.rates: dict[tuple[str, str, int], float] = {}  # events a minute between the last two ticks
         self.places: dict[tuple[str, int], dict[str, Any]] = {}  # the newest heartbeat of each partition
         self.alerts, self.incidents = Records(), Records()
         self.lines: OrderedDict[tuple[str, ...], deque[tuple[Any, ...]]] = OrderedDict()
@@ -97,20 +97,22 @@ class Board:
         model = data["model"]
         if model is None:
             return
-        before = self.parts.get((model, *place))
-        newest(self.parts, (model, *place), data, PARTS_MAX)
+        before, rate = self.parts.get((model, *place), (None, None))
         newest(self.minutes, model, self.minutes.get(model, OrderedDict()), MODELS_MAX)
         if before is not None:
-            self.rate((model, *place), before, data)
+            rate = self.rate(model, before, data, rate)
+        newest(self.parts, (model, *place), (data, rate), PARTS_MAX)
 
-    def rate(self, part: tuple[str, str, int], before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
-        """How many events there were between two ticks."""
+    def rate(
+        self, model: str, before: Mapping[str, Any], after: Mapping[str, Any], known: float | None
+    ) -> float | None:
+        """Events a minute between two ticks; as known where they tell nothing."""
         passed, events = after["tick"]["time_ms"] - before["tick"]["time_ms"], after["events"] - before["events"]
         if passed <= 0 or events < 0:  # Told twice, or its state was lost.
-            return
-        at, minutes = int(after["tick"]["time_ms"] // 60_000), self.minutes[part[0]]
+            return known
+        at, minutes = int(after["tick"]["time_ms"] // 60_000), self.minutes[model]
         newest(minutes, at, minutes.get(at, 0) + events, RATES)
-        self.rates[part] = events * 60_000 / passed
+        return float(events * 60_000 / passed)
 
     def alert(self, record: Mapping[str, Any], data: dict[str, Any]) -> None:
         labels = data["alert"]["labels"]
@@ -149,9 +151,9 @@ class Board:
         incidents: dict[str, int] = {}
         for incident in self.incidents.open.values():
             incidents[incident["model"]] = incidents.get(incident["model"], 0) + 1
-        parts: dict[str, list[dict[str, Any]]] = {}
-        for (model, _, _), data in self.parts.items():
-            parts.setdefault(model, []).append(data)
+        parts: dict[str, list[tuple[dict[str, Any], float | None]]] = {}
+        for (model, _, _), part in self.parts.items():
+            parts.setdefault(model, []).append(part)
         return {
             "version": self.version,
             "models": [
@@ -167,11 +169,15 @@ class Board:
         }
 
     def model(
-        self, name: str, parts: list[dict[str, Any]], alerts: list[dict[str, Any]], incidents: int
+        self,
+        name: str,
+        known: list[tuple[dict[str, Any], float | None]],
+        alerts: list[dict[str, Any]],
+        incidents: int,
     ) -> dict[str, Any]:
         """A row of the overview."""
         minutes = [events for _, events in sorted(self.minutes[name].items())][:-1]  # The last one is not over.
-        rates = [rate for (model, _, _), rate in self.rates.items() if model == name]
+        parts, rates = [data for data, _ in known], [rate for _, rate in known if rate is not None]
         tiers: dict[str, int] = {}
         for data in parts:
             for tier, count in data.get("tiers", {}).items():

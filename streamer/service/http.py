@@ -214,10 +214,9 @@ class Server:
             same = header(request, b"if-none-match") == served.etag != ""
             return Answer(304 if same else served.status, b"" if same else served.body, served.kind, etag=served.etag)
         if path == "/metrics":
-            accept = b",".join(value for name, value in request.headers if name == b"accept")
             try:
                 async with asyncio.timeout(SCRAPE_SECONDS):
-                    return Answer(200, *await self._scrapes.get(accept.decode(errors="replace"), address))
+                    return Answer(200, *await self._scrapes.get(header(request, b"accept"), address))
             except TimeoutError:
                 return plain(503, "the metrics were not rendered in time\n")
         if path == "/version":
@@ -251,7 +250,8 @@ def task_now() -> asyncio.Task[None]:
 
 
 def header(request: h11.Request, name: bytes) -> str:
-    return next((value for key, value in request.headers if key == name), b"").decode(errors="replace")
+    """All values of a header, as one; empty where there is none."""
+    return b",".join(value for key, value in request.headers if key == name).decode(errors="replace")
 
 
 def parts(parser: h11.Connection, answer: Answer) -> list[bytes]:

@@ -7,6 +7,7 @@ port-forward` or an SSH tunnel): it names models and topics.
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import threading
 import time
@@ -96,9 +97,7 @@ class Page:
     def serve(self, path: str, query: str) -> Served | None:
         """The answer for a path; None where there is nothing."""
         if path in FILES:
-            name, kind = FILES[path]
-            body = resources.files("streamer.service").joinpath("static", name).read_bytes()
-            return Served(200, body, kind, hash_of(body))
+            return file_of(path)
         if path not in VIEWS:
             return None
         known, made_s = self._made.get((path, query), (None, 0.0))
@@ -159,12 +158,16 @@ class Page:
 
 def page_of(config: Config, health: Health, logger: Any) -> Page:
     """The page of a service with this config."""
-    about = {
-        "config": as_yaml(effective(config)),
-        "config_hash": config.config_hash,
-        "service": __version__,
-        "windows": config.topics.windows is not None,
-    }
+
+    @functools.cache
+    def about() -> dict[str, Any]:
+        """When somebody looks, for it takes its time."""
+        return {
+            "config": as_yaml(effective(config)),
+            "config_hash": config.config_hash,
+            "service": __version__,
+            "windows": config.topics.windows is not None,
+        }
 
     def tail(now_ms: int) -> Tail:
         from streamer.kafka.rights import shown
@@ -175,9 +178,16 @@ def page_of(config: Config, health: Health, logger: Any) -> Page:
 
     def beside() -> dict[str, Any]:
         waits = [f"{check}: {why}" for check, why in health.ready().items() if why is not None]
-        return {**about, "notes": waits + [f"{name}: {words}" for name, words in health.notes().items()]}
+        return {**about(), "notes": waits + [f"{name}: {words}" for name, words in health.notes().items()]}
 
     return Page(tail, beside, config.server.page)
+
+
+@functools.cache
+def file_of(path: str) -> Served:
+    name, kind = FILES[path]
+    body = resources.files("streamer.service").joinpath("static", name).read_bytes()
+    return Served(200, body, kind, hash_of(body))
 
 
 def hash_of(body: bytes) -> str:

@@ -20,6 +20,7 @@ from streamer.engine.repartition import repartitioned
 from streamer.engine.task import Task
 from streamer.engine.tasks import Tasks
 from streamer.kafka.log import KafkaLog
+from streamer.kafka.offsets import settled
 from streamer.port import Assigned, Committed, LogDown, Lost, Outcome, Partition, Parts, Snapshot, Staged
 from streamer.service.partitions import LivePartition
 from streamer.service.run import wall_ms
@@ -113,7 +114,7 @@ class Both:
 
     def before(self, roots: Mapping[Partition, Committed], there: int) -> int:
         """How many parts there were: as commits say it, in older versions as snapshots do."""
-        known = max((root.parts for root in roots.values() if root.parts is not None), default=None)
+        known = settled(roots.values())
         if known is not None:
             return known.used
         for partition, root in roots.items():
@@ -162,9 +163,9 @@ def move(config: Config, first: KafkaLog, second: KafkaLog, parts: int, say: Say
             after[partition] = both.written(partition, owned[number], blob)
         else:
             after[partition] = owned[number].root
-    settled = {partition: root._replace(parts=Parts(parts, there)) for partition, root in roots.items()}
+    shared = {partition: root._replace(parts=Parts(parts, there)) for partition, root in roots.items()}
     both.look()
-    outcome = second.commit_with(after, first, settled)
+    outcome = second.commit_with(after, first, shared)
     if outcome is not Outcome.DONE:
         raise LogDown("it is not known whether the move has landed: run it again, it does what is left to do")
     where, now = places(blobs), places(made)

@@ -17,7 +17,7 @@ OPENMETRICS = "application/openmetrics-text"
 Rendered = tuple[bytes, str]
 
 
-class Page:
+class Rendering:
     """One rendering, under way or done, and the clients that it was given to."""
 
     def __init__(self, rendering: Awaitable[Rendered]) -> None:
@@ -38,7 +38,7 @@ class Scrapes:
     def __init__(self, expose: Callable[[str], Rendered]) -> None:
         self._expose = expose
         self._pool = ThreadPoolExecutor(1, "driftline-scrape")
-        self._pages: dict[str, Page] = {}
+        self._pages: dict[str, Rendering] = {}
 
     async def get(self, accept: str, client: str) -> Rendered:
         """Body and content type, at most FRESH_SECONDS old. A client that has had them waits until they are older."""
@@ -49,7 +49,7 @@ class Scrapes:
             await asyncio.sleep(page.until_s - loop.time())
             page = self._pages.get(wanted)
         if page is None or loop.time() >= page.until_s:
-            page = self._pages[wanted] = Page(loop.run_in_executor(self._pool, self._expose, wanted))
+            page = self._pages[wanted] = Rendering(loop.run_in_executor(self._pool, self._expose, wanted))
         page.served.add(client)
         return await asyncio.shield(page.result)  # Others wait for it, too.
 

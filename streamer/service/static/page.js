@@ -40,8 +40,7 @@ const ago = (ms) => {
   if (seconds < 7200) return `${Math.round(seconds / 60)} min ago`;
   return seconds < 172800 ? `${Math.round(seconds / 3600)} h ago` : `${Math.round(seconds / 86400)} d ago`;
 };
-const table = (heads, rows, caption) => el("div", { class: "wide" }, el("table", {},
-  el("caption", { class: "soft", hidden: caption ? null : "" }, caption || ""),
+const table = (heads, rows) => el("div", { class: "wide" }, el("table", {},
   el("thead", {}, el("tr", {}, heads.map((head) => el("th", { scope: "col", class: head.startsWith("#") ? "number" : null }, head.replace("#", ""))))),
   el("tbody", {}, rows.map((row) => el("tr", {}, row.map((cell, i) => el("td", { class: heads[i].startsWith("#") ? "number" : null }, cell)))))));
 
@@ -89,8 +88,7 @@ const goodness = (list) => table(["Window", "Group", "#Inferences", "#Labelled",
   share(one.error), one.calibration ? number(one.calibration.gap) : "–", one.regression ? `${number(one.regression.mae)}, ${number(one.regression.bias)}` : "–"]));
 
 const VIEWS = {
-  "": async () => {
-    const all = await overview();
+  "": async (all) => {
     const wanted = (new URLSearchParams(location.hash.split("?")[1]).get("find") || "").toLowerCase();
     const order = ["critical", "drifting", "learning", "healthy"];
     const models = all.models.filter((one) => one.model.toLowerCase().includes(wanted))
@@ -106,13 +104,12 @@ const VIEWS = {
         `${one.series.ready} known${one.series.warming ? `, ${one.series.warming} warming up` : ""}`]))
         : el("p", { class: "soft" }, wanted ? "No model of that name." : "No sign of life of any model yet: one comes with every heartbeat.interval (1 min).")];
   },
-  alerts: async () => {
-    const all = await overview();
+  alerts: async (all) => {
     return [el("h2", {}, "Incidents"), incidents(all.incidents), el("h2", {}, "Alerts"), alerts(all.alerts)];
   },
-  model: async (model) => {
+  model: async (all, model) => {
     const wanted = encodeURIComponent(model);
-    const [all, series, told] = await Promise.all([overview(), get(`/api/series?model=${wanted}`), get(`/api/performance?model=${wanted}`)]);
+    const [series, told] = await Promise.all([get(`/api/series?model=${wanted}`), get(`/api/performance?model=${wanted}`)]);
     const one = all.models.find((known) => known.model === model);
     if (!one) throw new Error("No sign of life of this model is known here.");
     const tiers = Object.entries(one.tiers).filter(([, count]) => count).map(([tier, count]) => `${count} ${tier}`).join(", ");
@@ -129,7 +126,7 @@ const VIEWS = {
       series.length ? el("div", { class: "charts" }, series.map(chart))
         : el("p", { class: "soft" }, all.windows ? "No window has ended yet." : "Windows are shown where the config publishes them: topics: {windows: drift-windows}.")];
   },
-  incident: async (id) => {
+  incident: async (all, id) => {
     const one = await get(`/api/incident?id=${encodeURIComponent(id)}`);
     return [el("h2", {}, state(one.status), " ", one.model), el("p", { class: "sentence" }, one.sentence),
       el("dl", {}, ...[["Since", time(one.since)], ["Severity", one.severity], ["Alerts", `${one.alerts.open} of ${one.alerts.count} open`], ["Changed", time(one.changed.time)]]
@@ -137,7 +134,7 @@ const VIEWS = {
       el("h3", {}, "What moved, the first first"), table(["Since", "What moved", "Monitor", "Severity"], one.members.map((member) => [
         time(member.since), link(`#/alert/${encodeURIComponent(member.episode)}`, member.moved), member.monitor, member.severity]))];
   },
-  alert: async (id) => {
+  alert: async (all, id) => {
     const one = await get(`/api/alert?id=${encodeURIComponent(id)}`);
     const side = (told) => (told ? `mean ${number(told.mean)}, spread ${number(told.std)}, ${number(told.n)} events up to ${told.to}` : "–");
     const evidence = one.evidence || {};
@@ -155,8 +152,7 @@ const VIEWS = {
       command ? [el("h3", {}, "See it happen again"), el("pre", {}, el("code", {}, command)), copy] : null,
       el("details", {}, el("summary", {}, "The record"), el("pre", {}, el("code", {}, JSON.stringify(one, null, 2))))];
   },
-  pipeline: async () => {
-    const all = await overview();
+  pipeline: async (all) => {
     const notes = all.notes || [];
     return [el("h2", {}, "Pipeline"), notes.length ? notes.map((text) => el("p", { class: "note" }, text)) : el("p", {}, "Nothing is waited for."),
       all.partitions.length ? table(["Partition", "#Offset", "#Used", "#Late", "#Repeated", "#Filtered", "#Dead letters", "Read", "Heard"], all.partitions.map((one) => [
@@ -167,13 +163,10 @@ const VIEWS = {
         return odd.length ? table(["Partition", "Field", "Why", "#Events"], odd) : el("p", { class: "soft" }, "None.");
       })()];
   },
-  config: async () => {
-    const all = await overview();
+  config: async (all) => {
     return [el("h2", {}, "Config"), el("p", { class: "soft" }, `hash ${all.config_hash}, version ${all.service}`), el("pre", {}, el("code", {}, all.config))];
   },
 };
-
-const overview = () => get("/api/overview");
 
 const draw = async () => {
   const [view, ...rest] = location.hash.replace(/^#\/?/, "").split("?")[0].split("/");
@@ -182,8 +175,8 @@ const draw = async () => {
     if (here) one.setAttribute("aria-current", "page"); else one.removeAttribute("aria-current");
   }
   try {
-    const made = (await (VIEWS[view] || VIEWS[""])(decodeURIComponent(rest.join("/")))).flat().filter(Boolean);
-    const all = await overview();
+    const all = await get("/api/overview");
+    const made = (await (VIEWS[view] || VIEWS[""])(all, decodeURIComponent(rest.join("/")))).flat().filter(Boolean);
     status.textContent = all.waits ? `Waiting: ${all.waits}` : `as of ${new Date(all.now_ms).toISOString().slice(11, 19)} UTC`;
     const box = el("div", {}, made);
     if (box.innerHTML !== drawn && document.activeElement.id !== "find") {
