@@ -13,10 +13,10 @@ from streamer.series.labels import Labels
 
 
 def performance_records(
-    config: cfg.Config, partition: Partition, labels: Labels | None, offset: int, generation: int = 0
+    config: cfg.Config, partition: Partition, labels: Labels, offset: int, generation: int = 0
 ) -> Iterator[Out]:
     """The records of a tick that stands at `offset`."""
-    if labels is None or labels.performance is None:
+    if labels.performance is None:
         return
     for told in labels.performance.tell(labels.clock_ms):
         named = dict(zip(map(label_of, told.by), told.group[1:], strict=True))

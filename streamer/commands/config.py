@@ -15,7 +15,7 @@ from streamer.config.effective import as_yaml, effective
 from streamer.config.standard import STANDARD
 
 if TYPE_CHECKING:
-    from streamer.engine.task import Task
+    from streamer.engine.watching import Watching
 
 
 @click.group("config")
@@ -47,14 +47,15 @@ def diff(before: Path, after: Path) -> None:
     """Say what a restart with AFTER would keep of BEFORE: monitors that are kept, reset, new or gone, and what else it
     would find otherwise because a group, topic or instance has another name.
     """
-    from streamer.engine.task import Task
+    from streamer.engine.engines import ENGINE
+    from streamer.engine.watching import Watching
     from streamer.service.run import load_or_exit
 
     configs = [load_or_exit(path) for path in (before, after)]
     found = list(changes(*configs))
     for change in found:
         click.echo(f"{'lost' if change.lost else 'other':5} {change.path}: {change.sentence}.")
-    old, new = (Task(config, ("", 0), 0) for config in configs)
+    old, new = (Watching(config, ENGINE) for config in configs)
     if new.rows_max < old.rows_max:
         click.echo(f"less  {_room(old, new)}.")
     lost = ", ".join(change.path for change in found if change.lost)
@@ -62,7 +63,7 @@ def diff(before: Path, after: Path) -> None:
         if name not in old.monitors or name not in new.monitors:
             click.echo(f"{'new' if name in new.monitors else 'gone':5} {name}")
             continue
-        shown = [task.monitors[name].config.model_dump(mode="json", by_alias=True) for task in (old, new)]
+        shown = [one.monitors[name].config.model_dump(mode="json", by_alias=True) for one in (old, new)]
         changed = ", ".join(filter(None, [lost, *(key for key in shown[0] if shown[0][key] != shown[1][key])]))
         reset = bool(lost) or old.spec(name) != new.spec(name)
         if shown[0]["shadow"] != shown[1]["shadow"] and not reset:
@@ -79,7 +80,7 @@ def _promoted(config: cfg.Config, name: str) -> str:
     return f"{word}, with all that it has learned; its alerts go to {where!r}, also the end of what fires now"
 
 
-def _room(old: Task, new: Task) -> str:
+def _room(old: Watching, new: Watching) -> str:
     """Monitors share `limits.series`: more of them, or a lower limit, leave less to each."""
     each = f"each of {len(new.tables)} tables holds {new.rows_max:,} series a partition, {old.rows_max:,} before"
     return f"limits.series: {each}; those there stay, and what is new finds less room beside them"

@@ -8,7 +8,6 @@ from typing import Literal, NamedTuple
 from streamer.engine.admission import Admission
 from streamer.monitors.base import Monitor
 from streamer.monitors.window_outcomes import ENDS
-from streamer.series.labels import Labels
 from streamer.series.table import SeriesTable
 
 Name = Literal[
@@ -48,15 +47,6 @@ def of_records(topic: str, results: Mapping[str, int], reasons: Mapping[str, int
     yield Counter("records_consumed_total", {"topic": topic}, sum(results.values()))
 
 
-def of_labels(topic: str, labels: Labels) -> Iterator[Counter]:
-    """What became of label records, and of inferences that labels were waited for; those in no result wait."""
-    yield Counter("labels_received_total", {"topic": topic}, labels.received)
-    for result, count in labels.results.items():
-        yield Counter("labels_total", {"topic": topic, "result": result}, count)
-    for result, count in labels.inferences.items():
-        yield Counter("labels_awaited_total", {"topic": topic, "result": result}, count)
-
-
 def of_alerts(name: Name, emitted: Mapping[tuple[str, str], int]) -> Iterator[Counter]:
     """Records of alerts by status and severity."""
     for (status, severity), count in emitted.items():
@@ -70,18 +60,16 @@ def counters(
     monitors: Iterable[Monitor],
     muted: Mapping[str, int],
     pairs: Mapping[str, int],
-    labels: Labels | None,
     detections: Mapping[str, int],
     emitted: Mapping[tuple[str, str], int],
     shadowed: Mapping[tuple[str, str], int],
     incidents: Mapping[tuple[str, str], int],
 ) -> Iterator[Counter]:
-    """Every counter of a task."""
+    """Every counter of a task, but those of what is beside its monitors."""
     yield from of_records(topic, admission.counts, admission.reasons)
     yield Counter("events_muted_total", {"topic": topic}, sum(muted.values()))
     for result, count in pairs.items():
         yield Counter("pairs_total", {"topic": topic, "result": result}, count)
-    yield from of_labels(topic, labels) if labels is not None else ()
     for (field, reason), count in admission.odd.items():
         yield Counter("odd_fields_total", {"field": field, "reason": reason}, count)
     yield Counter("series_dropped_total", {}, sum(table.dropped for table in tables))

@@ -6,26 +6,24 @@ into batches gives the same alerts in the same order and the same snapshot bytes
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
-from operator import attrgetter
 from typing import Any
 
 import numpy as np
 
-from detectors.reference import Judged
 from schemas.events.batch import Batch
 from schemas.records.dead_letter import dead_letter
 from streamer.alerts.alert import ACCEPTED, Moment, Notice
 from streamer.alerts.alert_record import AlertRecords, severity_of
 from streamer.alerts.lifecycle import AlertBook, first_of
-from streamer.alerts.performance_record import performance_records
 from streamer.alerts.policy import policy_of
 from streamer.alerts.unusable_record import RecordAlerts
 from streamer.alerts.window_record import window_record
 from streamer.config import model as cfg
 from streamer.engine import snapshot
 from streamer.engine.admission import Admission
+from streamer.engine.beside import BESIDE, Seen, Surroundings, besides
 from streamer.engine.engines import ENGINE, Engine
 from streamer.engine.figures import Counter, counters
 from streamer.engine.heartbeat import Watched, heartbeats
@@ -33,30 +31,22 @@ from streamer.engine.history import RetainedHistory
 from streamer.engine.muted import Muted
 from streamer.engine.outbox import Outbox
 from streamer.engine.pairs import pairs_of
-from streamer.engine.readings import Readings
-from streamer.engine.references import seed, seed_again
+from streamer.engine.references import seed
 from streamer.engine.room import STRIDE, Fullness, Room
 from streamer.engine.school import School, schools
 from streamer.engine.stage import once
 from streamer.engine.unwatched import Unwatched, unwatched
+from streamer.engine.watching import Watching
 from streamer.incidents.record import Incidents
-from streamer.monitors.base import Gauge, Monitor
+from streamer.monitors.base import Gauge
 from streamer.monitors.detectable import Drift, Series, learned_drifts
-from streamer.monitors.edges import accept, step_table
-from streamer.monitors.finding import Finding
-from streamer.monitors.registry import make_monitors
+from streamer.monitors.edges import accept
 from streamer.port import Out, Partition, Parts, Tick
-from streamer.series.realised import late_labels
-from streamer.series.sources import Source, make_source, needs, table_id_of, table_ids
-from streamer.series.table import SeriesTable, TableId
 from streamer.series.turnover import Places
 from streamer.signals.codes import coded
-from streamer.signals.columns import I64, Bool, Column, Groups
-from streamer.signals.grammar import parse_signal
+from streamer.signals.columns import I64, Bool
 from streamer.signals.models import names_alone, union
-from streamer.signals.roles import OPT_OUT, Population, is_true, populations
-
-IN_ORDER = attrgetter("event", "monitor", "row")
+from streamer.signals.roles import OPT_OUT, is_true
 
 
 class Task:
@@ -79,38 +69,26 @@ class Task:
         self.ticks, self.tick_ms = 0, 0  # how many there were, and the time of the last
         self.emitted, self.shadowed = dict[tuple[str, str], int](), dict[tuple[str, str], int]()
         self.roles = config.roles()
-        self.checks = {parse_signal(f"invalid.{name}").path: rule.compiled() for name, rule in config.checks.items()}
-        self.tables, self.sources = dict[TableId, SeriesTable](), dict[TableId, Source]()
-        wanted = table_ids(config)
-        self.rows_max = max(config.limits.series // max(len(wanted), 1), 1)
-        sampled = {table_id_of(config, m) for m in config.effective_monitors().values() if m.detect.sampled}
-        for table_id in wanted:
-            self._add_table(table_id, table_id in sampled)
-        self.monitors: dict[str, Monitor] = make_monitors(config, engine.monitors, self._made_of)
-        self.readings = Readings(config, wanted, self.rows_max)
-        self.by_order = list(self.monitors.values())
-        self.of_table = {i: [m for m in self.by_order if m.table is t] for i, t in self.tables.items()}
-        needed = {other for table_id in self.sources for other in needs(table_id)}
-        own = {i: monitors for i, monitors in self.of_table.items() if i not in self.sources}
-        sweeps = {i: engine.sweep(self.tables[i], monitors, i in needed) for i, monitors in own.items()}
-        self.sweeps = {i: sweep for i, sweep in sweeps.items() if sweep is not None}
-        watched = union(m.config.models for m in self.by_order)
-        limits = config.limits
-        gate = engine.gate(names_alone(watched), limits.lateness_ms, limits.duplicates, self.rows_max, limits.ahead_ms)
-        self.admission = Admission(gate, Places(self.rows_max, config.reference.warmup), watched)
+        self.watching = watching = Watching(config, engine)
+        self.tables, self.sources, self.monitors = watching.tables, watching.sources, watching.monitors
+        self.by_order = watching.by_order
+        models, rows_max, limits = union(m.config.models for m in self.by_order), watching.rows_max, config.limits
+        gate = engine.gate(names_alone(models), limits.lateness_ms, limits.duplicates, rows_max, limits.ahead_ms)
+        self.admission = Admission(gate, Places(rows_max, config.reference.warmup), models)
         policies, self.muted = {name: policy_of(m.config) for name, m in self.monitors.items()}, Muted(config.calendar)
-        self.book = AlertBook(policies, first_of(self.monitors, self.readings.homes.first_offset), self.muted.away.now)
+        homes = watching.readings.homes
+        self.book = AlertBook(policies, first_of(self.monitors, homes.first_offset), self.muted.away.now)
         self.history = RetainedHistory(first_end, position, self.book, self.admission, self._publish)
         self.records = AlertRecords(config, partition, self.monitors, generation)
         self.incidents = Incidents(self.records)
         self.box = Outbox(self.records, self.incidents)
         self.pairs = pairs_of(config)
-        self.labels = late_labels(config, self.sources.values(), engine.table.grouping)
+        self.beside = besides(Surroundings(config, partition, generation, self.sources.values(), engine.table.grouping))
         self.record_alerts = RecordAlerts(config, partition, generation, self.emitted)
-        parts = self.tables, self.sources, self.of_table, self.admission, self.book, self.muted, self.readings.homes
+        parts = self.tables, self.sources, watching.of_table, self.admission, self.book, self.muted, homes
         self.room = Room(*parts, self._ended)
         if seeded and config.given is not None:
-            seed(config.given, self.watched(self.tables.values()))
+            seed(config.given, watching.watched(self.tables.values()))
 
     def __repr__(self) -> str:
         where = f"{self.partition[0]}[{self.partition[1]}]@{self.position}"
@@ -119,25 +97,7 @@ class Task:
     @property
     def series(self) -> int:
         """How many series there are."""
-        return sum(len(table.keys) for table in self.tables.values())
-
-    def watched(self, tables: Iterable[SeriesTable]) -> list[tuple[SeriesTable, Sequence[Monitor]]]:
-        """Tables with their monitors."""
-        return [(table, self.of_table[table.id]) for table in tables]
-
-    def _made_of(self, monitor: cfg.Monitor) -> tuple[SeriesTable, Source | None]:
-        table_id = table_id_of(self.config, monitor)
-        return self.tables[table_id], self.sources.get(table_id)
-
-    def _add_table(self, table_id: TableId, sampled: bool) -> None:
-        reference = self.config.reference
-        warmup = reference.windows if table_id.signal.spec.of_many else reference.warmup
-        self.tables[table_id] = SeriesTable(
-            table_id, warmup, self.rows_max, self.engine.table, self.checks, self.config.given_hash, sampled
-        )
-        source = make_source(self.config, table_id, self.tables)
-        if source is not None:
-            self.sources[table_id] = source
+        return self.watching.series
 
     def step(self, batch: Batch) -> None:
         """Take one batch that begins at or after the position; everything it decides goes to the outbox."""
@@ -160,8 +120,8 @@ class Task:
         """Take what lies between two turns of the log."""
         refused = is_true(batch, OPT_OUT) if self.config.privacy else None
         sent_ms, (batch, used, now, unused) = batch.times_ms, self.admission.admit(batch, refused, self.tick_ms)
-        if self.labels is not None:
-            self.labels.take(batch, used, sent_ms)
+        for other in self.beside.values():
+            self.box.put(other.take(Seen(batch, used, now, sent_ms)))
         self.box.put(self.record_alerts.take(batch, used, unused, self.tick_ms, refused))
         begin, places = 0, np.arange(len(used))
         while begin < len(used):  # What cuts a batch changes nothing: so it can be cut where a level is accepted.
@@ -182,25 +142,19 @@ class Task:
         for notice in notices:
             if notice.how == ACCEPTED and notice.level is not None:
                 one = self.monitors[notice.monitor]
-                accept(one, self.of_table[one.table.id], notice.row, notice.opened.offset, notice.level.now)
+                accept(one, self.watching.of_table[one.table.id], notice.row, notice.opened.offset, notice.level.now)
         self._publish(notices)
-        self._follow()
-
-    def _follow(self) -> None:
-        """Look no further at the series whose alert is over, or never opened."""
-        for monitor in self.by_order:
-            if monitor.following is not None and monitor.following.open:
-                monitor.following.keep([r for r in monitor.following.open if self.book.follows(monitor.name, r)])
+        self.watching.follow(self.book.follows)
 
     def _step(self, batch: Batch, used: Bool, now: I64) -> None:
-        findings = self._detect(batch, used, now)
+        findings = self.watching.step(batch, self.muted.seen(batch, used), now)
         if self.config.topics.windows is not None:
             for f in findings:
                 if f.ended:
                     ended = self.by_order[f.monitor], f, batch.offsets.item(f.event), self.generation
                     self.box.put([window_record(self.config, self.partition, *ended)])
         self._publish(self.book.decide(batch, used, now, findings))
-        self._follow()
+        self.watching.follow(self.book.follows)
 
     def tick(self, tick: Tick) -> None:
         """Take the time: who fell silent, and a sign of life per model."""
@@ -224,33 +178,11 @@ class Task:
                 at = Moment(self.position, tick.time_ms, newest_ms[model] + self.book.silence(model))
                 self._publish(self.book.apply(finding, model, at))
         self.box.tick(self.position, tick.time_ms)
-        self.box.put(performance_records(self.config, self.partition, self.labels, self.position, self.generation))
+        for other in self.beside.values():
+            self.box.put(other.tick(self.position, tick.time_ms))
         counts = self.book.counts(), self.muted.events, self.generation
         watched = Watched(self.admission, self.tables.values(), self.by_order, *counts)
         self.box.put(heartbeats(self.config.kafka.group, self.partition, self.position, self.ticks, tick, watched))
-
-    def _detect(self, batch: Batch, used: Bool, now: I64) -> list[Finding]:
-        found, known, grouped = list[Finding](), dict[TableId, tuple[Column, Judged]](), dict[tuple[Any, ...], Groups]()
-        used = self.muted.seen(batch, used)
-        of = populations(batch, used)
-        sent, batch = batch, self.readings.take(batch, of[Population.INFERENCES])
-        for table_id, table in self.tables.items():
-            chosen = of[table_id.signal.spec.population]
-            same = table_id.by, table_id.models, id(chosen)
-            groups = grouped[same] if same in grouped else grouped.setdefault(same, table.groups(batch, chosen))
-            if table_id in self.sweeps:
-                findings, shown = self.sweeps[table_id].step(batch, groups, now)
-                found += findings
-                if shown is not None:
-                    known[table_id] = shown
-                continue
-            source = self.sources.get(table_id)
-            read = sent if table.signal.spec.as_sent else batch
-            column = source.column(read, groups, table, known) if source else table.column(read, groups)
-            judged = table.judge(batch, column)
-            known[table_id] = column, judged
-            found += step_table(batch, table, column, judged, self.of_table[table_id], now)
-        return sorted(found, key=IN_ORDER)
 
     def _publish(self, notices: Sequence[Notice]) -> None:
         for notice in notices:
@@ -278,8 +210,10 @@ class Task:
         """What was counted so far, for the metrics."""
         self.box.settle()
         alerts = self.book.detections, self.emitted, self.shadowed, self.incidents.emitted
-        counted = self.muted.events, self.pairs.counts() if self.pairs is not None else {}, self.labels, *alerts
-        return counters(self.partition[0], self.admission, self.tables.values(), self.by_order, *counted)
+        counted = self.muted.events, self.pairs.counts() if self.pairs is not None else {}, *alerts
+        topic, tables = self.partition[0], self.tables.values()
+        yield from counters(topic, self.admission, tables, self.by_order, *counted)
+        yield from (counter for other in self.beside.values() for counter in other.counters(topic))
 
     def gauges(self) -> Iterator[tuple[str, Gauge]]:
         """Figures of the last windows, with their monitor."""
@@ -327,6 +261,7 @@ class Task:
     def state(self) -> dict[str, Any]:
         """The state as plain values and arrays of its own, which no later step changes: `snapshot.encode` takes it."""
         self.box.settle()
+        watched = self.watching.dump()
         return {
             "partition": list(self.partition),
             "position": self.position,
@@ -337,20 +272,13 @@ class Task:
             "admission": self.admission.dump(),
             "unusable": self.record_alerts.account.dump(),
             "muted": self.muted.dump(),
-            "homes": self.readings.dump(),
+            "homes": watched.pop("homes"),
             "pairs": self.pairs.dump() if self.pairs is not None else None,
-            "labels": self.labels.dump() if self.labels is not None else None,
-            "tables": {t.identity: t.dump() for t in self.tables.values()},
-            "rules": {self.tables[i].identity: source.dump() for i, source in self.sources.items()},
-            "monitors": {name: {"spec": self.spec(name), "state": m.dump()} for name, m in self.monitors.items()},
+            **{name: self.beside[name].dump() if name in self.beside else None for name in BESIDE},
+            **watched,
             "alerts": self.book.dump(),
             "incidents": self.incidents.dump(),
         }
-
-    def spec(self, name: str) -> str:
-        """What a monitor's state means: with another detector or table the state of old is void."""
-        monitor = self.monitors[name]
-        return f"{monitor.table.identity}|{monitor.config.state_spec()}"
 
     @classmethod
     def load(cls, config: cfg.Config, partition: Partition, blob: bytes | bytearray, engine: Engine = ENGINE) -> Task:
@@ -375,25 +303,14 @@ class Task:
         self.admission.load(state["admission"])
         self.record_alerts.account.load(state.get("unusable"))  # Older snapshots have none.
         self.muted.load(state["muted"])
-        self.readings.load(state.get("homes"))  # Older snapshots have none.
-        for some, saved in ((self.pairs, state["pairs"]), (self.labels, state.get("labels"))):  # Not in older ones.
-            if some is not None and saved is not None:
-                some.load(saved)
-        for table in (one for one in self.tables.values() if one.identity in state["tables"]):
-            table.load(state["tables"][table.identity])
-        if self.config.given is not None:
-            seed_again(self.config.given, self.watched(self.tables.values()), state["tables"])
-        for table_id, source in self.sources.items():
-            if self.tables[table_id].identity in state["rules"]:
-                source.load(state["rules"][self.tables[table_id].identity])
-        kept = set()
-        for name, monitor in self.monitors.items():
-            saved = state["monitors"].get(name)
-            if saved is not None and saved["spec"] == self.spec(name):
-                monitor.load(saved["state"])
-                kept.add(name)
+        if self.pairs is not None and state["pairs"] is not None:
+            self.pairs.load(state["pairs"])
+        for name, other in self.beside.items():
+            if state.get(name) is not None:  # Not in older ones, nor where the config of then had none.
+                other.load(state[name])
+        kept = self.watching.load(state)
         self.monitors_reset = [name for name in self.monitors if name not in kept]
         self.book.load(state["alerts"], kept)
         self.incidents.load(state.get("incidents"), self.book)
         self.room.exclude(self.position, tuple(self.config.categorical))
-        self._follow()
+        self.watching.follow(self.book.follows)

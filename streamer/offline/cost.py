@@ -204,7 +204,7 @@ def _state_bytes(sample: Sample, name: str) -> int:
     total = 0
     for task in sample.tasks.values():
         monitor = task.monitors[name]
-        total += size(monitor.dump()) + size(monitor.table.dump()) // len(task.of_table[monitor.table.id])
+        total += size(monitor.dump()) + size(monitor.table.dump()) // len(task.watching.of_table[monitor.table.id])
     return total
 
 

@@ -69,7 +69,7 @@ def _parts(records: Sequence[Record], most: int) -> Iterable[Sequence[Record]]:
 
 def _drain(engine: Replay, pool: Pool, partition: Partition) -> None:
     task = engine.tasks[partition]
-    pool.drain(partition, task.watched(task.tables.values()))
+    pool.drain(partition, task.watching.watched(task.tables.values()))
     pool.drain_spaces(partition, ((task.tables[i], source) for i, source in task.sources.items()))
 
 

@@ -17,7 +17,6 @@ CONFIG = load_text(f"{HEAD}labels: {{}}\n", "x", {})
 
 def test_a_record_has_the_labels_that_alerts_have() -> None:
     labels = Labels(1000, 10, ("version", "segment.country"), 5)
-    assert list(performance_records(CONFIG, ("t", 1), None, 7)) == []
     assert list(performance_records(CONFIG, ("t", 1), labels, 7)) == [], "nobody asks for it"
     labels.performance = told = Performance(100, 1000, 10, labels.by, [(), ("version", "segment.country")])
     told.expect({0: ("m", "7", "NL")}, np.zeros(1, np.int64), np.array([50]))

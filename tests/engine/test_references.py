@@ -188,7 +188,7 @@ def learning(events: list[dict[str, Any]], warmup: int = 10_000) -> Task:
 def pooled(*tasks: Task, values_max: int = VALUES_MAX) -> References:
     pool = Pool(values_max)
     for number, task in enumerate(tasks):
-        pool.drain((AT[0], number), task.watched(task.tables.values()))
+        pool.drain((AT[0], number), task.watching.watched(task.tables.values()))
     return pool.references("some events", "c0ffee")
 
 
@@ -216,9 +216,9 @@ def test_a_table_that_was_drained_goes_on_learning() -> None:
     task = learning([{"features": {"a": float(i)}} for i in range(40)])
     pool = Pool()
     for _ in range(2):
-        pool.drain(AT, task.watched(task.tables.values()))
+        pool.drain(AT, task.watching.watched(task.tables.values()))
     task.step(batch_of([{"features": {"a": float(i)}} for i in range(40, 100)], begin=40))
-    pool.drain(AT, task.watched(task.tables.values()))
+    pool.drain(AT, task.watching.watched(task.tables.values()))
     [series] = pool.references("s", "c").tables[0].series
     assert (series.n, series.mean, series.offsets) == (100, 49.5, [0, 99])
 
@@ -239,7 +239,7 @@ def test_of_too_many_values_short_partitions_leave_their_room_to_others(
     tasks = [learning([{"features": {"a": float(n)}} for _ in range(length)]) for n, length in enumerate(lengths)]
     pool = Pool(most)
     for number, task in enumerate(tasks):
-        pool.drain((AT[0], number), task.watched(task.tables.values()))
+        pool.drain((AT[0], number), task.watching.watched(task.tables.values()))
     [(_, _, series)] = [table for table in pool.tables.values() if table[0].signal.kind == "number"]
     [one] = series.values()
     assert tuple(map(len, one.parts.values())) == kept
@@ -249,7 +249,7 @@ def test_rows_of_a_file_are_there_and_ready_before_the_first_event() -> None:
     task = learning([{"features": {"a": float(i)}} for i in range(100)])
     made = pooled(task)
     fresh = learning([], warmup=100)
-    seed(made, fresh.watched(fresh.tables.values()))
+    seed(made, fresh.watching.watched(fresh.tables.values()))
     [table] = [table for table in fresh.tables.values() if table.signal.kind == "number"]
     assert table.keys == [(("m",), "features.a")]
     learned = table.reference.at(0)

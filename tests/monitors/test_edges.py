@@ -35,7 +35,7 @@ KINDS = ("adwin", "page_hinkley")
 def task_of(monitors: str, native: bool = True) -> Task:
     engine = ENGINE if native else PYTHON
     task = Task(load_text(f"{HEAD}monitors: {{{monitors}}}\n", "x", {}), ("inferences", 0), 0, engine)
-    task.sweeps = {}
+    task.watching.sweeps = {}
     return task
 
 
@@ -46,7 +46,8 @@ def findings(task: Task, events: list[dict[str, Any]], size: int = 10_000) -> li
     for begin in range(0, len(events), size):
         batch = batch_of(events[begin : begin + size], begin=begin)
         column = table.column(batch, table.groups(batch, np.ones(len(batch.offsets), bool)))
-        parts = step_table(batch, table, column, table.judge(batch, column), task.of_table[table_id], batch.times_ms)
+        mine = task.watching.of_table[table_id]
+        parts = step_table(batch, table, column, table.judge(batch, column), mine, batch.times_ms)
         found += [finding._replace(event=begin + finding.event) for finding in parts if finding.signal == DRIFT]
     return found
 

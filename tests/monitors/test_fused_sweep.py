@@ -81,10 +81,10 @@ def test_it_is_the_same_as_its_parts(models: int, series: int, seed: int) -> Non
     config = load_text(CONFIG + f"limits: {{series: {series}}}\n", "sweep.yaml", {})
     records, decoder, rng = log(seed, models, 2500), Decoder(fields_of(config)), random.Random(seed)
     swept, apart = Task(config, ("t", 0), 0), Task(config, ("t", 0), 0)
-    assert len(swept.sweeps) >= 3, "tables of edges alone, with a window beside them, and what a rule needs"
-    assert any(sweep.shown for sweep in swept.sweeps.values())
-    assert not all(sweep.shown for sweep in swept.sweeps.values())
-    apart.sweeps = {}
+    assert len(swept.watching.sweeps) >= 3, "tables of edges alone, with a window beside them, and what a rule needs"
+    assert any(sweep.shown for sweep in swept.watching.sweeps.values())
+    assert not all(sweep.shown for sweep in swept.watching.sweeps.values())
+    apart.watching.sweeps = {}
     found_swept, found_apart = findings_of(swept), findings_of(apart)
     begin = 0
     while begin < len(records):
@@ -112,7 +112,7 @@ def test_a_new_monitor_has_its_rows_before_the_next_number() -> None:
     more = "  new: {signal: features.*, detect: {kind: page_hinkley, delta: 0.7}}\n"
     wider = load_text(CONFIG + more, "sweep.yaml", {})
     swept, apart = (Task.load(wider, ("t", 0), first.dump()) for _ in range(2))
-    apart.sweeps = {}
+    apart.watching.sweeps = {}
     nothing = Decoder(fields_of(wider))([Record(50, 0, None, b"nope")], "t")
     swept.step(nothing)
     apart.step(nothing)
@@ -125,7 +125,7 @@ def test_a_bad_call_changes_nothing(event: list[int]) -> None:
     decode = Decoder(fields_of(task.config))
     value = b'{"model": "m", "features": {"a": 1}}'
     task.step(decode([Record(0, 0, None, value)], "t"))
-    sweep, *_ = task.sweeps.values()
+    sweep, *_ = task.watching.sweeps.values()
     batch = decode([Record(offset, 0, None, value) for offset in (1, 2)], "t")
     odd = Numbers(np.array(event, np.int32), np.zeros(3, np.int32), np.zeros(3))
     before = task.dump()

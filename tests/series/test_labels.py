@@ -16,6 +16,7 @@ from schemas.events.native_json import decode
 from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
 from streamer.config.model import Config
+from streamer.engine.beside import LateLabels
 from streamer.engine.engines import COMPILED, PYTHON, Engine
 from streamer.engine.task import Task
 from streamer.series import pending
@@ -61,8 +62,9 @@ def records(events: Sequence[dict[str, Any]]) -> list[Record]:
 
 
 def labels_of(task: Task) -> Labels:
-    assert task.labels is not None
-    return task.labels
+    found = task.beside["labels"]
+    assert isinstance(found, LateLabels)
+    return found.labels
 
 
 def counts(task: Task) -> dict[str, int]:

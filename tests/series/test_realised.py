@@ -16,7 +16,7 @@ from streamer.series.realised import VALUES, late_labels
 from streamer.signals.grammar import parse_signal
 from streamer.signals.kinds import KINDS
 from tests.engine.tasks import alerts, run
-from tests.series.test_labels import BEGIN_MS, config, inference, label, records, taken, values
+from tests.series.test_labels import BEGIN_MS, config, inference, label, labels_of, records, taken, values
 
 RIGHT = (0, 0, CLASS, 5, 5, float("nan"), 0.75, 1000, 61_000)
 WRONG = (1, 0, CLASS, 5, 6, float("nan"), 0.75, 1000, 0)
@@ -51,9 +51,9 @@ def test_true_labels_are_shares_in_the_group_of_the_inference() -> None:
 def test_all_that_labels_make_share_what_waits() -> None:
     task = taken([inference(1, 0)])
     sources = [source for table_id, source in task.sources.items() if table_id.signal.kind in ("realised", "truth")]
-    assert {id(source.labels) for source in sources} == {id(task.labels)}  # type: ignore[attr-defined]
-    assert task.labels is not None
-    assert task.labels.by == ("version", "segment.country")
+    labels = labels_of(task)
+    assert {id(source.labels) for source in sources} == {id(labels)}  # type: ignore[attr-defined]
+    assert labels.by == ("version", "segment.country")
     assert late_labels(config().model_copy(update={"labels": None}), [], task.engine.table.grouping) is None
 
 
