@@ -27,7 +27,14 @@ LAW = (
     *("schemas.core", "schemas.events", "schemas.records", "detectors", "streamer.port", "streamer.signals"),
     *("streamer.config", "streamer.series", "streamer.monitors", "streamer.alerts"),
     *("streamer.incidents", "streamer.review", "streamer.engine"),
-    *("streamer.offline", "streamer.kafka", "streamer.service", "streamer.commands", "streamer.__main__"),
+    *(
+        "streamer.offline",
+        "streamer.bridges",
+        "streamer.kafka",
+        "streamer.service",
+        "streamer.commands",
+        "streamer.__main__",
+    ),
 )
 SHELL = ("streamer.kafka", "streamer.service", "streamer.commands", "streamer.__main__")
 """Rooms that may know the wall clock, threads and files; all others are the core."""

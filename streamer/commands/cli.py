@@ -34,6 +34,14 @@ VERBS: dict[str, tuple[str, str]] = {
         "streamer.commands.doctor:doctor",
         "Check brokers, login, topics, rights and transactions: each with the fix.",
     ),
+    "alerts": (
+        "streamer.commands.alerts:alerts",
+        "Alerts as they are published: follow, list, show one, save it as a page.",
+    ),
+    "bridge": (
+        "streamer.commands.bridge:bridge",
+        "Tell Alertmanager, a webhook, Slack or PagerDuty of alerts, until SIGTERM.",
+    ),
     "config": ("streamer.commands.config:config", "Show the effective config, or the JSON Schema for editors."),
     "version": ("streamer.commands.version:version", "Versions of Driftline and of what its results depend on."),
 }

@@ -13,7 +13,7 @@ from detectors.reference import CLIP
 from streamer.config.cross_checks import Complaint, Rule, as_items, at, signal_of
 from streamer.config.librdkafka_settings import CLIENT, Secret, is_secret
 from streamer.config.secrets import GOOD_MIN, is_weak
-from streamer.config.yaml_source import PathKey
+from streamer.config.yaml_source import PASSWORDS, PathKey
 from streamer.signals.derived import RATIO
 from streamer.signals.grammar import AGGREGATE
 
@@ -84,9 +84,10 @@ def brokers_are_who_they_say(raw: Any) -> Iterator[Complaint]:
 
 
 def who_hears_the_login(raw: Any) -> Iterator[Complaint]:
-    path = ("schema_registry", "url")
-    if str(at(raw, *path)).startswith("http:") and at(raw, "schema_registry", "password") is not None:
-        yield Complaint(path, "insecure", "everybody on the way reads the password: use https.")
+    for path in sorted(PASSWORDS):
+        address = (*path[:-1], "url")
+        if str(at(raw, *address)).startswith("http:") and at(raw, *path) is not None:
+            yield Complaint(address, "insecure", f"everybody on the way reads the {path[-1]}: use https.")
 
 
 def who_may_listen(raw: Any) -> Iterator[Complaint]:

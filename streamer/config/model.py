@@ -12,17 +12,11 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BeforeValidator,
-    Field,
-    PrivateAttr,
-    ValidationInfo,
-    create_model,
-    field_validator,
-)
+from pydantic import BeforeValidator, Field, PrivateAttr, ValidationInfo, create_model, field_validator
 
 from schemas.events.fields import FIELDS, PLAIN_FIELDS, parse_field
 from schemas.events.registered import Schemas
+from streamer.config.bridges import Bridges
 from streamer.config.budget import FalseAlarms
 from streamer.config.calendar import Calendar
 from streamer.config.detect import CheckRule
@@ -237,7 +231,7 @@ class Server(Model):
     )
 
 
-HARMLESS = ("version", "kafka", "schema_registry", "topics", "standard", "defaults", "commit", "server")
+HARMLESS = ("version", "kafka", "schema_registry", "topics", "standard", "defaults", "commit", "server", "bridges")
 """Sections that change nothing of what is detected. All others are in the hash, those to come as well: one that was
 forgotten must not change alerts under an equal hash. The standard set and the defaults are in it as the monitors they
 amount to, and as what alerts take of them that no monitor raises.
@@ -312,6 +306,7 @@ class Config(Model):
     heartbeat: Heartbeat = Field(Heartbeat(), description="Ticks: signs of life, and how silence is known.")
     limits: Limits = Field(Limits(), description="What bounds memory; whatever exceeds a bound is counted.")
     server: Server = Field(Server(), description="Health and metrics over HTTP.")
+    bridges: Bridges = Field(Bridges(), description="Who else is told of alerts, by `driftline bridge`.")
     _file: str = PrivateAttr(default="driftline.yaml")
     _schemas: Schemas = PrivateAttr(default_factory=Schemas)
     _given: Any = PrivateAttr(default=None)

@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from streamer.config.bridges import SECRETS
 from streamer.config.librdkafka_settings import CLIENT, HIDDEN, Secret, is_secret
 from streamer.config.problems import SHOWN_MAX, Problem
 from streamer.config.secrets import is_weak, pattern_of
@@ -41,8 +42,8 @@ SCALARS: list[tuple[re.Pattern[str], Callable[[str], Any]]] = [
 """YAML 1.2 core schema; a plain scalar that matches none is a text."""
 
 VARIABLE = re.compile(r"(?P<escaped>\$\$\{)|\$\{(?P<body>[^{}]*)\}|(?P<open>\$\{)")
-PASSWORD = ("schema_registry", "password")
-"""Never shown, wherever it comes from."""
+PASSWORDS = {("schema_registry", "password"), *SECRETS}
+"""Never shown, wherever they come from."""
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 IN_OTHER_WORDS = [
@@ -231,7 +232,7 @@ def _interpolate(source: Source, node: yaml.ScalarNode, path: PathKey) -> Any:
         return _variable(source, match["body"], path, node.start_mark)
 
     filled = VARIABLE.sub(fill, text)
-    if path == PASSWORD and filled:
+    if path in PASSWORDS and filled:
         source.secrets.append(filled)
         source.hidden.add(path)
     if path in source.hidden:

@@ -39,8 +39,10 @@ class Span(NamedTuple):
 class Tail:
     """Values of all partitions of some topics, from so long before `now_ms` on. LogDown where no broker answers."""
 
-    def __init__(self, config: Config, logger: Any, spans: Mapping[str, Span], now_ms: int) -> None:
-        self._config, self._complaints, self._spans = config, Complaints(logger), spans
+    def __init__(
+        self, config: Config, logger: Any, spans: Mapping[str, Span], now_ms: int, what: str = "what the page shows"
+    ) -> None:
+        self._config, self._complaints, self._spans, self._what = config, Complaints(logger), spans, what
         self._consumer: Consumer = make_consumer(config, logger, SETTINGS)
         self._known: set[Partition] = set()
         self.missing: list[str] = []
@@ -63,7 +65,7 @@ class Tail:
                 fresh = self._begins(fresh, now_ms)
             self._consumer.incremental_assign(fresh)
         except KafkaException as exception:
-            raise down(self._config, error_of(exception), "what is shown on the page") from exception
+            raise down(self._config, error_of(exception), self._what) from exception
         self._known |= found
         self._looked_s = time.monotonic()
 
@@ -93,7 +95,7 @@ class Tail:
             elif error.code() in (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.UNKNOWN_TOPIC_OR_PART):
                 raise LogDown(f"{message.topic()}: {error.str()}")
             else:
-                self._complaints.say(error, "page")
+                self._complaints.say(error, self._what)
 
     def close(self) -> None:
         self._consumer.close()

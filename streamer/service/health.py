@@ -7,7 +7,7 @@ readers take a copy, so there is no lock to wait for.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 STUCK_SECONDS = 60.0
@@ -37,7 +37,7 @@ class Waiting(NamedTuple):
 
 class Health:
     """`clock` counts seconds. The loop may stand still for `stuck_s` before the process counts as dead. `masked` takes
-    the secrets out of words: they may be a broker's or a client's.
+    the secrets out of words: they may be a broker's or a client's. `checks`: what readiness waits for, as in CHECKS.
     """
 
     def __init__(
@@ -45,10 +45,11 @@ class Health:
         clock: Callable[[], float] = time.monotonic,
         stuck_s: float = STUCK_SECONDS,
         masked: Callable[[str], str] = str,
+        checks: Mapping[str, str | None] = CHECKS,
     ) -> None:
         self._clock, self._stuck_s, self._masked = clock, stuck_s, masked
         self._beat_s = clock()
-        self._checks = {check: Waiting(why, clock()) if why is not None else None for check, why in CHECKS.items()}
+        self._checks = {check: Waiting(why, clock()) if why is not None else None for check, why in checks.items()}
         self._notes: dict[str, str] = {}
 
     def beat(self) -> None:
@@ -56,13 +57,13 @@ class Health:
         self._beat_s = self._clock()
 
     def wait(self, check: str, why: str | None) -> None:
-        """A check of CHECKS is fulfilled (None), or waits: for what, or what is wrong, in words.
+        """A check is fulfilled (None), or waits: for what, or what is wrong, in words.
 
         The words may change as often as more is known; it waits since it was last fulfilled.
         """
-        before = self._checks.get(check)
-        if before is None and check not in CHECKS:
-            raise ValueError(f"there is no readiness check {check!r}, only {', '.join(CHECKS)}")
+        if check not in self._checks:
+            raise ValueError(f"there is no readiness check {check!r}, only {', '.join(self._checks)}")
+        before = self._checks[check]
         if why is None:
             self._checks[check] = None
         else:
@@ -80,7 +81,7 @@ class Health:
         return {check: waiting and waiting.words for check, waiting in self._live().items()}
 
     def ready(self) -> dict[str, str | None]:
-        """Every check in the order of CHECKS; None is ok."""
+        """Every check in its order; None is ok."""
         return {check: waiting and waiting.words for check, waiting in dict(self._checks).items()}
 
     def notes(self) -> dict[str, str]:

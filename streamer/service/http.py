@@ -15,13 +15,12 @@ from collections.abc import Mapping
 from contextlib import suppress
 from email.utils import formatdate
 from http import HTTPStatus
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import h11
 
 from streamer.service.health import Health
 from streamer.service.json_logs import get_logger, log
-from streamer.service.metrics import Metrics
 from streamer.service.page import POLICY, Page, Served
 from streamer.service.scrapes import Scrapes
 
@@ -51,6 +50,12 @@ PATHS = ("/livez", "/readyz", "/metrics", "/version")
 METHODS = "GET HEAD POST PUT PATCH DELETE OPTIONS TRACE CONNECT".split()
 
 
+class Exposes(Protocol):
+    """See `streamer.service.metrics.Metrics`."""
+
+    def expose(self, accept: str = "") -> tuple[bytes, str]: ...
+
+
 class CannotListen(OSError):
     """The address cannot be used; the text says which and why."""
 
@@ -75,7 +80,7 @@ class Server:
     def __init__(
         self,
         listener: socket.socket,
-        metrics: Metrics,
+        metrics: Exposes,
         health: Health,
         version: Mapping[str, str],
         page: Page | None = None,
@@ -280,7 +285,7 @@ def failed(error: object) -> None:
 
 
 def start_server(
-    listen: str, metrics: Metrics, health: Health, version: Mapping[str, str], page: Page | None = None
+    listen: str, metrics: Exposes, health: Health, version: Mapping[str, str], page: Page | None = None
 ) -> Server:
     """Serve on `listen` (HOST:PORT, [IPV6]:PORT; port 0 picks a free one) from a daemon thread.
 

@@ -10,11 +10,10 @@ import itertools
 import threading
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from prometheus_client import CollectorRegistry, ProcessCollector, exposition
+from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
-from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
 from schemas.events.batch import ODD_REASONS, REASONS
@@ -30,6 +29,7 @@ from streamer.monitors.window_outcomes import ENDS
 from streamer.port import Outcome
 from streamer.series.labels import AWAITED
 from streamer.series.labels import RESULTS as LABEL_RESULTS
+from streamer.service.scrapes import exposed
 
 PREFIX = "driftline_"
 MODEL_SERIES_MAX = 1000
@@ -313,12 +313,8 @@ class Metrics(Collector):
             return self._values[name].get(self._raw_key(name, labels))
 
     def expose(self, accept: str = "") -> tuple[bytes, str]:
-        """Body and content type of a scrape: OpenMetrics when the Accept header names it, else the plain format."""
-        # prometheus_client's own negotiation copies parts of the request header into the response; this does not.
-        if "application/openmetrics-text" in accept:
-            body: bytes = openmetrics.generate_latest(self.registry)  # type: ignore[no-untyped-call]
-            return body, openmetrics.CONTENT_TYPE_LATEST
-        return exposition.generate_latest(self.registry), exposition.CONTENT_TYPE_PLAIN_0_0_4
+        """See `exposed`."""
+        return exposed(self.registry, accept)
 
     def collect(self) -> Iterable[Metric]:
         """One snapshot of all values, for prometheus_client."""
@@ -387,10 +383,10 @@ def _histogram(name: str, spec: Spec, observed: Mapping[Key, list[float]]) -> Me
     return metric
 
 
-def catalogue_markdown() -> str:
-    """The catalogue as a Markdown table, one metric a row, with a newline at the end."""
+def catalogue_markdown(catalogue: Mapping[Any, Spec] = CATALOGUE) -> str:
+    """A catalogue as a Markdown table, one metric a row, with a newline at the end."""
     rows = ["| metric | type | labels | meaning |", "| --- | --- | --- | --- |"]
-    for name, spec in CATALOGUE.items():
+    for name, spec in catalogue.items():
         labels = ", ".join(
             f"`{label}` ({', '.join(known)})" if known else f"`{label}`" for label, known in spec.labels.items()
         )

@@ -10,6 +10,9 @@ import math
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 
+from prometheus_client import CollectorRegistry, exposition
+from prometheus_client.openmetrics import exposition as openmetrics
+
 FRESH_SECONDS = 1.0
 """How long a rendering serves. Prometheus scrapes every 15 s or so, and gets one of its own."""
 OPENMETRICS = "application/openmetrics-text"
@@ -58,3 +61,12 @@ class Scrapes:
         for page in self._pages.values():
             page.result.cancel()
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def exposed(registry: CollectorRegistry, accept: str) -> tuple[bytes, str]:
+    """Body and content type of a scrape: OpenMetrics when the Accept header names it, else the plain format."""
+    # prometheus_client's own negotiation copies parts of the request header into the response; this does not.
+    if OPENMETRICS in accept:
+        body: bytes = openmetrics.generate_latest(registry)  # type: ignore[no-untyped-call]
+        return body, openmetrics.CONTENT_TYPE_LATEST
+    return exposition.generate_latest(registry), exposition.CONTENT_TYPE_PLAIN_0_0_4

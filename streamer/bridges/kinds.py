@@ -1,0 +1,99 @@
+"""The kinds of bridges: what each reads, what of it it tells, and the request that does so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+from streamer.bridges.ledger import News
+from streamer.bridges.payloads import alertmanager, body, pagerduty, slack
+from streamer.bridges.told import SEVERITIES, Told
+from streamer.config.bridges import Alertmanager, Bridge, Chat, PagerDuty, Slack, Webhook
+from streamer.config.topics import Topics
+
+JSON = "application/json"
+CHUNK = 100
+"""Alerts that Alertmanager is told again in one request."""
+
+
+class Request(NamedTuple):
+    """A POST."""
+
+    url: str
+    body: bytes
+    headers: dict[str, str]
+
+
+class Kind(NamedTuple):
+    """`settings` are those of the config, of the kind's own class; the page is its address, if it is known."""
+
+    wants: Callable[[Any, News], bool]
+    request: Callable[[Any, str | None, Told, int], Request]
+
+
+def roles_of(settings: Bridge) -> tuple[str, ...]:
+    """The roles of the topics that it reads."""
+    if isinstance(settings, Webhook) or (isinstance(settings, Chat) and settings.tell == "incidents"):
+        return "alerts", "incidents"
+    return ("alerts",)
+
+
+def topics_of(settings: Bridge, topics: Topics) -> list[str]:
+    """Each once."""
+    published = topics.published()
+    return list(dict.fromkeys(published[role] for role in roles_of(settings)))
+
+
+def grave_enough(settings: Bridge, one: Told) -> bool:
+    return SEVERITIES.index(one.severity) >= SEVERITIES.index(settings.severity)
+
+
+def _alerts(settings: Bridge, news: News) -> bool:
+    return news.told.kind == "alert" and not news.again
+
+
+def _for_people(settings: Chat, news: News) -> bool:
+    one = news.told
+    by_incidents = settings.tell == "incidents" and one.model != ""
+    return not news.again and one.kind == ("incident" if by_incidents else "alert")
+
+
+def wanted(kind: str, settings: Bridge, news: News) -> bool:
+    """Whether it is told at all."""
+    return grave_enough(settings, news.told) and KINDS[kind].wants(settings, news)
+
+
+def _to_alertmanager(settings: Alertmanager, page: str | None, one: Told, now_ms: int) -> Request:
+    return told_again(settings, page, [one], now_ms)
+
+
+def told_again(settings: Alertmanager, page: str | None, some: Iterable[Told], now_ms: int) -> Request:
+    """Alerts as they are; those that fire with an end that is ahead, once more."""
+    content = body([alertmanager(one, now_ms, settings.interval_ms, page) for one in some])
+    return Request(f"{settings.url}/api/v2/alerts", content, headers_of(settings.authorization, JSON))
+
+
+def _to_webhook(settings: Webhook, page: str | None, one: Told, now_ms: int) -> Request:
+    kind = "application/cloudevents+json; charset=utf-8"
+    return Request(settings.url, one.value, headers_of(settings.authorization, kind))
+
+
+def _to_slack(settings: Slack, page: str | None, one: Told, now_ms: int) -> Request:
+    return Request(settings.url, body(slack(one, page)), headers_of(None, JSON))
+
+
+def _to_pagerduty(settings: PagerDuty, page: str | None, one: Told, now_ms: int) -> Request:
+    content = body(pagerduty(one, page, settings.routing_key))
+    return Request(f"{settings.url}/v2/enqueue", content, headers_of(None, JSON))
+
+
+def headers_of(authorization: str | None, kind: str) -> dict[str, str]:
+    return {"Content-Type": kind, **({"Authorization": authorization} if authorization else {})}
+
+
+KINDS: dict[str, Kind] = {
+    "alertmanager": Kind(_alerts, _to_alertmanager),
+    "webhook": Kind(lambda settings, news: True, _to_webhook),
+    "slack": Kind(_for_people, _to_slack),
+    "pagerduty": Kind(_for_people, _to_pagerduty),
+}

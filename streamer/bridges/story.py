@@ -1,0 +1,188 @@
+"""An alert or an incident as a person reads it: what happened, the evidence, what became of it, what to do next.
+
+One account, which is printed as text or as a page: neither says what the other does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from streamer.bridges.told import Told
+
+MOVED_MAX = 12
+
+
+class Stretch(NamedTuple):
+    """Mean and spread of a stretch of a series."""
+
+    name: str
+    mean: float
+    std: float
+
+
+class Share(NamedTuple):
+    """A bin or a category, and its shares before and after."""
+
+    name: str
+    before: float
+    after: float
+
+
+class Story(NamedTuple):
+    told: Told
+    state: str
+    notes: list[str]
+    facts: list[tuple[str, str]]
+    stretches: list[Stretch]
+    shares: list[Share]
+    members: list[tuple[str, str, str]]  # of an incident: since, what moved, its episode
+    timeline: list[tuple[str, str]]
+    command: str
+    next_step: str
+
+
+def story(records: Sequence[Told]) -> Story:
+    """Of the records of one episode, the oldest that is retained first."""
+    one = records[-1]
+    data = one.record["data"]
+    evidence = data.get("evidence") or {}
+    return Story(
+        one,
+        state_of(one),
+        notes_of(data),
+        _incident_facts(data) if one.kind == "incident" else _alert_facts(data, evidence),
+        stretches_of(evidence, data),
+        shares_of(evidence),
+        [(str(m["since"]), str(m["moved"]), str(m["episode"])) for m in data.get("members", [])],
+        [(record.time, happened(records[:place], record)) for place, record in enumerate(records)],
+        str((data.get("replay") or {}).get("command", "")),
+        next_step(one, data),
+    )
+
+
+def state_of(one: Told) -> str:
+    return "RESOLVED" if one.over else "FIRING" if one.kind == "alert" else "OPEN"
+
+
+def notes_of(data: Mapping[str, Any]) -> list[str]:
+    found = []
+    if data.get("provisional"):
+        found.append("Provisional: the series is in school, its daily and weekly patterns are not known yet.")
+    if data.get("retained"):
+        found.append("Of what the topic held before the first start: history, by which nobody is paged.")
+    if data.get("fleet"):
+        found.append(f"Other models changed at the same time: {data['fleet']}.")
+    return found
+
+
+def _alert_facts(data: Mapping[str, Any], evidence: Mapping[str, Any]) -> list[tuple[str, str]]:
+    trigger, onset = data["trigger"], evidence.get("onset") or {}
+    window, records = evidence.get("window") or {}, data.get("records") or {}
+    facts = [
+        ("began", str(onset.get("time", ""))),
+        ("found", f"{trigger['time']}, at {trigger['topic']}[{trigger['partition']}]@{trigger['offset']}"),
+        ("before", stretch_text(evidence.get("before"))),
+        ("after", stretch_text(evidence.get("after"))),
+        ("compared with", stretch_text(evidence.get("reference"))),
+        ("window", window_text(window)),
+        ("now", stretch_text((data.get("level") or {}).get("now"))),
+        ("statistic", f"{figure(data.get('statistic'))}, limit {figure(data.get('threshold'))}"),
+        ("limits from", str(evidence.get("tier") or "")),
+        ("first record", record_text(records.get("first"))),
+        ("detector", str((data.get("detector") or {}).get("kind", ""))),
+        ("description", str(data["alert"]["annotations"].get("description", ""))),
+        ("runbook", str(data["alert"]["annotations"].get("runbook_url", ""))),
+        ("labels", ", ".join(f"{name}={text}" for name, text in sorted(data["alert"]["labels"].items()))),
+    ]
+    if data.get("statistic") is None:
+        facts = [fact for fact in facts if fact[0] != "statistic"]
+    return [fact for fact in facts if fact[1]]
+
+
+def _incident_facts(data: Mapping[str, Any]) -> list[tuple[str, str]]:
+    alerts = data["alerts"]
+    return [
+        ("began", str(data["since"])),
+        ("severity", str(data["severity"])),
+        ("alerts", f"{alerts['open']} of {alerts['count']} open when this was told"),
+        ("changed", str(data["changed"]["time"])),
+    ]
+
+
+def stretch_text(found: Mapping[str, Any] | None) -> str:
+    if not found or "mean" not in found:
+        return ""
+    return f"mean {figure(found['mean'])}, spread {figure(found.get('std'))}, {found['n']:,} values{span(found)}"
+
+
+def window_text(found: Mapping[str, Any]) -> str:
+    words = [f"{found['n']:,} events"] if "n" in found else []
+    for name in ("value", "expected", "distance", "surprise", "deviations", "fraction"):
+        if found.get(name) is not None:
+            words.append(f"{name} {figure(found[name])}")
+    return ", ".join(words) + span(found) if words else ""
+
+
+def span(found: Mapping[str, Any]) -> str:
+    return f", {found['from']} to {found['to']}" if "from" in found and "to" in found else ""
+
+
+def record_text(first: Mapping[str, Any] | None) -> str:
+    if not first:
+        return ""
+    words = [str(first.get(name) or "") for name in ("reason", "detail", "hint")]
+    return f"{first['topic']}[{first['partition']}]@{first['offset']}: {', '.join(filter(None, words))}"
+
+
+def figure(value: Any) -> str:
+    """A number with as many digits as a person compares."""
+    return f"{value:.4g}" if isinstance(value, int | float) and not isinstance(value, bool) else "–"
+
+
+def stretches_of(evidence: Mapping[str, Any], data: Mapping[str, Any]) -> list[Stretch]:
+    named = {**{name: evidence.get(name) for name in ("reference", "before", "after")}}
+    named["now"] = (data.get("level") or {}).get("now")
+    return [
+        Stretch(name, float(found["mean"]), float(found["std"]))
+        for name, found in named.items()
+        if found and isinstance(found.get("mean"), int | float) and isinstance(found.get("std"), int | float)
+    ]
+
+
+def shares_of(evidence: Mapping[str, Any]) -> list[Share]:
+    moved = (evidence.get("window") or {}).get("moved") or []
+    found = [
+        Share(str(one.get("bin", one.get("category", ""))), float(one["before"]), float(one["after"]))
+        for one in moved
+        if isinstance(one, dict) and {"before", "after"} <= one.keys()
+    ]
+    return found[:MOVED_MAX]
+
+
+def happened(before: Sequence[Told], one: Told) -> str:
+    """What a record told, next to those before it."""
+    data = one.record["data"]
+    if one.over:
+        return f"resolved: {(data.get('resolution') or {}).get('how', 'none of its alerts is open')}"
+    if one.kind == "incident":
+        word = "grew" if before and not before[-1].over else "opened"
+        return f"{word}: {data['alerts']['count']} alerts, {one.severity}"
+    return "told again: it still holds" if int(one.record.get("sequence", 1)) > 1 else "fired"
+
+
+def next_step(one: Told, data: Mapping[str, Any]) -> str:
+    """What to look at first."""
+    if one.kind == "incident":
+        return "Look at the member that began first: driftline alerts show EPISODE -c FILE"
+    if one.over:
+        return "Nothing has to be done. If it comes again, compare with what was changed when it began."
+    if not one.model:
+        return "Look at the first such record, and whether its producer has changed: driftline explain -c FILE"
+    if data.get("retained"):
+        return "Nothing has to be done: what still holds where the history ends is told as it is."
+    began = ((data.get("evidence") or {}).get("onset") or {}).get("time", data["trigger"]["time"])
+    first = f"Compare with deployments, and with changes of the data's sources, shortly before {began}."
+    if data.get("provisional"):
+        return f"{first} The series is in school: without such a change it may be a pattern that is not known yet."
+    return f"{first} The command above repeats it from the records."

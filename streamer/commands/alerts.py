@@ -1,0 +1,250 @@
+"""`driftline alerts`: what is published, read back; it changes nothing, and is in no group."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+import orjson
+
+from streamer.bridges.payloads import alertmanager, pagerduty, slack
+from streamer.bridges.told import Told, told
+from streamer.commands.sources import said_in_words
+from streamer.config import model as cfg
+from streamer.config.units import DURATION, parse_duration
+from streamer.offline.replay import BadInput
+from streamer.offline.times import time_ms_of
+from streamer.service.run import load_or_exit
+
+if TYPE_CHECKING:
+    from streamer.kafka.tail import Tail
+
+EXIT_FIRING = 1
+EXIT_USAGE = 2
+INTERVAL_MS = 60_000
+TAIL_MAX = 1_000_000
+"""Records of the past that `tail` reads at most."""
+FORMATS = ("text", "json", "alertmanager", "pagerduty", "slack")
+LIST_EPILOG = """\b
+driftline alerts list -c driftline.yaml                        # how things stand, by incident
+driftline alerts list -c driftline.yaml --open --fail-if-firing  # for scripts: exit 1 when something fires
+driftline alerts list -c driftline.yaml --since 1d --format json # the newest record of each alert of the last day
+"""
+TAIL_EPILOG = """\b
+driftline alerts tail -c driftline.yaml                        # as they come, until Ctrl-C
+driftline alerts tail -c driftline.yaml --since 1h --model fraud
+driftline alerts tail -c driftline.yaml --format slack         # a request body a line; driftline bridge sends them
+"""
+SHOW_EPILOG = """\b
+driftline alerts show 26e7b515b121c3de -c driftline.yaml       # by fingerprint, episode or record, or their beginning
+driftline alerts show 26e7 -c driftline.yaml --html alert.html # one file, to attach to a ticket
+"""
+
+
+class Chosen(NamedTuple):
+    """Which records are wanted, and as what they are shown."""
+
+    config: cfg.Config
+    format: str
+    model: str | None
+    monitor: str | None
+    begin_ms: int | None
+
+    def wants(self, one: Told) -> bool:
+        return self.model in (None, one.model) and (self.monitor is None or one.monitor == self.monitor)
+
+    def written(self, one: Told, text: Callable[[Told], str]) -> str | None:
+        """The record in the format wanted; None where that has no word for it."""
+        page, now_ms = self.config.bridges.page, time.time_ns() // 1_000_000
+        match self.format:
+            case "json":
+                return one.value.decode(errors="replace")
+            case "alertmanager" if one.kind == "alert":
+                return encoded([alertmanager(one, now_ms, INTERVAL_MS, page)])
+            case "alertmanager":
+                return None
+            case "pagerduty":  # Without the key, which is a secret.
+                return encoded(pagerduty(one, page))
+            case "slack":
+                return encoded(slack(one, page))
+        return text(one)
+
+
+def encoded(value: Any) -> str:
+    return orjson.dumps(value).decode()
+
+
+def begin_of(_: click.Context, __: click.Parameter, since: str | None) -> int | None:
+    """A duration back from now, or a time, in ms since 1970."""
+    try:
+        if since is None or not re.fullmatch(DURATION, since):
+            return None if since is None else time_ms_of(since)
+        return max(0, time.time_ns() // 1_000_000 - parse_duration(since))
+    except (BadInput, ValueError):
+        raise click.BadParameter(f"{since!r} is neither 1d, 6h, 30m nor a time such as 2026-01-31T12:00:00Z") from None
+
+
+def options(command: Callable[..., None]) -> Callable[..., None]:
+    """What the verbs have in common; they are called with a `Chosen` instead."""
+
+    def run(
+        config_path: Path,
+        format: str,
+        model: str | None,
+        monitor: str | None,
+        begin_ms: int | None,
+        **others: Any,
+    ) -> None:
+        chosen = Chosen(load_or_exit(config_path), format, model, monitor, begin_ms)
+        with said_in_words():
+            command(chosen, **others)
+
+    run.__doc__, run.__name__ = command.__doc__, command.__name__
+    run.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
+    for option in (
+        click.option("--fail-if-firing", is_flag=True, help="Exit 1 when what is shown fires."),
+        click.option("--since", "begin_ms", callback=begin_of, help="Published since: 1d, 6h, or a time (RFC 3339)."),
+        click.option("--monitor", help="Of this monitor only."),
+        click.option("--model", help="Of this model only."),
+        click.option("--format", type=click.Choice(FORMATS), default="text", show_default=True, help="One a line."),
+        click.option(
+            "-c", "--config", "config_path", required=True, type=click.Path(path_type=Path), help="The YAML file."
+        ),
+    ):
+        run = option(run)
+    return run
+
+
+@click.group("alerts")
+def alerts() -> None:
+    """Alerts and incidents as they are published: follow them, list how things stand, show one.
+
+    They are read from the topics of the config, of committed transactions only, and as a member of no group.
+    """
+
+
+@alerts.command("tail", epilog=TAIL_EPILOG)
+@options
+def tail(chosen: Chosen, fail_if_firing: bool) -> None:
+    """Print alerts and incidents as they are published, until Ctrl-C; with --since those of that time first.
+
+    With --fail-if-firing it ends with 1 at the first that fires.
+    """
+    from streamer.commands.alert_text import line
+    from streamer.kafka.diagnosis import silent_logger
+    from streamer.kafka.tail import Span, Tail
+
+    now_ms = time.time_ns() // 1_000_000
+    span = Span(0 if chosen.begin_ms is None else max(0, now_ms - chosen.begin_ms), TAIL_MAX)
+    topics = dict.fromkeys(topics_of(chosen.config), span)
+    reading = Tail(chosen.config, silent_logger(), topics, now_ms, "alerts")
+    try:
+        for one in followed(reading):
+            if not chosen.wants(one):
+                continue
+            shown = chosen.written(one, line)
+            if shown is not None:
+                click.echo(shown)
+            if fail_if_firing and not one.over:
+                sys.exit(EXIT_FIRING)
+    except KeyboardInterrupt:
+        pass  # How it ends.
+    finally:
+        reading.close()
+
+
+def followed(reading: Tail) -> Iterator[Told]:
+    """What comes, without end; a topic that is missing is said once."""
+    for name in reading.missing:
+        click.echo(f"there is no topic {name} yet", err=True)
+    while True:
+        for value in reading.values():
+            one = told(value)
+            if one is not None:
+                yield one
+
+
+@alerts.command("list", epilog=LIST_EPILOG)
+@click.option("--open", "only_open", is_flag=True, help="Only what fires, or is open.")
+@options
+def list_(chosen: Chosen, fail_if_firing: bool, only_open: bool) -> None:
+    """How things stand: of each alert and incident the newest record, alerts below their incident."""
+    from streamer.commands.alert_text import table
+
+    newest: dict[str, Told] = {}
+    for one in published(chosen):
+        newest.pop(one.key, None)  # The newest stands last.
+        newest[one.key] = one
+    shown = [one for one in newest.values() if chosen.wants(one) and not (only_open and one.over)]
+    if chosen.monitor is not None:
+        shown = [one for one in shown if one.kind == "alert"]
+    if chosen.format == "text":
+        click.echo(table(shown))
+    for one in shown if chosen.format != "text" else ():
+        line = chosen.written(one, str)
+        if line is not None:
+            click.echo(line)
+    if fail_if_firing and any(not one.over for one in shown):
+        sys.exit(EXIT_FIRING)
+
+
+@alerts.command("show", epilog=SHOW_EPILOG)
+@click.argument("id")
+@click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write it to this file, as a page.")
+@options
+def show(chosen: Chosen, id: str, html: Path | None, fail_if_firing: bool) -> None:
+    """All there is to say of one alert or incident: sentence, evidence, timeline, replay command, next step.
+
+    ID is a fingerprint, an incident, an episode or a record, or the beginning of one. Of a fingerprint it is the newest
+    episode. Exit 2 when nothing of that name is retained, or several are.
+    """
+    from streamer.bridges.story import story
+    from streamer.commands.alert_text import account, printable
+
+    found = [one for one in published(chosen) if chosen.wants(one) and named(one, id)]
+    keys = list(dict.fromkeys(one.key for one in found))
+    if len(keys) != 1:
+        several = f"{len(keys)} begin so: {', '.join(keys[:5])}{' ...' if len(keys) > 5 else ''}"
+        click.echo(printable(several if keys else f"no alert or incident {id} is retained"), err=True)
+        sys.exit(EXIT_USAGE)
+    episode = found[-1].episode
+    records = list({one.id: one for one in found if one.episode == episode}.values())
+    if html is not None:
+        from streamer.commands.alert_page import page
+
+        html.write_text(page(story(records)), encoding="utf-8")
+        click.echo(f"wrote {html}")
+    elif chosen.format == "text":
+        click.echo(account(story(records)))
+    else:
+        click.echo(chosen.written(records[-1], str) or "")
+    if fail_if_firing and not records[-1].over:
+        sys.exit(EXIT_FIRING)
+
+
+def named(one: Told, id: str) -> bool:
+    return any(name.startswith(id) for name in (one.key, one.episode, one.id))
+
+
+def topics_of(config: cfg.Config) -> list[str]:
+    """Where alerts and incidents are, each once."""
+    there = config.topics.published()
+    return list(dict.fromkeys([there["alerts"], there["incidents"]]))
+
+
+def published(chosen: Chosen) -> Iterator[Told]:
+    """What is retained, of each key in the order in which it was told."""
+    from streamer.kafka.topic_range import read_topic
+
+    begin = None if chosen.begin_ms is None else f"@{chosen.begin_ms / 1000}"
+    for topic in topics_of(chosen.config):
+        for _, records in read_topic(chosen.config, topic, begin=begin):
+            for record in records:
+                one = told(record.value)
+                if one is not None:
+                    yield one

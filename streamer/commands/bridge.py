@@ -1,0 +1,112 @@
+"""`driftline bridge`: alerts to Alertmanager, a webhook, Slack or PagerDuty, until SIGTERM."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+import click
+
+from streamer.config import model as cfg
+from streamer.config.bridges import KINDS, group_of
+from streamer.port import LogDown
+from streamer.service.run import EXIT_CONFIG, EXIT_INTERNAL, EXIT_UNREACHABLE, Stopper, load_or_exit, versions
+
+EPILOG = """\b
+driftline bridge alertmanager -c driftline.yaml                            # bridges: {alertmanager: {url: ...}}
+driftline bridge slack -c driftline.yaml --page https://drift.example.org  # with a link to each alert
+driftline bridge webhook -c driftline.yaml --listen 127.0.0.1:8081         # /livez /readyz /metrics of its own
+"""
+
+
+@click.command("bridge", epilog=EPILOG)
+@click.argument("kind", type=click.Choice(KINDS))
+@click.option("-c", "--config", "config_path", required=True, type=click.Path(path_type=Path), help="The YAML file.")
+@click.option("--page", help="Address of Driftline's page, for links; default bridges.page of the file.")
+@click.option("--listen", help="HOST:PORT of /livez, /readyz and /metrics; by default there are none.")
+def bridge(kind: str, config_path: Path, page: str | None, listen: str | None) -> None:
+    """Tell others of alerts, as `bridges` in the file says: each at least once, in order, until SIGTERM.
+
+    A consumer group of its own reads the alerts topic; it needs Read on both and nothing else. While the receiver is
+    away all waits, and is tried again; what it refuses for good is logged and counted. At its first start it tells what
+    fires, and not what is over.
+    """
+    config = load_or_exit(config_path)
+    if kind not in config.bridges.there():
+        click.echo(f"{config_path}: there is no bridges.{kind}; see driftline bridge --help", err=True)
+        sys.exit(EXIT_CONFIG)
+    stopper = Stopper()
+    stopper.install()
+    sys.exit(run_bridge(config, kind, stopper, page.rstrip("/") if page else config.bridges.page, listen))
+
+
+def run_bridge(config: cfg.Config, kind: str, stopper: Stopper, page: str | None, listen: str | None) -> int:
+    """Until stopped; the exit code."""
+    from streamer.service.bridge import CHECKS
+    from streamer.service.bridge_metrics import Figures
+    from streamer.service.health import Health
+    from streamer.service.http import CannotListen, start_server
+    from streamer.service.json_logs import get_logger, log, setup_logging
+
+    handler = setup_logging(config.secrets(), debug=bool(config.kafka.client.get("debug")))
+    say = functools.partial(log, get_logger("driftline"))
+    health, figures = Health(masked=handler.redactor.text, checks=CHECKS), Figures()
+    with contextlib.ExitStack() as stack:
+        try:
+            address = None
+            if listen is not None:
+                server = start_server(listen, figures, health, versions())
+                stack.callback(server.close)
+                address = server.address
+            group = group_of(config.bridges.there()[kind], kind, config.kafka.group)
+            say("info", "starting", bridge=kind, brokers=config.kafka.brokers, group=group, listen=address)
+            deliver(config, kind, stopper, page, health, figures, say)
+        except CannotListen as error:
+            say("error", "halted", why=str(error))
+            return stopper.leave(EXIT_INTERNAL)
+        except LogDown as error:
+            say("error", error.event, why=str(error), fix=error.fix)
+            return stopper.leave(EXIT_UNREACHABLE)
+        except Exception as error:
+            say("error", "crashed", error=error, where=traceback.format_tb(error.__traceback__)[-1].strip())
+            return stopper.leave(EXIT_INTERNAL)
+    say("info", "stopped")
+    return stopper.leave(stopper.code)
+
+
+def deliver(
+    config: cfg.Config, kind: str, stopper: Stopper, page: str | None, health: Any, figures: Any, say: Any
+) -> None:
+    """Deliver until a stop signal comes; then commit, and leave the group."""
+    from streamer.bridges.kinds import topics_of
+    from streamer.kafka.group_reader import GroupReader
+    from streamer.service.bridge import Delivering, World
+    from streamer.service.closing import CLOSE_SECONDS, bounded
+    from streamer.service.delivery import Poster
+    from streamer.service.json_logs import get_logger
+
+    settings = config.bridges.there()[kind]
+    poster = Poster(settings.timeout_ms / 1000, settings.ca)
+    group = group_of(settings, kind, config.kafka.group)
+    reader = GroupReader(config, group, topics_of(settings, config.topics), get_logger("librdkafka"))
+    delivering = Delivering(
+        kind,
+        settings,
+        page,
+        reader,
+        lambda one: poster.post(one.url, one.body, one.headers),
+        World(say),
+        health,
+        figures,
+    )
+    while not stopper.asked.is_set():
+        delivering.step()
+    health.wait("not_draining", "draining: a stop signal came")
+    reader.commit()
+    stopper.drained(True)
+    with bounded(CLOSE_SECONDS, stopper.code):
+        reader.close()
