@@ -167,7 +167,7 @@ def happened(before: Sequence[Told], one: Told) -> str:
         return f"resolved: {(data.get('resolution') or {}).get('how', 'none of its alerts is open')}"
     if one.kind == "incident":
         word = "grew" if before and not before[-1].over else "opened"
-        return f"{word}: {data['alerts']['count']} alerts, {one.severity}"
+        return f"{word}: {data['alerts']['count']} alert{'s' * (data['alerts']['count'] != 1)}, {one.severity}"
     return "told again: it still holds" if int(one.record.get("sequence", 1)) > 1 else "fired"
 
 

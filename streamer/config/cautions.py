@@ -85,9 +85,10 @@ def brokers_are_who_they_say(raw: Any) -> Iterator[Complaint]:
 
 def who_hears_the_login(raw: Any) -> Iterator[Complaint]:
     for path in sorted(PASSWORDS):
-        address = (*path[:-1], "url")
-        if str(at(raw, *address)).startswith("http:") and at(raw, *path) is not None:
-            yield Complaint(address, "insecure", f"everybody on the way reads the {path[-1]}: use https.")
+        address, what = (*path[:-1], "url"), "address, a secret" if path[-1] == "url" else path[-1]
+        found = re.match(r"http://(\[[^]]*\]|[^:/]*)", str(at(raw, *address)))
+        if found and at(raw, *path) is not None and not LOOPBACK(found[1]):
+            yield Complaint(address, "insecure", f"everybody on the way reads the {what}: use https.")
 
 
 def who_may_listen(raw: Any) -> Iterator[Complaint]:
