@@ -20,9 +20,11 @@ from detectors.params import RIVER_DETECTORS, RIVER_RANGES
 from schemas.events.batch import REASONS
 from schemas.events.fields import FIELDS
 from streamer.commands.cli import VERBS
+from streamer.config.bridges import Bridges
 from streamer.config.load import load_config
 from streamer.kafka.connection_trouble import EVENTS
 from streamer.kafka.rights import rights
+from streamer.service.bridge_metrics import BRIDGE_CATALOGUE
 from streamer.service.metrics import catalogue_markdown
 from tests.docs_config import WORDS, config_reference, standard_set
 from tests.markdown import code, table
@@ -182,9 +184,10 @@ def access_rights() -> str:
     config = load_config(ROOT / "deploy" / "driftline.yaml", {})
     optional = {role: f"drift-{role}" for role in ("windows", "incidents", "shadow")}
     topics = config.topics.model_copy(update=optional)
+    bridges = Bridges.model_validate({"alertmanager": {"url": "http://alertmanager:9093"}})
     rows = [
         (right.operation, right.resource, code(f"{right.name}{'*' * right.prefix}"), right.why, right.verb)
-        for right in rights(config.model_copy(update={"topics": topics}))
+        for right in rights(config.model_copy(update={"topics": topics, "bridges": bridges}))
     ]
     return table("operation, resource, name, why, needed by", rows)
 
@@ -210,6 +213,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "troubles": lambda: table("event, what it means", ((code(name), text) for name, text in EVENTS.items())),
     "rights": access_rights,
     "metrics": catalogue_markdown,
+    "bridge-metrics": lambda: catalogue_markdown(BRIDGE_CATALOGUE),
 }
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from streamer.bridges.ledger import News
 from streamer.bridges.payloads import alertmanager, body, pagerduty, slack
 from streamer.bridges.told import SEVERITIES, Told
 from streamer.config.bridges import Alertmanager, Bridge, Chat, PagerDuty, Slack, Webhook
-from streamer.config.topics import Topics
 
 JSON = "application/json"
 CHUNK = 100
@@ -38,9 +37,8 @@ def roles_of(settings: Bridge) -> tuple[str, ...]:
     return ("alerts",)
 
 
-def topics_of(settings: Bridge, topics: Topics) -> list[str]:
-    """Each once."""
-    published = topics.published()
+def topics_of(settings: Bridge, published: Mapping[str, str]) -> list[str]:
+    """Their names, each once; `published` has them by role."""
     return list(dict.fromkeys(published[role] for role in roles_of(settings)))
 
 
@@ -63,28 +61,28 @@ def wanted(kind: str, settings: Bridge, news: News) -> bool:
     return grave_enough(settings, news.told) and KINDS[kind].wants(settings, news)
 
 
-def _to_alertmanager(settings: Alertmanager, page: str | None, one: Told, now_ms: int) -> Request:
-    return told_again(settings, page, [one], now_ms)
+def _to_alertmanager(to: Alertmanager, page: str | None, one: Told, now_ms: int) -> Request:
+    return told_again(to, page, [one], now_ms)
 
 
-def told_again(settings: Alertmanager, page: str | None, some: Iterable[Told], now_ms: int) -> Request:
+def told_again(to: Alertmanager, page: str | None, some: Iterable[Told], now_ms: int) -> Request:
     """Alerts as they are; those that fire with an end that is ahead, once more."""
-    content = body([alertmanager(one, now_ms, settings.interval_ms, page) for one in some])
-    return Request(f"{settings.url}/api/v2/alerts", content, headers_of(settings.authorization, JSON))
+    content = body([alertmanager(one, now_ms, to.interval_ms, page) for one in some])
+    return Request(f"{to.url}/api/v2/alerts", content, headers_of(to.authorization, JSON))
 
 
-def _to_webhook(settings: Webhook, page: str | None, one: Told, now_ms: int) -> Request:
+def _to_webhook(hook: Webhook, page: str | None, one: Told, now_ms: int) -> Request:
     kind = "application/cloudevents+json; charset=utf-8"
-    return Request(settings.url, one.value, headers_of(settings.authorization, kind))
+    return Request(hook.url, one.value, headers_of(hook.authorization, kind))
 
 
-def _to_slack(settings: Slack, page: str | None, one: Told, now_ms: int) -> Request:
-    return Request(settings.url, body(slack(one, page)), headers_of(None, JSON))
+def _to_slack(channel: Slack, page: str | None, one: Told, now_ms: int) -> Request:
+    return Request(channel.url, body(slack(one, page)), headers_of(None, JSON))
 
 
-def _to_pagerduty(settings: PagerDuty, page: str | None, one: Told, now_ms: int) -> Request:
-    content = body(pagerduty(one, page, settings.routing_key))
-    return Request(f"{settings.url}/v2/enqueue", content, headers_of(None, JSON))
+def _to_pagerduty(pager: PagerDuty, page: str | None, one: Told, now_ms: int) -> Request:
+    content = body(pagerduty(one, page, pager.routing_key))
+    return Request(f"{pager.url}/v2/enqueue", content, headers_of(None, JSON))
 
 
 def headers_of(authorization: str | None, kind: str) -> dict[str, str]:

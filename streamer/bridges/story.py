@@ -46,7 +46,7 @@ def story(records: Sequence[Told]) -> Story:
     """Of the records of one episode, the oldest that is retained first."""
     one = records[-1]
     data = one.record["data"]
-    evidence = data.get("evidence") or {}
+    evidence = part(data, "evidence")
     return Story(
         one,
         state_of(one),
@@ -56,9 +56,14 @@ def story(records: Sequence[Told]) -> Story:
         shares_of(evidence),
         [(str(m["since"]), str(m["moved"]), str(m["episode"])) for m in data.get("members", [])],
         [(record.time, happened(records[:place], record)) for place, record in enumerate(records)],
-        str((data.get("replay") or {}).get("command", "")),
+        str(part(data, "replay").get("command", "")),
         next_step(one, data),
     )
+
+
+def part(found: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """A member that is an object; empty where it is null, or not there."""
+    return dict(found.get(name) or {})
 
 
 def state_of(one: Told) -> str:
@@ -77,20 +82,20 @@ def notes_of(data: Mapping[str, Any]) -> list[str]:
 
 
 def _alert_facts(data: Mapping[str, Any], evidence: Mapping[str, Any]) -> list[tuple[str, str]]:
-    trigger, onset = data["trigger"], evidence.get("onset") or {}
-    window, records = evidence.get("window") or {}, data.get("records") or {}
+    trigger, onset = data["trigger"], part(evidence, "onset")
+    window, records = part(evidence, "window"), part(data, "records")
     facts = [
         ("began", str(onset.get("time", ""))),
         ("found", f"{trigger['time']}, at {trigger['topic']}[{trigger['partition']}]@{trigger['offset']}"),
-        ("before", stretch_text(evidence.get("before"))),
-        ("after", stretch_text(evidence.get("after"))),
-        ("compared with", stretch_text(evidence.get("reference"))),
+        ("before", stretch_text(part(evidence, "before"))),
+        ("after", stretch_text(part(evidence, "after"))),
+        ("compared with", stretch_text(part(evidence, "reference"))),
         ("window", window_text(window)),
-        ("now", stretch_text((data.get("level") or {}).get("now"))),
+        ("now", stretch_text(part(data, "level").get("now"))),
         ("statistic", f"{figure(data.get('statistic'))}, limit {figure(data.get('threshold'))}"),
         ("limits from", str(evidence.get("tier") or "")),
         ("first record", record_text(records.get("first"))),
-        ("detector", str((data.get("detector") or {}).get("kind", ""))),
+        ("detector", str(part(data, "detector").get("kind", ""))),
         ("description", str(data["alert"]["annotations"].get("description", ""))),
         ("runbook", str(data["alert"]["annotations"].get("runbook_url", ""))),
         ("labels", ", ".join(f"{name}={text}" for name, text in sorted(data["alert"]["labels"].items()))),
@@ -142,7 +147,7 @@ def figure(value: Any) -> str:
 
 def stretches_of(evidence: Mapping[str, Any], data: Mapping[str, Any]) -> list[Stretch]:
     named = {**{name: evidence.get(name) for name in ("reference", "before", "after")}}
-    named["now"] = (data.get("level") or {}).get("now")
+    named["now"] = part(data, "level").get("now")
     return [
         Stretch(name, float(found["mean"]), float(found["std"]))
         for name, found in named.items()
@@ -151,7 +156,7 @@ def stretches_of(evidence: Mapping[str, Any], data: Mapping[str, Any]) -> list[S
 
 
 def shares_of(evidence: Mapping[str, Any]) -> list[Share]:
-    moved = (evidence.get("window") or {}).get("moved") or []
+    moved = part(evidence, "window").get("moved") or []
     found = [
         Share(str(one.get("bin", one.get("category", ""))), float(one["before"]), float(one["after"]))
         for one in moved
@@ -181,7 +186,7 @@ def next_step(one: Told, data: Mapping[str, Any]) -> str:
         return "Look at the first such record, and whether its producer has changed: driftline explain -c FILE"
     if data.get("retained"):
         return "Nothing has to be done: what still holds where the history ends is told as it is."
-    began = ((data.get("evidence") or {}).get("onset") or {}).get("time", data["trigger"]["time"])
+    began = (part(data, "evidence").get("onset") or {}).get("time", data["trigger"]["time"])
     first = f"Compare with deployments, and with changes of the data's sources, shortly before {began}."
     if data.get("provisional"):
         return f"{first} The series is in school: without such a change it may be a pattern that is not known yet."

@@ -92,7 +92,7 @@ def deliver(
     settings = config.bridges.there()[kind]
     poster = Poster(settings.timeout_ms / 1000, settings.ca)
     group = group_of(settings, kind, config.kafka.group)
-    reader = GroupReader(config, group, topics_of(settings, config.topics), get_logger("librdkafka"))
+    reader = GroupReader(config, group, topics_of(settings, config.topics.published()), get_logger("librdkafka"))
     delivering = Delivering(
         kind,
         settings,

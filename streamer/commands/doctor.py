@@ -128,6 +128,8 @@ def _rights(config: Config, found: Examination) -> Iterator[Finding]:
 def _why_unknown(right: Right, found: Examination) -> str:
     if found.shown is None:
         return MOCK
+    if right.resource == "group" and right.verb != "run":
+        return f"it is for {right.verb} only, and not asked"
     if right.resource == "transactional-id":
         return "no transaction could be tried"
     missing = right.resource == "topic" and right.name not in found.existing

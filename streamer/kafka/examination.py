@@ -74,6 +74,9 @@ def verdicts(config: Config, found: Examination) -> Iterator[tuple[Right, bool |
             trouble = found.transactions
             yield right, False if trouble is not None and trouble.event == "not_authorized" else not trouble or None
             continue
+        if right.resource == "group" and right.verb != "run":
+            yield right, None  # Of a bridge, which may be another user: it is not asked.
+            continue
         shown = found.group if right.resource == "group" else (found.shown or {}).get(right.name)
         if shown is None or shown.code == KafkaError.UNKNOWN_TOPIC_OR_PART:
             yield right, None

@@ -7,6 +7,8 @@ from typing import Literal, NamedTuple
 
 from confluent_kafka import KafkaError
 
+from streamer.bridges.kinds import topics_of
+from streamer.config.bridges import group_of
 from streamer.config.model import Config
 from streamer.config.stages import stage_configs
 from streamer.config.topic_patterns import literal
@@ -86,12 +88,22 @@ def rights(config: Config) -> Iterator[Right]:
         yield Right("topic", name, "Write", WRITES[role])
     for name in shown(config):
         yield Right("topic", name, "Read", "the page shows it", verb="the page")
+    yield from bridge_rights(config)
     for stage in stage_configs(config):
         yield Right("group", stage.kafka.group, "Read", "partitions are shared out, offsets are committed")
     yield Right("transactional-id", id_prefix(config), "Write", "alerts, offsets and state land together", prefix=True)
     for name in own.values():
         why = "the topic's settings are compared with what they should be"
         yield Right("topic", name, "DescribeConfigs", why, verb="topics, doctor")
+
+
+def bridge_rights(config: Config) -> Iterator[Right]:
+    """What `driftline bridge` needs, of each that the config has; mostly it is another user's."""
+    for kind, one in config.bridges.there().items():
+        for name in topics_of(one, config.topics.published()):
+            yield Right("topic", name, "Read", "alerts are read", verb=f"bridge {kind}")
+        group = group_of(one, kind, config.kafka.group)
+        yield Right("group", group, "Read", "offsets are committed", verb=f"bridge {kind}")
 
 
 REFUSALS: dict[int, Resource] = {

@@ -1,4 +1,4 @@
-"""Records as the service publishes them: a replay of a stream in which amounts rise, come back, and then are missing."""
+"""Records as the service publishes them: a replay of a stream in which amounts rise, come back, then are missing."""
 
 from __future__ import annotations
 

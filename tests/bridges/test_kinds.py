@@ -61,14 +61,14 @@ def test_by_incidents_alerts_of_no_model_are_told_as_well() -> None:
 
 def test_only_topics_that_are_told_of_are_read() -> None:
     apart = bridges("incidents", ", incidents: inc")
-    there = {kind: topics_of(one, apart.topics) for kind, one in apart.bridges.there().items()}
+    there = {kind: topics_of(one, apart.topics.published()) for kind, one in apart.bridges.there().items()}
     assert there == {
         "alertmanager": ["al"],
         "webhook": ["al", "inc"],
         "slack": ["al", "inc"],
         "pagerduty": ["al", "inc"],
     }
-    assert topics_of(bridges("incidents").bridges.slack, bridges().topics) == ["al"]
+    assert topics_of(bridges("incidents").bridges.slack, bridges().topics.published()) == ["al"]
 
 
 def test_requests_go_where_they_are_taken() -> None:

@@ -1,4 +1,4 @@
-"""What is told, what was told already, and what fires: a function of the partition's records and its committed offset."""
+"""What is told, what was told already, and what fires: a function of a partition's records and committed offset."""
 
 from __future__ import annotations
 
