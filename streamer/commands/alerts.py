@@ -29,6 +29,7 @@ EXIT_USAGE = 2
 INTERVAL_MS = 60_000
 TAIL_MAX = 1_000_000
 """Records of the past that `tail` reads at most."""
+SILENCED = "?active=false&silenced=true&inhibited=false"
 FORMATS = ("text", "json", "alertmanager", "pagerduty", "slack")
 LIST_EPILOG = """\b
 driftline alerts list -c driftline.yaml                        # how things stand, by incident
@@ -171,8 +172,9 @@ def followed(reading: Tail) -> Iterator[Told]:
 
 @alerts.command("list", epilog=LIST_EPILOG)
 @click.option("--open", "only_open", is_flag=True, help="Only what fires, or is open.")
+@click.option("--silenced", is_flag=True, help="Mark what the Alertmanager of bridges.alertmanager keeps silent.")
 @options
-def list_(chosen: Chosen, fail_if_firing: bool, only_open: bool) -> None:
+def list_(chosen: Chosen, fail_if_firing: bool, only_open: bool, silenced: bool) -> None:
     """How things stand: of each alert and incident the newest record, alerts below their incident."""
     from streamer.commands.alert_text import table
 
@@ -184,7 +186,7 @@ def list_(chosen: Chosen, fail_if_firing: bool, only_open: bool) -> None:
     if chosen.monitor is not None:
         shown = [one for one in shown if one.kind == "alert"]
     if chosen.format == "text":
-        click.echo(table(shown))
+        click.echo(table(shown, silenced_by(chosen.config) if silenced else ()))
     for one in shown if chosen.format != "text" else ():
         line = chosen.written(one, str)
         if line is not None:
@@ -225,6 +227,26 @@ def show(chosen: Chosen, id: str, html: Path | None, fail_if_firing: bool) -> No
         click.echo(chosen.written(records[-1], str) or "")
     if fail_if_firing and not records[-1].over:
         sys.exit(EXIT_FIRING)
+
+
+def silenced_by(config: cfg.Config) -> list[str]:
+    """Fingerprints of alerts that Alertmanager has a silence for: they are those of our alerts."""
+    from streamer.bridges.kinds import headers_of
+    from streamer.service.delivery import Client
+
+    there = config.bridges.alertmanager
+    if there is None:
+        raise click.UsageError("--silenced asks an Alertmanager: name it in bridges.alertmanager.url")
+    client = Client(there.timeout_ms / 1000, there.ca)
+    answer, body = client.get(f"{there.url}/api/v2/alerts{SILENCED}", headers_of(there.authorization, "text/plain"))
+    try:
+        found = orjson.loads(body) if answer.status == 200 else []
+        marks = [str(one["fingerprint"]) for one in found if one["status"]["silencedBy"]]
+    except (ValueError, KeyError, TypeError):
+        answer, marks = answer._replace(status=0, words="what it says is no list of alerts"), []
+    if answer.status != 200:
+        raise click.ClickException(f"Alertmanager {there.url}: {answer.status or ''} {answer.words}")
+    return marks
 
 
 def named(one: Told, id: str) -> bool:

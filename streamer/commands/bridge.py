@@ -86,11 +86,11 @@ def deliver(
     from streamer.kafka.group_reader import GroupReader
     from streamer.service.bridge import Delivering, World
     from streamer.service.closing import CLOSE_SECONDS, bounded
-    from streamer.service.delivery import Poster
+    from streamer.service.delivery import Client
     from streamer.service.json_logs import get_logger
 
     settings = config.bridges.there()[kind]
-    poster = Poster(settings.timeout_ms / 1000, settings.ca)
+    client = Client(settings.timeout_ms / 1000, settings.ca)
     group = group_of(settings, kind, config.kafka.group)
     reader = GroupReader(config, group, topics_of(settings, config.topics.published()), get_logger("librdkafka"))
     delivering = Delivering(
@@ -98,7 +98,7 @@ def deliver(
         settings,
         page,
         reader,
-        lambda one: poster.post(one.url, one.body, one.headers),
+        lambda one: client.post(one.url, one.body, one.headers),
         World(say),
         health,
         figures,

@@ -1,4 +1,4 @@
-"""POSTs to receivers: one attempt each, whose outcome is an answer and never an exception.
+"""Requests to receivers: one attempt each, whose outcome is an answer and never an exception.
 
 The standard library does: a few requests a minute need no pool of connections. HTTPS_PROXY and NO_PROXY hold, as for
 every program; redirects are not followed, for a POST would become a GET.
@@ -10,14 +10,15 @@ import ssl
 import time
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from http.client import HTTPException
 from typing import Any
 
 from streamer import __version__
 from streamer.bridges.answers import Answer
 
-READ_MAX, WORDS_MAX = 64 * 1024, 200
-"""Bytes of an answer that are read, and characters of it that are told."""
+READ_MAX, GET_MAX, WORDS_MAX = 64 * 1024, 64 << 20, 200
+"""Bytes of an answer that are read, of one that is asked for, and characters of it that are told."""
 
 
 class NoRedirects(urllib.request.HTTPRedirectHandler):
@@ -25,7 +26,7 @@ class NoRedirects(urllib.request.HTTPRedirectHandler):
         """The answer is that of the redirect itself."""
 
 
-class Poster:
+class Client:
     """`ca`: file of the certificates that are trusted instead of the system's. OSError where it cannot be read."""
 
     def __init__(self, timeout_s: float, ca: str | None = None) -> None:
@@ -35,20 +36,26 @@ class Poster:
 
     def post(self, url: str, body: bytes, headers: dict[str, str]) -> Answer:
         """No word of the outcome holds the address, which may be a secret."""
-        request = urllib.request.Request(url, body, {"User-Agent": f"driftline/{__version__}"}, method="POST")
-        for name, value in headers.items():
+        return self._ask(urllib.request.Request(url, body, method="POST"), headers, READ_MAX)[0]
+
+    def get(self, url: str, headers: dict[str, str]) -> tuple[Answer, bytes]:
+        """The same, and what was got, if it was."""
+        return self._ask(urllib.request.Request(url), headers, GET_MAX)
+
+    def _ask(self, request: urllib.request.Request, headers: dict[str, str], most: int) -> tuple[Answer, bytes]:
+        for name, value in {"User-Agent": f"driftline/{__version__}", **headers}.items():
             request.add_unredirected_header(name, value)
         end_s = time.monotonic() + self._timeout_s
         try:
             with self._opener.open(request, timeout=self._timeout_s) as response:
-                return Answer(response.status, self._words(response, end_s))
+                body = read(response, end_s, most)
+                return Answer(response.status, words_of(body)), body
         except urllib.error.HTTPError as error:
             with error:
-                words = self._words(error, end_s) or str(error.reason)
-                return Answer(error.code, words[:WORDS_MAX], str(error.headers.get("Retry-After") or ""))
+                words = words_of(read(error, end_s, READ_MAX)) or str(error.reason)
+                return Answer(error.code, words[:WORDS_MAX], str(error.headers.get("Retry-After") or "")), b""
         except (OSError, HTTPException, ValueError) as error:
-            reason = getattr(error, "reason", error)
-            return Answer(0, self._why(reason))
+            return Answer(0, self._why(getattr(error, "reason", error))), b""
 
     def _why(self, reason: object) -> str:
         if isinstance(reason, TimeoutError):
@@ -57,12 +64,16 @@ class Poster:
             return f"TLS: {getattr(reason, 'verify_message', '') or reason.reason or type(reason).__name__}"
         return str(getattr(reason, "strerror", None) or type(reason).__name__)
 
-    def _words(self, response: Any, end_s: float) -> str:
-        """The beginning of the body on one line. It has come by the deadline, or is left."""
-        found = b""
-        try:
-            while len(found) < READ_MAX and time.monotonic() < end_s and (part := response.read1(4096)):
-                found += part
-        except (OSError, HTTPException, ValueError):
-            pass  # The status has come, and counts.
-        return " ".join(found.decode(errors="replace").split())[:WORDS_MAX]
+
+def read(response: Any, end_s: float, most: int) -> bytes:
+    """The body as far as it has come by the deadline: the status has come, and counts."""
+    found = b""
+    with suppress(OSError, HTTPException, ValueError):
+        while len(found) < most and time.monotonic() < end_s and (part := response.read1(1 << 16)):
+            found += part
+    return found
+
+
+def words_of(body: bytes) -> str:
+    """Its beginning, on one line."""
+    return " ".join(body[: 4 * WORDS_MAX].decode(errors="replace").split())[:WORDS_MAX]

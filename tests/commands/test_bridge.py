@@ -1,0 +1,197 @@
+"""`driftline bridge` on a real broker: as a process that is killed, and through a real Alertmanager."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from schemas.events.batch import Record
+from streamer.bridges.told import ms_of
+from streamer.commands.bridge import deliver
+from streamer.commands.cli import main
+from streamer.config.load import load_config
+from streamer.service.bridge import CHECKS
+from streamer.service.bridge_metrics import Figures
+from streamer.service.health import Health
+from tests.bridges.samples import changed, of, records
+from tests.broker.broker import free_ports
+from tests.kafka.service import ROOT, produce, wait_committed
+from tests.service.receiver import Receiver, Say
+
+WAIT_S = 30.0
+
+
+def until(what: Callable[[], object]) -> None:
+    end_s = time.monotonic() + WAIT_S
+    while not what():
+        assert time.monotonic() < end_s
+        time.sleep(0.05)
+
+
+def config_at(folder: Path, broker: str, alerts: str, bridges: str) -> Path:
+    path = folder / "driftline.yaml"
+    path.write_text(
+        f'version: 1\nkafka: {{brokers: "{broker}", group: {alerts}}}\n'
+        f"topics: {{events: [in], alerts: {alerts}}}\nbridges: {bridges}\n"
+    )
+    return path
+
+
+def publish(broker: str, topic: str, *values: bytes) -> None:
+    now_ms = int(1000 * time.time())
+    produce(broker, topic, {0: [Record(0, now_ms, b"k", value) for value in values]})
+
+
+@contextmanager
+def process(path: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    command = [sys.executable, "-m", "streamer", "bridge", "webhook", "-c", str(path), "--listen", f"127.0.0.1:{port}"]
+    with (path.parent / "log").open("ab") as log, subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log) as one:
+        try:
+            yield one
+        finally:
+            if one.poll() is None:
+                one.kill()
+
+
+def get(url: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+    except OSError:
+        return 0, ""
+
+
+@pytest.mark.broker
+def test_a_process_that_is_killed_loses_nothing(
+    broker: str, make_topics: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    [topic], [port] = make_topics("al", partitions=1), free_ports(1)
+    values = [one.value for one in records()]
+    never = threading.Event()
+    with Receiver(Say(), Say(), Say(503), Say(wait=never)) as receiver:
+        path = config_at(tmp_path, broker, topic, f'{{webhook: {{url: "{receiver.url}/hook-7c1"}}}}')
+        with process(path, port) as first:
+            until(lambda: get(f"http://127.0.0.1:{port}/readyz")[0] == 200)
+            until(lambda: "bridge_assigned_partitions 1.0" in get(f"http://127.0.0.1:{port}/metrics")[1])
+            publish(broker, topic, *values)
+            until(lambda: len(receiver.sent) == 4)  # It waits for an answer to the third.
+            first.kill()
+        never.set()
+        publish(broker, topic, values[0])  # And the service tells one once more.
+        with process(path, port) as second:
+            wait_committed(broker, f"{topic}-webhook", topic, {0: len(values) + 1})
+            assert get(f"http://127.0.0.1:{port}/livez") == (200, "ok\n")
+            second.send_signal(signal.SIGTERM)
+            assert second.wait(15) == 0
+    bodies = [one.body for one in receiver.sent]
+    assert list(dict.fromkeys(bodies)) == values
+    assert bodies[-5:] == values[-5:]
+    log = (tmp_path / "log").read_text()
+    assert '"event": "stopped"' in log
+    assert "hook-7c1" not in log  # The address is a secret.
+
+
+class Stopper:
+    """See `streamer.service.run.Stopper`."""
+
+    def __init__(self) -> None:
+        self.asked, self.code = threading.Event(), 0
+
+    def drained(self, landed: bool) -> None:
+        assert landed
+
+
+@contextmanager
+def alertmanager(folder: Path) -> Iterator[str]:
+    """A real one; its address."""
+    [port] = free_ports(1)
+    (folder / "am.yml").write_text("route: {receiver: none}\nreceivers: [{name: none}]\n")
+    command = ["prometheus-alertmanager", f"--config.file={folder / 'am.yml'}", f"--storage.path={folder / 'am'}"]
+    command += [f"--web.listen-address=127.0.0.1:{port}", "--cluster.listen-address="]
+    with (folder / "am.log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as one:
+        try:
+            until(lambda: get(f"http://127.0.0.1:{port}/-/ready")[0] == 200)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            one.kill()
+
+
+@pytest.mark.broker
+@pytest.mark.skipif(
+    shutil.which("prometheus-alertmanager") is None or shutil.which("amtool") is None,
+    reason="no round trip through Alertmanager: prometheus-alertmanager is not installed",
+)
+def test_through_a_real_alertmanager_and_back(
+    broker: str, make_topics: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    [topic] = make_topics("al", partitions=1)
+    publish(broker, topic, *(one.value for one in records()))
+    shape, nulls = of("amount-shape")[0], of("nulls")[0]
+    with alertmanager(tmp_path) as url:
+        path = config_at(
+            tmp_path, broker, topic, f'{{page: "http://page", alertmanager: {{url: "{url}", interval: 1s}}}}'
+        )
+        stopper, health, figures = Stopper(), Health(checks=CHECKS), Figures()
+        config = load_config(path, {})
+        given: Any = (config, "alertmanager", stopper, config.bridges.page, health, figures, lambda *_, **__: None)
+        thread = threading.Thread(target=deliver, args=given)
+        thread.start()
+        try:
+
+            def states() -> dict[str, str]:
+                return {
+                    one["fingerprint"]: one["status"]["state"] for one in json.loads(get(f"{url}/api/v2/alerts")[1])
+                }
+
+            # What fires is shown, though its events are of a year ago; what is over is not.
+            until(lambda: states() == {shape.key: "active", nulls.key: "active"})
+            [one] = [one for one in json.loads(get(f"{url}/api/v2/alerts")[1]) if one["fingerprint"] == nulls.key]
+            assert one["labels"] == nulls.record["data"]["alert"]["labels"]
+            assert one["generatorURL"] == f"http://page/#/alert/{nulls.episode}"
+            assert ms_of(one["startsAt"]) == ms_of(nulls.since)
+            assert 0 < ms_of(one["endsAt"]) - 1000 * time.time() <= 4100
+
+            # A silence is honoured, also when it is told again, and read back.
+            silence = ["amtool", f"--alertmanager.url={url}", "silence", "add", "--author=a", "--comment=b"]
+            subprocess.run([*silence, "monitor=nulls"], check=True, stdout=subprocess.DEVNULL)
+            until(lambda: states() == {shape.key: "active", nulls.key: "suppressed"})
+            told = figures.get("bridge_attempts_total", "delivered")
+            until(lambda: figures.get("bridge_attempts_total", "delivered") >= told + 2)
+            assert states()[nulls.key] == "suppressed"
+            listed = CliRunner().invoke(main, ["alerts", "list", "-c", str(path), "--silenced", "--open"])
+            assert listed.exit_code == 0
+            marks = [line.split("  ")[0:3] for line in listed.stdout.splitlines() if "(silenced)" in line]
+            assert len(marks) == 1
+            assert nulls.key in next(line for line in listed.stdout.splitlines() if "(silenced)" in line)
+
+            # What is over goes.
+            publish(broker, topic, changed(nulls, id="over", data__status="resolved", data__alert__endsAt=nulls.time))
+            until(lambda: states() == {shape.key: "active"})
+        finally:
+            stopper.asked.set()
+            thread.join()
+    assert figures.get("bridge_attempts_total", "refused") == 0
+
+
+def test_a_kind_that_is_not_in_the_file_is_said(tmp_path: Path) -> None:
+    path = config_at(tmp_path, "b:1", "al", "{}")
+    result = CliRunner().invoke(main, ["bridge", "slack", "-c", str(path)])
+    assert (result.exit_code, "there is no bridges.slack" in result.output) == (78, True)
+    assert CliRunner().invoke(main, ["bridge", "pager", "-c", str(path)]).exit_code == 2
