@@ -208,14 +208,15 @@ def show(chosen: Chosen, id: str, html: Path | None, fail_if_firing: bool) -> No
     from streamer.bridges.story import story
     from streamer.commands.alert_text import account, printable
 
-    found = [one for one in published(chosen) if chosen.wants(one) and named(one, id)]
+    about = [one for one in published(chosen) if chosen.wants(one) and (named(one, id) or id.startswith(one.key))]
+    found = [one for one in about if named(one, id)]
     keys = list(dict.fromkeys(one.key for one in found))
     if len(keys) != 1:
         several = f"{len(keys)} begin so: {', '.join(keys[:5])}{' ...' if len(keys) > 5 else ''}"
         click.echo(printable(several if keys else f"no alert or incident {id} is retained"), err=True)
         sys.exit(EXIT_USAGE)
     episode = found[-1].episode
-    records = list({one.id: one for one in found if one.episode == episode}.values())
+    records = list({one.id: one for one in about if one.episode == episode}.values())
     if html is not None:
         from streamer.commands.alert_page import page
 

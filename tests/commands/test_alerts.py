@@ -1,0 +1,163 @@
+"""`driftline alerts`: what it prints of what is published, and its exit codes."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from click.testing import CliRunner, Result
+
+from schemas.events.batch import Record
+from streamer.commands.alerts import silenced_by
+from streamer.commands.cli import main
+from streamer.config.load import load_text
+from streamer.kafka import tail, topic_range
+from tests.bridges.samples import incidents, of, records
+from tests.kafka.service import ROOT, produce
+from tests.service.receiver import Receiver
+
+MEAN, NULLS = of("amount-mean")[0], of("nulls")[0]
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The sample's records are retained: alerts in one topic, incidents in another."""
+    asked: list[tuple[str, str | None]] = []
+
+    def read(config: object, topic: str, begin: str | None = None) -> Iterator[Any]:
+        asked.append((topic, begin))
+        kind = {"al": "alert", "inc": "incident"}[topic]
+        found = [Record(n, n, None, one.value) for n, one in enumerate(records()) if one.kind == kind]
+        yield (topic, 0), [Record(9, 9, None, None), Record(9, 9, None, b"?"), *found]
+
+    monkeypatch.setattr(topic_range, "read_topic", read)
+    monkeypatch.setattr(sys.modules[__name__], "asked", asked, raising=False)
+    path = tmp_path / "driftline.yaml"
+    path.write_text('version: 1\nkafka: {brokers: "b:1"}\ntopics: {events: [in], alerts: al, incidents: inc}\n')
+    return path
+
+
+def run(config: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(main, ["alerts", *arguments, "-c", str(config)])
+
+
+def test_list_tells_how_things_stand(config: Path) -> None:
+    result = run(config, "list")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[-1] == "2 firing, 1 resolved."
+    assert "RESOLVED" not in run(config, "list", "--open").stdout
+    assert run(config, "list", "--model", "nobody").stdout == "0 firing, 0 resolved.\n"
+    only = run(config, "list", "--monitor", "nulls").stdout
+    assert (NULLS.key in only, MEAN.key in only, "incident" in only) == (True, False, False)
+
+
+def test_a_time_is_one_or_so_long_ago(config: Path) -> None:
+    run(config, "list", "--since", "2026-01-01T00:00:00Z")
+    run(config, "list", "--since", "1d")
+    (_, exact), _, (_, ago), _ = asked  # type: ignore[name-defined]  # noqa: F821
+    assert exact == "@1767225600.0"
+    assert abs(float(ago[1:]) - (time.time() - 86400)) < 100
+    for text in ("yesterday", "1x", "99999999d"):
+        assert run(config, "list", "--since", text).exit_code == 2
+
+
+def test_each_format_is_one_a_line(config: Path) -> None:
+    newest = {one.key: one for one in records()}
+    found = {form: run(config, "list", "--format", form).stdout.splitlines() for form in ("json", "slack", "pagerduty")}
+    assert sorted(found["json"]) == sorted(one.value.decode() for one in newest.values())
+    assert {json.loads(line)["event_action"] for line in found["pagerduty"]} == {"trigger", "resolve"}
+    assert not any("routing_key" in line for line in found["pagerduty"])
+    assert all(json.loads(line)["blocks"] for line in found["slack"])
+    bodies = [json.loads(line) for line in run(config, "list", "--format", "alertmanager").stdout.splitlines()]
+    assert sorted(one["labels"]["monitor"] for [one] in bodies) == ["amount-mean", "amount-shape", "nulls"]
+
+
+def test_fail_if_firing_is_about_what_is_shown(config: Path) -> None:
+    assert run(config, "list", "--fail-if-firing").exit_code == 1
+    assert run(config, "list", "--fail-if-firing", "--monitor", "amount-mean").exit_code == 0
+    assert run(config, "show", NULLS.key, "--fail-if-firing").exit_code == 1
+    assert run(config, "show", MEAN.key, "--fail-if-firing").exit_code == 0
+
+
+@pytest.mark.parametrize("name", [MEAN.key, MEAN.key[:6], MEAN.episode, MEAN.id])
+def test_show_finds_one_by_any_of_its_names(config: Path, name: str) -> None:
+    result = run(config, "show", name)
+    assert result.exit_code == 0
+    assert result.stdout.startswith("RESOLVED  critical  fraud: amount-mean")
+    assert "Timeline (times of events)\n  2026-01-01T00:01:44.300Z  fired\n" in result.stdout
+
+
+def test_show_takes_incidents_and_formats(config: Path) -> None:
+    assert "grew: 2 alerts" in run(config, "show", incidents()[1].key).stdout
+    assert run(config, "show", NULLS.key, "--format", "json").stdout == NULLS.value.decode() + "\n"
+
+
+def test_show_says_when_there_is_none_or_several(config: Path) -> None:
+    none, several = run(config, "show", "ffff"), run(config, "show", "incident-")
+    assert (none.exit_code, "no alert or incident ffff is retained" in none.stderr) == (2, True)
+    assert (several.exit_code, "2 begin so: incident-" in several.stderr) == (2, True)
+
+
+def test_show_writes_one_file(config: Path, tmp_path: Path) -> None:
+    file = tmp_path / "alert.html"
+    result = run(config, "show", MEAN.key, "--html", str(file))
+    assert result.stdout == f"wrote {file}\n"
+    assert file.read_text().startswith("<!doctype html>")
+    assert "fraud (NL &lt;b&gt;)" in file.read_text()
+
+
+def test_what_alertmanager_keeps_silent_is_asked_with_our_login(config: Path) -> None:
+    assert "bridges.alertmanager.url" in run(config, "list", "--silenced").stderr
+    text = 'version: 1\nkafka: {brokers: "b:1"}\ntopics: {events: [in], alerts: al, incidents: inc}\n'
+    with Receiver() as receiver:
+        there = f'{text}bridges: {{alertmanager: {{url: "{receiver.url}", authorization: Bearer correct-horse-7}}}}\n'
+        alerts = [{"fingerprint": mark, "status": {"silencedBy": by}} for mark, by in (("a", ["s"]), ("b", []))]
+        receiver.page = orjson.dumps(alerts)
+        assert silenced_by(load_text(there, "x", {})) == ["a"]
+        assert receiver.sent[0].headers["Authorization"] == "Bearer correct-horse-7"
+        receiver.page = b"{"
+        config.write_text(there)
+        assert "no list of alerts" in run(config, "list", "--silenced").stderr
+
+
+def test_a_broker_that_is_not_there_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tail, "LOOK_S", 0.5)
+    path = tmp_path / "driftline.yaml"
+    path.write_text('version: 1\nkafka: {brokers: "127.0.0.1:1"}\ntopics: {events: [in]}\n')
+    for verb in (["list"], ["tail"], ["show", "x"]):
+        result = run(path, *verb)
+        assert (result.exit_code, "connection_refused" in result.stderr) == (69, True)
+
+
+@pytest.mark.broker
+def test_of_a_real_topic(broker: str, make_topics: Callable[..., list[str]], tmp_path: Path) -> None:
+    topic, other = make_topics("al", "inc", partitions=2)
+    now_ms = int(1000 * time.time())
+    for kind, name in (("alert", topic), ("incident", other)):
+        found = [one for one in records() if one.kind == kind]
+        produce(broker, name, {1: [Record(0, now_ms, b"k", one.value) for one in found]})
+    path = tmp_path / "driftline.yaml"
+    path.write_text(
+        f'version: 1\nkafka: {{brokers: "{broker}"}}\ntopics: {{events: [in], alerts: {topic}, incidents: {other}}}\n'
+    )
+    assert run(path, "list", "--since", "1h").stdout.splitlines()[-1] == "2 firing, 1 resolved."
+    ends = run(path, "tail", "--since", "1h", "--monitor", "nulls", "--fail-if-firing")
+    assert (ends.exit_code, len(ends.stdout.splitlines())) == (1, 1)
+    command = [sys.executable, "-m", "streamer", "alerts", "tail", "-c", str(path), "--format", "json"]
+    out = tmp_path / "out"
+    with out.open("wb") as sink, subprocess.Popen(command, cwd=ROOT, stdout=sink) as one:
+        end_s = time.monotonic() + 30
+        while not out.stat().st_size and time.monotonic() < end_s:  # It begins at the end, wherever that is by then.
+            produce(broker, topic, {0: [Record(0, 0, b"k", NULLS.value)]})
+            time.sleep(0.5)
+        one.send_signal(signal.SIGINT)
+        assert one.wait(15) == 0
+    assert set(out.read_bytes().splitlines()) == {NULLS.value}
