@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from streamer.commands.cli import main
 from streamer.offline.generator import GENERATORS, Change, Stream
 from streamer.offline.scenario import Expected, Incidents, Scenario
+from streamer.service.bridge_metrics import BRIDGE_CATALOGUE
 from streamer.service.metrics import CATALOGUE, PREFIX
 from streamer.signals.kinds import FORMS
 from tests.docs import PART, PARTS, ROOT, readmes, refreshed
@@ -126,7 +127,7 @@ def test_the_scenario_that_is_shown_runs(tmp_path: Path) -> None:
 @OF_THE_README
 def test_metrics_that_are_named_exist(path: Path) -> None:
     named = {name.removeprefix(PREFIX) for name in re.findall(rf"\b{PREFIX}[a-z_]+\b", path.read_text())}
-    assert named <= set(CATALOGUE)
+    assert named <= {*CATALOGUE, *BRIDGE_CATALOGUE}
 
 
 def test_the_tables_of_the_config_are_whole() -> None:

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import click
+from pydantic import ValidationError
 
 from streamer.config import model as cfg
-from streamer.config.bridges import KINDS, group_of
+from streamer.config.bridges import KINDS, Bridges, group_of
 from streamer.port import LogDown
 from streamer.service.run import EXIT_CONFIG, EXIT_INTERNAL, EXIT_UNREACHABLE, Stopper, load_or_exit, versions
 
@@ -23,10 +24,20 @@ driftline bridge webhook -c driftline.yaml --listen 127.0.0.1:8081         # /li
 """
 
 
+def page_of(_: click.Context, __: click.Parameter, page: str | None) -> str | None:
+    """As the file would have it."""
+    try:
+        return Bridges.model_validate({"page": page}).page
+    except ValidationError:
+        raise click.BadParameter(f"{page!r} is no address such as https://drift.example.org") from None
+
+
 @click.command("bridge", epilog=EPILOG)
 @click.argument("kind", type=click.Choice(KINDS))
 @click.option("-c", "--config", "config_path", required=True, type=click.Path(path_type=Path), help="The YAML file.")
-@click.option("--page", help="Address of Driftline's page, for links; default bridges.page of the file.")
+@click.option(
+    "--page", callback=page_of, help="Address of Driftline's page, for links; default bridges.page of the file."
+)
 @click.option("--listen", help="HOST:PORT of /livez, /readyz and /metrics; by default there are none.")
 def bridge(kind: str, config_path: Path, page: str | None, listen: str | None) -> None:
     """Tell others of alerts, as `bridges` in the file says: each at least once, in order, until SIGTERM.
@@ -41,7 +52,7 @@ def bridge(kind: str, config_path: Path, page: str | None, listen: str | None) -
         sys.exit(EXIT_CONFIG)
     stopper = Stopper()
     stopper.install()
-    sys.exit(run_bridge(config, kind, stopper, page.rstrip("/") if page else config.bridges.page, listen))
+    sys.exit(run_bridge(config, kind, stopper, page or config.bridges.page, listen))
 
 
 def run_bridge(config: cfg.Config, kind: str, stopper: Stopper, page: str | None, listen: str | None) -> int:

@@ -54,7 +54,7 @@ class Bridge(Model):
     severity: Least = Field("info", description="The least severity that is told.")
     ca: str | None = Field(None, description="File of the certificates that are trusted; default those of the system.")
     timeout_ms: Duration = Field(
-        "10s", alias="timeout", ge=100, le=60_000, validate_default=True, description="For an answer of the receiver."
+        "5s", alias="timeout", ge=100, le=60_000, validate_default=True, description="For an answer of the receiver."
     )
 
 

@@ -195,14 +195,11 @@ class Delivering:
             self.reader.done(one.partition, one.offset)
 
     def _refused(self, one: Waiting, answer: Answer) -> None:
-        """The record stays where it is, in the alerts topic: the line names its place, which is all that a dead letter
-        could add.
-        """
+        """The record stays where it is, in the alerts topic: the line names it, which is all that a dead letter adds."""
         self._say(
             "error",
             "bridge_refused",
             one.partition,
-            offset=one.offset - 1,
             id=one.news.told.id,
             status=answer.status,
             why=answer.words,

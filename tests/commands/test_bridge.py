@@ -33,6 +33,7 @@ from tests.kafka.service import ROOT, produce, wait_committed
 from tests.service.receiver import Receiver, Say
 
 WAIT_S = 30.0
+CLIENT = "{session.timeout.ms: 1500, heartbeat.interval.ms: 300}"
 
 
 def until(what: Callable[[], object]) -> None:
@@ -45,7 +46,7 @@ def until(what: Callable[[], object]) -> None:
 def config_at(folder: Path, broker: str, alerts: str, bridges: str) -> Path:
     path = folder / "driftline.yaml"
     path.write_text(
-        f'version: 1\nkafka: {{brokers: "{broker}", group: {alerts}, client: {{session.timeout.ms: 3000, heartbeat.interval.ms: 500}}}}\n'
+        f'version: 1\nkafka: {{brokers: "{broker}", group: {alerts}, client: {CLIENT}}}\n'
         f"topics: {{events: [in], alerts: {alerts}}}\nbridges: {bridges}\n"
     )
     return path
@@ -194,3 +195,5 @@ def test_a_kind_that_is_not_in_the_file_is_said(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["bridge", "slack", "-c", str(path)])
     assert (result.exit_code, "there is no bridges.slack" in result.output) == (78, True)
     assert CliRunner().invoke(main, ["bridge", "pager", "-c", str(path)]).exit_code == 2
+    page = CliRunner().invoke(main, ["bridge", "slack", "-c", str(path), "--page", "javascript:x"])
+    assert (page.exit_code, "is no address" in page.output) == (2, True)

@@ -15,6 +15,7 @@ from confluent_kafka import KafkaError
 from streamer.commands.cli import main
 from streamer.commands.doctor import MOCK, Finding, findings, of_registry, text_of
 from streamer.commands.topics import SETTINGS
+from streamer.config.bridges import Bridges
 from streamer.config.model import Config, Topics
 from streamer.config.schema_registry import SchemaRegistry
 from streamer.kafka.admin import Cluster, ExistingTopic, Shown
@@ -208,3 +209,11 @@ def test_a_registry_that_answers_is_fine_whatever_it_has_and_one_that_does_not_h
         registry.login = "me:only-me"
         [found] = of_registry(config)
         assert (found.mark, "401" in found.says, "schema_registry.password" in found.fix) == ("wrong", True, True)
+
+
+def test_the_group_of_a_bridge_is_another_users() -> None:
+    config = CONFIG.model_copy(update={"bridges": Bridges.model_validate({"webhook": {"url": "https://a/b"}})})
+    about = [one for one in findings(config, examined()) if "g-webhook" in one.says]
+    assert [(one.mark, one.says) for one in about] == [
+        ("?", "Read on group g-webhook: it is for bridge webhook only, and not asked")
+    ]

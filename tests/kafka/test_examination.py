@@ -22,6 +22,7 @@ from streamer.config.load import load_config
 from streamer.config.model import Config
 from streamer.kafka.client import Limits, Probe
 from streamer.kafka.examination import missing_rights
+from streamer.kafka.group_reader import GroupReader
 from streamer.kafka.rights import Right, rights
 from streamer.port import LogDown
 from tests.broker.secured import Rule, SecuredBroker
@@ -243,3 +244,25 @@ def test_without_the_right_to_its_group_it_starts_and_says_so(world: Secured, tm
             assert "[-] assigned: the group sec does not let us in" in found
         until(service, "ok\n".__eq__, 60)
         assert service.stop() == 0
+
+
+def test_a_bridge_is_another_user_who_may_do_no_more_than_its_rows_say(world: Secured, tmp_path: Path) -> None:
+    path = written(tmp_path / "bridge.yaml", world.broker.at("SECURE"), world.broker.login("stranger"))
+    path.write_text(path.read_text() + "bridges: {slack: {url: 'https://slack.example/T/B/x'}}\n")
+    config = load_config(path, {})
+    rules = [rule(right) for right in rights(config) if right.verb == "bridge slack"]
+    assert rules == [("topic", "sec-alerts", "Read"), ("group", "sec-slack", "Read")]
+    produce(world.broker.bootstrap, "sec-alerts", {0: [Record(0, -1, b"k", b"x")]})
+    world.broker.grant(*rules, user="stranger")
+    reader = GroupReader(config, "sec-slack", ["sec-alerts"], logging.getLogger("x"))
+    try:
+        end_s, found = time.monotonic() + 30, list[Any]()
+        while not found and time.monotonic() < end_s:
+            found += reader.poll(1000, 0.2).records
+        (topic, number), record = found[-1]
+        reader.done((topic, number), record.offset + 1)
+        reader.commit()
+        assert reader.trouble is None
+    finally:
+        reader.close()
+        world.broker.revoke(*rules, user="stranger")

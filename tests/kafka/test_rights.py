@@ -157,3 +157,19 @@ def test_a_pattern_needs_a_right_on_all_that_it_may_match() -> None:
     assert found["Read on topic *"].endswith("--operation Read --topic '*'")
     deleted = missing_topic(config(events=["^in-.*"]), "in-a", MISSING)
     assert deleted.fix == "it was deleted: a pattern of topics.events finds it again once it is back"
+
+
+def test_a_bridge_reads_what_it_tells_of_and_commits_in_a_group_of_its_own() -> None:
+    told = {"slack": {"url": "https://s.example/x", "tell": "incidents", "group": "own"}}
+    given = Config.model_validate(
+        {"version": 1, **BASE, "topics": {**BASE["topics"], "incidents": "inc"}}
+        | {"bridges": {**told, "alertmanager": {"url": "http://am:9093"}}}
+    )
+    rows = [(str(right), right.verb) for right in rights(given) if right.verb.startswith("bridge")]
+    assert rows == [
+        ("Read on topic drift-alerts", "bridge alertmanager"),
+        ("Read on group fraud-alertmanager", "bridge alertmanager"),
+        ("Read on topic drift-alerts", "bridge slack"),
+        ("Read on topic inc", "bridge slack"),
+        ("Read on group own", "bridge slack"),
+    ]
