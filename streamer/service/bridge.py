@@ -195,7 +195,7 @@ class Delivering:
             self.reader.done(one.partition, one.offset)
 
     def _refused(self, one: Waiting, answer: Answer) -> None:
-        """The record stays where it is, in the alerts topic: the line names it, which is all that a dead letter adds."""
+        """The record stays in the alerts topic: the line names it, which is all that a dead letter could add."""
         self._say(
             "error",
             "bridge_refused",
