@@ -56,7 +56,7 @@ class Served(NamedTuple):
 class Tail(Protocol):
     """See `streamer.kafka.tail.Tail`."""
 
-    missing: list[str]
+    missing: dict[str, str]  # by topic why nothing of it is read
 
     def values(self) -> Iterable[bytes | None]: ...
 
@@ -73,8 +73,9 @@ class Page:
         who: Literal["local", "all", "off"] = "local",
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.who, self.board = who, Board()
         self._tail, self._shown, self._clock = tail, shown, clock
+        self.who = who
+        self._begin()
         self._lock, self._closing = threading.Lock(), threading.Event()
         self._waits: str | None = "reading what was published"
         self._made: dict[tuple[str, str], tuple[Served, float]] = {}
@@ -83,6 +84,14 @@ class Page:
 
     def close(self) -> None:
         self._closing.set()
+
+    def _begin(self) -> None:
+        """Nothing is known yet."""
+        self.board, self._began_ms = Board(), int(1000 * self._clock())
+
+    def mark(self) -> str:
+        """What stands for all that is shown now: another one once anything of it has changed."""
+        return f"{self._began_ms}-{self.board.version}"
 
     def allows(self, address: str, host: str) -> bool:
         """Whether this client, who asked for that host, is shown it. A name of ours that a foreign page has put on
@@ -128,7 +137,7 @@ class Page:
         return self.board.performance_of(asked.get("model", ""))
 
     def alert(self, asked: dict[str, str]) -> dict[str, Any] | None:
-        return self.board.alerts.find(asked.get("id", ""))
+        return self.board.alert_with_lines(asked.get("id", ""))
 
     def incident(self, asked: dict[str, str]) -> dict[str, Any] | None:
         return self.board.incidents.find(asked.get("id", ""))
@@ -141,10 +150,10 @@ class Page:
             try:
                 tail = self._tail(int(1000 * self._clock()))
                 with self._lock:
-                    self.board = Board()
+                    self._begin()
                 while not self._closing.is_set():
                     values = list(tail.values())
-                    self._waits = f"no topic {', '.join(tail.missing)}" if tail.missing else None
+                    self._waits = "; ".join(f"{topic}: {why}" for topic, why in tail.missing.items()) or None
                     with self._lock:
                         for value in values:
                             self.board.take(value)
