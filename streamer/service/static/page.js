@@ -248,11 +248,18 @@ const soon = () => {
   if (waiting === null && !document.hidden) waiting = setTimeout(() => { waiting = null; last = Date.now(); draw(); }, Math.max(0, last + LEAST_MS - Date.now()));
 };
 window.addEventListener("hashchange", () => { drawn = ""; main.focus(); draw(); });
-document.addEventListener("visibilitychange", soon);
 document.addEventListener("keydown", (event) => {
   const find = document.getElementById("find");
   if (event.key === "/" && find && document.activeElement !== find) { event.preventDefault(); find.focus(); }
 });
-new EventSource("/api/changes").onmessage = soon; // It comes back by itself, and says which it heard last.
+// A browser has six connections to a host: a page that nobody looks at must not hold one. The stream comes back by
+// itself when it breaks, and says which it heard last.
+let stream = null;
+const listen = (seen) => {
+  if (!seen && stream !== null) { stream.close(); stream = null; }
+  if (seen && stream === null) { stream = new EventSource("/api/changes"); stream.onmessage = soon; soon(); }
+};
+document.addEventListener("visibilitychange", () => listen(!document.hidden));
+window.addEventListener("pagehide", () => listen(false));
+window.addEventListener("pageshow", () => listen(!document.hidden));
 setInterval(soon, AGAIN_MS);
-draw();
