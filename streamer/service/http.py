@@ -11,7 +11,7 @@ import asyncio
 import json
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from email.utils import formatdate
 from http import HTTPStatus
@@ -52,6 +52,7 @@ COPY_BYTES_MAX = 16 * 1024
 TEXT = "text/plain; charset=utf-8"
 ALIASES = {"/-/healthy": "/livez", "/-/ready": "/readyz"}
 PATHS = ("/livez", "/readyz", "/metrics", "/version")
+RELOAD = "/-/reload"
 STREAM = "/api/changes"
 METHODS = "GET HEAD POST PUT PATCH DELETE OPTIONS TRACE CONNECT".split()
 
@@ -85,11 +86,12 @@ class Server:
         health: Health,
         version: Mapping[str, str],
         page: Page | None = None,
+        reload: Callable[[], None] | None = None,
     ) -> None:
         host, port = listener.getsockname()[:2]
         self.address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self.metrics, self.health, self.version = metrics, health, dict(version)
-        self._listener, self._page = listener, page
+        self._listener, self._page, self._reload = listener, page, reload
         self._scrapes = Scrapes(metrics.expose)
         # Open connections, the oldest first -> whether it is the client that we wait for.
         self._open: dict[asyncio.Task[None], bool] = {}
@@ -237,6 +239,8 @@ class Server:
         if method not in METHODS:
             return plain(501)
         sees = self._sees(request, address)
+        if path == RELOAD and sees and self._reload is not None:
+            return self._reloading(method, request)
         if path == STREAM and sees and method == "GET":
             if self._streams >= STREAMS_MAX:
                 return plain(503, "too many pages are told already; ask again and again\n")
@@ -260,6 +264,17 @@ class Server:
         verbose = any(part.partition("=")[0] == "verbose" for part in query.split("&"))
         well, text = self.health.page(path[1:], verbose)
         return plain(200 if well else 503, text)
+
+    def _reloading(self, method: str, request: h11.Request) -> Answer:
+        """Have the config looked at. A page from elsewhere, in the browser of who may, says where it is from."""
+        assert self._reload is not None
+        if method != "POST":
+            return plain(405)._replace(allow="POST")
+        origin = header(request, b"origin")
+        if origin and origin.partition("://")[2] != header(request, b"host"):
+            return plain(403)
+        self._reload()
+        return plain(202, "the file is looked at; what became of it: /readyz?verbose, log and metrics\n")
 
     def _sees(self, request: h11.Request, address: str) -> bool:
         """Whether there is a page for this client."""
@@ -314,7 +329,12 @@ def failed(error: object) -> None:
 
 
 def start_server(
-    listen: str, metrics: Metrics, health: Health, version: Mapping[str, str], page: Page | None = None
+    listen: str,
+    metrics: Metrics,
+    health: Health,
+    version: Mapping[str, str],
+    page: Page | None = None,
+    reload: Callable[[], None] | None = None,
 ) -> Server:
     """Serve on `listen` (HOST:PORT, [IPV6]:PORT; port 0 picks a free one) from a daemon thread.
 
@@ -328,7 +348,7 @@ def start_server(
     except (OSError, OverflowError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise CannotListen(f"cannot listen on {listen}: {why}") from error
-    return Server(listener, metrics, health, version, page)
+    return Server(listener, metrics, health, version, page, reload)
 
 
 def bound(host: str, port: int) -> socket.socket:

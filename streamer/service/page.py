@@ -76,7 +76,7 @@ class Page:
         self._tail, self._shown, self._clock = tail, shown, clock
         self.who = who
         self._begin()
-        self._lock, self._closing = threading.Lock(), threading.Event()
+        self._lock, self._closing, self._again = threading.Lock(), threading.Event(), threading.Event()
         self._waits: str | None = "reading what was published"
         self._made: dict[tuple[str, str], tuple[Served, float]] = {}
         if who != "off":
@@ -84,6 +84,10 @@ class Page:
 
     def close(self) -> None:
         self._closing.set()
+
+    def begin_again(self) -> None:
+        """Other topics may be shown now."""
+        self._again.set()
 
     def _begin(self) -> None:
         """Nothing is known yet."""
@@ -148,10 +152,11 @@ class Page:
         while not self._closing.is_set():
             tail = None
             try:
+                self._again.clear()
                 tail = self._tail(int(1000 * self._clock()))
                 with self._lock:
                     self._begin()
-                while not self._closing.is_set():
+                while not self._closing.is_set() and not self._again.is_set():
                     values = list(tail.values())
                     self._waits = "; ".join(f"{topic}: {why}" for topic, why in tail.missing.items()) or None
                     with self._lock:
@@ -162,15 +167,24 @@ class Page:
             finally:
                 if tail is not None:
                     tail.close()
-            self._closing.wait(AGAIN_S)
+            if not self._again.is_set():
+                self._closing.wait(AGAIN_S)
 
 
-def page_of(config: Config, health: Health, logger: Any) -> Page:
-    """The page of a service with this config."""
+def page_of(current: Callable[[], Config], health: Health, logger: Any) -> Page:
+    """The page of a service, with the config that is at work."""
 
-    @functools.cache
+    known: dict[str, Any] = {}
+
     def about() -> dict[str, Any]:
-        """When somebody looks, for it takes its time."""
+        """When somebody looks, for it takes its time, and once for a config."""
+        config = current()
+        if known.get("of") is not config:
+            known.update(of=config, told=told(config))
+        found: dict[str, Any] = known["told"]
+        return found
+
+    def told(config: Config) -> dict[str, Any]:
         return {
             "config": as_yaml(effective(config)),
             "config_hash": config.config_hash,
@@ -182,6 +196,7 @@ def page_of(config: Config, health: Health, logger: Any) -> Page:
         from streamer.kafka.rights import shown
         from streamer.kafka.tail import Span, Tail
 
+        config = current()
         spans = {name: Span(*PAST[role]) for name, role in shown(config).items()}
         return Tail(config, logger, spans, now_ms)
 
@@ -189,7 +204,7 @@ def page_of(config: Config, health: Health, logger: Any) -> Page:
         waits = [f"{check}: {why}" for check, why in health.ready().items() if why is not None]
         return {**about(), "notes": waits + [f"{name}: {words}" for name, words in health.notes().items()]}
 
-    return Page(tail, beside, config.server.page)
+    return Page(tail, beside, current().server.page)
 
 
 @functools.cache

@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -150,6 +150,31 @@ def test_where_it_is_off_nothing_is_read(topics: Topics) -> None:
     page_of(topics, "off")
     assert threading.active_count() == before
     assert topics.asked_ms == []
+
+
+def test_a_reload_is_asked_for_by_who_sees_the_page(page: Page, health: Health) -> None:
+    asked = []
+    with closing(start_server("127.0.0.1:0", Metrics(), health, {}, page, lambda: asked.append(1))) as server:
+        assert ask(server, "/-/reload")[0] == 405
+        assert ask(server, "/-/reload", method="POST", Host="evil.example")[0] == 404
+        assert ask(server, "/-/reload", method="POST", Origin="https://evil.example")[0] == 403
+        assert asked == []
+        assert ask(server, "/-/reload", method="POST", Origin=f"http://{server.address}")[0] == 202
+        assert ask(server, "/-/reload", method="POST")[0] == 202
+        assert asked == [1, 1]
+
+
+def test_without_control_there_is_no_reload(server: Server) -> None:
+    assert ask(server, "/-/reload", method="POST")[0] == 404
+
+
+def test_with_another_config_it_reads_anew(page: Page, topics: Topics) -> None:
+    wait_for(lambda: len(topics.asked_ms) == 1)
+    topics.put = published()[:1]
+    wait_for(lambda: page.board.version == 1)
+    page.begin_again()
+    wait_for(lambda: len(topics.asked_ms) == 2)
+    wait_for(lambda: page.board.version == 0)
 
 
 def test_without_a_broker_it_says_so_and_begins_again(topics: Topics, monkeypatch: pytest.MonkeyPatch) -> None:
