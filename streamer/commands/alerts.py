@@ -160,10 +160,12 @@ def tail(chosen: Chosen, fail_if_firing: bool) -> None:
 
 
 def followed(reading: Tail) -> Iterator[Told]:
-    """What comes, without end; a topic that is missing is said once."""
-    for name in reading.missing:
-        click.echo(f"there is no topic {name} yet", err=True)
+    """What comes, without end; a topic of which nothing is read is said once."""
+    said: set[str] = set()
     while True:
+        for name in reading.missing.keys() - said:
+            click.echo(f"{name}: {reading.missing[name]}", err=True)
+            said.add(name)
         for value in reading.values():
             one = told(value)
             if one is not None:

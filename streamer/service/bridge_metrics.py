@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from streamer.service.metrics import PREFIX, Spec
+from streamer.service.catalogue import PREFIX, Spec
 from streamer.service.scrapes import exposed
 
 RESULTS = ("delivered", "refused", "unwanted", "repeated", "unread")
