@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
+from streamer.config.librdkafka_settings import HIDDEN
 from streamer.config.types import Duration, Model, Topic
 
 SECRETS = (
@@ -36,6 +37,11 @@ def _url(text: str) -> str:
     return text.rstrip("/")
 
 
+def _secret_url(text: str) -> str:
+    """What `config show` prints in its place is read back, as of all that is hidden."""
+    return text if text == HIDDEN else _url(text)
+
+
 def _header(text: str) -> str:
     if not text.isascii() or not text.isprintable() or not text.strip():
         raise ValueError("must be one line of ASCII")
@@ -43,6 +49,7 @@ def _header(text: str) -> str:
 
 
 Url = Annotated[str, AfterValidator(_url)]
+SecretUrl = Annotated[str, AfterValidator(_secret_url)]
 Header = Annotated[str, AfterValidator(_header)]
 Least = Literal["info", "warning", "critical"]
 
@@ -84,7 +91,7 @@ class Alertmanager(Bridge):
 class Webhook(Bridge):
     """Any address that takes the records as they are."""
 
-    url: Url = Field(description="Where each record is posted, a secret: best as ${NAME} or ${file:PATH}.")
+    url: SecretUrl = Field(description="Where each record is posted, a secret: best as ${NAME} or ${file:PATH}.")
     authorization: Header | None = Field(None, description=AUTHORIZATION)
 
 
@@ -99,7 +106,7 @@ class Chat(Bridge):
 class Slack(Chat):
     """An incoming webhook of Slack, or of what takes the same."""
 
-    url: Url = Field(description="Address of the incoming webhook, a secret: best as ${NAME} or ${file:PATH}.")
+    url: SecretUrl = Field(description="Address of the incoming webhook, a secret: best as ${NAME} or ${file:PATH}.")
 
 
 class PagerDuty(Chat):

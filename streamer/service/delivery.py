@@ -62,6 +62,8 @@ class Client:
             return f"no answer within {self._timeout_s:g} s"
         if isinstance(reason, ssl.SSLError):
             return f"TLS: {getattr(reason, 'verify_message', '') or reason.reason or type(reason).__name__}"
+        if isinstance(reason, ValueError):
+            return "this is no address that can be called"
         return str(getattr(reason, "strerror", None) or type(reason).__name__)
 
 

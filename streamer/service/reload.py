@@ -25,8 +25,8 @@ SERVER = "server.listen, server.page and server.control take effect with the nex
 
 
 def contents(config: Config) -> dict[str, object]:
-    """What can be reloaded."""
-    return config.model_dump(exclude={"server": {"listen", "page", "control"}})
+    """What can be reloaded; bridges are processes of their own."""
+    return config.model_dump(exclude={"server": {"listen", "page", "control"}, "bridges": True})
 
 
 def hash_of(config: Config) -> str:

@@ -63,6 +63,7 @@ def test_nobody_there_is_an_answer_that_holds_no_address() -> None:
     unknown = post("http://no-such-host.invalid")
     assert unknown.status == 0
     assert SECRET not in unknown.words
+    assert post("***") == Answer(0, "this is no address that can be called")
 
 
 def test_a_certificate_that_nobody_knows_is_refused() -> None:
