@@ -36,20 +36,21 @@ class Client:
 
     def post(self, url: str, body: bytes, headers: dict[str, str]) -> Answer:
         """No word of the outcome holds the address, which may be a secret."""
-        return self._ask(urllib.request.Request(url, body, method="POST"), headers, READ_MAX)[0]
+        return self._ask(url, body, headers, READ_MAX)[0]
 
     def get(self, url: str, headers: dict[str, str]) -> tuple[Answer, bytes]:
         """The same, and what was got, if it was."""
-        return self._ask(urllib.request.Request(url), headers, GET_MAX)
+        return self._ask(url, None, headers, GET_MAX)
 
-    def _ask(self, request: urllib.request.Request, headers: dict[str, str], most: int) -> tuple[Answer, bytes]:
-        for name, value in {"User-Agent": f"driftline/{__version__}", **headers}.items():
-            request.add_unredirected_header(name, value)
+    def _ask(self, url: str, body: bytes | None, headers: dict[str, str], most: int) -> tuple[Answer, bytes]:
         end_s = time.monotonic() + self._timeout_s
         try:
+            request = urllib.request.Request(url, body)
+            for name, value in {"User-Agent": f"driftline/{__version__}", **headers}.items():
+                request.add_unredirected_header(name, value)
             with self._opener.open(request, timeout=self._timeout_s) as response:
-                body = read(response, end_s, most)
-                return Answer(response.status, words_of(body)), body
+                found = read(response, end_s, most)
+                return Answer(response.status, words_of(found)), found
         except urllib.error.HTTPError as error:
             with error:
                 words = words_of(read(error, end_s, READ_MAX)) or str(error.reason)
