@@ -67,7 +67,7 @@ class GroupReader:
         self._done: dict[Partition, int] = {}  # all before this offset, and not committed yet
         self._joined, self._paused, self._commit_s = False, False, time.monotonic()
         self._trouble: tuple[str, float] | None = None
-        fixed = {**SETTINGS, "group.id": group, "error_cb": self._failed}
+        fixed = {**SETTINGS, "group.id": group, "error_cb": self._failed, "on_commit": self._landed}
         self._consumer: Consumer = make_consumer(config, logger, fixed)
         self._consumer.subscribe(list(topics), on_assign=self._assign, on_revoke=self._revoke, on_lost=self._lose)
 
@@ -89,7 +89,9 @@ class GroupReader:
         if self._learned():
             self._take(limit, wait_s)
         if time.monotonic() - self._commit_s > COMMIT_S:
-            self.commit()
+            self._commit_s = time.monotonic()
+            done, self._done = self._done, {}
+            self._commits(done, wait=False)
         gone, self._gone = self._gone, []
         if not self._learned():  # Assigned just now.
             return Turn(gone, {}, [], [])
@@ -111,10 +113,9 @@ class GroupReader:
             self._done[partition] = offset
 
     def commit(self) -> None:
-        """What is done with. Where it fails it is tried again with the next one."""
-        self._commit_s = time.monotonic()
-        if self._commits(self._done):
-            self._done = {}
+        """What is done with, and wait for the answer: of a broker that went that may be a minute."""
+        self._commits(self._done, wait=True)
+        self._done = {}
 
     def close(self) -> None:
         """Commit, and leave the group."""
@@ -155,16 +156,15 @@ class GroupReader:
                 raise KafkaException(one.error)
         return list(found)
 
-    def _commits(self, done: dict[Partition, int]) -> bool:
-        if not done:
-            return True
+    def _commits(self, done: dict[Partition, int], wait: bool) -> None:
+        places = [TopicPartition(*where, offset) for where, offset in done.items()]
         try:
-            places = [TopicPartition(*where, offset) for where, offset in done.items()]
-            self._consumer.commit(offsets=places, asynchronous=False)
+            if places and wait:
+                self._consumer.commit(offsets=places, asynchronous=False)
+            elif places:
+                self._consumer.commit(offsets=places, asynchronous=True)
         except KafkaException as exception:
-            self._failed(error_of(exception))
-            return False
-        return True
+            self._landed(error_of(exception), places)
 
     # Called by librdkafka, within `consume`
 
@@ -180,7 +180,7 @@ class GroupReader:
 
     def _revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         going = {(str(one.topic), int(one.partition)) for one in partitions}
-        self._commits({where: offset for where, offset in self._done.items() if where in going})
+        self._commits({where: offset for where, offset in self._done.items() if where in going}, wait=True)
         self._forget(consumer, going)
 
     def _lose(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
@@ -197,6 +197,15 @@ class GroupReader:
         self._ended = [where for where in self._ended if where not in going]
         self._gone += sorted(going)
         consumer.incremental_unassign([TopicPartition(*where) for where in going])
+
+    def _landed(self, error: KafkaError | None, places: list[TopicPartition]) -> None:
+        """A commit was answered. One that failed is tried again with the next, unless more is done with by then."""
+        if error is not None:
+            self._failed(error)
+            for one in places:
+                where = str(one.topic), int(one.partition)
+                if where in self._assigned:
+                    self._done.setdefault(where, one.offset)
 
     def _failed(self, error: KafkaError, where: Partition | None = None) -> None:
         """Told in words, and logged now and then; librdkafka itself tries again."""
