@@ -30,7 +30,7 @@ def resource(kind: str, name: str, spec: Value) -> Value:
 
 
 def topics() -> str:
-    """Every topic that the service writes to, as `driftline topics apply` would make it; events are their producers'."""
+    """Every topic that the service writes to, as `driftline topics apply` would make it."""
     found = []
     for topic in wanted_topics(production(), {}, PARTITIONS):
         if topic.create:

@@ -104,9 +104,7 @@ def test_probes_ask_what_is_there_and_wait_for_what_takes_long() -> None:
     assert set(paths.values()) <= set(PATHS), "readyz in the first one would restart for a broker that is away"
     live, start = container["livenessProbe"], container["startupProbe"]
     assert live["periodSeconds"] * live["failureThreshold"] >= STUCK_SECONDS
-    assert start["periodSeconds"] * start["failureThreshold"] >= 300, (
-        "seven seconds a million series, on a slow machine"
-    )
+    assert start["periodSeconds"] * start["failureThreshold"] >= 300, "7 s a million series"
     assert read(folder("prod") / "podmonitor.yaml")["spec"]["podMetricsEndpoints"] == [
         {"port": port["name"], "path": "/metrics", "interval": "15s"}
     ]
