@@ -35,8 +35,9 @@ Schema = dict[str, Any]
 
 
 def readmes() -> list[Path]:
-    """Every README of the repository."""
-    return [ROOT / "README.md", *(path for name in FOLDERS for path in sorted((ROOT / name).rglob("README.md")))]
+    """Every README of the repository, and the pages of docs/."""
+    found = (path for name in FOLDERS for path in sorted((ROOT / name).rglob("README.md")))
+    return [ROOT / "README.md", *found, *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def refreshed(text: str) -> str:
