@@ -7,15 +7,18 @@ is what was cut off. `# exit 1` behind a command is the code it ends with. Block
 
 from __future__ import annotations
 
+import contextlib
+import io
 import re
+import runpy
 import shlex
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import click
+import pytest
 from click.testing import CliRunner
 
 from streamer.commands.cli import main
@@ -71,11 +74,20 @@ def run(line: str, folder: Path) -> tuple[int, str]:
         code, out, said = result.exit_code, result.stdout, result.output
     else:
         assert name == "python", f"only these are run: {line}"
-        done = subprocess.run([sys.executable, *arguments], cwd=folder, capture_output=True, text=True, check=False)
-        code, out, said = done.returncode, done.stdout, done.stdout + done.stderr
+        code, out = 0, script(arguments)
+        said = out
     if target:
         (folder / target.strip()).write_text(out)
     return code, said
+
+
+def script(arguments: list[str]) -> str:
+    """What a script prints, in this process: others have imported what it needs."""
+    out = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out):
+        patch.setattr(sys, "argv", arguments)
+        runpy.run_path(arguments[0], run_name="__main__")
+    return out.getvalue()
 
 
 def called(text: str) -> Iterator[tuple[str, bool]]:

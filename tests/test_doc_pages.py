@@ -34,7 +34,9 @@ def test_there_is_something_to_run() -> None:
 def test_every_call_on_a_page_is_a_command_with_such_options() -> None:
     calls = {(path, line, whole) for path in readmes() for line, whole in called(path.read_text())}
     assert len(calls) > 60
-    found = [f"{path.relative_to(ROOT)}: {line}: {wrong(line, whole)}" for path, line, whole in calls if wrong(line, whole)]
+    found = [
+        f"{path.relative_to(ROOT)}: {line}: {wrong(line, whole)}" for path, line, whole in calls if wrong(line, whole)
+    ]
     assert sorted(found) == []
 
 
