@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from streamer.service.metrics import CATALOGUE, PREFIX, Name
+from streamer.service.catalogue import CATALOGUE, PREFIX, Name
 from tests.deploy import dashboard
 from tests.deploy.files import DEPLOY, read
 
