@@ -26,6 +26,13 @@ def test_a_page_runs_from_top_to_bottom(path: Path, tmp_path: Path, monkeypatch:
             assert missing(command.shows, said) is None, f"{command.line}\n{said}"
 
 
+def test_every_config_on_a_page_is_whole_so_that_lint_sees_it() -> None:
+    """`driftline lint` takes a block for a config of ours by these two; tests/test_docs.py calls it for every page."""
+    bodies = [body for path in PAGES for _, language, body in blocks(path.read_text()) if language == "yaml"]
+    assert len(bodies) >= 6
+    assert all("version: 1\n" in body and "\nkafka: " in body for body in bodies)
+
+
 def test_there_is_something_to_run() -> None:
     assert {path.stem for path in PAGES} >= {"tutorial", "how-to", "explanation", "comparison", "glossary"}
     assert {path.stem for path in RUN} >= {"tutorial", "how-to"}
