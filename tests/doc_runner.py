@@ -93,9 +93,10 @@ def script(arguments: list[str]) -> str:
 def called(text: str) -> Iterator[tuple[str, bool]]:
     """Every call of ours in a page, and whether it is a whole one: in a text an option may be left out."""
     for _, language, body in blocks(text):
-        lines = body.replace("\\\n", " ").splitlines() if language in ("", "sh", "console") else []
-        for line in (part for line in lines for part in line.split(" && ")):
-            bare = line.removeprefix("$ ").removeprefix(".venv/bin/")
+        if language not in ("", "sh", "console"):
+            continue
+        for part in re.split(r"\n| && ", body.replace("\\\n", " ")):
+            bare = part.removeprefix("$ ").removeprefix(".venv/bin/")
             if bare.startswith("driftline "):
                 yield re.split(r"\s+#\s|\s[|>]\s", bare)[0], True
     for line in INLINE.findall(BLOCK.sub("", text)):

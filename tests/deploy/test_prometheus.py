@@ -54,7 +54,7 @@ def unknown(query: str) -> list[str]:
         if base not in CATALOGUE:
             found.append(name)
             continue
-        spec = CATALOGUE[base]  # type: ignore[index]
+        spec = CATALOGUE[base]
         for label, how, value in re.findall(r'(\w+)(=~|!~|!=|=)"([^"]*)"', braces):
             known = spec.labels.get(label)
             if known is None or (how == "=" and known and value not in known):
