@@ -117,7 +117,6 @@ def deliver(
     while not stopper.asked.is_set():
         delivering.step()
     health.wait("not_draining", "draining: a stop signal came")
-    reader.commit()
-    stopper.drained(True)
+    stopper.drained(reader.commit())
     with bounded(CLOSE_SECONDS, stopper.code):
         reader.close()

@@ -112,10 +112,11 @@ class GroupReader:
         if partition in self._assigned:
             self._done[partition] = offset
 
-    def commit(self) -> None:
-        """What is done with, and wait for the answer: of a broker that went that may be a minute."""
-        self._commits(self._done, wait=True)
+    def commit(self) -> bool:
+        """What is done with, and wait for the answer, of a broker that hangs for over a minute; whether it landed."""
+        landed = self._commits(self._done, wait=True)
         self._done = {}
+        return landed
 
     def close(self) -> None:
         """Commit, and leave the group."""
@@ -156,7 +157,7 @@ class GroupReader:
                 raise KafkaException(one.error)
         return list(found)
 
-    def _commits(self, done: dict[Partition, int], wait: bool) -> None:
+    def _commits(self, done: dict[Partition, int], wait: bool) -> bool:
         places = [TopicPartition(*where, offset) for where, offset in done.items()]
         try:
             if places and wait:
@@ -165,6 +166,8 @@ class GroupReader:
                 self._consumer.commit(offsets=places, asynchronous=True)
         except KafkaException as exception:
             self._landed(error_of(exception), places)
+            return False
+        return True
 
     # Called by librdkafka, within `consume`
 
