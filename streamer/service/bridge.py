@@ -116,8 +116,8 @@ class Delivering:
         end_s = self.world.clock() + WORK_S
         while self.queue and self._may_send() and self.world.clock() < end_s:
             self._deliver(self.queue[0])
-        if not self.queue and self._may_send() and isinstance(self.settings, Alertmanager):
-            self._tell_again(self.settings, end_s)
+        if self._may_send() and isinstance(self.settings, Alertmanager):
+            self._tell_again(self.settings, end_s)  # In what is left of the time, so while news waits not at all.
         self.reader.hold(len(self.queue) >= QUEUE_MAX)
         self._report()
 
