@@ -1,0 +1,230 @@
+"""What configs would have told of a history, what one of them tells that the other does not, and which faults it would
+have found: the engine of `run`, several times over the same records. Nothing is published, and nobody's offsets move.
+
+Before the onset of a fault all copies of the stream are alike, so their tasks begin from the snapshot of the task that
+has read it so far.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from detectors.extremes import DAY_MS
+from schemas.events.batch import Batch, Record
+from streamer.config import model as cfg
+from streamer.config.decoder_fields import fields_of
+from streamer.engine.task import Task
+from streamer.offline.account import Account
+from streamer.offline.difference import Difference, difference
+from streamer.offline.episodes import Episode, Told
+from streamer.offline.faults import Fault, Spec, faults
+from streamer.offline.known import Known, Scores, judge
+from streamer.offline.replay import Cut, Replay
+from streamer.offline.survey import Stretch, Survey
+from streamer.port import Partition
+from streamer.signals.codes import coded
+
+Past = Callable[[str], Iterable[tuple[Partition, list[Record]]]]
+"""Reads the history from its beginning, the same each time; the text says what for."""
+
+
+class Asked(NamedTuple):
+    """What is asked of a history. `begin_at`: the part of its time after which faults begin, from 0 to 1."""
+
+    configs: Sequence[tuple[str, cfg.Config]]  # with their names: the new one, and the one it is compared with
+    together: bool = False  # all partitions as one, see Replay
+    tolerance_ms: int = 3_600_000
+    known: Sequence[Known] | None = None
+    specs: Sequence[Spec] = ()
+    begin_at: float = 0.75
+
+
+class Run:
+    """One config over the history."""
+
+    def __init__(self, name: str, config: cfg.Config, together: bool) -> None:
+        self.name, self.config = name, config
+        self.engine = Replay(config, fields_of(config), together=together)
+        self.told, self.survey = Told(), Survey()
+        self.in_school_ms: dict[str, int] = {}  # by model the last day on which some series was
+        self._day: dict[Partition, int] = {}
+
+    def take(self, cut: Cut) -> None:
+        self.told.take(self.engine.take(cut))
+        newest_ms = 0
+        for part, _ in cut.parts:
+            if part is not None and len(part.offsets):
+                self.survey.stretches(part)
+                newest_ms = max(newest_ms, part.times_ms.max().item())
+        if newest_ms // DAY_MS > self._day.get(cut.partition, 0):
+            self._day[cut.partition] = newest_ms // DAY_MS
+            self._note_school(self.engine.tasks[cut.partition])
+
+    def _note_school(self, task: Task) -> None:
+        for model, school in task.school().items():
+            self.in_school_ms[model] = max(self.in_school_ms.get(model, 0), school.until_ms - school.left_ms)
+
+    def finish(self) -> None:
+        """The schools that are not over."""
+        self.left_ms: dict[str, int] = {}
+        for task in self.engine.tasks.values():
+            self._note_school(task)
+            for model, school in task.school().items():
+                self.left_ms[model] = max(self.left_ms.get(model, 0), school.left_ms)
+
+    @property
+    def alerts(self) -> list[Episode]:
+        return list(self.told.alerts.values())
+
+    @property
+    def incidents(self) -> list[Episode]:
+        return list(self.told.incidents.values())
+
+    @property
+    def account(self) -> Account:
+        return self.engine.account()
+
+
+@dataclass
+class Copy:
+    """The stream with one fault in it, under the config that is asked about."""
+
+    fault: Fault
+    onset_ms: int
+    engine: Replay
+    told: Told = field(default_factory=Told)
+    begun: set[Partition] = field(default_factory=set)
+    events: dict[str, int] = field(default_factory=dict)  # by model, since the onset, as they were without the fault
+    after: dict[Episode, int] = field(default_factory=dict)  # of an alert how many of its model it took
+
+    def fork(self, cut: Cut, run: Run) -> None:
+        """Go on from where the other is, once the onset is reached."""
+        if cut.partition in self.begun or not any(_reaches(part, self.onset_ms) for part, _ in cut.parts):
+            return
+        self.begun.add(cut.partition)
+        task = run.engine.tasks.get(cut.partition)
+        if task is not None:
+            self.engine.tasks[cut.partition] = Task.load(run.config, cut.partition, task.dump())
+
+    def take(self, cut: Cut) -> None:
+        """The same records, with the fault. Time passes as it did: a producer that is silent stops no clock."""
+        if cut.partition not in self.begun:
+            return
+        patterns = self.engine.config.categorical
+        parts = [
+            (None if part is None else self.fault.changed(coded(part, patterns), self.onset_ms), tick)
+            for part, tick in cut.parts
+        ]
+        new = self.told.take(self.engine.take(cut._replace(parts=parts)))
+        for one in new:
+            now = sum(_count(part, one.model, self.onset_ms, one.found_ms) for part, _ in cut.parts)
+            self.after[one] = self.events.get(one.model, 0) + now
+        for model in self.fault.targets:
+            now = sum(_count(part, model, self.onset_ms, None) for part, _ in cut.parts)
+            self.events[model] = self.events.get(model, 0) + now
+
+
+def _reaches(part: Batch | None, time_ms: int) -> bool:
+    return part is not None and bool((part.times_ms >= time_ms).any())
+
+
+def _count(part: Batch | None, model: str, begin_ms: int, end_ms: int | None) -> int:
+    """Events of a model from one time to another."""
+    if part is None or model not in part.strings:
+        return 0
+    mine = (part.model == part.strings.index(model)) & (part.times_ms >= begin_ms)
+    return int(np.count_nonzero(mine if end_ms is None else mine & (part.times_ms <= end_ms)))
+
+
+class Injected(NamedTuple):
+    """What came of one fault in one model."""
+
+    kind: str
+    size: float
+    model: str
+    what: str  # in words
+    found: Episode | None  # the first alert that is there only with the fault
+    events: int  # of the model from the onset until then; of what is not found until the end
+    time_ms: int
+    alerts: int  # that are there only with the fault
+
+
+class Backtest(NamedTuple):
+    """`runs`: the new config, and the old one where there is one. `watched`: of each model, what there was."""
+
+    asked: Asked
+    runs: list[Run]
+    watched: Mapping[str, Stretch]
+    alerts: Difference | None
+    incidents: Difference | None
+    scores: list[Scores] | None  # one for each run
+    injected: list[Injected]
+    onset_ms: int | None
+
+
+def backtest(past: Past, asked: Asked) -> Backtest:
+    """Run the configs over the history, the copies with faults beside the first of them."""
+    runs = [Run(name, config, asked.together) for name, config in asked.configs]
+    onset_ms, copies = None, list[Copy]()
+    if asked.specs:
+        survey = surveyed(past, runs[0].config, asked.together)
+        first, last = survey.span()
+        onset_ms = first + round((last - first) * asked.begin_at)
+        made = faults(asked.specs, survey, runs[0].config.exclude)
+        copies = [Copy(one, onset_ms, Replay(runs[0].config, fields_of(runs[0].config))) for one in made]
+    for partition, records in past("running"):
+        if not records:
+            continue
+        for run in runs:
+            cut = run.engine.cut(partition, records)
+            beside = copies if run is runs[0] else []
+            for copy in beside:
+                copy.fork(cut, run)
+            run.take(cut)
+            for copy in beside:
+                copy.take(cut)
+    for run in runs:
+        run.finish()
+    new, watched = runs[0], runs[0].survey.models
+    spans = {model: (one.first_ms, one.last_ms) for model, one in watched.items()}
+    alerts = incidents = None
+    if len(runs) > 1:
+        alerts = difference(runs[1].alerts, new.alerts, asked.tolerance_ms)
+        incidents = difference(runs[1].incidents, new.incidents, asked.tolerance_ms)
+    known, wide = asked.known, asked.tolerance_ms
+    scores = None if known is None else [judge(known, run.incidents, spans, wide) for run in runs]
+    found = [one for copy in copies for one in _injected(copy, new, watched, wide)]
+    return Backtest(asked, runs, watched, alerts, incidents, scores, found, onset_ms)
+
+
+def surveyed(past: Past, config: cfg.Config, together: bool) -> Survey:
+    """What the events are like: everything is read once, and nothing is watched."""
+    engine, survey = Replay(config, fields_of(config), ticking=False, together=together), Survey()
+    for partition, records in past("looking at the events"):
+        if records:
+            for part, _ in engine.cut(partition, records).parts:
+                if part is not None:
+                    survey.take(coded(part, config.categorical))
+    return survey
+
+
+def _injected(
+    copy: Copy, run: Run, watched: Mapping[str, Stretch], tolerance_ms: int
+) -> Iterator[Injected]:
+    """What is found with the fault and not without it, by model."""
+    before = [one for one in run.alerts if one.ended_ms is None or one.ended_ms >= copy.onset_ms]
+    after = copy.told.alerts.values()
+    gained = difference(before, after, tolerance_ms).gained
+    for model in copy.fault.targets:
+        if watched[model].last_ms < copy.onset_ms:
+            continue
+        own = [one for one in gained if one.model == model and one.found_ms >= copy.onset_ms]
+        first = min(own, key=lambda one: (one.found_ms, one.monitor), default=None)
+        until_ms = watched[model].last_ms if first is None else first.found_ms
+        events = copy.events.get(model, 0) if first is None else copy.after[first._replace(ended_ms=None)]
+        what = copy.fault.words(model)
+        yield Injected(copy.fault.kind, copy.fault.size, model, what, first, events, until_ms - copy.onset_ms, len(own))
