@@ -7,6 +7,7 @@ has read it so far.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -43,6 +44,16 @@ class Asked(NamedTuple):
     begin_at: float = 0.75
 
 
+@dataclass
+class Schooling:
+    """Of a model: series that learn what healthy days are like, how many still do at the end, and for how long."""
+
+    series: int = 0
+    learning: int = 0
+    left_ms: int = 0
+    most_ms: int | None = None  # the day on which nine of ten were through
+
+
 class Run:
     """One config over the history."""
 
@@ -50,7 +61,7 @@ class Run:
         self.name, self.config = name, config
         self.engine = Replay(config, fields_of(config), together=together)
         self.told, self.survey = Told(), Survey()
-        self.in_school_ms: dict[str, int] = {}  # by model the last day on which some series was
+        self.schools: dict[str, Schooling] = {}  # of models with monitors that learn so
         self._day: dict[Partition, int] = {}
 
     def take(self, cut: Cut) -> None:
@@ -62,19 +73,27 @@ class Run:
                 newest_ms = max(newest_ms, part.times_ms.max().item())
         if newest_ms // DAY_MS > self._day.get(cut.partition, 0):
             self._day[cut.partition] = newest_ms // DAY_MS
-            self._note_school(self.engine.tasks[cut.partition])
+            self._note_school(newest_ms)
 
-    def _note_school(self, task: Task) -> None:
-        for model, school in task.school().items():
-            self.in_school_ms[model] = max(self.in_school_ms.get(model, 0), school.until_ms - school.left_ms)
+    def _note_school(self, now_ms: int) -> None:
+        """Once a day of the log, and at the end."""
+        series, learning, left_ms = Counter[str](), Counter[str](), dict[str, int]()
+        for task in self.engine.tasks.values():
+            for monitor in task.by_order:
+                for row in range(0 if monitor.config.shadow else len(monitor.days_left())):
+                    series[monitor.table.keys[row][0][0]] += 1
+            for model, school in task.school().items():
+                learning[model] += school.series
+                left_ms[model] = max(left_ms.get(model, 0), school.left_ms)
+        for model, many in series.items():
+            most_ms = self.schools.get(model, Schooling()).most_ms
+            if most_ms is None and learning[model] <= many / 10:
+                most_ms = now_ms
+            self.schools[model] = Schooling(many, learning[model], left_ms.get(model, 0), most_ms)
 
     def finish(self) -> None:
-        """The schools that are not over."""
-        self.left_ms: dict[str, int] = {}
-        for task in self.engine.tasks.values():
-            self._note_school(task)
-            for model, school in task.school().items():
-                self.left_ms[model] = max(self.left_ms.get(model, 0), school.left_ms)
+        """At the end."""
+        self._note_school(max((one.last_ms for one in self.survey.models.values()), default=0))
 
     @property
     def alerts(self) -> list[Episode]:
@@ -212,9 +231,7 @@ def surveyed(past: Past, config: cfg.Config, together: bool) -> Survey:
     return survey
 
 
-def _injected(
-    copy: Copy, run: Run, watched: Mapping[str, Stretch], tolerance_ms: int
-) -> Iterator[Injected]:
+def _injected(copy: Copy, run: Run, watched: Mapping[str, Stretch], tolerance_ms: int) -> Iterator[Injected]:
     """What is found with the fault and not without it, by model."""
     before = [one for one in run.alerts if one.ended_ms is None or one.ended_ms >= copy.onset_ms]
     after = copy.told.alerts.values()

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from streamer.config.units import show_duration
 from streamer.offline.episodes import Episode
+from streamer.offline.times import long
 
 TOLD = (("found_ms", "found"), ("ended_ms", "over"))
 
@@ -29,7 +29,7 @@ class Moved(NamedTuple):
             if old != new and (old is None or new is None):
                 told.append("no longer over at the end" if new is None else "now over at the end")
             elif old != new:
-                told.append(f"{what} {show_duration(abs(new - old))} {'earlier' if new < old else 'later'}")
+                told.append(f"{what} {long(abs(new - old))} {'earlier' if new < old else 'later'}")
         if self.before.severity != self.after.severity:
             told.append(f"{self.after.severity} instead of {self.before.severity}")
         return ", ".join(told)

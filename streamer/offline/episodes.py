@@ -58,7 +58,7 @@ class Told:
                 new += [into[name]] if into is self.alerts else []
             over = data["status"] == "resolved"
             into[name] = into[name]._replace(ended_ms=ms_of(data["changed"]["time"]) if over else None)
-            if out.topic == "incidents":
+            if out.topic == "incidents" and not over:
                 into[name] = into[name]._replace(sentence=data["sentence"], severity=data["severity"])
         return new
 
@@ -91,16 +91,16 @@ def _place(at: Mapping[str, Any]) -> str:
     return f"{at['topic']}[{at['partition']}]@{at['offset']}"
 
 
-def firing_ms(episodes: Iterable[Episode], end_ms: int) -> int:
-    """How long at least one of them was open; one that is not over is until `end_ms`.
+def firing_ms(episodes: Iterable[Episode], begin_ms: int, end_ms: int) -> int:
+    """How long of a stretch of time at least one of them was open; one that is not over is until its end.
 
     >>> one = Episode("m", "x", "s", "warning", 0, 10, 20, "", "")
-    >>> firing_ms([one, one._replace(found_ms=15, ended_ms=None)], 30)
-    20
+    >>> firing_ms([one, one._replace(found_ms=15, ended_ms=None)], 12, 30)
+    18
     """
     spans = sorted((one.found_ms, end_ms if one.ended_ms is None else one.ended_ms) for one in episodes)
-    total, until = 0, 0
+    total, until = 0, begin_ms
     for begin, end in spans:
-        total += max(end - max(begin, until), 0)
+        total += max(min(end, end_ms) - max(begin, until), 0)
         until = max(until, end)
     return total

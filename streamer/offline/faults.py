@@ -91,14 +91,14 @@ def chosen(offsets: Any, share: float) -> Bool:
     x = offsets.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return (x ^ (x >> np.uint64(31))) < np.uint64(min(share, 1.0) * (2**64 - 2**11))
+    return np.asarray((x ^ (x >> np.uint64(31))) < np.uint64(min(share, 1.0) * (2**64 - 2**11)), bool)
 
 
 def cells(batch: Batch, table: Any, name: str, hit: Bool) -> Bool:
     """Which values of a table are of that name, and of events that are hit."""
     if name not in batch.names:
         return np.zeros(len(table.event), bool)
-    return (table.name == batch.names.index(name)) & hit[table.event]
+    return np.asarray((table.name == batch.names.index(name)) & hit[table.event], bool)
 
 
 def _numbers(change: Callable[[Any, Any, Target, Way], Any]) -> Apply:
@@ -123,10 +123,15 @@ def _nulls(batch: Batch, hit: Bool, target: Target, way: Way) -> Batch:
     order = np.argsort(event, kind="stable")
     return replace(
         batch,
-        numbers=type(batch.numbers)(*(column[~number] for column in batch.numbers)),
-        texts=type(batch.texts)(*(column[~text] for column in batch.texts)),
+        numbers=_rows(batch.numbers, ~number),
+        texts=_rows(batch.texts, ~text),
         nulls=type(batch.nulls)(event[order], name[order]),
     )
+
+
+def _rows(table: Any, keep: Bool) -> Any:
+    """The rows of a table that stay."""
+    return type(table)(*(column[keep] for column in table))
 
 
 def _texts(text_of: Callable[[Target], str]) -> Apply:
@@ -155,10 +160,12 @@ def _silence(batch: Batch, hit: Bool, target: Target, way: Way) -> Batch:
         return type(table)(place[event], *columns)
 
     own = ("offsets", "times_ms", "model", "version", "event_id", "rows")
-    columns = {name: None if getattr(batch, name) is None else getattr(batch, name)[keep] for name in own}
+    columns: dict[str, Any] = {
+        name: None if getattr(batch, name) is None else getattr(batch, name)[keep] for name in own
+    }
     odd = tuple(one._replace(event=place.item(one.event)) for one in batch.odd if keep[one.event])
-    origin = None if batch.origin is None else type(batch.origin)(*(column[keep] for column in batch.origin))
-    tables = {"numbers": kept(batch.numbers), "texts": kept(batch.texts), "nulls": kept(batch.nulls)}
+    origin = None if batch.origin is None else _rows(batch.origin, keep)
+    tables: dict[str, Any] = {"numbers": kept(batch.numbers), "texts": kept(batch.texts), "nulls": kept(batch.nulls)}
     return replace(batch, **columns, **tables, odd=odd, origin=origin)
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from detectors.reference import middle, robust_scale
 from schemas.events.batch import Batch
-from streamer.signals.columns import F64, I64
 
 SAMPLE = 500
 """First values of a field, as many as a reference is learned from by default."""
@@ -103,7 +102,7 @@ class Survey:
         return min((one.first_ms for one in stretches), default=0), max((one.last_ms for one in stretches), default=0)
 
 
-def _by_field(batch: Batch, event: I64, name: I64, values: F64 | I64) -> Sequence[tuple[str, str, F64]]:
+def _by_field(batch: Batch, event: Any, name: Any, values: Any) -> list[tuple[str, str, Any]]:
     """Model, field and its values in their order."""
     if not len(event):
         return []
