@@ -70,7 +70,7 @@ class DurationType(click.ParamType[int]):
     type=click.FloatRange(0, 1, max_open=True),
     default=0.75,
     show_default=True,
-    help="After this part of the time the faults begin.",
+    help="After this part of a model's time its faults begin.",
 )
 @click.option(
     "--tolerance", type=DurationType(), default="1h", show_default=True, help="Onsets so near are the same drift."

@@ -23,7 +23,7 @@ from streamer.offline.weekly import by_model
 from streamer.service.run import load_or_exit
 
 HOUR_MS = 3_600_000
-MODELS_SHOWN = 20
+MODELS_SHOWN = 5
 EXAMPLES = """\b
 Examples:
   driftline suggest --input events.jsonl > driftline.yaml
@@ -109,8 +109,11 @@ def _expected(config: Config, tried: Backtest) -> Iterator[str]:
             firing = f"{told.firing:.1%} of the time something fires"
             yield f"  {told.model}: {count(told.incidents, 'incident')}, {firing}"
     yield "School, in which only what is gross is told; retained events of the topic count:"
-    for model, one in sorted(run.schools.items(), key=lambda entry: -entry[1].left_ms)[:MODELS_SHOWN]:
+    schools = sorted(run.schools.items(), key=lambda entry: (-entry[1].left_ms, -entry[1].learning, entry[0]))
+    for model, one in schools[:MODELS_SHOWN]:
         first = tried.watched[model].first_ms
         most = "" if one.most_ms is None else f"most series through after {(one.most_ms - first) / DAY_MS:.0f} days; "
         left = f", for {count(-(-one.left_ms // DAY_MS), 'day')} at least" if one.learning else ""
         yield f"  {model}: {most}{one.learning:,} of {one.series:,} series still learn{left}"
+    if len(schools) > MODELS_SHOWN:
+        yield f"  and {count(len(schools) - MODELS_SHOWN, 'more model')}"

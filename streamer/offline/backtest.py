@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from detectors.extremes import DAY_MS
-from schemas.events.batch import Batch, Record
+from schemas.events.batch import Record
 from streamer.config import model as cfg
 from streamer.config.decoder_fields import fields_of
 from streamer.engine.task import Task
@@ -34,7 +34,7 @@ Past = Callable[[str], Iterable[tuple[Partition, list[Record]]]]
 
 
 class Asked(NamedTuple):
-    """What is asked of a history. `begin_at`: the part of its time after which faults begin, from 0 to 1."""
+    """What is asked of a history. `begin_at`: the part of a model's time after which faults begin."""
 
     configs: Sequence[tuple[str, cfg.Config]]  # with their names: the new one, and the one it is compared with
     together: bool = False  # all partitions as one, see Replay
@@ -51,7 +51,7 @@ class Schooling:
     series: int = 0
     learning: int = 0
     left_ms: int = 0
-    most_ms: int | None = None  # the day on which nine of ten were through
+    most_ms: int | None = None  # the day on which more than half were through
 
 
 class Run:
@@ -87,7 +87,7 @@ class Run:
                 left_ms[model] = max(left_ms.get(model, 0), school.left_ms)
         for model, many in series.items():
             most_ms = self.schools.get(model, Schooling()).most_ms
-            if most_ms is None and learning[model] <= many / 10:
+            if most_ms is None and 2 * learning[model] < many:
                 most_ms = now_ms
             self.schools[model] = Schooling(many, learning[model], left_ms.get(model, 0), most_ms)
 
@@ -113,7 +113,7 @@ class Copy:
     """The stream with one fault in it, under the config that is asked about."""
 
     fault: Fault
-    onset_ms: int
+    onsets_ms: dict[str, int]  # by model
     engine: Replay
     told: Told = field(default_factory=Told)
     begun: set[Partition] = field(default_factory=set)
@@ -122,7 +122,9 @@ class Copy:
 
     def fork(self, cut: Cut, run: Run) -> None:
         """Go on from where the other is, once the onset is reached."""
-        if cut.partition in self.begun or not any(_reaches(part, self.onset_ms) for part, _ in cut.parts):
+        first_ms = min(self.onsets_ms.values(), default=0)
+        reached = any(part is not None and (part.times_ms >= first_ms).any() for part, _ in cut.parts)
+        if cut.partition in self.begun or not reached:
             return
         self.begun.add(cut.partition)
         task = run.engine.tasks.get(cut.partition)
@@ -135,28 +137,22 @@ class Copy:
             return
         patterns = self.engine.config.categorical
         parts = [
-            (None if part is None else self.fault.changed(coded(part, patterns), self.onset_ms), tick)
+            (None if part is None else self.fault.changed(coded(part, patterns), self.onsets_ms), tick)
             for part, tick in cut.parts
         ]
-        new = self.told.take(self.engine.take(cut._replace(parts=parts)))
-        for one in new:
-            now = sum(_count(part, one.model, self.onset_ms, one.found_ms) for part, _ in cut.parts)
-            self.after[one] = self.events.get(one.model, 0) + now
+        for one in self.told.take(self.engine.take(cut._replace(parts=parts))):
+            self.after[one] = self.events.get(one.model, 0) + self._count(one.model, cut, one.found_ms)
         for model in self.fault.targets:
-            now = sum(_count(part, model, self.onset_ms, None) for part, _ in cut.parts)
-            self.events[model] = self.events.get(model, 0) + now
+            self.events[model] = self.events.get(model, 0) + self._count(model, cut)
 
-
-def _reaches(part: Batch | None, time_ms: int) -> bool:
-    return part is not None and bool((part.times_ms >= time_ms).any())
-
-
-def _count(part: Batch | None, model: str, begin_ms: int, end_ms: int | None) -> int:
-    """Events of a model from one time to another."""
-    if part is None or model not in part.strings:
-        return 0
-    mine = (part.model == part.strings.index(model)) & (part.times_ms >= begin_ms)
-    return int(np.count_nonzero(mine if end_ms is None else mine & (part.times_ms <= end_ms)))
+    def _count(self, model: str, cut: Cut, end_ms: int | None = None) -> int:
+        """Events of a model from its onset until then."""
+        total = 0
+        for part, _ in cut.parts if model in self.fault.targets else ():
+            if part is not None:
+                hit = self.fault.hit(part, model, self.onsets_ms[model])
+                total += int(np.count_nonzero(hit if end_ms is None else hit & (part.times_ms <= end_ms)))
+        return total
 
 
 class Injected(NamedTuple):
@@ -166,6 +162,7 @@ class Injected(NamedTuple):
     size: float
     model: str
     what: str  # in words
+    onset_ms: int
     found: Episode | None  # the first alert that is there only with the fault
     events: int  # of the model from the onset until then; of what is not found until the end
     time_ms: int
@@ -182,19 +179,12 @@ class Backtest(NamedTuple):
     incidents: Difference | None
     scores: list[Scores] | None  # one for each run
     injected: list[Injected]
-    onset_ms: int | None
 
 
 def backtest(past: Past, asked: Asked) -> Backtest:
     """Run the configs over the history, the copies with faults beside the first of them."""
     runs = [Run(name, config, asked.together) for name, config in asked.configs]
-    onset_ms, copies = None, list[Copy]()
-    if asked.specs:
-        survey = surveyed(past, runs[0].config, asked.together)
-        first, last = survey.span()
-        onset_ms = first + round((last - first) * asked.begin_at)
-        made = faults(asked.specs, survey, runs[0].config.exclude)
-        copies = [Copy(one, onset_ms, Replay(runs[0].config, fields_of(runs[0].config))) for one in made]
+    copies = list(_copies(past, asked)) if asked.specs else []
     for partition, records in past("running"):
         if not records:
             continue
@@ -217,7 +207,17 @@ def backtest(past: Past, asked: Asked) -> Backtest:
     known, wide = asked.known, asked.tolerance_ms
     scores = None if known is None else [judge(known, run.incidents, spans, wide) for run in runs]
     found = [one for copy in copies for one in _injected(copy, new, watched, wide)]
-    return Backtest(asked, runs, watched, alerts, incidents, scores, found, onset_ms)
+    return Backtest(asked, runs, watched, alerts, incidents, scores, found)
+
+
+def _copies(past: Past, asked: Asked) -> Iterator[Copy]:
+    """A stream for each fault, in which each model has it from some part of its own time on."""
+    _, config = asked.configs[0]
+    survey, onsets_ms = surveyed(past, config, asked.together), dict[str, int]()
+    for model, seen in survey.models.items():
+        onsets_ms[model] = seen.first_ms + round((seen.last_ms - seen.first_ms) * asked.begin_at)
+    for fault in faults(asked.specs, survey, config.exclude):
+        yield Copy(fault, {model: onsets_ms[model] for model in fault.targets}, Replay(config, fields_of(config)))
 
 
 def surveyed(past: Past, config: cfg.Config, together: bool) -> Survey:
@@ -233,15 +233,20 @@ def surveyed(past: Past, config: cfg.Config, together: bool) -> Survey:
 
 def _injected(copy: Copy, run: Run, watched: Mapping[str, Stretch], tolerance_ms: int) -> Iterator[Injected]:
     """What is found with the fault and not without it, by model."""
-    before = [one for one in run.alerts if one.ended_ms is None or one.ended_ms >= copy.onset_ms]
-    after = copy.told.alerts.values()
-    gained = difference(before, after, tolerance_ms).gained
-    for model in copy.fault.targets:
-        if watched[model].last_ms < copy.onset_ms:
-            continue
-        own = [one for one in gained if one.model == model and one.found_ms >= copy.onset_ms]
+    gained = difference(run.alerts, copy.told.alerts.values(), tolerance_ms).gained
+    for model, onset_ms in copy.onsets_ms.items():
+        own = [one for one in gained if one.model == model and one.found_ms >= onset_ms]
         first = min(own, key=lambda one: (one.found_ms, one.monitor), default=None)
         until_ms = watched[model].last_ms if first is None else first.found_ms
         events = copy.events.get(model, 0) if first is None else copy.after[first._replace(ended_ms=None)]
-        what = copy.fault.words(model)
-        yield Injected(copy.fault.kind, copy.fault.size, model, what, first, events, until_ms - copy.onset_ms, len(own))
+        yield Injected(
+            kind=copy.fault.kind,
+            size=copy.fault.size,
+            model=model,
+            what=copy.fault.words(model),
+            onset_ms=onset_ms,
+            found=first,
+            events=events,
+            time_ms=until_ms - onset_ms,
+            alerts=len(own),
+        )

@@ -30,7 +30,7 @@ from streamer.signals.grammar import matches
 ROWS_MAX = 1_000
 LANES_MAX = 40
 """Models with a line of their own in the chart; those with the most incidents."""
-NAME, WIDE, LANE, BAR = 150, 1000, 30, 9
+NAME, WIDE, LANE, BAR = 190, 1000, 30, 9
 """Pixels: of the names, of all, of a model's line, and of a bar in it."""
 LEAST = 3
 
@@ -124,7 +124,7 @@ def _timeline(found: Backtest) -> str:
     first = min(one.first_ms for one in watched.values())
     last = max(one.last_ms for one in watched.values())
     scale = (WIDE - NAME) / max(last - first, 1)
-    tall = LANE * len(lanes) + 22
+    tall, every = LANE * len(lanes) + 22, -(-60 // max(int(WEEK_MS * scale), 1))
 
     def bar(kind: str, begin_ms: int, end_ms: int, top: float, high: float, says: str) -> str:
         begin, end = ((min(max(at, first), last) - first) * scale for at in (begin_ms, end_ms))
@@ -137,11 +137,12 @@ def _timeline(found: Backtest) -> str:
     for monday_ms in range(week_of(first) + WEEK_MS, last, WEEK_MS):
         x = NAME + (monday_ms - first) * scale
         parts.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{tall - 18}"/>')
-        parts.append(f'<text x="{x:.1f}" y="{tall - 5}" text-anchor="middle">{minute(monday_ms)[5:10]}</text>')
+        if (monday_ms - week_of(first)) // WEEK_MS % every == 0:
+            parts.append(f'<text x="{x:.1f}" y="{tall - 5}" text-anchor="middle">{minute(monday_ms)[5:10]}</text>')
     for lane, model in enumerate(lanes):
         top = lane * LANE
         parts.append(f'<line class="grid" x1="0" x2="{WIDE}" y1="{top + LANE}" y2="{top + LANE}"/>')
-        name = model if len(model) <= 20 else model[:19] + "…"
+        name = model if len(model) <= 26 else f"{model[:13]}…{model[-12:]}"
         parts.append(f'<text x="0" y="{top + 20}">{escape(name)}<title>{escape(model)}</title></text>')
         for known in found.asked.known or ():
             if matches(known.model, model) and known.begin_ms <= last and known.end_ms >= first:

@@ -34,7 +34,7 @@ def history(found: Backtest) -> str:
         return "no events"
     events, first = sum(one.events for one in stretches), min(one.first_ms for one in stretches)
     last = max(one.last_ms for one in stretches)
-    span = f"{minute(first)} to {minute(last)} ({(last - first) / DAY_MS:.1f} days)"
+    span = f"{minute(first)} to {minute(last)} ({long(last - first)})"
     return f"{count(events, 'event')} of {count(len(stretches), 'model')}, {span}"
 
 
@@ -125,10 +125,10 @@ def injected_rows(found: Backtest) -> Iterator[tuple[str, ...]]:
 
 
 def injected_summary(found: Backtest) -> str:
-    """How many were found, and where they begin."""
+    """How many were found, and when they begin."""
     hits = sum(one.found is not None for one in found.injected)
-    when = "" if found.onset_ms is None else f" from {minute(found.onset_ms)} on"
-    return f"injected into copies of the history{when}: {hits:,} of {count(len(found.injected), 'fault')} found"
+    when = f"after {found.asked.begin_at:.0%} of each model's time"
+    return f"put into copies of the history {when}: {hits:,} of {count(len(found.injected), 'fault')} found"
 
 
 def told(found: Backtest) -> Iterator[str]:
@@ -208,7 +208,6 @@ def plain(found: Backtest) -> dict[str, Any]:
         else {"incidents": found.incidents.plain(), "alerts": found.alerts.plain()},
         "known": None if found.scores is None else [one.plain() for one in found.scores],
         "injected": [_injected(one) for one in found.injected],
-        "onset_ms": found.onset_ms,
     }
 
 

@@ -68,17 +68,18 @@ class Fault(NamedTuple):
         """`features.amount x 100`"""
         return KINDS[self.kind].says.format(name=self.targets[model].name, size=f"{self.size:g}", share=self.size)
 
-    def changed(self, batch: Batch, onset_ms: int) -> Batch:
-        """The batch as it would have been."""
-        late = batch.times_ms >= onset_ms
-        if not late.any():
-            return batch
+    def hit(self, batch: Batch, model: str, onset_ms: int) -> Bool:
+        """Which events are the model's, and not before the onset."""
+        if model not in batch.strings:
+            return np.zeros(len(batch.offsets), bool)
+        return np.asarray((batch.model == batch.strings.index(model)) & (batch.times_ms >= onset_ms), bool)
+
+    def changed(self, batch: Batch, onsets_ms: Mapping[str, int]) -> Batch:
+        """The batch as it would have been, each model from its onset on."""
         for model, target in self.targets.items():
-            if model in batch.strings:
-                hit = late & (batch.model == batch.strings.index(model))
-                if hit.any():
-                    batch = KINDS[self.kind].apply(batch, hit, target, Way(self.size, onset_ms))
-                    late = batch.times_ms >= onset_ms
+            hit = self.hit(batch, model, onsets_ms[model])
+            if hit.any():
+                batch = KINDS[self.kind].apply(batch, hit, target, Way(self.size, onsets_ms[model]))
         return batch
 
 
@@ -245,22 +246,23 @@ def _targets(spec: Spec, survey: Survey, without: tuple[str, ...]) -> Iterator[d
         yield {model: Target("") for model in survey.models}
         return
     by_name: dict[str, dict[str, Target]] = {}
-    best: dict[str, tuple[int, str]] = {}
+    best: dict[str, tuple[bool, int, str]] = {}
     for (model, name), seen in survey.fields.items():
         if not _fits(of, name, seen) or excluded(name, without) or not (not spec.name or matches(spec.name, name)):
             continue
         text = seen.texts.most_common(1)[0][0] if seen.texts else ""
         by_name.setdefault(name, {})[model] = Target(name, seen.centre, seen.scale, text)
-        best[model] = min(best.get(model, (0, name)), (-seen.numbers - seen.words, name))
+        rank = seen.like_an_id, -seen.numbers - seen.words, name
+        best[model] = min(best.get(model, rank), rank)
     if spec.name:
         yield from by_name.values()
     elif best:
-        yield {model: by_name[name][model] for model, (_, name) in best.items()}
+        yield {model: by_name[name][model] for model, (*_, name) in best.items()}
 
 
 def _fits(of: str, name: str, seen: Seen) -> bool:
     if of in FIELDS_OF:
         return name == FIELDS_OF[of]
-    number = seen.numbers > 0 and seen.scale > 0 and not seen.like_an_id
+    number = seen.numbers > 0 and seen.scale > 0
     text = 0 < len(seen.texts) <= 0.5 * seen.words
     return name.startswith(FEATURES) and (number if of == "number" else text if of == "text" else number or text)

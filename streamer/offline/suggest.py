@@ -37,11 +37,11 @@ RARELY_TWICE = 0.5
 ID_WORDS = ("id", "uuid", "guid", "key", "account", "session", "number", "no", "nr", "hash", "token", "email", "ip")
 
 CALLED: dict[str, tuple[str, ...]] = {
+    "features": ("features", "inputs", "input", "instance", "feature_vector"),
     "model": ("model", "model_name", "modelname", "model_id", "endpoint", "deployment"),
     "version": ("model_version", "modelversion", "version"),
     "time": ("time", "timestamp", "event_time", "ts", "created_at", "datetime", "timestamp_ms"),
     "event_id": ("event_id", "request_id", "prediction_id", "inference_id", "trace_id", "uuid", "id"),
-    "features": ("features", "inputs", "input", "instance", "feature_vector"),
     "label": ("label", "predicted_label", "predicted_class", "prediction", "class", "decision", "output"),
     "value": ("value", "predicted_value", "prediction", "output", "score"),
     "confidence": ("confidence", "probability", "proba", "score"),
@@ -90,14 +90,15 @@ class Shape:
         for name, below in value.items() if isinstance(value, dict) and depth < DEPTH_MAX else ():
             self._note(f"{pointer}/{name.replace('~', '~0').replace('/', '~1')}", below, depth + 1)
 
-    def find(self, field: str, taken: set[str]) -> str | None:
-        """The place of a field: by its names in their order, the least deep."""
+    def find(self, field: str, taken: set[str], without: str) -> str | None:
+        """The place of a field: by its names in their order, the least deep; none that begins like `without`."""
         wanted = KINDS.get(field, {"text", "number"})
         for name in CALLED.get(field, ()):
             fits = [
                 pointer
                 for pointer, kinds in self.kinds.items()
                 if pointer.rpartition("/")[2].lower() == name and pointer not in taken and wanted & set(kinds)
+                if not (without and pointer.startswith(without))
             ]
             if fits:
                 return min(fits, key=lambda pointer: (pointer.count("/"), pointer))
@@ -141,9 +142,8 @@ def mapped(head: str, records: Sequence[Record], topic: str) -> Mapped:
     if best:
         why = [f"The preset {best} fits; its notes: driftline init {best}."]
         return Mapped(yaml.safe_load(text_of(best)), why)
-    if own:
-        return Mapped({}, [f"Fields are where they are by default: {', '.join(met)}."])
-    return _guessed(documents)
+    timed = any(record.time_ms >= 0 for record in records)
+    return _by_names(documents, timed)
 
 
 def _meets(place: str, documents: Sequence[Any], records: Sequence[Record]) -> bool:
@@ -166,29 +166,38 @@ def _used(config: cfg.Config, records: Sequence[Record], topic: str) -> float:
     return 1.0 - len({reject.record.offset for reject in batch.rejects}) / len(records)
 
 
-def _guessed(documents: Sequence[Any]) -> Mapped:
-    """Fields by what they are called."""
+def _by_names(documents: Sequence[Any], timed: bool) -> Mapped:
+    """Fields where they are by default, else by what members are called. `timed`: records have a time of their own."""
     shape, part, why = Shape(), dict[str, Any](), list[str]()
     shape.look(documents[:LOOKED_AT])
-    fields, taken = dict[str, str](), set[str]()
+    fields, met = dict[str, str](), dict[str, str]()
     for name in CALLED:
         default = DEFAULTS[name]
+        inside = met.get("features", DEFAULTS["features"]) + "/"
         fits = default in shape.kinds and KINDS.get(name, {"text", "number"}) & set(shape.kinds[default])
-        place = default if fits else shape.find(name, taken)
+        within = "" if name == "time" and not timed else inside  # What the model was asked is not what it answered.
+        place = default if fits else shape.find(name, {*met.values()}, within)
         if place is not None:
-            taken.add(place)
+            met[name] = place
             if place != default:
                 fields[name] = place
                 why.append(f"{name} is taken to be {place}, by its name.")
-    if "model" not in fields and DEFAULTS["model"] not in taken:
+    own = [name for name in met if name not in fields]
+    if own:
+        why.insert(0, f"Where they are by default: {', '.join(own)}.")
+    if "model" not in met:
         fields["model"] = "=my-model"
         why.append("No member is called like a model: write its name behind the '='.")
-    if "features" not in fields and DEFAULTS["features"] not in taken:
+    if "features" not in met:
         fields["features"] = ""
         why.append("There is no object of features: all members of an event are, but for those of `exclude`.")
-    if _local(documents, fields.get("time", DEFAULTS["time"])):
+    if _local(documents, met.get("time", DEFAULTS["time"])):
         part["time_zone"] = "UTC"
         why.append("Times name no zone: UTC is a guess.")
+    if "time" not in met and not timed:
+        why.append(
+            "Nothing says when events were: all count as of 1970, and days and weeks mean nothing. See fields.time."
+        )
     return Mapped({"fields": fields, **part} if fields else part, why)
 
 
@@ -236,7 +245,7 @@ class Profile:
             why = why_not(name, many)
             if why and name not in codes:
                 exclude.setdefault(name, why)
-            elif name not in codes and name not in exclude and any(seen.like_an_id for seen in many):
+            elif name not in codes and name not in exclude and all(seen.like_an_id for seen in many):
                 notes.append(f"{name}: whole numbers that hardly come twice. If it is an id, exclude it.")
         return Left(exclude, {name: why for name, why in codes.items() if name not in exclude}, notes)
 

@@ -64,8 +64,10 @@ def by_week(
     """The same, in weeks."""
     for model, seen in sorted(watched.items()):
         own = [[one for one in many if one.model == model] for many in (alerts, incidents)]
-        for monday_ms in range(week_of(seen.first_ms), seen.last_ms + 1, WEEK_MS):
-            begin_ms, end_ms = max(monday_ms, seen.first_ms), min(monday_ms + WEEK_MS, seen.last_ms)
+        last_ms = max([seen.last_ms, *(one.found_ms for many in own for one in many)])  # Of silence after the last.
+        for monday_ms in range(week_of(seen.first_ms), last_ms + 1, WEEK_MS):
+            begin_ms = max(monday_ms, seen.first_ms)
+            end_ms = max(min(monday_ms + WEEK_MS, seen.last_ms), begin_ms)
             yield _within(model, own[0], own[1], begin_ms, end_ms, monday_ms, monday_ms + WEEK_MS)
 
 
