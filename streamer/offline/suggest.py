@@ -14,9 +14,9 @@ import numpy as np
 import orjson
 import yaml
 
-from schemas.events.batch import Record
+from schemas.events.batch import Record, text_of_event
 from schemas.events.decoder import Decoder
-from schemas.events.fields import ABSENT, DEFAULTS, FIELDS, STUCK, parse_selector, walk
+from schemas.events.fields import DEFAULTS, parse_selector, walk
 from streamer.config import model as cfg
 from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
@@ -30,8 +30,8 @@ from streamer.signals.grammar import excluded
 from streamer.signals.observe import FEATURES
 
 LOOKED_AT = 2_000
-USED, MET = 0.9, 0.75
-"""A preset fits where so large a share of the records is used, and of the places that it names is met."""
+USED, MET, ENOUGH = 0.9, 0.75, 5
+"""A preset fits where so large a share of the records can be read, and of its fields is found, or so many of them."""
 DEPTH_MAX = 3
 RARELY_TWICE = 0.5
 ID_WORDS = ("id", "uuid", "guid", "key", "account", "session", "number", "no", "nr", "hash", "token", "email", "ip")
@@ -63,6 +63,13 @@ KINDS: dict[str, set[str]] = {
     "segment": {"object"},
 }
 """What must stand there; of others a text or a number."""
+
+
+COLUMNS = {
+    **{name: f"prediction.{name}" for name in ("label", "value", "confidence", "scores", "logits")},
+    **{name: name for name in ("features", "segment", "latency_ms", "status", "caller")},
+}
+"""How the columns of a field begin."""
 
 
 class Mapped(NamedTuple):
@@ -127,43 +134,37 @@ def documents_of(records: Iterable[Record]) -> list[dict[str, Any]]:
 
 def mapped(head: str, records: Sequence[Record], topic: str) -> Mapped:
     """Where the fields of such records are. `head`: the least config."""
-    documents = documents_of(records)
-    native = load_text(head, "suggested", {})
-    met = [name for name in FIELDS if _meets(DEFAULTS[name], documents, records)]
-    own = len(met) if _used(native, records, topic) >= USED and "features" in met else 0
-    best, fits = "", own
+    best, most = "", len(_met(load_text(head, "suggested", {}), records, topic))
     for name in names():
         part = yaml.safe_load(text_of(name))
-        places = [text for text in part["fields"].values() if text.startswith(("/", "header:"))]
-        there = sum(_meets(text, documents, records) for text in places)
-        config = load_text(head + yaml.safe_dump(part, sort_keys=False), "suggested", {})
-        if there > fits and there >= MET * len(places) and _used(config, records, topic) >= USED:
-            best, fits = name, there
+        places = {field for field, text in part["fields"].items() if not text.startswith("=")}
+        met = _met(load_text(head + yaml.safe_dump(part, sort_keys=False), "suggested", {}), records, topic)
+        if len(met) > most and len(places & met) >= min(MET * len(places), ENOUGH):
+            best, most = name, len(met)
     if best:
         why = [f"The preset {best} fits; its notes: driftline init {best}."]
         return Mapped(yaml.safe_load(text_of(best)), why)
-    timed = any(record.time_ms >= 0 for record in records)
-    return _by_names(documents, timed)
+    return _by_names(documents_of(records), any(record.time_ms >= 0 for record in records))
 
 
-def _meets(place: str, documents: Sequence[Any], records: Sequence[Record]) -> bool:
-    """Whether some record has it. A pointer may lead into what is only made of a record: then its beginning counts."""
-    selector = parse_selector(place)
-    if selector.kind == "header":
-        return any(name == selector.header for record in records[:100] for name, _ in record.headers)
-    found = [walk(selector.steps, document) for document in documents[:200]]
-    if any(one is not ABSENT and one is not STUCK for one in found):
-        return True
-    first = [walk(selector.steps[:1], document) for document in documents[:200]]
-    return len(selector.steps) > 1 and any(isinstance(one, str | list) for one in first)
-
-
-def _used(config: cfg.Config, records: Sequence[Record], topic: str) -> float:
-    """Share of records that are events, or parts of some."""
+def _met(config: cfg.Config, records: Sequence[Record], topic: str) -> set[str]:
+    """The fields that such a config finds in the records; none where it cannot read most of them."""
     if not records:
-        return 0.0
+        return set()
     batch = Decoder(fields_of(config))(list(records), topic)
-    return 1.0 - len({reject.record.offset for reject in batch.rejects}) / len(records)
+    if len({reject.record.offset for reject in batch.rejects}) > (1 - USED) * len(records):
+        return set()
+    met = {field for field, name in COLUMNS.items() if any(one.startswith(name) for one in batch.names)}
+    met |= {"model"} | ({"version"} if (batch.version >= 0).any() else set())
+    met |= {"event_id"} if batch.event_id.any() else set()
+    codes = text_of_event(batch, COLUMNS["label"]).tolist()
+    if all(
+        "." in batch.strings[code] and batch.strings[code].replace(".", "").isdigit() for code in codes if code >= 0
+    ):
+        met -= {"label"}  # What has decimals is a value.
+    given = {record.offset: record.time_ms for record in records}
+    times = zip(batch.offsets.tolist(), batch.times_ms.tolist(), strict=True)
+    return met | ({"time"} if any(time_ms not in (given[offset], 0) for offset, time_ms in times) else set())
 
 
 def _by_names(documents: Sequence[Any], timed: bool) -> Mapped:
