@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -136,15 +137,22 @@ def mapped(head: str, records: Sequence[Record], topic: str) -> Mapped:
     """Where the fields of such records are. `head`: the least config."""
     best, most = "", len(_met(load_text(head, "suggested", {}), records, topic))
     for name in names():
-        part = yaml.safe_load(text_of(name))
-        places = {field for field, text in part["fields"].items() if not text.startswith("=")}
-        met = _met(load_text(head + yaml.safe_dump(part, sort_keys=False), "suggested", {}), records, topic)
+        places, config = _preset(head, name)
+        met = _met(config, records, topic)
         if len(met) > most and len(places & met) >= min(MET * len(places), ENOUGH):
             best, most = name, len(met)
     if best:
         why = [f"The preset {best} fits; its notes: driftline init {best}."]
         return Mapped(yaml.safe_load(text_of(best)), why)
     return _by_names(documents_of(records), any(record.time_ms >= 0 for record in records))
+
+
+@cache
+def _preset(head: str, name: str) -> tuple[set[str], cfg.Config]:
+    """The fields that a preset finds in an event, and its config."""
+    part = yaml.safe_load(text_of(name))
+    places = {field for field, text in part["fields"].items() if not text.startswith("=")}
+    return places, load_text(head + yaml.safe_dump(part, sort_keys=False), "suggested", {})
 
 
 def _met(config: cfg.Config, records: Sequence[Record], topic: str) -> set[str]:
