@@ -107,6 +107,8 @@ def backtest(
     either_files_or_topic(inputs, topic)
     if against is None and (fail_if_gained or fail_if_lost):
         raise click.UsageError("--fail-if-gained and --fail-if-lost need --against: gained and lost against what?")
+    if html is not None and not html.parent.is_dir():
+        raise click.UsageError(f"--html: there is no folder {html.parent}.")
     paths = [path for path in (config_path, against) if path is not None]
     alike = len({path.name for path in paths}) < len(paths)
     configs = [(str(path) if alike else path.name, _config(path, topic, ticks)) for path in paths]

@@ -63,7 +63,7 @@ def test_the_same_config_twice_is_no_difference_and_exit_0(folder: Path) -> None
         (["--inject", "shfit"], 1, "Did you mean 'shift'?"),
         (["--incidents", "none.csv"], 1, "none.csv: No such file or directory"),
         (["--from", "noon"], 1, "'noon' is neither an offset nor a time"),
-        (["--html", "no/such/folder.html"], 1, "no/such/folder.html: No such file or directory"),
+        (["--html", "no/such/page.html"], 2, "--html: there is no folder no/such."),
         (["--from", "2030-01-01T00:00:00Z"], 1, "none of the records is used"),
     ],
 )
