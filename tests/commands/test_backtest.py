@@ -17,13 +17,13 @@ BLIND = EAGER.replace("features.*", "features.nothing")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`short.jsonl` is the first three days, of which only little can be said."""
+    """`short.jsonl` is the first day, of which only little can be said."""
     folder = tmp_path_factory.mktemp("backtest")
     past = write_past(folder)
     (folder / "short.jsonl").write_text("".join(past.read_text().splitlines(keepends=True)[:400]))
     (folder / "new.yaml").write_text(EAGER)
     (folder / "old.yaml").write_text(BLIND)
-    (folder / "known.csv").write_text("model,begin,end\nfraud,2026-01-12T00:00:00Z,2026-01-13T00:00:00Z\n")
+    (folder / "known.csv").write_text("model,begin,end\nfraud,2026-01-08T12:00:00Z,2026-01-09T12:00:00Z\n")
     return folder
 
 
@@ -82,9 +82,9 @@ def test_a_config_that_is_invalid_is_78_and_a_file_that_is_not_there_1(folder: P
 
 
 def test_a_stretch_is_cut_out_and_time_may_pass_in_other_steps(folder: Path) -> None:
-    done = run(folder, "--from", "2026-01-06T00:00:00Z", "--to", f"@{BEGIN + 2 * 86_400}", "--ticks", "30m")
+    done = run(folder, "--from", "2026-01-05T06:00:00Z", "--to", f"@{BEGIN + 12 * 3_600}", "--ticks", "30m")
     assert done.exit_code == 0, done.output
-    assert "144 events of 2 models, 2026-01-06 00:00 to 2026-01-06 23:45" in done.output
+    assert "72 events of 2 models, 2026-01-05 06:00 to 2026-01-05 11:52" in done.output
 
 
 def test_what_is_no_event_is_said_with_its_place(folder: Path, tmp_path: Path) -> None:

@@ -13,7 +13,9 @@ from tests.offline.past import write_past
 
 
 def test_what_is_printed_is_a_config_that_lint_takes(tmp_path: Path) -> None:
-    done = CliRunner().invoke(suggest, ["--input", str(write_past(tmp_path, days=3)), "--brokers", "kafka:9092"])
+    done = CliRunner().invoke(
+        suggest, ["--input", str(write_past(tmp_path, days=3, a_day=96)), "--brokers", "kafka:9092"]
+    )
     assert done.exit_code == 0, done.output
     path = tmp_path / "driftline.yaml"
     path.write_text(done.stdout)

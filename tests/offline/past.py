@@ -1,4 +1,4 @@
-"""Ten days of two models for those who judge a history: `fraud` is asked other amounts on day 7."""
+"""Five days of two models for those who judge a history: `fraud` is asked other amounts for one, see SHIFT."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from streamer.port import Partition
 BEGIN = 1_767_571_200
 """2026-01-05, a Monday."""
 DAY = 86_400
+SHIFT = 3.5
+"""The day on which it begins."""
 HEAD = (
     'version: 1\nkafka: {brokers: "b:1"}\ntopics: {events: [inferences]}\nheartbeat: {interval: 1h}\n'
     "reference: {warmup: 100}\n"
@@ -28,7 +30,7 @@ HEAD = (
 EAGER, SLOW = HEAD % "", HEAD % ", delta: 1.0e-30"
 
 
-def write_past(folder: Path, days: int = 10, a_day: int = 96, shifted: bool = True) -> Path:
+def write_past(folder: Path, days: int = 5, a_day: int = 192, shifted: bool = True) -> Path:
     """A file of it: `fraud` at an even pace, `churn` half as often."""
     rng, path = np.random.default_rng(5), folder / "past.jsonl"
     lines = []
@@ -36,7 +38,7 @@ def write_past(folder: Path, days: int = 10, a_day: int = 96, shifted: bool = Tr
         day = i / a_day
         for model in ("fraud", "churn")[: 2 - i % 2]:
             amount = 100 + 10 * rng.standard_normal()
-            if shifted and model == "fraud" and 7 <= day < 8:
+            if shifted and model == "fraud" and SHIFT <= day < SHIFT + 1:
                 amount *= 1.5
             label = "ok" if rng.random() < 0.6 else "bad"
             features = {"amount": amount, "country": ("NL", "DE", "BE")[int(rng.integers(3))]}

@@ -16,7 +16,7 @@ from streamer.offline.episodes import Told
 from streamer.offline.faults import faults, parse_spec
 from streamer.offline.known import Known
 from streamer.offline.replay import Replay
-from tests.offline.past import BEGIN, DAY, EAGER, HEAD, SLOW, configured, reader, write_past
+from tests.offline.past import BEGIN, DAY, EAGER, HEAD, SHIFT, SLOW, configured, reader, write_past
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def pairs(*texts: str) -> list[tuple[str, Any]]:
 
 
 def test_the_same_config_twice_is_no_difference_and_known_incidents_are_judged_for_each(past: Path) -> None:
-    begin_ms = (BEGIN + 7 * DAY) * 1000
+    begin_ms = int((BEGIN + SHIFT * DAY) * 1000)
     known = [Known("fraud", begin_ms, begin_ms + DAY * 1000, "k:1"), Known("churn", begin_ms, begin_ms, "k:2")]
     found = backtest(reader(past), Asked(pairs(EAGER, EAGER), known=known))
     assert found.alerts is not None
@@ -97,9 +97,9 @@ def test_what_is_put_in_is_found_by_its_monitor_and_how_fast(healthy: Path) -> N
         assert one.found is not None, one.what
         assert one.found.monitor == monitor
         assert one.found.model == one.model
-        assert abs(one.onset_ms - (BEGIN + 5 * DAY) * 1000) < 3_600_000
+        assert abs(one.onset_ms - (BEGIN + 2.5 * DAY) * 1000) < 3_600_000
         assert one.found.found_ms == one.onset_ms + one.time_ms
-        every_ms = 900_000 if one.model == "fraud" else 1_800_000
+        every_ms = 450_000 if one.model == "fraud" else 900_000
         assert abs(one.events - one.time_ms / every_ms) < 3, "at an even pace events are time"
     silent = [one for one in found.injected if one.kind == "silence"]
     assert all(7_200_000 <= one.time_ms < 4 * 3_600_000 for one in silent)
@@ -131,9 +131,10 @@ def test_to_go_on_from_a_snapshot_is_to_have_had_the_fault_from_the_beginning(he
         assert one.alerts == len(own)
 
 
-def test_school_is_told_of_monitors_that_learn(healthy: Path) -> None:
+def test_school_is_told_of_monitors_that_learn(tmp_path: Path) -> None:
     text = HEAD.partition("monitors:")[0] + "monitors: {amounts: {signal: features.*, detect: {kind: envelope}}}\n"
-    run = backtest(reader(healthy), Asked([("x", configured(text))])).runs[0]
+    path = write_past(tmp_path, days=10, a_day=48, shifted=False)
+    run = backtest(reader(path), Asked([("x", configured(text))])).runs[0]
     assert set(run.schools) == {"fraud", "churn"}
     one = run.schools["fraud"]
     assert (one.series, one.learning, one.left_ms) == (1, 0, 0)

@@ -12,7 +12,7 @@ from streamer.offline.backtest import Asked, Backtest, backtest
 from streamer.offline.backtest_told import plain, table, told
 from streamer.offline.faults import parse_spec
 from streamer.offline.known import Known
-from tests.offline.past import BEGIN, DAY, EAGER, configured, reader, write_past
+from tests.offline.past import BEGIN, DAY, EAGER, SHIFT, configured, reader, write_past
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Backtest:
 
 def judged(folder: Path) -> Backtest:
     """The eager config against one that sees nothing, with a known incident and one fault."""
-    begin_ms = (BEGIN + 7 * DAY) * 1000
+    begin_ms = int((BEGIN + SHIFT * DAY) * 1000)
     blind = EAGER.replace("features.*", "features.nothing")
     configs = [("new.yaml", configured()), ("old.yaml", configured(blind))]
     known = [Known("fraud", begin_ms, begin_ms + DAY * 1000, "k.csv:2")]
@@ -33,13 +33,13 @@ def judged(folder: Path) -> Backtest:
 def test_each_part_is_said(found: Backtest) -> None:
     lines = list(told(found))
     assert lines[0] == (
-        "new.yaml against old.yaml: 1,440 events of 2 models, 2026-01-05 00:00 to 2026-01-14 23:45 (9d 23h)"
+        "new.yaml against old.yaml: 1,440 events of 2 models, 2026-01-05 00:00 to 2026-01-09 23:52 (4d 23h)"
     )
     assert lines[1] == "1,440 records = 1,440 used + 0 late + 0 duplicate + 0 filtered + 0 rejected"
     text = "\n".join(lines)
     gained = len(found.runs[0].incidents)
     assert f"incidents: {gained} gained, 0 lost, 0 moved, 0 the same" in lines
-    assert "  gained  2026-01-12" in text
+    assert "  gained  2026-01-08" in text
     assert "new.yaml: 1 of 1 known incident found (recall 100.0%), median delay " in text
     assert "old.yaml: 0 of 1 known incident found (recall 0.0%); 0 incidents told" in text
     assert "put into copies of the history after 50% of each model's time: 2 of 2 faults found" in lines

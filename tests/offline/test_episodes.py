@@ -11,7 +11,7 @@ from streamer.config.decoder_fields import fields_of
 from streamer.offline.episodes import Told, firing_ms
 from streamer.offline.replay import Replay
 from streamer.port import Out
-from tests.offline.past import BEGIN, DAY, configured, episode, reader, write_past
+from tests.offline.past import BEGIN, DAY, SHIFT, configured, episode, reader, write_past
 
 
 def outs_of(path: Path) -> list[Out]:
@@ -28,7 +28,7 @@ def test_each_alert_and_incident_is_one_however_often_it_is_told(tmp_path: Path)
     first = next(one for one in told.alerts.values() if one.model == "fraud")
     assert (first.monitor, first.severity) == ("amounts", "warning")
     assert first.series == "features.amount, inferences[0]"
-    begin_ms = (BEGIN + 7 * DAY) * 1000
+    begin_ms = int((BEGIN + SHIFT * DAY) * 1000)
     assert begin_ms - 3_600_000 < first.onset_ms <= first.found_ms < begin_ms + 12 * 3_600_000
     assert first.ended_ms is not None
     assert first.ended_ms > first.found_ms

@@ -20,7 +20,7 @@ ONSETS = {"fraud": ONSET, "churn": ONSET}
 
 @pytest.fixture(scope="module")
 def batch(tmp_path_factory: pytest.TempPathFactory) -> Batch:
-    path, decode = write_past(tmp_path_factory.mktemp("faults"), days=3), Decoder(fields_of(configured()))
+    path, decode = write_past(tmp_path_factory.mktemp("faults"), days=3, a_day=96), Decoder(fields_of(configured()))
     return decode([record for _, records in reader(path)("") for record in records], "inferences")
 
 

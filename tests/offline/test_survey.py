@@ -14,7 +14,7 @@ from tests.offline.past import BEGIN, DAY, configured, reader, write_past
 
 @pytest.fixture(scope="module")
 def batches(tmp_path_factory: pytest.TempPathFactory) -> list[Batch]:
-    path, decode = write_past(tmp_path_factory.mktemp("survey"), days=3), Decoder(fields_of(configured()))
+    path, decode = write_past(tmp_path_factory.mktemp("survey"), days=3, a_day=96), Decoder(fields_of(configured()))
     return [decode(records, "inferences") for _, records in reader(path)("")]
 
 
