@@ -167,6 +167,7 @@ class Injected(NamedTuple):
     events: int  # of the model from the onset until then; of what is not found until the end
     time_ms: int
     alerts: int  # that are there only with the fault
+    anyway: str  # of what is not found: the monitor that fires of the same even without the fault
 
 
 class Backtest(NamedTuple):
@@ -238,6 +239,7 @@ def _injected(copy: Copy, run: Run, watched: Mapping[str, Stretch], tolerance_ms
         own = [one for one in gained if one.model == model and one.found_ms >= onset_ms]
         first = min(own, key=lambda one: (one.found_ms, one.monitor), default=None)
         until_ms = watched[model].last_ms if first is None else first.found_ms
+        anyway = "" if first is not None else _anyway(run.alerts, model, copy.fault.targets[model].name, onset_ms)
         events = copy.events.get(model, 0) if first is None else copy.after[first._replace(ended_ms=None)]
         yield Injected(
             kind=copy.fault.kind,
@@ -249,4 +251,14 @@ def _injected(copy: Copy, run: Run, watched: Mapping[str, Stretch], tolerance_ms
             events=events,
             time_ms=until_ms - onset_ms,
             alerts=len(own),
+            anyway=anyway,
         )
+
+
+def _anyway(alerts: Sequence[Episode], model: str, name: str, onset_ms: int) -> str:
+    """The monitor that fires of a feature after the onset, whatever is put in."""
+    for one in alerts:
+        late = one.ended_ms is None or one.ended_ms >= onset_ms
+        if one.model == model and late and name and name in one.series:
+            return one.monitor
+    return ""

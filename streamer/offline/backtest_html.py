@@ -209,7 +209,7 @@ WORDS = ("gained", "lost", "moved", "yes", "no")
 
 
 def _cell(text: str, kind: str) -> str:
-    said = f"{kind} {text}" if text in WORDS else f"{kind} no" if text == "not found" else kind
+    said = f"{kind} {text}" if text in WORDS else f"{kind} no" if text.startswith("not found") else kind
     return f'<td class="{said}">{escape(text)}</td>'
 
 

@@ -120,7 +120,8 @@ INJECTED_HEADS = ("fault", "model", "found by", "after events", "after", "alerts
 
 def injected_rows(found: Backtest) -> Iterator[tuple[str, ...]]:
     for one in found.injected:
-        by = one.found.monitor if one.found else "not found"
+        hidden = f"not found: {one.anyway} fires anyway" if one.anyway else "not found"
+        by = one.found.monitor if one.found else hidden
         yield one.what, one.model, by, f"{one.events:,}", long(one.time_ms), f"{one.alerts:,}"
 
 

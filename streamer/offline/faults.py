@@ -21,6 +21,7 @@ from streamer.offline.survey import Seen, Survey
 from streamer.signals.columns import Bool
 from streamer.signals.grammar import excluded, matches
 from streamer.signals.observe import FEATURES
+from streamer.signals.roles import is_about
 
 NEW = "never seen before"
 """The text of a new category or label."""
@@ -69,10 +70,11 @@ class Fault(NamedTuple):
         return KINDS[self.kind].says.format(name=self.targets[model].name, size=f"{self.size:g}", share=self.size)
 
     def hit(self, batch: Batch, model: str, onset_ms: int) -> Bool:
-        """Which events are the model's, and not before the onset."""
+        """Which inferences are the model's, and not before the onset."""
         if model not in batch.strings:
             return np.zeros(len(batch.offsets), bool)
-        return np.asarray((batch.model == batch.strings.index(model)) & (batch.times_ms >= onset_ms), bool)
+        mine = (batch.model == batch.strings.index(model)) & (batch.times_ms >= onset_ms)
+        return np.asarray(mine & ~is_about(batch), bool)
 
     def changed(self, batch: Batch, onsets_ms: Mapping[str, int]) -> Batch:
         """The batch as it would have been, each model from its onset on."""

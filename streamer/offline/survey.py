@@ -10,6 +10,7 @@ import numpy as np
 
 from detectors.reference import middle, robust_scale
 from schemas.events.batch import Batch
+from streamer.signals.roles import is_about
 
 SAMPLE = 500
 """First values of a field, as many as a reference is learned from by default."""
@@ -67,9 +68,10 @@ class Survey:
         self._values(batch)
 
     def stretches(self, batch: Batch) -> None:
-        """Note how many, and from when to when."""
-        for code in np.unique(batch.model).tolist():
-            times_ms = batch.times_ms[batch.model == code]
+        """Note how many inferences, and from when to when; labels and feedback are none."""
+        models = np.where(is_about(batch), -1, batch.model)
+        for code in np.unique(models[models >= 0]).tolist():
+            times_ms = batch.times_ms[models == code]
             known = self.models.setdefault(batch.strings[code], Stretch(0, times_ms.min().item(), 0))
             known.events += len(times_ms)
             known.first_ms = min(known.first_ms, times_ms.min().item())

@@ -113,6 +113,7 @@ def test_a_fault_of_nothing_is_not_found_and_what_was_wrong_anyway_is_none(past:
     assert all(one.found is None and one.alerts == 0 for one in found.injected)
     last_ms = {model: seen.last_ms for model, seen in found.watched.items()}
     assert all(one.onset_ms + one.time_ms == last_ms[one.model] for one in found.injected)
+    assert {(one.model, one.anyway) for one in found.injected} == {("fraud", "amounts"), ("churn", "")}
 
 
 def test_to_go_on_from_a_snapshot_is_to_have_had_the_fault_from_the_beginning(healthy: Path) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from schemas.events.batch import Batch, part_of
+from schemas.events.batch import Batch, Record, part_of
 from schemas.events.decoder import Decoder
 from streamer.config.decoder_fields import fields_of
 from streamer.offline import survey
-from streamer.offline.survey import Seen, Survey
-from tests.offline.past import BEGIN, DAY, configured, reader, write_past
+from streamer.offline.survey import Seen, Stretch, Survey
+from tests.offline.past import BEGIN, DAY, EAGER, configured, reader, write_past
 
 
 @pytest.fixture(scope="module")
@@ -55,3 +55,13 @@ def test_ids_are_whole_and_hardly_come_twice() -> None:
     assert not Seen(sample=[i + 0.5 for i in range(100)]).like_an_id
     assert not Seen(sample=[1.0, 2.0, 3.0]).like_an_id, "too few to know"
     assert (Seen().centre, Seen().scale) == (0.0, 0.0)
+
+
+def test_labels_and_feedback_are_no_inferences() -> None:
+    more = "labels: {label: /truth, event_id: /about}\nfeedback: {action: /done, event_id: /of}\n"
+    lines = [{"model": "m", "time": 1, "event_id": "a"}, {"model": "m", "time": 9, "truth": "ok", "about": "a"}]
+    lines += [{"model": "other", "time": 9, "done": "no", "of": "a"}]
+    records = [Record(i, -1, None, json.dumps(line).encode()) for i, line in enumerate(lines)]
+    found = Survey()
+    found.take(Decoder(fields_of(configured(EAGER + more)))(records, "inferences"))
+    assert found.models == {"m": Stretch(1, 1000, 1000)}
