@@ -236,7 +236,7 @@ def _injected(copy: Copy, run: Run, watched: Mapping[str, Stretch], tolerance_ms
     """What is found with the fault and not without it, by model."""
     gained = difference(run.alerts, copy.told.alerts.values(), tolerance_ms).gained
     for model, onset_ms in copy.onsets_ms.items():
-        own = [one for one in gained if one.model == model and one.found_ms >= onset_ms]
+        own = [one for one in gained if one.model == model]
         first = min(own, key=lambda one: (one.found_ms, one.monitor), default=None)
         until_ms = watched[model].last_ms if first is None else first.found_ms
         anyway = "" if first is not None else _anyway(run.alerts, model, copy.fault.targets[model].name, onset_ms)
