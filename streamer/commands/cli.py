@@ -19,6 +19,14 @@ VERBS: dict[str, tuple[str, str]] = {
         "streamer.commands.replay:replay",
         "Run the engine over a file or a range of a topic; print its alerts.",
     ),
+    "backtest": (
+        "streamer.commands.backtest:backtest",
+        "Say what a config would have told of the past, against another, with faults, by known incidents.",
+    ),
+    "suggest": (
+        "streamer.commands.suggest:suggest",
+        "Look at events and print the config to start with, and why.",
+    ),
     "explain": (
         "streamer.commands.explain:explain",
         "Say of every series its tier, limits, and the smallest drift that would be found.",

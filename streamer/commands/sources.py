@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -10,7 +11,9 @@ import click
 from schemas.events.batch import Record
 from streamer.commands.broker_down import exit_unreachable
 from streamer.config.model import Config
-from streamer.offline.replay import BadInput
+from streamer.offline.event_files import EventFiles, Span
+from streamer.offline.joined import by_time
+from streamer.offline.replay import BadInput, parse_inputs
 from streamer.port import LogDown, LogGap, Partition
 
 Source = Iterable[tuple[Partition, list[Record]]]
@@ -28,12 +31,80 @@ def of_topic(
     """A range of a topic, its schemas known. Kafka's client is loaded only now: who reads files needs none."""
     from streamer.kafka.topic_range import read_topic
 
-    records = read_topic(config, topic, partitions, begin, end)
+    return known_schemas(config, read_topic(config, topic, partitions, begin, end))
+
+
+def known_schemas(config: Config, records: Source) -> Iterator[tuple[Partition, list[Record]]]:
+    """The records, of which the config knows the schemas when they come."""
     if config.schema_registry is None or config.schemas is None:
-        return records
+        return iter(records)
     from streamer.kafka.schema_registry import Client, learned
 
     return learned(config.schemas, records, Client(config.schema_registry).schema)
+
+
+class History:
+    """Files or a range of a topic that are read several times, the same each time; with a bar on stderr when a person
+    watches. A topic is read by nobody's group, and its end stays where it was at first.
+    """
+
+    def __init__(
+        self,
+        configs: Sequence[Config],
+        inputs: Sequence[str],
+        topic: str | None,
+        span: tuple[str | None, str | None] = (None, None),
+        partitions: Sequence[int] = (),
+        model: str | None = None,
+    ) -> None:
+        self.configs, self.topic, config = configs, topic, configs[0]
+        if topic:
+            from streamer.kafka.topic_range import TopicRange
+
+            self.range = TopicRange(config, topic, partitions, *span)
+        else:
+            named = parse_inputs(inputs, config.topics.first())
+            self.files = [(one.partition, EventFiles((one.path,), config, model, Span(*span))) for one in named]
+
+    def notes(self) -> list[str]:
+        """What a person should know of the columns of tables."""
+        return [] if self.topic else [note for _, files in self.files for note in files.notes]
+
+    def place(self, partition: Partition, offset: int) -> str:
+        """Where a record stands."""
+        for named, files in [] if self.topic else self.files:
+            if named == partition:
+                return files.place((partition[0], 0), offset)
+        return f"{partition[0]}[{partition[1]}]@{offset}"
+
+    def __call__(self, what: str) -> Iterator[tuple[Partition, list[Record]]]:
+        """All records, from the first on; `what` stands beside the bar."""
+        if self.topic:
+            source: Source = self.range
+            for config in self.configs:
+                source = known_schemas(config, source)
+        else:
+            source = ((named, records) for named, files in self.files for _, records in files)
+            if self.configs[0].topics.sides:
+                source = by_time(self.configs[0], source)
+        with said_in_words():
+            total = self.range.total() if self.topic else sum(files.total() for _, files in self.files)
+            yield from _with_bar(source, what, total)
+
+
+def _with_bar(source: Source, what: str, total: int) -> Iterator[tuple[Partition, list[Record]]]:
+    if not sys.stderr.isatty():
+        yield from source
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        bar = progress.add_task(what, total=total)
+        for partition, records in source:
+            yield partition, records
+            progress.advance(bar, len(records))
 
 
 @contextmanager

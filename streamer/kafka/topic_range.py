@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 from schemas.events.batch import Record
 from streamer.config.model import Config
@@ -30,27 +31,63 @@ def read_topic(
     oldest record and the end as it is now. BadInput for a text or partition that makes no sense, LogGap for an
     offset that is not retained, LogDown when the broker does not answer.
     """
-    logger = logger or silent_logger()  # Whoever reads a topic is told by errors, in words.
-    limits = Limits()
-    probe = Probe(config, logger, limits)
-    readers = Readers(config, logger, probe, limits)
-    try:
-        count = probe.partitions([topic])[topic]
-        unknown = [number for number in partitions if not 0 <= number < count]
-        if unknown:
-            raise BadInput(f"{topic} has partitions 0 to {count - 1}, not {unknown[0]}")
-        for number in sorted(set(partitions)) or range(count):
-            low, high = probe.begin_end((topic, number))
-            start = low if begin is None else resolve(probe, (topic, number), begin, high)
-            stop = high if end is None else min(high, resolve(probe, (topic, number), end, high))
-            if start < low:
-                raise LogGap(f"{topic}[{number}] holds offsets from {low} on, not {start}")
-            for records in readers.read((topic, number), start, stop):
-                if records:
-                    yield (topic, number), records
-    finally:
-        readers.close()
-        probe.close()
+    yield from TopicRange(config, topic, partitions, begin, end, logger)
+
+
+class TopicRange:
+    """A range that can be read again: where it begins and ends in each partition is found when it is first asked for,
+    and stays. The readers are of no group and commit nothing. Arguments and errors as of `read_topic`.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        topic: str,
+        partitions: Sequence[int] = (),
+        begin: str | None = None,
+        end: str | None = None,
+        logger: logging.Logger | None = None,
+    ) -> None:
+        self.config, self.topic, self.partitions, self.begin, self.end = config, topic, partitions, begin, end
+        self.logger, self.limits = logger or silent_logger(), Limits()  # Whoever reads is told by errors, in words.
+
+    @cached_property
+    def spans(self) -> dict[Partition, tuple[int, int]]:
+        """By partition the first offset, and the one before which to stop."""
+        probe = Probe(self.config, self.logger, self.limits)
+        try:
+            count = probe.partitions([self.topic])[self.topic]
+            unknown = [number for number in self.partitions if not 0 <= number < count]
+            if unknown:
+                raise BadInput(f"{self.topic} has partitions 0 to {count - 1}, not {unknown[0]}")
+            return {(self.topic, n): self._span(probe, n) for n in sorted(set(self.partitions)) or range(count)}
+        finally:
+            probe.close()
+
+    def _span(self, probe: Probe, number: int) -> tuple[int, int]:
+        low, high = probe.begin_end((self.topic, number))
+        start = low if self.begin is None else resolve(probe, (self.topic, number), self.begin, high)
+        stop = high if self.end is None else min(high, resolve(probe, (self.topic, number), self.end, high))
+        if start < low:
+            raise LogGap(f"{self.topic}[{number}] holds offsets from {low} on, not {start}")
+        return start, stop
+
+    def total(self) -> int:
+        """Offsets in it: at least as many as there are records."""
+        return sum(max(stop - start, 0) for start, stop in self.spans.values())
+
+    def __iter__(self) -> Iterator[tuple[Partition, list[Record]]]:
+        spans = self.spans
+        probe = Probe(self.config, self.logger, self.limits)
+        readers = Readers(self.config, self.logger, probe, self.limits)
+        try:
+            for partition, (start, stop) in spans.items():
+                for records in readers.read(partition, start, stop):
+                    if records:
+                        yield partition, records
+        finally:
+            readers.close()
+            probe.close()
 
 
 def resolve(probe: Probe, partition: Partition, text: str, high: int) -> int:

@@ -65,6 +65,7 @@ class EventFiles:
         self.paths, self.config, self.span = paths, config, span
         self.fields, self.notes = fields_of(config), list[str]()
         self.order: dict[int, I64] = {}  # of a file that is not read as it stands: the place of each of its records
+        self.here: dict[int, Bool] = {}  # of a file that was looked through: which of its records are in the span
         self.reads = [self._read(path, model) for path in paths]
 
     def _read(self, path: Path, model: str | None) -> Read:
@@ -81,24 +82,37 @@ class EventFiles:
             for records in self._ordered(number, read):
                 yield (self.config.topics.first(), number), records
 
+    def total(self) -> int:
+        """The records of all files that are in the span; each is looked through."""
+        for number, read in enumerate(self.reads):
+            self._look(number, read)
+        return sum(int(np.count_nonzero(here)) for here in self.here.values())
+
     def place(self, partition: Partition, offset: int) -> str:
         """Where a record stands: `events.jsonl:12`; of a table the row counts from 1, below its header."""
         number = partition[1]
         at = self.order[number].item(offset) if number in self.order else offset
         return f"{self.paths[number]}:{at + 1}"
 
-    def _ordered(self, number: int, read: Read) -> Iterator[list[Record]]:
+    def _look(self, number: int, read: Read) -> None:
+        """Note which records are in the span, and their order where it is not that of the file."""
         times_ms = self._times(number, read)
-        here = self.span.within(times_ms)
+        self.here[number] = here = self.span.within(times_ms)
         newest = np.maximum.accumulate(times_ms) if len(times_ms) else times_ms
-        if (times_ms >= newest - self.config.limits.lateness_ms).all():
+        if (times_ms < newest - self.config.limits.lateness_ms).any():
+            order = np.argsort(times_ms, kind="stable")
+            self.order[number] = order[here[order]]
+
+    def _ordered(self, number: int, read: Read) -> Iterator[list[Record]]:
+        if number not in self.here:
+            self._look(number, read)
+        here, order = self.here[number], self.order.get(number)
+        if order is None:
             for records in read():
                 kept = [record for record in records if here[record.offset]]
                 if kept:
                     yield kept
             return
-        order = np.argsort(times_ms, kind="stable")
-        self.order[number] = order = order[here[order]]
         all_of = [record for records in read() for record in records]
         for places in chunks(enumerate(order.tolist())):
             yield [all_of[place]._replace(offset=offset) for offset, place in places]

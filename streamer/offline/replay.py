@@ -19,7 +19,7 @@ from streamer.engine.unpaired import in_words
 from streamer.offline.account import Account, Rejects
 from streamer.offline.joined import Joined
 from streamer.offline.ticks import Ticks
-from streamer.port import Out, Partition
+from streamer.port import Out, Partition, Tick
 
 CHUNK = 500
 BASE = {"version": 1, "kafka": {"brokers": "none:9092"}, "topics": {"events": ["inferences"]}}
@@ -34,6 +34,15 @@ class Input(NamedTuple):
 
     partition: Partition
     path: Path
+
+
+class Cut(NamedTuple):
+    """Records of a partition as its task takes them, and what is published of those that are no events."""
+
+    partition: Partition  # of the task
+    begin: int  # first offset
+    parts: list[tuple[Batch | None, Tick | None]]  # the batch up to each tick, and the tick
+    letters: list[Out]
 
 
 class BadInput(Exception):
@@ -99,22 +108,32 @@ class Replay:
 
     def step(self, partition: Partition, records: Sequence[Record]) -> list[Out]:
         """What is published of these; their places in a partition ascend."""
+        cut = self.cut(partition, records)
+        return cut.letters + self.take(cut)
+
+    def cut(self, partition: Partition, records: Sequence[Record]) -> Cut:
+        """The records decoded, and cut where a tick is due."""
+        letters: list[Out] = []
         if self.joined is None or partition == self.joined.partition:
             in_order = partition[0] == self.config.topics.ordered
             batch = (self.unpack if in_order else self.decode)(records, partition[0])
             self.rejects.take(partition, batch)
-            return self._step(partition, records, batch)
-        found, records, batch = self.joined.take(partition, records)
-        self.rejects.take(partition, found)
-        return self.joined.letters(partition, found) + self._step(self.joined.partition, records, batch)
+        else:
+            found, records, batch = self.joined.take(partition, records)
+            self.rejects.take(partition, found)
+            letters = self.joined.letters(partition, found)
+            partition = self.joined.partition
+        parts = self.ticks.cut(partition, records, batch) if self.ticking else [(batch, None)]
+        return Cut(partition, records[0].offset, list(parts), letters)
 
-    def _step(self, partition: Partition, records: Sequence[Record], batch: Batch) -> list[Out]:
-        task = self.tasks.get(partition)
+    def take(self, cut: Cut) -> list[Out]:
+        """What the task publishes of them."""
+        task = self.tasks.get(cut.partition)
         if task is None:
-            begin, generation, first_end = records[0].offset, self.generation, self.first_end
-            task = Task(self.config, partition, begin, generation=generation, first_end=first_end)
-            self.tasks[partition] = task
-        for part, tick in self.ticks.cut(partition, records, batch) if self.ticking else [(batch, None)]:
+            generation, first_end = self.generation, self.first_end
+            task = Task(self.config, cut.partition, cut.begin, generation=generation, first_end=first_end)
+            self.tasks[cut.partition] = task
+        for part, tick in cut.parts:
             if part is not None:
                 task.step(part)
             if tick is not None:

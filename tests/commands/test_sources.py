@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
 import click
 import pytest
 
-from streamer.commands.sources import either_files_or_topic, said_in_words
+from schemas.events.batch import Record
+from streamer.commands.sources import History, either_files_or_topic, said_in_words
+from streamer.config.load import load_text
 from streamer.offline.replay import BadInput
-from streamer.port import LogDown, LogGap
+from streamer.port import LogDown, LogGap, Partition
+from tests.config.samples import LEAST
 
 
 @pytest.mark.parametrize("error", [BadInput("a.csv: no such file"), LogGap("t[0] holds offsets from 5 on, not 2")])
@@ -27,3 +34,57 @@ def test_both_and_neither_are_refused(inputs: tuple[str, ...], topic: str | None
     with pytest.raises(click.UsageError, match=r"Give either --input FILE \(repeatable\) or --topic T\."):
         either_files_or_topic(inputs, topic)
     either_files_or_topic(inputs or ("a",), None)
+
+
+LINES = '{"model": "m", "time": 1, "features": {"a": 1}}\n{"model": "m", "time": 2, "features": {"a": 2}}\n'
+
+
+def test_a_history_of_files_is_the_same_whenever_it_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text(LINES)
+    (tmp_path / "b.csv").write_text("time,features.a\n5,1\n")
+    config = load_text(LEAST, "x.yaml", {})
+    inputs = [f"3={tmp_path / 'a.jsonl'}", f"other:4={tmp_path / 'b.csv'}"]
+    history = History([config], inputs, None, model="m")
+    first = [(partition, [r.offset for r in records]) for partition, records in history("looking")]
+    assert first == [(("inferences", 3), [0, 1]), (("other", 4), [0])]
+    assert [(partition, [r.offset for r in records]) for partition, records in history("again")] == first
+    assert history.place(("inferences", 3), 1) == f"{tmp_path / 'a.jsonl'}:2"
+    assert history.place(("inferences", 9), 1) == "inferences[9]@1"
+    assert History([config], inputs, None, ("1", None), model="m")("x")
+    assert sum(len(records) for _, records in History([config], inputs, None, ("1", None), model="m")("x")) == 1
+
+
+def test_a_topic_is_read_by_the_range_and_for_every_config(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[tuple[object, ...]] = []
+
+    class Range:
+        def __init__(self, *given: object) -> None:
+            made.append(given)
+
+        def total(self) -> int:
+            return 1
+
+        def __iter__(self) -> Iterator[tuple[Partition, list[Record]]]:
+            yield ("t", 0), [Record(7, -1, None, b"{}")]
+
+    monkeypatch.setattr("streamer.kafka.topic_range.TopicRange", Range)
+    config = load_text(LEAST, "x.yaml", {})
+    history = History([config, config], (), "t", ("5", "@9"), (0,))
+    assert [records[0].offset for _ in range(2) for _, records in history("x")] == [7, 7]
+    assert made == [(config, "t", (0,), "5", "@9")]
+    assert history.notes() == []
+    assert history.place(("t", 0), 7) == "t[0]@7"
+
+
+def test_a_bar_is_drawn_for_a_person_only(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text(LINES)
+    history = History([load_text(LEAST, "x.yaml", {})], [str(tmp_path / "a.jsonl")], None)
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    for stream, drawn in ((io.StringIO(), False), (Terminal(), True)):
+        monkeypatch.setattr("sys.stderr", stream)
+        assert sum(len(records) for _, records in history("running")) == 2
+        assert ("running" in stream.getvalue()) is drawn

@@ -12,7 +12,7 @@ from confluent_kafka.admin import AdminClient
 
 from schemas.events.batch import Record
 from streamer.kafka.client import Limits
-from streamer.kafka.topic_range import read_topic
+from streamer.kafka.topic_range import TopicRange, read_topic
 from streamer.port import Assigned, Committed, Gap, LogDown, LogGap, Out, Outcome, Records, Snapshot
 from tests.kafka.world import (
     CONFIG_HASH,
@@ -246,6 +246,20 @@ def test_a_range_of_history_by_offset_and_time(broker: str, make_topics: MakeTop
     assert read([0], "2023-11-14T22:13:22Z") == {0: [b"4", b"6", b"8"]}
     assert read([0], "@1700000001", "@1700000003") == {0: [b"2", b"4"]}
     assert read([0], "2030-01-01T00:00:00Z") == {}
+
+
+def test_a_range_that_is_read_again_is_the_same_and_no_group_knows_of_it(world: World) -> None:
+    world.produce(5)
+    admin = AdminClient({"bootstrap.servers": world.broker})
+    before = {one.group_id for one in admin.list_consumer_groups().result().valid}
+    history = TopicRange(world.config(), world.events)
+    first = [(p, [r.offset for r in records]) for p, records in history]
+    total = history.total()
+    world.produce(3)
+    again = [(p, [r.offset for r in records]) for p, records in history]
+    assert sum(len(offsets) for _, offsets in first) == 5 == total
+    assert [offset for _, offsets in again for offset in offsets] == [o for _, offsets in first for o in offsets]
+    assert {one.group_id for one in admin.list_consumer_groups().result().valid} == before
 
 
 def test_the_broker_is_asked_in_read_uncommitted_for_the_end(world: World) -> None:

@@ -96,3 +96,15 @@ def test_a_stretch_of_rows_is_cut_out(tmp_path: Path) -> None:
     assert [record.offset for record in read(path, span=Span("3", "5"))] == [3, 4]
     with pytest.raises(BadInput, match="neither an offset nor a time"):
         read(path, span=Span("tomorrow"))
+
+
+def test_the_total_is_of_what_is_in_the_span_and_files_can_be_read_again(tmp_path: Path) -> None:
+    for name, times in (("a", [5, 1, 3]), ("b", [1, 2])):
+        lines = [json.dumps({"model": "m", "time": t * 86_400}) for t in times]
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(lines) + "\n")
+    files = EventFiles((tmp_path / "a.jsonl", tmp_path / "b.jsonl"), CONFIG, span=Span(None, "@259201"))
+    assert files.total() == 4
+    first = list(files)
+    assert [len(records) for _, records in first] == [2, 2]
+    assert list(files) == first
+    assert files.place(("inferences", 0), 0) == f"{tmp_path / 'a.jsonl'}:2", "it was read in the order of times"
