@@ -30,7 +30,7 @@ MINUTE_MS, DAY_MS = 60_000, 86_400_000
 DURABLE_REPLICAS = 3
 
 Role = Literal[
-    "events", "feedback", "labels",
+    "events", "feedback", "labels", "verdicts",
     "alerts", "heartbeats", "state", "dead_letter", "windows", "incidents", "shadow", "ordered",
 ]  # fmt: skip
 Rule = Literal["is", "at least", "at most"]
@@ -54,6 +54,7 @@ SETTINGS: dict[Role, tuple[Setting, ...]] = {
     "events": (),
     "feedback": (),
     "labels": (),
+    "verdicts": (),
     "alerts": ALERTS,
     "incidents": ALERTS,
     "shadow": ALERTS,
