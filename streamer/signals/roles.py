@@ -16,6 +16,7 @@ from streamer.signals.columns import Bool
 REFERENCE, ACTION, OPT_OUT, GOLDEN = "feedback.event_id", "action", "opt_out", "golden"
 LABELLED, TRUTH = "labels.event_id", "labels.label"
 REVIEWED, ALERTED = "verdicts.review_id", "verdicts.alert_id"
+EVENT_NAME = "review.event_id"  # as its text, of which nothing but items of the review queue has need
 REVIEWER, VERDICT, REASON = "verdicts.reviewer", "verdicts.verdict", "verdicts.reason"
 """Names under which a batch has what the config's pointers found; of a topic of its own they are the columns' own."""
 
