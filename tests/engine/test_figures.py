@@ -16,9 +16,15 @@ from tests.engine.tasks import run
 from tests.sim.campaign import CONFIG, make_log
 
 
+PEOPLE = "verdicts: {topic: said}\nreview: {topic: asked}\n"
+
+
 @pytest.fixture(scope="module")
 def task() -> Task:
-    return run(load_text(CONFIG + "mapping: {pair: {within: 1s}}\n", "x", {}), make_log(random.Random(4), 0, 500))
+    return run(
+        load_text(CONFIG.replace(", order: topic", "") + PEOPLE + "mapping: {pair: {within: 1s}}\n", "x", {}),
+        make_log(random.Random(4), 0, 500),
+    )
 
 
 def test_every_counter_is_a_metric_with_its_labels(task: Task) -> None:
@@ -60,7 +66,7 @@ def test_the_counts_add_up(task: Task) -> None:
 
 
 def test_a_task_that_saw_nothing_has_counted_nothing() -> None:
-    fresh = Task(load_text(CONFIG, "x", {}), ("inferences", 0), 0)
+    fresh = Task(load_text(CONFIG.replace(", order: topic", "") + PEOPLE, "x", {}), ("inferences", 0), 0)
     found = list(fresh.counters())
     assert {counter.value for counter in found} == {0}
     assert {counter.name for counter in found} == {
