@@ -15,7 +15,6 @@ from streamer.service.metrics import CATALOGUE
 from tests.engine.tasks import run
 from tests.sim.campaign import CONFIG, make_log
 
-
 PEOPLE = "verdicts: {topic: said}\nreview: {topic: asked}\n"
 
 

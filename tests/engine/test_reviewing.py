@@ -1,4 +1,4 @@
-"""People beside the monitors: a world in which a model is right or wrong, items are asked about, and reviewers answer."""
+"""People beside the monitors: a world in which models are right or wrong, items are asked about, reviewers answer."""
 
 from __future__ import annotations
 
