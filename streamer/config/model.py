@@ -20,6 +20,7 @@ from streamer.config.budget import FalseAlarms
 from streamer.config.calendar import Calendar
 from streamer.config.detect import CheckRule
 from streamer.config.embedding import Embedding
+from streamer.config.exempt import Privacy, Probes
 from streamer.config.librdkafka_settings import RESERVED
 from streamer.config.mapping import Mapping
 from streamer.config.monitor import Defaults as Defaults
@@ -154,18 +155,6 @@ class Commit(Model):
         description="Bounds the replay of a restart.",
     )
     on_state_loss: Literal["rebaseline", "halt"] = Field("rebaseline", description="When no usable snapshot is left.")
-
-
-class Privacy(Model):
-    """Who is not watched."""
-
-    opt_out: Pointer = Field(description="Where an event says true: it is filtered, and leaves no trace.")
-
-
-class Probes(Model):
-    """Events with known inputs, sent to see whether the known answer comes."""
-
-    golden: Pointer = Field(description="Where an event says true: only checks look at it, nothing is learned from it.")
 
 
 class Heartbeat(Model):

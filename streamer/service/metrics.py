@@ -28,11 +28,9 @@ from streamer.incidents.book import CHANGES
 from streamer.monitors.detectable import HORIZONS, SIGNS
 from streamer.monitors.window_outcomes import ENDS
 from streamer.port import Outcome
-from streamer.review.asked import OUTCOMES as OUTCOMES_OF_ITEMS
-from streamer.review.asked import RESULTS as VERDICTS
-from streamer.review.audits import KINDS
 from streamer.series.labels import AWAITED
 from streamer.series.labels import RESULTS as LABEL_RESULTS
+from streamer.service.people_metrics import PEOPLE
 
 PREFIX = "driftline_"
 MODEL_SERIES_MAX = 1000
@@ -131,27 +129,7 @@ CATALOGUE: dict[Name, Spec] = {
         "labels.pending others, or refused as there were too many groups, or windows of them.",
         {"topic": OPEN, "result": AWAITED},
     ),
-    "review_items_total": Spec(
-        "counter",
-        "Items that people were asked to look at: ranked by alarm, drawn beside them, the least confident of a window, "
-        "and drawn beside those.",
-        {"topic": OPEN, "kind": KINDS},
-    ),
-    "review_outcomes_total": Spec(
-        "counter",
-        "What became of items: found right or wrong, reviewers contradicting each other, nobody sure, no verdict "
-        "within review.ttl; those in no outcome are open.",
-        {"topic": OPEN, "outcome": OUTCOMES_OF_ITEMS},
-    ),
-    "review_no_share_total": Spec(
-        "counter", "Inferences in partitions beyond review.partitions, which nobody is asked about.", {"topic": OPEN}
-    ),
-    "verdicts_total": Spec(
-        "counter",
-        "What became of verdicts on items: matched, contradicting another reviewer, repeated, changed, of no open "
-        "item, unusable, or of more reviewers than an item may have.",
-        {"topic": OPEN, "result": VERDICTS},
-    ),
+    **{name: Spec("counter", *row) for name, row in PEOPLE.items()},
     "records_failed_total": Spec(
         "counter", "Records sent to the dead-letter topic, by reason.", {"topic": OPEN, "reason": tuple(REASONS)}
     ),
