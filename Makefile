@@ -68,7 +68,7 @@ test: checked ## lint, types, unit, property, simulation and, with Java 17+ and 
 docs: setup ## the generated parts of the READMEs, from the live tables
 	@$(BIN)/python -m tests.docs
 
-demo: setup ## the main job on one screen; ARGS=--exit ends by itself, KAFKA=host:9092 uses a real broker
+demo: setup ## the main job on one screen; ARGS=--exit ends by itself, ARGS=--people is about review, KAFKA=host:9092 uses a real broker
 	@$(BIN)/driftline demo $(if $(KAFKA),--brokers $(KAFKA)) $(ARGS)
 
 kafka: setup ## the tests' Apache Kafka in the foreground (KAFKA_PORT, default 9092)

@@ -160,7 +160,7 @@ def demo(brokers: str | None, leave: bool, people: bool) -> None:
         raise click.ClickException(f"the story did not come to its end (service exit code {code}):\n{said}")
 
 
-def _wait_ready(log_path: Path, service: subprocess.Popen[bytes], name: str) -> None:
+def _wait_ready(log_path: Path, service: subprocess.Popen[bytes], name: str = "demo.yaml") -> None:
     """The service logs `partition_ready` once it owns a partition."""
     deadline_s = time.monotonic() + READY_WITHIN_S
     readme = " (the YAML of the README)" if name == "demo.yaml" else ""

@@ -1,5 +1,5 @@
-"""`driftline demo --people`: a queue of events to look at, two people who answer, and a test that finds what no input and
-no confidence shows: that the model is wrong more often than it says.
+"""`driftline demo --people`: a queue of events to look at, two people who answer, and a test that finds what no input
+and no confidence shows: that the model is wrong more often than it says.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Told:
             error, test = self.audit["error"], self.audit["test"]
             low, high = error["interval"]
             self.say(
-                f"         of {self.audit['events']:,} events of a window {error['share']:.1%} are wrong by the verdicts"
+                f"         of {self.audit['events']:,} events of a window {error['share']:.1%} are wrong, by verdicts"
                 f" [{low:.1%}, {high:.1%}]; confidence says {self.audit['estimated']:.1%}"
             )
             self.say(
@@ -107,7 +107,7 @@ def people_story(config: Config, events: Any, verdicts: Any, service: subprocess
     names = config.review.topic, str(config.topics.windows), config.topics.alerts
     readers = [read_back(config.kafka.brokers, name) for name in names]
     world, told = World(SEED), Told(click.echo)
-    begin_s, shown_s, early, worse = time.monotonic(), 0.0, False, False
+    begin_s, shown_s, worse = time.monotonic(), 0.0, False
     try:
         while service.poll() is None and not told.fired:
             elapsed_s = time.monotonic() - begin_s
@@ -119,7 +119,6 @@ def people_story(config: Config, events: Any, verdicts: Any, service: subprocess
                 events.send(0, MODEL, world.event(time.time(), TIMES if worse else 1.0))
             events.poll()
             _read(readers, told, world, verdicts)
-            early |= told.fired and not worse
             if elapsed_s - shown_s >= EVERY_S or told.fired:
                 shown_s = elapsed_s
                 told.status(elapsed_s)
@@ -133,7 +132,7 @@ def people_story(config: Config, events: Any, verdicts: Any, service: subprocess
             reader.close()
         events.flush()
         verdicts.flush()
-    return told.fired and not early
+    return told.fired and worse
 
 
 def _read(readers: list[Generator[bytes | None, None, None]], told: Told, world: World, verdicts: Any) -> None:
