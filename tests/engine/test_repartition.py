@@ -278,8 +278,8 @@ def test_what_waits_for_labels_cannot_move_yet() -> None:
 
 
 def test_what_waits_for_verdicts_cannot_move_yet() -> None:
+    people = "verdicts: {topic: said}\nreview: {topic: asked}\n"
     with pytest.raises(NotDivisible, match="review"):
-        people = "verdicts: {topic: said}\nreview: {topic: asked}\n"
         moves_of(load_text(TEXTS["standard"] + people, "x", {}), [["a"]], 1, 2)
 
 
