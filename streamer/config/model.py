@@ -21,13 +21,15 @@ from streamer.config.budget import FalseAlarms
 from streamer.config.calendar import Calendar
 from streamer.config.detect import CheckRule
 from streamer.config.embedding import Embedding
+from streamer.config.exempt import Privacy, Probes
 from streamer.config.librdkafka_settings import RESERVED
 from streamer.config.mapping import Mapping
 from streamer.config.monitor import Defaults as Defaults
 from streamer.config.monitor import Monitor as Monitor
+from streamer.config.review import Review
 from streamer.config.schema_registry import SchemaRegistry
 from streamer.config.server import Server as Server
-from streamer.config.sides import SECTIONS, Feedback, Labels, Side
+from streamer.config.sides import SECTIONS, Feedback, Labels, Side, Verdicts
 from streamer.config.topics import GROUP, ordered_topic
 from streamer.config.topics import Topics as Topics
 from streamer.config.types import (
@@ -47,7 +49,7 @@ from streamer.config.types import (
     check_pointer,
 )
 from streamer.config.units import parse_duration
-from streamer.signals.roles import GOLDEN, OPT_OUT
+from streamer.signals.roles import EVENT_NAME, GOLDEN, OPT_OUT
 
 
 class Kafka(Model):
@@ -154,18 +156,6 @@ class Commit(Model):
         description="Bounds the replay of a restart.",
     )
     on_state_loss: Literal["rebaseline", "halt"] = Field("rebaseline", description="When no usable snapshot is left.")
-
-
-class Privacy(Model):
-    """Who is not watched."""
-
-    opt_out: Pointer = Field(description="Where an event says true: it is filtered, and leaves no trace.")
-
-
-class Probes(Model):
-    """Events with known inputs, sent to see whether the known answer comes."""
-
-    golden: Pointer = Field(description="Where an event says true: only checks look at it, nothing is learned from it.")
 
 
 class Heartbeat(Model):
@@ -277,6 +267,8 @@ class Config(Model):
     )
     feedback: Feedback | None = Field(None, description="What people did with a prediction: the signals action.NAME.")
     labels: Labels | None = Field(None, description="What was true of inferences, told later: realised_error ...")
+    verdicts: Verdicts | None = Field(None, description="What people say of items of the review queue and of alerts.")
+    review: Review | None = Field(None, description="What people are asked to look at, within a budget.")
     privacy: Privacy | None = Field(None, description="Who is not watched.")
     probes: Probes | None = Field(None, description="Events with known inputs and a known answer.")
     calendar: Calendar = Field(
@@ -308,7 +300,8 @@ class Config(Model):
     def model_post_init(self, context: Any) -> None:
         """No pattern matches the topic that events are put in order in, be it chosen or not yet."""
         self.topics.keep(ordered_topic(self.kafka.group))
-        self.topics.beside({name: one.topic for name, one in self.about.items() if one.topic is not None})
+        own = {name: one.topic for name, one in self.about.items() if one.topic is not None}
+        self.topics.beside(own, None if self.review is None else self.review.topic)
 
     def effective_monitors(self) -> dict[str, Monitor]:
         """The monitors of the file, with the standard set and the defaults worked in by `standard.resolved`."""
@@ -349,6 +342,12 @@ class Config(Model):
             found |= one.places() if one.topic is None else {}
         if self.privacy is not None:
             found[OPT_OUT] = self.privacy.opt_out
+        if (
+            self.review is not None
+            and not self.review.hash_ids
+            and (id := self.fields.model_dump()["event_id"])[0] == "/"
+        ):
+            found[EVENT_NAME] = id
         if self.probes is not None:
             found[GOLDEN] = self.probes.golden
         return found
@@ -380,6 +379,8 @@ class Config(Model):
         del parts["reference"]["file"]  # Its content counts, not its name.
         for name, one in self.about.items():  # As with all topics.
             parts[name]["topic"] = one.topic is not None
+        if self.review is not None:
+            del parts["review"]["topic"]
         parts["records"] = self.alerts_of_records
         parts["monitors"] = {name: m.model_dump(mode="json") for name, m in self.effective_monitors().items()}
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,4 +1,5 @@
-"""What is told of an inference later, elsewhere: feedback and labels, in the topics of the inferences or in their own.
+"""What is told of an inference later, elsewhere: feedback and labels, in the topics of the inferences or in their own;
+and what people say of items of the review queue and of alerts, in a topic of its own.
 
 A topic of its own has records that are about inferences of other topics. Where its fields are is its own matter, and so
 are the names of its columns: those of the roles, which no field of an inference can have.
@@ -12,7 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from schemas.events.fields import parse_field, parse_selector
 from streamer.config.types import Duration, Model, Topic
-from streamer.signals.roles import ACTION, LABELLED, REFERENCE, TRUTH
+from streamer.signals.roles import ACTION, ALERTED, LABELLED, REASON, REFERENCE, REVIEWED, REVIEWER, TRUTH, VERDICT
 
 
 def _place(text: str) -> str:
@@ -31,9 +32,12 @@ DEFAULT = "; default: where `fields` says."
 
 
 class Side(Model):
-    """`about`: the role of the id of the inference; `keys`: by role the key that says where it is."""
+    """`about`: the role of the id of the inference; `or_about`: roles of ids of what else a record may be about;
+    `keys`: by role the key that says where it is.
+    """
 
     about: ClassVar[str]
+    or_about: ClassVar[tuple[str, ...]] = ()
     keys: ClassVar[dict[str, str]]
     says: ClassVar[str]  # what the topic is read for
 
@@ -114,7 +118,36 @@ class Labels(Side):
         return given
 
 
-SECTIONS: dict[str, type[Side]] = {"feedback": Feedback, "labels": Labels}
+class Verdicts(Side):
+    """What people say: of an item of the review queue whether the prediction was right, of an alert whether it was of
+    use.
+    """
+
+    about = REVIEWED
+    or_about = (ALERTED,)
+    keys: ClassVar[dict[str, str]] = {
+        REVIEWED: "review_id", ALERTED: "alert_id", REVIEWER: "reviewer", VERDICT: "verdict", REASON: "reason"
+    }  # fmt: skip
+    says = "verdicts are read"
+
+    topic: Topic = Field(description="A topic of its own, of verdicts; it means kafka.order: model.")
+    review_id: Place = Field("/review_id", description="Where the id of the item is, as the review topic has it.")
+    alert_id: Place = Field(
+        "/alert_id",
+        description="Where the id of the alert is, its `correlationid`; a record is about an item or an alert.",
+    )
+    reviewer: Place = Field("/reviewer", description="Where the name of who says it is; without one it counts nothing.")
+    verdict: Place = Field(
+        "/verdict",
+        description="Where the verdict is: right, wrong or unsure of an item; useful or not_useful of an alert.",
+    )
+    reason: Place = Field(
+        "/reason",
+        description="Where it is why an alert was not useful: false_alarm, repeated, expected, harmless, late, other.",
+    )
+
+
+SECTIONS: dict[str, type[Side]] = {"feedback": Feedback, "labels": Labels, "verdicts": Verdicts}
 """By name. What else is told of inferences is an entry here, and a key of the config."""
 
 

@@ -4,56 +4,17 @@ BESIDE, under whose name its state stands in the snapshot.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from schemas.events.batch import Batch
+from streamer.alerts.alert import Notice
 from streamer.alerts.performance_record import performance_records
-from streamer.config import model as cfg
+from streamer.engine.companion import Beside, Seen, Surroundings
 from streamer.engine.figures import Counter
-from streamer.port import Out, Partition
+from streamer.engine.reviewing import review_of
+from streamer.port import Out
+from streamer.review.alarms import Shown
 from streamer.series.labels import Labels
 from streamer.series.realised import late_labels
-from streamer.series.sources import Source
-from streamer.signals.columns import I64, Bool, Grouping
-
-
-class Seen(NamedTuple):
-    """Events as they come to the monitors, which have not seen them yet."""
-
-    batch: Batch
-    used: Bool
-    now: I64  # the clock at each event, in Unix ms
-    sent_ms: I64  # when each event says it was, before what is late was put right
-
-
-class Beside(Protocol):
-    """One of them. Any cutting of events into batches gives the same state and records."""
-
-    def take(self, seen: Seen) -> Iterable[Out]:
-        """Learn of events; the records that they make."""
-
-    def tick(self, offset: int, time_ms: int) -> Iterable[Out]:
-        """It is so late, at this place of the log."""
-
-    def counters(self, topic: str) -> Iterator[Counter]:
-        """What was counted so far."""
-
-    def dump(self) -> dict[str, Any]:
-        """Plain values and arrays of its own."""
-
-    def load(self, state: Mapping[str, Any]) -> None:
-        """Into a new one; ValueError and the like for what cannot be."""
-
-
-class Surroundings(NamedTuple):
-    """What one of them may be made of."""
-
-    config: cfg.Config
-    partition: Partition
-    generation: int
-    sources: Iterable[Source]
-    grouping: Grouping
 
 
 class LateLabels:
@@ -65,6 +26,12 @@ class LateLabels:
 
     def take(self, seen: Seen) -> Iterable[Out]:
         self.labels.take(seen.batch, seen.used, seen.sent_ms)
+        return ()
+
+    def heard(self, notices: Sequence[Notice]) -> None:
+        """Labels are about inferences."""
+
+    def judged(self, seen: Seen, shown: Shown) -> Iterable[Out]:
         return ()
 
     def tick(self, offset: int, time_ms: int) -> Iterable[Out]:
@@ -85,7 +52,7 @@ def _labels(around: Surroundings) -> Beside | None:
     return None if labels is None else LateLabels(around, labels)
 
 
-BESIDE: dict[str, Callable[[Surroundings], Beside | None]] = {"labels": _labels}
+BESIDE: dict[str, Callable[[Surroundings], Beside | None]] = {"labels": _labels, "review": review_of}
 """By name how it is made, in the order in which they take events; None where the config has none."""
 
 

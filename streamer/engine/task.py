@@ -23,7 +23,8 @@ from streamer.alerts.window_record import window_record
 from streamer.config import model as cfg
 from streamer.engine import snapshot
 from streamer.engine.admission import Admission
-from streamer.engine.beside import BESIDE, Seen, Surroundings, besides
+from streamer.engine.beside import BESIDE, besides
+from streamer.engine.companion import Seen, Surroundings
 from streamer.engine.engines import ENGINE, Engine
 from streamer.engine.figures import Counter, counters
 from streamer.engine.heartbeat import Watched, heartbeats
@@ -41,7 +42,9 @@ from streamer.incidents.record import Incidents
 from streamer.monitors.base import Gauge
 from streamer.monitors.detectable import Drift, Series, learned_drifts
 from streamer.monitors.edges import accept
+from streamer.monitors.finding import Finding
 from streamer.port import Out, Partition, Parts, Tick
+from streamer.review.alarms import Shown
 from streamer.series.turnover import Places
 from streamer.signals.codes import coded
 from streamer.signals.columns import I64, Bool
@@ -83,7 +86,16 @@ class Task:
         self.incidents = Incidents(self.records)
         self.box = Outbox(self.records, self.incidents)
         self.pairs = pairs_of(config)
-        self.beside = besides(Surroundings(config, partition, generation, self.sources.values(), engine.table.grouping))
+        made_of = (
+            config,
+            partition,
+            generation,
+            self.sources.values(),
+            engine.table.grouping,
+            self.monitors,
+            self.emitted,
+        )
+        self.beside = besides(Surroundings(*made_of))
         self.record_alerts = RecordAlerts(config, partition, generation, self.emitted)
         parts = self.tables, self.sources, watching.of_table, self.admission, self.book, self.muted, homes
         self.room = Room(*parts, self._ended)
@@ -120,16 +132,21 @@ class Task:
         """Take what lies between two turns of the log."""
         refused = is_true(batch, OPT_OUT) if self.config.privacy else None
         sent_ms, (batch, used, now, unused) = batch.times_ms, self.admission.admit(batch, refused, self.tick_ms)
+        seen, findings = Seen(batch, used, now, sent_ms), list[Finding]()
+        unfamiliar = np.full(len(used), np.nan)
         for other in self.beside.values():
-            self.box.put(other.take(Seen(batch, used, now, sent_ms)))
+            self.box.put(other.take(seen))
         self.box.put(self.record_alerts.take(batch, used, unused, self.tick_ms, refused))
         begin, places = 0, np.arange(len(used))
         while begin < len(used):  # What cuts a batch changes nothing: so it can be cut where a level is accepted.
             self._accept(batch, used, now, begin)
             end = self.book.part_end(batch, used, now, begin)
             part = used & (places >= begin) & (places < end) if (begin, end) != (0, len(used)) else used
-            self._step(batch, part, now)
+            findings += self._step(batch, part, now)
+            unfamiliar = np.fmax(unfamiliar, self.watching.unfamiliar)
             begin = end
+        for other in self.beside.values():
+            self.box.put(other.judged(seen, Shown(findings, unfamiliar)))
 
     def _accept(self, batch: Batch, used: Bool, now: I64, event: int) -> None:
         """What is the normal from this event on."""
@@ -146,7 +163,7 @@ class Task:
         self._publish(notices)
         self.watching.follow(self.book.follows)
 
-    def _step(self, batch: Batch, used: Bool, now: I64) -> None:
+    def _step(self, batch: Batch, used: Bool, now: I64) -> list[Finding]:
         findings = self.watching.step(batch, self.muted.seen(batch, used), now)
         if self.config.topics.windows is not None:
             for f in findings:
@@ -155,6 +172,7 @@ class Task:
                     self.box.put([window_record(self.config, self.partition, *ended)])
         self._publish(self.book.decide(batch, used, now, findings))
         self.watching.follow(self.book.follows)
+        return findings
 
     def tick(self, tick: Tick) -> None:
         """Take the time: who fell silent, and a sign of life per model."""
@@ -191,6 +209,8 @@ class Task:
             kind, emitted = (notice.status, severity), self.shadowed if made.shadow else self.emitted
             emitted[kind] = emitted.get(kind, 0) + 1
         self.box.announce(notices)
+        for other in self.beside.values():
+            other.heard(notices)
 
     def _ended(self, notices: list[Notice]) -> None:
         """Alerts of series that leave. All that waits is written while its rows still mean what they meant."""

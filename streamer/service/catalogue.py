@@ -22,6 +22,7 @@ from streamer.monitors.window_outcomes import ENDS
 from streamer.port import Outcome
 from streamer.series.labels import AWAITED
 from streamer.series.labels import RESULTS as LABEL_RESULTS
+from streamer.service.people_metrics import PEOPLE
 
 PREFIX = "driftline_"
 Kind = Literal["counter", "gauge", "histogram"]
@@ -115,6 +116,7 @@ CATALOGUE: dict[Name, Spec] = {
         "labels.pending others, or refused as there were too many groups, or windows of them.",
         {"topic": OPEN, "result": AWAITED},
     ),
+    **{name: Spec("counter", *row) for name, row in PEOPLE.items()},
     "records_failed_total": Spec(
         "counter", "Records sent to the dead-letter topic, by reason.", {"topic": OPEN, "reason": tuple(REASONS)}
     ),

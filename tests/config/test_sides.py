@@ -20,8 +20,11 @@ def config(more: str) -> Config:
 
 def test_every_section_is_a_key_and_knows_what_it_is_about() -> None:
     assert set(SECTIONS) <= set(Config.model_fields)
-    assert sorted(one.about for one in SECTIONS.values()) == sorted(ABOUT)
-    assert all(one.about in one.keys and set(one.keys.values()) <= set(one.model_fields) for one in SECTIONS.values())
+    assert sorted(role for one in SECTIONS.values() for role in (one.about, *one.or_about)) == sorted(ABOUT)
+    assert all(
+        {one.about, *one.or_about} <= set(one.keys) and set(one.keys.values()) <= set(one.model_fields)
+        for one in SECTIONS.values()
+    )
 
 
 def test_without_a_topic_of_its_own_it_is_found_in_events_and_with_one_nowhere_else() -> None:

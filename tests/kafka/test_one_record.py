@@ -1,0 +1,107 @@
+"""People on a real broker: items are published, shown, answered by the command line, and counted once over a kill."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from schemas.events.batch import Record
+from streamer.commands.cli import main
+from streamer.config.load import load_text
+from streamer.kafka import one_record
+from streamer.kafka.one_record import send
+from streamer.port import LogDown
+from tests.kafka.service import Service, produce, read_all
+from tests.kafka.test_ordered import PARTITIONS, wait_committed_once
+
+CONFIG = """
+version: 1
+kafka: {{brokers: "{broker}", group: "{group}", instance: w0, client: {{session.timeout.ms: 6000}}}}
+topics:
+  {{events: [{events}], ordered: {ordered}, alerts: {alerts}, state: {state}, dead_letter: {dead}, heartbeats: {beats},
+   windows: {windows}}}
+verdicts: {{topic: {said}, reviewer: header:who, review_id: /about/item}}
+review: {{topic: {asked}, budget: 900, per: 1m, slots: 20, partitions: 3, settle: 1s,
+  audit: {{share: 0.1, most: 5, window: 1m}}}}
+heartbeat: {{interval: 1s}}
+monitors: {{mean: {{signal: features.a, detect: {{kind: adwin}}}}}}
+commit: {{interval: 200ms, snapshot_interval: 1s}}
+server: {{listen: "127.0.0.1:0"}}
+"""
+
+
+def inferences(count: int) -> dict[int, list[Record]]:
+    rng, now_s = random.Random(3), time.time()
+    found = []
+    for number in range(count):
+        at = now_s - 90 + 90 * number / count
+        told = {"label": "yes", "confidence": rng.choice((0.3, 0.9, 0.95))}
+        event = {"model": "m", "event_id": f"e{number}", "time": at, "features": {"a": rng.gauss(0, 1)}}
+        found.append(Record(number, int(at * 1000), None, json.dumps({**event, "prediction": told}).encode()))
+    return {0: found}
+
+
+def until(ready: Callable[[], Any], seconds: float = 30.0) -> Any:
+    end_s = time.monotonic() + seconds
+    while not (found := ready()):
+        assert time.monotonic() < end_s
+        time.sleep(0.3)
+    return found
+
+
+@pytest.mark.broker
+def test_items_are_shown_answered_and_counted_once_through_a_kill(
+    broker: str, make_topics: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    roles = "events", "ordered", "alerts", "state", "dead", "beats", "windows"
+    names = dict(zip(roles, make_topics(*roles, partitions=PARTITIONS), strict=True))
+    names |= dict(zip(("asked", "said"), make_topics("asked", "said", partitions=1), strict=True))
+    path = tmp_path / "driftline.yaml"
+    path.write_text(CONFIG.format(broker=broker, group=f"g-{names['events']}", **names))
+
+    def verb(*args: str) -> list[dict[str, Any]]:
+        told = CliRunner().invoke(main, ["review", args[0], "-c", str(path), *args[1:]])
+        return json.loads(told.stdout) if "json" in args else [{"code": told.exit_code, "said": told.output}]
+
+    def shown(reviewer: str) -> list[dict[str, Any]]:
+        return verb("next", "--reviewer", reviewer, "-n", "100", "--format", "json")
+
+    def data(kind: str) -> list[dict[str, Any]]:
+        found = [json.loads(message.value()) for message in read_all(broker, names["windows"], PARTITIONS)]
+        return [one["data"] for one in found if one["type"] == f"io.driftline.{kind}.v1"]
+
+    with Service(path, tmp_path / "one.log") as service:
+        wait_committed_once(broker, names["beats"])
+        produce(broker, names["events"], inferences(1200))
+        until(lambda: read_all(broker, names["asked"], 1))
+        items = shown("ann")
+        assert "Is the prediction right?" in verb("next")[0]["said"]
+        for reviewer in ("ann", "bob"):
+            [told] = verb("answer", items[0]["review_id"], "wrong", "--reviewer", reviewer)
+            assert told["code"] == 0, told
+        service.kill()
+    assert verb("answer", "nowhere-0-1", "wrong", "--reviewer", "ann")[0]["code"] == 2
+    assert items[0]["review_id"] not in [one["review_id"] for one in shown("ann")]
+    assert items[0]["review_id"] in [one["review_id"] for one in shown("cyd")]
+    with Service(path, tmp_path / "two.log") as service:
+        agreement = until(lambda: [one for one in data("agreement") if one["overlapping"]])[-1]
+        assert (agreement["items"], agreement["conflicting"]) == (1, 0)
+        assert service.stop() == 0
+    published = [message.key() for message in read_all(broker, names["asked"], 1)]
+    assert len(published) == len(set(published)) <= 900
+    assert not read_all(broker, names["dead"], PARTITIONS)
+
+
+def test_without_a_broker_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(one_record, "WAIT_S", 0.3)
+    config = load_text('version: 1\nkafka: {brokers: "127.0.0.1:1"}\n'
+                       "topics: {events: [in]}\n", "x", {})  # fmt: skip
+    with pytest.raises(LogDown):
+        send(config, "said", None, b"{}")
