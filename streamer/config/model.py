@@ -32,7 +32,7 @@ from streamer.config.mapping import Mapping
 from streamer.config.monitor import Defaults as Defaults
 from streamer.config.monitor import Monitor as Monitor
 from streamer.config.schema_registry import SchemaRegistry
-from streamer.config.sides import SECTIONS, Feedback, Labels, Side
+from streamer.config.sides import SECTIONS, Control, Feedback, Labels, Side
 from streamer.config.topics import GROUP, ordered_topic
 from streamer.config.topics import Topics as Topics
 from streamer.config.types import (
@@ -292,6 +292,7 @@ class Config(Model):
     )
     feedback: Feedback | None = Field(None, description="What people did with a prediction: the signals action.NAME.")
     labels: Labels | None = Field(None, description="What was true of inferences, told later: realised_error ...")
+    control: Control | None = Field(None, description="Commands of operators: acknowledge, mute, accept.")
     privacy: Privacy | None = Field(None, description="Who is not watched.")
     probes: Probes | None = Field(None, description="Events with known inputs and a known answer.")
     calendar: Calendar = Field(

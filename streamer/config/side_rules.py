@@ -1,4 +1,4 @@
-"""What goes together with a topic of its own, of feedback or labels: rules over the values as the file has them."""
+"""What goes together with a topic of its own, of feedback, labels, commands: rules over values as the file has them."""
 
 from __future__ import annotations
 
@@ -62,6 +62,8 @@ def nothing_is_about_itself(raw: Any) -> Iterator[Complaint]:
     """In a topic of inferences: then none of them would be one."""
     own = at(raw, "fields", "event_id") or FIELDS["event_id"].pointer
     for section, model in SECTIONS.items():
+        if model.about not in model.keys:
+            continue
         key = model.keys[model.about]
         place = at(raw, section, key) or model.model_fields[key].default
         if isinstance(at(raw, section), dict) and section not in topics_of(raw) and place == own:
@@ -73,7 +75,7 @@ def its_name_is_no_model(raw: Any) -> Iterator[Complaint]:
     if at(raw, "fields", "model") != "topic":
         return
     for section in topics_of(raw):
-        if at(raw, section, "model") is None:
+        if at(raw, section, "model") is None and SECTIONS[section].model_fields["model"].default is None:
             message = "fields.model is the topic's name, which is none here: say where the model is, model: /model."
             yield Complaint((section, "topic"), "bad-value", message)
 

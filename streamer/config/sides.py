@@ -1,4 +1,5 @@
-"""What is told of an inference later, elsewhere: feedback and labels, in the topics of the inferences or in their own.
+"""What is told of an inference later, elsewhere: feedback and labels, in the topics of the inferences or in their own;
+and what operators say of alerts, in the control topic.
 
 A topic of its own has records that are about inferences of other topics. Where its fields are is its own matter, and so
 are the names of its columns: those of the roles, which no field of an inference can have.
@@ -12,7 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from schemas.events.fields import parse_field, parse_selector
 from streamer.config.types import Duration, Model, Topic
-from streamer.signals.roles import ACTION, LABELLED, REFERENCE, TRUTH
+from streamer.signals.roles import ACTION, COMMAND, LABELLED, REFERENCE, TRUTH
 
 
 def _place(text: str) -> str:
@@ -31,10 +32,10 @@ DEFAULT = "; default: where `fields` says."
 
 
 class Side(Model):
-    """`about`: the role of the id of the inference; `keys`: by role the key that says where it is."""
+    """`about`: the role of the id of the inference; `keys`: by role the key that says where it is, if one does."""
 
     about: ClassVar[str]
-    keys: ClassVar[dict[str, str]]
+    keys: ClassVar[dict[str, str]] = {}
     says: ClassVar[str]  # what the topic is read for
 
     topic: Topic | None = Field(
@@ -114,7 +115,28 @@ class Labels(Side):
         return given
 
 
-SECTIONS: dict[str, type[Side]] = {"feedback": Feedback, "labels": Labels}
+class Control(Side):
+    """What operators say of alerts: commands, each an event of its own on topics.alerts once it has worked or was
+    refused. Its records are ours, so their places are fixed; `schemas/README.md` has them.
+    """
+
+    about = COMMAND
+    says = "commands are read"
+
+    topic: Topic = Field(description="Where commands of operators are read from; it means kafka.order: model.")
+    model: Place = Field("/model", description="Where a command says of which model's alerts it is.")
+    time: Annotated[str, AfterValidator(_time)] = Field("/time", description="When it was given; it decides nothing.")
+
+    def places(self) -> dict[str, str]:
+        return dict(COMMAND_PLACES)
+
+
+COMMAND_PLACES = {COMMAND: "/id", "control.type": "/type", "control.by": "/by", "control.why": "/why"} | {
+    f"control.{name}": f"/data/{name}" for name in ("alert", "monitor", "segment", "until", "for")
+}
+"""By the name of the column that a command's text stands in, where it is in the record."""
+
+SECTIONS: dict[str, type[Side]] = {"feedback": Feedback, "labels": Labels, "control": Control}
 """By name. What else is told of inferences is an entry here, and a key of the config."""
 
 

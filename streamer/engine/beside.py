@@ -10,7 +10,9 @@ from typing import Any, NamedTuple, Protocol
 from schemas.events.batch import Batch
 from streamer.alerts.performance_record import performance_records
 from streamer.config import model as cfg
+from streamer.engine.control import Control
 from streamer.engine.figures import Counter
+from streamer.monitors.base import Monitor
 from streamer.port import Out, Partition
 from streamer.series.labels import Labels
 from streamer.series.realised import late_labels
@@ -54,6 +56,7 @@ class Surroundings(NamedTuple):
     generation: int
     sources: Iterable[Source]
     grouping: Grouping
+    monitors: Mapping[str, Monitor]
 
 
 class LateLabels:
@@ -85,7 +88,12 @@ def _labels(around: Surroundings) -> Beside | None:
     return None if labels is None else LateLabels(around, labels)
 
 
-BESIDE: dict[str, Callable[[Surroundings], Beside | None]] = {"labels": _labels}
+def _control(around: Surroundings) -> Beside | None:
+    made = around.config, around.partition, around.generation, around.monitors
+    return None if around.config.control is None else Control(*made)
+
+
+BESIDE: dict[str, Callable[[Surroundings], Beside | None]] = {"labels": _labels, "control": _control}
 """By name how it is made, in the order in which they take events; None where the config has none."""
 
 

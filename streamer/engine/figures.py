@@ -17,6 +17,8 @@ Name = Literal[
     "labels_received_total",
     "labels_total",
     "labels_awaited_total",
+    "control_commands_total",
+    "alerts_held_total",
     "records_failed_total",
     "records_consumed_total",
     "odd_fields_total",

@@ -15,6 +15,7 @@ from streamer.signals.columns import Bool
 
 REFERENCE, ACTION, OPT_OUT, GOLDEN = "feedback.event_id", "action", "opt_out", "golden"
 LABELLED, TRUTH = "labels.event_id", "labels.label"
+COMMAND = "control.id"
 """Names under which a batch has what the config's pointers found; of a topic of its own they are the columns' own."""
 
 
@@ -46,7 +47,12 @@ def is_label(batch: Batch) -> Bool:
     return found
 
 
-ABOUT = {REFERENCE: is_feedback, LABELLED: is_label}
+def is_command(batch: Batch) -> Bool:
+    """Records of the control topic: no monitor sees them, nor anything else that learns."""
+    return text_of_event(batch, COMMAND) >= 0
+
+
+ABOUT = {REFERENCE: is_feedback, LABELLED: is_label, COMMAND: is_command}
 """By the role of the other one's id, which events say something about another event."""
 
 

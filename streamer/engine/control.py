@@ -1,0 +1,205 @@
+"""Commands of operators at their place in the log: between the events before and those behind.
+
+Each is answered by an event of its own, and counted: applied, refused, or there already by its id. What it does is in
+`streamer/alerts/commands.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from schemas.events.batch import Batch, origin_of
+from schemas.records.control import ControlFacts, render_control
+from schemas.records.envelope import HEADERS
+from streamer.alerts.alert import Alert, Moment, Notice
+from streamer.alerts.alert_record import AlertRecords, labels_of
+from streamer.alerts.commands import (
+    APPLIED,
+    DUPLICATE,
+    REFUSALS,
+    RESULTS,
+    VERBS,
+    Bench,
+    Command,
+    Effect,
+    Refused,
+    carried_out,
+    commands_at,
+    episode_of,
+)
+from streamer.alerts.holds import WHY, Holds
+from streamer.alerts.lifecycle import AlertBook
+from streamer.config import model as cfg
+from streamer.engine.figures import Counter
+from streamer.monitors.base import Monitor
+from streamer.port import Out, Partition
+from streamer.signals.columns import I64, Bool
+from streamer.signals.roles import COMMAND, has, is_command
+
+IDS_MAX = 10_000
+"""Ids of commands that are remembered, the newest."""
+SHOWN_MAX = 20
+"""Alerts that an event names."""
+NONE: dict[int, Command] = {}
+
+
+class Answer(NamedTuple):
+    """What a command makes: notices of alerts, and what the operator is told."""
+
+    notices: list[Notice]
+    outs: list[Out]
+
+
+class Control:
+    """State: mutes, ids that were there, counts. `commands`: of the batch at hand, by event. See `Beside`."""
+
+    def __init__(
+        self, config: cfg.Config, partition: Partition, generation: int, monitors: Mapping[str, Monitor]
+    ) -> None:
+        self.config, self.partition, self.generation = config, partition, generation
+
+        def labels(monitor: str, row: int) -> dict[str, str]:
+            found = labels_of(monitors[monitor], row)
+            return {name: text for name, text in found.items() if text and name != "detector"}
+
+        self.holds = Holds(labels)
+        self.ids: dict[str, str] = {}  # with their models, oldest first
+        self.results: dict[str, int] = dict.fromkeys(RESULTS, 0)
+        self.newest_ms: dict[str, int] = {}  # of models at the last tick
+        self.commands = NONE
+
+    def part(self, batch: Batch, used: Bool) -> Bool:
+        """The used events without commands, which are looked at one by one."""
+        self.commands = NONE
+        if not has(batch, COMMAND):
+            return used
+        mine = used & is_command(batch)
+        events = np.flatnonzero(mine).tolist()
+        self.commands = dict(zip(events, commands_at(batch, events), strict=True))
+        return used & ~mine
+
+    def part_end(self, begin: int, end: int) -> int:
+        """The first command behind `begin`, if there is one before `end`."""
+        return min((event for event in self.commands if begin < event < end), default=end) if self.commands else end
+
+    def answer(self, batch: Batch, now: I64, event: int, book: AlertBook, records: AlertRecords) -> Answer | None:
+        """What the command does that stands there; None where none does, or was there before."""
+        command = self.commands.get(event)
+        if command is None:
+            return None
+        if command.id in self.ids:
+            self.results[DUPLICATE] += 1
+            return None
+        self.ids[command.id] = command.model
+        if len(self.ids) > IDS_MAX:
+            del self.ids[next(iter(self.ids))]
+        now_ms = now.item(event)
+        if self.newest_ms.get(command.model) == now_ms:  # Nothing has come since: its silence counts.
+            now_ms += book.silence(command.model)
+        row = 0 if batch.rows is None else batch.rows.item(event)
+        at = Moment(batch.offsets.item(event), now_ms, now_ms, row, origin_of(batch, event))
+        notices: list[Notice] = []
+        reason, effect = None, Effect()
+        try:
+            effect = carried_out(command, at, Bench(book, self.holds, records), notices)
+        except Refused as refused:
+            reason = str(refused)
+        self.results[reason or APPLIED] += 1
+        return Answer(notices, [self._told(command, at, effect, reason, records)])
+
+    def _told(self, command: Command, at: Moment, effect: Effect, reason: str | None, records: AlertRecords) -> Out:
+        said = command._asdict() | {"for": command.lasts}
+        given = {name: text for name, text in said.items() if text and name not in ("model", "lasts")}
+        facts = ControlFacts(
+            status=APPLIED if reason is None else "refused",
+            sentence=sentence_of(command, effect, reason),
+            model=command.model,
+            source=self.config.kafka.group,
+            topic=self.partition[0],
+            partition=self.partition[1],
+            offset=at.offset,
+            row=at.row,
+            time_ms=at.time_ms,
+            command=given,
+            told_at=(*self.partition, at.offset) if at.origin is None else at.origin[:3],
+            reason=reason,
+            alerts={
+                "count": len(effect.alerts),
+                "members": [member_of(one, records, self.holds) for one in effect.alerts[:SHOWN_MAX]],
+            },
+            until_ms=max((one.until_ms for one in effect.mutes), default=None),
+            generation=self.generation,
+        )
+        return Out("control", *render_control(facts), HEADERS)
+
+    def take(self, seen: object) -> Iterable[Out]:
+        """It learns nothing of events."""
+        return ()
+
+    def tick(self, offset: int, time_ms: int) -> Iterable[Out]:
+        return ()
+
+    def pass_time(self, newest_ms: Mapping[str, int], book: AlertBook) -> None:
+        """A tick, by the clocks of models."""
+        self.newest_ms = {model: newest_ms[model] for model in book.silent if model in newest_ms}
+        self.holds.pass_time(newest_ms, book.silence)
+
+    def standing(self, alerts: Iterable[Alert], models: Iterable[str]) -> dict[str, dict[str, int]]:
+        """By model how many mutes there are, and how many alerts nobody has heard of, or somebody acknowledged."""
+        found = {
+            model: {"mutes": len(self.holds.mutes.get(model, ())), "held": 0, "acknowledged": 0} for model in models
+        }
+        for alert in alerts:
+            own = found.get(alert.model)
+            if own is not None:
+                own["held"] += alert.held != ""
+                own["acknowledged"] += alert.ack is not None
+        return found
+
+    def counters(self, topic: str) -> Iterator[Counter]:
+        """What became of commands, and how many records of alerts nobody was told."""
+        for result, count in self.results.items():
+            yield Counter("control_commands_total", {"topic": topic, "result": result}, count)
+        for why in WHY:
+            yield Counter("alerts_held_total", {"topic": topic, "why": why}, self.holds.counts[why])
+
+    def dump(self) -> dict[str, Any]:
+        return {
+            **self.holds.dump(),
+            "ids": [list(one) for one in self.ids.items()],
+            "results": list(self.results.items()),
+            "newest_ms": [list(one) for one in self.newest_ms.items()],
+        }
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        self.holds.load(state)
+        self.ids = {str(id): str(model) for id, model in state["ids"]}
+        self.results |= {str(name): int(count) for name, count in state["results"] if name in self.results}
+        self.newest_ms = {str(model): int(newest_ms) for model, newest_ms in state["newest_ms"]}
+        if len(self.ids) > IDS_MAX:
+            raise ValueError("too many ids of commands")
+
+
+def member_of(alert: Alert, records: AlertRecords, holds: Holds) -> dict[str, str]:
+    """An alert as an event names it."""
+    labels = holds.labels(alert.monitor, alert.row)
+    return {"episode": episode_of(records, alert), "monitor": alert.monitor, "signal": labels["signal"]}
+
+
+def sentence_of(command: Command, effect: Effect, reason: str | None) -> str:
+    """Who did what, in one line."""
+    who = f"{command.model}: {command.by or 'somebody'}"
+    if reason is not None:
+        return f"{who} could not {command.type or 'do that'}: {REFUSALS[reason]}."
+    count = len(effect.alerts)
+    what = f"{count} alert{'' if count == 1 else 's'}" + (
+        f" ({', '.join(monitors_of(effect.alerts))})" if count else ""
+    )
+    return f"{who} {VERBS[command.type][1]} {what}: {command.why}."
+
+
+def monitors_of(alerts: Sequence[Alert]) -> list[str]:
+    return list(dict.fromkeys(one.monitor for one in alerts))[:3]
