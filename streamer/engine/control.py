@@ -6,7 +6,7 @@ Each is answered by an event of its own, and counted: applied, refused, or there
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -195,11 +195,26 @@ def sentence_of(command: Command, effect: Effect, reason: str | None) -> str:
     if reason is not None:
         return f"{who} could not {command.type or 'do that'}: {REFUSALS[reason]}."
     count = len(effect.alerts)
-    what = f"{count} alert{'' if count == 1 else 's'}" + (
-        f" ({', '.join(monitors_of(effect.alerts))})" if count else ""
-    )
+    named = f" ({', '.join(monitors_of(effect.alerts))})" if count else ""
+    what = f"{count} alert{'' if count == 1 else 's'}{named}"
     return f"{who} {VERBS[command.type][1]} {what}: {command.why}."
 
 
 def monitors_of(alerts: Sequence[Alert]) -> list[str]:
     return list(dict.fromkeys(one.monitor for one in alerts))[:3]
+
+
+OF_MODELS = {"mutes": 1, "ids": 1, "newest_ms": 0}
+"""Parts of the state that are of a model, each with where its items name it."""
+
+
+def commands_without(state: Mapping[str, Any], models: Collection[str]) -> dict[str, Any]:
+    """A state that knows nothing of these models; counts stay."""
+    left = {name: [item for item in state[name] if item[at] not in models] for name, at in OF_MODELS.items()}
+    return {**state, **left}
+
+
+def commands_joined(state: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """A state with what another one knows of its models."""
+    both = {name: [*other[name], *state[name]] for name in OF_MODELS}
+    return {**state, **both, "ids": both["ids"][-IDS_MAX:]}

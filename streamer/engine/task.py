@@ -153,7 +153,9 @@ class Task:
 
     def _obey(self, batch: Batch, now: I64, event: int) -> None:
         """Do what a command says that stands there."""
-        answer = self.control and self.control.answer(batch, now, event, self.book, self.records)
+        if self.control is None:
+            return
+        answer = self.control.answer(batch, now, event, self.book, self.records)
         if answer is not None:
             self._settle(answer.notices)
             self.box.put(answer.outs)
