@@ -34,6 +34,10 @@ VERBS: dict[str, tuple[str, str]] = {
         "streamer.commands.doctor:doctor",
         "Check brokers, login, topics, rights and transactions: each with the fix.",
     ),
+    "alerts": (
+        "streamer.commands.control:alerts",  # Which adds verbs to those of `streamer.commands.alerts`.
+        "Acknowledge, mute or accept alerts.",
+    ),
     "config": ("streamer.commands.config:config", "Show the effective config, or the JSON Schema for editors."),
     "version": ("streamer.commands.version:version", "Versions of Driftline and of what its results depend on."),
 }

@@ -7,7 +7,7 @@ are the names of its columns: those of the roles, which no field of an inference
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -124,8 +124,8 @@ class Control(Side):
     says = "commands are read"
 
     topic: Topic = Field(description="Where commands of operators are read from; it means kafka.order: model.")
-    model: Place = Field("/model", description="Where a command says of which model's alerts it is.")
-    time: Annotated[str, AfterValidator(_time)] = Field("/time", description="When it was given; it decides nothing.")
+    model: Literal["/model"] = Field("/model", description="Where a command says whose alerts it is about; fixed.")
+    time: Literal["/time"] = Field("/time", description="Where it says when it was given; fixed. It decides nothing.")
 
     def places(self) -> dict[str, str]:
         return dict(COMMAND_PLACES)

@@ -1,4 +1,4 @@
-"""What became of a command is a CloudEvent that its schema describes; see tests/engine/test_control.py for whole ones."""
+"""What became of a command is a CloudEvent of its schema; whole ones are in tests/engine/test_control.py."""
 
 from __future__ import annotations
 

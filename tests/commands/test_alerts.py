@@ -1,0 +1,12 @@
+"""The group that the verbs for alerts belong to."""
+
+from __future__ import annotations
+
+from click.testing import CliRunner
+
+from streamer.commands.cli import main
+
+
+def test_it_lists_its_verbs() -> None:
+    shown = CliRunner().invoke(main, ["alerts", "--help"]).output
+    assert all(f"  {verb} " in shown for verb in ("ack", "mute", "accept"))
