@@ -203,6 +203,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "heartbeat": record("heartbeat"),
     "window": record("window"),
     "performance": record("performance"),
+    "control": record("control"),
     "schemas-files": files("schemas", "**/*.py"),
     "core-files": files("schemas", "native/src/**/*.rs"),
     "streamer-files": files("streamer", "**/*.py"),

@@ -1,5 +1,5 @@
-"""Records that are about inferences of other topics: labels, feedback. They come to columns as events do, with their
-model and time, but what they are about and what they say of it stand in columns of names that no event has.
+"""Records about inferences of other topics, labels and feedback, and commands. They come to columns as events do, with
+their model and time, but what they are about and what they say of it stand in columns of names that no event has.
 """
 
 from __future__ import annotations

@@ -143,6 +143,7 @@ class Notice(NamedTuple):
     news_from: int = 0  # where that ends
     ack: Acknowledged | None = None
     held: str = ""  # why it is not told
+    strength: float = 0.0  # of its strongest finding so far, where there is a control topic
 
 
 def plain(alert: Alert) -> dict[str, Any]:

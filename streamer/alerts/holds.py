@@ -4,6 +4,9 @@ A mute holds alerts with certain labels until a time of their model's clock. Wha
 all the same: that an alert is over pages nobody. What still holds when the mute ends is told then, as any alert that is
 told again: the mute's end is the time to. `Alert.held` says of one why nobody heard that it fires.
 
+A monitor whose share of the budget was cut since people found its alerts of no use (`learning.py`) is heard from a
+higher threshold on: weaker alerts are held until they get so strong, or are over.
+
 An acknowledged alert is told again at its intervals, for who hears no more takes it for over; its records say who
 acknowledged it, and why. That ends with the alert, or when it gets worse: its statistic became WORSE times as large, in
 thresholds, as it was.
@@ -21,8 +24,8 @@ MUTES_MAX = 1000
 """Of a partition; more are refused."""
 WORSE = 2.0
 STRONGEST = 32_768.0
-MUTED = "muted"
-WHY = (MUTED,)
+MUTED, WEAK = "muted", "weak"
+WHY = (MUTED, WEAK)
 """Why an alert is held."""
 
 Labels = Callable[[str, int], Mapping[str, str]]
@@ -47,6 +50,8 @@ def strength_of(given: Any) -> float:
     """How many times its threshold the statistic of a finding is, from 1 to STRONGEST; below a lower limit how many
     times smaller. 1 where there is no threshold.
     """
+    if not given:
+        return 1.0
     statistic, threshold = (
         (given["finding"]["statistic"], given["finding"]["threshold"]) if isinstance(given, dict) else given[1:3]
     )
@@ -64,6 +69,7 @@ class Holds:
     def __init__(self, labels: Labels) -> None:
         self.labels = labels
         self.mutes: dict[str, list[Mute]] = {}  # by model
+        self.factors: dict[tuple[str, str], float] = {}  # by model and monitor the strength it is told from, over 1
         self.counts: dict[str, int] = dict.fromkeys(WHY, 0)
 
     def __len__(self) -> int:
@@ -81,16 +87,22 @@ class Holds:
         """The notice, as one that is held if it is. One whose alert nobody has heard of says that it fires."""
         unheard = alert.held != ""
         if notice.status == "resolved":
-            alert.held = ""
-            return self._held(notice, MUTED) if unheard else notice
+            why, alert.held = alert.held, ""
+            return self._held(notice, why) if unheard else notice
         until_ms = self.muted_until(alert, notice.at.now_ms)
-        if until_ms is None:
-            alert.held = ""
+        fresh = unheard or notice.status == "firing"
+        why = MUTED if until_ms is not None else WEAK if fresh and self.weak(alert) else ""
+        if fresh:
+            alert.held = why
+        if not why:
             return notice._replace(status="firing") if unheard else notice
-        if notice.status == "firing":
-            alert.held = MUTED
-        self.wake(alert, until_ms)
-        return self._held(notice, MUTED)
+        if until_ms is not None:
+            self.wake(alert, until_ms)
+        return self._held(notice, why)
+
+    def weak(self, alert: Alert) -> bool:
+        """Whether it is not worth telling."""
+        return alert.peak < self.factors.get((alert.model, alert.monitor), 1.0)
 
     def _held(self, notice: Notice, why: str) -> Notice:
         self.counts[why] += 1
@@ -102,8 +114,10 @@ class Holds:
             alert.repeat_ms = min(alert.repeat_ms, time_ms)
 
     def grown(self, alert: Alert, evidence: Any) -> bool:
-        """Another finding of an alert: whether it is to be told since it got worse."""
+        """Another finding of an alert: whether it is to be told since it got worse, or strong enough."""
         alert.peak = max(alert.peak, strength_of(evidence))
+        if alert.state != QUIET and alert.held == WEAK and not self.weak(alert):
+            return True
         if alert.state == QUIET or alert.ack is None or alert.peak < WORSE * alert.ack.peak:
             return False
         alert.ack = None

@@ -117,7 +117,7 @@ def told_of(
     assert ended_ms is not None
     level = None if recovery is None else Level(recovery.before, recovery.band, recovery.away, recovery.now)
     counts = alert.row, alert.episode, alert.detections, alert.suppressed
-    more = level, alert.retained, news_from, alert.ack
+    more = level, alert.retained, news_from, alert.ack, "", alert.peak
     return Notice(status, alert.monitor, *counts, opened, at, alert.told, ended_ms, how, *more)
 
 
