@@ -142,7 +142,7 @@ class Agreement:
     def dump(self) -> dict[str, Any]:
         """Plain values and arrays."""
         counts = [self.items, self.overlapping, self.conflicting, self.beyond]
-        tables, coincidences = self.tables.copy(), self.coincidences.copy()
+        tables, coincidences = self.tables.reshape(-1, *self.tables.shape[2:]).copy(), self.coincidences.copy()
         return {"reviewers": [*self.reviewers], "counts": counts, "tables": tables, "coincidences": coincidences}
 
     def load(self, state: Mapping[str, Any]) -> None:
@@ -150,7 +150,7 @@ class Agreement:
         names = [str(name) for name in state["reviewers"]]
         counts = [int(count) for count in state["counts"]]
         k, r = self.categories, len(names)
-        tables = array_of(state, "tables", "i8", (r, r, k, k))
+        tables = array_of(state, "tables", "i8", (r * r, k, k)).reshape(r, r, k, k)
         coincidences = array_of(state, "coincidences", "i8", (GROUPS, k, k))
         if len(set(names)) < r or r > REVIEWERS_MAX or len(counts) != 4 or min(counts) < 0:
             raise ValueError("reviewers that cannot be")

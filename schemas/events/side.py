@@ -1,5 +1,6 @@
-"""Records about inferences of other topics, labels and feedback, and commands. They come to columns as events do, with
-their model and time, but what they are about and what they say of it stand in columns of names that no event has.
+"""Records that are about inferences of other topics, or what was made of them: labels, feedback, verdicts, commands.
+They come to columns as events do, with their model and time, but what they are about and what they say of it stand in
+columns of names that no event has.
 """
 
 from __future__ import annotations
@@ -27,11 +28,12 @@ class Side(NamedTuple):
     fields: Fields
     about: str  # the column of the id of what it is about
     outside: tuple[tuple[str, Selector], ...] = ()  # columns of what is no part of the value
+    or_about: tuple[str, ...] = ()  # columns of other ids, of which one is enough
 
 
 def compile_side(
     places: Mapping[str, str], about: str, roles: Mapping[str, str], pointers: Sequence[str], reading: Reading,
-    message_bytes: int, schemas: Schemas | None,
+    message_bytes: int, schemas: Schemas | None, or_about: tuple[str, ...] = (),
 ) -> Side:  # fmt: skip
     """places: of model and time; roles: by column the place, also of `about`. pointers: are called as themselves."""
     named = {name: parse_field(name, text) for name, text in places.items()} | {ID: parse_selector(roles[about])}
@@ -42,7 +44,7 @@ def compile_side(
     texts = tuple(one.text for one in selectors)
     plan = compile_plan({}, (), {}, schemas)
     fields = Fields(selectors, texts, tuple(extra), message_bytes, False, reading, plan)
-    return Side(fields, about, tuple((name, one) for name, one in found.items() if one.kind in OUTSIDE))
+    return Side(fields, about, tuple((name, one) for name, one in found.items() if one.kind in OUTSIDE), or_about)
 
 
 class SideDecoder:
@@ -60,7 +62,9 @@ class SideDecoder:
     def __call__(self, records: Sequence[Record], topic: str) -> Batch:
         batch = self.decode(records, topic)
         batch = replace(batch, names=tuple(self.side.about if name == ID else name for name in batch.names))
-        batch = self._without_strays(batch, records)
+        return self._without_strays(self._with_outside(batch, records, topic), records)
+
+    def _with_outside(self, batch: Batch, records: Sequence[Record], topic: str) -> Batch:
         if not self.side.outside or not len(batch.offsets):
             return batch
         places = np.searchsorted(columns_of(records).offsets, batch.offsets).tolist()
@@ -70,9 +74,10 @@ class SideDecoder:
         return batch
 
     def _without_strays(self, batch: Batch, records: Sequence[Record]) -> Batch:
-        codes = text_of_event(batch, self.side.about)
         blank = np.array([not text for text in batch.strings] + [True])
-        stray = blank[codes]
+        stray = blank[text_of_event(batch, self.side.about)]
+        for name in self.side.or_about:
+            stray &= blank[text_of_event(batch, name)]
         if not stray.any():
             return batch
         at = np.searchsorted(columns_of(records).offsets, batch.offsets[stray]).tolist()

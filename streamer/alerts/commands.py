@@ -18,6 +18,7 @@ from schemas.records.envelope import named
 from streamer.alerts.alert import FADING, FIRING, Acknowledged, Alert, Moment, Notice
 from streamer.alerts.alert_record import AlertRecords, number_of
 from streamer.alerts.holds import Holds, Mute
+from streamer.alerts.learning import Learning, Lesson
 from streamer.alerts.lifecycle import REPEAT, AlertBook
 from streamer.config.units import parse_duration
 from streamer.signals.roles import COMMAND
@@ -36,12 +37,15 @@ REFUSALS: dict[str, str] = {
     "no_end": "a mute needs an end: until, a time (RFC 3339), or for, a duration such as 2h",
     "expired": "its end is past, by the time of the model's events",
     "too_many": "there are too many mutes",
+    "not_learning": "false_alarms.learn is off",
+    "nothing_learned": "there is no change that could be undone",
+    "nothing_proposed": "no change is proposed",
     "no_level": "it is about a limit, not a level that could be the normal: change its monitor, or mute it",
 }
 """Why a command is refused, in words."""
 RESULTS = (APPLIED, DUPLICATE, *REFUSALS)
 OPEN = (FIRING, FADING)
-COLUMNS = ("type", "by", "why", "alert", "monitor", "segment", "until", "for")
+COLUMNS = ("type", "by", "why", "alert", "monitor", "segment", "until", "for", "change")
 SEQUENCE = re.compile(r"-\d+$")
 
 
@@ -62,6 +66,7 @@ class Command(NamedTuple):
     segment: str
     until: str
     lasts: str  # its `for`
+    change: str  # what of what was learned
 
     def labels(self) -> dict[str, str]:
         """Those that its `segment` names: `segment_country=NL, version=3`. Refused where that makes no sense."""
@@ -72,10 +77,11 @@ class Command(NamedTuple):
 
 
 class Effect(NamedTuple):
-    """What a command changed: alerts as they were before it, and mutes."""
+    """What a command changed: alerts, mutes, and the share of a monitor."""
 
     alerts: Sequence[Alert] = ()
     mutes: Sequence[Mute] = ()
+    lessons: Sequence[Lesson] = ()
 
 
 class Bench(NamedTuple):
@@ -84,6 +90,7 @@ class Bench(NamedTuple):
     book: AlertBook
     holds: Holds
     records: AlertRecords
+    learning: Learning | None = None
 
 
 def commands_at(batch: Batch, events: Sequence[int]) -> list[Command]:
@@ -101,7 +108,7 @@ def commands_at(batch: Batch, events: Sequence[int]) -> list[Command]:
     return [Command(text(id), text(model), *map(text, texts)) for model, id, *texts in rows]
 
 
-def episode_of(records: AlertRecords, alert: Alert) -> str:
+def episode_of(records: AlertRecords, alert: Alert | Notice) -> str:
     """The `correlationid` of an alert's records."""
     assert alert.opened is not None
     home = number_of(alert.opened)
@@ -219,6 +226,25 @@ def accept(command: Command, at: Moment, bench: Bench, notices: list[Notice]) ->
     return Effect(found)
 
 
+def learn(command: Command, at: Moment, bench: Bench, notices: list[Notice]) -> Effect:
+    """Change what is proposed, or undo the newest change."""
+    if bench.learning is None:
+        raise Refused("not_learning")
+    monitor = wanted_of(command, bench)["monitor"]
+    do = {"apply": bench.learning.apply, "undo": bench.learning.undo}.get(command.change)
+    if do is None:
+        raise Refused("unknown_command")
+    try:
+        lesson = do((command.model, monitor))
+    except ValueError:
+        raise Refused("nothing_proposed" if command.change == "apply" else "nothing_learned") from None
+    covered = [alert for alert in bench.book.alerts.values() if (alert.model, alert.monitor) == lesson.key]
+    found = [alert for alert in covered if alert.state in OPEN and alert.held]
+    for alert in found:
+        bench.book.signal(alert, REPEAT, at, notices)
+    return Effect(found, (), [lesson])
+
+
 Verb = Callable[[Command, Moment, Bench, list[Notice]], Effect]
 VERBS: dict[str, tuple[Verb, str]] = {
     "ack": (acknowledge, "acknowledged"),
@@ -226,6 +252,7 @@ VERBS: dict[str, tuple[Verb, str]] = {
     "mute": (mute, "muted"),
     "unmute": (unmute, "let be heard again"),
     "accept": (accept, "accepted as the normal"),
+    "learn": (learn, "changed from which strength on people are told of"),
 }
 """By type what it does, and in words what was done."""
 

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from detectors.estimated_error import Share
 from detectors.precision import WRONG, Proposal, Shares, Verdicts
 
 TOLD_MAX = 4096
@@ -55,7 +56,7 @@ class Lesson(NamedTuple):
     before: float
     after: float
     proposal: Proposal | None  # None of an undone change
-    precision: tuple[float, float, float] | None  # as people say: mean and interval
+    precision: Share | None  # as people say: mean and interval
 
 
 class Learning:
@@ -128,7 +129,7 @@ class Learning:
         elif self.proposed.get(key) != proposal.factor:
             self.proposed[key] = proposal.factor
             share = self.share(key)
-            precision = tuple(self.verdicts[key].precision())
+            precision = self.verdicts[key].precision()
             yield Lesson(PROPOSED, key, self.version(key), share, share * proposal.factor, proposal, precision)
 
     def proposal(self, key: Key) -> Proposal | None:
@@ -155,7 +156,7 @@ class Learning:
 
     def _change(self, key: Key, proposal: Proposal) -> Lesson:
         before, name = self.share(key), text_of(key)
-        precision = tuple(self.verdicts[key].precision())
+        precision = self.verdicts[key].precision()
         if name not in self.shares.past:
             self.shares.set(name, 1.0)
         version = self.shares.apply(name, proposal)
@@ -171,13 +172,13 @@ class Learning:
         return self._changed(key, version, before, None, None)
 
     def _changed(
-        self, key: Key, version: int, before: float, proposal: Proposal | None, precision: tuple[float, ...] | None
+        self, key: Key, version: int, before: float, proposal: Proposal | None, precision: Share | None
     ) -> Lesson:
         """Strengths are of another threshold from here on: verdicts begin anew."""
         self.verdicts.pop(key, None)
         self.proposed.pop(key, None)
         self.notify(key, 1.0 / self.share(key))
-        return Lesson(CHANGED, key, version, before, self.share(key), proposal, precision)  # type: ignore[arg-type]
+        return Lesson(CHANGED, key, version, before, self.share(key), proposal, precision)
 
     @property
     def waiting(self) -> int:

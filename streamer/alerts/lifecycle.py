@@ -117,8 +117,9 @@ def told_of(
     assert ended_ms is not None
     level = None if recovery is None else Level(recovery.before, recovery.band, recovery.away, recovery.now)
     counts = alert.row, alert.episode, alert.detections, alert.suppressed
-    more = level, alert.retained, news_from, alert.ack, "", alert.peak
-    return Notice(status, alert.monitor, *counts, opened, at, alert.told, ended_ms, how, *more)
+    more = level, alert.retained, news_from
+    told = Notice(status, alert.monitor, *counts, opened, at, alert.told, ended_ms, how, *more)
+    return told if alert.peak == 0.0 and alert.ack is None else told._replace(ack=alert.ack, strength=alert.peak)
 
 
 FirstOffset = Callable[[str, int, int], int]

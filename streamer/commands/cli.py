@@ -26,6 +26,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "test": ("streamer.commands.test:test", "Run scenario tests: config, stream of events, expected alerts."),
     "reference": ("streamer.commands.reference:reference", "Build, show and compare files of references."),
     "demo": ("streamer.commands.demo:demo", "See it work on an embedded broker: shift, alert, resolution."),
+    "review": ("streamer.commands.review:review", "Show what people are asked to look at; write their verdicts."),
     "topics": (
         "streamer.commands.repartition:topics",  # Which adds a verb to those of `streamer.commands.topics`.
         "Plan or create the topics a config needs; move models to more partitions.",

@@ -119,12 +119,13 @@ def model_of(config: cfg.Config, alert_id: str) -> str:
 def say(config: cfg.Config, command: dict[str, Any], timeout_s: float) -> None:
     """Write a command, and print what becomes of it. Exit 1 where it is refused."""
     from streamer.kafka.diagnosis import silent_logger
-    from streamer.kafka.sending import send
+    from streamer.kafka.one_record import send
     from streamer.kafka.tail import Span, Tail
 
     assert config.control is not None
     key, value = command["model"].encode(), orjson.dumps(command)
-    (topic, partition), offset = send(config, config.control.topic, key, value, timeout_s or TIMEOUT_S)
+    topic = config.control.topic
+    partition, offset = send(config, topic, key, value, wait_s=timeout_s or TIMEOUT_S)
     click.echo(f"command {command['id']} is {topic}[{partition}]@{offset}", err=True)
     if not timeout_s:
         return

@@ -30,8 +30,8 @@ MINUTE_MS, DAY_MS = 60_000, 86_400_000
 DURABLE_REPLICAS = 3
 
 Role = Literal[
-    "events", "feedback", "labels", "control",
-    "alerts", "heartbeats", "state", "dead_letter", "windows", "incidents", "shadow", "ordered",
+    "events", "feedback", "labels", "verdicts", "control",
+    "alerts", "heartbeats", "state", "dead_letter", "windows", "incidents", "shadow", "ordered", "review",
 ]  # fmt: skip
 Rule = Literal["is", "at least", "at most"]
 
@@ -54,6 +54,7 @@ SETTINGS: dict[Role, tuple[Setting, ...]] = {
     "events": (),
     "feedback": (),
     "labels": (),
+    "verdicts": (),
     "control": (
         Setting("cleanup.policy", "delete", "is", "every command counts, and none has a key"),
         Setting("retention.ms", str(30 * DAY_MS), "at least", "who did what can be looked up for a month"),
@@ -80,6 +81,10 @@ SETTINGS: dict[Role, tuple[Setting, ...]] = {
     "ordered": (
         Setting("cleanup.policy", "delete", "is", "every record counts, and none has a key"),
         Setting("retention.ms", str(7 * DAY_MS), "at least", "a week of alerts can be replayed exactly"),
+    ),
+    "review": (
+        Setting("cleanup.policy", "delete", "is", "every item counts, and has a key of its own"),
+        Setting("retention.ms", str(30 * DAY_MS), "at least", "a month to answer"),
     ),
     "windows": (
         Setting("cleanup.policy", "delete", "is", "every window has a key of its own"),

@@ -103,6 +103,13 @@ def _others(old: Config, new: Config) -> Iterator[Change]:
             yield Change(f"topics.{role}", told)
 
 
+def _review(old: Config, new: Config) -> Iterator[Change]:
+    before, after = (config.topics.own().get("review") for config in (old, new))
+    if before is not None and before != after:
+        told = f"items go to {after!r} from now on; verdicts on those in {before!r} are still taken"
+        yield Change("review.topic", told if after is not None else "nobody is asked any more")
+
+
 def _instance(old: Config, new: Config) -> Iterator[Change]:
     if old.kafka.instance == new.kafka.instance:
         return
@@ -160,5 +167,5 @@ def _start(old: Config, new: Config) -> Iterator[Change]:
 
 
 CHANGES: tuple[Callable[[Config, Config], Iterator[Change]], ...] = (
-    _group, _state, _events, _sides, _order, _brokers, _instance, _start, _alerts, _others
+    _group, _state, _events, _sides, _order, _brokers, _instance, _start, _alerts, _others, _review
 )  # fmt: skip

@@ -36,7 +36,7 @@ def sides_of(config: cfg.Config) -> dict[str, Side]:
             own = {"model": one.model, "time": one.time}
             places = {name: text or getattr(config.fields, name) for name, text in own.items()}
             more = _reading(config), config.limits.message_bytes, config.schemas
-            found[one.topic] = compile_side(places, one.about, one.places(), pointers, *more)
+            found[one.topic] = compile_side(places, one.about, one.places(), pointers, *more, one.or_about)
     return found
 
 

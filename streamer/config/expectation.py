@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from detectors.audit import POWER, needed
 from streamer.config import model as cfg
 from streamer.config.budget import Part, named_models, shared
+
+SAYS, WORSE = 0.05, (0.07, 0.09, 0.15)
+"""An error that confidence says, and others that it may have instead."""
 
 
 def expected(config: cfg.Config) -> dict[str, Part]:
@@ -30,6 +34,15 @@ def told(config: cfg.Config) -> Iterator[str]:
     for name, one in monitors.items():
         if not one.detect.budgeted:
             yield f"not in the budget: {name} ({one.detect.kind}: {one.detect.nominal})."
+    if config.review is not None and config.review.audit is not None:
+        yield from of_audit(config.review.audit.alpha)
+
+
+def of_audit(alpha: float) -> Iterator[str]:
+    """How many verdicts it takes to find a model that is worse than it says; exactly, see `detectors/audit.py`."""
+    found = [f"{truth:.0%} by {needed(SAYS, truth, alpha):,}" for truth in WORSE]
+    power = f"where confidence says {SAYS:.0%}, with {POWER:.0%} chance an error of {', of '.join(found)} verdicts"
+    yield f"review.audit: {power}; a model that is no worse than it says is told of with {alpha:.0%} at most, ever."
 
 
 def of_whom(config: cfg.Config) -> str:

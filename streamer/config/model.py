@@ -12,14 +12,7 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BeforeValidator,
-    Field,
-    PrivateAttr,
-    ValidationInfo,
-    create_model,
-    field_validator,
-)
+from pydantic import BeforeValidator, Field, PrivateAttr, ValidationInfo, create_model, field_validator
 
 from schemas.events.fields import FIELDS, PLAIN_FIELDS, parse_field
 from schemas.events.registered import Schemas
@@ -31,8 +24,9 @@ from streamer.config.librdkafka_settings import RESERVED
 from streamer.config.mapping import Mapping
 from streamer.config.monitor import Defaults as Defaults
 from streamer.config.monitor import Monitor as Monitor
+from streamer.config.review import Review
 from streamer.config.schema_registry import SchemaRegistry
-from streamer.config.sides import SECTIONS, Control, Feedback, Labels, Side
+from streamer.config.sides import SECTIONS, Control, Feedback, Labels, Side, Verdicts
 from streamer.config.topics import GROUP, ordered_topic
 from streamer.config.topics import Topics as Topics
 from streamer.config.types import (
@@ -53,7 +47,7 @@ from streamer.config.types import (
     check_pointer,
 )
 from streamer.config.units import parse_duration
-from streamer.signals.roles import GOLDEN, OPT_OUT
+from streamer.signals.roles import EVENT_NAME, GOLDEN, OPT_OUT
 
 
 class Kafka(Model):
@@ -169,7 +163,7 @@ class Privacy(Model):
 
 
 class Probes(Model):
-    """Events with known inputs, sent to see whether the known answer comes."""
+    """Events sent to see whether the known answer comes."""
 
     golden: Pointer = Field(description="Where an event says true: only checks look at it, nothing is learned from it.")
 
@@ -292,6 +286,8 @@ class Config(Model):
     )
     feedback: Feedback | None = Field(None, description="What people did with a prediction: the signals action.NAME.")
     labels: Labels | None = Field(None, description="What was true of inferences, told later: realised_error ...")
+    verdicts: Verdicts | None = Field(None, description="What people say of items of the review queue and of alerts.")
+    review: Review | None = Field(None, description="What people are asked to look at, within a budget.")
     control: Control | None = Field(None, description="Commands of operators: acknowledge, mute, accept.")
     privacy: Privacy | None = Field(None, description="Who is not watched.")
     probes: Probes | None = Field(None, description="Events with known inputs and a known answer.")
@@ -301,9 +297,7 @@ class Config(Model):
     standard: bool | None = Field(
         None, description="Whether the standard set is there; default: without monitors, or when one of it is changed."
     )
-    false_alarms: FalseAlarms = Field(
-        FalseAlarms(), description="How quiet it is: what the limits of monitors follow from."
-    )
+    false_alarms: FalseAlarms = Field(FalseAlarms(), description="How quiet it is: what limits follow from.")
     defaults: Defaults = Field(Defaults(), description="What monitors share that do not say otherwise.")
     monitors: Annotated[dict[Name, Monitor], BeforeValidator(_present)] = Field(
         default_factory=dict,
@@ -323,7 +317,8 @@ class Config(Model):
     def model_post_init(self, context: Any) -> None:
         """No pattern matches the topic that events are put in order in, be it chosen or not yet."""
         self.topics.keep(ordered_topic(self.kafka.group))
-        self.topics.beside({name: one.topic for name, one in self.about.items() if one.topic is not None})
+        own = {name: one.topic for name, one in self.about.items() if one.topic is not None}
+        self.topics.beside(own, None if self.review is None else self.review.topic)
 
     def effective_monitors(self) -> dict[str, Monitor]:
         """The monitors of the file, with the standard set and the defaults worked in by `standard.resolved`."""
@@ -364,6 +359,9 @@ class Config(Model):
             found |= one.places() if one.topic is None else {}
         if self.privacy is not None:
             found[OPT_OUT] = self.privacy.opt_out
+        id = self.fields.model_dump()["event_id"]
+        if self.review is not None and not self.review.hash_ids and id[0] == "/":
+            found[EVENT_NAME] = id
         if self.probes is not None:
             found[GOLDEN] = self.probes.golden
         return found
@@ -395,6 +393,8 @@ class Config(Model):
         del parts["reference"]["file"]  # Its content counts, not its name.
         for name, one in self.about.items():  # As with all topics.
             parts[name]["topic"] = one.topic is not None
+        if self.review is not None:
+            del parts["review"]["topic"]
         parts["records"] = self.alerts_of_records
         parts["monitors"] = {name: m.model_dump(mode="json") for name, m in self.effective_monitors().items()}
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

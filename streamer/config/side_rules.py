@@ -1,4 +1,6 @@
-"""What goes together with a topic of its own, of feedback, labels, commands: rules over values as the file has them."""
+"""What goes together with a topic of its own, of feedback, labels, verdicts, commands, or items to review: rules over
+the values as the file has them.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,8 @@ def a_topic_of_its_own_is_another_one(raw: Any) -> Iterator[Complaint]:
     }
     uses |= {name: f"topics.{role} already" for role, name in as_items(topics) if isinstance(name, str)}
     uses |= {name: f"topics.events[{i}] already" for i, name in as_items(at(topics, "events")) if isinstance(name, str)}
-    for section, name in topics_of(raw).items():
+    review = at(raw, "review", "topic")
+    for section, name in {**topics_of(raw), **({"review": review} if isinstance(review, str) else {})}.items():
         if name in uses:
             message = f"{quoted(name)} is {uses[name]}; every topic has one use."
             yield Complaint((section, "topic"), "bad-value", message)
@@ -80,10 +83,27 @@ def its_name_is_no_model(raw: Any) -> Iterator[Complaint]:
             yield Complaint((section, "topic"), "bad-value", message)
 
 
+def who_is_asked_can_answer(raw: Any) -> Iterator[Complaint]:
+    """Verdicts also mean the order of models, by which a budget is shared."""
+    if isinstance(at(raw, "review"), dict) and not isinstance(at(raw, "verdicts"), dict):
+        yield Complaint(("review",), "bad-value", "nobody could answer: say verdicts: {topic: NAME}.")
+
+
+def who_learns_hears_verdicts_and_commands(raw: Any) -> Iterator[Complaint]:
+    """Without verdicts there is nothing to learn from, and without commands nobody could undo it."""
+    if at(raw, "false_alarms", "learn") in ("propose", "apply"):
+        for section in ("verdicts", "control"):
+            if not isinstance(at(raw, section), dict):
+                message = f"learns from verdicts, and is undone by commands: say {section}: {{topic: NAME}}."
+                yield Complaint(("false_alarms", "learn"), "bad-value", message)
+
+
 SIDE_RULES: tuple[Rule, ...] = (
     a_topic_of_its_own_is_another_one,
     who_meets_is_in_one_order,
     places_are_of_a_topic_of_its_own,
     nothing_is_about_itself,
     its_name_is_no_model,
+    who_is_asked_can_answer,
+    who_learns_hears_verdicts_and_commands,
 )

@@ -1,5 +1,5 @@
 """What is told of an inference later, elsewhere: feedback and labels, in the topics of the inferences or in their own;
-and what operators say of alerts, in the control topic.
+what people say of items of the review queue and of alerts, and commands of operators, in topics of their own.
 
 A topic of its own has records that are about inferences of other topics. Where its fields are is its own matter, and so
 are the names of its columns: those of the roles, which no field of an inference can have.
@@ -13,7 +13,18 @@ from pydantic import AfterValidator, Field, model_validator
 
 from schemas.events.fields import parse_field, parse_selector
 from streamer.config.types import Duration, Model, Topic
-from streamer.signals.roles import ACTION, COMMAND, LABELLED, REFERENCE, TRUTH
+from streamer.signals.roles import (
+    ACTION,
+    ALERTED,
+    COMMAND,
+    LABELLED,
+    REASON,
+    REFERENCE,
+    REVIEWED,
+    REVIEWER,
+    TRUTH,
+    VERDICT,
+)  # fmt: skip
 
 
 def _place(text: str) -> str:
@@ -32,9 +43,12 @@ DEFAULT = "; default: where `fields` says."
 
 
 class Side(Model):
-    """`about`: the role of the id of the inference; `keys`: by role the key that says where it is, if one does."""
+    """`about`: the role of the id of the inference; `or_about`: roles of ids of what else a record may be about;
+    `keys`: by role the key that says where it is, if one does.
+    """
 
     about: ClassVar[str]
+    or_about: ClassVar[tuple[str, ...]] = ()
     keys: ClassVar[dict[str, str]] = {}
     says: ClassVar[str]  # what the topic is read for
 
@@ -115,6 +129,35 @@ class Labels(Side):
         return given
 
 
+class Verdicts(Side):
+    """What people say: of an item of the review queue whether the prediction was right, of an alert whether it was of
+    use.
+    """
+
+    about = REVIEWED
+    or_about = (ALERTED,)
+    keys: ClassVar[dict[str, str]] = {
+        REVIEWED: "review_id", ALERTED: "alert_id", REVIEWER: "reviewer", VERDICT: "verdict", REASON: "reason"
+    }  # fmt: skip
+    says = "verdicts are read"
+
+    topic: Topic = Field(description="A topic of its own, of verdicts; it means kafka.order: model.")
+    review_id: Place = Field("/review_id", description="Where the id of the item is, as the review topic has it.")
+    alert_id: Place = Field(
+        "/alert_id",
+        description="Where the id of the alert is, its `correlationid`; a record is about an item or an alert.",
+    )
+    reviewer: Place = Field("/reviewer", description="Where the name of who says it is; without one it counts nothing.")
+    verdict: Place = Field(
+        "/verdict",
+        description="Where the verdict is: right, wrong or unsure of an item; useful or not_useful of an alert.",
+    )
+    reason: Place = Field(
+        "/reason",
+        description="Where it is why an alert was not useful: false_alarm, repeated, expected, harmless, late, other.",
+    )
+
+
 class Control(Side):
     """What operators say of alerts: commands, each an event of its own on topics.alerts once it has worked or was
     refused. Its records are ours, so their places are fixed; `schemas/README.md` has them.
@@ -132,11 +175,11 @@ class Control(Side):
 
 
 COMMAND_PLACES = {COMMAND: "/id", "control.type": "/type", "control.by": "/by", "control.why": "/why"} | {
-    f"control.{name}": f"/data/{name}" for name in ("alert", "monitor", "segment", "until", "for")
+    f"control.{name}": f"/data/{name}" for name in ("alert", "monitor", "segment", "until", "for", "change")
 }
 """By the name of the column that a command's text stands in, where it is in the record."""
 
-SECTIONS: dict[str, type[Side]] = {"feedback": Feedback, "labels": Labels, "control": Control}
+SECTIONS: dict[str, type[Side]] = {"feedback": Feedback, "labels": Labels, "verdicts": Verdicts, "control": Control}
 """By name. What else is told of inferences is an entry here, and a key of the config."""
 
 

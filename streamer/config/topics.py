@@ -43,14 +43,18 @@ class Topics(Model):
     """A name that no pattern matches, of a topic that may become ours: see `keep`."""
     _sides: dict[str, str] = PrivateAttr(default_factory=dict)
     """By section of the config the topic of its own that it has: see `beside`."""
+    _review: str | None = PrivateAttr(None)
+    """Where items to look at are published: see `beside`."""
 
     def keep(self, name: str) -> None:
         """No pattern shall match this name."""
         self._kept = name
 
-    def beside(self, sides: dict[str, str]) -> Topics:
-        """Itself, with these topics by section: they are read, and have no inferences but what is about them."""
-        self._sides = sides
+    def beside(self, sides: dict[str, str], review: str | None = None) -> Topics:
+        """Itself, with these topics by section: they are read, and have no inferences but what is about them; and with
+        the one of items to look at.
+        """
+        self._sides, self._review = sides, review
         return self
 
     @property
@@ -63,7 +67,8 @@ class Topics(Model):
 
     def own(self) -> dict[str, str]:
         """The topics that the service writes to, by role."""
-        return self.model_dump(exclude={"events"}, exclude_none=True)
+        named: dict[str, str] = self.model_dump(exclude={"events"}, exclude_none=True)
+        return named if self._review is None else {**named, "review": self._review}
 
     def published(self) -> dict[str, str]:
         """Where records of each role go, snapshots apart; two roles may share a topic."""

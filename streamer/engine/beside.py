@@ -4,16 +4,19 @@ BESIDE, under whose name its state stands in the snapshot.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from schemas.events.batch import Batch
+from streamer.alerts.alert import Notice
 from streamer.alerts.performance_record import performance_records
 from streamer.config import model as cfg
 from streamer.engine.control import Control
 from streamer.engine.figures import Counter
+from streamer.engine.reviewing import review_of
 from streamer.monitors.base import Monitor
 from streamer.port import Out, Partition
+from streamer.review.alarms import Shown
 from streamer.series.labels import Labels
 from streamer.series.realised import late_labels
 from streamer.series.sources import Source
@@ -34,6 +37,12 @@ class Beside(Protocol):
 
     def take(self, seen: Seen) -> Iterable[Out]:
         """Learn of events; the records that they make."""
+
+    def heard(self, notices: Sequence[Notice]) -> None:
+        """Alerts that were told, as they are."""
+
+    def judged(self, seen: Seen, shown: Shown) -> Iterable[Out]:
+        """The same events, and what the monitors say of them."""
 
     def tick(self, offset: int, time_ms: int) -> Iterable[Out]:
         """It is so late, at this place of the log."""
@@ -57,6 +66,7 @@ class Surroundings(NamedTuple):
     sources: Iterable[Source]
     grouping: Grouping
     monitors: Mapping[str, Monitor]
+    emitted: dict[tuple[str, str], int]  # alerts by status and severity, for the metrics
 
 
 class LateLabels:
@@ -68,6 +78,12 @@ class LateLabels:
 
     def take(self, seen: Seen) -> Iterable[Out]:
         self.labels.take(seen.batch, seen.used, seen.sent_ms)
+        return ()
+
+    def heard(self, notices: Sequence[Notice]) -> None:
+        """Labels are about inferences."""
+
+    def judged(self, seen: Seen, shown: Shown) -> Iterable[Out]:
         return ()
 
     def tick(self, offset: int, time_ms: int) -> Iterable[Out]:
@@ -93,7 +109,11 @@ def _control(around: Surroundings) -> Beside | None:
     return None if around.config.control is None else Control(*made)
 
 
-BESIDE: dict[str, Callable[[Surroundings], Beside | None]] = {"labels": _labels, "control": _control}
+BESIDE: dict[str, Callable[[Surroundings], Beside | None]] = {
+    "labels": _labels,
+    "review": review_of,
+    "control": _control,
+}
 """By name how it is made, in the order in which they take events; None where the config has none."""
 
 

@@ -11,9 +11,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from detectors.precision import WRONG
 from schemas.events.batch import Batch, origin_of
 from schemas.records.control import ControlFacts, render_control
 from schemas.records.envelope import HEADERS
+from schemas.records.learn import LearnFacts, render_learn
 from streamer.alerts.alert import Alert, Moment, Notice
 from streamer.alerts.alert_record import AlertRecords, labels_of
 from streamer.alerts.commands import (
@@ -21,6 +23,7 @@ from streamer.alerts.commands import (
     DUPLICATE,
     REFUSALS,
     RESULTS,
+    SEQUENCE,
     VERBS,
     Bench,
     Command,
@@ -31,13 +34,15 @@ from streamer.alerts.commands import (
     episode_of,
 )
 from streamer.alerts.holds import WHY, Holds
+from streamer.alerts.learning import CHANGED, OFF, Learning, Lesson
 from streamer.alerts.lifecycle import AlertBook
 from streamer.config import model as cfg
 from streamer.engine.figures import Counter
 from streamer.monitors.base import Monitor
 from streamer.port import Out, Partition
 from streamer.signals.columns import I64, Bool
-from streamer.signals.roles import COMMAND, has, is_command
+from streamer.signals.roles import ALERTED, COMMAND, has, is_command
+from streamer.signals.verdicts import USEFUL, Verdict, alert_verdicts
 
 IDS_MAX = 10_000
 """Ids of commands that are remembered, the newest."""
@@ -65,11 +70,14 @@ class Control:
             found = labels_of(monitors[monitor], row)
             return {name: text for name, text in found.items() if text and name != "detector"}
 
-        self.holds = Holds(labels)
+        self.monitors, self.holds, mode = monitors, Holds(labels), config.false_alarms.learn
+        self.learning = None if mode == OFF else Learning(mode, self.holds.factors.__setitem__)
+        self.verdicts: dict[int, Verdict] = {}  # on alerts, of the batch at hand, by event
         self.ids: dict[str, str] = {}  # with their models, oldest first
         self.results: dict[str, int] = dict.fromkeys(RESULTS, 0)
         self.newest_ms: dict[str, int] = {}  # of models at the last tick
         self.commands = NONE
+        self.records: AlertRecords | None = None  # where alerts get their names
 
     def part(self, batch: Batch, used: Bool) -> Bool:
         """The used events without commands, which are looked at one by one."""
@@ -82,11 +90,14 @@ class Control:
         return used & ~mine
 
     def part_end(self, begin: int, end: int) -> int:
-        """The first command behind `begin`, if there is one before `end`."""
-        return min((event for event in self.commands if begin < event < end), default=end) if self.commands else end
+        """The first command, or verdict to learn from, behind `begin`, if there is one before `end`."""
+        found = (event for events in (self.commands, self.verdicts) for event in events if begin < event < end)
+        return min(found, default=end) if self.commands or self.verdicts else end
 
     def answer(self, batch: Batch, now: I64, event: int, book: AlertBook, records: AlertRecords) -> Answer | None:
-        """What the command does that stands there; None where none does, or was there before."""
+        """What the command or the verdict does that stands there; None where none does, or was there before."""
+        if event in self.verdicts and self.learning is not None:
+            return Answer([], self._heard_of(self.verdicts[event], self.learning, batch, now, event))
         command = self.commands.get(event)
         if command is None:
             return None
@@ -104,11 +115,41 @@ class Control:
         notices: list[Notice] = []
         reason, effect = None, Effect()
         try:
-            effect = carried_out(command, at, Bench(book, self.holds, records), notices)
+            effect = carried_out(command, at, Bench(book, self.holds, records, self.learning), notices)
         except Refused as refused:
             reason = str(refused)
         self.results[reason or APPLIED] += 1
-        return Answer(notices, [self._told(command, at, effect, reason, records)])
+        lessons = [self._lesson(one, at, command.by) for one in effect.lessons]
+        return Answer(notices, [self._told(command, at, effect, reason, records), *lessons])
+
+    def _heard_of(self, verdict: Verdict, learning: Learning, batch: Batch, now: I64, event: int) -> list[Out]:
+        """Take a verdict on an alert."""
+        useful = None if not verdict.said else verdict.said == USEFUL
+        learning.said(names_of(verdict.about), verdict.model, verdict.reviewer, useful)
+        row = 0 if batch.rows is None else batch.rows.item(event)
+        at = Moment(batch.offsets.item(event), now.item(event), now.item(event), row)
+        return [self._lesson(one, at) for one in learning.settle()]
+
+    def _lesson(self, lesson: Lesson, at: Moment, by: str = "") -> Out:
+        model, monitor = lesson.key
+        facts = LearnFacts(
+            status=lesson.what,
+            sentence=sentence_of_lesson(lesson, by),
+            model=model,
+            monitor=monitor,
+            version=lesson.version,
+            before=lesson.before,
+            after=lesson.after,
+            because=because_of(lesson),
+            source=self.config.kafka.group,
+            topic=self.partition[0],
+            partition=self.partition[1],
+            offset=at.offset,
+            row=at.row,
+            time_ms=at.time_ms,
+            generation=self.generation,
+        )
+        return Out("control", *render_learn(facts), HEADERS)
 
     def _told(self, command: Command, at: Moment, effect: Effect, reason: str | None, records: AlertRecords) -> Out:
         said = command._asdict() | {"for": command.lasts}
@@ -135,12 +176,33 @@ class Control:
         )
         return Out("control", *render_control(facts), HEADERS)
 
-    def take(self, seen: object) -> Iterable[Out]:
-        """It learns nothing of events."""
+    def take(self, seen: Any) -> Iterable[Out]:
+        """Verdicts on alerts are taken one by one, as commands are."""
+        self.verdicts = {}
+        if self.learning is not None and has(seen.batch, ALERTED):
+            self.verdicts = {one.event: one for one in alert_verdicts(seen.batch, seen.used, seen.sent_ms)}
+        return ()
+
+    def heard(self, notices: Sequence[Notice]) -> None:
+        """Whoever is told of an alert may say what it is worth."""
+        if self.learning is None or self.records is None:
+            return
+        for one in notices:
+            if one.retained or self.monitors[one.monitor].config.shadow:
+                continue
+            if one.status == "resolved":
+                self.learning.resolved(episode_of(self.records, one), one.strength)
+            else:
+                model = self.monitors[one.monitor].table.keys[one.row][0][0]
+                self.learning.fired(episode_of(self.records, one), (model, one.monitor))
+
+    def judged(self, seen: object, shown: object) -> Iterable[Out]:
         return ()
 
     def tick(self, offset: int, time_ms: int) -> Iterable[Out]:
-        return ()
+        """Alerts that are over by now may have verdicts already."""
+        at = Moment(offset, time_ms, time_ms)
+        return [] if self.learning is None else [self._lesson(one, at) for one in self.learning.settle()]
 
     def pass_time(self, newest_ms: Mapping[str, int], book: AlertBook) -> None:
         """A tick, by the clocks of models."""
@@ -163,6 +225,8 @@ class Control:
         """What became of commands, and how many records of alerts nobody was told."""
         for result, count in self.results.items():
             yield Counter("control_commands_total", {"topic": topic, "result": result}, count)
+        for result, count in ({} if self.learning is None else self.learning.results).items():
+            yield Counter("alert_verdicts_total", {"topic": topic, "result": result}, count)
         for why in WHY:
             yield Counter("alerts_held_total", {"topic": topic, "why": why}, self.holds.counts[why])
 
@@ -172,6 +236,7 @@ class Control:
             "ids": [list(one) for one in self.ids.items()],
             "results": list(self.results.items()),
             "newest_ms": [list(one) for one in self.newest_ms.items()],
+            "learned": None if self.learning is None else self.learning.dump(),
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
@@ -179,6 +244,8 @@ class Control:
         self.ids = {str(id): str(model) for id, model in state["ids"]}
         self.results |= {str(name): int(count) for name, count in state["results"] if name in self.results}
         self.newest_ms = {str(model): int(newest_ms) for model, newest_ms in state["newest_ms"]}
+        if self.learning is not None and state.get("learned") is not None:  # It may not have learned until now.
+            self.learning.load(state["learned"])
         if len(self.ids) > IDS_MAX:
             raise ValueError("too many ids of commands")
 
@@ -198,6 +265,34 @@ def sentence_of(command: Command, effect: Effect, reason: str | None) -> str:
     named = f" ({', '.join(monitors_of(effect.alerts))})" if count else ""
     what = f"{count} alert{'' if count == 1 else 's'}{named}"
     return f"{who} {VERBS[command.type][1]} {what}: {command.why}."
+
+
+def names_of(about: str) -> tuple[str, str]:
+    """The id of an alert, or of one of its records."""
+    return about, SEQUENCE.sub("", about)
+
+
+def sentence_of_lesson(lesson: Lesson, by: str) -> str:
+    """What is proposed or was changed, in one line."""
+    model, monitor = lesson.key
+    strength = f"{1 / lesson.before:g} to {1 / lesson.after:g} times its threshold"
+    if lesson.proposal is None:
+        return f"{model}: {by} undid a change of {monitor}: it is told from {strength} on again."
+    said, proposal = lesson.precision or (0.0, 0.0, 0.0), lesson.proposal
+    why = f"of {proposal.verdicts} alerts people found {said[0]:.0%} of use; {proposal.quiet} weak ones would be quiet"
+    done = "is" if lesson.what == CHANGED else "would be"
+    return f"{model}: {monitor} {done} told from {strength} on: {why}."
+
+
+def because_of(lesson: Lesson) -> dict[str, Any] | None:
+    """What people said, as the event has it."""
+    if lesson.proposal is None or lesson.precision is None:
+        return None
+    mean, low, high = lesson.precision
+    shown = lesson.proposal._asdict()
+    return {"useful": {"mean": mean, "low": low, "high": high}, "wrong": WRONG} | {
+        name: shown[name] for name in ("verdicts", "quiet", "precision", "lost")
+    }
 
 
 def monitors_of(alerts: Sequence[Alert]) -> list[str]:

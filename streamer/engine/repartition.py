@@ -79,6 +79,8 @@ def moves_of(config: Config, models: Sequence[Collection[str]], before: int, par
         raise NotDivisible(f"kafka.order_by shares a model out by {by}: what is known of all its events has no part")
     if config.labels is not None:
         raise NotDivisible("labels: inferences that wait for their labels cannot move to another partition yet")
+    if config.review is not None:
+        raise NotDivisible("review: items that wait for verdicts cannot move to another partition yet")
     found: Moves = {}
     for number, own in enumerate(models):
         for model in own:

@@ -42,7 +42,9 @@ from streamer.incidents.record import Incidents
 from streamer.monitors.base import Gauge
 from streamer.monitors.detectable import Drift, Series, learned_drifts
 from streamer.monitors.edges import accept
+from streamer.monitors.finding import Finding
 from streamer.port import Out, Partition, Parts, Tick
+from streamer.review.alarms import Shown
 from streamer.series.turnover import Places
 from streamer.signals.codes import coded
 from streamer.signals.columns import I64, Bool
@@ -84,11 +86,12 @@ class Task:
         self.incidents = Incidents(self.records)
         self.box = Outbox(self.records, self.incidents)
         self.pairs = pairs_of(config)
-        around = config, partition, generation, self.sources.values(), engine.table.grouping, self.monitors
-        self.beside = besides(Surroundings(*around))
+        made_of = self.sources.values(), engine.table.grouping, self.monitors, self.emitted
+        self.beside = besides(Surroundings(config, partition, generation, *made_of))
         control = self.beside.get("control")
         self.control = control if isinstance(control, Control) else None
-        self.book.holds = self.control.holds if self.control is not None else None
+        if self.control is not None:
+            self.book.holds, self.control.records = self.control.holds, self.records
         self.record_alerts = RecordAlerts(config, partition, generation, self.emitted)
         parts = self.tables, self.sources, watching.of_table, self.admission, self.book, self.muted, homes
         self.room = Room(*parts, self._ended)
@@ -127,8 +130,10 @@ class Task:
         sent_ms, (batch, used, now, unused) = batch.times_ms, self.admission.admit(batch, refused, self.tick_ms)
         if self.control is not None:
             used = self.control.part(batch, used)
+        seen, findings = Seen(batch, used, now, sent_ms), list[Finding]()
+        unfamiliar = np.full(len(used), np.nan)
         for other in self.beside.values():
-            self.box.put(other.take(Seen(batch, used, now, sent_ms)))
+            self.box.put(other.take(seen))
         self.box.put(self.record_alerts.take(batch, used, unused, self.tick_ms, refused))
         begin, places = 0, np.arange(len(used))
         # What cuts a batch changes nothing: so it can be cut where a level is accepted, or a command stands.
@@ -139,8 +144,11 @@ class Task:
             if self.control is not None:
                 end = self.control.part_end(begin, end)
             part = used & (places >= begin) & (places < end) if (begin, end) != (0, len(used)) else used
-            self._step(batch, part, now)
+            findings += self._step(batch, part, now)
+            unfamiliar = np.fmax(unfamiliar, self.watching.unfamiliar)
             begin = end
+        for other in self.beside.values():
+            self.box.put(other.judged(seen, Shown(findings, unfamiliar)))
 
     def _accept(self, batch: Batch, used: Bool, now: I64, event: int) -> None:
         """What is the normal from this event on."""
@@ -169,7 +177,7 @@ class Task:
         self._publish(notices)
         self.watching.follow(self.book.follows)
 
-    def _step(self, batch: Batch, used: Bool, now: I64) -> None:
+    def _step(self, batch: Batch, used: Bool, now: I64) -> list[Finding]:
         findings = self.watching.step(batch, self.muted.seen(batch, used), now)
         if self.config.topics.windows is not None:
             for f in findings:
@@ -178,6 +186,7 @@ class Task:
                     self.box.put([window_record(self.config, self.partition, *ended)])
         self._publish(self.book.decide(batch, used, now, findings))
         self.watching.follow(self.book.follows)
+        return findings
 
     def tick(self, tick: Tick) -> None:
         """Take the time: who fell silent, and a sign of life per model."""
@@ -219,6 +228,8 @@ class Task:
             kind, emitted = (notice.status, severity), self.shadowed if made.shadow else self.emitted
             emitted[kind] = emitted.get(kind, 0) + 1
         self.box.announce(notices)
+        for other in self.beside.values():
+            other.heard(notices)
 
     def _ended(self, notices: list[Notice]) -> None:
         """Alerts of series that leave. All that waits is written while its rows still mean what they meant."""

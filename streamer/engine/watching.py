@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
+import numpy as np
+
 from detectors.reference import Judged
 from schemas.events.batch import Batch
 from streamer.config import model as cfg
@@ -18,11 +20,20 @@ from streamer.monitors.finding import Finding
 from streamer.monitors.registry import make_monitors
 from streamer.series.sources import Source, make_source, needs, table_id_of, table_ids
 from streamer.series.table import SeriesTable, TableId
-from streamer.signals.columns import I64, Bool, Column, Groups
+from streamer.signals.columns import F64, I64, Bool, Column, Groups
 from streamer.signals.grammar import parse_signal
 from streamer.signals.roles import Population, populations
 
 IN_ORDER = attrgetter("event", "monitor", "row")
+
+
+def unfamiliar(known: Mapping[TableId, tuple[Column, Judged]], count: int) -> F64:
+    """See `Shown`."""
+    found = np.full(count, np.nan)
+    for table_id, (column, _) in known.items():
+        if table_id.signal.kind == "ood":
+            found[column.events] = np.fmax(found[column.events], column.values)
+    return found
 
 
 class Watching:
@@ -44,6 +55,7 @@ class Watching:
         needed = {other for table_id in self.sources for other in needs(table_id)}
         own = {i: monitors for i, monitors in self.of_table.items() if i not in self.sources}
         sweeps = {i: engine.sweep(self.tables[i], monitors, i in needed) for i, monitors in own.items()}
+        self.unfamiliar = np.zeros(0)  # of the last events; see `Shown`
         self.sweeps = {i: sweep for i, sweep in sweeps.items() if sweep is not None}
 
     @property
@@ -90,6 +102,7 @@ class Watching:
             judged = table.judge(batch, column)
             known[table_id] = column, judged
             found += step_table(batch, table, column, judged, self.of_table[table_id], now)
+        self.unfamiliar = unfamiliar(known, len(batch.offsets))
         return sorted(found, key=IN_ORDER)
 
     def follow(self, follows: Callable[[str, int], bool]) -> None:

@@ -51,6 +51,7 @@ WRITES = {
     "dead_letter": "what cannot be read is kept",
     "windows": "windows that ended are published",
     "incidents": "incidents are published",
+    "review": "people are asked to look at events",
     "ordered": "events are put in the order of their models",
     "shadow": "what shadow monitors would have told is published",
 }
@@ -89,6 +90,9 @@ def rights(config: Config) -> Iterator[Right]:
         yield Right("topic", str(commands.topic), "Write", "people write commands", verb="alerts ack, mute ...")
     for name in shown(config):
         yield Right("topic", name, "Read", "the page shows it", verb="the page")
+    if config.review is not None and config.verdicts is not None:
+        yield Right("topic", config.review.topic, "Read", "open items are shown", verb="review")
+        yield Right("topic", config.verdicts.topic, "Write", "an answer is a verdict", verb="review")
     for stage in stage_configs(config):
         yield Right("group", stage.kafka.group, "Read", "partitions are shared out, offsets are committed")
     yield Right("transactional-id", id_prefix(config), "Write", "alerts, offsets and state land together", prefix=True)

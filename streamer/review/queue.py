@@ -25,7 +25,7 @@ An item says where its event is, why, and what is asked; it has no values of fea
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -173,6 +173,12 @@ class ReviewQueue:
     def tick(self, time_ms: int) -> list[Item]:
         """It is so late, events or not."""
         return [] if self.slot is None else self._move(max(self.slot, time_ms // self.slot_ms))
+
+    def held(self) -> Iterator[tuple[int, int]]:
+        """Offset and row of all candidates of the open slot."""
+        for kept in (*self.ranked.values(), self.control):
+            items = kept.items()
+            yield from zip(items.offset.tolist(), items.row.tolist(), strict=True)
 
     def _hold(self, events: Events, score: F64, bits: I64) -> None:
         note = events.time_ms << len(WEIGHTS) | bits

@@ -15,6 +15,9 @@ from streamer.signals.columns import Bool
 
 REFERENCE, ACTION, OPT_OUT, GOLDEN = "feedback.event_id", "action", "opt_out", "golden"
 LABELLED, TRUTH = "labels.event_id", "labels.label"
+REVIEWED, ALERTED = "verdicts.review_id", "verdicts.alert_id"
+EVENT_NAME = "review.event_id"  # as its text, of which nothing but items of the review queue has need
+REVIEWER, VERDICT, REASON = "verdicts.reviewer", "verdicts.verdict", "verdicts.reason"
 COMMAND = "control.id"
 """Names under which a batch has what the config's pointers found; of a topic of its own they are the columns' own."""
 
@@ -22,7 +25,7 @@ COMMAND = "control.id"
 class Population(Enum):
     """The events that a signal is about."""
 
-    ALL = "every event that is used"
+    ALL = "every event that is used, verdicts of people apart"
     LABELS = "of these the label records: the truth about an inference"
     USED = "those that are none"
     SENT = "of these those that are no feedback about another event"
@@ -52,7 +55,13 @@ def is_command(batch: Batch) -> Bool:
     return text_of_event(batch, COMMAND) >= 0
 
 
-ABOUT = {REFERENCE: is_feedback, LABELLED: is_label, COMMAND: is_command}
+def is_verdict(batch: Batch) -> Bool:
+    """Events that say what people think of an item of the review queue, or of an alert."""
+    found: Bool = (text_of_event(batch, REVIEWED) >= 0) | (text_of_event(batch, ALERTED) >= 0)
+    return found
+
+
+ABOUT = {REFERENCE: is_feedback, LABELLED: is_label, REVIEWED: is_verdict, ALERTED: is_verdict, COMMAND: is_command}
 """By the role of the other one's id, which events say something about another event."""
 
 
@@ -75,6 +84,8 @@ def is_true(batch: Batch, role: str) -> Bool:
 
 def populations(batch: Batch, used: Bool) -> dict[Population, Bool]:
     """The events of each population. Where a batch has no such role they are one and the same array."""
+    if has(batch, REVIEWED) or has(batch, ALERTED):
+        used = used & ~is_verdict(batch)
     every, labels = used, np.zeros(len(used), bool)
     if has(batch, LABELLED):
         labels = used & is_label(batch)

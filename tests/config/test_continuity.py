@@ -103,6 +103,7 @@ def test_a_topic_of_its_own_is_told_of_under_its_section() -> None:
     begin = "taps: new, read from its oldest record (kafka.start: earliest)"
     assert (one.path, one.sentence, one.lost) == ("feedback.topic", f"{begin}; clicks: not read any more", False)
     assert [one.path for one in changes(config(before), config("feedback: {}\n"))] == ["feedback.topic"]
+    assert [one.path for one in changes(config(""), config("verdicts: {topic: said}\n"))] == ["verdicts.topic"]
     found = changes(config("feedback: {}\n", order="auto", ordered=""), config(before, order="auto", ordered=""))
     assert [one.path for one in found] == ["feedback.topic", "kafka.order"]
 

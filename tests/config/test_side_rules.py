@@ -15,6 +15,7 @@ from streamer.config.side_rules import SIDE_RULES
         ({"feedback": {"topic": "c"}, "topics": {"events": ["in"]}}, []),
         ({"feedback": {"topic": "in"}, "topics": {"events": ["in"]}}, [("feedback", "topic")]),
         ({"feedback": {"topic": "c"}, "labels": {"topic": "c"}}, [("labels", "topic")]),
+        ({"labels": {"topic": "c"}, "verdicts": {"topic": "c"}}, [("verdicts", "topic")]),
         ({"labels": {"topic": "drift-alerts"}}, [("labels", "topic")]),
         ({"labels": {"topic": "c"}, "kafka": {"order": "topic"}}, [("kafka", "order")]),
         ({"labels": {"topic": "c"}, "kafka": {"order_by": ["caller"]}}, [("kafka", "order_by")]),

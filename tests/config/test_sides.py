@@ -21,9 +21,12 @@ def config(more: str) -> Config:
 
 def test_every_section_is_a_key_and_knows_what_it_is_about() -> None:
     assert set(SECTIONS) <= set(Config.model_fields)
-    assert sorted(one.about for one in SECTIONS.values()) == sorted(ABOUT)
-    named = [one for one in SECTIONS.values() if one is not Control]
-    assert all(one.about in one.keys and set(one.keys.values()) <= set(one.model_fields) for one in named)
+    assert sorted(role for one in SECTIONS.values() for role in (one.about, *one.or_about)) == sorted(ABOUT)
+    assert all(
+        {one.about, *one.or_about} <= set(one.keys) and set(one.keys.values()) <= set(one.model_fields)
+        for one in SECTIONS.values()
+        if one is not Control
+    )
 
 
 def test_places_of_commands_are_fixed_and_there_is_no_control_without_a_topic() -> None:

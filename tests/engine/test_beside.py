@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
 
+from streamer.alerts.alert import Notice
 from streamer.config.load import load_text
 from streamer.engine import beside
 from streamer.engine.beside import BESIDE, Seen, Surroundings
 from streamer.engine.figures import Counter
 from streamer.engine.task import Task
 from streamer.port import Out, Tick
+from streamer.review.alarms import Shown
 from tests.engine.tasks import AT, LEAST, events, run
 
 CONFIG = load_text(LEAST, "x", {})
@@ -22,13 +24,22 @@ class Toy:
     """Counts events, and says at every tick how many there were."""
 
     def __init__(self) -> None:
-        self.events = 0
+        self.events = self.judged_events = 0
 
     def take(self, seen: Seen) -> Iterable[Out]:
         self.events += int(seen.used.sum())
         return ()
 
+    def heard(self, notices: Sequence[Notice]) -> None:
+        """Alerts are nothing to it."""
+
+    def judged(self, seen: Seen, shown: Shown) -> Iterable[Out]:
+        self.judged_events += int(seen.used.sum())
+        assert len(shown.unfamiliar) == len(seen.used)
+        return ()
+
     def tick(self, offset: int, time_ms: int) -> Iterable[Out]:
+        assert self.judged_events in (0, self.events), "each is taken, then judged"
         return [Out("windows", b"toy", f"{self.events} at {offset}".encode(), ())]
 
     def counters(self, topic: str) -> Iterator[Counter]:

@@ -15,10 +15,15 @@ from streamer.service.metrics import CATALOGUE
 from tests.engine.tasks import run
 from tests.sim.campaign import CONFIG, make_log
 
+PEOPLE = "verdicts: {topic: said}\nreview: {topic: asked}\n"
+
 
 @pytest.fixture(scope="module")
 def task() -> Task:
-    return run(load_text(CONFIG + "mapping: {pair: {within: 1s}}\n", "x", {}), make_log(random.Random(4), 0, 500))
+    return run(
+        load_text(CONFIG.replace(", order: topic", "") + PEOPLE + "mapping: {pair: {within: 1s}}\n", "x", {}),
+        make_log(random.Random(4), 0, 500),
+    )
 
 
 def test_every_counter_is_a_metric_with_its_labels(task: Task) -> None:
@@ -60,13 +65,14 @@ def test_the_counts_add_up(task: Task) -> None:
 
 
 def test_a_task_that_saw_nothing_has_counted_nothing() -> None:
-    fresh = Task(load_text(CONFIG, "x", {}), ("inferences", 0), 0)
+    fresh = Task(load_text(CONFIG.replace(", order: topic", "") + PEOPLE, "x", {}), ("inferences", 0), 0)
     found = list(fresh.counters())
     assert {counter.value for counter in found} == {0}
     assert {counter.name for counter in found} == {
         "events_total", "events_muted_total", "records_consumed_total",
         "series_dropped_total", "series_evicted_total", "windows_total",
-        "labels_received_total", "labels_total", "labels_awaited_total"
+        "labels_received_total", "labels_total", "labels_awaited_total",
+        "review_items_total", "review_outcomes_total", "review_no_share_total", "verdicts_total",
     }  # fmt: skip
     told = {("firing", "info"): 2}, {("resolved", "info"): 4}, {("opened", "info"): 1}
     again = list(counters("inferences", fresh.admission, [], [], {"m": 9}, {}, {"m": 3}, *told))

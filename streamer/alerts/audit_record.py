@@ -1,0 +1,151 @@
+"""The alert of an audit: a model is wrong more often, where it is least confident, than it says of itself. It is the
+record of all alerts, of a model, but no monitor raises it.
+
+It is told again as all are, and over when the verdicts that it rests on are out of date: after so long a new test
+begins.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from detectors.counts import clopper_pearson
+from schemas.records import alert as wire
+from schemas.records.envelope import HEADERS
+from streamer.alerts.lifecycle import REPEATS_KEPT
+from streamer.config import model as cfg
+from streamer.monitors.evidence import evidence, span
+from streamer.port import Out, Partition
+
+MONITOR, SIGNAL = "review.audit", "audited_error"
+"""What stands for a monitor: the config key, which no monitor can be called."""
+DESCRIPTION = (
+    "People found more of the looked-at predictions wrong than the model's confidence says. The chance that this is"
+    " told of a model that is no worse than it says is at most alpha, however often one looks."
+)
+
+
+@dataclass(slots=True)
+class Alarm:
+    """One that is open: what the test said when it fired."""
+
+    number: int
+    offset: int  # of the event whose verdict made it fire
+    time_ms: int
+    verdicts: int
+    wrong: int
+    expected: float  # wrong ones, by what the model says
+    evidence: float
+    fired_ms: int
+    sequence: int = 1
+
+
+class AuditAlerts:
+    """Those of one partition, by model. `emitted`: alerts by status and severity, for the metrics."""
+
+    def __init__(
+        self,
+        config: cfg.Config,
+        partition: Partition,
+        generation: int,
+        terms: tuple[float, int],
+        emitted: dict[tuple[str, str], int],
+    ) -> None:
+        self.config, self.partition, self.generation, self.emitted = config, partition, generation, emitted
+        self.alpha, self.ttl_ms = terms
+        self.severity, self.repeat_ms = config.alerts_of_records
+        self.open: dict[str, Alarm] = {}
+        self.numbers: dict[str, int] = {}
+
+    def fire(self, model: str, alarm: Alarm, offset: int) -> Out:
+        self.open[model] = alarm
+        self.numbers[model] = alarm.number
+        return self._record(model, alarm, "firing", offset, alarm.fired_ms)
+
+    def tick(self, offset: int, clock_ms: int) -> tuple[list[Out], list[str]]:
+        """What is told again, and the models of which it is over."""
+        outs, over = list[Out](), list[str]()
+        for model, alarm in list(self.open.items()):
+            if clock_ms >= alarm.fired_ms + self.ttl_ms:
+                del self.open[model]
+                alarm.sequence += 1
+                over.append(model)
+                outs.append(self._record(model, alarm, "resolved", offset, clock_ms))
+            elif (clock_ms - alarm.fired_ms) // self.repeat_ms >= alarm.sequence:
+                alarm.sequence = (clock_ms - alarm.fired_ms) // self.repeat_ms + 1
+                outs.append(self._record(model, alarm, "renewed", offset, clock_ms))
+        return outs, over
+
+    def _record(self, model: str, alarm: Alarm, status: str, offset: int, time_ms: int) -> Out:
+        kind = status, self.severity
+        self.emitted[kind] = self.emitted.get(kind, 0) + 1
+        source = wire.Source(
+            self.config.kafka.group, self.config.config_hash, *self.partition, self.generation, self.config.file
+        )
+        detector = {"kind": "audit", "params": {"alpha": self.alpha}, "scale_free": True}
+        template = wire.template(("resolution", "level"))
+        forms = wire.forms(template, self.severity, {"description": DESCRIPTION}, detector, source)
+        form = forms["resolved" if status == "resolved" else "firing"]
+        facts = self._facts(model, alarm, status, (offset, time_ms))
+        return Out("alerts", facts["fingerprint"].encode(), wire.render(form, facts), HEADERS)
+
+    def _facts(self, model: str, alarm: Alarm, status: str, at: tuple[int, int]) -> dict[str, str]:
+        where, (offset, time_ms) = f"{self.partition[0]}[{self.partition[1]}]", at
+        labels = {"model": model, "monitor": MONITOR, "detector": "audit", "signal": SIGNAL, "partition": where}
+        own = wire.identity(labels, self.severity)
+        over = status == "resolved"
+        ends_ms = time_ms if over else time_ms + REPEATS_KEPT * self.repeat_ms
+        return {
+            "fingerprint": own.fingerprint,
+            "subject": own.subject,
+            "labels": own.shown,
+            "trigger_topic": wire.inner(self.partition[0]),
+            "trigger_partition": str(self.partition[1]),
+            "trigger_offset": str(alarm.offset),
+            "trigger_place": f"{alarm.offset}.audit{alarm.number}",
+            "began": wire.rfc3339(alarm.time_ms),
+            "finding": wire.inner(self._finding(alarm)),
+            "first_offset": str(alarm.offset),
+            "sequence": str(alarm.sequence),
+            "ordinal": f"{alarm.sequence:010d}",
+            "changed_offset": str(offset),
+            "changed": wire.rfc3339(time_ms),
+            "ends": wire.rfc3339(ends_ms),
+            "number": str(alarm.number),
+            "detections": "1",
+            "suppressed": "0",
+            "sentence": wire.inner(self._sentence(model, alarm, status, where)),
+            "end_offset": str(offset + 1),
+            "resolution": wire.written({"how": "faded"} if over else None),
+            "history": "",
+            "level": "null",
+        }
+
+    def _finding(self, alarm: Alarm) -> dict[str, Any]:
+        window = {
+            "n": alarm.verdicts,
+            "count": alarm.wrong,
+            "fraction": alarm.wrong / alarm.verdicts,
+            "interval": list(clopper_pearson(alarm.wrong, alarm.verdicts)),
+            **span(alarm.offset, alarm.offset, alarm.time_ms, alarm.time_ms),
+        }
+        told = evidence(1, min(alarm.evidence, 1e300), 1.0 / self.alpha, None, None, window)
+        return {**told["finding"], "evidence": told["evidence"]}
+
+    def _sentence(self, model: str, alarm: Alarm, status: str, where: str) -> str:
+        became = {"firing": "found", "renewed": "still open, was found", "resolved": "over, was found"}[status]
+        said = f"{model}: of {alarm.verdicts:,} looked-at predictions {alarm.wrong:,} were wrong"
+        expected = f"its confidence says {alarm.expected:.1f}"
+        return f"{said}, {expected}; {became} by {MONITOR} at {where}@{alarm.offset}."
+
+    def dump(self) -> dict[str, Any]:
+        names = Alarm.__slots__
+        return {
+            "numbers": list(self.numbers.items()),
+            "open": [[model, [getattr(alarm, name) for name in names]] for model, alarm in self.open.items()],
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        self.numbers = {str(model): int(number) for model, number in state["numbers"]}
+        self.open = {str(model): Alarm(*values) for model, values in state["open"]}

@@ -1,0 +1,106 @@
+"""What an item will say of its event, kept while the event may still be chosen; and of features only what is asked for.
+
+The queue and the audit know candidates by offset and row alone. When they let one go, what is known of it goes, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from schemas.events.batch import Batch, number_of_event, origin_of, text_of_event
+from streamer.config.review import column_of
+from streamer.signals.roles import EVENT_NAME
+
+CONFIDENCE = "prediction.confidence"
+Spot = tuple[int, int]
+"""Offset and row of an event in the log that is read."""
+
+
+class Known(NamedTuple):
+    """Of one event."""
+
+    model: str
+    name: str  # its id, or the hash of that where no text of it is told; empty where it has none
+    time_ms: int
+    origin: tuple[str, int, int, int] | None  # of one of the ordered log
+    confidence: float | None
+    values: tuple[tuple[str, Any], ...]
+
+
+class Columns:
+    """What a batch says of its events."""
+
+    def __init__(self, batch: Batch, fields: Sequence[str], hashed: bool) -> None:
+        self.batch, self.hashed = batch, hashed
+        names = {EVENT_NAME: EVENT_NAME, CONFIDENCE: CONFIDENCE, **{name: column_of(name) for name in fields}}
+        self.texts = {name: text_of_event(batch, column) for name, column in names.items()}
+        self.numbers = {name: number_of_event(batch, column) for name, column in names.items()}
+        self.fields = fields
+
+    def value(self, name: str, event: int) -> Any:
+        code, number = self.texts[name].item(event), self.numbers[name].item(event)
+        if code >= 0:
+            return self.batch.strings[code]
+        return number if number == number else None
+
+    def known(self, event: int) -> Known:
+        id, confidence = self.batch.event_id.item(event), self.numbers[CONFIDENCE].item(event)
+        told = f"{id:016x}" if self.hashed else self.value(EVENT_NAME, event)
+        name = "" if not id or told is None else f"{told:.17g}" if isinstance(told, float) else str(told)
+        values = tuple((field, self.value(field, event)) for field in self.fields)
+        what = self.batch.times_ms.item(event), origin_of(self.batch, event), confidence
+        model = self.batch.strings[self.batch.model.item(event)]
+        return Known(model, name, *what[:2], None if confidence != confidence else confidence, values)
+
+
+class Candidates:
+    """By place what is known of those that may be chosen. `hashed`: of ids the hash, XXH3-64 in hex."""
+
+    def __init__(self, fields: Sequence[str], hashed: bool) -> None:
+        self.fields, self.hashed = tuple(fields), hashed
+        self.known: dict[Spot, Known] = {}
+
+    def of(self, held: Iterable[Spot], batch: Batch | None) -> dict[Spot, Known]:
+        """Of those that are `held`, here or in this batch."""
+        found, columns = dict[Spot, Known](), None
+        for spot in held:
+            if spot in self.known:
+                found[spot] = self.known[spot]
+            elif batch is not None:
+                columns = columns or Columns(batch, self.fields, self.hashed)
+                found[spot] = columns.known(event_at(batch, spot))
+        return found
+
+    def keep(self, held: Iterable[Spot], batch: Batch | None = None) -> None:
+        """Know of those that are `held`, of whom some may be in this batch, and of nobody else."""
+        self.known = self.of(held, batch)
+
+    def dump(self) -> list[Any]:
+        return [[*spot, *_plain(known)] for spot, known in sorted(self.known.items())]
+
+    def load(self, state: Iterable[Any]) -> None:
+        for offset, row, model, name, time_ms, origin, confidence, values in state:
+            at = None if origin is None else (str(origin[0]), *map(int, origin[1:]))
+            sure = None if confidence is None else float(confidence)
+            pairs = tuple((str(field), value) for field, value in values if field in self.fields)
+            known = Known(str(model), str(name), int(time_ms), at, sure, pairs)  # type: ignore[arg-type]
+            self.known[int(offset), int(row)] = known
+
+
+def _plain(known: Known) -> list[Any]:
+    *rest, values = known
+    return [*(list(one) if isinstance(one, tuple) else one for one in rest), [list(pair) for pair in values]]
+
+
+def event_at(batch: Batch, spot: Spot) -> int:
+    """Which event of a batch stands there."""
+    begin, end = (int(np.searchsorted(batch.offsets, spot[0], side)) for side in ("left", "right"))
+    return begin if batch.rows is None else begin + batch.rows[begin:end].tolist().index(spot[1])
+
+
+def spots(offsets: Any, rows: Any) -> list[Spot]:
+    """Places as plain numbers."""
+    return list(zip(np.asarray(offsets).tolist(), np.asarray(rows).tolist(), strict=True))
