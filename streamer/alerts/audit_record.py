@@ -103,7 +103,7 @@ class AuditAlerts:
             "trigger_topic": wire.inner(self.partition[0]),
             "trigger_partition": str(self.partition[1]),
             "trigger_offset": str(alarm.offset),
-            "trigger_place": f"{alarm.offset}.audit{alarm.number}",
+            "trigger_place": f"{alarm.offset}.{alarm.number}",
             "began": wire.rfc3339(alarm.time_ms),
             "finding": wire.inner(self._finding(alarm)),
             "first_offset": str(alarm.offset),
@@ -128,6 +128,7 @@ class AuditAlerts:
             "count": alarm.wrong,
             "fraction": alarm.wrong / alarm.verdicts,
             "interval": list(clopper_pearson(alarm.wrong, alarm.verdicts)),
+            "reasons": [],
             **span(alarm.offset, alarm.offset, alarm.time_ms, alarm.time_ms),
         }
         told = evidence(1, min(alarm.evidence, 1e300), 1.0 / self.alpha, None, None, window)

@@ -20,6 +20,7 @@ from streamer.config.budget import FalseAlarms
 from streamer.config.calendar import Calendar
 from streamer.config.detect import CheckRule
 from streamer.config.embedding import Embedding
+from streamer.config.exempt import Privacy, Probes
 from streamer.config.librdkafka_settings import RESERVED
 from streamer.config.mapping import Mapping
 from streamer.config.monitor import Defaults as Defaults
@@ -156,18 +157,6 @@ class Commit(Model):
     on_state_loss: Literal["rebaseline", "halt"] = Field("rebaseline", description="When no usable snapshot is left.")
 
 
-class Privacy(Model):
-    """Who is not watched."""
-
-    opt_out: Pointer = Field(description="Where an event says true: it is filtered, and leaves no trace.")
-
-
-class Probes(Model):
-    """Events sent to see whether the known answer comes."""
-
-    golden: Pointer = Field(description="Where an event says true: only checks look at it, nothing is learned from it.")
-
-
 class Heartbeat(Model):
     """Ticks of the clock: signs of life, and how silence is known."""
 
@@ -297,7 +286,9 @@ class Config(Model):
     standard: bool | None = Field(
         None, description="Whether the standard set is there; default: without monitors, or when one of it is changed."
     )
-    false_alarms: FalseAlarms = Field(FalseAlarms(), description="How quiet it is: what limits follow from.")
+    false_alarms: FalseAlarms = Field(
+        FalseAlarms(), description="How quiet it is: what the limits of monitors follow from."
+    )
     defaults: Defaults = Field(Defaults(), description="What monitors share that do not say otherwise.")
     monitors: Annotated[dict[Name, Monitor], BeforeValidator(_present)] = Field(
         default_factory=dict,
@@ -359,8 +350,11 @@ class Config(Model):
             found |= one.places() if one.topic is None else {}
         if self.privacy is not None:
             found[OPT_OUT] = self.privacy.opt_out
-        id = self.fields.model_dump()["event_id"]
-        if self.review is not None and not self.review.hash_ids and id[0] == "/":
+        if (
+            self.review is not None
+            and not self.review.hash_ids
+            and (id := self.fields.model_dump()["event_id"])[0] == "/"
+        ):
             found[EVENT_NAME] = id
         if self.probes is not None:
             found[GOLDEN] = self.probes.golden

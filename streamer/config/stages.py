@@ -15,7 +15,8 @@ def stage_configs(config: Config) -> list[Config]:
     """The config as the shell of each stage has it; what is detected is a matter of the whole config."""
     if config.topics.ordered is None:
         return [config]
-    topics = config.topics.model_copy(update={"events": [config.topics.ordered], "ordered": None}).beside({})
+    topics = config.topics.model_copy(update={"events": [config.topics.ordered], "ordered": None})
+    topics = topics.beside({}, config.topics.own().get("review"))
     kafka = config.kafka.model_copy(update={"group": config.kafka.group + SECOND, "start": "earliest"})
     return [config, config.model_copy(update={"topics": topics, "kafka": kafka})]
 

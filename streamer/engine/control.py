@@ -37,6 +37,7 @@ from streamer.alerts.holds import WHY, Holds
 from streamer.alerts.learning import CHANGED, OFF, Learning, Lesson
 from streamer.alerts.lifecycle import AlertBook
 from streamer.config import model as cfg
+from streamer.engine.companion import Seen
 from streamer.engine.figures import Counter
 from streamer.monitors.base import Monitor
 from streamer.port import Out, Partition
@@ -176,7 +177,7 @@ class Control:
         )
         return Out("control", *render_control(facts), HEADERS)
 
-    def take(self, seen: Any) -> Iterable[Out]:
+    def take(self, seen: Seen) -> Iterable[Out]:
         """Verdicts on alerts are taken one by one, as commands are."""
         self.verdicts = {}
         if self.learning is not None and has(seen.batch, ALERTED):
@@ -196,7 +197,7 @@ class Control:
                 model = self.monitors[one.monitor].table.keys[one.row][0][0]
                 self.learning.fired(episode_of(self.records, one), (model, one.monitor))
 
-    def judged(self, seen: object, shown: object) -> Iterable[Out]:
+    def judged(self, seen: Seen, shown: object) -> Iterable[Out]:
         return ()
 
     def tick(self, offset: int, time_ms: int) -> Iterable[Out]:

@@ -7,7 +7,7 @@ the queue and the windows of the audit, so a backlog is not asked about as if al
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from schemas.records.review import ItemFacts, Place, render_item, review_id
 from streamer.alerts.alert import Notice
 from streamer.alerts.audit_record import Alarm, AuditAlerts
 from streamer.config.review import Review
+from streamer.engine.companion import Seen, Surroundings
 from streamer.engine.figures import Counter
 from streamer.port import Out
 from streamer.review.alarms import OpenAlerts, Shown, figures_of
@@ -35,9 +36,6 @@ from streamer.signals.columns import I64, Bool, groups_of
 from streamer.signals.grammar import BY_PATHS
 from streamer.signals.roles import EVENT_NAME, Population, populations
 from streamer.signals.verdicts import item_verdicts
-
-if TYPE_CHECKING:
-    from streamer.engine.beside import Seen, Surroundings
 
 
 class Offers(NamedTuple):

@@ -23,7 +23,8 @@ from streamer.alerts.window_record import window_record
 from streamer.config import model as cfg
 from streamer.engine import snapshot
 from streamer.engine.admission import Admission
-from streamer.engine.beside import BESIDE, Seen, Surroundings, besides
+from streamer.engine.beside import BESIDE, besides
+from streamer.engine.companion import Seen, Surroundings
 from streamer.engine.control import Control
 from streamer.engine.engines import ENGINE, Engine
 from streamer.engine.figures import Counter, counters

@@ -140,8 +140,10 @@ class Audits:
             window.wrong[part] += truth.wrong
             self.changed[purpose.begin_ms, model] = None
         test = self.tests.setdefault(model, AuditTest(self.config.alpha))
+        if model in self.fired:  # It has said what it has to say; what is bet from there on only grows.
+            return
         test.add(np.array([purpose.estimated]), np.array([truth.wrong]))
-        if test.told_at and model not in self.fired:
+        if test.told_at:
             self.fired[model] = truth.item.offset, truth.item.time_ms
 
     def tell(self, clock_ms: int) -> Iterator[Ended]:

@@ -28,7 +28,9 @@ from streamer.incidents.book import CHANGES
 from streamer.monitors.detectable import HORIZONS, SIGNS
 from streamer.monitors.window_outcomes import ENDS
 from streamer.port import Outcome
-from streamer.service.side_metrics import OF_SIDES
+from streamer.series.labels import AWAITED
+from streamer.series.labels import RESULTS as LABEL_RESULTS
+from streamer.service.people_metrics import PEOPLE
 
 PREFIX = "driftline_"
 MODEL_SERIES_MAX = 1000
@@ -113,7 +115,21 @@ CATALOGUE: dict[Name, Spec] = {
         "Requests and answers that became one event, and those that stayed alone, see mapping.pair.",
         {"topic": OPEN, "result": ("paired", "alone")},
     ),
-    **{name: Spec("counter", *row) for name, row in OF_SIDES.items()},
+    "labels_received_total": Spec(
+        "counter", "Label records used; those that are no result of labels_total yet wait.", {"topic": OPEN}
+    ),
+    "labels_total": Spec(
+        "counter",
+        "What became of label records: joined with their inference, repeated, contradicting, waited in vain, unusable.",
+        {"topic": OPEN, "result": LABEL_RESULTS},
+    ),
+    "labels_awaited_total": Spec(
+        "counter",
+        "What became of inferences that labels were waited for: labelled, no label within labels.ttl, or before "
+        "labels.pending others, or refused as there were too many groups, or windows of them.",
+        {"topic": OPEN, "result": AWAITED},
+    ),
+    **{name: Spec("counter", *row) for name, row in PEOPLE.items()},
     "records_failed_total": Spec(
         "counter", "Records sent to the dead-letter topic, by reason.", {"topic": OPEN, "reason": tuple(REASONS)}
     ),

@@ -48,3 +48,10 @@ def test_a_budget_of_the_service_is_shared_by_its_models() -> None:
     assert (
         "a part of the service's 5 for 50 models, shared by 20 monitors; a signal with a * is taken to have 200" in line
     )
+
+
+def test_an_audit_says_how_many_verdicts_find_what() -> None:
+    text = "verdicts: {topic: said}\nreview: {topic: asked, audit: {}}\n"
+    [line] = [line for line in told(load_text(LEAST + text, "x", {})) if line.startswith("review.audit")]
+    assert "7% by 1,505, of 9% by 410, of 15% by 86 verdicts" in line
+    assert not [line for line in told(load_text(LEAST, "x", {})) if line.startswith("review")]

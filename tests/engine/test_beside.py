@@ -10,7 +10,8 @@ import pytest
 from streamer.alerts.alert import Notice
 from streamer.config.load import load_text
 from streamer.engine import beside
-from streamer.engine.beside import BESIDE, Seen, Surroundings
+from streamer.engine.beside import BESIDE
+from streamer.engine.companion import Seen, Surroundings
 from streamer.engine.figures import Counter
 from streamer.engine.task import Task
 from streamer.port import Out, Tick

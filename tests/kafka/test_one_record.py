@@ -1,50 +1,128 @@
-"""A record sent by hand is there when it is said to be; what keeps it from that is said in words."""
+"""People on a real broker: items are published, shown, answered by the command line, and counted once over a kill."""
 
 from __future__ import annotations
 
+import json
+import random
 import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from confluent_kafka import KafkaError
 
 from schemas.events.batch import Record
+from streamer.commands.cli import main
 from streamer.config.load import load_text
 from streamer.config.model import Config
 from streamer.kafka.one_record import send
 from streamer.kafka.topic_range import read_topic
 from streamer.port import LogDown
 from tests.kafka.mock_cluster import PRODUCE, MockCluster
+from tests.kafka.service import Service, produce, read_all
+from tests.kafka.test_ordered import PARTITIONS, wait_committed_once
 
-TEXT = 'version: 1\nkafka: {{brokers: "{}"}}\ntopics: {{events: [in]}}\ncontrol: {{topic: drift-control}}\n'
+CONFIG = """
+version: 1
+kafka: {{brokers: "{broker}", group: "{group}", instance: w0, client: {{session.timeout.ms: 6000}}}}
+topics:
+  {{events: [{events}], ordered: {ordered}, alerts: {alerts}, state: {state}, dead_letter: {dead}, heartbeats: {beats},
+   windows: {windows}}}
+verdicts: {{topic: {said}, reviewer: header:who, review_id: /about/item}}
+review: {{topic: {asked}, budget: 90, per: 2m, slots: 40, partitions: 3, settle: 1s,
+  audit: {{share: 0.1, most: 5, window: 1m}}}}
+heartbeat: {{interval: 1s}}
+monitors: {{mean: {{signal: features.a, detect: {{kind: adwin}}}}}}
+commit: {{interval: 200ms, snapshot_interval: 1s}}
+server: {{listen: "127.0.0.1:0"}}
+"""
 
 
-def config(brokers: str) -> Config:
-    return load_text(TEXT.format(brokers), "x", {})
+def inferences(count: int) -> dict[int, list[Record]]:
+    rng, now_s = random.Random(3), time.time()
+    found = []
+    for number in range(count):
+        at = now_s - 90 + 90 * number / count
+        told = {"label": "yes", "confidence": rng.choice((0.3, 0.9, 0.95))}
+        event = {"model": "m", "event_id": f"e{number}", "time": at, "features": {"a": rng.gauss(0, 1)}}
+        found.append(Record(number, int(at * 1000), None, json.dumps({**event, "prediction": told}).encode()))
+    return {0: found}
+
+
+def until(ready: Callable[[], Any], seconds: float = 12.0) -> Any:
+    end_s = time.monotonic() + seconds
+    while not (found := ready()):
+        assert time.monotonic() < end_s
+        time.sleep(0.3)
+    return found
+
+
+@pytest.mark.broker
+def test_items_are_shown_answered_and_counted_once_through_a_kill(
+    broker: str, make_topics: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    roles = "events", "said", "asked", "ordered", "alerts", "state", "dead", "beats", "windows"
+    names = dict(zip(roles, make_topics(*roles, partitions=PARTITIONS), strict=True))
+    path = tmp_path / "driftline.yaml"
+    path.write_text(CONFIG.format(broker=broker, group=f"g-{names['events']}", **names))
+
+    def verb(*args: str) -> list[dict[str, Any]]:
+        told = CliRunner().invoke(main, ["review", args[0], "-c", str(path), *args[1:]])
+        return json.loads(told.stdout) if "json" in args else [{"code": told.exit_code, "said": told.output}]
+
+    def shown(reviewer: str) -> list[dict[str, Any]]:
+        return verb("next", "--reviewer", reviewer, "-n", "100", "--format", "json")
+
+    def data(kind: str) -> list[dict[str, Any]]:
+        found = [json.loads(message.value()) for message in read_all(broker, names["windows"], PARTITIONS)]
+        return [one["data"] for one in found if one["type"] == f"io.driftline.{kind}.v1"]
+
+    with Service(path, tmp_path / "one.log") as service:
+        wait_committed_once(broker, names["beats"])
+        produce(broker, names["events"], inferences(1200))
+        items = until(lambda: shown("ann"))
+        assert "Is the prediction right?" in verb("next")[0]["said"]
+        for reviewer in ("ann", "bob"):
+            [told] = verb("answer", items[0]["review_id"], "wrong", "--reviewer", reviewer)
+            assert told["code"] == 0, told
+        service.kill()
+    assert verb("answer", "nowhere-0-1", "wrong", "--reviewer", "ann")[0]["code"] == 2
+    assert items[0]["review_id"] not in [one["review_id"] for one in shown("ann")]
+    assert items[0]["review_id"] in [one["review_id"] for one in shown("cyd")]
+    with Service(path, tmp_path / "two.log") as service:
+        agreement = until(lambda: [one for one in data("agreement") if one["overlapping"]])[-1]
+        assert (agreement["items"], agreement["conflicting"]) == (1, 0)
+        assert service.stop() == 0
+    published = [message.key() for message in read_all(broker, names["asked"], PARTITIONS)]
+    assert len(published) == len(set(published)) <= 90
+    assert not read_all(broker, names["dead"], PARTITIONS)
+
+
+def test_without_a_broker_it_says_so() -> None:
+    config = load_text('version: 1\nkafka: {brokers: "127.0.0.1:1", client: {message.timeout.ms: 300}}\n'
+                       "topics: {events: [in]}\n", "x", {})  # fmt: skip
+    with pytest.raises(LogDown):
+        send(config, "said", None, b"{}")
+
+
+def of_control(brokers: str) -> Config:
+    text = 'version: 1\nkafka: {{brokers: "{}"}}\ntopics: {{events: [in]}}\ncontrol: {{topic: drift-control}}\n'
+    return load_text(text.format(brokers), "x", {})
 
 
 def test_it_is_there_where_it_is_said_to_be() -> None:
     with MockCluster("drift-control") as cluster:
-        one = config(cluster.brokers)
-        places = [send(one, "drift-control", b"fraud", value) for value in (b"a", b"b")]
-        assert places == [(0, 0), (0, 1)]
+        one = of_control(cluster.brokers)
+        assert [send(one, "drift-control", b"fraud", value) for value in (b"a", b"b")] == [(0, 0), (0, 1)]
         read = [record for _, records in read_topic(one, "drift-control") for record in records]
-        assert [(record.key, record.value) for record in map(Record._make, read)] == [
-            (b"fraud", b"a"),
-            (b"fraud", b"b"),
-        ]
+    assert [(record.key, record.value) for record in read] == [(b"fraud", b"a"), (b"fraud", b"b")]
 
 
 def test_who_may_not_write_is_told_the_command_that_allows_it() -> None:
     with MockCluster("drift-control") as cluster:
         cluster.push(PRODUCE, *[KafkaError.TOPIC_AUTHORIZATION_FAILED] * 5)
         with pytest.raises(LogDown, match="our user lacks") as refused:
-            send(config(cluster.brokers), "drift-control", b"m", b"v", wait_s=5.0)
+            send(of_control(cluster.brokers), "drift-control", b"m", b"v", wait_s=5.0)
     assert "--operation Write --topic drift-control" in str(refused.value.fix)
-
-
-def test_without_a_broker_it_gives_up() -> None:
-    begun_s = time.monotonic()
-    with pytest.raises(LogDown) as down:
-        send(config("127.0.0.1:1"), "drift-control", b"m", b"v", wait_s=0.5)
-    assert down.value.event == "connection_refused"
-    assert time.monotonic() - begun_s < 20
