@@ -11,7 +11,7 @@ Who undoes a change is not overruled: from there on changes of that monitor are 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -220,3 +220,20 @@ def text_of(key: Key) -> str:
 def key_of(text: str) -> Key:
     monitor, _, model = text.partition("\t")  # A monitor's name has none.
     return model, monitor
+
+
+OF_MODELS = {"told": 1, "verdicts": 0, "proposed": 0, "overruled": 0}
+"""Lists of the state whose items are of a model, each with where they name it."""
+
+
+def lessons_without(state: Mapping[str, Any], models: Collection[str]) -> dict[str, Any]:
+    """A state that knows nothing of these models; counts stay."""
+    left = {name: [item for item in state[name] if item[at] not in models] for name, at in OF_MODELS.items()}
+    shares = {text: past for text, past in state["shares"].items() if key_of(text)[0] not in models}
+    return {**state, **left, "shares": shares}
+
+
+def lessons_joined(state: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """A state with what another one knows of its models."""
+    both = {name: [*other[name], *state[name]] for name in OF_MODELS}
+    return {**state, **both, "told": both["told"][-TOLD_MAX:], "shares": {**state["shares"], **other["shares"]}}

@@ -37,8 +37,9 @@ VERBS: dict[str, tuple[str, str]] = {
     ),
     "alerts": (
         "streamer.commands.control:alerts",  # Which adds verbs to those of `streamer.commands.alerts`.
-        "Acknowledge, mute or accept alerts.",
+        "Acknowledge, mute or accept alerts; say whether they were of use.",
     ),
+    "learn": ("streamer.commands.learn:learn", "What alerts have learned from verdicts: show, undo, apply."),
     "config": ("streamer.commands.config:config", "Show the effective config, or the JSON Schema for editors."),
     "version": ("streamer.commands.version:version", "Versions of Driftline and of what its results depend on."),
 }

