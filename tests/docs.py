@@ -207,6 +207,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "audit": record("audit"),
     "agreement": record("agreement"),
     "control": record("control"),
+    "learn": record("learn"),
     "schemas-files": files("schemas", "**/*.py"),
     "core-files": files("schemas", "native/src/**/*.rs"),
     "streamer-files": files("streamer", "**/*.py"),

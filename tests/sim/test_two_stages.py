@@ -1,6 +1,6 @@
 """Both stages of a topic that is not keyed by model, with everything that can fail in either: the ordered log has every
 event once and those of an input partition in order, and what is told of it is what one undisturbed reader tells. In
-every second life feedback has a topic of its own.
+every second life feedback has a topic of its own, and people are asked to look at events and say what they think.
 """
 
 from __future__ import annotations
@@ -31,12 +31,18 @@ SEEDS = int(os.environ.get("DRIFTLINE_SEEDS", "40")) // 8
 FIRST = int(os.environ.get("DRIFTLINE_FIRST_SEED", "0"))
 PARTS = 2
 TEXT = campaign.CONFIG.replace("order: topic", "order: model")
+PEOPLE = """
+verdicts: {topic: said}
+review: {topic: asked, budget: 120, per: 1m, slots: 12, partitions: 2, settle: 2s, ttl: 1m, fields: [label],
+  audit: {share: 0.1, control: 0.1, most: 10, window: 1m}}
+"""
+SAID = "said", 4
 CLICKS = "clicks", 3  # No other partition has its number: what is published is told apart by that.
 
 
 def config_of(seed: int) -> Config:
     """Of a life."""
-    own = TEXT.replace("feedback: {", "feedback: {topic: clicks, ")
+    own = TEXT.replace("feedback: {", "feedback: {topic: clicks, ") + PEOPLE
     return load_text(TEXT if seed % 2 else own, "sim.yaml", {})
 
 
@@ -50,6 +56,21 @@ def clicks(rng: random.Random, length: int) -> list[Record]:
         broken = rng.choice([b"{", b"{}", b'{"model": "m0", "feedback": {}}'])
         value = json.dumps(said).encode() if rng.random() > 0.05 else broken
         found.append(Record(offset, 1_700_000_000_000 + offset * 250, None, value))
+    return found
+
+
+def said(rng: random.Random, length: int) -> list[Record]:
+    """Verdicts of two people on what may be an item."""
+    found = []
+    for offset in range(length):
+        about = f"drift-ordered-{rng.randrange(PARTS)}-{rng.randrange(60)}{rng.choice(('', '.1', '.2', '.3'))}"
+        told = {
+            "review_id": about,
+            "reviewer": rng.choice("ab"),
+            "verdict": rng.choice(["right", "wrong", "unsure", 7]),
+        }
+        value = json.dumps({"model": rng.choice(["m0", "m1", "m2", "shared"]), "time": 1_600_000_000, **told}).encode()
+        found.append(Record(offset, 1_700_000_000_000 + offset * 60, None, value))
     return found
 
 
@@ -87,7 +108,7 @@ class Second(Campaign):
             mine = [out for out in published if number_of(out) == partition[1]]
             ticks = ticks_of([out for out in mine if out.topic == "heartbeats"])
             expected = oracle(Tasks(self.config), partition, self.full[partition], ticks, self.broker.began[partition])
-            for role in ("alerts", "incidents", "windows", "heartbeats"):
+            for role in ("alerts", "incidents", "windows", "review", "heartbeats"):
                 found = [[out for out in outs if out.topic == role] for outs in (mine, expected.outbox)]
                 compare(f"{role} of {partition}", *found)
             if partition not in tasks or tasks[partition].dump() != expected.dump():
@@ -110,6 +131,9 @@ class First(Campaign):
             self.partitions.append(CLICKS)
             self.full[CLICKS] = clicks(random.Random(seed), 120)
             self.broker.logs[CLICKS] = []
+            self.partitions.append(SAID)
+            self.full[SAID] = said(random.Random(seed), 500)
+            self.broker.logs[SAID] = []
         broker = Upstream(self.rng, self.partitions, self.broker.faults, self.broker.logs)
         broker.downstream = self.second.broker
         self.broker = broker
@@ -163,7 +187,7 @@ def places(log: list[Record]) -> list[tuple[str, int, int]]:
 def number_of(out: Out) -> int:
     """The partition of the ordered log that a record of stage 2 is about."""
     data = orjson.loads(out.value or b"")["data"]
-    return int((data.get("changed") or data.get("closed_by") or data)["partition"])
+    return int((data.get("changed") or data.get("closed_by") or data.get("ordered") or data)["partition"])
 
 
 def oracle(stages: Stages, partition: Partition, records: list[Record], ticks: list[Tick], began: bytes) -> Stage:
