@@ -128,10 +128,10 @@ def monitor_of(alert: Mapping[str, Any]) -> str:
 
 
 def pages(world: World) -> list[Mapping[str, Any]]:
-    """What fired in the second half."""
-    half = BASE_MS + 60_000 * SIZE * ROUNDS
+    """What fired in the last third, when enough was said."""
+    begin = BASE_MS + 60_000 * 2 * SIZE * (2 * ROUNDS // 3)
     fired = [one for one in of_role(world.outs, "alerts") if one["data"]["status"] == "firing"]
-    return [one for one in fired if one["data"]["trigger"]["time"] > rfc3339(half)]
+    return [one for one in fired if one["data"]["trigger"]["time"] > rfc3339(begin)]
 
 
 def lessons(world: World) -> list[dict[str, Any]]:
