@@ -252,7 +252,7 @@ VERBS: dict[str, tuple[Verb, str]] = {
     "mute": (mute, "muted"),
     "unmute": (unmute, "let be heard again"),
     "accept": (accept, "accepted as the normal"),
-    "learn": (learn, "changed from which strength on people are told of"),
+    "learn": (learn, "changed a share"),
 }
 """By type what it does, and in words what was done."""
 

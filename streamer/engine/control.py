@@ -262,6 +262,8 @@ def sentence_of(command: Command, effect: Effect, reason: str | None) -> str:
     who = f"{command.model}: {command.by or 'somebody'}"
     if reason is not None:
         return f"{who} could not {command.type or 'do that'}: {REFUSALS[reason]}."
+    if effect.lessons:
+        return f"{sentence_of_lesson(effect.lessons[0], command.by)[:-1]}; {command.why}."
     count = len(effect.alerts)
     named = f" ({', '.join(monitors_of(effect.alerts))})" if count else ""
     what = f"{count} alert{'' if count == 1 else 's'}{named}"
@@ -276,13 +278,13 @@ def names_of(about: str) -> tuple[str, str]:
 def sentence_of_lesson(lesson: Lesson, by: str) -> str:
     """What is proposed or was changed, in one line."""
     model, monitor = lesson.key
-    strength = f"{1 / lesson.before:g} to {1 / lesson.after:g} times its threshold"
+    strength = f"{1 / lesson.after:g} times its threshold on (until now {1 / lesson.before:g})"
     if lesson.proposal is None:
-        return f"{model}: {by} undid a change of {monitor}: it is told from {strength} on again."
+        return f"{model}: {by} undid a change of {monitor}: it is told from {strength}."
     said, proposal = lesson.precision or (0.0, 0.0, 0.0), lesson.proposal
     why = f"of {proposal.verdicts} alerts people found {said[0]:.0%} of use; {proposal.quiet} weak ones would be quiet"
     done = "is" if lesson.what == CHANGED else "would be"
-    return f"{model}: {monitor} {done} told from {strength} on: {why}."
+    return f"{model}: {monitor} {done} told from {strength}: {why}."
 
 
 def because_of(lesson: Lesson) -> dict[str, Any] | None:

@@ -171,8 +171,8 @@ def test_where_alerts_are_of_use_nothing_changes(seed: int) -> None:
 def test_a_change_is_undone_bit_for_bit_and_its_undoer_is_not_overruled() -> None:
     rounds = events_of(0)
     learned, without = World("apply", 0), World("off", 0)
-    learned.live(rounds[:300])
-    without.live(rounds[:300])
+    learned.live(rounds[:120])
+    without.live(rounds[:120])
     [change, *_] = lessons(learned)
     assert change["share"]["after"] < change["share"]["before"] == 1.0
     while learned.task.control is not None and learned.task.control.holds.factors.get(("fraud", NOISY), 1.0) > 1.0:
@@ -181,8 +181,8 @@ def test_a_change_is_undone_bit_for_bit_and_its_undoer_is_not_overruled() -> Non
         learned.answered()
     assert lessons(learned)[-1]["share"]["after"] == 1.0
     begun = [len(learned.outs), len(without.outs)]
-    learned.live(rounds[300:])
-    without.live(rounds[300:])
+    learned.live(rounds[120:230])
+    without.live(rounds[120:230])
     assert [one["status"] for one in lessons(learned)][-1] in ("changed", "proposed"), "proposed again, not changed"
     assert lessons(learned)[-1]["share"]["before"] == 1.0
     told_by = [
@@ -196,7 +196,7 @@ def test_a_change_is_undone_bit_for_bit_and_its_undoer_is_not_overruled() -> Non
 
 
 def test_what_is_proposed_a_person_may_apply() -> None:
-    world = World("propose", 0).live(events_of(0)[:300])
+    world = World("propose", 0).live(events_of(0)[:120])
     assert {one["status"] for one in lessons(world)} == {"proposed"}
     world.put("drift-control", [command("learn", "x", monitor="b", change="apply")])
     world.put("drift-control", [command("learn", "y", monitor=NOISY, change="apply")])
@@ -219,3 +219,18 @@ def test_a_verdict_that_comes_before_its_alert_is_over_waits_for_the_tick() -> N
     learning.resolved("e", 3.0)
     task.tick(Tick(task.position, BASE_MS, caught_up=True))
     assert (learning.waiting, learning.results["counted"]) == (0, 1)
+
+
+def test_what_is_told_of_a_lesson_is_a_sentence() -> None:
+    world = World("apply", 0).live(events_of(0)[:120])
+    world.put("drift-control", [command("learn", "u", monitor=NOISY, change="undo", why="it mattered")])
+    world.answered()
+    [change, undone] = lessons(world)
+    assert change["sentence"].startswith("fraud: a is told from 2 times its threshold on (until now 1): of ")
+    assert (
+        undone["sentence"] == "fraud: ada undid a change of a: it is told from 1 times its threshold on (until now 2)."
+    )
+    [answer] = [
+        one["data"]["sentence"] for one in of_role(world.outs, "control") if "control" in one["type"].split(".")
+    ]
+    assert answer == undone["sentence"][:-1] + "; it mattered."

@@ -57,7 +57,7 @@ def say(path: Path, *given: str, code: int = 0) -> str:
 def test_commands_are_obeyed_once_through_a_kill(
     broker: str, make_topics: Callable[..., list[str]], tmp_path: Path
 ) -> None:
-    names = dict(zip(("events", "control"), make_topics("in", "co", partitions=1), strict=True))
+    names = {"events": make_topics("in", partitions=PARTITIONS)[0], "control": make_topics("co", partitions=1)[0]}
     roles = ("ordered", "alerts", "state", "dead", "beats")
     own = dict(zip(roles, make_topics("or", "al", "st", "dl", "hb", partitions=PARTITIONS), strict=True))
     group, path = f"g-{names['events']}", tmp_path / "driftline.yaml"
