@@ -154,7 +154,7 @@ class Staged(NamedTuple):
 class Out(NamedTuple):
     """One record to publish. `topic` is a role, resolved to a name by the implementation."""
 
-    topic: str  # "alerts", "shadow", "incidents", "heartbeats", "windows", "review", "dead_letter", "ordered"
+    topic: str  # "alerts", "shadow", "incidents", "control", "heartbeats", "windows", "review" ...
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...] = ()

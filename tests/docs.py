@@ -211,6 +211,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "review": record("review"),
     "audit": record("audit"),
     "agreement": record("agreement"),
+    "control": record("control"),
+    "learn": record("learn"),
     "schemas-files": files("schemas", "**/*.py"),
     "core-files": files("schemas", "native/src/**/*.rs"),
     "streamer-files": files("streamer", "**/*.py"),

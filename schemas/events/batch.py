@@ -28,7 +28,7 @@ REASONS: dict[str, str] = {
     "unusable_schema": "its schema cannot be used: it refers to itself, makes values of nothing, or is broken",
     "no_rows": "the record has no rows where `mapping.each` says that they are",
     "missing_model": "the event does not name its model: absent, null or the empty text",
-    "about_nothing": "a record of a topic of labels, feedback or verdicts does not name by an id what it is about",
+    "about_nothing": "a label, feedback or verdict does not name by an id what it is about, or a command has none",
     "wrong_type": "a field holds another type than it takes, or a name or text is over 256 characters",
     "not_finite": "a field holds NaN, Infinity or a number beyond float64",
     "bad_number": "the key or header a numeric field is mapped to is not a number that is finite as float64",

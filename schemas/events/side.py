@@ -1,6 +1,6 @@
-"""Records that are about inferences of other topics, or what was made of them: labels, feedback, verdicts. They come to
-columns as events do, with their model and time, but what they are about and what they say of it stand in columns of
-names that no event has.
+"""Records that are about inferences of other topics, or what was made of them: labels, feedback, verdicts, commands.
+They come to columns as events do, with their model and time, but what they are about and what they say of it stand in
+columns of names that no event has.
 """
 
 from __future__ import annotations

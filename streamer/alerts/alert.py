@@ -67,6 +67,17 @@ class Opened(NamedTuple):
         return f"{self.there}.{self.row}" if self.row else str(self.there)
 
 
+class Acknowledged(NamedTuple):
+    """By whom an alert was acknowledged; `peak`: its own by then."""
+
+    by: str
+    why: str
+    command: str
+    offset: int
+    time_ms: int
+    peak: float
+
+
 def settled(value: Any) -> Any:
     """Plain data of a snapshot, in which every list was a tuple; but not what is in a dict."""
     return tuple(map(settled, value)) if isinstance(value, list) else value
@@ -94,9 +105,14 @@ class Alert:
     told: int = 0  # sequence of its newest record
     retained: bool = False  # told as of what the topic held before the first start
     recovery: Recovery | None = None
+    peak: float = 0.0  # the strength of its strongest finding, where there is a control topic
+    held: str = ""  # why nobody has heard that it fires
+    ack: Acknowledged | None = None
 
 
-ALERT_FIELDS = tuple(f.name for f in fields(Alert) if f.name != "recovery")
+OPTIONAL = {"peak": 0.0, "held": "", "ack": None}
+"""Fields that a snapshot has where they say something."""
+ALERT_FIELDS = tuple(f.name for f in fields(Alert) if f.name != "recovery" and f.name not in OPTIONAL)
 
 
 class Level(NamedTuple):
@@ -125,11 +141,15 @@ class Notice(NamedTuple):
     level: Level | None  # of an edge
     retained: bool = False  # of what the topic held before the first start, and told low
     news_from: int = 0  # where that ends
+    ack: Acknowledged | None = None
+    held: str = ""  # why it is not told
+    strength: float = 0.0  # of its strongest finding so far, where there is a control topic
 
 
 def plain(alert: Alert) -> dict[str, Any]:
     """As a snapshot has it."""
-    return {**{name: getattr(alert, name) for name in ALERT_FIELDS}, "recovery": dumped(alert.recovery)}
+    said = {name: value for name, default in OPTIONAL.items() if (value := getattr(alert, name)) != default}
+    return {**{name: getattr(alert, name) for name in ALERT_FIELDS}, "recovery": dumped(alert.recovery), **said}
 
 
 def alert_of(item: dict[str, Any]) -> Alert:
@@ -140,6 +160,7 @@ def alert_of(item: dict[str, Any]) -> Alert:
     if item["opened"] is not None:
         alert.opened = Opened(*map(settled, item["opened"]))
     alert.recovery = None if item["recovery"] is None else loaded(item["recovery"])
+    alert.ack = None if alert.ack is None else Acknowledged(*alert.ack)
     timed = alert.state in (PENDING, FADING) or (alert.state == FIRING and alert.how == FADED)
     told = alert.state in (FIRING, FADING)
     if (alert.opened is None and alert.state != QUIET) or (alert.due_ms is not None) != timed:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from schemas.records import alert as wire
 from schemas.records.envelope import HEADERS
-from streamer.alerts.alert import ACCEPTED, CURRENT, FADED, GONE, RETAINED_SEVERITY, Level, Notice, Opened
+from streamer.alerts.alert import ACCEPTED, CURRENT, FADED, GONE, RETAINED_SEVERITY, Acknowledged, Level, Notice, Opened
 from streamer.config import model as cfg
 from streamer.monitors.base import Monitor, MonitorBase
 from streamer.monitors.evidence import Evidence, Summary, summary, told
@@ -167,6 +167,12 @@ def verdict(notice: Notice, labels: Mapping[str, str], over: str = MonitorBase.o
     return f"{text}, was found"
 
 
+def known_of(ack: Acknowledged) -> dict[str, Any]:
+    """Who knows of an alert, as its records say it."""
+    time = wire.rfc3339(ack.time_ms)
+    return {"by": ack.by, "why": ack.why, "command": ack.command, "offset": ack.offset, "time": time}
+
+
 PARTS = frozenset({"what_moved", "found_at"})
 """Facts that stand within others."""
 
@@ -188,6 +194,8 @@ class AlertRecords:
         self.told(notice)
         monitor = self.monitors[notice.monitor]
         facts = change_facts(notice, begun, self.series_at(key).identity.labels, monitor.over)
+        if self.config.control is not None:
+            facts["acknowledged"] = "null" if notice.ack is None else wire.written(known_of(notice.ack))
         forms = self.forms.get((notice.monitor, *key[2:])) or self._forms(monitor, facts, *key[2:])
         form = forms["resolved" if notice.status == "resolved" else "firing"]
         topic = "shadow" if monitor.config.shadow else "alerts"

@@ -42,6 +42,7 @@ from streamer.alerts.alert import (
     alert_of,
     plain,
 )
+from streamer.alerts.holds import Holds
 from streamer.alerts.recovery import recovery_of
 from streamer.alerts.timetable import Key, Timers, Timetable, part_end
 from streamer.monitors.base import Monitor
@@ -70,6 +71,7 @@ TRANSITIONS: dict[tuple[str, str], tuple[str, str | None]] = {
     (FIRING, CLEAR): (FADING, None),
     (FIRING, HELD): (QUIET, "resolved"),
     (FIRING, ACCEPT): (QUIET, "resolved"),
+    (FADING, ACCEPT): (QUIET, "resolved"),
     (FIRING, REPEAT): (FIRING, "renewed"),
     (FADING, BREACH): (FIRING, None),
     (FADING, CLEAR): (FADING, None),
@@ -115,9 +117,9 @@ def told_of(
     assert ended_ms is not None
     level = None if recovery is None else Level(recovery.before, recovery.band, recovery.away, recovery.now)
     counts = alert.row, alert.episode, alert.detections, alert.suppressed
-    return Notice(
-        status, alert.monitor, *counts, opened, at, alert.told, ended_ms, how, level, alert.retained, news_from
-    )
+    more = level, alert.retained, news_from
+    told = Notice(status, alert.monitor, *counts, opened, at, alert.told, ended_ms, how, *more)
+    return told if alert.peak == 0.0 and alert.ack is None else told._replace(ack=alert.ack, strength=alert.peak)
 
 
 FirstOffset = Callable[[str, int, int], int]
@@ -155,6 +157,7 @@ class AlertBook:
         self.silent: dict[str, tuple[int, int]] = {}  # by model with timers: events by the last tick, silent since
         self.news_from = 0  # what fires before this offset is of the retained history
         self.detections: dict[str, int] = {}  # findings per monitor, for the metrics; not state
+        self.holds: Holds | None = None  # where there is a control topic
 
     def __repr__(self) -> str:
         told = [f"{a.monitor}[{a.row}]={a.state}" for a in self.alerts.values() if a.state != QUIET]
@@ -248,7 +251,10 @@ class AlertBook:
             alert.detections += 1
         self.alerts[key] = alert
         notices: list[Notice] = []
+        worse = self.holds is not None and signal != CLEAR and self.holds.grown(alert, finding.evidence)
         self.signal(alert, signal, at, notices)
+        if worse:
+            self.signal(alert, REPEAT, at, notices)
         if alert.state == QUIET and alert.episode == 0:
             del self.alerts[key]
         return notices
@@ -258,7 +264,7 @@ class AlertBook:
         # Of what came while its model was in another partition the offsets are below all there are.
         first_offset = max(self.first_offset(alert.monitor, alert.row, at.offset), 0)
         alert.opened = Opened(at.offset, at.time_ms, first_offset, finding.evidence, at.row, at.origin)
-        alert.detections = 0
+        alert.detections, alert.peak = 0, 0.0
         moved = moved_of(finding.evidence) if edge else None
         alert.recovery = recovery_of(moved, policy.recover_band, policy.side) if moved is not None else None
         alert.edge = edge
@@ -287,8 +293,9 @@ class AlertBook:
         if status is not None:
             ended_ms = alert.accept_ms if signal == ACCEPT else at.now_ms if signal == GONE else due
             ended = ended_ms, ENDS.get(signal, alert.how)
-            notices.append(told_of(alert, status, at, ended, policy.repeat_ms, self.news_from))
+            self._tell(alert, told_of(alert, status, at, ended, policy.repeat_ms, self.news_from), notices)
         if status == "resolved":
+            alert.ack = None
             alert.quiet_until_ms, alert.suppressed, alert.repeat_ms = at.now_ms + policy.cooldown_ms, 0, None
             alert.how, alert.recovery = RECOVERED, None
         alert.due_ms = due_of(alert, before, signal, at.now_ms, policy)
@@ -315,9 +322,23 @@ class AlertBook:
     def _tell_as_it_is(self, alert: Alert, at: Moment, notices: list[Notice]) -> None:
         """Of the retained history it is over, since it is news: to its readers that is another alert."""
         every_ms = self.policies[alert.monitor].repeat_ms
-        notices.append(told_of(alert, "resolved", at, (at.now_ms, CURRENT), every_ms, self.news_from))
+        self._tell(alert, told_of(alert, "resolved", at, (at.now_ms, CURRENT), every_ms, self.news_from), notices)
         alert.retained, alert.fired_ms, alert.told = False, at.now_ms, 0
-        notices.append(told_of(alert, "firing", at, (None, ""), every_ms, self.news_from))
+        self._tell(alert, told_of(alert, "firing", at, (None, ""), every_ms, self.news_from), notices)
+
+    def _tell(self, alert: Alert, notice: Notice, notices: list[Notice]) -> None:
+        notices.append(notice if self.holds is None else self.holds.judged(alert, notice))
+
+    def settle(self, alert: Alert, at: Moment, notices: list[Notice]) -> None:
+        """Where its series is now is the normal, whatever the time."""
+        alert.accept_ms = at.now_ms
+        self.signal(alert, ACCEPT, at, notices)
+
+    def wake(self, alert: Alert, time_ms: int) -> None:
+        """Look at it again at this time, at the latest."""
+        assert self.holds is not None
+        self.holds.wake(alert, time_ms)
+        self._note_timer(alert)
 
     def put(self, alert: Alert) -> None:
         """Take an alert as it is, with its times."""

@@ -1,4 +1,4 @@
-"""`driftline alerts`: what is published, read back; it changes nothing, and is in no group."""
+"""`driftline alerts`: what is published, read back, by a member of no group; `control.py` adds what people say of it."""
 
 from __future__ import annotations
 
@@ -123,9 +123,10 @@ def options(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.group("alerts")
 def alerts() -> None:
-    """Alerts and incidents as they are published: follow them, list how things stand, show one.
+    """Alerts and incidents: follow them, list how things stand, show one; say what is to become of one.
 
-    They are read from the topics of the config, of committed transactions only, and as a member of no group.
+    They are read from the topics of the config, of committed transactions only, and as a member of no group. What
+    people say of them is written to topics of its own: control and verdicts.
     """
 
 

@@ -44,13 +44,14 @@ VERBS: dict[str, tuple[str, str]] = {
         "Check brokers, login, topics, rights and transactions: each with the fix.",
     ),
     "alerts": (
-        "streamer.commands.alerts:alerts",
-        "Alerts as they are published: follow, list, show one, save it as a page.",
+        "streamer.commands.control:alerts",  # Which adds verbs to those of `streamer.commands.alerts`.
+        "Alerts as they are published: follow, list, show one; acknowledge, mute, accept, judge it.",
     ),
     "bridge": (
         "streamer.commands.bridge:bridge",
         "Tell Alertmanager, a webhook, Slack or PagerDuty of alerts, until SIGTERM.",
     ),
+    "learn": ("streamer.commands.learn:learn", "What alerts have learned from verdicts: show, undo, apply."),
     "config": ("streamer.commands.config:config", "Show the effective config, or the JSON Schema for editors."),
     "version": ("streamer.commands.version:version", "Versions of Driftline and of what its results depend on."),
 }

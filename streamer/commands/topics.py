@@ -30,7 +30,7 @@ MINUTE_MS, DAY_MS = 60_000, 86_400_000
 DURABLE_REPLICAS = 3
 
 Role = Literal[
-    "events", "feedback", "labels", "verdicts",
+    "events", "feedback", "labels", "verdicts", "control",
     "alerts", "heartbeats", "state", "dead_letter", "windows", "incidents", "shadow", "ordered", "review",
 ]  # fmt: skip
 Rule = Literal["is", "at least", "at most"]
@@ -55,6 +55,10 @@ SETTINGS: dict[Role, tuple[Setting, ...]] = {
     "feedback": (),
     "labels": (),
     "verdicts": (),
+    "control": (
+        Setting("cleanup.policy", "delete", "is", "every command counts, and none has a key"),
+        Setting("retention.ms", str(30 * DAY_MS), "at least", "who did what can be looked up for a month"),
+    ),
     "alerts": ALERTS,
     "incidents": ALERTS,
     "shadow": ALERTS,
@@ -87,6 +91,10 @@ SETTINGS: dict[Role, tuple[Setting, ...]] = {
         Setting("retention.ms", str(30 * DAY_MS), "at least", "a month to compare with"),
     ),
 }
+
+
+OWNED: tuple[Role, ...] = ("control",)
+"""Read as events are, and ours to make: who writes there are people, by our own commands."""
 
 
 class Wanted(NamedTuple):
@@ -131,10 +139,18 @@ def wanted_topics(
     events += [
         Wanted(cast("Role", section), name, partitions or PARTITIONS, 1, create_events, ())
         for section, name in names.sides.items()
+        if section not in OWNED
     ]
     read = [one.name for one in events]
     there = [found[name].partitions for name in read if name in found]
     made = [partitions or PARTITIONS] * (create_events and len(there) < len(events))
+    owned = [
+        Wanted(section, names.sides[section], 1, 1, True, SETTINGS[section])
+        for section in OWNED
+        if section in names.sides
+    ]
+    there += [found[one.name].partitions for one in owned if one.name in found]
+    events += owned
     if names.ordered is not None and names.ordered in found:  # It is an input, too.
         there.append(found[names.ordered].partitions)
     least = max([*there, *made], default=1)  # Of event topics that nobody has seen yet no width is known.

@@ -40,6 +40,11 @@ class FalseAlarms(Model):
         description="How many models share it under `scope: service`; default those that the monitors name.",
     )
     series: int = Field(MEMBERS, ge=1, le=1_000_000, description="How many series a signal with a `*` has of a model.")
+    learn: Literal["off", "propose", "apply"] = Field(
+        "off",
+        description="What follows from verdicts on alerts: nothing; monitors whose weak alerts are of no use are "
+        "proposed a smaller share; or get it, until somebody undoes it. Needs verdicts and control.",
+    )
     weights: dict[str, Weight] = Field(
         default_factory=dict, description="By monitor: how many times the part of another it has; default 1."
     )

@@ -29,7 +29,7 @@ from streamer.config.monitor import Monitor as Monitor
 from streamer.config.review import Review
 from streamer.config.schema_registry import SchemaRegistry
 from streamer.config.server import Server as Server
-from streamer.config.sides import SECTIONS, Feedback, Labels, Side, Verdicts
+from streamer.config.sides import SECTIONS, Control, Feedback, Labels, Side, Verdicts
 from streamer.config.topics import GROUP, ordered_topic
 from streamer.config.topics import Topics as Topics
 from streamer.config.types import (
@@ -269,6 +269,7 @@ class Config(Model):
     labels: Labels | None = Field(None, description="What was true of inferences, told later: realised_error ...")
     verdicts: Verdicts | None = Field(None, description="What people say of items of the review queue and of alerts.")
     review: Review | None = Field(None, description="What people are asked to look at, within a budget.")
+    control: Control | None = Field(None, description="Commands of operators: acknowledge, mute, accept.")
     privacy: Privacy | None = Field(None, description="Who is not watched.")
     probes: Probes | None = Field(None, description="Events with known inputs and a known answer.")
     calendar: Calendar = Field(

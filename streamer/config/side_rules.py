@@ -1,5 +1,5 @@
-"""What goes together with a topic of its own, of feedback, labels, verdicts, or items to review: rules over the values
-as the file has them.
+"""What goes together with a topic of its own, of feedback, labels, verdicts, commands, or items to review: rules over
+the values as the file has them.
 """
 
 from __future__ import annotations
@@ -65,6 +65,8 @@ def nothing_is_about_itself(raw: Any) -> Iterator[Complaint]:
     """In a topic of inferences: then none of them would be one."""
     own = at(raw, "fields", "event_id") or FIELDS["event_id"].pointer
     for section, model in SECTIONS.items():
+        if model.about not in model.keys:
+            continue
         key = model.keys[model.about]
         place = at(raw, section, key) or model.model_fields[key].default
         if isinstance(at(raw, section), dict) and section not in topics_of(raw) and place == own:
@@ -76,7 +78,7 @@ def its_name_is_no_model(raw: Any) -> Iterator[Complaint]:
     if at(raw, "fields", "model") != "topic":
         return
     for section in topics_of(raw):
-        if at(raw, section, "model") is None:
+        if at(raw, section, "model") is None and SECTIONS[section].model_fields["model"].default is None:
             message = "fields.model is the topic's name, which is none here: say where the model is, model: /model."
             yield Complaint((section, "topic"), "bad-value", message)
 
@@ -87,6 +89,15 @@ def who_is_asked_can_answer(raw: Any) -> Iterator[Complaint]:
         yield Complaint(("review",), "bad-value", "nobody could answer: say verdicts: {topic: NAME}.")
 
 
+def who_learns_hears_verdicts_and_commands(raw: Any) -> Iterator[Complaint]:
+    """Without verdicts there is nothing to learn from, and without commands nobody could undo it."""
+    if at(raw, "false_alarms", "learn") in ("propose", "apply"):
+        for section in ("verdicts", "control"):
+            if not isinstance(at(raw, section), dict):
+                message = f"learns from verdicts, and is undone by commands: say {section}: {{topic: NAME}}."
+                yield Complaint(("false_alarms", "learn"), "bad-value", message)
+
+
 SIDE_RULES: tuple[Rule, ...] = (
     a_topic_of_its_own_is_another_one,
     who_meets_is_in_one_order,
@@ -94,4 +105,5 @@ SIDE_RULES: tuple[Rule, ...] = (
     nothing_is_about_itself,
     its_name_is_no_model,
     who_is_asked_can_answer,
+    who_learns_hears_verdicts_and_commands,
 )

@@ -1,5 +1,5 @@
 """What is told of an inference later, elsewhere: feedback and labels, in the topics of the inferences or in their own;
-and what people say of items of the review queue and of alerts, in a topic of its own.
+what people say of items of the review queue and of alerts, and commands of operators, in topics of their own.
 
 A topic of its own has records that are about inferences of other topics. Where its fields are is its own matter, and so
 are the names of its columns: those of the roles, which no field of an inference can have.
@@ -7,13 +7,24 @@ are the names of its columns: those of the roles, which no field of an inference
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
 from schemas.events.fields import parse_field, parse_selector
 from streamer.config.types import Duration, Model, Topic
-from streamer.signals.roles import ACTION, ALERTED, LABELLED, REASON, REFERENCE, REVIEWED, REVIEWER, TRUTH, VERDICT
+from streamer.signals.roles import (
+    ACTION,
+    ALERTED,
+    COMMAND,
+    LABELLED,
+    REASON,
+    REFERENCE,
+    REVIEWED,
+    REVIEWER,
+    TRUTH,
+    VERDICT,
+)  # fmt: skip
 
 
 def _place(text: str) -> str:
@@ -33,12 +44,12 @@ DEFAULT = "; default: where `fields` says."
 
 class Side(Model):
     """`about`: the role of the id of the inference; `or_about`: roles of ids of what else a record may be about;
-    `keys`: by role the key that says where it is.
+    `keys`: by role the key that says where it is, if one does.
     """
 
     about: ClassVar[str]
     or_about: ClassVar[tuple[str, ...]] = ()
-    keys: ClassVar[dict[str, str]]
+    keys: ClassVar[dict[str, str]] = {}
     says: ClassVar[str]  # what the topic is read for
 
     topic: Topic | None = Field(
@@ -147,7 +158,28 @@ class Verdicts(Side):
     )
 
 
-SECTIONS: dict[str, type[Side]] = {"feedback": Feedback, "labels": Labels, "verdicts": Verdicts}
+class Control(Side):
+    """What operators say of alerts: commands, each an event of its own on topics.alerts once it has worked or was
+    refused. Its records are ours, so their places are fixed; `schemas/README.md` has them.
+    """
+
+    about = COMMAND
+    says = "commands are read"
+
+    topic: Topic = Field(description="Where commands of operators are read from; it means kafka.order: model.")
+    model: Literal["/model"] = Field("/model", description="Where a command says whose alerts it is about; fixed.")
+    time: Literal["/time"] = Field("/time", description="Where it says when it was given; fixed. It decides nothing.")
+
+    def places(self) -> dict[str, str]:
+        return dict(COMMAND_PLACES)
+
+
+COMMAND_PLACES = {COMMAND: "/id", "control.type": "/type", "control.by": "/by", "control.why": "/why"} | {
+    f"control.{name}": f"/data/{name}" for name in ("alert", "monitor", "segment", "until", "for", "change")
+}
+"""By the name of the column that a command's text stands in, where it is in the record."""
+
+SECTIONS: dict[str, type[Side]] = {"feedback": Feedback, "labels": Labels, "verdicts": Verdicts, "control": Control}
 """By name. What else is told of inferences is an entry here, and a key of the config."""
 
 

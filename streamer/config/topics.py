@@ -72,7 +72,11 @@ class Topics(Model):
 
     def published(self) -> dict[str, str]:
         """Where records of each role go, snapshots apart; two roles may share a topic."""
-        return {"incidents": self.alerts, **{role: name for role, name in self.own().items() if role != "state"}}
+        return {
+            "incidents": self.alerts,
+            "control": self.alerts,
+            **{role: name for role, name in self.own().items() if role != "state"},
+        }
 
     def names(self) -> list[str]:
         """All of them: those that are read, then our own."""

@@ -26,7 +26,7 @@ from streamer.alerts.unusable import DUPLICATE, LATE, counted
 from streamer.series.turnover import Places
 from streamer.signals.columns import I64, Bool, dense
 from streamer.signals.models import Models, any_pattern, of_models
-from streamer.signals.roles import LABELLED, has, is_about, is_label
+from streamer.signals.roles import COMMAND, LABELLED, has, is_about, is_command, is_label
 
 ODD_MAX = 200
 """Fields and reasons that are counted on their own: names come from producers, and what is counted is in the state."""
@@ -194,8 +194,8 @@ class Admission:
     ) -> tuple[Batch, Bool, I64, dict[str, I64]]:
         """The batch, with times that can be believed; for each event whether it is used, and its model's newest time up
         to and including it; and which are late, and which duplicates. The refused ones are filtered before anything of
-        them is remembered. A label record is used whenever it comes: its time is no concern of its model's, and it is
-        looked at as of the model's newest.
+        them is remembered. A label record is used whenever it comes, and so is a command: its time is no concern of its
+        model's, and it is looked at as of the model's newest.
         """
         labels = self._labels(batch, refused)
         away = self._away(batch, refused) if self.patterns else refused
@@ -233,14 +233,19 @@ class Admission:
         return batch, used, now, {LATE: late, DUPLICATE: duplicate}
 
     def _labels(self, batch: Batch, refused: Bool | None) -> Bool | None:
-        """The label records that are used; None where there are none."""
-        if not has(batch, LABELLED):
-            return None
-        labels = is_label(batch)
-        return labels & ~self._away(batch, refused) if labels.any() else None
+        """The label records that are used, and the commands; None where there are none. A command is used whatever it
+        is about, for each is answered.
+        """
+        found = None
+        if has(batch, LABELLED) and (labels := is_label(batch)).any():
+            found = labels & ~self._away(batch, refused)
+        if has(batch, COMMAND) and (commands := is_command(batch)).any():
+            commands = commands if refused is None else commands & ~refused
+            found = commands if found is None else found | commands
+        return found
 
     def _with_labels(self, batch: Batch, used: Bool, now: I64, labels: Bool, clock_ms: int) -> tuple[Batch, Bool, I64]:
-        """The batch, what is used and the clocks, as if each label had come at its model's newest time by then."""
+        """The batch, what is used and the clocks, as if each label or command had come at its model's newest time."""
         now, newest = now.copy(), {model: heard[0] for model, heard in self.places.heard.items()}
         every = max([clock_ms, *newest.values()])
         columns = batch.model.tolist(), used.tolist(), labels.tolist(), now.tolist()

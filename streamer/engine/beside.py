@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from streamer.alerts.alert import Notice
 from streamer.alerts.performance_record import performance_records
 from streamer.engine.companion import Beside, Seen, Surroundings
+from streamer.engine.control import Control
 from streamer.engine.figures import Counter
 from streamer.engine.reviewing import review_of
 from streamer.port import Out
@@ -52,7 +53,16 @@ def _labels(around: Surroundings) -> Beside | None:
     return None if labels is None else LateLabels(around, labels)
 
 
-BESIDE: dict[str, Callable[[Surroundings], Beside | None]] = {"labels": _labels, "review": review_of}
+def _control(around: Surroundings) -> Beside | None:
+    made = around.config, around.partition, around.generation, around.monitors
+    return None if around.config.control is None else Control(*made)
+
+
+BESIDE: dict[str, Callable[[Surroundings], Beside | None]] = {
+    "labels": _labels,
+    "review": review_of,
+    "control": _control,
+}
 """By name how it is made, in the order in which they take events; None where the config has none."""
 
 

@@ -28,6 +28,7 @@ class Watched(NamedTuple):
     alerts: Mapping[tuple[str, str, str], int]  # by monitor, model and state
     muted: Mapping[str, int]  # events by model that the calendar has out of the ordinary
     generation: int = 0  # how often the topic was made anew
+    standing: Mapping[str, Mapping[str, int]] | None = None  # by model what commands have done; None without any
 
 
 def heartbeats(group: str, partition: Partition, position: int, number: int, tick: Tick, watched: Watched) -> list[Out]:
@@ -59,6 +60,8 @@ def details(watched: Watched) -> dict[str, dict[str, Any]]:
         }
         for model, newest_ms, events in watched.admission.models()
     }
+    for model, counts in (watched.standing or {}).items():
+        found[model]["control"] = counts
     for table in watched.tables:
         if table.signal.spec.referenced:
             reference = table.reference

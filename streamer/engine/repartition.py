@@ -27,6 +27,7 @@ from streamer.alerts.leaving import forget
 from streamer.alerts.recovery import FIELDS as RECOVERY
 from streamer.config.model import Config
 from streamer.engine import snapshot
+from streamer.engine.control import commands_joined, commands_without
 from streamer.engine.engines import ENGINE, Engine
 from streamer.engine.ordering import part_of
 from streamer.engine.task import Task
@@ -157,6 +158,8 @@ def without(task: Task, models: Collection[str], before: State) -> State:
         pairs = state["pairs"]
         pairs["open"] = [half for half in pairs["open"] if half[0] not in models]
         pairs["newest_ms"] = [one for one in pairs["newest_ms"] if one[0] not in models]
+    if state["control"] is not None:
+        state["control"] = commands_without(state["control"], models)
     book = state["incidents"]
     book["incidents"] = [one for one in book["incidents"] if one["model"] not in models]
     left = {one["id"] for one in book["incidents"]}
@@ -193,6 +196,8 @@ def joined(task: Task, state: State, other: State) -> None:
     if state["pairs"] is not None:
         for name in ("open", "newest_ms"):
             state["pairs"][name] = [*state["pairs"][name], *other["pairs"][name]]
+    if state["control"] is not None:
+        state["control"] = commands_joined(state["control"], other["control"])
     _join_alerts(state["alerts"], other["alerts"], of_monitor)
     _join_incidents(state["incidents"], other["incidents"])
     if other["history"][1] and not state["history"][1]:

@@ -25,6 +25,7 @@ from streamer.engine import snapshot
 from streamer.engine.admission import Admission
 from streamer.engine.beside import BESIDE, besides
 from streamer.engine.companion import Seen, Surroundings
+from streamer.engine.control import Control
 from streamer.engine.engines import ENGINE, Engine
 from streamer.engine.figures import Counter, counters
 from streamer.engine.heartbeat import Watched, heartbeats
@@ -86,16 +87,12 @@ class Task:
         self.incidents = Incidents(self.records)
         self.box = Outbox(self.records, self.incidents)
         self.pairs = pairs_of(config)
-        made_of = (
-            config,
-            partition,
-            generation,
-            self.sources.values(),
-            engine.table.grouping,
-            self.monitors,
-            self.emitted,
-        )
-        self.beside = besides(Surroundings(*made_of))
+        made_of = self.sources.values(), engine.table.grouping, self.monitors, self.emitted
+        self.beside = besides(Surroundings(config, partition, generation, *made_of))
+        control = self.beside.get("control")
+        self.control = control if isinstance(control, Control) else None
+        if self.control is not None:
+            self.book.holds, self.control.records = self.control.holds, self.records
         self.record_alerts = RecordAlerts(config, partition, generation, self.emitted)
         parts = self.tables, self.sources, watching.of_table, self.admission, self.book, self.muted, homes
         self.room = Room(*parts, self._ended)
@@ -132,15 +129,21 @@ class Task:
         """Take what lies between two turns of the log."""
         refused = is_true(batch, OPT_OUT) if self.config.privacy else None
         sent_ms, (batch, used, now, unused) = batch.times_ms, self.admission.admit(batch, refused, self.tick_ms)
+        if self.control is not None:
+            used = self.control.part(batch, used)
         seen, findings = Seen(batch, used, now, sent_ms), list[Finding]()
         unfamiliar = np.full(len(used), np.nan)
         for other in self.beside.values():
             self.box.put(other.take(seen))
         self.box.put(self.record_alerts.take(batch, used, unused, self.tick_ms, refused))
         begin, places = 0, np.arange(len(used))
-        while begin < len(used):  # What cuts a batch changes nothing: so it can be cut where a level is accepted.
+        # What cuts a batch changes nothing: so it can be cut where a level is accepted, or a command stands.
+        while begin < len(used):
+            self._obey(batch, now, begin)
             self._accept(batch, used, now, begin)
             end = self.book.part_end(batch, used, now, begin)
+            if self.control is not None:
+                end = self.control.part_end(begin, end)
             part = used & (places >= begin) & (places < end) if (begin, end) != (0, len(used)) else used
             findings += self._step(batch, part, now)
             unfamiliar = np.fmax(unfamiliar, self.watching.unfamiliar)
@@ -155,7 +158,19 @@ class Task:
         if due_ms is None or not used.item(event) or due_ms > now.item(event):
             return
         at = Moment(batch.offsets.item(event), batch.times_ms.item(event), now.item(event))
-        notices = self.book.accept(model, at)
+        self._settle(self.book.accept(model, at))
+
+    def _obey(self, batch: Batch, now: I64, event: int) -> None:
+        """Do what a command says that stands there."""
+        if self.control is None:
+            return
+        answer = self.control.answer(batch, now, event, self.book, self.records)
+        if answer is not None:
+            self._settle(answer.notices)
+            self.box.put(answer.outs)
+
+    def _settle(self, notices: list[Notice]) -> None:
+        """Where series are now is the normal, of those of these alerts that were accepted."""
         for notice in notices:
             if notice.how == ACCEPTED and notice.level is not None:
                 one = self.monitors[notice.monitor]
@@ -190,6 +205,10 @@ class Task:
             source.tick(passed_ms, self.muted.rows(self.tables[table_id], unmissed))
         self._publish(self.book.pass_time(passed_ms, (self.position, tick.time_ms), models))
         newest_ms = {model: newest_ms for model, newest_ms, _ in models}
+        standing = None
+        if self.control is not None:
+            self.control.pass_time(newest_ms, self.book)
+            standing = self.control.standing(self.book.alerts.values(), newest_ms)
         for monitor in self.by_order:
             for finding in monitor.overdue(passed_ms, newest_ms, unmissed):
                 model = monitor.table.keys[finding.row][0][0]
@@ -198,11 +217,12 @@ class Task:
         self.box.tick(self.position, tick.time_ms)
         for other in self.beside.values():
             self.box.put(other.tick(self.position, tick.time_ms))
-        counts = self.book.counts(), self.muted.events, self.generation
+        counts = self.book.counts(), self.muted.events, self.generation, standing
         watched = Watched(self.admission, self.tables.values(), self.by_order, *counts)
         self.box.put(heartbeats(self.config.kafka.group, self.partition, self.position, self.ticks, tick, watched))
 
     def _publish(self, notices: Sequence[Notice]) -> None:
+        notices = [notice for notice in notices if not notice.held]
         for notice in notices:
             made = self.monitors[notice.monitor].config
             severity = severity_of(self.monitors[notice.monitor], notice.retained)

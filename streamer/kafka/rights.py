@@ -87,6 +87,9 @@ def rights(config: Config) -> Iterator[Right]:
         if role in READS:
             yield Right("topic", name, "Read", READS[role])
         yield Right("topic", name, "Write", WRITES[role])
+    commands = config.about.get("control")
+    if commands is not None:
+        yield Right("topic", str(commands.topic), "Write", "people write commands", verb="alerts ack, mute ...")
     for name in shown(config):
         yield Right("topic", name, "Read", "the page shows it", verb="the page")
     yield from bridge_rights(config)
@@ -163,7 +166,7 @@ def missing_topic(config: Config, topic: str, code: int, near: str = "") -> Trou
     if code != KafkaError.UNKNOWN_TOPIC_OR_PART:
         return Trouble("topic_unavailable", f"topic {topic}: {KafkaError(code).str()}", "look at the brokers' log")
     fix = "correct its name"
-    if topic in config.topics.own().values():
+    if topic in (*config.topics.own().values(), config.topics.sides.get("control")):
         fix = "driftline topics apply -c FILE makes it"
     elif topic in config.topics.named():
         wrong = next((f"{one}.topic" for one, its in config.topics.sides.items() if its == topic), "topics.events")

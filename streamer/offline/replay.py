@@ -25,7 +25,7 @@ CHUNK = 500
 BASE = {"version": 1, "kafka": {"brokers": "none:9092"}, "topics": {"events": ["inferences"]}}
 """What a config may leave out where no broker is asked."""
 NOTHING = dict.fromkeys(RESULTS, 0)
-TOLD = ("alerts", "shadow", "incidents", "windows", "review", "dead_letter")
+TOLD = ("alerts", "shadow", "incidents", "control", "windows", "review", "dead_letter")
 INPUT = re.compile(r"(?:(?:(?P<topic>[A-Za-z0-9._-]+):)?(?P<partition>\d+)=)?(?P<path>.+)", re.DOTALL)
 
 

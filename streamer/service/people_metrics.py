@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from streamer.alerts.commands import RESULTS as COMMANDS
+from streamer.alerts.holds import WHY
+from streamer.alerts.learning import RESULTS as ON_ALERTS
 from streamer.engine.figures import Name
 from streamer.review.asked import OUTCOMES, RESULTS
 from streamer.review.audits import KINDS
@@ -26,6 +29,19 @@ PEOPLE: dict[Name, tuple[str, Mapping[str, tuple[str, ...]]]] = {
         "What became of verdicts on items: matched, contradicting another reviewer, repeated, changed, of no open "
         "item, unusable, or of more reviewers than an item may have.",
         {**TOPIC, "result": RESULTS},
+    ),
+    "alert_verdicts_total": (
+        "What became of verdicts on alerts, with false_alarms.learn: counted, as many for as against, replaced by the "
+        "same reviewer's, after others had counted, of no known alert, unusable, forgotten; others wait.",
+        {**TOPIC, "result": ON_ALERTS},
+    ),
+    "control_commands_total": (
+        "Commands of operators: applied, there already by their id, or why they were refused.",
+        {**TOPIC, "result": COMMANDS},
+    ),
+    "alerts_held_total": (
+        "Alert records that nobody was told: muted, or too weak for what verdicts say of their monitor.",
+        {**TOPIC, "why": WHY},
     ),
 }
 """By name: help, and the labels with their closed sets of values, or none."""

@@ -18,6 +18,7 @@ LABELLED, TRUTH = "labels.event_id", "labels.label"
 REVIEWED, ALERTED = "verdicts.review_id", "verdicts.alert_id"
 EVENT_NAME = "review.event_id"  # as its text, of which nothing but items of the review queue has need
 REVIEWER, VERDICT, REASON = "verdicts.reviewer", "verdicts.verdict", "verdicts.reason"
+COMMAND = "control.id"
 """Names under which a batch has what the config's pointers found; of a topic of its own they are the columns' own."""
 
 
@@ -49,13 +50,18 @@ def is_label(batch: Batch) -> Bool:
     return found
 
 
+def is_command(batch: Batch) -> Bool:
+    """Records of the control topic: no monitor sees them, nor anything else that learns."""
+    return text_of_event(batch, COMMAND) >= 0
+
+
 def is_verdict(batch: Batch) -> Bool:
     """Events that say what people think of an item of the review queue, or of an alert."""
     found: Bool = (text_of_event(batch, REVIEWED) >= 0) | (text_of_event(batch, ALERTED) >= 0)
     return found
 
 
-ABOUT = {REFERENCE: is_feedback, LABELLED: is_label, REVIEWED: is_verdict, ALERTED: is_verdict}
+ABOUT = {REFERENCE: is_feedback, LABELLED: is_label, REVIEWED: is_verdict, ALERTED: is_verdict, COMMAND: is_command}
 """By the role of the other one's id, which events say something about another event."""
 
 

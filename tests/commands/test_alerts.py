@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from schemas.events.batch import Record
-from streamer.commands.alerts import silenced_by
+from streamer.commands.alerts import alerts, silenced_by
 from streamer.commands.cli import main
 from streamer.config.load import load_text
 from streamer.kafka import tail, topic_range
@@ -135,6 +135,12 @@ def test_a_broker_that_is_not_there_is_said(tmp_path: Path, monkeypatch: pytest.
     for verb in (["list"], ["tail"], ["show", "x"]):
         result = run(path, *verb)
         assert (result.exit_code, "connection_refused" in result.stderr) == (69, True)
+
+
+def test_it_lists_its_verbs() -> None:
+    shown = CliRunner().invoke(main, ["alerts", "--help"]).output
+    assert {"tail", "list", "show", "ack", "mute", "accept", "verdict"} <= set(alerts.commands)
+    assert all(f"  {verb} " in shown for verb in alerts.commands)
 
 
 @pytest.mark.broker

@@ -192,7 +192,8 @@ def test_topics_of_our_own_by_role() -> None:
     assert plain.published()["incidents"] == plain.alerts, "beside the alerts, where nothing else is said"
     assert "state" not in plain.published()
     apart = load_text(LEAST.replace("inferences]", "inferences], incidents: i"), "x", {}).topics
-    assert apart.published() == {role: name for role, name in apart.own().items() if role != "state"}
+    own = {role: name for role, name in apart.own().items() if role != "state"}
+    assert apart.published() == {**own, "control": apart.alerts}, "what became of commands is beside the alerts"
     assert apart.own()["incidents"] == "i"
 
 

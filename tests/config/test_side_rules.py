@@ -26,6 +26,9 @@ from streamer.config.side_rules import SIDE_RULES
         ({"feedback": {"event_id": "/id"}, "fields": {"event_id": "/id"}}, [("feedback", "event_id")]),
         ({"labels": {"topic": "c"}, "fields": {"model": "topic"}}, [("labels", "topic")]),
         ({"labels": {"topic": "c", "model": "=m"}, "fields": {"model": "topic"}}, []),
+        ({"control": {"topic": "c"}, "fields": {"model": "topic"}}, []),
+        ({"control": {}}, []),
+        ({"control": {"topic": "drift-alerts"}, "labels": {"topic": "c"}}, [("control", "topic")]),
     ],
 )
 def test_rules(raw: object, paths: list[tuple[str, ...]]) -> None:

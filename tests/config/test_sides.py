@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from streamer.config.decoder_fields import sides_of
 from streamer.config.load import load_text
 from streamer.config.model import Config
-from streamer.config.sides import SECTIONS, Feedback, Labels, topics_of
+from streamer.config.sides import SECTIONS, Control, Feedback, Labels, topics_of
 from streamer.config.stages import in_order_of_models, stage_configs, undecided
-from streamer.signals.roles import ABOUT, ACTION, LABELLED, REFERENCE, TRUTH
+from streamer.signals.roles import ABOUT, ACTION, COMMAND, LABELLED, REFERENCE, TRUTH
 from tests.config.samples import LEAST
 
 OWN = "feedback: {topic: clicks, event_id: key, action: /kind}\nlabels: {topic: truths}\n"
@@ -24,7 +25,18 @@ def test_every_section_is_a_key_and_knows_what_it_is_about() -> None:
     assert all(
         {one.about, *one.or_about} <= set(one.keys) and set(one.keys.values()) <= set(one.model_fields)
         for one in SECTIONS.values()
+        if one is not Control
     )
+
+
+def test_places_of_commands_are_fixed_and_there_is_no_control_without_a_topic() -> None:
+    one = config("control: {topic: drift-control}\nfields: {model: topic}\n")
+    assert one.topics.sides == {"control": "drift-control"}
+    assert one.about["control"].places()[COMMAND] == "/id"
+    assert sides_of(one)["drift-control"].fields.texts[:3:2] == ("/model", "/time")
+    assert one.topics.ordered == "drift-ordered"
+    with pytest.raises(Exception, match="control"):
+        config("control: {}\n")
 
 
 def test_without_a_topic_of_its_own_it_is_found_in_events_and_with_one_nowhere_else() -> None:

@@ -15,7 +15,7 @@ from streamer.service.catalogue import CATALOGUE
 from tests.engine.tasks import run
 from tests.sim.campaign import CONFIG, make_log
 
-PEOPLE = "verdicts: {topic: said}\nreview: {topic: asked}\n"
+PEOPLE = "verdicts: {topic: said}\nreview: {topic: asked}\ncontrol: {topic: steer}\nfalse_alarms: {learn: propose}\n"
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +73,7 @@ def test_a_task_that_saw_nothing_has_counted_nothing() -> None:
         "series_dropped_total", "series_evicted_total", "windows_total",
         "labels_received_total", "labels_total", "labels_awaited_total",
         "review_items_total", "review_outcomes_total", "review_no_share_total", "verdicts_total",
+            "control_commands_total", "alerts_held_total", "alert_verdicts_total",
     }  # fmt: skip
     told = {("firing", "info"): 2}, {("resolved", "info"): 4}, {("opened", "info"): 1}
     again = list(counters("inferences", fresh.admission, [], [], {"m": 9}, {}, {"m": 3}, *told))

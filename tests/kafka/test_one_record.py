@@ -11,13 +11,17 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from confluent_kafka import KafkaError
 
 from schemas.events.batch import Record
 from streamer.commands.cli import main
 from streamer.config.load import load_text
+from streamer.config.model import Config
 from streamer.kafka import one_record
 from streamer.kafka.one_record import send
+from streamer.kafka.topic_range import read_topic
 from streamer.port import LogDown
+from tests.kafka.mock_cluster import PRODUCE, MockCluster
 from tests.kafka.service import Service, produce, read_all
 from tests.kafka.test_ordered import PARTITIONS, wait_committed_once
 
@@ -105,3 +109,24 @@ def test_without_a_broker_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
                        "topics: {events: [in]}\n", "x", {})  # fmt: skip
     with pytest.raises(LogDown):
         send(config, "said", None, b"{}")
+
+
+def of_control(brokers: str) -> Config:
+    text = 'version: 1\nkafka: {{brokers: "{}"}}\ntopics: {{events: [in]}}\ncontrol: {{topic: drift-control}}\n'
+    return load_text(text.format(brokers), "x", {})
+
+
+def test_it_is_there_where_it_is_said_to_be() -> None:
+    with MockCluster("drift-control") as cluster:
+        one = of_control(cluster.brokers)
+        assert [send(one, "drift-control", b"fraud", value) for value in (b"a", b"b")] == [(0, 0), (0, 1)]
+        read = [record for _, records in read_topic(one, "drift-control") for record in records]
+    assert [(record.key, record.value) for record in read] == [(b"fraud", b"a"), (b"fraud", b"b")]
+
+
+def test_who_may_not_write_is_told_the_command_that_allows_it() -> None:
+    with MockCluster("drift-control") as cluster:
+        cluster.push(PRODUCE, *[KafkaError.TOPIC_AUTHORIZATION_FAILED] * 5)
+        with pytest.raises(LogDown, match="our user lacks") as refused:
+            send(of_control(cluster.brokers), "drift-control", b"m", b"v", wait_s=5.0)
+    assert "--operation Write --topic drift-control" in str(refused.value.fix)

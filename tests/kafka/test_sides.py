@@ -126,7 +126,7 @@ def told(broker: str, path: Path, own: dict[str, str], log: dict[int, list[Recor
         ticks = ticks_of([Out("heartbeats", None, message.value()) for message in beating])
         expected = oracle(Tasks(config), place, mine, ticks, b"")
         assert isinstance(expected, Task)
-        wanted = [out.value for out in expected.outbox if out.topic in ("alerts", "incidents")]
+        wanted = [out.value for out in expected.outbox if out.topic in ("alerts", "incidents", "control")]
         told = [m.value() for m in read_all(broker, own["alerts"], PARTITIONS) if about(m) == place]
         assert sorted(told) == sorted(filter(None, wanted))
         found.append(expected)
