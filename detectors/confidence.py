@@ -97,6 +97,12 @@ class Calibration(NamedTuple):
     def pairs(self) -> int:
         return int(self.n.sum())
 
+    def rates(self) -> F64:
+        """The error by cell, as that of its group; 0 where there are no pairs."""
+        pairs, wrong = (np.bincount(self.group, counts) for counts in (self.n, self.wrong))
+        rates: F64 = (wrong / np.maximum(pairs, 1.0))[self.group]
+        return rates
+
     def isotonic(self) -> F64:
         """The error by cell, never rising with confidence; a cell without pairs has that of the next one above it that
         has some, or of the last. ValueError where there are no pairs at all.

@@ -226,6 +226,7 @@ KINDS: dict[str, SignalKind] = {
         words={word: Word(word) for word in LOSSES},
         population=Population.ALL,
     ),
+    "estimate": SignalKind(("estimated_error",), NUMBER, words={"estimated_error": Word("estimated_error")}),
     "truth": _text_shares("truth", "truth", ("true label {}", "truly are {}"), Population.ALL, "true labels"),
     "error": SignalKind(
         ("error",), FLAG, words={"error": Word("error", ("failed events", "failed"))}, observe=observe_errors
