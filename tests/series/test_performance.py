@@ -21,7 +21,9 @@ from streamer.engine.snapshot import decode, encode
 from streamer.engine.task import Task
 from streamer.port import Tick
 from streamer.series import pending
-from streamer.series.performance import CLASSES, OTHER, Performance
+from streamer.series.calibrations import Calibrations
+from streamer.series.performance import CLASSES, OTHER, Performance, Predicted
+from streamer.series.predictions import CLASS
 from tests.engine.tasks import AT, LEAST
 from tests.series.test_labels import BEGIN_MS, MONITORS, inference, label, records, some_log
 
@@ -30,6 +32,13 @@ SCHEMA = jsonschema.Draft202012Validator(
 )
 HEAD = LEAST.replace("[inferences]}", "[inferences], windows: drift-windows}")
 CONFIG = load_text(f"{HEAD}labels: {{ttl: 1d, window: 10m}}\n{MONITORS}", "x", {})
+
+
+NONE = Calibrations((), [()])
+
+
+def said_by(count: int) -> Predicted:
+    return Predicted(np.full(count, CLASS), np.full(count, 5, np.uint64), np.full(count, 0.75))
 
 
 def lived(events: list[dict[str, Any]], ticks: list[int], cut: int = 1000, engine: Engine = ENGINE) -> tuple[Task, Any]:
@@ -137,19 +146,19 @@ def test_any_cutting_and_both_engines_tell_the_same(monkeypatch: pytest.MonkeyPa
 def test_windows_are_bounded_and_leave_when_nobody_waits() -> None:
     one = Performance(1000, 5000, 3, (), [()])
     groups, keys = np.zeros(4, np.int64), {0: ("m",)}
-    assert one.expect(keys, groups, np.array([0, 1000, 2000, 3000])) == 1
-    assert one.expect(keys, groups[:1], np.array([500])) == 0
-    assert list(one.tell(6000)) == [], "no label is there"
+    assert one.expect(keys, groups, np.array([0, 1000, 2000, 3000]), said_by(4)) == 1
+    assert one.expect(keys, groups[:1], np.array([500]), said_by(1)) == 0
+    assert list(one.tell(6000, NONE, {})) == [], "no label is there, and no calibration"
     assert sorted(one.windows) == [0, 1000, 2000]
-    list(one.tell(7001))
+    list(one.tell(7001, NONE, {}))
     assert sorted(one.windows) == [2000]
-    assert one.expect(keys, groups[:1], np.array([7000])) == 0
+    assert one.expect(keys, groups[:1], np.array([7000]), said_by(1)) == 0
     assert one.cells == 2
 
 
 def test_a_snapshot_of_other_windows_is_not_believed() -> None:
     one = Performance(1000, 5000, 9, ("version",), [(), ("version",)])
-    one.expect({0: ("m", "1"), 1: ("n", "2")}, np.array([0, 1]), np.array([0, 2000]))
+    one.expect({0: ("m", "1"), 1: ("n", "2")}, np.array([0, 1]), np.array([0, 2000]), said_by(2))
     state = decode(encode(one.dump()))
     same, other, longer = (Performance(w, 5000, 9, by, [(), by]) for w, by in
                            ((1000, ("version",)), (1000, ("caller",)), (3000, ("version",))))  # fmt: skip
