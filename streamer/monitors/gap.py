@@ -5,7 +5,7 @@ level, per group: the windows are of `detectors/gap.py`, each group is held agai
 before the labels that are judged, and what it tells is as seldom by chance as the budget says, by the pace at which
 labels come. Of a gap it is told which segments stand out (`detectors/excess.py`).
 
-It is over when a window as long as the one that found it is as usual again; or accepted, once it has lasted for
+It is over when a window four times as long as the one that found it is as usual again; or accepted, once it has lasted for
 `accept_after` and the calibration has learned from nothing but labels that came after.
 """
 
@@ -35,7 +35,7 @@ from streamer.signals.columns import I64, Column
 
 ARL_MAX = 1e12
 SEGMENTS_TOLD = 3
-APART = 4.0
+APART = 3.0
 """Standard errors by which a segment stands out of the others, so that the sentence names it."""
 WAYS = {"up": 1, "down": -1, "both": 0}
 
@@ -66,7 +66,7 @@ class Watched:
 class GapMonitor(MonitorBase):
     """A level: breach by a window whose errors are outside of what was estimated for it."""
 
-    over = "errors are as estimated again"
+    over = "errors and estimate agree again"
 
     def __init__(self, made: MonitorSpec) -> None:
         super().__init__(made)
