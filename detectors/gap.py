@@ -16,8 +16,8 @@ told again with each window, until one that is four times as long is within the 
 0), or until `accept`. Whoever has a budget of time instead of labels sets `arl` before each `add`.
 
 Errors are a gap where they are outside of the interval around what was estimated, and that is outside of the interval
-around the errors. At odds of one in a million these differ: no error of 50 is below the interval around an estimate
-of 16 %, and comes by chance once in 6,000 times.
+around the errors. At odds as small as a budget may ask for these differ: no error of 50 is below the interval around an
+estimate of 22 % at odds of 4 in 100 million, and comes by chance a hundred times as often.
 
 Labels must not come sooner, or more often, for what was wrong: such a selection looks like a gap.
 

@@ -67,8 +67,9 @@ def test_any_cut_and_both_engines_tell_the_same(monkeypatch: pytest.MonkeyPatch)
 def test_it_is_over_when_errors_are_as_promised_again() -> None:
     events = stream(1, 4000, "relation")[:6400]
     healthy = stream(2, 4500)
+    later_s = events[-1]["time"] - healthy[0]["time"] + 30
     for one in healthy:
-        one["time"] += events[-1]["time"] - healthy[0]["time"] + 30
+        one["time"] += later_s
         for place in (one, one.get("label", {})):
             if "event_id" in place:
                 place["event_id"] = "h" + place["event_id"]

@@ -24,6 +24,8 @@ from streamer.series import pending
 from streamer.series.calibrations import Calibrations
 from streamer.series.performance import CLASSES, OTHER, Performance, Predicted
 from streamer.series.predictions import CLASS
+from tests.engine.labelled import SEEDS, config_of, stream
+from tests.engine.labelled import lived as labelled
 from tests.engine.tasks import AT, LEAST
 from tests.series.test_labels import BEGIN_MS, MONITORS, inference, label, records, some_log
 
@@ -31,6 +33,12 @@ SCHEMA = jsonschema.Draft202012Validator(
     json.loads((Path(__file__).resolve().parents[2] / "schemas" / "performance.v1.json").read_text())
 )
 HEAD = LEAST.replace("[inferences]}", "[inferences], windows: drift-windows}")
+CONFIG_OF_STREAM = config_of("heartbeat: {interval: 1h}\nmonitors: {wrong: {signal: realised_error, by: [segment.country], detect: {kind: adwin}}}\n")
+ENVELOPE = {
+    "specversion": "1.0", "id": "x", "type": "io.driftline.performance.v1", "source": "/driftline/x", "subject": "m",
+    "time": "2026-01-01T00:00:00.000Z", "datacontenttype": "application/json",
+    "dataschema": "urn:driftline:schema:performance:1",
+}  # fmt: skip
 CONFIG = load_text(f"{HEAD}labels: {{ttl: 1d, window: 10m}}\n{MONITORS}", "x", {})
 
 
@@ -170,3 +178,65 @@ def test_a_snapshot_of_other_windows_is_not_believed() -> None:
     assert list(longer.windows) == [0]
     same.forget(["n"])
     assert list(same.windows) == list(same.changed) == [0]
+
+
+def test_a_window_without_any_label_is_told_with_its_estimate_as_soon_as_there_is_a_calibration() -> None:
+    log = stream(1, 1800)
+    last_s = max(one["time"] for one in log)
+    told = labelled(CONFIG_OF_STREAM, [one for one in log if "label" not in one or one["time"] < last_s - 6 * 3600])
+    holding = told.holding()
+    for one in told.windows:
+        SCHEMA.validate({**ENVELOPE, "data": one})
+    silent = [one for one in holding if not one["labelled"]]
+    assert len(silent) >= 4
+    assert all(one["estimated"]["n"] == one["inferences"] for one in silent)
+    assert all("error" not in one for one in silent)
+    assert "estimated" not in holding[0], "there was no calibration yet"
+    assert holding[0]["labelled"]
+
+
+def test_an_estimate_stands_whatever_labels_say_later() -> None:
+    told = labelled(CONFIG_OF_STREAM, stream(2, 1800, "relation"))
+    versions: dict[tuple[str, str], list[Any]] = {}
+    for one in told.windows:
+        versions.setdefault((str(one["labels"]), one["window"]["from"]), []).append(one.get("estimated"))
+    assert max(map(len, versions.values())) >= 2
+    for estimates in versions.values():
+        assert all(one == estimates[0] for one in estimates)
+    made = [one["calibration"]["version"] for (one, *_) in versions.values() if one]
+    assert len(set(made)) >= 2, "later windows are by later calibrations"
+
+
+def test_groups_are_told_side_by_side() -> None:
+    told = labelled(CONFIG_OF_STREAM, stream(2, 900)).holding("segment_country")
+    both = {one["labels"]["segment_country"]: one for one in told if one["window"]["from"] == told[-1]["window"]["from"]}
+    yes = {country: next(part for part in one["fairness"]["selection"] if part["class"] == "yes")
+           for country, one in both.items()}  # fmt: skip
+    assert yes["NL"]["ratio"]["value"] == pytest.approx(1 / yes["DE"]["ratio"]["value"])
+    assert both["NL"]["fairness"]["n"] == both["DE"]["fairness"]["others"]
+    shares = [next(p["share"] for p in one["fairness"]["selection"] if p["class"] == "yes") for one in told]
+    assert np.mean(shares) == pytest.approx(0.35, abs=0.06)
+    assert all("fairness" not in one for one in labelled(CONFIG_OF_STREAM, stream(2, 300)).holding())
+
+
+@pytest.mark.parametrize("change", ["", "inputs"])
+def test_estimates_cover_what_labels_show_later(change: str) -> None:
+    """Of the windows after the change, by model and by country: at least nine in ten, while the relation is as it was."""
+    covered = list[bool]()
+    for seed in SEEDS:
+        told = labelled(CONFIG_OF_STREAM, stream(seed, 3000, change))
+        for one in [*told.holding(), *told.holding("segment_country")]:
+            if "estimated" in one and one["labelled"] == one["inferences"]:
+                low, high = one["estimated"]["interval"]
+                covered.append(low - 1e-12 <= one["error"]["share"] <= high + 1e-12)
+    assert len(covered) > 30 * len(SEEDS)
+    assert np.mean(covered) >= 0.9
+    assert not all(covered), "an interval of 95 % misses now and then"
+
+
+def test_estimates_do_not_cover_another_relation() -> None:
+    missed = list[bool]()
+    for one in labelled(CONFIG_OF_STREAM, stream(1, 1600, "relation")).holding("segment_country"):
+        if one["labels"]["segment_country"] == "NL" and "estimated" in one and one["labelled"] == one["inferences"]:
+            missed.append(one["error"]["share"] > one["estimated"]["interval"][1])
+    assert np.mean(missed[-4:]) >= 0.5
