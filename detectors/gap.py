@@ -63,8 +63,8 @@ SCALES = 6
 WINDOWS = SHORTEST * 2 ** np.arange(SCALES)
 SPAN = int(WINDOWS[-1])
 SURER = 4
-"""What a window has found is over by one that is so many times as long, if there is such a one: a gap that is just large
-enough to be found is within the interval of 95 % now and then.
+"""What a window has found is over by one that is so many times as long, if there is such a one: a gap that is just
+large enough to be found is within the interval of 95 % now and then.
 """
 TAIL_MAX = 0.1
 """Of a window's odds on either side, for a small `arl`."""

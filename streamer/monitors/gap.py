@@ -5,8 +5,8 @@ level, per group: the windows are of `detectors/gap.py`, each group is held agai
 before the labels that are judged, and what it tells is as seldom by chance as the budget says, by the pace at which
 labels come. Of a gap it is told which segments stand out (`detectors/excess.py`).
 
-It is over when a window four times as long as the one that found it is as usual again; or accepted, once it has lasted for
-`accept_after` and the calibration has learned from nothing but labels that came after.
+It is over when a window four times as long as the one that found it is as usual again; or accepted, once it has lasted
+for `accept_after` and the calibration has learned from nothing but labels that came after.
 """
 
 from __future__ import annotations
@@ -55,9 +55,7 @@ class Watched:
         return {**own, "gap": self.gap.dump(), "excess": self.excess.dump()}
 
     def load(self, state: Mapping[str, Any]) -> None:
-        self.labels, self.first_ms, self.found_ms, self.found_version = array_of(
-            state, "scalars", "i8", (4,)
-        ).tolist()
+        self.labels, self.first_ms, self.found_ms, self.found_version = array_of(state, "scalars", "i8", (4,)).tolist()
         self.begun = array_of(state, "begun", "i8", (SCALES, 2)).copy()
         self.gap.load(state["gap"])
         self.excess.load(state["excess"])
@@ -180,8 +178,10 @@ class GapMonitor(MonitorBase):
     def sentence(self, labels: Mapping[str, str], told: Evidence) -> str:
         window = told["evidence"]["window"]
         realised, estimated = tell_apart(window["realised"], window["estimated"], share=True)
-        low, high = tell_apart(*window["interval"], share=True)
-        text = f"the relation of inputs to outcomes changed: {realised} of {window['n']} labelled predictions were wrong"
+        low, high = tell_apart(window["interval"][0], window["interval"][1], share=True)
+        text = (
+            f"the relation of inputs to outcomes changed: {realised} of {window['n']} labelled predictions were wrong"
+        )
         text += f", {estimated} estimated from confidence ({low} to {high})"
         top = window["segments"][0] if window["segments"] else None
         if top is None or abs(top["apart"]) < APART:

@@ -1,8 +1,8 @@
 """How sure models are against how right they are, learned from labels as they come: a calibration of each group.
 
-There is one of each model, and of each group that its labels are told by: at the same confidence one group may be wrong
-more often than another, and then the calibration of all holds for neither. Of a model that predicts few classes there is
-also one of each predicted class, from which the confusion follows. Each has its own versions.
+There is one of each model, and of each group that its labels are told by: at the same confidence one group may be
+wrong more often than another, and then the calibration of all holds for neither. Of a model that predicts few classes
+there is also one of each predicted class, from which the confusion follows. Each has its own versions.
 
 A label is judged by what stood before it: `stood` gives the calibrations of a batch with the event behind which each is
 the newest.

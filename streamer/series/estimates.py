@@ -1,4 +1,4 @@
-"""What a window is told to be before its labels come, and how its groups compare: from what was predicted, and how surely.
+"""The error of a window before its labels come, and its groups side by side: from what was predicted, and how surely.
 
 Counted is by predicted class and cell of confidence (`detectors/confidence.py`), which is all that an estimate needs.
 """

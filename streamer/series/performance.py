@@ -4,8 +4,8 @@ Everything is added up per window and finest group; what is told of the model, o
 of that. A window is told when it is over, if it has a label or an estimate of its error by then, and again, in a new
 version, while labels of it still come, until nobody waits for them any more.
 
-The estimate is made once, when the window is over, by the calibrations of then, and stands: a later one has learned from
-the window's own labels, and what is compared with them must not.
+The estimate is made once, when the window is over, by the calibrations of then, and stands: a later one has learned
+from the window's own labels, and what is compared with them must not.
 """
 
 from __future__ import annotations
@@ -183,7 +183,7 @@ class Performance:
         for begin_ms in [begin for begin in self.windows if begin + self.window_ms + self.ttl_ms < clock_ms]:
             self.cells -= len(self.windows.pop(begin_ms))
             for parts in (self.versions, self.estimates, self.changed):
-                parts.pop(begin_ms, None)  # type: ignore[attr-defined]
+                parts.pop(begin_ms, None)
 
     def _estimate(
         self, begin_ms: int, number: int, split: tuple[str, ...], group: Group, mine: Sequence[Cell],
@@ -232,7 +232,7 @@ class Performance:
                 for begin, cells in sorted(self.windows.items())
             ],
             "estimates": [
-                [begin, [[number, list(group), made] for (number, group), made in sorted(of.items(), key=itemgetter(0))]]
+                [begin, [[number, list(group), of[number, group]] for number, group in sorted(of)]]
                 for begin, of in sorted(self.estimates.items())
             ],
             "versions": [

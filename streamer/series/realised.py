@@ -118,6 +118,11 @@ class Realised(SourceBase):
         return Observed(events, groups.of_event[events], inverse.reshape(-1), np.ones(len(events)), members)
 
 
+def asks_confidence(monitor: cfg.Monitor) -> bool:
+    """Whether it compares errors with confidence."""
+    return monitor.detect.labelled or parse_signal(monitor.signal).kind == "estimate"
+
+
 def late_labels(config: cfg.Config, sources: Iterable[object], grouping: Grouping) -> Labels | None:
     """What waits for its label, for all sources that labels make values of; None where the config has none."""
     if config.labels is None:
@@ -127,7 +132,7 @@ def late_labels(config: cfg.Config, sources: Iterable[object], grouping: Groupin
     own, most = config.labels, config.limits.series
     labels = Labels(own.ttl_ms, own.pending, tuple(by), most, grouping)
     splits = sorted({(), *(source.by for source in realised)})
-    if config.topics.windows is not None or any(one.detect.labelled or parse_signal(one.signal).kind == "estimate" for one in config.effective_monitors().values()):
+    if config.topics.windows is not None or any(map(asks_confidence, config.effective_monitors().values())):
         labels.calibrations = Calibrations(tuple(by), splits)
     if config.topics.windows is not None:
         labels.performance = Performance(own.window_ms, own.ttl_ms, most, tuple(by), splits)

@@ -61,7 +61,9 @@ class Outcome:
 
 
 def config_of(monitors: str = MONITORS, labels: str = "{ttl: 1d, window: 1h}") -> Config:
-    return load_text(LEAST.replace("[inferences]}", "[inferences], windows: w}") + f"labels: {labels}\n{monitors}", "x", {})
+    return load_text(
+        LEAST.replace("[inferences]}", "[inferences], windows: w}") + f"labels: {labels}\n{monitors}", "x", {}
+    )
 
 
 def stream(seed: int, count: int, change: str = "") -> list[dict[str, Any]]:
@@ -84,7 +86,11 @@ def stream(seed: int, count: int, change: str = "") -> list[dict[str, Any]]:
 
 
 def lived(
-    config: Config, events: Sequence[dict[str, Any]], cuts: Sequence[int] = (), engine: Engine = ENGINE, every: int = 240
+    config: Config,
+    events: Sequence[dict[str, Any]],
+    cuts: Sequence[int] = (),
+    engine: Engine = ENGINE,
+    every: int = 240,
 ) -> Outcome:
     """A tick every so many records; batches end there, and at the cuts, where the task is loaded anew."""
     log = [Record(i, int(one["time"] * 1000), None, json.dumps(one).encode()) for i, one in enumerate(events)]

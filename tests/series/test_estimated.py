@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from streamer.config.load import check
 from streamer.engine.snapshot import decode, encode
 from streamer.series import calibrations
 from streamer.series.estimated import Estimated
 from tests.engine.labelled import Outcome, config_of, lived, stream
 from tests.engine.tasks import LEAST
-from streamer.config.load import check
 
 SIGNALS = """
 heartbeat: {interval: 1h}
