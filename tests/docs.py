@@ -23,7 +23,7 @@ from streamer.commands.cli import VERBS
 from streamer.config.load import load_config
 from streamer.kafka.connection_trouble import EVENTS
 from streamer.kafka.rights import rights
-from streamer.service.metrics import catalogue_markdown
+from streamer.service.catalogue import catalogue_markdown
 from tests.docs_config import WORDS, config_reference, standard_set
 from tests.markdown import code, table
 
