@@ -17,6 +17,7 @@ Name = Literal[
     "labels_received_total",
     "labels_total",
     "labels_awaited_total",
+    "labels_uncalibrated_total",
     "records_failed_total",
     "records_consumed_total",
     "odd_fields_total",

@@ -67,7 +67,7 @@ def config_of(monitors: str = MONITORS, labels: str = "{ttl: 1d, window: 1h}") -
 
 
 def stream(seed: int, count: int, change: str = "") -> list[dict[str, Any]]:
-    """`inputs`: confidence falls, and errors rise with it; `relation`: twice as many errors in NL at each confidence."""
+    """`inputs`: confidence falls, and errors rise with it; `relation`: 2.5 times as many in NL at each confidence."""
     rng, events, labels = np.random.default_rng(seed), list[dict[str, Any]](), list[dict[str, Any]]()
     for i in range(count):
         after, time_s, country = i >= count // 2, BEGIN_S + i * STEP_S, "NL" if i % 2 else "DE"

@@ -1,4 +1,4 @@
-"""A calibration of each model, of each group that labels are told by, and of each predicted class where they are few."""
+"""A calibration of each model, of each group that labels are told by, and of each predicted class of a few."""
 
 from __future__ import annotations
 
