@@ -17,7 +17,7 @@ import numpy as np
 
 from detectors.confidence import Calibration, ConfidenceHistory
 from streamer.series.predictions import CLASS
-from streamer.signals.columns import F64, I64
+from streamer.signals.columns import F64, I64, dense
 
 BLOCK = 500
 """Labels by which a calibration gets its next version; it is of the newest eight such blocks."""
@@ -83,10 +83,10 @@ class Calibrations:
 
     def _admit(self, joined: Any, chosen: I64, keys: Mapping[int, Group]) -> None:
         """Give places in the order of the log; who got none gets none later, so that it is as good where it is cut."""
-        pairs = np.stack([joined.group[chosen].astype(np.uint64), joined.prediction[chosen]])
-        found, first = np.unique(pairs, axis=1, return_index=True)
-        for place in np.argsort(first).tolist():
-            number, code = found[:, place].tolist()
+        codes, which = np.unique(joined.prediction[chosen], return_inverse=True)
+        pairs = joined.group[chosen] * len(codes) + which.reshape(-1)
+        for place in dense(pairs)[1].tolist():
+            number, code = joined.group.item(chosen.item(place)), codes.item(which.item(place))
             model = keys[number][0]
             for split, places in self.places.items():
                 self._place((split, tuple(keys[number][at] for at in places), ANY), BLOCK)

@@ -66,7 +66,7 @@ def test_a_task_that_saw_nothing_has_counted_nothing() -> None:
     assert {counter.name for counter in found} == {
         "events_total", "events_muted_total", "records_consumed_total",
         "series_dropped_total", "series_evicted_total", "windows_total",
-        "labels_received_total", "labels_total", "labels_awaited_total"
+        "labels_received_total", "labels_total", "labels_awaited_total", "labels_uncalibrated_total",
     }  # fmt: skip
     told = {("firing", "info"): 2}, {("resolved", "info"): 4}, {("opened", "info"): 1}
     again = list(counters("inferences", fresh.admission, [], [], {"m": 9}, {}, {"m": 3}, *told))
