@@ -20,7 +20,7 @@ from schemas.events.batch import Batch
 from streamer.series.calibrations import Calibrations
 from streamer.series.pending import CAME, ID, Block, Layout, Pending
 from streamer.series.performance import Performance, Predicted
-from streamer.series.predictions import CLASS, NOTHING, NUMBER, Said, said_of
+from streamer.series.predictions import CLASS, NOTHING, NUMBER, Said, said_of, unpacked
 from streamer.signals.columns import F64, I64, Bool, Grouping, dense, group, groups_of
 from streamer.signals.grammar import BY_PATHS
 from streamer.signals.roles import Population, populations
@@ -52,7 +52,7 @@ class Joined(NamedTuple):
     prediction: Any  # U64; the hash of the class, or the bits of the number
     truth: Any  # U64; the hash
     number: F64  # the truth as a number, NaN where it is none
-    confidence: F64  # NaN for none
+    confidence: F64  # NaN for none; of a number its stated interval, see `predictions.packed`
     time_ms: I64  # of the inference
     label_ms: I64
 
@@ -67,6 +67,13 @@ class Joined(NamedTuple):
         """The number predicted less the true one."""
         found: F64 = self.prediction.view(np.float64) - self.number
         return found
+
+    @property
+    def missed(self) -> F64:
+        """Of numbers with a stated interval 1 where the true one is outside, and 0 where it is not; else NaN."""
+        low, high = unpacked(np.where(self.kind == NUMBER, self.confidence, np.nan))
+        outside = (self.number < low) | (self.number > high)
+        return np.where((self.kind == NUMBER) & ~np.isnan(low), outside * 1.0, np.nan)
 
 
 DTYPES: tuple[Any, ...] = np.int64, np.int64, np.int64, np.uint64, np.uint64, np.float64, np.float64, np.int64, np.int64

@@ -35,9 +35,10 @@ from streamer.signals.columns import F64, I64, dense
 
 Group = tuple[str, ...]
 FIELDS = ("inferences", "right", "wrong", "sure", "confidence", "sure_right", "squared", "numbers", "absolute",
-          "residual", "square")  # fmt: skip
+          "residual", "square", "stated", "missed")  # fmt: skip
 """Of a cell: inferences; classes right and wrong; of those with a confidence how many, its sum, how many were right and
-the sum of squared errors; numbers, and the sums of their errors: absolute, signed and squared.
+the sum of squared errors; numbers, and the sums of their errors: absolute, signed and squared; of them those with a
+stated interval, and outside of it.
 """
 CLASSES = 32
 """Classes of a model that are told one by one."""
@@ -125,10 +126,10 @@ class Performance:
         """Labels that met their inference, in the order of the log: a `Joined`."""
         if not len(joined.event):
             return
-        residual = joined.residual
+        residual, missed = joined.residual, joined.missed
         columns = joined.group, joined.time_ms, joined.kind, joined.prediction, joined.truth, joined.confidence
-        for group, time_ms, kind, predicted, true, confidence, off in zip(
-            *(column.tolist() for column in columns), residual.tolist(), strict=True
+        for group, time_ms, kind, predicted, true, confidence, off, miss in zip(
+            *(column.tolist() for column in columns), residual.tolist(), missed.tolist(), strict=True
         ):
             begin_ms, key = time_ms // self.window_ms * self.window_ms, keys[group]
             cell = self.windows.get(begin_ms, {}).get(key)
@@ -144,7 +145,7 @@ class Performance:
                 if 0.0 <= confidence <= 1.0:
                     more += [1, confidence, int(right), (confidence - right) ** 2]
             elif math.isfinite(off * off):
-                more = [0, 0, 0, 0, 0, 0, 0, 1, abs(off), off, off * off]
+                more = [0, 0, 0, 0, 0, 0, 0, 1, abs(off), off, off * off, *((1, int(miss)) if miss == miss else ())]
             else:
                 continue
             for place_of, value in enumerate(more):
@@ -256,6 +257,7 @@ class Performance:
             for key, sums, confusion, *spoken in cells:  # Older snapshots do not have what was said.
                 cell = self.windows.setdefault(int(begin), {})[tuple(map(str, key))] = Cell()
                 cell.sums = [float(value) if type(value) is float else int(value) for value in sums]
+                cell.sums += [0] * (len(FIELDS) - len(cell.sums))  # Older snapshots have fewer.
                 cell.confusion = {(int(p), int(t)): int(n) for p, t, n in confusion}
                 for code, of in spoken[0] if spoken else ():
                     cell.spoken[int(code)] = {int(place): int(n) for place, n in of}
@@ -317,6 +319,11 @@ def facts_of(cells: Sequence[Cell], names: Sequence[str]) -> dict[str, Any]:
     if n := int(sums["numbers"]):
         errors = {"mae": sums["absolute"] / n, "bias": sums["residual"] / n, "rmse": math.sqrt(sums["square"] / n)}
         told["regression"] = {"n": n, **errors}
+    if n := int(sums["stated"]):
+        inside = n - int(sums["missed"])
+        told["regression"]["coverage"] = {
+            "n": n, "count": inside, "share": inside / n, "interval": list(clopper_pearson(inside, n))
+        }  # fmt: skip
     return told
 
 

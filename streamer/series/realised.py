@@ -50,8 +50,15 @@ def _delay(joined: Joined) -> Value:
     return joined.label_ms > 0, (joined.label_ms - joined.time_ms) / 1000.0
 
 
+def _interval_miss(joined: Joined) -> Value:
+    missed = joined.missed
+    mine: Bool = ~np.isnan(missed)
+    return mine, missed
+
+
 VALUES: dict[str, Callable[[Joined], Value]] = {
     "realised_error": _error,
+    "interval_miss": _interval_miss,
     "absolute_error": _absolute_error,
     "prediction_bias": _bias,
     "brier": _brier,

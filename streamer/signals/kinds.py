@@ -215,9 +215,14 @@ KINDS: dict[str, SignalKind] = {
     "version": _text_shares("version", "version", ("version {}", "are of version {}")),
     "action": _text_shares("action", "action", ("feedback {}", "have feedback {}"), Population.USED),
     "realised": SignalKind(
-        ("realised_error",),
+        ("realised_error", "interval_miss"),
         FLAG,
-        words={"realised_error": Word("realised_error", ("wrong predictions", "were wrong by their label"))},
+        words={
+            "realised_error": Word("realised_error", ("wrong predictions", "were wrong by their label")),
+            "interval_miss": Word(
+                "interval_miss", ("true numbers outside of the stated interval", "were outside of the stated interval")
+            ),
+        },
         population=Population.ALL,
     ),
     "loss": SignalKind(

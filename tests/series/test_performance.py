@@ -131,6 +131,31 @@ def test_numbers_have_errors_of_their_own() -> None:
     assert "error" not in one
 
 
+@pytest.mark.parametrize("engine", [ENGINE, PYTHON], ids=lambda one: one.name)
+def test_coverage_is_of_the_intervals_that_were_stated(engine: Engine) -> None:
+    stated: list[Any] = [[2, 4], [3.5, 4.5], [3.0, 3.0], None, [2], ["x", 4], [4, 2], [2.9, 3.1]]
+    events = [inference(i, i, None, prediction={"value": 3.0, "interval": one}) for i, one in enumerate(stated)]
+    events += [label(i, 9, 3.0) for i in range(8)]
+    _, told = lived([*events, inference(9, 700)], [], engine=engine)
+    [one] = of(told)
+    coverage = one["regression"]["coverage"]
+    assert (coverage["n"], coverage["count"], coverage["share"]) == (4, 3, 0.75)
+    assert coverage["interval"] == pytest.approx([beta.ppf(0.025, 3, 2), beta.ppf(0.975, 4, 1)], abs=1e-9)
+
+
+def test_a_snapshot_of_before_there_were_intervals_is_read() -> None:
+    one, again = Performance(1000, 5000, 9, (), [()]), Performance(1000, 5000, 9, (), [()])
+    one.expect({0: ("m",)}, np.zeros(1, np.int64), np.zeros(1, np.int64), said_by(1))
+    state = decode(encode(one.dump()))
+    [[_, [[_, sums, confusion, _]]]] = state["windows"]
+    older = [[0, [[["m"], sums[:-2], confusion]]]]
+    again.load({name: part for name, part in {**state, "windows": older}.items() if name != "estimates"})
+    assert again.windows[0]["m",].sums == one.windows[0]["m",].sums
+    assert again.windows[0]["m",].spoken == {}
+    with pytest.raises(ValueError, match="another window"):
+        again.load({**state, "windows": [[0, [[["m"], [*sums, 1], confusion]]]]})
+
+
 def test_beyond_the_first_classes_all_are_one() -> None:
     events = [inference(i, i, f"c{i}") for i in range(CLASSES + 5)]
     events += [label(i, 100, f"c{i}") for i in range(CLASSES + 5)]
