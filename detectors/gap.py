@@ -22,16 +22,16 @@ estimate of 22 % at odds of 4 in 100 million, and comes by chance a hundred time
 Labels must not come sooner, or more often, for what was wrong: such a selection looks like a gap.
 
 Measured (2026-11-29): 300 runs of 3,200 labels at an `arl` of 64,000, of which 5 % may have an alarm; calibrations of
-500, 2,000 and 5,000 pairs. Healthy, with the five errors and the first five shifts of `estimated_error.py`: 4.7 % in
-the worst of 75 cases, 1.7 % in the mean. With more errors at each confidence:
+500, 2,000 and 5,000 pairs. Healthy, with the five errors and the first five shifts of `estimated_error.py`: 4.0 % in
+the worst of 75 cases, 1.0 % in the mean. With more errors at each confidence:
 
 | error | times | runs with an alarm, by the pairs known before | labels to the first, in the median |
 | --- | --- | --- | --- |
 | 14 %, as the model says | 2 | 100 %, 100 %, 100 % | 200 |
-| | 1.5 | 93 %, 100 %, 100 % | 800, 400, 400 |
-| 10 %, everywhere the same | 2 | 100 %, 100 %, 100 % | 400, 300, 400 |
-| | 1.5 | 58 %, 98 %, 100 % | 2,400, 800, 800 |
-| 2 %, a seventh of what it says | 2 | 23 %, 89 %, 98 % | -, 1,600, 1,600 |
+| | 1.5 | 92 %, 100 %, 100 % | 800, 400, 400 |
+| 10 %, everywhere the same | 2 | 100 %, 100 %, 100 % | 400, 400, 300 |
+| | 1.5 | 65 %, 98 %, 100 % | 1,600, 800, 800 |
+| 2 %, a seventh of what it says | 2 | 31 %, 89 %, 97 % | -, 1,600, 1,600 |
 
 >>> from detectors.confidence import ConfidenceHistory
 >>> history, gap = ConfidenceHistory(block=2_000), Gap(arl=100_000)
