@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from schemas.events.fields import INTERVAL_FIELDS
 from streamer.config.load import load_text
 from streamer.config.model import Config
 from streamer.config.sides import SECTIONS, Feedback, Labels, topics_of
@@ -12,6 +13,7 @@ from streamer.signals.roles import ABOUT, ACTION, LABELLED, REFERENCE, TRUTH
 from tests.config.samples import LEAST
 
 OWN = "feedback: {topic: clicks, event_id: key, action: /kind}\nlabels: {topic: truths}\n"
+INTERVAL = {name: field.pointer for name, field in INTERVAL_FIELDS.items()}
 
 
 def config(more: str) -> Config:
@@ -26,9 +28,9 @@ def test_every_section_is_a_key_and_knows_what_it_is_about() -> None:
 
 def test_without_a_topic_of_its_own_it_is_found_in_events_and_with_one_nowhere_else() -> None:
     assert config("feedback: {action: /did}\n").roles() == {ACTION: "/did", REFERENCE: "/feedback/event_id"}
-    assert config("labels: {event_id: /of}\n").roles() == {LABELLED: "/of", TRUTH: "/label/value"}
-    assert config(OWN).roles() == {}
-    assert config(OWN + "privacy: {opt_out: /out}\n").roles() == {"opt_out": "/out"}
+    assert config("labels: {event_id: /of}\n").roles() == {LABELLED: "/of", TRUTH: "/label/value", **INTERVAL}
+    assert config(OWN).roles() == INTERVAL
+    assert config(OWN + "privacy: {opt_out: /out}\n").roles() == {"opt_out": "/out", **INTERVAL}
 
 
 def test_a_topic_of_its_own_is_read_and_means_the_order_of_models() -> None:
@@ -71,4 +73,4 @@ def test_the_standard_set_watches_realised_error_where_there_are_labels() -> Non
     without = load_text(LEAST, "x", {})
     with_labels = load_text(f"{LEAST}labels: {{}}\n", "x", {})
     assert set(with_labels.effective_monitors()) - set(without.effective_monitors()) == about
-    assert with_labels.roles() == without.roles() | {LABELLED: "/label/event_id", TRUTH: "/label/value"}
+    assert with_labels.roles() == without.roles() | {LABELLED: "/label/event_id", TRUTH: "/label/value", **INTERVAL}
