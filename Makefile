@@ -14,7 +14,7 @@ REPETITIONS ?= 10000
 # what was given the engine in Python before, and statistics of detectors and of healthy weeks: they lie in numbers, which
 # the first session holds to be the same to the last bit.
 PURE := tests/detectors tests/sim tests/engine tests/alerts tests/kafka/test_log.py tests/kafka/test_log_members.py --beside-the-core -k "not either_engine and not fifty_healthy" \
-	$(addprefix --ignore tests/,alerts/test_unusable.py $(patsubst %,detectors/test_%.py,agreement audit confidence counts detectable distances estimated_error fairness gap lowest native \
+	$(addprefix --ignore tests/,alerts/test_unusable.py $(patsubst %,detectors/test_%.py,agreement audit confidence counts detectable distances estimated_error excess fairness gap lowest native \
 	precision shiryaev_roberts)) \
 	$(patsubst %,--deselect tests/sim/test_simulation.py::test_%,a_broken_worker_is_caught \
 	a_worker_that_breaks_what_goes_in_parts_is_caught a_worker_that_merely_breaks_does_not_count_as_caught)
@@ -91,7 +91,8 @@ soak: setup ## the long campaign: every scenario over ten seeds, CAMPAIGN simula
 	@echo "seeds from $(SEED); repeat with: make soak SEED=$(SEED)"
 	DRIFTLINE_FIRST_SEED=$(SEED) DRIFTLINE_SEEDS=$(CAMPAIGN) $(BIN)/pytest -q -n 2 tests/sim
 	DRIFTLINE_FIRST_SEED=$(SEED) DRIFTLINE_REPETITIONS=$(REPETITIONS) $(BIN)/pytest -q -n 2 \
-		$(patsubst %,tests/detectors/test_%.py,audit estimated_error fairness gap) tests/review/test_audits.py
+		$(patsubst %,tests/detectors/test_%.py,audit estimated_error fairness gap) tests/review/test_audits.py \
+		tests/monitors/test_gap.py tests/series/test_performance.py
 	DRIFTLINE_KILLS=30 DRIFTLINE_EVENTS=2000000 DRIFTLINE_SECONDS=510 $(BIN)/pytest -q -s -o faulthandler_timeout=0 tests/kafka/test_thirty_kills.py
 	DRIFTLINE_FIRST_SEED=$(SEED) DRIFTLINE_FUZZ=$(MESSAGES) $(BIN)/pytest -q tests/schemas/events/test_mapping_fuzz.py
 

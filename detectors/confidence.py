@@ -97,6 +97,12 @@ class Calibration(NamedTuple):
     def pairs(self) -> int:
         return int(self.n.sum())
 
+    def rates(self) -> F64:
+        """The error by cell, as that of its group; 0 where there are no pairs."""
+        pairs, wrong = (np.bincount(self.group, counts) for counts in (self.n, self.wrong))
+        rates: F64 = (wrong / np.maximum(pairs, 1.0))[self.group]
+        return rates
+
     def isotonic(self) -> F64:
         """The error by cell, never rising with confidence; a cell without pairs has that of the next one above it that
         has some, or of the last. ValueError where there are no pairs at all.
@@ -130,20 +136,23 @@ class Reliable(NamedTuple):
 
 def reliability(calibration: Calibration, bins: int = BINS) -> list[Reliable]:
     """Bins of equal mass, nearly, from the least confidence to the most."""
+    return [
+        Reliable(n, said / n, right / n, *clopper_pearson(right, n)) for n, right, said in _binned(calibration, bins)
+    ]
+
+
+def _binned(calibration: Calibration, bins: int) -> list[tuple[int, int, float]]:
+    """Of each bin the pairs, those that were right, and the sum of confidence."""
     group = groups_of(calibration.n, max(calibration.pairs / bins, 1))
-    found = []
-    columns = [np.bincount(group, column).tolist() for column in (calibration.n, calibration.wrong)]
-    for n, wrong, said in zip(*columns, np.bincount(group, calibration.confidence).tolist(), strict=True):
-        if n:
-            right = int(n - wrong)
-            found.append(Reliable(int(n), said / n, right / n, *clopper_pearson(right, int(n))))
-    return found
+    columns = (calibration.n, calibration.wrong, calibration.confidence)
+    found = zip(*(np.bincount(group, column).tolist() for column in columns), strict=True)
+    return [(int(n), int(n - wrong), said) for n, wrong, said in found if n]
 
 
 def calibration_error(calibration: Calibration, bins: int = BINS) -> float:
     """The expected calibration error: how far confidence is from the share that is right, by the mass of its bins."""
-    table = reliability(calibration, bins)
-    return sum(row.n * abs(row.confidence - row.right) for row in table) / max(calibration.pairs, 1)
+    apart = [n * abs(said / n - right / n) for n, right, said in _binned(calibration, bins)]
+    return sum(apart) / max(calibration.pairs, 1)
 
 
 class ConfidenceHistory:

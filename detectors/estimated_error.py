@@ -52,8 +52,8 @@ from detectors.confidence import CELLS, Calibration
 from detectors.counts import TAIL, beta_interval
 
 BLIND = (
-    "Estimated from confidence alone: it follows a change of the inputs, "
-    "and is blind to a change of how inputs relate to outcomes."
+    "Estimated from confidence alone, as long as the relation of inputs to outcomes is that of the labelled history: "
+    "it follows a change of the inputs, and is blind to concept drift."
 )
 
 

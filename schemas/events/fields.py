@@ -47,6 +47,12 @@ PLAIN_FIELDS: dict[str, Field] = {}
 that a monitor names, and called by their name. They never reject an event. A new field of an event belongs here.
 """
 
+INTERVAL_FIELDS: dict[str, Field] = {
+    "interval_low": Field("/prediction/interval/0", "number", "the lower end of a regression's stated interval is"),
+    "interval_high": Field("/prediction/interval/1", "number", "the upper end of it is"),
+}
+"""The same, but read only where there are labels, which alone have a use for them."""
+
 CONTAINERS = ("object", "array")
 DEFAULTS: dict[str, str] = {name: field.pointer for name, field in FIELDS.items()}
 

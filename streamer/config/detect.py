@@ -66,6 +66,7 @@ class Detect(Model):
     sampled: ClassVar[bool] = False  # it learns from the values of the warm-up themselves
     timed: ClassVar[bool] = False  # its windows are of time
     compares: ClassVar[bool] = False  # the values of `by` with each other
+    labelled: ClassVar[bool] = False  # labels with confidence: only of `realised_error`
     if TYPE_CHECKING:
         kind: str
 
@@ -336,6 +337,19 @@ class DetectPeers(Detect):
         return True
 
 
+class DetectGap(Detect):
+    """More errors, by labels, than confidence promised for the same predictions: a level. The relation of inputs to
+    outcomes changed, which no look at inputs and predictions shows.
+    """
+
+    labelled: ClassVar[bool] = True
+    kind: Literal["gap"] = Field(description="Realised error outside of what was estimated for the same predictions.")
+
+    @property
+    def budgeted(self) -> bool:
+        return True
+
+
 OWN: dict[str, type[Detect]] = {"river": DetectRiver, "occurrence": DetectOccurrence, "scan": DetectScan}
 """Models of detectors that are more than their parameters."""
 LEVELS: tuple[type[Detect], ...] = (
@@ -347,6 +361,7 @@ LEVELS: tuple[type[Detect], ...] = (
     DetectAge,
     DetectSilence,
     DetectPeers,
+    DetectGap,
 )
 DETECTS: dict[str, type[Detect]] = {kind: OWN.get(kind) or model_of(kind, one) for kind, one in DETECTORS.items()} | {
     get_args(model.model_fields["kind"].annotation)[0]: model for model in LEVELS

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from streamer.config.cross_checks import Complaint, Rule, as_items, at
+from streamer.config.detect import DETECTS
 from streamer.config.problems import quoted
 from streamer.signals.kinds import KINDS
 
-WORDS = {word for kind in ("realised", "loss") for word in KINDS[kind].words}
+WORDS = {word for kind in ("realised", "loss", "estimate") for word in KINDS[kind].words}
 
 
 def labels_are_asked_for(raw: Any) -> Iterator[Complaint]:
@@ -21,5 +22,15 @@ def labels_are_asked_for(raw: Any) -> Iterator[Complaint]:
             yield Complaint(("monitors", name, "signal"), "bad-value", message)
 
 
-LABEL_RULES: tuple[Rule, ...] = (labels_are_asked_for,)
+def a_gap_is_of_errors(raw: Any) -> Iterator[Complaint]:
+    """Of nothing else confidence promises anything."""
+    for name, monitor in as_items(at(raw, "monitors")):
+        kind, signal = at(monitor, "detect", "kind"), at(monitor, "signal")
+        labelled = isinstance(kind, str) and kind in DETECTS and DETECTS[kind].labelled
+        if labelled and isinstance(signal, str) and signal != "realised_error":
+            message = f"{kind} compares errors with confidence: it is of realised_error, not {quoted(signal)}."
+            yield Complaint(("monitors", name, "detect", "kind"), "bad-value", message)
+
+
+LABEL_RULES: tuple[Rule, ...] = (labels_are_asked_for, a_gap_is_of_errors)
 """What holds between labels and other sections; `labels-misused.bad.yaml` has the sentences."""

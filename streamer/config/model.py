@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PrivateAttr, ValidationInfo, create_model, field_validator
 
-from schemas.events.fields import FIELDS, PLAIN_FIELDS, parse_field
+from schemas.events.fields import FIELDS, INTERVAL_FIELDS, PLAIN_FIELDS, parse_field
 from schemas.events.registered import Schemas
 from streamer.config.bridges import Bridges
 from streamer.config.budget import FalseAlarms
@@ -99,7 +99,7 @@ class FieldPlaces(Model):
 
 _places: dict[str, Any] = {
     name: (str, Field(field.pointer, description=f"Where {field.says}."))
-    for name, field in {**FIELDS, **PLAIN_FIELDS}.items()
+    for name, field in {**FIELDS, **PLAIN_FIELDS, **INTERVAL_FIELDS}.items()
 }
 FieldMap: type[FieldPlaces] = create_model("FieldMap", __base__=FieldPlaces, __doc__=FieldPlaces.__doc__, **_places)
 
@@ -338,7 +338,8 @@ class Config(Model):
         """The pointer of each role that fields of an event have: where a batch finds what the role is called by. In a
         topic of its own what has a role is called by it.
         """
-        found: dict[str, str] = {name: getattr(self.fields, name) for name in PLAIN_FIELDS}
+        names = [*PLAIN_FIELDS, *(INTERVAL_FIELDS if self.labels is not None else ())]
+        found: dict[str, str] = {name: getattr(self.fields, name) for name in names}
         for one in self.about.values():
             found |= one.places() if one.topic is None else {}
         if self.privacy is not None:

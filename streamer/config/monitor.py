@@ -80,7 +80,7 @@ class Monitor(Model):
         alias="accept_after",
         ge=1000,
         validate_default=True,
-        description="An edge that lasted so long is accepted: the new level is the normal from then on.",
+        description="An edge, or a gap, that lasted so long is accepted: what is there is the normal from then on.",
     )
     repeat_interval_ms: Duration = Field(
         "1h",

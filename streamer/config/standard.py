@@ -57,6 +57,7 @@ OF_EMBEDDINGS: dict[str, dict[str, Any]] = {"embedding": {"signal": "embedding.*
 OF_LABELS: dict[str, dict[str, Any]] = {
     "realised-error": {"signal": "realised_error", "detect": {**ENVELOPE, "direction": "up"}},
     "absolute-error": {"signal": "absolute_error", "detect": {**ENVELOPE, "direction": "up"}},
+    "gap": {"signal": "realised_error", "detect": {"kind": "gap", "direction": "up"}},
     "prediction-bias": {"signal": "prediction_bias", "detect": ENVELOPE},
     "brier": {"signal": "brier", "detect": {**ENVELOPE, "direction": "up"}},
 }

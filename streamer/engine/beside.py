@@ -46,6 +46,8 @@ class LateLabels:
             yield Counter("labels_total", {"topic": topic, "result": result}, count)
         for result, count in self.labels.inferences.items():
             yield Counter("labels_awaited_total", {"topic": topic, "result": result}, count)
+        if self.labels.calibrations is not None:
+            yield Counter("labels_uncalibrated_total", {"topic": topic}, self.labels.calibrations.refused)
 
 
 def _labels(around: Surroundings) -> Beside | None:

@@ -24,6 +24,7 @@ Name = Literal[
     "control_commands_total",
     "alerts_held_total",
     "alert_verdicts_total",
+    "labels_uncalibrated_total",
     "records_failed_total",
     "records_consumed_total",
     "odd_fields_total",

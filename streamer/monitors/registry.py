@@ -12,6 +12,7 @@ from streamer.monitors.daily_levels import DailyLevelMonitor
 from streamer.monitors.daily_traffic import DailyTrafficMonitor
 from streamer.monitors.edges import EdgeMonitor, OccurrenceMonitor, RankMonitor, ScanMonitor
 from streamer.monitors.envelope import EnvelopeMonitor
+from streamer.monitors.gap import GapMonitor
 from streamer.monitors.levels import LevelMonitor, TrendMonitor
 from streamer.monitors.peers import PeersMonitor
 from streamer.monitors.silence import AgeMonitor, SilenceMonitor
@@ -43,6 +44,7 @@ MONITORS: dict[str, Callable[[MonitorSpec], Monitor]] = {
     "age": AgeMonitor,
     "silence": SilenceMonitor,
     "peers": PeersMonitor,
+    "gap": GapMonitor,
 }
 
 

@@ -17,9 +17,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from schemas.events.batch import Batch
+from streamer.series.calibrations import Calibrations
 from streamer.series.pending import CAME, ID, Block, Layout, Pending
-from streamer.series.performance import Performance
-from streamer.series.predictions import CLASS, NOTHING, NUMBER, Said, said_of
+from streamer.series.performance import Performance, Predicted
+from streamer.series.predictions import CLASS, NOTHING, NUMBER, Said, said_of, unpacked
 from streamer.signals.columns import F64, I64, Bool, Grouping, dense, group, groups_of
 from streamer.signals.grammar import BY_PATHS
 from streamer.signals.roles import Population, populations
@@ -51,7 +52,7 @@ class Joined(NamedTuple):
     prediction: Any  # U64; the hash of the class, or the bits of the number
     truth: Any  # U64; the hash
     number: F64  # the truth as a number, NaN where it is none
-    confidence: F64  # NaN for none
+    confidence: F64  # NaN for none; of a number its stated interval, see `predictions.packed`
     time_ms: I64  # of the inference
     label_ms: I64
 
@@ -66,6 +67,13 @@ class Joined(NamedTuple):
         """The number predicted less the true one."""
         found: F64 = self.prediction.view(np.float64) - self.number
         return found
+
+    @property
+    def missed(self) -> F64:
+        """Of numbers with a stated interval 1 where the true one is outside, and 0 where it is not; else NaN."""
+        low, high = unpacked(np.where(self.kind == NUMBER, self.confidence, np.nan))
+        outside = (self.number < low) | (self.number > high)
+        return np.where((self.kind == NUMBER) & ~np.isnan(low), outside * 1.0, np.nan)
 
 
 DTYPES: tuple[Any, ...] = np.int64, np.int64, np.int64, np.uint64, np.uint64, np.float64, np.float64, np.int64, np.int64
@@ -100,6 +108,7 @@ class Labels:
     ) -> None:
         self.by, self.groups_max, self.grouping = by, groups_max, grouping
         self.performance: Performance | None = None  # where somebody asks for it
+        self.calibrations: Calibrations | None = None  # likewise
         self.waiting, self.early = Pending(WAITING, ttl_ms, pending), Pending(EARLY, ttl_ms, pending)
         self.clock_ms = 0
         self.keys: dict[int, tuple[str, ...]] = {}  # of the groups that rows are of, by number
@@ -133,6 +142,8 @@ class Labels:
                 self._join(Piece(batch, said, clock, sent_ms, labels), part, found)
                 self._turn(clock.item(part.item(-1)))
         self.joined = joined_of(found)
+        if self.calibrations is not None:
+            self.calibrations.add(self.joined, self.joined_keys)
         if self.performance is not None:
             self.performance.add(self.joined, self.joined_keys, self.classes)
         self.clock_ms = int(clock[-1]) if len(clock) else self.clock_ms
@@ -199,8 +210,10 @@ class Labels:
         placed = group_of >= 0
         self.inferences["refused"] += int(np.count_nonzero(~placed))
         if self.performance is not None and placed.any():
-            times_ms = one.batch.times_ms[events[placed]]
-            self.inferences["refused"] += self.performance.expect(self.keys, group_of[placed], times_ms)
+            mine = events[placed]
+            predicted = Predicted(said.kind[mine], said.prediction[mine], said.confidence[mine])
+            times_ms = one.batch.times_ms[mine]
+            self.inferences["refused"] += self.performance.expect(self.keys, group_of[placed], times_ms, predicted)
         columns = {
             ID: said.ids[events], CAME: one.clock[events], "time_ms": one.batch.times_ms[events],
             "prediction": said.prediction[events], "confidence": said.confidence[events], "group": group_of,
@@ -320,8 +333,9 @@ class Labels:
         """Inferences of these models are known no more."""
         for key in [key for key in self.numbers if key[0] in models]:
             del self.keys[self.numbers.pop(key)]
-        if self.performance is not None:
-            self.performance.forget(models)
+        for part in (self.performance, self.calibrations):
+            if part is not None:
+                part.forget(models)
 
     def dump(self) -> dict[str, Any]:
         return {
@@ -337,6 +351,7 @@ class Labels:
             "results": list(self.results.items()),
             "inferences": list(self.inferences.items()),
             "performance": self.performance.dump() if self.performance is not None else None,
+            "calibrations": self.calibrations.dump() if self.calibrations is not None else None,
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
@@ -359,5 +374,7 @@ class Labels:
                 self.blocks_of[of] = self.blocks_of.get(of, 0) + 1
         if self.performance is not None and state["performance"] is not None:
             self.performance.load(state["performance"])
+        if self.calibrations is not None and state.get("calibrations") is not None:  # Older snapshots have none.
+            self.calibrations.load(state["calibrations"])
         self.results |= {str(name): int(count) for name, count in state["results"]}
         self.inferences |= {str(name): int(count) for name, count in state["inferences"]}

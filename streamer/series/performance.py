@@ -1,7 +1,11 @@
 """How good predictions were, by windows of the inferences' event time, as far as their labels are there by now.
 
 Everything is added up per window and finest group; what is told of the model, or of the groups of a monitor, are sums
-of that. A window is told again, in a new version, while labels of it still come, until nobody waits for them any more.
+of that. A window is told when it is over, if it has a label or an estimate of its error by then, and again, in a new
+version, while labels of it still come, until nobody waits for them any more.
+
+The estimate is made once, when the window is over, by the calibrations of then, and stands: a later one has learned
+from the window's own labels, and what is compared with them must not.
 """
 
 from __future__ import annotations
@@ -13,15 +17,28 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from detectors.confidence import cells_of
 from detectors.counts import clopper_pearson
+from streamer.series.calibrations import Calibrations
+from streamer.series.estimates import (
+    UNSURE,
+    Spoken,
+    by_class,
+    cells_said,
+    estimate_facts,
+    fairness_facts,
+    hushed,
+    speak,
+)
 from streamer.series.predictions import CLASS
-from streamer.signals.columns import I64
+from streamer.signals.columns import F64, I64, dense
 
 Group = tuple[str, ...]
 FIELDS = ("inferences", "right", "wrong", "sure", "confidence", "sure_right", "squared", "numbers", "absolute",
-          "residual", "square")  # fmt: skip
+          "residual", "square", "stated", "missed")  # fmt: skip
 """Of a cell: inferences; classes right and wrong; of those with a confidence how many, its sum, how many were right and
-the sum of squared errors; numbers, and the sums of their errors: absolute, signed and squared.
+the sum of squared errors; numbers, and the sums of their errors: absolute, signed and squared; of them those with a
+stated interval, and outside of it.
 """
 CLASSES = 32
 """Classes of a model that are told one by one."""
@@ -34,6 +51,15 @@ class Cell:
     def __init__(self) -> None:
         self.sums: list[float] = [0] * len(FIELDS)
         self.confusion: dict[tuple[int, int], int] = {}  # by predicted and true class
+        self.spoken: Spoken = {}
+
+
+class Predicted(NamedTuple):
+    """What inferences say: arrays of one length."""
+
+    kind: I64
+    prediction: Any  # U64
+    confidence: F64
 
 
 class Told(NamedTuple):
@@ -61,23 +87,29 @@ class Performance:
         self.splits = {split: [0, *(1 + by.index(field) for field in split)] for split in splits}
         self.windows: dict[int, dict[Group, Cell]] = {}  # by where they begin
         self.versions: dict[int, dict[tuple[int, Group], int]] = {}  # by number of the split and group
+        self.estimates: dict[int, dict[tuple[int, Group], Any]] = {}  # likewise; None where none could be made
         self.changed: dict[int, dict[Group, None]] = {}  # since it was told
         self.classes: dict[str, dict[int, int]] = {}  # by model: hash -> number of the class
         self.names: dict[str, list[str]] = {}
         self.cells = 0
 
-    def expect(self, keys: Mapping[int, Group], groups: I64, times_ms: I64) -> int:
+    def expect(self, keys: Mapping[int, Group], groups: I64, times_ms: I64, said: Predicted) -> int:
         """Inferences whose labels are to come; how many have no place, as there are too many windows."""
-        refused = 0
-        pairs = np.stack([times_ms // self.window_ms, groups])
-        found, first, counts = np.unique(pairs, axis=1, return_index=True, return_counts=True)
-        for place in np.argsort(first).tolist():  # In the order of the log, in which places are given.
-            (window, group), count = found[:, place].tolist(), counts.item(place)
-            cell = self._cell(window * self.window_ms, keys[group])
+        refused, windows = 0, times_ms // self.window_ms
+        cells = cells_said(said.kind, said.confidence, cells_of(said.confidence))
+        codes, code = np.unique(np.where(cells >= 0, said.prediction, np.uint64(0)), return_inverse=True)
+        number = dense(windows - windows.min())[0] * (int(groups.max()) + 1) + groups
+        number = dense(number)[0] * len(codes) + code.reshape(-1)
+        number, first = dense(number * (UNSURE + 2) + cells + 1)
+        counts = np.bincount(number)
+        for place, count in zip(first.tolist(), counts.tolist(), strict=True):  # In the order of the log.
+            cell = self._cell(windows.item(place) * self.window_ms, keys[groups.item(place)])
             if cell is None:
                 refused += count
-            else:
-                cell.sums[0] += count
+                continue
+            cell.sums[0] += count
+            if cells[place] >= 0:
+                speak(cell.spoken, codes.item(code.item(place)), cells.item(place), count)
         return refused
 
     def _cell(self, begin_ms: int, group: Group) -> Cell | None:
@@ -94,10 +126,10 @@ class Performance:
         """Labels that met their inference, in the order of the log: a `Joined`."""
         if not len(joined.event):
             return
-        residual = joined.residual
+        residual, missed = joined.residual, joined.missed
         columns = joined.group, joined.time_ms, joined.kind, joined.prediction, joined.truth, joined.confidence
-        for group, time_ms, kind, predicted, true, confidence, off in zip(
-            *(column.tolist() for column in columns), residual.tolist(), strict=True
+        for group, time_ms, kind, predicted, true, confidence, off, miss in zip(
+            *(column.tolist() for column in columns), residual.tolist(), missed.tolist(), strict=True
         ):
             begin_ms, key = time_ms // self.window_ms * self.window_ms, keys[group]
             cell = self.windows.get(begin_ms, {}).get(key)
@@ -113,7 +145,7 @@ class Performance:
                 if 0.0 <= confidence <= 1.0:
                     more += [1, confidence, int(right), (confidence - right) ** 2]
             elif math.isfinite(off * off):
-                more = [0, 0, 0, 0, 0, 0, 0, 1, abs(off), off, off * off]
+                more = [0, 0, 0, 0, 0, 0, 0, 1, abs(off), off, off * off, *((1, int(miss)) if miss == miss else ())]
             else:
                 continue
             for place_of, value in enumerate(more):
@@ -130,29 +162,47 @@ class Performance:
             self.names.setdefault(model, []).append(texts[code])
         return found
 
-    def tell(self, clock_ms: int) -> Iterator[Told]:
-        """The windows that are over and have changed since they were told; those that no label comes to are dropped."""
+    def tell(self, clock_ms: int, learned: Calibrations, texts: Mapping[int, str]) -> Iterator[Told]:
+        """The windows that are over and have changed since they were told; those that no label comes to are dropped.
+        `texts`: of predicted classes, by hash.
+        """
         for begin_ms in sorted(self.changed):
             if begin_ms + self.window_ms <= clock_ms:
                 changed = self.changed.pop(begin_ms)
                 for number, (split, places) in enumerate(self.splits.items()):
-                    of = {group: list[Cell]() for group in sorted({projected(key, places) for key in changed})}
+                    of: dict[Group, list[Cell]] = {}
                     for key, cell in sorted(self.windows[begin_ms].items(), key=itemgetter(0)):
-                        of.get(projected(key, places), []).append(cell)
-                    for group, mine in of.items():
-                        yield from self._told(begin_ms, number, split, group, mine)
+                        of.setdefault(projected(key, places), []).append(cell)
+                    beside = beside_others(of) if split else {}
+                    for group in sorted({projected(key, places) for key in changed}):
+                        self._estimate(begin_ms, number, split, group, of[group], learned, texts)
+                        fair = fairness_facts(*beside[group], texts) if group in beside else None
+                        yield from self._told(begin_ms, number, split, group, of[group], fair)
+                for key in changed:
+                    cell = self.windows[begin_ms][key]
+                    cell.spoken = hushed(cell.spoken)
         for begin_ms in [begin for begin in self.windows if begin + self.window_ms + self.ttl_ms < clock_ms]:
             self.cells -= len(self.windows.pop(begin_ms))
-            self.versions.pop(begin_ms, None)
-            self.changed.pop(begin_ms, None)
+            for parts in (self.versions, self.estimates, self.changed):
+                parts.pop(begin_ms, None)
+
+    def _estimate(
+        self, begin_ms: int, number: int, split: tuple[str, ...], group: Group, mine: Sequence[Cell],
+        learned: Calibrations, texts: Mapping[int, str],
+    ) -> None:  # fmt: skip
+        made = self.estimates.setdefault(begin_ms, {})
+        if (number, group) not in made:
+            made[number, group] = estimate_facts(split, group, [cell.spoken for cell in mine], learned, texts)
 
     def _told(
-        self, begin_ms: int, number: int, split: tuple[str, ...], group: Group, mine: Sequence[Cell]
+        self, begin_ms: int, number: int, split: tuple[str, ...], group: Group, mine: Sequence[Cell], fair: Any
     ) -> Iterator[Told]:
         facts = facts_of(mine, self.names.get(group[0], []))
-        if facts["labelled"]:
+        estimate = self.estimates[begin_ms][number, group]
+        if facts["labelled"] or estimate:
             versions = self.versions.setdefault(begin_ms, {})
             versions[number, group] = version = versions.get((number, group), 0) + 1
+            facts |= {name: part for name, part in (("estimated", estimate), ("fairness", fair)) if part}
             yield Told(split, group, begin_ms, begin_ms + self.window_ms, version, facts)
 
     def forget(self, models: Collection[str]) -> None:
@@ -164,6 +214,9 @@ class Performance:
                     del keys[key]
                 if not keys:
                     del parts[begin_ms]
+        for made in self.estimates.values():
+            for place in [place for place in made if place[1][0] in models]:
+                del made[place]
         self.cells = sum(map(len, self.windows.values()))
         for model in models:
             self.classes.pop(model, None)
@@ -174,9 +227,14 @@ class Performance:
             "by": list(self.by),
             "splits": [list(split) for split in self.splits],
             "windows": [
-                [begin, [[list(key), list(cell.sums), [[*place, n] for place, n in sorted(cell.confusion.items())]]
+                [begin, [[list(key), list(cell.sums), [[*place, n] for place, n in sorted(cell.confusion.items())],
+                          [[code, sorted(of.items())] for code, of in sorted(cell.spoken.items())]]
                          for key, cell in sorted(cells.items())]]
                 for begin, cells in sorted(self.windows.items())
+            ],
+            "estimates": [
+                [begin, [[number, list(group), of[number, group]] for number, group in sorted(of)]]
+                for begin, of in sorted(self.estimates.items())
             ],
             "versions": [
                 [begin, [[number, list(group), n] for (number, group), n in sorted(of.items())]]
@@ -196,10 +254,15 @@ class Performance:
         for begin, cells in state["windows"]:
             if int(begin) % self.window_ms:
                 continue
-            for key, sums, confusion in cells:
+            for key, sums, confusion, *spoken in cells:  # Older snapshots do not have what was said.
                 cell = self.windows.setdefault(int(begin), {})[tuple(map(str, key))] = Cell()
                 cell.sums = [float(value) if type(value) is float else int(value) for value in sums]
+                cell.sums += [0] * (len(FIELDS) - len(cell.sums))  # Older snapshots have fewer.
                 cell.confusion = {(int(p), int(t)): int(n) for p, t, n in confusion}
+                for code, of in spoken[0] if spoken else ():
+                    cell.spoken[int(code)] = {int(place): int(n) for place, n in of}
+                    if not all(0 <= place <= UNSURE for place in cell.spoken[int(code)]):
+                        raise ValueError("cells that there are not")
                 if len(cell.sums) != len(FIELDS):
                     raise ValueError("sums of another window")
         self.cells = sum(map(len, self.windows.values()))
@@ -207,12 +270,35 @@ class Performance:
             found = {(int(number), tuple(map(str, group))): int(n) for number, group, n in of}
             if int(begin) in self.windows:
                 self.versions[int(begin)] = found
+        for begin, of in state.get("estimates", ()):
+            if int(begin) in self.windows:
+                self.estimates[int(begin)] = {(int(n), tuple(map(str, group))): made for n, group, made in of}
         for begin, keys in state["changed"]:
             if int(begin) in self.windows:
                 self.changed[int(begin)] = dict.fromkeys(tuple(map(str, key)) for key in keys)
         for model, known in state["classes"]:
             self.classes[str(model)] = {int(code): n for n, (code, _) in enumerate(known)}
             self.names[str(model)] = [str(name) for _, name in known]
+
+
+def beside_others(of: Mapping[Group, Sequence[Cell]]) -> dict[Group, tuple[Any, Any]]:
+    """Each group, and all others of its model together: predictions by class, labelled classes, and those wrong."""
+    found: dict[Group, tuple[dict[int, int], int, int]] = {}
+    total: dict[str, tuple[dict[int, int], int, int]] = {}
+    for group, cells in of.items():
+        right, wrong = (int(sum(cell.sums[FIELDS.index(name)] for cell in cells)) for name in ("right", "wrong"))
+        said, (all_said, labelled, all_wrong) = by_class([c.spoken for c in cells]), total.get(group[0], ({}, 0, 0))
+        found[group] = said, right + wrong, wrong
+        total[group[0]] = _sum(all_said, said, 1), labelled + right + wrong, all_wrong + wrong
+    others = {}
+    for group, (said, labelled, wrong) in found.items():
+        all_said, all_labelled, all_wrong = total[group[0]]
+        others[group] = found[group], (_sum(all_said, said, -1), all_labelled - labelled, all_wrong - wrong)
+    return others
+
+
+def _sum(one: Mapping[int, int], other: Mapping[int, int], sign: int) -> dict[int, int]:
+    return {code: one.get(code, 0) + sign * other.get(code, 0) for code in [*one, *other]}
 
 
 def facts_of(cells: Sequence[Cell], names: Sequence[str]) -> dict[str, Any]:
@@ -233,6 +319,11 @@ def facts_of(cells: Sequence[Cell], names: Sequence[str]) -> dict[str, Any]:
     if n := int(sums["numbers"]):
         errors = {"mae": sums["absolute"] / n, "bias": sums["residual"] / n, "rmse": math.sqrt(sums["square"] / n)}
         told["regression"] = {"n": n, **errors}
+    if n := int(sums["stated"]):
+        inside = n - int(sums["missed"])
+        told["regression"]["coverage"] = {
+            "n": n, "count": inside, "share": inside / n, "interval": list(clopper_pearson(inside, n))
+        }  # fmt: skip
     return told
 
 

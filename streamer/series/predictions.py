@@ -11,6 +11,7 @@ import numpy as np
 
 from schemas.events.batch import Batch, number_of_event, text_of_event
 from schemas.events.convert import id_hash
+from schemas.events.fields import INTERVAL_FIELDS
 from streamer.signals.columns import F64, I64, Bool
 from streamer.signals.derived import SCORES
 from streamer.signals.roles import LABELLED, TRUTH
@@ -26,7 +27,7 @@ class Said(NamedTuple):
     ids: Any  # U64; of model and event id, of a label record those of its inference
     kind: I64  # NOTHING, CLASS or NUMBER
     prediction: Any  # U64; the hash of the class, or the bits of the number
-    confidence: F64  # NaN for none
+    confidence: F64  # NaN for none; of a number the bits of the interval that was stated, see `packed`
     truth: Any  # U64; of a label record the hash of the class, 0 for none
     number: F64  # of a label record the number, NaN for none
     texts: dict[int, str]  # of classes, by hash
@@ -79,7 +80,32 @@ def said_of(batch: Batch, labels: Bool, inferences: Bool) -> Said:
     for code in np.flatnonzero(np.bincount(batch.model)).tolist():
         of_model[code] = id_hash(batch.strings[code], "model")
     ids = ids ^ of_model[batch.model]
-    return Said(ids, kind, prediction, number_of_event(batch, CONFIDENCE), truth, number, texts)
+    low, high = (np.where(kind == NUMBER, number_of_event(batch, name), np.nan) for name in INTERVAL_FIELDS)
+    confidence = np.where(kind == NUMBER, packed(low, high), number_of_event(batch, CONFIDENCE))
+    return Said(ids, kind, prediction, confidence, truth, number, texts)
+
+
+def packed(low: F64, high: F64) -> F64:
+    """Two ends as the 64 bits of one float, rounded outwards to 32 each, so that what waits takes no more room: an
+    interval is up to 1e-7 of its ends wider. No two finite ends look like the NaN of a float, which stands for none.
+
+    >>> ends = unpacked(packed(np.array([0.1, 2.0, np.nan]), np.array([0.3, 1.0, 1.0])))
+    >>> [end.tolist() for end in ends]
+    [[0.09999999403953552, nan, nan], [0.30000001192092896, nan, nan]]
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        ends = np.stack([low, high], axis=-1).astype(np.float32)
+        ends[..., 0] = np.where(ends[..., 0] > low, np.nextafter(ends[..., 0], np.float32(-np.inf)), ends[..., 0])
+        ends[..., 1] = np.where(ends[..., 1] < high, np.nextafter(ends[..., 1], np.float32(np.inf)), ends[..., 1])
+        fine = np.isfinite(ends).all(axis=-1) & (low <= high)
+    return np.where(fine, np.ascontiguousarray(ends).view(np.float64)[..., 0], np.nan)
+
+
+def unpacked(bits: F64) -> tuple[F64, F64]:
+    """Both ends; NaN where there are none."""
+    ends = np.ascontiguousarray(bits).view(np.float32).reshape(-1, 2).astype(np.float64)
+    ends[np.isnan(ends).any(axis=1)] = np.nan
+    return ends[:, 0], ends[:, 1]
 
 
 def _noted(text: str, texts: dict[int, str]) -> int:

@@ -8,12 +8,15 @@ import numpy as np
 
 from schemas.events.batch import Batch
 from streamer.config import model as cfg
+from streamer.series.calibrations import Calibrations
+from streamer.series.estimated import Estimated
 from streamer.series.labels import Joined, Labels
 from streamer.series.performance import Performance
 from streamer.series.predictions import CLASS, NUMBER
 from streamer.series.source_base import SourceBase
 from streamer.series.table import ColumnsSoFar, SeriesTable
 from streamer.signals.columns import F64, I64, Bool, Column, Grouping, Groups, Observed, dense
+from streamer.signals.grammar import parse_signal
 from streamer.signals.kinds import KINDS
 
 Value = tuple[Bool, F64]
@@ -47,8 +50,15 @@ def _delay(joined: Joined) -> Value:
     return joined.label_ms > 0, (joined.label_ms - joined.time_ms) / 1000.0
 
 
+def _interval_miss(joined: Joined) -> Value:
+    missed = joined.missed
+    mine: Bool = ~np.isnan(missed)
+    return mine, missed
+
+
 VALUES: dict[str, Callable[[Joined], Value]] = {
     "realised_error": _error,
+    "interval_miss": _interval_miss,
     "absolute_error": _absolute_error,
     "prediction_bias": _bias,
     "brier": _brier,
@@ -115,16 +125,23 @@ class Realised(SourceBase):
         return Observed(events, groups.of_event[events], inverse.reshape(-1), np.ones(len(events)), members)
 
 
+def asks_confidence(monitor: cfg.Monitor) -> bool:
+    """Whether it compares errors with confidence."""
+    return monitor.detect.labelled or parse_signal(monitor.signal).kind == "estimate"
+
+
 def late_labels(config: cfg.Config, sources: Iterable[object], grouping: Grouping) -> Labels | None:
     """What waits for its label, for all sources that labels make values of; None where the config has none."""
     if config.labels is None:
         return None
-    realised = [source for source in sources if isinstance(source, Realised)]
+    realised = [source for source in sources if isinstance(source, Realised | Estimated)]
     by = dict.fromkeys(field for source in realised for field in source.by)
     own, most = config.labels, config.limits.series
     labels = Labels(own.ttl_ms, own.pending, tuple(by), most, grouping)
+    splits = sorted({(), *(source.by for source in realised)})
+    if config.topics.windows is not None or any(map(asks_confidence, config.effective_monitors().values())):
+        labels.calibrations = Calibrations(tuple(by), splits)
     if config.topics.windows is not None:
-        splits = sorted({(), *(source.by for source in realised)})
         labels.performance = Performance(own.window_ms, own.ttl_ms, most, tuple(by), splits)
     for source in realised:
         source.labels = labels

@@ -17,6 +17,7 @@ from streamer.series.anomaly import AnomalyRule
 from streamer.series.calendar import Away
 from streamer.series.correlation import CorrelationSource
 from streamer.series.embeddings import EmbeddingSource
+from streamer.series.estimated import Estimated
 from streamer.series.feedback import Feedback
 from streamer.series.new_features import NewFeatures
 from streamer.series.out_of_distribution import Distance, OutOfDistribution
@@ -94,6 +95,10 @@ def _realised(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable,
     return Realised(table)
 
 
+def _estimated(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable, ...]) -> Source:
+    return Estimated(table)
+
+
 def _presence(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable, ...]) -> Source:
     of = {n: m for n, m in config.effective_monitors().items() if (m.signal, tuple(m.by)) == ("events", table.by)}
     rates = budget.parts(config.false_alarms, config.effective_monitors())
@@ -143,6 +148,7 @@ SOURCES: dict[str, SourceSpec] = {
     "action": SourceSpec((), _feedback),
     "realised": SourceSpec((), _realised),
     "loss": SourceSpec((), _realised),
+    "estimate": SourceSpec((), _estimated),
     "truth": SourceSpec((), _realised),
     "version_change": SourceSpec((), _version_change),
     "new_feature": SourceSpec((), _new_features),

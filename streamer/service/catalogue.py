@@ -117,6 +117,12 @@ CATALOGUE: dict[Name, Spec] = {
         {"topic": OPEN, "result": AWAITED},
     ),
     **{name: Spec("counter", *row) for name, row in PEOPLE.items()},
+    "labels_uncalibrated_total": Spec(
+        "counter",
+        "Labels from which confidence was not calibrated, as there were too many models or groups: once for each such "
+        "model and group.",
+        {"topic": OPEN},
+    ),
     "records_failed_total": Spec(
         "counter", "Records sent to the dead-letter topic, by reason.", {"topic": OPEN, "reason": tuple(REASONS)}
     ),

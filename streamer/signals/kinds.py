@@ -215,9 +215,14 @@ KINDS: dict[str, SignalKind] = {
     "version": _text_shares("version", "version", ("version {}", "are of version {}")),
     "action": _text_shares("action", "action", ("feedback {}", "have feedback {}"), Population.USED),
     "realised": SignalKind(
-        ("realised_error",),
+        ("realised_error", "interval_miss"),
         FLAG,
-        words={"realised_error": Word("realised_error", ("wrong predictions", "were wrong by their label"))},
+        words={
+            "realised_error": Word("realised_error", ("wrong predictions", "were wrong by their label")),
+            "interval_miss": Word(
+                "interval_miss", ("true numbers outside of the stated interval", "were outside of the stated interval")
+            ),
+        },
         population=Population.ALL,
     ),
     "loss": SignalKind(
@@ -226,6 +231,7 @@ KINDS: dict[str, SignalKind] = {
         words={word: Word(word) for word in LOSSES},
         population=Population.ALL,
     ),
+    "estimate": SignalKind(("estimated_error",), NUMBER, words={"estimated_error": Word("estimated_error")}),
     "truth": _text_shares("truth", "truth", ("true label {}", "truly are {}"), Population.ALL, "true labels"),
     "error": SignalKind(
         ("error",), FLAG, words={"error": Word("error", ("failed events", "failed"))}, observe=observe_errors

@@ -8,9 +8,10 @@ import numpy as np
 
 from streamer.alerts.performance_record import performance_records
 from streamer.config.load import load_text
+from streamer.series.calibrations import Calibrations
 from streamer.series.labels import Labels
 from streamer.series.performance import Performance
-from tests.series.test_performance import HEAD, SCHEMA
+from tests.series.test_performance import HEAD, SCHEMA, said_by
 
 CONFIG = load_text(f"{HEAD}labels: {{}}\n", "x", {})
 
@@ -19,9 +20,9 @@ def test_a_record_has_the_labels_that_alerts_have() -> None:
     labels = Labels(1000, 10, ("version", "segment.country"), 5)
     assert list(performance_records(CONFIG, ("t", 1), labels, 7)) == [], "nobody asks for it"
     labels.performance = told = Performance(100, 1000, 10, labels.by, [(), ("version", "segment.country")])
-    told.expect({0: ("m", "7", "NL")}, np.zeros(1, np.int64), np.array([50]))
+    told.expect({0: ("m", "7", "NL")}, np.zeros(1, np.int64), np.array([50]), said_by(1))
     told.windows[0]["m", "7", "NL"].sums[1] = 1
-    labels.clock_ms = 100
+    labels.clock_ms, labels.calibrations = 100, Calibrations(labels.by, told.splits)
     found = list(performance_records(CONFIG, ("t", 1), labels, 7, 2))
     data = [json.loads(out.value or b"") for out in found]
     for one in data:

@@ -17,6 +17,8 @@ STANDARD_MONITORS = {name: Monitor.model_validate(monitor) for name, monitor in 
 def signal_for(kind: str) -> str:
     """A signal that a `detect.kind` is for, so that nothing is said of the pair."""
     detect = DETECTS[kind]
+    if detect.labelled:
+        return "realised_error"
     if detect.ticked or detect.aggregated:
         return "events" if detect.ticked else "traffic"
     return "error" if detect.counted or detect.ones else "features.a"

@@ -14,7 +14,7 @@ from tests.monitors.every import NEEDED
 def config_of(kind: str, more: str = "", defaults: str = "{}") -> str:
     needed = f", {NEEDED[kind]}" if kind in NEEDED else ""
     monitor = f"{{signal: '{signal_for(kind)}', {by_for(kind)}detect: {{kind: {kind}{needed}}}{more}}}"
-    return f"{LEAST}defaults: {defaults}\nmonitors: {{m: {monitor}}}\n"
+    return f"{LEAST}labels: {{}}\ndefaults: {defaults}\nmonitors: {{m: {monitor}}}\n"
 
 
 @pytest.mark.parametrize("kind", DETECTS)

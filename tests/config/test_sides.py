@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from streamer.config.decoder_fields import sides_of
+from schemas.events.fields import INTERVAL_FIELDS
 from streamer.config.load import load_text
 from streamer.config.model import Config
 from streamer.config.sides import SECTIONS, Control, Feedback, Labels, topics_of
@@ -13,6 +14,7 @@ from streamer.signals.roles import ABOUT, ACTION, COMMAND, LABELLED, REFERENCE, 
 from tests.config.samples import LEAST
 
 OWN = "feedback: {topic: clicks, event_id: key, action: /kind}\nlabels: {topic: truths}\n"
+INTERVAL = {name: field.pointer for name, field in INTERVAL_FIELDS.items()}
 
 
 def config(more: str) -> Config:
@@ -41,9 +43,9 @@ def test_places_of_commands_are_fixed_and_there_is_no_control_without_a_topic() 
 
 def test_without_a_topic_of_its_own_it_is_found_in_events_and_with_one_nowhere_else() -> None:
     assert config("feedback: {action: /did}\n").roles() == {ACTION: "/did", REFERENCE: "/feedback/event_id"}
-    assert config("labels: {event_id: /of}\n").roles() == {LABELLED: "/of", TRUTH: "/label/value"}
-    assert config(OWN).roles() == {}
-    assert config(OWN + "privacy: {opt_out: /out}\n").roles() == {"opt_out": "/out"}
+    assert config("labels: {event_id: /of}\n").roles() == {LABELLED: "/of", TRUTH: "/label/value", **INTERVAL}
+    assert config(OWN).roles() == INTERVAL
+    assert config(OWN + "privacy: {opt_out: /out}\n").roles() == {"opt_out": "/out", **INTERVAL}
 
 
 def test_a_topic_of_its_own_is_read_and_means_the_order_of_models() -> None:
@@ -82,8 +84,8 @@ def test_labels_that_mean_nothing_are_refused(text: str) -> None:
 
 
 def test_the_standard_set_watches_realised_error_where_there_are_labels() -> None:
-    about = {"realised-error", "absolute-error", "prediction-bias", "brier"}
+    about = {"realised-error", "absolute-error", "prediction-bias", "brier", "gap"}
     without = load_text(LEAST, "x", {})
     with_labels = load_text(f"{LEAST}labels: {{}}\n", "x", {})
     assert set(with_labels.effective_monitors()) - set(without.effective_monitors()) == about
-    assert with_labels.roles() == without.roles() | {LABELLED: "/label/event_id", TRUTH: "/label/value"}
+    assert with_labels.roles() == without.roles() | {LABELLED: "/label/event_id", TRUTH: "/label/value", **INTERVAL}

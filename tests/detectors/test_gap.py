@@ -148,3 +148,47 @@ def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(ValueError, match="cannot be"):
         Gap().load({**good, "scalars": np.array([SPAN, 0, 0, 1])})
     assert good["counts"].shape[0] == SCALES
+
+
+def test_it_is_over_when_a_longer_window_is_as_usual_again() -> None:
+    rng = np.random.default_rng(SEED)
+    history = confidences(rng, 5_000)
+    calibration = calibrated(history, outcomes(rng, history))
+    gap = Gap(1e6)
+
+    def told(count: int, more: float) -> list[Found]:
+        labelled = confidences(rng, count)
+        return gap.add(labelled, outcomes(rng, labelled, more=more), calibration)
+
+    ways = [one.direction for one in told(1_600, 3.0)]
+    assert ways
+    assert set(ways) == {1}
+    found = gap.found
+    back = told(3_200, 1.0)
+    assert [one.direction for one in back] == [0], "once"
+    assert back[0].window >= min(4 * found, SPAN)
+    assert gap.found == 0
+
+
+def test_one_way_is_looked_for_and_the_other_changes_nothing() -> None:
+    rng = np.random.default_rng(SEED)
+    history = confidences(rng, 5_000)
+    calibration = calibrated(history, outcomes(rng, history))
+    for way, more in ((1, 0.2), (-1, 3.0)):
+        gap, labelled = Gap(10_000, way), confidences(rng, SPAN)
+        assert gap.add(labelled, outcomes(rng, labelled, more=more), calibration) == []
+        assert gap.found == 0
+        both = Gap(10_000)
+        assert {one.direction for one in both.add(labelled, outcomes(rng, labelled, more=more), calibration)} == {-way}
+
+
+def test_few_errors_are_no_gap_at_odds_that_chance_does_not_keep() -> None:
+    """The interval around the estimate alone is too narrow below, where the odds are so small."""
+    history = np.full(4_000, 0.78)
+    calibration = calibrated(history, np.arange(4_000) % 100 < 22)
+    gap = Gap(arl=1e8)
+    assert gap.add(np.full(50, 0.78), np.arange(50) < 0, calibration) == []
+    [estimate] = [estimated([(calibration, counted(np.full(50, 0.78)))], gap.tails.item(0))]
+    assert estimate is not None
+    assert estimate.low > 0.0
+    assert 50 * gap.tails.item(0) < 0.78**50

@@ -29,7 +29,7 @@ def monitor_of(kind: str) -> str:
 
 TEXT = (
     HEAD
-    + "limits: {lateness: 1m}\nmonitors:\n"
+    + "limits: {lateness: 1m}\nlabels: {}\nmonitors:\n"
     + "".join(f"  m{i}: {monitor_of(kind)}\n" for i, kind in enumerate(DETECTS))
 )
 """In the order of the table of kinds."""

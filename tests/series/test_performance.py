@@ -21,7 +21,11 @@ from streamer.engine.snapshot import decode, encode
 from streamer.engine.task import Task
 from streamer.port import Tick
 from streamer.series import pending
-from streamer.series.performance import CLASSES, OTHER, Performance
+from streamer.series.calibrations import Calibrations
+from streamer.series.performance import CLASSES, OTHER, Performance, Predicted
+from streamer.series.predictions import CLASS
+from tests.engine.labelled import SEEDS, config_of, stream
+from tests.engine.labelled import lived as labelled
 from tests.engine.tasks import AT, LEAST
 from tests.series.test_labels import BEGIN_MS, MONITORS, inference, label, records, some_log
 
@@ -29,7 +33,23 @@ SCHEMA = jsonschema.Draft202012Validator(
     json.loads((Path(__file__).resolve().parents[2] / "schemas" / "performance.v1.json").read_text())
 )
 HEAD = LEAST.replace("[inferences]}", "[inferences], windows: drift-windows}")
+CONFIG_OF_STREAM = config_of("""
+heartbeat: {interval: 1h}
+monitors: {wrong: {signal: realised_error, by: [segment.country], detect: {kind: adwin}}}
+""")
+ENVELOPE = {
+    "specversion": "1.0", "id": "x", "type": "io.driftline.performance.v1", "source": "/driftline/x", "subject": "m",
+    "time": "2026-01-01T00:00:00.000Z", "datacontenttype": "application/json",
+    "dataschema": "urn:driftline:schema:performance:1",
+}  # fmt: skip
 CONFIG = load_text(f"{HEAD}labels: {{ttl: 1d, window: 10m}}\n{MONITORS}", "x", {})
+
+
+NONE = Calibrations((), [()])
+
+
+def said_by(count: int) -> Predicted:
+    return Predicted(np.full(count, CLASS), np.full(count, 5, np.uint64), np.full(count, 0.75))
 
 
 def lived(events: list[dict[str, Any]], ticks: list[int], cut: int = 1000, engine: Engine = ENGINE) -> tuple[Task, Any]:
@@ -111,6 +131,31 @@ def test_numbers_have_errors_of_their_own() -> None:
     assert "error" not in one
 
 
+@pytest.mark.parametrize("engine", [ENGINE, PYTHON], ids=lambda one: one.name)
+def test_coverage_is_of_the_intervals_that_were_stated(engine: Engine) -> None:
+    stated: list[Any] = [[2, 4], [3.5, 4.5], [3.0, 3.0], None, [2], ["x", 4], [4, 2], [2.9, 3.1]]
+    events = [inference(i, i, None, prediction={"value": 3.0, "interval": one}) for i, one in enumerate(stated)]
+    events += [label(i, 9, 3.0) for i in range(8)]
+    _, told = lived([*events, inference(9, 700)], [], engine=engine)
+    [one] = of(told)
+    coverage = one["regression"]["coverage"]
+    assert (coverage["n"], coverage["count"], coverage["share"]) == (4, 3, 0.75)
+    assert coverage["interval"] == pytest.approx([beta.ppf(0.025, 3, 2), beta.ppf(0.975, 4, 1)], abs=1e-9)
+
+
+def test_a_snapshot_of_before_there_were_intervals_is_read() -> None:
+    one, again = Performance(1000, 5000, 9, (), [()]), Performance(1000, 5000, 9, (), [()])
+    one.expect({0: ("m",)}, np.zeros(1, np.int64), np.zeros(1, np.int64), said_by(1))
+    state = decode(encode(one.dump()))
+    [[_, [[_, sums, confusion, _]]]] = state["windows"]
+    older = [[0, [[["m"], sums[:-2], confusion]]]]
+    again.load({name: part for name, part in {**state, "windows": older}.items() if name != "estimates"})
+    assert again.windows[0]["m",].sums == one.windows[0]["m",].sums
+    assert again.windows[0]["m",].spoken == {}
+    with pytest.raises(ValueError, match="another window"):
+        again.load({**state, "windows": [[0, [[["m"], [*sums, 1], confusion]]]]})
+
+
 def test_beyond_the_first_classes_all_are_one() -> None:
     events = [inference(i, i, f"c{i}") for i in range(CLASSES + 5)]
     events += [label(i, 100, f"c{i}") for i in range(CLASSES + 5)]
@@ -137,19 +182,19 @@ def test_any_cutting_and_both_engines_tell_the_same(monkeypatch: pytest.MonkeyPa
 def test_windows_are_bounded_and_leave_when_nobody_waits() -> None:
     one = Performance(1000, 5000, 3, (), [()])
     groups, keys = np.zeros(4, np.int64), {0: ("m",)}
-    assert one.expect(keys, groups, np.array([0, 1000, 2000, 3000])) == 1
-    assert one.expect(keys, groups[:1], np.array([500])) == 0
-    assert list(one.tell(6000)) == [], "no label is there"
+    assert one.expect(keys, groups, np.array([0, 1000, 2000, 3000]), said_by(4)) == 1
+    assert one.expect(keys, groups[:1], np.array([500]), said_by(1)) == 0
+    assert list(one.tell(6000, NONE, {})) == [], "no label is there, and no calibration"
     assert sorted(one.windows) == [0, 1000, 2000]
-    list(one.tell(7001))
+    list(one.tell(7001, NONE, {}))
     assert sorted(one.windows) == [2000]
-    assert one.expect(keys, groups[:1], np.array([7000])) == 0
+    assert one.expect(keys, groups[:1], np.array([7000]), said_by(1)) == 0
     assert one.cells == 2
 
 
 def test_a_snapshot_of_other_windows_is_not_believed() -> None:
     one = Performance(1000, 5000, 9, ("version",), [(), ("version",)])
-    one.expect({0: ("m", "1"), 1: ("n", "2")}, np.array([0, 1]), np.array([0, 2000]))
+    one.expect({0: ("m", "1"), 1: ("n", "2")}, np.array([0, 1]), np.array([0, 2000]), said_by(2))
     state = decode(encode(one.dump()))
     same, other, longer = (Performance(w, 5000, 9, by, [(), by]) for w, by in
                            ((1000, ("version",)), (1000, ("caller",)), (3000, ("version",))))  # fmt: skip
@@ -161,3 +206,67 @@ def test_a_snapshot_of_other_windows_is_not_believed() -> None:
     assert list(longer.windows) == [0]
     same.forget(["n"])
     assert list(same.windows) == list(same.changed) == [0]
+
+
+def test_a_window_without_any_label_is_told_with_its_estimate_as_soon_as_there_is_a_calibration() -> None:
+    log = stream(1, 1800)
+    last_s = max(one["time"] for one in log)
+    told = labelled(CONFIG_OF_STREAM, [one for one in log if "label" not in one or one["time"] < last_s - 6 * 3600])
+    holding = told.holding()
+    for one in told.windows:
+        SCHEMA.validate({**ENVELOPE, "data": one})
+    silent = [one for one in holding if not one["labelled"]]
+    assert len(silent) >= 4
+    assert all(one["estimated"]["n"] == one["inferences"] for one in silent)
+    assert all("error" not in one for one in silent)
+    assert "estimated" not in holding[0], "there was no calibration yet"
+    assert holding[0]["labelled"]
+
+
+def test_an_estimate_stands_whatever_labels_say_later() -> None:
+    told = labelled(CONFIG_OF_STREAM, stream(2, 1800, "relation"))
+    versions: dict[tuple[str, str], list[Any]] = {}
+    for one in told.windows:
+        versions.setdefault((str(one["labels"]), one["window"]["from"]), []).append(one.get("estimated"))
+    assert max(map(len, versions.values())) >= 2
+    for estimates in versions.values():
+        assert all(one == estimates[0] for one in estimates)
+    made = [one["calibration"]["version"] for (one, *_) in versions.values() if one]
+    assert len(set(made)) >= 2, "later windows are by later calibrations"
+
+
+def test_groups_are_told_side_by_side() -> None:
+    told = labelled(CONFIG_OF_STREAM, stream(2, 900)).holding("segment_country")
+    both = {
+        one["labels"]["segment_country"]: one for one in told if one["window"]["from"] == told[-1]["window"]["from"]
+    }
+    yes = {country: next(part for part in one["fairness"]["selection"] if part["class"] == "yes")
+           for country, one in both.items()}  # fmt: skip
+    assert yes["NL"]["ratio"]["value"] == pytest.approx(1 / yes["DE"]["ratio"]["value"])
+    assert both["NL"]["fairness"]["n"] == both["DE"]["fairness"]["others"]
+    shares = [next(p["share"] for p in one["fairness"]["selection"] if p["class"] == "yes") for one in told]
+    assert np.mean(shares) == pytest.approx(0.35, abs=0.06)
+    assert all("fairness" not in one for one in labelled(CONFIG_OF_STREAM, stream(2, 300)).holding())
+
+
+@pytest.mark.parametrize("change", ["", "inputs"])
+def test_estimates_cover_what_labels_show_later(change: str) -> None:
+    """Of all windows, by model and by country: at least nine in ten, while the relation is as it was."""
+    covered = list[bool]()
+    for seed in SEEDS:
+        told = labelled(CONFIG_OF_STREAM, stream(seed, 3000, change))
+        for one in [*told.holding(), *told.holding("segment_country")]:
+            if "estimated" in one and one["labelled"] == one["inferences"]:
+                low, high = one["estimated"]["interval"]
+                covered.append(low - 1e-12 <= one["error"]["share"] <= high + 1e-12)
+    assert len(covered) > 30 * len(SEEDS)
+    assert np.mean(covered) >= 0.9
+    assert not all(covered), "an interval of 95 % misses now and then"
+
+
+def test_estimates_do_not_cover_another_relation() -> None:
+    missed = list[bool]()
+    for one in labelled(CONFIG_OF_STREAM, stream(1, 1600, "relation")).holding("segment_country"):
+        if one["labels"]["segment_country"] == "NL" and "estimated" in one and one["labelled"] == one["inferences"]:
+            missed.append(one["error"]["share"] > one["estimated"]["interval"][1])
+    assert np.mean(missed[-4:]) >= 0.5

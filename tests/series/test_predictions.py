@@ -9,7 +9,7 @@ import pytest
 
 from schemas.events.batch import Batch
 from streamer.config.load import load_text
-from streamer.series.predictions import CLASS, NOTHING, NUMBER, class_hash, class_of_number, said_of
+from streamer.series.predictions import CLASS, NOTHING, NUMBER, class_hash, class_of_number, packed, said_of, unpacked
 from streamer.signals.roles import is_label
 from tests.signals.events import HEAD, batch_of
 
@@ -59,3 +59,18 @@ def test_label_and_inference_have_one_id_in_a_model() -> None:
 @pytest.mark.parametrize(("value", "text"), [(1.0, "1"), (-3.0, "-3"), (0.1, "0.1"), (1e300, "1e+300")])
 def test_a_number_names_a_class(value: float, text: str) -> None:
     assert class_of_number(value) == text
+
+
+def test_an_interval_is_rounded_outwards_and_found_again() -> None:
+    rng = np.random.default_rng(1)
+    low = rng.normal(0, 1, 500) * 10.0 ** rng.integers(-30, 30, 500)
+    high = low + np.abs(low) * rng.random(500)
+    ends = unpacked(packed(low, high))
+    assert (ends[0] <= low).all()
+    assert (ends[1] >= high).all()
+    for end, given in zip(ends, (low, high), strict=True):
+        assert (np.abs(end - given) <= 3e-7 * np.abs(given)).all()
+    for odd in ((2.0, 1.0), (np.nan, 1.0), (1.0, np.nan), (-np.inf, 1.0), (1.0, 1e300)):
+        found = unpacked(packed(np.array([odd[0]]), np.array([odd[1]])))
+        assert all(np.isnan(end).all() for end in found), odd
+    assert np.isnan(unpacked(np.array([np.nan]))[0]).all()

@@ -6,12 +6,13 @@ import json
 import random
 from typing import Any
 
+import numpy as np
 import pytest
 
 from schemas.events.batch import Record
 from streamer.engine.task import Task
 from streamer.series.labels import joined_of
-from streamer.series.predictions import CLASS, NUMBER
+from streamer.series.predictions import CLASS, NUMBER, packed
 from streamer.series.realised import VALUES, late_labels
 from streamer.signals.grammar import parse_signal
 from streamer.signals.kinds import KINDS
@@ -28,8 +29,16 @@ def test_values() -> None:
     found = {word: [v for v, mine in zip(*reversed(of(joined)), strict=True) if mine] for word, of in VALUES.items()}
     assert found == {
         "realised_error": [0.0, 1.0], "absolute_error": [0.5], "prediction_bias": [-0.5],
-        "brier": [0.0625, 0.5625], "label_delay": [60.0, -0.5],
+        "brier": [0.0625, 0.5625], "label_delay": [60.0, -0.5], "interval_miss": [],
     }  # fmt: skip
+
+
+def test_a_stated_interval_is_missed_or_not() -> None:
+    bits = packed(np.array([2.0, 2.6, 2.5, np.nan]), np.array([2.4, 3.0, 2.5, 3.0])).tolist()
+    rows = [(i, 0, NUMBER, NUMBERS[3], 9, 2.5, one, 1000, 500) for i, one in enumerate(bits)]
+    mine, missed = VALUES["interval_miss"](joined_of([*rows, RIGHT]))
+    assert mine.tolist() == [True, True, True, False, False]
+    assert missed[mine].tolist() == [1.0, 1.0, 0.0]
 
 
 def test_every_word_has_its_values() -> None:
