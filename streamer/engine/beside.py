@@ -4,7 +4,7 @@ BESIDE, under whose name its state stands in the snapshot.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from schemas.events.batch import Batch
@@ -13,6 +13,7 @@ from streamer.config import model as cfg
 from streamer.engine.figures import Counter
 from streamer.port import Out, Partition
 from streamer.series.labels import Labels
+from streamer.series.moved_labels import join, leave, models_of
 from streamer.series.realised import late_labels
 from streamer.series.sources import Source
 from streamer.signals.columns import I64, Bool, Grouping
@@ -44,6 +45,15 @@ class Beside(Protocol):
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Into a new one; ValueError and the like for what cannot be."""
+
+    def models(self) -> Collection[str]:
+        """Those that it knows something of."""
+
+    def leave(self, models: Collection[str], lost: Collection[str]) -> None:
+        """Forget these models: another partition goes on with what is known of them, but for the `lost` ones."""
+
+    def join(self, other: Any, models: Collection[str]) -> None:
+        """Go on with these models, which are not known here, as `other` knows them: one of another partition."""
 
 
 class Surroundings(NamedTuple):
@@ -78,6 +88,15 @@ class LateLabels:
             yield Counter("labels_total", {"topic": topic, "result": result}, count)
         for result, count in self.labels.inferences.items():
             yield Counter("labels_awaited_total", {"topic": topic, "result": result}, count)
+
+    def models(self) -> Collection[str]:
+        return models_of(self.labels)
+
+    def leave(self, models: Collection[str], lost: Collection[str]) -> None:
+        leave(self.labels, models, lost)
+
+    def join(self, other: LateLabels, models: Collection[str]) -> None:
+        join(self.labels, other.labels, models)
 
 
 def _labels(around: Surroundings) -> Beside | None:

@@ -3,7 +3,8 @@ goes where its events will. Pure: from the snapshots of all tasks, which stand a
 ones.
 
 What is of a model moves whole: its series with their references, detectors, windows and alerts, its clock, halves that
-wait for another, incidents. An alert that is open keeps its id, for it remembers where it opened.
+wait for another, incidents, what is known beside the monitors. An alert that is open keeps its id, for it remembers
+where it opened.
 
 What cannot be told apart by model stays with the number of its partition: the account of records, with the alerts about
 it, counters, ticks, what is retained history, and the newest fleet. Ids that tell duplicates, and inferences that wait
@@ -76,8 +77,6 @@ def moves_of(config: Config, models: Sequence[Collection[str]], before: int, par
     if config.kafka.order_by not in ([], ["model"]):
         by = ", ".join(config.kafka.order_by)
         raise NotDivisible(f"kafka.order_by shares a model out by {by}: what is known of all its events has no part")
-    if config.labels is not None:
-        raise NotDivisible("labels: inferences that wait for their labels cannot move to another partition yet")
     found: Moves = {}
     for number, own in enumerate(models):
         for model in own:
@@ -111,23 +110,28 @@ def repartitioned(
             made.append(blob)
             continue
         own = Task.load(config, at, blob, engine)
-        state = without(own, (met[number] - stay(number)) | comes.keys(), snapshot.decode(blob))
+        lost = {model for model in met[number] if moves[model][0] != number}
+        state = without(own, (met[number] - stay(number)) | comes.keys(), snapshot.decode(blob), lost)
         for source in sorted(set(comes.values())):
             other = Task.load(config, (topic, source), blobs[source], engine)
             mine = {model for model, place in comes.items() if place == source}
             more = without(other, known_by(other) - mine, {})
+            for name, beside in own.beside.items():
+                beside.join(other.beside[name], mine)
             joined(
                 own,
                 state,
                 counted_on(more, Way(source, number, own.position - other.position, config.given is not None)),
             )
+        state |= {name: beside.dump() for name, beside in own.beside.items()}
         made.append(Task.load(config, at, snapshot.encode(state), engine).dump())
     return made
 
 
 def models_of(task: Task) -> set[str]:
     """Those it has met."""
-    return {*task.models(), *(task.pairs.newest_ms if task.pairs is not None else ())}
+    beside = (model for other in task.beside.values() for model in other.models())
+    return {*task.models(), *(task.pairs.newest_ms if task.pairs is not None else ()), *beside}
 
 
 def known_by(task: Task) -> set[str]:
@@ -135,8 +139,12 @@ def known_by(task: Task) -> set[str]:
     return {*models_of(task), *(group[0] for table in task.tables.values() for group, _ in table.keys)}
 
 
-def without(task: Task, models: Collection[str], before: State) -> State:
-    """The state of a task that knows nothing of these models; its counters are as they were `before`."""
+def without(task: Task, models: Collection[str], before: State, lost: Collection[str] = ()) -> State:
+    """The state of a task that knows nothing of these models, the `lost` ones of which go on nowhere; its counters are
+    as they were `before`.
+    """
+    for beside in task.beside.values():
+        beside.leave(models, lost)
     forget(task.book, models)
     task.room.forget(models, task.position)
     task.admission.places.forget(list(models))
