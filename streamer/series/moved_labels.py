@@ -92,7 +92,8 @@ def _of_waiting(labels: Labels, rows: Rows, models: Collection[str]) -> Bool:
     columns = rows.columns
     placeless = (columns["group"] < 0) & (columns["kind"] == NOTHING)
     found: Bool = np.isin(columns["group"], np.array(groups, np.int64))
-    return found | (placeless & np.isin(columns["prediction"], _hashes(models)))
+    found |= placeless & np.isin(columns["prediction"], _hashes(models))
+    return found
 
 
 def _hashes(models: Collection[str]) -> Any:
