@@ -185,7 +185,7 @@ def joined(task: Task, state: State, other: State) -> None:
     for identity, rule in state["rules"].items():
         made = _joined(rule, other["rules"][identity], bases[identity])
         if task.config.feedback is not None and isinstance(made, dict) and "unmatched" in made:
-            for name in ("ids", "numbers"):
+            for name in ("ids", "numbers", "marks"):
                 made[name] = made[name][-task.config.feedback.pending :]
         state["rules"][identity] = made
     for name, monitor in state["monitors"].items():
@@ -265,16 +265,18 @@ def _join_places(own: State, other: State) -> State:
 
 def _join_remembered(own: State, other: State) -> State:
     """Inferences that wait for feedback, the newest last."""
-    base, known = len(own["groups"]), dict[int, int]()
-    numbers = own["numbers"].tolist(), (other["numbers"] + base).tolist()
-    pairs = (list(zip(one["ids"].tolist(), n, strict=True)) for one, n in zip((own, other), numbers, strict=True))
-    for event_id, number in newest_last(*pairs):
+    other = {**other, "numbers": other["numbers"] + len(own["groups"])}
+    known, columns = dict[int, tuple[int, int]](), ("ids", "numbers", "marks")
+    for event_id, *told in newest_last(
+        *([*zip(*(one[name].tolist() for name in columns), strict=True)] for one in (own, other))
+    ):
         known.pop(event_id, None)
-        known[event_id] = number
+        known[event_id] = told[0], told[1]
     return {
         **own,
         "ids": np.array([*known], np.uint64),
-        "numbers": np.array([*known.values()], np.int64),
+        "numbers": np.array([number for number, _ in known.values()], np.int64),
+        "marks": np.array([marks for _, marks in known.values()], np.uint64),
         "groups": [*own["groups"], *other["groups"]],
     }
 

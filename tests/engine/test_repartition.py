@@ -267,7 +267,9 @@ def waiting_of(task: Task) -> Any:
     return [*columns, plain(windows), labels.clock_ms, labels.models]
 
 
-OF_TASKS = ("unusable", "ids", "values", "marks", "counts", "reasons", "odd", "no_place", "fleet", "unmatched")
+OF_TASKS = {
+    *("unusable", "ids", "values", "marks", "counts", "reasons", "odd", "no_place", "fleet", "unmatched", "repeated"),
+}
 
 
 def plain(value: Any) -> Any:
