@@ -80,9 +80,9 @@ class Tasks:
     def __init__(self, config: cfg.Config, engine: Engine = ENGINE) -> None:
         self.config, self.engine = config, engine
         ordered = config.topics.ordered is not None
-        self.decode: Decode = engine.decoder(fields_of(config))
-        if ordered:
-            self.decode = OwnRecords(writer_of(config), engine.unpacker())
+        self.decode: Decode = (
+            OwnRecords(writer_of(config), engine.unpacker()) if ordered else engine.decoder(fields_of(config))
+        )
 
     def new(self, partition: Partition, position: int, generation: int = 0, first_end: int = 0) -> Task:
         engine, ordered = self.engine, self.config.topics.ordered is not None

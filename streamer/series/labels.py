@@ -303,9 +303,7 @@ class Labels:
                 self.blocks_of[of] -= 1
                 if not self.blocks_of[of]:
                     del self.blocks_of[of]
-                    key = self.keys.pop(of, None)
-                    if key is not None:
-                        del self.numbers[key]
+                    self._drop(of)
 
     def _let_go(self, clock_ms: int) -> None:
         """Blocks of early labels that nobody waits for."""
@@ -327,8 +325,8 @@ class Labels:
 
     def forget(self, models: Collection[str]) -> None:
         """Inferences of these models are known no more."""
-        for key in [key for key in self.numbers if key[0] in models]:
-            del self.keys[self.numbers.pop(key)]
+        for of in [of for of, key in self.keys.items() if key[0] in models]:
+            self._drop(of)
         if self.performance is not None:
             self.performance.forget(models)
 
@@ -339,7 +337,13 @@ class Labels:
         for of in (of for some in found[:-1] for of in some):
             self.blocks_of[of] = self.blocks_of.get(of, 0) + 1
         for of in self.keys.keys() - self.blocks_of.keys() - {*found[-1]}:
-            del self.numbers[self.keys.pop(of)]
+            self._drop(of)
+
+    def _drop(self, of: int) -> None:
+        """A group is no more. Where `by` had more fields once, another one may have the same key."""
+        key = self.keys.pop(of, None)
+        if key is not None and self.numbers.get(key) == of:
+            del self.numbers[key]
 
     def dump(self) -> dict[str, Any]:
         return {

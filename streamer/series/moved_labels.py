@@ -31,8 +31,7 @@ def leave(labels: Labels, models: Collection[str], lost: Collection[str] = ()) -
     labels.results["unmatched"] += int(np.count_nonzero(nobody & (early.marks == 0)))
     labels.inferences["displaced"] += int(np.count_nonzero(_of_waiting(labels, waiting, lost) & (waiting.marks == 0)))
     stays = ~_of_waiting(labels, waiting, models)
-    for key in [key for key in labels.numbers if key[0] in models]:
-        del labels.keys[labels.numbers.pop(key)]
+    labels.forget(models)
     _hold(labels, early.of(~goes), waiting.of(stays))
     if labels.performance is not None:
         labels.performance.leave(models)
