@@ -133,7 +133,7 @@ class KafkaLog:
             self._config.limits.message_bytes,
         )
         callbacks = {"on_assign": self._assign, "on_revoke": self._revoke, "on_lost": self._lose}
-        self._subscription = Subscription(consumer, self._config.topics.inputs(), callbacks)
+        self._subscription = Subscription(consumer, self._config.topics.inputs(), callbacks, self._logger)
         return consumer, intake
 
     # Calls of the worker

@@ -8,6 +8,7 @@ moment of a rebalance some are nobody's.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -20,7 +21,9 @@ from streamer.config.topic_patterns import is_topic_pattern
 from streamer.port import Partition, Surroundings
 
 AGAIN_S = 60.0
-"""Until a member joins once more for the same reason."""
+"""Until a member joins once more for the same reason; twice as long each time that it has not helped."""
+
+NAMED_MAX = 6
 
 
 def read_by_nobody(client: AdminClient, group: str, topics: Mapping[str, int], answer_s: float) -> frozenset[Partition]:
@@ -42,10 +45,11 @@ class Subscription:
         consumer: Consumer,
         topics: list[str],
         callbacks: Mapping[str, Callable[..., Any]],
+        logger: logging.Logger,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.consumer, self.topics, self.callbacks, self.clock = consumer, topics, callbacks, clock
-        self.due_s = 0.0
+        self.consumer, self.topics, self.callbacks, self.logger = consumer, topics, callbacks, logger
+        self.clock, self.due_s, self.pause_s = clock, 0.0, AGAIN_S
         consumer.subscribe(topics, **callbacks)
 
     def look(self, seen: Surroundings) -> None:
@@ -53,6 +57,8 @@ class Subscription:
         if not seen.overlooked or self.clock() < self.due_s:
             return
         if any(name in self.topics for name, _ in seen.overlooked) or any(map(is_topic_pattern, self.topics)):
-            self.due_s = self.clock() + AGAIN_S
+            self.due_s, self.pause_s = self.clock() + self.pause_s, 2 * self.pause_s
+            some = ", ".join(f"{name}[{number}]" for name, number in sorted(seen.overlooked)[:NAMED_MAX])
+            self.logger.warning("nobody in the group reads %s: it is shared out anew", some)
             self.consumer.unsubscribe()
             self.consumer.subscribe(self.topics, **self.callbacks)

@@ -258,7 +258,7 @@ class Pending:
         older = self.blocks[0].data.size - BLOCK * sum(np.dtype(kind).itemsize for _, kind in more)
         for data, marks in zip(state["blocks"], state["marks"], strict=True):
             last = self.blocks[-1]
-            if data.shape == (older,) and data.dtype == np.uint8:
+            if data.shape == (older,) != last.data.shape and data.dtype == np.uint8:
                 data = np.concatenate([data, np.zeros(last.data.size - older, np.uint8)])
             if data.dtype != np.uint8 or data.shape != last.data.shape:
                 raise ValueError("a block of another size")

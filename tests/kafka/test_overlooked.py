@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from logging import getLogger
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -46,6 +47,7 @@ def test_a_member_that_comes_back_reads_what_its_topic_got_meanwhile(
     with Service(path, log) as service:
         produce(broker, inputs, sent)
         wait_committed(broker, f"g-{inputs}", inputs, {0: 6, 1: 6, 2: 3, 3: 3})
+        assert "nobody in the group reads" in log.read_text()
         assert service.stop() == 0
 
 
@@ -79,7 +81,7 @@ def test_it_joins_once_more_for_topics_of_its_own_and_not_over_and_over() -> Non
     consumer: Any = SimpleNamespace(
         subscribe=lambda topics, **callbacks: calls.append("subscribe"), unsubscribe=lambda: calls.append("leave")
     )
-    one = Subscription(consumer, ["a"], {}, lambda: now_s)
+    one = Subscription(consumer, ["a"], {}, getLogger(), lambda: now_s)
     one.look(Surroundings())
     one.look(Surroundings(overlooked=frozenset({("b", 0)})))
     assert calls == ["subscribe"]
@@ -89,6 +91,9 @@ def test_it_joins_once_more_for_topics_of_its_own_and_not_over_and_over() -> Non
     now_s += AGAIN_S
     one.look(Surroundings(overlooked=frozenset({("a", 1)})))
     assert len(calls) == 5
-    matching = Subscription(consumer, ["^a.*"], {}, lambda: now_s)
+    now_s += AGAIN_S
+    one.look(Surroundings(overlooked=frozenset({("a", 1)})))
+    assert len(calls) == 5, "and ever more seldom"
+    matching = Subscription(consumer, ["^a.*"], {}, getLogger(), lambda: now_s)
     matching.look(Surroundings(overlooked=frozenset({("ab", 1)})))
     assert len(calls) == 8
