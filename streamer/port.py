@@ -213,6 +213,7 @@ class Surroundings(NamedTuple):
     hidden: frozenset[str] = frozenset()  # topics of ours that we may not see, whether they exist or not
     unread: frozenset[str] = frozenset()  # topics that stage 1 has yet to write to, since it has not read all there is
     lacking: str | None = None  # rights that we need and do not have, in words; looked for while something waits
+    overlooked: frozenset[Partition] = frozenset()  # partitions that nobody in the group reads; only of named members
 
 
 class Outcome(Enum):

@@ -89,6 +89,13 @@ class Place(NamedTuple):
     first_end: int = 0
 
 
+def events_in(value: bytes | None) -> int:
+    """How many events a packed record says to have; 0 where it says nothing."""
+    if value is None or len(value) < HEAD.size + HEADER.size:
+        return 0
+    return min(int(HEADER.unpack_from(value, HEAD.size)[2]), EVENTS_MAX)
+
+
 def packed_parts(batch: Batch, part: I64, place: Place) -> list[tuple[int, bytes]]:
     """The events of a batch of an input partition as records of the parts they go to, none of those below 0. What was
     there before the first start stands in records of its own, before what is new. Rejects are not events.

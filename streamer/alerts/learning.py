@@ -226,6 +226,12 @@ OF_MODELS = {"told": 1, "verdicts": 0, "proposed": 0, "overruled": 0}
 """Lists of the state whose items are of a model, each with where they name it."""
 
 
+def models_learned(state: Mapping[str, Any]) -> set[str]:
+    """The models of a state that something was learned of."""
+    named = {item[at] for name, at in OF_MODELS.items() for item in state[name]}
+    return {*named, *(key_of(text)[0] for text in state["shares"])}
+
+
 def lessons_without(state: Mapping[str, Any], models: Collection[str]) -> dict[str, Any]:
     """A state that knows nothing of these models; counts stay."""
     left = {name: [item for item in state[name] if item[at] not in models] for name, at in OF_MODELS.items()}

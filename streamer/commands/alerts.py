@@ -1,4 +1,4 @@
-"""`driftline alerts`: what is published, read back, by a member of no group; `control.py` adds what people say of it."""
+"""`driftline alerts`: what is published, read back, in no group; `control.py` adds what people say of it."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ BESIDE, under whose name its state stands in the snapshot.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from streamer.alerts.alert import Notice
 from streamer.alerts.performance_record import performance_records
@@ -15,6 +15,7 @@ from streamer.engine.reviewing import review_of
 from streamer.port import Out
 from streamer.review.alarms import Shown
 from streamer.series.labels import Labels
+from streamer.series.moved_labels import join, leave, models_of
 from streamer.series.realised import late_labels
 
 
@@ -48,6 +49,15 @@ class LateLabels:
             yield Counter("labels_awaited_total", {"topic": topic, "result": result}, count)
         if self.labels.calibrations is not None:
             yield Counter("labels_uncalibrated_total", {"topic": topic}, self.labels.calibrations.refused)
+
+    def models(self) -> Collection[str]:
+        return models_of(self.labels)
+
+    def leave(self, models: Collection[str], lost: Collection[str]) -> None:
+        leave(self.labels, models, lost)
+
+    def join(self, other: LateLabels, models: Collection[str]) -> None:
+        join(self.labels, other.labels, models)
 
 
 def _labels(around: Surroundings) -> Beside | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from schemas.events.batch import Batch
@@ -48,6 +48,15 @@ class Beside(Protocol):
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Into a new one; ValueError and the like for what cannot be."""
+
+    def models(self) -> Collection[str]:
+        """Those that it knows something of."""
+
+    def leave(self, models: Collection[str], lost: Collection[str]) -> None:
+        """Forget these models: another partition goes on with what is known of them, but for the `lost` ones."""
+
+    def join(self, other: Any, models: Collection[str]) -> None:
+        """Go on with these models, which are not known here, as `other` knows them: one of another partition."""
 
 
 class Surroundings(NamedTuple):

@@ -34,7 +34,7 @@ from streamer.alerts.commands import (
     episode_of,
 )
 from streamer.alerts.holds import WHY, Holds
-from streamer.alerts.learning import CHANGED, OFF, Learning, Lesson, lessons_joined, lessons_without
+from streamer.alerts.learning import CHANGED, OFF, Learning, Lesson, lessons_joined, lessons_without, models_learned
 from streamer.alerts.lifecycle import AlertBook
 from streamer.config import model as cfg
 from streamer.engine.companion import Seen
@@ -249,6 +249,26 @@ class Control:
             self.learning.load(state["learned"])
         if len(self.ids) > IDS_MAX:
             raise ValueError("too many ids of commands")
+
+    def models(self) -> Collection[str]:
+        """Those that something was commanded of, or learned."""
+        state = self.dump()
+        learned = () if state["learned"] is None else models_learned(state["learned"])
+        return {*(item[at] for name, at in OF_MODELS.items() for item in state[name]), *learned}
+
+    def leave(self, models: Collection[str], lost: Collection[str]) -> None:
+        self._hold(commands_without(self.dump(), models))
+
+    def join(self, other: Control, models: Collection[str]) -> None:
+        self._hold(commands_joined(self.dump(), other.dump()))
+
+    def _hold(self, state: Mapping[str, Any]) -> None:
+        """Know this and nothing else."""
+        self.holds.mutes.clear()
+        self.holds.factors.clear()
+        if self.learning is not None:
+            self.learning = Learning(self.learning.mode, self.holds.factors.__setitem__)
+        self.load(state)
 
 
 def member_of(alert: Alert, records: AlertRecords, holds: Holds) -> dict[str, str]:

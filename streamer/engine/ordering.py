@@ -98,6 +98,11 @@ def bare(batch: Batch, refused: Bool, place: str) -> Batch:
     return replace(batch, **tables, odd=odd, version=np.where(refused, np.int32(-1), batch.version))
 
 
+def writer_of(config: cfg.Config) -> bytes:
+    """The key of packed records: who wrote them. A log that another group wrote to, too, has events twice."""
+    return config.kafka.group.encode()
+
+
 def part_of(key: Sequence[str], parts: int) -> int:
     """The partition of the ordered log for events of this model, and of these values of `kafka.order_by`. It never
     changes: each is in one.
@@ -158,7 +163,7 @@ class Ordering(NothingDetected):
         # about inferences comes behind those of the same commit, whatever its time, and is no news of them.
         time_ms = int(np.median(batch.times_ms)) if len(batch.times_ms) else 0
         self.turn = NOBODY_KNOWS if self.about else max(self.turn, time_ms)
-        self.outbox += (Out("ordered", None, record, (), part, self.turn) for part, record in records)
+        self.outbox += (Out("ordered", writer_of(self.config), record, (), part, self.turn) for part, record in records)
         self.position = batch.next_offset
 
     def _refused(self, batch: Batch) -> Bool:

@@ -3,7 +3,8 @@ goes where its events will. Pure: from the snapshots of all tasks, which stand a
 ones.
 
 What is of a model moves whole: its series with their references, detectors, windows and alerts, its clock, halves that
-wait for another, incidents. An alert that is open keeps its id, for it remembers where it opened.
+wait for another, incidents, what is known beside the monitors. An alert that is open keeps its id, for it remembers
+where it opened.
 
 What cannot be told apart by model stays with the number of its partition: the account of records, with the alerts about
 it, counters, ticks, what is retained history, and the newest fleet. Ids that tell duplicates, and inferences that wait
@@ -27,7 +28,6 @@ from streamer.alerts.leaving import forget
 from streamer.alerts.recovery import FIELDS as RECOVERY
 from streamer.config.model import Config
 from streamer.engine import snapshot
-from streamer.engine.control import commands_joined, commands_without
 from streamer.engine.engines import ENGINE, Engine
 from streamer.engine.ordering import part_of
 from streamer.engine.task import Task
@@ -77,8 +77,6 @@ def moves_of(config: Config, models: Sequence[Collection[str]], before: int, par
     if config.kafka.order_by not in ([], ["model"]):
         by = ", ".join(config.kafka.order_by)
         raise NotDivisible(f"kafka.order_by shares a model out by {by}: what is known of all its events has no part")
-    if config.labels is not None:
-        raise NotDivisible("labels: inferences that wait for their labels cannot move to another partition yet")
     if config.review is not None:
         raise NotDivisible("review: items that wait for verdicts cannot move to another partition yet")
     found: Moves = {}
@@ -114,23 +112,28 @@ def repartitioned(
             made.append(blob)
             continue
         own = Task.load(config, at, blob, engine)
-        state = without(own, (met[number] - stay(number)) | comes.keys(), snapshot.decode(blob))
+        lost = {model for model in met[number] if moves[model][0] != number}
+        state = without(own, (met[number] - stay(number)) | comes.keys(), snapshot.decode(blob), lost)
         for source in sorted(set(comes.values())):
             other = Task.load(config, (topic, source), blobs[source], engine)
             mine = {model for model, place in comes.items() if place == source}
             more = without(other, known_by(other) - mine, {})
+            for name, beside in own.beside.items():
+                beside.join(other.beside[name], mine)
             joined(
                 own,
                 state,
                 counted_on(more, Way(source, number, own.position - other.position, config.given is not None)),
             )
+        state |= {name: beside.dump() for name, beside in own.beside.items()}
         made.append(Task.load(config, at, snapshot.encode(state), engine).dump())
     return made
 
 
 def models_of(task: Task) -> set[str]:
     """Those it has met."""
-    return {*task.models(), *(task.pairs.newest_ms if task.pairs is not None else ())}
+    beside = (model for other in task.beside.values() for model in other.models())
+    return {*task.models(), *(task.pairs.newest_ms if task.pairs is not None else ()), *beside}
 
 
 def known_by(task: Task) -> set[str]:
@@ -138,8 +141,12 @@ def known_by(task: Task) -> set[str]:
     return {*models_of(task), *(group[0] for table in task.tables.values() for group, _ in table.keys)}
 
 
-def without(task: Task, models: Collection[str], before: State) -> State:
-    """The state of a task that knows nothing of these models; its counters are as they were `before`."""
+def without(task: Task, models: Collection[str], before: State, lost: Collection[str] = ()) -> State:
+    """The state of a task that knows nothing of these models, the `lost` ones of which go on nowhere; its counters are
+    as they were `before`.
+    """
+    for beside in task.beside.values():
+        beside.leave(models, lost)
     forget(task.book, models)
     task.room.forget(models, task.position)
     task.admission.places.forget(list(models))
@@ -158,8 +165,6 @@ def without(task: Task, models: Collection[str], before: State) -> State:
         pairs = state["pairs"]
         pairs["open"] = [half for half in pairs["open"] if half[0] not in models]
         pairs["newest_ms"] = [one for one in pairs["newest_ms"] if one[0] not in models]
-    if state["control"] is not None:
-        state["control"] = commands_without(state["control"], models)
     book = state["incidents"]
     book["incidents"] = [one for one in book["incidents"] if one["model"] not in models]
     left = {one["id"] for one in book["incidents"]}
@@ -182,7 +187,7 @@ def joined(task: Task, state: State, other: State) -> None:
     for identity, rule in state["rules"].items():
         made = _joined(rule, other["rules"][identity], bases[identity])
         if task.config.feedback is not None and isinstance(made, dict) and "unmatched" in made:
-            for name in ("ids", "numbers"):
+            for name in ("ids", "numbers", "marks"):
                 made[name] = made[name][-task.config.feedback.pending :]
         state["rules"][identity] = made
     for name, monitor in state["monitors"].items():
@@ -196,8 +201,6 @@ def joined(task: Task, state: State, other: State) -> None:
     if state["pairs"] is not None:
         for name in ("open", "newest_ms"):
             state["pairs"][name] = [*state["pairs"][name], *other["pairs"][name]]
-    if state["control"] is not None:
-        state["control"] = commands_joined(state["control"], other["control"])
     _join_alerts(state["alerts"], other["alerts"], of_monitor)
     _join_incidents(state["incidents"], other["incidents"])
     if other["history"][1] and not state["history"][1]:
@@ -264,16 +267,18 @@ def _join_places(own: State, other: State) -> State:
 
 def _join_remembered(own: State, other: State) -> State:
     """Inferences that wait for feedback, the newest last."""
-    base, known = len(own["groups"]), dict[int, int]()
-    numbers = own["numbers"].tolist(), (other["numbers"] + base).tolist()
-    pairs = (list(zip(one["ids"].tolist(), n, strict=True)) for one, n in zip((own, other), numbers, strict=True))
-    for event_id, number in newest_last(*pairs):
+    other = {**other, "numbers": other["numbers"] + len(own["groups"])}
+    known, columns = dict[int, tuple[int, int]](), ("ids", "numbers", "marks")
+    for event_id, *told in newest_last(
+        *([*zip(*(one[name].tolist() for name in columns), strict=True)] for one in (own, other))
+    ):
         known.pop(event_id, None)
-        known[event_id] = number
+        known[event_id] = told[0], told[1]
     return {
         **own,
         "ids": np.array([*known], np.uint64),
-        "numbers": np.array([*known.values()], np.int64),
+        "numbers": np.array([number for number, _ in known.values()], np.int64),
+        "marks": np.array([marks for _, marks in known.values()], np.uint64),
         "groups": [*own["groups"], *other["groups"]],
     }
 

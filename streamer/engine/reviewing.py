@@ -6,7 +6,7 @@ the queue and the windows of the audit, so a backlog is not asked about as if al
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -255,6 +255,15 @@ class Reviewing:
             "counts": list(self.counts.items()),
             "others": [self.repeated, self.no_share],
         }
+
+    def models(self) -> Collection[str]:
+        return ()
+
+    def leave(self, models: Collection[str], lost: Collection[str]) -> None:
+        """Items wait for verdicts where they were asked: with `review` no model moves, see `repartition.moves_of`."""
+
+    def join(self, other: Any, models: Collection[str]) -> None:
+        """See `leave`."""
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Into a new one. Under another budget the open slot begins anew."""

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from schemas.events.batch import Batch, Record, columns_of
+from schemas.events.packed import events_in
 from streamer.config import model as cfg
 from streamer.config.decoder_fields import fields_of, sides_of
 from streamer.engine.engines import ENGINE, Engine
 from streamer.engine.history import NOBODY_KNOWS
-from streamer.engine.ordering import Ordering
+from streamer.engine.ordering import Ordering, writer_of
 from streamer.engine.stage import Decode
 from streamer.engine.task import Task
 from streamer.port import Partition, Parts
 from streamer.signals.columns import I64
+
+OTHERS_MAX, NAME_MAX = 10, 255
+"""Groups that are counted by name, and how long a name may be."""
 
 
 class ByTopic:
@@ -33,13 +38,51 @@ class ByTopic:
         return batch
 
 
+class OwnRecords:
+    """Decodes those packed records that a group wrote, as its key says, and counts the events in all others: these are
+    of another group, and told once more if this one has read the same topics. Older ones say nothing, and are taken.
+    """
+
+    def __init__(self, writer: bytes, decode: Decode) -> None:
+        self.writer, self.decode = writer, decode
+        self.others: dict[str, int] = {}  # events by who wrote them
+        self.skipped = 0  # events that nobody has reported yet
+
+    @property
+    def size(self) -> int:
+        """See `Decode`."""
+        return self.decode.size
+
+    def __call__(self, records: Sequence[Record], topic: str) -> Batch:
+        columns, own = columns_of(records), list[Record]()
+        for record in columns:
+            if record.key in (None, self.writer):
+                own.append(record)
+            else:
+                self._skip(record)
+        if len(own) == len(columns):
+            return self.decode(columns, topic)
+        batch, next_offset = self.decode(own, topic), columns.offsets.item(-1) + 1
+        no_news = batch.news_at in (None, batch.next_offset)
+        return replace(batch, next_offset=next_offset, news_at=next_offset if no_news else batch.news_at)
+
+    def _skip(self, record: Record) -> None:
+        name = (record.key or b"").decode("utf-8", "replace")[:NAME_MAX]
+        if name not in self.others and len(self.others) >= OTHERS_MAX:
+            name = "others"
+        events = events_in(record.value)
+        self.others[name], self.skipped = self.others.get(name, 0) + events, self.skipped + events
+
+
 class Tasks:
     """Makes the tasks of a config, of its topics or of the ordered log. See `Stages`."""
 
     def __init__(self, config: cfg.Config, engine: Engine = ENGINE) -> None:
         self.config, self.engine = config, engine
         ordered = config.topics.ordered is not None
-        self.decode: Decode = engine.unpacker() if ordered else engine.decoder(fields_of(config))
+        self.decode: Decode = (
+            OwnRecords(writer_of(config), engine.unpacker()) if ordered else engine.decoder(fields_of(config))
+        )
 
     def new(self, partition: Partition, position: int, generation: int = 0, first_end: int = 0) -> Task:
         engine, ordered = self.engine, self.config.topics.ordered is not None

@@ -39,6 +39,7 @@ from streamer.kafka.intake import Intake, Stretch, connect, resume
 from streamer.kafka.killer_batch import Stretches
 from streamer.kafka.offset_metadata import from_text
 from streamer.kafka.offsets import parts_of
+from streamer.kafka.overlooked import Subscription
 from streamer.kafka.publishing import Publisher, at
 from streamer.kafka.reader import Readers
 from streamer.kafka.state_topic import StateTopic
@@ -131,9 +132,8 @@ class KafkaLog:
             str(self._config.kafka.client.get("plugin.library.paths", "")),
             self._config.limits.message_bytes,
         )
-        consumer.subscribe(
-            self._config.topics.inputs(), on_assign=self._assign, on_revoke=self._revoke, on_lost=self._lose
-        )
+        callbacks = {"on_assign": self._assign, "on_revoke": self._revoke, "on_lost": self._lose}
+        self._subscription = Subscription(consumer, self._config.topics.inputs(), callbacks, self._logger)
         return consumer, intake
 
     # Calls of the worker
@@ -143,6 +143,7 @@ class KafkaLog:
         each offset given up, so that it is dead-lettered and accounted for.
         """
         self._on_revoke = on_revoke
+        self._subscription.look(self.surroundings())
         try:
             # Whoever waits for an assignment wants to hear of it at once, not at the end of a long wait.
             taken = self._intake.take(limit, timeout_s if self._assigned else min(timeout_s, JOINING_S))
@@ -370,8 +371,7 @@ class KafkaLog:
         return found
 
     def _error(self, error: KafkaError, partition: Partition, offset: int, struck: set[Partition]) -> LogEvent | None:
-        code = error.code()
-        expected = self._next.get(partition)
+        code, expected = error.code(), self._next.get(partition)
         if partition not in self._assigned and self._waiting is not None:
             self._waiting = f"the group {self._config.kafka.group} does not let us in: {error.str()}"
         if error.fatal():

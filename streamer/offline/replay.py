@@ -14,7 +14,9 @@ from schemas.events.native_json import Fields
 from schemas.events.packing import Unpacker
 from streamer.config import model as cfg
 from streamer.engine.admission import RESULTS
+from streamer.engine.ordering import writer_of
 from streamer.engine.task import Task
+from streamer.engine.tasks import OwnRecords
 from streamer.engine.unpaired import in_words
 from streamer.offline.account import Account, Rejects
 from streamer.offline.joined import Joined
@@ -101,7 +103,7 @@ class Replay:
         together: bool = False,
     ) -> None:
         self.config, self.generation, self.ticking, self.first_end = config, generation, ticking, first_end
-        self.decode, self.unpack = Decoder(fields), Unpacker()
+        self.decode, self.unpack = Decoder(fields), OwnRecords(writer_of(config), Unpacker())
         self.tasks: dict[Partition, Task] = {}
         self.ticks, self.rejects = Ticks(config.heartbeat.interval_ms), Rejects()
         self.joined = Joined(config, generation) if together and config.topics.sides else None

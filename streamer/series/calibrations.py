@@ -127,6 +127,18 @@ class Calibrations:
         self.many = {model: None for model in self.many if model not in models}
         self.classes = {model: known for model, known in self.classes.items() if model not in models}
 
+    def join(self, other: Calibrations, models: Collection[str]) -> None:
+        """Go on with these models of another one, which are not known here, as far as there are places."""
+        for key, history in sorted(other.histories.items()):
+            if key[1][0] in models and len(self.histories) < HISTORIES_MAX:
+                self.histories[key] = history
+        self.many |= {model: None for model in other.many if model in models}
+        for split, group, code in self.histories:
+            if group[0] in models and not split and code != ANY:
+                self.classes.setdefault(group[0], {})[code] = None
+            elif group[0] in models and not split:
+                self.classes.setdefault(group[0], {})
+
     def dump(self) -> dict[str, Any]:
         return {
             "histories": [

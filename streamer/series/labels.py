@@ -20,7 +20,7 @@ from schemas.events.batch import Batch
 from streamer.series.calibrations import Calibrations
 from streamer.series.pending import CAME, ID, Block, Layout, Pending
 from streamer.series.performance import Performance, Predicted
-from streamer.series.predictions import CLASS, NOTHING, NUMBER, Said, said_of, unpacked
+from streamer.series.predictions import CLASS, NOTHING, NUMBER, Said, model_hash, said_of, unpacked
 from streamer.signals.columns import F64, I64, Bool, Grouping, dense, group, groups_of
 from streamer.signals.grammar import BY_PATHS
 from streamer.signals.roles import Population, populations
@@ -40,7 +40,8 @@ CLASSES_MAX = 1000
 WAITING: Layout = (
     ("time_ms", "<i8"), ("prediction", "<u8"), ("confidence", "<f8"), ("group", "<i4"), ("kind", "|u1")
 )  # fmt: skip
-EARLY: Layout = (("time_ms", "<i8"), ("truth", "<u8"), ("number", "<f8"))
+"""Of one that has no place its prediction is the hash of its model, since no group says it."""
+EARLY: Layout = (("time_ms", "<i8"), ("truth", "<u8"), ("number", "<f8"), ("model", "<u8"))
 
 
 class Joined(NamedTuple):
@@ -109,15 +110,16 @@ class Labels:
         self.by, self.groups_max, self.grouping = by, groups_max, grouping
         self.performance: Performance | None = None  # where somebody asks for it
         self.calibrations: Calibrations | None = None  # likewise
-        self.waiting, self.early = Pending(WAITING, ttl_ms, pending), Pending(EARLY, ttl_ms, pending)
+        self.waiting, self.early = Pending(WAITING, ttl_ms, pending), Pending(EARLY, ttl_ms, pending, later=1)
         self.clock_ms = 0
         self.keys: dict[int, tuple[str, ...]] = {}  # of the groups that rows are of, by number
         self.numbers: dict[tuple[str, ...], int] = {}
         self.blocks_of: dict[int, int] = {}  # in how many full blocks each group is
         self.classes: dict[int, str] = {}  # by hash
+        self.models: dict[int, str] = {}  # by hash, those that early labels are of
         self.groups = 0  # that there were so far
         self.settled = 0  # early labels before this number are counted, or were joined
-        self.received = 0
+        self.received, self.moved = 0, 0  # moved: waiting labels that came with their model, less those that went
         self.results = dict.fromkeys(RESULTS, 0)
         self.inferences = dict.fromkeys(AWAITED, 0)
         self.joined = joined_of(())  # of the last batch, with the keys of its groups; not state
@@ -147,7 +149,7 @@ class Labels:
         if self.performance is not None:
             self.performance.add(self.joined, self.joined_keys, self.classes)
         self.clock_ms = int(clock[-1]) if len(clock) else self.clock_ms
-        self._settle(self.clock_ms)
+        self.settle(self.clock_ms)
 
     def _parts(self, events: I64, labels: Bool) -> Iterator[I64]:
         """The events cut where a block is full: there, and nowhere else, blocks are let go."""
@@ -216,7 +218,8 @@ class Labels:
             self.inferences["refused"] += self.performance.expect(self.keys, group_of[placed], times_ms, predicted)
         columns = {
             ID: said.ids[events], CAME: one.clock[events], "time_ms": one.batch.times_ms[events],
-            "prediction": said.prediction[events], "confidence": said.confidence[events], "group": group_of,
+            "prediction": np.where(placed, said.prediction[events], said.models[events]),
+            "confidence": said.confidence[events], "group": group_of,
             "kind": np.where(placed, said.kind[events], NOTHING),
         }  # fmt: skip
         return self.waiting.add(columns, len(events))
@@ -254,8 +257,9 @@ class Labels:
             same = waits[0].columns["truth"].item(waits[1]) == truth
             self.results["duplicate" if same else "conflicting"] += 1
             return
-        event_id = one.said.ids.item(event)
-        row_of = {ID: event_id, CAME: clock_ms, "time_ms": one.sent_ms.item(event), "truth": truth}
+        event_id, model = one.said.ids.item(event), one.said.models.item(event)
+        self.models.setdefault(model, one.batch.strings[one.batch.model.item(event)])
+        row_of = {ID: event_id, CAME: clock_ms, "time_ms": one.sent_ms.item(event), "truth": truth, "model": model}
         self.early.places[event_id] = self.early.add({**row_of, "number": one.said.number.item(event)}, 1)
 
     def _known(self, block: Block, place: int) -> bool:
@@ -296,15 +300,13 @@ class Labels:
         """Begin a block where one is full, and let those go that hold nothing open."""
         if self.early.room == 0:
             self.early.seal()
-            self._settle(clock_ms)
-            self.early.closed(clock_ms)
+            self._let_go(clock_ms)
         if self.waiting.room:
             return
         for of in np.unique(self.waiting.blocks[-1].columns["group"]).tolist():
             self.blocks_of[of] = self.blocks_of.get(of, 0) + 1
         self.waiting.seal()
-        self._settle(clock_ms)
-        self.early.closed(clock_ms)
+        self._let_go(clock_ms)
         for block in self.waiting.closed(clock_ms):
             left = block.marks == 0
             young = block.came >= self.waiting.oldest_ms(clock_ms)
@@ -314,11 +316,16 @@ class Labels:
                 self.blocks_of[of] -= 1
                 if not self.blocks_of[of]:
                     del self.blocks_of[of]
-                    key = self.keys.pop(of, None)
-                    if key is not None:
-                        del self.numbers[key]
+                    self._drop(of)
 
-    def _settle(self, clock_ms: int) -> None:
+    def _let_go(self, clock_ms: int) -> None:
+        """Blocks of early labels that nobody waits for."""
+        self.settle(clock_ms)
+        if self.early.closed(clock_ms):
+            left = {model for block in self.early.blocks for model in np.unique(block.columns["model"]).tolist()}
+            self.models = {model: name for model, name in self.models.items() if model in left}
+
+    def settle(self, clock_ms: int) -> None:
         """Count early labels that waited in vain."""
         border = self.early.border(clock_ms, self.settled)
         self.results["unmatched"] += self.early.unanswered(self.settled, border)
@@ -327,15 +334,30 @@ class Labels:
     @property
     def wait(self) -> int:
         """Labels that wait for their inference."""
-        return self.received - sum(self.results.values())
+        return self.received + self.moved - sum(self.results.values())
 
     def forget(self, models: Collection[str]) -> None:
         """Inferences of these models are known no more."""
-        for key in [key for key in self.numbers if key[0] in models]:
-            del self.keys[self.numbers.pop(key)]
+        for of in [of for of, key in self.keys.items() if key[0] in models]:
+            self._drop(of)
         for part in (self.performance, self.calibrations):
             if part is not None:
                 part.forget(models)
+
+    def count_groups(self) -> None:
+        """In how many full blocks each group is; one that is in none, nor in the last, is none any more."""
+        found = [np.unique(block.columns["group"][: block.rows]).tolist() for block in self.waiting.blocks]
+        self.blocks_of = {}
+        for of in (of for some in found[:-1] for of in some):
+            self.blocks_of[of] = self.blocks_of.get(of, 0) + 1
+        for of in self.keys.keys() - self.blocks_of.keys() - {*found[-1]}:
+            self._drop(of)
+
+    def _drop(self, of: int) -> None:
+        """A group is no more. Where `by` had more fields once, another one may have the same key."""
+        key = self.keys.pop(of, None)
+        if key is not None and self.numbers.get(key) == of:
+            del self.numbers[key]
 
     def dump(self) -> dict[str, Any]:
         return {
@@ -348,6 +370,8 @@ class Labels:
             "classes": [[code, text] for code, text in self.classes.items()],
             "settled": self.settled,
             "received": self.received,
+            "moved": self.moved,
+            "models": list(self.models.values()),
             "results": list(self.results.items()),
             "inferences": list(self.inferences.items()),
             "performance": self.performance.dump() if self.performance is not None else None,
@@ -360,6 +384,8 @@ class Labels:
         self.early.load(state["early"])
         self.clock_ms, self.groups = int(state["clock_ms"]), int(state["groups"])
         self.settled, self.received = int(state["settled"]), int(state["received"])
+        self.moved = int(state.get("moved", 0))  # Older snapshots have none, nor models.
+        self.models = {model_hash(str(name)): str(name) for name in state.get("models", ())}
         before = [str(field) for field in state["by"]]
         for number, (model, *values) in state["keys"]:
             had = dict(zip(before, map(str, values), strict=True))
@@ -370,8 +396,7 @@ class Labels:
             groups = block.columns["group"][: block.rows]
             if len(groups) and not -1 <= groups.min() <= groups.max() < self.groups:
                 raise ValueError("rows of groups that there are not")
-            for of in np.unique(groups).tolist() if block is not self.waiting.blocks[-1] else ():
-                self.blocks_of[of] = self.blocks_of.get(of, 0) + 1
+        self.count_groups()
         if self.performance is not None and state["performance"] is not None:
             self.performance.load(state["performance"])
         if self.calibrations is not None and state.get("calibrations") is not None:  # Older snapshots have none.

@@ -51,6 +51,23 @@ class Block:
         self.marks = np.zeros(BLOCK, np.uint16)
 
 
+class Rows(NamedTuple):
+    """Some rows in their order: columns by name, and marks, all of one length."""
+
+    columns: dict[str, Any]
+    marks: U16
+
+    def of(self, chosen: Any) -> Rows:
+        """Those chosen, as truths or places."""
+        return Rows({name: column[chosen] for name, column in self.columns.items()}, self.marks[chosen])
+
+    def merged(self, other: Rows) -> Rows:
+        """With others, by when they came; own ones first."""
+        columns = {name: np.concatenate([column, other.columns[name]]) for name, column in self.columns.items()}
+        both = Rows(columns, np.concatenate([self.marks, other.marks]))
+        return both.of(np.argsort(both.columns[CAME], kind="stable"))
+
+
 class Run(NamedTuple):
     """Ids of some blocks, ascending and in the order of the log where they are equal, and where the row of each is."""
 
@@ -61,10 +78,13 @@ class Run(NamedTuple):
 
 
 class Pending:
-    """The rows of one store. `number`s count rows from the first one ever."""
+    """The rows of one store. `number`s count rows from the first one ever. Older snapshots may lack the `later` ones of
+    the columns, the last ones, which are 0 there.
+    """
 
-    def __init__(self, layout: Layout, ttl_ms: int, most: int) -> None:
+    def __init__(self, layout: Layout, ttl_ms: int, most: int, later: int = 0) -> None:
         self.layout: Layout = ((ID, "<u8"), (CAME, "<i8"), *layout)
+        self.later = later
         self.ttl_ms, self.most = ttl_ms, most
         self.begun_ms = 0  # when the clock began: rows before that came then
         self.blocks = [Block(self.layout, 0)]
@@ -184,6 +204,32 @@ class Pending:
         self.runs = [run for run in self.runs if run.first + run.blocks * BLOCK > self.first]
         return gone
 
+    def rows(self, begin: int, end: int) -> Rows:
+        """Copies of the rows of these numbers."""
+        some = [block for block in self.blocks if block.first < end and block.first + block.rows > begin]
+        cuts = [slice(max(begin - one.first, 0), min(end - one.first, one.rows)) for one in some]
+        columns = {
+            name: np.concatenate(
+                [np.zeros(0, kind), *(b.columns[name][cut] for b, cut in zip(some, cuts, strict=True))]
+            )
+            for name, kind in self.layout
+        }
+        marks = [block.marks[cut] for block, cut in zip(some, cuts, strict=True)]
+        return Rows(columns, np.concatenate([np.zeros(0, np.uint16), *marks]))
+
+    def refill(self, rows: Rows) -> None:
+        """Hold these rows and no others, numbered from 0 on."""
+        self.blocks, self.first, self.runs = [Block(self.layout, 0)], 0, []
+        self.places.clear()
+        for begin in range(0, len(rows.marks), BLOCK):
+            part = rows.of(slice(begin, begin + BLOCK))
+            self.add(part.columns, len(part.marks))
+            self.blocks[-1].marks[: len(part.marks)] = part.marks
+            if self.room:
+                self.known(part.columns[ID].tolist(), begin)
+            else:
+                self.seal()
+
     @property
     def held_bytes(self) -> int:
         """What blocks and runs take."""
@@ -208,15 +254,20 @@ class Pending:
         if first < 0 or first % BLOCK:
             raise ValueError("blocks that begin nowhere")
         self.blocks, self.first = [Block(self.layout, first)], first
+        more = self.layout[len(self.layout) - self.later :]
+        older = self.blocks[0].data.size - BLOCK * sum(np.dtype(kind).itemsize for _, kind in more)
         for data, marks in zip(state["blocks"], state["marks"], strict=True):
             last = self.blocks[-1]
+            if data.shape == (older,) != last.data.shape and data.dtype == np.uint8:
+                data = np.concatenate([data, np.zeros(last.data.size - older, np.uint8)])
             if data.dtype != np.uint8 or data.shape != last.data.shape:
                 raise ValueError("a block of another size")
             self.blocks[-1] = block = Block(self.layout, last.first, data)
             block.rows, block.marks[:] = BLOCK, marks.view(np.uint16)
             self.seal()
         last = self.blocks[-1]
-        columns = {name: state["last"][name] for name in last.columns}
+        lacking = {name: np.zeros(len(state["last"][ID]), kind) for name, kind in more}
+        columns = {name: (lacking | state["last"])[name] for name in last.columns}
         sizes = {len(column) for column in columns.values()}
         if len(sizes) != 1 or max(sizes) >= BLOCK:
             raise ValueError("columns of different length")

@@ -217,10 +217,36 @@ class Performance:
         for made in self.estimates.values():
             for place in [place for place in made if place[1][0] in models]:
                 del made[place]
+        self.estimates = {begin: made for begin, made in self.estimates.items() if begin in self.windows}
         self.cells = sum(map(len, self.windows.values()))
+        self.versions = {begin: of for begin, of in self.versions.items() if begin in self.windows}
         for model in models:
             self.classes.pop(model, None)
             self.names.pop(model, None)
+
+    def leave(self, models: Collection[str]) -> None:
+        """Another one goes on with these models, also with the numbers of their versions."""
+        self.forget(models)
+        for begin_ms, of in list(self.versions.items()):
+            self.versions[begin_ms] = {of_split: n for of_split, n in of.items() if of_split[1][0] not in models}
+            if not self.versions[begin_ms]:
+                del self.versions[begin_ms]
+
+    def join(self, other: Performance, models: Collection[str]) -> None:
+        """Go on with these models of another one, which knows them alone."""
+        both: list[tuple[Any, Any]] = [(self.windows, other.windows), (self.changed, other.changed)]
+        for mine, parts in both:
+            for begin_ms, keys in parts.items():
+                if found := {key: value for key, value in keys.items() if key[0] in models}:
+                    mine.setdefault(begin_ms, {}).update(found)
+        told: list[tuple[Any, Any]] = [(self.versions, other.versions), (self.estimates, other.estimates)]
+        for mine, parts in told:
+            for begin_ms, of in parts.items():
+                if found := {of_split: one for of_split, one in of.items() if of_split[1][0] in models}:
+                    mine.setdefault(begin_ms, {}).update(found)
+        self.cells = sum(map(len, self.windows.values()))
+        self.classes |= {model: known for model, known in other.classes.items() if model in models}
+        self.names |= {model: names for model, names in other.names.items() if model in models}
 
     def dump(self) -> dict[str, Any]:
         return {

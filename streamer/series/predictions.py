@@ -31,6 +31,7 @@ class Said(NamedTuple):
     truth: Any  # U64; of a label record the hash of the class, 0 for none
     number: F64  # of a label record the number, NaN for none
     texts: dict[int, str]  # of classes, by hash
+    models: Any  # U64; the hash of the model
 
 
 def class_hash(text: str) -> int:
@@ -40,6 +41,10 @@ def class_hash(text: str) -> int:
     True
     """
     return id_hash({"true": "1", "false": "0"}.get(text, text), TRUTH)
+
+
+def model_hash(name: str) -> int:
+    return id_hash(name, "model")
 
 
 def class_of_number(value: float) -> str:
@@ -78,11 +83,11 @@ def said_of(batch: Batch, labels: Bool, inferences: Bool) -> Said:
         truth[labels & (ids == 0)] = 0  # It is about nothing.
     of_model = np.zeros(max(len(batch.strings), 1), np.uint64)
     for code in np.flatnonzero(np.bincount(batch.model)).tolist():
-        of_model[code] = id_hash(batch.strings[code], "model")
-    ids = ids ^ of_model[batch.model]
+        of_model[code] = model_hash(batch.strings[code])
+    models = of_model[batch.model]
     low, high = (np.where(kind == NUMBER, number_of_event(batch, name), np.nan) for name in INTERVAL_FIELDS)
     confidence = np.where(kind == NUMBER, packed(low, high), number_of_event(batch, CONFIDENCE))
-    return Said(ids, kind, prediction, confidence, truth, number, texts)
+    return Said(ids ^ models, kind, prediction, confidence, truth, number, texts, models)
 
 
 def packed(low: F64, high: F64) -> F64:

@@ -34,6 +34,7 @@ CounterName = Literal[
     "state_lost_total",
     "producer_recreated_total",
     "schema_fetches_total",
+    "ordered_skipped_total",
 ]
 GaugeName = Literal[
     "unusable_ratio",
@@ -102,6 +103,7 @@ CATALOGUE: dict[Name, Spec] = {
         "Requests and answers that became one event, and those that stayed alone, see mapping.pair.",
         {"topic": OPEN, "result": ("paired", "alone")},
     ),
+    "ordered_skipped_total": Spec("counter", "Events of the ordered log that another group wrote: they are skipped."),
     "labels_received_total": Spec(
         "counter", "Label records used; those that are no result of labels_total yet wait.", {"topic": OPEN}
     ),

@@ -10,6 +10,7 @@ from streamer.alerts.unusable import WHAT
 from streamer.config.expectation import expected
 from streamer.engine.room import warning
 from streamer.engine.stage import Stage
+from streamer.engine.tasks import OwnRecords
 from streamer.engine.unpaired import Unpaired
 from streamer.engine.unwatched import WHY
 from streamer.port import Partition
@@ -107,6 +108,7 @@ class Reporter:
             )
             self.outages.note("ordered_partitions_changed", self._parts())
             self.outages.note("keys_may_have_moved", self._grown())
+            self.outages.note("ordered_by_another_group", self._skipped())
             self.outages.note("unpaired", self.unpaired.look(stages))
             self.matched.look(stages, now_s)
         for partition in set(self.known) - set(owned_by_us):
@@ -130,6 +132,20 @@ class Reporter:
                 there = topics.get(ordered or "")
                 return of_parts(owned.task.parts, ordered, None if there is None else there.partitions)
         return {}
+
+    def _skipped(self) -> dict[str, str]:
+        """Who else writes to the ordered log."""
+        decodes = [worker.decode for worker in self.workers if isinstance(worker.decode, OwnRecords)]
+        topic = self.config.topics.ordered or ""
+        for one in decodes:
+            self.metrics.inc("ordered_skipped_total", one.skipped)
+            one.skipped = 0
+        return {
+            f"{topic} {group}": f"the group {group} has written to {topic}, too: its events are skipped, as this group"
+            " reads the topics itself. Give each group an ordered log of its own by topics.ordered"
+            for one in decodes
+            for group in one.others
+        }
 
     @property
     def owned(self) -> dict[Partition, LivePartition]:

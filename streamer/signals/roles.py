@@ -39,14 +39,17 @@ def has(batch: Batch, role: str) -> bool:
 
 def is_feedback(batch: Batch) -> Bool:
     """Events that say what was done with another one."""
-    return text_of_event(batch, REFERENCE) >= 0
+    return _names(batch, REFERENCE)
 
 
 def is_label(batch: Batch) -> Bool:
-    """Events that say what was true of another one: nothing but what is about labels looks at them. An id may be a
-    number, as that of an inference may.
-    """
-    found: Bool = (text_of_event(batch, LABELLED) >= 0) | ~np.isnan(number_of_event(batch, LABELLED))
+    """Events that say what was true of another one: nothing but what is about labels looks at them."""
+    return _names(batch, LABELLED)
+
+
+def _names(batch: Batch, role: str) -> Bool:
+    """Events that have an id there. It may be a number, as that of an inference may."""
+    found: Bool = (text_of_event(batch, role) >= 0) | ~np.isnan(number_of_event(batch, role))
     return found
 
 

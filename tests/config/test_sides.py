@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from streamer.config.decoder_fields import sides_of
 from schemas.events.fields import INTERVAL_FIELDS
+from streamer.config.decoder_fields import sides_of
 from streamer.config.load import load_text
 from streamer.config.model import Config
 from streamer.config.sides import SECTIONS, Control, Feedback, Labels, topics_of

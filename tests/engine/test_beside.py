@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -51,6 +51,15 @@ class Toy:
 
     def load(self, state: Mapping[str, Any]) -> None:
         self.events = int(state["events"])
+
+    def models(self) -> Collection[str]:
+        return ()
+
+    def leave(self, models: Collection[str], lost: Collection[str]) -> None:
+        """It knows none."""
+
+    def join(self, other: Any, models: Collection[str]) -> None:
+        """Nor does another one."""
 
 
 def test_another_one_is_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:

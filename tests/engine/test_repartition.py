@@ -23,8 +23,8 @@ from streamer.engine.task import Task
 from streamer.engine.tasks import Orderings, Tasks
 from streamer.port import Out, Parts, Tick
 from tests.monitors.every import TEXT as EVERY
+from tests.series.test_labels import labels_of
 from tests.sim.campaign import CONFIG
-from tests.sim.unlabelled import without_labels
 
 ORDERED = "drift-ordered"
 MODELS = [f"m{number}" for number in range(9)]
@@ -37,15 +37,15 @@ MORE = """
 """
 EMBEDDINGS = "embeddings: {text: {at: /emb, dimensions: 4}}\n"
 TEXTS = {
-    "campaign": without_labels(CONFIG)
-    .replace("order: topic", "order: model")
+    "campaign": CONFIG.replace("order: topic", "order: model")
+    .replace("labels: {ttl: 1m, pending: 60}", "labels: {ttl: 1m, pending: 9000, window: 1m}")
     .replace("duplicates: 50", "duplicates: 9000")
     .replace("pending: 60", "pending: 9000")
     .replace("monitors:", f"{EMBEDDINGS}mapping: {{pair: {{within: 5s, most: 40}}}}\nmonitors:", 1)
     + MORE,
     "every": EVERY.replace("kafka: {", "kafka: {order: model, ", 1),
     "standard": 'version: 1\nkafka: {brokers: "b:1", order: model}\ntopics: {events: [inferences]}\n'
-    f"reference: {{warmup: 50}}\n{EMBEDDINGS}",
+    f"reference: {{warmup: 50}}\nlabels: {{ttl: 7d, window: 12h}}\n{EMBEDDINGS}",
 }
 STEPS_MS = {"campaign": 60, "every": 150, "standard": 400_000}
 
@@ -57,7 +57,11 @@ def config_of(name: str) -> Config:
 def event(number: int, step_ms: int, rng: random.Random, count: int) -> dict[str, Any]:
     model, time_ms = rng.choice(MODELS), START_MS + number * step_ms
     shifted = number > count * (0.45 + 0.04 * MODELS.index(model))
-    half, about = rng.random(), rng.randrange(number // 2 + 1)
+    half, about, own = rng.random(), rng.randrange(number // 2 + 1), random.Random(number)
+    if own.random() < 0.2:  # A chance of its own: all else stays as it is. Some are early, some in vain.
+        of = max(number - own.choice((-9, -90, 9, 9, 90, 400, 1500)), 0) // 2 * 2
+        said = {"event_id": f"{model}-{of}", "value": own.choice(["yes", "no"])}
+        return {"model": model, "time": time_ms / 1000, "label": said}
     features = {
         "a": rng.gauss(5 * shifted, 1),
         "amount": rng.gauss(100 + 60 * shifted, 20),
@@ -162,13 +166,20 @@ def difference(one: Any, other: Any, path: str = "") -> str:
 
 
 def by_model(outs: Iterable[Out]) -> dict[str, list[Any]]:
-    """Of each model and topic what is told, in its order."""
+    """Of each model and kind what is told, in its order. Of a window whose labels came it is what is told last: by
+    which tick it is over is a matter of the clock of its partition.
+    """
     found = defaultdict(list)
     for out in outs:
-        data = json.loads(out.value or b"")["data"]
-        model = data.get("model") or data.get("alert", {}).get("labels", {}).get("model")
-        if model is not None and out.topic != "incidents":
-            found[f"{model} {out.topic}"].append(bare(data))
+        told = json.loads(out.value or b"")
+        data = told["data"]
+        labels = data.get("alert", data).get("labels", {})
+        model = data.get("model") or labels.get("model")
+        if told["type"].endswith("performance.v1"):
+            window = data["window"]
+            found[f"{labels} {window.pop('from')}"] = [bare({**data, "window": window | {"version": 0}})]
+        elif model is not None and out.topic != "incidents":
+            found[f"{model} {told['type']}"].append(bare(data))
     return found
 
 
@@ -240,11 +251,25 @@ def canonical(task: Task) -> dict[str, Any]:
     whole, found = snapshot.decode(task.dump()), dict[str, Any]()
     for model in sorted(task.models()):
         one = Task.load(task.config, task.partition, task.dump(), ENGINE)
-        found[model] = plain(without(one, known_by(one) - {model}, {}))
+        found[model] = plain(without(one, known_by(one) - {model}, {}) | {"labels": waiting_of(one)})
     return {**found, **{name: plain(whole[name]) for name in ("unusable", "ticks", "position", "history")}}
 
 
-OF_TASKS = ("unusable", "ids", "values", "marks", "counts", "reasons", "odd", "no_place", "fleet", "unmatched")
+def waiting_of(task: Task) -> Any:
+    """What waits for labels, and the windows, without what numbers are given to groups."""
+    if "labels" not in task.beside:
+        return None
+    labels = labels_of(task)
+    stores = [store.rows(store.first, store.end) for store in (labels.waiting, labels.early)]
+    columns = [plain({**rows.columns, "marks": rows.marks}) for rows in stores]
+    columns[0]["group"] = [labels.keys.get(of) for of in columns[0]["group"]]
+    windows = labels.performance.dump() if labels.performance is not None else None
+    return [*columns, plain(windows), labels.clock_ms, labels.models]
+
+
+OF_TASKS = {
+    *("unusable", "ids", "values", "marks", "counts", "reasons", "odd", "no_place", "fleet", "unmatched", "repeated"),
+}
 
 
 def plain(value: Any) -> Any:
@@ -263,6 +288,10 @@ def test_every_record_stays_counted_where_it_was() -> None:
         assert [task.admission.counts for task in moved.tasks] == [task.admission.counts for task in world.tasks]
         events = [sum(task.admission.events.values()) for task in moved.tasks]
         assert sum(events) == sum(sum(task.admission.events.values()) for task in world.tasks)
+        of_labels = [[labels_of(task) for task in one.tasks] for one in (world, moved)]
+        assert [one.results for one in of_labels[1]] == [one.results for one in of_labels[0]]
+        waits = [sum(one.wait for one in some) for some in of_labels]
+        assert waits[0] == waits[1] > 0
         world = moved
 
 
@@ -270,11 +299,6 @@ def test_a_model_that_is_shared_out_by_more_than_its_name_has_no_part() -> None:
     text = TEXTS["standard"].replace("order: model", "order: model, order_by: [caller]")
     with pytest.raises(NotDivisible, match="caller"):
         moves_of(load_text(text, "x", {}), [["a"]], 1, 2)
-
-
-def test_what_waits_for_labels_cannot_move_yet() -> None:
-    with pytest.raises(NotDivisible, match="labels"):
-        moves_of(load_text(TEXTS["standard"] + "labels: {}\n", "x", {}), [["a"]], 1, 2)
 
 
 def test_what_waits_for_verdicts_cannot_move_yet() -> None:

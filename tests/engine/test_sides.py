@@ -11,12 +11,15 @@ import pytest
 from schemas.events.batch import Record
 from streamer.config.load import load_text
 from streamer.config.model import Config
+from streamer.engine import snapshot
 from streamer.engine.engines import ENGINE, PYTHON, Engine
 from streamer.engine.ordering import Ordering
 from streamer.engine.task import Task
 from streamer.engine.tasks import Orderings, Tasks
-from streamer.port import Partition, Parts
+from streamer.port import Partition, Parts, Tick
+from streamer.series import pending
 from streamer.series.feedback import Feedback
+from tests.series.test_labels import labels_of
 
 HOUR_S, BASE_S = 3600, 1_700_000_000
 TEXT = """
@@ -146,6 +149,48 @@ def test_labels_go_the_same_way_by_their_own_names(config: Config) -> None:
     assert counts(tasks)["used"] == EVENTS + 50, "the id of an inference is not that of its label"
     names = {name for records in put(config, [(("truths", 0), truths)]) for name in names_in(records)}
     assert names == {"labels.event_id", "labels.label"}
+
+
+@pytest.mark.parametrize("late_s", [HOUR_S, 24 * HOUR_S, 30 * 24 * HOUR_S])
+def test_labels_of_a_topic_of_their_own_all_match_however_late_and_memory_is_flat(
+    late_s: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four periods of what the labels are late by, in the order of the records' times, three quarters with a label."""
+    monkeypatch.setattr(pending, "BLOCK", 32)
+    period, apart_s = 240, late_s / 240
+    config = load_text(TEXT.replace("truths, ", f"truths, ttl: {late_s * 6 // 5}s, "), "x.yaml", {})
+    stages, tasks = Orderings(config, ALL), told(config, [[], []])
+    firsts = stages.new(("in", 0), 0), stages.new(("truths", 0), 0)
+    labelled, sizes = 0, list[int]()
+    for begin in range(0, 4 * period, 20):
+        for first, late in zip(firsts, (0, period), strict=True):
+            records = []
+            for number in range(max(begin - late, 0), max(begin + 20 - late, 0)):
+                is_label, at_s = bool(late), BASE_S + number * apart_s
+                if is_label and number % 4 == 3:
+                    continue
+                event = {"model": "uv"[number % 2], "event_id": f"e{number}", "time": at_s, "label": number % 2}
+                event |= {} if is_label else {"features": {"a": 1.0}, "prediction": {"label": str(number % 3 % 2)}}
+                record_ms = int(1000 * (BASE_S + (number + late) * apart_s))
+                key = f"e{number}".encode()
+                records.append(Record(first.position + len(records), record_ms, key, json.dumps(event).encode()))
+                labelled += is_label
+            if records:
+                first.step(stages.decode(records, first.partition[0]))
+            for out in first.outbox:
+                if out.topic == "ordered":
+                    task = tasks[out.partition or 0]
+                    task.step(Tasks(config).decode([Record(task.position, 0, None, out.value)], "drift-ordered"))
+            first.published()
+        for task in tasks:
+            task.tick(Tick(task.position, int(1000 * (BASE_S + begin * apart_s)), caught_up=True))
+        sizes.append(sum(len(snapshot.encode(labels_of(task).dump())) for task in tasks))
+    waits = [labels_of(task) for task in tasks]
+    assert sum(one.results["matched"] for one in waits) == labelled == 3 * period * 3 // 4
+    assert sum(one.received for one in waits) == labelled
+    assert sum(one.inferences["displaced"] + one.inferences["expired"] for one in waits) >= period // 2
+    steady = sizes[len(sizes) * 5 // 12 :]
+    assert max(steady) <= min(steady) * 1.2, "of 720 labels as many bytes as of 300, but for a block"
 
 
 def names_in(records: list[Record]) -> tuple[str, ...]:

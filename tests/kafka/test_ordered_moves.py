@@ -19,9 +19,12 @@ from schemas.events.packed import unpack
 from streamer.commands import repartition
 from streamer.commands.doctor import doctor
 from streamer.config.load import load_config
+from streamer.config.stages import stage_configs
 from streamer.engine.ordering import part_of
+from streamer.engine.snapshot import decode
 from streamer.kafka.log import KafkaLog
 from streamer.kafka.offsets import parts_of
+from streamer.kafka.state_topic import newest_snapshots
 from streamer.port import LogDown, Outcome, Parts
 from tests.kafka.service import Service, committed, produce, read_all, wait_committed
 from tests.kafka.test_ordered import CONFIG, about, data_of
@@ -41,9 +44,20 @@ def events(begin: int, end: int) -> list[tuple[str, int, Record]]:
         model = rng.choice(MODELS)
         values = {"a": rng.gauss(5 if number > EVENTS * 0.4 else 0, 1)}
         event = {"model": model, "event_id": f"{number}", "time": 1_700_000_000 + number, "features": values}
+        event["prediction"] = {"label": "ok"}
         record = Record(0, 1_700_000_000_000 + number * 1000, None, json.dumps(event).encode())
         found.append((model, rng.randrange(INPUTS), record))
     return found
+
+
+def labels_of(numbers: range) -> dict[int, list[Record]]:
+    """What was true of these events, by partition."""
+    part: dict[int, list[Record]] = {}
+    for model, partition, record in (one for number in numbers for one in events(number, number + 1)):
+        event = json.loads(record.value or b"")
+        said = {"model": model, "time": event["time"], "label": {"event_id": event["event_id"], "value": "ok"}}
+        part.setdefault(partition, []).append(record._replace(value=json.dumps(said).encode()))
+    return part
 
 
 def event_of(model: str) -> bytes:
@@ -61,7 +75,9 @@ class Setting:
         self.group, self.ends, self.sent = f"g-{self.inputs}", Counter[int](), list[tuple[str, int, Record]]()
         names = {"ordered": self.ordered, "alerts": self.alerts, "state": state, "dead": dead, "beats": self.beats}
         # A member with a name gets back what it had, without what was added since, until somebody else joins or leaves.
-        text = CONFIG.replace("instance: w0, ", "").replace("\nheartbeat", "\nlimits: {{lateness: 3h}}\nheartbeat")
+        text = CONFIG.replace("instance: w0, ", "").replace(
+            "\nheartbeat", "\nlabels: {{}}\nlimits: {{lateness: 3h}}\nheartbeat"
+        )
         self.path.write_text(text.format(broker=broker, group=self.group, events=self.inputs, **names))
 
     def send(self, begin: int, end: int) -> None:
@@ -71,6 +87,19 @@ class Setting:
             part.setdefault(one[1], []).append(one[2])
         produce(self.broker, self.inputs, part)
         self.ends.update({partition: len(records) for partition, records in part.items()})
+
+    def label(self, numbers: range) -> None:
+        part = labels_of(numbers)
+        produce(self.broker, self.inputs, part)
+        self.ends.update({partition: len(records) for partition, records in part.items()})
+
+    def matched(self) -> tuple[int, int]:
+        """Labels in the snapshots that met their inference, and those that wait."""
+        config = load_config(self.path, {})
+        wanted = [(self.ordered, number) for number in range(AFTER)]
+        found = [decode(blob)["labels"] for blob in newest_snapshots(stage_configs(config)[1], wanted) if blob]
+        matched = sum(dict(labels["results"])["matched"] for labels in found)
+        return matched, sum(labels["received"] + labels["moved"] for labels in found) - matched
 
     def call(self, *more: str) -> Result:
         return CliRunner().invoke(repartition.topics, ["repartition", "-c", str(self.path), *more])
@@ -118,6 +147,7 @@ def test_what_is_known_of_models_goes_where_their_events_will(
         assert refused.exit_code == 1
         assert "members: stop every process" in refused.stderr
         setting.send(EVENTS // 2, EVENTS // 2 + 400)
+        setting.label(range(EVENTS // 2 + 400, EVENTS // 2 + 500))
         wait_committed(setting.broker, setting.group, setting.inputs, setting.ends)
         service.kill()  # Of what it wrote last not all was read, most times.
     planned = setting.call("--partitions", str(AFTER), "--dry-run")
@@ -136,6 +166,7 @@ def test_what_is_known_of_models_goes_where_their_events_will(
 
     with setting.service() as service:
         setting.send(EVENTS // 2 + 400, EVENTS)
+        setting.label(range(EVENTS // 2, EVENTS // 2 + 400))
         wait_committed(setting.broker, setting.group, setting.inputs, setting.ends)
         sent = Counter(model for model, *_ in setting.sent)
         beating = wait_beats(setting, lambda found: all(found[m]["events"] == sent[m] for m in MODELS))
@@ -145,6 +176,7 @@ def test_what_is_known_of_models_goes_where_their_events_will(
     assert {(one["series"]["ready"], one["series"]["warming"]) for one in beating.values()} == {(1, 0)}, (
         "no new warm-up"
     )
+    assert setting.matched() == (500, 0), "labels before the move of inferences behind it, and the other way round"
     check_log(setting)
     told = [one for one in map(data_of, read_all(setting.broker, setting.alerts, INPUTS)) if "alert" in one]
     fired = [one for one in told if one["status"] == "firing" and one["episode"]["detections"] == 1]
@@ -182,7 +214,7 @@ def check_log(setting: Setting) -> None:
     packed = [unpack(message.value() or b"") for message in messages]
     written = Counter((topic, number, o) for topic, number, _, batch in packed for o in batch.offsets.tolist())
     assert set(written.values()) == {1}
-    assert len(written) == len(setting.sent)
+    assert len(written) == setting.ends.total()
 
 
 def test_partitions_that_somebody_adds_are_not_used_and_said(setting: Setting) -> None:

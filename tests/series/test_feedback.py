@@ -7,6 +7,7 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 
 from schemas.events.batch import Record
@@ -128,3 +129,73 @@ def test_feedback_within_the_inference_itself_counts_there() -> None:
     [table] = [table for table in task.tables.values() if table.signal.kind == "action"]
     assert table.keys == [(("fraud", "app", "NL"), "accept")]
     assert table.reference.at(0).n == 5
+
+
+def counted(task: Task) -> dict[str, int]:
+    """How many values each action had, and what counts for none."""
+    [table] = [table for table in task.tables.values() if table.signal.kind == "action"]
+    [source] = [source for source in task.sources.values() if isinstance(source, Feedback)]
+    events = [table.reference.at(row).n for row in range(len(table.keys))]
+    return {"events": max(events, default=0), "repeated": source.repeated, "unmatched": source.unmatched}
+
+
+def said(about: Any, action: str, **more: Any) -> dict[str, Any]:
+    return {"feedback": {"action": action, "event_id": about}, **more}
+
+
+@pytest.mark.parametrize("size", [1, 2, 100])
+def test_feedback_that_is_sent_again_counts_once_but_another_action_is_another(size: int) -> None:
+    told = [{"event_id": "e1", "caller": "app"}, said("e1", "accept"), said("e1", "accept"), said("e1", "override")]
+    told += [said("e1", "accept"), said("e2", "accept"), said("e2", "accept"), said("e1", "accept", opt_out=True)]
+    records = [record(i, event) for i, event in enumerate(told)]
+    task = run(records, size)
+    assert counted(task) == {"events": 2, "repeated": 2, "unmatched": 2}
+    first = run(records[:2], size)
+    again = run(records[2:], size, Task.load(CONFIG, AT, first.dump()))
+    assert again.dump() == task.dump(), "a snapshot remembers it"
+
+
+def test_what_was_done_is_forgotten_with_its_inference() -> None:
+    events = [{"event_id": f"e{i}"} for i in range(501)]
+    task = run([record(i, one) for i, one in enumerate([events[0], said("e0", "accept"), *events[1:]])])
+    [source] = [source for source in task.sources.values() if isinstance(source, Feedback)]
+    assert (len(source.groups), source.marks) == (500, {})
+    source.marks, kept = {one: 1 for one in source.groups}, len(source.groups)
+    source.forget(["nobody"])
+    assert len(source.marks) == kept
+    source.forget(["fraud"])
+    assert (source.groups, source.marks) == ({}, {})
+
+
+def test_of_many_actions_on_one_inference_the_newest_are_known() -> None:
+    actions = [said("e1", f"a{i}") for i in range(6)]
+    task = run([record(i, one) for i, one in enumerate([{"event_id": "e1"}, *actions, actions[5], actions[2]])])
+    assert counted(task)["repeated"] == 2
+    assert (
+        counted(run([record(i, one) for i, one in enumerate([{"event_id": "e1"}, *actions, actions[0]])]))["repeated"]
+        == 0
+    )
+
+
+def test_ids_may_be_numbers() -> None:
+    task = run(
+        [
+            record(0, {"event_id": 17, "features": {"a": 1.0}}),
+            record(1, said(17, "accept")),
+            record(2, said(18, "accept")),
+        ]
+    )
+    assert counted(task) == {"events": 1, "repeated": 0, "unmatched": 1}
+    assert task.admission.events == {"fraud": 1 + 2}
+
+
+def test_older_snapshots_know_of_no_action() -> None:
+    task = run([record(0, {"event_id": "e1"}), record(1, said("e1", "accept"))])
+    [source] = [source for source in task.sources.values() if isinstance(source, Feedback)]
+    state = source.dump()
+    del state["marks"], state["repeated"]
+    other = Feedback(500)
+    other.load(state)
+    assert (other.groups, other.marks) == (source.groups, {})
+    with pytest.raises(ValueError, match="actions"):
+        other.load({**state, "marks": np.zeros(9, np.uint64)})

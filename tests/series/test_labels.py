@@ -364,6 +364,20 @@ def test_fields_of_groups_may_change_over_a_restart() -> None:
     assert counts(after) == {"matched": 1}
 
 
+def test_groups_that_became_one_leave_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pending, "BLOCK", 8)
+    before = taken([inference(n, n, model_version=str(n % 2)) for n in range(16)], "{pending: 20}")
+    setup = config("{pending: 20}", MONITORS.replace(", by: [version]", ""))
+    after = Task.load(setup, AT, before.dump())
+    assert len(labels_of(after).keys) == 2 > len(labels_of(after).numbers)
+    log = records([inference(n, n) for n in range(16, 80)])
+    after.step(decode([one._replace(offset=one.offset + 16) for one in log], fields_of(setup), AT[0]))
+    assert list(labels_of(after).keys.values()) == list(labels_of(after).numbers) == [("fraud", "")]
+    again = Task.load(setup, AT, before.dump())
+    labels_of(again).forget(["fraud"])
+    assert labels_of(again).keys == labels_of(again).numbers == {}
+
+
 @pytest.mark.parametrize(
     "spoil",
     [

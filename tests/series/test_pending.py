@@ -118,3 +118,25 @@ def test_a_snapshot_is_the_whole_state(rows: int) -> None:
 def test_what_is_no_state_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises((ValueError, LookupError)):
         Pending(LAYOUT, 30, 50).load({**filled(20).dump(), **wrong})
+
+
+def test_blocks_of_a_snapshot_are_not_copied() -> None:
+    state, again = filled(20).dump(), Pending(LAYOUT, 1000, 1000)
+    again.load(state)
+    assert [one.data is data for one, data in zip(again.blocks, state["blocks"], strict=False)] == [True, True]
+
+
+@pytest.mark.parametrize("rows", [0, 7, 8, 20])
+def test_rows_are_taken_out_and_put_in(rows: int) -> None:
+    store = filled(rows)
+    for block in store.blocks:
+        block.marks[: block.rows : 3] = 5
+    some, other = store.rows(3, 18), Pending(LAYOUT, 1000, 1000)
+    other.refill(some)
+    assert (other.first, other.end) == (0, max(min(rows, 18) - 3, 0))
+    for number in range(other.end):
+        assert at(other, 7 * (number + 3) % 1009) == number
+        block, place = other.at(number)
+        before, there = store.at(number + 3)
+        assert block.marks[place] == before.marks[there]
+        assert block.columns["time_ms"][place] == -number - 3

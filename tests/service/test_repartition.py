@@ -12,8 +12,7 @@ from streamer.engine.ordering import part_of
 from streamer.port import Committed, LogDown, Lost, Outcome, Partition, Parts, Snapshot, Staged
 from streamer.service.repartition import Moved, Refused, models_in, move, places
 from tests.sim.broker import SimLog
-from tests.sim.test_two_stages import PARTS, TEXT, First
-from tests.sim.unlabelled import without_labels
+from tests.sim.test_two_stages import PARTS, First
 
 MORE = 5
 
@@ -45,15 +44,11 @@ class MovingLog(SimLog):
         return Outcome.DONE
 
 
-class Unlabelled(First):
-    text = without_labels(TEXT)
-
-
 class Setting:
     """Both stages after a life of theirs, when all have stopped; the ordered log has got more partitions since."""
 
     def __init__(self, seed: int = 3) -> None:
-        self.both = both = Unlabelled(seed)
+        self.both = both = First(seed)
         both.run()
         both.second.finish()
         both.check()

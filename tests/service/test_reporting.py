@@ -14,6 +14,7 @@ from streamer.config.load import load_text
 from streamer.engine.figures import Counter
 from streamer.engine.room import Fullness
 from streamer.engine.school import School
+from streamer.engine.tasks import OwnRecords
 from streamer.engine.unwatched import Unwatched
 from streamer.monitors.base import Gauge
 from streamer.monitors.detectable import Drift, Series
@@ -97,12 +98,13 @@ class Service:
                 throttled=lambda: self.held_back_s,
                 surroundings=lambda: self.seen,
             ),
+            decode=None,
             restorer=SimpleNamespace(grown={}),
             stager=SimpleNamespace(under_way=lambda: self.staging),
         )
         self.metrics = Metrics()
-        self.health = Health(lambda: self.now_s)
-        outages = Outages(self.health, lambda *said, **fields: None, lambda: self.now_s)
+        self.health, self.said = Health(lambda: self.now_s), list[tuple[Any, ...]]()
+        outages = Outages(self.health, lambda *said, **fields: self.said.append((*said, fields)), lambda: self.now_s)
         self.reporter = Reporter([self.worker], self.metrics, outages)
 
     def own(self, at: tuple[str, int], stage: Any) -> LivePartition:
@@ -321,6 +323,21 @@ def test_what_is_expected_is_that_of_monitors_of_the_budget(service: Service) ->
     Reporter([service.worker], metrics, service.reporter.outages)
     found = [metrics.get("expected_false_alarms", monitor=name) or 0.0 for name in config.effective_monitors()]
     assert sum(found) == pytest.approx(1.0)
+
+
+def test_who_else_writes_to_the_ordered_log_is_told_once_and_its_events_are_counted(service: Service) -> None:
+    service.worker.decode = decode = OwnRecords(b"g", lambda records, topic: None)  # type: ignore[arg-type, return-value]
+    service.report()
+    assert service.get("ordered_skipped_total") == 0
+    for events in (5, 7):
+        decode.others, decode.skipped = {"before": events}, events
+        service.report(ROOM_INTERVAL_S)
+    assert service.get("ordered_skipped_total") == 12
+    [(*_, told)] = [one for one in service.said if one[1] == "ordered_by_another_group"]
+    assert told["what"].startswith("the group before has written to")
+    service.worker.decode = OwnRecords(b"g", decode)
+    service.report(ROOM_INTERVAL_S)
+    assert service.get("ordered_skipped_total") == 12
 
 
 def test_a_model_in_several_partitions_is_told_with_what_to_do() -> None:
