@@ -186,7 +186,8 @@ def next_step(one: Told, data: Mapping[str, Any]) -> str:
         return "Look at the first such record, and whether its producer has changed: driftline explain -c FILE"
     if data.get("retained"):
         return "Nothing has to be done: what still holds where the history ends is told as it is."
-    began = (part(data, "evidence").get("onset") or {}).get("time", data["trigger"]["time"])
+    evidence = part(data, "evidence")
+    began = part(evidence, "onset").get("time") or part(evidence, "window").get("from") or data["trigger"]["time"]
     first = f"Compare with deployments, and with changes of the data's sources, shortly before {began}."
     if data.get("provisional"):
         return f"{first} The series is in school: without such a change it may be a pattern that is not known yet."

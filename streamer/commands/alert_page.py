@@ -87,7 +87,7 @@ def ranges(stretches: Sequence[Stretch]) -> str:
             f'<text x="580" y="{y + 4}">{escape(figure(one.mean))}</text>'
         )
     says = "; ".join(f"{one.name}: mean {figure(one.mean)}, spread {figure(one.std)}" for one in stretches)
-    return drawn(24 * len(stretches) + 8, says, marks)
+    return drawn(24 * len(stretches) + 8, says, marks) + "<p>Each with its mean, and one spread to both sides.</p>"
 
 
 def bars(shares: Sequence[Share]) -> str:
@@ -102,7 +102,8 @@ def bars(shares: Sequence[Share]) -> str:
             f'<text x="580" y="{y + 16}">{100 * one.before:.1f} to {100 * one.after:.1f} %</text>'
         )
     says = "; ".join(f"{one.name}: {100 * one.before:.1f} % before, {100 * one.after:.1f} % after" for one in shares)
-    return drawn(30 * len(shares) + 4, says, marks) if marks else ""
+    legend = "<p>Of each the upper bar is its share before, the lower one after.</p>"
+    return drawn(30 * len(shares) + 4, says, marks) + legend if marks else ""
 
 
 def bounded(share: float) -> float:

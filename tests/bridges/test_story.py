@@ -41,6 +41,7 @@ def test_a_window_has_shares_that_moved() -> None:
     said = story(of("amount-shape"))
     assert next((one.name, one.before, one.after) for one in said.shares) == ("from 112.9 on", 0.1, 1.0)
     assert "500 events, distance 6.156" in dict(said.facts)["window"]
+    assert "shortly before 2026-01-01T00:01:40.000Z" in said.next_step  # Where its window begins.
 
 
 def test_an_incident_has_members() -> None:
