@@ -126,7 +126,7 @@ def backtest(
     if not account.used:
         raise click.ClickException("none of the records is used, so nothing is said of the configs")
     gained, lost = (0, 0) if found.incidents is None else (len(found.incidents.gained), len(found.incidents.lost))
-    over = [n is not None and many > n for n, many in ((fail_if_gained, gained), (fail_if_lost, lost))]
+    over = [n is not None and many >= n for n, many in ((fail_if_gained, gained), (fail_if_lost, lost))]
     sys.exit(1 if any(over) else 0)
 
 
