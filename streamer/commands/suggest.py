@@ -17,7 +17,7 @@ from streamer.offline.account import unused
 from streamer.offline.backtest import Asked, Backtest, backtest
 from streamer.offline.backtest_told import history as what_history
 from streamer.offline.presets import config_text
-from streamer.offline.suggest import LOOKED_AT, Profile, mapped, yaml_of
+from streamer.offline.suggest import LOOKED_AT, Profile, comment, mapped, yaml_of
 from streamer.offline.times import count
 from streamer.offline.weekly import by_model
 from streamer.service.run import load_or_exit
@@ -89,9 +89,9 @@ def suggest(
         raise click.ClickException("none of the records is used as an event, so no config is suggested")
     click.echo(text, nl=False)
     for line in _expected(config, tried):
-        click.echo(f"# {line}")
+        click.echo(comment(line))
     if client is not None:
-        click.echo(f"# kafka.client and the like: as in {client}")
+        click.echo(comment(f"kafka.client and the like: as in {client}"))
 
 
 def _expected(config: Config, tried: Backtest) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, NamedTuple, cast
 
@@ -104,6 +105,7 @@ class Replay:
     ) -> None:
         self.config, self.generation, self.ticking, self.first_end = config, generation, ticking, first_end
         self.decode, self.unpack = Decoder(fields), OwnRecords(writer_of(config), Unpacker())
+        self.roles = config.roles()
         self.tasks: dict[Partition, Task] = {}
         self.ticks, self.rejects = Ticks(config.heartbeat.interval_ms), Rejects()
         self.joined = Joined(config, generation) if together and config.topics.sides else None
@@ -125,6 +127,7 @@ class Replay:
             self.rejects.take(partition, found)
             letters = self.joined.letters(partition, found)
             partition = self.joined.partition
+        batch = replace(batch, aliases=self.roles)  # Whoever looks at a part knows what is about another event.
         parts = self.ticks.cut(partition, records, batch) if self.ticking else [(batch, None)]
         return Cut(partition, records[0].offset, list(parts), letters)
 

@@ -6,6 +6,8 @@ left out is what would only ever be new: ids, counters, texts of which hardly on
 
 from __future__ import annotations
 
+import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
@@ -274,8 +276,10 @@ def why_not(name: str, many: Sequence[Seen]) -> str:
     numbers = [seen for seen in many if len(seen.sample) > 20]
     if numbers and all(bool((np.diff(seen.sample) > 0).all()) for seen in numbers):
         return "it only ever rises: a time or a counter"
-    last = name.lower().replace("-", "_").rpartition(".")[2].split("_")
-    if numbers and all(seen.like_an_id for seen in numbers) and (last[-1] in ID_WORDS or last[0] in ID_WORDS):
+    parts = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.rpartition(".")[2])  # accountId
+    said = [word for word in re.split(r"[\W_]+", parts.lower()) if word]
+    called = bool(said) and (said[-1] in ID_WORDS or said[0] in ID_WORDS)
+    if numbers and all(seen.like_an_id for seen in numbers) and called:
         return "whole numbers that hardly come twice, and is called like an id"
     return ""
 
@@ -283,7 +287,7 @@ def why_not(name: str, many: Sequence[Seen]) -> str:
 def yaml_of(head: str, found: Mapped, left: Left) -> str:
     """The config, with the reasons as comments."""
     part = {name: value for name, value in found.part.items() if name not in ("exclude", "categorical")}
-    lines = [head.rstrip("\n"), *(f"# {line}" for line in found.why)]
+    lines = [head.rstrip("\n"), *map(comment, found.why)]
     if part:
         lines.append(yaml.safe_dump(part, sort_keys=False, allow_unicode=True, width=1000).rstrip("\n"))
     given = {name: "" for name in found.part.get("exclude", ())}
@@ -291,10 +295,16 @@ def yaml_of(head: str, found: Mapped, left: Left) -> str:
         if many:
             lines.append(f"{key}:")
             lines += [f"  - {_scalar(name)}" + (f"  # {why}" if why else "") for name, why in many.items()]
-    lines += [f"# {note}" for note in left.notes]
+    lines += map(comment, left.notes)
     return "\n".join(lines) + "\n"
 
 
 def _scalar(text: str) -> str:
-    """A text as YAML has it on a line."""
-    return yaml.safe_dump(text, allow_unicode=True, width=10_000).removesuffix("\n").removesuffix("\n...")
+    """A text as YAML has it on a line: as in JSON, unless it is plain."""
+    plain = re.fullmatch(r"[A-Za-z][\w./-]*", text, re.ASCII)
+    return text if plain else json.dumps(text)
+
+
+def comment(text: str) -> str:
+    """A comment of one line, whatever the names in it hold."""
+    return "# " + "".join(one if one.isprintable() else " " for one in text)

@@ -88,3 +88,4 @@ def test_a_bar_is_drawn_for_a_person_only(monkeypatch: pytest.MonkeyPatch, tmp_p
         monkeypatch.setattr("sys.stderr", stream)
         assert sum(len(records) for _, records in history("running")) == 2
         assert ("running" in stream.getvalue()) is drawn
+        assert ("2/2" in stream.getvalue()) is drawn

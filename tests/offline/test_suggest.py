@@ -14,7 +14,7 @@ import yaml
 from schemas.events.batch import Record
 from streamer.config.load import load_text
 from streamer.offline.presets import config_text, names
-from streamer.offline.suggest import Profile, mapped, why_not, yaml_of
+from streamer.offline.suggest import Profile, comment, mapped, why_not, yaml_of
 from streamer.offline.survey import Seen
 from tests.offline.test_presets import records
 
@@ -134,3 +134,16 @@ def test_why_not(name: str, seen: Seen, why: str) -> None:
 def test_records_that_are_no_objects_are_no_reason_to_fail(tmp_path: Path) -> None:
     found = mapped(HEAD, [Record(0, 5, None, b"nonsense"), Record(1, 5, None, b"[1]")], "inferences")
     assert found.part["fields"]["model"] == "=my-model"
+
+
+ODD_NAMES = (
+    *("a b id", "ünï_id", "x: #z id", "- id", "'q\" id", "new\nline: id"),
+    *("a.b.id", "[x] id", "true id", "\u2028id", "accountId"),
+)
+
+
+def test_names_of_any_kind_are_names_and_nothing_else() -> None:
+    values = ({name: i * 7919 % 100_003 + j for j, name in enumerate(ODD_NAMES)} for i in range(200))
+    given = of({"model": "m", "time": 1_767_571_200, "features": features} for features in values)
+    assert suggested(given)["exclude"] == [f"features.{name}" for name in ODD_NAMES]
+    assert comment("model a\nkafka: {brokers: evil}") == "# model a kafka: {brokers: evil}"

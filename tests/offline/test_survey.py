@@ -10,6 +10,8 @@ from schemas.events.batch import Batch, Record, part_of
 from schemas.events.decoder import Decoder
 from streamer.config.decoder_fields import fields_of
 from streamer.offline import survey
+from streamer.offline.faults import faults, parse_spec
+from streamer.offline.replay import Replay
 from streamer.offline.survey import Seen, Stretch, Survey
 from tests.offline.past import BEGIN, DAY, EAGER, configured, reader, write_past
 
@@ -59,11 +61,15 @@ def test_ids_are_whole_and_hardly_come_twice() -> None:
     assert (Seen().centre, Seen().scale) == (0.0, 0.0)
 
 
-def test_labels_and_feedback_are_no_inferences() -> None:
+def test_labels_and_feedback_are_no_inferences_and_go_on_when_a_model_is_silent() -> None:
     more = "labels: {label: /truth, event_id: /about}\nfeedback: {action: /done, event_id: /of}\n"
     lines = [{"model": "m", "time": 1, "event_id": "a"}, {"model": "m", "time": 9, "truth": "ok", "about": "a"}]
     lines += [{"model": "other", "time": 9, "done": "no", "of": "a"}]
     records = [Record(i, -1, None, json.dumps(line).encode()) for i, line in enumerate(lines)]
-    found = Survey()
-    found.take(Decoder(fields_of(configured(EAGER + more)))(records, "inferences"))
+    config, found = configured(EAGER + more), Survey()
+    [(part, _)] = Replay(config, fields_of(config), ticking=False).cut(("inferences", 0), records).parts
+    assert part is not None
+    found.take(part)
     assert found.models == {"m": Stretch(1, 1000, 1000)}
+    [silence] = faults(parse_spec("silence"), found)
+    assert silence.changed(part, {"m": 0}).offsets.tolist() == [1, 2]
