@@ -204,3 +204,10 @@ def test_a_model_in_a_word_and_a_group_in_a_text() -> None:
         group_of({"model": "m", "signal": "s", "caller": "web", "segment_country": "NL"})
         == "caller=web, segment_country=NL"
     )
+
+
+@pytest.mark.parametrize("kind", ["control.applied", "learn.changed"])
+def test_what_has_no_place_on_the_page_is_left_alone(kind: str) -> None:
+    board = Board()
+    board.take(f'{{"type": "io.driftline.{kind}.v1", "data": {{}}}}'.encode())
+    assert (board.unread, board.version) == (0, 0)
