@@ -164,7 +164,8 @@ def ours(job: Job) -> None:
     from streamer.engine.tasks import Tasks
     from streamer.kafka.log import KafkaLog
     from streamer.service.json_logs import CoordinatorWatch
-    from streamer.service.run import settle_memory, wall_ms
+    from streamer.service.memory import settle_memory
+    from streamer.service.run import wall_ms
     from streamer.service.worker import Worker
 
     config = load_text(config_text(job), "bench.yaml", {})

@@ -139,7 +139,7 @@ def again(shape: str) -> dict[str, Any]:
 
 def costs(quick: bool) -> list[dict[str, Any]]:
     """With the memory as the service has it."""
-    from streamer.service.run import settle_memory
+    from streamer.service.memory import settle_memory
 
     settle_memory()
     found = [cost(shape, size, EVENTS // (QUICK if quick else 1)) for shape in SHAPES for size in BATCHES]

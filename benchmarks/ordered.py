@@ -29,7 +29,8 @@ def ordered(job: Job) -> None:
     from streamer.config.stages import stage_configs
     from streamer.kafka.log import KafkaLog
     from streamer.service.json_logs import CoordinatorWatch
-    from streamer.service.run import settle_memory, wall_ms
+    from streamer.service.memory import settle_memory
+    from streamer.service.run import wall_ms
     from streamer.service.stages import made_by, turn
     from streamer.service.worker import Worker
 

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from streamer.commands.cli import main
 from streamer.offline.generator import GENERATORS, Change, Stream
 from streamer.offline.scenario import Expected, Incidents, Scenario
-from streamer.service.metrics import CATALOGUE, PREFIX
+from streamer.service.catalogue import CATALOGUE, PREFIX
 from streamer.signals.kinds import FORMS
 from tests.docs import PART, PARTS, ROOT, readmes, refreshed
 from tests.docs_config import config_reference

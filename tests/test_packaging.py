@@ -66,7 +66,11 @@ def test_the_wheel_has_every_package_the_demo_and_the_schemas(wheel: Path) -> No
     packages = {p.relative_to(ROOT) for name in SHIPPED for p in (ROOT / name).rglob("__init__.py")}
     modules = {p.relative_to(ROOT) for package in packages for p in (ROOT / package.parent).glob("*.py")}
     schemas = {p.relative_to(ROOT) for p in (ROOT / "schemas").glob("*.json")}
-    wanted = {str(path) for path in modules | schemas} | {"streamer/commands/demo.yaml", "schemas/_native.pyi"}
+    wanted = {str(path) for path in modules | schemas} | {
+        "streamer/commands/demo.yaml",
+        "streamer/commands/demo_people.yaml",
+        "schemas/_native.pyi",
+    }
     wanted |= {f"streamer/service/static/page.{kind}" for kind in ("html", "css", "js")}
     names = set(zipfile.ZipFile(wheel).namelist())
     assert len(packages) > 12

@@ -38,6 +38,7 @@ class Alarm:
     expected: float  # wrong ones, by what the model says
     evidence: float
     fired_ms: int
+    alpha: float  # of the test
     sequence: int = 1
 
 
@@ -49,11 +50,11 @@ class AuditAlerts:
         config: cfg.Config,
         partition: Partition,
         generation: int,
-        terms: tuple[float, int],
+        ttl_ms: int,
         emitted: dict[tuple[str, str], int],
     ) -> None:
         self.config, self.partition, self.generation, self.emitted = config, partition, generation, emitted
-        self.alpha, self.ttl_ms = terms
+        self.ttl_ms = ttl_ms
         self.severity, self.repeat_ms = config.alerts_of_records
         self.open: dict[str, Alarm] = {}
         self.numbers: dict[str, int] = {}
@@ -83,7 +84,7 @@ class AuditAlerts:
         source = wire.Source(
             self.config.kafka.group, self.config.config_hash, *self.partition, self.generation, self.config.file
         )
-        detector = {"kind": "audit", "params": {"alpha": self.alpha}, "scale_free": True}
+        detector = {"kind": "audit", "params": {"alpha": alarm.alpha}, "scale_free": True}
         template = wire.template(("resolution", "level"))
         forms = wire.forms(template, self.severity, {"description": DESCRIPTION}, detector, source)
         form = forms["resolved" if status == "resolved" else "firing"]
@@ -131,7 +132,7 @@ class AuditAlerts:
             "reasons": [],
             **span(alarm.offset, alarm.offset, alarm.time_ms, alarm.time_ms),
         }
-        told = evidence(1, min(alarm.evidence, 1e300), 1.0 / self.alpha, None, None, window)
+        told = evidence(1, min(alarm.evidence, 1e300), 1.0 / alarm.alpha, None, None, window)
         return {**told["finding"], "evidence": told["evidence"]}
 
     def _sentence(self, model: str, alarm: Alarm, status: str, where: str) -> str:

@@ -26,6 +26,10 @@ SHIFT_EVENTS = range(12_000, 18_000)  # counted in events, so that every run det
 GIVE_UP_S = 45.0
 MODELS = {"fraud": 0, "churn": 1}  # model -> partition: each model's events stay in order
 SHIFT = "fraud receives amounts in another currency: features.amount x 1.5"
+NOBODY = b'{"model": "fraud", "review_id": "none", "reviewer": "nobody", "verdict": "unsure"}'
+"""The first verdict makes the mock cluster create the topic."""
+READY = {"demo.yaml": len(MODELS), "demo_people.yaml": 12}
+"""By config the partitions that a service waits for."""
 BARS = "▁▂▃▄▅▆▇█"
 
 
@@ -102,27 +106,36 @@ class Screen:
 @click.command("demo")
 @click.option("--brokers", help="Run against this broker instead of an embedded one.")
 @click.option("--exit", "leave", is_flag=True, help="End after the story instead of streaming on until Ctrl-C.")
-def demo(brokers: str | None, leave: bool) -> None:
-    """Stream events of two models, shift one, and show the alert as a consumer reads it back."""
+@click.option("--people", is_flag=True, help="Another story: people look at events, and what they say is tested.")
+def demo(brokers: str | None, leave: bool, people: bool) -> None:
+    """Stream events of two models, shift one, and show the alert as a consumer reads it back.
+
+    With --people: a queue of events to look at, two people who answer, and a model that becomes worse than it says.
+    """
     from streamer.kafka.demo_cluster import MockCluster, Sender
 
     cluster = None if brokers else MockCluster()
     address = brokers or (cluster.brokers if cluster else "")
     run = f"-{os.getpid()}" if brokers else ""
     environment = {**os.environ, "KAFKA_BROKERS": address, "DEMO_RUN": run}
-    text = resources.files("streamer.commands").joinpath("demo.yaml").read_text()
-    config = load_text(text, "demo.yaml", environment)
+    name = "demo_people.yaml" if people else "demo.yaml"
+    text = resources.files("streamer.commands").joinpath(name).read_text()
+    config = load_text(text, name, environment)
     if brokers:
         _create_topics(config)
     click.echo(f"Broker: {address} ({'yours' if brokers else 'embedded: a mock cluster inside librdkafka'})")
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "demo.yaml")
+        path = Path(folder, name)
         path.write_text(text)
         log_path = Path(folder, "service.log")
         generator = Sender(address, config.topics.events[0])
         for model, partition in MODELS.items():  # The first event makes the mock cluster create the topic.
             generator.send(partition, model, Traffic(SEED, time.time()).event(model, False))
         generator.flush()
+        verdicts = Sender(address, config.verdicts.topic) if config.verdicts is not None else None
+        if verdicts is not None:
+            verdicts.send(0, "fraud", NOBODY)
+            verdicts.flush()
         with log_path.open("wb") as log:
             service = subprocess.Popen(
                 [sys.executable, "-m", "streamer", "run", "-c", str(path)],
@@ -131,9 +144,14 @@ def demo(brokers: str | None, leave: bool) -> None:
                 stderr=subprocess.STDOUT,
             )
         try:
-            _wait_ready(log_path, service)
+            _wait_ready(log_path, service, name)
             click.echo(f"Page: http://{_listens(log_path)}/ (of this machine only)")
-            told = _story(generator, config, service, leave)
+            if people:
+                from streamer.commands.demo_people import people_story
+
+                told = people_story(config, generator, verdicts, service)
+            else:
+                told = _story(generator, config, service, leave)
         finally:
             service.terminate()
             code = service.wait(20)
@@ -142,12 +160,13 @@ def demo(brokers: str | None, leave: bool) -> None:
         raise click.ClickException(f"the story did not come to its end (service exit code {code}):\n{said}")
 
 
-def _wait_ready(log_path: Path, service: subprocess.Popen[bytes]) -> None:
+def _wait_ready(log_path: Path, service: subprocess.Popen[bytes], name: str = "demo.yaml") -> None:
     """The service logs `partition_ready` once it owns a partition."""
     deadline_s = time.monotonic() + READY_WITHIN_S
-    click.echo("Service: driftline run -c demo.yaml (the YAML of the README); waiting for its partitions ...")
+    readme = " (the YAML of the README)" if name == "demo.yaml" else ""
+    click.echo(f"Service: driftline run -c {name}{readme}; waiting for its partitions ...")
     while time.monotonic() < deadline_s and service.poll() is None:
-        if log_path.read_text().count("partition_ready") >= len(MODELS):
+        if log_path.read_text().count("partition_ready") >= READY[name]:
             return
         time.sleep(0.1)
     raise click.ClickException("the service did not become ready:\n" + log_path.read_text()[-2000:])

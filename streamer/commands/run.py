@@ -24,4 +24,4 @@ def run(config_path: Path, stage: str | None) -> None:
         raise click.UsageError("--stage is for topics that are put in order first: kafka.order: model")
     stopper = Stopper()
     stopper.install()
-    sys.exit(run_service(config, stopper, None if stage is None else int(stage)))
+    sys.exit(run_service(config, stopper, None if stage is None else int(stage), config_path))

@@ -27,6 +27,7 @@ from streamer.config.monitor import Defaults as Defaults
 from streamer.config.monitor import Monitor as Monitor
 from streamer.config.review import Review
 from streamer.config.schema_registry import SchemaRegistry
+from streamer.config.server import Server as Server
 from streamer.config.sides import SECTIONS, Control, Feedback, Labels, Side, Verdicts
 from streamer.config.topics import GROUP, ordered_topic
 from streamer.config.topics import Topics as Topics
@@ -36,7 +37,6 @@ from streamer.config.types import (
     Duration,
     ExcludedNames,
     FeatureNames,
-    Listen,
     Model,
     Name,
     Patience,
@@ -209,15 +209,6 @@ class Limits(Model):
         description="More of a partition's minute than this share unreadable, late or repeated: an alert; 1 = never.",
     )
     duplicates: int = Field(10_000, ge=0, le=1_000_000, description="Event ids remembered per partition; 0 = off.")
-
-
-class Server(Model):
-    """Health, metrics and the page over HTTP."""
-
-    listen: Listen = Field("127.0.0.1:8080", description="HOST:PORT; port 0 picks one.")
-    page: Literal["local", "all", "off"] = Field(
-        "local", description="Who is shown the page: whoever asks from the same machine, all who can connect, nobody."
-    )
 
 
 HARMLESS = ("version", "kafka", "schema_registry", "topics", "standard", "defaults", "commit", "server")

@@ -35,7 +35,7 @@ class Audit(Model):
     control: float = Field(0.002, ge=0, le=0.5, description=".. and of the rest so many, whatever they look like.")
     most: int = Field(40, ge=1, le=10_000, description="Items of a window at most; they are part of review.budget.")
     window_ms: Duration = Field(
-        "1d", alias="window", ge=60_000, validate_default=True, description="Of event time; divides review.per."
+        "1d", alias="window", ge=1000, validate_default=True, description="Of event time; divides review.per."
     )
     alpha: float = Field(
         0.05, gt=0, lt=0.5, description="The chance that a model which is no worse than it says is ever told of."

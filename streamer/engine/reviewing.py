@@ -73,8 +73,7 @@ class Reviewing:
         terms = Terms(budget, config.per_ms, config.control, config.slots) if budget else None
         self.queue = ReviewQueue(terms) if terms is not None else None
         self.audits = Audits(config.audit, most, config.ttl_ms) if config.audit is not None and most else None
-        alpha = config.audit.alpha if config.audit is not None else 0.0
-        made_of = around.config, around.partition, around.generation, (alpha, config.ttl_ms), around.emitted
+        made_of = around.config, around.partition, around.generation, config.ttl_ms, around.emitted
         self.alarms = AuditAlerts(*made_of)
         self.named = EVENT_NAME in around.config.roles()
         self.candidates = Candidates(config.fields, not self.named)
@@ -215,10 +214,8 @@ class Reviewing:
         for model, (at, time_ms) in self.audits.fired.items() if self.audits is not None else ():
             if self.audits is not None and model not in self.alarms.open:
                 number, test = self.alarms.numbers.get(model, 0) + 1, self.audits.tests[model]
-                said = Alarm(
-                    number, at, time_ms, test.verdicts, test.wrong, test.expected, test.evidence, self.clock_ms
-                )
-                yield self.alarms.fire(model, said, offset)
+                found, when = (test.verdicts, test.wrong, test.expected, test.evidence), (self.clock_ms, test.alpha)
+                yield self.alarms.fire(model, Alarm(number, at, time_ms, *found, *when), offset)
 
     def _records(self, offset: int) -> Iterator[Out]:
         """What audits and agreement amount to by now, where verdicts have come."""

@@ -54,7 +54,7 @@ def read_back(brokers: str, topic: str) -> Generator[bytes | None, None, None]:
     consumer = Consumer(
         {
             "bootstrap.servers": brokers,
-            "group.id": "driftline-demo-reader",
+            "group.id": f"driftline-demo-reader-{topic}",
             "auto.offset.reset": "earliest",
             "isolation.level": "read_committed",
             "enable.auto.commit": False,

@@ -17,6 +17,8 @@ BATCH, WAIT_S = 500, 0.5
 LOOK_S = 10.0
 AGAIN_S = 5.0
 """How often it is looked whether there are topics or partitions that were not there."""
+REFUSED_S = 60.0
+"""For so long a topic that may not be read, or is gone, is left alone."""
 SETTINGS = {
     "isolation.level": "read_committed",
     "enable.auto.commit": False,
@@ -43,7 +45,8 @@ class Tail:
         self._config, self._complaints, self._spans = config, Complaints(logger), spans
         self._consumer: Consumer = make_consumer(config, logger, SETTINGS)
         self._known: set[Partition] = set()
-        self.missing: list[str] = []
+        self._refused: dict[str, tuple[str, float]] = {}  # why, and when
+        self.missing: dict[str, str] = {}  # by topic why nothing of it is read
         try:
             self._look(now_ms)
         except LogDown:
@@ -56,8 +59,12 @@ class Tail:
         """
         try:
             there = self._consumer.list_topics(timeout=LOOK_S).topics
-            self.missing = [name for name in self._spans if name not in there]
-            found = {(name, n) for name in self._spans if name in there for n in there[name].partitions}
+            now_s = time.monotonic()
+            self._refused = {name: one for name, one in self._refused.items() if now_s - one[1] < REFUSED_S}
+            refused = {name: why for name, (why, _) in self._refused.items()}
+            self.missing = {name: "there is no such topic" for name in self._spans if name not in there} | refused
+            names = [name for name in self._spans if name not in self.missing]
+            found = {(name, n) for name in names for n in there[name].partitions}
             fresh = [TopicPartition(*partition, OFFSET_BEGINNING) for partition in sorted(found - self._known)]
             if now_ms is not None and fresh:
                 fresh = self._begins(fresh, now_ms)
@@ -83,7 +90,7 @@ class Tail:
         return found
 
     def values(self) -> Iterator[bytes | None]:
-        """What has come by now; waits a little where nothing has. LogDown where a topic is gone or forbidden."""
+        """What has come by now; waits a little where nothing has. A topic that is gone or forbidden is `missing`."""
         if time.monotonic() - self._looked_s > AGAIN_S:
             self._look()
         for message in self._consumer.consume(BATCH, WAIT_S):
@@ -91,9 +98,18 @@ class Tail:
             if error is None:
                 yield message.value()
             elif error.code() in (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.UNKNOWN_TOPIC_OR_PART):
-                raise LogDown(f"{message.topic()}: {error.str()}")
+                self._leave(str(message.topic()), error.str())
             else:
                 self._complaints.say(error, "page")
+
+    def _leave(self, topic: str, why: str) -> None:
+        """Read no more of it for a while: the other topics say what they have."""
+        gone = sorted(partition for partition in self._known if partition[0] == topic)
+        if gone:
+            self._consumer.incremental_unassign([TopicPartition(*partition) for partition in gone])
+        self._known -= set(gone)
+        self._refused[topic] = why, time.monotonic()
+        self.missing[topic] = why
 
     def close(self) -> None:
         self._consumer.close()

@@ -158,7 +158,8 @@ class Audits:
 
     def restart(self, model: str) -> None:
         """A new test of a model whose last one has fired."""
-        del self.tests[model], self.fired[model]
+        self.tests.pop(model, None)
+        self.fired.pop(model, None)
 
     def dump(self) -> dict[str, Any]:
         return {

@@ -15,6 +15,8 @@ from streamer.config.review import column_of
 from streamer.signals.roles import EVENT_NAME
 
 CONFIDENCE = "prediction.confidence"
+ROW_BITS = 20
+"""So many count the rows of a record: of one of 64 MiB, the longest there is, each has 64 bytes or more."""
 Spot = tuple[int, int]
 """Offset and row of an event in the log that is read."""
 
@@ -65,13 +67,16 @@ class Candidates:
 
     def of(self, held: Iterable[Spot], batch: Batch | None) -> dict[Spot, Known]:
         """Of those that are `held`, here or in this batch."""
-        found, columns = dict[Spot, Known](), None
+        found, fresh = dict[Spot, Known](), dict[Spot, None]()
         for spot in held:
             if spot in self.known:
                 found[spot] = self.known[spot]
-            elif batch is not None:
-                columns = columns or Columns(batch, self.fields, self.hashed)
-                found[spot] = columns.known(event_at(batch, spot))
+            else:
+                fresh[spot] = None
+        if fresh and batch is not None:
+            columns = Columns(batch, self.fields, self.hashed)
+            events = zip(fresh, events_at(batch, list(fresh)), strict=True)
+            found |= {spot: columns.known(event) for spot, event in events}
         return found
 
     def keep(self, held: Iterable[Spot], batch: Batch | None = None) -> None:
@@ -95,10 +100,12 @@ def _plain(known: Known) -> list[Any]:
     return [*(list(one) if isinstance(one, tuple) else one for one in rest), [list(pair) for pair in values]]
 
 
-def event_at(batch: Batch, spot: Spot) -> int:
-    """Which event of a batch stands there."""
-    begin, end = (int(np.searchsorted(batch.offsets, spot[0], side)) for side in ("left", "right"))
-    return begin if batch.rows is None else begin + batch.rows[begin:end].tolist().index(spot[1])
+def events_at(batch: Batch, spots: Sequence[Spot]) -> list[int]:
+    """Which events of a batch stand there: they lie by offset and row."""
+    offsets, rows = np.array(spots, np.int64).reshape(-1, 2).T
+    own = np.int64(0) if batch.rows is None else batch.rows.astype(np.int64)
+    found = np.searchsorted((batch.offsets << ROW_BITS) + own, (offsets << ROW_BITS) + rows)
+    return [int(place) for place in found]
 
 
 def spots(offsets: Any, rows: Any) -> list[Spot]:

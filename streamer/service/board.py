@@ -17,12 +17,14 @@ MODELS_MAX, PARTS_MAX = 2_000, 20_000
 """Models, and places (model and partition) that heartbeats come from."""
 OPEN_MAX, DONE_MAX = 5_000, 300
 """Alerts, or incidents, that are open, and of those that are over the newest."""
-LINES_MAX, POINTS = 4_000, 120
-"""Series of windows, and windows of each."""
+LINES_MAX, POINTS, POINTS_LEAST, POINTS_MAX = 20_000, 120, 24, 480_000
+"""Series of windows, and windows of each: fewer of each where there are many series, so that all have room."""
 TOLD_MAX, TOLD = 2_000, 48
 """Groups of inferences of which it is told how good the predictions were, and windows of each."""
 RATES = 60
 """Minutes of which the rate of a model is kept."""
+NEAR = 4
+"""Charts beside an alert."""
 SHOWN = 50
 """Of what a model has that is not watched."""
 
@@ -130,7 +132,9 @@ class Board:
         if data["ended"] != "evaluated" or value is None:
             return
         key = labels["model"], labels["monitor"], labels["signal"], group_of(labels)
-        line = self.lines.get(key) or deque(maxlen=POINTS)
+        line = self.lines.get(key) or deque()
+        while len(line) >= min(POINTS, max(POINTS_LEAST, POINTS_MAX // (len(self.lines) + 1))):
+            line.popleft()
         line.append((window["to"], value, window.get("expected"), data["limit"], bool(data["breach"])))
         self.hidden_lines += newest(self.lines, key, line, LINES_MAX)
 
@@ -212,6 +216,16 @@ class Board:
             for (name, monitor, signal, group), line in self.lines.items()
             if name == model
         ]
+
+    def alert_with_lines(self, identity: str) -> dict[str, Any] | None:
+        """An alert, with windows of what it is about: of its own monitor first, then of others on the same values."""
+        alert = self.alerts.find(identity)
+        if alert is None:
+            return None
+        labels = alert["labels"]
+        model, own, about = labels.get("model", ""), labels.get("monitor"), (labels.get("signal"), group_of(labels))
+        lines = [line for line in self.series_of(model) if (line["signal"], line["group"]) == about]
+        return {**alert, "lines": sorted(lines, key=lambda line: line["monitor"] != own)[:NEAR]}
 
     def performance_of(self, model: str) -> list[dict[str, Any]]:
         """Windows of a model whose labels came, the newest first."""

@@ -11,7 +11,7 @@ import asyncio
 import json
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from email.utils import formatdate
 from http import HTTPStatus
@@ -22,7 +22,7 @@ import h11
 from streamer.service.health import Health
 from streamer.service.json_logs import get_logger, log
 from streamer.service.metrics import Metrics
-from streamer.service.page import POLICY, Page, Served
+from streamer.service.page import POLICY, Page
 from streamer.service.scrapes import Scrapes
 
 REQUEST_BYTES_MAX = 16 * 1024
@@ -42,12 +42,18 @@ PAUSE_FIRST_S, PAUSE_MAX_S = 0.01, 0.5
 """A request that comes in pieces is looked at again after a pause, which doubles: bytes that drip must cost nothing."""
 REST_SECONDS, REST_BYTES_MAX = 1.0, 256 * 1024
 """What a client still sends after its answer is read for so long: a close with bytes unread would lose the answer."""
+STREAMS_MAX = 32
+"""Pages that are told when something changes; others ask again and again."""
+STREAM_SECONDS, STILL_SECONDS = 1.0, 15.0
+"""How often at most a page is told, and how often it gets a line that says nothing: so we learn who is gone."""
 COPY_BYTES_MAX = 16 * 1024
 """Up to this size head and body are sent as one; a larger body is shared by all who read it."""
 
 TEXT = "text/plain; charset=utf-8"
 ALIASES = {"/-/healthy": "/livez", "/-/ready": "/readyz"}
 PATHS = ("/livez", "/readyz", "/metrics", "/version")
+RELOAD = "/-/reload"
+STREAM = "/api/changes"
 METHODS = "GET HEAD POST PUT PATCH DELETE OPTIONS TRACE CONNECT".split()
 
 
@@ -62,6 +68,7 @@ class Answer(NamedTuple):
     allow: str = ""
     head_only: bool = False
     etag: str = ""
+    since: str | None = None  # of a stream: the last that its client was told
 
 
 def plain(status: int, text: str = "") -> Answer:
@@ -79,14 +86,16 @@ class Server:
         health: Health,
         version: Mapping[str, str],
         page: Page | None = None,
+        reload: Callable[[], None] | None = None,
     ) -> None:
         host, port = listener.getsockname()[:2]
         self.address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self.metrics, self.health, self.version = metrics, health, dict(version)
-        self._listener, self._page = listener, page
+        self._listener, self._page, self._reload = listener, page, reload
         self._scrapes = Scrapes(metrics.expose)
         # Open connections, the oldest first -> whether it is the client that we wait for.
         self._open: dict[asyncio.Task[None], bool] = {}
+        self._streams = 0
         self._closing = asyncio.Event()
         self._loop = asyncio.new_event_loop()
         self._loop.set_exception_handler(lambda _, context: failed(context.get("exception") or context["message"]))
@@ -164,7 +173,31 @@ class Server:
             async with asyncio.timeout(REQUEST_SECONDS):
                 for part in parts(parser, answer):
                     await self._loop.sock_sendall(client, part)
+            if answer.since is not None and not answer.head_only:
+                await self._stream(client, parser, answer.since)
             await self._rest(client, parser)
+
+    async def _stream(self, client: socket.socket, parser: h11.Connection, told: str) -> None:
+        """Say each time that something has changed, until the client takes it no more: server-sent events."""
+        assert self._page is not None
+        self._streams += 1
+        try:
+            still_s = STILL_SECONDS
+            while not self._closing.is_set():
+                mark = self._page.mark()
+                if mark != told or still_s >= STILL_SECONDS:
+                    line = f"id: {mark}\ndata: {mark}\n\n" if mark != told else ":\n\n"
+                    data = parser.send(h11.Data(data=line.encode()))
+                    assert data is not None
+                    async with asyncio.timeout(REQUEST_SECONDS):
+                        await self._loop.sock_sendall(client, data)
+                    told, still_s = mark, 0.0
+                await asyncio.sleep(STREAM_SECONDS)
+                still_s += STREAM_SECONDS
+        except TimeoutError:
+            pass  # It takes nothing any more.
+        finally:
+            self._streams -= 1
 
     async def _request(self, client: socket.socket, address: str, parser: h11.Connection) -> Answer | None:
         """Read a request and find its answer; None where there was no request."""
@@ -205,7 +238,14 @@ class Server:
             return plain(431)
         if method not in METHODS:
             return plain(501)
-        served = self._served(path, query, request, address) if path not in PATHS else None
+        sees = self._sees(request, address)
+        if path == RELOAD and sees and self._reload is not None:
+            return self._reloading(method, request)
+        if path == STREAM and sees and method == "GET":
+            if self._streams >= STREAMS_MAX:
+                return plain(503, "too many pages are told already; ask again and again\n")
+            return Answer(200, b"", "text/event-stream", since=header(request, b"last-event-id"))
+        served = self._page.serve(path, query) if self._page is not None and sees and path not in PATHS else None
         if path not in PATHS and served is None:
             return plain(404, f"not found; there are {' '.join(PATHS)}\n")
         if method not in ("GET", "HEAD"):
@@ -225,11 +265,20 @@ class Server:
         well, text = self.health.page(path[1:], verbose)
         return plain(200 if well else 503, text)
 
-    def _served(self, path: str, query: str, request: h11.Request, address: str) -> Served | None:
-        """What the page has there, for who may see it."""
-        if self._page is None or not self._page.allows(address, header(request, b"host")):
-            return None
-        return self._page.serve(path, query)
+    def _reloading(self, method: str, request: h11.Request) -> Answer:
+        """Have the config looked at. A page from elsewhere, in the browser of who may, says where it is from."""
+        assert self._reload is not None
+        if method != "POST":
+            return plain(405)._replace(allow="POST")
+        origin = header(request, b"origin")
+        if origin and origin.partition("://")[2] != header(request, b"host"):
+            return plain(403)
+        self._reload()
+        return plain(202, "the file is looked at; what became of it: /readyz?verbose, log and metrics\n")
+
+    def _sees(self, request: h11.Request, address: str) -> bool:
+        """Whether there is a page for this client."""
+        return self._page is not None and self._page.allows(address, header(request, b"host"))
 
     async def _rest(self, client: socket.socket, parser: h11.Connection) -> None:
         """Let the answer arrive where the client has more to send than was read."""
@@ -260,7 +309,7 @@ def parts(parser: h11.Connection, answer: Answer) -> list[bytes]:
         "Server": "driftline",
         "Date": formatdate(usegmt=True),
         "Content-Type": answer.kind,
-        "Content-Length": str(len(answer.body)),
+        **({"Content-Length": str(len(answer.body))} if answer.since is None else {}),
         **({"Allow": answer.allow} if answer.allow else {}),
         **({"ETag": answer.etag, "Content-Security-Policy": POLICY} if answer.etag else {}),
         "Cache-Control": "no-cache" if answer.etag else "no-store",
@@ -280,7 +329,12 @@ def failed(error: object) -> None:
 
 
 def start_server(
-    listen: str, metrics: Metrics, health: Health, version: Mapping[str, str], page: Page | None = None
+    listen: str,
+    metrics: Metrics,
+    health: Health,
+    version: Mapping[str, str],
+    page: Page | None = None,
+    reload: Callable[[], None] | None = None,
 ) -> Server:
     """Serve on `listen` (HOST:PORT, [IPV6]:PORT; port 0 picks a free one) from a daemon thread.
 
@@ -294,7 +348,7 @@ def start_server(
     except (OSError, OverflowError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise CannotListen(f"cannot listen on {listen}: {why}") from error
-    return Server(listener, metrics, health, version, page)
+    return Server(listener, metrics, health, version, page, reload)
 
 
 def bound(host: str, port: int) -> socket.socket:

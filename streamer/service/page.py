@@ -56,7 +56,7 @@ class Served(NamedTuple):
 class Tail(Protocol):
     """See `streamer.kafka.tail.Tail`."""
 
-    missing: list[str]
+    missing: dict[str, str]  # by topic why nothing of it is read
 
     def values(self) -> Iterable[bytes | None]: ...
 
@@ -73,9 +73,10 @@ class Page:
         who: Literal["local", "all", "off"] = "local",
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.who, self.board = who, Board()
         self._tail, self._shown, self._clock = tail, shown, clock
-        self._lock, self._closing = threading.Lock(), threading.Event()
+        self.who = who
+        self._begin()
+        self._lock, self._closing, self._again = threading.Lock(), threading.Event(), threading.Event()
         self._waits: str | None = "reading what was published"
         self._made: dict[tuple[str, str], tuple[Served, float]] = {}
         if who != "off":
@@ -83,6 +84,18 @@ class Page:
 
     def close(self) -> None:
         self._closing.set()
+
+    def begin_again(self) -> None:
+        """Other topics may be shown now."""
+        self._again.set()
+
+    def _begin(self) -> None:
+        """Nothing is known yet."""
+        self.board, self._began_ms = Board(), int(1000 * self._clock())
+
+    def mark(self) -> str:
+        """What stands for all that is shown now: another one once anything of it has changed."""
+        return f"{self._began_ms}-{self.board.version}"
 
     def allows(self, address: str, host: str) -> bool:
         """Whether this client, who asked for that host, is shown it. A name of ours that a foreign page has put on
@@ -128,7 +141,7 @@ class Page:
         return self.board.performance_of(asked.get("model", ""))
 
     def alert(self, asked: dict[str, str]) -> dict[str, Any] | None:
-        return self.board.alerts.find(asked.get("id", ""))
+        return self.board.alert_with_lines(asked.get("id", ""))
 
     def incident(self, asked: dict[str, str]) -> dict[str, Any] | None:
         return self.board.incidents.find(asked.get("id", ""))
@@ -139,12 +152,13 @@ class Page:
         while not self._closing.is_set():
             tail = None
             try:
+                self._again.clear()
                 tail = self._tail(int(1000 * self._clock()))
                 with self._lock:
-                    self.board = Board()
-                while not self._closing.is_set():
+                    self._begin()
+                while not self._closing.is_set() and not self._again.is_set():
                     values = list(tail.values())
-                    self._waits = f"no topic {', '.join(tail.missing)}" if tail.missing else None
+                    self._waits = "; ".join(f"{topic}: {why}" for topic, why in tail.missing.items()) or None
                     with self._lock:
                         for value in values:
                             self.board.take(value)
@@ -153,15 +167,24 @@ class Page:
             finally:
                 if tail is not None:
                     tail.close()
-            self._closing.wait(AGAIN_S)
+            if not self._again.is_set():
+                self._closing.wait(AGAIN_S)
 
 
-def page_of(config: Config, health: Health, logger: Any) -> Page:
-    """The page of a service with this config."""
+def page_of(current: Callable[[], Config], health: Health, logger: Any) -> Page:
+    """The page of a service, with the config that is at work."""
 
-    @functools.cache
+    known: dict[str, Any] = {}
+
     def about() -> dict[str, Any]:
-        """When somebody looks, for it takes its time."""
+        """When somebody looks, for it takes its time, and once for a config."""
+        config = current()
+        if known.get("of") is not config:
+            known.update(of=config, told=told(config))
+        found: dict[str, Any] = known["told"]
+        return found
+
+    def told(config: Config) -> dict[str, Any]:
         return {
             "config": as_yaml(effective(config)),
             "config_hash": config.config_hash,
@@ -173,6 +196,7 @@ def page_of(config: Config, health: Health, logger: Any) -> Page:
         from streamer.kafka.rights import shown
         from streamer.kafka.tail import Span, Tail
 
+        config = current()
         spans = {name: Span(*PAST[role]) for name, role in shown(config).items()}
         return Tail(config, logger, spans, now_ms)
 
@@ -180,7 +204,7 @@ def page_of(config: Config, health: Health, logger: Any) -> Page:
         waits = [f"{check}: {why}" for check, why in health.ready().items() if why is not None]
         return {**about(), "notes": waits + [f"{name}: {words}" for name, words in health.notes().items()]}
 
-    return Page(tail, beside, config.server.page)
+    return Page(tail, beside, current().server.page)
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""What is counted of people's part: rows of the catalogue of `metrics.py`, all of them counters."""
+"""What is counted of people's part: rows of `catalogue.py`, all of them counters."""
 
 from __future__ import annotations
 

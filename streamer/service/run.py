@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import functools
-import gc
 import logging
 import os
 import signal
@@ -29,6 +27,7 @@ from streamer.config.problems import ConfigError
 from streamer.config.stages import stage_configs
 from streamer.port import LogDown, LogGap, LogRefused, Partition, StateLost, Surroundings
 from streamer.service.closing import CLOSE_SECONDS, LEAVE_SECONDS, bounded, end_after
+from streamer.service.memory import settle_memory
 
 EXIT_CONFIG = 78
 EXIT_UNREACHABLE = 69
@@ -36,8 +35,6 @@ EXIT_INTERNAL = 70
 EXIT_NOT_DRAINED = 75
 DRAIN_SECONDS = 10.0
 """After a stop signal the last commit, snapshot and group leave get this long; then the process ends, hard."""
-MALLOC = {-1: 64 << 20, -3: 32 << 20}
-"""M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of glibc, in bytes: what is kept is more than all fetches under way."""
 
 
 def load_or_exit(path: Path) -> cfg.Config:
@@ -47,6 +44,14 @@ def load_or_exit(path: Path) -> cfg.Config:
     except ConfigError as error:
         click.echo(str(error), err=True)
         sys.exit(EXIT_CONFIG)
+
+
+def load_another(stage: int | None, path: Path) -> cfg.Config:
+    """Another config for a service at work; what deserves a warning `lint` tells."""
+    found = load_config(path, os.environ)
+    if stage is not None and found.topics.ordered is None:
+        raise ValueError(f"--stage {stage} is for topics that are put in order first: kafka.order: model")
+    return found
 
 
 def versions() -> dict[str, str]:
@@ -68,12 +73,15 @@ class Stopper:
 
     def __init__(self) -> None:
         self.asked = threading.Event()
+        self.hung_up: Callable[[], None] = lambda: None
         self.code = EXIT_NOT_DRAINED
         self._disarm: Callable[[], None] = lambda: None
 
     def install(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._handle)
+        if hasattr(signal, "SIGHUP"):
+            signal.signal(signal.SIGHUP, lambda number, frame: self.hung_up())
 
     def _handle(self, number: int, frame: Any) -> None:
         if self.asked.is_set():
@@ -149,21 +157,6 @@ def line_of(event: str, handler: Any, **fields: object) -> str:
     return str(handler.shape(fields_of(line)))
 
 
-def settle_memory() -> None:
-    """What is alive now stays alive, and every batch brings hundreds of objects that no cycle can hold.
-
-    Left alone the cycle collector looks at all of them again and again, some 10 % of the service's time. And glibc
-    hands what was fetched back to the system, by the megabyte, to have it cleared again page by page: 4 to 15 %.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(100_000, 20, 20)
-    if sys.platform == "linux":
-        set_option = getattr(ctypes.CDLL(None), "mallopt", lambda *_: 0)  # musl has none.
-        for option, value in MALLOC.items():
-            set_option(option, value)
-
-
 def wall_ms() -> int:
     """Unix time in milliseconds."""
     return time.time_ns() // 1_000_000
@@ -201,23 +194,40 @@ def load_core() -> None:
 class Service:
     """One process at work: what outlives the logs and workers that come and go with the broker."""
 
-    def __init__(self, config: cfg.Config, stopper: Stopper, handler: Any, stage: int | None = None) -> None:
+    def __init__(
+        self, config: cfg.Config, stopper: Stopper, handler: Any, stage: int | None = None, path: Path | None = None
+    ) -> None:
         from streamer.service.connection import Outages
         from streamer.service.health import Health
         from streamer.service.json_logs import get_logger, log
         from streamer.service.metrics import Metrics
         from streamer.service.order import Order
         from streamer.service.partitions import Stats
+        from streamer.service.reload import Reload
 
         self.stage, self.stopper, self.handler = stage, stopper, handler
         self.say = functools.partial(log, get_logger("driftline"))
-        self.metrics, self.health = Metrics(), Health(masked=handler.redactor.text)
+        self.metrics, self.health = Metrics(), Health(masked=lambda text: handler.redactor.text(text))
         self.outages = Outages(self.health, self.say)
-        patience_ms = config.kafka.give_up_after_ms
-        self.give_up_s = None if patience_ms is None else patience_ms / 1000
-        self.order = Order(config, self.say, self.outages.note)
+        what = self.say, self.health.note, self.metrics, time.monotonic, time.time
+        self.reload = Reload(config, path, functools.partial(load_another, stage), *what)
+        self.stopper.hung_up = self.reload.ask
+        self.reloaded: Callable[[], None] = lambda: None
+        self.secrets = set[str]()
+        self._order = functools.partial(Order, say=self.say, note=self.outages.note)
+        self.take(config)
         self.stats = Stats(), Stats()  # by stage
         self.at_work = False
+
+    def take(self, config: cfg.Config) -> None:
+        """Go on with this config."""
+        from streamer.service.json_logs import Redactor
+
+        patience_ms = config.kafka.give_up_after_ms
+        self.give_up_s = None if patience_ms is None else patience_ms / 1000
+        self.order = self._order(config)
+        self.secrets.update(config.secrets())  # Those of before may still be in a message.
+        self.handler.redactor = Redactor(self.secrets)
 
     def stopping(self) -> bool:
         asked = self.stopper.asked.is_set()
@@ -253,7 +263,13 @@ class Service:
                 return True  # Nothing is held that could be lost.
             with contextlib.ExitStack() as turn:
                 drained = self.work(config, turn, pool, asking)
-            if not self.order.turned or self.stopper.asked.is_set():
+            if self.stopper.asked.is_set():
+                return drained
+            if self.reload.wanted is not None:
+                self.take(self.reload.taken())
+                self.reloaded()
+                self.say("info", "config_reloaded", config=self.reload.config.config_hash)
+            elif not self.order.turned:
                 return drained
 
     def work(self, config: cfg.Config, stack: contextlib.ExitStack, pool: Executor, asking: Executor) -> bool:
@@ -298,17 +314,22 @@ class Service:
                 abandon(kafka, self.handler)
                 continue
             self.at_work = False
-            leave = abandon if self.order.turned else functools.partial(close, self.stopper, drained)
+            leave = abandon if self.turns() else functools.partial(close, self.stopper, drained)
             leave(kafka, self.handler)
             return drained
 
     def ends(self) -> bool:
         """Whether this turn is over."""
-        return self.stopping() or self.order.turned
+        return self.stopping() or self.turns()
+
+    def turns(self) -> bool:
+        """Whether there is another turn."""
+        return self.order.turned or self.reload.wanted is not None
 
     def after_step(self, reporter: Any, asking: Executor) -> None:
         reporter.after_step()
         self.order.after_step(asking)
+        self.reload.after_step()
 
     def _workers(self, config: cfg.Config, stages: Iterable[Any], pool: Executor, asking: Any) -> list[Any]:
         """stages: of each its config, its log and where its figures go."""
@@ -332,21 +353,23 @@ class Service:
         return workers
 
 
-def run_service(config: cfg.Config, stopper: Stopper, stage: int | None = None) -> int:
-    """Run until stopped, all stages or that one; the exit code."""
+def run_service(config: cfg.Config, stopper: Stopper, stage: int | None = None, path: Path | None = None) -> int:
+    """Run until stopped, all stages or that one; the exit code. path: of the file that another config may come from."""
     from streamer.service.http import start_server
     from streamer.service.json_logs import get_logger, setup_logging
     from streamer.service.page import page_of
 
     handler = setup_logging(config.secrets(), debug=bool(config.kafka.client.get("debug")))
-    service = Service(config, stopper, handler, stage)
+    service = Service(config, stopper, handler, stage, path)
     say = service.say
     service.metrics.set("build_info", 1, **versions())
     with contextlib.ExitStack() as stack:
         try:
-            page = page_of(config, service.health, get_logger("librdkafka"))
+            page = page_of(lambda: service.reload.config, service.health, get_logger("librdkafka"))
             stack.callback(page.close)
-            server = start_server(config.server.listen, service.metrics, service.health, versions(), page)
+            service.reloaded = page.begin_again
+            ask = service.reload.ask if config.server.control else None
+            server = start_server(config.server.listen, service.metrics, service.health, versions(), page, ask)
             stack.callback(server.close)
             say(
                 "info",

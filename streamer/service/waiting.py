@@ -17,8 +17,9 @@ from schemas.events.registered import Schema, Schemas
 from streamer.config.model import Config
 from streamer.kafka.schema_registry import ASK_AGAIN_S, Client, NoSchema
 from streamer.port import LogDown, LogEvent, Partition, Records
+from streamer.service.catalogue import OUTCOMES
 from streamer.service.connection import words
-from streamer.service.metrics import OUTCOMES, Metrics
+from streamer.service.metrics import Metrics
 from streamer.service.partitions import Stats, more_of
 
 PATIENCE_S = 0.25

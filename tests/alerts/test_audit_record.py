@@ -30,8 +30,8 @@ def told(out: Out) -> dict[str, Any]:
 
 def fired() -> tuple[AuditAlerts, dict[tuple[str, str], int], dict[str, Any]]:
     emitted: dict[tuple[str, str], int] = {}
-    alerts = AuditAlerts(CONFIG, ("log", 2), 0, (0.05, TTL_MS), emitted)
-    return alerts, emitted, told(alerts.fire("m", Alarm(1, 17, 5, 40, 9, 2.5, 31.0, MINUTE_MS), 90))
+    alerts = AuditAlerts(CONFIG, ("log", 2), 0, TTL_MS, emitted)
+    return alerts, emitted, told(alerts.fire("m", Alarm(1, 17, 5, 40, 9, 2.5, 31.0, MINUTE_MS, 0.05), 90))
 
 
 def test_it_says_what_was_found_against_what_the_model_says() -> None:
@@ -59,13 +59,13 @@ def test_it_is_told_again_as_all_are_and_is_over_when_its_verdicts_are_out_of_da
     assert len({one["id"] for one in (first, *again, last)}) == 7
     assert alerts.tick(300, 9 * TTL_MS) == ([], [])
     assert emitted == {("firing", "critical"): 1, ("renewed", "critical"): 5, ("resolved", "critical"): 1}
-    second = told(alerts.fire("m", Alarm(2, 17, 5, 40, 9, 2.5, 31.0, MINUTE_MS), 90))
+    second = told(alerts.fire("m", Alarm(2, 17, 5, 40, 9, 2.5, 31.0, MINUTE_MS, 0.05), 90))
     assert second["correlationid"] != first["correlationid"]
 
 
 def test_a_state_goes_on_where_it_stood() -> None:
     alerts, _, _ = fired()
-    again = AuditAlerts(CONFIG, ("log", 2), 0, (0.05, TTL_MS), {})
+    again = AuditAlerts(CONFIG, ("log", 2), 0, TTL_MS, {})
     again.load(json.loads(json.dumps(alerts.dump())))
     assert again.tick(101, 12 * MINUTE_MS) == alerts.tick(101, 12 * MINUTE_MS)
     assert again.dump() == alerts.dump()

@@ -38,8 +38,8 @@ def test_a_good_config_is_run_until_a_signal_and_its_code_is_the_programs(
         def install(self) -> None:
             self.installed = True
 
-    def run_service(config: Config, stopper: Any, stage: int | None) -> int:
-        assert stage is None
+    def run_service(config: Config, stopper: Any, stage: int | None, path: Path) -> int:
+        assert (stage, path.name) == (None, "a.yaml")
         told.append((config.kafka.group, stopper.installed))
         return code
 
@@ -59,7 +59,7 @@ def test_a_config_is_needed() -> None:
 
 def test_one_stage_alone_needs_two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[int | None] = []
-    monkeypatch.setattr(under_test, "run_service", lambda config, stopper, stage: ran.append(stage) or 0)
+    monkeypatch.setattr(under_test, "run_service", lambda config, stopper, stage, path: ran.append(stage) or 0)
     monkeypatch.setattr(under_test.Stopper, "install", lambda self: None)
     path = tmp_path / "a.yaml"
     path.write_text(LEAST)

@@ -11,7 +11,7 @@ from streamer.config.load import load_text
 from streamer.engine.figures import Counter, Name, counters
 from streamer.engine.task import Task
 from streamer.monitors.window_outcomes import ENDS
-from streamer.service.metrics import CATALOGUE
+from streamer.service.catalogue import CATALOGUE
 from tests.engine.tasks import run
 from tests.sim.campaign import CONFIG, make_log
 

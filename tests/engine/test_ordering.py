@@ -20,7 +20,7 @@ from streamer.engine.engines import COMPILED, PYTHON
 from streamer.engine.ordering import Ordering, part_of
 from streamer.engine.task import Task
 from streamer.port import Out, Partition, Parts
-from streamer.service.metrics import CATALOGUE
+from streamer.service.catalogue import CATALOGUE
 
 TEXT = """
 version: 1

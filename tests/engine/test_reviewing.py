@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -139,9 +140,10 @@ def told_again(world: World, engine: Engine, seed: int, snapshots: bool = True) 
     return task, outs + list(task.outbox)
 
 
-def lived(error: float = 1.0, seed: int = 1, reviewers: str = "ab", mistakes: float = 0.1) -> World:
+@cache
+def lived(error: float = 1.0, seed: int = 1, reviewers: str = "ab", mistakes: float = 0.1, hours: int = 6) -> World:
     world, seen = World(TEXT, seed, error), 0
-    for number in range(6):
+    for number in range(hours):
         world.hour(shift=2.0 if number == 3 else 0.0)
         items, seen = world.items()[seen:], len(world.items())
         for place, reviewer in enumerate(reviewers):
@@ -261,9 +263,21 @@ def test_ids_are_hashed_where_that_is_asked_for_and_a_partition_without_a_share_
     assert reviewing(task).no_share == hashed.number
 
 
-def test_a_snapshot_of_another_budget_begins_a_new_slot_and_keeps_what_was_asked() -> None:
-    world = lived(reviewers="a")
+def test_a_snapshot_of_another_budget_begins_a_new_slot_and_keeps_what_was_asked(world: World) -> None:
     other = load_text(TEXT.replace("budget: 100", "budget: 80"), "x", {})
     task = Tasks(other).load((ORDERED, 0), world.task.dump())
     assert reviewing(task).asked.dump()["items"] == reviewing(world.task).asked.dump()["items"]
     assert reviewing(task).counts == reviewing(world.task).counts
+
+
+def test_an_alert_that_is_open_ends_also_where_nobody_audits_any_more() -> None:
+    world = lived(4.0, 3, "a", 0.0, hours=3)
+    assert reviewing(world.task).alarms.open
+    config = load_text(TEXT.replace("audit: {share: 0.05, control: 0.05, most: 15, window: 1h}", ""), "x", {})
+    task = Tasks(config).load((ORDERED, 0), world.task.dump())
+    for hours in (1, 9):
+        task.tick(Tick(world.offset, world.now_ms + hours * HOUR_MS, caught_up=True))
+    told = [json.loads(out.value or b"") for out in task.outbox if out.topic == "alerts"]
+    mine = [one["data"]["status"] for one in told if one["data"]["alert"]["labels"]["monitor"] == "review.audit"]
+    assert mine.count("resolved") == len(reviewing(world.task).alarms.open)
+    assert not reviewing(task).alarms.open

@@ -23,6 +23,7 @@ from streamer.config.model import Config
 from streamer.kafka.client import Limits, Probe
 from streamer.kafka.examination import missing_rights
 from streamer.kafka.rights import Right, rights
+from streamer.kafka.tail import Span, Tail
 from streamer.port import LogDown
 from tests.broker.secured import Rule, SecuredBroker
 from tests.kafka.service import Service, produce, read_all, wait_committed
@@ -243,3 +244,24 @@ def test_without_the_right_to_its_group_it_starts_and_says_so(world: Secured, tm
             assert "[-] assigned: the group sec does not let us in" in found
         until(service, "ok\n".__eq__, 60)
         assert service.stop() == 0
+
+
+def test_the_page_reads_what_it_may(world: Secured) -> None:
+    """One topic that is forbidden takes no other one away."""
+    spans = {f"sec-{role}": Span(60_000, 100) for role in ("alerts", "windows")}
+    tail = Tail(world.config, logging.getLogger("x"), spans, int(1000 * time.time()))
+    assert tail.missing == {}
+    [right] = [one for one in rights(world.config) if (one.operation, one.name) == ("Read", "sec-windows")]
+    with world.without(right):
+        deadline_s = time.monotonic() + 30
+        while not tail.missing:
+            assert list(tail.values()) == []
+            assert time.monotonic() < deadline_s
+        assert list(tail.missing) == ["sec-windows"]
+        produce(world.broker.bootstrap, "sec-alerts", {0: [Record(0, -1, b"k", b"told")]})
+        found: list[bytes | None] = []
+        while not found:
+            found += tail.values()
+            assert time.monotonic() < deadline_s
+        assert found == [b"told"]
+    tail.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 
@@ -68,6 +70,31 @@ def test_the_error_of_all_is_told_when_both_parts_have_an_answer_and_again_when_
     assert error.low <= error.share <= error.high
     assert not list(audits.tell(10 * HOUR_MS))
     assert not audits.windows, "nobody waits for it any more"
+
+
+WINDOWS = int(os.environ.get("DRIFTLINE_REPETITIONS", "20"))
+FIRST = int(os.environ.get("DRIFTLINE_FIRST_SEED", "0"))
+
+
+def test_the_error_of_all_is_unbiased_though_mostly_the_worst_are_looked_at_and_its_interval_covers() -> None:
+    """Ten seeds, each of a model that is wrong otherwise than it says, most of all where it is sure."""
+    off, covered = [], []
+    for seed in range(FIRST, FIRST + 10):
+        audits, rng, n = Audits(TERMS, 100, HOUR_MS), np.random.default_rng(seed), 400
+        for number in range(WINDOWS):
+            confidence = 1.0 - 0.5 * rng.random(n) ** 2
+            wrong = rng.random(n) < 0.3 * (1.0 - confidence) + 0.08 + 0.05 * (seed % 3)
+            audits.turn(number * HOUR_MS)
+            audits.offer("m", events(confidence))
+            for one in audits.turn((number + 1) * HOUR_MS):
+                audits.answered(truth(one, bool(wrong[one.spot[0]])))
+            [told] = audits.tell((number + 1) * HOUR_MS)
+            error = told.window.error()
+            assert error is not None
+            off.append(error.share - wrong.mean())
+            covered.append(error.low <= wrong.mean() <= error.high)
+    assert abs(np.mean(off)) < 3.0 * np.std(off) / np.sqrt(len(off))
+    assert np.mean(covered) > 0.9
 
 
 @pytest.mark.parametrize(("rate", "fires"), [(0.2, False), (0.7, True)])

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from schemas.events.convert import id_hash
-from streamer.review.candidates import Candidates, event_at
+from streamer.review.candidates import Candidates, events_at
 from streamer.signals.roles import EVENT_NAME
 from tests.signals.events import HEAD, batch_of
 
@@ -47,4 +47,6 @@ def test_nobody_is_known_who_cannot_be_chosen_any_more() -> None:
 
 def test_events_of_one_record_are_told_apart_by_their_row() -> None:
     batch = replace(BATCH, offsets=np.array([3, 3, 3, 8, 8, 9]), rows=np.array([0, 1, 5, 0, 1, 0], np.int32))
-    assert [event_at(batch, spot) for spot in ((3, 0), (3, 5), (8, 1), (9, 0))] == [0, 2, 4, 5]
+    assert events_at(batch, [(3, 0), (9, 0), (3, 5), (8, 1)]) == [0, 5, 2, 4]
+    assert events_at(BATCH, [(4, 0), (1, 0)]) == [4, 1]
+    assert events_at(batch, []) == []

@@ -206,6 +206,29 @@ def test_a_model_in_a_word_and_a_group_in_a_text() -> None:
     )
 
 
+def test_of_many_series_fewer_windows_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(under_test, "POINTS_LEAST", 2)
+    monkeypatch.setattr(under_test, "POINTS_MAX", 30)
+    [window, *_] = [one for one in map(json.loads, filter(None, published())) if one["type"].endswith("window.v1")]
+    board = Board()
+    for number in range(40):
+        for signal in (f"features.f{n}" for n in range(20 if number > 20 else 1)):
+            window["data"]["labels"]["signal"] = signal
+            board.window(window, {**window["data"], "ended": "evaluated", "window": {"to": str(number), "value": 1.0}})
+        if number == 20:
+            assert [len(line) for line in board.lines.values()] == [15]
+    assert {len(line) for line in board.lines.values()} == {2}
+
+
+def test_an_alert_comes_with_what_is_watched_of_the_same_values() -> None:
+    board = fed()
+    [mean] = [key for key, one in board.alerts.open.items() if one["labels"]["monitor"] == "feature-mean"]
+    found = board.alert_with_lines(mean)
+    assert found is not None
+    assert [line["monitor"] for line in found["lines"]] == ["feature-distribution"], "edges have no windows"
+    assert board.alert_with_lines("nothing") is None
+
+
 @pytest.mark.parametrize("kind", ["control.applied", "learn.changed"])
 def test_what_has_no_place_on_the_page_is_left_alone(kind: str) -> None:
     board = Board()

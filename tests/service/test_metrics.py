@@ -6,22 +6,16 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Any, get_args
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from streamer.service.metrics import (
-    CATALOGUE,
     LABEL_MAX,
     MODEL_SERIES_MAX,
     OTHER,
     PREFIX,
-    CounterName,
-    GaugeName,
-    HistogramName,
     Metrics,
-    catalogue_markdown,
 )
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -32,24 +26,6 @@ def scrape(metrics: Metrics) -> dict[tuple[str, tuple[tuple[str, str], ...]], fl
     text = metrics.expose()[0].decode()
     samples = [s for family in text_string_to_metric_families(text) for s in family.samples]
     return {(s.name.removeprefix(PREFIX), tuple(sorted(s.labels.items()))): s.value for s in samples}
-
-
-@pytest.mark.parametrize(
-    ("names", "kind"), [(CounterName, "counter"), (GaugeName, "gauge"), (HistogramName, "histogram")]
-)
-def test_the_typed_names_are_the_table(names: Any, kind: str) -> None:
-    assert set(get_args(names)) == {name for name, spec in CATALOGUE.items() if spec.kind == kind}
-
-
-@pytest.mark.parametrize("name", CATALOGUE)
-def test_a_row_follows_the_naming_rules(name: Any) -> None:
-    spec = CATALOGUE[name]
-    assert name.endswith("_total") == (spec.kind == "counter")
-    assert spec.help.endswith(".")
-    assert (spec.buckets != ()) == (spec.kind == "histogram")
-    assert list(spec.buckets) == sorted(spec.buckets)
-    assert "offset" not in spec.labels
-    assert "event_id" not in spec.labels
 
 
 def test_mypy_refuses_a_name_that_is_not_in_the_table(tmp_path: Path) -> None:
@@ -198,16 +174,6 @@ def test_scrapes_while_the_worker_writes() -> None:
         reader.join()
     assert not failures
     assert sum(v for k, v in scrape(metrics).items() if k[0] == "records_consumed_total") == 2000
-
-
-def test_the_markdown_table_has_one_row_per_metric() -> None:
-    lines = catalogue_markdown().splitlines()
-    assert len(lines) == len(CATALOGUE) + 2
-    assert all(line.count(" | ") == 3 for line in lines)
-    assert (
-        "| `driftline_commits_total` | counter | `outcome` (done, aborted, unknown) "
-        "| Commit transactions by outcome. |" in lines
-    )
 
 
 def test_a_gauge_is_replaced_as_a_whole_and_what_is_cut_to_the_same_name_adds_up() -> None:

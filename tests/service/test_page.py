@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
+import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,17 +19,18 @@ from streamer.service.health import Health
 from streamer.service.http import Server, start_server
 from streamer.service.metrics import Metrics
 from streamer.service.page import FILES, POLICY, VIEWS, Page
-from tests.service.clients import ask
+from tests.service.browser import CHROMIUM, Browser
+from tests.service.clients import ask, connect
 from tests.service.test_board import labelled, published
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+PICTURES = Path(__file__).resolve().parents[2] / "build" / "pictures"
 
 
 class Topics:
     """What a tail reads: what is put."""
 
     def __init__(self) -> None:
-        self.missing = ["gone"]
+        self.missing = {"gone": "there is no such topic"}
         self.put: list[bytes | None] = []
         self.asked_ms: list[int] = []
         self.fails, self.closed = 0, 0
@@ -101,7 +102,7 @@ def test_views_show_what_is_published(server: Server, page: Page, topics: Topics
     time.sleep(1.1)  # An answer serves for a second.
     shown = json.loads(ask(server, "/api/overview")[1])
     assert [one["model"] for one in shown["models"]] == ["m"]
-    assert (shown["waits"], shown["config"]) == ("no topic gone", "version: 1\n")
+    assert (shown["waits"], shown["config"]) == ("gone: there is no such topic", "version: 1\n")
     [incident] = shown["incidents"]
     whole = json.loads(ask(server, f"/api/incident?id={incident['incident']}")[1])
     member = whole["members"][0]
@@ -151,46 +152,138 @@ def test_where_it_is_off_nothing_is_read(topics: Topics) -> None:
     assert topics.asked_ms == []
 
 
+def test_a_reload_is_asked_for_by_who_sees_the_page(page: Page, health: Health) -> None:
+    asked = []
+    with closing(start_server("127.0.0.1:0", Metrics(), health, {}, page, lambda: asked.append(1))) as server:
+        assert ask(server, "/-/reload")[0] == 405
+        assert ask(server, "/-/reload", method="POST", Host="evil.example")[0] == 404
+        assert ask(server, "/-/reload", method="POST", Origin="https://evil.example")[0] == 403
+        assert asked == []
+        assert ask(server, "/-/reload", method="POST", Origin=f"http://{server.address}")[0] == 202
+        assert ask(server, "/-/reload", method="POST")[0] == 202
+        assert asked == [1, 1]
+
+
+def test_without_control_there_is_no_reload(server: Server) -> None:
+    assert ask(server, "/-/reload", method="POST")[0] == 404
+
+
+def test_with_another_config_it_reads_anew(page: Page, topics: Topics) -> None:
+    wait_for(lambda: len(topics.asked_ms) == 1)
+    topics.put = published()[:1]
+    wait_for(lambda: page.board.version == 1)
+    page.begin_again()
+    wait_for(lambda: len(topics.asked_ms) == 2)
+    wait_for(lambda: page.board.version == 0)
+
+
 def test_without_a_broker_it_says_so_and_begins_again(topics: Topics, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streamer.service.page.AGAIN_S", 0.3)
     topics.fails = 1
     made = page_of(topics)
     wait_for(lambda: made.overview({})["waits"] == "no broker")
-    wait_for(lambda: made.overview({})["waits"] == "no topic gone")
+    wait_for(lambda: made.overview({})["waits"] == "gone: there is no such topic")
     assert len(topics.asked_ms) == 2
     made.close()
     wait_for(lambda: topics.closed == 1)
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is here: the page is not looked at in a browser")
+def lines(connection: socket.socket) -> Iterator[str]:
+    """The events of a stream, as they come."""
+    with connection.makefile(encoding="utf-8") as file:
+        for line in file:
+            if line.startswith(("id: ", "HTTP/", "Content-Type")):
+                yield line.strip()
+
+
+def test_a_stream_says_when_something_changed(
+    server: Server, page: Page, topics: Topics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streamer.service.http.STREAM_SECONDS", 0.05)
+    with connect(server) as connection:
+        connection.sendall(b"GET /api/changes HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        told = lines(connection)
+        assert next(told).startswith("HTTP/1.1 200")
+        assert next(told) == "Content-Type: text/event-stream"
+        assert next(told) == f"id: {page.mark()}"
+        topics.put = published()[:1]
+        assert next(told) == f"id: {page.mark()}"
+        assert page.mark().endswith("-1")
+    with connect(server) as connection:  # Who has heard the last one hears nothing, but that we are there.
+        heard = f"Last-Event-ID: {page.mark()}".encode()
+        connection.sendall(b"GET /api/changes HTTP/1.1\r\nHost: localhost\r\n" + heard + b"\r\n\r\n")
+        connection.settimeout(0.5)
+        found = b""
+        with suppress(TimeoutError):
+            while True:
+                found += connection.recv(1000)
+        assert b"\r\n:\n\n\r\n" in found
+        assert b"id:" not in found
+
+
+def test_only_so_many_are_told(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamer.service.http.STREAMS_MAX", 1)
+    monkeypatch.setattr("streamer.service.http.STREAM_SECONDS", 0.05)
+    monkeypatch.setattr("streamer.service.http.STILL_SECONDS", 0.05)
+    with connect(server) as connection:
+        connection.sendall(b"GET /api/changes HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert next(lines(connection)).startswith("HTTP/1.1 200")
+        assert ask(server, "/api/changes")[0] == 503
+    wait_for(lambda: server._streams == 0)  # It went away, which the next line to it shows.
+    assert ask(server, "/api/changes", method="HEAD")[0] == 404
+    assert ask(server, "/api/changes", Host="evil.example")[0] == 404
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("no Chromium is here: the page is not looked at in a browser")
+    made = Browser(tmp_path_factory.mktemp("chromium"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def browser(server: Server, chromium: Browser) -> Iterator[Browser]:
+    chromium.complaints.clear()
+    yield chromium
+    chromium.open("about:blank")  # Before the server goes away.
+
+
+@pytest.mark.xdist_group("browser")
 @pytest.mark.parametrize(
     ("view", "texts"),
     [
-        ("#/", ["Models (1)", "◆ drifting", "4 alerts began together"]),
-        (
-            "#/model/m",
-            ["In school", "as the detectors saw them", "<figure>", "traffic: traffic, now 600", "10.0 % ("],
-        ),
-        ("#/alerts", ["went from"]),
-        ("#/pipeline", ["in[0]", "n: &lt;b&gt;x&lt;/b&gt;"]),
-        ("#/config", ["version: 1"]),
-        ("#/alert/nothing", ["It is not known here, or no longer."]),
+        ("", ["Models (1)", "◆ drifting", "4 alerts began together"]),
+        ("model/m", ["In school", "as the detectors saw them", "traffic: traffic, now 600", "10.0 % ("]),
+        ("alerts", ["went from"]),
+        ("incident/ID", ["From where it began", "feature-mean", "Was anything deployed", "What is not known"]),
+        ("alert/ID", ["Mean, and one spread", "Around the change", "feature-distribution: features.a", "--from 0"]),
+        ("pipeline", ["in[0]", "n: <b>x</b>"]),
+        ("config", ["version: 1"]),
+        ("alert/nothing", ["It is not known here, or no longer."]),
     ],
 )
 def test_a_browser_shows_it(
-    server: Server, page: Page, topics: Topics, tmp_path: Path, view: str, texts: list[str]
+    server: Server, page: Page, topics: Topics, browser: Browser, view: str, texts: list[str]
 ) -> None:
     topics.put = [*published(), *labelled()]
     wait_for(lambda: page.board.version >= len(published()) + len(labelled()))
-    options = [
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        f"--user-data-dir={tmp_path}",
-        "--virtual-time-budget=8000",
-    ]
-    command = [str(CHROMIUM), *options, "--enable-logging=stderr", "--dump-dom", f"http://{server.address}/{view}"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-    assert "CONSOLE" not in done.stderr, done.stderr
+    of = page.board.incidents if view.startswith("incident") else page.board.alerts
+    browser.open(f"http://{server.address}/#/{view.replace('ID', next(iter(of.open)))}")
     for text in texts:
-        assert text in done.stdout
+        browser.wait_for(text)
+    missing = [one for one in browser.complaints if "404" in one]
+    assert browser.complaints == missing, "nothing but that one alert is not known"
+    assert len(missing) == view.endswith("nothing")
+    browser.picture(PICTURES / f"page-{view.partition('/')[0] or 'models'}.png")
+
+
+@pytest.mark.xdist_group("browser")
+def test_a_browser_is_told_what_changes(server: Server, page: Page, topics: Topics, browser: Browser) -> None:
+    browser.open(f"http://{server.address}/")
+    browser.wait_for("No sign of life")
+    topics.put = published()
+    browser.wait_for("Models (1)")
+    browser.value("document.dispatchEvent(new KeyboardEvent('keydown', {key: '/'}))")
+    assert browser.value("document.activeElement.id") == "find"

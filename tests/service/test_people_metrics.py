@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streamer.service.metrics import CATALOGUE
+from streamer.service.catalogue import CATALOGUE
 from streamer.service.people_metrics import PEOPLE
 
 

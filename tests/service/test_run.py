@@ -6,8 +6,6 @@ import contextlib
 import json
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -317,10 +315,42 @@ def test_the_first_signal_asks_and_the_second_ends_with_the_code_that_is_true_by
             signal.signal(number, handler)
 
 
-def test_memory_is_settled_once_all_is_there() -> None:
-    code = (
-        "import gc; from streamer.service.run import settle_memory; settle_memory(); "
-        "print(gc.get_freeze_count() > 1000, gc.get_threshold()[0])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["True", "100000"]
+def test_another_config_is_taken_at_a_commit_and_what_means_the_same_goes_on(
+    config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, text = tmp_path / "driftline.yaml", CONFIG + 'server: {listen: "127.0.0.1:0"}\n'
+    path.write_text(text)
+    broker = Broker(random.Random(1), [AT], {})
+    broker.logs = {AT: make_log(random.Random(2), 0, 200)}
+    stopper, made = Stopper(), list[SimLog]()
+    changed = text.replace("monitors:\n", "monitors:\n  added: {signal: features.new, detect: {kind: adwin}}\n", 1)
+
+    def connect(*given: Any) -> Any:
+        log = SimLog(broker, "w0")
+        poll, number = log.poll, len(made)
+
+        def with_news(*given: Any) -> Any:
+            if number == 0 and (log.mine.get(AT) or 0) > 100 and path.read_text() != changed:
+                path.write_text("version: 3\n" if path.read_text() == text else changed)
+                stopper.hung_up()
+            if broker.committed.get(AT) is not None and broker.committed[AT].offset == 200:
+                stopper.asked.set()
+            return poll(*given)
+
+        monkeypatch.setattr(log, "poll", with_news)
+        made.append(log)
+        return [log]
+
+    monkeypatch.setattr(under_test, "connect", connect)
+    assert run_service(config, stopper, path=path) == 0
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(made) == 2
+    assert [one["event"] for one in told if one["event"].startswith("config_")] == [
+        "config_refused", "config_reloading", "config_reloaded"
+    ]  # fmt: skip
+    published = by_partition(broker.published())
+    ticks = ticks_of(published.get(("heartbeats", 0), []))
+    expected = by_partition(oracle(config, AT, broker.logs[AT], ticks, first_end=200).outbox)
+    mine = [(out.key, json.loads(out.value or b"")["id"]) for out in published["alerts", 0]]
+    assert mine == [(out.key, json.loads(out.value or b"")["id"]) for out in expected["alerts", 0]]
+    assert mine, "monitors that mean what they meant go on as if nothing had been"

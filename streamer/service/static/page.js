@@ -1,7 +1,9 @@
 "use strict";
 // The page: one view per address behind the #, drawn anew when its data changed. No framework, nothing from elsewhere.
 
-const EVERY_MS = 5000;
+const AGAIN_MS = 30000; // Ages grow though nothing changes.
+const ROWS = 100; // Of models that are shown at once, the worst first: more take longer to draw than to find.
+const LEAST_MS = 2000; // Between two drawings, however much changes.
 const WORDS = {
   critical: "▲ critical", drifting: "◆ drifting", learning: "○ learning", healthy: "● healthy",
   firing: "▲ firing", open: "◆ open", resolved: "● resolved", pending: "○ pending",
@@ -55,23 +57,59 @@ const spark = (values) => {
   return svg("svg", { class: "spark", width: 120, height: 24, role: "img" }, title, svg("path", { d: path(values.map((v, i) => [i, v]), x, y) }));
 };
 
-// A series as its detector saw it: value, what was expected, and a mark on each window that was too far away.
-const chart = (line) => {
-  const points = line.points.map(([to, value, expected, , breach]) => ({ at: Date.parse(to), value, expected, breach }));
-  const all = points.flatMap((p) => [p.value, p.expected]).filter((v) => v !== null && v !== undefined);
-  const x = scale(points[0].at, points.at(-1).at, 4, 296), y = scale(Math.min(...all), Math.max(...all), 84, 8);
+const day = (at) => new Date(at).toISOString().slice(5, 16).replace("T", " ");
+const words = (made, text) => { made.textContent = text; return made; };
+
+// A series as its detector saw it: value, what was expected or the limit, and a mark on each window that was too far
+// away. `marks`: moments with their word, such as when it began.
+const chart = (line, marks = []) => {
+  const points = line.points.map(([to, value, expected, limit, breach]) => ({ at: Date.parse(to), value, expected, limit, breach }));
   const known = points.filter((p) => p.expected !== null && p.expected !== undefined);
-  const title = svg("title");
+  const values = points.flatMap((p) => [p.value, p.expected]).filter((v) => v !== null && v !== undefined);
+  const limited = known.length ? [] : points.filter((p) => p.limit !== null); // Where a value is expected the limit is no value.
+  const all = limited.length && Math.max(...limited.map((p) => p.limit)) < 4 * Math.max(...values) ? [...values, ...limited.map((p) => p.limit)] : values;
+  const x = scale(points[0].at, points.at(-1).at, 4, 296), y = scale(Math.min(...all), Math.max(...all), 84, 8);
   const odd = points.filter((p) => p.breach);
-  title.textContent = `${line.signal}: ${points.length} windows, ${odd.length} beyond the limit, last ${number(points.at(-1).value)}`;
-  const low = svg("text", { x: 4, y: 98 }), high = svg("text", { x: 296, y: 98, "text-anchor": "end" });
-  low.textContent = new Date(points[0].at).toISOString().slice(5, 16).replace("T", " ");
-  high.textContent = new Date(points.at(-1).at).toISOString().slice(5, 16).replace("T", " ");
+  const title = words(svg("title"), `${line.signal}: ${points.length} windows, ${odd.length} beyond the limit, last ${number(points.at(-1).value)}`);
+  const low = words(svg("text", { x: 4, y: 98 }), day(points[0].at)), high = words(svg("text", { x: 296, y: 98, "text-anchor": "end" }), day(points.at(-1).at));
+  const inside = marks.filter((mark) => mark.at >= points[0].at && mark.at <= points.at(-1).at);
   return el("figure", {}, svg("svg", { class: "chart", viewBox: "0 0 300 102", role: "img" }, title,
     svg("path", { class: "expected", d: path(known.map((p) => [p.at, p.expected]), x, y) }),
+    ...(all === values ? [] : [svg("path", { class: "limit", d: path(limited.map((p) => [p.at, p.limit]), x, y) })]),
+    ...inside.flatMap((mark, i) => [svg("path", { class: "mark", d: `M${x(mark.at).toFixed(1)} 4V86` }),
+      words(svg("text", { x: (x(mark.at) + (x(mark.at) > 240 ? -3 : 3)).toFixed(1), y: 12 + 11 * i, "text-anchor": x(mark.at) > 240 ? "end" : "start" }), mark.word)]),
     svg("path", { class: "value", d: path(points.map((p) => [p.at, p.value]), x, y) }),
     ...odd.map((p) => svg("circle", { cx: x(p.at).toFixed(1), cy: y(p.value).toFixed(1), r: 3.5 })), low, high),
   el("figcaption", {}, `${line.monitor}: ${line.signal}${line.group ? ` (${line.group})` : ""}, now ${number(points.at(-1).value)}, from ${number(Math.min(...all))} to ${number(Math.max(...all))}`));
+};
+
+// Where values lay before and after: the mean, and one spread to both sides.
+const ranges = (before, after) => {
+  const rows = [["before", before], ["after", after]].filter(([, told]) => told && told.std !== null && told.std !== undefined);
+  if (rows.length < 2) return null;
+  const ends = rows.flatMap(([, told]) => [told.mean - told.std, told.mean + told.std]);
+  const x = scale(Math.min(...ends), Math.max(...ends), 64, 456);
+  const title = words(svg("title"), rows.map(([word, told]) => `${word}: ${number(told.mean)}, spread ${number(told.std)}`).join("; "));
+  return el("figure", { class: "ranges" }, svg("svg", { viewBox: "0 0 520 58", role: "img" }, title, ...rows.flatMap(([word, told], i) => [
+    words(svg("text", { x: 0, y: 20 + 26 * i }), word), svg("rect", { x: x(told.mean - told.std).toFixed(1), y: 8 + 26 * i, width: Math.max(2, x(told.mean + told.std) - x(told.mean - told.std)).toFixed(1), height: 16, class: word }),
+    svg("path", { class: "middle", d: `M${x(told.mean).toFixed(1)} ${5 + 26 * i}v22` }), words(svg("text", { x: 520, y: 20 + 26 * i, "text-anchor": "end" }), number(told.mean))])),
+  el("figcaption", {}, "Mean, and one spread to both sides."));
+};
+// The bins or members that moved most, with their share before and after.
+const moved = (list) => (list && list.length ? el("figure", { class: "ranges" }, el("table", {}, el("thead", {}, el("tr", {}, ["Where", "Before", "After"].map((head) => el("th", { scope: "col" }, head)))),
+  el("tbody", {}, list.map((one) => el("tr", {}, el("td", {}, String(one.bin)), ...["before", "after"].map((side) => el("td", {},
+    svg("svg", { class: "share", width: 120, height: 12, "aria-hidden": true }, svg("rect", { width: (120 * one[side]).toFixed(1), height: 12, class: side })), ` ${(100 * one[side]).toFixed(1)} %`))))))) : null);
+// When each alert of an incident began (a line from there) and was found (a dot).
+const timeline = (members) => {
+  const times = members.flatMap((one) => [Date.parse(one.since), Date.parse(one.trigger.time)]);
+  const x = scale(Math.min(...times), Math.max(...times), 220, 690), height = 24 * members.length + 22;
+  const title = words(svg("title"), "When each alert began and was found");
+  return el("figure", { class: "timeline" }, svg("svg", { viewBox: `0 0 700 ${height}`, role: "img" }, title, ...members.flatMap((one, i) => {
+    const [began, found] = [Date.parse(one.since), Date.parse(one.trigger.time)], y = 14 + 24 * i;
+    return [words(svg("text", { x: 0, y: y + 4 }), one.monitor.slice(0, 34)), svg("path", { class: "span", d: `M${x(began).toFixed(1)} ${y}H${x(found).toFixed(1)}` }),
+      svg("circle", { cx: x(began).toFixed(1), cy: y, r: 3, class: "began" }), svg("circle", { cx: x(found).toFixed(1), cy: y, r: 4.5 })];
+  }), words(svg("text", { x: 220, y: height - 2 }), day(Math.min(...times))), words(svg("text", { x: 690, y: height - 2, "text-anchor": "end" }), day(Math.max(...times)))),
+  el("figcaption", {}, "From where it began (small) to where it was found."));
 };
 
 const incidents = (list) => (list.length ? table(["State", "What happened", "Alerts", "Since"], list.map((one) => [
@@ -89,20 +127,21 @@ const goodness = (list) => table(["Window", "Group", "#Inferences", "#Labelled",
 
 const VIEWS = {
   "": async (all) => {
-    const wanted = (new URLSearchParams(location.hash.split("?")[1]).get("find") || "").toLowerCase();
+    const asked = new URLSearchParams(location.hash.split("?")[1]), wanted = (asked.get("find") || "").toLowerCase();
     const order = ["critical", "drifting", "learning", "healthy"];
     const models = all.models.filter((one) => one.model.toLowerCase().includes(wanted))
       .sort((a, b) => order.indexOf(a.state) - order.indexOf(b.state) || a.model.localeCompare(b.model));
     const find = el("input", { type: "search", "aria-label": "Find a model", placeholder: "Find a model", value: wanted, id: "find" });
     find.addEventListener("change", () => { location.hash = find.value ? `#/?find=${encodeURIComponent(find.value)}` : "#/"; });
-    const open = all.incidents.filter((one) => one.status === "open");
+    const open = all.incidents.filter((one) => one.status === "open"), shown = asked.has("all") ? models : models.slice(0, ROWS);
     return [el("h2", {}, `Open incidents (${open.length})`), incidents(open),
       el("h2", {}, `Models (${all.models.length})`), find,
-      models.length ? table(["Model", "State", "#Incidents", "#Alerts", "#Events a minute", "Lately", "Last event", "Series"], models.map((one) => [
+      models.length ? table(["Model", "State", "#Incidents", "#Alerts", "#Events a minute", "Lately", "Last event", "Series"], shown.map((one) => [
         link(name(one.model), one.model), state(one.state), String(one.incidents), String(one.alerts), number(one.per_minute), spark(one.minutes),
         one.newest_event ? el("span", { title: one.newest_event }, ago(all.now_ms - Date.parse(one.newest_event))) : "–",
         `${one.series.ready} known${one.series.warming ? `, ${one.series.warming} warming up` : ""}`]))
-        : el("p", { class: "soft" }, wanted ? "No model of that name." : "No sign of life of any model yet: one comes with every heartbeat.interval (1 min).")];
+        : el("p", { class: "soft" }, wanted ? "No model of that name." : "No sign of life of any model yet: one comes with every heartbeat.interval (1 min)."),
+      shown.length < models.length ? el("p", { class: "soft" }, `${models.length - shown.length} more, of which none is in a worse state. `, link(`#/?all&find=${encodeURIComponent(wanted)}`, "Show all")) : null];
   },
   alerts: async (all) => {
     return [el("h2", {}, "Incidents"), incidents(all.incidents), el("h2", {}, "Alerts"), alerts(all.alerts)];
@@ -123,16 +162,24 @@ const VIEWS = {
       el("h3", {}, "Alerts"), alerts(all.alerts.filter((a) => a.labels.model === model)),
       told.length ? [el("h3", {}, "How good the predictions were"), goodness(told)] : null,
       el("h3", {}, "Signals, as the detectors saw them"),
-      series.length ? el("div", { class: "charts" }, series.map(chart))
-        : el("p", { class: "soft" }, all.windows ? "No window has ended yet." : "Windows are shown where the config publishes them: topics: {windows: drift-windows}.")];
+      series.length ? el("div", { class: "charts" }, series.map((line) => chart(line)))
+        : el("p", { class: "soft" }, all.windows ? (all.hidden.series ? "No window of it is kept here: there are too many series." : "No window has ended yet.") : "Windows are shown where the config publishes them: topics: {windows: drift-windows}.")];
   },
   incident: async (all, id) => {
     const one = await get(`/api/incident?id=${encodeURIComponent(id)}`);
     return [el("h2", {}, state(one.status), " ", one.model), el("p", { class: "sentence" }, one.sentence),
       el("dl", {}, ...[["Since", time(one.since)], ["Severity", one.severity], ["Alerts", `${one.alerts.open} of ${one.alerts.count} open`], ["Changed", time(one.changed.time)]]
         .flatMap(([term, said]) => [el("dt", {}, term), el("dd", {}, said)])),
-      el("h3", {}, "What moved, the first first"), table(["Since", "What moved", "Monitor", "Severity"], one.members.map((member) => [
-        time(member.since), link(`#/alert/${encodeURIComponent(member.episode)}`, member.moved), member.monitor, member.severity]))];
+      el("h3", {}, "When"), timeline(one.members),
+      el("h3", {}, "What moved, the largest first"), table(["Since", "What moved", "Monitor", "Severity"], one.members.map((member) => [
+        time(member.since), link(`#/alert/${encodeURIComponent(member.episode)}`, member.moved), member.monitor, member.severity])),
+      one.alerts.count > one.members.length ? el("p", { class: "soft" }, `The first ${one.members.length} of ${one.alerts.count} are shown.`) : null,
+      el("h3", {}, "Next"), el("ol", {}, [
+        `Was anything deployed or changed at ${one.since.replace("T", " ").slice(0, 16)} UTC: the model, a feature's source, who calls it?`,
+        one.fleet ? "Other models began with it: look for what they share before looking at the model." : "No other model of its partition began with it.",
+        "Open what moved most: its alert has the records to look at, and the command that shows it happen again.",
+      ].map((text) => el("li", {}, text))),
+      el("h3", {}, "What is not known"), el("p", {}, "Why it moved, and whether predictions became worse: only labels tell that.")];
   },
   alert: async (all, id) => {
     const one = await get(`/api/alert?id=${encodeURIComponent(id)}`);
@@ -146,9 +193,12 @@ const VIEWS = {
     const command = (one.replay || {}).command;
     const copy = el("button", { type: "button" }, "Copy");
     copy.addEventListener("click", () => navigator.clipboard.writeText(command).then(() => { copy.textContent = "Copied"; }));
+    const marks = [["began", (evidence.onset || {}).time], ["found", (one.trigger || {}).time]].filter(([, at]) => at).map(([word, at]) => ({ word, at: Date.parse(at) }));
     return [el("h2", {}, state(one.status), " ", link(name(one.labels.model || ""), one.labels.model || "")), el("p", { class: "sentence" }, one.sentence),
       one.provisional ? el("p", { class: "note" }, "Provisional: the model is still in school, its daily and weekly patterns are not known yet.") : null,
       el("dl", {}, ...said.flatMap(([term, told]) => [el("dt", {}, term), el("dd", {}, told || "–")])),
+      ranges(evidence.before, evidence.after), moved((evidence.window || {}).moved),
+      one.lines.length ? [el("h3", {}, "Around the change"), el("div", { class: "charts" }, one.lines.map((line) => chart(line, marks)))] : null,
       command ? [el("h3", {}, "See it happen again"), el("pre", {}, el("code", {}, command)), copy] : null,
       el("details", {}, el("summary", {}, "The record"), el("pre", {}, el("code", {}, JSON.stringify(one, null, 2))))];
   },
@@ -193,6 +243,23 @@ const draw = async () => {
   }
 };
 
+let last = 0, waiting = null;
+const soon = () => {
+  if (waiting === null && !document.hidden) waiting = setTimeout(() => { waiting = null; last = Date.now(); draw(); }, Math.max(0, last + LEAST_MS - Date.now()));
+};
 window.addEventListener("hashchange", () => { drawn = ""; main.focus(); draw(); });
-draw();
-setInterval(() => { if (!document.hidden) draw(); }, EVERY_MS);
+document.addEventListener("keydown", (event) => {
+  const find = document.getElementById("find");
+  if (event.key === "/" && find && document.activeElement !== find) { event.preventDefault(); find.focus(); }
+});
+// A browser has six connections to a host: a page that nobody looks at must not hold one. The stream comes back by
+// itself when it breaks, and says which it heard last.
+let stream = null;
+const listen = (seen) => {
+  if (!seen && stream !== null) { stream.close(); stream = null; }
+  if (seen && stream === null) { stream = new EventSource("/api/changes"); stream.onmessage = soon; soon(); }
+};
+document.addEventListener("visibilitychange", () => listen(!document.hidden));
+window.addEventListener("pagehide", () => listen(false));
+window.addEventListener("pageshow", () => listen(!document.hidden));
+setInterval(soon, AGAIN_MS);
