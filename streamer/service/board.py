@@ -80,6 +80,8 @@ class Board:
         try:
             record = orjson.loads(value)
             kind = str(record["type"]).removeprefix("io.driftline.").split(".")[0]
+            if kind in NOT_SHOWN:
+                return
             TAKEN[kind](self, record, record["data"])
         except (ValueError, KeyError, TypeError, AttributeError):
             self.unread += 1
@@ -282,6 +284,8 @@ def brief_alert(alert: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+NOT_SHOWN = ("control", "learn")
+"""Kinds of records beside the alerts that the page has no place for."""
 TAKEN = {
     "heartbeat": Board.heartbeat,
     "alert": Board.alert,

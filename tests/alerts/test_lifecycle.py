@@ -180,6 +180,9 @@ def test_a_notice_tells_where_the_episode_began() -> None:
         None,
         False,
         0,
+        None,
+        "",
+        0.0,
     )
     [notice] = found(book, 0, CLEAR, 5, row=7)
     assert notice[:3] == ("resolved", "level", 7)
@@ -344,6 +347,6 @@ def test_every_pair_that_can_happen_is_in_the_table() -> None:
     possible = set(itertools.product((QUIET, PENDING, FIRING, FADING), (BREACH, CLEAR)))
     possible |= set(itertools.product((QUIET, FIRING, FADING), (DRIFT,)))
     possible |= set(itertools.product((FIRING, FADING), (HELD, REPEAT)))
-    possible |= {(PENDING, HELD), (FIRING, ACCEPT)}
+    possible |= {(PENDING, HELD), (FIRING, ACCEPT), (FADING, ACCEPT)}
     possible |= {(state, GONE) for state in (PENDING, FIRING, FADING)}
     assert set(TRANSITIONS) == possible

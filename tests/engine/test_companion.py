@@ -15,7 +15,8 @@ from streamer.engine.task import Task
 from streamer.review.alarms import Shown
 from tests.engine.tasks import AT, LEAST, events
 
-CONFIG = load_text(LEAST + "labels: {}\nverdicts: {topic: said}\nreview: {topic: asked, audit: {}}\n", "x", {})
+SECTIONS = "labels: {}\nverdicts: {topic: said}\nreview: {topic: asked, audit: {}}\ncontrol: {topic: steer}\n"
+CONFIG = load_text(LEAST + SECTIONS + "false_alarms: {learn: apply}\n", "x", {})
 EVENTS = events(lambda i: {"event_id": f"e{i}", "prediction": {"label": "a", "confidence": 0.5}}, 20)
 
 

@@ -11,6 +11,8 @@ import pytest
 
 from streamer.alerts.commands import REFUSALS, VERBS
 from streamer.engine.control import commands_joined, commands_without
+from streamer.engine.ordering import part_of
+from streamer.engine.repartition import repartitioned
 from streamer.engine.task import Task
 from streamer.engine.tasks import Tasks
 from streamer.port import Tick
@@ -247,3 +249,28 @@ def test_what_is_known_of_commands_moves_with_its_model() -> None:
     both = commands_joined(left, gone)
     assert sorted(both["ids"]) == sorted(state["ids"])
     assert both["results"] == state["results"], "counts stay with the partition"
+
+
+def test_a_muted_and_acknowledged_alert_goes_on_in_another_partition() -> None:
+    config = config_of()
+    model = next(name for name in ("fraud", "churn", "spam", "m3") if part_of([name], 2) == 1)
+    events = events_of((100.0, 600), (140.0, 900), model=model)
+    mute = command("mute", "m", model, monitor="share", **{"for": "90d"})
+    log = log_of(config, events, {300: [mute], 1300: [command("ack", "a", model, monitor="mean")]})
+    blobs = [told(config, log).dump(), Tasks(config).new(("drift-ordered", 1), 0).dump()]
+    before, after = (
+        Tasks(config).load(("drift-ordered", number), blob)
+        for number, blob in enumerate(repartitioned(config, blobs, 1, 2, "drift-ordered"))
+    )
+    assert before.control is not None
+    assert after.control is not None
+    assert (len(before.control.holds), len(after.control.holds)) == (0, 1)
+    assert (before.control.ids, after.control.ids) == ({}, {"m": model, "a": model})
+    assert results(before) == {"applied": 2}
+    standing = {(one.monitor, one.held, one.ack is not None) for one in after.book.alerts.values()}
+    assert standing == {("mean", "", True), ("share", "muted", False)}
+    more = log_of(config, events_of((140.0, 10), model=model), {0: [command("ack", "a", model, monitor="mean")]})
+    after.step(
+        Tasks(config).decode([one._replace(offset=one.offset + after.position) for one in more], "drift-ordered")
+    )
+    assert results(after) == {"duplicate": 1}

@@ -227,3 +227,10 @@ def test_an_alert_comes_with_what_is_watched_of_the_same_values() -> None:
     assert found is not None
     assert [line["monitor"] for line in found["lines"]] == ["feature-distribution"], "edges have no windows"
     assert board.alert_with_lines("nothing") is None
+
+
+@pytest.mark.parametrize("kind", ["control.applied", "learn.changed"])
+def test_what_has_no_place_on_the_page_is_left_alone(kind: str) -> None:
+    board = Board()
+    board.take(f'{{"type": "io.driftline.{kind}.v1", "data": {{}}}}'.encode())
+    assert (board.unread, board.version) == (0, 0)
