@@ -24,6 +24,7 @@ from streamer.config.load import load_config
 from streamer.kafka.connection_trouble import EVENTS
 from streamer.kafka.rights import rights
 from streamer.service.catalogue import catalogue_markdown
+from tests.deploy import dashboard, strimzi
 from tests.docs_config import WORDS, config_reference, standard_set
 from tests.markdown import code, table
 
@@ -34,8 +35,9 @@ Schema = dict[str, Any]
 
 
 def readmes() -> list[Path]:
-    """Every README of the repository."""
-    return [ROOT / "README.md", *(path for name in FOLDERS for path in sorted((ROOT / name).rglob("README.md")))]
+    """Every README of the repository, and the pages of docs/."""
+    found = (path for name in FOLDERS for path in sorted((ROOT / name).rglob("README.md")))
+    return [ROOT / "README.md", *found, *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def refreshed(text: str) -> str:
@@ -213,12 +215,18 @@ PARTS: dict[str, Callable[[], str]] = {
 }
 
 
+FILES = strimzi.FILES | dashboard.FILES
+"""What is written as a whole."""
+
+
 def main() -> None:
     for path in readmes():
         before = path.read_text()
         if (after := refreshed(before)) != before:
             path.write_text(after)
             print("rewritten:", path.relative_to(ROOT))
+    for name, made in FILES.items():
+        (ROOT / name).write_text(made())
 
 
 if __name__ == "__main__":

@@ -299,7 +299,8 @@ def _look(
     try:
         admin = TopicAdmin(config, timeout_s)
         there = admin.cluster().topics
-        config = _prepared(config, admin, there)
+        made = dict.fromkeys(config.topics.named(), partitions or PARTITIONS) if create_events else {}
+        config = _prepared(config, admin, made | dict(there))
         asked = config.reading(there) if config.topics.patterns() else config
         found = admin.find(asked.topics.names())
     except LogDown as error:

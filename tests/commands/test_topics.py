@@ -289,6 +289,12 @@ def test_the_topic_for_the_order_of_models_is_made_where_models_may_be_in_severa
     Admin.found = {"events": ExistingTopic(3)}
     run("apply")
     assert ("drift-ordered", 3, -1, {s.name: s.value for s in SETTINGS["ordered"]}) in Admin.created
+    Admin.found = {}
+    run("apply")
+    assert "drift-ordered" not in [c[0] for c in Admin.created]
+    run("apply", "--create-events")
+    assert ("drift-ordered", 6) in [c[:2] for c in Admin.created], "with the events, at once"
+    Admin.found = {"events": ExistingTopic(3)}
     monkeypatch.setattr(Admin, "hidden", "drift-ordered")
     assert "drift-ordered  we may not see it: each partition is watched by itself" in run("apply")[1]
     assert "drift-ordered" not in [c[0] for c in Admin.created]
