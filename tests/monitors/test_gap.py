@@ -46,7 +46,7 @@ def test_another_relation_is_told_with_the_segment_where_it_is(seed: int) -> Non
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("change", ["", "inputs"])
 def test_other_inputs_are_no_gap_and_the_estimate_follows(seed: int, change: str) -> None:
-    told = lived(CONFIG, stream(seed, COUNT, change))
+    told = lived(CONFIG, stream(seed, 3000, change))
     assert told.fired() == ([("estimate", "", "up")] if change else [])
 
 

@@ -57,10 +57,10 @@ def test_values_begin_with_the_first_calibration_and_are_of_it() -> None:
 
 def test_another_relation_moves_it_not_though_the_calibration_learns_it() -> None:
     config = config_of(SIGNALS)
-    healthy, other = (lived(config, stream(3, 3000, change)) for change in ("", "relation"))
+    healthy, other = (lived(config, stream(3, 2200, change)) for change in ("", "relation"))
     assert [alert["sentence"] for alert in other.alerts] == []
     assert repr(other.task.tables.popitem()[1].history.dump()) == repr(healthy.task.tables.popitem()[1].history.dump())
-    assert lived(config, stream(3, 3000, "inputs")).fired() != []
+    assert lived(config, stream(3, 2200, "inputs")).fired() != []
 
 
 def test_state_is_plain_and_rows_leave() -> None:

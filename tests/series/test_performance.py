@@ -209,7 +209,7 @@ def test_a_snapshot_of_other_windows_is_not_believed() -> None:
 
 
 def test_a_window_without_any_label_is_told_with_its_estimate_as_soon_as_there_is_a_calibration() -> None:
-    log = stream(1, 1800)
+    log = stream(1, 1500)
     last_s = max(one["time"] for one in log)
     told = labelled(CONFIG_OF_STREAM, [one for one in log if "label" not in one or one["time"] < last_s - 6 * 3600])
     holding = told.holding()
@@ -224,7 +224,7 @@ def test_a_window_without_any_label_is_told_with_its_estimate_as_soon_as_there_i
 
 
 def test_an_estimate_stands_whatever_labels_say_later() -> None:
-    told = labelled(CONFIG_OF_STREAM, stream(2, 1800, "relation"))
+    told = labelled(CONFIG_OF_STREAM, stream(2, 1400, "relation"))
     versions: dict[tuple[str, str], list[Any]] = {}
     for one in told.windows:
         versions.setdefault((str(one["labels"]), one["window"]["from"]), []).append(one.get("estimated"))
@@ -252,16 +252,17 @@ def test_groups_are_told_side_by_side() -> None:
 @pytest.mark.parametrize("change", ["", "inputs"])
 def test_estimates_cover_what_labels_show_later(change: str) -> None:
     """Of all windows, by model and by country: at least nine in ten, while the relation is as it was."""
-    covered = list[bool]()
+    covered, by_half = list[bool](), list[bool]()
     for seed in SEEDS:
-        told = labelled(CONFIG_OF_STREAM, stream(seed, 3000, change))
+        told = labelled(CONFIG_OF_STREAM, stream(seed, 2200, change))
         for one in [*told.holding(), *told.holding("segment_country")]:
             if "estimated" in one and one["labelled"] == one["inferences"]:
-                low, high = one["estimated"]["interval"]
-                covered.append(low - 1e-12 <= one["error"]["share"] <= high + 1e-12)
-    assert len(covered) > 30 * len(SEEDS)
-    assert np.mean(covered) >= 0.9
-    assert not all(covered), "an interval of 95 % misses now and then"
+                estimate, share = one["estimated"], one["error"]["share"]
+                low, high = estimate["interval"]
+                covered.append(low - 1e-12 <= share <= high + 1e-12)
+                by_half.append((low + estimate["share"]) / 2 <= share <= (high + estimate["share"]) / 2)
+    assert len(covered) > 20 * len(SEEDS)
+    assert np.mean(covered) >= 0.9 > np.mean(by_half), "and half as wide would not do"
 
 
 def test_estimates_do_not_cover_another_relation() -> None:
