@@ -29,7 +29,8 @@ from streamer.monitors.evidence import Evidence, evidence, span
 from streamer.monitors.finding import BREACH, CLEAR, Finding
 from streamer.monitors.words import label_of, tell_apart
 from streamer.series.calibrations import ANY, in_force
-from streamer.series.labels import Joined, Labels
+from streamer.series.joined import Joined
+from streamer.series.labels import Labels
 from streamer.series.realised import Realised
 from streamer.signals.columns import I64, Column
 

@@ -10,7 +10,8 @@ from schemas.events.batch import Batch
 from streamer.config import model as cfg
 from streamer.series.calibrations import Calibrations
 from streamer.series.estimated import Estimated
-from streamer.series.labels import Joined, Labels
+from streamer.series.joined import Joined
+from streamer.series.labels import Labels
 from streamer.series.performance import Performance
 from streamer.series.predictions import CLASS, NUMBER
 from streamer.series.source_base import SourceBase

@@ -11,7 +11,7 @@ import pytest
 from streamer.engine.snapshot import decode, encode
 from streamer.series import calibrations
 from streamer.series.calibrations import ANY, BEGINNING, BLOCK, CLASSES_FEW, Calibrations, Group, in_force
-from streamer.series.labels import Joined, joined_of
+from streamer.series.joined import Joined, joined_of
 from streamer.series.predictions import CLASS, NUMBER
 
 KEYS: dict[int, Group] = {0: ("m", "1"), 1: ("m", "2"), 2: ("n", "1")}

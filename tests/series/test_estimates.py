@@ -24,7 +24,7 @@ from streamer.series.estimates import (
     hushed,
     speak,
 )
-from streamer.series.labels import joined_of
+from streamer.series.joined import joined_of
 from streamer.series.predictions import CLASS, NOTHING, NUMBER
 
 TEXTS = {10: "yes", 11: "no"}

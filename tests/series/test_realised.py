@@ -11,7 +11,7 @@ import pytest
 
 from schemas.events.batch import Record
 from streamer.engine.task import Task
-from streamer.series.labels import joined_of
+from streamer.series.joined import joined_of
 from streamer.series.predictions import CLASS, NUMBER, packed
 from streamer.series.realised import VALUES, late_labels
 from streamer.signals.grammar import parse_signal
