@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from streamer.bridges.ledger import News
 from streamer.bridges.payloads import alertmanager, body, pagerduty, slack
-from streamer.bridges.told import SEVERITIES, Told
+from streamer.bridges.told import ODD, SEVERITIES, Told
 from streamer.config.bridges import Alertmanager, Bridge, Chat, PagerDuty, Slack, Webhook
 
 JSON = "application/json"
@@ -61,14 +62,29 @@ def wanted(kind: str, settings: Bridge, news: News) -> bool:
     return grave_enough(settings, news.told) and KINDS[kind].wants(settings, news)
 
 
+def request_of(kind: str, settings: Bridge, page: str | None, one: Told, now_ms: int) -> Request | None:
+    """What tells of it; None where the record is not as ours are: it must not end a bridge, at each of its starts."""
+    try:
+        return KINDS[kind].request(settings, page, one, now_ms)
+    except ODD:
+        return None
+
+
 def _to_alertmanager(to: Alertmanager, page: str | None, one: Told, now_ms: int) -> Request:
-    return told_again(to, page, [one], now_ms)
+    return _alerts_request(to, [alertmanager(one, now_ms, to.interval_ms, page)])
 
 
 def told_again(to: Alertmanager, page: str | None, some: Iterable[Told], now_ms: int) -> Request:
-    """Alerts as they are; those that fire with an end that is ahead, once more."""
-    content = body([alertmanager(one, now_ms, to.interval_ms, page) for one in some])
-    return Request(f"{to.url}/api/v2/alerts", content, headers_of(to.authorization, JSON))
+    """Alerts as they are; those that fire with an end that is ahead, once more. What is not as ours are is left out."""
+    payloads = []
+    for one in some:
+        with suppress(*ODD):
+            payloads.append(alertmanager(one, now_ms, to.interval_ms, page))
+    return _alerts_request(to, payloads)
+
+
+def _alerts_request(to: Alertmanager, payloads: list[dict[str, Any]]) -> Request:
+    return Request(f"{to.url}/api/v2/alerts", body(payloads), headers_of(to.authorization, JSON))
 
 
 def _to_webhook(hook: Webhook, page: str | None, one: Told, now_ms: int) -> Request:

@@ -8,6 +8,8 @@ from typing import Any, Literal, NamedTuple
 import orjson
 
 SEVERITIES = ("info", "warning", "critical")
+ODD = (KeyError, TypeError, ValueError, AttributeError, IndexError)
+"""What comes of looking at a record that is not as ours are: of such a one somebody else is the author."""
 
 
 class Told(NamedTuple):
@@ -40,7 +42,7 @@ def told(value: bytes | None) -> Told | None:
         family, _, version = str(record["type"]).removeprefix("io.driftline.").rpartition(".")
         made = READERS.get(family.partition(".")[0])
         return made(record, value) if made is not None and version == "v1" else None
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except ODD:
         return None
 
 
@@ -69,7 +71,7 @@ def _alert(record: dict[str, Any], value: bytes) -> Told:
 def _incident(record: dict[str, Any], value: bytes) -> Told:
     data = record["data"]
     incident = str(data["incident"])
-    ms_of(data["since"]), ms_of(record["time"])
+    ms_of(data["since"]), ms_of(record["time"]), [member["episode"] for member in data["members"]]
     return Told(
         "incident",
         incident,

@@ -13,7 +13,7 @@ import click
 import orjson
 
 from streamer.bridges.payloads import alertmanager, pagerduty, slack
-from streamer.bridges.told import Told, told
+from streamer.bridges.told import ODD, Told, told
 from streamer.commands.sources import said_in_words
 from streamer.config import model as cfg
 from streamer.config.units import DURATION, parse_duration
@@ -58,6 +58,13 @@ class Chosen(NamedTuple):
 
     def wants(self, one: Told) -> bool:
         return self.model in (None, one.model) and (self.monitor is None or one.monitor == self.monitor)
+
+    def shown(self, one: Told, text: Callable[[Told], str]) -> str | None:
+        """As `written`; None as well for a record that is not as ours are."""
+        try:
+            return self.written(one, text)
+        except ODD:
+            return None
 
     def written(self, one: Told, text: Callable[[Told], str]) -> str | None:
         """The record in the format wanted; None where that has no word for it."""
@@ -149,7 +156,7 @@ def tail(chosen: Chosen, fail_if_firing: bool) -> None:
         for one in followed(reading):
             if not chosen.wants(one):
                 continue
-            shown = chosen.written(one, line)
+            shown = chosen.shown(one, line)
             if shown is not None:
                 click.echo(shown)
             if fail_if_firing and not one.over:
@@ -191,7 +198,7 @@ def list_(chosen: Chosen, fail_if_firing: bool, only_open: bool, silenced: bool)
     if chosen.format == "text":
         click.echo(table(shown, silenced_by(chosen.config) if silenced else ()))
     for one in shown if chosen.format != "text" else ():
-        line = chosen.written(one, str)
+        line = chosen.shown(one, str)
         if line is not None:
             click.echo(line)
     if fail_if_firing and any(not one.over for one in shown):
@@ -220,15 +227,19 @@ def show(chosen: Chosen, id: str, html: Path | None, fail_if_firing: bool) -> No
         sys.exit(EXIT_USAGE)
     episode = found[-1].episode
     records = list({one.id: one for one in about if one.episode == episode}.values())
-    if html is not None:
-        from streamer.commands.alert_page import page
+    try:
+        if html is not None:
+            from streamer.commands.alert_page import page
 
-        html.write_text(page(story(records)), encoding="utf-8")
-        click.echo(f"wrote {html}")
-    elif chosen.format == "text":
-        click.echo(account(story(records)))
-    else:
-        click.echo(chosen.written(records[-1], str) or "")
+            html.write_text(page(story(records)), encoding="utf-8")
+            click.echo(f"wrote {html}")
+        elif chosen.format == "text":
+            click.echo(account(story(records)))
+        else:
+            click.echo(chosen.written(records[-1], str) or "")
+    except ODD:
+        click.echo("it is not as Driftline's are: --format json shows it as it is", err=True)
+        sys.exit(EXIT_USAGE)
     if fail_if_firing and not records[-1].over:
         sys.exit(EXIT_FIRING)
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol
 
 from schemas.events.batch import Record
 from streamer.bridges.answers import Answer, Verdict, pause_s, verdict
-from streamer.bridges.kinds import CHUNK, KINDS, Request, grave_enough, told_again, wanted
+from streamer.bridges.kinds import CHUNK, Request, grave_enough, request_of, told_again, wanted
 from streamer.bridges.ledger import Ledger, News, Start
 from streamer.bridges.told import Told
 from streamer.config.bridges import Alertmanager, Bridge
@@ -181,12 +181,15 @@ class Delivering:
     # Deliveries
 
     def _deliver(self, one: Waiting) -> None:
-        request = KINDS[self.kind].request(self.settings, self.page, one.news.told, self.world.wall_ms())
-        outcome, answer = self._send(request)
+        request = request_of(self.kind, self.settings, self.page, one.news.told, self.world.wall_ms())
+        outcome, answer = self._send(request) if request else ("unread", Answer(0))
         if outcome == "later":
             return
         if outcome == "refused":
             self._refused(one, answer)
+        if outcome == "unread":
+            self.ledgers[one.partition].firing.pop(one.news.told.key, None)
+            self._say("error", "bridge_unread", one.partition, id=one.news.told.id, why="it is not as Driftline's are")
         self.figures.inc("bridge_records_total", outcome)
         self.queue.popleft()
         self._waiting[one.partition] -= 1

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import orjson
 import pytest
 
-from streamer.bridges.told import ms_of, severity_of, told, told_again_within_ms
+from streamer.bridges.kinds import request_of, told_again
+from streamer.bridges.told import Told, ms_of, severity_of, told, told_again_within_ms
+from streamer.commands.alert_text import line, table
 from tests.bridges.samples import changed, incidents, of, records
+from tests.bridges.test_kinds import bridges
 
 
 def test_an_alert_is_known_by_its_fingerprint_and_its_episode() -> None:
@@ -61,3 +67,48 @@ def test_it_says_itself_when_it_is_told_again_at_the_latest() -> None:
     assert told_again_within_ms(incidents()[0]) == 0
     assert ms_of("1970-01-01T00:00:01.500Z") == 1500
     assert len(records()) == 8
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Every place in a record; of a list its first member."""
+    if path:
+        yield path
+    members = value.items() if isinstance(value, dict) else enumerate(value[:1]) if isinstance(value, list) else ()
+    for key, member in members:
+        yield from places(member, (*path, key))
+
+
+def spoilt(one: Told, path: tuple[Any, ...], by: Any) -> bytes:
+    record = orjson.loads(one.value)
+    owner = record
+    for part in path[:-1]:
+        owner = owner[part]
+    if by is GONE:
+        del owner[path[-1]]
+    else:
+        owner[path[-1]] = by
+    return orjson.dumps(record)
+
+
+GONE = object()
+
+
+@pytest.mark.parametrize("one", [of("amount-mean")[2], of("amount-shape")[0], incidents()[1]], ids=lambda one: one.id)
+def test_a_record_that_is_not_as_ours_are_ends_nobody(one: Told) -> None:
+    """It would end a bridge at each of its starts."""
+    there = bridges().bridges.there()
+    whole = odd = 0
+    for path in places(one.record):
+        for by in (GONE, None, 7, -1.5, "x", "9999-12-31T23:59:59Z", [], [[]], {}, {"a": None}):
+            found = told(spoilt(one, path, by))
+            if found is None:
+                continue
+            for kind in there if found.kind == "alert" else ("webhook", "slack", "pagerduty"):
+                request = request_of(kind, there[kind], "https://page", found, 1_700_000_000_000)
+                whole += request is not None
+                odd += request is None
+            told_again(there["alertmanager"], None, [found], 1_700_000_000_000)
+            assert table([found])
+            assert line(found)
+            assert told_again_within_ms(found) >= 0
+    assert whole > 10 * odd > 0

@@ -20,7 +20,7 @@ from streamer.commands.alerts import alerts, silenced_by
 from streamer.commands.cli import main
 from streamer.config.load import load_text
 from streamer.kafka import tail, topic_range
-from tests.bridges.samples import incidents, of, records
+from tests.bridges.samples import changed, incidents, of, records
 from tests.kafka.service import ROOT, produce
 from tests.service.receiver import Receiver
 
@@ -104,6 +104,15 @@ def test_show_says_when_there_is_none_or_several(config: Path) -> None:
     none, several = run(config, "show", "ffff"), run(config, "show", "incident-")
     assert (none.exit_code, "no alert or incident ffff is retained" in none.stderr) == (2, True)
     assert (several.exit_code, "2 begin so: incident-" in several.stderr) == (2, True)
+
+
+def test_what_is_not_as_ours_are_is_said(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    value = changed(NULLS, data__trigger=None)
+    one = [Record(0, 0, None, value)]
+    monkeypatch.setattr(topic_range, "read_topic", lambda *_, **__: iter([(("al", 0), one)]))
+    result = run(config, "show", NULLS.key)
+    assert (result.exit_code, "--format json shows it" in result.stderr) == (2, True)
+    assert run(config, "show", NULLS.key, "--format", "json").stdout == value.decode() + "\n"
 
 
 def test_show_writes_one_file(config: Path, tmp_path: Path) -> None:

@@ -309,6 +309,18 @@ def test_records_that_were_deleted_untold_are_spoken_of() -> None:
     assert bench.ids() == ids()[4:]
 
 
+@pytest.mark.parametrize("kind", ["alertmanager", "slack", "pagerduty"])
+def test_a_record_that_is_not_as_ours_are_is_passed_over(kind: str) -> None:
+    topic = Topic([changed(of("amount-mean")[0], data__alert__annotations=7), of("amount-shape")[0].value])
+    topic.committed = 0
+    bench = Bench(kind, topic).steps(3)
+    assert (bench.figures.get("bridge_records_total", "unread"), topic.committed) == (1, 2)
+    assert bench.events() == ["bridge_unread"]
+    assert len(bench.sent) == (2 if kind == "alertmanager" else 1)
+    topic.rejoin()  # Now it is history.
+    assert len(Bench(kind, topic).steps(3).sent) == (kind == "alertmanager")
+
+
 def test_what_is_not_told_is_counted_and_committed() -> None:
     topic = from_zero()
     topic.values += [None, b"?", topic.values[-1]]
