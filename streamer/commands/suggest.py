@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from streamer.commands.sources import History, either_files_or_topic, said_in_wo
 from streamer.config.expectation import told as expectations
 from streamer.config.load import load_text
 from streamer.config.model import Config
+from streamer.config.problems import ConfigError
 from streamer.offline.account import unused
 from streamer.offline.backtest import Asked, Backtest, backtest
 from streamer.offline.backtest_told import history as what_history
@@ -68,7 +70,7 @@ def suggest(
         return History([given], inputs, topic, (begin, end), partitions, model)
 
     least = load_text(head, "suggested", {})
-    with said_in_words():
+    with said_in_words(), _made():
         looked = (record for _, records in source(least)("looking") for record in records)
         records = list(islice(looked, LOOKED_AT))
         looked.close()
@@ -92,6 +94,15 @@ def suggest(
         click.echo(comment(line))
     if client is not None:
         click.echo(comment(f"kafka.client and the like: as in {client}"))
+
+
+@contextmanager
+def _made() -> Iterator[None]:
+    """A name that no config can hold, such as one with a variable in it, is told as what it is."""
+    try:
+        yield
+    except ConfigError as error:
+        raise click.ClickException(f"no config can be made of what the events are called: {error}") from error
 
 
 def _expected(config: Config, tried: Backtest) -> Iterator[str]:

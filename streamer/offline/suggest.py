@@ -291,12 +291,17 @@ def yaml_of(head: str, found: Mapped, left: Left) -> str:
     if part:
         lines.append(yaml.safe_dump(part, sort_keys=False, allow_unicode=True, width=1000).rstrip("\n"))
     given = {name: "" for name in found.part.get("exclude", ())}
-    for key, many in (("exclude", {**given, **left.exclude}), ("categorical", left.categorical)):
+    for key, many in (("exclude", {**given, **_patterns(left.exclude)}), ("categorical", _patterns(left.categorical))):
         if many:
             lines.append(f"{key}:")
             lines += [f"  - {_scalar(name)}" + (f"  # {why}" if why else "") for name, why in many.items()]
     lines += map(comment, left.notes)
     return "\n".join(lines) + "\n"
+
+
+def _patterns(many: Mapping[str, str]) -> dict[str, str]:
+    """Names as the config takes them: `?` stands for what it does not take."""
+    return {re.sub(r"[^\w./:-]", "?", name): why for name, why in many.items() if name != FEATURES}
 
 
 def _scalar(text: str) -> str:

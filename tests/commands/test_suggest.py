@@ -52,3 +52,12 @@ def test_of_nothing_nothing_is_suggested(tmp_path: Path) -> None:
     assert "none of the records is used as an event" in done.stderr
     assert "bad_json" in done.stderr
     assert CliRunner().invoke(suggest, []).exit_code == 2
+
+
+def test_a_name_that_no_config_can_hold_is_told(tmp_path: Path) -> None:
+    event = {"a${NOT_SET}": {"model_name": "m"}, "time": 1, "features": {"x": 1}}
+    (tmp_path / "e.jsonl").write_text(json.dumps(event) + "\n")
+    done = CliRunner().invoke(suggest, ["--input", str(tmp_path / "e.jsonl")])
+    assert done.exit_code == 1
+    assert "no config can be made of what the events are called" in done.stderr
+    assert "NOT_SET" in done.stderr
