@@ -6,6 +6,7 @@ Each is answered by an event of its own, and counted: applied, refused, or there
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -77,23 +78,23 @@ class Control:
         self.ids: dict[str, str] = {}  # with their models, oldest first
         self.results: dict[str, int] = dict.fromkeys(RESULTS, 0)
         self.newest_ms: dict[str, int] = {}  # of models at the last tick
-        self.commands = NONE
+        self.commands, self.stops = NONE, list[int]()  # and where either of them stands
         self.records: AlertRecords | None = None  # where alerts get their names
 
     def part(self, batch: Batch, used: Bool) -> Bool:
         """The used events without commands, which are looked at one by one."""
-        self.commands = NONE
+        self.commands, self.stops = NONE, []
         if not has(batch, COMMAND):
             return used
         mine = used & is_command(batch)
         events = np.flatnonzero(mine).tolist()
-        self.commands = dict(zip(events, commands_at(batch, events), strict=True))
+        self.commands, self.stops = dict(zip(events, commands_at(batch, events), strict=True)), events
         return used & ~mine
 
     def part_end(self, begin: int, end: int) -> int:
         """The first command, or verdict to learn from, behind `begin`, if there is one before `end`."""
-        found = (event for events in (self.commands, self.verdicts) for event in events if begin < event < end)
-        return min(found, default=end) if self.commands or self.verdicts else end
+        place = bisect_right(self.stops, begin)
+        return min(end, self.stops[place]) if place < len(self.stops) else end
 
     def answer(self, batch: Batch, now: I64, event: int, book: AlertBook, records: AlertRecords) -> Answer | None:
         """What the command or the verdict does that stands there; None where none does, or was there before."""
@@ -182,6 +183,7 @@ class Control:
         self.verdicts = {}
         if self.learning is not None and has(seen.batch, ALERTED):
             self.verdicts = {one.event: one for one in alert_verdicts(seen.batch, seen.used, seen.sent_ms)}
+            self.stops = sorted({*self.commands, *self.verdicts})
         return ()
 
     def heard(self, notices: Sequence[Notice]) -> None:

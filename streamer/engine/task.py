@@ -145,8 +145,9 @@ class Task:
             if self.control is not None:
                 end = self.control.part_end(begin, end)
             part = used & (places >= begin) & (places < end) if (begin, end) != (0, len(used)) else used
-            findings += self._step(batch, part, now)
-            unfamiliar = np.fmax(unfamiliar, self.watching.unfamiliar)
+            if end == len(used) or part.any():  # Many commands may stand one behind the other.
+                findings += self._step(batch, part, now)
+                unfamiliar = np.fmax(unfamiliar, self.watching.unfamiliar)
             begin = end
         for other in self.beside.values():
             self.box.put(other.judged(seen, Shown(findings, unfamiliar)))

@@ -160,7 +160,7 @@ def test_a_noisy_monitor_pages_less_and_what_is_right_is_not_lost(seed: int) -> 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_where_alerts_are_of_use_nothing_changes(seed: int) -> None:
-    rounds = events_of(seed)[: ROUNDS // 2]
+    rounds = events_of(seed)[: ROUNDS // 3]
     learned, without = World("apply", seed, useful=True).live(rounds), World("off", seed, useful=True).live(rounds)
     assert not lessons(learned)
     assert [one["id"] for one in of_role(learned.outs, "alerts")] == [
