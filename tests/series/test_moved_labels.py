@@ -217,3 +217,23 @@ def test_older_snapshots_do_not_say_of_which_model_a_label_is(monkeypatch: pytes
     assert models_of(labels_of(task)) == {"a"}, "of inferences it is known"
     two.feed([inference(n, n, model="a") for n in range(20)])
     assert two.total("results") == {"matched": 20}
+
+
+def test_a_window_goes_on_with_its_version_and_the_names_of_its_classes() -> None:
+    two, told = Two(config("{window: 1h}")), list[Any]()
+    two.feed([inference(1, 0, "rare", model="a"), inference(2, 1, model="a"), inference(3, 7200, model="a")])
+    two.feed([inference(4, 2, model="b")])
+    for number, more in enumerate([label(2, 7201, model="a"), label(1, 7202, model="a"), None]):
+        two.feed([more] if more else [])
+        performance = two.labels[two.of["a"]].performance
+        assert performance is not None
+        told += performance.tell(two.labels[two.of["a"]].clock_ms)
+        if number == 0:
+            two.move("a")
+            left = two.labels[0].performance
+            assert left is not None
+            assert {key[0] for groups in left.windows.values() for key in groups} == {"b"}
+            assert (left.versions, left.classes, left.names) == ({}, {}, {})
+    assert [one.version for one in told if not one.by] == [1, 2]
+    wrong = [one for one in told if not one.by][-1].facts["confusion"]
+    assert {(one["predicted"], one["true"]) for one in wrong} == {("ok", "ok"), ("rare", "ok")}
