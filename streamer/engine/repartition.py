@@ -35,7 +35,21 @@ from streamer.monitors.window_outcomes import NOBODY
 from streamer.signals.columns import I64
 
 NUMBERED = {
-    *("calm", "first", "following", "held", "hours", "kept", "loads", "normal", "places", "recent", "runs", "swings"),
+    *(
+        "calm",
+        "first",
+        "following",
+        "gaps",
+        "held",
+        "hours",
+        "kept",
+        "loads",
+        "normal",
+        "places",
+        "recent",
+        "runs",
+        "swings",
+    ),
     *("texts", "usual"),
 }
 """Lists in the state of a monitor, a source or the homes of names whose items begin with a row."""

@@ -195,10 +195,10 @@ class GapMonitor(MonitorBase):
         self.rows = renumbered(self.rows, rows)
 
     def dump(self) -> Any:
-        return [[row, one.dump()] for row, one in sorted(self.rows.items())]
+        return {"gaps": [[row, one.dump()] for row, one in sorted(self.rows.items())]}
 
     def load(self, state: Any) -> None:
-        for row, given in state:
+        for row, given in state["gaps"]:
             if not 0 <= int(row) < len(self.table.keys):
                 raise ValueError("a gap of a series that there is not")
             self.rows[int(row)] = one = Watched(self.way)

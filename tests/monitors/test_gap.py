@@ -112,9 +112,9 @@ def test_rows_that_leave_take_what_is_known_of_them_along() -> None:
     assert gap.rows == {0: kept}
     assert sorted(names) == ["DE", "NL"]
     with pytest.raises(ValueError, match="series that there is not"):
-        gap.load([[7, kept.dump()]])
+        gap.load({"gaps": [[7, kept.dump()]]})
     with pytest.raises(ValueError, match="begun"):
-        gap.load([[0, {**kept.dump(), "begun": np.zeros((SCALES, 1), np.int64)}]])
+        gap.load({"gaps": [[0, {**kept.dump(), "begun": np.zeros((SCALES, 1), np.int64)}]]})
 
 
 def test_a_stream_that_ends_before_there_is_a_calibration_says_nothing() -> None:
