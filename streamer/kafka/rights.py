@@ -44,7 +44,7 @@ READS = {
     "state": "snapshots are read back at a restart",
     "ordered": "events are read in the order of their models",
 }
-SHOWN = ("heartbeats", "alerts", "incidents", "windows")
+SHOWN = ("heartbeats", "alerts", "incidents", "windows", "review")
 """The roles of what the page reads back."""
 WRITES = {
     "alerts": "alerts are published",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -21,6 +22,8 @@ LINES_MAX, POINTS, POINTS_LEAST, POINTS_MAX = 20_000, 120, 24, 480_000
 """Series of windows, and windows of each: fewer of each where there are many series, so that all have room."""
 TOLD_MAX, TOLD = 2_000, 48
 """Groups of inferences of which it is told how good the predictions were, and windows of each."""
+ITEMS_MAX, SAID_MAX = 1_000, 200
+"""Items that people are asked to look at, and of what became of commands and lessons the newest."""
 RATES = 60
 """Minutes of which the rate of a model is kept."""
 NEAR = 4
@@ -70,6 +73,9 @@ class Board:
         self.alerts, self.incidents = Records(), Records()
         self.lines: OrderedDict[tuple[str, ...], deque[tuple[Any, ...]]] = OrderedDict()
         self.performance: OrderedDict[tuple[str, str], OrderedDict[str, dict[str, Any]]] = OrderedDict()
+        self.items: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self.audits: OrderedDict[str, dict[str, Any]] = OrderedDict()  # by model the newest
+        self.said: deque[dict[str, Any]] = deque(maxlen=SAID_MAX)
         self.hidden_lines, self.unread = 0, 0
         self.version = 0  # of what is shown
 
@@ -80,8 +86,6 @@ class Board:
         try:
             record = orjson.loads(value)
             kind = str(record["type"]).removeprefix("io.driftline.").split(".")[0]
-            if kind in NOT_SHOWN:
-                return
             TAKEN[kind](self, record, record["data"])
         except (ValueError, KeyError, TypeError, AttributeError):
             self.unread += 1
@@ -147,6 +151,21 @@ class Board:
             newest(known, begin, data, TOLD)
         self.hidden_lines += newest(self.performance, key, known, TOLD_MAX)
 
+    def item(self, record: Mapping[str, Any], data: dict[str, Any]) -> None:
+        newest(self.items, data["review_id"], data, ITEMS_MAX)
+
+    def audit(self, record: Mapping[str, Any], data: dict[str, Any]) -> None:
+        newest(self.audits, data["labels"]["model"], data, MODELS_MAX)
+
+    def agreement(self, record: Mapping[str, Any], data: dict[str, Any]) -> None:
+        """In the topic of windows, for who weighs reviewers."""
+
+    def people(self, record: Mapping[str, Any], data: dict[str, Any]) -> None:
+        """What became of a command, or of what people said of alerts."""
+        status = data["status"]
+        told = {"time": record["time"], "status": status, "model": data["model"], "sentence": data["sentence"]}
+        self.said.appendleft(told)
+
     # What is shown
 
     def overview(self) -> dict[str, Any]:
@@ -168,6 +187,7 @@ class Board:
             ],
             "incidents": [brief(one) for one in newest_first(self.incidents)],
             "alerts": [brief_alert(one) for one in newest_first(self.alerts)],
+            "said": list(self.said),
             "partitions": [
                 {"topic": topic, "partition": number, **known} for (topic, number), known in sorted(self.places.items())
             ],
@@ -207,6 +227,7 @@ class Board:
                 for ended in (parts[0]["windows"] if parts else ())
             },
             "unwatched": [one for data in parts for one in data.get("unwatched", [])][:SHOWN],
+            "audit": self.audits.get(name),
         }
 
     def series_of(self, model: str) -> list[dict[str, Any]]:
@@ -227,6 +248,11 @@ class Board:
         lines = [line for line in self.series_of(model) if (line["signal"], line["group"]) == about]
         return {**alert, "lines": sorted(lines, key=lambda line: line["monitor"] != own)[:NEAR]}
 
+    def waiting_items(self, now_ms: int) -> list[dict[str, Any]]:
+        """What people are asked to look at and a verdict is still waited for, the newest first."""
+        now = datetime.fromtimestamp(now_ms / 1000, UTC).isoformat()
+        return [item for item in reversed(self.items.values()) if item["until"] > now]
+
     def performance_of(self, model: str) -> list[dict[str, Any]]:
         """Windows of a model whose labels came, the newest first."""
         found = [
@@ -238,7 +264,7 @@ class Board:
         return sorted(found, key=lambda one: (one["window"]["from"], one["group"]), reverse=True)
 
 
-FIGURES = ("error", "calibration", "regression")
+FIGURES = ("error", "estimated", "calibration", "regression")
 """Of what is told of a window whose labels came, what the page shows."""
 VALUES = ("fraction", "value", "distance", "surprise")
 """What of a window is drawn: the first of these that it has."""
@@ -284,12 +310,15 @@ def brief_alert(alert: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-NOT_SHOWN = ("control", "learn")
-"""Kinds of records beside the alerts that the page has no place for."""
 TAKEN = {
     "heartbeat": Board.heartbeat,
     "alert": Board.alert,
     "incident": Board.incident,
     "window": Board.window,
     "performance": Board.told,
+    "review": Board.item,
+    "audit": Board.audit,
+    "agreement": Board.agreement,
+    "control": Board.people,
+    "learn": Board.people,
 }

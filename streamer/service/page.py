@@ -37,6 +37,7 @@ PAST = {
     "alerts": (14 * 86_400_000, 20_000),
     "incidents": (14 * 86_400_000, 20_000),
     "windows": (86_400_000, 50_000),
+    "review": (14 * 86_400_000, 5_000),
 }
 """How many ms back a topic of each role is read at the start, and how many records at most: to read one takes 20 us of
 the interpreter, which the service then lacks.
@@ -140,6 +141,9 @@ class Page:
     def performance(self, asked: dict[str, str]) -> list[dict[str, Any]]:
         return self.board.performance_of(asked.get("model", ""))
 
+    def review(self, asked: dict[str, str]) -> list[dict[str, Any]]:
+        return self.board.waiting_items(int(1000 * self._clock()))
+
     def alert(self, asked: dict[str, str]) -> dict[str, Any] | None:
         return self.board.alert_with_lines(asked.get("id", ""))
 
@@ -190,6 +194,8 @@ def page_of(current: Callable[[], Config], health: Health, logger: Any) -> Page:
             "config_hash": config.config_hash,
             "service": __version__,
             "windows": config.topics.windows is not None,
+            "asks": config.review is not None,
+            "control": config.control is not None,
         }
 
     def tail(now_ms: int) -> Tail:
@@ -222,6 +228,7 @@ VIEWS: dict[str, Callable[[Page, dict[str, str]], Any]] = {
     "/api/overview": Page.overview,
     "/api/series": Page.series,
     "/api/performance": Page.performance,
+    "/api/review": Page.review,
     "/api/alert": Page.alert,
     "/api/incident": Page.incident,
 }

@@ -17,6 +17,11 @@ from streamer.engine.task import Task
 from streamer.port import Tick
 from streamer.service import board as under_test
 from streamer.service.board import Board, group_of, state_of
+from tests.engine.commands import command, config_of, log_of, told, values
+from tests.engine.test_reviewing import BEGIN_MS as LIVED_BEGIN_MS
+from tests.engine.test_reviewing import lived
+
+LIVED_MS = LIVED_BEGIN_MS + 6 * 3_600_000
 
 CONFIG = """
 version: 1
@@ -71,6 +76,12 @@ def labelled() -> tuple[bytes, ...]:
         task.step(decode(records[task.position : end], "in"))
         task.tick(Tick(end, BEGIN_MS + (9000 + end) * 1000, True))
     return tuple(out.value for out in task.outbox if out.topic == "windows" and out.value is not None)
+
+
+@functools.cache
+def asked() -> tuple[bytes, ...]:
+    """Of two models of which people were asked about events, and answered."""
+    return tuple(out.value for out in lived().outs if out.value is not None)
 
 
 def fed(*parts: int) -> Board:
@@ -229,8 +240,29 @@ def test_an_alert_comes_with_what_is_watched_of_the_same_values() -> None:
     assert board.alert_with_lines("nothing") is None
 
 
-@pytest.mark.parametrize("kind", ["control.applied", "learn.changed"])
-def test_what_has_no_place_on_the_page_is_left_alone(kind: str) -> None:
+def test_what_people_are_asked_is_shown_until_nobody_waits_for_an_answer() -> None:
     board = Board()
-    board.take(f'{{"type": "io.driftline.{kind}.v1", "data": {{}}}}'.encode())
-    assert (board.unread, board.version) == (0, 0)
+    for value in asked():
+        board.take(value)
+    assert board.unread == 0
+    open_, all_ = board.waiting_items(LIVED_MS + 5_400_000), len(lived().items())
+    assert 0 < len(open_) < all_
+    assert open_[0]["until"] >= open_[-1]["until"], "the newest first"
+    assert board.waiting_items(LIVED_MS + 86_400_000) == []
+    [model, *_] = board.overview()["models"]
+    assert model["audit"]["test"]["verdicts"] > 0
+
+
+def test_what_became_of_commands_is_shown_the_newest_first() -> None:
+    board = Board()
+    config = config_of()
+    log = log_of(
+        config, values((100.0, 600), (140.0, 900)), {700: [command("ack", monitor="mean")], 710: [command("x", "c2")]}
+    )
+    for out in told(config, log).outbox:
+        board.take(out.value)
+    assert board.unread == 0
+    said = board.overview()["said"]
+    assert [one["status"] for one in said] == ["refused", "applied"]
+    assert "ada acknowledged 1 alert (mean)" in said[1]["sentence"]
+    assert said[0]["time"] >= said[1]["time"]

@@ -21,7 +21,7 @@ from streamer.service.metrics import Metrics
 from streamer.service.page import FILES, POLICY, VIEWS, Page
 from tests.service.browser import CHROMIUM, Browser
 from tests.service.clients import ask, connect
-from tests.service.test_board import labelled, published
+from tests.service.test_board import LIVED_MS, asked, labelled, published
 
 PICTURES = Path(__file__).resolve().parents[2] / "build" / "pictures"
 
@@ -111,7 +111,9 @@ def test_views_show_what_is_published(server: Server, page: Page, topics: Topics
     assert {one["signal"] for one in json.loads(ask(server, "/api/series?model=m")[1])} >= {"traffic"}
     assert ask(server, "/api/alert?id=nothing")[0] == ask(server, "/api/incident")[0] == 404
     assert json.loads(ask(server, "/api/performance?model=m")[1])[0]["error"]["count"] == 360
-    assert set(VIEWS) == {f"/api/{name}" for name in ("overview", "series", "performance", "incident", "alert")}
+    assert set(VIEWS) == {
+        f"/api/{name}" for name in ("overview", "series", "performance", "review", "incident", "alert")
+    }
 
 
 @pytest.mark.parametrize(
@@ -259,6 +261,7 @@ def browser(server: Server, chromium: Browser) -> Iterator[Browser]:
         ("alerts", ["went from"]),
         ("incident/ID", ["From where it began", "feature-mean", "Was anything deployed", "What is not known"]),
         ("alert/ID", ["Mean, and one spread", "Around the change", "feature-distribution: features.a", "--from 0"]),
+        ("review", ["Nobody is asked to look at events"]),
         ("pipeline", ["in[0]", "n: <b>x</b>"]),
         ("config", ["version: 1"]),
         ("alert/nothing", ["It is not known here, or no longer."]),
@@ -287,3 +290,20 @@ def test_a_browser_is_told_what_changes(server: Server, page: Page, topics: Topi
     browser.wait_for("Models (1)")
     browser.value("document.dispatchEvent(new KeyboardEvent('keydown', {key: '/'}))")
     assert browser.value("document.activeElement.id") == "find"
+
+
+@pytest.mark.xdist_group("browser")
+def test_a_browser_shows_what_people_are_asked_and_what_they_found(
+    server: Server, page: Page, topics: Topics, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page, "_shown", lambda: {"config": "", "windows": True, "asks": True, "notes": []})
+    topics.put = [*asked()]
+    wait_for(lambda: page.board.version >= len(asked()))
+    monkeypatch.setattr(page, "_clock", lambda: (LIVED_MS - 600_000) / 1000)
+    browser.open(f"http://{server.address}/#/review")
+    browser.wait_for("driftline review answer -c FILE")
+    assert "in[0]@" in browser.text()
+    browser.open(f"http://{server.address}/#/model/u")
+    browser.wait_for("events of the newest window were looked at")
+    assert browser.complaints == []
+    browser.picture(PICTURES / "page-people.png")

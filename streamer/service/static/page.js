@@ -6,6 +6,7 @@ const ROWS = 100; // Of models that are shown at once, the worst first: more tak
 const LEAST_MS = 2000; // Between two drawings, however much changes.
 const WORDS = {
   critical: "▲ critical", drifting: "◆ drifting", learning: "○ learning", healthy: "● healthy",
+  applied: "● done", refused: "▲ refused", proposed: "○ proposed", changed: "◆ changed",
   firing: "▲ firing", open: "◆ open", resolved: "● resolved", pending: "○ pending",
 };
 const main = document.getElementById("view");
@@ -121,9 +122,15 @@ const alerts = (list) => (list.length ? table(["State", "Severity", "What moved"
 
 // How good predictions were, of windows whose labels came; a share with its exact interval.
 const share = (part) => (part ? `${(100 * part.share).toFixed(1)} % (${part.interval.map((v) => (100 * v).toFixed(1)).join(" to ")})` : "–");
-const goodness = (list) => table(["Window", "Group", "#Inferences", "#Labelled", "Wrong", "Confidence less accuracy", "Absolute error, bias"], list.map((one) => [
+const goodness = (list) => table(["Window", "Group", "#Inferences", "#Labelled", "Wrong", "Estimated without labels", "Confidence less accuracy", "Absolute error, bias"], list.map((one) => [
   el("span", {}, time(one.window.from), one.window.version > 1 ? ` (told ${one.window.version} times)` : ""), one.group || "all", number(one.inferences), number(one.labelled),
-  share(one.error), one.calibration ? number(one.calibration.gap) : "–", one.regression ? `${number(one.regression.mae)}, ${number(one.regression.bias)}` : "–"]));
+  share(one.error), share(one.estimated), one.calibration ? number(one.calibration.gap) : "–", one.regression ? `${number(one.regression.mae)}, ${number(one.regression.bias)}` : "–"]));
+
+// An audit of the least confident in words: the error of all, and whether the model is worse than it says.
+const audited = (one) => `${one.lowest.answered + one.rest.answered} of ${one.lowest.asked + one.rest.asked} events of the newest window were looked at. `
+  + (one.error ? `Wrong of all: ${share(one.error)}; by its own confidence ${(100 * one.estimated).toFixed(1)} %. ` : "")
+  + `So far ${one.test.wrong} of ${one.test.verdicts} were wrong where it says ${number(one.test.expected)}: `
+  + (one.test.fired ? "▲ it is wrong more often than it says." : `no proof that it is worse than it says (evidence ${number(one.test.evidence)} of ${number(one.test.limit)}).`);
 
 const VIEWS = {
   "": async (all) => {
@@ -144,7 +151,18 @@ const VIEWS = {
       shown.length < models.length ? el("p", { class: "soft" }, `${models.length - shown.length} more, of which none is in a worse state. `, link(`#/?all&find=${encodeURIComponent(wanted)}`, "Show all")) : null];
   },
   alerts: async (all) => {
-    return [el("h2", {}, "Incidents"), incidents(all.incidents), el("h2", {}, "Alerts"), alerts(all.alerts)];
+    return [el("h2", {}, "Incidents"), incidents(all.incidents), el("h2", {}, "Alerts"), alerts(all.alerts),
+      all.said.length ? [el("h2", {}, "What people said, and what became of it"), table(["When", "State", "What"], all.said.map((one) => [
+        time(one.time), state(one.status), el("div", { class: "sentence" }, one.sentence)]))] : null];
+  },
+  review: async (all) => {
+    if (!all.asks) return [el("h2", {}, "Review"), el("p", { class: "soft" }, "Nobody is asked to look at events: the config has no review: {topic: ...}.")];
+    const items = await get("/api/review");
+    return [el("h2", {}, `Review (${items.length})`), el("p", { class: "soft" }, "What a verdict is waited for, the newest first; those that have one are shown, too, as answers are not read here."),
+      items.length ? table(["Event", "Model", "Why", "Question", "Until", "Answer with"], items.map((one) => [
+        `${one.event.topic}[${one.event.partition}]@${one.event.offset}${one.event.id ? ` (${one.event.id})` : ""}`, link(name(one.model), one.model),
+        one.reasons.join(", ") || ({ control: "drawn by chance", random: "drawn by chance", lowest: "among the least confident" })[one.kind] || one.kind, one.question, time(one.until),
+        el("code", {}, `driftline review answer -c FILE ${one.review_id} right --reviewer YOU`)])) : el("p", { class: "soft" }, "Nothing waits.")];
   },
   model: async (all, model) => {
     const wanted = encodeURIComponent(model);
@@ -160,6 +178,7 @@ const VIEWS = {
         ["Not watched", one.unwatched.map((u) => `${u.signal}: ${u.why}`).join("; ") || "nothing that the config asks for"],
       ].flatMap(([term, said]) => [el("dt", {}, term), el("dd", {}, said)])),
       el("h3", {}, "Alerts"), alerts(all.alerts.filter((a) => a.labels.model === model)),
+      one.audit ? [el("h3", {}, "What people found"), el("p", {}, audited(one.audit))] : null,
       told.length ? [el("h3", {}, "How good the predictions were"), goodness(told)] : null,
       el("h3", {}, "Signals, as the detectors saw them"),
       series.length ? el("div", { class: "charts" }, series.map((line) => chart(line)))
@@ -185,7 +204,8 @@ const VIEWS = {
     const one = await get(`/api/alert?id=${encodeURIComponent(id)}`);
     const side = (told) => (told ? `mean ${number(told.mean)}, spread ${number(told.std)}, ${number(told.n)} events up to ${told.to}` : "–");
     const evidence = one.evidence || {};
-    const said = [["Monitor", one.labels.monitor], ["Detector", one.labels.detector || (one.detector || {}).kind], ["Signal", one.labels.signal],
+    const known = one.acknowledged;
+    const said = [["Known to", known ? `${known.by}, since ${known.time}: ${known.why}` : null], ["Monitor", one.labels.monitor], ["Detector", one.labels.detector || (one.detector || {}).kind], ["Signal", one.labels.signal],
       ["Began", time((evidence.onset || {}).time)], ["Found", time((one.trigger || {}).time)],
       ["Before", side(evidence.before)], ["After", side(evidence.after)],
       ["Statistic", one.statistic === null || one.statistic === undefined ? "–" : `${number(one.statistic)}, limit ${number(one.threshold)}`],
@@ -196,10 +216,13 @@ const VIEWS = {
     const marks = [["began", (evidence.onset || {}).time], ["found", (one.trigger || {}).time]].filter(([, at]) => at).map(([word, at]) => ({ word, at: Date.parse(at) }));
     return [el("h2", {}, state(one.status), " ", link(name(one.labels.model || ""), one.labels.model || "")), el("p", { class: "sentence" }, one.sentence),
       one.provisional ? el("p", { class: "note" }, "Provisional: the model is still in school, its daily and weekly patterns are not known yet.") : null,
-      el("dl", {}, ...said.flatMap(([term, told]) => [el("dt", {}, term), el("dd", {}, told || "–")])),
+      el("dl", {}, ...said.filter(([term, told]) => told || term !== "Known to").flatMap(([term, told]) => [el("dt", {}, term), el("dd", {}, told || "–")])),
       ranges(evidence.before, evidence.after), moved((evidence.window || {}).moved),
       one.lines.length ? [el("h3", {}, "Around the change"), el("div", { class: "charts" }, one.lines.map((line) => chart(line, marks)))] : null,
       command ? [el("h3", {}, "See it happen again"), el("pre", {}, el("code", {}, command)), copy] : null,
+      all.control ? [el("h3", {}, "Say what is to become of it"), el("pre", {}, el("code", {}, [
+        ["ack", "somebody looks at it"], ["mute", "nobody is told for a while: --for 2h"], ["accept", "where it is now is the normal"]]
+        .map(([verb, what]) => `driftline alerts ${verb} ${one.id} -c FILE --by YOU --why "..."   # ${what}`).join("\n")))] : null,
       el("details", {}, el("summary", {}, "The record"), el("pre", {}, el("code", {}, JSON.stringify(one, null, 2))))];
   },
   pipeline: async (all) => {
