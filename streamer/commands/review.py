@@ -15,7 +15,7 @@ from streamer.commands.sources import of_topic, said_in_words
 from streamer.config.model import Config
 from streamer.review.open_items import Unwritable, items_of, lines_of, open_items, verdict_record
 from streamer.service.run import load_or_exit
-from streamer.signals.verdicts import ALERT, ITEM, NOT_USEFUL, REASONS, item_verdicts, plain
+from streamer.signals.verdicts import ITEM, item_verdicts, plain
 
 EXIT_NOTHING = 1
 CONFIG = click.option(
@@ -24,8 +24,6 @@ CONFIG = click.option(
 EPILOG = """\b
 driftline review next -c driftline.yaml --reviewer ann
 driftline review answer -c driftline.yaml drift-ordered-3-1702 wrong --reviewer ann
-driftline review answer -c driftline.yaml 8104c5bd1be67309-in-0-17 not_useful --alert --model fraud --reason expected
-  --reviewer ann
 """
 
 
@@ -59,30 +57,22 @@ def next_(config_path: Path, count: int, reviewer: str | None, model: str | None
 @click.argument("id")
 @click.argument("verdict")
 @click.option("--reviewer", required=True, help="Who says it.")
-@click.option("--alert", is_flag=True, help="ID is an alert's correlationid: useful or not_useful. Say its --model.")
 @click.option("--model", help="The model that it is about; default what the item says.")
-@click.option("--reason", type=click.Choice([*REASONS]), help="Why an alert was not useful: the first that holds.")
-def answer(
-    config_path: Path, id: str, verdict: str, reviewer: str, alert: bool, model: str | None, reason: str | None
-) -> None:
-    """Write a verdict on an item: right, wrong or unsure; or on an alert: useful or not_useful."""
-    config, said = asked_config(config_path), (ALERT if alert else ITEM).get(plain(verdict))
+def answer(config_path: Path, id: str, verdict: str, reviewer: str, model: str | None) -> None:
+    """Write a verdict on an item: right, wrong or unsure. One on an alert: `driftline alerts verdict`."""
+    config, said = asked_config(config_path), ITEM.get(plain(verdict))
     assert config.verdicts is not None
     if said is None:
-        words = dict.fromkeys((ALERT if alert else ITEM).values())
+        words = dict.fromkeys(ITEM.values())
         raise click.UsageError(f"{verdict!r} is no verdict: say one of {', '.join(words)}.")
-    if reason is not None and said != NOT_USEFUL:
-        raise click.UsageError("--reason is why an alert was not useful.")
     now_ms = int(time.time() * 1000)
     with said_in_words():
         if model is None:
-            mine = [] if alert else [item for item in items_in(config, now_ms) if item["review_id"] == id]
+            mine = [item for item in items_in(config, now_ms) if item["review_id"] == id]
             if not mine:
-                what = "an alert needs --model" if alert else f"{config.topics.own()['review']} has no item {id}"
-                raise click.UsageError(f"{what}.")
+                raise click.UsageError(f"{config.topics.own()['review']} has no item {id}.")
             model = str(mine[-1]["model"])
-        told = {"model": model, "alert_id" if alert else "review_id": id, "reviewer": reviewer, "verdict": said}
-        told |= {"reason": reason} if reason is not None else {}
+        told = {"model": model, "review_id": id, "reviewer": reviewer, "verdict": said}
         try:
             key, value, headers = verdict_record(config, told, now_ms)
         except Unwritable as error:

@@ -36,9 +36,6 @@ def told(folder: Path, text: str, *args: str) -> tuple[int, str]:
             ("answer", "i", "useful", "--reviewer", "a"),
             "'useful' is no verdict: say one of right, wrong, unsure.",
         ),
-        (BOTH, ("answer", "i", "unsure", "--alert", "--reviewer", "a"), "say one of useful, not_useful."),
-        (BOTH, ("answer", "i", "useful", "--alert", "--reviewer", "a"), "an alert needs --model"),
-        (BOTH, ("answer", "i", "right", "--reason", "late", "--reviewer", "a"), "--reason is why an alert was not"),
         (BOTH, ("answer", "i", "right"), "--reviewer"),
     ],
 )
