@@ -69,4 +69,4 @@ def test_what_waits_is_shown_and_an_answer_is_written_where_the_config_says(
 
 def test_its_help_has_examples() -> None:
     shown = CliRunner().invoke(main, ["review", "--help"]).output
-    assert shown.count("driftline review answer -c driftline.yaml") == 2
+    assert shown.count("driftline review answer -c driftline.yaml") == 1
