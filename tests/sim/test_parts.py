@@ -48,7 +48,7 @@ def test_what_is_carried_is_there_whatever_fails(carrying: Counter[str]) -> None
         stored = sum(len(entry[0].value or b"") for entry in ran.broker.state if entry is not None)
         states = sum(len(owned.task.dump()) for w in ran.workers.values() for owned in w.owned.values())
         assert stored < 5 * states, seed
-    assert carrying["carrying"] > carrying["cut"] // 5
+    assert carrying["carrying"] >= 8
     assert carrying["restored"] > 10
     assert carrying["gone"] > 0
 
