@@ -24,6 +24,7 @@ from streamer.service import snapshots
 from streamer.service.partitions import Doing, LivePartition
 from streamer.service.restore import Restorer
 from streamer.service.worker import Worker
+from tests.series.test_labels import labels_of
 from tests.sim import campaign
 from tests.sim.campaign import Campaign, Differs, make_log, oracle, run_seed
 
@@ -301,8 +302,7 @@ def test_a_broken_worker_is_caught(mutant: type[Worker]) -> None:
 def test_a_label_that_is_joined_twice_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who comes back and has forgotten which inferences have their label joins one that comes again, too."""
     log = make_log(random.Random(1), 0, 1500)
-    labels = oracle(load_text(campaign.CONFIG, "sim.yaml", {}), ("inferences", 0), log).labels
-    assert labels is not None
+    labels = labels_of(oracle(load_text(campaign.CONFIG, "sim.yaml", {}), ("inferences", 0), log))
     assert min(labels.results[name] for name in ("matched", "duplicate", "conflicting", "unmatched")) > 0
     load = Pending.load
 
