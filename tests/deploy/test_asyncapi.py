@@ -41,7 +41,7 @@ def test_every_reference_leads_somewhere() -> None:
 def test_every_topic_is_a_channel_but_for_that_of_snapshots() -> None:
     told = read(FILE)
     config = load_config(DEPLOY / "driftline.yaml", {})
-    optional = {f"drift-{role}" for role in ("windows", "incidents", "shadow")}
+    optional = {f"drift-{role}" for role in ("windows", "incidents", "shadow", "review")}
     named = {*config.topics.events, *config.topics.own().values()} | optional
     assert {one["address"] for one in told["channels"].values()} == named - {config.topics.state}
     operated = {one["channel"]["$ref"].rpartition("/")[2] for one in told["operations"].values()}
@@ -56,7 +56,7 @@ def test_the_records_of_a_topic_are_those_that_the_readme_of_schemas_says() -> N
         (ROOT / "schemas" / "README.md").read_text().partition("| topic | record | schema |")[2].partition("\n\n")[0]
     )
     listed: dict[str, set[str]] = {}
-    for role, schema in re.findall(r"^\| `topics\.(\w+)`.*\[(\w+)\.v1\.json\]", table, re.M):
+    for role, schema in re.findall(r"^\| `(?:topics\.)?(\w+)(?:\.topic)?`.*\[(\w+)\.v1\.json\]", table, re.M):
         listed.setdefault(role, set()).add(schema)
     listed["alerts"].add("incident")  # By default.
     channels = {name: set(one["messages"]) for name, one in told["channels"].items() if name != "deadLetters"}
