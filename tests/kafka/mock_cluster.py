@@ -11,6 +11,7 @@ import confluent_kafka
 from confluent_kafka import Producer
 
 from streamer.config import model as cfg
+from streamer.config.bridges import Bridges
 
 PRODUCE, METADATA, FIND_COORDINATOR = 0, 3, 10
 INIT_PRODUCER_ID, ADD_PARTITIONS, ADD_OFFSETS, END_TXN, TXN_OFFSET_COMMIT = 22, 24, 25, 26, 28
@@ -91,7 +92,8 @@ def config(brokers: str, **client: Any) -> Any:
     """What `streamer.kafka.log` reads of a config."""
     kafka = SimpleNamespace(brokers=brokers, group="group", instance="one", start="earliest", client=client)
     topics = cfg.Topics(events=["events"], alerts="alerts", state="state", heartbeats="heartbeats", dead_letter="dead")
-    return SimpleNamespace(kafka=kafka, topics=topics, limits=cfg.Limits(), about={}, server=cfg.Server())
+    about = {"about": {}, "bridges": Bridges(), "review": None, "verdicts": None, "control": None}
+    return SimpleNamespace(kafka=kafka, topics=topics, limits=cfg.Limits(), server=cfg.Server(), **about)
 
 
 def fill(brokers: str, topic: str, count: int, partition: int = 0) -> None:
