@@ -225,9 +225,10 @@ def test_a_window_goes_on_with_its_version_and_the_names_of_its_classes() -> Non
     two.feed([inference(4, 2, model="b")])
     for number, more in enumerate([label(2, 7201, model="a"), label(1, 7202, model="a"), None]):
         two.feed([more] if more else [])
-        performance = two.labels[two.of["a"]].performance
-        assert performance is not None
-        told += performance.tell(two.labels[two.of["a"]].clock_ms)
+        mine = two.labels[two.of["a"]]
+        assert mine.performance is not None
+        assert mine.calibrations is not None
+        told += mine.performance.tell(mine.clock_ms, mine.calibrations, mine.classes)
         if number == 0:
             two.move("a")
             left = two.labels[0].performance
