@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from schemas.records.alert import rfc3339
-from schemas.records.envelope import envelope, named
+from schemas.records.envelope import envelope, located, named
 
 
 class AgreementFacts(NamedTuple):
@@ -36,7 +36,7 @@ def render_agreement(facts: AgreementFacts) -> tuple[bytes, bytes]:
         data={
             "labels": {"model": facts.model},
             "version": facts.version,
-            "closed_by": {"topic": facts.topic, "partition": facts.partition, "offset": facts.offset},
+            "closed_by": located(facts.topic, facts.partition, facts.offset),
             **facts.agreement,
         },
     )

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from schemas.records.alert import rfc3339
-from schemas.records.envelope import envelope, named
+from schemas.records.envelope import envelope, located, named
 
 
 class AuditFacts(NamedTuple):
@@ -39,7 +39,7 @@ def render_audit(facts: AuditFacts) -> tuple[bytes, bytes]:
         data={
             "labels": {"model": facts.model},
             "window": {"from": begin, "to": end, "version": facts.version},
-            "closed_by": {"topic": facts.topic, "partition": facts.partition, "offset": facts.offset},
+            "closed_by": located(facts.topic, facts.partition, facts.offset),
             **facts.audit,
         },
     )

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from schemas.records.alert import rfc3339
-from schemas.records.envelope import envelope, named
+from schemas.records.envelope import envelope, located, named, numbered
 
 
 class ControlFacts(NamedTuple):
@@ -32,9 +32,7 @@ class ControlFacts(NamedTuple):
 
 def render_control(facts: ControlFacts) -> tuple[bytes, bytes]:
     """Key (the record's id: none replaces another) and value of the record."""
-    place = f"{facts.offset}.{facts.row}" if facts.row else str(facts.offset)
-    id = f"control-{named(facts.topic, facts.generation)}-{facts.partition}-{place}"
-    topic, partition, offset = facts.told_at
+    id = f"control-{named(facts.topic, facts.generation)}-{facts.partition}-{numbered(facts.offset, facts.row)}"
     record = envelope(
         f"control.{facts.status}",
         id=id,
@@ -51,13 +49,8 @@ def render_control(facts: ControlFacts) -> tuple[bytes, bytes]:
             "reason": facts.reason,
             "until": None if facts.until_ms is None else rfc3339(facts.until_ms),
             "alerts": facts.alerts,
-            "told": {"topic": topic, "partition": partition, "offset": offset},
-            "changed": {
-                "topic": facts.topic,
-                "partition": facts.partition,
-                "offset": facts.offset,
-                "time": rfc3339(facts.time_ms),
-            },
+            "told": located(*facts.told_at),
+            "changed": located(facts.topic, facts.partition, facts.offset, time=rfc3339(facts.time_ms)),
         },
     )
     return id.encode(), orjson.dumps(record)

@@ -14,6 +14,16 @@ def named(topic: str, generation: int) -> str:
     return f"{topic}~{generation}" if generation else topic
 
 
+def numbered(offset: int, row: int) -> str:
+    """A place as ids have it: two rows of a record may each begin something."""
+    return f"{offset}.{row}" if row else str(offset)
+
+
+def located(topic: str, partition: int, offset: int, **more: Any) -> dict[str, Any]:
+    """A place as records have it; `more`: what else is said of it, such as its time."""
+    return {"topic": topic, "partition": partition, "offset": offset, **more}
+
+
 def envelope(
     kind: str, id: str, source: str, subject: str, time: str, data: dict[str, Any], **extensions: Any
 ) -> dict[str, Any]:

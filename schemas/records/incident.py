@@ -7,7 +7,7 @@ survives compaction.
 from __future__ import annotations
 
 from schemas.records.alert import SEVERITIES, Form, bare, cut, inner, rfc3339, with_holes, written
-from schemas.records.envelope import envelope
+from schemas.records.envelope import envelope, located
 
 
 def place(partition: str, what: str) -> dict[str, str]:
@@ -77,5 +77,5 @@ def form(told: Change, source: str, topic: str, partition: int) -> Form:
 def render_member(member: dict[str, str], since_ms: int, trigger: tuple[int, int], where: tuple[str, int]) -> str:
     """An alert of an incident as the record has it; `trigger`: offset and time; `where`: the partition."""
     offset, time_ms = trigger
-    place = {"topic": where[0], "partition": where[1], "offset": offset, "time": rfc3339(time_ms)}
-    return written({**member, "since": rfc3339(since_ms), "trigger": place})
+    trigger_at = located(*where, offset, time=rfc3339(time_ms))
+    return written({**member, "since": rfc3339(since_ms), "trigger": trigger_at})

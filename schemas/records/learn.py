@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from schemas.records.alert import fnv1a, rfc3339
-from schemas.records.envelope import envelope, named
+from schemas.records.envelope import envelope, located, named, numbered
 
 
 class LearnFacts(NamedTuple):
@@ -32,9 +32,8 @@ class LearnFacts(NamedTuple):
 
 def render_learn(facts: LearnFacts) -> tuple[bytes, bytes]:
     """Key (the record's id: none replaces another) and value of the record."""
-    place = f"{facts.offset}.{facts.row}" if facts.row else str(facts.offset)
     whose = f"{fnv1a(f'{facts.model}/{facts.monitor}'.encode()):016x}"
-    where = f"{named(facts.topic, facts.generation)}-{facts.partition}-{place}"
+    where = f"{named(facts.topic, facts.generation)}-{facts.partition}-{numbered(facts.offset, facts.row)}"
     id = f"learn-{whose}-{where}-{facts.version}-{facts.status}"
     record = envelope(
         f"learn.{facts.status}",
@@ -52,12 +51,7 @@ def render_learn(facts: LearnFacts) -> tuple[bytes, bytes]:
             "share": {"before": facts.before, "after": facts.after},
             "strength": {"before": 1.0 / facts.before, "after": 1.0 / facts.after},
             "because": facts.because,
-            "changed": {
-                "topic": facts.topic,
-                "partition": facts.partition,
-                "offset": facts.offset,
-                "time": rfc3339(facts.time_ms),
-            },
+            "changed": located(facts.topic, facts.partition, facts.offset, time=rfc3339(facts.time_ms)),
         },
     )
     return id.encode(), orjson.dumps(record)

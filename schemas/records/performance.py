@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from schemas.records.alert import rfc3339
-from schemas.records.envelope import envelope, named
+from schemas.records.envelope import envelope, located, named
 from schemas.records.window import escaped
 
 
@@ -41,7 +41,7 @@ def render_performance(facts: PerformanceFacts) -> tuple[bytes, bytes]:
             "labels": labels,
             "by": [name for name in facts.labels if name != "model"],
             "window": {"from": begin, "to": rfc3339(facts.end_ms), "version": facts.version},
-            "closed_by": {"topic": facts.topic, "partition": facts.partition, "offset": facts.offset},
+            "closed_by": located(facts.topic, facts.partition, facts.offset),
             **facts.performance,
         },
     )

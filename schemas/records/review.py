@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from schemas.records.alert import rfc3339
-from schemas.records.envelope import envelope, named
+from schemas.records.envelope import envelope, located, named, numbered
 
 
 class Place(NamedTuple):
@@ -19,8 +19,7 @@ class Place(NamedTuple):
     row: int = -1
 
     def told(self) -> dict[str, Any]:
-        place = {"topic": self.topic, "partition": self.partition, "offset": self.offset}
-        return place | ({"row": self.row} if self.row >= 0 else {})
+        return located(self.topic, self.partition, self.offset, **({"row": self.row} if self.row >= 0 else {}))
 
 
 class ItemFacts(NamedTuple):
@@ -49,7 +48,7 @@ def review_id(topic: str, generation: int, partition: int, offset: int, row: int
     >>> review_id("in", 0, 3, 17, 0), review_id("in", 1, 3, 17, 2)
     ('in-3-17', 'in~1-3-17.2')
     """
-    return f"{named(topic, generation)}-{partition}-{offset}{f'.{row}' if row > 0 else ''}"
+    return f"{named(topic, generation)}-{partition}-{numbered(offset, max(row, 0))}"
 
 
 def render_item(facts: ItemFacts) -> tuple[bytes, bytes]:

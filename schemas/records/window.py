@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from schemas.records.envelope import envelope, named
+from schemas.records.envelope import envelope, located, named
 
 
 class WindowFacts(NamedTuple):
@@ -46,7 +46,7 @@ def render_window(facts: WindowFacts) -> tuple[bytes, bytes]:
             "ended": facts.ended,
             "breach": facts.breach,
             "limit": facts.limit,
-            "closed_by": {"topic": facts.topic, "partition": facts.partition, "offset": facts.offset},
+            "closed_by": located(facts.topic, facts.partition, facts.offset),
             "window": facts.window,
         },
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
+from schemas.records.envelope import numbered
 from streamer.alerts.recovery import Recovery, dumped, loaded
 from streamer.monitors.evidence import Summary
 
@@ -64,7 +65,7 @@ class Opened(NamedTuple):
     @property
     def place(self) -> str:
         """As ids have it: two rows of a record may open an episode each."""
-        return f"{self.there}.{self.row}" if self.row else str(self.there)
+        return numbered(self.there, self.row)
 
 
 class Acknowledged(NamedTuple):

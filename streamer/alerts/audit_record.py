@@ -12,10 +12,10 @@ from typing import Any
 
 from detectors.counts import clopper_pearson
 from schemas.records import alert as wire
-from schemas.records.envelope import HEADERS
 from streamer.alerts.lifecycle import REPEATS_KEPT
+from streamer.alerts.own_record import Kind, Told, finding_of, own_record
 from streamer.config import model as cfg
-from streamer.monitors.evidence import evidence, span
+from streamer.monitors.evidence import span
 from streamer.port import Out, Partition
 
 MONITOR, SIGNAL = "review.audit", "audited_error"
@@ -79,49 +79,29 @@ class AuditAlerts:
         return outs, over
 
     def _record(self, model: str, alarm: Alarm, status: str, offset: int, time_ms: int) -> Out:
-        kind = status, self.severity
-        self.emitted[kind] = self.emitted.get(kind, 0) + 1
-        source = wire.Source(
-            self.config.kafka.group, self.config.config_hash, *self.partition, self.generation, self.config.file
-        )
-        detector = {"kind": "audit", "params": {"alpha": alarm.alpha}, "scale_free": True}
-        template = wire.template(("resolution", "level"))
-        forms = wire.forms(template, self.severity, {"description": DESCRIPTION}, detector, source)
-        form = forms["resolved" if status == "resolved" else "firing"]
-        facts = self._facts(model, alarm, status, (offset, time_ms))
-        return Out("alerts", facts["fingerprint"].encode(), wire.render(form, facts), HEADERS)
+        told = status, self.severity
+        self.emitted[told] = self.emitted.get(told, 0) + 1
+        kind = Kind(self.severity, {"kind": "audit", "params": {"alpha": alarm.alpha}, "scale_free": True}, DESCRIPTION)
+        facts = self._told(model, alarm, status, (offset, time_ms))
+        return own_record(self.config, self.partition, self.generation, kind, facts)
 
-    def _facts(self, model: str, alarm: Alarm, status: str, at: tuple[int, int]) -> dict[str, str]:
-        where, (offset, time_ms) = f"{self.partition[0]}[{self.partition[1]}]", at
+    def _told(self, model: str, alarm: Alarm, status: str, at: tuple[int, int]) -> Told:
+        where, over = f"{self.partition[0]}[{self.partition[1]}]", status == "resolved"
         labels = {"model": model, "monitor": MONITOR, "detector": "audit", "signal": SIGNAL, "partition": where}
-        own = wire.identity(labels, self.severity)
-        over = status == "resolved"
-        ends_ms = time_ms if over else time_ms + REPEATS_KEPT * self.repeat_ms
-        return {
-            "fingerprint": own.fingerprint,
-            "subject": own.subject,
-            "labels": own.shown,
-            "trigger_topic": wire.inner(self.partition[0]),
-            "trigger_partition": str(self.partition[1]),
-            "trigger_offset": str(alarm.offset),
-            "trigger_place": f"{alarm.offset}.{alarm.number}",
-            "began": wire.rfc3339(alarm.time_ms),
-            "finding": wire.inner(self._finding(alarm)),
-            "first_offset": str(alarm.offset),
-            "sequence": str(alarm.sequence),
-            "ordinal": f"{alarm.sequence:010d}",
-            "changed_offset": str(offset),
-            "changed": wire.rfc3339(time_ms),
-            "ends": wire.rfc3339(ends_ms),
-            "number": str(alarm.number),
-            "detections": "1",
-            "suppressed": "0",
-            "sentence": wire.inner(self._sentence(model, alarm, status, where)),
-            "end_offset": str(offset + 1),
-            "resolution": wire.written({"how": "faded"} if over else None),
-            "history": "",
-            "level": "null",
-        }
+        return Told(
+            own=wire.identity(labels, self.severity),
+            opened=(alarm.offset, alarm.time_ms),
+            place=f"{alarm.offset}.{alarm.number}",
+            first_offset=alarm.offset,
+            changed=at,
+            ends_ms=at[1] if over else at[1] + REPEATS_KEPT * self.repeat_ms,
+            sequence=alarm.sequence,
+            number=alarm.number,
+            detections=1,
+            finding=self._finding(alarm),
+            sentence=self._sentence(model, alarm, status, where),
+            how="faded" if over else None,
+        )
 
     def _finding(self, alarm: Alarm) -> dict[str, Any]:
         window = {
@@ -132,8 +112,7 @@ class AuditAlerts:
             "reasons": [],
             **span(alarm.offset, alarm.offset, alarm.time_ms, alarm.time_ms),
         }
-        told = evidence(1, min(alarm.evidence, 1e300), 1.0 / alarm.alpha, None, None, window)
-        return {**told["finding"], "evidence": told["evidence"]}
+        return finding_of(min(alarm.evidence, 1e300), 1.0 / alarm.alpha, window)
 
     def _sentence(self, model: str, alarm: Alarm, status: str, where: str) -> str:
         became = {"firing": "found", "renewed": "still open, was found", "resolved": "over, was found"}[status]

@@ -122,7 +122,7 @@ def targets(command: Command, bench: Bench) -> Iterator[Alert]:
     own = [alert for alert in bench.book.alerts.values() if alert.model == command.model and alert.opened is not None]
     if command.alert:
         alert = the_one(command, own, bench.records)
-        if alert.state not in OPEN or episode_of(bench.records, alert) not in ids_of(command):
+        if alert.state not in OPEN or episode_of(bench.records, alert) not in ids_of(command.alert):
             raise Refused("over")
         yield alert
         return
@@ -133,9 +133,9 @@ def targets(command: Command, bench: Bench) -> Iterator[Alert]:
     yield from found
 
 
-def ids_of(command: Command) -> tuple[str, str]:
-    """What the id may be: of an alert, or of a record, which has a sequence behind."""
-    return command.alert, SEQUENCE.sub("", command.alert)
+def ids_of(said: str) -> tuple[str, str]:
+    """What an id may be: of an alert, or of a record, which has a sequence behind."""
+    return said, SEQUENCE.sub("", said)
 
 
 def the_one(command: Command, own: Sequence[Alert], records: AlertRecords) -> Alert:

@@ -12,10 +12,11 @@ import numpy as np
 from detectors.windows import wilson
 from schemas.events.batch import Batch
 from schemas.records import alert as wire
-from schemas.records.envelope import HEADERS
+from streamer.alerts.own_record import Kind, finding_of, own_record
+from streamer.alerts.own_record import Told as OwnTold
 from streamer.alerts.unusable import DUPLICATE, LATE, MONITOR, REJECTED, Episode, Found, Told, Unusable, Unused
 from streamer.config import model as cfg
-from streamer.monitors.evidence import evidence, span
+from streamer.monitors.evidence import span
 from streamer.port import Out, Partition, Tick
 from streamer.signals.columns import Bool
 
@@ -93,47 +94,30 @@ class RecordAlerts:
     def record(self, told: Told) -> Out:
         """The record of one alert that opened, is told again or is over. A function of state, offsets and config."""
         config = self.config
-        source = wire.Source(config.kafka.group, config.config_hash, *self.partition, self.generation, config.file)
         said = TO_DO[told.what].format(
             dead_letter=config.topics.own()["dead_letter"], lateness=f"{config.limits.lateness_ms / 1000:g}"
         )
         detector = {"kind": "unusable", "params": {"bound": config.limits.unusable}, "scale_free": True}
-        forms = wire.forms(wire.template(MEMBERS), self.severity, {"description": said}, detector, source)
-        form = forms["resolved" if told.status == "resolved" else "firing"]
-        facts = self._facts(told)
-        value = wire.render(form, facts)
-        return Out("alerts", facts["fingerprint"].encode(), value, HEADERS)
+        kind, more = Kind(self.severity, detector, said, MEMBERS), {"records": self._records(told)}
+        return own_record(config, self.partition, self.generation, kind, self._told(told), more)
 
-    def _facts(self, told: Told) -> dict[str, str]:
+    def _told(self, told: Told) -> OwnTold:
         found, at = told.found, where(self.partition)
         labels = {"monitor": MONITOR, "signal": told.what, "topic": self.partition[0], "partition": at}
-        own = wire.identity(labels, self.severity, ALERTNAMES[told.what], f"partition/{at}/monitor/{MONITOR}")
-        return {
-            "fingerprint": own.fingerprint,
-            "subject": own.subject,
-            "labels": own.shown,
-            "trigger_topic": wire.inner(self.partition[0]),
-            "trigger_partition": str(self.partition[1]),
-            "trigger_offset": str(found.offset),
-            "trigger_place": str(found.offset),
-            "began": wire.rfc3339(found.time_ms),
-            "finding": wire.inner(self._finding(found)),
-            "first_offset": str(found.span[0]),
-            "sequence": str(told.sequence),
-            "ordinal": f"{told.sequence:010d}",
-            "changed_offset": str(told.offset),
-            "changed": wire.rfc3339(told.time_ms),
-            "ends": wire.rfc3339(told.ends_ms),
-            "number": str(told.number),
-            "detections": str(told.detections),
-            "suppressed": "0",
-            "sentence": wire.inner(self._sentence(told)),
-            "end_offset": str(told.offset + 1),
-            "resolution": wire.written({"how": "recovered"} if told.status == "resolved" else None),
-            "history": "",
-            "level": "null",
-            "records": wire.written(self._records(told)),
-        }
+        return OwnTold(
+            own=wire.identity(labels, self.severity, ALERTNAMES[told.what], f"partition/{at}/monitor/{MONITOR}"),
+            opened=(found.offset, found.time_ms),
+            place=str(found.offset),
+            first_offset=found.span[0],
+            changed=(told.offset, told.time_ms),
+            ends_ms=told.ends_ms,
+            sequence=told.sequence,
+            number=told.number,
+            detections=told.detections,
+            finding=self._finding(found),
+            sentence=self._sentence(told),
+            how="recovered" if told.status == "resolved" else None,
+        )
 
     def _finding(self, found: Found) -> dict[str, Any]:
         share = found.bad / found.consumed
@@ -145,8 +129,7 @@ class RecordAlerts:
             "reasons": [{"reason": reason, "count": count} for reason, count in found.reasons],
             **span(*found.span),
         }
-        told = evidence(1, share, self.config.limits.unusable, None, None, window)
-        return {**told["finding"], "evidence": told["evidence"]}
+        return finding_of(share, self.config.limits.unusable, window)
 
     def _records(self, told: Told) -> dict[str, Any]:
         """What only these alerts have."""

@@ -7,7 +7,9 @@ from typing import Any, Literal, NamedTuple
 
 import orjson
 
-SEVERITIES = ("info", "warning", "critical")
+from schemas.records.alert import SEVERITIES as GRAVITIES
+
+SEVERITIES = tuple(GRAVITIES)
 ODD = (KeyError, TypeError, ValueError, AttributeError, IndexError)
 """What comes of looking at a record that is not as ours are: of such a one somebody else is the author."""
 

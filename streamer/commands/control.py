@@ -15,10 +15,10 @@ import click
 import orjson
 
 from streamer.commands.alerts import alerts
+from streamer.commands.review import write_verdict
 from streamer.commands.sources import said_in_words
 from streamer.config import model as cfg
 from streamer.config.units import parse_duration
-from streamer.review.open_items import Unwritable, verdict_record
 from streamer.service.run import load_or_exit
 from streamer.signals.verdicts import ALERT, NOT_USEFUL, REASONS, plain
 
@@ -186,8 +186,6 @@ _add("accept", "Where the series of an alert is now is the normal from here on; 
 @click.option("--model", help="Whose alert; it need not be said.")
 def verdict(alert_id: str, said: str, config_path: Path, by: str, reason: str | None, model: str | None) -> None:
     """Say whether an alert was of use. By what people say monitors are told less, see `false_alarms.learn`."""
-    from streamer.kafka.one_record import send
-
     config, word = load_or_exit(config_path), ALERT.get(plain(said))
     if config.verdicts is None:
         raise click.UsageError(f"{config_path} reads no verdicts: add verdicts: {{topic: drift-verdicts}}")
@@ -197,10 +195,4 @@ def verdict(alert_id: str, said: str, config_path: Path, by: str, reason: str | 
         raise click.UsageError("--reason is why an alert was not useful.")
     with said_in_words():
         told = {"model": model or model_of(config, alert_id), "alert_id": alert_id, "reviewer": by, "verdict": word}
-        told |= {"reason": reason} if reason is not None else {}
-        try:
-            key, value, headers = verdict_record(config, told, int(1000 * time.time()))
-        except Unwritable as error:
-            raise click.ClickException(str(error)) from error
-        partition, offset = send(config, config.verdicts.topic, key, value, headers)
-    click.echo(f"{word}: {config.verdicts.topic}[{partition}]@{offset}")
+        write_verdict(config, told | ({"reason": reason} if reason is not None else {}))

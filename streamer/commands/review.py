@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import click
@@ -72,15 +72,20 @@ def answer(config_path: Path, id: str, verdict: str, reviewer: str, model: str |
             if not mine:
                 raise click.UsageError(f"{config.topics.own()['review']} has no item {id}.")
             model = str(mine[-1]["model"])
-        told = {"model": model, "review_id": id, "reviewer": reviewer, "verdict": said}
-        try:
-            key, value, headers = verdict_record(config, told, now_ms)
-        except Unwritable as error:
-            raise click.ClickException(str(error)) from error
-        from streamer.kafka.one_record import send
+        write_verdict(config, {"model": model, "review_id": id, "reviewer": reviewer, "verdict": said})
 
-        partition, offset = send(config, config.verdicts.topic, key, value, headers)
-    click.echo(f"{said}: {config.verdicts.topic}[{partition}]@{offset}")
+
+def write_verdict(config: Config, told: Mapping[str, str]) -> None:
+    """See `verdict_record` for what is `told`; prints where it landed."""
+    from streamer.kafka.one_record import send
+
+    assert config.verdicts is not None
+    try:
+        record = verdict_record(config, told, int(time.time() * 1000))
+    except Unwritable as error:
+        raise click.ClickException(str(error)) from error
+    partition, offset = send(config, config.verdicts.topic, *record)
+    click.echo(f"{told['verdict']}: {config.verdicts.topic}[{partition}]@{offset}")
 
 
 def asked_config(path: Path) -> Config:

@@ -24,7 +24,6 @@ from streamer.alerts.commands import (
     DUPLICATE,
     REFUSALS,
     RESULTS,
-    SEQUENCE,
     VERBS,
     Bench,
     Command,
@@ -33,6 +32,7 @@ from streamer.alerts.commands import (
     carried_out,
     commands_at,
     episode_of,
+    ids_of,
 )
 from streamer.alerts.holds import WHY, Holds
 from streamer.alerts.learning import CHANGED, OFF, Learning, Lesson, lessons_joined, lessons_without, models_learned
@@ -112,8 +112,7 @@ class Control:
         now_ms = now.item(event)
         if self.newest_ms.get(command.model) == now_ms:  # Nothing has come since: its silence counts.
             now_ms += book.silence(command.model)
-        row = 0 if batch.rows is None else batch.rows.item(event)
-        at = Moment(batch.offsets.item(event), now_ms, now_ms, row, origin_of(batch, event))
+        at = moment_of(batch, event, now_ms)
         notices: list[Notice] = []
         reason, effect = None, Effect()
         try:
@@ -127,10 +126,14 @@ class Control:
     def _heard_of(self, verdict: Verdict, learning: Learning, batch: Batch, now: I64, event: int) -> list[Out]:
         """Take a verdict on an alert."""
         useful = None if not verdict.said else verdict.said == USEFUL
-        learning.said(names_of(verdict.about), verdict.model, verdict.reviewer, useful)
-        row = 0 if batch.rows is None else batch.rows.item(event)
-        at = Moment(batch.offsets.item(event), now.item(event), now.item(event), row)
+        learning.said(ids_of(verdict.about), verdict.model, verdict.reviewer, useful)
+        at = moment_of(batch, event, now.item(event))
         return [self._lesson(one, at) for one in learning.settle()]
+
+    def _where(self, at: Moment) -> dict[str, Any]:
+        """What the events have in common: who says it, and from where on it holds."""
+        place = {"topic": self.partition[0], "partition": self.partition[1], "offset": at.offset, "row": at.row}
+        return {"source": self.config.kafka.group, **place, "time_ms": at.time_ms, "generation": self.generation}
 
     def _lesson(self, lesson: Lesson, at: Moment, by: str = "") -> Out:
         model, monitor = lesson.key
@@ -143,13 +146,7 @@ class Control:
             before=lesson.before,
             after=lesson.after,
             because=because_of(lesson),
-            source=self.config.kafka.group,
-            topic=self.partition[0],
-            partition=self.partition[1],
-            offset=at.offset,
-            row=at.row,
-            time_ms=at.time_ms,
-            generation=self.generation,
+            **self._where(at),
         )
         return Out("control", *render_learn(facts), HEADERS)
 
@@ -160,12 +157,6 @@ class Control:
             status=APPLIED if reason is None else "refused",
             sentence=sentence_of(command, effect, reason),
             model=command.model,
-            source=self.config.kafka.group,
-            topic=self.partition[0],
-            partition=self.partition[1],
-            offset=at.offset,
-            row=at.row,
-            time_ms=at.time_ms,
             command=given,
             told_at=(*self.partition, at.offset) if at.origin is None else at.origin[:3],
             reason=reason,
@@ -174,7 +165,7 @@ class Control:
                 "members": [member_of(one, records, self.holds) for one in effect.alerts[:SHOWN_MAX]],
             },
             until_ms=max((one.until_ms for one in effect.mutes), default=None),
-            generation=self.generation,
+            **self._where(at),
         )
         return Out("control", *render_control(facts), HEADERS)
 
@@ -273,6 +264,12 @@ class Control:
         self.load(state)
 
 
+def moment_of(batch: Batch, event: int, now_ms: int) -> Moment:
+    """Where a command or a verdict stands, by the clock of its model."""
+    row = 0 if batch.rows is None else batch.rows.item(event)
+    return Moment(batch.offsets.item(event), now_ms, now_ms, row, origin_of(batch, event))
+
+
 def member_of(alert: Alert, records: AlertRecords, holds: Holds) -> dict[str, str]:
     """An alert as an event names it."""
     labels = holds.labels(alert.monitor, alert.row)
@@ -290,11 +287,6 @@ def sentence_of(command: Command, effect: Effect, reason: str | None) -> str:
     named = f" ({', '.join(monitors_of(effect.alerts))})" if count else ""
     what = f"{count} alert{'' if count == 1 else 's'}{named}"
     return f"{who} {VERBS[command.type][1]} {what}: {command.why}."
-
-
-def names_of(about: str) -> tuple[str, str]:
-    """The id of an alert, or of one of its records."""
-    return about, SEQUENCE.sub("", about)
 
 
 def sentence_of_lesson(lesson: Lesson, by: str) -> str:

@@ -147,7 +147,8 @@ class Task:
             part = used & (places >= begin) & (places < end) if (begin, end) != (0, len(used)) else used
             if end == len(used) or part.any():  # Many commands may stand one behind the other.
                 findings += self._step(batch, part, now)
-                unfamiliar = np.fmax(unfamiliar, self.watching.unfamiliar)
+                if self.beside:
+                    self.watching.unfamiliar(unfamiliar)
             begin = end
         for other in self.beside.values():
             self.box.put(other.judged(seen, Shown(findings, unfamiliar)))

@@ -27,15 +27,6 @@ from streamer.signals.roles import Population, populations
 IN_ORDER = attrgetter("event", "monitor", "row")
 
 
-def unfamiliar(known: Mapping[TableId, tuple[Column, Judged]], count: int) -> F64:
-    """See `Shown`."""
-    found = np.full(count, np.nan)
-    for table_id, (column, _) in known.items():
-        if table_id.signal.kind == "ood":
-            found[column.events] = np.fmax(found[column.events], column.values)
-    return found
-
-
 class Watching:
     """All tables and monitors of one partition."""
 
@@ -55,7 +46,7 @@ class Watching:
         needed = {other for table_id in self.sources for other in needs(table_id)}
         own = {i: monitors for i, monitors in self.of_table.items() if i not in self.sources}
         sweeps = {i: engine.sweep(self.tables[i], monitors, i in needed) for i, monitors in own.items()}
-        self.unfamiliar = np.zeros(0)  # of the last events; see `Shown`
+        self.known: Mapping[TableId, tuple[Column, Judged]] = {}  # of the last events
         self.sweeps = {i: sweep for i, sweep in sweeps.items() if sweep is not None}
 
     @property
@@ -102,8 +93,14 @@ class Watching:
             judged = table.judge(batch, column)
             known[table_id] = column, judged
             found += step_table(batch, table, column, judged, self.of_table[table_id], now)
-        self.unfamiliar = unfamiliar(known, len(batch.offsets))
+        self.known = known
         return sorted(found, key=IN_ORDER)
+
+    def unfamiliar(self, found: F64) -> None:
+        """Add to what is `found` of the events of a batch what its last part says, see `Shown`."""
+        for table_id, (column, _) in self.known.items():
+            if table_id.signal.kind == "ood":
+                found[column.events] = np.fmax(found[column.events], column.values)
 
     def follow(self, follows: Callable[[str, int], bool]) -> None:
         """Look no further at the series whose alert is over, or never opened."""

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import orjson
+
+from streamer.review.open_items import open_items
 
 MODELS_MAX, PARTS_MAX = 2_000, 20_000
 """Models, and places (model and partition) that heartbeats come from."""
@@ -152,7 +153,7 @@ class Board:
         self.hidden_lines += newest(self.performance, key, known, TOLD_MAX)
 
     def item(self, record: Mapping[str, Any], data: dict[str, Any]) -> None:
-        newest(self.items, data["review_id"], data, ITEMS_MAX)
+        newest(self.items, data["review_id"], {**data, "asked": record["time"]}, ITEMS_MAX)
 
     def audit(self, record: Mapping[str, Any], data: dict[str, Any]) -> None:
         newest(self.audits, data["labels"]["model"], data, MODELS_MAX)
@@ -249,9 +250,8 @@ class Board:
         return {**alert, "lines": sorted(lines, key=lambda line: line["monitor"] != own)[:NEAR]}
 
     def waiting_items(self, now_ms: int) -> list[dict[str, Any]]:
-        """What people are asked to look at and a verdict is still waited for, the newest first."""
-        now = datetime.fromtimestamp(now_ms / 1000, UTC).isoformat()
-        return [item for item in reversed(self.items.values()) if item["until"] > now]
+        """What people are asked to look at and a verdict is still waited for: answers are not known here."""
+        return open_items(self.items.values(), {}, now_ms)
 
     def performance_of(self, model: str) -> list[dict[str, Any]]:
         """Windows of a model whose labels came, the newest first."""

@@ -19,19 +19,17 @@ from streamer.config.problems import ConfigError
 from streamer.service.metrics import Metrics
 from streamer.service.order import Say
 
-ANEW = {"reload_every_ms"}
-"""Of the server's settings those that a reload takes."""
+AT_START = {"listen", "page", "control"}
+"""Of the server's settings those that no reload takes."""
 SERVER = "server.listen, server.page and server.control take effect with the next start"
 
 
-def contents(config: Config) -> dict[str, object]:
-    """What can be reloaded; bridges are processes of their own."""
-    return config.model_dump(exclude={"server": {"listen", "page", "control"}, "bridges": True})
-
-
-def hash_of(config: Config) -> str:
-    """With what its files of references have."""
-    return config.config_hash
+def contents(config: Config) -> tuple[object, ...]:
+    """What can be reloaded, with the secrets, and by the hash what its file of references has; bridges are processes of
+    their own.
+    """
+    shown = config.model_dump(exclude={"server": AT_START, "bridges": True})
+    return shown, config.secrets(), config.config_hash
 
 
 class Reload:
@@ -92,9 +90,9 @@ class Reload:
             self._refuse(f"this needs a restart, since state would be lost: {'; '.join(lost)}")
             return
         self._told(True)
-        same = found.server.model_dump(exclude=ANEW) == self.config.server.model_dump(exclude=ANEW)
+        same = found.server.model_dump(include=AT_START) == self.config.server.model_dump(include=AT_START)
         self._note("config", None if same else SERVER)
-        if all(one(found) == one(self.config) for one in (contents, Config.secrets, hash_of)):
+        if contents(found) == contents(self.config):
             self._say("info", "config_unchanged", config=found.config_hash)
             return
         self._say("info", "config_reloading", config=found.config_hash, before=self.config.config_hash)

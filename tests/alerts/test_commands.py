@@ -26,8 +26,8 @@ def test_a_segment_that_makes_no_sense_is_refused(text: str) -> None:
 
 
 def test_the_id_of_a_record_names_its_alert() -> None:
-    assert "ab12-in-0-6035" in ids_of(command(alert="ab12-in-0-6035-3"))
-    assert "ab12-in-0-6035" in ids_of(command(alert="ab12-in-0-6035"))
+    assert "ab12-in-0-6035" in ids_of(command(alert="ab12-in-0-6035-3").alert)
+    assert "ab12-in-0-6035" in ids_of(command(alert="ab12-in-0-6035").alert)
 
 
 def test_when_a_mute_ends() -> None:

@@ -192,29 +192,42 @@ def test_readyz_tells_no_secret_that_a_broker_or_a_client_repeats(
     assert f"[-] broker_seen: {words} (since " in pages[0]
 
 
-def test_a_log_that_breaks_is_made_anew_and_nothing_changes(
-    config: Config, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    broker = Broker(random.Random(1), [AT], {})
+def connected(
+    monkeypatch: pytest.MonkeyPatch, stopper: Stopper, halfway: Callable[[], None]
+) -> tuple[Broker, list[SimLog]]:
+    """A broker with 200 records, which the service connects to, and its logs. `halfway`: called at each poll of the
+    first one from record 100 on. Once all is committed the service is stopped.
+    """
+    broker, made = Broker(random.Random(1), [AT], {}), list[SimLog]()
     broker.logs = {AT: make_log(random.Random(2), 0, 200)}
-    stopper, made = Stopper(), []
 
     def connect(*given: Any) -> Any:
         log = SimLog(broker, "w0")
-        poll, number = log.poll, len(made)
+        poll, first = log.poll, not made
 
-        def breaks(*given: Any) -> Any:
-            if number == 0 and (log.mine.get(AT) or 0) > 100:
-                raise LogDown("consumer: fatal")
+        def polled(*given: Any) -> Any:
+            if first and (log.mine.get(AT) or 0) > 100:
+                halfway()
             if broker.committed.get(AT) is not None and broker.committed[AT].offset == 200:
                 stopper.asked.set()
             return poll(*given)
 
-        monkeypatch.setattr(log, "poll", breaks)
+        monkeypatch.setattr(log, "poll", polled)
         made.append(log)
         return [log]
 
     monkeypatch.setattr(under_test, "connect", connect)
+    return broker, made
+
+
+def test_a_log_that_breaks_is_made_anew_and_nothing_changes(
+    config: Config, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def breaks() -> None:
+        raise LogDown("consumer: fatal")
+
+    stopper = Stopper()
+    broker, made = connected(monkeypatch, stopper, breaks)
     assert run_service(config, stopper) == 0
     assert len(made) == 2
     told = capsys.readouterr().out
@@ -320,28 +333,15 @@ def test_another_config_is_taken_at_a_commit_and_what_means_the_same_goes_on(
 ) -> None:
     path, text = tmp_path / "driftline.yaml", CONFIG + 'server: {listen: "127.0.0.1:0"}\n'
     path.write_text(text)
-    broker = Broker(random.Random(1), [AT], {})
-    broker.logs = {AT: make_log(random.Random(2), 0, 200)}
-    stopper, made = Stopper(), list[SimLog]()
+    stopper = Stopper()
     changed = text.replace("monitors:\n", "monitors:\n  added: {signal: features.new, detect: {kind: adwin}}\n", 1)
 
-    def connect(*given: Any) -> Any:
-        log = SimLog(broker, "w0")
-        poll, number = log.poll, len(made)
+    def news() -> None:
+        if path.read_text() != changed:
+            path.write_text("version: 3\n" if path.read_text() == text else changed)
+            stopper.hung_up()
 
-        def with_news(*given: Any) -> Any:
-            if number == 0 and (log.mine.get(AT) or 0) > 100 and path.read_text() != changed:
-                path.write_text("version: 3\n" if path.read_text() == text else changed)
-                stopper.hung_up()
-            if broker.committed.get(AT) is not None and broker.committed[AT].offset == 200:
-                stopper.asked.set()
-            return poll(*given)
-
-        monkeypatch.setattr(log, "poll", with_news)
-        made.append(log)
-        return [log]
-
-    monkeypatch.setattr(under_test, "connect", connect)
+    broker, made = connected(monkeypatch, stopper, news)
     assert run_service(config, stopper, path=path) == 0
     told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert len(made) == 2
