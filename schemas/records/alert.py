@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from operator import itemgetter
 from shlex import quote
@@ -194,6 +194,11 @@ def rfc3339(time_ms: int) -> str:
     minutes, within = divmod(time_ms, 60_000)
     second, ms = divmod(within, 1000)
     return f"{_minute(minutes)}{SECONDS[second]}{MILLISECONDS[ms]}"
+
+
+def ms_of(text: str) -> int:
+    """The time that `rfc3339` wrote. ValueError for another text."""
+    return round(datetime.fromisoformat(text).timestamp() * 1000)
 
 
 @lru_cache(256)

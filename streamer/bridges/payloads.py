@@ -12,8 +12,8 @@ from urllib.parse import quote
 
 import orjson
 
-from schemas.records.alert import rfc3339
-from streamer.bridges.told import Told, ms_of
+from schemas.records.alert import ms_of, rfc3339
+from streamer.bridges.told import Told
 
 LIVES = 4
 """A firing alert ends so many intervals after it was told last: as Prometheus has it."""

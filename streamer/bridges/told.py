@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
 import orjson
 
 from schemas.records.alert import SEVERITIES as GRAVITIES
+from schemas.records.alert import ms_of
 
 SEVERITIES = tuple(GRAVITIES)
 ODD = (KeyError, TypeError, ValueError, AttributeError, IndexError)
@@ -97,11 +97,6 @@ READERS = {"alert": _alert, "incident": _incident}
 def severity_of(text: Any) -> str:
     """A severity that is known; another one is taken for the highest, lest nobody is told."""
     return text if text in SEVERITIES else SEVERITIES[-1]
-
-
-def ms_of(text: str) -> int:
-    """A time as our own records have it, in ms since 1970."""
-    return round(datetime.fromisoformat(text).timestamp() * 1000)
 
 
 def told_again_within_ms(one: Told) -> int:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from math import isfinite
 from typing import Any, NamedTuple
 
-from schemas.records.alert import Form, inner, render, rfc3339, written
+from schemas.records.alert import Form, inner, ms_of, render, rfc3339, written
 from schemas.records.envelope import HEADERS, named
 from schemas.records.incident import form, render_member
 from streamer.alerts.alert import FADING, FIRING, Notice
@@ -18,11 +17,6 @@ from streamer.port import Out, Partition
 
 TOLD_MAX = 3
 """Members whose sentences are in the incident's own."""
-
-
-def ms_of(text: str) -> int:
-    """A time as our own records have it."""
-    return round(datetime.fromisoformat(text).timestamp() * 1000)
 
 
 def onset_ms(evidence: dict[str, Any], trigger_ms: int) -> tuple[int, int]:

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from streamer.incidents.record import ms_of, onset_ms
+from schemas.records.alert import ms_of
+from streamer.incidents.record import onset_ms
 from streamer.port import Out
 
 NO_IDENTITY = ("alertname", "severity", "model", "monitor", "detector", "retained")

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from detectors.extremes import DAY_MS
+from detectors.shiryaev_roberts import mixed
 from schemas.events.batch import Batch
 from streamer.config.problems import did_you_mean
 from streamer.offline.replay import BadInput
@@ -86,15 +87,13 @@ class Fault(NamedTuple):
 
 
 def chosen(offsets: Any, share: float) -> Bool:
-    """A share of the events by their offsets alone, as if by chance: splitmix64 (Steele et al. 2014).
+    """A share of the events by their offsets alone, as if by chance.
 
     >>> round(float(chosen(np.arange(100_000), 0.1).mean()), 2)
     0.1
     """
-    x = offsets.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return np.asarray((x ^ (x >> np.uint64(31))) < np.uint64(min(share, 1.0) * (2**64 - 2**11)), bool)
+    spread = mixed(offsets.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15))
+    return np.asarray(spread < np.uint64(min(share, 1.0) * (2**64 - 2**11)), bool)
 
 
 def cells(batch: Batch, table: Any, name: str, hit: Bool) -> Bool:

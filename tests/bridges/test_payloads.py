@@ -5,8 +5,9 @@ from __future__ import annotations
 import orjson
 import pytest
 
+from schemas.records.alert import ms_of
 from streamer.bridges.payloads import alertmanager, cut, cut_markup, link, pagerduty, slack
-from streamer.bridges.told import Told, ms_of, told
+from streamer.bridges.told import Told, told
 from tests.bridges.samples import changed, incidents, of
 
 PAGE = "https://drift.example.org"

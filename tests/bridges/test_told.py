@@ -8,8 +8,9 @@ from typing import Any
 import orjson
 import pytest
 
+from schemas.records.alert import ms_of
 from streamer.bridges.kinds import request_of, told_again
-from streamer.bridges.told import Told, ms_of, severity_of, told, told_again_within_ms
+from streamer.bridges.told import Told, severity_of, told, told_again_within_ms
 from streamer.commands.alert_text import line, table
 from tests.bridges.samples import changed, incidents, of, records
 from tests.bridges.test_kinds import bridges

@@ -20,7 +20,7 @@ import pytest
 from click.testing import CliRunner
 
 from schemas.events.batch import Record
-from streamer.bridges.told import ms_of
+from schemas.records.alert import ms_of
 from streamer.commands.bridge import deliver
 from streamer.commands.cli import main
 from streamer.config.load import load_config

@@ -12,11 +12,12 @@ import pytest
 
 from schemas.events.batch import Record
 from schemas.events.native_json import decode
+from schemas.records.alert import ms_of
 from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
 from streamer.engine.engines import ENGINE, PYTHON, Engine
 from streamer.engine.task import Task
-from streamer.incidents.record import ms_of, onset_ms
+from streamer.incidents.record import onset_ms
 from streamer.offline.replay import Replay
 from streamer.port import Out, Tick
 from tests.engine.tasks import AT, LEAST, events, run
