@@ -14,9 +14,10 @@ from schemas.events.batch import Record
 from streamer.config.load import load_config
 from streamer.port import Out
 from tests.kafka.service import produce, read_all, wait_committed
-from tests.kafka.test_outages import readyz, until
+from tests.kafka.test_outages import readyz
 from tests.kafka.test_service import PARTITIONS, Setup
 from tests.sim.campaign import oracle, ticks_of
+from tests.waiting import until
 
 pytestmark = pytest.mark.broker
 
@@ -36,8 +37,8 @@ def test_a_topic_of_csv_is_told_once_per_partition_through_kills(
             service.kill()
     setup.log = tmp_path / "last.log"  # Of the one whose address is asked for.
     with setup.run() as service:
-        until(lambda: service.lines("starting"), 20, "up")
-        until(lambda: "of 20 records cannot be read" in readyz(service)[1], 20, "said on /readyz")
+        until(lambda: service.lines("starting"), "up")
+        until(lambda: "of 20 records cannot be read" in readyz(service)[1], "said on /readyz")
         status, reason = readyz(service)
         assert (status, "it looks like comma-separated text (CSV)" in reason) == (503, True)
         wait_committed(broker, setup.group, setup.events, dict.fromkeys(logs, COUNT))
