@@ -88,9 +88,22 @@ class Broker:
         self.properties = self.folder / "server.properties"
         self.properties.write_text(text)
         self.process: subprocess.Popen[bytes] | None = None
-        self._java(
-            "kafka.tools.StorageTool", "format", "-t", "ZHJpZnRsaW5ldGVzdGJrcg", "-c", str(self.properties)
-        ).wait()
+        self._format()
+
+    def _format(self) -> None:
+        """Make the data folder. It is kept, for it takes a Java of its own: what is in there is no more than a number."""
+        kept = jars().with_name(f"{jars().name}-formatted")
+        data = self.folder / "data"
+        if not kept.exists():
+            tool = ("kafka.tools.StorageTool", "format", "-t", "ZHJpZnRsaW5ldGVzdGJrcg", "-c", str(self.properties))
+            if self._java(*tool).wait() != 0:
+                raise RuntimeError(f"the data folder was not made; its log ends with\n{self.log.read_text()[-3000:]}")
+            fresh = Path(tempfile.mkdtemp(dir=kept.parent))
+            shutil.copytree(data, fresh, dirs_exist_ok=True)
+            with contextlib.suppress(OSError):  # Another process was here first.
+                fresh.rename(kept)
+        else:
+            shutil.copytree(kept, data)
 
     def _java(self, *arguments: str) -> subprocess.Popen[bytes]:
         logging = f"-Dlog4j2.configurationFile={HERE / 'log4j2.properties'}"

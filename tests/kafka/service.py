@@ -18,6 +18,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Producer
 
 from schemas.events.batch import Record
 from streamer.config.stages import SECOND
+from streamer.port import Out
 from tests.waiting import PATIENCE_S, until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -97,6 +98,16 @@ def wait_committed(broker: str, group: str, topic: str, ends: Mapping[int, int],
         return {number: at.get(number) for number in ends} == dict(ends)
 
     until(all_are, lambda: f"committed {at}, wanted {dict(ends)}", seconds=seconds)
+
+
+def beats_of(broker: str, topic: str, partitions: int) -> dict[int, list[Out]]:
+    """The signs of life of each input partition, in the order they were told: they lie in several partitions."""
+    told = [(json.loads(m.value())["data"], m) for m in read_all(broker, topic, partitions)]
+    told.sort(key=lambda one: one[0]["tick"]["number"])
+    found: dict[int, list[Out]] = {number: [] for number in range(partitions)}
+    for data, message in told:
+        found[data["partition"]].append(Out("heartbeats", message.key(), message.value()))
+    return found
 
 
 def wait_ordered(broker: str, group: str, topic: str, partitions: int) -> None:

@@ -131,7 +131,7 @@ def test_a_topic_that_fills_after_the_start_is_read_in_order_as_soon_as_it_shows
         [chosen] = service.lines("order_chosen")
         assert (chosen["order"], chosen["by_way_of"]) == ("model", f"{group}-ordered")
     with Service(path, log) as service:
-        until(lambda: len(service.lines("order_chosen")) == 2, lambda: log.read_text()[-3000:])
+        until(lambda: len(service.lines("order_chosen")) >= 2, lambda: log.read_text()[-3000:])
         assert service.lines("order_chosen")[-1]["why"] == "the group has read these topics so until now"
         assert service.stop() == 0
 

@@ -139,7 +139,7 @@ def test_a_backlog_of_quiet_partitions_makes_nobody_late(
 
 def wait_committed_once(broker: str, beats: str) -> None:
     """Until both stages have told of all partitions: where those ended at first is remembered from then on."""
-    until(lambda: len({about(message) for message in read_all(broker, beats, PARTITIONS)}) == 2 * PARTITIONS)
+    until(lambda: len({about(message) for message in read_all(broker, beats, PARTITIONS)}) >= 2 * PARTITIONS)
 
 
 def wait_account(broker: str, beats: str, ordered: str, count: int) -> dict[str, int]:

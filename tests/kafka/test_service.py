@@ -22,8 +22,7 @@ from schemas.events.batch import Record
 from streamer.config.load import load_config
 from streamer.engine.snapshot import decode, encode
 from streamer.kafka import offset_metadata as pointer
-from streamer.port import Out
-from tests.kafka.service import ROOT, Service, committed, first_ends, produce, read_all, wait_committed
+from tests.kafka.service import ROOT, Service, beats_of, committed, first_ends, produce, read_all, wait_committed
 from tests.sim.campaign import make_log, oracle, ticks_of
 from tests.waiting import PATIENCE_S, until
 
@@ -218,7 +217,7 @@ def test_who_was_stopped_has_left_the_group(broker: str, make_topics: Topics, tm
     setup.path.write_text(text.replace(static, ", client: {session.timeout.ms: 250000}"))
     for ready in (PARTITIONS, 2 * PARTITIONS):
         with setup.run() as service:
-            until(lambda n=ready: len(service.lines("partition_ready")) == n, lambda: setup.log.read_text()[-2000:])
+            until(lambda n=ready: len(service.lines("partition_ready")) >= n, lambda: setup.log.read_text()[-2000:])
             assert service.stop() == 0
         if service.lines("close_abandoned"):
             return  # librdkafka's close hung, and its group learns of it when the session is over.
@@ -239,9 +238,8 @@ def check_against_oracle(
         (m.value() or b"", dict(m.headers() or []).get("driftline.error.offset", b""))
         for m in read_all(setup.broker, setup.dead, setup.partitions)
     )
-    beats = [(json.loads(m.value())["data"], m.value()) for m in read_all(setup.broker, setup.beats, setup.partitions)]
-    beats.sort(key=lambda beat: beat[0]["tick"]["number"])
-    ticks = {n: ticks_of([Out("heartbeats", None, v) for d, v in beats if d["partition"] == n]) for n in logs}
+    beats = beats_of(setup.broker, setup.beats, setup.partitions)
+    ticks = {n: ticks_of(beats[n]) for n in logs}
     ends = first_ends(setup.log.parent)
     tasks = {
         n: oracle(config, (setup.events, n), records, ticks[n], first_end=ends.get(n, 0)) for n, records in logs.items()

@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from streamer.config.load import load_config
-from streamer.port import Out
-from tests.kafka.service import first_ends, produce, read_all, wait_committed
+from tests.kafka.service import beats_of, first_ends, produce, wait_committed
 from tests.kafka.test_service import MORE, PARTITIONS, Setup
 from tests.sim.campaign import make_log, oracle, ticks_of
 from tests.waiting import until
@@ -42,13 +41,12 @@ def test_silence_is_reported_exactly_once_through_kills(
         wait_committed(broker, setup.group, setup.events, dict.fromkeys(logs, 400))
         assert service.stop() == 0, setup.log.read_text()[-2000:]
     config, alerts, beats, ends = load_config(setup.path, {}), [], [], first_ends(setup.log.parent)
-    published = [Out("heartbeats", m.key(), m.value()) for m in read_all(broker, setup.beats, PARTITIONS)]
+    published = beats_of(broker, setup.beats, PARTITIONS)
     for n, records in logs.items():
-        own = [out for out in published if json.loads(out.value or b"")["data"]["partition"] == n]
-        task = oracle(config, (setup.events, n), records, ticks_of(own), first_end=ends.get(n, 0))
+        task = oracle(config, (setup.events, n), records, ticks_of(published[n]), first_end=ends.get(n, 0))
         alerts += [out.value for out in task.outbox if out.topic in ("alerts", "incidents")]
         beats += [out.value for out in task.outbox if out.topic == "heartbeats"]
-    assert sorted(beats) == sorted(out.value or b"" for out in published)
+    assert sorted(beats) == sorted(out.value or b"" for own in published.values() for out in own)
     assert sorted(alerts) == sorted(setup.published())
     silent = [json.loads(value) for value in setup.published() if b'"monitor":"silent","detector"' in value]
     assert {a["data"]["status"] for a in silent} == {"firing", "resolved"}

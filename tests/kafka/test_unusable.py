@@ -12,8 +12,7 @@ import pytest
 
 from schemas.events.batch import Record
 from streamer.config.load import load_config
-from streamer.port import Out
-from tests.kafka.service import produce, read_all, wait_committed
+from tests.kafka.service import beats_of, produce, wait_committed
 from tests.kafka.test_outages import readyz
 from tests.kafka.test_service import PARTITIONS, Setup
 from tests.sim.campaign import oracle, ticks_of
@@ -48,9 +47,8 @@ def test_a_topic_of_csv_is_told_once_per_partition_through_kills(
     places = {(a["data"]["alert"]["labels"]["partition"], a["data"]["trigger"]["offset"]) for a in alerts}
     assert places == {(f"{setup.events}[{n}]", 19) for n in range(PARTITIONS)}
     config, expected = load_config(setup.path, {}), []
-    beats = [Out("heartbeats", m.key(), m.value()) for m in read_all(broker, setup.beats, PARTITIONS)]
+    beats = beats_of(broker, setup.beats, PARTITIONS)
     for n, records in logs.items():
-        own = [out for out in beats if json.loads(out.value or b"")["data"]["partition"] == n]
-        task = oracle(config, (setup.events, n), records, ticks_of(own))
+        task = oracle(config, (setup.events, n), records, ticks_of(beats[n]))
         expected += [out.value for out in task.outbox if out.topic == "alerts"]
     assert sorted(expected) == sorted(setup.published())

@@ -186,12 +186,17 @@ def test_a_slow_client_is_cut_off_however_steadily_it_drips(server: Server, monk
 def test_a_client_that_does_not_take_its_answer_is_cut_off(
     server: Server, metrics: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(under_test, "REQUEST_SECONDS", 0.4)
-    metrics_asked: list[str] = []
-    monkeypatch.setattr(metrics, "expose", lambda accept="": metrics_asked.append(accept) or (b"x" * 50_000_000, "x"))
+    asked: list[str] = []
+
+    def expose(accept: str = "") -> tuple[bytes, str]:
+        monkeypatch.setattr(under_test, "REQUEST_SECONDS", 0.4)  # Of the answer: the request has come.
+        asked.append(accept)
+        return b"x" * 50_000_000, "text/plain"
+
+    monkeypatch.setattr(metrics, "expose", expose)
     with connect(server) as connection:
         connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
-        until(lambda: metrics_asked and not server._open)  # It is not waited for any more.
+        until(lambda: asked and not server._open)  # It is not waited for any more.
         assert len(rest(connection)) < 50_000_000
     assert ask(server, "/livez")[0] == 200
 
