@@ -76,6 +76,7 @@ class Broker:
         self.port = port or ports[0]
         self.bootstrap = f"127.0.0.1:{self.port}"
         self.log = self.folder / "broker.log"
+        self.log.touch()
         text = (HERE / "server.properties").read_text()
         values = {"PORT": str(self.port), "CONTROLLER": str(ports[1]), "DATA": str(self.folder / "data")}
         for name, value in values.items():
@@ -91,19 +92,17 @@ class Broker:
         self._format()
 
     def _format(self) -> None:
-        """Make the data folder. It is kept, for it takes a Java of its own: what is in there is no more than a number."""
-        kept = jars().with_name(f"{jars().name}-formatted")
-        data = self.folder / "data"
-        if not kept.exists():
-            tool = ("kafka.tools.StorageTool", "format", "-t", "ZHJpZnRsaW5ldGVzdGJrcg", "-c", str(self.properties))
-            if self._java(*tool).wait() != 0:
-                raise RuntimeError(f"the data folder was not made; its log ends with\n{self.log.read_text()[-3000:]}")
-            fresh = Path(tempfile.mkdtemp(dir=kept.parent))
-            shutil.copytree(data, fresh, dirs_exist_ok=True)
-            with contextlib.suppress(OSError):  # Another process was here first.
-                fresh.rename(kept)
-        else:
+        """Make the data folder. It is kept, for it takes a Java of its own; there is no more in it than a number."""
+        kept, data = jars().with_name(f"{jars().name}-formatted"), self.folder / "data"
+        if kept.exists():
             shutil.copytree(kept, data)
+            return
+        tool = ("kafka.tools.StorageTool", "format", "-t", "ZHJpZnRsaW5ldGVzdGJrcg", "-c", str(self.properties))
+        if self._java(*tool).wait() != 0:
+            raise RuntimeError(f"the data folder was not made; its log ends with\n{self.log.read_text()[-3000:]}")
+        with tempfile.TemporaryDirectory(dir=kept.parent) as fresh, contextlib.suppress(OSError):
+            shutil.copytree(data, f"{fresh}/data")
+            Path(fresh, "data").rename(kept)  # Or another process was here first.
 
     def _java(self, *arguments: str) -> subprocess.Popen[bytes]:
         logging = f"-Dlog4j2.configurationFile={HERE / 'log4j2.properties'}"
