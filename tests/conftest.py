@@ -96,6 +96,8 @@ LANES, LANES_BESIDE = 2, 1
 little for them.
 """
 GROUP = re.compile(r'mark\.xdist_group\("(\w+)"\)')
+ONCE = re.compile(r'scope="module"|^@(functools\.)?cache$', re.M)
+"""Of a file that makes something dear for all its tests: every worker that has one of them would make it anew."""
 
 
 class Lanes(LoadScopeScheduling):
@@ -119,7 +121,7 @@ class Lanes(LoadScopeScheduling):
                 self.groups[file] = f"broker{self.plain % self.lanes}"
                 self.plain += 1
             else:
-                self.groups[file] = ""
+                self.groups[file] = file if ONCE.search(text) else ""
         return self.groups[file] or nodeid
 
 

@@ -14,8 +14,6 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.xdist_group("tidy")  # Each process that has one of them reads every file anew.
-
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("schemas", "detectors", "streamer")
 SOURCES = [p for name in PACKAGES for p in sorted((ROOT / name).rglob("*.py"))]

@@ -16,6 +16,7 @@ from confluent_kafka import Producer
 from streamer.kafka.client import consumer_settings
 from streamer.kafka.killer_batch import COMMAND, ONE_BATCH, ours
 from streamer.kafka.lookout import CANNOT, DONE, NO_MEMORY, READY, RECORD
+from tests.broker.topics import topic_maker
 from tests.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.broker
@@ -46,9 +47,9 @@ def looked(broker: str, topic: str, **more: Any) -> tuple[int, list[list[Any]]]:
     return done.returncode, list(frames)
 
 
-@pytest.fixture
-def topic(broker: str, make_topics: Any) -> str:
-    [name] = make_topics("in")
+@pytest.fixture(scope="module")
+def topic(broker: str) -> str:
+    [name] = topic_maker(broker)("in")
     producer = Producer({"bootstrap.servers": broker, "compression.type": "gzip", "message.max.bytes": 10**9})
     producer.produce(name, b"v" * 101, b"k", partition=0, headers=[("h", b"1")], timestamp=7)
     assert producer.flush(PATIENCE_S) == 0
