@@ -96,8 +96,9 @@ def delays(order: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 
 def displacement(order: np.ndarray[Any, Any]) -> float:
-    """By how many places an event around the shift stands elsewhere than it was sent, in the mean: the busier the
-    machine is while a process is killed, the further the others read on. By so much later it may be found, and no more.
+    """By how many places an event around the shift stands elsewhere than it was sent, in the mean. While a process is
+    killed the others read on, and a busy machine starts it anew late: then the shift comes bit by bit, and is found
+    later by up to that.
     """
     here = order[(order >= SHIFT - AROUND // 6) & (order < SHIFT + AROUND // 6)]
     return float(np.abs(here - np.sort(here)).mean())
@@ -190,4 +191,5 @@ def check(sender: Sender, topics: tuple[str, ...]) -> None:
     print(
         f"{EVENTS} events, {KILLS} kills: {total}; found after {ours:.0f} events, keyed after {keyed:.0f}, {moved:.0f}"
     )
-    assert ours <= max(KEYED_DELAY * keyed, keyed + moved)
+    assert ours <= KEYED_DELAY * keyed + moved
+    assert moved < 1000 * LATENESS_S / APART_MS / 4, "half the lateness is the most for one, and this is the mean"
