@@ -91,9 +91,13 @@ def make_topics(broker: str) -> Callable[..., list[str]]:
     return topic_maker(broker)
 
 
-LANES = 2
-"""Workers that have a broker of their own: each costs half a minute of a processor."""
+LANES, LANES_BESIDE = 2, 1
+"""Workers that have a broker of their own: each costs half a minute of a processor. The session without the core has
+little for them.
+"""
 GROUP = re.compile(r'mark\.xdist_group\("(\w+)"\)')
+ONCE = re.compile(r'scope="module"|^@(functools\.)?cache$', re.M)
+"""Of a file that makes something dear for all its tests: every worker that has one of them would make it anew."""
 
 
 class Lanes(LoadScopeScheduling):
@@ -105,6 +109,7 @@ class Lanes(LoadScopeScheduling):
         super().__init__(*given)
         self.groups: dict[str, str] = {}
         self.plain = 0
+        self.lanes = LANES_BESIDE if self.config.getoption("--beside-the-core") else LANES
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
@@ -113,10 +118,10 @@ class Lanes(LoadScopeScheduling):
             if found := GROUP.search(text):
                 self.groups[file] = found[1]
             elif "mark.broker" in text:
-                self.groups[file] = f"broker{self.plain % LANES}"
+                self.groups[file] = f"broker{self.plain % self.lanes}"
                 self.plain += 1
             else:
-                self.groups[file] = ""
+                self.groups[file] = file if ONCE.search(text) else ""
         return self.groups[file] or nodeid
 
 

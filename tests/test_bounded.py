@@ -42,7 +42,7 @@ def test_a_test_that_hangs_fails_with_all_stacks(where: str, workers: str, tmp_p
     path.write_text(COMMON + TESTS[where])
     options = ["-c", str(ROOT / "pyproject.toml"), "-p", "tests.conftest", "-n", workers, "-q"]
     command = [sys.executable, "-m", "pytest", *options, "-o", "faulthandler_timeout=2", str(path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=100)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=200)
     assert done.returncode != 0
     assert "Timeout (0:00:02)!" in done.stderr
     assert " in hang\n" in done.stderr

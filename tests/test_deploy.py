@@ -19,6 +19,7 @@ from streamer.kafka.transactions import transactional_id
 from streamer.service.http import Health, start_server
 from streamer.service.metrics import Metrics
 from streamer.service.sbom import locked, normal
+from tests.waiting import PATIENCE_S
 
 ROOT = Path(__file__).parent.parent
 
@@ -155,7 +156,7 @@ def image_environment() -> dict[str, str]:
 
 def answers(address: str, port: int) -> bool:
     with contextlib.suppress(OSError):
-        connection = http.client.HTTPConnection(address, port, timeout=5)
+        connection = http.client.HTTPConnection(address, port, timeout=PATIENCE_S)
         connection.request("GET", "/livez")
         return connection.getresponse().status == 200
     return False

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from streamer.engine.engines import COMPILED, PYTHON, Engine
 from tests.conftest import has_run
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def test_what_is_left_out_for_its_engine_is_run_with_the_one_in_python(request: pytest.FixtureRequest) -> None:
@@ -22,6 +26,34 @@ def test_what_is_left_out_for_its_engine_is_run_with_the_one_in_python(request: 
         others = tuple((name, repr(value)) for name, value in params if not isinstance(value, Engine))
         engines[item.path, item.originalname, others] += [value for _, value in params if isinstance(value, Engine)]
     assert [test for test, given in engines.items() if PYTHON not in given] == []
+
+
+WITHOUT_A_SECOND = {
+    "detectable": "statistics",
+    "distribution": "its banks in Python are tried beside their twins",
+    "envelope": "its banks in Python are tried beside their twins",
+    "native": "compares the two",
+    "reference": "its banks in Python are tried beside their twins",
+    "river_equality": "banks in Python and their river",
+    "shiryaev_roberts": "its banks in Python are tried beside their twins",
+}
+
+
+def test_what_knows_the_core_of_the_detectors_is_run_without_it() -> None:
+    """Or it is said why not."""
+    files = {path.stem.removeprefix("test_"): path.read_text() for path in (ROOT / "tests/detectors").glob("test_*.py")}
+    knowing = {name for name, text in files.items() if re.search(r"import .*\bnative\b|compiled", text)}
+    [listed] = re.findall(r"tests/detectors/test_%\.py,([a-z_ ]+)\)", (ROOT / "Makefile").read_text().split("soak:")[0])
+    assert knowing == {*WITHOUT_A_SECOND, *listed.split()}
+
+
+def test_what_the_second_session_leaves_out_by_name_is_there() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    names = re.findall(r"--deselect (tests/sim/test_\w+\.py)::test_%,([^)]*)", makefile)
+    assert len(names) == 2
+    for path, tests in names:
+        for name in tests.replace("\\", " ").split():
+            assert f"def test_{name}(" in (ROOT / path).read_text(), name
 
 
 @pytest.mark.parametrize("engine", [engine for engine in (PYTHON, COMPILED) if engine is not None])

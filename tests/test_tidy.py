@@ -203,3 +203,24 @@ def test_nobody_asks_which_class_a_monitor_is() -> None:
     # A monitor that reads more of its source than the column says so once, when it is made.
     own = {"streamer.monitors.silence": 2}
     assert {name: len(found) for name, found in chains.items() if found} == own
+
+
+DEADLINES = re.compile(r"monotonic\(\) \+ |\btimeout=\d|\.(?:wait|join|result|flush|settimeout)\(\d")
+OWN_DEADLINES = {
+    "tests/bounded.py": "what hangs is left to itself",
+    "tests/broker/broker.py": "a broker that does not start, or does not end",
+    "tests/commands/test_control.py": "an answer that never comes",
+    "tests/kafka/test_broker_facts.py": "what must not come, and a broker that is stopped",
+    "tests/kafka/test_transactions.py": "a later time",
+    "tests/kafka/test_waker.py": "wakes at each moment of a second",
+    "tests/service/test_http_limits.py": "a client that looks for its answer now and then",
+    "tests/service/test_page.py": "what must not come",
+    "tests/test_bounded.py": "a session whose test hangs",
+}
+"""Tests that have a time limit of their own, and for what: not for what does happen."""
+
+
+def test_what_happens_is_waited_for_in_one_way() -> None:
+    """Five seconds are enough here and too few on a busy machine: `tests/waiting.py` has the one limit there is."""
+    found = {str(path.relative_to(ROOT)) for path in FILES if DEADLINES.search(path.read_text())}
+    assert {name for name in found if name.startswith("tests/")} == {*OWN_DEADLINES, "tests/waiting.py"}

@@ -19,7 +19,7 @@ from streamer.review.open_items import lines_of
 
 SEED = 11
 RATE = 400  # events per second
-WORSE_AT_S, GIVE_UP_S, EVERY_S = 22.0, 75.0, 5.0
+WORSE_AT_S, GIVE_UP_S, EVERY_S = 22.0, 240.0, 5.0
 TIMES = 3.0  # as often wrong as its confidence says, from WORSE_AT_S on
 MISTAKES, SECOND_OPINION = 0.05, 0.4
 MODEL = "fraud"

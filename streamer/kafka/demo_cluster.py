@@ -13,7 +13,7 @@ class MockCluster:
 
     def __init__(self) -> None:
         self._owner = Producer({"test.mock.num.brokers": 1, "log_level": 3, "log.queue": False})
-        brokers = self._owner.list_topics(timeout=10).brokers
+        brokers = self._owner.list_topics(timeout=60).brokers
         self.brokers = ",".join(f"{b.host}:{b.port}" for b in brokers.values())
 
 
@@ -42,7 +42,7 @@ class Sender:
         self._producer.poll(0)
 
     def flush(self) -> None:
-        self._producer.flush(5)
+        self._producer.flush(30)
 
 
 def read_back(brokers: str, topic: str) -> Generator[bytes | None, None, None]:

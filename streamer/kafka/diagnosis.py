@@ -64,12 +64,14 @@ def diagnose(settings: Mapping[str, Any], seconds: float) -> Trouble | None:
         client = AdminClient(plain | {"error_cb": heard.error, "log_level": 6}, logger=heard.logger)
     except KafkaException as exception:
         return bad_settings(exception)
+    ask_s = ASK_S
     while (left_s := end_s - time.monotonic()) > 0:
         try:
-            client.list_topics(timeout=min(ASK_S, left_s))
+            client.list_topics(timeout=min(ask_s, left_s))
             return None
         except KafkaException:
             client.poll(0)  # Serves the log and the callback.
+        ask_s *= 1.5  # Each question needs its own answer, which takes longer than that where the way is long.
         if len(heard.addresses()) > brokers.count(","):
             break  # Of each we know why: waiting would tell no more.
     for address in heard.addresses():

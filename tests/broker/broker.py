@@ -23,7 +23,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 POM = HERE / "pom.xml"
 JAVA_LEAST = 17
-START_S = 60.0
+START_S = 120.0
 HEAP = ["-Xms192m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.awt.headless=true"]
 
 
@@ -76,6 +76,7 @@ class Broker:
         self.port = port or ports[0]
         self.bootstrap = f"127.0.0.1:{self.port}"
         self.log = self.folder / "broker.log"
+        self.log.touch()
         text = (HERE / "server.properties").read_text()
         values = {"PORT": str(self.port), "CONTROLLER": str(ports[1]), "DATA": str(self.folder / "data")}
         for name, value in values.items():
@@ -88,9 +89,20 @@ class Broker:
         self.properties = self.folder / "server.properties"
         self.properties.write_text(text)
         self.process: subprocess.Popen[bytes] | None = None
-        self._java(
-            "kafka.tools.StorageTool", "format", "-t", "ZHJpZnRsaW5ldGVzdGJrcg", "-c", str(self.properties)
-        ).wait()
+        self._format()
+
+    def _format(self) -> None:
+        """Make the data folder. It is kept, for it takes a Java of its own; there is no more in it than a number."""
+        kept, data = jars().with_name(f"{jars().name}-formatted"), self.folder / "data"
+        if kept.exists():
+            shutil.copytree(kept, data)
+            return
+        tool = ("kafka.tools.StorageTool", "format", "-t", "ZHJpZnRsaW5ldGVzdGJrcg", "-c", str(self.properties))
+        if self._java(*tool).wait() != 0:
+            raise RuntimeError(f"the data folder was not made; its log ends with\n{self.log.read_text()[-3000:]}")
+        with tempfile.TemporaryDirectory(dir=kept.parent) as fresh, contextlib.suppress(OSError):
+            shutil.copytree(data, f"{fresh}/data")
+            Path(fresh, "data").rename(kept)  # Or another process was here first.
 
     def _java(self, *arguments: str) -> subprocess.Popen[bytes]:
         logging = f"-Dlog4j2.configurationFile={HERE / 'log4j2.properties'}"

@@ -16,7 +16,6 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -32,6 +31,7 @@ from confluent_kafka.admin import (
 )
 
 from tests.broker.broker import Broker, free_ports
+from tests.waiting import PATIENCE_S, until
 
 USERS = {"driftline": "right-password", "stranger": "other-password"}
 LISTENERS = {
@@ -120,13 +120,13 @@ class SecuredBroker(Broker):
     def grant(self, *rules: Rule, user: str = "driftline") -> None:
         admin = AdminClient({"bootstrap.servers": self.bootstrap})
         for future in admin.create_acls([AclBinding(*_parts(user, rule)) for rule in rules]).values():
-            future.result(20)
+            future.result(PATIENCE_S)
         _wait(admin, user, rules, there=True)
 
     def revoke(self, *rules: Rule, user: str = "driftline") -> None:
         admin = AdminClient({"bootstrap.servers": self.bootstrap})
         for future in admin.delete_acls([AclBindingFilter(*_parts(user, rule)) for rule in rules]).values():
-            assert future.result(20), rules
+            assert future.result(PATIENCE_S), rules
         _wait(admin, user, rules, there=False)
 
 
@@ -147,7 +147,5 @@ def _parts(user: str, rule: Rule) -> tuple[Any, ...]:
 def _wait(admin: AdminClient, user: str, rules: Iterable[Rule], there: bool) -> None:
     """The controller has decided; the authorizer hears of it a moment later."""
     for rule in rules:
-        end_s = time.monotonic() + 20
-        while bool(admin.describe_acls(AclBindingFilter(*_parts(user, rule))).result(20)) != there:
-            assert time.monotonic() < end_s, rule
-            time.sleep(0.05)
+        asked = AclBindingFilter(*_parts(user, rule))
+        until(lambda asked=asked: bool(admin.describe_acls(asked).result(PATIENCE_S)) == there, rule)

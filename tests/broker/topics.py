@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import os
-import time
 from collections.abc import Callable
+
+from tests.waiting import PATIENCE_S, until
 
 _numbers = itertools.count()
 
@@ -20,12 +21,9 @@ def topic_maker(broker: str) -> Callable[..., list[str]]:
         names = [f"{role}-{os.getpid()}-{next(_numbers)}" for role in roles]
         topics = [NewTopic(name, partitions, 1, config=config or {}) for name in names]
         for future in admin.create_topics(topics).values():
-            future.result(20)
+            future.result(PATIENCE_S)
         # The controller has them; the broker that answers questions hears of it a little later.
-        end_s = time.monotonic() + 20
-        while not set(names) <= set(admin.list_topics(timeout=10).topics):
-            assert time.monotonic() < end_s, f"{names} do not appear"
-            time.sleep(0.02)
+        until(lambda: set(names) <= set(admin.list_topics(timeout=PATIENCE_S).topics), f"{names} appear")
         return names
 
     return make

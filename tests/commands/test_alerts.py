@@ -23,6 +23,7 @@ from streamer.kafka import tail, topic_range
 from tests.bridges.samples import changed, incidents, of, records
 from tests.kafka.service import ROOT, produce
 from tests.service.receiver import Receiver
+from tests.waiting import PATIENCE_S, until
 
 MEAN, NULLS = of("amount-mean")[0], of("nulls")[0]
 
@@ -169,10 +170,12 @@ def test_of_a_real_topic(broker: str, make_topics: Callable[..., list[str]], tmp
     command = [sys.executable, "-m", "streamer", "alerts", "tail", "-c", str(path), "--format", "json"]
     out = tmp_path / "out"
     with out.open("wb") as sink, subprocess.Popen(command, cwd=ROOT, stdout=sink) as one:
-        end_s = time.monotonic() + 30
-        while not out.stat().st_size and time.monotonic() < end_s:  # It begins at the end, wherever that is by then.
+
+        def once_more() -> None:
             produce(broker, topic, {0: [Record(0, 0, b"k", NULLS.value)]})
             time.sleep(0.5)
+
+        until(lambda: out.stat().st_size, step=once_more)  # It begins at the end, wherever that is by then.
         one.send_signal(signal.SIGINT)
-        assert one.wait(15) == 0
+        assert one.wait(PATIENCE_S) == 0
     assert set(out.read_bytes().splitlines()) == {NULLS.value}

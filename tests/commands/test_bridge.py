@@ -31,16 +31,9 @@ from tests.bridges.samples import changed, of, records
 from tests.broker.broker import free_ports
 from tests.kafka.service import ROOT, produce, wait_committed
 from tests.service.receiver import Receiver, Say
+from tests.waiting import PATIENCE_S, until
 
-WAIT_S = 30.0
 CLIENT = "{session.timeout.ms: 1500, heartbeat.interval.ms: 300}"
-
-
-def until(what: Callable[[], object]) -> None:
-    end_s = time.monotonic() + WAIT_S
-    while not what():
-        assert time.monotonic() < end_s
-        time.sleep(0.05)
 
 
 def config_at(folder: Path, broker: str, alerts: str, bridges: str) -> Path:
@@ -70,7 +63,7 @@ def process(path: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
 
 def get(url: str) -> tuple[int, str]:
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
+        with urllib.request.urlopen(url, timeout=PATIENCE_S) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         with error:
@@ -100,7 +93,7 @@ def test_a_process_that_is_killed_loses_nothing(
             wait_committed(broker, f"{topic}-webhook", topic, {0: len(values) + 1})
             assert get(f"http://127.0.0.1:{port}/livez") == (200, "ok\n")
             second.send_signal(signal.SIGTERM)
-            assert second.wait(15) == 0
+            assert second.wait(PATIENCE_S) == 0
     bodies = [one.body for one in receiver.sent]
     assert list(dict.fromkeys(bodies)) == values
     assert bodies[-5:] == values[-5:]

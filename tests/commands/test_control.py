@@ -17,6 +17,7 @@ from streamer.config.load import load_text
 from streamer.kafka.one_record import send
 from streamer.kafka.topic_range import read_topic
 from tests.kafka.mock_cluster import MockCluster, fill
+from tests.waiting import PATIENCE_S
 
 TEXT = 'version: 1\nkafka: {{brokers: "{}"}}\ntopics: {{events: [in]}}\n{}'
 CONTROL = "control: {topic: drift-control}\n"
@@ -89,7 +90,7 @@ def test_the_answer_is_that_to_the_command() -> None:
         {"type": "io.driftline.control.applied.v1", "correlationid": "other", "data": {"sentence": "no"}},
         {"type": "io.driftline.control.refused.v1", "correlationid": "c7", "data": {"sentence": "yes"}},
     ]
-    assert answered(Reading(*said), "c7", time.monotonic() + 5) == {"sentence": "yes"}
+    assert answered(Reading(*said), "c7", time.monotonic() + PATIENCE_S) == {"sentence": "yes"}
     assert answered(Reading(), "c7", time.monotonic() + 0.05) is None
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 import os
 import sys
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
-WAIT_S = 20.0
+from tests.waiting import PATIENCE_S, until
+
 SESSION_MS = 2_000
 _numbers = itertools.count()
 
@@ -22,7 +22,7 @@ def unique(role: str) -> str:
 
 def transactional(broker: str, name: str, **settings: Any) -> Producer:
     producer = Producer({"bootstrap.servers": broker, "transactional.id": name, "log_level": 0, **settings})
-    producer.init_transactions(WAIT_S)
+    producer.init_transactions(PATIENCE_S)
     return producer
 
 
@@ -40,7 +40,7 @@ def fill(broker: str, topic: str, count: int, partition: int = 0) -> None:
     producer = Producer({"bootstrap.servers": broker})
     for i in range(count):
         producer.produce(topic, b"%d" % i, partition=partition)
-    assert producer.flush(WAIT_S) == 0
+    assert producer.flush(PATIENCE_S) == 0
 
 
 class Member:
@@ -87,17 +87,18 @@ class Member:
         self.owned = [number for number in self.owned if number not in {p.partition for p in partitions}]
 
 
-def until(done: Callable[[], bool], members: Sequence[Member]) -> list[Message]:
+def polled(done: Callable[[], bool], members: Sequence[Member]) -> list[Message]:
     """Poll the members in turn until `done`; the records they were given."""
     found = []
-    end_s = time.monotonic() + WAIT_S
-    while not done():
-        assert time.monotonic() < end_s
+
+    def turn() -> None:
         for member in members:
             message = member.consumer.poll(0.02)
             if message is not None:
                 assert message.error() is None
                 found.append(message)
+
+    until(done, step=turn)
     return found
 
 
@@ -108,7 +109,7 @@ def read(broker: str, topic: str, isolation: str) -> list[tuple[int | None, byte
     consumer.assign([TopicPartition(topic, 0, 0)])
     found: list[tuple[int | None, bytes | None]] = []
     while True:
-        message = consumer.poll(WAIT_S)
+        message = consumer.poll(PATIENCE_S)
         assert message is not None
         error = message.error()
         if error is not None:
@@ -121,7 +122,7 @@ def read(broker: str, topic: str, isolation: str) -> list[tuple[int | None, byte
 def zombie(broker: str, group: str, topic: str) -> None:
     """A member stopped past its session. Prints what each attempt to commit partition 0 met, one line a phase."""
     member = Member(broker, group, topic)
-    until(lambda: member.owned == [0], [member])
+    polled(lambda: member.owned == [0], [member])
     before = member.consumer.consumer_group_metadata()
     producer = transactional(broker, f"zombie-{group}")
     print("ready", flush=True)
@@ -130,23 +131,24 @@ def zombie(broker: str, group: str, topic: str) -> None:
     def attempt(offset: int, metadata: Any) -> str:
         producer.begin_transaction()
         try:
-            producer.send_offsets_to_transaction([TopicPartition(topic, 0, offset)], metadata, WAIT_S)
-            producer.commit_transaction(WAIT_S)
+            producer.send_offsets_to_transaction([TopicPartition(topic, 0, offset)], metadata, PATIENCE_S)
+            producer.commit_transaction(PATIENCE_S)
         except KafkaException as exception:
-            producer.abort_transaction(WAIT_S)
+            producer.abort_transaction(PATIENCE_S)
             return str(exception.args[0].name())
         return "accepted"
 
     print(attempt(100, before), flush=True)
-    end_s = time.monotonic() + WAIT_S
-    while member.consumer.memberid() and time.monotonic() < end_s:
-        time.sleep(0.02)
+    until(lambda: not member.consumer.memberid())
     print(member.consumer.memberid(), attempt(200, member.consumer.consumer_group_metadata()), flush=True)
-    until(lambda: member.lost == [0], [member])
-    met = []
-    while "accepted" not in met and time.monotonic() < end_s:
+    polled(lambda: member.lost == [0], [member])
+    met: list[str] = []
+
+    def once_more() -> None:
         member.consumer.poll(0.02)
         met.append(attempt(300, member.consumer.consumer_group_metadata()))
+
+    until(lambda: "accepted" in met, step=once_more)
     print(sorted(set(met) - {"UNKNOWN_MEMBER_ID", "ILLEGAL_GENERATION", "REBALANCE_IN_PROGRESS"}), member.owned)
     sys.stdout.flush()
     os._exit(0)

@@ -12,6 +12,7 @@ from confluent_kafka import Producer
 
 from streamer.config import model as cfg
 from streamer.config.bridges import Bridges
+from tests.waiting import PATIENCE_S
 
 PRODUCE, METADATA, FIND_COORDINATOR = 0, 3, 10
 INIT_PRODUCER_ID, ADD_PARTITIONS, ADD_OFFSETS, END_TXN, TXN_OFFSET_COMMIT = 22, 24, 25, 26, 28
@@ -100,4 +101,4 @@ def fill(brokers: str, topic: str, count: int, partition: int = 0) -> None:
     producer = Producer({"bootstrap.servers": brokers})
     for i in range(count):
         producer.produce(topic, b"v%d" % i, partition=partition)
-    assert producer.flush(10) == 0
+    assert producer.flush(PATIENCE_S) == 0

@@ -12,6 +12,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+DRIPS_S = 60.0
+"""So long the answer of one that drips takes, whose client stays."""
+
 
 class Registry:
     """`ids`: what /schemas/ids/N answers; `subjects`: what /subjects/S/versions/V answers. `mode`: "" or a fault."""
@@ -54,7 +57,7 @@ class Registry:
             def _drip(self) -> None:
                 self.send_response(200)
                 self.end_headers()
-                for _ in range(20):
+                for _ in range(int(DRIPS_S / 0.1)):
                     self.wfile.write(b" ")
                     time.sleep(0.1)
 

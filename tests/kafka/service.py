@@ -9,7 +9,6 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
@@ -18,6 +17,9 @@ from typing import Any
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Producer, TopicPartition
 
 from schemas.events.batch import Record
+from streamer.config.stages import SECOND
+from streamer.port import Out
+from tests.waiting import PATIENCE_S, until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -41,7 +43,7 @@ class Service:
     def stop(self) -> int:
         """SIGTERM; the exit code."""
         self.process.terminate()
-        return self.process.wait(15)
+        return self.process.wait(PATIENCE_S)
 
     def lines(self, event: str) -> list[dict[str, Any]]:
         whole = self.log.read_text().rpartition("\n")[0]  # The last line may still be being written.
@@ -75,28 +77,49 @@ def produce(broker: str, topic: str, records: Mapping[int, Iterable[Record]]) ->
             kept: Any = {"timestamp": max(record.time_ms, 0), "headers": list(record.headers)}
             producer.produce(topic, value=record.value, key=record.key, partition=partition, **kept)
             producer.poll(0)
-    assert producer.flush(30) == 0
+    assert producer.flush(PATIENCE_S) == 0
 
 
 def committed(broker: str, group: str, topic: str, partitions: int) -> dict[int, tuple[int, str]]:
     """Committed offset and metadata per partition."""
     consumer = Consumer({"bootstrap.servers": broker, "group.id": group, "log_level": 0})
-    found = consumer.committed([TopicPartition(topic, n) for n in range(partitions)], timeout=30)
+    found = consumer.committed([TopicPartition(topic, n) for n in range(partitions)], timeout=PATIENCE_S)
     consumer.close()
     return {p.partition: (p.offset, p.metadata or "") for p in found}
 
 
-def wait_committed(broker: str, group: str, topic: str, ends: Mapping[int, int], seconds: float = 60.0) -> None:
+def wait_committed(broker: str, group: str, topic: str, ends: Mapping[int, int], seconds: float = PATIENCE_S) -> None:
     """Until the group has committed the end of every partition."""
-    deadline_s = time.monotonic() + seconds
-    at: dict[int, tuple[int, str]] = {}
-    while time.monotonic() < deadline_s:
+    at: dict[int, int] = {}
+
+    def all_are() -> bool:
         with contextlib.suppress(KafkaException):  # The group's coordinator may still be electing itself.
-            at = committed(broker, group, topic, len(ends))
-        if at and all(at[n][0] == end for n, end in ends.items()):
-            return
-        time.sleep(0.1)
-    raise AssertionError(f"committed {at}, wanted {dict(ends)}")
+            at.update((number, offset) for number, (offset, _) in committed(broker, group, topic, len(ends)).items())
+        return {number: at.get(number) for number in ends} == dict(ends)
+
+    until(all_are, lambda: f"committed {at}, wanted {dict(ends)}", seconds=seconds)
+
+
+def beats_of(broker: str, topic: str, partitions: int) -> dict[int, list[Out]]:
+    """The signs of life of each input partition, in the order they were told: they lie in several partitions."""
+    told = [(json.loads(m.value())["data"], m) for m in read_all(broker, topic, partitions)]
+    told.sort(key=lambda one: one[0]["tick"]["number"])
+    found: dict[int, list[Out]] = {number: [] for number in range(partitions)}
+    for data, message in told:
+        found[data["partition"]].append(Out("heartbeats", message.key(), message.value()))
+    return found
+
+
+def wait_ordered(broker: str, group: str, topic: str, partitions: int) -> None:
+    """Until stage 2 has committed the end of all that stage 1 has written."""
+    ends = {message.partition(): message.offset() + 1 for message in read_all(broker, topic, partitions)}
+    at = {number: ends.get(number, 0) for number in range(partitions)}
+
+    def all_are() -> bool:
+        found = committed(broker, group + SECOND, topic, partitions)
+        return all(found[number][0] >= end for number, end in at.items())
+
+    until(all_are, lambda: f"wanted {at} of {topic}")
 
 
 def read_all(broker: str, topic: str, partitions: int) -> list[Any]:

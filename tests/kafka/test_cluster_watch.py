@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -17,18 +17,16 @@ from streamer.kafka.connection_trouble import Trouble
 from streamer.port import LogDown, Surroundings, Topic
 from tests.kafka.mock_cluster import MockCluster
 from tests.kafka.world import MakeTopics
+from tests.waiting import PATIENCE_S, until
 
 
 def config(brokers: str, events: str = "in") -> Any:
     return load_text(f"version: 1\nkafka: {{brokers: '{brokers}'}}\ntopics: {{events: [{events}]}}\n", "x", {})
 
 
-def until(watch: ClusterWatch, done: Callable[[Surroundings], bool], seconds: float = 30.0) -> Surroundings:
-    end_s = time.monotonic() + seconds
-    while not done(watch.seen):
-        assert time.monotonic() < end_s, watch.seen
-        time.sleep(0.02)
-    return watch.seen
+def seen_by(watch: ClusterWatch, done: Callable[[Surroundings], bool]) -> Surroundings:
+    """What it sees once that is so."""
+    return until(lambda: [seen for seen in [watch.seen] if done(seen)], lambda: watch.seen)[0]
 
 
 def test_one_miss_is_an_election_two_are_an_outage_and_an_answer_ends_it() -> None:
@@ -44,7 +42,7 @@ def test_one_miss_is_an_election_two_are_an_outage_and_an_answer_ends_it() -> No
         return answer
 
     watch = ClusterWatch(config("there:1"), told.append, every_s=0.0, look=look)
-    until(watch, lambda seen: len(told) == len(answers))
+    seen_by(watch, lambda seen: len(told) == len(answers))
     watch.close()
     assert [seen.down is None for seen in told] == [True, *[True] * (MISSES - 1), False, True]
     assert told[MISSES].down == "no broker of there:1 answers: nobody"
@@ -61,21 +59,21 @@ def test_rights_are_looked_for_while_something_waits_and_seldom() -> None:
     told: list[Surroundings] = []
     hidden = Surroundings(None, {})
     watch = ClusterWatch(config("there:1"), told.append, 0.01, lambda: hidden, waits=lambda: waits[0], lacks=lacks)
-    until(watch, lambda seen: len(told) > 3)
+    seen_by(watch, lambda seen: len(told) > 3)
     assert looks == [0], "all is well"
     waits[0] = True
-    until(watch, lambda seen: seen.lacking == "we lack Read; kafka-acls")
-    until(watch, lambda seen: len(told) > 20)
+    seen_by(watch, lambda seen: seen.lacking == "we lack Read; kafka-acls")
+    seen_by(watch, lambda seen: len(told) > 20)
     assert looks == [1], "once a minute"
     waits[0] = False
-    until(watch, lambda seen: seen.lacking is None)
+    seen_by(watch, lambda seen: seen.lacking is None)
     waits[0] = True
-    until(watch, lambda seen: seen.lacking is not None)
+    seen_by(watch, lambda seen: seen.lacking is not None)
     assert looks == [2], "it began anew"
     hidden = Surroundings(None, {}, frozenset({"in"}))
     waits[0] = False
-    until(watch, lambda seen: looks == [3])
-    until(watch, lambda seen: seen.hidden == {"in"} and seen.lacking is not None)
+    seen_by(watch, lambda seen: looks == [3])
+    seen_by(watch, lambda seen: seen.hidden == {"in"} and seen.lacking is not None)
     watch.close()
     assert looks == [3]
 
@@ -85,14 +83,14 @@ def test_who_is_not_there_to_tell_of_rights_is_asked_later() -> None:
         raise LogDown("gone")
 
     watch = ClusterWatch(config("there:1"), every_s=0.01, look=Surroundings, waits=lambda: True, lacks=lacks)
-    until(watch, lambda seen: watch.looks > 3)
+    seen_by(watch, lambda seen: watch.looks > 3)
     watch.close()
     assert watch.seen.lacking is None
 
 
 def test_a_port_that_refuses_is_told_in_its_own_words() -> None:
     watch = ClusterWatch(config("127.0.0.1:1"), every_s=0.0)
-    why = until(watch, lambda seen: seen.down is not None).down
+    why = seen_by(watch, lambda seen: seen.down is not None).down
     watch.close()
     assert why is not None
     assert "127.0.0.1:1" in why
@@ -102,7 +100,7 @@ def test_a_port_that_refuses_is_told_in_its_own_words() -> None:
 def test_the_mock_cluster_has_topics_without_ids() -> None:
     with MockCluster("in") as cluster:
         watch = ClusterWatch(config(cluster.brokers), every_s=0.1)
-        seen = until(watch, lambda seen: bool(seen.topics))
+        seen = seen_by(watch, lambda seen: bool(seen.topics))
         watch.close()
     assert seen.topics is not None
     assert seen.topics["in"].id == ""
@@ -111,9 +109,9 @@ def test_the_mock_cluster_has_topics_without_ids() -> None:
 def test_a_topic_that_a_pattern_matches_later_has_appeared() -> None:
     with MockCluster("in-a", "other") as cluster:
         watch = ClusterWatch(config(cluster.brokers, "'^in-.*'"), every_s=0.1)
-        first = until(watch, lambda seen: bool(seen.topics)).topics
+        first = seen_by(watch, lambda seen: bool(seen.topics)).topics
         cluster.create("in-b")
-        after = until(watch, lambda seen: len(seen.topics or ()) == 2).topics
+        after = seen_by(watch, lambda seen: len(seen.topics or ()) == 2).topics
         watch.close()
     assert first == {"in-a": Topic(1, "", False)}
     assert after == {"in-a": Topic(1, "", False), "in-b": Topic(1, "", True)}
@@ -123,18 +121,19 @@ def test_a_topic_that_a_pattern_matches_later_has_appeared() -> None:
 def test_a_topic_that_is_deleted_and_made_anew_has_another_id(broker: str, make_topics: MakeTopics) -> None:
     [name] = make_topics("watched")
     watch = ClusterWatch(config(broker, name), every_s=0.1)
-    before = until(watch, lambda seen: name in (seen.topics or {})).topics
+    before = seen_by(watch, lambda seen: name in (seen.topics or {})).topics
     admin = AdminClient({"bootstrap.servers": broker})
-    admin.delete_topics([name])[name].result(20)
-    until(watch, lambda seen: seen.topics is not None and name not in seen.topics)
-    end_s = time.monotonic() + 20
-    while time.monotonic() < end_s:  # Its name is free a little later.
-        try:
-            admin.create_topics([NewTopic(name, 3, 1)])[name].result(20)
-            break
-        except KafkaException:
-            time.sleep(0.1)
-    after = until(watch, lambda seen: name in (seen.topics or {})).topics
+    admin.delete_topics([name])[name].result(PATIENCE_S)
+    seen_by(watch, lambda seen: seen.topics is not None and name not in seen.topics)
+
+    def made() -> bool:
+        with contextlib.suppress(KafkaException):  # Its name is free a little later.
+            admin.create_topics([NewTopic(name, 3, 1)])[name].result(PATIENCE_S)
+            return True
+        return False
+
+    until(made)
+    after = seen_by(watch, lambda seen: name in (seen.topics or {})).topics
     watch.close()
     assert before is not None
     assert after is not None

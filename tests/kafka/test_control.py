@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import random
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,9 +15,10 @@ from click.testing import CliRunner
 from schemas.events.batch import Record
 from streamer.commands.cli import main
 from tests.engine.commands import command
-from tests.kafka.service import Service, produce, read_all, wait_committed
+from tests.kafka.service import Service, produce, read_all, wait_committed, wait_ordered
 from tests.kafka.test_ordered import data_of, wait_committed_once
 from tests.kafka.test_sides import told
+from tests.waiting import until
 
 pytestmark = pytest.mark.broker
 
@@ -67,9 +67,7 @@ def test_commands_are_obeyed_once_through_a_kill(
         produce(broker, names["events"], events(0, 500, 100.0))
         produce(broker, names["events"], events(500, 900, 140.0))
         wait_committed(broker, group, names["events"], {0: 900})
-        end_s = time.monotonic() + 20
-        while not (fired := read_all(broker, own["alerts"], PARTITIONS)) and time.monotonic() < end_s:
-            time.sleep(0.2)
+        fired = until(lambda: read_all(broker, own["alerts"], PARTITIONS))
         [alert] = [json.loads(m.value()) for m in fired if b"io.driftline.alert.firing" in m.value()]
         assert say(path, "ack", alert["id"], "--id", "c1") == "fraud: ada acknowledged 1 alert (mean): known.\n"
         assert "could not ack: that alert is over" not in say(path, "mute", alert["id"], "--for", "10m", "--id", "c2")
@@ -83,7 +81,7 @@ def test_commands_are_obeyed_once_through_a_kill(
         produce(broker, names["events"], events(900, 1400, 140.0))
         wait_committed(broker, group, names["events"], {0: 1400})
         wait_committed(broker, group, names["control"], {0: 8})
-        time.sleep(1.5)
+        wait_ordered(broker, group, own["ordered"], PARTITIONS)
         assert service.stop() == 0
     log: dict[int, list[Record]] = {number: [] for number in range(PARTITIONS)}
     for message in read_all(broker, own["ordered"], PARTITIONS):

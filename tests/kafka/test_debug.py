@@ -14,6 +14,7 @@ from streamer.port import Committed, Outcome, Snapshot
 from streamer.service.json_logs import CoordinatorWatch
 from tests.kafka.service import Service, produce, wait_committed
 from tests.kafka.world import MakeTopics, World, alert, owner
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.broker
 COMMITS = 6
@@ -70,7 +71,7 @@ def test_the_service_shows_what_debug_asks_for_and_keeps_its_producer(
             produce(broker, names[0], {0: [Record(n, -1, None, event)] * 5})
             wait_committed(broker, f"g-{names[0]}", names[0], {0: 5 * (n + 1)})
         [starting] = service.lines("starting")
-        with urllib.request.urlopen(f"http://{starting['listen']}/metrics", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://{starting['listen']}/metrics", timeout=PATIENCE_S) as answer:
             metrics = answer.read().decode()
         assert service.stop() == 0
     assert "driftline_producer_recreated_total 0.0" in metrics

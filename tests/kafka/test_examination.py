@@ -28,6 +28,7 @@ from streamer.kafka.tail import Span, Tail
 from streamer.port import LogDown
 from tests.broker.secured import Rule, SecuredBroker
 from tests.kafka.service import Service, produce, read_all, wait_committed
+from tests.waiting import PATIENCE_S, until
 
 pytestmark = [pytest.mark.broker, pytest.mark.xdist_group("secured")]
 
@@ -166,6 +167,10 @@ def test_without_any_right_a_topic_is_missed_at_the_start(world: Secured, number
         probe.close()
 
 
+LANDED = {"sec-heartbeats": 2, "sec-state": 1}
+"""What there is to be of each in a start."""
+
+
 def test_the_service_works_with_no_more_than_it_needs(world: Secured, tmp_path: Path) -> None:
     for right in rights(world.config):
         if right.verb != "run":
@@ -175,29 +180,29 @@ def test_the_service_works_with_no_more_than_it_needs(world: Secured, tmp_path: 
         with Service(world.path, tmp_path / "log") as service:
             wait_committed(world.broker.bootstrap, "sec", "sec-events", {0: EVENTS, 1: 1})
             assert world.run("doctor").exit_code == 0, "it may look while the service runs"
-            time.sleep(2.5)  # Heartbeats and a snapshot land.
+            for topic, least in LANDED.items():
+                wanted = least * (1 + attempt)
+                until(lambda t=topic, n=wanted: len(read_all(world.broker.bootstrap, t, 2)) >= n, topic)
             assert service.stop() == 0, service.log.read_text()
             errors = [line for line in service.log.read_text().splitlines() if '"level": "info"' not in line]
             assert errors == []
         assert not service.lines("state_lost"), attempt
-    for topic, role in [("sec-heartbeats", 2), ("sec-dead_letter", 1), ("sec-state", 1), ("sec-windows", 1)]:
-        assert len(read_all(world.broker.bootstrap, topic, 2)) >= role, topic
+    assert read_all(world.broker.bootstrap, "sec-dead_letter", 2)
+    assert read_all(world.broker.bootstrap, "sec-windows", 2)
 
 
 def page(service: Service) -> str:
     address = service.lines("starting")[0]["listen"]
     try:
-        with urllib.request.urlopen(f"http://{address}/readyz", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://{address}/readyz", timeout=PATIENCE_S) as answer:
             return str(answer.read().decode())
     except urllib.error.HTTPError as error:
         return error.read().decode()
 
 
-def until(service: Service, said: Callable[[str], bool], seconds: float) -> str:
-    end_s = time.monotonic() + seconds
-    while not (service.lines("starting") and said(page(service))):
-        assert time.monotonic() < end_s, page(service) + service.log.read_text()
-        time.sleep(0.2)
+def wait_page(service: Service, said: Callable[[str], bool]) -> str:
+    until(lambda: service.lines("starting"), lambda: service.log.read_text())
+    until(lambda: said(page(service)), lambda: page(service) + service.log.read_text())
     return page(service)
 
 
@@ -222,17 +227,17 @@ def test_a_right_that_is_taken_away_is_named_while_it_runs_and_given_back_it_wor
 ) -> None:
     taken = sorted((right for right in rights(world.config) if str(right) in names), key=lambda r: "beats" in r.name)
     with Service(world.path, tmp_path / "log") as service:
-        until(service, "ok\n".__eq__, 60)
+        wait_page(service, "ok\n".__eq__)
         with ExitStack() as stack:
             for right in taken:
                 stack.enter_context(world.without(right))
             produce(world.broker.bootstrap, "sec-events", {0: events(3)})  # Without any there is little to commit.
             in_order = [right for right in rights(world.config) if right in taken]
-            found = until(service, lambda told: named(world, told, *in_order), 30)
+            found = wait_page(service, lambda told: named(world, told, *in_order))
             assert waits in found
             assert "NAME is our login: kafka.client sasl.username" in found
             assert "no topic" not in found, "it is there, only hidden"
-        until(service, "ok\n".__eq__, 60)
+        wait_page(service, "ok\n".__eq__)
         assert service.lines("not_authorized")
         assert service.stop() == 0, service.log.read_text()
 
@@ -241,9 +246,9 @@ def test_without_the_right_to_its_group_it_starts_and_says_so(world: Secured, tm
     [right] = [right for right in rights(world.config) if right.resource == "group"]
     with Service(world.path, tmp_path / "log") as service:
         with world.without(right):
-            found = until(service, lambda told: named(world, told, right), 40)
+            found = wait_page(service, lambda told: named(world, told, right))
             assert "[-] assigned: the group sec does not let us in" in found
-        until(service, "ok\n".__eq__, 60)
+        wait_page(service, "ok\n".__eq__)
         assert service.stop() == 0
 
 
@@ -251,21 +256,16 @@ def test_the_page_reads_what_it_may(world: Secured) -> None:
     """One topic that is forbidden takes no other one away."""
     world.broker.grant(*map(rule, rights(world.config)))  # Other tests do without what is not needed to run.
     spans = {f"sec-{role}": Span(60_000, 100) for role in ("alerts", "windows")}
-    tail = Tail(world.config, logging.getLogger("x"), spans, int(1000 * time.time()))
+    tail, read = Tail(world.config, logging.getLogger("x"), spans, int(1000 * time.time())), list[bytes | None]()
     assert tail.missing == {}
     [right] = [one for one in rights(world.config) if (one.operation, one.name) == ("Read", "sec-windows")]
     with world.without(right):
-        deadline_s = time.monotonic() + 30
-        while not tail.missing:
-            assert list(tail.values()) == []
-            assert time.monotonic() < deadline_s
+        until(lambda: tail.missing, step=lambda: read.extend(tail.values()))
+        assert read == []
         assert list(tail.missing) == ["sec-windows"]
         produce(world.broker.bootstrap, "sec-alerts", {0: [Record(0, -1, b"k", b"told")]})
-        found: list[bytes | None] = []
-        while not found:
-            found += tail.values()
-            assert time.monotonic() < deadline_s
-        assert found == [b"told"]
+        until(lambda: read, step=lambda: read.extend(tail.values()))
+        assert read == [b"told"]
     tail.close()
 
 
@@ -279,10 +279,7 @@ def test_a_bridge_is_another_user_who_may_do_no_more_than_its_rows_say(world: Se
     world.broker.grant(*rules, user="stranger")
     reader = GroupReader(config, "sec-slack", ["sec-alerts"], logging.getLogger("x"))
     try:
-        end_s, found = time.monotonic() + 30, list[Any]()
-        while not found and time.monotonic() < end_s:
-            found += reader.poll(1000, 0.2).records
-        (topic, number), record = found[-1]
+        (topic, number), record = until(lambda: reader.poll(1000, 0.2).records)[-1]
         reader.done((topic, number), record.offset + 1)
         reader.commit()
         assert reader.trouble is None

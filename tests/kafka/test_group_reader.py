@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +13,7 @@ from streamer.config.load import load_text
 from streamer.kafka.group_reader import GroupReader, Place
 from streamer.port import Partition
 from tests.kafka.service import committed
+from tests.waiting import PATIENCE_S, until
 
 LOGGER = logging.getLogger("x")
 
@@ -41,30 +41,26 @@ class Seen:
         self.ended += turn.ended
 
 
-def until(what: Callable[[], bool], *turns: Callable[[], None]) -> None:
-    end_s = time.monotonic() + 30
-    while not what():
-        assert time.monotonic() < end_s
-        for turn in turns:
-            turn()
+def turning(what: Callable[[], bool], *turns: Callable[[], None]) -> None:
+    until(what, step=lambda: [turn() for turn in turns])
 
 
 @pytest.mark.broker
 def test_it_reads_all_and_keeps_what_is_done_with(broker: str, make_topics: Callable[..., list[str]]) -> None:
     [topic] = make_topics("told", partitions=2)
     producer = Producer({"bootstrap.servers": broker, "transactional.id": topic, "log_level": 0})
-    producer.init_transactions(30)
+    producer.init_transactions(PATIENCE_S)
     for values, lands in ([b"a", b"b"], True), ([b"never"], False), ([b"c"], True):
         producer.begin_transaction()
         for value in values:
             producer.produce(topic, value, partition=0)
-        producer.flush(30)
-        (producer.commit_transaction if lands else producer.abort_transaction)(30)
+        producer.flush(PATIENCE_S)
+        (producer.commit_transaction if lands else producer.abort_transaction)(PATIENCE_S)
     config, at, other = config_of(broker), (topic, 0), (topic, 1)
 
     first, seen = GroupReader(config, f"{topic}-bridge", [topic], LOGGER), Seen()
     assert first.assigned is None
-    until(lambda: len(seen.ended) >= 2, lambda: seen.take(first))
+    turning(lambda: len(seen.ended) >= 2, lambda: seen.take(first))
     assert seen.values == [b"a", b"b", b"c"]
     assert seen.places == {at: Place(None, 0, 7), other: Place(None, 0, 0)}  # Markers of transactions have offsets.
     first.hold(True)
@@ -75,13 +71,13 @@ def test_it_reads_all_and_keeps_what_is_done_with(broker: str, make_topics: Call
 
     # Another member takes one of the two over: what was done with is committed before it goes.
     second, news = GroupReader(config, f"{topic}-bridge", [topic], LOGGER), Seen()
-    until(lambda: bool(seen.gone and news.places), lambda: seen.take(first), lambda: news.take(second))
+    turning(lambda: bool(seen.gone and news.places), lambda: seen.take(first), lambda: news.take(second))
     [moved] = seen.gone
     assert news.places[moved].committed == {at: 5, other: 0}[moved]
     first.close()
-    until(lambda: len(news.places) == 2, lambda: news.take(second))
+    turning(lambda: len(news.places) == 2, lambda: news.take(second))
     assert news.places[at].committed == 5
-    until(lambda: b"c" in news.values, lambda: news.take(second))
+    turning(lambda: b"c" in news.values, lambda: news.take(second))
     assert news.values == [b"a", b"b", b"c"]  # From the oldest on, whatever is committed.
     second.close()
     assert committed(broker, f"{topic}-bridge", topic, 2) == {0: (5, ""), 1: (0, "")}
@@ -90,7 +86,7 @@ def test_it_reads_all_and_keeps_what_is_done_with(broker: str, make_topics: Call
 @pytest.mark.broker
 def test_a_topic_that_is_missing_is_said(broker: str) -> None:
     reader = GroupReader(config_of(broker), "nobody-there", ["no-such-topic-here"], LOGGER)
-    until(lambda: reader.trouble is not None, lambda: Seen().take(reader))
+    turning(lambda: reader.trouble is not None, lambda: Seen().take(reader))
     assert "no-such-topic-here" in str(reader.trouble)
     assert "UNKNOWN_TOPIC_OR_PART" in str(reader.trouble)
     reader.close()
@@ -98,7 +94,7 @@ def test_a_topic_that_is_missing_is_said(broker: str) -> None:
 
 def test_without_a_broker_it_waits_and_says_why() -> None:
     reader = GroupReader(config_of("127.0.0.1:1"), "g", ["t"], LOGGER)
-    until(lambda: reader.trouble is not None, lambda: Seen().take(reader))
+    turning(lambda: reader.trouble is not None, lambda: Seen().take(reader))
     assert reader.assigned is None
     reader.done(("t", 0), 3)  # Not ours: nothing is kept of it.
     reader.commit()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import random
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,10 @@ from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
 from schemas.events.batch import Record
 from tests.kafka.service import ROOT, Service, committed, first_ends, produce, read_all, wait_committed
-from tests.kafka.test_outages import STATIC, readyz, until
+from tests.kafka.test_outages import STATIC, readyz
 from tests.kafka.test_service import MORE, PARTITIONS, Setup, Topics, check_against_oracle
 from tests.sim.campaign import make_log
+from tests.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.broker
 
@@ -45,8 +46,8 @@ def part(found: dict[int, list[Record]], begin: int, end: int) -> dict[int, list
     return {n: records[begin:end] for n, records in found.items()}
 
 
-def ends(setup: Setup, at: int, count: int = PARTITIONS, seconds: float = 60.0) -> None:
-    wait_committed(setup.broker, setup.group, setup.events, dict.fromkeys(range(count), at), seconds)
+def ends(setup: Setup, at: int, count: int = PARTITIONS) -> None:
+    wait_committed(setup.broker, setup.group, setup.events, dict.fromkeys(range(count), at))
 
 
 @functools.cache
@@ -61,23 +62,26 @@ def admin(setup: Setup) -> Any:
 
 def delete(setup: Setup, topic: str) -> None:
     client = admin(setup)
-    client.delete_topics([topic])[topic].result(20)
-    until(lambda: topic not in client.list_topics(timeout=10).topics, 20, f"{topic} is gone")
+    client.delete_topics([topic])[topic].result(PATIENCE_S)
+    until(lambda: topic not in client.list_topics(timeout=PATIENCE_S).topics, f"{topic} is gone")
 
 
 def create(setup: Setup, topic: str, partitions: int = PARTITIONS) -> None:
-    end_s = time.monotonic() + 20
-    while True:
-        try:
-            admin(setup).create_topics([NewTopic(topic, partitions, 1)])[topic].result(20)
-            return
-        except KafkaException:  # Its name is free a little after it is gone.
-            assert time.monotonic() < end_s
-            time.sleep(0.1)
+    def made() -> bool:
+        with contextlib.suppress(KafkaException):  # Its name is free a little after it is gone.
+            admin(setup).create_topics([NewTopic(topic, partitions, 1)])[topic].result(PATIENCE_S)
+            return True
+        return False
+
+    until(made, f"{topic} is made")
 
 
-def told(service: Service, event: str, seconds: float = 40.0) -> dict[str, Any]:
-    until(lambda: service.lines(event), seconds, event)
+def partitions_of(setup: Setup) -> int:
+    return len(admin(setup).list_topics(setup.events, timeout=PATIENCE_S).topics[setup.events].partitions)
+
+
+def told(service: Service, event: str) -> dict[str, Any]:
+    until(lambda: service.lines(event), event)
     return service.lines(event)[-1]
 
 
@@ -123,7 +127,7 @@ def test_offsets_that_kafka_forgot_are_found_in_the_state_topic(setup: Setup) ->
     with setup.run() as service:
         ends(setup, 900)
         assert service.stop() == 0
-    admin(setup).delete_consumer_groups([setup.group])[setup.group].result(20)
+    admin(setup).delete_consumer_groups([setup.group])[setup.group].result(PATIENCE_S)
     assert committed(setup.broker, setup.group, setup.events, PARTITIONS)[0][0] < 0
     produce(setup.broker, setup.events, part(records, 900, LENGTH))
     with setup.run() as service:
@@ -138,14 +142,14 @@ def test_partitions_that_are_added_are_read_from_their_beginning(setup: Setup) -
     setup.path.write_text(setup.path.read_text().replace("instance: worker-0,", "instance: worker-0, start: latest,"))
     more = PARTITIONS + 2
     with setup.run() as service:
-        until(lambda: len(service.lines("partition_ready")) == PARTITIONS, 40, "all partitions")
-        until(lambda: readyz(service)[0] == 200, 20, "ready")
-        admin(setup).create_partitions([NewPartitions(setup.events, more)])[setup.events].result(20)
-        time.sleep(1.0)
+        until(lambda: len(service.lines("partition_ready")) == PARTITIONS, "all partitions")
+        until(lambda: readyz(service)[0] == 200, "ready")
+        admin(setup).create_partitions([NewPartitions(setup.events, more)])[setup.events].result(PATIENCE_S)
+        until(lambda: partitions_of(setup) == more)
         produce(setup.broker, setup.events, logs(more, 300))
         ends(setup, 300, more)
         assert {line["partition"] for line in service.lines("partition_added")} == {PARTITIONS, PARTITIONS + 1}
-        until(lambda: len(service.lines("keys_may_have_moved")) > 0, 40, "that keys may have moved")
+        until(lambda: len(service.lines("keys_may_have_moved")) > 0, "that keys may have moved")
         assert service.stop() == 0
 
 
@@ -160,11 +164,11 @@ def test_a_topic_that_is_made_anew_under_a_running_service_is_read_from_its_begi
         def lost() -> dict[int, str]:
             return {line["partition"]: line["why"] for line in service.lines("state_lost")}
 
-        until(lambda: len(lost()) == PARTITIONS, 60, "every partition is begun anew")
+        until(lambda: len(lost()) == PARTITIONS, "every partition is begun anew")
         assert all("created anew" in why or "recreated" in why for why in lost().values())
         assert all("created anew" in line["why"] or "not there" in line["why"] for line in service.lines("input_gone"))
-        until(lambda: begun(service) == 2 * PARTITIONS, 40, "from nothing, and from nothing once more")
-        ends(setup, 900, seconds=90)
+        until(lambda: begun(service) == 2 * PARTITIONS, "from nothing, and from nothing once more")
+        ends(setup, 900)
         assert service.stop() == 0
     for role, found in names(setup).items():
         assert len(set(found)) == len(found), role
@@ -186,7 +190,7 @@ def test_a_topic_that_was_made_anew_between_two_runs_is_another_one_however_long
             assert len(lost) == generation * PARTITIONS
             assert all("deleted and created anew" in line["why"] for line in lost)
             assert [line["offset"] for line in service.lines("partition_ready")][-PARTITIONS:] == [0] * PARTITIONS
-            until(functools.partial(alive, setup, generation), 30, "a sign of life")
+            until(functools.partial(alive, setup, generation), "a sign of life")
             assert service.stop() == 0
         published = sorted(setup.published())
         assert published == sorted(before + replayed(setup, generation))
@@ -205,11 +209,11 @@ def test_a_topic_of_ours_that_is_deleted_is_named_and_all_goes_on_once_it_is_bac
         ends(setup, 600)
         delete(setup, topic)
         produce(setup.broker, setup.events, part(records, 600, 900))
-        until(lambda: f"no topic {topic}" in readyz(service)[1], 60, "said on /readyz")
+        until(lambda: f"no topic {topic}" in readyz(service)[1], "said on /readyz")
         assert f"(topics.{role})" in readyz(service)[1]
         assert told(service, "waiting")["level"] == "warning"
         create(setup, topic)
         produce(setup.broker, setup.events, part(records, 900, LENGTH))
-        ends(setup, LENGTH, seconds=90)
-        until(lambda: readyz(service)[0] == 200, 30, "ready again")
+        ends(setup, LENGTH)
+        until(lambda: readyz(service)[0] == 200, "ready again")
         assert service.stop() == 0

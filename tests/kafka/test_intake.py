@@ -24,6 +24,7 @@ from streamer.kafka import intake as kafka_messages
 from streamer.kafka.client import error_of
 from streamer.kafka.intake import ByBinding, ByCore, Intake, Stretch, connect
 from streamer.port import LogDown
+from tests.waiting import PATIENCE_S, until
 
 compiled = pytest.mark.skipif(native is None, reason=f"no compiled core: {why_not}")
 pytestmark = [pytest.mark.broker, compiled]
@@ -72,10 +73,7 @@ def sought(consumer: Consumer, place: TopicPartition) -> bool:
 
 def taken(intake: Intake, done: Callable[[list[Stretch]], bool], limit: int = 7) -> list[Stretch]:
     found: list[Stretch] = []
-    end_s = time.monotonic() + 20
-    while not done(found):
-        assert time.monotonic() < end_s, found
-        found += intake.take(limit, 0.1)
+    until(lambda: done(found), lambda: found, lambda: found.extend(intake.take(limit, 0.1)))
     return found
 
 
@@ -94,7 +92,7 @@ def records_of(stretches: list[Stretch]) -> dict[Partition, list[Record]]:
 def mixed(broker: str, topics: list[str]) -> int:
     """Every kind of record, on two partitions each; of a transaction that aborts, too. How many count."""
     producer = Producer({"bootstrap.servers": broker, "transactional.id": f"mixed-{topics[0]}"})
-    producer.init_transactions(20)
+    producer.init_transactions(PATIENCE_S)
     odd: list[dict[str, Any]] = [
         {"value": None},
         {"value": b""},
@@ -110,7 +108,7 @@ def mixed(broker: str, topics: list[str]) -> int:
             record = odd[i % len(odd)]
             producer.produce(topics[i % len(topics)], partition=i // 7 % 2, **record)
             count += not aborts
-        producer.flush(10)
+        producer.flush(PATIENCE_S)
         (producer.abort_transaction if aborts else producer.commit_transaction)(10)
     return count
 
@@ -139,7 +137,7 @@ def test_both_ways_give_the_same_errors(broker: str, make_topics: Callable[..., 
     mixed(broker, [topic])
     admin = AdminClient({"bootstrap.servers": broker})
     for future in admin.delete_records([TopicPartition(topic, 0, 5)]).values():
-        future.result(10)
+        future.result(PATIENCE_S)
     for core in (True, False):
         consumer, intake = joined(broker, core, **{"auto.offset.reset": "error", "enable.partition.eof": True})
         begin(consumer, intake, [TopicPartition(topic, 0, 2), TopicPartition(topic, 1, 0)])
@@ -266,9 +264,9 @@ def test_what_is_far_too_large_is_known_by_its_size_and_hash_and_not_copied(
     value = bytes(30_000_000)
     producer = Producer({"bootstrap.servers": broker, "compression.type": codec, "message.max.bytes": 100_000_000})
     producer.produce(topic, b"before", partition=0)
-    assert producer.flush(10) == 0
+    assert producer.flush(PATIENCE_S) == 0
     producer.produce(topic, value, key=b"k", partition=0)
-    assert producer.flush(30) == 0
+    assert producer.flush(PATIENCE_S) == 0
     consumer, intake = joined(broker, True, message_bytes=1 << 20)
     begin(consumer, intake, [TopicPartition(topic, 0, 0)])
     found = taken(intake, lambda found: sum(len(s.columns) for s in found) == 2)

@@ -11,6 +11,7 @@ import pytest
 
 from schemas.core import native, why_not
 from tests.kafka.mock_cluster import MockCluster, fill
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.skipif(native is None, reason=f"no compiled core: {why_not}")
 
@@ -115,8 +116,10 @@ refused(lambda: intake.take(1, 0), "closed")
     "closed while another thread waits for messages": """
 consumer, intake, runs = reading()
 found = []
-thread = threading.Thread(target=lambda: found.append(intake.take(1, 1000)))
+begun = threading.Event()
+thread = threading.Thread(target=lambda: (begun.set(), found.append(intake.take(1, 1000))))
 thread.start()
+begun.wait()
 time.sleep(0.2)
 consumer.close()
 thread.join()
@@ -138,8 +141,7 @@ thread = threading.Thread(target=decode)
 thread.start()
 time.sleep(0.2)
 consumer.close()
-thread.join(10)
-assert not thread.is_alive()
+thread.join()
 """,
 }
 
@@ -149,5 +151,5 @@ def test_a_client_that_is_gone_is_refused(case: str) -> None:
     with MockCluster("events") as cluster:
         fill(cluster.brokers, "events", 30)
         command = [sys.executable, "-X", "faulthandler", "-c", BEGIN + CASES[case] + "\nprint('done')", cluster.brokers]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr[-3000:]

@@ -23,6 +23,7 @@ from streamer.kafka.killer_batch import CannotLook, Readers, Seen, Stretch, Stre
 from streamer.kafka.offset_metadata import from_text
 from streamer.port import Committed, LogDown
 from tests.kafka.service import Service, committed, read_all, wait_committed
+from tests.waiting import PATIENCE_S
 
 AT = ("in", 0)
 DATA_BYTES = 450 << 20
@@ -167,7 +168,7 @@ SAYS = {
     "is killed": ("tell(READY); os.kill(os.getpid(), 9)", CannotLook),
     "is stopped": ("tell(READY); os.kill(os.getpid(), 15)", CannotLook),
     "is broken": ("tell(READY); raise ValueError", CannotLook),
-    "hangs": ("tell(READY); time.sleep(60)", CannotLook),
+    "hangs": ("tell(READY); time.sleep(600)", CannotLook),
     "no broker": ("tell(CANNOT, 'no answer')", LogDown),
 }
 
@@ -176,7 +177,7 @@ SAYS = {
 def test_only_the_death_of_who_was_ready_is_one(says: str, monkeypatch: pytest.MonkeyPatch) -> None:
     script, expected = SAYS[says]
     monkeypatch.setattr(killer_batch, "COMMAND", [sys.executable, "-c", READER.format(script)])
-    monkeypatch.setattr(killer_batch, "HANGS_S", 5.0)
+    monkeypatch.setattr(killer_batch, "HANGS_S", 2.0 if says == "hangs" else PATIENCE_S)
     monkeypatch.setattr(killer_batch, "free", lambda: killer_batch.FREE_MIN)
     look = Readers(CONFIGURED, AT, 3).look
     if isinstance(expected, tuple):
@@ -250,7 +251,7 @@ def produced(broker: str, topic: str, count: int, size: int = 1, **more: Any) ->
     for i in range(count):
         event = json.dumps({"model": "m", "features": {"a": i}, "filling": "x" * size})
         producer.produce(topic, event.encode(), partition=0)
-    assert producer.flush(60) == 0
+    assert producer.flush(PATIENCE_S) == 0
 
 
 @pytest.mark.broker
@@ -268,9 +269,9 @@ def test_a_batch_that_kills_the_process_at_three_starts_is_skipped_at_the_fourth
     config.write_text(CONFIG.format(broker=broker, **names))
     for start in range(3):
         with Service(config, tmp_path / f"{start}.log", DATA_BYTES) as service:
-            assert service.process.wait(40) == -signal.SIGABRT
+            assert service.process.wait(PATIENCE_S) == -signal.SIGABRT
     with Service(config, tmp_path / "log", DATA_BYTES) as service:
-        wait_committed(broker, f"g-{events}", events, {0: end}, 150)  # Against a hang only: a dozen readers start anew.
+        wait_committed(broker, f"g-{events}", events, {0: end}, 200)  # A dozen readers start anew.
         [suspected], [skipped] = service.lines("starts_failed"), service.lines("batch_skipped")
         assert suspected["why"].startswith("3 starts in a row")
         assert (skipped["first_offset"], skipped["last_offset"]) == (first, last)

@@ -26,6 +26,7 @@ from tests.kafka.world import (
     owner,
     wait_for,
 )
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.broker
 
@@ -113,7 +114,7 @@ def test_the_scan_finds_every_complete_snapshot_newest_first(world: World) -> No
     foreign.produce(world.state, b"half", f"{world.events}/0/1/0".encode(), partition=0, headers=stored)
     foreign.produce(world.state, b"junk", b"\xff/0/0/0", partition=0)
     foreign.produce(world.state, b"other", f"{world.events}/1/0/0".encode(), partition=0, headers=stored)
-    assert foreign.flush(10) == 0
+    assert foreign.flush(PATIENCE_S) == 0
     assert blob_of(log, partition, None) == [b"third", second, big]
 
 
@@ -123,7 +124,7 @@ def test_a_scan_waits_for_an_open_foreign_transaction(world: World) -> None:
     foreign = world.transactional("foreign")
     foreign.begin_transaction()
     foreign.produce(world.state, b"open", b"k", partition=0)
-    assert foreign.flush(10) == 0
+    assert foreign.flush(PATIENCE_S) == 0
     result = log.commit([], {partition: Committed(0, None)}, {partition: Snapshot(0, 0, CONFIG_HASH, b"ours")})
     assert result.outcome is Outcome.DONE  # committed, yet behind the last stable offset
     for pointer in (None, result.pointers[partition]):
@@ -132,7 +133,7 @@ def test_a_scan_waits_for_an_open_foreign_transaction(world: World) -> None:
         assert waited == [None] * 15
         if pointer is None:
             steps.close()  # type: ignore[attr-defined]
-    foreign.abort_transaction(10)
+    foreign.abort_transaction(PATIENCE_S)
     assert [stored.blob for stored in steps if stored is not None] == [b"ours"]
     assert blob_of(log, partition, None) == [b"ours"]
 
@@ -143,10 +144,10 @@ def test_a_transaction_that_stays_open_is_named(world: World) -> None:
     foreign = world.transactional("foreign")
     foreign.begin_transaction()
     foreign.produce(world.events, b"open", b"k", partition=0)
-    assert foreign.flush(10) == 0
+    assert foreign.flush(PATIENCE_S) == 0
     with pytest.raises(LogDown, match=r"open transaction holds readers back at 3, records reach to 4"):
         list(log.replay((world.events, 0), 0, 4))
-    foreign.abort_transaction(10)
+    foreign.abort_transaction(PATIENCE_S)
 
 
 def test_replay_passes_markers_and_aborted_records(world: World) -> None:
@@ -156,7 +157,7 @@ def test_replay_passes_markers_and_aborted_records(world: World) -> None:
         upstream.begin_transaction()
         for j in range(3):
             upstream.produce(world.events, b"%d-%d" % (i, j), partition=0)
-        assert upstream.flush(10) == 0  # an abort would purge what was not sent
+        assert upstream.flush(PATIENCE_S) == 0  # an abort would purge what was not sent
         (upstream.abort_transaction if i % 2 else upstream.commit_transaction)(10)
     log = world.log()
     _, end = log.begin_end(partition)
@@ -177,7 +178,7 @@ def test_what_is_not_retained_is_a_gap(world: World) -> None:
     wait_for(log, assigned(1))
     admin = AdminClient({"bootstrap.servers": world.broker})
     for future in admin.delete_records([TopicPartition(*partition, 6)]).values():
-        future.result(10)
+        future.result(PATIENCE_S)
     assert log.begin_end(partition) == (6, 10)
     with pytest.raises(LogGap, match=r"events-.*\[0\] holds offsets 6 to 10, 5 to 10"):
         list(log.replay(partition, 5, 10))
@@ -196,7 +197,7 @@ def test_a_batch_that_cannot_be_unpacked_is_stepped_over(world: World) -> None:
     world.produce(3)
     bomber = Producer({"bootstrap.servers": world.broker, "compression.type": "zstd", "message.max.bytes": 20_000_000})
     bomber.produce(world.events, bytes(8_000_000), partition=0)
-    assert bomber.flush(10) == 0
+    assert bomber.flush(PATIENCE_S) == 0
     world.produce(2)
     log = owner(world, **{"receive.message.max.bytes": 2_000_512, "fetch.max.bytes": 1_000_000})
     seen = wait_for(log, lambda seen: len(offsets_in(seen, partition)) == 6)
@@ -233,7 +234,7 @@ def test_a_range_of_history_by_offset_and_time(broker: str, make_topics: MakeTop
     producer = Producer({"bootstrap.servers": broker})
     for i in range(10):
         producer.produce(world.events, b"%d" % i, partition=i % 2, timestamp=1_700_000_000_000 + 1000 * (i // 2))
-    assert producer.flush(10) == 0
+    assert producer.flush(PATIENCE_S) == 0
 
     def read(*arguments: Any) -> dict[int, list[bytes | None]]:
         found: dict[int, list[bytes | None]] = {}
@@ -267,8 +268,8 @@ def test_the_broker_is_asked_in_read_uncommitted_for_the_end(world: World) -> No
     foreign = world.transactional("foreign")
     foreign.begin_transaction()
     foreign.produce(world.events, b"open", partition=0)
-    assert foreign.flush(10) == 0
+    assert foreign.flush(PATIENCE_S) == 0
     assert log.begin_end((world.events, 0)) == (0, 1)
-    foreign.abort_transaction(10)
+    foreign.abort_transaction(PATIENCE_S)
     with pytest.raises(KafkaException):
         foreign.commit_transaction(1)

@@ -7,14 +7,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from streamer.kafka.client import Limits
-from streamer.port import Committed, LogDown, Lost, Outcome, Partition, Records, Snapshot
+from streamer.port import Committed, LogDown, Lost, Out, Outcome, Partition, Records, Snapshot
 from tests.bounded import close_log
 from tests.broker.broker import Broker
 from tests.kafka.world import (
@@ -31,6 +30,7 @@ from tests.kafka.world import (
     stopped,
     wait_for,
 )
+from tests.waiting import until
 
 pytestmark = pytest.mark.broker
 
@@ -53,11 +53,12 @@ def test_a_revoked_partition_commits_inside_the_callback(broker: str, make_topic
 
     second = world.log()
     events: list[Any] = []
-    end = time.monotonic() + 20
-    while not assigned(1)(events):
-        assert time.monotonic() < end
+
+    def both() -> None:
         first.poll(10, 0.05, release)
-        events += second.poll(10, 0.05, nothing)
+        events.extend(second.poll(10, 0.05, nothing))
+
+    until(lambda: assigned(1)(events), lambda: events, both)
     [moved] = [e.partition for e in events]
     assert results == {moved: Outcome.DONE}
     committed = second.committed(moved)
@@ -82,7 +83,7 @@ def test_a_member_that_polled_too_late_writes_nothing(world: World) -> None:
     wait_for(late, lambda seen: len(offsets_in(seen, partition)) == 5)
     assert late.commit([], {partition: Committed(2, None)}, {}).outcome is Outcome.DONE
     heir = world.log()
-    wait_for(heir, assigned(1), 15)
+    wait_for(heir, assigned(1))
     assert heir.committed(partition) == Committed(2, None)
     assert heir.commit([], {partition: Committed(3, None)}, {}).outcome is Outcome.DONE
     assert late.commit([alert("late")], {partition: Committed(5, None)}, {}).outcome is Outcome.ABORTED
@@ -121,7 +122,7 @@ def test_a_zombie_writes_nothing(world: World, delay_s: float, unguarded: bool, 
         assert zombie.stdout.readline() == "READY done\n"
         zombie.send_signal(signal.SIGSTOP)
         heir = world.log(**QUICK)
-        wait_for(heir, assigned(1), 15)
+        wait_for(heir, assigned(1))
         assert heir.commit([], {partition: Committed(3, None)}, {}).outcome is Outcome.DONE
         zombie.stdin.write(f"{delay_s}\n")
         zombie.stdin.flush()
@@ -139,7 +140,15 @@ def test_recover_settles_a_commit_that_the_broker_slept_through(world: World, re
     world.produce(9)
     partition = (world.events, 0)
     log = owner(world, limits=Limits(slice=0.5, commit=1.0))
-    assert log.commit([], {partition: Committed(1, None)}, {}).outcome is Outcome.DONE
+
+    def lands(offset: int, *outs: Out) -> bool:
+        """A second may be too short on a busy machine."""
+        if log.commit([*outs], {partition: Committed(offset, None)}, {}).outcome is Outcome.DONE:
+            return True
+        log.recover()
+        return False
+
+    until(lambda: lands(1))
     landed = [1]
     for i in range(3):
         with stopped(the_broker, 2.0):
@@ -152,7 +161,7 @@ def test_recover_settles_a_commit_that_the_broker_slept_through(world: World, re
         if committed.offset == 2 + i:
             landed.append(2 + i)
         assert world.values(world.alerts) == [b"%d" % (at - 2) for at in landed[1:]]
-    assert log.commit([alert("end")], {partition: Committed(9, None)}, {}).outcome is Outcome.DONE
+    until(lambda: lands(9, alert("end")))
     assert log.committed(partition) == Committed(9, None)
 
 

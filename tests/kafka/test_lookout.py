@@ -16,6 +16,8 @@ from confluent_kafka import Producer
 from streamer.kafka.client import consumer_settings
 from streamer.kafka.killer_batch import COMMAND, ONE_BATCH, ours
 from streamer.kafka.lookout import CANNOT, DONE, NO_MEMORY, READY, RECORD
+from tests.broker.topics import topic_maker
+from tests.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.broker
 
@@ -36,7 +38,7 @@ def looked(broker: str, topic: str, **more: Any) -> tuple[int, list[list[Any]]]:
         "told": True,
         "value_bytes": 100,
         "memory": 64 * MB,
-        "silent_s": 60,  # 200 MB are unpacked and copied between two answers, on a machine that has others to serve.
+        "silent_s": PATIENCE_S,  # 200 MB are unpacked and copied between two answers.
     }
     text = json.dumps(order | more).encode() + b"\n"
     done = subprocess.run(COMMAND, input=text, env=ours(), capture_output=True, check=False)
@@ -45,14 +47,14 @@ def looked(broker: str, topic: str, **more: Any) -> tuple[int, list[list[Any]]]:
     return done.returncode, list(frames)
 
 
-@pytest.fixture
-def topic(broker: str, make_topics: Any) -> str:
-    [name] = make_topics("in")
+@pytest.fixture(scope="module")
+def topic(broker: str) -> str:
+    [name] = topic_maker(broker)("in")
     producer = Producer({"bootstrap.servers": broker, "compression.type": "gzip", "message.max.bytes": 10**9})
     producer.produce(name, b"v" * 101, b"k", partition=0, headers=[("h", b"1")], timestamp=7)
-    assert producer.flush(20) == 0
+    assert producer.flush(PATIENCE_S) == 0
     producer.produce(name, bytes(LARGE), partition=0)
-    assert producer.flush(60) == 0
+    assert producer.flush(PATIENCE_S) == 0
     return str(name)
 
 
@@ -76,6 +78,10 @@ def test_no_answer_is_no_death(broker: str, topic: str) -> None:
     code, [[kind, why]] = looked("127.0.0.1:1", topic, silent_s=1)
     assert (code, kind) == (0, CANNOT)
     assert "Failed to get metadata" in why
-    code, frames = looked(broker, topic, start=99, silent_s=1)
+
+    def connected() -> list[tuple[int, list[list[Any]]]]:
+        return [told for told in [looked(broker, topic, start=99, silent_s=1)] if told[1][0] == [READY]]
+
+    [(code, frames)] = until(connected)
     assert (code, frames[0][0], frames[-1][0]) == (0, READY, CANNOT)
     assert "nothing for 1 s" in frames[-1][1]

@@ -17,6 +17,7 @@ from schemas.events.batch import Record
 from streamer.offline.presets import text_of
 from tests.kafka.service import produce, wait_committed
 from tests.kafka.test_service import MORE, Setup, Topics, check_against_oracle
+from tests.waiting import until
 
 pytestmark = pytest.mark.broker
 
@@ -92,16 +93,13 @@ def test_a_shift_is_told_at_its_record_and_row_through_kills(
     logs = {n: make(rng, n) for n in range(2)}
     produce(broker, setup.events, {n: records[:LEARNT] for n, records in logs.items()})
     with setup.run() as service:
-        deadline_s = time.monotonic() + 20
-        while len(service.lines("history_begins")) < len(logs):
-            assert time.monotonic() < deadline_s, setup.log.read_text()[-2000:]
-            time.sleep(0.05)
+        until(lambda: len(service.lines("history_begins")) >= len(logs), lambda: setup.log.read_text()[-2000:])
         produce(broker, setup.events, {n: records[LEARNT:KILLED] for n, records in logs.items()})
         time.sleep(rng.uniform(0.0, 0.6))
         service.kill()
     produce(broker, setup.events, {n: records[KILLED:] for n, records in logs.items()})
     with setup.run() as service:
-        wait_committed(broker, setup.group, setup.events, dict.fromkeys(logs, LENGTH), 60)
+        wait_committed(broker, setup.group, setup.events, dict.fromkeys(logs, LENGTH))
         assert service.stop() == 0, setup.log.read_text()[-2000:]
     check_against_oracle(setup, logs, LENGTH, least=6)
     alerts = [one for one in (json.loads(value)["data"] for value in setup.published()) if "trigger" in one]

@@ -24,6 +24,7 @@ from streamer.port import LogDown
 from tests.kafka.mock_cluster import PRODUCE, MockCluster
 from tests.kafka.service import Service, produce, read_all
 from tests.kafka.test_ordered import PARTITIONS, wait_committed_once
+from tests.waiting import PATIENCE_S, until
 
 CONFIG = """
 version: 1
@@ -50,14 +51,6 @@ def inferences(count: int) -> dict[int, list[Record]]:
         event = {"model": "m", "event_id": f"e{number}", "time": at, "features": {"a": rng.gauss(0, 1)}}
         found.append(Record(number, int(at * 1000), None, json.dumps({**event, "prediction": told}).encode()))
     return {0: found}
-
-
-def until(ready: Callable[[], Any], seconds: float = 30.0) -> Any:
-    end_s = time.monotonic() + seconds
-    while not (found := ready()):
-        assert time.monotonic() < end_s
-        time.sleep(0.3)
-    return found
 
 
 @pytest.mark.broker
@@ -128,5 +121,5 @@ def test_who_may_not_write_is_told_the_command_that_allows_it() -> None:
     with MockCluster("drift-control") as cluster:
         cluster.push(PRODUCE, *[KafkaError.TOPIC_AUTHORIZATION_FAILED] * 5)
         with pytest.raises(LogDown, match="our user lacks") as refused:
-            send(of_control(cluster.brokers), "drift-control", b"m", b"v", wait_s=5.0)
+            send(of_control(cluster.brokers), "drift-control", b"m", b"v", wait_s=PATIENCE_S)
     assert "--operation Write --topic drift-control" in str(refused.value.fix)

@@ -6,7 +6,6 @@ import json
 import random
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from schemas.events.batch import Record
 from streamer.config.load import load_config
 from streamer.kafka.order import ENOUGH, PARTITIONS_MAX, TAIL, Answer, Seen, answer, ask, newest, scattered, spaced
 from tests.kafka.service import ROOT, Service, produce, wait_committed
+from tests.waiting import until
 
 
 def events(count: int, place: Callable[[int], int], model: Callable[[int], str] = lambda i: "m") -> list[Seen]:
@@ -119,15 +119,11 @@ def test_a_topic_that_fills_after_the_start_is_read_in_order_as_soon_as_it_shows
     assert (lacking.order, lacking.lacking) == ("model", f"{group}-ordered")
     log = tmp_path / "service.log"
     with Service(path, log) as service:
-        deadline_s = time.monotonic() + 30
-        while not service.lines("order") and time.monotonic() < deadline_s:
-            time.sleep(0.1)
-        [told] = service.lines("order")
+        [told] = until(lambda: service.lines("order"), lambda: log.read_text()[-3000:])
         assert "`driftline topics apply -c FILE` makes it" in told["what"]
         apply(path)
         ends = {number: len(mine) for number, mine in records(keyed=False).items()}
-        while not service.lines("order_chosen") and time.monotonic() < deadline_s:
-            time.sleep(0.1)
+        until(lambda: service.lines("order_chosen"), lambda: log.read_text()[-3000:])
         more = {0: [Record(0, 1_700_001_000_000, None, b'{"model": "u", "event_id": "x", "features": {"a": 1}}')]}
         produce(broker, inputs, more)
         wait_committed(broker, group, inputs, {**ends, 0: ends[0] + 1})
@@ -135,8 +131,7 @@ def test_a_topic_that_fills_after_the_start_is_read_in_order_as_soon_as_it_shows
         [chosen] = service.lines("order_chosen")
         assert (chosen["order"], chosen["by_way_of"]) == ("model", f"{group}-ordered")
     with Service(path, log) as service:
-        while len(service.lines("order_chosen")) < 2 and time.monotonic() < deadline_s + 30:
-            time.sleep(0.1)
+        until(lambda: len(service.lines("order_chosen")) >= 2, lambda: log.read_text()[-3000:])
         assert service.lines("order_chosen")[-1]["why"] == "the group has read these topics so until now"
         assert service.stop() == 0
 

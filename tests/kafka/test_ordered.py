@@ -23,6 +23,7 @@ from streamer.port import Out
 from tests.kafka.service import ROOT, Service, produce, read_all, wait_committed
 from tests.sim.campaign import ticks_of
 from tests.sim.test_two_stages import oracle
+from tests.waiting import until
 
 pytestmark = pytest.mark.broker
 
@@ -79,9 +80,7 @@ def test_a_model_over_all_partitions_is_one_through_kills(
         ends.update({partition: len(records) for partition, records in part.items()})
     with Service(path, tmp_path / "service.log") as service:
         wait_committed(broker, group, inputs, ends)
-        deadline_s = time.monotonic() + 30  # It looks every five seconds, and twice.
-        while ordered not in {place for place, up in heard(broker, beats) if up} and time.monotonic() < deadline_s:
-            time.sleep(0.5)
+        until(lambda: (ordered, True) in heard(broker, beats))  # It looks every five seconds, and twice.
         assert service.stop() == 0
     log: dict[int, list[Record]] = {number: [] for number in range(PARTITIONS)}
     for message in read_all(broker, ordered, PARTITIONS):
@@ -133,23 +132,25 @@ def test_a_backlog_of_quiet_partitions_makes_nobody_late(
     produce(broker, inputs, backlog)
     with Service(path, tmp_path / "service.log") as service:
         wait_committed(broker, f"g-{inputs}", inputs, {number: len(mine) for number, mine in backlog.items()})
-        deadline_s = time.monotonic() + 30
-        used: dict[str, int] = {}
-        while sum(used.values()) < 6000 and time.monotonic() < deadline_s:
-            time.sleep(0.5)
-            told = [data_of(message) for message in read_all(broker, beats, PARTITIONS)]
-            told = [one for one in told if one["topic"] == ordered and one["model"] == "u"]
-            used = max((one["account"] for one in told), key=lambda account: account["used"], default={})
-        assert used == {"used": 6000, "late": 0, "duplicate": 0, "filtered": 0, "dead_lettered": 0}
+        account = wait_account(broker, beats, ordered, 6000)
+        assert account == {"used": 6000, "late": 0, "duplicate": 0, "filtered": 0, "dead_lettered": 0}
         assert service.stop() == 0
 
 
 def wait_committed_once(broker: str, beats: str) -> None:
     """Until both stages have told of all partitions: where those ended at first is remembered from then on."""
-    deadline_s = time.monotonic() + 60
-    while len({about(message) for message in read_all(broker, beats, PARTITIONS)}) < 2 * PARTITIONS:
-        assert time.monotonic() < deadline_s
-        time.sleep(0.2)
+    until(lambda: len({about(message) for message in read_all(broker, beats, PARTITIONS)}) >= 2 * PARTITIONS)
+
+
+def wait_account(broker: str, beats: str, ordered: str, count: int) -> dict[str, int]:
+    """What a sign of life of the model u says of its events, once it says something of all of them."""
+
+    def whole() -> list[dict[str, int]]:
+        told = [data_of(message) for message in read_all(broker, beats, PARTITIONS)]
+        accounts = [one["account"] for one in told if one["topic"] == ordered and one["model"] == "u"]
+        return [one for one in accounts if sum(one.values()) >= count]
+
+    return until(whole)[-1]
 
 
 def heard(broker: str, beats: str) -> list[tuple[str, bool]]:
@@ -196,16 +197,7 @@ def test_two_processes_that_catch_up_are_in_step(
             path = tmp_path / f"w{member}.yaml"
             path.write_text(text.replace("instance: w0", f"instance: w{member}"))
             services.append(stack.enter_context(Service(path, tmp_path / f"w{member}.log")))
-        deadline_s = time.monotonic() + 90
-        while not all(inputs in {line["topic"] for line in one.lines("partition_ready")} for one in services):
-            assert time.monotonic() < deadline_s
-            time.sleep(0.2)
+        until(lambda: all(inputs in {line["topic"] for line in one.lines("partition_ready")} for one in services))
         produce(broker, inputs, backlog)
-        deadline_s = time.monotonic() + 90
-        account: dict[str, int] = {}
-        while sum(account.values()) < count and time.monotonic() < deadline_s:
-            time.sleep(0.5)
-            told = [data_of(message) for message in read_all(broker, beats, PARTITIONS)]
-            accounts = [one["account"] for one in told if one["topic"] == ordered and one["model"] == "u"]
-            account = max(accounts, key=lambda one: sum(one.values()), default={})
+        account = wait_account(broker, beats, ordered, count)
         assert account == {"used": count, "late": 0, "duplicate": 0, "filtered": 0, "dead_lettered": 0}

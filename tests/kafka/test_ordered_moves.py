@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +27,7 @@ from streamer.kafka.state_topic import newest_snapshots
 from streamer.port import LogDown, Outcome, Parts
 from tests.kafka.service import Service, committed, produce, read_all, wait_committed
 from tests.kafka.test_ordered import CONFIG, about, data_of
+from tests.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.broker
 
@@ -125,12 +125,12 @@ def setting(broker: str, make_topics: Callable[..., list[str]], tmp_path: Path) 
 
 
 def wait_beats(setting: Setting, done: Callable[[dict[str, dict[str, Any]]], bool]) -> dict[str, dict[str, Any]]:
-    end_s = time.monotonic() + 30
     sent = Counter(model for model, *_ in setting.sent)
-    while not done(found := setting.beating()):
-        assert time.monotonic() < end_s, {m: (one["events"], sent[m], one["partition"]) for m, one in found.items()}
-        time.sleep(0.5)
-    return found
+
+    def told() -> object:
+        return {m: (one["events"], sent[m], one["partition"]) for m, one in setting.beating().items()}
+
+    return until(lambda: [found for found in [setting.beating()] if done(found)], told)[0]
 
 
 def test_what_is_known_of_models_goes_where_their_events_will(
@@ -224,9 +224,9 @@ def test_partitions_that_somebody_adds_are_not_used_and_said(setting: Setting) -
         wait_committed(setting.broker, setting.group, setting.inputs, setting.ends)
         assert service.stop() == 0
     admin = AdminClient({"bootstrap.servers": setting.broker})
-    admin.create_partitions([NewPartitions(setting.ordered, AFTER)])[setting.ordered].result(10)
+    admin.create_partitions([NewPartitions(setting.ordered, AFTER)])[setting.ordered].result(PATIENCE_S)
     with setting.service() as service:
-        admin.create_partitions([NewPartitions(setting.inputs, INPUTS + 1)])[setting.inputs].result(10)
+        admin.create_partitions([NewPartitions(setting.inputs, INPUTS + 1)])[setting.inputs].result(PATIENCE_S)
         setting.send(800, 1600)
         one = Record(0, 1_700_002_000_000, None, None)
         produce(setting.broker, setting.inputs, {INPUTS: [one._replace(value=event_of(model)) for model in MODELS]})
@@ -234,11 +234,7 @@ def test_partitions_that_somebody_adds_are_not_used_and_said(setting: Setting) -
         wait_committed(setting.broker, setting.group, setting.inputs, setting.ends)
         sent = Counter(model for model, *_ in setting.sent)
         wait_beats(setting, lambda found: all(found[m]["events"] == sent[m] + 1 for m in MODELS))
-        end_s = time.monotonic() + 30
-        while not service.lines("ordered_partitions_changed"):
-            assert time.monotonic() < end_s
-            time.sleep(0.2)
-        [said] = [line["what"] for line in service.lines("ordered_partitions_changed") if "what" in line][:1]
+        said = until(lambda: service.lines("ordered_partitions_changed"))[0]["what"]
         assert "topics repartition" in said
         assert service.stop() == 0
     used = {m.partition() for m in read_all(setting.broker, setting.ordered, AFTER)}

@@ -17,6 +17,7 @@ from schemas.events.batch import Record
 from streamer.kafka.overlooked import AGAIN_S, Subscription, read_by_nobody
 from streamer.port import Surroundings
 from tests.kafka.service import Service, produce, wait_committed
+from tests.waiting import PATIENCE_S
 
 CONFIG = """
 version: 1
@@ -43,7 +44,7 @@ def test_a_member_that_comes_back_reads_what_its_topic_got_meanwhile(
         wait_committed(broker, f"g-{inputs}", inputs, {0: 3, 1: 3})
         assert service.stop() == 0
     admin = AdminClient({"bootstrap.servers": broker})
-    admin.create_partitions([NewPartitions(inputs, 4)])[inputs].result(10)
+    admin.create_partitions([NewPartitions(inputs, 4)])[inputs].result(PATIENCE_S)
     with Service(path, log) as service:
         produce(broker, inputs, sent)
         wait_committed(broker, f"g-{inputs}", inputs, {0: 6, 1: 6, 2: 3, 3: 3})

@@ -19,7 +19,7 @@ from streamer.engine.task import Task
 from streamer.engine.tasks import Tasks
 from streamer.port import Out
 from streamer.series.feedback import Feedback
-from tests.kafka.service import Service, produce, read_all, wait_committed
+from tests.kafka.service import Service, produce, read_all, wait_committed, wait_ordered
 from tests.kafka.test_ordered import about, data_of, wait_committed_once
 from tests.sim.campaign import ticks_of
 from tests.sim.test_two_stages import oracle
@@ -87,7 +87,7 @@ def test_what_is_told_of_inferences_elsewhere_meets_them_all_and_once_through_a_
             if begin:
                 for topic, wanted in ends.items():
                     wait_committed(broker, group, names[topic], wanted)
-                time.sleep(2.0)
+                wait_ordered(broker, group, own["ordered"], PARTITIONS)
                 assert service.stop() == 0
             else:
                 time.sleep(1.5)

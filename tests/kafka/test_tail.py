@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 
 import pytest
@@ -15,6 +14,7 @@ from streamer.kafka import tail as under_test
 from streamer.kafka.tail import Span, Tail
 from streamer.port import LogDown
 from tests.kafka.service import produce
+from tests.waiting import until
 
 
 def config_of(broker: str) -> object:
@@ -23,9 +23,7 @@ def config_of(broker: str) -> object:
 
 def read(tail: Tail, count: int) -> list[bytes | None]:
     found: list[bytes | None] = []
-    deadline_s = time.monotonic() + 30
-    while len(found) < count and time.monotonic() < deadline_s:
-        found += tail.values()
+    until(lambda: len(found) >= count, lambda: found, lambda: found.extend(tail.values()))
     return found
 
 

@@ -23,6 +23,7 @@ from river.drift import ADWIN
 from schemas.events.packed import unpack
 from tests.kafka.service import Service, read_all, wait_committed
 from tests.kafka.test_ordered import about, data_of
+from tests.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.broker
 
@@ -77,9 +78,9 @@ class Sender(threading.Thread):
             producer.produce(self.topic, value_of(number, noise), partition=place, timestamp=at)
             if number % AT_ONCE == AT_ONCE - 1:
                 producer.poll(0)
-                producer.flush(30)
+                producer.flush(PATIENCE_S)
                 time.sleep(max(begin_s + self.seconds * number / EVENTS - time.monotonic(), 0.0))
-        assert producer.flush(60) == 0
+        assert producer.flush(PATIENCE_S) == 0
 
 
 def delays(order: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -92,6 +93,15 @@ def delays(order: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         noise = np.random.default_rng(seed).normal(0, 1, end - begin)
         found.append([found_after(one, noise[one - begin]) for one in (np.arange(begin, end), here)])
     return np.array(found)
+
+
+def displacement(order: np.ndarray[Any, Any]) -> float:
+    """By how many places an event around the shift stands elsewhere than it was sent, in the mean. While a process is
+    killed the others read on, and a busy machine starts it anew late: then the shift comes bit by bit, and is found
+    later by up to that.
+    """
+    here = order[(order >= SHIFT - AROUND // 6) & (order < SHIFT + AROUND // 6)]
+    return float(np.abs(here - np.sort(here)).mean())
 
 
 def found_after(order: np.ndarray[Any, Any], noise: np.ndarray[Any, Any]) -> int:
@@ -127,10 +137,8 @@ def test_one_model_over_six_partitions_is_one_through_kills(
     rng, seconds = random.Random(5), float(os.environ.get("DRIFTLINE_SECONDS", str(5 * KILLS)))
     services = [Service(path, path.with_suffix(".log")) for path in paths]
     try:
-        end_s = time.monotonic() + 60  # What comes once all are at work is news, and no retained history.
-        while len({about(message) for message in read_all(broker, beats, PARTITIONS)}) < PARTITIONS + PARTS:
-            assert time.monotonic() < end_s
-            time.sleep(0.2)
+        # What comes once all are at work is news, and no retained history.
+        until(lambda: len({about(message) for message in read_all(broker, beats, PARTITIONS)}) >= PARTITIONS + PARTS)
         sender = Sender(broker, inputs, seconds)
         sender.start()
         began_s = time.monotonic()
@@ -141,11 +149,14 @@ def test_one_model_over_six_partitions_is_one_through_kills(
             services[victim] = Service(paths[victim], paths[victim].with_suffix(".log"))
         sender.join()
         ends = {number: int(np.count_nonzero(sender.places == number)) for number in range(PARTITIONS)}
-        wait_committed(broker, str(names["group"]), inputs, ends, 60 + EVENTS / 5000)
-        end_s = time.monotonic() + 60 + EVENTS / 5000
-        while sum(sum(one["account"].values()) for one in newest(broker, beats, ordered).values()) < EVENTS:
-            assert time.monotonic() < end_s, newest(broker, beats, ordered)
-            time.sleep(1.0)
+        patience_s = PATIENCE_S + EVENTS / 5000
+        wait_committed(broker, str(names["group"]), inputs, ends, patience_s)
+
+        def all_are_counted() -> bool:
+            counted = sum(sum(one["account"].values()) for one in newest(broker, beats, ordered).values())
+            return counted >= EVENTS
+
+        until(all_are_counted, lambda: newest(broker, beats, ordered), seconds=patience_s)
         assert [service.stop() for service in services] == [0] * PROCESSES
     finally:
         for service in services:
@@ -176,5 +187,9 @@ def check(sender: Sender, topics: tuple[str, ...]) -> None:
     found = int(np.flatnonzero(sender.places == fired["trigger"]["partition"])[fired["trigger"]["offset"]])
     assert found > SHIFT
     keyed, ours = delays(np.concatenate(order)).mean(axis=0).tolist()
-    print(f"{EVENTS} events, {KILLS} kills: {total}; found after {ours:.0f} events, keyed after {keyed:.0f}")
-    assert ours <= KEYED_DELAY * keyed
+    moved = displacement(np.concatenate(order))
+    print(
+        f"{EVENTS} events, {KILLS} kills: {total}; found after {ours:.0f} events, keyed after {keyed:.0f}, {moved:.0f}"
+    )
+    assert ours <= KEYED_DELAY * keyed + moved
+    assert moved < 1000 * LATENESS_S / APART_MS / 4, "half the lateness is the most for one, and this is the mean"

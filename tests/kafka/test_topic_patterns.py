@@ -17,9 +17,10 @@ from streamer.config.topics import Topics
 from tests.kafka.mock_cluster import MockCluster
 from tests.kafka.service import produce, read_all
 from tests.kafka.test_input_changes import create, delete, ends
-from tests.kafka.test_outages import readyz, until
+from tests.kafka.test_outages import readyz
 from tests.kafka.test_service import PARTITIONS, Setup
 from tests.kafka.world import MakeTopics
+from tests.waiting import until
 
 SHIFT, LENGTH = 700, 900
 REFRESH = "client: {topic.metadata.refresh.interval.ms: 1000, "
@@ -41,7 +42,7 @@ def test_what_we_write_is_never_subscribed_to_and_what_is_only_called_alike_is()
         settings = {"bootstrap.servers": cluster.brokers, "group.id": "g", "topic.blacklist": topics.never_read()}
         consumer = Consumer(settings)
         consumer.subscribe(topics.events)
-        until(lambda: consumer.poll(0.05) or consumer.assignment(), 20, "assigned")
+        until(lambda: consumer.poll(0.05) or consumer.assignment(), "assigned")
         assert sorted(found.topic for found in consumer.assignment()) == ["a", "drift-alerts", "drift-state-2"]
         consumer.close()
 
@@ -59,8 +60,8 @@ def test_a_topic_that_appears_is_read_from_its_beginning_and_one_that_goes_stops
     checked = CliRunner().invoke(main, ["doctor", "-c", str(setup.path)])
     assert f"{pattern} matches 1 topic: {setup.events}" in checked.output
     with setup.run() as service:
-        until(lambda: len(service.lines("partition_ready")) == PARTITIONS, 40, "all partitions")
-        until(lambda: readyz(service)[0] == 200, 20, "ready")
+        until(lambda: len(service.lines("partition_ready")) == PARTITIONS, "all partitions")
+        until(lambda: readyz(service)[0] == 200, "ready")
         assert service.lines("topics_matched")[0]["topics"] == setup.events
         produce(broker, setup.events, {0: shifted(1, 0.0)})
         create(setup, new, 1)
@@ -70,12 +71,12 @@ def test_a_topic_that_appears_is_read_from_its_beginning_and_one_that_goes_stops
         ends(new_only, LENGTH, 1)
         [line] = [line for line in service.lines("partition_ready") if line["topic"] == new]
         assert line["offset"] == 0
-        until(lambda: {a["topic"] for a in alerts(setup)} == {new}, 20, "its shift is found")
+        until(lambda: {a["topic"] for a in alerts(setup)} == {new}, "its shift is found")
         delete(setup, new)
-        until(lambda: service.lines("topic_gone"), 20, "said")
+        until(lambda: service.lines("topic_gone"), "said")
         produce(broker, setup.events, {1: shifted(3, 5.0)})
-        until(lambda: {a["topic"] for a in alerts(setup)} == {new, setup.events}, 40, "the other goes on")
-        until(lambda: readyz(service)[0] == 200, 20, "ready")
+        until(lambda: {a["topic"] for a in alerts(setup)} == {new, setup.events}, "the other goes on")
+        until(lambda: readyz(service)[0] == 200, "ready")
         assert service.stop() == 0
     assert [line["topic"] for line in service.lines("topic_appeared")] == [new]
     for alert in alerts(setup):

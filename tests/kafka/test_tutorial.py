@@ -12,6 +12,7 @@ import pytest
 
 from tests.doc_runner import blocks, called, run
 from tests.docs import ROOT
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.broker
 
@@ -52,4 +53,4 @@ def test_the_steps_that_need_a_broker(broker: str, tmp_path: Path, monkeypatch: 
         assert any(b"partition_ready" in line for line in one.stdout), "it ended"
         one.send_signal(signal.SIGTERM)
         assert b'"stopped"' in one.stdout.read()
-        assert one.wait(20) == 0
+        assert one.wait(PATIENCE_S) == 0

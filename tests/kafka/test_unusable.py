@@ -12,11 +12,11 @@ import pytest
 
 from schemas.events.batch import Record
 from streamer.config.load import load_config
-from streamer.port import Out
-from tests.kafka.service import produce, read_all, wait_committed
-from tests.kafka.test_outages import readyz, until
+from tests.kafka.service import beats_of, produce, wait_committed
+from tests.kafka.test_outages import readyz
 from tests.kafka.test_service import PARTITIONS, Setup
 from tests.sim.campaign import oracle, ticks_of
+from tests.waiting import until
 
 pytestmark = pytest.mark.broker
 
@@ -36,8 +36,8 @@ def test_a_topic_of_csv_is_told_once_per_partition_through_kills(
             service.kill()
     setup.log = tmp_path / "last.log"  # Of the one whose address is asked for.
     with setup.run() as service:
-        until(lambda: service.lines("starting"), 20, "up")
-        until(lambda: "of 20 records cannot be read" in readyz(service)[1], 20, "said on /readyz")
+        until(lambda: service.lines("starting"), "up")
+        until(lambda: "of 20 records cannot be read" in readyz(service)[1], "said on /readyz")
         status, reason = readyz(service)
         assert (status, "it looks like comma-separated text (CSV)" in reason) == (503, True)
         wait_committed(broker, setup.group, setup.events, dict.fromkeys(logs, COUNT))
@@ -47,9 +47,8 @@ def test_a_topic_of_csv_is_told_once_per_partition_through_kills(
     places = {(a["data"]["alert"]["labels"]["partition"], a["data"]["trigger"]["offset"]) for a in alerts}
     assert places == {(f"{setup.events}[{n}]", 19) for n in range(PARTITIONS)}
     config, expected = load_config(setup.path, {}), []
-    beats = [Out("heartbeats", m.key(), m.value()) for m in read_all(broker, setup.beats, PARTITIONS)]
+    beats = beats_of(broker, setup.beats, PARTITIONS)
     for n, records in logs.items():
-        own = [out for out in beats if json.loads(out.value or b"")["data"]["partition"] == n]
-        task = oracle(config, (setup.events, n), records, ticks_of(own))
+        task = oracle(config, (setup.events, n), records, ticks_of(beats[n]))
         expected += [out.value for out in task.outbox if out.topic == "alerts"]
     assert sorted(expected) == sorted(setup.published())

@@ -7,7 +7,6 @@ import logging
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -21,6 +20,7 @@ from streamer.kafka.log import KafkaLog
 from streamer.port import Assigned, Out, Partition, Pointer, Records
 from tests.bounded import close_log
 from tests.broker.broker import Broker
+from tests.waiting import PATIENCE_S, until
 
 CONFIG_HASH = "c0ffee"
 QUICK: dict[str, Any] = {"session.timeout.ms": 2000, "heartbeat.interval.ms": 300}
@@ -67,11 +67,11 @@ class World:
         producer = Producer({"bootstrap.servers": self.broker})
         for i in range(count):
             producer.produce(topic or self.events, b"v%d" % i, b"k", partition=partition, headers=[("h", b"1")])
-        assert producer.flush(10) == 0
+        assert producer.flush(PATIENCE_S) == 0
 
     def transactional(self, name: str) -> Producer:
         producer = Producer({"bootstrap.servers": self.broker, "transactional.id": f"{name}-{self.group}"})
-        producer.init_transactions(20)
+        producer.init_transactions(PATIENCE_S)
         return producer
 
     def values(self, topic: str, isolation: str = "read_committed") -> list[bytes | None]:
@@ -81,7 +81,7 @@ class World:
         consumer.assign([TopicPartition(topic, 0, 0)])
         found: list[bytes | None] = []
         while True:
-            message = consumer.poll(10)
+            message = consumer.poll(PATIENCE_S)
             assert message is not None
             if message.error():
                 consumer.close()
@@ -93,15 +93,10 @@ def nothing(partitions: list[Partition]) -> None:
     pass
 
 
-def wait_for(
-    log: KafkaLog, done: Callable[[list[Any]], bool], seconds: float = 20.0, on_revoke: Any = nothing
-) -> list[Any]:
+def wait_for(log: KafkaLog, done: Callable[[list[Any]], bool], on_revoke: Any = nothing) -> list[Any]:
     """Poll until the events seen so far satisfy `done`."""
     seen: list[Any] = []
-    end = time.monotonic() + seconds
-    while not done(seen):
-        assert time.monotonic() < end, f"not within {seconds} s: {seen}"
-        seen += log.poll(100, 0.1, on_revoke)
+    until(lambda: done(seen), lambda: seen, lambda: seen.extend(log.poll(100, 0.1, on_revoke)))
     return seen
 
 

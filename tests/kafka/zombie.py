@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from streamer.config import model as cfg
 from streamer.kafka.log import KafkaLog
 from streamer.port import Assigned, Committed, Lost, Out, Records, Snapshot, Staged
+from tests.waiting import until
 
 
 def say(text: str) -> None:
@@ -49,11 +50,8 @@ def run(options: dict[str, Any]) -> None:
         say(log.stage(partition, snapshot, Staged(), 1, root)[0].value)
     else:
         say(log.commit([Out("alerts", None, b"zombie")], {partition: Committed(5, None)}, {}).outcome.value)
-    end = time.monotonic() + 20
-    while time.monotonic() < end:
-        if Lost(partition) in log.poll(10, 0.1, lambda _: None):
-            say("LOST")
-            break
+    until(lambda: Lost(partition) in log.poll(10, 0.1, lambda _: None))
+    say("LOST")
     os._exit(0)  # Its group has an heir already; leaving could hang.
 
 

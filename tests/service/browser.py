@@ -8,16 +8,16 @@ import json
 import os
 import shutil
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
+
+from tests.waiting import PATIENCE_S, until
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 OPTIONS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars",
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--remote-debugging-pipe",
 )  # fmt: skip
-WAIT_S = 30.0
 
 
 class Browser:
@@ -91,10 +91,7 @@ class Browser:
 
     def wait_for(self, text: str) -> None:
         """Until it can be read on the page."""
-        deadline_s = time.monotonic() + WAIT_S
-        while text not in self.text():
-            assert time.monotonic() < deadline_s, (text, self.text(), self.complaints)
-            time.sleep(0.05)
+        until(lambda: text in self.text(), lambda: (text, self.text(), self.complaints))
 
     def text(self) -> str:
         """All that can be read on the page."""
@@ -106,6 +103,6 @@ class Browser:
 
     def close(self) -> None:
         self._process.kill()
-        self._process.wait(10)
+        self._process.wait(PATIENCE_S)
         os.close(self._asks)
         os.close(self._told)

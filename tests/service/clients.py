@@ -9,15 +9,16 @@ import threading
 from collections.abc import Iterator
 
 from streamer.service.http import Server
+from tests.waiting import PATIENCE_S
 
 
-def connect(server: Server, timeout_s: float = 5) -> socket.socket:
+def connect(server: Server, timeout_s: float = PATIENCE_S) -> socket.socket:
     host, port = server.address.rsplit(":", 1)
     return socket.create_connection((host.strip("[]"), int(port)), timeout=timeout_s)
 
 
 def ask(server: Server, path: str, method: str = "GET", **headers: str) -> tuple[int, str, dict[str, str]]:
-    connection = http.client.HTTPConnection(server.address, timeout=5)
+    connection = http.client.HTTPConnection(server.address, timeout=PATIENCE_S)
     connection.request(method, path, headers=headers)
     response = connection.getresponse()
     body = response.read().decode()
@@ -34,7 +35,7 @@ def rest(connection: socket.socket) -> bytes:
     return answer
 
 
-def raw(server: Server, data: bytes, timeout_s: float = 5) -> bytes:
+def raw(server: Server, data: bytes, timeout_s: float = PATIENCE_S) -> bytes:
     """Everything the server says to these bytes."""
     with connect(server, timeout_s) as connection:
         connection.sendall(data)

@@ -7,6 +7,8 @@ from collections import deque
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 
+from tests.waiting import PATIENCE_S
+
 
 class Sent(NamedTuple):
     path: str
@@ -38,7 +40,7 @@ class Receiver:
                 say = receiver.answers.popleft() if receiver.answers else Say()
                 receiver.sent.append(Sent(self.path, dict(self.headers.items()), body))
                 if say.wait is not None:
-                    say.wait.wait(30)
+                    say.wait.wait(PATIENCE_S)
                 if say.hang_up:
                     return
                 self.send_response(say.status)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
+import time
+from contextlib import suppress
 
 import pytest
 
@@ -12,11 +14,12 @@ from streamer.bridges.answers import Answer
 from streamer.service.delivery import Client
 from tests.broker.broker import free_ports
 from tests.service.receiver import Receiver, Say
+from tests.waiting import PATIENCE_S, until
 
 SECRET = "correct-horse-7"
 
 
-def post(receiver: Receiver | str, timeout_s: float = 5.0) -> Answer:
+def post(receiver: Receiver | str, timeout_s: float = PATIENCE_S) -> Answer:
     url = receiver if isinstance(receiver, str) else receiver.url
     return Client(timeout_s).post(
         f"{url}/a/{SECRET}?b=c", b"body", {"Content-Type": "x/y", "Authorization": "Bearer z"}
@@ -90,29 +93,29 @@ def test_certificates_that_are_not_there_are_said_at_the_start() -> None:
 
 def test_an_answer_that_never_ends_is_left() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        over = threading.Event()
 
         def drip() -> None:
-            client, _ = listener.accept()
-            with client:
-                client.recv(1000)
-                client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-                while not over.wait(0.02):
-                    try:
-                        client.sendall(b"x")
-                    except OSError:
-                        return
+            with suppress(OSError):  # It is closed, and that is the end.
+                while True:
+                    client, _ = listener.accept()
+                    with client, suppress(OSError):  # It was left, which is what we wait for.
+                        client.recv(1000)
+                        client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+                        while True:
+                            client.sendall(b"x")
+                            time.sleep(0.02)
 
         thread = threading.Thread(target=drip, daemon=True)
         thread.start()
-        assert post(f"http://127.0.0.1:{listener.getsockname()[1]}", 0.3).status == 200
-        over.set()
+        # A busy machine may take longer than that to begin one.
+        until(lambda: post(f"http://127.0.0.1:{listener.getsockname()[1]}", 0.3).status == 200)
+        listener.shutdown(socket.SHUT_RDWR)
         thread.join()
 
 
 def test_what_is_asked_for_is_got_whole() -> None:
     with Receiver() as receiver:
-        answer, body = Client(5.0).get(f"{receiver.url}/x", {})
+        answer, body = Client(PATIENCE_S).get(f"{receiver.url}/x", {})
     assert (answer.status, body) == (200, b"x" * 100_000)
     [port] = free_ports(1)
-    assert Client(5.0).get(f"http://127.0.0.1:{port}", {}) == (Answer(0, "Connection refused"), b"")
+    assert Client(PATIENCE_S).get(f"http://127.0.0.1:{port}", {}) == (Answer(0, "Connection refused"), b"")

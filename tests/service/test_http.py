@@ -6,7 +6,6 @@ import io
 import json
 import logging
 import socket
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -17,6 +16,7 @@ from streamer.service.json_logs import setup_logging
 from streamer.service.metrics import Metrics
 from tests.service.clients import ask, raw
 from tests.service.clock import Clock
+from tests.waiting import PATIENCE_S, until
 
 
 @pytest.fixture
@@ -168,9 +168,7 @@ def test_an_error_inside_is_500_without_a_stack_trace_and_one_log_line(
     running = start_server("127.0.0.1:0", Metrics(), Broken(clock), {})
     try:
         status, body, _ = ask(running, "/readyz")
-        deadline_s = time.monotonic() + 5
-        while not stream.getvalue() and time.monotonic() < deadline_s:
-            time.sleep(0.01)  # The line is written after the answer was sent.
+        until(stream.getvalue)  # The line is written after the answer was sent.
     finally:
         running.close()
         logging.getLogger().removeHandler(handler)
@@ -188,7 +186,7 @@ def test_no_name_is_looked_up(monkeypatch: pytest.MonkeyPatch, health: Health) -
     running = start_server("127.0.0.1:0", Metrics(), health, {})
     host, port = running.address.split(":")
     with socket.socket() as client:  # Python's own clients ask for names.
-        client.settimeout(5)
+        client.settimeout(PATIENCE_S)
         client.connect((host, int(port)))
         client.sendall(b"GET /livez HTTP/1.0\r\n\r\n")
         assert client.recv(100).startswith(b"HTTP/1.1 200 ")

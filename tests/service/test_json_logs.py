@@ -138,9 +138,9 @@ def test_long_texts_are_cut() -> None:
 
 @pytest.mark.parametrize("piece", ["x", "password", "password ", "sasl.", "://", "password='", " =", '"'])
 def test_no_text_makes_masking_slow(piece: str) -> None:
-    began_s = time.perf_counter()
+    began_s = time.thread_time()
     Redactor(["hunter2"]).text(piece * 100_000)
-    assert time.perf_counter() - began_s < 0.5
+    assert time.thread_time() - began_s < 0.5
 
 
 @pytest.mark.parametrize("secret", ["drift", "driftline", "warning", "event", "kafka", "9092", "in"])

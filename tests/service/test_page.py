@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pytest
 
@@ -22,6 +22,7 @@ from streamer.service.page import FILES, POLICY, VIEWS, Page
 from tests.service.browser import CHROMIUM, Browser
 from tests.service.clients import ask, connect
 from tests.service.test_board import LIVED_MS, asked, labelled, published
+from tests.waiting import until
 
 PICTURES = Path(__file__).resolve().parents[2] / "build" / "pictures"
 
@@ -73,13 +74,6 @@ def server(page: Page, health: Health) -> Iterator[Server]:
     running.close()
 
 
-def wait_for(found: Any) -> None:
-    deadline_s = time.monotonic() + 20
-    while not found():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.02)
-
-
 def test_its_files_are_served_with_a_strict_policy_and_once(server: Server) -> None:
     for path, (_, kind) in FILES.items():
         status, body, headers = ask(server, path)
@@ -98,7 +92,7 @@ def test_nothing_comes_from_elsewhere() -> None:
 
 def test_views_show_what_is_published(server: Server, page: Page, topics: Topics) -> None:
     topics.put = [*published(), *labelled()]
-    wait_for(lambda: page.board.version >= len(published()) + len(labelled()))
+    until(lambda: page.board.version >= len(published()) + len(labelled()))
     time.sleep(1.1)  # An answer serves for a second.
     shown = json.loads(ask(server, "/api/overview")[1])
     assert [one["model"] for one in shown["models"]] == ["m"]
@@ -171,23 +165,23 @@ def test_without_control_there_is_no_reload(server: Server) -> None:
 
 
 def test_with_another_config_it_reads_anew(page: Page, topics: Topics) -> None:
-    wait_for(lambda: len(topics.asked_ms) == 1)
+    until(lambda: len(topics.asked_ms) == 1)
     topics.put = published()[:1]
-    wait_for(lambda: page.board.version == 1)
+    until(lambda: page.board.version == 1)
     page.begin_again()
-    wait_for(lambda: len(topics.asked_ms) == 2)
-    wait_for(lambda: page.board.version == 0)
+    until(lambda: len(topics.asked_ms) == 2)
+    until(lambda: page.board.version == 0)
 
 
 def test_without_a_broker_it_says_so_and_begins_again(topics: Topics, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streamer.service.page.AGAIN_S", 0.3)
     topics.fails = 1
     made = page_of(topics)
-    wait_for(lambda: made.overview({})["waits"] == "no broker")
-    wait_for(lambda: made.overview({})["waits"] == "gone: there is no such topic")
+    until(lambda: made.overview({})["waits"] == "no broker")
+    until(lambda: made.overview({})["waits"] == "gone: there is no such topic")
     assert len(topics.asked_ms) == 2
     made.close()
-    wait_for(lambda: topics.closed == 1)
+    until(lambda: topics.closed == 1)
 
 
 def lines(connection: socket.socket) -> Iterator[str]:
@@ -214,12 +208,13 @@ def test_a_stream_says_when_something_changed(
     with connect(server) as connection:  # Who has heard the last one hears nothing, but that we are there.
         heard = f"Last-Event-ID: {page.mark()}".encode()
         connection.sendall(b"GET /api/changes HTTP/1.1\r\nHost: localhost\r\n" + heard + b"\r\n\r\n")
-        connection.settimeout(0.5)
         found = b""
+        while b"\r\n:\n\n\r\n" not in found:
+            found += connection.recv(1000)
+        connection.settimeout(0.5)
         with suppress(TimeoutError):
             while True:
                 found += connection.recv(1000)
-        assert b"\r\n:\n\n\r\n" in found
         assert b"id:" not in found
 
 
@@ -231,7 +226,7 @@ def test_only_so_many_are_told(server: Server, monkeypatch: pytest.MonkeyPatch) 
         connection.sendall(b"GET /api/changes HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert next(lines(connection)).startswith("HTTP/1.1 200")
         assert ask(server, "/api/changes")[0] == 503
-    wait_for(lambda: server._streams == 0)  # It went away, which the next line to it shows.
+    until(lambda: server._streams == 0)  # It went away, which the next line to it shows.
     assert ask(server, "/api/changes", method="HEAD")[0] == 404
     assert ask(server, "/api/changes", Host="evil.example")[0] == 404
 
@@ -271,7 +266,7 @@ def test_a_browser_shows_it(
     server: Server, page: Page, topics: Topics, browser: Browser, view: str, texts: list[str]
 ) -> None:
     topics.put = [*published(), *labelled()]
-    wait_for(lambda: page.board.version >= len(published()) + len(labelled()))
+    until(lambda: page.board.version >= len(published()) + len(labelled()))
     of = page.board.incidents if view.startswith("incident") else page.board.alerts
     browser.open(f"http://{server.address}/#/{view.replace('ID', next(iter(of.open)))}")
     for text in texts:
@@ -298,7 +293,7 @@ def test_a_browser_shows_what_people_are_asked_and_what_they_found(
 ) -> None:
     monkeypatch.setattr(page, "_shown", lambda: {"config": "", "windows": True, "asks": True, "notes": []})
     topics.put = [*asked()]
-    wait_for(lambda: page.board.version >= len(asked()))
+    until(lambda: page.board.version >= len(asked()))
     monkeypatch.setattr(page, "_clock", lambda: (LIVED_MS - 600_000) / 1000)
     browser.open(f"http://{server.address}/#/review")
     browser.wait_for("driftline review answer -c FILE")

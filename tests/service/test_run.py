@@ -36,6 +36,7 @@ from streamer.service.run import (
 )
 from tests.sim.broker import Broker, SimLog
 from tests.sim.campaign import CONFIG, by_partition, make_log, oracle, ticks_of
+from tests.waiting import PATIENCE_S
 
 AT = ("inferences", 0)
 
@@ -179,7 +180,7 @@ def test_readyz_tells_no_secret_that_a_broker_or_a_client_repeats(
     def connect(*given: Any) -> Any:
         lines.extend(map(json.loads, capsys.readouterr().out.splitlines()))
         if len(lines) > 1:  # The first try was told of.
-            with contextlib.closing(HTTPConnection(lines[0]["listen"], timeout=5)) as client:
+            with contextlib.closing(HTTPConnection(lines[0]["listen"], timeout=PATIENCE_S)) as client:
                 client.request("GET", "/readyz?verbose")
                 pages.append(client.getresponse().read().decode())
             stopper.asked.set()

@@ -12,6 +12,7 @@ import pytest
 
 from streamer.service import scrapes as under_test
 from streamer.service.scrapes import OPENMETRICS, Rendered, Scrapes
+from tests.waiting import PATIENCE_S
 
 T = TypeVar("T")
 FRESH_S = 0.2
@@ -23,6 +24,8 @@ class Renderer:
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.slow_s = 0.0
+        self.may = threading.Event()
+        self.may.set()
         self.fails = False
         self.threads: set[int] = set()
 
@@ -30,6 +33,7 @@ class Renderer:
         self.asked.append(accept)
         self.threads.add(threading.get_ident())
         time.sleep(self.slow_s)
+        assert self.may.wait(PATIENCE_S)
         if self.fails:
             raise RuntimeError("cannot be rendered")
         return str(len(self.asked)).encode(), accept or "plain"
@@ -52,13 +56,14 @@ def with_scrapes(renderer: Renderer, use: Callable[[Scrapes], Awaitable[T]]) -> 
     return asyncio.run(run())
 
 
-def test_others_get_the_same_page_at_once(renderer: Renderer) -> None:
+def test_others_get_the_same_page_at_once(renderer: Renderer, monkeypatch: pytest.MonkeyPatch) -> None:
     async def use(scrapes: Scrapes) -> list[Rendered]:
         return [await scrapes.get("", client) for client in "abcd"]
 
+    monkeypatch.setattr(under_test, "FRESH_SECONDS", PATIENCE_S)
     began_s = time.monotonic()
     assert with_scrapes(renderer, use) == [(b"1", "plain")] * 4
-    assert time.monotonic() - began_s < FRESH_S
+    assert time.monotonic() - began_s < PATIENCE_S / 2
     assert renderer.asked == [""]
     assert threading.get_ident() not in renderer.threads
 
@@ -90,12 +95,15 @@ def test_an_old_page_is_rendered_anew(renderer: Renderer) -> None:
 
 
 def test_a_slow_rendering_is_joined_not_repeated(renderer: Renderer) -> None:
-    renderer.slow_s = 3 * FRESH_S
+    renderer.may.clear()
 
     async def use(scrapes: Scrapes) -> list[Rendered]:
         early = [asyncio.create_task(scrapes.get("", client)) for client in "aab"]
         await asyncio.sleep(2 * FRESH_S)
-        return await asyncio.gather(*early, scrapes.get("", "c"))
+        late = asyncio.create_task(scrapes.get("", "c"))
+        await asyncio.sleep(0)  # It has asked by then.
+        renderer.may.set()
+        return await asyncio.gather(*early, late)
 
     assert with_scrapes(renderer, use) == [(b"1", "plain")] * 4
 
@@ -109,13 +117,17 @@ def test_who_comes_in_the_very_moment_a_rendering_ends_does_not_wait_for_ever(re
         [page] = scrapes._pages.values()
         while not page.result.done():
             await asyncio.sleep(0)  # One turn of the loop.
-        async with asyncio.timeout(10 * FRESH_S):
+        async with asyncio.timeout(PATIENCE_S):
             return [await scrapes.get("", "a"), await first]
 
     assert [body for body, _ in with_scrapes(renderer, use)] == [b"2", b"1"]
 
 
-def test_each_format_is_rendered_for_itself_and_the_header_goes_no_further(renderer: Renderer) -> None:
+def test_each_format_is_rendered_for_itself_and_the_header_goes_no_further(
+    renderer: Renderer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(under_test, "FRESH_SECONDS", PATIENCE_S)
+
     async def use(scrapes: Scrapes) -> list[Rendered]:
         accepts = ("text/html", f"{OPENMETRICS};version=1.0.0,*/*;q=0.1", "*/*", OPENMETRICS)
         return [await scrapes.get(accept, client) for client, accept in enumerate_clients(accepts)]
@@ -141,7 +153,8 @@ def test_a_scrape_that_is_given_up_takes_it_from_nobody(renderer: Renderer) -> N
     assert with_scrapes(renderer, use) == (b"1", "plain")
 
 
-def test_what_cannot_be_rendered_is_tried_again(renderer: Renderer) -> None:
+def test_what_cannot_be_rendered_is_tried_again(renderer: Renderer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(under_test, "FRESH_SECONDS", PATIENCE_S)
     renderer.fails = True
 
     async def use(scrapes: Scrapes) -> Rendered:
@@ -149,6 +162,8 @@ def test_what_cannot_be_rendered_is_tried_again(renderer: Renderer) -> None:
             with pytest.raises(RuntimeError, match="cannot be rendered"):
                 await scrapes.get("", client)
         renderer.fails = False
+        [page] = scrapes._pages.values()
+        page.until_s = 0.0
         return await scrapes.get("", "a")
 
     assert with_scrapes(renderer, use) == (b"2", "plain")
