@@ -30,6 +30,12 @@ ORDERS = {
     None: "each partition by itself until it shows that models are in several",
 }
 
+EPILOG = """\b
+Examples:
+  driftline doctor -c driftline.yaml
+  driftline doctor -c driftline.yaml --timeout 3  # seconds for each answer
+"""
+
 
 class Finding(NamedTuple):
     """One line. mark: ? = nobody could be asked, or asking needs a right that the service does not."""
@@ -187,7 +193,7 @@ def text_of(found: list[Finding]) -> str:
     return "\n".join([*lines, f"{marks['ok']} ok, {marks['wrong']} wrong, {marks['?']} not known."])
 
 
-@click.command("doctor")
+@click.command("doctor", epilog=EPILOG)
 @click.option("-c", "--config", "config_path", required=True, type=click.Path(path_type=Path), help="The YAML file.")
 @timeout_option("each answer")
 def doctor(config_path: Path, timeout_s: float) -> None:

@@ -9,8 +9,16 @@ import click
 from streamer.config.problems import did_you_mean
 from streamer.offline.presets import about, config_text, names
 
+EPILOG = """\b
+Examples:
+  driftline init --topic model-calls -o driftline.yaml
+  driftline init --list                          # what there is a config for
+  driftline init kserve --brokers kafka:9092 > driftline.yaml
+  driftline suggest --topic model-calls > driftline.yaml   # by a look at the events themselves
+"""
 
-@click.command("init")
+
+@click.command("init", epilog=EPILOG)
 @click.argument("preset", required=False)
 @click.option("--list", "listed", is_flag=True, help="The presets, a line each.")
 @click.option("--brokers", default="localhost:9092", show_default=True, help="The cluster, HOST:PORT.")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import resource
+import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -74,7 +78,7 @@ def test_the_help_lists_every_verb_with_its_line() -> None:
 def test_a_verb_that_is_far_from_all_gets_the_list() -> None:
     done = CliRunner().invoke(main, ["xyzzy"])
     assert done.exit_code == 2
-    assert "No such command 'xyzzy'. Known: alerts, backtest, bridge, config, demo, doctor, explain" in done.output
+    assert "No such command 'xyzzy'. Known: alerts, backtest, bridge, completion, config, demo, doctor" in done.output
     assert main.get_command(click.Context(main), "xyzzy") is None
 
 
@@ -83,3 +87,25 @@ def test_python_dash_m_is_the_same_program() -> None:
         [sys.executable, "-m", "streamer", "version"], capture_output=True, text=True, check=True, cwd=ROOT
     )
     assert done.stdout == CliRunner().invoke(main, ["version"]).output
+
+
+def leaves(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Every verb that does something, those of groups too."""
+    if not isinstance(command, click.Group):
+        yield path, command
+        return
+    for name in command.list_commands(click.Context(command)):
+        below = command.get_command(click.Context(command), name)
+        assert below is not None
+        yield from leaves(below, (*path, name))
+
+
+def test_every_help_has_an_example_that_the_parser_takes() -> None:
+    for path, command in leaves(main):
+        lines = [line.strip() for line in str(command.epilog).splitlines() if line.strip().startswith("driftline ")]
+        told = [shlex.split(re.split(r" (?:\||>>?) ", line)[0], comments=True)[1:] for line in lines]
+        assert [words for words in told if tuple(words[: len(path)]) == path], f"{path} has no example"
+        for words in told:
+            with suppress(click.BadParameter):  # A file that is not here.
+                one = next(c for p, c in leaves(main) if tuple(words[: len(p)]) == p)
+                one.make_context("x", words[words.index(str(one.name)) + 1 :])
