@@ -14,7 +14,7 @@ EPILOG = """\b
 Examples:
   driftline init --topic model-calls -o driftline.yaml
   driftline init --list                          # what there is a config for
-  driftline init kserve --brokers kafka:9092 > driftline.yaml
+  driftline init kserve-logger --brokers kafka:9092 > driftline.yaml
   driftline suggest --topic model-calls -o driftline.yaml  # by a look at the events themselves
 """
 

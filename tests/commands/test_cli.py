@@ -7,7 +7,6 @@ import resource
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from click.testing import CliRunner
 
 from streamer.commands.cli import VERBS, main
 from tests.config.samples import LEAST, ROOT
+from tests.docs_cli import leaves
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["lint", "LEAST"], ["config", "schema"], ["version"]])
@@ -87,17 +87,6 @@ def test_python_dash_m_is_the_same_program() -> None:
         [sys.executable, "-m", "streamer", "version"], capture_output=True, text=True, check=True, cwd=ROOT
     )
     assert done.stdout == CliRunner().invoke(main, ["version"]).output
-
-
-def leaves(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    """Every verb that does something, those of groups too."""
-    if not isinstance(command, click.Group):
-        yield path, command
-        return
-    for name in command.list_commands(click.Context(command)):
-        below = command.get_command(click.Context(command), name)
-        assert below is not None
-        yield from leaves(below, (*path, name))
 
 
 def test_every_help_has_an_example_that_the_parser_takes() -> None:
