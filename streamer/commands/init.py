@@ -43,4 +43,4 @@ def init(preset: str | None, listed: bool, brokers: str, topic: str, output: Pat
         return
     not_there(output)
     output.write_text(text)
-    click.echo(f"{output} is written. Next: driftline explain -c {output} --input EVENTS.jsonl, or --topic", err=True)
+    click.echo(f"{output} is written. Next: driftline explain -c {output} --topic {topic}, or --input FILE", err=True)

@@ -18,6 +18,7 @@ from streamer.config.model import Config
 from streamer.engine.engines import ENGINE
 from streamer.offline.event_files import EventFiles
 from streamer.offline.redacted import Event, events
+from streamer.port import Partition
 from streamer.service.run import load_or_exit
 
 PAST_MAX = 10_000
@@ -92,32 +93,32 @@ def tap(
 
 
 class Sampled:
-    """One record of `every` of a source, and with a rate no more a second; `read`: how many there were."""
+    """One record of `every` of a source, and with a rate no more a second: of what comes by the clock, of what was
+    there by the times of a partition's records, lest a past that is read at once is not seen. `read`: how many there
+    were.
+    """
 
-    def __init__(
-        self, source: Source, every: int, rate: float | None, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, source: Source, every: int, rate: float | None, clock: Callable[[], float] = time.time) -> None:
         self._source, self._every, self._rate, self._clock = source, every, rate, clock
         self.read = 0
 
-    def __iter__(self) -> Iterator[tuple[tuple[str, int], list[Record]]]:
-        due_s = self._clock()
+    def __iter__(self) -> Iterator[tuple[Partition, list[Record]]]:
+        began_s, due_s = self._clock(), dict[Partition | None, float]()
         for partition, records in self._source:
             for record in records:
                 self.read += 1
                 if (self.read - 1) % self._every:
                     continue
-                now_s = self._clock()
                 if self._rate is not None:
-                    if now_s < due_s:
+                    past = 0 <= record.time_ms < 1000 * began_s
+                    which, now_s = (partition, record.time_ms / 1000) if past else (None, self._clock())
+                    if now_s < due_s.get(which, 0.0):
                         continue
-                    due_s = now_s + 1 / self._rate
+                    due_s[which] = now_s + 1 / self._rate
                 yield partition, [record]
 
 
-def _read(
-    config: Config, source: Iterable[tuple[tuple[str, int], list[Record]]], allowed: Sequence[str]
-) -> Iterator[Event]:
+def _read(config: Config, source: Iterable[tuple[Partition, list[Record]]], allowed: Sequence[str]) -> Iterator[Event]:
     decode = ENGINE.decoder(fields_of(config))
     for partition, records in known_schemas(config, source):
         yield from events(decode(records, partition[0]), partition, allowed)

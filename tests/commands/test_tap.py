@@ -43,11 +43,17 @@ def test_events_of_a_file(tmp_path: Path) -> None:
 
 
 def test_no_more_a_second_than_wanted() -> None:
-    source = [(("in", 0), [Record(n, 0, None, b"{}") for n in range(100)])]
+    source = [(("in", 0), [Record(n, -1, None, b"{}") for n in range(100)])]
     ticks = itertools.count()  # A tenth of a second for each look at the clock.
     sampled = Sampled(source, 1, 2.0, lambda: next(ticks) / 10)
     assert [record.offset for _, [record] in sampled] == list(range(0, 100, 5))
     assert sampled.read == 100
+
+
+def test_of_the_past_the_seconds_are_those_of_its_records() -> None:
+    source = [(("in", p), [Record(n, 100 * n, None, b"{}") for n in range(20)]) for p in (0, 1)]
+    found = [(p, record.offset) for (_, p), [record] in Sampled(source, 1, 1.0, lambda: 1e6)]
+    assert found == [(0, 0), (0, 10), (1, 0), (1, 10)]
 
 
 def test_what_comes_to_a_topic(tmp_path: Path) -> None:
