@@ -121,9 +121,8 @@ def shown(
     if hidden:
         lines.append(f"and {hidden} more")
     if not models:
-        lines = [
-            "nothing is heard of any model yet" if model is None else f"nothing is heard of {printable(model)} yet"
-        ]
+        whom = "any model" if model is None else printable(model)
+        lines = [f"nothing is heard of {whom} yet: heartbeats come every {_ago(unheard_ms / UNHEARD)}"]
     open_ones = [one for one in found["incidents"] if one["status"] != "resolved" and model in (None, one["model"])]
     told = [printable(f"{one['severity']}: {one['sentence']}") for one in open_ones[:SENTENCES]]
     return "\n".join([*lines, *([""] if told else []), *told])

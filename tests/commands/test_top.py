@@ -42,8 +42,8 @@ def test_what_is_not_heard_of_is_said() -> None:
         quiet.take(value)
     assert "unheard" in shown(quiet, END_MS + 86_400_000, UNHEARD_MS)
     assert "unheard" not in shown(board(), END_MS + 86_400_000, UNHEARD_MS), "what is open stays the word"
-    assert shown(Board(), 0, UNHEARD_MS) == "nothing is heard of any model yet"
-    assert shown(board(), END_MS, UNHEARD_MS, "other") == "nothing is heard of other yet"
+    assert shown(Board(), 0, UNHEARD_MS) == "nothing is heard of any model yet: heartbeats come every 60s"
+    assert shown(board(), END_MS, UNHEARD_MS, "other") == "nothing is heard of other yet: heartbeats come every 60s"
 
 
 def test_colours_only_where_they_are_wanted_and_no_more_than_fits() -> None:
