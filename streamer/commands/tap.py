@@ -18,6 +18,7 @@ from streamer.config.model import Config
 from streamer.engine.engines import ENGINE
 from streamer.offline.event_files import EventFiles
 from streamer.offline.redacted import Event, events
+from streamer.offline.replay import BadInput
 from streamer.port import Partition
 from streamer.service.run import load_or_exit
 
@@ -126,6 +127,7 @@ def _read(config: Config, source: Iterable[tuple[Partition, list[Record]]], allo
 
 def _coming(config: Config, topics: Sequence[str], past: str) -> Source:
     """What comes to the topics, without end."""
+    from streamer.config.problems import did_you_mean
     from streamer.config.units import parse_duration
     from streamer.kafka.admin import TopicAdmin
     from streamer.kafka.diagnosis import silent_logger
@@ -137,6 +139,9 @@ def _coming(config: Config, topics: Sequence[str], past: str) -> Source:
         raise click.BadParameter(str(error), param_hint="--past") from None
     there = TopicAdmin(config, LOOK_S).cluster().topics
     names = topics or config.reading(there).topics.events
+    if not there.keys() & set(names):
+        told = [f"topic {name} does not exist.{did_you_mean(name, there)}" for name in names]
+        raise BadInput(" ".join(told) or "no topic matches topics.events")
     reading = Tail(config, silent_logger(), dict.fromkeys(names, span), time.time_ns() // 1_000_000, "events")
     try:
         said: set[str] = set()

@@ -70,6 +70,7 @@ def test_what_comes_to_a_topic(tmp_path: Path) -> None:
         thread.start()
         try:
             done = run(*config, "--limit", "1", "--topic", "in", "--topic", "lacking")
+            lost = run(*config, "--topic", "in-other")
         finally:
             over.set()
             thread.join()
@@ -77,6 +78,7 @@ def test_what_comes_to_a_topic(tmp_path: Path) -> None:
     assert done.stdout.startswith("in[0]@")
     assert "m0  features.amount: number, prediction.label: text of 3" in done.stdout
     assert "lacking: there is no such topic" in done.stderr
+    assert (lost.exit_code, "topic in-other does not exist." in lost.stderr) == (1, True)
 
 
 def test_either_files_or_topics_and_a_broker_that_is_not_there(tmp_path: Path) -> None:
