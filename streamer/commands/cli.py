@@ -39,6 +39,7 @@ VERBS: dict[str, tuple[str, str]] = {
         "streamer.commands.tap:tap",
         "Show events as they are read, a sample: names and types of fields, and no values.",
     ),
+    "detectors": ("streamer.commands.detectors:detectors", "List the kinds of detection, and the keys of one."),
     "test": ("streamer.commands.test:test", "Run scenario tests: config, stream of events, expected alerts."),
     "reference": ("streamer.commands.reference:reference", "Build, show and compare files of references."),
     "demo": ("streamer.commands.demo:demo", "See it work on an embedded broker: shift, alert, resolution."),

@@ -78,7 +78,9 @@ def test_the_help_lists_every_verb_with_its_line() -> None:
 def test_a_verb_that_is_far_from_all_gets_the_list() -> None:
     done = CliRunner().invoke(main, ["xyzzy"])
     assert done.exit_code == 2
-    assert "No such command 'xyzzy'. Known: alerts, backtest, bridge, completion, config, demo, doctor" in done.output
+    assert (
+        "No such command 'xyzzy'. Known: alerts, backtest, bridge, completion, config, demo, detectors" in done.output
+    )
     assert main.get_command(click.Context(main), "xyzzy") is None
 
 
