@@ -64,10 +64,12 @@ def _watch(config: Config, model: str | None, every_s: float, once: bool) -> Non
     spans = {there[role]: Span(*PAST[role]) for role in PAST if role in there}
     reading = Tail(config, silent_logger(), spans, _now_ms(), "what top shows")
     try:
+        past = True  # Read as a whole before anything is shown.
         while True:
             until_s = time.monotonic() + every_s
-            while _take(board, reading.values()) or (time.monotonic() < until_s and not once):
+            while (_take(board, reading.values()) and past) or time.monotonic() < until_s:
                 pass
+            past = False
             size = shutil.get_terminal_size()
             rows = size.lines - SENTENCES - 4 if live else None
             colour = live and not os.environ.get("NO_COLOR")

@@ -189,8 +189,8 @@ def _of_two_places(text: str, error: yaml.MarkedYAMLError) -> str:
             return f"the {bracket!r} of line {began.line + 1} is not closed before this."
         return f"{problem}. A text with ': ' in it needs quotes." if problem.endswith("':'") else ""
     if problem.startswith("expected <block end>"):
-        line = [*text.splitlines(), ""][mark.line]
-        if line[: mark.column].strip(" -"):
+        before = "".join(text.splitlines()[mark.line : mark.line + 1])[: mark.column]
+        if before.strip(" -"):
             return "more stands behind a value that is over; a comment begins with ' #', and a text may need quotes."
         return "indented otherwise than the lines that it belongs to."
     return ""

@@ -59,10 +59,10 @@ class Read:
     """Stands for what is read of the topics."""
 
     def __init__(self, *_: object) -> None:
-        self.left, self.missing = [published(), ()], {"drift-heartbeats": "there is no such topic"}
+        self.left, self.missing = [published()], {"drift-heartbeats": "there is no such topic"}
 
     def values(self) -> Iterator[bytes | None]:
-        yield from self.left.pop(0)
+        yield from self.left.pop(0) if self.left else ()
 
     def close(self) -> None:
         Read.closed = True
@@ -72,7 +72,7 @@ def test_once_it_ends_after_a_look(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(tail, "Tail", Read)
     path = tmp_path / "c.yaml"
     path.write_text(LEAST)
-    done = CliRunner().invoke(top, ["-c", str(path), "--once"])
+    done = CliRunner().invoke(top, ["-c", str(path), "--once", "--every", "0.5"])
     assert done.exit_code == 0, done.output
     assert "\x1b" not in done.output
     assert done.output.startswith("MODEL")
