@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -21,6 +22,7 @@ from streamer.offline.redacted import Event, events
 from streamer.offline.replay import BadInput
 from streamer.port import Partition
 from streamer.service.run import load_or_exit
+from streamer.signals.roles import OPT_OUT, is_true
 
 PAST_MAX = 10_000
 """Records of the past that are read at most."""
@@ -122,7 +124,9 @@ class Sampled:
 def _read(config: Config, source: Iterable[tuple[Partition, list[Record]]], allowed: Sequence[str]) -> Iterator[Event]:
     decode = ENGINE.decoder(fields_of(config))
     for partition, records in known_schemas(config, source):
-        yield from events(decode(records, partition[0]), partition, allowed)
+        batch = decode(records, partition[0])
+        refused = is_true(replace(batch, aliases=config.roles()), OPT_OUT) if config.privacy else None
+        yield from events(batch, partition, allowed, refused)
 
 
 def _coming(config: Config, topics: Sequence[str], past: str) -> Source:

@@ -9,10 +9,13 @@ from typing import Any, NamedTuple
 from schemas.events.batch import REASONS, Batch
 from schemas.records.alert import rfc3339
 from streamer.port import Partition
+from streamer.signals.columns import Bool
+
+OPTED_OUT = "filtered: it opted out"
 
 
 class Event(NamedTuple):
-    """One event, or a dead letter: then `reason` says why, and nothing else is known of it."""
+    """One event; or a dead letter, or one that opted out: then `reason` says so, and nothing else is known of it."""
 
     place: str  # topic[partition]@offset, and .row where its record has several events
     time: str = ""
@@ -29,7 +32,7 @@ class Event(NamedTuple):
 
     def line(self) -> str:
         if self.reason:
-            return f"{self.place}  DEAD LETTER  {self.reason}"
+            return f"{self.place}  {self.reason if self.reason == OPTED_OUT else f'DEAD LETTER  {self.reason}'}"
         shown = (
             f"{name}={self.values[name]!r}" if name in self.values else f"{name}: {what}"
             for name, what in self.fields.items()
@@ -38,8 +41,12 @@ class Event(NamedTuple):
         return f"{self.place}  {self.time}  {self.model}{version}  {', '.join(shown) or 'nothing to watch'}"
 
 
-def events(batch: Batch, partition: Partition, allowed: Sequence[str] = ()) -> Iterator[Event]:
-    """Those of a batch, and its dead letters after them. allowed: names, or patterns, of what may be shown as it is."""
+def events(
+    batch: Batch, partition: Partition, allowed: Sequence[str] = (), opted_out: Bool | None = None
+) -> Iterator[Event]:
+    """Those of a batch, and its dead letters after them. allowed: names, or patterns, of what may be shown as it is;
+    opted_out: the events of which nothing may be.
+    """
     where = f"{partition[0]}[{partition[1]}]"
     fields: list[dict[str, str]] = [{} for _ in batch.offsets]
     values: list[dict[str, Any]] = [{} for _ in batch.offsets]
@@ -49,6 +56,9 @@ def events(batch: Batch, partition: Partition, allowed: Sequence[str] = ()) -> I
             values[event][name] = value
     for event, offset in enumerate(batch.offsets.tolist()):
         row = "" if batch.rows is None else f".{batch.rows.item(event)}"
+        if opted_out is not None and opted_out[event]:
+            yield Event(f"{where}@{offset}{row}", reason=OPTED_OUT)
+            continue
         version = batch.version.item(event)
         yield Event(
             f"{where}@{offset}{row}",

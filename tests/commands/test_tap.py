@@ -42,6 +42,16 @@ def test_events_of_a_file(tmp_path: Path) -> None:
     assert len(run(*config, "--input", file, "--limit", "2").stdout.splitlines()) == 2
 
 
+def test_nothing_is_shown_of_who_opted_out(tmp_path: Path) -> None:
+    config = written(tmp_path)
+    with (tmp_path / "c.yaml").open("a") as file:
+        file.write("privacy: {opt_out: /private}\n")
+    (tmp_path / "p.jsonl").write_text(json.dumps(EVENTS[0] | {"private": True}) + "\n" + json.dumps(EVENTS[1]) + "\n")
+    first, second = run(*config, "--input", str(tmp_path / "p.jsonl"), "--show", "*").stdout.splitlines()
+    assert first == "in[0]@0  filtered: it opted out"
+    assert "features.amount=32.25" in second
+
+
 def test_no_more_a_second_than_wanted() -> None:
     source = [(("in", 0), [Record(n, -1, None, b"{}") for n in range(100)])]
     ticks = itertools.count()  # A tenth of a second for each look at the clock.
