@@ -34,7 +34,7 @@ EPILOG = """\b
 Examples:
   driftline top -c driftline.yaml                   # until Ctrl-C; NO_COLOR=1 without colours
   driftline top -c driftline.yaml --once            # once, for a script
-  driftline top -c driftline.yaml --every 60 >> models.log
+  driftline top -c driftline.yaml --every 60 > models.log
 """
 
 
