@@ -27,6 +27,7 @@ from streamer.kafka.rights import rights
 from streamer.service.bridge_metrics import BRIDGE_CATALOGUE
 from streamer.service.catalogue import catalogue_markdown
 from tests.deploy import dashboard, strimzi
+from tests.docs_cli import cli_reference
 from tests.docs_config import WORDS, config_reference, standard_set
 from tests.markdown import code, table
 
@@ -195,6 +196,7 @@ def access_rights() -> str:
 
 
 PARTS: dict[str, Callable[[], str]] = {
+    "cli": cli_reference,
     "config": config_reference,
     "standard": standard_set,
     "detectors": detector_reference,

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import importlib
 import os
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 # Nothing here multiplies matrices. Without this numpy's BLAS starts a thread per core, which spins at first.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -31,6 +35,11 @@ VERBS: dict[str, tuple[str, str]] = {
         "streamer.commands.explain:explain",
         "Say of every series its tier, limits, and the smallest drift that would be found.",
     ),
+    "tap": (
+        "streamer.commands.tap:tap",
+        "Show events as they are read, a sample: names and types of fields, and no values.",
+    ),
+    "detectors": ("streamer.commands.detectors:detectors", "List the kinds of detection, and the keys of one."),
     "test": ("streamer.commands.test:test", "Run scenario tests: config, stream of events, expected alerts."),
     "reference": ("streamer.commands.reference:reference", "Build, show and compare files of references."),
     "demo": ("streamer.commands.demo:demo", "See it work on an embedded broker: shift, alert, resolution."),
@@ -39,6 +48,8 @@ VERBS: dict[str, tuple[str, str]] = {
         "streamer.commands.repartition:topics",  # Which adds a verb to those of `streamer.commands.topics`.
         "Plan or create the topics a config needs; move models to more partitions.",
     ),
+    "top": ("streamer.commands.top:top", "Show every model, live: state, rate, lag, open incidents."),
+    "probe": ("streamer.commands.probe:probe", "Ask a service whether it is live or ready, for containers."),
     "doctor": (
         "streamer.commands.doctor:doctor",
         "Check brokers, login, topics, rights and transactions: each with the fix.",
@@ -53,6 +64,7 @@ VERBS: dict[str, tuple[str, str]] = {
     ),
     "learn": ("streamer.commands.learn:learn", "What alerts have learned from verdicts: show, undo, apply."),
     "config": ("streamer.commands.config:config", "Show the effective config, or the JSON Schema for editors."),
+    "completion": ("streamer.commands.completion:completion", "Complete verbs and options in bash, zsh or fish."),
     "version": ("streamer.commands.version:version", "Versions of Driftline and of what its results depend on."),
 }
 
@@ -79,6 +91,13 @@ class Verbs(click.Group):
 
             ctx.fail(f"No such command {args[0]!r}.{did_you_mean(args[0], VERBS)}")
         return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The verbs by their lines here, so that Tab imports none of them."""
+        from click.shell_completion import CompletionItem
+
+        found = [CompletionItem(name, help=line) for name, (_, line) in VERBS.items() if name.startswith(incomplete)]
+        return found + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

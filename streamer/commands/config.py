@@ -17,13 +17,26 @@ from streamer.config.standard import STANDARD
 if TYPE_CHECKING:
     from streamer.engine.watching import Watching
 
+SHOW_EPILOG = """\b
+Examples:
+  driftline config show -c driftline.yaml
+"""
+SCHEMA_EPILOG = """\b
+Examples:
+  driftline config schema > config.v1.json         # for the YAML plugin of an editor
+"""
+DIFF_EPILOG = """\b
+Examples:
+  driftline config diff old.yaml new.yaml          # what begins anew
+"""
+
 
 @click.group("config")
 def config() -> None:
     """Show the effective config, what a change of it means, or the JSON Schema for editors."""
 
 
-@config.command("show")
+@config.command("show", epilog=SHOW_EPILOG)
 @click.option("-c", "--config", "path", required=True, type=click.Path(path_type=Path), help="The YAML file.")
 def show(path: Path) -> None:
     """Print the config with every default and the standard monitors spelled out; secrets as ***."""
@@ -34,13 +47,13 @@ def show(path: Path) -> None:
     click.echo(as_yaml(effective(loaded)), nl=False)
 
 
-@config.command("schema")
+@config.command("schema", epilog=SCHEMA_EPILOG)
 def schema() -> None:
     """Print the JSON Schema (2020-12) of the config."""
     click.echo(json.dumps(json_schema(), indent=2))
 
 
-@config.command("diff")
+@config.command("diff", epilog=DIFF_EPILOG)
 @click.argument("before", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.argument("after", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 def diff(before: Path, after: Path) -> None:

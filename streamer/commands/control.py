@@ -30,6 +30,8 @@ EPILOG = """\b
 driftline alerts ack 26e7b515b121c3de-inferences-0-6035-1 -c driftline.yaml --by ada --why "on it"
 driftline alerts mute -c driftline.yaml --model fraud --monitor amount-mean --for 2h --by ada --why deploy
 driftline alerts accept 26e7b515b121c3de-inferences-0-6035 -c driftline.yaml --by ada --why "new price list"
+driftline alerts unack 26e7b515b121c3de-inferences-0-6035-1 -c driftline.yaml --by ada --why "handed over"
+driftline alerts unmute -c driftline.yaml --model fraud --monitor amount-mean --by ada --why "deploy is over"
 """
 VERDICT_EPILOG = """\b
 driftline alerts verdict 26e7b515b121c3de-inferences-0-6035-1 useful -c driftline.yaml --by ada

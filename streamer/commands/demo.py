@@ -35,6 +35,11 @@ NOBODY = b'{"model": "fraud", "review_id": "none", "reviewer": "nobody", "verdic
 READY = {"demo.yaml": len(MODELS), "demo_people.yaml": 12}
 """By config the partitions that a service waits for."""
 BARS = "▁▂▃▄▅▆▇█"
+EPILOG = """\b
+Examples:
+  driftline demo
+  driftline demo --brokers localhost:9092         # on your broker
+"""
 
 
 class Traffic:
@@ -107,7 +112,7 @@ class Screen:
             self.live = None
 
 
-@click.command("demo")
+@click.command("demo", epilog=EPILOG)
 @click.option("--brokers", help="Run against this broker instead of an embedded one.")
 @click.option("--exit", "leave", is_flag=True, help="End after the story instead of streaming on until Ctrl-C.")
 @click.option("--people", is_flag=True, help="Another story: people look at events, and what they say is tested.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import click
 
+from schemas.events.batch import REASONS
 from streamer.commands.broker_down import exit_unreachable
 from streamer.commands.topics import Step, plan_topics, timeout_option, wanted_topics
 from streamer.config.model import Config
@@ -22,6 +24,14 @@ if TYPE_CHECKING:
     from streamer.kafka.rights import Right
 
 EXIT_FINDINGS = 1
+CLOCK_RECORDS = 20
+"""Newest records of each partition whose times are looked at."""
+CLOCK_AHEAD_S = 5.0
+CLOCK_REASONS = {
+    "clock_ahead": "set the clock of who makes the events, or write their times in UTC",
+    "no_zone": "time_zone: Europe/Amsterdam in the config, or times that end in Z",
+    "bad_time": "fields.time: where the time is; driftline explain -c FILE --topic TOPIC --record 1 shows it",
+}
 MOCK = "cannot be asked: librdkafka's mock cluster knows nothing of it"
 LISTS = {"cleanup.policy"}
 ORDERS = {
@@ -29,6 +39,12 @@ ORDERS = {
     "model": "in the order of models",
     None: "each partition by itself until it shows that models are in several",
 }
+
+EPILOG = """\b
+Examples:
+  driftline doctor -c driftline.yaml
+  driftline doctor -c driftline.yaml --timeout 3  # seconds for each answer
+"""
 
 
 class Finding(NamedTuple):
@@ -177,6 +193,41 @@ def of_parts(config: Config, found: Examination) -> Iterator[Finding]:
         yield Finding("ok", "parts", f"{name}: models are in {parts.used} of {_count(parts.there, 'partition')}")
 
 
+def of_clocks(config: Config, found: Examination, now_ms: int) -> Iterator[Finding]:
+    """Whether the newest records and events are of a time that this machine has had."""
+    from streamer.config.decoder_fields import fields_of
+    from streamer.engine.engines import ENGINE
+    from streamer.kafka.order import newest
+
+    if found.shown is None:
+        yield Finding("?", "clocks", MOCK)
+        return
+    there = config.reading(found.cluster.topics).topics.events
+    readable = {name: one.number for name in there if "Read" in ((one := found.shown[name]).allowed or ())}
+    decode, stamped, clocks = ENGINE.decoder(fields_of(config)), list[int](), Counter[str]()
+    for (topic, _), records in newest(config, readable, CLOCK_RECORDS).items():
+        batch = decode(records, topic)
+        clocks.update(odd.reason for odd in batch.odd if odd.reason in CLOCK_REASONS)
+        stamped += [record.time_ms for record in records if record.time_ms >= 0]
+    yield from clock_findings(max(stamped, default=None), clocks, len(stamped), now_ms)
+
+
+def clock_findings(newest_ms: int | None, clocks: Counter[str], count: int, now_ms: int) -> Iterator[Finding]:
+    """newest_ms: the newest record's; clocks: of `count` events what is wrong with their times, by reason."""
+    if newest_ms is None:
+        yield Finding("?", "clocks", "there is no record whose time could be compared")
+        return
+    ahead_s = (newest_ms - now_ms) / 1000
+    if ahead_s > CLOCK_AHEAD_S:
+        told = f"the newest record is {ahead_s:,.0f} s ahead of this machine's clock"
+        yield Finding("wrong", "clocks", told, "set this machine's clock, or that of who writes: timedatectl status")
+    else:
+        yield Finding("ok", "clocks", f"the newest record is {max(-ahead_s, 0):,.0f} s old by this machine's clock")
+    for reason, number in sorted(clocks.items()):
+        told = f"of the newest {count:,} events {number:,} have a time that is not used: {reason}, {REASONS[reason]}"
+        yield Finding("wrong", "clocks", told, CLOCK_REASONS[reason])
+
+
 def text_of(found: list[Finding]) -> str:
     """Lines for a person, and the account of them last."""
     lines = []
@@ -187,11 +238,12 @@ def text_of(found: list[Finding]) -> str:
     return "\n".join([*lines, f"{marks['ok']} ok, {marks['wrong']} wrong, {marks['?']} not known."])
 
 
-@click.command("doctor")
+@click.command("doctor", epilog=EPILOG)
 @click.option("-c", "--config", "config_path", required=True, type=click.Path(path_type=Path), help="The YAML file.")
 @timeout_option("each answer")
 def doctor(config_path: Path, timeout_s: float) -> None:
-    """Check brokers, login, topics, every right and transactions, one line each with the fix. Writes nothing.
+    """Check brokers, login, topics, every right, transactions, registry and clocks, one line each with the fix. It
+    writes nothing.
 
     Exit 1 when something is wrong, 69 when no broker lets us in.
     """
@@ -201,6 +253,7 @@ def doctor(config_path: Path, timeout_s: float) -> None:
     try:
         seen = examine(config, timeout_s)
         found = [*findings(config, seen), *of_order(config), *of_parts(config, seen), *of_registry(config)]
+        found += of_clocks(config, seen, time.time_ns() // 1_000_000)
     except LogDown as error:
         exit_unreachable(error)
     click.echo(text_of(found))

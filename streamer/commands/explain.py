@@ -23,8 +23,15 @@ from streamer.offline.replay import BadInput
 from streamer.port import Partition
 from streamer.service.run import load_or_exit
 
+EPILOG = """\b
+Examples:
+  driftline explain -c driftline.yaml --input events.jsonl --record 1    # which field was found where
+  driftline explain -c driftline.yaml --topic inferences --monitor 'feature-*'
+  driftline explain -c driftline.yaml --input events.jsonl --model fraud --format json
+"""
 
-@click.command("explain")
+
+@click.command("explain", epilog=EPILOG)
 @click.option("-c", "--config", "config_path", required=True, type=click.Path(path_type=Path), help="The YAML file.")
 @click.option(
     "--input",

@@ -30,6 +30,12 @@ FENCE = re.compile(
 )
 OURS = (re.compile(r"^version:", re.MULTILINE), re.compile(r"^kafka:", re.MULTILINE))
 ANNOTATION = "::{severity} file={file},line={line},col={column},title={kind}::{text}"
+EPILOG = """\b
+Examples:
+  driftline lint driftline.yaml
+  driftline lint driftline.yaml --sample events.jsonl   # what becomes of such events, and what it costs
+  driftline lint . --deny-warnings --format github      # all configs below, in CI
+"""
 
 
 class Sampled(NamedTuple):
@@ -39,7 +45,7 @@ class Sampled(NamedTuple):
     events_per_day: float | None
 
 
-@click.command("lint")
+@click.command("lint", epilog=EPILOG)
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--deny-warnings", is_flag=True, help="Exit 3 when there are warnings.")
 @click.option("--format", "shape", type=click.Choice(["text", "json", "github"]), default="text", show_default=True)

@@ -19,13 +19,26 @@ from streamer.offline.reference_diff import diff as compare
 from streamer.offline.reference_diff import series_of
 from streamer.service.run import load_or_exit
 
+BUILD_EPILOG = """\b
+Examples:
+  driftline reference build -c driftline.yaml --input training.parquet -o reference.json
+"""
+SHOW_EPILOG = """\b
+Examples:
+  driftline reference show reference.json
+"""
+DIFF_EPILOG = """\b
+Examples:
+  driftline reference diff old.json new.json
+"""
+
 
 @click.group("reference")
 def reference() -> None:
     """Build a file of references from chosen events, look at one, compare two."""
 
 
-@reference.command("build")
+@reference.command("build", epilog=BUILD_EPILOG)
 @click.option("-c", "--config", "config_path", required=True, type=click.Path(path_type=Path), help="The YAML file.")
 @click.option("--input", "inputs", multiple=True, type=click.Path(path_type=Path), help="JSONL or CSV (.gz), Parquet.")
 @click.option("--topic", help="Read a range of this topic instead.")
@@ -74,7 +87,7 @@ def build(
     click.echo(f"Add to the config:  reference: {{file: {output.name}}}", err=True)
 
 
-@reference.command("show")
+@reference.command("show", epilog=SHOW_EPILOG)
 @click.argument("path", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 def show(path: Path) -> None:
     """Print the series of a file, one a line."""
@@ -91,7 +104,7 @@ def show(path: Path) -> None:
         click.echo(f"{name}: {one.n:,} values, {told} ({one.begin} to {one.end})")
 
 
-@reference.command("diff")
+@reference.command("diff", epilog=DIFF_EPILOG)
 @click.argument("first", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.argument("second", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--fail-above", type=float, help="Exit 1 when a mean moved by more deviations, or PSI is above a tenth.")

@@ -23,8 +23,14 @@ from streamer.offline.replay import Input, Replay, parse_inputs, read_lines
 from streamer.port import Out, Partition
 from streamer.service.run import load_or_exit
 
+EPILOG = """\b
+Examples:
+  driftline replay -c driftline.yaml --input events.jsonl
+  driftline replay -c driftline.yaml --topic inferences --partition 0 --from 0 --to 6036   # as an alert says it
+"""
 
-@click.command("replay")
+
+@click.command("replay", epilog=EPILOG)
 @click.option("-c", "--config", "config_path", required=True, type=click.Path(path_type=Path), help="The YAML file.")
 @click.option(
     "--input",

@@ -25,6 +25,14 @@ EPILOG = """\b
 driftline review next -c driftline.yaml --reviewer ann
 driftline review answer -c driftline.yaml drift-ordered-3-1702 wrong --reviewer ann
 """
+NEXT_EPILOG = """\b
+Examples:
+  driftline review next -c driftline.yaml --reviewer ann
+"""
+ANSWER_EPILOG = """\b
+Examples:
+  driftline review answer -c driftline.yaml drift-ordered-3-1702 wrong --reviewer ann
+"""
 
 
 @click.group("review", epilog=EPILOG)
@@ -32,7 +40,7 @@ def review() -> None:
     """Show what people are asked to look at, and write their verdicts."""
 
 
-@review.command("next")
+@review.command("next", epilog=NEXT_EPILOG)
 @CONFIG
 @click.option("-n", "--count", type=click.IntRange(1, 100_000), default=10, show_default=True, help="Items at most.")
 @click.option("--reviewer", help="Those that this one has not answered; default those that nobody has.")
@@ -52,7 +60,7 @@ def next_(config_path: Path, count: int, reviewer: str | None, model: str | None
     sys.exit(0 if found else EXIT_NOTHING)
 
 
-@review.command("answer")
+@review.command("answer", epilog=ANSWER_EPILOG)
 @CONFIG
 @click.argument("id")
 @click.argument("verdict")

@@ -9,8 +9,14 @@ import click
 
 from streamer.service.run import Stopper, load_or_exit, run_service
 
+EPILOG = """\b
+Examples:
+  driftline run -c driftline.yaml
+  driftline run -c driftline.yaml --stage 2     # only detect; another process puts events in order
+"""
 
-@click.command("run")
+
+@click.command("run", epilog=EPILOG)
 @click.option("-c", "--config", "config_path", required=True, type=click.Path(path_type=Path), help="The YAML file.")
 @click.option(
     "--stage",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import click
 
@@ -23,6 +24,12 @@ def either_files_or_topic(inputs: Sequence[object], topic: str | None) -> None:
     """Exit 2 for both and for neither."""
     if bool(inputs) == bool(topic):
         raise click.UsageError("Give either --input FILE (repeatable) or --topic T.")
+
+
+def not_there(output: Path | None) -> None:
+    """Exit 1 where a file is to be made that is there: nobody's config is written over."""
+    if output is not None and output.exists():
+        raise click.ClickException(f"{output} is there already; nothing was written")
 
 
 def of_topic(

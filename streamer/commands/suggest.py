@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from detectors.extremes import DAY_MS
-from streamer.commands.sources import History, either_files_or_topic, said_in_words
+from streamer.commands.sources import History, either_files_or_topic, not_there, said_in_words
 from streamer.config.expectation import told as expectations
 from streamer.config.load import load_text
 from streamer.config.model import Config
@@ -29,7 +29,7 @@ MODELS_SHOWN = 5
 EXAMPLES = """\b
 Examples:
   driftline suggest --input events.jsonl > driftline.yaml
-  driftline suggest --topic inferences --brokers kafka:9092 --from 2026-01-01T00:00:00Z > driftline.yaml
+  driftline suggest --topic inferences --brokers kafka:9092 --from 2026-01-01T00:00:00Z -o driftline.yaml
 """
 
 
@@ -48,6 +48,7 @@ Examples:
 @click.option("--brokers", default="localhost:9092", show_default=True, help="The cluster, HOST:PORT.")
 @click.option("-c", "--config", "client", type=click.Path(path_type=Path), help="Its section kafka says how to log in.")
 @click.option("--model", help="The model, where the rows of a table do not name it.")
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="The file to make; else printed.")
 def suggest(
     inputs: tuple[str, ...],
     topic: str | None,
@@ -57,11 +58,13 @@ def suggest(
     brokers: str,
     client: Path | None,
     model: str | None,
+    output: Path | None,
 ) -> None:
     """Look at events and print a config to start with, as YAML: where the fields are, what is left out and why, how
     many incidents a week it would have told of these events, and how long it learns.
     """
     either_files_or_topic(inputs, topic)
+    not_there(output)
     own = None if client is None else load_or_exit(client)
     head = config_text(None, brokers if own is None else own.kafka.brokers, topic or "inferences")
 
@@ -89,11 +92,13 @@ def suggest(
         click.echo(line, err=True)
     if not tried.runs[0].account.used:
         raise click.ClickException("none of the records is used as an event, so no config is suggested")
-    click.echo(text, nl=False)
-    for line in _expected(config, tried):
-        click.echo(comment(line))
-    if client is not None:
-        click.echo(comment(f"kafka.client and the like: as in {client}"))
+    lines = [*_expected(config, tried), *([f"kafka.client and the like: as in {client}"] if client else [])]
+    text += "".join(f"{comment(line)}\n" for line in lines)
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    output.write_text(text)
+    click.echo(f"{output} is written. Next: driftline doctor -c {output}", err=True)
 
 
 @contextmanager

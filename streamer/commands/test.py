@@ -17,8 +17,14 @@ from streamer.offline.scenario import Case, files_of, read, run_seeds
 
 EXIT_FAILED, EXIT_NOTHING, EXIT_CONFIG = 1, 2, 78
 
+EPILOG = """\b
+Examples:
+  driftline test tests/                          # every scenario below
+  driftline test tests/shift.yaml
+"""
 
-@click.command("test")
+
+@click.command("test", epilog=EPILOG)
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 @click.option("-k", "only", default="", metavar="TEXT", help="Only scenarios whose file name or description has TEXT.")
 @click.option("--format", "shape", type=click.Choice(["text", "json", "junit"]), default="text", show_default=True)

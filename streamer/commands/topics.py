@@ -35,6 +35,16 @@ Role = Literal[
 ]  # fmt: skip
 Rule = Literal["is", "at least", "at most"]
 
+PLAN_EPILOG = """\b
+Examples:
+  driftline topics plan -c driftline.yaml          # exit 1 when there is something to do
+"""
+APPLY_EPILOG = """\b
+Examples:
+  driftline topics apply -c driftline.yaml
+  driftline topics apply -c driftline.yaml --create-events   # the topic of events, too
+"""
+
 
 class Setting(NamedTuple):
     """A topic setting: the value it is created with, which others do as well, and what it is for."""
@@ -268,7 +278,7 @@ def topics() -> None:
     """Plan or create the topics a config needs; move models to another number of partitions of the ordered log."""
 
 
-@topics.command("plan")
+@topics.command("plan", epilog=PLAN_EPILOG)
 @common_options
 @click.option("--check", is_flag=True, help="Exit 1 as well when a topic is not as it should be.")
 def plan(
@@ -281,7 +291,7 @@ def plan(
         sys.exit(EXIT_CHANGES)
 
 
-@topics.command("apply")
+@topics.command("apply", epilog=APPLY_EPILOG)
 @common_options
 def apply(
     config_path: Path, partitions: int | None, replicas: int | None, create_events: bool, timeout_s: float

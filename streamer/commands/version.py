@@ -7,8 +7,14 @@ from pathlib import Path
 
 import click
 
+EPILOG = """\b
+Examples:
+  driftline version
+  driftline version --sbom > sbom.json
+"""
 
-@click.command("version")
+
+@click.command("version", epilog=EPILOG)
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.option("--sbom", "as_sbom", is_flag=True, help="All that is installed, as a CycloneDX bill of materials.")
 @click.option(

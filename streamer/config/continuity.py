@@ -29,7 +29,7 @@ def without_offsets(config: Config) -> str:
     group = f"group {config.kafka.group!r} has no offsets: 0 series are kept"
     if config.kafka.start == "latest":
         return f"{group}, and reading begins at the end (kafka.start: latest): what came before is not looked at"
-    again = "alerts about it are published once more, under the ids they had"
+    again = "if it was read before, its alerts are published once more, under the ids they had"
     return f"{group}, every topic is read anew from its oldest record (kafka.start: earliest), and {again}"
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from detectors.params import RIVER_DETECTORS, check_river
 from streamer.config.calendar import is_clock, is_date, is_moment
 from streamer.config.detect import DETECTS, kinds_that
-from streamer.config.librdkafka_settings import CLIENT, HIDDEN, RESERVED, SETTINGS
+from streamer.config.librdkafka_settings import HIDDEN
 from streamer.config.model import Topics
 from streamer.config.problems import WARNINGS, did_you_mean, quoted
 from streamer.config.topic_patterns import stands_for
@@ -125,17 +125,6 @@ def a_shared_budget_knows_its_models(raw: Any) -> Iterator[Complaint]:
 def something_is_watched(raw: Any) -> Iterator[Complaint]:
     if isinstance(raw, dict) and raw.get("monitors") == {}:
         yield Complaint(("standard",), "bad-value", "without the standard set and with no monitors nothing is watched.")
-
-
-def settings_of_librdkafka(raw: Any) -> Iterator[Complaint]:
-    """A misspelt setting surfaces as something else at run time; one the service owns would break its guarantees."""
-    for name, _ in as_items(at(raw, *CLIENT)):
-        path = (*CLIENT, name)
-        if name in RESERVED:
-            yield Complaint(path, "reserved", f"is the service's own: {RESERVED[name]}.")
-        elif name not in SETTINGS:
-            near = did_you_mean(str(name), SETTINGS)
-            yield Complaint(path, "unknown-setting", f"not a librdkafka setting Driftline knows.{near}")
 
 
 def topics_are_distinct(raw: Any) -> Iterator[Complaint]:
@@ -383,7 +372,6 @@ MONITOR_RULES: tuple[Rule, ...] = (
     split_once_by_each,
 )
 RULES: tuple[Rule, ...] = (
-    settings_of_librdkafka,
     topics_are_distinct,
     no_pattern_matches_what_is_written,
     score_has_a_limit,

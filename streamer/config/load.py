@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 
 from streamer.config import model as cfg
 from streamer.config.cautions import CAUTIONS
+from streamer.config.client_rules import CLIENT_RULES
 from streamer.config.codes import CODE_RULES
 from streamer.config.cross_checks import RULES, check_rules
 from streamer.config.detect import DETECTS
@@ -22,12 +23,14 @@ from streamer.config.foreign_words import KINDS, VALUES, instead_of, instead_of_
 from streamer.config.label_checks import LABEL_RULES
 from streamer.config.librdkafka_settings import CLIENT, HIDDEN, Secret, is_secret, may_show
 from streamer.config.mapping_rules import MAPPING_RULES
+from streamer.config.monitor import Monitor
 from streamer.config.order import ORDER_CAUTIONS, ORDER_RULES
 from streamer.config.peer_checks import PEER_RULES
 from streamer.config.problems import ConfigError, Problem, did_you_mean, in_order, quoted
 from streamer.config.reference_file import References
+from streamer.config.right_form import MAPPINGS, WORDS, in_percent, instead_of_type
 from streamer.config.side_rules import SIDE_RULES
-from streamer.config.standard import resolved
+from streamer.config.standard import STANDARD, resolved
 from streamer.config.units import parse_duration, parse_size, show_duration, show_size
 from streamer.config.yaml_source import PathKey, Source, parse
 
@@ -104,7 +107,7 @@ def build(source: Source) -> cfg.Config | None:
         source.value = resolved(source.value, filled=_fits(cfg.Defaults, source.value))
         config = validated(source, cfg.Config)
         rules = (*RULES, *CODE_RULES, *EMBEDDING_RULES, *LABEL_RULES, *MAPPING_RULES, *ORDER_RULES, *PEER_RULES)
-        rules = (*rules, *SIDE_RULES)
+        rules = (*rules, *CLIENT_RULES, *SIDE_RULES)
         check_rules(source, (*rules, *CAUTIONS, *ORDER_CAUTIONS))
     if config is not None and config.reference.file is not None:
         _read_references(source, config, config.reference.file)
@@ -179,7 +182,8 @@ def _report(source: Source, detail: ErrorDetails, root: type[BaseModel]) -> None
 
 
 def _missing(wrong: Wrong) -> Said:
-    return wrong.path, "missing-field", "is needed and has no default."
+    hint = MAPPINGS.get(str(wrong.path[-1]), "")
+    return wrong.path, "missing-field", f"is needed and has no default.{hint and f' {hint}'}"
 
 
 def _unknown(wrong: Wrong) -> Said:
@@ -211,7 +215,8 @@ def _literal(wrong: Wrong) -> Said:
 
 def _pattern(wrong: Wrong) -> Said:
     shown = quoted(wrong.path[-1]) if wrong.detail["loc"][-1] == "[key]" else wrong.shown
-    return wrong.path, "bad-value", f"{shown} does not match {wrong.detail['ctx']['pattern']}."
+    pattern = wrong.detail["ctx"]["pattern"]
+    return wrong.path, "bad-value", f"{shown} {WORDS.get(pattern) or f'does not match {pattern}'}."
 
 
 def _refused(wrong: Wrong) -> Said:
@@ -235,14 +240,27 @@ def _range(wrong: Wrong) -> Said:
     given = wrong.shown
     if show is not _number and given != HIDDEN:  # Some limits see the text of the file, some what it was made into.
         given = wrong.given if isinstance(wrong.given, str) else show(wrong.given)
-    return wrong.path, "out-of-range", f"{given} must be {' and '.join(limits)}{default}."
+    percent = "" if given == HIDDEN else in_percent(str(wrong.path[-1]), wrong.given)
+    return wrong.path, "out-of-range", f"{given} must be {' and '.join(limits)}{default}.{percent}"
 
 
 def _type(wrong: Wrong) -> Said:
     wanted = TYPES.get(wrong.detail["type"].partition("_")[0], "another type")
     if wrong.detail["loc"][-1] in UNION_PARTS:
-        wanted = "a text, a number, true or false"
-    return wrong.path, "wrong-type", f"must be {wanted}, not {wrong.shown}."
+        return wrong.path, "wrong-type", f"must be a text, a number, true or false, not {wrong.shown}."
+    hint = "" if wrong.shown == HIDDEN else _right_form(wrong)
+    return wrong.path, "wrong-type", f"must be {wanted}, not {wrong.shown}.{hint}"
+
+
+def _right_form(wrong: Wrong) -> str:
+    """What to write instead."""
+    if wrong.path[:1] == ("monitors",) and len(wrong.path) == 2 and wrong.given is False:
+        return f" Only one of the standard set is taken away so.{did_you_mean(str(wrong.path[1]), STANDARD)}"
+    wanted = wrong.detail["type"].partition("_")[0]
+    below = _below(wrong.model, str(wrong.path[-1])) if wrong.path else None
+    below = Monitor if wrong.path[:-1] == ("monitors",) else below
+    keys = [field.alias or name for name, field in _fields(below).items()]
+    return instead_of_type(wanted, wrong.path, wrong.given, keys)
 
 
 def _not_finite(wrong: Wrong) -> Said:

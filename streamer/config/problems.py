@@ -50,6 +50,8 @@ WARNINGS = frozenset(
 )
 """Nothing is refused for these."""
 KNOWN_SHOWN_MAX = 32
+LONG_ENOUGH = 4
+"""Characters from which on the beginning of a name is taken for it."""
 SHOWN_MAX = 60
 """Characters of a value or key that an error repeats."""
 
@@ -89,7 +91,8 @@ def summary(problems: Iterable[Problem]) -> str:
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """` Did you mean 'delta'?`, or the whole list where it is short and nothing is near."""
     names = sorted(known)
-    near = difflib.get_close_matches(word, names, 1, 0.6)
+    longer = [name for name in names if name.startswith(word)] if len(word) >= LONG_ENOUGH else []
+    near = longer or difflib.get_close_matches(word, names, 1, 0.6)
     if near:
         return f" Did you mean {near[0]!r}?"
     return f" Known: {', '.join(names)}." if 0 < len(names) <= KNOWN_SHOWN_MAX else ""

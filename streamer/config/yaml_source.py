@@ -55,6 +55,13 @@ IN_OTHER_WORDS = [
     ("found undefined tag handle", "tags are not supported; quote a text that begins with '!'."),
     ("while scanning a tag", "tags are not supported; quote a text that begins with '!'."),
     ("but found another document", "a config is one document; '---' begins another."),
+    ("found character '\\t'", "a tab; indent with blanks."),
+    (
+        "mapping values are not allowed here",
+        "a ':' where none can be: the line is indented too far, a ':' before it lacks the blank behind it, or a text "
+        "with ': ' lacks quotes.",
+    ),
+    ("could not find expected ':'", "no key with ': ' behind it, and no item of a list, which is written '- item'."),
 ]
 
 
@@ -162,9 +169,31 @@ def _mark(before: str) -> yaml.Mark:
 def _sentence(text: str, error: yaml.MarkedYAMLError) -> str:
     said = (error.problem or "", error.context or "")
     known = (words for start, words in IN_OTHER_WORDS if any(part.startswith(start) for part in said))
-    message = next(known, f"{said[0] or said[1]}.")
+    message = next(known, None) or _of_two_places(text, error) or f"{said[0] or said[1]}."
     hint = " An unquoted ${...} inside [ ] or { } must be quoted." if _unquoted(text, error) else ""
     return message[0].lower() + message[1:] + hint
+
+
+def _of_two_places(text: str, error: yaml.MarkedYAMLError) -> str:
+    """What is wrong between where something began and where it went wrong; no word of the file is repeated."""
+    problem, began, mark = error.problem or "", error.context_mark, error.problem_mark
+    if "that cannot start any token" in problem:
+        return f"{problem}; a text that begins so needs quotes."
+    if mark is None or began is None:
+        return ""
+    if problem == "found unexpected end of stream" and "quoted" in (error.context or ""):
+        return f"the quote that opens on line {began.line + 1} is never closed."
+    if problem.startswith("expected ',' or"):
+        bracket = {"}": "{", "]": "["}.get(problem[17:18], "")
+        if began.line < mark.line:
+            return f"the {bracket!r} of line {began.line + 1} is not closed before this."
+        return f"{problem}. A text with ': ' in it needs quotes." if problem.endswith("':'") else ""
+    if problem.startswith("expected <block end>"):
+        before = "".join(text.splitlines()[mark.line : mark.line + 1])[: mark.column]
+        if before.strip(" -"):
+            return "more stands behind a value that is over; a comment begins with ' #', and a text may need quotes."
+        return "indented otherwise than the lines that it belongs to."
+    return ""
 
 
 def _unquoted(text: str, error: yaml.MarkedYAMLError) -> bool:
@@ -206,6 +235,10 @@ def _mapping(source: Source, node: yaml.MappingNode, path: PathKey) -> dict[str,
             continue
         key = str(key_node.value)
         here = (*path, key)
+        if key_node.style is None and ":" in key and value_node.value == "" and value_node.style is None:
+            # Not named: behind the ':' may stand a password.
+            source.report("bad-yaml", path, "a blank is missing behind the ':' of a key.", key_node.start_mark)
+            continue
         if key in built:
             first = source.places[here][0]
             source.report("duplicate-key", here, f"stands on line {first} already.", key_node.start_mark)

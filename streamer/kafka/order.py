@@ -133,15 +133,15 @@ def read(client: AdminClient, at: Mapping[Partition, int]) -> int:
     return 0
 
 
-def newest(config: Config, topics: Mapping[str, int]) -> dict[Partition, list[Record]]:
-    """The newest records of some partitions of each topic, as far as they come in good time."""
+def newest(config: Config, topics: Mapping[str, int], tail: int = TAIL) -> dict[Partition, list[Record]]:
+    """The newest records, so many, of some partitions of each topic, as far as they come in good time."""
     chosen = [(name, number) for name, count in topics.items() for number in spaced(count)]
     found: dict[Partition, list[Record]] = {partition: [] for partition in chosen}
     if not chosen:
         return found
     consumer = make_consumer(config, silent_logger(), SETTINGS)
     try:
-        consumer.assign([TopicPartition(*partition, FROM_TAIL - TAIL) for partition in chosen])
+        consumer.assign([TopicPartition(*partition, FROM_TAIL - tail) for partition in chosen])
         left, size, end_s = set(chosen), 0, time.monotonic() + READ_S
         while left and size < READ_BYTES and time.monotonic() < end_s:
             for message in consumer.consume(500, 0.05):

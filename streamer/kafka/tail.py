@@ -7,10 +7,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from schemas.events.batch import Record
 from streamer.config.model import Config
 from streamer.kafka.client import Complaints, down, error_of, make_consumer
+from streamer.kafka.intake import record_of
 from streamer.port import LogDown, Partition
 
 BATCH, WAIT_S = 500, 0.5
@@ -93,12 +95,21 @@ class Tail:
 
     def values(self) -> Iterator[bytes | None]:
         """What has come by now; waits a little where nothing has. A topic that is gone or forbidden is `missing`."""
+        for message in self._messages():
+            yield message.value()
+
+    def records(self) -> Iterator[tuple[Partition, Record]]:
+        """As `values`, with keys and headers, and where each stands."""
+        for message in self._messages():
+            yield (str(message.topic()), message.partition() or 0), record_of(message)
+
+    def _messages(self) -> Iterator[Message]:
         if time.monotonic() - self._looked_s > AGAIN_S:
             self._look()
         for message in self._consumer.consume(BATCH, WAIT_S):
             error = message.error()
             if error is None:
-                yield message.value()
+                yield message
             elif error.code() in (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.UNKNOWN_TOPIC_OR_PART):
                 self._leave(str(message.topic()), error.str())
             else:

@@ -36,20 +36,21 @@ LOOKED_AT = 2_000
 USED, MET, ENOUGH = 0.9, 0.75, 5
 """A preset fits where so large a share of the records can be read, and of its fields is found, or so many of them."""
 DEPTH_MAX = 3
+UNREAD_SHOWN = 8
 RARELY_TWICE = 0.5
 ID_WORDS = ("id", "uuid", "guid", "key", "account", "session", "number", "no", "nr", "hash", "token", "email", "ip")
 
 CALLED: dict[str, tuple[str, ...]] = {
     "features": ("features", "inputs", "input", "instance", "feature_vector"),
     "model": ("model", "model_name", "modelname", "model_id", "endpoint", "deployment"),
-    "version": ("model_version", "modelversion", "version"),
+    "version": ("model_version", "modelversion", "version", "model_ver", "modelver", "build"),
     "time": ("time", "timestamp", "event_time", "ts", "created_at", "datetime", "timestamp_ms"),
     "event_id": ("event_id", "request_id", "prediction_id", "inference_id", "trace_id", "uuid", "id"),
     "label": ("label", "predicted_label", "predicted_class", "prediction", "class", "decision", "output"),
     "value": ("value", "predicted_value", "prediction", "output", "score"),
-    "confidence": ("confidence", "probability", "proba", "score"),
+    "confidence": ("confidence", "probability", "proba", "prob", "score"),
     "scores": ("scores", "probabilities", "probs"),
-    "latency_ms": ("latency_ms", "duration_ms", "elapsed_ms", "response_time_ms", "latency"),
+    "latency_ms": ("latency_ms", "duration_ms", "elapsed_ms", "response_time_ms", "took_ms", "latency"),
     "status": ("status", "status_code"),
     "caller": ("caller", "client", "tenant"),
     "segment": ("segment", "segments", "tags"),
@@ -209,7 +210,21 @@ def _by_names(documents: Sequence[Any], timed: bool) -> Mapped:
         why.append(
             "Nothing says when events were: all count as of 1970, and days and weeks mean nothing. See fields.time."
         )
+    why += _unread(shape, met) if "features" in met else ()
     return Mapped({"fields": fields, **part} if fields else part, why)
+
+
+def _unread(shape: Shape, met: Mapping[str, str]) -> Iterator[str]:
+    """Places that no field is taken to be at, for who knows better."""
+    left = [
+        f"{place} ({'/'.join(sorted(kinds))})"
+        for place, kinds in shape.kinds.items()
+        if "object" not in kinds and not any(f"{place}/".startswith(f"{one}/") for one in met.values())
+    ]
+    if left:
+        more = f" and {len(left) - UNREAD_SHOWN} more" if len(left) > UNREAD_SHOWN else ""
+        fields = ", ".join(name for name in CALLED if name not in met)
+        yield f"Nothing reads {', '.join(left[:UNREAD_SHOWN])}{more}. If it is one of {fields}: name it in fields."
 
 
 def _local(documents: Sequence[Any], place: str) -> bool:

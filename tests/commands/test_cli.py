@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import resource
+import shlex
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -13,6 +16,7 @@ from click.testing import CliRunner
 
 from streamer.commands.cli import VERBS, main
 from tests.config.samples import LEAST, ROOT
+from tests.docs_cli import leaves
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["lint", "LEAST"], ["config", "schema"], ["version"]])
@@ -66,7 +70,7 @@ def test_every_verb_loads_and_has_help(verb: str) -> None:
 def test_the_help_lists_every_verb_with_its_line() -> None:
     done = CliRunner().invoke(main, ["-h"], catch_exceptions=False)
     shown = " ".join(done.output.split())
-    assert all(f"{verb} {line}" in shown for verb, (_, line) in VERBS.items())
+    assert [verb for verb, (_, line) in VERBS.items() if f"{verb} {line}" not in shown] == [], done.output
     assert main.list_commands(click.Context(main)) == list(VERBS)
     assert all(line.endswith(".") for _, line in VERBS.values())
 
@@ -74,7 +78,9 @@ def test_the_help_lists_every_verb_with_its_line() -> None:
 def test_a_verb_that_is_far_from_all_gets_the_list() -> None:
     done = CliRunner().invoke(main, ["xyzzy"])
     assert done.exit_code == 2
-    assert "No such command 'xyzzy'. Known: alerts, backtest, bridge, config, demo, doctor, explain" in done.output
+    assert (
+        "No such command 'xyzzy'. Known: alerts, backtest, bridge, completion, config, demo, detectors" in done.output
+    )
     assert main.get_command(click.Context(main), "xyzzy") is None
 
 
@@ -83,3 +89,14 @@ def test_python_dash_m_is_the_same_program() -> None:
         [sys.executable, "-m", "streamer", "version"], capture_output=True, text=True, check=True, cwd=ROOT
     )
     assert done.stdout == CliRunner().invoke(main, ["version"]).output
+
+
+def test_every_help_has_an_example_that_the_parser_takes() -> None:
+    for path, command in leaves(main):
+        lines = [line.strip() for line in str(command.epilog).splitlines() if line.strip().startswith("driftline ")]
+        told = [shlex.split(re.split(r" (?:\||>>?) ", line)[0], comments=True)[1:] for line in lines]
+        assert [words for words in told if tuple(words[: len(path)]) == path], f"{path} has no example"
+        for words in told:
+            with suppress(click.BadParameter):  # A file that is not here.
+                one = next(c for p, c in leaves(main) if tuple(words[: len(p)]) == p)
+                one.make_context("x", words[words.index(str(one.name)) + 1 :])

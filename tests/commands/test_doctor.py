@@ -5,6 +5,7 @@ tests/kafka/test_examination.py has it on a real broker with an authorizer.
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import pytest
 from click.testing import CliRunner
 from confluent_kafka import KafkaError
 
+from schemas.events.batch import REASONS
 from streamer.commands.cli import main
-from streamer.commands.doctor import MOCK, Finding, findings, of_registry, text_of
+from streamer.commands.doctor import CLOCK_REASONS, MOCK, Finding, clock_findings, findings, of_registry, text_of
 from streamer.commands.topics import SETTINGS
 from streamer.config.bridges import Bridges
 from streamer.config.model import Config, Topics
@@ -217,3 +219,19 @@ def test_the_group_of_a_bridge_is_another_users() -> None:
     assert [(one.mark, one.says) for one in about] == [
         ("?", "Read on group g-webhook: it is for bridge webhook only, and not asked")
     ]
+
+
+def clocks(newest_ms: int | None, **reasons: int) -> list[tuple[str, str]]:
+    found = clock_findings(newest_ms, Counter(reasons), 20, 1_000_000)
+    return [(one.mark, one.says) for one in found if (one.mark == "wrong") == bool(one.fix)]
+
+
+def test_a_clock_that_is_ahead_is_wrong_and_an_old_record_is_not() -> None:
+    assert clocks(None) == [("?", "there is no record whose time could be compared")]
+    assert clocks(990_000) == [("ok", "the newest record is 10 s old by this machine's clock")]
+    assert clocks(1_004_000)[0][0] == "ok"
+    assert clocks(8_200_000) == [("wrong", "the newest record is 7,200 s ahead of this machine's clock")]
+    [_, (mark, says)] = clocks(990_000, no_zone=7)
+    assert mark == "wrong"
+    assert says.startswith("of the newest 20 events 7 have a time that is not used: no_zone, the event")
+    assert set(CLOCK_REASONS) <= set(REASONS)

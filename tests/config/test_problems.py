@@ -100,3 +100,10 @@ def test_every_warning_is_explained_where_the_config_is() -> None:
     rows = text.partition("| warning |")[2].partition("\n\n")[0].splitlines()[2:]
     assert {name for row in rows for name in re.findall(r"`([a-z-]+)`", row.split(" | ")[0])} == WARNINGS
     assert set(KINDS) > WARNINGS
+
+
+def test_the_beginning_of_a_name_is_taken_for_it() -> None:
+    known = ["kserve-logger", "mlserver"]
+    assert did_you_mean("kserve", known) == " Did you mean 'kserve-logger'?"
+    assert did_you_mean("mlsever", known) == " Did you mean 'mlserver'?"
+    assert did_you_mean("kse", known) == " Known: kserve-logger, mlserver."

@@ -70,7 +70,8 @@ def test_driftline_runs_there_as_elsewhere() -> None:
     assert config.server.page == "all", "whoever comes through a published port is not on the same machine"
     port = config.server.listen.rpartition(":")[2]
     assert services()["driftline"]["ports"] == [f"127.0.0.1:{port}:{port}"]
-    assert f"127.0.0.1:{port}/readyz" in str(services()["driftline"]["healthcheck"]["test"])
+    probe = services()["driftline"]["healthcheck"]["test"]
+    assert probe == ["CMD", "/opt/driftline/bin/driftline", "probe", "ready"], "it asks $DRIFTLINE_LISTEN"
     host, _, kafka = config.kafka.brokers.partition(":")
     assert f"CLIENTS://{host}:{kafka}" in services()[host]["environment"]["KAFKA_ADVERTISED_LISTENERS"]
     scraped = read(DEPLOY / "compose" / "prometheus.yaml")["scrape_configs"][0]["static_configs"][0]["targets"]

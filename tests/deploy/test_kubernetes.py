@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from streamer.commands.bridge import bridge
+from streamer.config.bridges import group_of
 from streamer.kafka.transactions import transactional_id
 from streamer.service.health import STUCK_SECONDS
 from streamer.service.http import PATHS
@@ -19,13 +21,14 @@ from streamer.service.run import DRAIN_SECONDS
 from tests.deploy.files import DEPLOY, POD, ROOT, SECRETS, Value, config_of, documents, read
 
 BASE = DEPLOY / "kubernetes" / "base"
+BRIDGE = DEPLOY / "kubernetes" / "bridge"
 OVERLAYS = ("dev", "prod")
 NAME = {"app.kubernetes.io/name": "driftline"}
 LIMITED = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
 
 
 def folder(name: str) -> Path:
-    return DEPLOY / "kubernetes" / "overlays" / name if name in OVERLAYS else BASE
+    return DEPLOY / "kubernetes" / "overlays" / name if name in OVERLAYS else BASE.with_name(name)
 
 
 def of_kind(found: list[Value], kind: str) -> Value:
@@ -55,7 +58,7 @@ def selectors(found: list[Value]) -> Iterator[Value]:
 
 
 def test_every_file_is_named_by_a_kustomization() -> None:
-    for name in ("base", *OVERLAYS):
+    for name in ("base", "bridge", *OVERLAYS):
         told = read(folder(name) / "kustomization.yaml")
         named = {path for path in told["resources"] if path.endswith(".yaml")} | {"kustomization.yaml"}
         named |= {patch["path"] for patch in told.get("patches", ()) if "path" in patch}
@@ -164,3 +167,35 @@ def test_what_is_secret_is_mounted_where_the_config_looks(tmp_path: Path) -> Non
     files = {item["path"] for source in volume["projected"]["sources"] for item in source["secret"]["items"]}
     text = (folder("prod") / "driftline.yaml").read_text()
     assert files == set(re.findall(rf"{SECRETS}/([\w.]+)", text))
+
+
+def test_the_bridge_is_hardened_and_probed_as_the_service_is() -> None:
+    ours, theirs = (
+        read(path)["spec"]["template"]["spec"] for path in (BRIDGE / "deployment.yaml", BASE / "statefulset.yaml")
+    )
+    for name in ("securityContext", "automountServiceAccountToken", "enableServiceLinks"):
+        assert ours[name] == theirs[name]
+    [container], [service] = ours["containers"], theirs["containers"]
+    for name in ("securityContext", "image", "startupProbe", "livenessProbe", "readinessProbe"):
+        assert container[name] == service[name]
+
+
+def test_the_bridge_is_whole(tmp_path: Path) -> None:
+    found = built("bridge")
+    assert {tuple(selector.values()) for selector in selectors(found)} == {("driftline-bridge",)}
+    pod, config = of_kind(found, "Deployment")["spec"]["template"], of_kind(found, "ConfigMap")
+    assert pod["metadata"]["labels"] == {"app.kubernetes.io/name": "driftline-bridge"}
+    assert pod["spec"]["serviceAccountName"] == of_kind(found, "ServiceAccount")["metadata"]["name"]
+    [container], [(key, text)] = pod["spec"]["containers"], config["data"].items()
+    kind, *options = container["args"][1:]
+    assert options[-1] == f"{mount(container, pod, config['metadata']['name'])}/{key}"
+    bridge.make_context("bridge", [kind, *options])  # The command line takes it.
+    assert options[options.index("--listen") + 1] == f"0.0.0.0:{container['ports'][0]['containerPort']}"
+    (tmp_path / key).write_text(text)
+    [brokers] = [one["value"] for one in container["env"] if one["name"] == "KAFKA_BROKERS"]
+    there = config_of(tmp_path / key, tmp_path, {"KAFKA_BROKERS": brokers})
+    told = there.bridges.there()[kind]
+    allowed = {port["port"] for rule in of_kind(found, "NetworkPolicy")["spec"]["egress"] for port in rule["ports"]}
+    assert {int(address.rpartition(":")[2]) for address in (there.kafka.brokers, told.url)} <= allowed
+    assert there.kafka.group == config_of(folder("base") / "driftline.yaml", tmp_path, POD).kafka.group
+    assert f"the group {group_of(told, kind, there.kafka.group)}," in (BRIDGE / "bridge.yaml").read_text()

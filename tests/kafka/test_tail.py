@@ -12,7 +12,7 @@ from schemas.events.batch import Record
 from streamer.config.load import load_text
 from streamer.kafka import tail as under_test
 from streamer.kafka.tail import Span, Tail
-from streamer.port import LogDown
+from streamer.port import LogDown, Partition
 from tests.kafka.service import produce
 from tests.waiting import until
 
@@ -41,8 +41,11 @@ def test_it_begins_at_a_time_and_goes_on(
     tail = Tail(config_of(broker), logging.getLogger("x"), spans, 3000)  # type: ignore[arg-type]
     assert tail.missing == {later: "there is no such topic"}
     assert sorted(filter(None, read(tail, 4))) == [b"0-2", b"0-3", b"1-2", b"1-3"]
-    produce(broker, topic, {1: [Record(0, 4000, None, b"news")]})
-    assert read(tail, 1) == [b"news"]
+    produce(broker, topic, {1: [Record(0, 4000, b"k", b"news", (("h", b"x"),))]})
+    whole: list[tuple[Partition, Record]] = []
+    while not whole:
+        whole += tail.records()
+    assert whole == [((topic, 1), Record(3, 4000, b"k", b"news", (("h", b"x"),)))]
     known.create_topics([NewTopic(later, 1, 1)])[later].result()
     produce(broker, later, {0: [Record(0, 1, None, b"appeared")]})
     assert read(tail, 1) == [b"appeared"]

@@ -44,7 +44,7 @@ def test_the_steps_that_need_a_broker(broker: str, tmp_path: Path, monkeypatch: 
     for step in (apply, doctor):
         code, said = run(step, tmp_path)
         assert code == 0, said
-    assert " 0 wrong, 0 not known." in said
+    assert " 0 wrong, 1 not known." in said  # There is no event yet to compare clocks with.
     command = [sys.executable, "-m", "streamer", *service.split()[1:]]
     with subprocess.Popen(
         command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE

@@ -150,3 +150,13 @@ def test_names_of_any_kind_are_names_and_nothing_else() -> None:
     assert len(found) == len(ODD_NAMES)
     assert all(matches(pattern, f"features.{name}") for pattern, name in zip(found, ODD_NAMES, strict=True))
     assert comment("model a\nkafka: {brokers: evil}") == "# model a kafka: {brokers: evil}"
+
+
+def test_what_nothing_reads_is_named_for_who_knows_better() -> None:
+    event = {"model": "m", "features": {"a": 1}, "out": {"verdict": "no", "prob": 0.5}, "host": "h"}
+    records = [Record(n, 0, None, json.dumps(event).encode()) for n in range(50)]
+    found = mapped(HEAD, records, "in")
+    assert found.part["fields"]["confidence"] == "/out/prob"
+    [told] = [line for line in found.why if line.startswith("Nothing reads")]
+    assert told.startswith("Nothing reads /out/verdict (text), /host (text). If it is one of version, ")
+    assert "label" in told
