@@ -163,9 +163,8 @@ class Board:
 
     def people(self, record: Mapping[str, Any], data: dict[str, Any]) -> None:
         """What became of a command, or of what people said of alerts."""
-        status = data["status"]
-        told = {"time": record["time"], "status": status, "model": data["model"], "sentence": data["sentence"]}
-        self.said.appendleft(told)
+        told = {name: data[name] for name in ("status", "model", "sentence")}
+        self.said.appendleft({**told, "time": record["time"], "id": data.get("command", {}).get("id")})
 
     # What is shown
 
@@ -249,9 +248,9 @@ class Board:
         lines = [line for line in self.series_of(model) if (line["signal"], line["group"]) == about]
         return {**alert, "lines": sorted(lines, key=lambda line: line["monitor"] != own)[:NEAR]}
 
-    def waiting_items(self, now_ms: int) -> list[dict[str, Any]]:
-        """What people are asked to look at and a verdict is still waited for: answers are not known here."""
-        return open_items(self.items.values(), {}, now_ms)
+    def waiting_items(self, now_ms: int, answered: Mapping[str, set[str]]) -> list[dict[str, Any]]:
+        """What people are asked to look at and a verdict is still waited for. No other answers are known."""
+        return open_items(self.items.values(), answered, now_ms)
 
     def performance_of(self, model: str) -> list[dict[str, Any]]:
         """Windows of a model whose labels came, the newest first."""

@@ -1,4 +1,4 @@
-"""The page for people, at `/`: what the service publishes, read back, as tables and charts. It changes nothing.
+"""The page for people, at `/`: what the service publishes, read back, as tables and charts. `acts.py` has its buttons.
 
 A thread of its own reads the topics and keeps the board; answers are made in the thread that asks, and an answer that
 did not change is not sent again. By default only whoever is on the same machine sees it (also by way of `kubectl
@@ -8,12 +8,11 @@ port-forward` or an SSH tunnel): it names models and topics.
 from __future__ import annotations
 
 import functools
-import ipaddress
 import threading
 import time
 from collections.abc import Callable, Iterable
 from importlib import resources
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import parse_qs
 
 import orjson
@@ -23,13 +22,17 @@ from streamer import __version__
 from streamer.config.effective import as_yaml, effective
 from streamer.config.model import Config
 from streamer.port import LogDown
+from streamer.service.acts import Acts, acts_of
 from streamer.service.board import Board
+from streamer.service.gate import Gate
 from streamer.service.health import Health
 
 FILES = {
     "/": ("page.html", "text/html; charset=utf-8"),
     "/page.css": ("page.css", "text/css; charset=utf-8"),
     "/page.js": ("page.js", "text/javascript; charset=utf-8"),
+    "/charts.js": ("charts.js", "text/javascript; charset=utf-8"),
+    "/acts.js": ("acts.js", "text/javascript; charset=utf-8"),
 }
 POLICY = "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 PAST = {
@@ -71,16 +74,17 @@ class Page:
         self,
         tail: Callable[[int], Tail],
         shown: Callable[[], dict[str, Any]],
-        who: Literal["local", "all", "off"] = "local",
+        gate: Gate,
         clock: Callable[[], float] = time.time,
+        acts: Acts | None = None,
     ) -> None:
         self._tail, self._shown, self._clock = tail, shown, clock
-        self.who = who
+        self.gate, self.acts = gate, acts
         self._begin()
         self._lock, self._closing, self._again = threading.Lock(), threading.Event(), threading.Event()
         self._waits: str | None = "reading what was published"
         self._made: dict[tuple[str, str], tuple[Served, float]] = {}
-        if who != "off":
+        if gate.who != "off":
             threading.Thread(target=self._read, name="driftline-page", daemon=True).start()
 
     def close(self) -> None:
@@ -98,15 +102,10 @@ class Page:
         """What stands for all that is shown now: another one once anything of it has changed."""
         return f"{self._began_ms}-{self.board.version}"
 
-    def allows(self, address: str, host: str) -> bool:
-        """Whether this client, who asked for that host, is shown it. A name of ours that a foreign page has put on
-        127.0.0.1 is none.
-        """
-        if self.who != "local":
-            return self.who == "all"
-        name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
-        named = name.strip("[]") in ("localhost", "127.0.0.1", "::1")
-        return named and ipaddress.ip_address(address.partition("%")[0]).is_loopback
+    def act(self, body: bytes) -> Served:
+        """Take what somebody said on the page; answers once the broker has it."""
+        assert self.acts is not None
+        return Served(*self.acts.act(body, self.board, int(1000 * self._clock())), JSON)
 
     def serve(self, path: str, query: str) -> Served | None:
         """The answer for a path; None where there is nothing."""
@@ -142,7 +141,8 @@ class Page:
         return self.board.performance_of(asked.get("model", ""))
 
     def review(self, asked: dict[str, str]) -> list[dict[str, Any]]:
-        return self.board.waiting_items(int(1000 * self._clock()))
+        answered = {} if self.acts is None else self.acts.answered
+        return self.board.waiting_items(int(1000 * self._clock()), answered)
 
     def alert(self, asked: dict[str, str]) -> dict[str, Any] | None:
         return self.board.alert_with_lines(asked.get("id", ""))
@@ -179,6 +179,7 @@ def page_of(current: Callable[[], Config], health: Health, logger: Any) -> Page:
     """The page of a service, with the config that is at work."""
 
     known: dict[str, Any] = {}
+    acts = acts_of(current)
 
     def about() -> dict[str, Any]:
         """When somebody looks, for it takes its time, and once for a config."""
@@ -196,6 +197,8 @@ def page_of(current: Callable[[], Config], health: Health, logger: Any) -> Page:
             "windows": config.topics.windows is not None,
             "asks": config.review is not None,
             "control": config.control is not None,
+            "acts": acts.kinds(),
+            "learn": config.false_alarms.learn,
         }
 
     def tail(now_ms: int) -> Tail:
@@ -210,7 +213,8 @@ def page_of(current: Callable[[], Config], health: Health, logger: Any) -> Page:
         waits = [f"{check}: {why}" for check, why in health.ready().items() if why is not None]
         return {**about(), "notes": waits + [f"{name}: {words}" for name, words in health.notes().items()]}
 
-    return Page(tail, beside, current().server.page)
+    server = current().server
+    return Page(tail, beside, Gate(server.page, server.token), acts=acts if server.control else None)
 
 
 @functools.cache
