@@ -20,6 +20,7 @@ from xxhash import xxh3_64_hexdigest
 
 from streamer import __version__
 from streamer.config.effective import as_yaml, effective
+from streamer.config.librdkafka_settings import HIDDEN
 from streamer.config.model import Config
 from streamer.port import LogDown
 from streamer.service.acts import Acts, acts_of
@@ -214,7 +215,8 @@ def page_of(current: Callable[[], Config], health: Health, logger: Any) -> Page:
         return {**about(), "notes": waits + [f"{name}: {words}" for name, words in health.notes().items()]}
 
     server = current().server
-    return Page(tail, beside, Gate(server.page, server.token), acts=acts if server.control else None)
+    who = "off" if server.token == HIDDEN else server.page  # As `config show` prints it: everybody knows that one.
+    return Page(tail, beside, Gate(who, server.token), acts=acts if server.control else None)
 
 
 @functools.cache

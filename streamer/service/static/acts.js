@@ -11,8 +11,8 @@ const LEARN = {
 };
 // What is to be done, in a word, what it changes, and when it is no choice.
 const CHOICES = [
-  ["ack", "Acknowledge", "Says that somebody is on it. From its next record on it is told with your name and reason, until it is over or gets twice as bad. Nobody is told less.", (one) => one.acknowledged],
-  ["unack", "Take back that somebody is on it", "From its next record on it is told without a name again.", (one) => !one.acknowledged],
+  ["ack", "Acknowledge", "Somebody is on it. It is told at once with your name and reason, and so on until it is over or gets twice as bad. Nobody is told less.", (one) => one.acknowledged],
+  ["unack", "Take back that somebody is on it", "It is told at once without a name again.", (one) => !one.acknowledged],
   ["mute", "Mute", "Nobody is told of alerts like this one (same monitor and labels) for so long, by the clock of the model's events. What still holds then is told then. Watching goes on.", () => false],
   ["unmute", "End a mute", "Ends mutes of exactly this, at once; what holds is told.", () => false],
   ["accept", "Accept as the new normal", "Where the series is now is the normal from here on: the alert is over at once, for everybody, and cannot come back for this change. Only for changes of a level; a limit has none.", () => false],

@@ -183,7 +183,7 @@ const draw = async () => {
   }
   try {
     const all = await get("/api/overview");
-    const made = (await (VIEWS[view] || VIEWS[""])(all, decodeURIComponent(rest.join("/")))).flat().filter(Boolean);
+    const made = (await (VIEWS[view] || VIEWS[""])(all, decodeURIComponent(rest.join("/")))).flat(Infinity).filter(Boolean);
     status.textContent = all.waits ? `Waiting: ${all.waits}` : `as of ${new Date(all.now_ms).toISOString().slice(11, 19)} UTC`;
     const box = el("div", {}, made), found = box.innerHTML, at = document.activeElement;
     became(all.said);
