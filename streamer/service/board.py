@@ -21,6 +21,8 @@ OPEN_MAX, DONE_MAX = 5_000, 300
 """Alerts, or incidents, that are open, and of those that are over the newest."""
 LINES_MAX, POINTS, POINTS_LEAST, POINTS_MAX = 20_000, 120, 24, 480_000
 """Series of windows, and windows of each: fewer of each where there are many series, so that all have room."""
+HISTOGRAMS_MAX = 5_000
+"""Series of which the newest histogram is kept: of 64 bins at most, so 8 KiB each, and mostly 1."""
 TOLD_MAX, TOLD = 2_000, 48
 """Groups of inferences of which it is told how good the predictions were, and windows of each."""
 ITEMS_MAX, SAID_MAX = 1_000, 200
@@ -73,6 +75,7 @@ class Board:
         self.places: dict[tuple[str, int], dict[str, Any]] = {}  # the newest heartbeat of each partition
         self.alerts, self.incidents = Records(), Records()
         self.lines: OrderedDict[tuple[str, ...], deque[tuple[Any, ...]]] = OrderedDict()
+        self.histograms: OrderedDict[tuple[str, ...], dict[str, Any]] = OrderedDict()
         self.performance: OrderedDict[tuple[str, str], OrderedDict[str, dict[str, Any]]] = OrderedDict()
         self.items: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self.audits: OrderedDict[str, dict[str, Any]] = OrderedDict()  # by model the newest
@@ -140,6 +143,8 @@ class Board:
         line = self.lines.get(key) or deque()
         while len(line) >= min(POINTS, max(POINTS_LEAST, POINTS_MAX // (len(self.lines) + 1))):
             line.popleft()
+        if window.get("histogram") is not None:
+            newest(self.histograms, key, {"to": window["to"], **window["histogram"]}, HISTOGRAMS_MAX)
         line.append((window["to"], value, window.get("expected"), data["limit"], bool(data["breach"])))
         self.hidden_lines += newest(self.lines, key, line, LINES_MAX)
 
@@ -231,11 +236,17 @@ class Board:
         }
 
     def series_of(self, model: str) -> list[dict[str, Any]]:
-        """Windows of a model's series as the detectors saw them: end, value, what was expected, limit, breach."""
+        """Windows of a model's series as the detectors saw them: end, value, what was expected, limit, breach. Of the
+        newest window of a distribution the histogram.
+        """
         return [
-            {"monitor": monitor, "signal": signal, "group": group, "points": [list(point) for point in line]}
-            for (name, monitor, signal, group), line in self.lines.items()
-            if name == model
+            {
+                **dict(zip(("monitor", "signal", "group"), key[1:], strict=True)),
+                "points": [list(point) for point in line],
+                "histogram": self.histograms.get(key),
+            }
+            for key, line in self.lines.items()
+            if key[0] == model
         ]
 
     def alert_with_lines(self, identity: str) -> dict[str, Any] | None:

@@ -18,11 +18,13 @@ from urllib.parse import parse_qs
 import orjson
 from xxhash import xxh3_64_hexdigest
 
+from schemas.events.convert import time_ms
 from streamer import __version__
 from streamer.config.effective import as_yaml, effective
 from streamer.config.librdkafka_settings import HIDDEN
 from streamer.config.model import Config
 from streamer.port import LogDown
+from streamer.series.calendar import NEVER, Away
 from streamer.service.acts import Acts, acts_of
 from streamer.service.board import Board
 from streamer.service.gate import Gate
@@ -78,9 +80,10 @@ class Page:
         gate: Gate,
         clock: Callable[[], float] = time.time,
         acts: Acts | None = None,
+        away: Callable[[], Away] = lambda: NEVER,
     ) -> None:
         self._tail, self._shown, self._clock = tail, shown, clock
-        self.gate, self.acts = gate, acts
+        self.gate, self.acts, self._away = gate, acts, away
         self._begin()
         self._lock, self._closing, self._again = threading.Lock(), threading.Event(), threading.Event()
         self._waits: str | None = "reading what was published"
@@ -135,8 +138,12 @@ class Page:
     def overview(self, asked: dict[str, str]) -> dict[str, Any]:
         return {**self.board.overview(), "now_ms": int(1000 * self._clock()), "waits": self._waits, **self._shown()}
 
-    def series(self, asked: dict[str, str]) -> list[dict[str, Any]]:
-        return self.board.series_of(asked.get("model", ""))
+    def series(self, asked: dict[str, str]) -> dict[str, Any]:
+        """What its detectors saw, and when in that time the calendar had it out of the ordinary, in ms."""
+        model = asked.get("model", "")
+        lines = self.board.series_of(model)
+        ends = [point[0] for line in lines for point in (line["points"][0], line["points"][-1])]
+        return {"lines": lines, "away": self._away().spans(model, ms_of(min(ends)), ms_of(max(ends))) if ends else []}
 
     def performance(self, asked: dict[str, str]) -> list[dict[str, Any]]:
         return self.board.performance_of(asked.get("model", ""))
@@ -176,11 +183,15 @@ class Page:
                 self._closing.wait(AGAIN_S)
 
 
+def ms_of(text: str) -> int:
+    return time_ms(text, "/time")
+
+
 def page_of(current: Callable[[], Config], health: Health, logger: Any) -> Page:
     """The page of a service, with the config that is at work."""
 
     known: dict[str, Any] = {}
-    acts = acts_of(current)
+    acts, away = acts_of(current), functools.lru_cache(1)(lambda config: Away(config.calendar))
 
     def about() -> dict[str, Any]:
         """When somebody looks, for it takes its time, and once for a config."""
@@ -216,7 +227,8 @@ def page_of(current: Callable[[], Config], health: Health, logger: Any) -> Page:
 
     server = current().server
     who = "off" if server.token == HIDDEN else server.page  # As `config show` prints it: everybody knows that one.
-    return Page(tail, beside, Gate(who, server.token), acts=acts if server.control else None)
+    taken = acts if server.control else None
+    return Page(tail, beside, Gate(who, server.token), acts=taken, away=lambda: away(current()))
 
 
 @functools.cache

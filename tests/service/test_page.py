@@ -110,7 +110,7 @@ def test_views_show_what_is_published(server: Server, page: Page, topics: Topics
     member = whole["members"][0]
     alert = json.loads(ask(server, f"/api/alert?id={member['episode']}")[1])
     assert alert["labels"]["monitor"] == member["monitor"]
-    assert {one["signal"] for one in json.loads(ask(server, "/api/series?model=m")[1])} >= {"traffic"}
+    assert {one["signal"] for one in json.loads(ask(server, "/api/series?model=m")[1])["lines"]} >= {"traffic"}
     assert ask(server, "/api/alert?id=nothing")[0] == ask(server, "/api/incident")[0] == 404
     assert json.loads(ask(server, "/api/performance?model=m")[1])[0]["error"]["count"] == 360
     assert set(VIEWS) == {

@@ -16,19 +16,22 @@ const day = (at) => new Date(at).toISOString().slice(5, 16).replace("T", " ");
 const words = (made, text) => { made.textContent = text; return made; };
 
 // A series as its detector saw it: value, what was expected or the limit, and a mark on each window that was too far
-// away. `marks`: moments with their word, such as when it began.
-const chart = (line, marks = []) => {
+// away. `marks`: moments with their word, such as when it began. `range`: the lowest and the highest value of charts that
+// are to be compared. `away`: times that the calendar has, in which nothing is judged.
+const chart = (line, marks = [], range = null, away = []) => {
   const points = line.points.map(([to, value, expected, limit, breach]) => ({ at: Date.parse(to), value, expected, limit, breach }));
   const known = points.filter((p) => p.expected !== null && p.expected !== undefined);
   const values = points.flatMap((p) => [p.value, p.expected]).filter((v) => v !== null && v !== undefined);
   const limited = known.length ? [] : points.filter((p) => p.limit !== null); // Where a value is expected the limit is no value.
   const all = limited.length && Math.max(...limited.map((p) => p.limit)) < 4 * Math.max(...values) ? [...values, ...limited.map((p) => p.limit)] : values;
-  const x = scale(points[0].at, points.at(-1).at, 4, 296), y = scale(Math.min(...all), Math.max(...all), 84, 8);
+  const x = scale(points[0].at, points.at(-1).at, 4, 296), y = scale(...(range || [Math.min(...all), Math.max(...all)]), 84, 8);
   const odd = points.filter((p) => p.breach);
   const title = words(svg("title"), `${line.signal}: ${points.length} windows, ${odd.length} beyond the limit, last ${number(points.at(-1).value)}`);
   const low = words(svg("text", { x: 4, y: 98 }), day(points[0].at)), high = words(svg("text", { x: 296, y: 98, "text-anchor": "end" }), day(points.at(-1).at));
   const inside = marks.filter((mark) => mark.at >= points[0].at && mark.at <= points.at(-1).at);
   return el("figure", {}, svg("svg", { class: "chart", viewBox: "0 0 300 102", role: "img" }, title,
+    ...away.map(([begin, end]) => [Math.max(begin, points[0].at), Math.min(end, points.at(-1).at)]).filter(([begin, end]) => begin < end)
+      .map(([begin, end]) => svg("rect", { class: "away", x: x(begin).toFixed(1), y: 4, width: Math.max(1, x(end) - x(begin)).toFixed(1), height: 82 })),
     svg("path", { class: "expected", d: path(known.map((p) => [p.at, p.expected]), x, y) }),
     ...(all === values ? [] : [svg("path", { class: "limit", d: path(limited.map((p) => [p.at, p.limit]), x, y) })]),
     ...inside.flatMap((mark, i) => [svg("path", { class: "mark", d: `M${x(mark.at).toFixed(1)} 4V86` }),
@@ -65,4 +68,51 @@ const timeline = (members) => {
       svg("circle", { cx: x(began).toFixed(1), cy: y, r: 3, class: "began" }), svg("circle", { cx: x(found).toFixed(1), cy: y, r: 4.5 })];
   }), words(svg("text", { x: 220, y: height - 2 }), day(Math.min(...times))), words(svg("text", { x: 690, y: height - 2, "text-anchor": "end" }), day(Math.max(...times)))),
   el("figcaption", {}, "From where it began (small) to where it was found."));
+};
+
+// The bins of the newest window (filled) and of the reference (outlined): the same form where nothing moved.
+const bars = (told) => {
+  if (!told) return null;
+  const count = told.bins.length, top = Math.max(...told.before, ...told.after), step = 292 / count;
+  const y = scale(0, top, 84, 6), most = told.bins.map((_, i) => i).sort((i, j) => Math.abs(told.after[j] - told.before[j]) - Math.abs(told.after[i] - told.before[i]))[0];
+  const percent = (share) => `${(100 * share).toFixed(1)} %`;
+  const bar = (share, i, side, from, wide) => svg("rect", { class: side, x: (4 + i * step + from * step).toFixed(1), y: y(share).toFixed(1), width: Math.max(1, wide * step).toFixed(1), height: (84 - y(share)).toFixed(1) });
+  const title = words(svg("title"), told.bins.map((bin, i) => `${bin}: ${percent(told.before[i])} before, ${percent(told.after[i])} now`).join("; "));
+  return el("figure", {}, svg("svg", { class: "chart bars", viewBox: "0 0 300 102", role: "img" }, title,
+    ...told.bins.flatMap((_, i) => [bar(told.after[i], i, "now", 0.14, 0.72), bar(told.before[i], i, "then", 0.04, 0.92)]),
+    svg("path", { class: "base", d: "M2 84H298" }), words(svg("text", { x: 4, y: 98 }), told.bins[0].slice(0, 24)),
+    ...(count > 1 ? [words(svg("text", { x: 296, y: 98, "text-anchor": "end" }), told.bins.at(-1).slice(0, 24))] : [])),
+  el("figcaption", {}, `Share of each bin: outlined in the reference, filled in the window to ${day(told.to)}. Most moved ${told.bins[most]}: ${percent(told.before[most])} to ${percent(told.after[most])}.`));
+};
+// Series of one signal beside each other on one scale: segments, versions, callers. At most so many, those with the most
+// windows beyond their limit first.
+const SMALL = 24;
+const multiples = (lines, marks, away) => {
+  const values = lines.flatMap((line) => line.points.flatMap((p) => [p[1], p[2]])).filter((v) => v !== null && v !== undefined);
+  const odd = (line) => line.points.filter((p) => p[4]).length, range = [Math.min(...values), Math.max(...values)];
+  const shown = [...lines].sort((a, b) => odd(b) - odd(a) || a.group.localeCompare(b.group)).slice(0, SMALL);
+  return [el("h4", {}, `${lines[0].monitor}: ${lines[0].signal}, ${lines.length} side by side on one scale`),
+    el("div", { class: "charts small" }, shown.map((line) => chart(line, marks, range, away))),
+    shown.length < lines.length ? el("p", { class: "soft" }, `${lines.length - shown.length} more, of which none was beyond its limit more often.`) : null];
+};
+const MARKS = 5; // In one chart, the newest: words over words say nothing.
+// All series of a model: those that stand alone, then those that are to be compared.
+const signals = (series, marks, away) => {
+  const sets = new Map();
+  for (const line of series) sets.set(`${line.monitor} ${line.signal}`, [...(sets.get(`${line.monitor} ${line.signal}`) || []), line]);
+  const alone = [...sets.values()].filter((set) => set.length === 1).flat(), several = [...sets.values()].filter((set) => set.length > 1);
+  return [el("div", { class: "charts" }, alone.map((line) => el("div", {}, chart(line, marks, null, away), bars(line.histogram)))), several.map((set) => multiples(set, marks, away)),
+    away.length ? el("p", { class: "soft" }, "Bands between dotted edges: days and maintenance of the calendar, in which nothing is judged.") : null];
+};
+// What a model's charts are marked with: a version where it is first seen, and alerts that tell of a new one.
+const marksOf = (all, series, model) => {
+  const first = new Map();
+  for (const line of series) for (const [, version] of line.group.matchAll(/version=([^,]+)/g)) {
+    const at = Date.parse(line.points[0][0]);
+    if (!first.has(version) || first.get(version) > at) first.set(version, at);
+  }
+  const oldest = Math.min(...first.values());
+  const versions = [...first].filter(([, at]) => at > oldest).map(([version, at]) => ({ at, word: `version ${version}` }));
+  const changed = all.alerts.filter((one) => one.labels.model === model && one.labels.signal === "version_change").map((one) => ({ at: Date.parse(one.since), word: "new version" }));
+  return [...versions, ...changed].sort((a, b) => b.at - a.at).slice(0, MARKS);
 };

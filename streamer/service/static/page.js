@@ -101,7 +101,7 @@ const VIEWS = {
   },
   model: async (all, model) => {
     const wanted = encodeURIComponent(model);
-    const [series, told] = await Promise.all([get(`/api/series?model=${wanted}`), get(`/api/performance?model=${wanted}`)]);
+    const [{ lines: series, away }, told] = await Promise.all([get(`/api/series?model=${wanted}`), get(`/api/performance?model=${wanted}`)]);
     const one = all.models.find((known) => known.model === model);
     if (!one) throw new Error("No sign of life of this model is known here.");
     const tiers = Object.entries(one.tiers).filter(([, count]) => count).map(([tier, count]) => `${count} ${tier}`).join(", ");
@@ -116,7 +116,7 @@ const VIEWS = {
       one.audit ? [el("h3", {}, "What people found"), el("p", {}, audited(one.audit))] : null,
       told.length ? [el("h3", {}, "How good the predictions were"), goodness(told)] : null,
       el("h3", {}, "Signals, as the detectors saw them"),
-      series.length ? el("div", { class: "charts" }, series.map((line) => chart(line)))
+      series.length ? signals(series, marksOf(all, series, model), away)
         : el("p", { class: "soft" }, all.windows ? (all.hidden.series ? "No window of it is kept here: there are too many series." : "No window has ended yet.") : "Windows are shown where the config publishes them: topics: {windows: drift-windows}.")];
   },
   incident: async (all, id) => {
