@@ -232,6 +232,7 @@ class Board:
                 for ended in (parts[0]["windows"] if parts else ())
             },
             "unwatched": [one for data in parts for one in data.get("unwatched", [])][:SHOWN],
+            "learning": [one for data in parts for one in data.get("learning", [])][:SHOWN],
             "audit": self.audits.get(name),
         }
 

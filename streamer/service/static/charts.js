@@ -38,7 +38,7 @@ const chart = (line, marks = [], range = null, away = []) => {
       words(svg("text", { x: (x(mark.at) + (x(mark.at) > 240 ? -3 : 3)).toFixed(1), y: 12 + 11 * i, "text-anchor": x(mark.at) > 240 ? "end" : "start" }), mark.word)]),
     svg("path", { class: "value", d: path(points.map((p) => [p.at, p.value]), x, y) }),
     ...odd.map((p) => svg("circle", { cx: x(p.at).toFixed(1), cy: y(p.value).toFixed(1), r: 3.5 })), low, high),
-  el("figcaption", {}, `${line.monitor}: ${line.signal}${line.group ? ` (${line.group})` : ""}, now ${number(points.at(-1).value)}, from ${number(Math.min(...all))} to ${number(Math.max(...all))}`));
+  el("figcaption", {}, `${range ? line.group || "all" : `${line.monitor}: ${line.signal}${line.group ? ` (${line.group})` : ""}`}, now ${number(points.at(-1).value)}, from ${number(Math.min(...all))} to ${number(Math.max(...all))}`));
 };
 
 // Where values lay before and after: the mean, and one spread to both sides.

@@ -55,6 +55,9 @@ const alerts = (list) => (list.length ? table(["State", "Severity", "What moved"
   state(one.status), one.labels.severity || "–", el("div", { class: "sentence" }, link(`#/alert/${encodeURIComponent(one.id)}`, one.sentence)), time(one.since)]))
   : el("p", { class: "soft" }, "None."));
 
+const TIERS = "school: too few days were seen, only the unmistakable is told; calibrated: from the series' own days; proved: its averages vary as those of independent values do.";
+const named = (labels) => [labels.signal, ...Object.entries(labels).filter(([key]) => !["monitor", "signal"].includes(key)).map(([key, text]) => `${key}=${text}`)].join(", ");
+
 // How good predictions were, of windows whose labels came; a share with its exact interval.
 const share = (part) => (part ? `${(100 * part.share).toFixed(1)} % (${part.interval.map((v) => (100 * v).toFixed(1)).join(" to ")})` : "–");
 const goodness = (list) => table(["Window", "Group", "#Inferences", "#Labelled", "Wrong", "Estimated without labels", "Confidence less accuracy", "Absolute error, bias"], list.map((one) => [
@@ -108,10 +111,11 @@ const VIEWS = {
     return [el("h2", {}, model, " ", state(one.state)),
       one.school_until ? el("p", { class: "note" }, "In school: daily and weekly patterns are being learned until ", time(one.school_until), "; alerts by then are provisional.") : null,
       el("dl", {}, ...[["Events", `${number(one.events)}, ${number(one.per_minute)} a minute`], ["Last event", time(one.newest_event)],
-        ["Series", `${one.series.ready} known, ${one.series.warming} warming up`], ["Limits of series", tiers || "–"],
+        ["Series", `${one.series.ready} known, ${one.series.warming} warming up`], ["Limits of series", tiers ? el("span", {}, tiers, el("br"), el("span", { class: "soft" }, TIERS)) : "given by the config"],
+        ["Still in school", one.learning.length ? el("ul", {}, one.learning.map((l) => el("li", {}, `${l.labels.monitor}: ${named(l.labels)}, needs ${l.days} more healthy ${l.days === 1 ? "day" : "days"} with values`))) : null],
         ["Windows", Object.entries(one.windows).map(([ended, count]) => `${count} ${ended}`).join(", ") || "–"],
         ["Not watched", one.unwatched.map((u) => `${u.signal}: ${u.why}`).join("; ") || "nothing that the config asks for"],
-      ].flatMap(([term, said]) => [el("dt", {}, term), el("dd", {}, said)])),
+      ].filter(([, said]) => said !== null).flatMap(([term, said]) => [el("dt", {}, term), el("dd", {}, said)])),
       el("h3", {}, "Alerts"), alerts(all.alerts.filter((a) => a.labels.model === model)),
       one.audit ? [el("h3", {}, "What people found"), el("p", {}, audited(one.audit))] : null,
       told.length ? [el("h3", {}, "How good the predictions were"), goodness(told)] : null,
