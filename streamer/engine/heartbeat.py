@@ -30,6 +30,7 @@ class Watched(NamedTuple):
     muted: Mapping[str, int]  # events by model that the calendar has out of the ordinary
     generation: int = 0  # how often the topic was made anew
     standing: Mapping[str, Mapping[str, int]] | None = None  # by model what commands have done; None without any
+    hours: Mapping[str, Mapping[str, Any]] | None = None  # by model events by hour, at the first tick of one
 
 
 def heartbeats(group: str, partition: Partition, position: int, number: int, tick: Tick, watched: Watched) -> list[Out]:
@@ -64,6 +65,8 @@ def details(watched: Watched) -> dict[str, dict[str, Any]]:
     }
     for model, counts in (watched.standing or {}).items():
         found[model]["control"] = counts
+    for model, hours in (watched.hours or {}).items():
+        found[model]["hours"] = hours
     for table in watched.tables:
         if table.signal.spec.referenced:
             reference = table.reference

@@ -7,16 +7,19 @@ Kafka or a clock, and all of it is bounded: what is beyond a bound is counted as
 
 from __future__ import annotations
 
+from array import array
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
 
+from schemas.events.convert import time_ms
+from streamer.engine.rings import HOUR_MS, HOURS
 from streamer.review.open_items import open_items
 
 MODELS_MAX, PARTS_MAX = 2_000, 20_000
-"""Models, and places (model and partition) that heartbeats come from."""
+"""Models, and places (model and partition) that heartbeats come from; each has 1.3 KiB of hours."""
 OPEN_MAX, DONE_MAX = 5_000, 300
 """Alerts, or incidents, that are open, and of those that are over the newest."""
 LINES_MAX, POINTS, POINTS_LEAST, POINTS_MAX = 20_000, 120, 24, 480_000
@@ -72,6 +75,7 @@ class Board:
         # By model, topic and partition the newest heartbeat, and events a minute between the last two of them.
         self.parts: OrderedDict[tuple[str, str, int], tuple[dict[str, Any], float | None]] = OrderedDict()
         self.minutes: OrderedDict[str, OrderedDict[int, int]] = OrderedDict()  # events, by model and minute of the tick
+        self.hours: OrderedDict[tuple[str, str, int], tuple[int, array[int]]] = OrderedDict()  # in which the last ended
         self.places: dict[tuple[str, int], dict[str, Any]] = {}  # the newest heartbeat of each partition
         self.alerts, self.incidents = Records(), Records()
         self.lines: OrderedDict[tuple[str, ...], deque[tuple[Any, ...]]] = OrderedDict()
@@ -114,6 +118,9 @@ class Board:
         if before is not None:
             rate = self.rate(model, before, data, rate)
         newest(self.parts, (model, *place), (data, rate), PARTS_MAX)
+        if "hours" in data:
+            told = time_ms(data["hours"]["to"], "/to") // HOUR_MS, array("I", data["hours"]["counts"])
+            newest(self.hours, (model, *place), told, PARTS_MAX)
 
     def rate(
         self, model: str, before: Mapping[str, Any], after: Mapping[str, Any], known: float | None
@@ -249,6 +256,19 @@ class Board:
             for key, line in self.lines.items()
             if key[0] == model
         ]
+
+    def hours_of(self, model: str) -> dict[str, Any] | None:
+        """Events by hour of all its partitions, and when the last hour was over, in ms."""
+        own = [told for (name, _, _), told in self.hours.items() if name == model and len(told[1])]
+        if not own:
+            return None
+        last, first = max(hour for hour, _ in own), min(hour - len(counts) for hour, counts in own)
+        total = [0] * (last - max(first, last - HOURS))
+        for hour, counts in own:
+            for back, count in enumerate(reversed(counts), last - hour):
+                if back < len(total):
+                    total[-1 - back] += count
+        return {"to_ms": last * HOUR_MS, "counts": total}
 
     def alert_with_lines(self, identity: str) -> dict[str, Any] | None:
         """An alert, with windows of what it is about: of its own monitor first, then of others on the same values."""

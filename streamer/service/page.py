@@ -143,7 +143,8 @@ class Page:
         model = asked.get("model", "")
         lines = self.board.series_of(model)
         ends = [point[0] for line in lines for point in (line["points"][0], line["points"][-1])]
-        return {"lines": lines, "away": self._away().spans(model, ms_of(min(ends)), ms_of(max(ends))) if ends else []}
+        away = self._away().spans(model, ms_of(min(ends)), ms_of(max(ends))) if ends else []
+        return {"lines": lines, "away": away, "hours": self.board.hours_of(model)}
 
     def performance(self, asked: dict[str, str]) -> list[dict[str, Any]]:
         return self.board.performance_of(asked.get("model", ""))

@@ -6,6 +6,7 @@ import pytest
 
 from streamer.config.load import check, load_text
 from streamer.config.model import Config
+from streamer.config.server_rules import SERVER_RULES, open_to_others
 from tests.config.samples import LEAST
 
 TOKEN = "token: 0f3a9c1d77e24b58"
@@ -41,3 +42,9 @@ def test_the_token_is_a_secret_wherever_it_comes_from() -> None:
     config: Config = load_text(f"{LEAST}server: {{{TOKEN}}}\n", "x.yaml", {})
     assert "0f3a9c1d77e24b58" in config.secrets()
     assert ("server", "token") in config.hidden()
+
+
+@pytest.mark.parametrize("junk", [None, 5, [], "x", {"listen": 5, "page": "all"}, {"listen": "x", "page": ["all"]}])
+def test_what_is_no_server_is_passed_over(junk: object) -> None:
+    assert not open_to_others(junk)
+    assert [list(rule({"server": junk})) for rule in SERVER_RULES] == [[], []]

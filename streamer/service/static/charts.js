@@ -100,7 +100,7 @@ const MARKS = 5; // In one chart, the newest: words over words say nothing.
 const signals = (series, marks, away) => {
   const sets = new Map();
   for (const line of series) sets.set(`${line.monitor} ${line.signal}`, [...(sets.get(`${line.monitor} ${line.signal}`) || []), line]);
-  const alone = [...sets.values()].filter((set) => set.length === 1).flat(), several = [...sets.values()].filter((set) => set.length > 1);
+  const alone = [...sets.values()].filter((set) => set.length === 1).flat().sort((a, b) => !a.histogram - !b.histogram), several = [...sets.values()].filter((set) => set.length > 1);
   return [el("div", { class: "charts" }, alone.map((line) => el("div", {}, chart(line, marks, null, away), bars(line.histogram)))), several.map((set) => multiples(set, marks, away)),
     away.length ? el("p", { class: "soft" }, "Bands between dotted edges: days and maintenance of the calendar, in which nothing is judged.") : null];
 };
@@ -115,4 +115,14 @@ const marksOf = (all, series, model) => {
   const versions = [...first].filter(([, at]) => at > oldest).map(([version, at]) => ({ at, word: `version ${version}` }));
   const changed = all.alerts.filter((one) => one.labels.model === model && one.labels.signal === "version_change").map((one) => ({ at: Date.parse(one.since), word: "new version" }));
   return [...versions, ...changed].sort((a, b) => b.at - a.at).slice(0, MARKS);
+};
+
+// Events of each hour, by the clock of the service, that are over.
+const byHour = ({ to_ms, counts }) => {
+  const from = to_ms - 3600000 * counts.length, x = scale(0, counts.length, 4, 696), y = scale(0, Math.max(...counts), 84, 6), wide = Math.max(1, 692 / counts.length - 0.5);
+  const title = words(svg("title"), `${counts.length} hours to ${day(to_ms)}: at most ${number(Math.max(...counts))} events, at least ${number(Math.min(...counts))}`);
+  return el("figure", { class: "hours" }, svg("svg", { class: "chart bars", viewBox: "0 0 700 102", role: "img" }, title,
+    svg("path", { class: "now", d: counts.map((count, i) => `M${x(i).toFixed(1)} 84V${y(count).toFixed(1)}h${wide.toFixed(1)}V84z`).join("") }), svg("path", { class: "base", d: "M2 84H698" }),
+    words(svg("text", { x: 4, y: 98 }), day(from)), words(svg("text", { x: 696, y: 98, "text-anchor": "end" }), day(to_ms))),
+  el("figcaption", {}, `At most ${number(Math.max(...counts))} in an hour, the last ${number(counts.at(-1))}.`));
 };

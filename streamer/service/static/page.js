@@ -104,7 +104,7 @@ const VIEWS = {
   },
   model: async (all, model) => {
     const wanted = encodeURIComponent(model);
-    const [{ lines: series, away }, told] = await Promise.all([get(`/api/series?model=${wanted}`), get(`/api/performance?model=${wanted}`)]);
+    const [{ lines: series, away, hours }, told] = await Promise.all([get(`/api/series?model=${wanted}`), get(`/api/performance?model=${wanted}`)]);
     const one = all.models.find((known) => known.model === model);
     if (!one) throw new Error("No sign of life of this model is known here.");
     const tiers = Object.entries(one.tiers).filter(([, count]) => count).map(([tier, count]) => `${count} ${tier}`).join(", ");
@@ -119,6 +119,7 @@ const VIEWS = {
       el("h3", {}, "Alerts"), alerts(all.alerts.filter((a) => a.labels.model === model)),
       one.audit ? [el("h3", {}, "What people found"), el("p", {}, audited(one.audit))] : null,
       told.length ? [el("h3", {}, "How good the predictions were"), goodness(told)] : null,
+      hours && hours.counts.length > 1 ? [el("h3", {}, "Events by hour, of 14 days at most"), byHour(hours)] : null,
       el("h3", {}, "Signals, as the detectors saw them"),
       series.length ? signals(series, marksOf(all, series, model), away)
         : el("p", { class: "soft" }, all.windows ? (all.hidden.series ? "No window of it is kept here: there are too many series." : "No window has ended yet.") : "Windows are shown where the config publishes them: topics: {windows: drift-windows}.")];
