@@ -48,6 +48,8 @@ PAST = {
 """How many ms back a topic of each role is read at the start, and how many records at most: to read one takes 20 us of
 the interpreter, which the service then lacks.
 """
+ROW = ("model", "state", "incidents", "alerts", "per_minute", "minutes", "newest_event", "series")
+"""What a list of models has of each; 500 of them are told anew at every change."""
 AGAIN_S, FRESH_S = 10.0, 1.0
 """Until topics that could not be read are tried again; and for how long an answer serves all who ask the same."""
 JSON = "application/json"
@@ -136,7 +138,13 @@ class Page:
     # Views
 
     def overview(self, asked: dict[str, str]) -> dict[str, Any]:
-        return {**self.board.overview(), "now_ms": int(1000 * self._clock()), "waits": self._waits, **self._shown()}
+        """What all views have in common, and what the one that is asked for needs beyond that: `model`, or `view`."""
+        whole, model, view = self.board.overview(), asked.get("model"), asked.get("view")
+        rows = [one if one["model"] == model else {name: one[name] for name in ROW} for one in whole["models"]]
+        alerts = whole["alerts"] if view == "alerts" else of_model(whole["alerts"], model)
+        shown = {name: text for name, text in self._shown().items() if name != "config" or view == "config"}
+        here = {"now_ms": int(1000 * self._clock()), "waits": self._waits}
+        return {**whole, "models": rows, "alerts": alerts, **here, **shown}
 
     def series(self, asked: dict[str, str]) -> dict[str, Any]:
         """What its detectors saw, and when in that time the calendar had it out of the ordinary, in ms."""
@@ -182,6 +190,10 @@ class Page:
                     tail.close()
             if not self._again.is_set():
                 self._closing.wait(AGAIN_S)
+
+
+def of_model(alerts: list[dict[str, Any]], model: str | None) -> list[dict[str, Any]]:
+    return [one for one in alerts if one["labels"].get("model") == model] if model is not None else []
 
 
 def ms_of(text: str) -> int:

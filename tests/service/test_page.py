@@ -19,7 +19,7 @@ from streamer.service.gate import Gate
 from streamer.service.health import Health
 from streamer.service.http import Server, start_server
 from streamer.service.metrics import Metrics
-from streamer.service.page import FILES, POLICY, VIEWS, Page
+from streamer.service.page import FILES, POLICY, ROW, VIEWS, Page
 from tests.service.browser import Browser
 from tests.service.clients import ask, connect
 from tests.service.test_board import LIVED_MS, asked, labelled, published
@@ -102,10 +102,14 @@ def test_views_show_what_is_published(server: Server, page: Page, topics: Topics
     topics.put = [*published(), *labelled()]
     wait_for(lambda: page.board.version >= len(published()) + len(labelled()))
     time.sleep(1.1)  # An answer serves for a second.
-    shown = json.loads(ask(server, "/api/overview")[1])
+    shown = json.loads(ask(server, "/api/overview?view=config")[1])
     assert [one["model"] for one in shown["models"]] == ["m"]
     assert (shown["waits"], shown["config"]) == ("gone: there is no such topic", "version: 1\n")
     [incident] = shown["incidents"]
+    assert {*shown["models"][0]} == {*ROW}
+    assert "tiers" in json.loads(ask(server, "/api/overview?model=m")[1])["models"][0]
+    rows = [json.loads(ask(server, f"/api/overview?{of}")[1])["alerts"] for of in ("view=", "view=alerts", "model=m")]
+    assert [len(alerts) for alerts in rows] == [0, 4, 4]
     whole = json.loads(ask(server, f"/api/incident?id={incident['incident']}")[1])
     member = whole["members"][0]
     alert = json.loads(ask(server, f"/api/alert?id={member['episode']}")[1])

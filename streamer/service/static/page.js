@@ -187,8 +187,9 @@ const draw = async () => {
     if (here) one.setAttribute("aria-current", "page"); else one.removeAttribute("aria-current");
   }
   try {
-    const all = await get("/api/overview");
-    const made = (await (VIEWS[view] || VIEWS[""])(all, decodeURIComponent(rest.join("/")))).flat(Infinity).filter(Boolean);
+    const about = decodeURIComponent(rest.join("/"));
+    const all = await get(`/api/overview?${new URLSearchParams(view === "model" ? { model: about } : { view })}`);
+    const made = (await (VIEWS[view] || VIEWS[""])(all, about)).flat(Infinity).filter(Boolean);
     status.textContent = all.waits ? `Waiting: ${all.waits}` : `as of ${new Date(all.now_ms).toISOString().slice(11, 19)} UTC`;
     const box = el("div", {}, made), found = box.innerHTML, at = document.activeElement;
     became(all.said);
