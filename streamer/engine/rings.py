@@ -35,8 +35,10 @@ class Rings:
 
     def tick(self, models: Models, time_ms: int) -> dict[str, dict[str, Any]]:
         """Count what came since the last tick. By model all hours that are over, where another one has begun."""
-        hour = max(time_ms // HOUR_MS, self.hour)
-        turned = hour > self.hour
+        hour = time_ms // HOUR_MS
+        if hour < self.hour - HOURS:  # It was the newest that was wrong.
+            self.hour = hour
+        hour, turned = max(hour, self.hour), hour > self.hour
         self._meet([name for name, _, _ in models])
         self.counts, self.hour = shifted(self.counts, hour - self.hour), hour
         events = np.array([count for _, _, count in models], np.int64)

@@ -37,6 +37,14 @@ def test_what_came_between_two_ticks_counts_for_the_hour_of_the_second() -> None
     assert rings.counts[:, -1].tolist() == [1, 1]
 
 
+def test_a_clock_that_was_wrong_once_does_not_end_it() -> None:
+    rings = Rings()
+    ticked(rings, 0, a=5)
+    ticked(rings, 1e6, a=6)
+    ticked(rings, 1, a=8)
+    assert ticked(rings, 2, a=9)["a"]["counts"] == [3]
+
+
 def test_14_days_are_kept_and_models_that_are_gone_are_not() -> None:
     rings = Rings()
     for hour in range(HOURS + 10):

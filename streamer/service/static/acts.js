@@ -104,6 +104,7 @@ const answering = (all, one) => {
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
       sessionStorage.setItem("who", by.value);
+      for (const other of document.querySelectorAll("form.answer input")) other.value = other.value || by.value;
       out.replaceChildren();
       await send({ do: event.submitter.value, by: by.value, item: one.review_id }, out);
     });

@@ -2,7 +2,7 @@
 // The page: one view per address behind the #, drawn anew when its data changed. No framework, nothing from elsewhere.
 
 const AGAIN_MS = 30000; // Ages grow though nothing changes.
-const ROWS = 100; // Of models that are shown at once, the worst first: more take longer to draw than to find.
+const ROWS = 60; // Of models that are shown at once, the worst first: more take longer to draw than to find.
 const LEAST_MS = 2000; // Between two drawings, however much changes.
 const WORDS = {
   critical: "▲ critical", drifting: "◆ drifting", learning: "○ learning", healthy: "● healthy",
@@ -99,7 +99,7 @@ const VIEWS = {
     return [el("h2", {}, `Review (${items.length})`), el("p", { class: "soft" }, all.acts && all.acts.verdicts ? "What a verdict is waited for, the newest first. Those that were answered elsewhere are shown, too: answers are not read here. An answer counts once it is in the topic of verdicts, and none is taken back." : "What a verdict is waited for, the newest first; those that have one are shown, too, as answers are not read here."),
       items.length ? table(["Event", "Model", "Why", "Question", "Until", "Answer"], items.map((one) => [
         `${one.event.topic}[${one.event.partition}]@${one.event.offset}${one.event.id ? ` (${one.event.id})` : ""}`, link(name(one.model), one.model),
-        one.reasons.join(", ") || ({ control: "drawn by chance", random: "drawn by chance", lowest: "among the least confident" })[one.kind] || one.kind, one.question, time(one.until),
+        one.reasons.join(", ") || ({ control: "drawn by chance", random: "drawn by chance", lowest: "among the least confident" })[one.kind] || one.kind, el("div", {}, one.question, Object.entries(one.values || {}).map(([key, value]) => el("div", { class: "soft" }, `${key} = ${value}`))), time(one.until),
         answering(all, one)])) : el("p", { class: "soft" }, "Nothing waits.")];
   },
   model: async (all, model) => {
