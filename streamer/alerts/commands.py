@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import orjson
 
 from schemas.events.batch import Batch, text_of_event
 from schemas.events.convert import Rejected, time_ms
@@ -91,6 +92,14 @@ class Bench(NamedTuple):
     holds: Holds
     records: AlertRecords
     learning: Learning | None = None
+
+
+def command_record(
+    id: str, type: str, model: str, by: str, why: str, time_s: float, **data: str
+) -> tuple[bytes, bytes]:
+    """Key and value of a command, as it is written to the control topic."""
+    said = {"id": id, "type": type, "model": model, "by": by, "why": why, "time": time_s, "data": data}
+    return model.encode(), orjson.dumps(said)
 
 
 def commands_at(batch: Batch, events: Sequence[int]) -> list[Command]:

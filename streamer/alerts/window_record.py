@@ -26,7 +26,7 @@ def window_record(
         ended=finding.ended,
         breach=finding.signal == BREACH,
         limit=shown["finding"]["threshold"],
-        window=shown["evidence"]["window"],
+        window=shown["evidence"]["window"] | ({"histogram": finding.histogram} if finding.histogram else {}),
         generation=generation,
     )
     return Out("windows", *render_window(facts), HEADERS)

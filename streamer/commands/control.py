@@ -14,6 +14,7 @@ from typing import Any
 import click
 import orjson
 
+from streamer.alerts.commands import command_record
 from streamer.commands.alerts import alerts
 from streamer.commands.review import write_verdict
 from streamer.commands.sources import said_in_words
@@ -98,8 +99,8 @@ def _add(name: str, words: str, more: Callable[[Callable[..., None]], Callable[.
             whose = model or model_of(config, str(alert_id))
             data = {"alert": alert_id, "monitor": monitor, "segment": segment, **ends}
             given = {name: text for name, text in data.items() if text}
-            say(config, {"id": command_id or uuid.uuid4().hex, "type": name, "model": whose, "by": by, "why": why,
-                         "time": time.time(), "data": given}, timeout_s)  # fmt: skip
+            id = command_id or uuid.uuid4().hex
+            say(config, id, command_record(id, name, whose, by, why, time.time(), **given), timeout_s)
 
 
 def with_control(config_path: Path) -> cfg.Config:
@@ -124,23 +125,22 @@ def model_of(config: cfg.Config, alert_id: str) -> str:
     raise click.UsageError(f"no alert {alert_id} is in {config.topics.alerts}; --model says whose it is.")
 
 
-def say(config: cfg.Config, command: dict[str, Any], timeout_s: float) -> None:
+def say(config: cfg.Config, id: str, command: tuple[bytes, bytes], timeout_s: float) -> None:
     """Write a command, and print what becomes of it. Exit 1 where it is refused."""
     from streamer.kafka.diagnosis import silent_logger
     from streamer.kafka.one_record import send
     from streamer.kafka.tail import Span, Tail
 
     assert config.control is not None
-    key, value = command["model"].encode(), orjson.dumps(command)
     topic = config.control.topic
-    partition, offset = send(config, topic, key, value, wait_s=timeout_s or TIMEOUT_S)
-    click.echo(f"command {command['id']} is {topic}[{partition}]@{offset}", err=True)
+    partition, offset = send(config, topic, *command, wait_s=timeout_s or TIMEOUT_S)
+    click.echo(f"command {id} is {topic}[{partition}]@{offset}", err=True)
     if not timeout_s:
         return
     end_s, past = time.monotonic() + timeout_s, {config.topics.alerts: Span(PAST_MS, PAST_RECORDS)}
     reading = Tail(config, silent_logger(), past, int(1000 * time.time()))
     try:
-        answer = answered(reading, command["id"], end_s)
+        answer = answered(reading, id, end_s)
     finally:
         reading.close()
     if answer is None:

@@ -13,6 +13,7 @@ from typing import Any
 import click
 import orjson
 
+from streamer.alerts.commands import command_record
 from streamer.commands.control import common_options, say, with_control
 from streamer.commands.sources import said_in_words
 from streamer.config import model as cfg
@@ -83,9 +84,9 @@ def _add(name: str, words: str) -> None:
         config_path: Path, model: str, monitor: str, by: str, why: str, command_id: str | None, timeout_s: float
     ) -> None:
         config = with_control(config_path)
-        said = {"id": command_id or uuid.uuid4().hex, "type": "learn", "model": model, "by": by, "why": why}
+        id, what = command_id or uuid.uuid4().hex, {"monitor": monitor, "change": name}
         with said_in_words():
-            say(config, {**said, "time": time.time(), "data": {"monitor": monitor, "change": name}}, timeout_s)
+            say(config, id, command_record(id, "learn", model, by, why, time.time(), **what), timeout_s)
 
 
 _add("undo", "Undo the newest change of a monitor that was not undone; from there on changes are only proposed.")

@@ -13,11 +13,11 @@ from detectors.reference import CLIP
 from streamer.config.cross_checks import Complaint, Rule, as_items, at, signal_of
 from streamer.config.librdkafka_settings import CLIENT, Secret, is_secret
 from streamer.config.secrets import GOOD_MIN, is_weak
+from streamer.config.server_rules import LOOPBACK, open_to_others
 from streamer.config.yaml_source import PASSWORDS, PathKey
 from streamer.signals.derived import RATIO
 from streamer.signals.grammar import AGGREGATE
 
-LOOPBACK = re.compile(r"localhost|127(\.\d+){3}|\[?::1\]?", re.I).fullmatch
 EVERYWHERE = {"0.0.0.0", "[::]", "::", "*", "0", "[::0]"}
 LOGIN = "sasl.username"
 """Hidden like a secret, and yet it is a name."""
@@ -96,6 +96,10 @@ def who_may_listen(raw: Any) -> Iterator[Complaint]:
     if isinstance(listen, str) and listen.rpartition(":")[0] in EVERYWHERE:
         message = "everything on the network can read the names of models and their metrics; name one address, in a pod"
         yield Complaint(("server", "listen"), "insecure", f"{message} '${{POD_IP}}:8080', or keep 127.0.0.1.")
+    server = at(raw, "server")
+    if open_to_others(server) and at(server, "control") is not True:  # Else it is an error.
+        message = "whoever reaches this address reads the page: set server.token, or page: local."
+        yield Complaint(("server", "page"), "insecure", message)
 
 
 def secrets_are_no_words(raw: Any) -> Iterator[Complaint]:

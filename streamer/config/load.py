@@ -29,6 +29,7 @@ from streamer.config.peer_checks import PEER_RULES
 from streamer.config.problems import ConfigError, Problem, did_you_mean, in_order, quoted
 from streamer.config.reference_file import References
 from streamer.config.right_form import MAPPINGS, WORDS, in_percent, instead_of_type
+from streamer.config.server_rules import SERVER_RULES
 from streamer.config.side_rules import SIDE_RULES
 from streamer.config.standard import STANDARD, resolved
 from streamer.config.units import parse_duration, parse_size, show_duration, show_size
@@ -107,7 +108,7 @@ def build(source: Source) -> cfg.Config | None:
         source.value = resolved(source.value, filled=_fits(cfg.Defaults, source.value))
         config = validated(source, cfg.Config)
         rules = (*RULES, *CODE_RULES, *EMBEDDING_RULES, *LABEL_RULES, *MAPPING_RULES, *ORDER_RULES, *PEER_RULES)
-        rules = (*rules, *CLIENT_RULES, *SIDE_RULES)
+        rules = (*rules, *CLIENT_RULES, *SERVER_RULES, *SIDE_RULES)
         check_rules(source, (*rules, *CAUTIONS, *ORDER_CAUTIONS))
     if config is not None and config.reference.file is not None:
         _read_references(source, config, config.reference.file)

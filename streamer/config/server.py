@@ -8,6 +8,9 @@ from pydantic import Field
 
 from streamer.config.types import Duration, Listen, Model
 
+SECRETS = (("server", "token"),)
+"""Never shown, wherever they come from."""
+
 
 class Server(Model):
     """Health, metrics and the page over HTTP."""
@@ -16,7 +19,15 @@ class Server(Model):
     page: Literal["local", "all", "off"] = Field(
         "local", description="Who is shown the page: whoever asks from the same machine, all who can connect, nobody."
     )
-    control: bool = Field(False, description="Whether POST /-/reload is taken, from whoever is shown the page.")
+    token: str | None = Field(
+        None,
+        description="Whoever wants the page must know it, best as ${NAME} or ${file:PATH}; probes, metrics stay open.",
+    )
+    control: bool = Field(
+        False,
+        description="Whether the page has buttons (commands, verdicts), and POST /-/reload is taken: from whoever has "
+        "the token; without one only from the same machine.",
+    )
     reload_every_ms: Duration | None = Field(
         None,
         alias="reload_every",

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from streamer.config.bridges import SECRETS
+from streamer.config import bridges, server
 from streamer.config.librdkafka_settings import CLIENT, HIDDEN, Secret, is_secret
 from streamer.config.problems import SHOWN_MAX, Problem
 from streamer.config.secrets import is_weak, pattern_of
@@ -42,7 +42,7 @@ SCALARS: list[tuple[re.Pattern[str], Callable[[str], Any]]] = [
 """YAML 1.2 core schema; a plain scalar that matches none is a text."""
 
 VARIABLE = re.compile(r"(?P<escaped>\$\$\{)|\$\{(?P<body>[^{}]*)\}|(?P<open>\$\{)")
-PASSWORDS = {("schema_registry", "password"), *SECRETS}
+PASSWORDS = {("schema_registry", "password"), *bridges.SECRETS, *server.SECRETS}
 """Never shown, wherever they come from."""
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 

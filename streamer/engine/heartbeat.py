@@ -10,6 +10,7 @@ from schemas.records.alert import rfc3339
 from schemas.records.envelope import HEADERS
 from schemas.records.heartbeat import HeartbeatFacts, render_heartbeat
 from streamer.alerts.alert import FADING, FIRING, PENDING
+from streamer.alerts.alert_record import labels_of
 from streamer.engine.admission import Admission
 from streamer.engine.school import schools
 from streamer.engine.unwatched import SHOWN_MAX, unwatched
@@ -29,6 +30,7 @@ class Watched(NamedTuple):
     muted: Mapping[str, int]  # events by model that the calendar has out of the ordinary
     generation: int = 0  # how often the topic was made anew
     standing: Mapping[str, Mapping[str, int]] | None = None  # by model what commands have done; None without any
+    hours: Mapping[str, Mapping[str, Any]] | None = None  # by model events by hour, at the first tick of one
 
 
 def heartbeats(group: str, partition: Partition, position: int, number: int, tick: Tick, watched: Watched) -> list[Out]:
@@ -54,6 +56,7 @@ def details(watched: Watched) -> dict[str, dict[str, Any]]:
             "unwatched": [],
             "tiers": dict.fromkeys(TIERS, 0),
             "school_until": None,
+            "learning": [],
             "windows": dict.fromkeys(ENDS, 0),
             "alerts": dict.fromkeys((PENDING, FIRING, FADING), 0),
             "shadow_alerts": dict.fromkeys((PENDING, FIRING, FADING), 0),
@@ -62,6 +65,8 @@ def details(watched: Watched) -> dict[str, dict[str, Any]]:
     }
     for model, counts in (watched.standing or {}).items():
         found[model]["control"] = counts
+    for model, hours in (watched.hours or {}).items():
+        found[model]["hours"] = hours
     for table in watched.tables:
         if table.signal.spec.referenced:
             reference = table.reference
@@ -81,8 +86,14 @@ def details(watched: Watched) -> dict[str, dict[str, Any]]:
     newest_ms = {model: newest_ms for model, newest_ms, _ in watched.admission.models()}
     for model, school in schools(watched.monitors, newest_ms).items():
         found[model]["school_until"] = rfc3339(school.until_ms)
+        found[model]["learning"] = [{"labels": named_by(one, row), "days": left} for one, row, left in school.shown]
     shadows = {monitor.name for monitor in watched.monitors if monitor.config.shadow}
     for (name, model, state), count in watched.alerts.items():
         if state in (PENDING, FIRING, FADING):
             found[model]["shadow_alerts" if name in shadows else "alerts"][state] += count
     return found
+
+
+def named_by(monitor: Monitor, row: int) -> dict[str, str]:
+    """A series, within its model."""
+    return {name: text for name, text in labels_of(monitor, row).items() if text and name not in ("model", "detector")}

@@ -30,6 +30,7 @@ from streamer.config.model import Config
 from streamer.engine import snapshot
 from streamer.engine.engines import ENGINE, Engine
 from streamer.engine.ordering import part_of
+from streamer.engine.rings import rings_joined, rings_without
 from streamer.engine.task import Task
 from streamer.monitors.window_outcomes import NOBODY
 from streamer.signals.columns import I64
@@ -175,6 +176,7 @@ def without(task: Task, models: Collection[str], before: State, lost: Collection
                 own["values"] = one["values"]
             elif isinstance(own["state"], dict) and "verdicts" in own["state"]:
                 _keep_nobody(own["state"], one["state"])
+    state["rings"] = rings_without(state["rings"], models)
     if state["pairs"] is not None:
         pairs = state["pairs"]
         pairs["open"] = [half for half in pairs["open"] if half[0] not in models]
@@ -208,6 +210,7 @@ def joined(task: Task, state: State, other: State) -> None:
         more = other["monitors"][name]["state"]
         monitor["state"] = _joined(monitor["state"], more, of_monitor[name])
     _join_admission(state["admission"], other["admission"])
+    state["rings"] = rings_joined(state["rings"], other["rings"])
     state["muted"] = sorted([*state["muted"], *other["muted"]])
     homes = state["homes"]
     further = _joined({**homes, "of": []}, {**other["homes"], "of": []}, len(homes["keys"]))

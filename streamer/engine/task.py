@@ -34,6 +34,7 @@ from streamer.engine.muted import Muted
 from streamer.engine.outbox import Outbox
 from streamer.engine.pairs import pairs_of
 from streamer.engine.references import seed
+from streamer.engine.rings import Rings
 from streamer.engine.room import STRIDE, Fullness, Room
 from streamer.engine.school import School, schools
 from streamer.engine.stage import once
@@ -86,7 +87,7 @@ class Task:
         self.records = AlertRecords(config, partition, self.monitors, generation)
         self.incidents = Incidents(self.records)
         self.box = Outbox(self.records, self.incidents)
-        self.pairs = pairs_of(config)
+        self.pairs, self.rings = pairs_of(config), Rings()
         made_of = self.sources.values(), engine.table.grouping, self.monitors, self.emitted
         self.beside = besides(Surroundings(config, partition, generation, *made_of))
         control = self.beside.get("control")
@@ -220,7 +221,8 @@ class Task:
         for other in self.beside.values():
             self.box.put(other.tick(self.position, tick.time_ms))
         counts = self.book.counts(), self.muted.events, self.generation, standing
-        watched = Watched(self.admission, self.tables.values(), self.by_order, *counts)
+        hours = self.rings.tick(models, tick.time_ms)
+        watched = Watched(self.admission, self.tables.values(), self.by_order, *counts, hours)
         self.box.put(heartbeats(self.config.kafka.group, self.partition, self.position, self.ticks, tick, watched))
 
     def _publish(self, notices: Sequence[Notice]) -> None:
@@ -314,6 +316,7 @@ class Task:
             "admission": self.admission.dump(),
             "unusable": self.record_alerts.account.dump(),
             "muted": self.muted.dump(),
+            "rings": self.rings.dump(),
             "homes": watched.pop("homes"),
             "pairs": self.pairs.dump() if self.pairs is not None else None,
             **{name: self.beside[name].dump() if name in self.beside else None for name in BESIDE},
@@ -345,6 +348,7 @@ class Task:
         self.admission.load(state["admission"])
         self.record_alerts.account.load(state.get("unusable"))  # Older snapshots have none.
         self.muted.load(state["muted"])
+        self.rings.load(state.get("rings"), self.admission.models())  # Older snapshots have none.
         if self.pairs is not None and state["pairs"] is not None:
             self.pairs.load(state["pairs"])
         for name, other in self.beside.items():

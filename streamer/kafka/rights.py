@@ -96,6 +96,8 @@ def rights(config: Config) -> Iterator[Right]:
     if config.review is not None and config.verdicts is not None:
         yield Right("topic", config.review.topic, "Read", "open items are shown", verb="review")
         yield Right("topic", config.verdicts.topic, "Write", "an answer is a verdict", verb="review")
+    elif config.server.control and config.verdicts is not None:
+        yield Right("topic", config.verdicts.topic, "Write", "what people say on the page", verb="the page")
     for stage in stage_configs(config):
         yield Right("group", stage.kafka.group, "Read", "partitions are shared out, offsets are committed")
     yield Right("transactional-id", id_prefix(config), "Write", "alerts, offsets and state land together", prefix=True)

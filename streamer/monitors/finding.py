@@ -20,3 +20,4 @@ class Finding(NamedTuple):
     signal: str  # DRIFT, BREACH, CLEAR, NEITHER or STRETCH
     evidence: Any
     ended: str = ""  # of a window: how it ended, see window_outcomes.ENDS
+    histogram: Any = None  # of the window of a distribution, see `histogram.py`; no alert keeps it

@@ -21,15 +21,14 @@ from streamer.monitors.base import Gauge, MonitorBase, MonitorSpec
 from streamer.monitors.daily_limit import DailyLimit, load_of
 from streamer.monitors.evidence import Evidence, before_of, by_then, evidence, span, tier_of
 from streamer.monitors.finding import BREACH, CLEAR, NEITHER, Finding
+from streamer.monitors.histogram import bin_names, histogram, moved
 from streamer.monitors.usual_shares import UsualShares
 from streamer.monitors.window_outcomes import Outcomes, forgotten, note, outcomes_of, plain
-from streamer.monitors.words import tell_apart, told_apart
+from streamer.monitors.words import tell_apart
 from streamer.series.table import Samples
 from streamer.signals.categories import CODES
 from streamer.signals.columns import I64, Column
 from streamer.signals.kinds import phrase_of
-
-MOVED_TOLD = 3
 
 
 class Judgement(NamedTuple):
@@ -275,22 +274,23 @@ class DistributionMonitor(MonitorBase):
         if signal == CLEAR and detect.against == "recent":  # No drift ever becomes what drift is measured by.
             kept.append(list(window.counts[: len(known)]))
             del kept[: -detect.recent]
-        told = None
+        told = drawn = None
         if self.shows(signal):
             categories = self.table.categories
             names = np.array(bin_names(edges) if categories is None else categories.names(window.row))
-            names = names if some is None else names[some]
+            bins = (names if some is None else names[some]).tolist(), reference / reference.sum(), counts / counts.sum()
+            drawn = histogram(*bins) if self.publishes else None
             shown = {
                 "n": sum(window.counts),
                 "distance": apart,
                 "surprise": beyond,
-                "moved": moved(names.tolist(), reference / reference.sum(), counts / counts.sum()),
+                "moved": moved(*bins),
                 **span(window.first_offset, window.last_offset, window.from_ms, window.to_ms),
             }
             before = None if self.coded else before_of(self.table, window.row, by_then(batch, event))
             more = tier_of(self.days.in_school(window.row)) if self.detect.days else None
             told = evidence(0, apart, limit, before, None, shown, more)
-        return Finding(event, self.order, window.row, signal, told, "evaluated")
+        return Finding(event, self.order, window.row, signal, told, "evaluated", drawn)
 
     def _signal(self, window: Closed, apart: float, beyond: float, time_ms: int) -> tuple[str, float]:
         """What a window says whose distance is so large, and so far beyond chance; and the limit of the distance."""
@@ -368,22 +368,3 @@ class DistributionMonitor(MonitorBase):
         self.days.load(state["days"])
         self.histograms.resize(len(self.table.keys))
         self.outcomes = outcomes_of(state["verdicts"])
-
-
-def moved(names: list[str], before: Any, after: Any) -> list[dict[str, Any]]:
-    """The bins whose shares changed the most, given how common they are, by name: from 1 to 20 % is more than from 70
-    to 50 %.
-    """
-    both = before + after
-    weight = np.where(both > 0, (after - before) ** 2 / np.where(both > 0, both, 1.0), 0.0)
-    order = np.argsort(-weight, kind="stable")[:MOVED_TOLD].tolist()
-    return [{"bin": names[i], "before": float(before[i]), "after": float(after[i])} for i in order]
-
-
-def bin_names(edges: list[float]) -> list[str]:
-    """`below 3`, `3 to 5`, `from 5 on`."""
-    if not edges:
-        return ["all values"]
-    shown = told_apart(edges)
-    between = [f"{low} to {high}" for low, high in zip(shown, shown[1:], strict=False)]
-    return [f"below {shown[0]}", *between, f"from {shown[-1]} on"]

@@ -62,6 +62,14 @@ class Away:
             total += int(np.maximum(np.minimum(ends, to_ms) - np.maximum(begins, from_ms), 0).sum())
         return total
 
+    def spans(self, model: str, from_ms: int, to_ms: int) -> list[list[int]]:
+        """Begins and ends of what is in the calendar between two times, of the newest BLOCKS_MAX blocks of them."""
+        last = to_ms // (BLOCK * DAY_MS)
+        blocks = range(max(from_ms // (BLOCK * DAY_MS), last - BLOCKS_MAX + 1), last + 1) if self.entries else range(0)
+        found = [np.stack(self._of(model, block), axis=1) for block in blocks]
+        cut: list[list[int]] = np.clip(np.concatenate(found), from_ms, to_ms).tolist() if found else []
+        return [[begin, end] for begin, end in cut if begin < end]
+
     def _of(self, model: str, block: int) -> Spans:
         """The spans of a model in a block; models with the same entries share them."""
         return self._block(self._mine(model), block)

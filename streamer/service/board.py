@@ -7,20 +7,25 @@ Kafka or a clock, and all of it is bounded: what is beyond a bound is counted as
 
 from __future__ import annotations
 
+from array import array
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
 
+from schemas.events.convert import time_ms
+from streamer.engine.rings import HOUR_MS, HOURS
 from streamer.review.open_items import open_items
 
 MODELS_MAX, PARTS_MAX = 2_000, 20_000
-"""Models, and places (model and partition) that heartbeats come from."""
+"""Models, and places (model and partition) that heartbeats come from; each has 1.3 KiB of hours."""
 OPEN_MAX, DONE_MAX = 5_000, 300
 """Alerts, or incidents, that are open, and of those that are over the newest."""
 LINES_MAX, POINTS, POINTS_LEAST, POINTS_MAX = 20_000, 120, 24, 480_000
 """Series of windows, and windows of each: fewer of each where there are many series, so that all have room."""
+HISTOGRAMS_MAX = 5_000
+"""Series of which the newest histogram is kept: of 64 bins at most, so 8 KiB each, and mostly 1."""
 TOLD_MAX, TOLD = 2_000, 48
 """Groups of inferences of which it is told how good the predictions were, and windows of each."""
 ITEMS_MAX, SAID_MAX = 1_000, 200
@@ -70,9 +75,11 @@ class Board:
         # By model, topic and partition the newest heartbeat, and events a minute between the last two of them.
         self.parts: OrderedDict[tuple[str, str, int], tuple[dict[str, Any], float | None]] = OrderedDict()
         self.minutes: OrderedDict[str, OrderedDict[int, int]] = OrderedDict()  # events, by model and minute of the tick
+        self.hours: OrderedDict[tuple[str, str, int], tuple[int, array[int]]] = OrderedDict()  # in which the last ended
         self.places: dict[tuple[str, int], dict[str, Any]] = {}  # the newest heartbeat of each partition
         self.alerts, self.incidents = Records(), Records()
         self.lines: OrderedDict[tuple[str, ...], deque[tuple[Any, ...]]] = OrderedDict()
+        self.histograms: OrderedDict[tuple[str, ...], dict[str, Any]] = OrderedDict()
         self.performance: OrderedDict[tuple[str, str], OrderedDict[str, dict[str, Any]]] = OrderedDict()
         self.items: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self.audits: OrderedDict[str, dict[str, Any]] = OrderedDict()  # by model the newest
@@ -111,6 +118,9 @@ class Board:
         if before is not None:
             rate = self.rate(model, before, data, rate)
         newest(self.parts, (model, *place), (data, rate), PARTS_MAX)
+        if "hours" in data:
+            told = time_ms(data["hours"]["to"], "/to") // HOUR_MS, array("I", data["hours"]["counts"])
+            newest(self.hours, (model, *place), told, PARTS_MAX)
 
     def rate(
         self, model: str, before: Mapping[str, Any], after: Mapping[str, Any], known: float | None
@@ -140,6 +150,8 @@ class Board:
         line = self.lines.get(key) or deque()
         while len(line) >= min(POINTS, max(POINTS_LEAST, POINTS_MAX // (len(self.lines) + 1))):
             line.popleft()
+        if window.get("histogram") is not None:
+            newest(self.histograms, key, {"to": window["to"], **window["histogram"]}, HISTOGRAMS_MAX)
         line.append((window["to"], value, window.get("expected"), data["limit"], bool(data["breach"])))
         self.hidden_lines += newest(self.lines, key, line, LINES_MAX)
 
@@ -163,9 +175,8 @@ class Board:
 
     def people(self, record: Mapping[str, Any], data: dict[str, Any]) -> None:
         """What became of a command, or of what people said of alerts."""
-        status = data["status"]
-        told = {"time": record["time"], "status": status, "model": data["model"], "sentence": data["sentence"]}
-        self.said.appendleft(told)
+        told = {name: data[name] for name in ("status", "model", "sentence")}
+        self.said.appendleft({**told, "time": record["time"], "id": data.get("command", {}).get("id")})
 
     # What is shown
 
@@ -228,16 +239,36 @@ class Board:
                 for ended in (parts[0]["windows"] if parts else ())
             },
             "unwatched": [one for data in parts for one in data.get("unwatched", [])][:SHOWN],
+            "learning": [one for data in parts for one in data.get("learning", [])][:SHOWN],
             "audit": self.audits.get(name),
         }
 
     def series_of(self, model: str) -> list[dict[str, Any]]:
-        """Windows of a model's series as the detectors saw them: end, value, what was expected, limit, breach."""
+        """Windows of a model's series as the detectors saw them: end, value, what was expected, limit, breach. Of the
+        newest window of a distribution the histogram.
+        """
         return [
-            {"monitor": monitor, "signal": signal, "group": group, "points": [list(point) for point in line]}
-            for (name, monitor, signal, group), line in self.lines.items()
-            if name == model
+            {
+                **dict(zip(("monitor", "signal", "group"), key[1:], strict=True)),
+                "points": [list(point) for point in line],
+                "histogram": self.histograms.get(key),
+            }
+            for key, line in self.lines.items()
+            if key[0] == model
         ]
+
+    def hours_of(self, model: str) -> dict[str, Any] | None:
+        """Events by hour of all its partitions, and when the last hour was over, in ms."""
+        own = [told for (name, _, _), told in self.hours.items() if name == model and len(told[1])]
+        if not own:
+            return None
+        last, first = max(hour for hour, _ in own), min(hour - len(counts) for hour, counts in own)
+        total = [0] * (last - max(first, last - HOURS))
+        for hour, counts in own:
+            for back, count in enumerate(reversed(counts), last - hour):
+                if back < len(total):
+                    total[-1 - back] += count
+        return {"to_ms": last * HOUR_MS, "counts": total}
 
     def alert_with_lines(self, identity: str) -> dict[str, Any] | None:
         """An alert, with windows of what it is about: of its own monitor first, then of others on the same values."""
@@ -249,9 +280,9 @@ class Board:
         lines = [line for line in self.series_of(model) if (line["signal"], line["group"]) == about]
         return {**alert, "lines": sorted(lines, key=lambda line: line["monitor"] != own)[:NEAR]}
 
-    def waiting_items(self, now_ms: int) -> list[dict[str, Any]]:
-        """What people are asked to look at and a verdict is still waited for: answers are not known here."""
-        return open_items(self.items.values(), {}, now_ms)
+    def waiting_items(self, now_ms: int, answered: Mapping[str, set[str]]) -> list[dict[str, Any]]:
+        """What people are asked to look at and a verdict is still waited for. No other answers are known."""
+        return open_items(self.items.values(), answered, now_ms)
 
     def performance_of(self, model: str) -> list[dict[str, Any]]:
         """Windows of a model whose labels came, the newest first."""

@@ -1,4 +1,4 @@
-"""Health, metrics and the page over HTTP: /livez /readyz /metrics /version, and nothing that changes anything.
+"""Health, metrics and the page over HTTP: /livez /readyz /metrics /version; what changes something passes the gate.
 
 One event loop in a thread of its own; h11 reads and writes the protocol. Whoever can reach the port must not be able to
 hurt the service through it, or to keep a probe from its answer: whatever a client can take is bounded, connections,
@@ -11,17 +11,19 @@ import asyncio
 import json
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from email.utils import formatdate
-from http import HTTPStatus
-from typing import NamedTuple, Protocol
+from functools import partial
+from typing import Protocol
 
 import h11
 
+from streamer.service.answers import Answer, header, parts, plain
+from streamer.service.gate import Client
 from streamer.service.health import Health
 from streamer.service.json_logs import get_logger, log
-from streamer.service.page import POLICY, Page
+from streamer.service.page import Page
 from streamer.service.scrapes import Scrapes
 
 REQUEST_BYTES_MAX = 16 * 1024
@@ -45,15 +47,18 @@ STREAMS_MAX = 32
 """Pages that are told when something changes; others ask again and again."""
 STREAM_SECONDS, STILL_SECONDS = 1.0, 15.0
 """How often at most a page is told, and how often it gets a line that says nothing: so we learn who is gone."""
-COPY_BYTES_MAX = 16 * 1024
-"""Up to this size head and body are sent as one; a larger body is shared by all who read it."""
+POST_BYTES_MAX, POSTS_MAX = 4096, 4
+"""Of requests that would change something: bytes of each, and how many at the same time."""
 
-TEXT = "text/plain; charset=utf-8"
 ALIASES = {"/-/healthy": "/livez", "/-/ready": "/readyz"}
 PATHS = ("/livez", "/readyz", "/metrics", "/version")
-RELOAD = "/-/reload"
+RELOAD, LOGIN, ACT = "/-/reload", "/api/login", "/api/act"
 STREAM = "/api/changes"
+WITHOUT_TOKEN = "a token is asked for: Authorization: Bearer TOKEN, or the page's login\n"
 METHODS = "GET HEAD POST PUT PATCH DELETE OPTIONS TRACE CONNECT".split()
+
+
+Reads = Callable[[], Awaitable[bytes | None]]
 
 
 class Exposes(Protocol):
@@ -64,21 +69,6 @@ class Exposes(Protocol):
 
 class CannotListen(OSError):
     """The address cannot be used; the text says which and why."""
-
-
-class Answer(NamedTuple):
-    status: int
-    body: bytes
-    kind: str = TEXT
-    allow: str = ""
-    head_only: bool = False
-    etag: str = ""
-    since: str | None = None  # of a stream: the last that its client was told
-
-
-def plain(status: int, text: str = "") -> Answer:
-    """A status and a line of text: what the status is called, where nothing else is said."""
-    return Answer(status, (text or HTTPStatus(status).phrase.lower() + "\n").encode(errors="replace"))
 
 
 class Server:
@@ -100,7 +90,8 @@ class Server:
         self._scrapes = Scrapes(metrics.expose)
         # Open connections, the oldest first -> whether it is the client that we wait for.
         self._open: dict[asyncio.Task[None], bool] = {}
-        self._streams = 0
+        self._streams = self._posts = 0
+        self._pool = ThreadPoolExecutor(POSTS_MAX, "driftline-act")
         self._closing = asyncio.Event()
         self._loop = asyncio.new_event_loop()
         self._loop.set_exception_handler(lambda _, context: failed(context.get("exception") or context["message"]))
@@ -127,6 +118,7 @@ class Server:
             await accepting
         self._listener.close()
         self._scrapes.close()
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
     async def _accept(self) -> None:
         while not self._closing.is_set():
@@ -217,7 +209,7 @@ class Server:
             return None
         self._open[task_now()] = False
         try:
-            answer = await self._answer(event, address)
+            answer = await self._answer(event, address, partial(self._body, client, parser))
         except Exception as error:
             failed(error)
             answer = plain(500, "internal error\n")
@@ -235,7 +227,7 @@ class Server:
             parser.receive_data(data)
         return event
 
-    async def _answer(self, request: h11.Request, address: str) -> Answer:
+    async def _answer(self, request: h11.Request, address: str, body: Reads) -> Answer:
         method, target = request.method.decode(), request.target.decode()
         path, _, query = target.partition("?")
         path = ALIASES.get(path, path)
@@ -243,9 +235,12 @@ class Server:
             return plain(431)
         if method not in METHODS:
             return plain(501)
-        sees = self._sees(request, address)
-        if path == RELOAD and sees and self._reload is not None:
-            return self._reloading(method, request)
+        client = asks(request, address)
+        sees = self._page is not None and self._page.gate.shown(client)
+        if sees and path in self._changes():
+            return await self._posted(request, path, client, body)
+        if sees and self._page is not None and path.startswith("/api/") and not self._page.gate.knows(client):
+            return plain(401, WITHOUT_TOKEN)
         if path == STREAM and sees and method == "GET":
             if self._streams >= STREAMS_MAX:
                 return plain(503, "too many pages are told already; ask again and again\n")
@@ -270,20 +265,61 @@ class Server:
         well, text = self.health.page(path[1:], verbose)
         return plain(200 if well else 503, text)
 
-    def _reloading(self, method: str, request: h11.Request) -> Answer:
-        """Have the config looked at. A page from elsewhere, in the browser of who may, says where it is from."""
-        assert self._reload is not None
-        if method != "POST":
-            return plain(405)._replace(allow="POST")
-        origin = header(request, b"origin")
-        if origin and origin.partition("://")[2] != header(request, b"host"):
-            return plain(403)
-        self._reload()
-        return plain(202, "the file is looked at; what became of it: /readyz?verbose, log and metrics\n")
+    def _changes(self) -> set[str]:
+        """The paths that take something here."""
+        assert self._page is not None
+        known = {RELOAD: self._reload is not None, LOGIN: self._page.gate.token is not None, ACT: self._page.acts}
+        return {path for path, there in known.items() if there}
 
-    def _sees(self, request: h11.Request, address: str) -> bool:
-        """Whether there is a page for this client."""
-        return self._page is not None and self._page.allows(address, header(request, b"host"))
+    async def _posted(self, request: h11.Request, path: str, client: Client, body: Reads) -> Answer:
+        """What would change something, or log in."""
+        assert self._page is not None
+        if request.method != b"POST":
+            return plain(405)._replace(allow="POST")
+        gate = self._page.gate
+        if path != LOGIN and not gate.knows(client):
+            return plain(401, WITHOUT_TOKEN)
+        refused = gate.refusal(client, marked=path != RELOAD)
+        if refused is not None:
+            return plain(403, f"{refused}\n")
+        if path == RELOAD and self._reload is not None:
+            self._reload()
+            return plain(202, "the file is looked at; what became of it: /readyz?verbose, log and metrics\n")
+        try:
+            given = await body()
+        except TimeoutError:
+            return plain(408)
+        except h11.RemoteProtocolError as error:
+            return plain(error.error_status_hint)
+        if given is None:
+            return plain(413)
+        if path == LOGIN:
+            secure = header(request, b"x-forwarded-proto") == "https"
+            cookie = gate.login(given.decode(errors="replace").strip(), secure)
+            return plain(401, "that is not the token\n") if cookie is None else plain(200)._replace(cookie=cookie)
+        if self._posts >= POSTS_MAX:
+            return plain(503, "several are under way already; try again\n")
+        self._posts += 1
+        try:
+            done = await self._loop.run_in_executor(self._pool, self._page.act, given)
+        finally:
+            self._posts -= 1
+        return Answer(done.status, done.body, done.kind)
+
+    async def _body(self, socket: socket.socket, parser: h11.Connection) -> bytes | None:
+        """What comes behind the headers; None where it is more than anything of ours."""
+        body, pause_s = b"", PAUSE_FIRST_S
+        async with asyncio.timeout(REQUEST_SECONDS):
+            while not isinstance(event := parser.next_event(), h11.EndOfMessage):
+                if isinstance(event, h11.Data):
+                    body += event.data
+                elif event is h11.NEED_DATA:
+                    parser.receive_data(await self._loop.sock_recv(socket, POST_BYTES_MAX))
+                    await asyncio.sleep(pause_s)
+                    pause_s = min(2 * pause_s, PAUSE_MAX_S)
+                if len(body) > POST_BYTES_MAX:
+                    return None
+        return body
 
     async def _rest(self, client: socket.socket, parser: h11.Connection) -> None:
         """Let the answer arrive where the client has more to send than was read."""
@@ -303,30 +339,9 @@ def task_now() -> asyncio.Task[None]:
     return task
 
 
-def header(request: h11.Request, name: bytes) -> str:
-    """All values of a header, as one; empty where there is none."""
-    return b",".join(value for key, value in request.headers if key == name).decode(errors="replace")
-
-
-def parts(parser: h11.Connection, answer: Answer) -> list[bytes]:
-    """What is sent: nothing in it was sent by the client."""
-    headers = {
-        "Server": "driftline",
-        "Date": formatdate(usegmt=True),
-        "Content-Type": answer.kind,
-        **({"Content-Length": str(len(answer.body))} if answer.since is None else {}),
-        **({"Allow": answer.allow} if answer.allow else {}),
-        **({"ETag": answer.etag, "Content-Security-Policy": POLICY} if answer.etag else {}),
-        "Cache-Control": "no-cache" if answer.etag else "no-store",
-        "X-Content-Type-Options": "nosniff",
-        "Connection": "close",
-    }
-    reason = HTTPStatus(answer.status).phrase.encode()
-    head = parser.send(h11.Response(status_code=answer.status, reason=reason, headers=list(headers.items())))
-    assert head is not None
-    if answer.head_only:
-        return [head]
-    return [head + answer.body] if len(answer.body) <= COPY_BYTES_MAX else [head, answer.body]
+def asks(request: h11.Request, address: str) -> Client:
+    names = (b"host", b"authorization", b"cookie", b"origin", b"sec-fetch-site", b"x-driftline")
+    return Client(address, *(header(request, name) for name in names))
 
 
 def failed(error: object) -> None:

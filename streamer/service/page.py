@@ -1,4 +1,4 @@
-"""The page for people, at `/`: what the service publishes, read back, as tables and charts. It changes nothing.
+"""The page for people, at `/`: what the service publishes, read back, as tables and charts. `acts.py` has its buttons.
 
 A thread of its own reads the topics and keeps the board; answers are made in the thread that asks, and an answer that
 did not change is not sent again. By default only whoever is on the same machine sees it (also by way of `kubectl
@@ -8,28 +8,34 @@ port-forward` or an SSH tunnel): it names models and topics.
 from __future__ import annotations
 
 import functools
-import ipaddress
 import threading
 import time
 from collections.abc import Callable, Iterable
 from importlib import resources
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import parse_qs
 
 import orjson
 from xxhash import xxh3_64_hexdigest
 
+from schemas.events.convert import time_ms
 from streamer import __version__
 from streamer.config.effective import as_yaml, effective
+from streamer.config.librdkafka_settings import HIDDEN
 from streamer.config.model import Config
 from streamer.port import LogDown
+from streamer.series.calendar import NEVER, Away
+from streamer.service.acts import Acts, acts_of
 from streamer.service.board import Board
+from streamer.service.gate import Gate
 from streamer.service.health import Health
 
 FILES = {
     "/": ("page.html", "text/html; charset=utf-8"),
     "/page.css": ("page.css", "text/css; charset=utf-8"),
     "/page.js": ("page.js", "text/javascript; charset=utf-8"),
+    "/charts.js": ("charts.js", "text/javascript; charset=utf-8"),
+    "/acts.js": ("acts.js", "text/javascript; charset=utf-8"),
 }
 POLICY = "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 PAST = {
@@ -42,6 +48,8 @@ PAST = {
 """How many ms back a topic of each role is read at the start, and how many records at most: to read one takes 20 us of
 the interpreter, which the service then lacks.
 """
+ROW = ("model", "state", "incidents", "alerts", "per_minute", "minutes", "newest_event", "series")
+"""What a list of models has of each; 500 of them are told anew at every change."""
 AGAIN_S, FRESH_S = 10.0, 1.0
 """Until topics that could not be read are tried again; and for how long an answer serves all who ask the same."""
 JSON = "application/json"
@@ -71,16 +79,18 @@ class Page:
         self,
         tail: Callable[[int], Tail],
         shown: Callable[[], dict[str, Any]],
-        who: Literal["local", "all", "off"] = "local",
+        gate: Gate,
         clock: Callable[[], float] = time.time,
+        acts: Acts | None = None,
+        away: Callable[[], Away] = lambda: NEVER,
     ) -> None:
         self._tail, self._shown, self._clock = tail, shown, clock
-        self.who = who
+        self.gate, self.acts, self._away = gate, acts, away
         self._begin()
         self._lock, self._closing, self._again = threading.Lock(), threading.Event(), threading.Event()
         self._waits: str | None = "reading what was published"
         self._made: dict[tuple[str, str], tuple[Served, float]] = {}
-        if who != "off":
+        if gate.who != "off":
             threading.Thread(target=self._read, name="driftline-page", daemon=True).start()
 
     def close(self) -> None:
@@ -98,15 +108,10 @@ class Page:
         """What stands for all that is shown now: another one once anything of it has changed."""
         return f"{self._began_ms}-{self.board.version}"
 
-    def allows(self, address: str, host: str) -> bool:
-        """Whether this client, who asked for that host, is shown it. A name of ours that a foreign page has put on
-        127.0.0.1 is none.
-        """
-        if self.who != "local":
-            return self.who == "all"
-        name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
-        named = name.strip("[]") in ("localhost", "127.0.0.1", "::1")
-        return named and ipaddress.ip_address(address.partition("%")[0]).is_loopback
+    def act(self, body: bytes) -> Served:
+        """Take what somebody said on the page; answers once the broker has it."""
+        assert self.acts is not None
+        return Served(*self.acts.act(body, self.board, int(1000 * self._clock())), JSON)
 
     def serve(self, path: str, query: str) -> Served | None:
         """The answer for a path; None where there is nothing."""
@@ -133,16 +138,28 @@ class Page:
     # Views
 
     def overview(self, asked: dict[str, str]) -> dict[str, Any]:
-        return {**self.board.overview(), "now_ms": int(1000 * self._clock()), "waits": self._waits, **self._shown()}
+        """What all views have in common, and what the one that is asked for needs beyond that: `model`, or `view`."""
+        whole, model, view = self.board.overview(), asked.get("model"), asked.get("view")
+        rows = [one if one["model"] == model else {name: one[name] for name in ROW} for one in whole["models"]]
+        alerts = whole["alerts"] if view == "alerts" else of_model(whole["alerts"], model)
+        shown = {name: text for name, text in self._shown().items() if name != "config" or view == "config"}
+        here = {"now_ms": int(1000 * self._clock()), "waits": self._waits}
+        return {**whole, "models": rows, "alerts": alerts, **here, **shown}
 
-    def series(self, asked: dict[str, str]) -> list[dict[str, Any]]:
-        return self.board.series_of(asked.get("model", ""))
+    def series(self, asked: dict[str, str]) -> dict[str, Any]:
+        """What its detectors saw, and when in that time the calendar had it out of the ordinary, in ms."""
+        model = asked.get("model", "")
+        lines = self.board.series_of(model)
+        ends = [point[0] for line in lines for point in (line["points"][0], line["points"][-1])]
+        away = self._away().spans(model, ms_of(min(ends)), ms_of(max(ends))) if ends else []
+        return {"lines": lines, "away": away, "hours": self.board.hours_of(model)}
 
     def performance(self, asked: dict[str, str]) -> list[dict[str, Any]]:
         return self.board.performance_of(asked.get("model", ""))
 
     def review(self, asked: dict[str, str]) -> list[dict[str, Any]]:
-        return self.board.waiting_items(int(1000 * self._clock()))
+        answered = {} if self.acts is None else self.acts.answered
+        return self.board.waiting_items(int(1000 * self._clock()), answered)
 
     def alert(self, asked: dict[str, str]) -> dict[str, Any] | None:
         return self.board.alert_with_lines(asked.get("id", ""))
@@ -175,10 +192,19 @@ class Page:
                 self._closing.wait(AGAIN_S)
 
 
+def of_model(alerts: list[dict[str, Any]], model: str | None) -> list[dict[str, Any]]:
+    return [one for one in alerts if one["labels"].get("model") == model] if model is not None else []
+
+
+def ms_of(text: str) -> int:
+    return time_ms(text, "/time")
+
+
 def page_of(current: Callable[[], Config], health: Health, logger: Any) -> Page:
     """The page of a service, with the config that is at work."""
 
     known: dict[str, Any] = {}
+    acts, away = acts_of(current), functools.lru_cache(1)(lambda config: Away(config.calendar))
 
     def about() -> dict[str, Any]:
         """When somebody looks, for it takes its time, and once for a config."""
@@ -196,6 +222,8 @@ def page_of(current: Callable[[], Config], health: Health, logger: Any) -> Page:
             "windows": config.topics.windows is not None,
             "asks": config.review is not None,
             "control": config.control is not None,
+            "acts": acts.kinds(),
+            "learn": config.false_alarms.learn,
         }
 
     def tail(now_ms: int) -> Tail:
@@ -210,7 +238,10 @@ def page_of(current: Callable[[], Config], health: Health, logger: Any) -> Page:
         waits = [f"{check}: {why}" for check, why in health.ready().items() if why is not None]
         return {**about(), "notes": waits + [f"{name}: {words}" for name, words in health.notes().items()]}
 
-    return Page(tail, beside, current().server.page)
+    server = current().server
+    who = "off" if server.token == HIDDEN else server.page  # As `config show` prints it: everybody knows that one.
+    taken = acts if server.control else None
+    return Page(tail, beside, Gate(who, server.token), acts=taken, away=lambda: away(current()))
 
 
 @functools.cache

@@ -19,9 +19,9 @@ from streamer.config.problems import ConfigError
 from streamer.service.metrics import Metrics
 from streamer.service.order import Say
 
-AT_START = {"listen", "page", "control"}
+AT_START = {"listen", "page", "control", "token"}
 """Of the server's settings those that no reload takes."""
-SERVER = "server.listen, server.page and server.control take effect with the next start"
+SERVER = "server.listen, server.page, server.token and server.control take effect with the next start"
 
 
 def contents(config: Config) -> tuple[object, ...]:

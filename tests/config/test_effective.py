@@ -19,6 +19,6 @@ def test_what_show_prints_reads_back_as_the_same_text(text: str) -> None:
 
 def test_nothing_is_left_to_defaults() -> None:
     shown = effective(load_text(LEAST, "x", {}))
-    server = {"listen": "127.0.0.1:8080", "page": "local", "control": False, "reload_every": None}
+    server = {"listen": "127.0.0.1:8080", "page": "local", "token": None, "control": False, "reload_every": None}
     assert (shown["standard"], shown["server"]) == (False, server)
     assert "feature-mean" in shown["monitors"]

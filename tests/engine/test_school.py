@@ -100,4 +100,16 @@ def test_a_model_that_is_not_known_any_more_has_none() -> None:
     task = begun()
     fed(task, 0, 1)
     assert schools(task.by_order, {}) == {}
-    assert schools(task.by_order, {"m": until(1), "other": until(1)}) == {"m": School(1, until(8), 7 * DAY_S * 1000)}
+    [one] = schools(task.by_order, {"m": until(1), "other": until(1)}).values()
+    assert one[:3] == School(1, until(8), 7 * DAY_S * 1000)[:3]
+
+
+def test_heartbeats_name_who_still_needs_days() -> None:
+    task = begun()
+    fed(task, 0, 2)
+    task.published()
+    task.tick(Tick(task.position, BEGIN_S * 1000, False))
+    beats = [json.loads(out.value or b"")["data"] for out in task.outbox if out.topic == "heartbeats"]
+    [one] = next(beat for beat in beats if beat["model"] == "m")["learning"]
+    assert one["labels"]["signal"].startswith("features.")
+    assert one["days"] == 6

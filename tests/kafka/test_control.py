@@ -6,8 +6,11 @@ from __future__ import annotations
 
 import json
 import random
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -34,7 +37,7 @@ heartbeat: {{interval: 1s}}
 monitors:
   mean: {{signal: features.a, detect: {{kind: adwin}}, accept_after: 30d, keep_firing_for: 1h}}
 commit: {{interval: 200ms, snapshot_interval: 1s}}
-server: {{listen: "127.0.0.1:0"}}
+server: {{listen: "127.0.0.1:0", control: true}}
 """
 
 
@@ -52,6 +55,30 @@ def say(path: Path, *given: str, code: int = 0) -> str:
     said = CliRunner().invoke(main, ["alerts", *given, *who])
     assert said.exit_code == code, said.output
     return said.stdout
+
+
+def on_the_page(service: Service, path: str, body: dict[str, str] | None = None) -> dict[str, Any]:
+    """What the page says to this, once it knows what it is about."""
+    address, text = service.lines("starting")[-1]["listen"], None if body is None else json.dumps(body).encode()
+    end_s = time.monotonic() + 60
+    while time.monotonic() < end_s:
+        asked = urllib.request.Request(f"http://{address}{path}", text, {"X-Driftline": "page"})
+        try:
+            with urllib.request.urlopen(asked, timeout=20) as answer:
+                found: dict[str, Any] = json.loads(answer.read())
+                return found
+        except urllib.error.HTTPError:
+            time.sleep(0.2)
+    raise AssertionError(service.log.read_text())
+
+
+def answered(service: Service, id: str) -> str:
+    """What the page shows that became of a command."""
+    end_s = time.monotonic() + 60
+    while not (said := [one for one in on_the_page(service, "/api/overview")["said"] if one["id"] == id]):
+        assert time.monotonic() < end_s
+        time.sleep(0.2)
+    return str(said[0]["sentence"])
 
 
 def test_commands_are_obeyed_once_through_a_kill(
@@ -72,6 +99,9 @@ def test_commands_are_obeyed_once_through_a_kill(
         assert say(path, "ack", alert["id"], "--id", "c1") == "fraud: ada acknowledged 1 alert (mean): known.\n"
         assert "could not ack: that alert is over" not in say(path, "mute", alert["id"], "--for", "10m", "--id", "c2")
         assert "it is not" not in say(path, "unack", alert["correlationid"], "--id", "c3")
+        given = {"do": "ack", "by": "eve", "why": "seen on the page", "alert": alert["correlationid"]}
+        by_page = on_the_page(service, "/api/act", given)["id"]
+        assert answered(service, by_page) == "fraud: eve acknowledged 1 alert (mean): seen on the page."
         service.kill()
     again = [Record(0, 1000 * BASE_S, b"fraud", command("ack", id, monitor="mean")) for id in ("c1", "c4", "c4")]
     produce(broker, names["control"], {0: again})
@@ -80,7 +110,7 @@ def test_commands_are_obeyed_once_through_a_kill(
         assert "that alert is over" in say(path, "ack", alert["id"], "--id", "c6", code=1)
         produce(broker, names["events"], events(900, 1400, 140.0))
         wait_committed(broker, group, names["events"], {0: 1400})
-        wait_committed(broker, group, names["control"], {0: 8})
+        wait_committed(broker, group, names["control"], {0: 9})
         wait_ordered(broker, group, own["ordered"], PARTITIONS)
         assert service.stop() == 0
     log: dict[int, list[Record]] = {number: [] for number in range(PARTITIONS)}
@@ -88,12 +118,12 @@ def test_commands_are_obeyed_once_through_a_kill(
         log[message.partition()].append(Record(message.offset(), message.timestamp()[1], None, message.value()))
     [task] = told(broker, path, own, log)
     assert {c.labels["result"]: c.value for c in task.counters() if c.name == "control_commands_total" and c.value} == {
-        "applied": 5, "duplicate": 2, "over": 1
+        "applied": 6, "duplicate": 2, "over": 1
     }  # fmt: skip
     answers = [m for m in read_all(broker, own["alerts"], PARTITIONS) if b"io.driftline.control." in m.value()]
     wanted = [out.value for out in task.outbox if out.topic == "control"]
     assert sorted(m.value() for m in answers) == sorted(filter(None, wanted))
     assert {data_of(m)["command"]["id"]: data_of(m)["status"] for m in answers} == {
-        **dict.fromkeys(("c1", "c2", "c3", "c4", "c5"), "applied"), "c6": "refused"
+        **dict.fromkeys(("c1", "c2", "c3", by_page, "c4", "c5"), "applied"), "c6": "refused"
     }  # fmt: skip
     assert not read_all(broker, own["dead"], PARTITIONS)

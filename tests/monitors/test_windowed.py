@@ -6,7 +6,6 @@ import json
 import random
 from typing import Any
 
-import numpy as np
 import pytest
 
 from schemas.events.batch import Record
@@ -15,7 +14,7 @@ from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
 from streamer.engine.task import Task
 from streamer.monitors.finding import BREACH, CLEAR, NEITHER, Finding
-from streamer.monitors.windowed import DistributionMonitor, bin_names, moved
+from streamer.monitors.windowed import DistributionMonitor
 from tests.alerts.windows import AT, BEGIN_MS, told
 from tests.engine.tasks import news
 from tests.signals.events import HEAD, batch_of, firing
@@ -126,27 +125,6 @@ def test_a_fraction_breaches_above_its_limit_and_clears_below_another() -> None:
         (NEITHER, "evaluated"),
         (CLEAR, "evaluated"),
         (NEITHER, "insufficient"),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("edges", "names"),
-    [
-        ([], ["all values"]),
-        ([3.0], ["below 3", "from 3 on"]),
-        ([1.0, 12345.678], ["below 1", "1 to 1.235e+04", "from 1.235e+04 on"]),
-    ],
-)
-def test_bins_have_names(edges: list[float], names: list[str]) -> None:
-    assert bin_names(edges) == names
-
-
-def test_what_moved_most_comes_first_and_ties_stay_in_their_order() -> None:
-    before, after = np.array([0.4, 0.3, 0.2, 0.1]), np.array([0.3, 0.4, 0.15, 0.15])
-    assert moved(list("abcd"), before, after) == [
-        {"bin": "a", "before": 0.4, "after": 0.3},
-        {"bin": "b", "before": 0.3, "after": 0.4},
-        {"bin": "d", "before": 0.1, "after": 0.15},  # As large as that of c, but d was rarer.
     ]
 
 

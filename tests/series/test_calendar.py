@@ -76,3 +76,13 @@ def test_models_are_named_by_patterns_too() -> None:
     noon = ms("2026-12-25T12:00")
     told = [calendar.now(name, noon) for name in ("credit-eu", "fraud", "credit", "frauds")]
     assert told == [True, True, False, False]
+
+
+def test_spans_are_told_as_they_are_within_two_times() -> None:
+    calendar = away("UTC", days=[{"date": "2026-12-25", "models": ["m*"]}, {"date": "2026-12-31"}])
+    christmas, new_year = ms("2026-12-25T00:00"), ms("2026-12-31T00:00")
+    first, last = christmas + HOUR_MS, new_year + HOUR_MS
+    assert calendar.spans("m", first, last) == [[first, christmas + 24 * HOUR_MS], [new_year, last]]
+    assert calendar.spans("other", first, last) == [[new_year, last]]
+    assert calendar.spans("m", first - 50 * 24 * HOUR_MS, first - 2 * HOUR_MS) == []
+    assert NEVER.spans("m", first, last) == []

@@ -9,6 +9,7 @@ import pytest
 
 from streamer.service.health import Health
 from streamer.service.json_logs import LineHandler
+from tests.service.browser import CHROMIUM, Browser
 from tests.service.clock import Clock
 
 
@@ -28,3 +29,12 @@ def clock() -> Clock:
 @pytest.fixture
 def health(clock: Clock) -> Health:
     return Health(clock, stuck_s=30)
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("no Chromium is here: the page is not looked at in a browser")
+    made = Browser(tmp_path_factory.mktemp("chromium"))
+    yield made
+    made.close()

@@ -2,7 +2,7 @@
 // The page: one view per address behind the #, drawn anew when its data changed. No framework, nothing from elsewhere.
 
 const AGAIN_MS = 30000; // Ages grow though nothing changes.
-const ROWS = 100; // Of models that are shown at once, the worst first: more take longer to draw than to find.
+const ROWS = 60; // Of models that are shown at once, the worst first: more take longer to draw than to find.
 const LEAST_MS = 2000; // Between two drawings, however much changes.
 const WORDS = {
   critical: "▲ critical", drifting: "◆ drifting", learning: "○ learning", healthy: "● healthy",
@@ -15,6 +15,7 @@ let drawn = "";
 
 const get = async (path) => {
   const answer = await fetch(path);
+  if (answer.status === 401) throw new Error(LOGIN);
   if (!answer.ok) throw new Error(answer.status === 404 ? "It is not known here, or no longer." : `The service answers ${answer.status}.`);
   return answer.json();
 };
@@ -47,78 +48,15 @@ const table = (heads, rows) => el("div", { class: "wide" }, el("table", {},
   el("thead", {}, el("tr", {}, heads.map((head) => el("th", { scope: "col", class: head.startsWith("#") ? "number" : null }, head.replace("#", ""))))),
   el("tbody", {}, rows.map((row) => el("tr", {}, row.map((cell, i) => el("td", { class: heads[i].startsWith("#") ? "number" : null }, cell)))))));
 
-const path = (points, x, y) => points.map((point, i) => `${i ? "L" : "M"}${x(point[0]).toFixed(1)} ${y(point[1]).toFixed(1)}`).join("");
-const scale = (low, high, from, to) => (value) => from + ((value - low) / (high - low || 1)) * (to - from);
-
-const spark = (values) => {
-  if (values.length < 2) return el("span", { class: "soft" }, "–");
-  const x = scale(0, values.length - 1, 1, 119), y = scale(0, Math.max(...values), 23, 2);
-  const title = svg("title");
-  title.textContent = `from ${number(values[0])} to ${number(values.at(-1))} events a minute`;
-  return svg("svg", { class: "spark", width: 120, height: 24, role: "img" }, title, svg("path", { d: path(values.map((v, i) => [i, v]), x, y) }));
-};
-
-const day = (at) => new Date(at).toISOString().slice(5, 16).replace("T", " ");
-const words = (made, text) => { made.textContent = text; return made; };
-
-// A series as its detector saw it: value, what was expected or the limit, and a mark on each window that was too far
-// away. `marks`: moments with their word, such as when it began.
-const chart = (line, marks = []) => {
-  const points = line.points.map(([to, value, expected, limit, breach]) => ({ at: Date.parse(to), value, expected, limit, breach }));
-  const known = points.filter((p) => p.expected !== null && p.expected !== undefined);
-  const values = points.flatMap((p) => [p.value, p.expected]).filter((v) => v !== null && v !== undefined);
-  const limited = known.length ? [] : points.filter((p) => p.limit !== null); // Where a value is expected the limit is no value.
-  const all = limited.length && Math.max(...limited.map((p) => p.limit)) < 4 * Math.max(...values) ? [...values, ...limited.map((p) => p.limit)] : values;
-  const x = scale(points[0].at, points.at(-1).at, 4, 296), y = scale(Math.min(...all), Math.max(...all), 84, 8);
-  const odd = points.filter((p) => p.breach);
-  const title = words(svg("title"), `${line.signal}: ${points.length} windows, ${odd.length} beyond the limit, last ${number(points.at(-1).value)}`);
-  const low = words(svg("text", { x: 4, y: 98 }), day(points[0].at)), high = words(svg("text", { x: 296, y: 98, "text-anchor": "end" }), day(points.at(-1).at));
-  const inside = marks.filter((mark) => mark.at >= points[0].at && mark.at <= points.at(-1).at);
-  return el("figure", {}, svg("svg", { class: "chart", viewBox: "0 0 300 102", role: "img" }, title,
-    svg("path", { class: "expected", d: path(known.map((p) => [p.at, p.expected]), x, y) }),
-    ...(all === values ? [] : [svg("path", { class: "limit", d: path(limited.map((p) => [p.at, p.limit]), x, y) })]),
-    ...inside.flatMap((mark, i) => [svg("path", { class: "mark", d: `M${x(mark.at).toFixed(1)} 4V86` }),
-      words(svg("text", { x: (x(mark.at) + (x(mark.at) > 240 ? -3 : 3)).toFixed(1), y: 12 + 11 * i, "text-anchor": x(mark.at) > 240 ? "end" : "start" }), mark.word)]),
-    svg("path", { class: "value", d: path(points.map((p) => [p.at, p.value]), x, y) }),
-    ...odd.map((p) => svg("circle", { cx: x(p.at).toFixed(1), cy: y(p.value).toFixed(1), r: 3.5 })), low, high),
-  el("figcaption", {}, `${line.monitor}: ${line.signal}${line.group ? ` (${line.group})` : ""}, now ${number(points.at(-1).value)}, from ${number(Math.min(...all))} to ${number(Math.max(...all))}`));
-};
-
-// Where values lay before and after: the mean, and one spread to both sides.
-const ranges = (before, after) => {
-  const rows = [["before", before], ["after", after]].filter(([, told]) => told && told.std !== null && told.std !== undefined);
-  if (rows.length < 2) return null;
-  const ends = rows.flatMap(([, told]) => [told.mean - told.std, told.mean + told.std]);
-  const x = scale(Math.min(...ends), Math.max(...ends), 64, 456);
-  const title = words(svg("title"), rows.map(([word, told]) => `${word}: ${number(told.mean)}, spread ${number(told.std)}`).join("; "));
-  return el("figure", { class: "ranges" }, svg("svg", { viewBox: "0 0 520 58", role: "img" }, title, ...rows.flatMap(([word, told], i) => [
-    words(svg("text", { x: 0, y: 20 + 26 * i }), word), svg("rect", { x: x(told.mean - told.std).toFixed(1), y: 8 + 26 * i, width: Math.max(2, x(told.mean + told.std) - x(told.mean - told.std)).toFixed(1), height: 16, class: word }),
-    svg("path", { class: "middle", d: `M${x(told.mean).toFixed(1)} ${5 + 26 * i}v22` }), words(svg("text", { x: 520, y: 20 + 26 * i, "text-anchor": "end" }), number(told.mean))])),
-  el("figcaption", {}, "Mean, and one spread to both sides."));
-};
-// The bins or members that moved most, with their share before and after.
-const moved = (list) => (list && list.length ? el("figure", { class: "ranges" }, el("table", {}, el("thead", {}, el("tr", {}, ["Where", "Before", "After"].map((head) => el("th", { scope: "col" }, head)))),
-  el("tbody", {}, list.map((one) => el("tr", {}, el("td", {}, String(one.bin)), ...["before", "after"].map((side) => el("td", {},
-    svg("svg", { class: "share", width: 120, height: 12, "aria-hidden": true }, svg("rect", { width: (120 * one[side]).toFixed(1), height: 12, class: side })), ` ${(100 * one[side]).toFixed(1)} %`))))))) : null);
-// When each alert of an incident began (a line from there) and was found (a dot).
-const timeline = (members) => {
-  const times = members.flatMap((one) => [Date.parse(one.since), Date.parse(one.trigger.time)]);
-  const x = scale(Math.min(...times), Math.max(...times), 220, 690), height = 24 * members.length + 22;
-  const title = words(svg("title"), "When each alert began and was found");
-  return el("figure", { class: "timeline" }, svg("svg", { viewBox: `0 0 700 ${height}`, role: "img" }, title, ...members.flatMap((one, i) => {
-    const [began, found] = [Date.parse(one.since), Date.parse(one.trigger.time)], y = 14 + 24 * i;
-    return [words(svg("text", { x: 0, y: y + 4 }), one.monitor.slice(0, 34)), svg("path", { class: "span", d: `M${x(began).toFixed(1)} ${y}H${x(found).toFixed(1)}` }),
-      svg("circle", { cx: x(began).toFixed(1), cy: y, r: 3, class: "began" }), svg("circle", { cx: x(found).toFixed(1), cy: y, r: 4.5 })];
-  }), words(svg("text", { x: 220, y: height - 2 }), day(Math.min(...times))), words(svg("text", { x: 690, y: height - 2, "text-anchor": "end" }), day(Math.max(...times)))),
-  el("figcaption", {}, "From where it began (small) to where it was found."));
-};
-
 const incidents = (list) => (list.length ? table(["State", "What happened", "Alerts", "Since"], list.map((one) => [
   state(one.status), el("div", { class: "sentence" }, link(`#/incident/${encodeURIComponent(one.incident)}`, one.sentence)),
   `${one.alerts.open} of ${one.alerts.count} open`, time(one.since)])) : el("p", { class: "soft" }, "None."));
 const alerts = (list) => (list.length ? table(["State", "Severity", "What moved", "Since"], list.map((one) => [
   state(one.status), one.labels.severity || "–", el("div", { class: "sentence" }, link(`#/alert/${encodeURIComponent(one.id)}`, one.sentence)), time(one.since)]))
   : el("p", { class: "soft" }, "None."));
+
+const TIERS = "school: too few days were seen, only the unmistakable is told; calibrated: from the series' own days; proved: its averages vary as those of independent values do.";
+const named = (labels) => [labels.signal, ...Object.entries(labels).filter(([key]) => !["monitor", "signal"].includes(key)).map(([key, text]) => `${key}=${text}`)].join(", ");
 
 // How good predictions were, of windows whose labels came; a share with its exact interval.
 const share = (part) => (part ? `${(100 * part.share).toFixed(1)} % (${part.interval.map((v) => (100 * v).toFixed(1)).join(" to ")})` : "–");
@@ -158,30 +96,32 @@ const VIEWS = {
   review: async (all) => {
     if (!all.asks) return [el("h2", {}, "Review"), el("p", { class: "soft" }, "Nobody is asked to look at events: the config has no review: {topic: ...}.")];
     const items = await get("/api/review");
-    return [el("h2", {}, `Review (${items.length})`), el("p", { class: "soft" }, "What a verdict is waited for, the newest first; those that have one are shown, too, as answers are not read here."),
-      items.length ? table(["Event", "Model", "Why", "Question", "Until", "Answer with"], items.map((one) => [
+    return [el("h2", {}, `Review (${items.length})`), el("p", { class: "soft" }, all.acts && all.acts.verdicts ? "What a verdict is waited for, the newest first. Those that were answered elsewhere are shown, too: answers are not read here. An answer counts once it is in the topic of verdicts, and none is taken back." : "What a verdict is waited for, the newest first; those that have one are shown, too, as answers are not read here."),
+      items.length ? table(["Event", "Model", "Why", "Question", "Until", "Answer"], items.map((one) => [
         `${one.event.topic}[${one.event.partition}]@${one.event.offset}${one.event.id ? ` (${one.event.id})` : ""}`, link(name(one.model), one.model),
-        one.reasons.join(", ") || ({ control: "drawn by chance", random: "drawn by chance", lowest: "among the least confident" })[one.kind] || one.kind, one.question, time(one.until),
-        el("code", {}, `driftline review answer -c FILE ${one.review_id} right --reviewer YOU`)])) : el("p", { class: "soft" }, "Nothing waits.")];
+        one.reasons.join(", ") || ({ control: "drawn by chance", random: "drawn by chance", lowest: "among the least confident" })[one.kind] || one.kind, el("div", {}, one.question, Object.entries(one.values || {}).map(([key, value]) => el("div", { class: "soft" }, `${key} = ${value}`))), time(one.until),
+        answering(all, one)])) : el("p", { class: "soft" }, "Nothing waits.")];
   },
   model: async (all, model) => {
     const wanted = encodeURIComponent(model);
-    const [series, told] = await Promise.all([get(`/api/series?model=${wanted}`), get(`/api/performance?model=${wanted}`)]);
+    const [{ lines: series, away, hours }, told] = await Promise.all([get(`/api/series?model=${wanted}`), get(`/api/performance?model=${wanted}`)]);
     const one = all.models.find((known) => known.model === model);
     if (!one) throw new Error("No sign of life of this model is known here.");
     const tiers = Object.entries(one.tiers).filter(([, count]) => count).map(([tier, count]) => `${count} ${tier}`).join(", ");
     return [el("h2", {}, model, " ", state(one.state)),
       one.school_until ? el("p", { class: "note" }, "In school: daily and weekly patterns are being learned until ", time(one.school_until), "; alerts by then are provisional.") : null,
       el("dl", {}, ...[["Events", `${number(one.events)}, ${number(one.per_minute)} a minute`], ["Last event", time(one.newest_event)],
-        ["Series", `${one.series.ready} known, ${one.series.warming} warming up`], ["Limits of series", tiers || "–"],
+        ["Series", `${one.series.ready} known, ${one.series.warming} warming up`], ["Limits of series", tiers ? el("span", {}, tiers, el("br"), el("span", { class: "soft" }, TIERS)) : "given by the config"],
+        ["Still in school", one.learning.length ? el("ul", {}, one.learning.map((l) => el("li", {}, `${l.labels.monitor}: ${named(l.labels)}, needs ${l.days} more healthy ${l.days === 1 ? "day" : "days"} with values`))) : null],
         ["Windows", Object.entries(one.windows).map(([ended, count]) => `${count} ${ended}`).join(", ") || "–"],
         ["Not watched", one.unwatched.map((u) => `${u.signal}: ${u.why}`).join("; ") || "nothing that the config asks for"],
-      ].flatMap(([term, said]) => [el("dt", {}, term), el("dd", {}, said)])),
+      ].filter(([, said]) => said !== null).flatMap(([term, said]) => [el("dt", {}, term), el("dd", {}, said)])),
       el("h3", {}, "Alerts"), alerts(all.alerts.filter((a) => a.labels.model === model)),
       one.audit ? [el("h3", {}, "What people found"), el("p", {}, audited(one.audit))] : null,
       told.length ? [el("h3", {}, "How good the predictions were"), goodness(told)] : null,
+      hours && hours.counts.length > 1 ? [el("h3", {}, "Events by hour, of 14 days at most"), byHour(hours)] : null,
       el("h3", {}, "Signals, as the detectors saw them"),
-      series.length ? el("div", { class: "charts" }, series.map((line) => chart(line)))
+      series.length ? signals(series, marksOf(all, series, model), away)
         : el("p", { class: "soft" }, all.windows ? (all.hidden.series ? "No window of it is kept here: there are too many series." : "No window has ended yet.") : "Windows are shown where the config publishes them: topics: {windows: drift-windows}.")];
   },
   incident: async (all, id) => {
@@ -198,7 +138,8 @@ const VIEWS = {
         one.fleet ? "Other models began with it: look for what they share before looking at the model." : "No other model of its partition began with it.",
         "Open what moved most: its alert has the records to look at, and the command that shows it happen again.",
       ].map((text) => el("li", {}, text))),
-      el("h3", {}, "What is not known"), el("p", {}, "Why it moved, and whether predictions became worse: only labels tell that.")];
+      el("h3", {}, "What is not known"), el("p", {}, "Why it moved, and whether predictions became worse: only labels tell that."),
+      acting(all, one.incident, one.members.map((member) => member.episode), one)];
   },
   alert: async (all, id) => {
     const one = await get(`/api/alert?id=${encodeURIComponent(id)}`);
@@ -220,9 +161,7 @@ const VIEWS = {
       ranges(evidence.before, evidence.after), moved((evidence.window || {}).moved),
       one.lines.length ? [el("h3", {}, "Around the change"), el("div", { class: "charts" }, one.lines.map((line) => chart(line, marks)))] : null,
       command ? [el("h3", {}, "See it happen again"), el("pre", {}, el("code", {}, command)), copy] : null,
-      all.control ? [el("h3", {}, "Say what is to become of it"), el("pre", {}, el("code", {}, [
-        ["ack", "somebody looks at it"], ["mute", "nobody is told for a while: --for 2h"], ["accept", "where it is now is the normal"]]
-        .map(([verb, what]) => `driftline alerts ${verb} ${one.id} -c FILE --by YOU --why "..."   # ${what}`).join("\n")))] : null,
+      acting(all, one.id, [one.id], one),
       el("details", {}, el("summary", {}, "The record"), el("pre", {}, el("code", {}, JSON.stringify(one, null, 2))))];
   },
   pipeline: async (all) => {
@@ -248,20 +187,25 @@ const draw = async () => {
     if (here) one.setAttribute("aria-current", "page"); else one.removeAttribute("aria-current");
   }
   try {
-    const all = await get("/api/overview");
-    const made = (await (VIEWS[view] || VIEWS[""])(all, decodeURIComponent(rest.join("/")))).flat().filter(Boolean);
+    const about = decodeURIComponent(rest.join("/"));
+    const all = await get(`/api/overview?${new URLSearchParams(view === "model" ? { model: about } : { view })}`);
+    const made = (await (VIEWS[view] || VIEWS[""])(all, about)).flat(Infinity).filter(Boolean);
     status.textContent = all.waits ? `Waiting: ${all.waits}` : `as of ${new Date(all.now_ms).toISOString().slice(11, 19)} UTC`;
-    const box = el("div", {}, made);
-    if (box.innerHTML !== drawn && document.activeElement.id !== "find") {
+    const box = el("div", {}, made), found = box.innerHTML, at = document.activeElement;
+    became(all.said);
+    if (found !== drawn && at.id !== "find" && !at.closest("main form")) { // Nobody's typing is disturbed.
       const opened = main.querySelector("details[open]") !== null;
       main.replaceChildren(...box.childNodes);
       if (opened && main.querySelector("details")) main.querySelector("details").open = true;
-      drawn = main.innerHTML;
+      fillIn(main);
+      drawn = found;
     }
     document.title = all.incidents.some((one) => one.status === "open") ? "◆ Driftline" : "Driftline";
   } catch (error) {
     status.textContent = "";
-    main.replaceChildren(el("p", { class: "note" }, error.message || "The service does not answer."));
+    if (error.message === LOGIN) {
+      if (!document.getElementById("token")) main.replaceChildren(login());
+    } else main.replaceChildren(el("p", { class: "note" }, error.message || "The service does not answer."));
     drawn = "";
   }
 };
