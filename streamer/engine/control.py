@@ -73,6 +73,7 @@ class Control:
             return {name: text for name, text in found.items() if text and name != "detector"}
 
         self.monitors, self.holds, mode = monitors, Holds(labels), config.false_alarms.learn
+        self.hashed = config.verdicts is not None and config.verdicts.hash_reviewers
         self.learning = None if mode == OFF else Learning(mode, self.holds.factors.__setitem__)
         self.verdicts: dict[int, Verdict] = {}  # on alerts, of the batch at hand, by event
         self.ids: dict[str, str] = {}  # with their models, oldest first
@@ -173,7 +174,7 @@ class Control:
         """Verdicts on alerts are taken one by one, as commands are."""
         self.verdicts = {}
         if self.learning is not None and has(seen.batch, ALERTED):
-            self.verdicts = {one.event: one for one in alert_verdicts(seen.batch, seen.used, seen.sent_ms)}
+            self.verdicts = {one.event: one for one in alert_verdicts(seen.batch, seen.used, seen.sent_ms, self.hashed)}
             self.stops = sorted({*self.commands, *self.verdicts})
         return ()
 

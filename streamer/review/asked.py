@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from detectors.agreement import REVIEWERS_MAX, Agreement
 from schemas.events.convert import id_hash
+from streamer.review.reviewers import Reviewers
 from streamer.signals.verdicts import RIGHT, UNSURE, WRONG, Verdict
 
 CATEGORIES = {RIGHT: 0, WRONG: 1, UNSURE: 2}
@@ -61,10 +62,10 @@ class Truth(NamedTuple):
 
 
 class Asked:
-    """Those of one partition, the oldest first."""
+    """Those of one partition, the oldest first. `reviewers`: who is told what was said of each that is decided."""
 
-    def __init__(self, settle_ms: int) -> None:
-        self.settle_ms = settle_ms
+    def __init__(self, settle_ms: int, reviewers: Reviewers | None = None) -> None:
+        self.settle_ms, self.reviewers = settle_ms, reviewers
         self.items: dict[str, Item] = {}
         self.results = dict.fromkeys(RESULTS, 0)
         self.outcomes = dict.fromkeys(OUTCOMES, 0)
@@ -136,6 +137,8 @@ class Asked:
                     item.outcome = "unsure" if item.said else "unanswered"
                 if item.outcome:
                     self.outcomes[item.outcome] += 1
+                    if self.reviewers is not None and len(item.said) > 1:
+                        self.reviewers.decided(item.model, item.said, (item.offset, item.time_ms))
             if over:
                 del self.items[id]
 

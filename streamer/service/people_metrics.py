@@ -25,6 +25,7 @@ PEOPLE: dict[Name, tuple[str, Mapping[str, tuple[str, ...]]]] = {
         {**TOPIC, "outcome": OUTCOMES},
     ),
     "review_no_share_total": ("Inferences in partitions beyond review.partitions: nobody is asked about them.", TOPIC),
+    "review_uncompared_total": ("Comparisons of reviewers that were left out, as a model has too many.", TOPIC),
     "verdicts_total": (
         "What became of verdicts on items: matched, contradicting another reviewer, repeated, changed, of no open "
         "item, unusable, or of more reviewers than an item may have.",
