@@ -292,9 +292,13 @@ def a_window_can_hold_enough(monitor: Any) -> Iterator[Complaint]:
 
 
 def silence_is_of_events(monitor: Any) -> Iterator[Complaint]:
-    """`events` has no value to watch, only that there is none; and time that passes by ticks is not event time."""
+    """`events` has no value to watch, only that there is none; and time that passes by ticks is not event time. The
+    same holds of `labels`, which have no age.
+    """
     name, kind = at(monitor, "signal"), at(monitor, "detect", "kind")
     if not isinstance(name, str) or not isinstance(kind, str) or (name == "events") == _is(kind, "ticked"):
+        return
+    if name == "labels" and kind == "silence":
         return
     if _is(kind, "ticked"):
         yield Complaint(
