@@ -11,8 +11,8 @@ newest KEPT are gone on with; letting one go only loses capital, so the promise 
 misses alone, which are whole numbers. (An e-detector by epochs, Shin, Ramdas & Rinaldo 2024, with a false alarm ever
 instead of one in so many.)
 
-`found_by` says beforehand how likely a fall is found by the n-th value behind it, at least: exactly for the one bet that
-begins there.
+`found_by` says beforehand how likely a fall is found by the n-th value behind it, at least: exactly for the one bet
+that begins there.
 
 >>> needed(4, 0.3), needed(4, 0.4), needed(4, 0.6)  # four misses in the first sixty: three in ten from here on, ..
 (129, 47, 15)
@@ -110,9 +110,7 @@ class Falling:
     def _won(self) -> list[float]:
         """The logarithm of the capital of each bet."""
         border_now, oldest = border(self.first.misses, self.alpha), self.begun - len(self.bets) + 1
-        return [
-            evidence(one, border_now) - log(number) - log1p(number) for number, one in enumerate(self.bets, oldest)
-        ]
+        return [evidence(one, border_now) - log(number) - log1p(number) for number, one in enumerate(self.bets, oldest)]
 
     @property
     def evidence(self) -> float:

@@ -199,6 +199,10 @@ class Control:
         at = Moment(offset, time_ms, time_ms)
         return [] if self.learning is None else [self._lesson(one, at) for one in self.learning.settle()]
 
+    def erase(self, event_id: int, models: Collection[str]) -> tuple[bool, Sequence[Out]]:
+        """Commands and verdicts on alerts are about no event."""
+        return False, ()
+
     def pass_time(self, newest_ms: Mapping[str, int], book: AlertBook) -> None:
         """A tick, by the clocks of models."""
         self.newest_ms = {model: newest_ms[model] for model in book.silent if model in newest_ms}

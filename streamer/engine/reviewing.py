@@ -19,19 +19,18 @@ from schemas.records.agreement import AgreementFacts, render_agreement
 from schemas.records.audit import AuditFacts, render_audit
 from schemas.records.envelope import HEADERS
 from schemas.records.review import ItemFacts, Place, render_item, review_id
-from streamer.alerts.alert import Notice
 from streamer.alerts import agreement_record, audit_record
 from streamer.alerts.agreement_record import AgreementAlerts
+from streamer.alerts.alert import Notice
 from streamer.alerts.audit_record import AuditAlerts
 from streamer.config.review import Review
 from streamer.engine.companion import Seen, Surroundings
 from streamer.engine.figures import Counter
 from streamer.port import Out
 from streamer.review.alarms import OpenAlerts, Shown, figures_of
-from streamer.review.asked import Asked, Item, Purpose, Truth
-from streamer.review.asked import MODELS_MAX
+from streamer.review.asked import MODELS_MAX, Asked, Item, Purpose, Truth
 from streamer.review.audits import KINDS, LOWEST, Audits, Wanted
-from streamer.review.candidates import Candidates, Known, Spot
+from streamer.review.candidates import Candidates, Known, Spot, id_of
 from streamer.review.figures import agreement_facts, audit_facts
 from streamer.review.queue import RIGHT, Events, Figures, ReviewQueue, Terms
 from streamer.review.queue import Item as Queued
@@ -199,7 +198,9 @@ class Reviewing:
         (topic, number), generation = self.around.partition, self.around.generation
         (offset, row), until_ms = ask.spot, ask.asked_ms + self.config.ttl_ms
         id = review_id(topic, generation, number, offset, row)
-        fresh, truth = self.asked.ask(id, Item(known.model, until_ms, offset, known.time_ms, purpose))
+        fresh, truth = self.asked.ask(
+            id, Item(known.model, until_ms, offset, known.time_ms, purpose, self._id_of(known))
+        )
         if truth is not None:
             self._true(truth)
         if not fresh:
@@ -214,6 +215,16 @@ class Reviewing:
         source = self.around.config.kafka.group
         facts = ItemFacts(id, known.model, source, *when, event, known.time_ms, place, ordered, values)
         yield Out("review", *render_item(facts), HEADERS)
+
+    def _id_of(self, known: Known) -> int:
+        return id_of(known.name, not self.named)
+
+    def erase(self, event_id: int, models: Collection[str]) -> tuple[bool, list[Out]]:
+        """An item that waits leaves a record without a value in its place."""
+        ids = np.array([event_id ^ id_hash(model, "model") for model in models], np.uint64)
+        held = [part.erase(ids) for part in (self.queue, self.audits) if part is not None]
+        gone, known = self.asked.erase(event_id), self.candidates.erase(event_id)
+        return known or any(held) or bool(gone), [Out("review", id.encode(), None, HEADERS) for id in gone]
 
     def _true(self, truth: Truth) -> None:
         if self.audits is not None:
@@ -259,7 +270,9 @@ class Reviewing:
         for result, count in self.asked.results.items():
             yield Counter("verdicts_total", {"topic": topic, "result": result}, count)
         yield Counter("review_no_share_total", {"topic": topic}, self.no_share)
-        yield Counter("review_uncompared_total", {"topic": topic}, 0 if self.reviewers is None else self.reviewers.beyond)
+        yield Counter(
+            "review_uncompared_total", {"topic": topic}, 0 if self.reviewers is None else self.reviewers.beyond
+        )
 
     def dump(self) -> dict[str, Any]:
         terms = self.queue.terms if self.queue is not None else None

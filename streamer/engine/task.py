@@ -27,6 +27,7 @@ from streamer.engine.beside import BESIDE, besides
 from streamer.engine.companion import Seen, Surroundings
 from streamer.engine.control import Control
 from streamer.engine.engines import ENGINE, Engine
+from streamer.engine.erasing import Erasures, ids_of, pieces
 from streamer.engine.figures import Counter, counters
 from streamer.engine.heartbeat import Watched, heartbeats
 from streamer.engine.history import RetainedHistory
@@ -93,7 +94,7 @@ class Task:
         self.control = control if isinstance(control, Control) else None
         if self.control is not None:
             self.book.holds, self.control.records = self.control.holds, self.records
-        self.record_alerts = RecordAlerts(config, partition, generation, self.emitted)
+        self.record_alerts, self.erasures = RecordAlerts(config, partition, generation, self.emitted), Erasures()
         parts = self.tables, self.sources, watching.of_table, self.admission, self.book, self.muted, homes
         self.room = Room(*parts, self._ended)
         if seeded and config.given is not None:
@@ -110,7 +111,17 @@ class Task:
 
     def step(self, batch: Batch) -> None:
         """Take one batch that begins at or after the position; everything it decides goes to the outbox."""
+        for part in pieces(batch):
+            self._read(part)
+
+    def _read(self, batch: Batch) -> None:
+        """Take a part of a batch; nothing in it is erased, or all of it erases something."""
         at, batch = once(self.partition, self.position, batch), replace(batch, aliases=self.roles)
+        ids = ids_of(batch)
+        if ids:
+            self._erase(ids)
+            self.position = batch.next_offset
+            return
         self.box.put(Out("dead_letter", *dead_letter(*at, one, self.generation)) for one in batch.rejects)
         if self.pairs is not None:
             refused = is_true(batch, OPT_OUT) if self.config.privacy else None
@@ -152,6 +163,19 @@ class Task:
             begin = end
         for other in self.beside.values():
             self.box.put(other.judged(seen, Shown(findings, unfamiliar)))
+
+    def _erase(self, ids: Sequence[int]) -> None:
+        """Know nothing more of the events of these ids."""
+        models = self.models()
+        for one in ids:
+            known = [source.erase(one, models) for source in self.sources.values()]
+            known.append(self.pairs is not None and self.pairs.erase(one))
+            for other in self.beside.values():
+                found, outs = other.erase(one, models)
+                known.append(found)
+                self.box.put(outs)
+            self.erasures.note(any(known))
+        self.admission.counts["used"] += len(ids)
 
     def _accept(self, batch: Batch, used: Bool, now: I64, event: int) -> None:
         """What is the normal from this event on."""
@@ -255,6 +279,7 @@ class Task:
         counted = self.muted.events, self.pairs.counts() if self.pairs is not None else {}, *alerts
         topic, tables = self.partition[0], self.tables.values()
         yield from counters(topic, self.admission, tables, self.by_order, *counted)
+        yield from self.erasures.counters(topic)
         yield from (counter for other in self.beside.values() for counter in other.counters(topic))
 
     def gauges(self) -> Iterator[tuple[str, Gauge]]:
@@ -314,6 +339,7 @@ class Task:
             "admission": self.admission.dump(),
             "unusable": self.record_alerts.account.dump(),
             "muted": self.muted.dump(),
+            "erasures": self.erasures.dump(),
             "homes": watched.pop("homes"),
             "pairs": self.pairs.dump() if self.pairs is not None else None,
             **{name: self.beside[name].dump() if name in self.beside else None for name in BESIDE},
@@ -345,6 +371,7 @@ class Task:
         self.admission.load(state["admission"])
         self.record_alerts.account.load(state.get("unusable"))  # Older snapshots have none.
         self.muted.load(state["muted"])
+        self.erasures.load(state.get("erasures"))  # Older snapshots have none.
         if self.pairs is not None and state["pairs"] is not None:
             self.pairs.load(state["pairs"])
         for name, other in self.beside.items():

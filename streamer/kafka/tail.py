@@ -92,13 +92,19 @@ class Tail:
         return found
 
     def values(self) -> Iterator[bytes | None]:
-        """What has come by now; waits a little where nothing has. A topic that is gone or forbidden is `missing`."""
+        """See `records`."""
+        return (value for _, value in self.records())
+
+    def records(self) -> Iterator[tuple[bytes | None, bytes | None]]:
+        """Key and value of what has come by now; waits a little where nothing has. A topic that is gone or forbidden is
+        `missing`.
+        """
         if time.monotonic() - self._looked_s > AGAIN_S:
             self._look()
         for message in self._consumer.consume(BATCH, WAIT_S):
             error = message.error()
             if error is None:
-                yield message.value()
+                yield message.key(), message.value()
             elif error.code() in (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.UNKNOWN_TOPIC_OR_PART):
                 self._leave(str(message.topic()), error.str())
             else:

@@ -64,6 +64,9 @@ class Source(Protocol):
         rows leave with them.
         """
 
+    def erase(self, event_id: int, models: Collection[str]) -> bool:
+        """Nothing of this id is to be remembered any more; whether there was something. `models`: those there are."""
+
     def forget(self, models: Collection[str]) -> None:
         """Nothing of these models is to be remembered any more."""
 

@@ -59,7 +59,7 @@ class Tail(Protocol):
 
     missing: dict[str, str]  # by topic why nothing of it is read
 
-    def values(self) -> Iterable[bytes | None]: ...
+    def records(self) -> Iterable[tuple[bytes | None, bytes | None]]: ...
 
     def close(self) -> None: ...
 
@@ -161,11 +161,11 @@ class Page:
                 with self._lock:
                     self._begin()
                 while not self._closing.is_set() and not self._again.is_set():
-                    values = list(tail.values())
+                    records = list(tail.records())
                     self._waits = "; ".join(f"{topic}: {why}" for topic, why in tail.missing.items()) or None
                     with self._lock:
-                        for value in values:
-                            self.board.take(value)
+                        for key, value in records:
+                            self.board.take(value, key)
             except LogDown as down:
                 self._waits = str(down)
             finally:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from streamer.alerts.commands import RESULTS as COMMANDS
 from streamer.alerts.holds import WHY
 from streamer.alerts.learning import RESULTS as ON_ALERTS
+from streamer.engine.erasing import RESULTS as ERASURES
 from streamer.engine.figures import Name
 from streamer.review.asked import OUTCOMES, RESULTS
 from streamer.review.audits import KINDS
@@ -35,6 +36,10 @@ PEOPLE: dict[Name, tuple[str, Mapping[str, tuple[str, ...]]]] = {
         "What became of verdicts on alerts, with false_alarms.learn: counted, as many for as against, replaced by the "
         "same reviewer's, after others had counted, of no known alert, unusable, forgotten; others wait.",
         {**TOPIC, "result": ON_ALERTS},
+    ),
+    "erasures_total": (
+        "Ids that were to be erased: something was known of them, or nothing.",
+        {**TOPIC, "result": ERASURES},
     ),
     "control_commands_total": (
         "Commands of operators: applied, there already by their id, or why they were refused.",

@@ -72,9 +72,7 @@ def name_hash(name: str) -> str:
     return f"{id_hash(name, ''):016x}" if name else ""
 
 
-def _verdicts(
-    batch: Batch, used: Bool, sent_ms: I64, kind: tuple[str, dict[str, str]], hashed: bool
-) -> list[Verdict]:
+def _verdicts(batch: Batch, used: Bool, sent_ms: I64, kind: tuple[str, dict[str, str]], hashed: bool) -> list[Verdict]:
     role, words = kind
     about, both = text_of_event(batch, role), text_of_event(batch, ALERTED) >= 0
     chosen = np.flatnonzero(used & is_verdict(batch) & (about >= 0))

@@ -95,5 +95,5 @@ def test_a_state_goes_on_where_it_stood_and_is_bounded() -> None:
 )
 def test_what_cannot_be_is_refused(wrong: dict[str, object]) -> None:
     test = run(3, (0.1, 200))
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="cannot be|values to unpack|expected"):
         Falling().load(test.dump() | wrong)

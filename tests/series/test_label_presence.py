@@ -27,17 +27,26 @@ SEEDS = range(10 if os.environ.get("DRIFTLINE_REPETITIONS") else 1)
 TURN_S, BEGIN_S = 3 * 3600, 1_767_225_600
 A_DAY = 8
 """Turns."""
-TEXT = LEAST + "labels: {}\nheartbeat: {interval: 3h}\nstandard: true\n"
-ALONE = LEAST + """labels: {}
-heartbeat: {interval: 3h}
+TEXT = LEAST + "labels: {}\nheartbeat: {interval: 1h}\nstandard: true\n"
+ALONE = (
+    LEAST
+    + """labels: {}
+heartbeat: {interval: 1h}
 monitors: {no-labels: {signal: labels, detect: {kind: silence, days: true}, keep_firing_for: 0s}}
 """
+)
 PLAIN = ALONE.replace("days: true", "after: 6h")
 CADENCE = {"at once": 1, "nightly": A_DAY, "weekly": 7 * A_DAY}
 
 
 def lived(
-    seed: int, every: int, days: int, stops: int = 10_000, gone: int = 10_000, text: str = ALONE, engine: Engine = ENGINE
+    seed: int,
+    every: int,
+    days: int,
+    stops: int = 10_000,
+    gone: int = 10_000,
+    text: str = ALONE,
+    engine: Engine = ENGINE,
 ) -> list[tuple[str, int]]:
     """What `no-labels` told, with the day. Labels stop after the day `stops`, the model itself after `gone`."""
     config, rng = load_text(text, "x", {}), random.Random(seed)
@@ -51,9 +60,9 @@ def lived(
             waiting.append(f"e{made}")
             records.append({**event, "features": {"a": rng.gauss(0, 1)}})
             made += 1
-        # A batch takes now a little longer, now less, and of those that come at once one in ten does not come.
+        # A batch takes now a little longer, now less, and of those that come at once one in thirty does not come.
         late = random.Random(seed * 1000 + turn // every).randrange(3) if every > 3 else 0
-        if turn % every == late and turn < stops * A_DAY and (every > 3 or rng.random() > 0.1):
+        if turn % every == late and turn < stops * A_DAY and (every > 3 or rng.random() > 0.03):
             records += [
                 {"model": "m", "time": at_s, "label": {"event_id": name, "value": "yes"}} for name in waiting[:-3]
             ]
@@ -62,7 +71,8 @@ def lived(
         offset += len(texts)
         if texts:
             task.step(decoder(texts, AT[0]))
-        task.tick(Tick(offset, (at_s + TURN_S - 1) * 1000, caught_up=True))
+        for tick_s in range(at_s + 3599, at_s + TURN_S, 3600):
+            task.tick(Tick(offset, tick_s * 1000, caught_up=True))
         for out in task.outbox:
             one = json.loads(out.value or b"") if out.topic == "alerts" else {}
             record = one.get("data", {})

@@ -41,10 +41,10 @@ class Topics:
             raise LogDown("no broker")
         return self
 
-    def values(self) -> Iterator[bytes | None]:
+    def records(self) -> Iterator[tuple[None, bytes | None]]:
         time.sleep(0.01)
         found, self.put = self.put, []
-        yield from found
+        yield from ((None, value) for value in found)
 
     def close(self) -> None:
         self.closed += 1
