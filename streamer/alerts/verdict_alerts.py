@@ -40,7 +40,7 @@ class Words(NamedTuple):
     statistic: float
     threshold: float
     n: int
-    count: int
+    hits: int
     alpha: float
 
 
@@ -104,9 +104,9 @@ class VerdictAlerts(Generic[K, A]):
         became = {"firing": "found", "renewed": "still open, was found", "resolved": "over, was found"}[status]
         window = {
             "n": words.n,
-            "count": words.count,
-            "fraction": words.count / words.n,
-            "interval": list(clopper_pearson(words.count, words.n)),
+            "count": words.hits,
+            "fraction": words.hits / words.n,
+            "interval": list(clopper_pearson(words.hits, words.n)),
             "reasons": [],
             **span(alarm.offset, alarm.offset, alarm.time_ms, alarm.time_ms),
         }

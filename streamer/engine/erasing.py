@@ -112,6 +112,6 @@ class Erasures:
     def dump(self) -> list[Any]:
         return list(self.counts.items())
 
-    def load(self, state: Mapping[str, int] | Sequence[Any] | None) -> None:
+    def load(self, state: Any) -> None:
         """What was dumped; of older snapshots nothing."""
         self.counts |= {str(name): int(count) for name, count in state or ()}

@@ -128,7 +128,7 @@ class Presence(SourceBase):
         for part, begin in zip(np.flatnonzero(~same).tolist(), parts[~same].tolist(), strict=True):
             row = int(rows[begin])
             # What speaks seldom has a small part of what may be wrong, so that many of them have no more than one.
-            share = min(max(int(before[begin]), 1) / int(counts[begin]), 1.0)
+            share = min(max(int(before[begin]), 1) / max(int(counts[begin]), 1), 1.0)
             floors = self.days.mean[row, :, 0] * FLOORS
             self.days.turn(row, int(days[begin]), odds(self.rate, len(FLOORS) / share), floors)
             self.days.today[row, :, 0] = np.maximum(self.days.today[row, :, 0], most[:, part])
