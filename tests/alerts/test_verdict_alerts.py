@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from streamer.alerts.agreement_record import AgreementAlerts, Alarm
+from streamer.alerts.verdict_alerts import MOST
 from tests.alerts.test_audit_record import CONFIG, MINUTE_MS, TTL_MS, told
 
 
@@ -19,5 +20,5 @@ def test_who_has_two_names_is_one_and_its_state_goes_on_where_it_stood() -> None
     assert (outs, over) == alerts.tick(200, MINUTE_MS + TTL_MS)
     assert over == [("m", "ann"), ("m", "bob")]
     assert len({told(out)["data"]["fingerprint"] for out in outs}) == 2
-    assert told(outs[0])["data"]["statistic"] == 1e300
+    assert told(outs[0])["data"]["statistic"] == MOST
     assert emitted == {("firing", "critical"): 2, ("resolved", "critical"): 2}
