@@ -119,8 +119,9 @@ class Task:
         at, batch = once(self.partition, self.position, batch), replace(batch, aliases=self.roles)
         ids = ids_of(batch)
         if ids:
+            self._pass(batch.offsets.item(0))
             self._erase(ids)
-            self.position = batch.next_offset
+            self._pass(batch.next_offset)
             return
         self.box.put(Out("dead_letter", *dead_letter(*at, one, self.generation)) for one in batch.rejects)
         if self.pairs is not None:
@@ -164,12 +165,21 @@ class Task:
         for other in self.beside.values():
             self.box.put(other.judged(seen, Shown(findings, unfamiliar)))
 
+    def _pass(self, offset: int) -> None:
+        """There is nothing more before this place of the log."""
+        if offset // STRIDE > self.position // STRIDE:
+            self.room.turn((self.position // STRIDE + 1) * STRIDE)
+        self.position = max(self.position, offset)
+
     def _erase(self, ids: Sequence[int]) -> None:
         """Know nothing more of the events of these ids."""
         models = self.models()
         for one in ids:
-            known = [source.erase(one, models) for source in self.sources.values()]
-            known.append(self.pairs is not None and self.pairs.erase(one))
+            known, halves = [source.erase(one, models) for source in self.sources.values()], 0
+            if self.pairs is not None:
+                halves = self.pairs.erase(one)
+            known.append(halves > 0)
+            self.admission.counts["used"] += halves
             for other in self.beside.values():
                 found, outs = other.erase(one, models)
                 known.append(found)
@@ -220,9 +230,7 @@ class Task:
         longest_ms, heard = 2 * self.config.heartbeat.interval_ms, self.ticks > 0 and tick.caught_up
         passed_ms = min(max(tick.time_ms - self.tick_ms, 0), longest_ms) if heard else 0
         self.history.tick(tick, self.position)
-        if tick.offset // STRIDE > self.position // STRIDE:
-            self.room.turn((self.position // STRIDE + 1) * STRIDE)
-        self.position = max(self.position, tick.offset)
+        self._pass(tick.offset)
         self.box.put(self.record_alerts.tick(self.tick_ms if self.ticks > 0 else tick.time_ms, tick))
         self.ticks, self.tick_ms = self.ticks + 1, tick.time_ms
         models = self.admission.models()

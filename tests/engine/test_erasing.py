@@ -15,10 +15,12 @@ from streamer.config.load import load_text
 from streamer.engine import snapshot
 from streamer.engine.engines import ENGINE, PYTHON, Engine
 from streamer.engine.erasing import Erasures, asked_for, ids_of, in_order, pieces
+from streamer.engine.pairs import Pairs
 from streamer.engine.tasks import Orderings, Tasks
 from streamer.port import Out, Parts, Tick
 from streamer.series.predictions import model_hash
 from tests.engine.test_reviewing import BEGIN_MS, ORDERED, TEXT, World, by_topic, told_again
+from tests.signals.events import batch_of
 
 PEOPLE = TEXT.replace(
     "monitors:",
@@ -212,3 +214,23 @@ def test_what_is_waited_for_in_a_full_block_is_gone_with_the_next_snapshot() -> 
         task.tick(Tick(world.offset, world.now_ms, caught_up=True))
         assert task.beside["labels"].labels.inferences["erased"] == 2  # type: ignore[attr-defined]
     assert again.dump() == world.task.dump()
+
+
+def test_half_of_a_pair_that_waits_is_no_event_any_more_and_is_counted() -> None:
+    pairs = Pairs(60_000, 10)
+    half = {"model": "m", "event_id": "e1", "time": 5, "features": {"a": 1.0}}
+    batch = batch_of([half, {**half, "event_id": "e2"}])
+    assert not len(pairs.take(batch).offsets)
+    assert pairs.erase(id_hash("e1", "")) == 1
+    assert pairs.erase(id_hash("e1", "")) == 0
+    assert [key[1] for key in pairs.open] == [id_hash("e2", "")]
+
+
+def test_a_turn_of_the_log_is_not_passed_over_by_an_erasure(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(PEOPLE)
+    world.hour(60)
+    turns = list[int]()
+    monkeypatch.setattr(world.task.room, "turn", turns.append)
+    world.offset = 1023
+    tombstones(world, "truth", ["e1"])
+    assert (turns, world.task.position) == ([1024], 1024)
