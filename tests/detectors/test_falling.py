@@ -12,7 +12,7 @@ import pytest
 from detectors.counts import clopper_pearson
 from detectors.falling import KEPT, REFERENCE, STRIDE, Count, Falling, border, evidence, found_by, needed
 
-SEEDS = range(1000 if os.environ.get("DRIFTLINE_REPETITIONS") else 60)
+SEEDS = range(1000 if os.environ.get("DRIFTLINE_REPETITIONS") else 40)
 
 
 def run(seed: int, *parts: tuple[float, int]) -> Falling:

@@ -13,7 +13,7 @@ from schemas.events.batch import Record
 from schemas.events.convert import id_hash
 from streamer.config.load import load_text
 from streamer.engine import snapshot
-from streamer.engine.engines import ENGINE, PYTHON, Engine
+from streamer.engine.engines import ENGINE
 from streamer.engine.erasing import Erasures, asked_for, ids_of, in_order, pieces
 from streamer.engine.pairs import Pairs
 from streamer.engine.tasks import Orderings, Tasks
@@ -120,15 +120,12 @@ def test_items_that_waited_leave_a_record_without_a_value_and_all_is_counted(
     assert labels.wait == 0
 
 
-@pytest.mark.parametrize("engine", [ENGINE, PYTHON], ids=lambda engine: engine.name)
-def test_any_cutting_and_any_restart_give_the_same_state(
-    erased: tuple[World, list[str], list[Out]], engine: Engine
-) -> None:
+def test_any_cutting_and_any_restart_give_the_same_state(erased: tuple[World, list[str], list[Out]]) -> None:
     world, gone, _ = erased
     if world.number < 1200:
         world.hour()
         world.put("truth", [{"model": "u", "event_id": gone[-1], "label": "yes"}])
-    task, outs = told_again(world, engine, 5)
+    task, outs = told_again(world, ENGINE, 5)
     assert by_topic(outs) == by_topic(world.outs)
     assert snapshot.decode(task.dump()) is not None
     assert task.dump() == world.task.dump()
