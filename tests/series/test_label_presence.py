@@ -1,7 +1,7 @@
 """Labels that stop: missed while inferences go on, by the cadence that they have, and not where they are late by habit.
 
-Ten seeds and the weekly cadence by DRIFTLINE_REPETITIONS, else one seed. A model that breathes, with labels at once, by night or once a
-week; until they stop it is its own healthy twin.
+Ten seeds and the weekly cadence by DRIFTLINE_REPETITIONS, else one seed. A model that breathes, with labels at once, by
+night or once a week; until they stop it is its own healthy twin.
 """
 
 from __future__ import annotations
