@@ -89,14 +89,15 @@ bench-scale: setup ## a million series; 1, 2 and 3 processes over 12 partitions,
 bench-quality: setup ## quiet on healthy weeks, quick on faults, some 15 minutes; ARGS="--quick" under 2; ARGS="--data DIR" adds data sets
 	$(BIN)/python -m benchmarks.quality.bench $(ARGS)
 
-soak: setup ## the long campaign: every scenario over ten seeds, CAMPAIGN simulator seeds, REPETITIONS of statistical tests, 30 kills on a real broker, MESSAGES mutated records from a printed SEED on
+soak: setup ## the long campaign: every scenario over ten seeds, CAMPAIGN simulator seeds, REPETITIONS of statistical tests, 30 and 50 kills on a real broker, MESSAGES mutated records from a printed SEED on
 	$(BIN)/driftline test --seeds 10 tests/scenarios
 	@echo "seeds from $(SEED); repeat with: make soak SEED=$(SEED)"
 	DRIFTLINE_FIRST_SEED=$(SEED) DRIFTLINE_SEEDS=$(CAMPAIGN) $(BIN)/pytest -q -n 2 tests/sim
 	DRIFTLINE_FIRST_SEED=$(SEED) DRIFTLINE_REPETITIONS=$(REPETITIONS) $(BIN)/pytest -q -n 2 \
 		$(patsubst %,tests/detectors/test_%.py,audit estimated_error fairness gap) tests/review/test_audits.py \
-		tests/monitors/test_gap.py tests/series/test_performance.py tests/engine/test_learned_alerts.py
+		tests/monitors/test_gap.py tests/series/test_performance.py tests/engine/test_learned_alerts.py tests/series/test_label_presence.py tests/detectors/test_falling.py
 	DRIFTLINE_KILLS=30 DRIFTLINE_EVENTS=2000000 DRIFTLINE_SECONDS=510 $(BIN)/pytest -q -s -o faulthandler_timeout=0 tests/kafka/test_thirty_kills.py
+	DRIFTLINE_PEOPLE_KILLS=50 $(BIN)/pytest -q tests/kafka/test_one_record.py
 	DRIFTLINE_FIRST_SEED=$(SEED) DRIFTLINE_FUZZ=$(MESSAGES) $(BIN)/pytest -q tests/schemas/events/test_mapping_fuzz.py
 
 lock: setup ## requirements*.txt and the crates of Cargo.toml anew: every version and hash, no address

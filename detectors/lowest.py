@@ -91,6 +91,13 @@ class Lowest:
         self._settle()
         return self.held[0]
 
+    def blank(self, ids: U64) -> bool:
+        """Know no more of the ids of these than that there were some: theirs are 0. Whether there were any."""
+        events = self.items()
+        mine = np.isin(events.id, ids)
+        self.held = [events._replace(id=np.where(mine, np.uint64(0), events.id))]
+        return bool(mine.any())
+
     def dump(self) -> dict[str, NDArray[Any]]:
         """Arrays; equal histories give equal ones."""
         return {"seen": np.array([self.seen]), **{n: c.copy() for n, c in self.items()._asdict().items()}}

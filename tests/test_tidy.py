@@ -42,6 +42,7 @@ CORE_BANS = {"time", "random", "threading", "logging", "socket", "subprocess", "
 MAY_DRAW = {
     "detectors.river_bank": "stores the state of river's own generators",
     "streamer.offline.generator": "draws the streams of scenario tests by their seed",
+    "streamer.offline.reviewers": "draws what people of scenario tests say, by the same",
 }
 BANNED_MODULES = {"pickle", "dill", "joblib", "marshal", "shelve"}
 BANNED_CALLS = {"eval", "exec", "hash"}

@@ -11,6 +11,7 @@ import click
 import numpy as np
 import orjson
 
+from schemas.events.batch import Record
 from streamer.commands.sources import of_topic, said_in_words
 from streamer.config.model import Config
 from streamer.review.open_items import Unwritable, items_of, lines_of, open_items, verdict_record
@@ -104,17 +105,22 @@ def asked_config(path: Path) -> Config:
     return config
 
 
-def values_in(config: Config, topic: str, now_ms: int) -> Iterator[bytes | None]:
-    """Of all that may still be open."""
+def records_in(config: Config, topic: str, now_ms: int) -> Iterator[Record]:
+    """All that may still be open."""
     assert config.review is not None
     begin_s = max(now_ms - config.review.ttl_ms - config.review.per_ms, 0) // 1000
     for _, records in of_topic(config, topic, f"@{begin_s}", None):
-        yield from (record.value for record in records)
+        yield from records
 
 
 def items_in(config: Config, now_ms: int) -> list[dict[str, object]]:
     assert config.review is not None
-    return list(items_of(values_in(config, config.review.topic, now_ms)))
+    found = dict[str, dict[str, object]]()
+    for record in records_in(config, config.review.topic, now_ms):
+        if record.value is None:  # Its event was erased.
+            found.pop((record.key or b"").decode("utf-8", "replace"), None)
+        found |= {item["review_id"]: item for item in items_of([record.value])}
+    return list(found.values())
 
 
 def answers_in(config: Config, now_ms: int) -> dict[str, set[str]]:

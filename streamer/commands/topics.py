@@ -93,7 +93,7 @@ SETTINGS: dict[Role, tuple[Setting, ...]] = {
         Setting("retention.ms", str(7 * DAY_MS), "at least", "a week of alerts can be replayed exactly"),
     ),
     "review": (
-        Setting("cleanup.policy", "delete", "is", "every item counts, and has a key of its own"),
+        Setting("cleanup.policy", "compact,delete", "is", "an item whose event was erased is gone, too"),
         Setting("retention.ms", str(30 * DAY_MS), "at least", "a month to answer"),
     ),
     "windows": (

@@ -285,11 +285,11 @@ def silence_is_of_events(monitor: Any) -> Iterator[Complaint]:
     name, kind = at(monitor, "signal"), at(monitor, "detect", "kind")
     if not isinstance(name, str) or not isinstance(kind, str) or (name == "events") == _is(kind, "ticked"):
         return
-    if _is(kind, "ticked"):
+    if _is(kind, "ticked") and name != "labels":  # See `label_checks.py`.
         yield Complaint(
             ("signal",), "bad-value", f"{kind} is of signal events, not {quoted(name)}; split it with `by`."
         )
-    else:
+    elif name == "events":
         message = f"signal events has no values; only {listed('ticked')}, not {kind}."
         yield Complaint(("detect", "kind"), "bad-value", message)
 

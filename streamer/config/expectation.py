@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from detectors.audit import POWER, needed
+from detectors.falling import REFERENCE
+from detectors.falling import needed as falling
 from streamer.config import model as cfg
 from streamer.config.budget import Part, named_models, shared
 
+AT_FIRST, FALLS, BEGUN = 4, (0.3, 0.4, 0.6), 10
+"""Of the first items how many a reviewer differed in, shares of later ones, and how late that begins: the bet's number.
+"""
 SAYS, WORSE = 0.05, (0.07, 0.09, 0.15)
 """An error that confidence says, and others that it may have instead."""
 
@@ -36,6 +41,8 @@ def told(config: cfg.Config) -> Iterator[str]:
             yield f"not in the budget: {name} ({one.detect.kind}: {one.detect.nominal})."
     if config.review is not None and config.review.audit is not None:
         yield from of_audit(config.review.audit.alpha)
+    if config.review is not None and config.review.agreement_alpha:
+        yield from of_agreement(config.review.agreement_alpha)
 
 
 def of_audit(alpha: float) -> Iterator[str]:
@@ -43,6 +50,14 @@ def of_audit(alpha: float) -> Iterator[str]:
     found = [f"{truth:.0%} by {needed(SAYS, truth, alpha):,}" for truth in WORSE]
     power = f"where confidence says {SAYS:.0%}, with {POWER:.0%} chance an error of {', of '.join(found)} verdicts"
     yield f"review.audit: {power}; a model that is no worse than it says is told of with {alpha:.0%} at most, ever."
+
+
+def of_agreement(alpha: float) -> Iterator[str]:
+    """How many items it takes to find a reviewer whose agreement falls; at least, see `detectors/falling.py`."""
+    found = [f"{fall:.0%} by {falling(AT_FIRST, fall, alpha, BEGUN) or 0:,}" for fall in FALLS]
+    usual = f"who differed from the others in {AT_FIRST} of the first {REFERENCE} items is found"
+    power = f"{usual}, with {POWER:.0%} chance, to differ in {', in '.join(found)} more items"
+    yield f"review.agreement: {power}; one who differs no more often than at first is told of with {alpha:.0%} at most."
 
 
 def of_whom(config: cfg.Config) -> str:

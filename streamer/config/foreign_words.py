@@ -145,7 +145,7 @@ SIGNALS: Table = _spelled(
         "schema invalid validity data_quality": "invalid.*, and checks",
         "schema_change new_column": "new_feature.*",
         "type_change dtype data_type": "type_change.*, or checks",
-        "labels class_balance label_distribution": "label.*",
+        "class_balance label_distribution": "label.*",
         "status_code status": "status.*, or error",
         "model_version versions": "version.*, or version_change",
         "feedback overrides override action": "action.NAME, and the section feedback",

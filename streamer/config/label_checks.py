@@ -10,7 +10,7 @@ from streamer.config.detect import DETECTS
 from streamer.config.problems import quoted
 from streamer.signals.kinds import KINDS
 
-WORDS = {word for kind in ("realised", "loss", "estimate") for word in KINDS[kind].words}
+WORDS = {word for kind in ("realised", "loss", "estimate", "labels") for word in KINDS[kind].words}
 
 
 def labels_are_asked_for(raw: Any) -> Iterator[Complaint]:
@@ -32,5 +32,14 @@ def a_gap_is_of_errors(raw: Any) -> Iterator[Complaint]:
             yield Complaint(("monitors", name, "detect", "kind"), "bad-value", message)
 
 
-LABEL_RULES: tuple[Rule, ...] = (labels_are_asked_for, a_gap_is_of_errors)
+def labels_are_only_missed(raw: Any) -> Iterator[Complaint]:
+    """Of label records there is nothing to watch but that none come."""
+    for name, monitor in as_items(at(raw, "monitors")):
+        kind = at(monitor, "detect", "kind")
+        if at(monitor, "signal") == "labels" and isinstance(kind, str) and kind in DETECTS and kind != "silence":
+            message = f"signal labels has no values; only silence, not {kind}."
+            yield Complaint(("monitors", name, "detect", "kind"), "bad-value", message)
+
+
+LABEL_RULES: tuple[Rule, ...] = (labels_are_asked_for, a_gap_is_of_errors, labels_are_only_missed)
 """What holds between labels and other sections; `labels-misused.bad.yaml` has the sentences."""

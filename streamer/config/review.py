@@ -80,6 +80,13 @@ class Review(Model):
         validate_default=True,
         description="After its first verdict so long others may contradict; then it is the truth, unless one does.",
     )
+    agreement_alpha: float = Field(
+        0.05,
+        ge=0,
+        lt=0.4,
+        description="The chance that a reviewer who agrees with the others as often as at first is ever told of; 0: no"
+        " reviewer is.",
+    )
     audit: Audit | None = Field(None, description="The least confident are audited; default not.")
 
     @property

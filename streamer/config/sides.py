@@ -152,6 +152,7 @@ class Verdicts(Side):
         "/verdict",
         description="Where the verdict is: right, wrong or unsure of an item; useful or not_useful of an alert.",
     )
+    hash_reviewers: bool = Field(False, description="Of reviewers' names state, records and alerts have only the hash.")
     reason: Place = Field(
         "/reason",
         description="Where it is why an alert was not useful: false_alarm, repeated, expected, harmless, late, other.",

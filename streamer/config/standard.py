@@ -60,10 +60,12 @@ OF_LABELS: dict[str, dict[str, Any]] = {
     "gap": {"signal": "realised_error", "detect": {"kind": "gap", "direction": "up"}},
     "prediction-bias": {"signal": "prediction_bias", "detect": ENVELOPE},
     "brier": {"signal": "brier", "detect": {**ENVELOPE, "direction": "up"}},
+    "label-delay": {"signal": "label_delay", "detect": ENVELOPE},
+    "no-labels": {"signal": "labels", "detect": {"kind": "silence", "days": True}},
 }
 """The same where it has `labels`."""
 OFF = (False, "off")
-WHOLE = ("events", "traffic", "version_change")
+WHOLE = ("events", "labels", "traffic", "version_change")
 """Signals that are about the model as a whole: an old version that falls silent is no news."""
 
 

@@ -40,6 +40,9 @@ class LateLabels:
         around = self.around
         return performance_records(around.config, around.partition, self.labels, offset, around.generation)
 
+    def erase(self, event_id: int, models: Collection[str]) -> tuple[bool, Sequence[Out]]:
+        return self.labels.erase(event_id, models), ()
+
     def counters(self, topic: str) -> Iterator[Counter]:
         """What became of label records, and of inferences that labels were waited for; those in no result wait."""
         yield Counter("labels_received_total", {"topic": topic}, self.labels.received)

@@ -40,6 +40,11 @@ class Beside(Protocol):
     def tick(self, offset: int, time_ms: int) -> Iterable[Out]:
         """It is so late, at this place of the log."""
 
+    def erase(self, event_id: int, models: Collection[str]) -> tuple[bool, Sequence[Out]]:
+        """Know nothing more of the event of this id (its hash), of whichever of these models it is. Whether there was
+        something, and the records that it makes.
+        """
+
     def counters(self, topic: str) -> Iterator[Counter]:
         """What was counted so far."""
 

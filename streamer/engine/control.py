@@ -73,6 +73,7 @@ class Control:
             return {name: text for name, text in found.items() if text and name != "detector"}
 
         self.monitors, self.holds, mode = monitors, Holds(labels), config.false_alarms.learn
+        self.hashed = config.verdicts is not None and config.verdicts.hash_reviewers
         self.learning = None if mode == OFF else Learning(mode, self.holds.factors.__setitem__)
         self.verdicts: dict[int, Verdict] = {}  # on alerts, of the batch at hand, by event
         self.ids: dict[str, str] = {}  # with their models, oldest first
@@ -173,7 +174,7 @@ class Control:
         """Verdicts on alerts are taken one by one, as commands are."""
         self.verdicts = {}
         if self.learning is not None and has(seen.batch, ALERTED):
-            self.verdicts = {one.event: one for one in alert_verdicts(seen.batch, seen.used, seen.sent_ms)}
+            self.verdicts = {one.event: one for one in alert_verdicts(seen.batch, seen.used, seen.sent_ms, self.hashed)}
             self.stops = sorted({*self.commands, *self.verdicts})
         return ()
 
@@ -197,6 +198,10 @@ class Control:
         """Alerts that are over by now may have verdicts already."""
         at = Moment(offset, time_ms, time_ms)
         return [] if self.learning is None else [self._lesson(one, at) for one in self.learning.settle()]
+
+    def erase(self, event_id: int, models: Collection[str]) -> tuple[bool, Sequence[Out]]:
+        """Commands and verdicts on alerts are about no event."""
+        return False, ()
 
     def pass_time(self, newest_ms: Mapping[str, int], book: AlertBook) -> None:
         """A tick, by the clocks of models."""

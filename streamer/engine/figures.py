@@ -20,6 +20,8 @@ Name = Literal[
     "review_items_total",
     "review_outcomes_total",
     "review_no_share_total",
+    "review_uncompared_total",
+    "erasures_total",
     "verdicts_total",
     "control_commands_total",
     "alerts_held_total",

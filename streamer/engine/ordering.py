@@ -25,6 +25,7 @@ from streamer.alerts.unusable_record import RecordAlerts
 from streamer.config import model as cfg
 from streamer.engine import snapshot
 from streamer.engine.engines import ENGINE, Engine
+from streamer.engine.erasing import in_order, packed
 from streamer.engine.figures import Counter, of_alerts, of_records
 from streamer.engine.history import NOBODY_KNOWS
 from streamer.engine.room import Fullness
@@ -131,6 +132,7 @@ class Ordering(NothingDetected):
         self.pack, self.grouping = engine.pack, engine.table.grouping
         self.first_end = first_end  # what is before it was there before the first start
         self.about = partition[0] in config.topics.sides.values()  # it has no inferences, but what is about them
+        self.erases = {topic for name, topic in config.topics.sides.items() if name != "control"}
         self.ticks, self.tick_ms = 0, 0
         self.counts = dict.fromkeys(RESULTS, 0)
         self.reasons: dict[str, int] = {}
@@ -146,7 +148,13 @@ class Ordering(NothingDetected):
 
     def step(self, batch: Batch) -> None:
         """Take one batch that begins at or after the position."""
-        topic, number = once(self.partition, self.position, batch)
+        once(self.partition, self.position, batch)
+        for part, ids in in_order(batch) if self.partition[0] in self.erases else ((batch, []),):
+            self._take(part)
+            self._erase(ids)
+
+    def _take(self, batch: Batch) -> None:
+        topic, number = self.partition
         self.outbox += (Out("dead_letter", *dead_letter(topic, number, one, self.generation)) for one in batch.rejects)
         self.counts["dead_lettered"] += sum(reject.records for reject in batch.rejects)
         self.reasons = counted(self.reasons, batch.rejects)
@@ -165,6 +173,13 @@ class Ordering(NothingDetected):
         self.turn = NOBODY_KNOWS if self.about else max(self.turn, time_ms)
         self.outbox += (Out("ordered", writer_of(self.config), record, (), part, self.turn) for part, record in records)
         self.position = batch.next_offset
+
+    def _erase(self, ids: list[tuple[int, int]]) -> None:
+        """Tell all of the ordered log of ids that are to be erased."""
+        place = Place(*self.partition, NOBODY_KNOWS)
+        for part, record in packed(ids, self.tick_ms, self.parts.used, self.pack, place) if ids else ():
+            self.outbox.append(Out("ordered", writer_of(self.config), record, (), part, NOBODY_KNOWS))
+        self.counts[ORDERED] += len(ids)
 
     def _refused(self, batch: Batch) -> Bool:
         if not self.config.privacy:

@@ -88,6 +88,13 @@ class Pairs:
             kept[place] = False
         return batch if kept.all() and not joins else joined(batch, kept, joins, taken)
 
+    def erase(self, event_id: int) -> int:
+        """Halves of this id wait no longer, and become no events; how many there were."""
+        mine = [key for key in self.open if key[1] == event_id]
+        for key in mine:
+            self._out(key)
+        return len(mine)
+
     def counts(self) -> dict[str, int]:
         """By what became of them."""
         return {"paired": self.paired, "alone": self.alone}

@@ -87,7 +87,7 @@ class Pool:
     def drain(self, partition: Partition, watched: Watched) -> None:
         """Take the values that the tables learned from and leave their rows with none, so that they go on learning."""
         for table, monitors in watched:
-            if table.signal.kind in ("events", "embedding"):  # What a centre is the file does not say.
+            if table.signal.kind in ("events", "labels", "embedding"):  # What a centre is the file does not say.
                 continue
             bins = [m.bins for m in monitors if m.bins is not None]
             series = self.tables.setdefault(table.identity, (table, bins, {}))[2]

@@ -19,19 +19,22 @@ from schemas.records.agreement import AgreementFacts, render_agreement
 from schemas.records.audit import AuditFacts, render_audit
 from schemas.records.envelope import HEADERS
 from schemas.records.review import ItemFacts, Place, render_item, review_id
+from streamer.alerts import agreement_record, audit_record
+from streamer.alerts.agreement_record import AgreementAlerts
 from streamer.alerts.alert import Notice
-from streamer.alerts.audit_record import Alarm, AuditAlerts
+from streamer.alerts.audit_record import AuditAlerts
 from streamer.config.review import Review
 from streamer.engine.companion import Seen, Surroundings
 from streamer.engine.figures import Counter
 from streamer.port import Out
 from streamer.review.alarms import OpenAlerts, Shown, figures_of
-from streamer.review.asked import Asked, Item, Purpose, Truth
+from streamer.review.asked import MODELS_MAX, Asked, Item, Purpose, Truth
 from streamer.review.audits import KINDS, LOWEST, Audits, Wanted
-from streamer.review.candidates import Candidates, Known, Spot
+from streamer.review.candidates import Candidates, Known, Spot, id_of
 from streamer.review.figures import agreement_facts, audit_facts
 from streamer.review.queue import RIGHT, Events, Figures, ReviewQueue, Terms
 from streamer.review.queue import Item as Queued
+from streamer.review.reviewers import Reviewers, without_names
 from streamer.signals.columns import I64, Bool, groups_of
 from streamer.signals.grammar import BY_PATHS
 from streamer.signals.roles import EVENT_NAME, Population, populations
@@ -74,10 +77,12 @@ class Reviewing:
         self.queue = ReviewQueue(terms) if terms is not None else None
         self.audits = Audits(config.audit, most, config.ttl_ms) if config.audit is not None and most else None
         made_of = around.config, around.partition, around.generation, config.ttl_ms, around.emitted
-        self.alarms = AuditAlerts(*made_of)
+        self.alarms, self.fallen = AuditAlerts(*made_of), AgreementAlerts(*made_of)
+        self.reviewers = Reviewers(config.agreement_alpha, MODELS_MAX) if config.agreement_alpha else None
+        self.hashed = around.config.verdicts is not None and around.config.verdicts.hash_reviewers
         self.named = EVENT_NAME in around.config.roles()
         self.candidates = Candidates(config.fields, not self.named)
-        self.asked, self.alerts = Asked(config.settle_ms), OpenAlerts()
+        self.asked, self.alerts = Asked(config.settle_ms, self.reviewers), OpenAlerts()
         self.by_order = list(around.monitors.values())
         self.clock_ms = 0
         self.counts = dict.fromkeys(KINDS, 0)
@@ -94,7 +99,7 @@ class Reviewing:
         batch, chosen = seen.batch, populations(seen.batch, seen.used)[Population.INFERENCES]
         figures = figures_of(batch, chosen, shown, self.by_order, self.alerts, self.around.grouping)
         offered, outs, begin = Offers(np.flatnonzero(chosen), self._events(seen, chosen), figures), list[Out](), 0
-        for verdict in item_verdicts(batch, seen.used, seen.sent_ms):
+        for verdict in item_verdicts(batch, seen.used, seen.sent_ms, self.hashed):
             end = int(np.searchsorted(offered.at, verdict.event))
             outs += self._offer(batch, offered.between(begin, end))
             self.asked.take(verdict, max(self.clock_ms, seen.now.item(verdict.event)))
@@ -167,7 +172,11 @@ class Reviewing:
         for model in over:
             if self.audits is not None:
                 self.audits.restart(model)
-        return [*outs, *told, *self._alarms(offset), *self._records(offset)]
+        again, past = self.fallen.tick(offset, self.clock_ms)
+        for reviewer in past:
+            if self.reviewers is not None:
+                self.reviewers.restart(reviewer)
+        return [*outs, *told, *self._alarms(offset), *again, *self._fallen(offset), *self._records(offset)]
 
     def _queued(self, items: Sequence[Queued], batch: Batch | None = None) -> Iterator[Out]:
         known = self.candidates.of([(one.offset, one.row) for one in items], batch)
@@ -189,7 +198,9 @@ class Reviewing:
         (topic, number), generation = self.around.partition, self.around.generation
         (offset, row), until_ms = ask.spot, ask.asked_ms + self.config.ttl_ms
         id = review_id(topic, generation, number, offset, row)
-        fresh, truth = self.asked.ask(id, Item(known.model, until_ms, offset, known.time_ms, purpose))
+        fresh, truth = self.asked.ask(
+            id, Item(known.model, until_ms, offset, known.time_ms, purpose, self._id_of(known))
+        )
         if truth is not None:
             self._true(truth)
         if not fresh:
@@ -205,6 +216,16 @@ class Reviewing:
         facts = ItemFacts(id, known.model, source, *when, event, known.time_ms, place, ordered, values)
         yield Out("review", *render_item(facts), HEADERS)
 
+    def _id_of(self, known: Known) -> int:
+        return id_of(known.name, not self.named)
+
+    def erase(self, event_id: int, models: Collection[str]) -> tuple[bool, list[Out]]:
+        """An item that waits leaves a record without a value in its place."""
+        ids = np.array([event_id ^ id_hash(model, "model") for model in models], np.uint64)
+        held = [part.erase(ids) for part in (self.queue, self.audits) if part is not None]
+        gone, known = self.asked.erase(event_id), self.candidates.erase(event_id)
+        return known or any(held) or bool(gone), [Out("review", id.encode(), None, HEADERS) for id in gone]
+
     def _true(self, truth: Truth) -> None:
         if self.audits is not None:
             self.audits.answered(truth)
@@ -215,7 +236,16 @@ class Reviewing:
             if self.audits is not None and model not in self.alarms.open:
                 number, test = self.alarms.numbers.get(model, 0) + 1, self.audits.tests[model]
                 found, when = (test.verdicts, test.wrong, test.expected, test.evidence), (self.clock_ms, test.alpha)
-                yield self.alarms.fire(model, Alarm(number, at, time_ms, *found, *when), offset)
+                yield self.alarms.fire(model, audit_record.Alarm(number, at, time_ms, *found, *when), offset)
+
+    def _fallen(self, offset: int) -> Iterator[Out]:
+        """The alerts of reviewers whose agreement was found to have fallen since the last tick."""
+        for key, at in self.reviewers.fallen.items() if self.reviewers is not None else ():
+            if self.reviewers is not None and key not in self.fallen.open:
+                number, test = self.fallen.numbers.get(key, 0) + 1, self.reviewers.tests[key[0]][key[1]]
+                found = (*test.since, test.first.misses, at.others, test.evidence)
+                alarm = agreement_record.Alarm(number, at.offset, at.time_ms, *found, self.clock_ms, test.alpha)
+                yield self.fallen.fire(key, alarm, offset)
 
     def _records(self, offset: int) -> Iterator[Out]:
         """What audits and agreement amount to by now, where verdicts have come."""
@@ -240,6 +270,9 @@ class Reviewing:
         for result, count in self.asked.results.items():
             yield Counter("verdicts_total", {"topic": topic, "result": result}, count)
         yield Counter("review_no_share_total", {"topic": topic}, self.no_share)
+        yield Counter(
+            "review_uncompared_total", {"topic": topic}, 0 if self.reviewers is None else self.reviewers.beyond
+        )
 
     def dump(self) -> dict[str, Any]:
         terms = self.queue.terms if self.queue is not None else None
@@ -248,6 +281,9 @@ class Reviewing:
             "queue": None if self.queue is None else self.queue.dump(),
             "audits": None if self.audits is None else self.audits.dump(),
             "alarms": self.alarms.dump(),
+            "reviewers": None if self.reviewers is None else self.reviewers.dump(),
+            "fallen": self.fallen.dump(),
+            "hashed": self.hashed,
             "candidates": self.candidates.dump(),
             "asked": self.asked.dump(),
             "alerts": self.alerts.dump(),
@@ -267,6 +303,8 @@ class Reviewing:
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Into a new one. Under another budget the open slot begins anew."""
+        if self.hashed and not state.get("hashed"):
+            state = without_names(state)
         terms = self.queue.terms if self.queue is not None else None
         own = None if terms is None else [terms.budget, terms.per_ms, terms.control, terms.slots]
         if self.queue is not None and state["queue"] is not None and state["terms"] == own:
@@ -274,6 +312,9 @@ class Reviewing:
         if self.audits is not None and state["audits"] is not None:
             self.audits.load(state["audits"])
         self.alarms.load(state["alarms"])
+        if self.reviewers is not None and state.get("reviewers") is not None:  # Older snapshots have none.
+            self.reviewers.load(state["reviewers"])
+        self.fallen.load(state.get("fallen") or self.fallen.dump())
         self.candidates.load(state["candidates"])
         self.asked.load(state["asked"])
         self.alerts.load(state["alerts"])

@@ -27,6 +27,7 @@ from streamer.engine.beside import BESIDE, besides
 from streamer.engine.companion import Seen, Surroundings
 from streamer.engine.control import Control
 from streamer.engine.engines import ENGINE, Engine
+from streamer.engine.erasing import Erasures, ids_of, pieces
 from streamer.engine.figures import Counter, counters
 from streamer.engine.heartbeat import Watched, heartbeats
 from streamer.engine.history import RetainedHistory
@@ -94,7 +95,7 @@ class Task:
         self.control = control if isinstance(control, Control) else None
         if self.control is not None:
             self.book.holds, self.control.records = self.control.holds, self.records
-        self.record_alerts = RecordAlerts(config, partition, generation, self.emitted)
+        self.record_alerts, self.erasures = RecordAlerts(config, partition, generation, self.emitted), Erasures()
         parts = self.tables, self.sources, watching.of_table, self.admission, self.book, self.muted, homes
         self.room = Room(*parts, self._ended)
         if seeded and config.given is not None:
@@ -111,7 +112,18 @@ class Task:
 
     def step(self, batch: Batch) -> None:
         """Take one batch that begins at or after the position; everything it decides goes to the outbox."""
+        for part in pieces(batch):
+            self._read(part)
+
+    def _read(self, batch: Batch) -> None:
+        """Take a part of a batch; nothing in it is erased, or all of it erases something."""
         at, batch = once(self.partition, self.position, batch), replace(batch, aliases=self.roles)
+        ids = ids_of(batch)
+        if ids:
+            self._pass(batch.offsets.item(0))
+            self._erase(ids)
+            self._pass(batch.next_offset)
+            return
         self.box.put(Out("dead_letter", *dead_letter(*at, one, self.generation)) for one in batch.rejects)
         if self.pairs is not None:
             refused = is_true(batch, OPT_OUT) if self.config.privacy else None
@@ -153,6 +165,28 @@ class Task:
             begin = end
         for other in self.beside.values():
             self.box.put(other.judged(seen, Shown(findings, unfamiliar)))
+
+    def _pass(self, offset: int) -> None:
+        """There is nothing more before this place of the log."""
+        if offset // STRIDE > self.position // STRIDE:
+            self.room.turn((self.position // STRIDE + 1) * STRIDE)
+        self.position = max(self.position, offset)
+
+    def _erase(self, ids: Sequence[int]) -> None:
+        """Know nothing more of the events of these ids."""
+        models = self.models()
+        for one in ids:
+            known, halves = [source.erase(one, models) for source in self.sources.values()], 0
+            if self.pairs is not None:
+                halves = self.pairs.erase(one)
+            known.append(halves > 0)
+            self.admission.counts["used"] += halves
+            for other in self.beside.values():
+                found, outs = other.erase(one, models)
+                known.append(found)
+                self.box.put(outs)
+            self.erasures.note(any(known))
+        self.admission.counts["used"] += len(ids)
 
     def _accept(self, batch: Batch, used: Bool, now: I64, event: int) -> None:
         """What is the normal from this event on."""
@@ -197,9 +231,7 @@ class Task:
         longest_ms, heard = 2 * self.config.heartbeat.interval_ms, self.ticks > 0 and tick.caught_up
         passed_ms = min(max(tick.time_ms - self.tick_ms, 0), longest_ms) if heard else 0
         self.history.tick(tick, self.position)
-        if tick.offset // STRIDE > self.position // STRIDE:
-            self.room.turn((self.position // STRIDE + 1) * STRIDE)
-        self.position = max(self.position, tick.offset)
+        self._pass(tick.offset)
         self.box.put(self.record_alerts.tick(self.tick_ms if self.ticks > 0 else tick.time_ms, tick))
         self.ticks, self.tick_ms = self.ticks + 1, tick.time_ms
         models = self.admission.models()
@@ -257,6 +289,7 @@ class Task:
         counted = self.muted.events, self.pairs.counts() if self.pairs is not None else {}, *alerts
         topic, tables = self.partition[0], self.tables.values()
         yield from counters(topic, self.admission, tables, self.by_order, *counted)
+        yield from self.erasures.counters(topic)
         yield from (counter for other in self.beside.values() for counter in other.counters(topic))
 
     def gauges(self) -> Iterator[tuple[str, Gauge]]:
@@ -317,6 +350,7 @@ class Task:
             "unusable": self.record_alerts.account.dump(),
             "muted": self.muted.dump(),
             "rings": self.rings.dump(),
+            "erasures": self.erasures.dump(),
             "homes": watched.pop("homes"),
             "pairs": self.pairs.dump() if self.pairs is not None else None,
             **{name: self.beside[name].dump() if name in self.beside else None for name in BESIDE},
@@ -349,6 +383,7 @@ class Task:
         self.record_alerts.account.load(state.get("unusable"))  # Older snapshots have none.
         self.muted.load(state["muted"])
         self.rings.load(state.get("rings"), self.admission.models())  # Older snapshots have none.
+        self.erasures.load(state.get("erasures"))  # Older snapshots have none.
         if self.pairs is not None and state["pairs"] is not None:
             self.pairs.load(state["pairs"])
         for name, other in self.beside.items():

@@ -18,6 +18,7 @@ from streamer.monitors.base import Monitor
 from streamer.monitors.edges import step_table
 from streamer.monitors.finding import Finding
 from streamer.monitors.registry import make_monitors
+from streamer.series.out_of_distribution import OutOfDistribution
 from streamer.series.sources import Source, make_source, needs, table_id_of, table_ids
 from streamer.series.table import SeriesTable, TableId
 from streamer.signals.columns import F64, I64, Bool, Column, Groups
@@ -99,8 +100,9 @@ class Watching:
     def unfamiliar(self, found: F64) -> None:
         """Add to what is `found` of the events of a batch what its last part says, see `Shown`."""
         for table_id, (column, _) in self.known.items():
-            if table_id.signal.kind == "ood":
-                found[column.events] = np.fmax(found[column.events], column.values)
+            source = self.sources.get(table_id)
+            if table_id.signal.kind == "ood" and isinstance(source, OutOfDistribution):
+                found[column.events] = np.fmax(found[column.events], source.graded(column, self.known))
 
     def follow(self, follows: Callable[[str, int], bool]) -> None:
         """Look no further at the series whose alert is over, or never opened."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from detectors.bank import renumbered
+from detectors.extremes import SCHOOL
 from detectors.reference import Judged
 from schemas.events.batch import Batch
 from streamer.config.detect import DetectAge, DetectSilence
@@ -55,15 +56,26 @@ class SilenceMonitor(MonitorBase):
         for row in np.flatnonzero(late).tolist():
             if self.table.keys[row][0][0] in unmissed:
                 continue
-            if row not in self.told and (not self.detect.days or self._beyond(row)):
+            if row not in self.told and self._missed(row):
                 self.told[row] = None
                 silent_ms = float(state["silent_ms"][row])
                 found.append(Finding(-1, self.order, row, BREACH, self._evidence(silent_ms, row)))
         return found
 
+    def _missed(self, row: int) -> bool:
+        """Whether it is to be told; of labels only while there are inferences that they would be of."""
+        if self.detect.days:
+            return self._beyond(row)
+        return self.presence.alone(self.table) or self.table.by != () or self._others(row) > 0
+
+    def _others(self, row: int) -> float:
+        return self.presence.gap(row, self.table.keys[row][0][0])[1]
+
     def _beyond(self, row: int) -> bool:
         """Whether the gap is longer than those of healthy days."""
-        days, alone = self.presence.days, not self.table.by
+        days, alone = self.presence.days, self.presence.alone(self.table)
+        if days.days_left()[row] > SCHOOL - self.presence.days_needed:
+            return False
         silent_ms, events = self.presence.gap(row, self.table.keys[row][0][0])
         longest_ms, most = self._limit(row, TIME), self._limit(row, EVENTS)
         if days.in_school(row):
@@ -88,7 +100,8 @@ class SilenceMonitor(MonitorBase):
 
     def sentence(self, labels: Mapping[str, str], told: Evidence) -> str:
         silent, limit = (show_duration(1000 * int(told["finding"][name])) for name in ("statistic", "threshold"))
-        return f"no events for {silent} (limit {limit})"
+        beside = "" if self.presence.what == "events" else ", while inferences go on"
+        return f"no {self.presence.what} for {silent} (limit {limit}){beside}"
 
     def retain(self, rows: I64) -> None:
         self.told = renumbered(self.told, rows)

@@ -21,6 +21,8 @@ from streamer.engine.task import Task
 from streamer.offline.event_files import EventFiles
 from streamer.offline.generator import BadGenerator, Stream, literal, records
 from streamer.offline.replay import BASE, CHUNK, BadInput, Replay
+from streamer.offline.reviewers import TOGETHER, Answers, Items, Reviewers
+from streamer.port import Out
 
 AT = ("inferences", 0)
 TOLD_MAX = 8
@@ -102,6 +104,8 @@ class Scenario(Model):
     expect: list[Expected] = Field(default_factory=list)
     first: Expected | None = None
     incidents: list[Incidents] = Field(default_factory=list)
+    reviewers: Reviewers | None = None
+    items: list[Items] = Field(default_factory=list)
     others: Literal["forbidden", "allowed"] = "forbidden"
     account: dict[Literal["used", "late", "duplicate", "filtered", "dead_lettered"], int] | None = None
     twin: Literal["silent"] | None = None
@@ -117,11 +121,14 @@ class Plan(NamedTuple):
 
 
 class Came(NamedTuple):
-    """What came of a stream: alerts in their order, each incident as it was told last, the account of all records."""
+    """What came of a stream: alerts in their order, each incident as it was told last, the account of all records, and
+    items of the review queue.
+    """
 
     alerts: list[dict[str, Any]]
     incidents: dict[str, dict[str, Any]]
     account: dict[str, int]
+    items: list[dict[str, Any]]
 
 
 class Case(NamedTuple):
@@ -223,28 +230,46 @@ def play(plan: Plan, changed: bool, cut: int) -> Came:
     all_of = [*((None, one) for one in drawn), *literal(scenario.records), *((None, one) for one in plan.given)]
     events = [(topic or AT[0], record._replace(offset=offset)) for offset, (topic, record) in enumerate(all_of)]
     turn = scenario.restart.at if scenario.restart is not None and changed else len(events)
-    came = Came([], {}, {})
-    _step(engine, events[:turn], cut, came)
+    came, answers = Came([], {}, {}, []), None
+    if scenario.reviewers is not None and scenario.stream is not None:
+        given = [record for _, record in events]
+        answers = Answers(scenario.reviewers, plan.config, scenario.stream.seed, changed, given)
+    _step(engine, events[:turn], cut, came, answers)
     if turn < len(events) and plan.after is not None:
         later = Replay(plan.after, fields_of(plan.after), together=True)
         later.tasks = {at: Task.load(plan.after, at, task.dump()) for at, task in engine.tasks.items()}
         if later.joined is not None and engine.joined is not None:
             later.joined.next = engine.joined.next
         later.ticks, engine = engine.ticks, later
-        _step(engine, events[turn:], cut, came)
+        _step(engine, events[turn:], cut, came, answers)
     return came._replace(account=dict(engine.account().counts))
 
 
-def _step(engine: Replay, events: list[tuple[str, Record]], cut: int, came: Came) -> None:
-    for topic, mine in runs(events, cut):
-        for out in engine.step((topic, 0), mine):
-            if out.topic in ("alerts", "shadow"):
-                record = orjson.loads(out.value or b"")
-                if record["data"]["status"] == "resolved" or int(record["sequence"]) == 1:  # Not what is told again.
-                    came.alerts.append(record["data"])
-            elif out.topic == "incidents":
-                told = orjson.loads(out.value or b"")["data"]
-                came.incidents[told["incident"]] = told
+def _step(
+    engine: Replay, events: list[tuple[str, Record]], cut: int, came: Came, answers: Answers | None = None
+) -> None:
+    """The events, and where people answer what they say of some of them before the others come."""
+    at_once = len(events) if answers is None else TOGETHER
+    for begin in range(0, len(events), max(at_once, 1)):
+        some = events[begin : begin + at_once]
+        outs = [out for topic, mine in runs(some, cut) for out in engine.step((topic, 0), mine)]
+        _note(outs, came)
+        said = answers.to(outs) if answers is not None else []
+        if said and engine.config.verdicts is not None:
+            _note(engine.step((engine.config.verdicts.topic, 0), said), came)
+
+
+def _note(outs: Iterable[Out], came: Came) -> None:
+    for out in outs:
+        if out.topic == "review" and out.value is not None:
+            came.items.append(orjson.loads(out.value)["data"])
+        elif out.topic in ("alerts", "shadow"):
+            record = orjson.loads(out.value or b"")
+            if record["data"]["status"] == "resolved" or int(record["sequence"]) == 1:  # Not what is told again.
+                came.alerts.append(record["data"])
+        elif out.topic == "incidents":
+            told = orjson.loads(out.value or b"")["data"]
+            came.incidents[told["incident"]] = told
 
 
 def runs(events: list[tuple[str, Record]], most: int) -> Iterator[tuple[str, list[Record]]]:
@@ -259,6 +284,7 @@ def judge(scenario: Scenario, came: Came) -> list[str]:
     """Everything that is not as expected, in sentences."""
     alerts, account = came.alerts, came.account
     wrong = [said for one in scenario.incidents for said in one.wrong(came.incidents.values())]
+    wrong += [said for expected in scenario.items for said in expected.wrong(came.items)]
     for expected in scenario.expect:
         count = sum(expected.fits(alert) for alert in alerts)
         if count == 0 or expected.count not in (None, count):

@@ -29,7 +29,7 @@ class Shown(NamedTuple):
     """What the monitors say of a batch."""
 
     findings: Sequence[Finding]
-    unfamiliar: F64  # n; 1 for an event that a monitor of `ood` judged unfamiliar, 0 for one it did not, else NaN
+    unfamiliar: F64  # n; how unfamiliar, by `ood`: half and more for who was judged so; NaN for who was not looked at
 
 
 class OpenAlerts:

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from detectors.agreement import REVIEWERS_MAX, Agreement
 from schemas.events.convert import id_hash
+from streamer.review.reviewers import Reviewers
 from streamer.signals.verdicts import RIGHT, UNSURE, WRONG, Verdict
 
 CATEGORIES = {RIGHT: 0, WRONG: 1, UNSURE: 2}
@@ -25,8 +26,9 @@ same reviewer says it again. changed: the same reviewer says otherwise than befo
 of this id is open. unusable: it says nothing that is known, or nobody says it. beyond: the item has had REVIEWERS_MAX
 reviewers.
 """
-OUTCOMES = ("right", "wrong", "conflicting", "unsure", "unanswered")
-"""Of items: what is the truth; reviewers contradict each other; nobody was sure; nobody said anything within the ttl.
+OUTCOMES = ("right", "wrong", "conflicting", "unsure", "unanswered", "erased")
+"""Of items: what is the truth; reviewers contradict each other; nobody was sure; nobody said anything within the ttl;
+the event's id was erased before that.
 """
 MODELS_MAX = 32
 """Models of a partition whose reviewers are compared, and that are audited."""
@@ -47,6 +49,7 @@ class Item:
     offset: int
     time_ms: int
     purpose: Purpose | None = None
+    event_id: int = 0  # the hash of it
     said: dict[str, str] = field(default_factory=dict)  # by reviewer
     first_ms: int | None = None  # by the clock, when the first verdict came
     outcome: str = ""
@@ -61,10 +64,10 @@ class Truth(NamedTuple):
 
 
 class Asked:
-    """Those of one partition, the oldest first."""
+    """Those of one partition, the oldest first. `reviewers`: who is told what was said of each that is decided."""
 
-    def __init__(self, settle_ms: int) -> None:
-        self.settle_ms = settle_ms
+    def __init__(self, settle_ms: int, reviewers: Reviewers | None = None) -> None:
+        self.settle_ms, self.reviewers = settle_ms, reviewers
         self.items: dict[str, Item] = {}
         self.results = dict.fromkeys(RESULTS, 0)
         self.outcomes = dict.fromkeys(OUTCOMES, 0)
@@ -136,8 +139,17 @@ class Asked:
                     item.outcome = "unsure" if item.said else "unanswered"
                 if item.outcome:
                     self.outcomes[item.outcome] += 1
+                    if self.reviewers is not None and len(item.said) > 1:
+                        self.reviewers.decided(item.model, item.said, (item.offset, item.time_ms))
             if over:
                 del self.items[id]
+
+    def erase(self, event_id: int) -> list[str]:
+        """Forget the items about an event; their ids."""
+        gone = [id for id, item in self.items.items() if item.event_id == event_id and event_id]
+        for id in gone:
+            self.outcomes["erased"] += not self.items.pop(id).outcome
+        return gone
 
     def agreed(self) -> Iterator[tuple[str, int, Agreement]]:
         """Models of which verdicts came since this was asked, the version of what is told, and it."""
@@ -151,7 +163,7 @@ class Asked:
             "items": [
                 [id, item.model, item.until_ms, item.offset, item.time_ms,
                  None if item.purpose is None else list(item.purpose),
-                 [list(pair) for pair in item.said.items()], item.first_ms, item.outcome]
+                 [list(pair) for pair in item.said.items()], item.first_ms, item.outcome, item.event_id]
                 for id, item in self.items.items()
             ],
             "results": list(self.results.items()),
@@ -165,9 +177,9 @@ class Asked:
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Into a new one."""
-        for id, model, until_ms, offset, time_ms, purpose, said, first_ms, outcome in state["items"]:
+        for id, model, until_ms, offset, time_ms, purpose, said, first_ms, outcome, *more in state["items"]:
             why = None if purpose is None else Purpose(int(purpose[0]), bool(purpose[1]), float(purpose[2]))
-            item = Item(str(model), int(until_ms), int(offset), int(time_ms), why)
+            item = Item(str(model), int(until_ms), int(offset), int(time_ms), why, int(more[0]) if more else 0)
             item.said = {str(who): str(what) for who, what in said}
             item.first_ms, item.outcome = None if first_ms is None else int(first_ms), str(outcome)
             if not set(item.said.values()) <= set(CATEGORIES) or item.outcome not in ("", *OUTCOMES):

@@ -109,6 +109,7 @@ class Audits:
         others = max(share // 5, 1) if share > 1 else 0
         audit.most = share - others
         n, lowest, control, _ = audit.selection()
+        lowest, control = (one.take(np.flatnonzero(one.id)) for one in (lowest, control))  # 0 is one that was erased.
         control = control.take(np.arange(min(others, len(control.number))))
         parts = {LOWEST: (lowest, len(lowest.number)), RANDOM: (control, n - len(lowest.number))}
         events, asked = (len(lowest.number), parts[RANDOM][1]), (len(lowest.number), len(control.number))
@@ -127,6 +128,10 @@ class Audits:
             for kept in (audit.lowest, audit.drawn):
                 items = kept.items()
                 yield from spots(items.offset, items.row)
+
+    def erase(self, ids: Any) -> bool:
+        """Ask about none of these events; whether one of them was known."""
+        return any([kept.blank(ids) for audit in self.open.values() for kept in (audit.lowest, audit.drawn)])
 
     def answered(self, truth: Truth) -> None:
         """What is true of an item; of the audit's if it was asked for that."""

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from schemas.events.batch import Batch, number_of_event, origin_of, text_of_event
+from schemas.events.convert import id_hash
 from streamer.config.review import column_of
 from streamer.signals.roles import EVENT_NAME
 
@@ -83,6 +84,14 @@ class Candidates:
         """Know of those that are `held`, of whom some may be in this batch, and of nobody else."""
         self.known = self.of(held, batch)
 
+    def erase(self, event_id: int) -> bool:
+        """Know of the events of this id nothing but where they are; whether there were any."""
+        mine = [spot for spot, one in self.known.items() if id_of(one.name, self.hashed) == event_id]
+        for spot in mine:
+            one = self.known[spot]
+            self.known[spot] = Known(one.model, "", one.time_ms, one.origin, None, ())
+        return bool(mine)
+
     def dump(self) -> list[Any]:
         return [[*spot, *_plain(known)] for spot, known in sorted(self.known.items())]
 
@@ -93,6 +102,11 @@ class Candidates:
             pairs = tuple((str(field), value) for field, value in values if field in self.fields)
             known = Known(str(model), str(name), int(time_ms), at, sure, pairs)  # type: ignore[arg-type]
             self.known[int(offset), int(row)] = known
+
+
+def id_of(name: str, hashed: bool) -> int:
+    """The hash of an id that an item would name so; 0 where it has none."""
+    return int(name, 16) if hashed and name else id_hash(name, EVENT_NAME)
 
 
 def _plain(known: Known) -> list[Any]:

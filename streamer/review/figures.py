@@ -7,10 +7,8 @@ from typing import Any
 from detectors.agreement import Agreement, Figure
 from detectors.audit import AuditTest
 from detectors.estimated_error import Share
+from streamer.alerts.verdict_alerts import MOST
 from streamer.review.audits import Window
-
-MOST = 1e300
-"""Evidence beyond is not told more exactly."""
 
 
 def audit_facts(window: Window, test: AuditTest) -> dict[str, Any]:

@@ -180,6 +180,12 @@ class ReviewQueue:
             items = kept.items()
             yield from zip(items.offset.tolist(), items.row.tolist(), strict=True)
 
+    def erase(self, ids: U64) -> bool:
+        """Ask about none of these events; whether one of them was known."""
+        kept = *self.ranked.values(), self.control
+        known = [one.blank(ids) for one in kept] + [self.asked.pop(id, 1) is None for id in ids.tolist()]
+        return any(known)
+
     def _hold(self, events: Events, score: F64, bits: I64) -> None:
         note = events.time_ms << len(WEIGHTS) | bits
         self.control.offer(Offered(chances(events.id, SALT), events.offset, events.row, events.id, note))
@@ -224,7 +230,7 @@ class ReviewQueue:
         """The first of each stratum, then the second of each .., by their score; ties by the log."""
         order = []
         for kept in self.ranked.values():
-            fresh = [c for c in columns(kept.items()) if c[3] not in self.asked]
+            fresh = [c for c in columns(kept.items()) if c[3] and c[3] not in self.asked]
             order += [(rank, *candidate) for rank, candidate in enumerate(fresh)]
         chosen: dict[int, Item] = {}
         for _, _, offset, row, id, note in sorted(order):
@@ -236,7 +242,7 @@ class ReviewQueue:
         """A random sample of the events that are not ranked."""
         chosen: dict[int, tuple[int, int, int]] = {}
         for _, offset, row, id, note in columns(self.control.items()):
-            if len(chosen) < most and id not in taken and id not in self.asked:
+            if len(chosen) < most and id and id not in taken and id not in self.asked:
                 chosen.setdefault(id, (offset, row, note))
         of = self.events - len(taken)
         return [self._item(*at[:2], id, at[2], CONTROL, len(chosen), of) for id, at in chosen.items()]

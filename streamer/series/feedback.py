@@ -79,6 +79,10 @@ class Feedback(SourceBase):
             del self.groups[oldest]
             self.marks.pop(oldest, None)
 
+    def erase(self, event_id: int, models: Collection[str]) -> bool:
+        self.marks.pop(event_id, None)
+        return self.groups.pop(event_id, None) is not None
+
     def forget(self, models: Collection[str]) -> None:
         self.groups = {event_id: group for event_id, group in self.groups.items() if group[0] not in models}
         self.marks = {event_id: marks for event_id, marks in self.marks.items() if event_id in self.groups}

@@ -26,11 +26,12 @@ from streamer.signals.columns import I64, Bool, Grouping, dense, group, groups_o
 from streamer.signals.grammar import BY_PATHS
 from streamer.signals.roles import Population, populations
 
-RESULTS = ("matched", "duplicate", "conflicting", "unmatched", "unusable")
+RESULTS = ("matched", "duplicate", "conflicting", "unmatched", "unusable", "erased")
 """matched: joined. duplicate: it says again what an earlier one said. conflicting: it says otherwise, and the first one
 stands. unmatched: it waited in vain. unusable: it holds no truth, or none that can be compared with what was predicted.
+erased: its id was, before it met an inference.
 """
-AWAITED = ("labelled", "expired", "displaced", "refused")
+AWAITED = ("labelled", "expired", "displaced", "refused", "erased")
 """What became of inferences: labelled; no label came within `ttl`, or before `pending` others; there were more groups
 than have a place, or more windows of them.
 """
@@ -254,6 +255,16 @@ class Labels:
         prediction, confidence = columns["prediction"].item(place), columns["confidence"].item(place)
         of_inference = of, kind, prediction, truth, number, confidence, columns["time_ms"].item(place)
         found.append((event, *of_inference, label_ms))
+
+    def erase(self, event_id: int, models: Collection[str]) -> bool:
+        """Know nothing more of this id, be it of any of these models, or of one that something waits of."""
+        names = dict.fromkeys([*models, *(key[0] for key in self.keys.values()), *self.models.values()])
+        ids = np.array([event_id ^ model_hash(name) for name in names], np.uint64)
+        left, known = self.waiting.erase(ids)
+        self.inferences["erased"] += left
+        unmet, early = self.early.erase(ids, self.settled)
+        self.results["erased"] += unmet
+        return known or early
 
     def _turn(self, clock_ms: int) -> None:
         """Begin a block where one is full, and let those go that hold nothing open."""

@@ -25,6 +25,7 @@ FEATURES_MAX = 64
 """Features judged together: the work grows with their square. Later ones of a group are left out."""
 FEATURES_MIN = 2
 CONFIDENCE = "prediction.confidence"
+HALF = 0.5
 
 
 @dataclass
@@ -243,6 +244,19 @@ class OutOfDistribution(SourceBase):
         keep = rows >= 0
         table.dropped += int(np.count_nonzero(~keep))
         return Column(rows[keep], far[events[keep]] * 1.0, events[keep])
+
+    def graded(self, column: Column, known: ColumnsSoFar) -> F64:
+        """How unfamiliar each event of its `column` is, from 0 to 1: half where its distance is as many deviations as
+        `beyond` allows, and from there on for those that it judged unfamiliar, whatever made it.
+        """
+        distance, judged = known[self.numbers.id]
+        above = {row: self.numbers.learned(row).above for row in np.unique(distance.rows[judged.ready]).tolist()}
+        limit = self.rule.beyond * np.array([above.get(row, 0.0) for row in distance.rows.tolist()], np.float64)
+        times = np.divide(judged.away, limit, out=np.zeros(len(limit)), where=judged.ready & (limit > 0.0))
+        grown = np.zeros(int(max(column.events.max(initial=-1), distance.events.max(initial=-1))) + 1)
+        grown[distance.events] = 1.0 - 1.0 / (1.0 + np.maximum(times, 0.0))
+        found: F64 = grown[column.events]
+        return np.where(column.values > 0.0, np.maximum(found, HALF), np.minimum(found, np.nextafter(HALF, 0.0)))
 
     def dump(self) -> Any:
         return None

@@ -29,6 +29,10 @@ MERGED, MERGED_MAX = 4, 64
 """So many neighbouring runs of one size become one, of at most so many blocks."""
 ID, CAME = "id", "came_ms"
 """Columns of every store: XXH3-64 of the id, and the clock when the row came."""
+LEFT = (CAME, "group", "model")
+"""Columns that stay of a row that was erased: without them nobody could count it."""
+GONE = 65_535
+"""Its mark."""
 
 Layout = tuple[tuple[str, str], ...]
 """Name and dtype of each column, the wide ones first so that all lie aligned in one buffer."""
@@ -49,6 +53,23 @@ class Block:
             begin = end
         self.came = self.columns[CAME]
         self.marks = np.zeros(BLOCK, np.uint16)
+
+    def blank(self, places: I64, layout: Layout) -> None:
+        """Nothing is known of these rows. What a snapshot has of a full block stays as it was there."""
+        fresh, sealed = Block(layout, self.first, self.data.copy()), not self.data.flags.writeable
+        for name, column in fresh.columns.items():
+            if name not in LEFT:
+                column[places] = 0
+        self.marks[places] = GONE
+        self.data, self.columns, self.came = fresh.data, fresh.columns, fresh.came
+        if sealed:
+            self.seal()
+
+    def seal(self) -> None:
+        """Nothing changes any more but marks."""
+        self.data.flags.writeable = False
+        for column in self.columns.values():
+            column.flags.writeable = False
 
 
 class Rows(NamedTuple):
@@ -145,12 +166,29 @@ class Pending:
         row = self.at(number)
         return None if row[0].came[row[1]] < self.oldest_ms(clock_ms) else row
 
+    def erase(self, ids: U64, begin: int = 0) -> tuple[int, bool]:
+        """Nothing of the rows of these ids is known any more but that there were some, when they came and of which
+        group they were. How many of them from number `begin` on nobody had answered, and whether there were any.
+        """
+        open_ones, known = 0, False
+        for block in self.blocks:
+            mine = np.flatnonzero(np.isin(block.columns[ID][: block.rows], ids))
+            if len(mine):
+                known = True
+                open_ones += int(np.count_nonzero((block.marks[mine] == 0) & (block.first + mine >= begin)))
+                block.blank(mine, self.layout)
+        for place, run in enumerate(self.runs):
+            stays = ~np.isin(run.ids, ids)
+            if not stays.all():
+                self.runs[place] = run._replace(ids=run.ids[stays], places=run.places[stays])
+        for id in ids.tolist():
+            self.places.pop(id, None)
+        return open_ones, known
+
     def seal(self) -> None:
         """The last block is full: begin the next."""
         last = self.blocks[-1]
-        last.data.flags.writeable = False
-        for column in last.columns.values():
-            column.flags.writeable = False
+        last.seal()
         self._index(last)
         self.places.clear()
         self.blocks.append(Block(self.layout, last.first + BLOCK))

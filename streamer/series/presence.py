@@ -44,6 +44,9 @@ def changes(numbers: I64) -> Bool:
 class Presence(SourceBase):
     """Makes the signal `events`: no value while a group speaks, and its silence in ms at the event that ends one."""
 
+    what = "events"
+    days_needed = 0
+
     def __init__(self, rate: float = 0.01, away: Away = NEVER) -> None:
         self.away = away  # time that is no gap
         self.rate = rate  # false alarms a day that all its rows of a model together may have
@@ -54,7 +57,7 @@ class Presence(SourceBase):
     def column(self, batch: Batch, groups: Groups, table: SeriesTable, known: ColumnsSoFar) -> Column:
         events = np.flatnonzero(groups.of_event >= 0)
         inverse, first = dense(groups.of_event[events])
-        rows = np.array([table.row(groups.keys[groups.of_event[events[i]]], "events") for i in first], np.int64)
+        rows = np.array([table.row(groups.keys[groups.of_event[events[i]]], self.what) for i in first], np.int64)
         table.resize()
         self.resize(len(table.keys))
         counts = np.bincount(inverse, minlength=len(rows))
@@ -125,10 +128,14 @@ class Presence(SourceBase):
         for part, begin in zip(np.flatnonzero(~same).tolist(), parts[~same].tolist(), strict=True):
             row = int(rows[begin])
             # What speaks seldom has a small part of what may be wrong, so that many of them have no more than one.
-            share = min(max(int(before[begin]), 1) / int(counts[begin]), 1.0)
+            share = min(max(int(before[begin]), 1) / max(int(counts[begin]), 1), 1.0)
             floors = self.days.mean[row, :, 0] * FLOORS
             self.days.turn(row, int(days[begin]), odds(self.rate, len(FLOORS) / share), floors)
             self.days.today[row, :, 0] = np.maximum(self.days.today[row, :, 0], most[:, part])
+
+    def alone(self, table: SeriesTable) -> bool:
+        """Whether a row is all that its model has, so that nothing goes on beside it."""
+        return not table.by
 
     def gap(self, row: int, model: str) -> tuple[float, float]:
         """How long a row has been silent by ticks, and for how many events of its model."""

@@ -44,6 +44,10 @@ class SourceBase:
     def turn(self, offset: int) -> Collection[Group]:
         return ()
 
+    def erase(self, event_id: int, models: Collection[str]) -> bool:
+        """Nothing is remembered by id."""
+        return False
+
     def forget(self, models: Collection[str]) -> None:
         """Nothing is remembered by group."""
 

@@ -19,6 +19,7 @@ from streamer.series.correlation import CorrelationSource
 from streamer.series.embeddings import EmbeddingSource
 from streamer.series.estimated import Estimated
 from streamer.series.feedback import Feedback
+from streamer.series.label_presence import LabelPresence
 from streamer.series.new_features import NewFeatures
 from streamer.series.out_of_distribution import Distance, OutOfDistribution
 from streamer.series.presence import Presence
@@ -63,6 +64,9 @@ class Source(Protocol):
         rows leave with them.
         """
 
+    def erase(self, event_id: int, models: Collection[str]) -> bool:
+        """Nothing of this id is to be remembered any more; whether there was something. `models`: those there are."""
+
     def forget(self, models: Collection[str]) -> None:
         """Nothing of these models is to be remembered any more."""
 
@@ -100,11 +104,12 @@ def _estimated(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable
 
 
 def _presence(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable, ...]) -> Source:
-    of = {n: m for n, m in config.effective_monitors().items() if (m.signal, tuple(m.by)) == ("events", table.by)}
+    made = {"events": Presence, "labels": LabelPresence}[table.signal.kind]
+    of = {n: m for n, m in config.effective_monitors().items() if (m.signal, tuple(m.by)) == (made.what, table.by)}
     rates = budget.parts(config.false_alarms, config.effective_monitors())
     of = {n: m for n, m in of.items() if not m.shadow} or of  # A candidate makes no others more careful.
     rate = min((rates[name] for name in of), default=0.01)
-    return Presence(rate, Away(config.calendar))
+    return made(rate, Away(config.calendar))
 
 
 def _aggregates(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable, ...]) -> Source:
@@ -160,6 +165,7 @@ SOURCES: dict[str, SourceSpec] = {
     "confident_ood": SourceSpec(("distance",), _ood),
     "aggregate": SourceSpec((), _aggregates),
     "events": SourceSpec((), _presence),
+    "labels": SourceSpec((), _presence),
 }
 
 

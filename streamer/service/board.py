@@ -87,9 +87,12 @@ class Board:
         self.hidden_lines, self.unread = 0, 0
         self.version = 0  # of what is shown
 
-    def take(self, value: bytes | None) -> None:
-        """One record of any of the topics; what is none of ours is counted."""
+    def take(self, value: bytes | None, key: bytes | None = None) -> None:
+        """One record of any of the topics; what is none of ours is counted. One without a value takes an item away:
+        its event was erased.
+        """
         if value is None:
+            self.version += self.items.pop((key or b"").decode("utf-8", "replace"), None) is not None
             return
         try:
             record = orjson.loads(value)

@@ -18,12 +18,13 @@ from urllib.parse import parse_qs
 import orjson
 from xxhash import xxh3_64_hexdigest
 
+from schemas.events.batch import Record
 from schemas.events.convert import time_ms
 from streamer import __version__
 from streamer.config.effective import as_yaml, effective
 from streamer.config.librdkafka_settings import HIDDEN
 from streamer.config.model import Config
-from streamer.port import LogDown
+from streamer.port import LogDown, Partition
 from streamer.series.calendar import NEVER, Away
 from streamer.service.acts import Acts, acts_of
 from streamer.service.board import Board
@@ -67,7 +68,7 @@ class Tail(Protocol):
 
     missing: dict[str, str]  # by topic why nothing of it is read
 
-    def values(self) -> Iterable[bytes | None]: ...
+    def records(self) -> Iterable[tuple[Partition, Record]]: ...
 
     def close(self) -> None: ...
 
@@ -178,11 +179,11 @@ class Page:
                 with self._lock:
                     self._begin()
                 while not self._closing.is_set() and not self._again.is_set():
-                    values = list(tail.values())
+                    records = list(tail.records())
                     self._waits = "; ".join(f"{topic}: {why}" for topic, why in tail.missing.items()) or None
                     with self._lock:
-                        for value in values:
-                            self.board.take(value)
+                        for _, record in records:
+                            self.board.take(record.value, record.key)
             except LogDown as down:
                 self._waits = str(down)
             finally:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from streamer.alerts.commands import RESULTS as COMMANDS
 from streamer.alerts.holds import WHY
 from streamer.alerts.learning import RESULTS as ON_ALERTS
+from streamer.engine.erasing import RESULTS as ERASURES
 from streamer.engine.figures import Name
 from streamer.review.asked import OUTCOMES, RESULTS
 from streamer.review.audits import KINDS
@@ -25,6 +26,7 @@ PEOPLE: dict[Name, tuple[str, Mapping[str, tuple[str, ...]]]] = {
         {**TOPIC, "outcome": OUTCOMES},
     ),
     "review_no_share_total": ("Inferences in partitions beyond review.partitions: nobody is asked about them.", TOPIC),
+    "review_uncompared_total": ("Comparisons of reviewers that were left out, as a model has too many.", TOPIC),
     "verdicts_total": (
         "What became of verdicts on items: matched, contradicting another reviewer, repeated, changed, of no open "
         "item, unusable, or of more reviewers than an item may have.",
@@ -34,6 +36,10 @@ PEOPLE: dict[Name, tuple[str, Mapping[str, tuple[str, ...]]]] = {
         "What became of verdicts on alerts, with false_alarms.learn: counted, as many for as against, replaced by the "
         "same reviewer's, after others had counted, of no known alert, unusable, forgotten; others wait.",
         {**TOPIC, "result": ON_ALERTS},
+    ),
+    "erasures_total": (
+        "Ids that were to be erased: something was known of them, or nothing.",
+        {**TOPIC, "result": ERASURES},
     ),
     "control_commands_total": (
         "Commands of operators: applied, there already by their id, or why they were refused.",

@@ -246,6 +246,9 @@ KINDS: dict[str, SignalKind] = {
         "version_change", ("changes of version", "are of another version than the one before"), of_features=False
     ),
     "events": SignalKind(("events",), FLAG, words={"events": Word("events")}, referenced=False),
+    "labels": SignalKind(
+        ("labels",), FLAG, words={"labels": Word("labels")}, population=Population.ALL, referenced=False
+    ),
 }
 FORMS: tuple[str, ...] = tuple(form for kind in KINDS.values() for form in kind.forms)
 """How all signals are written, for the help and for did-you-mean."""

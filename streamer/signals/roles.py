@@ -19,6 +19,7 @@ REVIEWED, ALERTED = "verdicts.review_id", "verdicts.alert_id"
 EVENT_NAME = "review.event_id"  # as its text, of which nothing but items of the review queue has need
 REVIEWER, VERDICT, REASON = "verdicts.reviewer", "verdicts.verdict", "verdicts.reason"
 COMMAND = "control.id"
+ERASED = "erased.id"  # the hash of an id of which nothing is to be known any more
 """Names under which a batch has what the config's pointers found; of a topic of its own they are the columns' own."""
 
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from schemas.events.batch import Batch, number_of_event, text_of_event
+from schemas.events.convert import id_hash
 from streamer.signals.columns import I64, Bool
 from streamer.signals.roles import ALERTED, REASON, REVIEWED, REVIEWER, VERDICT, is_verdict
 
@@ -54,17 +55,25 @@ class Verdict(NamedTuple):
     time_ms: int  # when it was given, by its own word
 
 
-def item_verdicts(batch: Batch, used: Bool, sent_ms: I64) -> list[Verdict]:
-    """Those on items, in the order of the log; `sent_ms`: the times that the records themselves have."""
-    return _verdicts(batch, used, sent_ms, REVIEWED, ITEM)
+def item_verdicts(batch: Batch, used: Bool, sent_ms: I64, hashed: bool = False) -> list[Verdict]:
+    """Those on items, in the order of the log; `sent_ms`: the times that the records themselves have; `hashed`: of
+    reviewers no name is kept, but `name_hash`.
+    """
+    return _verdicts(batch, used, sent_ms, (REVIEWED, ITEM), hashed)
 
 
-def alert_verdicts(batch: Batch, used: Bool, sent_ms: I64) -> list[Verdict]:
+def alert_verdicts(batch: Batch, used: Bool, sent_ms: I64, hashed: bool = False) -> list[Verdict]:
     """Those on alerts that are not about an item as well, in the order of the log."""
-    return _verdicts(batch, used & (text_of_event(batch, REVIEWED) < 0), sent_ms, ALERTED, ALERT)
+    return _verdicts(batch, used & (text_of_event(batch, REVIEWED) < 0), sent_ms, (ALERTED, ALERT), hashed)
 
 
-def _verdicts(batch: Batch, used: Bool, sent_ms: I64, role: str, words: dict[str, str]) -> list[Verdict]:
+def name_hash(name: str) -> str:
+    """What stands for a name: XXH3-64 in hex, as of ids. Who has a list of names can find it again."""
+    return f"{id_hash(name, ''):016x}" if name else ""
+
+
+def _verdicts(batch: Batch, used: Bool, sent_ms: I64, kind: tuple[str, dict[str, str]], hashed: bool) -> list[Verdict]:
+    role, words = kind
     about, both = text_of_event(batch, role), text_of_event(batch, ALERTED) >= 0
     chosen = np.flatnonzero(used & is_verdict(batch) & (about >= 0))
     if not len(chosen):
@@ -79,7 +88,8 @@ def _verdicts(batch: Batch, used: Bool, sent_ms: I64, role: str, words: dict[str
     for event in chosen.tolist():
         number = numbers.item(event)
         word = plain(text(texts, event)) or (f"{number:g}" if number == number else "")
-        who, said = text(reviewers, event), words.get(word, "")
+        name, said = text(reviewers, event), words.get(word, "")
+        who = name_hash(name) if hashed else name
         said = "" if not who or (role == REVIEWED and both.item(event)) else said
         why = plain(text(reasons, event)) if said == NOT_USEFUL else ""
         reason = why if why in REASONS else OTHER if why else ""

@@ -55,3 +55,11 @@ def test_an_audit_says_how_many_verdicts_find_what() -> None:
     [line] = [line for line in told(load_text(LEAST + text, "x", {})) if line.startswith("review.audit")]
     assert "7% by 1,505, of 9% by 410, of 15% by 86 verdicts" in line
     assert not [line for line in told(load_text(LEAST, "x", {})) if line.startswith("review")]
+
+
+def test_a_review_says_how_many_items_find_a_reviewer_whose_agreement_falls() -> None:
+    text = "verdicts: {topic: said}\nreview: {topic: asked}\n"
+    [line] = [line for line in told(load_text(LEAST + text, "x", {})) if line.startswith("review.agreement")]
+    assert "in 4 of the first 60 items is found, with 80% chance, to differ in 30% by 220, in 40% by 79," in line
+    off = load_text(LEAST + text.replace("asked}", "asked, agreement_alpha: 0}"), "x", {})
+    assert not [line for line in told(off) if line.startswith("review")]

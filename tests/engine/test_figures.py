@@ -72,7 +72,8 @@ def test_a_task_that_saw_nothing_has_counted_nothing() -> None:
         "events_total", "events_muted_total", "records_consumed_total",
         "series_dropped_total", "series_evicted_total", "windows_total",
         "labels_received_total", "labels_total", "labels_awaited_total", "labels_uncalibrated_total",
-        "review_items_total", "review_outcomes_total", "review_no_share_total", "verdicts_total",
+        "review_items_total", "review_outcomes_total", "review_no_share_total", "review_uncompared_total",
+        "verdicts_total", "erasures_total",
         "control_commands_total", "alerts_held_total", "alert_verdicts_total",
     }  # fmt: skip
     told = {("firing", "info"): 2}, {("resolved", "info"): 4}, {("opened", "info"): 1}

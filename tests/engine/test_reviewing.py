@@ -20,6 +20,7 @@ from streamer.engine.reviewing import Reviewing
 from streamer.engine.task import Task
 from streamer.engine.tasks import Orderings, Tasks
 from streamer.port import Out, Parts, Tick
+from streamer.signals.verdicts import name_hash
 
 ROOT = Path(__file__).resolve().parents[2]
 KINDS = "alert", "review", "audit", "agreement"
@@ -281,3 +282,54 @@ def test_an_alert_that_is_open_ends_also_where_nobody_audits_any_more() -> None:
     mine = [one["data"]["status"] for one in told if one["data"]["alert"]["labels"]["monitor"] == "review.audit"]
     assert mine.count("resolved") == len(reviewing(world.task).alarms.open)
     assert not reviewing(task).alarms.open
+
+
+ALONE = TEXT.replace("budget: 100, per: 4h, slots: 4,", "budget: 400, per: 4h, slots: 4, agreement_alpha: 0.05,")
+
+
+def years(seed: int, text: str = ALONE, careless: float = 0.5, falls: int = 4, hours: int = 7) -> World:
+    """Three reviewers of every item; one of them is careless from an hour on."""
+    world, seen = World(text, seed), 0
+    for number in range(hours):
+        world.hour()
+        items, seen = world.items()[seen:], len(world.items())
+        for reviewer in ("ann", "bob", "zoe"):
+            world.answer(items, reviewer, careless if (reviewer, number >= falls) == ("zoe", True) else 0.05)
+    world.hour(6)
+    return world
+
+
+def of_agreement(world: World) -> list[dict[str, Any]]:
+    return [one for one in world.records("alert") if one["alert"]["labels"]["monitor"] == "review.agreement"]
+
+
+@pytest.mark.parametrize("careless", [0.5, 0.05], ids=["falls", "as before"])
+def test_a_reviewer_whose_agreement_falls_is_an_alert_and_the_healthy_twin_is_none(careless: float) -> None:
+    world = years(1, careless=careless)
+    told = [one for one in of_agreement(world) if one["status"] == "firing"]
+    assert [one["alert"]["labels"]["reviewer"] for one in told] == ["zoe"] * len(told)
+    assert bool(told) == (careless == 0.5)
+    for out in world.outs:
+        if out.topic == "alerts":
+            SCHEMAS["alert"].validate(json.loads(out.value or b""))
+    for one in told:
+        assert one["statistic"] >= one["threshold"] == 40.0
+        assert "zoe agreed with others on " in one["sentence"]
+    for engine in (ENGINE, PYTHON):
+        task, outs = told_again(world, engine, 1)
+        assert by_topic(outs) == by_topic(world.outs)
+        assert task.dump() == world.task.dump()
+
+
+def test_of_reviewers_only_the_hash_is_kept_where_that_is_asked_for_and_also_of_what_was_there() -> None:
+    named = years(1)
+    text = ALONE.replace("verdicts: {topic: said}", "verdicts: {topic: said, hash_reviewers: true}")
+    hashed = years(1, text)
+    told = [one["sentence"] for one in of_agreement(hashed)]
+    assert told
+    assert [one.replace(name_hash("zoe"), "zoe") for one in told] == [one["sentence"] for one in of_agreement(named)]
+    assert b"zoe" not in b"".join([hashed.task.dump(), *[out.value or b"" for out in hashed.outs]])
+    later = Tasks(load_text(text, "x", {})).load((ORDERED, 0), named.task.dump())
+    state = reviewing(later).dump()
+    assert "ann" not in json.dumps([state["asked"]["items"], state["fallen"]], default=str)
+    assert {who for _, who, _ in state["reviewers"]["tests"]} == {name_hash("ann"), name_hash("bob")}

@@ -60,25 +60,28 @@ def say(path: Path, *given: str, code: int = 0) -> str:
 def on_the_page(service: Service, path: str, body: dict[str, str] | None = None) -> dict[str, Any]:
     """What the page says to this, once it knows what it is about."""
     address, text = service.lines("starting")[-1]["listen"], None if body is None else json.dumps(body).encode()
-    end_s = time.monotonic() + 60
-    while time.monotonic() < end_s:
+
+    def told() -> dict[str, Any] | None:
         asked = urllib.request.Request(f"http://{address}{path}", text, {"X-Driftline": "page"})
         try:
             with urllib.request.urlopen(asked, timeout=20) as answer:
                 found: dict[str, Any] = json.loads(answer.read())
                 return found
         except urllib.error.HTTPError:
-            time.sleep(0.2)
-    raise AssertionError(service.log.read_text())
+            return None
+
+    found = until(told, service.log.read_text)
+    assert found is not None
+    return found
 
 
 def answered(service: Service, id: str) -> str:
     """What the page shows that became of a command."""
-    end_s = time.monotonic() + 60
-    while not (said := [one for one in on_the_page(service, "/api/overview")["said"] if one["id"] == id]):
-        assert time.monotonic() < end_s
-        time.sleep(0.2)
-    return str(said[0]["sentence"])
+
+    def said() -> list[dict[str, Any]]:
+        return [one for one in on_the_page(service, "/api/overview")["said"] if one["id"] == id]
+
+    return str(until(said, service.log.read_text)[0]["sentence"])
 
 
 def test_commands_are_obeyed_once_through_a_kill(

@@ -262,7 +262,7 @@ def test_any_cutting_and_any_snapshot_give_the_same(engine: Engine, monkeypatch:
 
 def expected(log: list[Record], ttl_ms: int, most: int) -> dict[str, int]:
     """What becomes of labels by the rule alone, without blocks: dicts of all there ever was."""
-    found = dict.fromkeys(("matched", "duplicate", "conflicting", "unmatched", "unusable"), 0)
+    found = dict.fromkeys(("matched", "duplicate", "conflicting", "unmatched", "unusable", "erased"), 0)
     clock, begun, newest = 0, 0, dict[str, int]()
     rows, early = list[dict[str, Any]](), list[dict[str, Any]]()
     by_id, early_by_id = dict[Any, int](), dict[Any, int]()

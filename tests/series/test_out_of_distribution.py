@@ -6,6 +6,7 @@ import json
 import random
 from typing import Any
 
+import numpy as np
 import pytest
 
 from schemas.events.batch import Record
@@ -104,3 +105,20 @@ def test_one_number_alone_is_no_space() -> None:
     task = run(ALONE, [{"model": "m", "features": {"a": i}} for i in range(500)])
     assert rule_of(task).spaces[("m",)].events == []
     assert Task.load(ALONE, AT, task.dump()).dump() == task.dump()
+
+
+def test_how_unfamiliar_an_event_is_grows_with_its_distance_and_is_half_at_the_limit() -> None:
+    rng = random.Random(4)
+    setup = load_text(HEAD + "monitors: {odd: {signal: ood, detect: {kind: fraction, max: 0.5}}}\n", "x", {})
+    healthy = [{"model": "m", "features": {"a": rng.gauss(0, 1), "b": rng.gauss(0, 1)}} for _ in range(600)]
+    task = run(setup, healthy)
+    away = [{"model": "m", "features": {"a": float(far), "b": 0.0}} for far in (2, 3, 5, 8, 20, 80)]
+    task = run(setup, away, task=task, begin=600)
+    found = np.full(len(away), np.nan)
+    task.watching.unfamiliar(found)
+    assert found.tolist() == sorted(found.tolist())
+    assert len({*found.tolist()}) == len(away)
+    [(column, _)] = [pair for table_id, pair in task.watching.known.items() if table_id.signal.kind == "ood"]
+    assert ((found >= 0.5) == (column.values > 0)).all()
+    assert 0 < np.count_nonzero(found >= 0.5) < len(away)
+    assert found.max() < 1.0

@@ -14,7 +14,8 @@ from typing import Literal
 
 import pytest
 
-from streamer.port import LogDown
+from schemas.events.batch import Record
+from streamer.port import LogDown, Partition
 from streamer.service.gate import Gate
 from streamer.service.health import Health
 from streamer.service.http import Server, start_server
@@ -43,10 +44,10 @@ class Topics:
             raise LogDown("no broker")
         return self
 
-    def values(self) -> Iterator[bytes | None]:
+    def records(self) -> Iterator[tuple[Partition, Record]]:
         time.sleep(0.01)
         found, self.put = self.put, []
-        yield from found
+        yield from ((("t", 0), Record(0, 0, None, value)) for value in found)
 
     def close(self) -> None:
         self.closed += 1

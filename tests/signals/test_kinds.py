@@ -10,7 +10,7 @@ from streamer.signals.observe import FEATURES
 
 STANDS_FOR = {"ratio(A, B)": "ratio(features.a, /b)", "p95(NUMBER)": "p95(latency_ms)"}
 PAIRS = [(kind, form) for kind, spec in KINDS.items() for form in spec.forms]
-WITHOUT_PHRASE = {"events": "it has no values, so nothing is ever said of its share"}
+WITHOUT_PHRASE = dict.fromkeys(("events", "labels"), "it has no values, so nothing is ever said of its share")
 MEASURED_OR_COUNTED = [kind for kind, spec in KINDS.items() if spec.values != CATEGORY]
 """No sentence has a phrase for categories: only distributions watch them."""
 

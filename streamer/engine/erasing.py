@@ -1,0 +1,117 @@
+"""Erasure of an event id: a record without a value, whose key is the id, on the topic of labels, feedback or verdicts.
+
+Nobody knows which model such a record is about, so the stage before the ordered log writes the hash of the id to every
+partition of that, in a record of its own. There it stands between the events before and those behind: what was known
+of the id is gone from there on, on every replay alike, and with the next snapshot from the state topic. What was
+counted stays counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from schemas.events.batch import Batch, Reject, batch_of, part_of, text_of_event
+from schemas.events.convert import id_hash
+from streamer.engine.figures import Counter
+from streamer.signals.roles import ERASED, has
+
+ERASED_ID, UNKNOWN = "erased", "unknown"
+RESULTS = (ERASED_ID, UNKNOWN)
+"""Whether anything was known of the id."""
+Pack = Callable[[Batch, Any, Any], Sequence[tuple[int, bytes]]]
+
+
+def asked_for(rejects: Sequence[Reject]) -> tuple[list[tuple[int, int]], tuple[Reject, ...]]:
+    """Of what a topic has that could not be decoded offset and hash of each id that is to be erased, and all else. A
+    key that is no text is nobody's id.
+    """
+    found, left = list[tuple[int, int]](), list[Reject]()
+    for one in rejects:
+        record = one.record
+        if one.reason == "empty" and record.value is None and record.key and not record.unreadable:
+            found.append((record.offset, id_hash(record.key.decode("utf-8", "replace"), ERASED)))
+        else:
+            left.append(one)
+    return found, tuple(left)
+
+
+def in_order(batch: Batch) -> Iterator[tuple[Batch, list[tuple[int, int]]]]:
+    """A batch of such a topic cut behind what asks for an erasure: parts, each with the ids that are to be erased
+    behind it.
+    """
+    ids, rejects = asked_for(batch.rejects)
+    batch, begin, waiting = replace(batch, rejects=rejects) if ids else batch, 0, list[tuple[int, int]]()
+    for offset, id in ids:
+        if waiting and np.searchsorted(batch.offsets, waiting[-1][0]) < np.searchsorted(batch.offsets, offset):
+            yield part_of(batch, begin, waiting[-1][0] + 1), waiting
+            begin, waiting = waiting[-1][0] + 1, []
+        waiting.append((offset, id))
+    if waiting:
+        yield part_of(batch, begin, waiting[-1][0] + 1), waiting
+        begin = waiting[-1][0] + 1
+    if not ids or batch.next_offset > begin:
+        yield part_of(batch, begin, batch.next_offset) if ids else batch, []
+
+
+def packed(ids: Sequence[tuple[int, int]], times_ms: int, parts: int, pack: Pack, place: Any) -> Iterator[Any]:
+    """Records of these for each partition of the ordered log. They have no model."""
+    n = len(ids)
+    whole, empty = np.arange(n, dtype=np.int32), np.zeros(0, np.int32)
+    strings = dict.fromkeys(["", *(f"{id:016x}" for _, id in ids)])
+    codes = {text: code for code, text in enumerate(strings)}
+    offsets, zeros = np.array([offset for offset, _ in ids], np.int64), np.zeros(n, np.int32)
+    own = offsets, np.full(n, times_ms, np.int64), zeros, zeros - np.int32(1), np.zeros(n, np.uint64)
+    texts = np.array([codes[f"{id:016x}"] for _, id in ids], np.int32)
+    tables = (empty, empty, np.zeros(0)), (whole, zeros, texts), (empty, empty)
+    batch = batch_of(own, ((ERASED,), tuple(strings)), tables, rejects=(), next_offset=offsets.item(-1) + 1)
+    for part in range(parts):
+        yield from pack(batch, np.full(n, part, np.int64), place)
+
+
+def pieces(batch: Batch) -> Iterator[Batch]:
+    """A batch cut before and behind what erases."""
+    if not has(batch, ERASED):
+        yield batch
+        return
+    places = np.unique(batch.offsets[text_of_event(batch, ERASED) >= 0]).tolist()
+    begin = 0
+    for offset in places:
+        if offset > begin:
+            yield part_of(batch, begin, offset)
+        yield part_of(batch, offset, offset + 1)
+        begin = offset + 1
+    if batch.next_offset > begin:
+        yield part_of(batch, begin, batch.next_offset)
+
+
+def ids_of(batch: Batch) -> list[int]:
+    """The hashes that a piece erases; none of one with events."""
+    if not has(batch, ERASED):
+        return []
+    codes = text_of_event(batch, ERASED)
+    return [int(batch.strings[code], 16) for code in codes[codes >= 0].tolist()]
+
+
+class Erasures:
+    """What became of them, in one partition."""
+
+    def __init__(self) -> None:
+        self.counts = dict.fromkeys(RESULTS, 0)
+
+    def note(self, known: bool) -> None:
+        self.counts[ERASED_ID if known else UNKNOWN] += 1
+
+    def counters(self, topic: str) -> Iterator[Counter]:
+        for result, count in self.counts.items():
+            yield Counter("erasures_total", {"topic": topic, "result": result}, count)
+
+    def dump(self) -> list[Any]:
+        return list(self.counts.items())
+
+    def load(self, state: Any) -> None:
+        """What was dumped; of older snapshots nothing."""
+        self.counts |= {str(name): int(count) for name, count in state or ()}
