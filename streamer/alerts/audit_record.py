@@ -15,14 +15,15 @@ from schemas.records import alert as wire
 from streamer.alerts.lifecycle import REPEATS_KEPT
 from streamer.alerts.own_record import Kind, Told, finding_of, own_record
 from streamer.config import model as cfg
+from streamer.config.review import CALIBRATION
 from streamer.monitors.evidence import span
 from streamer.port import Out, Partition
 
 MONITOR, SIGNAL = "review.audit", "audited_error"
 """What stands for a monitor: the config key, which no monitor can be called."""
 DESCRIPTION = (
-    "People found more of the looked-at predictions wrong than the model's confidence says. The chance that this is"
-    " told of a model that is no worse than it says is at most alpha, however often one looks."
+    "People found more of the looked-at predictions wrong than the model's confidence says, or labels said of it. The"
+    " chance that this is told of a model that is no worse than it says is at most alpha, however often one looks."
 )
 
 
@@ -117,7 +118,9 @@ class AuditAlerts:
     def _sentence(self, model: str, alarm: Alarm, status: str, where: str) -> str:
         became = {"firing": "found", "renewed": "still open, was found", "resolved": "over, was found"}[status]
         said = f"{model}: of {alarm.verdicts:,} looked-at predictions {alarm.wrong:,} were wrong"
-        expected = f"its confidence says {alarm.expected:.1f}"
+        review = self.config.review
+        learned = review is not None and review.audit is not None and review.audit.against == CALIBRATION
+        expected = f"{'its labels said at most' if learned else 'its confidence says'} {alarm.expected:.1f}"
         return f"{said}, {expected}; {became} by {MONITOR} at {where}@{alarm.offset}."
 
     def dump(self) -> dict[str, Any]:
