@@ -27,8 +27,8 @@ a tenth of the events very low. `tests/detectors/test_estimated_error.py` repeat
 it). Of what was tried, with an interval of 95 % by the variance in each group, normal errors were covered by 93 to 96
 %, those of Student's t with 3 degrees by 90 to 94 %, lognormal ones by 88 to 95 %, Pareto's by 80 to 93 %: nothing
 bounds a loss, so what is rare and large is not among the labelled. That is below the 90 % which classification keeps.
-Once more (2026-11-29), 2,000 pairs in tenths of width, windows of 200 and 2,000, ten seeds of 100, five kinds of errors:
-91 to 95 % while inputs stay as they are; where widths shift, 81 % in the worst case of intervals as wide as errors are,
+Once more (2026-11-29), 2,000 pairs in tenths of width, windows of 200 and 2,000, ten seeds of 100, five kinds of
+errors: 91 to 96 % while inputs stay as they are; where widths shift, 81 % in the worst case of intervals as wide as errors are,
 40 % and less where they are not: beyond the widths of the history the scale is a guess.
 
 >>> import numpy as np
