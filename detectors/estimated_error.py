@@ -28,8 +28,8 @@ it). Of what was tried, with an interval of 95 % by the variance in each group, 
 %, those of Student's t with 3 degrees by 90 to 94 %, lognormal ones by 88 to 95 %, Pareto's by 80 to 93 %: nothing
 bounds a loss, so what is rare and large is not among the labelled. That is below the 90 % which classification keeps.
 Once more (2026-11-29), 2,000 pairs in tenths of width, windows of 200 and 2,000, ten seeds of 100, five kinds of
-errors: 91 to 96 % while inputs stay as they are; where widths shift, 81 % in the worst case of intervals as wide as errors are,
-40 % and less where they are not: beyond the widths of the history the scale is a guess.
+errors: 91 to 96 % while inputs stay as they are; where widths shift, 81 % in the worst case of intervals as wide as
+errors are, and next to none in that of others: beyond the widths of the history the scale is a guess.
 
 >>> import numpy as np
 >>> from detectors.confidence import CELLS, calibration_of, cells_of, counted
