@@ -26,7 +26,7 @@ PURE := $(patsubst %,tests/detectors/test_%.py,calibration conformance sweep) te
 export PYTHONDONTWRITEBYTECODE :=
 LOCK := --quiet --generate-hashes --no-emit-index-url --no-header --no-annotate
 
-.PHONY: help setup test checked collected lint lint-python lint-rust docs demo kafka bench bench-peers bench-scale bench-quality soak lock clean
+.PHONY: help setup test checked collected lint lint-python lint-rust docs demo kafka bench bench-peers bench-scale bench-quality bench-labels soak lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -88,6 +88,11 @@ bench-scale: setup ## a million series; 1, 2 and 3 processes over 12 partitions,
 
 bench-quality: setup ## quiet on healthy weeks, quick on faults, some 15 minutes; ARGS="--quick" under 2; ARGS="--data DIR" adds data sets
 	$(BIN)/python -m benchmarks.quality.bench $(ARGS)
+
+LABELS := scikit-learn==1.9.1 matplotlib==3.11.2
+bench-labels: setup ## late labels of real tables, estimated and realised error, pictures in build/; ARGS="--data DIR"
+	@test -d build/labels || $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --target build/labels $(LABELS)
+	$(BIN)/python -m benchmarks.quality.late_labels $(ARGS)
 
 soak: setup ## the long campaign: every scenario over ten seeds, CAMPAIGN simulator seeds, REPETITIONS of statistical tests, 30 and 50 kills on a real broker, MESSAGES mutated records from a printed SEED on
 	$(BIN)/driftline test --seeds 10 tests/scenarios

@@ -12,7 +12,10 @@ stratum for more.
 Each verdict is bet on: that the odds of being wrong are FACTORS times those estimated. Such a bet does not win on
 average under the null, so the mean of the capitals is a test martingale (betting, Waudby-Smith & Ramdas 2024), and the
 chance that it ever reaches 1 / alpha is at most alpha (Ville 1939): look after every verdict, stop when you like. One
-test has its alpha once, for all of its life: it lives as long as one version of the calibration.
+test has its alpha once, for all of its life, over all versions of a calibration: each item is held against that of its
+time, from before it was looked at, and a bet that is fair whatever came before stays so. Over eight versions with 50
+items each no healthy test of 1,000 fired, [0, 0.4] %, in any of five cases (two with other inputs than were labelled);
+of those with 1.5 times the errors 86 % did in the first, none where the least confident had hardly any labels.
 
 **Which estimate.** One that does not hang on chance is what the alpha is about: the model's own word (1 - confidence),
 or what a calibration says that the error is `at_most`. A calibrated error itself is as uncertain as the pairs behind it

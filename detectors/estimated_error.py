@@ -27,6 +27,9 @@ a tenth of the events very low. `tests/detectors/test_estimated_error.py` repeat
 it). Of what was tried, with an interval of 95 % by the variance in each group, normal errors were covered by 93 to 96
 %, those of Student's t with 3 degrees by 90 to 94 %, lognormal ones by 88 to 95 %, Pareto's by 80 to 93 %: nothing
 bounds a loss, so what is rare and large is not among the labelled. That is below the 90 % which classification keeps.
+Once more (2026-11-29), 2,000 pairs in tenths of width, windows of 200 and 2,000, ten seeds of 100, five kinds of
+errors: 91 to 96 % while inputs stay as they are; where widths shift, 81 % in the worst case of intervals as wide as
+errors are, and next to none in that of others: beyond the widths of the history the scale is a guess.
 
 >>> import numpy as np
 >>> from detectors.confidence import CELLS, calibration_of, cells_of, counted
@@ -48,7 +51,7 @@ from typing import NamedTuple
 import numpy as np
 
 from detectors.bank import F64, I64
-from detectors.confidence import CELLS, Calibration
+from detectors.confidence import CELLS, LEAST, Calibration
 from detectors.counts import TAIL, beta_interval
 
 BLIND = (
@@ -114,10 +117,23 @@ def _grouped(parts: Sequence[tuple[Calibration, I64]], total: int) -> tuple[I64,
 
 
 def at_most(calibration: Calibration, tail: float = TAIL) -> F64:
-    """By cell what the error is at most, each group at these odds: what the audit of single events is held against."""
-    columns = (np.bincount(calibration.group, counts).tolist() for counts in (calibration.n, calibration.wrong))
-    borders = [standardised(wrong / n, n, tail)[1] if n else 1.0 for n, wrong in zip(*columns, strict=True)]
-    return np.array(borders)[calibration.group]
+    """By cell what the error is at most, each at these odds: what the audit of single events is held against.
+
+    It is the upper border of the pairs in the cell and in those below it, as many as hold LEAST pairs: at less
+    confidence nobody is wrong less often. (A group of the calibration reaches upwards as well, and the least confident
+    of it are wrong more often than its mean: held against that, 35 % of the healthy audits fired after a shift to where
+    the history has few pairs.) 1 where there are too few, and then nothing can be found.
+    """
+    borders, known, cells = np.ones(CELLS), dict[tuple[int, int], float](), range(CELLS)
+    pairs, errors = calibration.n.tolist(), calibration.wrong.tolist()
+    for cell in cells:
+        n = wrong = 0
+        for below in cells[cell::-1]:
+            n, wrong = n + pairs[below], wrong + errors[below]
+            if n >= LEAST:
+                borders[cell] = known[n, wrong] = known.get((n, wrong)) or standardised(wrong / n, n, tail)[1]
+                break
+    return borders
 
 
 def standardised(rate: float, effective: float, tail: float = TAIL) -> tuple[float, float]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from streamer.alerts.verdict_alerts import VerdictAlerts, Words
+from streamer.config.review import CALIBRATION
 
 MONITOR = "review.audit"
 
@@ -32,12 +33,14 @@ class AuditAlerts(VerdictAlerts[str, Alarm]):
 
     monitor, signal, detector, alarm = MONITOR, "audited_error", "audit", Alarm
     description = (
-        "People found more of the looked-at predictions wrong than the model's confidence says. The chance that this"
-        " is told of a model that is no worse than it says is at most alpha, however often one looks."
+        "People found more of the looked-at predictions wrong than the model's confidence says, or labels said of it."
+        " The chance that this is told of a model that is no worse than it says is at most alpha, however often one looks."
     )
 
     def words(self, key: str, alarm: Alarm) -> Words:
+        review = self.config.review
+        learned = review is not None and review.audit is not None and review.audit.against == CALIBRATION
         said = f"{key}: of {alarm.verdicts:,} looked-at predictions {alarm.wrong:,} were wrong"
-        expected = f"its confidence says {alarm.expected:.1f}"
+        expected = f"{'its labels said at most' if learned else 'its confidence says'} {alarm.expected:.1f}"
         found = alarm.evidence, 1.0 / alarm.alpha, alarm.verdicts, alarm.wrong, alarm.alpha
         return Words({"model": key}, f"{said}, {expected}", *found)

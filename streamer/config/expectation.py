@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from detectors.audit import POWER, needed
+from detectors.estimated_error import standardised
 from detectors.falling import REFERENCE
 from detectors.falling import needed as falling
 from streamer.config import model as cfg
 from streamer.config.budget import Part, named_models, shared
+from streamer.config.review import CONFIDENCE
 
 AT_FIRST, FALLS, BEGUN = 4, (0.3, 0.4, 0.6), 10
 """Of the first items how many a reviewer differed in, shares of later ones, and how late that begins: the bet's number.
 """
+PAIRS = 100, 1000
+"""Labels that a calibration has at a confidence."""
 SAYS, WORSE = 0.05, (0.07, 0.09, 0.15)
 """An error that confidence says, and others that it may have instead."""
 
@@ -40,16 +44,26 @@ def told(config: cfg.Config) -> Iterator[str]:
         if not one.detect.budgeted:
             yield f"not in the budget: {name} ({one.detect.kind}: {one.detect.nominal})."
     if config.review is not None and config.review.audit is not None:
-        yield from of_audit(config.review.audit.alpha)
+        yield from of_audit(config.review.audit.alpha, config.review.audit.against)
     if config.review is not None and config.review.agreement_alpha:
         yield from of_agreement(config.review.agreement_alpha)
 
 
-def of_audit(alpha: float) -> Iterator[str]:
+def of_audit(alpha: float, against: str = CONFIDENCE) -> Iterator[str]:
     """How many verdicts it takes to find a model that is worse than it says; exactly, see `detectors/audit.py`."""
-    found = [f"{truth:.0%} by {needed(SAYS, truth, alpha):,}" for truth in WORSE]
-    power = f"where confidence says {SAYS:.0%}, with {POWER:.0%} chance an error of {', of '.join(found)} verdicts"
-    yield f"review.audit: {power}; a model that is no worse than it says is told of with {alpha:.0%} at most, ever."
+    ever = f"a model that is no worse than it says is told of with {alpha:.0%} at most, ever"
+    if against == CONFIDENCE:
+        yield f"review.audit: where confidence says {SAYS:.0%}, {_found(SAYS, alpha)}; {ever}."
+        return
+    for pairs in PAIRS:
+        border = standardised(SAYS, pairs)[1]
+        says = f"where {pairs:,} labels at that confidence say {SAYS:.0%}, so {border:.1%} at most"
+        yield f"review.audit: {says}, {_found(border, alpha)}; {ever}."
+
+
+def _found(estimated: float, alpha: float) -> str:
+    found = [f"{truth:.0%} by {needed(estimated, truth, alpha):,}" for truth in WORSE if truth > 1.1 * estimated]
+    return f"with {POWER:.0%} chance an error of {', of '.join(found)} verdicts"
 
 
 def of_agreement(alpha: float) -> Iterator[str]:

@@ -41,5 +41,16 @@ def labels_are_only_missed(raw: Any) -> Iterator[Complaint]:
             yield Complaint(("monitors", name, "detect", "kind"), "bad-value", message)
 
 
-LABEL_RULES: tuple[Rule, ...] = (labels_are_asked_for, a_gap_is_of_errors, labels_are_only_missed)
+def a_calibration_is_of_labels(raw: Any) -> Iterator[Complaint]:
+    if at(raw, "review", "audit", "against") == "calibration" and not isinstance(at(raw, "labels"), dict):
+        message = "a calibration is learned from labels: it needs the section labels, be it 'labels: {}'."
+        yield Complaint(("review", "audit", "against"), "bad-value", message)
+
+
+LABEL_RULES: tuple[Rule, ...] = (
+    labels_are_asked_for,
+    a_gap_is_of_errors,
+    labels_are_only_missed,
+    a_calibration_is_of_labels,
+)
 """What holds between labels and other sections; `labels-misused.bad.yaml` has the sentences."""

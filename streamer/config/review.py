@@ -6,7 +6,7 @@ and the audit takes its own out of it. So it holds whatever runs where.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -15,6 +15,7 @@ from streamer.config.types import ByText, Duration, Model, Topic
 SAID = r"^(features\..+|score\..+|label|value|confidence)$"
 OF_EVENTS = {"label": "prediction.label", "value": "prediction.value", "confidence": "prediction.confidence"}
 SCORE = "score."
+CONFIDENCE, CALIBRATION = "confidence", "calibration"
 
 Said = Annotated[str, StringConstraints(pattern=SAID)]
 
@@ -39,6 +40,10 @@ class Audit(Model):
     )
     alpha: float = Field(
         0.05, gt=0, lt=0.5, description="The chance that a model which is no worse than it says is ever told of."
+    )
+    against: Literal["confidence", "calibration"] = Field(
+        "confidence",
+        description="What it says: its own confidence, or what labels say at most of the error at that confidence.",
     )
 
 

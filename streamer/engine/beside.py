@@ -83,5 +83,11 @@ BESIDE: dict[str, Callable[[Surroundings], Beside | None]] = {
 
 def besides(around: Surroundings) -> dict[str, Beside]:
     """Those that a config has."""
-    made = {name: make(around) for name, make in BESIDE.items()}
-    return {name: one for name, one in made.items() if one is not None}
+    found = dict[str, Beside]()
+    for name, make in BESIDE.items():
+        one = make(around)
+        if one is not None:
+            found[name] = one
+        if isinstance(one, LateLabels):
+            around = around._replace(calibrations=one.labels.calibrations)
+    return found

@@ -12,6 +12,7 @@ from streamer.engine.figures import Counter
 from streamer.monitors.base import Monitor
 from streamer.port import Out, Partition
 from streamer.review.alarms import Shown
+from streamer.series.calibrations import Calibrations
 from streamer.series.sources import Source
 from streamer.signals.columns import I64, Bool, Grouping
 
@@ -74,3 +75,4 @@ class Surroundings(NamedTuple):
     grouping: Grouping
     monitors: Mapping[str, Monitor]
     emitted: dict[tuple[str, str], int]  # alerts by status and severity, for the metrics
+    calibrations: Calibrations | None = None  # that labels make, which take a batch before the others do

@@ -23,7 +23,7 @@ from streamer.alerts import agreement_record, audit_record
 from streamer.alerts.agreement_record import AgreementAlerts
 from streamer.alerts.alert import Notice
 from streamer.alerts.audit_record import AuditAlerts
-from streamer.config.review import Review
+from streamer.config.review import CALIBRATION, Review
 from streamer.engine.companion import Seen, Surroundings
 from streamer.engine.figures import Counter
 from streamer.port import Out
@@ -32,6 +32,7 @@ from streamer.review.asked import MODELS_MAX, Asked, Item, Purpose, Truth
 from streamer.review.audits import KINDS, LOWEST, Audits, Wanted
 from streamer.review.candidates import Candidates, Known, Spot, id_of
 from streamer.review.figures import agreement_facts, audit_facts
+from streamer.review.held_against import HeldAgainst
 from streamer.review.queue import RIGHT, Events, Figures, ReviewQueue, Terms
 from streamer.review.queue import Item as Queued
 from streamer.review.reviewers import Reviewers, without_names
@@ -129,7 +130,8 @@ class Reviewing:
             self.no_share += len(offered.at)
         for part in self._pieces(offered):
             self.clock_ms = part.events.time_ms.item(0)
-            yield from self._wanted(self.audits.turn(self.clock_ms) if self.audits is not None else [], batch)
+            wanted = self.audits.turn(self.clock_ms) if self.audits is not None else []
+            yield from self._wanted(wanted, batch, part.at.item(0))
             if self.queue is not None:
                 yield from self._queued(self.queue.offer(part.events, part.figures), batch)
             self.clock_ms = part.events.time_ms.item(-1)
@@ -184,13 +186,16 @@ class Reviewing:
             ask = Ask((one.offset, one.row), one.kind, one.reasons, one.asks, one.chosen, one.of, one.until_ms)
             yield from self._ask(ask, known[ask.spot], None)
 
-    def _wanted(self, wanted: Sequence[Wanted], batch: Batch | None = None) -> Iterator[Out]:
-        known = self.candidates.of([one.spot for one in wanted], batch)
+    def _wanted(self, wanted: Sequence[Wanted], batch: Batch | None = None, event: int | None = None) -> Iterator[Out]:
+        """Items of a window that ended before an event of the batch, or by now."""
+        audit, known = self.config.audit, self.candidates.of([one.spot for one in wanted], batch)
+        if audit is None:
+            return
+        held = HeldAgainst(self.around.calibrations if audit.against == CALIBRATION else None, event)
         for one in wanted:
-            assert self.config.audit is not None
             begin_ms, reasons = one.begin_ms, ("confidence",) if one.kind == LOWEST else ()
-            end_ms, of = begin_ms + self.config.audit.window_ms, known[one.spot]
-            purpose = Purpose(begin_ms, one.kind == LOWEST, 1.0 - (of.confidence or 0.0))
+            end_ms, of = begin_ms + audit.window_ms, known[one.spot]
+            purpose = Purpose(begin_ms, one.kind == LOWEST, held.error(one.model, of.confidence or 0.0))
             yield from self._ask(Ask(one.spot, one.kind, reasons, RIGHT, one.chosen, one.of, end_ms), of, purpose)
 
     def _ask(self, ask: Ask, known: Known, purpose: Purpose | None) -> Iterator[Out]:

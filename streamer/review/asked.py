@@ -39,7 +39,12 @@ class Purpose(NamedTuple):
 
     begin_ms: int
     lowest: bool
-    estimated: float  # the error that the model's confidence says
+    estimated: float | None  # the error that it is held against; None where nothing is known of it
+
+
+def purpose_of(begin_ms: Any, lowest: Any, estimated: Any) -> Purpose:
+    """Of a snapshot."""
+    return Purpose(int(begin_ms), bool(lowest), None if estimated is None else float(estimated))
 
 
 @dataclass(slots=True)
@@ -178,7 +183,7 @@ class Asked:
     def load(self, state: Mapping[str, Any]) -> None:
         """Into a new one."""
         for id, model, until_ms, offset, time_ms, purpose, said, first_ms, outcome, *more in state["items"]:
-            why = None if purpose is None else Purpose(int(purpose[0]), bool(purpose[1]), float(purpose[2]))
+            why = None if purpose is None else purpose_of(*purpose)
             item = Item(str(model), int(until_ms), int(offset), int(time_ms), why, int(more[0]) if more else 0)
             item.said = {str(who): str(what) for who, what in said}
             item.first_ms, item.outcome = None if first_ms is None else int(first_ms), str(outcome)

@@ -144,6 +144,8 @@ class Audits:
             window.answered[part] += 1
             window.wrong[part] += truth.wrong
             self.changed[purpose.begin_ms, model] = None
+        if purpose.estimated is None:
+            return
         test = self.tests.setdefault(model, AuditTest(self.config.alpha))
         if model in self.fired:  # It has said what it has to say; what is bet from there on only grows.
             return

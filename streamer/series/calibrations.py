@@ -60,6 +60,14 @@ class Calibrations:
             return []
         return self.changes.get(key) or [(BEGINNING, history.calibration)]
 
+    def before(self, key: Key, event: int | None) -> Calibration | None:
+        """What was known of a group before an event of the last batch, or by now; None before its first version."""
+        stood = self.stood(key)
+        if event is None or not stood:
+            return self.newest(key)
+        found = stood[in_force(stood, np.array([event])).item()][1]
+        return found if found.pairs else None
+
     def add(self, joined: Any, keys: Mapping[int, Group]) -> None:
         """Labels that met their inference in a batch, a `Joined`: classes with a confidence from 0 to 1."""
         self.changes = {}

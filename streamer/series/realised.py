@@ -131,6 +131,15 @@ def asks_confidence(monitor: cfg.Monitor) -> bool:
     return monitor.detect.labelled or parse_signal(monitor.signal).kind == "estimate"
 
 
+def asks_calibration(config: cfg.Config) -> bool:
+    """Whether anything needs to know how often a model is wrong at a confidence."""
+    audit = config.review.audit if config.review is not None else None
+    audited = audit is not None and audit.against == "calibration"
+    return (
+        audited or config.topics.windows is not None or any(map(asks_confidence, config.effective_monitors().values()))
+    )
+
+
 def late_labels(config: cfg.Config, sources: Iterable[object], grouping: Grouping) -> Labels | None:
     """What waits for its label, for all sources that labels make values of; None where the config has none."""
     if config.labels is None:
@@ -140,7 +149,7 @@ def late_labels(config: cfg.Config, sources: Iterable[object], grouping: Groupin
     own, most = config.labels, config.limits.series
     labels = Labels(own.ttl_ms, own.pending, tuple(by), most, grouping)
     splits = sorted({(), *(source.by for source in realised)})
-    if config.topics.windows is not None or any(map(asks_confidence, config.effective_monitors().values())):
+    if asks_calibration(config):
         labels.calibrations = Calibrations(tuple(by), splits)
     if config.topics.windows is not None:
         labels.performance = Performance(own.window_ms, own.ttl_ms, most, tuple(by), splits)

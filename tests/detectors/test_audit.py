@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 
@@ -19,7 +21,7 @@ from detectors.audit import (
     needed,
     population_error,
 )
-from detectors.confidence import cells_of
+from detectors.confidence import CELLS, ConfidenceHistory, calibration_of, cells_of
 from detectors.counts import clopper_pearson
 from detectors.estimated_error import at_most
 from detectors.lowest import Offered, chances
@@ -184,6 +186,49 @@ def test_what_a_calibration_says_is_held_against_its_upper_border() -> None:
             fired_by[name] += test.told_at > 0
     assert surely(fired_by["at most"], 100)[0] <= ALPHA < surely(fired_by["mean"], 100)[0]
     assert fired_by["of another concept"] > 75
+
+
+def audited(rng: np.random.Generator, case: tuple[str, str, float], more: float) -> bool:
+    """Whether a test fires that goes on over eight versions of a calibration. Of each 50 items are looked at: the
+    least confident of a window, whose inputs have shifted, each held against the newest version.
+    """
+    errors, shift, share = case
+    history, test = ConfidenceHistory(500), AuditTest()
+    for _ in range(8):
+        labelled = confidences(rng, 500)
+        history.add(labelled, ~outcomes(rng, labelled, errors))
+        items = rng.permutation(np.sort(confidences(rng, int(50 / share), shift))[:50])
+        test.add(at_most(history.calibration)[cells_of(items)], outcomes(rng, items, errors, more))
+    return test.told_at > 0
+
+
+SOAK = "DRIFTLINE_REPETITIONS" in os.environ
+CASES = [("as it says", "none", 0.01), ("as it says", "far lower", 0.01)]
+MORE_CASES = [("overconfident", "none", 0.2), ("flat", "none", 0.01), ("in waves", "band", 0.2)]
+
+
+@pytest.mark.parametrize("case", [*CASES, *(MORE_CASES if SOAK else [])], ids=str)
+def test_one_test_keeps_its_alpha_over_all_versions_of_a_calibration(case: tuple[str, str, float]) -> None:
+    """Looked at after every verdict; 1,000 repetitions in `make soak`."""
+    repetitions = 1000 if SOAK else 25
+    rng = np.random.default_rng(SEED)
+    assert surely(sum(audited(rng, case, 1.0) for _ in range(repetitions)), repetitions)[0] <= ALPHA
+    if case == CASES[0]:
+        found = sum(audited(rng, case, 2.0) for _ in range(repetitions))
+        assert clopper_pearson(found, repetitions)[1] > 0.9, "another concept, which no version has learned"
+
+
+def test_the_power_against_a_calibration_is_the_one_that_was_said_beforehand() -> None:
+    """At one confidence, where 1,000 labels say 5 %."""
+    n, wrong = np.zeros(CELLS, np.int64), np.zeros(CELLS, np.int64)
+    cell = cells_of(np.array([0.6])).item()
+    n[cell], wrong[cell] = 1000, 50
+    border = at_most(calibration_of(1, n, wrong, 0.6 * n))[cell]
+    verdicts = needed(border, 0.15)
+    assert verdicts is not None
+    found = found_by(border, 0.15, verdicts=verdicts)
+    low, high = surely(fired(np.random.default_rng(SEED), border, 0.15, verdicts))
+    assert low <= found[-1] <= high
 
 
 def test_stated_intervals_that_do_not_cover_are_found() -> None:

@@ -20,6 +20,7 @@ from streamer.engine.reviewing import Reviewing
 from streamer.engine.task import Task
 from streamer.engine.tasks import Orderings, Tasks
 from streamer.port import Out, Parts, Tick
+from streamer.series import calibrations
 from streamer.signals.verdicts import name_hash
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,6 +69,8 @@ class World:
             if out.topic == "ordered":
                 log.append(Record(self.offset, self.now_ms, None, out.value))
                 self.offset += 1
+        if not log:
+            return
         self.script.append(log)
         self.task.step(self.stages.decode(log, ORDERED))
         self.drain()
@@ -236,6 +239,54 @@ def test_a_model_that_is_worse_than_it_says_is_an_alert_and_its_healthy_twin_is_
         assert f"of {window['n']:,} looked-at predictions {window['count']:,} were wrong" in one["sentence"]
     over = [one for one in told if one["status"] == "resolved"]
     assert all(one["resolution"] == {"how": "faded"} for one in over)
+
+
+AUDIT = "audit: {share: 0.1, control: 0.05, most: 24, window: 1h, against: calibration}"
+LEARNED = TEXT.replace("audit: {share: 0.05, control: 0.05, most: 15, window: 1h}", AUDIT) + "labels: {ttl: 1d}\n"
+
+
+@cache
+def labelled(before: float, after: float) -> World:
+    """Labels of the first three hours come, and then none any more; and so often it is wrong in these, and behind."""
+    world, seen, named = World(LEARNED, 5, before), 0, 0
+    for number in range(8):
+        world.error = before if number < 3 else after
+        world.hour()
+        late = range(named, world.number) if number < 3 else ()
+        said = [(name, {"event_id": f"e{name}", "value": "no" if world.wrong[f"e{name}"] else "yes"}) for name in late]
+        labels = [{"model": "uv"[(name + 1) % 2], "time": world.now_ms, "label": one} for name, one in said]
+        world.put("in", labels)
+        named, items, seen = world.number, world.items()[seen:], len(world.items())
+        world.answer(items)
+    world.hour(6)
+    return world
+
+
+def audited(world: World) -> set[str]:
+    told = [one for one in world.records("alert") if one["alert"]["labels"]["monitor"] == "review.audit"]
+    assert all("its labels said at most" in one["sentence"] for one in told)
+    return {one["alert"]["labels"]["model"] for one in told}
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calibrations, "BLOCK", 100)
+
+
+@pytest.mark.usefixtures("small")
+def test_against_labels_who_was_always_so_wrong_is_well_and_who_has_become_worse_is_not() -> None:
+    """Twice as wrong as it says: held against its own word it is told of, and not where labels said so before."""
+    assert audited(labelled(2.0, 2.0)) == set()
+    assert audited(labelled(0.4, 3.0)) == {"u", "v"}
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("engine", [ENGINE, PYTHON], ids=lambda engine: engine.name)
+def test_what_items_are_held_against_does_not_hang_on_the_cut(engine: Engine) -> None:
+    world = labelled(0.4, 3.0)
+    task, outs = told_again(world, engine, 7)
+    assert by_topic(outs) == by_topic(world.outs)
+    assert task.dump() == world.task.dump()
 
 
 def test_who_opted_out_is_never_asked_about_and_leaves_no_trace() -> None:

@@ -31,7 +31,7 @@ def window(audits: Audits, seed: int = 1, models: str = "m", n: int = 200) -> li
     return audits.turn(HOUR_MS)
 
 
-def truth(one: Wanted, wrong: bool, estimated: float = 0.2) -> Truth:
+def truth(one: Wanted, wrong: bool, estimated: float | None = 0.2) -> Truth:
     purpose = Purpose(one.begin_ms, one.kind == LOWEST, estimated)
     return Truth("", Item(one.model, 0, one.spot[0], 5, purpose), wrong)
 
@@ -113,6 +113,14 @@ def test_what_was_not_asked_for_the_audit_is_none_of_its_business() -> None:
     audits = Audits(TERMS, 20, HOUR_MS)
     audits.answered(Truth("", Item("m", 0, 1, 1), True))
     assert not audits.tests
+
+
+def test_an_item_of_which_nothing_was_known_counts_for_its_window_and_is_not_bet_on() -> None:
+    audits = Audits(TERMS, 20, HOUR_MS)
+    for one in window(audits):
+        audits.answered(truth(one, wrong=True, estimated=None))
+    [told] = audits.tell(HOUR_MS)
+    assert (sum(told.window.answered), told.test.verdicts, audits.tests) == (20, 0, {})
 
 
 def test_models_beyond_are_counted_and_not_audited() -> None:

@@ -108,7 +108,7 @@ class Second(Campaign):
             mine = [out for out in published if number_of(out) == partition[1]]
             ticks = ticks_of([out for out in mine if out.topic == "heartbeats"])
             expected = oracle(Tasks(self.config), partition, self.full[partition], ticks, self.broker.began[partition])
-            for role in ("alerts", "incidents", "windows", "review", "heartbeats"):
+            for role in ("alerts", "incidents", "windows", "review", "control", "heartbeats"):
                 found = [[out for out in outs if out.topic == role] for outs in (mine, expected.outbox)]
                 compare(f"{role} of {partition}", *found)
             if partition not in tasks or tasks[partition].dump() != expected.dump():
@@ -127,16 +127,18 @@ class First(Campaign):
         if self.text == TEXT:
             self.config = config_of(seed)
         self.second = self.behind(seed + 1_000_000, later, self.config)
-        if self.config.topics.sides:
-            self.partitions.append(CLICKS)
-            self.full[CLICKS] = clicks(random.Random(seed), 120)
-            self.broker.logs[CLICKS] = []
-            self.partitions.append(SAID)
-            self.full[SAID] = said(random.Random(seed), 500)
-            self.broker.logs[SAID] = []
+        for partition, records in self.sides(seed).items():
+            self.partitions.append(partition)
+            self.full[partition], self.broker.logs[partition] = records, []
         broker = Upstream(self.rng, self.partitions, self.broker.faults, self.broker.logs)
         broker.downstream = self.second.broker
         self.broker = broker
+
+    def sides(self, seed: int) -> dict[Partition, list[Record]]:
+        """Topics beside the events."""
+        if not self.config.topics.sides:
+            return {}
+        return {CLICKS: clicks(random.Random(seed), 120), SAID: said(random.Random(seed), 500)}
 
     def stages(self) -> Stages:
         return Orderings(self.config, Parts(self.second.inputs, self.second.inputs))
