@@ -40,6 +40,7 @@ class Alarm:
     fired_ms: int
     alpha: float  # of the test
     sequence: int = 1
+    home: int | None = None  # the partition where it opened, where its model has moved to another since
 
 
 class AuditAlerts:
@@ -83,10 +84,16 @@ class AuditAlerts:
         self.emitted[told] = self.emitted.get(told, 0) + 1
         kind = Kind(self.severity, {"kind": "audit", "params": {"alpha": alarm.alpha}, "scale_free": True}, DESCRIPTION)
         facts = self._told(model, alarm, status, (offset, time_ms))
-        return own_record(self.config, self.partition, self.generation, kind, facts)
+        return own_record(self.config, self._opened_in(alarm), self.generation, kind, facts)
+
+    def _opened_in(self, alarm: Alarm) -> Partition:
+        """Whose id it keeps."""
+        return self.partition if alarm.home is None else (self.partition[0], alarm.home)
 
     def _told(self, model: str, alarm: Alarm, status: str, at: tuple[int, int]) -> Told:
-        where, over = f"{self.partition[0]}[{self.partition[1]}]", status == "resolved"
+        topic, number = self._opened_in(alarm)
+        where, over = f"{topic}[{number}]", status == "resolved"
+        at = at if alarm.home is None else (alarm.offset, at[1])
         labels = {"model": model, "monitor": MONITOR, "detector": "audit", "signal": SIGNAL, "partition": where}
         return Told(
             own=wire.identity(labels, self.severity),

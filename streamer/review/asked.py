@@ -50,6 +50,7 @@ class Item:
     said: dict[str, str] = field(default_factory=dict)  # by reviewer
     first_ms: int | None = None  # by the clock, when the first verdict came
     outcome: str = ""
+    home: int | None = None  # the partition of its offset, where its model has moved to another since
 
 
 class Truth(NamedTuple):
@@ -151,7 +152,7 @@ class Asked:
             "items": [
                 [id, item.model, item.until_ms, item.offset, item.time_ms,
                  None if item.purpose is None else list(item.purpose),
-                 [list(pair) for pair in item.said.items()], item.first_ms, item.outcome]
+                 [list(pair) for pair in item.said.items()], item.first_ms, item.outcome, item.home]
                 for id, item in self.items.items()
             ],
             "results": list(self.results.items()),
@@ -165,13 +166,14 @@ class Asked:
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Into a new one."""
-        for id, model, until_ms, offset, time_ms, purpose, said, first_ms, outcome in state["items"]:
+        for id, model, until_ms, offset, time_ms, purpose, said, first_ms, outcome, *more in state["items"]:
             why = None if purpose is None else Purpose(int(purpose[0]), bool(purpose[1]), float(purpose[2]))
             item = Item(str(model), int(until_ms), int(offset), int(time_ms), why)
             item.said = {str(who): str(what) for who, what in said}
             item.first_ms, item.outcome = None if first_ms is None else int(first_ms), str(outcome)
             if not set(item.said.values()) <= set(CATEGORIES) or item.outcome not in ("", *OUTCOMES):
                 raise ValueError("verdicts that cannot be")
+            item.home = None if not more or more[0] is None else int(more[0])  # Older snapshots have none.
             self.items[str(id)] = item
         self.results |= {str(name): int(count) for name, count in state["results"]}
         self.outcomes |= {str(name): int(count) for name, count in state["outcomes"]}
