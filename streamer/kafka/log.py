@@ -257,6 +257,9 @@ class KafkaLog:
     def awaited(self) -> bool:
         return False  # Nobody says so here: see `streamer.service.in_step`.
 
+    def lags(self) -> bool:
+        return False
+
     def throttled(self) -> float:
         return self._transactions.throttled()
 

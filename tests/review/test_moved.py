@@ -213,7 +213,7 @@ def test_there_and_back_is_what_was(parts: int) -> None:
         for name in ("alarms", "alerts", "clock_ms", "counts"):
             assert now[name] == was[name], name
         assert sorted(now["asked"]["items"]) == sorted(was["asked"]["items"])
-        if parts < 4:  # The last one has no share of the budget.
+        if parts < 4 and was["queue"] is not None:  # The last one has no share of the budget.
             assert sorted(now["queue"]["of_model"]) == sorted(was["queue"]["of_model"])
             opened = [
                 sorted([model, total, str(audit)] for model, total, audit, _ in of["audits"]["open"])

@@ -22,7 +22,8 @@ class Worker:
         self.owned = {("t", 0): SimpleNamespace(task=SimpleNamespace(position=0))}
         self.records, self.lands = records, lands
         self.waited: list[float] = []
-        self.drained = 0
+        self.drained, self.restoring = 0, False
+        self.log = SimpleNamespace(lags=lambda: False)
 
     def step(self, timeout_s: float) -> None:
         self.waited.append(timeout_s)
@@ -41,6 +42,17 @@ def test_nobody_waits_while_others_have_records() -> None:
     assert run_in_turns(workers, lambda: next(steps) == 5, lambda: None)
     assert one.waited == other.waited == [0.0, 0.0, 0.0, 0.0, 0.05]
     assert (one.drained, other.drained) == (1, 1)
+
+
+def test_of_a_backlog_in_small_pieces_stage_2_takes_what_has_come_in_a_second() -> None:
+    one, other = Worker(1000), Worker(1000)
+    one.log, now_s, steps = SimpleNamespace(lags=lambda: True), iter(range(1000)), iter(range(41))
+    workers: Any = [one, other]
+    assert run_in_turns(workers, lambda: next(steps) == 40, lambda: None, clock=lambda: next(now_s) / 10)
+    assert (len(one.waited), len(other.waited)) == (40, 4)
+    other.restoring, steps = True, iter(range(11))
+    assert run_in_turns(workers, lambda: next(steps) == 10, lambda: None)
+    assert len(other.waited) == 14, "nor is anybody kept from coming to life"
 
 
 @pytest.mark.parametrize("lands", [(False, True), (True, False)])
