@@ -4,7 +4,7 @@ Where topics are keyed by model there is one stage. Else stage 1 puts events in 
 worker with a log of its own, in a group of its own, and they take turns in one thread. Neither knows the other.
 
 Several processes with a backlog put it in order in small pieces, as they wait for each other. A step of stage 2 costs
-as much for a few events as for some hundreds, so it then has its turn once a second, and takes what has come by then.
+as much for a few events as for some hundreds, so once it has taken all that is there it then rests for a while.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from streamer.engine.tasks import Orderings, Tasks
 from streamer.port import Parts
 from streamer.service.worker import POLL_TIMEOUT_S, Worker
 
-GATHER_S = 1.0
+GATHER_S = 3.0
+"""Longer than a round of theirs takes, and no longer than a rebalance may wait for us."""
 
 
 def in_order(config: Config, stage: Config) -> bool:
@@ -49,9 +50,10 @@ def run_in_turns(
         return workers[0].run(stopping, after_step)
     (first, second), idle, due_s = workers, False, clock()
     while not stopping():
-        gathers = first.log.lags() and not second.restoring and clock() < due_s
+        gathers, before = first.log.lags() and not second.restoring and clock() < due_s, places([second])
         idle = turn(workers[:1] if gathers else workers, idle)
-        due_s = due_s if gathers else clock() + GATHER_S
+        if not gathers and places([second]) == before:
+            due_s = clock() + GATHER_S
         after_step()
     return all([worker.drain() for worker in workers])
 
