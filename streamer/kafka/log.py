@@ -230,10 +230,7 @@ class KafkaLog:
             self._consumer.pause([TopicPartition(*partition)])
 
     def commit(
-        self,
-        outs: Sequence[Out],
-        offsets: Mapping[Partition, Committed],
-        snapshots: Mapping[Partition, Snapshot],
+        self, outs: Sequence[Out], offsets: Mapping[Partition, Committed], snapshots: Mapping[Partition, Snapshot]
     ) -> CommitResult:
         if not self._known.issuperset(offsets):
             return CommitResult(Outcome.ABORTED, {})
