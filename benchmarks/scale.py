@@ -226,7 +226,7 @@ def shared(brokers: str, run: str, order: str, processes: int, events: int) -> d
         with Path(folder, "log").open("wb") as log:
             services = [subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log) for _ in range(processes)]
         wait_read(brokers, group, names["in"])
-        wait_read(brokers, *last, behind=int(order == "model"))
+        wait_read(brokers, *last, behind=processes * (order == "model"))
         wall_s = time.perf_counter() - begin_s
         for service in services:
             service.terminate()
@@ -244,8 +244,8 @@ def shared(brokers: str, run: str, order: str, processes: int, events: int) -> d
 
 
 def wait_read(brokers: str, group: str, topic: str, behind: int = 0) -> None:
-    """Until a group has committed the end of every partition, or of those that have any records. `behind`: what ends a
-    transaction stands behind the last record of the ordered log, and nobody commits it.
+    """Until a group has committed the end of every partition, or of those that have any records. `behind`: what ends
+    the transactions of as many processes may stand behind the last record of the ordered log, and nobody commits it.
     """
     from confluent_kafka import Consumer, TopicPartition
 

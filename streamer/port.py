@@ -333,6 +333,9 @@ class Log(Protocol):
     def awaited(self) -> bool:
         """Whether other processes wait for the next commit, so that it should be soon."""
 
+    def lags(self) -> bool:
+        """Whether a backlog is read in step with other processes, in small pieces therefore."""
+
     def throttled(self) -> float:
         """Seconds for which a broker holds back what we write, by a quota, as last heard; never asks."""
 

@@ -27,6 +27,7 @@ class Alarm:
     fired_ms: int
     alpha: float  # of the test
     sequence: int = 1
+    home: int | None = None  # the partition where it opened, where its model has moved to another since
 
 
 class AgreementAlerts(VerdictAlerts[tuple[str, str], Alarm]):

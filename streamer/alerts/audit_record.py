@@ -26,6 +26,7 @@ class Alarm:
     fired_ms: int
     alpha: float  # of the test
     sequence: int = 1
+    home: int | None = None  # the partition where it opened, where its model has moved to another since
 
 
 class AuditAlerts(VerdictAlerts[str, Alarm]):
@@ -34,7 +35,8 @@ class AuditAlerts(VerdictAlerts[str, Alarm]):
     monitor, signal, detector, alarm = MONITOR, "audited_error", "audit", Alarm
     description = (
         "People found more of the looked-at predictions wrong than the model's confidence says, or labels said of it."
-        " The chance that this is told of a model that is no worse than it says is at most alpha, however often one looks."
+        " The chance that this is told of a model that is no worse than it says is at most alpha, however often one"
+        " looks."
     )
 
     def words(self, key: str, alarm: Alarm) -> Words:

@@ -26,6 +26,7 @@ class Standing(Protocol):
     time_ms: int
     fired_ms: int
     sequence: int
+    home: int | None  # the partition where it opened, where its model has moved to another since
 
 
 K = TypeVar("K", str, tuple[str, str])
@@ -96,10 +97,16 @@ class VerdictAlerts(Generic[K, A]):
         detector = {"kind": self.detector, "params": {"alpha": words.alpha}, "scale_free": True}
         kind = Kind(self.severity, detector, self.description)
         facts = self._told(words, alarm, status, (offset, time_ms))
-        return own_record(self.config, self.partition, self.generation, kind, facts)
+        return own_record(self.config, self._opened_in(alarm), self.generation, kind, facts)
+
+    def _opened_in(self, alarm: A) -> Partition:
+        """Whose id it keeps."""
+        return self.partition if alarm.home is None else (self.partition[0], alarm.home)
 
     def _told(self, words: Words, alarm: A, status: str, at: tuple[int, int]) -> Told:
-        where, over = f"{self.partition[0]}[{self.partition[1]}]", status == "resolved"
+        topic, number = self._opened_in(alarm)
+        where, over = f"{topic}[{number}]", status == "resolved"
+        at = at if alarm.home is None else (alarm.offset, at[1])
         labels = {"monitor": self.monitor, "detector": self.detector, "signal": self.signal, "partition": where}
         became = {"firing": "found", "renewed": "still open, was found", "resolved": "over, was found"}[status]
         window = {

@@ -92,8 +92,6 @@ def moves_of(config: Config, models: Sequence[Collection[str]], before: int, par
     if config.kafka.order_by not in ([], ["model"]):
         by = ", ".join(config.kafka.order_by)
         raise NotDivisible(f"kafka.order_by shares a model out by {by}: what is known of all its events has no part")
-    if config.review is not None:
-        raise NotDivisible("review: items that wait for verdicts cannot move to another partition yet")
     found: Moves = {}
     for number, own in enumerate(models):
         for model in own:

@@ -27,10 +27,11 @@ from streamer.config.review import CALIBRATION, Review
 from streamer.engine.companion import Seen, Surroundings
 from streamer.engine.figures import Counter
 from streamer.port import Out
+from streamer.review import moved
 from streamer.review.alarms import OpenAlerts, Shown, figures_of
 from streamer.review.asked import MODELS_MAX, Asked, Item, Purpose, Truth
 from streamer.review.audits import KINDS, LOWEST, Audits, Wanted
-from streamer.review.candidates import Candidates, Known, Spot, id_of
+from streamer.review.candidates import Candidates, Known, Spot, id_of, place_of
 from streamer.review.figures import agreement_facts, audit_facts
 from streamer.review.held_against import HeldAgainst
 from streamer.review.queue import RIGHT, Events, Figures, ReviewQueue, Terms
@@ -119,10 +120,10 @@ class Reviewing:
         strata = np.array([id_hash("\0".join(key), "") >> 1 for key in groups.keys] or [0], np.int64)
         of_model = np.zeros(len(batch.strings) + 1, np.uint64)
         for code in np.unique(batch.model[at]).tolist():
-            of_model[code] = id_hash(batch.strings[code], "model")
+            of_model[code] = moved.number_of(batch.strings[code])
         place = mixed((batch.offsets[at].astype(np.uint64) << np.uint64(16)) ^ rows.astype(np.uint64))
         ids = np.where(batch.event_id[at] == 0, place, batch.event_id[at]) ^ of_model[batch.model[at]]
-        return Events(clock, batch.offsets[at], rows, ids, strata[groups.of_event[at]])
+        return Events(clock, batch.offsets[at], rows, ids, strata[groups.of_event[at]], of_model[batch.model[at]])
 
     def _offer(self, batch: Batch, offered: Offers) -> Iterator[Out]:
         """Items of the slots and windows that end in these events."""
@@ -201,11 +202,11 @@ class Reviewing:
     def _ask(self, ask: Ask, known: Known, purpose: Purpose | None) -> Iterator[Out]:
         """The record of an item, unless it is asked about already."""
         (topic, number), generation = self.around.partition, self.around.generation
-        (offset, row), until_ms = ask.spot, ask.asked_ms + self.config.ttl_ms
+        (offset, row, home), until_ms = place_of(ask.spot), ask.asked_ms + self.config.ttl_ms
+        number = number if home is None else home
         id = review_id(topic, generation, number, offset, row)
-        fresh, truth = self.asked.ask(
-            id, Item(known.model, until_ms, offset, known.time_ms, purpose, self._id_of(known))
-        )
+        item = Item(known.model, until_ms, offset, known.time_ms, purpose, self._id_of(known), home=home)
+        fresh, truth = self.asked.ask(id, item)
         if truth is not None:
             self._true(truth)
         if not fresh:
@@ -237,19 +238,20 @@ class Reviewing:
 
     def _alarms(self, offset: int) -> Iterator[Out]:
         """The alerts of tests that have fired since the last tick."""
-        for model, (at, time_ms) in self.audits.fired.items() if self.audits is not None else ():
+        for model, (at, time_ms, home) in self.audits.fired.items() if self.audits is not None else ():
             if self.audits is not None and model not in self.alarms.open:
                 number, test = self.alarms.numbers.get(model, 0) + 1, self.audits.tests[model]
                 found, when = (test.verdicts, test.wrong, test.expected, test.evidence), (self.clock_ms, test.alpha)
-                yield self.alarms.fire(model, audit_record.Alarm(number, at, time_ms, *found, *when), offset)
+                yield self.alarms.fire(model, audit_record.Alarm(number, at, time_ms, *found, *when, home=home), offset)
 
     def _fallen(self, offset: int) -> Iterator[Out]:
         """The alerts of reviewers whose agreement was found to have fallen since the last tick."""
         for key, at in self.reviewers.fallen.items() if self.reviewers is not None else ():
             if self.reviewers is not None and key not in self.fallen.open:
                 number, test = self.fallen.numbers.get(key, 0) + 1, self.reviewers.tests[key[0]][key[1]]
+                when = self.clock_ms, test.alpha
                 found = (*test.since, test.first.misses, at.others, test.evidence)
-                alarm = agreement_record.Alarm(number, at.offset, at.time_ms, *found, self.clock_ms, test.alpha)
+                alarm = agreement_record.Alarm(number, at.offset, at.time_ms, *found, *when, home=at.home)
                 yield self.fallen.fire(key, alarm, offset)
 
     def _records(self, offset: int) -> Iterator[Out]:
@@ -298,13 +300,44 @@ class Reviewing:
         }
 
     def models(self) -> Collection[str]:
-        return ()
+        found = {item.model for item in self.asked.items.values()}
+        found |= {known.model for known in self.candidates.known.values()}
+        audited = () if self.audits is None else (*self.audits.open, *self.audits.tests)
+        tested = () if self.reviewers is None else self.reviewers.tests
+        told = (*self.alarms.open, *(model for model, _ in self.fallen.open))
+        return {*found, *self.asked.agreements, *audited, *tested, *told}
 
     def leave(self, models: Collection[str], lost: Collection[str]) -> None:
-        """Items wait for verdicts where they were asked: with `review` no model moves, see `repartition.moves_of`."""
+        if self.queue is not None:
+            moved.events_leave(self.queue, self.candidates.known, models)
+        if self.audits is not None:
+            moved.audits_leave(self.audits, models)
+        moved.candidates_leave(self.candidates, models)
+        moved.asked_leave(self.asked, models, lost)
+        moved.alerts_leave(self.alerts, models)
+        moved.alarms_leave(self.alarms, models)
+        moved.alarms_leave(self.fallen, models)
+        if self.reviewers is not None:
+            moved.reviewers_leave(self.reviewers, models)
 
-    def join(self, other: Any, models: Collection[str]) -> None:
-        """See `leave`."""
+    def join(self, other: Reviewing, models: Collection[str]) -> None:
+        """With no models but these."""
+        way = moved.Way(other.around.partition[1], self.around.partition[1])
+        if self.queue is not None and other.queue is not None:
+            moved.events_join(self.queue, other.queue, way)
+        elif other.queue is not None:
+            self.no_share += other.queue.events
+        if self.audits is not None and other.audits is not None:
+            moved.audits_join(self.audits, other.audits, way)
+        moved.candidates_join(self.candidates, other.candidates, way)
+        self.candidates.keep({*self._held()})
+        moved.asked_join(self.asked, other.asked, way)
+        moved.alerts_join(self.alerts, other.alerts)
+        moved.alarms_join(self.alarms, other.alarms, way)
+        moved.alarms_join(self.fallen, other.fallen, way)
+        if self.reviewers is not None and other.reviewers is not None:
+            moved.reviewers_join(self.reviewers, other.reviewers, way)
+        self.clock_ms = self.clock_ms or other.clock_ms
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Into a new one. Under another budget the open slot begins anew."""

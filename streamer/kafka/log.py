@@ -230,10 +230,7 @@ class KafkaLog:
             self._consumer.pause([TopicPartition(*partition)])
 
     def commit(
-        self,
-        outs: Sequence[Out],
-        offsets: Mapping[Partition, Committed],
-        snapshots: Mapping[Partition, Snapshot],
+        self, outs: Sequence[Out], offsets: Mapping[Partition, Committed], snapshots: Mapping[Partition, Snapshot]
     ) -> CommitResult:
         if not self._known.issuperset(offsets):
             return CommitResult(Outcome.ABORTED, {})
@@ -256,6 +253,9 @@ class KafkaLog:
 
     def awaited(self) -> bool:
         return False  # Nobody says so here: see `streamer.service.in_step`.
+
+    def lags(self) -> bool:
+        return False
 
     def throttled(self) -> float:
         return self._transactions.throttled()

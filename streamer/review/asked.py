@@ -58,6 +58,7 @@ class Item:
     said: dict[str, str] = field(default_factory=dict)  # by reviewer
     first_ms: int | None = None  # by the clock, when the first verdict came
     outcome: str = ""
+    home: int | None = None  # the partition of its offset, where its model has moved to another since
 
 
 class Truth(NamedTuple):
@@ -145,7 +146,7 @@ class Asked:
                 if item.outcome:
                     self.outcomes[item.outcome] += 1
                     if self.reviewers is not None and len(item.said) > 1:
-                        self.reviewers.decided(item.model, item.said, (item.offset, item.time_ms))
+                        self.reviewers.decided(item.model, item.said, (item.offset, item.time_ms), item.home)
             if over:
                 del self.items[id]
 
@@ -168,7 +169,7 @@ class Asked:
             "items": [
                 [id, item.model, item.until_ms, item.offset, item.time_ms,
                  None if item.purpose is None else list(item.purpose),
-                 [list(pair) for pair in item.said.items()], item.first_ms, item.outcome, item.event_id]
+                 [list(pair) for pair in item.said.items()], item.first_ms, item.outcome, item.event_id, item.home]
                 for id, item in self.items.items()
             ],
             "results": list(self.results.items()),
@@ -189,6 +190,7 @@ class Asked:
             item.first_ms, item.outcome = None if first_ms is None else int(first_ms), str(outcome)
             if not set(item.said.values()) <= set(CATEGORIES) or item.outcome not in ("", *OUTCOMES):
                 raise ValueError("verdicts that cannot be")
+            item.home = None if len(more) < 2 or more[1] is None else int(more[1])  # Older snapshots have none.
             self.items[str(id)] = item
         self.results |= {str(name): int(count) for name, count in state["results"]}
         self.outcomes |= {str(name): int(count) for name, count in state["outcomes"]}

@@ -71,7 +71,8 @@ class Audits:
         self.sums: dict[str, float] = {}  # of the errors that confidence says, of its events
         self.windows: dict[tuple[int, str], Window] = {}
         self.tests: dict[str, AuditTest] = {}
-        self.fired: dict[str, tuple[int, int]] = {}  # offset and time of the event with whose verdict a test did
+        # Offset, time and, of one that moved, home of the event with whose verdict a test did.
+        self.fired: dict[str, tuple[int, int, int | None]] = {}
         self.changed: dict[tuple[int, str], None] = {}
         self.left_out = 0  # events of models beyond MODELS_MAX
 
@@ -151,7 +152,7 @@ class Audits:
             return
         test.add(np.array([purpose.estimated]), np.array([truth.wrong]))
         if test.told_at:
-            self.fired[model] = truth.item.offset, truth.item.time_ms
+            self.fired[model] = truth.item.offset, truth.item.time_ms, truth.item.home
 
     def tell(self, clock_ms: int) -> Iterator[Ended]:
         """Windows of which more is known than before; those that no verdict comes to any more are forgotten."""
@@ -173,7 +174,9 @@ class Audits:
             "window_ms": self.config.window_ms,
             "begin_ms": self.begin_ms,
             "most": self.most,
-            "open": [[model, self.sums[model], audit.dump()] for model, audit in self.open.items()],
+            "open": [
+                [model, self.sums[model], audit.dump(), audit.lowest.capacity] for model, audit in self.open.items()
+            ],
             "windows": [
                 [
                     *key,
@@ -196,8 +199,9 @@ class Audits:
         """Into a new one. An open window of another length or budget begins anew."""
         if (state["window_ms"], state["most"]) == (self.config.window_ms, self.most):
             self.begin_ms = None if state["begin_ms"] is None else int(state["begin_ms"])
-            for model, total, dumped in state["open"]:
-                audit = self.open[str(model)] = WindowAudit(self.config.share, self.config.control, self.most)
+            for model, total, dumped, *more in state["open"]:
+                most = int(more[0]) if more else self.most  # Of one that came from where there was less room.
+                audit = self.open[str(model)] = WindowAudit(self.config.share, self.config.control, most)
                 audit.load(dumped)
                 self.sums[str(model)] = float(total)
         for begin_ms, model, events, asked, answered, wrong, estimated, version in state["windows"]:
@@ -210,7 +214,10 @@ class Audits:
             test.load(dumped)
             if alpha == self.config.alpha:
                 self.tests[str(model)] = test
-        fired = {str(model): (int(offset), int(time_ms)) for model, offset, time_ms in state["fired"]}
+        fired = {
+            str(model): (int(offset), int(time_ms), more[0] if more else None)
+            for model, offset, time_ms, *more in state["fired"]
+        }
         self.fired = {model: at for model, at in fired.items() if model in self.tests}
         self.changed = {(int(begin_ms), str(model)): None for begin_ms, model in state["changed"]}
         self.left_out = int(state["left_out"])

@@ -18,6 +18,10 @@ from streamer.signals.roles import EVENT_NAME
 CONFIDENCE = "prediction.confidence"
 ROW_BITS = 20
 """So many count the rows of a record: of one of 64 MiB, the longest there is, each has 64 bytes or more."""
+HOME_BITS = 32
+"""From this one on the row of an event that has moved here says where it came from: the number of its partition, from 1
+on. So no two have one place, and an item names the place where its event is.
+"""
 Spot = tuple[int, int]
 """Offset and row of an event in the log that is read."""
 
@@ -120,6 +124,17 @@ def events_at(batch: Batch, spots: Sequence[Spot]) -> list[int]:
     own = np.int64(0) if batch.rows is None else batch.rows.astype(np.int64)
     found = np.searchsorted((batch.offsets << ROW_BITS) + own, (offsets << ROW_BITS) + rows)
     return [int(place) for place in found]
+
+
+def place_of(spot: Spot) -> tuple[int, int, int | None]:
+    """Offset, row, and of one that has moved here the partition in which these are.
+
+    >>> place_of((17, 2)), place_of((17, (4 << HOME_BITS) + 2))
+    ((17, 2, None), (17, 2, 3))
+    """
+    offset, row = spot
+    home = row >> HOME_BITS
+    return offset, row - (home << HOME_BITS), home - 1 if home else None
 
 
 def spots(offsets: Any, rows: Any) -> list[Spot]:

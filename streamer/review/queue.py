@@ -46,6 +46,8 @@ STRATA_MAX = 32
 OTHER = -1
 SALT = 0x5EED
 RANKED, CONTROL = "ranked", "control"
+NOBODY = 0
+"""Stands for the models of events in a snapshot that does not say whose they are: it is an older one."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,7 @@ class Events(NamedTuple):
     row: I64
     id: U64
     stratum: I64  # a number of the caller's, 0 and up: of a model, a segment
+    model: U64  # a number of it
 
 
 class Item(NamedTuple):
@@ -112,7 +115,8 @@ def batch(time_ms: Any, offset: Any, ids: Any, stratum: Any, row: Any = None) ->
     """Columns from plain lists."""
     rows = np.zeros(len(offset)) if row is None else row
     whole = (np.asarray(column, np.int64) for column in (time_ms, offset, rows))
-    return Events._make([*whole, np.asarray(ids, np.uint64), np.asarray(stratum, np.int64)])
+    model = np.zeros(len(offset), np.uint64)
+    return Events._make([*whole, np.asarray(ids, np.uint64), np.asarray(stratum, np.int64), model])
 
 
 def alarm(figures: Figures) -> tuple[F64, I64]:
@@ -154,6 +158,8 @@ class ReviewQueue:
 
     def _open(self) -> None:
         self.events = 0  # of the open slot
+        self.limit = np.inf  # of the control share: what is above it is not known, as models have moved here or away
+        self.of_model: dict[int, int] = {}  # these, by the number of their model
         self.ranked: dict[int, Lowest] = {}
         self.control = Lowest(3 * self.capacity)
 
@@ -188,8 +194,13 @@ class ReviewQueue:
 
     def _hold(self, events: Events, score: F64, bits: I64) -> None:
         note = events.time_ms << len(WEIGHTS) | bits
-        self.control.offer(Offered(chances(events.id, SALT), events.offset, events.row, events.id, note))
+        drawn = Offered(chances(events.id, SALT), events.offset, events.row, events.id, note)
+        self.control.offer(drawn if self.limit == np.inf else drawn.take(np.flatnonzero(drawn.number <= self.limit)))
         self.events += len(score)
+        for model, count in zip(
+            *(found.tolist() for found in np.unique(events.model, return_counts=True)), strict=True
+        ):
+            self.of_model[model] = self.of_model.get(model, 0) + count
         self.counts["events"] += len(score)
         alarming = np.flatnonzero(bits)
         self.counts["alarming"] += len(alarming)
@@ -260,10 +271,12 @@ class ReviewQueue:
             "sent": [self.sent[RANKED], self.sent[CONTROL]],
             "counts": [*self.counts.values()],
             "events": self.events,
+            "of_model": [list(pair) for pair in self.of_model.items()],
             "asked": np.array([*self.asked], np.uint64),
             "strata": [*self.ranked],
             "ranked": [kept.dump() for kept in self.ranked.values()],
             "control": self.control.dump(),
+            "limit": self.limit,
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
@@ -271,14 +284,19 @@ class ReviewQueue:
         ranked = {int(stratum): Lowest(self.capacity) for stratum in state["strata"]}
         control, sent = Lowest(3 * self.capacity), dict(zip((RANKED, CONTROL), map(int, state["sent"]), strict=True))
         control.load(state["control"])
+        events = int(state["events"])
+        of_model = {int(model): int(count) for model, count in state.get("of_model", [(NOBODY, events)])}
         for kept, dumped in zip(ranked.values(), state["ranked"], strict=True):
             kept.load(dumped)
-        if len(ranked) > STRATA_MAX + 1 or control.seen != state["events"] or len(state["asked"]) > self.capacity:
+        if len(ranked) > STRATA_MAX + 1 or control.seen > events or len(state["asked"]) > self.capacity:
             raise ValueError("candidates that cannot be")
+        if sum(of_model.values()) != events:
+            raise ValueError("events of models that cannot be")
         if any(not 0 <= count <= self.terms.parts[kind] for kind, count in sent.items()):
             raise ValueError("more items than a day may have")
         self.slot = None if state["slot"] is None else int(state["slot"])
-        self.sent, self.events, self.ranked, self.control = sent, control.seen, ranked, control
+        self.sent, self.events, self.ranked, self.control = sent, events, ranked, control
+        self.of_model, self.limit = of_model, float(state.get("limit", np.inf))  # Older snapshots have neither.
         self.counts = dict(zip(self.counts, map(int, state["counts"]), strict=True))
         self.asked = dict.fromkeys(np.asarray(state["asked"], np.uint64).tolist())
 

@@ -26,6 +26,7 @@ class Fallen(NamedTuple):
     offset: int
     time_ms: int
     others: int
+    home: int | None = None  # the partition of the offset, where the model has moved to another since
 
 
 class Reviewers:
@@ -37,8 +38,8 @@ class Reviewers:
         self.fallen: dict[Key, Fallen] = {}
         self.beyond = 0  # comparisons of whom there was no room for
 
-    def decided(self, model: str, said: Mapping[str, str], at: tuple[int, int]) -> None:
-        """An item is: what each said of it, and offset and time of its event."""
+    def decided(self, model: str, said: Mapping[str, str], at: tuple[int, int], home: int | None = None) -> None:
+        """An item is: what each said of it, offset and time of its event, and the partition of these, see `Fallen`."""
         known = {who: what for who, what in said.items() if (model, who) not in self.fallen}
         compared = {who: self._agrees(who, known) for who in known}
         found = dict[str, float]()
@@ -51,7 +52,7 @@ class Reviewers:
                 found[who] = test.evidence
         if found:
             who = min(found, key=lambda one: (-found[one], one))
-            self.fallen[model, who] = Fallen(*at, len(known) - 1)
+            self.fallen[model, who] = Fallen(*at, len(known) - 1, home)
             for other, test in self.tests[model].items():
                 if other != who:
                     test.forget()
@@ -90,7 +91,9 @@ class Reviewers:
         self.beyond = int(state["beyond"])
         if state["alpha"] != self.alpha:
             return
-        self.fallen = {(str(model), str(who)): Fallen(*map(int, at)) for model, who, *at in state["fallen"]}
+        self.fallen = {
+            (str(model), str(who)): Fallen(*map(int, at[:3]), *at[3:]) for model, who, *at in state["fallen"]
+        }
         for model, who, dumped in state["tests"]:
             test = self.tests.setdefault(str(model), {})[str(who)] = Falling(self.alpha)
             test.load(dumped)

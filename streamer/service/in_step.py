@@ -189,6 +189,7 @@ class InStep:
         self._begun_ms: int | None = None  # where we began, as our times have it
         self._awaited = False  # something was handed over that others wait to hear of
         self._handed_s = clock()  # when that was
+        self._bound_s = -inf  # when others were last heeded
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._log, name)
@@ -249,6 +250,9 @@ class InStep:
 
     def awaited(self) -> bool:
         return self._awaited
+
+    def lags(self) -> bool:
+        return self._clock() - self._bound_s < STALL_S
 
     def _behind_ms(self) -> int:
         """By how much our times are later than those of events: all processes compare those."""
@@ -312,6 +316,7 @@ class InStep:
             return found
         far_ms, order = max(fronts.values()) - FAR_MS, sorted(fronts, key=lambda one: fronts[one])
         others_ms = self._until_ms([self._queues[partition] for partition in fronts if self._queues[partition].waiting])
+        self._bound_s = now_s if others_ms < FOR_EVER_MS else self._bound_s
         times = [p for p in order if (fronts[p] >= far_ms or fronts[p] < 0) and now_s >= self._queues[p].free_s]
         first, second, *_ = *times, None, None
         for partition in order:

@@ -69,7 +69,7 @@ def ordered(config: Config, logs: dict[Partition, list[Record]], rng: random.Ran
         partition = min(left, key=lambda p: read[p] + rng.random() * 40)
         piece = logs[partition][read[partition] : read[partition] + rng.choice((1, 5, 60))]
         read[partition] += len(piece)
-        stages[partition].step(decode(piece, "in"))
+        stages[partition].step(decode(piece, partition[0]))
         for out in stages[partition].outbox:
             if out.topic == "ordered":
                 assert out.partition is not None
@@ -146,16 +146,18 @@ def test_both_engines_write_the_same_ordered_log_and_state(config: Config) -> No
 PAIRED = TEXT.replace("monitors:", "mapping: {pair: {within: 10m}}\nmonitors:")
 
 
-def test_a_request_and_its_answer_meet_whatever_partitions_they_came_in() -> None:
+@pytest.mark.parametrize("answers", ["in", "answers"])
+def test_a_request_and_its_answer_meet_whatever_partitions_and_topics_they_came_in(answers: str) -> None:
     """And who opted out in one of them has done so for both; nothing else of him is written."""
-    config = load_text(PAIRED, "x.yaml", {})
-    logs: dict[Partition, list[Record]] = {("in", 0): [], ("in", 1): [], ("in", 2): []}
+    config = load_text(PAIRED.replace("[in]", "[in, answers]"), "x.yaml", {})
+    logs: dict[Partition, list[Record]] = {("in", 0): [], (answers, 1): [], (answers, 2): []}
     for number in range(200):
         head = {"model": "m", "event_id": str(number), "time": 1_700_000_000 + number}
         refused = {"secret": True} if number % 10 == 0 else {}
         asked = {**head, **refused, "features": {"a": number, "c": "hidden" if refused else "x"}}
-        for partition, event in ((0, asked), (1 + number % 2, {**head, "prediction": {"label": "y"}})):
-            log = logs["in", partition]
+        answer = {**head, "prediction": {"label": "y"}}
+        for partition, event in ((("in", 0), asked), ((answers, 1 + number % 2), answer)):
+            log = logs[partition]
             log.append(Record(len(log), -1, None, json.dumps(event).encode()))
     log = ordered(config, logs, random.Random(1))
     assert not any(b"hidden" in (record.value or b"") for records in log for record in records)

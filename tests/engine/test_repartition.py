@@ -301,12 +301,6 @@ def test_a_model_that_is_shared_out_by_more_than_its_name_has_no_part() -> None:
         moves_of(load_text(text, "x", {}), [["a"]], 1, 2)
 
 
-def test_what_waits_for_verdicts_cannot_move_yet() -> None:
-    people = "verdicts: {topic: said}\nreview: {topic: asked}\n"
-    with pytest.raises(NotDivisible, match="review"):
-        moves_of(load_text(TEXTS["standard"] + people, "x", {}), [["a"]], 1, 2)
-
-
 def test_of_a_model_that_was_learned_twice_the_newer_part_counts() -> None:
     config, model = config_of("standard"), next(m for m in MODELS if part_of([m], 2) == 1)
     assert moves_of(config, [[model], [model]], 2, 3) == {model: (1, part_of([model], 3))}

@@ -103,7 +103,7 @@ def test_a_test_fires_once_and_begins_anew(rate: float, fires: bool) -> None:
     [one, *_] = window(audits)
     for _ in range(100):
         audits.answered(truth(one, bool(rng.random() < rate)))
-    assert (audits.fired == {"m": (one.spot[0], 5)}) == fires
+    assert (audits.fired == {"m": (one.spot[0], 5, None)}) == fires
     if fires:
         audits.restart("m")
         assert (audits.fired, audits.tests) == ({}, {})

@@ -22,7 +22,8 @@ class Worker:
         self.owned = {("t", 0): SimpleNamespace(task=SimpleNamespace(position=0))}
         self.records, self.lands = records, lands
         self.waited: list[float] = []
-        self.drained = 0
+        self.drained, self.restoring = 0, False
+        self.log = SimpleNamespace(lags=lambda: False)
 
     def step(self, timeout_s: float) -> None:
         self.waited.append(timeout_s)
@@ -41,6 +42,18 @@ def test_nobody_waits_while_others_have_records() -> None:
     assert run_in_turns(workers, lambda: next(steps) == 5, lambda: None)
     assert one.waited == other.waited == [0.0, 0.0, 0.0, 0.0, 0.05]
     assert (one.drained, other.drained) == (1, 1)
+
+
+def test_of_a_backlog_in_small_pieces_stage_2_takes_all_that_is_there_and_rests() -> None:
+    one, other = Worker(1000), Worker(7)
+    one.log, now_s, steps = SimpleNamespace(lags=lambda: True), iter(range(1000)), iter(range(101))
+    workers: Any = [one, other]
+    assert run_in_turns(workers, lambda: next(steps) == 100, lambda: None, clock=lambda: next(now_s) / 10)
+    assert len(one.waited) == 100
+    assert 7 < len(other.waited) < 14
+    other.restoring, before, steps = True, len(other.waited), iter(range(11))
+    assert run_in_turns(workers, lambda: next(steps) == 10, lambda: None)
+    assert len(other.waited) == before + 10, "nobody is kept from coming to life"
 
 
 @pytest.mark.parametrize("lands", [(False, True), (True, False)])

@@ -319,6 +319,9 @@ class SimLog:
         self.outs = ()
         return self.publisher.stage(partition, snapshot, staged, chunks, root)
 
+    def lags(self) -> bool:
+        return False
+
     def awaited(self) -> bool:
         return False
 
