@@ -13,7 +13,7 @@ from detectors.bank import renumbered
 from detectors.reference import Judged
 from schemas.events.batch import Batch
 from streamer.config.detect import DetectAge, DetectSilence
-from streamer.config.units import show_duration
+from streamer.config.units import rough_duration
 from streamer.monitors.base import MonitorBase, MonitorSpec
 from streamer.monitors.evidence import Evidence, evidence, tier_of
 from streamer.monitors.finding import BREACH, CLEAR, Finding
@@ -87,7 +87,7 @@ class SilenceMonitor(MonitorBase):
         return self.presence.days.days_left() if self.detect.days else super().days_left()
 
     def sentence(self, labels: Mapping[str, str], told: Evidence) -> str:
-        silent, limit = (show_duration(1000 * int(told["finding"][name])) for name in ("statistic", "threshold"))
+        silent, limit = (rough_duration(1000 * told["finding"][name]) for name in ("statistic", "threshold"))
         return f"no events for {silent} (limit {limit})"
 
     def retain(self, rows: I64) -> None:
