@@ -74,7 +74,7 @@ KNOWN = 0.9
 those before it: what is a third busier than any hour so far may be Monday.
 """
 COUNTS = 3.5
-"""A limit is never nearer than so many values of a block."""
+"""A limit is never nearer than so many values of a block, each as large as those that make up most of it."""
 
 RUN, RUNS, LONGER = 48, 100, 4
 """A value is stuck that came so many times in a row, after so many runs of which none was a LONGER part as long."""
@@ -262,7 +262,10 @@ class EnvelopeBank:
         """Lowest and highest that is no alarm, and that is learned."""
         low, high = self.days.limits(row, channel)
         if high < inf or low > -inf or channel % 2 == 1:
-            return low, high, -inf, inf
+            # Where most values are nought days show two or three odd ones in a block, and hardly vary: four are chance.
+            apart = 0.0 if self.shares or block[1] == 0.0 else COUNTS * block[2] / (block[1] * SIZES[level])
+            least, most = self.days.usual(row, channel)
+            return min(low, least - apart), max(high, most + apart), -inf, inf
         low, high = self._unmistakable(row, level, block)
         usual = moments(self.earlier[row, level], 0.0)[1]
         least, most = self.days.seen(row, channel)

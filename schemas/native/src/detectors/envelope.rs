@@ -186,6 +186,9 @@ impl Envelope {
         let [up, down] = &row.sides[channel];
         let (low, high) = (-down.limit, up.limit);
         if high < OPEN || low > NONE || channel % 2 == 1 {
+            let even = self.shares || block[1] == 0.0;
+            let apart = if even { 0.0 } else { COUNTS * block[2] / (block[1] * size_of(level)) };
+            let (low, high) = (low.min(-down.mean - apart), high.max(up.mean + apart));
             return Limits { low, high, least: NONE, most: OPEN };
         }
         let (low, high) = self.unmistakable(row, level, block);
