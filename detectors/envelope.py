@@ -52,8 +52,8 @@ SEEN_LEAST = 200
 GROSS, NOISE = 3.0, 10.0
 """Unmistakable is an average more than GROSS deviations of the values away, and NOISE of its own error."""
 FAR = 8.0
-"""In place of GROSS under whatever load: no night is that far away. What the reference itself showed is not far, though:
-it may be of a weekend, and the night after the first busy day no other.
+"""In place of GROSS under whatever load: no night is that far away. What the reference itself showed is not far,
+though: it may be of a weekend, and so like the night after the first busy day.
 """
 GROSS_SHARE = 0.15
 """The same of shares, in the units of `level_of`: from 0 to 2.5 %, from 2 to 7 %, from 8 to 16 %."""

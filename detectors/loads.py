@@ -6,9 +6,9 @@ a fault, nor its first weekend, which is no more than a long night. What changes
 no matter of the load.
 
 Loads are told apart by the time that a few values take, each twice as long as the one before. A few values alone would
-tell the load badly, and a busy hour's slowest would be taken for the evening's: what counts is a moving average of those
-times, which follows at once where values come much faster, as when an office opens. Values that come all at once, or
-without times, have none, and what is usual of them counts under every load: a reference from a file, a batch of a night.
+tell the load badly, and a busy hour's slowest would be taken for the evening's: what counts is a moving average of
+those times, which follows at once where values come much faster, as when an office opens. Values that come all at once,
+or without times, have none, and what is usual of them counts under every load: a reference from a file, a batch.
 
 What is usual is looked at anew when a part more has come: of the values that it is held against none are in it, or in a
 series of noughts the first few ones would be part of what is usual.
@@ -62,7 +62,7 @@ def is_round(count: int) -> bool:
 
 
 class Loads:
-    """Of rows 0..rows-1 the mean of the values under each load, when the newest of them came, and how long they took."""
+    """Of rows 0..rows-1 the mean of the values under each load, when the newest came, and how long some take by now."""
 
     def __init__(self) -> None:
         self.since = np.zeros(0, np.int64)

@@ -94,6 +94,17 @@ def test_it_is_quiet_on_healthy_weeks(name: str) -> None:
     assert sum(len(set(days[days < SCHOOL].tolist())) for days in told) <= (20 if name in JUMPS else 1)
 
 
+@pytest.mark.parametrize("share", [0.02, 0.03])
+def test_a_flag_that_is_read_as_a_number_is_quiet(share: float) -> None:
+    """Days show two or three of them in eight, and hardly vary: four are chance."""
+    for seed in range(SEEDS):
+        flag = (np.random.default_rng((seed, 3)).random(24 * DAY) < share) * 1.0
+        assert update(bank_of(), flag / np.sqrt(share)).place.tolist() == [], seed
+        flag[20 * DAY :] = np.random.default_rng(seed).random(4 * DAY) < 0.12
+        found = update(bank_of(), flag / np.sqrt(share)).place
+        assert 20 * DAY < found[0] <= 20 * DAY + 2_200, seed
+
+
 CHANGES: dict[str, tuple[str, Callable[[F64, np.random.Generator], F64], int]] = {
     "a unit": ("lognormal", lambda x, rng: x * 100, 16),
     "one deviation": ("independent", lambda x, rng: x + 1, 200),
@@ -179,7 +190,9 @@ def test_under_a_load_that_is_known_the_first_week_hides_nothing(change: Any) ->
         assert onset < found[0] <= onset + 64
 
 
-def follows(night: float, begin_day: int, seed: int, more: float = 1.0, since: float = 99.0) -> tuple[NDArray[Any], F64]:
+def follows(
+    night: float, begin_day: int, seed: int, more: float = 1.0, since: float = 99.0
+) -> tuple[NDArray[Any], F64]:
     """Ten days of an office whose nights and weekends have so much of its load of 3.6: the times of values that count
     the events of the hour, in deviations of the first 500 of them as the service has it; `more` times as many from day
     `since` on, with no more events.
@@ -203,7 +216,9 @@ def found_days(night: float, begin_day: int, seed: int, more: float = 1.0, since
     times_ms, values = follows(night, begin_day, seed, more, since)
     bank = bank_of()
     bank.resize(1)
-    days: list[float] = (times_ms[bank.update(np.zeros(len(values), np.int64), values, times_ms).place] / DAY_MS).tolist()
+    days: list[float] = (
+        times_ms[bank.update(np.zeros(len(values), np.int64), values, times_ms).place] / DAY_MS
+    ).tolist()
     return days
 
 

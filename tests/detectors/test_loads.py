@@ -115,7 +115,12 @@ def test_a_dump_is_the_whole_of_it_and_a_wrong_one_is_refused() -> None:
     check_state(good)
     again.load(good)
     assert take(again, 1, MINUTE_MS, 9.0, 1) == take(loads, 1, MINUTE_MS, 9.0, 1) == 2.0
-    for name, bad in (("since", good["since"] - 9), ("loads", good["loads"] * np.nan), ("loads", -good["loads"] - 1), ("pace", -good["pace"])):
+    for name, bad in (
+        ("since", good["since"] - 9),
+        ("loads", good["loads"] * np.nan),
+        ("loads", -good["loads"] - 1),
+        ("pace", -good["pace"]),
+    ):
         with pytest.raises(ValueError, match="cannot have been"):
             check_state({**good, name: bad})
     with pytest.raises(ValueError, match="array 'loads'"):
