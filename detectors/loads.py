@@ -112,11 +112,11 @@ class Loads:
             place = NONE
         count, _, usual = known[place].tolist()
         if count >= LEAST:
-            return usual
+            return float(usual)
         if place == NONE or 2.0 * count < LEAST:
             return None
         near = known[max(place - 1, NONE + 1) : place + 2, 0].tolist()
-        return usual if sum(one for one in near if one < LEAST) >= LEAST else None
+        return float(usual) if sum(one for one in near if one < LEAST) >= LEAST else None
 
     def dump(self) -> dict[str, NDArray[Any]]:
         return {"since": self.since.copy(), "pace": self.pace.copy(), "loads": self.loads.copy()}
