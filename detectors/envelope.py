@@ -34,14 +34,14 @@ from numpy.typing import NDArray
 from detectors import extremes, loads
 from detectors.bank import F64, I64, Hits, State, array_of, by_row, check_values, rows_of
 from detectors.extremes import DAY_MS, FRESH, LAG, DailyExtremes, odds
-from detectors.loads import KINDS, LOADS, Loads
+from detectors.loads import KINDS, LOADS, NEVER, Loads
 from detectors.params import DIRECTIONS, OF_THE_BUDGET, OF_THE_SIGNAL, WHICH_WAY, Direction, Params
-from detectors.scales import drawn_in, level_of, moments, slope_of
+from detectors.scales import KNEE, drawn_in, level_of, moments, slope_of
 
 FIRST, FACTOR, LEVELS = 8, 4, 7
 SIZES = tuple(FIRST * FACTOR**level for level in range(LEVELS))
 """Values in a block of each level."""
-SUMS = 4  # of the values, of their distances from the centre, of their squares, of what is usual under their load
+SUMS = 5  # of the values, their distances from the centre, their squares, what is usual under their load, their ms
 MOMENTS = 3  # see `moments`
 CHANNELS = 2 * LEVELS
 TESTS = 12.0
@@ -52,7 +52,9 @@ SEEN_LEAST = 200
 GROSS, NOISE = 3.0, 10.0
 """Unmistakable is an average more than GROSS deviations of the values away, and NOISE of its own error."""
 FAR = 8.0
-"""In place of GROSS under whatever load: no night is that far away."""
+"""In place of GROSS under whatever load: no night is that far away. What the reference itself showed is not far,
+though: it may be of a weekend, and so like the night after the first busy day.
+"""
 GROSS_SHARE = 0.15
 """The same of shares, in the units of `level_of`: from 0 to 2.5 %, from 2 to 7 %, from 8 to 16 %."""
 LONG = 128
@@ -68,9 +70,11 @@ BLOCKS, STEADY = 16, 6.0
 themselves ..
 """
 KNOWN = 0.9
-""".. and not so little that a night could do it, which nobody has seen yet."""
+""".. and not so little that a night could do it, which nobody has seen yet; and only of a block that took as long as
+those before it: what is a third busier than any hour so far may be Monday.
+"""
 COUNTS = 3.5
-"""A limit is never nearer than so many values of a block."""
+"""A limit is never nearer than so many values of a block, each as large as those that make up most of it."""
 
 RUN, RUNS, LONGER = 48, 100, 4
 """A value is stuck that came so many times in a row, after so many runs of which none was a LONGER part as long."""
@@ -78,11 +82,11 @@ OFTEN, ALIKE = 30.0, 1.5
 """A scale that was seen OFTEN has averages whose variance is less than ALIKE times that of independent values."""
 
 
-Block = tuple[float, float, float, float]
+Block = tuple[float, float, float, float, float]
 """Sums of a block's values, see SUMS."""
 INTS = ("fill", "day", "count", "since")
 SMALL = ("fill", "count")  # numbers of one byte
-FLOATS = ("sums", "seen", "runs", "earlier", "today", "mean", "variance", "limit", "waiting", "loads")
+FLOATS = ("sums", "seen", "runs", "earlier", "today", "mean", "variance", "limit", "waiting", "loads", "pace", "spans")
 SIDES = (CHANNELS, 2)
 SHAPES: dict[str, tuple[int, ...]] = {
     "fill": (LEVELS,),
@@ -96,6 +100,8 @@ SHAPES: dict[str, tuple[int, ...]] = {
     **dict.fromkeys(("today", "mean", "variance", "limit"), SIDES),
     "waiting": (CHANNELS, 2 * LAG),
     "loads": (LOADS, len(KINDS)),
+    "pace": (),
+    "spans": (LEVELS, 2),
 }
 """Arrays of a dump: what they have of each row; of shares only every other channel, see `packed`."""
 
@@ -142,6 +148,7 @@ class EnvelopeBank:
             (0, 4)
         )  # the last value, how often it came in a row, the longest run before, how many ended
         self.earlier = np.zeros((0, LEVELS, MOMENTS))  # of the averages of each level: count, sum, squares
+        self.spans = np.zeros((0, LEVELS, 2))  # of the blocks of each level: the shortest and the longest, in ms
         self.loads = Loads()
         self.days = DailyExtremes(CHANNELS)
 
@@ -173,7 +180,7 @@ class EnvelopeBank:
         self.days.forget(row)
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
-        return {name: getattr(self, name) for name in ("fill", "sums", "seen", "runs", "earlier")}
+        return {name: getattr(self, name) for name in ("fill", "sums", "seen", "runs", "earlier", "spans")}
 
     def update(self, rows: I64, values: F64, times_ms: I64 | None = None) -> Hits:
         """Row rows[i] takes values[i], in deviations from its centre, at times_ms[i] (without times no day ever ends);
@@ -216,7 +223,7 @@ class EnvelopeBank:
         self.days.turn(row, time_ms // DAY_MS, self.odds, self.floors)
         self.seen[row] += (FIRST, sums[0], sums[2])
         said = None
-        for level, block in self._blocks(row, (*sums, self.loads.take(row, time_ms, FIRST, sums[0]))):
+        for level, block in self._blocks(row, (*sums, *self.loads.take(row, time_ms, FIRST, sums[0]))):
             for channel, value in self._shown(level, block):
                 low, high, least, most = self._limits(row, level, channel, block)
                 if said is None:
@@ -226,6 +233,8 @@ class EnvelopeBank:
                 if low <= value <= high:
                     value = most if value > most else least if value < least else value
                 self.days.take(row, channel, value)
+            shortest, longest = self.spans[row, level].tolist()
+            self.spans[row, level] = min(shortest or block[4], block[4]), max(longest, block[4])
         return said
 
     def _blocks(self, row: int, sums: Block) -> Iterator[tuple[int, Block]]:
@@ -237,8 +246,8 @@ class EnvelopeBank:
             self.fill[row, level] += 1
             if self.fill[row, level] < FACTOR:
                 return
-            total, apart, squares, usual = own.tolist()
-            sums = total, apart, squares, usual
+            total, apart, squares, usual, took_ms = own.tolist()
+            sums = total, apart, squares, usual, took_ms
             own[:], self.fill[row, level] = 0.0, 0
             yield level, sums
 
@@ -253,7 +262,10 @@ class EnvelopeBank:
         """Lowest and highest that is no alarm, and that is learned."""
         low, high = self.days.limits(row, channel)
         if high < inf or low > -inf or channel % 2 == 1:
-            return low, high, -inf, inf
+            # Where most values are nought days show two or three odd ones in a block, and hardly vary: four are chance.
+            apart = 0.0 if self.shares or block[1] == 0.0 else COUNTS * block[2] / (block[1] * SIZES[level])
+            least, most = self.days.usual(row, channel)
+            return min(low, least - apart), max(high, most + apart), -inf, inf
         low, high = self._unmistakable(row, level, block)
         usual = moments(self.earlier[row, level], 0.0)[1]
         least, most = self.days.seen(row, channel)
@@ -278,7 +290,8 @@ class EnvelopeBank:
         if count < max(SEEN_LEAST, FACTOR * size):
             return -inf, inf
         blocks, _, between = moments(self.earlier[row, level], 0.0)
-        known = blocks >= BLOCKS and size >= LONG
+        shortest, longest = self.spans[row, level].tolist()
+        known = blocks >= BLOCKS and size >= LONG and shortest <= block[4] <= longest
         if self.shares:
             deviation = sqrt(max(mean * (1.0 - mean), 0.0) + 1.0 / count)
             chance, usual = STEADY * deviation / sqrt(size) + COUNTS / size, level_of(mean)
@@ -291,7 +304,7 @@ class EnvelopeBank:
             apart = min(apart, max(KNOWN * deviation, STEADY * between))
         low, high = around(mean, apart, size, block)
         least, most = around(whole, max((FAR + NOISE / sqrt(size)) * deviation, COUNTS / size), size, block)
-        return max(low, least), min(high, most)
+        return max(low, min(least, -KNEE)), min(high, max(most, KNEE))
 
     def dump(self) -> dict[str, NDArray[Any]]:
         arrays = {**self._arrays(), **self.days.dump(), **self.loads.dump()}
@@ -341,6 +354,8 @@ def unpacked(state: State, shares: bool) -> dict[str, NDArray[Any]]:
     """The arrays of a dump with all channels; ValueError for what no bank has dumped."""
     if "loads" not in state:
         state = {**state, **without_loads(state)}
+    if "pace" not in state:
+        state = {**state, **without_pace(state)}
     check_state(state, LEVELS if shares else CHANNELS)
     found = {name: state[name] for name in SHAPES}
     for name, fresh in FRESH.items() if shares else ():
@@ -351,11 +366,19 @@ def unpacked(state: State, shares: bool) -> dict[str, NDArray[Any]]:
 
 def without_loads(state: State) -> State:
     """What older snapshots do not have: of no load it is known what is usual, least of all in blocks that go on."""
-    sums = array_of(state, "sums", "f8", (rows_of(state, "day"), LEVELS, SUMS - 1))
-    fresh = Loads()
-    fresh.resize(len(sums))
+    sums = array_of(state, "sums", "f8", (rows_of(state, "day"), LEVELS, 3))
+    since, loads = np.full(len(sums), NEVER), np.zeros((len(sums), LOADS // 2, len(KINDS)))
     open_blocks = sums[..., :1] * (np.arange(LEVELS) > 0)[:, None]
-    return {"sums": np.concatenate([sums, open_blocks], axis=-1), **fresh.dump()}
+    return {"sums": np.concatenate([sums, open_blocks], axis=-1), "since": since, "loads": loads}
+
+
+def without_pace(state: State) -> State:
+    """Older snapshots tell loads apart by four, and do not know how long blocks took: those that go on took no time."""
+    rows = rows_of(state, "day")
+    sums = array_of(state, "sums", "f8", (rows, LEVELS, SUMS - 1))
+    loads = array_of(state, "loads", "f8", (rows, LOADS // 2, len(KINDS)))
+    found = {"pace": np.zeros(rows), "spans": np.zeros((rows, LEVELS, 2)), "loads": np.repeat(loads, 2, axis=1)}
+    return {**found, "sums": np.concatenate([sums, np.zeros((rows, LEVELS, 1))], axis=-1)}
 
 
 def check_state(state: State, channels: int) -> None:
@@ -365,7 +388,7 @@ def check_state(state: State, channels: int) -> None:
     rows = rows_of(state, "day")
     fill = array_of(state, "fill", "u1", (rows, LEVELS))
     sums, seen = array_of(state, "sums", "f8", (rows, LEVELS, SUMS)), array_of(state, "seen", "f8", (rows, MOMENTS))
-    rest = [array_of(state, name, "f8", (rows, *SHAPES[name])) for name in ("runs", "earlier")]
+    rest = [array_of(state, name, "f8", (rows, *SHAPES[name])) for name in ("runs", "earlier", "spans")]
     if not (fill < [FIRST, *[FACTOR] * (LEVELS - 1)]).all():
         raise ValueError("a block that is over-full")
     if not (all(np.isfinite(array).all() for array in (sums, seen, *rest)) and (seen[:, 0] >= 0).all()):

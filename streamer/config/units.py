@@ -52,6 +52,23 @@ def show_duration(milliseconds: int) -> str:
     return _show(milliseconds, MILLISECONDS) if milliseconds else "0s"
 
 
+def rough_duration(milliseconds: float) -> str:
+    """As a person says it: the two largest units that are in it, rounded.
+
+    >>> rough_duration(29_410 * 60_000), rough_duration(3_600_000), rough_duration(89_999.0), rough_duration(0)
+    ('20d 10h', '1h', '1m 30s', '0s')
+    """
+    units = list(MILLISECONDS.items())
+    size = max(milliseconds, 0.0)
+    for place, (unit, factor) in enumerate(units[:-1]):
+        finer, part = units[place + 1]
+        parts = round(size / part)
+        if parts * part >= factor:
+            whole, rest = divmod(parts, factor // part)
+            return f"{whole}{unit} {rest}{finer}" if rest else f"{whole}{unit}"
+    return f"{round(size)}ms" if size else "0s"
+
+
 def show_size(size: int) -> str:
     """The shortest text that `parse_size` reads back.
 

@@ -14,7 +14,7 @@ from detectors.extremes import SCHOOL
 from detectors.reference import Judged
 from schemas.events.batch import Batch
 from streamer.config.detect import DetectAge, DetectSilence
-from streamer.config.units import show_duration
+from streamer.config.units import rough_duration
 from streamer.monitors.base import MonitorBase, MonitorSpec
 from streamer.monitors.evidence import Evidence, evidence, tier_of
 from streamer.monitors.finding import BREACH, CLEAR, Finding
@@ -99,7 +99,7 @@ class SilenceMonitor(MonitorBase):
         return self.presence.days.days_left() if self.detect.days else super().days_left()
 
     def sentence(self, labels: Mapping[str, str], told: Evidence) -> str:
-        silent, limit = (show_duration(1000 * int(told["finding"][name])) for name in ("statistic", "threshold"))
+        silent, limit = (rough_duration(1000 * told["finding"][name]) for name in ("statistic", "threshold"))
         beside = "" if self.presence.what == "events" else ", while inferences go on"
         return f"no {self.presence.what} for {silent} (limit {limit}){beside}"
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer.config.units import DURATION_MAX, parse_duration, parse_size, show_duration, show_size
+from streamer.config.units import DURATION_MAX, parse_duration, parse_size, rough_duration, show_duration, show_size
 
 NO_DURATIONS = ["", "s", "1", "-1s", "+1s", "1.5s", "1 s", " 1s", "1s ", "1S", "1w", "1s1ms", "12345678901234s", "١s"]
 NO_SIZES = ["", "B", "-1", "1.5KB", "1 KB", "1kb", "1GiB", "1234567890123"]
@@ -53,3 +53,9 @@ def test_a_hundred_years_are_enough() -> None:
     assert parse_duration("36500d") == DURATION_MAX
     with pytest.raises(ValueError, match="36501d is over the limit of 36500d."):
         parse_duration("36501d")
+
+
+def test_a_person_is_told_the_two_largest_units() -> None:
+    told = {29_410 * 60_000: "20d 10h", 3_600_000: "1h", 89_999.0: "1m 30s", 1_500: "1s 500ms", 400: "400ms", 0: "0s"}
+    assert {ms: rough_duration(ms) for ms in told} == told
+    assert rough_duration(86_399_999) == "1d", "rounded up to the next unit"

@@ -25,7 +25,7 @@ from streamer.port import Out, Parts, Tick
 from streamer.review.candidates import HOME_BITS, Known, Spot
 from streamer.review.moved import Way, events_join, events_leave, number_of, reviewers_join, reviewers_leave
 from streamer.review.queue import Events, Figures, ReviewQueue, Terms
-from streamer.review.reviewers import Fallen, Reviewers
+from streamer.review.reviewers import Reviewers
 from streamer.signals.verdicts import RIGHT, WRONG
 
 ORDERED, TASKS = "drift-ordered", 4
@@ -232,7 +232,8 @@ def test_reviewers_are_held_against_what_they_agreed_on_elsewhere_and_an_alert_k
         said = {"a": RIGHT, "b": RIGHT if number < 65 or number % 2 else WRONG, "c": RIGHT}
         for model in ("moves", "stays"):
             old.decided(model, said, (number, number))
-    old.fallen["moves", "b"] = Fallen(70, 70, 2)
+    assert [model for model, _ in old.fallen] == ["moves", "stays"]
+    [at, _] = old.fallen.values()
     was = old.dump()["tests"]
     new.decided("here", {"a": RIGHT, "b": WRONG, "c": RIGHT}, (1, 1))
     there = Reviewers(0.05, 4)
@@ -240,8 +241,9 @@ def test_reviewers_are_held_against_what_they_agreed_on_elsewhere_and_an_alert_k
     reviewers_leave(there, {"stays"})
     reviewers_leave(old, {"moves"})
     reviewers_join(new, there, Way(0, 2))
-    assert [list(old.tests), list(new.tests), list(old.fallen)] == [["stays"], ["here", "moves"], []]
+    assert [list(old.tests), list(new.tests)] == [["stays"], ["here", "moves"]]
     assert [one for one in new.dump()["tests"] if one[0] == "moves"] == [one for one in was if one[0] == "moves"]
-    assert new.fallen == {("moves", "b"): Fallen(70, 70, 2, 0)}
+    assert [model for model, _ in old.fallen] == ["stays"]
+    assert new.fallen == {("moves", "b"): at._replace(home=0)}
     reviewers_join(old, new, Way(2, 0))
     assert old.fallen["moves", "b"].home is None  # Where it is from.

@@ -7,13 +7,13 @@ use crate::arrays::{check_finite, check_length, check_rows, prefetch, retain, sl
 use crate::detectors::bank::{HitArrays, Hits, Said, Told};
 use crate::detectors::extremes::{FRESH_SIDE, LAG, Limits, NONE, OPEN, Side};
 use crate::detectors::loads::{FRESH_LOADS, KINDS, LOADS, Loads};
-use crate::detectors::scales::{MOMENTS, Moments, drawn_in, level_of, moments, slope_of};
+use crate::detectors::scales::{KNEE, MOMENTS, Moments, drawn_in, level_of, moments, slope_of};
 
 const DAY_MS: i64 = 86_400_000;
 const FIRST: i64 = 8;
 const FACTOR: i64 = 4;
 const LEVELS: usize = 7;
-const SUMS: usize = 4;
+const SUMS: usize = 5;
 const CHANNELS: usize = 2 * LEVELS;
 const SEEN_LEAST: f64 = 200.0;
 const GROSS: f64 = 3.0;
@@ -36,7 +36,8 @@ const NEVER: i64 = -1;
 
 /// Of the runs of equal values: the last value, how often it came, the longest run before, how many ended.
 type Runs = [f64; 4];
-/// Of a block: its values, their distances from the centre, their squares, and what is usual under their loads.
+/// Of a block: its values, their distances from the centre, their squares, what is usual under their loads, and the ms
+/// that they took.
 type Block = [f64; SUMS];
 /// Direction, statistic, threshold, and how many values ago it began.
 type Found = (i8, f64, f64, i64);
@@ -48,6 +49,7 @@ pub struct Row {
     seen: Moments,
     runs: Runs,
     earlier: [Moments; LEVELS],
+    spans: [[f64; 2]; LEVELS],
     loads: Loads,
     day: i64,
     sides: [[Side; 2]; CHANNELS],
@@ -59,6 +61,7 @@ const FRESH: Row = Row {
     seen: [0.0; MOMENTS],
     runs: [0.0; 4],
     earlier: [[0.0; MOMENTS]; LEVELS],
+    spans: [[0.0; 2]; LEVELS],
     loads: FRESH_LOADS,
     day: NEVER,
     sides: [[FRESH_SIDE; 2]; CHANNELS],
@@ -125,7 +128,7 @@ impl Envelope {
             row.day = day;
         }
         let mut block = std::mem::replace(&mut row.sums[0], [0.0; SUMS]);
-        block[3] = row.loads.take(time_ms, FIRST as f64, block[0]);
+        (block[3], block[4]) = row.loads.take(time_ms, FIRST as f64, block[0]);
         row.fill[0] = 0;
         row.seen[0] += FIRST as f64;
         row.seen[1] += block[0];
@@ -158,6 +161,9 @@ impl Envelope {
                     *earlier = [earlier[0] + 1.0, earlier[1] + value, earlier[2] + value * value];
                 }
             }
+            let [shortest, longest] = &mut self.rows[place].spans[level];
+            *shortest = if *shortest == 0.0 { block[4] } else { shortest.min(block[4]) };
+            *longest = longest.max(block[4]);
         }
         told
     }
@@ -180,6 +186,9 @@ impl Envelope {
         let [up, down] = &row.sides[channel];
         let (low, high) = (-down.limit, up.limit);
         if high < OPEN || low > NONE || channel % 2 == 1 {
+            let even = self.shares || block[1] == 0.0;
+            let apart = if even { 0.0 } else { COUNTS * block[2] / (block[1] * size_of(level)) };
+            let (low, high) = (low.min(-down.mean - apart), high.max(up.mean + apart));
             return Limits { low, high, least: NONE, most: OPEN };
         }
         let (low, high) = self.unmistakable(row, level, block);
@@ -208,7 +217,8 @@ impl Envelope {
             return (NONE, OPEN);
         }
         let (blocks, _, between) = moments(&row.earlier[level], 0.0);
-        let known = blocks >= BLOCKS && size >= LONG;
+        let [shortest, longest] = row.spans[level];
+        let known = blocks >= BLOCKS && size >= LONG && shortest <= block[4] && block[4] <= longest;
         if self.shares {
             let own = mean * (1.0 - mean);
             let deviation = ((if own > 0.0 { own } else { 0.0 }) + 1.0 / count).sqrt();
@@ -224,7 +234,7 @@ impl Envelope {
         }
         let (low, high) = around(mean, apart, size, block);
         let (least, most) = around(whole, ((FAR + NOISE / size.sqrt()) * deviation).max(COUNTS / size), size, block);
-        (low.max(least), high.min(most))
+        (low.max(least.min(-KNEE)), high.min(most.max(KNEE)))
     }
 }
 
@@ -245,7 +255,7 @@ fn shown(shares: bool, level: usize, block: &Block) -> impl Iterator<Item = (usi
 type Floats<'py> = Bound<'py, PyArray1<f64>>;
 type Ints<'py> = Bound<'py, PyArray1<i64>>;
 /// See INTS and FLOATS in `detectors/envelope.py`; all flat.
-type Dump<'py> = ([Ints<'py>; 4], [Floats<'py>; 10]);
+type Dump<'py> = ([Ints<'py>; 4], [Floats<'py>; 12]);
 
 #[pymethods]
 impl Envelope {
@@ -334,12 +344,14 @@ impl Envelope {
                 sides(|side| side.limit),
                 floats(&|row| row.sides.iter().flatten().flat_map(|side| side.waiting).collect()),
                 floats(&|row| row.loads.known.as_flattened().to_vec()),
+                floats(&|row| vec![row.loads.pace_ms]),
+                floats(&|row| row.spans.as_flattened().to_vec()),
             ],
         )
     }
 
     /// The arrays of `dump`, already checked by the caller.
-    fn load(&mut self, ints: [PyReadonlyArray1<'_, i64>; 4], floats: [PyReadonlyArray1<'_, f64>; 10]) -> PyResult<()> {
+    fn load(&mut self, ints: [PyReadonlyArray1<'_, i64>; 4], floats: [PyReadonlyArray1<'_, f64>; 12]) -> PyResult<()> {
         let [fill, day, count, since] = [slice(&ints[0])?, slice(&ints[1])?, slice(&ints[2])?, slice(&ints[3])?];
         let floats: Vec<&[f64]> = floats.iter().map(slice).collect::<PyResult<_>>()?;
         let rows = day.len();
@@ -347,7 +359,7 @@ impl Envelope {
         check_length(&[count.len(), rows * CHANNELS * 2])?;
         check_length(&[since.len(), rows])?;
         let first = [LEVELS * SUMS, MOMENTS, 4, LEVELS * MOMENTS];
-        let wide = first.into_iter().chain([CHANNELS * 2; 4]).chain([CHANNELS * 2 * LAG, LOADS * KINDS]);
+        let wide = first.into_iter().chain([CHANNELS * 2; 4]).chain([CHANNELS * 2 * LAG, LOADS * KINDS, 1, LEVELS * 2]);
         for (array, width) in floats.iter().zip(wide) {
             check_length(&[array.len(), rows * width])?;
         }
@@ -360,7 +372,8 @@ impl Envelope {
                 row.runs.copy_from_slice(&floats[2][at * 4..][..4]);
                 row.earlier.as_flattened_mut().copy_from_slice(&floats[3][at * LEVELS * MOMENTS..][..LEVELS * MOMENTS]);
                 row.loads.known.as_flattened_mut().copy_from_slice(&floats[9][at * LOADS * KINDS..][..LOADS * KINDS]);
-                (row.day, row.loads.since_ms) = (day[at], since[at]);
+                row.spans.as_flattened_mut().copy_from_slice(&floats[11][at * LEVELS * 2..][..LEVELS * 2]);
+                (row.day, row.loads.since_ms, row.loads.pace_ms) = (day[at], since[at], floats[10][at]);
                 for (i, side) in row.sides.as_flattened_mut().iter_mut().enumerate() {
                     let i = at * CHANNELS * 2 + i;
                     *side = Side {

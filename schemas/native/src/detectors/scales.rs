@@ -1,7 +1,7 @@
 //! The scales on which averages and shares are measured; operation for operation `detectors/scales.py`.
 
 pub const MOMENTS: usize = 3;
-const KNEE: f64 = 3.0;
+pub const KNEE: f64 = 3.0;
 
 /// Count, sum and sum of squares.
 pub type Moments = [f64; MOMENTS];
