@@ -59,7 +59,8 @@ def series_of(monitor: Monitor, row: int, partition: Partition, retained: bool =
     where = f"{partition[0]}[{partition[1]}]"
     told_as = {**labels, "partition": where} | ({"retained": "true"} if retained else {})
     own = wire.identity(told_as, severity_of(monitor, retained))
-    return Series(own, wire.inner(who), labels["detector"], partition, who.removeprefix(labels["model"]))
+    detector, beside = wire.inner(labels["detector"]), who.removeprefix(labels["model"])
+    return Series(own, wire.inner(who), detector, partition, beside)
 
 
 class Episode(NamedTuple):
@@ -98,13 +99,14 @@ def episode_facts(series: Series, opened: Opened, evidence: Evidence, moved: str
 
 def place_facts(opened: Opened, series: Series) -> dict[str, str]:
     """Where the record is that triggered: of an event of the ordered log the one it came in."""
-    topic, partition, offset, row = opened.origin or (*series.partition, opened.there, -1)
+    name, partition, offset, row = opened.origin or (*series.partition, opened.there, -1)
+    topic = wire.quoted(name)
     at = f"{topic}[{partition}]@{offset}" + (f" row {row}" if row >= 0 else "")
     found = {
-        "trigger_topic": wire.inner(topic),
+        "trigger_topic": topic,
         "trigger_partition": str(partition),
         "trigger_offset": str(offset),
-        "found_at": wire.inner(f"{series.detector} at {at}."),
+        "found_at": f"{series.detector} at {at}.",
     }
     if opened.origin is not None:
         found["ordered"] = wire.written({"offset": opened.there, "row": opened.row})
@@ -186,12 +188,14 @@ class AlertRecords:
         self.config, self.partition, self.monitors, self.generation = config, partition, monitors, generation
         self.forms: dict[tuple[str, bool, int | None], dict[str, wire.Form]] = {}  # as keys without row; then by status
         self.series: dict[Key, Series] = {}  # those that had an alert
-        self.begun: dict[tuple[Key, str], Episode] = {}  # by series and trigger those that are told and not over
+        self.begun: dict[tuple[Key, int], Episode] = {}  # by series and number those that are told and not over
 
     def record(self, notice: Notice) -> Out:
         """The record of one alert that changed its status. A function of state, offsets and config alone."""
-        key, begun = key_of(notice), self.episode(notice)
-        self.told(notice)
+        key = key_of(notice)
+        begun = self.episode(notice, key)
+        if notice.status == "resolved":
+            self.begun.pop((key, notice.episode), None)
         monitor = self.monitors[notice.monitor]
         facts = change_facts(notice, begun, self.series_at(key).identity.labels, monitor.over)
         if self.config.control is not None:
@@ -204,26 +208,26 @@ class AlertRecords:
     def told(self, notice: Notice) -> None:
         """Nothing is kept of an episode whose last record is written, or never will be."""
         if notice.status == "resolved":
-            self.begun.pop((key_of(notice), notice.opened.place), None)
+            self.begun.pop((key_of(notice), notice.episode), None)
 
     def forget(self, monitors: Collection[str]) -> None:
         """The rows of these monitors mean other series from now on."""
         self.series = {key: made for key, made in self.series.items() if key[0] not in monitors}
         self.begun = {key: begun for key, begun in self.begun.items() if key[0][0] not in monitors}
 
-    def episode(self, notice: Notice) -> Episode:
+    def episode(self, notice: Notice, key: Key) -> Episode:
         """What no later record of the notice's episode says otherwise. A series may have opened its next one before the
         records of this are written.
         """
-        key, opened = key_of(notice), notice.opened
-        known = self.begun.get((key, opened.place))
+        opened = notice.opened
+        known = self.begun.get((key, notice.episode))
         if known is not None and known.opened is opened:
             return known
         made = episode_of(self.monitors[notice.monitor], self.series_at(key), opened, notice.retained)
         if self.config.mapping.each:
             made.facts["row"] = str(opened.row if opened.origin is None else opened.origin[3])
         if len(self.begun) < BEGUN_MAX:
-            self.begun[key, opened.place] = made
+            self.begun[key, notice.episode] = made
         return made
 
     def series_at(self, key: Key) -> Series:

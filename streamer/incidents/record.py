@@ -117,11 +117,12 @@ class Incidents:
     def _take(self, notice: Notice) -> None:
         if notice.status == "renewed" or self.records.monitors[notice.monitor].config.shadow:
             return
-        series = self.records.series_at(key_of(notice))
+        key = key_of(notice)
+        series = self.records.series_at(key)
         if notice.status == "resolved":
             self.book.resolved(series.identity.fingerprint)
         else:
-            member = self._member(notice, series, self.records.episode(notice))
+            member = self._member(notice, series, self.records.episode(notice, key))
             self.book.fired(series.identity.labels["model"], member, notice.retained)
 
     def settle(self, offset: int, time_ms: int) -> list[Out]:
@@ -162,7 +163,7 @@ class Incidents:
         facts = {
             **texts.facts,
             "over": ("in retained history, " if incident.retained else "") + ("over; " if what == RESOLVED else ""),
-            "retained": written(incident.retained),
+            "retained": "true" if incident.retained else "false",
             "sequence": str(incident.told),
             "ordinal": f"{incident.told:010d}",
             "changed_offset": str(at[0]),
