@@ -1,4 +1,4 @@
-"""What the page takes from the service: `bench.py --cases pages --pages 5`, and without `bench.py` the pages themselves,
+"""What the page takes from the service: `bench.py --cases pages --pages 5`, and without it the pages themselves,
 `python -m benchmarks.pages HOST:PORT N`.
 
 The service as users run it takes a full topic with the page off, on, and on with N pages open. A page does what its
