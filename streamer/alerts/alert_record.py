@@ -188,14 +188,12 @@ class AlertRecords:
         self.config, self.partition, self.monitors, self.generation = config, partition, monitors, generation
         self.forms: dict[tuple[str, bool, int | None], dict[str, wire.Form]] = {}  # as keys without row; then by status
         self.series: dict[Key, Series] = {}  # those that had an alert
-        self.begun: dict[tuple[Key, int], Episode] = {}  # by series and number those that are told and not over
+        self.begun: dict[tuple[Key, int, int], Episode] = {}  # by series and trigger those that are told and not over
 
     def record(self, notice: Notice) -> Out:
         """The record of one alert that changed its status. A function of state, offsets and config alone."""
-        key = key_of(notice)
-        begun = self.episode(notice, key)
-        if notice.status == "resolved":
-            self.begun.pop((key, notice.episode), None)
+        key, begun = key_of(notice), self.episode(notice)
+        self.told(notice)
         monitor = self.monitors[notice.monitor]
         facts = change_facts(notice, begun, self.series_at(key).identity.labels, monitor.over)
         if self.config.control is not None:
@@ -208,26 +206,26 @@ class AlertRecords:
     def told(self, notice: Notice) -> None:
         """Nothing is kept of an episode whose last record is written, or never will be."""
         if notice.status == "resolved":
-            self.begun.pop((key_of(notice), notice.episode), None)
+            self.begun.pop((key_of(notice), notice.opened.offset, notice.opened.row), None)
 
     def forget(self, monitors: Collection[str]) -> None:
         """The rows of these monitors mean other series from now on."""
         self.series = {key: made for key, made in self.series.items() if key[0] not in monitors}
         self.begun = {key: begun for key, begun in self.begun.items() if key[0][0] not in monitors}
 
-    def episode(self, notice: Notice, key: Key) -> Episode:
+    def episode(self, notice: Notice) -> Episode:
         """What no later record of the notice's episode says otherwise. A series may have opened its next one before the
         records of this are written.
         """
-        opened = notice.opened
-        known = self.begun.get((key, notice.episode))
+        key, opened = key_of(notice), notice.opened
+        known = self.begun.get((key, opened.offset, opened.row))
         if known is not None and known.opened is opened:
             return known
         made = episode_of(self.monitors[notice.monitor], self.series_at(key), opened, notice.retained)
         if self.config.mapping.each:
             made.facts["row"] = str(opened.row if opened.origin is None else opened.origin[3])
         if len(self.begun) < BEGUN_MAX:
-            self.begun[key, notice.episode] = made
+            self.begun[key, opened.offset, opened.row] = made
         return made
 
     def series_at(self, key: Key) -> Series:

@@ -100,7 +100,8 @@ class Room:
 
     def _calm(self, batch: Batch) -> bool:
         names, models = len(batch.names), int(np.count_nonzero(np.bincount(batch.model)))
-        every, counted = np.ones(len(batch.offsets), bool), {(): models}
+        every = np.ones(len(batch.offsets), bool)
+        counted: dict[tuple[str, ...], int] = {(): models}
         for table_id, table in self.tables.items():
             if table_id.by not in counted:
                 given = batch, every, table_id.by, BY_PATHS, table.parts.grouping

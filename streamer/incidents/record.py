@@ -117,12 +117,11 @@ class Incidents:
     def _take(self, notice: Notice) -> None:
         if notice.status == "renewed" or self.records.monitors[notice.monitor].config.shadow:
             return
-        key = key_of(notice)
-        series = self.records.series_at(key)
+        series = self.records.series_at(key_of(notice))
         if notice.status == "resolved":
             self.book.resolved(series.identity.fingerprint)
         else:
-            member = self._member(notice, series, self.records.episode(notice, key))
+            member = self._member(notice, series, self.records.episode(notice))
             self.book.fired(series.identity.labels["model"], member, notice.retained)
 
     def settle(self, offset: int, time_ms: int) -> list[Out]:
