@@ -129,7 +129,8 @@ class Homes:
         known = {row: self._home(row) for row in np.unique(home[home >= 0]).tolist()}
         found, came, events = at_home(batch, of_number, of_text, known)
         np.minimum.at(self.state["came"], came, batch.offsets[events])
-        self.moved = None
+        if len(came):
+            self.moved = None
         return found
 
     def _there(self, names: tuple[str, ...], models: tuple[str, ...]) -> There:
