@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import datetime
+import functools
 import json
 import os
 import platform
@@ -20,7 +21,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks import banks, formats, latency, ood, order, standard, startup
+from benchmarks import banks, formats, latency, ood, order, pages, standard, startup
 from benchmarks.measure import ROOT
 from benchmarks.rounds import (
     QUICK_BELOW,
@@ -42,6 +43,7 @@ PARTS = {
     "ood": ood.measure,
     "startup": startup.measure,
     "latency": latency.measure,
+    "pages": pages.measure,
 }
 """What is no comparison of contestants: (brokers, quick) -> rows and ratios."""
 
@@ -112,6 +114,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kafka", help="bootstrap address; without it Apache Kafka is started from its jars")
     parser.add_argument("--events", type=int, help="of every case; default as in the table of cases; few = quick")
+    parser.add_argument("--pages", type=int, default=5, help="how many of them are open in the case `pages`")
     parser.add_argument("--rounds", type=int, help="of every case; default as in the table of cases")
     everything = [*CASES, *PARTS]
     parser.add_argument("--cases", default=",".join(everything), help=f"some of {','.join(everything)}")
@@ -147,7 +150,7 @@ def main() -> None:
             "finished": False,
         }
         save(report)  # Also between the parts, so that one that fails does not cost what was measured before it.
-        for name, measure in PARTS.items():
+        for name, measure in (PARTS | {"pages": functools.partial(pages.measure, pages=options.pages)}).items():
             if name in options.names:
                 say(f"{name}: measuring")
                 report["details"][name], found = measure(brokers["real"], quick)

@@ -1,4 +1,5 @@
-"""The service under a stopwatch: `python -m benchmarks.observed JOB`, JOB being the JSON of {"config", "events"}.
+"""The service under a stopwatch: `python -m benchmarks.observed JOB`, JOB being the JSON of {"config", "events"} and,
+where the CPU behind the first events is asked for, too, the "untimed" part of them.
 
 It imports nothing of the benchmark before the first event, since what is timed is the start of the product.
 """
@@ -9,18 +10,27 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
+from pathlib import Path
 from typing import Any
 
 STALLED_S = 20.0  # without a new event: the process ends, and says where it stood
 
 
-def observed_service(config: str, events: int) -> None:
+def page_s() -> float:
+    """CPU of the threads that answer requests and that read what the page shows, so far; Linux tells it."""
+    threads = [one.native_id for one in threading.enumerate() if one.name in ("driftline-http", "driftline-page")]
+    return sum(int(Path(f"/proc/self/task/{one}/schedstat").read_text().split()[0]) for one in threads) / 1e9
+
+
+def observed_service(config: str, events: int, untimed: float | None = None) -> None:
     """`driftline run`, looked at after every step of its loop; told to stop once it has taken all events."""
     from streamer.commands.cli import main
     from streamer.service import run as service
 
-    connect, found, last = service.connect, {}, {"seen": 0, "s": time.monotonic()}
+    connect, found, last = service.connect, dict[str, float](), {"seen": 0, "s": time.monotonic()}
+    began: list[Any] = []
 
     def connected(*given: Any) -> Any:
         """The worker is imported by the service itself, while it connects: as late as nobody looked."""
@@ -35,6 +45,10 @@ def observed_service(config: str, events: int) -> None:
         seen = sum(owned.task.position for owned in self.owned.values())
         if seen and not found:
             found["first_event_s"] = time.time()
+        if untimed is not None and not began and seen >= untimed * events:
+            from benchmarks.measure import Clock
+
+            began.extend((Clock(seen), page_s()))
         if seen != last["seen"]:
             last.update(seen=seen, s=time.monotonic())
         elif seen < events and time.monotonic() - last["s"] > STALLED_S:
@@ -45,6 +59,9 @@ def observed_service(config: str, events: int) -> None:
             from benchmarks.measure import memory_mb
 
             found["rss_mb"] = memory_mb("VmRSS")
+            if began:
+                found.update(began[0].figures(seen))
+                found["page_share"] = (page_s() - began[1]) / (found["cpu_us_per_event"] * found["events"] / 1e6)
             os.kill(os.getpid(), signal.SIGTERM)
 
     service.connect = connected

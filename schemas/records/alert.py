@@ -189,6 +189,13 @@ def inner(value: Any) -> str:
     return orjson.dumps(value)[1:-1].decode()
 
 
+@lru_cache(4096)
+def quoted(text: str) -> str:
+    """`inner` of a text that many records have, such as the name of a topic."""
+    return inner(text)
+
+
+@lru_cache(4096)
 def rfc3339(time_ms: int) -> str:
     """UTC with milliseconds of a time from 1970 on, `2026-01-02T03:04:05.678Z`."""
     minutes, within = divmod(time_ms, 60_000)

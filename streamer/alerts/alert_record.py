@@ -59,7 +59,8 @@ def series_of(monitor: Monitor, row: int, partition: Partition, retained: bool =
     where = f"{partition[0]}[{partition[1]}]"
     told_as = {**labels, "partition": where} | ({"retained": "true"} if retained else {})
     own = wire.identity(told_as, severity_of(monitor, retained))
-    return Series(own, wire.inner(who), labels["detector"], partition, who.removeprefix(labels["model"]))
+    detector, beside = wire.inner(labels["detector"]), who.removeprefix(labels["model"])
+    return Series(own, wire.inner(who), detector, partition, beside)
 
 
 class Episode(NamedTuple):
@@ -98,13 +99,14 @@ def episode_facts(series: Series, opened: Opened, evidence: Evidence, moved: str
 
 def place_facts(opened: Opened, series: Series) -> dict[str, str]:
     """Where the record is that triggered: of an event of the ordered log the one it came in."""
-    topic, partition, offset, row = opened.origin or (*series.partition, opened.there, -1)
+    name, partition, offset, row = opened.origin or (*series.partition, opened.there, -1)
+    topic = wire.quoted(name)
     at = f"{topic}[{partition}]@{offset}" + (f" row {row}" if row >= 0 else "")
     found = {
-        "trigger_topic": wire.inner(topic),
+        "trigger_topic": topic,
         "trigger_partition": str(partition),
         "trigger_offset": str(offset),
-        "found_at": wire.inner(f"{series.detector} at {at}."),
+        "found_at": f"{series.detector} at {at}.",
     }
     if opened.origin is not None:
         found["ordered"] = wire.written({"offset": opened.there, "row": opened.row})
@@ -186,7 +188,7 @@ class AlertRecords:
         self.config, self.partition, self.monitors, self.generation = config, partition, monitors, generation
         self.forms: dict[tuple[str, bool, int | None], dict[str, wire.Form]] = {}  # as keys without row; then by status
         self.series: dict[Key, Series] = {}  # those that had an alert
-        self.begun: dict[tuple[Key, str], Episode] = {}  # by series and trigger those that are told and not over
+        self.begun: dict[tuple[Key, int, int], Episode] = {}  # by series and trigger those that are told and not over
 
     def record(self, notice: Notice) -> Out:
         """The record of one alert that changed its status. A function of state, offsets and config alone."""
@@ -204,7 +206,7 @@ class AlertRecords:
     def told(self, notice: Notice) -> None:
         """Nothing is kept of an episode whose last record is written, or never will be."""
         if notice.status == "resolved":
-            self.begun.pop((key_of(notice), notice.opened.place), None)
+            self.begun.pop((key_of(notice), notice.opened.offset, notice.opened.row), None)
 
     def forget(self, monitors: Collection[str]) -> None:
         """The rows of these monitors mean other series from now on."""
@@ -216,14 +218,14 @@ class AlertRecords:
         records of this are written.
         """
         key, opened = key_of(notice), notice.opened
-        known = self.begun.get((key, opened.place))
+        known = self.begun.get((key, opened.offset, opened.row))
         if known is not None and known.opened is opened:
             return known
         made = episode_of(self.monitors[notice.monitor], self.series_at(key), opened, notice.retained)
         if self.config.mapping.each:
             made.facts["row"] = str(opened.row if opened.origin is None else opened.origin[3])
         if len(self.begun) < BEGUN_MAX:
-            self.begun[key, opened.place] = made
+            self.begun[key, opened.offset, opened.row] = made
         return made
 
     def series_at(self, key: Key) -> Series:

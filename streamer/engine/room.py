@@ -99,8 +99,9 @@ class Room:
         yield piece, (last + 1) * STRIDE if batch.next_offset // STRIDE > last else None
 
     def _calm(self, batch: Batch) -> bool:
-        names = len(batch.names)
-        every, counted = np.ones(len(batch.offsets), bool), dict[tuple[str, ...], int]()
+        names, models = len(batch.names), int(np.count_nonzero(np.bincount(batch.model)))
+        every = np.ones(len(batch.offsets), bool)
+        counted: dict[tuple[str, ...], int] = {(): models}
         for table_id, table in self.tables.items():
             if table_id.by not in counted:
                 given = batch, every, table_id.by, BY_PATHS, table.parts.grouping
@@ -109,7 +110,6 @@ class Room:
             source = self.sources.get(table_id)
             if not table.calm(groups, names) or not (source is None or source.calm(groups, names)):
                 return False
-        models = int(np.count_nonzero(np.bincount(batch.model)))
         return self.homes.calm(models, names) and self.admission.calm(models)
 
     def _rest(self) -> None:

@@ -162,7 +162,7 @@ class Incidents:
         facts = {
             **texts.facts,
             "over": ("in retained history, " if incident.retained else "") + ("over; " if what == RESOLVED else ""),
-            "retained": written(incident.retained),
+            "retained": "true" if incident.retained else "false",
             "sequence": str(incident.told),
             "ordinal": f"{incident.told:010d}",
             "changed_offset": str(at[0]),

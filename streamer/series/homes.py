@@ -94,6 +94,7 @@ class Homes:
         self.texts: dict[int, Known] = {}  # of rows that learn, or whose home are texts
         self.homes: dict[int, Home] = {}  # made of the state
         self.there: There | None = None  # of the last batch; made of the state
+        self.moved: set[str] | None = None  # models with a name that came as another type; made of the state
         self.kinds: dict[str, tuple[tuple[str, ...], I64]] = {}  # of a model, for a batch's names; made of the state
 
     def at_home(self, batch: Batch, seen: Bool) -> Batch:
@@ -128,6 +129,8 @@ class Homes:
         known = {row: self._home(row) for row in np.unique(home[home >= 0]).tolist()}
         found, came, events = at_home(batch, of_number, of_text, known)
         np.minimum.at(self.state["came"], came, batch.offsets[events])
+        if len(came):
+            self.moved = None
         return found
 
     def _there(self, names: tuple[str, ...], models: tuple[str, ...]) -> There:
@@ -246,6 +249,10 @@ class Homes:
 
     def first_offset(self, model: str, before: int) -> int:
         """Where the log must be read from for what came home up to this offset to do so again; NEVER for nothing."""
+        if self.moved is None:
+            self.moved = {self.keys[row][0] for row in np.flatnonzero(self.state["came"] != NEVER).tolist()}
+        if model not in self.moved:
+            return NEVER
         rows = np.array([*self.index.get(model, {}).values()], np.int64)
         came, first = self.state["came"][rows], self.state["first"][rows]
         return min(first[(came <= before) & (first != BY_FILE)].tolist(), default=NEVER)
@@ -293,7 +300,7 @@ class Homes:
 
     def _number(self, keys: Iterable[Sequence[object]]) -> None:
         """Make the index anew. Rows of a model mostly stand together, and names repeat."""
-        self.index, self.keys, self.homes, self.kinds, self.there = {}, [], {}, {}, None
+        self.index, self.keys, self.homes, self.kinds, self.there, self.moved = {}, [], {}, {}, None, None
         before: object = None
         names, model, of_model = dict[str, str](), "", dict[str, int]()
         for row, (given, text) in enumerate(keys):

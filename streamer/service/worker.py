@@ -38,8 +38,10 @@ from streamer.service.snapshots import Snapshots, pointer_of, root
 from streamer.service.staging import Stager
 from streamer.service.unusable import bytes_of
 
-POLL_RECORDS_MAX = 2000
-"""Larger batches lose the processor's cache, smaller ones pay more for each batch (500 cost a tenth more)."""
+POLL_RECORDS_MAX = 4000
+"""Smaller batches pay more for each: of 2,000 an event of 10 features costs 4 to 10 % more, and one of 50 1 %. Larger
+ones gain little, and their arrays take memory.
+"""
 POLL_TIMEOUT_S = 0.1
 RESTORE_SLICE_S = 0.02
 """Between two polls: what is restored already works, and the group hears of us, however many partitions there are."""
