@@ -242,7 +242,8 @@ def test_reviewers_are_held_against_what_they_agreed_on_elsewhere_and_an_alert_k
     reviewers_leave(old, {"moves"})
     reviewers_join(new, there, Way(0, 2))
     assert [list(old.tests), list(new.tests)] == [["stays"], ["here", "moves"]]
-    assert [one for one in new.dump()["tests"] if one[0] == "moves"] == [one for one in was if one[0] == "moves"]
+    moved, stood = ([str(one) for one in tests if one[0] == "moves"] for tests in (new.dump()["tests"], was))
+    assert moved == stood
     assert [model for model, _ in old.fallen] == ["stays"]
     assert new.fallen == {("moves", "b"): at._replace(home=0)}
     reviewers_join(old, new, Way(2, 0))
