@@ -211,6 +211,7 @@ OWN_DEADLINES = {
     "tests/bounded.py": "what hangs is left to itself",
     "tests/broker/broker.py": "a broker that does not start, or does not end",
     "tests/commands/test_control.py": "an answer that never comes",
+    "tests/commands/test_tap.py": "a rest between two records",
     "tests/kafka/test_broker_facts.py": "what must not come, and a broker that is stopped",
     "tests/kafka/test_transactions.py": "a later time",
     "tests/kafka/test_waker.py": "wakes at each moment of a second",

@@ -13,6 +13,7 @@ from confluent_kafka import Producer
 from schemas.events.batch import Record
 from streamer.commands.tap import Sampled, tap
 from tests.kafka.mock_cluster import MockCluster
+from tests.waiting import PATIENCE_S
 
 EVENTS = [{"model": f"m{n % 2}", "features": {"amount": 31.25 + n}, "prediction": {"label": "yes"}} for n in range(10)]
 
@@ -74,7 +75,7 @@ def test_what_comes_to_a_topic(tmp_path: Path) -> None:
             producer = Producer({"bootstrap.servers": cluster.brokers})
             while not over.wait(0.1):
                 producer.produce("in", json.dumps(EVENTS[0]).encode())
-                producer.flush(1)
+                producer.flush(PATIENCE_S)
 
         thread = threading.Thread(target=produce)
         thread.start()

@@ -21,7 +21,7 @@ from tests.engine.commands import command
 from tests.kafka.service import Service, produce, read_all, wait_committed, wait_ordered
 from tests.kafka.test_ordered import data_of, wait_committed_once
 from tests.kafka.test_sides import told
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.broker
 
@@ -64,7 +64,7 @@ def on_the_page(service: Service, path: str, body: dict[str, str] | None = None)
     def told() -> dict[str, Any] | None:
         asked = urllib.request.Request(f"http://{address}{path}", text, {"X-Driftline": "page"})
         try:
-            with urllib.request.urlopen(asked, timeout=20) as answer:
+            with urllib.request.urlopen(asked, timeout=PATIENCE_S) as answer:
                 found: dict[str, Any] = json.loads(answer.read())
                 return found
         except urllib.error.HTTPError:

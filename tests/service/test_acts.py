@@ -29,6 +29,7 @@ from tests.service.browser import Browser
 from tests.service.clients import raw
 from tests.service.test_board import LIVED_MS, asked
 from tests.service.test_page import PICTURES, Topics, wait_for
+from tests.waiting import PATIENCE_S
 
 CONFIG = TEXT + "verdicts: {topic: drift-verdicts}\nserver: {control: true}\n"
 NOW_MS = 1_700_000_000_000
@@ -219,13 +220,13 @@ def test_only_so_many_are_under_way(world: World, monkeypatch: pytest.MonkeyPatc
 
     def wait(body: bytes) -> Any:
         begun.set()
-        end.wait(60)
+        end.wait(PATIENCE_S)
         return type("Served", (), {"status": 202, "body": b"{}", "kind": "application/json"})
 
     monkeypatch.setattr(world.page, "act", wait)
     first = threading.Thread(target=post, args=(world.server, {}))
     first.start()
-    assert begun.wait(60)
+    assert begun.wait(PATIENCE_S)
     assert b" 503 " in post(world.server, {})
     end.set()
     first.join()
