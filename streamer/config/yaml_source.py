@@ -265,7 +265,7 @@ def _interpolate(source: Source, node: yaml.ScalarNode, path: PathKey) -> Any:
         return _variable(source, match["body"], path, node.start_mark)
 
     filled = VARIABLE.sub(fill, text)
-    if path in PASSWORDS and filled:
+    if path in PASSWORDS and filled and not (plain and text in ("null", "~")):  # Which says that there is none.
         source.secrets.append(filled)
         source.hidden.add(path)
     if path in source.hidden:

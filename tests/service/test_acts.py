@@ -28,8 +28,8 @@ from tests.engine.commands import TEXT, log_of, told, values
 from tests.service.browser import Browser
 from tests.service.clients import raw
 from tests.service.test_board import LIVED_MS, asked
-from tests.service.test_page import PICTURES, Topics, wait_for
-from tests.waiting import PATIENCE_S
+from tests.service.test_page import PICTURES, Topics
+from tests.waiting import PATIENCE_S, until
 
 CONFIG = TEXT + "verdicts: {topic: drift-verdicts}\nserver: {control: true}\n"
 NOW_MS = 1_700_000_000_000
@@ -183,7 +183,7 @@ class World:
         self.page = Page(self.topics, lambda: shown, Gate("local"), lambda: late_s + time.monotonic(), acts)
         self.server: Server = start_server("127.0.0.1:0", Metrics(), health, {}, self.page)
         self.topics.put = [*published(), *asked()]
-        wait_for(lambda: ALERT in self.page.board.alerts.open and ITEM in self.page.board.items)
+        until(lambda: ALERT in self.page.board.alerts.open and ITEM in self.page.board.items)
 
     def close(self) -> None:
         self.server.close()
@@ -269,7 +269,7 @@ def test_a_browser_shows_what_the_service_said_and_nothing_before(world: World, 
     browser.wait_for("written as drift-verdicts[0]@1")
     world.topics.put = [asked()[0]]
     browser.value("document.activeElement.blur()")
-    wait_for(lambda: browser.value("document.querySelectorAll('form.answer').length") == items - 1)
+    until(lambda: browser.value("document.querySelectorAll('form.answer').length") == items - 1)
     assert browser.complaints == []
 
 
