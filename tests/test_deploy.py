@@ -141,7 +141,8 @@ def test_what_make_installs_is_locked_and_so_is_the_tool_that_locks() -> None:
     installs = re.findall(r"pip install(.*)", (ROOT / "Makefile").read_text())
     files = [found for line in installs for found in re.findall(r"--require-hashes -r (\S+)", line)]
     assert files == ["requirements-dev.txt", "requirements-lock.txt"]
-    [own] = [line for line in installs if "--require-hashes" not in line]
+    own, beside = [line for line in installs if "--require-hashes" not in line]
+    assert "--target build/labels $(LABELS)" in beside, "what one benchmark draws with, beside the environment"
     assert "--no-deps --no-build-isolation -e ." in own, "only ourselves, and built of what is there"
     text = (ROOT / "requirements-lock.txt").read_text()
     assert list(locked(text)) == ["uv"]
