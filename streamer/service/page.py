@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from importlib import resources
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 from urllib.parse import parse_qs
 
 import orjson
@@ -61,6 +61,9 @@ class Served(NamedTuple):
     body: bytes
     kind: str
     etag: str = ""
+
+
+T = TypeVar("T")
 
 
 class Tail(Protocol):
@@ -203,17 +206,7 @@ def ms_of(text: str) -> int:
 
 def page_of(current: Callable[[], Config], health: Health, logger: Any) -> Page:
     """The page of a service, with the config that is at work."""
-
-    known: dict[str, Any] = {}
-    acts, away = acts_of(current), functools.lru_cache(1)(lambda config: Away(config.calendar))
-
-    def about() -> dict[str, Any]:
-        """When somebody looks, for it takes its time, and once for a config."""
-        config = current()
-        if known.get("of") is not config:
-            known.update(of=config, told=told(config))
-        found: dict[str, Any] = known["told"]
-        return found
+    acts = acts_of(current)
 
     def told(config: Config) -> dict[str, Any]:
         return {
@@ -235,6 +228,8 @@ def page_of(current: Callable[[], Config], health: Health, logger: Any) -> Page:
         spans = {name: Span(*PAST[role]) for name, role in shown(config).items()}
         return Tail(config, logger, spans, now_ms)
 
+    about, away = once(current, told), once(current, lambda config: Away(config.calendar))
+
     def beside() -> dict[str, Any]:
         waits = [f"{check}: {why}" for check, why in health.ready().items() if why is not None]
         return {**about(), "notes": waits + [f"{name}: {words}" for name, words in health.notes().items()]}
@@ -242,7 +237,20 @@ def page_of(current: Callable[[], Config], health: Health, logger: Any) -> Page:
     server = current().server
     who = "off" if server.token == HIDDEN else server.page  # As `config show` prints it: everybody knows that one.
     taken = acts if server.control else None
-    return Page(tail, beside, Gate(who, server.token), acts=taken, away=lambda: away(current()))
+    return Page(tail, beside, Gate(who, server.token), acts=taken, away=away)
+
+
+def once(current: Callable[[], Config], make: Callable[[Config], T]) -> Callable[[], T]:
+    """What is made of the config that is at work: when somebody looks, for it takes its time, and once for a config."""
+    known = list[tuple[Config, T]]()
+
+    def made() -> T:
+        config = current()
+        if not known or known[0][0] is not config:
+            known[:] = [(config, make(config))]
+        return known[0][1]
+
+    return made
 
 
 @functools.cache

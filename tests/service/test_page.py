@@ -15,12 +15,14 @@ from typing import Literal
 import pytest
 
 from schemas.events.batch import Record
+from streamer.config.load import load_text
 from streamer.port import LogDown, Partition
 from streamer.service.gate import Gate
 from streamer.service.health import Health
 from streamer.service.http import Server, start_server
 from streamer.service.metrics import Metrics
 from streamer.service.page import FILES, POLICY, ROW, VIEWS, Page
+from streamer.service.page import page_of as of_a_service
 from tests.service.browser import Browser
 from tests.service.clients import ask, connect
 from tests.service.test_board import LIVED_MS, asked, labelled, published
@@ -133,6 +135,21 @@ def test_where_it_is_off_nothing_is_read(topics: Topics) -> None:
     page_of(topics, "off")
     assert threading.active_count() == before
     assert topics.asked_ms == []
+
+
+def test_the_page_of_a_service_has_the_calendar_of_the_config_that_is_at_work() -> None:
+    text = 'version: 1\nkafka: {brokers: "b:1"}\ntopics: {events: [in]}\nserver: {page: "off"}\n'
+    calendar = "calendar: {maintenance: [{from: 2023-11-14T23:00, to: 2023-11-14T23:30}]}\n"
+    at_work = [load_text(text, "x", {})]
+    page = of_a_service(lambda: at_work[-1], Health(), None)
+    for value in published():
+        page.board.take(value)
+    assert page.series({"model": "m"})["lines"]
+    assert page.series({"model": "m"})["away"] == []
+    at_work.append(load_text(text + calendar, "x", {}))
+    [[begin_ms, end_ms]] = page.series({"model": "m"})["away"]
+    assert end_ms - begin_ms == 1_800_000
+    assert page.overview({"view": "config"})["config_hash"] == at_work[-1].config_hash
 
 
 def test_a_reload_is_asked_for_by_who_sees_the_page(page: Page, health: Health) -> None:
