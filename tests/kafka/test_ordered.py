@@ -20,7 +20,7 @@ from schemas.events.packed import unpack
 from streamer.config.load import load_config
 from streamer.engine.tasks import Tasks
 from streamer.port import Out
-from tests.kafka.service import ROOT, Service, produce, read_all, wait_committed
+from tests.kafka.service import ROOT, Service, produce, read_all, wait_committed, wait_ordered
 from tests.sim.campaign import ticks_of
 from tests.sim.test_two_stages import oracle
 from tests.waiting import until
@@ -80,6 +80,7 @@ def test_a_model_over_all_partitions_is_one_through_kills(
         ends.update({partition: len(records) for partition, records in part.items()})
     with Service(path, tmp_path / "service.log") as service:
         wait_committed(broker, group, inputs, ends)
+        wait_ordered(broker, group, ordered, PARTITIONS)
         until(lambda: (ordered, True) in heard(broker, beats))  # It looks every five seconds, and twice.
         assert service.stop() == 0
     log: dict[int, list[Record]] = {number: [] for number in range(PARTITIONS)}
