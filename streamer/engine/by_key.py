@@ -1,5 +1,5 @@
-"""The tasks of the ordered log when models that are shared out by more than their name, `kafka.order_by`, are shared out
-over another number of partitions: what is known of each key, a model and these values, goes where its events will.
+"""The tasks of the ordered log when models that are shared out by more than their name, `kafka.order_by`, get another
+number of partitions: what is known of each key, a model and these values, goes where its events will.
 
 For the move a key is a model of its own: `apart` gives each what it has of its model, `together` makes those of one
 model in a partition one again. What is known of a model and of no key each of them takes along: its clock, its silence,

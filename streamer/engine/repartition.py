@@ -170,6 +170,8 @@ def without(task: Task, models: Collection[str], before: State, lost: Collection
     """
     for beside in task.beside.values():
         beside.leave(models, lost)
+    if task.pairs is not None:
+        task.pairs.leave(models)
     forget(task.book, models)
     task.room.forget(models, task.position)
     task.admission.places.forget(list(models))
@@ -185,10 +187,6 @@ def without(task: Task, models: Collection[str], before: State, lost: Collection
             elif isinstance(own["state"], dict) and "verdicts" in own["state"]:
                 _keep_nobody(own["state"], one["state"])
     state["rings"] = rings_without(state["rings"], models)
-    if state["pairs"] is not None:
-        pairs = state["pairs"]
-        pairs["open"] = [half for half in pairs["open"] if half[0] not in models]
-        pairs["newest_ms"] = [one for one in pairs["newest_ms"] if one[0] not in models]
     book = state["incidents"]
     book["incidents"] = [one for one in book["incidents"] if one["model"] not in models]
     left = {one["id"] for one in book["incidents"]}

@@ -15,7 +15,7 @@ import pytest
 from schemas.events.batch import Record
 from streamer.config.load import load_text
 from streamer.config.model import Config
-from streamer.engine import snapshot
+from streamer.engine import pairs, snapshot
 from streamer.engine.engines import ENGINE, PYTHON, Engine
 from streamer.engine.ordering import part_of
 from streamer.engine.repartition import known_by, moves_of, newest_last, repartitioned, without
@@ -282,7 +282,8 @@ def plain(value: Any) -> Any:
     return value.tolist() if isinstance(value, np.ndarray) else value
 
 
-def test_every_record_stays_counted_where_it_was() -> None:
+def test_every_record_stays_counted_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pairs, "YOUNG", 2)
     world = World(config_of("campaign"), 3, 4, ENGINE)
     world.feed(records_of("campaign", 900), STEPS_MS["campaign"])
     for parts in (1, 4, 2):
@@ -294,6 +295,8 @@ def test_every_record_stays_counted_where_it_was() -> None:
         assert [one.results for one in of_labels[1]] == [one.results for one in of_labels[0]]
         waits = [sum(one.wait for one in some) for some in of_labels]
         assert waits[0] == waits[1] > 0
+        halves = [sum(task.pairs.waiting for task in one.tasks if task.pairs is not None) for one in (world, moved)]
+        assert halves[0] == halves[1] > 10
         world = moved
 
 
