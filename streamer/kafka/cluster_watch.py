@@ -112,6 +112,8 @@ class ClusterWatch:
                 self._asked.clear()
             # While nobody answers, asking does not make it look any sooner.
             (self._over if self._misses else self._asked).wait(self._every_s)
+        if self._upstream is not None:
+            self._upstream.commits.close()
 
     def _rights(self, found: Surroundings) -> str | None:
         """What we lack, as last looked for: as soon as something waits or another topic is hidden, and then seldom."""
