@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from streamer.engine import snapshot
+from streamer.engine.by_key import where
 from streamer.engine.ordering import part_of
 from streamer.port import Committed, LogDown, Lost, Outcome, Partition, Parts, Snapshot, Staged
 from streamer.service.repartition import Moved, Refused, keys_in, move, places
@@ -47,8 +48,8 @@ class MovingLog(SimLog):
 class Setting:
     """Both stages after a life of theirs, when all have stopped; the ordered log has got more partitions since."""
 
-    def __init__(self, seed: int = 3) -> None:
-        self.both = both = First(seed)
+    def __init__(self, life: type[First] = First, seed: int = 3) -> None:
+        self.both = both = life(seed)
         both.run()
         both.second.finish()
         both.check()
@@ -87,6 +88,21 @@ class Setting:
             found.append(bytes(stored.blob))
         log.close()
         return found
+
+
+class Keyed(First):
+    """Models are shared out by their versions, too."""
+
+    text = """
+version: 1
+kafka: {brokers: "b:1", order: model, order_by: [version]}
+topics: {events: [inferences], windows: drift-windows}
+reference: {warmup: 40}
+limits: {lateness: 20s}
+commit: {interval: 1s, snapshot_interval: 4s}
+heartbeat: {interval: 2s}
+monitors: {mean: {signal: features.*, by: [version], detect: {kind: adwin, delta: 0.002}, keep_firing_for: 5s}}
+"""
 
 
 @pytest.fixture
@@ -148,3 +164,14 @@ def test_who_joins_meanwhile_undoes_it(setting: Setting, monkeypatch: pytest.Mon
     with pytest.raises(Refused, match="another process joined"):
         setting.move(MORE)
     assert setting.roots()[0] == before
+
+
+def test_what_is_known_of_keys_is_where_their_events_will_be() -> None:
+    setting = Setting(Keyed)
+    config = setting.both.config
+    done = setting.move(MORE)
+    found = places(config, setting.states())
+    assert found == {key: where(key, MORE) for key in found} != places(config, [*setting.before.values()])
+    assert len(found) > len({key.partition("\0")[0] for key in found}) > 1
+    assert setting.move(MORE).models == 0, "once more there is nothing to do"
+    assert setting.move(PARTS).models == done.models > 0
