@@ -187,6 +187,7 @@ def watch(config: cfg.Config, told: Callable[[Surroundings], None], waits: Calla
 
 def load_core() -> None:
     """What takes its time to import, while the broker takes its own."""
+
     import streamer.engine.task
     import streamer.service.worker  # noqa: F401
 
