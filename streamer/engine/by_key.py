@@ -42,10 +42,10 @@ EACH_KEY: dict[str, Callable[[Any], Iterator[list[Any]]]] = {
 
 
 class Apart(NamedTuple):
-    """A state in which keys are models, of each the model, and the incidents, each with its key."""
+    """A state in which keys are models, which they are, and the incidents, each with its key."""
 
     state: State
-    model_of: dict[str, str]
+    names: list[str]
     incidents: list[tuple[str, State]]
 
 
@@ -59,11 +59,10 @@ def shared_out(
     loaded = [Task.load(config, (topic, number), blob, engine) for number, blob in enumerate(blobs)]
     cut = [apart(task) for task in loaded]
     del loaded
-    model_of = {name: model for one in cut for name, model in one.model_of.items()}
     whole = [snapshot.encode(one.state) for one in cut]
     made = repartitioned(config, whole, before, parts, topic, engine, where)
-    moves = moves_of([one.model_of for one in cut], before, parts, where)
-    states = [together(snapshot.decode(blob), model_of) for blob in made]
+    moves = moves_of([one.names for one in cut], before, parts, where)
+    states = [together(snapshot.decode(blob)) for blob in made]
     for number, one in enumerate(cut):
         for name, incident in one.incidents:
             source, to = moves[name]
@@ -127,6 +126,16 @@ def told(name: str) -> str:
     return name.replace(SEPARATOR, " ")
 
 
+def model_of(name: str) -> str:
+    """The model of a key."""
+    return name.partition(SEPARATOR)[0]
+
+
+def nothing(rule: Any) -> Iterator[list[Any]]:
+    """What is remembered is of rows."""
+    return iter(())
+
+
 def _by(task: Task) -> dict[str, tuple[str, ...]]:
     """By the identity of a table what its rows are split by."""
     return {table.identity: table.by for table in task.tables.values()}
@@ -148,7 +157,7 @@ def _keys(met: Sequence[str], of_rows: Mapping[str, list[str]], number: int) -> 
     names = dict.fromkeys(name for rows in of_rows.values() for name in rows)
     found: Keys = {model: [] for model in met}
     for name in names:
-        found.setdefault(name.partition(SEPARATOR)[0], []).append(name)
+        found.setdefault(model_of(name), []).append(name)
     return {model: found[model] or [f"{model}{SEPARATOR * 2}@{number}"] for model in met}
 
 
@@ -156,9 +165,13 @@ def apart(task: Task) -> Apart:
     """The state of a task in which each key is a model of its own."""
     state, config, by = snapshot.decode(task.dump()), task.config, _by(task)
     of_rows = _of_rows(config, by, state)
-    keys = _keys([*task.models()], of_rows, task.partition[1])
-    model_of = {name: model for model, names in keys.items() for name in names}
-    if len(model_of) < sum(map(len, keys.values())) or any(SEPARATOR in model for model in keys):
+    tables, remembered = {table.identity: table for table in task.tables.values()}, list[str]()
+    for identity, rule in state["rules"].items():
+        for group in EACH_KEY.get(tables[identity].signal.kind, nothing)(rule):
+            group[0] = _named(group, by[identity], config.kafka.order_by)
+            remembered.append(group[0])
+    keys = _keys([*task.models()], {**of_rows, "": remembered}, task.partition[1])
+    if any(SEPARATOR in model for model in keys):
         raise NotDivisible("the name of a model has a NUL character in it")
     for identity, table in state["tables"].items():
         table["keys"] = [
@@ -166,10 +179,7 @@ def apart(task: Task) -> Apart:
         ]
         for group, _ in table["further"]:
             group[0] = _named(group, by[identity], config.kafka.order_by)
-    tables = {table.identity: table for table in task.tables.values()}
     for identity, rule in state["rules"].items():
-        for group in EACH_KEY.get(tables[identity].signal.kind, lambda _: iter(()))(rule):
-            group[0] = _named(group, by[identity], config.kafka.order_by)
         if isinstance(rule, dict) and "clocks" in rule:
             rule["clocks"] = [one for clock in rule["clocks"] for one in _clocks(clock, keys, of_rows[identity])]
         if isinstance(rule, dict) and "silent_ms" in rule:
@@ -189,7 +199,7 @@ def apart(task: Task) -> Apart:
     _admission_apart(state["admission"], keys)
     _rings_apart(state["rings"], keys)
     _homes_apart(state["homes"], keys)
-    return Apart(state, model_of, incidents)
+    return Apart(state, [name for names in keys.values() for name in names], incidents)
 
 
 def _each(items: Sequence[Any], keys: Keys) -> list[Any]:
@@ -277,55 +287,55 @@ def _newest_alone(book: State) -> None:
     book["ended"] = [incident["id"] for incident in book["incidents"] if incident["over"]]
 
 
-def together(state: State, model_of: Mapping[str, str]) -> State:
+def together(state: State) -> State:
     """The inverse of `apart`, whatever keys are there."""
     for identity, rule in state["rules"].items():
         if isinstance(rule, dict) and "silent_ms" in rule:
-            _gaps_together(rule, [group[0] for group, _ in state["tables"][identity]["keys"]], model_of)
+            _gaps_together(rule, [group[0] for group, _ in state["tables"][identity]["keys"]])
     for table in state["tables"].values():
         for group, _ in [*table["keys"], *table["further"]]:
-            group[0] = model_of.get(group[0], group[0])
+            group[0] = model_of(group[0])
     for identity, rule in state["rules"].items():
         kind = identity.partition("|")[0]
-        for group in EACH_KEY.get(kind, lambda _: iter(()))(rule):
-            group[0] = model_of.get(group[0], group[0])
+        for group in EACH_KEY.get(kind, nothing)(rule):
+            group[0] = model_of(group[0])
         if isinstance(rule, dict) and "clocks" in rule:
-            rule["clocks"] = _clocks_of_models(rule["clocks"], model_of)
+            rule["clocks"] = _clocks_of_models(rule["clocks"])
     for monitor in state["monitors"].values():
         if isinstance(monitor["state"], dict) and "verdicts" in monitor["state"]:
-            monitor["state"]["verdicts"] = sorted(_summed(monitor["state"]["verdicts"], model_of))
+            monitor["state"]["verdicts"] = sorted(_summed(monitor["state"]["verdicts"]))
     for alert in state["alerts"]["alerts"]:
-        alert["model"] = model_of.get(alert["model"], alert["model"])
-    state["alerts"]["silent"] = _most(state["alerts"]["silent"], model_of)
-    state["muted"] = sorted(_summed(state["muted"], model_of))
-    _admission_together(state["admission"], model_of)
-    _rings_together(state["rings"], model_of)
-    _homes_together(state["homes"], model_of)
+        alert["model"] = model_of(alert["model"])
+    state["alerts"]["silent"] = _most(state["alerts"]["silent"])
+    state["muted"] = sorted(_summed(state["muted"]))
+    _admission_together(state["admission"])
+    _rings_together(state["rings"])
+    _homes_together(state["homes"])
     return state
 
 
-def _summed(items: Sequence[Any], model_of: Mapping[str, str]) -> list[Any]:
+def _summed(items: Sequence[Any]) -> list[Any]:
     """Counts of keys, of their models."""
     found: dict[str, list[int]] = {}
     for name, *counts in items:
-        model = model_of.get(name, name)
+        model = model_of(name)
         found[model] = [a + b for a, b in zip(found.get(model, [0] * len(counts)), counts, strict=True)]
     return [[model, *counts] for model, counts in found.items()]
 
 
-def _most(items: Sequence[Any], model_of: Mapping[str, str]) -> list[Any]:
+def _most(items: Sequence[Any]) -> list[Any]:
     """Of all keys of a model the largest of each number."""
     found: dict[str, list[int]] = {}
     for name, *numbers in items:
-        model = model_of.get(name, name)
+        model = model_of(name)
         found[model] = [max(a, b) for a, b in zip(found.get(model, numbers), numbers, strict=True)]
     return [[model, *numbers] for model, numbers in found.items()]
 
 
-def _clocks_of_models(clocks: Sequence[Any], model_of: Mapping[str, str]) -> list[Any]:
+def _clocks_of_models(clocks: Sequence[Any]) -> list[Any]:
     found: dict[str, list[Any]] = {}
     for name, newest_ms, spoke, skipped, windows, first, going in clocks:
-        model = model_of.get(name, name)
+        model = model_of(name)
         one = found.setdefault(model, [model, newest_ms, spoke, 0, {}, [], []])
         one[1:4] = max(one[1], newest_ms), max(one[2], spoke), one[3] + skipped
         for window, parts in windows:
@@ -335,30 +345,30 @@ def _clocks_of_models(clocks: Sequence[Any], model_of: Mapping[str, str]) -> lis
     return [[*one[:4], [[w, parts] for w, parts in one[4].items()], *one[5:]] for one in found.values()]
 
 
-def _gaps_together(rule: State, names: Sequence[str], model_of: Mapping[str, str]) -> None:
+def _gaps_together(rule: State, names: Sequence[str]) -> None:
     """Gaps are counted in events of the model, of which each key knows as many as there were in its partition. `names`:
     the key of each row.
     """
-    counts, most = dict(rule["events"]), dict(_most(rule["events"], model_of))
-    more = {name: most[model_of.get(name, name)] - count for name, count in counts.items()}
+    counts, most = dict(rule["events"]), dict(_most(rule["events"]))
+    more = {name: most[model_of(name)] - count for name, count in counts.items()}
     rule["at"] = rule["at"] + np.array([more.get(name, 0) for name in names], np.int64)
     rule["events"] = sorted([model, count] for model, count in most.items())
 
 
-def _admission_together(state: State, model_of: Mapping[str, str]) -> None:
+def _admission_together(state: State) -> None:
     """A model's clock is the newest of its keys'."""
     found: dict[str, list[Any]] = {}
     rows = zip(state["newest_ms"], state["ahead"], state["places"]["heard"].reshape(-1, 2).tolist(), strict=True)
     for (name, time_ms, count), ahead, heard in rows:
-        one = found.setdefault(model_of.get(name, name), [time_ms, 0, ahead, heard])
+        one = found.setdefault(model_of(name), [time_ms, 0, ahead, heard])
         one[:] = max(one[0], time_ms), one[1] + count, max(one[2], ahead), max(one[3], heard, key=itemgetter(1))
     state["newest_ms"] = [[model, time_ms, count] for model, (time_ms, count, *_) in found.items()]
     state["ahead"] = [ahead for _, _, ahead, _ in found.values()]
     state["places"]["heard"] = np.array([one[3] for one in found.values()], np.int64).reshape(-1, 2)
 
 
-def _rings_together(state: State, model_of: Mapping[str, str]) -> None:
-    models = [model_of.get(name, name) for name in state["names"]]
+def _rings_together(state: State) -> None:
+    models = [model_of(name) for name in state["names"]]
     row_of = {model: row for row, model in enumerate(dict.fromkeys(models))}
     rows = [row_of[model] for model in models]
     events, counts = np.zeros(len(row_of), np.int64), np.zeros((len(row_of), HOURS), np.int32)
@@ -367,12 +377,12 @@ def _rings_together(state: State, model_of: Mapping[str, str]) -> None:
     state["names"], state["events"], state["counts"] = [*row_of], events, counts
 
 
-def _homes_together(state: State, model_of: Mapping[str, str]) -> None:
+def _homes_together(state: State) -> None:
     """What is known already stays known."""
     kind, n = state["state"]["kind"].tolist(), state["state"]["n"].tolist()
     best: dict[tuple[str, str], int] = {}
     for row, (name, member) in enumerate(state["keys"]):
-        key = model_of.get(name, name), member
+        key = model_of(name), member
         if key not in best or (kind[row] != OPEN, n[row]) > (kind[best[key]] != OPEN, n[best[key]]):
             best[key] = row
     rows, texts = [*best.values()], dict(state["texts"])
