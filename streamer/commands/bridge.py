@@ -57,15 +57,14 @@ def bridge(kind: str, config_path: Path, page: str | None, listen: str | None) -
 
 def run_bridge(config: cfg.Config, kind: str, stopper: Stopper, page: str | None, listen: str | None) -> int:
     """Until stopped; the exit code."""
-    from streamer.service.bridge import CHECKS
-    from streamer.service.bridge_metrics import Figures
+    from streamer.service.bridge import CHECKS, bridge_figures
     from streamer.service.health import Health
     from streamer.service.http import CannotListen, start_server
     from streamer.service.json_logs import get_logger, log, setup_logging
 
     handler = setup_logging(config.secrets(), debug=bool(config.kafka.client.get("debug")))
     say = functools.partial(log, get_logger("driftline"))
-    health, figures = Health(masked=handler.redactor.text, checks=CHECKS), Figures()
+    health, figures = Health(masked=handler.redactor.text, checks=CHECKS), bridge_figures()
     with contextlib.ExitStack() as stack:
         try:
             address = None
