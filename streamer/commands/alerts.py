@@ -14,6 +14,7 @@ import orjson
 
 from streamer.bridges.payloads import alertmanager, pagerduty, slack
 from streamer.bridges.told import ODD, Told, told
+from streamer.commands.options import config_option
 from streamer.commands.sources import said_in_words
 from streamer.config import model as cfg
 from streamer.config.units import DURATION, parse_duration
@@ -120,9 +121,7 @@ def options(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--monitor", help="Of this monitor only."),
         click.option("--model", help="Of this model only."),
         click.option("--format", type=click.Choice(FORMATS), default="text", show_default=True, help="One a line."),
-        click.option(
-            "-c", "--config", "config_path", required=True, type=click.Path(path_type=Path), help="The YAML file."
-        ),
+        config_option,
     ):
         run = option(run)
     return run

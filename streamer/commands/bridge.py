@@ -12,6 +12,7 @@ from typing import Any
 import click
 from pydantic import ValidationError
 
+from streamer.commands.options import config_option
 from streamer.config import model as cfg
 from streamer.config.bridges import KINDS, Bridges, group_of
 from streamer.port import LogDown
@@ -34,7 +35,7 @@ def page_of(_: click.Context, __: click.Parameter, page: str | None) -> str | No
 
 @click.command("bridge", epilog=EPILOG)
 @click.argument("kind", type=click.Choice(KINDS))
-@click.option("-c", "--config", "config_path", required=True, type=click.Path(path_type=Path), help="The YAML file.")
+@config_option
 @click.option(
     "--page", callback=page_of, help="Address of Driftline's page, for links; default bridges.page of the file."
 )
