@@ -275,11 +275,11 @@ def topics_of(config: cfg.Config) -> list[str]:
 
 def published(chosen: Chosen) -> Iterator[Told]:
     """What is retained, of each key in the order in which it was told."""
-    from streamer.kafka.topic_range import read_topic
+    from streamer.kafka.topic_range import TopicRange
 
     begin = None if chosen.begin_ms is None else f"@{chosen.begin_ms / 1000}"
     for topic in topics_of(chosen.config):
-        for _, records in read_topic(chosen.config, topic, begin=begin):
+        for _, records in TopicRange(chosen.config, topic, begin=begin):
             for record in records:
                 one = told(record.value)
                 if one is not None:

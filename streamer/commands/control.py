@@ -114,10 +114,10 @@ def with_control(config_path: Path) -> cfg.Config:
 
 def model_of(config: cfg.Config, alert_id: str) -> str:
     """Whose alert it is, by what is published of it."""
-    from streamer.kafka.topic_range import read_topic
+    from streamer.kafka.topic_range import TopicRange
 
     key = alert_id.partition("-")[0].encode()
-    for _, records in read_topic(config, config.topics.alerts):
+    for _, records in TopicRange(config, config.topics.alerts):
         for record in records:
             if record.key == key and record.value:
                 labels = orjson.loads(record.value)["data"]["alert"]["labels"]

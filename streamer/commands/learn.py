@@ -49,9 +49,9 @@ def show(config_path: Path, shape: str) -> None:
 
 def lessons_in(config: cfg.Config) -> Iterator[dict[str, Any]]:
     """What the alerts topic has of it."""
-    from streamer.kafka.topic_range import read_topic
+    from streamer.kafka.topic_range import TopicRange
 
-    for _, records in read_topic(config, config.topics.alerts):
+    for _, records in TopicRange(config, config.topics.alerts):
         for record in records:
             if record.key is not None and record.key.startswith(b"learn-") and record.value:
                 data: dict[str, Any] = orjson.loads(record.value)["data"]
