@@ -31,7 +31,6 @@ class Topic:
         self.values = [one.value for one in records()] if values is None else values
         self.committed: int | None = None
         self.low, self.at, self.came, self.ended, self.held = 0, 0, False, False, False
-        self.done_at: dict[Partition, int] = {}
         self.gone: list[Partition] = []
         self.assigned, self.trouble = 1, None
 
