@@ -146,7 +146,7 @@ def checkpoint(models: int, values: int, warmup: int, repeat: int) -> list[dict[
     """
     import random
 
-    from benchmarks.contestants import config_text
+    from benchmarks.product import config_text
     from schemas.events.batch import Record
     from schemas.events.native_json import decode
     from streamer.config.decoder_fields import fields_of

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.contestants import MONITORS
 from benchmarks.measure import spread
+from benchmarks.product import MONITORS
 from benchmarks.rounds import child
 from benchmarks.sets import Case, events_of
 from schemas.events.batch import Record, columns_of

@@ -11,9 +11,8 @@ from typing import Any
 
 from benchmarks.consume import connect
 from benchmarks.measure import Clock, Job, hand_in
+from benchmarks.product import STALLED_S, alarms_of, config_text, published
 from benchmarks.untimed import Untimed
-
-STALLED_S = 20.0
 
 
 def told_nobody(event: str, *where: object, **fields: object) -> None:
@@ -24,7 +23,6 @@ def ordered(job: Job) -> None:
     """Both stages in turns. The clock stops when all that was found is committed; every event is in a series, or the
     run fails: what comes out of order is not to be thrown away as late.
     """
-    from benchmarks.contestants import alarms_of, config_text, published
     from streamer.config.load import load_text
     from streamer.config.stages import stage_configs
     from streamer.kafka.log import KafkaLog

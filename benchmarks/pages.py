@@ -20,8 +20,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.contestants import config_text
 from benchmarks.measure import BUFFERED, ROOT, Job, spread
+from benchmarks.product import config_text
 from benchmarks.rounds import ROLES, child
 from benchmarks.sets import PARTITIONS, Case, create, delete, fill
 

@@ -20,7 +20,7 @@ DISCARDED = 1  # rounds that warm the file cache
 
 def measure(brokers: str, quick: bool) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """The real service each time, with a group of its own, on a topic that is already full."""
-    from benchmarks.contestants import config_text
+    from benchmarks.product import config_text
 
     count = 2_000 if quick else EVENTS
     name = f"{os.getpid()}-startup"

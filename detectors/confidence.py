@@ -5,15 +5,12 @@ Confidence is counted in CELLS cells of equal width in log-odds, so that .99 and
 history of bounded size, in whole numbers, so that it does not matter how the stream was cut. With each full block the
 calibration is made anew and has the next version; what it says in between does not change.
 
-Three views of one calibration:
+Two views of one calibration:
 
-- `isotonic`: the error falls with confidence, by pooling adjacent violators (Ayer et al. 1955; Zadrozny & Elkan 2002).
-  For the calibrated confidence of one event.
-- `group`: neighbouring cells with at least LEAST pairs together, of which nothing is assumed. What is estimated of a
-  whole window uses these: an isotonic fit is biased where the error does not fall with confidence, and no interval
-  around it covered then (`estimated_error.py`).
-- `reliability`, `calibration_error`: confidence against what came of it, with exact intervals (Guo et al. 2017, in
-  bins of equal mass); `brier` is the mean square of confidence less 1 or 0 (Brier 1950).
+- `group`: neighbouring cells with at least LEAST pairs together, of which nothing is assumed. An isotonic fit is biased
+  where the error does not fall with confidence, and no interval around it covered then (`estimated_error.py`).
+- `calibration_error`: confidence against what came of it (Guo et al. 2017, in bins of equal mass); `brier` is the mean
+  square of confidence less 1 or 0 (Brier 1950).
 
 >>> history = ConfidenceHistory(block=100)
 >>> confidence = np.tile([0.6, 0.9], 100)
@@ -22,10 +19,8 @@ Three views of one calibration:
 >>> calibration = history.calibration
 >>> calibration.version, calibration.pairs
 (2, 200)
->>> [round(1 - error, 3) for error in calibration.isotonic()[cells_of(np.array([0.6, 0.9]))].tolist()]
-[0.95, 0.95]
->>> [(row.n, round(row.confidence, 3), row.right) for row in reliability(calibration)]
-[(100, 0.6, 1.0), (100, 0.9, 0.9)]
+>>> [round(1 - error, 3) for error in calibration.rates()[cells_of(np.array([0.6, 0.9]))].tolist()]
+[1.0, 0.9]
 >>> round(calibration_error(calibration), 3), round(calibration.brier, 3)
 (0.2, 0.125)
 """
@@ -38,7 +33,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.bank import F64, I64, Bool, State, array_of
-from detectors.counts import clopper_pearson
 
 CELLS = 128
 WIDTH = 9 / 64
@@ -103,56 +97,20 @@ class Calibration(NamedTuple):
         rates: F64 = (wrong / np.maximum(pairs, 1.0))[self.group]
         return rates
 
-    def isotonic(self) -> F64:
-        """The error by cell, never rising with confidence; a cell without pairs has that of the next one above it that
-        has some, or of the last. ValueError where there are no pairs at all.
-        """
-        blocks: list[tuple[int, int, int]] = []  # wrong, pairs, last cell
-        for cell in np.flatnonzero(self.n).tolist():
-            wrong, pairs = int(self.wrong[cell]), int(self.n[cell])
-            while blocks and blocks[-1][0] * pairs <= wrong * blocks[-1][1]:
-                before = blocks.pop()
-                wrong, pairs = wrong + before[0], pairs + before[1]
-            blocks.append((wrong, pairs, cell))
-        if not blocks:
-            raise ValueError("a calibration of nothing")
-        place = np.searchsorted([last for *_, last in blocks], np.arange(CELLS))
-        return np.array([wrong / pairs for wrong, pairs, _ in blocks])[np.minimum(place, len(blocks) - 1)]
-
 
 def calibration_of(version: int, n: I64, wrong: I64, confidence: F64, brier: float = 0.0) -> Calibration:
     return Calibration(version, n, wrong, confidence, brier, groups_of(n, LEAST))
 
 
-class Reliable(NamedTuple):
-    """A row of the reliability table: confidence on average, the share that was right, its exact 95 % interval."""
-
-    n: int
-    confidence: float
-    right: float
-    low: float
-    high: float
-
-
-def reliability(calibration: Calibration, bins: int = BINS) -> list[Reliable]:
-    """Bins of equal mass, nearly, from the least confidence to the most."""
-    return [
-        Reliable(n, said / n, right / n, *clopper_pearson(right, n)) for n, right, said in _binned(calibration, bins)
-    ]
-
-
-def _binned(calibration: Calibration, bins: int) -> list[tuple[int, int, float]]:
-    """Of each bin the pairs, those that were right, and the sum of confidence."""
+def calibration_error(calibration: Calibration, bins: int = BINS) -> float:
+    """The expected calibration error: how far confidence is from the share that is right, by the mass of its bins,
+    which are of equal mass, nearly.
+    """
     group = groups_of(calibration.n, max(calibration.pairs / bins, 1))
     columns = (calibration.n, calibration.wrong, calibration.confidence)
     found = zip(*(np.bincount(group, column).tolist() for column in columns), strict=True)
-    return [(int(n), int(n - wrong), said) for n, wrong, said in found if n]
-
-
-def calibration_error(calibration: Calibration, bins: int = BINS) -> float:
-    """The expected calibration error: how far confidence is from the share that is right, by the mass of its bins."""
-    apart = [n * abs(said / n - right / n) for n, right, said in _binned(calibration, bins)]
-    return sum(apart) / max(calibration.pairs, 1)
+    apart = [n * abs(said / n - (n - wrong) / n) for n, wrong, said in found if n]
+    return float(sum(apart)) / max(calibration.pairs, 1)
 
 
 class ConfidenceHistory:

@@ -23,7 +23,6 @@ New = Mapping[str, str]
 Edits = Mapping[str, tuple[str, str]]
 """File -> a text in it, and what stands there instead."""
 
-PROPERTIES = '\n  "properties": {\n'
 RUN = """
 import json, sys
 from streamer.commands.config import json_schema

@@ -21,7 +21,6 @@ class Fault(NamedTuple):
     apply: Callable[[Columns, Array, np.random.Generator], Columns]
     signal: str  # a pattern that the signal or another label of the right alert has
     within_h: float = 24.0  # found later is not found
-    gross: bool = False  # to be found within 200 events or 2 hours
 
 
 def numbers(columns: Columns, name: str, values: Array) -> Columns:
@@ -117,13 +116,13 @@ def silent_caller(c: Columns, after: Array, draw: np.random.Generator) -> Column
 
 
 FAULTS: dict[str, Fault] = {
-    "unit change": Fault(unit_change, r"features\.amount$", gross=True),
-    "nulls 10 %": Fault(nulls, r"missing\.(features\.)?age$", gross=True),
-    "stuck value": Fault(stuck, r"features\.u$", gross=True),
+    "unit change": Fault(unit_change, r"features\.amount$"),
+    "nulls 10 %": Fault(nulls, r"missing\.(features\.)?age$"),
+    "stuck value": Fault(stuck, r"features\.u$"),
     "new category 5 %": Fault(new_category, r"(unseen|category)\.(features\.)?country"),
     "category typo": Fault(typo, r"(unseen|category)\.(features\.)?channel"),
     "new label 5 %": Fault(new_label, r"label"),
-    "label collapse": Fault(label_collapse, r"label", gross=True),
+    "label collapse": Fault(label_collapse, r"label"),
     "rare class x3": Fault(rare_class, r"label"),
     "confidence -.05": Fault(confidence, r"^confidence"),
     "spread x2": Fault(spread, r"features\.v$"),
@@ -131,7 +130,7 @@ FAULTS: dict[str, Fault] = {
     "correlation appears": Fault(appearance, r"distance|correlation|^ood|joint"),
     "gradual +1 sd, 2 days": Fault(gradual, r"features\.age$", within_h=72.0),
     "latency +30 %": Fault(latency, r"latency"),
-    "caller silent": Fault(silent_caller, r"caller", gross=True),
+    "caller silent": Fault(silent_caller, r"caller"),
 }
 
 

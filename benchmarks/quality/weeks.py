@@ -12,7 +12,7 @@ from zlib import crc32
 
 import numpy as np
 
-from benchmarks.quality.shapes import BEGIN_MS, DAY_S, arrivals_s, hour_of, load_of
+from benchmarks.quality.shapes import BEGIN_MS, arrivals_s, hour_of, load_of
 
 Array = Any
 
@@ -186,8 +186,3 @@ def _note(t: Array, draw: np.random.Generator, numbers: dict[str, Array], texts:
 
 
 MORE: dict[str, Callable[..., None]] = {"hour": _hour, "merchant": _merchant, "user": _user, "note": _note}
-
-
-def day_of(time_ms: Array) -> Array:
-    """Days since the beginning, with their fraction."""
-    return (time_ms - BEGIN_MS) / (DAY_S * 1000)

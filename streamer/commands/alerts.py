@@ -14,6 +14,7 @@ import orjson
 
 from streamer.bridges.payloads import alertmanager, pagerduty, slack
 from streamer.bridges.told import ODD, Told, told
+from streamer.commands.options import config_option
 from streamer.commands.sources import said_in_words
 from streamer.config import model as cfg
 from streamer.config.units import DURATION, parse_duration
@@ -120,9 +121,7 @@ def options(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--monitor", help="Of this monitor only."),
         click.option("--model", help="Of this model only."),
         click.option("--format", type=click.Choice(FORMATS), default="text", show_default=True, help="One a line."),
-        click.option(
-            "-c", "--config", "config_path", required=True, type=click.Path(path_type=Path), help="The YAML file."
-        ),
+        config_option,
     ):
         run = option(run)
     return run
@@ -276,11 +275,11 @@ def topics_of(config: cfg.Config) -> list[str]:
 
 def published(chosen: Chosen) -> Iterator[Told]:
     """What is retained, of each key in the order in which it was told."""
-    from streamer.kafka.topic_range import read_topic
+    from streamer.kafka.topic_range import TopicRange
 
     begin = None if chosen.begin_ms is None else f"@{chosen.begin_ms / 1000}"
     for topic in topics_of(chosen.config):
-        for _, records in read_topic(chosen.config, topic, begin=begin):
+        for _, records in TopicRange(chosen.config, topic, begin=begin):
             for record in records:
                 one = told(record.value)
                 if one is not None:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 import orjson
 
+from streamer.commands.options import config_option
 from streamer.commands.sources import History, either_files_or_topic, said_in_words
 from streamer.config.model import Config
 from streamer.config.stages import for_topic
@@ -44,7 +45,7 @@ class DurationType(click.ParamType[int]):
 
 
 @click.command("backtest", epilog=EXAMPLES)
-@click.option("-c", "--config", "config_path", required=True, type=click.Path(path_type=Path), help="The YAML file.")
+@config_option
 @click.option("--against", type=click.Path(path_type=Path), help="Another: what does the first gain, lose, move?")
 @click.option(
     "--input",

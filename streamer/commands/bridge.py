@@ -12,6 +12,7 @@ from typing import Any
 import click
 from pydantic import ValidationError
 
+from streamer.commands.options import config_option
 from streamer.config import model as cfg
 from streamer.config.bridges import KINDS, Bridges, group_of
 from streamer.port import LogDown
@@ -34,7 +35,7 @@ def page_of(_: click.Context, __: click.Parameter, page: str | None) -> str | No
 
 @click.command("bridge", epilog=EPILOG)
 @click.argument("kind", type=click.Choice(KINDS))
-@click.option("-c", "--config", "config_path", required=True, type=click.Path(path_type=Path), help="The YAML file.")
+@config_option
 @click.option(
     "--page", callback=page_of, help="Address of Driftline's page, for links; default bridges.page of the file."
 )
@@ -57,15 +58,14 @@ def bridge(kind: str, config_path: Path, page: str | None, listen: str | None) -
 
 def run_bridge(config: cfg.Config, kind: str, stopper: Stopper, page: str | None, listen: str | None) -> int:
     """Until stopped; the exit code."""
-    from streamer.service.bridge import CHECKS
-    from streamer.service.bridge_metrics import Figures
+    from streamer.service.bridge import CHECKS, bridge_figures
     from streamer.service.health import Health
     from streamer.service.http import CannotListen, start_server
     from streamer.service.json_logs import get_logger, log, setup_logging
 
     handler = setup_logging(config.secrets(), debug=bool(config.kafka.client.get("debug")))
     say = functools.partial(log, get_logger("driftline"))
-    health, figures = Health(masked=handler.redactor.text, checks=CHECKS), Figures()
+    health, figures = Health(masked=handler.redactor.text, checks=CHECKS), bridge_figures()
     with contextlib.ExitStack() as stack:
         try:
             address = None

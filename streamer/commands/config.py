@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from pydantic.json_schema import GenerateJsonSchema
 
+from streamer.commands.options import config_option
 from streamer.config import model as cfg
 from streamer.config.continuity import changes
 from streamer.config.effective import as_yaml, effective
@@ -37,12 +38,12 @@ def config() -> None:
 
 
 @config.command("show", epilog=SHOW_EPILOG)
-@click.option("-c", "--config", "path", required=True, type=click.Path(path_type=Path), help="The YAML file.")
-def show(path: Path) -> None:
+@config_option
+def show(config_path: Path) -> None:
     """Print the config with every default and the standard monitors spelled out; secrets as ***."""
     from streamer.service.run import load_or_exit
 
-    loaded = load_or_exit(path)
+    loaded = load_or_exit(config_path)
     click.echo(f"# config hash {loaded.config_hash}")
     click.echo(as_yaml(effective(loaded)), nl=False)
 

@@ -16,6 +16,7 @@ import orjson
 
 from streamer.alerts.commands import command_record
 from streamer.commands.alerts import alerts
+from streamer.commands.options import config_option
 from streamer.commands.review import write_verdict
 from streamer.commands.sources import said_in_words
 from streamer.config import model as cfg
@@ -49,7 +50,7 @@ def common_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--id", "command_id", help="Of the command: given twice it is obeyed once."),
         click.option("--why", required=True, help="Why: whoever looks at the alert reads it."),
         click.option("--by", required=True, help="Who you are."),
-        click.option("-c", "--config", "config_path", required=True, type=click.Path(path_type=Path), help="The YAML."),
+        config_option,
     ):  # fmt: skip
         command = option(command)
     return command
@@ -113,10 +114,10 @@ def with_control(config_path: Path) -> cfg.Config:
 
 def model_of(config: cfg.Config, alert_id: str) -> str:
     """Whose alert it is, by what is published of it."""
-    from streamer.kafka.topic_range import read_topic
+    from streamer.kafka.topic_range import TopicRange
 
     key = alert_id.partition("-")[0].encode()
-    for _, records in read_topic(config, config.topics.alerts):
+    for _, records in TopicRange(config, config.topics.alerts):
         for record in records:
             if record.key == key and record.value:
                 labels = orjson.loads(record.value)["data"]["alert"]["labels"]
@@ -182,7 +183,7 @@ _add("accept", "Where the series of an alert is now is the normal from here on; 
 @alerts.command("verdict", epilog=VERDICT_EPILOG)
 @click.argument("alert_id", metavar="ID")
 @click.argument("said", metavar="useful|not_useful")
-@click.option("-c", "--config", "config_path", required=True, type=click.Path(path_type=Path), help="The YAML.")
+@config_option
 @click.option("--by", required=True, help="Who you are.")
 @click.option("--reason", type=click.Choice([*REASONS]), help="Why it was not useful: the first that holds.")
 @click.option("--model", help="Whose alert; it need not be said.")

@@ -13,6 +13,7 @@ import click
 
 from schemas.events.batch import REASONS
 from streamer.commands.broker_down import exit_unreachable
+from streamer.commands.options import config_option
 from streamer.commands.topics import Step, plan_topics, timeout_option, wanted_topics
 from streamer.config.model import Config
 from streamer.config.stages import in_order_of_models, undecided
@@ -239,7 +240,7 @@ def text_of(found: list[Finding]) -> str:
 
 
 @click.command("doctor", epilog=EPILOG)
-@click.option("-c", "--config", "config_path", required=True, type=click.Path(path_type=Path), help="The YAML file.")
+@config_option
 @timeout_option("each answer")
 def doctor(config_path: Path, timeout_s: float) -> None:
     """Check brokers, login, topics, every right, transactions, registry and clocks, one line each with the fix. It

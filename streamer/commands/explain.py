@@ -9,6 +9,7 @@ import click
 import orjson
 
 from schemas.events.batch import Record
+from streamer.commands.options import config_option
 from streamer.commands.sources import Source, either_files_or_topic, of_topic, said_in_words
 from streamer.config.decoder_fields import fields_of
 from streamer.config.expectation import told as expectations
@@ -32,7 +33,7 @@ Examples:
 
 
 @click.command("explain", epilog=EPILOG)
-@click.option("-c", "--config", "config_path", required=True, type=click.Path(path_type=Path), help="The YAML file.")
+@config_option
 @click.option(
     "--input",
     "inputs",

@@ -15,6 +15,7 @@ import orjson
 
 from streamer.alerts.commands import command_record
 from streamer.commands.control import common_options, say, with_control
+from streamer.commands.options import config_option
 from streamer.commands.sources import said_in_words
 from streamer.config import model as cfg
 
@@ -23,7 +24,6 @@ driftline learn show -c driftline.yaml
 driftline learn undo -c driftline.yaml --model fraud --monitor amount-mean --by ada --why "it was right"
 driftline learn apply -c driftline.yaml --model fraud --monitor amount-mean --by ada --why "as proposed"
 """
-CONFIG = click.option("-c", "--config", "config_path", required=True, type=click.Path(path_type=Path), help="The YAML.")
 
 
 @click.group("learn", epilog=EPILOG)
@@ -32,7 +32,7 @@ def learn() -> None:
 
 
 @learn.command("show", epilog=EPILOG)
-@CONFIG
+@config_option
 @click.option("--format", "shape", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def show(config_path: Path, shape: str) -> None:
     """Print every proposal and change that is retained, the oldest first, and what holds by now."""
@@ -49,9 +49,9 @@ def show(config_path: Path, shape: str) -> None:
 
 def lessons_in(config: cfg.Config) -> Iterator[dict[str, Any]]:
     """What the alerts topic has of it."""
-    from streamer.kafka.topic_range import read_topic
+    from streamer.kafka.topic_range import TopicRange
 
-    for _, records in read_topic(config, config.topics.alerts):
+    for _, records in TopicRange(config, config.topics.alerts):
         for record in records:
             if record.key is not None and record.key.startswith(b"learn-") and record.value:
                 data: dict[str, Any] = orjson.loads(record.value)["data"]

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 from pydantic import ValidationError
 
+from streamer.commands.options import config_option
 from streamer.commands.sources import Source, either_files_or_topic, of_topic, said_in_words
 from streamer.config.reference_file import References
 from streamer.engine.references import LEAST
@@ -39,7 +40,7 @@ def reference() -> None:
 
 
 @reference.command("build", epilog=BUILD_EPILOG)
-@click.option("-c", "--config", "config_path", required=True, type=click.Path(path_type=Path), help="The YAML file.")
+@config_option
 @click.option("--input", "inputs", multiple=True, type=click.Path(path_type=Path), help="JSONL or CSV (.gz), Parquet.")
 @click.option("--topic", help="Read a range of this topic instead.")
 @click.option("--partition", "partitions", multiple=True, type=int, help="Only these partitions of --topic.")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from streamer.commands.broker_down import exit_unreachable
+from streamer.commands.options import config_option
 from streamer.commands.topics import EXIT_CHANGES, timeout_option, topics
 from streamer.config import model as cfg
 from streamer.config.stages import SECOND, in_order_of_models, stage_configs
@@ -35,7 +36,7 @@ driftline topics repartition -c driftline.yaml --partitions 2             # back
 
 
 @topics.command("repartition", epilog=EPILOG)
-@click.option("-c", "--config", "config_path", required=True, type=click.Path(path_type=Path), help="The YAML file.")
+@config_option
 @click.option(
     "--partitions", "parts", required=True, type=click.IntRange(1, 10_000), help="Over how many models are shared out."
 )

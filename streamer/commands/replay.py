@@ -14,6 +14,7 @@ from typing import IO, Any
 import click
 import orjson
 
+from streamer.commands.options import config_option
 from streamer.commands.sources import Source, either_files_or_topic, of_topic, said_in_words
 from streamer.config.decoder_fields import fields_of
 from streamer.config.stages import for_topic
@@ -31,7 +32,7 @@ Examples:
 
 
 @click.command("replay", epilog=EPILOG)
-@click.option("-c", "--config", "config_path", required=True, type=click.Path(path_type=Path), help="The YAML file.")
+@config_option
 @click.option(
     "--input",
     "inputs",

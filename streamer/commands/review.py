@@ -12,6 +12,7 @@ import numpy as np
 import orjson
 
 from schemas.events.batch import Record
+from streamer.commands.options import config_option
 from streamer.commands.sources import of_topic, said_in_words
 from streamer.config.model import Config
 from streamer.review.open_items import Unwritable, items_of, lines_of, open_items, verdict_record
@@ -19,9 +20,6 @@ from streamer.service.run import load_or_exit
 from streamer.signals.verdicts import ITEM, item_verdicts, plain
 
 EXIT_NOTHING = 1
-CONFIG = click.option(
-    "-c", "--config", "config_path", required=True, type=click.Path(path_type=Path), help="The YAML file."
-)
 EPILOG = """\b
 driftline review next -c driftline.yaml --reviewer ann
 driftline review answer -c driftline.yaml drift-ordered-3-1702 wrong --reviewer ann
@@ -42,7 +40,7 @@ def review() -> None:
 
 
 @review.command("next", epilog=NEXT_EPILOG)
-@CONFIG
+@config_option
 @click.option("-n", "--count", type=click.IntRange(1, 100_000), default=10, show_default=True, help="Items at most.")
 @click.option("--reviewer", help="Those that this one has not answered; default those that nobody has.")
 @click.option("--model", help="Only of this model.")
@@ -62,7 +60,7 @@ def next_(config_path: Path, count: int, reviewer: str | None, model: str | None
 
 
 @review.command("answer", epilog=ANSWER_EPILOG)
-@CONFIG
+@config_option
 @click.argument("id")
 @click.argument("verdict")
 @click.option("--reviewer", required=True, help="Who says it.")

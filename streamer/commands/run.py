@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from streamer.commands.options import config_option
 from streamer.service.run import Stopper, load_or_exit, run_service
 
 EPILOG = """\b
@@ -17,7 +18,7 @@ Examples:
 
 
 @click.command("run", epilog=EPILOG)
-@click.option("-c", "--config", "config_path", required=True, type=click.Path(path_type=Path), help="The YAML file.")
+@config_option
 @click.option(
     "--stage",
     type=click.Choice(["1", "2"]),

@@ -36,9 +36,9 @@ def of_topic(
     config: Config, topic: str, begin: str | None, end: str | None, partitions: Sequence[int] = ()
 ) -> Iterator[tuple[Partition, list[Record]]]:
     """A range of a topic, its schemas known. Kafka's client is loaded only now: who reads files needs none."""
-    from streamer.kafka.topic_range import read_topic
+    from streamer.kafka.topic_range import TopicRange
 
-    return known_schemas(config, read_topic(config, topic, partitions, begin, end))
+    return known_schemas(config, TopicRange(config, topic, partitions, begin, end))
 
 
 def known_schemas(config: Config, records: Source) -> Iterator[tuple[Partition, list[Record]]]:

@@ -13,6 +13,7 @@ import orjson
 
 from schemas.events.batch import Record
 from streamer.commands.alert_text import printable
+from streamer.commands.options import config_option
 from streamer.commands.sources import Source, known_schemas, said_in_words
 from streamer.config.decoder_fields import fields_of
 from streamer.config.model import Config
@@ -36,7 +37,7 @@ Examples:
 
 
 @click.command("tap", epilog=EPILOG)
-@click.option("-c", "--config", "config_path", required=True, type=click.Path(path_type=Path), help="The YAML file.")
+@config_option
 @click.option(
     "--input",
     "inputs",

@@ -15,6 +15,7 @@ import click
 
 from schemas.records.alert import ms_of
 from streamer.commands.alert_text import printable
+from streamer.commands.options import config_option
 from streamer.commands.sources import said_in_words
 from streamer.config.model import Config
 from streamer.service.board import Board
@@ -39,7 +40,7 @@ Examples:
 
 
 @click.command("top", epilog=EPILOG)
-@click.option("-c", "--config", "config_path", required=True, type=click.Path(path_type=Path), help="The YAML file.")
+@config_option
 @click.option("--model", help="This model only.")
 @click.option(
     "--every", type=click.FloatRange(min=0.5), default=2.0, show_default=True, help="Seconds between two looks."

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 import click
 
 from streamer.commands.broker_down import exit_unreachable
+from streamer.commands.options import config_option
 from streamer.config import model as cfg
 from streamer.config.stages import prepared
 from streamer.port import LogDown
@@ -265,9 +266,7 @@ def common_options(command: Callable[..., None]) -> Callable[..., None]:
             type=click.IntRange(1, 10_000),
             help="Of topics to be made. Default: as the widest event topic.",
         ),
-        click.option(
-            "-c", "--config", "config_path", required=True, type=click.Path(path_type=Path), help="The YAML file."
-        ),
+        config_option,
     ):
         command = option(command)
     return command

@@ -8,7 +8,7 @@ counted stays counted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +16,11 @@ import numpy as np
 
 from schemas.events.batch import Batch, Reject, batch_of, part_of, text_of_event
 from schemas.events.convert import id_hash
+from streamer.engine.companion import Beside
 from streamer.engine.figures import Counter
+from streamer.engine.pairs import Pairs
+from streamer.port import Out
+from streamer.series.sources import Source
 from streamer.signals.roles import ERASED, has
 
 ERASED_ID, UNKNOWN = "erased", "unknown"
@@ -102,8 +106,18 @@ class Erasures:
     def __init__(self) -> None:
         self.counts = dict.fromkeys(RESULTS, 0)
 
-    def note(self, known: bool) -> None:
-        self.counts[ERASED_ID if known else UNKNOWN] += 1
+    def erase(
+        self, id: int, models: Collection[str], sources: Iterable[Source], pairs: Pairs | None, beside: Iterable[Beside]
+    ) -> tuple[int, list[Out]]:
+        """Know nothing more of the event; how many halves of it waited, and what is published of it."""
+        known, outs = [source.erase(id, models) for source in sources], list[Out]()
+        halves = pairs.erase(id) if pairs is not None else 0
+        for other in beside:
+            found, told = other.erase(id, models)
+            known.append(found)
+            outs += told
+        self.counts[ERASED_ID if any(known) or halves else UNKNOWN] += 1
+        return halves, outs
 
     def counters(self, topic: str) -> Iterator[Counter]:
         for result, count in self.counts.items():

@@ -174,19 +174,11 @@ class Task:
 
     def _erase(self, ids: Sequence[int]) -> None:
         """Know nothing more of the events of these ids."""
-        models = self.models()
+        models, parts = self.models(), (self.sources.values(), self.pairs, self.beside.values())
         for one in ids:
-            known, halves = [source.erase(one, models) for source in self.sources.values()], 0
-            if self.pairs is not None:
-                halves = self.pairs.erase(one)
-            known.append(halves > 0)
-            self.admission.counts["used"] += halves
-            for other in self.beside.values():
-                found, outs = other.erase(one, models)
-                known.append(found)
-                self.box.put(outs)
-            self.erasures.note(any(known))
-        self.admission.counts["used"] += len(ids)
+            halves, outs = self.erasures.erase(one, models, *parts)
+            self.admission.counts["used"] += halves + 1
+            self.box.put(outs)
 
     def _accept(self, batch: Batch, used: Bool, now: I64, event: int) -> None:
         """What is the normal from this event on."""

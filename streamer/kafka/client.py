@@ -16,8 +16,9 @@ from streamer.config.model import Config
 from streamer.config.problems import did_you_mean
 from streamer.kafka.connection_trouble import Trouble
 from streamer.kafka.diagnosis import advertised, bad_settings, diagnose, reached, unseen
+from streamer.kafka.offset_metadata import from_text
 from streamer.kafka.rights import missing_topic, refusal
-from streamer.port import LogDown, Partition
+from streamer.port import Committed, LogDown, Partition
 
 DETAIL_MAX = 80
 """Characters of what is said of a reject."""
@@ -212,6 +213,22 @@ def down(config: Config, error: KafkaError, doing: str, topic: str = "") -> LogD
     if trouble is None:
         return LogDown(f"{doing}: {error.name()} {error.str()}")
     return trouble._replace(why=f"{doing}: {trouble.why}").down()
+
+
+def committed_of(consumer: Consumer, config: Config, partition: Partition, timeout_s: float) -> Committed | None:
+    """What the consumer's group has committed of a partition; None where nobody knows yet. librdkafka asks for stable
+    offsets and repeats until the timeout. LogDown for what waiting does not help.
+    """
+    try:
+        [found] = consumer.committed([TopicPartition(*partition)], timeout=timeout_s)
+        error = found.error
+    except KafkaException as exception:
+        error = error_of(exception)
+    if error is not None:
+        if error.fatal() or error.code() in REFUSED:
+            raise down(config, error, f"committed offset of {partition[0]}[{partition[1]}]")
+        return None
+    return Committed(None, None) if found.offset < 0 else from_text(found.offset, found.metadata)
 
 
 def partition_counts(

@@ -25,10 +25,10 @@ from streamer.config.model import Config
 from streamer.kafka.bad_offsets import UNREADABLE, BadOffsets
 from streamer.kafka.client import (
     GAPS,
-    REFUSED,
     Complaints,
     Limits,
     Probe,
+    committed_of,
     down,
     error_of,
     make_consumer,
@@ -37,7 +37,6 @@ from streamer.kafka.client import (
 from streamer.kafka.cluster_watch import ClusterWatch
 from streamer.kafka.intake import Intake, Stretch, connect, resume
 from streamer.kafka.killer_batch import Stretches
-from streamer.kafka.offset_metadata import from_text
 from streamer.kafka.offsets import parts_of
 from streamer.kafka.overlooked import Subscription
 from streamer.kafka.publishing import Publisher, at
@@ -163,19 +162,8 @@ class KafkaLog:
         return events + [Records(partition, records) for partition, records in kept.items()]
 
     def committed(self, partition: Partition) -> Committed | None:
-        """See `Log.committed`. librdkafka asks for stable offsets and repeats until the timeout."""
-        try:
-            [found] = self._consumer.committed([TopicPartition(*partition)], timeout=self._limits.committed)
-            error = found.error
-        except KafkaException as exception:
-            error = error_of(exception)
-        if error is not None:
-            if error.fatal() or error.code() in REFUSED:
-                raise down(self._config, error, f"committed offset of {partition[0]}[{partition[1]}]")
-            return None
-        if found.offset < 0:
-            return Committed(None, None)
-        return from_text(found.offset, found.metadata)
+        """See `Log.committed`."""
+        return committed_of(self._consumer, self._config, partition, self._limits.committed)
 
     def begin_end(self, partition: Partition) -> tuple[int, int]:
         return self._probe.begin_end(partition)

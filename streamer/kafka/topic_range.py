@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -17,26 +16,14 @@ from streamer.offline.times import time_ms_of
 from streamer.port import LogGap, Partition
 
 
-def read_topic(
-    config: Config,
-    topic: str,
-    partitions: Sequence[int] = (),
-    begin: str | None = None,
-    end: str | None = None,
-    logger: logging.Logger | None = None,
-) -> Iterator[tuple[Partition, list[Record]]]:
-    """Committed records of a topic, one partition after the other, each in offset order.
+class TopicRange:
+    """Committed records of a topic, one partition after the other, each in offset order. It can be read again: where it
+    begins and ends in each partition is found when it is first asked for, and stays. The readers are of no group and
+    commit nothing.
 
     `begin` and `end` (exclusive) are an offset, a time as RFC 3339, or `@` and seconds since 1970; by default the
     oldest record and the end as it is now. BadInput for a text or partition that makes no sense, LogGap for an
     offset that is not retained, LogDown when the broker does not answer.
-    """
-    yield from TopicRange(config, topic, partitions, begin, end, logger)
-
-
-class TopicRange:
-    """A range that can be read again: where it begins and ends in each partition is found when it is first asked for,
-    and stays. The readers are of no group and commit nothing. Arguments and errors as of `read_topic`.
     """
 
     def __init__(
@@ -46,10 +33,9 @@ class TopicRange:
         partitions: Sequence[int] = (),
         begin: str | None = None,
         end: str | None = None,
-        logger: logging.Logger | None = None,
     ) -> None:
         self.config, self.topic, self.partitions, self.begin, self.end = config, topic, partitions, begin, end
-        self.logger, self.limits = logger or silent_logger(), Limits()  # Whoever reads is told by errors, in words.
+        self.logger, self.limits = silent_logger(), Limits()  # Whoever reads is told by errors, in words.
 
     @cached_property
     def spans(self) -> dict[Partition, tuple[int, int]]:

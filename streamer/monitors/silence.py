@@ -25,7 +25,26 @@ GROSS = 5.0
 """In school a gap is unmistakable that is so many times as long as any before."""
 
 
-class SilenceMonitor(MonitorBase):
+class TickedMonitor(MonitorBase):
+    """What is found at a tick, and told once."""
+
+    def __init__(self, made: MonitorSpec) -> None:
+        super().__init__(made)
+        assert isinstance(made.source, Presence)
+        self.presence = made.source
+        self.told: dict[int, None] = {}  # rows whose breach was reported
+
+    def retain(self, rows: I64) -> None:
+        self.told = renumbered(self.told, rows)
+
+    def dump(self) -> Any:
+        return list(self.told)
+
+    def load(self, state: Any) -> None:
+        self.told = dict.fromkeys(map(int, state))
+
+
+class SilenceMonitor(TickedMonitor):
     """A level: breach once a series that has spoken often enough was silent for `after`, clear when it is back. With
     `days` also beyond the gaps of its healthy days. One of several, such as a caller, is missed by the events of the
     others, too: while nobody speaks nobody misses it.
@@ -34,9 +53,7 @@ class SilenceMonitor(MonitorBase):
     def __init__(self, made: MonitorSpec) -> None:
         super().__init__(made)
         assert isinstance(self.config.detect, DetectSilence)
-        assert isinstance(made.source, Presence)
-        self.detect, self.presence = self.config.detect, made.source
-        self.told: dict[int, None] = {}  # rows whose breach was reported
+        self.detect = self.config.detect
 
     def findings(self, batch: Batch, column: Column, judged: Judged) -> list[Finding]:
         """Who is back."""
@@ -103,25 +120,14 @@ class SilenceMonitor(MonitorBase):
         beside = "" if self.presence.what == "events" else ", while inferences go on"
         return f"no {self.presence.what} for {silent} (limit {limit}){beside}"
 
-    def retain(self, rows: I64) -> None:
-        self.told = renumbered(self.told, rows)
 
-    def dump(self) -> Any:
-        return list(self.told)
-
-    def load(self, state: Any) -> None:
-        self.told = dict.fromkeys(map(int, state))
-
-
-class AgeMonitor(MonitorBase):
+class AgeMonitor(TickedMonitor):
     """A level: breach once a series is older than `max`, by the event time of its model."""
 
     def __init__(self, made: MonitorSpec) -> None:
         super().__init__(made)
         assert isinstance(self.config.detect, DetectAge)
-        assert isinstance(made.source, Presence)
-        self.detect, self.presence = self.config.detect, made.source
-        self.told: dict[int, None] = {}  # rows whose breach was reported
+        self.detect = self.config.detect
         since = self.detect.since
         given = datetime.fromisoformat(since).replace(tzinfo=UTC) if since else None
         self.since_ms = None if given is None else int(given.timestamp() * 1000)
@@ -141,12 +147,3 @@ class AgeMonitor(MonitorBase):
     def sentence(self, labels: Mapping[str, str], told: Evidence) -> str:
         old, limit = (told["finding"][name] / 86_400 for name in ("statistic", "threshold"))
         return f"the model is {old:.1f} days old (limit {limit:g})"
-
-    def retain(self, rows: I64) -> None:
-        self.told = renumbered(self.told, rows)
-
-    def dump(self) -> Any:
-        return list(self.told)
-
-    def load(self, state: Any) -> None:
-        self.told = dict.fromkeys(map(int, state))

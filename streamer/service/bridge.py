@@ -11,7 +11,7 @@ import random
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, get_args
 
 from schemas.events.batch import Record
 from streamer.bridges.answers import Answer, Verdict, pause_s, verdict
@@ -20,8 +20,9 @@ from streamer.bridges.ledger import Ledger, News, Start
 from streamer.bridges.told import Told
 from streamer.config.bridges import Alertmanager, Bridge
 from streamer.port import Partition
-from streamer.service.bridge_metrics import Figures
+from streamer.service.bridge_metrics import BRIDGE_CATALOGUE, BridgeGauge
 from streamer.service.health import Health
+from streamer.service.metrics import Metrics
 
 POLL, QUEUE_MAX = 200, 1000
 """Records taken at a time, and that may wait for the receiver before no more are read."""
@@ -34,6 +35,14 @@ CHECKS: dict[str, str | None] = {
     "receiver": None,
     "not_draining": None,
 }
+
+
+def bridge_figures() -> Metrics:
+    """All metrics of a process that is a bridge; each is there from the start."""
+    figures = Metrics(BRIDGE_CATALOGUE)
+    for name in get_args(BridgeGauge):
+        figures.set(name, 0.0)
+    return figures
 
 
 class Place(Protocol):
@@ -89,7 +98,7 @@ class Delivering:
         post: Callable[[Request], Answer],
         world: World,
         health: Health,
-        figures: Figures,
+        figures: Metrics,
     ) -> None:
         self.kind, self.settings, self.page, self.reader, self.post = kind, settings, page, reader, post
         self.world, self.health, self.figures = world, health, figures
@@ -147,9 +156,9 @@ class Delivering:
         before = ledger.unread, ledger.repeated, ledger.hidden
         time_ms = record.time_ms if record.time_ms >= 0 else self.world.wall_ms()
         news = ledger.take(record.offset, time_ms, record.value)
-        self.figures.inc("bridge_records_total", "unread", ledger.unread - before[0])
-        self.figures.inc("bridge_records_total", "repeated", ledger.repeated - before[1])
-        self.figures.inc("bridge_hidden_total", by=ledger.hidden - before[2])
+        self.figures.inc("bridge_records_total", ledger.unread - before[0], result="unread")
+        self.figures.inc("bridge_records_total", ledger.repeated - before[1], result="repeated")
+        self.figures.inc("bridge_hidden_total", ledger.hidden - before[2])
         if record.offset >= ledger.start.news:
             self._read[partition] = record.offset + 1
         if news is not None:
@@ -169,7 +178,7 @@ class Delivering:
                 self.queue.append(Waiting(partition, offset, news))
                 self._waiting[partition] += 1
             else:
-                self.figures.inc("bridge_records_total", "unwanted")
+                self.figures.inc("bridge_records_total", result="unwanted")
 
     def _settle(self) -> None:
         """Where nothing waits all that was read is done with."""
@@ -190,7 +199,7 @@ class Delivering:
         if outcome == "unread":
             self.ledgers[one.partition].firing.pop(one.news.told.key, None)
             self._say("error", "bridge_unread", one.partition, id=one.news.told.id, why="it is not as Driftline's are")
-        self.figures.inc("bridge_records_total", outcome)
+        self.figures.inc("bridge_records_total", result=outcome)
         self.queue.popleft()
         self._waiting[one.partition] -= 1
         # Of what fired at a first start all have one offset: it is done with when the last of them is.
@@ -247,7 +256,7 @@ class Delivering:
     def _send(self, request: Request) -> tuple[Verdict, Answer]:
         answer = self.post(request)
         outcome = verdict(answer)
-        self.figures.inc("bridge_attempts_total", outcome)
+        self.figures.inc("bridge_attempts_total", outcome=outcome)
         self.figures.set("bridge_receiver_up", float(outcome != "later"))
         if outcome == "later":
             self._tries += 1

@@ -1,4 +1,4 @@
-"""The small store behind the metrics of the catalogue; labels that do not fit raise at the first call."""
+"""The small store behind the metrics of a catalogue; labels that do not fit raise at the first call."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import itertools
 import threading
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from streamer.service.catalogue import CATALOGUE, PREFIX, CounterName, GaugeName, HistogramName, Name, Spec
+from streamer.service.bridge_metrics import BridgeCounter, BridgeGauge
+from streamer.service.catalogue import CATALOGUE, PREFIX, CounterName, GaugeName, HistogramName, Spec
 from streamer.service.scrapes import exposed
 
 MODEL_SERIES_MAX = 1000
@@ -30,13 +32,13 @@ class Metrics(Collector):
     Unknown names are refused by mypy; wrong labels, and counters that go down, raise ValueError.
     """
 
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
+    def __init__(self, catalogue: Mapping[Any, Spec] = CATALOGUE) -> None:
+        self.registry, self._catalogue = CollectorRegistry(), catalogue
         self._lock = threading.Lock()
-        self._values: dict[Name, dict[Key, float]] = {n: {} for n, s in CATALOGUE.items() if s.kind != "histogram"}
+        self._values: dict[str, dict[Key, float]] = {n: {} for n, s in catalogue.items() if s.kind != "histogram"}
         # Per label set: observations per bucket (the last one is unbounded), then their sum.
-        self._observed: dict[Name, dict[Key, list[float]]] = {n: {} for n in CATALOGUE if n not in self._values}
-        for name, spec in CATALOGUE.items():
+        self._observed: dict[str, dict[Key, list[float]]] = {n: {} for n in catalogue if n not in self._values}
+        for name, spec in catalogue.items():
             if spec.kind == "counter" and all(spec.labels.values()):
                 self._count_from_zero(name, ("",) * len(spec.labels))
             elif spec.kind == "histogram" and not spec.labels:
@@ -44,7 +46,7 @@ class Metrics(Collector):
         self.registry.register(self)
         ProcessCollector(registry=self.registry)  # process_resident_memory_bytes and the like, read when scraped
 
-    def inc(self, name: CounterName, by: float = 1, /, **labels: str) -> None:
+    def inc(self, name: CounterName | BridgeCounter, by: float = 1, /, **labels: str) -> None:
         """Count `by` >= 0 more."""
         if by < 0:
             raise ValueError(f"{name}: a counter never goes down, by {by}")
@@ -62,7 +64,7 @@ class Metrics(Collector):
             key = self._key(name, labels)
             self._values[name][key] = max(self._values[name][key], value)
 
-    def set(self, name: GaugeName, value: float, /, **labels: str) -> None:
+    def set(self, name: GaugeName | BridgeGauge, value: float, /, **labels: str) -> None:
         with self._lock:
             self._values[name][self._key(name, labels)] = value
 
@@ -70,8 +72,8 @@ class Metrics(Collector):
         """All label sets of a gauge at once, whose number the caller bounds; what has no value any more is gone."""
         found: dict[Key, float] = {}
         for key, value in values.items():
-            if len(key) != len(CATALOGUE[name].labels):
-                raise ValueError(f"{name} takes the labels {sorted(CATALOGUE[name].labels)}, not {key}")
+            if len(key) != len(self._catalogue[name].labels):
+                raise ValueError(f"{name} takes the labels {sorted(self._catalogue[name].labels)}, not {key}")
             cut = tuple(map(_label_value, key))
             found[cut] = found.get(cut, 0.0) + value
         with self._lock:
@@ -80,21 +82,21 @@ class Metrics(Collector):
     def observe(self, name: HistogramName, seconds: float, /, **labels: str) -> None:
         with self._lock:
             counts = self._observed[name][self._key(name, labels)]
-            counts[bisect_left(CATALOGUE[name].buckets, seconds)] += 1
+            counts[bisect_left(self._catalogue[name].buckets, seconds)] += 1
             counts[-1] += seconds
 
     def forget(self, **labels: str) -> None:
         """Drop every gauge with these labels: a partition that went elsewhere must not leave its lag behind."""
         with self._lock:
             for name, values in self._values.items():
-                spec = CATALOGUE[name]
+                spec = self._catalogue[name]
                 if spec.kind != "gauge" or not labels.keys() <= spec.labels.keys():
                     continue
                 wanted = [(list(spec.labels).index(label), value) for label, value in labels.items()]
                 for key in [key for key in values if all(key[i] == value for i, value in wanted)]:
                     del values[key]
 
-    def get(self, name: CounterName | GaugeName, /, **labels: str) -> float | None:
+    def get(self, name: CounterName | GaugeName | BridgeCounter | BridgeGauge, /, **labels: str) -> float | None:
         """Present value, for tests and status pages; None when it was never set. Creates nothing."""
         with self._lock:
             return self._values[name].get(self._raw_key(name, labels))
@@ -108,7 +110,7 @@ class Metrics(Collector):
         with self._lock:
             values = {name: dict(of) for name, of in self._values.items()}
             observed = {name: {key: list(counts) for key, counts in of.items()} for name, of in self._observed.items()}
-        for name, spec in CATALOGUE.items():
+        for name, spec in self._catalogue.items():
             if spec.kind == "histogram":
                 yield _histogram(name, spec, observed[name])
             else:
@@ -118,38 +120,37 @@ class Metrics(Collector):
                     metric.add_metric(key, value)
                 yield metric
 
-    @staticmethod
-    def _raw_key(name: Name, labels: Mapping[str, str]) -> Key:
-        spec = CATALOGUE[name]
+    def _raw_key(self, name: str, labels: Mapping[str, str]) -> Key:
+        spec = self._catalogue[name]
         if labels.keys() != spec.labels.keys():
             raise ValueError(f"{name} takes the labels {sorted(spec.labels)}, not {sorted(labels)}")
         return tuple([labels[label] for label in spec.labels])
 
-    def _key(self, name: Name, labels: Mapping[str, str]) -> Key:
+    def _key(self, name: str, labels: Mapping[str, str]) -> Key:
         """The label set under which the values are kept; made, at zero, where it is new."""
         key = self._raw_key(name, labels)
         store = self._observed[name] if name in self._observed else self._values[name]
         if key in store:
             return key
         key = tuple(_label_value(value) for value in key)
-        names = list(CATALOGUE[name].labels)
+        names = list(self._catalogue[name].labels)
         if key not in store and "model" in names and len(store) >= MODEL_SERIES_MAX:
             at = names.index("model")
             key = (*key[:at], OTHER, *key[at + 1 :])
         if key in store:
             return key
-        match CATALOGUE[name].kind:
+        match self._catalogue[name].kind:
             case "counter":
                 self._count_from_zero(name, key)
             case "gauge":
                 self._values[name][key] = 0.0
             case "histogram":
-                self._observed[name][key] = [0.0] * (len(CATALOGUE[name].buckets) + 2)
+                self._observed[name][key] = [0.0] * (len(self._catalogue[name].buckets) + 2)
         return key
 
-    def _count_from_zero(self, name: Name, key: Key) -> None:
+    def _count_from_zero(self, name: str, key: Key) -> None:
         """A counter that appears at 1 has no increase in Prometheus; so all values of closed labels begin at 0."""
-        choices = [known or (value,) for known, value in zip(CATALOGUE[name].labels.values(), key, strict=True)]
+        choices = [known or (value,) for known, value in zip(self._catalogue[name].labels.values(), key, strict=True)]
         for sibling in itertools.product(*choices):
             self._values[name].setdefault(sibling, 0.0)
         if all(key):

@@ -275,7 +275,7 @@ def lived(stretches: list[tuple[list[str], int]], engine: Engine, rng: random.Ra
     return [out for out in outs + task.outbox if out.topic == "alerts"], task.dump()
 
 
-@settings(max_examples=150, deadline=None, database=None)
+@settings(max_examples=150)
 @given(STRETCHES, st.integers(0, 1 << 30))
 @example([([GOOD, LATE, BAD, PROSE], 0)], 0)
 def test_any_cutting_gives_the_same_alerts_and_the_same_state(

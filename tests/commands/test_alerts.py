@@ -39,7 +39,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         found = [Record(n, n, None, one.value) for n, one in enumerate(records()) if one.kind == kind]
         yield (topic, 0), [Record(9, 9, None, None), Record(9, 9, None, b"?"), *found]
 
-    monkeypatch.setattr(topic_range, "read_topic", read)
+    monkeypatch.setattr(topic_range, "TopicRange", read)
     monkeypatch.setattr(sys.modules[__name__], "asked", asked, raising=False)
     path = tmp_path / "driftline.yaml"
     path.write_text('version: 1\nkafka: {brokers: "b:1"}\ntopics: {events: [in], alerts: al, incidents: inc}\n')
@@ -110,7 +110,7 @@ def test_show_says_when_there_is_none_or_several(config: Path) -> None:
 def test_what_is_not_as_ours_are_is_said(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     value = changed(NULLS, data__trigger=None)
     one = [Record(0, 0, None, value)]
-    monkeypatch.setattr(topic_range, "read_topic", lambda *_, **__: iter([(("al", 0), one)]))
+    monkeypatch.setattr(topic_range, "TopicRange", lambda *_, **__: iter([(("al", 0), one)]))
     result = run(config, "show", NULLS.key)
     assert (result.exit_code, "--format json shows it" in result.stderr) == (2, True)
     assert run(config, "show", NULLS.key, "--format", "json").stdout == value.decode() + "\n"

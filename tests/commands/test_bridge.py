@@ -24,8 +24,7 @@ from schemas.records.alert import ms_of
 from streamer.commands.bridge import deliver
 from streamer.commands.cli import main
 from streamer.config.load import load_config
-from streamer.service.bridge import CHECKS
-from streamer.service.bridge_metrics import Figures
+from streamer.service.bridge import CHECKS, bridge_figures
 from streamer.service.health import Health
 from tests.bridges.samples import changed, of, records
 from tests.broker.broker import free_ports
@@ -142,7 +141,7 @@ def test_through_a_real_alertmanager_and_back(
         path = config_at(
             tmp_path, broker, topic, f'{{page: "http://page", alertmanager: {{url: "{url}", interval: 1s}}}}'
         )
-        stopper, health, figures = Stopper(), Health(checks=CHECKS), Figures()
+        stopper, health, figures = Stopper(), Health(checks=CHECKS), bridge_figures()
         config = load_config(path, {})
         given: Any = (config, "alertmanager", stopper, config.bridges.page, health, figures, lambda *_, **__: None)
         thread = threading.Thread(target=deliver, args=given)
@@ -166,8 +165,8 @@ def test_through_a_real_alertmanager_and_back(
             silence = ["amtool", f"--alertmanager.url={url}", "silence", "add", "--author=a", "--comment=b"]
             subprocess.run([*silence, "monitor=nulls"], check=True, stdout=subprocess.DEVNULL)
             until(lambda: states() == {shape.key: "active", nulls.key: "suppressed"})
-            told = figures.get("bridge_attempts_total", "delivered")
-            until(lambda: figures.get("bridge_attempts_total", "delivered") >= told + 2)
+            told = figures.get("bridge_attempts_total", outcome="delivered")
+            until(lambda: figures.get("bridge_attempts_total", outcome="delivered") >= told + 2)
             assert states()[nulls.key] == "suppressed"
             listed = CliRunner().invoke(main, ["alerts", "list", "-c", str(path), "--silenced", "--open"])
             assert listed.exit_code == 0
@@ -180,7 +179,7 @@ def test_through_a_real_alertmanager_and_back(
         finally:
             stopper.asked.set()
             thread.join()
-    assert figures.get("bridge_attempts_total", "refused") == 0
+    assert figures.get("bridge_attempts_total", outcome="refused") == 0
 
 
 def test_a_kind_that_is_not_in_the_file_is_said(tmp_path: Path) -> None:

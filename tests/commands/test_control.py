@@ -15,7 +15,7 @@ from streamer.commands.cli import main
 from streamer.commands.control import alerts, answered
 from streamer.config.load import load_text
 from streamer.kafka.one_record import send
-from streamer.kafka.topic_range import read_topic
+from streamer.kafka.topic_range import TopicRange
 from tests.kafka.mock_cluster import MockCluster, fill
 from tests.waiting import PATIENCE_S
 
@@ -66,7 +66,7 @@ def test_a_command_is_written_as_it_was_given(path: Path) -> None:
         told = CliRunner().invoke(main, ["alerts", "mute", *given, "-c", str(path), *WHO, "--timeout", "0"])
         assert (told.exit_code, told.stdout) == (0, ""), told.output
         config = load_text(path.read_text(), "x", {})
-        [record] = [record for _, records in read_topic(config, "drift-control") for record in records]
+        [record] = [record for _, records in TopicRange(config, "drift-control") for record in records]
         fill(cluster.brokers, "drift-alerts", 1)
     command = json.loads(record.value or b"")
     assert abs(command.pop("time") - time.time()) < 60
@@ -110,7 +110,7 @@ def test_a_verdict_goes_to_the_topic_of_verdicts_with_the_model_of_its_alert(pat
             main, ["alerts", "verdict", "a1-in-0-9", "noise", "-c", str(path), "--by", "ada", "--reason", "expected"]
         )
         assert told.stdout == "not_useful: said[0]@0\n", told.output
-        [record] = [record for _, records in read_topic(config, "said") for record in records]
+        [record] = [record for _, records in TopicRange(config, "said") for record in records]
         lost = CliRunner().invoke(main, ["alerts", "verdict", "b2-in-0-9", "useful", "-c", str(path), "--by", "ada"])
     said = json.loads(record.value or b"")
     assert {name: said[name] for name in ("model", "alert_id", "reviewer", "verdict", "reason")} == {

@@ -12,7 +12,7 @@ from streamer.commands.cli import main
 from streamer.commands.learn import standing
 from streamer.config.load import load_text
 from streamer.kafka.one_record import send
-from streamer.kafka.topic_range import read_topic
+from streamer.kafka.topic_range import TopicRange
 from tests.kafka.mock_cluster import MockCluster
 
 TEXT = 'version: 1\nkafka: {{brokers: "{}"}}\ntopics: {{events: [in]}}\ncontrol: {{topic: drift-control}}\n'
@@ -47,7 +47,7 @@ def test_show_reads_it_back_and_undo_writes_a_command(tmp_path: Path) -> None:
         shown = CliRunner().invoke(main, ["learn", "show", "-c", str(path)])
         whose = ["--model", "fraud", "--monitor", "mean", "--by", "ada", "--why", "right", "--timeout", "0"]
         undone = CliRunner().invoke(main, ["learn", "undo", "-c", str(path), *whose])
-        [record] = [record for _, records in read_topic(config, "drift-control") for record in records]
+        [record] = [record for _, records in TopicRange(config, "drift-control") for record in records]
     assert nothing.stdout == "Nothing was learned yet.\n"
     assert [line.split()[1:3] for line in shown.stdout.splitlines()[:2]] == [["proposed", "v0"], ["changed", "v1"]]
     assert shown.stdout.splitlines()[2] == "fraud: mean is told from 4 times its threshold on, version 1"

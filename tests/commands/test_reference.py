@@ -153,7 +153,7 @@ def test_a_broker_that_is_not_there_is_69(tmp_path: Path, monkeypatch: pytest.Mo
     def read_topic(*given: Any) -> Any:
         raise LogDown("nobody there")
 
-    monkeypatch.setattr("streamer.kafka.topic_range.read_topic", read_topic)
+    monkeypatch.setattr("streamer.kafka.topic_range.TopicRange", read_topic)
     configured(tmp_path)
     done = invoke("build", "-c", tmp_path / "drift0.yaml", "-o", tmp_path / "r.json", "--topic", "t")
     assert (done.exit_code, done.stderr) == (69, "driftline: broker_unreachable: nobody there\n")

@@ -102,7 +102,7 @@ def test_what_was_there_before_the_first_start_is_told_low_again(config: Path, m
     def chosen(config: Any, topic: str, partitions: tuple[int, ...], begin: str, end: str) -> Any:
         yield (topic, partitions[0]), [r for r in records if int(begin) <= r.offset < int(end)]
 
-    monkeypatch.setattr("streamer.kafka.topic_range.read_topic", chosen)
+    monkeypatch.setattr("streamer.kafka.topic_range.TopicRange", chosen)
     loaded = load_config(config, {})
     outs = [o for o in oracle(loaded, ("inferences", 0), records, first_end=250).outbox if o.topic == "alerts"]
     told = [(out, json.loads(out.value or b"")["data"]) for out in outs]
@@ -171,7 +171,7 @@ def test_a_topic_that_cannot_be_read_is_said(
         yield ("inferences", 3), make_log(random.Random(1), 0, 20)
         raise error
 
-    monkeypatch.setattr("streamer.kafka.topic_range.read_topic", records)
+    monkeypatch.setattr("streamer.kafka.topic_range.TopicRange", records)
     arguments = ["-c", str(config), "--topic", "inferences", "--partition", "3", "--from", "5"]
     done = CliRunner().invoke(under_test.replay, arguments)
     assert (done.exit_code, asked) == (code, [("inferences", (3,), "5", None)])

@@ -48,7 +48,7 @@ def test_every_caution_has_a_config_that_needs_it_and_good_ones_need_none(rule: 
     assert not any(map(found, GOOD))
 
 
-@settings(max_examples=100, deadline=None, database=None)
+@settings(max_examples=100)
 @given(MONITOR | JUNK)
 def test_values_of_the_wrong_type_are_passed_over(monitor: object) -> None:
     kafka = {"brokers": monitor, "client": monitor}

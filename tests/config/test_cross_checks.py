@@ -68,7 +68,7 @@ KEYS = (
 MONITOR = st.dictionaries(st.sampled_from(KEYS), JUNK | st.dictionaries(st.sampled_from(KEYS), JUNK, max_size=4))
 
 
-@settings(max_examples=100, deadline=None, database=None)
+@settings(max_examples=100)
 @given(MONITOR | JUNK)
 def test_values_of_the_wrong_type_are_passed_over(monitor: Any) -> None:
     whole = {"monitors": {"m": monitor}, "checks": monitor, "topics": monitor, "anomaly": monitor, "kafka": monitor}

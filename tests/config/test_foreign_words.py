@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cache
 
 import pytest
 
@@ -19,8 +20,7 @@ from streamer.config.types import check_pointer
 from streamer.signals.grammar import STATS, parse_signal
 from tests.config.samples import LEAST
 
-SCHEMA = json_schema()
-KEYS = {key for model in [SCHEMA, *SCHEMA["$defs"].values()] for key in model["properties"]}
+schema = cache(json_schema)
 NAMED = re.compile(r"[a-z_]+(?:\.[a-z_]+)*")
 
 
@@ -35,13 +35,18 @@ def monitor(signal: str = "value", kind: str = "adwin", more: str = "") -> str:
     return f"monitors: {{m: {{signal: '{signal}', detect: {{kind: {kind}}}{more}}}}}\n"
 
 
+@cache
+def keys() -> set[str]:
+    return {key for model in [schema(), *schema()["$defs"].values()] for key in model["properties"]}
+
+
 @pytest.mark.parametrize("word", foreign.KEYS)
 def test_what_stands_for_a_key_begins_with_keys_there_are(word: str) -> None:
     told = foreign.KEYS[word]
     if not told.startswith("not needed"):
         first = NAMED.match(told)
         assert first is not None
-        assert set(first[0].split(".")) <= KEYS
+        assert set(first[0].split(".")) <= keys()
     assert word not in Config.model_fields
 
 
@@ -70,7 +75,7 @@ def test_what_stands_for_a_signal_is_one_and_is_said(word: str) -> None:
 
 
 def test_what_stands_for_a_value_is_among_those_there_are() -> None:
-    lists = re.findall(r'"enum": \[([^\]]*)\]', json.dumps(SCHEMA))
+    lists = re.findall(r'"enum": \[([^\]]*)\]', json.dumps(schema()))
     allowed = {value for found in lists for value in re.findall(r'"(\w+)"', found)}
     assert set(foreign.VALUES.values()) <= allowed
     assert not set(foreign.VALUES) & allowed

@@ -54,7 +54,7 @@ def check_problems(data: bytes) -> list[str]:
     return [problem.path for problem in problems]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(st.tuples(st.sampled_from(PLACES), JUNK), min_size=1, max_size=4))
 def test_junk_in_any_place(changes: list[tuple[PathKey, Any]]) -> None:
     value = WHOLE
@@ -63,7 +63,7 @@ def test_junk_in_any_place(changes: list[tuple[PathKey, Any]]) -> None:
     check_problems(json.dumps(value).replace("NaN", ".nan").replace("Infinity", ".inf").encode())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.integers(0, len(EVERYTHING)), st.integers(0, 40), st.binary(max_size=12) | SIGNS)
 def test_bytes_cut_and_put_in(at: int, cut: int, put: bytes) -> None:
     check_problems(EVERYTHING[:at] + put + EVERYTHING[at + cut :])

@@ -29,7 +29,7 @@ def test_sizes(text: str, value: int) -> None:
     assert (parse_size(str(value)), parse_size(value)) == (value, value)
 
 
-@settings(max_examples=200, deadline=None, database=None)
+@settings(max_examples=200)
 @given(st.integers(0, DURATION_MAX), st.integers(0, 10**12 - 1))
 def test_what_is_shown_reads_back(milliseconds: int, size: int) -> None:
     assert parse_duration(show_duration(milliseconds)) == milliseconds

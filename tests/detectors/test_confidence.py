@@ -1,4 +1,4 @@
-"""Calibrated confidence: the isotonic fit, the figures of calibration, and a history that is the same however cut."""
+"""Calibrated confidence: the figures of calibration, and a history that is the same however cut."""
 
 from __future__ import annotations
 
@@ -16,43 +16,14 @@ from detectors.confidence import (
     cells_of,
     counted,
     groups_of,
-    reliability,
 )
-from detectors.counts import clopper_pearson
 from tests.detectors.shifts import ERRORS, calibrated, confidences, outcomes
-
-
-def plain_isotonic(wrong: list[int], n: list[int]) -> list[float]:
-    """By its definition, for an error that never rises: the least over those before of the most over those behind."""
-    cells = range(len(n))
-    return [
-        min(max(sum(wrong[a : b + 1]) / sum(n[a : b + 1]) for b in range(i, len(n))) for a in range(i + 1))
-        for i in cells
-    ]
-
-
-@pytest.mark.parametrize("seed", range(10))
-@pytest.mark.parametrize("errors", ["as it says", "in waves"])
-def test_the_isotonic_fit_is_the_one_of_its_definition(seed: int, errors: str) -> None:
-    rng = np.random.default_rng(seed)
-    confidence = confidences(rng, 400)
-    calibration = calibrated(confidence, outcomes(rng, confidence, errors))
-    held = np.flatnonzero(calibration.n)
-    expected = plain_isotonic(calibration.wrong[held].tolist(), calibration.n[held].tolist())
-    found = calibration.isotonic()
-    np.testing.assert_allclose(found[held], expected, rtol=0, atol=1e-12)
-    assert (np.diff(found) <= 0).all()
-    assert found[0] == expected[0]
-    assert found[-1] == expected[-1], "what nobody labelled is as its neighbour"
 
 
 def test_of_nothing_nothing_is_known() -> None:
     calibration = ConfidenceHistory().calibration
     assert (calibration.version, calibration.pairs, calibration.brier) == (0, 0, 0.0)
-    assert reliability(calibration) == []
     assert calibration_error(calibration) == 0.0
-    with pytest.raises(ValueError, match="nothing"):
-        calibration.isotonic()
 
 
 def test_cells_are_in_order_and_take_every_confidence() -> None:
@@ -80,17 +51,9 @@ def test_the_figures_of_calibration_are_those_of_the_pairs_themselves() -> None:
     calibration = history.calibration
     assert calibration.brier == pytest.approx(np.mean((confidence - ~wrong) ** 2), abs=1e-7)
     assert calibration.confidence.sum() == pytest.approx(confidence.sum(), abs=6_000 / UNIT)
-    table = reliability(calibration)
-    assert sum(row.n for row in table) == 6_000
-    begin, order = 0, np.argsort(confidence)
-    off = 0.0
-    for row in table:
-        mine = order[begin : begin + row.n]
-        begin += row.n
-        right = int((~wrong[mine]).sum())
-        assert row.confidence == pytest.approx(confidence[mine].mean(), abs=1e-7)
-        assert (row.right, row.low, row.high) == (right / row.n, *clopper_pearson(right, row.n))
-        off += abs(float(confidence[mine].mean()) - right / row.n) * row.n / 6_000
+    order, off, sizes = np.argsort(confidence), 0.0, np.bincount(groups_of(calibration.n, 6_000 / 15), calibration.n)
+    for mine in np.split(order, np.cumsum(sizes).astype(int)[:-1]):
+        off += abs(float(confidence[mine].mean()) - float((~wrong[mine]).mean())) * len(mine) / 6_000
     assert calibration_error(calibration) == pytest.approx(off, abs=1e-7)
     assert off == pytest.approx(np.mean(ERRORS["overconfident"](confidence) - 1 + confidence), abs=0.02)
 

@@ -134,7 +134,7 @@ def test_any_cut_growth_or_snapshot_gives_the_same_hits_and_state(made: Made) ->
     whole = make(made, 3)
     expected = list(zip(*(h.tolist() for h in whole.update(rows, values)), strict=True))
 
-    @settings(max_examples=8 if is_river(made) else 25, deadline=None, database=None)
+    @settings(max_examples=8 if is_river(made) else 25)
     @given(st.lists(st.tuples(st.integers(0, n), st.booleans()), max_size=6))
     def check(cuts: list[tuple[int, bool]]) -> None:
         bank, found = make(made, 0), []

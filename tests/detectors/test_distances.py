@@ -46,7 +46,7 @@ ORACLES = {
 
 
 @pytest.mark.parametrize("name", DISTANCES)
-@settings(max_examples=60, deadline=None, database=None)
+@settings(max_examples=60)
 @given(counts)
 def test_as_the_reference_implementation(name: str, given_counts: tuple[list[int], list[int]]) -> None:
     p, q = (np.array(c) for c in given_counts)
@@ -56,7 +56,7 @@ def test_as_the_reference_implementation(name: str, given_counts: tuple[list[int
     assert distance(name, p, p) == pytest.approx(0.0, abs=1e-7)
 
 
-@settings(max_examples=60, deadline=None, database=None)
+@settings(max_examples=60)
 @given(counts)
 def test_chi_square_as_scipy(given_counts: tuple[list[int], list[int]]) -> None:
     p, q = (np.array(c) for c in given_counts)

@@ -99,7 +99,7 @@ def naive(rows: Any, values: Any, warmup: int, bins: int, begin_at: int) -> list
     return sorted(wanted)
 
 
-@settings(max_examples=150, deadline=None, database=None)
+@settings(max_examples=150)
 @given(
     stream,
     st.integers(1, 30),

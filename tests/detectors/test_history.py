@@ -25,7 +25,7 @@ def fed(values: Any, row: int = 0, rows: int = 1) -> History:
     return history
 
 
-@settings(max_examples=100, deadline=None, database=None)
+@settings(max_examples=100)
 @given(st.integers(0, 12_000), st.integers(0, 2**32 - 1))
 def test_the_pieces_are_the_newest_values(count: int, seed: int) -> None:
     values = np.random.default_rng(seed).integers(-8, 8, count) * 1.0
@@ -73,7 +73,7 @@ def test_a_row_that_is_forgotten_begins_anew() -> None:
     assert sum(piece.total for piece in history.pieces(1)) == 100.0
 
 
-@settings(max_examples=60, deadline=None, database=None)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32 - 1), st.lists(st.tuples(st.integers(0, 900), st.booleans()), max_size=5))
 def test_it_does_not_see_the_cuts_nor_a_snapshot(seed: int, cuts: list[tuple[int, bool]]) -> None:
     rng = np.random.default_rng(seed)
@@ -93,7 +93,7 @@ def test_it_does_not_see_the_cuts_nor_a_snapshot(seed: int, cuts: list[tuple[int
     assert play([0, *sorted(place for place, _ in cuts), 900], dict(cuts)) == play([0, 900], {})
 
 
-@settings(max_examples=60, deadline=None, database=None)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32 - 1), st.lists(st.integers(0, 299), max_size=8).map(sorted))
 def test_marks_tell_what_was_so_at_their_place(seed: int, marks: list[int]) -> None:
     rng = np.random.default_rng(seed)
@@ -150,7 +150,7 @@ def test_broken_state_is_refused_and_changes_nothing() -> None:
     assert {k: v.tobytes() for k, v in history.dump().items()} == {k: v.tobytes() for k, v in good.items()}
 
 
-@settings(max_examples=60, deadline=None, database=None)
+@settings(max_examples=60)
 @given(st.integers(0, 12_000), st.integers(0, 2_000))
 def test_a_dump_holds_the_blocks_that_are_needed(count: int, further: int) -> None:
     """Finer ones stand for coarser ones of the same values: those come back with the state, and are of use later."""

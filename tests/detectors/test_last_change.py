@@ -28,7 +28,7 @@ def way_of(one: float, other: float) -> int:
     return (other > one) - (other < one)
 
 
-@settings(max_examples=300, deadline=None, database=None)
+@settings(max_examples=300)
 @given(lists, st.integers(-1, 1), st.integers(0, 60), st.integers(0, 40), whole, st.floats(0.0, 4.0))
 def test_what_is_told_goes_the_way_that_is_asked_for(
     values: list[list[float]], way: int, age: int, n: int, mean: float, std: float

@@ -19,7 +19,7 @@ def made(rows: int = 4) -> OccurrenceBank:
     return bank
 
 
-@settings(max_examples=100, deadline=None, database=None)
+@settings(max_examples=100)
 @given(TOLD, st.integers(1, 9))
 def test_each_value_above_zero_is_one_whatever_came_before(told: list[tuple[int, float]], size: int) -> None:
     bank, found = made(), []

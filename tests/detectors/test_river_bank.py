@@ -76,7 +76,7 @@ def test_nested_without_end_it_is_refused() -> None:
         restore(River("DDM"), b"\x92\xa1l\x91" * 600 + b"\x90")
 
 
-@settings(max_examples=150, deadline=None, database=None)
+@settings(max_examples=150)
 @given(st.sampled_from(NAMES), st.integers(0, 10**6), st.binary(min_size=1, max_size=4))
 def test_spoilt_it_is_a_value_error_or_a_detector(name: str, place: int, noise: bytes) -> None:
     blob = BLOBS[name]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from detectors.sample import LateSamples
 
 
-@settings(max_examples=100, deadline=None, database=None)
+@settings(max_examples=100)
 @given(
     st.lists(st.tuples(st.integers(0, 3), st.booleans()), max_size=120),
     st.integers(1, 12),

@@ -7,7 +7,7 @@ import random
 from typing import Any
 
 from schemas.events.batch import Record
-from schemas.events.native_json import decode
+from schemas.events.decoder import Decoder
 from streamer.config.decoder_fields import fields_of
 from streamer.config.model import Config
 from streamer.engine.engines import Engine
@@ -21,20 +21,21 @@ LEAST = 'version: 1\nkafka: {brokers: "b:1"}\ntopics: {events: [inferences]}\n'
 
 
 def run(config: Config, records: list[Record], cuts: list[int] | None = None, at: Partition = AT) -> Task:
-    task = Task(config, at, 0)
+    task, decode = Task(config, at, 0), Decoder(fields_of(config))
     edges = [0, *sorted(cuts or []), len(records)]
     for begin, end in zip(edges, edges[1:], strict=False):
         if begin < end:
-            task.step(decode(records[begin:end], fields_of(config), at[0]))
+            task.step(decode(records[begin:end], at[0]))
     return task
 
 
 def piecewise(config: Config, log: list[Record], engine: Engine, rng: random.Random) -> tuple[list[Out], Task]:
     """The log in pieces of any size, now and then from a snapshot on: all that was decided, and the task at the end."""
     task, outs, begin = Task(config, AT, 0, engine=engine), list[Out](), 0
+    decode = engine.decoder(fields_of(config))
     while begin < len(log):
         end = begin + rng.choice((1, 7, 300))
-        task.step(decode(log[begin:end], fields_of(config), AT[0]))
+        task.step(decode(log[begin:end], AT[0]))
         begin = end
         if rng.random() < 0.05:
             outs += task.outbox

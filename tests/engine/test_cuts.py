@@ -29,7 +29,7 @@ def at_once(seed: int) -> tuple[Config, list[Record], Any, bytes]:
     return config, records, by_topic(whole), whole.dump()
 
 
-@settings(max_examples=25, deadline=None, database=None)
+@settings(max_examples=25)
 @given(st.integers(0, 5), st.lists(st.integers(0, 500), max_size=8))
 def test_any_cutting_of_the_log_gives_the_same_alerts_and_snapshot(seed: int, cuts: list[int]) -> None:
     config, records, outs, snapshot = at_once(seed)

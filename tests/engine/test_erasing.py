@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -179,9 +180,11 @@ def test_a_batch_is_cut_before_and_behind() -> None:
 
 def test_counts_go_on_and_those_of_older_snapshots_begin() -> None:
     one, other = Erasures(), Erasures()
-    one.note(True)
+    known, nothing = SimpleNamespace(erase=lambda *_: True), SimpleNamespace(erase=lambda *_: False)
+    for sources in ([nothing, known], [nothing]):
+        assert one.erase(7, ["m"], sources, None, []) == (0, [])
     other.load(one.dump())
-    assert other.counts == {"erased": 1, "unknown": 0}
+    assert other.counts == {"erased": 1, "unknown": 1}
     other.load(None)
     assert other.counts["erased"] == 1
 

@@ -67,7 +67,7 @@ def same(one: Any, other: Any) -> bool:
     return type(one) is type(other) and repr(one) == repr(other)
 
 
-@settings(max_examples=100, deadline=None, database=None)
+@settings(max_examples=100)
 @given(STATES)
 def test_what_is_encoded_comes_back_and_equal_states_give_equal_bytes(state: dict[str, Any]) -> None:
     blob = encode(state)

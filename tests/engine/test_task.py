@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from schemas.events.batch import Record
+from schemas.events.decoder import Decoder
 from schemas.events.native_json import decode
 from schemas.records.alert import fingerprint
 from streamer.config.decoder_fields import fields_of
@@ -84,7 +85,7 @@ def test_every_record_is_accounted_for_whatever_it_holds() -> None:
     )
     rng = random.Random(11)
     seeds = [r.value or b"" for r in make_log(rng, 0, 400)]
-    task = Task(config, AT, 0)
+    task, decode = Task(config, AT, 0), Decoder(fields_of(config))
     for begin in range(0, 100_000, 1000):
         records = []
         for offset in range(begin, begin + 1000):
@@ -94,7 +95,7 @@ def test_every_record_is_accounted_for_whatever_it_holds() -> None:
                     place = rng.randrange(len(value))
                     value[place : place + rng.randrange(3)] = rng.randbytes(rng.randrange(3))
             records.append(Record(offset, 1_700_000_000_000 + offset * 10, None, bytes(value)))
-        task.step(decode(records, fields_of(config), AT[0]))
+        task.step(decode(records, AT[0]))
         task.published()
     counts = task.admission.counts
     assert sum(counts.values()) == 100_000

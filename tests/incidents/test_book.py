@@ -211,7 +211,7 @@ def play(book: IncidentBook, steps: Steps, now_ms: int, firing: set[str]) -> tup
     return told, now_ms
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(steps=STEPS, cut=st.integers(0, 60))
 def test_a_restart_anywhere_changes_nothing_and_every_record_is_news(steps: Steps, cut: int) -> None:
     whole, once = IncidentBook(), set[str]()

@@ -14,7 +14,7 @@ from streamer.config import model as cfg
 from streamer.config.bridges import Bridges
 from tests.waiting import PATIENCE_S
 
-PRODUCE, METADATA, FIND_COORDINATOR = 0, 3, 10
+PRODUCE = 0
 INIT_PRODUCER_ID, ADD_PARTITIONS, ADD_OFFSETS, END_TXN, TXN_OFFSET_COMMIT = 22, 24, 25, 26, 28
 
 

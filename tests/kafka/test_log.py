@@ -12,7 +12,7 @@ from confluent_kafka.admin import AdminClient
 
 from schemas.events.batch import Record
 from streamer.kafka.client import Limits
-from streamer.kafka.topic_range import TopicRange, read_topic
+from streamer.kafka.topic_range import TopicRange
 from streamer.port import Assigned, Committed, Gap, LogDown, LogGap, Out, Outcome, Records, Snapshot
 from tests.kafka.world import (
     CONFIG_HASH,
@@ -238,7 +238,7 @@ def test_a_range_of_history_by_offset_and_time(broker: str, make_topics: MakeTop
 
     def read(*arguments: Any) -> dict[int, list[bytes | None]]:
         found: dict[int, list[bytes | None]] = {}
-        for (_, number), records in read_topic(world.config(), world.events, *arguments):
+        for (_, number), records in TopicRange(world.config(), world.events, *arguments):
             found.setdefault(number, []).extend(r.value for r in records)
         return found
 

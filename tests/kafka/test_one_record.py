@@ -27,7 +27,7 @@ from streamer.config.model import Config
 from streamer.engine.tasks import Tasks
 from streamer.kafka import one_record
 from streamer.kafka.one_record import send
-from streamer.kafka.topic_range import read_topic
+from streamer.kafka.topic_range import TopicRange
 from streamer.port import LogDown, Out
 from tests.kafka.mock_cluster import PRODUCE, MockCluster
 from tests.kafka.service import Service, produce, read_all
@@ -201,7 +201,7 @@ def test_it_is_there_where_it_is_said_to_be() -> None:
     with MockCluster("drift-control") as cluster:
         one = of_control(cluster.brokers)
         assert [send(one, "drift-control", b"fraud", value) for value in (b"a", b"b")] == [(0, 0), (0, 1)]
-        read = [record for _, records in read_topic(one, "drift-control") for record in records]
+        read = [record for _, records in TopicRange(one, "drift-control") for record in records]
     assert [(record.key, record.value) for record in read] == [(b"fraud", b"a"), (b"fraud", b"b")]
 
 

@@ -25,7 +25,6 @@ pytestmark = pytest.mark.broker
 OUTAGES = [float(text) for text in os.environ.get("DRIFTLINE_OUTAGES", "4").split(",")]
 """Seconds without a broker, one outage after another; `DRIFTLINE_OUTAGES=5,40,120,600` is the long campaign."""
 LENGTH = 4_000
-BACK_S = 5.0
 STATIC = ", instance: worker-0, client: {session.timeout.ms: 6000}"
 
 

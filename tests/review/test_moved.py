@@ -30,7 +30,7 @@ from streamer.signals.verdicts import RIGHT, WRONG
 
 ORDERED, TASKS = "drift-ordered", 4
 MODELS = [f"model-{number}" for number in (0, 1, 5, 7, 8, 10)]
-BEGIN_MS, SLOT_MS, DAY_MS = 1_700_006_400_000, 3_600_000, 4 * 3_600_000
+BEGIN_MS, DAY_MS = 1_700_006_400_000, 4 * 3_600_000
 BUDGET = 420
 TEXT = f"""
 version: 1

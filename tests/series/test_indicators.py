@@ -66,7 +66,7 @@ EVENTS = st.lists(st.tuples(st.sampled_from("xy"), LABELS), max_size=40)
 
 
 @pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.name)
-@settings(max_examples=60, deadline=None, database=None)
+@settings(max_examples=60)
 @given(told=EVENTS, size=st.integers(1, 11))
 def test_a_label_was_zero_before_it_came_wherever_the_log_is_cut(
     engine: Engine, told: list[tuple[str, str | None]], size: int

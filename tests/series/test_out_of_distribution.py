@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from schemas.events.batch import Record
-from schemas.events.native_json import decode
+from schemas.events.decoder import Decoder
 from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
 from streamer.config.model import Config
@@ -50,10 +50,10 @@ def make(rng: random.Random, i: int, shifted: bool) -> dict[str, Any]:
 
 
 def run(setup: Config, events: list[dict[str, Any]], size: int = 500, task: Task | None = None, begin: int = 0) -> Task:
-    task = task or Task(setup, AT, begin)
+    task, decode = task or Task(setup, AT, begin), Decoder(fields_of(setup))
     for first in range(0, len(events), size):
         part = enumerate(events[first : first + size], begin + first)
-        task.step(decode([Record(i, -1, None, json.dumps(e).encode()) for i, e in part], fields_of(setup), AT[0]))
+        task.step(decode([Record(i, -1, None, json.dumps(e).encode()) for i, e in part], AT[0]))
     return task
 
 
@@ -65,7 +65,7 @@ def test_the_cut_of_the_log_changes_nothing(size: int) -> None:
     assert cut.outbox == whole.outbox
     assert cut.dump() == whole.dump()
     assert len(whole.outbox) >= 3
-    for at in (50, 700, 1900):
+    for at in (50, 700, 1900) if size > 1 else (1900,):
         first = run(BOTH, events[:at])
         second = run(BOTH, events[at:], size, Task.load(BOTH, AT, first.dump()), at)
         assert first.outbox + second.outbox == whole.outbox

@@ -24,7 +24,7 @@ EVENTS = st.lists(st.fixed_dictionaries({"caller": st.sampled_from("xy"), "featu
 
 
 @engines
-@settings(max_examples=40, deadline=None, database=None)
+@settings(max_examples=40)
 @given(events=EVENTS, size=st.integers(1, 9))
 def test_numbers_have_a_row_per_group_and_name(engine: Engine, events: list[dict[str, Any]], size: int) -> None:
     expected: list[Value] = []
@@ -47,7 +47,7 @@ def by_log(events: list[dict[str, Any]]) -> list[Value]:
     ]
 
 
-@settings(max_examples=40, deadline=None, database=None)
+@settings(max_examples=40)
 @given(EVENTS, st.integers(1, 9))
 def test_every_event_says_of_every_feature_its_group_knows_whether_it_is_missing(
     events: list[dict[str, Any]], size: int

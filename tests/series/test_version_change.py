@@ -13,7 +13,7 @@ from tests.signals.events import batch_of
 TOLD = st.lists(st.tuples(st.sampled_from("xy"), st.sampled_from(["1", "2", None])), max_size=25)
 
 
-@settings(max_examples=60, deadline=None, database=None)
+@settings(max_examples=60)
 @given(TOLD, st.integers(1, 9))
 def test_an_event_is_a_change_when_the_one_before_had_another_version(
     told: list[tuple[str, str | None]], size: int

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from schemas.events.batch import Record
-from schemas.events.native_json import decode
+from schemas.events.decoder import Decoder
 from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
 from streamer.config.model import Config
@@ -30,11 +30,11 @@ def config(monitors: str, more: str = "") -> Config:
 
 
 def run(setup: Config, events: list[dict[str, Any]], size: int = 500) -> Task:
-    task = Task(setup, AT, 0)
+    task, decode = Task(setup, AT, 0), Decoder(fields_of(setup))
     for begin in range(0, len(events), size):
         part = events[begin : begin + size]
         records = [Record(begin + i, -1, None, json.dumps({"model": "m", **e}).encode()) for i, e in enumerate(part)]
-        task.step(decode(records, fields_of(setup), AT[0]))
+        task.step(decode(records, AT[0]))
     return task
 
 

@@ -38,3 +38,11 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     made = Browser(tmp_path_factory.mktemp("chromium"))
     yield made
     made.close()
+
+
+@pytest.fixture
+def browser(chromium: Browser) -> Iterator[Browser]:
+    """A test names it behind the server that it looks at: it leaves the page before that goes away."""
+    chromium.complaints.clear()
+    yield chromium
+    chromium.open("about:blank")

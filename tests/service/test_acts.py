@@ -239,13 +239,6 @@ FILL = "for (const one of document.querySelectorAll('[name=by]')) one.value = 'a
 OPEN = "document.querySelector('details.act').open = true;"
 
 
-@pytest.fixture
-def browser(world: World, chromium: Browser) -> Iterator[Browser]:
-    chromium.complaints.clear()
-    yield chromium
-    chromium.open("about:blank")  # Before the server goes away.
-
-
 @pytest.mark.xdist_group("browser")
 def test_a_browser_shows_what_the_service_said_and_nothing_before(world: World, browser: Browser) -> None:
     browser.open(f"http://{world.server.address}/#/alert/{ALERT}")

@@ -14,8 +14,7 @@ from streamer.bridges.kinds import Request
 from streamer.config.load import load_text
 from streamer.kafka.group_reader import Place, Turn
 from streamer.port import Partition
-from streamer.service.bridge import CHECKS, QUEUE_MAX, Delivering, World
-from streamer.service.bridge_metrics import Figures
+from streamer.service.bridge import CHECKS, QUEUE_MAX, Delivering, World, bridge_figures
 from streamer.service.health import Health
 from tests.bridges.samples import changed, incidents, of, records
 from tests.bridges.test_kinds import TEXT
@@ -32,7 +31,6 @@ class Topic:
         self.values = [one.value for one in records()] if values is None else values
         self.committed: int | None = None
         self.low, self.at, self.came, self.ended, self.held = 0, 0, False, False, False
-        self.done_at: dict[Partition, int] = {}
         self.gone: list[Partition] = []
         self.assigned, self.trouble = 1, None
 
@@ -65,7 +63,7 @@ class Bench:
     def __init__(self, kind: str, topic: Topic, *answers: Answer) -> None:
         self.topic, self.answers, self.sent = topic, list(answers), list[Request]()
         self.now_s, self.lines = 1_000_000.0, list[dict[str, Any]]()
-        self.health, self.figures = Health(checks=CHECKS), Figures()
+        self.health, self.figures = Health(checks=CHECKS), bridge_figures()
         self.bridge = Delivering(
             kind,
             CONFIG.bridges.there()[kind],
@@ -113,7 +111,7 @@ def test_everything_is_delivered_in_order_and_then_committed() -> None:
     bench = Bench("webhook", from_zero()).steps(2)
     assert bench.ids() == ids()
     assert bench.topic.committed == len(ids())
-    assert bench.figures.get("bridge_records_total", "delivered") == len(ids())
+    assert bench.figures.get("bridge_records_total", result="delivered") == len(ids())
     assert bench.health.page("readyz") == (True, "ok\n")
 
 
@@ -142,7 +140,7 @@ def test_what_is_refused_for_good_holds_nothing_up() -> None:
     bench = Bench("webhook", from_zero(), OK, BAD).steps(2)
     assert bench.ids() == [ids()[0], *ids()[2:]]
     assert bench.topic.committed == len(ids())
-    assert bench.figures.get("bridge_records_total", "refused") == 1
+    assert bench.figures.get("bridge_records_total", result="refused") == 1
     [line] = bench.lines
     assert (line["event"], line["id"], line["status"]) == ("bridge_refused", ids()[1], 400)
     assert not any("sentence" in str(value) for value in line.values())
@@ -314,7 +312,7 @@ def test_a_record_that_is_not_as_ours_are_is_passed_over(kind: str) -> None:
     topic = Topic([changed(of("amount-mean")[0], data__alert__annotations=7), of("amount-shape")[0].value])
     topic.committed = 0
     bench = Bench(kind, topic).steps(3)
-    assert (bench.figures.get("bridge_records_total", "unread"), topic.committed) == (1, 2)
+    assert (bench.figures.get("bridge_records_total", result="unread"), topic.committed) == (1, 2)
     assert bench.events() == ["bridge_unread"]
     assert len(bench.sent) == (2 if kind == "alertmanager" else 1)
     topic.rejoin()  # Now it is history.
@@ -325,7 +323,9 @@ def test_what_is_not_told_is_counted_and_committed() -> None:
     topic = from_zero()
     topic.values += [None, b"?", topic.values[-1]]
     bench = Bench("pagerduty", topic).steps(3)
-    counted = {name: bench.figures.get("bridge_records_total", name) for name in ("unwanted", "repeated", "unread")}
+    counted = {
+        name: bench.figures.get("bridge_records_total", result=name) for name in ("unwanted", "repeated", "unread")
+    }
     assert counted == {"unwanted": 5, "repeated": 1, "unread": 1}
     assert topic.committed == len(topic.values)
     assert len(incidents()) == 3

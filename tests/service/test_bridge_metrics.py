@@ -6,12 +6,13 @@ import re
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from streamer.service.bridge_metrics import BRIDGE_CATALOGUE, Figures
+from streamer.service.bridge import bridge_figures
+from streamer.service.bridge_metrics import BRIDGE_CATALOGUE
 
 
 def test_every_metric_is_exposed_from_the_start() -> None:
-    figures = Figures()
-    figures.inc("bridge_records_total", "refused", 2)
+    figures = bridge_figures()
+    figures.inc("bridge_records_total", 2, result="refused")
     figures.set("bridge_firing", 3)
     body, kind = figures.expose()
     assert kind.startswith("text/plain")

@@ -235,13 +235,6 @@ def test_only_so_many_are_told(server: Server, monkeypatch: pytest.MonkeyPatch) 
     assert ask(server, "/api/changes", Host="evil.example")[0] == 404
 
 
-@pytest.fixture
-def browser(server: Server, chromium: Browser) -> Iterator[Browser]:
-    chromium.complaints.clear()
-    yield chromium
-    chromium.open("about:blank")  # Before the server goes away.
-
-
 @pytest.mark.xdist_group("browser")
 @pytest.mark.parametrize(
     ("view", "texts"),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any
 
 from schemas.events.batch import Batch, Record
-from schemas.events.native_json import decode
+from schemas.events.decoder import Decoder
 from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
 from streamer.engine.task import Task
@@ -14,11 +15,17 @@ from streamer.engine.task import Task
 HEAD = 'version: 1\nkafka: {brokers: "b:1"}\ntopics: {events: [inferences]}\nreference: {warmup: 100}\n'
 
 
+@cache
+def decoder_of(text: str) -> Decoder:
+    """That of a config: some tests want a batch of it for every single event."""
+    return Decoder(fields_of(load_text(text, "x", {})))
+
+
 def batch_of(events: list[dict[str, Any]], text: str = HEAD, begin: int = 0) -> Batch:
     """A batch of events that must all be good, the first at offset `begin`."""
     values = [json.dumps({"model": "m", **event}).encode() for event in events]
     records = [Record(i, i, None, value) for i, value in enumerate(values, begin)]
-    batch = decode(records, fields_of(load_text(text, "x", {})), "inferences")
+    batch = decoder_of(text)(records, "inferences")
     assert not batch.rejects
     return batch
 

@@ -18,7 +18,7 @@ EVENTS = st.lists(st.tuples(st.booleans(), st.integers(-1, 3), st.integers(-1, 2
 GROUPINGS = [group, *([native.group] if native is not None else [])]
 
 
-@settings(max_examples=200, deadline=None, database=None)
+@settings(max_examples=200)
 @given(CODES)
 @example([])
 @example([10**12, 0, 10**12])  # Sorted: a table of so many codes has no room.
@@ -31,7 +31,7 @@ def test_codes_are_numbered_in_the_order_in_which_they_appear(codes: list[int]) 
 
 
 @pytest.mark.parametrize("grouping", GROUPINGS)
-@settings(max_examples=200, deadline=None, database=None)
+@settings(max_examples=200)
 @given(events=EVENTS, depth=st.integers(1, 3))
 def test_events_of_one_key_are_one_group(grouping: Any, events: list[tuple[bool, int, int, int]], depth: int) -> None:
     used = np.array([event[0] for event in events], bool)

@@ -13,7 +13,7 @@ from tests.signals.events import batch_of, firing
 scores = st.dictionaries(st.sampled_from("abcd"), st.floats(0, 1), max_size=4)
 
 
-@settings(max_examples=60, deadline=None, database=None)
+@settings(max_examples=60)
 @given(st.lists(scores, max_size=8))
 def test_entropy_and_margin(many: list[dict[str, float]]) -> None:
     batch = batch_of([{"prediction": {"scores": one}} for one in many])

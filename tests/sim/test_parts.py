@@ -82,4 +82,4 @@ def test_a_snapshot_that_loses_a_part_is_caught(
 ) -> None:
     honest = snapshots.cut_of
     monkeypatch.setattr(snapshots, "cut_of", lambda pieces, kept: mutant(honest(pieces, kept)))
-    assert caught(Worker) is not None, f"{mutant.__name__} survived {MUTANT_SEEDS} seeds"
+    assert caught(Worker, mutant.__name__) is not None, f"{mutant.__name__} survived {MUTANT_SEEDS} seeds"

@@ -32,6 +32,18 @@ SEEDS = int(os.environ.get("DRIFTLINE_SEEDS", "20"))
 FIRST = int(os.environ.get("DRIFTLINE_FIRST_SEED", "0"))
 CHUNK = 10
 MUTANT_SEEDS = 60
+CAUGHT_BY = {
+    "TakesNoAnswerForAborted": 12,
+    "TakesUnknownForAborted": 3,
+    "EmitsAfterLost": 2,
+    "DropsOutboxOnAbort": 1,
+    "TakesAPartForTheWhole": 1,
+    "drops_a_part_that_is_carried": 9,
+    "takes_names_that_are_needed": 9,
+}
+"""The first seed that caught a mutant, where it is not 0. It is tried before all others: where another one does by now,
+it only takes longer.
+"""
 
 
 @pytest.mark.parametrize("first", range(FIRST, FIRST + SEEDS, CHUNK))
@@ -315,11 +327,12 @@ def test_a_label_that_is_joined_twice_is_caught(monkeypatch: pytest.MonkeyPatch)
     assert caught(Worker) is not None
 
 
-def caught(mutant: type[Worker]) -> tuple[int, Differs] | None:
-    """The first seed where the oracle sees a difference, and which. A mutant that merely breaks proves nothing about
-    the oracle: its error comes through, with its name and the seed's.
+def caught(mutant: type[Worker], name: str = "") -> tuple[int, Differs] | None:
+    """A seed where the oracle sees a difference, and which. A mutant that merely breaks proves nothing about the
+    oracle: its error comes through, with its name and the seed's.
     """
-    for seed in range(MUTANT_SEEDS):
+    first = CAUGHT_BY.get(name or mutant.__name__, 0)
+    for seed in (first, *(seed for seed in range(MUTANT_SEEDS) if seed != first)):
         try:
             run_seed(seed, mutant)
         except Differs as difference:

@@ -111,7 +111,7 @@ def test_the_parts_of_a_batch_are_what_would_have_been_decoded_apart(cut: int) -
         assert part.nulls.event.tolist() == apart.nulls.event.tolist()
 
 
-@settings(max_examples=50, deadline=None, database=None)
+@settings(max_examples=50)
 @given(st.lists(st.sampled_from(["a", "b", 1, 2.5, None, True, "absent"]), max_size=8))
 def test_an_event_has_a_text_or_a_number_or_neither(values: list[object]) -> None:
     events = [b'{"model":"m"%s}' % (b"" if v == "absent" else b',"x":%s' % orjson.dumps(v)) for v in values]

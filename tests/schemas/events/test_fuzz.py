@@ -107,7 +107,6 @@ MUTATIONS: dict[Callable[[random.Random, bytes], bytes], int] = {
     replace: 1,
     structure: 30,
 }
-OF_THE_MODEL = {"bad_utf8", "wrong_type", "not_finite"}
 UNREACHED = {"too_large", "unreadable_batch", "killed_the_process"}
 OF_A_MAPPING = {"undecodable", "no_rows", "unknown_schema", "unusable_schema", "wrong_dimension", "about_nothing"}
 CHOICES = [mutation for mutation, weight in MUTATIONS.items() for _ in range(weight)]

@@ -61,7 +61,7 @@ def test_of_what_is_an_event_or_anything_nothing_is_said(value: bytes) -> None:
     assert guess(value) == ""
 
 
-@settings(max_examples=300, deadline=None, database=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=64))
 def test_it_never_fails_and_never_repeats_what_it_was_given(value: bytes) -> None:
     assert guess(value) in {"", *(look.words for look in LOOKS)}

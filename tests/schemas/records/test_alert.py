@@ -105,7 +105,7 @@ def test_a_record_is_what_it_would_be_written_at_once(
 
 
 @given(st.integers(0, 8_000_000_000_000))
-@settings(max_examples=300, deadline=None, database=None)
+@settings(max_examples=300)
 def test_times_are_written_as_datetime_has_them(time_ms: int) -> None:
     moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=time_ms)
     expected = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -110,7 +110,7 @@ def test_just_below_the_limit_nothing_is_cut() -> None:
 SIZES = st.sampled_from([None, 0, 1, 65_536, 65_537, 500_000, 899_999, 900_000, 2_000_000])
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(SIZES, SIZES, st.lists(st.tuples(st.text(max_size=5), SIZES), max_size=3))
 def test_never_over_the_limit(key: int | None, value: int | None, headers: list[tuple[str, int | None]]) -> None:
     def fill(count: int | None) -> bytes | None:
