@@ -54,6 +54,7 @@ def repartition(config_path: Path, parts: int, dry_run: bool, timeout_s: float) 
     Exit 1 when it cannot be done now, which says why; 69 when no broker lets us in.
     """
     config = in_order_of_models(load_or_exit(config_path))
+    from streamer.engine.by_key import divisible
     from streamer.engine.repartition import NotDivisible
     from streamer.kafka.admin import TopicAdmin
     from streamer.service.repartition import Refused
@@ -62,6 +63,7 @@ def repartition(config_path: Path, parts: int, dry_run: bool, timeout_s: float) 
         admin = TopicAdmin(config, timeout_s)
         there = admin.cluster().topics
         config = config.reading(there)
+        divisible(config)
         if there.get(str(config.topics.ordered)) is None:
             raise Refused(f"there is no topic {config.topics.ordered}: nothing is read in the order of models")
         if dry_run:
@@ -78,7 +80,9 @@ def repartition(config_path: Path, parts: int, dry_run: bool, timeout_s: float) 
 
 def plan_text(before: int, parts: int, moves: Moves) -> str:
     """What would move, a line a model."""
-    going = sorted((model, way) for model, way in moves.items() if way[0] != way[1])
+    from streamer.engine.by_key import told
+
+    going = sorted((told(model), way) for model, way in moves.items() if way[0] != way[1])
     lines = [f"  {model}: {source} -> {number}" for model, (source, number) in going[:SHOWN_MAX]]
     more = [f"  and {len(going) - SHOWN_MAX:,} more"] if len(going) > SHOWN_MAX else []
     head = f"{before} -> {parts} partitions: {len(going):,} of {len(moves):,} models move"
@@ -88,16 +92,17 @@ def plan_text(before: int, parts: int, moves: Moves) -> str:
 
 def planned(config: cfg.Config, parts: int, there: int) -> tuple[int, Moves]:
     """How many parts there are, and which models would go where, by the newest snapshots."""
+    from streamer.engine.by_key import where
     from streamer.engine.repartition import moves_of
     from streamer.kafka.offsets import parts_of
     from streamer.kafka.state_topic import newest_snapshots
-    from streamer.service.repartition import models_in
+    from streamer.service.repartition import keys_in
 
     settled = parts_of(config)
     before = settled.used if settled is not None else there
     wanted: list[Partition] = [(str(config.topics.ordered), number) for number in range(there)]
     found = newest_snapshots(stage_configs(config)[1], wanted)
-    return before, moves_of(config, [models_in(blob) if blob else [] for blob in found], before, parts)
+    return before, moves_of([keys_in(config, blob) if blob else [] for blob in found], before, parts, where)
 
 
 def carried_out(config: cfg.Config, parts: int, admin: TopicAdmin, there: int) -> str:

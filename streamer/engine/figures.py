@@ -14,6 +14,7 @@ Name = Literal[
     "events_total",
     "events_muted_total",
     "pairs_total",
+    "pairs_alone_total",
     "labels_received_total",
     "labels_total",
     "labels_awaited_total",
@@ -69,7 +70,6 @@ def counters(
     tables: Collection[SeriesTable],
     monitors: Iterable[Monitor],
     muted: Mapping[str, int],
-    pairs: Mapping[str, int],
     detections: Mapping[str, int],
     emitted: Mapping[tuple[str, str], int],
     shadowed: Mapping[tuple[str, str], int],
@@ -78,8 +78,6 @@ def counters(
     """Every counter of a task, but those of what is beside its monitors."""
     yield from of_records(topic, admission.counts, admission.reasons)
     yield Counter("events_muted_total", {"topic": topic}, sum(muted.values()))
-    for result, count in pairs.items():
-        yield Counter("pairs_total", {"topic": topic, "result": result}, count)
     for (field, reason), count in admission.odd.items():
         yield Counter("odd_fields_total", {"field": field, "reason": reason}, count)
     yield Counter("series_dropped_total", {}, sum(table.dropped for table in tables))

@@ -1,14 +1,15 @@
 """Two records that are one inference: a request and its answer with one id, which some loggers send apart.
 
 The first of a pair is kept until the other comes, and is then a part of it: the event stands where the second does, and
-has what either has, of the second where both have it. One whose other half does not come within the time allowed, or
-before too many wait, is an event of its own, just before the event that shows it. Time is that of the model's events so
-far, so that all of this is a matter of the log alone. An event with features and an answer is whole and waits for none.
+has what either has, of the second where both have it; its time is the later one. One whose other half does not come
+within the time allowed, or before too many wait, is an event of its own, just before the event that shows it. Time is
+that of the model's events so far, and of those that wait for long (`spilled.py`) of all models of the partition, so
+that all of this is a matter of the log alone. An event with features and an answer is whole and waits for none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -16,30 +17,22 @@ import numpy as np
 
 from schemas.events.batch import Batch, Nulls, Numbers, OddField, Origin, Texts, origin_of
 from streamer.config import model as cfg
+from streamer.engine.figures import Counter
+from streamer.engine.spilled import Half, Spilled, half_of, plain
 from streamer.signals.columns import I64, Bool
 from streamer.signals.roles import OPT_OUT, is_about
 
 HALVES = ("features.", "prediction.")
 """How the names of what was asked and of the answer begin: who has both is whole."""
 
+SIDES = ("request", "answer", "neither")
+YOUNG = 4096
+"""So many halves are at hand, which a snapshot has anew each time. With answers that come soon no more wait than come
+in that time.
+"""
+AHEAD_MS = 86_400_000
 Key = tuple[str, int]
 """Model and id."""
-
-
-class Half(NamedTuple):
-    """An event that waits. Names and texts are themselves, not codes."""
-
-    model: str
-    version: str | None
-    event_id: int
-    row: int
-    time_ms: int
-    offset: int
-    numbers: tuple[tuple[str, float], ...]
-    texts: tuple[tuple[str, str], ...]
-    nulls: tuple[str, ...]
-    odd: tuple[tuple[str, str], ...] = ()  # fields that could not be used, with the reason
-    origin: tuple[str, int, int, int] | None = None  # of the ordered log: see `batch.origin_of`
 
 
 class Join(NamedTuple):
@@ -51,14 +44,23 @@ class Join(NamedTuple):
 
 
 class Pairs:
-    """The halves of one partition that wait, oldest first, and how many were paired or went alone."""
+    """The halves of one partition that wait, oldest first, and how many were paired or went alone. The newest are at
+    hand, up to `young` of them; the others are `old`.
+    """
 
-    def __init__(self, within_ms: int, most: int) -> None:
-        self.within_ms, self.most = within_ms, most
+    def __init__(self, within_ms: int, most: int, ahead_ms: int = AHEAD_MS, young: int = YOUNG) -> None:
+        self.within_ms, self.most, self.young = within_ms, most, young
         self.open: dict[Key, Half] = {}
         self.of_model: dict[str, dict[Key, None]] = {}
         self.newest_ms: dict[str, int] = {}
+        self.old = Spilled(within_ms, most, ahead_ms)
         self.paired, self.alone = 0, 0
+        self.alone_by = dict.fromkeys(SIDES, 0)
+
+    @property
+    def waiting(self) -> int:
+        """How many wait."""
+        return len(self.open) + self.old.waiting
 
     def take(self, batch: Batch, refused: Bool | None = None) -> Batch:
         """The events of a batch as they are after pairing. Of the `refused`, whose owners opted out, only that is kept
@@ -71,21 +73,25 @@ class Pairs:
         columns = zip(models, batch.event_id.tolist(), times_ms.tolist(), whole.tolist(), strict=True)
         for place, (model, event_id, time_ms, complete) in enumerate(columns):
             self.newest_ms[model] = now_ms = max(time_ms, self.newest_ms.get(model, 0))
-            joins += (Join(place, False, half) for half in self._over(model, now_ms))
+            self.old.pass_time(time_ms)
+            joins += (Join(place, False, self._goes(half)) for half in (*self.old.over(), *self._over(model, now_ms)))
             key = model, event_id
             if not event_id or complete:
                 continue
-            if key in self.open:
-                joins.append(Join(place, True, self._out(key)))
+            other = self._out(key) if key in self.open else self.old.take(*key)
+            if other is not None:
+                joins.append(Join(place, True, other))
                 self.paired += 1
                 continue
-            if len(self.open) >= self.most:
-                joins.append(Join(place, False, self._out(next(iter(self.open)))))
-                self.alone += 1
+            if self.waiting >= self.most:
+                oldest = self.old.oldest() or self._out(next(iter(self.open)))
+                joins.append(Join(place, False, self._goes(oldest)))
             half = taken.half(place, model)
             self.open[key] = half if refused is None or not refused.item(place) else bare(half, batch)
             self.of_model.setdefault(model, {})[key] = None
             kept[place] = False
+            while len(self.open) > self.young:
+                self.old.put(self._out(next(iter(self.open))))
         return batch if kept.all() and not joins else joined(batch, kept, joins, taken)
 
     def erase(self, event_id: int) -> int:
@@ -93,18 +99,40 @@ class Pairs:
         mine = [key for key in self.open if key[1] == event_id]
         for key in mine:
             self._out(key)
-        return len(mine)
+        return len(mine) + self.old.erase(event_id, self.newest_ms)
 
-    def counts(self) -> dict[str, int]:
-        """By what became of them."""
-        return {"paired": self.paired, "alone": self.alone}
+    def leave(self, models: Collection[str]) -> None:
+        """Halves of these models go elsewhere. All others are at hand for once, however many they are."""
+        halves = [*self.old.all_out(), *self.open.values()]
+        self.open, self.of_model = {}, {}
+        for half in halves:
+            if half.model not in models:
+                self._hold(half)
+        self.newest_ms = {model: time_ms for model, time_ms in self.newest_ms.items() if model not in models}
+
+    def counters(self, topic: str) -> Iterator[Counter]:
+        """What became of them; of those that stayed alone which halves they were."""
+        for result, count in (("paired", self.paired), ("alone", self.alone)):
+            yield Counter("pairs_total", {"topic": topic, "result": result}, count)
+        for side, count in self.alone_by.items():
+            yield Counter("pairs_alone_total", {"topic": topic, "half": side}, count)
+
+    def _goes(self, half: Half) -> Half:
+        """It goes alone."""
+        self.alone += 1
+        self.alone_by[side_of(half)] += 1
+        return half
 
     def _over(self, model: str, now_ms: int) -> Iterator[Half]:
         """Those of a model whose time is over, in the order in which they came."""
         waiting = self.of_model.get(model, {})
         while waiting and self.open[oldest := next(iter(waiting))].time_ms < now_ms - self.within_ms:
-            self.alone += 1
             yield self._out(oldest)
+
+    def _hold(self, half: Half) -> None:
+        key = half.model, half.event_id
+        self.open[key] = half
+        self.of_model.setdefault(half.model, {})[key] = None
 
     def _out(self, key: Key) -> Half:
         del self.of_model[key[0]][key]
@@ -112,34 +140,36 @@ class Pairs:
 
     def dump(self) -> dict[str, Any]:
         return {
-            "open": [[*half[:6], *map(_plain, half[6:10]), half.origin] for half in self.open.values()],
+            "open": [plain(half) for half in self.open.values()],
             "newest_ms": list(self.newest_ms.items()),
             "counts": [self.paired, self.alone],
+            "alone": list(self.alone_by.values()),
+            "old": self.old.dump(),
         }
 
     def load(self, state: dict[str, Any]) -> None:
         """Into an empty one. Raises ValueError and its like."""
-        for model, version, event_id, row, time_ms, offset, numbers, texts, nulls, odd, *more in state["open"]:
-            origin = more[0] if more else None  # Older snapshots have none.
-            half = Half(
-                str(model), None if version is None else str(version), int(event_id), int(row), int(time_ms),
-                int(offset), tuple((str(name), float(value)) for name, value in numbers),
-                tuple((str(name), str(text)) for name, text in texts), tuple(map(str, nulls)),
-                tuple((str(name), str(reason)) for name, reason in odd),
-                None if origin is None else (str(origin[0]), int(origin[1]), int(origin[2]), int(origin[3])),
-            )  # fmt: skip
-            self.open[half.model, half.event_id] = half
-            self.of_model.setdefault(half.model, {})[half.model, half.event_id] = None
+        for one in state["open"]:
+            self._hold(half_of(one))
         if len(self.open) < len(state["open"]):
             raise ValueError("two halves of one id")
         self.newest_ms = {str(model): int(time_ms) for model, time_ms in state["newest_ms"]}
         self.paired, self.alone = map(int, state["counts"])
+        self.alone_by |= zip(SIDES, map(int, state.get("alone", ())), strict=False)  # Older snapshots have none.
+        self.old.load(state.get("old"))
+
+
+def side_of(half: Half) -> str:
+    """Which half it is."""
+    names = [*(name for name, _ in half.numbers), *(name for name, _ in half.texts), *half.nulls]
+    heads = zip(SIDES, HALVES, strict=False)
+    return next((side for side, head in heads if any(name.startswith(head) for name in names)), SIDES[-1])
 
 
 def pairs_of(config: cfg.Config) -> Pairs | None:
     """Where the config asks for them."""
     pair = config.mapping.pair
-    return None if pair is None else Pairs(pair.within_ms, pair.most)
+    return None if pair is None else Pairs(pair.within_ms, pair.most, config.limits.ahead_ms, YOUNG)
 
 
 def bare(half: Half, batch: Batch) -> Half:
@@ -147,10 +177,6 @@ def bare(half: Half, batch: Batch) -> Half:
     place = batch.aliases.get(OPT_OUT, OPT_OUT)
     numbers = tuple(one for one in half.numbers if one[0] == place)
     return half._replace(numbers=numbers, texts=tuple(one for one in half.texts if one[0] == place), nulls=(), odd=())
-
-
-def _plain(part: tuple[Any, ...]) -> list[Any]:
-    return [list(one) if isinstance(one, tuple) else one for one in part]
 
 
 def _whole(batch: Batch) -> Bool:
@@ -228,6 +254,7 @@ def joined(batch: Batch, kept: Bool, joins: list[Join], taken: Taken) -> Batch:
     for place, joins_it, half in joins:
         if joins_it:
             event, has = at.item(place), taken.names(place)
+            columns["times_ms"][event] = max(columns["times_ms"][event], half.time_ms)
             if columns["version"][event] < 0 and half.version is not None:
                 columns["version"][event] = _code(strings, half.version)
         else:

@@ -16,7 +16,7 @@ that is entered: as if all of it had come there just before. They may be negativ
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from heapq import merge
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -63,6 +63,8 @@ PLACES = {"following": (3,), "normal": (4, 5), "open": (2, 3)}
 State = dict[str, Any]
 Moves = dict[str, tuple[int, int]]
 """By model the partitions it goes from and to."""
+Where = Callable[[str, int], int]
+"""The partition of a model, over so many."""
 
 
 class Way(NamedTuple):
@@ -82,20 +84,22 @@ class Way(NamedTuple):
 
 
 class NotDivisible(ValueError):
-    """What is known of a model is known of several partitions together."""
+    """Something is known of a model that has no part; see `by_key.divisible`."""
 
 
-def moves_of(config: Config, models: Sequence[Collection[str]], before: int, parts: int) -> Moves:
+def by_name(model: str, parts: int) -> int:
+    """The partition of a model."""
+    return part_of([model], parts)
+
+
+def moves_of(models: Sequence[Collection[str]], before: int, parts: int, where: Where = by_name) -> Moves:
     """Which models go where, when the ordered log has so many parts instead of so many `before`. models: those of each
-    partition. NotDivisible where a model is shared out by more than its name.
+    partition.
     """
-    if config.kafka.order_by not in ([], ["model"]):
-        by = ", ".join(config.kafka.order_by)
-        raise NotDivisible(f"kafka.order_by shares a model out by {by}: what is known of all its events has no part")
     found: Moves = {}
     for number, own in enumerate(models):
         for model in own:
-            last, next_ = part_of([model], before), part_of([model], parts)
+            last, next_ = where(model, before), where(model, parts)
             # Where nobody knew of a change of partitions a model was learned twice: what counts is where it went last.
             if model in found and number != last:
                 continue
@@ -104,14 +108,20 @@ def moves_of(config: Config, models: Sequence[Collection[str]], before: int, par
 
 
 def repartitioned(
-    config: Config, blobs: Sequence[bytes], before: int, parts: int, topic: str, engine: Engine = ENGINE
+    config: Config,
+    blobs: Sequence[bytes],
+    before: int,
+    parts: int,
+    topic: str,
+    engine: Engine = ENGINE,
+    where: Where = by_name,
 ) -> list[bytes]:
     """The snapshots of all tasks after the move, as many as there were. blobs: of partition 0, 1 ... of the ordered
-    log, also of those that have no part yet, or none any more. Raises NotDivisible, InvalidSnapshot.
+    log, also of those that have no part yet, or none any more. Raises InvalidSnapshot.
     """
     tasks = [Task.load(config, (topic, number), blob, engine) for number, blob in enumerate(blobs)]
     met = [models_of(task) for task in tasks]
-    moves = moves_of(config, met, before, parts)
+    moves = moves_of(met, before, parts, where)
     del tasks  # Of large ones at most two are to be in memory.
 
     def stay(number: int) -> set[str]:
@@ -160,6 +170,8 @@ def without(task: Task, models: Collection[str], before: State, lost: Collection
     """
     for beside in task.beside.values():
         beside.leave(models, lost)
+    if task.pairs is not None:
+        task.pairs.leave(models)
     forget(task.book, models)
     task.room.forget(models, task.position)
     task.admission.places.forget(list(models))
@@ -175,10 +187,6 @@ def without(task: Task, models: Collection[str], before: State, lost: Collection
             elif isinstance(own["state"], dict) and "verdicts" in own["state"]:
                 _keep_nobody(own["state"], one["state"])
     state["rings"] = rings_without(state["rings"], models)
-    if state["pairs"] is not None:
-        pairs = state["pairs"]
-        pairs["open"] = [half for half in pairs["open"] if half[0] not in models]
-        pairs["newest_ms"] = [one for one in pairs["newest_ms"] if one[0] not in models]
     book = state["incidents"]
     book["incidents"] = [one for one in book["incidents"] if one["model"] not in models]
     left = {one["id"] for one in book["incidents"]}

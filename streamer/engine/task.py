@@ -278,9 +278,10 @@ class Task:
         """What was counted so far, for the metrics."""
         self.box.settle()
         alerts = self.book.detections, self.emitted, self.shadowed, self.incidents.emitted
-        counted = self.muted.events, self.pairs.counts() if self.pairs is not None else {}, *alerts
+        counted = self.muted.events, *alerts
         topic, tables = self.partition[0], self.tables.values()
         yield from counters(topic, self.admission, tables, self.by_order, *counted)
+        yield from self.pairs.counters(topic) if self.pairs is not None else ()
         yield from self.erasures.counters(topic)
         yield from (counter for other in self.beside.values() for counter in other.counters(topic))
 

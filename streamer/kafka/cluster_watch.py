@@ -61,7 +61,7 @@ class ClusterWatch:
         self._client = None if look is not None else self._make(config)
         self._look = look or self._ask
         self._misses, self.looks, self._wanted = 0, 0, 0
-        self._asked = threading.Event()
+        self._asked, self._looked = threading.Event(), threading.Condition()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="driftline-watch", daemon=True)
         self._thread.start()
@@ -71,6 +71,11 @@ class ClusterWatch:
         self._wanted = self.looks + 2  # One may be under way.
         self._asked.set()
         return self._wanted
+
+    def looked(self, number: int, most_s: float) -> bool:
+        """Whether there were so many looks. Waits for that as long as this, and not a moment longer than it takes."""
+        with self._looked:
+            return self._looked.wait_for(lambda: self.looks >= number, most_s)
 
     def close(self) -> None:
         """No more looks. A look that is under way ends by itself."""
@@ -98,13 +103,17 @@ class ClusterWatch:
             else:
                 self._misses, self._said = 0, ""
                 self.seen = found._replace(lacking=self._rights(found))
-                self.looks += 1
+                with self._looked:
+                    self.looks += 1
+                    self._looked.notify_all()
             if not self._over.is_set():
                 self._told(self.seen)
             if self.looks >= self._wanted:
                 self._asked.clear()
             # While nobody answers, asking does not make it look any sooner.
             (self._over if self._misses else self._asked).wait(self._every_s)
+        if self._upstream is not None:
+            self._upstream.commits.close()
 
     def _rights(self, found: Surroundings) -> str | None:
         """What we lack, as last looked for: as soon as something waits or another topic is hidden, and then seldom."""

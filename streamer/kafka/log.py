@@ -40,7 +40,7 @@ from streamer.kafka.killer_batch import Stretches
 from streamer.kafka.offsets import parts_of
 from streamer.kafka.overlooked import Subscription
 from streamer.kafka.publishing import Publisher, at
-from streamer.kafka.reader import Readers
+from streamer.kafka.reader import WAIT_S, Readers
 from streamer.kafka.state_topic import StateTopic
 from streamer.kafka.transactions import NoWatch, Transactions, Watch
 from streamer.kafka.waker import Waker
@@ -181,8 +181,8 @@ class KafkaLog:
     def topic_id(self, topic: str) -> str | None:
         if self._cluster is None:
             return ""
-        if self._cluster.looks < self._look:
-            return None
+        if not self._cluster.looked(self._look, WAIT_S):
+            return None  # Whoever restores asks again at once, after a turn of the loop.
         topics = self._cluster.seen.topics
         return None if topics is None else topics[topic].id if topic in topics else ""
 

@@ -105,22 +105,22 @@ def ask(config: Config, decided: bool = False, again: bool = False) -> Answer:
         return Answer("topic", "an embedded broker keeps nothing that could tell")
     partitions = {name: len(topic.partitions) for name, topic in found.topics.items()}
     ordered = str(in_order_of_models(config).topics.ordered)
-    if known(client, config.kafka.group + SECOND, numbered({ordered: partitions.get(ordered, 0)})):
+    if known(config, config.kafka.group + SECOND, numbered({ordered: partitions.get(ordered, 0)})):
         return Answer("model", "the group has read these topics so until now")
     inputs = {name: partitions[name] for name in config.reading(partitions).topics.events if name in partitions}
     several = {name: count for name, count in inputs.items() if count > 1}
     if decided or (inputs and not several):
         return Answer("topic", "each topic has one partition")
-    if not again and read(client, known(client, config.kafka.group, numbered(several))) >= ENOUGH:
+    if not again and read(client, known(config, config.kafka.group, numbered(several))) >= ENOUGH:
         return Answer("topic", "the group has read these topics by partition until now")
     told = answer(seen(config, newest(config, several)))
     return told if told.order != "model" or ordered in partitions else told._replace(lacking=ordered)
 
 
-def known(client: AdminClient, group: str, partitions: list[Partition]) -> dict[Partition, int]:
+def known(config: Config, group: str, partitions: list[Partition]) -> dict[Partition, int]:
     """How far a group has read; nothing of one that we may not see."""
-    with suppress(KafkaException, TimeoutError):
-        found = committed(client, group, partitions, ANSWER_S) if partitions else {}
+    with suppress(KafkaException):
+        found = committed(config, group, partitions, ANSWER_S)
         return {partition: offset for partition, (offset, _) in found.items()}
     return {}
 

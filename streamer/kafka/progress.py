@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-d
 from streamer.config.model import Config
 from streamer.kafka.client import Limits, metadata
 from streamer.kafka.offset_metadata import from_text
-from streamer.kafka.offsets import asking, committed, listed, numbered
+from streamer.kafka.offsets import Commits, asking, listed, numbered
 from streamer.port import LogDown, Partition
 
 ANSWER_S = 3.0
@@ -31,6 +31,7 @@ class Progress:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._client: AdminClient | None = None
+        self._commits = Commits(config, config.kafka.group)
         self._partitions: list[Partition] = []
 
     def ask(self) -> Mapping[Partition, Reached]:
@@ -43,7 +44,7 @@ class Progress:
                 there = {name: len(topic.partitions) for name, topic in topics.items()}
                 names = self._config.reading(there).topics.events
                 self._partitions = numbered({name: there.get(name, 0) for name in names})
-            stand = committed(self._client, self._config.kafka.group, self._partitions, ANSWER_S)
+            stand = self._commits.of(self._partitions, ANSWER_S)
             ends = listed(self._client, self._partitions, OffsetSpec.latest(), ANSWER_S)  # type: ignore[no-untyped-call]
         except (KafkaException, TimeoutError) as error:
             raise LogDown(f"how far the group is cannot be had: {error}") from error

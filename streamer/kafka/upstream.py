@@ -8,7 +8,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from streamer.config.model import Config
-from streamer.kafka.offsets import committed, listed, numbered
+from streamer.kafka.offsets import Commits, listed, numbered
 from streamer.port import Partition, Topic
 
 NOTHING = frozenset[str]()
@@ -20,7 +20,7 @@ class Upstream:
 
     def __init__(self, config: Config) -> None:
         assert config.topics.ordered is not None
-        self.group = config.kafka.group
+        self.commits = Commits(config, config.kafka.group)
         self.ordered = frozenset({config.topics.ordered})
         self.ends: dict[Partition, int] = {}  # as of the look before
         self.at: dict[Partition, int] = {}
@@ -32,7 +32,7 @@ class Upstream:
         """
         wanted = numbered({name: topics[name].partitions for name in inputs if name in topics})
         try:
-            stand = committed(client, self.group, wanted, ANSWER_S)
+            stand = self.commits.of(wanted, ANSWER_S)
             ends = listed(client, wanted, OffsetSpec.latest(), ANSWER_S)  # type: ignore[no-untyped-call]
         except (KafkaException, TimeoutError):
             return self.ordered

@@ -125,7 +125,7 @@ class Sample:
     def halves(self) -> Halves:
         """What became of the records that are half an inference, where the config pairs them."""
         pairs = [task.pairs for task in self.tasks.values() if task.pairs is not None]
-        sums = (sum(each) for each in zip(*((2 * p.paired, p.alone, len(p.open)) for p in pairs), strict=True))
+        sums = (sum(each) for each in zip(*((2 * p.paired, p.alone, p.waiting) for p in pairs), strict=True))
         return Halves(*sums) if pairs else Halves(0, 0, 0)
 
     def series(self, name: str) -> list[int]:

@@ -155,7 +155,7 @@ class Replay:
     def pairs(self) -> str | None:
         """What became of requests and answers, in a sentence; None where nothing is paired."""
         found = [task.pairs for task in self.tasks.values() if task.pairs is not None]
-        waiting = sum(len(one.open) for one in found)
+        waiting = sum(one.waiting for one in found)
         return in_words(sum(p.paired for p in found), sum(p.alone for p in found), waiting) if found else None
 
     def odd(self) -> dict[tuple[str, str], int]:

@@ -29,7 +29,9 @@ MERGED, MERGED_MAX = 4, 64
 """So many neighbouring runs of one size become one, of at most so many blocks."""
 ID, CAME = "id", "came_ms"
 """Columns of every store: XXH3-64 of the id, and the clock when the row came."""
-LEFT = (CAME, "group", "model")
+WORDS = "words_end"
+"""The column of stores whose rows have bytes as well: where in their block those of a row end."""
+LEFT = (CAME, "group", "model", WORDS)
 """Columns that stay of a row that was erased: without them nobody could count it."""
 GONE = 65_535
 """Its mark."""
@@ -53,6 +55,15 @@ class Block:
             begin = end
         self.came = self.columns[CAME]
         self.marks = np.zeros(BLOCK, np.uint16)
+        self.words: bytearray | NDArray[np.uint8] = bytearray()  # of all rows, in their order, where they have any
+
+    def words_at(self, place: int) -> bytes:
+        """Those of a row."""
+        return bytes(self.words[slice(*self._span(place))])
+
+    def _span(self, place: int) -> tuple[int, int]:
+        ends = self.columns[WORDS]
+        return ends.item(place - 1) if place else 0, ends.item(place)
 
     def blank(self, places: I64, layout: Layout) -> None:
         """Nothing is known of these rows. What a snapshot has of a full block stays as it was there."""
@@ -61,12 +72,17 @@ class Block:
             if name not in LEFT:
                 column[places] = 0
         self.marks[places] = GONE
+        if WORDS in self.columns:
+            self.words = bytearray(self.words)
+            for place in places.tolist():
+                self.words[slice(*self._span(place))] = bytes(len(self.words_at(place)))
         self.data, self.columns, self.came = fresh.data, fresh.columns, fresh.came
         if sealed:
             self.seal()
 
     def seal(self) -> None:
         """Nothing changes any more but marks."""
+        self.words = np.frombuffer(bytes(self.words), np.uint8)
         self.data.flags.writeable = False
         for column in self.columns.values():
             column.flags.writeable = False
@@ -103,8 +119,9 @@ class Pending:
     the columns, the last ones, which are 0 there.
     """
 
-    def __init__(self, layout: Layout, ttl_ms: int, most: int, later: int = 0) -> None:
-        self.layout: Layout = ((ID, "<u8"), (CAME, "<i8"), *layout)
+    def __init__(self, layout: Layout, ttl_ms: int, most: int, later: int = 0, worded: bool = False) -> None:
+        more: Layout = ((WORDS, "<i8"),) if worded else ()
+        self.layout: Layout = ((ID, "<u8"), (CAME, "<i8"), *more, *layout)
         self.later = later
         self.ttl_ms, self.most = ttl_ms, most
         self.begun_ms = 0  # when the clock began: rows before that came then
@@ -128,10 +145,16 @@ class Pending:
         oldest = clock_ms - self.ttl_ms
         return oldest if oldest > self.begun_ms else 0
 
-    def add(self, columns: Mapping[str, Any], count: int) -> int:
-        """Put rows at the end, at most `room`, that are found once they are made `known`; the number of the first."""
+    def add(self, columns: Mapping[str, Any], count: int, words: bytes = b"") -> int:
+        """Put rows at the end, at most `room`, that are found once they are made `known`; the number of the first.
+        words: of a single row.
+        """
         last = self.blocks[-1]
         begin, last.rows = last.rows, last.rows + count
+        if words:
+            assert isinstance(last.words, bytearray)
+            last.words += words
+            columns = {**columns, WORDS: len(last.words)}
         for name, column in last.columns.items():
             column[begin : last.rows] = columns[name]
         return last.first + begin
@@ -256,7 +279,7 @@ class Pending:
         return Rows(columns, np.concatenate([np.zeros(0, np.uint16), *marks]))
 
     def refill(self, rows: Rows) -> None:
-        """Hold these rows and no others, numbered from 0 on."""
+        """Hold these rows, which have no words, and no others, numbered from 0 on."""
         self.blocks, self.first, self.runs = [Block(self.layout, 0)], 0, []
         self.places.clear()
         for begin in range(0, len(rows.marks), BLOCK):
@@ -271,13 +294,18 @@ class Pending:
     @property
     def held_bytes(self) -> int:
         """What blocks and runs take."""
-        blocks = sum(block.data.nbytes + block.marks.nbytes for block in self.blocks)
+        blocks = sum(block.data.nbytes + block.marks.nbytes + len(block.words) for block in self.blocks)
         return blocks + sum(run.ids.nbytes + run.places.nbytes for run in self.runs)
 
     def dump(self) -> dict[str, Any]:
         """Full blocks as they are, which nothing changes any more, and their marks apart."""
         *full, last = self.blocks
+        words = {
+            "words": [block.words for block in full],
+            "last_words": np.frombuffer(bytes(last.words), np.uint8),
+        }
         return {
+            **(words if WORDS in last.columns else {}),
             "first": self.first,
             "begun_ms": self.begun_ms,
             "blocks": [block.data for block in full],
@@ -294,6 +322,7 @@ class Pending:
         self.blocks, self.first = [Block(self.layout, first)], first
         more = self.layout[len(self.layout) - self.later :]
         older = self.blocks[0].data.size - BLOCK * sum(np.dtype(kind).itemsize for _, kind in more)
+        words = iter(state.get("words", ()))
         for data, marks in zip(state["blocks"], state["marks"], strict=True):
             last = self.blocks[-1]
             if data.shape == (older,) != last.data.shape and data.dtype == np.uint8:
@@ -302,6 +331,9 @@ class Pending:
                 raise ValueError("a block of another size")
             self.blocks[-1] = block = Block(self.layout, last.first, data)
             block.rows, block.marks[:] = BLOCK, marks.view(np.uint16)
+            if WORDS in block.columns:
+                block.words = bytearray(next(words).tobytes())
+                _check_words(block)
             self.seal()
         last = self.blocks[-1]
         lacking = {name: np.zeros(len(state["last"][ID]), kind) for name, kind in more}
@@ -311,4 +343,14 @@ class Pending:
             raise ValueError("columns of different length")
         number = self.add(columns, sizes.pop())
         last.marks[: last.rows] = state["last_marks"].view(np.uint16)
+        if WORDS in last.columns:
+            last.words = bytearray(state["last_words"].tobytes())
+            _check_words(last)
         self.known(columns[ID].tolist(), number)
+
+
+def _check_words(block: Block) -> None:
+    """ValueError where the bytes of a block are not those of its rows."""
+    ends = block.columns[WORDS][: block.rows]
+    if len(block.words) != (ends[-1] if len(ends) else 0) or (np.diff(ends, prepend=0) < 0).any():
+        raise ValueError("words that are not those of the rows")

@@ -15,6 +15,7 @@ from streamer.alerts.alert import FADING, FIRING, PENDING
 from streamer.engine.admission import RESULTS
 from streamer.engine.figures import Name as Counted
 from streamer.engine.ordering import ORDERED
+from streamer.engine.pairs import SIDES
 from streamer.engine.unwatched import WHY
 from streamer.incidents.book import CHANGES
 from streamer.monitors.detectable import HORIZONS, SIGNS
@@ -102,6 +103,11 @@ CATALOGUE: dict[Name, Spec] = {
         "counter",
         "Requests and answers that became one event, and those that stayed alone, see mapping.pair.",
         {"topic": OPEN, "result": ("paired", "alone")},
+    ),
+    "pairs_alone_total": Spec(
+        "counter",
+        "Those that stayed alone: requests without an answer, answers without a request, and what is neither.",
+        {"topic": OPEN, "half": SIDES},
     ),
     "ordered_skipped_total": Spec("counter", "Events of the ordered log that another group wrote: they are skipped."),
     "labels_received_total": Spec(

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from streamer.config.model import Config
 from streamer.config.stages import stage_configs
 from streamer.engine import snapshot
-from streamer.engine.repartition import repartitioned
+from streamer.engine.by_key import divisible, keys_of, shared_out
 from streamer.engine.task import Task
 from streamer.engine.tasks import Tasks
 from streamer.kafka.log import KafkaLog
@@ -143,6 +143,7 @@ def move(config: Config, first: KafkaLog, second: KafkaLog, parts: int, say: Say
     """Share models out over so many parts of the ordered log, which has them. first, second: the logs of both stages.
     Raises Refused, LogDown, NotDivisible.
     """
+    divisible(config)
     both = Both(config, first, second, say)
     there = second.counts[both.ordered]
     inputs = sum(first.counts[name] for name in config.topics.named())
@@ -154,7 +155,7 @@ def move(config: Config, first: KafkaLog, second: KafkaLog, parts: int, say: Say
     if unsure and before != parts:
         raise Refused("what the topics held before the first start is still being read: let it run until history_ended")
     blobs = [owned[number].task.dump() for number in range(there)]
-    made = repartitioned(config, blobs, before, parts, both.ordered)
+    made = shared_out(config, blobs, before, parts, both.ordered)
     after: dict[Partition, Committed] = {}
     for number, blob in enumerate(made):
         partition = both.ordered, number
@@ -168,15 +169,15 @@ def move(config: Config, first: KafkaLog, second: KafkaLog, parts: int, say: Say
     outcome = second.commit_with(after, first, shared)
     if outcome is not Outcome.DONE:
         raise LogDown("it is not known whether the move has landed: run it again, it does what is left to do")
-    where, now = places(blobs), places(made)
+    where, now = places(config, blobs), places(config, made)
     return Moved(before, parts, sum(where[model] != number for model, number in now.items()), events)
 
 
-def places(blobs: Sequence[bytes]) -> dict[str, int]:
-    """By model the partition whose snapshot has it."""
-    return {model: number for number, blob in enumerate(blobs) for model in models_in(blob)}
+def places(config: Config, blobs: Sequence[bytes]) -> dict[str, int]:
+    """By model, or key of one, the partition whose snapshot has it."""
+    return {name: number for number, blob in enumerate(blobs) for name in keys_in(config, blob)}
 
 
-def models_in(blob: bytes | bytearray) -> list[str]:
-    """The models that a snapshot of stage 2 has met."""
-    return [str(model) for model, *_ in snapshot.decode(blob)["admission"]["newest_ms"]]
+def keys_in(config: Config, blob: bytes | bytearray) -> list[str]:
+    """The models that a snapshot of stage 2 has met, or their keys."""
+    return keys_of(config, snapshot.decode(blob))

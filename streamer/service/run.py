@@ -186,7 +186,9 @@ def watch(config: cfg.Config, told: Callable[[Surroundings], None], waits: Calla
 
 
 def load_core() -> None:
-    """What takes its time to import, while the broker takes its own."""
+    """What takes its time to import, while the broker takes its own; np.unique asks for numpy.ma."""
+    import numpy.ma  # noqa: F401
+
     import streamer.engine.task
     import streamer.service.worker  # noqa: F401
 

@@ -77,7 +77,7 @@ def test_a_task_that_saw_nothing_has_counted_nothing() -> None:
         "control_commands_total", "alerts_held_total", "alert_verdicts_total",
     }  # fmt: skip
     told = {("firing", "info"): 2}, {("resolved", "info"): 4}, {("opened", "info"): 1}
-    again = list(counters("inferences", fresh.admission, [], [], {"m": 9}, {}, {"m": 3}, *told))
+    again = list(counters("inferences", fresh.admission, [], [], {"m": 9}, {"m": 3}, *told))
     assert again[-4:] == [
         Counter("detections_total", {"monitor": "m"}, 3),
         Counter("alerts_emitted_total", {"status": "firing", "severity": "info"}, 2),

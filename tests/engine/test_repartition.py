@@ -15,10 +15,10 @@ import pytest
 from schemas.events.batch import Record
 from streamer.config.load import load_text
 from streamer.config.model import Config
-from streamer.engine import snapshot
+from streamer.engine import pairs, snapshot
 from streamer.engine.engines import ENGINE, PYTHON, Engine
 from streamer.engine.ordering import part_of
-from streamer.engine.repartition import NotDivisible, known_by, moves_of, newest_last, repartitioned, without
+from streamer.engine.repartition import known_by, moves_of, newest_last, repartitioned, without
 from streamer.engine.task import Task
 from streamer.engine.tasks import Orderings, Tasks
 from streamer.port import Out, Parts, Tick
@@ -91,6 +91,8 @@ def event(number: int, step_ms: int, rng: random.Random, count: int) -> dict[str
 class World:
     """Stage 1 of one input, and the tasks behind it. `parts`: how many partitions of the ordered log it fills."""
 
+    share = staticmethod(repartitioned)
+
     def __init__(self, config: Config, parts: int, tasks: int, engine: Engine, seed: int = 0) -> None:
         self.config, self.parts, self.engine = config, parts, engine
         self.rng, self.sent, self.now_ms = random.Random(seed), 0, START_MS
@@ -102,9 +104,9 @@ class World:
 
     def moved(self, parts: int) -> World:
         """Another world, from here on with so many parts."""
-        other = World(self.config, parts, len(self.tasks), self.engine)
+        other = type(self)(self.config, parts, len(self.tasks), self.engine)
         blobs = [task.dump() for task in self.tasks]
-        made = repartitioned(self.config, blobs, self.parts, parts, ORDERED, self.engine)
+        made = self.share(self.config, blobs, self.parts, parts, ORDERED, self.engine)
         other.tasks = [Task.load(self.config, (ORDERED, n), blob, self.engine) for n, blob in enumerate(made)]
         other.sent, other.now_ms = self.sent, self.now_ms
         return other
@@ -280,7 +282,8 @@ def plain(value: Any) -> Any:
     return value.tolist() if isinstance(value, np.ndarray) else value
 
 
-def test_every_record_stays_counted_where_it_was() -> None:
+def test_every_record_stays_counted_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pairs, "YOUNG", 2)
     world = World(config_of("campaign"), 3, 4, ENGINE)
     world.feed(records_of("campaign", 900), STEPS_MS["campaign"])
     for parts in (1, 4, 2):
@@ -292,19 +295,15 @@ def test_every_record_stays_counted_where_it_was() -> None:
         assert [one.results for one in of_labels[1]] == [one.results for one in of_labels[0]]
         waits = [sum(one.wait for one in some) for some in of_labels]
         assert waits[0] == waits[1] > 0
+        halves = [sum(task.pairs.waiting for task in one.tasks if task.pairs is not None) for one in (world, moved)]
+        assert halves[0] == halves[1] > 10
         world = moved
 
 
-def test_a_model_that_is_shared_out_by_more_than_its_name_has_no_part() -> None:
-    text = TEXTS["standard"].replace("order: model", "order: model, order_by: [caller]")
-    with pytest.raises(NotDivisible, match="caller"):
-        moves_of(load_text(text, "x", {}), [["a"]], 1, 2)
-
-
 def test_of_a_model_that_was_learned_twice_the_newer_part_counts() -> None:
-    config, model = config_of("standard"), next(m for m in MODELS if part_of([m], 2) == 1)
-    assert moves_of(config, [[model], [model]], 2, 3) == {model: (1, part_of([model], 3))}
-    assert moves_of(config, [[model], []], 2, 3) == {model: (0, part_of([model], 3))}
+    model = next(m for m in MODELS if part_of([m], 2) == 1)
+    assert moves_of([[model], [model]], 2, 3) == {model: (1, part_of([model], 3))}
+    assert moves_of([[model], []], 2, 3) == {model: (0, part_of([model], 3))}
 
 
 def test_the_newest_of_both_are_last() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -140,3 +141,21 @@ def test_a_topic_that_is_deleted_and_made_anew_has_another_id(broker: str, make_
     assert (before[name].partitions, after[name].partitions) == (1, 3)
     assert before[name].id != after[name].id
     assert len(before[name].id) > 10
+
+
+def test_who_waits_for_a_look_sleeps_until_it_is_there() -> None:
+    """Without that a worker turned its loop some thousand times for each look of a slow broker."""
+    goes_on = threading.Event()
+
+    def look() -> Surroundings:
+        goes_on.wait()
+        return Surroundings(None, {})
+
+    watch = ClusterWatch(config("there:1"), every_s=PATIENCE_S, look=look)
+    began_s = time.monotonic()
+    assert not any(watch.looked(1, 0.02) for _ in range(5))
+    assert time.monotonic() - began_s >= 5 * 0.02
+    threading.Timer(0.1, goes_on.set).start()
+    assert watch.looked(1, PATIENCE_S)
+    assert time.monotonic() - began_s < PATIENCE_S / 2, "it is woken, and does not sleep to the end"
+    watch.close()

@@ -26,23 +26,17 @@ def done(value: Any) -> Future[Any]:
 
 
 class Client:
-    """Answers as an AdminClient does; offset and end by partition of topic a."""
+    """Answers as an AdminClient does, and as `Commits`; offset and end by partition of topic a."""
 
     def __init__(self) -> None:
         self.at: dict[int, int] = {}
         self.ends: dict[int, int] = {}
         self.fails = False
 
-    def list_consumer_group_offsets(self, asked: Any, request_timeout: float) -> dict[str, Future[Any]]:
+    def of(self, wanted: Any, answer_s: float) -> dict[Any, tuple[int, str]]:
         if self.fails:
-            return {"g": done(KafkaException(KafkaError(KafkaError._TIMED_OUT)))}
-        assert [one.group_id for one in asked] == ["driftline"]
-        places = [(p.topic, p.partition) for p in asked[0].topic_partitions]
-        found = [
-            SimpleNamespace(metadata="", topic=t, partition=n, offset=self.at.get(n, -1001), error=None)
-            for t, n in places
-        ]
-        return {"g": done(SimpleNamespace(topic_partitions=found))}
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+        return {at: (self.at[at[1]], "") for at in wanted if at[1] in self.at}
 
     def list_offsets(self, asked: Any, **more: Any) -> dict[Any, Future[Any]]:
         return {place: done(SimpleNamespace(offset=self.ends[place.partition])) for place in asked}
@@ -54,6 +48,7 @@ def test_it_is_complete_where_everything_of_the_look_before_is_read() -> None:
     def look(at: dict[int, int], ends: dict[int, int]) -> bool:
         client.at, client.ends = at, ends
         given: Any = client
+        upstream.commits = given
         return not upstream.unread(given, ["a"], TOPICS)
 
     assert not look({0: 90, 1: 10}, {0: 100, 1: 10}), "of the first look nobody knows"

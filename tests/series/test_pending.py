@@ -140,3 +140,30 @@ def test_rows_are_taken_out_and_put_in(rows: int) -> None:
         before, there = store.at(number + 3)
         assert block.marks[place] == before.marks[there]
         assert block.columns["time_ms"][place] == -number - 3
+
+
+@pytest.mark.parametrize("rows", [1, 7, 8, 21])
+def test_rows_may_have_words_which_a_snapshot_has_and_an_erasure_takes(rows: int) -> None:
+    store = Pending(LAYOUT, 1000, 1000, worded=True)
+    said = [b"<%d> said so" % (number * number) for number in range(rows)]
+    for number, words in enumerate(said):
+        store.add({ID: number + 1, CAME: number, "time_ms": 0, "kind": 0}, 1, words)
+        store.places[number + 1] = number
+        if store.room == 0:
+            store.seal()
+
+    def words_of(store: Pending) -> list[bytes]:
+        return [block.words_at(place) for block, place in map(store.at, range(rows))]
+
+    again = Pending(LAYOUT, 1000, 1000, worded=True)
+    again.load(decode(encode(store.dump())))
+    assert words_of(store) == words_of(again) == said
+    assert encode(again.dump()) == encode(store.dump())
+    assert again.held_bytes - filled(rows).held_bytes == sum(map(len, said)) + 8 * 8 * len(store.blocks)
+    again.erase(np.array([1], np.uint64))
+    assert said[0] not in encode(again.dump())
+    assert words_of(again)[1:] == said[1:]
+    state = store.dump()
+    state["words" if rows >= 8 else "last_words"] = [np.zeros(3, np.uint8)] * 9 if rows >= 8 else np.zeros(3, np.uint8)
+    with pytest.raises(ValueError, match="words that are not"):
+        Pending(LAYOUT, 1000, 1000, worded=True).load(state)

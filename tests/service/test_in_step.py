@@ -26,6 +26,7 @@ from streamer.service.in_step import (
     WAITING,
     Looked,
     events_count,
+    middle,
     part,
     ripe,
 )
@@ -235,3 +236,11 @@ def test_a_record_that_is_later_goes_along_where_one_that_is_not_comes_soon() ->
     assert of(99, 99) == 0
     assert of(1, *[99] * AHEAD, 2) == 1
     assert of(*[99] * (AHEAD - 1), 2) == AHEAD
+
+
+@pytest.mark.parametrize("count", range(1, 9))
+def test_the_middle_of_a_few_is_their_median(count: int) -> None:
+    rng = random.Random(count)
+    for _ in range(50):
+        some = [1_700_000_000_000 + rng.randrange(-3, 3) for _ in range(count)]
+        assert middle(some) == int(np.median(some))

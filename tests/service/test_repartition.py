@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from streamer.engine import snapshot
+from streamer.engine.by_key import where
 from streamer.engine.ordering import part_of
 from streamer.port import Committed, LogDown, Lost, Outcome, Partition, Parts, Snapshot, Staged
-from streamer.service.repartition import Moved, Refused, models_in, move, places
+from streamer.service.repartition import Moved, Refused, keys_in, move, places
 from tests.sim.broker import SimLog
 from tests.sim.test_two_stages import PARTS, First
 
@@ -47,8 +48,8 @@ class MovingLog(SimLog):
 class Setting:
     """Both stages after a life of theirs, when all have stopped; the ordered log has got more partitions since."""
 
-    def __init__(self, seed: int = 3) -> None:
-        self.both = both = First(seed)
+    def __init__(self, life: type[First] = First, seed: int = 3) -> None:
+        self.both = both = life(seed)
         both.run()
         both.second.finish()
         both.check()
@@ -89,6 +90,21 @@ class Setting:
         return found
 
 
+class Keyed(First):
+    """Models are shared out by their versions, too."""
+
+    text = """
+version: 1
+kafka: {brokers: "b:1", order: model, order_by: [version]}
+topics: {events: [inferences], windows: drift-windows}
+reference: {warmup: 40}
+limits: {lateness: 20s}
+commit: {interval: 1s, snapshot_interval: 4s}
+heartbeat: {interval: 2s}
+monitors: {mean: {signal: features.*, by: [version], detect: {kind: adwin, delta: 0.002}, keep_firing_for: 5s}}
+"""
+
+
 @pytest.fixture
 def setting() -> Setting:
     return Setting()
@@ -104,8 +120,12 @@ def test_what_is_known_of_models_is_where_their_events_will_be(setting: Setting)
     done = setting.move(MORE)
     assert (done.before, done.parts) == (PARTS, MORE)
     states = setting.states()
-    where = {model: number for number, blob in enumerate(states) for model in models_in(blob)}
-    assert where == {model: part_of([model], MORE) for model in where} != places([*setting.before.values()])
+    where = {model: number for number, blob in enumerate(states) for model in keys_in(setting.both.config, blob)}
+    assert (
+        where
+        == {model: part_of([model], MORE) for model in where}
+        != places(setting.both.config, [*setting.before.values()])
+    )
     fresh = [snapshot.decode(blob)["position"] for blob in states[PARTS:]]
     assert fresh == [0] * (MORE - PARTS)
     after, _ = setting.roots()
@@ -119,16 +139,16 @@ def test_what_is_known_of_models_is_where_their_events_will_be(setting: Setting)
 
 @pytest.mark.parametrize("fails_at", [1, 2, 0])
 def test_whatever_comes_between_all_is_as_it_was_and_it_can_be_begun_again(setting: Setting, fails_at: int) -> None:
-    before = setting.roots()[0]
+    before, config = setting.roots()[0], setting.both.config
     with pytest.raises(LogDown):
         setting.move(MORE, fails_at)
     assert setting.roots()[0] == before
     whole = [blob for _, blob in sorted(setting.before.items())]
-    was = {model: part_of([model], PARTS) for model in places(whole)}
-    assert places(setting.states()) == was
+    was = {model: part_of([model], PARTS) for model in places(config, whole)}
+    assert places(config, setting.states()) == was
     again = setting.move(MORE)
     assert again.models == sum(part_of([model], MORE) != number for model, number in was.items())
-    assert places(setting.states()) == {model: part_of([model], MORE) for model in was}
+    assert places(config, setting.states()) == {model: part_of([model], MORE) for model in was}
 
 
 def test_who_joins_meanwhile_undoes_it(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,3 +164,14 @@ def test_who_joins_meanwhile_undoes_it(setting: Setting, monkeypatch: pytest.Mon
     with pytest.raises(Refused, match="another process joined"):
         setting.move(MORE)
     assert setting.roots()[0] == before
+
+
+def test_what_is_known_of_keys_is_where_their_events_will_be() -> None:
+    setting = Setting(Keyed)
+    config = setting.both.config
+    done = setting.move(MORE)
+    found = places(config, setting.states())
+    assert found == {key: where(key, MORE) for key in found} != places(config, [*setting.before.values()])
+    assert len(found) > len({key.partition("\0")[0] for key in found}) > 1
+    assert setting.move(MORE).models == 0, "once more there is nothing to do"
+    assert setting.move(PARTS).models == done.models > 0

@@ -12,6 +12,9 @@ from typing import Any
 import pytest
 
 from schemas.events.batch import Record
+from streamer.engine import pairs
+from streamer.engine.task import Task
+from streamer.series import pending
 from tests.sim import campaign
 from tests.sim.campaign import make_log, run_seed
 from tests.sim.test_simulation import FIRST, SEEDS
@@ -59,6 +62,8 @@ def mapped(rng: random.Random, partition: int, length: int) -> list[Record]:
 def test_pairs_of_packed_rows_are_told_exactly_once_whatever_fails(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(campaign, "CONFIG", campaign.CONFIG + MAPPED)
     monkeypatch.setattr(campaign, "make_log", mapped)
+    monkeypatch.setattr(pairs, "YOUNG", 3 * (seed % 2))  # Most of those that wait do so for long.
+    monkeypatch.setattr(pending, "BLOCK", 16)
     ran = run_seed(seed)
     tasks = [owned.task for w in ran.workers.values() for owned in w.owned.values()]
     found = Counter[str]()
@@ -66,6 +71,8 @@ def test_pairs_of_packed_rows_are_told_exactly_once_whatever_fails(seed: int, mo
         found[counter.name, counter.labels.get("result") or counter.labels.get("reason")] += counter.value
     assert found["pairs_total", "paired"] > 100
     assert found["pairs_total", "alone"] > 10
+    spilled = [owned.pairs.old.store for owned in tasks if isinstance(owned, Task) and owned.pairs is not None]
+    assert sum(store.end for store in spilled) > 100
     assert found["records_failed_total", "undecodable"] > 0
     alerts = [json.loads(o.value or b"")["data"] for o in ran.broker.published() if o.topic == "alerts"]
     rows = {alert["row"] for alert in alerts if "row" in alert}
