@@ -9,7 +9,7 @@ import click
 import orjson
 
 from schemas.events.batch import Record
-from streamer.commands.sources import Source, either_files_or_topic, of_topic, said_in_words
+from streamer.commands.sources import Source, either_files_or_topic, of_events, of_topic, said_in_words
 from streamer.config.decoder_fields import fields_of
 from streamer.config.expectation import told as expectations
 from streamer.config.model import Config
@@ -64,6 +64,7 @@ def explain(
     """
     either_files_or_topic(inputs, topic)
     config = load_or_exit(config_path)
+    of_events(config, topic)
     with said_in_words():
         files = EventFiles(inputs, config)
         source: Source = of_topic(config, topic, begin, end) if topic else files
