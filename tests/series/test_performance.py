@@ -16,13 +16,16 @@ from scipy.stats import beta
 from schemas.events.decoder import Decoder
 from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
+from streamer.engine.beside import LateLabels
 from streamer.engine.engines import ENGINE, PYTHON, Engine
 from streamer.engine.snapshot import decode, encode
 from streamer.engine.task import Task
 from streamer.port import Tick
 from streamer.series import pending
 from streamer.series.calibrations import Calibrations
-from streamer.series.performance import CLASSES, OTHER, Performance, Predicted
+from streamer.series.cells import CLASSES, OTHER
+from streamer.series.estimates import REGRESSION
+from streamer.series.performance import Performance, Predicted
 from streamer.series.predictions import CLASS
 from tests.engine.labelled import SEEDS, config_of, stream
 from tests.engine.labelled import lived as labelled
@@ -129,6 +132,26 @@ def test_numbers_have_errors_of_their_own() -> None:
         {"n": 3, "mae": 3.5 / 3, "bias": 0.5, "rmse": math.sqrt((0.25 + 1.0 + 4.0) / 3)}
     )
     assert "error" not in one
+    [left] = one["unestimated"]
+    assert (left["reason"], left["n"]) == ("regression", 4 - 1)
+    assert left["text"] == REGRESSION
+
+
+def test_every_inference_has_an_estimate_or_a_reason_why_not() -> None:
+    said = [{"label": "a", "confidence": 0.9}, {"label": "b"}, {"value": 2.0}, {}]
+    events = [inference(i, i, None, prediction=said[i % 4]) for i in range(400)]
+    events += [label(i, 400, 2.0 if i % 4 == 2 else "a") for i in range(400)]
+    task, told = lived([*events, inference(999, 700)], [200, 600])
+    for one in told:
+        parts = {part["reason"]: part["n"] for part in one["unestimated"]}
+        assert sum(parts.values()) + one.get("estimated", {"n": 0})["n"] == one["inferences"]
+    assert {part["reason"]: part["n"] for part in of(told)[0]["unestimated"]} == {
+        "regression": 100, "few_labels": 100, "no_confidence": 100, "no_prediction": 100,
+    }  # fmt: skip
+    assert isinstance(task.beside["labels"], LateLabels)
+    state = task.beside["labels"].labels.performance
+    assert state is not None
+    assert state.coverage.totals == {}
 
 
 @pytest.mark.parametrize("engine", [ENGINE, PYTHON], ids=lambda one: one.name)
@@ -227,7 +250,8 @@ def test_an_estimate_stands_whatever_labels_say_later() -> None:
     told = labelled(CONFIG_OF_STREAM, stream(2, 1400, "relation"))
     versions: dict[tuple[str, str], list[Any]] = {}
     for one in told.windows:
-        versions.setdefault((str(one["labels"]), one["window"]["from"]), []).append(one.get("estimated"))
+        made = {name: part for name, part in one.get("estimated", {}).items() if name not in ("covered", "text")}
+        versions.setdefault((str(one["labels"]), one["window"]["from"]), []).append(made)
     assert max(map(len, versions.values())) >= 2
     for estimates in versions.values():
         assert all(one == estimates[0] for one in estimates)
