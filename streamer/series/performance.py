@@ -19,7 +19,18 @@ import numpy as np
 
 from detectors.confidence import cells_of
 from streamer.series.calibrations import Calibrations
-from streamer.series.cells import CLASSES, FIELDS, VALUED, Cell, Group, beside_others, counted, facts_of
+from streamer.series.cells import (
+    BRIER_SQUARE,
+    CLASSES,
+    FIELDS,
+    FOURTH,
+    VALUED,
+    Cell,
+    Group,
+    beside_others,
+    counted,
+    facts_of,
+)
 from streamer.series.coverage import ByWindow, Coverage, with_coverage
 from streamer.series.estimates import (
     UNSURE,
@@ -131,9 +142,12 @@ class Performance:
                 cell.confusion[place] = cell.confusion.get(place, 0) + 1
                 more = [0, int(right), int(not right)]
                 if 0.0 <= confidence <= 1.0:
-                    more += [1, confidence, int(right), (confidence - right) ** 2]
+                    square = (confidence - right) ** 2
+                    more += [1, confidence, int(right), square]
+                    cell.sums[BRIER_SQUARE] += square * square
             elif math.isfinite(off * off):
                 more = [0, 0, 0, 0, 0, 0, 0, 1, abs(off), off, off * off, *((1, int(miss)) if miss == miss else ())]
+                cell.sums[FOURTH] += off * off * (off * off)
             else:
                 continue
             for place_of, value in enumerate(more):

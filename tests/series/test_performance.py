@@ -23,7 +23,7 @@ from streamer.engine.task import Task
 from streamer.port import Tick
 from streamer.series import pending
 from streamer.series.calibrations import Calibrations
-from streamer.series.cells import CLASSES, OTHER
+from streamer.series.cells import CLASSES, OTHER, SHOWN
 from streamer.series.estimates import REGRESSION
 from streamer.series.performance import Performance, Predicted
 from streamer.series.predictions import CLASS
@@ -128,9 +128,10 @@ def test_numbers_have_errors_of_their_own() -> None:
     events += [label(i, 9, 3.0) for i in range(3)]
     _, told = lived([*events, inference(9, 700)], [])
     [one] = of(told)
-    assert one["regression"] == pytest.approx(
-        {"n": 3, "mae": 3.5 / 3, "bias": 0.5, "rmse": math.sqrt((0.25 + 1.0 + 4.0) / 3)}
-    )
+    told_of = {name: one["regression"][name] for name in ("n", "mae", "bias", "rmse")}
+    assert told_of == pytest.approx({"n": 3, "mae": 3.5 / 3, "bias": 0.5, "rmse": math.sqrt((0.25 + 1.0 + 4.0) / 3)})
+    half = 1.959964 * float(np.std(off, ddof=1)) / math.sqrt(3)
+    assert one["regression"]["bias_interval"] == pytest.approx([0.5 - half, 0.5 + half])
     assert "error" not in one
     [left] = one["unestimated"]
     assert (left["reason"], left["n"]) == ("regression", 4 - 1)
@@ -186,7 +187,9 @@ def test_beyond_the_first_classes_all_are_one() -> None:
     [one] = of(told)
     assert len(one["classes"]) == CLASSES
     assert one["error"]["count"] == 0
-    assert one["confusion"][0] == {"predicted": OTHER, "true": OTHER, "count": 5, "share": 5 / (CLASSES + 5)}
+    other = {name: part for name, part in one["confusion"][0].items() if name != "interval"}
+    assert other == {"predicted": OTHER, "true": OTHER, "count": 5, "share": 5 / (CLASSES + 5)}
+    assert ["interval" in part for part in one["confusion"]] == [True] * SHOWN + [False] * (CLASSES + 1 - SHOWN)
 
 
 def test_any_cutting_and_both_engines_tell_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
