@@ -131,7 +131,7 @@ def held(estimate: Mapping[str, Any], labelled: int, wrong: int) -> bool:
     rate = (wrong + 0.5) / (labelled + 1.0)
     left = DEVIATE * sqrt(rate * (1.0 - rate) / labelled * (n - labelled) / max(n - 1, 1))
     below, above = hypot(share - low, left), hypot(high - share, left)
-    return share - below - 1e-9 <= wrong / labelled <= share + above + 1e-9
+    return bool(share - below - 1e-9 <= wrong / labelled <= share + above + 1e-9)
 
 
 def trusted(windows: int, count: int) -> bool:
