@@ -24,7 +24,7 @@ from streamer.signals.columns import F64, I64, Column
 
 DAYS_NEEDED = {"label_delay": LabelPresence.days_needed}
 """Days with values from which on anything of a signal may be unmistakable. Labels come in batches, and the first one is
-of the little that was asked by then: of all ten lives with weekly labels the second batch was a false alarm.
+of the little that was asked by then: in nine of ten lives with weekly labels the second batch was a false alarm.
 """
 FAR = 1e12
 """Deviations that are as good as any larger number of them."""

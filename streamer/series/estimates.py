@@ -25,13 +25,14 @@ OTHERS = 0
 SELECTED = 4
 """Classes whose selection is compared between groups: the most frequent ones."""
 
-REGRESSION = (
-    "No loss is estimated of predictions that are numbers: what is rare and large is not among the labelled, so no "
-    "interval would hold it often enough."
-)
-NO_CONFIDENCE = "A prediction without a confidence from 0 to 1 says nothing of its own error."
-NO_ROOM = "There are more groups than calibrations have a place for."
-NO_PREDICTION = "They predict nothing that a label could be compared with."
+WHY_NOT = {
+    "regression": "No loss is estimated of predictions that are numbers: what is rare and large is not among the "
+    "labelled, so no interval would hold it often enough.",
+    "no_room": "There are more groups than calibrations have a place for.",
+    "no_confidence": "A prediction without a confidence from 0 to 1 says nothing of its own error.",
+    "no_prediction": "They predict nothing that a label could be compared with.",
+}
+"""Why nothing is estimated of inferences."""
 
 Spoken = dict[int, dict[int, int]]
 """By hash of the predicted class, by cell: how many."""
@@ -95,19 +96,24 @@ def estimate_facts(
 
 def unestimated(
     split: tuple[str, ...], group: Group, parts: Sequence[Spoken], learned: Calibrations, others: Mapping[str, int]
-) -> list[dict[str, Any]]:
-    """Which inferences of a window have no estimate, and why. Of `others`, numbers and those that predict nothing, it
-    is given how many there are.
+) -> list[list[Any]]:
+    """Which inferences of a window have no estimate: reason, how many, and of few labels how many there were and how
+    many it takes. Of `others`, numbers and those that predict nothing, it is given how many there are.
     """
     unsure = sum(cells.get(UNSURE, 0) for spoken in parts for cells in spoken.values())
-    sure = sum(by_class(parts).values()) - unsure
-    found = [("regression", others["numbers"], REGRESSION)]
+    found: list[list[Any]] = [["regression", others["numbers"]]]
     if learned.newest((split, group, ANY)) is None:
-        needed = learned.needed((split, group, ANY))
-        why = ("no_room", sure, NO_ROOM) if needed is None else ("few_labels", sure, few_labels(*needed))
-        found.append(why)
-    found += [("no_confidence", unsure, NO_CONFIDENCE), ("no_prediction", others["nothing"], NO_PREDICTION)]
-    return [{"reason": reason, "n": count, "text": text} for reason, count, text in found if count]
+        needed, sure = learned.needed((split, group, ANY)), sum(by_class(parts).values()) - unsure
+        found.append(["no_room", sure] if needed is None else ["few_labels", sure, *needed])
+    found += [["no_confidence", unsure], ["no_prediction", others["nothing"]]]
+    return [one for one in found if one[1] > 0]
+
+
+def reasons_told(left: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
+    """The same as records have it, in sentences."""
+    return [
+        {"reason": reason, "n": n, "text": few_labels(*more) if more else WHY_NOT[reason]} for reason, n, *more in left
+    ]
 
 
 def few_labels(had: int, needed: int) -> str:

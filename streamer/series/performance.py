@@ -39,6 +39,7 @@ from streamer.series.estimates import (
     estimate_facts,
     fairness_facts,
     hushed,
+    reasons_told,
     speak,
     unestimated,
 )
@@ -201,7 +202,8 @@ class Performance:
         if (number, group) in made:
             return
         made[number, group] = estimate_facts(split, group, parts, learned, texts)
-        inferences, numbers = counted(mine, "inferences", "valued")
+        inferences, *known = counted(mine, "inferences", "valued", "numbers")
+        numbers = max(known)  # Of an older snapshot only those with labels.
         others = {"numbers": numbers, "nothing": inferences - numbers - sum(by_class(parts).values())}
         left = unestimated(split, group, parts, learned, others)
         self.unestimated.of.setdefault(begin_ms, {})[number, group] = left
@@ -216,7 +218,7 @@ class Performance:
         if facts["labelled"] or estimate:
             versions = self.versions.setdefault(begin_ms, {})
             versions[place] = version = versions.get(place, 0) + 1
-            left = self.unestimated.of.get(begin_ms, {}).get(place)
+            left = reasons_told(self.unestimated.of.get(begin_ms, {}).get(place, ()))
             told = with_coverage(estimate, self.coverage.facts(place)) if estimate else None
             more = ("estimated", told), ("unestimated", left), ("fairness", fair)
             facts |= {name: part for name, part in more if part}

@@ -23,6 +23,7 @@ from streamer.series.estimates import (
     fairness_facts,
     few_labels,
     hushed,
+    reasons_told,
     speak,
     unestimated,
 )
@@ -110,7 +111,7 @@ def test_a_group_beside_all_others() -> None:
 
 
 def reasons(learned: Calibrations, parts: list[Spoken], group: tuple[str, ...] = ("m",), **others: int) -> Any:
-    told = unestimated((), group, parts, learned, {"numbers": 0, "nothing": 0, **others})
+    told = reasons_told(unestimated((), group, parts, learned, {"numbers": 0, "nothing": 0, **others}))
     assert all(one["text"] for one in told)
     return {one["reason"]: one["n"] for one in told}
 
@@ -122,7 +123,8 @@ def test_what_has_no_estimate_is_told_with_its_reason(learned: Calibrations, mon
     assert reasons(learned, window, numbers=4, nothing=2) == {"regression": 4, "no_confidence": 3, "no_prediction": 2}
     assert reasons(learned, window, ("other",)) == {"few_labels": 65, "no_confidence": 3}
     [few, _] = unestimated((), ("other",), window, learned, {"numbers": 0, "nothing": 0})
-    assert few["text"] == few_labels(0, 400)
+    assert few == ["few_labels", 65, 0, 400]
+    assert reasons_told([few])[0]["text"] == few_labels(0, 400)
     assert few_labels(7, 500).endswith("that takes 500 labels of the group, and 7 were there.")
     monkeypatch.setattr(calibrations, "HISTORIES_MAX", 3)
     assert reasons(learned, window, ("other",)) == {"no_room": 65, "no_confidence": 3}

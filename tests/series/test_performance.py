@@ -24,7 +24,7 @@ from streamer.port import Tick
 from streamer.series import pending
 from streamer.series.calibrations import Calibrations
 from streamer.series.cells import CLASSES, OTHER, SHOWN
-from streamer.series.estimates import REGRESSION
+from streamer.series.estimates import WHY_NOT
 from streamer.series.performance import Performance, Predicted
 from streamer.series.predictions import CLASS
 from tests.engine.labelled import SEEDS, config_of, stream
@@ -135,7 +135,7 @@ def test_numbers_have_errors_of_their_own() -> None:
     assert "error" not in one
     [left] = one["unestimated"]
     assert (left["reason"], left["n"]) == ("regression", 4 - 1)
-    assert left["text"] == REGRESSION
+    assert left["text"] == WHY_NOT["regression"]
 
 
 def test_every_inference_has_an_estimate_or_a_reason_why_not() -> None:
